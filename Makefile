@@ -1,0 +1,52 @@
+# Two commands: make test, make demo. A second run skips the set-up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+REQUIREMENTS := requirements/runtime.txt requirements/openmmlab.txt requirements/tests.txt
+JOBS ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup setup-runtime test lint demo test-numpy1 wheel clean
+
+setup: $(VENV)/.done-tests
+
+# torch comes first and alone, so that pip takes the build that the machine offers and the rest fits it.
+$(VENV)/.done: requirements/runtime.txt requirements/openmmlab.txt setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q "$$(grep '^torch==' requirements/runtime.txt)"
+	$(BIN)/python -m pip install -q -r requirements/runtime.txt
+	$(BIN)/python -m pip install -q --no-deps -r requirements/openmmlab.txt
+	$(BIN)/python -m pip install -q setuptools $(if $(EXTRA),-r $(EXTRA))
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.done-tests: $(VENV)/.done requirements/tests.txt
+	$(BIN)/python -m pip install -q -r requirements/tests.txt
+	touch $@
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python tools/check_env.py
+	$(BIN)/python -m pytest -n $(JOBS)
+
+# Until the pipeline is there, the main job is: this installation trains, resumes and evaluates.
+demo: $(VENV)/.done
+	$(BIN)/python tools/check_env.py
+	$(BIN)/python tools/train.py configs/baselines/stgcn_joint_8e_generated.py --work-dir runs/demo/stgcn --resume
+	$(BIN)/python tools/test.py configs/baselines/stgcn_joint_8e_generated.py runs/demo/stgcn/epoch_8.pth --work-dir runs/demo/stgcn
+
+# The same suite on NumPy 1.26 (Python 3.10 to 3.12).
+test-numpy1:
+	$(MAKE) test VENV=.venv-numpy1 EXTRA=requirements/numpy1.txt
+
+wheel: $(VENV)/.done
+	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+
+clean:
+	rm -rf $(VENV) .venv-numpy1 build dist *.egg-info

@@ -1,0 +1,9 @@
+"""The same without batch normalisation: its losses do not depend on how a batch is split over processes."""
+
+_base_ = ['stgcn_joint_8e_generated.py']
+
+norm = dict(type='GN', num_groups=4)
+model = dict(
+    backbone=dict(gcn_norm=norm, tcn_norm=norm, data_bn_type=None, inflate_stages=[], down_stages=[]),
+    cls_head=dict(in_channels=16),
+)

@@ -1,0 +1,48 @@
+"""What all tests share: the shared data of the developers (skipped where absent), the tools as subprocesses."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vpd_mm  # noqa: F401  # the bridges come before any OpenMMLab import
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """The developers' data beside the project; users do not have it."""
+    path = ROOT.parent / 'shared'
+    if not (path / 'README.md').is_file():
+        pytest.skip('needs ../shared')
+    return path
+
+
+@pytest.fixture(scope='session')
+def run_python():
+    """Run ``python ARGS`` in a folder and return the finished process (text)."""
+
+    def run(*args: object, cwd: Path, env: dict | None = None, timeout: float = 300) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, *map(str, args)],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _fresh_default_scope():
+    """mmengine keeps the first default scope of a process for good."""
+    yield
+    if 'mmengine.registry' in sys.modules:
+        from mmengine.registry import DefaultScope
+
+        DefaultScope._instance_dict.clear()

@@ -1,0 +1,97 @@
+"""Small video files for tests: whole, odd and broken."""
+
+import os
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+#: Grey level that marks frame i in its left half.
+LEVEL_STEP = 8
+
+
+def frame_picture(i: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
+    """Left half: grey level of frame i; right half: a texture with a square that moves right by 1 px a frame."""
+    width, height = size
+    image = np.random.default_rng(0).integers(60, 160, (height, width, 3), dtype=np.uint8)
+    image[:, : width // 2] = 20 + (i * LEVEL_STEP) % 208
+    x = width // 2 + i % (width // 2 - 8)
+    image[height // 3 : height // 3 + 8, x : x + 8] = (230, 200, 40)
+    return image
+
+
+def frame_number(rgb: np.ndarray) -> int:
+    """Which frame of :func:`make_video` this is (the first 26)."""
+    height, width = rgb.shape[:2]
+    return round((float(rgb[2 * height // 3 :, 2 : width // 2 - 4].mean()) - 20) / LEVEL_STEP)
+
+
+def make_video(
+    path: Path,
+    num_frames: int = 12,
+    size: tuple[int, int] = (64, 48),
+    fps: int = 25,
+    codec: str = 'libx264',
+    pix_fmt: str = 'yuv420p',
+    ticks: Sequence[int] | None = None,
+    container_options: dict | None = None,
+) -> Path:
+    """Encode ``frame_picture(0..)``; ``ticks``: time of every frame in units of 1 / fps (a varying rate)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), 'w', options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height = size
+        stream.pix_fmt = pix_fmt
+        stream.options = {'g': '6', 'crf': '12', 'preset': 'veryfast'} if codec == 'libx264' else {'qscale': '2'}
+        for i in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(frame_picture(i, size))
+            frame.pts, frame.time_base = (ticks[i] if ticks else i), Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def make_sound(path: Path) -> Path:
+    """A file with sound only."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('aac', rate=16000, layout='mono')
+        for i in range(8):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
+            frame.sample_rate, frame.pts = 16000, i * 1024
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def rotate_by_metadata(path: Path, clockwise: bool = True) -> Path:
+    """Write a quarter turn into the track header of an mp4."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b'tkhd') + 4
+    matrix_at = at + 40  # version 0 box
+    sign = 1 if clockwise else -1
+    one = 1 << 16
+    data[matrix_at : matrix_at + 36] = struct.pack('>9i', 0, sign * one, 0, -sign * one, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def damage_packets(path: Path, packets: Sequence[int]) -> Path:
+    """Overwrite the content of some packets with noise."""
+    with av.open(str(path)) as container:
+        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for i in packets:
+        start, size = places[i]
+        data[start + 4 : start + size] = rng.bytes(size - 4)
+    path.write_bytes(data)
+    return path
+
+
+def cut_file(path: Path, share: float = 0.5) -> Path:
+    """Keep the first part of a file."""
+    os.truncate(path, int(path.stat().st_size * share))
+    return path

@@ -1,0 +1,225 @@
+"""The athlete is followed through crossings, misses, false boxes and cuts."""
+
+import json
+
+import numpy as np
+import pytest
+
+from vpd_mm.athlete.athlete_choice import ChoiceRules, Tracklet, join_tracklets, score_people
+from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker, athlete_names
+from vpd_mm.athlete.camera_cuts import CutFinder
+from vpd_mm.errors import UserError
+
+SIZE = (640, 360)
+NOBODY = np.zeros((0, 5), np.float32)
+
+
+def walk(start, speed, size, frames):
+    """Boxes (T, 4) of someone whose centre moves by ``speed`` px a frame."""
+    centers = np.add(start, np.arange(frames)[:, None] * np.array(speed))
+    half = np.array(size) / 2
+    return np.concatenate([centers - half, centers + half], axis=1).astype(np.float32)
+
+
+def person(box, score=0.9):
+    return np.append(box, score).astype(np.float32)[None]
+
+
+def run(frames, pictures=None, **options):
+    tracker = AthleteTracker(options.pop('fps', 25), options.pop('size', SIZE), **options)
+    for i, detections in frames:
+        tracker.update(i, detections, None if pictures is None else pictures[i])
+    return tracker.finish()
+
+
+def iou(a, b):
+    overlap = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None).prod(axis=1)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
+    return overlap / (areas - overlap)
+
+
+def crowd(truth, others, size, seed, misses=0.1):
+    """Detections of the athlete and of others: jitter, misses, false boxes; who is behind the athlete is not seen."""
+    rng = np.random.default_rng(seed)
+    for i, box in enumerate(truth):
+        boxes = []
+        if rng.random() > misses:
+            boxes.append(person(box + rng.normal(0, 0.01 * (box[3] - box[1]), 4), rng.uniform(0.5, 0.95)))
+        for other in others:
+            if iou(other[i][None], box[None])[0] < 0.3 and rng.random() > misses:
+                boxes.append(person(other[i] + rng.normal(0, 1, 4), rng.uniform(0.5, 0.95)))
+        if rng.random() < 0.3:
+            corner = rng.uniform(0, 0.8, 2) * size
+            boxes.append(person(np.append(corner, corner + rng.uniform(20, 200, 2)), rng.uniform(0.1, 0.7)))
+        yield i, np.concatenate([NOBODY, *rng.permutation(np.array(boxes).reshape(-1, 1, 5))])
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_keeps_the_athlete_while_a_bystander_crosses(seed):
+    athlete = walk((240, 180), (1.2, 0), (80, 170), 120)
+    athlete[:, [1, 3]] += 20 * np.sin(np.arange(120) / 6)[:, None]
+    bystander = walk((600, 190), (-5, 0), (50, 120), 120)
+
+    (track,) = run(crowd(athlete, [bystander], SIZE, seed))
+
+    assert len(track) >= 118
+    assert np.array_equal(np.diff(track.frame_inds), np.ones(len(track) - 1))
+    overlap = iou(track.boxes, athlete[track.frame_inds])
+    # Where the athlete is missed for a frame in mid-crossing, that frame's box may be the bystander's.
+    assert (overlap < 0.6).sum() <= 1
+    assert overlap[-30:].min() > 0.6
+
+
+def test_keeps_the_man_of_wall_flip(shared):
+    given = json.loads((shared / 'videos/poses/wall_flip/boxes.json').read_text())
+    truth = np.array([[x, y, x + w, y + h] for _, (x, y, w, h) in given], np.float32)
+    passer_by = walk((1700, 620), (-6.5, 0), (90, 230), len(truth))
+
+    (track,) = run(crowd(truth, [passer_by], (1768, 994), 1), size=(1768, 994), fps=30)
+
+    assert len(track) >= len(truth) - 5
+    assert iou(track.boxes, truth[track.frame_inds]).min() > 0.6
+
+
+def test_short_gap_is_filled_linearly_and_a_long_one_stays():
+    boxes = walk((100, 180), (2, 1), (60, 120), 100)
+    missed = {*range(20, 25), *range(50, 75)}
+    frames = [(i, NOBODY if i in missed else person(box, 0.8)) for i, box in enumerate(boxes)]
+
+    (track,) = run(frames, max_gap_seconds=0.5)
+
+    assert track.frame_inds.tolist() == [*range(50), *range(75, 100)]
+    np.testing.assert_allclose(track.boxes, boxes[track.frame_inds], atol=1e-3)
+    np.testing.assert_allclose(track.scores[19:26], [0.8, *[0.8 * INTERPOLATED] * 5, 0.8])
+
+
+@pytest.mark.parametrize(('missing', 'filled'), [(5, True), (6, False)])
+def test_gap_limit_is_exact(missing, filled):
+    boxes = walk((300, 180), (0, 0), (60, 120), 60)
+    frames = [(i, person(box)) for i, box in enumerate(boxes) if not 30 <= i < 30 + missing]
+    (track,) = run(frames, max_gap_seconds=0.2)
+    assert len(track) == (60 if filled else 60 - missing)
+
+
+def test_low_scores_continue_a_track_but_start_none():
+    still = walk((300, 180), (0, 0), (60, 120), 40)
+    scores = [0.9] * 10 + [0.2] * 30
+    (track,) = run([(i, person(box, s)) for i, (box, s) in enumerate(zip(still, scores, strict=True))])
+    assert len(track) == 40
+    assert run([(i, person(box, 0.3)) for i, box in enumerate(still)]) == []
+
+
+def test_frames_from_the_first_sight_on():
+    frames = [(i + 7, person(box, 0.6 + 0.001 * i)) for i, box in enumerate(walk((300, 180), (1, 0), (60, 120), 30))]
+    (track,) = run(frames)
+    assert track.frame_inds.tolist() == list(range(7, 37))
+    np.testing.assert_allclose(track.scores, [0.6 + 0.001 * i for i in range(30)], rtol=1e-6)
+
+
+def test_a_cut_ends_tracks_and_the_athlete_goes_on_in_the_next_shot():
+    rng = np.random.default_rng(0)
+    rooms = rng.integers(0, 255, (2, 36, 64, 3), dtype=np.uint8)
+    rooms[1] //= 4
+    # The bystander of the second shot stands where the athlete was in the first.
+    first = walk((200, 180), (0, 0), (100, 200), 50)
+    second = walk((420, 180), (0, 0), (100, 200), 50)
+    small = walk((200, 180), (0, 0), (45, 90), 50)
+    frames = [(i, person(box)) for i, box in enumerate(first)]
+    frames += [(50 + i, np.concatenate([person(s), person(box)])) for i, (s, box) in enumerate(zip(small, second))]
+    pictures = [rooms[i // 50] for i in range(100)]
+
+    (track,) = run(frames, pictures)
+
+    assert len(track) == 100
+    np.testing.assert_allclose(track.boxes, np.concatenate([first, second]), atol=1e-3)
+
+
+def test_front_and_back_player_keep_their_names():
+    front, back = walk((300, 260), (1, 0), (70, 150), 60), walk((330, 90), (-1, 0), (30, 60), 60)
+    judge = walk((600, 180), (0, 0), (20, 40), 60)
+    frames = [(i, np.concatenate([person(j), person(b, 0.95), person(f)])) for i, (f, b, j) in
+              enumerate(zip(front, back, judge, strict=True))]  # fmt: skip
+    # A second shot shows the back player alone.
+    rooms = np.zeros((2, 36, 64, 3), np.uint8)
+    rooms[1] += 200
+    frames += [(60 + i, person(box)) for i, box in enumerate(back)]
+
+    tracks = run(frames, [rooms[i // 60] for i in range(120)], num_athletes=2)
+
+    assert athlete_names(2) == ('front', 'back')
+    np.testing.assert_allclose(tracks[0].boxes, front, atol=1e-3)
+    np.testing.assert_allclose(tracks[1].boxes, np.concatenate([back, back]), atol=1e-3)
+
+
+def test_the_choice_follows_its_weights():
+    long_small = Tracklet(np.arange(100), walk((320, 180), (0, 0), (20, 40), 100), np.full(100, 0.5, np.float32))
+    short_large = Tracklet(np.arange(50), walk((100, 180), (2, 0), (80, 160), 50), np.full(50, 0.7, np.float32))
+
+    def scores(**weights):
+        none = dict.fromkeys(('length', 'size', 'centrality', 'motion', 'confidence'), 0.0)
+        return score_people([long_small, short_large], 100, SIZE, ChoiceRules(**{**none, **weights}))
+
+    np.testing.assert_allclose(scores(length=1), [1, 0.5])
+    np.testing.assert_allclose(scores(size=1), [0.25, 1])
+    np.testing.assert_allclose(scores(centrality=2), [1, 1 - 171 / np.hypot(320, 180)], rtol=1e-6)
+    spread = 2 * np.arange(50).std() / 160
+    np.testing.assert_allclose(scores(motion=1), [0, spread / (1 + spread)], rtol=1e-5)
+    np.testing.assert_allclose(scores(length=1, confidence=3), [(1 + 1.5) / 4, (0.5 + 2.1) / 4], rtol=1e-6)
+
+
+def test_pieces_join_only_where_one_person_can_be():
+    def piece(start, x, height=100.0):
+        return Tracklet(np.arange(start, start + 20), walk((x, 180), (0, 0), (40, height), 20), np.ones(20, np.float32))
+
+    rules = ChoiceRules()
+    # 30 frames at 25 fps are 1.2 s: 0.75 + 1.8 heights of 100 px may lie between.
+    assert len(join_tracklets([piece(0, 100), piece(49, 350)], 25, rules)) == 1
+    assert len(join_tracklets([piece(0, 100), piece(49, 360)], 25, rules)) == 2
+    assert len(join_tracklets([piece(0, 100), piece(49, 100, 210.0)], 25, rules)) == 2
+    assert len(join_tracklets([piece(0, 100), piece(10, 100)], 25, rules)) == 2
+    assert len(join_tracklets([piece(0, 100), piece(100, 100)], 25, rules)) == 2
+    near, far = join_tracklets([piece(40, 300), piece(0, 100), piece(40, 120)], 25, rules)
+    assert near.centers[-1, 0] == 120
+    assert far.centers[0, 0] == 300
+
+
+def test_bad_boxes_are_ignored_and_bad_calls_refused():
+    good = walk((300, 180), (0, 0), (60, 120), 20)
+    bad = np.array([[np.nan, 0, 9, 9, 1], [50, 50, 50, 90, 1], [900, 10, 990, 90, 1], [9, 9, 2, 2, 1]], np.float32)
+    (track,) = run([(i, np.concatenate([bad, person(box)])) for i, box in enumerate(good)])
+    np.testing.assert_allclose(track.boxes, good)
+    assert run([(i, NOBODY) for i in range(10)]) == []
+    assert run([]) == []
+
+    tracker = AthleteTracker(25, SIZE)
+    tracker.update(3, NOBODY)
+    with pytest.raises(UserError, match='frame 3 after frame 3'):
+        tracker.update(3, NOBODY)
+    with pytest.raises(UserError, match=r'must be \(n, 5\)'):
+        tracker.update(4, np.zeros((2, 4)))
+    with pytest.raises(UserError, match='positive'):
+        AthleteTracker(0, SIZE)
+    with pytest.raises(UserError, match='weights'):
+        ChoiceRules(length=-1)
+
+
+def test_cuts_are_jumps_not_pans():
+    rng = np.random.default_rng(0)
+    world = np.kron(255 * rng.integers(0, 2, (3, 30, 3)), np.ones((60, 60, 1))).astype(np.uint8)
+    pan = [world[:, 15 * i : 15 * i + 320] for i in range(60)]
+    other = [255 - world[:, :320]] * 5
+    differences = [np.abs(a / 255 - b / 255).mean() for a, b in zip(pan, pan[1:])]
+    assert min(differences) > 0.1
+    finder = CutFinder()
+    assert [i for i, frame in enumerate(pan + other) if finder.update(frame)] == [60]
+    assert not any(map(CutFinder(threshold=1.1).update, pan + other))
+
+
+def test_no_false_cut_in_real_video(shared):
+    av = pytest.importorskip('av')
+    finder = CutFinder()
+    with av.open(str(shared / 'videos/basketball.mp4')) as video:
+        cuts = [finder.update(frame.to_ndarray(format='rgb24')) for frame in video.decode(video=0)]
+    with av.open(str(shared / 'videos/two_people.mp4')) as video:
+        cuts += [finder.update(frame.to_ndarray(format='rgb24')) for frame in video.decode(video=0)]
+    assert np.flatnonzero(cuts).tolist() == [300]

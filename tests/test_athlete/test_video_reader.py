@@ -1,0 +1,139 @@
+"""VideoReader: numbers, pictures, and every kind of bad file."""
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange, Colorspace
+from media import cut_file, damage_packets, frame_number, frame_picture, make_sound, make_video, rotate_by_metadata
+
+from vpd_mm.athlete import VideoReader
+from vpd_mm.errors import UserError
+
+
+@pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')])
+def test_frames_come_in_order_with_their_pictures(tmp_path, name, codec):
+    reader = VideoReader(make_video(tmp_path / name, 20, codec=codec))
+    assert (reader.fps, reader.num_frames, reader.width, reader.height) == (25.0, 20, 64, 48)
+    for _ in range(2):  # every iteration starts anew
+        frames = list(reader)
+        assert [i for i, _ in frames] == list(range(20))
+        assert [frame_number(rgb) for _, rgb in frames] == list(range(20))
+    assert reader.num_damaged == 0
+    rgb = frames[7][1]
+    assert rgb.dtype == np.uint8
+    assert np.abs(rgb.astype(int) - frame_picture(7)).mean() < 12
+    rgb[:] = 0
+    assert frames[8][1].any(), 'frames must not share memory'
+
+
+@pytest.mark.parametrize(
+    ('space', 'colour_range'),
+    [(Colorspace.ITU709, ColorRange.MPEG), (Colorspace.ITU601, ColorRange.MPEG), (Colorspace.ITU709, ColorRange.JPEG)],
+)
+def test_colours_follow_the_files_matrix_and_range(tmp_path, space, colour_range):
+    colour = (200, 60, 40)
+    with av.open(str(tmp_path / 'c.mp4'), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, 'yuv420p', {'crf': '4'}
+        stream.codec_context.colorspace = 1 if space == Colorspace.ITU709 else 5
+        stream.codec_context.color_range = int(colour_range)
+        picture = np.full((48, 64, 3), colour, np.uint8)
+        frame = av.VideoFrame.from_ndarray(picture)
+        frame = frame.reformat(format='yuv420p', dst_colorspace=space, dst_color_range=colour_range)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    [(_, rgb)] = VideoReader(tmp_path / 'c.mp4')
+    assert np.abs(rgb.astype(int) - colour).max() <= 4
+
+
+@pytest.mark.parametrize('clockwise', [True, False])
+def test_rotation_by_metadata_is_undone(tmp_path, clockwise):
+    path = make_video(tmp_path / 'r.mp4', 3)
+    upright = [rgb for _, rgb in VideoReader(path)]
+    reader = VideoReader(rotate_by_metadata(path, clockwise))
+    assert (reader.width, reader.height) == (48, 64)
+    turned = [rgb for _, rgb in reader]
+    np.testing.assert_array_equal(turned[1], np.rot90(upright[1], -1 if clockwise else 1))
+
+
+def test_varying_rate_keeps_frames_or_resamples(tmp_path):
+    path = make_video(tmp_path / 'v.mp4', 5, fps=20, ticks=[0, 1, 2, 6, 10])
+    assert [(i, frame_number(rgb)) for i, rgb in VideoReader(path)] == [(i, i) for i in range(5)]
+    reader = VideoReader(path, fps=20)
+    resampled = [(i, frame_number(rgb)) for i, rgb in reader]
+    shown = [0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4]
+    assert resampled == list(enumerate(shown))
+    assert (reader.fps, reader.num_frames) == (20.0, 11)
+
+
+def test_resampling_to_half_drops_every_other_frame(tmp_path):
+    reader = VideoReader(make_video(tmp_path / 'v.mp4', 13, fps=30), fps=15)
+    numbers = [frame_number(rgb) for _, rgb in reader]
+    assert len(numbers) == reader.num_frames
+    assert set(np.diff(numbers)) == {2}
+
+
+def test_one_frame_odd_size_and_ten_bit(tmp_path):
+    assert len(list(VideoReader(make_video(tmp_path / 'one.mp4', 1)))) == 1
+    odd = VideoReader(make_video(tmp_path / 'odd.mp4', 3, size=(65, 49), pix_fmt='yuv444p'))
+    assert [rgb.shape for _, rgb in odd] == [(49, 65, 3)] * 3
+    ten = VideoReader(make_video(tmp_path / 'ten.mp4', 5, pix_fmt='yuv420p10le'))
+    assert [(frame_number(rgb), rgb.dtype) for _, rgb in ten] == [(i, np.uint8) for i in range(5)]
+
+
+@pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4')])
+def test_damaged_packets_cost_their_frames_only(tmp_path, name, codec):
+    reader = VideoReader(damage_packets(make_video(tmp_path / name, 24, codec=codec), [8, 9]))
+    frames = list(reader)
+    assert reader.num_damaged >= 1
+    assert 18 <= len(frames) < 24
+    assert frames[-1][0] == 23
+    # what comes after the next key frame is sound again and has its old number
+    sound = [(i, frame_number(rgb)) for i, rgb in frames if i < 6 or i >= 18]
+    assert all(i == number for i, number in sound)
+    assert len(sound) == 12
+
+
+def _text(path):
+    path.write_text('not a film\n' * 50)
+    return path
+
+
+def _empty(path):
+    path.touch()
+    return path
+
+
+def _fast_start_cut(path):
+    return cut_file(make_video(path, 40, container_options={'movflags': 'faststart'}), 0.6)
+
+
+@pytest.mark.parametrize(
+    ('name', 'make', 'says'),
+    [
+        ('gone.mp4', lambda p: p, 'no such video file'),
+        ('folder.mp4', lambda p: p.mkdir() or p, 'is a folder'),
+        ('empty.mp4', _empty, 'empty file'),
+        ('text.mp4', _text, 'no readable video'),
+        ('sound.m4a', make_sound, 'has no video stream (it holds: audio)'),
+        ('cut.mp4', lambda p: cut_file(make_video(p, 40)), 'no readable video'),
+        ('fast.mp4', _fast_start_cut, 'cut short'),
+        ('cut.mkv', lambda p: cut_file(make_video(p, 40), 0.4), 'cut short'),
+        ('none.mp4', lambda p: make_video(p, 0), ''),
+        ('noise.mp4', lambda p: damage_packets(make_video(p, 3), [0, 1, 2]), 'no frame decodes'),
+    ],
+)
+def test_bad_files_are_one_line_naming_the_file(tmp_path, name, make, says):
+    path = make(tmp_path / name)
+    with pytest.raises(UserError) as caught:
+        VideoReader(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert says in message
+    assert '\n' not in message
+
+
+def test_bad_rate_is_refused(tmp_path):
+    path = make_video(tmp_path / 'a.mp4', 2)
+    with pytest.raises(UserError, match='fps must be above 0'):
+        VideoReader(path, fps=0)

@@ -1,0 +1,67 @@
+"""Every upstream break is there without vpd_mm and gone with it: the same probes in two processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vpd_mm.compat import BRIDGES
+
+from . import probes
+
+ROOT = Path(__file__).parents[2]
+# Probe -> the bridge that cures it.
+CURES = {
+    'mmcv_version_limit': None,  # the probe makes up the version, so the table of this environment does not name it
+    'mmengine_pkg_resources': 'mmengine pkg_resources',
+    'xtcocotools': 'xtcocotools',
+    'torchvision_ops': 'torchvision operators',
+    'mmengine_env': 'mmengine collect_env',
+    'mmengine_env_of_a_broken_torchvision': 'mmengine collect_env',
+    'checkpoint': 'mmengine checkpoints',
+    'mmcv_ops': 'mmcv.ops',
+    'mmaction_metadata': None,  # torch may put setuptools' private copy within reach
+    'mmaction_drn': 'mmaction2 DRN',
+    'decord': 'mmaction2 decord',
+}
+
+
+@pytest.fixture(scope='module')
+def answers(tmp_path_factory):
+    """Both runs at once: mode -> what probes.py printed."""
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    runs = {}
+    for mode in ('plain', 'bridged'):
+        command = [sys.executable, probes.__file__, mode, str(tmp_path_factory.mktemp(mode))]
+        runs[mode] = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+        )
+    outputs = {mode: run.communicate() for mode, run in runs.items()}
+    return {mode: json.loads(out.splitlines()[-1]) if out else {'error': err} for mode, (out, err) in outputs.items()}
+
+
+@pytest.mark.parametrize('name', [probe.__name__ for probe in probes.PROBES])
+def test_bridge_cures_the_break(answers, name):
+    assert answers['bridged']['probes'][name] == 'ok'
+
+
+@pytest.mark.parametrize('name', [probe.__name__ for probe in probes.PROBES])
+def test_bridge_applies_only_to_a_break(answers, name):
+    broken = answers['plain']['probes'][name] != 'ok'
+    if not broken:
+        pytest.skip(f'this stack is healthy: {name} works without vpd_mm')
+    if CURES[name] is not None:
+        assert answers['bridged']['needed'][CURES[name]]
+
+
+@pytest.mark.parametrize('name', probes.PACKAGES)
+def test_package_imports(answers, name):
+    assert answers['bridged']['imports'][name] == 'ok'
+
+
+def test_every_bridge_names_upstream():
+    for bridge in BRIDGES:
+        assert bridge.upstream.startswith('https://github.com/') or '.py:' in bridge.upstream
+        assert bridge.stand_ins or bridge.around

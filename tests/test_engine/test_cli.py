@@ -1,0 +1,117 @@
+import argparse
+
+import pytest
+from mmengine.config import Config
+
+from vpd_mm.engine import cli
+from vpd_mm.errors import UserError
+
+
+def parse(*argv):
+    parser = cli.ToolParser()
+    cli.add_train_arguments(parser)
+    return parser.parse_args(argv)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'c.py'
+    path.write_text(
+        "model = dict(type='A', depth=1)\noptim_wrapper = dict(optimizer=dict(lr=0.1))\nlist = [dict(a=1)]\n"
+    )
+    return path
+
+
+def test_options_reach_the_config(config):
+    cfg = cli.load_config(parse(str(config), '--cfg-options', 'model.depth=18', 'list.0.a=[1,2]', 'resume=True'))
+    assert cfg.model.depth == 18
+    assert cfg.list[0].a == [1, 2]
+    assert cfg.resume is True
+    assert cfg.work_dir == 'work_dirs/c'
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('modle.depth=18', "the config has no 'modle'; 'model'?"),
+        ('model.depth', 'must be KEY=VALUE'),
+        ('model.depth.deeper=1', 'does not fit the config'),
+        ('list.7.a=1', 'does not fit the config'),
+    ],
+)
+def test_bad_options_are_named(config, option, message):
+    with pytest.raises(UserError, match=message.replace('?', r'\?')):
+        cli.load_config(parse(str(config), '--cfg-options', option))
+
+
+def test_a_missing_config_says_where_it_was_looked_for():
+    with pytest.raises(UserError, match=r'config no/such\.py: no such file; looked for'):
+        cli.load_config(parse('no/such.py'))
+    with pytest.raises(UserError, match="package 'nopackage' is not installed"):
+        cli.load_config(parse('nopackage::x.py'))
+
+
+def test_a_config_that_does_not_parse_is_named(tmp_path):
+    (tmp_path / 'c.py').write_text('model = dict(')
+    with pytest.raises(UserError, match=r'c\.py: does not load as a config: SyntaxError'):
+        cli.load_config(parse(str(tmp_path / 'c.py')))
+
+
+def test_configs_of_the_project_and_of_mmaction_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert 'STGCN' in cli.load_config(parse('configs/baselines/stgcn_joint_8e_generated.py')).model.backbone.type
+    theirs = cli.load_config(parse('mmaction::skeleton/stgcn/stgcn_8xb16-joint-u100-80e_ntu60-xsub-keypoint-2d.py'))
+    assert theirs.default_scope == 'mmaction'
+
+
+def test_train_arguments_reach_the_config(config):
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper'), auto_scale_lr=dict(enable=False)))
+    args = parse(str(config), '--amp', '--auto-scale-lr', '--seed', '7', '--deterministic', '--resume')
+    cli.merge_train_arguments(cfg, args)
+    assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale='dynamic')
+    assert cfg.auto_scale_lr.enable
+    assert cfg.randomness == dict(seed=7, deterministic=True)
+    assert cfg.resume is True
+    assert cfg.load_from is None
+
+
+def test_arguments_that_cannot_be_met_are_named(config):
+    with pytest.raises(UserError, match='no such checkpoint'):
+        cli.merge_train_arguments(Config(dict()), parse(str(config), '--resume', 'nothing.pth'))
+    with pytest.raises(UserError, match='auto_scale_lr'):
+        cli.merge_train_arguments(Config(dict()), parse(str(config), '--auto-scale-lr'))
+    with pytest.raises(UserError, match='invalid choice'):
+        parse(str(config), '--launcher', 'rocket')
+
+
+@pytest.mark.parametrize(
+    ('error', 'line'),
+    [
+        (UserError('a.csv:\n bad'), 'error: a.csv: bad'),
+        (FileNotFoundError(2, 'No such file or directory', 'x.mp4'), 'error: x.mp4: No such file or directory'),
+        (KeyError('k'), "error: KeyError: 'k' (--debug shows where)"),
+    ],
+)
+def test_errors_become_one_line_and_status_1(error, line, capsys):
+    def main(argv):
+        raise error
+
+    with pytest.raises(SystemExit) as stop:
+        cli.run_tool(main, [])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == line + '\n'
+    with pytest.raises(type(error)):
+        cli.run_tool(main, ['--debug'])
+
+
+def test_rank_comes_from_the_launcher(monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'SLURM_PROCID', 'SLURM_NTASKS'):
+        monkeypatch.delenv(name, raising=False)
+    assert cli.launcher_rank() == (0, 1)
+    monkeypatch.setenv('SLURM_PROCID', '3')
+    monkeypatch.setenv('SLURM_NTASKS', '8')
+    assert cli.launcher_rank() == (3, 8)
+
+
+def test_tool_parser_is_an_argument_parser():
+    assert isinstance(cli.ToolParser('x'), argparse.ArgumentParser)

@@ -1,0 +1,40 @@
+import pytest
+
+from vpd_mm.errors import UserError
+from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
+
+ACTIONS = [Action('a:1', 'clip', 0, 10, 0, 'train'), Action('ü 2', 'clip', 10, 11, 3, 'test')]
+HEADER = 'action_id,video,start_frame,end_frame,label,split\n'
+
+
+def test_round_trip(tmp_path):
+    save_actions(tmp_path / 'actions.csv', ACTIONS)
+    assert load_actions(tmp_path / 'actions.csv', num_classes=4) == ACTIONS
+    save_classes(tmp_path / 'classes.txt', ['back flip', 'axel'])
+    assert load_classes(tmp_path / 'classes.txt') == ['back flip', 'axel']
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('id,video\n', ':1: header must be'),
+        (HEADER + 'a,v,0,5,0,train\na,v,5,9,0,train\n', ':3: action_id a is already on line 2'),
+        (HEADER + 'a,v,5,5,0,train\n', ':2: .*start_frame < end_frame'),
+        (HEADER + 'a,v,x,5,0,train\n', ":2: start_frame must be a whole number, found 'x'"),
+        (HEADER + 'a,v,0,5,9,train\n', ':2: label 9 is not in classes.txt, which has 4'),
+        (HEADER + 'a,v,0,5\n', ':2: needs 6 values'),
+        (HEADER + 'a,,0,5,0,train\n', ':2: .*video must be non-empty'),
+    ],
+)
+def test_bad_lines_are_named(tmp_path, text, message):
+    (tmp_path / 'actions.csv').write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_actions(tmp_path / 'actions.csv', num_classes=4)
+
+
+def test_classes_must_be_unique(tmp_path):
+    (tmp_path / 'classes.txt').write_text('a\nb\na\n')
+    with pytest.raises(UserError, match=r"classes\.txt:3: class name 'a'"):
+        load_classes(tmp_path / 'classes.txt')
+    with pytest.raises(UserError, match='unique'):
+        save_classes(tmp_path / 'classes.txt', ['a', 'a'])

@@ -1,0 +1,90 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from vpd_mm.errors import UserError
+from vpd_mm.structures.npz_io import atomic_write, load_npz, save_npz
+
+ARRAYS = {'a': np.arange(6, dtype=np.int64).reshape(2, 3), 'b': np.array([0.5, -1], np.float32)}
+
+
+def write_members(path, members):
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, payload in members.items():
+            archive.writestr(f'{name}.npy', payload)
+
+
+def npy(array, allow_pickle=False):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=allow_pickle)
+    return buffer.getvalue()
+
+
+def test_round_trip_keeps_values_and_dtypes(tmp_path):
+    save_npz(tmp_path / 'x.npz', 'Thing/1', ARRAYS)
+    back = load_npz(tmp_path / 'x.npz', 'Thing/1', ('a', 'b'))
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(back[name], array)
+        assert back[name].dtype == array.dtype
+    assert [p.name for p in tmp_path.iterdir()] == ['x.npz']
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
+    (tmp_path / 'x').write_bytes(b'old')
+
+    def fail():
+        with atomic_write(tmp_path / 'x') as f:
+            f.write(b'new')
+            raise RuntimeError('power cut')
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (tmp_path / 'x').read_bytes() == b'old'
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match=r'x\.npz: no such file'):
+        load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
+
+
+def test_other_kind_and_missing_field(tmp_path):
+    save_npz(tmp_path / 'x.npz', 'Thing/1', ARRAYS)
+    with pytest.raises(UserError, match='expected vpd_mm/Other/1'):
+        load_npz(tmp_path / 'x.npz', 'Other/1', ('a',))
+    with pytest.raises(UserError, match="field 'c' is missing"):
+        load_npz(tmp_path / 'x.npz', 'Thing/1', ('a', 'c'))
+
+
+@pytest.mark.parametrize('keep', [0, 10, 200, -30])
+def test_truncated_file(tmp_path, keep):
+    save_npz(tmp_path / 'x.npz', 'Thing/1', ARRAYS)
+    whole = (tmp_path / 'x.npz').read_bytes()
+    (tmp_path / 'x.npz').write_bytes(whole[:keep])
+    with pytest.raises(UserError, match='unreadable'):
+        load_npz(tmp_path / 'x.npz', 'Thing/1', ('a', 'b'))
+
+
+def test_pickled_objects_are_refused_and_do_not_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / 'ran'), 'w'))
+
+    payload = npy(np.array([Bomb()], dtype=object), allow_pickle=True)
+    write_members(tmp_path / 'x.npz', {'format': npy(np.array('vpd_mm/Thing/1')), 'a': payload})
+    with pytest.raises(UserError, match='Python objects'):
+        load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_a_shape_that_the_file_does_not_hold_is_refused_before_allocation(tmp_path):
+    payload = npy(np.zeros(4, np.float32)).replace(b'(4,)', b'(4000000000000,)', 1)
+    header_end = payload.index(b'\n') + 1
+    shift = len('4000000000000') - 1
+    # keep the header length true: drop as many padding blanks as the number grew
+    payload = payload[: header_end - 1 - shift] + payload[header_end - 1 :]
+    write_members(tmp_path / 'x.npz', {'format': npy(np.array('vpd_mm/Thing/1')), 'a': payload})
+    with pytest.raises(UserError, match='claims shape'):
+        load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))

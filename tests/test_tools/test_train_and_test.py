@@ -1,0 +1,94 @@
+"""tools/train.py and tools/test.py as a user types them, on mmaction2's models."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+STGCN = 'configs/baselines/stgcn_joint_8e_generated.py'
+PLAIN = 'configs/baselines/stgcn-gn_joint_8e_generated.py'
+SHORT = [
+    'train_dataloader.dataset.num_clips=32',
+    'val_dataloader.dataset.num_clips=16',
+    'default_hooks.logger.interval=1',
+]
+
+
+def losses(work_dir: Path) -> dict[int, float]:
+    """Step -> loss of all runs in a work dir, later runs last."""
+    curve = {}
+    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        for line in log.read_text().splitlines():
+            row = json.loads(line)
+            if 'loss' in row:
+                curve[row['step']] = row['loss']
+    return curve
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory, run_python):
+    """Four epochs in one go, then once more from the checkpoint of the second."""
+    folder = tmp_path_factory.mktemp('train')
+    options = ['--cfg-options', *SHORT, 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.max_keep_ckpts=-1']
+    whole = run_python(TOOLS / 'train.py', STGCN, '--work-dir', 'whole', *options, cwd=folder)
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    resume = ['--resume', 'whole/epoch_2.pth', '--work-dir', 'resumed']
+    resumed = run_python(TOOLS / 'train.py', STGCN, *resume, *options, cwd=folder)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    return folder
+
+
+def test_trains_with_progress_and_keeps_checkpoints(trained):
+    log = next((trained / 'whole').glob('*/*.log')).read_text()
+    assert 'eta:' in log
+    assert 'acc/top1' in log
+    assert (trained / 'whole' / 'epoch_4.pth').is_file()
+    curve = losses(trained / 'whole')
+    assert curve[max(curve)] < curve[1]
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(trained):
+    whole, resumed = losses(trained / 'whole'), losses(trained / 'resumed')
+    assert set(whole) == set(range(1, 9))
+    assert set(resumed) == set(range(5, 9))
+    for step, loss in resumed.items():
+        assert loss == pytest.approx(whole[step], abs=1e-6), step
+
+
+def test_evaluates_a_checkpoint(trained, run_python):
+    checkpoint = trained / 'whole' / 'epoch_4.pth'
+    done = run_python(TOOLS / 'test.py', STGCN, checkpoint, '--work-dir', 'tested', cwd=trained)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'acc/mean1' in done.stdout + done.stderr
+
+
+def test_a_cut_checkpoint_is_one_clear_line(trained, run_python, tmp_path):
+    cut = tmp_path / 'cut.pth'
+    cut.write_bytes((trained / 'whole' / 'epoch_4.pth').read_bytes()[:5000])
+    done = run_python(TOOLS / 'test.py', STGCN, cut, '--work-dir', tmp_path / 'w', cwd=tmp_path)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 1
+    assert 'cut.pth' in errors[0]
+    assert 'Traceback' not in done.stderr
+
+
+def test_two_processes_have_the_loss_curve_of_one(run_python, tmp_path):
+    options = [*SHORT, 'train_cfg.max_epochs=2']
+    one = run_python(TOOLS / 'train.py', PLAIN, '--work-dir', 'one', '--cfg-options', *options, cwd=tmp_path)
+    assert one.returncode == 0, one.stderr[-2000:]
+    halves = [*options, 'train_dataloader.batch_size=8']
+    command = ['bash', str(TOOLS / 'dist_train.sh'), PLAIN, '2', '--work-dir', 'two', '--cfg-options', *halves]
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+    two = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, 'PATH': path, 'PORT': '29571'}, capture_output=True, text=True
+    )
+    assert two.returncode == 0, two.stderr[-2000:]
+    a, b = losses(tmp_path / 'one'), losses(tmp_path / 'two')
+    assert a.keys() == b.keys() == set(range(1, 5))
+    for step, loss in a.items():
+        assert b[step] == pytest.approx(loss, abs=1e-4), step

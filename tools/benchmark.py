@@ -1,0 +1,30 @@
+"""Run benchmarks by name: benchmark.py NAME... [their options]; exit status 1 where a goal is missed."""
+
+import sys
+from collections.abc import Sequence
+from itertools import takewhile
+
+from vpd_mm.engine.benchmarks import BENCHMARKS, load_benchmark
+from vpd_mm.engine.cli import run_tool
+from vpd_mm.errors import UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    names = list(takewhile(lambda a: not a.startswith('-'), arguments))
+    options = arguments[len(names) :]
+    if not names:
+        print(f'{__doc__}\nnames: {", ".join(BENCHMARKS)}; NAME --help shows its options')
+        return 0 if {'-h', '--help'} & set(options) else 1
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        raise UserError(f'no benchmark {unknown[0]!r}; there are {", ".join(BENCHMARKS)}')
+    status = 0
+    for name in names:
+        print(f'== {name}')
+        status |= load_benchmark(name)(options)
+    return status
+
+
+if __name__ == '__main__':
+    run_tool(main)

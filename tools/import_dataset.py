@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Import a public data set or release into a corpus; what is there already is kept."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.importers import (
+    ImportReport,
+    import_labels,
+    import_penn_action,
+    import_poses,
+    import_vpd_release,
+    read_diving48,
+    read_fsjump6,
+    read_fx35,
+    read_tennis7,
+)
+
+READERS = {'fsjump6': read_fsjump6, 'tennis7': read_tennis7, 'fx35': read_fx35, 'diving48': read_diving48}
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    console = Console(stderr=True)
+    report = run_import(args, partial(track, console=console, transient=True, disable=not console.is_terminal))
+    print_report(report, args)
+    return 1 if report.failures else 0
+
+
+def run_import(args: argparse.Namespace, progress) -> ImportReport:
+    if args.dataset == 'vpd-release':
+        return import_vpd_release(
+            args.src,
+            args.out,
+            meta=args.meta,
+            flow=args.flow,
+            teacher=args.teacher,
+            name=args.name,
+            sport=args.sport,
+            progress=progress,
+        )
+    if args.dataset == 'poses':
+        return import_poses(args.src, args.out, name=args.name, progress=progress)
+    if args.dataset == 'penn-action':
+        return import_penn_action(args.src, args.out, val_share=args.val_share, seed=args.seed, progress=progress)
+    options = {'meta': args.meta}
+    if args.dataset in ('fx35', 'diving48'):
+        options |= {'few_shot': args.few_shot, 'val_share': args.val_share, 'seed': args.seed}
+    return import_labels(READERS[args.dataset], args.src, args.out, **options)
+
+
+def print_report(report: ImportReport, args: argparse.Namespace) -> None:
+    table = Table('what', 'count', title=f'{args.dataset} -> {args.out}')
+    table.columns[1].justify = 'right'
+    for what, count in report.counts.items():
+        table.add_row(what, f'{count:,}')
+    Console().print(table)
+    for line in report.failures:
+        print(f'failed: {line}')
+    if report.failures:
+        print(f'{len(report.failures)} failed; cure them and run the same command, the rest is kept')
+
+
+def parse_args(argv) -> argparse.Namespace:
+    parser = ToolParser(__doc__)
+    datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
+
+    def add(name: str, text: str, source: str) -> argparse.ArgumentParser:
+        sub = datasets.add_parser(name, help=text, description=text)
+        sub.add_argument('src', metavar='SRC', type=Path, help=source)
+        sub.add_argument('--out', required=True, type=Path, help='the corpus, such as data/<corpus>')
+        return sub
+
+    sub = add(
+        'vpd-release', 'boxes, poses, crops and features of the public VPD release', 'its folder, or a part of it'
+    )
+    sub.add_argument('--meta', type=Path, help='<sport>.video_meta.json, where no meta.json describes the videos')
+    sub.add_argument(
+        '--flow', help="<flow> of <frame>.<flow>.png, 'none' for no flow; by default the one that is there"
+    )
+    sub.add_argument('--teacher', action='store_true', help="features are a teacher's (2D joints, VIPE*)")
+    sub.add_argument('--name', help="name of the features; by default their folder's")
+    sub.add_argument('--sport', default='', help='of a new corpus')
+
+    sub = add(
+        'penn-action', 'Penn Action: joints, boxes, actions, official split', 'the folder that holds labels/*.mat'
+    )
+    _add_validation(sub)
+
+    for name, folder in (('fsjump6', 'fs'), ('tennis7', 'tennis')):
+        sub = add(
+            name, f'{name}: labels, splits and lists of the VPD release', f"the release's action_dataset/{folder}"
+        )
+        _add_meta(sub, folder)
+
+    sub = add('fx35', 'FX35: floor exercise of FineGym99', "the folder of FineGym's annotation files")
+    _add_meta(sub, 'fx')
+    _add_few_shot(sub, 'finegym99')
+    _add_validation(sub)
+
+    sub = add('diving48', 'Diving48, version 2', "the folder of Diving48's JSON files")
+    _add_meta(sub, 'diving48')
+    _add_few_shot(sub, 'diving48')
+    _add_validation(sub)
+
+    sub = add('poses', 'poses for the videos of a corpus', 'their folder: npz, VPD release, mmpose, COCO, OpenPose')
+    sub.add_argument('--name', default='imported', help='name of the pose set')
+    return parser.parse_args(argv)
+
+
+def _add_meta(parser: argparse.ArgumentParser, sport: str) -> None:
+    parser.add_argument('--meta', type=Path, help=f'{sport}.video_meta.json; by default in SRC or one folder up')
+
+
+def _add_few_shot(parser: argparse.ArgumentParser, folder: str) -> None:
+    parser.add_argument('--few-shot', type=Path, help=f"the release's action_dataset/{folder}; by default SRC")
+
+
+def _add_validation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--val-share', type=float, default=0.1, help='share of the training actions that become val')
+    parser.add_argument('--seed', type=int, default=0, help='of the validation split')
+
+
+if __name__ == '__main__':
+    run_tool(main)

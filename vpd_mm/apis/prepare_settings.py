@@ -1,0 +1,189 @@
+"""What a prepare run is asked for, and where its boxes and poses come from."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..athlete import VideoReader
+from ..errors import UserError
+from ..structures import AthleteTrack
+
+#: A batch of whole frames takes no more than this (a 4K frame has 25 MB).
+_BATCH_BYTES = 128 << 20
+
+
+class SetupError(UserError):
+    """A model cannot be built: no video of this run can go on."""
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """Options of ``tools/prepare.py``; see ``corpus_builder.build_corpus``."""
+
+    out: Path
+    boxes: str = 'full'
+    poses: str = 'none'
+    pose_name: str = ''
+    masks: str = ''
+    size: int = 128
+    full_frame: bool = False
+    flow: str = 'dis'
+    flow_checkpoint: str | None = None
+    subtract_median: bool = False
+    fps: float | None = None
+    device: str = 'auto'
+    batch_size: int = 16
+    tracker: Mapping = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.boxes != 'full' and not self.boxes.startswith('mmdet:') and not Path(self.boxes).is_dir():
+            raise UserError(f'boxes {self.boxes!r}: must be full, mmdet:<config>[:<checkpoint>] or an existing folder')
+        known = self.poses in ('none', 'mediapipe') or self.poses.startswith('mmpose:')
+        if not known and not Path(self.poses).is_dir():
+            raise UserError(
+                f'poses {self.poses!r}: must be none, mediapipe, mmpose:<alias or config>[:<checkpoint>] or an '
+                'existing folder'
+            )
+        if self.masks and not Path(self.masks).is_dir():
+            raise UserError(f'masks {self.masks!r}: must be an existing folder')
+        if self.batch_size < 1:
+            raise UserError(f'batch size must be 1 or more, found {self.batch_size}')
+
+    @property
+    def mask_dir(self) -> str | None:
+        """Folder of masks: as given, or beside the boxes."""
+        return self.masks or (self.boxes if Path(self.boxes).is_dir() else None)
+
+    @property
+    def pose_set(self) -> str | None:
+        """Name of the pose set in the corpus; None with ``poses='none'``."""
+        if self.poses == 'none':
+            return None
+        if self.pose_name:
+            return self.pose_name
+        if self.poses == 'mediapipe':
+            return 'mediapipe'
+        if self.poses.startswith('mmpose:'):
+            return re.sub(r'[^A-Za-z0-9_.-]', '_', Path(split_model(self.poses)[0]).stem)
+        return 'files'
+
+
+def split_model(spec: str) -> tuple[str, str | None]:
+    """('config', 'checkpoint' or None) of ``mmdet:config[:checkpoint]``; a checkpoint may be a URL."""
+    _, _, rest = spec.partition(':')
+    config, _, checkpoint = rest.partition(':')
+    if not config:
+        raise UserError(f'{spec!r}: names no config; write {spec.split(":")[0]}:<config>[:<checkpoint>]')
+    return config, checkpoint or None
+
+
+class Models:
+    """The models of one process, built when first needed.
+
+    Raises:
+        SetupError: one cannot be built.
+    """
+
+    def __init__(self, settings: PrepareSettings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def detector(self):
+        from ..athlete.athlete_detector import AthleteDetector
+
+        config, checkpoint = split_model(self.settings.boxes)
+        try:
+            return AthleteDetector(config, checkpoint, self.settings.device, self.settings.batch_size)
+        except (UserError, ImportError) as e:
+            raise SetupError(f'boxes {self.settings.boxes}: {e}') from e
+
+    @cached_property
+    def teacher(self):
+        try:
+            if self.settings.poses == 'mediapipe':
+                from ..teacher.mediapipe_teacher import MediaPipeTeacher
+
+                return MediaPipeTeacher()
+            from ..teacher.pose_teacher import PoseTeacher
+
+            config, checkpoint = split_model(self.settings.poses)
+            return PoseTeacher(config, checkpoint, self.settings.device, self.settings.batch_size)
+        except (UserError, ImportError) as e:
+            raise SetupError(f'poses {self.settings.poses}: {e}') from e
+
+    def frames_per_batch(self, reader: VideoReader) -> int:
+        """How many whole frames to collect for a model."""
+        return max(1, min(self.settings.batch_size, _BATCH_BYTES // (3 * reader.width * reader.height)))
+
+
+def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> dict[str, AthleteTrack]:
+    """The athletes of one video file: name ('' = the only one) to track.
+
+    Raises:
+        UserError: nobody is found, or the box file is missing or off.
+    """
+    frame_size = (reader.width, reader.height)
+    stem = reader.path.stem
+    if settings.boxes == 'full':
+        boxes = np.tile(np.float32([0, 0, *frame_size]), (reader.num_frames, 1))
+        scores = np.ones(reader.num_frames, np.float32)
+        return {'': AthleteTrack(np.arange(reader.num_frames), boxes, scores)}
+    if settings.boxes.startswith('mmdet:'):
+        tracks = _detect(settings, models, reader, progress)
+        athletes = {f'athlete{i + 1}' if len(tracks) > 1 else '': track for i, track in enumerate(tracks)}
+    else:
+        from ..importers.box_files import read_boxes
+
+        athletes = read_boxes(settings.boxes, stem, frame_size, reader.num_frames)
+    athletes = {name: track for name, track in athletes.items() if len(track)}
+    if not athletes:
+        raise UserError(
+            f'{reader.path}: no person found in {reader.num_frames} frames with --boxes {settings.boxes}; look at the '
+            'video, ease the tracker rules, or give boxes'
+        )
+    for track in athletes.values():
+        _check_size(track, reader, settings.boxes)
+    return athletes
+
+
+def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> list[AthleteTrack]:
+    from ..athlete.athlete_tracker import AthleteTracker
+
+    detector = models.detector
+    try:
+        tracker = AthleteTracker(reader.fps, (reader.width, reader.height), **settings.tracker)
+    except TypeError as e:
+        raise SetupError(f'tracker rules {dict(settings.tracker)}: {e}') from e
+    batch: list[tuple[int, np.ndarray]] = []
+    limit = models.frames_per_batch(reader)
+
+    def flush() -> None:
+        if not batch:
+            return
+        for (frame_ind, rgb), detections in zip(batch, detector.detect([rgb for _, rgb in batch])):
+            tracker.update(frame_ind, detections, rgb)
+        progress(batch[-1][0] + 1, reader.num_frames)
+        batch.clear()
+
+    for frame in reader:
+        batch.append(frame)
+        if len(batch) == limit:
+            flush()
+    flush()
+    return tracker.finish()
+
+
+def _check_size(track: AthleteTrack, reader: VideoReader, source: str) -> None:
+    """A square around a box is cut in memory: it must be of the frame's order."""
+    sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
+    limit = 4 * max(reader.width, reader.height)
+    large = np.flatnonzero(sides > limit)
+    if len(large):
+        raise UserError(
+            f'{source}: box of frame {int(track.frame_inds[large[0]])} of {reader.path.name} is '
+            f'{float(sides[large[0]]):g} px, the frame has {reader.width}x{reader.height}; correct the box'
+        )

@@ -1,0 +1,92 @@
+"""The square around the athlete."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ..errors import UserError
+
+Window = tuple[int, int, int]
+
+#: Of the larger side of the box, on each side of the square (paper, section 3.2; the published code).
+PADDING = 0.1
+
+
+class SquareCropper:
+    """Cut a square around the boxes of frames t and t-1 and scale it.
+
+    Args:
+        size: Side of the crops, px.
+
+    Raises:
+        UserError: size is not in 16..4096.
+    """
+
+    def __init__(self, size: int = 128) -> None:
+        if not 16 <= size <= 4096:
+            raise UserError(f'crop size must be 16 to 4096 px, found {size}')
+        self.size = size
+
+    def window(self, box: Sequence[float], previous_box: Sequence[float] | None = None) -> Window:
+        """(left, top, side), in whole px of the full frame; may leave the frame.
+
+        The union of both boxes, widened to whole pixels, gets its larger side
+        padded by 10 % on both ends; the square is centred on the union.  Frame
+        t-1 is cut with the same window.
+
+        Args:
+            box: xyxy of frame t, px.
+            previous_box: xyxy of frame t-1; None where it has none.
+        """
+        boxes = np.asarray([box] if previous_box is None else [box, previous_box], dtype=np.float64)
+        x1, y1 = np.floor(boxes[:, :2].min(axis=0)).astype(int)
+        x2, y2 = np.ceil(boxes[:, 2:].max(axis=0)).astype(int)
+        width, height = int(x2 - x1), int(y2 - y1)
+        longest = max(width, height)
+        padding = int(PADDING * longest)
+        return (
+            _start(int(x1), width, longest) - padding,
+            _start(int(y1), height, longest) - padding,
+            longest + 2 * padding,
+        )
+
+    def cut(self, image: np.ndarray, window: Window, mask: bool = False) -> np.ndarray:
+        """Cut ``window`` out of ``image`` (H, W[, C]) and scale it to ``size``; black outside the image.
+
+        Args:
+            image: uint8 picture, or with ``mask`` a (H, W) bool mask, which
+                stays bool.
+            window: (left, top, side).
+            mask: Scale without mixing neighbours.
+        """
+        left, top, side = window
+        height, width = image.shape[:2]
+        x1, y1 = min(max(left, 0), width), min(max(top, 0), height)
+        x2, y2 = max(min(left + side, width), x1), max(min(top + side, height), y1)
+        inside = image[y1:y2, x1:x2]
+        if mask:
+            inside = inside.astype(np.uint8)
+        if inside.shape[:2] != (side, side):
+            square = np.zeros((side, side, *image.shape[2:]), np.uint8)
+            square[y1 - top : y2 - top, x1 - left : x2 - left] = inside
+            inside = square
+        # area averages when it shrinks, and only then
+        smooth = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
+        scaled = cv2.resize(inside, (self.size, self.size), interpolation=cv2.INTER_NEAREST if mask else smooth)
+        return scaled.astype(bool) if mask else scaled
+
+
+def scale_to_side(image: np.ndarray, side: int) -> np.ndarray:
+    """Scale ``image`` (H, W, 3) so that its shorter side is at most ``side``; the ratio stays."""
+    height, width = image.shape[:2]
+    factor = side / min(height, width)
+    if factor >= 1:
+        return image
+    size = (max(side, round(width * factor)), max(side, round(height * factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _start(start: int, length: int, longest: int) -> int:
+    """Where a square of side ``longest`` starts that is centred on (start, length)."""
+    return start if length == longest else start + length // 2 - (longest + 1) // 2

@@ -1,0 +1,144 @@
+"""What a bridge is, and the finder through which bridges reach an import."""
+
+import importlib.machinery
+import importlib.metadata
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from importlib.abc import Loader, MetaPathFinder
+from importlib.util import spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+Fill = Callable[[ModuleType], None]
+Around = Callable[[ModuleType], AbstractContextManager[None]]
+
+# Import name -> the distributions known to provide it; the first one installed counts.
+DISTRIBUTIONS = {
+    'mmengine': ('mmengine', 'onedl-mmengine', 'mmengine-lite'),
+    'mmcv': ('mmcv', 'onedl-mmcv', 'mmcv-lite'),
+    'mmdet': ('mmdet', 'onedl-mmdetection'),
+    'mmpose': ('mmpose', 'onedl-mmpose'),
+    'mmaction': ('mmaction2', 'onedl-mmaction2'),
+}
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """One upstream break and its cure.
+
+    Args:
+        name: What is bridged, in a word or two.
+        upstream: The issue, or the file at fault where nobody filed one.
+        cure: What the bridge does, one line.
+        applies: Says why the bridge is needed here, '' where the stack is healthy. Cheap: imports nothing heavy.
+        stand_ins: Module name -> function that fills the module; it is supplied in place of the missing one.
+        around: Module name -> context manager, entered when that module is about to be executed and left after it.
+    """
+
+    name: str
+    upstream: str
+    cure: str
+    applies: Callable[[], str]
+    stand_ins: Mapping[str, Fill] = field(default_factory=dict)
+    around: Mapping[str, Around] = field(default_factory=dict)
+
+
+class BridgeFinder(MetaPathFinder):
+    """Head of ``sys.meta_path``: supplies stand-ins and runs the code that bridges put around a module's execution."""
+
+    def __init__(self, bridges: Iterable[Bridge]) -> None:
+        self.stand_ins: dict[str, tuple[Bridge, Fill]] = {}
+        self.around: dict[str, list[tuple[Bridge, Around]]] = {}
+        for bridge in bridges:
+            for name, fill in bridge.stand_ins.items():
+                self.stand_ins[name] = (bridge, fill)
+            for name, around in bridge.around.items():
+                self.around.setdefault(name, []).append((bridge, around))
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.stand_ins:
+            bridge, fill = self.stand_ins[name]
+            if bridge.applies():
+                is_package = any(other.startswith(name + '.') for other in self.stand_ins)
+                return spec_from_loader(name, _StandInLoader(fill), is_package=is_package)
+        if name not in self.around:
+            return None
+        spec = find_elsewhere(name, path, target)
+        if spec is not None and spec.loader is not None:
+            self._surround(spec.loader, self.around[name])
+        return spec
+
+    def patch_imported(self) -> None:
+        """Modules that were imported before us still get what can be patched afterwards."""
+        for name, around in self.around.items():
+            if name in sys.modules:
+                with _entered(around, sys.modules[name]):
+                    pass
+
+    @staticmethod
+    def _surround(loader: Loader, around: list[tuple[Bridge, Around]]) -> None:
+        # The loader keeps its class, so that inspect, pickle and resources see nothing unusual.
+        exec_module = loader.exec_module
+
+        def exec_surrounded(module: ModuleType) -> None:
+            with _entered(around, module):
+                exec_module(module)
+
+        loader.exec_module = exec_surrounded  # type: ignore[method-assign]
+
+
+class _StandInLoader(Loader):
+    def __init__(self, fill: Fill) -> None:
+        self.fill = fill
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.fill(module)
+
+
+def _entered(around: list[tuple[Bridge, Around]], module: ModuleType) -> ExitStack:
+    stack = ExitStack()
+    for bridge, enter in around:
+        if bridge.applies():
+            stack.enter_context(enter(module))
+    return stack
+
+
+def find_elsewhere(name: str, path=None, target=None) -> importlib.machinery.ModuleSpec | None:
+    """The spec that Python would find without us; imports nothing."""
+    for finder in sys.meta_path:
+        if isinstance(finder, BridgeFinder) or not hasattr(finder, 'find_spec'):
+            continue
+        spec = finder.find_spec(name, path, target)
+        if spec is not None:
+            return spec
+    return None
+
+
+def package_dir(name: str) -> Path | None:
+    """Folder of an installed top-level package, without importing it."""
+    spec = find_elsewhere(name)
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def provider(name: str) -> tuple[str, str] | None:
+    """(distribution, version) that provides the import name, None if none is installed."""
+    for distribution in DISTRIBUTIONS.get(name, (name,)):
+        try:
+            return distribution, importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def rebind(old: object, new: object) -> None:
+    """Put ``new`` wherever an OpenMMLab module holds ``old``: they re-export with ``from x import y``."""
+    for name, module in list(sys.modules.items()):
+        if module is not None and name.partition('.')[0] in DISTRIBUTIONS:
+            for attribute, value in list(vars(module).items()):
+                if value is old:
+                    setattr(module, attribute, new)

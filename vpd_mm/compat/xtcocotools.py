@@ -1,0 +1,119 @@
+"""mmpose reads and evaluates COCO files through xtcocotools, whose wheel is built for NumPy 1.
+
+Installed but broken: pycocotools, of which xtcocotools is a fork, lends its compiled masks to ``xtcocotools._mask``.
+Not installed: pycocotools reads the files and xthotcoco evaluates, to the same numbers.
+"""
+
+import importlib.metadata
+from importlib.machinery import EXTENSION_SUFFIXES
+from types import ModuleType
+
+from .bridge import Bridge, find_elsewhere, package_dir
+
+# Where code compiled against NumPy 2 headers looks for the C API; NumPy 1 headers do not know the name.
+NUMPY_2_MARK = b'numpy._core._multiarray_umath'
+
+
+def absent() -> str:
+    if package_dir('mmpose') is None or find_elsewhere('xtcocotools') is not None:
+        return ''
+    return 'xtcocotools is not installed'
+
+
+def broken() -> str:
+    root = package_dir('xtcocotools')
+    numpy_version = importlib.metadata.version('numpy')
+    if root is None or int(numpy_version.split('.')[0]) < 2:
+        return ''
+    for suffix in EXTENSION_SUFFIXES:
+        binary = root / f'_mask{suffix}'
+        if binary.is_file() and NUMPY_2_MARK not in binary.read_bytes():
+            return f'the installed xtcocotools is built for NumPy 1, here is NumPy {numpy_version}'
+    return ''
+
+
+def _fill_package(package: ModuleType) -> None:
+    """xtcocotools' own ``__init__`` has no content either."""
+
+
+def _fill_coco(module: ModuleType) -> None:
+    from pycocotools.coco import COCO as PlainCOCO
+
+    class COCO(PlainCOCO):
+        """pycocotools' index with the fields that xtcocotools adds."""
+
+        def __init__(self, annotation_file=None, test_index=None) -> None:
+            super().__init__(annotation_file)
+            self.anno_file = [annotation_file]
+            self.test_index = test_index
+
+    COCO.__module__ = module.__name__
+    module.COCO = COCO  # type: ignore[attr-defined]
+
+
+class _Params:
+    """hotcoco's parameters; takes the old ``useSegm`` as well, which mmpose sets to None."""
+
+    useSegm = None
+
+    def __init__(self, params) -> None:
+        object.__setattr__(self, '_params', params)
+
+    def __getattr__(self, name: str):
+        return getattr(self._params, name)
+
+    def __setattr__(self, name: str, value) -> None:
+        if name != 'useSegm':
+            setattr(self._params, name, value)
+
+
+def _fill_cocoeval(module: ModuleType) -> None:
+    import xthotcoco
+
+    class COCOeval(xthotcoco.COCOeval):
+        """xthotcoco's evaluator for COCO objects that carry an index."""
+
+        def __init__(self, cocoGt, cocoDt, iouType='keypoints', sigmas=None, use_area=True) -> None:
+            truth = xthotcoco.COCO(ann_data=cocoGt.dataset, test_index=getattr(cocoGt, 'test_index', None))
+            super().__init__(truth, list(cocoDt.dataset['annotations']), iouType, sigmas, use_area)
+
+        @property
+        def params(self) -> _Params:
+            return _Params(self._ev.params)
+
+    COCOeval.__module__ = module.__name__
+    module.COCOeval = COCOeval  # type: ignore[attr-defined]
+
+
+def _fill_mask(module: ModuleType) -> None:
+    from pycocotools import mask
+
+    public = {name: value for name, value in vars(mask).items() if not name.startswith('_')}
+    vars(module).update(public)
+
+
+def _fill_compiled_mask(module: ModuleType) -> None:
+    from pycocotools import _mask
+
+    vars(module).update({name: value for name, value in vars(_mask).items() if not name.startswith('__')})
+
+
+ABSENT = Bridge(
+    name='xtcocotools',
+    upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
+    cure='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
+    applies=absent,
+    stand_ins={
+        'xtcocotools': _fill_package,
+        'xtcocotools.coco': _fill_coco,
+        'xtcocotools.cocoeval': _fill_cocoeval,
+        'xtcocotools.mask': _fill_mask,
+    },
+)
+BROKEN = Bridge(
+    name='xtcocotools built for NumPy 1',
+    upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
+    cure="puts pycocotools' compiled masks under xtcocotools",
+    applies=broken,
+    stand_ins={'xtcocotools._mask': _fill_compiled_mask},
+)

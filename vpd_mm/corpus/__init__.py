@@ -1,0 +1,20 @@
+"""The folder on disk: paths, index, lock; crops in LMDB shards; lazy feature sequences."""
+
+from .corpus import LAYOUT_VERSION, Corpus
+from .crop_store import Crop, CropHeader, CropStore
+from .crop_writer import CropWriter
+from .feature_store import FeatureStore
+from .video_table import VideoInfo, load_videos, save_videos
+
+__all__ = [
+    'LAYOUT_VERSION',
+    'Corpus',
+    'Crop',
+    'CropHeader',
+    'CropStore',
+    'CropWriter',
+    'FeatureStore',
+    'VideoInfo',
+    'load_videos',
+    'save_videos',
+]

@@ -1,0 +1,119 @@
+"""How one frame's crop, flow and mask become bytes.
+
+Measured on 225 crops of 128x128 of a real film: RGB as JPEG 95 without chroma
+subsampling 10.2 KB and 41.7 dB (95 with subsampling stays under 36 dB on some
+frames), flow as a grey JPEG 95 of its 8-bit code 1.4 KB and a mean error of
+0.04 px; lossless PNG would take twice that for 0.002 px less.
+"""
+
+import struct
+
+import cv2
+import numpy as np
+
+from ..errors import UserError
+
+RGB_QUALITY = 95
+FLOW_QUALITY = 95
+FRAME_QUALITY = 90
+
+#: Code 128 is flow 0, 1 is -clip, 255 is +clip: standing still is exact.
+_FLOW_ZERO, _FLOW_STEPS = 128, 127
+
+_RECORD = struct.Struct('<III')
+_JPEG_SIZE = struct.Struct('>HHB')
+_PNG_SIZE = struct.Struct('>II')
+
+
+def encode_rgb(rgb: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 RGB to JPEG, full chroma."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, RGB_QUALITY]
+    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+
+
+def encode_frame(rgb: np.ndarray) -> bytes:
+    """Whole frame (H, W, 3) uint8 RGB to JPEG."""
+    return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY])
+
+
+def encode_flow(flow: np.ndarray, clip: float) -> bytes:
+    """(H, W, 2) float32 flow in [-clip, clip] to a grey JPEG [u | v] of 8-bit codes."""
+    code = np.rint(np.clip(flow, -clip, clip) * (_FLOW_STEPS / clip)).astype(np.int16) + _FLOW_ZERO
+    both = np.concatenate((code[..., 0], code[..., 1]), axis=1).astype(np.uint8)
+    return _encode('.jpg', both, [cv2.IMWRITE_JPEG_QUALITY, FLOW_QUALITY])
+
+
+def encode_mask(mask: np.ndarray) -> bytes:
+    """(H, W) bool to PNG."""
+    return _encode('.png', mask.astype(np.uint8) * 255, [])
+
+
+def decode_rgb(data: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """JPEG to (H, W, 3) uint8 RGB; ``shape`` (H, W) is checked before decoding."""
+    return _decode(data, shape, 3, cv2.IMREAD_COLOR_RGB)
+
+
+def decode_flow(data: bytes, shape: tuple[int, int], clip: float) -> np.ndarray:
+    """Undo :func:`encode_flow`: (H, W, 2) float32."""
+    height, width = shape
+    both = _decode(data, (height, 2 * width), 1, cv2.IMREAD_GRAYSCALE)
+    code = cv2.merge((both[:, :width], both[:, width:]))
+    flow = code.astype(np.float32)
+    flow -= _FLOW_ZERO
+    flow *= clip / _FLOW_STEPS
+    return flow
+
+
+def decode_mask(data: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """PNG to (H, W) bool."""
+    return _decode(data, shape, 1, cv2.IMREAD_GRAYSCALE) > 127
+
+
+def pack_record(rgb: bytes, flow: bytes = b'', mask: bytes = b'') -> bytes:
+    """Join the parts of one frame; b'' = absent."""
+    return _RECORD.pack(len(rgb), len(flow), len(mask)) + rgb + flow + mask
+
+
+def unpack_record(record: bytes) -> tuple[bytes, bytes, bytes]:
+    """Undo :func:`pack_record`.
+
+    Raises:
+        UserError: the sizes do not add up.
+    """
+    sizes = _RECORD.unpack_from(record) if len(record) >= _RECORD.size else (-1, 0, 0)
+    if _RECORD.size + sum(sizes) != len(record):
+        raise UserError(f'record of {len(record)} bytes claims parts of {sizes}')
+    flow_at = _RECORD.size + sizes[0]
+    return record[_RECORD.size : flow_at], record[flow_at : flow_at + sizes[1]], record[flow_at + sizes[1] :]
+
+
+def image_shape(data: bytes) -> tuple[int, int, int]:
+    """(height, width, channels) that a JPEG or 8-bit grey PNG claims, without decoding it.
+
+    Raises:
+        UserError: neither.
+    """
+    if data[:8] == b'\x89PNG\r\n\x1a\n' and len(data) >= 26 and data[24:26] == b'\x08\x00':
+        width, height = _PNG_SIZE.unpack_from(data, 16)
+        return height, width, 1
+    at = 2
+    while data[:2] == b'\xff\xd8' and at + 10 <= len(data) and data[at] == 0xFF:
+        if 0xC0 <= data[at + 1] <= 0xC2:
+            return _JPEG_SIZE.unpack_from(data, at + 5)
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+    raise UserError('no JPEG or PNG of ours')
+
+
+def _encode(kind: str, image: np.ndarray, options: list[int]) -> bytes:
+    return cv2.imencode(kind, image, options)[1].tobytes()
+
+
+def _decode(data: bytes, shape: tuple[int, int], channels: int, mode: int) -> np.ndarray:
+    found = image_shape(data)
+    if found != (*shape, channels):
+        raise UserError(f'image claims {found} (height, width, channels), expected {(*shape, channels)}')
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    if image is None:
+        raise UserError('image does not decode')
+    return image

@@ -1,0 +1,217 @@
+"""Read crops, flow, masks and whole frames of all shards of a corpus."""
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import UserError
+from . import crop_codec as codec
+from .shard import CROP, IMAGE, frame_key, header_key, read_value, videos_of_shards
+
+HEADER_VERSION = 1
+
+_MAX_SIDE = 4096
+_CACHED_HEADERS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class CropHeader:
+    """What is stored of one video.
+
+    Args:
+        version: Of this header.
+        size: Side of the crops, px.
+        flow: None, or how the flow was made: 'method', 'clip' (px),
+            'subtract_median', ...
+        frame_shape: (height, width) of the stored whole frames; None = none.
+        num_bytes: Of all its records.
+        frame_inds: (T,) int64, strictly increasing.
+        windows: (T, 3) int64: left, top, side of the crop in the full frame,
+            px; it may leave the frame.
+    """
+
+    version: int
+    size: int
+    flow: Mapping | None
+    frame_shape: tuple[int, int] | None
+    num_bytes: int
+    frame_inds: np.ndarray
+    windows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame_inds)
+
+    def to_json(self) -> dict:
+        fields = {**vars(self)}
+        return fields | {'frame_inds': self.frame_inds.tolist(), 'windows': self.windows.tolist()}
+
+    @classmethod
+    def from_json(cls, data: bytes) -> 'CropHeader':
+        """Read and check.
+
+        Raises:
+            UserError: a field is missing or off, or the version unknown.
+        """
+        try:
+            fields = json.loads(data)
+            if fields['version'] != HEADER_VERSION:
+                raise UserError(f'crop header version {fields["version"]!r}, this vpd_mm knows {HEADER_VERSION}')
+            inds = np.array(fields['frame_inds'], dtype=np.int64)
+            windows = np.array(fields['windows'], dtype=np.int64).reshape(-1, 3)
+            shape = fields['frame_shape']
+            header = cls(
+                version=HEADER_VERSION,
+                size=int(fields['size']),
+                flow=fields['flow'],
+                frame_shape=None if shape is None else (int(shape[0]), int(shape[1])),
+                num_bytes=int(fields['num_bytes']),
+                frame_inds=inds,
+                windows=windows,
+            )
+            clip = 1.0 if header.flow is None else float(header.flow['clip'])
+        except UserError:
+            raise
+        except (ValueError, KeyError, TypeError, IndexError) as e:
+            raise UserError(f'crop header is damaged ({type(e).__name__}: {e})') from e
+        sound = 0 < header.size <= _MAX_SIDE and clip > 0 and inds.ndim == 1 and len(inds) == len(windows)
+        if not sound or np.any(np.diff(inds) <= 0):
+            raise UserError('crop header is damaged (sizes or frame numbers)')
+        return header
+
+
+class Crop(NamedTuple):
+    """One stored frame: rgb (S, S, 3) uint8, flow (S, S, 2) float32 px or None, mask (S, S) bool or None."""
+
+    rgb: np.ndarray
+    flow: np.ndarray | None
+    mask: np.ndarray | None
+
+
+class CropStore:
+    """Random access to the crops of a corpus; safe to pickle and to use after fork or spawn.
+
+    Args:
+        directory: ``corpus.crops_dir``.
+
+    Example:
+        >>> store = CropStore(corpus.crops_dir)
+        >>> rgb = store.crop('wall_flip', 100)     # (128, 128, 3) uint8
+        >>> flow = store.flow('wall_flip', 100)    # (128, 128, 2) float32, px, u right, v down
+
+    Every method raises UserError where a shard, a video or a frame is missing
+    or damaged; the message says which and what to do.
+    """
+
+    def __init__(self, directory: str | os.PathLike) -> None:
+        self.directory = Path(directory)
+        self._headers: OrderedDict[str, CropHeader] = OrderedDict()
+
+    def __getstate__(self) -> dict:
+        return {'directory': self.directory, '_headers': OrderedDict()}
+
+    @cached_property
+    def _shards(self) -> dict[str, Path]:
+        shards = videos_of_shards(self.directory)
+        if not shards:
+            raise UserError(f'{self.directory}: holds no finished crops; run tools/prepare.py')
+        return shards
+
+    def videos(self) -> list[str]:
+        """Names of the finished videos, sorted."""
+        return sorted(self._shards)
+
+    def __contains__(self, video: str) -> bool:
+        return video in self._shards
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def header(self, video: str) -> CropHeader:
+        """What is stored of ``video``."""
+        if video in self._headers:
+            return self._headers[video]
+        shard = self._shard(video)
+        data = read_value(shard, header_key(video))
+        if data is None:
+            raise UserError(f'{shard}: video {video!r} has no header; run tools/prepare.py again')
+        with self._naming(video, None, data):
+            header = CropHeader.from_json(data)
+        self._headers[video] = header
+        if len(self._headers) > _CACHED_HEADERS:
+            self._headers.popitem(last=False)
+        return header
+
+    def read(self, video: str, frame_ind: int) -> Crop:
+        """Crop, flow and mask of one frame."""
+        header = self.header(video)
+        square = (header.size, header.size)
+        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
+            rgb, flow, mask = codec.unpack_record(record)
+            return Crop(
+                codec.decode_rgb(rgb, square),
+                codec.decode_flow(flow, square, header.flow['clip']) if header.flow is not None else None,
+                codec.decode_mask(mask, square) if mask else None,
+            )
+
+    def crop(self, video: str, frame_ind: int) -> np.ndarray:
+        """RGB crop (S, S, 3) uint8."""
+        size = self.header(video).size
+        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
+            return codec.decode_rgb(codec.unpack_record(record)[0], (size, size))
+
+    def flow(self, video: str, frame_ind: int) -> np.ndarray:
+        """Flow from the frame before, (S, S, 2) float32 in px of the crop, u right, v down."""
+        header = self.header(video)
+        if header.flow is None:
+            raise UserError(f'{self._shard(video)}: video {video!r} has no flow; prepare with --flow into a new --out')
+        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
+            return codec.decode_flow(codec.unpack_record(record)[1], (header.size,) * 2, header.flow['clip'])
+
+    def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
+        """Mask (S, S) bool, True on the athlete; None where the frame has none."""
+        size = self.header(video).size
+        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
+            mask = codec.unpack_record(record)[2]
+            return codec.decode_mask(mask, (size, size)) if mask else None
+
+    def frame_image(self, video: str, frame_ind: int) -> np.ndarray:
+        """Whole frame (H, W, 3) uint8 RGB."""
+        shape = self.header(video).frame_shape
+        if shape is None:
+            shard = self._shard(video)
+            raise UserError(f'{shard}: video {video!r} has no whole frames; prepare with --full-frame into a new --out')
+        with self._naming(video, frame_ind, self._get(IMAGE, video, frame_ind)) as data:
+            return codec.decode_rgb(data, shape)
+
+    def _get(self, kind: bytes, video: str, frame_ind: int) -> bytes:
+        shard = self._shard(video)
+        record = read_value(shard, frame_key(kind, video, frame_ind))
+        if record is None:
+            inds = self.header(video).frame_inds
+            span = f'{inds[0]}..{inds[-1]}' if len(inds) else 'none'
+            raise UserError(f'{shard}: video {video!r} has no frame {frame_ind}; it holds {len(inds)} ({span})')
+        return record
+
+    def _shard(self, video: str) -> Path:
+        if video not in self._shards:
+            raise UserError(f'{self.directory}: no crops of video {video!r} among {len(self)}; run tools/prepare.py')
+        return self._shards[video]
+
+    @contextmanager
+    def _naming(self, video: str, frame_ind: int | None, data: bytes) -> Iterator[bytes]:
+        """Hand ``data`` out; an error while reading it says which frame of which shard is damaged."""
+        try:
+            yield data
+        except UserError as e:
+            where = f'video {video!r}' if frame_ind is None else f'video {video!r}, frame {frame_ind}'
+            raise UserError(
+                f'{self._shard(video)}: {where}: {e}; delete the shard and run tools/prepare.py again'
+            ) from e

@@ -1,0 +1,84 @@
+"""Lazy access to a folder of FeatureSequence files."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import UserError
+from ..structures import FeatureSequence
+
+
+class FeatureStore:
+    """A folder of ``<video>.npz``, read when asked for.
+
+    Args:
+        directory: ``corpus.features_dir(run)`` or ``corpus.teacher_dir(name)``.
+
+    Raises:
+        UserError: no such folder, or it holds no npz.
+
+    Example:
+        >>> store = FeatureStore(corpus.features_dir('vpd'))
+        >>> sequence = store['wall_flip']
+        >>> sequence.feats.shape     # (T, V, D)
+    """
+
+    def __init__(self, directory: str | os.PathLike) -> None:
+        self.directory = Path(directory)
+        if not self.directory.is_dir():
+            raise UserError(f'{self.directory}: no such folder of features; run the step that makes it')
+        self._videos = sorted(p.stem for p in self.directory.glob('*.npz') if not p.name.startswith('.'))
+        if not self._videos:
+            raise UserError(f'{self.directory}: holds no <video>.npz; run the step that makes them')
+        self._known = frozenset(self._videos)
+        self._layout: tuple[str, int, int] | None = None
+
+    def videos(self) -> list[str]:
+        """Names, sorted."""
+        return list(self._videos)
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def __contains__(self, video: str) -> bool:
+        return video in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._videos)
+
+    def __getitem__(self, video: str) -> FeatureSequence:
+        """Read the sequence of ``video``.
+
+        Raises:
+            UserError: no such video, the file is damaged, or its views or
+                dims differ from those of the first file read.
+        """
+        path = self.directory / f'{video}.npz'
+        if video not in self:
+            raise UserError(f'{path}: no such file; {self.directory} holds {len(self)} videos, first {self._videos[0]}')
+        sequence = FeatureSequence.load(path)
+        layout = (video, sequence.num_views, sequence.dims)
+        if self._layout is None:
+            self._layout = layout
+        elif layout[1:] != self._layout[1:]:
+            raise UserError(
+                f'{path}: has {layout[1]} views of {layout[2]} dims, {self._layout[0]}.npz has {self._layout[1]} of '
+                f'{self._layout[2]}; one folder holds one kind, delete the stale file'
+            )
+        return sequence
+
+    @property
+    def dims(self) -> int:
+        """D of every sequence."""
+        return self._first_layout()[2]
+
+    @property
+    def num_views(self) -> int:
+        """V of every sequence: 1 = as seen, 2 = as seen and flipped."""
+        return self._first_layout()[1]
+
+    def _first_layout(self) -> tuple[str, int, int]:
+        if self._layout is None:
+            _ = self[self._videos[0]]
+        assert self._layout is not None
+        return self._layout

@@ -1,0 +1,106 @@
+"""videos.csv: which videos a corpus holds."""
+
+import csv
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from ..structures import atomic_write
+
+COLUMNS = ('video', 'path', 'fps', 'num_frames', 'width', 'height')
+
+#: A name becomes a file name and, with its frame number, a key of at most 511 bytes in LMDB.
+MAX_NAME_BYTES = 200
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """One athlete of one video file.
+
+    Args:
+        video: Unique name: the stem of the file; where a file shows several
+            athletes, ``<athlete>__<stem>``.
+        path: The video file; several rows may share one.  Empty where an
+            importer had no file.
+        fps: Frames a second (the mean, where the rate varies).
+        num_frames: Frames of the video.
+        width: Pixels, after rotation by the file's metadata.
+        height: As width.
+
+    Raises:
+        UserError: a value is off.
+    """
+
+    video: str
+    path: str
+    fps: float
+    num_frames: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        check_video_name(self.video)
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise UserError(f'video {self.video}: fps must be above 0, found {self.fps}')
+        for field in ('num_frames', 'width', 'height'):
+            if getattr(self, field) < 1:
+                raise UserError(f'video {self.video}: {field} must be 1 or more, found {getattr(self, field)}')
+
+
+def check_video_name(name: str) -> None:
+    """Raise UserError where ``name`` cannot name a video (see :class:`VideoInfo`)."""
+    if not name or name[0] == '.' or any(c in name for c in ',"/\\') or not name.isprintable():
+        raise UserError(
+            f'video name {name!r}: must be non-empty and printable, without comma, quote or slash, and not start with '
+            'a dot; rename the file'
+        )
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise UserError(f'video name {name!r}: longer than {MAX_NAME_BYTES} bytes; rename the file')
+
+
+def save_videos(path: str | os.PathLike, videos: Iterable[VideoInfo]) -> None:
+    """Write videos.csv, sorted by name."""
+    with atomic_write(path, 'w') as f:
+        writer = csv.writer(f, lineterminator='\n')
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(v, c) for c in COLUMNS] for v in sorted(videos, key=lambda v: v.video))
+
+
+def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
+    """Read videos.csv: name to row, in the file's order.
+
+    Raises:
+        UserError: the file is missing or a line is off; the message names the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'{path}: no such file; tools/prepare.py or tools/import_dataset.py makes it')
+    videos: dict[str, VideoInfo] = {}
+    with path.open(newline='', encoding='utf-8') as f:
+        reader = csv.DictReader(f)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise UserError(f'{path}:1: header must be {",".join(COLUMNS)}, found {",".join(reader.fieldnames or ())}')
+        for row in reader:
+            try:
+                info = _parse(row)
+                if info.video in videos:
+                    raise UserError(f'video {info.video} stands there twice')
+            except ValueError as e:
+                raise UserError(f'{path}:{reader.line_num}: {e}') from e
+            videos[info.video] = info
+    return videos
+
+
+def _parse(row: dict) -> VideoInfo:
+    if None in row or None in row.values():
+        raise UserError(f'needs {len(COLUMNS)} values')
+    numbers = {}
+    for field, kind in (('fps', float), ('num_frames', int), ('width', int), ('height', int)):
+        try:
+            numbers[field] = kind(row[field])
+        except ValueError as e:
+            raise UserError(f'{field} must be a number, found {row[field]!r}') from e
+    return VideoInfo(row['video'], row['path'], **numbers)

@@ -1,0 +1,41 @@
+"""Distillation: the student, its data and its training (paper 3.2, 3.3)."""
+
+from .crop_augmentation import CropAugmentation
+from .crop_dataset import CropDataset
+from .crop_preprocessor import CropPreprocessor
+from .crop_transforms import (
+    BackgroundNoise,
+    ChiralFlip,
+    CropColorJitter,
+    LoadCrop,
+    LoadFlow,
+    PackCropInputs,
+    ResizedCrop,
+    StackFlow,
+)
+from .distill_metric import DistillMetric
+from .draw_sampler import EpochDrawSampler
+from .motion_decoder import MotionDecoder
+from .pose_distiller import PoseDistiller
+from .pose_student import PoseStudent
+from .torchvision_backbone import TorchvisionBackbone
+
+__all__ = [
+    'BackgroundNoise',
+    'ChiralFlip',
+    'CropAugmentation',
+    'CropColorJitter',
+    'CropDataset',
+    'CropPreprocessor',
+    'DistillMetric',
+    'EpochDrawSampler',
+    'LoadCrop',
+    'LoadFlow',
+    'MotionDecoder',
+    'PackCropInputs',
+    'PoseDistiller',
+    'PoseStudent',
+    'ResizedCrop',
+    'StackFlow',
+    'TorchvisionBackbone',
+]

@@ -1,0 +1,236 @@
+"""The frames that the teacher is sure of, with its targets (paper 3.2)."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+from ..corpus import Corpus, CropStore, FeatureStore
+from ..errors import UserError
+from ..registry import DATASETS
+from ..structures import PoseSequence, load_actions
+from ..teacher import JointFeature
+
+HOLDOUTS = ('video', 'block', 'frame')
+#: Length of the runs of frames that holdout='block' keeps together.
+BLOCK_FRAMES = 25
+
+
+@dataclass
+class _Frames:
+    """Samples of one video: crop frames, the teacher's rows for t and t-1 (-1 = none)."""
+
+    frames: np.ndarray
+    rows: np.ndarray
+    previous: np.ndarray
+
+    def take(self, keep: np.ndarray) -> '_Frames':
+        return _Frames(self.frames[keep], self.rows[keep], self.previous[keep])
+
+
+@DATASETS.register_module()
+class CropDataset(Dataset):
+    """Crops with the teacher's target, gated by its confidence.
+
+    Sample keys before the pipeline: ``store`` (CropStore), ``video``,
+    ``frame``, ``index``, ``rng`` (np.random.Generator), ``draw``, ``targets``
+    (V, 2 D) float32 = [p_t ; p_t - p_(t-1)] for the views [as seen, flipped],
+    or (V, D) without motion, ``score``; with ``truth_dir`` also ``truth`` (26,),
+    the true normalised joints (NaN where there are none).
+
+    A frame t is a sample when it has a crop, the teacher's score is at least
+    ``min_score`` and, with motion, the teacher has a pose in t-1.  With
+    ``gate=False`` every frame with a crop is one (for testing); what the
+    teacher lacks is NaN.
+
+    Args:
+        corpus: Folder of the corpus.
+        teacher: Name of the teacher's folder in it (``teacher/<name>``).
+        pipeline: Transforms, see crop_transforms.
+        subset: 'train' (frames not held out), 'val' (held out) or 'all'.
+        holdout: What is held out together: whole 'video's (default), 'block's
+            of 25 frames (for a corpus of one or two videos), or single
+            'frame's, which mixes neighbouring frames of one video over train
+            and val as the published code does.
+        protocol: 'paper' means holdout='frame'.
+        val_ratio: Share that is held out.
+        min_score: The gate; 0.5 in the paper, 0.7 for tennis.
+        motion: Also learn p_t - p_(t-1).
+        splits: Only videos that hold actions of these splits (and videos without actions).
+        actions_only: Only frames within actions (an ablation of the paper).
+        gate: See above.
+        truth_dir: Folder of true poses (PoseSequence files), relative to the corpus.
+        max_frames: Keep at most so many samples, evenly spread.
+        seed: Of the hold-out and of augmentation outside of a sampler's draws.
+
+    Raises:
+        UserError: no frame passes the gate, teacher and crops share no video,
+            the split is empty, or the corpus is damaged.
+    """
+
+    def __init__(
+        self,
+        corpus: str | os.PathLike,
+        teacher: str,
+        pipeline: Sequence[dict | Callable],
+        subset: str = 'train',
+        holdout: str = 'video',
+        protocol: str = 'default',
+        val_ratio: float = 0.2,
+        min_score: float = 0.5,
+        motion: bool = True,
+        splits: Sequence[str] | None = None,
+        actions_only: bool = False,
+        gate: bool = True,
+        truth_dir: str | None = None,
+        max_frames: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        if protocol not in ('default', 'paper'):
+            raise UserError(f"CropDataset: protocol must be 'default' or 'paper', found {protocol!r}")
+        holdout = 'frame' if protocol == 'paper' else holdout
+        if subset not in ('train', 'val', 'all') or holdout not in HOLDOUTS:
+            raise UserError(
+                f"CropDataset: subset must be 'train', 'val' or 'all' and holdout one of {', '.join(HOLDOUTS)}; "
+                f'found {subset!r}, {holdout!r}'
+            )
+        self.corpus = Corpus.open(corpus)
+        self.store = CropStore(self.corpus.crops_dir)
+        self.motion = motion
+        self.seed = seed
+        self.pipeline = Compose(list(pipeline))
+        features = FeatureStore(self.corpus.teacher_dir(teacher))
+        names = self._choose_videos(features, splits)
+        self._sequences = {name: features[name] for name in names}
+        frames = {name: self._align(name, gate, min_score) for name in names}
+        if actions_only:
+            frames = self._within_actions(frames)
+        if not sum(len(f.frames) for f in frames.values()):
+            raise UserError(
+                f'{features.directory}: no frame passes the gate (score >= {min_score}'
+                f'{", with a pose in the frame before" if motion else ""}); lower min_score or check the teacher'
+            )
+        if subset != 'all':
+            frames = self._hold_out(frames, subset == 'val', holdout, val_ratio)
+        self.videos = [name for name, f in frames.items() if len(f.frames)]
+        if not self.videos:
+            raise UserError(
+                f'{self.corpus.root}: the {subset} split is empty: {len(names)} video(s) cannot be split by {holdout} '
+                f"with val_ratio {val_ratio}; use holdout='block' for a corpus of few videos"
+            )
+        self._video_of = np.repeat(np.arange(len(self.videos)), [len(frames[v].frames) for v in self.videos])
+        joined = [np.concatenate([getattr(frames[v], f) for v in self.videos]) for f in ('frames', 'rows', 'previous')]
+        if max_frames is not None and len(joined[0]) > max_frames:
+            kept = np.linspace(0, len(joined[0]) - 1, max_frames).astype(np.int64)
+            joined, self._video_of = [a[kept] for a in joined], self._video_of[kept]
+        self._frame, self._row, self._previous = joined
+        self._truth = self._load_truth(truth_dir) if truth_dir else None
+        self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
+
+    def _choose_videos(self, features: FeatureStore, splits: Sequence[str] | None) -> list[str]:
+        with_crops = set(self.store.videos())
+        names = [v for v in features.videos() if v in with_crops]
+        if not names:
+            raise UserError(
+                f'{features.directory} and {self.corpus.crops_dir} share no video (for example {features.videos()[0]} '
+                f'and {next(iter(sorted(with_crops)), "none")}); use teacher and crops of one corpus'
+            )
+        if splits is None:
+            return names
+        of_video: dict[str, set[str]] = {}
+        for action in load_actions(self.corpus.actions_path):
+            of_video.setdefault(action.video, set()).add(action.split)
+        chosen = [v for v in names if v not in of_video or of_video[v] & set(splits)]
+        if not chosen:
+            raise UserError(f'{self.corpus.actions_path}: no video with crops has actions of {", ".join(splits)}')
+        return chosen
+
+    def _align(self, video: str, gate: bool, min_score: float) -> _Frames:
+        sequence = self._sequences[video]
+        frames = np.asarray(self.store.header(video).frame_inds, np.int64)
+        rows = _rows_of(sequence.frame_inds, frames)
+        previous = _rows_of(sequence.frame_inds, frames - 1)
+        found = _Frames(frames, rows, previous)
+        if not gate:
+            return found
+        sure = (rows >= 0) & (sequence.scores[np.maximum(rows, 0)] >= min_score if len(sequence) else False)
+        return found.take(sure & (previous >= 0) if self.motion else sure)
+
+    def _within_actions(self, frames: dict[str, _Frames]) -> dict[str, _Frames]:
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for action in load_actions(self.corpus.actions_path):
+            spans.setdefault(action.video, []).append((action.start_frame, action.end_frame))
+        result = {}
+        for video, f in frames.items():
+            inside = np.zeros(len(f.frames), bool)
+            for start, end in spans.get(video, []):
+                inside |= (f.frames >= start) & (f.frames < end)
+            result[video] = f.take(inside)
+        return result
+
+    def _hold_out(self, frames: dict[str, _Frames], held: bool, holdout: str, ratio: float) -> dict[str, _Frames]:
+        rng = np.random.default_rng(self.seed)
+        if holdout == 'video':
+            names = sorted(frames)
+            chosen = set(rng.permutation(len(names))[: max(1, round(ratio * len(names)))].tolist())
+            return {name: frames[name] for i, name in enumerate(names) if (i in chosen) == held}
+        length = BLOCK_FRAMES if holdout == 'block' else 1
+        result = {}
+        for name in sorted(frames):
+            f = frames[name]
+            last = int(f.frames.max(initial=0))
+            block_held = rng.random(last // length + 1) < ratio
+            result[name] = f.take(block_held[f.frames // length] == held)
+        return result
+
+    def _load_truth(self, truth_dir: str) -> np.ndarray:
+        """(N, 26): for every sample the true normalised joints, NaN where there are none."""
+        rows = np.full((len(self._frame), JointFeature.dims), np.nan, np.float32)
+        for i, video in enumerate(self.videos):
+            poses = PoseSequence.load(self.corpus.root / truth_dir / f'{video}.npz')
+            mine = np.flatnonzero(self._video_of == i)
+            found = _rows_of(poses.frame_inds, self._frame[mine])
+            rows[mine[found >= 0]] = JointFeature()(poses).feats[found[found >= 0], 0]
+        return rows
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def targets(self, index: int) -> np.ndarray:
+        """(V, 2 D) or (V, D) float32; NaN where the teacher has nothing."""
+        feats = self._sequences[self.videos[self._video_of[index]]].feats
+        now = feats[self._row[index]] if self._row[index] >= 0 else np.full(feats.shape[1:], np.nan, np.float32)
+        if not self.motion:
+            return now.copy()
+        before = feats[self._previous[index]] if self._previous[index] >= 0 else np.full_like(now, np.nan)
+        return np.concatenate([now, now - before], axis=1)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> dict:
+        """``item`` is an index, or (index, draw) from :class:`EpochDrawSampler`."""
+        index, draw = item if isinstance(item, tuple) else (int(item), 0)
+        video = self.videos[self._video_of[index]]
+        row = self._row[index]
+        sample = {
+            'store': self.store,
+            'video': video,
+            'frame': int(self._frame[index]),
+            'index': int(index),
+            'draw': draw,
+            'rng': np.random.default_rng((self.seed, index) if not isinstance(item, tuple) else draw),
+            'targets': self.targets(index),
+            'score': float(self._sequences[video].scores[row]) if row >= 0 else 0.0,
+        }
+        if self._truth is not None:
+            sample['truth'] = self._truth[index]
+        return self.pipeline(sample)
+
+
+def _rows_of(frame_inds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Row of each wanted frame in increasing ``frame_inds``; -1 where absent."""
+    if not len(frame_inds):
+        return np.full(len(wanted), -1, np.int64)
+    rows = np.minimum(np.searchsorted(frame_inds, wanted), len(frame_inds) - 1)
+    return np.where(frame_inds[rows] == wanted, rows, -1)

@@ -1,0 +1,83 @@
+"""Training of the student: squared error to the teacher's pose and its change (paper 3.2)."""
+
+import torch
+from mmengine.model import BaseModel
+from torch.nn import functional as F
+
+from ..errors import UserError
+from ..registry import MODELS
+
+
+@MODELS.register_module()
+class PoseDistiller(BaseModel):
+    """Student and decoder.
+
+    Args:
+        student: Config of :class:`PoseStudent`.
+        decoder: Config of :class:`MotionDecoder`; None distils the pose alone
+            (the paper's ablation without motion), straight from the feature.
+        data_preprocessor: Default :class:`CropPreprocessor`.
+        channels_last: Memory format of the network; faster on GPUs with AMP and on CPUs.
+
+    ``forward(inputs, data_samples, mode)`` takes inputs (N, 5, H, W) and the
+    collated samples, a dict of ``target`` (N, 2 D or D), ``score`` (N,), ``index`` (N,):
+
+    - 'tensor': the feature (N, D), which is all that is kept after training;
+    - 'loss': ``{'loss': squared error summed over dimensions, mean over the batch}``;
+    - 'predict': one dict of tensors for the batch: ``feature`` (N, D),
+      ``decoded`` (N, 2 D or D), and the samples' entries.
+    """
+
+    def __init__(
+        self,
+        student: dict,
+        decoder: dict | None = None,
+        data_preprocessor: dict | None = None,
+        channels_last: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or {'type': 'vpd_mm.CropPreprocessor'}, init_cfg)
+        self.student = MODELS.build(student)
+        self.decoder = MODELS.build(decoder) if decoder else None
+        if self.decoder is not None and self.decoder.dims != self.student.out_dims:
+            found = f'student {self.student.out_dims}, decoder {self.decoder.dims}'
+            raise UserError(f'PoseDistiller: student and decoder must have the same D, found {found}')
+        if channels_last:
+            self.student.to(memory_format=torch.channels_last)
+        self.channels_last = channels_last
+
+    @property
+    def target_dims(self) -> int:
+        return self.student.out_dims * (1 if self.decoder is None else 2)
+
+    def decode(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, D) to the target's space."""
+        return features if self.decoder is None else self.decoder(features)
+
+    def forward(self, inputs: torch.Tensor, data_samples: dict | None = None, mode: str = 'tensor'):
+        if self.channels_last:
+            inputs = inputs.to(memory_format=torch.channels_last)
+        features = self.student(inputs)
+        if mode == 'tensor':
+            return features
+        decoded = self.decode(features)
+        if mode == 'loss':
+            return {'loss': self.loss(decoded, self._target(data_samples))}
+        if mode == 'predict':
+            return [{'feature': features, 'decoded': decoded, **(data_samples or {})}]
+        raise ValueError(f"PoseDistiller: mode must be 'tensor', 'loss' or 'predict', found {mode!r}")
+
+    @staticmethod
+    def loss(decoded: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Squared error, summed over dimensions, mean over the batch; in float32 also under AMP."""
+        return F.mse_loss(decoded.float(), target.float(), reduction='sum') / len(target)
+
+    def _target(self, data_samples: dict | None) -> torch.Tensor:
+        target = (data_samples or {}).get('target')
+        if target is None or target.shape[1] != self.target_dims:
+            found = 'none' if target is None else f'{target.shape[1]}'
+            raise UserError(
+                f'PoseDistiller: the targets must have {self.target_dims} numbers (D = {self.student.out_dims}, '
+                f"motion {'on' if self.decoder is not None else 'off'}), found {found}; set out_dims to the teacher's D"
+            )
+        return target

@@ -1,0 +1,1 @@
+"""What runs the steps: command line, hooks, the Runner."""

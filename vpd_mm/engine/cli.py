@@ -1,0 +1,178 @@
+"""What the tools share: one error line, the arguments of train and test, the config that results."""
+
+import argparse
+import difflib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import UserError
+from .paths import find_config
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a tool's ``main(argv)`` and exit.
+
+    An exception becomes one line on stderr and exit status 1; with ``--debug``
+    among the arguments the traceback is shown as well.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        sys.exit(main(arguments) or 0)
+    except KeyboardInterrupt:
+        print('interrupted; the same command goes on from here', file=sys.stderr)
+        sys.exit(130)
+    except Exception as e:
+        if '--debug' in arguments:
+            raise
+        print(error_line(e), file=sys.stderr)
+        sys.exit(1)
+
+
+def error_line(error: BaseException) -> str:
+    """One line for a person: the message; for what we did not foresee, its type and how to see more."""
+    text = ' '.join(str(error).split())
+    if isinstance(error, UserError):
+        return f'error: {text}'
+    if isinstance(error, OSError) and error.strerror:
+        return f'error: {error.filename or "file"}: {error.strerror}'
+    return f'error: {type(error).__name__}: {text} (--debug shows where)'
+
+
+class ToolParser(argparse.ArgumentParser):
+    """An ArgumentParser that knows ``--debug``, prints defaults and reports a bad argument in one line."""
+
+    def __init__(self, description: str | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(description=description, **kwargs)
+        self.add_argument('--debug', action='store_true', help='show the traceback of an error')
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f'{self.prog}: {message}; see --help')
+
+
+def launcher_rank() -> tuple[int, int]:
+    """(rank, world size) as torchrun, srun or mpirun set them; (0, 1) without a launcher."""
+    for rank, world in (
+        ('RANK', 'WORLD_SIZE'),
+        ('SLURM_PROCID', 'SLURM_NTASKS'),
+        ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),
+    ):
+        if rank in os.environ and world in os.environ:
+            return int(os.environ[rank]), int(os.environ[world])
+    return 0, 1
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of every tool that runs a config (mm habits)."""
+    parser.add_argument('config', help='a path, a config of this project from any folder, or mmaction::<path>')
+    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of training."""
+    add_run_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CKPT',
+        help='go on from CKPT, or from the last one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='leave validation out')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
+    parser.add_argument('--seed', type=int, help='random seed; default: that of the config')
+    parser.add_argument('--diff-rank-seed', action='store_true', help='a seed of its own for every process')
+    parser.add_argument('--deterministic', action='store_true', help='deterministic kernels')
+
+
+def load_config(args: argparse.Namespace) -> 'Config':
+    """Read ``args.config`` and merge the arguments that train and test share.
+
+    Raises:
+        UserError: the config is missing or does not parse, or an option does not fit it.
+    """
+    from mmengine.config import Config
+
+    path = find_config(args.config)
+    try:
+        cfg = Config.fromfile(str(path))
+    except Exception as e:  # a config is a program: whatever it raises is the user's to read
+        raise UserError(f'{path}: does not load as a config: {type(e).__name__}: {e}') from e
+    merge_options(cfg, args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return cfg
+
+
+def merge_options(cfg: 'Config', options: Sequence[str]) -> None:
+    """Merge ``KEY=VALUE`` options into a config.
+
+    A first key that neither the config nor the Runner knows is refused: mmengine
+    would take it and do nothing.
+    """
+    from mmengine.config import DictAction
+    from mmengine.runner import Runner
+
+    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters) | {'sync_bn', 'compile'}
+    values = {}
+    for option in options:
+        key, equals, value = option.partition('=')
+        if not equals or not key:
+            raise UserError(f'--cfg-options {option}: must be KEY=VALUE')
+        top = key.split('.')[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, known, n=1)
+            raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
+        values[key] = DictAction._parse_iterable(value)
+    try:
+        cfg.merge_from_dict(values)
+    except (KeyError, IndexError, TypeError, ValueError) as e:
+        raise UserError(f'--cfg-options {" ".join(options)}: does not fit the config: {e}') from e
+
+
+def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:
+    """Merge the arguments of training into a config."""
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise UserError(f'--amp: the config uses optim_wrapper {kind}; only OptimWrapper can be switched')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+        if cfg.load_from and not Path(cfg.load_from).is_file():
+            raise UserError(f'--resume {cfg.load_from}: no such checkpoint')
+    if args.auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            raise UserError('--auto-scale-lr: the config has no auto_scale_lr = dict(base_batch_size=...)')
+        cfg.auto_scale_lr.enable = True
+    randomness = dict(cfg.get('randomness') or {})
+    if args.seed is not None:
+        randomness['seed'] = args.seed
+    for flag in ('diff_rank_seed', 'deterministic'):
+        if getattr(args, flag):
+            randomness[flag] = True
+    cfg.randomness = randomness

@@ -1,0 +1,38 @@
+"""Where configs and tools lie: beside the package in a checkout, in ``vpd_mm/.mim`` in an installed wheel."""
+
+import importlib.util
+from pathlib import Path
+
+from ..errors import UserError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def resource_dir() -> Path:
+    """The folder that holds ``configs/`` and ``tools/``."""
+    packed = _PACKAGE / '.mim'
+    return packed if packed.is_dir() else _PACKAGE.parent
+
+
+def find_config(name: str) -> Path:
+    """Find a config file by path, by its path within this project, or as ``package::path``.
+
+    ``configs/baselines/x.py`` works from any folder: it is looked up in the
+    current folder, then in the project.  ``mmaction::skeleton/stgcn/x.py``
+    names a config that an OpenMMLab package carries.
+
+    Raises:
+        UserError: there is no such file; the message says where it was looked for.
+    """
+    if '::' in name:
+        package, _, relative = name.partition('::')
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        if spec is None or not spec.submodule_search_locations:
+            raise UserError(f'config {name}: package {package!r} is not installed')
+        places = [Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / relative]
+    else:
+        places = [Path(name), resource_dir() / name, resource_dir() / 'configs' / name]
+    for place in places:
+        if place.is_file():
+            return place.resolve()
+    raise UserError(f'config {name}: no such file; looked for {", ".join(map(str, places))}')

@@ -1,0 +1,60 @@
+"""From a config to a Runner, on a GPU, on CPUs, on one process or many."""
+
+import os
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .. import registry
+from ..errors import UserError
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the Runner that ``cfg`` describes.
+
+    Without CUDA, several processes talk through gloo; mmengine itself only
+    knows how to start them on accelerators.
+    """
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu and cfg.get('launcher', 'none') != 'none':
+        _init_gloo(cfg.launcher)
+        # mmengine would name a GPU for every process.
+        wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
+        cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
+    if torch_dist.is_initialized() or cfg.get('launcher', 'none') != 'none':
+        _add_hook(cfg, 'vpd_mm.ReduceLossHook')
+    if 'runner_type' in cfg:
+        return registry.RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def _add_hook(cfg: Config, kind: str) -> None:
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(hook.get('type') == kind for hook in hooks):
+        cfg.custom_hooks = [*hooks, {'type': kind}]
+
+
+def _init_gloo(launcher: str) -> None:
+    """Initialise the default process group on CPUs from the launcher's variables."""
+    if torch_dist.is_initialized():
+        return
+    aliases = {
+        'slurm': {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'},
+        'mpi': {
+            'RANK': 'OMPI_COMM_WORLD_RANK',
+            'WORLD_SIZE': 'OMPI_COMM_WORLD_SIZE',
+            'LOCAL_RANK': 'OMPI_COMM_WORLD_LOCAL_RANK',
+        },
+    }.get(launcher, {})
+    for name, source in aliases.items():
+        if source not in os.environ:
+            raise UserError(f'--launcher {launcher}: {source} is not set; start with srun or mpirun, or use torchrun')
+        os.environ[name] = os.environ[source]
+    for name in ('RANK', 'WORLD_SIZE'):
+        if name not in os.environ:
+            raise UserError(f'--launcher {launcher}: {name} is not set; start with tools/dist_train.sh or torchrun')
+    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+    os.environ.setdefault('MASTER_PORT', '29500')
+    torch_dist.init_process_group('gloo')

@@ -1,0 +1,29 @@
+"""Sequences of features: made from crops or poses, read by recognition and detection."""
+
+from .bucket_sampler import LengthBatchSampler
+from .clip_dataset import FeatureClipDataset
+from .clips import FeatureReader, Window, clip_positions, interpolate, resolve_features, select_actions
+from .pose_features import fill_unseen, joint_features
+from .sequence_preprocessor import SequencePreprocessor
+from .sequence_transforms import AddVelocity, PackSequenceInputs, RandomJointAffine, RandomTimeCrop, ResampleFrames
+from .window_dataset import FeatureWindowDataset
+
+__all__ = [
+    'AddVelocity',
+    'FeatureClipDataset',
+    'FeatureReader',
+    'FeatureWindowDataset',
+    'LengthBatchSampler',
+    'PackSequenceInputs',
+    'RandomJointAffine',
+    'RandomTimeCrop',
+    'ResampleFrames',
+    'SequencePreprocessor',
+    'Window',
+    'clip_positions',
+    'fill_unseen',
+    'interpolate',
+    'joint_features',
+    'resolve_features',
+    'select_actions',
+]

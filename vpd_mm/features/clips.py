@@ -1,0 +1,144 @@
+"""From the features of a video to the sequence of one action: window, rate, gaps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..corpus import Corpus, FeatureStore
+from ..errors import UserError
+from ..structures import Action, FeatureSequence
+
+
+@dataclass(frozen=True)
+class Window:
+    """What of a video belongs to an action: from ``before_sec`` before its start to ``after_sec`` after its end.
+
+    Cut at the ends of the video.  Paper 4.1: figure skating 2.5 and 0.5 s,
+    tennis 0.5 and 0.5 s (its action is the frame of contact), floor exercise
+    0.25 and 0 s, diving as annotated.
+    """
+
+    before_sec: float = 0.0
+    after_sec: float = 0.0
+
+
+def resolve_features(corpus: Corpus, name: str) -> Path:
+    """Folder of features ``name``: ``features/vpd``, ``teacher/joints``, or the bare name where only one of them is.
+
+    Raises:
+        UserError: there is none, or there are two.
+    """
+    kind, _, rest = name.rpartition('/')
+    folders = {'features': corpus.features_dir, 'teacher': corpus.teacher_dir}
+    if kind and kind not in folders:
+        raise UserError(f'features {name!r}: must be features/<run>, teacher/<name> or a bare name')
+    places = [folders[kind](rest)] if kind else [make(rest) for make in folders.values()]
+    found = [place for place in places if place.is_dir()]
+    if not found:
+        raise UserError(f'features {name!r}: no folder {" or ".join(map(str, places))}; tools/extract_features.py')
+    if len(found) == 2:
+        raise UserError(f'features {name!r}: both {found[0]} and {found[1]} exist; say which, e.g. teacher/{rest}')
+    return found[0]
+
+
+class FeatureReader:
+    """The features of a video from one or several folders (Concat-VPD), each file read once.
+
+    Args:
+        corpus: The corpus.
+        names: One name, or several whose dims are put one after the other.
+        dims: The D that must result; None: any.
+
+    Raises:
+        UserError: a folder is missing, or D is not ``dims``.
+    """
+
+    def __init__(self, corpus: Corpus, names: str | Sequence[str], dims: int | None = None) -> None:
+        self.names = [names] if isinstance(names, str) else list(names)
+        self.stores = [FeatureStore(resolve_features(corpus, name)) for name in self.names]
+        self.dims = sum(store.dims for store in self.stores)
+        if dims is not None and dims != self.dims:
+            raise UserError(f'{corpus.root}: features {"+".join(self.names)} have d={self.dims}, the config says {dims}')
+        self.num_views = min(store.num_views for store in self.stores)
+        self._read: dict[str, list[FeatureSequence]] = {}
+
+    def __call__(self, video: str) -> list[FeatureSequence] | None:
+        """The sequences of ``video``, one a folder; None where a folder lacks it."""
+        if any(video not in store for store in self.stores):
+            return None
+        if video not in self._read:
+            self._read[video] = [store[video] for store in self.stores]
+        return self._read[video]
+
+
+def clip_positions(
+    start: int, end: int, video_fps: float, num_frames: int, window: Window, fps: float | None
+) -> np.ndarray:
+    """(T,) frames, fractional, at which an action is read.
+
+    Args:
+        start: First frame of the action.
+        end: One past its last frame.
+        video_fps: Rate at which the video's frames count.
+        num_frames: Frames of the video.
+        window: What around the action belongs to it.
+        fps: Rate of the result; None: that of the video.
+
+    Returns:
+        Empty where the window holds no frame.
+    """
+    first = max(0.0, start - window.before_sec * video_fps)
+    last = min(num_frames, end + window.after_sec * video_fps) - 1.0
+    step = 1.0 if fps is None else video_fps / fps
+    if last < first:
+        return np.zeros(0)
+    return first + step * np.arange(int((last - first) / step + 1e-6) + 1)
+
+
+def interpolate(sequence: FeatureSequence, positions: np.ndarray, num_views: int) -> np.ndarray | None:
+    """Read ``sequence`` at fractional frames, linearly between its neighbours and held at the ends.
+
+    Only frames between the first and the last position count.
+
+    Returns:
+        (V, T, D) float32; None where there is no such frame.
+    """
+    low, high = np.searchsorted(sequence.frame_inds, [np.ceil(positions[0] - 1e-6), np.floor(positions[-1] + 1e-6) + 1])
+    frames, feats = sequence.frame_inds[low:high], sequence.feats[low:high, :num_views]
+    if not len(frames):
+        return None
+    where = np.interp(positions, frames, np.arange(len(frames)))
+    before = where.astype(np.int64)
+    after = np.minimum(before + 1, len(frames) - 1)
+    share = (where - before)[:, None, None].astype(np.float32)
+    return np.ascontiguousarray((feats[before] * (1 - share) + feats[after] * share).transpose(1, 0, 2))
+
+
+def select_actions(
+    actions: Sequence[Action], splits: Sequence[str], ids_file: Path | None, source: Path
+) -> list[Action]:
+    """The actions of some splits, or those of them that an id list names.
+
+    Raises:
+        UserError: nothing is left, or the list names an unknown action or one of another split.
+    """
+    if ids_file is None:
+        chosen = [a for a in actions if a.split in splits]
+        if not chosen:
+            known = ', '.join(sorted({a.split for a in actions})) or 'none'
+            raise UserError(f'{source}: no action of split {"/".join(splits)}; it has {known}')
+        return chosen
+    by_id: Mapping[str, Action] = {a.action_id: a for a in actions}
+    if not ids_file.is_file():
+        raise UserError(f'{ids_file}: no such id list; one action id a line')
+    ids = [line.strip() for line in ids_file.read_text(encoding='utf-8').splitlines() if line.strip()]
+    for action_id in ids:
+        if action_id not in by_id:
+            raise UserError(f'{ids_file}: action {action_id!r} is not in {source}')
+        if by_id[action_id].split not in splits:
+            raise UserError(f'{ids_file}: action {action_id!r} is of split {by_id[action_id].split}, not {splits}')
+    if not ids or len(set(ids)) != len(ids):
+        raise UserError(f'{ids_file}: is empty or names an action twice')
+    return [by_id[action_id] for action_id in ids]

@@ -1,0 +1,56 @@
+"""Poses on disk to the normalised 2D joints that features and teachers share."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..corpus import Corpus
+from ..errors import UserError
+from ..structures import PoseSequence
+from ..teacher import JointFeature
+from ..teacher.joint_feature import VPD_JOINTS
+
+
+def fill_unseen(poses: PoseSequence) -> PoseSequence:
+    """Place joints of score 0: in time between frames that have them; where none has, amid the seen joints.
+
+    An estimator puts a joint that it does not see anywhere, and the torso's
+    size, which every joint is divided by, must not depend on that.  Scores
+    stay as they are.
+    """
+    keypoints = poses.keypoints.copy()
+    frames = np.arange(len(poses))
+    seen = poses.scores[:, VPD_JOINTS] > 0
+    anywhere = seen.any(axis=1, keepdims=True)
+    total = np.where(seen[..., None], keypoints[:, VPD_JOINTS], 0).sum(axis=1)
+    middle = total / np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    for i, joint in enumerate(VPD_JOINTS):
+        good = np.flatnonzero(seen[:, i])
+        for axis in range(2):
+            if len(good):
+                keypoints[:, joint, axis] = np.interp(frames, good, keypoints[good, joint, axis])
+            else:
+                keypoints[:, joint, axis] = np.where(anywhere[:, 0], middle[:, axis], 0)
+    return replace(poses, keypoints=keypoints.astype(np.float32))
+
+
+def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
+    """Make ``teacher/<name>`` (``JointFeature``, D = 26, both views) of pose set ``poses``; what exists stays.
+
+    Returns:
+        The number of files written.
+
+    Raises:
+        UserError: there is no such pose set.
+    """
+    source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
+    paths = sorted(source.glob('*.npz')) if source.is_dir() else []
+    if not paths:
+        known = ', '.join(corpus.pose_names()) or 'none'
+        raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
+    feature, written = JointFeature(), 0
+    for path in paths:
+        if not (target / path.name).exists():
+            feature(fill_unseen(PoseSequence.load(path))).save(target / path.name)
+            written += 1
+    return written

@@ -1,0 +1,126 @@
+"""Transforms of feature sequences: time, joints, what the model gets."""
+
+import numpy as np
+import torch
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+
+from ..registry import TRANSFORMS
+
+
+def read_at(feats: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """(V, T, D) at fractional frames (N,) in [0, T - 1], linearly: (V, N, D)."""
+    before = np.minimum(positions.astype(np.int64), feats.shape[1] - 1)
+    after = np.minimum(before + 1, feats.shape[1] - 1)
+    share = (positions - before)[:, None].astype(feats.dtype)
+    return feats[:, before] * (1 - share) + feats[:, after] * share
+
+
+@TRANSFORMS.register_module()
+class RandomTimeCrop(BaseTransform):
+    """Drop up to a share of the sequence at each end.
+
+    Required keys: ``feats`` (V, T, D), ``rng``.  Modified: ``feats``.
+
+    Args:
+        max_share: Upper bound of what is dropped at one end; below 0.5.
+    """
+
+    def __init__(self, max_share: float = 0.15) -> None:
+        self.max_share = max_share
+
+    def transform(self, results: dict) -> dict:
+        last = results['feats'].shape[1] - 1
+        start, end = results['rng'].uniform(0, self.max_share, 2) * last
+        frames = max(1, round(last - start - end) + 1)
+        results['feats'] = read_at(results['feats'], np.linspace(start, last - end, frames))
+        return results
+
+
+@TRANSFORMS.register_module()
+class ResampleFrames(BaseTransform):
+    """Bring every sequence to the same number of frames, evenly in time.
+
+    Required keys: ``feats`` (V, T, D).  Modified: ``feats`` (V, num_frames, D).
+    """
+
+    def __init__(self, num_frames: int) -> None:
+        self.num_frames = num_frames
+
+    def transform(self, results: dict) -> dict:
+        last = results['feats'].shape[1] - 1
+        results['feats'] = read_at(results['feats'], np.linspace(0, last, self.num_frames))
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomJointAffine(BaseTransform):
+    """Turn, stretch, shear and shift normalised 2D joints, as another camera and another athlete would.
+
+    One draw a sequence, except ``noise``, one a frame and joint.
+
+    Required keys: ``feats`` (V, T, 26) as ``JointFeature`` makes them, ``rng``.
+    Modified: ``feats``.
+
+    Args:
+        angle: Largest rotation about the hips, radians.
+        scale: Largest relative stretch of x and of y.
+        shear: Largest shift of x by y.
+        offset: Standard deviation of a shift of each joint, for the whole sequence.
+        noise: Standard deviation of a shift of each joint in each frame.
+    """
+
+    def __init__(
+        self, angle: float = 0.2, scale: float = 0.1, shear: float = 0.0, offset: float = 0.0, noise: float = 0.01
+    ) -> None:
+        self.angle, self.scale, self.shear, self.offset, self.noise = angle, scale, shear, offset, noise
+
+    def transform(self, results: dict) -> dict:
+        rng, feats = results['rng'], results['feats']
+        joints = feats.reshape(*feats.shape[:2], -1, 2)
+        angle, shear = rng.uniform(-1, 1, 2) * (self.angle, self.shear)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        stretch = np.diag(1 + rng.uniform(-self.scale, self.scale, 2))
+        joints = joints @ (turn @ stretch @ [[1, 0], [shear, 1]]).astype(np.float32)
+        if self.offset:
+            joints = joints + rng.normal(0, self.offset, joints.shape[2:]).astype(np.float32)
+        if self.noise:
+            joints = joints + self.noise * rng.standard_normal(joints.shape, dtype=np.float32)
+        results['feats'] = joints.reshape(feats.shape)
+        return results
+
+
+@TRANSFORMS.register_module()
+class AddVelocity(BaseTransform):
+    """Append what each dim changed since the frame before (0 at the first), times ``scale``.
+
+    Required keys: ``feats`` (V, T, D).  Modified: ``feats`` (V, T, 2D).
+
+    Args:
+        scale: Brings changes to about the size of the features.
+    """
+
+    def __init__(self, scale: float = 8.0) -> None:
+        self.scale = scale
+
+    def transform(self, results: dict) -> dict:
+        feats = results['feats']
+        change = self.scale * np.diff(feats, axis=1, prepend=feats[:, :1])
+        results['feats'] = np.concatenate([feats, change], axis=2)
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackSequenceInputs(BaseTransform):
+    """Hand a sequence to the model.
+
+    Required keys: ``feats`` (V, T, D), ``gt_label`` int, ``action_id``.
+    Added: ``inputs`` (V, T, D) float32 tensor, ``data_samples`` an
+    ``ActionDataSample`` with ``gt_label`` (1,) and meta ``action_id``.  All
+    other keys are dropped.
+    """
+
+    def transform(self, results: dict) -> dict:
+        sample = ActionDataSample(metainfo={'action_id': results['action_id']})
+        sample.set_gt_label(results['gt_label'])
+        return {'inputs': torch.from_numpy(np.ascontiguousarray(results['feats'])), 'data_samples': sample}

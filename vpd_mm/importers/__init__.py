@@ -1,0 +1,37 @@
+"""Files from elsewhere become a corpus: boxes, poses, and the public releases."""
+
+from .box_files import read_boxes
+from .diving48 import read_diving48
+from .feature_pickles import read_feature_pickle
+from .fsjump6 import read_fsjump6
+from .fx35 import read_fx35
+from .label_writer import import_labels
+from .labels import LabelSet
+from .mask_files import MaskPatch, read_masks
+from .penn_action import import_penn_action
+from .pose_files import read_poses
+from .pose_sets import import_poses
+from .report import ImportReport
+from .tennis7 import read_tennis7
+from .video_table import VideoMeta, read_video_meta
+from .vpd_release import import_vpd_release
+
+__all__ = [
+    'ImportReport',
+    'LabelSet',
+    'MaskPatch',
+    'VideoMeta',
+    'import_labels',
+    'import_penn_action',
+    'import_poses',
+    'import_vpd_release',
+    'read_boxes',
+    'read_diving48',
+    'read_feature_pickle',
+    'read_fsjump6',
+    'read_fx35',
+    'read_masks',
+    'read_poses',
+    'read_tennis7',
+    'read_video_meta',
+]

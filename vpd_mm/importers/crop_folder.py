@@ -1,0 +1,141 @@
+"""The release's crop folders: ``<frame>.png``, ``.prev.png``, ``.<flow>.png``, ``.mask.png``."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..corpus import CropWriter, VideoInfo
+from ..errors import UserError
+
+#: The release's flow images cover +-20 px.
+FLOW_CLIP = 20.0
+_CROP = re.compile(r'^(\d{1,9})\.png$')
+_PLAYER_CLIP = re.compile(r'^(?P<player>[^_]+)__(?P<match>.+)_(?P<first>\d+)_(?P<last>\d+)$')
+_KNOWN = ('prev', 'mask')
+
+
+@dataclass(frozen=True)
+class CropFolder:
+    """Where one video's crops lie.
+
+    Args:
+        video: Name in the corpus.
+        folder: Holds the images.
+        first: Number on disk of the video's frame 0 (tennis: frames of the match).
+        num_frames: Of the video.
+    """
+
+    video: str
+    folder: Path
+    first: int
+    num_frames: int
+
+    def frames(self) -> list[int]:
+        """Frame numbers of the video that have a crop, sorted."""
+        matches = (_CROP.match(p.name) for p in self.folder.iterdir())
+        frames = sorted(int(m[1]) - self.first for m in matches if m)
+        return [f for f in frames if 0 <= f < self.num_frames]
+
+    def path(self, frame: int, kind: str = '') -> Path:
+        return self.folder / f'{frame + self.first}{"." * bool(kind)}{kind}.png'
+
+
+def find_crop_folders(root: Path, videos: Mapping[str, VideoInfo]) -> list[CropFolder]:
+    """Crop folders of known videos: ``<video>/``, for tennis ``<match>/<front|back>/`` with the match's frames."""
+    found = []
+    for video, info in videos.items():
+        match = _PLAYER_CLIP.match(video)
+        if (root / video).is_dir():
+            found.append(CropFolder(video, root / video, 0, info.num_frames))
+        elif match and (root / match['match'] / match['player']).is_dir():
+            folder = root / match['match'] / match['player']
+            found.append(CropFolder(video, folder, int(match['first']), info.num_frames))
+    return [crops for crops in found if crops.frames()]
+
+
+def flow_names(folder: Path) -> list[str]:
+    """The ``<flow>`` in ``<frame>.<flow>.png``; prev2, prev3 ... are earlier frames."""
+    middles = {p.name.split('.')[1] for p in folder.iterdir() if re.fullmatch(r'\d+\.[^.]+\.png', p.name)}
+    return sorted(m for m in middles if m not in _KNOWN and not re.fullmatch(r'prev\d+', m))
+
+
+def decode_flow_image(image: np.ndarray, clip: float = FLOW_CLIP) -> np.ndarray:
+    """(H, W, 3) uint8 as OpenCV reads it -> (H, W, 2) float32 px.
+
+    The release writes floor((flow + clip) * 255 / (2 clip + 1)), u in the
+    image's blue channel, v in the green one; the middle of each step is taken.
+    """
+    step = (2 * clip + 1) / 255
+    return np.clip((image[..., :2].astype(np.float32) + 0.5) * step - clip, -clip, clip)
+
+
+def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None, clip: float = FLOW_CLIP) -> int:
+    """Store one video's crops, in one piece or not at all.
+
+    The release does not say where a crop was cut, so the stored window is the
+    crop itself, (0, 0, side).
+
+    Args:
+        crops: The images.
+        writer: Of the shard.
+        flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes
+            the one that is there.
+        clip: Their range, px of the crop.
+
+    Returns:
+        Number of frames stored; with flow, only frames that have it.
+
+    Raises:
+        UserError: an image is missing, damaged, or of another size.
+    """
+    flow = _choose_flow(crops.folder, flow)
+    frames = [f for f in crops.frames() if flow is None or crops.path(f, flow).is_file()]
+    size = _read(crops.path(frames[0])).shape[0]
+    settings = None if flow is None else {'method': f'imported:{flow}', 'clip': clip}
+    with writer.video(crops.video, size, settings) as out:
+        for frame, rgb, flow_px, mask in _images(crops, frames, size, flow, clip):
+            out.add(frame, (0, 0, size), rgb, flow_px, mask)
+    return len(frames)
+
+
+def _choose_flow(folder: Path, flow: str | None) -> str | None:
+    names = flow_names(folder)
+    if flow == 'none' or (flow is None and not names):
+        return None
+    if flow is None and len(names) == 1:
+        return names[0]
+    if flow not in names:
+        what = f'no <frame>.{flow}.png' if flow else 'flow images of several kinds'
+        raise UserError(
+            f'{folder}: {what}; there are {", ".join(names) or "none"}; pass one of them, or none, by --flow'
+        )
+    return flow
+
+
+def _images(crops: CropFolder, frames: list[int], size: int, flow: str | None, clip: float) -> Iterator[tuple]:
+    for frame in frames:
+        rgb = cv2.cvtColor(_read(crops.path(frame), size), cv2.COLOR_BGR2RGB)
+        flow_px = None if flow is None else decode_flow_image(_read(crops.path(frame, flow), size), clip)
+        mask_path = crops.path(frame, 'mask')
+        mask = _read(mask_path, size)[..., 0] > 0 if mask_path.is_file() else None
+        yield frame, rgb, flow_px, mask
+
+
+def _read(path: Path, size: int | None = None) -> np.ndarray:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as e:
+        raise UserError(f'{path}: no such file; copy the crops again') from e
+    side = int.from_bytes(data[16:20], 'big')
+    if data[1:4] != b'PNG' or not 0 < side <= 4096 or data[16:20] != data[20:24]:
+        raise UserError(f'{path}: no square PNG of at most 4096 pixels; copy the crops again')
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f'{path}: the PNG is damaged; copy it again')
+    if size is not None and len(image) != size:
+        raise UserError(f'{path}: side is {len(image)}, that of the first crop {size}; one size a video')
+    return image

@@ -1,0 +1,71 @@
+"""The release's ``<video>.emb.pkl``: ``[(frame, array (D,) or (V, D), {'kp_score': s, ...}), ...]``."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..structures import FeatureSequence
+from .json_io import frame_number
+from .pickle_data import PickledArray, read_pickle_data
+
+SUFFIX = '.emb.pkl'
+#: Where an entry keeps the frame's confidence; the first that is there counts, 1 where none is.
+SCORE_FIELDS = ('kp_score', 'dp_score')
+
+
+def read_feature_pickle(path: str | os.PathLike, num_frames: int | None = None) -> FeatureSequence:
+    """Read one ``.emb.pkl`` without running anything in it.
+
+    Frames whose feature holds NaN are absent from the result (the release has
+    some); a frame that stands there several times gets the mean, as the
+    published code reads it.
+
+    Raises:
+        UserError: the file is damaged or refused, entries differ in shape, or
+            a frame lies past the end.
+    """
+    path = Path(path)
+    entries = read_pickle_data(path)
+    if not isinstance(entries, list):
+        raise UserError(f'{path}: needs a list of (frame, array, dict), found a {type(entries).__name__}')
+    frames: dict[int, list[tuple[np.ndarray, float]]] = {}
+    shape: tuple[int, ...] | None = None
+    for i, entry in enumerate(entries):
+        where = f'{path}: entry {i}'
+        frame, feature, score = _entry(entry, where, num_frames)
+        if shape is not None and feature.shape != shape:
+            raise UserError(f'{where}: feature has shape {feature.shape}, those before it {shape}')
+        shape = feature.shape
+        if np.isfinite(feature).all():
+            frames.setdefault(frame, []).append((feature, score))
+    if shape is None:
+        raise UserError(f'{path}: holds no features; leave the file out')
+    inds = sorted(frames)
+    feats = [np.mean([feature for feature, _ in frames[i]], axis=0) for i in inds]
+    scores = [np.mean([score for _, score in frames[i]]) for i in inds]
+    try:
+        return FeatureSequence(
+            np.array(inds, dtype=np.int64),
+            np.array(feats, dtype=np.float32).reshape(len(inds), *shape),
+            np.clip(np.array(scores, dtype=np.float32), 0, 1),
+        )
+    except UserError as e:
+        raise UserError(f'{path}: {e}') from e
+
+
+def _entry(entry: Any, where: str, num_frames: int | None) -> tuple[int, np.ndarray, float]:
+    if not isinstance(entry, (tuple, list)) or len(entry) != 3:
+        raise UserError(f'{where}: needs (frame, array, dict), found {type(entry).__name__}')
+    frame = frame_number(entry[0], where, num_frames)
+    feature = entry[1].array if isinstance(entry[1], PickledArray) else None
+    if feature is None or feature.dtype.kind != 'f' or feature.ndim not in (1, 2):
+        raise UserError(f'{where}: feature must be a float array (D,) or (V, D)')
+    if not isinstance(entry[2], dict):
+        raise UserError(f'{where}: needs a dict after the array, found {type(entry[2]).__name__}')
+    score = next((entry[2][field] for field in SCORE_FIELDS if entry[2].get(field) is not None), 1.0)
+    if not isinstance(score, (int, float)) or not np.isfinite(score):
+        raise UserError(f'{where}: {"/".join(SCORE_FIELDS)} must be a number, found {str(score)[:40]}')
+    return frame, np.atleast_2d(feature), float(score)

@@ -1,0 +1,98 @@
+"""FX35: the 35 floor exercise elements of FineGym99, from FineGym's own files."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..structures import Action
+from .json_io import read_json
+from .labels import LabelSet
+from .splits import read_few_shot, read_labels, read_lines
+from .video_table import find_video_meta
+
+CATEGORIES = 'gym99_categories.txt'
+ANNOTATIONS = 'finegym_annotation_info_v1.1.json'
+#: FineGym's validation elements are the paper's test set.
+SPLIT_FILES = {'train': 'gym99_train_element_v1.1.txt', 'test': 'gym99_val_element.txt'}
+_CATEGORY = re.compile(r'^Clabel:\s*(\d+)\s*;\s*set:\s*\d+\s*;\s*Glabel:\s*\d+\s*;\s*\((\w+)\)\s*(.+)$')
+
+
+def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = None) -> LabelSet:
+    """Read FineGym's annotations and keep the floor exercise.
+
+    A video is one routine, ``<video>_E_<a>_<b>``; an action is the element's
+    first interval, from floor(start * fps) to ceil(end * fps), end exclusive,
+    cut at the end of the routine.  The 0.25 s before it that the paper adds
+    belong to recognition.  Elements of routines that are not in the table of
+    videos (gone from the net) are left out and counted.
+
+    Args:
+        source: Holds FineGym's four files.
+        meta: ``fx.video_meta.json``; by default beside or above the source.
+        few_shot: The release's ``finegym99`` folder; by default the source.
+
+    Raises:
+        UserError: a file is missing, or an entry is off.
+    """
+    categories = _read_categories(source / CATEGORIES)
+    floor = sorted(c for c, (event, _) in categories.items() if event == 'FX')
+    videos = find_video_meta(source, 'fx', meta)
+    annotations = read_json(source / ANNOTATIONS)
+    actions = []
+    gone = 0
+    for split, name in SPLIT_FILES.items():
+        path = source / name
+        for action_id, text in read_labels(path).items():
+            label = int(text) if text.isdigit() else -1
+            if label not in categories:
+                raise UserError(f'{path}: {action_id} has label {text!r}, not in {CATEGORIES}')
+            if label not in floor:
+                continue
+            routine, _, element = action_id.rpartition('_A_')
+            video_meta = videos.get(routine)
+            if video_meta is None:
+                gone += 1
+                continue
+            start_sec, end_sec = _timestamps(annotations, routine, f'A_{element}', source / ANNOTATIONS)
+            start = math.floor(start_sec * video_meta.fps)
+            end = min(math.ceil(end_sec * video_meta.fps), video_meta.num_frames)
+            if start >= end:
+                gone += 1
+                continue
+            actions.append(Action(action_id, routine, start, end, floor.index(label), split))
+    train_ids = {a.action_id for a in actions if a.split == 'train'}
+    return LabelSet(
+        sport='floor_exercise',
+        videos=videos,
+        classes=[categories[c][1] for c in floor],
+        actions=actions,
+        few_shot=read_few_shot(few_shot or source, train_ids, others=None),
+        left_out={'elements without a video': gone},
+        group=lambda action: action.video.rpartition('_E_')[0],
+    )
+
+
+def _read_categories(path: Path) -> dict[int, tuple[str, str]]:
+    """Clabel to (event, name)."""
+    categories: dict[int, tuple[str, str]] = {}
+    for i, line in enumerate(read_lines(path), 1):
+        match = _CATEGORY.match(line)
+        if match is None:
+            raise UserError(f'{path}:{i}: needs "Clabel: i; set: j; Glabel: k; (FX) name", found {line[:60]!r}')
+        categories[int(match[1])] = (match[2], ' '.join(match[3].split()))
+    return categories
+
+
+def _timestamps(annotations: Any, routine: str, element: str, path: Path) -> tuple[float, float]:
+    """First interval of the element, in seconds of the routine."""
+    video, _, event = routine.rpartition('_E_')
+    try:
+        start, end = annotations[video][f'E_{event}']['segments'][element]['timestamps'][0]
+    except (KeyError, IndexError, TypeError, ValueError) as e:
+        raise UserError(f'{path}: has no timestamps of {routine}_{element}; is it of another version?') from e
+    numbers = all(isinstance(t, (int, float)) and math.isfinite(t) for t in (start, end))
+    if not numbers or not 0 <= start < end:
+        raise UserError(f'{path}: {routine}_{element} lasts from {start!r} to {end!r}; needs seconds, 0 <= start < end')
+    return float(start), float(end)

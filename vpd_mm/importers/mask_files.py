@@ -1,0 +1,98 @@
+"""The release's ``<video>/mask.json.gz``: person masks, cut to their box, as base64 PNG."""
+
+import base64
+import binascii
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import UserError
+from .json_io import frame_number, numbers, read_json, shape_error
+
+#: Masks of a lower score are left out, as in the published crops.
+MIN_SCORE = 0.8
+MAX_PIXELS = 64 << 20
+_PNG_START = b'\x89PNG\r\n\x1a\n'
+
+
+@dataclass(frozen=True)
+class MaskPatch:
+    """A mask inside its box; decoded when asked for.
+
+    Args:
+        left: Of the box, px.
+        top: Of the box, px.
+        png: The mask, non-zero on the athlete.
+        where: File and frame, for errors.
+    """
+
+    left: int
+    top: int
+    png: bytes
+    where: str
+
+    def full(self, width: int, height: int) -> np.ndarray:
+        """The mask in its frame: (height, width) bool.
+
+        Raises:
+            UserError: the PNG is damaged or absurdly large.
+        """
+        size = [int.from_bytes(self.png[i : i + 4], 'big') for i in (16, 20)]
+        image = None
+        if self.png.startswith(_PNG_START) and 0 < size[0] * size[1] <= MAX_PIXELS:
+            image = cv2.imdecode(np.frombuffer(self.png, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise UserError(f'{self.where}: the mask is no readable PNG; copy the file again or leave it out')
+        mask = np.zeros((height, width), dtype=bool)
+        x1, y1 = max(self.left, 0), max(self.top, 0)
+        x2, y2 = min(self.left + image.shape[1], width), min(self.top + image.shape[0], height)
+        if x1 < x2 and y1 < y2:
+            mask[y1:y2, x1:x2] = image[y1 - self.top : y2 - self.top, x1 - self.left : x2 - self.left] > 0
+        return mask
+
+
+def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | None = None) -> dict[int, MaskPatch]:
+    """Read ``<video>/mask.json.gz`` (or ``.json``): ``[[frame, [[score, [x, y, w, h], png], ...]], ...]``.
+
+    Of several masks in a frame the best scored counts; frames whose best has
+    less than 0.8 are absent.  Without the file the result is empty: masks are
+    optional.
+
+    Raises:
+        UserError: an entry is off.
+    """
+    folder = Path(directory) / video_name
+    path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)
+    if path is None:
+        return {}
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise shape_error(str(path), 'a list of [frame, [[score, [x, y, w, h], png], ...]]', entries)
+    masks: dict[int, MaskPatch] = {}
+    for i, entry in enumerate(entries):
+        where = f'{path}: entry {i}'
+        if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
+            raise shape_error(where, '[frame, [[score, [x, y, w, h], png], ...]]', entry)
+        frame = frame_number(entry[0], where, num_frames)
+        if frame in masks:
+            raise UserError(f'{where}: frame {frame} stands there twice; keep one entry a frame')
+        scored = [_parse(person, f'{where} (frame {frame})') for person in entry[1]]
+        best = max(scored, key=lambda item: item[0], default=None)
+        if best is not None and best[0] >= MIN_SCORE:
+            masks[frame] = best[1]
+    return masks
+
+
+def _parse(person: object, where: str) -> tuple[float, MaskPatch]:
+    if not isinstance(person, list) or len(person) != 3 or not isinstance(person[2], str):
+        raise shape_error(where, '[score, [x, y, w, h], base64 PNG]', person)
+    score = float(numbers([person[0]], where, 'a score', 1)[0])
+    x, y, _, _ = numbers(person[1], where, 'a box [x, y, w, h]', 4)
+    try:
+        png = base64.b64decode(person[2])
+    except (binascii.Error, ValueError) as e:
+        raise UserError(f'{where}: the mask is not base64 ({e}); copy the file again') from e
+    return score, MaskPatch(int(x), int(y), png, where)

@@ -1,0 +1,83 @@
+"""Action recognition on feature sequences (paper 4.1)."""
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..registry import MODELS
+
+
+@MODELS.register_module()
+class SequenceRecognizer(BaseModel):
+    """Encoder, then BN-dropout-FC-ReLU-BN-dropout-FC; with ``BiGRU`` the recogniser of the paper.
+
+    Args:
+        backbone: Config of the encoder; gives (N, out_dims) for sequences.
+        num_classes: C.
+        hidden_dims: Width of the first FC.
+        dropout: Of both dropouts.
+        label_smoothing: Of the cross entropy; 0 in the paper.
+        data_preprocessor: Config; default ``SequencePreprocessor``.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        num_classes: int,
+        hidden_dims: int = 256,
+        dropout: float = 0.5,
+        label_smoothing: float = 0.0,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or {'type': 'vpd_mm.SequencePreprocessor'}, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        width = self.backbone.out_dims
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(width),
+            nn.Dropout(dropout),
+            nn.Linear(width, hidden_dims),
+            nn.ReLU(),
+            nn.BatchNorm1d(hidden_dims),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_dims, num_classes),
+        )
+        self.loss_cls = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+    def forward(self, inputs: dict, data_samples: list[ActionDataSample] | None = None, mode: str = 'tensor'):
+        """Run the model.
+
+        Args:
+            inputs: As ``SequencePreprocessor`` gives: ``feats`` (S, T, D),
+                ``lengths`` (S,), ``views``: of the S sequences, how many
+                belong to each of the N samples.
+            data_samples: N; ``gt_label`` needed for 'loss'.
+            mode: 'tensor': logits (S, C); 'loss': a dict with ``loss_cls``,
+                every view on its own; 'predict': the samples with
+                ``pred_score`` (C,), the mean of the views' soft-max, and
+                ``pred_label`` (1,).
+        """
+        logits = self.head(self.backbone(inputs['feats'], inputs['lengths']))
+        if mode == 'tensor':
+            return logits
+        if mode == 'loss':
+            return self.loss(logits, inputs['views'], data_samples or [])
+        if mode == 'predict':
+            return self.predict(logits, inputs['views'], data_samples)
+        raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
+
+    def loss(self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+        """Cross entropy of all sequences."""
+        labels = torch.cat([sample.gt_label.expand(n) for sample, n in zip(data_samples, views, strict=True)])
+        return {'loss_cls': self.loss_cls(logits, labels)}
+
+    def predict(
+        self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
+    ) -> list[ActionDataSample]:
+        """Mean soft-max of each sample's views."""
+        samples = data_samples or [ActionDataSample() for _ in views]
+        for sample, scores in zip(samples, logits.softmax(1).split(views), strict=True):
+            score = scores.mean(0)
+            sample.set_pred_score(score).set_pred_label(score.argmax(0, keepdim=True))
+        return samples

@@ -1,0 +1,120 @@
+"""What happens when: actions.csv and classes.txt."""
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from .npz_io import atomic_write
+
+COLUMNS = ('action_id', 'video', 'start_frame', 'end_frame', 'label', 'split')
+
+
+@dataclass(frozen=True)
+class Action:
+    """One labelled interval of one video.
+
+    Args:
+        action_id: Unique in its file; no comma, quote or line break.
+        video: Name of the video as in videos.csv.
+        start_frame: First frame, counted from 0.
+        end_frame: One past the last frame.
+        label: Index of the class: the line of classes.txt, from 0.
+        split: 'train', 'val', 'test', or any other name without a comma.
+
+    Raises:
+        UserError: a value is off.
+    """
+
+    action_id: str
+    video: str
+    start_frame: int
+    end_frame: int
+    label: int
+    split: str
+
+    def __post_init__(self) -> None:
+        for field in ('action_id', 'video', 'split'):
+            value = getattr(self, field)
+            if not value or any(c in value for c in ',"\r\n'):
+                raise UserError(f'Action: {field} must be non-empty, without comma, quote, line break; found {value!r}')
+        if not 0 <= self.start_frame < self.end_frame:
+            found = f'{self.start_frame}..{self.end_frame}'
+            raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {found}')
+        if self.label < 0:
+            raise UserError(f'Action {self.action_id}: label must be 0 or more, found {self.label}')
+
+    @property
+    def num_frames(self) -> int:
+        return self.end_frame - self.start_frame
+
+
+def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
+    """Write actions.csv."""
+    with atomic_write(path, 'w') as f:
+        writer = csv.writer(f, lineterminator='\n')
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(a, column) for column in COLUMNS] for a in actions)
+
+
+def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
+    """Read actions.csv; with ``num_classes``, labels are checked against it.
+
+    Raises:
+        UserError: the file is missing or a line is off; the message names the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'{path}: no such file; a corpus keeps its actions there ({",".join(COLUMNS)})')
+    actions: list[Action] = []
+    seen: dict[str, int] = {}
+    with path.open(newline='', encoding='utf-8') as f:
+        reader = csv.DictReader(f)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise UserError(f'{path}:1: header must be {",".join(COLUMNS)}, found {",".join(reader.fieldnames or ())}')
+        for row in reader:
+            try:
+                action = _parse(row)
+                if action.action_id in seen:
+                    raise UserError(f'action_id {action.action_id} is already on line {seen[action.action_id]}')
+                if num_classes is not None and action.label >= num_classes:
+                    raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
+            except ValueError as e:
+                raise UserError(f'{path}:{reader.line_num}: {e}') from e
+            seen[action.action_id] = reader.line_num
+            actions.append(action)
+    return actions
+
+
+def _parse(row: dict) -> Action:
+    if None in row or None in row.values():
+        raise UserError(f'needs {len(COLUMNS)} values')
+    numbers = {}
+    for field in ('start_frame', 'end_frame', 'label'):
+        try:
+            numbers[field] = int(row[field])
+        except ValueError as e:
+            raise UserError(f'{field} must be a whole number, found {row[field]!r}') from e
+    return Action(row['action_id'], row['video'], split=row['split'], **numbers)
+
+
+def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
+    """Write classes.txt; the line number (from 0) is the label."""
+    if len(set(classes)) != len(classes) or any(not c.strip() or '\n' in c for c in classes):
+        raise UserError(f'{path}: class names must be unique, non-empty and without line breaks, found {list(classes)}')
+    with atomic_write(path, 'w') as f:
+        f.writelines(f'{c}\n' for c in classes)
+
+
+def load_classes(path: str | os.PathLike) -> list[str]:
+    """Read classes.txt."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'{path}: no such file; a corpus keeps its class names there, one a line')
+    classes = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
+    for i, name in enumerate(classes):
+        if not name or name in classes[:i]:
+            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or stands there twice')
+    return classes

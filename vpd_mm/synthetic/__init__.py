@@ -1,0 +1,10 @@
+"""The embedded sport: animated 3D athletes on film, with labels and the truth; and everyday people like them.
+
+Heavy parts (rendering, encoding) load when asked for: ``vpd_mm.synthetic.corpus``, ``.generic``, ``.sheet``.
+"""
+
+from .poses import sample_poses
+from .routine import CLASSES, SKILLS, Skill, skill_of
+from .truth import GroundTruth
+
+__all__ = ['CLASSES', 'SKILLS', 'GroundTruth', 'Skill', 'sample_poses', 'skill_of']

@@ -1,0 +1,109 @@
+"""Cameras that stand, pan, tilt, zoom and shake, as an operator who follows the athlete makes them.
+
+A camera looks along its z axis, x is to the right and y down (OpenCV): ``x_cam = R (x_world - centre)``,
+``pixel = focal * x_cam[:2] / x_cam[2] + size / 2``; pixel (0, 0) is the centre of the first pixel's upper left corner.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from .skeleton import rot_z
+
+
+def look_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) world to camera; azimuth from +x towards +y, elevation upward, roll about the line of sight."""
+    ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
+    zero = np.zeros_like(ca)
+    forward = np.stack([ce * ca, ce * sa, se], axis=-1)
+    right = np.stack([sa, -ca, zero], axis=-1)
+    return rot_z(roll) @ np.stack([right, np.cross(forward, right), forward], axis=-2)
+
+
+@dataclass(frozen=True, eq=False)
+class CameraTrack:
+    """One camera at T moments.
+
+    Args:
+        centre: (3,) metres.
+        rotation: (T, 3, 3) world to camera.
+        focal: (T,) pixels.
+        size: (width, height) of the picture.
+    """
+
+    centre: np.ndarray
+    rotation: np.ndarray
+    focal: np.ndarray
+    size: tuple[int, int]
+
+    def __getitem__(self, index) -> 'CameraTrack':
+        return CameraTrack(self.centre, self.rotation[index], self.focal[index], self.size)
+
+    def __len__(self) -> int:
+        return len(self.focal)
+
+    @property
+    def intrinsics(self) -> np.ndarray:
+        """(T, 3, 3)."""
+        out = np.zeros((len(self), 3, 3))
+        out[:, 0, 0] = out[:, 1, 1] = self.focal
+        out[:, 0, 2], out[:, 1, 2], out[:, 2, 2] = self.size[0] / 2, self.size[1] / 2, 1
+        return out
+
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """(T, ..., 3) world -> camera coordinates."""
+        shift = points - self.centre
+        return np.einsum('tij,t...j->t...i', self.rotation, shift)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(T, ..., 3) world -> (T, ..., 3) pixel x, pixel y, depth in metres; nothing comes nearer than 0.2 m."""
+        seen = self.to_camera(points)
+        depth = np.maximum(seen[..., 2], 0.2)
+        focal = self.focal.reshape((-1,) + (1,) * (seen.ndim - 2))
+        middle = np.array(self.size) / 2
+        pixel = seen[..., :2] * (focal / depth)[..., None] + middle
+        return np.concatenate([pixel, depth[..., None]], axis=-1)
+
+
+def follow(
+    path: np.ndarray,
+    rate: float,
+    centre: np.ndarray,
+    size: tuple[int, int],
+    person_px: tuple[float, float],
+    rng: np.random.Generator,
+) -> CameraTrack:
+    """A camera operator who follows a person, late and unsteadily.
+
+    Args:
+        path: (T, 3) hips of the person, metres.
+        rate: Samples per second of ``path`` and of the result.
+        centre: (3,) where the camera stands.
+        size: (width, height) in pixels.
+        person_px: Range of the height of a person of 1.65 m in pixels, between which the operator zooms slowly.
+    """
+    num = len(path)
+
+    def wobble(period_sec: float, sd: float) -> np.ndarray:
+        smooth = gaussian_filter1d(rng.standard_normal(num + int(rate)), period_sec * rate / 4, mode='wrap')[:num]
+        return sd * smooth / max(float(smooth.std()), 1e-6)
+
+    # The operator reacts 0.05 to 0.2 s late, smoothly, and goes along with only part of a jump's height.
+    late = round(rng.uniform(0.05, 0.20) * rate)
+    target = np.concatenate([np.repeat(path[:1], late, axis=0), path[: num - late]]) if late else path.copy()
+    target = gaussian_filter1d(target, rng.uniform(0.15, 0.25) * rate, axis=0, mode='nearest')
+    rest = np.median(path[:, 2])
+    target[:, 2] = rest + rng.uniform(0.45, 0.75) * (target[:, 2] - rest) + rng.uniform(0.15, 0.35)
+    to = target - centre
+    across = np.hypot(to[:, 0], to[:, 1])
+    # Wanted height in pixels changes over seconds; a zoom also makes up for part of a change of distance.
+    low, high = np.log(person_px[0]), np.log(person_px[1])
+    wanted = np.exp(np.clip(rng.uniform(low, high) + wobble(5.0, 0.25 * (high - low)), low, high))
+    distance = gaussian_filter1d(np.hypot(across, to[:, 2]), 0.5 * rate, mode='nearest')
+    focal = wanted * distance / 1.65
+    jitter = rng.uniform(0.4, 1.5) / focal.mean()
+    azimuth = np.arctan2(to[:, 1], to[:, 0]) + wobble(2.5, 8 / focal.mean()) + wobble(0.3, jitter)
+    elevation = np.arctan2(to[:, 2], across) + wobble(2.5, 4 / focal.mean()) + wobble(0.3, jitter)
+    roll = wobble(3.0, np.deg2rad(0.6)) + np.deg2rad(rng.normal(0, 0.8))
+    return CameraTrack(np.asarray(centre, float), look_rotation(azimuth, elevation, roll), focal, size)

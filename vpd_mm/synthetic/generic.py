@@ -1,0 +1,270 @@
+"""The generic domain: everyday people, upright, sharp, in street clothes; the off-the-shelf models are trained on it.
+
+Written as COCO keypoints, which mmpose's ``CocoDataset`` and mmdet's ``CocoDataset`` read as they are.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import UserError
+from ..structures import atomic_write
+from .appearance import everyday_look, vivid
+from .camera import CameraTrack, look_rotation
+from .people import everyday_motion
+from .renderer import Figure, SceneRenderer, make_figure, make_thing
+from .skeleton import COCO_LINKS, COCO_NODES, Body
+from .venue import Venue, make_venue, trace
+
+SPLITS = ('train', 'val')
+#: A place is used for this many images, with a new camera and new people in each.
+IMAGES_PER_PLACE = 8
+RECIPE = 1
+_RECIPE_FILE = 'generic.json'
+_PLACE, _IMAGE = 201, 202
+_SUB_FRAMES = 4
+#: With fewer joints in view a person is marked as a crowd, which COCO's evaluation passes over.
+_MIN_VISIBLE = 4
+
+
+@dataclass(frozen=True)
+class GenericRecipe:
+    """What fixes the generic domain.
+
+    Args:
+        seed: Whole number, 0 or more.
+        width, height: Of the images, 128 to 1024.
+
+    Raises:
+        UserError: a value is off.
+    """
+
+    seed: int = 0
+    width: int = 256
+    height: int = 256
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise UserError(f'seed must be a whole number, 0 or more, found {self.seed!r}')
+        for name in ('width', 'height'):
+            if not isinstance(getattr(self, name), int) or not 128 <= getattr(self, name) <= 1024:
+                raise UserError(f'{name} must be a whole number from 128 to 1024, found {getattr(self, name)!r}')
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person of one image: keypoints (17, 2) px, visibility (17,) 0/1/2, box (4,) xyxy px cut at the image."""
+
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    box: np.ndarray
+
+
+def generic_images(
+    recipe: GenericRecipe, split: str, count: int, start: int = 0
+) -> Iterator[tuple[np.ndarray, list[Person]]]:
+    """Images ``start`` to ``start + count`` of a split: RGB uint8 (H, W, 3) and who is in them."""
+    place = -1
+    for index in range(start, start + count):
+        if index // IMAGES_PER_PLACE != place:
+            place = index // IMAGES_PER_PLACE
+            rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _PLACE, place])
+            venue = make_venue(f'place_{place}', rng, sport=False)
+        rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _IMAGE, index])
+        yield _one_image(recipe, venue, rng)
+
+
+def _one_image(recipe: GenericRecipe, venue: Venue, rng: np.random.Generator) -> tuple[np.ndarray, list[Person]]:
+    size = recipe.width, recipe.height
+    height_px = np.exp(rng.uniform(np.log(0.22), np.log(0.85))) * recipe.height
+    distance = rng.uniform(4.0, 12.0)
+    azimuth, elevation = rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(-22, 6))
+    middle = np.array([rng.uniform(-8, 8), rng.uniform(-10, 4), rng.uniform(0.8, 1.05)])
+    towards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    centre = middle - distance * towards
+    centre[2] = max(centre[2], 0.4)
+    lead = middle - centre
+    angles = np.arctan2(lead[1], lead[0]), np.arctan2(lead[2], np.hypot(*lead[:2])), np.deg2rad(rng.normal(0, 4))
+    still = np.ones(_SUB_FRAMES)
+    aim = angles[0] + rng.normal(0, 0.02), angles[1] + rng.normal(0, 0.01), angles[2]
+    rotation = look_rotation(*(a * still for a in aim))
+    camera = CameraTrack(centre, rotation, height_px * distance / 1.7 * still, size)
+    # Short exposures: next to no blur.
+    times = 0.8 + (np.arange(_SUB_FRAMES) - _SUB_FRAMES // 2) / _SUB_FRAMES * rng.uniform(0, 0.006)
+
+    figures = []
+    frame_width = recipe.width / height_px * 1.7
+    for k in range(1 + min(int(rng.exponential(1.3)), 5)):
+        body = Body.random(rng, 1.45, 1.95)
+        depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
+        across = rng.uniform(-0.32, 0.32) * frame_width if k else rng.normal(0, 0.06) * frame_width
+        side = np.array([np.sin(angles[0]), -np.cos(angles[0])])
+        xy = middle[:2] + across * side + depth * np.array([np.cos(angles[0]), np.sin(angles[0])])
+        motion = everyday_motion(rng, body, tuple(xy), rng.uniform(-np.pi, np.pi), 1.0)
+        # Bring the place at the moment of the exposure, not of the start, to where it was wanted.
+        motion.root_pos[:, :2] += xy - motion.root_pos[int(0.8 * len(motion.root_pos) / motion.duration_sec), :2]
+        look = everyday_look(rng)
+        figures.append(make_figure(body, motion.posture(times), look, camera, _SUB_FRAMES, venue.light, joints=True))
+    if rng.random() < 0.3:
+        figures.append(_something_in_front(rng, camera, middle, angles[0], frame_width))
+    # In a picture of one moment the hall is traced through the camera itself.
+    moment = camera[_SUB_FRAMES // 2 : _SUB_FRAMES // 2 + 1]
+    renderer = SceneRenderer(venue, camera, figures, rng, _SUB_FRAMES, (trace(venue, moment), moment))
+    image, visible = renderer.render(0)
+    people = []
+    for k, figure in enumerate(figures):
+        if figure.joints is None:
+            continue
+        box = np.clip(figure.boxes[0], 0, np.array(size * 2))
+        if np.all(box[2:] - box[:2] > 4):
+            people.append(Person(figure.joints[0, :, :2], visible[k], box))
+    return image, people
+
+
+def _something_in_front(
+    rng: np.random.Generator, camera: CameraTrack, middle: np.ndarray, azimuth: float, frame_width: float
+) -> Figure:
+    """A post, a rail or a box between the camera and the people."""
+    side = np.array([np.sin(azimuth), -np.cos(azimuth), 0])
+    away = np.array([np.cos(azimuth), np.sin(azimuth), 0])
+    at = np.array([middle[0], middle[1], 0]) - away * rng.uniform(0.8, 2.0) + side * rng.uniform(-0.3, 0.3) * frame_width
+    high, wide = np.array([0, 0, rng.uniform(0.4, 2.5)]), rng.uniform(0.3, 2.0) * side
+    ends = np.array([[at, at + high]]) if rng.random() < 0.6 else np.array([[at + 0.5 * high - wide, at + 0.5 * high + wide]])
+    color = vivid(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.9))
+    return make_thing(ends, np.full((1, 2), rng.uniform(0.03, 0.18)), color[None], camera, _SUB_FRAMES)
+
+
+def make_generic(
+    out: str | os.PathLike,
+    train: int = 4000,
+    val: int = 400,
+    recipe: GenericRecipe | None = None,
+    workers: int = 1,
+    on_part: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write ``images/*.jpg`` and ``annotations/person_{train,val}.json``; a rerun makes only what is missing.
+
+    Args:
+        out: Folder, new, empty, or made by this function with the same recipe.
+        train, val: Number of images.
+        recipe: Seed and size.
+        workers: Processes; their number changes nothing but the time.
+        on_part: Called with (images done, total) at the start and after every place.
+
+    Raises:
+        UserError: a number is off, or the folder holds something else.
+    """
+    recipe = recipe or GenericRecipe()
+    counts = {'train': train, 'val': val}
+    for name, count in counts.items():
+        if not isinstance(count, int) or not 0 <= count <= 999_999:
+            raise UserError(f'{name} must be a whole number of images from 0 to 999999, found {count!r}')
+    if not isinstance(workers, int) or workers < 1:
+        raise UserError(f'workers must be 1 or more, found {workers!r}')
+    root = Path(out)
+    _claim(root, recipe)
+    parts = [
+        (split, start, min(IMAGES_PER_PLACE, count - start))
+        for split, count in counts.items()
+        for start in range(0, count, IMAGES_PER_PLACE)
+    ]
+    missing = [part for part in parts if not _part_path(root, *part).is_file()]
+    total = sum(counts.values())
+    done = total - sum(part[2] for part in missing)
+    if on_part:
+        on_part(done, total)
+    for num in _in_parallel(root, recipe, missing, workers):
+        done += num
+        if on_part:
+            on_part(done, total)
+    for split, count in counts.items():
+        pieces = [json.loads(_part_path(root, *part).read_text('utf-8')) for part in parts if part[0] == split]
+        if count:
+            _write_coco(root / 'annotations' / f'person_{split}.json', recipe, pieces)
+    return root
+
+
+def _in_parallel(root: Path, recipe: GenericRecipe, parts: list[tuple], workers: int) -> Iterator[int]:
+    if workers == 1 or len(parts) < 2:
+        for part in parts:
+            yield _make_part(root, recipe, *part)
+        return
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(min(workers, len(parts)), context, cv2.setNumThreads, (1,)) as pool:
+        jobs = [pool.submit(_make_part, root, recipe, *part) for part in parts]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _make_part(root: Path, recipe: GenericRecipe, split: str, start: int, count: int) -> int:
+    people = []
+    for k, (image, who) in enumerate(generic_images(recipe, split, count, start)):
+        name = f'{split}_{start + k:06d}.jpg'
+        code = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        with atomic_write(root / 'images' / name) as f:
+            f.write(code.tobytes())
+        people.append({'file_name': name, 'people': [_annotation(person) for person in who]})
+    with atomic_write(_part_path(root, split, start, count), 'w') as f:
+        json.dump(people, f)
+    return count
+
+
+def _annotation(person: Person) -> dict:
+    seen = person.visibility > 0
+    points = np.where(seen[:, None], person.keypoints, 0).round(2)
+    x0, y0, x1, y1 = (round(float(c), 2) for c in person.box)
+    return {
+        'keypoints': [v for p, s in zip(points.tolist(), person.visibility.tolist()) for v in (*p, s)],
+        'num_keypoints': int(seen.sum()),
+        'bbox': [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
+        # COCO wants the area of the mask; a standing person fills about half of the box.
+        'area': round(0.5 * (x1 - x0) * (y1 - y0), 2),
+        'iscrowd': int((person.visibility == 2).sum() < _MIN_VISIBLE),
+        'category_id': 1,
+    }
+
+
+def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> None:
+    images, annotations = [], []
+    for number, film in enumerate((image for piece in pieces for image in piece), 1):
+        images.append({'id': number, 'file_name': film['file_name'], 'width': recipe.width, 'height': recipe.height})
+        for person in film['people']:
+            annotations.append({'id': len(annotations) + 1, 'image_id': number, **person})
+    names = [
+        node.replace('l_', 'left_', 1) if node[:2] == 'l_' else node.replace('r_', 'right_', 1) for node in COCO_NODES
+    ]
+    category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names}
+    category['skeleton'] = [[a + 1, b + 1] for a, b in COCO_LINKS]
+    with atomic_write(path, 'w') as f:
+        json.dump({'images': images, 'annotations': annotations, 'categories': [category]}, f)
+
+
+def _part_path(root: Path, split: str, start: int, count: int) -> Path:
+    return root / 'annotations' / 'parts' / f'{split}_{start:06d}_{count}.json'
+
+
+def _claim(root: Path, recipe: GenericRecipe) -> None:
+    path = root / _RECIPE_FILE
+    wanted = {'recipe': RECIPE, **asdict(recipe)}
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding='utf-8'))
+        except ValueError as e:
+            raise UserError(f'{path}: no valid JSON ({e}); delete the folder or pass another --out') from e
+        if found != wanted:
+            raise UserError(f'{path}: was made with {found}, asked for {wanted}; pass the same numbers or another --out')
+        return
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')
+    with atomic_write(path, 'w') as f:
+        json.dump(wanted, f, sort_keys=True)

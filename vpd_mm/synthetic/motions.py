@@ -1,0 +1,202 @@
+"""Motion as a dense curve of root and joint angles, built from pieces on the floor and in the air."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from .skeleton import NUM_DOFS, Body, Posture, clip_to_limits, forward_kinematics, root_rotation
+
+GRAVITY = 9.81
+#: Samples per second of a motion curve; frames and sub-frames lie between them.
+RATE = 240
+#: A piece takes up the pose that the one before left within this many seconds.
+BLEND_SEC = 0.22
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A body's motion, sampled :data:`RATE` times a second.
+
+    Args:
+        body: Whose motion.
+        root_pos: (N, 3) hip midpoint, metres.
+        root_quat: (N, 4) x, y, z, w; neighbours have the same sign.
+        angles: (N, 23) joint angles.
+        airborne: (N,) True in the flight of any jump.
+    """
+
+    body: Body
+    root_pos: np.ndarray
+    root_quat: np.ndarray
+    angles: np.ndarray
+    airborne: np.ndarray
+
+    @property
+    def duration_sec(self) -> float:
+        return (len(self.root_pos) - 1) / RATE
+
+    def posture(self, times: np.ndarray) -> Posture:
+        """The body at ``times`` (T,) in seconds."""
+        at = np.clip(np.asarray(times, float) * RATE, 0, len(self.root_pos) - 1.001)
+        i, w = at.astype(int), (at % 1)[:, None]
+
+        def between(curve: np.ndarray) -> np.ndarray:
+            return curve[i] * (1 - w) + curve[i + 1] * w
+
+        rot = Rotation.from_quat(between(self.root_quat)).as_matrix()
+        return forward_kinematics(self.body, between(self.angles), rot, between(self.root_pos))
+
+
+def smoothstep(u: np.ndarray) -> np.ndarray:
+    """0 below 0, 1 above 1, smooth between."""
+    u = np.clip(u, 0, 1)
+    return u * u * (3 - 2 * u)
+
+
+def ramp(u: np.ndarray, start: float, end: float, ease: float = 0.14) -> np.ndarray:
+    """0 before ``start``, 1 after ``end``, an even slope between that eases in and out over ``ease``."""
+    fine = np.linspace(0, 1, 401)
+    speed = smoothstep((fine - start) / ease) * smoothstep((end - fine) / ease)
+    done = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
+    return np.interp(u, fine, done / done[-1])
+
+
+def key_curve(keys: list[tuple[float, np.ndarray]], times: np.ndarray) -> np.ndarray:
+    """Monotone cubic curve through poses (23,) at the given times; (T, 23)."""
+    at, poses = zip(*keys)
+    return PchipInterpolator(at, np.array(poses), axis=0)(np.clip(times, at[0], at[-1]))
+
+
+class MotionBuilder:
+    """Strings pieces together; each starts in the pose and place in which the one before ended.
+
+    On the floor the body rests on its lowest point, in the air its centre of mass follows a parabola and it turns
+    about that centre with constant angular momentum: the tighter the pose, the faster.
+    """
+
+    def __init__(self, body: Body, start_xy: tuple[float, float], yaw: float, angles: np.ndarray) -> None:
+        self.body = body
+        self.xy = np.array(start_xy, float)
+        self.velocity = np.zeros(2)
+        self.yaw = yaw
+        self.pitch = 0.0
+        self.angles = angles.astype(float)
+        self.num_samples = 0
+        self._pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+
+    @property
+    def now_sec(self) -> float:
+        return self.num_samples / RATE
+
+    def ground(
+        self,
+        duration: float,
+        angles: np.ndarray,
+        velocity: np.ndarray,
+        turn: np.ndarray | float = 0.0,
+        pitch: np.ndarray | float = 0.0,
+        lift: np.ndarray | float = 0.0,
+        ends: float = 0.0,
+    ) -> None:
+        """Move in contact with the floor.
+
+        Args:
+            duration: Seconds; fixes the number of samples N (:meth:`ticks`).
+            angles: (N, 23) or (23,) joint angles.
+            velocity: (2,) or (N, 2) wanted velocity of the hips, m/s.
+            turn: (N,) change of heading since the start, radians.
+            pitch: (N,) forward lean or roll, radians.
+            lift: (N,) height of the lowest point above the floor, metres.
+            ends: Whole turns in ``pitch`` at the end, in radians, that are forgotten.
+        """
+        times = self.ticks(duration)
+        num = len(times)
+        fade = 1 - smoothstep(times / min(BLEND_SEC, duration))
+        angles = np.broadcast_to(angles, (num, NUM_DOFS))
+        pitch = np.broadcast_to(np.asarray(pitch, float), (num,))
+        angles = clip_to_limits(angles + (self.angles - angles[0]) * fade[:, None])
+        pitch = pitch + (self.pitch - pitch[0]) * fade
+        yaw = self.yaw + np.broadcast_to(turn, (num,))
+        wanted = np.broadcast_to(velocity, (num, 2))
+        speed = wanted + (self.velocity - wanted[0]) * fade[:, None]
+        xy = self.xy + np.cumsum(speed, axis=0) / RATE
+        rot = root_rotation(yaw, pitch, np.zeros(num), np.zeros(num))
+        z = self._resting_height(angles, rot) + lift
+        self._append(np.column_stack([xy, z]), rot, angles, airborne=False)
+        self.xy, self.velocity, self.yaw, self.pitch = xy[-1], speed[-1], float(yaw[-1]), float(pitch[-1]) - ends
+        self.angles = angles[-1]
+
+    def flight(
+        self,
+        duration: float,
+        keys: list[tuple[float, np.ndarray]],
+        velocity: np.ndarray,
+        pitch_end: float = 0.0,
+        twist: float = 0.0,
+        twist_span: tuple[float, float] = (0.1, 0.88),
+        tilt: float = 0.0,
+        half_turns: int = 0,
+    ) -> None:
+        """Leave the floor, come down after ``duration`` seconds.
+
+        Args:
+            keys: (u, pose (23,)) pairs; u runs from 0 to 1; the pose at 0 is the present one.
+            velocity: (2,) of the centre of mass, m/s.
+            pitch_end: Somersault angle at the end, forward > 0.
+            twist: Turn about the long axis, to the left > 0.
+            twist_span: Where in the flight it happens.
+            tilt: Largest sideways lean, which a real twist needs.
+            half_turns: Half somersaults in ``pitch_end``; whole turns are forgotten afterwards.
+        """
+        times = self.ticks(duration)
+        u = np.linspace(0, 1, len(times))
+        angles = clip_to_limits(key_curve([(0.0, self.angles), *keys], u))
+        still = np.zeros(len(u))
+        flat = forward_kinematics(self.body, angles, root_rotation(still, still, still, still), np.zeros((len(u), 3)))
+        rate = 1 / flat.somersault_inertia()
+        turned = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
+        pitch = self.pitch + (pitch_end - self.pitch) * turned / turned[-1]
+        twisted = ramp(u, *twist_span)
+        twists = twist * twisted
+        lean = tilt * np.sin(np.pi * twisted)
+        rot = root_rotation(self.yaw + still, pitch, lean, twists)
+        offset = np.einsum('tij,tj->ti', rot, flat.centre_of_mass)
+        ends = self._resting_height(angles[[0, -1]], rot[[0, -1]]) + offset[[0, -1], 2]
+        total = times[-1] - times[0]
+        clock = times - times[0]
+        rise = (ends[1] - ends[0]) / total + GRAVITY * total / 2
+        path = np.empty((len(u), 3))
+        path[:, :2] = self.xy + offset[0, :2] + np.outer(clock, velocity)
+        path[:, 2] = ends[0] + rise * clock - GRAVITY * clock**2 / 2
+        root = path - offset
+        self._append(root, rot, angles, airborne=True)
+        self.xy, self.velocity, self.angles = root[-1, :2], np.array(velocity, float), angles[-1]
+        half_twists = round(twist / np.pi)
+        whole_turns = half_turns // 2 * 2 * np.pi * np.sign(pitch_end)
+        # After an odd number of half twists the body looks the other way: what was forward is now backward.
+        self.yaw += half_twists * np.pi
+        self.pitch = (pitch_end - whole_turns) * (-1) ** half_twists
+
+    def ticks(self, duration: float) -> np.ndarray:
+        """(N,) seconds since the start of a piece of that length."""
+        return np.arange(1, max(round(duration * RATE), 2) + 1) / RATE
+
+    def finish(self) -> Motion:
+        pos, rot, angles, airborne = (np.concatenate(part) for part in zip(*self._pieces))
+        # The few centimetres by which the supporting point jumps from heel to toe are taken over by the muscles.
+        pos[:, 2] = np.where(airborne, pos[:, 2], gaussian_filter1d(pos[:, 2], 0.012 * RATE))
+        quat = Rotation.from_matrix(rot).as_quat()
+        flips = np.sign(np.sum(quat[1:] * quat[:-1], axis=1))
+        quat[1:] *= np.cumprod(np.where(flips < 0, -1, 1))[:, None]
+        return Motion(self.body, pos, quat, angles, airborne)
+
+    def _resting_height(self, angles: np.ndarray, rot: np.ndarray) -> np.ndarray:
+        posture = forward_kinematics(self.body, angles, rot, np.zeros((len(angles), 3)))
+        return -np.min(posture.nodes[..., 2] - self.body.contact_radii, axis=1)
+
+    def _append(self, pos: np.ndarray, rot: np.ndarray, angles: np.ndarray, airborne: bool) -> None:
+        self._pieces.append((pos, rot, angles, np.full(len(pos), airborne)))
+        self.num_samples += len(pos)

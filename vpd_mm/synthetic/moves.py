@@ -1,0 +1,166 @@
+"""What the athlete does besides the skills: stand, walk, run, turn, hop; each adds a piece to a MotionBuilder."""
+
+import numpy as np
+
+from .motions import MotionBuilder, key_curve, smoothstep
+from .skeleton import DOFS, NUM_DOFS, mirror_angles, pose
+
+STAND = pose(abduct=8, elbow=12, arm_rot=15, shoulder=3, spread=3, knee=3)
+SALUTE = pose(STAND, shoulder=165, abduct=22, elbow=5, neck_flex=-10, spine_flex=-5)
+HANDS_ON_HIPS = pose(STAND, abduct=42, elbow=95, arm_rot=62, shoulder=-12)
+READY = pose(STAND, shoulder=85, elbow=8, abduct=12)
+PRESENT = pose(STAND, l_shoulder=150, l_abduct=25, r_abduct=75, r_shoulder=15, elbow=6)
+STANDING_POSES = (STAND, STAND, SALUTE, HANDS_ON_HIPS, READY, PRESENT)
+CROUCH = pose(hip=75, knee=88, ankle=-22, spine_flex=24, shoulder=-35, abduct=10, elbow=12, neck_flex=-22)
+REACH = pose(hip=-4, knee=2, ankle=42, shoulder=172, abduct=8, elbow=6, spine_flex=-6, neck_flex=-12)
+LANDING = pose(hip=42, knee=38, ankle=-6, shoulder=70, abduct=28, elbow=14, spine_flex=14, neck_flex=6, spread=7)
+SOAK = pose(hip=82, knee=86, ankle=-20, shoulder=58, abduct=32, elbow=16, spine_flex=22, spread=9, neck_flex=-12)
+
+
+def heading(yaw: float) -> np.ndarray:
+    """(2,) unit vector on the floor."""
+    return np.array([np.cos(yaw), np.sin(yaw)])
+
+
+def _gait(phase: np.ndarray, hip: float, swing_knee: float, arm: float, elbow: float, lean: float) -> np.ndarray:
+    """(T, 23) angles of a walking or running cycle at ``phase`` (T,) radians; degrees for the amplitudes."""
+    out = np.zeros((len(phase), NUM_DOFS))
+    for side, shift in (('l', 0.0), ('r', np.pi)):
+        at = phase + shift
+        swing = np.exp(2.2 * (np.cos(at + 0.55) - 1))
+        push = np.exp(4.0 * (np.cos(at + np.pi / 2 + 0.25) - 1))
+        degrees = {
+            'hip': 6 + lean * 0.6 + hip * np.sin(at),
+            'knee': 6 + 0.1 * swing_knee + swing_knee * swing,
+            'ankle': -6 + (16 + 0.2 * swing_knee) * push,
+            'shoulder': 2 - arm * np.sin(at),
+            'elbow': elbow - 0.35 * arm * np.sin(at),
+            'abduct': 9.0,
+            'arm_rot': 0.25 * elbow,
+            'spread': 1.5,
+        }
+        for name, value in degrees.items():
+            out[:, DOFS.index(f'{side}_{name}')] = np.deg2rad(value)
+    out[:, DOFS.index('spine_twist')] = np.deg2rad(0.16 * arm) * np.sin(phase)
+    out[:, DOFS.index('spine_flex')] = np.deg2rad(lean * 0.5)
+    out[:, DOFS.index('neck_flex')] = np.deg2rad(-lean)
+    return out
+
+
+def stand(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
+    """Stand, shifting weight and changing the arms' pose now and then."""
+    first, last = (STANDING_POSES[i] for i in rng.integers(len(STANDING_POSES), size=2))
+    if rng.random() < 0.5:
+        last = mirror_angles(last)
+    times = builder.ticks(duration)
+    angles = key_curve([(0.0, first), (0.45 * duration, first), (0.8 * duration + 0.3, last)], times)
+    sway = np.deg2rad(rng.normal(0, 2.0, (3, NUM_DOFS)))
+    for k, wave in enumerate(sway):
+        angles = angles + np.outer(np.sin(2 * np.pi * (0.25 + 0.3 * k) * times + rng.uniform(0, 6)), wave)
+    builder.ground(duration, angles, np.zeros(2), turn=rng.normal(0, 0.12) * smoothstep(times / duration))
+
+
+def walk(builder: MotionBuilder, rng: np.random.Generator, duration: float, turn: float = 0.0) -> None:
+    """Walk, turning by ``turn`` radians on the way."""
+    times = builder.ticks(duration)
+    speed = rng.uniform(0.8, 1.4)
+    cadence = 0.42 + 0.42 * speed
+    angles = _gait(2 * np.pi * cadence * times + rng.uniform(0, 6), 15 + 8 * speed, 42, rng.uniform(14, 28), 18, 2)
+    if rng.random() < 0.25:
+        arms = rng.choice(3)
+        fixed = (SALUTE, HANDS_ON_HIPS, PRESENT)[arms]
+        for side in 'lr':
+            for name in ('shoulder', 'abduct', 'elbow', 'arm_rot'):
+                k = DOFS.index(f'{side}_{name}')
+                angles[:, k] = fixed[k]
+    turned = turn * smoothstep(times / duration)
+    along = builder.yaw + turned
+    pace = speed * (1 - 0.6 * np.sin(np.pi * times / duration) * min(abs(turn) / np.pi, 1))
+    builder.ground(duration, angles, pace[:, None] * np.stack([np.cos(along), np.sin(along)], axis=1), turn=turned)
+
+
+def run(builder: MotionBuilder, rng: np.random.Generator, duration: float, speed: float) -> None:
+    """Run straight ahead at ``speed`` m/s."""
+    times = builder.ticks(duration)
+    rhythm = 2 * np.pi * (1.0 + 0.16 * speed) * times + rng.uniform(0, 6)
+    angles = _gait(rhythm, rng.uniform(36, 43), rng.uniform(80, 95), rng.uniform(38, 50), 85, 10)
+    lift = 0.03 * (1 + np.cos(2 * rhythm)) * smoothstep(times / 0.3)
+    lean = np.deg2rad(7) * smoothstep(times / 0.3)
+    builder.ground(duration, angles, speed * heading(builder.yaw), pitch=lean, lift=lift)
+
+
+def turn_to(builder: MotionBuilder, rng: np.random.Generator, yaw: float) -> None:
+    """Walk round until facing ``yaw``; nothing when that is nearly so."""
+    turn = (yaw - builder.yaw + np.pi) % (2 * np.pi) - np.pi
+    if abs(abs(turn) - np.pi) < 0.3 and rng.random() < 0.5:
+        turn -= np.sign(turn) * 2 * np.pi
+    if abs(turn) > 0.1:
+        walk(builder, rng, 0.5 + 0.25 * abs(turn) * rng.uniform(0.8, 1.2), turn)
+
+
+def hop_turn(builder: MotionBuilder, side: float, speed: np.ndarray) -> None:
+    """Hop and land facing backward, still moving with ``speed`` (2,)."""
+    tucked = pose(hip=28, knee=40, ankle=30, shoulder=95, abduct=12, elbow=25)
+    keys = [(0.45, tucked), (1.0, pose(CROUCH, hip=48, knee=48, ankle=0, shoulder=60))]
+    builder.flight(0.34, keys, speed, pitch_end=0.0, twist=side * np.pi, twist_span=(0.0, 1.0))
+
+
+def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: float) -> None:
+    """A plain jump without a somersault; it looks a little like a skill and is none.
+
+    Args:
+        kind: 'straight', 'star', 'tuck' or 'turn' (a full turn, standing).
+        side: +1 turns left, -1 right.
+    """
+    dip(builder, 0.42, 0.3 * heading(builder.yaw))
+    shapes = {
+        'straight': pose(REACH, abduct=14),
+        'star': pose(spread=52, abduct=105, ankle=45),
+        'tuck': pose(hip=112, knee=118, shoulder=55, elbow=35, spine_flex=18, ankle=35),
+        'turn': pose(shoulder=40, abduct=10, elbow=115, arm_rot=50, ankle=45),
+    }
+    flight = rng.uniform(0.48, 0.64)
+    keys = [(0.5, shapes[kind]), (1.0, LANDING)]
+    twist = side * 2 * np.pi if kind == 'turn' else 0.0
+    builder.flight(flight, keys, rng.uniform(0.1, 0.6) * heading(builder.yaw), twist=twist, twist_span=(0.02, 0.95))
+    land(builder, rng, rng.uniform(0.5, 0.8))
+
+
+def dip(builder: MotionBuilder, duration: float, velocity: np.ndarray, depth: float = 1.0, lean: float = 0.0) -> None:
+    """Bend and stretch again, arms swinging up: the last moments before a jump. Ends on the toes, leaning by ``lean``."""
+    times = builder.ticks(duration)
+    low = STAND + depth * (CROUCH - STAND)
+    angles = key_curve([(0.0, builder.angles), (0.55 * duration, low), (duration, REACH)], times)
+    builder.ground(duration, angles, velocity, pitch=lean * smoothstep((times / duration - 0.4) / 0.6))
+
+
+def land(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
+    """Soak up a landing on the feet and rise."""
+    times = builder.ticks(duration)
+    depth = rng.uniform(0.5, 1.0)
+    after = STANDING_POSES[rng.integers(len(STANDING_POSES))]
+    low = LANDING + depth * (SOAK - LANDING)
+    angles = key_curve(
+        [(0.0, builder.angles), (min(0.16, 0.3 * duration), low), (0.55 * duration, pose(low, hip=50, knee=50)), (duration, after)],
+        times,
+    )
+    slide = builder.velocity * 0.5 * (1 - smoothstep(times / 0.3))[:, None]
+    builder.ground(duration, angles, slide, pitch=builder.pitch * (1 - smoothstep(times / 0.3)))
+
+
+def roll(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
+    """Roll forward over hands, neck and back to the feet, from whatever part of the turn is done already."""
+    times = builder.ticks(duration)
+    u = times / duration
+    ball = pose(hip=128, knee=125, spine_flex=68, neck_flex=42, shoulder=75, abduct=8, elbow=45, ankle=20)
+    up = pose(SOAK, hip=105, knee=118, spine_flex=40, shoulder=80, neck_flex=-5)
+    keys = [(0.0, builder.angles), (0.32, ball), (0.75, ball), (1.0, up)]
+    start = builder.pitch
+    pitch = start + (2 * np.pi - start) * ramp_through(u)
+    speed = (0.7 + rng.uniform(0, 0.5)) * heading(builder.yaw)
+    builder.ground(duration, key_curve(keys, u), speed, pitch=pitch, ends=2 * np.pi)
+
+
+def ramp_through(u: np.ndarray) -> np.ndarray:
+    """0 to 1 at a steady pace that slows down at the end."""
+    return np.sin(np.clip(u, 0, 1) * np.pi / 2) ** 1.15

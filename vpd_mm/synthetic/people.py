@@ -1,0 +1,150 @@
+"""Everybody but the athlete, and what stands before the camera."""
+
+import numpy as np
+
+from .appearance import HAIR, SKIN, Look, athlete_look, everyday_look, vivid
+from .camera import CameraTrack
+from .motions import Motion, MotionBuilder
+from .moves import STAND, stand, walk
+from .renderer import Figure, make_thing
+from .skeleton import NUM_DOFS, Body, mirror_angles, pose
+from .venue import FAR, Venue
+
+#: Poses of every day, upright; the generic domain is made of these, of standing and of walking.
+EVERYDAY = (
+    STAND,
+    pose(STAND, r_shoulder=70, r_elbow=110, neck_flex=25, r_arm_rot=20),  # looks at a telephone
+    pose(STAND, r_shoulder=155, r_abduct=25, r_elbow=25),  # waves
+    pose(STAND, shoulder=45, elbow=105, arm_rot=70),  # arms folded
+    pose(STAND, l_shoulder=88, l_elbow=5),  # points
+    pose(STAND, abduct=42, elbow=95, arm_rot=62, shoulder=-12),  # hands on hips
+    pose(STAND, abduct=85, elbow=10),  # arms spread
+    pose(STAND, shoulder=165, abduct=15, elbow=10, spine_flex=-6),  # reaches up
+    pose(STAND, hip=55, spine_flex=40, shoulder=60, knee=15),  # bends down
+    pose(hip=95, knee=105, spine_flex=25, ankle=-20, shoulder=55, elbow=40, abduct=15, spread=14),  # squats
+    pose(l_hip=75, l_knee=80, r_hip=-10, r_knee=60, shoulder=20, elbow=60, abduct=15),  # lunges
+    pose(STAND, l_hip=80, l_knee=90, shoulder=40, elbow=50),  # lifts a knee
+    pose(STAND, shoulder=50, elbow=60, abduct=10, hip=10, knee=15),  # carries
+    pose(STAND, shoulder=25, elbow=140, abduct=55, arm_rot=-30),  # hands at the head
+)
+SEATED = pose(hip=88, knee=88, spine_flex=8, shoulder=28, elbow=55, abduct=10, spread=8)
+
+
+def everyday_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
+    """Somebody who stands, holds an everyday pose or walks about."""
+    builder = MotionBuilder(body, xy, yaw, STAND)
+    while builder.now_sec < duration + 0.1:
+        what = rng.random()
+        if what < 0.25:
+            stand(builder, rng, 1.2)
+        elif what < 0.6:
+            walk(builder, rng, rng.uniform(1.0, 2.5), rng.normal(0, 0.9))
+        else:
+            held = EVERYDAY[rng.integers(len(EVERYDAY))]
+            held = mirror_angles(held) if rng.random() < 0.5 else held
+            held = held + np.deg2rad(rng.normal(0, 7, NUM_DOFS))
+            builder.ground(rng.uniform(0.8, 2.0), held, np.zeros(2))
+    return builder.finish()
+
+
+def loitering_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
+    """A coach, judge or photographer at the edge of the track: stands most of the time, or passes by."""
+    builder = MotionBuilder(body, xy, yaw, STAND)
+    walker = rng.random() < 0.4
+    while builder.now_sec < duration + 0.1:
+        if walker:
+            walk(builder, rng, rng.uniform(2.0, 4.0), rng.choice([0.0, 0.0, np.pi]))
+        else:
+            stand(builder, rng, rng.uniform(1.5, 3.0))
+    return builder.finish()
+
+
+def seated_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
+    """A judge on a chair, who moves arms and head a little."""
+    builder = MotionBuilder(body, xy, yaw, SEATED)
+    while builder.now_sec < duration + 0.1:
+        builder.ground(rng.uniform(0.8, 2.0), SEATED + np.deg2rad(rng.normal(0, 7, NUM_DOFS)), np.zeros(2))
+    motion = builder.finish()
+    motion.root_pos[:, 2] = 0.29 * body.stature
+    return motion
+
+
+def bystanders(rng: np.random.Generator, duration: float, club_hue: float) -> list[tuple[Body, Motion, Look]]:
+    """Two to five people near the track: judges, coaches, passers-by, a team mate in the athlete's colours."""
+    out = []
+    for _ in range(rng.integers(2, 6)):
+        body = Body.random(rng, 1.55, 1.88)
+        behind = rng.random() < 0.88
+        xy = rng.uniform(-9, 9), rng.uniform(3.0, 4.6) if behind else rng.uniform(-6.5, -3.6)
+        facing = (-np.pi / 2 if behind else np.pi / 2) + rng.normal(0, 0.5)
+        kind = rng.random()
+        if kind < 0.35:
+            motion, look = seated_motion(rng, body, xy, facing, duration), everyday_look(rng)
+        else:
+            along = rng.choice([0.0, np.pi]) + rng.normal(0, 0.1)
+            facing = along if rng.random() < 0.5 else facing
+            motion = loitering_motion(rng, body, xy, facing, duration)
+            look = athlete_look(rng, club_hue) if kind > 0.8 else everyday_look(rng)
+        out.append((body, motion, look))
+    return out
+
+
+def fans(rng: np.random.Generator, venue: Venue, camera: CameraTrack, sub_frames: int, fps: float) -> Figure:
+    """A row of people at the far side who bob and sway: head and trunk only."""
+    num = int(rng.integers(6, 14))
+    times = np.arange(len(camera)) / sub_frames / fps
+    x, y = rng.uniform(-8.5, 8.5, num), FAR - rng.uniform(0.6, 1.4, num)
+    height = rng.uniform(1.4, 1.7, num)
+    rhythm, size, start = rng.uniform(0.4, 1.8, num), rng.uniform(0.0, 0.12, num), rng.uniform(0, 6, num)
+    wave = np.sin(2 * np.pi * rhythm * times[:, None] + start) * size
+    where = np.stack([x + 0.6 * wave, np.broadcast_to(y, wave.shape), height + wave], axis=-1)
+    ends = np.empty((len(camera), 3 * num, 2, 3))
+    ends[:, 0::3] = where[:, :, None] + np.array([(0, 0, -0.30), (0, 0, 0)])
+    ends[:, 0::3, 1, 2] = 0.98  # the board in front hides the rest
+    ends[:, 1::3] = where[:, :, None] + np.array([(0, -0.02, -0.04), (0, -0.02, -0.07)])
+    ends[:, 2::3] = where[:, :, None] + np.array([(0, 0.03, 0.02), (0, 0.03, 0.0)])
+    radii = np.tile([(0.2, 0.17), (0.09, 0.075), (0.105, 0.1)], (num, 1))
+    colors = np.empty((3 * num, 3))
+    colors[0::3] = [vivid(rng.random(), rng.uniform(0, 0.7), rng.uniform(0.2, 0.7)) for _ in range(num)]
+    colors[1::3] = SKIN[rng.integers(len(SKIN), size=num)]
+    colors[2::3] = HAIR[rng.integers(len(HAIR), size=num)]
+    return make_thing(ends, radii, colors, camera, sub_frames)
+
+
+def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int) -> list[Figure]:
+    """Posts, a rail, heads of the public near the camera: the same at every broadcast from this position."""
+    rng = np.random.default_rng([venue.seed, position])
+    centre = camera.centre
+    out: list[Figure] = []
+
+    def add(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray) -> None:
+        out.append(make_thing(np.array([[a, b]]), np.array([[radius, radius]]), color[None], camera, sub_frames))
+
+    straight = np.arctan2(-centre[1], -centre[0])
+    down = np.arctan2(centre[2] - 1.0, np.hypot(*centre[:2]))
+
+    def spot(angle: float, distance: float, height: float) -> np.ndarray:
+        at = straight + angle
+        return np.array([centre[0] + distance * np.cos(at), centre[1] + distance * np.sin(at), height])
+
+    def below(distance: float, low: float, high: float) -> float:
+        """A height that is seen so many degrees below the athlete."""
+        return centre[2] - distance * np.tan(down + np.deg2rad(rng.uniform(low, high)))
+
+    for _ in range(rng.integers(0, 3)):
+        angle, distance = np.deg2rad(rng.uniform(-26, 26)), rng.uniform(5, 9)
+        color = vivid(rng.random(), rng.uniform(0, 0.3), rng.uniform(0.2, 0.9))
+        add(spot(angle, distance, 0), spot(angle, distance, 3.5), rng.uniform(0.015, 0.03), color)
+    if rng.random() < 0.4:
+        distance = rng.uniform(5, 8)
+        height = below(distance, 3.0, 6.0)
+        color = vivid(rng.random(), 0.1, rng.uniform(0.4, 0.9))
+        add(spot(-0.7, distance / np.cos(0.7), height), spot(0.7, distance / np.cos(0.7), height), 0.025, color)
+    for _ in range(rng.integers(1, 5)):
+        angle, distance = np.deg2rad(rng.uniform(-28, 28)), rng.uniform(3.5, 7)
+        top = spot(angle, distance, below(distance, 4.0, 6.5))
+        hair, shirt = HAIR[rng.integers(len(HAIR))], vivid(rng.random(), rng.uniform(0, 0.6), rng.uniform(0.1, 0.45))
+        add(top - (0, 0, 0.10), top - (0, 0, 0.14), 0.1, hair)
+        along = np.array([np.cos(straight + np.pi / 2), np.sin(straight + np.pi / 2), 0])
+        add(top - (0, 0, 0.45) + 0.17 * along, top - (0, 0, 0.45) - 0.17 * along, 0.13, shirt)
+    return out

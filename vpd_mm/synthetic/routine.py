@@ -1,0 +1,253 @@
+"""The sport: skills with a code of points, and routines that string them together."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import UserError
+from .motions import GRAVITY, Motion, MotionBuilder
+from .moves import CROUCH, LANDING, REACH, dip, heading, hop_turn, jump, land, roll, run, stand, turn_to, walk
+from .skeleton import Body, mirror_angles, pose
+
+#: An action is labelled from this long before the feet leave the floor to this long after the touch-down.
+MARGIN_SEC = 0.04
+#: Labelled frames stay below this share of a routine.
+MAX_SHARE = 0.315
+#: Routines last this long.
+DURATION_SEC = (10.0, 20.0)
+_HALF_TRACK = 7.0
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One class of the sport.
+
+    Args:
+        takeoff: 'forward' or 'backward'.
+        position: 'tuck', 'pike' or 'straight'.
+        half_somersaults: An even number lands on the feet, an odd one on the hands and rolls out.
+        half_twists: Turns about the long axis, in halves.
+    """
+
+    takeoff: str
+    position: str
+    half_somersaults: int
+    half_twists: int
+
+    @property
+    def name(self) -> str:
+        """For example ``forward_straight_s2_t1``: 2 half somersaults, 1 half twist."""
+        return f'{self.takeoff}_{self.position}_s{self.half_somersaults}_t{self.half_twists}'
+
+
+SKILLS = (
+    Skill('forward', 'tuck', 2, 0), Skill('forward', 'pike', 2, 0), Skill('forward', 'straight', 2, 0),
+    Skill('forward', 'straight', 2, 1), Skill('forward', 'straight', 2, 2), Skill('forward', 'straight', 2, 3),
+    Skill('forward', 'tuck', 3, 0), Skill('forward', 'pike', 3, 0), Skill('forward', 'tuck', 4, 0),
+    Skill('backward', 'tuck', 2, 0), Skill('backward', 'pike', 2, 0), Skill('backward', 'straight', 2, 0),
+    Skill('backward', 'straight', 2, 1), Skill('backward', 'straight', 2, 2), Skill('backward', 'straight', 2, 4),
+    Skill('backward', 'tuck', 3, 1), Skill('backward', 'tuck', 4, 0), Skill('backward', 'pike', 4, 0),
+)  # fmt: skip
+CLASSES = tuple(skill.name for skill in SKILLS)
+
+
+def skill_of(name: str) -> Skill:
+    """The skill of a class name.
+
+    Raises:
+        UserError: no such class.
+    """
+    for skill in SKILLS:
+        if skill.name == name:
+            return skill
+    raise UserError(f'class {name!r} is not one of the sport; it has {", ".join(CLASSES)}')
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How one athlete does things; all of it is style, none of it changes the class.
+
+    Args:
+        handed: +1 twists left, -1 right.
+        tightness: Of tuck and pike; 1 is text-book.
+        legs_apart: Degrees of spread in tuck and pike.
+        knee_bend: Degrees of softness where knees should be straight.
+        speed: Running speed, m/s.
+    """
+
+    handed: int = 1
+    tightness: float = 1.0
+    legs_apart: float = 4.0
+    knee_bend: float = 6.0
+    speed: float = 3.8
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> 'Habits':
+        handed = 1 if rng.random() < 0.6 else -1
+        return cls(handed, rng.uniform(0.84, 1.04), rng.uniform(1, 14), rng.uniform(2, 18), rng.uniform(3.2, 4.4))
+
+
+@dataclass(frozen=True)
+class Performed:
+    """A skill in a routine: labelled seconds, the flight inside them, and how it was done."""
+
+    skill: Skill
+    start_sec: float
+    end_sec: float
+    takeoff_sec: float
+    landing_sec: float
+    handed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Routine:
+    motion: Motion
+    performed: tuple[Performed, ...]
+    body: Body
+    habits: Habits
+
+
+def _shape(skill: Skill, habits: Habits, rng: np.random.Generator) -> np.ndarray:
+    tight, apart = habits.tightness * rng.uniform(0.96, 1.03), habits.legs_apart * rng.uniform(0.5, 1.3)
+    soft = habits.knee_bend * rng.uniform(0.3, 1.2)
+    if skill.position == 'tuck':
+        return pose(hip=128 * tight, knee=132 * tight, spine_flex=38 * tight, neck_flex=20, shoulder=58, abduct=10,
+                    elbow=42, arm_rot=10, spread=apart, ankle=35)  # fmt: skip
+    if skill.position == 'pike':
+        return pose(hip=122 * tight, knee=soft, spine_flex=42 * tight, neck_flex=15, shoulder=78, abduct=12,
+                    elbow=12, spread=apart * 0.6, ankle=48)  # fmt: skip
+    return pose(hip=-5, knee=soft * 0.5, spine_flex=-8, neck_flex=4, shoulder=18, abduct=14, elbow=20, ankle=50,
+                arm_rot=20)  # fmt: skip
+
+
+def _wrap(shape: np.ndarray) -> np.ndarray:
+    """Arms wrapped round the chest for a twist to the left: right arm across, left one bent behind it."""
+    return pose(shape, r_shoulder=62, r_abduct=2, r_elbow=118, r_arm_rot=72, l_shoulder=18, l_abduct=16, l_elbow=128,
+                l_arm_rot=64)  # fmt: skip
+
+
+def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random.Generator, flight_sec: float) -> tuple:
+    """From the take-off to the touch-down; returns (take-off, landing) in seconds.
+
+    The body must face along its travel for a forward take-off, against it for a backward one.
+    """
+    forward = skill.takeoff == 'forward'
+    sign, handed = (1.0, habits.handed) if forward else (-1.0, habits.handed)
+    travel = builder.velocity * rng.uniform(0.5, 0.7) + sign * heading(builder.yaw) * rng.uniform(0.2, 0.6)
+    dip(builder, rng.uniform(0.22, 0.30), travel, depth=rng.uniform(0.42, 0.7), lean=sign * np.deg2rad(rng.uniform(4, 9)))
+    takeoff = builder.now_sec
+    shape = _shape(skill, habits, rng)
+    hands_first = skill.half_somersaults % 2 == 1
+    early, late = rng.uniform(0.2, 0.27), rng.uniform(0.72, 0.80)
+    if skill.half_somersaults >= 3:
+        early, late = early - 0.05, late + 0.05
+    arrive = pose(REACH, hip=62, knee=48, spine_flex=30, shoulder=150, neck_flex=18, ankle=35) if hands_first else LANDING
+    keys = [(early, shape), ((early + late) / 2, shape), (late, shape), (1.0, arrive)]
+    if skill.half_twists:
+        wrapped = _wrap(shape) if handed > 0 else mirror_angles(_wrap(mirror_angles(shape)))
+        keys = [(early * 0.5, pose(REACH, shoulder=140, abduct=30)), (early + 0.04, wrapped), (late - 0.02, wrapped)]
+        keys += [(late + 0.09, pose(shape, abduct=62, shoulder=25)), (1.0, arrive)]
+    short = np.deg2rad(rng.uniform(24, 32)) if hands_first else np.deg2rad(rng.uniform(4, 10))
+    pitch_end = sign * (skill.half_somersaults * np.pi - short)
+    turns = max(skill.half_twists, 1)
+    builder.flight(
+        flight_sec,
+        keys,
+        travel,
+        pitch_end=pitch_end,
+        twist=handed * skill.half_twists * np.pi,
+        twist_span=(max(0.02, 0.16 - 0.035 * turns), min(0.96, 0.72 + 0.06 * turns)),
+        tilt=handed * np.deg2rad(min(4 + 3 * skill.half_twists, 13)) * (skill.half_twists > 0),
+        half_turns=skill.half_somersaults,
+    )
+    return takeoff, builder.now_sec
+
+
+def flight_time(skill: Skill, rng: np.random.Generator) -> float:
+    """Seconds in the air: more rotation needs more height; 0.8 to 1.2."""
+    need = {2: 0.82, 3: 0.98, 4: 1.08}[skill.half_somersaults] + (0.06 if skill.position == 'straight' else 0.0)
+    return float(min(need + 0.02 * skill.half_twists + rng.uniform(0, 0.09), 1.2))
+
+
+def perform_routine(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator) -> Routine:
+    """A routine of 10 to 20 s in which ``skills`` (3 to 6) come in this order.
+
+    Raises:
+        UserError: more or fewer skills than a routine holds.
+    """
+    if not 3 <= len(skills) <= 6:
+        raise UserError(f'a routine holds 3 to 6 skills, found {len(skills)}')
+    habits = replace(habits, handed=habits.handed if rng.random() < 0.85 else -habits.handed)
+    while True:
+        routine = _attempt(skills, body, habits, rng)
+        if routine.motion.duration_sec <= DURATION_SEC[1]:
+            return routine
+
+
+def _attempt(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator) -> Routine:
+    times = np.array([flight_time(skill, rng) for skill in skills])
+    times *= min(1.0, (MAX_SHARE * (DURATION_SEC[1] - 0.3) - 2 * MARGIN_SEC * len(skills)) / times.sum())
+    needed = max((times.sum() + 2 * MARGIN_SEC * len(skills)) / MAX_SHARE, DURATION_SEC[0]) + 0.1
+    builder = MotionBuilder(body, (rng.uniform(-4, 4), rng.uniform(-0.4, 0.4)), rng.choice([0.0, np.pi]), pose())
+    (stand if rng.random() < 0.5 else walk)(builder, rng, rng.uniform(0.6, 1.2))
+    performed: list[Performed] = []
+    while len(performed) < len(skills):
+        left = len(skills) - len(performed)
+        per_skill = (DURATION_SEC[1] - builder.now_sec) / left
+        linked = min(left, 3 if per_skill < 3.2 else 2 if per_skill < 4.6 or rng.random() < 0.35 else 1)
+        _run_up(builder, skills[len(performed)], habits, rng)
+        for k in range(linked):
+            skill = skills[len(performed)]
+            if k:
+                _rebound(builder, skill, rng)
+            takeoff, landing = perform(builder, skill, habits, rng, times[len(performed)])
+            around = takeoff - MARGIN_SEC, landing + MARGIN_SEC
+            performed.append(Performed(skill, *around, takeoff, landing, habits.handed))
+            if skill.half_somersaults % 2:
+                roll(builder, rng, rng.uniform(0.5, 0.65))
+        land(builder, rng, rng.uniform(0.45, 0.7))
+        left = len(skills) - len(performed)
+        if left == 0 or (DURATION_SEC[1] - builder.now_sec) / left > 4.4:
+            _between(builder, habits, rng)
+    while (missing := needed - builder.now_sec) > 0:
+        (stand if rng.random() < 0.4 else walk)(builder, rng, min(max(missing, 0.6), rng.uniform(0.8, 1.8)))
+    return Routine(builder.finish(), tuple(performed), body, habits)
+
+
+def _run_up(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random.Generator) -> None:
+    # Towards the farther end of the track, so that the pass fits.
+    outward = 0.0 if builder.xy[0] < rng.uniform(-1, 1) else np.pi
+    back_to_middle = np.clip(builder.xy[1] * 0.08, -0.15, 0.15) * (1 if outward else -1)
+    turn_to(builder, rng, outward + back_to_middle)
+    run(builder, rng, rng.uniform(0.75, 1.1), habits.speed * rng.uniform(0.9, 1.05))
+    speed = builder.velocity * 0.75
+    if skill.takeoff == 'forward':
+        swing = pose(CROUCH, hip=38, knee=45, shoulder=40, ankle=10, spine_flex=10)
+        hop = pose(l_hip=70, l_knee=70, r_hip=5, r_knee=30, shoulder=150, abduct=15, ankle=30)
+        builder.flight(0.24, [(0.5, hop if rng.random() < 0.5 else mirror_angles(hop)), (1.0, swing)], speed)
+    else:
+        hop_turn(builder, habits.handed, speed)
+
+
+def _rebound(builder: MotionBuilder, skill: Skill, rng: np.random.Generator) -> None:
+    """Link the next skill: come down, and travel in the direction that its take-off needs."""
+    along = heading(builder.yaw) * (1 if skill.takeoff == 'forward' else -1)
+    speed = rng.uniform(0.6, 1.3) * along
+    duration = rng.uniform(0.24, 0.34)
+    low = pose(CROUCH, hip=70, knee=74, shoulder=5, spine_flex=20)
+    builder.ground(duration, low, speed, pitch=0.0)
+
+
+def _between(builder: MotionBuilder, habits: Habits, rng: np.random.Generator) -> None:
+    what = rng.random()
+    if what < 0.35:
+        stand(builder, rng, rng.uniform(0.6, 1.3))
+    elif what < 0.65:
+        walk(builder, rng, rng.uniform(0.8, 1.5), rng.normal(0, 0.5))
+    elif what < 0.92:
+        jump(builder, rng, rng.choice(['straight', 'star', 'tuck', 'turn']), habits.handed)
+
+
+def apex_height(flight_sec: float) -> float:
+    """Metres that the centre of mass rises in a flight that ends as high as it began."""
+    return GRAVITY * flight_sec**2 / 8

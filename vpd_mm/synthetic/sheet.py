@@ -1,0 +1,124 @@
+"""Contact sheets: what the sport looks like, with and without the true skeleton."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..structures import atomic_write
+from .corpus import SportRecipe, film_plan, plan_films
+from .generic import GenericRecipe, generic_images
+from .routine import SKILLS
+from .skeleton import COCO_LINKS
+
+#: A sheet is at most so large, so that a page may carry it.
+MAX_BYTES = 290_000
+#: The athlete's left is blue, right is orange, the middle white.
+_LEFT, _RIGHT, _MIDDLE = (70, 150, 255), (255, 140, 40), (240, 240, 240)
+
+
+def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, visibility: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """A copy of ``image`` with COCO-17 ``keypoints`` (17, 2); left blue, right orange, hidden joints as rings."""
+    out = image.copy()
+    points = [tuple(int(16 * c) for c in p) for p in keypoints * scale]
+    for a, b in COCO_LINKS:
+        sides = {k % 2 for k in (a, b) if k}
+        color = _MIDDLE if len(sides) != 1 else _LEFT if sides == {1} else _RIGHT
+        cv2.line(out, points[a], points[b], color, max(int(scale), 1), cv2.LINE_AA, 4)
+    for k, point in enumerate(points):
+        color = _MIDDLE if k == 0 else _LEFT if k % 2 else _RIGHT
+        cv2.circle(out, point, int(24 * scale), color, -1 if visibility[k] == 2 else 1, cv2.LINE_AA, 4)
+    return out
+
+
+def crop_square(image: np.ndarray, box: np.ndarray, side: int, pad: float = 1.25) -> tuple[np.ndarray, np.ndarray]:
+    """The square around ``box`` (xyxy) resized to ``side``, and the (2, 3) matrix that did it."""
+    centre, size = (box[:2] + box[2:]) / 2, max(box[2:] - box[:2]) * pad
+    matrix = np.array([[1, 0, -centre[0]], [0, 1, -centre[1]]]) * (side / size) + [[0, 0, side / 2], [0, 0, side / 2]]
+    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), matrix
+
+
+def sport_sheet(recipe: SportRecipe, films: int = 5, columns: int = 5, skeleton: bool = False) -> np.ndarray:
+    """Evenly spaced whole frames of the first training films, a film a row; RGB uint8."""
+    rows = []
+    for plan in plan_films(recipe, 'train', films):
+        _, shot, _ = film_plan(recipe, plan)
+        picks = np.linspace(4, len(shot) - 5, columns).round().astype(int)
+        row = []
+        for k in picks:
+            image, visible = shot.renderer.render(k)
+            points = shot.truth_arrays['keypoints'][k]
+            row.append(draw_skeleton(image, points, visible[shot.athlete]) if skeleton else image)
+        rows.append(np.hstack(row))
+    return np.vstack(rows)
+
+
+def class_strips(recipe: SportRecipe, columns: int = 11, side: int = 88, skeleton: bool = False) -> np.ndarray:
+    """One strip a class: the athlete from take-off to landing, cut out; name on the left; RGB uint8."""
+    wanted = {skill: None for skill in SKILLS}
+    for plan in plan_films(recipe, 'train', 60):
+        fresh = [skill for skill in plan.skills if wanted[skill] is None]
+        if not fresh:
+            continue
+        routine, shot, _ = film_plan(recipe, plan)
+        for done in routine.performed:
+            if wanted[done.skill] is None:
+                wanted[done.skill] = _strip(shot, done, columns, side, skeleton)
+        if all(strip is not None for strip in wanted.values()):
+            break
+    rows = []
+    for skill, strip in wanted.items():
+        label = np.full((side, 2 * side, 3), 255, np.uint8)
+        for k, word in enumerate((skill.takeoff, skill.position, f's{skill.half_somersaults} t{skill.half_twists}')):
+            cv2.putText(label, word, (8, 26 + 24 * k), cv2.FONT_HERSHEY_SIMPLEX, 0.65, (20, 20, 20), 2, cv2.LINE_AA)
+        rows.append(np.hstack([label, strip]))
+    return np.vstack(rows)
+
+
+def _strip(shot, done, columns: int, side: int, skeleton: bool) -> np.ndarray:
+    picks = np.linspace(done.start_sec * shot.fps, done.end_sec * shot.fps, columns).round().astype(int)
+    tiles = []
+    for k in picks:
+        image, visible = shot.renderer.render(int(k))
+        tile, matrix = crop_square(image, shot.truth_arrays['boxes'][k], side)
+        if skeleton:
+            points = shot.truth_arrays['keypoints'][k] @ matrix[:, :2].T + matrix[:, 2]
+            tile = draw_skeleton(tile, points, visible[shot.athlete])
+        tiles.append(tile)
+    return np.hstack(tiles)
+
+
+def generic_sheet(seed: int, rows: int = 4, columns: int = 5, skeleton: bool = False) -> np.ndarray:
+    """Images of the generic domain; RGB uint8."""
+    tiles = []
+    for image, people in generic_images(GenericRecipe(seed=seed), 'train', rows * columns):
+        for person in people if skeleton else ():
+            image = draw_skeleton(image, person.keypoints, person.visibility)
+        tiles.append(image)
+    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
+
+
+def write_sheets(out: str | os.PathLike, recipe: SportRecipe) -> list[Path]:
+    """Write sport, sport_skeleton, classes, classes_skeleton, generic and generic_skeleton as JPEG into ``out``."""
+    written = []
+    for suffix, skeleton in (('', False), ('_skeleton', True)):
+        for name, image in (
+            ('sport', sport_sheet(recipe, skeleton=skeleton)),
+            ('classes', class_strips(recipe, skeleton=skeleton)),
+            ('generic', generic_sheet(recipe.seed, skeleton=skeleton)),
+        ):
+            path = Path(out) / f'{name}{suffix}.jpg'
+            with atomic_write(path) as f:
+                f.write(_jpeg(image))
+            written.append(path)
+    return written
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    """As good as fits into :data:`MAX_BYTES`."""
+    for quality in range(90, 20, -10):
+        code = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        if len(code) <= MAX_BYTES:
+            break
+    return code.tobytes()

@@ -1,0 +1,235 @@
+"""Halls: painted floor and walls, camera positions, light, things that move and things that stand in front.
+
+A camera that only turns and zooms sees a hall that stands still as one flat picture, warped.  So the hall is traced
+once per camera position (:func:`panorama`) and every frame is a perspective warp of that.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .appearance import HAIR, SKIN, vivid
+from .camera import CameraTrack, look_rotation
+
+#: Half width of a hall, depth behind and before the track, height; metres.
+HALF_WIDTH, FAR, NEAR, HEIGHT = 17.0, 8.0, 22.0, 9.0
+_PX_PER_M = 34
+
+
+@dataclass(frozen=True, eq=False)
+class Venue:
+    """A hall.
+
+    Args:
+        name: Unique.
+        floor, far_wall, left_wall, right_wall, near_wall: Painted surfaces, RGB uint8, 34 px a metre; the near wall is
+            the one behind the side cameras.
+        cameras: (C, 3) where its cameras stand, metres.
+        light: (3,) unit vector towards the lamps, world.
+        ambient: Share of light from everywhere.
+        gain: (3,) colour cast.
+        noise: Standard deviation of the sensor noise, of 255.
+        fps: Of its broadcasts.
+        shutter: Open share of a frame's time.
+        board: RGB texture of the moving advertising board, or None.
+        board_line: (2, 3) lower left and lower right end of the board on the floor, metres.
+        seed: Fixes what stands in front of each camera position.
+    """
+
+    name: str
+    floor: np.ndarray
+    far_wall: np.ndarray
+    left_wall: np.ndarray
+    right_wall: np.ndarray
+    near_wall: np.ndarray
+    cameras: np.ndarray
+    light: np.ndarray
+    ambient: float
+    gain: np.ndarray
+    noise: float
+    fps: float
+    shutter: float
+    board: np.ndarray | None
+    board_line: np.ndarray
+    seed: int
+
+
+def make_venue(name: str, rng: np.random.Generator, sport: bool = True) -> Venue:
+    """Build a hall (or, without ``sport``, some everyday place of the same size)."""
+    hue = rng.random()
+    light = np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.8, -0.2), 1.0])
+    cameras = np.array([
+        (rng.uniform(-1.5, 1.5), rng.uniform(-17, -14), rng.uniform(1.4, 2.6)),
+        (rng.uniform(-12, -9), rng.uniform(-12, -9), rng.uniform(1.6, 3.2)),
+        (rng.uniform(9, 12), rng.uniform(-14, -11), rng.uniform(2.5, 4.5)),
+    ])  # fmt: skip
+    y = FAR - rng.uniform(2.2, 3.4)
+    return Venue(
+        name=name,
+        floor=_paint_floor(rng, hue, sport),
+        far_wall=_paint_wall(rng, hue, 2 * HALF_WIDTH, stands=rng.random() < (0.8 if sport else 0.2)),
+        left_wall=_paint_wall(rng, hue, FAR + NEAR, stands=rng.random() < (0.5 if sport else 0.2)),
+        right_wall=_paint_wall(rng, hue, FAR + NEAR, stands=rng.random() < (0.5 if sport else 0.2)),
+        near_wall=_paint_wall(rng, hue, 2 * HALF_WIDTH, stands=False),
+        cameras=cameras,
+        light=light / np.linalg.norm(light),
+        ambient=rng.uniform(0.58, 0.72),
+        gain=rng.uniform(1.0, 1.14, 3),
+        noise=rng.uniform(2.5, 6.0),
+        fps=float(rng.choice([25, 30])),
+        shutter=rng.uniform(0.45, 0.75),
+        board=_paint_board(rng, hue) if sport else None,
+        board_line=np.array([(-9.0, y, 0.0), (9.0, y, 0.0)]),
+        seed=int(rng.integers(1 << 31)),
+    )
+
+
+def _mottle(rng: np.random.Generator, shape: tuple[int, int], color: np.ndarray, strength: float) -> np.ndarray:
+    grain = rng.standard_normal((shape[0] // 16 + 2, shape[1] // 16 + 2)).astype(np.float32)
+    grain = cv2.resize(grain, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    fine = rng.standard_normal(shape).astype(np.float32)
+    return np.clip(color + (strength * grain + 0.5 * strength * fine)[..., None], 0, 255).astype(np.uint8)
+
+
+def _rgb(color: np.ndarray) -> tuple[int, int, int]:
+    return tuple(int(c) for c in np.clip(color, 0, 255))
+
+
+def _paint_floor(rng: np.random.Generator, hue: float, sport: bool) -> np.ndarray:
+    wide, deep = int(2 * HALF_WIDTH * _PX_PER_M), int((FAR + NEAR) * _PX_PER_M)
+    base = vivid(rng.choice([0.08, 0.6, hue]), rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.75))
+    floor = _mottle(rng, (deep, wide), base, 5)
+
+    def box(x0: float, y0: float, x1: float, y1: float, color: np.ndarray, thick: int = -1) -> None:
+        a = int((x0 + HALF_WIDTH) * _PX_PER_M), int((FAR - y1) * _PX_PER_M)
+        b = int((x1 + HALF_WIDTH) * _PX_PER_M), int((FAR - y0) * _PX_PER_M)
+        cv2.rectangle(floor, a, b, _rgb(color), thick)
+
+    if sport:
+        mat = vivid(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.25, 0.5), rng.uniform(0.5, 0.75))
+        box(-11.5, -2.6, 11.5, 2.6, mat * 0.8)
+        box(-11, -2.1, 11, 2.1, mat)
+        for x in np.arange(-11, 11, 2.0):
+            box(x, -2.1, x + 2.0, 2.1, mat * 0.86, 2)
+        box(-11, -2.1, 11, 2.1, np.array([240, 240, 240]), 3)
+    for _ in range(14 if sport else 40):
+        x, y = rng.uniform(-16, 14), rng.choice([rng.uniform(3.2, 7), rng.uniform(-20, -4)])
+        color = vivid(rng.random(), rng.uniform(0.1, 0.8), rng.uniform(0.2, 0.9))
+        box(x, y, x + rng.uniform(0.3, 3), y + rng.uniform(0.1, 1.2), color, -1 if rng.random() < 0.7 else 3)
+    return cv2.GaussianBlur(floor, (3, 3), 0)
+
+
+def _paint_wall(rng: np.random.Generator, hue: float, metres: float, stands: bool) -> np.ndarray:
+    wide, high = int(metres * _PX_PER_M), int(HEIGHT * _PX_PER_M)
+    base = vivid(hue + rng.uniform(-0.15, 0.15), rng.uniform(0.03, 0.4), rng.uniform(0.3, 0.8))
+    wall = _mottle(rng, (high, wide), base, 4)
+    wall[-int(0.9 * _PX_PER_M) :] = (wall[-int(0.9 * _PX_PER_M) :] * 0.7).astype(np.uint8)
+    for _ in range(int(metres / 4)):
+        x, y = int(rng.uniform(0, wide)), int(rng.uniform(0.0, 0.75) * high)
+        size = (int(rng.uniform(0.5, 4) * _PX_PER_M), int(rng.uniform(0.4, 2.0) * _PX_PER_M))
+        color = vivid(rng.random(), rng.uniform(0, 0.6), rng.uniform(0.2, 0.8))
+        cv2.rectangle(wall, (x, y), (x + size[0], y + size[1]), _rgb(color), -1)
+        word = ''.join(rng.choice(list('AEIOVPDMKRST'), 5))
+        cv2.putText(wall, word, (x + 4, y + size[1] // 2 + 6), 0, size[1] / 60 + 0.3, _rgb(255 - color), 3, cv2.LINE_AA)
+    if stands:
+        tiers = slice(high - int(5.0 * _PX_PER_M), high - int(1.1 * _PX_PER_M))
+        wall[tiers] = (0.25 * wall[tiers] + 22).astype(np.uint8)
+        row_px = int(0.62 * _PX_PER_M)
+        for k in range(6):
+            bottom = high - int(1.1 * _PX_PER_M) - k * row_px
+            cv2.rectangle(wall, (0, bottom - 6), (wide, bottom), _rgb(base * 0.22), -1)
+            for x in np.arange(rng.uniform(0, 20), wide, 0.55 * _PX_PER_M):
+                if rng.random() < 0.72:
+                    _spectator(wall, rng, int(x + rng.uniform(-3, 3)), bottom)
+    return cv2.GaussianBlur(wall, (5, 5), 0)
+
+
+def _spectator(wall: np.ndarray, rng: np.random.Generator, x: int, y: int) -> None:
+    # The stands lie in the dark, the lamps are on the track.
+    shirt = vivid(rng.random(), rng.uniform(0, 0.55), rng.uniform(0.15, 0.5))
+    cv2.ellipse(wall, (x, y - 3), (7, 9), 0, 0, 360, _rgb(shirt), -1)
+    cv2.circle(wall, (x, y - 16), 4, _rgb(0.5 * HAIR[rng.integers(len(HAIR))]), -1)
+    cv2.circle(wall, (x, y - 14), 3, _rgb(0.5 * SKIN[rng.integers(len(SKIN))]), -1)
+
+
+def _paint_board(rng: np.random.Generator, hue: float) -> np.ndarray:
+    board = np.zeros((32, 1024, 3), np.uint8)
+    x = 0
+    while x < 1024:
+        size = int(rng.integers(60, 180))
+        color = vivid(hue + rng.uniform(0.2, 0.8), rng.uniform(0.3, 0.8), rng.uniform(0.25, 0.8))
+        cv2.rectangle(board, (x, 0), (x + size, 32), _rgb(color), -1)
+        word = ''.join(rng.choice(list('AEIOVPDMKRST'), size // 24))
+        cv2.putText(board, word, (x + 6, 24), 0, 0.8, _rgb(255 - color), 2, cv2.LINE_AA)
+        x += size
+    return board
+
+
+def panorama(venue: Venue, centre: np.ndarray, focal: float = 850.0) -> tuple[np.ndarray, CameraTrack]:
+    """The hall as seen from ``centre``, wide enough for every pan.
+
+    Returns:
+        RGB uint8 picture (H, W, 3), and the camera (one moment) that took it.
+    """
+    to = np.array([0.0, 0.0, 1.2]) - centre
+    azimuth, across = np.arctan2(to[1], to[0]), float(np.hypot(to[0], to[1]))
+    elevation = np.arctan2(to[2], across)
+    half = int(focal * np.tan(np.deg2rad(38)))
+    high = int(focal * np.tan(np.deg2rad(19)))
+    angles = (np.array([a]) for a in (azimuth, elevation, 0.0))
+    camera = CameraTrack(centre, look_rotation(*angles), np.array([focal]), (2 * half, 2 * high))
+    return trace(venue, camera), camera
+
+
+def trace(venue: Venue, camera: CameraTrack) -> np.ndarray:
+    """(H, W, 3) uint8: the empty hall through a camera of one moment, ray by ray."""
+    wide, high = camera.size
+    x, y = np.meshgrid(np.arange(wide) + 0.5 - wide / 2, np.arange(high) + 0.5 - high / 2)
+    focal = float(camera.focal[0])
+    rays = np.stack([x / focal, y / focal, np.ones_like(x)], axis=-1) @ camera.rotation[0]
+    centre = camera.centre
+    best = np.full(x.shape, np.inf)
+    out = np.zeros((high, wide, 3), np.uint8)
+    surfaces = (
+        (2, 0.0, venue.floor), (1, FAR, venue.far_wall), (1, -NEAR, venue.near_wall),
+        (0, -HALF_WIDTH, venue.left_wall), (0, HALF_WIDTH, venue.right_wall), (2, HEIGHT, None),
+    )  # fmt: skip
+    for axis, level, texture in surfaces:
+        speed = rays[..., axis]
+        distance = (level - centre[axis]) / np.where(np.abs(speed) < 1e-9, 1e-9, speed)
+        nearer = (distance > 0) & (distance < best)
+        best = np.where(nearer, distance, best)
+        if texture is None:
+            out[nearer] = (62, 62, 68)
+            continue
+        hit = centre + rays * distance[..., None]
+        across = hit[..., 1] + NEAR if axis == 0 else hit[..., 0] + HALF_WIDTH
+        down = FAR - hit[..., 1] if axis == 2 else HEIGHT - hit[..., 2]
+        seen = cv2.remap(
+            texture,
+            np.where(nearer, across * _PX_PER_M, 0).astype(np.float32),
+            np.where(nearer, down * _PX_PER_M, 0).astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        out[nearer] = seen[nearer]
+    # A telephoto lens is focused on the athlete; what lies far behind is softer.
+    return cv2.GaussianBlur(out, (0, 0), 1.1)
+
+
+def board_warp(venue: Venue, camera: CameraTrack, scroll_px: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Homography (3, 3) from a 512 x 32 cut of the board to the picture, and that cut; None when it is not in view."""
+    if venue.board is None:
+        return None
+    low = venue.board_line
+    corners = np.concatenate([low + (0, 0, 0.85), low[::-1]])[None]
+    if np.any(camera.to_camera(corners)[0, :, 2] < 1.0):
+        return None
+    pixels = camera.project(corners)[0, :, :2].astype(np.float32)
+    if pixels[:, 0].max() < 0 or pixels[:, 0].min() > camera.size[0] or pixels[:, 1].min() > camera.size[1]:
+        return None
+    start = int(scroll_px) % 512
+    cut = venue.board[:, start : start + 512]
+    source = np.array([(0, 0), (512, 0), (512, 32), (0, 32)], np.float32)
+    return cv2.getPerspectiveTransform(source, pixels), cut
