@@ -1,5 +1,6 @@
-"""Small video files for tests: whole, odd and broken."""
+"""Small video files for tests, whole, odd and broken; boxes and poses beside them; what a corpus says."""
 
+import json
 import os
 import struct
 from collections.abc import Sequence
@@ -9,8 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 
+from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.structures import PoseSequence
+
 #: Grey level that marks frame i in its left half.
 LEVEL_STEP = 8
+
+#: Length of the videos that the tests of prepare make.
+FRAMES = 12
 
 
 def frame_picture(i: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
@@ -95,3 +102,35 @@ def cut_file(path: Path, share: float = 0.5) -> Path:
     """Keep the first part of a file."""
     os.truncate(path, int(path.stat().st_size * share))
     return path
+
+
+def write_boxes(folder, name, frames=range(2, 10), box=(30, 8, 20, 30)):
+    """Box file of the VPD release."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / 'boxes.json').write_text(json.dumps([[i, list(box)] for i in frames]))
+    return folder
+
+
+def write_poses(folder, name, frames=range(3, 9), score=0.9):
+    """Our own pose file."""
+    inds = np.array(frames, dtype=np.int64)
+    keypoints = np.random.default_rng(0).uniform(10, 40, (len(inds), 17, 2)).astype(np.float32)
+    folder.mkdir(exist_ok=True)
+    PoseSequence(inds, keypoints, np.full((len(inds), 17), score, np.float32)).save(folder / f'{name}.npz')
+    return folder
+
+
+def corpus_content(root):
+    """Everything a corpus says, without paths."""
+    corpus = Corpus.open(root)
+    found = {'videos': {n: (v.fps, v.num_frames, v.width, v.height) for n, v in corpus.videos().items()}}
+    for path in sorted((corpus.root / 'athlete').rglob('*.npz')):
+        found[str(path.relative_to(root))] = path.read_bytes()
+    store = CropStore(corpus.crops_dir)
+    for name in store.videos():
+        header = store.header(name)
+        found[name] = (header.frame_inds.tolist(), header.windows.tolist(), header.flow, header.num_bytes)
+        for i in header.frame_inds:
+            rgb, flow, _ = store.read(name, int(i))
+            found[name, int(i)] = (rgb.tobytes(), None if flow is None else flow.tobytes())
+    return found

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Rank a corpus by DTW for every action of it, or find what is most like one clip."""
 
+import argparse
 import csv
 import time
 from pathlib import Path
@@ -8,33 +9,34 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.structures import atomic_write, load_classes
 
 
 def main(argv=None):
     args = parse_args(argv)
-    from vpd_mm.corpus import Corpus
-    from vpd_mm.retrieve import FeatureSource, load_clips
-    from vpd_mm.structures import load_classes
+    from vpd_mm.features import Window
+    from vpd_mm.retrieve import load_clips
 
     corpus = Corpus.open(args.corpus)
-    source = FeatureSource(corpus, args.features, args.poses)
-    clips = load_clips(corpus, source, args.allow_missing)
-    classes = load_classes(corpus.classes_path)
-    gallery = clips.of_split(args.gallery_split)
+    window = Window(args.before_sec, args.after_sec)
+    clips = load_clips(corpus, args.features, window, args.fps or None, args.allow_missing)
+    gallery, classes = clips.of_split(args.gallery_split), load_classes(corpus.classes_path)
     if args.query is None:
-        rank_all(args, clips.of_split(args.split), gallery, classes)
+        rank_all(clips.of_split(args.split), gallery, classes, args)
     else:
-        answer_one(args, corpus, source, clips, gallery, classes)
+        answer_one(corpus, clips, gallery, classes, args)
 
 
-def rank_all(args, queries, gallery, classes):
+def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.retrieve import rank_corpus
 
     start = time.perf_counter()
     found, metrics = rank_corpus(queries, gallery, args.ks, args.device)
     seconds = time.perf_counter() - start
-    table = Table('k', 'precision@k', 'hit@k', title=f'{args.features}: {len(queries)} queries, {len(gallery)} clips')
+    name = '+'.join(args.features)
+    table = Table('k', 'precision@k', 'hit@k', title=f'{name}: {len(queries)} queries, {len(gallery)} clips')
     for k in args.ks:
         table.add_row(str(k), *(f'{100 * metrics[f"{what}@{k}"]:.2f} %' for what in ('precision', 'hit')))
     Console().print(table)
@@ -43,9 +45,7 @@ def rank_all(args, queries, gallery, classes):
         save_ranking(args.out, found, queries, gallery, classes)
 
 
-def save_ranking(path, found, queries, gallery, classes):
-    from vpd_mm.structures import atomic_write
-
+def save_ranking(path: Path, found, queries, gallery, classes: list[str]) -> None:
     with atomic_write(path, 'w') as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow(('query', 'query_class', 'rank', 'action_id', 'class', 'distance'))
@@ -56,18 +56,17 @@ def save_ranking(path, found, queries, gallery, classes):
                 writer.writerow((*names, f'{distance:.6g}'))
 
 
-def answer_one(args, corpus, source, clips, gallery, classes):
+def answer_one(corpus: Corpus, clips, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.retrieve import ClipPainter, DTWRetriever, Shot, find_query, save_side_by_side
 
-    action, interval, clip = find_query(source, clips, args.query)
-    own = [i for i, other in enumerate(gallery.actions) if action is not None and other.action_id == action.action_id]
-    candidates = len(gallery) - len(own)
+    query = find_query(corpus, args.features, clips, args.query, args.fps or None)
+    own = gallery.actions.index(query.action) if query.action in gallery.actions else -1
     retriever = DTWRetriever(gallery.clips, names=gallery.names, device=args.device)
-    found = retriever.search([clip], min(args.top, candidates), own or [-1], [f'query {args.query}'])
-    title = f'{args.query} ({classes[action.label]})' if action is not None else args.query
+    top = min(args.top, len(gallery) - (own >= 0))
+    found = retriever.search([query.feats], top, [own], [f'query {args.query}'])
+    title = args.query if query.action is None else f'{args.query} ({classes[query.action.label]})'
     table = Table('rank', 'action', 'class', 'video:start-end', 'distance', title=f'most like {title}')
-    video, _, frames = interval.rpartition(':')
-    shots = [Shot(video, *map(int, frames.split('-')), f'query {title}')]
+    shots = [Shot(query.video, query.start_frame, query.end_frame, f'query {title}')]
     for rank, (i, distance) in enumerate(zip(found.inds[0], found.distances[0], strict=True), 1):
         hit = gallery.actions[i]
         place = f'{hit.video}:{hit.start_frame}-{hit.end_frame}'
@@ -80,18 +79,23 @@ def answer_one(args, corpus, source, clips, gallery, classes):
         print(f'wrote {args.show}')
 
 
-def parse_args(argv):
+def parse_args(argv) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('--corpus', type=Path, required=True, help='the corpus, such as data/penn')
-    parser.add_argument('--features', required=True, help="a run (features/), a teacher (teacher/), or 'joints'")
-    parser.add_argument('--poses', help="pose set for 'joints' and for drawn skeletons; by default the only one")
+    parser.add_argument(
+        '--features', nargs='+', required=True, help='features/<run>, teacher/<name> or a bare name; several are joined'
+    )
     parser.add_argument('--split', help='split of the queries; by default all actions')
     parser.add_argument('--gallery-split', help='split that is searched; by default all; a query never finds itself')
     parser.add_argument('--ks', type=int, nargs='+', default=[1, 10, 50], help='k of precision@k and hit@k')
+    parser.add_argument('--out', type=Path, help='write the max(KS) nearest of every query as csv')
     parser.add_argument('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
     parser.add_argument('--top', type=int, default=10, help='answers to --query')
     parser.add_argument('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
-    parser.add_argument('--out', type=Path, help='write the whole ranking as csv')
+    parser.add_argument('--poses', help='pose set that --show draws where there are no crops; by default the first')
+    parser.add_argument('--fps', type=float, default=25.0, help='rate that clips are brought to; 0 = their own')
+    parser.add_argument('--before-sec', type=float, default=0.0, help='take this much before an action')
+    parser.add_argument('--after-sec', type=float, default=0.0, help='take this much after an action')
     parser.add_argument('--device', default='cpu', help='cpu, or cuda')
     parser.add_argument('--allow-missing', action='store_true', help='leave out actions that have no features')
     return parser.parse_args(argv)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from vpd_mm.compat import BRIDGES
 
 from . import probes

@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 import cv2
@@ -115,13 +116,12 @@ def _serve(settings: PrepareSettings, shard: str, connection: Connection) -> Non
     """A worker process: jobs come, reports go; it ends when its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    try:
-        with VideoPreparer(settings, shard) as preparer:
-            while True:
-                job = connection.recv()
-                reports = preparer.prepare(job, lambda done, total: connection.send(('frames', done, total)))
-                connection.send(('finished', reports))
-    except UserError as e:
-        connection.send(('setup', str(e)))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            with VideoPreparer(settings, shard) as preparer:
+                while True:
+                    job = connection.recv()
+                    reports = preparer.prepare(job, lambda done, total: connection.send(('frames', done, total)))
+                    connection.send(('finished', reports))
+        except UserError as e:
+            connection.send(('setup', str(e)))

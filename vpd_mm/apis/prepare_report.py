@@ -168,6 +168,5 @@ class ProgressDisplay:
             self._progress.remove_task(self._bars.pop(video))
         self._progress.advance(self._whole)
         for report in reports:
-            self._progress.console.print(
-                report.line(), style='red' if report.failures else None, markup=False, highlight=False
-            )
+            style = 'red' if report.failures else None
+            self._progress.console.print(report.line(), style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,8 +1,9 @@
 """What a prepare run is asked for, and where its boxes and poses come from."""
 
+import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from ..structures import AthleteTrack
 
 #: A batch of whole frames takes no more than this (a 4K frame has 25 MB).
 _BATCH_BYTES = 128 << 20
+
+#: Detections from this score on reach the tracker, which starts tracks with high ones and goes on with low ones.
+LOW_SCORE = 0.1
 
 
 class SetupError(UserError):
@@ -97,7 +101,7 @@ class Models:
 
         config, checkpoint = split_model(self.settings.boxes)
         try:
-            return AthleteDetector(config, checkpoint, self.settings.device, self.settings.batch_size)
+            return AthleteDetector(config, checkpoint, self.settings.device, self.settings.batch_size, LOW_SCORE)
         except (UserError, ImportError) as e:
             raise SetupError(f'boxes {self.settings.boxes}: {e}') from e
 
@@ -133,8 +137,7 @@ def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, 
         scores = np.ones(reader.num_frames, np.float32)
         return {'': AthleteTrack(np.arange(reader.num_frames), boxes, scores)}
     if settings.boxes.startswith('mmdet:'):
-        tracks = _detect(settings, models, reader, progress)
-        athletes = {f'athlete{i + 1}' if len(tracks) > 1 else '': track for i, track in enumerate(tracks)}
+        athletes = _detect(settings, models, reader, progress)
     else:
         from ..importers.box_files import read_boxes
 
@@ -150,14 +153,11 @@ def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, 
     return athletes
 
 
-def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> list[AthleteTrack]:
-    from ..athlete.athlete_tracker import AthleteTracker
+def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> dict[str, AthleteTrack]:
+    from ..athlete.athlete_tracker import athlete_names
 
     detector = models.detector
-    try:
-        tracker = AthleteTracker(reader.fps, (reader.width, reader.height), **settings.tracker)
-    except TypeError as e:
-        raise SetupError(f'tracker rules {dict(settings.tracker)}: {e}') from e
+    tracker = build_tracker(settings.tracker, reader.fps, (reader.width, reader.height))
     batch: list[tuple[int, np.ndarray]] = []
     limit = models.frames_per_batch(reader)
 
@@ -174,7 +174,32 @@ def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, prog
         if len(batch) == limit:
             flush()
     flush()
-    return tracker.finish()
+    tracks = tracker.finish()
+    return dict(zip(athlete_names(len(tracks)), tracks)) if tracks else {}
+
+
+def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int]):
+    """An ``AthleteTracker``; ``rules`` are its arguments and those of ``ChoiceRules``, by name.
+
+    Raises:
+        SetupError: a rule is unknown or its value is off.
+    """
+    from ..athlete.athlete_choice import ChoiceRules
+    from ..athlete.athlete_tracker import AthleteTracker
+
+    of_choice = {f.name for f in fields(ChoiceRules)}
+    of_tracker = set(inspect.signature(AthleteTracker).parameters) - {'fps', 'frame_size', 'rules'}
+    unknown = set(rules) - of_choice - of_tracker
+    if unknown:
+        raise SetupError(
+            f'--track {sorted(unknown)[0]}: no such rule; there are {", ".join(sorted(of_choice | of_tracker))}'
+        )
+    try:
+        choice = ChoiceRules(**{k: v for k, v in rules.items() if k in of_choice})
+        others = {k: v for k, v in rules.items() if k in of_tracker}
+        return AthleteTracker(fps, frame_size, rules=choice, **others)
+    except (TypeError, UserError, ImportError) as e:
+        raise SetupError(f'--track {dict(rules)}: {e}') from e
 
 
 def _check_size(track: AthleteTrack, reader: VideoReader, source: str) -> None:

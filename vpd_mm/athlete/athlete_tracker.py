@@ -14,7 +14,10 @@ INTERPOLATED = 0.5
 
 
 def athlete_names(num_athletes: int) -> tuple[str, ...]:
-    """Names of the tracks of :meth:`AthleteTracker.finish`: '' for one, 'front' and 'back' for two players, else 1, 2 ..."""
+    """Names of the tracks that :meth:`AthleteTracker.finish` returns, in order.
+
+    '' for one athlete, 'front' and 'back' for two, else 'athlete1', 'athlete2' ...
+    """
     if num_athletes == 1:
         return ('',)
     return ('front', 'back') if num_athletes == 2 else tuple(f'athlete{i + 1}' for i in range(num_athletes))

@@ -124,16 +124,15 @@ def _farneback(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
 
 
 def _raft(checkpoint: str | os.PathLike | None, device: str) -> Pair:
+    if checkpoint is not None and not Path(checkpoint).is_file():
+        raise UserError(f'{checkpoint}: no such raft checkpoint; check --flow-checkpoint')
     import torch
     from torchvision.models.optical_flow import raft_small
 
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    model = raft_small()
-    if checkpoint is None:
-        state = _download_raft()
-    else:
-        model, state = _load_raft(Path(checkpoint))
+    build, state = (raft_small, _download_raft()) if checkpoint is None else _load_raft(Path(checkpoint))
+    model = build()
     model.load_state_dict(state)
     model = model.eval().to(device)
 
@@ -168,14 +167,13 @@ def _load_raft(path: Path) -> tuple:
     import torch
     from torchvision.models.optical_flow import raft_large, raft_small
 
-    if not path.is_file():
-        raise UserError(f'{path}: no such raft checkpoint; check --flow-checkpoint')
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as e:
         raise UserError(f'{path}: not a readable state_dict ({type(e).__name__}); download it again') from e
     for build in (raft_small, raft_large):
-        model = build()
-        if isinstance(state, dict) and state.keys() == model.state_dict().keys():
-            return model, state
+        with torch.device('meta'):
+            keys = build().state_dict().keys()
+        if isinstance(state, dict) and state.keys() == keys:
+            return build, state
     raise UserError(f'{path}: not a state_dict of torchvision raft_small or raft_large')

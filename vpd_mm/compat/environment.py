@@ -25,6 +25,8 @@ REQUIRED = {
     'supervision': 'supervision',
     'kornia': 'kornia',
     'pycocotools': 'pycocotools',
+    'xthotcoco': 'xthotcoco',
+    'six': 'six',
     'matplotlib': 'matplotlib',
     'rich': 'rich',
     'mmengine': 'mmengine',

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,13 +45,13 @@ def find_model(package: str, name: str, checkpoint: str | None = None) -> tuple[
             )
         return Config.fromfile(path), checkpoint
     wanted = SHORT_NAMES.get(name.lower(), name.lower())
-    known: list[str] = []
-    for root, entry in _zoo(package):
+    for root, entry in _zoo(package, wanted):
         aliases = entry.get('Alias', [])
-        names = [entry['Name'].lower(), *([aliases.lower()] if isinstance(aliases, str) else map(str.lower, aliases))]
-        if wanted in names:
+        names = [entry['Name'], *([aliases] if isinstance(aliases, str) else aliases)]
+        if wanted in map(str.lower, names):
             return Config.fromfile(root / entry['Config']), checkpoint or _first(entry['Weights'])
-        known += names
+    mention = re.compile(r'(?m)^ *(?:- *)?(?:Name: *|Alias: *|(?<=- ))([a-z]\S*[-_]\S*)$')
+    known = {name for text in _metafiles(package) for name in mention.findall(text)}
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)
     hint = f'; near it: {", ".join(close)}' if close else ''
     raise UserError(f'{package} model {name!r}: neither a config file (.py) nor a name of the model zoo{hint}')
@@ -77,7 +78,7 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
     remote = '://' in weights
     try:
-        loaded = load_checkpoint(model, weights, map_location='cpu')
+        loaded = load_checkpoint(model, weights, map_location='cpu', logger='silent')
     except OSError as e:
         if not remote:
             raise
@@ -127,15 +128,24 @@ def _root(package: str) -> Path:
     return folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
 
 
-def _zoo(package: str) -> Iterator[tuple[Path, dict]]:
-    """Every model of the package's index, with the folder that its ``Config`` is relative to."""
+def _metafiles(package: str) -> Iterator[str]:
+    """The text of every metafile in the package's model index."""
     import yaml
 
     root = _root(package)
     for relative in yaml.safe_load((root / 'model-index.yml').read_text(encoding='utf-8'))['Import']:
-        path = root / relative
-        if path.is_file():
-            for entry in yaml.safe_load(path.read_text(encoding='utf-8')).get('Models') or ():
+        if (root / relative).is_file():
+            yield (root / relative).read_text(encoding='utf-8')
+
+
+def _zoo(package: str, mention: str) -> Iterator[tuple[Path, dict]]:
+    """Models with weights in the metafiles that mention a word, and the folder that their ``Config`` is relative to."""
+    import yaml
+
+    root = _root(package)
+    for text in _metafiles(package):
+        if mention in text.lower():  # parsing all of them takes seconds
+            for entry in yaml.safe_load(text).get('Models') or ():
                 if entry.get('Weights'):
                     yield root, entry
 
@@ -144,7 +154,7 @@ def _listed_weights(package: str, config: Path) -> str | None:
     root = _root(package).resolve()
     if root not in config.parents:
         return None
-    for _, entry in _zoo(package):
+    for _, entry in _zoo(package, config.name.lower()):
         if (root / entry['Config']).resolve() == config:
             return _first(entry['Weights'])
     return None

@@ -1,5 +1,6 @@
 """From a config to a Runner, on a GPU, on CPUs, on one process or many."""
 
+import logging
 import os
 
 import torch
@@ -10,6 +11,8 @@ from mmengine.runner import Runner
 from .. import registry
 from ..errors import UserError
 
+LOGGER = logging.getLogger(__name__)
+
 
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner that ``cfg`` describes.
@@ -18,6 +21,10 @@ def build_runner(cfg: Config) -> Runner:
     knows how to start them on accelerators.
     """
     on_cpu = not torch.cuda.is_available()
+    if on_cpu and cfg.get('optim_wrapper') and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        LOGGER.warning('mixed precision needs an accelerator; this run trains in float32')
+        cfg.optim_wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('loss_scale', 'dtype')}
+        cfg.optim_wrapper.type = 'OptimWrapper'
     if on_cpu and cfg.get('launcher', 'none') != 'none':
         _init_gloo(cfg.launcher)
         # mmengine would name a GPU for every process.

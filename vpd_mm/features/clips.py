@@ -60,7 +60,9 @@ class FeatureReader:
         self.stores = [FeatureStore(resolve_features(corpus, name)) for name in self.names]
         self.dims = sum(store.dims for store in self.stores)
         if dims is not None and dims != self.dims:
-            raise UserError(f'{corpus.root}: features {"+".join(self.names)} have d={self.dims}, the config says {dims}')
+            raise UserError(
+                f'{corpus.root}: features {"+".join(self.names)} have d={self.dims}, the config says {dims}'
+            )
         self.num_views = min(store.num_views for store in self.stores)
         self._read: dict[str, list[FeatureSequence]] = {}
 

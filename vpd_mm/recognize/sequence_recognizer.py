@@ -5,6 +5,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..features import SequencePreprocessor
 from ..registry import MODELS
 
 
@@ -31,7 +32,7 @@ class SequenceRecognizer(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor or {'type': 'vpd_mm.SequencePreprocessor'}, init_cfg)
+        super().__init__(data_preprocessor or {'type': SequencePreprocessor}, init_cfg)
         self.backbone = MODELS.build(backbone)
         width = self.backbone.out_dims
         self.head = nn.Sequential(

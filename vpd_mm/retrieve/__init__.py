@@ -1,6 +1,6 @@
 """What is most like this: DTW nearest neighbours and ranked retrieval."""
 
-from .corpus_search import ActionClips, FeatureSource, cut, find_query, load_clips, own_places, rank_corpus
+from .corpus_search import ActionClips, ClipQuery, find_query, load_clips, own_places, rank_corpus
 from .dtw import PATTERNS, SequencePack, dtw_distance, dtw_matrix
 from .dtw_retriever import DTWRetriever, Neighbours, vote
 from .retrieval_metric import RetrievalMetric, hit_at, precision_at
@@ -10,13 +10,12 @@ __all__ = [
     'ActionClips',
     'ClipPainter',
     'DTWRetriever',
-    'FeatureSource',
+    'ClipQuery',
     'Neighbours',
     'PATTERNS',
     'RetrievalMetric',
     'SequencePack',
     'Shot',
-    'cut',
     'dtw_distance',
     'dtw_matrix',
     'find_query',

@@ -1,72 +1,20 @@
 """Actions of a corpus as sequences, and the ranking of a corpus for its own actions."""
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ..corpus import Corpus, FeatureStore
+from ..corpus import Corpus
 from ..errors import UserError
-from ..structures import Action, FeatureSequence, load_actions, load_classes
-from ..teacher import JointFeature
+from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions, interpolate
+from ..structures import Action, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
 from .retrieval_metric import hit_at, precision_at
 
-JOINTS = 'joints'
+FPS = 25.0
 _INTERVAL = re.compile(r'(?P<video>.+):(?P<start>\d+)-(?P<end>\d+)')
-_logger = logging.getLogger(__name__)
-
-
-class FeatureSource:
-    """``source[video]`` is the video's FeatureSequence, by the name a person gives.
-
-    ``name`` is looked for as a run (``features/<name>``), then as a teacher
-    (``teacher/<name>``); 'joints' that lie in neither place are made from the
-    corpus' pose set.
-
-    Args:
-        corpus: The corpus.
-        name: Run, teacher or 'joints'.
-        poses: Pose set for 'joints'; None = the only one.
-
-    Raises:
-        UserError: there is no such run, teacher or pose set; the message lists what there is.
-    """
-
-    def __init__(self, corpus: Corpus, name: str, poses: str | None = None) -> None:
-        self.corpus, self.name = corpus, name
-        self.store: FeatureStore | None = None
-        self.poses = poses
-        places = (corpus.features_dir(name), corpus.teacher_dir(name))
-        for place in places:
-            if place.is_dir():
-                self.store = FeatureStore(place)
-                return
-        if name != JOINTS:
-            there = sorted({p.name for place in places for p in place.parent.glob('*') if p.is_dir()})
-            raise UserError(f'{places[0]}: no such features, nor {places[1]}; there are: {", ".join(there) or "none"}')
-        self.poses = poses or _only_pose_set(corpus)
-
-    def __contains__(self, video: str) -> bool:
-        return video in self.store if self.store is not None else self._pose_path(video).is_file()
-
-    def __getitem__(self, video: str) -> FeatureSequence:
-        if self.store is not None:
-            return self.store[video]
-        return JointFeature()(self.corpus.poses(str(self.poses), video))
-
-    def _pose_path(self, video: str) -> Path:
-        return self.corpus.pose_path(str(self.poses), video)
-
-
-def _only_pose_set(corpus: Corpus) -> str:
-    names = corpus.pose_names()
-    if len(names) != 1:
-        raise UserError(f'{corpus.root}: joints need one pose set, found {", ".join(names) or "none"}; pass --poses')
-    return names[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +23,7 @@ class ActionClips:
 
     Args:
         actions: N actions.
-        clips: N arrays (T, V, D) float32: the frames of the action that have
-            a feature.
+        clips: N arrays (T, V, D) float32.
     """
 
     actions: list[Action]
@@ -87,6 +34,7 @@ class ActionClips:
 
     @property
     def names(self) -> list[str]:
+        """For error messages."""
         return [f'action {a.action_id}' for a in self.actions]
 
     @property
@@ -95,71 +43,80 @@ class ActionClips:
         return np.array([a.label for a in self.actions], np.int64)
 
     def of_split(self, split: str | None) -> 'ActionClips':
-        """Those of a split, or all for None; UserError where there are none."""
+        """Those of a split, or all for None.
+
+        Raises:
+            UserError: there are none.
+        """
         if split is None:
             return self
         kept = [i for i, action in enumerate(self.actions) if action.split == split]
         if not kept:
             there = ', '.join(sorted({a.split for a in self.actions}))
-            raise UserError(f'split {split!r}: actions.csv has no action of it that has features; it has {there}')
+            raise UserError(f'split {split!r}: no action of it has features; there are actions of {there}')
         return ActionClips([self.actions[i] for i in kept], [self.clips[i] for i in kept])
 
 
-def cut(sequence: FeatureSequence, start_frame: int, end_frame: int) -> np.ndarray:
-    """(T, V, D): the features of frames start_frame (inclusive) to end_frame (exclusive); T may be 0."""
-    first, last = np.searchsorted(sequence.frame_inds, (start_frame, end_frame))
-    return sequence.feats[first:last]
+@dataclass(frozen=True)
+class ClipQuery:
+    """A clip to search for: frames start_frame to end_frame (exclusive) of a video; action = None for a free interval."""
+
+    action: Action | None
+    video: str
+    start_frame: int
+    end_frame: int
+    feats: np.ndarray
 
 
-def load_clips(corpus: Corpus, source: FeatureSource, allow_missing: bool = False) -> ActionClips:
-    """All actions of a corpus with their features.
+def load_clips(
+    corpus: Corpus,
+    features: str | Sequence[str],
+    window: Window = Window(),  # noqa: B008  # frozen
+    fps: float | None = FPS,
+    allow_missing: bool = False,
+) -> ActionClips:
+    """All actions of a corpus with their features, read as recognition reads them (``FeatureClipDataset``).
 
     Raises:
-        UserError: actions without any feature (listed), unless
-            ``allow_missing``, which leaves them out and logs how many.
+        UserError: see there; actions without features are listed, and refused
+            unless ``allow_missing``.
     """
     actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path)))
-    kept, clips, missing = [], [], []
-    sequences: dict[str, FeatureSequence] = {}
-    for action in sorted(actions, key=lambda a: a.video):
-        if action.video not in sequences:
-            sequences = {action.video: source[action.video]} if action.video in source else {}
-        clip = cut(sequences[action.video], action.start_frame, action.end_frame) if sequences else np.empty(0)
-        if len(clip):
-            kept.append(action)
-            clips.append(clip)
-        else:
-            missing.append(action.action_id)
-    if missing:
-        listed = ', '.join(missing[:10]) + (' ...' if len(missing) > 10 else '')
-        text = (
-            f'{corpus.actions_path}: {len(missing)} of {len(actions)} actions have no {source.name} feature: {listed}'
-        )
-        if not allow_missing or not kept:
-            raise UserError(f'{text}; extract them, or pass --allow-missing to leave them out')
-        _logger.warning('%s; left out', text)
-    order = {action.action_id: i for i, action in enumerate(actions)}
-    inds = sorted(range(len(kept)), key=lambda i: order[kept[i].action_id])
-    return ActionClips([kept[i] for i in inds], [clips[i] for i in inds])
+    splits = sorted({action.split for action in actions})
+    options = {'window': vars(window), 'fps': fps, 'allow_missing': allow_missing, 'test_mode': True}
+    dataset = FeatureClipDataset(str(corpus.root), features, splits, **options)
+    feats = {sample['action_id']: sample['feats'].transpose(1, 0, 2) for sample in dataset.data_list}
+    kept = [action for action in actions if action.action_id in feats]
+    return ActionClips(kept, [feats[action.action_id] for action in kept])
 
 
-def find_query(source: FeatureSource, clips: ActionClips, query: str) -> tuple[Action | None, str, np.ndarray]:
-    """The (action or None, 'video:start-end', clip) that a person names: an action id, or ``video:start-end``.
+def find_query(
+    corpus: Corpus,
+    features: str | Sequence[str],
+    clips: ActionClips,
+    query: str,
+    fps: float | None = FPS,
+) -> ClipQuery:
+    """What a person names: an action id, or ``video:start-end`` (end exclusive), read without a window.
 
     Raises:
-        UserError: neither, or the interval has no feature.
+        UserError: it is neither, or the interval leaves the video or has no features.
     """
     for action, clip in zip(clips.actions, clips.clips, strict=True):
         if action.action_id == query:
-            return action, f'{action.video}:{action.start_frame}-{action.end_frame}', clip
+            return ClipQuery(action, action.video, action.start_frame, action.end_frame, clip)
     match = _INTERVAL.fullmatch(query)
-    if match is None or match['video'] not in source:
-        raise UserError(f'query {query!r}: no action of that id has features, nor is it <video>:<start>-<end>')
-    start, end = int(match['start']), int(match['end'])
-    clip = cut(source[match['video']], start, end)
-    if not len(clip):
-        raise UserError(f'query {query!r}: no frame from {start} to {end} (exclusive) has a {source.name} feature')
-    return None, query, clip
+    if match is None:
+        raise UserError(f'query {query!r}: neither the id of an action that has features nor <video>:<start>-<end>')
+    video, start, end = corpus.video(match['video']), int(match['start']), int(match['end'])
+    if not start < end <= video.num_frames:
+        raise UserError(f'query {query!r}: needs start < end <= {video.num_frames}, the frames of {video.video}')
+    where = clip_positions(start, end, video.fps, video.num_frames, Window(), fps)
+    parts = [interpolate(sequence, where, 1) for sequence in FeatureReader(corpus, features)(video.video) or []]
+    views = [part for part in parts if part is not None]
+    if not views or len(views) < len(parts):
+        raise UserError(f'query {query!r}: these frames have no {features} features; extract them')
+    return ClipQuery(None, video.video, start, end, np.concatenate(views, axis=2).transpose(1, 0, 2))
 
 
 def own_places(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
@@ -169,7 +126,11 @@ def own_places(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
 
 
 def rank_corpus(
-    queries: ActionClips, gallery: ActionClips, ks: Sequence[int], device: str = 'cpu', pattern: str = 'symmetricP2'
+    queries: ActionClips,
+    gallery: ActionClips,
+    ks: Sequence[int] = (1, 10, 50),
+    device: str = 'cpu',
+    pattern: str = 'symmetricP2',
 ) -> tuple[Neighbours, dict[str, float]]:
     """Rank the gallery for every query, which never finds itself.
 

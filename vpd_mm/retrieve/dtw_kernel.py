@@ -38,7 +38,7 @@ def has_path(n, m):
 
 @_kernel
 def _costs(a, a_start, a_stride, b, b_start, b_stride, dims, width, out, top, bottom):
-    """Distances of two frames of ``a``, from ``a_start`` on, to ``width`` frames of ``b``: out[top:] and out[bottom:]."""
+    """Distances of two frames of ``a``, from ``a_start`` on, to ``width`` frames of ``b``: out[top:], out[bottom:]."""
     a_step, b_step, width, top, bottom = _U(a_stride), _U(b_stride), _U(width), _U(top), _U(bottom)
     a0, b0 = _U(a_start), _U(b_start)
     for j in range(width):
@@ -229,7 +229,7 @@ def search_one(
     """The ``len(items)`` nearest items of one sequence, nearest first, equal distances by item number.
 
     Entry ``e`` is view ``e % views`` of item ``e // views``; an item's distance is that of its nearest view.  Item
-    numbers go to ``items``, distances to ``dists``; item ``exclude`` is left out.  Returns the number of pairs computed.
+    numbers go to ``items``, distances to ``dists``; item ``exclude`` is left out.  Returns how many pairs it computed.
     """
     entries, k = len(lengths), len(items)
     longest = max(n, lengths.max()) + PAD

@@ -70,7 +70,7 @@ def capsule_ends(body: Body, nodes: np.ndarray, frames: np.ndarray, look: Look) 
 
     for _, a, b, frame, ra, rb, offset in _CENTRE_PARTS:
         add(at(a, frame, offset), at(b, frame, offset), frame, ra, rb, body.girth)
-    for side, sign in (('l', 1), ('r', -1)):
+    for sign in (1, -1):
         low = at('waist', 'waist', (0, sign * 0.035 * body.hips, -0.02))
         add(low, at('neck', 'chest', (0, sign * 0.062 * body.shoulders, -0.055)), 'chest', 0.048, 0.054, body.girth)
     size = body.head_size
@@ -102,7 +102,9 @@ class _Painter:
         self.colors[PART['jaw'], 1] = skin * 0.93
         self.colors[PART['nose']] = skin * 0.9
 
-    def cloth(self, names: tuple[str, ...], front, back=None, trim=None, trim_at: float = 2.0, badge: float = 0.0) -> None:
+    def cloth(
+        self, names: tuple[str, ...], front, back=None, trim=None, trim_at: float = 2.0, badge: float = 0.0
+    ) -> None:
         for name in names:
             k = PART[name]
             self.colors[k, 0] = front
@@ -132,7 +134,7 @@ def vivid(hue: float, saturation: float = 0.8, value: float = 0.8) -> np.ndarray
 
 
 def athlete_look(rng: np.random.Generator, hue: float) -> Look:
-    """The sport's kit: a leotard with a lighter front than back, trimmed sides, a badge, shorts or bare legs, bare feet.
+    """The sport's kit: a leotard whose front and back differ, trimmed sides, a badge, short or long legs.
 
     Args:
         hue: 0 to 1, the club's colour; people of one split wear hues that the other splits do not.

@@ -144,8 +144,9 @@ def make_sport(
 ) -> Corpus:
     """Make the synthetic sport; a rerun makes only the films that are missing, more films extend the corpus.
 
-    Besides the layout of every corpus it writes ``ground_truth/scenes/<video>.npz`` (:class:`GroundTruth`),
-    ``ground_truth/poses/<video>.npz`` (PoseSequence) and ``ground_truth/performed.csv``, which nothing that trains reads.
+    Besides the layout of every corpus it writes, for evaluation only, ``ground_truth/scenes/<video>.npz``
+    (:class:`GroundTruth`), ``ground_truth/poses/<video>.npz`` (PoseSequence) and ``ground_truth/performed.csv``.
+    Where the folder was moved, a rerun corrects the paths in videos.csv.
 
     Args:
         out: Folder, new, empty, or made by this function with the same recipe.
@@ -187,14 +188,16 @@ def make_sport(
 def _in_parallel(root: Path, recipe: SportRecipe, plans: list[FilmPlan], workers: int) -> Iterator[None]:
     if workers == 1 or len(plans) < 2:
         for plan in plans:
-            yield make_film(root, recipe, plan)
+            make_film(root, recipe, plan)
+            yield
         return
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(min(workers, len(plans)), context, cv2.setNumThreads, (1,)) as pool:
         jobs = [pool.submit(make_film, root, recipe, plan) for plan in plans]
         try:
             for job in as_completed(jobs):
-                yield job.result()
+                job.result()
+                yield
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -269,7 +272,9 @@ def _check_recipe(root: Path, recipe: SportRecipe) -> None:
     path = root / _RECIPE_FILE
     if not path.is_file():
         if (root / 'corpus.json').exists():
-            raise UserError(f'{root}: is a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out')
+            raise UserError(
+                f'{root}: is a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out'
+            )
         return
     try:
         found = json.loads(path.read_text(encoding='utf-8'))
@@ -287,7 +292,11 @@ def _write_index(corpus: Corpus, plans: list[FilmPlan]) -> None:
         path = corpus.root / 'ground_truth' / 'index' / f'{plan.name}.json'
         film = json.loads(path.read_text(encoding='utf-8'))
         size = recipe['width'], recipe['height']
-        rows.append(VideoInfo(plan.name, f'videos/{plan.name}.mp4', film['fps'], film['num_frames'], *size))
+        rows.append(
+            VideoInfo(
+                plan.name, str(_video_path(corpus.root, plan.name).resolve()), film['fps'], film['num_frames'], *size
+            )
+        )
         for k, done in enumerate(film['performed']):
             action_id = f'{plan.name}_{k}'
             span = done['start_frame'], done['end_frame']

@@ -134,9 +134,13 @@ def _something_in_front(
     """A post, a rail or a box between the camera and the people."""
     side = np.array([np.sin(azimuth), -np.cos(azimuth), 0])
     away = np.array([np.cos(azimuth), np.sin(azimuth), 0])
-    at = np.array([middle[0], middle[1], 0]) - away * rng.uniform(0.8, 2.0) + side * rng.uniform(-0.3, 0.3) * frame_width
+    at = middle * (1, 1, 0) - away * rng.uniform(0.8, 2.0) + side * rng.uniform(-0.3, 0.3) * frame_width
     high, wide = np.array([0, 0, rng.uniform(0.4, 2.5)]), rng.uniform(0.3, 2.0) * side
-    ends = np.array([[at, at + high]]) if rng.random() < 0.6 else np.array([[at + 0.5 * high - wide, at + 0.5 * high + wide]])
+    ends = (
+        np.array([[at, at + high]])
+        if rng.random() < 0.6
+        else np.array([[at + 0.5 * high - wide, at + 0.5 * high + wide]])
+    )
     color = vivid(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.9))
     return make_thing(ends, np.full((1, 2), rng.uniform(0.03, 0.18)), color[None], camera, _SUB_FRAMES)
 
@@ -235,7 +239,8 @@ def _annotation(person: Person) -> dict:
 
 
 def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> None:
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for number, film in enumerate((image for piece in pieces for image in piece), 1):
         images.append({'id': number, 'file_name': film['file_name'], 'width': recipe.width, 'height': recipe.height})
         for person in film['people']:
@@ -262,7 +267,9 @@ def _claim(root: Path, recipe: GenericRecipe) -> None:
         except ValueError as e:
             raise UserError(f'{path}: no valid JSON ({e}); delete the folder or pass another --out') from e
         if found != wanted:
-            raise UserError(f'{path}: was made with {found}, asked for {wanted}; pass the same numbers or another --out')
+            raise UserError(
+                f'{path}: was made with {found}, asked for {wanted}; pass the same numbers or another --out'
+            )
         return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')

@@ -116,17 +116,17 @@ class MotionBuilder:
         num = len(times)
         fade = 1 - smoothstep(times / min(BLEND_SEC, duration))
         angles = np.broadcast_to(angles, (num, NUM_DOFS))
-        pitch = np.broadcast_to(np.asarray(pitch, float), (num,))
+        lean = np.broadcast_to(np.asarray(pitch, float), (num,))
         angles = clip_to_limits(angles + (self.angles - angles[0]) * fade[:, None])
-        pitch = pitch + (self.pitch - pitch[0]) * fade
+        lean = lean + (self.pitch - lean[0]) * fade
         yaw = self.yaw + np.broadcast_to(turn, (num,))
         wanted = np.broadcast_to(velocity, (num, 2))
         speed = wanted + (self.velocity - wanted[0]) * fade[:, None]
         xy = self.xy + np.cumsum(speed, axis=0) / RATE
-        rot = root_rotation(yaw, pitch, np.zeros(num), np.zeros(num))
+        rot = root_rotation(yaw, lean, np.zeros(num), np.zeros(num))
         z = self._resting_height(angles, rot) + lift
         self._append(np.column_stack([xy, z]), rot, angles, airborne=False)
-        self.xy, self.velocity, self.yaw, self.pitch = xy[-1], speed[-1], float(yaw[-1]), float(pitch[-1]) - ends
+        self.xy, self.velocity, self.yaw, self.pitch = xy[-1], speed[-1], float(yaw[-1]), float(lean[-1]) - ends
         self.angles = angles[-1]
 
     def flight(

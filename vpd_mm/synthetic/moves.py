@@ -29,7 +29,7 @@ def _gait(phase: np.ndarray, hip: float, swing_knee: float, arm: float, elbow: f
         at = phase + shift
         swing = np.exp(2.2 * (np.cos(at + 0.55) - 1))
         push = np.exp(4.0 * (np.cos(at + np.pi / 2 + 0.25) - 1))
-        degrees = {
+        degrees: dict[str, np.ndarray | float] = {
             'hip': 6 + lean * 0.6 + hip * np.sin(at),
             'knee': 6 + 0.1 * swing_knee + swing_knee * swing,
             'ankle': -6 + (16 + 0.2 * swing_knee) * push,
@@ -127,9 +127,11 @@ def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: floa
 
 
 def dip(builder: MotionBuilder, duration: float, velocity: np.ndarray, depth: float = 1.0, lean: float = 0.0) -> None:
-    """Bend and stretch again, arms swinging up: the last moments before a jump. Ends on the toes, leaning by ``lean``."""
+    """Bend and stretch, arms swinging up: the moments before a jump; ends on the toes, leaning by ``lean``."""
     times = builder.ticks(duration)
     low = STAND + depth * (CROUCH - STAND)
+    if duration < 0.35:  # no time for the arms to swing back first
+        low = pose(low, shoulder=55)
     angles = key_curve([(0.0, builder.angles), (0.55 * duration, low), (duration, REACH)], times)
     builder.ground(duration, angles, velocity, pitch=lean * smoothstep((times / duration - 0.4) / 0.6))
 
@@ -141,7 +143,12 @@ def land(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> N
     after = STANDING_POSES[rng.integers(len(STANDING_POSES))]
     low = LANDING + depth * (SOAK - LANDING)
     angles = key_curve(
-        [(0.0, builder.angles), (min(0.16, 0.3 * duration), low), (0.55 * duration, pose(low, hip=50, knee=50)), (duration, after)],
+        [
+            (0.0, builder.angles),
+            (min(0.16, 0.3 * duration), low),
+            (0.55 * duration, pose(low, hip=50, knee=50)),
+            (duration, after),
+        ],
         times,
     )
     slide = builder.velocity * 0.5 * (1 - smoothstep(times / 0.3))[:, None]

@@ -30,7 +30,9 @@ EVERYDAY = (
 SEATED = pose(hip=88, knee=88, spine_flex=8, shoulder=28, elbow=55, abduct=10, spread=8)
 
 
-def everyday_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
+def everyday_motion(
+    rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
+) -> Motion:
     """Somebody who stands, holds an everyday pose or walks about."""
     builder = MotionBuilder(body, xy, yaw, STAND)
     while builder.now_sec < duration + 0.1:
@@ -47,7 +49,9 @@ def everyday_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float
     return builder.finish()
 
 
-def loitering_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
+def loitering_motion(
+    rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
+) -> Motion:
     """A coach, judge or photographer at the edge of the track: stands most of the time, or passes by."""
     builder = MotionBuilder(body, xy, yaw, STAND)
     walker = rng.random() < 0.4
@@ -90,7 +94,7 @@ def bystanders(rng: np.random.Generator, duration: float, club_hue: float) -> li
 
 
 def fans(rng: np.random.Generator, venue: Venue, camera: CameraTrack, sub_frames: int, fps: float) -> Figure:
-    """A row of people at the far side who bob and sway: head and trunk only."""
+    """A row of people at the far side who bob and sway: head and trunk only, 3 parts each."""
     num = int(rng.integers(6, 14))
     times = np.arange(len(camera)) / sub_frames / fps
     x, y = rng.uniform(-8.5, 8.5, num), FAR - rng.uniform(0.6, 1.4, num)
@@ -111,14 +115,15 @@ def fans(rng: np.random.Generator, venue: Venue, camera: CameraTrack, sub_frames
     return make_thing(ends, radii, colors, camera, sub_frames)
 
 
-def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int) -> list[Figure]:
-    """Posts, a rail, heads of the public near the camera: the same at every broadcast from this position."""
+def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int) -> tuple[list[Figure], list[Figure]]:
+    """Posts and a rail; heads and shoulders of the public: the same at every broadcast from this position."""
     rng = np.random.default_rng([venue.seed, position])
     centre = camera.centre
-    out: list[Figure] = []
+    posts: list[Figure] = []
+    heads: list[Figure] = []
 
-    def add(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray) -> None:
-        out.append(make_thing(np.array([[a, b]]), np.array([[radius, radius]]), color[None], camera, sub_frames))
+    def post(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray) -> None:
+        posts.append(make_thing(np.array([[a, b]]), np.array([[radius, radius]]), color[None], camera, sub_frames))
 
     straight = np.arctan2(-centre[1], -centre[0])
     down = np.arctan2(centre[2] - 1.0, np.hypot(*centre[:2]))
@@ -134,17 +139,20 @@ def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int
     for _ in range(rng.integers(0, 3)):
         angle, distance = np.deg2rad(rng.uniform(-26, 26)), rng.uniform(5, 9)
         color = vivid(rng.random(), rng.uniform(0, 0.3), rng.uniform(0.2, 0.9))
-        add(spot(angle, distance, 0), spot(angle, distance, 3.5), rng.uniform(0.015, 0.03), color)
+        post(spot(angle, distance, 0), spot(angle, distance, 3.5), rng.uniform(0.015, 0.03), color)
     if rng.random() < 0.4:
         distance = rng.uniform(5, 8)
         height = below(distance, 3.0, 6.0)
         color = vivid(rng.random(), 0.1, rng.uniform(0.4, 0.9))
-        add(spot(-0.7, distance / np.cos(0.7), height), spot(0.7, distance / np.cos(0.7), height), 0.025, color)
+        post(spot(-0.7, distance / np.cos(0.7), height), spot(0.7, distance / np.cos(0.7), height), 0.025, color)
     for _ in range(rng.integers(1, 5)):
         angle, distance = np.deg2rad(rng.uniform(-28, 28)), rng.uniform(3.5, 7)
         top = spot(angle, distance, below(distance, 4.0, 6.5))
         hair, shirt = HAIR[rng.integers(len(HAIR))], vivid(rng.random(), rng.uniform(0, 0.6), rng.uniform(0.1, 0.45))
-        add(top - (0, 0, 0.10), top - (0, 0, 0.14), 0.1, hair)
         along = np.array([np.cos(straight + np.pi / 2), np.sin(straight + np.pi / 2), 0])
-        add(top - (0, 0, 0.45) + 0.17 * along, top - (0, 0, 0.45) - 0.17 * along, 0.13, shirt)
-    return out
+        chest = top - (0, 0, 0.45)
+        ends = np.array([[top - (0, 0, 0.10), top - (0, 0, 0.14)], [chest + 0.17 * along, chest - 0.17 * along]])
+        heads.append(
+            make_thing(ends, np.array([(0.1, 0.1), (0.13, 0.13)]), np.array([hair, shirt]), camera, sub_frames)
+        )
+    return posts, heads

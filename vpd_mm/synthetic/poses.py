@@ -45,7 +45,10 @@ def sample_poses(
             want = min(left, _SAMPLES_PER_MOTION)
             flying = round(want * airborne)
             picks = np.concatenate(
-                [_pick(rng, motion.airborne, flying, spacing_sec), _pick(rng, ~motion.airborne, want - flying, spacing_sec)]
+                [
+                    _pick(rng, motion.airborne, flying, spacing_sec),
+                    _pick(rng, ~motion.airborne, want - flying, spacing_sec),
+                ]
             )
         else:
             motion = everyday_motion(rng, body, (0.0, 0.0), rng.uniform(-np.pi, np.pi), 4.0)

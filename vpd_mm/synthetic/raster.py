@@ -17,7 +17,16 @@ def _jit(function):
 PART_SIZE = 19
 #: Where the samples of one pixel lie, so that the sum over the shutter also smooths the edges.
 _JITTER = np.array(
-    [(-0.31, -0.06), (0.06, 0.31), (0.31, -0.19), (-0.19, 0.19), (0.19, 0.06), (-0.06, -0.31), (0.44, 0.44), (-0.44, -0.44)],
+    [
+        (-0.31, -0.06),
+        (0.06, 0.31),
+        (0.31, -0.19),
+        (-0.19, 0.19),
+        (0.19, 0.06),
+        (-0.06, -0.31),
+        (0.44, 0.44),
+        (-0.44, -0.44),
+    ],
     np.float32,
 )
 
@@ -30,7 +39,8 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
         image: (H, W, 3) float32, drawn upon.
         parts: (S, P, 19) float32, S moments within the shutter.
         kinds: (P,) uint8; 0 = cloth or skin, 1 = head.
-        colors: (P, 5, 3) float32: front, back, side trim, first end, second end; of a head face, hair, eyes, hair, neck.
+        colors: (P, 5, 3) float32: front, back, side trim, first end, second end; of a head
+            face, hair, eyes, hair, lips.
         params: (P, 4) float32: where along the part its first and second end colour begins and stops (0 to 1), the
             sideways slope beyond which the trim shows, width of a chest badge (0 = none).
         light: (3,) float32 towards the light, in camera coordinates.

@@ -15,7 +15,9 @@ from .venue import Venue, board_warp, panorama
 SUB_FRAMES = 8
 #: A joint counts as hidden when something of the same body lies this much nearer (metres): its own thickness and a
 #: little more. The face lies on the surface of the head, so it has less.
-_JOINT_DEPTH = np.array([0.035] * 3 + [0.05] * 2 + [0.11] * 2 + [0.07] * 2 + [0.06] * 2 + [0.16] * 2 + [0.09] * 2 + [0.07] * 2)
+_JOINT_DEPTH = np.array(
+    [0.035] * 3 + [0.05] * 2 + [0.11] * 2 + [0.07] * 2 + [0.06] * 2 + [0.16] * 2 + [0.09] * 2 + [0.07] * 2
+)
 HIDDEN, VISIBLE, OUTSIDE = 1, 2, 0
 
 
@@ -40,10 +42,21 @@ class Figure:
     @property
     def boxes(self) -> np.ndarray:
         """(T, 4) xyxy around the whole figure at mid-shutter, hidden parts too; may leave the picture."""
-        parts = self.parts[:, self.parts.shape[1] // 2]
-        low = [np.min(np.minimum(parts[..., i] - parts[..., 3], parts[..., i + 5] - parts[..., 8]), 1) for i in (0, 1)]
-        high = [np.max(np.maximum(parts[..., i] + parts[..., 3], parts[..., i + 5] + parts[..., 8]), 1) for i in (0, 1)]
-        return np.stack(low + high, axis=1).astype(np.float32)
+        return self.group_boxes(self.parts.shape[2])[:, 0]
+
+    @property
+    def joint_pixels(self) -> np.ndarray:
+        """(T, 17, 2) float32 of a figure with joints."""
+        assert self.joints is not None
+        return self.joints[..., :2].copy()
+
+    def group_boxes(self, size: int) -> np.ndarray:
+        """(T, P / size, 4) xyxy around each ``size`` parts in a row: the people of a crowd drawn as one figure."""
+        mid = self.parts[:, self.parts.shape[1] // 2]
+        parts = mid.reshape(len(mid), -1, size, mid.shape[-1])
+        low = [np.min(np.minimum(parts[..., i] - parts[..., 3], parts[..., i + 5] - parts[..., 8]), 2) for i in (0, 1)]
+        high = [np.max(np.maximum(parts[..., i] + parts[..., 3], parts[..., i + 5] + parts[..., 8]), 2) for i in (0, 1)]
+        return np.stack(low + high, axis=2).astype(np.float32)
 
 
 def project_capsules(ends: np.ndarray, radii: np.ndarray, axes: np.ndarray | None, camera: CameraTrack) -> np.ndarray:
@@ -68,7 +81,13 @@ def project_capsules(ends: np.ndarray, radii: np.ndarray, axes: np.ndarray | Non
 
 
 def make_figure(
-    body: Body, posture: Posture, look: Look, camera: CameraTrack, sub_frames: int, light: np.ndarray, joints: bool = False
+    body: Body,
+    posture: Posture,
+    look: Look,
+    camera: CameraTrack,
+    sub_frames: int,
+    light: np.ndarray,
+    joints: bool = False,
 ) -> Figure:
     """A person at T * S moments -> a Figure of T frames; ``light`` (3,) points to the lamps and casts the shadow."""
     ends, radii, axes = capsule_ends(body, posture.nodes, posture.frames, look)
@@ -106,7 +125,6 @@ class SceneRenderer:
         venue: The hall.
         camera: T * S moments, S a frame.
         figures: Everybody and everything; T frames each.
-        athlete: Index in ``figures`` of the one whose visibility is wanted, or None for that of every figure with joints.
         rng: For the noise.
         sub_frames: S.
         backdrop: What :func:`venue.panorama` gave for this venue and camera position; traced here when absent.
@@ -126,7 +144,9 @@ class SceneRenderer:
         self.rng = rng
         self.backdrop, self.backdrop_camera = backdrop or panorama(venue, camera.centre)
         wide, high = camera.size
-        self._noise = cv2.GaussianBlur(rng.standard_normal((high + 97, wide + 97, 3)).astype(np.float32), (3, 3), 0.6) * 1.6
+        self._noise = (
+            cv2.GaussianBlur(rng.standard_normal((high + 97, wide + 97, 3)).astype(np.float32), (3, 3), 0.6) * 1.6
+        )
         self._from_backdrop = self._warps()
         self.scroll = rng.uniform(-60, 60)
 
@@ -168,7 +188,7 @@ class SceneRenderer:
                 covers[k] = np.zeros_like(cover)
                 visible[k] = np.where(hidden, HIDDEN, VISIBLE).astype(np.uint8)
         for k, front in covers.items():
-            at = np.floor(self.figures[k].joints[frame, :, :2]).astype(int)
+            at = np.floor(self.figures[k].joint_pixels[frame]).astype(int)
             inside = (at >= 0).all(axis=1) & (at[:, 0] < wide) & (at[:, 1] < high)
             x, y = at.clip(0, (wide - 1, high - 1)).T
             visible[k][front[y, x] > 0.5] = HIDDEN
@@ -192,7 +212,11 @@ class SceneRenderer:
         moved = warps[-1] @ centre
         shift = np.hypot(*(moved[:2] / moved[2] - np.array(self.camera.size) / 2))
         num = int(np.clip(np.ceil(2 * shift), 1, self.sub_frames))
-        picks = np.unique(np.linspace(0, self.sub_frames - 1, num).round().astype(int)) if num > 1 else [self.sub_frames // 2]
+        picks = (
+            np.unique(np.linspace(0, self.sub_frames - 1, num).round().astype(int))
+            if num > 1
+            else [self.sub_frames // 2]
+        )
         total = np.zeros((self.camera.size[1], self.camera.size[0], 3), np.float32)
         for k in picks:
             seen = cv2.warpPerspective(

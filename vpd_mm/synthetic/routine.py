@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import UserError
-from .motions import GRAVITY, Motion, MotionBuilder
+from .motions import Motion, MotionBuilder
 from .moves import CROUCH, LANDING, REACH, dip, heading, hop_turn, jump, land, roll, run, stand, turn_to, walk
 from .skeleton import Body, mirror_angles, pose
 
@@ -15,7 +15,6 @@ MARGIN_SEC = 0.04
 MAX_SHARE = 0.315
 #: Routines last this long.
 DURATION_SEC = (10.0, 20.0)
-_HALF_TRACK = 7.0
 
 
 @dataclass(frozen=True)
@@ -134,14 +133,22 @@ def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
     forward = skill.takeoff == 'forward'
     sign, handed = (1.0, habits.handed) if forward else (-1.0, habits.handed)
     travel = builder.velocity * rng.uniform(0.5, 0.7) + sign * heading(builder.yaw) * rng.uniform(0.2, 0.6)
-    dip(builder, rng.uniform(0.22, 0.30), travel, depth=rng.uniform(0.42, 0.7), lean=sign * np.deg2rad(rng.uniform(4, 9)))
+    dip(
+        builder,
+        rng.uniform(0.22, 0.30),
+        travel,
+        depth=rng.uniform(0.42, 0.7),
+        lean=sign * np.deg2rad(rng.uniform(4, 9)),
+    )
     takeoff = builder.now_sec
     shape = _shape(skill, habits, rng)
     hands_first = skill.half_somersaults % 2 == 1
     early, late = rng.uniform(0.2, 0.27), rng.uniform(0.72, 0.80)
     if skill.half_somersaults >= 3:
         early, late = early - 0.05, late + 0.05
-    arrive = pose(REACH, hip=62, knee=48, spine_flex=30, shoulder=150, neck_flex=18, ankle=35) if hands_first else LANDING
+    arrive = (
+        pose(REACH, hip=62, knee=48, spine_flex=30, shoulder=150, neck_flex=18, ankle=35) if hands_first else LANDING
+    )
     keys = [(early, shape), ((early + late) / 2, shape), (late, shape), (1.0, arrive)]
     if skill.half_twists:
         wrapped = _wrap(shape) if handed > 0 else mirror_angles(_wrap(mirror_angles(shape)))
@@ -246,8 +253,3 @@ def _between(builder: MotionBuilder, habits: Habits, rng: np.random.Generator) -
         walk(builder, rng, rng.uniform(0.8, 1.5), rng.normal(0, 0.5))
     elif what < 0.92:
         jump(builder, rng, rng.choice(['straight', 'star', 'tuck', 'turn']), habits.handed)
-
-
-def apex_height(flight_sec: float) -> float:
-    """Metres that the centre of mass rises in a flight that ends as high as it began."""
-    return GRAVITY * flight_sec**2 / 8

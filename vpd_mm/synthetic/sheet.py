@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from ..structures import atomic_write
-from .corpus import SportRecipe, film_plan, plan_films
+from .corpus import FILMS_PER_ATHLETE, SportRecipe, film_plan, plan_films
 from .generic import GenericRecipe, generic_images
-from .routine import SKILLS
+from .routine import SKILLS, Performed, Skill
+from .shot import Shot
 from .skeleton import COCO_LINKS
 
 #: A sheet is at most so large, so that a page may carry it.
@@ -40,9 +41,9 @@ def crop_square(image: np.ndarray, box: np.ndarray, side: int, pad: float = 1.25
 
 
 def sport_sheet(recipe: SportRecipe, films: int = 5, columns: int = 5, skeleton: bool = False) -> np.ndarray:
-    """Evenly spaced whole frames of the first training films, a film a row; RGB uint8."""
+    """Evenly spaced whole frames of training films, one of each of the first athletes, a film a row; RGB uint8."""
     rows = []
-    for plan in plan_films(recipe, 'train', films):
+    for plan in plan_films(recipe, 'train', films * FILMS_PER_ATHLETE)[::FILMS_PER_ATHLETE]:
         _, shot, _ = film_plan(recipe, plan)
         picks = np.linspace(4, len(shot) - 5, columns).round().astype(int)
         row = []
@@ -56,27 +57,28 @@ def sport_sheet(recipe: SportRecipe, films: int = 5, columns: int = 5, skeleton:
 
 def class_strips(recipe: SportRecipe, columns: int = 11, side: int = 88, skeleton: bool = False) -> np.ndarray:
     """One strip a class: the athlete from take-off to landing, cut out; name on the left; RGB uint8."""
-    wanted = {skill: None for skill in SKILLS}
-    for plan in plan_films(recipe, 'train', 60):
-        fresh = [skill for skill in plan.skills if wanted[skill] is None]
+    wanted: dict[Skill, np.ndarray] = {}
+    # Every third film, so that different athletes show.
+    for plan in plan_films(recipe, 'train', 180)[::3]:
+        fresh = [skill for skill in plan.skills if skill not in wanted]
         if not fresh:
             continue
         routine, shot, _ = film_plan(recipe, plan)
         for done in routine.performed:
-            if wanted[done.skill] is None:
+            if done.skill not in wanted:
                 wanted[done.skill] = _strip(shot, done, columns, side, skeleton)
-        if all(strip is not None for strip in wanted.values()):
+        if len(wanted) == len(SKILLS):
             break
     rows = []
-    for skill, strip in wanted.items():
+    for skill in SKILLS:
         label = np.full((side, 2 * side, 3), 255, np.uint8)
         for k, word in enumerate((skill.takeoff, skill.position, f's{skill.half_somersaults} t{skill.half_twists}')):
             cv2.putText(label, word, (8, 26 + 24 * k), cv2.FONT_HERSHEY_SIMPLEX, 0.65, (20, 20, 20), 2, cv2.LINE_AA)
-        rows.append(np.hstack([label, strip]))
+        rows.append(np.hstack([label, wanted[skill]]))
     return np.vstack(rows)
 
 
-def _strip(shot, done, columns: int, side: int, skeleton: bool) -> np.ndarray:
+def _strip(shot: Shot, done: Performed, columns: int, side: int, skeleton: bool) -> np.ndarray:
     picks = np.linspace(done.start_sec * shot.fps, done.end_sec * shot.fps, columns).round().astype(int)
     tiles = []
     for k in picks:

@@ -67,7 +67,7 @@ def film(
     num = int(motion.duration_sec * fps)
     moments = np.arange(num)[:, None] + (np.arange(sub_frames) - sub_frames // 2) / sub_frames * venue.shutter
     times = (moments / fps).clip(0).ravel()
-    person_px = tuple(share * size[1] for share in PERSON_SHARE)
+    person_px = PERSON_SHARE[0] * size[1], PERSON_SHARE[1] * size[1]
     path = follow(motion.root_pos, RATE, venue.cameras[position], size, person_px, rng)
     camera = path[np.clip((times * RATE).round().astype(int), 0, len(path) - 1)]
     posture = motion.posture(times)
@@ -79,22 +79,24 @@ def film(
     others: list[Figure] = []
     for body, moves, dress in bystanders(rng, motion.duration_sec, club_hue):
         others.append(make_figure(body, moves.posture(times[::step]), dress, fewer, each, venue.light))
-    things = [fans(rng, venue, fewer, each, fps), *foreground(venue, position, camera, sub_frames)]
+    crowd = fans(rng, venue, fewer, each, fps)
+    posts, heads = foreground(venue, position, camera, sub_frames)
 
     mid = np.arange(num) * sub_frames + sub_frames // 2
     sampled = np.clip((times[mid] * RATE).round().astype(int), 0, len(motion.airborne) - 1)
     truth = {
         'frame_inds': np.arange(num, dtype=np.int64),
-        'keypoints': athlete.joints[..., :2].copy(),
+        'keypoints': athlete.joint_pixels,
         'joints3d': posture.joints[mid].astype(np.float32),
         'boxes': _cut(athlete.boxes, size),
         'bystanders': np.stack([_cut(figure.boxes, size) for figure in others], axis=1),
+        'crowd': _cut(np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1), size),
         'airborne': motion.airborne[sampled],
         'rotation': camera.rotation[mid],
         'centre': camera.centre,
         'focal': camera.focal[mid],
     }
-    renderer = SceneRenderer(venue, camera, [athlete, *others, *things], rng, sub_frames, backdrop)
+    renderer = SceneRenderer(venue, camera, [athlete, *others, crowd, *posts, *heads], rng, sub_frames, backdrop)
     return Shot(renderer, 0, fps, truth)
 
 

@@ -134,9 +134,12 @@ class Body:
         unit = {
             'hip': (0, 0.052 * self.hips, 0), 'waist': (0, 0, 0.115 * trunk), 'neck': (0, 0, 0.185 * trunk),
             'shoulder': (0, 0.108 * self.shoulders, -0.018), 'head_base': (0.004, 0, 0.035),
-            'head': (0.012, 0, 0.062 * head), 'nose': (0.064 * head, 0, -0.012), 'eye': (0.052 * head, 0.02 * head, 0.008),
-            'ear': (-0.002, 0.047 * head, 0), 'elbow': (0, 0, -0.178 * self.arms), 'wrist': (0, 0, -0.152 * self.arms),
-            'fingers': (0, 0, -0.088 * self.arms), 'knee': (0, 0, -0.243 * self.legs), 'ankle': (0, 0, -0.237 * self.legs),
+            'head': (0.012, 0, 0.062 * head), 'nose': (0.064 * head, 0, -0.012),
+            'eye': (0.052 * head, 0.02 * head, 0.008),
+            'ear': (-0.002, 0.047 * head, 0), 'elbow': (0, 0, -0.178 * self.arms),
+            'wrist': (0, 0, -0.152 * self.arms),
+            'fingers': (0, 0, -0.088 * self.arms),
+            'knee': (0, 0, -0.243 * self.legs), 'ankle': (0, 0, -0.237 * self.legs),
             'heel': (-0.025, 0, -0.028), 'toe': (0.105, 0, -0.030),
         }  # fmt: skip
         return {name: h * np.array(vector, float) for name, vector in unit.items()}
@@ -144,8 +147,10 @@ class Body:
     @cached_property
     def contact_radii(self) -> np.ndarray:
         """(28,) how thick the body is around each node, in metres: what touches the floor."""
-        thick = {'pelvis': 0.062, 'waist': 0.06, 'neck': 0.05, 'head': 0.068, 'shoulder': 0.035, 'elbow': 0.025,
-                 'wrist': 0.02, 'fingers': 0.008, 'hip': 0.055, 'knee': 0.03, 'ankle': 0.02, 'heel': 0.014, 'toe': 0.012}  # fmt: skip
+        thick = {
+            'pelvis': 0.062, 'waist': 0.06, 'neck': 0.05, 'head': 0.068, 'shoulder': 0.035, 'elbow': 0.025,
+            'wrist': 0.02, 'fingers': 0.008, 'hip': 0.055, 'knee': 0.03, 'ankle': 0.02, 'heel': 0.014, 'toe': 0.012,
+        }  # fmt: skip
         return self.stature * np.array([thick.get(name.split('_', 1)[-1], 0.0) for name in NODES])
 
 

@@ -20,6 +20,7 @@ class GroundTruth:
         joints3d: (T, 17, 3) float32, metres; x along the track, y across it, z up.
         boxes: (T, 4) float32, xyxy around the whole athlete, cut at the frame; of area 0 where he is outside.
         bystanders: (T, B, 4) float32, likewise for everybody else near the track.
+        crowd: (T, C, 4) float32, likewise for fans and heads near the camera, whom no detector need find nor miss.
         airborne: (T,) bool, in the flight of any jump.
         rotation: (T, 3, 3) float64 world to camera (OpenCV axes).
         centre: (3,) float64, where the camera stands.
@@ -35,6 +36,7 @@ class GroundTruth:
     joints3d: np.ndarray
     boxes: np.ndarray
     bystanders: np.ndarray
+    crowd: np.ndarray
     airborne: np.ndarray
     rotation: np.ndarray
     centre: np.ndarray
@@ -51,6 +53,7 @@ class GroundTruth:
             ('joints3d', np.float32, (n, 17, 3)),
             ('boxes', np.float32, (n, 4)),
             ('bystanders', np.float32, (n, None, 4)),
+            ('crowd', np.float32, (n, None, 4)),
             ('airborne', np.bool_, (n,)),
             ('rotation', np.float64, (n, 3, 3)),
             ('centre', np.float64, (3,)),

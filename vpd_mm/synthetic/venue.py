@@ -93,7 +93,8 @@ def _mottle(rng: np.random.Generator, shape: tuple[int, int], color: np.ndarray,
 
 
 def _rgb(color: np.ndarray) -> tuple[int, int, int]:
-    return tuple(int(c) for c in np.clip(color, 0, 255))
+    red, green, blue = (int(c) for c in np.clip(color, 0, 255))
+    return red, green, blue
 
 
 def _paint_floor(rng: np.random.Generator, hue: float, sport: bool) -> np.ndarray:
@@ -139,9 +140,9 @@ def _paint_wall(rng: np.random.Generator, hue: float, metres: float, stands: boo
         for k in range(6):
             bottom = high - int(1.1 * _PX_PER_M) - k * row_px
             cv2.rectangle(wall, (0, bottom - 6), (wide, bottom), _rgb(base * 0.22), -1)
-            for x in np.arange(rng.uniform(0, 20), wide, 0.55 * _PX_PER_M):
+            for seat in np.arange(rng.uniform(0, 20), wide, 0.55 * _PX_PER_M):
                 if rng.random() < 0.72:
-                    _spectator(wall, rng, int(x + rng.uniform(-3, 3)), bottom)
+                    _spectator(wall, rng, int(seat + rng.uniform(-3, 3)), bottom)
     return cv2.GaussianBlur(wall, (5, 5), 0)
 
 

@@ -130,7 +130,7 @@ class PoseTeacher:
         self.model.dataset_meta = meta or parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
 
     def _map_joints(self, config: str) -> list[int]:
-        """Index of the model's joint for each of COCO's 17; ``_absent`` lists those that it lacks (the nose's stands in)."""
+        """Index of the model's joint for each of COCO's 17, the nose's for those in ``_absent``, which it lacks."""
         index = {name: int(i) for i, name in self.model.dataset_meta['keypoint_id2name'].items()}
         missing = [COCO_JOINTS[j] for j in VPD_JOINTS if COCO_JOINTS[j] not in index]
         if missing:

@@ -1,0 +1,37 @@
+"""Training of paper 4.1: AdamW, cosine warm restarts, batches of 50 bucketed by length."""
+
+_base_ = ['../default_runtime.py']
+
+max_epochs = 500
+pipeline = [dict(type='PackSequenceInputs')]
+dataset = dict(type='FeatureClipDataset', features='joints', pipeline=pipeline)
+train_dataloader = dict(
+    batch_size=50,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='LengthBatchSampler', pool_batches=10),
+    dataset=dict(**dataset, split='train'),
+)
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='LengthBatchSampler'),
+    dataset=dict(**dataset, split='val', test_mode=True),
+)
+test_dataloader = dict(
+    batch_size=100,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='LengthBatchSampler'),
+    dataset=dict(**dataset, split='test', test_mode=True),
+)
+accuracy = dict(type='mmaction.AccMetric', metric_list=('top_k_accuracy', 'mean_class_accuracy'))
+val_evaluator = [accuracy, dict(type='LogLoss')]
+test_evaluator = [accuracy, dict(type='ConfusionImage')]
+
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+val_cfg = test_cfg = dict()
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3))
+param_scheduler = dict(type='CosineRestartLR', periods=[100] * 5, restart_weights=[1] * 5, eta_min=0, by_epoch=True)
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1, save_best='acc/top1', rule='greater'))

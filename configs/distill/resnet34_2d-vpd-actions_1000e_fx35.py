@@ -1,0 +1,7 @@
+"""Ablation of the paper: distil on the frames of labelled actions only, not on the whole uncut video."""
+
+_base_ = ['resnet34_2d-vpd_1000e_fx35.py']
+
+data = dict(actions_only=True)
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)

@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/distill_resnet34.py',
+    '../_base_/schedules/distill_1000e.py',
+]
+
+data = dict(corpus='data/fsjump6')
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)

@@ -1,0 +1,9 @@
+"""Divers are upside down for half of the time: VIPE* of the pose and of the pose turned upside down, d = 128."""
+
+_base_ = ['resnet34_2d-vpd_1000e_diving48.py']
+
+model = dict(student=dict(out_dims=128), decoder=dict(dims=128))
+data = dict(teacher='vipe-invert')
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)

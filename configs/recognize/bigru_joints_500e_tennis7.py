@@ -1,0 +1,13 @@
+"""2D-VPD's rival on tennis7: the paper's BiGRU on 2D joints."""
+
+_base_ = [
+    '../_base_/sports/tennis7.py',
+    '../_base_/models/recognize_bigru.py',
+    '../_base_/schedules/recognize_500e.py',
+]
+
+data = dict(corpus=_base_.corpus, window=_base_.window, num_classes=_base_.num_classes, dims=26)
+model = dict(num_classes=_base_.num_classes)
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)

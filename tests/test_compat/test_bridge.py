@@ -1,0 +1,128 @@
+"""The import hook: stand-ins only where asked for, patches around the execution of the true module."""
+
+import importlib
+import json
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from vpd_mm import compat
+from vpd_mm.compat.bridge import Bridge, BridgeFinder, provider, rebind
+
+
+@pytest.fixture
+def arm(tmp_path, monkeypatch):
+    """Arm bridges over packages that live in tmp_path; all is taken back afterwards."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(**files):
+        for name, text in files.items():
+            (tmp_path / f'{name}.py').write_text(text)
+        importlib.invalidate_caches()
+
+    def arm(*bridges):
+        finder = BridgeFinder(bridges)
+        monkeypatch.setattr(sys, 'meta_path', [finder, *sys.meta_path])
+        return finder
+
+    arm.make = make
+    yield arm
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def bridge(why='broken', **kwargs):
+    return Bridge(name='b', upstream='u', cure='c', applies=lambda: why, **kwargs)
+
+
+def test_stand_in_takes_part_only_where_the_break_is(arm):
+    def fill(module):
+        module.value = 'stand-in'
+
+    arm.make(present_a='value = "true"', present_b='value = "true"')
+    arm(
+        bridge(stand_ins={'present_a': fill, 'absent_a': lambda module: None, 'absent_a.inner': fill}),
+        bridge('', stand_ins={'present_b': fill, 'absent_b': fill}),
+    )
+    assert importlib.import_module('present_a').value == 'stand-in'
+    assert importlib.import_module('present_b').value == 'true'
+    assert importlib.import_module('absent_a.inner').value == 'stand-in'
+    with pytest.raises(ModuleNotFoundError, match='absent_b'):
+        importlib.import_module('absent_b')
+
+
+def test_around_runs_before_and_after_the_true_module(arm):
+    seen = []
+
+    @contextmanager
+    def around(module):
+        seen.append(('before', hasattr(module, 'value')))
+        yield
+        seen.append(('after', module.value))
+        module.value += ' patched'
+
+    arm.make(patched='value = "true"', healthy='value = "true"')
+    arm(bridge(around={'patched': around}), bridge('', around={'healthy': around}))
+    module = importlib.import_module('patched')
+    assert seen == [('before', False), ('after', 'true')]
+    assert module.value == 'true patched'
+    assert type(module.__spec__.loader).__name__ == 'SourceFileLoader'
+    assert importlib.import_module('healthy').value == 'true'
+
+
+def test_module_imported_earlier_is_patched_too(arm):
+    @contextmanager
+    def around(module):
+        yield
+        module.value = 'patched'
+
+    arm.make(early='value = "true"')
+    module = importlib.import_module('early')
+    arm(bridge(around={'early': around})).patch_imported()
+    assert module.value == 'patched'
+
+
+def test_rebind_reaches_re_exports_of_upstream_only(monkeypatch):
+    import mmengine.utils
+    from mmengine.utils import package_utils
+
+    def old():
+        pass
+
+    monkeypatch.setattr(package_utils, 'probe', old, raising=False)
+    monkeypatch.setattr(mmengine.utils, 'probe', old, raising=False)
+    monkeypatch.setattr(json, 'probe', old, raising=False)
+    rebind(old, 'new')
+    assert package_utils.probe == mmengine.utils.probe == 'new'
+    assert json.probe is old
+
+
+def test_install_twice_arms_once():
+    compat.install()
+    assert sum(isinstance(finder, BridgeFinder) for finder in sys.meta_path) == 1
+
+
+def test_provider_names_the_distribution():
+    assert provider('mmaction')[0] in ('mmaction2', 'onedl-mmaction2')
+    assert provider('no_such_package') is None
+
+
+def test_upstream_imported_first_is_cured_as_well(run_python, tmp_path):
+    """mmaction2's own tools import mmengine and reach vpd_mm through ``custom_imports``."""
+    code = (
+        'import mmengine.runner, mmengine.hub, vpd_mm\n'
+        'from mmengine.utils import get_installed_path\n'
+        'from mmengine.runner.checkpoint import _load_checkpoint\n'
+        'print(get_installed_path("mmaction2"))\n'
+        'try:\n'
+        '    _load_checkpoint("none.pth")\n'
+        'except vpd_mm.errors.UserError as e:\n'
+        '    print(e)\n'
+    )
+    done = run_python('-c', code, cwd=tmp_path, env={'PYTHONPATH': str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    path, *_, message = done.stdout.splitlines()
+    assert path.endswith('mmaction')
+    assert message == 'checkpoint none.pth: no such file'

@@ -1,0 +1,354 @@
+"""CropWriter and CropStore: round trips, processes, interruptions, damage."""
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import lmdb
+import numpy as np
+import pytest
+
+from vpd_mm.corpus import CropStore, CropWriter, crop_codec, crop_writer
+from vpd_mm.corpus.shard import CROP, ENVIRONMENTS, frame_key, header_key, unfinished_videos
+from vpd_mm.errors import UserError
+
+FLOW = {'method': 'dis', 'clip': 20.0, 'subtract_median': False}
+
+
+def _picture(i, size=32):
+    noise = np.random.default_rng(i).integers(0, 255, (size // 4, size // 4, 3), dtype=np.uint8)
+    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _flow(i, size=32):
+    coarse = np.random.default_rng(i).uniform(-15, 15, (4, 4, 2)).astype(np.float32)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _write(writer, name, frames=(0, 1, 5), size=32, flow=FLOW, mask=True, whole=False):
+    with writer.video(name, size, flow, whole) as video:
+        for i in frames:
+            video.add(
+                i,
+                (i - 10, 2 * i, 50),
+                _picture(i, size),
+                _flow(i, size) if flow else None,
+                np.eye(size, dtype=bool) if mask and i % 2 else None,
+                _picture(i, 64)[:48] if whole else None,
+            )
+
+
+@pytest.fixture
+def shard(tmp_path) -> Path:
+    return tmp_path / 'crops' / 'shard-000-00.lmdb'
+
+
+def test_round_trip(shard):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump', whole=True)
+    store = CropStore(shard.parent)
+    assert store.videos() == ['jump']
+    header = store.header('jump')
+    assert header.frame_inds.tolist() == [0, 1, 5]
+    assert header.windows.tolist() == [[-10, 0, 50], [-9, 2, 50], [-5, 10, 50]]
+    assert (header.size, header.flow, header.frame_shape) == (32, FLOW, (48, 64))
+    for i in (0, 1, 5):
+        rgb, flow, mask = store.read('jump', i)
+        assert np.abs(rgb.astype(int) - _picture(i)).mean() < 3
+        assert np.linalg.norm(flow - _flow(i), axis=-1).mean() < 0.25
+        assert (mask is None) == (i % 2 == 0)
+        np.testing.assert_array_equal(store.crop('jump', i), rgb)
+        np.testing.assert_array_equal(store.flow('jump', i), flow)
+        assert np.abs(store.frame_image('jump', i).astype(int) - _picture(i, 64)[:48]).mean() < 12
+    np.testing.assert_array_equal(store.mask('jump', 5), np.eye(32, dtype=bool))
+    assert store.mask('jump', 0) is None
+
+
+def test_channels_and_signs_do_not_swap(shard):
+    rgb = np.zeros((32, 32, 3), np.uint8)
+    rgb[...] = (250, 120, 10)
+    flow = np.zeros((32, 32, 2), np.float32)
+    flow[...] = (7, -3)
+    with CropWriter(shard) as writer, writer.video('v', 32, FLOW) as video:
+        video.add(0, (0, 0, 32), rgb, flow)
+        video.add(1, (0, 0, 32), rgb, np.zeros_like(flow))
+        video.add(2, (0, 0, 32), rgb, np.full_like(flow, 99))
+    store = CropStore(shard.parent)
+    assert np.abs(store.crop('v', 0).astype(int) - (250, 120, 10)).max() <= 2
+    assert store.flow('v', 0).mean(axis=(0, 1)) == pytest.approx((7, -3), abs=0.08)
+    assert not store.flow('v', 1).any(), 'standing still is exact'
+    assert store.flow('v', 2).max() == 20
+
+
+def test_all_shards_are_read_as_one(shard):
+    for k, names in enumerate((['a', 'c'], ['b'])):
+        with CropWriter(shard.with_name(f'shard-00{k}-00.lmdb')) as writer:
+            for name in names:
+                _write(writer, name)
+    store = CropStore(shard.parent)
+    assert store.videos() == ['a', 'b', 'c']
+    assert len(store) == 3
+    assert 'b' in store
+    np.testing.assert_array_equal(store.crop('a', 5), store.crop('b', 5))
+
+
+def test_the_map_grows_and_chunks_flush(shard, monkeypatch):
+    monkeypatch.setattr('vpd_mm.corpus.shard._FIRST_MAP_BYTES', 64 << 10)
+    monkeypatch.setattr(crop_writer, '_CHUNK_BYTES', 10_000)
+    with CropWriter(shard) as writer:
+        _write(writer, 'long', range(200))
+    assert len(CropStore(shard.parent).header('long')) == 200
+    assert shard.stat().st_size > 64 << 10
+
+
+def test_error_in_the_middle_leaves_nothing(shard, monkeypatch):
+    monkeypatch.setattr(crop_writer, '_CHUNK_BYTES', 1000)
+
+    def frames():
+        yield from range(3)
+        raise ZeroDivisionError
+
+    with CropWriter(shard) as writer:
+        _write(writer, 'whole')
+        with pytest.raises(ZeroDivisionError):
+            _write(writer, 'half', frames())
+        assert CropStore(shard.parent).videos() == ['whole']
+        _write(writer, 'half')
+    assert CropStore(shard.parent).videos() == ['half', 'whole']
+
+
+def _entries(shard):
+    env = lmdb.open(str(shard), subdir=False, readonly=True, lock=False)
+    with env.begin() as txn:
+        found = dict(txn.cursor())
+    env.close()
+    return found
+
+
+def test_kill_in_the_middle_then_again(shard, tmp_path):
+    code = f"""
+import os, sys, numpy as np
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_crop_store import _flow, _picture, _write, FLOW
+from vpd_mm.corpus import CropWriter, crop_writer
+crop_writer._CHUNK_BYTES = 5000
+writer = CropWriter(Path(sys.argv[1]))
+_write(writer, 'done')
+with writer.video('half', 32, FLOW) as video:
+    for i in range(20):
+        video.add(i, (0, 0, 9), _picture(i), _flow(i))
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, '-c', code, shard], check=False).returncode == -9
+    assert any(key.startswith(b'c/half/') for key in _entries(shard)), 'the test must leave chunks behind'
+    assert unfinished_videos(shard) == ['half']
+    assert CropStore(shard.parent).videos() == ['done']
+    with CropWriter(shard) as writer:
+        assert not any(b'half' in key for key in _read_keys(shard))
+        _write(writer, 'half')
+    whole = tmp_path / 'whole' / 'shard-000-00.lmdb'
+    with CropWriter(whole) as writer:
+        _write(writer, 'done')
+        _write(writer, 'half')
+    for path in (shard, whole):
+        ENVIRONMENTS.close(path)
+    assert _entries(shard) == _entries(whole)
+
+
+def _read_keys(shard):
+    with ENVIRONMENTS.reader(shard).begin() as txn:
+        return list(txn.cursor().iternext(values=False))
+
+
+def test_one_writer_a_shard(shard, monkeypatch):
+    monkeypatch.setattr('vpd_mm.corpus.locks.time.sleep', lambda _: None)
+    monkeypatch.setattr('vpd_mm.corpus.locks.time.monotonic', iter(range(0, 10_000, 20)).__next__)
+    with CropWriter(shard), pytest.raises(UserError, match='another process writes this shard'):
+        CropWriter(shard)
+    CropWriter(shard).close()
+
+
+def test_disk_full_is_one_line_and_recoverable(shard):
+    code = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_crop_store import _write
+from vpd_mm.corpus import CropWriter, crop_writer
+from vpd_mm.errors import UserError
+crop_writer._CHUNK_BYTES = 20000
+with CropWriter(Path(sys.argv[1])) as writer:
+    _write(writer, 'small')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    try:
+        _write(writer, 'large', range(400))
+    except UserError as e:
+        print(e)
+"""
+    run = subprocess.run([sys.executable, '-c', code, shard], check=True, capture_output=True, text=True)
+    assert run.stdout.startswith(f'{shard}: cannot be written'), run
+    assert run.stdout.count('\n') == 1
+    assert CropStore(shard.parent).videos() == ['small']
+    with CropWriter(shard) as writer:
+        _write(writer, 'large', range(400))
+    store = CropStore(shard.parent)
+    assert store.videos() == ['large', 'small']
+    assert store.crop('large', 399).shape == (32, 32, 3)
+
+
+def _sum_in_child(store, queue):
+    queue.put(int(store.crop('jump', 1).sum()))
+
+
+@pytest.mark.parametrize('method', ['fork', 'spawn'])
+def test_other_processes_read_too(shard, method):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump')
+    store = CropStore(shard.parent)
+    here = int(store.crop('jump', 1).sum())
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    if method == 'spawn':  # what a spawned worker gets is the pickle
+        assert int(pickle.loads(pickle.dumps(store)).crop('jump', 1).sum()) == here
+        return
+    process = context.Process(target=_sum_in_child, args=(store, queue))
+    process.start()
+    assert queue.get(timeout=20) == here
+    process.join()
+
+
+def test_two_readers_and_a_writer_in_one_process(shard):
+    with CropWriter(shard) as writer:
+        _write(writer, 'a')
+        first = CropStore(shard.parent)
+        assert first.crop('a', 0).any()
+        _write(writer, 'b')
+        second = CropStore(shard.parent)
+        assert second.videos() == ['a', 'b']
+        assert first.crop('a', 1).any()
+    assert first.crop('a', 1).any()
+    assert second.crop('b', 1).any()
+
+
+def test_reader_follows_growth_by_another_process(shard):
+    with CropWriter(shard) as writer:
+        _write(writer, 'a')
+    store = CropStore(shard.parent)
+    assert store.crop('a', 0).any()
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_crop_store import _write
+from vpd_mm.corpus import CropWriter
+import vpd_mm.corpus.shard
+with CropWriter(Path(sys.argv[1])) as writer:
+    for k in range(4):
+        _write(writer, f'b{{k}}', range(60), size=128)
+"""
+    subprocess.run([sys.executable, '-c', code, shard], check=True)
+    assert store.crop('a', 5).any()
+    assert len(CropStore(shard.parent)) == 5
+
+
+def test_what_is_missing_is_named(shard):
+    with pytest.raises(UserError, match='holds no finished crops'):
+        CropStore(shard.parent).videos()
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump', flow=None, mask=False)
+    store = CropStore(shard.parent)
+    with pytest.raises(UserError, match="no crops of video 'dive' among 1"):
+        store.crop('dive', 0)
+    with pytest.raises(UserError, match=r"'jump' has no frame 2; it holds 3 \(0\.\.5\)"):
+        store.crop('jump', 2)
+    with pytest.raises(UserError, match=r'has no flow.*--flow'):
+        store.flow('jump', 0)
+    with pytest.raises(UserError, match=r'no whole frames.*--full-frame'):
+        store.frame_image('jump', 0)
+    assert store.read('jump', 0).flow is None
+    os.remove(shard)
+    with pytest.raises(UserError, match='shard is missing'):
+        store.crop('jump', 0)
+
+
+def _replace(shard, key, value):
+    ENVIRONMENTS.close(shard)
+    env = lmdb.open(str(shard), subdir=False, lock=False, map_size=16 << 20)
+    with env.begin(write=True) as txn:
+        txn.put(key, value)
+    env.close()
+
+
+def _bomb():
+    data = bytearray(crop_codec.encode_rgb(_picture(0)))
+    at = data.index(b'\xff\xc0') + 5
+    data[at : at + 4] = b'\xff\xff\xff\xff'
+    return crop_codec.pack_record(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ('record', 'says'),
+    [
+        (b'', 'record of 0 bytes'),
+        (b'\xff' * 40, 'claims parts of'),
+        (crop_codec.pack_record(b'not a picture at all'), 'no JPEG or PNG of ours'),
+        (crop_codec.pack_record(crop_codec.encode_rgb(_picture(0, 64))), r'claims \(64, 64, 3\)'),
+        (_bomb(), r'claims \(65535, 65535, 3\)'),
+    ],
+)
+def test_damaged_records_are_refused_before_decoding(shard, record, says):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump')
+    _replace(shard, frame_key(CROP, 'jump', 1), record)
+    with pytest.raises(UserError, match=says) as caught:
+        CropStore(shard.parent).crop('jump', 1)
+    assert f"{shard}: video 'jump', frame 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('header', 'says'),
+    [(b'{"version": 2}', 'version 2'), (b'{"version": 1}', 'damaged'), (b'{"vers', 'damaged'), (b'[]', 'damaged')],
+)
+def test_damaged_headers_are_refused(shard, header, says):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump')
+    _replace(shard, header_key('jump'), header)
+    with pytest.raises(UserError, match=says):
+        CropStore(shard.parent).header('jump')
+
+
+def test_damaged_shards_are_refused(shard):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump', range(100))
+    os.truncate(shard, shard.stat().st_size // 2)
+    ENVIRONMENTS.close(shard)
+    with pytest.raises(UserError, match='cut short'):
+        CropStore(shard.parent).videos()
+    shard.write_bytes(b'garbage' * 9999)
+    with pytest.raises(UserError, match='no readable shard'):
+        CropStore(shard.parent).videos()
+    with pytest.raises(UserError, match='no readable shard'):
+        CropWriter(shard)
+
+
+def test_writer_checks_what_it_is_given(shard):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump')
+        with pytest.raises(UserError, match='holds video'):
+            _write(writer, 'jump')
+        for bad in (
+            {'rgb': _picture(0, 64)},
+            {'flow': None},
+            {'mask': np.zeros((3, 3), bool)},
+            {'frame_image': _picture(0)},
+            {'frame_ind': -1},
+        ):
+            good = {'frame_ind': 0, 'window': (0, 0, 9), 'rgb': _picture(0), 'flow': _flow(0)}
+            with pytest.raises(ValueError, match='must'), writer.video('bad', 32, FLOW) as video:
+                video.add(**(good | bad))
+    assert CropStore(shard.parent).videos() == ['jump']

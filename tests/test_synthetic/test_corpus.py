@@ -1,0 +1,175 @@
+"""The corpus of the sport: layout, determinism, resumption, refusals."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from vpd_mm.errors import UserError
+from vpd_mm.structures import PoseSequence, load_actions, load_classes
+from vpd_mm.synthetic import CLASSES, SKILLS, GroundTruth
+from vpd_mm.synthetic.corpus import SPLITS, SportRecipe, make_athlete, make_sport, plan_films
+from vpd_mm.synthetic.statistics import sport_statistics
+
+RECIPE = SportRecipe(seed=4, width=128, height=128, sub_frames=2)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory):
+    return make_sport(tmp_path_factory.mktemp('sport') / 'synthetic', 1, 0, 1, RECIPE)
+
+
+def _digest(root):
+    files = sorted(p for name in ('ground_truth', 'annotations', 'athlete') for p in (root / name).rglob('*.*'))
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_layout(corpus):
+    assert sorted(corpus.videos()) == ['test_0000', 'train_0000']
+    assert load_classes(corpus.classes_path) == list(CLASSES)
+    actions = load_actions(corpus.actions_path, len(CLASSES))
+    for name, info in corpus.videos().items():
+        with av.open(info.path) as film:
+            assert sum(1 for _ in film.decode(video=0)) == info.num_frames
+            assert film.streams.video[0].average_rate == info.fps
+        assert (info.width, info.height) == (128, 128)
+        mine = [a for a in actions if a.video == name]
+        assert 3 <= len(mine) <= 6
+        assert {a.split for a in mine} == {name.split('_')[0]}
+        assert max(a.end_frame for a in mine) <= info.num_frames
+        assert sum(a.num_frames for a in mine) < info.num_frames / 3
+        assert PoseSequence.load(corpus.root / 'ground_truth' / 'poses' / f'{name}.npz').frame_inds[-1] == (
+            info.num_frames - 1
+        )
+
+
+def test_truth_fits_itself(corpus):
+    truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / 'train_0000.npz')
+    seen = np.einsum('tij,tkj->tki', truth.rotation, truth.joints3d - truth.centre)
+    pixel = seen[..., :2] / seen[..., 2:] * truth.focal[:, None, None] + 64
+    np.testing.assert_allclose(pixel, truth.keypoints, atol=0.02)
+    inside = ((truth.keypoints >= 0) & (truth.keypoints < 128)).all(axis=-1)
+    np.testing.assert_array_equal(truth.visibility > 0, inside)
+    low, high = truth.boxes[:, None, :2], truth.boxes[:, None, 2:]
+    held = ((truth.keypoints >= low - 1) & (truth.keypoints <= high + 1)).all(axis=-1)
+    assert held[inside].mean() > 0.999
+    flights = [a for a in load_actions(corpus.actions_path) if a.video == 'train_0000']
+    for action in flights:
+        assert truth.airborne[action.start_frame : action.end_frame].mean() > 0.75
+        assert not truth.airborne[action.start_frame]
+
+
+def test_boxes_are_unsteady_but_hold_the_athlete(corpus):
+    truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / 'test_0000.npz')
+    track = corpus.track('test_0000')
+    true = truth.boxes[track.frame_inds]
+    assert 0.9 < len(track) / len(truth.boxes) < 1
+    low, high = np.maximum(track.boxes[:, :2], true[:, :2]), np.minimum(track.boxes[:, 2:], true[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=1)
+    area = np.prod(track.boxes[:, 2:] - track.boxes[:, :2], axis=1) + np.prod(true[:, 2:] - true[:, :2], axis=1)
+    overlap = shared / (area - shared)
+    assert 0.7 < overlap.mean() < 0.97
+
+
+def test_same_seed_same_bytes_with_two_workers_and_after_an_interruption(corpus, tmp_path):
+    again = tmp_path / 'again'
+    make_sport(again, 1, 0, 1, RECIPE, workers=2)
+    assert _digest(again) == _digest(corpus.root)
+    (again / 'videos' / 'train_0000.mp4').unlink()
+    kept = (again / 'videos' / 'test_0000.mp4').stat().st_mtime_ns
+    calls = []
+    make_sport(again, 1, 0, 1, RECIPE, on_film=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 2), (2, 2)]
+    assert (again / 'videos' / 'test_0000.mp4').stat().st_mtime_ns == kept
+    assert _digest(again) == _digest(corpus.root)
+
+
+def test_a_moved_corpus_is_put_right_and_fewer_films_drop_nothing(corpus, tmp_path):
+    moved = tmp_path / 'moved'
+    shutil.copytree(corpus.root, moved)
+    rebuilt = make_sport(moved, 0, 0, 1, RECIPE)
+    assert rebuilt.video('train_0000').path == str(moved / 'videos' / 'train_0000.mp4')
+    assert len(load_actions(rebuilt.actions_path)) == len(load_actions(corpus.actions_path))
+
+
+def test_other_seed_other_routine():
+    assert plan_films(SportRecipe(0), 'train', 4) != plan_films(SportRecipe(1), 'train', 4)
+
+
+def test_plans_grow_and_deal_all_classes_evenly():
+    plans = plan_films(RECIPE, 'train', 40)
+    assert plans[:12] == plan_films(RECIPE, 'train', 12)
+    counts = [sum(plan.skills.count(skill) for plan in plans) for skill in SKILLS]
+    assert max(counts) - min(counts) <= 1
+    assert all(3 <= len(plan.skills) <= 6 for plan in plans)
+
+
+def test_no_kit_and_no_athlete_is_in_two_splits():
+    looks = {split: [make_athlete(RECIPE, split, k) for k in range(12)] for split in SPLITS}
+    for one, other in (('train', 'test'), ('train', 'val'), ('val', 'test')):
+        for body, _, look, hue in looks[one]:
+            for body2, _, look2, hue2 in looks[other]:
+                assert body != body2
+                assert abs(hue - hue2) > 0.002
+                assert not np.array_equal(look.colors, look2.colors)
+
+
+def test_statistics(corpus):
+    found = sport_statistics(corpus)
+    assert found['films'] == '2'
+    assert found['classes'] == str(len(CLASSES))
+    assert float(found['action frames'].split('%')[0]) < 33
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        ({'seed': -1}, 'seed must be a whole number'),
+        ({'seed': 1.5}, 'seed must be a whole number'),
+        ({'seed': True}, 'seed must be a whole number'),
+        ({'width': 101}, 'width must be an even number'),
+        ({'height': 4000}, 'height must be an even number'),
+        ({'sub_frames': 0}, 'sub_frames must be 1 to 32'),
+    ],
+)
+def test_impossible_recipes(fields, message):
+    with pytest.raises(UserError, match=message):
+        SportRecipe(**fields)
+
+
+def test_impossible_numbers_write_nothing(tmp_path):
+    for numbers, message in (((-1, 0, 0), 'train must be'), ((0, 0, 0), 'nothing to make')):
+        with pytest.raises(UserError, match=message):
+            make_sport(tmp_path / 'out', *numbers)
+    with pytest.raises(UserError, match='workers must be 1 or more'):
+        make_sport(tmp_path / 'out', 1, 0, 0, workers=0)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_foreign_folders_are_left_alone(corpus, tmp_path):
+    (tmp_path / 'thesis.txt').write_text('mine')
+    with pytest.raises(UserError, match=r'not empty and no corpus'):
+        make_sport(tmp_path, 1, 0, 0, RECIPE)
+    assert [p.name for p in tmp_path.iterdir()] == ['thesis.txt']
+    before = _digest(corpus.root)
+    with pytest.raises(UserError, match='was made with'):
+        make_sport(corpus.root, 1, 0, 1, SportRecipe(seed=5, width=128, height=128, sub_frames=2))
+    assert _digest(corpus.root) == before
+    other = tmp_path / 'other'
+    other.mkdir()
+    shutil.copy(corpus.root / 'corpus.json', other)
+    with pytest.raises(UserError, match='not of the synthetic sport'):
+        make_sport(other, 1, 0, 0, RECIPE)
+
+
+def test_tool_says_what_is_wrong_in_one_line(run_python, tmp_path):
+    done = run_python(
+        ROOT / 'tools' / 'demo.py', 'make-sport', '--out', tmp_path / 'x', '--seed', 'seven', cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert 'seven' in done.stderr
+    assert done.stderr.count('\n') == 1

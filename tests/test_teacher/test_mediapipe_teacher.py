@@ -1,0 +1,83 @@
+"""BlazePose finds real people; needs the optional extra."""
+
+import gzip
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from vpd_mm.errors import UserError
+from vpd_mm.teacher.mediapipe_teacher import MediaPipeTeacher, cut_square
+
+INSTALLED = importlib.util.find_spec('mediapipe') is not None
+needs_mediapipe = pytest.mark.skipif(not INSTALLED, reason='needs the extra mediapipe')
+STEP = 20
+
+
+@pytest.fixture(scope='module')
+def teacher():
+    teacher = MediaPipeTeacher()
+    yield teacher
+    teacher.close()
+
+
+@pytest.fixture(scope='module')
+def man(shared):
+    """Every 20th frame of wall_flip before the flip: frames, boxes (n, 4) and an estimator's keypoints (n, 17, 2)."""
+    av = pytest.importorskip('av')
+    folder = shared / 'videos/poses/wall_flip'
+    boxes = {f: [x, y, x + w, y + h] for f, (x, y, w, h) in json.loads((folder / 'boxes.json').read_text())}
+    with gzip.open(folder / 'coco_keypoints.json.gz', 'rt') as f:
+        poses = {frame: np.array(people[0][2])[:, :2] for frame, people in json.load(f) if people}
+    wanted = [i for i in sorted(poses) if i % STEP == 0 and i < 130]
+    with av.open(str(shared / 'videos/wall_flip.mp4')) as video:
+        frames = [f.to_ndarray(format='rgb24') for i, f in enumerate(video.decode(video=0)) if i in wanted]
+    return frames, np.array([boxes[i] for i in wanted], np.float32), np.array([poses[i] for i in wanted])
+
+
+@needs_mediapipe
+def test_finds_the_man_left_and_right_included(teacher, man):
+    frames, boxes, expected = man
+    keypoints, scores = teacher.infer(frames, boxes)
+    assert keypoints.dtype == scores.dtype == np.float32
+    assert (scores.max(axis=1) > 0.5).all()
+    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)[:, None]
+    assert np.median(np.linalg.norm(keypoints - expected, axis=-1) / sizes) < 0.02
+
+
+@needs_mediapipe
+def test_a_frame_stands_for_itself_and_moves_with_its_box(teacher, man):
+    frames, boxes, _ = man
+    keypoints, scores = teacher.infer(frames[:3], boxes[:3])
+    alone = teacher.infer(frames[2:3], boxes[2:3])
+    np.testing.assert_array_equal(keypoints[2], alone[0][0])
+    np.testing.assert_array_equal(scores[2], alone[1][0])
+    cropped = np.ascontiguousarray(frames[2][:, 100:])
+    moved = teacher.infer([cropped], boxes[2:3] - np.float32([100, 0, 100, 0]))
+    np.testing.assert_allclose(moved[0][0] + [100, 0], keypoints[2], atol=1e-3)
+
+
+@needs_mediapipe
+def test_nobody_and_no_box_score_zero(teacher, man):
+    frames, boxes, _ = man
+    blank = np.full_like(frames[0], 128)
+    no_box = np.full((1, 4), np.nan, np.float32)
+    keypoints, scores = teacher.infer([blank, frames[0]], np.concatenate([boxes[:1], no_box]))
+    assert (keypoints == 0).all()
+    assert (scores == 0).all()
+
+
+@pytest.mark.skipif(INSTALLED, reason='mediapipe is installed')
+def test_says_how_to_install():
+    with pytest.raises(UserError, match=r'pip install --no-deps mediapipe==0\.10\.21'):
+        MediaPipeTeacher()
+
+
+def test_square_is_padded_and_black_outside():
+    frame = np.full((50, 80, 3), 9, np.uint8)
+    square, left, top = cut_square(frame, np.array([60, 10, 90, 50], np.float32), 0.25)
+    # 60..80 x 10..50 is in the frame: side 40 * 1.5 = 60, centred on (70, 30).
+    assert (square.shape, left, top) == ((60, 60, 3), 40, 0)
+    assert (square[:50, :40] == 9).all()
+    assert square.sum() == 50 * 40 * 3 * 9

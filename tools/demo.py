@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""The embedded demonstration: the synthetic sport, its pictures, and what is learnt from it."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from vpd_mm.engine.cli import ToolParser, run_tool
+
+
+@contextmanager
+def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a function (done, total) that moves a bar with the time that is left."""
+    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TextColumn('left'), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def make_sport(args: argparse.Namespace) -> None:
+    from vpd_mm.synthetic.corpus import SportRecipe, make_sport
+    from vpd_mm.synthetic.statistics import sport_statistics
+
+    recipe = SportRecipe(args.seed, args.width, args.height, args.sub_frames)
+    with progress_bar('films') as moved:
+        corpus = make_sport(args.out, args.train, args.val, args.test, recipe, args.workers, moved)
+    for name, value in sport_statistics(corpus).items():
+        print(f'{name:34s} {value}')
+
+
+def make_generic(args: argparse.Namespace) -> None:
+    from vpd_mm.synthetic.generic import GenericRecipe, make_generic
+
+    recipe = GenericRecipe(args.seed, args.width, args.height)
+    with progress_bar('images') as moved:
+        root = make_generic(args.out, args.train, args.val, recipe, args.workers, moved)
+    print(f'{root}: images/, annotations/person_train.json, annotations/person_val.json (COCO keypoints)')
+
+
+def sheet(args: argparse.Namespace) -> None:
+    from vpd_mm.synthetic.corpus import SportRecipe
+    from vpd_mm.synthetic.sheet import write_sheets
+
+    for path in write_sheets(args.out, SportRecipe(args.seed)):
+        print(path)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = ToolParser(__doc__)
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+
+    def add(name: str, action: Callable, text: str, out: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(action=action)
+        sub.add_argument('--out', type=Path, default=Path(out), help='folder; a rerun makes only what is missing')
+        sub.add_argument('--seed', type=int, default=0, help='same seed, same truth')
+        return sub
+
+    def add_sizes(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument('--width', type=int, default=256, help='px')
+        sub.add_argument('--height', type=int, default=256, help='px')
+        sub.add_argument('--workers', type=int, default=1, help='processes; they change nothing but the time')
+
+    sub = add('make-sport', make_sport, 'film the synthetic sport as a corpus', 'data/synthetic')
+    for split, films in (('train', 48), ('val', 8), ('test', 24)):
+        sub.add_argument(f'--{split}', type=int, default=films, help='films of 10 to 20 s')
+    add_sizes(sub)
+    sub.add_argument('--sub-frames', type=int, default=8, help='moments averaged over the open shutter')
+
+    sub = add('make-generic', make_generic, 'photograph everyday people, as COCO keypoints', 'data/generic')
+    for split, images in (('train', 4000), ('val', 400)):
+        sub.add_argument(f'--{split}', type=int, default=images, help='images')
+    add_sizes(sub)
+
+    add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    args.action(args)
+    return 0
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Write FeatureSequences: a student's on every crop, normalised joints of poses, or a concatenation.
+
+tools/extract_features.py joints --corpus data/real --poses files
+tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd [--preview]
+tools/extract_features.py --concat vpd joints --corpus data/real --out concat
+"""
+
+import argparse
+from pathlib import Path
+
+from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.engine.cli import ToolParser, launcher_rank, load_config, run_tool
+from vpd_mm.errors import UserError
+
+
+def make_parser() -> ToolParser:
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', nargs='?', help="a distillation config, or the word 'joints'")
+    parser.add_argument('checkpoint', nargs='?', help='the trained student')
+    parser.add_argument('--corpus', required=True, help='folder of the corpus')
+    parser.add_argument('--out', help='name of the run (features/<out>; for joints teacher/<out>)')
+    parser.add_argument('--poses', default='files', help='pose set that joints come from')
+    parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
+    parser.add_argument('--batch-size', type=int, default=64)
+    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto takes a GPU where there is one')
+    parser.add_argument('--preview', action='store_true', help='also draw student and teacher (teacher: joints)')
+    parser.add_argument('--teacher', default='joints', help='teacher that --preview draws')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
+    return parser
+
+
+def main(argv=None):
+    args = make_parser().parse_args(argv)
+    corpus = Corpus.open(args.corpus)
+    if args.concat:
+        return concat(corpus, args)
+    if args.config == 'joints':
+        from vpd_mm.features.pose_features import joint_features
+
+        name = args.out or 'joints'
+        written = joint_features(corpus, args.poses, name)
+        print(f'{corpus.teacher_dir(name)}: {written} written, {len(FeatureStore(corpus.teacher_dir(name)))} there')
+        return 0
+    if not args.config or not args.checkpoint:
+        raise UserError("needs CONFIG and CHECKPOINT, or 'joints', or --concat; see --help")
+    return student(corpus, args)
+
+
+def concat(corpus, args):
+    from vpd_mm.features.feature_extractor import concat_features
+
+    if not args.out:
+        raise UserError('--concat needs --out NAME')
+    sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in args.concat]
+    written = concat_features(sources, corpus.features_dir(args.out))
+    print(f'{corpus.features_dir(args.out)}: {written} written')
+    return 0
+
+
+def student(corpus, args):
+    import torch
+
+    from vpd_mm.features import feature_extractor as fx
+
+    rank, world_size = launcher_rank()
+    device = args.device
+    if device == 'auto':
+        device = f'cuda:{rank % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+    cfg = load_config(args)
+    half = device.startswith('cuda')
+    extractor = fx.build_extractor(cfg, args.checkpoint, device=device, batch_size=args.batch_size, half=half)
+    out = corpus.features_dir(args.out or Path(cfg.filename).stem)
+    made_by = fx.run_identity(cfg, args.checkpoint)
+
+    from rich.progress import track
+
+    written = fx.extract_corpus(
+        extractor, corpus, out, made_by, rank, world_size, lambda videos: track(videos, f'features of {corpus.name}')
+    )
+    print(f'{out}: {written} videos written, {len(FeatureStore(out))} there, D = {extractor.model.student.out_dims}')
+    if args.preview and rank == 0:
+        preview(corpus, args, extractor, out)
+    return 0
+
+
+def preview(corpus, args, extractor, out):
+    from vpd_mm.features.preview import write_preview
+    from vpd_mm.teacher import JointFeature
+
+    teacher = FeatureStore(corpus.teacher_dir(args.teacher))
+    if teacher.dims != JointFeature.dims or extractor.model.student.out_dims != JointFeature.dims:
+        raise UserError(f'--preview draws 2D joints (D = {JointFeature.dims}); student or teacher has another D')
+    store, features = CropStore(corpus.crops_dir), FeatureStore(out)
+    for video in store.videos():
+        if video in teacher:
+            decoded = extractor.decode(features[video].feats[:, 0])
+            paths = write_preview(store, video, decoded, teacher[video], out / 'preview', corpus.video(video).fps)
+            print(*paths, sep='\n')
+
+
+if __name__ == '__main__':
+    run_tool(main)

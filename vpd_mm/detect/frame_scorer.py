@@ -1,0 +1,99 @@
+"""How likely each frame belongs to an action (paper 4.3)."""
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..features import SequencePreprocessor
+from ..registry import MODELS
+
+
+def window_starts(frames: int, window: int, stride: int) -> list[int]:
+    """Starts of windows that cover ``frames``: every ``stride``, the last one at the end."""
+    last = max(0, frames - window)
+    return [*range(0, last, stride), last]
+
+
+@MODELS.register_module()
+class FrameScorer(BaseModel):
+    """A frame encoder and one sigmoid a class.
+
+    Args:
+        backbone: Config of the encoder; gives (N, T, out_dims), such as
+            ``BiGRU`` with ``pool=None``.
+        num_classes: C; 1 = action or not.
+        window: Frames of a training window; longer sequences are scored in
+            windows of this length that overlap by half, and averaged.
+        dropout: Before the last FC.
+        data_preprocessor: Config; default ``SequencePreprocessor``.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        num_classes: int = 1,
+        window: int = 250,
+        dropout: float = 0.5,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or {'type': SequencePreprocessor}, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.window = window
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.backbone.out_dims, num_classes))
+
+    def forward(self, inputs: dict, data_samples: list[ActionDataSample] | None = None, mode: str = 'tensor'):
+        """Run the model.
+
+        Args:
+            inputs: As ``SequencePreprocessor`` gives.
+            data_samples: N; for 'loss' with ``gt_frames`` (T, C) and
+                ``valid`` (T,).
+            mode: 'tensor': logits (S, T, C); 'loss': a dict with
+                ``loss_frames``, the mean over valid frames; 'predict': the
+                samples with ``frame_scores`` (T, C), the mean of the views.
+        """
+        feats, lengths = inputs['feats'], inputs['lengths']
+        if mode == 'tensor':
+            return self.head(self.backbone(feats, lengths))
+        if mode == 'loss':
+            return self.loss(self.head(self.backbone(feats, lengths)), inputs['views'], data_samples or [])
+        if mode == 'predict':
+            return self.predict(feats, lengths, inputs['views'], data_samples)
+        raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
+
+    def loss(self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+        """Binary cross entropy, summed over the classes, mean over the valid frames of all sequences."""
+        samples = [sample for sample, n in zip(data_samples, views, strict=True) for _ in range(n)]
+        total, count = logits.sum() * 0, 0
+        for frames, sample in zip(logits, samples, strict=True):
+            target, valid = sample.gt_frames, sample.valid
+            chosen = frames[: len(target)][valid]
+            total = total + nn.functional.binary_cross_entropy_with_logits(chosen, target[valid], reduction='sum')
+            count += len(chosen)
+        return {'loss_frames': total / max(count, 1)}
+
+    def predict(
+        self, feats: Tensor, lengths: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
+    ) -> list[ActionDataSample]:
+        """Scores of every frame, mean over overlapping windows and views."""
+        samples = data_samples or [ActionDataSample() for _ in views]
+        sequences = [self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)]
+        at = 0
+        for sample, n in zip(samples, views, strict=True):
+            sample.set_field(torch.stack(sequences[at : at + n]).mean(0), 'frame_scores')
+            at += n
+        return samples
+
+    def _score(self, feats: Tensor) -> Tensor:
+        """(T, D) to (T, C)."""
+        starts = window_starts(len(feats), self.window, max(1, self.window // 2))
+        windows = torch.stack([feats[s : s + self.window] for s in starts])
+        scores = self.head(self.backbone(windows, torch.full((len(starts),), windows.shape[1]))).sigmoid()
+        total = scores.new_zeros(len(feats), scores.shape[-1])
+        covered = scores.new_zeros(len(feats), 1)
+        for start, score in zip(starts, scores, strict=True):
+            total[start : start + len(score)] += score
+            covered[start : start + len(score)] += 1
+        return total / covered

@@ -1,0 +1,67 @@
+"""The few-shot protocol (paper 4.1): fixed subsets of k actions a class."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..corpus import Corpus
+from ..errors import UserError
+from ..structures import Action, atomic_write, load_actions, load_classes
+
+KS = (4, 8, 16, 32, 64)
+
+
+def draw_few_shot(
+    actions: Sequence[Action], k: int, rng: np.random.Generator, classes: Sequence[str], allow_short: bool = False
+) -> list[str]:
+    """Draw k training actions of every class.
+
+    Args:
+        actions: All actions; only those of split 'train' are drawn.
+        k: Actions a class.
+        rng: Decides.
+        classes: Names of the classes.
+        allow_short: A class with fewer than k gives all it has.
+
+    Returns:
+        Sorted action ids.
+
+    Raises:
+        UserError: a class has none, or fewer than k and ``allow_short`` is off.
+    """
+    by_label: dict[int, list[str]] = defaultdict(list)
+    for action in actions:
+        if action.split == 'train':
+            by_label[action.label].append(action.action_id)
+    short = {name: len(by_label[i]) for i, name in enumerate(classes) if len(by_label[i]) < (1 if allow_short else k)}
+    if short:
+        found = ', '.join(f'{name} ({count})' for name, count in short.items())
+        cure = 'these classes need training actions' if allow_short else 'pass a smaller k or --allow-short'
+        raise UserError(f'k={k} is more than the training actions of {found}; {cure}')
+    chosen: list[str] = []
+    for label in range(len(classes)):
+        ids = sorted(by_label[label])
+        chosen += [ids[i] for i in rng.permutation(len(ids))[:k]]
+    return sorted(chosen)
+
+
+def few_shot_list(corpus: Corpus, k: int, trial: int, allow_short: bool = False) -> Path:
+    """The id list ``annotations/fewshot/<k>_<trial>.txt``: the published one, or drawn once (seed (k, trial)) and kept.
+
+    Raises:
+        UserError: as :func:`draw_few_shot`.
+    """
+    path = corpus.fewshot_path(k, trial)
+    if path.is_file():
+        return path
+    classes = load_classes(corpus.classes_path)
+    actions = load_actions(corpus.actions_path, len(classes))
+    ids = draw_few_shot(actions, k, np.random.default_rng((k, trial)), classes, allow_short)
+    if len(ids) < k * len(classes):
+        logging.getLogger(__name__).warning('%s: some classes have fewer than %d training actions', path, k)
+    with atomic_write(path, 'w') as f:
+        f.writelines(f'{action_id}\n' for action_id in ids)
+    return path

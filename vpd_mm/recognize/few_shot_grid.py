@@ -1,0 +1,259 @@
+"""Run the few-shot grid: one row a run, nothing done twice."""
+
+import csv
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import mean, stdev
+from time import perf_counter
+
+from mmengine.config import Config, ConfigDict
+
+from ..corpus import Corpus
+from ..engine.run import build_runner
+from ..errors import UserError
+from ..features import FeatureReader
+from ..structures import atomic_write, load_classes
+from .few_shot import few_shot_list
+
+PROTOCOLS = ('default', 'paper')
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One finished run; accuracies in percent.
+
+    ``settings`` is a digest of the config: rows of another recipe are other rows.
+    """
+
+    config: str
+    corpus: str
+    features: str
+    k: str
+    subset: int
+    seed: int
+    protocol: str
+    settings: str
+    selected_on: str
+    checkpoint: str
+    top1: float
+    top5: float
+    mean1: float
+    seconds: float
+
+    @property
+    def key(self) -> tuple:
+        return (self.config, self.corpus, self.features, self.k, self.subset, self.seed, self.protocol, self.settings)
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """What is to be run: one model.
+
+    Args:
+        k: Actions a class; None: the whole training split.
+        subset: Which of the fixed subsets; 0 with ``k=None``.
+        seed: Of weights and batches.
+    """
+
+    k: int | None
+    subset: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f'{self.k or "all"}_{self.subset}_seed{self.seed}'
+
+
+def read_rows(path: Path) -> list[GridRow]:
+    """Rows of a csv that :func:`write_rows` wrote; none where it does not exist.
+
+    Raises:
+        UserError: the file has other columns or values.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline='', encoding='utf-8') as f:
+        reader = csv.DictReader(f)
+        if tuple(reader.fieldnames or ()) != tuple(field.name for field in fields(GridRow)):
+            raise UserError(f'{path}: not a table of tools/fewshot.py of this version; move it away')
+        kinds = {field.name: field.type for field in fields(GridRow)}
+        try:
+            return [GridRow(**{name: kinds[name](value) for name, value in row.items()}) for row in reader]  # type: ignore[operator]
+        except (TypeError, ValueError) as e:
+            raise UserError(f'{path}: line {reader.line_num}: {e}; correct or delete the line') from e
+
+
+def write_rows(path: Path, rows: Sequence[GridRow]) -> None:
+    """Write the table, and beside it ``<stem>_summary.csv``."""
+    with atomic_write(path, 'w') as f:
+        writer = csv.DictWriter(f, [field.name for field in fields(GridRow)], lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    summary = summarize(rows)
+    with atomic_write(path.with_name(f'{path.stem}_summary.csv'), 'w') as f:
+        writer = csv.DictWriter(f, list(summary[0]), lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(summary)
+
+
+def summarize(rows: Sequence[GridRow]) -> list[dict]:
+    """Mean and sample deviation of the runs that differ in subset and seed alone, smallest k first."""
+    groups: dict[tuple, list[GridRow]] = defaultdict(list)
+    for row in rows:
+        groups[(row.config, row.corpus, row.features, row.protocol, row.settings, row.k)].append(row)
+    summary = []
+    for key in sorted(groups, key=lambda key: (key[:-1], int(key[-1]) if key[-1].isdigit() else 1 << 30)):
+        line = dict(zip(('config', 'corpus', 'features', 'protocol', 'settings', 'k'), key, strict=True))
+        line['runs'] = len(groups[key])
+        for name in ('top1', 'top5', 'mean1'):
+            values = [getattr(row, name) for row in groups[key]]
+            line[f'{name}_mean'] = round(mean(values), 2)
+            line[f'{name}_sd'] = round(stdev(values), 2) if len(values) > 1 else 0.0
+        summary.append(line)
+    return summary
+
+
+def datasets_of(cfg: Config, part: str) -> Iterator[ConfigDict]:
+    """The innermost data sets of ``<part>_dataloader``, inside wrappers."""
+    open_ = [cfg[f'{part}_dataloader'].dataset]
+    while open_:
+        dataset = open_.pop()
+        inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
+        open_ += inner
+        if not inner:
+            yield dataset
+
+
+def adapt_config(cfg: Config, corpus: str, features: str | None = None) -> Config:
+    """A copy of a recognition config for another corpus or other features: paths, classes and dims follow.
+
+    Raises:
+        UserError: features or classes are missing.
+    """
+    cfg = Config(cfg._cfg_dict.to_dict())
+    folder = Corpus.open(corpus)
+    num_classes = len(load_classes(folder.classes_path))
+    for part in ('train', 'val', 'test'):
+        for dataset in datasets_of(cfg, part):
+            names = features.split('+') if features else dataset.features
+            dims = FeatureReader(folder, names).dims
+            dataset.update(corpus=corpus, features=names, dims=dims, num_classes=num_classes)
+    velocity = any(step['type'].endswith('AddVelocity') for step in next(datasets_of(cfg, 'train')).pipeline)
+    cfg.model.backbone.in_dims = dims * (2 if velocity else 1)
+    cfg.model.num_classes = num_classes
+    return cfg
+
+
+def run_grid(
+    cfg: Config,
+    config_name: str,
+    runs: Sequence[GridRun],
+    work_dir: Path,
+    protocol: str = 'default',
+    jobs: int = 1,
+    allow_short: bool = False,
+    report: Callable[[GridRow], None] | None = None,
+) -> list[GridRow]:
+    """Train and test every run that ``work_dir/fewshot.csv`` lacks; a stopped run goes on from its checkpoint.
+
+    Args:
+        cfg: As :func:`adapt_config` returns.
+        config_name: Goes into the rows.
+        runs: What to run.
+        work_dir: Holds ``fewshot.csv``, its summary and a folder a run.
+        protocol: 'default': the checkpoint is chosen on validation;
+            'paper': as published (config field ``paper_selection``).
+        jobs: Runs side by side, a process each.
+        allow_short: Classes with fewer than k actions give all they have.
+        report: Called with each new row.
+
+    Returns:
+        The rows of ``runs``, in their order.
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f'protocol must be one of {", ".join(PROTOCOLS)}, found {protocol!r}')
+    test = next(datasets_of(cfg, 'test'))
+    corpus = Corpus.open(test.corpus)
+    selected_on = cfg.get('paper_selection', 'val') if protocol == 'paper' else 'val'
+    table = work_dir / 'fewshot.csv'
+    rows = {row.key: row for row in read_rows(table)}
+    settings = _digest(cfg)
+    names = test.features if isinstance(test.features, str) else '+'.join(test.features)
+    lists = {run: few_shot_list(corpus, run.k, run.subset, allow_short) for run in runs if run.k is not None}
+    wanted, todo = {}, {}
+    for run in runs:
+        identity = (config_name, corpus.name, names, str(run.k or 'all'), run.subset, run.seed, protocol, settings)
+        wanted[run] = identity
+        if identity not in rows:
+            ids = str(lists[run].relative_to(corpus.root)) if run in lists else None
+            todo[run] = _run_config(cfg, ids, run, work_dir / f'{protocol}-{settings}' / run.name, selected_on)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        futures = {pool.submit(train_and_test, run_cfg, threads): run for run, run_cfg in todo.items()}
+        try:
+            for future in as_completed(futures):
+                run = futures[future]
+                row = GridRow(*wanted[run], selected_on=selected_on, **future.result())
+                rows[row.key] = row
+                write_rows(table, list(rows.values()))
+                if report:
+                    report(row)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [rows[wanted[run]] for run in runs]
+
+
+def _run_config(cfg: Config, ids_file: str | None, run: GridRun, work_dir: Path, selected_on: str) -> dict:
+    cfg = Config(cfg._cfg_dict.to_dict())
+    for dataset in datasets_of(cfg, 'train'):
+        dataset.ids_file = ids_file
+    for dataset in datasets_of(cfg, 'val'):
+        dataset.split = selected_on
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = f'{work_dir.parent.name}-{work_dir.name}'
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
+    cfg.resume, cfg.load_from = (work_dir / 'last_checkpoint').is_file(), None
+    return cfg._cfg_dict.to_dict()
+
+
+def train_and_test(cfg_dict: dict, threads: int = 1) -> dict:
+    """Train a config to its end, then test its best checkpoint; in a process of its own.
+
+    Returns:
+        ``top1``, ``top5``, ``mean1`` in percent, ``checkpoint`` (file name),
+        ``seconds``.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    logging.captureWarnings(True)
+    start = perf_counter()
+    runner = build_runner(Config(cfg_dict))
+    runner.train()
+    best = sorted(Path(runner.work_dir).glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
+    if not best:
+        raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
+    runner.load_checkpoint(str(best[-1]))
+    found = runner.test()
+    return {
+        'checkpoint': best[-1].name,
+        **{name: round(100 * float(found[f'acc/{name}']), 2) for name in ('top1', 'top5', 'mean1')},
+        'seconds': round(perf_counter() - start, 1),
+    }
+
+
+def _digest(cfg: Config) -> str:
+    """Of what decides a run's numbers."""
+    skipped = ('work_dir', 'launcher', 'resume', 'load_from', 'vis_backends', 'visualizer', 'log_level', 'env_cfg')
+    content = {key: value for key, value in cfg._cfg_dict.to_dict().items() if key not in skipped}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]
