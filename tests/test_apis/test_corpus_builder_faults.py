@@ -98,6 +98,20 @@ def test_setup_faults_end_the_run_in_one_line(tmp_path):
         assert done.stderr.count('\n') == 1
 
 
+def test_kill_in_the_first_video_of_all(tmp_path):
+    """A shard without one finished video is no obstacle."""
+    video = make_video(tmp_path / 'a.mp4', 24)
+    (tmp_path / 'c').mkdir()
+    code = _SLOW.replace('time.sleep(0.03)', 'args[0] > 20 and __import__("os").kill(__import__("os").getpid(), 9)')
+    command = [sys.executable, '-c', code, video, tmp_path / 'c', 'none']
+    killed = subprocess.run(command, check=False, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / 'c' / 'athlete' / 'crops' / 'shard-000-00.lmdb').exists()
+    assert build_corpus([video], tmp_path / 'c').videos[0].crops == 24
+    build_corpus([video], tmp_path / 'whole')
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
 _SLOW = """
 import resource, sys, time
 from vpd_mm.apis.corpus_builder import build_corpus

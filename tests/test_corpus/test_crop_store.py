@@ -42,6 +42,14 @@ def _write(writer, name, frames=(0, 1, 5), size=32, flow=FLOW, mask=True, whole=
             )
 
 
+_IN_CHILD = f"""
+import os, resource, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_crop_store import FLOW, CropWriter, UserError, _flow, _picture, _write, crop_writer
+"""
+
+
 @pytest.fixture
 def shard(tmp_path) -> Path:
     return tmp_path / 'crops' / 'shard-000-00.lmdb'
@@ -130,12 +138,7 @@ def _entries(shard):
 
 
 def test_kill_in_the_middle_then_again(shard, tmp_path):
-    code = f"""
-import os, sys, numpy as np
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pathlib import Path
-from test_crop_store import _flow, _picture, _write, FLOW
-from vpd_mm.corpus import CropWriter, crop_writer
+    code = """
 crop_writer._CHUNK_BYTES = 5000
 writer = CropWriter(Path(sys.argv[1]))
 _write(writer, 'done')
@@ -144,7 +147,7 @@ with writer.video('half', 32, FLOW) as video:
         video.add(i, (0, 0, 9), _picture(i), _flow(i))
     os.kill(os.getpid(), 9)
 """
-    assert subprocess.run([sys.executable, '-c', code, shard], check=False).returncode == -9
+    assert subprocess.run([sys.executable, '-c', _IN_CHILD + code, shard], check=False).returncode == -9
     assert any(key.startswith(b'c/half/') for key in _entries(shard)), 'the test must leave chunks behind'
     assert unfinished_videos(shard) == ['half']
     assert CropStore(shard.parent).videos() == ['done']
@@ -174,13 +177,7 @@ def test_one_writer_a_shard(shard, monkeypatch):
 
 
 def test_disk_full_is_one_line_and_recoverable(shard):
-    code = f"""
-import resource, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pathlib import Path
-from test_crop_store import _write
-from vpd_mm.corpus import CropWriter, crop_writer
-from vpd_mm.errors import UserError
+    code = """
 crop_writer._CHUNK_BYTES = 20000
 with CropWriter(Path(sys.argv[1])) as writer:
     _write(writer, 'small')
@@ -190,7 +187,7 @@ with CropWriter(Path(sys.argv[1])) as writer:
     except UserError as e:
         print(e)
 """
-    run = subprocess.run([sys.executable, '-c', code, shard], check=True, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, '-c', _IN_CHILD + code, shard], check=True, capture_output=True, text=True)
     assert run.stdout.startswith(f'{shard}: cannot be written'), run
     assert run.stdout.count('\n') == 1
     assert CropStore(shard.parent).videos() == ['small']
@@ -240,25 +237,20 @@ def test_reader_follows_growth_by_another_process(shard):
         _write(writer, 'a')
     store = CropStore(shard.parent)
     assert store.crop('a', 0).any()
-    code = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pathlib import Path
-from test_crop_store import _write
-from vpd_mm.corpus import CropWriter
-import vpd_mm.corpus.shard
+    code = """
 with CropWriter(Path(sys.argv[1])) as writer:
     for k in range(4):
-        _write(writer, f'b{{k}}', range(60), size=128)
+        _write(writer, f'b{k}', range(60), size=128)
 """
-    subprocess.run([sys.executable, '-c', code, shard], check=True)
+    subprocess.run([sys.executable, '-c', _IN_CHILD + code, shard], check=True)
     assert store.crop('a', 5).any()
     assert len(CropStore(shard.parent)) == 5
 
 
 def test_what_is_missing_is_named(shard):
-    with pytest.raises(UserError, match='holds no finished crops'):
-        CropStore(shard.parent).videos()
+    assert CropStore(shard.parent).videos() == []
+    with pytest.raises(UserError, match="no crops of video 'jump' among 0; run tools/prepare"):
+        CropStore(shard.parent).crop('jump', 0)
     with CropWriter(shard) as writer:
         _write(writer, 'jump', flow=None, mask=False)
     store = CropStore(shard.parent)

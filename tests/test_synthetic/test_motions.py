@@ -140,12 +140,20 @@ def test_position_is_the_named_one(name, hip, knee):
 
 
 def test_tighter_turns_faster():
-    def fastest(name):
+    """The tuck speeds the rotation up, opening slows it down; a straight body turns evenly."""
+
+    def rates(name):
         motion, flying = _performed(skill_of(name))
         rot = Rotation.from_quat(motion.root_quat[flying])
-        return np.linalg.norm((rot[1:] * rot[:-1].inv()).as_rotvec(), axis=1).max() * RATE
+        rate = np.linalg.norm((rot[1:] * rot[:-1].inv()).as_rotvec(), axis=1)
+        return rate[0], rate[len(rate) // 2], rate[-1]
 
-    assert fastest('backward_tuck_s2_t0') > 1.25 * fastest('backward_straight_s2_t0')
+    start, middle, end = rates('backward_tuck_s2_t0')
+    assert middle > 2 * start
+    assert middle > 1.4 * end
+    start, middle, end = rates('backward_straight_s2_t0')
+    assert middle < 1.8 * start
+    assert middle == pytest.approx(end, rel=0.3)
 
 
 @pytest.mark.parametrize('seed', range(4))
@@ -164,7 +172,7 @@ def test_routine_is_as_the_rules_say(seed):
     assert ends == sorted(ends)
     # Nothing jumps: neither the hips nor the angles, and no part of the body sinks into the floor.
     assert np.abs(np.diff(motion.root_pos, axis=0)).max() * RATE < 12
-    assert np.abs(np.diff(motion.angles, axis=0)).max() * RATE < np.deg2rad(2500)
+    assert np.abs(np.diff(motion.angles, axis=0)).max() * RATE < np.deg2rad(2100)
     posture = motion.posture(np.arange(0, motion.duration_sec, 0.02))
     assert (posture.nodes[..., 2] - routine.body.contact_radii).min() > -0.08
     assert np.abs(motion.root_pos[:, 1]).max() < 3

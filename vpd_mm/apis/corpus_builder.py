@@ -167,8 +167,8 @@ def _jobs(files: list[Path], known: dict[str, VideoInfo]) -> list[Job]:
         UserError: a file has the name of another file of this corpus.
     """
     by_path: dict[str, list[VideoInfo]] = defaultdict(list)
-    for row in known.values():
-        by_path[row.path].append(row)
+    for info in known.values():
+        by_path[info.path].append(info)
     for path in files:
         row = known.get(path.stem)
         if row is not None and row.path and row.path != str(path):

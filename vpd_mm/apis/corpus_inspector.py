@@ -49,14 +49,14 @@ def inspect_corpus(
         raise UserError(f'{corpus.root}: has no pose set {pose_name!r}, only {", ".join(names) or "none"}')
     pose_name = pose_name or (names[0] if names else None)
     chosen = [corpus.video(video).video] if video is not None else list(rows)
-    store = CropStore(corpus.crops_dir) if any(corpus.crops_dir.glob('*.lmdb')) else None
+    store = CropStore(corpus.crops_dir)
     found = Inspection()
     for name in chosen:
         report = VideoReport(name, rows[name].num_frames)
         poses = _poses(corpus, pose_name, name)
         if corpus.track_path(name).is_file():
             report.count(corpus.track(name), poses)
-        if store is not None and name in store:
+        if name in store:
             header = store.header(name)
             report.crops, report.num_bytes, report.decoded = len(header), header.num_bytes, 1
         else:
@@ -65,7 +65,7 @@ def inspect_corpus(
     found.lines.append(f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1')
     found.lines.append(f'pose sets: {", ".join(names) or "none"}' + (f' (counted: {pose_name})' if pose_name else ''))
     found.lines.append(f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB')
-    if len(chosen) == 1 and store is not None and chosen[0] in store:
+    if len(chosen) == 1 and chosen[0] in store:
         folder = Path(out) if out is not None else corpus.root / 'inspect'
         view = VideoView(corpus, store, rows[chosen[0]], _poses(corpus, pose_name, chosen[0]))
         found.lines += _numbers(view)

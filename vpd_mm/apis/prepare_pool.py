@@ -67,9 +67,9 @@ class _Pool:
             for connection in list(self._processes):
                 self._next(connection)
             while self._working:
-                for connection in wait(list(self._working)):
-                    assert isinstance(connection, Connection)
-                    self._receive(connection)
+                for ready in wait(list(self._working)):
+                    assert isinstance(ready, Connection)
+                    self._receive(ready)
             for job in self._waiting:
                 self._fail(job, 'not started, every worker process had died; run again with fewer --workers')
         finally:

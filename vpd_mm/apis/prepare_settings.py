@@ -133,7 +133,7 @@ def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, 
     frame_size = (reader.width, reader.height)
     stem = reader.path.stem
     if settings.boxes == 'full':
-        boxes = np.tile(np.float32([0, 0, *frame_size]), (reader.num_frames, 1))
+        boxes = np.tile(np.array([0, 0, *frame_size], np.float32), (reader.num_frames, 1))
         scores = np.ones(reader.num_frames, np.float32)
         return {'': AthleteTrack(np.arange(reader.num_frames), boxes, scores)}
     if settings.boxes.startswith('mmdet:'):

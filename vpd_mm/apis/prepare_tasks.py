@@ -36,8 +36,10 @@ class CropTask:
             return
         window = self._cropper.window(box, self._boxes.get(frame_ind - 1))
         crop = self._cropper.cut(rgb, window)
-        needed = previous is not None and self._flow.settings is not None
-        flow = self._flow(self._cropper.cut(previous, window) if needed else None, crop)
+        before = None
+        if previous is not None and self._flow.settings is not None:
+            before = self._cropper.cut(previous, window)
+        flow = self._flow(before, crop)
         mask = None
         if frame_ind in self._masks:
             whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])

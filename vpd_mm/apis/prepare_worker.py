@@ -52,7 +52,6 @@ class VideoPreparer:
         self._cropper = SquareCropper(settings.size)
         self._stack = ExitStack()
         self._headers: dict[str, CropHeader] = {}
-        self._has_crops = frozenset(self._store.videos()) if any(self.corpus.crops_dir.glob('*.lmdb')) else frozenset()
 
     def __enter__(self) -> 'VideoPreparer':
         return self
@@ -132,7 +131,7 @@ class VideoPreparer:
         return rows, tracks
 
     def _crops_done(self, name: str) -> bool:
-        if name not in self._has_crops:
+        if name not in self._store:
             return False
         header, asked = self._store.header(name), self._flow.settings
         found = dict(header.flow) if header.flow is not None else None
@@ -216,7 +215,7 @@ class VideoPreparer:
                     told = time.monotonic()
                     progress(end, reader.num_frames)
             for name, task in zip(without_poses, teaching):
-                task.finish().save(self.corpus.pose_path(self.settings.pose_set, name))
+                task.finish().save(self.corpus.pose_path(str(self.settings.pose_set), name))
         self._headers = {name: writer.header for name, writer in writers.items() if writer.header is not None}
         return end
 

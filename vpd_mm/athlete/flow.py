@@ -101,7 +101,7 @@ def _grey(rgb: np.ndarray) -> np.ndarray:
 def _dis() -> Pair:
     # OpenCV's presets either stop at quarter resolution (their flow does not beat no flow on 128 px crops of real
     # film) or spend 2 ms; finest scale 1 without variational refinement warps as well as the latter in a third of it
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     dis.setFinestScale(1)
     dis.setGradientDescentIterations(25)
     dis.setVariationalRefinementIterations(0)

@@ -1,7 +1,7 @@
 """Frames of a video file, one after the other, in constant memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -112,7 +112,7 @@ class VideoReader:
                 'encode it again'
             ) from e
         stream = container.streams.best('video')
-        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
             kinds = ', '.join(sorted({s.type for s in container.streams})) or 'nothing'
             container.close()
             raise UserError(f'{self.path}: has no video stream (it holds: {kinds}); pass the file with the pictures')
@@ -149,7 +149,7 @@ class VideoReader:
             return rate, np.arange(len(stamps)) / float(rate)
         return rate, np.sort(np.array(stamps, dtype=np.int64)) * base
 
-    def _decode(self) -> Iterator[tuple[float | None, np.ndarray]]:
+    def _decode(self) -> Generator[tuple[float | None, np.ndarray], None, None]:
         """(time in seconds or None, upright rgb) of every sound frame."""
         self.num_damaged = 0
         container, stream = self._open()

@@ -119,13 +119,10 @@ class CropStore:
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
-        shards = videos_of_shards(self.directory)
-        if not shards:
-            raise UserError(f'{self.directory}: holds no finished crops; run tools/prepare.py')
-        return shards
+        return videos_of_shards(self.directory)
 
     def videos(self) -> list[str]:
-        """Names of the finished videos, sorted."""
+        """Names of the finished videos, sorted; none where nothing is prepared yet."""
         return sorted(self._shards)
 
     def __contains__(self, video: str) -> bool:

@@ -199,7 +199,8 @@ class VideoCropWriter:
             self._frame_shape = frame_image.shape[:2]
             self._put(frame_key(IMAGE, self._video, frame_ind), codec.encode_frame(frame_image))
         self._frame_inds.append(int(frame_ind))
-        self._windows.append(tuple(int(v) for v in window))
+        left, top, side = map(int, window)
+        self._windows.append((left, top, side))
 
     def finish(self) -> None:
         """Write the rest and the header."""

@@ -143,7 +143,8 @@ def read_value(path: Path, key: bytes) -> bytes | None:
         UserError: the shard is missing or damaged.
     """
     with _reading(path) as txn:
-        return txn.get(key)
+        value = txn.get(key)
+        return None if value is None else bytes(value)
 
 
 def videos_of_shards(directory: Path) -> dict[str, Path]:
@@ -164,7 +165,7 @@ def keys_from(txn: lmdb.Transaction, first: bytes, end: bytes) -> Iterator[bytes
     """Keys from ``first`` up to ``end`` (exclusive)."""
     with txn.cursor() as cursor:
         if cursor.set_range(first):
-            yield from takewhile(lambda key: key < end, cursor.iternext(keys=True, values=False))
+            yield from takewhile(lambda key: key < end, map(bytes, cursor.iternext(keys=True, values=False)))
 
 
 def unfinished_videos(path: Path) -> list[str]:

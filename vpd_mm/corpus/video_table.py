@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
 from ..structures import atomic_write
@@ -97,7 +98,7 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
 def _parse(row: dict) -> VideoInfo:
     if None in row or None in row.values():
         raise UserError(f'needs {len(COLUMNS)} values')
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for field, kind in (('fps', float), ('num_frames', int), ('width', int), ('height', int)):
         try:
             numbers[field] = kind(row[field])

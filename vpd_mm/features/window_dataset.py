@@ -30,19 +30,12 @@ def assign_folds(videos: Sequence[VideoInfo], num_folds: int, seed: int) -> dict
     return {video: fold_of[group] for video, group in groups.items()}
 
 
-def frame_targets(
-    actions: Sequence[Action], positions: np.ndarray, fps: float, num_classes: int, window: Window
-) -> np.ndarray:
-    """(T, C) float32: 1 where a frame lies in an action of the class; C = 1: of any class.
-
-    ``window`` widens actions (tennis: 0.1 s on both sides of the contact).
-    """
-    targets = np.zeros((len(positions), num_classes), dtype=np.float32)
-    for action in actions:
-        first = action.start_frame - window.before_sec * fps
-        last = action.end_frame - 1 + window.after_sec * fps
-        inside = (positions >= first - 0.5) & (positions <= last + 0.5)
-        targets[inside, action.label if num_classes > 1 else 0] = 1
+def frame_targets(intervals: np.ndarray, labels: np.ndarray, num_frames: int, num_classes: int) -> np.ndarray:
+    """(T, C) float32: 1 where the middle of a frame lies in an interval (G, 2) of the class (label < C)."""
+    middles = np.arange(num_frames) + 0.5
+    targets = np.zeros((num_frames, num_classes), dtype=np.float32)
+    for (start, end), label in zip(intervals, labels, strict=True):
+        targets[(middles >= start) & (middles < end), label] = 1
     return targets
 
 
@@ -57,7 +50,9 @@ class FeatureWindowDataset(BaseDataset):
     Returns ``inputs`` (V, T, D) float32 and ``data_samples``, an
     ``ActionDataSample`` with ``gt_frames`` (T, C) float32, ``valid`` (T,) bool
     (the frame or a neighbour has a feature) and, as meta, ``video``,
-    ``positions`` (T,) the frames of the video, ``fps`` of the video.
+    ``frame_inds`` (T,) frames counted at ``fps``, ``frame_step`` (frames of
+    the video for one of these), and the video's ``gt_intervals`` (G, 2), end
+    exclusive, counted at ``fps`` too, and ``gt_labels`` (G,).
 
     Args:
         corpus: Folder of the corpus.
@@ -157,19 +152,29 @@ class FeatureWindowDataset(BaseDataset):
                 f'{corpus.actions_path}: {late[0].action_id} ends after its video ({video.num_frames} frames)'
             )
         sequences = reader(video.video)
-        positions = np.arange(0, video.num_frames - 1 + 1e-6, 1.0 if self.fps is None else video.fps / self.fps)
+        step = 1.0 if self.fps is None else video.fps / self.fps
+        positions = np.arange(0, video.num_frames - 1 + 1e-6, step)
+        widened = [
+            (a.start_frame - self.widen.before_sec * video.fps, a.end_frame + self.widen.after_sec * video.fps)
+            for a in actions
+        ]
+        intervals = np.array(widened, dtype=np.float64).clip(0, video.num_frames) / step
+        labels = np.array([a.label if self.num_classes > 1 else 0 for a in actions])
         parts = [interpolate(sequence, positions, reader.num_views) for sequence in sequences or []]
         if not parts or any(part is None for part in parts):
             raise UserError(f'{corpus.root}: video {video.video} has no {self.features} features; extract them')
         gaps = [np.abs(positions - _nearest(sequence.frame_inds, positions)) for sequence in sequences or []]
         return {
             'feats': np.concatenate(parts, axis=2),
-            'targets': frame_targets(actions, positions, video.fps, self.num_classes, self.widen),
+            'targets': frame_targets(intervals, labels, len(positions), self.num_classes),
             'valid': np.max(gaps, axis=0) <= self.max_gap_sec * video.fps,
-            'positions': positions,
             'num_frames': len(positions),
-            'video': video.video,
-            'fps': video.fps,
+            'meta': {
+                'video': video.video,
+                'frame_step': step,
+                'gt_intervals': intervals,
+                'gt_labels': labels,
+            },
         }
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
@@ -189,8 +194,7 @@ class FeatureWindowDataset(BaseDataset):
             share = np.random.default_rng((self.seed, self.epoch, idx)).random()
             start = round((i + share) / count * room)
             span = slice(start, start + self.window)
-        meta = {'video': data['video'], 'positions': data['positions'][span], 'fps': data['fps']}
-        sample = ActionDataSample(metainfo=meta)
+        sample = ActionDataSample(metainfo={**data['meta'], 'frame_inds': np.arange(data['num_frames'])[span]})
         sample.set_field(torch.from_numpy(data['targets'][span]), 'gt_frames')
         sample.set_field(torch.from_numpy(data['valid'][span]), 'valid')
         return {'inputs': torch.from_numpy(np.ascontiguousarray(data['feats'][:, span])), 'data_samples': sample}

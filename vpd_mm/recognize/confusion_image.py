@@ -58,9 +58,7 @@ class ConfusionImage(BaseMetric):
         self.out_file = out_file
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        self.results += [
-            (int(s['pred_label']), int(s['gt_label']), len(s['pred_score'])) for s in data_samples
-        ]
+        self.results += [(int(s['pred_label']), int(s['gt_label']), len(s['pred_score'])) for s in data_samples]
 
     def compute_metrics(self, results: list) -> dict:
         predicted, truth, sizes = zip(*results, strict=True)

@@ -59,7 +59,13 @@ class ActionClips:
 
 @dataclass(frozen=True)
 class ClipQuery:
-    """A clip to search for: frames start_frame to end_frame (exclusive) of a video; action = None for a free interval."""
+    """A clip to search for.
+
+    Args:
+        action: None for a free interval.
+        video, start_frame, end_frame: Where it lies; end exclusive.
+        feats: (T, V, D) float32.
+    """
 
     action: Action | None
     video: str

@@ -100,9 +100,9 @@ def turn_to(builder: MotionBuilder, rng: np.random.Generator, yaw: float) -> Non
 
 def hop_turn(builder: MotionBuilder, side: float, speed: np.ndarray) -> None:
     """Hop and land facing backward, still moving with ``speed`` (2,)."""
-    tucked = pose(hip=28, knee=40, ankle=30, shoulder=95, abduct=12, elbow=25)
+    tucked = pose(hip=38, knee=65, ankle=25, shoulder=95, abduct=12, elbow=25)
     keys = [(0.45, tucked), (1.0, pose(CROUCH, hip=48, knee=48, ankle=0, shoulder=60))]
-    builder.flight(0.34, keys, speed, pitch_end=0.0, twist=side * np.pi, twist_span=(0.0, 1.0))
+    builder.flight(0.38, keys, speed, pitch_end=0.0, twist=side * np.pi, twist_span=(0.0, 1.0))
 
 
 def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: float) -> None:

@@ -145,7 +145,7 @@ def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
     hands_first = skill.half_somersaults % 2 == 1
     early, late = rng.uniform(0.2, 0.27), rng.uniform(0.72, 0.80)
     if skill.half_somersaults >= 3:
-        early, late = early - 0.05, late + 0.05
+        early, late = early - 0.05, late + (0.05 if skill.half_somersaults == 4 else 0.0)
     arrive = (
         pose(REACH, hip=62, knee=48, spine_flex=30, shoulder=150, neck_flex=18, ankle=35) if hands_first else LANDING
     )
@@ -153,7 +153,9 @@ def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
     if skill.half_twists:
         wrapped = _wrap(shape) if handed > 0 else mirror_angles(_wrap(mirror_angles(shape)))
         keys = [(early * 0.5, pose(REACH, shoulder=140, abduct=30)), (early + 0.04, wrapped), (late - 0.02, wrapped)]
-        keys += [(late + 0.09, pose(shape, abduct=62, shoulder=25)), (1.0, arrive)]
+        if not hands_first:  # arms out to stop the twist; hands that must catch the body reach at once
+            keys.append((late + 0.09, pose(shape, abduct=62, shoulder=25)))
+        keys.append((1.0, arrive))
     short = np.deg2rad(rng.uniform(24, 32)) if hands_first else np.deg2rad(rng.uniform(4, 10))
     pitch_end = sign * (skill.half_somersaults * np.pi - short)
     turns = max(skill.half_twists, 1)
@@ -229,9 +231,9 @@ def _run_up(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
     run(builder, rng, rng.uniform(0.75, 1.1), habits.speed * rng.uniform(0.9, 1.05))
     speed = builder.velocity * 0.75
     if skill.takeoff == 'forward':
-        swing = pose(CROUCH, hip=38, knee=45, shoulder=40, ankle=10, spine_flex=10)
-        hop = pose(l_hip=70, l_knee=70, r_hip=5, r_knee=30, shoulder=150, abduct=15, ankle=30)
-        builder.flight(0.24, [(0.5, hop if rng.random() < 0.5 else mirror_angles(hop)), (1.0, swing)], speed)
+        swing = pose(CROUCH, hip=38, knee=45, shoulder=55, ankle=10, spine_flex=10)
+        hop = pose(l_hip=75, l_knee=80, r_hip=25, r_knee=65, shoulder=75, abduct=15, elbow=30, ankle=30)
+        builder.flight(0.30, [(0.5, hop if rng.random() < 0.5 else mirror_angles(hop)), (1.0, swing)], speed)
     else:
         hop_turn(builder, habits.handed, speed)
 

@@ -62,10 +62,9 @@ def measure(
     from ...corpus import CropStore
 
     path = Path(video) if video else make_film(folder / 'generated.mp4', 240, 1280, 720)
-    options = {'boxes': boxes, 'poses': poses}
     build_corpus([make_film(folder / 'warm.mp4', 3, 64, 64)], folder / 'warm')  # imports and first calls
     start = time.perf_counter()
-    report = build_corpus([path], folder / 'corpus', **options)
+    report = build_corpus([path], folder / 'corpus', boxes=boxes, poses=poses)
     seconds = time.perf_counter() - start
     frames = sum(r.decoded for r in report.videos)
     crops = sum(r.crops for r in report.videos)
@@ -128,8 +127,9 @@ def peak_memory(folder: Path, minutes: float) -> float:
 def make_film(path: Path, num_frames: int, width: int, height: int) -> Path:
     """A textured picture that pans, with a bright square that moves over it; seeded."""
     rng = np.random.default_rng(0)
-    coarse = av.VideoFrame.from_ndarray(rng.integers(40, 200, (height // 32, width // 16, 3), dtype=np.uint8))
-    picture = coarse.reformat(2 * width, height, interpolation='BICUBIC').to_ndarray(format='rgb24')
+    coarse = av.VideoFrame.from_ndarray(rng.integers(40, 200, (height // 32, width // 16, 3)).astype(np.uint8))
+    smooth = coarse.reformat(2 * width, height, interpolation='BICUBIC')
+    picture = np.asarray(smooth.to_ndarray(format='rgb24'), np.uint8)
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('mpeg4', rate=30)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, 'yuv420p', 8_000_000

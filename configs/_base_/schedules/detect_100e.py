@@ -1,0 +1,35 @@
+"""Training of a frame scorer: windows of 250 frames at 25 fps."""
+
+_base_ = ['../default_runtime.py']
+
+max_epochs = 100
+dataset = dict(type='FeatureWindowDataset', features='joints', window=250)
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='LengthBatchSampler', pool_batches=1),
+    dataset=dict(**dataset, split='train'),
+)
+val_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**dataset, split='val', test_mode=True),
+)
+test_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**dataset, split='test', test_mode=True),
+)
+val_evaluator = test_evaluator = dict(type='TemporalAPMetric', threshold=0.3, tolerances=(1, 5))
+
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
+val_cfg = test_cfg = dict()
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-2), clip_grad=dict(max_norm=5.0)
+)
+param_scheduler = dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True)
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1, save_best='detect/mAP', rule='greater'))
+folds = 5  # tools/detect.py: models of an ensemble, each trained without one fold of the videos

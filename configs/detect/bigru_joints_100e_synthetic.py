@@ -1,0 +1,12 @@
+"""Actions of synthetic in uncut videos, on 2D joints."""
+
+_base_ = [
+    '../_base_/sports/synthetic.py',
+    '../_base_/models/detect_bigru.py',
+    '../_base_/schedules/detect_100e.py',
+]
+
+data = dict(corpus=_base_.corpus, dims=26)
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from vpd_mm.corpus import FeatureStore
+from vpd_mm.distill import CropDataset
+from vpd_mm.errors import UserError
+from vpd_mm.structures import FeatureSequence
+from vpd_mm.teacher import JointFeature
+
+
+def make(corpus, **kwargs):
+    return CropDataset(corpus.root, 'joints', [lambda sample: sample], **kwargs)
+
+
+def frames(data):
+    return {(data[i]['video'], data[i]['frame']) for i in range(len(data))}
+
+
+def test_the_gate_needs_a_sure_teacher_and_a_pose_before(corpus):
+    seen = {f for v, f in frames(make(corpus, subset='all')) if v == 'a'}
+    assert seen == {f for f in range(1, 60) if f % 5 and f not in (7, 8)}  # 7 is missing, 8 lacks it; 0, 5, .. unsure
+    still = {f for v, f in frames(make(corpus, subset='all', motion=False)) if v == 'a'}
+    assert still == seen | {8}
+    assert len(make(corpus, subset='all', min_score=0.1)) > len(make(corpus, subset='all'))
+
+
+def test_targets_are_pose_and_change_of_both_views(corpus):
+    data = make(corpus, subset='all')
+    sequence = FeatureStore(corpus.teacher_dir('joints'))['a']
+    sample = next(data[i] for i in range(len(data)) if (data[i]['video'], data[i]['frame']) == ('a', 12))
+    row = int(np.flatnonzero(sequence.frame_inds == 12)[0])
+    now, before = sequence.feats[row], sequence.feats[row - 1]
+    assert sequence.frame_inds[row - 1] == 11
+    np.testing.assert_allclose(sample['targets'], np.concatenate([now, now - before], 1))
+    assert sample['score'] == pytest.approx(0.9)
+    assert make(corpus, subset='all', motion=False)[0]['targets'].shape == (2, 26)
+
+
+@pytest.mark.parametrize('holdout', ['video', 'block', 'frame'])
+def test_train_and_val_part_the_samples(corpus, holdout):
+    whole = frames(make(corpus, subset='all'))
+    train, val = (frames(make(corpus, subset=s, holdout=holdout, seed=1)) for s in ('train', 'val'))
+    assert train | val == whole
+    assert not train & val
+    assert train
+    assert val
+    if holdout == 'video':
+        assert not {v for v, _ in train} & {v for v, _ in val}
+    if holdout == 'block':
+        assert not {(v, f // 25) for v, f in train} & {(v, f // 25) for v, f in val}
+
+
+def test_hold_out_is_seeded_and_protocol_paper_mixes_frames(corpus):
+    first, again, other = (frames(make(corpus, subset='val', holdout='frame', seed=s)) for s in (3, 3, 4))
+    assert first == again != other
+    assert frames(make(corpus, subset='val', protocol='paper', seed=3)) == first
+
+
+def test_action_frames_only_and_splits(corpus):
+    inside = frames(make(corpus, subset='all', actions_only=True))
+    assert inside == {(v, f) for v, f in frames(make(corpus, subset='all')) if (10 <= f < 20 if v == 'a' else f < 5)}
+    assert {v for v, _ in frames(make(corpus, subset='all', splits=['test']))} == {'b'}
+
+
+def test_without_the_gate_every_crop_is_a_sample_and_truth_comes_along(corpus):
+    data = make(corpus, subset='all', gate=False, truth_dir='ground_truth')
+    assert len(data) == 90
+    missing = data[7]
+    assert missing['frame'] == 7
+    assert missing['score'] == 0
+    assert np.isnan(missing['targets']).all()
+    assert np.isnan(data[8]['targets'][:, 26:]).all()
+    assert np.isfinite(data[8]['targets'][:, :26]).all()
+    from vpd_mm.structures import PoseSequence
+
+    truth = JointFeature()(PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')).feats[7, 0]
+    np.testing.assert_array_equal(missing['truth'], truth)
+
+
+def test_augmentation_depends_on_the_draw_alone(corpus):
+    data = CropDataset(corpus.root, 'joints', [lambda s: s['rng'].random()], subset='all')
+    assert data[3, 99] == data[5, 99] != data[3, 98]
+    assert data[3] == data[3] != data[4]
+
+
+def test_max_frames_spreads_evenly(corpus):
+    whole = make(corpus, subset='all')
+    few = make(corpus, subset='all', max_frames=10)
+    assert len(few) == 10
+    assert few[0]['frame'] == whole[0]['frame']
+    assert few[9]['frame'] == whole[len(whole) - 1]['frame']
+
+
+def test_bad_input_is_one_clear_line(corpus, tmp_path):
+    with pytest.raises(UserError, match='no frame passes the gate'):
+        make(corpus, min_score=0.99)
+    with pytest.raises(UserError, match='the train split is empty'):
+        make(corpus, splits=['test'])
+    with pytest.raises(UserError, match='no such folder of features'):
+        CropDataset(corpus.root, 'nothing', [])
+    with pytest.raises(UserError, match='subset must be'):
+        make(corpus, subset='valid')
+    stranger = FeatureSequence(np.arange(3), np.zeros((3, 2, 26), np.float32), np.ones(3, np.float32))
+    stranger.save(corpus.teacher_dir('stranger') / 'other.npz')
+    with pytest.raises(UserError, match='share no video'):
+        CropDataset(corpus.root, 'stranger', [])

@@ -1,0 +1,145 @@
+import cv2
+import numpy as np
+import pytest
+
+from vpd_mm.athlete.flow import FlowEstimator
+from vpd_mm.distill import (
+    BackgroundNoise,
+    ChiralFlip,
+    CropColorJitter,
+    PackCropInputs,
+    ResizedCrop,
+    StackFlow,
+)
+from vpd_mm.errors import UserError
+
+
+def sample(seed=0, size=64, **extra):
+    rng = np.random.default_rng(seed)
+    img = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (5, 5), 0)
+    flow = rng.normal(0, 3, (size, size, 2)).astype(np.float32)
+    targets = np.stack([np.arange(4), -np.arange(4)]).astype(np.float32)
+    return {'img': img, 'flow': flow, 'targets': targets, 'rng': rng, 'index': 5, 'score': 0.9, 'video': 'v', **extra}
+
+
+def test_flipping_twice_is_identity():
+    before = sample(mask=np.eye(64, dtype=bool))
+    after = ChiralFlip(1)(ChiralFlip(1)(dict(before)))
+    for key in ('img', 'flow', 'mask', 'targets'):
+        np.testing.assert_array_equal(after[key], before[key])
+    assert after['view'] == 0
+
+
+def test_a_flip_mirrors_the_picture_negates_u_and_takes_the_flipped_target():
+    before = sample()
+    after = ChiralFlip(1)(dict(before))
+    np.testing.assert_array_equal(after['img'][:, 0], before['img'][:, -1])
+    np.testing.assert_array_equal(after['flow'][:, 0, 0], -before['flow'][:, -1, 0])
+    np.testing.assert_array_equal(after['flow'][:, 0, 1], before['flow'][:, -1, 1])
+    packed = PackCropInputs()(StackFlow()(after))['data_samples']
+    np.testing.assert_array_equal(packed['target'], before['targets'][1])
+    np.testing.assert_array_equal(packed['flipped_target'], before['targets'][0])
+
+
+def test_flow_of_a_mirrored_video_equals_the_mirrored_flow():
+    rng = np.random.default_rng(1)
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8), (9, 9), 0)
+    before, after = texture[10:74, 12:76], texture[8:72, 8:72]  # the picture moves right by 4, down by 2
+    estimate = FlowEstimator('dis')
+    flow = estimate(np.ascontiguousarray(before), np.ascontiguousarray(after))
+    assert np.median(flow[..., 0]) == pytest.approx(4, abs=0.3)
+    assert np.median(flow[..., 1]) == pytest.approx(2, abs=0.3)
+    mirrored = estimate(np.ascontiguousarray(before[:, ::-1]), np.ascontiguousarray(after[:, ::-1]))
+    flipped = ChiralFlip(1)({'img': before, 'flow': flow, 'rng': None})['flow']
+    assert np.abs(np.median(flipped - mirrored, axis=(0, 1))).max() < 0.1
+    assert np.median(np.abs(flipped - mirrored)) < 0.2
+
+
+def test_a_resized_crop_of_a_known_translation_keeps_its_flow_true():
+    rng = np.random.default_rng(2)
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (160, 160, 3), dtype=np.uint8), (15, 15), 0)
+    shift = (3, -2)
+    before, after = texture[20:148, 20:148], texture[20 - shift[1] :, 20 - shift[0] :][:128, :128]
+    flow = np.tile(np.array(shift, np.float32), (128, 128, 1))
+    crop = ResizedCrop(64, scale=(0.4, 0.8))
+    now = crop({'img': after, 'flow': flow, 'rng': np.random.default_rng(3)})
+    then = crop({'img': before, 'rng': np.random.default_rng(3)})
+    grid = np.stack(np.meshgrid(np.arange(64), np.arange(64)), -1).astype(np.float32)
+    # Looking up frame t-1 where the flow says that every pixel of frame t came from gives frame t.
+    source = grid - now['flow']
+    rebuilt = cv2.remap(then['img'], source[..., 0], source[..., 1], cv2.INTER_LINEAR)
+    inner = slice(8, -8), slice(8, -8)
+    right = np.abs(rebuilt[inner].astype(int) - now['img'][inner]).mean()
+    still = np.abs(then['img'][inner].astype(int) - now['img'][inner]).mean()
+    assert right < 0.25 * still
+
+
+def test_windows_stay_inside_and_have_the_asked_area_and_ratio():
+    crop = ResizedCrop(32, scale=(0.5, 0.7), ratio=(0.9, 1.1))
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        left, top, w, h = crop.window(100, 100, rng)
+        assert 0 <= left <= 100 - w
+        assert 0 <= top <= 100 - h
+        assert 0.47 < w * h / 1e4 < 0.73
+        assert 0.86 < w / h < 1.16
+
+
+def test_resizing_alone_halves_the_flow_of_a_picture_half_the_size():
+    after = ResizedCrop(32, scale=(1.0, 1.0))(sample(flow=np.full((64, 64, 2), 6, np.float32)))
+    assert after['img'].shape == (32, 32, 3)
+    np.testing.assert_allclose(after['flow'], 3)
+
+
+def test_noise_falls_on_the_background_only():
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    before = sample(mask=mask, img=np.full((64, 64, 3), 128, np.uint8))
+    after = BackgroundNoise(prob=1)(dict(before))['img']
+    np.testing.assert_array_equal(after[mask], 128)
+    assert after[~mask].astype(float).std() == pytest.approx(255 * np.sqrt(0.05), rel=0.05)
+
+
+def test_noise_needs_a_mask_and_respects_its_probability():
+    before = sample()
+    np.testing.assert_array_equal(BackgroundNoise(prob=1)(dict(before))['img'], before['img'])
+    noisy = 0
+    for seed in range(200):
+        s = sample(seed, size=8, mask=np.zeros((8, 8), bool))
+        noisy += not np.array_equal(BackgroundNoise(prob=0.5)(dict(s))['img'], s['img'])
+    assert 75 < noisy < 125
+
+
+def test_jitter_leaves_flow_alone_and_changes_brightness_within_its_range():
+    img = np.full((16, 16, 3), 100, np.uint8)
+    means = []
+    for seed in range(100):
+        before = sample(seed, img=img.copy())
+        flow = before['flow'].copy()
+        after = CropColorJitter(brightness=0.2, contrast=0, saturation=0, hue=0)(before)
+        np.testing.assert_array_equal(after['flow'], flow)
+        means.append(after['img'].mean())
+    assert 79 <= min(means) < 84
+    assert 116 < max(means) <= 121
+
+
+def test_jitter_of_nothing_is_nearly_nothing():
+    before = sample()
+    after = CropColorJitter(0, 0, 0, 0)(dict(before))['img']
+    assert np.abs(after.astype(int) - before['img']).mean() < 2  # 8-bit HSV rounds
+
+
+def test_stack_order_is_r_g_b_u_v():
+    img = np.zeros((4, 4, 3), np.uint8)
+    img[..., 0], img[..., 1], img[..., 2] = 10, 20, 30
+    flow = np.full((4, 4, 2), (1.5, -2.5), np.float32)
+    stacked = StackFlow()({'img': img, 'flow': flow})['inputs']
+    assert stacked[:, 0, 0].tolist() == [10, 20, 30, 1.5, -2.5]
+    assert StackFlow(with_flow=False)({'img': img})['inputs'].shape == (3, 4, 4)
+
+
+def test_a_teacher_without_a_flipped_view_is_named():
+    with pytest.raises(UserError, match='no flipped view'):
+        ChiralFlip(1)(sample(targets=np.zeros((1, 4), np.float32)))
+    with pytest.raises(UserError, match='ResizedCrop'):
+        ResizedCrop(64, scale=(0.5, 1.5))

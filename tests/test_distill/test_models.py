@@ -1,0 +1,99 @@
+"""Student, decoder, distiller, preprocessor."""
+
+import numpy as np
+import pytest
+import torch
+
+from vpd_mm.distill import CropPreprocessor, MotionDecoder, PoseDistiller, PoseStudent
+from vpd_mm.distill.pose_student import first_conv, widen_kernel
+from vpd_mm.errors import UserError
+
+SMALL = {'type': 'vpd_mm.TorchvisionBackbone', 'name': 'resnet18'}
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ('dims', 'student', 'decoder'), [(26, 21304282, 26676), (64, 21323776, 41344), (128, 21356608, 66048)]
+)
+def test_parameter_counts_of_the_published_models(dims, student, decoder):
+    assert count(PoseStudent(dims)) == student
+    assert count(MotionDecoder(dims)) == decoder
+
+
+def small_distiller(dims=4, motion=True, **kwargs):
+    torch.manual_seed(0)
+    decoder = dict(type='vpd_mm.MotionDecoder', dims=dims) if motion else None
+    return PoseDistiller(dict(type='vpd_mm.PoseStudent', out_dims=dims, backbone=SMALL), decoder, **kwargs)
+
+
+def test_the_loss_of_a_fixed_batch_is_the_formula():
+    model = small_distiller().eval()
+    inputs, target = torch.randn(3, 5, 32, 32), torch.randn(3, 8)
+    loss = model(inputs, {'target': target}, mode='loss')['loss'].item()
+    f = model.student(inputs).detach().double().numpy()
+    layers = [(m.weight.detach().double().numpy(), m.bias.detach().double().numpy()) for m in model.decoder.layers[::2]]
+    hidden = np.maximum(f @ layers[0][0].T + layers[0][1], 0)
+    hidden = np.maximum(hidden @ layers[1][0].T + layers[1][1], 0)
+    decoded = hidden @ layers[2][0].T + layers[2][1]
+    by_hand = ((decoded - target.numpy()) ** 2).sum() / 3
+    assert loss == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_without_motion_the_feature_itself_is_the_pose():
+    model = small_distiller(motion=False).eval()
+    inputs, target = torch.randn(2, 5, 32, 32), torch.randn(2, 4)
+    feature = model(inputs)
+    expected = ((feature - target) ** 2).sum(1).mean()
+    torch.testing.assert_close(model(inputs, {'target': target}, mode='loss')['loss'], expected)
+
+
+def test_every_parameter_gets_a_gradient():
+    model = small_distiller()
+    model(torch.randn(4, 5, 32, 32), {'target': torch.randn(4, 8)}, mode='loss')['loss'].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_wrong_d_is_named():
+    with pytest.raises(UserError, match=r'must have 8 numbers .*found 10'):
+        small_distiller().eval()(torch.randn(1, 5, 32, 32), {'target': torch.randn(1, 10)}, mode='loss')
+    with pytest.raises(UserError, match='student 4, decoder 5'):
+        PoseDistiller(
+            dict(type='vpd_mm.PoseStudent', out_dims=4, backbone=SMALL), dict(type='vpd_mm.MotionDecoder', dims=5)
+        )
+
+
+def test_a_pretrained_backbone_is_widened_by_the_mean_kernel(tmp_path):
+    rgb = PoseStudent(4, SMALL, in_channels=3)
+    torch.save({'state_dict': rgb.backbone.state_dict()}, tmp_path / 'rgb.pth')
+    student = PoseStudent(4, SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'rgb.pth')))
+    student.init_weights()
+    three, five = first_conv(rgb.backbone)[1].weight, first_conv(student.backbone)[1].weight
+    torch.testing.assert_close(five[:, :3], three)
+    torch.testing.assert_close(five[:, 3], three.mean(1))
+    torch.testing.assert_close(five[:, 4], three.mean(1))
+    torch.testing.assert_close(student.backbone.layer4[0].conv1.weight, rgb.backbone.layer4[0].conv1.weight)
+    assert widen_kernel(three, 3).shape[1] == 3
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    torch.save({'conv1.weight': torch.zeros(8, 3, 7, 7)}, tmp_path / 'other.pth')
+    student = PoseStudent(4, SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'other.pth')))
+    with pytest.raises(UserError, match='does not fit the student backbone TorchvisionBackbone'):
+        student.init_weights()
+
+
+def test_any_registered_backbone_will_do():
+    student = PoseStudent(6, dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,)))
+    assert student(torch.zeros(2, 5, 32, 32)).shape == (2, 6)
+    assert student.fc.in_features == 64
+
+
+def test_the_preprocessor_normalises_and_drops_flow_when_told():
+    inputs = torch.stack([torch.full((4, 4), v) for v in (123.675, 116.28, 103.53, 8.0, -4.0)])[None].half()
+    out = CropPreprocessor(flow_std=4.0)({'inputs': inputs})['inputs']
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out[0, :, 0, 0], torch.tensor([0, 0, 0, 2.0, -1.0]), atol=2e-3, rtol=0)
+    assert CropPreprocessor(with_flow=False)({'inputs': inputs})['inputs'].shape == (1, 3, 4, 4)

@@ -1,0 +1,114 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from vpd_mm.corpus import CropStore, FeatureStore
+from vpd_mm.distill import ChiralFlip, PoseDistiller
+from vpd_mm.errors import UserError
+from vpd_mm.features.feature_extractor import FeatureExtractor, concat_features, extract_corpus, load_student
+from vpd_mm.features.preview import write_preview
+
+BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
+PIPELINE = [
+    dict(type='vpd_mm.LoadCrop'),
+    dict(type='vpd_mm.LoadFlow'),
+    dict(type='vpd_mm.StackFlow'),
+    dict(type='vpd_mm.PackCropInputs'),
+]
+
+
+def small(dims=26):
+    torch.manual_seed(0)
+    student = dict(type='vpd_mm.PoseStudent', out_dims=dims, backbone=BACKBONE)
+    return PoseDistiller(student, dict(type='vpd_mm.MotionDecoder', dims=dims)).eval()
+
+
+@pytest.fixture(scope='module')
+def extractor():
+    return FeatureExtractor(small(), PIPELINE, batch_size=7)
+
+
+@pytest.fixture(scope='module')
+def extracted(extractor, corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp('run') / 'vpd'
+    assert extract_corpus(extractor, corpus, out, {'run': 1}) == 2
+    return out
+
+
+def inputs_of(corpus, frame, flip=False):
+    store = CropStore(corpus.crops_dir)
+    sample = {'img': store.crop('a', frame), 'flow': store.flow('a', frame), 'rng': None, 'video': 'a'}
+    if flip:
+        sample = ChiralFlip(1)(sample)
+    stacked = np.concatenate([sample['img'].astype(np.float32), sample['flow']], axis=2)
+    return torch.from_numpy(stacked.transpose(2, 0, 1).copy())[None].half()
+
+
+@pytest.mark.parametrize('view', [0, 1])
+def test_features_are_the_students_of_the_crop_and_of_the_flipped_crop(extractor, extracted, corpus, view):
+    sequence = FeatureStore(extracted)['a']
+    assert sequence.feats.shape == (60, 2, 26)
+    np.testing.assert_array_equal(sequence.frame_inds, np.arange(60))
+    model = extractor.model
+    with torch.no_grad():
+        batch = model.data_preprocessor({'inputs': inputs_of(corpus, 33, flip=view == 1)})
+        expected = model(batch['inputs'])[0].numpy()
+    np.testing.assert_allclose(sequence.feats[33, view], expected, atol=1e-5)
+    assert np.abs(sequence.feats[33, 0] - sequence.feats[33, 1]).max() > 1e-3
+
+
+def test_a_rerun_makes_what_is_missing_and_the_same(extractor, extracted, corpus):
+    before = (extracted / 'b.npz').read_bytes()
+    (extracted / 'b.npz').unlink()
+    assert extract_corpus(extractor, corpus, extracted, {'run': 1}) == 1
+    assert (extracted / 'b.npz').read_bytes() == before
+    assert extract_corpus(extractor, corpus, extracted, {'run': 1}) == 0
+
+
+def test_processes_share_the_videos(extractor, corpus, tmp_path):
+    counts = [extract_corpus(extractor, corpus, tmp_path / 'x', {'run': 1}, rank, 2) for rank in range(2)]
+    assert counts == [1, 1]
+    assert FeatureStore(tmp_path / 'x').videos() == ['a', 'b']
+
+
+def test_another_runs_folder_is_left_alone(extractor, extracted, corpus, tmp_path):
+    with pytest.raises(UserError, match='pass another --out'):
+        extract_corpus(extractor, corpus, extracted, {'run': 2})
+    with pytest.raises(UserError, match='unknown origin'):
+        extract_corpus(extractor, corpus, corpus.teacher_dir('joints'), {'run': 1})
+    assert json.loads((extracted / 'run.json').read_text()) == {'run': 1}
+
+
+def test_concat_stacks_dims_on_shared_frames(extracted, corpus, tmp_path):
+    teacher = corpus.teacher_dir('joints')
+    assert concat_features([extracted, teacher], tmp_path / 'both') == 2
+    both = FeatureStore(tmp_path / 'both')['a']
+    student, joints = FeatureStore(extracted)['a'], FeatureStore(teacher)['a']
+    np.testing.assert_array_equal(both.frame_inds, joints.frame_inds)
+    np.testing.assert_array_equal(both.feats[:, :, 26:], joints.feats)
+    np.testing.assert_array_equal(both.feats[:, :, :26], student.feats[joints.frame_inds])
+    np.testing.assert_array_equal(both.scores, joints.scores)
+
+
+def test_a_checkpoint_of_another_d_is_named(tmp_path):
+    torch.save({'state_dict': small(5).state_dict()}, tmp_path / 'five.pth')
+    with pytest.raises(UserError, match=r'five\.pth: is not of this config \(student D = 26\)'):
+        load_student(small(), tmp_path / 'five.pth')
+    with pytest.raises(UserError, match='no such file'):
+        load_student(small(), tmp_path / 'none.pth')
+
+
+def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
+    import av
+    import cv2
+
+    store = CropStore(corpus.crops_dir)
+    decoded = extractor.decode(FeatureStore(extracted)['a'].feats[:, 0])
+    assert decoded.shape == (60, 26)
+    teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
+    sheet, clip = write_preview(store, 'a', decoded, teacher, tmp_path, fps=25.0)
+    assert cv2.imread(str(sheet)).shape == (8 * 160, 4 * 480, 3)
+    with av.open(str(clip)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 60

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Find actions in uncut videos: train an ensemble over folds (or take checkpoints), write intervals and timelines."""
+
+import json
+from pathlib import Path
+
+from vpd_mm.engine.cli import ToolParser, load_config, run_tool
+
+
+def main(argv=None):
+    parser = ToolParser(__doc__)
+    parser.add_argument('config', help='a detection config')
+    parser.add_argument('--corpus', help='folder of the corpus; default: that of the config')
+    parser.add_argument('--features', help='features/<run>, teacher/<name> or a bare name; a+b puts them together')
+    parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
+    parser.add_argument('--threshold', type=float, help='score from which a frame counts; default: chosen on the folds')
+    parser.add_argument('--folds', type=int, help='models of the ensemble; default: that of the config')
+    parser.add_argument('--split', default='test', help='videos to search')
+    parser.add_argument('--out', help='folder of the results; default <work dir>/<split>')
+    parser.add_argument('--work-dir', help='default work_dirs/<config name>')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    args = parser.parse_args(argv)
+    args.launcher, args.local_rank = 'none', 0
+    cfg = load_config(args)
+
+    from rich.console import Console
+
+    from vpd_mm.detect.search import adapt_config, search_corpus
+
+    console = Console()
+    found = search_corpus(
+        adapt_config(cfg, args.corpus, args.features),
+        Path(cfg.work_dir),
+        args.split,
+        Path(args.out) if args.out else Path(cfg.work_dir) / args.split,
+        [Path(path) for path in args.checkpoints or []],
+        args.threshold,
+        args.folds or cfg.get('folds', 5),
+        console.print,
+    )
+    console.print(json.dumps(found, indent=2))
+
+
+if __name__ == '__main__':
+    run_tool(main)
