@@ -52,9 +52,10 @@ def main(argv=None):
         lambda r: console.print(f'k={r.k} subset {r.subset} seed {r.seed}: top1 {r.top1:.2f} ({r.seconds:.0f} s)'),
     )
     lines = summarize(rows)
-    table = Table(*lines[0])
+    columns = ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean', 'mean1_mean', 'mean1_sd')
+    table = Table(*columns, title=f'{name} on {corpus}')
     for line in lines:
-        table.add_row(*map(str, line.values()))
+        table.add_row(*(str(line[column]) for column in columns))
     console.print(table)
 
 

@@ -6,7 +6,7 @@ import pytest
 from vpd_mm.synthetic.appearance import PART_NAMES, Look, athlete_look
 from vpd_mm.synthetic.camera import CameraTrack, follow, look_rotation
 from vpd_mm.synthetic.renderer import HIDDEN, OUTSIDE, VISIBLE, SceneRenderer, make_figure, make_thing
-from vpd_mm.synthetic.skeleton import Body, forward_kinematics, pose, root_rotation
+from vpd_mm.synthetic.skeleton import Body, forward_kinematics, mirror_angles, pose, root_rotation
 from vpd_mm.synthetic.venue import make_venue, panorama
 
 SIZE = (128, 128)
@@ -63,8 +63,6 @@ def test_left_is_the_athletes_left():
 def test_mirrored_execution_is_the_mirrored_picture():
     camera = _camera()
     raised = pose(l_shoulder=120, l_abduct=40, r_hip=60)
-    from vpd_mm.synthetic.skeleton import mirror_angles
-
     one = _person(camera, -np.pi / 2, angles=raised).joints[0]
     other = _person(camera, -np.pi / 2, angles=mirror_angles(raised)).joints[0]
     swap = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]

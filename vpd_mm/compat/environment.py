@@ -23,7 +23,6 @@ REQUIRED = {
     'lmdb': 'lmdb',
     'numba': 'numba',
     'supervision': 'supervision',
-    'kornia': 'kornia',
     'pycocotools': 'pycocotools',
     'xthotcoco': 'xthotcoco',
     'six': 'six',

@@ -49,7 +49,7 @@ class ScoredVideo:
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
-    """Train without fold ``fold`` of the training videos to the last epoch; a finished or stopped one is not begun anew.
+    """Train without fold ``fold`` of the training videos, to the last epoch; what is finished is not done again.
 
     Returns:
         The checkpoint.

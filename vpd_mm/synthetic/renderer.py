@@ -15,9 +15,7 @@ from .venue import Venue, board_warp, panorama
 SUB_FRAMES = 8
 #: A joint counts as hidden when something of the same body lies this much nearer (metres): its own thickness and a
 #: little more. The face lies on the surface of the head, so it has less.
-_JOINT_DEPTH = np.array(
-    [0.035] * 3 + [0.05] * 2 + [0.11] * 2 + [0.07] * 2 + [0.06] * 2 + [0.16] * 2 + [0.09] * 2 + [0.07] * 2
-)
+_JOINT_DEPTH = np.repeat([0.035, 0.08, 0.11, 0.07, 0.06, 0.16, 0.09, 0.07], [3, 2, 2, 2, 2, 2, 2, 2])
 HIDDEN, VISIBLE, OUTSIDE = 1, 2, 0
 
 
