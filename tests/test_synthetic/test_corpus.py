@@ -162,6 +162,7 @@ def test_foreign_folders_are_left_alone(corpus, tmp_path):
     other = tmp_path / 'other'
     other.mkdir()
     shutil.copy(corpus.root / 'corpus.json', other)
+    shutil.copy(corpus.root / 'videos.csv', other)
     with pytest.raises(UserError, match='not of the synthetic sport'):
         make_sport(other, 1, 0, 0, RECIPE)
 

@@ -82,7 +82,7 @@ class FrameScorer(BaseModel):
         sequences = [self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)]
         at = 0
         for sample, n in zip(samples, views, strict=True):
-            sample.set_field(torch.stack(sequences[at : at + n]).mean(0), 'frame_scores')
+            sample.set_field(torch.stack(sequences[at : at + n]).mean(0).detach(), 'frame_scores')
             at += n
         return samples
 

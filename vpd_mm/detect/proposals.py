@@ -107,4 +107,5 @@ def _columns(scores: np.ndarray, frame_inds: np.ndarray | None) -> tuple[np.ndar
     if scores.ndim not in (1, 2) or inds.shape != scores.shape[:1] or not np.isfinite(scores).all():
         found = f'{scores.shape} with {len(inds)} frame numbers'
         raise UserError(f'frame scores must be finite, (T,) or (T, C), one row a frame number, found {found}')
-    return inds, scores.reshape(len(scores), -1).T.astype(np.float64)
+    columns = scores[:, None] if scores.ndim == 1 else scores
+    return inds, columns.T.astype(np.float64)

@@ -93,6 +93,11 @@ def _ap(truth: Mapping[str, np.ndarray], found: list[Detection], closeness: Call
     return interpolated_ap(hits, sum(map(len, truth.values())))
 
 
+def _array(value: Any) -> np.ndarray:
+    """A tensor of any device, or a sequence, as an array."""
+    return value.cpu().numpy() if hasattr(value, 'cpu') else np.asarray(value)
+
+
 @METRICS.register_module()
 class TemporalAPMetric(BaseMetric):
     """AP of detected intervals, and of spotted frames, from scores of frames (paper 4.3).
@@ -138,15 +143,15 @@ class TemporalAPMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.tious, self.tolerances = tuple(tious), tuple(tolerances)
-        self.options = {'threshold': threshold, 'max_gap': max_gap, 'min_frames': min_frames}
+        self.threshold, self.max_gap, self.min_frames = threshold, max_gap, min_frames
         self.spot_window = spot_window
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
             inds, scores, intervals, labels = (
-                np.asarray(sample[key]) for key in ('frame_inds', 'frame_scores', 'gt_intervals', 'gt_labels')
+                _array(sample[key]) for key in ('frame_inds', 'frame_scores', 'gt_intervals', 'gt_labels')
             )
-            scores = scores.reshape(len(inds), -1)
+            scores = scores[:, None] if scores.ndim == 1 else scores
             if labels.size and labels.max() >= scores.shape[1]:
                 raise UserError(
                     f'TemporalAPMetric: video {sample["video"]} has label {labels.max()}, scores have '
@@ -155,7 +160,7 @@ class TemporalAPMetric(BaseMetric):
             self.results.append((sample['video'], inds, scores, intervals.reshape(-1, 2), labels))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        windows: dict[str, list[tuple]] = {}
+        windows: dict[str, list[Sequence[np.ndarray]]] = {}
         for video, *window in results:
             windows.setdefault(video, []).append(window)
         num_classes = results[0][2].shape[1]
@@ -167,7 +172,7 @@ class TemporalAPMetric(BaseMetric):
             _, _, actions, labels = parts[0]
             for label in range(num_classes):
                 truth[label][video] = actions[labels == label]
-            for start, end, score, label in find_proposals(scores, frame_inds=inds, **self.options):
+            for start, end, score, label in find_proposals(scores, self.threshold, self.max_gap, self.min_frames, inds):
                 intervals[label].append(Detection(video, (start, end), score))
             for frame, score, label in find_spots(scores, window=self.spot_window, frame_inds=inds):
                 spots[label].append(Detection(video, frame, score))

@@ -195,7 +195,7 @@ def run_grid(
             ids = str(lists[run].relative_to(corpus.root)) if run in lists else None
             todo[run] = _run_config(cfg, ids, run, work_dir / f'{protocol}-{settings}' / run.name, selected_on)
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         futures = {pool.submit(train_and_test, run_cfg): run for run, run_cfg in todo.items()}
         try:
             for future in as_completed(futures):

@@ -78,7 +78,7 @@ class SequenceRecognizer(BaseModel):
     ) -> list[ActionDataSample]:
         """Mean soft-max of each sample's views."""
         samples = data_samples or [ActionDataSample() for _ in views]
-        for sample, scores in zip(samples, logits.softmax(1).split(views), strict=True):
+        for sample, scores in zip(samples, logits.detach().softmax(1).split(views), strict=True):
             score = scores.mean(0)
             sample.set_pred_score(score).set_pred_label(score.argmax(0, keepdim=True))
         return samples

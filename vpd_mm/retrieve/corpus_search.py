@@ -89,8 +89,9 @@ def load_clips(
     """
     actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path)))
     splits = sorted({action.split for action in actions})
-    options = {'window': vars(window), 'fps': fps, 'allow_missing': allow_missing, 'test_mode': True}
-    dataset = FeatureClipDataset(str(corpus.root), features, splits, **options)
+    dataset = FeatureClipDataset(
+        str(corpus.root), features, splits, window=vars(window), fps=fps, allow_missing=allow_missing, test_mode=True
+    )
     feats = {sample['action_id']: sample['feats'].transpose(1, 0, 2) for sample in dataset.data_list}
     kept = [action for action in actions if action.action_id in feats]
     return ActionClips(kept, [feats[action.action_id] for action in kept])

@@ -51,10 +51,10 @@ class SequencePack:
         """
         if not len(sequences):
             raise UserError(f'{what}: none given; DTW needs at least one sequence')
-        dims = None
+        dims = 0
         for i, sequence in enumerate(sequences):
             name = names[i] if names is not None else f'{what}[{i}]'
-            dims = check_sequence(sequence, name, dims)
+            dims = check_sequence(sequence, name, dims or None)
         small = all(s.dtype in (np.float32, np.float16) for s in sequences)
         lengths = np.array([len(s) for s in sequences], np.int64)
         even = dims + dims % 2

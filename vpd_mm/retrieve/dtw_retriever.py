@@ -67,7 +67,7 @@ class DTWRetriever:
         self,
         queries: Sequence[np.ndarray],
         k: int,
-        exclude: Sequence[int] | None = None,
+        exclude: Sequence[int] | np.ndarray | None = None,
         names: Sequence[str] | None = None,
     ) -> Neighbours:
         """Find the k nearest gallery items of each query.

@@ -27,6 +27,11 @@ def _first(relevant: np.ndarray, k: int) -> np.ndarray:
     return relevant[:, :k]
 
 
+def _array(value: Any) -> np.ndarray:
+    """A tensor of any device, or a sequence, as an array."""
+    return value.cpu().numpy() if hasattr(value, 'cpu') else np.asarray(value)
+
+
 @METRICS.register_module()
 class RetrievalMetric(BaseMetric):
     """precision@k and hit@k of ranked retrieval (paper 4.2), between 0 and 1.
@@ -55,10 +60,10 @@ class RetrievalMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            ranked = np.asarray(sample['ranked_labels'])[: max(self.ks)]
+            ranked = _array(sample['ranked_labels'])[: max(self.ks)]
             if len(ranked) < max(self.ks):
                 raise UserError(f'RetrievalMetric: ks asks for {max(self.ks)} ranked items, a sample has {len(ranked)}')
-            self.results.append(ranked == int(np.asarray(sample['gt_label']).item()))
+            self.results.append(ranked == int(_array(sample['gt_label']).item()))
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
         relevant = np.stack(results)

@@ -27,6 +27,7 @@ from .skeleton import Body
 from .venue import Venue, make_venue, panorama
 
 SPLITS = ('train', 'val', 'test')
+SPORT = 'synthetic tumbling'
 #: Halls of the sport; all splits share them.
 NUM_VENUES = 4
 #: An athlete appears in this many films, all of one split.
@@ -169,7 +170,7 @@ def make_sport(
         raise UserError(f'workers must be 1 or more, found {workers!r}')
     root = Path(out)
     _check_recipe(root, recipe)
-    corpus = Corpus.create(root, 'synthetic', sport='synthetic tumbling')
+    corpus = Corpus.create(root, 'synthetic', sport=SPORT)
     with corpus.lock():
         _write_json(root / _RECIPE_FILE, {'recipe': RECIPE, **asdict(recipe)})
         plans = [plan for split in SPLITS for plan in plan_films(recipe, split, max(counts[split], _made(root, split)))]
@@ -271,7 +272,8 @@ def _made(root: Path, split: str) -> int:
 def _check_recipe(root: Path, recipe: SportRecipe) -> None:
     path = root / _RECIPE_FILE
     if not path.is_file():
-        if (root / 'corpus.json').exists():
+        # A run that was cut off between its first two files left a corpus without films.
+        if (root / 'corpus.json').exists() and ((found := Corpus.open(root)).sport != SPORT or found.videos()):
             raise UserError(
                 f'{root}: is a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out'
             )

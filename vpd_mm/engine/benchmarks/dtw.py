@@ -37,7 +37,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     else:
         sequences = random_walks(args.queries + args.gallery, rng)
     passed = compare(sequences[: args.queries], sequences[args.queries :], args.threads, args.repeats)
-    return 0 if passed & large_search(*args.large, args.threads, args.seed) else 1
+    return 0 if passed & large_search(args.large, args.threads, args.seed) else 1
 
 
 def random_walks(count: int, rng: np.random.Generator, dims: int = 26) -> list[np.ndarray]:
@@ -90,8 +90,9 @@ def compare(queries: list[np.ndarray], gallery: list[np.ndarray], threads: int, 
     return passed
 
 
-def large_search(queries: int, gallery: int, threads: int, seed: int) -> bool:
-    """Search in a process of its own; True where its memory stays below the goal."""
+def large_search(size: tuple[int, int], threads: int, seed: int) -> bool:
+    """Search ``size`` = (queries, gallery) in a process of its own; True where its memory stays below the goal."""
+    queries, gallery = size
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         pairs_per_sec, peak = pool.apply(_large_search, (queries, gallery, threads, seed))
     reached = peak < GOAL_BYTES

@@ -1,0 +1,112 @@
+import csv
+import runpy
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vpd_mm.corpus import Corpus, VideoInfo
+from vpd_mm.errors import UserError
+from vpd_mm.features import Window, joint_features
+from vpd_mm.retrieve import find_query, load_clips, rank_corpus
+from vpd_mm.structures import Action, PoseSequence, save_actions, save_classes
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """12 videos of 60 frames, three ways to move, 20 actions; poses, joints; video 11 has neither."""
+    corpus = Corpus.create(tmp_path / 'small')
+    rng = np.random.default_rng(0)
+    corpus.add_videos([VideoInfo(f'v{i}', '', 25.0, 60, 640, 480) for i in range(12)])
+    body = rng.normal(0, 60, (17, 2)) + 300
+    sways = rng.normal(0, 25, (3, 17, 2))
+    actions = []
+    for i in range(12):
+        phase = np.sin(np.arange(60) / (4 + i % 3) + rng.normal())[:, None, None]
+        keypoints = (body + phase * sways[i % 3] + rng.normal(0, 1, (60, 17, 2))).astype(np.float32)
+        if i < 11:
+            poses = PoseSequence(np.arange(60), keypoints, np.ones((60, 17), np.float32))
+            poses.save(corpus.pose_path('files', f'v{i}'))
+        split = 'test' if i >= 8 else 'train'
+        actions += [Action(f'v{i}_{s}', f'v{i}', s, s + 25, i % 3, split) for s in (2, 30)]
+    save_actions(corpus.actions_path, actions)
+    save_classes(corpus.classes_path, ['bow', 'sway', 'turn'])
+    joint_features(corpus, 'files')
+    return corpus
+
+
+def test_actions_without_features_are_listed_and_refused(corpus):
+    with pytest.raises(UserError, match=r'2 of 24 actions have no joints features: v11_2 .*; v11_30 '):
+        load_clips(corpus, 'joints')
+    clips = load_clips(corpus, 'joints', allow_missing=True)
+    assert len(clips) == 22
+    assert clips.clips[0].shape == (25, 2, 26)
+    with pytest.raises(UserError, match=r"split 'val': .* there are actions of test, train"):
+        clips.of_split('val')
+
+
+def test_ranking_leaves_the_query_out_and_finds_its_class(corpus):
+    clips = load_clips(corpus, 'joints', allow_missing=True)
+    found, metrics = rank_corpus(clips, clips, ks=(1, 5))
+    assert not (found.inds == np.arange(22)[:, None]).any()
+    assert metrics['precision@1'] == 1
+    assert 0.8 < metrics['precision@5'] <= metrics['hit@5'] == 1
+    found, _ = rank_corpus(clips.of_split('test'), clips.of_split('train'), ks=(16,))
+    assert found.inds.shape == (6, 16)
+
+
+def test_window_and_rate_reach_the_clips(corpus):
+    clips = load_clips(corpus, 'joints', Window(0.2, 0.4), None, allow_missing=True)
+    assert [len(clip) for clip in clips.clips[:2]] == [2 + 25 + 10, 5 + 25 + 5]
+    assert len(load_clips(corpus, 'joints', fps=12.5, allow_missing=True).clips[0]) == 13
+
+
+def test_queries_are_ids_or_intervals(corpus):
+    clips = load_clips(corpus, 'joints', allow_missing=True)
+    query = find_query(corpus, 'joints', clips, 'v3_30')
+    assert (query.video, query.start_frame, query.end_frame) == ('v3', 30, 55)
+    free = find_query(corpus, 'joints', clips, 'v3:30-55')
+    assert free.action is None
+    np.testing.assert_array_equal(free.feats, query.feats[:, :1])
+    for text, message in {
+        'v3_31': 'neither the id of an action',
+        'v3:30-61': 'end <= 60',
+        'v11:0-9': 'no joints features',
+        'v99:0-9': "no video 'v99'",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            find_query(corpus, 'joints', clips, text)
+
+
+def run_tool(corpus, *argv):
+    main = runpy.run_path(str(TOOL))['main']
+    return main(['--corpus', str(corpus.root), '--features', 'joints', '--allow-missing', *map(str, argv)])
+
+
+def test_tool_ranks_a_corpus(corpus, capsys):
+    run_tool(corpus, '--split', 'test', '--gallery-split', 'train', '--ks', 1, 2, '--out', corpus.root / 'ranks.csv')
+    text = capsys.readouterr().out
+    assert '100.00 %' in text
+    rows = list(csv.DictReader((corpus.root / 'ranks.csv').open()))
+    assert len(rows) == 6 * 2
+    assert rows[0]['query_class'] == rows[0]['class'] == 'turn'
+    assert float(rows[0]['distance']) <= float(rows[1]['distance'])
+
+
+def test_tool_shows_a_query_beside_its_answers(corpus, capsys):
+    run_tool(corpus, '--query', 'v3_30', '--top', 3, '--show', corpus.root / 'x.png')
+    assert 'most like v3_30 (bow)' in capsys.readouterr().out
+    sheet = cv2.imread(str(corpus.root / 'x.png'))
+    assert sheet.shape == (4 * (160 + 22), 8 * 160, 3)
+    assert (sheet[30:170, 20:140] > 100).any()
+    run_tool(corpus, '--query', 'v3:5-20', '--top', 4, '--show', corpus.root / 'x.mp4')
+    with av.open(str(corpus.root / 'x.mp4')) as film:
+        frames = [frame.to_ndarray(format='rgb24') for frame in film.decode(video=0)]
+    assert len(frames) == 25
+    assert frames[0].shape == (2 * (160 + 22), 3 * 160, 3)
+    with pytest.raises(UserError, match=r'\.png, a film in \.mp4'):
+        run_tool(corpus, '--query', 'v3_30', '--show', corpus.root / 'x.gif')
