@@ -18,6 +18,7 @@ def main(argv=None):
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
     parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help='where the model is chosen')
     parser.add_argument('--allow-short', action='store_true', help='a class with fewer than k actions gives all it has')
+    parser.add_argument('--allow-missing', action='store_true', help='leave out actions without features')
     parser.add_argument('--jobs', type=int, default=1, help='runs side by side, a process each')
     parser.add_argument('--work-dir', help='default work_dirs/<config name>')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
@@ -38,7 +39,7 @@ def main(argv=None):
         for subset in range(args.subsets if few else 1):
             runs += [GridRun(int(k) if few else None, subset, s) for s in range(args.seeds if few else args.all_seeds)]
     corpus = args.corpus or next(datasets_of(cfg, 'test')).corpus
-    cfg = adapt_config(cfg, corpus, args.features)
+    cfg = adapt_config(cfg, corpus, args.features, args.allow_missing)
     console = Console()
     name = Path(args.config).stem
     rows = run_grid(

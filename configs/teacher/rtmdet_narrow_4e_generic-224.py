@@ -81,7 +81,7 @@ test_pipeline = [
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
@@ -112,14 +112,14 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = test_evaluator = dict(
-    type='CocoMetric', ann_file=data_root + 'annotations/person_val.json', metric='bbox', iou_thrs=[0.5, 0.75]
+    type='CocoMetric', ann_file=data_root + 'annotations/person_val.json', metric='bbox'
 )
 
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
 )
 param_scheduler = [
@@ -134,6 +134,8 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.005, update_buffers=True, priority=49)]
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True, priority=49)
+]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best=None))
 visualizer = dict(_delete_=True, type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -96,7 +96,7 @@ class ResizedCrop(BaseTransform):
         results['img'] = cv2.resize(results['img'][cut], side, interpolation=cv2.INTER_LINEAR)
         if 'flow' in results:
             flow = cv2.resize(results['flow'][cut], side, interpolation=cv2.INTER_LINEAR)
-            results['flow'] = flow * np.array([self.size / w, self.size / h], np.float32)
+            results['flow'] = cv2.multiply(flow, (self.size / w, self.size / h, 0, 0))
         if 'mask' in results:
             mask = cv2.resize(results['mask'][cut].astype(np.uint8), side, interpolation=cv2.INTER_NEAREST)
             results['mask'] = mask > 0
@@ -165,10 +165,9 @@ class BackgroundNoise(BaseTransform):
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
         top, left = rng.integers(self.SHEET - h + 1), rng.integers(self.SHEET - w + 1)
-        noise = self.sheet[top : top + h, left : left + w] * (1 if rng.random() < 0.5 else -1)
-        noisy = np.clip(img + noise, 0, 255).astype(np.uint8)
-        noisy[athlete] = img[athlete]
-        results['img'] = noisy
+        noise = self.sheet[top : top + h, left : left + w]
+        noisy = cv2.add(img, noise, dtype=cv2.CV_8U)  # rounds and saturates
+        results['img'] = cv2.copyTo(img, athlete.astype(np.uint8), noisy)
         return results
 
 
@@ -197,7 +196,7 @@ class ChiralFlip(BaseTransform):
             raise UserError(f'ChiralFlip: the teacher of {results["video"]} has no flipped view; extract it with V = 2')
         results['img'] = cv2.flip(results['img'], 1)
         if 'flow' in results:
-            results['flow'] = cv2.flip(results['flow'], 1) * np.array([-1, 1], np.float32)
+            results['flow'] = cv2.multiply(cv2.flip(results['flow'], 1), (-1, 1, 0, 0))
         if 'mask' in results:
             results['mask'] = results['mask'][:, ::-1]
         results['view'] = 1 - results.get('view', 0)

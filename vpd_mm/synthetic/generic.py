@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..structures import atomic_write
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .people import everyday_motion
+from .everyday import everyday_motion
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
 from .skeleton import COCO_LINKS, COCO_NODES, Body
 from .venue import Venue, make_venue, trace

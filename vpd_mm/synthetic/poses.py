@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..errors import UserError
+from .everyday import everyday_motion
 from .motions import RATE
-from .people import everyday_motion
 from .routine import SKILLS, Habits, perform_routine
 from .skeleton import Body
 

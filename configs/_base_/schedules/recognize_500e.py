@@ -16,14 +16,12 @@ val_dataloader = dict(
     batch_size=100,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    batch_sampler=dict(type='LengthBatchSampler'),
     dataset=dict(**dataset, split='val', test_mode=True),
 )
 test_dataloader = dict(
     batch_size=100,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    batch_sampler=dict(type='LengthBatchSampler'),
     dataset=dict(**dataset, split='test', test_mode=True),
 )
 accuracy = dict(type='mmaction.AccMetric', metric_list=('top_k_accuracy', 'mean_class_accuracy'))

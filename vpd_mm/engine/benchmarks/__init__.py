@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 #: Name on the command line to ``module:function``; the function takes argv and returns an exit status.
 BENCHMARKS = {
     'prepare': 'vpd_mm.engine.benchmarks.prepare:main',
+    'synthetic': 'vpd_mm.engine.benchmarks.synthetic:run',
+    'distill': 'vpd_mm.engine.benchmarks.distill:main',
+    'bigru': 'vpd_mm.engine.benchmarks.bigru:run',
+    'dtw': 'vpd_mm.engine.benchmarks.dtw:run',
 }
 
 

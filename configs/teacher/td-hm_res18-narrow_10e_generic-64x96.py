@@ -10,9 +10,9 @@ _base_ = '../_base_/default_runtime.py'
 default_scope = 'mmpose'  # every type below is mmpose's
 data_mode = 'topdown'
 data_root = 'data/generic/'
-max_epochs = 8
+max_epochs = 10
 
-codec = dict(type='MSRAHeatmap', input_size=(64, 96), heatmap_size=(16, 24), sigma=1.0)
+codec = dict(type='UDPHeatmap', input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(
@@ -45,7 +45,7 @@ train_pipeline = [
     dict(type='GetBBoxCenterScale'),
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='RandomBBoxTransform', shift_factor=0.1, scale_factor=(0.75, 1.25), rotate_factor=15),
-    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='mmdet.YOLOXHSVRandomAug'),
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
@@ -53,7 +53,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),
-    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='PackPoseInputs'),
 ]
 train_dataloader = dict(
@@ -108,6 +108,6 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.005, update_buffers=True)]
+custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.005, gamma=200, update_buffers=True)]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='PCK', rule='greater'))
 visualizer = dict(_delete_=True, type='PoseLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
