@@ -92,3 +92,34 @@ def test_two_processes_have_the_loss_curve_of_one(run_python, tmp_path):
     assert a.keys() == b.keys() == set(range(1, 5))
     for step, loss in a.items():
         assert b[step] == pytest.approx(loss, abs=1e-4), step
+
+
+def test_tsn_trains_and_is_evaluated(run_python, tmp_path):
+    tiny = ['train_dataloader.dataset.num_clips=4', 'val_dataloader.dataset.num_clips=4', 'train_cfg.max_epochs=1']
+    small = ['model.backbone.depth=18', 'model.cls_head.in_channels=512']  # the depth of the config takes a minute
+    config, options = 'configs/baselines/tsn_r50_rgb_2e_generated.py', ['--cfg-options', *tiny, *small]
+    done = run_python(TOOLS / 'train.py', config, '--work-dir', 'tsn', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    options += ['test_dataloader.dataset.num_clips=4']
+    done = run_python(TOOLS / 'test.py', config, 'tsn/epoch_1.pth', '--work-dir', 'tsn', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'acc/top1' in done.stdout + done.stderr
+
+
+def test_a_malicious_checkpoint_is_refused_and_nothing_runs(run_python, tmp_path):
+    code = (
+        'import torch, sys\n'
+        'class Bomb:\n'
+        '    def __reduce__(self):\n'
+        '        return (open, ("ran", "w"))\n'
+        'torch.save({"state_dict": {}, "meta": Bomb()}, "bomb.pth")\n'
+    )
+    assert run_python('-c', code, cwd=tmp_path).returncode == 0
+    for tool, arguments in (('test.py', ['bomb.pth']), ('train.py', ['--resume', 'bomb.pth'])):
+        done = run_python(TOOLS / tool, STGCN, *arguments, '--work-dir', 'w', cwd=tmp_path)
+        assert done.returncode == 1
+        errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+        assert len(errors) == 1
+        assert 'bomb.pth was refused and nothing in it was run' in errors[0]
+        assert 'Traceback' not in done.stderr
+    assert not (tmp_path / 'ran').exists()

@@ -95,7 +95,11 @@ def score_videos(models: Sequence[torch.nn.Module], dataset: dict) -> list[Score
 
 
 def ap_table(
-    videos: Sequence[ScoredVideo], threshold: float, tious: Sequence[float] = TIOUS, **options: int
+    videos: Sequence[ScoredVideo],
+    threshold: float,
+    tious: Sequence[float] = TIOUS,
+    max_gap: int = 1,
+    min_frames: int = 5,
 ) -> np.ndarray:
     """(len(tious),) AP, mean over the classes that have an action.
 
@@ -103,12 +107,12 @@ def ap_table(
         videos: Scored videos with their actions.
         threshold: Of :func:`find_proposals`.
         tious: Temporal IoU thresholds.
-        options: ``max_gap`` and ``min_frames`` of :func:`find_proposals`.
+        max_gap, min_frames: Of :func:`find_proposals`.
     """
     classes = sorted({int(label) for video in videos for label in video.labels})
     if not classes:
         raise UserError('no video that is scored has an action; actions.csv must label the split')
-    found = {video.video: find_proposals(video.scores, threshold, **options) for video in videos}
+    found = {video.video: find_proposals(video.scores, threshold, max_gap, min_frames) for video in videos}
     tables = []
     for label in classes:
         truth = {video.video: video.intervals[video.labels == label] for video in videos}

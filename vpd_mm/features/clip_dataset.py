@@ -109,11 +109,12 @@ class FeatureClipDataset(BaseDataset):
             if not len(where):
                 faults.append(f'{name}: its window is empty')
                 continue
-            parts = [interpolate(sequence, where, num_views) for sequence in reader(action.video) or [None] if sequence]
-            if not parts or any(part is None for part in parts):
+            resampled = [interpolate(sequence, where, num_views) for sequence in reader(action.video) or []]
+            parts = [part for part in resampled if part is not None]
+            if not parts or len(parts) < len(resampled):
                 missing.append(name)
                 continue
-            feats = np.concatenate(parts, axis=2)
+            feats: np.ndarray = np.concatenate(parts, axis=2)
             sample = {'gt_label': action.label, 'action_id': action.action_id, 'num_frames': feats.shape[1]}
             views = [feats] if self.test_mode else [feats[v : v + 1] for v in range(num_views)]
             samples += [{**sample, 'feats': view} for view in views]
@@ -131,7 +132,7 @@ class FeatureClipDataset(BaseDataset):
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
         """Fix the draws of the transforms: the same epoch and seed draw the same, also after a resume."""
-        self.seed = seed if seed is not None else self.seed
+        self.seed: int = seed if seed is not None else self.seed
         self.epoch = epoch
         self._times_drawn: dict[int, int] = {}
 

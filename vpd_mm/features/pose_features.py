@@ -21,7 +21,7 @@ def fill_unseen(poses: PoseSequence) -> PoseSequence:
     keypoints = poses.keypoints.copy()
     frames = np.arange(len(poses))
     seen = poses.scores[:, VPD_JOINTS] > 0
-    anywhere = seen.any(axis=1, keepdims=True)
+    anywhere = np.any(seen, axis=1, keepdims=True)
     total = np.where(seen[..., None], keypoints[:, VPD_JOINTS], 0).sum(axis=1)
     middle = total / np.maximum(seen.sum(axis=1, keepdims=True), 1)
     for i, joint in enumerate(VPD_JOINTS):

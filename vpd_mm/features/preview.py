@@ -12,8 +12,9 @@ from ..corpus import CropStore
 from ..structures import FeatureSequence, atomic_write
 
 #: Bones among the 13 joints (nose; shoulders, elbows, wrists, hips, knees, ankles, left first).
-BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 8))
-BONES = (*BONES, (7, 9), (9, 11), (8, 10), (10, 12))
+BONES = tuple(
+    zip((0, 0, 1, 1, 3, 2, 4, 1, 2, 7, 7, 9, 8, 10), (1, 2, 2, 3, 5, 4, 6, 7, 8, 8, 9, 11, 10, 12), strict=True)
+)
 _LEFT, _RIGHT, _MIDDLE = (230, 90, 60), (60, 110, 230), (120, 120, 120)
 _SIDE = 160
 
@@ -24,8 +25,8 @@ def draw_pose(joints: np.ndarray, side: int = _SIDE, faint: bool = False) -> np.
     points = np.clip((joints.reshape(-1, 2) / 2.4 + 0.5) * side, -side, 2 * side).round().astype(int)
     for a, b in BONES:
         color = _MIDDLE if (a % 2 != b % 2) or 0 in (a, b) else (_LEFT if a % 2 else _RIGHT)
-        color = tuple((255 + c) // 2 for c in color) if faint else color
-        cv2.line(canvas, points[a].tolist(), points[b].tolist(), color, 3, cv2.LINE_AA)
+        shade = [(255 + c) // 2 for c in color] if faint else color
+        cv2.line(canvas, points[a].tolist(), points[b].tolist(), shade, 3, cv2.LINE_AA)
     cv2.circle(canvas, points[0].tolist(), side // 24, _MIDDLE, -1, cv2.LINE_AA)
     return canvas
 

@@ -160,8 +160,9 @@ class FeatureWindowDataset(BaseDataset):
         ]
         intervals = np.array(widened, dtype=np.float64).clip(0, video.num_frames) / step
         labels = np.array([a.label if self.num_classes > 1 else 0 for a in actions])
-        parts = [interpolate(sequence, positions, reader.num_views) for sequence in sequences or []]
-        if not parts or any(part is None for part in parts):
+        found = [interpolate(sequence, positions, reader.num_views) for sequence in sequences or []]
+        parts = [part for part in found if part is not None]
+        if not parts or len(parts) < len(found):
             raise UserError(f'{corpus.root}: video {video.video} has no {self.features} features; extract them')
         gaps = [np.abs(positions - _nearest(sequence.frame_inds, positions)) for sequence in sequences or []]
         return {
@@ -179,7 +180,7 @@ class FeatureWindowDataset(BaseDataset):
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
         """Fix where windows start: the same epoch and seed, the same windows, also after a resume."""
-        self.seed = seed if seed is not None else self.seed
+        self.seed: int = seed if seed is not None else self.seed
         self.epoch = epoch
 
     def prepare_data(self, idx: int) -> dict:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -48,7 +48,8 @@ def _umask() -> int:
 def save_npz(path: str | os.PathLike, kind: str, arrays: Mapping[str, np.ndarray]) -> None:
     """Write ``arrays`` as an uncompressed npz that names its ``kind`` (for example ``AthleteTrack/1``)."""
     with atomic_write(path) as f:
-        np.savez(f, format=np.array(f'vpd_mm/{kind}'), **arrays)
+        members: dict[str, Any] = {'format': np.array(f'vpd_mm/{kind}'), **arrays}
+        np.savez(f, **members)
 
 
 def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -21,9 +21,11 @@ test_dataloader = dict(dataset=dict(pipeline=pack))
 
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters, val_interval=100)
 optim_wrapper = dict(optimizer=dict(lr=3e-3, weight_decay=1e-2), clip_grad=dict(max_norm=5.0))
-param_scheduler = dict(
-    _delete_=True, type='OneCycleLR', eta_max=3e-3, total_steps=max_iters, pct_start=0.15, by_epoch=False
-)
+warmup = max_iters // 7
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=False),
+    dict(type='CosineAnnealingLR', T_max=max_iters - warmup, begin=warmup, end=max_iters, by_epoch=False),
+]
 custom_hooks = [dict(type='EMAHook', momentum=0.01, update_buffers=True)]
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=100, save_best='nll/log_loss', rule='less'),

@@ -52,14 +52,14 @@ def make_corpus(root: Path, num_frames: int = 400, size: int = 128) -> Corpus:
     rng = np.random.default_rng(0)
     corpus = Corpus.create(root)
     for name in ('a', 'b', 'c'):
-        with CropWriter(corpus.crops_dir / f'shard-{name}.lmdb') as writer:
-            with writer.video(name, size=size, flow={'method': 'made', 'clip': 20.0}) as video:
-                for frame in range(num_frames):
-                    rgb = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (7, 7), 0)
-                    flow = cv2.GaussianBlur(rng.normal(0, 30, (size, size, 2)).astype(np.float32), (31, 31), 0)
-                    mask = np.zeros((size, size), bool)
-                    mask[size // 4 : -size // 4, size // 3 : -size // 3] = True
-                    video.add(frame, (0, 0, size), rgb, flow, mask)
+        writer = CropWriter(corpus.crops_dir / f'shard-{name}.lmdb')
+        with writer, writer.video(name, size=size, flow={'method': 'made', 'clip': 20.0}) as video:
+            for frame in range(num_frames):
+                rgb = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (7, 7), 0)
+                flow = cv2.GaussianBlur(rng.normal(0, 30, (size, size, 2)).astype(np.float32), (31, 31), 0)
+                mask = np.zeros((size, size), bool)
+                mask[size // 4 : -size // 4, size // 3 : -size // 3] = True
+                video.add(frame, (0, 0, size), rgb, flow, mask)
         feats = rng.normal(0, 0.3, (num_frames, 2, 26)).astype(np.float32)
         sequence = FeatureSequence(np.arange(num_frames), feats, np.ones(num_frames, np.float32))
         sequence.save(corpus.teacher_dir('joints') / f'{name}.npz')

@@ -8,7 +8,8 @@ _base_ = '../_base_/default_runtime.py'
 default_scope = 'mmdet'  # every type below is mmdet's
 data_root = 'data/generic/'
 classes = ('person',)
-size = (224, 224)
+size = (192, 192)
+crop = (160, 160)  # trained on parts of the picture, which costs less; the network takes any size
 max_epochs = 4
 
 norm = dict(type='BN')
@@ -66,11 +67,11 @@ grey = dict(img=(114, 114, 114))
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='RandomResize', scale=size, ratio_range=(0.6, 1.5), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=size),
+    dict(type='RandomResize', scale=size, ratio_range=(0.55, 1.3), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=crop),
     dict(type='YOLOXHSVRandomAug'),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='Pad', size=size, pad_val=grey),
+    dict(type='Pad', size=crop, pad_val=grey),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
@@ -81,7 +82,7 @@ test_pipeline = [
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=12,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
@@ -119,7 +120,7 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1.2e-3, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
 )
 param_scheduler = [

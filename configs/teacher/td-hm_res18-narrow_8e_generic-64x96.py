@@ -10,7 +10,7 @@ _base_ = '../_base_/default_runtime.py'
 default_scope = 'mmpose'  # every type below is mmpose's
 data_mode = 'topdown'
 data_root = 'data/generic/'
-max_epochs = 10
+max_epochs = 8
 
 codec = dict(type='UDPHeatmap', input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
 model = dict(

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Pack a training checkpoint to ship it: weights only, half precision, with its SHA-256."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vpd_mm.engine.checkpoint_packer import MAX_BYTES, pack_checkpoint
+from vpd_mm.engine.cli import ToolParser, run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = ToolParser(__doc__)
+    parser.add_argument('checkpoint', type=Path, help='what tools/train.py wrote: work_dirs/<config>/epoch_N.pth')
+    parser.add_argument('out', type=Path, help='file to write, *.pth; OUT with .sha256 instead is written beside it')
+    parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help='refuse to write more')
+    args = parser.parse_args(argv)
+    digest = pack_checkpoint(args.checkpoint, args.out, args.max_bytes)
+    print(f'{args.out}: {args.out.stat().st_size} bytes, SHA-256 {digest}')
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,88 @@
+"""A training checkpoint made small enough to ship: weights only, half precision, hash beside it."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from ..structures import atomic_write
+
+if TYPE_CHECKING:
+    import torch
+
+#: What a packed checkpoint may weigh.
+MAX_BYTES = 4_000_000
+
+
+def pack_checkpoint(source: str | os.PathLike, out: str | os.PathLike, max_bytes: int = MAX_BYTES) -> str:
+    """Strip a checkpoint to its weights, store them in half precision, write ``OUT.sha256`` beside it.
+
+    Where training kept a moving average (EMAHook), mmengine has put it in ``state_dict`` already.  The same source
+    gives the same bytes.
+
+    Args:
+        source: Checkpoint of ``tools/train.py``.
+        out: File to write, ``*.pth``.
+        max_bytes: Refuse to write more.
+
+    Returns:
+        The SHA-256, hexadecimal.
+
+    Raises:
+        UserError: the source is no checkpoint, a weight does not fit half precision, or the result is too large.
+    """
+    import torch
+    from mmengine.runner import CheckpointLoader
+
+    source, out = Path(source), Path(out)
+    if not source.is_file():
+        raise UserError(f'{source}: no such file; tools/train.py writes checkpoints into work_dirs/<config>/')
+    if out.suffix != '.pth':
+        raise UserError(f'{out}: must end in .pth')
+    loaded = CheckpointLoader.load_checkpoint(str(source), map_location='cpu', logger='silent')
+    if not isinstance(loaded, dict) or 'state_dict' not in loaded:
+        raise UserError(f'{source}: holds no state_dict; pass a checkpoint that tools/train.py wrote')
+    state = {key: _halve(key, value, source) for key, value in loaded['state_dict'].items()}
+    meta = {key: value for key, value in loaded.get('meta', {}).items() if key in ('epoch', 'iter', 'mmengine_version')}
+    buffer = io.BytesIO()
+    torch.save({'meta': meta, 'state_dict': state}, buffer)
+    content = buffer.getvalue()
+    if len(content) > max_bytes:
+        raise UserError(f'{source}: packed it has {len(content)} bytes, more than {max_bytes}; train a narrower model')
+    digest = hashlib.sha256(content).hexdigest()
+    with atomic_write(out) as f:
+        f.write(content)
+    with atomic_write(out.with_suffix('.sha256'), 'w') as f:
+        f.write(f'{digest}  {out.name}\n')
+    return digest
+
+
+def check_packed(path: str | os.PathLike) -> Path:
+    """``path`` where its bytes are those that were packed.
+
+    Raises:
+        UserError: the file or its ``.sha256`` is missing, or they do not agree.
+    """
+    path = Path(path)
+    note = path.with_suffix('.sha256')
+    for file in (path, note):
+        if not file.is_file():
+            raise UserError(f'{file}: no such file; install the package again, or make it with tools/pack_checkpoint.py')
+    wanted = note.read_text(encoding='utf-8').split()[:1]
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if wanted != [found]:
+        raise UserError(f'{path}: SHA-256 is {found}, {note.name} says {" ".join(wanted) or "nothing"}; install again')
+    return path
+
+
+def _halve(key: str, value: 'torch.Tensor', source: Path) -> 'torch.Tensor':
+    import torch
+
+    if not value.is_floating_point():
+        return value.clone()
+    half = value.half()
+    if not torch.isfinite(half).all():
+        raise UserError(f'{source}: {key} is too large for half precision, or not finite; train again')
+    return half

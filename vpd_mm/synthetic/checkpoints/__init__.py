@@ -1,0 +1,42 @@
+"""The packed models that watch the sport: a teacher (mmpose) and a person detector (mmdet), see README.md here."""
+
+from pathlib import Path
+
+from ...engine.checkpoint_packer import check_packed
+from ...engine.paths import find_config
+from ...errors import UserError
+
+#: Kind to (OpenMMLab package, name of its config in configs/teacher/ and of its files here).
+PACKED = {
+    'teacher': ('mmpose', 'td-hm_res18-narrow_8e_generic-64x96'),
+    'detector': ('mmdet', 'rtmdet_narrow_4e_generic-192'),
+}
+
+
+def packed_model(kind: str) -> tuple[str, str]:
+    """(config, checkpoint) of a packed model, as ``PoseTeacher`` and ``AthleteDetector`` take them.
+
+    Args:
+        kind: ``teacher`` or ``detector``.
+
+    Raises:
+        UserError: no such kind, or the file is missing or damaged.
+    """
+    if kind not in PACKED:
+        raise UserError(f'no packed model {kind!r}; there are {", ".join(PACKED)}')
+    name = PACKED[kind][1]
+    checkpoint = check_packed(Path(__file__).parent / f'{name}.pth')
+    return str(find_config(f'configs/teacher/{name}.py')), str(checkpoint)
+
+
+def packed_source(kind: str) -> str:
+    """The same as ``tools/prepare.py`` takes it: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``.
+
+    Raises:
+        UserError: as :func:`packed_model`.
+    """
+    config, checkpoint = packed_model(kind)
+    return f'{PACKED[kind][0]}:{config}:{checkpoint}'
+
+
+__all__ = ['PACKED', 'packed_model', 'packed_source']
