@@ -1,7 +1,9 @@
 """Transforms of sequences."""
 
 import numpy as np
+import pytest
 
+from vpd_mm.errors import UserError
 from vpd_mm.features import AddVelocity, RandomJointAffine, RandomTimeCrop, ResampleFrames
 from vpd_mm.teacher import flip_joints
 
@@ -53,3 +55,8 @@ def test_no_change_where_all_is_zero_and_flips_commute_with_scale():
     a = stretch(results(flip_joints(joints).reshape(1, 3, 26)))['feats'].reshape(joints.shape)
     b = flip_joints(stretch(results(joints.reshape(1, 3, 26)))['feats'].reshape(joints.shape))
     np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_other_features_than_joints_are_not_turned():
+    with pytest.raises(UserError, match='d=64'):
+        RandomJointAffine()(results(np.zeros((1, 3, 64))))

@@ -69,7 +69,9 @@ def check_packed(path: str | os.PathLike) -> Path:
     note = path.with_suffix('.sha256')
     for file in (path, note):
         if not file.is_file():
-            raise UserError(f'{file}: no such file; install the package again, or make it with tools/pack_checkpoint.py')
+            raise UserError(
+                f'{file}: no such file; install the package again, or make it with tools/pack_checkpoint.py'
+            )
     wanted = note.read_text(encoding='utf-8').split()[:1]
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if wanted != [found]:

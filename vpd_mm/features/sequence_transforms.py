@@ -5,7 +5,9 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 
+from ..errors import UserError
 from ..registry import TRANSFORMS
+from ..teacher import JointFeature
 
 
 def read_at(feats: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -62,6 +64,9 @@ class RandomJointAffine(BaseTransform):
     Required keys: ``feats`` (V, T, 26) as ``JointFeature`` makes them, ``rng``.
     Modified: ``feats``.
 
+    Raises:
+        UserError: D is not 26.
+
     Args:
         angle: Largest rotation about the hips, radians.
         scale: Largest relative stretch of x and of y.
@@ -77,6 +82,10 @@ class RandomJointAffine(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         rng, feats = results['rng'], results['feats']
+        if feats.shape[-1] != JointFeature.dims:
+            raise UserError(
+                f'RandomJointAffine changes 2D joints (d=26), these features have d={feats.shape[-1]}; drop it'
+            )
         joints = feats.reshape(*feats.shape[:2], -1, 2)
         angle, shear = rng.uniform(-1, 1, 2) * (self.angle, self.shear)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -1,0 +1,88 @@
+"""A video becomes a corpus, a student is trained on it and describes every frame: the commands of the README."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media import FRAMES, make_video, write_boxes, write_poses
+
+from vpd_mm.corpus import Corpus, FeatureStore
+
+TOOLS = Path(__file__).resolve().parents[1] / 'tools'
+CONFIG = """
+_base_ = [
+    '{root}/configs/_base_/models/distill_resnet18-small.py',
+    '{root}/configs/_base_/schedules/distill_40e_small.py']
+data = dict(corpus='data/film', holdout='frame')
+epoch = dict(num_samples=64)
+train_dataloader = dict(sampler=epoch, batch_size=16, num_workers=0, persistent_workers=False, dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)
+train_cfg = dict(max_epochs=3)
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1), logger=dict(interval=1))
+"""
+
+
+@pytest.fixture(scope='module')
+def film(tmp_path_factory, run_python):
+    """A folder in which the README's commands have run."""
+    folder = tmp_path_factory.mktemp('film')
+    for name in ('one', 'two'):
+        make_video(folder / 'videos' / f'{name}.mp4')
+        write_boxes(folder / 'boxes', name, range(FRAMES))
+        write_poses(folder / 'poses', name, range(FRAMES))
+    (folder / 'c.py').write_text(CONFIG.format(root=TOOLS.parent))
+    commands = [
+        ['prepare.py', 'videos', '--boxes', 'boxes', '--poses', 'poses', '--out', 'data/film'],
+        ['extract_features.py', 'joints', '--corpus', 'data/film'],
+        ['train.py', 'c.py'],
+        ['train.py', 'c.py', '--resume', 'work_dirs/c/epoch_1.pth', '--work-dir', 'resumed'],
+        [
+            'extract_features.py',
+            'c.py',
+            'work_dirs/c/epoch_3.pth',
+            '--corpus',
+            'data/film',
+            '--out',
+            'vpd',
+            '--preview',
+        ],
+        ['extract_features.py', '--concat', 'vpd', 'joints', '--corpus', 'data/film', '--out', 'both'],
+    ]
+    for command in commands:
+        done = run_python(TOOLS / command[0], *command[1:], cwd=folder)
+        assert done.returncode == 0, f'{command}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}'
+    return folder
+
+
+def curve(work_dir: Path) -> dict[int, float]:
+    rows = [json.loads(line) for p in work_dir.glob('*/vis_data/scalars.json') for line in p.read_text().splitlines()]
+    return {row['step']: row['loss'] for row in rows if 'loss' in row}
+
+
+def test_every_frame_has_features_of_both_views(film):
+    corpus = Corpus.open(film / 'data/film')
+    student = FeatureStore(corpus.features_dir('vpd'))
+    assert student.videos() == ['one', 'two']
+    assert student['one'].feats.shape == (FRAMES, 2, 26)
+    assert np.abs(student['one'].feats).max() > 0
+    assert FeatureStore(corpus.features_dir('both')).dims == 52
+    assert (corpus.features_dir('vpd') / 'preview' / 'one.png').is_file()
+
+
+def test_training_lowers_the_loss_and_resuming_repeats_it(film):
+    whole, resumed = curve(film / 'work_dirs/c'), curve(film / 'resumed')
+    assert set(whole) == set(range(1, 13))
+    assert np.mean([whole[i] for i in (10, 11, 12)]) < np.mean([whole[i] for i in (1, 2, 3)])
+    assert set(resumed) == set(range(5, 13))
+    for step, loss in resumed.items():
+        assert loss == pytest.approx(whole[step], rel=1e-4), step
+
+
+def test_another_checkpoint_needs_another_out(film, run_python):
+    arguments = ['c.py', 'work_dirs/c/epoch_2.pth', '--corpus', 'data/film', '--out', 'vpd']
+    done = run_python(TOOLS / 'extract_features.py', *arguments, cwd=film)
+    assert done.returncode == 1
+    assert 'pass another --out' in done.stderr
+    assert 'Traceback' not in done.stderr

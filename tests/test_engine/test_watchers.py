@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import pytest
+
+from vpd_mm.engine.benchmarks.watchers import ap50, auroc, box_iou, frame_pck, joint_hits
+
+
+def standing():
+    """A figure whose torso (left shoulder to right hip) is 50 px long."""
+    truth = np.zeros((1, 17, 2))
+    truth[0, 5], truth[0, 12] = (30, 0), (0, 40)
+    truth[0, 6], truth[0, 11] = (0, 0), (30, 40)
+    return truth
+
+
+def test_joint_is_right_within_a_fifth_of_the_torso():
+    truth = standing()
+    found = truth.copy()
+    found[0, 0, 0] += 9.9  # nose, the first of the 13
+    found[0, 16, 1] += 10.1  # right ankle, the last
+    found[0, 3] += 99  # an ear, which does not count
+    assert joint_hits(found, truth)[0].tolist() == [True] * 12 + [False]
+
+
+def test_frame_pck_counts_what_is_asked():
+    hits = np.array([[True, False, True, True]] * 2)
+    counted = np.array([[True, True, False, False], [False] * 4])
+    pck = frame_pck(hits, counted)
+    assert pck[0] == 0.5
+    assert np.isnan(pck[1])
+
+
+def test_auroc():
+    assert auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == 0.75
+    assert auroc(np.array([0.5, 0.5]), np.array([True, False])) == 0.5
+    assert math.isnan(auroc(np.array([0.5]), np.array([True])))
+
+
+def test_box_iou():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 1, 1.0]])
+    others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [2, 2, 3, 3.0]])
+    assert box_iou(boxes, others) == pytest.approx([1, 1 / 3, 0])
+
+
+def test_ap50_passes_over_those_who_may_be_missed():
+    person, fan = np.array([[10, 10, 30, 60.0]]), np.array([[60, 10, 90, 60.0]])
+    none = np.zeros((0, 4))
+    found = np.array([[60, 10, 90, 60, 0.9], [11, 10, 30, 60, 0.8]])
+    assert ap50([found], [person], [fan]) == pytest.approx(1)
+    assert ap50([found], [person], [none]) == pytest.approx(0.5)
+    assert ap50([found, found[:0]], [person, person], [fan, none]) == pytest.approx(0.5, abs=0.01)
+    assert ap50([found[:0]], [person], [fan]) == 0

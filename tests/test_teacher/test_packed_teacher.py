@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from vpd_mm.engine.benchmarks.watchers import frame_pck, joint_hits
+from vpd_mm.engine.checkpoint_packer import MAX_BYTES, check_packed
+from vpd_mm.errors import UserError
+from vpd_mm.synthetic.checkpoints import packed_model, packed_source
+from vpd_mm.synthetic.generic import GenericRecipe, generic_images
+from vpd_mm.teacher.joint_feature import VPD_JOINTS
+
+
+@pytest.fixture(scope='module')
+def teacher():
+    pytest.importorskip('mmpose')
+    from vpd_mm.teacher.pose_teacher import PoseTeacher
+
+    return PoseTeacher(*packed_model('teacher'), device='cpu')
+
+
+@pytest.fixture(scope='module')
+def seen(teacher):
+    """Poses found and true of the people of 8 new pictures: found, scores, truth, visibility."""
+    rows = []
+    for image, people in generic_images(GenericRecipe(seed=77), 'val', 8):
+        people = [person for person in people if (person.visibility == 2).sum() >= 10]
+        found, scores = teacher.infer([image] * len(people), np.array([p.box for p in people]).reshape(-1, 4))
+        rows += [(f, s, p.keypoints, p.visibility) for f, s, p in zip(found, scores, people, strict=True)]
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def test_bytes_are_those_that_were_packed(tmp_path):
+    config, checkpoint = packed_model('teacher')
+    assert packed_source('teacher') == f'mmpose:{config}:{checkpoint}'
+    content = check_packed(checkpoint).read_bytes()
+    assert len(content) <= MAX_BYTES
+    note = check_packed(checkpoint).with_suffix('.sha256').read_text()
+    copy = tmp_path / note.split()[1]
+    copy.with_suffix('.sha256').write_text(note)
+    copy.write_bytes(content)
+    assert check_packed(copy) == copy
+    copy.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(UserError, match='SHA-256'):
+        check_packed(copy)
+
+
+def test_finds_joints_of_everyday_people(seen):
+    found, _, truth, visibility = seen
+    assert len(found) >= 8
+    pck = frame_pck(joint_hits(found, truth), visibility[:, VPD_JOINTS] > 0)
+    assert pck.mean() > 0.8
+
+
+def test_tells_left_from_right(seen):
+    found, _, truth, _ = seen
+    sides = [5, 6, 11, 12]
+    swapped = [6, 5, 12, 11]
+    as_said = np.linalg.norm(found[:, sides] - truth[:, sides], axis=-1).mean(axis=1)
+    mirrored = np.linalg.norm(found[:, swapped] - truth[:, sides], axis=-1).mean(axis=1)
+    apart = np.linalg.norm(truth[:, 5] - truth[:, 6], axis=-1) > 5
+    assert apart.sum() >= 5
+    assert (as_said < mirrored)[apart].mean() > 0.8
+
+
+def test_scores_are_lower_upside_down(teacher):
+    upright, turned = [], []
+    for image, people in generic_images(GenericRecipe(seed=78), 'val', 6):
+        for person in people:
+            box = person.box.astype(np.float32)
+            upright.append(teacher.infer([image], box[None])[1][0, VPD_JOINTS].mean())
+            h = len(image)
+            box = box[[0, 3, 2, 1]] * np.float32([1, -1, 1, -1]) + np.float32([0, h, 0, h])
+            turned.append(teacher.infer([image[::-1]], box[None])[1][0, VPD_JOINTS].mean())
+    assert min(turned) >= 0
+    assert max(upright) <= 1
+    assert np.mean(turned) < np.mean(upright) - 0.1
