@@ -5,17 +5,17 @@ Data: ``tools/demo.py make-generic --out data/generic --train 5000 --val 500``.
 
 _base_ = '../_base_/default_runtime.py'
 
-default_scope = 'mmdet'  # every type below is mmdet's
 data_root = 'data/generic/'
 classes = ('person',)
 size = (192, 192)
 crop = (160, 160)  # trained on parts of the picture, which costs less; the network takes any size
-max_epochs = 4
+max_epochs = 2
 
 norm = dict(type='BN')
 act = dict(type='SiLU', inplace=True)
 model = dict(
     type='RTMDet',
+    _scope_='mmdet',
     data_preprocessor=dict(
         type='DetDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395], bgr_to_rgb=False
     ),
@@ -65,30 +65,33 @@ model = dict(
 
 grey = dict(img=(114, 114, 114))
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='RandomResize', scale=size, ratio_range=(0.55, 1.3), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop),
-    dict(type='YOLOXHSVRandomAug'),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='Pad', size=crop, pad_val=grey),
-    dict(type='PackDetInputs'),
+    dict(type='mmdet.LoadImageFromFile'),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='mmdet.RandomResize', scale=size, ratio_range=(0.8, 1.15), keep_ratio=True, resize_type='mmdet.Resize'),
+    dict(type='mmdet.RandomCrop', crop_size=crop),
+    dict(type='mmdet.YOLOXHSVRandomAug'),
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmdet.Pad', size=crop, pad_val=grey),
+    dict(type='mmdet.PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=size, keep_ratio=True),
-    dict(type='Pad', size=size, pad_val=grey),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+    dict(type='mmdet.LoadImageFromFile'),
+    dict(type='mmdet.Resize', scale=size, keep_ratio=True),
+    dict(type='mmdet.Pad', size=size, pad_val=grey),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(
+        type='mmdet.PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances'),
+    ),
 ]
 train_dataloader = dict(
-    batch_size=12,
+    batch_size=10,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CocoDataset',
+        type='mmdet.CocoDataset',
         data_root=data_root,
         metainfo=dict(classes=classes),
         ann_file='annotations/person_train.json',
@@ -102,7 +105,7 @@ val_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='CocoDataset',
+        type='mmdet.CocoDataset',
         data_root=data_root,
         metainfo=dict(classes=classes),
         ann_file='annotations/person_val.json',
@@ -112,15 +115,13 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = test_evaluator = dict(
-    type='CocoMetric', ann_file=data_root + 'annotations/person_val.json', metric='bbox'
-)
+val_evaluator = test_evaluator = dict(type='mmdet.CocoMetric', metric='bbox')
 
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1.2e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1.5e-3, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
 )
 param_scheduler = [
@@ -139,4 +140,3 @@ custom_hooks = [
     dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True, priority=49)
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best=None))
-visualizer = dict(_delete_=True, type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -1,20 +1,21 @@
 """The embedded teacher: mmpose's heatmap head on three stages of a narrow ResNet-18, for everyday upright poses.
 
 Data: ``tools/demo.py make-generic --out data/generic --train 5000 --val 500``.  It sees people upright only (rotations
-up to 15 degrees), so that it fails on flips as off-the-shelf teachers do.  A peak of a heatmap that was trained by
-squared error is about the probability that the joint lies there: the score needs no further calibration.
+up to 15 degrees), so that it fails on flips as off-the-shelf teachers do.
 """
 
 _base_ = '../_base_/default_runtime.py'
 
-default_scope = 'mmpose'  # every type below is mmpose's
+custom_imports = dict(imports=['vpd_mm.registry', 'vpd_mm.teacher.softmax_heatmap'], allow_failed_imports=False)
+
 data_mode = 'topdown'
 data_root = 'data/generic/'
-max_epochs = 8
+max_epochs = 5
 
-codec = dict(type='UDPHeatmap', input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
+codec = dict(type='mmpose.SoftmaxHeatmap', input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
 model = dict(
     type='TopdownPoseEstimator',
+    _scope_='mmpose',
     data_preprocessor=dict(
         type='PoseDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True
     ),
@@ -34,36 +35,36 @@ model = dict(
         out_channels=17,
         deconv_out_channels=(64, 64),
         deconv_kernel_sizes=(4, 4),
-        loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=100.0),
+        loss=dict(type='SoftmaxHeatmapLoss'),
         decoder=codec,
     ),
     test_cfg=dict(flip_test=False, shift_heatmap=False),
 )
 
 train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='RandomFlip', direction='horizontal'),
-    dict(type='RandomBBoxTransform', shift_factor=0.1, scale_factor=(0.75, 1.25), rotate_factor=15),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='mmpose.LoadImage'),
+    dict(type='mmpose.GetBBoxCenterScale'),
+    dict(type='mmpose.RandomFlip', direction='horizontal'),
+    dict(type='mmpose.RandomBBoxTransform', shift_factor=0.1, scale_factor=(0.75, 1.25), rotate_factor=15),
+    dict(type='mmpose.TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='mmdet.YOLOXHSVRandomAug'),
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
+    dict(type='mmpose.GenerateTarget', encoder=codec),
+    dict(type='mmpose.PackPoseInputs'),
 ]
 val_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
-    dict(type='PackPoseInputs'),
+    dict(type='mmpose.LoadImage'),
+    dict(type='mmpose.GetBBoxCenterScale'),
+    dict(type='mmpose.TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='mmpose.PackPoseInputs'),
 ]
 train_dataloader = dict(
-    batch_size=48,
+    batch_size=32,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CocoDataset',
+        type='mmpose.CocoDataset',
         data_root=data_root,
         data_mode=data_mode,
         ann_file='annotations/person_train.json',
@@ -76,7 +77,7 @@ val_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='CocoDataset',
+        type='mmpose.CocoDataset',
         data_root=data_root,
         data_mode=data_mode,
         ann_file='annotations/person_val.json',
@@ -87,7 +88,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 # A twentieth of the box is about a fifth of the torso of an upright person.
-val_evaluator = test_evaluator = dict(type='PCKAccuracy', thr=0.05, norm_item='bbox')
+val_evaluator = test_evaluator = dict(type='mmpose.PCKAccuracy', thr=0.05, norm_item='bbox')
 
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = test_cfg = dict()
@@ -110,4 +111,3 @@ param_scheduler = [
 ]
 custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.005, gamma=200, update_buffers=True)]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='PCK', rule='greater'))
-visualizer = dict(_delete_=True, type='PoseLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
