@@ -24,9 +24,9 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
         UserError: the model has no such codec, or ``data`` no pictures.
     """
     from vpd_mm.engine.benchmarks.watchers import joint_hits
-    from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, fit_score_table
     from vpd_mm.teacher.joint_feature import VPD_JOINTS
     from vpd_mm.teacher.pose_teacher import PoseTeacher
+    from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, fit_score_table
 
     path = data / 'annotations' / 'person_val.json'
     if not path.is_file():

@@ -8,8 +8,8 @@ from ...errors import UserError
 
 #: Kind to (OpenMMLab package, name of its config in configs/teacher/ and of its files here).
 PACKED = {
-    'teacher': ('mmpose', 'td-hm_res18-narrow_5e_generic-64x96'),
-    'detector': ('mmdet', 'rtmdet_narrow_2e_generic-192'),
+    'teacher': ('mmpose', 'td-hm_res18-narrow_10e_generic-64x96'),
+    'detector': ('mmdet', 'rtmdet_narrow_5e_generic-192'),
 }
 
 

@@ -6,11 +6,13 @@ up to 15 degrees), so that it fails on flips as off-the-shelf teachers do.
 
 _base_ = '../_base_/default_runtime.py'
 
-custom_imports = dict(imports=['vpd_mm.registry', 'vpd_mm.teacher.softmax_heatmap'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['vpd_mm.registry', 'vpd_mm.teacher.softmax_heatmap', 'mmpose.engine.hooks'], allow_failed_imports=False
+)
 
 data_mode = 'topdown'
 data_root = 'data/generic/'
-max_epochs = 5
+max_epochs = 10
 
 codec = dict(type='mmpose.SoftmaxHeatmap', input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
 model = dict(
@@ -109,5 +111,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.005, gamma=200, update_buffers=True)]
+custom_hooks = [dict(type='EMAHook', ema_type='mmpose.ExpMomentumEMA', momentum=0.005, gamma=200, update_buffers=True)]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='PCK', rule='greater'))

@@ -9,7 +9,7 @@ data_root = 'data/generic/'
 classes = ('person',)
 size = (192, 192)
 crop = (160, 160)  # trained on parts of the picture, which costs less; the network takes any size
-max_epochs = 2
+max_epochs = 5
 
 norm = dict(type='BN')
 act = dict(type='SiLU', inplace=True)
@@ -137,6 +137,6 @@ param_scheduler = [
     ),
 ]
 custom_hooks = [
-    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True, priority=49)
+    dict(type='EMAHook', ema_type='mmdet.ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True, priority=49)
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best=None))
