@@ -33,7 +33,7 @@ lint: setup
 
 test: lint
 	$(BIN)/python tools/check_env.py
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 # Until the pipeline is there, the main job is: this installation trains, resumes and evaluates.
 demo: $(VENV)/.done
