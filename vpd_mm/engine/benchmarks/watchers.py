@@ -224,7 +224,7 @@ def crops_a_second(teacher, crops: int = 256) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     frames = list(np.random.default_rng(0).integers(0, 255, (crops, 256, 256, 3), np.uint8))
-    boxes = np.tile(np.float32([60, 40, 160, 220]), (crops, 1))
+    boxes = np.tile(np.array([60, 40, 160, 220], np.float32), (crops, 1))
     teacher.infer(frames[:32], boxes[:32])
     start = time.process_time()
     teacher.infer(frames, boxes)
