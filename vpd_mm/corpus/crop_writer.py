@@ -196,7 +196,7 @@ class VideoCropWriter:
         )
         self._put(frame_key(CROP, self._video, frame_ind), record)
         if frame_image is not None:
-            self._frame_shape = frame_image.shape[:2]
+            self._frame_shape = (frame_image.shape[0], frame_image.shape[1])
             self._put(frame_key(IMAGE, self._video, frame_ind), codec.encode_frame(frame_image))
         self._frame_inds.append(int(frame_ind))
         left, top, side = map(int, window)

@@ -273,7 +273,7 @@ def _kept(boxes: list[np.ndarray], frames: list[np.ndarray], fps: float, truth: 
     """Of the frames that show the athlete: whether the tracker's box is on him or her (IoU > 0.5)."""
     from ...athlete.athlete_tracker import AthleteTracker
 
-    tracker = AthleteTracker(fps, frames[0].shape[1::-1])
+    tracker = AthleteTracker(fps, (frames[0].shape[1], frames[0].shape[0]))
     for i, (rgb, found) in enumerate(zip(frames, boxes, strict=True)):
         tracker.update(i, found, rgb)
     tracks = tracker.finish()
