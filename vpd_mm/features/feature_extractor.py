@@ -57,23 +57,30 @@ class FeatureExtractor:
     def extract(self, store: CropStore, video: str) -> FeatureSequence:
         """Features of every frame of ``video`` that has a crop: (T, 2, D) = [as seen, flipped]; scores are 1."""
         frame_inds = np.asarray(store.header(video).frame_inds, np.int64)
-        feats = [self.features(inputs) for inputs in self._batches(store, video, frame_inds)]
+        feats = [self._forward(batch) for batch in self._batches(store, video, frame_inds)]
         dims = self.model.student.out_dims
         joined = np.concatenate(feats) if feats else np.zeros((0, 2, dims), np.float32)
         if not np.isfinite(joined).all():
             raise UserError(f'{video}: the student gives NaN; its training diverged, use an earlier checkpoint')
         return FeatureSequence(frame_inds, joined, np.ones(len(frame_inds), np.float32))
 
-    @torch.inference_mode()
     def features(self, inputs: torch.Tensor) -> np.ndarray:
         """(N, 5 or 3, H, W) as the pipeline gives them, to (N, 2, D) float32."""
+        return self._forward(self._both_views(inputs))
+
+    @torch.inference_mode()
+    def _both_views(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(2 N, ...) on the device, normalised: as seen, then mirrored."""
         mirrored = inputs.flip(-1)
         if inputs.shape[1] > 3:
             mirrored[:, 3].neg_()
-        batch = self.model.data_preprocessor({'inputs': torch.cat([inputs, mirrored])})
+        return self.model.data_preprocessor({'inputs': torch.cat([inputs, mirrored])})['inputs']
+
+    @torch.inference_mode()
+    def _forward(self, batch: torch.Tensor) -> np.ndarray:
         with torch.autocast(self.device.type) if self.half else nullcontext():
-            feats = self.model(batch['inputs'], mode='tensor')
-        return feats.float().reshape(2, len(inputs), -1).transpose(0, 1).cpu().numpy()
+            feats = self.model(batch, mode='tensor')
+        return feats.float().reshape(2, len(batch) // 2, -1).transpose(0, 1).cpu().numpy()
 
     @torch.inference_mode()
     def decode(self, feats: np.ndarray) -> np.ndarray:
@@ -82,22 +89,23 @@ class FeatureExtractor:
         return decoded[:, : self.model.student.out_dims].cpu().numpy()
 
     def _batches(self, store: CropStore, video: str, frame_inds: np.ndarray) -> Iterator[torch.Tensor]:
-        """Stacked inputs, the next batch being decoded while the last one is used."""
+        """Both views, ready for the network; the next batch is made while the last one is used."""
 
         def load(start: int) -> torch.Tensor:
             frames = frame_inds[start : start + self.batch_size].tolist()
-            return torch.stack([self.pipeline(_sample(store, video, frame))['inputs'] for frame in frames])
+            inputs = [self.pipeline(_sample(store, video, frame))['inputs'] for frame in frames]
+            return self._both_views(torch.stack(inputs))
 
         with ThreadPoolExecutor(1) as pool:
             starts = range(0, len(frame_inds), self.batch_size)
             coming = pool.submit(load, 0) if starts else None
             for start in starts:
                 assert coming is not None
-                inputs = coming.result()
+                batch = coming.result()
                 coming = (
                     pool.submit(load, start + self.batch_size) if start + self.batch_size < len(frame_inds) else None
                 )
-                yield inputs
+                yield batch
 
 
 def _sample(store: CropStore, video: str, frame: int) -> dict:
