@@ -8,7 +8,7 @@ from ...errors import UserError
 
 #: Kind to (OpenMMLab package, name of its config in configs/teacher/ and of its files here).
 PACKED = {
-    'teacher': ('mmpose', 'td-hm_res18-narrow_10e_generic-64x96'),
+    'teacher': ('mmpose', 'td-hm_res18-narrow_18e_generic-64x96'),
     'detector': ('mmdet', 'rtmdet_narrow_5e_generic-192'),
 }
 
