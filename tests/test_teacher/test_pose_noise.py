@@ -32,8 +32,7 @@ def test_dropped_joints_have_low_scores_and_five_are_left():
     assert scores[lost].max() <= 0.2
     assert 0.4 < (scores[lost] == 0).mean() < 0.6
     assert scores[~lost].min() >= 0.5
-    kept = (~spoil(jitter=(0, 0), score=(1, 1), drop=0.99)[1].astype(bool)).sum(1)
-    assert kept.max() <= 13 - 5
+    assert ((spoil(jitter=(0, 0), score=(1, 1), drop=0.99)[1] == 1).sum(1) == 5).mean() > 0.9
 
 
 def test_a_lost_joint_may_lie_amid_the_others():

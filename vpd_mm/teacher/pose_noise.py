@@ -25,7 +25,7 @@ class PoseNoise:
         jitter: Sequence[float] = (0.0, 0.08),
         score: Sequence[float] = (0.3, 1.0),
         sure: float = 0.2,
-        drop: float = 0.08,
+        drop: float = 0.05,
     ) -> None:
         for name, (low, high) in (('jitter', tuple(jitter)), ('score', tuple(score))):
             if not 0 <= low <= high <= 1:
@@ -51,8 +51,8 @@ class PoseNoise:
         scores[rng.random(num) < self.sure] = 1
         sd = rng.uniform(*self.jitter, (num, 1)) * (3 - 2 * scores) * trunk[:, None]
         noisy = points + sd[..., None] * rng.standard_normal(points.shape)
-        lost = rng.random((num, joints)) < self.drop
-        lost &= rng.random((num, joints)).argsort(axis=1).argsort(axis=1) < joints - 5
+        luck = rng.random((num, joints))
+        lost = (luck < self.drop) & (luck.argsort(axis=1).argsort(axis=1) < joints - 5)
         kept = ~lost[..., None]
         middle = (noisy * kept).sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
         astray = noisy + 0.5 * trunk[:, None, None] * rng.standard_normal(points.shape)

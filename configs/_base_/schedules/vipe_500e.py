@@ -3,7 +3,7 @@
 
 _base_ = ['../default_runtime.py']
 
-noise = dict(jitter=(0.0, 0.08), score=(0.3, 1.0), sure=0.2, drop=0.08)
+noise = dict(jitter=(0.0, 0.08), score=(0.3, 1.0), sure=0.2, drop=0.05)
 
 train_dataloader = dict(
     batch_size=100,
