@@ -27,7 +27,9 @@ def test_error_is_in_trunk_lengths_whatever_the_unit(joints):
     moved = joints.copy()
     moved[:, 5] += [0, 0, 0.65]
     errors = aligned_error(moved, joints)
-    assert ((errors > 0.03) & (errors < 0.1)).all()  # one of 13 joints is 0.65 off: at most 2 x 0.05 after alignment
+    squares = (moved - joints - (moved - joints).mean(1, keepdims=True)) ** 2
+    assert (errors <= np.sqrt(squares.sum(-1).mean(1)) + 1e-9).all()  # aligned no worse than by the shift alone
+    assert (errors > 0.02).all()
     np.testing.assert_allclose(aligned_error(moved * 1000, joints * 1000), errors)
 
 
@@ -89,13 +91,12 @@ def test_hits_by_hand():
     shapes = rng.normal(size=(3, 13, 3))
     joints = np.stack([shapes[0], shapes[0] * 2, shapes[1], shapes[2]])
     first = np.array([[0.0], [1], [2], [3]])
-    second = np.array([[1.1], [0.1], [3.2], [2.2]])  # 0 and 1 exchanged (right all the same), 2 and 3 exchanged
+    second = np.array([[1.1], [0.1], [2.6], [2.1]])  # 0 and 1 exchanged (right all the same), 2 and 3 exchanged
     metric = ViewRetrievalMetric(ks=(1, 2, 9))
     result = evaluate(np.stack([first, second], 1), metric=metric, joints3d=joints)
     assert result['view/hit@1'] == 0.5
     assert result['view/hit@2'] == 1
     assert 'view/hit@9' not in result
-    assert result['view/gain'] == pytest.approx(0.5 / result['view/joints_hit@1'])
 
 
 def test_moments_hit_within_the_tolerance_and_the_video():

@@ -110,6 +110,6 @@ def test_the_encoder_comes_from_a_training_or_a_packed_checkpoint(tmp_path, enco
         load_encoder(config(dims=8, hidden_dims=32), tmp_path / 'full.pth')
     with pytest.raises(UserError, match=r'none\.pth: no such file'):
         load_encoder(cfg, tmp_path / 'none.pth')
-    other = Config(dict(default_scope='vpd_mm', model=dict(type='MotionDecoder', dims=2), filename='x'))
+    other = Config(dict(default_scope='vpd_mm', model=dict(type='MotionDecoder', dims=2)))
     with pytest.raises(UserError, match='its model is MotionDecoder, needed is VIPE'):
         load_encoder(other, tmp_path / 'full.pth')
