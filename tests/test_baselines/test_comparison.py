@@ -76,7 +76,11 @@ def test_runs_are_methods_by_k_by_subset_and_seed(corpus, tmp_path):
     ]
     assert names[5:] == ['nearest, k=2 subset 0, seed 0', 'nearest, k=2 subset 1, seed 0', 'nearest, all, seed 0']
     assert len({run.key for run in plan.runs}) == 8
-    assert [run.split for run in plan.runs[:3]] == ['annotations/fewshot/2_0.txt', 'annotations/fewshot/2_1.txt', 'train']
+    assert [run.split for run in plan.runs[:3]] == [
+        'annotations/fewshot/2_0.txt',
+        'annotations/fewshot/2_1.txt',
+        'train',
+    ]
     assert [method.name for method in plan_of(tmp_path / 'c.py', ('both',)).comparison.sections[0].methods] == [
         'BiGRU',
         'nearest',
@@ -156,7 +160,9 @@ def test_a_training_goes_on_as_if_it_had_not_stopped(corpus, tmp_path, monkeypat
     monkeypatch.setattr(ValLoop, 'run', validate)
     execute(run, plan.comparison, stopped)
     folder = stopped.work_dir(run.key)
-    epochs = [n for n in range(1, EPOCHS + 1) if f'Epoch(train) [{n}]' in sorted(folder.glob('*/*.log'))[-1].read_text()]
+    epochs = [
+        n for n in range(1, EPOCHS + 1) if f'Epoch(train) [{n}]' in sorted(folder.glob('*/*.log'))[-1].read_text()
+    ]
     assert epochs == [EPOCHS]
     assert stopped[run.key]['checkpoint'] == whole[run.key]['checkpoint']
     np.testing.assert_array_equal(stopped.scores(run.key).scores, whole.scores(run.key).scores)
