@@ -4,6 +4,7 @@ name = ''  # of its block in README files
 title = ''
 dataset = ''  # the data set's name in tables and in the paper
 methods = []  # see vpd_mm.baselines.comparison.Method
+names = dict()  # what {sport} and the like in the methods' configs stand for
 ks = [16, 'all']  # training actions a class
 subsets = 5  # fixed subsets for each k
 seeds = 1  # for each subset

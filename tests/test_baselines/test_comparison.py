@@ -52,6 +52,7 @@ BAD = [
     (dict(methods=[dict(name='a', kind='guess')]), "method 'a': kind must be one of .*, found 'guess'"),
     (dict(methods=[dict(name='a', kind='nearest')]), "method 'a': kind 'nearest' needs 'features'"),
     (dict(methods=[dict(name='a', confg='b')]), "unknown field 'confg'"),
+    (dict(methods=[dict(name='a', config='tsn_{sport}.py')]), "method 'a': its config needs 'sport' of names"),
     (dict(methods=[dict(name='a', config='b')] * 2), "two methods are called 'a'"),
     (dict(methods=[dict(name='a', kind='ensemble', of=['b'])]), "ensemble 'a' is of 'b', which is no other"),
     (dict(methods=[dict(name='a', kind='detect', config='b')]), "table: method 'a' cannot be of kind 'detect'"),

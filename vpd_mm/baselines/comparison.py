@@ -23,7 +23,7 @@ class Method:
             ``features``; 'ensemble': mean of the scores of the methods ``of``;
             'detect': ``config`` finds actions in uncut videos.
         group: Heading that it stands under.
-        config: Path or name of the config.
+        config: Path or name of the config; ``{sport}`` stands for the comparison's ``names['sport']``.
         config_all: Another config for the whole training set.
         features: ``features/<run>``, ``teacher/<name>``, a bare name, or
             several joined by ``+``.
@@ -131,19 +131,20 @@ def read_comparison(cfg: Config, only: Sequence[str] = ()) -> Comparison:
         if not (isinstance(cfg[name], int) and cfg[name] > 0):
             raise UserError(f'{source}: {name} must be a whole number above 0, found {cfg[name]!r}')
     ablation, detection = cfg.get('ablation') or {}, cfg.get('detection') or {}
+    names = cfg.get('names') or {}
     sections = [
-        Section('table', cfg.title, _ks(cfg.ks, source), _methods(cfg.methods, 'train', source)),
+        Section('table', cfg.title, _ks(cfg.ks, source), _methods(cfg.methods, 'train', source, names)),
         Section(
             'ablation',
             ablation.get('title', 'Ablation'),
             _ks(ablation.get('ks', ['all']), source),
-            _methods(ablation.get('methods', ()), 'train', source),
+            _methods(ablation.get('methods', ()), 'train', source, names),
         ),
         Section(
             'detection',
             detection.get('title', 'Detection'),
             (None,),
-            _methods(detection.get('methods', ()), 'detect', source),
+            _methods(detection.get('methods', ()), 'detect', source, names),
         ),
     ]
     if only:
@@ -167,7 +168,7 @@ def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
     return tuple(sorted(k for k in values if k != 'all')) + ((None,) if 'all' in values else ())
 
 
-def _methods(entries: Sequence[Mapping], default: str, source: str) -> tuple[Method, ...]:
+def _methods(entries: Sequence[Mapping], default: str, source: str, names: Mapping[str, str]) -> tuple[Method, ...]:
     known = {item.name for item in fields(Method)}
     methods: list[Method] = []
     for entry in entries:
@@ -175,7 +176,11 @@ def _methods(entries: Sequence[Mapping], default: str, source: str) -> tuple[Met
         if unknown or 'name' not in entry:
             found = f'unknown field {unknown[0]!r}' if unknown else 'no name'
             raise UserError(f'{source}: a method has {found}; its fields are {", ".join(sorted(known))}')
-        method = Method(**{'kind': default, **entry, 'of': tuple(entry.get('of', ()))})
+        try:
+            configs = {key: entry[key].format(**names) for key in ('config', 'config_all') if entry.get(key)}
+        except (KeyError, IndexError, ValueError) as e:
+            raise UserError(f'{source}: method {entry["name"]!r}: its config needs {e} of names') from e
+        method = Method(**{'kind': default, **entry, **configs, 'of': tuple(entry.get('of', ()))})
         if any(method.name == other.name for other in methods):
             raise UserError(f'{source}: two methods are called {method.name!r}')
         methods.append(method)
