@@ -1,5 +1,23 @@
-"""The rivals: mmaction2's models on the same clips."""
+"""The rivals: mmaction2's models, GSM and MS-G3D on the same clips."""
 
+from .action_dataset import ActionWindowDataset
+from .clip_transforms import ClipFlip, LoadClip
+from .crops_to_clips import CropClipDataset
 from .generated_dataset import GeneratedActionDataset
+from .gsm import GSM
+from .msg3d import MSG3D
+from .pose_to_skeleton import PoseClipDataset
+from .skeleton_transforms import NormalizedJoints, SkeletonStream
 
-__all__ = ['GeneratedActionDataset']
+__all__ = [
+    'GSM',
+    'MSG3D',
+    'ActionWindowDataset',
+    'ClipFlip',
+    'CropClipDataset',
+    'GeneratedActionDataset',
+    'LoadClip',
+    'NormalizedJoints',
+    'PoseClipDataset',
+    'SkeletonStream',
+]

@@ -2,7 +2,17 @@
 
 from .bucket_sampler import LengthBatchSampler
 from .clip_dataset import FeatureClipDataset
-from .clips import FeatureReader, Window, clip_positions, interpolate, resolve_features, select_actions
+from .clips import (
+    FeatureReader,
+    Window,
+    action_name,
+    action_windows,
+    clip_positions,
+    interpolate,
+    report_missing,
+    resolve_features,
+    select_actions,
+)
 from .pose_features import fill_unseen, joint_features
 from .sequence_preprocessor import SequencePreprocessor
 from .sequence_transforms import AddVelocity, PackSequenceInputs, RandomJointAffine, RandomTimeCrop, ResampleFrames
@@ -20,10 +30,13 @@ __all__ = [
     'ResampleFrames',
     'SequencePreprocessor',
     'Window',
+    'action_name',
+    'action_windows',
     'clip_positions',
     'fill_unseen',
     'interpolate',
     'joint_features',
+    'report_missing',
     'resolve_features',
     'select_actions',
 ]
