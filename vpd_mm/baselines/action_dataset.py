@@ -105,13 +105,19 @@ class ActionWindowDataset(BaseDataset):
         self.epoch = epoch
         self._times_drawn: dict[int, int] = {}
 
-    def prepare_data(self, idx: int) -> Any:
-        """Sample ``idx`` through the pipeline, which may change its arrays."""
-        idx = int(idx)
-        times = self._times_drawn[idx] = self._times_drawn.get(idx, -1) + 1
-        rng = np.random.default_rng((self.seed, self.epoch, idx, times))
+    def prepare_data(self, idx: int | tuple[int, int]) -> Any:
+        """Sample ``idx`` through the pipeline, which may change its arrays.
+
+        ``idx`` is an index, or (index, draw) from ``EpochDrawSampler``.
+        """
+        if isinstance(idx, tuple):
+            idx, seed = idx[0], (idx[1],)
+        else:
+            idx = int(idx)
+            times = self._times_drawn[idx] = self._times_drawn.get(idx, -1) + 1
+            seed = (self.seed, self.epoch, idx, times)
         sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[idx].items()}
-        return self.pipeline({**sample, 'rng': rng, 'test_mode': self.test_mode})
+        return self.pipeline({**sample, 'rng': np.random.default_rng(seed), 'test_mode': self.test_mode})
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """The class of sample ``idx``, for ``ClassBalancedDataset``."""

@@ -52,7 +52,7 @@ class PoseClipDataset(ActionWindowDataset):
 
     Added keys, besides those of the base: ``keypoint`` (1, T, K, 2) float32 px
     of the full frame, ``keypoint_score`` (1, T, K), ``img_shape`` and
-    ``original_shape`` (height, width), ``modality`` 'Pose'.  Joints of score 0
+    ``original_shape`` (height, width), ``modality`` 'Pose', ``stream``.  Joints of score 0
     lie where ``fill_unseen`` puts them.
 
     Args:
@@ -60,6 +60,7 @@ class PoseClipDataset(ActionWindowDataset):
             PoseSequence files relative to the corpus.
         layout: 'vpd13' (nose, shoulders, elbows, wrists, hips, knees, ankles;
             left first) or 'coco' (all 17).
+        stream: Handed on as the key of that name, for ``SkeletonStream``.
         kwargs: Of the base.
 
     Raises:
@@ -68,11 +69,12 @@ class PoseClipDataset(ActionWindowDataset):
 
     what = 'pose'
 
-    def __init__(self, corpus: str, poses: str, layout: str = 'vpd13', **kwargs: Any) -> None:
+    def __init__(self, corpus: str, poses: str, layout: str = 'vpd13', stream: str = 'joint', **kwargs: Any) -> None:
         if layout not in LAYOUTS:
             raise UserError(f'PoseClipDataset: layout must be one of {", ".join(LAYOUTS)}, found {layout!r}')
         self.poses = poses
         self.layout = layout
+        self.stream = stream
         super().__init__(corpus, **kwargs)
 
     def open_corpus(self, corpus: Corpus) -> None:
@@ -89,4 +91,10 @@ class PoseClipDataset(ActionWindowDataset):
         poses = self._read[1]
         clip = None if poses is None else to_skeleton(poses, positions, self.layout)
         shape = (video.height, video.width)
-        return clip and {**clip, 'img_shape': shape, 'original_shape': shape, 'modality': 'Pose'}
+        return clip and {
+            **clip,
+            'img_shape': shape,
+            'original_shape': shape,
+            'modality': 'Pose',
+            'stream': self.stream,
+        }

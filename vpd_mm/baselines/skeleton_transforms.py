@@ -45,26 +45,27 @@ class NormalizedJoints(BaseTransform):
 class SkeletonStream(BaseTransform):
     """Turn sequences of 13 joints into the input of a graph network.
 
-    Required keys: ``feats`` (V, T, 26).  Added: ``keypoint`` (V, 1, T, 13, 2),
-    the V views as mmaction2's clips.  Removed: ``feats``.
+    Required keys: ``feats`` (V, T, 26); ``stream``, one of:
 
-    Args:
-        stream: 'joint'; 'bone': each joint minus the one that its bone comes
-            from (the nose's is 0); 'joint-motion' and 'bone-motion': what
-            these change to the next frame (0 in the last).
+    - 'joint';
+    - 'bone': each joint minus the one that its bone comes from (the nose's is 0);
+    - 'joint-motion' and 'bone-motion': what these change to the next frame (0 in the last).
+
+    Added: ``keypoint`` (V, 1, T, 13, 2), the V views as mmaction2's clips.
+    Removed: ``feats``.
+
+    Raises:
+        UserError: another stream.
     """
 
-    def __init__(self, stream: str = 'joint') -> None:
+    def transform(self, results: dict) -> dict:
+        stream, feats = results['stream'], results.pop('feats')
         if stream not in STREAMS:
             raise UserError(f'SkeletonStream: stream must be one of {", ".join(STREAMS)}, found {stream!r}')
-        self.stream = stream
-
-    def transform(self, results: dict) -> dict:
-        feats = results.pop('feats')
         keypoint = feats.reshape(*feats.shape[:2], -1, 2)
-        if self.stream.startswith('bone'):
+        if stream.startswith('bone'):
             keypoint = keypoint - keypoint[:, :, list(PARENTS)]
-        if self.stream.endswith('motion'):
+        if stream.endswith('motion'):
             keypoint = np.diff(keypoint, axis=1, append=keypoint[:, -1:])
         results['keypoint'] = np.ascontiguousarray(keypoint[:, None])
         return results
