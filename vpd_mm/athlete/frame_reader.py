@@ -46,18 +46,19 @@ class FrameReader(VideoReader):
         if not places:
             return images
         first, last = min(places), max(places)
-        with closing(self._decode(start=float(self._times[first]))) as frames:
-            for time, rgb in frames:
-                if time is None:
-                    break
-                place = int(np.argmin(np.abs(self._times - time)))
-                if place in places:
-                    images[place] = rgb
-                if place >= last:
-                    return images
-        for place, (_, rgb) in enumerate(self._decode()):  # no time stamps to seek by
-            if place in places:
-                images[place] = rgb
-            if place >= last:
-                break
+        # Containers seek by decoding time, which may lead past the frame: then from farther back, and at last from 0.
+        for back in (0.0, 1.0, 5.0, None):
+            start = None if back is None else float(self._times[first]) - back
+            images.clear()
+            with closing(self._decode(start)) as frames:
+                for count, (time, rgb) in enumerate(frames):
+                    if time is None and start is not None:
+                        break
+                    place = count if time is None else int(np.argmin(np.abs(self._times - time)))
+                    if count == 0 and place > first:
+                        break
+                    if place in places:
+                        images[place] = rgb
+                    if place >= last:
+                        return images
         return images
