@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Write FeatureSequences: a student's on every crop, normalised joints of poses, or a concatenation.
+"""Write FeatureSequences: a student's on every crop, normalised joints, a clip network's, or a concatenation.
 
 tools/extract_features.py joints --corpus data/real --poses files
+tools/extract_features.py clips WEIGHTS --network r2plus1d_18 --corpus data/real
 tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd [--preview]
 tools/extract_features.py --concat vpd joints --corpus data/real --out concat
 """
@@ -16,10 +17,15 @@ from vpd_mm.errors import UserError
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help="a distillation config, or the word 'joints'")
-    parser.add_argument('checkpoint', nargs='?', help='the trained student')
+    parser.add_argument('config', nargs='?', help="a distillation config, or the word 'joints' or 'clips'")
+    parser.add_argument(
+        'checkpoint', nargs='?', help="the trained student; for clips the network's weights: path, URL or 'random'"
+    )
     parser.add_argument('--corpus', required=True, help='folder of the corpus')
     parser.add_argument('--out', help='name of the run (features/<out>; for joints teacher/<out>)')
+    parser.add_argument('--network', default='r2plus1d_18', help='for clips: r2plus1d_18, r3d_18 or mc3_18')
+    parser.add_argument('--clip-len', type=int, default=16, help='for clips: frames that the network sees at once')
+    parser.add_argument('--stride', type=int, default=4, help='for clips: a feature every so many frames')
     parser.add_argument('--poses', default='files', help='pose set that joints come from')
     parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
@@ -44,8 +50,8 @@ def main(argv=None):
         print(f'{corpus.teacher_dir(name)}: {written} written, {len(FeatureStore(corpus.teacher_dir(name)))} there')
         return 0
     if not args.config or not args.checkpoint:
-        raise UserError("needs CONFIG and CHECKPOINT, or 'joints', or --concat; see --help")
-    return student(corpus, args)
+        raise UserError("needs CONFIG and CHECKPOINT, or 'joints', or 'clips' and WEIGHTS, or --concat; see --help")
+    return clips(corpus, args) if args.config == 'clips' else student(corpus, args)
 
 
 def concat(corpus, args):
@@ -59,15 +65,41 @@ def concat(corpus, args):
     return 0
 
 
-def student(corpus, args):
+def choose_device(args):
     import torch
 
+    if args.device != 'auto':
+        return args.device
+    return f'cuda:{launcher_rank()[0] % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+
+
+def clips(corpus, args):
+    from vpd_mm.baselines import clip_features as cf
+    from vpd_mm.features.feature_extractor import extract_corpus
+
+    out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
+    device = choose_device(args)
+    settings = {'clip_len': args.clip_len, 'stride': args.stride}
+    extractor = cf.ClipFeatureExtractor(
+        args.network, args.checkpoint, device, batch_size=args.batch_size, half=device.startswith('cuda'), **settings
+    )
+    made_by = cf.clip_run_identity(args.network, args.checkpoint, **settings)
+
+    from rich.progress import track
+
+    rank, world_size = launcher_rank()
+    written = extract_corpus(
+        extractor, corpus, out, made_by, rank, world_size, lambda videos: track(videos, f'clips of {corpus.name}')
+    )
+    print(f'{out}: {written} videos written, {len(FeatureStore(out))} there, D = {extractor.dims}')
+    return 0
+
+
+def student(corpus, args):
     from vpd_mm.features import feature_extractor as fx
 
     rank, world_size = launcher_rank()
-    device = args.device
-    if device == 'auto':
-        device = f'cuda:{rank % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+    device = choose_device(args)
     cfg = load_config(args)
     half = device.startswith('cuda')
     extractor = fx.build_extractor(cfg, args.checkpoint, device=device, batch_size=args.batch_size, half=half)

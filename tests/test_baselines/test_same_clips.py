@@ -15,11 +15,10 @@ WRIST, PX = 5, 0.5 / 20
 
 
 @pytest.mark.parametrize('window', WINDOWS)
-@pytest.mark.parametrize('ids_file', [None, 'annotations/fewshot/1_0.txt'])
-@pytest.mark.parametrize('split', ['train', 'val', 'test'])
-def test_label_and_frames_are_the_same(rival_corpus, window, ids_file, split):
-    if ids_file and split != 'train':
-        pytest.skip('few-shot lists are of the training split')
+@pytest.mark.parametrize(
+    ('split', 'ids_file'), [('train', None), ('train', 'annotations/fewshot/1_0.txt'), ('val', None), ('test', None)]
+)
+def test_label_and_frames_are_the_same(rival_corpus, window, split, ids_file):
     init_default_scope('vpd_mm')
     shared = dict(split=split, ids_file=ids_file, window=window, num_classes=2, test_mode=True, pipeline=[])
     root = str(rival_corpus.root)

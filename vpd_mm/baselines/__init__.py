@@ -1,6 +1,7 @@
 """The rivals: mmaction2's models, GSM and MS-G3D on the same clips."""
 
 from .action_dataset import ActionWindowDataset
+from .clip_features import ClipFeatureExtractor
 from .clip_transforms import ClipFlip, LoadClip
 from .crops_to_clips import CropClipDataset
 from .generated_dataset import GeneratedActionDataset
@@ -13,6 +14,7 @@ __all__ = [
     'GSM',
     'MSG3D',
     'ActionWindowDataset',
+    'ClipFeatureExtractor',
     'ClipFlip',
     'CropClipDataset',
     'GeneratedActionDataset',
