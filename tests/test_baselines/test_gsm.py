@@ -63,7 +63,8 @@ def test_the_gate_sees_the_frames_around_and_only_its_group():
 
 
 def test_closed_gates_are_the_plain_network():
-    model = build().eval()
+    model = build()
+    model.eval()
     plain = copy.deepcopy(model.backbone)
     for layer in (plain.layer1, plain.layer2):
         for block in layer:
@@ -98,7 +99,9 @@ def test_a_checkpoint_of_the_plain_network_is_read(tmp_path):
     open_gates(model)
     model.init_weights()
     x = torch.rand(3, 3, 32, 32)
-    torch.testing.assert_close(model.eval()(x), plain.eval()(x))
+    model.eval()
+    plain.eval()
+    torch.testing.assert_close(model(x), plain(x))
 
 
 def test_what_is_wrong_is_named():

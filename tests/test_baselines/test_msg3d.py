@@ -5,6 +5,7 @@ from collections import deque
 import numpy as np
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 from mmengine.registry import init_default_scope
 
 from vpd_mm.baselines.msg3d_blocks import (
@@ -114,8 +115,8 @@ def test_gradients_reach_every_parameter(layout):
     torch.manual_seed(0)
     model = recognizer(layout, 4, base_channels=12, num_gcn_scales=4, num_g3d_scales=3).train()
     joints = 17 if layout == 'coco' else 13
-    scores = model(torch.randn(3, 1, 1, 16, joints, 3), stage='head')[0]
-    scores.softmax(1)[:, 0].sum().backward()
+    samples = [ActionDataSample().set_gt_label(label) for label in (0, 1, 2)]
+    model(torch.randn(3, 1, 1, 16, joints, 3), samples, mode='loss')['loss_cls'].backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not without
 
