@@ -19,7 +19,9 @@ from vpd_mm.errors import UserError
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help="a config of distillation or VIPE*; 'joints', 'vipe' (packed), 'clips'")
+    parser.add_argument(
+        'config', nargs='?', help="a config of distillation or VIPE*; 'joints', 'vipe' (packed), 'clips'"
+    )
     parser.add_argument(
         'checkpoint', nargs='?', help="the student or VIPE*; for clips the network's weights: path, URL or 'random'"
     )
