@@ -107,7 +107,7 @@ def test_any_encoder_of_poses(tmp_path):
     model = torch.nn.Module()
     model.encoder = Encoder().eval()
     [graph] = graphs_of(model)
-    assert (graph.kind, graph.samples[0][0].shape) == ('encoder', (2, 39))
+    assert (graph.kind, graph.samples[0][0].shape) == ('encoder', (2, 13, 3))
     write_graph(graph, tmp_path / 'e.onnx', {})
     assert parity(graph, tmp_path / 'e.onnx') < TOLERANCE
     with pytest.raises(UserError, match='is no student, recogniser, scorer or encoder'):

@@ -73,7 +73,7 @@ def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Con
 
 def class_names(cfg: Config, meta: dict[str, Any], count: int) -> Sequence[str]:
     """Names of ``count`` classes: of the checkpoint, else of the corpus in the config, else their numbers."""
-    names = meta.get('classes')
+    names = meta.get('classes') or None
     if names is None:
         from ..structures import load_classes
 

@@ -161,12 +161,11 @@ def _sequences(rng: torch.Generator, lengths: tuple[int, ...], dims: int) -> tup
 
 
 def _poses(rng: torch.Generator, encoder: nn.Module) -> list[tuple[Tensor, ...]]:
-    """Inputs of an encoder of poses: (N, D), else (N, 13, D / 13); D is that of its first linear layer."""
+    """Inputs of an encoder of poses: (N, 13, 3), or (N, D) with the D of its first linear layer."""
     linear = next((m for m in encoder.modules() if isinstance(m, nn.Linear)), None)
     if linear is None:
         raise UserError(f'export: {type(encoder).__name__} is no student, recogniser, scorer or encoder of poses')
-    dims = linear.in_features
-    shapes = [(dims,)] + ([(13, dims // 13)] if dims % 13 == 0 else [])
+    shapes = (13, 3), (linear.in_features,)
     for shape in shapes:
         samples = [(torch.randn(n, *shape, generator=rng),) for n in (2, 1, 7)]
         try:
