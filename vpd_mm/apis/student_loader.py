@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
 
+from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
 from ..errors import UserError
 from ..teacher import JointFeature
@@ -37,7 +37,7 @@ def load_student(cfg: Config, weights: str, backend: str = 'torch', device: str 
         run_student_in_onnx(model, weights, device)
         return model, draws
     if model.decoder is not None and Path(weights).is_file() and not weights.endswith('.onnx'):
-        state = CheckpointLoader.load_checkpoint(weights, map_location='cpu', logger='silent')
+        state = load_checkpoint_safely(weights)
         if isinstance(state, dict) and not any('decoder.' in key for key in state.get('state_dict', state)):
             model.decoder, draws = None, False  # dropped after training
     load_weights(model, weights, cfg)

@@ -149,7 +149,7 @@ class VPDInferencer(BaseInferencer):
         return model
 
     def _init_pipeline(self, cfg: Config) -> Any:
-        pipeline = cfg.get('test_dataloader', cfg.get('val_dataloader')).dataset.pipeline
+        pipeline = (cfg.get('test_dataloader') or cfg.val_dataloader).dataset.pipeline
         device = 'cpu' if self.backend == 'onnxruntime' else self._real_device
         self.extractor = FeatureExtractor(self.model, pipeline, device, self.batch_size, half=device.startswith('cuda'))
         return self.extractor.pipeline
