@@ -1,6 +1,6 @@
 """Detector, tracker, crop, flow and student in one pass, frame by frame."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,7 @@ class OnlineChain:
 
     def __call__(
         self, source: FrameSource, batch_size: int, track: AthleteTrack | None = None
-    ) -> Iterator[FrameAnswer]:
+    ) -> Generator[FrameAnswer, None, None]:
         """Answers to the frames of ``source`` in order, ``batch_size`` at a time.
 
         Args:

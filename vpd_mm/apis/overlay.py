@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -34,14 +35,13 @@ def place_joints(joints: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def draw_answer(
-    rgb: np.ndarray, boxes: Sequence[np.ndarray], joints: Sequence[np.ndarray | None], lines: Sequence[str]
+    rgb: np.ndarray, seen: Sequence[tuple[np.ndarray, np.ndarray | None]], lines: Sequence[str]
 ) -> np.ndarray:
     """A copy of a frame with boxes, placed joints (the athlete's left red, right blue) and lines of text.
 
     Args:
         rgb: (H, W, 3) uint8.
-        boxes: xyxy px of the athletes.
-        joints: Normalised (13, 2) of each, or None.
+        seen: Of each athlete the box (xyxy px) and the normalised joints (13, 2), or None.
         lines: What stands in the corner.
 
     Returns:
@@ -53,7 +53,7 @@ def draw_answer(
     picture = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     factor = np.array([width / rgb.shape[1], height / rgb.shape[0]])
     thickness = max(1, round(max(height, width) / 400))
-    for box, pose in zip(boxes, joints, strict=True):
+    for box, pose in seen:
         x1, y1, x2, y2 = np.clip(box * np.tile(factor, 2), -9999, 9999).round().astype(int).tolist()
         cv2.rectangle(picture, (x1, y1), (x2, y2), _BOX, thickness)
         if pose is not None:
@@ -138,7 +138,8 @@ class Screen:
             raise UserError(f'show: no window can be opened ({what}); write a film with vis_out_dir instead') from e
         if not windows:
             raise UserError('show: matplotlib has no window toolkit (tkinter, PyQt); write a film with vis_out_dir')
-        self._plt, self._wait, self._image = plt, max(wait_time, 1e-3), None
+        self._plt, self._wait = plt, max(wait_time, 1e-3)
+        self._image: Any = None
 
     def show(self, picture: np.ndarray) -> bool:
         """Show a frame; False once the window was closed."""

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..athlete import VideoReader
 from ..errors import UserError
 from ..structures import AthleteTrack
+
+if TYPE_CHECKING:
+    from .frame_source import FrameSource
 
 #: A batch of whole frames takes no more than this (a 4K frame has 25 MB).
 _BATCH_BYTES = 128 << 20
@@ -122,12 +125,12 @@ class Models:
         except (UserError, ImportError) as e:
             raise SetupError(f'poses {self.settings.poses}: {e}') from e
 
-    def frames_per_batch(self, reader: VideoReader) -> int:
+    def frames_per_batch(self, reader: 'FrameSource') -> int:
         """How many whole frames to collect for a model."""
         return max(1, min(self.settings.batch_size, _BATCH_BYTES // (3 * reader.width * reader.height)))
 
 
-def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> dict[str, AthleteTrack]:
+def find_tracks(settings: PrepareSettings, models: Models, reader: 'FrameSource', progress) -> dict[str, AthleteTrack]:
     """The athletes of one video file: name ('' = the only one) to track.
 
     Raises:
@@ -156,7 +159,7 @@ def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, 
     return athletes
 
 
-def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> dict[str, AthleteTrack]:
+def _detect(settings: PrepareSettings, models: Models, reader: 'FrameSource', progress) -> dict[str, AthleteTrack]:
     from ..athlete.athlete_tracker import athlete_names
 
     detector = models.detector
@@ -208,7 +211,7 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
         raise SetupError(f'--track {dict(rules)}: {e}') from e
 
 
-def check_box_sizes(track: AthleteTrack, reader: VideoReader, source: str) -> None:
+def check_box_sizes(track: AthleteTrack, reader: 'FrameSource', source: str) -> None:
     """A square around a box is cut in memory: it must be of the frame's order.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -223,7 +224,7 @@ def read_segment(
     return interpolate(features, where, features.num_views) if len(where) else None
 
 
-def load_sequence_model(spec: str, what: str, kind: type, device: str) -> tuple:
+def load_sequence_model(spec: str, what: str, kind: Any, device: str) -> tuple:
     """(model, config, metadata) of ``CONFIG:CHECKPOINT``; the checkpoint may be an ONNX file.
 
     Raises:
@@ -233,7 +234,7 @@ def load_sequence_model(spec: str, what: str, kind: type, device: str) -> tuple:
     if len(checkpoints) > 1:
         raise UserError(f'{what} {spec!r}: takes one checkpoint')
     cfg = read_config(config)
-    model = build_model(cfg)
+    model: Any = build_model(cfg)
     if not isinstance(model, kind):
         raise UserError(f'{what} {config}: its model is {type(model).__name__}, expected a {kind.__name__}')
     if checkpoints[0].endswith('.onnx'):

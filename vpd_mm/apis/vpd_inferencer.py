@@ -1,7 +1,7 @@
 """Video in; athlete, features, labels, intervals, neighbours out."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ from .prepare_settings import ONLINE_RULES, Models, PrepareSettings
 from .sequence_answers import Gallery, Recognizer, Scorer, SequenceAnswers
 from .student_chain import StudentChain, box_at
 from .student_loader import load_student
+
+Answers = Generator[FrameAnswer, None, None]
 
 
 @INFERENCERS.register_module()
@@ -234,7 +236,7 @@ class VPDInferencer(BaseInferencer):
         show: bool = False,
         wait_time: float = 0.0,
         vis_out_dir: str = '',
-    ) -> Iterator[FrameAnswer]:
+    ) -> Answers:
         """Answer frame by frame, online; memory does not grow.
 
         Latency: the answer to frame t comes before frame t + ``batch_size`` is
@@ -256,7 +258,7 @@ class VPDInferencer(BaseInferencer):
         source = open_source(given[0], fps)
         path = Path(vis_out_dir) / f'{source_name(source)}.mp4' if vis_out_dir else None
         with Canvas(path, source.fps, source_name(source), show, wait_time, False) as canvas:
-            yield from self._painted(source, self._online(source, batch_size, one_track(bboxes)), canvas)
+            yield from self._painted(self._online(source, batch_size, one_track(bboxes)), canvas)
 
     def preprocess(self, inputs: list[Input], batch_size: int = 1, fps: float | None = None) -> Iterator[FrameSource]:
         """Open the inputs one after the other."""
@@ -286,7 +288,7 @@ class VPDInferencer(BaseInferencer):
             size = min(size, self._models.frames_per_batch(inputs))  # whole frames wait here, not crops
             answers = self._online(inputs, size, bboxes)
             if canvas is not None and isinstance(inputs, FrameStream):
-                answers = self._painted(inputs, answers, canvas)
+                answers = self._painted(answers, canvas)
             with closing(answers):
                 track, features, num_frames = collect(answers)
             if not len(track):
@@ -308,12 +310,11 @@ class VPDInferencer(BaseInferencer):
         """
         return self.extractor.decode(feats[:, 0]).reshape(len(feats), -1, 2) if self._draws else None
 
-    def _painted(self, source: FrameSource, answers: Iterator[FrameAnswer], canvas: Canvas) -> Iterator[FrameAnswer]:
+    def _painted(self, answers: Answers, canvas: Canvas) -> Answers:
         for answer in answers:
             if canvas.wanted:
-                there = answer.box is not None
-                boxes, joints = ([answer.box], [answer.joints]) if there else ([], [])
-                canvas.paint(draw_answer(answer.rgb, boxes, joints, [f'{answer.frame_ind}']))
+                seen = [] if answer.box is None else [(answer.box, answer.joints)]
+                canvas.paint(draw_answer(answer.rgb, seen, [f'{answer.frame_ind}']))
             yield answer
 
     def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], canvas: Canvas) -> None:
@@ -321,17 +322,16 @@ class VPDInferencer(BaseInferencer):
         if not canvas.wanted:
             return
         for frame_ind, rgb in inputs:
-            boxes, joints, lines = [], [], [f'{frame_ind}']
+            seen, lines = [], [f'{frame_ind}']
             for sample in preds:
                 box = box_at(sample.track, frame_ind)
                 if box is not None:
                     row = int(np.searchsorted(sample.features.frame_inds, frame_ind))
                     known = row < len(sample.features) and sample.features.frame_inds[row] == frame_ind
                     pose = self.joints(sample.features.feats[row : row + 1]) if known else None
-                    boxes.append(box)
-                    joints.append(None if pose is None else pose[0])
+                    seen.append((box, None if pose is None else pose[0]))
                 lines += [caption(s) for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
-            canvas.paint(draw_answer(rgb, boxes, joints, lines))
+            canvas.paint(draw_answer(rgb, seen, lines))
 
     def postprocess(
         self,
