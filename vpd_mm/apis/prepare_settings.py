@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..athlete import VideoReader
 from ..errors import UserError
 from ..structures import AthleteTrack
+
+if TYPE_CHECKING:
+    from .frame_source import FrameSource
 
 #: A batch of whole frames takes no more than this (a 4K frame has 25 MB).
 _BATCH_BYTES = 128 << 20
 
 #: Detections from this score on reach the tracker, which starts tracks with high ones and goes on with low ones.
 LOW_SCORE = 0.1
+
+#: Rules that only an ``OnlineTracker`` has.
+ONLINE_RULES = frozenset(['memory_seconds', 'switch_margin'])
 
 
 class SetupError(UserError):
@@ -119,12 +125,12 @@ class Models:
         except (UserError, ImportError) as e:
             raise SetupError(f'poses {self.settings.poses}: {e}') from e
 
-    def frames_per_batch(self, reader: VideoReader) -> int:
+    def frames_per_batch(self, reader: 'FrameSource') -> int:
         """How many whole frames to collect for a model."""
         return max(1, min(self.settings.batch_size, _BATCH_BYTES // (3 * reader.width * reader.height)))
 
 
-def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> dict[str, AthleteTrack]:
+def find_tracks(settings: PrepareSettings, models: Models, reader: 'FrameSource', progress) -> dict[str, AthleteTrack]:
     """The athletes of one video file: name ('' = the only one) to track.
 
     Raises:
@@ -149,11 +155,11 @@ def find_tracks(settings: PrepareSettings, models: Models, reader: VideoReader, 
             'video, ease the tracker rules, or give boxes'
         )
     for track in athletes.values():
-        _check_size(track, reader, settings.boxes)
+        check_box_sizes(track, reader, settings.boxes)
     return athletes
 
 
-def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, progress) -> dict[str, AthleteTrack]:
+def _detect(settings: PrepareSettings, models: Models, reader: 'FrameSource', progress) -> dict[str, AthleteTrack]:
     from ..athlete.athlete_tracker import athlete_names
 
     detector = models.detector
@@ -178,17 +184,20 @@ def _detect(settings: PrepareSettings, models: Models, reader: VideoReader, prog
     return dict(zip(athlete_names(len(tracks)), tracks)) if tracks else {}
 
 
-def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int]):
-    """An ``AthleteTracker``; ``rules`` are its arguments and those of ``ChoiceRules``, by name.
+def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], online: bool = False):
+    """An ``AthleteTracker`` or ``OnlineTracker``; ``rules`` are its arguments and those of ``ChoiceRules``, by name.
 
     Raises:
         SetupError: a rule is unknown or its value is off.
     """
     from ..athlete.athlete_choice import ChoiceRules
     from ..athlete.athlete_tracker import AthleteTracker
+    from ..athlete.online_tracker import OnlineTracker
 
     of_choice = {f.name for f in fields(ChoiceRules)}
     of_tracker = set(inspect.signature(AthleteTracker).parameters) - {'fps', 'frame_size', 'rules'}
+    if online:
+        of_tracker |= ONLINE_RULES
     unknown = set(rules) - of_choice - of_tracker
     if unknown:
         raise SetupError(
@@ -197,13 +206,17 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int]):
     try:
         choice = ChoiceRules(**{k: v for k, v in rules.items() if k in of_choice})
         others = {k: v for k, v in rules.items() if k in of_tracker}
-        return AthleteTracker(fps, frame_size, rules=choice, **others)
+        return (OnlineTracker if online else AthleteTracker)(fps, frame_size, rules=choice, **others)
     except (TypeError, UserError, ImportError) as e:
         raise SetupError(f'--track {dict(rules)}: {e}') from e
 
 
-def _check_size(track: AthleteTrack, reader: VideoReader, source: str) -> None:
-    """A square around a box is cut in memory: it must be of the frame's order."""
+def check_box_sizes(track: AthleteTrack, reader: 'FrameSource', source: str) -> None:
+    """A square around a box is cut in memory: it must be of the frame's order.
+
+    Raises:
+        UserError: it is not.
+    """
     sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     limit = 4 * max(reader.width, reader.height)
     large = np.flatnonzero(sides > limit)

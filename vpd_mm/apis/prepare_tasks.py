@@ -3,13 +3,39 @@
 import numpy as np
 
 from ..athlete import FlowEstimator, SquareCropper
-from ..athlete.square_cropper import scale_to_side
+from ..athlete.square_cropper import Window, scale_to_side
 from ..corpus.crop_writer import VideoCropWriter
 from ..structures import AthleteTrack, PoseSequence
 from .prepare_settings import Models
 
 #: Shorter side of stored whole frames, px: what clip models resize to before they crop.
 FULL_FRAME_SIDE = 320
+
+
+def cut_pair(
+    rgb: np.ndarray,
+    previous: np.ndarray | None,
+    box: np.ndarray,
+    previous_box: np.ndarray | None,
+    cropper: SquareCropper,
+    flow: FlowEstimator,
+) -> tuple[Window, np.ndarray, np.ndarray | None]:
+    """Window, crop and flow of one frame; what every corpus and every inference sees.
+
+    Args:
+        rgb: Whole frame t.
+        previous: Whole frame t-1; None where that is missing.
+        box: xyxy of frame t.
+        previous_box: Of frame t-1; None where it has none.
+        cropper: Cuts.
+        flow: Estimates the flow.
+    """
+    window = cropper.window(box, previous_box)
+    crop = cropper.cut(rgb, window)
+    before = None
+    if previous is not None and flow.settings is not None:
+        before = cropper.cut(previous, window)
+    return window, crop, flow(before, crop)
 
 
 class CropTask:
@@ -34,12 +60,8 @@ class CropTask:
         box = self._boxes.get(frame_ind)
         if box is None:
             return
-        window = self._cropper.window(box, self._boxes.get(frame_ind - 1))
-        crop = self._cropper.cut(rgb, window)
-        before = None
-        if previous is not None and self._flow.settings is not None:
-            before = self._cropper.cut(previous, window)
-        flow = self._flow(before, crop)
+        before = self._boxes.get(frame_ind - 1)
+        window, crop, flow = cut_pair(rgb, previous, box, before, self._cropper, self._flow)
         mask = None
         if frame_ind in self._masks:
             whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])

@@ -1,6 +1,7 @@
 """Follow the athlete through a video: ByteTrack within a shot, rules to choose, cuts to end."""
 
 from array import array
+from bisect import bisect_right
 
 import numpy as np
 
@@ -200,6 +201,14 @@ class _Piece:
     def add(self, frame_ind: int, box: np.ndarray, score: float) -> None:
         self.frame_inds.append(int(frame_ind))
         self.values.extend((*box.tolist(), float(score)))
+
+    def last(self) -> tuple[np.ndarray, float]:
+        return np.array(self.values[-5:-1], np.float32), min(max(self.values[-1], 0.0), 1.0)
+
+    def trim(self, after: int) -> None:
+        """Forget what was seen up to frame ``after``, but for the last box."""
+        old = min(bisect_right(self.frame_inds, after), len(self.frame_inds) - 1)
+        del self.frame_inds[:old], self.values[: 5 * old]
 
     def tracklet(self) -> Tracklet:
         values = np.array(self.values, np.float32).reshape(-1, 5)

@@ -28,7 +28,9 @@ class SquareCropper:
             raise UserError(f'crop size must be 16 to 4096 px, found {size}')
         self.size = size
 
-    def window(self, box: Sequence[float], previous_box: Sequence[float] | None = None) -> Window:
+    def window(
+        self, box: Sequence[float] | np.ndarray, previous_box: Sequence[float] | np.ndarray | None = None
+    ) -> Window:
         """(left, top, side), in whole px of the full frame; may leave the frame.
 
         The union of both boxes, widened to whole pixels, gets its larger side

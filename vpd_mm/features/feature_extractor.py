@@ -129,7 +129,7 @@ def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> Fea
     if not isinstance(model, PoseDistiller):
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}; features come from a PoseDistiller')
     load_student(model, checkpoint)
-    pipeline = cfg.get('test_dataloader', cfg.val_dataloader).dataset.pipeline
+    pipeline = (cfg.get('test_dataloader') or cfg.val_dataloader).dataset.pipeline
     return FeatureExtractor(model, pipeline, **kwargs)
 
 

@@ -1,0 +1,108 @@
+"""tools/infer.py and tools/export.py as a user runs them."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+from inference_files import STUDENT, save_model
+from media import FRAMES, make_video
+
+from vpd_mm.athlete import VideoReader
+from vpd_mm.errors import UserError
+from vpd_mm.structures import FeatureSequence
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('one', 'two'):
+        make_video(tmp_path / 'videos' / f'{name}.mp4')
+    save_model(tmp_path, 'student', STUDENT.format(dims=26))
+    return tmp_path
+
+
+def test_films_and_features_of_a_folder(folder, capsys):
+    status = load('infer')(['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--out', 'out'])
+    assert status == 0
+    said = capsys.readouterr().out
+    assert f'one: {FRAMES} frames, athlete in {FRAMES} (100%), D = 26, offline' in said
+    assert said.count('frames/s; film out/') == 2
+    for name in ('one', 'two'):
+        assert FeatureSequence.load(folder / 'out' / 'features' / f'{name}.npz').feats.shape == (FRAMES, 2, 26)
+        assert VideoReader(folder / 'out' / f'{name}.mp4').num_frames == FRAMES
+        assert json.loads((folder / 'out' / f'{name}.json').read_text())['frames_with_box'] == FRAMES
+
+
+def test_takes_the_newest_student(folder, capsys):
+    infer = load('infer')
+    with pytest.raises(UserError, match='no student: none was trained in work_dirs or runs'):
+        infer(['videos/one.mp4'])
+    for age, (name, text) in enumerate((('new', STUDENT.format(dims=26)), ('old', STUDENT.format(dims=5)))):
+        work = folder / 'work_dirs' / name
+        work.mkdir(parents=True)
+        save_model(work, 'c', text)
+        (work / 'last_checkpoint').write_text(str(work / 'c.pth'))
+        os.utime(work / 'last_checkpoint', (1e9 - age, 1e9 - age))
+    assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-film']) == 0
+    said = capsys.readouterr().out
+    assert 'student: work_dirs/new/c.pth (the newest here' in said
+    assert 'D = 26' in said
+    assert not list((folder / 'out').glob('*.mp4'))
+
+
+def test_one_broken_video_does_not_stop_the_others(folder, capsys):
+    (folder / 'videos' / 'bad.mp4').write_text('no video')
+    arguments = ['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--no-film', '--out', 'out']
+    assert load('infer')(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count('error: ') == 1
+    assert 'bad.mp4: no readable video' in captured.err
+    assert sorted(p.stem for p in (folder / 'out').glob('*.json')) == ['one', 'two']
+
+
+def test_errors_name_what_is_wrong(folder, monkeypatch):
+    infer, student = load('infer'), ['--student', 'student.py:student.pth', '--boxes', 'full']
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    for arguments, says in (
+        (['gone.mp4', *student], r'gone\.mp4: no such video file'),
+        (['videos/one.mp4', '--student', 'student.py:gone.pth'], r'checkpoint gone\.pth: no such file'),
+        (['videos/one.mp4', '--student', 'student.py'], 'must be CONFIG:CHECKPOINT'),
+        (['videos/one.mp4', *student, '--show'], 'show: no display'),
+        (['videos/one.mp4', *student, '--track', 'speed'], "--track 'speed': must be RULE=VALUE"),
+    ):
+        with pytest.raises(UserError, match=says):
+            infer(arguments)
+
+
+def test_an_error_is_one_line(folder, run_python):
+    env = {'DISPLAY': '', 'WAYLAND_DISPLAY': ''}
+    arguments = ['videos/one.mp4', '--student', 'student.py:student.pth', '--show']
+    done = run_python(TOOLS / 'infer.py', *arguments, cwd=folder, env=env)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith('error: show: no display')
+    assert 'Traceback' not in done.stderr
+
+
+def test_export_then_infer(folder, capsys):
+    pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime')
+    assert not load('export')(['student.py', 'student.pth'])
+    said = capsys.readouterr().out
+    assert 'student.onnx: student' in said
+    assert 'student.decoder.onnx: decoder' in said
+    assert said.count('onnxruntime and PyTorch differ by') == 2
+    arguments = ['videos/one.mp4', '--student', 'student.py:student.onnx', '--boxes', 'full', '--out', 'out']
+    assert load('infer')(arguments) == 0
+    assert VideoReader(folder / 'out' / 'one.mp4').num_frames == FRAMES

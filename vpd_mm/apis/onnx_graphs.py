@@ -1,0 +1,178 @@
+"""The networks as they go into an ONNX file: plain tensors in, plain tensors out, normalisation inside."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..detect import FrameScorer
+from ..distill import PoseDistiller
+from ..errors import UserError
+from ..recognize import BiGRU, SequenceRecognizer
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One network to write.
+
+    Args:
+        kind: ``student``, ``decoder``, ``recognizer``, ``scorer`` or ``encoder``.
+        module: What runs.
+        inputs: Names and axes of the inputs, such as ``{'crops': {0: 'N'}}``: these axes are free.
+        outputs: Likewise.
+        samples: Inputs of several sizes; the first one is traced, all of them are compared.
+    """
+
+    kind: str
+    module: nn.Module
+    inputs: dict[str, dict[int, str]]
+    outputs: dict[str, dict[int, str]]
+    samples: list[tuple[Tensor, ...]]
+
+
+class StudentGraph(nn.Module):
+    """crops (N, 5 or 3, S, S) float32, RGB in 0..255 and flow (u, v) in px of the crop, to feats (N, D)."""
+
+    def __init__(self, model: PoseDistiller) -> None:
+        super().__init__()
+        # a copy: the memory format of the caller's model stays
+        self.student = copy.deepcopy(model.student).to(memory_format=torch.contiguous_format)
+        channels = model.student.in_channels
+        self.register_buffer('mean', model.data_preprocessor.mean[:channels].clone())
+        self.register_buffer('std', model.data_preprocessor.std[:channels].clone())
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.student((crops - self.mean) / self.std)
+
+
+class BiGRUGraph(nn.Module):
+    """The same as ``BiGRU``, of operations that ONNX has.
+
+    Each direction is a GRU of its own; the backward one reads every sequence
+    from its own end, by an index of frames, so no batch is sorted or packed.
+    """
+
+    def __init__(self, encoder: BiGRU) -> None:
+        super().__init__()
+        self.pool = encoder.pool
+        self.attention = getattr(encoder, 'attention', None)
+        layers = range(encoder.gru.num_layers)
+        self.forwards = nn.ModuleList(_direction(encoder.gru, layer, '') for layer in layers)
+        self.backwards = nn.ModuleList(_direction(encoder.gru, layer, '_reverse') for layer in layers)
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
+        """(N, T, D) and (N,) int64 to (N, out_dims), or (N, T, 2H) without a pool."""
+        states = feats.transpose(0, 1)
+        frame = torch.arange(states.shape[0])[:, None]
+        padding = frame >= lengths
+        reverse = torch.where(padding, frame, lengths - 1 - frame)[..., None]
+        for ahead, back in zip(self.forwards, self.backwards):
+            backwards = back(_gather(states, reverse))[0]
+            states = torch.cat([ahead(states)[0], _gather(backwards, reverse)], dim=2)
+        padding = padding[..., None]
+        if self.pool is None:
+            return states.masked_fill(padding, 0.0).transpose(0, 1)
+        pooled = []
+        if 'max' in self.pool:
+            pooled.append(states.masked_fill(padding, -torch.inf).amax(0))
+        if self.attention is not None:
+            weights = self.attention(states).masked_fill(padding, -torch.inf).softmax(0)
+            pooled.append((states.masked_fill(padding, 0.0) * weights).sum(0))
+        return torch.cat(pooled, dim=1)
+
+
+class SequenceGraph(nn.Module):
+    """feats (N, T, D) and lengths (N,) int64 to logits (N, C), or (N, T, C) of a scorer; standardises inside."""
+
+    def __init__(self, model: SequenceRecognizer | FrameScorer) -> None:
+        super().__init__()
+        if not isinstance(model.backbone, BiGRU):
+            raise UserError(f'export: the encoder must be a BiGRU, found {type(model.backbone).__name__}')
+        self.encoder = BiGRUGraph(model.backbone)
+        self.head = model.head
+        dims = model.backbone.in_dims
+        mean, scale = torch.zeros(dims), torch.ones(dims)
+        if model.data_preprocessor.standardize:
+            mean = model.data_preprocessor.mean.float()
+            scale = (model.data_preprocessor.variance + 1e-6).rsqrt().float()
+        self.register_buffer('mean', mean)
+        self.register_buffer('scale', scale)
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
+        return self.head(self.encoder((feats - self.mean) * self.scale, lengths))
+
+
+def graphs_of(model: nn.Module, seed: int = 0) -> Iterator[Graph]:
+    """What of a trained model goes into files: a student (and its decoder), a recogniser, a scorer, else an encoder.
+
+    Raises:
+        UserError: the model is none of these.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    if isinstance(model, PoseDistiller):
+        channels = model.student.in_channels
+        crops = [_crops(rng, n, channels, side) for n, side in ((2, 64), (1, 64), (5, 96))]
+        yield Graph('student', StudentGraph(model), {'crops': {0: 'N', 2: 'H', 3: 'W'}}, {'feats': {0: 'N'}}, crops)
+        if model.decoder is not None:
+            feats = [(torch.randn(n, model.student.out_dims, generator=rng),) for n in (2, 1, 7)]
+            yield Graph('decoder', model.decoder, {'feats': {0: 'N'}}, {'decoded': {0: 'N'}}, feats)
+    elif isinstance(model, SequenceRecognizer | FrameScorer):
+        kind = 'recognizer' if isinstance(model, SequenceRecognizer) else 'scorer'
+        logits = {0: 'N'} if kind == 'recognizer' else {0: 'N', 1: 'T'}
+        dims = model.backbone.in_dims
+        sequences = [_sequences(rng, lengths, dims) for lengths in ((9, 6), (1,), (40,), (3, 31, 12, 31, 1))]
+        yield Graph(
+            kind, SequenceGraph(model), {'feats': {0: 'N', 1: 'T'}, 'lengths': {0: 'N'}}, {'logits': logits}, sequences
+        )
+    else:
+        encoder = getattr(model, 'encoder', model)
+        yield Graph('encoder', encoder, {'poses': {0: 'N'}}, {'feats': {0: 'N'}}, _poses(rng, encoder))
+
+
+def _direction(gru: nn.GRU, layer: int, suffix: str) -> nn.GRU:
+    """One direction of one layer, as a GRU of one layer and direction."""
+    weights = {f'{n}_l0': getattr(gru, f'{n}_l{layer}{suffix}') for n in _WEIGHTS}
+    one = nn.GRU(weights['weight_ih_l0'].shape[1], gru.hidden_size)
+    one.load_state_dict(weights)
+    return one
+
+
+_WEIGHTS = ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')
+
+
+def _gather(states: Tensor, frames: Tensor) -> Tensor:
+    """Frames (T, N, 1) of states (T, N, D)."""
+    return states.gather(0, frames.expand(-1, -1, states.shape[2]))
+
+
+def _crops(rng: torch.Generator, count: int, channels: int, side: int) -> tuple[Tensor]:
+    crops = torch.randint(0, 256, (count, channels, side, side), generator=rng).float()
+    crops[:, 3:] = crops[:, 3:] / 6.4 - 20
+    return (crops,)
+
+
+def _sequences(rng: torch.Generator, lengths: tuple[int, ...], dims: int) -> tuple[Tensor, Tensor]:
+    feats = torch.randn(len(lengths), max(lengths), dims, generator=rng)
+    for sequence, length in zip(feats, lengths):
+        sequence[length:] = 0
+    return feats, torch.tensor(lengths)
+
+
+def _poses(rng: torch.Generator, encoder: nn.Module) -> list[tuple[Tensor, ...]]:
+    """Inputs of an encoder of poses: (N, 13, 3), or (N, D) with the D of its first linear layer."""
+    linear = next((m for m in encoder.modules() if isinstance(m, nn.Linear)), None)
+    if linear is None:
+        raise UserError(f'export: {type(encoder).__name__} is no student, recogniser, scorer or encoder of poses')
+    shapes = (13, 3), (linear.in_features,)
+    for shape in shapes:
+        samples = [(torch.randn(n, *shape, generator=rng),) for n in (2, 1, 7)]
+        try:
+            with torch.no_grad():
+                found = encoder(*samples[0])
+        except (RuntimeError, ValueError, TypeError):
+            continue
+        if isinstance(found, Tensor) and found.ndim == 2:
+            return samples
+    raise UserError(f'export: {type(encoder).__name__} takes no poses of shape {" or ".join(map(str, shapes))}')
