@@ -2,9 +2,8 @@
 """The embedded demonstration: without a command, the whole chain on the synthetic sport."""
 
 import argparse
-import logging
+import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +29,8 @@ COMMANDS = ('run', 'real', 'make-sport', 'make-generic', 'sheet')
 def run(args: argparse.Namespace) -> None:
     from vpd_mm.apis.demo import run_demo
 
-    quiet()
-    outcome = run_demo(args.out, args.scale, args.seed, args.jobs, args.device, Console())
+    with upstream_to_log(Path('runs') / 'demo.log') as console:
+        outcome = run_demo(args.out, args.scale, args.seed, args.jobs, args.device, console)
     show(outcome.results)
     print(f'{outcome.results_path}\n{outcome.report_path}')
 
@@ -39,15 +38,29 @@ def run(args: argparse.Namespace) -> None:
 def real(args: argparse.Namespace) -> None:
     from vpd_mm.apis.demo_real import run_real
 
-    quiet()
-    for path in run_real(args.out, args.epochs, args.wheels, args.device, Console()):
-        print(path)
+    with upstream_to_log(Path('runs') / 'demo-real.log') as console:
+        paths = run_real(args.out, args.epochs, args.wheels, args.device, console)
+    print(*paths, sep='\n')
 
 
-def quiet() -> None:
-    """Leave the terminal to the progress: upstream's warnings are not about the user's doing."""
-    warnings.filterwarnings('ignore')
-    logging.getLogger('mmengine').setLevel(logging.WARNING)
+@contextmanager
+def upstream_to_log(path: Path) -> Iterator[Console]:
+    """Leave the terminal to the console: what upstream and its processes write goes to a file meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = [os.dup(1), os.dup(2)]
+    try:
+        with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as out:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            yield Console(file=out)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(terminal, 1):
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 def show(results: dict) -> None:
@@ -58,9 +71,10 @@ def show(results: dict) -> None:
     for name in ('recognition', 'retrieval', 'detection'):
         rows = results[name]
         if rows:
-            table = Table(*rows[0], title=name, title_justify='left')
+            columns = [c for c in rows[0] if not c.startswith(('AP@', 'hit')) or c in ('AP@0.3', 'AP@0.5', 'AP@0.7')]
+            table = Table(*columns, title=name, title_justify='left')
             for row in rows:
-                table.add_row(*(str(row.get(column, '')) for column in rows[0]))
+                table.add_row(*(str(row.get(column, '')) for column in columns))
             console.print(table)
     gaps = results['gap_filling']
     if gaps['frames']:

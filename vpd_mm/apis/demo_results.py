@@ -42,7 +42,9 @@ def demo_results(results: Mapping[str, dict], seconds: Mapping[str, float], scal
     rows = {name: result for name, result in results.items() if not result.get('skipped')}
     gaps = rows.get('gaps', {})
     return {
-        'recognition': [recognition_row(row) for name, row in rows.items() if name.startswith('recognize-')],
+        'recognition': [
+            row for name, result in rows.items() if name.startswith('recognize-') for row in recognition_rows(result)
+        ],
         'gap_filling': {
             'teacher_error': _rounded(gaps.get('teacher_error_unsure')),
             'student_error': _rounded(gaps.get('student_error_unsure')),
@@ -57,20 +59,22 @@ def demo_results(results: Mapping[str, dict], seconds: Mapping[str, float], scal
     }
 
 
-def recognition_row(row: Mapping) -> dict:
-    """Mean and deviation of a method's runs."""
-    top1 = row['top1']
-    return {
-        'method': row['method'],
-        'k': row['k'],
-        'top1_mean': round(mean(top1), 2),
-        'top1_std': round(stdev(top1), 2) if len(top1) > 1 else 0.0,
-        'runs': len(top1),
-    }
+def recognition_rows(result: Mapping) -> list[dict]:
+    """Mean and deviation of a method's runs, a row a k, smallest first; 'all' stands for all training actions."""
+    return [
+        {
+            'method': result['method'],
+            'k': int(k) if k.isdigit() else k,
+            'top1_mean': round(mean(top1), 2),
+            'top1_std': round(stdev(top1), 2) if len(top1) > 1 else 0.0,
+            'runs': len(top1),
+        }
+        for k, top1 in sorted(result['top1'].items(), key=lambda item: (not item[0].isdigit(), item[0].zfill(9)))
+    ]
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-__all__ = ['demo_results', 'recognition_row', 'versions']
+__all__ = ['demo_results', 'recognition_rows', 'versions']

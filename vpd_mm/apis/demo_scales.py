@@ -12,9 +12,8 @@ class Scale:
     """The sizes of one run.
 
     Args:
-        k: Actions a class that recognition trains on; the training films hold a quarter more.
-            0: one each of the classes that ``train`` films happen to show.
-        train, val, test: Films; ``train`` = 0: as many as ``k`` needs.
+        ks: Actions a class that recognition trains on, rising; (): all there are.
+        train, val, test: Films; ``train`` = 0: as many as the last of ``ks`` needs, and a quarter more.
         side: Width and height of the films, px.
         sub_frames: Moments averaged over a film's open shutter.
         epochs, draws: Of distillation; crops seen = epochs x draws.
@@ -26,7 +25,7 @@ class Scale:
         test_ks: The k of precision@k.
     """
 
-    k: int
+    ks: tuple[int, ...]
     train: int
     val: int
     test: int
@@ -44,11 +43,11 @@ class Scale:
     test_ks: tuple[int, ...]
 
     def films(self, recipe: SportRecipe) -> dict[str, int]:
-        """Films of each split; enough training films for ``k`` actions a class and a quarter more."""
+        """Films of each split."""
         return {'train': self.train or self._train_films(recipe), 'val': self.val, 'test': self.test}
 
     def _train_films(self, recipe: SportRecipe) -> int:
-        wanted, have = int(1.25 * self.k * len(CLASSES)), 0
+        wanted, have = int(1.25 * max(self.ks) * len(CLASSES)), 0
         plans: list[FilmPlan] = plan_films(recipe, 'train', wanted)
         for count, plan in enumerate(plans, 1):
             have += len(plan.skills)
@@ -64,17 +63,17 @@ class Scale:
 SCALES = {
     # in a test: every part runs, nothing is learnt
     'tiny': Scale(
-        k=0, train=2, val=1, test=1, side=128, sub_frames=1, epochs=1, draws=200, val_frames=50, test_frames=100,
+        ks=(), train=2, val=1, test=1, side=128, sub_frames=1, epochs=1, draws=200, val_frames=50, test_frames=100,
         subsets=1, iters=10, folds=2, detect_epochs=1, rival_epochs=1, test_ks=(1, 3),
     ),
     # `make demo`: minutes of two cores
     'small': Scale(
-        k=8, train=0, val=4, test=10, side=256, sub_frames=8, epochs=12, draws=8000, val_frames=1000, test_frames=2500,
+        ks=(2, 8), train=0, val=4, test=10, side=256, sub_frames=8, epochs=12, draws=8000, val_frames=1000, test_frames=2500,
         subsets=5, iters=500, folds=3, detect_epochs=30, rival_epochs=20, test_ks=(1, 5, 10),
     ),
     # hours of two cores, or a GPU
     'full': Scale(
-        k=8, train=120, val=16, test=40, side=256, sub_frames=8, epochs=100, draws=20000, val_frames=4000, test_frames=0,
+        ks=(1, 2, 4, 8, 16), train=120, val=16, test=40, side=256, sub_frames=8, epochs=100, draws=20000, val_frames=4000, test_frames=0,
         subsets=5, iters=1000, folds=5, detect_epochs=100, rival_epochs=100, test_ks=(1, 10, 50),
     ),
 }  # fmt: skip

@@ -74,7 +74,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
     )  # fmt: skip
     for kind in descriptions():
         out = work / 'recognize' / kind.features.replace('/', '-')
-        asked = {'k': s.k, 'subsets': s.subsets, 'iters': s.iters}
+        asked = {'ks': list(s.ks), 'subsets': s.subsets, 'iters': s.iters}
         stages.append(
             Stage(
                 f'recognize-{out.name}',
@@ -234,13 +234,13 @@ def gaps(bench: Bench) -> dict:
 
 
 def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
-    """Few-shot recognition by the BiGRU; accuracies in percent."""
+    """Few-shot recognition by the BiGRU; for each k the accuracies of its subsets, in percent."""
     from ..recognize.few_shot_grid import GridRun, adapt_config, run_grid
 
     s = bench.scale
     cfg = with_iters(quiet_config(RECOGNIZER), s.iters)
     cfg = adapt_config(cfg, str(bench.corpus_dir), kind.features)
-    runs = [GridRun(s.k or None, subset, bench.seed) for subset in range(s.subsets)]
+    runs = [GridRun(k, subset, bench.seed) for k in reversed(s.ks or (None,)) for subset in range(s.subsets)]
     finished: list[object] = []
     moved(0, len(runs))
 
@@ -249,7 +249,10 @@ def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
         moved(len(finished), len(runs))
 
     rows = run_grid(cfg, Path(RECOGNIZER).stem, runs, out, jobs=min(bench.jobs, len(runs)), allow_short=True, report=count)
-    return {'method': kind.name, 'k': s.k or 'all', 'top1': [row.top1 for row in rows]}
+    top1: dict[str, list[float]] = {}
+    for row in rows:
+        top1.setdefault(row.k, []).append(row.top1)
+    return {'method': kind.name, 'top1': top1}
 
 
 def retrieve(bench: Bench, kind: Description, moved: Moved) -> dict:

@@ -3,6 +3,7 @@
 from .crop_augmentation import CropAugmentation
 from .crop_dataset import CropDataset
 from .crop_preprocessor import CropPreprocessor
+from .crop_rotation import CropRotation
 from .crop_transforms import (
     BackgroundNoise,
     ChiralFlip,
@@ -27,6 +28,7 @@ __all__ = [
     'CropColorJitter',
     'CropDataset',
     'CropPreprocessor',
+    'CropRotation',
     'DistillMetric',
     'EpochDrawSampler',
     'LoadCrop',
