@@ -80,6 +80,24 @@ def test_training_lowers_the_loss_and_resuming_repeats_it(film):
         assert loss == pytest.approx(whole[step], rel=1e-4), step
 
 
+def test_two_processes_have_the_losses_of_one(film, run_python):
+    # Batch normalisation sees each process's part of a batch; group normalisation sees single samples.
+    norm = [f'model.student.backbone.norm_cfg.{option}' for option in ('type=GN', 'num_groups=8')]
+    options = ['optim_wrapper.type=OptimWrapper', 'train_cfg.max_epochs=1', *norm]
+    command = [TOOLS / 'train.py', 'c.py', '--work-dir', 'one', '--cfg-options', *options]
+    done = run_python(*command, cwd=film)
+    assert done.returncode == 0, done.stderr[-2000:]
+    launch = ['-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=29573', TOOLS / 'train.py', 'c.py']
+    halves = [*options, 'train_dataloader.batch_size=8']
+    command = [*launch, '--launcher', 'pytorch', '--work-dir', 'two', '--cfg-options', *halves]
+    done = run_python(*command, cwd=film, env={'OMP_NUM_THREADS': '1'})
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = curve(film / 'one'), curve(film / 'two')
+    assert set(one) == set(two) == set(range(1, 5))
+    for step, loss in one.items():
+        assert two[step] == pytest.approx(loss, rel=1e-3), step
+
+
 def test_another_checkpoint_needs_another_out(film, run_python):
     arguments = ['c.py', 'work_dirs/c/epoch_2.pth', '--corpus', 'data/film', '--out', 'vpd']
     done = run_python(TOOLS / 'extract_features.py', *arguments, cwd=film)

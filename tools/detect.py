@@ -15,6 +15,7 @@ def main(argv=None):
     parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
     parser.add_argument('--threshold', type=float, help='score from which a frame counts; default: chosen on the folds')
     parser.add_argument('--folds', type=int, help='models of the ensemble; default: that of the config')
+    parser.add_argument('--train-videos', type=int, help='train on so many videos only (few labels); default: all')
     parser.add_argument('--split', default='test', help='videos to search')
     parser.add_argument('--out', help='folder of the results; default <work dir>/<split>')
     parser.add_argument('--work-dir', help='default work_dirs/<config name>')
@@ -28,8 +29,11 @@ def main(argv=None):
     from vpd_mm.detect.search import adapt_config, search_corpus
 
     console = Console()
+    cfg = adapt_config(cfg, args.corpus, args.features)
+    if args.train_videos is not None:
+        cfg.train_dataloader.dataset.max_videos = args.train_videos
     found = search_corpus(
-        adapt_config(cfg, args.corpus, args.features),
+        cfg,
         Path(cfg.work_dir),
         args.split,
         Path(args.out) if args.out else Path(cfg.work_dir) / args.split,

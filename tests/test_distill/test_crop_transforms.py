@@ -100,6 +100,21 @@ def test_noise_falls_on_the_background_only():
     assert after[~mask].astype(float).std() == pytest.approx(255 * np.sqrt(0.05), rel=0.05)
 
 
+def test_noise_reads_the_mask_of_the_samples_that_get_it():
+    class Store:
+        asked = 0
+
+        def mask(self, video, frame):
+            self.asked += 1
+            return np.ones((8, 8), bool)
+
+    store, img = Store(), np.full((8, 8, 3), 128, np.uint8)
+    for seed in range(100):
+        after = BackgroundNoise(prob=0.5)(sample(seed, size=8, img=img, store=store, frame=0))
+        np.testing.assert_array_equal(after['img'], img)  # all athlete, no background
+    assert 30 < store.asked < 70
+
+
 def test_noise_needs_a_mask_and_respects_its_probability():
     before = sample()
     np.testing.assert_array_equal(BackgroundNoise(prob=1)(dict(before))['img'], before['img'])

@@ -77,6 +77,17 @@ def test_folds_part_the_videos(root):
         FeatureWindowDataset(root, 'joints', fold=(0, 7))
 
 
+def test_few_videos_are_the_same_for_every_fold(root):
+    names = lambda **kwargs: {s['meta']['video'] for s in FeatureWindowDataset(root, 'joints', **kwargs).data_list}  # noqa: E731
+    few = names(max_videos=3)
+    assert len(few) == 3
+    assert names(max_videos=3) == few != names(max_videos=3, fold_seed=1)
+    assert names(max_videos=2) < few
+    assert set.union(*(names(max_videos=3, fold=(i, 3), test_mode=True) for i in range(3))) == few
+    with pytest.raises(UserError, match='max_videos must be 1 to 6'):
+        FeatureWindowDataset(root, 'joints', max_videos=7)
+
+
 def test_far_from_any_feature_is_not_valid(tmp_path):
     frames = {'a': np.r_[0:10, 60:100]}
     actions = [Action('x', 'a', 5, 20, 0, 'train')]

@@ -66,3 +66,30 @@ def test_fit_gives_a_rising_table_where_the_data_do_not():
     rng = np.random.default_rng(1)
     raw = np.round(rng.random(500), 1)
     SoftmaxHeatmap(score_table=fit_score_table(raw, rng.random(500) < 0.5), **SIZES)
+
+
+def test_encode_is_mmposes_udp_heatmap():
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(-4, 100, (1, 17, 2)) * (1, 1.1)
+    visible = (rng.random((1, 17)) > 0.2).astype(np.float32)
+    kwargs = {**SIZES, 'sigma': 1.0}  # with a radius that is no whole number mmpose shifts maps near the left edge
+    ours, theirs = (
+        KEYPOINT_CODECS.build(dict(type=name, **kwargs)).encode(keypoints, visible)
+        for name in ('SoftmaxHeatmap', 'UDPHeatmap')
+    )
+    counted = ours['keypoint_weights'] > 0
+    assert 5 < counted.sum() < 17
+    assert (theirs['keypoint_weights'] >= ours['keypoint_weights']).all()  # theirs keeps joints just off the map
+    # theirs is cut off at three sigma, where a Gaussian has 1.1 % of its height
+    np.testing.assert_allclose(ours['heatmaps'][counted[0]], theirs['heatmaps'][counted[0]], atol=0.0112)
+
+
+def test_quick_box_transform_draws_mmposes_law():
+    from scipy.stats import kstest, truncnorm
+
+    from vpd_mm.teacher.box_transform import QuickBBoxTransform
+
+    np.random.seed(0)
+    values = QuickBBoxTransform._truncnorm(size=(1000, 4))
+    assert values.dtype == np.float32
+    assert kstest(values.ravel(), truncnorm(-1, 1).cdf).pvalue > 0.01

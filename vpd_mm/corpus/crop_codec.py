@@ -59,10 +59,7 @@ def decode_flow(data: bytes, shape: tuple[int, int], clip: float) -> np.ndarray:
     height, width = shape
     both = _decode(data, (height, 2 * width), 1, cv2.IMREAD_GRAYSCALE)
     code = cv2.merge((both[:, :width], both[:, width:]))
-    flow = code.astype(np.float32)
-    flow -= _FLOW_ZERO
-    flow *= clip / _FLOW_STEPS
-    return flow
+    return cv2.LUT(code, (np.arange(256, dtype=np.float32) - _FLOW_ZERO) * np.float32(clip / _FLOW_STEPS))
 
 
 def decode_mask(data: bytes, shape: tuple[int, int]) -> np.ndarray:

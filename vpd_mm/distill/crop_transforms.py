@@ -139,7 +139,9 @@ class CropColorJitter(BaseTransform):
 class BackgroundNoise(BaseTransform):
     """Gaussian noise on what is not the athlete; without a mask nothing happens.
 
-    Required keys: ``img``, ``rng``.  Optional keys: ``mask``.  Modified keys: ``img``.
+    Required keys: ``img``, ``rng``; ``mask``, or ``store``, ``video`` and
+    ``frame``, from which it is read for the samples that get noise (then this
+    comes before anything that moves the picture).  Modified keys: ``img``.
     (The published code adds the noise on the athlete: its mask is inverted.)
 
     Args:
@@ -158,9 +160,14 @@ class BackgroundNoise(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         rng = results['rng']
-        if 'mask' not in results or rng.random() >= self.prob:
+        if rng.random() >= self.prob:
             return results
-        img, athlete = results['img'], results['mask']
+        athlete = results.get('mask')
+        if athlete is None and 'store' in results:
+            athlete = results['store'].mask(results['video'], results['frame'])
+        if athlete is None:
+            return results
+        img = results['img']
         h, w = img.shape[:2]
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')

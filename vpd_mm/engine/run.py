@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from .. import registry
 from ..errors import UserError
+from .cpu_autocast import cpu_has_bfloat16
 
 LOGGER = logging.getLogger(__name__)
 
@@ -22,9 +23,12 @@ def build_runner(cfg: Config) -> Runner:
     """
     on_cpu = not torch.cuda.is_available()
     if on_cpu and cfg.get('optim_wrapper') and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
-        LOGGER.warning('mixed precision needs an accelerator; this run trains in float32')
         cfg.optim_wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('loss_scale', 'dtype')}
-        cfg.optim_wrapper.type = 'OptimWrapper'
+        if cpu_has_bfloat16():
+            cfg.optim_wrapper.type = 'vpd_mm.CpuAutocastOptimWrapper'
+        else:
+            LOGGER.warning('this CPU has no bfloat16 instructions; the run trains in float32')
+            cfg.optim_wrapper.type = 'OptimWrapper'
     if on_cpu and cfg.get('launcher', 'none') != 'none':
         _init_gloo(cfg.launcher)
         # mmengine would name a GPU for every process.

@@ -62,7 +62,8 @@ class FeatureWindowDataset(BaseDataset):
         num_classes: C: 1 = action or not, else the number of classes.
         fold: (i, n): of n folds by video, leave i out (training) or use only i
             (``test_mode``); None: all videos.
-        fold_seed: Decides the folds.
+        fold_seed: Decides the folds, and which videos ``max_videos`` keeps.
+        max_videos: Use only so many videos of the split (few labels), drawn once; the folds part those.
         window: Frames of a training window.
         widen: ``before_sec`` and ``after_sec`` that widen actions.
         fps: Rate that sequences are brought to; None: the video's own.
@@ -82,6 +83,7 @@ class FeatureWindowDataset(BaseDataset):
         num_classes: int = 1,
         fold: Sequence[int] | None = None,
         fold_seed: int = 0,
+        max_videos: int | None = None,
         window: int = 250,
         widen: dict | None = None,
         fps: float | None = 25.0,
@@ -93,7 +95,7 @@ class FeatureWindowDataset(BaseDataset):
         self.corpus_dir, self.features, self.dims = corpus, features, dims
         self.splits = [split] if isinstance(split, str) else list(split)
         self.num_classes = num_classes
-        self.fold, self.fold_seed = fold, fold_seed
+        self.fold, self.fold_seed, self.max_videos = fold, fold_seed, max_videos
         self.window, self.widen = window, Window(**(widen or {}))
         self.fps, self.max_gap_sec = fps, max_gap_sec
         self.set_epoch(0, seed)
@@ -139,6 +141,15 @@ class FeatureWindowDataset(BaseDataset):
                 chosen.append(videos[name])
         if not chosen:
             raise UserError(f'{corpus.actions_path}: no video of split {"/".join(self.splits)}')
+        if self.max_videos is not None:
+            if not 1 <= self.max_videos <= len(chosen):
+                raise UserError(
+                    f'{corpus.actions_path}: max_videos must be 1 to {len(chosen)}, the videos of split '
+                    f'{"/".join(self.splits)}, found {self.max_videos}'
+                )
+            chosen.sort(key=lambda video: video.video)
+            order = np.random.default_rng((self.fold_seed, 1)).permutation(len(chosen))
+            chosen = [chosen[i] for i in sorted(order[: self.max_videos])]
         if self.fold is None:
             return chosen
         index, count = self.fold

@@ -6,7 +6,7 @@ _base_ = ['../default_runtime.py']
 crop_size = 128
 
 train_pipeline = [
-    dict(type='LoadCrop', with_mask=True),
+    dict(type='LoadCrop'),
     dict(type='LoadFlow'),
     dict(type='BackgroundNoise'),
     dict(type='CropColorJitter'),

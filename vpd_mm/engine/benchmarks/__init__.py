@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 BENCHMARKS = {
     'prepare': 'vpd_mm.engine.benchmarks.prepare:main',
     'synthetic': 'vpd_mm.engine.benchmarks.synthetic:run',
-    'watchers': 'vpd_mm.engine.benchmarks.watchers:run',
     'distill': 'vpd_mm.engine.benchmarks.distill:main',
     'bigru': 'vpd_mm.engine.benchmarks.bigru:run',
     'dtw': 'vpd_mm.engine.benchmarks.dtw:run',

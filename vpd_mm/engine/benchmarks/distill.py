@@ -19,6 +19,7 @@ from ...corpus.crop_writer import CropWriter
 from ...registry import MODELS
 from ...structures import FeatureSequence
 from ..cli import ToolParser
+from ..cpu_autocast import cpu_has_bfloat16
 from ..paths import find_config
 
 #: What the issue asks for: samples/s of one loader process, share of waiting, share of the bare forward pass.
@@ -108,7 +109,8 @@ def measure_training(config: str, corpus: Corpus, seconds: float) -> tuple[str, 
         batch = next(batches)
         waited += time.perf_counter() - start
         data = model.data_preprocessor(batch, training=True)
-        loss = model(**data, mode='loss')['loss']
+        with torch.autocast('cpu', torch.bfloat16, enabled=cpu_has_bfloat16()):
+            loss = model(**data, mode='loss')['loss']
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

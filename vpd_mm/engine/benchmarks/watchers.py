@@ -5,14 +5,13 @@ import io
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ...teacher.joint_feature import VPD_JOINTS
-from ..cli import ToolParser
 
 #: Name of a number to its goal; the other numbers are printed without one.
 GOALS = {
@@ -230,26 +229,6 @@ def crops_a_second(teacher, crops: int = 256) -> float:
     teacher.infer(frames, boxes)
     torch.set_num_threads(threads)
     return crops / (time.process_time() - start)
-
-
-def run(argv: Sequence[str] | None = None) -> int:
-    """Measure, print one line a number, return 1 where one misses its goal."""
-    parser = ToolParser(__doc__, prog='benchmark.py synthetic')
-    parser.add_argument('--images', type=int, default=300, help='of the generic domain')
-    parser.add_argument('--films', type=int, default=6, help='of the sport')
-    parser.add_argument('--seed', type=int, default=1000, help='of both; training had 0')
-    parser.add_argument('--sport', type=Path, help='an existing synthetic corpus (default: new films)')
-    args = parser.parse_args(argv)
-    missed = 0
-    for name, value in measure(args.images, args.films, args.seed, args.sport).items():
-        goal, kind = GOALS.get(name, (None, ''))
-        line = f'{name:52s} {value:8.3f}'
-        if goal is not None:
-            reached = value >= goal if kind == 'at least' else value <= goal
-            missed += not reached
-            line += f'   {kind} {goal:g}: {"reached" if reached else "MISSED"}'
-        print(line)
-    return 1 if missed else 0
 
 
 def measure(images: int = 300, films: int = 6, seed: int = 1000, sport: Path | None = None) -> dict[str, float]:
