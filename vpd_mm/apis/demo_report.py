@@ -89,12 +89,12 @@ def recognition(bench: Bench, scale: str, rows: Sequence[Mapping]) -> Section:
     """Table, plot and confusion matrices."""
     test = sum(action.split == 'test' for action in load_actions(bench.corpus().actions_path))
     section = Section('Recognise from few clips')
-    body = [
-        (row['method'], row['k'], f'{row["top1_mean"]:.1f}', f'{row["top1_std"]:.1f}', row['runs']) for row in rows
-    ]
+    body = [(row['method'], row['k'], f'{row["top1_mean"]:.1f}', f'{row["top1_std"]:.1f}', row['runs']) for row in rows]
     section.blocks.append(Table(('method', 'k', 'top-1 %', '±', 'runs'), body))
     text = f'k training clips a class; mean and sample deviation over the runs; 18 classes, {test} test clips of '
-    section.blocks.append(Text(text + 'athletes that no training film shows. All methods have the same clips and lists.'))
+    section.blocks.append(
+        Text(text + 'athletes that no training film shows. All methods have the same clips and lists.')
+    )
     if scale == 'tiny':
         section.blocks.append(Text('Scale tiny: every part runs, nothing is learnt.'))
     elif (gain := points_above_joints(rows)) is not None:
@@ -162,7 +162,9 @@ def gap_pictures(bench: Bench, study: Study) -> list[Picture | Text]:
         return [Text('The teacher was sure of every frame of the test films.')]
     gain = study.teacher_errors[unsure] - study.student_errors[unsure]
     blocks: list[Picture | Text] = [
-        Text(f'The student is closer to the truth than the teacher in {(gain > 0).mean():.0%} of {len(unsure)} such frames.')
+        Text(
+            f'The student is closer to the truth than the teacher in {(gain > 0).mean():.0%} of {len(unsure)} of them.'
+        )
     ]
     helped, failed = unsure[np.argsort(-gain)], unsure[np.argsort(-study.student_errors[unsure])]
     for order, text in ((helped, 'where the student helps most'), (failed, 'where the student is worst')):
@@ -179,7 +181,9 @@ def retrieval(bench: Bench, rows: Sequence[Mapping]) -> Section:
     body = [(row['method'], *(f'{100 * row[k]:.1f}' for k in ks)) for row in rows]
     section.blocks.append(Table(('method', *(f'{k} %' for k in ks)), body))
     text = 'clips by the nearest under dynamic time warping; right is what has the same class'
-    section.blocks.append(Text(f'{rows[0]["queries"]} test clips looked for among {rows[0]["gallery"]} training {text}.'))
+    section.blocks.append(
+        Text(f'{rows[0]["queries"]} test clips looked for among {rows[0]["gallery"]} training {text}.')
+    )
     for uri, caption in neighbour_strips(bench.corpus(), f'features/{students()[0].run}'):
         section.blocks.append(Picture(uri, f'2D-VPD, {caption}'))
     return section

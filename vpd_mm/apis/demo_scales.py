@@ -21,7 +21,7 @@ class Scale:
         subsets: Few-shot subsets a method.
         iters: Steps of a recogniser.
         folds, detect_epochs: Of the detector's ensemble.
-        rival_epochs: Of the rivals, epochs over a few-shot subset.
+        rival_epochs: Of the rivals; 0: those of their configs.
         test_ks: The k of precision@k.
     """
 
@@ -68,13 +68,14 @@ SCALES = {
     ),
     # `make demo`: minutes of two cores
     'small': Scale(
-        ks=(2, 8), train=0, val=4, test=10, side=256, sub_frames=8, epochs=12, draws=8000, val_frames=1000, test_frames=2500,
-        subsets=5, iters=500, folds=3, detect_epochs=30, rival_epochs=20, test_ks=(1, 5, 10),
+        ks=(2, 8), train=0, val=4, test=8, side=256, sub_frames=8, epochs=12, draws=8000, val_frames=1000,
+        test_frames=2000, subsets=5, iters=400, folds=3, detect_epochs=30, rival_epochs=0, test_ks=(1, 5, 10),
     ),
     # hours of two cores, or a GPU
     'full': Scale(
-        ks=(1, 2, 4, 8, 16), train=120, val=16, test=40, side=256, sub_frames=8, epochs=100, draws=20000, val_frames=4000, test_frames=0,
-        subsets=5, iters=1000, folds=5, detect_epochs=100, rival_epochs=100, test_ks=(1, 10, 50),
+        ks=(1, 2, 4, 8, 16), train=120, val=16, test=40, side=256, sub_frames=8, epochs=100, draws=20000,
+        val_frames=4000, test_frames=0, subsets=5, iters=1000, folds=5, detect_epochs=100, rival_epochs=0,
+        test_ks=(1, 10, 50),
     ),
 }  # fmt: skip
 

@@ -1,10 +1,10 @@
 """The demonstration's stages: from films to tables, each by the part of the project that a user would call."""
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..engine.checkpoint_packer import check_packed
@@ -14,11 +14,10 @@ from ..structures import Action, load_actions, load_classes, save_actions, save_
 from ..synthetic.checkpoints import packed_model, packed_source
 from ..synthetic.corpus import SPORT, make_sport
 from .corpus_builder import build_corpus
-from .demo_bench import Bench, Description, Student, descriptions, students
+from .demo_bench import VIPE, Bench, Description, Rival, Student, descriptions, rivals, students
 from .demo_training import measure, quiet_config, stepped, threads, train, with_epochs, with_iters
 from .stage_runner import Moved, Stage
 
-LOGGER = logging.getLogger(__name__)
 POSES = 'teacher'
 #: An action counts where the tracker has the athlete in at least this share of its frames.
 TRACKED_SHARE = 0.5
@@ -30,9 +29,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
     """All stages up to the tables, in their order."""
     s, corpus, work = bench.scale, bench.corpus_dir, bench.work_dir
     stages = [
-        Stage(
-            'sport', 'film the synthetic sport', lambda moved: film(bench, moved), {'films': s.films(bench.recipe)}
-        ),
+        Stage('sport', 'film the synthetic sport', lambda moved: film(bench, moved), {'films': s.films(bench.recipe)}),
         Stage(
             'prepare',
             'find and track the athlete, ask the teacher, cut crops and flow',
@@ -43,6 +40,10 @@ def demo_stages(bench: Bench) -> list[Stage]:
         ),
         Stage('joints', 'the teacher, normalised', lambda moved: joints(bench), {}, ('prepare',)),
     ]
+    if VIPE in descriptions():
+        asked = {'vipe': _hash(packed_model('vipe')[1])}
+        run = _bound(vipe, bench)
+        stages.append(Stage('vipe', 'VIPE* of the poses', run, asked, ('prepare',), (corpus / 'teacher' / 'vipe',)))
     for student in students():
         out = work / 'distill' / student.run
         asked = {'epochs': s.epochs, 'draws': s.draws, 'val': s.val_frames, 'student': _start(bench, student)}
@@ -52,7 +53,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
                 f'distil {student.name}',
                 _bound(distil, bench, student),
                 asked,
-                ('prepare', 'joints'),
+                ('prepare', student.teacher),
                 (out,),
             )
         )
@@ -85,6 +86,11 @@ def demo_stages(bench: Bench) -> list[Stage]:
                 (out,),
             )
         )
+    for rival in rivals():
+        out = work / 'recognize' / Path(rival.config).stem
+        asked = {'k': max(s.ks, default=0), 'subsets': s.subsets, 'epochs': s.rival_epochs}
+        run = _bound(recognize_rival, bench, rival, out)
+        stages.append(Stage(f'recognize-{out.name}', f'recognise: {rival.name}', run, asked, ('prepare',), (out,)))
     for kind in descriptions():
         run = _bound(retrieve, bench, kind)
         name = f'retrieve-{kind.features.replace("/", "-")}'
@@ -152,7 +158,9 @@ def prepare(bench: Bench, moved: Moved) -> dict:
     labelled = load_actions(sport.actions_path, len(classes))
     kept = tracked_actions(corpus, labelled)
     if {action.split for action in kept} != {'train', 'val', 'test'}:
-        raise UserError(f'{corpus.root}: the tracker found the athlete in too few actions ({len(kept)}); more films help')
+        raise UserError(
+            f'{corpus.root}: the tracker found the athlete in too few actions ({len(kept)}); more films help'
+        )
     save_classes(corpus.classes_path, classes)
     save_actions(corpus.actions_path, kept)
     frames = sum(video.num_frames for video in report.videos)
@@ -185,6 +193,19 @@ def joints(bench: Bench) -> dict:
 
     joint_features(bench.corpus(), POSES, 'joints')
     return {'videos': len(FeatureStore(bench.corpus().teacher_dir('joints')))}
+
+
+def vipe(bench: Bench, moved: Moved) -> dict:
+    """The packed VIPE* of the teacher's poses, both views."""
+    from ..features.feature_extractor import run_identity
+    from ..features.pose_features import vipe_features
+    from ..teacher import VipeFeature, load_encoder
+
+    config, checkpoint = packed_model('vipe')
+    cfg = quiet_config(config)
+    feature = VipeFeature(load_encoder(cfg, checkpoint, pick_device(bench.device)), False)
+    vipe_features(bench.corpus(), POSES, feature, run_identity(cfg, checkpoint))
+    return {'videos': len(FeatureStore(bench.corpus().teacher_dir('vipe')))}
 
 
 def distil(bench: Bench, student: Student, moved: Moved) -> dict:
@@ -235,12 +256,33 @@ def gaps(bench: Bench) -> dict:
 
 def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
     """Few-shot recognition by the BiGRU; for each k the accuracies of its subsets, in percent."""
-    from ..recognize.few_shot_grid import GridRun, adapt_config, run_grid
+    from ..recognize.few_shot_grid import adapt_config
 
-    s = bench.scale
-    cfg = with_iters(quiet_config(RECOGNIZER), s.iters)
+    cfg = with_iters(quiet_config(RECOGNIZER), bench.scale.iters)
     cfg = adapt_config(cfg, str(bench.corpus_dir), kind.features)
-    runs = [GridRun(k, subset, bench.seed) for k in reversed(s.ks or (None,)) for subset in range(s.subsets)]
+    return few_shot(bench, kind.name, cfg, Path(RECOGNIZER).stem, bench.scale.ks, out, moved)
+
+
+def recognize_rival(bench: Bench, rival: Rival, out: Path, moved: Moved) -> dict:
+    """The same clips, lists and protocol for a network of mmaction2; the largest k alone."""
+    from ..recognize.few_shot_grid import datasets_of
+
+    cfg = quiet_config(rival.config)
+    if bench.scale.rival_epochs:
+        cfg = with_epochs(cfg, bench.scale.rival_epochs)
+    for part in ('train', 'val', 'test'):
+        for dataset in datasets_of(cfg, part):
+            dataset.corpus = str(bench.corpus_dir)
+            if rival.poses:
+                dataset.poses = POSES
+    return few_shot(bench, rival.name, cfg, Path(rival.config).stem, bench.scale.ks[-1:], out, moved)
+
+
+def few_shot(bench: Bench, name: str, cfg: Config, recipe: str, ks: Sequence[int], out: Path, moved: Moved) -> dict:
+    """The few-shot grid of one method, largest k first; without ``ks`` on all training actions."""
+    from ..recognize.few_shot_grid import GridRun, run_grid
+
+    runs = [GridRun(k, subset, bench.seed) for k in reversed(ks or (None,)) for subset in range(bench.scale.subsets)]
     finished: list[object] = []
     moved(0, len(runs))
 
@@ -248,11 +290,11 @@ def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
         finished.append(row)
         moved(len(finished), len(runs))
 
-    rows = run_grid(cfg, Path(RECOGNIZER).stem, runs, out, jobs=min(bench.jobs, len(runs)), allow_short=True, report=count)
+    rows = run_grid(cfg, recipe, runs, out, jobs=min(bench.jobs, len(runs)), allow_short=True, report=count)
     top1: dict[str, list[float]] = {}
     for row in rows:
         top1.setdefault(row.k, []).append(row.top1)
-    return {'method': kind.name, 'top1': top1}
+    return {'method': name, 'top1': top1}
 
 
 def retrieve(bench: Bench, kind: Description, moved: Moved) -> dict:

@@ -111,5 +111,15 @@ def is_there(config: str) -> bool:
     return True
 
 
-__all__ = ['MovedHook', 'is_there', 'measure', 'prepared', 'quiet_config', 'stepped', 'threads', 'train', 'with_epochs',
-           'with_iters']
+__all__ = [
+    'MovedHook',
+    'is_there',
+    'measure',
+    'prepared',
+    'quiet_config',
+    'stepped',
+    'threads',
+    'train',
+    'with_epochs',
+    'with_iters',
+]

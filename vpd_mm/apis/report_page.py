@@ -73,7 +73,11 @@ class Section:
 def render(template: str, **values: object) -> Markup:
     """A template of this folder, everything in it escaped but what is Markup already."""
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return Markup(environment.get_template(template).render(**values))
 

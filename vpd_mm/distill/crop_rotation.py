@@ -56,6 +56,6 @@ class CropRotation(BaseTransform):
     @staticmethod
     def _turn_targets(targets: np.ndarray, turn: np.ndarray) -> np.ndarray:
         if targets.shape[1] not in (JointFeature.dims, 2 * JointFeature.dims):
-            raise UserError(f'CropRotation turns 2D joints (d=26), these targets have {targets.shape[1]} numbers; drop it')
+            raise UserError(f'CropRotation turns 2D joints (d=26), targets have {targets.shape[1]} numbers; drop it')
         turns = [turn, turn.T][: len(targets)]  # a mirrored picture turns the other way
         return np.stack([(row.reshape(-1, 2) @ t.T).reshape(-1) for row, t in zip(targets, turns, strict=True)])
