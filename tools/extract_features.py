@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Write FeatureSequences: a student's on every crop, normalised joints of poses, or a concatenation.
+"""Write FeatureSequences: a student's on every crop, a teacher's of poses, or a concatenation.
 
 tools/extract_features.py joints --corpus data/real --poses files
+tools/extract_features.py vipe --corpus data/real --poses files [--invert]
+tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real --poses files [--invert]
 tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd [--preview]
 tools/extract_features.py --concat vpd joints --corpus data/real --out concat
 """
@@ -16,11 +18,12 @@ from vpd_mm.errors import UserError
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help="a distillation config, or the word 'joints'")
-    parser.add_argument('checkpoint', nargs='?', help='the trained student')
+    parser.add_argument('config', nargs='?', help="a config of distillation or VIPE*; 'joints'; 'vipe' (packed)")
+    parser.add_argument('checkpoint', nargs='?', help='the trained student or VIPE*')
     parser.add_argument('--corpus', required=True, help='folder of the corpus')
-    parser.add_argument('--out', help='name of the run (features/<out>; for joints teacher/<out>)')
-    parser.add_argument('--poses', default='files', help='pose set that joints come from')
+    parser.add_argument('--out', help='name of the run (features/<out>; for joints and VIPE* teacher/<out>)')
+    parser.add_argument('--poses', default='files', help='pose set that joints and VIPE* come from')
+    parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the pose upside down')
     parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto takes a GPU where there is one')
@@ -43,9 +46,18 @@ def main(argv=None):
         written = joint_features(corpus, args.poses, name)
         print(f'{corpus.teacher_dir(name)}: {written} written, {len(FeatureStore(corpus.teacher_dir(name)))} there')
         return 0
+    if args.config == 'vipe' and not args.checkpoint:
+        from vpd_mm.synthetic.checkpoints import packed_model
+
+        args.config, args.checkpoint = packed_model('vipe')
     if not args.config or not args.checkpoint:
-        raise UserError("needs CONFIG and CHECKPOINT, or 'joints', or --concat; see --help")
-    return student(corpus, args)
+        raise UserError("needs CONFIG and CHECKPOINT, or 'joints', 'vipe', or --concat; see --help")
+    cfg = load_config(args)
+    if cfg.get('model', {}).get('type', '').rpartition('.')[2] == 'VIPE':
+        return vipe(corpus, cfg, args)
+    if args.invert:
+        raise UserError(f'--invert: {args.config} is no config of VIPE*')
+    return student(corpus, cfg, args)
 
 
 def concat(corpus, args):
@@ -59,7 +71,22 @@ def concat(corpus, args):
     return 0
 
 
-def student(corpus, args):
+def vipe(corpus, cfg, args):
+    from vpd_mm.engine.model_zoo import pick_device
+    from vpd_mm.features.feature_extractor import run_identity
+    from vpd_mm.features.pose_features import vipe_features
+    from vpd_mm.teacher import VipeFeature, load_encoder
+
+    feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
+    name = args.out or ('vipe-invert' if args.invert else 'vipe')
+    made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
+    written = vipe_features(corpus, args.poses, feature, made_by, name)
+    out = corpus.teacher_dir(name)
+    print(f'{out}: {written} written, {len(FeatureStore(out))} there, D = {feature.dims}')
+    return 0
+
+
+def student(corpus, cfg, args):
     import torch
 
     from vpd_mm.features import feature_extractor as fx
@@ -68,7 +95,6 @@ def student(corpus, args):
     device = args.device
     if device == 'auto':
         device = f'cuda:{rank % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
-    cfg = load_config(args)
     half = device.startswith('cuda')
     extractor = fx.build_extractor(cfg, args.checkpoint, device=device, batch_size=args.batch_size, half=half)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)

@@ -13,8 +13,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('checkpoint', type=Path, help='what tools/train.py wrote: work_dirs/<config>/epoch_N.pth')
     parser.add_argument('out', type=Path, help='file to write, *.pth; OUT with .sha256 instead is written beside it')
     parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help='refuse to write more')
+    parser.add_argument('--only', default='', help="keep the weights whose names start with this, e.g. 'encoder.'")
     args = parser.parse_args(argv)
-    digest = pack_checkpoint(args.checkpoint, args.out, args.max_bytes)
+    digest = pack_checkpoint(args.checkpoint, args.out, args.max_bytes, args.only)
     print(f'{args.out}: {args.out.stat().st_size} bytes, SHA-256 {digest}')
 
 

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
-"""Evaluate a checkpoint of vpd_mm or mmaction2 with the test part of its config."""
+"""Evaluate a checkpoint of vpd_mm or mmaction2 with the test part of its config.
 
+tools/test.py CONFIG CHECKPOINT
+tools/test.py configs/teacher/VIPE_CONFIG CHECKPOINT --views cam1.npz cam2.npz
+"""
+
+import argparse
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_run_arguments, load_config, run_tool
@@ -8,9 +13,15 @@ from vpd_mm.errors import UserError
 
 
 def main(argv=None):
-    parser = ToolParser(__doc__)
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_arguments(parser)
     parser.add_argument('checkpoint', help='the .pth file to evaluate')
+    parser.add_argument(
+        '--views',
+        nargs='+',
+        metavar='POSES',
+        help='VIPE*: find poses again across these synchronised cameras, a pose file (npz) or folder each',
+    )
     args = parser.parse_args(argv)
     cfg = load_config(args)
     if not Path(args.checkpoint).is_file():
@@ -18,10 +29,18 @@ def main(argv=None):
     if not cfg.get('test_dataloader'):
         raise UserError(f'{args.config}: has no test_dataloader to evaluate on')
     cfg.load_from = args.checkpoint
+    if args.views:
+        use_views(cfg, args)
 
     from vpd_mm.engine.run import build_runner
 
     build_runner(cfg).test()
+
+
+def use_views(cfg, args):
+    if cfg.model.type.rpartition('.')[2] != 'VIPE':
+        raise UserError(f'--views: {args.config} is a config of {cfg.model.type}, needed is one of VIPE')
+    cfg.test_dataloader.dataset = dict(type='PoseViewDataset', views=args.views)
 
 
 if __name__ == '__main__':

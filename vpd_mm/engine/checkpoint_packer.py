@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 4_000_000
 
 
-def pack_checkpoint(source: str | os.PathLike, out: str | os.PathLike, max_bytes: int = MAX_BYTES) -> str:
+def pack_checkpoint(
+    source: str | os.PathLike, out: str | os.PathLike, max_bytes: int = MAX_BYTES, only: str = ''
+) -> str:
     """Strip a checkpoint to its weights, store them in half precision, write ``OUT.sha256`` beside it.
 
     Where training kept a moving average (EMAHook), mmengine has put it in ``state_dict`` already.  The same source
@@ -26,6 +28,7 @@ def pack_checkpoint(source: str | os.PathLike, out: str | os.PathLike, max_bytes
         source: Checkpoint of ``tools/train.py``.
         out: File to write, ``*.pth``.
         max_bytes: Refuse to write more.
+        only: Keep the weights whose names start with this.
 
     Returns:
         The SHA-256, hexadecimal.
@@ -44,7 +47,10 @@ def pack_checkpoint(source: str | os.PathLike, out: str | os.PathLike, max_bytes
     loaded = CheckpointLoader.load_checkpoint(str(source), map_location='cpu', logger='silent')
     if not isinstance(loaded, dict) or 'state_dict' not in loaded:
         raise UserError(f'{source}: holds no state_dict; pass a checkpoint that tools/train.py wrote')
-    state = {key: _halve(key, value, source) for key, value in loaded['state_dict'].items()}
+    kept = {key: value for key, value in loaded['state_dict'].items() if key.startswith(only)}
+    if not kept:
+        raise UserError(f'{source}: holds no weight whose name starts with {only!r}')
+    state = {key: _halve(key, value, source) for key, value in kept.items()}
     meta = {key: value for key, value in loaded.get('meta', {}).items() if key in ('epoch', 'iter', 'mmengine_version')}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)

@@ -1,9 +1,10 @@
 """Sequences of features: made from crops or poses, read by recognition and detection."""
 
+from ..teacher import fill_unseen
 from .bucket_sampler import LengthBatchSampler
 from .clip_dataset import FeatureClipDataset
 from .clips import FeatureReader, Window, clip_positions, interpolate, resolve_features, select_actions
-from .pose_features import fill_unseen, joint_features
+from .pose_features import joint_features, vipe_features
 from .sequence_preprocessor import SequencePreprocessor
 from .sequence_transforms import AddVelocity, PackSequenceInputs, RandomJointAffine, RandomTimeCrop, ResampleFrames
 from .window_dataset import FeatureWindowDataset
@@ -24,6 +25,7 @@ __all__ = [
     'fill_unseen',
     'interpolate',
     'joint_features',
+    'vipe_features',
     'resolve_features',
     'select_actions',
 ]

@@ -1,37 +1,12 @@
-"""Poses on disk to the normalised 2D joints that features and teachers share."""
+"""Poses on disk to the features that teachers make of them: normalised 2D joints, VIPE* embeddings."""
 
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Callable
 
 from ..corpus import Corpus
 from ..errors import UserError
-from ..structures import PoseSequence
-from ..teacher import JointFeature
-from ..teacher.joint_feature import VPD_JOINTS
-
-
-def fill_unseen(poses: PoseSequence) -> PoseSequence:
-    """Place joints of score 0: in time between frames that have them; where none has, amid the seen joints.
-
-    An estimator puts a joint that it does not see anywhere, and the torso's
-    size, which every joint is divided by, must not depend on that.  Scores
-    stay as they are.
-    """
-    keypoints = poses.keypoints.copy()
-    frames = np.arange(len(poses))
-    seen = poses.scores[:, VPD_JOINTS] > 0
-    anywhere = np.any(seen, axis=1, keepdims=True)
-    total = np.where(seen[..., None], keypoints[:, VPD_JOINTS], 0).sum(axis=1)
-    middle = total / np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    for i, joint in enumerate(VPD_JOINTS):
-        good = np.flatnonzero(seen[:, i])
-        for axis in range(2):
-            if len(good):
-                keypoints[:, joint, axis] = np.interp(frames, good, keypoints[good, joint, axis])
-            else:
-                keypoints[:, joint, axis] = np.where(anywhere[:, 0], middle[:, axis], 0)
-    return replace(poses, keypoints=keypoints.astype(np.float32))
+from ..structures import FeatureSequence, PoseSequence
+from ..teacher import JointFeature, fill_unseen
+from .feature_extractor import claim_folder
 
 
 def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
@@ -43,14 +18,48 @@ def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
     Raises:
         UserError: there is no such pose set.
     """
+    feature = JointFeature()
+    return _write(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)))
+
+
+def vipe_features(
+    corpus: Corpus, poses: str, feature: Callable[[PoseSequence], FeatureSequence], made_by: dict, name: str = 'vipe'
+) -> int:
+    """Make ``teacher/<name>`` by a ``VipeFeature`` of pose set ``poses``; what exists stays.
+
+    Args:
+        made_by: What identifies the run; a folder made by another is refused.
+
+    Returns:
+        The number of files written.
+
+    Raises:
+        UserError: there is no such pose set, or the folder holds features of another run.
+    """
+    return _write(corpus, poses, name, feature, made_by)
+
+
+def _write(
+    corpus: Corpus,
+    poses: str,
+    name: str,
+    feature: Callable[[PoseSequence], FeatureSequence],
+    made_by: dict | None = None,
+) -> int:
     source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
     paths = sorted(source.glob('*.npz')) if source.is_dir() else []
     if not paths:
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
-    feature, written = JointFeature(), 0
+    if made_by is not None:
+        claim_folder(target, made_by)
+    written = 0
     for path in paths:
         if not (target / path.name).exists():
-            feature(fill_unseen(PoseSequence.load(path))).save(target / path.name)
+            sequence = PoseSequence.load(path)
+            try:
+                feature(sequence).save(target / path.name)
+            except UserError as e:
+                raise UserError(f'{path}: {e}') from e
             written += 1
     return written

@@ -11,6 +11,7 @@ from .mask_files import MaskPatch, read_masks
 from .penn_action import import_penn_action
 from .pose_files import read_poses
 from .pose_sets import import_poses
+from .release_poses import ReleasePoses
 from .report import ImportReport
 from .tennis7 import read_tennis7
 from .video_table import VideoMeta, read_video_meta
@@ -19,6 +20,7 @@ from .vpd_release import import_vpd_release
 __all__ = [
     'ImportReport',
     'LabelSet',
+    'ReleasePoses',
     'MaskPatch',
     'VideoMeta',
     'import_labels',

@@ -73,12 +73,31 @@ def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dic
         raise UserError(f'{path}: unreadable as a vpd_mm {kind} npz ({e}); delete it and run the step again') from e
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
+def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], what: str) -> dict[str, np.ndarray]:
+    """Read the arrays ``fields`` of an npz that others wrote, compressed or not.
+
+    Raises:
+        UserError: as :func:`load_npz`; ``what`` says what the file should be.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'{path}: no such file; expected {what}')
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = sorted(name.removesuffix('.npy') for name in archive.namelist())
+            if missing := [name for name in fields if name not in found]:
+                raise UserError(f'{path}: has no field {missing[0]!r}, only {", ".join(found)}; expected {what}')
+            return {name: _read_member(archive, name, path, foreign=True) for name in fields}
+    except (zipfile.BadZipFile, EOFError, OSError) as e:
+        raise UserError(f'{path}: unreadable as an npz ({e}); expected {what}') from e
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, path: Path, foreign: bool = False) -> np.ndarray:
     try:
         info = archive.getinfo(f'{name}.npy')
     except KeyError as e:
         raise UserError(f'{path}: field {name!r} is missing; delete the file and run the step again') from e
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size > MAX_ARRAY_BYTES:
+    if (info.compress_type != zipfile.ZIP_STORED and not foreign) or info.file_size > MAX_ARRAY_BYTES:
         raise UserError(f'{path}: field {name!r} is compressed or larger than {MAX_ARRAY_BYTES} bytes; not one of ours')
     try:
         with archive.open(info) as member:

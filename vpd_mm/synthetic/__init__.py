@@ -3,8 +3,9 @@
 Heavy parts (rendering, encoding) load when asked for: ``vpd_mm.synthetic.corpus``, ``.generic``, ``.sheet``.
 """
 
+from .pose_source import SyntheticPoses
 from .poses import sample_poses
 from .routine import CLASSES, SKILLS, Skill, skill_of
 from .truth import GroundTruth
 
-__all__ = ['CLASSES', 'SKILLS', 'GroundTruth', 'Skill', 'sample_poses', 'skill_of']
+__all__ = ['CLASSES', 'SKILLS', 'GroundTruth', 'Skill', 'SyntheticPoses', 'sample_poses', 'skill_of']

@@ -4,6 +4,7 @@ import numpy as np
 
 from .motions import Motion, MotionBuilder
 from .moves import STAND, stand, walk
+from .people import seated_motion
 from .skeleton import NUM_DOFS, Body, mirror_angles, pose
 
 #: Poses that are held for a while; standing and walking come besides.
@@ -24,11 +25,30 @@ EVERYDAY = (
     pose(STAND, shoulder=25, elbow=140, abduct=55, arm_rot=-30),  # hands at the head
 )
 
+#: Of all people.
+SEATED_SHARE = 0.1
+
+
+def everyday_yaw(rng: np.random.Generator, azimuth: float) -> float:
+    """Where somebody faces who is photographed along ``azimuth``: half the people look about towards the camera."""
+    return azimuth + np.pi + rng.normal(0, 0.6) if rng.random() < 0.5 else rng.uniform(-np.pi, np.pi)
+
+
+def place_beside(taken: list[float], reach: float, rng: np.random.Generator) -> float:
+    """A place from ``-reach`` to ``reach`` metres, more than an arm from those taken where a few tries find one."""
+    for _ in range(6):
+        across = rng.uniform(-reach, reach)
+        if all(abs(across - other) > 0.7 for other in taken):
+            break
+    return across
+
 
 def everyday_motion(
     rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
 ) -> Motion:
-    """Somebody who stands, holds an everyday pose or walks about."""
+    """Somebody who stands, holds an everyday pose, walks about or sits."""
+    if rng.random() < SEATED_SHARE:
+        return seated_motion(rng, body, xy, yaw, duration)
     builder = MotionBuilder(body, xy, yaw, STAND)
     while builder.now_sec < duration + 0.1:
         what = rng.random()

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..structures import atomic_write
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .everyday import everyday_motion
+from .everyday import everyday_motion, everyday_yaw, place_beside
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
 from .skeleton import COCO_LINKS, COCO_NODES, Body
 from .venue import Venue, make_venue, trace
@@ -26,7 +26,7 @@ from .venue import Venue, make_venue, trace
 SPLITS = ('train', 'val')
 #: A place is used for this many images, with a new camera and new people in each.
 IMAGES_PER_PLACE = 8
-RECIPE = 1
+RECIPE = 2
 _RECIPE_FILE = 'generic.json'
 _PLACE, _IMAGE = 201, 202
 _SUB_FRAMES = 4
@@ -83,7 +83,7 @@ def generic_images(
 
 def _one_image(recipe: GenericRecipe, venue: Venue, rng: np.random.Generator) -> tuple[np.ndarray, list[Person]]:
     size = recipe.width, recipe.height
-    height_px = np.exp(rng.uniform(np.log(0.22), np.log(0.85))) * recipe.height
+    height_px = np.exp(rng.uniform(np.log(0.27), np.log(0.88))) * recipe.height
     distance = rng.uniform(4.0, 12.0)
     azimuth, elevation = rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(-22, 6))
     middle = np.array([rng.uniform(-8, 8), rng.uniform(-10, 4), rng.uniform(0.8, 1.05)])
@@ -99,15 +99,17 @@ def _one_image(recipe: GenericRecipe, venue: Venue, rng: np.random.Generator) ->
     # Short exposures: next to no blur.
     times = 0.8 + (np.arange(_SUB_FRAMES) - _SUB_FRAMES // 2) / _SUB_FRAMES * rng.uniform(0, 0.006)
 
-    figures = []
+    figures: list[Figure] = []
+    taken: list[float] = []
     frame_width = recipe.width / height_px * 1.7
     for k in range(1 + min(int(rng.exponential(1.3)), 5)):
         body = Body.random(rng, 1.45, 1.95)
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
-        across = rng.uniform(-0.32, 0.32) * frame_width if k else rng.normal(0, 0.06) * frame_width
+        across = place_beside(taken, 0.34 * frame_width, rng) if k else rng.normal(0, 0.06) * frame_width
+        taken.append(across)
         side = np.array([np.sin(angles[0]), -np.cos(angles[0])])
         xy = middle[:2] + across * side + depth * np.array([np.cos(angles[0]), np.sin(angles[0])])
-        motion = everyday_motion(rng, body, tuple(xy), rng.uniform(-np.pi, np.pi), 1.0)
+        motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0]), 1.0)
         # Bring the place at the moment of the exposure, not of the start, to where it was wanted.
         motion.root_pos[:, :2] += xy - motion.root_pos[int(0.8 * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)

@@ -1,5 +1,36 @@
 """The teachers: what a pose estimator says of each frame, as a target."""
 
+from .amass_poses import AmassPoses
 from .joint_feature import JointFeature, flip_joints, frame_scores, normalize_joints
+from .mocap_poses import MocapPoses
+from .pose_noise import PoseNoise
+from .pose_skeleton import Skeleton
+from .unseen_joints import fill_unseen
+from .view_camera import ViewCamera
+from .view_retrieval_metric import ViewRetrievalMetric
+from .view_sequences import PoseViewDataset
+from .vipe_dataset import MultiViewPoseDataset
+from .vipe_encoder import VIPEEncoder
+from .vipe_feature import VipeFeature, load_encoder, pose_inputs
+from .vipe_model import VIPE
 
-__all__ = ['JointFeature', 'flip_joints', 'frame_scores', 'normalize_joints']
+__all__ = [
+    'AmassPoses',
+    'JointFeature',
+    'MocapPoses',
+    'MultiViewPoseDataset',
+    'PoseNoise',
+    'PoseViewDataset',
+    'Skeleton',
+    'VIPE',
+    'VIPEEncoder',
+    'ViewCamera',
+    'ViewRetrievalMetric',
+    'VipeFeature',
+    'fill_unseen',
+    'flip_joints',
+    'frame_scores',
+    'load_encoder',
+    'normalize_joints',
+    'pose_inputs',
+]

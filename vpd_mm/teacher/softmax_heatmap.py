@@ -35,6 +35,7 @@ class SoftmaxHeatmapLoss(nn.Module):
             target: (N, K, H, W), not negative.
             target_weights: (N, K); 0 = the joint is not labelled.
         """
+        output = output.float()
         weights = target_weights * (target.flatten(2).sum(-1) > 0)
         places = target.flatten(2) / target.flatten(2).sum(-1, keepdim=True).clamp(min=1e-6)
         entropy = -(places * output.flatten(2).log_softmax(-1)).sum(-1)
@@ -62,6 +63,29 @@ class SoftmaxHeatmap(UDPHeatmap):
         masses, scores = self.score_table.T
         if (np.diff(masses) <= 0).any() or (np.diff(scores) < 0).any() or not ((scores >= 0) & (scores <= 1)).all():
             raise UserError(f'SoftmaxHeatmap: score_table must hold rising rows with scores 0 to 1, got {score_table}')
+
+    def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
+        """What UDPHeatmap gives, all joints at once, its Gaussians not cut off at three sigma.
+
+        Args:
+            keypoints: (1, K, 2) pixels of the input.
+            keypoints_visible: (1, K); 0 = not labelled.
+
+        Returns:
+            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 where a joint lies off the map.
+        """
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
+        centres = keypoints[0] / self.scale_factor
+        width, height = self.heatmap_size
+        inside = ((centres >= -0.5) & (centres < np.array(self.heatmap_size) - 0.5)).all(axis=1)
+        # far from the map the exponent underflows to a map of zeros
+        columns, rows = (
+            np.exp(-((np.arange(n) - centres[:, axis, None]) ** 2) / (2 * self.sigma**2))
+            for axis, n in enumerate((width, height))
+        )
+        heatmaps = (rows[:, :, None] * columns[:, None]).astype(np.float32)
+        return {'heatmaps': heatmaps, 'keypoint_weights': (keypoints_visible * inside).astype(np.float32)}
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (K, H, W) to keypoints (1, K, 2) in pixels of the input and scores (1, K)."""

@@ -10,6 +10,7 @@ BENCHMARKS = {
     'distill': 'vpd_mm.engine.benchmarks.distill:main',
     'bigru': 'vpd_mm.engine.benchmarks.bigru:run',
     'dtw': 'vpd_mm.engine.benchmarks.dtw:run',
+    'vipe': 'vpd_mm.engine.benchmarks.vipe:run',
 }
 
 

@@ -1,4 +1,4 @@
-"""The packed models that watch the sport: a teacher (mmpose) and a person detector (mmdet), see README.md here."""
+"""The packed models: a teacher (mmpose), a person detector (mmdet), VIPE*; see README.md here."""
 
 from pathlib import Path
 
@@ -6,18 +6,20 @@ from ...engine.checkpoint_packer import check_packed
 from ...engine.paths import find_config
 from ...errors import UserError
 
-#: Kind to (OpenMMLab package, name of its config in configs/teacher/ and of its files here).
+#: Kind to (package, name of its config in configs/teacher/ and of its files here).
 PACKED = {
-    'teacher': ('mmpose', 'td-hm_res18-narrow_10e_generic-64x96'),
+    'teacher': ('mmpose', 'td-hm_res18-narrow_18e_generic-64x96'),
     'detector': ('mmdet', 'rtmdet_narrow_5e_generic-192'),
+    'vipe': ('vpd_mm', 'vipe_fc512_40e_synthetic'),
 }
 
 
 def packed_model(kind: str) -> tuple[str, str]:
-    """(config, checkpoint) of a packed model, as ``PoseTeacher`` and ``AthleteDetector`` take them.
+    """(config, checkpoint) of a packed model, as ``PoseTeacher``, ``AthleteDetector`` and ``load_encoder`` take
+    them.
 
     Args:
-        kind: ``teacher`` or ``detector``.
+        kind: ``teacher``, ``detector`` or ``vipe``.
 
     Raises:
         UserError: no such kind, or the file is missing or damaged.
@@ -30,7 +32,7 @@ def packed_model(kind: str) -> tuple[str, str]:
 
 
 def packed_source(kind: str) -> str:
-    """The same as ``tools/prepare.py`` takes it: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``.
+    """A teacher or detector as ``tools/prepare.py`` takes it: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``.
 
     Raises:
         UserError: as :func:`packed_model`.

@@ -1,0 +1,9 @@
+"""VI-VPD of one or two videos of your own (data/real of the README): the target is VIPE* (d = 64)."""
+
+_base_ = ['resnet18_2d-vpd_40e_real.py']
+
+model = dict(student=dict(out_dims=64), decoder=dict(dims=64))
+data = dict(teacher='vipe')
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)

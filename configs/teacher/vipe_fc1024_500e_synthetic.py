@@ -1,0 +1,25 @@
+"""VIPE* with the paper's network and training, on the synthetic athletes."""
+
+_base_ = ['../_base_/models/skeletons.py', '../_base_/schedules/vipe_500e.py']
+
+skeletons = dict(coco17=_base_.coco17)
+model = dict(type='VIPE', encoder=dict(type='VIPEEncoder', dims=64), skeletons=skeletons)
+# Seeds are athletes and motions: those of training are not those of val and test.
+train_dataloader = dict(
+    dataset=dict(
+        skeletons=skeletons,
+        sources=[dict(skeleton='coco17', source=dict(type='SyntheticPoses', num=100000, seed=0, varied=0.4))],
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        skeletons=skeletons,
+        sources=[dict(skeleton='coco17', source=dict(type='SyntheticPoses', num=500, seed=1001, spacing_sec=0.2))],
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        skeletons=skeletons,
+        sources=[dict(skeleton='coco17', source=dict(type='SyntheticPoses', num=2000, seed=1002, spacing_sec=0.2))],
+    )
+)

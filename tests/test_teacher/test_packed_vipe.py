@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from vpd_mm.engine.benchmarks.vipe import evaluate
+from vpd_mm.engine.checkpoint_packer import check_packed
+from vpd_mm.synthetic.checkpoints import packed_model
+
+
+@pytest.fixture(scope='module')
+def metrics():
+    return evaluate(*packed_model('vipe'), num_poses=300)
+
+
+def test_it_is_small_and_unchanged():
+    _, checkpoint = packed_model('vipe')
+    assert check_packed(checkpoint).stat().st_size <= 8_000_000
+
+
+def test_finds_unseen_poses_from_other_cameras_twice_as_often_as_joints(metrics):
+    assert metrics['hit@1'] >= 2 * metrics['joints_hit@1']
+    hits = [metrics[f'hit@{k}'] for k in (1, 5, 10, 20)]
+    assert np.all(np.diff(hits) >= 0)
+
+
+def test_a_mirrored_pose_is_farther_than_another_view(metrics):
+    assert metrics['chirality'] >= 0.9

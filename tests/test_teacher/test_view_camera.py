@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from vpd_mm.errors import UserError
+from vpd_mm.synthetic.camera import CameraTrack, look_rotation
+from vpd_mm.teacher import ViewCamera
+from vpd_mm.teacher.view_camera import camera_rotation, project
+
+
+def film(point, azimuth=0.0, elevation=0.0, roll=0.0, distance=10.0):
+    angles = (np.deg2rad(np.array([a], float)) for a in (azimuth, elevation, roll))
+    return project(np.array([[point]], float), camera_rotation(*angles), np.array([distance]))[0, 0]
+
+
+@pytest.mark.parametrize(
+    ('point', 'camera', 'picture'),
+    [
+        ((0, 0, 0), {}, (0, 0)),
+        ((0, 0, 1), {}, (0, -0.1)),  # up is up
+        ((0, 1, 0), {}, (0.1, 0)),  # the left of who faces the camera is on the right
+        ((2, 1, 0), {}, (0.125, 0)),  # nearer is larger
+        ((0, 1, 0), dict(azimuth=180), (-0.1, 0)),  # seen from behind
+        ((1, 0, 0), dict(azimuth=90), (-0.1, 0)),
+        ((1, 0, 0), dict(elevation=90), (0, 0.1)),  # from above, what lies towards the camera's foot is below
+        ((0, 0, 1), dict(roll=90), (0.1, 0)),  # clockwise
+        ((20, 1, 0), {}, (1, 0)),  # behind the camera: held at a tenth of the distance
+    ],
+)
+def test_projection_by_value(point, camera, picture):
+    np.testing.assert_allclose(film(point, **camera), picture, atol=1e-12)
+
+
+def test_agrees_with_the_cameras_of_the_synthetic_sport():
+    rng = np.random.default_rng(0)
+    azimuth, elevation, roll = rng.uniform(-1, 1, (3, 1))
+    points, distance = rng.normal(size=(1, 6, 3)), 7.0
+    towards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    rotation = look_rotation(azimuth + np.pi, -elevation, roll)
+    track = CameraTrack(distance * towards[:, 0], rotation, np.ones(1), (0, 0))
+    own = project(points, camera_rotation(azimuth, elevation, roll), np.array([distance]))
+    np.testing.assert_allclose(own, track.project(points)[..., :2], atol=1e-9)
+
+
+def test_cameras_stand_all_round_within_their_limits():
+    rotation, distance = ViewCamera(elevation=30, roll=10, distance=(6, 40)).draw(np.random.default_rng(0), 4000)
+    product = rotation @ rotation.transpose(0, 2, 1)
+    np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), (4000, 3, 3)), atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(rotation), 1)
+    towards = -rotation[:, 2]
+    assert 0.45 < towards[:, 2].max() <= 0.5
+    assert -0.5 <= towards[:, 2].min() < -0.45
+    quarters = np.bincount(((np.arctan2(towards[:, 1], towards[:, 0]) + np.pi) // (np.pi / 2)).astype(int), minlength=4)
+    assert (abs(quarters[:4] - 1000) < 120).all()
+    assert (abs(rotation[:, 0, 2]) <= np.sin(np.deg2rad(10)) + 1e-9).all()  # the horizon tilts by the roll
+    assert 6 <= distance.min() < distance.max() <= 40
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [(dict(elevation=120), 'elevation'), (dict(roll=-1), 'roll'), (dict(distance=(1, 5)), 'distance')],
+)
+def test_wrong_numbers_are_named(kwargs, message):
+    with pytest.raises(UserError, match=message):
+        ViewCamera(**kwargs)

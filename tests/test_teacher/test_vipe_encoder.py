@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from vpd_mm.errors import UserError
+from vpd_mm.teacher import VIPEEncoder
+from vpd_mm.teacher.vipe_encoder import picture_bones
+
+
+def test_parameter_count_of_the_published_model():
+    assert sum(p.numel() for p in VIPEEncoder().parameters()) == 4313152
+
+
+def test_forward_is_the_formula():
+    torch.manual_seed(0)
+    encoder = VIPEEncoder(dims=3, hidden_dims=8, num_blocks=2).train()
+    encoder(torch.randn(50, 13, 3))  # running statistics that are not 0 and 1
+    encoder.eval()
+    inputs = torch.randn(4, 13, 3)
+    hidden = inputs.double().numpy().reshape(4, 39)
+
+    def linear(x, layer):
+        return x @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
+
+    hidden = linear(hidden, encoder.enter)
+    for block in encoder.blocks:
+        inside = hidden
+        for layer, norm in ((block[0], block[1]), (block[4], block[5])):
+            mean, var = norm.running_mean.double().numpy(), norm.running_var.double().numpy()
+            inside = np.maximum((linear(inside, layer) - mean) / np.sqrt(var + norm.eps), 0)
+        hidden = hidden + inside
+    np.testing.assert_allclose(encoder(inputs).detach(), linear(hidden, encoder.leave), rtol=1e-4, atol=1e-5)
+
+
+def test_views_are_embedded_one_by_one():
+    encoder = VIPEEncoder(dims=4, hidden_dims=16).eval()
+    inputs = torch.randn(5, 2, 13, 3)
+    torch.testing.assert_close(encoder(inputs)[:, 1], encoder(inputs[:, 1]))
+
+
+def test_bone_features_by_value():
+    points = torch.zeros(1, 13, 2)
+    points[0, 1] = torch.tensor([3.0, 4.0])  # left shoulder; all else at the origin
+    bones = picture_bones(points)
+    assert bones.shape == (1, 12, 3)
+    torch.testing.assert_close(bones[0, 3], torch.tensor([0.6, 0.8, 5.0]))  # right to left shoulder
+    torch.testing.assert_close(bones[0, 4], torch.tensor([-0.6, -0.8, 5.0]))  # to the left elbow
+    torch.testing.assert_close(bones[0, 0], torch.tensor([0.6, 0.8, 2.5]))  # trunk
+    assert not bones[0, 8].any()
+    encoder = VIPEEncoder(hidden_dims=16, bones=True).eval()
+    assert encoder.enter.in_features == 39 + 36
+    assert encoder(torch.randn(2, 13, 3)).shape == (2, 64)
+
+
+@pytest.mark.parametrize('shape', [(2, 17, 3), (2, 13, 2), (13,)])
+def test_another_number_of_joints_is_named(shape):
+    with pytest.raises(UserError, match=r'must be \(\.\.\., 13, 3\), found'):
+        VIPEEncoder(hidden_dims=8)(torch.zeros(shape))

@@ -1,0 +1,68 @@
+"""3D poses of the public VPD release's preprocessing (3DPeople, NBA2K and others)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..registry import TASK_UTILS
+from .pickle_data import PickledArray, read_pickle_data
+
+
+@TASK_UTILS.register_module()
+class ReleasePoses:
+    """3D poses of a ``ground_truth_3d_pose.pkl``, read as data: nothing in it is run.
+
+    It holds {sequence: [(hips (3,), heading in degrees, offsets (K - 1, 3)) of each frame]}: bones that face forward,
+    z up, each from its parent.
+
+    Args:
+        path: The file.
+        parents: Parent of joint 1, 2, ..., K - 1 (joint 0 is the root).
+        every: Take one pose in so many of every sequence.
+
+    Raises:
+        UserError: a parent comes after its child; :meth:`poses`: the file is missing, damaged, or of another format.
+    """
+
+    def __init__(self, path: str, parents: Sequence[int], every: int = 1) -> None:
+        bad = [i for i, parent in enumerate(parents, 1) if not 0 <= parent < i]
+        if bad:
+            raise UserError(f'ReleasePoses: joint {bad[0]} must come after its parent, found {parents[bad[0] - 1]}')
+        self.path, self.parents, self.every = path, tuple(parents), every
+        self.origin = str(path)
+
+    def poses(self) -> np.ndarray:
+        """(N, K, 3) float64, hips at the origin; frames without a pose are left out."""
+        sequences = read_pickle_data(self.path)
+        if not isinstance(sequences, dict):
+            raise UserError(f'{self.path}: needs {{sequence: frames}}, found a {type(sequences).__name__}')
+        offsets = [self._offsets(name, i, frame) for name, i, frame in self._frames(sequences)]
+        if not offsets:
+            raise UserError(f'{self.path}: holds no pose')
+        bones = np.stack(offsets).astype(np.float64)
+        joints = np.zeros((len(bones), len(self.parents) + 1, 3))
+        for joint, parent in enumerate(self.parents, 1):
+            joints[:, joint] = joints[:, parent] + bones[:, joint - 1]
+        return joints
+
+    def _frames(self, sequences: dict) -> Iterator[tuple[Any, int, Any]]:
+        for name, frames in sequences.items():
+            if not isinstance(frames, list):
+                raise UserError(f'{self.path}: sequence {name!r} must be a list, found a {type(frames).__name__}')
+            for i in range(0, len(frames), self.every):
+                if frames[i] is not None:
+                    yield name, i, frames[i]
+
+    def _offsets(self, name: Any, index: int, frame: Any) -> np.ndarray:
+        last = frame[2] if isinstance(frame, tuple) and len(frame) == 3 else None
+        array = last.array if isinstance(last, PickledArray) else None
+        wanted = (len(self.parents), 3)
+        if array is None or array.shape != wanted:
+            found = 'no array' if array is None else f'{array.shape}'
+            raise UserError(
+                f'{self.path}: {name!r} frame {index}: offsets must be {wanted}, found {found}; '
+                'name the skeleton of this file'
+            )
+        return array

@@ -1,0 +1,90 @@
+"""AMASS (Mahmood et al. 2019): SMPL-H parameters to joints, through the user's body model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from ..registry import TASK_UTILS
+from ..structures.npz_io import read_foreign_npz
+
+#: Joints of SMPL-H, then the nose, which is a vertex: what ``poses`` gives.
+NUM_JOINTS = 53
+_POSE_DIMS = 156
+_BATCH = 512
+
+
+@TASK_UTILS.register_module()
+class AmassPoses:
+    """3D poses of AMASS' ``*_poses.npz`` (SMPL-H), joints by the ``smplx`` package.
+
+    Args:
+        path: Folder of AMASS; searched at every depth.
+        body_model: Folder that holds ``smplh/SMPLH_{MALE,FEMALE,NEUTRAL}.npz`` (https://mano.is.tue.mpg.de).
+        per_second: Poses taken of a second of motion.
+        num: At most so many, drawn by ``seed``.
+
+    Raises:
+        UserError: :meth:`poses`: smplx or the body model is missing, no file, or a damaged one.
+    """
+
+    def __init__(
+        self, path: str, body_model: str, per_second: float = 5.0, num: int | None = None, seed: int = 0
+    ) -> None:
+        self.path, self.body_model = Path(path), Path(body_model)
+        self.per_second, self.num, self.seed = per_second, num, seed
+        self.origin = str(path)
+        self._models: dict = {}
+
+    def poses(self) -> np.ndarray:
+        """(N, 53, 3) metres, z up: SMPL-H's 52 joints and the nose."""
+        files = sorted(self.path.rglob('*_poses.npz'))
+        if not files:
+            raise UserError(
+                f'{self.path}: holds no *_poses.npz; download AMASS (SMPL-H) from https://amass.is.tue.mpg.de'
+            )
+        joints = np.concatenate([self._joints(file) for file in files])
+        if self.num is not None and len(joints) > self.num:
+            joints = joints[np.sort(np.random.default_rng(self.seed).permutation(len(joints))[: self.num])]
+        return joints
+
+    def _joints(self, file: Path) -> np.ndarray:
+        import torch
+
+        what = 'an AMASS SMPL-H motion'
+        data = read_foreign_npz(file, ('poses', 'trans', 'betas', 'gender', 'mocap_framerate'), what)
+        poses, betas = data['poses'], data['betas'].ravel()
+        if poses.ndim != 2 or poses.shape[1] != _POSE_DIMS:
+            raise UserError(f"{file}: field 'poses' is {poses.shape}; expected (N, {_POSE_DIMS}), {what}")
+        step = max(round(float(data['mocap_framerate']) / self.per_second), 1)
+        gender = data['gender'].item()
+        model = self._model(gender.decode() if isinstance(gender, bytes) else str(gender), len(betas))
+        parts = []
+        for batch in np.array_split(poses[::step], max(-(-len(poses[::step]) // _BATCH), 1)):
+            theta = torch.from_numpy(batch.astype(np.float32))
+            with torch.inference_mode():
+                result = model(
+                    betas=torch.from_numpy(betas.astype(np.float32)).expand(len(theta), -1),
+                    global_orient=theta[:, :3],
+                    body_pose=theta[:, 3:66],
+                    left_hand_pose=theta[:, 66:111],
+                    right_hand_pose=theta[:, 111:],
+                    transl=theta.new_zeros(len(theta), 3),
+                )
+            parts.append(result.joints[:, :NUM_JOINTS].numpy())
+        return np.concatenate(parts)
+
+    def _model(self, gender: str, num_betas: int):
+        if (gender, num_betas) not in self._models:
+            try:
+                import smplx
+            except ImportError as e:
+                raise UserError(f'AMASS needs the smplx package ({e}); pip install --no-deps smplx') from e
+            file = self.body_model / 'smplh' / f'SMPLH_{gender.upper()}.npz'
+            if not file.is_file():
+                raise UserError(f'{file}: no such file; download the SMPL-H body model from https://mano.is.tue.mpg.de')
+            self._models[gender, num_betas] = smplx.create(
+                str(self.body_model), 'smplh', gender=gender, num_betas=num_betas, use_pca=False, flat_hand_mean=True,
+                ext='npz',
+            )  # fmt: skip
+        return self._models[gender, num_betas]

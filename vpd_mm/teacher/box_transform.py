@@ -1,0 +1,17 @@
+"""mmpose's random box transform without SciPy's truncated normal, which takes a fifth of a small model's loading."""
+
+import numpy as np
+from mmpose.datasets.transforms import RandomBBoxTransform
+from mmpose.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class QuickBBoxTransform(RandomBBoxTransform):
+    """``mmpose.RandomBBoxTransform`` whose truncated normal is drawn by rejection; same arguments, keys and law."""
+
+    @staticmethod
+    def _truncnorm(low: float = -1.0, high: float = 1.0, size: tuple = ()) -> np.ndarray:
+        values = np.random.standard_normal(size)
+        while (outside := (values < low) | (values > high)).any():
+            values = np.where(outside, np.random.standard_normal(size), values)
+        return values.astype(np.float32)

@@ -1,0 +1,48 @@
+"""Motion capture as mmpose prepares it (Human3.6M and others)."""
+
+import numpy as np
+
+from ..errors import UserError
+from ..registry import TASK_UTILS
+from ..structures.npz_io import read_foreign_npz
+
+#: Turns a source's axes so that z is up.
+UPRIGHT = {
+    'z': np.eye(3),
+    'y': np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
+    '-y': np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+}
+
+
+@TASK_UTILS.register_module()
+class MocapPoses:
+    """3D poses of an mmpose ``.npz``: field ``S``, (N, K, 3) or (N, K, 4) with visibility.
+
+    Args:
+        path: The file, for example ``annotation_body3d/fps10/h36m_train.npz``.
+        up: Which way is up in it: 'z', 'y' or '-y'.  mmpose's Human3.6M is in the cameras' axes, y down ('-y'), so
+            up is off by the camera's tilt, some 10 degrees.
+        every: Take one pose in so many.
+
+    Raises:
+        UserError: a wrong argument; :meth:`poses`: the file is missing, damaged, or of another format.
+    """
+
+    def __init__(self, path: str, up: str = '-y', every: int = 1) -> None:
+        if up not in UPRIGHT:
+            raise UserError(f'MocapPoses: up must be one of {", ".join(UPRIGHT)}, found {up!r}')
+        if every < 1:
+            raise UserError(f'MocapPoses: every must be 1 or more, found {every}')
+        self.path, self.up, self.every = path, up, every
+        self.origin = str(path)
+
+    def poses(self) -> np.ndarray:
+        """(N, K, 3) float64, z up; joints that were not seen make their pose be left out."""
+        what = "an mmpose mocap file with field 'S', (N, joints, 3 or 4)"
+        joints = read_foreign_npz(self.path, ('S',), what)['S']
+        if joints.ndim != 3 or joints.shape[2] not in (3, 4) or joints.dtype.kind != 'f':
+            raise UserError(f"{self.path}: field 'S' is {joints.dtype} {joints.shape}; expected {what}")
+        joints = joints[:: self.every].astype(np.float64)
+        if joints.shape[2] == 4:
+            joints = joints[(joints[..., 3] > 0).all(axis=1), :, :3]
+        return joints @ UPRIGHT[self.up].T

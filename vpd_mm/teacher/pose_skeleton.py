@@ -1,0 +1,158 @@
+"""3D poses of any joint set as VIPE* needs them: 13 joints to film, a tree of bones to decode (paper, supplement)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+
+#: Bones of the 13 joints as pairs (from, to); 13 = midpoint of the hips, 14 = of the shoulders.
+VPD_BONES = (
+    (13, 14), (14, 0), (8, 7), (2, 1), (1, 3), (3, 5), (2, 4), (4, 6), (7, 9), (9, 11), (8, 10), (10, 12),
+)  # fmt: skip
+_SHOULDERS, _HIPS = (1, 2), (7, 8)
+#: Poses that face +x are mirrored by this factor and exchanging left and right.
+MIRROR = np.array([1.0, -1.0, 1.0])
+
+
+class Skeleton:
+    """A joint set, described in a config.
+
+    Args:
+        num_joints: Joints K of the source's poses.
+        vpd_joints: Where VPD's 13 joints (nose, left/right shoulder, elbow, wrist, hip, knee, ankle) are among them:
+            a number, or several whose mean it is.
+        tree: (name, number or numbers, name of the parent) of each joint that is decoded, parents first; the parent
+            of the first, the root, is None.
+
+    Raises:
+        UserError: a number is no joint of the source, or the tree is no tree.
+    """
+
+    def __init__(self, num_joints: int, vpd_joints: Sequence[Any], tree: Sequence[tuple[str, Any, str | None]]) -> None:
+        if len(vpd_joints) != 13:
+            raise UserError(f'skeleton: vpd_joints must name 13 joints, found {len(vpd_joints)}')
+        self.num_joints = num_joints
+        self.names = [name for name, _, _ in tree]
+        parents = []
+        for i, (name, _, parent) in enumerate(tree):
+            if (parent is None) != (i == 0) or (parent is not None and parent not in self.names[:i]):
+                raise UserError(f'skeleton: joint {name!r}: its parent {parent!r} must be one of {self.names[:i]}')
+            parents.append(-1 if parent is None else self.names.index(parent))
+        self.parents = np.array(parents)
+        self._vpd = self._weights(vpd_joints)
+        self._tree = self._weights([where for _, where, _ in tree])
+        swapped = [_other_side(name) for name in self.names]
+        if lone := [name for name in swapped if name not in self.names]:
+            raise UserError(f'skeleton: the tree has no joint {lone[0]!r}, the other side of one that it has')
+        self._swap = [self.names.index(name) for name in swapped]
+        self._jointed = np.flatnonzero(self.parents > 0)  # joints whose parent has a bone of its own
+
+    def _weights(self, places: Sequence[Any]) -> np.ndarray:
+        """(len(places), K): each row takes the mean of its joints."""
+        out = np.zeros((len(places), self.num_joints))
+        for row, place in zip(out, places):
+            at = [place] if isinstance(place, int) else list(place)
+            bad = [i for i in at if not (isinstance(i, int) and 0 <= i < self.num_joints)]
+            if bad or not at:
+                raise UserError(f'skeleton: {place!r} is no joint of {self.num_joints}')
+            row[at] = 1 / len(at)
+        return out
+
+    def check(self, joints: np.ndarray, origin: str) -> None:
+        """Raise where a source's poses are not of this skeleton.
+
+        Raises:
+            UserError: joints are not (N, K, 3), N above 0, or not finite; ``origin`` is named.
+        """
+        if joints.ndim != 3 or joints.shape[1:] != (self.num_joints, 3):
+            raise UserError(
+                f'{origin}: poses have shape {joints.shape}, this skeleton needs (N, {self.num_joints}, 3); '
+                'name the skeleton of this file'
+            )
+        if not len(joints):
+            raise UserError(f'{origin}: holds no pose')
+        if not np.isfinite(joints).all():
+            first = int(np.argwhere(~np.isfinite(joints))[0, 0])
+            raise UserError(f'{origin}: pose {first} holds NaN or infinity; leave it out')
+
+    def vpd(self, joints: np.ndarray) -> np.ndarray:
+        """(N, K, 3) to VPD's (N, 13, 3)."""
+        return self._vpd @ joints
+
+    @property
+    def target_dims(self) -> int:
+        """Numbers that a pose's embedding is decoded to."""
+        return 6 * (len(self.parents) - 1) + len(self._jointed)
+
+    def target(self, joints: np.ndarray, mirrored: bool = False) -> np.ndarray:
+        """What an embedding is decoded to, of poses that face +x.
+
+        Args:
+            joints: (N, K, 3), z up, as :func:`face_forward` turns them.
+            mirrored: Of the poses' mirror images (left and right by the joints' names).
+
+        Returns:
+            (N, target_dims) float32: unit offset of each joint but the root from its parent; angle between its bone
+            and its parent's (arccos / pi - 0.5) where the parent has one; direction from the root, unit.
+        """
+        points = self._tree @ joints
+        if mirrored:
+            points = points[:, self._swap] * MIRROR
+        offsets = unit(points[:, 1:] - points[:, self.parents[1:]])
+        directions = unit(points[:, 1:] - points[:, :1])
+        own, parent = offsets[:, self._jointed - 1], offsets[:, self.parents[self._jointed] - 1]
+        angles = bone_angles(own, parent) / np.pi - 0.5
+        parts = (offsets, angles, directions)
+        return np.concatenate([part.reshape(len(joints), -1) for part in parts], axis=1).astype(np.float32)
+
+
+def _other_side(name: str) -> str:
+    for side, other in (('left_', 'right_'), ('right_', 'left_')):
+        if name.startswith(side):
+            return other + name[len(side) :]
+    return name
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) at length 1; one of no length stays zero."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-9)
+
+
+def bone_angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angles (...) in radians between unit vectors (..., 3)."""
+    return np.arccos(np.clip((a * b).sum(-1), -1, 1))
+
+
+def vpd_bones(joints: np.ndarray) -> np.ndarray:
+    """(N, 13, 3) to the (N, 12, 3) unit vectors of :data:`VPD_BONES`."""
+    middles = [joints[:, pair].mean(axis=1, keepdims=True) for pair in (_HIPS, _SHOULDERS)]
+    points = np.concatenate([joints, *middles], axis=1)
+    start, end = np.array(VPD_BONES).T
+    return unit(points[:, end] - points[:, start])
+
+
+def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
+    """Turn poses about the vertical so that they face +x, hips at the origin, trunk of length 1.
+
+    Gravity stays where it is: a body upside down remains so.  The heading is that of the line through shoulders and
+    hips, whose left end comes to +y; where it is vertical, the pose is not turned.
+
+    Args:
+        joints: (N, K, 3), z up, any unit.
+        vpd: (N, 13, 3), the 13 joints of the same poses.
+
+    Returns:
+        (N, K, 3); a trunk of no length stays as long as it is.
+    """
+    left = (vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])
+    turn = np.pi / 2 - np.arctan2(left[:, 1], left[:, 0])
+    turn = np.where(np.hypot(left[:, 0], left[:, 1]) > 1e-9, turn, 0)
+    cos, sin, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
+    rotation = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3)
+    hips = vpd[:, _HIPS].mean(axis=1)
+    length = np.linalg.norm(vpd[:, _SHOULDERS].mean(axis=1) - hips, axis=-1)
+    scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)
+    return np.einsum('nij,nkj->nki', rotation, joints - hips[:, None]) * scale[:, None, None]

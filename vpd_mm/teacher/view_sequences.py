@@ -1,0 +1,74 @@
+"""Synchronised videos of one athlete from several cameras, as poses."""
+
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from ..errors import UserError
+from ..registry import DATASETS
+from ..structures import PoseSequence
+from .vipe_feature import sequence_inputs
+
+
+@DATASETS.register_module()
+class PoseViewDataset(Dataset):
+    """Moments that all cameras saw.
+
+    Args:
+        views: A path a camera: a PoseSequence ``.npz``, or a folder of them with the same names in each; frame
+            numbers are the same moment everywhere.
+        stride: Take one common frame in so many.
+
+    A sample: ``inputs`` (V, 13, 3) float32; ``data_samples``: ``moment``, the frame number, and ``video``, a number.
+
+    Raises:
+        UserError: fewer than two cameras, a missing file, cameras without a common video or frame, or a file of
+            which no joint was seen.
+    """
+
+    def __init__(self, views: Sequence[str], stride: int = 1) -> None:
+        if len(views) < 2:
+            raise UserError(f'--views: needs two or more cameras, found {len(views)}')
+        paths = [Path(view) for view in views]
+        inputs, moments, numbers = [], [], []
+        for number, files in enumerate(_videos(paths)):
+            seen = [_inputs(file) for file in files]
+            frames = reduce(np.intersect1d, [frame_inds for _, frame_inds in seen])[::stride]
+            inputs.append(np.stack([x[np.searchsorted(f, frames)] for x, f in seen], axis=1))
+            moments.append(frames)
+            numbers.append(np.full(len(frames), number))
+        self.inputs, self.moments, self.numbers = map(np.concatenate, (inputs, moments, numbers))
+        if not len(self.inputs):
+            raise UserError(f'{paths[0]} and {paths[1]}: share no frame; are they of the same moment?')
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, index: int) -> dict:
+        samples = {'moment': self.moments[index], 'video': self.numbers[index]}
+        return {'inputs': self.inputs[index], 'data_samples': samples}
+
+
+def _videos(paths: list[Path]) -> list[list[Path]]:
+    """The files of each video, one a camera."""
+    if not paths[0].is_dir():
+        return [paths]
+    for path in paths:
+        if not path.is_dir():
+            raise UserError(f'{path}: must be a folder of pose files, as {paths[0]} is')
+    names = sorted(set.intersection(*({file.name for file in path.glob('*.npz')} for path in paths)))
+    if not names:
+        raise UserError(f'{paths[0]} and {paths[1]}: hold no pose file of the same name')
+    return [[path / name for path in paths] for name in names]
+
+
+def _inputs(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    poses = PoseSequence.load(file)
+    try:
+        inputs, rows = sequence_inputs(poses)
+    except UserError as e:
+        raise UserError(f'{file}: {e}') from e
+    return inputs, poses.frame_inds[rows]

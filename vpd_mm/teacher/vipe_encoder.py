@@ -1,0 +1,85 @@
+"""VIPE*'s network: a 2D pose to a descriptor that is the same from every camera (paper 3.1, supplement)."""
+
+import torch
+from mmengine.model import BaseModule
+from torch import nn
+
+from ..errors import UserError
+from ..registry import MODELS
+from .pose_skeleton import VPD_BONES
+
+NUM_JOINTS = 13
+
+
+@MODELS.register_module()
+class VIPEEncoder(BaseModule):
+    """A linear layer, residual blocks of two linear layers (batch norm, ReLU, dropout), a linear layer.
+
+    The lifting network of Martinez et al. (2017).  With the defaults it has 4,313,152 parameters.
+
+    Args:
+        dims: D, length of the embedding.
+        hidden_dims: Width.
+        num_blocks: Residual blocks.
+        dropout: After every ReLU.
+        bones: Also feed the direction and length of 12 bones in the picture.
+
+    Shapes: (..., 13, 3) of (x, y, confidence - 0.5), normalised as ``normalize_joints`` does, to (..., D).
+
+    Raises:
+        UserError: the input has another number of joints or channels.
+    """
+
+    def __init__(
+        self,
+        dims: int = 64,
+        hidden_dims: int = 1024,
+        num_blocks: int = 2,
+        dropout: float = 0.2,
+        bones: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.dims = dims
+        self.bones = bones
+        in_dims = 3 * NUM_JOINTS + (3 * len(VPD_BONES) if bones else 0)
+        self.enter = nn.Linear(in_dims, hidden_dims)
+        self.blocks = nn.ModuleList(_Block(hidden_dims, dropout) for _ in range(num_blocks))
+        self.leave = nn.Linear(hidden_dims, dims)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if inputs.shape[-2:] != (NUM_JOINTS, 3):
+            raise UserError(f'VIPEEncoder: poses must be (..., {NUM_JOINTS}, 3), found {tuple(inputs.shape)}')
+        flat = inputs.reshape(-1, NUM_JOINTS, 3)
+        features = flat.flatten(1)
+        if self.bones:
+            features = torch.cat([features, picture_bones(flat[..., :2]).flatten(1)], dim=1)
+        hidden = self.enter(features)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.leave(hidden).reshape(*inputs.shape[:-2], self.dims)
+
+
+class _Block(nn.Sequential):
+    """Two layers around which the input is led."""
+
+    def __init__(self, dims: int, dropout: float) -> None:
+        layers = [
+            part
+            for _ in range(2)
+            for part in (nn.Linear(dims, dims), nn.BatchNorm1d(dims), nn.ReLU(inplace=True), nn.Dropout(dropout))
+        ]
+        super().__init__(*layers)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs + super().forward(inputs)
+
+
+def picture_bones(points: torch.Tensor) -> torch.Tensor:
+    """(N, 13, 2) to (N, 12, 3): unit direction (x, y) and length of each of ``VPD_BONES``; zeros where it has none."""
+    middles = [points[:, pair].mean(dim=1, keepdim=True) for pair in ([7, 8], [1, 2])]
+    points = torch.cat([points, *middles], dim=1)
+    start, end = zip(*VPD_BONES)
+    bones = points[:, list(end)] - points[:, list(start)]
+    lengths = bones.norm(dim=-1, keepdim=True)
+    return torch.cat([bones / lengths.clamp(min=1e-6), lengths], dim=-1)

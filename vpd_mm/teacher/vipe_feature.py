@@ -1,0 +1,132 @@
+"""The VI-VPD teacher: poses to VIPE* embeddings (paper 3.1)."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import UserError
+from ..structures import FeatureSequence, PoseSequence
+from .joint_feature import FLIP_ORDER, VPD_JOINTS, frame_scores, normalize_joints
+from .unseen_joints import fill_unseen
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from .vipe_encoder import VIPEEncoder
+
+
+def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """What :class:`VIPEEncoder` takes.
+
+    Args:
+        points: (N, 13, 2), any unit; y down.
+        scores: (N, 13) in [0, 1].
+
+    Returns:
+        (N, 13, 3) float32: normalised x, y, score - 0.5.
+
+    Raises:
+        UserError: another number of joints, NaN or infinity, or a pose whose joints are all hidden.
+    """
+    points, scores = np.asarray(points, np.float64), np.asarray(scores, np.float64)
+    if points.ndim != 3 or points.shape[1:] != (13, 2) or scores.shape != points.shape[:2]:
+        raise UserError(f'VIPE* poses must be (N, 13, 2) with scores (N, 13), found {points.shape} and {scores.shape}')
+    finite = np.isfinite(points).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
+    if not finite.all():
+        raise UserError(f'VIPE* pose {int(np.argmin(finite))} holds NaN or infinity; leave it out')
+    if (hidden := (scores <= 0).all(axis=1)).any():
+        raise UserError(f'VIPE* pose {int(np.argmax(hidden))}: all joints are hidden (score 0); leave it out')
+    return np.concatenate([normalize_joints(points), scores[..., None] - 0.5], axis=-1).astype(np.float32)
+
+
+class VipeFeature:
+    """PoseSequence to FeatureSequence of VIPE* embeddings, V = 2 views (as seen, flipped).
+
+    The flipped view is the embedding of the mirrored pose.  Joints of score 0 are placed as ``fill_unseen`` says;
+    frames without any seen joint are left out.
+
+    Args:
+        encoder: A trained :class:`VIPEEncoder`.
+        invert: Also embed the pose turned upside down (by 180 degrees in the picture) and put it behind: D doubles
+            (Diving48's divers).
+        batch_size: Poses a forward pass.
+
+    Raises:
+        UserError: no frame of a sequence has a seen joint.
+    """
+
+    def __init__(self, encoder: 'VIPEEncoder', invert: bool = False, batch_size: int = 1024) -> None:
+        self.encoder = encoder.eval()
+        self.invert = invert
+        self.batch_size = batch_size
+
+    @property
+    def dims(self) -> int:
+        return self.encoder.dims * (2 if self.invert else 1)
+
+    def __call__(self, poses: PoseSequence) -> FeatureSequence:
+        inputs, rows = sequence_inputs(poses)
+        mirrored = inputs[:, FLIP_ORDER] * np.array([-1, 1, 1], np.float32)
+        views = np.stack([inputs, mirrored], axis=1)
+        feats = self.embed(views)
+        if self.invert:
+            feats = np.concatenate([feats, self.embed(views * np.array([-1, -1, 1], np.float32))], axis=-1)
+        return FeatureSequence(poses.frame_inds[rows], feats, np.clip(frame_scores(poses), 0, 1)[rows])
+
+    def embed(self, inputs: np.ndarray) -> np.ndarray:
+        """(N, ..., 13, 3) to (N, ..., D) float32."""
+        import torch
+
+        device = next(self.encoder.parameters()).device
+        with torch.inference_mode():
+            parts = [
+                self.encoder(torch.from_numpy(inputs[i : i + self.batch_size]).to(device)).float().cpu().numpy()
+                for i in range(0, len(inputs), self.batch_size)
+            ]
+        return np.concatenate(parts)
+
+
+def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (T', 13, 3) of the frames that have a seen joint, and their rows (T',).
+
+    Raises:
+        UserError: no frame has one.
+    """
+    scores = poses.scores[:, VPD_JOINTS]
+    rows = np.flatnonzero((scores > 0).any(axis=1))
+    if not len(rows):
+        raise UserError(f'all joints of all {len(poses)} frames are hidden (score 0); delete this pose file')
+    return pose_inputs(fill_unseen(poses).keypoints[rows][:, VPD_JOINTS], scores[rows]), rows
+
+
+def load_encoder(cfg: 'Config', checkpoint: str | os.PathLike, device: str = 'cpu') -> 'VIPEEncoder':
+    """The encoder of a VIPE config with its weights, from a training checkpoint or a packed one.
+
+    Raises:
+        UserError: the config is of another model, or the checkpoint is missing or does not fit.
+    """
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import CheckpointLoader
+
+    from ..registry import MODELS
+    from .vipe_model import VIPE
+
+    init_default_scope(cfg.get('default_scope', 'vpd_mm'))
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, VIPE):
+        raise UserError(f'{cfg.filename}: its model is {type(model).__name__}, needed is VIPE')
+    if not Path(checkpoint).is_file():
+        raise UserError(f'checkpoint {checkpoint}: no such file')
+    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu', logger='silent')
+    state = loaded.get('state_dict', loaded)
+    prefix = 'encoder.'
+    weights = {key[len(prefix) :]: value.float() if value.is_floating_point() else value
+               for key, value in state.items() if key.startswith(prefix)}  # fmt: skip
+    try:
+        model.encoder.load_state_dict(weights)
+    except RuntimeError as e:
+        detail = ' '.join(str(e).split())[:300]
+        raise UserError(f'checkpoint {checkpoint}: is not of this config: {detail}') from e
+    return model.encoder.to(device).eval()
