@@ -44,7 +44,7 @@ def write_real_report(root: Path, results: Mapping, stages: Mapping[str, Mapping
     kept = overlay.write(root / 'overlay.mp4', set(chosen))
     scaled = {i: boxes[np.searchsorted(frames, i)] * overlay.scale for i in chosen}
     tiles = [cut(kept[i], scaled[i]) for i in chosen]
-    film = [
+    film: list = [
         Picture(file_uri(root / 'overlay.mp4'), 'White: the estimator. Green: the student. Orange: the student alone.'),
         Text(f'The estimator has the man in {results["teacher"]} of {results["crops"]} frames with a box; '
              f'{len(filled)} are filled in.'),

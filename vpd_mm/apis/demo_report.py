@@ -75,7 +75,7 @@ def facts(bench: Bench, stages: Mapping[str, Mapping]) -> list[tuple[str, str]]:
     found, films = stages['prepare'], stages['sport']['films']
     share = found['tracked'] / found['frames']
     sure = found['confident'] / max(found['tracked'], 1)
-    distilled = [stages[f'distill-{s.run}'] | {'name': s.name} for s in students()]
+    distilled = [{**stages[f'distill-{s.run}'], 'name': s.name} for s in students()]
     return [
         ('films', f'{films} with {found["frames"]:,} frames, {found["actions"]} actions of 18 classes'),
         ('athlete found by detector and tracker', f'in {share:.0%} of the frames'),
@@ -114,7 +114,7 @@ def recognition(bench: Bench, scale: str, rows: Sequence[Mapping]) -> Section:
 
 def small_uri(path: Path, width: int = 720) -> str:
     """A picture file, shrunk to ``width`` px."""
-    image = cv2.imread(str(path))[..., ::-1]
+    image: np.ndarray = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     height = round(image.shape[0] * width / image.shape[1])
     return jpeg_uri(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 

@@ -13,7 +13,7 @@ class Scale:
 
     Args:
         ks: Actions a class that recognition trains on, rising; (): all there are.
-        train, val, test: Films; ``train`` = 0: as many as the last of ``ks`` needs, and a quarter more.
+        train, val, test: Films; ``train`` = 0: as many as the last of ``ks`` needs, and a tenth more.
         side: Width and height of the films, px.
         sub_frames: Moments averaged over a film's open shutter.
         epochs, draws: Of distillation; crops seen = epochs x draws.
@@ -47,7 +47,7 @@ class Scale:
         return {'train': self.train or self._train_films(recipe), 'val': self.val, 'test': self.test}
 
     def _train_films(self, recipe: SportRecipe) -> int:
-        wanted, have = int(1.25 * max(self.ks) * len(CLASSES)), 0
+        wanted, have = int(1.1 * max(self.ks) * len(CLASSES)), 0
         plans: list[FilmPlan] = plan_films(recipe, 'train', wanted)
         for count, plan in enumerate(plans, 1):
             have += len(plan.skills)
@@ -68,8 +68,8 @@ SCALES = {
     ),
     # `make demo`: minutes of two cores
     'small': Scale(
-        ks=(2, 8), train=0, val=4, test=8, side=256, sub_frames=8, epochs=12, draws=8000, val_frames=1000,
-        test_frames=2000, subsets=5, iters=400, folds=3, detect_epochs=30, rival_epochs=0, test_ks=(1, 5, 10),
+        ks=(2, 8), train=0, val=4, test=8, side=256, sub_frames=8, epochs=10, draws=8000, val_frames=1000,
+        test_frames=2000, subsets=5, iters=300, folds=3, detect_epochs=30, rival_epochs=0, test_ks=(1, 5, 10),
     ),
     # hours of two cores, or a GPU
     'full': Scale(

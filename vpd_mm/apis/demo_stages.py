@@ -28,6 +28,7 @@ DETECTOR = 'configs/detect/bigru_joints_100e_synthetic.py'
 def demo_stages(bench: Bench) -> list[Stage]:
     """All stages up to the tables, in their order."""
     s, corpus, work = bench.scale, bench.corpus_dir, bench.work_dir
+    asked: dict
     stages = [
         Stage('sport', 'film the synthetic sport', lambda moved: film(bench, moved), {'films': s.films(bench.recipe)}),
         Stage(
