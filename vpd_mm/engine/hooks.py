@@ -1,5 +1,7 @@
 """Hooks that mmengine lacks."""
 
+import random
+
 import numpy as np
 import torch
 from mmengine import dist
@@ -52,6 +54,44 @@ class SmoothMetricHook(Hook):
             raise UserError(f'SmoothMetricHook: the validation has no metric {self.key!r}, only {list(metrics or {})}')
         history, _ = runner.message_hub.get_scalar(f'val/{self.key}').data
         metrics[f'{self.key}_mean'] = float(np.mean(history[-self.window :]))
+
+
+@HOOKS.register_module()
+class ExactResumeHook(Hook):
+    """A training that is stopped and resumed ends as if it had never been stopped.
+
+    mmengine stores no state of the random generators, and its checkpoint comes
+    before the validation of the same step, which a resumed run then skips: it
+    may choose another best checkpoint.  Here every step draws from generators
+    seeded with (seed, rank, step), and a resumed run first repeats that
+    validation.
+
+    Exact with transforms that draw from the epoch's seed (ours), and with any
+    in an ``EpochBasedTrainLoop`` without persistent workers.
+    """
+
+    priority = 'LOWEST'  # of CheckpointHook and EMAHook, whose states are in place by then
+
+    def before_train(self, runner) -> None:
+        loop = runner.train_loop
+        by_epoch = type(loop).__name__.startswith('Epoch')
+        step, last = (runner.epoch, loop.max_epochs) if by_epoch else (runner.iter, loop.max_iters)
+        due = step % loop.val_interval == 0 or step == last
+        if runner.val_loop is not None and step >= max(1, loop.val_begin) and due:
+            runner.val_loop.run()
+
+    def before_train_epoch(self, runner) -> None:
+        self._seed(runner, 0)
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
+        self._seed(runner, 1)
+
+    def _seed(self, runner, part: int) -> None:
+        entropy = (runner.seed, dist.get_rank(), runner.iter, part)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
 
 
 @HOOKS.register_module()

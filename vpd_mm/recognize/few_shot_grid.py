@@ -189,7 +189,7 @@ def run_grid(
     selected_on = cfg.get('paper_selection', 'val') if protocol == 'paper' else 'val'
     table = work_dir / 'fewshot.csv'
     rows = {row.key: row for row in read_rows(table)}
-    settings = _digest(cfg)
+    settings = config_digest(cfg)
     names = test.get('features', test.get('poses', 'crops'))  # the rivals read poses or crops
     names = names if isinstance(names, str) else '+'.join(names)
     lists = {run: few_shot_list(corpus, run.k, run.subset, allow_short) for run in runs if run.k is not None}
@@ -265,7 +265,7 @@ def train_and_test(cfg_dict: dict) -> dict:
     }
 
 
-def _digest(cfg: Config) -> str:
+def config_digest(cfg: Config) -> str:
     """Of what decides a run's numbers."""
     skipped = ('work_dir', 'launcher', 'resume', 'load_from', 'vis_backends', 'visualizer', 'log_level', 'env_cfg')
     content = {key: value for key, value in cfg._cfg_dict.to_dict().items() if key not in skipped}

@@ -1,0 +1,24 @@
+"""The paper's Table 1 and Figure 3: the rivals, weak poses and VPD features with a BiGRU and as nearest neighbours.
+
+Features by the names that the README's commands give them: teacher/joints, teacher/vipe, features/vpd,
+features/vi-vpd; Concat-VPD is both VPDs.
+"""
+
+_base_ = ['compare_rivals.py']
+
+bigru = dict(group='BiGRU on features', config='configs/recognize/bigru_joints_500e_{sport}.py')
+nearest = dict(group='Nearest neighbour (DTW)', kind='nearest')
+features = [
+    ('normalised 2D joints', 'teacher/joints'),
+    ('VIPE*', 'teacher/vipe'),
+    ('2D-VPD', 'features/vpd'),
+    ('VI-VPD', 'features/vi-vpd'),
+    ('Concat-VPD', 'features/vpd+features/vi-vpd'),
+]
+methods = [
+    *_base_.end_to_end,
+    *_base_.skeleton,
+    *[dict(bigru, name=f'{title} + BiGRU', features=name) for title, name in features],
+    *[dict(nearest, name=f'{title}, nearest', features=name) for title, name in features],
+]
+ks = [4, 8, 16, 32, 64, 'all']

@@ -1,0 +1,25 @@
+"""The synthetic sport: all methods, small networks, 8 actions a class; two cores do it in hours."""
+
+_base_ = ['../_base_/sports/synthetic.py', '../_base_/compare_rivals.py']
+
+name = 'synthetic'
+title = 'Synthetic sport, few labels'
+dataset = 'Synthetic'
+names = dict(sport='synthetic', clips='10e', skeletons='20e')
+ks = [8]
+ours = dict(group='BiGRU on features')
+nearest = dict(group='Nearest neighbour (DTW)', kind='nearest')
+methods = [
+    *_base_.end_to_end,
+    *_base_.skeleton,
+    dict(ours, name='2D joints + BiGRU', config='configs/recognize/bigru_joints-velocity_1000i_synthetic.py'),
+    dict(ours, name='2D-VPD + BiGRU', config='configs/recognize/bigru_vpd-velocity_1000i_synthetic.py'),
+    dict(nearest, name='2D joints, nearest', features='teacher/joints'),
+    dict(nearest, name='2D-VPD, nearest', features='features/vpd'),
+]
+detection = dict(
+    methods=[
+        dict(name='2D joints', config='configs/detect/bigru_joints_100e_synthetic.py'),
+        dict(name='2D-VPD', config='configs/detect/bigru_vpd_100e_synthetic.py'),
+    ]
+)
