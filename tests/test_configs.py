@@ -1,5 +1,6 @@
 """Every config loads, and its models, data sets and metrics build."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from vpd_mm.registry import METRICS, MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 RUNNABLE = sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts and 'compare' not in p.parts)
+#: Models that were built, but for the number of classes: the sports share them, and a ViT-B takes seconds.
+BUILT = set()
 
 
 @pytest.mark.parametrize('path', RUNNABLE, ids=lambda p: str(p.relative_to(CONFIGS)))
@@ -17,7 +20,10 @@ def test_config_builds(path):
     cfg = Config.fromfile(path)
     assert cfg.default_scope == 'vpd_mm'
     init_default_scope(cfg.default_scope)
-    assert sum(p.numel() for p in MODELS.build(cfg.model).parameters()) > 0
+    model = re.sub(r"'num_classes': \d+", '', str(cfg.model))
+    if model not in BUILT:
+        assert sum(p.numel() for p in MODELS.build(cfg.model).parameters()) > 0
+        BUILT.add(model)
     for name in ('val_evaluator', 'test_evaluator'):
         metrics = cfg.get(name) or []
         for metric in metrics if isinstance(metrics, list) else [metrics]:

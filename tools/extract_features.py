@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Write FeatureSequences: a student's on every crop, a teacher's of poses, or a concatenation.
+"""Write FeatureSequences: a student's on every crop, a teacher's of poses, a clip network's, or a concatenation.
 
 tools/extract_features.py joints --corpus data/real --poses files
 tools/extract_features.py vipe --corpus data/real --poses files [--invert]
 tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real --poses files [--invert]
+tools/extract_features.py clips WEIGHTS --network r2plus1d_18 --corpus data/real
 tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd [--preview]
 tools/extract_features.py --concat vpd joints --corpus data/real --out concat
 """
@@ -18,10 +19,17 @@ from vpd_mm.errors import UserError
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help="a config of distillation or VIPE*; 'joints'; 'vipe' (packed)")
-    parser.add_argument('checkpoint', nargs='?', help='the trained student or VIPE*')
+    parser.add_argument(
+        'config', nargs='?', help="a config of distillation or VIPE*; 'joints', 'vipe' (packed), 'clips'"
+    )
+    parser.add_argument(
+        'checkpoint', nargs='?', help="the student or VIPE*; for clips the network's weights: path, URL or 'random'"
+    )
     parser.add_argument('--corpus', required=True, help='folder of the corpus')
     parser.add_argument('--out', help='name of the run (features/<out>; for joints and VIPE* teacher/<out>)')
+    parser.add_argument('--network', default='r2plus1d_18', help='for clips: r2plus1d_18, r3d_18 or mc3_18')
+    parser.add_argument('--clip-len', type=int, default=16, help='for clips: frames that the network sees at once')
+    parser.add_argument('--stride', type=int, default=4, help='for clips: a feature every so many frames')
     parser.add_argument('--poses', default='files', help='pose set that joints and VIPE* come from')
     parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the pose upside down')
     parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
@@ -51,7 +59,9 @@ def main(argv=None):
 
         args.config, args.checkpoint = packed_model('vipe')
     if not args.config or not args.checkpoint:
-        raise UserError("needs CONFIG and CHECKPOINT, or 'joints', 'vipe', or --concat; see --help")
+        raise UserError("needs CONFIG and CHECKPOINT, 'joints', 'vipe', 'clips' and WEIGHTS, or --concat; see --help")
+    if args.config == 'clips':
+        return clips(corpus, args)
     cfg = load_config(args)
     if cfg.get('model', {}).get('type', '').rpartition('.')[2] == 'VIPE':
         return vipe(corpus, cfg, args)
@@ -86,15 +96,41 @@ def vipe(corpus, cfg, args):
     return 0
 
 
-def student(corpus, cfg, args):
+def choose_device(args):
     import torch
 
+    if args.device != 'auto':
+        return args.device
+    return f'cuda:{launcher_rank()[0] % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+
+
+def clips(corpus, args):
+    from vpd_mm.baselines import clip_features as cf
+    from vpd_mm.features.feature_extractor import extract_corpus
+
+    out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
+    device = choose_device(args)
+    settings = {'clip_len': args.clip_len, 'stride': args.stride}
+    extractor = cf.ClipFeatureExtractor(
+        args.network, args.checkpoint, device, batch_size=args.batch_size, half=device.startswith('cuda'), **settings
+    )
+    made_by = cf.clip_run_identity(args.network, args.checkpoint, **settings)
+
+    from rich.progress import track
+
+    rank, world_size = launcher_rank()
+    written = extract_corpus(
+        extractor, corpus, out, made_by, rank, world_size, lambda videos: track(videos, f'clips of {corpus.name}')
+    )
+    print(f'{out}: {written} videos written, {len(FeatureStore(out))} there, D = {extractor.dims}')
+    return 0
+
+
+def student(corpus, cfg, args):
     from vpd_mm.features import feature_extractor as fx
 
     rank, world_size = launcher_rank()
-    device = args.device
-    if device == 'auto':
-        device = f'cuda:{rank % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+    device = choose_device(args)
     half = device.startswith('cuda')
     extractor = fx.build_extractor(cfg, args.checkpoint, device=device, batch_size=args.batch_size, half=half)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)

@@ -103,6 +103,14 @@ def decord(folder):
     assert [round(image.mean() / 20) for image in images] == [7, 0, 7]
 
 
+def pose_compact(folder):
+    import numpy as np
+    from mmaction.datasets.transforms import PoseCompact
+
+    keypoint = np.array([[[[20.0, 30.0], [60.0, 90.0]]]])
+    assert PoseCompact(padding=0).transform({'keypoint': keypoint, 'img_shape': (100, 100)})['img_shape'] == (60, 40)
+
+
 def write_clip(file):
     """Twelve grey frames, the level of frame t is 20 t."""
     import av
@@ -131,6 +139,7 @@ PROBES = (
     mmaction_metadata,
     mmaction_drn,
     decord,
+    pose_compact,
 )
 PACKAGES = (
     'mmaction.models',

@@ -26,6 +26,7 @@ CURES = {
     'mmaction_metadata': None,  # torch may put setuptools' private copy within reach
     'mmaction_drn': 'mmaction2 DRN',
     'decord': 'mmaction2 decord',
+    'pose_compact': 'mmaction2 np.Inf',
 }
 
 

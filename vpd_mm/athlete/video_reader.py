@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -149,12 +149,15 @@ class VideoReader:
             return rate, np.arange(len(stamps)) / float(rate)
         return rate, np.sort(np.array(stamps, dtype=np.int64)) * base
 
-    def _decode(self) -> Generator[tuple[float | None, np.ndarray], None, None]:
-        """(time in seconds or None, upright rgb) of every sound frame."""
+    def _decode(self, start: float | None = None) -> Generator[tuple[float | None, np.ndarray], None, None]:
+        """(time in seconds or None, upright rgb) of every sound frame, from the key frame before ``start``."""
         self.num_damaged = 0
         container, stream = self._open()
         converter = VideoReformatter()
         with container:
+            if start is not None and stream.time_base:
+                with suppress(av.FFmpegError):  # a file without an index is decoded from its start
+                    container.seek(int(start / stream.time_base), stream=stream)
             for packet in container.demux(stream):
                 try:
                     frames = packet.decode()

@@ -6,6 +6,7 @@ from . import (
     checkpoint,
     mmaction_decord,
     mmaction_drn,
+    mmaction_inf,
     mmaction_metadata,
     mmcv_ops,
     mmcv_version,
@@ -29,6 +30,7 @@ BRIDGES: tuple[Bridge, ...] = (
     mmaction_drn.BRIDGE,
     mmaction_metadata.BRIDGE,
     mmaction_decord.BRIDGE,
+    mmaction_inf.BRIDGE,
     xtcocotools.ABSENT,
     xtcocotools.BROKEN,
 )

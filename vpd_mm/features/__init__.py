@@ -3,7 +3,17 @@
 from ..teacher import fill_unseen
 from .bucket_sampler import LengthBatchSampler
 from .clip_dataset import FeatureClipDataset
-from .clips import FeatureReader, Window, clip_positions, interpolate, resolve_features, select_actions
+from .clips import (
+    FeatureReader,
+    Window,
+    action_name,
+    action_windows,
+    clip_positions,
+    interpolate,
+    report_missing,
+    resolve_features,
+    select_actions,
+)
 from .pose_features import joint_features, vipe_features
 from .sequence_preprocessor import SequencePreprocessor
 from .sequence_transforms import AddVelocity, PackSequenceInputs, RandomJointAffine, RandomTimeCrop, ResampleFrames
@@ -21,10 +31,13 @@ __all__ = [
     'ResampleFrames',
     'SequencePreprocessor',
     'Window',
+    'action_name',
+    'action_windows',
     'clip_positions',
     'fill_unseen',
     'interpolate',
     'joint_features',
+    'report_missing',
     'vipe_features',
     'resolve_features',
     'select_actions',

@@ -1,18 +1,14 @@
 """Labelled actions as sequences of features, for recognition."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 
 from ..corpus import Corpus
-from ..errors import UserError
 from ..registry import DATASETS
-from ..structures import load_actions, load_classes
-from .clips import FeatureReader, Window, clip_positions, interpolate, select_actions
+from .clips import FeatureReader, Window, action_name, action_windows, interpolate, report_missing
 
 
 @DATASETS.register_module()
@@ -81,54 +77,24 @@ class FeatureClipDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """One dict an action and, for training, a view."""
         corpus = Corpus.open(self.corpus_dir)
-        classes = load_classes(corpus.classes_path)
-        if self.num_classes not in (None, len(classes)):
-            found = f'{len(classes)} classes, the config says {self.num_classes}'
-            raise UserError(f'{corpus.classes_path}: {found}; set num_classes')
+        classes, windows = action_windows(corpus, self.splits, self.ids_file, self.window, self.fps, self.num_classes)
         self._metainfo['classes'] = classes
-        ids_file = None if self.ids_file is None else Path(corpus.root) / self.ids_file
-        actions = load_actions(corpus.actions_path, len(classes))
-        actions = select_actions(actions, self.splits, ids_file, corpus.actions_path)
-        videos = corpus.videos()
         reader = FeatureReader(corpus, self.features, self.dims)
         self.dims = reader.dims
         num_views = min(self.views, reader.num_views)
-        samples, faults, missing = [], [], []
-        for action in actions:
-            name = f'{action.action_id} ({action.video} {action.start_frame}..{action.end_frame})'
-            video = videos.get(action.video)
-            if video is None:
-                faults.append(f'{name}: no such video in videos.csv')
-                continue
-            if action.end_frame > video.num_frames:
-                faults.append(f'{name}: the video has only {video.num_frames} frames')
-                continue
-            where = clip_positions(
-                action.start_frame, action.end_frame, video.fps, video.num_frames, self.window, self.fps
-            )
-            if not len(where):
-                faults.append(f'{name}: its window is empty')
-                continue
+        samples, missing = [], []
+        for action, where in windows:
             resampled = [interpolate(sequence, where, num_views) for sequence in reader(action.video) or []]
             parts = [part for part in resampled if part is not None]
             if not parts or len(parts) < len(resampled):
-                missing.append(name)
+                missing.append(action_name(action))
                 continue
             feats: np.ndarray = np.concatenate(parts, axis=2)
             sample = {'gt_label': action.label, 'action_id': action.action_id, 'num_frames': feats.shape[1]}
             views = [feats] if self.test_mode else [feats[v : v + 1] for v in range(num_views)]
             samples += [{**sample, 'feats': view} for view in views]
-        self._report(corpus, faults, missing, len(actions))
+        report_missing(corpus, missing, len(windows), f'{self.features} features', self.allow_missing)
         return samples
-
-    def _report(self, corpus: Corpus, faults: list[str], missing: list[str], total: int) -> None:
-        if faults:
-            raise UserError(f'{corpus.actions_path}: {_listed(faults)}; correct the file')
-        if missing:
-            what = f'{len(missing)} of {total} actions have no {self.features} features: {_listed(missing)}'
-            if not self.allow_missing or len(missing) == total:
-                raise UserError(f'{corpus.root}: {what}; extract them, or leave the actions out with allow_missing')
-            print_log(f'{corpus.root}: left out: {what}', 'current', level=30)
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
         """Fix the draws of the transforms: the same epoch and seed draw the same, also after a resume."""
@@ -146,8 +112,3 @@ class FeatureClipDataset(BaseDataset):
     def get_cat_ids(self, idx: int) -> list[int]:
         """The class of sample ``idx``, for ``ClassBalancedDataset``."""
         return [self.data_list[idx]['gt_label']]
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return '; '.join(names[:most]) + more

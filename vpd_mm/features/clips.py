@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 
 from ..corpus import Corpus, FeatureStore
 from ..errors import UserError
-from ..structures import Action, FeatureSequence
+from ..structures import Action, FeatureSequence, load_actions, load_classes
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,83 @@ def clip_positions(
     if last < first:
         return np.zeros(0)
     return first + step * np.arange(int((last - first) / step + 1e-6) + 1)
+
+
+def action_windows(
+    corpus: Corpus,
+    splits: Sequence[str],
+    ids_file: str | None,
+    window: Window,
+    fps: float | None,
+    num_classes: int | None = None,
+) -> tuple[list[str], list[tuple[Action, np.ndarray]]]:
+    """The classes, and the chosen actions, each with the frames (:func:`clip_positions`) that it is read at.
+
+    Every data set of labelled actions reads them here: features, crops and
+    skeletons of one action are of the same frames.
+
+    Args:
+        corpus: The corpus.
+        splits: Of actions.csv.
+        ids_file: Only the actions of this list; relative to the corpus.
+        window: What around an action belongs to it.
+        fps: Rate of the result; None: the video's own.
+        num_classes: What the model has; checked.
+
+    Raises:
+        UserError: an action has no video, is longer than its video, or its
+            window is empty; the number of classes is another.
+    """
+    classes = load_classes(corpus.classes_path)
+    if num_classes not in (None, len(classes)):
+        found = f'{len(classes)} classes, the config says {num_classes}'
+        raise UserError(f'{corpus.classes_path}: {found}; set num_classes')
+    ids_path = None if ids_file is None else Path(corpus.root) / ids_file
+    actions = load_actions(corpus.actions_path, len(classes))
+    actions = select_actions(actions, splits, ids_path, corpus.actions_path)
+    videos = corpus.videos()
+    found_windows, faults = [], []
+    for action in actions:
+        name = action_name(action)
+        video = videos.get(action.video)
+        if video is None:
+            faults.append(f'{name}: no such video in videos.csv')
+            continue
+        if action.end_frame > video.num_frames:
+            faults.append(f'{name}: the video has only {video.num_frames} frames')
+            continue
+        where = clip_positions(action.start_frame, action.end_frame, video.fps, video.num_frames, window, fps)
+        if not len(where):
+            faults.append(f'{name}: its window is empty')
+            continue
+        found_windows.append((action, where))
+    if faults:
+        raise UserError(f'{corpus.actions_path}: {_listed(faults)}; correct the file')
+    return classes, found_windows
+
+
+def action_name(action: Action) -> str:
+    """How messages name an action."""
+    return f'{action.action_id} ({action.video} {action.start_frame}..{action.end_frame})'
+
+
+def report_missing(corpus: Corpus, missing: Sequence[str], total: int, what: str, allow_missing: bool) -> None:
+    """Refuse, or with ``allow_missing`` warn, that ``missing`` of ``total`` actions have no ``what``.
+
+    Raises:
+        UserError: some are missing and that is not allowed, or all are.
+    """
+    if not missing:
+        return
+    found = f'{len(missing)} of {total} actions have no {what}: {_listed(missing)}'
+    if not allow_missing or len(missing) == total:
+        raise UserError(f'{corpus.root}: {found}; make them, or leave the actions out with allow_missing')
+    print_log(f'{corpus.root}: left out: {found}', 'current', level=30)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return '; '.join(names[:most]) + more
 
 
 def interpolate(sequence: FeatureSequence, positions: np.ndarray, num_views: int) -> np.ndarray | None:

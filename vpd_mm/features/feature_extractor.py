@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -149,8 +150,14 @@ def load_student(model: PoseDistiller, checkpoint: str | os.PathLike) -> None:
         ) from e
 
 
+class Extractor(Protocol):
+    """What makes the features of a video from its crops."""
+
+    def extract(self, store: CropStore, video: str) -> FeatureSequence: ...
+
+
 def extract_corpus(
-    extractor: FeatureExtractor,
+    extractor: Extractor,
     corpus: Corpus,
     out: Path,
     made_by: dict,

@@ -1,0 +1,25 @@
+"""Skeletons for graph networks: the joints that the BiGRU gets, 64 frames a clip, changed as for the BiGRU.
+
+``dataset.stream`` is 'joint' or 'bone'; a test is the mean over the clip as seen and flipped.
+"""
+
+_base_ = ['rivals.py']
+
+frames = 64
+augment = [
+    dict(type='NormalizedJoints'),
+    dict(type='RandomTimeCrop', max_share=0.2),
+    dict(type='RandomJointAffine', angle=0.3, scale=0.15, shear=0.15, offset=0.03, noise=0.01),
+]
+pack = [dict(type='SkeletonStream'), dict(type='mmaction.PackActionInputs', meta_keys=('action_id',))]
+train_pipeline = [*augment, dict(type='ResampleFrames', num_frames=frames), *pack]
+test_pipeline = [augment[0], dict(type='ResampleFrames', num_frames=frames), *pack]
+
+dataset = dict(type='PoseClipDataset', poses='files', stream='joint')
+train_dataloader = dict(batch_size=32, dataset=dict(**dataset, pipeline=train_pipeline))
+val_dataloader = dict(batch_size=32, dataset=dict(**dataset, pipeline=test_pipeline))
+test_dataloader = dict(batch_size=32, dataset=dict(**dataset, pipeline=test_pipeline))
+
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-2), clip_grad=dict(max_norm=5.0)
+)

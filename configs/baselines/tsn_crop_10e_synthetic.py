@@ -1,0 +1,8 @@
+"""TSN on crops of the athlete, small."""
+
+_base_ = ['_base_/clips_synthetic.py', '_base_/tsn.py']
+
+model = dict(
+    backbone=_base_.small_resnet,
+    cls_head=dict(in_channels=256, num_classes=_base_.num_classes, dropout_ratio=0.2),
+)

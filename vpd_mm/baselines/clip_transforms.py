@@ -1,0 +1,63 @@
+"""Decode and mirror clips of crops, flow and frames within mmaction2's pipelines."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ..registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadClip(BaseTransform):
+    """Read the sampled frames of a clip of :class:`CropClipDataset`; stands where mmaction2 decodes.
+
+    Required keys: ``frame_inds`` (N,) within the clip, ``clip_frames``,
+    ``source``, ``video_info``.  Added: ``imgs``, a list of N pictures: (H, W, 3)
+    uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u and v of that
+    frame and the ones after it in px of the crop; ``img_shape``,
+    ``original_shape``.  Modified: ``modality`` is 'RGB' from here on, as flow
+    is laid out like colours (mmaction2 expects 'Flow' to be grey pictures in turn).
+
+    Args:
+        flow_stack: Frames of flow that make one picture (TSN: 5); the clip's
+            last frame stands for those after it.
+    """
+
+    def __init__(self, flow_stack: int = 5) -> None:
+        self.flow_stack = flow_stack
+
+    def transform(self, results: dict) -> dict:
+        inds = np.asarray(results['frame_inds']).reshape(-1)
+        is_flow = results['modality'] == 'Flow'
+        if is_flow:
+            inds = np.minimum(inds[:, None] + np.arange(self.flow_stack), results['total_frames'] - 1).reshape(-1)
+        images = results['source'].read(results['video_info'], results['clip_frames'][inds])
+        if is_flow:
+            step = self.flow_stack
+            images = [np.concatenate(images[i : i + step], axis=2) for i in range(0, len(images), step)]
+        results['is_flow'] = is_flow
+        results['imgs'] = images
+        results['modality'] = 'RGB'
+        results['img_shape'] = results['original_shape'] = images[0].shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
+class ClipFlip(BaseTransform):
+    """Mirror a clip by chance; the horizontal part of flow changes its sign.
+
+    Required keys: ``imgs`` as :class:`LoadClip` gives them, ``is_flow``, ``rng``.  Modified: ``imgs``.
+
+    Args:
+        prob: Of mirroring.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        if results['rng'].random() < self.prob:
+            results['imgs'] = [np.ascontiguousarray(img[:, ::-1]) for img in results['imgs']]
+            if results['is_flow']:
+                for img in results['imgs']:
+                    img[..., ::2] *= -1
+        return results

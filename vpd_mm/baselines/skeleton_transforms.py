@@ -1,0 +1,71 @@
+"""From a skeleton annotation to the streams of a graph network, by way of the features that the BiGRU gets."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ..errors import UserError
+from ..registry import TRANSFORMS
+from ..teacher.joint_feature import VPD_JOINTS, flip_joints, normalize_joints
+
+#: Each of the 13 joints to the one that its bone comes from; the nose is the root.
+PARENTS = (0, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10)
+STREAMS = ('joint', 'bone', 'joint-motion', 'bone-motion')
+
+
+@TRANSFORMS.register_module()
+class NormalizedJoints(BaseTransform):
+    """Normalise the 13 joints as the 2D-VPD teacher does: what a graph network and the BiGRU see is the same.
+
+    For training, the clip as seen or flipped, by chance; in a test both, and
+    the model's answer is the mean.
+
+    Required keys: ``keypoint`` (1, T, 13, 2) px, ``test_mode``, ``rng``.
+    Added: ``feats`` (V, T, 26) float32 as ``JointFeature`` makes them, which
+    the transforms of sequences (``RandomTimeCrop``, ``RandomJointAffine``,
+    ``ResampleFrames``) take.  Removed: ``keypoint``, ``keypoint_score``.
+
+    Raises:
+        UserError: more than one person, or other joints than layout='vpd13'.
+    """
+
+    def transform(self, results: dict) -> dict:
+        keypoint = results.pop('keypoint')
+        results.pop('keypoint_score', None)
+        if keypoint.ndim != 4 or keypoint.shape[::2] != (1, len(VPD_JOINTS)):
+            raise UserError(f"NormalizedJoints: needs one person in layout='vpd13', found keypoint {keypoint.shape}")
+        joints = normalize_joints(keypoint[0].astype(np.float64))
+        views = [joints, flip_joints(joints)]
+        if not results['test_mode']:
+            views = [views[int(results['rng'].integers(2))]]
+        results['feats'] = np.stack(views).reshape(len(views), len(joints), -1).astype(np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
+class SkeletonStream(BaseTransform):
+    """Turn sequences of 13 joints into the input of a graph network.
+
+    Required keys: ``feats`` (V, T, 26); ``stream``, one of:
+
+    - 'joint';
+    - 'bone': each joint minus the one that its bone comes from (the nose's is 0);
+    - 'joint-motion' and 'bone-motion': what these change to the next frame (0 in the last).
+
+    Added: ``keypoint`` (V, 1, T, 13, 2), the V views as mmaction2's clips.
+    Removed: ``feats``.
+
+    Raises:
+        UserError: another stream.
+    """
+
+    def transform(self, results: dict) -> dict:
+        stream, feats = results['stream'], results.pop('feats')
+        if stream not in STREAMS:
+            raise UserError(f'SkeletonStream: stream must be one of {", ".join(STREAMS)}, found {stream!r}')
+        keypoint = feats.reshape(*feats.shape[:2], -1, 2)
+        if stream.startswith('bone'):
+            keypoint = keypoint - keypoint[:, :, list(PARENTS)]
+        if stream.endswith('motion'):
+            keypoint = np.diff(keypoint, axis=1, append=keypoint[:, -1:])
+        results['keypoint'] = np.ascontiguousarray(keypoint[:, None])
+        return results

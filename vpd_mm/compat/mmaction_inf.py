@@ -1,0 +1,31 @@
+"""mmaction2's PoseCompact and MMCompact say ``np.Inf``, which NumPy 2 has no more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from types import ModuleType
+
+from .bridge import Bridge, package_dir
+
+
+def applies() -> str:
+    if package_dir('mmaction') is None or int(version('numpy').partition('.')[0]) < 2:
+        return ''
+    return 'NumPy 2 has no np.Inf'
+
+
+@contextmanager
+def _with_inf(module: ModuleType) -> Iterator[None]:
+    yield
+    numpy = ModuleType('numpy', module.np.__doc__)
+    vars(numpy).update(vars(module.np), Inf=module.np.inf)
+    module.np = numpy  # NumPy itself stays as it is: only this module sees the old name
+
+
+BRIDGE = Bridge(
+    name='mmaction2 np.Inf',
+    upstream='mmaction/datasets/transforms/pose_transforms.py:505',
+    cure='lends that module a NumPy that knows the old name',
+    applies=applies,
+    around={'mmaction.datasets.transforms.pose_transforms': _with_inf},
+)
