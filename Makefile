@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test lint demo test-numpy1 wheel clean
+.PHONY: setup setup-runtime test lint demo demo-real test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
 
@@ -35,11 +35,13 @@ test: lint
 	$(BIN)/python tools/check_env.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-# Until the pipeline is there, the main job is: this installation trains, resumes and evaluates.
+# The whole chain on the synthetic sport: runs/demo/report.html; SCALE=tiny, small or full, ARGS for more.
 demo: $(VENV)/.done
-	$(BIN)/python tools/check_env.py
-	$(BIN)/python tools/train.py configs/baselines/stgcn_joint_8e_generated.py --work-dir runs/demo/stgcn --resume
-	$(BIN)/python tools/test.py configs/baselines/stgcn_joint_8e_generated.py runs/demo/stgcn/epoch_8.pth --work-dir runs/demo/stgcn
+	$(BIN)/python tools/demo.py $(if $(SCALE),--scale $(SCALE)) $(ARGS)
+
+# The same on a real man: a film and a pose estimator that PyPI ships; runs/demo-real/report.html.
+demo-real: $(VENV)/.done
+	$(BIN)/python tools/demo.py real $(ARGS)
 
 # The same suite on NumPy 1.26 (Python 3.10 to 3.12).
 test-numpy1:

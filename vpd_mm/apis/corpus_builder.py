@@ -3,7 +3,7 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -49,6 +49,7 @@ def build_corpus(
     batch_size: int = 16,
     tracker: Mapping | None = None,
     console: Console | None = None,
+    on_video: Callable[[int, int], None] | None = None,
 ) -> PrepareReport:
     """Prepare videos into a corpus; do what is missing and nothing else.
 
@@ -82,6 +83,7 @@ def build_corpus(
         batch_size: Frames a model sees at once.
         tracker: Rules of ``AthleteTracker``.
         console: Where progress goes; None = nowhere.
+        on_video: Called with (videos done, videos in all) at the start and after every video.
 
     Returns:
         One report an athlete and video, in the order of the files.
@@ -121,11 +123,15 @@ def build_corpus(
         _clean(corpus.crops_dir, rank, world)
         shards = [f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(min(workers, max(len(jobs), 1)))]
         reports: dict[str, list[VideoReport]] = {}
+        if on_video:
+            on_video(0, len(jobs))
         with ProgressDisplay(console or Console(quiet=True), len(jobs)) as display:
 
             def finished(video: str, found: list[VideoReport]) -> None:
                 reports[video] = found
                 display.finished(video, found)
+                if on_video:
+                    on_video(len(reports), len(jobs))
 
             run_jobs(jobs, settings, shards, display.frames, finished)
         ordered = [report for job in jobs for report in reports.get(job.path.stem, [])]

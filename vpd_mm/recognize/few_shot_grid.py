@@ -190,7 +190,8 @@ def run_grid(
     table = work_dir / 'fewshot.csv'
     rows = {row.key: row for row in read_rows(table)}
     settings = config_digest(cfg)
-    names = test.features if isinstance(test.features, str) else '+'.join(test.features)
+    names = test.get('features', test.get('poses', 'crops'))  # the rivals read poses or crops
+    names = names if isinstance(names, str) else '+'.join(names)
     lists = {run: few_shot_list(corpus, run.k, run.subset, allow_short) for run in runs if run.k is not None}
     wanted, todo = {}, {}
     for run in runs:

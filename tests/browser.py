@@ -1,0 +1,59 @@
+"""A real browser without a window, for tests of pages."""
+
+import html
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PHONE = 390  # px
+_PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body>
+<iframe id="page" width="{width}" height="844" style="border:0" srcdoc="{page}"></iframe>
+<script>
+window.addEventListener('load', () => {{
+  const page = document.getElementById('page').contentDocument;
+  const images = [...page.images];
+  const out = document.createElement('output');
+  out.textContent = [page.documentElement.scrollWidth, page.documentElement.clientWidth, page.body.scrollHeight,
+    images.length, images.filter(i => !i.complete || !i.naturalWidth).length].join(' ');
+  document.body.append(out);
+}});
+</script>"""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a phone would show: widths and height in px, pictures, pictures that failed, what the console said."""
+
+    scroll_width: int
+    width: int
+    height: int
+    images: int
+    broken: int
+    console: list[str]
+
+
+def render_on_phone(path: Path, folder: Path) -> Rendered:
+    """Open a page 390 px wide; skips where no Chromium is."""
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+    if chromium is None:
+        pytest.skip('needs chromium')
+    wrapper = folder / 'phone.html'
+    page = html.escape(path.read_text(encoding='utf-8'))
+    wrapper.write_text(_PAGE.format(width=PHONE, page=page), encoding='utf-8')
+    options = [
+        '--headless=new',
+        '--hide-scrollbars',
+        '--no-sandbox',
+        '--disable-gpu',
+        f'--user-data-dir={folder / "profile"}',
+    ]
+    options += ['--enable-logging=stderr', '--virtual-time-budget=5000', '--dump-dom', f'file://{wrapper}']
+    done = subprocess.run([chromium, *options], capture_output=True, text=True, timeout=120)
+    found = re.search(r'<output>([\d ]+)</output>', done.stdout)
+    assert found, done.stderr[-2000:]
+    console = [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+    return Rendered(*map(int, found[1].split()), console)

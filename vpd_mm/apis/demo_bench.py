@@ -1,0 +1,174 @@
+"""Where the demonstration's things lie, what it is asked for, and what describes an athlete in it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..corpus import Corpus
+from ..errors import UserError
+from ..synthetic.checkpoints import packed_model
+from ..synthetic.corpus import SportRecipe
+from .demo_scales import Scale
+from .demo_training import is_there, quiet_config, with_epochs
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run of the demonstration.
+
+    Args:
+        root: Its folder.
+        scale: Its sizes.
+        seed: Of the sport, of weights and of draws.
+        jobs: Processes or threads side by side.
+        device: Of the networks: auto, cpu, cuda.
+    """
+
+    root: Path
+    scale: Scale
+    seed: int
+    jobs: int
+    device: str = 'auto'
+
+    @property
+    def recipe(self) -> SportRecipe:
+        return SportRecipe(self.seed, self.scale.side, self.scale.side, self.scale.sub_frames)
+
+    @property
+    def sport_dir(self) -> Path:
+        """The films and, beside them, the truth."""
+        return self.root / 'sport'
+
+    @property
+    def corpus_dir(self) -> Path:
+        """What the chain makes of the films; it holds no truth but the labels."""
+        return self.root / 'corpus'
+
+    @property
+    def work_dir(self) -> Path:
+        return self.root / 'work'
+
+    @property
+    def report_dir(self) -> Path:
+        return self.root / 'pictures'
+
+    @property
+    def truth_dir(self) -> Path:
+        """True poses, for evaluation only."""
+        return (self.sport_dir / 'ground_truth' / 'poses').resolve()
+
+    def corpus(self) -> Corpus:
+        return Corpus.open(self.corpus_dir)
+
+
+def default_jobs() -> int:
+    """A process a core, at most 8."""
+    return max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1, 8))
+
+
+@dataclass(frozen=True)
+class Description:
+    """Features that say how the athlete stands.
+
+    Args:
+        name: In tables.
+        features: As recognition reads them: ``teacher/<name>`` or ``features/<run>``.
+        stage: The stage that makes them.
+        dims: D.
+    """
+
+    name: str
+    features: str
+    stage: str
+    dims: int
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student and the teacher it learns from.
+
+    Args:
+        name: In tables.
+        run: Name of its features.
+        teacher: Name of its targets.
+        config: The distillation.
+        dims: D.
+    """
+
+    name: str
+    run: str
+    teacher: str
+    config: str
+    dims: int
+
+    def cfg(self, bench: Bench) -> Config:
+        """Its training and its test, at the bench's scale."""
+        s = bench.scale
+        cfg = with_epochs(quiet_config(self.config), s.epochs)
+        data = {'corpus': str(bench.corpus_dir), 'teacher': self.teacher}
+        for part in ('train', 'val', 'test'):
+            cfg[f'{part}_dataloader'].dataset.update(data)
+        cfg.train_dataloader.sampler.num_samples = s.draws
+        cfg.train_dataloader.batch_size = min(cfg.train_dataloader.batch_size, s.draws)
+        cfg.val_dataloader.dataset.max_frames = s.val_frames
+        cfg.test_dataloader.dataset.update(max_frames=s.test_frames or None, truth_dir=str(bench.truth_dir))
+        cfg.model.student.out_dims = cfg.model.decoder.dims = self.dims
+        cfg.randomness = {'seed': bench.seed}
+        if is_packed('student'):
+            cfg.load_from = packed_model('student')[1]
+        return cfg
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A network that is trained on the clips themselves.
+
+    Args:
+        name: In tables.
+        config: Its training.
+        poses: Whether it reads the teacher's poses (else pictures).
+    """
+
+    name: str
+    config: str
+    poses: bool = False
+
+
+RIVALS = (
+    Rival('ST-GCN', 'configs/baselines/stgcn_joint_20e_synthetic.py', poses=True),
+    Rival('TSN, crops', 'configs/baselines/tsn_crop_10e_synthetic.py'),
+)
+
+JOINTS = Description('2D joints (teacher)', 'teacher/joints', 'joints', 26)
+VIPE = Description('VIPE* (teacher)', 'teacher/vipe', 'vipe', 64)
+
+
+def rivals() -> list[Rival]:
+    """Those that this installation has."""
+    return [rival for rival in RIVALS if is_there(rival.config)]
+
+
+def is_packed(kind: str) -> bool:
+    """Whether this installation has that model."""
+    try:
+        packed_model(kind)
+    except UserError:
+        return False
+    return True
+
+
+def students() -> list[Student]:
+    """The students of this installation: VI-VPD where a VIPE* is packed."""
+    found = [Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd_40e_synthetic.py', 26)]
+    vi_config = 'configs/distill/resnet18_vi-vpd_40e_synthetic.py'
+    if is_packed('vipe') and is_there(vi_config):
+        found.append(Student('VI-VPD', 'vi-vpd', 'vipe', vi_config, 64))
+    return found
+
+
+def descriptions() -> list[Description]:
+    """All features that are compared, the teacher's first."""
+    of_students = [Description(s.name, f'features/{s.run}', f'features-{s.run}', s.dims) for s in students()]
+    return [JOINTS, *([VIPE] if len(of_students) > 1 else []), *of_students]
