@@ -2,7 +2,7 @@
 
 _base_ = ['../_base_/models/distill_resnet18-small.py', '../_base_/schedules/distill_40e_small.py']
 
-# The packed teacher is often sure of an upright body where the athlete is upside down; the paper's gate for tennis is 0.7.
+# The packed teacher is often sure of an upright body when the athlete is upside down; 0.7 is the paper's tennis gate.
 data = dict(corpus='data/synthetic', splits=('train', 'val'), min_score=0.7)
 train_dataloader = dict(sampler=dict(num_samples=5000), dataset=data)
 val_dataloader = dict(dataset=dict(data, max_frames=1000))

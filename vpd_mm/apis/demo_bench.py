@@ -161,7 +161,7 @@ def is_packed(kind: str) -> bool:
 
 def students() -> list[Student]:
     """The students of this installation: VI-VPD where a VIPE* is packed."""
-    found = [Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd_40e_synthetic.py', 26)]
+    found = [Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-rotation_40e_synthetic.py', 26)]
     vi_config = 'configs/distill/resnet18_vi-vpd_40e_synthetic.py'
     if is_packed('vipe') and is_there(vi_config):
         found.append(Student('VI-VPD', 'vi-vpd', 'vipe', vi_config, 64))

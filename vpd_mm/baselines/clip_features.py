@@ -82,7 +82,8 @@ class ClipFeatureExtractor:
         for start in range(0, len(centres), self.batch_size):
             first = centres[start : start + self.batch_size, None] - self.clip_len // 2
             wanted = np.clip(first + np.arange(self.clip_len), available[0], available[-1])
-            frames = [clip_frames(available, row) for row in wanted.astype(np.float64)]
+            found = [clip_frames(available, row) for row in wanted.astype(np.float64)]
+            frames = [row for row in found if row is not None]  # all: the positions lie within the available
             crops = {i: self._crop(store, video, i) for i in np.unique(np.stack(frames)).tolist()}
             clips = np.stack([[crops[i] for i in row.tolist()] for row in frames])
             scaled = (torch.from_numpy(clips).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from ..structures import atomic_write
 from .clip_scores import ClipScores, mean_scores
@@ -84,8 +85,9 @@ def collect_rows(plan: Plan, store: RunStore) -> list[Row]:
 
 
 def _row(section: Section, method: Method, found: dict) -> Row:
-    here = {'section': section.name, 'method': method.name, 'group': method.group, 'k': str(found['k'])}
-    return Row(**{item.name: found.get(item.name) for item in fields(Row)} | here)
+    here: dict[str, Any] = {'section': section.name, 'method': method.name, 'group': method.group, 'k': str(found['k'])}
+    values: dict[str, Any] = {item.name: found.get(item.name) for item in fields(Row)} | here
+    return Row(**values)
 
 
 def _rows_of(
@@ -124,7 +126,7 @@ def _rows_of(
             checkpoint=' + '.join(row.checkpoint for row in members),
             seconds=0.0,
             key=f'({"+".join(row.key for row in members)})',
-            **averaged.accuracy(),
+            **averaged.accuracy(),  # type: ignore[arg-type]
         )
         scores[row.key] = averaged
         done[method.name].append(row)

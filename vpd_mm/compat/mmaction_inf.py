@@ -17,9 +17,10 @@ def applies() -> str:
 @contextmanager
 def _with_inf(module: ModuleType) -> Iterator[None]:
     yield
-    numpy = ModuleType('numpy', module.np.__doc__)
-    vars(numpy).update(vars(module.np), Inf=module.np.inf)
-    module.np = numpy  # NumPy itself stays as it is: only this module sees the old name
+    real = vars(module)['np']
+    numpy = ModuleType('numpy', real.__doc__)
+    vars(numpy).update(vars(real), Inf=real.inf)
+    vars(module)['np'] = numpy  # NumPy itself stays as it is: only this module sees the old name
 
 
 BRIDGE = Bridge(

@@ -47,9 +47,9 @@ class PoseNoise:
             points (N, 13, 2), scores (N, 13) in [0, 1]; at least five joints of a pose are not dropped.
         """
         num, joints = points.shape[:2]
-        scores = rng.uniform(*self.score, (num, joints))
+        scores = rng.uniform(self.score[0], self.score[1], (num, joints))
         scores[rng.random(num) < self.sure] = 1
-        sd = rng.uniform(*self.jitter, (num, 1)) * (3 - 2 * scores) * trunk[:, None]
+        sd = rng.uniform(self.jitter[0], self.jitter[1], (num, 1)) * (3 - 2 * scores) * trunk[:, None]
         noisy = points + sd[..., None] * rng.standard_normal(points.shape)
         luck = rng.random((num, joints))
         lost = (luck < self.drop) & (luck.argsort(axis=1).argsort(axis=1) < joints - 5)

@@ -38,7 +38,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     init_default_scope('vpd_mm')
     try:
         rows = measure_speed(Config.fromfile(find_config(args.config)), args.seconds)
-        rows += measure_retrieval(*(args.model or _packed()), args.poses)
+        config, checkpoint = args.model or _packed()
+        rows += measure_retrieval(config, checkpoint, args.poses)
     finally:
         torch.set_num_threads(threads)
     table = Table('what', 'measured', 'goal', 'met', title='vipe, 1 thread, processor time')
