@@ -111,12 +111,12 @@ class ActionWindowDataset(BaseDataset):
         ``idx`` is an index, or (index, draw) from ``EpochDrawSampler``.
         """
         if isinstance(idx, tuple):
-            idx, seed = idx[0], (idx[1],)
+            index, seed = idx[0], [idx[1]]
         else:
-            idx = int(idx)
-            times = self._times_drawn[idx] = self._times_drawn.get(idx, -1) + 1
-            seed = (self.seed, self.epoch, idx, times)
-        sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[idx].items()}
+            index = int(idx)
+            times = self._times_drawn[index] = self._times_drawn.get(index, -1) + 1
+            seed = [self.seed, self.epoch, index, times]
+        sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[index].items()}
         return self.pipeline({**sample, 'rng': np.random.default_rng(seed), 'test_mode': self.test_mode})
 
     def get_cat_ids(self, idx: int) -> list[int]:

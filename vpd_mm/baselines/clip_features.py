@@ -82,9 +82,10 @@ class ClipFeatureExtractor:
         for start in range(0, len(centres), self.batch_size):
             first = centres[start : start + self.batch_size, None] - self.clip_len // 2
             wanted = np.clip(first + np.arange(self.clip_len), available[0], available[-1])
-            frames = [clip_frames(available, row) for row in wanted.astype(np.float64)]
-            crops = {i: self._crop(store, video, i) for i in np.unique(np.stack(frames)).tolist()}
-            clips = np.stack([[crops[i] for i in row.tolist()] for row in frames])
+            found = [clip_frames(available, row) for row in wanted.astype(np.float64)]
+            frames = [row.tolist() for row in found if row is not None]  # each holds its centre at least
+            crops = {i: self._crop(store, video, i) for i in set(sum(frames, []))}
+            clips = np.stack([[crops[i] for i in row] for row in frames])
             scaled = (torch.from_numpy(clips).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
             yield scaled.permute(0, 4, 1, 2, 3)
 
