@@ -84,7 +84,7 @@ class ClipFeatureExtractor:
             wanted = np.clip(first + np.arange(self.clip_len), available[0], available[-1])
             found = [clip_frames(available, row) for row in wanted.astype(np.float64)]
             frames = [row.tolist() for row in found if row is not None]  # each holds its centre at least
-            crops = {i: self._crop(store, video, i) for i in set(sum(frames, []))}
+            crops = {i: self._crop(store, video, i) for i in {i for row in frames for i in row}}
             clips = np.stack([[crops[i] for i in row] for row in frames])
             scaled = (torch.from_numpy(clips).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
             yield scaled.permute(0, 4, 1, 2, 3)
