@@ -110,13 +110,12 @@ class ActionWindowDataset(BaseDataset):
 
         ``idx`` is an index, or (index, draw) from ``EpochDrawSampler``.
         """
-        seed: tuple[int, ...]
         if isinstance(idx, tuple):
-            index, seed = idx[0], idx[1:]
+            index, seed = idx[0], [idx[1]]
         else:
             index = int(idx)
             times = self._times_drawn[index] = self._times_drawn.get(index, -1) + 1
-            seed = (self.seed, self.epoch, index, times)
+            seed = [self.seed, self.epoch, index, times]
         sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[index].items()}
         return self.pipeline({**sample, 'rng': np.random.default_rng(seed), 'test_mode': self.test_mode})
 

@@ -83,9 +83,9 @@ class ClipFeatureExtractor:
             first = centres[start : start + self.batch_size, None] - self.clip_len // 2
             wanted = np.clip(first + np.arange(self.clip_len), available[0], available[-1])
             found = [clip_frames(available, row) for row in wanted.astype(np.float64)]
-            frames = [row for row in found if row is not None]  # all: the positions lie within the available
-            crops = {i: self._crop(store, video, i) for i in np.unique(np.stack(frames)).tolist()}
-            clips = np.stack([[crops[i] for i in row.tolist()] for row in frames])
+            frames = [row.tolist() for row in found if row is not None]  # each holds its centre at least
+            crops = {i: self._crop(store, video, i) for i in {i for row in frames for i in row}}
+            clips = np.stack([[crops[i] for i in row] for row in frames])
             scaled = (torch.from_numpy(clips).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
             yield scaled.permute(0, 4, 1, 2, 3)
 

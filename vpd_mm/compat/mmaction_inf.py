@@ -17,10 +17,10 @@ def applies() -> str:
 @contextmanager
 def _with_inf(module: ModuleType) -> Iterator[None]:
     yield
-    real = vars(module)['np']
-    numpy = ModuleType('numpy', real.__doc__)
-    vars(numpy).update(vars(real), Inf=real.inf)
-    vars(module)['np'] = numpy  # NumPy itself stays as it is: only this module sees the old name
+    true = vars(module)['np']
+    lent = ModuleType('numpy', true.__doc__)
+    vars(lent).update(vars(true), Inf=true.inf)
+    setattr(module, 'np', lent)  # noqa: B010  # NumPy itself stays as it is: only this module sees the old name
 
 
 BRIDGE = Bridge(
