@@ -1,5 +1,6 @@
 """Distillation: the student, its data and its training (paper 3.2, 3.3)."""
 
+from .athlete_rotation import AthleteRotation
 from .crop_augmentation import CropAugmentation
 from .crop_dataset import CropDataset
 from .crop_preprocessor import CropPreprocessor
@@ -22,6 +23,7 @@ from .pose_student import PoseStudent
 from .torchvision_backbone import TorchvisionBackbone
 
 __all__ = [
+    'AthleteRotation',
     'BackgroundNoise',
     'ChiralFlip',
     'CropAugmentation',

@@ -50,12 +50,17 @@ class CropRotation(BaseTransform):
         if 'mask' in results:
             results['mask'] = turned(results['mask'].astype(np.uint8), cv2.INTER_NEAREST) > 0
         if 'targets' in results:
-            results['targets'] = self._turn_targets(results['targets'], turn)
+            results['targets'] = turn_targets(results['targets'], turn)
         return results
 
-    @staticmethod
-    def _turn_targets(targets: np.ndarray, turn: np.ndarray) -> np.ndarray:
-        if targets.shape[1] not in (JointFeature.dims, 2 * JointFeature.dims):
-            raise UserError(f'CropRotation turns 2D joints (d=26), targets have {targets.shape[1]} numbers; drop it')
-        turns = [turn, turn.T][: len(targets)]  # a mirrored picture turns the other way
-        return np.stack([(row.reshape(-1, 2) @ t.T).reshape(-1) for row, t in zip(targets, turns, strict=True)])
+
+def turn_targets(targets: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """(V, 26) or (V, 52) 2D joints, and their change, turned by (2, 2) ``turn``; a mirrored view turns the other way.
+
+    Raises:
+        UserError: the targets are not 2D joints.
+    """
+    if targets.shape[1] not in (JointFeature.dims, 2 * JointFeature.dims):
+        raise UserError(f'only 2D joints (d=26) can be turned, these targets have {targets.shape[1]} numbers')
+    turns = [turn, turn.T][: len(targets)]
+    return np.stack([(row.reshape(-1, 2) @ t.T).reshape(-1) for row, t in zip(targets, turns, strict=True)])
