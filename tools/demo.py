@@ -27,6 +27,7 @@ COMMANDS = ('run', 'real', 'make-sport', 'make-generic', 'sheet')
 
 
 def run(args: argparse.Namespace) -> None:
+    be_patient()
     from vpd_mm.apis.demo import run_demo
 
     with upstream_to_log(Path('runs') / 'demo.log') as console:
@@ -36,11 +37,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def real(args: argparse.Namespace) -> None:
+    be_patient()
     from vpd_mm.apis.demo_real import run_real
 
     with upstream_to_log(Path('runs') / 'demo-real.log') as console:
         paths = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)
     print(*paths, sep='\n')
+
+
+def be_patient() -> None:
+    """Let waiting threads sleep: they share the cores with the loaders.  OpenMP reads this when torch is imported."""
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 
 @contextmanager

@@ -15,7 +15,7 @@ TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
 def demo(tmp_path_factory, run_python):
     """A folder in which ``tools/demo.py --scale tiny`` has run."""
     folder = tmp_path_factory.mktemp('demo')
-    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=900)
+    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=1800)
     log = folder / 'runs' / 'demo.log'
     assert done.returncode == 0, f'{done.stdout[-1000:]}\n{done.stderr[-2000:]}\n{log.read_text()[-2000:]}'
     return folder, done.stdout
@@ -65,7 +65,7 @@ def test_a_second_run_resumes_and_says_the_same(demo, run_python):
     (root / 'stages' / 'retrieve-features-vpd.json').unlink()
     shutil.rmtree(root / 'corpus' / 'features')
     (root / 'stages' / 'features-vpd.json').unlink()
-    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=900)
+    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=1800)
     assert done.returncode == 0, done.stderr[-2000:]
     ran = re.findall(r'^ *\d+/\d+ (.*): \d+ s$', done.stdout, re.MULTILINE)
     assert ran == ['2D-VPD on every frame', 'retrieve: 2D-VPD']

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ..athlete import VideoReader
@@ -104,8 +105,8 @@ def _labelled(image: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.concatenate([margin, image], axis=1)
 
 
-def vpd_picture(study: Study, corpus: Corpus, gate: float = 0.5):
-    """The method in one drawing, with pictures of this run."""
+def vpd_picture(study: Study, corpus: Corpus, films: Path, gate: float = 0.5) -> Markup:
+    """The method in one drawing, with pictures of this run, whose films lie in ``films``."""
     store = CropStore(corpus.crops_dir)
     unsure = study.scores < gate
     if unsure.all():
@@ -121,7 +122,7 @@ def vpd_picture(study: Study, corpus: Corpus, gate: float = 0.5):
 
     return render(
         'vpd_picture.html',
-        frame=jpeg_uri(_film_frame(corpus, study.videos[good], int(study.frames[good]))),
+        frame=jpeg_uri(_film_frame(corpus, films, study.videos[good], int(study.frames[good]))),
         crop=jpeg_uri(crop(good)),
         flow=jpeg_uri(flow(good)),
         sure_crop=jpeg_uri(crop(good)),
@@ -135,10 +136,10 @@ def vpd_picture(study: Study, corpus: Corpus, gate: float = 0.5):
     )
 
 
-def _film_frame(corpus: Corpus, video: str, frame: int) -> np.ndarray:
+def _film_frame(corpus: Corpus, films: Path, video: str, frame: int) -> np.ndarray:
     """A frame of the film with the athlete's box."""
     track = corpus.track(video)
-    for frame_ind, rgb in VideoReader(corpus.video(video).path, corpus.fps):
+    for frame_ind, rgb in VideoReader(films / f'{video}.mp4', corpus.fps):
         if frame_ind == frame:
             image = np.ascontiguousarray(rgb)
             x1, y1, x2, y2 = track.boxes[np.searchsorted(track.frame_inds, frame)].round().astype(int).tolist()

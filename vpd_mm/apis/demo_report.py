@@ -50,7 +50,13 @@ def write_report(path: Path, bench: Bench, scale: str, results: Mapping, stages:
     """
     study = studied(bench)
     sections = [
-        Section('What this is', [Drawing(vpd_picture(study, bench.corpus())), Table(('', ''), facts(bench, stages))]),
+        Section(
+            'What this is',
+            [
+                Drawing(vpd_picture(study, bench.corpus(), bench.sport_dir / 'videos')),
+                Table(('', ''), facts(bench, stages)),
+            ],
+        ),
         recognition(bench, scale, results['recognition']),
         gap_filling(bench, scale, stages['gaps'], study),
         retrieval(bench, results['retrieval']),
