@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from ..structures import atomic_write
 from .clip_scores import ClipScores, mean_scores
@@ -84,7 +85,7 @@ def collect_rows(plan: Plan, store: RunStore) -> list[Row]:
 
 
 def _row(section: Section, method: Method, found: dict) -> Row:
-    here = {'section': section.name, 'method': method.name, 'group': method.group, 'k': str(found['k'])}
+    here: dict[str, Any] = {'section': section.name, 'method': method.name, 'group': method.group, 'k': str(found['k'])}
     return Row(**{item.name: found.get(item.name) for item in fields(Row)} | here)
 
 
@@ -112,6 +113,7 @@ def _rows_of(
             if row.key not in scores:
                 scores[row.key] = load(row.key)
         averaged = mean_scores([scores[row.key] for row in members])
+        accuracy = averaged.accuracy()
         row = replace(
             first,
             method=method.name,
@@ -124,7 +126,9 @@ def _rows_of(
             checkpoint=' + '.join(row.checkpoint for row in members),
             seconds=0.0,
             key=f'({"+".join(row.key for row in members)})',
-            **averaged.accuracy(),
+            top1=accuracy['top1'],
+            top5=accuracy['top5'],
+            mean1=accuracy['mean1'],
         )
         scores[row.key] = averaged
         done[method.name].append(row)
