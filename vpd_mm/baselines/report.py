@@ -86,7 +86,8 @@ def collect_rows(plan: Plan, store: RunStore) -> list[Row]:
 
 def _row(section: Section, method: Method, found: dict) -> Row:
     here: dict[str, Any] = {'section': section.name, 'method': method.name, 'group': method.group, 'k': str(found['k'])}
-    return Row(**{item.name: found.get(item.name) for item in fields(Row)} | here)
+    saved: dict[str, Any] = {item.name: found.get(item.name) for item in fields(Row)}
+    return Row(**(saved | here))
 
 
 def _rows_of(
