@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from vpd_mm.registry import METRICS, MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-RUNNABLE = sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts and 'compare' not in p.parts)
+RUNNABLE = sorted(p for p in CONFIGS.rglob('*.py') if not {'_base_', 'compare'} & {*p.relative_to(CONFIGS).parts})
 #: Models that were built, but for the number of classes: the sports share them, and a ViT-B takes seconds.
 BUILT = set()
 

@@ -86,8 +86,8 @@ def collect_rows(plan: Plan, store: RunStore) -> list[Row]:
 
 def _row(section: Section, method: Method, found: dict) -> Row:
     here: dict[str, Any] = {'section': section.name, 'method': method.name, 'group': method.group, 'k': str(found['k'])}
-    values: dict[str, Any] = {item.name: found.get(item.name) for item in fields(Row)} | here
-    return Row(**values)
+    saved: dict[str, Any] = {item.name: found.get(item.name) for item in fields(Row)}
+    return Row(**(saved | here))
 
 
 def _rows_of(
@@ -114,6 +114,7 @@ def _rows_of(
             if row.key not in scores:
                 scores[row.key] = load(row.key)
         averaged = mean_scores([scores[row.key] for row in members])
+        accuracy = averaged.accuracy()
         row = replace(
             first,
             method=method.name,
@@ -126,7 +127,9 @@ def _rows_of(
             checkpoint=' + '.join(row.checkpoint for row in members),
             seconds=0.0,
             key=f'({"+".join(row.key for row in members)})',
-            **averaged.accuracy(),  # type: ignore[arg-type]
+            top1=accuracy['top1'],
+            top5=accuracy['top5'],
+            mean1=accuracy['mean1'],
         )
         scores[row.key] = averaged
         done[method.name].append(row)

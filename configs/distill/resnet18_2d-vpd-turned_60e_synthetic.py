@@ -1,4 +1,4 @@
-"""100,000 more crops, the athlete turned in an upright place; goes on from resnet18_2d-vpd-rotation_40e_synthetic."""
+"""300,000 more crops, the athlete turned in an upright place; goes on from resnet18_2d-vpd-rotation_40e_synthetic."""
 
 _base_ = ['resnet18_2d-vpd-rotation_40e_synthetic.py']
 
@@ -6,7 +6,7 @@ load_from = 'work_dirs/resnet18_2d-vpd-rotation_40e_synthetic/epoch_40.pth'
 train_pipeline = [
     dict(type='LoadCrop'),
     dict(type='LoadFlow'),
-    dict(type='AthleteRotation', prob=0.7),
+    dict(type='AthleteRotation', prob=0.8),
     dict(type='ResizedCrop', size=64),
     dict(type='CropColorJitter'),
     dict(type='ChiralFlip'),
@@ -14,6 +14,6 @@ train_pipeline = [
     dict(type='PackCropInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-max_epochs = 20
+max_epochs = 60
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = dict(T_max=max_epochs)
