@@ -1,0 +1,91 @@
+"""Turned crops: picture, flow and target go together; with AthleteRotation the place stays."""
+
+import cv2
+import numpy as np
+import pytest
+
+from vpd_mm.distill import AthleteRotation, CropRotation
+from vpd_mm.errors import UserError
+from vpd_mm.teacher.joint_feature import flip_joints
+
+
+class Fixed:
+    """Always the same angle, and always turned."""
+
+    def __init__(self, angle):
+        self.angle = angle
+
+    def uniform(self, low, high):
+        assert low <= self.angle <= high
+        return self.angle
+
+    def random(self):
+        return 0.0
+
+
+def standing(angle, **extra):
+    """A red bar upright in a crop of 64 px, its head green, moving up by 2 px; the target's nose points up."""
+    img = np.full((64, 64, 3), 90, np.uint8)
+    img[16:48, 30:34] = (200, 0, 0)
+    img[16:22, 30:34] = (0, 200, 0)
+    flow = np.zeros((64, 64, 2), np.float32)
+    flow[16:48, 30:34] = (0, -2)
+    joints = np.zeros((1, 13, 2), np.float32)
+    joints[0, 0] = (0.1, -0.7)  # nose: above, a little to the right
+    joints[0, 3] = (0.3, 0.2)  # left elbow
+    views = np.concatenate([joints, flip_joints(joints)]).reshape(2, 26)
+    return {'img': img, 'flow': flow, 'targets': np.concatenate([views, 0.1 * views], 1), 'rng': Fixed(angle), **extra}
+
+
+BOX = np.array([27, 15, 37, 49], np.float32)
+
+
+@pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
+def test_upside_down_has_head_flow_and_target_below(transform):
+    out = transform(standing(180, box=BOX))
+    head = out['img'][42:46, 31:33].reshape(-1, 3).mean(0)
+    assert head[1] > 150 > 80 > head[0]
+    assert out['flow'][20:44, 31:33, 1].mean() == pytest.approx(2, abs=0.1)
+    seen = out['targets'][0, :26].reshape(13, 2)
+    assert seen[0] == pytest.approx([-0.1, 0.7], abs=1e-6)
+    assert out['targets'][:, 26:] == pytest.approx(0.1 * out['targets'][:, :26], abs=1e-6)
+
+
+@pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
+@pytest.mark.parametrize('angle', [90, 37])
+def test_picture_flow_and_target_turn_to_the_same_side(transform, angle):
+    out = transform(standing(angle, box=BOX))
+    turn = cv2.getRotationMatrix2D((0, 0), angle, 1)[:, :2]
+    up = turn @ (0, -1)
+    green = out['img'][..., 1].astype(int) - out['img'][..., 0]
+    y, x = np.nonzero(green[:, 8:56] > 60)  # the place behind holds the athlete's halves at its edges
+    assert (np.array([x.mean() + 8, y.mean()]) - 31.5) @ up == pytest.approx(13, abs=1)
+    flow = out['flow'][:, 8:56]
+    assert flow[np.linalg.norm(flow, axis=-1) > 1.5].mean(0) == pytest.approx(2 * up, abs=0.1)
+    assert out['targets'][0, :2] == pytest.approx(turn @ (0.1, -0.7), abs=1e-6)
+
+
+@pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
+def test_the_flipped_view_of_the_turned_is_the_turned_flipped_view(transform):
+    out = transform(standing(50, box=BOX))
+    seen, flipped = out['targets'][:, :26].reshape(2, 13, 2)
+    assert flip_joints(seen) == pytest.approx(flipped, abs=1e-6)
+
+
+def test_the_place_stays_and_the_athlete_is_not_there_twice_in_the_middle():
+    sample = standing(90, box=BOX)
+    sample['img'][56:] = (0, 0, 200)  # the floor, below the athlete
+    out = AthleteRotation()(sample)
+    assert (out['img'][58:, :, 2] == 200).all()
+    assert (out['img'][8:12, 28:36] == 90).all()  # no upright bar behind the turned one
+    assert out['img'][31:33, 17:21, 1].mean() > 180  # the head lies to the left
+
+
+def test_what_cannot_be_turned_is_said():
+    with pytest.raises(UserError, match='only 2D joints'):
+        CropRotation()({**standing(10), 'targets': np.zeros((2, 64), np.float32)})
+    with pytest.raises(UserError, match='no box'):
+        AthleteRotation()({**standing(10), 'video': 'jump'})
+    untouched = standing(10)
+    untouched['rng'] = np.random.default_rng(0)
+    assert AthleteRotation(prob=0.0)(dict(untouched))['img'] is untouched['img']
