@@ -58,5 +58,5 @@ def test_prob_and_rng_decide():
 
 def test_targets_that_are_no_joints_are_refused():
     sample = {'img': np.zeros((8, 8, 3), np.uint8), 'targets': np.zeros((2, 128), np.float32)}
-    with pytest.raises(UserError, match='CropRotation turns 2D joints'):
+    with pytest.raises(UserError, match='only 2D joints'):
         CropRotation().transform({**sample, 'rng': np.random.default_rng(0)})
