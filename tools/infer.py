@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, error_line, run_tool
+from vpd_mm.engine.cli import ToolParser, error_line, parse_rules, run_tool
 from vpd_mm.errors import UserError
 
 #: Where a student is looked for when none is named.
@@ -152,22 +152,6 @@ def describe(segment, fps: float) -> str:
         near = ', '.join(f'{n["label"]} ({n["action_id"]}, {n["distance"]:.3f})' for n in segment.neighbours[:3])
         text += f'  like {near}'
     return text
-
-
-def parse_rules(rules: list[str]) -> dict:
-    """['high_score=0.3'] to {'high_score': 0.3}."""
-    from ast import literal_eval
-
-    parsed = {}
-    for rule in rules:
-        key, equals, value = rule.partition('=')
-        if not equals or not key.isidentifier():
-            raise UserError(f'--track {rule!r}: must be RULE=VALUE')
-        try:
-            parsed[key] = literal_eval(value)
-        except (ValueError, SyntaxError):
-            parsed[key] = value
-    return parsed
 
 
 if __name__ == '__main__':

@@ -1,6 +1,5 @@
 """Videos to a corpus (tracks, crops, flow, poses), and a look at what came out."""
 
-import ast
 import sys
 from collections.abc import Sequence
 
@@ -9,8 +8,7 @@ from rich.console import Console
 from vpd_mm.apis.corpus_builder import METHODS, build_corpus
 from vpd_mm.apis.corpus_inspector import inspect_corpus
 from vpd_mm.apis.prepare_report import report_table
-from vpd_mm.engine.cli import ToolParser, run_tool
-from vpd_mm.errors import UserError
+from vpd_mm.engine.cli import ToolParser, parse_rules, run_tool
 
 
 def parse_args(argv: Sequence[str] | None):
@@ -40,20 +38,6 @@ def parse_args(argv: Sequence[str] | None):
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete (AthleteTracker)'
     )
     return parser.parse_args(argv)
-
-
-def parse_rules(rules: Sequence[str]) -> dict:
-    """['max_gap=5'] to {'max_gap': 5}."""
-    parsed = {}
-    for rule in rules:
-        key, equals, value = rule.partition('=')
-        if not equals or not key.isidentifier():
-            raise UserError(f'--track {rule!r}: must be RULE=VALUE')
-        try:
-            parsed[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            parsed[key] = value
-    return parsed
 
 
 def main(argv: Sequence[str] | None = None) -> int:

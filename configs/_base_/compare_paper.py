@@ -22,3 +22,14 @@ methods = [
     *[dict(nearest, name=f'{title}, nearest', features=name) for title, name in features],
 ]
 ks = [4, 8, 16, 32, 64, 'all']
+# Table 4, for the sports that detect.
+spotted = [
+    ('R(2+1)D', 'joints', 'features/r2plus1d_18'),
+    ('2D joints', 'joints', 'teacher/joints'),
+    ('2D-VPD', 'vpd', 'features/vpd'),
+    ('VI-VPD', 'vpd', 'features/vi-vpd'),
+]
+detectors = [
+    dict(name=title, config=f'configs/detect/bigru_{model}_100e_{{sport}}.py', features=name)
+    for title, model, name in spotted
+]

@@ -2,14 +2,6 @@
 
 _base_ = ['resnet18_2d-vpd_40e_real.py']
 
-pipeline = [
-    dict(type='LoadCrop'),
-    dict(type='LoadFlow'),
-    dict(type='CropRotation'),
-    dict(type='ResizedCrop', size=64),
-    dict(type='CropColorJitter'),
-    dict(type='ChiralFlip'),
-    dict(type='StackFlow'),
-    dict(type='PackCropInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=pipeline))
+steps = _base_.train_pipeline
+turned_pipeline = [*steps[:2], dict(type='CropRotation'), *steps[2:]]
+train_dataloader = dict(dataset=dict(pipeline=turned_pipeline))

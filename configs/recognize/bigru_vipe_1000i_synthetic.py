@@ -1,17 +1,13 @@
-"""BiGRU on VIPE* or other embeddings and their velocities, 32 frames a clip, 1000 steps; joints are not changed.
+"""BiGRU on VIPE*, or what --features of tools/fewshot.py names, and velocities, 32 frames a clip, 1000 steps."""
 
-For VI-VPD and Concat-VPD pass --features to tools/fewshot.py: dims follow.
-"""
-
-_base_ = ['bigru_joints-velocity_1000i_synthetic.py']
-
-pack = [
-    dict(type='ResampleFrames', num_frames=_base_.frames),
-    dict(type='AddVelocity', scale=_base_.velocity_scale),
-    dict(type='PackSequenceInputs'),
+_base_ = [
+    '../_base_/sports/synthetic.py',
+    '../_base_/models/recognize_bigru.py',
+    '../_base_/schedules/recognize_1000i_features.py',
 ]
-data = dict(features='vipe', dims=64)
-model = dict(backbone=dict(in_dims=128))
-train_dataloader = dict(dataset=dict(data, pipeline=[dict(type='RandomTimeCrop', max_share=0.2), *pack]))
+
+data = dict(corpus=_base_.corpus, window=_base_.window, num_classes=_base_.num_classes, features='vipe', dims=64)
+model = dict(backbone=dict(in_dims=128), num_classes=_base_.num_classes, label_smoothing=0.1)
+train_dataloader = dict(dataset=data)
 val_dataloader = dict(dataset=data)
 test_dataloader = dict(dataset=data)

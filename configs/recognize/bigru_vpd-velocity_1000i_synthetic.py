@@ -1,14 +1,13 @@
-"""BiGRU on any features and their velocities, 32 frames a clip, 1000 steps: no augmentation that knows of joints."""
+"""BiGRU on 2D-VPD, or what --features of tools/fewshot.py names, and velocities, 32 frames a clip, 1000 steps."""
 
-_base_ = ['bigru_joints-velocity_1000i_synthetic.py']
-
-data = dict(features='vpd', dims=26)
-pipeline = [
-    dict(type='RandomTimeCrop', max_share=0.2),
-    dict(type='ResampleFrames', num_frames=32),
-    dict(type='AddVelocity', scale=8.0),
-    dict(type='PackSequenceInputs'),
+_base_ = [
+    '../_base_/sports/synthetic.py',
+    '../_base_/models/recognize_bigru.py',
+    '../_base_/schedules/recognize_1000i_features.py',
 ]
-train_dataloader = dict(dataset=dict(data, pipeline=pipeline))
+
+data = dict(corpus=_base_.corpus, window=_base_.window, num_classes=_base_.num_classes, features='vpd', dims=26)
+model = dict(backbone=dict(in_dims=52), num_classes=_base_.num_classes, label_smoothing=0.1)
+train_dataloader = dict(dataset=data)
 val_dataloader = dict(dataset=data)
 test_dataloader = dict(dataset=data)

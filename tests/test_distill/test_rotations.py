@@ -4,8 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from vpd_mm.distill import AthleteRotation, CropRotation
+from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.corpus.crop_writer import CropWriter
+from vpd_mm.distill import AthleteRotation, CropRotation, LoadBox
 from vpd_mm.errors import UserError
+from vpd_mm.structures import AthleteTrack
 from vpd_mm.teacher.joint_feature import flip_joints
 
 
@@ -81,11 +84,24 @@ def test_the_place_stays_and_the_athlete_is_not_there_twice_in_the_middle():
     assert out['img'][31:33, 17:21, 1].mean() > 180  # the head lies to the left
 
 
+def test_the_box_is_that_of_the_track_in_pixels_of_the_crop(tmp_path):
+    corpus = Corpus.create(tmp_path / 'c')
+    with CropWriter(corpus.crops_dir / 'shard-a.lmdb') as writer, writer.video('jump', size=64) as video:
+        for frame in (3, 4, 5):
+            video.add(frame, (100, -20, 128), np.zeros((64, 64, 3), np.uint8))
+    boxes = np.array([[120, 0, 160, 90], [130, 10, 150, 80]], np.float32)
+    AthleteTrack(np.array([3, 5]), boxes, np.ones(2, np.float32)).save(corpus.track_path('jump'))
+    sample = {'corpus': corpus, 'store': CropStore(corpus.crops_dir), 'video': 'jump'}
+    load = LoadBox()
+    assert load({**sample, 'frame': 5})['box'].tolist() == [15, 15, 25, 50]
+    assert load({**sample, 'frame': 3})['box'].tolist() == [10, 10, 30, 55]
+    with pytest.raises(UserError, match='no box in frame 4'):
+        load({**sample, 'frame': 4})
+
+
 def test_what_cannot_be_turned_is_said():
     with pytest.raises(UserError, match='only 2D joints'):
         CropRotation()({**standing(10), 'targets': np.zeros((2, 64), np.float32)})
-    with pytest.raises(UserError, match='no box'):
-        AthleteRotation()({**standing(10), 'video': 'jump'})
     untouched = standing(10)
     untouched['rng'] = np.random.default_rng(0)
     assert AthleteRotation(prob=0.0)(dict(untouched))['img'] is untouched['img']

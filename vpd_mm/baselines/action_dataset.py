@@ -8,11 +8,11 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from ..corpus import Corpus, VideoInfo
-from ..features import Window, action_name, action_windows, report_missing
+from ..features import EpochDraws, Window, action_name, action_windows, report_missing
 from ..structures import Action
 
 
-class ActionWindowDataset(BaseDataset):
+class ActionWindowDataset(EpochDraws, BaseDataset):
     """Labelled actions of a corpus as mmaction2's clips; subclasses say what a clip holds.
 
     Its arguments are those of ``FeatureClipDataset``, and so are the actions
@@ -99,25 +99,11 @@ class ActionWindowDataset(BaseDataset):
         report_missing(corpus, missing, len(windows), self.what, self.allow_missing)
         return samples
 
-    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
-        """Fix the draws of this package's transforms: the same epoch and seed draw the same."""
-        self.seed: int = seed if seed is not None else self.seed
-        self.epoch = epoch
-        self._times_drawn: dict[int, int] = {}
-
     def prepare_data(self, idx: int | tuple[int, int]) -> Any:
-        """Sample ``idx`` through the pipeline, which may change its arrays.
-
-        ``idx`` is an index, or (index, draw) from ``EpochDrawSampler``.
-        """
-        if isinstance(idx, tuple):
-            index, seed = idx[0], [idx[1]]
-        else:
-            index = int(idx)
-            times = self._times_drawn[index] = self._times_drawn.get(index, -1) + 1
-            seed = [self.seed, self.epoch, index, times]
+        """Sample ``idx`` through the pipeline, which may change its arrays."""
+        index, rng = self.draw(idx)
         sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[index].items()}
-        return self.pipeline({**sample, 'rng': np.random.default_rng(seed), 'test_mode': self.test_mode})
+        return self.pipeline({**sample, 'rng': rng, 'test_mode': self.test_mode})
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """The class of sample ``idx``, for ``ClassBalancedDataset``."""

@@ -1,6 +1,6 @@
 """Distillation: the student, its data and its training (paper 3.2, 3.3)."""
 
-from .athlete_rotation import AthleteRotation
+from .athlete_rotation import AthleteRotation, LoadBox
 from .crop_augmentation import CropAugmentation
 from .crop_dataset import CropDataset
 from .crop_preprocessor import CropPreprocessor
@@ -33,6 +33,7 @@ __all__ = [
     'CropRotation',
     'DistillMetric',
     'EpochDrawSampler',
+    'LoadBox',
     'LoadCrop',
     'LoadFlow',
     'MotionDecoder',

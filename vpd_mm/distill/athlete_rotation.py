@@ -10,6 +10,34 @@ from .crop_rotation import turn_targets
 
 
 @TRANSFORMS.register_module()
+class LoadBox(BaseTransform):
+    """Where the athlete's box lies in the crop; a video's track is read once.
+
+    Required keys: ``corpus``, ``store`` (CropStore), ``video``, ``frame``.
+    Added key: ``box`` (4,) float32 xyxy px of the crop.
+
+    Raises:
+        UserError: the corpus has no track of the video, or no box in the frame.
+    """
+
+    def __init__(self) -> None:
+        self._boxes: dict[str, dict[int, np.ndarray]] = {}
+
+    def transform(self, results: dict) -> dict:
+        video, frame = results['video'], results['frame']
+        if video not in self._boxes:
+            track, header = results['corpus'].track(video), results['store'].header(video)
+            shared, rows, places = np.intersect1d(header.frame_inds, track.frame_inds, return_indices=True)
+            windows = header.windows[rows].astype(np.float32)
+            boxes = (track.boxes[places] - np.tile(windows[:, :2], 2)) * (header.size / windows[:, 2:])
+            self._boxes[video] = dict(zip(shared.tolist(), boxes, strict=True))
+        if frame not in self._boxes[video]:
+            raise UserError(f'{results["corpus"].track_path(video)}: no box in frame {frame}, of which there is a crop')
+        results['box'] = self._boxes[video][frame]
+        return results
+
+
+@TRANSFORMS.register_module()
 class AthleteRotation(BaseTransform):
     """Cut the athlete out of the crop, turn him with his flow and his 2D target, put him before the same place.
 
@@ -17,7 +45,7 @@ class AthleteRotation(BaseTransform):
     background, which in a real somersault stays as it is.  Here an ellipse in the athlete's box is turned; behind it
     comes the crop itself, moved sideways by half its width, so that the middle shows what was beside the athlete.
 
-    Required keys: ``img`` (H, W, 3), ``rng``, ``box`` (4,) xyxy px of the crop; ``targets`` as for
+    Required keys: ``img`` (H, W, 3), ``rng``, ``box`` (4,) xyxy px of the crop (:class:`LoadBox`); ``targets`` as for
     :class:`CropRotation`, when the sample has targets.  Modified keys: ``img``, ``flow``, ``targets``; ``mask`` is
     dropped.  Goes before :class:`ResizedCrop`.
 
@@ -27,7 +55,7 @@ class AthleteRotation(BaseTransform):
         feather: Width of the ellipse's soft edge, as a share of its radius.
 
     Raises:
-        UserError: the sample has no box, or the targets are not 2D joints.
+        UserError: the targets are not 2D joints.
     """
 
     def __init__(self, angle: float = 180.0, prob: float = 0.6, feather: float = 0.15) -> None:
@@ -39,8 +67,6 @@ class AthleteRotation(BaseTransform):
         rng = results['rng']
         if rng.random() >= self.prob:
             return results
-        if results.get('box') is None:
-            raise UserError(f'AthleteRotation: video {results.get("video")!r} has no box in this frame; drop it')
         height, width = results['img'].shape[:2]
         box = np.asarray(results['box'], np.float32)
         middle = (box[:2] + box[2:]) / 2

@@ -35,11 +35,10 @@ class _Frames:
 class CropDataset(Dataset):
     """Crops with the teacher's target, gated by its confidence.
 
-    Sample keys before the pipeline: ``store`` (CropStore), ``video``,
+    Sample keys before the pipeline: ``corpus``, ``store`` (CropStore), ``video``,
     ``frame``, ``index``, ``rng`` (np.random.Generator), ``draw``, ``targets``
     (V, 2 D) float32 = [p_t ; p_t - p_(t-1)] for the views [as seen, flipped],
-    or (V, D) without motion, ``score``, ``box`` (4,) xyxy px of the crop where
-    the track has one; with ``truth_dir`` also ``truth`` (26,),
+    or (V, D) without motion, ``score``; with ``truth_dir`` also ``truth`` (26,),
     the true normalised joints (NaN where there are none).
 
     A frame t is a sample when it has a crop, the teacher's score is at least
@@ -105,7 +104,6 @@ class CropDataset(Dataset):
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
         names = self._choose_videos(features, splits)
-        self._crop_boxes: dict[str, dict[int, np.ndarray]] = {}
         self._sequences = {name: features[name] for name in names}
         frames = {name: self._align(name, gate, min_score) for name in names}
         if actions_only:
@@ -198,18 +196,6 @@ class CropDataset(Dataset):
             rows[mine[found >= 0]] = JointFeature()(poses).feats[found[found >= 0], 0]
         return rows
 
-    def _boxes(self, video: str) -> dict[int, np.ndarray]:
-        """Frame to the athlete's box (4,) xyxy in pixels of the crop; empty where the corpus keeps no track."""
-        if video not in self._crop_boxes:
-            self._crop_boxes[video] = {}
-            if self.corpus.track_path(video).is_file():
-                track, header = self.corpus.track(video), self.store.header(video)
-                shared, rows, places = np.intersect1d(header.frame_inds, track.frame_inds, return_indices=True)
-                windows = header.windows[rows].astype(np.float32)
-                boxes = (track.boxes[places] - np.tile(windows[:, :2], 2)) * (header.size / windows[:, 2:])
-                self._crop_boxes[video] = dict(zip(shared.tolist(), boxes))
-        return self._crop_boxes[video]
-
     def __len__(self) -> int:
         return len(self._frame)
 
@@ -228,6 +214,7 @@ class CropDataset(Dataset):
         video = self.videos[self._video_of[index]]
         row = self._row[index]
         sample = {
+            'corpus': self.corpus,
             'store': self.store,
             'video': video,
             'frame': int(self._frame[index]),
@@ -237,8 +224,6 @@ class CropDataset(Dataset):
             'targets': self.targets(index),
             'score': float(self._sequences[video].scores[row]) if row >= 0 else 0.0,
         }
-        if (box := self._boxes(video).get(sample['frame'])) is not None:
-            sample['box'] = box
         if self._truth is not None:
             sample['truth'] = self._truth[index]
         return self.pipeline(sample)

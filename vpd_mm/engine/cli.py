@@ -1,6 +1,7 @@
 """What the tools share: one error line, the arguments of train and test, the config that results."""
 
 import argparse
+import ast
 import difflib
 import inspect
 import os
@@ -57,6 +58,20 @@ class ToolParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f'{self.prog}: {message}; see --help')
+
+
+def parse_rules(rules: Sequence[str]) -> dict[str, Any]:
+    """What follows ``--track``: ['max_gap=5'] to {'max_gap': 5}; what is no Python literal stays text."""
+    parsed: dict[str, Any] = {}
+    for rule in rules:
+        key, equals, value = rule.partition('=')
+        if not equals or not key.isidentifier():
+            raise UserError(f'--track {rule!r}: must be RULE=VALUE')
+        try:
+            parsed[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parsed[key] = value
+    return parsed
 
 
 def launcher_rank() -> tuple[int, int]:

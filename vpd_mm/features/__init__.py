@@ -4,6 +4,7 @@ from ..teacher import fill_unseen
 from .bucket_sampler import LengthBatchSampler
 from .clip_dataset import FeatureClipDataset
 from .clips import (
+    EpochDraws,
     FeatureReader,
     Window,
     action_name,
@@ -21,6 +22,7 @@ from .window_dataset import FeatureWindowDataset
 
 __all__ = [
     'AddVelocity',
+    'EpochDraws',
     'FeatureClipDataset',
     'FeatureReader',
     'FeatureWindowDataset',

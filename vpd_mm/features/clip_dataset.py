@@ -8,11 +8,11 @@ from mmengine.dataset import BaseDataset
 
 from ..corpus import Corpus
 from ..registry import DATASETS
-from .clips import FeatureReader, Window, action_name, action_windows, interpolate, report_missing
+from .clips import EpochDraws, FeatureReader, Window, action_name, action_windows, interpolate, report_missing
 
 
 @DATASETS.register_module()
-class FeatureClipDataset(BaseDataset):
+class FeatureClipDataset(EpochDraws, BaseDataset):
     """Actions of a corpus, each a sequence of features at one rate (paper 4.1).
 
     Everything is read, checked and resampled when the data set is made, and
@@ -96,18 +96,10 @@ class FeatureClipDataset(BaseDataset):
         report_missing(corpus, missing, len(windows), f'{self.features} features', self.allow_missing)
         return samples
 
-    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
-        """Fix the draws of the transforms: the same epoch and seed draw the same, also after a resume."""
-        self.seed: int = seed if seed is not None else self.seed
-        self.epoch = epoch
-        self._times_drawn: dict[int, int] = {}
-
-    def prepare_data(self, idx: int) -> Any:
+    def prepare_data(self, idx: int | tuple[int, int]) -> Any:
         """The sample ``idx`` through the pipeline; the stored array itself is never changed."""
-        idx = int(idx)
-        times = self._times_drawn[idx] = self._times_drawn.get(idx, -1) + 1
-        rng = np.random.default_rng((self.seed, self.epoch, idx, times))
-        return self.pipeline({**self.data_list[idx], 'rng': rng})
+        index, rng = self.draw(idx)
+        return self.pipeline({**self.data_list[index], 'rng': rng})
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """The class of sample ``idx``, for ``ClassBalancedDataset``."""

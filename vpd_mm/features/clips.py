@@ -12,6 +12,24 @@ from ..errors import UserError
 from ..structures import Action, FeatureSequence, load_actions, load_classes
 
 
+class EpochDraws:
+    """Mixin of data sets: a generator for each time a sample is taken, fixed by seed, epoch, sample and time."""
+
+    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
+        """Fix the draws of the transforms: the same epoch and seed draw the same, also after a resume."""
+        self.seed: int = seed if seed is not None else self.seed
+        self.epoch = epoch
+        self._times_drawn: dict[int, int] = {}
+
+    def draw(self, idx: int | tuple[int, int]) -> tuple[int, np.random.Generator]:
+        """The sample's index and its generator; ``idx`` is an index, or (index, draw) from ``EpochDrawSampler``."""
+        if isinstance(idx, tuple):
+            return idx[0], np.random.default_rng(idx[1:])
+        index = int(idx)
+        times = self._times_drawn[index] = self._times_drawn.get(index, -1) + 1
+        return index, np.random.default_rng((self.seed, self.epoch, index, times))
+
+
 @dataclass(frozen=True)
 class Window:
     """What of a video belongs to an action: from ``before_sec`` before its start to ``after_sec`` after its end.

@@ -2,7 +2,7 @@
 
 _base_ = ['clips.py']
 
-max_epochs, warmup = 10, 1
+max_epochs = 10
 small_pipeline = [
     *_base_.train_pipeline[:3],
     dict(type='mmaction.Resize', scale=(64, 64), keep_ratio=False),
@@ -20,14 +20,7 @@ frame_train, frame_test = small_pipeline, small_test
 small_resnet = dict(depth=18, num_stages=3, strides=(2, 2, 2), dilations=(1, 1, 1), out_indices=(2,), pretrained=None)
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=True, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - warmup,
-        begin=warmup,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    _base_.param_scheduler[0],
+    dict(_base_.param_scheduler[1], T_max=max_epochs - _base_.warmup, end=max_epochs),
 ]
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=1e-2))

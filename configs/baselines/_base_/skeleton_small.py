@@ -3,7 +3,7 @@
 _base_ = ['skeleton.py']
 
 frames = 32
-max_epochs, warmup = 20, 1
+max_epochs = 20
 train_pipeline = [*_base_.augment, dict(type='ResampleFrames', num_frames=frames), *_base_.pack]
 test_pipeline = [_base_.augment[0], dict(type='ResampleFrames', num_frames=frames), *_base_.pack]
 train_dataloader = dict(num_workers=0, sampler=dict(num_samples=960), dataset=dict(pipeline=train_pipeline))
@@ -11,14 +11,7 @@ val_dataloader = dict(num_workers=0, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(num_workers=0, dataset=dict(pipeline=test_pipeline))
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=True, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - warmup,
-        begin=warmup,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    _base_.param_scheduler[0],
+    dict(_base_.param_scheduler[1], T_max=max_epochs - _base_.warmup, end=max_epochs),
 ]
 default_hooks = dict(checkpoint=dict(interval=1))
