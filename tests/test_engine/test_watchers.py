@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.watchers import ap50, auroc, box_iou, frame_pck, joint_hits
+from vpd_mm.engine.benchmarks.watchers import _Watched, ap50, auroc, box_iou, frame_pck, joint_hits, upside_down
 
 
 def standing():
@@ -51,3 +51,18 @@ def test_ap50_passes_over_those_who_may_be_missed():
     assert ap50([found], [person], [none]) == pytest.approx(0.5)
     assert ap50([found, found[:0]], [person, person], [fan, none]) == pytest.approx(0.5, abs=0.01)
     assert ap50([found[:0]], [person], [fan]) == 0
+
+
+def test_upside_down_is_shoulders_below_hips():
+    upright = standing()
+    assert upside_down(np.concatenate([upright, -upright])).tolist() == [False, True]
+
+
+def test_either_side_counts_a_joint_taken_for_its_twin():
+    truth = standing()
+    watched = _Watched()
+    found = truth.copy()
+    found[0, (5, 6)] = truth[0, (6, 5)]
+    watched.add((found, np.ones((1, 17))), truth, np.full((1, 17), 2))
+    assert watched.judge()[1][0] == pytest.approx(11 / 13)
+    assert watched.judge(either_side=True)[1][0] == 1

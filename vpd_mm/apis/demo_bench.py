@@ -7,11 +7,9 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..corpus import Corpus
-from ..errors import UserError
-from ..synthetic.checkpoints import packed_model
 from ..synthetic.corpus import SportRecipe
 from .demo_scales import Scale
-from .demo_training import is_there, quiet_config, with_epochs
+from .demo_training import quiet_config, with_epochs
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,6 @@ class Student:
         cfg.test_dataloader.dataset.update(max_frames=s.test_frames or None, truth_dir=str(bench.truth_dir))
         cfg.model.student.out_dims = cfg.model.decoder.dims = self.dims
         cfg.randomness = {'seed': bench.seed}
-        if is_packed('student'):
-            cfg.load_from = packed_model('student')[1]
         return cfg
 
 
@@ -144,31 +140,15 @@ RIVALS = (
 JOINTS = Description('2D joints (teacher)', 'teacher/joints', 'joints', 26)
 VIPE = Description('VIPE* (teacher)', 'teacher/vipe', 'vipe', 64)
 
+#: The first is the one that pictures show.
+STUDENTS = (
+    Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-rotation_40e_synthetic.py', 26),
+    Student('VI-VPD', 'vi-vpd', 'vipe', 'configs/distill/resnet18_vi-vpd_40e_synthetic.py', 64),
+)
 
-def rivals() -> list[Rival]:
-    """Those that this installation has."""
-    return [rival for rival in RIVALS if is_there(rival.config)]
-
-
-def is_packed(kind: str) -> bool:
-    """Whether this installation has that model."""
-    try:
-        packed_model(kind)
-    except UserError:
-        return False
-    return True
-
-
-def students() -> list[Student]:
-    """The students of this installation: VI-VPD where a VIPE* is packed."""
-    found = [Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-rotation_40e_synthetic.py', 26)]
-    vi_config = 'configs/distill/resnet18_vi-vpd_40e_synthetic.py'
-    if is_packed('vipe') and is_there(vi_config):
-        found.append(Student('VI-VPD', 'vi-vpd', 'vipe', vi_config, 64))
-    return found
-
-
-def descriptions() -> list[Description]:
-    """All features that are compared, the teacher's first."""
-    of_students = [Description(s.name, f'features/{s.run}', f'features-{s.run}', s.dims) for s in students()]
-    return [JOINTS, *([VIPE] if len(of_students) > 1 else []), *of_students]
+#: All features that are compared, the teachers' first.
+DESCRIPTIONS = (
+    JOINTS,
+    VIPE,
+    *(Description(s.name, f'features/{s.run}', f'features-{s.run}', s.dims) for s in STUDENTS),
+)

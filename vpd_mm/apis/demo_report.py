@@ -8,7 +8,7 @@ import numpy as np
 
 from ..corpus import CropStore
 from ..structures import load_actions
-from .demo_bench import JOINTS, Bench, students
+from .demo_bench import JOINTS, STUDENTS, Bench
 from .demo_pictures import (
     Study,
     accuracy_plot,
@@ -71,7 +71,7 @@ def studied(bench: Bench) -> Study:
     """The test films, with what the student says decoded to joints."""
     from ..features.feature_extractor import build_extractor
 
-    student = students()[0]
+    student = STUDENTS[0]
     extractor = build_extractor(student.cfg(bench), student_checkpoint(bench, student))
     return study_frames(bench.corpus(), bench.truth_dir, student.run, extractor.decode)
 
@@ -81,13 +81,13 @@ def facts(bench: Bench, stages: Mapping[str, Mapping]) -> list[tuple[str, str]]:
     found, films = stages['prepare'], stages['sport']['films']
     share = found['tracked'] / found['frames']
     sure = found['confident'] / max(found['tracked'], 1)
-    distilled = [{**stages[f'distill-{s.run}'], 'name': s.name} for s in students()]
+    distilled = [{**stages[f'distill-{s.run}'], 'name': s.name} for s in STUDENTS]
     return [
         ('films', f'{films} with {found["frames"]:,} frames, {found["actions"]} actions of 18 classes'),
         ('athlete found by detector and tracker', f'in {share:.0%} of the frames'),
         ('actions used', f'{found["actions_tracked"]}: those tracked in at least half of their frames'),
         ('teacher sure (score 0.5 or more)', f'in {sure:.0%} of the tracked frames'),
-        *((f'{d["name"]} trained on', f'{d["crops"]:,} crops, from {d["start"]}') for d in distilled),
+        *((f'{d["name"]} trained on', f'{d["crops"]:,} crops, from random weights') for d in distilled),
     ]
 
 
@@ -154,7 +154,7 @@ def gap_filling(bench: Bench, scale: str, gaps: Mapping[str, float], study: Stud
         reached = ratio <= GOAL_SURE
         section.blocks.append(Text(f'{goal} {"Reached" if reached else "Not reached"}: {ratio:.2f} times.', reached))
     section.blocks += gap_pictures(bench, study)
-    loss = loss_plot(bench.work_dir / 'distill' / students()[0].run)
+    loss = loss_plot(bench.work_dir / 'distill' / STUDENTS[0].run)
     if loss:
         section.blocks.append(Picture(loss, 'Training of the 2D-VPD student.'))
     return section
@@ -190,7 +190,7 @@ def retrieval(bench: Bench, rows: Sequence[Mapping]) -> Section:
     section.blocks.append(
         Text(f'{rows[0]["queries"]} test clips looked for among {rows[0]["gallery"]} training {text}.')
     )
-    for uri, caption in neighbour_strips(bench.corpus(), f'features/{students()[0].run}'):
+    for uri, caption in neighbour_strips(bench.corpus(), f'features/{STUDENTS[0].run}'):
         section.blocks.append(Picture(uri, f'2D-VPD, {caption}'))
     return section
 

@@ -7,14 +7,13 @@ import numpy as np
 from mmengine.config import Config
 
 from ..corpus import Corpus, CropStore, FeatureStore
-from ..engine.checkpoint_packer import check_packed
 from ..engine.model_zoo import pick_device
 from ..errors import UserError
 from ..structures import Action, load_actions, load_classes, save_actions, save_classes
 from ..synthetic.checkpoints import packed_model, packed_source
 from ..synthetic.corpus import SPORT, make_sport
 from .corpus_builder import build_corpus
-from .demo_bench import VIPE, Bench, Description, Rival, Student, descriptions, rivals, students
+from .demo_bench import DESCRIPTIONS, RIVALS, STUDENTS, Bench, Description, Rival, Student
 from .demo_training import measure, quiet_config, stepped, threads, train, with_epochs, with_iters
 from .stage_runner import Moved, Stage
 
@@ -41,13 +40,12 @@ def demo_stages(bench: Bench) -> list[Stage]:
         ),
         Stage('joints', 'the teacher, normalised', lambda moved: joints(bench), {}, ('prepare',)),
     ]
-    if VIPE in descriptions():
-        asked = {'vipe': _hash(packed_model('vipe')[1])}
-        run = _bound(vipe, bench)
-        stages.append(Stage('vipe', 'VIPE* of the poses', run, asked, ('prepare',), (corpus / 'teacher' / 'vipe',)))
-    for student in students():
+    asked = {'vipe': _hash(packed_model('vipe')[1])}
+    run = _bound(vipe, bench)
+    stages.append(Stage('vipe', 'VIPE* of the poses', run, asked, ('prepare',), (corpus / 'teacher' / 'vipe',)))
+    for student in STUDENTS:
         out = work / 'distill' / student.run
-        asked = {'epochs': s.epochs, 'draws': s.draws, 'val': s.val_frames, 'student': _start(bench, student)}
+        asked = {'epochs': s.epochs, 'draws': s.draws, 'val': s.val_frames}
         stages.append(
             Stage(
                 f'distill-{student.run}',
@@ -74,7 +72,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
             ('features-vpd',),
         )
     )  # fmt: skip
-    for kind in descriptions():
+    for kind in DESCRIPTIONS:
         out = work / 'recognize' / kind.features.replace('/', '-')
         asked = {'ks': list(s.ks), 'subsets': s.subsets, 'iters': s.iters}
         stages.append(
@@ -87,16 +85,16 @@ def demo_stages(bench: Bench) -> list[Stage]:
                 (out,),
             )
         )
-    for rival in rivals():
+    for rival in RIVALS:
         out = work / 'recognize' / Path(rival.config).stem
         asked = {'k': max(s.ks, default=0), 'subsets': s.subsets, 'epochs': s.rival_epochs}
         run = _bound(recognize_rival, bench, rival, out)
         stages.append(Stage(f'recognize-{out.name}', f'recognise: {rival.name}', run, asked, ('prepare',), (out,)))
-    for kind in descriptions():
+    for kind in DESCRIPTIONS:
         run = _bound(retrieve, bench, kind)
         name = f'retrieve-{kind.features.replace("/", "-")}'
         stages.append(Stage(name, f'retrieve: {kind.name}', run, {'ks': list(s.test_ks)}, (kind.stage,)))
-    for kind in descriptions():
+    for kind in DESCRIPTIONS:
         out = work / 'detect' / kind.features.replace('/', '-')
         asked = {'folds': s.folds, 'epochs': s.detect_epochs}
         stages.append(
@@ -118,12 +116,6 @@ def _bound(function: Callable[..., dict], *arguments) -> Callable[[Moved], dict]
 
 def _hash(checkpoint: str) -> str:
     return Path(checkpoint).with_suffix('.sha256').read_text(encoding='utf-8').split()[0]
-
-
-def _start(bench: Bench, student: Student) -> str:
-    """Which weights the student starts from."""
-    weights = student.cfg(bench).get('load_from')
-    return 'random' if not weights else _hash(str(check_packed(weights)))
 
 
 def film(bench: Bench, moved: Moved) -> dict:
@@ -215,8 +207,7 @@ def distil(bench: Bench, student: Student, moved: Moved) -> dict:
     with threads(bench.jobs):
         best = train(cfg, bench.work_dir / 'distill' / student.run, moved)
     crops = bench.scale.epochs * bench.scale.draws
-    start = 'packed weights' if cfg.get('load_from') else 'random weights'
-    return {'checkpoint': str(best.relative_to(bench.root)), 'crops': crops, 'start': start}
+    return {'checkpoint': str(best.relative_to(bench.root)), 'crops': crops}
 
 
 def student_checkpoint(bench: Bench, student: Student) -> Path:
@@ -250,7 +241,7 @@ def describe(bench: Bench, student: Student, moved: Moved) -> dict:
 
 def gaps(bench: Bench) -> dict:
     """Errors of student and teacher on films of athletes that neither has seen, split by the teacher's confidence."""
-    student = students()[0]
+    student = STUDENTS[0]
     with threads(bench.jobs):
         return measure(student.cfg(bench), student_checkpoint(bench, student), bench.work_dir / 'gaps')
 

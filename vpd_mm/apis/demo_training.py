@@ -10,7 +10,6 @@ from mmengine.hooks import Hook
 
 from ..engine.paths import find_config
 from ..engine.run import build_runner
-from ..errors import UserError
 from .stage_runner import Moved
 
 
@@ -102,18 +101,8 @@ def stepped(moved: Moved, items: Sequence) -> Iterator:
     moved(len(items), len(items))
 
 
-def is_there(config: str) -> bool:
-    """Whether the project has this config."""
-    try:
-        find_config(config)
-    except UserError:
-        return False
-    return True
-
-
 __all__ = [
     'MovedHook',
-    'is_there',
     'measure',
     'prepared',
     'quiet_config',

@@ -96,7 +96,7 @@ class ExactResumeHook(Hook):
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Train a convolutional network in channels-last memory format: 1.3 to 1.5 times as fast on CPUs.
+    """Train a convolutional network in channels-last memory format, which CPUs are faster with.
 
     Weights are converted before the run; what a convolution is given, it converts by itself.
     """

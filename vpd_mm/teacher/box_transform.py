@@ -1,4 +1,4 @@
-"""mmpose's random box transform without SciPy's truncated normal, which takes a fifth of a small model's loading."""
+"""mmpose's random box transform without SciPy's truncated normal, which costs more than the picture it is drawn for."""
 
 import numpy as np
 from mmpose.datasets.transforms import RandomBBoxTransform

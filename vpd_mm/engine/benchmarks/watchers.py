@@ -30,6 +30,8 @@ GATE = 0.5
 PCK_PART, GOOD_FRAME = 0.2, 0.8
 #: What tools/prepare.py asks of the detector.
 LOW_SCORE = 0.1
+#: Of COCO-17, the joint on the other side.
+_OTHER_SIDE = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 #: With fewer visible joints a person is passed over, as the generic annotations do.
 MIN_VISIBLE = 4
 
@@ -46,6 +48,11 @@ def joint_hits(found: np.ndarray, truth: np.ndarray, part: float = PCK_PART) -> 
     diagonals = np.linalg.norm(truth[:, (5, 6)] - truth[:, (12, 11)], axis=-1)
     errors = np.linalg.norm(found - truth, axis=-1)[:, VPD_JOINTS]
     return errors < part * diagonals.max(axis=1)[:, None]
+
+
+def upside_down(truth: np.ndarray) -> np.ndarray:
+    """(T,) bool: the shoulders of (T, 17, 2) px are seen below the hips."""
+    return truth[:, (5, 6), 1].mean(axis=1) > truth[:, (11, 12), 1].mean(axis=1)
 
 
 def frame_pck(hits: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -130,9 +137,15 @@ class _Watched:
         self.truth.append(truth)
         self.visibility.append(visibility[:, VPD_JOINTS])
 
-    def judge(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """PCK (T,) over the joints in the picture, over the visible ones; mean score (T,); frames that count (T,)."""
-        hits = joint_hits(np.concatenate(self.found), np.concatenate(self.truth))
+    def judge(self, either_side: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """PCK (T,) over the joints in the picture, over the visible ones; mean score (T,); frames that count (T,).
+
+        With ``either_side`` a joint is right where it is on the other side's.
+        """
+        found, truth = np.concatenate(self.found), np.concatenate(self.truth)
+        hits = joint_hits(found, truth)
+        if either_side:
+            hits |= joint_hits(found, truth[:, _OTHER_SIDE])
         visibility = np.concatenate(self.visibility)
         counts = (visibility == 2).sum(axis=1) >= MIN_VISIBLE
         return (
@@ -160,9 +173,11 @@ def watch_generic(teacher, detector, images: int, seed: int) -> dict[str, float]
             watched.add(teacher.infer([image] * len(persons), boxes), keypoints, visibility)
     pck, pck_visible, scores, counts = watched.judge()
     pck, pck_visible, scores = pck[counts], pck_visible[counts], scores[counts]
+    either = watched.judge(either_side=True)[1][counts]
     return {
         'teacher, generic: PCK@0.2 of the torso': float(pck.mean()),
         'teacher, generic: the same, visible joints': float(pck_visible.mean()),
+        'teacher, generic: visible, left and right alike': float(either.mean()),
         'teacher, generic: AUROC of the score': auroc(scores, pck >= GOOD_FRAME),
         'teacher, generic: people below the gate': float((scores < GATE).mean()),
         'detector, generic: AP50': ap50(detector.detect(pictures), people, ignored),
@@ -196,12 +211,15 @@ def watch_sport(teacher, detector, corpus) -> dict[str, float]:
         kept.append(_kept(boxes, frames, info.fps, truth.boxes))
     pck, _, scores, counts = watched.judge()
     action, flight = np.concatenate(in_action), np.concatenate(airborne)
+    inverted = upside_down(np.concatenate(watched.truth))
     gate = float((scores[action] < GATE).mean())
     return {
         'teacher, sport: PCK@0.2, all frames': float(pck[counts].mean()),
         'teacher, sport: PCK@0.2, between actions': float(pck[counts & ~action].mean()),
         'teacher, sport: PCK@0.2, actions': float(pck[counts & action].mean()),
         'teacher, sport: PCK@0.2, airborne': float(pck[counts & flight].mean()),
+        'teacher, sport: PCK@0.2, upside down': float(pck[counts & inverted].mean()),
+        'teacher, sport: upside down and above the gate': float((scores[inverted] >= GATE).mean()),
         'teacher, sport: good frames': float((pck[counts] >= GOOD_FRAME).mean()),
         'teacher, sport: AUROC of the score': auroc(scores[counts], pck[counts] >= GOOD_FRAME),
         'teacher, sport: AUROC of the score, actions': auroc(
