@@ -75,6 +75,8 @@ def main(argv=None):
     else:
         config, checkpoint = newest_student()
         print(f'student: {checkpoint} (the newest here; --student takes another)')
+    if not args.boxes:
+        print('boxes: by the packed detector, which knows the synthetic sport; --boxes mmdet:CONFIG for real film')
     inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs])
     if args.show:
         from vpd_mm.apis.overlay import check_display
