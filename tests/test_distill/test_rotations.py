@@ -6,9 +6,9 @@ import pytest
 
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.corpus.crop_writer import CropWriter
-from vpd_mm.distill import AthleteRotation, CropRotation, LoadBox
+from vpd_mm.distill import AthleteRotation, CropRotation, LoadBox, LoadPose, ResizedCrop
 from vpd_mm.errors import UserError
-from vpd_mm.structures import AthleteTrack
+from vpd_mm.structures import AthleteTrack, PoseSequence
 from vpd_mm.teacher.joint_feature import flip_joints
 
 
@@ -82,6 +82,63 @@ def test_the_place_stays_and_the_athlete_is_not_there_twice_in_the_middle():
     assert (out['img'][58:, :, 2] == 200).all()
     assert (out['img'][8:12, 28:36] == 90).all()  # no upright bar behind the turned one
     assert out['img'][31:33, 17:21, 1].mean() > 180  # the head lies to the left
+
+
+def figure():
+    """Joints (17, 2) of the bar: head at its top, ankles at its bottom."""
+    heights = [18, 17, 17, 18, 18, 23, 23, 27, 27, 31, 31, 33, 33, 40, 40, 46, 46]
+    return np.stack([np.where(np.arange(17) % 2, 31, 33), heights], axis=-1).astype(np.float32)
+
+
+def test_with_joints_the_limbs_alone_are_turned():
+    sample = standing(90, joints=figure())
+    sample['img'][:, :24] = (0, 0, 200)  # what stands beside the athlete, within reach of the ellipse of a wide box
+    out = AthleteRotation()(sample)
+    assert (out['img'][:20, :20] == (0, 0, 200)).all() and (out['img'][44:, :20] == (0, 0, 200)).all()
+    assert out['img'][27:29, 20:24, 1].mean() > 150  # the head lies to the left, before what is there
+    assert out['img'][27:29, 36:44, 0].mean() > 150
+    assert (out['img'][52:, 26:38] == 90).all() and (out['img'][18:22, 30:34, :2] < 130).all()
+
+
+@pytest.mark.parametrize('spin', [30.0, -12.0])
+def test_a_spin_is_in_flow_and_targets_as_if_the_frame_before_were_turned_less(spin):
+    sample = standing(90, joints=figure())
+    sample['rng'] = type('Two', (), {'numbers': [90.0, spin], 'random': lambda self: 0.0})()
+    sample['rng'].uniform = lambda low, high: sample['rng'].numbers.pop(0)
+    sharp, joints = sample['img'].copy(), sample['targets'].copy()
+    out = AthleteRotation(spin=30)(sample)
+    now, before = (cv2.getRotationMatrix2D((0, 0), a, 1)[:, :2] for a in (90, 90 - spin))
+    centre = figure()[[5, 6, 11, 12]].mean(0) - 0.5
+    for y in (20, 44):  # a pixel of the head and one of the feet
+        here = now @ (np.array([31.5, y]) - centre)
+        was = before @ (np.array([31.5, y]) - centre - (0, -2))
+        x, row = np.rint(here + centre).astype(int)
+        assert out['flow'][row, x] == pytest.approx(here - was, abs=0.6)
+    p, change = joints[0, :26].reshape(13, 2), joints[0, 26:].reshape(13, 2)
+    assert out['targets'][0, 26:].reshape(13, 2) == pytest.approx(p @ now.T - (p - change) @ before.T, abs=1e-5)
+    flipped = flip_joints(out['targets'][0, 26:].reshape(13, 2))
+    assert out['targets'][1, 26:].reshape(13, 2) == pytest.approx(flipped, abs=1e-5)
+    assert (out['img'] != AthleteRotation()(standing(90, joints=figure()))['img']).any() and (sharp != out['img']).any()
+
+
+def test_joints_and_box_go_with_a_resized_crop():
+    sample = standing(0, joints=figure(), box=BOX)
+    out = ResizedCrop(size=96, scale=(1.0, 1.0))(sample)
+    assert out['joints'] == pytest.approx(figure() * 1.5)
+    assert out['box'] == pytest.approx(BOX * 1.5)
+
+
+def test_the_pose_is_that_of_the_named_set_in_pixels_of_the_crop(tmp_path):
+    corpus = Corpus.create(tmp_path / 'c')
+    with CropWriter(corpus.crops_dir / 'shard-a.lmdb') as writer, writer.video('jump', size=64) as video:
+        video.add(3, (100, -20, 128), np.zeros((64, 64, 3), np.uint8))
+        video.add(4, (100, -20, 128), np.zeros((64, 64, 3), np.uint8))
+    points = np.full((1, 17, 2), (120, 0), np.float32)
+    PoseSequence(np.array([3]), points, np.ones((1, 17), np.float32)).save(corpus.pose_path('files', 'jump'))
+    sample = {'corpus': corpus, 'store': CropStore(corpus.crops_dir), 'video': 'jump'}
+    assert LoadPose('files')({**sample, 'frame': 3})['joints'].tolist() == [[10, 10]] * 17
+    with pytest.raises(UserError, match='no pose in frame 4'):
+        LoadPose('files')({**sample, 'frame': 4})
 
 
 def test_the_box_is_that_of_the_track_in_pixels_of_the_crop(tmp_path):

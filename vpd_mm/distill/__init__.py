@@ -1,6 +1,6 @@
 """Distillation: the student, its data and its training (paper 3.2, 3.3)."""
 
-from .athlete_rotation import AthleteRotation, LoadBox
+from .athlete_rotation import AthleteRotation, LoadBox, LoadPose
 from .crop_augmentation import CropAugmentation
 from .crop_dataset import CropDataset
 from .crop_preprocessor import CropPreprocessor
@@ -34,6 +34,7 @@ __all__ = [
     'DistillMetric',
     'EpochDrawSampler',
     'LoadBox',
+    'LoadPose',
     'LoadCrop',
     'LoadFlow',
     'MotionDecoder',

@@ -54,13 +54,21 @@ class CropRotation(BaseTransform):
         return results
 
 
-def turn_targets(targets: np.ndarray, turn: np.ndarray) -> np.ndarray:
+def turn_targets(targets: np.ndarray, turn: np.ndarray, turn_before: np.ndarray | None = None) -> np.ndarray:
     """(V, 26) or (V, 52) 2D joints, and their change, turned by (2, 2) ``turn``; a mirrored view turns the other way.
+
+    With ``turn_before`` the pose of the frame before was turned by that, so that the change holds a spin.
 
     Raises:
         UserError: the targets are not 2D joints.
     """
-    if targets.shape[1] not in (JointFeature.dims, 2 * JointFeature.dims):
+    dims = JointFeature.dims
+    if targets.shape[1] not in (dims, 2 * dims):
         raise UserError(f'only 2D joints (d=26) can be turned, these targets have {targets.shape[1]} numbers')
-    turns = [turn, turn.T][: len(targets)]
-    return np.stack([(row.reshape(-1, 2) @ t.T).reshape(-1) for row, t in zip(targets, turns, strict=True)])
+    turn_before = turn if turn_before is None else turn_before
+    made = []
+    for row, t, b in zip(targets, (turn, turn.T), (turn_before, turn_before.T)):
+        now = row[:dims].reshape(-1, 2)
+        change = [now @ t.T - (now - row[dims:].reshape(-1, 2)) @ b.T] if len(row) > dims else []
+        made.append(np.concatenate([(now @ t.T).reshape(-1), *(c.reshape(-1) for c in change)]))
+    return np.stack(made).astype(targets.dtype)

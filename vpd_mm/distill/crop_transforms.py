@@ -59,7 +59,7 @@ class ResizedCrop(BaseTransform):
 
     A window of w x h pixels that becomes S x S multiplies u by S / w, v by S / h.
 
-    Required keys: ``img``, ``rng``.  Modified keys: ``img``, ``flow``, ``mask``.
+    Required keys: ``img``, ``rng``.  Modified keys: ``img``, ``flow``, ``mask``, ``box``, ``joints``.
 
     Args:
         size: S, the side of the result.
@@ -100,6 +100,11 @@ class ResizedCrop(BaseTransform):
         if 'mask' in results:
             mask = cv2.resize(results['mask'][cut].astype(np.uint8), side, interpolation=cv2.INTER_NEAREST)
             results['mask'] = mask > 0
+        factor = np.array([self.size / w, self.size / h], np.float32)
+        for key in ('joints', 'box'):
+            if key in results:
+                moved = (results[key].reshape(-1, 2) - np.float32([left, top])) * factor
+                results[key] = moved.reshape(results[key].shape)
         return results
 
 
