@@ -103,7 +103,7 @@ def make_sport(args: argparse.Namespace) -> None:
 def make_generic(args: argparse.Namespace) -> None:
     from vpd_mm.synthetic.generic import GenericRecipe, make_generic
 
-    recipe = GenericRecipe(args.seed, args.width, args.height)
+    recipe = GenericRecipe(args.seed, args.width, args.height, args.public)
     with progress_bar('images') as moved:
         root = make_generic(args.out, args.train, args.val, recipe, args.workers, moved)
     print(f'{root}: images/, annotations/person_train.json, annotations/person_val.json (COCO keypoints)')
@@ -157,6 +157,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     sub = add('make-generic', make_generic, 'photograph everyday people, as COCO keypoints', 'data/generic')
     for split, images in (('train', 4000), ('val', 400)):
         sub.add_argument(f'--{split}', type=int, default=images, help='images')
+    sub.add_argument('--public', action='store_true', help='with boards and spectators behind (for detectors)')
     add_sizes(sub)
 
     add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets')

@@ -15,5 +15,6 @@ methods = [
         config='configs/recognize/bigru_joints-velocity_1000i_penn.py',
         config_all='configs/recognize/bigru_joints-velocity_2000i_penn.py',
     ),
+    dict(name='VIPE* + BiGRU', group='VIPE*', config='configs/recognize/bigru_vipe_1000i_penn.py'),
     dict(name='2D joints, nearest neighbour', group='Normalised 2D joints', kind='nearest', features='teacher/joints'),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.corpus.crop_writer import CropWriter
-from vpd_mm.distill import AthleteRotation, CropRotation, LoadBox, LoadPose, ResizedCrop
+from vpd_mm.distill import AthleteRotation, CropRotation, LoadBox, LoadPose, ResizedCrop, TurnedVipe
 from vpd_mm.errors import UserError
 from vpd_mm.structures import AthleteTrack, PoseSequence
 from vpd_mm.teacher.joint_feature import flip_joints
@@ -94,10 +94,12 @@ def test_with_joints_the_limbs_alone_are_turned():
     sample = standing(90, joints=figure())
     sample['img'][:, :24] = (0, 0, 200)  # what stands beside the athlete, within reach of the ellipse of a wide box
     out = AthleteRotation()(sample)
-    assert (out['img'][:20, :20] == (0, 0, 200)).all() and (out['img'][44:, :20] == (0, 0, 200)).all()
+    assert (out['img'][:20, :20] == (0, 0, 200)).all()
+    assert (out['img'][44:, :20] == (0, 0, 200)).all()
     assert out['img'][27:29, 20:24, 1].mean() > 150  # the head lies to the left, before what is there
     assert out['img'][27:29, 36:44, 0].mean() > 150
-    assert (out['img'][52:, 26:38] == 90).all() and (out['img'][18:22, 30:34, :2] < 130).all()
+    assert (out['img'][52:, 26:38] == 90).all()
+    assert (out['img'][18:22, 30:34, :2] < 130).all()
 
 
 @pytest.mark.parametrize('spin', [30.0, -12.0])
@@ -118,7 +120,8 @@ def test_a_spin_is_in_flow_and_targets_as_if_the_frame_before_were_turned_less(s
     assert out['targets'][0, 26:].reshape(13, 2) == pytest.approx(p @ now.T - (p - change) @ before.T, abs=1e-5)
     flipped = flip_joints(out['targets'][0, 26:].reshape(13, 2))
     assert out['targets'][1, 26:].reshape(13, 2) == pytest.approx(flipped, abs=1e-5)
-    assert (out['img'] != AthleteRotation()(standing(90, joints=figure()))['img']).any() and (sharp != out['img']).any()
+    assert (out['img'] != AthleteRotation()(standing(90, joints=figure()))['img']).any()
+    assert (sharp != out['img']).any()
 
 
 def test_joints_and_box_go_with_a_resized_crop():
@@ -154,6 +157,27 @@ def test_the_box_is_that_of_the_track_in_pixels_of_the_crop(tmp_path):
     assert load({**sample, 'frame': 3})['box'].tolist() == [10, 10, 30, 55]
     with pytest.raises(UserError, match='no box in frame 4'):
         load({**sample, 'frame': 4})
+
+
+def test_embeddings_of_a_turned_athlete_are_those_of_the_turned_pose():
+    from vpd_mm.teacher.vipe_feature import VipeFeature
+
+    vipe = TurnedVipe()
+    both = np.stack([figure(), figure() + np.arange(17)[:, None].astype(np.float32)])
+    scores = np.full((2, 17), 0.8, np.float32)
+    teacher = VipeFeature(vipe.feature.encoder)(PoseSequence(np.array([4, 5]), both[::-1].copy(), scores)).feats
+    same = (np.eye(2), np.eye(2))
+    made = vipe(both, scores, same, motion=True)
+    assert made == pytest.approx(np.concatenate([teacher[1], teacher[1] - teacher[0]], axis=-1), abs=1e-4)
+    assert vipe(both, scores, same, motion=False) == pytest.approx(teacher[1], abs=1e-4)
+    sample = standing(90, joints=figure(), poses=(both, scores))
+    sample['targets'] = np.zeros((2, 128), np.float32)
+    out = AthleteRotation(targets=dict(type='TurnedVipe'))(sample)['targets']
+    turn = cv2.getRotationMatrix2D((0, 0), 90, 1)[:, :2]
+    turned = PoseSequence(np.array([4, 5]), (both[::-1] @ turn.T).astype(np.float32), scores)
+    assert out[:, :64] == pytest.approx(VipeFeature(vipe.feature.encoder)(turned).feats[1], abs=1e-4)
+    with pytest.raises(UserError, match='d=64, those of the teacher 52'):
+        AthleteRotation(targets=dict(type='TurnedVipe'))(standing(90, joints=figure(), poses=(both, scores)))
 
 
 def test_what_cannot_be_turned_is_said():

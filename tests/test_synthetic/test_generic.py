@@ -51,6 +51,27 @@ def test_people_are_upright_and_several():
     assert upright > 0.97
 
 
+def test_a_public_stands_behind_the_same_people_and_is_a_crowd(folder, tmp_path):
+    with_public = GenericRecipe(seed=2, width=160, height=128, public=True)
+    pictures, added = [], 0
+    for (image, people), (before, before_people) in zip(
+        generic_images(with_public, 'train', 8), generic_images(RECIPE, 'train', 8), strict=True
+    ):
+        assert len(people) >= len(before_people)
+        for person, same in zip(people, before_people):
+            assert (person.keypoints == same.keypoints).all()
+            assert (person.box == same.box).all()
+        added += len(people) - len(before_people)
+        pictures.append((image != before).any())
+    assert added > 10
+    assert 3 <= sum(pictures) < 8
+    made = make_generic(tmp_path / 'g', 8, 0, with_public)
+    crowd = list(json.loads((made / 'annotations' / 'person_train.json').read_text())['annotations'])
+    assert sum(a['iscrowd'] and not a['num_keypoints'] for a in crowd) >= added
+    with pytest.raises(UserError, match='was made with'):
+        make_generic(folder, 10, 3, with_public)
+
+
 def test_splits_differ(folder):
     parts = [json.loads((folder / 'annotations' / f'person_{s}.json').read_text()) for s in ('train', 'val')]
     assert parts[0]['annotations'][0]['bbox'] != parts[1]['annotations'][0]['bbox']

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from vpd_mm.errors import UserError
 from vpd_mm.teacher import VIPE, MultiViewPoseDataset, normalize_joints
+from vpd_mm.teacher.vipe_dataset import mirror_views
 from vpd_mm.teacher.vipe_model import different_poses, mirror_inputs
 
 SKELETONS = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'skeletons.py')
@@ -59,7 +60,9 @@ def test_twins_are_mirror_images_side_by_side():
     torch.testing.assert_close(torch.from_numpy(twin['joints3d']), mirrored[0, order])
     np.testing.assert_array_equal(twin['target'], data.targets[30])
     assert not np.allclose(first['target'], twin['target'])
-    # the camera opposite on the other side sees the twin as the mirrored picture
+    # its views are the mirrored pictures, the second one first
+    np.testing.assert_array_equal(samples[3]['inputs'], mirror_views(samples[2]['inputs'])[::-1])
+    assert not np.allclose(samples[4]['inputs'], mirror_views(samples[3]['inputs'])[::-1])
     alone = dataset()
     np.testing.assert_array_equal(data.joints[:40], alone.joints)
     np.testing.assert_array_equal(data[5]['inputs'], alone[5]['inputs'])

@@ -21,6 +21,7 @@ from .motion_decoder import MotionDecoder
 from .pose_distiller import PoseDistiller
 from .pose_student import PoseStudent
 from .torchvision_backbone import TorchvisionBackbone
+from .turned_vipe import TurnedVipe
 
 __all__ = [
     'AthleteRotation',
@@ -44,4 +45,5 @@ __all__ = [
     'ResizedCrop',
     'StackFlow',
     'TorchvisionBackbone',
+    'TurnedVipe',
 ]

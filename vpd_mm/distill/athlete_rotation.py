@@ -5,7 +5,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ..errors import UserError
-from ..registry import TRANSFORMS
+from ..registry import TASK_UTILS, TRANSFORMS
+from ..structures import PoseSequence
+from ..teacher.unseen_joints import fill_unseen
 from .crop_rotation import turn_targets
 
 #: Pairs of COCO-17 joints between which the body is.
@@ -56,7 +58,8 @@ class LoadPose(BaseTransform):
     """Where the teacher sees the athlete's joints in the crop; a video's poses are read once.
 
     Required keys: ``corpus``, ``store`` (CropStore), ``video``, ``frame``.
-    Added key: ``joints`` (17, 2) float32 px of the crop, COCO order.
+    Added keys: ``joints`` (17, 2) float32 px of the crop, COCO order; ``poses`` ((2, 17, 2) float32 px of the film,
+    (2, 17) scores) of the frame and of the one before (itself where there is none), joints of score 0 filled in.
 
     Args:
         poses: Name of the pose set (``athlete/poses/<name>``).
@@ -67,19 +70,22 @@ class LoadPose(BaseTransform):
 
     def __init__(self, poses: str) -> None:
         self.poses = poses
-        self._joints: dict[str, dict[int, np.ndarray]] = {}
+        self._poses: dict[str, tuple[PoseSequence, dict[int, int], dict[int, int]]] = {}
 
     def transform(self, results: dict) -> dict:
         corpus, video, frame = results['corpus'], results['video'], results['frame']
-        if video not in self._joints:
-            poses, header = corpus.poses(self.poses, video), results['store'].header(video)
-            shared, rows, places = np.intersect1d(header.frame_inds, poses.frame_inds, return_indices=True)
-            windows = header.windows[rows].astype(np.float32)[:, None]
-            joints = (poses.keypoints[places] - windows[..., :2]) * (header.size / windows[..., 2:])
-            self._joints[video] = dict(zip(shared.tolist(), joints, strict=True))
-        if frame not in self._joints[video]:
+        header = results['store'].header(video)
+        if video not in self._poses:
+            poses = fill_unseen(corpus.poses(self.poses, video))
+            row_of, window_of = ({f: i for i, f in enumerate(seq.frame_inds.tolist())} for seq in (poses, header))
+            self._poses[video] = poses, row_of, window_of
+        poses, row_of, window_of = self._poses[video]
+        if frame not in row_of:
             raise UserError(f'{corpus.pose_path(self.poses, video)}: no pose in frame {frame}, which is trained on')
-        results['joints'] = self._joints[video][frame]
+        window = header.windows[window_of[frame]].astype(np.float32)
+        both = [row_of[frame], row_of.get(frame - 1, row_of[frame])]
+        results['poses'] = poses.keypoints[both], poses.scores[both]
+        results['joints'] = (poses.keypoints[both[0]] - window[:2]) * (header.size / window[2:])
         return results
 
 
@@ -102,15 +108,24 @@ class AthleteRotation(BaseTransform):
         feather: Width of the ellipse's soft edge, as a share of its radius.
         spin: Fastest spin to either side, degrees a frame: it blurs the athlete and is in flow and targets.
         shutter: Share of a frame's time that the shutter is open.
+        targets: Makes the targets of turned poses where they are no 2D joints: ``dict(type='TurnedVipe')`` for VI-VPD;
+            needs :class:`LoadPose`.
 
     Raises:
-        UserError: the targets are not 2D joints.
+        UserError: the targets are not 2D joints, or not those that ``targets`` makes.
     """
 
     def __init__(
-        self, angle: float = 180.0, prob: float = 0.6, feather: float = 0.15, spin: float = 0.0, shutter: float = 0.5
+        self,
+        angle: float = 180.0,
+        prob: float = 0.6,
+        feather: float = 0.15,
+        spin: float = 0.0,
+        shutter: float = 0.5,
+        targets: dict | None = None,
     ) -> None:
         self.angle = angle
+        self.targets = TASK_UTILS.build(targets) if targets else None
         self.prob = prob
         self.spin, self.shutter = spin, shutter
         self.feather = feather
@@ -156,8 +171,20 @@ class AthleteRotation(BaseTransform):
             results['flow'] = flow + (1 - over) * emptied(results['flow'])
         results.pop('mask', None)
         if 'targets' in results:
-            results['targets'] = turn_targets(results['targets'], now, before)
+            results['targets'] = self._turned_targets(results, now, before)
         return results
+
+    def _turned_targets(self, results: dict, now: np.ndarray, before: np.ndarray) -> np.ndarray:
+        if self.targets is None:
+            return turn_targets(results['targets'], now, before)
+        if 'poses' not in results:
+            raise UserError('AthleteRotation: targets are made of poses; LoadPose must come before it')
+        dims, wanted = self.targets.dims, results['targets'].shape[1]
+        if wanted not in (dims, 2 * dims):
+            raise UserError(
+                f'AthleteRotation: targets of turned poses have d={dims}, those of the teacher {wanted} numbers'
+            )
+        return self.targets(*results['poses'], (now, before), motion=wanted == 2 * dims)
 
     @staticmethod
     def hole(cut: np.ndarray, left: bool) -> tuple[np.ndarray, int]:
@@ -179,7 +206,10 @@ class AthleteRotation(BaseTransform):
         """(H, W) float32: 1 about the limbs, trunk and head of (17, 2) joints, 0 elsewhere, soft at the edge."""
         shoulders, hips = joints[[5, 6]], joints[[11, 12]]
         # The trunk's length; seen along its axis it is short, then the hips' distance to the knees stands in.
-        sizes = [np.linalg.norm(shoulders.mean(0) - hips.mean(0)), 0.8 * np.linalg.norm(joints[[13, 14]] - hips, axis=1).max()]
+        sizes = [
+            np.linalg.norm(shoulders.mean(0) - hips.mean(0)),
+            0.8 * np.linalg.norm(joints[[13, 14]] - hips, axis=1).max(),
+        ]
         size = max(*sizes, 4.0)
         cut = np.zeros(shape, np.uint8)
         points = np.rint(joints * 8).astype(np.int32)

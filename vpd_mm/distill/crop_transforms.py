@@ -103,7 +103,7 @@ class ResizedCrop(BaseTransform):
         factor = np.array([self.size / w, self.size / h], np.float32)
         for key in ('joints', 'box'):
             if key in results:
-                moved = (results[key].reshape(-1, 2) - np.float32([left, top])) * factor
+                moved = (results[key].reshape(-1, 2) - np.array([left, top], np.float32)) * factor
                 results[key] = moved.reshape(results[key].shape)
         return results
 

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,16 +19,19 @@ from ..structures import atomic_write
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
 from .everyday import everyday_motion, everyday_yaw, place_beside
+from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
 from .skeleton import COCO_LINKS, COCO_NODES, Body
-from .venue import Venue, make_venue, trace
+from .venue import FAR, Venue, make_venue, paint_board, trace
 
 SPLITS = ('train', 'val')
 #: A place is used for this many images, with a new camera and new people in each.
 IMAGES_PER_PLACE = 8
 RECIPE = 2
 _RECIPE_FILE = 'generic.json'
-_PLACE, _IMAGE = 201, 202
+_PLACE, _IMAGE, _PUBLIC = 201, 202, 203
+#: Of the pictures that have a public where the recipe asks for one.
+_PUBLIC_SHARE = 0.7
 _SUB_FRAMES = 4
 #: With fewer joints in view a person is marked as a crowd, which COCO's evaluation passes over.
 _MIN_VISIBLE = 4
@@ -41,6 +44,8 @@ class GenericRecipe:
     Args:
         seed: Whole number, 0 or more.
         width, height: Of the images, 128 to 1024.
+        public: Behind the people of most pictures goes a board with advertisements and a row of spectators, who are
+            marked as a crowd: what a detector must tell from people on the floor.
 
     Raises:
         UserError: a value is off.
@@ -49,6 +54,7 @@ class GenericRecipe:
     seed: int = 0
     width: int = 256
     height: int = 256
+    public: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -78,10 +84,12 @@ def generic_images(
             rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _PLACE, place])
             venue = make_venue(f'place_{place}', rng, sport=False)
         rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _IMAGE, index])
-        yield _one_image(recipe, venue, rng)
+        yield _one_image(recipe, venue, rng, (SPLITS.index(split), index))
 
 
-def _one_image(recipe: GenericRecipe, venue: Venue, rng: np.random.Generator) -> tuple[np.ndarray, list[Person]]:
+def _one_image(
+    recipe: GenericRecipe, venue: Venue, rng: np.random.Generator, number: tuple[int, int]
+) -> tuple[np.ndarray, list[Person]]:
     size = recipe.width, recipe.height
     height_px = np.exp(rng.uniform(np.log(0.27), np.log(0.88))) * recipe.height
     distance = rng.uniform(4.0, 12.0)
@@ -116,6 +124,10 @@ def _one_image(recipe: GenericRecipe, venue: Venue, rng: np.random.Generator) ->
         figures.append(make_figure(body, motion.posture(times), look, camera, _SUB_FRAMES, venue.light, joints=True))
     if rng.random() < 0.3:
         figures.append(_something_in_front(rng, camera, middle, angles[0], frame_width))
+    crowd = _public(recipe, number, venue, camera, middle, angles[0], distance) if recipe.public else None
+    if crowd is not None:
+        venue, row = crowd
+        figures.append(row)
     # In a picture of one moment the hall is traced through the camera itself.
     moment = camera[_SUB_FRAMES // 2 : _SUB_FRAMES // 2 + 1]
     renderer = SceneRenderer(venue, camera, figures, rng, _SUB_FRAMES, (trace(venue, moment), moment))
@@ -127,7 +139,35 @@ def _one_image(recipe: GenericRecipe, venue: Venue, rng: np.random.Generator) ->
         box = np.clip(figure.boxes[0], 0, np.array(size * 2))
         if np.all(box[2:] - box[:2] > 4):
             people.append(Person(figure.joints[0, :, :2], visible[k], box))
+    if crowd is not None:
+        unseen = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
+        boxes = np.clip(crowd[1].group_boxes(3)[0], 0, np.array(size * 2))
+        people += [Person(*unseen, box) for box in boxes if np.all(box[2:] - box[:2] > 2)]
     return image, people
+
+
+def _public(
+    recipe: GenericRecipe,
+    number: tuple[int, int],
+    venue: Venue,
+    camera: CameraTrack,
+    middle: np.ndarray,
+    azimuth: float,
+    distance: float,
+) -> tuple[Venue, Figure] | None:
+    """The place with a board across it, some metres behind the people, and the row of spectators behind the board."""
+    rng = np.random.default_rng([recipe.seed, *number, _PUBLIC])
+    if rng.random() >= _PUBLIC_SHARE:
+        return None
+    behind = rng.uniform(1.0, 0.6 * distance)
+    turned = azimuth - np.pi / 2 + rng.normal(0, 0.15)
+    c, s = np.cos(turned), np.sin(turned)
+    turn = np.array([(c, -s, 0), (s, c, 0), (0, 0, 1.0)])
+    at = np.array([middle[0], middle[1], 0]) + behind * np.array([np.cos(azimuth), np.sin(azimuth), 0])
+    at = at - rng.uniform(0.2, 0.8) * turn[:, 1]
+    line = at + np.outer((-9.0, 9.0), turn[:, 0])
+    row = fans(rng, venue, camera, _SUB_FRAMES, 25.0, turn, at - turn @ (0, FAR - rng.uniform(1.7, 2.2), 0))
+    return replace(venue, board=paint_board(rng, rng.random()), board_line=line), row
 
 
 def _something_in_front(
@@ -263,6 +303,8 @@ def _part_path(root: Path, split: str, start: int, count: int) -> Path:
 def _claim(root: Path, recipe: GenericRecipe) -> None:
     path = root / _RECIPE_FILE
     wanted = {'recipe': RECIPE, **asdict(recipe)}
+    if not recipe.public:  # as folders have it that were made before there was a public
+        del wanted['public']
     if path.is_file():
         try:
             found = json.loads(path.read_text(encoding='utf-8'))

@@ -57,8 +57,19 @@ def bystanders(rng: np.random.Generator, duration: float, club_hue: float) -> li
     return out
 
 
-def fans(rng: np.random.Generator, venue: Venue, camera: CameraTrack, sub_frames: int, fps: float) -> Figure:
-    """A row of people at the far side who bob and sway: head and trunk only, 3 parts each."""
+def fans(
+    rng: np.random.Generator,
+    venue: Venue,
+    camera: CameraTrack,
+    sub_frames: int,
+    fps: float,
+    turn: np.ndarray | None = None,
+    shift: np.ndarray | None = None,
+) -> Figure:
+    """A row of people at the far side who bob and sway: head and trunk only, 3 parts each.
+
+    ``turn`` (3, 3) and ``shift`` (3,) bring the row from the far side of the hall to another place.
+    """
     num = int(rng.integers(6, 14))
     times = np.arange(len(camera)) / sub_frames / fps
     x, y = rng.uniform(-8.5, 8.5, num), FAR - rng.uniform(0.6, 1.4, num)
@@ -76,6 +87,8 @@ def fans(rng: np.random.Generator, venue: Venue, camera: CameraTrack, sub_frames
     colors[0::3] = [vivid(rng.random(), rng.uniform(0, 0.7), rng.uniform(0.2, 0.7)) for _ in range(num)]
     colors[1::3] = SKIN[rng.integers(len(SKIN), size=num)]
     colors[2::3] = HAIR[rng.integers(len(HAIR), size=num)]
+    if turn is not None and shift is not None:
+        ends = ends @ turn.T + shift
     return make_thing(ends, radii, colors, camera, sub_frames)
 
 

@@ -79,7 +79,7 @@ def make_venue(name: str, rng: np.random.Generator, sport: bool = True) -> Venue
         noise=rng.uniform(2.5, 6.0),
         fps=float(rng.choice([25, 30])),
         shutter=rng.uniform(0.45, 0.75),
-        board=_paint_board(rng, hue) if sport else None,
+        board=paint_board(rng, hue) if sport else None,
         board_line=np.array([(-9.0, y, 0.0), (9.0, y, 0.0)]),
         seed=int(rng.integers(1 << 31)),
     )
@@ -154,7 +154,8 @@ def _spectator(wall: np.ndarray, rng: np.random.Generator, x: int, y: int) -> No
     cv2.circle(wall, (x, y - 14), 3, _rgb(0.5 * SKIN[rng.integers(len(SKIN))]), -1)
 
 
-def _paint_board(rng: np.random.Generator, hue: float) -> np.ndarray:
+def paint_board(rng: np.random.Generator, hue: float) -> np.ndarray:
+    """(32, 1024, 3) RGB of an advertising board: colours and words."""
     board = np.zeros((32, 1024, 3), np.uint8)
     x = 0
     while x < 1024:

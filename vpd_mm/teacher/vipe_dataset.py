@@ -28,7 +28,8 @@ class MultiViewPoseDataset(Dataset):
         camera: Arguments of :class:`ViewCamera`.
         noise: Arguments of :class:`PoseNoise`; None: true joints with score 1.
         twins: Every pose also counts as its mirror image (index N / 2 + i is that of i), and every second pose of a
-            drawn batch is the mirror image of the one before it, so that training meets them side by side.
+            drawn batch is the mirror image of the one before it, so that training meets them side by side: its views
+            are the mirrored pictures of that one's, in reverse order.
         seed: With a plain index the views depend on it and the index alone (validation, test); a sampler that yields
             (index, draw) gives new views at every draw.
 
@@ -96,6 +97,9 @@ class MultiViewPoseDataset(Dataset):
                 pairs = index[: len(index) // 2 * 2]
                 pairs[1::2] = (pairs[::2] + len(self) // 2) % len(self)
             inputs = self.film(index, np.random.default_rng([self.seed, items[0][1]]))
+            if self.twins:
+                # A picture's mirror image is the hardest "different pose" there is, and the one that matters.
+                inputs[1 : len(pairs) : 2] = mirror_views(inputs[: len(pairs) : 2])[:, ::-1]
         else:
             one = [self.film(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
             inputs = np.concatenate(one)
@@ -120,3 +124,8 @@ class MultiViewPoseDataset(Dataset):
         if self.noise is not None:
             points, scores = self.noise(points, 1 / distance, rng)
         return pose_inputs(points, scores).reshape(len(index), self.num_views, 13, 3)
+
+
+def mirror_views(inputs: np.ndarray) -> np.ndarray:
+    """(..., 13, 3) inputs of the mirrored pictures: left and right exchanged, x negated."""
+    return inputs[..., FLIP_ORDER, :] * np.array([-1, 1, 1], np.float32)

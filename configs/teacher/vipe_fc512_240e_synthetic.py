@@ -1,11 +1,11 @@
-"""The packed VIPE*: half the paper's width, with bone features; three quarters of an hour of one core.
+"""The packed VIPE*: half the paper's width, with bone features; half an hour of one core.
 
-The nearest different pose of the batch is pushed away, often the mirror image; the weights are a moving average.
+The nearest different pose of the batch is pushed away, often its own mirror image; the weights are a moving average.
 """
 
 _base_ = ['vipe_fc1024_500e_synthetic.py']
 
-max_epochs = 300
+max_epochs = 240
 model = dict(encoder=dict(hidden_dims=512, dropout=0.0, bones=True), mining='hard')
 train_dataloader = dict(
     batch_size=256,

@@ -1,0 +1,55 @@
+"""What VIPE* says of a turned athlete: an embedding cannot be turned, the pose that it is made from can."""
+
+import os
+
+import numpy as np
+
+from ..registry import TASK_UTILS
+from ..teacher.joint_feature import FLIP_ORDER, VPD_JOINTS
+from ..teacher.vipe_feature import VipeFeature, load_encoder, pose_inputs
+
+
+@TASK_UTILS.register_module()
+class TurnedVipe:
+    """VI-VPD's targets for :class:`AthleteRotation`.
+
+    Args:
+        config, checkpoint: A VIPE config and its weights, those that made the teacher's features;
+            without a checkpoint the packed model.
+
+    Raises:
+        UserError: as :func:`load_encoder`.
+    """
+
+    def __init__(self, config: str | os.PathLike | None = None, checkpoint: str | os.PathLike | None = None) -> None:
+        from mmengine.config import Config
+
+        from ..synthetic.checkpoints import packed_model
+
+        if config is None or checkpoint is None:
+            config, checkpoint = packed_model('vipe')
+        self.feature = VipeFeature(load_encoder(Config.fromfile(config), checkpoint))
+
+    @property
+    def dims(self) -> int:
+        return self.feature.dims
+
+    def __call__(
+        self, joints: np.ndarray, scores: np.ndarray, turns: tuple[np.ndarray, np.ndarray], motion: bool
+    ) -> np.ndarray:
+        """Targets of the turned poses.
+
+        Args:
+            joints: (2, 17, 2) px of the frame and of the one before; each frame may have its own origin and scale.
+            scores: (2, 17).
+            turns: (2, 2) matrices that turn the frame and the one before.
+            motion: Also give the change.
+
+        Returns:
+            (2, D) or (2, 2 D) float32 [p_t ; p_t - p_(t-1)], views [as seen, flipped].
+        """
+        turned = np.stack([pose @ turn.T for pose, turn in zip(joints[:, VPD_JOINTS], turns, strict=True)])
+        seen = pose_inputs(turned, scores[:, VPD_JOINTS])
+        flipped = seen[:, FLIP_ORDER] * np.array([-1, 1, 1], np.float32)
+        now, before = self.feature.embed(np.stack([seen, flipped], axis=1))
+        return np.concatenate([now, now - before], axis=-1) if motion else now
