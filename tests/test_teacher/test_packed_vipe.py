@@ -17,13 +17,13 @@ def test_it_is_small_and_unchanged():
 
 
 def test_finds_unseen_poses_from_other_cameras_more_often_than_joints_do(metrics):
-    """What it reaches, not the goal of twice as often (README beside the checkpoint)."""
-    assert metrics['gain'] >= 1.4
+    """On 300 poses; on 2000, the test set, twice as often (README beside the checkpoint)."""
+    assert metrics['gain'] >= 1.6
     hits = [metrics[f'hit@{k}'] for k in (1, 5, 10, 20)]
     assert np.all(np.diff(hits) >= 0)
-    assert hits[2] > 0.85
+    assert hits[2] > 0.92
 
 
 def test_mirrored_poses_are_mostly_farther_than_another_view(metrics):
-    """Likewise: the goal is 0.9."""
-    assert metrics['chirality'] >= 0.65
+    """On 300 poses; on the test set in 0.9 of the cases."""
+    assert metrics['chirality'] >= 0.8

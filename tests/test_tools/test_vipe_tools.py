@@ -12,7 +12,7 @@ from vpd_mm.synthetic import SyntheticPoses
 from vpd_mm.teacher.view_camera import camera_rotation, project
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = 'configs/teacher/vipe_fc512_40e_synthetic.py'
+CONFIG = 'configs/teacher/vipe_fc512_240e_synthetic.py'
 
 
 @pytest.fixture(scope='module')

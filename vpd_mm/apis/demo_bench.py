@@ -143,7 +143,7 @@ VIPE = Description('VIPE* (teacher)', 'teacher/vipe', 'vipe', 64)
 #: The first is the one that pictures show.
 STUDENTS = (
     Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-turned_200e_synthetic.py', 26),
-    Student('VI-VPD', 'vi-vpd', 'vipe', 'configs/distill/resnet18_vi-vpd-turned_100e_synthetic.py', 64),
+    Student('VI-VPD', 'vi-vpd', 'vipe', 'configs/distill/resnet18_vi-vpd-turned_60e_synthetic.py', 64),
 )
 
 #: All features that are compared, the teachers' first.

@@ -63,7 +63,7 @@ class Scale:
 SCALES = {
     # in a test: every part runs, nothing is learnt
     'tiny': Scale(
-        ks=(), train=2, val=1, test=1, side=128, sub_frames=1, epochs=1, draws=200, val_frames=50, test_frames=100,
+        ks=(), train=2, val=1, test=1, side=128, sub_frames=1, epochs=1, draws=200, val_frames=50, test_frames=0,
         subsets=1, iters=10, folds=2, detect_epochs=1, rival_epochs=1, test_ks=(1, 3),
     ),
     # `make demo`: minutes of two cores

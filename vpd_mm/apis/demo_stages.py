@@ -18,6 +18,8 @@ from .demo_training import measure, quiet_config, stepped, threads, train, with_
 from .stage_runner import Moved, Stage
 
 POSES = 'teacher'
+#: The packed detector is weak, and there is one athlete a film.
+TRACKER = {'method': 'path'}
 #: An action counts where the tracker has the athlete in at least this share of its frames.
 TRACKED_SHARE = 0.5
 RECOGNIZER = 'configs/recognize/bigru_vpd-velocity_1000i_synthetic.py'
@@ -34,7 +36,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
             'prepare',
             'find and track the athlete, ask the teacher, cut crops and flow',
             lambda moved: prepare(bench, moved),
-            {kind: _hash(packed_model(kind)[1]) for kind in ('detector', 'teacher')},
+            {kind: _hash(packed_model(kind)[1]) for kind in ('detector', 'teacher')} | TRACKER,
             ('sport',),
             (corpus,),
         ),
@@ -135,6 +137,7 @@ def prepare(bench: Bench, moved: Moved) -> dict:
         bench.corpus_dir,
         boxes=packed_source('detector'),
         poses=packed_source('teacher'),
+        tracker=TRACKER,
         pose_name=POSES,
         name='demo',
         sport=SPORT,

@@ -185,7 +185,10 @@ def _detect(settings: PrepareSettings, models: Models, reader: 'FrameSource', pr
 
 
 def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], online: bool = False):
-    """An ``AthleteTracker`` or ``OnlineTracker``; ``rules`` are its arguments and those of ``ChoiceRules``, by name.
+    """A tracker by its rules: arguments of the tracker and of its weights, by name.
+
+    ``method`` is 'bytetrack' (``AthleteTracker`` or ``OnlineTracker``, ``ChoiceRules``), or 'path' (``PathTracker``,
+    ``PathRules``): one athlete, weak detector, not online.
 
     Raises:
         SetupError: a rule is unknown or its value is off.
@@ -193,22 +196,29 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
     from ..athlete.athlete_choice import ChoiceRules
     from ..athlete.athlete_tracker import AthleteTracker
     from ..athlete.online_tracker import OnlineTracker
+    from ..athlete.path_tracker import PathRules, PathTracker
 
-    of_choice = {f.name for f in fields(ChoiceRules)}
-    of_tracker = set(inspect.signature(AthleteTracker).parameters) - {'fps', 'frame_size', 'rules'}
+    rules = dict(rules)
+    method = rules.pop('method', 'bytetrack')
+    kinds = {'bytetrack': (OnlineTracker if online else AthleteTracker, ChoiceRules), 'path': (PathTracker, PathRules)}
+    if method not in kinds or (online and method == 'path'):
+        allowed = 'bytetrack' if online else 'bytetrack or path'
+        raise SetupError(f'--track method={method}: must be {allowed}{" with --online" if online else ""}')
+    kind, weights = kinds[method]
+    of_choice = {f.name for f in fields(weights)}
+    of_tracker = set(inspect.signature(AthleteTracker if online else kind).parameters) - {'fps', 'frame_size', 'rules'}
     if online:
         of_tracker |= ONLINE_RULES
     unknown = set(rules) - of_choice - of_tracker
     if unknown:
-        raise SetupError(
-            f'--track {sorted(unknown)[0]}: no such rule; there are {", ".join(sorted(of_choice | of_tracker))}'
-        )
+        known = ', '.join(sorted(of_choice | of_tracker | {'method'}))
+        raise SetupError(f'--track {sorted(unknown)[0]}: no such rule; there are {known}')
     try:
-        choice = ChoiceRules(**{k: v for k, v in rules.items() if k in of_choice})
+        choice = weights(**{k: v for k, v in rules.items() if k in of_choice})
         others = {k: v for k, v in rules.items() if k in of_tracker}
-        return (OnlineTracker if online else AthleteTracker)(fps, frame_size, rules=choice, **others)
+        return kind(fps, frame_size, rules=choice, **others)
     except (TypeError, UserError, ImportError) as e:
-        raise SetupError(f'--track {dict(rules)}: {e}') from e
+        raise SetupError(f'--track {rules}: {e}') from e
 
 
 def check_box_sizes(track: AthleteTrack, reader: 'FrameSource', source: str) -> None:

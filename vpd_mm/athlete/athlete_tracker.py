@@ -109,11 +109,7 @@ class AthleteTracker:
         Raises:
             UserError: the frame index does not grow, or the shape is wrong.
         """
-        detections = np.asarray(detections, np.float32)
-        if self._last is not None and frame_ind <= self._last:
-            raise UserError(f'AthleteTracker: frame {frame_ind} after frame {self._last}; frames must come in order')
-        if detections.ndim != 2 or detections.shape[1] != 5:
-            raise UserError(f'AthleteTracker: detections must be (n, 5), got {detections.shape} in frame {frame_ind}')
+        detections = usable_detections(detections, frame_ind, self._last, self.frame_size)
         if frame_rgb is not None and self._cuts.update(frame_rgb):
             self._end_shot()
         if self._shot_start is None:
@@ -122,7 +118,7 @@ class AthleteTracker:
             for skipped in range(self._last + 1, frame_ind)[: self.max_gap + 2]:
                 self._associate(skipped, np.zeros((0, 5), np.float32))
         self._last = frame_ind
-        self._associate(frame_ind, detections[self._usable(detections)])
+        self._associate(frame_ind, detections)
 
     def finish(self) -> list[AthleteTrack]:
         """End the video.
@@ -139,13 +135,7 @@ class AthleteTracker:
         for shot, slots in zip(shots, self._slots(shots), strict=True):
             for tracklet, slot in zip(shot, slots, strict=True):
                 places[slot].append(tracklet)
-        return [_to_track(tracklets) for tracklets in places]
-
-    def _usable(self, detections: np.ndarray) -> np.ndarray:
-        boxes = detections[:, :4]
-        with np.errstate(invalid='ignore'):
-            inside = (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < np.array(self.frame_size)).all(axis=1)
-            return np.isfinite(detections).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & inside
+        return [to_track(tracklets) for tracklets in places]
 
     def _associate(self, frame_ind: int, detections: np.ndarray) -> None:
         import supervision as sv
@@ -168,12 +158,12 @@ class AthleteTracker:
 
     def _end_shot(self) -> None:
         if self._shot_start is not None and self._last is not None:
-            shot = [_fill_gaps(piece.tracklet(), self.max_gap) for piece in self._pieces.values()]
+            shot = [fill_gaps(piece.tracklet(), self.max_gap) for piece in self._pieces.values()]
             frames = self._last + 1 - self._shot_start
             chosen = choose_athletes(
                 shot, self.num_athletes, frames, self.frame_size, self.fps, self.rules, self.min_frames
             )
-            chosen = [_fill_gaps(person, self.max_gap) for person in chosen]
+            chosen = [fill_gaps(person, self.max_gap) for person in chosen]
             self._shots.append(sorted(chosen, key=_feet, reverse=True))
         self._byte_track.reset()
         self._pieces, self._first_sights = {}, {}
@@ -190,6 +180,26 @@ class AthleteTracker:
             else:
                 slots.append(_assign([_feet(person) for person in shot], usual))
         return slots
+
+
+def usable_detections(
+    detections: np.ndarray, frame_ind: int, last: int | None, frame_size: tuple[int, int]
+) -> np.ndarray:
+    """Those of (n, 5) detections that are finite, have an area and touch the frame.
+
+    Raises:
+        UserError: the frame index does not grow beyond ``last``, or the shape is wrong.
+    """
+    detections = np.asarray(detections, np.float32)
+    if last is not None and frame_ind <= last:
+        raise UserError(f'AthleteTracker: frame {frame_ind} after frame {last}; frames must come in order')
+    if detections.ndim != 2 or detections.shape[1] != 5:
+        raise UserError(f'AthleteTracker: detections must be (n, 5), got {detections.shape} in frame {frame_ind}')
+    boxes = detections[:, :4]
+    with np.errstate(invalid='ignore'):
+        inside = (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < np.array(frame_size)).all(axis=1)
+        usable = np.isfinite(detections).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & inside
+    return detections[usable]
 
 
 class _Piece:
@@ -230,7 +240,7 @@ def _assign(feet: list[float], usual: np.ndarray) -> list[int]:
     return linear_sum_assignment(np.abs(np.subtract.outer(feet, usual)))[1].tolist()
 
 
-def _fill_gaps(tracklet: Tracklet, max_gap: int) -> Tracklet:
+def fill_gaps(tracklet: Tracklet, max_gap: int) -> Tracklet:
     """Interpolate where at most ``max_gap`` frames are missing."""
     known = tracklet.frame_inds
     steps = np.diff(known)
@@ -250,7 +260,7 @@ def _fill_gaps(tracklet: Tracklet, max_gap: int) -> Tracklet:
     )
 
 
-def _to_track(tracklets: list[Tracklet]) -> AthleteTrack:
+def to_track(tracklets: list[Tracklet]) -> AthleteTrack:
     if not tracklets:
         return AthleteTrack(np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
     whole = Tracklet.concatenate(tracklets)

@@ -32,6 +32,8 @@ PCK_PART, GOOD_FRAME = 0.2, 0.8
 LOW_SCORE = 0.1
 #: Of COCO-17, the joint on the other side.
 _OTHER_SIDE = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+#: IoU of a tracker's box with the athlete's from which on it is the same box; from which on it is on the same person.
+SAME_BOX, TOUCHING = 0.5, 0.1
 #: With fewer visible joints a person is passed over, as the generic annotations do.
 MIN_VISIBLE = 4
 
@@ -191,7 +193,8 @@ def watch_sport(teacher, detector, corpus) -> dict[str, float]:
 
     spans = [(a.video, a.start_frame, a.end_frame) for a in load_actions(corpus.actions_path) if a.split == 'test']
     watched, airborne, in_action = _Watched(), [], []
-    found, people, ignored, kept = [], [], [], []
+    found, people, ignored = [], [], []
+    kept: dict[str, list[np.ndarray]] = {'path': [], 'bytetrack': []}
     for video in sorted({video for video, _, _ in spans}):
         truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / f'{video}.npz')
         track, info = corpus.track(video), corpus.video(video)
@@ -208,7 +211,8 @@ def watch_sport(teacher, detector, corpus) -> dict[str, float]:
         others = [_with_area(b) for b in truth.bystanders]
         people += [np.concatenate([_with_area(own[None]), b]) for own, b in zip(truth.boxes, others, strict=True)]
         ignored += [_with_area(b) for b in truth.crowd]
-        kept.append(_kept(boxes, frames, info.fps, truth.boxes))
+        for method, parts in kept.items():
+            parts.append(_kept(method, boxes, frames, info.fps, truth.boxes))
     pck, _, scores, counts = watched.judge()
     action, flight = np.concatenate(in_action), np.concatenate(airborne)
     inverted = upside_down(np.concatenate(watched.truth))
@@ -229,8 +233,10 @@ def watch_sport(teacher, detector, corpus) -> dict[str, float]:
         'teacher, sport: action frames below the gate, most': gate,
         'teacher, sport: other frames below the gate': float((scores[~action] < GATE).mean()),
         'detector, sport: AP50': ap50(found, people, ignored),
-        'tracker, sport: right person': float(np.concatenate(kept).mean()),
-        'tracker, sport: right person, worst film': float(min(k.mean() for k in kept)),
+        'tracker, sport: right person': float((np.concatenate(kept['path']) > SAME_BOX).mean()),
+        'tracker, sport: right person, worst film': float(min((k > SAME_BOX).mean() for k in kept['path'])),
+        'tracker, sport: box touches the right person': float((np.concatenate(kept['path']) > TOUCHING).mean()),
+        'tracker, sport: right person, method=bytetrack': float((np.concatenate(kept['bytetrack']) > SAME_BOX).mean()),
     }
 
 
@@ -266,19 +272,19 @@ def measure(images: int = 300, films: int = 6, seed: int = 1000, sport: Path | N
     return numbers | {'teacher, crops/s and core': crops_a_second(teacher)}
 
 
-def _kept(boxes: list[np.ndarray], frames: list[np.ndarray], fps: float, truth: np.ndarray) -> np.ndarray:
-    """Of the frames that show the athlete: whether the tracker's box is on him or her (IoU > 0.5)."""
-    from ...athlete.athlete_tracker import AthleteTracker
+def _kept(method: str, boxes: list[np.ndarray], frames: list[np.ndarray], fps: float, truth: np.ndarray) -> np.ndarray:
+    """IoU of the tracker's box with the athlete's in the frames that show him or her, 0 where it has none."""
+    from ...apis.prepare_settings import build_tracker
 
-    tracker = AthleteTracker(fps, (frames[0].shape[1], frames[0].shape[0]))
+    tracker = build_tracker({'method': method}, fps, (frames[0].shape[1], frames[0].shape[0]))
     for i, (rgb, found) in enumerate(zip(frames, boxes, strict=True)):
         tracker.update(i, found, rgb)
     tracks = tracker.finish()
-    right = np.zeros(len(frames), bool)
+    shared = np.zeros(len(frames))
     if tracks:
         at = tracks[0].frame_inds
-        right[at] = box_iou(tracks[0].boxes, truth[at]) > 0.5
-    return right[(truth[:, 2:] - truth[:, :2]).min(axis=1) > 0]
+        shared[at] = box_iou(tracks[0].boxes, truth[at])
+    return shared[(truth[:, 2:] - truth[:, :2]).min(axis=1) > 0]
 
 
 def _frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""500,000 crops, the athlete turned and spun (not in the paper); VIPE* embeds the turned pose: 30 minutes of a core."""
+"""300,000 crops, the athlete turned and spun (not in the paper); VIPE* embeds the turned pose: half an hour."""
 
 _base_ = ['resnet18_vi-vpd_40e_synthetic.py']
 
@@ -10,7 +10,7 @@ turned_pipeline = [
     dict(type='AthleteRotation', prob=0.8, spin=30, targets=dict(type='TurnedVipe')),
     *steps[2:],
 ]
-max_epochs = 100
+max_epochs = 60
 train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=turned_pipeline))
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 param_scheduler = dict(T_max=max_epochs)

@@ -1,0 +1,99 @@
+"""One athlete through detections that come in halves, go missing and lie beside bystanders."""
+
+import numpy as np
+import pytest
+
+from vpd_mm.apis.prepare_settings import build_tracker
+from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker
+from vpd_mm.athlete.path_tracker import PathRules, PathTracker, best_path
+from vpd_mm.engine.benchmarks.watchers import box_iou
+from vpd_mm.errors import UserError
+
+SIZE = (256, 256)
+
+
+def scene(seed, frames=120):
+    """Truth (T, 4) of an athlete about the middle, and what a weak detector says: halves, misses, a bystander."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(frames)
+    middle = np.stack([128 + 25 * np.sin(t / 15), 130 - 20 * np.abs(np.sin(t / 20))], axis=1)
+    truth = np.concatenate([middle - (16, 45), middle + (16, 45)], axis=1)
+    detections = []
+    for i, box in enumerate(truth):
+        found = []
+        if rng.random() > 0.2:
+            found.append([*(box + rng.normal(0, 2, 4)), rng.uniform(0.2, 0.6)])
+        if rng.random() < 0.4:  # head and trunk alone
+            found.append([*box[:3], box[1] + 40, rng.uniform(0.2, 0.6)])
+        passing = 215 + 30 * np.sin(i / 10)  # the camera pans: who is surer than the athlete is now and then outside
+        found.append([passing, 110, passing + 35, 210, rng.uniform(0.5, 0.8)])
+        detections.append(np.array(found, np.float32))
+    return truth, detections
+
+
+def follow(tracker, detections):
+    for i, found in enumerate(detections):
+        tracker.update(i, found)
+    return tracker.finish()
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_stays_on_the_athlete_where_bytetrack_does_not(seed):
+    truth, detections = scene(seed)
+    (track,) = follow(PathTracker(25, SIZE), detections)
+    right = (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth)
+    other = follow(AthleteTracker(25, SIZE), detections)
+    lost = (box_iou(other[0].boxes, truth[other[0].frame_inds]) > 0.5).sum() / len(truth) if other else 0
+    assert right > 0.8
+    assert lost < 0.5
+
+
+def test_the_best_path_is_the_one_that_all_paths_agree_on():
+    """By hand: two frames, two boxes; overlap outweighs a little more confidence."""
+    boxes = np.array([[100, 100, 140, 180, 0.5], [10, 10, 30, 50, 0.5]], np.float32)
+    later = np.array([[10, 10, 30, 50, 0.55], [101, 100, 141, 180, 0.5]], np.float32)
+    rules = PathRules(centrality=0, size=0)
+    assert best_path({0: boxes[:1], 1: later}, SIZE, 2, rules) == {0: 0, 1: 1}
+    assert best_path({0: boxes[:1], 1: later}, SIZE, 2, PathRules(centrality=0, size=0, overlap=0))[1] == 0
+    nobody = np.zeros((0, 5), np.float32)
+    assert best_path({0: boxes[:1], 1: nobody, 2: later}, SIZE, 1, rules) == {0: 0, 2: 1}
+    assert len(best_path({0: boxes[:1], 1: nobody, 2: nobody, 3: later[1:]}, SIZE, 1, rules)) == 1  # too far apart
+    assert best_path({0: nobody}, SIZE, 1, rules) == {}
+
+
+def test_short_gaps_are_filled_long_ones_stay_and_a_cut_starts_anew():
+    box = np.array([[100, 100, 140, 180, 0.8]], np.float32)
+    nobody = np.zeros((0, 5), np.float32)
+    (track,) = follow(PathTracker(25, SIZE, max_gap_seconds=0.12), [box, nobody, nobody, box, box])
+    assert track.frame_inds.tolist() == [0, 1, 2, 3, 4]
+    assert track.scores.tolist() == pytest.approx([0.8, INTERPOLATED * 0.8, INTERPOLATED * 0.8, 0.8, 0.8])
+    tracker = PathTracker(25, SIZE)
+    dark, light = np.zeros((256, 256, 3), np.uint8), np.full((256, 256, 3), 220, np.uint8)
+    light[::2] = 30
+    for i in range(20):
+        tracker.update(
+            i, box + (0 if i < 10 else 60) * np.array([1, 0, 1, 0, 0], np.float32), dark if i < 10 else light
+        )
+    (track,) = tracker.finish()
+    assert track.boxes[9, 0] == pytest.approx(100)
+    assert track.boxes[10, 0] == pytest.approx(160)
+    assert PathTracker(25, SIZE).finish() == []
+
+
+def test_it_is_chosen_by_a_rule_and_refuses_what_it_cannot():
+    tracker = build_tracker({'method': 'path', 'centrality': 3.0, 'max_gap_seconds': 1.0}, 25, SIZE)
+    assert isinstance(tracker, PathTracker)
+    assert tracker.rules.centrality == 3
+    with pytest.raises(Exception, match='method=magic'):
+        build_tracker({'method': 'magic'}, 25, SIZE)
+    with pytest.raises(Exception, match='must be bytetrack with --online'):
+        build_tracker({'method': 'path'}, 25, SIZE, online=True)
+    with pytest.raises(Exception, match='num_athletes: no such rule'):
+        build_tracker({'method': 'path', 'num_athletes': 2}, 25, SIZE)
+    with pytest.raises(UserError, match='weights must be'):
+        PathRules(skip=-1)
+    with pytest.raises(UserError, match='must be positive'):
+        PathTracker(0, SIZE)
+    tracker.update(1, np.zeros((0, 5)))
+    with pytest.raises(UserError, match='come in order'):
+        tracker.update(1, np.zeros((0, 5)))

@@ -1,0 +1,186 @@
+"""Follow one athlete by the best path through all detections of a shot, for weak detectors."""
+
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from ..structures import AthleteTrack
+from .athlete_choice import Tracklet
+from .athlete_tracker import fill_gaps, to_track, usable_detections
+from .camera_cuts import CutFinder
+
+#: Detections of a frame that a path may go through, the surest ones.
+CANDIDATES = 14
+
+
+@dataclass(frozen=True)
+class PathRules:
+    """What makes a path good: the sum over its boxes of these weights times numbers in [0, 1].
+
+    Args:
+        confidence: Weight of the detector's score.
+        size: Weight of the square root of the box's area, relative to the frame's height.
+        centrality: Weight of the closeness to the middle of the frame: a camera follows the athlete.
+        overlap: Weight of the IoU with the path's box before.
+        skip: Cost of each frame that is left out.
+    """
+
+    confidence: float = 1.0
+    size: float = 1.0
+    centrality: float = 2.0
+    overlap: float = 1.0
+    skip: float = 0.3
+
+    def __post_init__(self) -> None:
+        if min(self.confidence, self.size, self.centrality, self.overlap, self.skip) < 0:
+            raise UserError(f'PathRules: weights must be >= 0, got {self}')
+
+
+class PathTracker:
+    """Like :class:`~vpd_mm.athlete.athlete_tracker.AthleteTracker`, for one athlete who is in every shot.
+
+    ByteTrack follows everybody and loses whom the detector loses or sees in halves; here the whole shot decides
+    (Viterbi): a path goes through one detection a frame and may leave out frames.  The boxes are the means of the
+    detections that overlap with the path's, and their sizes the running median.  It ends with :meth:`finish` only;
+    memory is 70 numbers a frame.
+
+    Args:
+        fps: Frames a second.
+        frame_size: (width, height) of the frames, px.
+        max_gap_seconds: How long a path may go undetected; the frames between are filled linearly.
+        smooth_seconds: Of the running median of the sizes.
+        rules: Weights.
+        cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        frame_size: tuple[int, int],
+        max_gap_seconds: float = 0.5,
+        smooth_seconds: float = 0.5,
+        rules: PathRules | None = None,
+        cut_threshold: float = 0.1,
+    ) -> None:
+        if not fps > 0 or min(frame_size) < 1 or max_gap_seconds < 0 or smooth_seconds < 0:
+            raise UserError(
+                'PathTracker: fps and frame_size must be positive, max_gap_seconds and smooth_seconds not negative, '
+                f'got {fps}, {frame_size}, {max_gap_seconds}, {smooth_seconds}'
+            )
+        self.frame_size = frame_size
+        self.rules = rules or PathRules()
+        self.max_gap = round(max_gap_seconds * fps)
+        self.median = round(smooth_seconds * fps) // 2 * 2 + 1
+        self._cuts = CutFinder(cut_threshold)
+        self._frames, self._counts, self._values = array('q'), array('q'), array('f')
+        self._shots: list[Tracklet] = []
+        self._last: int | None = None
+
+    def update(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None) -> None:
+        """Take the next frame; arguments and errors as ``AthleteTracker.update``."""
+        detections = usable_detections(detections, frame_ind, self._last, self.frame_size)
+        if frame_rgb is not None and self._cuts.update(frame_rgb):
+            self._end_shot()
+        self._last = frame_ind
+        surest = detections[np.argsort(-detections[:, 4], kind='stable')[:CANDIDATES]]
+        self._frames.append(frame_ind)
+        self._counts.append(len(surest))
+        self._values.extend(surest.ravel().tolist())
+
+    def finish(self) -> list[AthleteTrack]:
+        """End the video: one track, or an empty list where nobody was found."""
+        self._end_shot()
+        return [to_track(self._shots)] if self._shots else []
+
+    def _end_shot(self) -> None:
+        if not len(self._frames):
+            return
+        values = np.array(self._values, np.float32).reshape(-1, 5)
+        found = dict(zip(self._frames, np.split(values, np.cumsum(self._counts)[:-1]), strict=True))
+        path = best_path(found, self.frame_size, self.max_gap, self.rules)
+        if path:
+            frames = np.array(sorted(path), np.int64)
+            boxes = np.stack([_fused(found[f], path[f]) for f in frames.tolist()])
+            scores = np.array([found[f][path[f], 4] for f in frames.tolist()], np.float32)
+            person = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
+            self._shots.append(Tracklet(person.frame_inds, _steady(person.boxes, self.median), person.scores))
+        self._frames, self._counts, self._values = array('q'), array('q'), array('f')
+
+
+def best_path(
+    found: dict[int, np.ndarray], frame_size: tuple[int, int], max_gap: int, rules: PathRules
+) -> dict[int, int]:
+    """The path of the highest sum.
+
+    A box is worth what its weights say, less the median over the frames of what the best box is worth.
+
+    Args:
+        found: Detections (n, 5) of each frame, n may be 0.
+        frame_size: (width, height), px.
+        max_gap: Frames in a row that a path may leave out.
+        rules: Weights.
+
+    Returns:
+        Row of the detection in each frame of the path; empty without detections.
+    """
+    worths = {frame: _worth(found[frame], frame_size, rules) for frame in sorted(found) if len(found[frame])}
+    # Against the usual best one, or a frame left out would cost more than a wrong person.
+    usual = np.median([worth.max() for worth in worths.values()]) if worths else 0.0
+    sums: dict[int, np.ndarray] = {}
+    before: dict[int, list[tuple[int, int]]] = {}
+    for frame, worth in worths.items():
+        boxes, worth = found[frame], worth - usual
+        sums[frame], before[frame] = worth.copy(), [(-1, -1)] * len(boxes)
+        for earlier in range(frame - 1, frame - max_gap - 2, -1):
+            if earlier not in sums:
+                continue
+            steps = sums[earlier] + rules.overlap * _ious(boxes, found[earlier]) - rules.skip * (frame - earlier - 1)
+            rows = steps.argmax(axis=1)
+            better = steps[np.arange(len(boxes)), rows] + worth
+            for i in np.flatnonzero(better > sums[frame]):
+                sums[frame][i], before[frame][i] = better[i], (earlier, int(rows[i]))
+    path: dict[int, int] = {}
+    if sums:
+        frame = max(sums, key=lambda f: sums[f].max())
+        row = int(sums[frame].argmax())
+        while frame >= 0:
+            path[frame] = row
+            frame, row = before[frame][row]
+    return path
+
+
+def _worth(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> np.ndarray:
+    """(n,) of each detection on its own."""
+    middle = np.array(frame_size) / 2
+    sizes = np.sqrt((boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)) / frame_size[1]
+    off_centre = np.hypot(*((boxes[:, :2] + boxes[:, 2:4]) / 2 - middle).T) / np.hypot(*middle)
+    return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_centre).clip(0)
+
+
+def _ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:4], others[None, :, 2:4])
+    shared = (high - low).clip(0).prod(axis=2)
+    areas = [(b[:, 2:4] - b[:, :2]).prod(axis=1) for b in (boxes, others)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared)
+
+
+def _fused(boxes: np.ndarray, row: int, min_iou: float = 0.3) -> np.ndarray:
+    """(4,) float32: mean of what overlaps with a detection; sure and large boxes count more (halves are too small)."""
+    near = boxes[_ious(boxes[row : row + 1], boxes)[0] >= min_iou]
+    weights = near[:, 4] * np.sqrt((near[:, 2:4] - near[:, :2]).prod(axis=1))
+    return np.average(near[:, :4], axis=0, weights=weights + 1e-9).astype(np.float32)
+
+
+def _steady(boxes: np.ndarray, length: int) -> np.ndarray:
+    """(T, 4): width and height replaced by their running medians, the middle kept."""
+    from scipy.ndimage import median_filter
+
+    middles, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    half = median_filter(sizes, size=(length, 1), mode='nearest') / 2
+    return np.concatenate([middles - half, middles + half], axis=1)
