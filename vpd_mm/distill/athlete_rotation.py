@@ -108,6 +108,9 @@ class AthleteRotation(BaseTransform):
         feather: Width of the ellipse's soft edge, as a share of its radius.
         spin: Fastest spin to either side, degrees a frame: it blurs the athlete and is in flow and targets.
         shutter: Share of a frame's time that the shutter is open.
+        ellipses: Share of the turned samples that are cut by the ellipse although joints are there; needs ``box``, too.
+            A student that sees one kind of cut learns to see the cut.
+        wider: Cuts along the limbs are made wider by up to so many px.
         targets: Makes the targets of turned poses where they are no 2D joints: ``dict(type='TurnedVipe')`` for VI-VPD;
             needs :class:`LoadPose`.
 
@@ -122,9 +125,12 @@ class AthleteRotation(BaseTransform):
         feather: float = 0.15,
         spin: float = 0.0,
         shutter: float = 0.5,
+        ellipses: float = 0.0,
+        wider: int = 0,
         targets: dict | None = None,
     ) -> None:
         self.angle = angle
+        self.ellipses, self.wider = ellipses, wider
         self.targets = TASK_UTILS.build(targets) if targets else None
         self.prob = prob
         self.spin, self.shutter = spin, shutter
@@ -136,11 +142,13 @@ class AthleteRotation(BaseTransform):
             return results
         height, width = results['img'].shape[:2]
         joints = results.get('joints')
-        if joints is None:
+        if joints is None or (self.ellipses and rng.random() < self.ellipses):
             box = np.asarray(results['box'], np.float32)
             middle, cut = (box[:2] + box[2:]) / 2, self.ellipse(box, (height, width))
         else:
             middle, cut = joints[[5, 6, 11, 12]].mean(axis=0), self.limbs(joints, (height, width))
+            if self.wider and (more := int(rng.integers(self.wider + 1))):
+                cut = cv2.dilate(cut, np.ones((2 * more + 1, 2 * more + 1), np.uint8))
         angle = rng.uniform(-self.angle, self.angle)
         spin = rng.uniform(-self.spin, self.spin) if self.spin else 0.0
         hole, shift = self.hole(cut, rng.random() < 0.5)
