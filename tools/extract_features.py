@@ -148,18 +148,26 @@ def student(corpus, cfg, args):
 
 
 def preview(corpus, args, extractor, out):
-    from vpd_mm.features.preview import write_preview
+    from vpd_mm.features.preview import write_preview, write_strip
+    from vpd_mm.structures import load_actions
     from vpd_mm.teacher import JointFeature
 
     teacher = FeatureStore(corpus.teacher_dir(args.teacher))
     if teacher.dims != JointFeature.dims or extractor.model.student.out_dims != JointFeature.dims:
         raise UserError(f'--preview draws 2D joints (D = {JointFeature.dims}); student or teacher has another D')
     store, features = CropStore(corpus.crops_dir), FeatureStore(out)
+    actions = load_actions(corpus.actions_path) if corpus.actions_path.is_file() else []
     for video in store.videos():
         if video in teacher:
             decoded = extractor.decode(features[video].feats[:, 0])
             paths = write_preview(store, video, decoded, teacher[video], out / 'preview', corpus.video(video).fps)
             print(*paths, sep='\n')
+            # of the first action, where there are labels, a picture with the frames side by side
+            mine = [a for a in actions if a.video == video]
+            if mine:
+                path = out / 'preview' / f'{video}_action.jpg'
+                span = mine[0].start_frame, mine[0].end_frame
+                print(write_strip(store, video, decoded, teacher[video], path, *span))
 
 
 if __name__ == '__main__':

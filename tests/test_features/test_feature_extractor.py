@@ -8,7 +8,7 @@ from vpd_mm.corpus import CropStore, FeatureStore
 from vpd_mm.distill import ChiralFlip, PoseDistiller
 from vpd_mm.errors import UserError
 from vpd_mm.features.feature_extractor import FeatureExtractor, concat_features, extract_corpus, load_student
-from vpd_mm.features.preview import write_preview
+from vpd_mm.features.preview import write_preview, write_strip
 
 BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
 PIPELINE = [
@@ -112,3 +112,7 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     assert cv2.imread(str(sheet)).shape == (8 * 160, 4 * 480, 3)
     with av.open(str(clip)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 60
+    strip = cv2.imread(str(write_strip(store, 'a', decoded, teacher, tmp_path / 'a.jpg', 10, 30, columns=5)))
+    assert strip.shape == (3 * 160, 5 * 160, 3)
+    first = cv2.resize(store.crop('a', 10), (160, 160), interpolation=cv2.INTER_AREA)[..., ::-1]
+    assert abs(strip[20:160, :160].astype(int) - first[20:]).mean() < 8

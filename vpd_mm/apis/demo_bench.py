@@ -114,6 +114,7 @@ class Student:
         cfg.test_dataloader.dataset.update(max_frames=s.test_frames or None, truth_dir=str(bench.truth_dir))
         cfg.model.student.out_dims = cfg.model.decoder.dims = self.dims
         cfg.randomness = {'seed': bench.seed}
+        cfg.load_from = None  # everything here starts at random
         return cfg
 
 
@@ -142,7 +143,7 @@ VIPE = Description('VIPE* (teacher)', 'teacher/vipe', 'vipe', 64)
 
 #: The first is the one that pictures show.
 STUDENTS = (
-    Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-turned_200e_synthetic.py', 26),
+    Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-mixed_30e_synthetic.py', 26),
     Student('VI-VPD', 'vi-vpd', 'vipe', 'configs/distill/resnet18_vi-vpd-turned_60e_synthetic.py', 64),
 )
 

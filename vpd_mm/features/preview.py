@@ -57,6 +57,29 @@ def panels(
         yield frame, picture
 
 
+def write_strip(
+    store: CropStore,
+    video: str,
+    decoded: np.ndarray,
+    teacher: FeatureSequence,
+    path: Path,
+    start_frame: int,
+    end_frame: int,
+    columns: int = 9,
+    min_score: float = 0.5,
+) -> Path:
+    """Write one picture of frames from ``start_frame`` to before ``end_frame``, evenly spread: crops, below them the
+    teacher's poses, below those the student's.
+    """
+    inside = [p for f, p in panels(store, video, decoded, teacher, min_score) if start_frame <= f < end_frame]
+    chosen = np.unique(np.linspace(0, len(inside) - 1, columns).round().astype(int))
+    tiles = [np.concatenate(np.split(inside[i], 3, axis=1), axis=0) for i in chosen]
+    _, jpeg = cv2.imencode('.jpg', np.concatenate(tiles, axis=1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    with atomic_write(path) as f:
+        f.write(jpeg.tobytes())
+    return path
+
+
 def write_preview(
     store: CropStore,
     video: str,
