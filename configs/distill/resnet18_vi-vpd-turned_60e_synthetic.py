@@ -2,12 +2,17 @@
 
 _base_ = ['resnet18_vi-vpd_40e_synthetic.py']
 
+vipe = dict(
+    type='TurnedVipe',
+    config='configs/teacher/vipe_fc512_240e_synthetic.py',
+    checkpoint='vpd_mm/synthetic/checkpoints/vipe_fc512_240e_synthetic.pth',
+)
 steps = _base_.train_pipeline
 turned_pipeline = [
     *steps[:2],
     dict(type='LoadPose', poses='teacher'),
     dict(type='ResizedCrop', size=96, scale=(1.0, 1.0)),
-    dict(type='AthleteRotation', prob=0.8, spin=30, targets=dict(type='TurnedVipe')),
+    dict(type='AthleteRotation', prob=0.8, spin=30, targets=vipe),
     *steps[2:],
 ]
 max_epochs = 60

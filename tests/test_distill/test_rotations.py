@@ -1,5 +1,7 @@
 """Turned crops: picture, flow and target go together; with AthleteRotation the place stays."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -160,9 +162,12 @@ def test_the_box_is_that_of_the_track_in_pixels_of_the_crop(tmp_path):
 
 
 def test_embeddings_of_a_turned_athlete_are_those_of_the_turned_pose():
+    from vpd_mm.synthetic.checkpoints import packed_model
     from vpd_mm.teacher.vipe_feature import VipeFeature
 
-    vipe = TurnedVipe()
+    config, checkpoint = packed_model('vipe')
+    packed = {'type': 'TurnedVipe', 'config': config, 'checkpoint': checkpoint}
+    vipe = TurnedVipe('configs/teacher/' + Path(config).name, 'vpd_mm/synthetic/checkpoints/' + Path(checkpoint).name)
     both = np.stack([figure(), figure() + np.arange(17)[:, None].astype(np.float32)])
     scores = np.full((2, 17), 0.8, np.float32)
     teacher = VipeFeature(vipe.feature.encoder)(PoseSequence(np.array([4, 5]), both[::-1].copy(), scores)).feats
@@ -172,12 +177,12 @@ def test_embeddings_of_a_turned_athlete_are_those_of_the_turned_pose():
     assert vipe(both, scores, same, motion=False) == pytest.approx(teacher[1], abs=1e-4)
     sample = standing(90, joints=figure(), poses=(both, scores))
     sample['targets'] = np.zeros((2, 128), np.float32)
-    out = AthleteRotation(targets=dict(type='TurnedVipe'))(sample)['targets']
+    out = AthleteRotation(targets=packed)(sample)['targets']
     turn = cv2.getRotationMatrix2D((0, 0), 90, 1)[:, :2]
     turned = PoseSequence(np.array([4, 5]), (both[::-1] @ turn.T).astype(np.float32), scores)
     assert out[:, :64] == pytest.approx(VipeFeature(vipe.feature.encoder)(turned).feats[1], abs=1e-4)
     with pytest.raises(UserError, match='d=64, those of the teacher 52'):
-        AthleteRotation(targets=dict(type='TurnedVipe'))(standing(90, joints=figure(), poses=(both, scores)))
+        AthleteRotation(targets=packed)(standing(90, joints=figure(), poses=(both, scores)))
 
 
 def test_what_cannot_be_turned_is_said():

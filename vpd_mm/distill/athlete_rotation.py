@@ -111,7 +111,7 @@ class AthleteRotation(BaseTransform):
         ellipses: Share of the turned samples that are cut by the ellipse although joints are there; needs ``box``, too.
             A student that sees one kind of cut learns to see the cut.
         wider: Cuts along the limbs are made wider by up to so many px.
-        targets: Makes the targets of turned poses where they are no 2D joints: ``dict(type='TurnedVipe')`` for VI-VPD;
+        targets: Makes the targets of turned poses where they are no 2D joints: ``dict(type='TurnedVipe', ...)`` for VI-VPD;
             needs :class:`LoadPose`.
 
     Raises:

@@ -1,9 +1,11 @@
 """What VIPE* says of a turned athlete: an embedding cannot be turned, the pose that it is made from can."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 
+from ..engine.paths import find_config
 from ..registry import TASK_UTILS
 from ..teacher.joint_feature import FLIP_ORDER, VPD_JOINTS
 from ..teacher.vipe_feature import VipeFeature, load_encoder, pose_inputs
@@ -14,21 +16,21 @@ class TurnedVipe:
     """VI-VPD's targets for :class:`AthleteRotation`.
 
     Args:
-        config, checkpoint: A VIPE config and its weights, those that made the teacher's features;
-            without a checkpoint the packed model.
+        config, checkpoint: A VIPE config and its weights, those that made the teacher's features; where there is no
+            such file, a checkpoint is looked for beside the package (``vpd_mm/...``).
 
     Raises:
         UserError: as :func:`load_encoder`.
     """
 
-    def __init__(self, config: str | os.PathLike | None = None, checkpoint: str | os.PathLike | None = None) -> None:
+    def __init__(self, config: str | os.PathLike, checkpoint: str | os.PathLike) -> None:
         from mmengine.config import Config
 
-        from ..synthetic.checkpoints import packed_model
-
-        if config is None or checkpoint is None:
-            config, checkpoint = packed_model('vipe')
-        self.feature = VipeFeature(load_encoder(Config.fromfile(config), checkpoint))
+        weights = Path(checkpoint)
+        if not weights.is_file():
+            weights = Path(__file__).parents[2] / checkpoint
+        cfg = Config.fromfile(str(find_config(str(config))))
+        self.feature = VipeFeature(load_encoder(cfg, weights if weights.is_file() else checkpoint))
 
     @property
     def dims(self) -> int:
