@@ -111,8 +111,8 @@ class AthleteRotation(BaseTransform):
         ellipses: Share of the turned samples that are cut by the ellipse although joints are there; needs ``box``, too.
             A student that sees one kind of cut learns to see the cut.
         wider: Cuts along the limbs are made wider by up to so many px.
-        targets: Makes the targets of turned poses where they are no 2D joints: ``dict(type='TurnedVipe', ...)`` for VI-VPD;
-            needs :class:`LoadPose`.
+        targets: Makes the targets of turned poses where they are no 2D joints, for VI-VPD
+            ``dict(type='TurnedVipe', ...)``; needs :class:`LoadPose`.
 
     Raises:
         UserError: the targets are not 2D joints, or not those that ``targets`` makes.
