@@ -29,7 +29,7 @@ def _child(root: Registry, locations: list[str]) -> Registry:
 
 RUNNERS = _child(roots.RUNNERS, [])
 RUNNER_CONSTRUCTORS = _child(roots.RUNNER_CONSTRUCTORS, [])
-LOOPS = _child(roots.LOOPS, [])
+LOOPS = _child(roots.LOOPS, ['vpd_mm.engine.iter_loop'])
 HOOKS = _child(roots.HOOKS, ['vpd_mm.engine.hooks'])
 STRATEGIES = _child(roots.STRATEGIES, [])
 DATASETS = _child(roots.DATASETS, _DATA_PACKAGES)

@@ -19,7 +19,7 @@ train_dataloader = dict(batch_sampler=dict(pool_batches=1), dataset=dict(pipelin
 val_dataloader = dict(dataset=dict(pipeline=pack))
 test_dataloader = dict(dataset=dict(pipeline=pack))
 
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters, val_interval=100)
+train_cfg = dict(_delete_=True, type='QuickIterLoop', max_iters=max_iters, val_interval=100)
 optim_wrapper = dict(optimizer=dict(lr=3e-3, weight_decay=1e-2), clip_grad=dict(max_norm=5.0))
 warmup = max_iters // 7
 param_scheduler = [

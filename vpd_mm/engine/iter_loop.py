@@ -1,0 +1,39 @@
+"""Training by steps without mmengine's rest of two seconds after every pass over the data."""
+
+from collections.abc import Iterator, Sequence
+
+from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+
+from ..registry import LOOPS
+
+
+class _Endless(_InfiniteDataloaderIterator):
+    """The same batches; where no worker process can be in the way, the next pass begins at once."""
+
+    _iterator: Iterator
+
+    def __next__(self) -> Sequence[dict]:
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            self._epoch += 1
+            sampler = self._dataloader.sampler
+            if hasattr(sampler, 'set_epoch'):
+                sampler.set_epoch(self._epoch)
+            self._iterator = iter(self._dataloader)
+            return next(self._iterator)
+
+
+@LOOPS.register_module()
+class QuickIterLoop(IterBasedTrainLoop):
+    """``IterBasedTrainLoop`` with the same draws.
+
+    mmengine sleeps for two seconds whenever the data are used up, against a deadlock of worker processes; with a
+    hundred clips that is a rest after every few steps.  With workers it still does.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.dataloader.num_workers:
+            self.dataloader_iterator = _Endless(self.dataloader)
