@@ -163,7 +163,8 @@ def preview(corpus, args, extractor, out):
             paths = write_preview(store, video, decoded, teacher[video], out / 'preview', corpus.video(video).fps)
             print(*paths, sep='\n')
             # of the first action, where there are labels, a picture with the frames side by side
-            mine = [a for a in actions if a.video == video]
+            seen = set(store.header(video).frame_inds.tolist())
+            mine = [a for a in actions if a.video == video and seen & set(range(a.start_frame, a.end_frame))]
             if mine:
                 path = out / 'preview' / f'{video}_action.jpg'
                 span = mine[0].start_frame, mine[0].end_frame

@@ -1,22 +1,19 @@
 """300,000 crops, the athlete turned and spun (not in the paper); VIPE* embeds the turned pose: half an hour."""
 
-_base_ = ['resnet18_vi-vpd_40e_synthetic.py']
+_base_ = ['resnet18_2d-vpd-turned_200e_synthetic.py']
 
 vipe = dict(
     type='TurnedVipe',
     config='configs/teacher/vipe_fc512_240e_synthetic.py',
     checkpoint='vpd_mm/synthetic/checkpoints/vipe_fc512_240e_synthetic.pth',
 )
-steps = _base_.train_pipeline
-turned_pipeline = [
-    *steps[:2],
-    dict(type='LoadPose', poses='teacher'),
-    dict(type='ResizedCrop', size=96, scale=(1.0, 1.0)),
-    dict(type='AthleteRotation', prob=0.8, spin=30, targets=vipe),
-    *steps[2:],
-]
+steps = _base_.turned_pipeline
+embedded_pipeline = [*steps[:4], dict(steps[4], targets=vipe), *steps[5:]]
+model = dict(student=dict(out_dims=64), decoder=dict(dims=64))
+data = dict(teacher='vipe')
 max_epochs = 60
-train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=turned_pipeline))
-train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+train_dataloader = dict(dataset=dict(data, pipeline=embedded_pipeline))
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=dict(data, truth_dir=None))
+train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = dict(T_max=max_epochs)
-default_hooks = dict(checkpoint=dict(interval=5))

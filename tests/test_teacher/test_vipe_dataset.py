@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from vpd_mm.errors import UserError
 from vpd_mm.teacher import VIPE, MultiViewPoseDataset, normalize_joints
-from vpd_mm.teacher.vipe_dataset import mirror_views
+from vpd_mm.teacher.vipe_feature import mirror_views
 from vpd_mm.teacher.vipe_model import different_poses, mirror_inputs
 
 SKELETONS = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'skeletons.py')

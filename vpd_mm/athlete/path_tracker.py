@@ -128,6 +128,8 @@ def best_path(
     Returns:
         Row of the detection in each frame of the path; empty without detections.
     """
+    from supervision import box_iou_batch
+
     worths = {frame: _worth(found[frame], frame_size, rules) for frame in sorted(found) if len(found[frame])}
     # Against the usual best one, or a frame left out would cost more than a wrong person.
     usual = np.median([worth.max() for worth in worths.values()]) if worths else 0.0
@@ -139,7 +141,11 @@ def best_path(
         for earlier in range(frame - 1, frame - max_gap - 2, -1):
             if earlier not in sums:
                 continue
-            steps = sums[earlier] + rules.overlap * _ious(boxes, found[earlier]) - rules.skip * (frame - earlier - 1)
+            steps = (
+                sums[earlier]
+                + rules.overlap * box_iou_batch(boxes[:, :4], found[earlier][:, :4])
+                - rules.skip * (frame - earlier - 1)
+            )
             rows = steps.argmax(axis=1)
             better = steps[np.arange(len(boxes)), rows] + worth
             for i in np.flatnonzero(better > sums[frame]):
@@ -162,17 +168,11 @@ def _worth(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> 
     return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_centre).clip(0)
 
 
-def _ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:4], others[None, :, 2:4])
-    shared = (high - low).clip(0).prod(axis=2)
-    areas = [(b[:, 2:4] - b[:, :2]).prod(axis=1) for b in (boxes, others)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared)
-
-
 def _fused(boxes: np.ndarray, row: int, min_iou: float = 0.3) -> np.ndarray:
     """(4,) float32: mean of what overlaps with a detection; sure and large boxes count more (halves are too small)."""
-    near = boxes[_ious(boxes[row : row + 1], boxes)[0] >= min_iou]
+    from supervision import box_iou_batch
+
+    near = boxes[box_iou_batch(boxes[row : row + 1, :4], boxes[:, :4])[0] >= min_iou]
     weights = near[:, 4] * np.sqrt((near[:, 2:4] - near[:, :2]).prod(axis=1))
     return np.average(near[:, :4], axis=0, weights=weights + 1e-9).astype(np.float32)
 

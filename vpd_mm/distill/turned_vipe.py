@@ -7,8 +7,8 @@ import numpy as np
 
 from ..engine.paths import find_config
 from ..registry import TASK_UTILS
-from ..teacher.joint_feature import FLIP_ORDER, VPD_JOINTS
-from ..teacher.vipe_feature import VipeFeature, load_encoder, pose_inputs
+from ..teacher.joint_feature import VPD_JOINTS
+from ..teacher.vipe_feature import VipeFeature, load_encoder, mirror_views, pose_inputs
 
 
 @TASK_UTILS.register_module()
@@ -52,6 +52,5 @@ class TurnedVipe:
         """
         turned = np.stack([pose @ turn.T for pose, turn in zip(joints[:, VPD_JOINTS], turns, strict=True)])
         seen = pose_inputs(turned, scores[:, VPD_JOINTS])
-        flipped = seen[:, FLIP_ORDER] * np.array([-1, 1, 1], np.float32)
-        now, before = self.feature.embed(np.stack([seen, flipped], axis=1))
+        now, before = self.feature.embed(np.stack([seen, mirror_views(seen)], axis=1))
         return np.concatenate([now, now - before], axis=-1) if motion else now

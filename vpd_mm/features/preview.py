@@ -32,7 +32,12 @@ def draw_pose(joints: np.ndarray, side: int = _SIDE, faint: bool = False) -> np.
 
 
 def panels(
-    store: CropStore, video: str, decoded: np.ndarray, teacher: FeatureSequence, min_score: float
+    store: CropStore,
+    video: str,
+    decoded: np.ndarray,
+    teacher: FeatureSequence,
+    min_score: float,
+    only: set[int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """For every crop (frame, picture (H, W, 3) RGB): crop, teacher's pose with its score, student's pose.
 
@@ -40,9 +45,12 @@ def panels(
         decoded: (T, 26) poses that the student gives for the store's frames of the video.
         teacher: Normalised joints; frames that it lacks say so.
         min_score: Below it the teacher's pose is drawn faint: the student never saw it.
+        only: Frames to draw; None: all.
     """
     rows = {int(frame): i for i, frame in enumerate(teacher.frame_inds)}
     for frame, pose in zip(store.header(video).frame_inds.tolist(), decoded, strict=True):
+        if only is not None and frame not in only:
+            continue
         crop = cv2.resize(store.crop(video, frame), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         row = rows.get(frame)
         if row is None:
@@ -71,9 +79,11 @@ def write_strip(
     """Write one picture of frames from ``start_frame`` to before ``end_frame``, evenly spread: crops, below them the
     teacher's poses, below those the student's.
     """
-    inside = [p for f, p in panels(store, video, decoded, teacher, min_score) if start_frame <= f < end_frame]
-    chosen = np.unique(np.linspace(0, len(inside) - 1, columns).round().astype(int))
-    tiles = [np.concatenate(np.split(inside[i], 3, axis=1), axis=0) for i in chosen]
+    frames = np.asarray(store.header(video).frame_inds)
+    inside = frames[(frames >= start_frame) & (frames < end_frame)]
+    chosen = set(inside[np.linspace(0, len(inside) - 1, columns).round().astype(int)].tolist())
+    shown = panels(store, video, decoded, teacher, min_score, chosen)
+    tiles = [np.concatenate(np.split(picture, 3, axis=1), axis=0) for _, picture in shown]
     _, jpeg = cv2.imencode('.jpg', np.concatenate(tiles, axis=1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     with atomic_write(path) as f:
         f.write(jpeg.tobytes())

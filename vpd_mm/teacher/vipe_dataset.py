@@ -11,7 +11,7 @@ from .joint_feature import FLIP_ORDER
 from .pose_noise import PoseNoise
 from .pose_skeleton import MIRROR, Skeleton, face_forward, vpd_bones
 from .view_camera import ViewCamera, project
-from .vipe_feature import pose_inputs
+from .vipe_feature import mirror_views, pose_inputs
 
 
 @DATASETS.register_module()
@@ -124,8 +124,3 @@ class MultiViewPoseDataset(Dataset):
         if self.noise is not None:
             points, scores = self.noise(points, 1 / distance, rng)
         return pose_inputs(points, scores).reshape(len(index), self.num_views, 13, 3)
-
-
-def mirror_views(inputs: np.ndarray) -> np.ndarray:
-    """(..., 13, 3) inputs of the mirrored pictures: left and right exchanged, x negated."""
-    return inputs[..., FLIP_ORDER, :] * np.array([-1, 1, 1], np.float32)

@@ -41,6 +41,11 @@ def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.concatenate([normalize_joints(points), scores[..., None] - 0.5], axis=-1).astype(np.float32)
 
 
+def mirror_views(inputs: np.ndarray) -> np.ndarray:
+    """(..., 13, 3) inputs of the mirrored pictures: left and right exchanged, x negated."""
+    return inputs[..., FLIP_ORDER, :] * np.array([-1, 1, 1], np.float32)
+
+
 class VipeFeature:
     """PoseSequence to FeatureSequence of VIPE* embeddings, V = 2 views (as seen, flipped).
 
@@ -68,8 +73,7 @@ class VipeFeature:
 
     def __call__(self, poses: PoseSequence) -> FeatureSequence:
         inputs, rows = sequence_inputs(poses)
-        mirrored = inputs[:, FLIP_ORDER] * np.array([-1, 1, 1], np.float32)
-        views = np.stack([inputs, mirrored], axis=1)
+        views = np.stack([inputs, mirror_views(inputs)], axis=1)
         feats = self.embed(views)
         if self.invert:
             feats = np.concatenate([feats, self.embed(views * np.array([-1, -1, 1], np.float32))], axis=-1)
