@@ -44,7 +44,8 @@ class PathTracker:
     ByteTrack follows everybody and loses whom the detector loses or sees in halves; here the whole shot decides
     (Viterbi): a path goes through one detection a frame and may leave out frames.  The boxes are the means of the
     detections that overlap with the path's, and their sizes the running median.  It ends with :meth:`finish` only;
-    memory is 70 numbers a frame.
+    memory is 70 numbers a frame.  It follows something wherever there are detections, false ones, too: look at
+    ``prepare.py inspect``.
 
     Args:
         fps: Frames a second.
