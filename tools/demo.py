@@ -95,7 +95,7 @@ def make_sport(args: argparse.Namespace) -> None:
 
     recipe = SportRecipe(args.seed, args.width, args.height, args.sub_frames)
     with progress_bar('films') as moved:
-        corpus = make_sport(args.out, args.train, args.val, args.test, recipe, args.workers, moved)
+        corpus = make_sport(args.out, args.train, args.val, args.test, recipe, args.workers, moved, args.unlabelled)
     for name, value in sport_statistics(corpus).items():
         print(f'{name:34s} {value}')
 
@@ -151,6 +151,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     sub = add('make-sport', make_sport, 'film the synthetic sport as a corpus', 'data/synthetic')
     for split, films in (('train', 48), ('val', 8), ('test', 24)):
         sub.add_argument(f'--{split}', type=int, default=films, help='films of 10 to 20 s')
+    sub.add_argument('--unlabelled', type=int, default=0, help='further films, of other athletes, without labels')
     add_sizes(sub)
     sub.add_argument('--sub-frames', type=int, default=8, help='moments averaged over the open shutter')
 

@@ -159,7 +159,7 @@ def preview(corpus, args, extractor, out):
     actions = load_actions(corpus.actions_path) if corpus.actions_path.is_file() else []
     for video in store.videos():
         if video in teacher:
-            decoded = extractor.decode(features[video].feats[:, 0])
+            decoded = extractor.decode(features[video].feats)
             paths = write_preview(store, video, decoded, teacher[video], out / 'preview', corpus.video(video).fps)
             print(*paths, sep='\n')
             # of the first action, where there are labels, a picture with the frames side by side

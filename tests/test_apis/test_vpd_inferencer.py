@@ -15,6 +15,7 @@ from vpd_mm.apis.model_files import read_config
 from vpd_mm.apis.vpd_inferencer import VPDInferencer
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.distill.pose_distiller import mean_of_views
 from vpd_mm.features import FeatureClipDataset
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.registry import INFERENCERS
@@ -181,7 +182,8 @@ def test_files_and_films(folder, tmp_path):
     assert (row['name'], row['num_frames'], row['fps'], row['dims']) == ('jump', FRAMES, 25.0, 26)
     assert VideoReader(tmp_path / 'jump.mp4').num_frames == FRAMES
     joints = inferencer.joints(features.feats)
-    expected = inferencer.model.decode(torch.from_numpy(features.feats[:, 0]))[:, :26].detach().numpy()
+    views = torch.from_numpy(features.feats).unbind(1)
+    expected = mean_of_views(*(inferencer.model.decode(view)[:, :26] for view in views)).detach().numpy()
     np.testing.assert_allclose(joints.reshape(FRAMES, 26), expected, atol=1e-6)
     frames = (rgb for _, rgb in VideoReader(folder / 'jump.mp4'))
     assert inferencer(frames, vis_out_dir=tmp_path)['visualization'] == [tmp_path / 'stream0.mp4']

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from vpd_mm.distill import CropPreprocessor, MotionDecoder, PoseDistiller, PoseStudent
+from vpd_mm.distill.pose_distiller import mean_of_views, mirror_crops
 from vpd_mm.distill.pose_student import first_conv, widen_kernel
 from vpd_mm.errors import UserError
+from vpd_mm.teacher.joint_feature import flip_joints
 
 SMALL = {'type': 'vpd_mm.TorchvisionBackbone', 'name': 'resnet18'}
 
@@ -85,6 +87,24 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         student.init_weights()
 
 
+def test_a_part_of_a_backbone_is_a_start_when_asked_for(tmp_path):
+    torch.manual_seed(1)
+    rgb = PoseStudent(4, SMALL, in_channels=3).backbone
+    state = {k: v for k, v in rgb.state_dict().items() if not k.startswith('layer4')}
+    torch.save({'state_dict': state}, tmp_path / 'rgb.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'rgb.pth'))
+    with pytest.raises(UserError, match='the first is layer4'):
+        PoseStudent(4, SMALL, init_cfg=init).init_weights()
+    student = PoseStudent(4, SMALL, init_cfg=dict(init, partial=True))
+    before = student.backbone.layer4[0].conv1.weight.clone()
+    student.init_weights()
+    torch.testing.assert_close(student.backbone.layer3[1].conv2.weight, rgb.layer3[1].conv2.weight)
+    torch.testing.assert_close(student.backbone.layer4[0].conv1.weight, before)
+    torch.save({'layer1.0.conv1.weight': state['layer1.0.conv1.weight']}, tmp_path / 'scrap.pth')
+    with pytest.raises(UserError, match='does not fit'):
+        PoseStudent(4, SMALL, init_cfg=dict(init, checkpoint=str(tmp_path / 'scrap.pth'), partial=True)).init_weights()
+
+
 def test_any_registered_backbone_will_do():
     student = PoseStudent(6, dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,)))
     assert student(torch.zeros(2, 5, 32, 32)).shape == (2, 6)
@@ -97,3 +117,24 @@ def test_the_preprocessor_normalises_and_drops_flow_when_told():
     assert out.dtype == torch.float32
     torch.testing.assert_close(out[0, :, 0, 0], torch.tensor([0, 0, 0, 2.0, -1.0]), atol=2e-3, rtol=0)
     assert CropPreprocessor(with_flow=False)({'inputs': inputs})['inputs'].shape == (1, 3, 4, 4)
+
+
+def test_flip_test_averages_what_both_views_say_as_seen():
+    seen, mirrored = torch.randn(3, 26), torch.randn(3, 26)
+    by_hand = (seen.numpy() + flip_joints(mirrored.numpy().reshape(3, 13, 2)).reshape(3, 26)) / 2
+    np.testing.assert_allclose(mean_of_views(seen, mirrored), by_hand, rtol=1e-6)
+    # A change of pose is mirrored like a pose.
+    both = mean_of_views(torch.cat([seen, seen], 1), torch.cat([mirrored, mirrored], 1))
+    np.testing.assert_allclose(both, np.tile(by_hand, 2), rtol=1e-6)
+
+    model = small_distiller(dims=26, test_cfg=dict(flip_test=True)).eval()
+    inputs = torch.randn(2, 5, 32, 32)
+    crop, twin = (model(x, mode='predict')[0]['decoded'] for x in (inputs, mirror_crops(inputs)))
+    # Whoever looks at the mirrored crop must see the mirrored pose, whatever the weights.
+    expected = flip_joints(crop.detach().numpy().reshape(2, 2, 13, 2)).reshape(2, 52)
+    np.testing.assert_allclose(twin.detach().numpy(), expected, atol=1e-5)
+
+
+def test_flip_test_is_for_joints():
+    with pytest.raises(UserError, match='flip_test mirrors 2D joints'):
+        small_distiller(dims=4, test_cfg=dict(flip_test=True))

@@ -105,7 +105,7 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     import cv2
 
     store = CropStore(corpus.crops_dir)
-    decoded = extractor.decode(FeatureStore(extracted)['a'].feats[:, 0])
+    decoded = extractor.decode(FeatureStore(extracted)['a'].feats)
     assert decoded.shape == (60, 26)
     teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
     sheet, clip = write_preview(store, 'a', decoded, teacher, tmp_path, fps=25.0)

@@ -118,9 +118,16 @@ def test_no_kit_and_no_athlete_is_in_two_splits():
                 assert not np.array_equal(look.colors, look2.colors)
 
 
+def test_unlabelled_films_have_athletes_of_their_own_and_no_actions(tmp_path):
+    made = make_sport(tmp_path / 'out', 0, 0, 1, RECIPE, unlabelled=1)
+    assert sorted(made.videos()) == ['test_0000', 'unlabelled_0000']
+    assert {action.video for action in load_actions(made.actions_path)} == {'test_0000'}
+    assert make_athlete(RECIPE, 'unlabelled', 0)[0] != make_athlete(RECIPE, 'train', 0)[0]
+
+
 def test_statistics(corpus):
     found = sport_statistics(corpus)
-    assert found['films'] == '2'
+    assert found['films'] == '2 (0 without labels)'
     assert found['classes'] == str(len(CLASSES))
     assert float(found['action frames'].split('%')[0]) < 33
 

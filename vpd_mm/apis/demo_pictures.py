@@ -58,7 +58,7 @@ def study_frames(corpus: Corpus, truth_dir: Path, run: str, decode, split: str =
         corpus: With ``teacher/joints`` and ``features/<run>``.
         truth_dir: True poses.
         run: The student's features.
-        decode: (T, D) features to (T, 26) poses.
+        decode: (T, V, D) features to (T, 26) poses.
         split: Films with actions of it.
     """
     from ..distill.distill_metric import joint_errors
@@ -72,7 +72,7 @@ def study_frames(corpus: Corpus, truth_dir: Path, run: str, decode, split: str =
         said, guess = teacher[video], student[video]
         common = np.intersect1d(np.intersect1d(true.frame_inds, said.frame_inds), guess.frame_inds)
         rows = [np.searchsorted(s.frame_inds, common) for s in (true, said, guess)]
-        poses = decode(guess.feats[rows[2], 0])
+        poses = decode(guess.feats[rows[2]])
         columns.append([common, said.scores[rows[1]], said.feats[rows[1], 0], poses, true.feats[rows[0], 0]])
         names += [video] * len(common)
     frames, scores, says, poses, truth = (np.concatenate(c) for c in zip(*columns, strict=True))

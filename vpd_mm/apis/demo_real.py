@@ -214,7 +214,7 @@ def describe(root: Path, epochs: int, device: str, moved: Moved) -> dict:
     identity = run_identity(cfg, checkpoint)
     extract_corpus(extractor, corpus, out, identity, progress=lambda videos: stepped(moved, videos))
     features = FeatureStore(out)[VIDEO]
-    decoded = extractor.decode(features.feats[:, 0])
+    decoded = extractor.decode(features.feats)
     np.save(root / 'work' / 'poses.npy', decoded)
     seen = set(corpus.poses('mediapipe', VIDEO).frame_inds.tolist())
     filled = [int(i) for i in features.frame_inds if int(i) not in seen]

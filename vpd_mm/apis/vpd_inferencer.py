@@ -308,7 +308,7 @@ class VPDInferencer(BaseInferencer):
 
         None where the student does not describe 2D joints (D is not 26) or its checkpoint has no decoder.
         """
-        return self.extractor.decode(feats[:, 0]).reshape(len(feats), -1, 2) if self._draws else None
+        return self.extractor.decode(feats).reshape(len(feats), -1, 2) if self._draws else None
 
     def _painted(self, answers: Answers, canvas: Canvas) -> Answers:
         for answer in answers:

@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from ..errors import UserError
 from ..registry import MODELS
+from ..teacher import JointFeature
+from ..teacher.joint_feature import FLIP_ORDER
 
 
 @MODELS.register_module()
@@ -18,6 +20,8 @@ class PoseDistiller(BaseModel):
             (the paper's ablation without motion), straight from the feature.
         data_preprocessor: Default :class:`CropPreprocessor`.
         channels_last: Memory format of the network; faster on GPUs with AMP and on CPUs.
+        test_cfg: ``dict(flip_test=True)``: 'predict' looks at the mirrored crop, too, and gives the mean of both
+            answers as ``decoded`` (as mmpose's models do); for 2D joints alone.
 
     ``forward(inputs, data_samples, mode)`` takes inputs (N, 5, H, W) and the
     collated samples, a dict of ``target`` (N, 2 D or D), ``score`` (N,), ``index`` (N,):
@@ -34,6 +38,7 @@ class PoseDistiller(BaseModel):
         decoder: dict | None = None,
         data_preprocessor: dict | None = None,
         channels_last: bool = False,
+        test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor or {'type': 'vpd_mm.CropPreprocessor'}, init_cfg)
@@ -45,6 +50,12 @@ class PoseDistiller(BaseModel):
         if channels_last:
             self.student.to(memory_format=torch.channels_last)
         self.channels_last = channels_last
+        self.flip_test = bool((test_cfg or {}).get('flip_test', False))
+        if self.flip_test and self.student.out_dims != JointFeature.dims:
+            raise UserError(
+                f'PoseDistiller: flip_test mirrors 2D joints (D = {JointFeature.dims}), '
+                f'found D = {self.student.out_dims}; take it out of test_cfg'
+            )
 
     @property
     def target_dims(self) -> int:
@@ -64,6 +75,8 @@ class PoseDistiller(BaseModel):
         if mode == 'loss':
             return {'loss': self.loss(decoded, self._target(data_samples))}
         if mode == 'predict':
+            if self.flip_test:
+                decoded = mean_of_views(decoded, self.decode(self.student(mirror_crops(inputs))))
             return [{'feature': features, 'decoded': decoded, **(data_samples or {})}]
         raise ValueError(f"PoseDistiller: mode must be 'tensor', 'loss' or 'predict', found {mode!r}")
 
@@ -81,3 +94,18 @@ class PoseDistiller(BaseModel):
                 f"motion {'on' if self.decoder is not None else 'off'}), found {found}; set out_dims to the teacher's D"
             )
         return target
+
+
+def mirror_crops(inputs: torch.Tensor) -> torch.Tensor:
+    """(N, 3 or 5, H, W), R, G, B, u, v: mirrored, u negated."""
+    mirrored = inputs.flip(-1)
+    if inputs.shape[1] > 3:
+        mirrored[:, 3].neg_()
+    return mirrored
+
+
+def mean_of_views(seen: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """(N, 26 or 52) 2D joints (and their change) of crops and of the mirrored crops: the mean, as seen."""
+    back = mirrored.unflatten(-1, (-1, len(FLIP_ORDER), 2))[..., FLIP_ORDER, :]
+    back = torch.stack([-back[..., 0], back[..., 1]], dim=-1)
+    return (seen + back.flatten(-3)) / 2

@@ -57,7 +57,8 @@ class PoseStudent(BaseModule):
         feature_dims: C; found out with a small picture when not given.
         init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])``
             starts from any checkpoint of the backbone, with 3 input channels
-            (widened by the mean RGB kernel) or ``in_channels``, or of a whole student.
+            (widened by the mean RGB kernel) or ``in_channels``, or of a whole student.  With ``partial=True``
+            stages that the checkpoint lacks keep their random start; the first convolution must be there.
 
     Shapes: (N, in_channels, H, W) to (N, D).
     """
@@ -98,9 +99,10 @@ class PoseStudent(BaseModule):
     def init_weights(self) -> None:
         super().init_weights()
         if self.pretrained:
-            self.load_pretrained(self.pretrained['checkpoint'], self.pretrained.get('prefix', ''))
+            fields = ('checkpoint', 'prefix', 'partial')
+            self.load_pretrained(**{name: self.pretrained[name] for name in fields if name in self.pretrained})
 
-    def load_pretrained(self, checkpoint: str, prefix: str = '') -> None:
+    def load_pretrained(self, checkpoint: str, prefix: str = '', partial: bool = False) -> None:
         """Load backbone weights (or a whole student's) from a checkpoint.
 
         Raises:
@@ -118,7 +120,7 @@ class PoseStudent(BaseModule):
         own = self.backbone.state_dict()
         fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
         missing = [k for k in own if k not in fitting and not k.endswith('num_batches_tracked')]
-        if missing:
+        if missing and not (partial and name in fitting):
             raise UserError(
                 f'{checkpoint}: does not fit the student backbone {type(self.backbone).__name__}: '
                 f'{len(missing)} of {len(own)} tensors are missing or of another shape, the first is {missing[0]}'

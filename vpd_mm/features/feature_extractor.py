@@ -19,9 +19,11 @@ from mmengine.runner import load_checkpoint
 
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..distill import PoseDistiller
+from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..errors import UserError
 from ..registry import MODELS
 from ..structures import FeatureSequence, atomic_write
+from ..teacher import JointFeature
 
 LOGGER = logging.getLogger(__name__)
 #: Written into a run's folder: what made it.
@@ -72,10 +74,7 @@ class FeatureExtractor:
     @torch.inference_mode()
     def _both_views(self, inputs: torch.Tensor) -> torch.Tensor:
         """(2 N, ...) on the device, normalised: as seen, then mirrored."""
-        mirrored = inputs.flip(-1)
-        if inputs.shape[1] > 3:
-            mirrored[:, 3].neg_()
-        return self.model.data_preprocessor({'inputs': torch.cat([inputs, mirrored])})['inputs']
+        return self.model.data_preprocessor({'inputs': torch.cat([inputs, mirror_crops(inputs)])})['inputs']
 
     @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> np.ndarray:
@@ -85,9 +84,16 @@ class FeatureExtractor:
 
     @torch.inference_mode()
     def decode(self, feats: np.ndarray) -> np.ndarray:
-        """(T, D) features to (T, D) decoded teacher features p_t."""
-        decoded = self.model.decode(torch.from_numpy(feats).to(self.device))
-        return decoded[:, : self.model.student.out_dims].cpu().numpy()
+        """(T, V, D) features to (T, D) decoded teacher features p_t, as seen.
+
+        Of 2D joints the mean of what both views say, as with ``flip_test``.
+        """
+        dims = self.model.student.out_dims
+        views = torch.from_numpy(feats).to(self.device).unbind(1)
+        seen, *mirrored = (self.model.decode(view)[:, :dims] for view in views)
+        if mirrored and dims == JointFeature.dims:
+            seen = mean_of_views(seen, mirrored[0])
+        return seen.cpu().numpy()
 
     def _batches(self, store: CropStore, video: str, frame_inds: np.ndarray) -> Iterator[torch.Tensor]:
         """Both views, ready for the network; the next batch is made while the last one is used."""

@@ -26,7 +26,7 @@ from .shot import Shot, film, jittered_track
 from .skeleton import Body
 from .venue import Venue, make_venue, panorama
 
-SPLITS = ('train', 'val', 'test')
+SPLITS = ('train', 'val', 'test', 'unlabelled')
 SPORT = 'synthetic tumbling'
 #: Halls of the sport; all splits share them.
 NUM_VENUES = 4
@@ -104,9 +104,9 @@ def _deck(seed: int, split: int) -> Iterator[Skill]:
 
 
 def make_athlete(recipe: SportRecipe, split: str, number: int) -> tuple[Body, Habits, Look, float]:
-    """Body, habits, kit and club colour of an athlete; no two splits share a colour."""
+    """Body, habits, kit and club colour of an athlete; no two of train, val and test share a colour."""
     rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _ATHLETE, number])
-    low, high = {'train': (0.0, 0.5), 'val': (0.55, 0.7), 'test': (0.75, 0.95)}[split]
+    low, high = {'val': (0.55, 0.7), 'test': (0.75, 0.95)}.get(split, (0.0, 0.5))
     hue = (rng.integers(12) + rng.uniform(low, high)) / 12
     return Body.random(rng), Habits.random(rng), athlete_look(rng, hue), hue
 
@@ -142,6 +142,7 @@ def make_sport(
     recipe: SportRecipe | None = None,
     workers: int = 1,
     on_film: Callable[[int, int], None] | None = None,
+    unlabelled: int = 0,
 ) -> Corpus:
     """Make the synthetic sport; a rerun makes only the films that are missing, more films extend the corpus.
 
@@ -155,17 +156,18 @@ def make_sport(
         recipe: Seed and sizes.
         workers: Processes; their number changes nothing but the time.
         on_film: Called with (done, total) at the start and after every film.
+        unlabelled: Number of films, with athletes of their own, whose actions nobody labelled: for distillation.
 
     Raises:
         UserError: a number is off, or the folder holds something else.
     """
     recipe = recipe or SportRecipe()
-    counts = {'train': train, 'val': val, 'test': test}
+    counts = {'train': train, 'val': val, 'test': test, 'unlabelled': unlabelled}
     for name, count in counts.items():
         if not isinstance(count, int) or not 0 <= count <= 9999:
             raise UserError(f'{name} must be a whole number of films from 0 to 9999, found {count!r}')
     if sum(counts.values()) == 0:
-        raise UserError('nothing to make: train, val and test are all 0')
+        raise UserError('nothing to make: train, val, test and unlabelled are all 0')
     if not isinstance(workers, int) or workers < 1:
         raise UserError(f'workers must be 1 or more, found {workers!r}')
     root = Path(out)
@@ -299,7 +301,7 @@ def _write_index(corpus: Corpus, plans: list[FilmPlan]) -> None:
                 plan.name, str(_video_path(corpus.root, plan.name).resolve()), film['fps'], film['num_frames'], *size
             )
         )
-        for k, done in enumerate(film['performed']):
+        for k, done in enumerate(film['performed'] if plan.split != 'unlabelled' else ()):
             action_id = f'{plan.name}_{k}'
             span = done['start_frame'], done['end_frame']
             actions.append(Action(action_id, plan.name, *span, done['label'], plan.split))
