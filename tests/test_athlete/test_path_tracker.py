@@ -40,12 +40,22 @@ def follow(tracker, detections):
 @pytest.mark.parametrize('seed', range(4))
 def test_stays_on_the_athlete_where_bytetrack_does_not(seed):
     truth, detections = scene(seed)
-    (track,) = follow(PathTracker(25, SIZE), detections)
+    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), detections)
     right = (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth)
     other = follow(AthleteTracker(25, SIZE), detections)
     lost = (box_iou(other[0].boxes, truth[other[0].frame_inds]) > 0.5).sum() / len(truth) if other else 0
     assert right > 0.8
     assert lost < 0.5
+
+
+def test_a_shot_of_doubtful_detections_has_nobody():
+    sun = np.array([[100, 10, 140, 50, 0.33]], np.float32)
+    assert follow(PathTracker(25, SIZE), [sun] * 30) == []
+    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), [sun] * 30)
+    assert len(track) == 30
+    man = np.array([[100, 60, 140, 180, 0.6]], np.float32)
+    (track,) = follow(PathTracker(25, SIZE), [man] * 20 + [sun] * 10)  # unsure for a while, not throughout
+    assert len(track) >= 20
 
 
 def test_the_best_path_is_the_one_that_all_paths_agree_on():
@@ -90,7 +100,7 @@ def test_it_is_chosen_by_a_rule_and_refuses_what_it_cannot():
         build_tracker({'method': 'path'}, 25, SIZE, online=True)
     with pytest.raises(Exception, match='num_athletes: no such rule'):
         build_tracker({'method': 'path', 'num_athletes': 2}, 25, SIZE)
-    with pytest.raises(UserError, match='weights must be'):
+    with pytest.raises(UserError, match='numbers must be'):
         PathRules(skip=-1)
     with pytest.raises(UserError, match='must be positive'):
         PathTracker(0, SIZE)
