@@ -7,6 +7,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..corpus import Corpus
+from ..errors import UserError
+from ..synthetic.checkpoints import packed_model
 from ..synthetic.corpus import SportRecipe
 from .demo_scales import Scale
 from .demo_training import quiet_config, with_epochs
@@ -93,6 +95,7 @@ class Student:
         teacher: Name of its targets.
         config: The distillation.
         dims: D.
+        after: The run of the student whose backbone it starts from; None: the packed teacher's first stages.
     """
 
     name: str
@@ -100,11 +103,28 @@ class Student:
     teacher: str
     config: str
     dims: int
+    after: str | None = None
+
+    def epochs(self, scale: Scale) -> int:
+        """Of its training."""
+        return scale.later_epochs if self.after else scale.epochs
+
+    def best(self, bench: Bench) -> Path:
+        """The trained student.
+
+        Raises:
+            UserError: there is none.
+        """
+        folder = bench.work_dir / 'distill' / self.run
+        found = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise UserError(f'{folder}: holds no best_*.pth; delete {bench.root / "stages"} and run again')
+        return found[-1]
 
     def cfg(self, bench: Bench) -> Config:
         """Its training and its test, at the bench's scale."""
         s = bench.scale
-        cfg = with_epochs(quiet_config(self.config), s.epochs)
+        cfg = with_epochs(quiet_config(self.config), self.epochs(s))
         data = {'corpus': str(bench.corpus_dir), 'teacher': self.teacher}
         for part in ('train', 'val', 'test'):
             cfg[f'{part}_dataloader'].dataset.update(data)
@@ -114,7 +134,12 @@ class Student:
         cfg.test_dataloader.dataset.update(max_frames=s.test_frames or None, truth_dir=str(bench.truth_dir))
         cfg.model.student.out_dims = cfg.model.decoder.dims = self.dims
         cfg.randomness = {'seed': bench.seed}
-        cfg.load_from = None  # everything here starts at random
+        cfg.load_from = None
+        if self.after:
+            start = next(student for student in STUDENTS if student.run == self.after).best(bench)
+        else:
+            start = Path(packed_model('teacher')[1])
+        cfg.model.student.init_cfg.checkpoint = str(start)
         return cfg
 
 
@@ -143,8 +168,8 @@ VIPE = Description('VIPE* (teacher)', 'teacher/vipe', 'vipe', 64)
 
 #: The first is the one that pictures show.
 STUDENTS = (
-    Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18_2d-vpd-mixed_30e_synthetic.py', 26),
-    Student('VI-VPD', 'vi-vpd', 'vipe', 'configs/distill/resnet18_vi-vpd-turned_60e_synthetic.py', 64),
+    Student('2D-VPD', 'vpd', 'joints', 'configs/distill/resnet18-teacher-start_2d-vpd_16e_synthetic.py', 26),
+    Student('VI-VPD', 'vi-vpd', 'vipe', 'configs/distill/resnet18-teacher-start_vi-vpd_6e_synthetic.py', 64, 'vpd'),
 )
 
 #: All features that are compared, the teachers' first.

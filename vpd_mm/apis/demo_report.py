@@ -18,7 +18,6 @@ from .demo_pictures import (
     study_frames,
     vpd_picture,
 )
-from .demo_stages import student_checkpoint
 from .report_page import Code, Drawing, Picture, Section, Table, Text, file_uri, jpeg_uri, write_page
 
 LEAD = (
@@ -72,7 +71,7 @@ def studied(bench: Bench) -> Study:
     from ..features.feature_extractor import build_extractor
 
     student = STUDENTS[0]
-    extractor = build_extractor(student.cfg(bench), student_checkpoint(bench, student))
+    extractor = build_extractor(student.cfg(bench), student.best(bench))
     return study_frames(bench.corpus(), bench.truth_dir, student.run, extractor.decode)
 
 
@@ -81,13 +80,17 @@ def facts(bench: Bench, stages: Mapping[str, Mapping]) -> list[tuple[str, str]]:
     found, films = stages['prepare'], stages['sport']['films']
     share = found['tracked'] / found['frames']
     sure = found['confident'] / max(found['tracked'], 1)
-    distilled = [{**stages[f'distill-{s.run}'], 'name': s.name} for s in STUDENTS]
+    generic = 'the first stages of the packed teacher (generic everyday pictures, never this sport); the rest random'
+    start = {
+        s.run: 'the backbone of ' + next(t.name for t in STUDENTS if t.run == s.after) for s in STUDENTS if s.after
+    }
+    distilled = [(s.name, stages[f'distill-{s.run}']['crops'], start.get(s.run, generic)) for s in STUDENTS]
     return [
         ('films', f'{films} with {found["frames"]:,} frames, {found["actions"]} actions of 18 classes'),
         ('athlete found by detector and tracker', f'in {share:.0%} of the frames'),
         ('actions used', f'{found["actions_tracked"]}: those tracked in at least half of their frames'),
         ('teacher sure (score 0.5 or more)', f'in {sure:.0%} of the tracked frames'),
-        *((f'{d["name"]} trained on', f'{d["crops"]:,} crops, from random weights') for d in distilled),
+        *((f'{name} trained on', f'{crops:,} crops; it starts from {words}') for name, crops, words in distilled),
     ]
 
 

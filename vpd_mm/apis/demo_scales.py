@@ -16,7 +16,9 @@ class Scale:
         train, val, test: Films; ``train`` = 0: as many as the last of ``ks`` needs, and a tenth more.
         side: Width and height of the films, px.
         sub_frames: Moments averaged over a film's open shutter.
+        unlabelled: Films of further athletes, for distillation alone.
         epochs, draws: Of distillation; crops seen = epochs x draws.
+        later_epochs: Of students that start from another student.
         val_frames, test_frames: Frames that distillation is measured on, at most; 0 = all.
         subsets: Few-shot subsets a method.
         iters: Steps of a recogniser.
@@ -29,9 +31,11 @@ class Scale:
     train: int
     val: int
     test: int
+    unlabelled: int
     side: int
     sub_frames: int
     epochs: int
+    later_epochs: int
     draws: int
     val_frames: int
     test_frames: int
@@ -44,7 +48,9 @@ class Scale:
 
     def films(self, recipe: SportRecipe) -> dict[str, int]:
         """Films of each split."""
-        return {'train': self.train or self._train_films(recipe), 'val': self.val, 'test': self.test}
+        return {'train': self.train or self._train_films(recipe), 'val': self.val, 'test': self.test} | {
+            'unlabelled': self.unlabelled
+        }
 
     def _train_films(self, recipe: SportRecipe) -> int:
         wanted, have = int(1.1 * max(self.ks) * len(CLASSES)), 0
@@ -63,19 +69,20 @@ class Scale:
 SCALES = {
     # in a test: every part runs, nothing is learnt
     'tiny': Scale(
-        ks=(), train=2, val=1, test=1, side=128, sub_frames=1, epochs=1, draws=200, val_frames=50, test_frames=0,
-        subsets=1, iters=10, folds=2, detect_epochs=1, rival_epochs=1, test_ks=(1, 3),
+        ks=(), train=2, val=1, test=1, unlabelled=0, side=128, sub_frames=1, epochs=1, later_epochs=1, draws=200,
+        val_frames=50, test_frames=0, subsets=1, iters=10, folds=2, detect_epochs=1, rival_epochs=1, test_ks=(1, 3),
     ),
     # `make demo`: minutes of two cores
     'small': Scale(
-        ks=(2, 8), train=0, val=4, test=8, side=256, sub_frames=8, epochs=10, draws=8000, val_frames=1000,
-        test_frames=2000, subsets=5, iters=300, folds=3, detect_epochs=30, rival_epochs=0, test_ks=(1, 5, 10),
+        ks=(8,), train=0, val=4, test=8, unlabelled=0, side=256, sub_frames=8, epochs=10, later_epochs=4, draws=8000,
+        val_frames=1000, test_frames=2000, subsets=5, iters=300, folds=3, detect_epochs=30, rival_epochs=0,
+        test_ks=(1, 5, 10),
     ),
     # hours of two cores, or a GPU
     'full': Scale(
-        ks=(1, 2, 4, 8, 16), train=120, val=16, test=40, side=256, sub_frames=8, epochs=100, draws=20000,
-        val_frames=4000, test_frames=0, subsets=5, iters=1000, folds=5, detect_epochs=100, rival_epochs=0,
-        test_ks=(1, 10, 50),
+        ks=(1, 2, 4, 8, 16), train=120, val=16, test=40, unlabelled=80, side=256, sub_frames=8, epochs=100,
+        later_epochs=40, draws=20000, val_frames=4000, test_frames=0, subsets=5, iters=1000, folds=5,
+        detect_epochs=100, rival_epochs=0, test_ks=(1, 10, 50),
     ),
 }  # fmt: skip
 

@@ -47,14 +47,15 @@ def demo_stages(bench: Bench) -> list[Stage]:
     stages.append(Stage('vipe', 'VIPE* of the poses', run, asked, ('prepare',), (corpus / 'teacher' / 'vipe',)))
     for student in STUDENTS:
         out = work / 'distill' / student.run
-        asked = {'epochs': s.epochs, 'draws': s.draws, 'val': s.val_frames}
+        asked = {'epochs': student.epochs(s), 'draws': s.draws, 'val': s.val_frames}
+        start = f'distill-{student.after}' if student.after else 'prepare'
         stages.append(
             Stage(
                 f'distill-{student.run}',
                 f'distil {student.name}',
                 _bound(distil, bench, student),
                 asked,
-                ('prepare', student.teacher),
+                (start, student.teacher),
                 (out,),
             )
         )
@@ -209,24 +210,15 @@ def distil(bench: Bench, student: Student, moved: Moved) -> dict:
     cfg = student.cfg(bench)
     with threads(bench.jobs):
         best = train(cfg, bench.work_dir / 'distill' / student.run, moved)
-    crops = bench.scale.epochs * bench.scale.draws
+    crops = student.epochs(bench.scale) * bench.scale.draws
     return {'checkpoint': str(best.relative_to(bench.root)), 'crops': crops}
-
-
-def student_checkpoint(bench: Bench, student: Student) -> Path:
-    """The trained student."""
-    folder = bench.work_dir / 'distill' / student.run
-    best = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-    if not best:
-        raise UserError(f'{folder}: holds no best_*.pth; delete {bench.root / "stages"} and run again')
-    return best[-1]
 
 
 def describe(bench: Bench, student: Student, moved: Moved) -> dict:
     """The student's features of every crop, both views."""
     from ..features.feature_extractor import build_extractor, extract_corpus, run_identity
 
-    cfg, checkpoint = student.cfg(bench), student_checkpoint(bench, student)
+    cfg, checkpoint = student.cfg(bench), student.best(bench)
     device = pick_device(bench.device)
     extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
     corpus = bench.corpus()
@@ -246,7 +238,7 @@ def gaps(bench: Bench) -> dict:
     """Errors of student and teacher on films of athletes that neither has seen, split by the teacher's confidence."""
     student = STUDENTS[0]
     with threads(bench.jobs):
-        return measure(student.cfg(bench), student_checkpoint(bench, student), bench.work_dir / 'gaps')
+        return measure(student.cfg(bench), student.best(bench), bench.work_dir / 'gaps')
 
 
 def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
@@ -325,4 +317,4 @@ def detect(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
     return {'method': kind.name, **found}
 
 
-__all__ = ['POSES', 'demo_stages', 'student_checkpoint', 'tracked_actions']
+__all__ = ['POSES', 'demo_stages', 'tracked_actions']
