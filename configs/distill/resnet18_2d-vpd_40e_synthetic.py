@@ -7,5 +7,12 @@ data = dict(corpus='data/synthetic', splits=('train', 'val'), min_score=0.7)
 train_dataloader = dict(sampler=dict(num_samples=5000), dataset=data)
 val_dataloader = dict(dataset=dict(data, max_frames=1000))
 test_dataloader = dict(
-    dataset=dict(corpus='data/synthetic', splits=('test',), subset='all', gate=False, truth_dir='ground_truth/poses')
+    dataset=dict(
+        corpus='data/synthetic',
+        splits=('test',),
+        unlabelled=False,
+        subset='all',
+        gate=False,
+        truth_dir='ground_truth/poses',
+    )
 )

@@ -1,10 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from vpd_mm.corpus import FeatureStore
 from vpd_mm.distill import CropDataset
 from vpd_mm.errors import UserError
-from vpd_mm.structures import FeatureSequence
+from vpd_mm.structures import FeatureSequence, load_actions, save_actions
 from vpd_mm.teacher import JointFeature
 
 
@@ -60,6 +62,23 @@ def test_action_frames_only_and_splits(corpus):
     inside = frames(make(corpus, subset='all', actions_only=True))
     assert inside == {(v, f) for v, f in frames(make(corpus, subset='all')) if (10 <= f < 20 if v == 'a' else f < 5)}
     assert {v for v, _ in frames(make(corpus, subset='all', splits=['test']))} == {'b'}
+
+
+def test_videos_without_actions_are_for_training_alone_when_told(corpus, tmp_path):
+    root = tmp_path / 'copy'
+    shutil.copytree(corpus.root, root)
+    only = [action for action in load_actions(root / 'annotations' / 'actions.csv') if action.video == 'b']
+    save_actions(root / 'annotations' / 'actions.csv', only)
+
+    def videos(**kwargs):
+        data = CropDataset(root, 'joints', [lambda sample: sample], subset='all', **kwargs)
+        return {v for v, _ in frames(data)}
+
+    assert videos(splits=['test']) == {'a', 'b'}
+    assert videos(splits=['test'], unlabelled=False) == {'b'}
+    assert videos(unlabelled=False) == {'b'}
+    with pytest.raises(UserError, match='has actions of train'):
+        videos(splits=['train'], unlabelled=False)
 
 
 def test_without_the_gate_every_crop_is_a_sample_and_truth_comes_along(corpus):

@@ -59,7 +59,8 @@ class CropDataset(Dataset):
         val_ratio: Share that is held out.
         min_score: The gate; 0.5 in the paper, 0.7 for tennis.
         motion: Also learn p_t - p_(t-1).
-        splits: Only videos that hold actions of these splits (and videos without actions).
+        splits: Only videos that hold actions of these splits, and videos without actions.
+        unlabelled: Off leaves out videos without actions: they are for training.
         actions_only: Only frames within actions (an ablation of the paper).
         gate: See above.
         truth_dir: Folder of true poses (PoseSequence files), relative to the corpus.
@@ -83,6 +84,7 @@ class CropDataset(Dataset):
         min_score: float = 0.5,
         motion: bool = True,
         splits: Sequence[str] | None = None,
+        unlabelled: bool = True,
         actions_only: bool = False,
         gate: bool = True,
         truth_dir: str | None = None,
@@ -103,7 +105,7 @@ class CropDataset(Dataset):
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
-        names = self._choose_videos(features, splits)
+        names = self._choose_videos(features, splits, unlabelled)
         self._sequences = {name: features[name] for name in names}
         frames = {name: self._align(name, gate, min_score) for name in names}
         if actions_only:
@@ -130,7 +132,7 @@ class CropDataset(Dataset):
         self._truth = self._load_truth(truth_dir) if truth_dir else None
         self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
 
-    def _choose_videos(self, features: FeatureStore, splits: Sequence[str] | None) -> list[str]:
+    def _choose_videos(self, features: FeatureStore, splits: Sequence[str] | None, unlabelled: bool) -> list[str]:
         with_crops = set(self.store.videos())
         names = [v for v in features.videos() if v in with_crops]
         if not names:
@@ -138,14 +140,15 @@ class CropDataset(Dataset):
                 f'{features.directory} and {self.corpus.crops_dir} share no video (for example {features.videos()[0]} '
                 f'and {next(iter(sorted(with_crops)), "none")}); use teacher and crops of one corpus'
             )
-        if splits is None:
+        if splits is None and unlabelled:
             return names
         of_video: dict[str, set[str]] = {}
         for action in load_actions(self.corpus.actions_path):
             of_video.setdefault(action.video, set()).add(action.split)
-        chosen = [v for v in names if v not in of_video or of_video[v] & set(splits)]
+        chosen = [v for v in names if (splits is None or of_video[v] & set(splits) if v in of_video else unlabelled)]
         if not chosen:
-            raise UserError(f'{self.corpus.actions_path}: no video with crops has actions of {", ".join(splits)}')
+            wanted = f' of {", ".join(splits)}' if splits else ''
+            raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
         return chosen
 
     def _align(self, video: str, gate: bool, min_score: float) -> _Frames:
