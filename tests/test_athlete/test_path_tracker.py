@@ -58,6 +58,14 @@ def test_a_shot_of_doubtful_detections_has_nobody():
     assert len(track) >= 20
 
 
+@pytest.mark.parametrize('seed', range(3))
+def test_every_second_frame_is_enough(seed):
+    truth, detections = scene(seed)
+    thinned = [d if i % 2 == 0 else d[:0] for i, d in enumerate(detections)]
+    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3), every=2), thinned)
+    assert (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth) > 0.7
+
+
 def test_the_best_path_is_the_one_that_all_paths_agree_on():
     """By hand: two frames, two boxes; overlap outweighs a little more confidence."""
     boxes = np.array([[100, 100, 140, 180, 0.5], [10, 10, 30, 50, 0.5]], np.float32)
@@ -102,6 +110,9 @@ def test_it_is_chosen_by_a_rule_and_refuses_what_it_cannot():
         build_tracker({'method': 'path', 'num_athletes': 2}, 25, SIZE)
     with pytest.raises(UserError, match='numbers must be'):
         PathRules(skip=-1)
+    assert build_tracker({'method': 'path', 'every': 3}, 25, SIZE).every == 3
+    with pytest.raises(UserError, match='every must be a whole number from 1'):
+        PathTracker(25, SIZE, every=20)
     with pytest.raises(UserError, match='must be positive'):
         PathTracker(0, SIZE)
     tracker.update(1, np.zeros((0, 5)))

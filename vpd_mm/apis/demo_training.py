@@ -41,7 +41,7 @@ def with_epochs(cfg: Config, epochs: int) -> Config:
 def with_iters(cfg: Config, iters: int) -> Config:
     """A copy of an iteration-based config that trains for so many steps: warm-up, then one cosine."""
     cfg = Config(cfg._cfg_dict.to_dict(), filename=cfg.filename)
-    warmup, interval = max(iters // 7, 1), max(iters // 10, 1)
+    warmup, interval = max(iters // 7, 1), max(iters // 5, 1)
     cfg.train_cfg.update(max_iters=iters, val_interval=interval)
     cfg.default_hooks.checkpoint.interval = interval
     cfg.param_scheduler = [

@@ -21,6 +21,7 @@ _BATCH_BYTES = 128 << 20
 
 #: Detections from this score on reach the tracker, which starts tracks with high ones and goes on with low ones.
 LOW_SCORE = 0.1
+NOBODY = np.zeros((0, 5), np.float32)
 
 #: Rules that only an ``OnlineTracker`` has.
 ONLINE_RULES = frozenset(['memory_seconds', 'switch_margin'])
@@ -164,14 +165,17 @@ def _detect(settings: PrepareSettings, models: Models, reader: 'FrameSource', pr
 
     detector = models.detector
     tracker = build_tracker(settings.tracker, reader.fps, (reader.width, reader.height))
+    every = getattr(tracker, 'every', 1)
     batch: list[tuple[int, np.ndarray]] = []
     limit = models.frames_per_batch(reader)
 
     def flush() -> None:
         if not batch:
             return
-        for (frame_ind, rgb), detections in zip(batch, detector.detect([rgb for _, rgb in batch])):
-            tracker.update(frame_ind, detections, rgb)
+        looked_at = [(frame_ind, rgb) for frame_ind, rgb in batch if frame_ind % every == 0]
+        found = dict(zip((frame_ind for frame_ind, _ in looked_at), detector.detect([rgb for _, rgb in looked_at])))
+        for frame_ind, rgb in batch:
+            tracker.update(frame_ind, found.get(frame_ind, NOBODY), rgb)
         progress(batch[-1][0] + 1, reader.num_frames)
         batch.clear()
 

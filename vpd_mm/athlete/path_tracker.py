@@ -56,6 +56,7 @@ class PathTracker:
         smooth_seconds: Of the running median of the sizes.
         rules: Weights.
         cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+        every: The detector needs to look at every so many frames only; those between are filled like gaps.
 
     Raises:
         UserError: an argument is out of range.
@@ -69,13 +70,19 @@ class PathTracker:
         smooth_seconds: float = 0.5,
         rules: PathRules | None = None,
         cut_threshold: float = 0.1,
+        every: int = 1,
     ) -> None:
         if not fps > 0 or min(frame_size) < 1 or max_gap_seconds < 0 or smooth_seconds < 0:
             raise UserError(
                 'PathTracker: fps and frame_size must be positive, max_gap_seconds and smooth_seconds not negative, '
                 f'got {fps}, {frame_size}, {max_gap_seconds}, {smooth_seconds}'
             )
+        if not isinstance(every, int) or not 1 <= every <= max(round(max_gap_seconds * fps), 1):
+            raise UserError(
+                f'PathTracker: every must be a whole number from 1 to max_gap_seconds ({max_gap_seconds}), got {every}'
+            )
         self.frame_size = frame_size
+        self.every = every
         self.rules = rules or PathRules()
         self.max_gap = round(max_gap_seconds * fps)
         self.median = round(smooth_seconds * fps) // 2 * 2 + 1
