@@ -1,0 +1,16 @@
+"""As 40e_real, with athletes and crops turned (not in the paper): for flips that the poses of ``files`` do not show."""
+
+_base_ = ['resnet18_2d-vpd_40e_real.py']
+
+steps = _base_.train_pipeline
+turned_pipeline = [
+    *steps[:2],
+    dict(type='LoadPose', poses='files'),
+    dict(type='LoadBox'),
+    dict(type='ResizedCrop', size=96, scale=(1.0, 1.0)),
+    dict(type='AthleteRotation', prob=0.6, spin=30, ellipses=0.5, wider=5),
+    dict(type='CropRotation', prob=0.4),
+    *steps[2:],
+]
+model = dict(test_cfg=dict(flip_test=True))
+train_dataloader = dict(dataset=dict(pipeline=turned_pipeline))
