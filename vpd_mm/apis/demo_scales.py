@@ -72,10 +72,10 @@ SCALES = {
         ks=(), train=2, val=1, test=1, unlabelled=0, side=128, sub_frames=1, epochs=1, later_epochs=1, draws=200,
         val_frames=50, test_frames=0, subsets=1, iters=10, folds=2, detect_epochs=1, rival_epochs=1, test_ks=(1, 3),
     ),
-    # `make demo`: a quarter of an hour of two cores
+    # `make demo`: twenty minutes of two cores
     'small': Scale(
         ks=(8,), train=0, val=3, test=8, unlabelled=0, side=256, sub_frames=8, epochs=7, later_epochs=2, draws=8000,
-        val_frames=500, test_frames=2000, subsets=5, iters=150, folds=2, detect_epochs=8, rival_epochs=3,
+        val_frames=500, test_frames=2000, subsets=5, iters=300, folds=2, detect_epochs=8, rival_epochs=3,
         test_ks=(1, 5, 10),
     ),
     # hours of two cores, or a GPU
