@@ -25,8 +25,8 @@ class PathRules:
         centrality: Weight of the closeness to the middle of the frame: a camera follows the athlete.
         overlap: Weight of the IoU with the path's box before.
         skip: Cost of each frame that is left out.
-        least: No weight: a shot has nobody when the median score along its path is below this.  With the packed
-            detector it is 0.52 or more on val films of its sport, 0.33 where it takes the sun for a man.
+        least: No weight: a shot has nobody when the median score along its path is below this.  Set for the packed
+            detector, well below what it is on val films of its sport.
     """
 
     confidence: float = 1.0

@@ -106,6 +106,5 @@ def mirror_crops(inputs: torch.Tensor) -> torch.Tensor:
 
 def mean_of_views(seen: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
     """(N, 26 or 52) 2D joints (and their change) of crops and of the mirrored crops: the mean, as seen."""
-    back = mirrored.unflatten(-1, (-1, len(FLIP_ORDER), 2))[..., FLIP_ORDER, :]
-    back = torch.stack([-back[..., 0], back[..., 1]], dim=-1)
+    back = mirrored.unflatten(-1, (-1, len(FLIP_ORDER), 2))[..., FLIP_ORDER, :] * mirrored.new_tensor([-1, 1])
     return (seen + back.flatten(-3)) / 2
