@@ -29,7 +29,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; numbers stand right."""
+    """Rows under a head; numbers stand right; below an empty head stands text, which wraps."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
