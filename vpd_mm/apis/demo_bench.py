@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..corpus import Corpus
+from ..engine.paths import newest_best
 from ..errors import UserError
 from ..synthetic.checkpoints import packed_model
 from ..synthetic.corpus import SportRecipe
@@ -116,10 +117,10 @@ class Student:
             UserError: there is none.
         """
         folder = bench.work_dir / 'distill' / self.run
-        found = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-        if not found:
+        found = newest_best(folder)
+        if found is None:
             raise UserError(f'{folder}: holds no best_*.pth; delete {bench.root / "stages"} and run again')
-        return found[-1]
+        return found
 
     def cfg(self, bench: Bench) -> Config:
         """Its training and its test, at the bench's scale."""

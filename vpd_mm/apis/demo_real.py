@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..engine.model_zoo import pick_device
-from ..engine.paths import resource_dir
+from ..engine.paths import newest_best, resource_dir
 from ..errors import UserError
 from ..structures import AthleteTrack, atomic_write
 from .demo_bench import default_jobs
@@ -207,7 +207,9 @@ def describe(root: Path, epochs: int, device: str, moved: Moved) -> dict:
     from ..features.feature_extractor import build_extractor, extract_corpus, run_identity
 
     cfg, corpus = real_config(root, epochs), Corpus.open(root / 'corpus')
-    checkpoint = sorted((root / 'work' / 'distill').glob('best_*.pth'), key=lambda p: p.stat().st_mtime)[-1]
+    checkpoint = newest_best(root / 'work' / 'distill')
+    if checkpoint is None:
+        raise UserError(f'{root}/work/distill: holds no best_*.pth; delete {root}/stages and run again')
     device = pick_device(device)
     extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
     out = corpus.features_dir('vpd')

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from ..engine.paths import find_config
+from ..engine.paths import find_config, newest_best
 from ..engine.run import build_runner
 from .stage_runner import Moved
 
@@ -62,8 +62,7 @@ def train(cfg: Config, work_dir: Path, moved: Moved) -> Path:
     runner = build_runner(cfg)
     runner.register_hook(MovedHook(moved))
     runner.train()
-    best = sorted(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-    return best[-1] if best else Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
+    return newest_best(work_dir) or Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
 
 
 def measure(cfg: Config, checkpoint: Path, work_dir: Path) -> dict[str, float]:

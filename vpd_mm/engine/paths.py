@@ -14,6 +14,11 @@ def resource_dir() -> Path:
     return packed if packed.is_dir() else _PACKAGE.parent
 
 
+def newest_best(work_dir: Path) -> Path | None:
+    """The best checkpoint of a training (``best_*.pth``), the newest where a stopped one left two; None without any."""
+    return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
+
+
 def find_config(name: str) -> Path:
     """Find a config file by path, by its path within this project, or as ``package::path``.
 

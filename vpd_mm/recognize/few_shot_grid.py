@@ -16,6 +16,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from ..corpus import Corpus
+from ..engine.paths import newest_best
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import FeatureReader
@@ -251,15 +252,15 @@ def train_and_test(cfg_dict: dict) -> dict:
     try:
         runner = build_runner(Config(cfg_dict))
         runner.train()
-        best = sorted(Path(runner.work_dir).glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-        if not best:
+        best = newest_best(Path(runner.work_dir))
+        if best is None:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
-        runner.load_checkpoint(str(best[-1]))
+        runner.load_checkpoint(str(best))
         found = runner.test()
     finally:
         torch.set_num_threads(threads)
     return {
-        'checkpoint': best[-1].name,
+        'checkpoint': best.name,
         **{name: round(100 * float(found[f'acc/{name}']), 2) for name in ('top1', 'top5', 'mean1')},
         'seconds': round(perf_counter() - start, 1),
     }
