@@ -1,5 +1,7 @@
-"""ST-GCN++ on joints, half the published width."""
+"""ST-GCN++ on joints, half the published width, in mixed precision."""
 
 _base_ = ['_base_/skeleton_synthetic.py', '_base_/stgcnpp.py']
 
-model = dict(backbone=dict(base_channels=32), cls_head=dict(in_channels=128, num_classes=_base_.num_classes))
+head = dict(type='vpd_mm.FullPrecisionGCNHead', in_channels=128, num_classes=_base_.num_classes)
+model = dict(backbone=dict(base_channels=32), cls_head=head)
+optim_wrapper = dict(type='AmpOptimWrapper', dtype='bfloat16')

@@ -1,6 +1,9 @@
 """Stages run once, go on after an interruption, and run again when what decides them has changed."""
 
 import json
+import os
+import time
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -95,3 +98,96 @@ def test_a_damaged_marker_is_one_line(tmp_path):
     (tmp_path / 'run' / 'stages' / 'one.json').write_text('{')
     with pytest.raises(UserError, match=r'one\.json: no valid JSON .*delete it'):
         StageRunner(tmp_path / 'run', IDENTITY).run([counting([], 'one')])
+
+
+def met(folder, name, moved):
+    """Comes back when the other one is at work as well; tells its process."""
+    (folder / name).touch()
+    moved(1, 2)
+    end = time.monotonic() + 30
+    while len(list(folder.iterdir())) < 2:
+        assert time.monotonic() < end, 'nobody else is at work'
+        time.sleep(0.01)
+    return {'process': os.getpid()}
+
+
+def refused(moved):
+    raise UserError('films: none')
+
+
+def failed(moved):
+    raise ValueError('a fault')
+
+
+def died(moved):
+    os._exit(9)
+
+
+def waited(path, moved):
+    path.write_text(str(os.getpid()))
+    time.sleep(600)
+    return {}
+
+
+def alone(name, run, **fields):
+    return Stage(name, name, run, single=True, **fields)
+
+
+def test_stages_of_one_thread_are_side_by_side_and_their_seconds_add_up(tmp_path, capsys):
+    (tmp_path / 'met').mkdir()
+    stages = [alone(name, partial(met, tmp_path / 'met', name)) for name in ('one', 'two')]
+    start = time.monotonic()
+    runner = StageRunner(tmp_path / 'run', IDENTITY, Console(force_terminal=False, width=200), jobs=2)
+    runner.run(stages)
+    whole = time.monotonic() - start
+    processes = {result['process'] for result in runner.results.values()}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+    assert whole - 3 < sum(runner.seconds.values()) <= whole + 0.1
+    told = capsys.readouterr().out
+    assert '1/2 one: ' in told
+    assert '2/2 two: ' in told
+    again = StageRunner(tmp_path / 'run', IDENTITY, jobs=2)
+    again.run(stages)
+    assert again.results == runner.results
+
+
+def test_one_process_does_more_stages_than_there_are_jobs(tmp_path):
+    runner = StageRunner(tmp_path / 'run', IDENTITY, jobs=2)
+    runner.run([alone(str(i), partial(told_process)) for i in range(4)])
+    assert len({result['process'] for result in runner.results.values()}) <= 2
+    assert list(runner.results) == ['0', '1', '2', '3']
+
+
+def told_process(moved):
+    return {'process': os.getpid()}
+
+
+@pytest.mark.parametrize(
+    ('run', 'kind', 'line'),
+    [
+        (refused, UserError, '^films: none$'),
+        (failed, RuntimeError, 'bad: Traceback(.|\n)*ValueError: a fault'),
+        (died, UserError, 'bad: its process died.*--jobs 1'),
+    ],
+)
+def test_a_stage_that_fails_ends_the_others(tmp_path, run, kind, line):
+    note = tmp_path / 'process'
+
+    def ends():
+        os.kill(int(note.read_text()), 0)
+
+    stages = [alone('slow', partial(waited, note)), alone('bad', partial(after, note, run)), alone('later', refused)]
+    with pytest.raises(kind, match=line):
+        StageRunner(tmp_path / 'run', IDENTITY, jobs=2).run(stages)
+    with pytest.raises(ProcessLookupError):
+        ends()
+    markers = {path.stem: json.loads(path.read_text()) for path in (tmp_path / 'run' / 'stages').glob('*.json')}
+    assert set(markers) == {'slow', 'bad'}
+    assert not any(marker['done'] for marker in markers.values())
+
+
+def after(path, run, moved):
+    while not path.exists() or not path.read_text():
+        time.sleep(0.01)
+    return run(moved)

@@ -9,6 +9,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
+from vpd_mm.engine.cpu_autocast import on_this_cpu
 from vpd_mm.registry import DATASETS, MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
@@ -61,7 +62,7 @@ def test_one_step_and_one_prediction(path, rival_corpus):
     assert len(data['train']) == 2
     model = MODELS.build(cfg.model)
     model.init_weights()
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    wrapper = build_optim_wrapper(model, on_this_cpu(cfg.optim_wrapper))
     before = [p.detach().clone() for p in model.parameters()]
     losses = model.train().train_step(pseudo_collate([data['train'][(i, i)] for i in (0, 1)]), wrapper)
     assert torch.isfinite(losses['loss'])

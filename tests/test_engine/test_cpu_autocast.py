@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
 
-from vpd_mm.engine import run
+from vpd_mm.engine import cpu_autocast, run
 from vpd_mm.engine.cpu_autocast import CpuAutocastOptimWrapper, cpu_has_bfloat16
 from vpd_mm.engine.hooks import ChannelsLastHook
 
@@ -56,7 +56,7 @@ def test_amp_without_an_accelerator(has, monkeypatch, caplog, tmp_path):
 
     from vpd_mm.registry import MODELS
 
-    monkeypatch.setattr(run, 'cpu_has_bfloat16', lambda: has)
+    monkeypatch.setattr(cpu_autocast, 'cpu_has_bfloat16', lambda: has)
     monkeypatch.setitem(MODELS.module_dict, 'AutocastProbe', Model)
     optim = dict(type='AmpOptimWrapper', loss_scale='dynamic', optimizer=dict(type='SGD', lr=0.1))
     cfg = Config(

@@ -47,9 +47,10 @@ def run_demo(
     if jobs is not None and jobs < 1:
         raise UserError(f'jobs must be 1 or more, found {jobs}')
     root = Path(out) if out is not None else Path('runs') / ('demo' if scale == 'small' else f'demo-{scale}')
-    bench = Bench(root, sizes, seed, jobs or default_jobs(), device)
+    jobs = jobs or default_jobs()
+    bench = Bench(root, sizes, seed, jobs, device)
     _ = bench.recipe  # refuses a seed that is off before anything is made
-    runner = StageRunner(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed}, console)
+    runner = StageRunner(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed}, console, jobs)
     from .demo_stages import demo_stages
 
     stages = demo_stages(bench)

@@ -21,7 +21,7 @@ class Scale:
         later_epochs: Of students that start from another student.
         val_frames, test_frames: Frames that distillation is measured on, at most; 0 = all.
         subsets: Few-shot subsets a method.
-        iters: Steps of a recogniser.
+        iters, clips: Steps of a recogniser, and clips of each.
         folds, detect_epochs: Of the detector's ensemble.
         rival_epochs: Of the rivals; 0: those of their configs.
         test_ks: The k of precision@k.
@@ -41,6 +41,7 @@ class Scale:
     test_frames: int
     subsets: int
     iters: int
+    clips: int
     folds: int
     detect_epochs: int
     rival_epochs: int
@@ -70,18 +71,19 @@ SCALES = {
     # in a test: every part runs, nothing is learnt
     'tiny': Scale(
         ks=(), train=2, val=1, test=1, unlabelled=0, side=128, sub_frames=1, epochs=1, later_epochs=1, draws=200,
-        val_frames=50, test_frames=0, subsets=1, iters=10, folds=2, detect_epochs=1, rival_epochs=1, test_ks=(1, 3),
+        val_frames=50, test_frames=0, subsets=1, iters=10, clips=16, folds=2, detect_epochs=1, rival_epochs=1,
+        test_ks=(1, 3),
     ),
-    # `make demo`: twenty minutes of two cores
+    # `make demo`: fifteen minutes of two cores
     'small': Scale(
-        ks=(8,), train=0, val=3, test=8, unlabelled=0, side=256, sub_frames=8, epochs=7, later_epochs=2, draws=8000,
-        val_frames=500, test_frames=2000, subsets=5, iters=300, folds=2, detect_epochs=8, rival_epochs=3,
+        ks=(8,), train=0, val=3, test=8, unlabelled=0, side=256, sub_frames=8, epochs=6, later_epochs=2, draws=8000,
+        val_frames=500, test_frames=2000, subsets=5, iters=300, clips=16, folds=2, detect_epochs=8, rival_epochs=3,
         test_ks=(1, 5, 10),
     ),
     # hours of two cores, or a GPU
     'full': Scale(
         ks=(1, 2, 4, 8, 16), train=120, val=16, test=40, unlabelled=80, side=256, sub_frames=8, epochs=100,
-        later_epochs=40, draws=20000, val_frames=4000, test_frames=0, subsets=5, iters=1000, folds=5,
+        later_epochs=40, draws=20000, val_frames=4000, test_frames=0, subsets=5, iters=1000, clips=50, folds=5,
         detect_epochs=100, rival_epochs=0, test_ks=(1, 10, 50),
     ),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """The demonstration's stages: from films to tables, each by the part of the project that a user would call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
         Stage('joints', 'the teacher, normalised', lambda moved: joints(bench), {}, ('prepare',)),
     ]
     asked = {'vipe': _hash(packed_model('vipe')[1])}
-    run = _bound(vipe, bench)
+    run = partial(vipe, bench)
     stages.append(Stage('vipe', 'VIPE* of the poses', run, asked, ('prepare',), (corpus / 'teacher' / 'vipe',)))
     for student in STUDENTS:
         out = work / 'distill' / student.run
@@ -53,7 +54,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
             Stage(
                 f'distill-{student.run}',
                 f'distil {student.name}',
-                _bound(distil, bench, student),
+                partial(distil, bench, student),
                 asked,
                 (start, student.teacher),
                 (out,),
@@ -63,7 +64,7 @@ def demo_stages(bench: Bench) -> list[Stage]:
             Stage(
                 f'features-{student.run}',
                 f'{student.name} on every frame',
-                _bound(describe, bench, student),
+                partial(describe, bench, student),
                 {},
                 (f'distill-{student.run}',),
                 (corpus / 'features' / student.run,),
@@ -77,26 +78,29 @@ def demo_stages(bench: Bench) -> list[Stage]:
     )  # fmt: skip
     for kind in DESCRIPTIONS:
         out = work / 'recognize' / kind.features.replace('/', '-')
-        asked = {'ks': list(s.ks), 'subsets': s.subsets, 'iters': s.iters}
+        asked = {'ks': list(s.ks), 'subsets': s.subsets, 'iters': s.iters, 'clips': s.clips}
         stages.append(
             Stage(
                 f'recognize-{out.name}',
                 f'recognise: {kind.name}',
-                _bound(recognize, bench, kind, out),
+                partial(recognize, bench, kind, out),
                 asked,
                 (kind.stage,),
                 (out,),
+                single=True,
             )
         )
     for rival in RIVALS:
         out = work / 'recognize' / Path(rival.config).stem
         asked = {'k': max(s.ks, default=0), 'subsets': s.subsets, 'epochs': s.rival_epochs}
-        run = _bound(recognize_rival, bench, rival, out)
-        stages.append(Stage(f'recognize-{out.name}', f'recognise: {rival.name}', run, asked, ('prepare',), (out,)))
+        run = partial(recognize_rival, bench, rival, out)
+        stages.append(
+            Stage(f'recognize-{out.name}', f'recognise: {rival.name}', run, asked, ('prepare',), (out,), True)
+        )
     for kind in DESCRIPTIONS:
-        run = _bound(retrieve, bench, kind)
+        run = partial(retrieve, bench, kind)
         name = f'retrieve-{kind.features.replace("/", "-")}'
-        stages.append(Stage(name, f'retrieve: {kind.name}', run, {'ks': list(s.test_ks)}, (kind.stage,)))
+        stages.append(Stage(name, f'retrieve: {kind.name}', run, {'ks': list(s.test_ks)}, (kind.stage,), single=True))
     for kind in DESCRIPTIONS:
         out = work / 'detect' / kind.features.replace('/', '-')
         asked = {'folds': s.folds, 'epochs': s.detect_epochs}
@@ -104,17 +108,14 @@ def demo_stages(bench: Bench) -> list[Stage]:
             Stage(
                 f'detect-{out.name}',
                 f'detect: {kind.name}',
-                _bound(detect, bench, kind, out),
+                partial(detect, bench, kind, out),
                 asked,
                 (kind.stage,),
                 (out,),
+                single=True,
             )
         )
     return stages
-
-
-def _bound(function: Callable[..., dict], *arguments) -> Callable[[Moved], dict]:
-    return lambda moved: function(*arguments, moved)
 
 
 def _hash(checkpoint: str) -> str:
@@ -248,6 +249,7 @@ def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
 
     cfg = with_iters(quiet_config(RECOGNIZER), bench.scale.iters)
     cfg = adapt_config(cfg, str(bench.corpus_dir), kind.features)
+    cfg.train_dataloader.batch_size = bench.scale.clips
     return few_shot(bench, kind.name, cfg, Path(RECOGNIZER).stem, bench.scale.ks, out, moved)
 
 
@@ -278,7 +280,7 @@ def few_shot(bench: Bench, name: str, cfg: Config, recipe: str, ks: Sequence[int
         finished.append(row)
         moved(len(finished), len(runs))
 
-    rows = run_grid(cfg, recipe, runs, out, jobs=min(bench.jobs, len(runs)), allow_short=True, report=count)
+    rows = run_grid(cfg, recipe, runs, out, allow_short=True, report=count)
     top1: dict[str, list[float]] = {}
     for row in rows:
         top1.setdefault(row.k, []).append(row.top1)

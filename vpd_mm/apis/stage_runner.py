@@ -4,25 +4,24 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..errors import UserError
 from ..structures import atomic_write
+from .stage_display import StageDisplay
+from .stage_pool import side_by_side
 
 #: Called with (done, total) while a stage works.
 Moved = Callable[[int, int], None]
 
 _RUN_FILE = 'demo.json'
-#: Without a terminal a stage says how far it is every so many seconds.
-_TELL_SEC = 20.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class Stage:
         settings: What decides its outcome, besides the stages that it needs.
         needs: Names of earlier stages whose outcome it uses.
         outputs: Files and folders that are its own: removed when settings changed since they were made.
+        single: Computes on one thread: such stages in a row are done side by side, a process each; ``run`` can be
+            pickled, and none of them needs another.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     settings: dict = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
+    single: bool = False
 
 
 class StageRunner:
@@ -56,13 +58,15 @@ class StageRunner:
         root: The folder; made, or one that a runner with the same ``identity`` made.
         identity: What the whole run is, for example scale and seed.
         console: Where progress goes; None = nowhere.
+        jobs: Stages of one thread that are done side by side.
 
     Raises:
         UserError: the folder holds something else.
     """
 
-    def __init__(self, root: str | os.PathLike, identity: dict, console: Console | None = None) -> None:
+    def __init__(self, root: str | os.PathLike, identity: dict, console: Console | None = None, jobs: int = 1) -> None:
         self.root = Path(root)
+        self.jobs = jobs
         self.console = console or Console(quiet=True)
         self.results: dict[str, dict] = {}
         self.seconds: dict[str, float] = {}
@@ -71,21 +75,30 @@ class StageRunner:
 
     def run(self, stages: Sequence[Stage]) -> None:
         """Run what is not done; ``results`` and ``seconds`` then hold every stage's."""
-        for number, stage in enumerate(stages, 1):
-            key = self._key(stage)
-            marker = self._read(stage.name)
-            label = f'{number:2d}/{len(stages)} {stage.text}'
-            if marker.get('key') == key and marker.get('done'):
-                self.console.print(f'{label}: there before', highlight=False)
+        labels = {stage.name: f'{number:2d}/{len(stages)} {stage.text}' for number, stage in enumerate(stages, 1)}
+        for stage in stages:
+            self._keys[stage.name] = self._key(stage)
+        for alone, group in groupby(stages, lambda stage: stage.single):
+            todo = []
+            for stage in group:
+                marker = self._read(stage.name)
+                if marker.get('key') == self._keys[stage.name] and marker.get('done'):
+                    self.console.print(f'{labels[stage.name]}: there before', highlight=False)
+                    self._keep(stage, marker)
+                else:
+                    todo.append(stage)
+            if alone and self.jobs > 1 and len(todo) > 1:
+                self._do_side_by_side(todo, labels)
             else:
-                marker = self._do(stage, key, marker, label)
-            self.results[stage.name], self.seconds[stage.name] = marker['result'], marker['seconds']
+                for stage in todo:
+                    self._do(stage, labels[stage.name])
+        self.results = {stage.name: self.results[stage.name] for stage in stages}
+        self.seconds = {stage.name: self.seconds[stage.name] for stage in stages}
 
     def _key(self, stage: Stage) -> str:
         needed = {name: self._keys[name] for name in stage.needs}
         content = json.dumps({'settings': stage.settings, 'needs': needed}, sort_keys=True)
-        self._keys[stage.name] = hashlib.sha256(content.encode()).hexdigest()[:16]
-        return self._keys[stage.name]
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def _path(self, name: str) -> Path:
         return self.root / 'stages' / f'{name}.json'
@@ -100,7 +113,49 @@ class StageRunner:
             raise UserError(f'{path}: no valid JSON ({e}); delete it, and the stage runs again') from e
         return marker if isinstance(marker, dict) else {}
 
-    def _do(self, stage: Stage, key: str, marker: dict, label: str) -> dict:
+    def _do(self, stage: Stage, label: str) -> None:
+        marker = self._begin(stage)
+        start = time.monotonic()
+        try:
+            with StageDisplay(self.console) as display:
+                display.begin(label)
+                result = stage.run(partial(display.moved, label))
+                display.end(label)
+        except BaseException:
+            self._stop(stage, marker, time.monotonic() - start)
+            raise
+        self._end(stage, marker, time.monotonic() - start, result)
+
+    def _do_side_by_side(self, stages: Sequence[Stage], labels: Mapping[str, str]) -> None:
+        """Stages of one thread each; those at work share the time that goes by, so that the seconds of all add up."""
+        by_name = {stage.name: stage for stage in stages}
+        markers: dict[str, dict] = {}
+        seconds, last = dict.fromkeys(by_name, 0.0), time.monotonic()
+        events = side_by_side({stage.name: stage.run for stage in stages}, self.jobs)
+        try:
+            with StageDisplay(self.console) as display:
+                for name, kind, content in events:
+                    now = time.monotonic()
+                    for other in markers:
+                        seconds[other] += (now - last) / len(markers)
+                    last = now
+                    if kind == 'begun':
+                        markers[name] = self._begin(by_name[name])
+                        display.begin(labels[name])
+                    elif kind == 'moved':
+                        display.moved(labels[name], *content)
+                    else:
+                        display.end(labels[name])
+                        self._end(by_name[name], markers.pop(name), seconds[name], *content)
+        except BaseException:
+            events.close()
+            for name, marker in markers.items():
+                self._stop(by_name[name], marker, seconds[name])
+            raise
+
+    def _begin(self, stage: Stage) -> dict:
+        """The marker of a stage that is not done; what it made for other settings is removed."""
+        marker, key = self._read(stage.name), self._keys[stage.name]
         if marker.get('key') != key:
             for path in stage.outputs:
                 if path.is_dir():
@@ -109,21 +164,20 @@ class StageRunner:
                     path.unlink(missing_ok=True)
             marker = {'key': key, 'done': False, 'seconds': 0.0}
             write_json(self._path(stage.name), marker)
-        start, before = time.monotonic(), float(marker['seconds'])
+        return marker
 
-        def spent() -> float:
-            return round(before + time.monotonic() - start, 1)
+    def _stop(self, stage: Stage, marker: dict, seconds: float) -> None:
+        write_json(self._path(stage.name), {**marker, 'seconds': round(float(marker['seconds']) + seconds, 1)})
 
-        try:
-            with shown(self.console, label) as moved:
-                result = stage.run(moved)
-        except BaseException:
-            write_json(self._path(stage.name), {**marker, 'seconds': spent()})
-            raise
-        marker = {'key': key, 'done': True, 'settings': stage.settings, 'seconds': spent(), 'result': result}
-        write_json(self._path(stage.name), marker)
+    def _end(self, stage: Stage, marker: dict, seconds: float, result: dict) -> None:
+        spent = round(float(marker['seconds']) + seconds, 1)
+        done = {'key': marker['key'], 'done': True, 'settings': stage.settings, 'seconds': spent, 'result': result}
+        write_json(self._path(stage.name), done)
         # read back, so that a first and a second run see the same types
-        return self._read(stage.name)
+        self._keep(stage, self._read(stage.name))
+
+    def _keep(self, stage: Stage, marker: dict) -> None:
+        self.results[stage.name], self.seconds[stage.name] = marker['result'], marker['seconds']
 
 
 def claim_folder(root: Path, identity: dict) -> None:
@@ -154,30 +208,4 @@ def write_json(path: Path, content: dict) -> None:
         f.write('\n')
 
 
-@contextmanager
-def shown(console: Console, label: str) -> Iterator[Moved]:
-    """A bar with the time that is left; without a terminal, lines."""
-    start = told = time.monotonic()
-    if not console.is_terminal:
-
-        def tell(done: int, total: int) -> None:
-            nonlocal told
-            now = time.monotonic()
-            if done and now - told >= _TELL_SEC:
-                told = now
-                left = (now - start) * (total - done) / done
-                console.print(f'{label}: {done}/{total}, about {left:.0f} s left', highlight=False, soft_wrap=True)
-
-        console.print(f'{label} ...', highlight=False, soft_wrap=True)
-        sys.stdout.flush()
-        yield tell
-    else:
-        columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        bar = Progress(*columns, TextColumn('left'), TimeRemainingColumn(), console=console, transient=True)
-        with bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-    console.print(f'{label}: {time.monotonic() - start:.0f} s', highlight=False, soft_wrap=True)
-
-
-__all__ = ['Moved', 'Stage', 'StageRunner', 'claim_folder', 'shown', 'write_json']
+__all__ = ['Moved', 'Stage', 'StageRunner', 'claim_folder', 'write_json']

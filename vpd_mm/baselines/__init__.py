@@ -6,6 +6,7 @@ from .clip_score_metric import ClipScoreMetric
 from .clip_scores import ClipScores, mean_scores
 from .clip_transforms import ClipFlip, LoadClip
 from .crops_to_clips import CropClipDataset
+from .full_precision_head import FullPrecisionGCNHead
 from .generated_dataset import GeneratedActionDataset
 from .gsm import GSM
 from .msg3d import MSG3D
@@ -21,6 +22,7 @@ __all__ = [
     'ClipScoreMetric',
     'ClipScores',
     'CropClipDataset',
+    'FullPrecisionGCNHead',
     'GeneratedActionDataset',
     'LoadClip',
     'NormalizedJoints',

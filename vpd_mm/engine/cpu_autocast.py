@@ -1,5 +1,6 @@
 """Mixed precision on CPUs, which mmengine's AmpOptimWrapper leaves to accelerators."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,11 +9,24 @@ from mmengine.optim import OptimWrapper
 
 from ..registry import OPTIM_WRAPPERS
 
+LOGGER = logging.getLogger(__name__)
+
 
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX); without it autocast only costs time."""
     check = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
     return bool(check and check())
+
+
+def on_this_cpu(optim_wrapper: dict) -> dict:
+    """``optim_wrapper`` of a config as a machine without accelerator trains it: mixed precision where the CPU has it."""
+    if optim_wrapper.get('type') != 'AmpOptimWrapper':
+        return optim_wrapper
+    rest = {k: v for k, v in optim_wrapper.items() if k not in ('type', 'loss_scale', 'dtype')}
+    if cpu_has_bfloat16():
+        return {'type': 'vpd_mm.CpuAutocastOptimWrapper', **rest}
+    LOGGER.warning('this CPU has no bfloat16 instructions; the run trains in float32')
+    return {'type': 'OptimWrapper', **rest}
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -1,6 +1,5 @@
 """From a config to a Runner, on a GPU, on CPUs, on one process or many."""
 
-import logging
 import os
 
 import torch
@@ -10,9 +9,7 @@ from mmengine.runner import Runner
 
 from .. import registry
 from ..errors import UserError
-from .cpu_autocast import cpu_has_bfloat16
-
-LOGGER = logging.getLogger(__name__)
+from .cpu_autocast import on_this_cpu
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -22,13 +19,8 @@ def build_runner(cfg: Config) -> Runner:
     knows how to start them on accelerators.
     """
     on_cpu = not torch.cuda.is_available()
-    if on_cpu and cfg.get('optim_wrapper') and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
-        cfg.optim_wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('loss_scale', 'dtype')}
-        if cpu_has_bfloat16():
-            cfg.optim_wrapper.type = 'vpd_mm.CpuAutocastOptimWrapper'
-        else:
-            LOGGER.warning('this CPU has no bfloat16 instructions; the run trains in float32')
-            cfg.optim_wrapper.type = 'OptimWrapper'
+    if on_cpu and cfg.get('optim_wrapper'):
+        cfg.optim_wrapper = on_this_cpu(cfg.optim_wrapper)
     if on_cpu and cfg.get('launcher', 'none') != 'none':
         _init_gloo(cfg.launcher)
         # mmengine would name a GPU for every process.

@@ -8,5 +8,5 @@ model = dict(
     backbone=dict(
         type='vpd_mm.MSG3D', in_channels=2, num_gcn_scales=9, num_g3d_scales=6, graph_cfg=dict(layout=_base_.layout)
     ),
-    cls_head=dict(type='GCNHead', num_classes=15, in_channels=384),
+    cls_head=dict(type='vpd_mm.FullPrecisionGCNHead', num_classes=15, in_channels=384),
 )
