@@ -81,6 +81,18 @@ def test_another_runs_folder_is_left_alone(extractor, extracted, corpus, tmp_pat
     assert json.loads((extracted / 'run.json').read_text()) == {'run': 1}
 
 
+def test_videos_in_a_row_are_those_one_by_one(extractor, corpus):
+    store = CropStore(corpus.crops_dir)
+    names = ['b', 'a', 'b']
+    found = list(extractor.extract_all(store, iter(names)))
+    assert [name for name, _ in found] == names
+    for name, sequence in found:
+        alone = extractor.extract(store, name)
+        np.testing.assert_array_equal(sequence.frame_inds, alone.frame_inds)
+        np.testing.assert_array_equal(sequence.feats, alone.feats)
+    assert list(extractor.extract_all(store, [])) == []
+
+
 def test_concat_stacks_dims_on_shared_frames(extracted, corpus, tmp_path):
     teacher = corpus.teacher_dir('joints')
     assert concat_features([extracted, teacher], tmp_path / 'both') == 2

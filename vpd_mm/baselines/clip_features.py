@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -76,6 +76,11 @@ class ClipFeatureExtractor:
         if not np.isfinite(joined).all():
             raise UserError(f'{video}: the clip network gives NaN; its checkpoint is damaged')
         return FeatureSequence(centres, joined, np.ones(len(centres), np.float32))
+
+    def extract_all(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple[str, FeatureSequence]]:
+        """(video, its features) one after the other."""
+        for video in videos:
+            yield video, self.extract(store, video)
 
     def _clips(self, store: CropStore, video: str, available: np.ndarray, centres: np.ndarray) -> Iterator[Tensor]:
         """Batches (N, 3, clip_len, size, size), normalised; a frame is decoded once a batch."""

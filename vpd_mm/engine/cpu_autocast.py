@@ -19,7 +19,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def on_this_cpu(optim_wrapper: dict) -> dict:
-    """``optim_wrapper`` of a config as a machine without accelerator trains it: mixed precision where the CPU has it."""
+    """``optim_wrapper`` of a config as a machine without accelerator takes it: bfloat16 where the CPU has it."""
     if optim_wrapper.get('type') != 'AmpOptimWrapper':
         return optim_wrapper
     rest = {k: v for k, v in optim_wrapper.items() if k not in ('type', 'loss_scale', 'dtype')}

@@ -4,11 +4,12 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -59,13 +60,24 @@ class FeatureExtractor:
 
     def extract(self, store: CropStore, video: str) -> FeatureSequence:
         """Features of every frame of ``video`` that has a crop: (T, 2, D) = [as seen, flipped]; scores are 1."""
-        frame_inds = np.asarray(store.header(video).frame_inds, np.int64)
-        feats = [self._forward(batch) for batch in self._batches(store, video, frame_inds)]
+        ((_, sequence),) = self.extract_all(store, [video])
+        return sequence
+
+    def extract_all(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple[str, FeatureSequence]]:
+        """(video, its features) one after the other; the next one's crops are decoded before this one is done."""
         dims = self.model.student.out_dims
-        joined = np.concatenate(feats) if feats else np.zeros((0, 2, dims), np.float32)
-        if not np.isfinite(joined).all():
-            raise UserError(f'{video}: the student gives NaN; its training diverged, use an earlier checkpoint')
-        return FeatureSequence(frame_inds, joined, np.ones(len(frame_inds), np.float32))
+        feats = [np.zeros((0, 2, dims), np.float32)]
+        for piece, batch in self._batches(store, videos):
+            if batch is not None:
+                feats.append(self._forward(batch))
+            if not piece.last:
+                continue
+            joined, feats = np.concatenate(feats), feats[:1]
+            if not np.isfinite(joined).all():
+                raise UserError(
+                    f'{piece.video}: the student gives NaN; its training diverged, use an earlier checkpoint'
+                )
+            yield piece.video, FeatureSequence(piece.frame_inds, joined, np.ones(len(joined), np.float32))
 
     def features(self, inputs: torch.Tensor) -> np.ndarray:
         """(N, 5 or 3, H, W) as the pipeline gives them, to (N, 2, D) float32."""
@@ -95,24 +107,38 @@ class FeatureExtractor:
             seen = mean_of_views(seen, mirrored[0])
         return seen.cpu().numpy()
 
-    def _batches(self, store: CropStore, video: str, frame_inds: np.ndarray) -> Iterator[torch.Tensor]:
+    def _batches(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple['_Piece', torch.Tensor | None]]:
         """Both views, ready for the network; the next batch is made while the last one is used."""
 
-        def load(start: int) -> torch.Tensor:
-            frames = frame_inds[start : start + self.batch_size].tolist()
-            inputs = [self.pipeline(_sample(store, video, frame))['inputs'] for frame in frames]
-            return self._both_views(torch.stack(inputs))
+        def load(piece: _Piece) -> torch.Tensor | None:
+            frames = piece.frame_inds[piece.start : piece.start + self.batch_size].tolist()
+            inputs = [self.pipeline(_sample(store, piece.video, frame))['inputs'] for frame in frames]
+            return self._both_views(torch.stack(inputs)) if inputs else None
 
         with ThreadPoolExecutor(1) as pool:
-            starts = range(0, len(frame_inds), self.batch_size)
-            coming = pool.submit(load, 0) if starts else None
-            for start in starts:
-                assert coming is not None
-                batch = coming.result()
-                coming = (
-                    pool.submit(load, start + self.batch_size) if start + self.batch_size < len(frame_inds) else None
-                )
-                yield batch
+            coming: deque[tuple[_Piece, Future]] = deque()
+            for piece in self._pieces(store, videos):
+                coming.append((piece, pool.submit(load, piece)))
+                if len(coming) > 1:
+                    now, batch = coming.popleft()
+                    yield now, batch.result()
+            for now, batch in coming:
+                yield now, batch.result()
+
+    def _pieces(self, store: CropStore, videos: Iterable[str]) -> Iterator['_Piece']:
+        for video in videos:
+            frame_inds = np.asarray(store.header(video).frame_inds, np.int64)
+            for start in range(0, max(len(frame_inds), 1), self.batch_size):
+                yield _Piece(video, frame_inds, start, start + self.batch_size >= len(frame_inds))
+
+
+class _Piece(NamedTuple):
+    """What is one batch of a video: frames from ``start`` on; ``last`` of that video."""
+
+    video: str
+    frame_inds: np.ndarray
+    start: int
+    last: bool
 
 
 def _sample(store: CropStore, video: str, frame: int) -> dict:
@@ -159,7 +185,7 @@ def load_student(model: PoseDistiller, checkpoint: str | os.PathLike) -> None:
 class Extractor(Protocol):
     """What makes the features of a video from its crops."""
 
-    def extract(self, store: CropStore, video: str) -> FeatureSequence: ...
+    def extract_all(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple[str, FeatureSequence]]: ...
 
 
 def extract_corpus(
@@ -185,8 +211,8 @@ def extract_corpus(
     claim_folder(out, made_by)
     store = CropStore(corpus.crops_dir)
     videos = [v for v in store.videos()[rank::world_size] if not (out / f'{v}.npz').exists()]
-    for video in progress(videos):
-        extractor.extract(store, video).save(out / f'{video}.npz')
+    for video, sequence in extractor.extract_all(store, progress(videos)):
+        sequence.save(out / f'{video}.npz')
     return len(videos)
 
 
