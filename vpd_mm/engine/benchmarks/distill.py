@@ -49,15 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_corpus(root: Path, num_frames: int = 400, size: int = 128) -> Corpus:
-    """A corpus of blurred noise: as costly to decode as real crops."""
+    """A corpus of blurred noise, as costly to decode as real crops: 9.0 KB of RGB and 3.3 KB of flow a frame.
+
+    Two real videos have 8.5 and 1.6 KB, the synthetic sport 7.4 and 3.2 KB.
+    """
     rng = np.random.default_rng(0)
     corpus = Corpus.create(root)
     for name in ('a', 'b', 'c'):
         writer = CropWriter(corpus.crops_dir / f'shard-{name}.lmdb')
         with writer, writer.video(name, size=size, flow={'method': 'made', 'clip': 20.0}) as video:
             for frame in range(num_frames):
-                rgb = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (7, 7), 0)
-                flow = cv2.GaussianBlur(rng.normal(0, 30, (size, size, 2)).astype(np.float32), (31, 31), 0)
+                rgb = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (9, 9), 0)
+                flow = cv2.GaussianBlur(rng.normal(0, 60, (size, size, 2)).astype(np.float32), (63, 63), 0)
                 mask = np.zeros((size, size), bool)
                 mask[size // 4 : -size // 4, size // 3 : -size // 3] = True
                 video.add(frame, (0, 0, size), rgb, flow, mask)
