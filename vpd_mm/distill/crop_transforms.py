@@ -96,7 +96,7 @@ class ResizedCrop(BaseTransform):
         results['img'] = cv2.resize(results['img'][cut], side, interpolation=cv2.INTER_LINEAR)
         if 'flow' in results:
             flow = cv2.resize(results['flow'][cut], side, interpolation=cv2.INTER_LINEAR)
-            results['flow'] = cv2.multiply(flow, (self.size / w, self.size / h, 0, 0))
+            results['flow'] = cv2.multiply(flow, (self.size / w, self.size / h, 0, 0), dst=flow)
         if 'mask' in results:
             mask = cv2.resize(results['mask'][cut].astype(np.uint8), side, interpolation=cv2.INTER_NEAREST)
             results['mask'] = mask > 0
@@ -106,6 +106,10 @@ class ResizedCrop(BaseTransform):
                 moved = (results[key].reshape(-1, 2) - np.array([left, top], np.float32)) * factor
                 results[key] = moved.reshape(results[key].shape)
         return results
+
+
+_LEVELS = np.arange(256, dtype=np.float32)
+_STEPS = np.arange(256, dtype=np.int16)
 
 
 @TRANSFORMS.register_module()
@@ -127,16 +131,17 @@ class CropColorJitter(BaseTransform):
     def transform(self, results: dict) -> dict:
         brightness, contrast, saturation, hue = results['rng'].uniform(-1, 1, 4) * self.ranges
         img = results['img']
-        levels = np.arange(256, dtype=np.float32) * (1 + brightness)
-        grey = float(cv2.mean(img)[1]) * (1 + brightness)
-        levels = np.clip((levels - grey) * (1 + contrast) + grey, 0, 255).astype(np.uint8)
-        hsv = cv2.cvtColor(cv2.LUT(img, levels), cv2.COLOR_RGB2HSV)
-        steps = np.arange(256)
+        grey = float(cv2.mean(img)[1])
+        # of a level x: ((x - grey) (1 + contrast) + grey) with x and grey times (1 + brightness)
+        gain = (1 + brightness) * (1 + contrast)
+        levels = np.clip(_LEVELS * gain - grey * (1 + brightness) * contrast, 0, 255).astype(np.uint8)
+        img = cv2.LUT(img, levels)
+        hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV)
         table = np.empty((1, 256, 3), np.uint8)
-        table[0, :, 0] = (steps + round(hue * 180)) % 180
-        table[0, :, 1] = np.clip(steps * (1 + saturation), 0, 255)
-        table[0, :, 2] = steps
-        results['img'] = cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB)
+        table[0, :, 0] = (_STEPS + round(hue * 180)) % 180
+        table[0, :, 1] = np.minimum(_LEVELS * (1 + saturation), 255)
+        table[0, :, 2] = _STEPS
+        results['img'] = cv2.cvtColor(cv2.LUT(hsv, table, dst=hsv), cv2.COLOR_HSV2RGB, dst=img)
         return results
 
 
@@ -208,7 +213,8 @@ class ChiralFlip(BaseTransform):
             raise UserError(f'ChiralFlip: the teacher of {results["video"]} has no flipped view; extract it with V = 2')
         results['img'] = cv2.flip(results['img'], 1)
         if 'flow' in results:
-            results['flow'] = cv2.multiply(cv2.flip(results['flow'], 1), (-1, 1, 0, 0))
+            flow = cv2.flip(results['flow'], 1)
+            results['flow'] = cv2.multiply(flow, (-1, 1, 0, 0), dst=flow)
         if 'mask' in results:
             results['mask'] = results['mask'][:, ::-1]
         results['view'] = 1 - results.get('view', 0)

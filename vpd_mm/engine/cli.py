@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError
+from .memory import keep_freed_memory
 from .paths import find_config
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     among the arguments the traceback is shown as well.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    keep_freed_memory()
     try:
         sys.exit(main(arguments) or 0)
     except KeyboardInterrupt:
