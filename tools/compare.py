@@ -27,7 +27,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--print-jobs', choices=('torchrun', 'sbatch'), help='print a command for each missing run')
     parser.add_argument('--gpus', type=int, default=1, help='GPUs of each training that --print-jobs prints')
     parser.add_argument('--partition', default='', help='Slurm partition of --print-jobs sbatch')
-    parser.add_argument('--metafile', type=Path, help="put this comparison's rows into a metafile.yml")
+    parser.add_argument('--metafile', type=Path, help='put its rows into a metafile.yml, the plot beside it')
     parser.add_argument('--readme', type=Path, help='put its table between <!-- compare:NAME --> and <!-- /compare -->')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
     parser.add_argument('--run', nargs='+', metavar='KEY', help='do these runs, as --print-jobs says')
@@ -155,6 +155,9 @@ def write_report(plan, store, work_dir: Path, args) -> None:
     models = report_metafile.metafile_rows(plan, rows, detections, str(work_dir / 'results.csv'))
     if args.metafile:
         report_metafile.write_metafile(args.metafile, models, plan.comparison.name)
+        if drawn:
+            with atomic_write(args.metafile.with_name(f'accuracy_{plan.comparison.name}.png')) as f:
+                f.write(picture.read_bytes())
     if args.readme:
         report_metafile.update_readme(args.readme, plan.comparison.name, report_metafile.readme_tables(models))
 
