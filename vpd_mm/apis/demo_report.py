@@ -30,8 +30,8 @@ GOAL_POINTS, GOAL_GAPS, GOAL_SURE = 5.0, 0.25, 1.5
 #: Beside a start from packed weights: what a random start reached, measured as the README says.
 LONGER = (
     'For comparison, a longer run from a random start (1,450,000 crops of a larger synthetic corpus; README, “Distil” '
-    'and “Compare”): 29 % less error than the teacher’s where the teacher is not sure; with 8 clips a class 64.4 % against '
-    '42.1 % of the teacher’s joints.'
+    'and “Compare”): 29 % less error than the teacher’s where the teacher is not sure; with 8 clips a class 64.4 % '
+    'against 42.1 % of the teacher’s joints.'
 )
 NEXT = """# the same for longer: hours on two cores, less on a GPU
 python tools/demo.py --scale full
