@@ -207,9 +207,10 @@ def describe(root: Path, epochs: int, device: str, moved: Moved) -> dict:
     from ..features.feature_extractor import build_extractor, extract_corpus, run_identity
 
     cfg, corpus = real_config(root, epochs), Corpus.open(root / 'corpus')
-    checkpoint = newest_best(root / 'work' / 'distill')
+    trained = root / 'work' / 'distill'
+    checkpoint = newest_best(trained)
     if checkpoint is None:
-        raise UserError(f'{root}/work/distill: holds no best_*.pth; delete {root}/stages and run again')
+        raise UserError(f'{trained}: holds no best_*.pth; delete {root / "stages"} and run again')
     device = pick_device(device)
     extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
     out = corpus.features_dir('vpd')
