@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Run benchmarks by name: benchmark.py NAME... [their options]; exit status 1 where a goal is missed."""
 
 import sys

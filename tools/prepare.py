@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Videos to a corpus (tracks, crops, flow, poses), and a look at what came out."""
 
 import sys
