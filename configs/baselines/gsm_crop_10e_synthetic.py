@@ -4,5 +4,7 @@ _base_ = ['_base_/clips_synthetic.py', '_base_/gsm.py']
 
 model = dict(
     backbone=dict(num_segments=8, backbone=_base_.small_resnet),
-    cls_head=dict(in_channels=256, num_classes=_base_.num_classes, dropout_ratio=0.2),
+    cls_head=dict(
+        type='vpd_mm.FullPrecisionTSNHead', in_channels=256, num_classes=_base_.num_classes, dropout_ratio=0.2
+    ),
 )

@@ -5,7 +5,7 @@ _base_ = ['../_base_/sports/synthetic.py', '../_base_/compare_rivals.py']
 name = 'synthetic'
 title = 'Synthetic sport, few labels'
 dataset = 'Synthetic'
-names = dict(sport='synthetic', clips='10e', skeletons='20e')
+names = dict(sport='synthetic', clips='10e', skeletons='10e')
 ks = [8]
 ours = dict(group='BiGRU on features')
 embedded = 'configs/recognize/bigru_vipe_1000i_synthetic.py'

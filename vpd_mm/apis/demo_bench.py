@@ -160,7 +160,7 @@ class Rival:
 
 
 RIVALS = (
-    Rival('ST-GCN', 'configs/baselines/stgcn_joint_20e_synthetic.py', poses=True),
+    Rival('ST-GCN', 'configs/baselines/stgcn_joint_10e_synthetic.py', poses=True),
     Rival('TSN, crops', 'configs/baselines/tsn_crop_10e_synthetic.py'),
 )
 

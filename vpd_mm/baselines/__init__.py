@@ -6,7 +6,13 @@ from .clip_score_metric import ClipScoreMetric
 from .clip_scores import ClipScores, mean_scores
 from .clip_transforms import ClipFlip, LoadClip
 from .crops_to_clips import CropClipDataset
-from .full_precision_head import FullPrecisionGCNHead
+from .full_precision_head import (
+    FullPrecisionGCNHead,
+    FullPrecisionI3DHead,
+    FullPrecisionTimeSformerHead,
+    FullPrecisionTRNHead,
+    FullPrecisionTSNHead,
+)
 from .generated_dataset import GeneratedActionDataset
 from .gsm import GSM
 from .msg3d import MSG3D
@@ -23,6 +29,10 @@ __all__ = [
     'ClipScores',
     'CropClipDataset',
     'FullPrecisionGCNHead',
+    'FullPrecisionI3DHead',
+    'FullPrecisionTRNHead',
+    'FullPrecisionTSNHead',
+    'FullPrecisionTimeSformerHead',
     'GeneratedActionDataset',
     'LoadClip',
     'NormalizedJoints',

@@ -104,4 +104,7 @@ class ChannelsLastHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_run(self, runner) -> None:
-        runner.model.to(memory_format=torch.channels_last)
+        for weight in runner.model.parameters():
+            # convolutions over time, of five dimensions, have a format of their own
+            if weight.dim() == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""End-to-end networks for two cores: 64 px, 150 steps, a narrow ResNet-18 of three stages from scratch."""
+"""End-to-end networks for two cores: 64 px, 150 steps in mixed precision, a ResNet-18 of three stages from scratch."""
 
 _base_ = ['clips.py']
 
@@ -23,4 +23,9 @@ param_scheduler = [
     _base_.param_scheduler[0],
     dict(_base_.param_scheduler[1], T_max=max_epochs - _base_.warmup, end=max_epochs),
 ]
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=1e-2))
+optim_wrapper = dict(
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
+    optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=1e-2),
+)
+custom_hooks = [dict(type='ChannelsLastHook')]

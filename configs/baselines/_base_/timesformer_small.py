@@ -4,7 +4,7 @@ _base_ = ['timesformer.py']
 
 model = dict(
     backbone=dict(pretrained=None, img_size=64, embed_dims=128, num_heads=4, num_transformer_layers=4),
-    cls_head=dict(in_channels=128),
+    cls_head=dict(type='vpd_mm.FullPrecisionTimeSformerHead', in_channels=128),
 )
 volume_train = [
     *_base_.volume_train[:3],

@@ -1,6 +1,6 @@
-"""ST-GCN++ on bones."""
+"""ST-GCN on bones."""
 
-_base_ = ['stgcnpp_joint_20e_synthetic.py']
+_base_ = ['stgcn_joint_10e_synthetic.py']
 
 bone = dict(stream='bone')
 train_dataloader = dict(dataset=bone)

@@ -1,6 +1,6 @@
-"""MS-G3D on bones."""
+"""ST-GCN++ on bones."""
 
-_base_ = ['msg3d_joint_20e_synthetic.py']
+_base_ = ['stgcnpp_joint_10e_synthetic.py']
 
 bone = dict(stream='bone')
 train_dataloader = dict(dataset=bone)

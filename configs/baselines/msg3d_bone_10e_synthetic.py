@@ -1,6 +1,6 @@
-"""ST-GCN on bones."""
+"""MS-G3D on bones."""
 
-_base_ = ['stgcn_joint_20e_synthetic.py']
+_base_ = ['msg3d_joint_10e_synthetic.py']
 
 bone = dict(stream='bone')
 train_dataloader = dict(dataset=bone)
