@@ -1,11 +1,13 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from vpd_mm.athlete.flow import FlowEstimator
 from vpd_mm.distill import (
     BackgroundNoise,
     ChiralFlip,
+    CropAugmentation,
     CropColorJitter,
     PackCropInputs,
     ResizedCrop,
@@ -138,10 +140,33 @@ def test_jitter_leaves_flow_alone_and_changes_brightness_within_its_range():
     assert 116 < max(means) <= 121
 
 
-def test_jitter_of_nothing_is_nearly_nothing():
+def test_jitter_of_nothing_is_nothing():
     before = sample()
     after = CropColorJitter(0, 0, 0, 0)(dict(before))['img']
-    assert np.abs(after.astype(int) - before['img']).mean() < 2  # 8-bit HSV rounds
+    assert np.abs(after.astype(int) - before['img']).max() <= 1  # fixed point
+
+
+def test_jitter_is_that_of_the_device():
+    ranges = (0.2, 0.2, 0.05, 0.05)
+    img = np.random.default_rng(0).integers(70, 150, (16, 16, 3), dtype=np.uint8)  # far from saturating
+    device = CropAugmentation(brightness=0.2, contrast=0.2, saturation=0.05, hue=0.05)
+    for seed in range(20):
+        ours = CropColorJitter(*ranges)(sample(seed, img=img.copy()))['img']
+        draws = torch.from_numpy((sample(seed)['rng'].uniform(-1, 1, 4) + 1) / 2).float()[None]
+        theirs = device.color(torch.from_numpy(img).float().permute(2, 0, 1)[None], draws)[0].permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(ours, theirs, atol=1)
+
+
+def test_hue_turns_red_towards_yellow_and_greys_stay():
+    class Most:
+        def uniform(self, low, high, n):
+            return np.full(n, high)
+
+    red, grey = np.full((4, 4, 3), (200, 0, 0), np.uint8), np.full((4, 4, 3), 77, np.uint8)
+    turned = CropColorJitter(0, 0, 0, 0.05)({'img': red, 'rng': Most()})['img'][0, 0]
+    assert turned[1] > 20
+    assert turned[2] == 0
+    np.testing.assert_allclose(CropColorJitter(0, 0, 0.5, 0.25)({'img': grey, 'rng': Most()})['img'], 77, atol=1)
 
 
 def test_stack_order_is_r_g_b_u_v():

@@ -86,10 +86,10 @@ def test_probe_agrees_with_torch():
 
 def test_channels_last_changes_the_layout_and_not_the_answer():
     class Runner:
-        model = network()
+        model = nn.Sequential(network(), nn.Unflatten(1, (1, 1, 1, 2)), nn.Conv3d(1, 1, 1))
 
     inputs = torch.randn(2, 3, 8, 8)
     before = Runner.model(inputs)
     ChannelsLastHook().before_run(Runner)
-    assert Runner.model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert Runner.model[0][0].weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(Runner.model(inputs), before)

@@ -58,8 +58,10 @@ def decode_flow(data: bytes, shape: tuple[int, int], clip: float) -> np.ndarray:
     """Undo :func:`encode_flow`: (H, W, 2) float32."""
     height, width = shape
     both = _decode(data, (height, 2 * width), 1, cv2.IMREAD_GRAYSCALE)
-    code = cv2.merge((both[:, :width], both[:, width:]))
-    return cv2.LUT(code, (np.arange(256, dtype=np.float32) - _FLOW_ZERO) * np.float32(clip / _FLOW_STEPS))
+    flow = both.astype(np.float32)
+    flow -= _FLOW_ZERO
+    flow *= np.float32(clip / _FLOW_STEPS)
+    return cv2.merge((flow[:, :width], flow[:, width:]))
 
 
 def decode_mask(data: bytes, shape: tuple[int, int]) -> np.ndarray:

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from ..registry import MODELS
 
-#: Rows turn RGB into YIQ; hue is a rotation of (I, Q).
-_TO_YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
+#: Rows turn RGB into YIQ; hue is a rotation of (I, Q), from I to -Q as from red to yellow.
+TO_YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
 
 
 @MODELS.register_module()
@@ -44,7 +44,7 @@ class CropAugmentation(nn.Module):
         self.ratio = ratio
         self.jitter = (brightness, contrast, saturation, hue)
         self.flip_prob = flip_prob
-        self.register_buffer('to_yiq', torch.tensor(_TO_YIQ), persistent=False)
+        self.register_buffer('to_yiq', torch.tensor(TO_YIQ), persistent=False)
 
     @torch.no_grad()
     def forward(self, inputs: torch.Tensor, samples: dict) -> tuple[torch.Tensor, dict]:
@@ -87,5 +87,5 @@ class CropAugmentation(nn.Module):
         yiq = torch.einsum('rc,nchw->nrhw', self.to_yiq, rgb)
         angle = 2 * math.pi * hue[:, 0]
         i, q = yiq[:, 1] * (1 + saturation[:, 0]), yiq[:, 2] * (1 + saturation[:, 0])
-        turned = [yiq[:, 0], i * angle.cos() - q * angle.sin(), i * angle.sin() + q * angle.cos()]
+        turned = [yiq[:, 0], i * angle.cos() + q * angle.sin(), q * angle.cos() - i * angle.sin()]
         return torch.einsum('cr,nrhw->nchw', torch.linalg.inv(self.to_yiq), torch.stack(turned, 1)).clamp(0, 255)

@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 
 from ..errors import UserError
 from ..registry import TRANSFORMS
+from .crop_augmentation import TO_YIQ
 
 
 @TRANSFORMS.register_module()
@@ -108,19 +109,21 @@ class ResizedCrop(BaseTransform):
         return results
 
 
-_LEVELS = np.arange(256, dtype=np.float32)
-_STEPS = np.arange(256, dtype=np.int16)
+_FROM_YIQ = np.linalg.inv(TO_YIQ)
 
 
 @TRANSFORMS.register_module()
 class CropColorJitter(BaseTransform):
     """Brightness, contrast, saturation and hue of the picture; flow is left alone.
 
+    All four at once, an affine map of (R, G, B) as on the device (:class:`CropAugmentation`); it saturates once, at its
+    end.
+
     Required keys: ``img``, ``rng``.  Modified keys: ``img``.
 
     Args:
-        brightness: Factor drawn from 1 +- this; likewise contrast, saturation.
-        hue: Turn drawn from +- this, in turns of the colour circle.
+        brightness: Factor drawn from 1 +- this; likewise contrast (about the mean green), saturation.
+        hue: Turn drawn from +- this, in turns of the circle of (I, Q), from red over yellow to green.
     """
 
     def __init__(
@@ -131,17 +134,14 @@ class CropColorJitter(BaseTransform):
     def transform(self, results: dict) -> dict:
         brightness, contrast, saturation, hue = results['rng'].uniform(-1, 1, 4) * self.ranges
         img = results['img']
-        grey = float(cv2.mean(img)[1])
-        # of a level x: ((x - grey) (1 + contrast) + grey) with x and grey times (1 + brightness)
-        gain = (1 + brightness) * (1 + contrast)
-        levels = np.clip(_LEVELS * gain - grey * (1 + brightness) * contrast, 0, 255).astype(np.uint8)
-        img = cv2.LUT(img, levels)
-        hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV)
-        table = np.empty((1, 256, 3), np.uint8)
-        table[0, :, 0] = (_STEPS + round(hue * 180)) % 180
-        table[0, :, 1] = np.minimum(_LEVELS * (1 + saturation), 255)
-        table[0, :, 2] = _STEPS
-        results['img'] = cv2.cvtColor(cv2.LUT(hsv, table, dst=hsv), cv2.COLOR_HSV2RGB, dst=img)
+        grey = cv2.mean(img)[1] * (1 + brightness)
+        cos, sin = (1 + saturation) * np.cos(2 * np.pi * hue), (1 + saturation) * np.sin(2 * np.pi * hue)
+        turn = np.array(((1, 0, 0), (0, cos, sin), (0, -sin, cos)))
+        colors = np.empty((3, 4))
+        colors[:, :3] = (1 + brightness) * (1 + contrast) * (_FROM_YIQ @ turn @ TO_YIQ)
+        # what greys lose, whatever their hue and saturation
+        colors[:, 3] = -grey * contrast
+        results['img'] = cv2.transform(img, colors)
         return results
 
 
@@ -164,9 +164,9 @@ class BackgroundNoise(BaseTransform):
 
     def __init__(self, prob: float = 0.5, variance: float = 0.05) -> None:
         self.prob = prob
-        self.sd = 255 * float(np.sqrt(variance))
-        rng = np.random.default_rng(0)
-        self.sheet = rng.normal(0, self.sd, (self.SHEET, self.SHEET, 3)).astype(np.float32)
+        sd = 255 * float(np.sqrt(variance))
+        sheet = np.rint(np.random.default_rng(0).normal(0, sd, (self.SHEET, self.SHEET, 3)))
+        self.above, self.below = (np.clip(part, 0, 255).astype(np.uint8) for part in (sheet, -sheet))
 
     def transform(self, results: dict) -> dict:
         rng = results['rng']
@@ -182,8 +182,8 @@ class BackgroundNoise(BaseTransform):
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
         top, left = rng.integers(self.SHEET - h + 1), rng.integers(self.SHEET - w + 1)
-        noise = self.sheet[top : top + h, left : left + w]
-        noisy = cv2.add(img, noise, dtype=cv2.CV_8U)  # rounds and saturates
+        cut = slice(top, top + h), slice(left, left + w)
+        noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])  # both saturate
         results['img'] = cv2.copyTo(img, athlete.astype(np.uint8), noisy)
         return results
 
