@@ -7,6 +7,7 @@ title = 'Synthetic sport, few labels'
 dataset = 'Synthetic'
 names = dict(sport='synthetic', clips='10e', skeletons='10e')
 ks = [8]
+all_seeds = 1
 ours = dict(group='BiGRU on features')
 embedded = 'configs/recognize/bigru_vipe_1000i_synthetic.py'
 nearest = dict(group='Nearest neighbour (DTW)', kind='nearest')
@@ -23,9 +24,11 @@ methods = [
     dict(nearest, name='VIPE*, nearest', features='teacher/vipe'),
     dict(nearest, name='VI-VPD, nearest', features='features/vi-vpd'),
 ]
+five_films = dict(train_dataloader=dict(dataset=dict(max_videos=5)))
 detection = dict(
+    title='Detection in uncut films, five of them labelled',
     methods=[
-        dict(name='2D joints', config='configs/detect/bigru_joints_100e_synthetic.py'),
-        dict(name='2D-VPD', config='configs/detect/bigru_vpd_100e_synthetic.py'),
-    ]
+        dict(name='2D joints', config='configs/detect/bigru_joints_100e_synthetic.py', options=five_films),
+        dict(name='2D-VPD', config='configs/detect/bigru_vpd_100e_synthetic.py', options=five_films),
+    ],
 )
