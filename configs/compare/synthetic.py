@@ -1,4 +1,4 @@
-"""The synthetic sport: all methods, small networks, 8 actions a class; two cores do it in hours."""
+"""The synthetic sport: all methods, small networks, 8 actions a class; two cores do it in two hours."""
 
 _base_ = ['../_base_/sports/synthetic.py', '../_base_/compare_rivals.py']
 
