@@ -31,7 +31,8 @@ def test_a_metafile_names_what_there_is(path):
     assert len({model['Name'] for model in content['Models']}) == len(content['Models']) > 0
     for model in content['Models']:
         assert model['In Collection'] in collections
-        assert model['Config'].startswith('DTW') or (ROOT / model['Config']).is_file(), model['Config']
+        for config in model['Config'].split(' + '):  # an ensemble has several
+            assert config.startswith('DTW') or (ROOT / config).is_file(), config
         assert 'Weights' not in model or (ROOT / model['Weights']).is_file(), model['Weights']
         for result in model['Results']:
             assert result['Task']
