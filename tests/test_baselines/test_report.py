@@ -1,6 +1,7 @@
 """Scores, ensembles, tables, plot and metafile rows, by value."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,8 @@ from mmengine.config import Config
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
 from vpd_mm.baselines.clip_score_metric import as_probabilities
 from vpd_mm.baselines.comparison import read_comparison
-from vpd_mm.baselines.report import Cell, collect_rows, detection_rows, write_results
-from vpd_mm.baselines.report_figure import draw_accuracy
+from vpd_mm.baselines.report import Cell, cell_of, collect_rows, detection_rows, write_results
+from vpd_mm.baselines.report_figure import draw_accuracy, draw_bars
 from vpd_mm.baselines.report_metafile import metafile_rows, readme_tables, update_readme, write_metafile
 from vpd_mm.baselines.report_tables import accuracy_table, ap_table, report_text, sources_table
 from vpd_mm.baselines.run_store import RunStore
@@ -218,3 +219,17 @@ def test_the_comparisons_of_this_project_name_configs_that_are_there(path):
     names = {name for s in comparison.sections for m in s.methods for name in (m.config, m.config_all) if name}
     for name in names:
         assert Path(find_config(name)).is_file()
+
+
+def test_a_single_k_is_drawn_as_bars_as_long_as_the_accuracy(finished):
+    _, plan, store = finished
+    section = replace(plan.comparison.sections[0], ks=plan.comparison.sections[0].ks[:1])
+    rows = collect_rows(plan, store)
+    axes = draw_bars(plan, section, rows).axes[0]
+    cells = [cell_of(plan, rows, section, method, section.ks[0]) for method in section.methods]
+    lengths = [bar.get_width() for bars in axes.containers for bar in getattr(bars, 'patches', [])]
+    assert sorted(lengths) == sorted(cell.mean for cell in cells if cell is not None)
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        method.name for method, cell in zip(section.methods, cells, strict=True) if cell is not None
+    ]
+    assert draw_bars(plan, section, []) is None
