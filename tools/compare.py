@@ -63,7 +63,7 @@ def main(argv=None):
         print(*job_lines(missing, command_of(args, cfg), args.print_jobs, args.gpus, args.partition), sep='\n')
         return 0
     failed = {} if args.no_run else run_here(plan, store, missing, args, cfg)
-    write_report(plan, store, Path(cfg.work_dir), args)
+    write_report(plan, store, Path(cfg.work_dir), read_comparison(cfg), args)
     if failed:
         first = next(iter(failed.values())).removeprefix('error: ')
         raise UserError(f'{len(failed)} of {len(missing)} runs failed; the first: {first}')
@@ -135,7 +135,8 @@ def clock(seconds: float | None) -> str:
     return f'{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}'
 
 
-def write_report(plan, store, work_dir: Path, args) -> None:
+def write_report(plan, store, work_dir: Path, whole, args) -> None:
+    """Tables, plot and rows of what is finished; ``whole`` is the comparison with the rows that --only leaves out."""
     from vpd_mm.baselines import report, report_metafile
     from vpd_mm.baselines.report_figure import draw_accuracy
     from vpd_mm.baselines.report_tables import report_text
@@ -145,21 +146,25 @@ def write_report(plan, store, work_dir: Path, args) -> None:
     report.write_results(work_dir / 'results.csv', rows)
     report.write_csv(work_dir / 'detection.csv', detections)
     picture = work_dir / 'accuracy_over_k.png'
-    first = plan.comparison.sections[0]
-    drawn = first.name == 'table' and draw_accuracy(picture, plan, first, rows)
+    first, title = plan.comparison.sections[0], whole.title
+    table = first.name == 'table'
+    drawn = table and draw_accuracy(picture, title, first, report.cells_of(plan, rows, first))
     text = report_text(plan, rows, detections, picture.name if drawn else '')
     with atomic_write(work_dir / 'report.md', 'w') as f:
         f.write(text)
     print(text)
+    done = [store[key]['seconds'] for key in plan.distinct() if key in store]
+    print(f'{len(done)} runs took {sum(done) / 60:.0f} minutes in all, one after the other')
     print(f'wrote {work_dir}/results.csv, report.md' + (f', {picture.name}' if drawn else ''))
     models = report_metafile.metafile_rows(plan, rows, detections, str(work_dir / 'results.csv'))
     if args.metafile:
-        report_metafile.write_metafile(args.metafile, models, plan.comparison.name)
-        if drawn:
-            with atomic_write(args.metafile.with_name(f'accuracy_{plan.comparison.name}.png')) as f:
-                f.write(picture.read_bytes())
+        models = report_metafile.merge_metafile(args.metafile, models, whole)
+        picture = args.metafile.with_name(f'accuracy_{whole.name}.png')
+        if table:
+            first = whole.sections[0]
+            draw_accuracy(picture, title, first, report_metafile.metafile_cells(models, first))
     if args.readme:
-        report_metafile.update_readme(args.readme, plan.comparison.name, report_metafile.readme_tables(models))
+        report_metafile.update_readme(args.readme, whole.name, report_metafile.readme_tables(models))
 
 
 if __name__ == '__main__':

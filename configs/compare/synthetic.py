@@ -7,7 +7,6 @@ title = 'Synthetic sport, few labels'
 dataset = 'Synthetic'
 names = dict(sport='synthetic', clips='10e', skeletons='10e')
 ks = [8]
-all_seeds = 1
 ours = dict(group='BiGRU on features')
 embedded = 'configs/recognize/bigru_vipe_1000i_synthetic.py'
 nearest = dict(group='Nearest neighbour (DTW)', kind='nearest')

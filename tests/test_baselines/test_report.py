@@ -15,9 +15,15 @@ from mmengine.config import Config
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
 from vpd_mm.baselines.clip_score_metric import as_probabilities
 from vpd_mm.baselines.comparison import read_comparison
-from vpd_mm.baselines.report import Cell, cell_of, collect_rows, detection_rows, write_results
+from vpd_mm.baselines.report import Cell, cells_of, collect_rows, detection_rows, write_results
 from vpd_mm.baselines.report_figure import draw_accuracy, draw_bars
-from vpd_mm.baselines.report_metafile import metafile_rows, readme_tables, update_readme, write_metafile
+from vpd_mm.baselines.report_metafile import (
+    merge_metafile,
+    metafile_cells,
+    metafile_rows,
+    readme_tables,
+    update_readme,
+)
 from vpd_mm.baselines.report_tables import accuracy_table, ap_table, report_text, sources_table
 from vpd_mm.baselines.run_store import RunStore
 from vpd_mm.engine.paths import find_config
@@ -169,11 +175,13 @@ def test_the_ap_table_and_the_sources(finished):
 def test_the_plot_shows_every_method(finished, tmp_path):
     _, plan, store = finished
     section = plan.comparison.sections[0]
-    assert not draw_accuracy(tmp_path / 'p.png', plan, section, [])
+    assert not draw_accuracy(tmp_path / 'p.png', 'x', section, {})
     assert not (tmp_path / 'p.png').exists()
-    rows = collect_rows(plan, store)
-    assert draw_accuracy(tmp_path / 'p.png', plan, section, rows)
-    assert draw_accuracy(tmp_path / 'q.png', plan, section, [row for row in rows if row.method != 'bone'])
+    cells = cells_of(plan, collect_rows(plan, store), section)
+    assert draw_accuracy(tmp_path / 'p.png', 'x', section, cells)
+    assert draw_accuracy(
+        tmp_path / 'q.png', 'x', section, {place: c for place, c in cells.items() if place[0] != 'bone'}
+    )
     with_bone, without = (cv2.imread(str(tmp_path / name)) for name in ('p.png', 'q.png'))
     orange = np.array([14, 127, 255])  # BGR of the second method's line
     assert (with_bone == orange).all(2).sum() > (without == orange).all(2).sum() + 100
@@ -186,8 +194,14 @@ def test_metafile_rows_go_beside_those_of_others_and_make_the_readme(finished, t
     other = {'Name': 'x', 'In Collection': 'VPD', 'Metadata': {'Comparison': 'other'}}
     collection = {'Name': 'VPD', 'Paper': {'Title': 'VPD'}}
     path.write_text(yaml.safe_dump({'Collections': [collection], 'Models': [other]}))
-    write_metafile(path, models[:1], 'easy')
-    write_metafile(path, models, 'easy')
+    assert merge_metafile(path, models[1:2], plan.comparison) == models[1:2]
+    assert merge_metafile(path, models, plan.comparison) == models
+    # What was run elsewhere stays, what is no longer a method goes, the order is the comparison's.
+    assert merge_metafile(path, models[2:3], plan.comparison) == models
+    sections = plan.comparison.sections
+    fewer = replace(plan.comparison, sections=(replace(sections[0], methods=sections[0].methods[1:]), *sections[1:]))
+    assert merge_metafile(path, [], fewer) == [row for row in models if row['Metadata']['Method'] != 'joint']
+    assert merge_metafile(path, models[:2], plan.comparison) == models
     content = yaml.safe_load(path.read_text())
     assert content['Models'] == [other, *models]
     assert content['Collections'][0] == collection
@@ -209,7 +223,12 @@ def test_metafile_rows_go_beside_those_of_others_and_make_the_readme(finished, t
         update_readme(readme, 'penn', '')
     path.write_text('- 1\n')
     with pytest.raises(UserError, match='is no metafile'):
-        write_metafile(path, models, 'easy')
+        merge_metafile(path, models, plan.comparison)
+    for section in plan.comparison.sections[:1]:
+        own, stated = cells_of(plan, collect_rows(plan, store), section), metafile_cells(models, section)
+        assert own.keys() == stated.keys()
+        for place, cell in own.items():
+            assert (stated[place].mean, stated[place].deviation) == pytest.approx((cell.mean, cell.deviation), abs=0.01)
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'configs/compare').glob('*.py')), ids=lambda p: p.stem)
@@ -224,12 +243,12 @@ def test_the_comparisons_of_this_project_name_configs_that_are_there(path):
 def test_a_single_k_is_drawn_as_bars_as_long_as_the_accuracy(finished):
     _, plan, store = finished
     section = replace(plan.comparison.sections[0], ks=plan.comparison.sections[0].ks[:1])
-    rows = collect_rows(plan, store)
-    axes = draw_bars(plan, section, rows).axes[0]
-    cells = [cell_of(plan, rows, section, method, section.ks[0]) for method in section.methods]
+    found = cells_of(plan, collect_rows(plan, store), section)
+    axes = draw_bars('x', section, found).axes[0]
+    cells = [found.get((method.name, section.ks[0])) for method in section.methods]
     lengths = [bar.get_width() for bars in axes.containers for bar in getattr(bars, 'patches', [])]
     assert sorted(lengths) == sorted(cell.mean for cell in cells if cell is not None)
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         method.name for method, cell in zip(section.methods, cells, strict=True) if cell is not None
     ]
-    assert draw_bars(plan, section, []) is None
+    assert draw_bars('x', section, {}) is None

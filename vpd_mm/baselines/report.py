@@ -150,6 +150,12 @@ def cell_of(plan: Plan, rows: Sequence[Row], section: Section, method: Method, k
     return Cell.of(values, planned_runs(plan, section, method, k)) if values else None
 
 
+def cells_of(plan: Plan, rows: Sequence[Row], section: Section) -> dict[tuple[str, int | None], Cell]:
+    """The cells of a section in which something is finished, by method and k."""
+    found = {(m.name, k): cell_of(plan, rows, section, m, k) for m in section.methods for k in section.ks}
+    return {place: cell for place, cell in found.items() if cell is not None}
+
+
 def rows_at(rows: Sequence[Row], section: Section, method: Method, k: int | None) -> list[Row]:
     """The rows of one cell."""
     wanted = section.name, method.name, str(k or 'all')

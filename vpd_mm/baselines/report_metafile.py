@@ -8,9 +8,9 @@ import yaml
 
 from ..errors import UserError
 from ..structures import atomic_write
-from .comparison import Section
+from .comparison import Comparison, Section
 from .comparison_plan import Plan
-from .report import Row, cell_of, rows_at
+from .report import Cell, Row, cell_of, rows_at
 from .report_tables import TIOUS, markdown_table
 
 _TASK = 'Action Recognition'
@@ -36,11 +36,15 @@ def metafile_rows(plan: Plan, rows: Sequence[Row], detections: Sequence[Mapping]
             for k in section.ks:
                 cell = cell_of(plan, rows, section, method, k)
                 if cell is not None:
-                    few = 'all' if k is None else f'{k}-shot'
+                    few = _few(k)
                     metrics = {'Top 1 Accuracy': round(cell.mean, 2), 'Top 1 Deviation': round(cell.deviation, 2)}
                     here = rows_at(rows, section, method, k)
                     models.append(_model(plan, section, here, few, _TASK, metrics, cell.runs, results))
     return models
+
+
+def _few(k: int | None) -> str:
+    return 'all' if k is None else f'{k}-shot'
 
 
 def _model(
@@ -96,8 +100,18 @@ def _detection_row(plan: Plan, group: str, found: Sequence[Mapping], results: st
     }
 
 
-def write_metafile(path: Path, models: Sequence[Mapping], comparison: str) -> None:
-    """Put the rows of a comparison in place of its earlier ones; rows of others stay.
+def merge_metafile(path: Path, models: Sequence[Mapping], comparison: Comparison) -> list[dict]:
+    """Put the rows of a comparison into a metafile; rows of others stay.
+
+    So do rows of methods that the comparison still has but that have no finished run here: they were run elsewhere.
+
+    Args:
+        path: The metafile; need not be there.
+        models: What is finished (``metafile_rows``).
+        comparison: All its methods, in their order.
+
+    Returns:
+        The comparison's rows as they are in the file now.
 
     Raises:
         UserError: the file is no metafile.
@@ -111,13 +125,39 @@ def write_metafile(path: Path, models: Sequence[Mapping], comparison: str) -> No
     lists = [content.get(name, []) for name in ('Collections', 'Models')] if isinstance(content, dict) else [None]
     if not all(isinstance(entries, list) and all(isinstance(e, dict) for e in entries) for entries in lists):
         raise UserError(f'{path}: is no metafile with Collections and Models; pass another --metafile')
-    kept = [row for row in content.get('Models', []) if (row.get('Metadata') or {}).get('Comparison') != comparison]
-    everything = [*kept, *map(dict, models)]
-    known = {entry.get('Name'): entry for entry in content.get('Collections', [])}
+    known = {row.get('Name'): row for row in [*content.get('Models', []), *map(dict, models)]}
+    own = [known[name] for name in _row_names(comparison) if name in known]
+    others = [
+        row for row in content.get('Models', []) if (row.get('Metadata') or {}).get('Comparison') != comparison.name
+    ]
+    everything = [*others, *own]
+    collections = {entry.get('Name'): entry for entry in content.get('Collections', [])}
     names = dict.fromkeys(row.get('In Collection') for row in everything)
-    content |= {'Collections': [known.get(name, {'Name': name}) for name in names], 'Models': everything}
+    content |= {'Collections': [collections.get(name, {'Name': name}) for name in names], 'Models': everything}
     with atomic_write(path, 'w') as f:
         yaml.safe_dump(content, f, sort_keys=False, allow_unicode=True, width=120)
+    return own
+
+
+def _row_names(comparison: Comparison) -> list[str]:
+    names = []
+    for section in comparison.sections:
+        for method in section.methods:
+            name = f'{comparison.name}-{section.name}: {method.name}'
+            names += [name] if section.name == 'detection' else [f'{name}, {_few(k)}' for k in section.ks]
+    return names
+
+
+def metafile_cells(models: Sequence[Mapping], section: Section) -> dict[tuple[str, int | None], Cell]:
+    """The cells of a section by method and k, from metafile rows."""
+    cells = {}
+    for row in models:
+        about, metrics = row['Metadata'], row['Results'][0]['Metrics']
+        for k in section.ks:
+            if about['Section'] == section.name and about['Training Data'].endswith(f', {_few(k)}'):
+                cell = Cell(metrics['Top 1 Accuracy'], metrics['Top 1 Deviation'], about['Runs'])
+                cells[about['Method'], k] = cell
+    return cells
 
 
 def readme_tables(models: Sequence[Mapping]) -> str:
@@ -133,11 +173,12 @@ def readme_tables(models: Sequence[Mapping]) -> str:
             own = [row for row in rows if row['Metadata']['Method'] == method]
             lines.append([method, *(_value(own, column) for column in columns)])
         parts.append(markdown_table(['method', *columns], lines))
+    detected = any(row['Metadata']['Section'] == 'detection' for row in models)
     runs = max((row['Metadata']['Runs'] for row in models), default=0)
     commits = sorted({commit for row in models for commit in row['Metadata']['Commit'].split()})
     protocol = ', '.join(sorted({row['Metadata']['Protocol'] for row in models}))
     of = f'mean ± sample deviation of up to {runs} runs; protocol {protocol}; commit {", ".join(commits)}'
-    parts.append(f'Top-1 in %, {of}.\n')
+    parts.append(f'Top-1 and AP in %, {of}.\n' if detected else f'Top-1 in %, {of}.\n')
     return '\n'.join(parts)
 
 
