@@ -1,7 +1,8 @@
 """The paper's Table 1 and Figure 3: the rivals, weak poses and VPD features with a BiGRU and as nearest neighbours.
 
-Features by the names that the README's commands give them: teacher/joints, teacher/vipe, features/vpd,
-features/vi-vpd; Concat-VPD is both VPDs.
+Features: teacher/joints and teacher/vipe (``tools/extract_features.py joints``, ``vipe``), features/vpd and
+features/vi-vpd (students, ``--out vpd``, ``--out vi-vpd``), features/r2plus1d_18 (``clips``); Concat-VPD
+is both VPDs.  Skeleton networks read the pose set ``release`` (``tools/import_dataset.py``).
 """
 
 _base_ = ['compare_rivals.py']

@@ -1,4 +1,4 @@
-"""The packed VIPE*: half the paper's width, with bone features; half an hour of one core.
+"""The packed VIPE*: half the paper's width, with bone features; three quarters of an hour of one core.
 
 The nearest different pose of the batch is pushed away, often its own mirror image; the weights are a moving average.
 """

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -6,7 +7,7 @@ pytest.importorskip('mmdet')
 
 from mmdet.structures.bbox import HorizontalBoxes
 
-from vpd_mm.athlete.detection_transforms import MotionBlur, QuarterTurn
+from vpd_mm.athlete.detection_transforms import MotionBlur, QuarterTurn, Stretch, Tilt
 
 
 def one_box():
@@ -36,6 +37,37 @@ def test_both_sides_come_and_four_turns_to_one_side_are_none(monkeypatch):
     assert seen[0] == [5, 46, 25, 50]
     assert seen[3] == [10, 5, 14, 25]
     assert (results['img'] == first['img']).all()
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_a_tilted_ellipse_stays_in_its_box(seed):
+    np.random.seed(seed)
+    img = np.zeros((80, 80, 3), np.uint8)
+    cv2.ellipse(img, (34, 44), (6, 18), 0, 0, 360, (255, 255, 255), -1)
+    boxes = HorizontalBoxes(torch.tensor([[27.5, 25.5, 41.5, 63.5]]))
+    results = Tilt(max_angle=180, prob=1.0)({'img': img, 'gt_bboxes': boxes})
+    y, x = np.nonzero(results['img'][..., 0] > 127)
+    assert results['gt_bboxes'].tensor[0].tolist() == pytest.approx([x.min(), y.min(), x.max() + 1, y.max() + 1], abs=1)
+
+
+def test_who_is_tilted_out_of_the_picture_has_no_area(monkeypatch):
+    monkeypatch.setattr(np.random, 'uniform', lambda low, high: high)
+    results = {'img': np.zeros((40, 200, 3), np.uint8), 'gt_bboxes': HorizontalBoxes(torch.tensor([[0.0, 5, 9, 9]]))}
+    x0, y0, x1, y1 = Tilt(max_angle=90, prob=1.0)(results)['gt_bboxes'].tensor[0].tolist()
+    assert (x1 - x0) * (y1 - y0) == 0
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_a_stretched_box_stays_tight_and_the_picture_as_large(seed):
+    np.random.seed(seed)
+    results = one_box() | {'gt_bboxes': HorizontalBoxes(torch.tensor([[10.0, 5.0, 14.0, 25.0]]))}
+    results = Stretch(factor=2.0, prob=1.0)(results)
+    height, width = results['img'].shape[:2]
+    assert results['img_shape'] == (height, width)
+    assert height * width == pytest.approx(40 * 60, rel=0.03)
+    assert 0.5 <= width / height / (60 / 40) <= 2.05
+    y, x = np.nonzero(results['img'][..., 0] > 127)
+    assert results['gt_bboxes'].tensor[0].tolist() == pytest.approx([x.min(), y.min(), x.max() + 1, y.max() + 1], abs=1)
 
 
 def test_blur_keeps_the_light_and_the_place():

@@ -217,7 +217,7 @@ def test_metafile_rows_go_beside_those_of_others_and_make_the_readme(finished, t
     assert text.startswith('before\n<!-- compare:easy -->\n| method | 2-shot | all |\n')
     assert '| joint | 50.0 ± 23.6 | 66.7 |' in text
     assert '| found | 32.5 |' in text
-    assert text.endswith('commit abc.\n<!-- /compare -->\nafter\n')
+    assert text.endswith('protocol default; commits in the metafile.\n<!-- /compare -->\nafter\n')
     assert 'old' not in text
     with pytest.raises(UserError, match='needs the lines <!-- compare:penn -->'):
         update_readme(readme, 'penn', '')

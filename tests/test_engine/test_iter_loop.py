@@ -2,11 +2,14 @@
 
 import time
 
+import pytest
 import torch
+from mmengine.dataset import DefaultSampler
 from mmengine.runner import IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from vpd_mm.engine.iter_loop import QuickIterLoop
+from vpd_mm.features.bucket_sampler import LengthBatchSampler
 from vpd_mm.registry import LOOPS
 
 
@@ -25,19 +28,52 @@ class ByEpoch(torch.utils.data.Sampler):
         return 6
 
 
-def batches(kind, steps):
-    data = torch.arange(6)
-    loop = kind(None, DataLoader(data, batch_size=3, sampler=ByEpoch()), max_iters=steps)
+class Drawn(torch.utils.data.Dataset):
+    """Sample i and a draw that depends on the epoch, as FeatureClipDataset's transforms make."""
+
+    epoch = 0
+
+    def __len__(self):
+        return 6
+
+    def get_data_info(self, i):
+        return {'num_frames': i}
+
+    def set_epoch(self, epoch, seed=None):
+        self.epoch = epoch
+
+    def __getitem__(self, i):
+        return i + 10 * self.epoch
+
+
+def by_sampler():
+    return DataLoader(Drawn(), batch_size=3, sampler=ByEpoch())
+
+
+def by_batch_sampler():
+    data = Drawn()
+    return DataLoader(data, batch_sampler=LengthBatchSampler(DefaultSampler(data, seed=1), batch_size=3))
+
+
+def batches(kind, steps, loader):
+    loop = kind(None, loader(), max_iters=steps)
     return [next(loop.dataloader_iterator).tolist() for _ in range(steps)]
 
 
-def test_same_batches_at_once():
+@pytest.mark.parametrize('loader', [by_sampler, by_batch_sampler])
+def test_same_batches_at_once(loader):
     started = time.monotonic()
-    quick = batches(QuickIterLoop, 8)
+    quick = batches(QuickIterLoop, 8, loader)
     assert time.monotonic() - started < 1
-    assert quick[:4] == batches(IterBasedTrainLoop, 4)
-    assert all(sorted(quick[i] + quick[i + 1]) == list(range(6)) for i in (0, 2, 4, 6))
-    assert quick[:2] != quick[2:4]
+    assert quick[:4] == batches(IterBasedTrainLoop, 4, loader)
+    passes = [quick[i] + quick[i + 1] for i in (0, 2, 4, 6)]
+    assert all(sorted(i % 10 for i in one) == list(range(6)) for one in passes)
+    assert len({tuple(i % 10 for i in one) for one in passes}) > 1
+
+
+def test_each_pass_of_a_batch_sampler_draws_anew():
+    quick = batches(QuickIterLoop, 6, by_batch_sampler)
+    assert [{i // 10 for i in batch} for batch in quick] == [{0}, {0}, {1}, {1}, {2}, {2}]
 
 
 def test_configs_find_it():

@@ -175,9 +175,8 @@ def readme_tables(models: Sequence[Mapping]) -> str:
         parts.append(markdown_table(['method', *columns], lines))
     detected = any(row['Metadata']['Section'] == 'detection' for row in models)
     runs = max((row['Metadata']['Runs'] for row in models), default=0)
-    commits = sorted({commit for row in models for commit in row['Metadata']['Commit'].split()})
     protocol = ', '.join(sorted({row['Metadata']['Protocol'] for row in models}))
-    of = f'mean ± sample deviation of up to {runs} runs; protocol {protocol}; commit {", ".join(commits)}'
+    of = f'mean ± sample deviation of up to {runs} runs; protocol {protocol}; commits in the metafile'
     parts.append(f'Top-1 and AP in %, {of}.\n' if detected else f'Top-1 in %, {of}.\n')
     return '\n'.join(parts)
 

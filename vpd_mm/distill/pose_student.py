@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from ..engine.paths import find_weights
 from ..errors import UserError
 from ..registry import MODELS
 
@@ -108,7 +109,7 @@ class PoseStudent(BaseModule):
         Raises:
             UserError: no tensor of the checkpoint fits; the message names both sides.
         """
-        state = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        state = CheckpointLoader.load_checkpoint(find_weights(checkpoint), map_location='cpu')
         state = state.get('state_dict', state)
         state = OrderedDict((k[len(prefix) :], v) for k, v in state.items() if k.startswith(prefix))
         for start in ('module.', 'student.', 'backbone.'):

@@ -1,11 +1,10 @@
 """What VIPE* says of a turned athlete: an embedding cannot be turned, the pose that it is made from can."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
-from ..engine.paths import find_config
+from ..engine.paths import find_config, find_weights
 from ..registry import TASK_UTILS
 from ..teacher.joint_feature import VPD_JOINTS
 from ..teacher.vipe_feature import VipeFeature, load_encoder, mirror_views, pose_inputs
@@ -16,8 +15,7 @@ class TurnedVipe:
     """VI-VPD's targets for :class:`AthleteRotation`.
 
     Args:
-        config, checkpoint: A VIPE config and its weights, those that made the teacher's features; where there is no
-            such file, a checkpoint is looked for beside the package (``vpd_mm/...``).
+        config, checkpoint: A VIPE config and its weights, those that made the teacher's features.
 
     Raises:
         UserError: as :func:`load_encoder`.
@@ -26,11 +24,8 @@ class TurnedVipe:
     def __init__(self, config: str | os.PathLike, checkpoint: str | os.PathLike) -> None:
         from mmengine.config import Config
 
-        weights = Path(checkpoint)
-        if not weights.is_file():
-            weights = Path(__file__).parents[2] / checkpoint
         cfg = Config.fromfile(str(find_config(str(config))))
-        self.feature = VipeFeature(load_encoder(cfg, weights if weights.is_file() else checkpoint))
+        self.feature = VipeFeature(load_encoder(cfg, find_weights(str(checkpoint))))
 
     @property
     def dims(self) -> int:

@@ -18,9 +18,11 @@ class _Endless(_InfiniteDataloaderIterator):
             return next(self._iterator)
         except StopIteration:
             self._epoch += 1
-            sampler = self._dataloader.sampler
-            if hasattr(sampler, 'set_epoch'):
-                sampler.set_epoch(self._epoch)
+            # A loader with a batch sampler has an idle sampler of its own beside the one that draws.
+            for sampler in (self._dataloader.sampler, getattr(self._dataloader.batch_sampler, 'sampler', None)):
+                if hasattr(sampler, 'set_epoch'):
+                    sampler.set_epoch(self._epoch)
+                    break
             self._iterator = iter(self._dataloader)
             return next(self._iterator)
 

@@ -14,6 +14,12 @@ def resource_dir() -> Path:
     return packed if packed.is_dir() else _PACKAGE.parent
 
 
+def find_weights(name: str) -> str:
+    """A checkpoint by path or URL; weights that the package carries (``vpd_mm/...``) from any folder."""
+    carried = _PACKAGE.parent / name
+    return str(carried) if not Path(name).is_file() and carried.is_file() else name
+
+
 def newest_best(work_dir: Path) -> Path | None:
     """The best checkpoint of a training (``best_*.pth``), the newest where a stopped one left two; None without any."""
     return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)

@@ -137,7 +137,7 @@ def athlete_look(rng: np.random.Generator, hue: float) -> Look:
     """The sport's kit: a leotard whose front and back differ, trimmed sides, a badge, short or long legs.
 
     Args:
-        hue: 0 to 1, the club's colour; people of one split wear hues that the other splits do not.
+        hue: 0 to 1, the club's colour; train, val and test have hues of their own, unlabelled films those of train.
     """
     painter = _Painter(SKIN[rng.integers(len(SKIN))] * rng.uniform(0.94, 1.04), HAIR[rng.integers(len(HAIR))])
     main = vivid(hue, rng.uniform(0.7, 0.95), rng.uniform(0.5, 0.85))

@@ -1,4 +1,4 @@
-"""PoseC3D for two cores: a quarter of the width, one block a stage, 16 frames of 32 px."""
+"""PoseC3D for two cores: half the width, one block a stage, 16 frames of 32 px."""
 
 _base_ = ['posec3d.py']
 

@@ -1,8 +1,7 @@
-"""300,000 more crops of VI-VPD, cut in several ways, of any colour and of more athletes, as 2D-VPD's varied_60e."""
+"""300,000 crops of VI-VPD, from the backbone of ..2d-vpd_200e_synthetic; turned poses are embedded anew."""
 
-_base_ = ['resnet18_2d-vpd-varied_60e_synthetic.py']
+_base_ = ['resnet18-teacher-start_2d-vpd_60e_synthetic.py']
 
-load_from = 'work_dirs/resnet18_vi-vpd-turned_60e_synthetic/epoch_60.pth'
 vipe = dict(
     type='TurnedVipe',
     config='configs/teacher/vipe_fc512_240e_synthetic.py',
@@ -14,7 +13,12 @@ embedded_pipeline = [
     for step in _base_.varied_pipeline
     if step['type'] != 'CropRotation'
 ]
-model = dict(student=dict(out_dims=64), decoder=dict(dims=64), test_cfg=dict(flip_test=False))
+start = 'work_dirs/resnet18-teacher-start_2d-vpd_200e_synthetic/epoch_200.pth'
+model = dict(
+    student=dict(out_dims=64, init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=start)),
+    decoder=dict(dims=64),
+    test_cfg=dict(flip_test=False),
+)
 data = dict(teacher='vipe')
 train_dataloader = dict(dataset=dict(data, pipeline=embedded_pipeline))
 val_dataloader = dict(dataset=data)
