@@ -19,9 +19,10 @@ class _Endless(_InfiniteDataloaderIterator):
         except StopIteration:
             self._epoch += 1
             # A loader with a batch sampler has an idle sampler of its own beside the one that draws.
-            for sampler in (self._dataloader.sampler, getattr(self._dataloader.batch_sampler, 'sampler', None)):
+            samplers = self._dataloader.sampler, getattr(self._dataloader.batch_sampler, 'sampler', None)
+            for sampler in samplers:
                 if hasattr(sampler, 'set_epoch'):
-                    sampler.set_epoch(self._epoch)
+                    sampler.set_epoch(self._epoch)  # type: ignore[union-attr]
                     break
             self._iterator = iter(self._dataloader)
             return next(self._iterator)
