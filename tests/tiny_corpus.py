@@ -1,5 +1,7 @@
 """A tiny corpus: two videos of a bright square that moves, with a teacher of known features."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -29,18 +31,18 @@ def teacher(num_frames: int, seed: int) -> FeatureSequence:
     return FeatureSequence(frames, feats, scores)
 
 
-@pytest.fixture(scope='session')
-def corpus(tmp_path_factory) -> Corpus:
-    corpus = Corpus.create(tmp_path_factory.mktemp('data') / 'tiny')
+def make_tiny(root: Path, videos: dict[str, int]) -> Corpus:
+    """A corpus of videos ``a`` and ``b``, of so many frames."""
+    corpus = Corpus.create(root)
     with CropWriter(corpus.crops_dir / 'shard-000.lmdb') as writer:
-        for name, n in VIDEOS.items():
+        for name, n in videos.items():
             with writer.video(name, size=SIDE, flow={'method': 'known', 'clip': 20.0}) as video:
                 for frame in range(n):
                     flow = np.zeros((SIDE, SIDE, 2), np.float32)
                     flow[..., 0], flow[..., 1] = 3, -1
                     video.add(frame, (0, 0, SIDE), picture(frame), flow)
-    corpus.add_videos(VideoInfo(name, '', 25.0, n, SIDE, SIDE) for name, n in VIDEOS.items())
-    for seed, (name, n) in enumerate(VIDEOS.items()):
+    corpus.add_videos(VideoInfo(name, '', 25.0, n, SIDE, SIDE) for name, n in videos.items())
+    for seed, (name, n) in enumerate(videos.items()):
         sequence = teacher(n, seed)
         sequence.save(corpus.teacher_dir('joints') / f'{name}.npz')
         keypoints = np.random.default_rng(seed).uniform(0, SIDE, (n, 17, 2)).astype(np.float32)
@@ -49,3 +51,8 @@ def corpus(tmp_path_factory) -> Corpus:
     save_classes(corpus.classes_path, ['jump'])
     save_actions(corpus.actions_path, [Action('a:0', 'a', 10, 20, 0, 'train'), Action('b:0', 'b', 0, 5, 0, 'test')])
     return corpus
+
+
+@pytest.fixture(scope='session')
+def corpus(tmp_path_factory) -> Corpus:
+    return make_tiny(tmp_path_factory.mktemp('data') / 'tiny', VIDEOS)

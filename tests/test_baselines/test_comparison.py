@@ -3,7 +3,6 @@
 import csv
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from comparison_corpus import EPOCHS, ROOT, easy_corpus, plan_of, write_comparis
 from mmengine.runner import ValLoop
 
 from vpd_mm.baselines.comparison_jobs import Command, job_lines, run_missing, seconds_left
-from vpd_mm.baselines.comparison_run import execute, prepare_resume
+from vpd_mm.baselines.comparison_run import execute
 from vpd_mm.baselines.run_store import RunStore, code_commit
 from vpd_mm.errors import UserError
 
@@ -168,20 +167,6 @@ def test_a_training_goes_on_as_if_it_had_not_stopped(corpus, tmp_path, monkeypat
     assert stopped[run.key]['checkpoint'] == whole[run.key]['checkpoint']
     np.testing.assert_array_equal(stopped.scores(run.key).scores, whole.scores(run.key).scores)
     assert not list(folder.glob('epoch_*.pth'))
-
-
-def test_half_a_checkpoint_is_no_place_to_go_on_from(tmp_path):
-    folder = tmp_path / 'w'
-    folder.mkdir()
-    assert not prepare_resume(folder)
-    folder.mkdir()
-    np.savez(folder / 'epoch_1.npz', a=np.zeros(9))
-    shutil.move(folder / 'epoch_1.npz', folder / 'epoch_1.pth')  # a zip, as torch writes
-    (folder / 'last_checkpoint').write_text('elsewhere/epoch_1.pth')
-    assert prepare_resume(folder)
-    (folder / 'epoch_1.pth').write_bytes((folder / 'epoch_1.pth').read_bytes()[:40])
-    assert not prepare_resume(folder)
-    assert not folder.exists()
 
 
 def test_killed_in_the_middle_it_goes_on_to_the_same_table(corpus, tmp_path, compare):

@@ -190,3 +190,13 @@ def test_corpus_json_is_plain(tmp_path):
     Corpus.create(tmp_path / 'c', name='n', sport='s')
     fields = json.loads((tmp_path / 'c' / 'corpus.json').read_text())
     assert fields == {'layout_version': 1, 'name': 'n', 'sport': 's', 'fps': None}
+
+
+def test_videos_csv_of_a_spreadsheet_program(tmp_path):
+    path = tmp_path / 'videos.csv'
+    text = 'video,path,fps,num_frames,width,height\r\nkür,,25.0,9,64,48\r\n'
+    path.write_bytes(text.encode('utf-8-sig'))
+    assert load_videos(path) == {'kür': _info('kür')}
+    path.write_bytes(text.encode('cp1252'))
+    with pytest.raises(UserError, match=r'videos\.csv: not in UTF-8 \(byte 0xfc\)'):
+        load_videos(path)

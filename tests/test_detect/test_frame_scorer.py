@@ -118,7 +118,7 @@ def test_search_trains_folds_and_writes_what_it_found(tmp_path):
     assert interval['start_sec'] == pytest.approx(interval['start_frame'] / 25, abs=1e-3)
     assert len((tmp_path / 'out/v4.csv').read_text().splitlines()) == 2
     assert cv2.imread(str(tmp_path / 'out/v4.png')).std() > 5
-    checkpoints = sorted((tmp_path / 'w').glob('fold*/epoch_12.pth'))
+    checkpoints = sorted((tmp_path / 'w').glob('2-folds-*/fold*/epoch_12.pth'))
     assert len(checkpoints) == 2
     with pytest.raises(UserError, match='--checkpoints needs --threshold'):
         search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', checkpoints)

@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tiny_corpus import make_tiny
 
 from vpd_mm.corpus import FeatureStore
 from vpd_mm.distill import CropDataset
@@ -123,3 +124,24 @@ def test_bad_input_is_one_clear_line(corpus, tmp_path):
     stranger.save(corpus.teacher_dir('stranger') / 'other.npz')
     with pytest.raises(UserError, match='share no video'):
         CropDataset(corpus.root, 'stranger', [])
+
+
+@pytest.mark.parametrize('holdout', ['block', 'frame'])
+def test_unlike_gates_share_no_frame(tmp_path, holdout):
+    """Video a loses its last frame to train's gate; that must not change what is held out, there or in b."""
+    corpus = make_tiny(tmp_path / 'odd', {'a': 201, 'b': 101})
+    for seed in range(4):
+        train = frames(make(corpus, holdout=holdout, seed=seed))
+        val = frames(make(corpus, subset='val', holdout=holdout, gate=False, seed=seed))
+        assert not train & val
+        again = frames(make(corpus, subset='val', holdout=holdout, gate=False, seed=seed, splits=['test']))
+        assert again == {(v, f) for v, f in val if v == 'b'}
+
+
+def test_a_fifth_is_held_out_also_of_two_short_videos(tmp_path):
+    corpus = make_tiny(tmp_path / 'short', {'a': 200, 'b': 100})
+    for seed in range(5):
+        data = make(corpus, subset='val', holdout='block', gate=False, seed=seed)
+        blocks = [{f // 25 for v, f in frames(data) if v == video} for video in 'ab']
+        assert [len(held) for held in blocks] == [2, 1]  # of 8 and 4
+        assert len(data) == 75

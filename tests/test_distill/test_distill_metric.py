@@ -58,3 +58,14 @@ def test_against_the_truth_by_the_teachers_confidence():
 def test_no_sure_frame_is_an_error():
     with pytest.raises(UserError, match='no frame has a target'):
         evaluate([{'decoded': np.zeros((1, 4)), 'target': np.zeros((1, 4)), 'score': np.zeros(1)}])
+
+
+def test_samples_that_fill_up_the_processes_count_once():
+    """A sampler gives two processes 2 of 3 samples each: the last one is the first again."""
+    target = np.zeros((4, 3), np.float32)
+    decoded = np.array([[9, 0, 0], [1, 0, 0], [2, 0, 0], [9, 0, 0]], np.float32)
+    metric = DistillMetric()
+    for part in (slice(0, 2), slice(2, 4)):
+        batch = {'decoded': decoded[part], 'target': target[part], 'score': np.ones(2)}
+        metric.process({}, [{k: torch.as_tensor(v) for k, v in batch.items()}])
+    assert metric.evaluate(3) == {'distill/sq_error': pytest.approx((81 + 1 + 4) / 3)}

@@ -72,7 +72,7 @@ def test_gaps_are_bridged_in_time_and_ends_are_held(tmp_path):
 
 def test_an_id_list_selects(tmp_path):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, ACTIONS)
-    (corpus.root / 'ids.txt').write_text('b1\n')
+    (corpus.root / 'ids.txt').write_text('\ufeffb1\n')
     assert len(build(corpus, ids_file='ids.txt')) == 2
     for bad, said in (('b9\n', 'b9'), ('a2\n', 'split test'), ('b1\nb1\n', 'twice')):
         (corpus.root / 'ids.txt').write_text(bad)

@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
+from vpd_mm.engine.resume import config_digest, sole_training
 from vpd_mm.errors import UserError
 from vpd_mm.recognize import draw_few_shot, few_shot_list
 from vpd_mm.recognize.few_shot_grid import (
@@ -78,16 +79,21 @@ def test_rows_round_trip_and_are_summarised(tmp_path):
         read_rows(tmp_path / 'other.csv')
 
 
-def test_the_grid_trains_chooses_on_validation_and_does_nothing_twice(tmp_path):
+def small_grid(tmp_path, epochs):
+    """The recognition config on a corpus of its own, for so many epochs."""
     videos = {'v0': (25.0, 200), 'v1': (25.0, 200)}
     actions = actions_of([6, 6]) + actions_of([2, 2], 'val') + actions_of([3, 3], 'test')
     corpus = make_corpus(tmp_path / 'c', videos, actions)
     cfg = Config.fromfile(CONFIG)
     cfg.merge_from_dict(
-        {'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 1, 'default_hooks.checkpoint.interval': 1}
+        {'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': 1, 'default_hooks.checkpoint.interval': 1}
     )
     cfg.val_evaluator[0].metric_options = cfg.test_evaluator[0].metric_options = dict(top_k_accuracy=dict(topk=(1, 5)))
-    cfg = adapt_config(cfg, str(corpus.root), 'joints')
+    return adapt_config(cfg, str(corpus.root), 'joints')
+
+
+def test_the_grid_trains_chooses_on_validation_and_does_nothing_twice(tmp_path):
+    cfg = small_grid(tmp_path, 2)
     assert cfg.model.num_classes == 2
     assert cfg.model.backbone.in_dims == 2
     assert next(datasets_of(cfg, 'val')).split == 'val'
@@ -103,3 +109,32 @@ def test_the_grid_trains_chooses_on_validation_and_does_nothing_twice(tmp_path):
     assert len(reported) == 2
     with pytest.raises(UserError, match='protocol must be'):
         run_grid(cfg, 'penn', runs, tmp_path / 'w', protocol='best')
+
+
+def test_rows_that_another_process_adds_stay(tmp_path):
+    other = row(k='8')
+    table = tmp_path / 'w/fewshot.csv'
+
+    def meanwhile(found):
+        if found.subset == 0:
+            write_rows(table, [*read_rows(table), other])
+
+    runs = [GridRun(2, 0, 0), GridRun(2, 1, 0)]
+    rows = run_grid(small_grid(tmp_path, 1), 'penn', runs, tmp_path / 'w', report=meanwhile)
+    assert set(read_rows(table)) == {*rows, other}
+
+
+def test_a_run_that_was_killed_while_it_saved_is_done_anew(tmp_path):
+    cfg = small_grid(tmp_path, 1)
+    folder = tmp_path / 'w' / f'default-{config_digest(cfg)}' / '2_0_seed0'
+    folder.mkdir(parents=True)
+    (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))  # deleted to make room for the next
+    (found,) = run_grid(cfg, 'penn', [GridRun(2, 0, 0)], tmp_path / 'w')
+    assert (folder / found.checkpoint).is_file()
+
+
+def test_a_run_that_another_process_is_at_is_refused(tmp_path):
+    cfg = small_grid(tmp_path, 1)
+    folder = tmp_path / 'w' / f'default-{config_digest(cfg)}' / '2_0_seed0'
+    with sole_training(folder), pytest.raises(UserError, match='2_0_seed0: another process trains there'):
+        run_grid(cfg, 'penn', [GridRun(2, 0, 0)], tmp_path / 'w')

@@ -38,3 +38,18 @@ def test_classes_must_be_unique(tmp_path):
         load_classes(tmp_path / 'classes.txt')
     with pytest.raises(UserError, match='unique'):
         save_classes(tmp_path / 'classes.txt', ['a', 'a'])
+
+
+def test_files_of_spreadsheet_programs(tmp_path):
+    actions, classes = tmp_path / 'actions.csv', tmp_path / 'classes.txt'
+    actions.write_bytes(f'\ufeff{HEADER}a:1,clip,0,10,0,train\nü 2,clip,10,11,3,test\n'.replace('\n', '\r\n').encode())
+    classes.write_bytes('\ufeffrück\r\naxel\r\n'.encode())
+    assert load_actions(actions) == ACTIONS
+    assert load_classes(classes) == ['rück', 'axel']
+    for path, load in ((actions, load_actions), (classes, load_classes)):
+        path.write_bytes(path.read_bytes().decode('utf-8-sig').encode('cp1252'))
+        with pytest.raises(UserError, match=rf'{path.name}: not in UTF-8 \(byte 0xfc\); save it as UTF-8'):
+            load(path)
+    actions.write_text(HEADER + 'a' * 200000 + ',clip,0,10,0,train\n')
+    with pytest.raises(UserError, match=r'actions\.csv: no CSV \(field larger than field limit'):
+        load_actions(actions)

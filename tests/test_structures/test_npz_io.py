@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.structures.npz_io import atomic_write, load_npz, save_npz
+from vpd_mm.structures.npz_io import atomic_write, load_npz, read_foreign_npz, save_npz
 
 ARRAYS = {'a': np.arange(6, dtype=np.int64).reshape(2, 3), 'b': np.array([0.5, -1], np.float32)}
 
@@ -88,3 +88,19 @@ def test_a_shape_that_the_file_does_not_hold_is_refused_before_allocation(tmp_pa
     write_members(tmp_path / 'x.npz', {'format': npy(np.array('vpd_mm/Thing/1')), 'a': payload})
     with pytest.raises(UserError, match='claims shape'):
         load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
+
+
+def test_a_damaged_compressed_file_and_an_encrypted_one_are_named(tmp_path):
+    path = tmp_path / 'x.npz'
+    np.savez_compressed(path, a=np.arange(1000))
+    whole = path.read_bytes()
+    start = 30 + len('a.npy') + int.from_bytes(whole[28:30], 'little')  # of the packed bytes, after name and extras
+    path.write_bytes(whole[:start] + b'\xff' * 40 + whole[start + 40 :])
+    with pytest.raises(UserError, match=r'x\.npz: unreadable as an npz .*decompressing'):
+        read_foreign_npz(path, ('a',), 'numbers')
+    save_npz(path, 'Thing/1', ARRAYS)
+    content = bytearray(path.read_bytes())
+    content[content.index(b'PK\x01\x02') + 8] |= 1  # the flag of the first member: encrypted
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r'x\.npz: unreadable .*encrypted'):
+        load_npz(path, 'Thing/1', ('a',))

@@ -61,7 +61,7 @@ def test_nearest_is_a_full_sort():
     np.testing.assert_array_equal(nearest(queries, gallery, 30), distances.argsort(axis=1))
 
 
-def evaluate(embedding, mirrored=None, metric=None, **data):
+def evaluate(embedding, mirrored=None, metric=None, size=None, **data):
     embedding = torch.as_tensor(embedding, dtype=torch.float32)
     batch = {
         'embedding': embedding,
@@ -72,7 +72,7 @@ def evaluate(embedding, mirrored=None, metric=None, **data):
     metric = metric or ViewRetrievalMetric()
     for half in (slice(0, 20), slice(20, None)):
         metric.process({}, [{name: value[half] for name, value in batch.items()}])
-    return metric.evaluate(len(embedding))
+    return metric.evaluate(size or len(embedding))
 
 
 def test_an_embedding_that_knows_the_pose_always_hits_and_keeps_chirality(joints):
@@ -83,6 +83,14 @@ def test_an_embedding_that_knows_the_pose_always_hits_and_keeps_chirality(joints
     assert result['view/chirality'] == 1
     assert 0.2 < result['view/chiral_share'] < 0.9
     assert result['view/joints_hit@20'] >= result['view/joints_hit@1']
+
+
+def test_samples_that_fill_up_the_processes_count_once(joints):
+    rng = np.random.default_rng(0)
+    embedding = rng.normal(size=(60, 2, 4))
+    filled = np.concatenate([np.arange(60), np.arange(9)])
+    found = evaluate(embedding[filled], size=60, joints3d=joints[filled])
+    assert found == evaluate(embedding, joints3d=joints)
 
 
 def test_hits_by_hand():

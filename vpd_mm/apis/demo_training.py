@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from ..engine.paths import find_config, newest_best
+from ..engine.resume import sole_training
 from ..engine.run import build_runner
 from .stage_runner import Moved
 
@@ -58,10 +59,11 @@ def train(cfg: Config, work_dir: Path, moved: Moved) -> Path:
         The best checkpoint, or the last where the config chooses none.
     """
     cfg = prepared(cfg, work_dir)
-    cfg.resume = (work_dir / 'last_checkpoint').is_file()
-    runner = build_runner(cfg)
-    runner.register_hook(MovedHook(moved))
-    runner.train()
+    with sole_training(work_dir) as resume:
+        cfg.resume = resume
+        runner = build_runner(cfg)
+        runner.register_hook(MovedHook(moved))
+        runner.train()
     return newest_best(work_dir) or Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
 
 

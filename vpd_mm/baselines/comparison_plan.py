@@ -11,11 +11,12 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..detect.search import adapt_config as adapt_detection
 from ..engine.paths import find_config
+from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features
 from ..features.feature_extractor import RUN_FILE
 from ..recognize.few_shot import few_shot_list
-from ..recognize.few_shot_grid import adapt_config, config_digest, datasets_of
+from ..recognize.few_shot_grid import adapt_config, datasets_of
 from .comparison import Comparison, Method, Section
 
 

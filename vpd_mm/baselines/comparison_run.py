@@ -1,7 +1,5 @@
 """One run of a comparison, from its training to its saved result."""
 
-import shutil
-import zipfile
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,6 +11,7 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..corpus.locks import file_lock
 from ..detect.search import search_corpus
+from ..engine.resume import prepare_resume
 from ..features import Window, select_actions
 from ..recognize.few_shot_grid import datasets_of, train_and_test
 from ..retrieve import ActionClips, DTWRetriever, load_clips, own_places, vote
@@ -106,21 +105,6 @@ def run_config(run: Run, comparison: Comparison, store: RunStore, launcher: str 
     return cfg
 
 
-def prepare_resume(work_dir: Path) -> bool:
-    """True where a stopped training can go on; else what it left is removed.
-
-    A process that is killed while it writes leaves half a checkpoint, or none
-    where ``last_checkpoint`` says.
-    """
-    pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        checkpoint = work_dir / Path(pointer.read_text(encoding='utf-8').strip()).name
-        if checkpoint.is_file() and zipfile.is_zipfile(checkpoint):
-            return True
-    shutil.rmtree(work_dir, ignore_errors=True)
-    return False
-
-
 def _nearest(run: Run, comparison: Comparison, store: RunStore) -> dict[str, Any]:
     """Each test clip gets the class of the nearest training clip under DTW."""
     corpus = Corpus.open(comparison.corpus)
@@ -151,9 +135,6 @@ def _detect(run: Run, store: RunStore) -> dict[str, Any]:
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     work_dir = store.work_dir(run.key)
-    for fold in work_dir.glob('fold*'):
-        if not (fold / 'done.txt').is_file():
-            prepare_resume(fold)
     aps = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5), report=_quiet)
     return {**aps, 'checkpoint': ''}
 

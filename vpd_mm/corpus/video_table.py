@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..structures import atomic_write
+from ..structures.table_io import read_table
 
 COLUMNS = ('video', 'path', 'fps', 'num_frames', 'width', 'height')
 
@@ -80,24 +81,18 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
     if not path.is_file():
         raise UserError(f'{path}: no such file; tools/prepare.py or tools/import_dataset.py makes it')
     videos: dict[str, VideoInfo] = {}
-    with path.open(newline='', encoding='utf-8') as f:
-        reader = csv.DictReader(f)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise UserError(f'{path}:1: header must be {",".join(COLUMNS)}, found {",".join(reader.fieldnames or ())}')
-        for row in reader:
-            try:
-                info = _parse(row)
-                if info.video in videos:
-                    raise UserError(f'video {info.video} stands there twice')
-            except ValueError as e:
-                raise UserError(f'{path}:{reader.line_num}: {e}') from e
-            videos[info.video] = info
+    for line, row in read_table(path, COLUMNS):
+        try:
+            info = _parse(row)
+            if info.video in videos:
+                raise UserError(f'video {info.video} stands there twice')
+        except ValueError as e:
+            raise UserError(f'{path}:{line}: {e}') from e
+        videos[info.video] = info
     return videos
 
 
 def _parse(row: dict) -> VideoInfo:
-    if None in row or None in row.values():
-        raise UserError(f'needs {len(COLUMNS)} values')
     numbers: dict[str, Any] = {}
     for field, kind in (('fps', float), ('num_frames', int), ('width', int), ('height', int)):
         try:

@@ -12,9 +12,11 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
+from ..engine.resume import config_digest, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..registry import DATASETS, MODELS
+from ..structures import atomic_write
 from .proposals import Proposal, find_proposals
 from .temporal_ap import TIOUS, Detection, ap_at_tiou
 
@@ -51,26 +53,34 @@ class ScoredVideo:
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     """Train without fold ``fold`` of the training videos, to the last epoch; what is finished is not done again.
 
+    The folder is that of the settings, so that a fold of others is neither taken for this one nor lost.
+
     Returns:
         The checkpoint.
+
+    Raises:
+        UserError: another process trains this fold.
     """
-    done = work_dir / f'fold{fold}' / 'done.txt'
+    settings = config_digest(cfg, load_from=cfg.get('load_from'))
+    folder = work_dir / f'{num_folds}-folds-{settings}' / f'fold{fold}'
+    done = folder / 'done.txt'
     if done.is_file():
-        return done.parent / done.read_text(encoding='utf-8').strip()
+        return folder / done.read_text(encoding='utf-8').strip()
     cfg = Config(cfg._cfg_dict.to_dict())
     cfg.train_dataloader.dataset.fold = (fold, num_folds)
     # the threshold is chosen on the fold that is left out, so nothing else is chosen there
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.pop('save_best', None)
     cfg.default_hooks.checkpoint.pop('rule', None)
-    cfg.work_dir = str(done.parent)
-    cfg.experiment_name = f'{work_dir.name}-fold{fold}'
-    cfg.resume = (done.parent / 'last_checkpoint').is_file()
-    runner = build_runner(cfg)
-    runner.train()
-    name = Path((done.parent / 'last_checkpoint').read_text(encoding='utf-8').strip()).name
-    done.write_text(name + '\n', encoding='utf-8')
-    return done.parent / name
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = f'{work_dir.name}-{folder.parent.name}-fold{fold}'
+    with sole_training(folder) as resume:
+        cfg.resume = resume
+        build_runner(cfg).train()
+        name = Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip()).name
+        with atomic_write(done, 'w') as f:
+            f.write(f'{name}\n')
+    return folder / name
 
 
 def load_scorer(cfg: Config, checkpoint: Path) -> torch.nn.Module:

@@ -51,10 +51,12 @@ class DistillMetric(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
             names = [n for n in ('decoded', 'target', 'score', 'truth') if n in batch]
-            self.results.append({name: batch[name].detach().float().cpu().numpy() for name in names})
+            found = {name: batch[name].detach().float().cpu().numpy() for name in names}
+            # one entry a sample: of these, mmengine drops what a sampler repeats to fill up the processes
+            self.results += [dict(zip(found, sample, strict=True)) for sample in zip(*found.values(), strict=True)]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        joined = {name: np.concatenate([r[name] for r in results]) for name in results[0]}
+        joined = {name: np.stack([r[name] for r in results]) for name in results[0]}
         decoded, target, score = joined['decoded'], joined['target'], joined['score']
         known = np.isfinite(target).all(axis=1)
         sure = (score >= self.min_score) & known

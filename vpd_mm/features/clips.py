@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from ..corpus import Corpus, FeatureStore
 from ..errors import UserError
 from ..structures import Action, FeatureSequence, load_actions, load_classes
+from ..structures.table_io import open_text
 
 
 class EpochDraws:
@@ -231,7 +232,8 @@ def select_actions(
     by_id: Mapping[str, Action] = {a.action_id: a for a in actions}
     if not ids_file.is_file():
         raise UserError(f'{ids_file}: no such id list; one action id a line')
-    ids = [line.strip() for line in ids_file.read_text(encoding='utf-8').splitlines() if line.strip()]
+    with open_text(ids_file) as f:
+        ids = [line.strip() for line in f.read().splitlines() if line.strip()]
     for action_id in ids:
         if action_id not in by_id:
             raise UserError(f'{ids_file}: action {action_id!r} is not in {source}')

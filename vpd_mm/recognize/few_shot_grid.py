@@ -1,8 +1,6 @@
 """Run the few-shot grid: one row a run, nothing done twice."""
 
 import csv
-import hashlib
-import json
 import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +14,9 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from ..corpus import Corpus
+from ..corpus.locks import file_lock
 from ..engine.paths import newest_best
+from ..engine.resume import config_digest, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import FeatureReader
@@ -80,7 +80,7 @@ def read_rows(path: Path) -> list[GridRow]:
     """
     if not path.exists():
         return []
-    with path.open(newline='', encoding='utf-8') as f:
+    with path.open(newline='', encoding='utf-8-sig') as f:
         reader = csv.DictReader(f)
         if tuple(reader.fieldnames or ()) != tuple(field.name for field in fields(GridRow)):
             raise UserError(f'{path}: not a table of tools/fewshot.py of this version; move it away')
@@ -102,6 +102,13 @@ def write_rows(path: Path, rows: Sequence[GridRow]) -> None:
         writer = csv.DictWriter(f, list(summary[0]), lineterminator='\n')
         writer.writeheader()
         writer.writerows(summary)
+
+
+def add_row(path: Path, row: GridRow) -> None:
+    """Put a row into the table, which other processes fill as well."""
+    with file_lock(path.with_name(f'.{path.stem}.lock'), wait_sec=60, busy=f'{path}: locked for a minute'):
+        rows = {known.key: known for known in read_rows(path)}
+        write_rows(path, list((rows | {row.key: row}).values()))
 
 
 def summarize(rows: Sequence[GridRow]) -> list[dict]:
@@ -168,6 +175,8 @@ def run_grid(
 ) -> list[GridRow]:
     """Train and test every run that ``work_dir/fewshot.csv`` lacks; a stopped run goes on from its checkpoint.
 
+    Several processes may fill one ``work_dir``, each with runs of its own.
+
     Args:
         cfg: As :func:`adapt_config` returns.
         config_name: Goes into the rows.
@@ -182,6 +191,9 @@ def run_grid(
 
     Returns:
         The rows of ``runs``, in their order.
+
+    Raises:
+        UserError: another process is at one of the runs, or what the data sets refuse.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f'protocol must be one of {", ".join(PROTOCOLS)}, found {protocol!r}')
@@ -204,7 +216,7 @@ def run_grid(
     for run, outcome in _outcomes(todo, jobs):
         row = GridRow(*wanted[run], selected_on=selected_on, **outcome)
         rows[row.key] = row
-        write_rows(table, list(rows.values()))
+        add_row(table, row)
         if report:
             report(row)
     return [rows[wanted[run]] for run in runs]
@@ -214,10 +226,10 @@ def _outcomes(todo: dict[GridRun, dict], jobs: int) -> Iterator[tuple[GridRun, d
     """Train and test each config, ``jobs`` at a time, and give what comes as it comes."""
     if jobs == 1:
         for run, cfg_dict in todo.items():
-            yield run, train_and_test(cfg_dict)
+            yield run, _train_and_test_alone(cfg_dict)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context('spawn')) as pool:
-        futures = {pool.submit(train_and_test, cfg_dict): run for run, cfg_dict in todo.items()}
+        futures = {pool.submit(_train_and_test_alone, cfg_dict): run for run, cfg_dict in todo.items()}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -235,8 +247,14 @@ def _run_config(cfg: Config, ids_file: str | None, run: GridRun, work_dir: Path,
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'{work_dir.parent.name}-{work_dir.name}'
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
-    cfg.resume, cfg.load_from = (work_dir / 'last_checkpoint').is_file(), None
+    cfg.load_from = None
     return cfg._cfg_dict.to_dict()
+
+
+def _train_and_test_alone(cfg_dict: dict) -> dict:
+    """:func:`train_and_test`, on from where the run was stopped, in a folder that no other process trains in."""
+    with sole_training(Path(cfg_dict['work_dir'])) as resume:
+        return train_and_test(cfg_dict | {'resume': resume})
 
 
 def train_and_test(cfg_dict: dict) -> dict:
@@ -264,10 +282,3 @@ def train_and_test(cfg_dict: dict) -> dict:
         **{name: round(100 * float(found[f'acc/{name}']), 2) for name in ('top1', 'top5', 'mean1')},
         'seconds': round(perf_counter() - start, 1),
     }
-
-
-def config_digest(cfg: Config) -> str:
-    """Of what decides a run's numbers."""
-    skipped = ('work_dir', 'launcher', 'resume', 'load_from', 'vis_backends', 'visualizer', 'log_level', 'env_cfg')
-    content = {key: value for key, value in cfg._cfg_dict.to_dict().items() if key not in skipped}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .npz_io import atomic_write
+from .table_io import open_text, read_table
 
 COLUMNS = ('action_id', 'video', 'start_frame', 'end_frame', 'label', 'split')
 
@@ -70,27 +71,21 @@ def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> lis
         raise UserError(f'{path}: no such file; a corpus keeps its actions there ({",".join(COLUMNS)})')
     actions: list[Action] = []
     seen: dict[str, int] = {}
-    with path.open(newline='', encoding='utf-8') as f:
-        reader = csv.DictReader(f)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise UserError(f'{path}:1: header must be {",".join(COLUMNS)}, found {",".join(reader.fieldnames or ())}')
-        for row in reader:
-            try:
-                action = _parse(row)
-                if action.action_id in seen:
-                    raise UserError(f'action_id {action.action_id} is already on line {seen[action.action_id]}')
-                if num_classes is not None and action.label >= num_classes:
-                    raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
-            except ValueError as e:
-                raise UserError(f'{path}:{reader.line_num}: {e}') from e
-            seen[action.action_id] = reader.line_num
-            actions.append(action)
+    for line, row in read_table(path, COLUMNS):
+        try:
+            action = _parse(row)
+            if action.action_id in seen:
+                raise UserError(f'action_id {action.action_id} is already on line {seen[action.action_id]}')
+            if num_classes is not None and action.label >= num_classes:
+                raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
+        except ValueError as e:
+            raise UserError(f'{path}:{line}: {e}') from e
+        seen[action.action_id] = line
+        actions.append(action)
     return actions
 
 
 def _parse(row: dict) -> Action:
-    if None in row or None in row.values():
-        raise UserError(f'needs {len(COLUMNS)} values')
     numbers = {}
     for field in ('start_frame', 'end_frame', 'label'):
         try:
@@ -113,7 +108,8 @@ def load_classes(path: str | os.PathLike) -> list[str]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path}: no such file; a corpus keeps its class names there, one a line')
-    classes = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
+    with open_text(path) as f:
+        classes = [line.strip() for line in f.read().splitlines()]
     for i, name in enumerate(classes):
         if not name or name in classes[:i]:
             raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or stands there twice')

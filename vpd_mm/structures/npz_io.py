@@ -3,6 +3,7 @@
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from ..errors import UserError
 
 #: More than this in one array is not a file of ours (an hour of 60 fps video with V = 2, D = 2048 needs 3.5 GB).
 MAX_ARRAY_BYTES = 8 << 30
+
+#: What zipfile raises of a file that is cut short, damaged, encrypted or packed in another way.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
 
 @contextmanager
@@ -69,7 +73,7 @@ def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dic
             if found != f'vpd_mm/{kind}':
                 raise UserError(f'{path}: holds {found!r}, expected vpd_mm/{kind}; make it again with this version')
             return {name: _read_member(archive, name, path) for name in fields}
-    except (zipfile.BadZipFile, EOFError, OSError) as e:
+    except _UNREADABLE as e:
         raise UserError(f'{path}: unreadable as a vpd_mm {kind} npz ({e}); delete it and run the step again') from e
 
 
@@ -88,7 +92,7 @@ def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], what: str
             if missing := [name for name in fields if name not in found]:
                 raise UserError(f'{path}: has no field {missing[0]!r}, only {", ".join(found)}; expected {what}')
             return {name: _read_member(archive, name, path, foreign=True) for name in fields}
-    except (zipfile.BadZipFile, EOFError, OSError) as e:
+    except _UNREADABLE as e:
         raise UserError(f'{path}: unreadable as an npz ({e}); expected {what}') from e
 
 

@@ -83,10 +83,12 @@ class ViewRetrievalMetric(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
             names = ('embedding', 'mirrored', 'inputs', 'joints3d', 'moment', 'video')
-            self.results.append({name: batch[name].detach().cpu().numpy() for name in names if name in batch})
+            found = {name: batch[name].detach().cpu().numpy() for name in names if name in batch}
+            # one entry a sample: of these, mmengine drops what a sampler repeats to fill up the processes
+            self.results += [dict(zip(found, sample, strict=True)) for sample in zip(*found.values(), strict=True)]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        data = {name: np.concatenate([r[name] for r in results]) for name in results[0]}
+        data = {name: np.stack([r[name] for r in results]) for name in results[0]}
         embedding = data['embedding'].astype(np.float64)
         num, views = embedding.shape[:2]
         if num < 2 or views < 2:

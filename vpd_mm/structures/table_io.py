@@ -1,0 +1,43 @@
+"""Tables and lists that people edit: UTF-8, also as spreadsheet programs save it."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from ..errors import UserError
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a text to read; the mark that some programs put before UTF-8 (BOM) is left out.
+
+    Raises:
+        UserError: what is read is not UTF-8, or no CSV.
+    """
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as f:
+            yield f
+    except UnicodeDecodeError as e:
+        found = f'byte 0x{e.object[e.start]:02x}'
+        raise UserError(f'{path}: not in UTF-8 ({found}); save it as UTF-8 (spreadsheets: "CSV UTF-8")') from e
+    except csv.Error as e:
+        raise UserError(f'{path}: no CSV ({e}); save it as CSV in UTF-8') from e
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, row) of a CSV file with just these columns.
+
+    Raises:
+        UserError: the file is not that; the message names the line.
+    """
+    with open_text(path) as f:
+        reader = csv.DictReader(f)
+        found = tuple(reader.fieldnames or ())
+        if found != tuple(columns):
+            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {",".join(found)}')
+        for row in reader:
+            if None in row or None in row.values():
+                raise UserError(f'{path}:{reader.line_num}: needs {len(columns)} values')
+            yield reader.line_num, row
