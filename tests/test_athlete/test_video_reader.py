@@ -4,7 +4,17 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
-from media import cut_file, damage_packets, frame_number, frame_picture, make_sound, make_video, rotate_by_metadata
+from media import (
+    copy_packets,
+    cut_file,
+    damage_packets,
+    edit_duration,
+    frame_number,
+    frame_picture,
+    make_sound,
+    make_video,
+    rotate_by_metadata,
+)
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
@@ -54,6 +64,25 @@ def test_rotation_by_metadata_is_undone(tmp_path, clockwise):
     assert (reader.width, reader.height) == (48, 64)
     turned = [rgb for _, rgb in reader]
     np.testing.assert_array_equal(turned[1], np.rot90(upright[1], -1 if clockwise else 1))
+
+
+def test_frames_before_and_after_an_edit_list_are_hidden_not_missing(tmp_path):
+    source = make_video(tmp_path / 'whole.mp4', 24)
+    trimmed = VideoReader(copy_packets(source, tmp_path / 'trim.mp4', earlier=4 / 25))
+    assert trimmed.num_frames == 20
+    assert [(i, frame_number(rgb)) for i, rgb in trimmed] == [(i, i + 4) for i in range(20)]
+    shortened = VideoReader(edit_duration(source, 0.4))
+    assert [(i, frame_number(rgb)) for i, rgb in shortened] == [(i, i) for i in range(10)]
+
+
+@pytest.mark.parametrize(
+    'ticks', [[*range(10), *range(10, 150, 10)], range(100, 124)], ids=['slower in the end', 'starts at 4 s']
+)
+def test_matroska_is_whole_when_it_ends_in_time(tmp_path, ticks):
+    path = make_video(tmp_path / 'v.mkv', 24, ticks=ticks)
+    assert [(i, frame_number(rgb)) for i, rgb in VideoReader(path)] == [(i, i) for i in range(24)]
+    with pytest.raises(UserError, match=rf'cut short, \d\.\d\d of {(ticks[-1] + 1) / 25:.2f} s are there'):
+        VideoReader(cut_file(path, 0.3))
 
 
 def test_varying_rate_keeps_frames_or_resamples(tmp_path):

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import UserError
 
-#: Fewer packets than this share of what the file's header claims = the file was cut.
+#: Less than this share of what the file's header claims = the file was cut.
 _WHOLE_SHARE = 0.98
 
 
@@ -65,14 +65,14 @@ class VideoReader:
         native, self._times = self._scan()
         self.fps = self._target or float(native)
         self._native = float(native)
-        self.num_frames = len(self._times)
-        if self._target:
-            self.num_frames = _tick(self._times[-1] - self._times[0], self._target) + 1
         self._size: tuple[int, int] | None = None
         with closing(self._decode()) as frames:
             _, first = next(frames, (0, None))
         if first is None:
             raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
+        self.num_frames = len(self._times)
+        if self._target:
+            self.num_frames = _tick(self._times[-1] - self._times[0], self._target) + 1
         self.height, self.width = first.shape[:2]
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -123,9 +123,11 @@ class VideoReader:
         """Frame rate, and the time of every packet in order, in seconds; nothing is decoded."""
         container, stream = self._open()
         stamps: list[int] = []
+        num_packets = 0
         with container:
             try:
                 for packet in container.demux(stream):
+                    num_packets += packet.size > 0
                     if packet.size and not packet.is_discard:
                         stamp = packet.pts if packet.pts is not None else packet.dts
                         stamps.append(stamp if stamp is not None else -1)
@@ -138,16 +140,16 @@ class VideoReader:
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
             if not rate:
                 raise UserError(f'{self.path}: tells no frame rate; encode it again with one')
-            claimed = stream.frames or _tagged_seconds(stream) * float(rate)
-            if len(stamps) < _WHOLE_SHARE * claimed - 1:
+            times = np.sort(np.array(stamps, dtype=np.int64)) * float(stream.time_base or 1 / rate)
+            if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: the rate has to do
+                times = np.arange(len(stamps)) / float(rate)
+            found = _found_of_cut(stream, num_packets, times, 1 / float(rate))
+            if found:
                 raise UserError(
-                    f'{self.path}: cut short, {len(stamps)} of about {round(claimed)} frames are there; copy or '
-                    'download it again (or make it whole: ffmpeg -i IN -c copy OUT)'
+                    f'{self.path}: cut short, {found} are there; copy or download it again (or make it whole: ffmpeg '
+                    '-i IN -c copy OUT)'
                 )
-            base = float(stream.time_base or 1 / rate)
-        if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: the rate has to do
-            return rate, np.arange(len(stamps)) / float(rate)
-        return rate, np.sort(np.array(stamps, dtype=np.int64)) * base
+        return rate, times
 
     def _decode(self, start: float | None = None) -> Generator[tuple[float | None, np.ndarray], None, None]:
         """(time in seconds or None, upright rgb) of every sound frame, from the key frame before ``start``."""
@@ -179,8 +181,29 @@ def _tick(seconds: float, fps: float) -> int:
     return int(np.floor(seconds * fps + 0.5))
 
 
+def _found_of_cut(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
+    """How much of a file that was cut short is there; None of a whole one.
+
+    Args:
+        stream: Says what it should hold.
+        num_packets: What it holds, with those that an edit list hides.
+        times: Of the frames, s, sorted.
+        frame_time: Mean time between two, s.
+    """
+    if stream.frames:
+        if num_packets >= _WHOLE_SHARE * stream.frames - 1:
+            return None
+        # what lies behind the end of an edit list is counted but never read: the edited duration is without it
+        duration = float((stream.duration or 0) * (stream.time_base or 0))
+        whole = 0 < _WHOLE_SHARE * duration <= times[-1] - times[0] + frame_time
+        return None if whole else f'{num_packets} of {stream.frames} frames'
+    tagged = _tagged_seconds(stream)
+    longest = np.diff(times).max(initial=frame_time)  # so long may the last frame be shown
+    return f'{times[-1]:.2f} of {tagged:.2f} s' if times[-1] + longest < _WHOLE_SHARE * tagged else None
+
+
 def _tagged_seconds(stream: 'av.VideoStream') -> float:
-    """Matroska's DURATION tag of a stream; 0 where there is none."""
+    """Matroska's DURATION tag of a stream, which is the time of its end; 0 where there is none."""
     parts = stream.metadata.get('DURATION', '').split(':')
     try:
         hours, minutes, seconds = (float(p) for p in parts)
