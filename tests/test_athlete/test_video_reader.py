@@ -14,6 +14,7 @@ from media import (
     make_sound,
     make_video,
     rotate_by_metadata,
+    write_display_matrix,
 )
 
 from vpd_mm.athlete import VideoReader
@@ -64,6 +65,23 @@ def test_rotation_by_metadata_is_undone(tmp_path, clockwise):
     assert (reader.width, reader.height) == (48, 64)
     turned = [rgb for _, rgb in reader]
     np.testing.assert_array_equal(turned[1], np.rot90(upright[1], -1 if clockwise else 1))
+
+
+@pytest.mark.parametrize(
+    'abcd',
+    [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0), (1, 0, 0, 1), (-1, 0, 0, -1)],
+    ids=['hflip', 'vflip', 'transpose', 'transverse', 'as is', 'half turn'],
+)
+def test_mirrored_by_metadata_is_shown_so(tmp_path, abcd):
+    path = make_video(tmp_path / 'm.mp4', 1)
+    [(_, stored)] = VideoReader(path)
+    [(_, shown)] = VideoReader(write_display_matrix(path, abcd))
+    a, b, c, d = abcd
+    y, x = np.indices(stored.shape[:2])
+    to_x, to_y = a * x + c * y, b * x + d * y
+    expected = np.zeros((np.ptp(to_y) + 1, np.ptp(to_x) + 1, 3), np.uint8)
+    expected[to_y - to_y.min(), to_x - to_x.min()] = stored
+    np.testing.assert_array_equal(shown, expected)
 
 
 def test_frames_before_and_after_an_edit_list_are_hidden_not_missing(tmp_path):

@@ -1,10 +1,12 @@
 """Frames of a video file, one after the other, in constant memory."""
 
 import os
+import struct
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +21,7 @@ _WHOLE_SHARE = 0.98
 class VideoReader:
     """Iterate over ``(frame_ind, rgb)`` of a video file.
 
-    rgb is (H, W, 3) uint8, turned upright by the file's rotation metadata,
+    rgb is (H, W, 3) uint8, turned and mirrored as the file's metadata say,
     converted with the file's own colour matrix and range (10-bit is rounded to
     8); every array is its own.  Every iteration decodes the file anew.
 
@@ -173,12 +175,22 @@ class VideoReader:
                     width, height = self._size or (frame.width, frame.height)
                     self._size = (width, height)  # a stream that changes size is scaled to its first
                     rgb = converter.reformat(frame, width, height, format='rgb24').to_ndarray()
-                    turns = round(frame.rotation / 90) % 4
-                    yield frame.time, np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+                    yield frame.time, _upright(rgb, frame)
 
 
 def _tick(seconds: float, fps: float) -> int:
     return int(np.floor(seconds * fps + 0.5))
+
+
+def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turned and mirrored by the frame's display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
+    matrix: Any = frame.side_data.get('DISPLAYMATRIX')  # PyAV's stubs know other side data only
+    if matrix is None:
+        return rgb
+    a, b, _, c, d, *_ = struct.unpack('=9i', bytes(matrix))
+    if a * d < b * c:  # the rotation says where the x axis goes; y goes to the other side of it
+        rgb = rgb[::-1]
+    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
 
 
 def _found_of_cut(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
