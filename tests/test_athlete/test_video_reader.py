@@ -17,7 +17,7 @@ from media import (
     write_display_matrix,
 )
 
-from vpd_mm.athlete import VideoReader
+from vpd_mm.athlete import FrameReader, VideoReader
 from vpd_mm.errors import UserError
 
 
@@ -101,6 +101,20 @@ def test_matroska_is_whole_when_it_ends_in_time(tmp_path, ticks):
     assert [(i, frame_number(rgb)) for i, rgb in VideoReader(path)] == [(i, i) for i in range(24)]
     with pytest.raises(UserError, match=rf'cut short, \d\.\d\d of {(ticks[-1] + 1) / 25:.2f} s are there'):
         VideoReader(cut_file(path, 0.3))
+
+
+@pytest.mark.parametrize('name', ['cut.ts', 'cut.mkv', 'cut.mp4'])
+def test_an_open_group_cut_off_starts_with_what_is_shown(tmp_path, name):
+    x265 = 'log-level=0:open-gop=1:keyint=8:min-keyint=8:bframes=3:b-adapt=0:scenecut=0'
+    source = make_video(tmp_path / 'whole.mp4', 24, codec='libx265', options={'x265-params': x265})
+    path = copy_packets(source, tmp_path / name, from_key=1)
+    reader = FrameReader(path)
+    frames = dict(reader)
+    assert [(i, frame_number(rgb)) for i, rgb in frames.items()] == [(i, i + 8) for i in range(16)]
+    assert (reader.num_frames, reader.num_damaged) == (16, 0)
+    for frame_ind in (0, 1, 15):
+        np.testing.assert_array_equal(reader.read([frame_ind])[frame_ind], frames[frame_ind])
+    assert [frame_number(rgb) for _, rgb in VideoReader(path, fps=25)] == list(range(8, 24))
 
 
 def test_varying_rate_keeps_frames_or_resamples(tmp_path):

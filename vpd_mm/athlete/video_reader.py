@@ -33,7 +33,9 @@ class VideoReader:
 
     Packets that do not decode, and frames that the decoder marks as corrupt,
     are skipped and counted in ``num_damaged``; the numbers of later frames
-    follow their time stamps, so they stay where they were.
+    follow their time stamps, so they stay where they were.  Where a file starts
+    with packets that show nothing without what was cut off before them (an open
+    GOP), frame 0 is the first one that is shown.
 
     Args:
         path: The video file.
@@ -69,9 +71,11 @@ class VideoReader:
         self._native = float(native)
         self._size: tuple[int, int] | None = None
         with closing(self._decode()) as frames:
-            _, first = next(frames, (0, None))
+            time, first = next(frames, (None, None))
         if first is None:
             raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
+        if time is not None and not self.num_damaged:  # decoders drop an open GOP's leading frames and say nothing
+            self._times = self._times[min(np.searchsorted(self._times, time - 1e-6), len(self._times) - 1) :]
         self.num_frames = len(self._times)
         if self._target:
             self.num_frames = _tick(self._times[-1] - self._times[0], self._target) + 1
