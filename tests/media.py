@@ -3,7 +3,7 @@
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,6 +36,11 @@ def frame_number(rgb: np.ndarray) -> int:
     return round((float(rgb[2 * height // 3 :, 2 : width // 2 - 4].mean()) - 20) / LEVEL_STEP)
 
 
+def cut_picture(i: int) -> np.ndarray:
+    """:func:`frame_picture`, but from frame 6 on another shot."""
+    return frame_picture(i) if i < 6 else 255 - frame_picture(i)
+
+
 def make_video(
     path: Path,
     num_frames: int = 12,
@@ -46,8 +51,9 @@ def make_video(
     ticks: Sequence[int] | None = None,
     container_options: dict | None = None,
     options: dict | None = None,
+    picture: Callable[[int], np.ndarray] | None = None,
 ) -> Path:
-    """Encode ``frame_picture(0..)``; ``ticks``: time of every frame in units of 1 / fps (a varying rate)."""
+    """Encode ``frame_picture(0..)`` or ``picture(0..)``; ``ticks``: times in units of 1 / fps (a varying rate)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w', options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=fps)
@@ -56,7 +62,7 @@ def make_video(
         usual = {'g': '6', 'crf': '12', 'preset': 'veryfast'} if codec == 'libx264' else {'qscale': '2'}
         stream.options = options or usual
         for i in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(frame_picture(i, size))
+            frame = av.VideoFrame.from_ndarray(picture(i) if picture else frame_picture(i, size))
             frame.pts, frame.time_base = (ticks[i] if ticks else i), Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
