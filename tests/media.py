@@ -3,7 +3,7 @@
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,6 +36,11 @@ def frame_number(rgb: np.ndarray) -> int:
     return round((float(rgb[2 * height // 3 :, 2 : width // 2 - 4].mean()) - 20) / LEVEL_STEP)
 
 
+def cut_picture(i: int) -> np.ndarray:
+    """:func:`frame_picture`, but from frame 6 on another shot."""
+    return frame_picture(i) if i < 6 else 255 - frame_picture(i)
+
+
 def make_video(
     path: Path,
     num_frames: int = 12,
@@ -45,16 +50,19 @@ def make_video(
     pix_fmt: str = 'yuv420p',
     ticks: Sequence[int] | None = None,
     container_options: dict | None = None,
+    options: dict | None = None,
+    picture: Callable[[int], np.ndarray] | None = None,
 ) -> Path:
-    """Encode ``frame_picture(0..)``; ``ticks``: time of every frame in units of 1 / fps (a varying rate)."""
+    """Encode ``frame_picture(0..)`` or ``picture(0..)``; ``ticks``: times in units of 1 / fps (a varying rate)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w', options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
-        stream.options = {'g': '6', 'crf': '12', 'preset': 'veryfast'} if codec == 'libx264' else {'qscale': '2'}
+        usual = {'g': '6', 'crf': '12', 'preset': 'veryfast'} if codec == 'libx264' else {'qscale': '2'}
+        stream.options = options or usual
         for i in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(frame_picture(i, size))
+            frame = av.VideoFrame.from_ndarray(picture(i) if picture else frame_picture(i, size))
             frame.pts, frame.time_base = (ticks[i] if ticks else i), Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -73,14 +81,41 @@ def make_sound(path: Path) -> Path:
     return path
 
 
+def copy_packets(source: Path, path: Path, from_key: int = 0, earlier: float = 0) -> Path:
+    """Stream copy from key frame ``from_key`` on, ``earlier`` s sooner; mp4: an edit list hides what is before 0."""
+    with av.open(str(source)) as given, av.open(str(path), 'w') as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        keys = -1
+        for packet in given.demux(video=0):
+            keys += packet.is_keyframe
+            if packet.size and keys >= from_key:
+                ticks = round(earlier / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - ticks, packet.dts - ticks, stream
+                container.mux(packet)
+    return path
+
+
+def edit_duration(path: Path, seconds: float) -> Path:
+    """Let the edit list of an mp4 end after so long; the packets stay."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b'elst') + 12  # version 0 box
+    data[at : at + 4] = struct.pack('>I', round(seconds * 1000))
+    path.write_bytes(data)
+    return path
+
+
 def rotate_by_metadata(path: Path, clockwise: bool = True) -> Path:
     """Write a quarter turn into the track header of an mp4."""
-    data = bytearray(path.read_bytes())
-    at = data.index(b'tkhd') + 4
-    matrix_at = at + 40  # version 0 box
     sign = 1 if clockwise else -1
-    one = 1 << 16
-    data[matrix_at : matrix_at + 36] = struct.pack('>9i', 0, sign * one, 0, -sign * one, 0, 0, 0, 0, 1 << 30)
+    return write_display_matrix(path, (0, sign, -sign, 0))
+
+
+def write_display_matrix(path: Path, abcd: Sequence[int]) -> Path:
+    """Write into the track header of an mp4 that pixel (x, y) is shown at (a x + c y, b x + d y)."""
+    data = bytearray(path.read_bytes())
+    matrix_at = data.index(b'tkhd') + 44  # version 0 box
+    a, b, c, d = (number << 16 for number in abcd)
+    data[matrix_at : matrix_at + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
 

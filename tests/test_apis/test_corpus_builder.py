@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from media import FRAMES, corpus_content, frame_picture, make_video, write_boxes, write_poses
+from media import FRAMES, corpus_content, cut_picture, frame_picture, make_video, write_boxes, write_poses
 
 from vpd_mm.apis.corpus_builder import build_corpus, find_videos
 from vpd_mm.apis.prepare_settings import PrepareSettings, split_model
@@ -47,6 +47,20 @@ def test_first_frame_has_no_flow_and_full_boxes_cover_the_frame(tmp_path):
     store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
     assert not store.flow('jump', 0).any()
     assert store.flow('jump', 1).any()
+
+
+def test_a_new_shot_does_not_look_at_the_one_before(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES, picture=cut_picture)
+    (tmp_path / 'boxes' / 'jump').mkdir(parents=True)
+    boxes = [[i, [4, 4, 10, 10] if i < 6 else [32, 20, 20, 20]] for i in range(FRAMES)]
+    (tmp_path / 'boxes' / 'jump' / 'boxes.json').write_text(json.dumps(boxes))
+    build_corpus([video], tmp_path / 'c', boxes=str(tmp_path / 'boxes'))
+    store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
+    header = store.header('jump')
+    assert header.starts.tolist() == [0, 6]
+    # box (x, y, 20, 20), padded by 2 px; with the box before it would be a square of 48
+    assert header.windows[5:8].tolist() == [[3, 3, 12], [30, 18, 24], [30, 18, 24]]
+    assert [bool(store.flow('jump', i).any()) for i in (0, 6, 7)] == [False, False, True]
 
 
 def test_rerun_does_nothing_and_poses_can_come_later(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from inference_files import RECOGNIZER, SCORER, STUDENT, save_model, walking_film
-from media import FRAMES, make_video, write_boxes
+from media import FRAMES, cut_picture, make_video, write_boxes
 
 from vpd_mm.apis.corpus_builder import build_corpus
 from vpd_mm.apis.model_files import read_config
@@ -122,6 +122,16 @@ def test_gaps_in_given_boxes_have_no_feature(folder):
     for found in both:
         assert found['feature_inds'].tolist() == [0, 1, 2, *range(5, FRAMES)]
     np.testing.assert_allclose(both[0]['feats'], both[1]['feats'], atol=1e-5)
+
+
+def test_a_new_shot_starts_like_a_film(folder):
+    frames = np.stack([cut_picture(i) for i in range(FRAMES)])
+    boxes = np.float32([[4, 4, 14, 14]] * 6 + [[32, 20, 52, 40]] * 6)
+    inferencer = make(folder)
+    [second] = inferencer(frames[6:], bboxes=boxes[6:])['predictions']
+    for online in (False, True):
+        [found] = inferencer(frames, bboxes=boxes, online=online)['predictions']
+        np.testing.assert_allclose(found['feats'][6:], second['feats'], atol=1e-5)
 
 
 @pytest.mark.parametrize('batch_size', [1, 4])

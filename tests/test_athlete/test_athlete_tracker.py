@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from media import cut_picture
 
 from vpd_mm.athlete.athlete_choice import ChoiceRules, Tracklet, join_tracklets, score_people
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker, athlete_names
-from vpd_mm.athlete.camera_cuts import CutFinder
+from vpd_mm.athlete.camera_cuts import CutFinder, with_previous
 from vpd_mm.errors import UserError
 
 SIZE = (640, 360)
@@ -212,6 +213,13 @@ def test_cuts_are_jumps_not_pans():
     finder = CutFinder()
     assert [i for i, frame in enumerate(pan + other) if finder.update(frame)] == [60]
     assert not any(map(CutFinder(threshold=1.1).update, pan + other))
+
+
+def test_a_new_shot_and_a_gap_have_no_frame_before():
+    pictures = {i: cut_picture(i) for i in (0, 1, 2, 4, 5, 6, 7)}
+    before = {i: previous for i, _, previous in with_previous(pictures.items())}
+    assert [i for i in before if before[i] is None] == [0, 4, 6]
+    assert all(before[i] is pictures[i - 1] for i in (1, 2, 5, 7))
 
 
 def test_no_false_cut_in_real_video(shared):

@@ -4,9 +4,20 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
-from media import cut_file, damage_packets, frame_number, frame_picture, make_sound, make_video, rotate_by_metadata
+from media import (
+    copy_packets,
+    cut_file,
+    damage_packets,
+    edit_duration,
+    frame_number,
+    frame_picture,
+    make_sound,
+    make_video,
+    rotate_by_metadata,
+    write_display_matrix,
+)
 
-from vpd_mm.athlete import VideoReader
+from vpd_mm.athlete import FrameReader, VideoReader
 from vpd_mm.errors import UserError
 
 
@@ -54,6 +65,56 @@ def test_rotation_by_metadata_is_undone(tmp_path, clockwise):
     assert (reader.width, reader.height) == (48, 64)
     turned = [rgb for _, rgb in reader]
     np.testing.assert_array_equal(turned[1], np.rot90(upright[1], -1 if clockwise else 1))
+
+
+@pytest.mark.parametrize(
+    'abcd',
+    [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0), (1, 0, 0, 1), (-1, 0, 0, -1)],
+    ids=['hflip', 'vflip', 'transpose', 'transverse', 'as is', 'half turn'],
+)
+def test_mirrored_by_metadata_is_shown_so(tmp_path, abcd):
+    path = make_video(tmp_path / 'm.mp4', 1)
+    [(_, stored)] = VideoReader(path)
+    [(_, shown)] = VideoReader(write_display_matrix(path, abcd))
+    a, b, c, d = abcd
+    y, x = np.indices(stored.shape[:2])
+    to_x, to_y = a * x + c * y, b * x + d * y
+    expected = np.zeros((np.ptp(to_y) + 1, np.ptp(to_x) + 1, 3), np.uint8)
+    expected[to_y - to_y.min(), to_x - to_x.min()] = stored
+    np.testing.assert_array_equal(shown, expected)
+
+
+def test_frames_before_and_after_an_edit_list_are_hidden_not_missing(tmp_path):
+    source = make_video(tmp_path / 'whole.mp4', 24)
+    trimmed = VideoReader(copy_packets(source, tmp_path / 'trim.mp4', earlier=4 / 25))
+    assert trimmed.num_frames == 20
+    assert [(i, frame_number(rgb)) for i, rgb in trimmed] == [(i, i + 4) for i in range(20)]
+    shortened = VideoReader(edit_duration(source, 0.4))
+    assert [(i, frame_number(rgb)) for i, rgb in shortened] == [(i, i) for i in range(10)]
+
+
+@pytest.mark.parametrize(
+    'ticks', [[*range(10), *range(10, 150, 10)], range(100, 124)], ids=['slower in the end', 'starts at 4 s']
+)
+def test_matroska_is_whole_when_it_ends_in_time(tmp_path, ticks):
+    path = make_video(tmp_path / 'v.mkv', 24, ticks=ticks)
+    assert [(i, frame_number(rgb)) for i, rgb in VideoReader(path)] == [(i, i) for i in range(24)]
+    with pytest.raises(UserError, match=rf'cut short, \d\.\d\d of {(ticks[-1] + 1) / 25:.2f} s are there'):
+        VideoReader(cut_file(path, 0.3))
+
+
+@pytest.mark.parametrize('name', ['cut.ts', 'cut.mkv', 'cut.mp4'])
+def test_an_open_group_cut_off_starts_with_what_is_shown(tmp_path, name):
+    x265 = 'log-level=0:open-gop=1:keyint=8:min-keyint=8:bframes=3:b-adapt=0:scenecut=0'
+    source = make_video(tmp_path / 'whole.mp4', 24, codec='libx265', options={'x265-params': x265})
+    path = copy_packets(source, tmp_path / name, from_key=1)
+    reader = FrameReader(path)
+    frames = dict(reader)
+    assert [(i, frame_number(rgb)) for i, rgb in frames.items()] == [(i, i + 8) for i in range(16)]
+    assert (reader.num_frames, reader.num_damaged) == (16, 0)
+    for frame_ind in (0, 1, 15):
+        np.testing.assert_array_equal(reader.read([frame_ind])[frame_ind], frames[frame_ind])
+    assert [frame_number(rgb) for _, rgb in VideoReader(path, fps=25)] == list(range(8, 24))
 
 
 def test_varying_rate_keeps_frames_or_resamples(tmp_path):

@@ -39,6 +39,7 @@ def _write(writer, name, frames=(0, 1, 5), size=32, flow=FLOW, mask=True, whole=
                 _flow(i, size) if flow else None,
                 np.eye(size, dtype=bool) if mask and i % 2 else None,
                 _picture(i, 64)[:48] if whole else None,
+                start=i in (0, 5),
             )
 
 
@@ -64,6 +65,7 @@ def test_round_trip(shard):
     assert header.frame_inds.tolist() == [0, 1, 5]
     assert header.windows.tolist() == [[-10, 0, 50], [-9, 2, 50], [-5, 10, 50]]
     assert (header.size, header.flow, header.frame_shape) == (32, FLOW, (48, 64))
+    assert header.starts.tolist() == [0, 5]
     for i in (0, 1, 5):
         rgb, flow, mask = store.read('jump', i)
         assert np.abs(rgb.astype(int) - _picture(i)).mean() < 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_corpus import make_tiny
 
-from vpd_mm.corpus import FeatureStore
+from vpd_mm.corpus import CropWriter, FeatureStore
 from vpd_mm.distill import CropDataset
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence, load_actions, save_actions
@@ -25,6 +25,26 @@ def test_the_gate_needs_a_sure_teacher_and_a_pose_before(corpus):
     still = {f for v, f in frames(make(corpus, subset='all', motion=False)) if v == 'a'}
     assert still == seen | {8}
     assert len(make(corpus, subset='all', min_score=0.1)) > len(make(corpus, subset='all'))
+
+
+def test_no_motion_is_learned_across_a_cut(corpus, tmp_path):
+    root = tmp_path / 'copy'
+    shutil.copytree(corpus.root, root)
+    with CropWriter(root / 'athlete' / 'crops' / 'shard-000.lmdb') as writer:
+        writer.remove('b')
+        with writer.video('b', size=32) as video:
+            for frame in range(30):
+                video.add(frame, (0, 0, 32), np.zeros((32, 32, 3), np.uint8), start=frame in (0, 12))
+    before, after = (
+        {motion: frames(CropDataset(r, 'joints', [dict], subset='all', motion=motion)) for motion in (True, False)}
+        for r in (corpus.root, root)
+    )
+    assert before[True] - after[True] == {('b', 12)}
+    assert before[False] == after[False]
+    whole = CropDataset(root, 'joints', [dict], subset='all', gate=False)
+    sample = next(s for s in map(whole.__getitem__, range(len(whole))) if (s['video'], s['frame']) == ('b', 12))
+    assert np.isfinite(sample['targets'][:, :26]).all()
+    assert np.isnan(sample['targets'][:, 26:]).all()
 
 
 def test_targets_are_pose_and_change_of_both_views(corpus):

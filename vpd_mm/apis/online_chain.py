@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..athlete.camera_cuts import with_previous
 from ..athlete.square_cropper import Window
 from ..errors import UserError
 from ..structures import AthleteTrack
@@ -76,23 +77,19 @@ class OnlineChain:
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
         find = self._finder(source, track)
-        previous: np.ndarray | None = None
         previous_box: np.ndarray | None = None
-        end = 0
-        for batch in batches(source, batch_size):
-            found = find(batch)
+        for batch in batches(with_previous(source), batch_size):
+            found = find([(frame_ind, rgb) for frame_ind, rgb, _ in batch])
             cuts = []
-            for (frame_ind, rgb), one in zip(batch, found, strict=True):
-                if end != frame_ind:
-                    previous = previous_box = None
+            for (frame_ind, rgb, previous), one in zip(batch, found, strict=True):
                 box = one[0] if one is not None else None
                 cuts.append(None if box is None else self.chain.cut(rgb, previous, box, previous_box, frame_ind))
-                previous, previous_box, end = rgb, box, frame_ind + 1
+                previous_box = box
             seen = [cut for cut in cuts if cut is not None]
             feats = self.chain.features([cut.inputs for cut in seen]) if seen else np.zeros((0, 2, 0), np.float32)
             joints = self.joints(feats) if seen else None
             row = 0
-            for (frame_ind, rgb), one, cut in zip(batch, found, cuts, strict=True):
+            for (frame_ind, rgb, _), one, cut in zip(batch, found, cuts, strict=True):
                 if one is None or cut is None:
                     yield FrameAnswer(frame_ind, rgb)
                     continue

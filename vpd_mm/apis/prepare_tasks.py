@@ -24,13 +24,13 @@ def cut_pair(
 
     Args:
         rgb: Whole frame t.
-        previous: Whole frame t-1; None where that is missing.
+        previous: Whole frame t-1; None where that is missing or of another shot: its box says nothing then.
         box: xyxy of frame t.
         previous_box: Of frame t-1; None where it has none.
         cropper: Cuts.
         flow: Estimates the flow.
     """
-    window = cropper.window(box, previous_box)
+    window = cropper.window(box, None if previous is None else previous_box)
     crop = cropper.cut(rgb, window)
     before = None
     if previous is not None and flow.settings is not None:
@@ -56,7 +56,7 @@ class CropTask:
         self._masks, self._writer, self._cropper, self._flow = masks, writer, cropper, flow
 
     def step(self, frame_ind: int, rgb: np.ndarray, previous: np.ndarray | None) -> None:
-        """Take frame ``frame_ind``; ``previous`` is the frame before it, None where that is missing."""
+        """Take frame ``frame_ind``; ``previous`` as of :func:`cut_pair`."""
         box = self._boxes.get(frame_ind)
         if box is None:
             return
@@ -67,7 +67,7 @@ class CropTask:
             whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])
             mask = self._cropper.cut(whole, window, mask=True)
         whole_frame = scale_to_side(rgb, FULL_FRAME_SIDE) if self._writer.full_frame else None
-        self._writer.add(frame_ind, window, crop, flow, mask, whole_frame)
+        self._writer.add(frame_ind, window, crop, flow, mask, whole_frame, start=previous is None)
 
 
 class PoseTask:

@@ -11,6 +11,7 @@ import av
 import cv2
 
 from ..athlete import FlowEstimator, SquareCropper, VideoReader
+from ..athlete.camera_cuts import with_previous
 from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
 from ..corpus.crop_writer import VideoCropWriter
 from ..engine.cli import error_line
@@ -198,7 +199,7 @@ class VideoPreparer:
         """The one pass over the frames; returns one past the last frame."""
         tasks: list[CropTask | PoseTask] = []
         writers: dict[str, VideoCropWriter] = {}
-        told, end, previous = time.monotonic(), 0, None
+        told, end = time.monotonic(), 0
         with ExitStack() as stack:
             for name in without_crops:
                 video = self._writer.video(name, self.settings.size, self._flow.settings, self.settings.full_frame)
@@ -207,10 +208,10 @@ class VideoPreparer:
                 tasks.append(CropTask(tracks[name], masks, writers[name], self._cropper, self._flow))
             teaching = [PoseTask(tracks[n], self._models, self._models.frames_per_batch(reader)) for n in without_poses]
             tasks += teaching
-            for frame_ind, rgb in reader:
+            for frame_ind, rgb, previous in with_previous(reader):
                 for task in tasks:
-                    task.step(frame_ind, rgb, previous if end == frame_ind else None)
-                previous, end = rgb, frame_ind + 1
+                    task.step(frame_ind, rgb, previous)
+                end = frame_ind + 1
                 if time.monotonic() - told > 0.25:
                     told = time.monotonic()
                     progress(end, reader.num_frames)

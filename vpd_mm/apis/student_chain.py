@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..athlete import FlowEstimator, SquareCropper
+from ..athlete.camera_cuts import with_previous
 from ..athlete.square_cropper import Window
 from ..corpus import crop_codec as codec
 from ..errors import UserError
@@ -125,14 +126,11 @@ class StudentChain:
         return results, counted.end
 
     def _cuts(self, source: Iterable[tuple[int, np.ndarray]], tracks: Sequence[AthleteTrack]) -> Iterator[CutFrame]:
-        previous, end = None, 0
-        for frame_ind, rgb in source:
-            before = previous if end == frame_ind else None
+        for frame_ind, rgb, before in with_previous(source):
             for athlete, track in enumerate(tracks):
                 box = box_at(track, frame_ind)
                 if box is not None:
                     yield self.cut(rgb, before, box, box_at(track, frame_ind - 1), frame_ind, athlete)
-            previous, end = rgb, frame_ind + 1
 
 
 class _Counted:

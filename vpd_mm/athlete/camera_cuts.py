@@ -1,6 +1,7 @@
 """Where the camera changes."""
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -38,3 +39,16 @@ class CutFinder:
         usual = float(np.median(self._differences)) if self._differences else float('inf')
         self._differences.append(difference)
         return difference >= self.threshold and difference >= self.ratio * usual
+
+
+def with_previous(
+    frames: Iterable[tuple[int, np.ndarray]],
+) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """Each (frame_ind, rgb) with the frame before it; None where that is missing or of another shot."""
+    cuts = CutFinder()
+    before, end = None, 0
+    for frame_ind, rgb in frames:
+        if cuts.update(rgb) or frame_ind != end:
+            before = None
+        yield frame_ind, rgb, before
+        before, end = rgb, frame_ind + 1

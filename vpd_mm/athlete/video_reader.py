@@ -1,10 +1,12 @@
 """Frames of a video file, one after the other, in constant memory."""
 
 import os
+import struct
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,14 +14,14 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import UserError
 
-#: Fewer packets than this share of what the file's header claims = the file was cut.
+#: Less than this share of what the file's header claims = the file was cut.
 _WHOLE_SHARE = 0.98
 
 
 class VideoReader:
     """Iterate over ``(frame_ind, rgb)`` of a video file.
 
-    rgb is (H, W, 3) uint8, turned upright by the file's rotation metadata,
+    rgb is (H, W, 3) uint8, turned and mirrored as the file's metadata say,
     converted with the file's own colour matrix and range (10-bit is rounded to
     8); every array is its own.  Every iteration decodes the file anew.
 
@@ -31,7 +33,9 @@ class VideoReader:
 
     Packets that do not decode, and frames that the decoder marks as corrupt,
     are skipped and counted in ``num_damaged``; the numbers of later frames
-    follow their time stamps, so they stay where they were.
+    follow their time stamps, so they stay where they were.  Where a file starts
+    with packets that show nothing without what was cut off before them (an open
+    GOP), frame 0 is the first one that is shown.
 
     Args:
         path: The video file.
@@ -65,14 +69,16 @@ class VideoReader:
         native, self._times = self._scan()
         self.fps = self._target or float(native)
         self._native = float(native)
+        self._size: tuple[int, int] | None = None
+        with closing(self._decode()) as frames:
+            time, first = next(frames, (None, None))
+        if first is None:
+            raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
+        if time is not None and not self.num_damaged:  # decoders drop an open GOP's leading frames and say nothing
+            self._times = self._times[min(np.searchsorted(self._times, time - 1e-6), len(self._times) - 1) :]
         self.num_frames = len(self._times)
         if self._target:
             self.num_frames = _tick(self._times[-1] - self._times[0], self._target) + 1
-        self._size: tuple[int, int] | None = None
-        with closing(self._decode()) as frames:
-            _, first = next(frames, (0, None))
-        if first is None:
-            raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
         self.height, self.width = first.shape[:2]
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -123,9 +129,11 @@ class VideoReader:
         """Frame rate, and the time of every packet in order, in seconds; nothing is decoded."""
         container, stream = self._open()
         stamps: list[int] = []
+        num_packets = 0
         with container:
             try:
                 for packet in container.demux(stream):
+                    num_packets += packet.size > 0
                     if packet.size and not packet.is_discard:
                         stamp = packet.pts if packet.pts is not None else packet.dts
                         stamps.append(stamp if stamp is not None else -1)
@@ -138,16 +146,16 @@ class VideoReader:
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
             if not rate:
                 raise UserError(f'{self.path}: tells no frame rate; encode it again with one')
-            claimed = stream.frames or _tagged_seconds(stream) * float(rate)
-            if len(stamps) < _WHOLE_SHARE * claimed - 1:
+            times = np.sort(np.array(stamps, dtype=np.int64)) * float(stream.time_base or 1 / rate)
+            if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: the rate has to do
+                times = np.arange(len(stamps)) / float(rate)
+            found = _found_of_cut(stream, num_packets, times, 1 / float(rate))
+            if found:
                 raise UserError(
-                    f'{self.path}: cut short, {len(stamps)} of about {round(claimed)} frames are there; copy or '
-                    'download it again (or make it whole: ffmpeg -i IN -c copy OUT)'
+                    f'{self.path}: cut short, {found} are there; copy or download it again (or make it whole: ffmpeg '
+                    '-i IN -c copy OUT)'
                 )
-            base = float(stream.time_base or 1 / rate)
-        if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: the rate has to do
-            return rate, np.arange(len(stamps)) / float(rate)
-        return rate, np.sort(np.array(stamps, dtype=np.int64)) * base
+        return rate, times
 
     def _decode(self, start: float | None = None) -> Generator[tuple[float | None, np.ndarray], None, None]:
         """(time in seconds or None, upright rgb) of every sound frame, from the key frame before ``start``."""
@@ -171,16 +179,47 @@ class VideoReader:
                     width, height = self._size or (frame.width, frame.height)
                     self._size = (width, height)  # a stream that changes size is scaled to its first
                     rgb = converter.reformat(frame, width, height, format='rgb24').to_ndarray()
-                    turns = round(frame.rotation / 90) % 4
-                    yield frame.time, np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+                    yield frame.time, _upright(rgb, frame)
 
 
 def _tick(seconds: float, fps: float) -> int:
     return int(np.floor(seconds * fps + 0.5))
 
 
+def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turned and mirrored by the frame's display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
+    matrix: Any = frame.side_data.get('DISPLAYMATRIX')  # PyAV's stubs know other side data only
+    if matrix is None:
+        return rgb
+    a, b, _, c, d, *_ = struct.unpack('=9i', bytes(matrix))
+    if a * d < b * c:  # the rotation says where the x axis goes; y goes to the other side of it
+        rgb = rgb[::-1]
+    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
+
+
+def _found_of_cut(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
+    """How much of a file that was cut short is there; None of a whole one.
+
+    Args:
+        stream: Says what it should hold.
+        num_packets: What it holds, with those that an edit list hides.
+        times: Of the frames, s, sorted.
+        frame_time: Mean time between two, s.
+    """
+    if stream.frames:
+        if num_packets >= _WHOLE_SHARE * stream.frames - 1:
+            return None
+        # what lies behind the end of an edit list is counted but never read: the edited duration is without it
+        duration = float((stream.duration or 0) * (stream.time_base or 0))
+        whole = 0 < _WHOLE_SHARE * duration <= times[-1] - times[0] + frame_time
+        return None if whole else f'{num_packets} of {stream.frames} frames'
+    tagged = _tagged_seconds(stream)
+    longest = np.diff(times).max(initial=frame_time)  # so long may the last frame be shown
+    return f'{times[-1]:.2f} of {tagged:.2f} s' if times[-1] + longest < _WHOLE_SHARE * tagged else None
+
+
 def _tagged_seconds(stream: 'av.VideoStream') -> float:
-    """Matroska's DURATION tag of a stream; 0 where there is none."""
+    """Matroska's DURATION tag of a stream, which is the time of its end; 0 where there is none."""
     parts = stream.metadata.get('DURATION', '').split(':')
     try:
         hours, minutes, seconds = (float(p) for p in parts)

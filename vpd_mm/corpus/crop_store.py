@@ -36,6 +36,8 @@ class CropHeader:
         frame_inds: (T,) int64, strictly increasing.
         windows: (T, 3) int64: left, top, side of the crop in the full frame,
             px; it may leave the frame.
+        starts: (K,) int64, frames that were cut without the frame before: that
+            is missing or of another shot.  Not known (empty) in older headers.
     """
 
     version: int
@@ -45,13 +47,14 @@ class CropHeader:
     num_bytes: int
     frame_inds: np.ndarray
     windows: np.ndarray
+    starts: np.ndarray
 
     def __len__(self) -> int:
         return len(self.frame_inds)
 
     def to_json(self) -> dict:
         fields = {**vars(self)}
-        return fields | {'frame_inds': self.frame_inds.tolist(), 'windows': self.windows.tolist()}
+        return fields | {name: fields[name].tolist() for name in ('frame_inds', 'windows', 'starts')}
 
     @classmethod
     def from_json(cls, data: bytes) -> 'CropHeader':
@@ -75,6 +78,7 @@ class CropHeader:
                 num_bytes=int(fields['num_bytes']),
                 frame_inds=inds,
                 windows=windows,
+                starts=np.array(fields.get('starts', []), dtype=np.int64).reshape(-1),
             )
             clip = 1.0 if header.flow is None else float(header.flow['clip'])
         except UserError:

@@ -161,6 +161,7 @@ class VideoCropWriter:
         self.full_frame = full_frame
         self._frame_inds: list[int] = []
         self._windows: list[tuple[int, int, int]] = []
+        self._starts: list[int] = []
         self._pending: list[tuple[bytes, bytes]] = [(writing_key(video), b'')]
         self._pending_bytes = 0
         self._num_bytes = 0
@@ -175,6 +176,7 @@ class VideoCropWriter:
         flow: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         frame_image: np.ndarray | None = None,
+        start: bool = False,
     ) -> None:
         """Add one frame; frame numbers increase.
 
@@ -186,6 +188,7 @@ class VideoCropWriter:
                 exactly when the video has flow.
             mask: (size, size) bool, True on the athlete.
             frame_image: (H, W, 3) uint8; exactly when whole frames are stored.
+            start: The frame before is missing or of another shot.
         """
         self._check(frame_ind, rgb, flow, mask, frame_image)
         clip = self._flow['clip'] if self._flow is not None else 0.0
@@ -199,6 +202,8 @@ class VideoCropWriter:
             self._frame_shape = (frame_image.shape[0], frame_image.shape[1])
             self._put(frame_key(IMAGE, self._video, frame_ind), codec.encode_frame(frame_image))
         self._frame_inds.append(int(frame_ind))
+        if start:
+            self._starts.append(int(frame_ind))
         left, top, side = map(int, window)
         self._windows.append((left, top, side))
 
@@ -212,6 +217,7 @@ class VideoCropWriter:
             num_bytes=self._num_bytes,
             frame_inds=np.array(self._frame_inds, dtype=np.int64),
             windows=np.array(self._windows, dtype=np.int64).reshape(-1, 3),
+            starts=np.array(self._starts, dtype=np.int64),
         )
         self._pending.append((header_key(self._video), json.dumps(self.header.to_json()).encode()))
         self._flush(delete=[writing_key(self._video)])

@@ -43,7 +43,7 @@ class CropDataset(Dataset):
     the true normalised joints (NaN where there are none).
 
     A frame t is a sample when it has a crop, the teacher's score is at least
-    ``min_score`` and, with motion, the teacher has a pose in t-1.  With
+    ``min_score`` and, with motion, the teacher has a pose in t-1 of the same shot.  With
     ``gate=False`` every frame with a crop is one (for testing); what the
     teacher lacks is NaN.
 
@@ -154,9 +154,11 @@ class CropDataset(Dataset):
 
     def _align(self, video: str, gate: bool, min_score: float) -> _Frames:
         sequence = self._sequences[video]
-        frames = np.asarray(self.store.header(video).frame_inds, np.int64)
+        header = self.store.header(video)
+        frames = np.asarray(header.frame_inds, np.int64)
         rows = _rows_of(sequence.frame_inds, frames)
-        previous = _rows_of(sequence.frame_inds, frames - 1)
+        # between two shots the pose changes, but nobody moves
+        previous = np.where(np.isin(frames, header.starts), -1, _rows_of(sequence.frame_inds, frames - 1))
         found = _Frames(frames, rows, previous)
         if not gate:
             return found
