@@ -9,7 +9,7 @@ from ...errors import UserError
 #: Kind to (package, name of its config in configs/teacher/ and of its files here).
 PACKED = {
     'teacher': ('mmpose', 'td-hm_res18-narrow_18e_generic-64x96'),
-    'detector': ('mmdet', 'rtmdet_narrow_8e_generic-192'),
+    'detector': ('mmdet', 'rtmdet_narrow_24e_generic-192'),
     'vipe': ('vpd_mm', 'vipe_fc512_240e_synthetic'),
 }
 
