@@ -52,7 +52,7 @@ def main(argv=None):
 
         name = args.out or 'joints'
         written = joint_features(corpus, args.poses, name)
-        print(f'{corpus.teacher_dir(name)}: {written} written, {len(FeatureStore(corpus.teacher_dir(name)))} there')
+        print(f'{corpus.teacher_dir(name)}: {written} written, {count(corpus.teacher_dir(name))} there')
         return 0
     if args.config == 'vipe' and not args.checkpoint:
         from vpd_mm.synthetic.checkpoints import packed_model
@@ -92,24 +92,22 @@ def vipe(corpus, cfg, args):
     made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
     written = vipe_features(corpus, args.poses, feature, made_by, name)
     out = corpus.teacher_dir(name)
-    print(f'{out}: {written} written, {len(FeatureStore(out))} there, D = {feature.dims}')
+    print(f'{out}: {written} written, {count(out)} there, D = {feature.dims}')
     return 0
 
 
-def choose_device(args):
-    import torch
-
-    if args.device != 'auto':
-        return args.device
-    return f'cuda:{launcher_rank()[0] % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+def count(folder):
+    """Videos with features; none where this rank had nothing to do and the others are not done."""
+    return sum(1 for _ in folder.glob('*.npz'))
 
 
 def clips(corpus, args):
     from vpd_mm.baselines import clip_features as cf
+    from vpd_mm.engine.model_zoo import pick_device
     from vpd_mm.features.feature_extractor import extract_corpus
 
     out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
-    device = choose_device(args)
+    device = pick_device(args.device)
     settings = {'clip_len': args.clip_len, 'stride': args.stride}
     extractor = cf.ClipFeatureExtractor(
         args.network, args.checkpoint, device, batch_size=args.batch_size, half=device.startswith('cuda'), **settings
@@ -122,15 +120,16 @@ def clips(corpus, args):
     written = extract_corpus(
         extractor, corpus, out, made_by, rank, world_size, lambda videos: track(videos, f'clips of {corpus.name}')
     )
-    print(f'{out}: {written} videos written, {len(FeatureStore(out))} there, D = {extractor.dims}')
+    print(f'{out}: {written} videos written, {count(out)} there, D = {extractor.dims}')
     return 0
 
 
 def student(corpus, cfg, args):
+    from vpd_mm.engine.model_zoo import pick_device
     from vpd_mm.features import feature_extractor as fx
 
     rank, world_size = launcher_rank()
-    device = choose_device(args)
+    device = pick_device(args.device)
     half = device.startswith('cuda')
     extractor = fx.build_extractor(cfg, args.checkpoint, device=device, batch_size=args.batch_size, half=half)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
@@ -141,7 +140,7 @@ def student(corpus, cfg, args):
     written = fx.extract_corpus(
         extractor, corpus, out, made_by, rank, world_size, lambda videos: track(videos, f'features of {corpus.name}')
     )
-    print(f'{out}: {written} videos written, {len(FeatureStore(out))} there, D = {extractor.model.student.out_dims}')
+    print(f'{out}: {written} videos written, {count(out)} there, D = {extractor.model.student.out_dims}')
     if args.preview and rank == 0:
         preview(corpus, args, extractor, out)
     return 0
@@ -149,26 +148,30 @@ def student(corpus, cfg, args):
 
 def preview(corpus, args, extractor, out):
     from vpd_mm.features.preview import write_preview, write_strip
-    from vpd_mm.structures import load_actions
+    from vpd_mm.structures import FeatureSequence, load_actions
     from vpd_mm.teacher import JointFeature
 
     teacher = FeatureStore(corpus.teacher_dir(args.teacher))
     if teacher.dims != JointFeature.dims or extractor.model.student.out_dims != JointFeature.dims:
         raise UserError(f'--preview draws 2D joints (D = {JointFeature.dims}); student or teacher has another D')
-    store, features = CropStore(corpus.crops_dir), FeatureStore(out)
+    store = CropStore(corpus.crops_dir)
     actions = load_actions(corpus.actions_path) if corpus.actions_path.is_file() else []
-    for video in store.videos():
-        if video in teacher:
-            decoded = extractor.decode(features[video].feats)
-            paths = write_preview(store, video, decoded, teacher[video], out / 'preview', corpus.video(video).fps)
-            print(*paths, sep='\n')
-            # of the first action, where there are labels, a picture with the frames side by side
-            seen = set(store.header(video).frame_inds.tolist())
-            mine = [a for a in actions if a.video == video and seen & set(range(a.start_frame, a.end_frame))]
-            if mine:
-                path = out / 'preview' / f'{video}_action.jpg'
-                span = mine[0].start_frame, mine[0].end_frame
-                print(write_strip(store, video, decoded, teacher[video], path, *span))
+    videos = [video for video in store.videos() if video in teacher and len(store.header(video))]
+    ready = [video for video in videos if (out / f'{video}.npz').is_file()]  # other ranks may still be at theirs
+    for video in ready:
+        decoded = extractor.decode(FeatureSequence.load(out / f'{video}.npz').feats)
+        paths = write_preview(store, video, decoded, teacher[video], out / 'preview', corpus.video(video).fps)
+        print(*paths, sep='\n')
+        # of the first action, where there are labels, a picture with the frames side by side
+        seen = set(store.header(video).frame_inds.tolist())
+        mine = [a for a in actions if a.video == video and seen & set(range(a.start_frame, a.end_frame))]
+        if mine:
+            path = out / 'preview' / f'{video}_action.jpg'
+            span = mine[0].start_frame, mine[0].end_frame
+            print(write_strip(store, video, decoded, teacher[video], path, *span))
+    if len(ready) < len(videos):
+        others = len(videos) - len(ready)
+        print(f'no preview of {others} videos: other processes are not done with them; run this command again')
 
 
 if __name__ == '__main__':

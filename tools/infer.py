@@ -68,6 +68,7 @@ def newest_student() -> tuple[str, str]:
 def main(argv=None):
     args = make_parser().parse_args(argv)
     from vpd_mm.apis.frame_source import list_inputs
+    from vpd_mm.apis.inference_sample import check_targets
     from vpd_mm.apis.model_files import split_spec
 
     if args.student:
@@ -77,7 +78,8 @@ def main(argv=None):
         print(f'student: {checkpoint} (the newest here; --student takes another)')
     if not args.boxes:
         print('boxes: by the packed detector, which knows the synthetic sport; --boxes mmdet:CONFIG for real film')
-    inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs])
+    inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs], [args.out])
+    check_targets(inputs, '' if args.no_film else args.out, args.out)  # over all: each call below sees one of them
     if args.show:
         from vpd_mm.apis.overlay import check_display
 

@@ -16,7 +16,11 @@ def parse_args(argv: Sequence[str] | None):
     parser = ToolParser(__doc__, epilog='look at the result: prepare.py inspect CORPUS [VIDEO]')
     parser.add_argument('videos', nargs='+', metavar='VIDEO_OR_DIR', help='video files, or folders of them')
     parser.add_argument('--out', required=True, help='folder of the corpus, e.g. data/jumps')
-    parser.add_argument('--boxes', default='full', help='full, mmdet:<config>[:<checkpoint>], or a folder of box files')
+    parser.add_argument(
+        '--boxes',
+        help='full, mmdet:<config>[:<checkpoint>], or a folder of box files; default: the tracks that are there, full '
+        'for videos without',
+    )
     parser.add_argument(
         '--poses',
         default='none',

@@ -179,6 +179,9 @@ def test_name_clash_with_the_corpus(tmp_path):
 def test_sources_are_named():
     assert split_model('mmdet:a/b.py') == ('a/b.py', None)
     assert split_model('mmpose:rtmpose-m:https://host/x.pth') == ('rtmpose-m', 'https://host/x.pth')
+    assert split_model('mmdet:mmdet::rtmdet/x.py') == ('mmdet::rtmdet/x.py', None)
+    assert split_model('mmdet:mmdet::rtmdet/x.py:y.pth') == ('mmdet::rtmdet/x.py', 'y.pth')
+    assert split_model('mmdet:mmdet::x.py:https://host:80/y.pth') == ('mmdet::x.py', 'https://host:80/y.pth')
     with pytest.raises(UserError, match='names no config'):
         split_model('mmdet:')
 

@@ -44,6 +44,19 @@ def test_without_the_video_file_the_crops_are_shown(corpus, tmp_path):
         assert sum(1 for _ in container.decode(video=0)) == 8
 
 
+def test_films_stay(corpus, tmp_path):
+    before = (tmp_path / 'jump.mp4').read_bytes()
+    with pytest.raises(UserError, match=r'jump\.mp4: is a video of this corpus'):
+        inspect_corpus(corpus, out=tmp_path)
+    assert (tmp_path / 'jump.mp4').read_bytes() == before
+    assert not (tmp_path / 'jump.png').exists()
+    (tmp_path / 'jump.mp4').rename(make_video(tmp_path / 'moved' / 'jump.mp4'))
+    with pytest.raises(UserError, match=r'moved/jump\.mp4: is there and was not written by this tool'):
+        inspect_corpus(corpus, out=tmp_path / 'moved')
+    for _ in range(2):  # our own may be made anew
+        assert inspect_corpus(corpus, out=tmp_path / 'new').pictures[1] == tmp_path / 'new' / 'jump.mp4'
+
+
 def test_errors(corpus, tmp_path):
     with pytest.raises(UserError, match="no video 'dive'"):
         inspect_corpus(corpus, 'dive')

@@ -6,6 +6,7 @@ import pytest
 from media import frame_number, frame_picture, make_video
 
 from vpd_mm.apis.frame_source import FrameStream, capture_frames, list_inputs, open_source
+from vpd_mm.apis.overlay import Film
 from vpd_mm.errors import UserError
 
 FRAMES = np.stack([frame_picture(i) for i in range(12)])
@@ -55,6 +56,22 @@ def test_lists_and_folders(tmp_path):
         list_inputs([])
     with pytest.raises(UserError, match='a list holds videos, not frames'):
         list_inputs(list(FRAMES))
+
+
+def test_results_are_no_inputs(tmp_path):
+    """Films below the folder of results; films drawn into a folder of pictures."""
+    one = make_video(tmp_path / 'v' / 'a.mp4')
+    make_video(tmp_path / 'v' / 'out' / 'a.mp4')
+    assert list_inputs(tmp_path / 'v', [tmp_path / 'v' / 'out', '']) == [one]
+    assert list_inputs(one.parent / 'out', [tmp_path]) == [one.parent / 'out' / 'a.mp4']  # inside, not around
+    pictures = tmp_path / 'p'
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / '0.png'), FRAMES[0])
+    with Film(pictures / 'p.mp4', 25.0) as film:
+        film.write(FRAMES[0])
+    assert list_inputs(pictures) == [pictures]
+    mine = make_video(pictures / 'mine.mp4')
+    assert list_inputs(pictures) == [mine]
 
 
 @pytest.mark.parametrize(

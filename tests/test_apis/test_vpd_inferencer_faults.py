@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from inference_files import RECOGNIZER, SCORER, STUDENT, save_model
-from media import FRAMES, cut_file, make_video
+from media import FRAMES, cut_file, make_video, write_boxes
 
 from vpd_mm.apis.vpd_inferencer import VPDInferencer
+from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 
 
@@ -87,6 +88,54 @@ def test_inputs(folder, tmp_path, monkeypatch):
         inferencer(jump, colour='red')
     with pytest.raises(UserError, match='stream takes one input'):
         next(inferencer.stream([jump, tmp_path / 'x.mp4']))
+
+
+def test_nothing_of_the_users_is_replaced(folder, tmp_path):
+    inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes='full')
+    jump, frames = make_video(tmp_path / 'jump.mp4'), np.zeros((3, 48, 64, 3), np.uint8)
+    (tmp_path / 'link.mp4').symlink_to(jump)
+    before = jump.read_bytes()
+    for inputs in (jump, tmp_path / 'link.mp4', tmp_path):
+        with pytest.raises(UserError, match=r'mp4: is an input, which its own overlay would replace'):
+            inferencer(inputs, vis_out_dir=tmp_path)
+    with pytest.raises(UserError, match=r'jump\.mp4: is an input'):
+        next(inferencer.stream(str(jump), vis_out_dir=str(tmp_path)))
+    make_video(tmp_path / 'array0.mp4')
+    with pytest.raises(UserError, match=r'array0\.mp4: is there and was not written by this tool'):
+        inferencer(frames, vis_out_dir=tmp_path)
+    inferencer(jump, pred_out_dir=tmp_path)  # writes no film
+    with pytest.raises(UserError, match=r'jump\.mp4: is there and was not'):  # our json is of that very film
+        inferencer(make_video(tmp_path / 'avi' / 'jump.avi'), vis_out_dir=tmp_path)
+    assert jump.read_bytes() == before
+    for number, name in enumerate(('jump.json', 'tracks/jump.npz', 'features/jump.npz')):
+        path = tmp_path / str(number) / name
+        path.parent.mkdir(parents=True)
+        path.write_text('{"name": "jump"}')
+        with pytest.raises(UserError, match=rf'{name}: is there and was not written by this tool'):
+            inferencer(jump, pred_out_dir=tmp_path / str(number))
+        assert [p for p in (tmp_path / str(number)).rglob('*') if p.is_file()] == [path]
+        assert path.read_text() == '{"name": "jump"}'
+
+
+def test_own_results_are_replaced(folder, tmp_path):
+    inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes='full')
+    for inputs in (folder / 'jump.mp4', np.zeros((3, 48, 64, 3), np.uint8)):
+        for _ in range(2):
+            inferencer(inputs, vis_out_dir=tmp_path, pred_out_dir=tmp_path)
+    make_video(tmp_path / 'jump.mp4', 3)  # as films were: without a mark, the json of another file beside
+    inferencer(folder / 'jump.mp4', vis_out_dir=tmp_path, pred_out_dir=tmp_path)
+    assert VideoReader(tmp_path / 'jump.mp4').num_frames == FRAMES
+
+
+def test_athletes_results_are_checked_too(folder, tmp_path):
+    """Their names are known when the work is done."""
+    boxes = write_boxes(tmp_path / 'boxes', 'front__jump')
+    inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=str(boxes))
+    (tmp_path / 'front__jump.json').write_text('[]')
+    with pytest.raises(UserError, match=r'front__jump\.json: is there and was not written'):
+        inferencer(folder / 'jump.mp4', pred_out_dir=tmp_path)
+    assert (tmp_path / 'front__jump.json').read_text() == '[]'
+    assert not (tmp_path / 'tracks').exists()
 
 
 def test_nobody_in_an_empty_film(folder):

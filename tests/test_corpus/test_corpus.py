@@ -64,6 +64,18 @@ def test_refuses_what_is_not_ours(tmp_path):
         Corpus.open(tmp_path)
 
 
+def test_another_rank_makes_the_corpus_meanwhile(tmp_path, monkeypatch):
+    iterdir = type(tmp_path).iterdir
+
+    def racing(folder):
+        monkeypatch.undo()
+        Corpus.create(folder, 'other', 'diving')
+        return iterdir(folder)
+
+    monkeypatch.setattr(type(tmp_path), 'iterdir', racing)
+    assert Corpus.create(tmp_path, 'mine') == Corpus(tmp_path, 'other', 'diving')
+
+
 @pytest.mark.parametrize(
     ('text', 'says'),
     [

@@ -115,3 +115,29 @@ def test_rank_comes_from_the_launcher(monkeypatch):
 
 def test_tool_parser_is_an_argument_parser():
     assert isinstance(cli.ToolParser('x'), argparse.ArgumentParser)
+
+
+@pytest.mark.parametrize(
+    ('environment', 'device'),
+    [
+        ({}, 'cuda'),
+        ({'RANK': '3', 'WORLD_SIZE': '8', 'LOCAL_RANK': '3'}, 'cuda:1'),
+        ({'RANK': '4', 'WORLD_SIZE': '8', 'LOCAL_RANK': '0'}, 'cuda:0'),
+        ({'SLURM_PROCID': '5', 'SLURM_NTASKS': '8', 'SLURM_LOCALID': '1', 'LOCAL_RANK': '0'}, 'cuda:1'),
+    ],
+    ids=str,
+)
+def test_ranks_share_the_gpus_of_their_machine(monkeypatch, environment, device):
+    import torch
+
+    from vpd_mm.engine.model_zoo import pick_device
+
+    for names in cli._RANKS:
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    assert pick_device('auto') == device
+    assert pick_device('cpu') == 'cpu'

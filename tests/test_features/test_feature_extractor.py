@@ -128,3 +128,18 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     assert strip.shape == (3 * 160, 5 * 160, 3)
     first = cv2.resize(store.crop('a', 10), (160, 160), interpolation=cv2.INTER_AREA)[..., ::-1]
     assert abs(strip[20:160, :160].astype(int) - first[20:]).mean() < 8
+
+
+def test_preview_without_crops_or_with_an_error_leaves_nothing(extractor, extracted, corpus, tmp_path):
+    from vpd_mm.corpus.crop_writer import CropWriter
+
+    teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
+    with CropWriter(tmp_path / 'crops' / 'shard-000.lmdb') as writer, writer.video('empty', 32):
+        pass
+    nothing = np.zeros((0, 26), np.float32)
+    with pytest.raises(UserError, match="video 'empty' has no crops to show"):
+        write_preview(CropStore(tmp_path / 'crops'), 'empty', nothing, teacher, tmp_path / 'out', fps=25.0)
+    decoded = extractor.decode(FeatureStore(extracted)['a'].feats)
+    with pytest.raises(ValueError, match='zip'):  # fewer poses than crops
+        write_preview(CropStore(corpus.crops_dir), 'a', decoded[:20], teacher, tmp_path / 'out', fps=25.0)
+    assert not list((tmp_path / 'out').iterdir())

@@ -5,9 +5,10 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import pytest
 from inference_files import STUDENT, save_model
-from media import FRAMES, make_video
+from media import FRAMES, frame_picture, make_video
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
@@ -42,6 +43,44 @@ def test_films_and_features_of_a_folder(folder, capsys):
         assert FeatureSequence.load(folder / 'out' / 'features' / f'{name}.npz').feats.shape == (FRAMES, 2, 26)
         assert VideoReader(folder / 'out' / f'{name}.mp4').num_frames == FRAMES
         assert json.loads((folder / 'out' / f'{name}.json').read_text())['frames_with_box'] == FRAMES
+
+
+def test_a_second_run_takes_no_results_as_inputs(folder, capsys):
+    (folder / 'pictures').mkdir()
+    for i in range(3):
+        cv2.imwrite(str(folder / 'pictures' / f'{i}.png'), frame_picture(i))
+    for inputs, out in (('videos', 'videos/out'), ('pictures', 'pictures')):
+        films = []
+        for _ in range(2):
+            arguments = [inputs, '--student', 'student.py:student.pth', '--boxes', 'full', '--out', out]
+            assert load('infer')(arguments) == 0
+            films.append(
+                [line.split('; film ')[1] for line in capsys.readouterr().out.splitlines() if '; film ' in line]
+            )
+        assert (
+            films[0] == films[1] == [f'{out}/{name}.mp4' for name in (['one', 'two'] if inputs == 'videos' else [out])]
+        )
+    assert json.loads((folder / 'pictures' / 'pictures.json').read_text())['num_frames'] == 3
+
+
+def test_two_videos_of_one_name(folder):
+    for camera in ('cam1', 'cam2'):
+        make_video(folder / camera / 'run.mp4', 3)
+    arguments = [
+        'cam1/run.mp4',
+        'cam2/run.mp4',
+        '--student',
+        'student.py:student.pth',
+        '--boxes',
+        'full',
+        '--out',
+        'out',
+    ]
+    with pytest.raises(UserError, match="two inputs are named 'run'"):
+        load('infer')(arguments)
+    assert not (folder / 'out').exists()
+    with pytest.raises(UserError, match=r'cam1/run\.mp4: is an input'):
+        load('infer')([arguments[0], *arguments[2:-1], 'cam1'])
 
 
 def test_takes_the_newest_student(folder, capsys):

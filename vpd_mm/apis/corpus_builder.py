@@ -20,6 +20,7 @@ from ..errors import UserError
 from .prepare_pool import run_jobs
 from .prepare_report import PrepareReport, ProgressDisplay, VideoReport, disk_bytes
 from .prepare_settings import PrepareSettings
+from .prepare_sources import claim_sources
 from .prepare_worker import Job
 
 #: Endings that a folder is searched for.
@@ -32,7 +33,7 @@ def build_corpus(
     videos: Sequence[str | os.PathLike],
     out: str | os.PathLike,
     *,
-    boxes: str = 'full',
+    boxes: str | None = None,
     poses: str = 'none',
     pose_name: str = '',
     masks: str = '',
@@ -61,7 +62,8 @@ def build_corpus(
         videos: Video files, or folders that are searched for them.
         out: Folder of the corpus, made when missing.
         boxes: ``full`` (whole frame), ``mmdet:<config>[:<checkpoint>]``, or a
-            folder of box files (``importers.box_files``).
+            folder of box files (``importers.box_files``); None = the tracks
+            that are there, ``full`` for videos without.
         poses: ``none`` (add them later with the same call), ``mediapipe``,
             ``mmpose:<alias or config>[:<checkpoint>]``, or a folder of pose
             files (``importers.pose_files``).
@@ -90,7 +92,8 @@ def build_corpus(
 
     Raises:
         UserError: nothing can be done: an option is off, two videos share a
-            name, the corpus is locked, a model cannot be had.
+            name, the corpus is locked, a model cannot be had, or boxes, rules
+            or poses are others than those that videos were prepared with.
     """
     start = time.monotonic()
     if workers < 1:
@@ -99,7 +102,7 @@ def build_corpus(
     FlowEstimator('none' if flow == 'raft' else flow)  # refuses an unknown method before anything is made
     settings = PrepareSettings(
         out=Path(out),
-        boxes=boxes,
+        boxes='full' if boxes is None else boxes,
         poses=poses,
         pose_name=pose_name,
         masks=masks,
@@ -119,7 +122,9 @@ def build_corpus(
     rank, world = launcher_rank()
     corpus = Corpus.create(out, name, sport, fps)
     with corpus.lock(rank, world):
-        jobs = _jobs(files, corpus.videos())[rank::world]
+        every = _jobs(files, corpus.videos())
+        claim_sources(corpus, settings, every, boxes_asked=boxes is not None or bool(tracker))
+        jobs = every[rank::world]
         _clean(corpus.crops_dir, rank, world)
         shards = [f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(min(workers, max(len(jobs), 1)))]
         reports: dict[str, list[VideoReport]] = {}
@@ -141,22 +146,25 @@ def build_corpus(
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     """Files as given, folders searched (with their subfolders) for video files; each once, sorted by name.
 
+    A link keeps its own name and place: what it points at may be called anything.
+
     Raises:
         UserError: a folder holds no video, two files share a name, or a name
             cannot name a video.
     """
-    found: dict[Path, None] = {}
+    found: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
         inside = [given]
         if given.is_dir():
-            inside = [p for p in sorted(given.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and p.is_file()]
+            inside = videos_inside(given)
             if not inside:
                 raise UserError(f'{given}: folder holds no video ({" ".join(sorted(VIDEO_ENDINGS))})')
-        found |= dict.fromkeys(path.resolve() for path in inside)
+        for path in inside:
+            found.setdefault(_identity(path), path.absolute())
     if not found:
         raise UserError('no video given; pass files or folders')
     stems: dict[str, Path] = {}
-    for path in sorted(found, key=lambda p: p.stem):
+    for path in sorted(found.values(), key=lambda p: p.stem):
         check_video_name(path.stem)
         if path.stem in stems:
             raise UserError(
@@ -166,23 +174,34 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     return list(stems.values())
 
 
+def videos_inside(folder: Path) -> list[Path]:
+    """Video files of a folder and its subfolders, by path."""
+    return [p for p in sorted(folder.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and p.is_file()]
+
+
+def _identity(path: Path) -> tuple[Path, str]:
+    """What makes a file one video: two links of one name are one, of two names two."""
+    return path.resolve(), path.stem
+
+
 def _jobs(files: list[Path], known: dict[str, VideoInfo]) -> list[Job]:
     """Join files with what videos.csv knows of them.
 
     Raises:
         UserError: a file has the name of another file of this corpus.
     """
-    by_path: dict[str, list[VideoInfo]] = defaultdict(list)
+    rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
     for info in known.values():
-        by_path[info.path].append(info)
+        if info.path:
+            rows[_identity(Path(info.path))].append(info)
     for path in files:
         row = known.get(path.stem)
-        if row is not None and row.path and row.path != str(path):
+        if row is not None and row.path and row not in rows[_identity(path)]:
             raise UserError(
                 f'{path}: this corpus has a video {path.stem!r} already, from {row.path}; rename the file or pass '
                 'another --out'
             )
-    return [Job(path, tuple(by_path[str(path)])) for path in files]
+    return [Job(path, tuple(rows[_identity(path)])) for path in files]
 
 
 def _clean(crops_dir: Path, rank: int, world: int) -> None:

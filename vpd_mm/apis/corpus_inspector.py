@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..structures import PoseSequence
 from .corpus_pictures import VideoView, contact_sheet, write_film
 from .prepare_report import VideoReport, disk_bytes
+from .result_files import check_film
 
 
 @dataclass
@@ -38,7 +39,8 @@ def inspect_corpus(
         out: Folder of the pictures; None = ``<root>/inspect``.
 
     Raises:
-        UserError: no corpus, no such video or pose set, or a file is damaged.
+        UserError: no corpus, no such video or pose set, a file is damaged, or
+            the film would replace one that is not ours.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
@@ -68,8 +70,16 @@ def inspect_corpus(
     if len(chosen) == 1 and chosen[0] in store:
         folder = Path(out) if out is not None else corpus.root / 'inspect'
         view = VideoView(corpus, store, rows[chosen[0]], _poses(corpus, pose_name, chosen[0]))
-        found.lines += _numbers(view)
         found.pictures = [folder / f'{chosen[0]}.png', folder / f'{chosen[0]}.mp4']
+        films = {Path(row.path).resolve() for row in rows.values() if row.path}
+        for path in found.pictures:
+            if path.resolve() in films:
+                raise UserError(
+                    f'{path}: is a video of this corpus, which its picture would replace; pass another --out'
+                )
+        if out is not None:
+            check_film(found.pictures[1])
+        found.lines += _numbers(view)
         contact_sheet(view, found.pictures[0])
         write_film(view, found.pictures[1])
         found.lines += [f'wrote {path}' for path in found.pictures]

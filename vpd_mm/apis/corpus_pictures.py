@@ -13,6 +13,7 @@ from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
 from ..structures import PoseSequence, atomic_write
+from .result_files import FILM_MARK
 
 #: Bones of COCO-17, as pairs of joints.
 BONES = (
@@ -124,6 +125,7 @@ def contact_sheet(view: VideoView, path: Path, count: int = 16, columns: int = 4
 def write_film(view: VideoView, path: Path) -> None:
     """Write an mp4: whole frame (where the file is there) with box and skeleton; crop and flow beside it."""
     with atomic_write(path) as f, av.open(f, 'w', format='mp4') as container:
+        container.metadata['comment'] = FILM_MARK
         stream = None
         for frame_ind, rgb in _film_frames(view):
             image = np.concatenate([view.crop_panel(frame_ind), view.flow_panel(frame_ind)])

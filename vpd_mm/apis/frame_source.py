@@ -12,7 +12,8 @@ import numpy as np
 
 from ..athlete import VideoReader
 from ..errors import UserError
-from .corpus_builder import VIDEO_ENDINGS, find_videos
+from .corpus_builder import find_videos, videos_inside
+from .result_files import is_our_film
 
 #: Endings of pictures that a folder of frames may hold.
 PICTURE_ENDINGS = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
@@ -149,8 +150,12 @@ def open_camera(index: int, fps: float | None) -> FrameStream:
     return FrameStream(capture_frames(capture), fps or (told if 0 < told < 1000 else DEFAULT_FPS), f'camera{index}')
 
 
-def list_inputs(inputs: Input | list | tuple) -> list[Input]:
+def list_inputs(inputs: Input | list | tuple, outs: Iterable[str | os.PathLike] = ()) -> list[Input]:
     """One entry a video: a list is taken apart, a folder of videos searched, a folder of pictures is one video.
+
+    Args:
+        inputs: One input, or a list of them.
+        outs: Folders that results go to ('' = none): where they lie inside a folder, they are not searched.
 
     Raises:
         UserError: a folder holds neither, or the list is one of frames.
@@ -163,16 +168,36 @@ def list_inputs(inputs: Input | list | tuple) -> list[Input]:
     found: list[Input] = []
     for item in given:
         if isinstance(item, str | os.PathLike) and Path(item).is_dir():
-            folder = Path(item)
-            if any(p.suffix.lower() in VIDEO_ENDINGS for p in folder.rglob('*')):
-                found += find_videos([folder])
-            elif picture_files(folder):
-                found.append(folder)
-            else:
-                raise UserError(f'{folder}: folder holds no video and no picture')
+            found += _list_folder(Path(item), [Path(out).resolve() for out in outs if out])
         else:
             found.append(item)
     return found
+
+
+def _list_folder(folder: Path, outs: list[Path]) -> list[Input]:
+    root = folder.resolve()
+    inside = {out for out in outs if root in out.parents}
+    videos = [p for p in videos_inside(folder) if inside.isdisjoint((p.parent.resolve() / p.name).parents)]
+    pictures = picture_files(folder)
+    if pictures:  # overlays of them do not make them a folder of videos
+        videos = [p for p in videos if not is_our_film(p)]
+    if videos:
+        return [*find_videos(videos)]
+    if pictures:
+        return [folder]
+    raise UserError(f'{folder}: folder holds no video and no picture')
+
+
+def input_name(item: Input, number: int = 0) -> str:
+    """What results of one entry of :func:`list_inputs` are called; ``number`` as in :func:`open_source`."""
+    if isinstance(item, int):
+        return f'camera{item}'
+    if isinstance(item, str) and (match := _CAMERA.fullmatch(item)) and not Path(item).exists():
+        return f'camera{match[1] or 0}'
+    if isinstance(item, str | os.PathLike):
+        path = Path(item)
+        return path.name if path.is_dir() else path.stem
+    return f'array{number}' if isinstance(item, np.ndarray) else f'stream{number}'
 
 
 def open_source(item: Input, fps: float | None = None, number: int = 0) -> FrameSource:

@@ -11,8 +11,9 @@ from mmengine.structures import BaseDataElement
 
 from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
-from .frame_source import FrameSource, Input
+from .frame_source import FrameSource, Input, input_name
 from .online_chain import FrameAnswer
+from .result_files import check_film, check_results, result_paths
 from .sequence_answers import Segment
 
 #: Boxes of one input: a track, or (T, 4) xyxy px with a row a frame (NaN: no box).
@@ -66,12 +67,17 @@ def prediction(sample: BaseDataElement) -> dict:
 
 
 def save_sample(sample: BaseDataElement, folder: Path) -> Path:
-    """Write ``<name>.json``, ``tracks/<name>.npz`` and ``features/<name>.npz`` (a ``FeatureStore``)."""
-    sample.track.save(folder / 'tracks' / f'{sample.name}.npz')
-    sample.features.save(folder / 'features' / f'{sample.name}.npz')
-    path = folder / f'{sample.name}.json'
-    with atomic_write(path, 'w') as f:
+    """Write ``<name>.json``, ``tracks/<name>.npz`` and ``features/<name>.npz`` (a ``FeatureStore``).
+
+    Raises:
+        UserError: one of them is there and is somebody else's.
+    """
+    check_results(folder, sample.name)
+    path, track, features = result_paths(folder, sample.name)
+    with atomic_write(path, 'w') as f:  # first: it says whose the others are
         json.dump(to_dict(sample), f, indent=1)
+    sample.track.save(track)
+    sample.features.save(features)
     return path
 
 
@@ -102,12 +108,28 @@ def caption(segment: Segment) -> str:
     return f'{segment.scored_class or "action"}{score}'
 
 
-def check_names(inputs: Sequence[Input]) -> None:
-    """Raises UserError where two inputs share the name that results go by."""
-    stems = [Path(item).stem for item in inputs if isinstance(item, str | os.PathLike)]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+def check_targets(
+    inputs: Sequence[Input], film_dir: str | os.PathLike = '', result_dir: str | os.PathLike = ''
+) -> None:
+    """Check where results of :func:`list_inputs`' entries go ('' = nowhere), before work is done for them.
+
+    Raises:
+        UserError: two inputs share the name that results go by, a film would replace an input, or a file is there that
+            is somebody else's.
+    """
+    names = [input_name(item, number) for number, item in enumerate(inputs)]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f'two inputs are named {twice[0]!r}; results go by that name, pass them one at a time')
+    sources = {Path(item).resolve() for item in inputs if isinstance(item, str | os.PathLike)}
+    for name in names:
+        film = Path(film_dir) / f'{name}.mp4'
+        if film_dir and film.resolve() in sources:
+            raise UserError(f'{film}: is an input, which its own overlay would replace; write into another folder')
+        if film_dir:
+            check_film(film)
+        if result_dir:
+            check_results(Path(result_dir), name)
 
 
 def boxes_of(bboxes: Any, count: int) -> list[AthleteTrack | None]:

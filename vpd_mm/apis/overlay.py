@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import UserError
 from ..features.preview import BONES
 from ..structures import atomic_write
+from .result_files import FILM_MARK
 
 _BOX, _LEFT, _RIGHT, _MIDDLE = (255, 220, 0), (230, 90, 60), (60, 110, 230), (240, 240, 240)
 #: The joints' larger side, relative to the box's: a box also holds hair, hands and feet.
@@ -88,6 +89,7 @@ class Film:
         with ExitStack() as stack:
             file = stack.enter_context(atomic_write(self.path))
             self._container = stack.enter_context(av.open(file, 'w', format='mp4'))
+            self._container.metadata['comment'] = FILM_MARK
             self._stack = stack.pop_all()
         return self
 

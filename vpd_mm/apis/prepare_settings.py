@@ -84,12 +84,15 @@ class PrepareSettings:
 
 
 def split_model(spec: str) -> tuple[str, str | None]:
-    """('config', 'checkpoint' or None) of ``mmdet:config[:checkpoint]``; a checkpoint may be a URL."""
-    _, _, rest = spec.partition(':')
-    config, _, checkpoint = rest.partition(':')
+    """('config', 'checkpoint' or None) of ``mmdet:config[:checkpoint]``; a checkpoint may be a URL.
+
+    A double colon belongs to the config: ``mmdet:mmdet::rtmdet/x.py``.
+    """
+    kind, _, rest = spec.partition(':')
+    config, *checkpoint = re.split('(?<!:):(?!:)', rest, maxsplit=1)
     if not config:
-        raise UserError(f'{spec!r}: names no config; write {spec.split(":")[0]}:<config>[:<checkpoint>]')
-    return config, checkpoint or None
+        raise UserError(f'{spec!r}: names no config; write {kind}:<config>[:<checkpoint>]')
+    return config, ''.join(checkpoint) or None
 
 
 class Models:

@@ -35,6 +35,10 @@ class Job:
     path: Path
     rows: tuple[VideoInfo, ...] = ()
 
+    def is_tracked(self, corpus: Corpus) -> bool:
+        """Whether all its athletes have their tracks."""
+        return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
+
 
 class VideoPreparer:
     """Prepares videos one after the other into one shard.
@@ -62,9 +66,13 @@ class VideoPreparer:
 
     @cached_property
     def _flow(self) -> FlowEstimator:
-        s = self.settings
+        s, device = self.settings, self.settings.device
+        if s.flow == 'raft':  # the others have no model, and importing torch takes seconds
+            from ..engine.model_zoo import pick_device
+
+            device = pick_device(device)
         try:
-            return FlowEstimator(s.flow, subtract_median=s.subtract_median, checkpoint=s.flow_checkpoint)
+            return FlowEstimator(s.flow, subtract_median=s.subtract_median, checkpoint=s.flow_checkpoint, device=device)
         except (UserError, ImportError) as e:
             raise SetupError(str(e)) from e
 
@@ -94,7 +102,7 @@ class VideoPreparer:
         return list(reports.values())
 
     def _prepare(self, job: Job, reports: dict[str, VideoReport], progress: Progress) -> None:
-        if job.rows and all(self.corpus.track_path(row.video).is_file() for row in job.rows):
+        if job.is_tracked(self.corpus):
             rows = {row.video: row for row in job.rows}
             tracks = {name: self.corpus.track(name) for name in rows}
             reader = None
@@ -115,13 +123,15 @@ class VideoPreparer:
                 if reader.num_damaged:
                     report.notes.append(f'{reader.num_damaged} damaged packets or frames skipped')
         for name, report in reports.items():
-            header = self._headers.get(name) or self._store.header(name)
+            header = self._headers.get(name)
+            if header is None:  # a header of no crops is one too
+                header = self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
             report.count(tracks[name], self._existing_poses(name))
 
     def _track(self, reader: VideoReader, progress: Progress) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
         athletes = find_tracks(self.settings, self._models, reader, progress)
-        stem, path = reader.path.stem, str(reader.path.resolve())
+        stem, path = reader.path.stem, str(reader.path.absolute())
         tracks = {f'{athlete}__{stem}' if athlete else stem: track for athlete, track in athletes.items()}
         rows = {
             name: VideoInfo(name, path, reader.fps, reader.num_frames, reader.width, reader.height) for name in tracks

@@ -25,7 +25,7 @@ from .inference_sample import (
     Boxes,
     boxes_of,
     caption,
-    check_names,
+    check_targets,
     collect,
     make_sample,
     one_track,
@@ -122,7 +122,7 @@ class VPDInferencer(BaseInferencer):
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
         self.backend, self.batch_size = backend, batch_size
-        self._real_device = pick_device(device)
+        self._real_device = device = pick_device(device)
         cfg = model if isinstance(model, Config) else read_config(model)
         super().__init__(cfg, str(weights), self._real_device, scope, show_progress)
         dims = self.model.student.out_dims
@@ -204,14 +204,14 @@ class VPDInferencer(BaseInferencer):
             UserError: an input cannot be read, nobody is found, or there is no display to show on.
         """
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
-        given = list_inputs(inputs)
-        check_names(given)
+        folders = visualize.get('vis_out_dir') or '', postprocess.get('pred_out_dir') or ''
+        given = list_inputs(inputs, folders)
+        check_targets(given, *folders)
         boxes = boxes_of(forward.pop('bboxes', None), len(given))
         results: dict = {'predictions': [], 'visualization': []}
         for source, own in zip(self.preprocess(given, **preprocess), boxes, strict=True):
-            folder = visualize.get('vis_out_dir') or ''
             canvas = Canvas(
-                Path(folder) / f'{source_name(source)}.mp4' if folder else None,
+                Path(folders[0]) / f'{source_name(source)}.mp4' if folders[0] else None,
                 source.fps,
                 source_name(source),
                 visualize.get('show', False),
@@ -252,9 +252,10 @@ class VPDInferencer(BaseInferencer):
         Raises:
             UserError: as there; one athlete only.
         """
-        given = list_inputs(inputs)
+        given = list_inputs(inputs, [vis_out_dir])
         if len(given) != 1:
             raise UserError(f'stream takes one input, found {len(given)}')
+        check_targets(given, vis_out_dir)
         source = open_source(given[0], fps)
         path = Path(vis_out_dir) / f'{source_name(source)}.mp4' if vis_out_dir else None
         with Canvas(path, source.fps, source_name(source), show, wait_time, False) as canvas:

@@ -49,20 +49,21 @@ class Corpus:
             UserError: the folder holds something else, or a corpus with another fps policy.
         """
         root = Path(root)
-        if (root / 'corpus.json').exists():
+        path = root / 'corpus.json'
+        if root.exists() and not root.is_dir():
+            raise UserError(f'{root}: is a file; a corpus is a folder, pass another --out')
+        # the file is looked for last: another rank may make the corpus while this one looks into the folder
+        if root.is_dir() and any(not p.name.startswith('.') for p in root.iterdir()) and not path.exists():
+            raise UserError(f'{root}: not empty and no corpus (it has no corpus.json); pass another --out')
+        if path.exists():
             corpus = cls.open(root)
             if corpus.fps != fps:
                 raise UserError(
-                    f'{root}/corpus.json: fps is {corpus.fps} (null = as decoded), asked for {fps}; pass the same or '
-                    'another --out'
+                    f'{path}: fps is {corpus.fps} (null = as decoded), asked for {fps}; pass the same or another --out'
                 )
             return corpus
-        if root.exists() and not root.is_dir():
-            raise UserError(f'{root}: is a file; a corpus is a folder, pass another --out')
-        if root.is_dir() and any(not p.name.startswith('.') for p in root.iterdir()):
-            raise UserError(f'{root}: not empty and no corpus (it has no corpus.json); pass another --out')
         corpus = cls(root, name or root.resolve().name, sport, fps)
-        with atomic_write(root / 'corpus.json', 'w') as f:
+        with atomic_write(path, 'w') as f:
             fields = {'layout_version': LAYOUT_VERSION, 'name': corpus.name, 'sport': sport, 'fps': fps}
             json.dump(fields, f, indent=2)
             f.write('\n')

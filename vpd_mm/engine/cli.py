@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+#: What torchrun, srun and mpirun call the rank, the number of processes and the rank on this machine.
+_RANKS = (
+    ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+)
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
@@ -78,14 +84,18 @@ def parse_rules(rules: Sequence[str]) -> dict[str, Any]:
 
 def launcher_rank() -> tuple[int, int]:
     """(rank, world size) as torchrun, srun or mpirun set them; (0, 1) without a launcher."""
-    for rank, world in (
-        ('RANK', 'WORLD_SIZE'),
-        ('SLURM_PROCID', 'SLURM_NTASKS'),
-        ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),
-    ):
+    for rank, world, _ in _RANKS:
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
     return 0, 1
+
+
+def local_rank() -> int:
+    """Rank among the processes of this machine; 0 without a launcher."""
+    for rank, world, local in _RANKS:
+        if rank in os.environ and world in os.environ:
+            return int(os.environ.get(local, os.environ[rank]))
+    return 0
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

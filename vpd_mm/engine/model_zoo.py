@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ..errors import UserError
+from .cli import launcher_rank, local_rank
 from .paths import find_config
 
 if TYPE_CHECKING:
@@ -96,12 +97,17 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
 
 
 def pick_device(device: str) -> str:
-    """``auto`` is the first CUDA device where there is one, else the CPU; other names pass through."""
+    """``auto`` is a CUDA device where there is one, else the CPU; other names pass through.
+
+    The processes of a launcher share the GPUs of their machine.
+    """
     if device != 'auto':
         return device
     import torch
 
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
+    if not torch.cuda.is_available():
+        return 'cpu'
+    return f'cuda:{local_rank() % torch.cuda.device_count()}' if launcher_rank()[1] > 1 else 'cuda'
 
 
 def _check_fit(model: 'torch.nn.Module', loaded: dict, checkpoint: str, name: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..corpus import Corpus
+from ..corpus.sources import claim_source
 from ..errors import UserError
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
@@ -16,7 +17,7 @@ def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
         The number of files written.
 
     Raises:
-        UserError: there is no such pose set.
+        UserError: there is no such pose set, or the folder holds joints of another.
     """
     feature = JointFeature()
     return _write(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)))
@@ -53,6 +54,9 @@ def _write(
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
     if made_by is not None:
         claim_folder(target, made_by)
+    else:  # folders of joints had no note of their origin, and may be without one
+        kept = [path.stem for path in paths if (target / path.name).exists()]
+        claim_source(target, {'poses': poses}, kept, 'pass another --out')
     written = 0
     for path in paths:
         if not (target / path.name).exists():

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..corpus import CropStore
+from ..errors import UserError
 from ..structures import FeatureSequence, atomic_write
 
 #: Bones among the 13 joints (nose; shoulders, elbows, wrists, hips, knees, ankles, left first).
@@ -101,14 +102,18 @@ def write_preview(
     columns: int = 4,
     rows: int = 8,
 ) -> tuple[Path, Path]:
-    """Write ``out/<video>.png`` (frames evenly spread) and ``out/<video>.mp4`` (all of them)."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write ``out/<video>.png`` (frames evenly spread) and ``out/<video>.mp4`` (all of them).
+
+    Raises:
+        UserError: the video has no crops.
+    """
     num_frames = len(store.header(video).frame_inds)
+    if not num_frames:
+        raise UserError(f'{store.directory}: video {video!r} has no crops to show; look at its track')
     chosen = set(np.linspace(0, num_frames - 1, min(num_frames, columns * rows)).round().astype(int).tolist())
     tiles = []
     clip = out / f'{video}.mp4'
-    temporary = out / f'.{video}.tmp.mp4'
-    with av.open(str(temporary), 'w') as container:
+    with atomic_write(clip) as f, av.open(f, 'w', format='mp4') as container:
         stream = container.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001))
         stream.pix_fmt = 'yuv420p'
         stream.height, stream.width = _SIDE, 3 * _SIDE
@@ -117,7 +122,6 @@ def write_preview(
             if i in chosen:
                 tiles.append(picture)
         container.mux(stream.encode(None))
-    temporary.replace(clip)
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     lines = [np.concatenate(tiles[i : i + columns], axis=1) for i in range(0, len(tiles), columns)]
     _, png = cv2.imencode('.png', np.concatenate(lines)[..., ::-1])

@@ -1,0 +1,65 @@
+"""tools/extract_features.py among other ranks, and with poses from another source."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from inference_files import STUDENT, save_model
+
+from vpd_mm.corpus import Corpus, FeatureStore
+from vpd_mm.errors import UserError
+from vpd_mm.structures import PoseSequence
+
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'extract_features.py'
+
+
+@pytest.fixture
+def extract(tmp_path, monkeypatch, corpus):
+    """Run the tool as one rank of a launcher."""
+    spec = importlib.util.spec_from_file_location('tool_extract_features', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    save_model(tmp_path, 'student', STUDENT.format(dims=26))
+
+    def run(rank, world, out, *options):
+        for name, value in (('RANK', rank), ('WORLD_SIZE', world), ('LOCAL_RANK', rank)):
+            monkeypatch.setenv(name, str(value))
+        model = [str(tmp_path / 'student.py'), str(tmp_path / 'student.pth')]
+        return module.main([*model, '--corpus', str(corpus.root), '--out', out, '--device', 'cpu', *options])
+
+    return run
+
+
+def test_a_rank_without_a_video_is_no_error(extract, capsys):
+    assert extract(5, 6, 'idle') == 0
+    assert '0 videos written, 0 there, D = 26' in capsys.readouterr().out
+
+
+def test_preview_leaves_out_what_other_ranks_have_not_made(extract, corpus, capsys):
+    out = corpus.features_dir('shared')
+    assert extract(0, 2, 'shared', '--preview') == 0
+    assert 'no preview of 1 videos: other processes' in capsys.readouterr().out
+    assert sorted(p.name for p in (out / 'preview').iterdir()) == ['a.mp4', 'a.png', 'a_action.jpg']
+    assert extract(1, 2, 'shared') == 0
+    assert extract(0, 2, 'shared', '--preview') == 0
+    assert 'no preview' not in capsys.readouterr().out
+    assert (out / 'preview' / 'b.mp4').is_file()
+
+
+def test_joints_of_another_pose_set_are_not_mixed_in(tmp_path, corpus):
+    from vpd_mm.features import joint_features
+
+    poses = PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')
+    made = Corpus.create(tmp_path / 'c')
+    for name, video in (('files', 'a'), ('mediapipe', 'a'), ('mediapipe', 'b')):
+        poses.save(made.pose_path(name, video))
+    assert [joint_features(made, 'files') for _ in range(2)] == [1, 0]
+    with pytest.raises(
+        UserError, match=r"files made of {'poses': 'files'}.*asked for {'poses': 'mediapipe'}; pass ano"
+    ):
+        joint_features(made, 'mediapipe')
+    assert joint_features(made, 'mediapipe', 'others') == 2
+    # a folder of an older version says nothing of its origin
+    (made.root / 'teacher' / 'joints.sources.json').unlink()
+    assert joint_features(made, 'mediapipe') == 1
+    assert FeatureStore(made.teacher_dir('joints')).videos() == ['a', 'b']
