@@ -1,7 +1,6 @@
 """As 40e_real, with athletes and crops turned (not in the paper): for flips that the poses of ``files`` do not show.
 
-It learns more from each video, and slower: after 80,000 crops of two videos it leans into a flip that
-40e_real draws upright, and is worse elsewhere (held-out PCK 0.57 against 0.69).  Train longer than here.
+It learns more from each video, and slower: train longer than here.
 """
 
 _base_ = ['resnet18_2d-vpd_40e_real.py']

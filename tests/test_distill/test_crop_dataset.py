@@ -27,6 +27,14 @@ def test_the_gate_needs_a_sure_teacher_and_a_pose_before(corpus):
     assert len(make(corpus, subset='all', min_score=0.1)) > len(make(corpus, subset='all'))
 
 
+def test_a_lone_pose_is_learned_without_its_change_when_asked_for(corpus):
+    data = make(corpus, subset='all', lone_poses=True)
+    assert frames(data) == frames(make(corpus, subset='all', motion=False))
+    lone = next(s for s in map(data.__getitem__, range(len(data))) if (s['video'], s['frame']) == ('a', 8))
+    assert np.isfinite(lone['targets'][:, :26]).all()
+    assert np.isnan(lone['targets'][:, 26:]).all()
+
+
 def test_no_motion_is_learned_across_a_cut(corpus, tmp_path):
     root = tmp_path / 'copy'
     shutil.copytree(corpus.root, root)

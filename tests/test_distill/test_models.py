@@ -44,6 +44,14 @@ def test_the_loss_of_a_fixed_batch_is_the_formula():
     assert loss == pytest.approx(by_hand, rel=1e-5)
 
 
+def test_what_is_unknown_costs_nothing_and_teaches_nothing():
+    decoded = torch.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    loss = PoseDistiller.loss(decoded, torch.tensor([[0.0, torch.nan], [3.0, 2.0]]))
+    assert loss.item() == (1 + 9) / 2
+    loss.backward()
+    assert decoded.grad.tolist() == [[1, 0], [0, 3]]
+
+
 def test_without_motion_the_feature_itself_is_the_pose():
     model = small_distiller(motion=False).eval()
     inputs, target = torch.randn(2, 5, 32, 32), torch.randn(2, 4)

@@ -60,6 +60,8 @@ class CropDataset(Dataset):
         val_ratio: Share that is held out: of the videos, or of each video's blocks or frames, whatever its gate.
         min_score: The gate; 0.5 in the paper, 0.7 for tennis.
         motion: Also learn p_t - p_(t-1).
+        lone_poses: With motion, also frames whose frame before has no pose: where a teacher loses the athlete every
+            other frame, the paper's rule leaves nothing to learn from.  Their change is NaN, which costs nothing.
         splits: Only videos that hold actions of these splits, and videos without actions.
         unlabelled: Off leaves out videos without actions: they are for training.
         actions_only: Only frames within actions (an ablation of the paper).
@@ -84,6 +86,7 @@ class CropDataset(Dataset):
         val_ratio: float = 0.2,
         min_score: float = 0.5,
         motion: bool = True,
+        lone_poses: bool = False,
         splits: Sequence[str] | None = None,
         unlabelled: bool = True,
         actions_only: bool = False,
@@ -103,18 +106,20 @@ class CropDataset(Dataset):
         self.corpus = Corpus.open(corpus)
         self.store = CropStore(self.corpus.crops_dir)
         self.motion = motion
+        needs_previous = motion and not lone_poses
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
         names = self._choose_videos(features, splits, unlabelled)
         self._sequences = {name: features[name] for name in names}
-        frames = {name: self._align(name, gate, min_score) for name in names}
+        frames = {name: self._align(name, gate, min_score, needs_previous) for name in names}
         if actions_only:
             frames = self._within_actions(frames)
         if not sum(len(f.frames) for f in frames.values()):
             raise UserError(
                 f'{features.directory}: no frame passes the gate (score >= {min_score}'
-                f'{", with a pose in the frame before" if motion else ""}); lower min_score or check the teacher'
+                f'{", with a pose in the frame before" if needs_previous else ""}); lower min_score or check the '
+                'teacher'
             )
         if subset != 'all':
             frames = self._hold_out(frames, subset == 'val', holdout, val_ratio)
@@ -152,7 +157,7 @@ class CropDataset(Dataset):
             raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
         return chosen
 
-    def _align(self, video: str, gate: bool, min_score: float) -> _Frames:
+    def _align(self, video: str, gate: bool, min_score: float, needs_previous: bool) -> _Frames:
         sequence = self._sequences[video]
         header = self.store.header(video)
         frames = np.asarray(header.frame_inds, np.int64)
@@ -163,7 +168,7 @@ class CropDataset(Dataset):
         if not gate:
             return found
         sure = (rows >= 0) & (sequence.scores[np.maximum(rows, 0)] >= min_score if len(sequence) else False)
-        return found.take(sure & (previous >= 0) if self.motion else sure)
+        return found.take(sure & (previous >= 0) if needs_previous else sure)
 
     def _within_actions(self, frames: dict[str, _Frames]) -> dict[str, _Frames]:
         spans: dict[str, list[tuple[int, int]]] = {}

@@ -82,8 +82,13 @@ class PoseDistiller(BaseModel):
 
     @staticmethod
     def loss(decoded: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Squared error, summed over dimensions, mean over the batch; in float32 also under AMP."""
-        return F.mse_loss(decoded.float(), target.float(), reduction='sum') / len(target)
+        """Squared error, summed over dimensions, mean over the batch; in float32 also under AMP.
+
+        What is NaN in the target costs nothing, whatever the student says of it.
+        """
+        decoded = decoded.float()
+        target = torch.where(target.isnan(), decoded.detach(), target.float())
+        return F.mse_loss(decoded, target, reduction='sum') / len(target)
 
     def _target(self, data_samples: dict | None) -> torch.Tensor:
         target = (data_samples or {}).get('target')
