@@ -143,7 +143,8 @@ def test_stages_of_one_thread_are_side_by_side_and_their_seconds_add_up(tmp_path
     processes = {result['process'] for result in runner.results.values()}
     assert len(processes) == 2
     assert os.getpid() not in processes
-    assert whole - 3 < sum(runner.seconds.values()) <= whole + 0.1
+    # what is missing is the start of the two processes
+    assert 0.3 * whole < sum(runner.seconds.values()) <= whole + 0.1
     told = capsys.readouterr().out
     assert '1/2 one: ' in told
     assert '2/2 two: ' in told

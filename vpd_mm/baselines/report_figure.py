@@ -65,33 +65,30 @@ def draw_bars(title: str, section: Section, cells: Cells) -> Figure | None:
 
 def draw_lines(title: str, section: Section, cells: Cells) -> Figure | None:
     """Accuracy of the methods over k; None where nothing is finished."""
+    done = [method for method in section.methods if any((method.name, k) in cells for k in section.ks)]
+    if not done:
+        return None
     figure = Figure(figsize=(8.5, 4.8), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     few = [k for k in section.ks if k is not None]
     end = 2.0 * few[-1] if few else 1.0
     places = {k: end if k is None else float(k) for k in section.ks}
-    groups = list(dict.fromkeys(method.group for method in section.methods))
+    groups = list(dict.fromkeys(method.group for method in done))
     colors = colormaps['tab10' if len(section.methods) <= 10 else 'tab20']
-    drawn = 0
-    for i, method in enumerate(section.methods):
+    for i, method in enumerate(done):
         found = {places[k]: cells[method.name, k] for k in section.ks if (method.name, k) in cells}
-        if not found:
-            continue
-        shift = 1 + 0.012 * (i - (len(section.methods) - 1) / 2)  # bars side by side
+        shift = 1 + 0.012 * (i - (len(done) - 1) / 2)  # bars side by side
         axes.errorbar(
             [x * shift for x in found],
             [cell.mean for cell in found.values()],
             [cell.deviation for cell in found.values()],
             label=method.name,
-            color=colors(i % colors.N),
+            color=colors(section.methods.index(method) % colors.N),  # of a method, whichever are done
             marker=_MARKERS[i % len(_MARKERS)],
             linestyle=_LINES[groups.index(method.group) % len(_LINES)],
             capsize=3,
             markersize=5,
         )
-        drawn += 1
-    if not drawn:
-        return None
     axes.set_xscale('log')
     axes.set_xticks(list(places.values()), ['all' if k is None else str(k) for k in section.ks])
     axes.minorticks_off()

@@ -35,7 +35,9 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
     try:
-        sys.exit(main(arguments) or 0)
+        status = main(arguments) or 0
+        leave_processes()
+        sys.exit(status)
     except KeyboardInterrupt:
         print('interrupted; the same command goes on from here', file=sys.stderr)
         sys.exit(130)
@@ -44,6 +46,14 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
             raise
         print(error_line(e), file=sys.stderr)
         sys.exit(1)
+
+
+def leave_processes() -> None:
+    """End together with the other processes of a run: gloo may abort who still listens to one that is gone."""
+    torch = sys.modules.get('torch')
+    if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def error_line(error: BaseException) -> str:
