@@ -21,6 +21,8 @@ def cfg(tmp_path):
     corpus = make_corpus(tmp_path / 'c', {f'v{i}': (25.0, 60) for i in range(4)}, actions)
     cfg = Config.fromfile(CONFIG)
     cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'model.backbone.hidden_dims': 4, 'train_dataloader.batch_size': 4})
+    # mmengine keeps a visualizer, with the folder that it wrote to, by name and second for the life of the process
+    cfg.visualizer = dict(type='Visualizer')
     return adapt_config(cfg, str(corpus.root))
 
 
