@@ -73,7 +73,7 @@ class Tilt(BaseTransform):
         middles = (middles - middle) @ turn.T + middle
         half = np.sqrt(sides**2 @ (turn**2).T) / 2
         turned = np.concatenate([middles - half, middles + half], axis=1)
-        # Who is out of the picture has a box without area, which the loss passes over.
+        # Who is out of the picture has a box without area at its edge, which RandomCrop drops.
         results['gt_bboxes'].tensor[:] = results['gt_bboxes'].tensor.new_tensor(
             turned.clip(0, [width, height, width, height])
         )
