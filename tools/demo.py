@@ -103,7 +103,7 @@ def make_sport(args: argparse.Namespace) -> None:
 def make_generic(args: argparse.Namespace) -> None:
     from vpd_mm.synthetic.generic import GenericRecipe, make_generic
 
-    recipe = GenericRecipe(args.seed, args.width, args.height, args.public)
+    recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear)
     with progress_bar('images') as moved:
         root = make_generic(args.out, args.train, args.val, recipe, args.workers, moved)
     print(f'{root}: images/, annotations/person_train.json, annotations/person_val.json (COCO keypoints)')
@@ -159,6 +159,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for split, images in (('train', 4000), ('val', 400)):
         sub.add_argument(f'--{split}', type=int, default=images, help='images')
     sub.add_argument('--public', action='store_true', help='with boards and spectators behind (for detectors)')
+    sub.add_argument('--leaping', type=float, default=0.0, help='share of the people in the air or lying (detectors)')
+    sub.add_argument('--clear', action='store_true', help='people stand apart, next to nothing in front (for teachers)')
     add_sizes(sub)
 
     add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets')

@@ -17,7 +17,7 @@ model = dict(
         backbone=dict(stem_channels=32),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='vpd_mm/synthetic/checkpoints/td-hm_res18-narrow_18e_generic-64x96.pth',
+            checkpoint='vpd_mm/synthetic/checkpoints/td-hm_res18-narrow_20e_generic-80x112.pth',
             prefix='backbone.',
             partial=True,
         ),

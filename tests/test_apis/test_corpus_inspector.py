@@ -53,6 +53,11 @@ def test_films_stay(corpus, tmp_path):
     (tmp_path / 'jump.mp4').rename(make_video(tmp_path / 'moved' / 'jump.mp4'))
     with pytest.raises(UserError, match=r'moved/jump\.mp4: is there and was not written by this tool'):
         inspect_corpus(corpus, out=tmp_path / 'moved')
+    (tmp_path / 'art').mkdir()
+    (tmp_path / 'art' / 'jump.png').write_bytes(b'mine')
+    with pytest.raises(UserError, match=r'art/jump\.png: is there and was not written by this tool'):
+        inspect_corpus(corpus, out=tmp_path / 'art')
+    assert (tmp_path / 'art' / 'jump.png').read_bytes() == b'mine'
     for _ in range(2):  # our own may be made anew
         assert inspect_corpus(corpus, out=tmp_path / 'new').pictures[1] == tmp_path / 'new' / 'jump.mp4'
 

@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from vpd_mm.engine.benchmarks.watchers import box_iou
 from vpd_mm.errors import UserError
+from vpd_mm.synthetic.everyday import leaping_motion
 from vpd_mm.synthetic.generic import GenericRecipe, generic_images, make_generic
+from vpd_mm.synthetic.skeleton import Body
 
 RECIPE = GenericRecipe(seed=2, width=160, height=128)
 
@@ -72,6 +75,50 @@ def test_a_public_stands_behind_the_same_people_and_is_a_crowd(folder, tmp_path)
         make_generic(folder, 10, 3, with_public)
 
 
+def test_leapers_are_turned_any_way_blurred_and_no_higher_than_they_leap():
+    leaping = GenericRecipe(seed=2, width=160, height=128, leaping=1.0)
+    people = [person for _, who in generic_images(leaping, 'train', 40) for person in who]
+    whole = [p for p in people if (p.visibility > 0).all()]
+    assert len(whole) > 25
+    upright = np.mean([p.keypoints[5:7, 1].mean() < p.keypoints[11:13, 1].mean() for p in whole])
+    assert 0.2 < upright < 0.8
+    wide = np.mean([(p.box[2] - p.box[0]) > (p.box[3] - p.box[1]) for p in whole])
+    assert 0.15 < wide < 0.85
+    for _, who in generic_images(GenericRecipe(seed=2, width=160, height=128, leaping=0.0), 'train', 3):
+        assert len(who)
+
+
+def test_a_leaper_is_where_he_or_she_was_put_at_the_moment_of_the_picture():
+    rng, body = np.random.default_rng(0), Body()
+    lying = 0
+    for _ in range(20):
+        motion = leaping_motion(rng, body, (1.0, -2.0), 0.5)
+        now, later = (motion.posture(np.array([t])) for t in (0.5, 0.54))
+        assert now.nodes[0, 0, :2] == pytest.approx([1.0, -2.0], abs=1e-6)
+        if motion.airborne[0]:
+            moved = np.linalg.norm(later.nodes - now.nodes, axis=-1)
+            assert 0.001 < moved.max() < 1.0
+        else:
+            lying += 1
+            assert np.min(now.nodes[0, :, 2] - body.contact_radii) == pytest.approx(0, abs=1e-6)
+    assert 1 <= lying <= 12
+
+
+def test_in_clear_pictures_people_stand_apart():
+    shared = {}
+    for clear in (False, True):
+        recipe = GenericRecipe(seed=0, width=128, height=128, clear=clear)
+        parts = []
+        for _, who in generic_images(recipe, 'train', 60):
+            boxes = np.array([p.box for p in who]).reshape(-1, 4)
+            for k in range(len(boxes)):
+                others = np.delete(boxes, k, axis=0)
+                parts.append(max(box_iou(np.repeat(boxes[k : k + 1], len(others), 0), others), default=0.0))
+        shared[clear] = np.mean(np.array(parts) > 0.1)
+    assert shared[True] < 0.03
+    assert shared[False] > 0.15
+
+
 def test_splits_differ(folder):
     parts = [json.loads((folder / 'annotations' / f'person_{s}.json').read_text()) for s in ('train', 'val')]
     assert parts[0]['annotations'][0]['bbox'] != parts[1]['annotations'][0]['bbox']
@@ -87,3 +134,6 @@ def test_refusals(folder, tmp_path):
         make_generic(tmp_path / 'new', -1, 1)
     with pytest.raises(UserError, match='width must be'):
         GenericRecipe(width=9)
+    for share in (-0.1, 1.5, 'half', float('nan')):
+        with pytest.raises(UserError, match='leaping must be a share'):
+            GenericRecipe(leaping=share)

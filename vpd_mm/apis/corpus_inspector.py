@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..structures import PoseSequence
 from .corpus_pictures import VideoView, contact_sheet, write_film
 from .prepare_report import VideoReport, disk_bytes
-from .result_files import check_film
+from .result_files import check_film, check_sheet
 
 
 @dataclass
@@ -40,7 +40,7 @@ def inspect_corpus(
 
     Raises:
         UserError: no corpus, no such video or pose set, a file is damaged, or
-            the film would replace one that is not ours.
+            a film or picture would replace one that is not ours.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
@@ -79,9 +79,10 @@ def inspect_corpus(
                 )
         if out is not None:
             check_film(found.pictures[1])
+            check_sheet(*found.pictures)
         found.lines += _numbers(view)
-        contact_sheet(view, found.pictures[0])
         write_film(view, found.pictures[1])
+        contact_sheet(view, found.pictures[0])
         found.lines += [f'wrote {path}' for path in found.pictures]
     return found
 

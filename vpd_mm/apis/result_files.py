@@ -33,6 +33,12 @@ def check_film(path: Path) -> None:
         raise _foreign(path)
 
 
+def check_sheet(path: Path, film: Path) -> None:
+    """Raises UserError where a picture is there and is somebody else's: ours is written after the film beside it."""
+    if path.exists() and not (film.exists() and is_our_film(film)):
+        raise _foreign(path)
+
+
 def is_our_film(path: Path) -> bool:
     """A film that says so, or (films did not always) that has the json of another video beside it."""
     try:

@@ -1,11 +1,12 @@
 """What people do every day, upright; the generic domain is made of it."""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from .motions import Motion, MotionBuilder
+from .motions import RATE, Motion, MotionBuilder
 from .moves import STAND, stand, walk
 from .people import seated_motion
-from .skeleton import NUM_DOFS, Body, mirror_angles, pose
+from .skeleton import NUM_DOFS, Body, clip_to_limits, forward_kinematics, mirror_angles, pose
 
 #: Poses that are held for a while; standing and walking come besides.
 EVERYDAY = (
@@ -25,22 +26,34 @@ EVERYDAY = (
     pose(STAND, shoulder=25, elbow=140, abduct=55, arm_rot=-30),  # hands at the head
 )
 
+#: What one sees on skateboards, trampolines and at the beach, besides the poses above.
+LEAPING = (
+    pose(hip=125, knee=130, spine_flex=45, neck_flex=25, shoulder=50, elbow=60),  # curled up
+    pose(hip=100, knee=10, spine_flex=45, shoulder=95, elbow=10, ankle=30),  # jack-knife
+    pose(shoulder=170, elbow=8, ankle=35),  # stretched
+    pose(abduct=100, spread=35, elbow=8),  # star
+    pose(hip=50, knee=75, abduct=45, elbow=40, spine_flex=10),  # crouches in the air
+    pose(spine_flex=-25, hip=-20, knee=60, shoulder=150, elbow=20),  # arched
+)
+
 #: Of all people.
 SEATED_SHARE = 0.1
 
 
-def everyday_yaw(rng: np.random.Generator, azimuth: float) -> float:
-    """Where somebody faces who is photographed along ``azimuth``: half the people look about towards the camera."""
-    return azimuth + np.pi + rng.normal(0, 0.6) if rng.random() < 0.5 else rng.uniform(-np.pi, np.pi)
+def everyday_yaw(rng: np.random.Generator, azimuth: float, towards: float = 0.5) -> float:
+    """Where somebody faces who is photographed along ``azimuth``: ``towards`` of the people look about at the camera."""
+    return azimuth + np.pi + rng.normal(0, 0.6) if rng.random() < towards else rng.uniform(-np.pi, np.pi)
 
 
-def place_beside(taken: list[float], reach: float, rng: np.random.Generator) -> float:
-    """A place from ``-reach`` to ``reach`` metres, more than an arm from those taken where a few tries find one."""
-    for _ in range(6):
+def place_beside(
+    taken: list[float], reach: float, rng: np.random.Generator, apart: float = 0.7, tries: int = 6
+) -> tuple[float, bool]:
+    """A place from ``-reach`` to ``reach`` metres, and whether it is ``apart`` from those taken after a few tries."""
+    for _ in range(tries):
         across = rng.uniform(-reach, reach)
-        if all(abs(across - other) > 0.7 for other in taken):
-            break
-    return across
+        if all(abs(across - other) > apart for other in taken):
+            return across, True
+    return across, False
 
 
 def everyday_motion(
@@ -62,3 +75,31 @@ def everyday_motion(
             held = held + np.deg2rad(rng.normal(0, 7, NUM_DOFS))
             builder.ground(rng.uniform(0.8, 2.0), held, np.zeros(2))
     return builder.finish()
+
+
+def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], moment: float) -> Motion:
+    """Somebody who is in the air, turned any way, at ``moment`` seconds, or (a quarter of them) lies on the floor.
+
+    ``xy`` is where the hips are at that moment.
+    """
+    poses = LEAPING if rng.random() < 0.7 else EVERYDAY
+    angles = poses[rng.integers(len(poses))]
+    angles = mirror_angles(angles) if rng.random() < 0.5 else angles
+    angles = clip_to_limits(angles + np.deg2rad(rng.normal(0, 14, NUM_DOFS)))
+    clock = np.arange(round(2 * moment * RATE)) / RATE - moment
+    lies = rng.random() < 0.25
+    height, velocity, spin = rng.uniform(0.7, 2.3), rng.normal(0, (1.5, 1.5, 1.5)), rng.normal(0, (1.5, 5.0, 2.5))
+    first = Rotation.random(random_state=rng)
+    if lies:
+        # On the back, the front or a side; turned a little about the long axis.
+        about = Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
+        first = about * Rotation.from_euler('yx', (rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2), 0))
+        first = first * Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
+        posture = forward_kinematics(body, angles[None], first.as_matrix()[None], np.zeros((1, 3)))
+        height = -np.min(posture.nodes[0, :, 2] - body.contact_radii)
+        velocity = spin = np.zeros(3)
+    turned = first * Rotation.from_rotvec(np.outer(clock, spin))
+    place = np.array([*xy, height]) + np.outer(clock, velocity)
+    quat = turned.as_quat()
+    quat[1:] *= np.cumprod(np.where(np.sum(quat[1:] * quat[:-1], axis=1) < 0, -1, 1))[:, None]
+    return Motion(body, place, quat, np.broadcast_to(angles, (len(clock), NUM_DOFS)), np.full(len(clock), not lies))

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..structures import atomic_write
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .everyday import everyday_motion, everyday_yaw, place_beside
+from .everyday import everyday_motion, everyday_yaw, leaping_motion, place_beside
 from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
 from .skeleton import COCO_LINKS, COCO_NODES, Body
@@ -29,10 +29,14 @@ SPLITS = ('train', 'val')
 IMAGES_PER_PLACE = 8
 RECIPE = 2
 _RECIPE_FILE = 'generic.json'
-_PLACE, _IMAGE, _PUBLIC = 201, 202, 203
+_PLACE, _IMAGE, _PUBLIC, _LEAP = 201, 202, 203, 204
 #: Of the pictures that have a public where the recipe asks for one.
 _PUBLIC_SHARE = 0.7
 _SUB_FRAMES = 4
+#: When the picture is taken in the motions of its people, seconds.
+_MOMENT = 0.8
+#: Who leaps is exposed for at most so many seconds: blurred by up to some ten pixels.
+_LEAP_SHUTTER = 0.03
 #: With fewer joints in view a person is marked as a crowd, which COCO's evaluation passes over.
 _MIN_VISIBLE = 4
 
@@ -46,6 +50,10 @@ class GenericRecipe:
         width, height: Of the images, 128 to 1024.
         public: Behind the people of most pictures goes a board with advertisements and a row of spectators, who are
             marked as a crowd: what a detector must tell from people on the floor.
+        leaping: Share of the people, 0 to 1, who leap, turn over or lie instead, with some blur: what a detector must
+            know as people, too.
+        clear: People stand apart, seven in ten face the camera, and seldom is a thing in front: photographs of
+            somebody, not of a crowd.
 
     Raises:
         UserError: a value is off.
@@ -55,6 +63,8 @@ class GenericRecipe:
     width: int = 256
     height: int = 256
     public: bool = False
+    leaping: float = 0.0
+    clear: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -62,6 +72,8 @@ class GenericRecipe:
         for name in ('width', 'height'):
             if not isinstance(getattr(self, name), int) or not 128 <= getattr(self, name) <= 1024:
                 raise UserError(f'{name} must be a whole number from 128 to 1024, found {getattr(self, name)!r}')
+        if not isinstance(self.leaping, (int, float)) or not 0 <= self.leaping <= 1:
+            raise UserError(f'leaping must be a share from 0 to 1, found {self.leaping!r}')
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,24 +117,36 @@ def _one_image(
     rotation = look_rotation(*(a * still for a in aim))
     camera = CameraTrack(centre, rotation, height_px * distance / 1.7 * still, size)
     # Short exposures: next to no blur.
-    times = 0.8 + (np.arange(_SUB_FRAMES) - _SUB_FRAMES // 2) / _SUB_FRAMES * rng.uniform(0, 0.006)
+    shutter = (np.arange(_SUB_FRAMES) - _SUB_FRAMES // 2) / _SUB_FRAMES
+    times = _MOMENT + shutter * rng.uniform(0, 0.006)
+    leaps = np.random.default_rng([recipe.seed, *number, _LEAP])
 
+    towards = 0.7 if recipe.clear else 0.5
     figures: list[Figure] = []
     taken: list[float] = []
     frame_width = recipe.width / height_px * 1.7
     for k in range(1 + min(int(rng.exponential(1.3)), 5)):
         body = Body.random(rng, 1.45, 1.95)
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
-        across = place_beside(taken, 0.34 * frame_width, rng) if k else rng.normal(0, 0.06) * frame_width
+        across, apart = rng.normal(0, 0.06) * frame_width, True
+        if k:
+            across, apart = place_beside(taken, 0.34 * frame_width, rng, *((1.15, 20) if recipe.clear else ()))
+        if recipe.clear and not apart:
+            break
         taken.append(across)
         side = np.array([np.sin(angles[0]), -np.cos(angles[0])])
         xy = middle[:2] + across * side + depth * np.array([np.cos(angles[0]), np.sin(angles[0])])
-        motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0]), 1.0)
+        motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0], towards), 1.0)
         # Bring the place at the moment of the exposure, not of the start, to where it was wanted.
-        motion.root_pos[:, :2] += xy - motion.root_pos[int(0.8 * len(motion.root_pos) / motion.duration_sec), :2]
+        motion.root_pos[:, :2] += xy - motion.root_pos[int(_MOMENT * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)
-        figures.append(make_figure(body, motion.posture(times), look, camera, _SUB_FRAMES, venue.light, joints=True))
-    if rng.random() < 0.3:
+        exposed = times
+        if leaps.random() < recipe.leaping:
+            motion = leaping_motion(leaps, body, tuple(xy), _MOMENT)
+            exposed = _MOMENT + shutter * leaps.uniform(0, _LEAP_SHUTTER)
+        posture = motion.posture(exposed)
+        figures.append(make_figure(body, posture, look, camera, _SUB_FRAMES, venue.light, joints=True))
+    if rng.random() < (0.1 if recipe.clear else 0.3):
         figures.append(_something_in_front(rng, camera, middle, angles[0], frame_width))
     crowd = _public(recipe, number, venue, camera, middle, angles[0], distance) if recipe.public else None
     if crowd is not None:
@@ -303,8 +327,9 @@ def _part_path(root: Path, split: str, start: int, count: int) -> Path:
 def _claim(root: Path, recipe: GenericRecipe) -> None:
     path = root / _RECIPE_FILE
     wanted = {'recipe': RECIPE, **asdict(recipe)}
-    if not recipe.public:  # as folders have it that were made before there was a public
-        del wanted['public']
+    for name in ('public', 'leaping', 'clear'):  # folders that were made before there were these have no such field
+        if not wanted[name]:
+            del wanted[name]
     if path.is_file():
         try:
             found = json.loads(path.read_text(encoding='utf-8'))

@@ -91,14 +91,24 @@ def _strip(shot: Shot, done: Performed, columns: int, side: int, skeleton: bool)
     return np.hstack(tiles)
 
 
-def generic_sheet(seed: int, rows: int = 4, columns: int = 5, skeleton: bool = False) -> np.ndarray:
-    """Images of the generic domain; RGB uint8."""
-    tiles = []
-    for image, people in generic_images(GenericRecipe(seed=seed), 'train', rows * columns):
-        for person in people if skeleton else ():
-            image = draw_skeleton(image, person.keypoints, person.visibility)
-        tiles.append(image)
-    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
+def generic_sheet(seed: int, columns: int = 5, skeleton: bool = False) -> np.ndarray:
+    """Images of the generic domain, RGB uint8: two rows of the teacher's, one of people in one another's way, one of
+    the detector's."""
+    rows = []
+    apart, crowded, leaping = (
+        GenericRecipe(seed, clear=True),
+        GenericRecipe(seed),
+        GenericRecipe(seed, public=True, leaping=0.4),
+    )
+    for row, recipe in enumerate((apart, apart, crowded, leaping)):
+        tiles = []
+        for image, people in generic_images(recipe, 'train', columns, row * columns):
+            for person in people if skeleton else ():
+                if person.visibility.any():
+                    image = draw_skeleton(image, person.keypoints, person.visibility)
+            tiles.append(image)
+        rows.append(np.hstack(tiles))
+    return np.vstack(rows)
 
 
 def write_sheets(out: str | os.PathLike, recipe: SportRecipe) -> list[Path]:

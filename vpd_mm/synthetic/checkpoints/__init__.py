@@ -8,8 +8,8 @@ from ...errors import UserError
 
 #: Kind to (package, name of its config in configs/teacher/ and of its files here).
 PACKED = {
-    'teacher': ('mmpose', 'td-hm_res18-narrow_18e_generic-64x96'),
-    'detector': ('mmdet', 'rtmdet_narrow_24e_generic-192'),
+    'teacher': ('mmpose', 'td-hm_res18-narrow_20e_generic-80x112'),
+    'detector': ('mmdet', 'rtmdet_narrow_12e_leaping-192'),
     'vipe': ('vpd_mm', 'vipe_fc512_240e_synthetic'),
 }
 

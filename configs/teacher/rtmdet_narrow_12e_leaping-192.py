@@ -1,0 +1,28 @@
+"""The embedded person detector: the generic one trained further, with people among the others who leap or lie.
+
+Data: ``tools/demo.py make-generic --out data/generic-leaping --public --leaping 0.4 --train 12000 --val 400``.
+"""
+
+_base_ = './rtmdet_narrow_24e_generic-192.py'
+
+load_from = 'work_dirs/rtmdet_narrow_24e_generic-192/epoch_24.pth'
+data_root = 'data/generic-leaping/'
+max_epochs = 12
+
+train_dataloader = dict(dataset=dict(data_root=data_root))
+val_dataloader = dict(dataset=dict(data_root=data_root))
+test_dataloader = val_dataloader
+
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=60),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=1e-5,
+        begin=0,
+        end=max_epochs,
+        T_max=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
