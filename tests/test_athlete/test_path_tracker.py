@@ -40,7 +40,8 @@ def follow(tracker, detections):
 @pytest.mark.parametrize('seed', range(4))
 def test_stays_on_the_athlete_where_bytetrack_does_not(seed):
     truth, detections = scene(seed)
-    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), detections)
+    steady = PathTracker(25, SIZE, smooth_seconds=0.5, rules=PathRules(least=0.3))
+    (track,) = follow(steady, detections)
     right = (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth)
     other = follow(AthleteTracker(25, SIZE), detections)
     lost = (box_iou(other[0].boxes, truth[other[0].frame_inds]) > 0.5).sum() / len(truth) if other else 0
@@ -118,3 +119,43 @@ def test_it_is_chosen_by_a_rule_and_refuses_what_it_cannot():
     tracker.update(1, np.zeros((0, 5)))
     with pytest.raises(UserError, match='come in order'):
         tracker.update(1, np.zeros((0, 5)))
+
+
+def painted(boxes, colours):
+    """A grey frame with a rectangle for each box."""
+    frame = np.full((256, 256, 3), 120, np.uint8)
+    for (x0, y0, x1, y1), colour in zip(np.array(boxes, int), colours, strict=True):
+        frame[y0:y1, x0:x1] = colour
+    return frame
+
+
+def test_colours_keep_the_path_on_the_athlete():
+    """A surer bystander takes the athlete's place in the middle for a while: red stays red."""
+    athlete, other = np.array([100.0, 80, 140, 170]), np.array([110.0, 90, 150, 180])
+    truth, plain, coloured = [], PathTracker(25, SIZE), PathTracker(25, SIZE)
+    for i in range(90):
+        near = 30 <= i < 50
+        box = athlete + (45 if near else 0) * np.array([1, 0, 1, 0])
+        found = [[*box, 0.5]]
+        if near:
+            found.append([*other, 0.8])
+        frame = painted([box, other] if near else [box], [(200, 30, 30), (30, 30, 200)][: 1 + near])
+        plain.update(i, np.array(found, np.float32))
+        coloured.update(i, np.array(found, np.float32), frame)
+        truth.append(box)
+    shares = {}
+    for name, tracker in (('plain', plain), ('coloured', coloured)):
+        (track,) = tracker.finish()
+        shares[name] = (box_iou(track.boxes, np.array(truth)[track.frame_inds]) > 0.5).sum() / len(truth)
+    assert shares['coloured'] > 0.95
+    assert shares['plain'] < 0.85
+
+
+def test_without_frames_now_and_then_colours_do_not_count():
+    truth, detections = scene(0)
+    frame = np.zeros((256, 256, 3), np.uint8)
+    tracker = PathTracker(25, SIZE, rules=PathRules(least=0.3))
+    for i, found in enumerate(detections):
+        tracker.update(i, found, frame if i % 2 else None)
+    (track,) = tracker.finish()
+    assert (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth) > 0.8

@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..structures import AthleteTrack
 from .athlete_choice import Tracklet
 from .athlete_tracker import fill_gaps, to_track, usable_detections
+from .box_colours import NUM_COLOURS, colour_counts, likeness, usual_colours
 from .camera_cuts import CutFinder
 
 #: Detections of a frame that a path may go through, the surest ones.
@@ -24,6 +25,7 @@ class PathRules:
         size: Weight of the square root of the box's area, relative to the frame's height.
         centrality: Weight of the closeness to the middle of the frame: a camera follows the athlete.
         overlap: Weight of the IoU with the path's box before.
+        colours: Weight of the likeness to the colours along the best path without it; needs the frames.
         skip: Cost of each frame that is left out.
         least: No weight: a shot has nobody when the median score along its path is below this.  Set for the packed
             detector, well below what it is on val films of its sport.
@@ -33,11 +35,12 @@ class PathRules:
     size: float = 1.0
     centrality: float = 2.0
     overlap: float = 1.0
+    colours: float = 3.0
     skip: float = 0.3
     least: float = 0.4
 
     def __post_init__(self) -> None:
-        if min(self.confidence, self.size, self.centrality, self.overlap, self.skip, self.least) < 0:
+        if min(vars(self).values()) < 0:
             raise UserError(f'PathRules: numbers must be >= 0, got {self}')
 
 
@@ -45,15 +48,16 @@ class PathTracker:
     """Like :class:`~vpd_mm.athlete.athlete_tracker.AthleteTracker`, for one athlete a shot.
 
     ByteTrack follows everybody and loses whom the detector loses or sees in halves; here the whole shot decides
-    (Viterbi): a path goes through one detection a frame and may leave out frames.  The boxes are the means of the
-    detections that overlap with the path's, and their sizes the running median.  It ends with :meth:`finish` only;
-    memory is 70 numbers a frame.
+    (Viterbi): a path goes through one detection a frame and may leave out frames.  Where the frames are given, a
+    second path keeps to the colours of the first, who are an athlete's most of the time.  The boxes are the means of
+    the detections that overlap with the path's, and their sizes the running median.  It ends with :meth:`finish` only;
+    memory is 1.2 KB a frame.
 
     Args:
         fps: Frames a second.
         frame_size: (width, height) of the frames, px.
         max_gap_seconds: How long a path may go undetected; the frames between are filled linearly.
-        smooth_seconds: Of the running median of the sizes.
+        smooth_seconds: Of the running median of the sizes; longer for detectors that often see halves.
         rules: Weights.
         cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
         every: The detector needs to look at every so many frames only; those between are filled like gaps.
@@ -67,7 +71,7 @@ class PathTracker:
         fps: float,
         frame_size: tuple[int, int],
         max_gap_seconds: float = 0.5,
-        smooth_seconds: float = 0.5,
+        smooth_seconds: float = 0.1,
         rules: PathRules | None = None,
         cut_threshold: float = 0.1,
         every: int = 1,
@@ -88,6 +92,7 @@ class PathTracker:
         self.median = round(smooth_seconds * fps) // 2 * 2 + 1
         self._cuts = CutFinder(cut_threshold)
         self._frames, self._counts, self._values = array('q'), array('q'), array('f')
+        self._colours = bytearray()
         self._shots: list[Tracklet] = []
         self._last: int | None = None
 
@@ -101,6 +106,8 @@ class PathTracker:
         self._frames.append(frame_ind)
         self._counts.append(len(surest))
         self._values.extend(surest.ravel().tolist())
+        if frame_rgb is not None:
+            self._colours += colour_counts(frame_rgb, surest).tobytes()
 
     def finish(self) -> list[AthleteTrack]:
         """End the video: one track, or an empty list where nobody was found."""
@@ -113,6 +120,12 @@ class PathTracker:
         values = np.array(self._values, np.float32).reshape(-1, 5)
         found = dict(zip(self._frames, np.split(values, np.cumsum(self._counts)[:-1]), strict=True))
         path = best_path(found, self.frame_size, self.max_gap, self.rules)
+        if path and self.rules.colours and len(self._colours) == NUM_COLOURS * len(values):
+            counts = np.frombuffer(bytes(self._colours), np.uint8).reshape(-1, NUM_COLOURS)
+            colours = dict(zip(self._frames, np.split(counts, np.cumsum(self._counts)[:-1]), strict=True))
+            usual = usual_colours(np.stack([colours[f][row] for f, row in path.items()]))
+            alike = {f: self.rules.colours * likeness(rows, usual) for f, rows in colours.items()}
+            path = best_path(found, self.frame_size, self.max_gap, self.rules, alike)
         if path and np.median([found[f][row, 4] for f, row in path.items()]) >= self.rules.least:
             frames = np.array(sorted(path), np.int64)
             boxes = np.stack([_fused(found[f], path[f]) for f in frames.tolist()])
@@ -120,10 +133,15 @@ class PathTracker:
             person = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
             self._shots.append(Tracklet(person.frame_inds, _steady(person.boxes, self.median), person.scores))
         self._frames, self._counts, self._values = array('q'), array('q'), array('f')
+        self._colours = bytearray()
 
 
 def best_path(
-    found: dict[int, np.ndarray], frame_size: tuple[int, int], max_gap: int, rules: PathRules
+    found: dict[int, np.ndarray],
+    frame_size: tuple[int, int],
+    max_gap: int,
+    rules: PathRules,
+    more: dict[int, np.ndarray] | None = None,
 ) -> dict[int, int]:
     """The path of the highest sum.
 
@@ -134,6 +152,7 @@ def best_path(
         frame_size: (width, height), px.
         max_gap: Frames in a row that a path may leave out.
         rules: Weights.
+        more: What else each detection (n,) of each frame is worth.
 
     Returns:
         Row of the detection in each frame of the path; empty without detections.
@@ -141,6 +160,8 @@ def best_path(
     from supervision import box_iou_batch
 
     worths = {frame: _worth(found[frame], frame_size, rules) for frame in sorted(found) if len(found[frame])}
+    if more is not None:
+        worths = {frame: worth + more[frame] for frame, worth in worths.items()}
     # Against the usual best one, or a frame left out would cost more than a wrong person.
     usual = np.median([worth.max() for worth in worths.values()]) if worths else 0.0
     sums: dict[int, np.ndarray] = {}
@@ -178,7 +199,7 @@ def _worth(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> 
     return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_centre).clip(0)
 
 
-def _fused(boxes: np.ndarray, row: int, min_iou: float = 0.3) -> np.ndarray:
+def _fused(boxes: np.ndarray, row: int, min_iou: float = 0.4) -> np.ndarray:
     """(4,) float32: mean of what overlaps with a detection; sure and large boxes count more (halves are too small)."""
     from supervision import box_iou_batch
 
