@@ -31,11 +31,11 @@ class PathRules:
             detector, well below what it is on val films of its sport.
     """
 
-    confidence: float = 1.0
+    confidence: float = 1.5
     size: float = 1.0
-    centrality: float = 2.0
+    centrality: float = 3.0
     overlap: float = 1.0
-    colours: float = 3.0
+    colours: float = 5.0
     skip: float = 0.3
     least: float = 0.4
 
