@@ -1,4 +1,4 @@
-"""The embedded person detector: mmdet's RTMDet at half the width of tiny, for everyday scenes.
+"""First step of the embedded person detector: mmdet's RTMDet at half the width of tiny, for everyday scenes.
 
 Data: ``tools/demo.py make-generic --out data/generic-public --public --train 12000 --val 400``: boards and spectators
 stand behind the people.  Some pictures are turned, stretched, smeared: an athlete in the air is still a person.

@@ -1,4 +1,4 @@
-"""The embedded teacher: mmpose's heatmap head on three stages of a narrow ResNet-18, for everyday upright poses.
+"""First step of the embedded teacher: mmpose's heatmap head on three stages of a narrow ResNet-18, for upright poses.
 
 Data: ``tools/demo.py make-generic --out data/generic --train 12000 --val 600``.  It is turned by up to 80 degrees in
 training, as mmpose's models are, and fails beyond: upside down, in a tuck, in the blur of a twist.

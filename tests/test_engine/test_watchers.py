@@ -3,7 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.watchers import _Watched, ap50, auroc, box_iou, frame_pck, joint_hits, upside_down
+from vpd_mm.engine.benchmarks.watchers import (
+    _Watched,
+    ap50,
+    auroc,
+    box_iou,
+    frame_pck,
+    joint_hits,
+    on_athlete,
+    upside_down,
+)
 
 
 def standing():
@@ -51,6 +60,11 @@ def test_ap50_passes_over_those_who_may_be_missed():
     assert ap50([found], [person], [none]) == pytest.approx(0.5)
     assert ap50([found, found[:0]], [person, person], [fan, none]) == pytest.approx(0.5, abs=0.01)
     assert ap50([found[:0]], [person], [fan]) == 0
+
+
+def test_a_box_is_on_the_athlete_or_on_somebody_else():
+    films = [np.array([[0.8, 0.1], [0.3, 0.4], [0.05, 0.0]]), np.array([[0.2, 0.0], [0.0, 0.7]])]
+    assert on_athlete(films).tolist() == [True, False, False, True, False]
 
 
 def test_upside_down_is_shoulders_below_hips():

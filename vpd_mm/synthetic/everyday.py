@@ -41,7 +41,7 @@ SEATED_SHARE = 0.1
 
 
 def everyday_yaw(rng: np.random.Generator, azimuth: float, towards: float = 0.5) -> float:
-    """Where somebody faces who is photographed along ``azimuth``: ``towards`` of the people look about at the camera."""
+    """Where somebody faces who is photographed along ``azimuth``; the share ``towards`` looks about at the camera."""
     return azimuth + np.pi + rng.normal(0, 0.6) if rng.random() < towards else rng.uniform(-np.pi, np.pi)
 
 
