@@ -121,7 +121,7 @@ def _one_image(
     times = _MOMENT + shutter * rng.uniform(0, 0.006)
     leaps = np.random.default_rng([recipe.seed, *number, _LEAP])
 
-    towards = 0.7 if recipe.clear else 0.5
+    facing = 0.7 if recipe.clear else 0.5
     figures: list[Figure] = []
     taken: list[float] = []
     frame_width = recipe.width / height_px * 1.7
@@ -136,7 +136,7 @@ def _one_image(
         taken.append(across)
         side = np.array([np.sin(angles[0]), -np.cos(angles[0])])
         xy = middle[:2] + across * side + depth * np.array([np.cos(angles[0]), np.sin(angles[0])])
-        motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0], towards), 1.0)
+        motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0], facing), 1.0)
         # Bring the place at the moment of the exposure, not of the start, to where it was wanted.
         motion.root_pos[:, :2] += xy - motion.root_pos[int(_MOMENT * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)
