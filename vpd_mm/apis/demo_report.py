@@ -30,8 +30,8 @@ GOAL_POINTS, GOAL_GAPS, GOAL_SURE = 5.0, 0.25, 1.5
 #: Beside this short run: longer ones, measured as the README says.
 LONGER = (
     'For comparison, longer runs on a larger synthetic corpus (README, “Distil” and “Compare”): from the same start, '
-    '1,000,000 crops, 28 % less error than the teacher’s where it is not sure, and with 8 clips a class 64.7 % '
-    'against 44.9 % of the teacher’s joints. A random start came to 29 % after 1,450,000 crops.'
+    '1,000,000 crops, 31 % less error than the teacher’s where it is not sure, and with 8 clips a class 65.7 % '
+    'against 49.9 % of the teacher’s joints. A random start came to 29 % after 1,450,000 crops.'
 )
 NEXT = """# the same for longer: hours on two cores, less on a GPU
 python tools/demo.py --scale full
