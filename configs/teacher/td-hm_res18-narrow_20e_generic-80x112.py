@@ -32,22 +32,12 @@ codec = dict(
 )
 model = dict(head=dict(decoder=codec))
 
-train_pipeline = [
-    dict(type='mmpose.LoadImage'),
-    dict(type='mmpose.GetBBoxCenterScale'),
-    dict(type='mmpose.RandomFlip', direction='horizontal'),
-    dict(type='mmpose.QuickBBoxTransform', shift_factor=0.1, scale_factor=(0.75, 1.25), rotate_factor=80),
-    dict(type='mmpose.TopdownAffine', input_size=size, use_udp=True),
-    dict(type='mmdet.YOLOXHSVRandomAug'),
-    dict(type='mmpose.GenerateTarget', encoder={**_base_.codec, **codec}),
-    dict(type='mmpose.PackPoseInputs', meta_keys=('id', 'flip_indices')),
-]
-val_pipeline = [
-    dict(type='mmpose.LoadImage'),
-    dict(type='mmpose.GetBBoxCenterScale'),
-    dict(type='mmpose.TopdownAffine', input_size=size, use_udp=True),
-    dict(type='mmpose.PackPoseInputs'),
-]
+changed = {
+    'mmpose.TopdownAffine': dict(input_size=size),
+    'mmpose.GenerateTarget': dict(encoder={**_base_.codec, **codec}),
+}
+train_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.train_pipeline]
+val_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.val_pipeline]
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=val_pipeline))
 test_dataloader = val_dataloader
@@ -55,14 +45,5 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=max_epochs, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=60),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=1e-6,
-        begin=0,
-        end=max_epochs,
-        T_max=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    dict(step, end=max_epochs, T_max=max_epochs) if 'T_max' in step else step for step in _base_.param_scheduler
 ]

@@ -1,9 +1,9 @@
-"""What people do every day, upright; the generic domain is made of it."""
+"""What people do every day: upright, or (for detectors) in the air and on the floor."""
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .motions import RATE, Motion, MotionBuilder
+from .motions import RATE, Motion, MotionBuilder, steady_quaternions
 from .moves import STAND, stand, walk
 from .people import seated_motion
 from .skeleton import NUM_DOFS, Body, clip_to_limits, forward_kinematics, mirror_angles, pose
@@ -46,7 +46,7 @@ def everyday_yaw(rng: np.random.Generator, azimuth: float, towards: float = 0.5)
 
 
 def place_beside(
-    taken: list[float], reach: float, rng: np.random.Generator, apart: float = 0.7, tries: int = 6
+    taken: list[float], reach: float, rng: np.random.Generator, apart: float, tries: int
 ) -> tuple[float, bool]:
     """A place from ``-reach`` to ``reach`` metres, and whether it is ``apart`` from those taken after a few tries."""
     for _ in range(tries):
@@ -93,13 +93,12 @@ def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float]
     if lies:
         # On the back, the front or a side; turned a little about the long axis.
         about = Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
-        first = about * Rotation.from_euler('yx', (rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2), 0))
+        first = about * Rotation.from_euler('y', rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2))
         first = first * Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
         posture = forward_kinematics(body, angles[None], first.as_matrix()[None], np.zeros((1, 3)))
         height = -np.min(posture.nodes[0, :, 2] - body.contact_radii)
         velocity = spin = np.zeros(3)
     turned = first * Rotation.from_rotvec(np.outer(clock, spin))
     place = np.array([*xy, height]) + np.outer(clock, velocity)
-    quat = turned.as_quat()
-    quat[1:] *= np.cumprod(np.where(np.sum(quat[1:] * quat[:-1], axis=1) < 0, -1, 1))[:, None]
+    quat = steady_quaternions(turned)
     return Motion(body, place, quat, np.broadcast_to(angles, (len(clock), NUM_DOFS)), np.full(len(clock), not lies))

@@ -121,7 +121,7 @@ def _one_image(
     times = _MOMENT + shutter * rng.uniform(0, 0.006)
     leaps = np.random.default_rng([recipe.seed, *number, _LEAP])
 
-    facing = 0.7 if recipe.clear else 0.5
+    facing, things, spacing = (0.7, 0.1, (1.15, 20)) if recipe.clear else (0.5, 0.3, (0.7, 6))
     figures: list[Figure] = []
     taken: list[float] = []
     frame_width = recipe.width / height_px * 1.7
@@ -130,7 +130,7 @@ def _one_image(
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
         across, apart = rng.normal(0, 0.06) * frame_width, True
         if k:
-            across, apart = place_beside(taken, 0.34 * frame_width, rng, *((1.15, 20) if recipe.clear else ()))
+            across, apart = place_beside(taken, 0.34 * frame_width, rng, *spacing)
         if recipe.clear and not apart:
             break
         taken.append(across)
@@ -141,12 +141,12 @@ def _one_image(
         motion.root_pos[:, :2] += xy - motion.root_pos[int(_MOMENT * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)
         exposed = times
-        if leaps.random() < recipe.leaping:
+        if leaps.random() < recipe.leaping:  # besides the motion above, so that everybody else stays as without leapers
             motion = leaping_motion(leaps, body, tuple(xy), _MOMENT)
             exposed = _MOMENT + shutter * leaps.uniform(0, _LEAP_SHUTTER)
         posture = motion.posture(exposed)
         figures.append(make_figure(body, posture, look, camera, _SUB_FRAMES, venue.light, joints=True))
-    if rng.random() < (0.1 if recipe.clear else 0.3):
+    if rng.random() < things:
         figures.append(_something_in_front(rng, camera, middle, angles[0], frame_width))
     crowd = _public(recipe, number, venue, camera, middle, angles[0], distance) if recipe.public else None
     if crowd is not None:

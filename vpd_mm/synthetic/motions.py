@@ -50,6 +50,14 @@ class Motion:
         return forward_kinematics(self.body, between(self.angles), rot, between(self.root_pos))
 
 
+def steady_quaternions(rotations: Rotation) -> np.ndarray:
+    """(N, 4) x, y, z, w of N rotations in a row, neighbours with the same sign."""
+    quat = rotations.as_quat()
+    flips = np.sign(np.sum(quat[1:] * quat[:-1], axis=1))
+    quat[1:] *= np.cumprod(np.where(flips < 0, -1, 1))[:, None]
+    return quat
+
+
 def smoothstep(u: np.ndarray) -> np.ndarray:
     """0 below 0, 1 above 1, smooth between."""
     u = np.clip(u, 0, 1)
@@ -188,10 +196,7 @@ class MotionBuilder:
         pos, rot, angles, airborne = (np.concatenate(part) for part in zip(*self._pieces))
         # The few centimetres by which the supporting point jumps from heel to toe are taken over by the muscles.
         pos[:, 2] = np.where(airborne, pos[:, 2], gaussian_filter1d(pos[:, 2], 0.012 * RATE))
-        quat = Rotation.from_matrix(rot).as_quat()
-        flips = np.sign(np.sum(quat[1:] * quat[:-1], axis=1))
-        quat[1:] *= np.cumprod(np.where(flips < 0, -1, 1))[:, None]
-        return Motion(self.body, pos, quat, angles, airborne)
+        return Motion(self.body, pos, steady_quaternions(Rotation.from_matrix(rot)), angles, airborne)
 
     def _resting_height(self, angles: np.ndarray, rot: np.ndarray) -> np.ndarray:
         posture = forward_kinematics(self.body, angles, rot, np.zeros((len(angles), 3)))

@@ -166,13 +166,14 @@ def watch_generic(teacher, detector, images: int, seed: int) -> dict[str, float]
     Once people stand apart (``clear``), once one hides the other: the first are the teacher's goal, as its training
     pictures, the second the detector's, where it is the harder.
     """
-    clear, _ = _watch_people(teacher, detector, images, seed, clear=True)
-    crowded, found = _watch_people(teacher, detector, images, seed, clear=False)
+    clear, *_ = _watch_people(teacher, images, seed, clear=True)
+    crowded, pictures, people, ignored = _watch_people(teacher, images, seed, clear=False)
     hidden = {"teacher, generic: PCK@0.2, people in one another's way": crowded[_PCK]}
-    return clear | hidden | {'detector, generic: AP50': found}
+    return clear | hidden | {'detector, generic: AP50': ap50(detector.detect(pictures), people, ignored)}
 
 
-def _watch_people(teacher, detector, images: int, seed: int, clear: bool) -> tuple[dict[str, float], float]:
+def _watch_people(teacher, images: int, seed: int, clear: bool) -> tuple[dict[str, float], list, list, list]:
+    """The teacher's numbers; pictures, who must be found in each, who may be."""
     from ...synthetic.generic import GenericRecipe, generic_images
 
     watched, people, ignored, pictures = _Watched(), [], [], []
@@ -196,7 +197,7 @@ def _watch_people(teacher, detector, images: int, seed: int, clear: bool) -> tup
         'teacher, generic: AUROC of the score': auroc(scores, pck >= GOOD_FRAME),
         'teacher, generic: people below the gate': float((scores < GATE).mean()),
     }
-    return numbers, ap50(detector.detect(pictures), people, ignored)
+    return numbers, pictures, people, ignored
 
 
 def watch_sport(teacher, detector, corpus) -> dict[str, float]:
