@@ -128,7 +128,9 @@ def _one_image(
     for k in range(1 + min(int(rng.exponential(1.3)), 5)):
         body = Body.random(rng, 1.45, 1.95)
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
-        across, apart = rng.normal(0, 0.06) * frame_width, True
+        across, apart = 0.0, True
+        if k == 0 or recipe.clear or recipe.leaping:  # the draw is for all in the pictures of the packed models
+            across = rng.normal(0, 0.06) * frame_width
         if k:
             across, apart = place_beside(taken, 0.34 * frame_width, rng, *spacing)
         if recipe.clear and not apart:
