@@ -101,9 +101,10 @@ def make_sport(args: argparse.Namespace) -> None:
 
 
 def make_generic(args: argparse.Namespace) -> None:
-    from vpd_mm.synthetic.generic import GenericRecipe, make_generic
+    from vpd_mm.synthetic.generic import GenericRecipe
+    from vpd_mm.synthetic.generic_coco import make_generic
 
-    recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear)
+    recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear, args.over)
     with progress_bar('images') as moved:
         root = make_generic(args.out, args.train, args.val, recipe, args.workers, moved)
     print(f'{root}: images/, annotations/person_train.json, annotations/person_val.json (COCO keypoints)')
@@ -161,6 +162,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     sub.add_argument('--public', action='store_true', help='with boards and spectators behind (for detectors)')
     sub.add_argument('--leaping', type=float, default=0.0, help='share of the people in the air or lying (detectors)')
     sub.add_argument('--clear', action='store_true', help='people stand apart, next to nothing in front (for teachers)')
+    sub.add_argument('--over', action='store_true', help='who leaps does so right before somebody else (detectors)')
     add_sizes(sub)
 
     add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets')

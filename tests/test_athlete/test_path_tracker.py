@@ -6,7 +6,7 @@ import pytest
 from vpd_mm.apis.prepare_settings import build_tracker
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker
 from vpd_mm.athlete.path_tracker import PathRules, PathTracker, best_path
-from vpd_mm.engine.benchmarks.watchers import box_iou
+from vpd_mm.engine.benchmarks.watch_metrics import box_iou
 from vpd_mm.errors import UserError
 
 SIZE = (256, 256)

@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.watchers import (
-    _Watched,
+from vpd_mm.engine.benchmarks.watch_metrics import (
     ap50,
     auroc,
     box_iou,
@@ -13,6 +12,7 @@ from vpd_mm.engine.benchmarks.watchers import (
     on_athlete,
     upside_down,
 )
+from vpd_mm.engine.benchmarks.watchers import _Watched
 
 
 def standing():

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.watchers import box_iou
+from vpd_mm.engine.benchmarks.watch_metrics import box_iou
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.everyday import leaping_motion
-from vpd_mm.synthetic.generic import GenericRecipe, generic_images, make_generic
+from vpd_mm.synthetic.generic import GenericRecipe, generic_images
+from vpd_mm.synthetic.generic_coco import make_generic
 from vpd_mm.synthetic.skeleton import Body
 
 RECIPE = GenericRecipe(seed=2, width=160, height=128)
@@ -119,6 +120,41 @@ def test_in_clear_pictures_people_stand_apart():
     assert shared[False] > 0.15
 
 
+def test_who_leaps_over_others_has_one_of_them_behind():
+    near = {}
+    for over in (False, True):
+        recipe = GenericRecipe(seed=3, width=128, height=128, leaping=1.0, over=over)
+        distances = []
+        for _, who in generic_images(recipe, 'train', 40):
+            middles = np.array([(p.box[:2] + p.box[2:]) / 2 for p in who]).reshape(-1, 2)
+            heights = [p.box[3] - p.box[1] for p in who]
+            for k in range(1, len(who)):
+                distances.append(np.abs(middles[:k, 0] - middles[k, 0]).min() / max(heights[k], 1))
+        near[over] = np.median(distances)
+    assert near[True] < 0.5
+    assert near[True] < 0.6 * near[False]
+
+
+#: Mean of the keypoints, px, of each person in the first three pictures; what the packed models were trained on.
+PICTURES = [
+    ({}, [[67.49], [78.86, 60.4], [66.03, 76.14]]),
+    ({'public': True}, [[67.49], [78.86, 60.4], [66.03, 76.14]]),
+    ({'clear': True}, [[67.49], [78.86, 58.87], [66.03, 96.02]]),
+    ({'public': True, 'leaping': 0.4}, [[74.06], [66.31, 59.25], [75.45, 53.89]]),
+    ({'public': True, 'leaping': 0.5, 'over': True}, [[74.06, 85.11], [66.31, 59.25], [75.45, 53.89]]),
+]
+
+
+@pytest.mark.parametrize(('options', 'golden'), PICTURES)
+def test_pictures_of_a_recipe_stay_what_they_were(options, golden):
+    recipe = GenericRecipe(seed=2, width=160, height=128, **options)
+    found = [
+        [float(p.keypoints.mean()) for p in who if p.visibility.any()] for _, who in generic_images(recipe, 'train', 3)
+    ]
+    assert [len(who) for who in found] == [len(who) for who in golden]
+    assert np.concatenate(found) == pytest.approx(np.concatenate(golden), abs=0.05)
+
+
 def test_splits_differ(folder):
     parts = [json.loads((folder / 'annotations' / f'person_{s}.json').read_text()) for s in ('train', 'val')]
     assert parts[0]['annotations'][0]['bbox'] != parts[1]['annotations'][0]['bbox']
@@ -137,3 +173,7 @@ def test_refusals(folder, tmp_path):
     for share in (-0.1, 1.5, 'half', float('nan')):
         with pytest.raises(UserError, match='leaping must be a share'):
             GenericRecipe(leaping=share)
+    with pytest.raises(UserError, match='over needs people who leap'):
+        GenericRecipe(over=True)
+    with pytest.raises(UserError, match='not for clear pictures'):
+        GenericRecipe(over=True, leaping=0.5, clear=True)

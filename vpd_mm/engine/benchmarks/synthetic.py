@@ -20,9 +20,13 @@ GOALS = {
 def run(argv: Sequence[str] | None = None) -> int:
     """Measure, print one line a number, return 1 where one misses its goal."""
     parser = ToolParser(__doc__, prog='benchmark.py synthetic')
-    parser.add_argument('--films', type=int, default=12, help='films to render; the models watch as many new ones')
+    parser.add_argument(
+        '--films', type=int, default=12, help='films to render; the models watch as many new ones, of 6 seeds'
+    )
     parser.add_argument('--images', type=int, default=300, help='of the generic domain')
-    parser.add_argument('--seed', type=int, default=1000, help='of new films and pictures; training had 0')
+    parser.add_argument(
+        '--seed', type=int, default=1000, help='of new films and pictures, the first one; training had 0'
+    )
     parser.add_argument('--sport', type=Path, help='a prepared synthetic corpus, for the oracle and its test films')
     parser.add_argument('--poses', default='teacher', help="the teacher's pose set in --sport")
     parser.add_argument('--jobs', type=int, default=1, help='processes of the oracle')
