@@ -1,0 +1,19 @@
+"""The embedded person detector: the generic one trained further, with people who leap or lie before others.
+
+Data: ``tools/demo.py make-generic --out data/generic-over --public --leaping 0.5 --over --train 20000 --val 400``.
+"""
+
+_base_ = './rtmdet_narrow_24e_generic-192.py'
+
+load_from = 'work_dirs/rtmdet_narrow_24e_generic-192/epoch_24.pth'
+data_root = 'data/generic-over/'
+max_epochs = 16
+
+train_dataloader = dict(dataset=dict(data_root=data_root))
+val_dataloader = dict(dataset=dict(data_root=data_root))
+test_dataloader = val_dataloader
+
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(step, end=max_epochs, T_max=max_epochs) if 'T_max' in step else step for step in _base_.param_scheduler
+]
