@@ -40,8 +40,7 @@ def follow(tracker, detections):
 @pytest.mark.parametrize('seed', range(4))
 def test_stays_on_the_athlete_where_bytetrack_does_not(seed):
     truth, detections = scene(seed)
-    steady = PathTracker(25, SIZE, smooth_seconds=0.5, rules=PathRules(least=0.3))
-    (track,) = follow(steady, detections)
+    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), detections)
     right = (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth)
     other = follow(AthleteTracker(25, SIZE), detections)
     lost = (box_iou(other[0].boxes, truth[other[0].frame_inds]) > 0.5).sum() / len(truth) if other else 0
@@ -149,6 +148,22 @@ def test_colours_keep_the_path_on_the_athlete():
         shares[name] = (box_iou(track.boxes, np.array(truth)[track.frame_inds]) > 0.5).sum() / len(truth)
     assert shares['coloured'] > 0.95
     assert shares['plain'] < 0.85
+
+
+def test_halves_and_boxes_around_two_do_not_last():
+    """A moving box; for two frames only the upper half is seen, for two others also somebody below."""
+    truth, detections = [], []
+    for i in range(60):
+        box = np.array([60.0 + 2 * i, 60, 100 + 2 * i, 140])
+        seen = box + {20: [0, 0, 0, -40], 21: [0, 0, 0, -40], 40: [0, 0, 0, 60], 41: [0, 0, 0, 60]}.get(i, [0] * 4)
+        truth.append(box)
+        detections.append(np.array([[*seen, 0.6]], np.float32))
+    (track,) = follow(PathTracker(25, SIZE), detections)
+    shared = box_iou(track.boxes, np.array(truth))
+    seen = box_iou(np.stack(detections)[:, 0, :4], np.array(truth))
+    assert seen[[20, 40]] == pytest.approx([1 / 2, 4 / 7])
+    assert shared.min() > 0.6
+    assert np.delete(shared, [*range(17, 25), *range(37, 45)]) == pytest.approx(1, abs=0.02)
 
 
 def test_without_frames_now_and_then_colours_do_not_count():

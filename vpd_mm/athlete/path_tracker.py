@@ -14,6 +14,8 @@ from .camera_cuts import CutFinder
 
 #: Detections of a frame that a path may go through, the surest ones.
 CANDIDATES = 14
+#: IoU from which on a detection has a say in a box; what the course of the path says counts as one of this score.
+_OVERLAP, _COURSE = 0.3, 0.2
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,15 @@ class PathTracker:
 
     ByteTrack follows everybody and loses whom the detector loses or sees in halves; here the whole shot decides
     (Viterbi): a path goes through one detection a frame and may leave out frames.  Where the frames are given, a
-    second path keeps to the colours of the first, who are an athlete's most of the time.  The boxes are the means of
-    the detections that overlap with the path's, and their sizes the running median.  It ends with :meth:`finish` only;
-    memory is 1.2 KB a frame.
+    second path keeps to the colours of the first, who are an athlete's most of the time.  The smooth course of the path
+    decides how much each detection of a frame has to say in its box: halves, and boxes around two people, do not last.
+    It ends with :meth:`finish` only; memory is 1.2 KB a frame.
 
     Args:
         fps: Frames a second.
         frame_size: (width, height) of the frames, px.
         max_gap_seconds: How long a path may go undetected; the frames between are filled linearly.
-        smooth_seconds: Of the running median of the sizes; longer for detectors that often see halves.
+        smooth_seconds: In which the course of the boxes is a parabola, as that of bodies in the air.
         rules: Weights.
         cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
         every: The detector needs to look at every so many frames only; those between are filled like gaps.
@@ -71,7 +73,7 @@ class PathTracker:
         fps: float,
         frame_size: tuple[int, int],
         max_gap_seconds: float = 0.5,
-        smooth_seconds: float = 0.1,
+        smooth_seconds: float = 0.5,
         rules: PathRules | None = None,
         cut_threshold: float = 0.1,
         every: int = 1,
@@ -89,7 +91,7 @@ class PathTracker:
         self.every = every
         self.rules = rules or PathRules()
         self.max_gap = round(max_gap_seconds * fps)
-        self.median = round(smooth_seconds * fps) // 2 * 2 + 1
+        self.window = round(smooth_seconds * fps) // 2 * 2 + 1
         self._cuts = CutFinder(cut_threshold)
         self._frames, self._counts, self._values = array('q'), array('q'), array('f')
         self._colours = bytearray()
@@ -128,10 +130,14 @@ class PathTracker:
             path = best_path(found, self.frame_size, self.max_gap, self.rules, alike)
         if path and np.median([found[f][row, 4] for f, row in path.items()]) >= self.rules.least:
             frames = np.array(sorted(path), np.int64)
-            boxes = np.stack([_fused(found[f], path[f]) for f in frames.tolist()])
+            boxes = np.stack([_fused(found[f], found[f][path[f], :4]) for f in frames.tolist()])
             scores = np.array([found[f][path[f], 4] for f in frames.tolist()], np.float32)
             person = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
-            self._shots.append(Tracklet(person.frame_inds, _steady(person.boxes, self.median), person.scores))
+            boxes = _smooth(person.boxes, self.window)
+            for i in np.flatnonzero(np.isin(person.frame_inds, frames)):
+                course = np.append(boxes[i], np.float32(_COURSE))
+                boxes[i] = _fused(np.vstack([course, found[int(person.frame_inds[i])]]), boxes[i])
+            self._shots.append(Tracklet(person.frame_inds, _steady(boxes), person.scores))
         self._frames, self._counts, self._values = array('q'), array('q'), array('f')
         self._colours = bytearray()
 
@@ -199,19 +205,31 @@ def _worth(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> 
     return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_centre).clip(0)
 
 
-def _fused(boxes: np.ndarray, row: int, min_iou: float = 0.4) -> np.ndarray:
-    """(4,) float32: mean of what overlaps with a detection; sure and large boxes count more (halves are too small)."""
+def _fused(boxes: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """(4,): mean of those of the detections (n, 5) that overlap with ``near`` (4,), which is one of them.
+
+    Sure and large boxes count more (halves are too small), and the more, the more they overlap.
+    """
     from supervision import box_iou_batch
 
-    near = boxes[box_iou_batch(boxes[row : row + 1, :4], boxes[:, :4])[0] >= min_iou]
-    weights = near[:, 4] * np.sqrt((near[:, 2:4] - near[:, :2]).prod(axis=1))
-    return np.average(near[:, :4], axis=0, weights=weights + 1e-9).astype(np.float32)
+    sizes = np.sqrt((boxes[:, 2:4] - boxes[:, :2]).prod(axis=1))
+    overlaps = np.maximum(box_iou_batch(near[None], boxes[:, :4])[0] - _OVERLAP, 0)
+    weights = overlaps * (boxes[:, 4] + 1e-9) * sizes
+    return np.average(boxes[:, :4], axis=0, weights=weights)
 
 
-def _steady(boxes: np.ndarray, length: int) -> np.ndarray:
-    """(T, 4): width and height replaced by their running medians, the middle kept."""
+def _smooth(boxes: np.ndarray, length: int) -> np.ndarray:
+    """(T, 4): parabolas fitted to ``length`` frames at a time."""
+    from scipy.signal import savgol_filter
+
+    length = min(length, (len(boxes) - 1) // 2 * 2 + 1)
+    return savgol_filter(boxes, length, 2, axis=0) if length > 3 else boxes.copy()
+
+
+def _steady(boxes: np.ndarray) -> np.ndarray:
+    """(T, 4): medians of middles and sizes over three frames."""
     from scipy.ndimage import median_filter
 
-    middles, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-    half = median_filter(sizes, size=(length, 1), mode='nearest') / 2
-    return np.concatenate([middles - half, middles + half], axis=1)
+    shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    middles, sizes = np.split(median_filter(shapes, size=(3, 1), mode='nearest') / 2, 2, axis=1)
+    return np.concatenate([middles - sizes, middles + sizes], axis=1)
