@@ -108,8 +108,11 @@ def test_it_is_chosen_by_a_rule_and_refuses_what_it_cannot():
         build_tracker({'method': 'path'}, 25, SIZE, online=True)
     with pytest.raises(Exception, match='num_athletes: no such rule'):
         build_tracker({'method': 'path', 'num_athletes': 2}, 25, SIZE)
-    with pytest.raises(UserError, match='numbers must be'):
-        PathRules(skip=-1)
+    for bad in (-1, '0,4', float('inf'), float('nan')):
+        with pytest.raises(UserError, match='skip: numbers must be'):
+            PathRules(skip=bad)
+    with pytest.raises(Exception, match='not negative'):
+        build_tracker({'method': 'path', 'max_gap_seconds': float('inf')}, 25, SIZE)
     assert build_tracker({'method': 'path', 'every': 3}, 25, SIZE).every == 3
     with pytest.raises(UserError, match='every must be a whole number from 1'):
         PathTracker(25, SIZE, every=20)
@@ -148,6 +151,54 @@ def test_colours_keep_the_path_on_the_athlete():
         shares[name] = (box_iou(track.boxes, np.array(truth)[track.frame_inds]) > 0.5).sum() / len(truth)
     assert shares['coloured'] > 0.95
     assert shares['plain'] < 0.85
+
+
+def still(widths, height, score=0.8):
+    """A box about (120, 120) for each width."""
+    return [
+        np.array([[120 - w / 2, 120 - height / 2, 120 + w / 2, 120 + height / 2, score]], np.float32) for w in widths
+    ]
+
+
+@pytest.mark.parametrize(('widths', 'height'), [([25] * 40 + [87.5] * 6 + [25] * 5, 90), ([14] * 5 + [49] * 6, 20)])
+def test_boxes_that_change_at_once_stay_boxes(widths, height):
+    (track,) = follow(PathTracker(25, SIZE), still(widths, height))
+    assert len(track) == len(widths)
+    assert (track.boxes[:, 2:] > track.boxes[:, :2]).all()
+    assert track.boxes[0, 2] - track.boxes[0, 0] == pytest.approx(widths[0], rel=0.1)
+
+
+@pytest.mark.parametrize('every', [1, 3, 5, 12])
+def test_frames_that_the_detector_did_not_look_at_cost_nothing(every):
+    nobody = np.zeros((0, 5), np.float32)
+    boxes = [d if i % every == 0 else nobody for i, d in enumerate(still([30] * 97, 80))]
+    (track,) = follow(PathTracker(25, SIZE, every=every), boxes)
+    assert len(track) == 96 // every * every + 1
+
+
+def test_a_shot_may_have_several_paths():
+    nobody = np.zeros((0, 5), np.float32)
+    detections = still([30] * 60, 80) + [nobody] * 20 + still([30] * 70, 80)
+    (track,) = follow(PathTracker(25, SIZE), detections)
+    assert track.frame_inds.tolist() == [*range(60), *range(80, 150)]
+    corner = np.array([-80, 80, -80, 80, 0], np.float32)  # from the corner to the middle, alone in the picture
+    walk = [d + corner * min(max(60 - i, 0) / 20, 1) for i, d in enumerate(still([24] * 150, 80))]
+    (track,) = follow(PathTracker(25, SIZE), walk)
+    assert len(track) == 150
+
+
+def test_another_path_is_of_somebody_in_the_same_colours():
+    box, nobody = still([40], 90)[0], np.zeros((0, 5), np.float32)
+    lengths = {}
+    for colour in ((200, 30, 30), (30, 30, 200)):
+        tracker = PathTracker(25, SIZE)
+        for i in range(150):
+            seen = i < 30 or i >= 60
+            shown = painted([box[0, :4]], [colour if i < 30 else (200, 30, 30)])
+            tracker.update(i, box if seen else nobody, shown)
+        (track,) = tracker.finish()
+        lengths[colour] = len(track)
+    assert lengths == {(200, 30, 30): 120, (30, 30, 200): 90}
 
 
 def test_halves_and_boxes_around_two_do_not_last():

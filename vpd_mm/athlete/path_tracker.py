@@ -1,6 +1,7 @@
 """Follow one athlete by the best path through all detections of a shot, for weak detectors."""
 
 from array import array
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +17,17 @@ from .camera_cuts import CutFinder
 CANDIDATES = 14
 #: IoU from which on a detection has a say in a box; what the course of the path says counts as one of this score.
 _OVERLAP, _COURSE = 0.3, 0.2
+#: Part of the best path's likeness to its own colours that other paths of a shot must have.
+_SAME = 0.7
 
 
 @dataclass(frozen=True)
 class PathRules:
-    """What makes a path good: the sum over its boxes of these weights times numbers in [0, 1].
+    """What makes a path good: the sum over its boxes of these weights times numbers from 0 to 1.
 
     Args:
         confidence: Weight of the detector's score.
-        size: Weight of the square root of the box's area, relative to the frame's height.
+        size: Weight of the square root of the box's area, relative to the frame's height (more than 1 is possible).
         centrality: Weight of the closeness to the middle of the frame: a camera follows the athlete.
         overlap: Weight of the IoU with the path's box before.
         colours: Weight of the likeness to the colours along the best path without it; needs the frames.
@@ -42,18 +45,20 @@ class PathRules:
     least: float = 0.4
 
     def __post_init__(self) -> None:
-        if min(vars(self).values()) < 0:
-            raise UserError(f'PathRules: numbers must be >= 0, got {self}')
+        for name, value in vars(self).items():
+            if not isinstance(value, (int, float)) or not 0 <= value < np.inf:
+                raise UserError(f'PathRules: {name}: numbers must be 0 or more, got {value!r}')
 
 
 class PathTracker:
     """Like :class:`~vpd_mm.athlete.athlete_tracker.AthleteTracker`, for one athlete a shot.
 
     ByteTrack follows everybody and loses whom the detector loses or sees in halves; here the whole shot decides
-    (Viterbi): a path goes through one detection a frame and may leave out frames.  Where the frames are given, a
-    second path keeps to the colours of the first, who are an athlete's most of the time.  The smooth course of the path
-    decides how much each detection of a frame has to say in its box: halves, and boxes around two people, do not last.
-    It ends with :meth:`finish` only; memory is 1.2 KB a frame.
+    (Viterbi): a path goes through one detection a frame and may leave out frames; longer gaps lie between two paths.
+    Where the frames are given, a second path keeps to the colours of the first, who are an athlete's most of the time.
+    The smooth course of the path decides how much each detection of a frame has to say in its box: halves, and boxes
+    around two people, do not last.  It ends with :meth:`finish` only; memory is 1.2 KB a frame, and at the end of a
+    shot 3.5 KB a frame of it.
 
     Args:
         fps: Frames a second.
@@ -78,14 +83,16 @@ class PathTracker:
         cut_threshold: float = 0.1,
         every: int = 1,
     ) -> None:
-        if not fps > 0 or min(frame_size) < 1 or max_gap_seconds < 0 or smooth_seconds < 0:
+        seconds_ok = 0 <= max_gap_seconds < np.inf and 0 <= smooth_seconds < np.inf
+        if not fps > 0 or min(frame_size) < 1 or not seconds_ok:
             raise UserError(
                 'PathTracker: fps and frame_size must be positive, max_gap_seconds and smooth_seconds not negative, '
                 f'got {fps}, {frame_size}, {max_gap_seconds}, {smooth_seconds}'
             )
         if not isinstance(every, int) or not 1 <= every <= max(round(max_gap_seconds * fps), 1):
             raise UserError(
-                f'PathTracker: every must be a whole number from 1 to max_gap_seconds ({max_gap_seconds}), got {every}'
+                f'PathTracker: every must be a whole number from 1 to the {round(max_gap_seconds * fps)} frames of '
+                f'max_gap_seconds={max_gap_seconds}, got {every}'
             )
         self.frame_size = frame_size
         self.every = every
@@ -121,25 +128,46 @@ class PathTracker:
             return
         values = np.array(self._values, np.float32).reshape(-1, 5)
         found = dict(zip(self._frames, np.split(values, np.cumsum(self._counts)[:-1]), strict=True))
-        path = best_path(found, self.frame_size, self.max_gap, self.rules)
+        alike = None
+        path = best_path(found, self.frame_size, self.max_gap, self.rules, every=self.every)
         if path and self.rules.colours and len(self._colours) == NUM_COLOURS * len(values):
             counts = np.frombuffer(bytes(self._colours), np.uint8).reshape(-1, NUM_COLOURS)
             colours = dict(zip(self._frames, np.split(counts, np.cumsum(self._counts)[:-1]), strict=True))
             usual = usual_colours(np.stack([colours[f][row] for f, row in path.items()]))
-            alike = {f: self.rules.colours * likeness(rows, usual) for f, rows in colours.items()}
-            path = best_path(found, self.frame_size, self.max_gap, self.rules, alike)
-        if path and np.median([found[f][row, 4] for f, row in path.items()]) >= self.rules.least:
-            frames = np.array(sorted(path), np.int64)
-            boxes = np.stack([_fused(found[f], found[f][path[f], :4]) for f in frames.tolist()])
-            scores = np.array([found[f][path[f], 4] for f in frames.tolist()], np.float32)
-            person = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
-            boxes = _smooth(person.boxes, self.window)
-            for i in np.flatnonzero(np.isin(person.frame_inds, frames)):
-                course = np.append(boxes[i], np.float32(_COURSE))
-                boxes[i] = _fused(np.vstack([course, found[int(person.frame_inds[i])]]), boxes[i])
-            self._shots.append(Tracklet(person.frame_inds, _steady(boxes), person.scores))
+            alike = {f: likeness(rows, usual) for f, rows in colours.items()}
+        self._shots += [self._person(found, path) for path in self._paths(found, alike)]
         self._frames, self._counts, self._values = array('q'), array('q'), array('f')
         self._colours = bytearray()
+
+    def _paths(self, found: dict[int, np.ndarray], alike: dict[int, np.ndarray] | None) -> list[dict[int, int]]:
+        """The best path, and the best ones before and after it of somebody who is as sure and has the colours."""
+        more = alike and {f: self.rules.colours * rows for f, rows in alike.items()}
+        frames = sorted(found)
+        kept, spans, as_first = [], [(0, len(frames))], 0.0
+        while spans:
+            start, end = spans.pop()
+            part = {f: found[f] for f in frames[start:end]}
+            path = best_path(part, self.frame_size, self.max_gap, self.rules, more, self.every)
+            if not path:
+                continue
+            score = np.median([found[f][row, 4] for f, row in path.items()])
+            same = float(np.median([alike[f][row] for f, row in path.items()])) if alike else 1.0
+            as_first = as_first or _SAME * same
+            if score >= self.rules.least and same >= as_first:
+                kept.append(path)
+            spans += [(start, bisect_left(frames, min(path))), (bisect_right(frames, max(path)), end)]
+        return sorted(kept, key=min)
+
+    def _person(self, found: dict[int, np.ndarray], path: dict[int, int]) -> Tracklet:
+        frames = np.array(sorted(path), np.int64)
+        boxes = np.stack([_fused(found[f], found[f][path[f], :4]) for f in frames.tolist()])
+        scores = np.array([found[f][path[f], 4] for f in frames.tolist()], np.float32)
+        person = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
+        boxes = _smooth(person.boxes, self.window)
+        for i in np.flatnonzero(np.isin(person.frame_inds, frames)):
+            course = np.append(boxes[i], np.float32(_COURSE))
+            boxes[i] = _fused(np.vstack([course, found[int(person.frame_inds[i])]]), boxes[i])
+        return Tracklet(person.frame_inds, _steady(boxes), person.scores)
 
 
 def best_path(
@@ -148,6 +176,7 @@ def best_path(
     max_gap: int,
     rules: PathRules,
     more: dict[int, np.ndarray] | None = None,
+    every: int = 1,
 ) -> dict[int, int]:
     """The path of the highest sum.
 
@@ -159,6 +188,7 @@ def best_path(
         max_gap: Frames in a row that a path may leave out.
         rules: Weights.
         more: What else each detection (n,) of each frame is worth.
+        every: The detector looked at every so many frames; to leave out the others costs nothing.
 
     Returns:
         Row of the detection in each frame of the path; empty without detections.
@@ -181,7 +211,7 @@ def best_path(
             steps = (
                 sums[earlier]
                 + rules.overlap * box_iou_batch(boxes[:, :4], found[earlier][:, :4])
-                - rules.skip * (frame - earlier - 1)
+                - rules.skip * ((frame - earlier - 1) // every)
             )
             rows = steps.argmax(axis=1)
             better = steps[np.arange(len(boxes)), rows] + worth
@@ -219,11 +249,15 @@ def _fused(boxes: np.ndarray, near: np.ndarray) -> np.ndarray:
 
 
 def _smooth(boxes: np.ndarray, length: int) -> np.ndarray:
-    """(T, 4): parabolas fitted to ``length`` frames at a time."""
+    """(T, 4): parabolas fitted to ``length`` frames at a time, to middles and to logarithms of sizes."""
     from scipy.signal import savgol_filter
 
     length = min(length, (len(boxes) - 1) // 2 * 2 + 1)
-    return savgol_filter(boxes, length, 2, axis=0) if length > 3 else boxes.copy()
+    if length <= 3:
+        return boxes.copy()
+    shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], np.log(boxes[:, 2:] - boxes[:, :2])], axis=1)
+    middles, sizes = np.split(savgol_filter(shapes, length, 2, axis=0), 2, axis=1)
+    return np.concatenate([middles - np.exp(sizes), middles + np.exp(sizes)], axis=1) / 2
 
 
 def _steady(boxes: np.ndarray) -> np.ndarray:
@@ -231,5 +265,5 @@ def _steady(boxes: np.ndarray) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    middles, sizes = np.split(median_filter(shapes, size=(3, 1), mode='nearest') / 2, 2, axis=1)
-    return np.concatenate([middles - sizes, middles + sizes], axis=1)
+    middles, sizes = np.split(median_filter(shapes, size=(3, 1), mode='nearest'), 2, axis=1)
+    return np.concatenate([middles - sizes, middles + sizes], axis=1) / 2
