@@ -11,6 +11,9 @@ import numpy as np
 from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.errors import UserError
 
+#: Fewer say little of how often joints are right.
+LEAST_JOINTS = 100
+
 
 def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, float]]:
     """Rows (raw score, share of such joints that are right); a table that the config holds already is not used.
@@ -48,6 +51,9 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
         seen = points[0, VPD_JOINTS, 2] > 0
         right.append(joint_hits(found, points[..., :2])[0, seen])
         peaks.append(scores[0, VPD_JOINTS][seen])
+    joints = sum(map(len, peaks))
+    if joints < LEAST_JOINTS:
+        raise UserError(f'{path}: {joints} joints are too few for a table; make more pictures (--val)')
     return fit_score_table(np.concatenate(peaks), np.concatenate(right))
 
 

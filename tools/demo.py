@@ -18,9 +18,18 @@ from vpd_mm.engine.cli import ToolParser, run_tool
 def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
     """Yields a function (done, total) that moves a bar with the time that is left."""
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, TextColumn('left'), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(*columns, TextColumn('left'), TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task(text, total=None)
+
+    def moved(done: int, total: int) -> None:
+        bar.start()  # not before, or a refusal would stand below an empty bar
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield moved
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 COMMANDS = ('run', 'real', 'make-sport', 'make-generic', 'sheet')
@@ -107,7 +116,8 @@ def make_generic(args: argparse.Namespace) -> None:
     recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear, args.over)
     with progress_bar('images') as moved:
         root = make_generic(args.out, args.train, args.val, recipe, args.workers, moved)
-    print(f'{root}: images/, annotations/person_train.json, annotations/person_val.json (COCO keypoints)')
+    files = ', '.join(f'annotations/{path.name}' for path in sorted((root / 'annotations').glob('person_*.json')))
+    print(f'{root}: images/, {files} (COCO keypoints)')
 
 
 def sheet(args: argparse.Namespace) -> None:
@@ -121,15 +131,16 @@ def sheet(args: argparse.Namespace) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not {*COMMANDS, '-h', '--help'} & set(arguments):
+    if not arguments or (arguments[0].startswith('-') and arguments[0] not in ('-h', '--help')):
         arguments.insert(0, 'run')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
-    def add(name: str, action: Callable, text: str, out: str | None) -> argparse.ArgumentParser:
+    def add(
+        name: str, action: Callable, text: str, out: str | None, rerun: str = 'a rerun makes only what is missing'
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
-        help_ = 'folder; a rerun makes only what is missing'
-        sub.add_argument('--out', type=Path, default=out and Path(out), help=help_)
+        sub.add_argument('--out', type=Path, default=out and Path(out), help=f'folder; {rerun}')
         sub.add_argument('--seed', type=int, default=0, help='same seed, same truth')
         return sub
 
@@ -162,10 +173,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     sub.add_argument('--public', action='store_true', help='with boards and spectators behind (for detectors)')
     sub.add_argument('--leaping', type=float, default=0.0, help='share of the people in the air or lying (detectors)')
     sub.add_argument('--clear', action='store_true', help='people stand apart, next to nothing in front (for teachers)')
-    sub.add_argument('--over', action='store_true', help='who leaps does so right before somebody else (detectors)')
+    sub.add_argument('--over', action='store_true', help='who leaps, but for the first, does so right before another')
     add_sizes(sub)
 
-    add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets')
+    add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets', 'drawn anew')
     return parser.parse_args(arguments)
 
 

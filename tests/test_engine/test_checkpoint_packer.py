@@ -50,5 +50,16 @@ def test_bad_files(tmp_path):
         pack_checkpoint(tmp_path / 'bare.pth', tmp_path / 'packed.pth')
     with pytest.raises(UserError, match=r'must end in \.pth'):
         pack_checkpoint(tmp_path / 'bare.pth', tmp_path / 'packed.bin')
+    (tmp_path / 'text.pth').write_text('x')
+    with pytest.raises(UserError, match='no checkpoint'):
+        pack_checkpoint(tmp_path / 'text.pth', tmp_path / 'packed.pth')
+    torch.save({'state_dict': {'weight': [1.0]}, 'meta': None}, tmp_path / 'list.pth')
+    with pytest.raises(UserError, match='weight is no tensor'):
+        pack_checkpoint(tmp_path / 'list.pth', tmp_path / 'packed.pth')
+    source = save(tmp_path / 'a.pth', weight=torch.zeros(1))
+    before = source.read_bytes()
+    with pytest.raises(UserError, match='is the checkpoint itself'):
+        pack_checkpoint(source, tmp_path / '.' / 'a.pth')
+    assert source.read_bytes() == before
     with pytest.raises(UserError, match='no such file'):
         check_packed(tmp_path / 'bare.pth')

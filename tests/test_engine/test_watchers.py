@@ -12,7 +12,7 @@ from vpd_mm.engine.benchmarks.watch_metrics import (
     on_athlete,
     upside_down,
 )
-from vpd_mm.engine.benchmarks.watchers import _Watched
+from vpd_mm.engine.benchmarks.watchers import _kept, _Watched
 
 
 def standing():
@@ -80,3 +80,20 @@ def test_either_side_counts_a_joint_taken_for_its_twin():
     watched.add((found, np.ones((1, 17))), truth, np.full((1, 17), 2))
     assert watched.judge()[1][0] == pytest.approx(11 / 13)
     assert watched.judge(either_side=True)[1][0] == 1
+
+
+@pytest.mark.parametrize('method', ['path', 'bytetrack'])
+def test_the_box_of_a_tracker_is_compared_with_the_athlete_and_with_the_others(method):
+    """30 frames; the athlete is found in all of them, but in the last is outside; a bystander overlaps by a third."""
+    frames = [np.full((120, 160, 3), 90, np.uint8)] * 30
+    athlete = np.tile(np.array([60, 20, 100, 100.0]), (30, 1))
+    athlete[-1] = 0
+    others = np.zeros((30, 2, 4))
+    others[:, 1] = (80, 20, 120, 100)
+    found = [np.array([[60, 20, 100, 100, 0.9]], np.float32)] * 30
+    shared = _kept(method, found, frames, 25.0, athlete, others)
+    assert shared[:, 0] == pytest.approx(np.ones(29), abs=1e-3)
+    assert shared[:, 1] == pytest.approx(np.full(29, 1 / 3), abs=1e-3)
+    nobody = _kept(method, [np.zeros((0, 5), np.float32)] * 30, frames, 25.0, athlete, others)
+    assert (nobody == 0).all()
+    assert len(nobody) == 29

@@ -45,6 +45,9 @@ def test_workers_and_reruns_change_nothing(folder, tmp_path):
     calls = []
     make_generic(tmp_path / 'g', 10, 3, RECIPE, on_part=lambda done, total: calls.append((done, total)))
     assert calls == [(13, 13)]
+    make_generic(tmp_path / 'g', 1, 0, RECIPE)
+    name = 'annotations/person_train.json'
+    assert (tmp_path / 'g' / name).read_bytes() == (folder / name).read_bytes(), 'fewer were asked for, none is lost'
 
 
 def test_people_are_upright_and_several():
@@ -76,7 +79,7 @@ def test_a_public_stands_behind_the_same_people_and_is_a_crowd(folder, tmp_path)
         make_generic(folder, 10, 3, with_public)
 
 
-def test_leapers_are_turned_any_way_blurred_and_no_higher_than_they_leap():
+def test_leapers_are_turned_any_way():
     leaping = GenericRecipe(seed=2, width=160, height=128, leaping=1.0)
     people = [person for _, who in generic_images(leaping, 'train', 40) for person in who]
     whole = [p for p in people if (p.visibility > 0).all()]
@@ -85,8 +88,6 @@ def test_leapers_are_turned_any_way_blurred_and_no_higher_than_they_leap():
     assert 0.2 < upright < 0.8
     wide = np.mean([(p.box[2] - p.box[0]) > (p.box[3] - p.box[1]) for p in whole])
     assert 0.15 < wide < 0.85
-    for _, who in generic_images(GenericRecipe(seed=2, width=160, height=128, leaping=0.0), 'train', 3):
-        assert len(who)
 
 
 def test_a_leaper_is_where_he_or_she_was_put_at_the_moment_of_the_picture():
@@ -168,6 +169,9 @@ def test_refusals(folder, tmp_path):
         make_generic(folder, 10, 3, GenericRecipe(seed=3))
     with pytest.raises(UserError, match='train must be'):
         make_generic(tmp_path / 'new', -1, 1)
+    with pytest.raises(UserError, match='nothing to make'):
+        make_generic(tmp_path / 'new', 0, 0)
+    assert not (tmp_path / 'new').exists()
     with pytest.raises(UserError, match='width must be'):
         GenericRecipe(width=9)
     for share in (-0.1, 1.5, 'half', float('nan')):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,14 +45,21 @@ def pack_checkpoint(
         raise UserError(f'{source}: no such file; tools/train.py writes checkpoints into work_dirs/<config>/')
     if out.suffix != '.pth':
         raise UserError(f'{out}: must end in .pth')
-    loaded = CheckpointLoader.load_checkpoint(str(source), map_location='cpu', logger='silent')
-    if not isinstance(loaded, dict) or 'state_dict' not in loaded:
+    if source.resolve() == out.resolve():
+        raise UserError(f'{out}: is the checkpoint itself; pass another name to write to')
+    try:
+        loaded = CheckpointLoader.load_checkpoint(str(source), map_location='cpu', logger='silent')
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
+        raise UserError(f'{source}: no checkpoint ({type(e).__name__}); pass one that tools/train.py wrote') from e
+    if not isinstance(loaded, dict) or not isinstance(loaded.get('state_dict'), dict):
         raise UserError(f'{source}: holds no state_dict; pass a checkpoint that tools/train.py wrote')
     kept = {key: value for key, value in loaded['state_dict'].items() if key.startswith(only)}
     if not kept:
         raise UserError(f'{source}: holds no weight whose name starts with {only!r}')
     state = {key: _halve(key, value, source) for key, value in kept.items()}
-    meta = {key: value for key, value in loaded.get('meta', {}).items() if key in ('epoch', 'iter', 'mmengine_version')}
+    meta = {
+        key: value for key, value in (loaded.get('meta') or {}).items() if key in ('epoch', 'iter', 'mmengine_version')
+    }
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()
@@ -88,6 +96,8 @@ def check_packed(path: str | os.PathLike) -> Path:
 def _halve(key: str, value: 'torch.Tensor', source: Path) -> 'torch.Tensor':
     import torch
 
+    if not isinstance(value, torch.Tensor):
+        raise UserError(f'{source}: {key} is no tensor; pass a checkpoint that tools/train.py wrote')
     if not value.is_floating_point():
         return value.clone()
     half = value.half()

@@ -42,8 +42,8 @@ class GenericRecipe:
             know as people, too.
         clear: People stand apart, seven in ten face the camera, and seldom is a thing in front: photographs of
             somebody, not of a crowd.
-        over: There are two people or more, and who leaps or lies does so right before one of the others: what a
-            detector must tell apart.
+        over: There are two people or more, and who leaps or lies, but for the first one, does so right before one of
+            the others: what a detector must tell apart.
 
     Raises:
         UserError: a value is off.
@@ -125,7 +125,7 @@ def _one_image(
         body = Body.random(rng, 1.45, 1.95)
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
         across, apart = 0.0, True
-        if k == 0 or recipe.clear or recipe.leaping:  # the draw is for all in the pictures of the packed models
+        if k == 0 or recipe.clear or recipe.leaping:  # drawn where not used: the packed models' pictures are so
             across = rng.normal(0, 0.06) * frame_width
         if k:
             across, apart = place_beside(taken, 0.34 * frame_width, rng, *spacing)
@@ -138,7 +138,7 @@ def _one_image(
         motion.root_pos[:, :2] += xy - motion.root_pos[int(_MOMENT * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)
         exposed = times
-        if leaps.random() < recipe.leaping:  # besides the motion above, so that everybody else stays as without leapers
+        if leaps.random() < recipe.leaping:
             if recipe.over and places:
                 behind = places[leaps.integers(len(places))]
                 nearer = leaps.uniform(0.05, 0.35) * ((behind - centre[:2]) @ away)

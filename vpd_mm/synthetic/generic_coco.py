@@ -20,7 +20,7 @@ from .skeleton import COCO_LINKS, COCO_NODES
 RECIPE = 2
 _RECIPE_FILE = 'generic.json'
 #: With fewer joints in view a person is marked as a crowd, which COCO's evaluation passes over.
-_MIN_VISIBLE = 4
+MIN_VISIBLE = 4
 
 
 def make_generic(
@@ -31,11 +31,11 @@ def make_generic(
     workers: int = 1,
     on_part: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write ``images/*.jpg`` and ``annotations/person_{train,val}.json``; a rerun makes only what is missing.
+    """Write ``images/*.jpg`` and ``annotations/person_{train,val}.json``; a rerun makes what is missing, drops nothing.
 
     Args:
         out: Folder, new, empty, or made by this function with the same recipe.
-        train, val: Number of images.
+        train, val: Number of images, of one of them at least 1.
         recipe: Seed and size.
         workers: Processes; their number changes nothing but the time.
         on_part: Called with (images done, total) at the start and after every place.
@@ -48,10 +48,13 @@ def make_generic(
     for name, count in counts.items():
         if not isinstance(count, int) or not 0 <= count <= 999_999:
             raise UserError(f'{name} must be a whole number of images from 0 to 999999, found {count!r}')
+    if not any(counts.values()):
+        raise UserError('nothing to make: train and val are 0 images')
     if not isinstance(workers, int) or workers < 1:
         raise UserError(f'workers must be 1 or more, found {workers!r}')
     root = Path(out)
     _claim(root, recipe)
+    counts = {split: max(count, _num_made(root, split)) for split, count in counts.items()}
     parts = [
         (split, start, min(IMAGES_PER_PLACE, count - start))
         for split, count in counts.items()
@@ -111,7 +114,7 @@ def _annotation(person: Person) -> dict:
         'bbox': [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
         # COCO wants the area of the mask; a standing person fills about half of the box.
         'area': round(0.5 * (x1 - x0) * (y1 - y0), 2),
-        'iscrowd': int((person.visibility == 2).sum() < _MIN_VISIBLE),
+        'iscrowd': int((person.visibility == 2).sum() < MIN_VISIBLE),
         'category_id': 1,
     }
 
@@ -134,6 +137,11 @@ def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> 
 
 def _part_path(root: Path, split: str, start: int, count: int) -> Path:
     return root / 'annotations' / 'parts' / f'{split}_{start:06d}_{count}.json'
+
+
+def _num_made(root: Path, split: str) -> int:
+    parts = (root / 'annotations' / 'parts').glob(f'{split}_*_*.json')
+    return max((sum(map(int, path.stem.split('_')[1:])) for path in parts), default=0)
 
 
 def _claim(root: Path, recipe: GenericRecipe) -> None:

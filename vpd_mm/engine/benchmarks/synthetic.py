@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...corpus import Corpus
+from ...errors import UserError
 from ..cli import ToolParser
 from . import oracle, watchers
 
@@ -31,6 +33,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--poses', default='teacher', help="the teacher's pose set in --sport")
     parser.add_argument('--jobs', type=int, default=1, help='processes of the oracle')
     args = parser.parse_args(argv)
+    for name in ('films', 'images'):
+        if getattr(args, name) < 1:
+            raise UserError(f'--{name} must be 1 or more, found {getattr(args, name)}')
+    if args.sport:
+        watchers.spans_of_test(Corpus.open(args.sport))
     speed, wall_speed, statistics = measure(args.films, args.seed)
     for name, value in statistics.items():
         print(f'{name:52s} {value}')

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...apis.prepare_settings import LOW_SCORE
+from ...errors import UserError
+from ...synthetic.generic_coco import MIN_VISIBLE
 from ...teacher.joint_feature import VPD_JOINTS
 from .watch_metrics import (
     GOOD_FRAME,
@@ -38,12 +41,8 @@ GOALS = {
 GATE = 0.5
 #: Seeds that new films are of.
 SPORTS = 6
-#: What tools/prepare.py asks of the detector.
-LOW_SCORE = 0.1
 #: Of COCO-17, the joint on the other side.
 _OTHER_SIDE = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
-#: With fewer visible joints a person is passed over, as the generic annotations do.
-MIN_VISIBLE = 4
 
 
 @dataclass
@@ -120,16 +119,30 @@ def _watch_people(teacher, images: int, seed: int, clear: bool) -> tuple[dict[st
     return numbers, pictures, people, ignored
 
 
+def spans_of_test(corpus) -> list[tuple[str, int, int]]:
+    """(video, start, end) of each test action.
+
+    Raises:
+        UserError: there is none.
+    """
+    from ...structures import load_actions
+
+    actions = load_actions(corpus.actions_path)
+    spans = [(a.video, a.start_frame, a.end_frame) for a in actions if a.split == 'test']
+    if not spans:
+        raise UserError(f'{corpus.actions_path}: no action of split test; make films with --test')
+    return spans
+
+
 def watch_sport(teacher, detector, corpora: Sequence) -> dict[str, float]:
     """Numbers on the test films of synthetic corpora; the teacher sees the corpora's own, jittered boxes."""
-    from ...structures import load_actions
     from ...synthetic.truth import GroundTruth
 
     watched, airborne, in_action, of_corpus = _Watched(), [], [], []
     found, people, ignored = [], [], []
     kept: dict[str, list[np.ndarray]] = {'path': [], 'bytetrack': []}
     for number, corpus in enumerate(corpora):
-        spans = [(a.video, a.start_frame, a.end_frame) for a in load_actions(corpus.actions_path) if a.split == 'test']
+        spans = spans_of_test(corpus)
         for video in sorted({video for video, _, _ in spans}):
             truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / f'{video}.npz')
             track, info = corpus.track(video), corpus.video(video)
