@@ -1,11 +1,13 @@
 """Contact sheets: what the sport looks like, with and without the true skeleton."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..errors import UserError
 from ..structures import atomic_write
 from .corpus import FILMS_PER_ATHLETE, SportRecipe, film_plan, plan_films
 from .generic import GenericRecipe, generic_images
@@ -15,6 +17,8 @@ from .skeleton import COCO_LINKS
 
 #: A sheet is at most so large, so that a page may carry it.
 MAX_BYTES = 290_000
+#: What a sheet of ours says of itself.
+_MARK = b'vpd_mm contact sheet'
 #: The athlete's left is blue, right is orange, the middle white.
 _LEFT, _RIGHT, _MIDDLE = (70, 150, 255), (255, 140, 40), (240, 240, 240)
 
@@ -112,25 +116,32 @@ def generic_sheet(seed: int, columns: int = 5, skeleton: bool = False) -> np.nda
 
 
 def write_sheets(out: str | os.PathLike, recipe: SportRecipe) -> list[Path]:
-    """Write sport, sport_skeleton, classes, classes_skeleton, generic and generic_skeleton as JPEG into ``out``."""
-    written = []
-    for suffix, skeleton in (('', False), ('_skeleton', True)):
-        for name, image in (
-            ('sport', sport_sheet(recipe, skeleton=skeleton)),
-            ('classes', class_strips(recipe, skeleton=skeleton)),
-            ('generic', generic_sheet(recipe.seed, skeleton=skeleton)),
-        ):
-            path = Path(out) / f'{name}{suffix}.jpg'
-            with atomic_write(path) as f:
-                f.write(_jpeg(image))
-            written.append(path)
-    return written
+    """Write sport, sport_skeleton, classes, classes_skeleton, generic and generic_skeleton as JPEG into ``out``.
+
+    Raises:
+        UserError: one of them is there and is not a sheet.
+    """
+    draw: dict[str, Callable[[bool], np.ndarray]] = {
+        'sport': lambda skeleton: sport_sheet(recipe, skeleton=skeleton),
+        'classes': lambda skeleton: class_strips(recipe, skeleton=skeleton),
+        'generic': lambda skeleton: generic_sheet(recipe.seed, skeleton=skeleton),
+    }
+    paths = {Path(out) / f'{name}{suffix}.jpg': (name, bool(suffix)) for suffix in ('', '_skeleton') for name in draw}
+    for path in paths:
+        if path.exists() and not (path.is_file() and _MARK in path.read_bytes()[: 8 + len(_MARK)]):
+            raise UserError(f'{path}: is there and no sheet of this command; pass another --out')
+    for path, (name, skeleton) in paths.items():
+        with atomic_write(path) as f:
+            f.write(_jpeg(draw[name](skeleton)))
+    return list(paths)
 
 
 def _jpeg(image: np.ndarray) -> bytes:
-    """As good as fits into :data:`MAX_BYTES`."""
+    """As good as fits into :data:`MAX_BYTES`, with a comment that says whose it is."""
     for quality in range(90, 20, -10):
         code = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         if len(code) <= MAX_BYTES:
             break
-    return code.tobytes()
+    content = code.tobytes()
+    comment = b'\xff\xfe' + (2 + len(_MARK)).to_bytes(2, 'big') + _MARK
+    return content[:2] + comment + content[2:]
