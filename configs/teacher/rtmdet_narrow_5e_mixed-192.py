@@ -1,4 +1,4 @@
-"""The embedded person detector: ..12e_leaping trained further, with half of those who leap right before others.
+"""The embedded person detector: ..12e_leaping trained further, where many of those who leap do so before others.
 
 Data: ``data/generic-leaping`` of that config, and
 ``tools/demo.py make-generic --out data/generic-over --public --leaping 0.5 --over --train 20000 --val 400``.

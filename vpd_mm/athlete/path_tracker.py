@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,9 +29,10 @@ class PathRules:
         confidence: Weight of the detector's score.
         size: Weight of the square root of the box's area, relative to the frame's height (more than 1 is possible).
         centrality: Weight of the closeness to the middle of the frame: a camera follows the athlete.
-        overlap: Weight of the IoU with the path's box before.
+        overlap: Weight of the IoU with the path's box before; twice as much where colours count.
         colours: Weight of the likeness to the colours along the best path without it; needs the frames.
-        skip: Cost of each frame that is left out.
+        skip: Cost of each frame that is left out; twice as much where colours count: somebody who is known by them is
+            followed through more.
         least: No weight: a shot has nobody when the median score along its path is below this.  Set for the packed
             detector, well below what it is on val films of its sport.
     """
@@ -40,7 +41,7 @@ class PathRules:
     size: float = 1.0
     centrality: float = 3.0
     overlap: float = 1.0
-    colours: float = 5.0
+    colours: float = 7.0
     skip: float = 0.3
     least: float = 0.4
 
@@ -141,13 +142,16 @@ class PathTracker:
 
     def _paths(self, found: dict[int, np.ndarray], alike: dict[int, np.ndarray] | None) -> list[dict[int, int]]:
         """The best path, and the best ones before and after it of somebody who is as sure and has the colours."""
-        more = alike and {f: self.rules.colours * rows for f, rows in alike.items()}
+        rules, more = self.rules, None
+        if alike:
+            rules = replace(rules, overlap=2 * rules.overlap, skip=2 * rules.skip)
+            more = {f: rules.colours * rows for f, rows in alike.items()}
         frames = sorted(found)
         kept, spans, as_first = [], [(0, len(frames))], 0.0
         while spans:
             start, end = spans.pop()
             part = {f: found[f] for f in frames[start:end]}
-            path = best_path(part, self.frame_size, self.max_gap, self.rules, more, self.every)
+            path = best_path(part, self.frame_size, self.max_gap, rules, more, self.every)
             if not path:
                 continue
             score = np.median([found[f][row, 4] for f, row in path.items()])
@@ -242,9 +246,9 @@ def _fused(boxes: np.ndarray, near: np.ndarray) -> np.ndarray:
     """
     from supervision import box_iou_batch
 
-    sizes = np.sqrt((boxes[:, 2:4] - boxes[:, :2]).prod(axis=1))
+    areas = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)
     overlaps = np.maximum(box_iou_batch(near[None], boxes[:, :4])[0] - _OVERLAP, 0)
-    weights = overlaps * (boxes[:, 4] + 1e-9) * sizes
+    weights = overlaps * (boxes[:, 4] + 1e-9) * areas
     return np.average(boxes[:, :4], axis=0, weights=weights)
 
 

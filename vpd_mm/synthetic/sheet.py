@@ -102,7 +102,7 @@ def generic_sheet(seed: int, columns: int = 5, skeleton: bool = False) -> np.nda
     apart, crowded, leaping = (
         GenericRecipe(seed, clear=True),
         GenericRecipe(seed),
-        GenericRecipe(seed, public=True, leaping=0.4),
+        GenericRecipe(seed, public=True, leaping=0.5, over=True),
     )
     for row, recipe in enumerate((apart, apart, crowded, leaping)):
         tiles = []

@@ -9,7 +9,7 @@ from ...errors import UserError
 #: Kind to (package, name of its config in configs/teacher/ and of its files here).
 PACKED = {
     'teacher': ('mmpose', 'td-hm_res18-narrow_20e_generic-80x112'),
-    'detector': ('mmdet', 'rtmdet_narrow_12e_leaping-192'),
+    'detector': ('mmdet', 'rtmdet_narrow_5e_mixed-192'),
     'vipe': ('vpd_mm', 'vipe_fc512_240e_synthetic'),
 }
 
