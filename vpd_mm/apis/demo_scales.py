@@ -76,7 +76,7 @@ SCALES = {
     ),
     # `make demo`: fifteen minutes of two cores
     'small': Scale(
-        ks=(8,), train=0, val=3, test=8, unlabelled=0, side=256, sub_frames=8, epochs=6, later_epochs=2, draws=8000,
+        ks=(8,), train=0, val=3, test=8, unlabelled=0, side=256, sub_frames=8, epochs=20, later_epochs=2, draws=8000,
         val_frames=500, test_frames=2000, subsets=5, iters=300, clips=16, folds=2, detect_epochs=8, rival_epochs=3,
         test_ks=(1, 5, 10),
     ),
