@@ -102,6 +102,10 @@ def ap50(found: list[np.ndarray], people: list[np.ndarray], ignored: list[np.nda
 
 
 def on_athlete(kept: list[np.ndarray]) -> np.ndarray:
-    """(T,) bool: the box lies on the athlete and on nobody else more; kept as of :func:`_kept`, a film each."""
+    """(T,) bool: the box lies on the athlete and on nobody else more.
+
+    Args:
+        kept: Of each film (t, 2): IoU of the box with the athlete's, and its largest with another person's.
+    """
     own, other = np.concatenate(kept).T
     return (own > TOUCHING) & (own > other)
