@@ -41,7 +41,7 @@ class BuildWithConfigs(build_py):
             return
         target = Path(self.build_lib) / 'vpd_mm' / '.mim'
         shutil.rmtree(target, ignore_errors=True)
-        for name in ('configs', 'tools', 'requirements'):
+        for name in ('configs', 'tools', 'benchmarks', 'requirements'):
             shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__'))
         index = ROOT / 'model-index.yml'
         if index.is_file():

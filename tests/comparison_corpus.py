@@ -6,9 +6,9 @@ import numpy as np
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
-from vpd_mm.baselines.comparison import read_comparison
-from vpd_mm.baselines.comparison_plan import Plan
 from vpd_mm.corpus import Corpus
+from vpd_mm.experiments.comparison import read_comparison
+from vpd_mm.experiments.comparison_plan import Plan
 from vpd_mm.structures import Action, FeatureSequence
 
 ROOT = Path(__file__).resolve().parents[1]

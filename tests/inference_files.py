@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vpd_mm.apis.model_files import build_model, read_config
+from vpd_mm.engine.model_files import build_model, read_model_config
 from vpd_mm.synthetic.generic import GenericRecipe, generic_images
 
 STUDENT = """
@@ -34,7 +34,7 @@ def save_model(folder: Path, name: str, text: str, seed: int = 0, meta: dict | N
     """Write config and checkpoint; returns CONFIG:CHECKPOINT."""
     (folder / f'{name}.py').write_text(text)
     torch.manual_seed(seed)
-    model = build_model(read_config(folder / f'{name}.py'))
+    model = build_model(read_model_config(folder / f'{name}.py'))
     if hasattr(model, 'student'):  # drawn weights say almost the same of every crop
         model.student.fc.weight.data *= 300
     torch.save({'state_dict': model.state_dict(), 'meta': {'dataset_meta': meta or {}}}, folder / f'{name}.pth')

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from demo_old.demo_report import LONGER
 
-from vpd_mm.apis.demo_report import LONGER
-from vpd_mm.baselines.report_metafile import readme_tables
+from vpd_mm.experiments.report_metafile import readme_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))

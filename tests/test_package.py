@@ -1,55 +1,95 @@
 """The package as a whole: import cost, import order, what the wheel holds, the house rules."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 import zipfile
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / 'vpd_mm').rglob('*.py'))
-STEPS = ('athlete', 'teacher', 'distill', 'features', 'recognize', 'retrieve', 'detect', 'baselines')
-BELOW = ('compat', 'engine', 'structures', 'corpus', 'registry', 'errors', 'version')
+#: Rooms from the ground up (the design page, "Layout"): each imports only those before it.
+ORDER = [
+    *('errors', 'version', 'registry', 'structures', 'compat', 'engine', 'corpus', 'visualize'),
+    *('athlete', 'teacher', 'distill', 'features', 'recognize', 'retrieve', 'detect'),
+    *('baselines', 'importers', 'exporters', 'prepare', 'infer', 'export', 'experiments', 'studio', 'synthetic'),
+]
 
 
-def vpd_imports(path: Path) -> set[str]:
-    """The first-level parts of vpd_mm that a file imports, anywhere in it."""
-    parts = set()
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level + 1]) if node.level else []
-            full = base + (node.module.split('.') if node.module else [])
-            names = [full + [alias.name] for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name.split('.') for alias in node.names]
-        else:
-            continue
-        parts |= {name[1] for name in names if name[0] == 'vpd_mm' and len(name) > 1}
-    return parts
+def module_name(path: Path) -> str:
+    return '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
 
 
-@pytest.mark.parametrize('step', STEPS)
-def test_a_step_never_imports_a_later_one(step):
-    allowed = {*BELOW, *STEPS[: STEPS.index(step) + 1], '__version__'}
-    for path in (ROOT / 'vpd_mm' / step).rglob('*.py'):
-        assert vpd_imports(path) <= allowed, path
+def import_graph() -> dict[str, set[str]]:
+    """Every module of vpd_mm to those that it imports anywhere in its file: inside functions, for type checkers."""
+    modules = {module_name(path): path for path in SOURCES}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        package = name if path.name == '__init__.py' else name.rpartition('.')[0]
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ImportFrom):
+                base = importlib.util.resolve_name('.' * node.level + (node.module or ''), package)
+                imported = [f'{base}.{alias.name}' for alias in node.names]
+            elif isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            else:
+                continue
+            for full in imported:
+                target = full if full in modules else full.rpartition('.')[0]
+                if target in modules and target != name:
+                    graph[name].add(target)
+    return graph
 
 
-@pytest.mark.parametrize('part', ['structures', 'corpus', 'engine', 'compat'])
-def test_the_base_imports_no_step(part):
-    for path in (ROOT / 'vpd_mm' / part).rglob('*.py'):
-        if 'benchmarks' in path.parts:  # they time the steps
-            continue
-        assert not vpd_imports(path) & {*STEPS, 'apis', 'importers', 'synthetic'}, path
+def room_of(module: str) -> str:
+    return module.split('.')[1]
 
 
-def test_no_file_is_longer_than_the_house_allows():
-    files = [*SOURCES, *(ROOT / 'tools').glob('*.py'), *(ROOT / 'tests').rglob('*.py')]
-    long = {str(p.relative_to(ROOT)): n for p in files if (n := len(p.read_text().splitlines())) > 350}
-    assert not long
+def test_every_room_has_its_place_in_the_order():
+    assert {room_of(name) for name in import_graph() if '.' in name} <= {*ORDER, '__main__'}
+
+
+def test_imports_go_downward_only():
+    rooms = {
+        (name, target)
+        for name, targets in import_graph().items()
+        for target in targets
+        if '.' in name and '.' in target and '__main__' not in name
+    }
+    upward = [f'{a} -> {b}' for a, b in sorted(rooms) if ORDER.index(room_of(a)) < ORDER.index(room_of(b))]
+    assert not upward
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = import_graph()
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(' -> '.join(error.args[1]))
+
+
+def test_the_graph_sees_imports_inside_functions_and_refuses_a_circle(tmp_path, monkeypatch):
+    package = tmp_path / 'vpd_mm'
+    for name, text in {
+        '__init__': '',
+        'corpus/__init__': '',
+        'corpus/store': 'def f():\n    from ..detect import scorer\n',
+        'detect/__init__': '',
+        'detect/scorer': 'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..corpus.store import f\n',
+    }.items():
+        (package / f'{name}.py').parent.mkdir(parents=True, exist_ok=True)
+        (package / f'{name}.py').write_text(text)
+    monkeypatch.setitem(globals(), 'ROOT', tmp_path)
+    monkeypatch.setitem(globals(), 'SOURCES', sorted(package.rglob('*.py')))
+    with pytest.raises(AssertionError, match=r'corpus\.store -> vpd_mm\.detect\.scorer'):
+        test_imports_go_downward_only()
+    with pytest.raises(pytest.fail.Exception, match=r'detect\.scorer'):
+        test_no_module_imports_itself_by_way_of_others()
 
 
 def test_every_folder_of_sources_is_a_package():

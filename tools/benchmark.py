@@ -5,9 +5,12 @@ import sys
 from collections.abc import Sequence
 from itertools import takewhile
 
-from vpd_mm.engine.benchmarks import BENCHMARKS, load_benchmark
 from vpd_mm.engine.cli import run_tool
+from vpd_mm.engine.paths import resource_dir
 from vpd_mm.errors import UserError
+
+sys.path.insert(0, str(resource_dir()))
+from benchmarks import BENCHMARKS, load_benchmark
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
     Raises:
         UserError: the model has no such codec, or ``data`` no pictures.
     """
-    from vpd_mm.engine.benchmarks.watch_metrics import joint_hits
+    from benchmarks.teacher_metrics import joint_hits
     from vpd_mm.teacher.joint_feature import VPD_JOINTS
     from vpd_mm.teacher.pose_teacher import PoseTeacher
     from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, fit_score_table

@@ -45,9 +45,9 @@ def main(argv=None):
         raise UserError('--jobs must be 0 or more and --gpus 1 or more')
     cfg = load_config(args)
 
-    from vpd_mm.baselines.comparison import read_comparison
-    from vpd_mm.baselines.comparison_plan import Plan
-    from vpd_mm.baselines.run_store import RunStore
+    from vpd_mm.experiments.comparison import read_comparison
+    from vpd_mm.experiments.comparison_plan import Plan
+    from vpd_mm.experiments.run_store import RunStore
 
     plan = Plan(read_comparison(cfg, args.only))
     store = RunStore(Path(cfg.work_dir) / 'runs')
@@ -58,7 +58,7 @@ def main(argv=None):
         raise UserError(f'{len(plan.faults)} methods cannot run ({why}); make what they need or pass --skip-missing')
     missing = [run for run in plan.distinct().values() if run.key not in store]
     if args.print_jobs:
-        from vpd_mm.baselines.comparison_jobs import job_lines
+        from vpd_mm.experiments.comparison_jobs import job_lines
 
         print(*job_lines(missing, command_of(args, cfg), args.print_jobs, args.gpus, args.partition), sep='\n')
         return 0
@@ -77,13 +77,13 @@ def end_with_parent() -> None:
 
 
 def command_of(args, cfg):
-    from vpd_mm.baselines.comparison_jobs import Command
+    from vpd_mm.experiments.comparison_jobs import Command
 
     return Command(args.config, cfg.work_dir, tuple(args.cfg_options))
 
 
 def do_runs(plan, store, args) -> int:
-    from vpd_mm.baselines.comparison_run import execute
+    from vpd_mm.experiments.comparison_run import execute
 
     runs, rank = plan.distinct(), launcher_rank()[0] if args.launcher != 'none' else 0
     for key in args.run:
@@ -99,7 +99,7 @@ def run_here(plan, store, missing, args, cfg) -> dict[str, str]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from vpd_mm.baselines.comparison_jobs import run_missing, seconds_left
+    from vpd_mm.experiments.comparison_jobs import run_missing, seconds_left
 
     runs = plan.distinct()
     todo = {run.key: run for run in missing}
@@ -137,9 +137,9 @@ def clock(seconds: float | None) -> str:
 
 def write_report(plan, store, work_dir: Path, whole, args) -> None:
     """Tables, plot and rows of what is finished; ``whole`` is the comparison with the rows that --only leaves out."""
-    from vpd_mm.baselines import report, report_metafile
-    from vpd_mm.baselines.report_figure import draw_accuracy
-    from vpd_mm.baselines.report_tables import report_text
+    from vpd_mm.experiments import report, report_metafile
+    from vpd_mm.experiments.report_figure import draw_accuracy
+    from vpd_mm.experiments.report_tables import report_text
     from vpd_mm.structures import atomic_write
 
     rows, detections = report.collect_rows(plan, store), report.detection_rows(plan, store)

@@ -37,7 +37,7 @@ COMMANDS = ('run', 'real', 'make-sport', 'make-generic', 'sheet')
 
 def run(args: argparse.Namespace) -> None:
     be_patient()
-    from vpd_mm.apis.demo import run_demo
+    from demo_old.demo import run_demo
 
     with upstream_to_log(Path('runs') / 'demo.log') as console:
         outcome = run_demo(args.out, args.scale, args.seed, args.jobs, args.device, console)
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
 def real(args: argparse.Namespace) -> None:
     be_patient()
-    from vpd_mm.apis.demo_real import run_real
+    from demo_old.demo_real import run_real
 
     with upstream_to_log(Path('runs') / 'demo-real.log') as console:
         paths = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)

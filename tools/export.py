@@ -14,7 +14,7 @@ def main(argv=None):
     parser.add_argument('--opset', type=int, default=17, help='of ONNX')
     args = parser.parse_args(argv)
 
-    from vpd_mm.apis.onnx_export import TOLERANCE, export_model
+    from vpd_mm.export.onnx_export import TOLERANCE, export_model
 
     out = args.out or Path(args.checkpoint).with_suffix('.onnx')
     for done in export_model(args.config, args.checkpoint, out, args.opset):

@@ -29,7 +29,8 @@ def main(argv=None):
     from rich.console import Console
     from rich.table import Table
 
-    from vpd_mm.recognize.few_shot_grid import GridRun, adapt_config, datasets_of, run_grid, summarize
+    from vpd_mm.experiments.few_shot_grid import GridRun, run_grid, summarize
+    from vpd_mm.features.corpus_config import adapt_config, datasets_of
 
     runs = []
     for k in args.k:

@@ -67,9 +67,9 @@ def newest_student() -> tuple[str, str]:
 
 def main(argv=None):
     args = make_parser().parse_args(argv)
-    from vpd_mm.apis.frame_source import list_inputs
-    from vpd_mm.apis.inference_sample import check_targets
-    from vpd_mm.apis.model_files import split_spec
+    from vpd_mm.engine.model_files import split_spec
+    from vpd_mm.infer.frame_source import list_inputs
+    from vpd_mm.infer.inference_sample import check_targets
 
     if args.student:
         config, [checkpoint, *_] = split_spec(args.student, 'student')
@@ -81,11 +81,11 @@ def main(argv=None):
     inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs], [args.out])
     check_targets(inputs, '' if args.no_film else args.out, args.out)  # over all: each call below sees one of them
     if args.show:
-        from vpd_mm.apis.overlay import check_display
+        from vpd_mm.infer.overlay import check_display
 
         check_display()
 
-    from vpd_mm.apis.vpd_inferencer import VPDInferencer
+    from vpd_mm.infer.vpd_inferencer import VPDInferencer
 
     inferencer = VPDInferencer(
         config,

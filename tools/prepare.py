@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from vpd_mm.apis.corpus_builder import METHODS, build_corpus
-from vpd_mm.apis.corpus_inspector import inspect_corpus
-from vpd_mm.apis.prepare_report import report_table
 from vpd_mm.engine.cli import ToolParser, parse_rules, run_tool
+from vpd_mm.prepare.corpus_builder import METHODS, build_corpus
+from vpd_mm.prepare.inspector import inspect_corpus
+from vpd_mm.prepare.report import report_table
 
 
 def parse_args(argv: Sequence[str] | None):

@@ -48,5 +48,5 @@ TASK_UTILS = _child(roots.TASK_UTILS, ['vpd_mm.teacher', 'vpd_mm.synthetic', 'vp
 VISUALIZERS = _child(roots.VISUALIZERS, [])
 VISBACKENDS = _child(roots.VISBACKENDS, [])
 LOG_PROCESSORS = _child(roots.LOG_PROCESSORS, [])
-INFERENCERS = _child(roots.INFERENCERS, ['vpd_mm.apis.vpd_inferencer'])
+INFERENCERS = _child(roots.INFERENCERS, ['vpd_mm.infer.vpd_inferencer'])
 FUNCTIONS = _child(roots.FUNCTIONS, [])

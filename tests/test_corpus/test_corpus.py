@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vpd_mm.corpus import Corpus, FeatureStore, VideoInfo, load_videos
-from vpd_mm.corpus.locks import file_lock
+from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence
 
@@ -155,7 +155,7 @@ def test_second_prepare_is_one_line(tmp_path):
 
 def test_lock_goes_with_its_process(tmp_path):
     code = (
-        'import os, sys, pathlib\nfrom vpd_mm.corpus.locks import file_lock\n'
+        'import os, sys, pathlib\nfrom vpd_mm.engine.locks import file_lock\n'
         'with file_lock(pathlib.Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)'
     )
     killed = subprocess.run([sys.executable, '-c', code, tmp_path / 'lock'], check=False)

@@ -171,8 +171,8 @@ def _read_keys(shard):
 
 
 def test_one_writer_a_shard(shard, monkeypatch):
-    monkeypatch.setattr('vpd_mm.corpus.locks.time.sleep', lambda _: None)
-    monkeypatch.setattr('vpd_mm.corpus.locks.time.monotonic', iter(range(0, 10_000, 20)).__next__)
+    monkeypatch.setattr('vpd_mm.engine.locks.time.sleep', lambda _: None)
+    monkeypatch.setattr('vpd_mm.engine.locks.time.monotonic', iter(range(0, 10_000, 20)).__next__)
     with CropWriter(shard), pytest.raises(UserError, match='another process writes this shard'):
         CropWriter(shard)
     CropWriter(shard).close()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.watch_metrics import box_iou
+from benchmarks.teacher_metrics import box_iou
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.everyday import leaping_motion
 from vpd_mm.synthetic.generic import GenericRecipe, generic_images

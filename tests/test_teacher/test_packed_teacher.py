@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.watch_metrics import frame_pck, joint_hits
+from benchmarks.teacher_metrics import frame_pck, joint_hits
 from vpd_mm.engine.checkpoint_packer import MAX_BYTES, check_packed
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vpd_mm.engine.benchmarks.vipe import evaluate
+from benchmarks.vipe import evaluate
 from vpd_mm.engine.checkpoint_packer import check_packed
 from vpd_mm.synthetic.checkpoints import packed_model
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..engine.locks import file_lock
 from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence, atomic_write
-from .locks import file_lock
 from .video_table import VideoInfo, load_videos, save_videos
 
 #: Version of the layout on disk; a reader refuses what it does not know.

@@ -10,10 +10,10 @@ from pathlib import Path
 import lmdb
 import numpy as np
 
+from ..engine.locks import file_lock
 from ..errors import UserError
 from . import crop_codec as codec
 from .crop_store import HEADER_VERSION, CropHeader
-from .locks import file_lock
 from .shard import (
     CROP,
     ENVIRONMENTS,

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..engine.locks import file_lock
 from ..errors import UserError
 from ..structures import atomic_write
-from .locks import file_lock
 
 
 def claim_source(folder: Path, source: dict, kept: Sequence[str], cure: str) -> None:

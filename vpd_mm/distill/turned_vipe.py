@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from ..engine.paths import find_config, find_weights
+from ..engine.config import read_config
+from ..engine.paths import find_weights
 from ..registry import TASK_UTILS
 from ..teacher.joint_feature import VPD_JOINTS
 from ..teacher.vipe_feature import VipeFeature, load_encoder, mirror_views, pose_inputs
@@ -22,10 +23,7 @@ class TurnedVipe:
     """
 
     def __init__(self, config: str | os.PathLike, checkpoint: str | os.PathLike) -> None:
-        from mmengine.config import Config
-
-        cfg = Config.fromfile(str(find_config(str(config))))
-        self.feature = VipeFeature(load_encoder(cfg, find_weights(str(checkpoint))))
+        self.feature = VipeFeature(load_encoder(read_config(config), find_weights(str(checkpoint))))
 
     @property
     def dims(self) -> int:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError
 from .memory import keep_freed_memory
-from .paths import find_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -147,16 +146,12 @@ def load_config(args: argparse.Namespace) -> 'Config':
     Raises:
         UserError: the config is missing or does not parse, or an option does not fit it.
     """
-    from mmengine.config import Config
+    from .config import read_config
 
-    path = find_config(args.config)
-    try:
-        cfg = Config.fromfile(str(path))
-    except Exception as e:  # a config is a program: whatever it raises is the user's to read
-        raise UserError(f'{path}: does not load as a config: {type(e).__name__}: {e}') from e
+    cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(cfg.filename).stem)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return cfg
 

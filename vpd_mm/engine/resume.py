@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..corpus.locks import file_lock
+from .locks import file_lock
 
 
 @contextmanager

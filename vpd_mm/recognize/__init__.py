@@ -1,8 +1,7 @@
-"""Action recognition on sequences of features; the few-shot protocol."""
+"""Action recognition on sequences of features."""
 
 from .bigru import BiGRU
 from .confusion_image import ConfusionImage, confusion_matrix, draw_confusion
-from .few_shot import draw_few_shot, few_shot_list
 from .log_loss import LogLoss, mean_log_loss
 from .sequence_recognizer import SequenceRecognizer
 
@@ -13,7 +12,5 @@ __all__ = [
     'SequenceRecognizer',
     'confusion_matrix',
     'draw_confusion',
-    'draw_few_shot',
-    'few_shot_list',
     'mean_log_loss',
 ]

@@ -1,0 +1,23 @@
+"""Benchmarks by name; each is imported when asked for."""
+
+import importlib
+from collections.abc import Callable, Sequence
+
+#: Name on the command line to ``module:function``; the function takes argv and returns an exit status.
+BENCHMARKS = {
+    'prepare': 'benchmarks.prepare:main',
+    'synthetic': 'benchmarks.synthetic:run',
+    'distill': 'benchmarks.distill:main',
+    'bigru': 'benchmarks.bigru:run',
+    'dtw': 'benchmarks.dtw:run',
+    'vipe': 'benchmarks.vipe:run',
+}
+
+
+def load_benchmark(name: str) -> Callable[[Sequence[str]], int]:
+    """The function of benchmark ``name``, a key of BENCHMARKS."""
+    module, function = BENCHMARKS[name].split(':')
+    return getattr(importlib.import_module(module), function)
+
+
+__all__ = ['BENCHMARKS', 'load_benchmark']

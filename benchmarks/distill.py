@@ -1,0 +1,182 @@
+"""How fast crops reach the student, and how close training and extraction come to the bare network."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.table import Table
+
+from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.corpus.crop_writer import CropWriter
+from vpd_mm.engine.cli import ToolParser
+from vpd_mm.engine.cpu_autocast import cpu_has_bfloat16
+from vpd_mm.engine.paths import find_config
+from vpd_mm.registry import MODELS
+from vpd_mm.structures import FeatureSequence
+
+#: What the issue asks for: samples/s of one loader process, share of waiting, share of the bare forward pass.
+GOALS = {'loader': 1000.0, 'waiting': 0.05, 'extraction': 0.95, 'gpu': 0.9}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; returns 1 where a goal is missed."""
+    parser = ToolParser(__doc__)
+    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints; default: one made on the spot')
+    parser.add_argument('--config', default='configs/distill/resnet34_2d-vpd_1000e_fx35.py', help='of the loader test')
+    parser.add_argument('--small', default='configs/distill/resnet18_2d-vpd_40e_real.py', help='of the CPU training')
+    parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')
+    args = parser.parse_args(argv)
+    with TemporaryDirectory() as folder:
+        corpus = Corpus.open(args.corpus) if args.corpus else make_corpus(Path(folder) / 'corpus')
+        rows = [measure_loader(args.config, corpus, args.seconds)]
+        rows.append(measure_training(args.small, corpus, args.seconds))
+        rows.append(measure_extraction(args.small, corpus, args.seconds))
+        if torch.cuda.is_available():
+            rows.append(measure_gpu(args.config, corpus, args.seconds))
+    table = Table('what', 'measured', 'goal', 'met', title=f'distill, {torch.get_num_threads()} thread(s)')
+    for name, measured, goal, met in rows:
+        table.add_row(name, measured, goal, 'yes' if met else 'no')
+    Console().print(table)
+    return 0 if all(row[3] for row in rows) else 1
+
+
+def make_corpus(root: Path, num_frames: int = 400, size: int = 128) -> Corpus:
+    """A corpus of blurred noise, as costly to decode as real crops; the table prints their KB, with --corpus those."""
+    rng = np.random.default_rng(0)
+    corpus = Corpus.create(root)
+    for name in ('a', 'b', 'c'):
+        writer = CropWriter(corpus.crops_dir / f'shard-{name}.lmdb')
+        with writer, writer.video(name, size=size, flow={'method': 'made', 'clip': 20.0}) as video:
+            for frame in range(num_frames):
+                rgb = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (9, 9), 0)
+                flow = cv2.GaussianBlur(rng.normal(0, 60, (size, size, 2)).astype(np.float32), (63, 63), 0)
+                mask = np.zeros((size, size), bool)
+                mask[size // 4 : -size // 4, size // 3 : -size // 3] = True
+                video.add(frame, (0, 0, size), rgb, flow, mask)
+        feats = rng.normal(0, 0.3, (num_frames, 2, 26)).astype(np.float32)
+        sequence = FeatureSequence(np.arange(num_frames), feats, np.ones(num_frames, np.float32))
+        sequence.save(corpus.teacher_dir('joints') / f'{name}.npz')
+    return corpus
+
+
+def _config(name: str, corpus: Corpus) -> Config:
+    cfg = Config.fromfile(find_config(name))
+    init_default_scope('vpd_mm')
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset.corpus = str(corpus.root)
+    return cfg
+
+
+def _rate(step: Callable[[], int], seconds: float) -> float:
+    """Items a second of ``step``, which returns how many it did; the first call is not counted."""
+    step()
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        count += step()
+    return count / (time.perf_counter() - start)
+
+
+def measure_loader(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
+    """Fully augmented samples a second of one loader process."""
+    cfg = _config(config, corpus)
+    loader_cfg = dict(cfg.train_dataloader, num_workers=1, prefetch_factor=4)
+    loader_cfg['sampler'] = dict(loader_cfg['sampler'], num_samples=10**7)
+    loader = Runner.build_dataloader(loader_cfg, seed=0)
+    batches = iter(loader)
+    rate = _rate(lambda: len(next(batches)['inputs']), seconds)
+    store = CropStore(corpus.crops_dir)
+    headers = [store.header(video) for video in store.videos()]
+    size = sum(header.num_bytes for header in headers) / sum(map(len, headers)) / 1000
+    return (
+        f'loader, 1 process, augmented, {size:.1f} KB a crop',
+        f'{rate:.0f} samples/s',
+        f'>= {GOALS["loader"]:.0f}',
+        rate >= GOALS['loader'],
+    )
+
+
+def measure_training(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
+    """Share of a CPU training's time spent on waiting for data."""
+    cfg = _config(config, corpus)
+    model = MODELS.build(cfg.model).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    sampler = dict(cfg.train_dataloader.sampler, num_samples=10**7)
+    loader = Runner.build_dataloader(dict(cfg.train_dataloader, sampler=sampler), seed=0)
+    batches, waited, total, seen = iter(loader), 0.0, 0.0, 0
+    next(batches)
+    while total < seconds:
+        start = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - start
+        data = model.data_preprocessor(batch, training=True)
+        with torch.autocast('cpu', torch.bfloat16, enabled=cpu_has_bfloat16()):
+            loss = model(**data, mode='loss')['loss']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += time.perf_counter() - start
+        seen += len(batch['inputs'])
+    share = waited / total
+    name = f'CPU training ({seen / total:.0f} samples/s), waiting for data'
+    return name, f'{share:.1%}', f'< {GOALS["waiting"]:.0%}', share < GOALS['waiting']
+
+
+def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
+    """Frames a second of feature extraction, as a share of the bare forward pass on the same batch size."""
+    from vpd_mm.features.feature_extractor import FeatureExtractor
+
+    cfg = _config(config, corpus)
+    extractor = FeatureExtractor(MODELS.build(cfg.model), cfg.test_dataloader.dataset.pipeline, batch_size=64)
+    store = CropStore(corpus.crops_dir)
+    videos = store.videos()[:3]
+    batch = next(batch for _, batch in extractor._batches(store, videos) if batch is not None)
+
+    def bare() -> int:
+        with torch.inference_mode():
+            extractor.model(batch, mode='tensor')
+        return len(batch) // 2
+
+    def extract() -> int:
+        return sum(len(sequence) for _, sequence in extractor.extract_all(store, videos))
+
+    # In turn, so that a machine that slows down slows both.
+    rates: dict[str, list[float]] = {'bare': [], 'extract': []}
+    for _ in range(3):
+        rates['bare'].append(_rate(bare, seconds / 6))
+        rates['extract'].append(_rate(extract, seconds / 6))
+    bare_rate, rate = (float(np.median(rates[k])) for k in ('bare', 'extract'))
+    name = f'extraction ({rate:.0f} frames/s), share of the bare forward pass'
+    return name, f'{rate / bare_rate:.1%}', f'>= {GOALS["extraction"]:.0%}', rate / bare_rate >= GOALS['extraction']
+
+
+def measure_gpu(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
+    """Mixed-precision training on the GPU beside the bare model on random tensors."""
+    cfg = _config(config, corpus)
+    model = MODELS.build(dict(cfg.model, channels_last=True)).cuda().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    sampler = dict(cfg.train_dataloader.sampler, num_samples=10**8)
+    loader_cfg = dict(cfg.train_dataloader, sampler=sampler, batch_size=512, num_workers=12, pin_memory=True)
+    batches = iter(Runner.build_dataloader(loader_cfg, seed=0))
+    fixed = model.data_preprocessor(next(batches), training=True)
+
+    def train(data: dict) -> int:
+        with torch.autocast('cuda'):
+            loss = model(**data, mode='loss')['loss']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        torch.cuda.synchronize()
+        return len(data['inputs'])
+
+    bare = _rate(lambda: train(fixed), seconds)
+    rate = _rate(lambda: train(model.data_preprocessor(next(batches), training=True)), seconds)
+    name = f'GPU training ({rate:.0f} samples/s), share of the bare model'
+    return name, f'{rate / bare:.1%}', f'>= {GOALS["gpu"]:.0%}', rate / bare >= GOALS['gpu']

@@ -1,0 +1,147 @@
+"""Exported networks say what PyTorch says, at any batch and length; what cannot be exported says why."""
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('onnx')
+pytest.importorskip('onnxruntime')
+
+from vpd_mm.engine.model_files import build_model, read_model_config
+from vpd_mm.errors import UserError
+from vpd_mm.export.onnx_export import TOLERANCE, export_model, parity, write_graph
+from vpd_mm.export.onnx_graphs import Graph, graphs_of
+from vpd_mm.infer.onnx_backend import OnnxNetwork, run_sequences_in_onnx, run_student_in_onnx
+
+STUDENT = """
+default_scope = 'vpd_mm'
+model = dict(type='PoseDistiller', channels_last=True, decoder={decoder},
+    student=dict(type='PoseStudent', out_dims=26, in_channels={channels},
+        backbone=dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))),
+    data_preprocessor=dict(type='CropPreprocessor', with_flow={flow}))
+"""
+SEQUENCE = """
+default_scope = 'vpd_mm'
+model = dict(type='{kind}', num_classes=4, data_preprocessor=dict(type='SequencePreprocessor', standardize_dims=6),
+    backbone=dict(type='BiGRU', in_dims=6, hidden_dims=8, num_layers=2, pool={pool!r}))
+"""
+
+
+def save(folder, text, classes=()):
+    """A config and a checkpoint whose batch norms and standardisation are not the identity."""
+    (folder / 'c.py').write_text(text)
+    torch.manual_seed(0)
+    model = build_model(read_model_config(folder / 'c.py'))
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if name.endswith(('running_mean', '.mean')) and buffer.numel() != 5:
+                buffer.normal_(0, 0.3)
+            elif name.endswith(('running_var', 'variance')):
+                buffer.uniform_(0.5, 2)
+    torch.save({'state_dict': model.state_dict(), 'meta': {'dataset_meta': {'classes': classes}}}, folder / 'c.pth')
+    return folder / 'c.py', folder / 'c.pth', model
+
+
+@pytest.mark.parametrize(('channels', 'decoder'), [(5, "dict(type='MotionDecoder', dims=26)"), (3, None)])
+def test_student_of_raw_crops(tmp_path, channels, decoder):
+    text = STUDENT.format(channels=channels, decoder=decoder, flow=channels == 5)
+    config, checkpoint, model = save(tmp_path, text)
+    done = export_model(config, checkpoint, tmp_path / 's.onnx')
+    assert [d.kind for d in done] == (['student', 'decoder'] if decoder else ['student'])
+    assert max(d.error for d in done) <= TOLERANCE
+    swapped = build_model(read_model_config(config))
+    run_student_in_onnx(swapped, tmp_path / 's.onnx')
+    crops = torch.randint(0, 256, (3, 5, 80, 80)).half()
+    with torch.no_grad():
+        expected = model(model.data_preprocessor({'inputs': crops})['inputs'])
+        found = swapped(swapped.data_preprocessor({'inputs': crops})['inputs'])
+        assert expected.abs().max() > 0.1
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(swapped.decode(found), model.decode(expected), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize('pool', ['max', 'attention', 'max+attention'])
+def test_recogniser_at_any_batch_and_length(tmp_path, pool):
+    config, checkpoint, model = save(
+        tmp_path, SEQUENCE.format(kind='SequenceRecognizer', pool=pool), ['a', 'b', 'c', 'd']
+    )
+    [done] = export_model(config, checkpoint, tmp_path / 'r.onnx')
+    assert done.kind == 'recognizer'
+    swapped = build_model(read_model_config(config))
+    note = run_sequences_in_onnx(swapped, tmp_path / 'r.onnx')
+    assert note['classes'] == ['a', 'b', 'c', 'd']
+    inputs = [torch.randn(2, n, 6) for n in (3, 50, 17)]
+    expected, found = (m.test_step({'inputs': inputs}) for m in (model, swapped))
+    for e, f in zip(expected, found, strict=True):
+        torch.testing.assert_close(f.pred_score, e.pred_score, atol=1e-4, rtol=0)
+    # a lone sequence: nothing of the others' padding was in its answer
+    torch.testing.assert_close(swapped.test_step({'inputs': inputs[:1]})[0].pred_score, found[0].pred_score)
+
+
+def test_frame_scorer_over_windows(tmp_path):
+    config, checkpoint, model = save(tmp_path, SEQUENCE.format(kind='FrameScorer', pool=None))
+    export_model(config, checkpoint, tmp_path / 'd.onnx')
+    swapped = build_model(read_model_config(config))
+    run_sequences_in_onnx(swapped, tmp_path / 'd.onnx')
+    inputs = [torch.randn(2, 600, 6)]
+    expected, found = (m.test_step({'inputs': inputs})[0].frame_scores for m in (model, swapped))
+    assert expected.shape == (600, 4)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+class Encoder(torch.nn.Module):
+    """Stands for VIPE*: poses in, an embedding out."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(39, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)
+        )
+
+    def forward(self, poses):
+        return self.net(poses)
+
+
+def test_any_encoder_of_poses(tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.Module()
+    model.encoder = Encoder().eval()
+    [graph] = graphs_of(model)
+    assert (graph.kind, graph.samples[0][0].shape) == ('encoder', (2, 13, 3))
+    write_graph(graph, tmp_path / 'e.onnx', {})
+    assert parity(graph, tmp_path / 'e.onnx') < TOLERANCE
+    with pytest.raises(UserError, match='is no student, recogniser, scorer or encoder'):
+        list(graphs_of(torch.nn.Conv2d(3, 3, 1)))
+
+
+def test_a_file_that_differs_is_noticed(tmp_path):
+    [graph] = graphs_of(torch.nn.Sequential(torch.nn.Linear(4, 2)).eval())
+    write_graph(graph, tmp_path / 'e.onnx', {})
+    other = torch.nn.Sequential(torch.nn.Linear(4, 2)).eval()
+    assert parity(Graph('encoder', other, graph.inputs, graph.outputs, graph.samples), tmp_path / 'e.onnx') > 0.01
+
+
+def test_faults_are_one_line(tmp_path, monkeypatch):
+    config, checkpoint, _ = save(tmp_path, SEQUENCE.format(kind='SequenceRecognizer', pool='max'))
+    with pytest.raises(UserError, match=r'must end in \.onnx'):
+        export_model(config, checkpoint, tmp_path / 'r.bin')
+    with pytest.raises(UserError, match=r'none\.pth: no such file'):
+        export_model(config, tmp_path / 'none.pth', tmp_path / 'r.onnx')
+    monkeypatch.setattr('vpd_mm.export.onnx_export.TOLERANCE', -1.0)
+    with pytest.raises(UserError, match=r'differs from PyTorch by .* it was removed'):
+        export_model(config, checkpoint, tmp_path / 'r.onnx')
+    assert not (tmp_path / 'r.onnx').exists()
+    monkeypatch.undo()
+    export_model(config, checkpoint, tmp_path / 'r.onnx')
+    with pytest.raises(UserError, match=r'r\.onnx: is a recognizer, expected a student'):
+        OnnxNetwork(tmp_path / 'r.onnx', ('student',))
+    (tmp_path / 'bad.onnx').write_bytes(b'nothing')
+    with pytest.raises(UserError, match=r'bad\.onnx: onnxruntime cannot read it'):
+        OnnxNetwork(tmp_path / 'bad.onnx', ('student',))
+    (tmp_path / 'other.py').write_text(SEQUENCE.format(kind='SequenceRecognizer', pool='max').replace('=4', '=5'))
+    with pytest.raises(UserError, match='has 4 classes, the config says 5'):
+        run_sequences_in_onnx(build_model(read_model_config(tmp_path / 'other.py')), tmp_path / 'r.onnx')
+    found = OnnxNetwork(tmp_path / 'r.onnx', ('recognizer',))
+    with pytest.raises(UserError, match=r'r\.onnx: does not take inputs \(1, 2, 7\)'):
+        found(torch.zeros(1, 2, 7), torch.tensor([2]))
+    assert np.isfinite(found(torch.zeros(1, 2, 6), torch.tensor([2])).numpy()).all()

@@ -1,0 +1,108 @@
+"""Every kind of input gives the same frames; what is none says so."""
+
+import cv2
+import numpy as np
+import pytest
+from media import frame_number, frame_picture, make_video
+
+from vpd_mm.errors import UserError
+from vpd_mm.infer.frame_source import FrameStream, capture_frames, list_inputs, open_source
+from vpd_mm.infer.overlay import Film
+
+FRAMES = np.stack([frame_picture(i) for i in range(12)])
+
+
+def numbers(source):
+    return [(i, frame_number(rgb)) for i, rgb in source]
+
+
+def test_every_kind_gives_the_frames(tmp_path):
+    video = make_video(tmp_path / 'v' / 'a.mp4')
+    for i, rgb in enumerate(FRAMES):  # 10.png after 9.png
+        (tmp_path / 'p').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / 'p' / f'{i}.png'), rgb[..., ::-1])
+    expected = [(i, i) for i in range(12)]
+    for item in (video, str(video), tmp_path / 'p', FRAMES):
+        source = open_source(item)
+        assert (source.fps, source.num_frames, source.width, source.height) == (25.0, 12, 64, 48)
+        assert numbers(source) == expected
+        assert numbers(source) == expected
+    stream = open_source(iter(FRAMES), 50, 3)
+    assert (stream.path.name, stream.fps, stream.num_frames, stream.width) == ('stream3', 50, 0, 64)
+    assert numbers(stream) == expected
+    with pytest.raises(UserError, match='can be read once'):
+        next(iter(stream))
+    capture = FrameStream(capture_frames(cv2.VideoCapture(str(video))), 25, 'camera')
+    assert numbers(capture) == expected
+
+
+def test_pictures_are_rgb(tmp_path):
+    cv2.imwrite(str(tmp_path / 'red.png'), np.full((8, 8, 3), (0, 0, 255), np.uint8))
+    [(_, rgb)] = open_source(tmp_path)
+    assert rgb[0, 0].tolist() == [255, 0, 0]
+
+
+def test_lists_and_folders(tmp_path):
+    one, two = make_video(tmp_path / 'v' / 'a.mp4'), make_video(tmp_path / 'v' / 'deep' / 'b.mp4')
+    assert list_inputs(str(tmp_path / 'v')) == [one, two]
+    assert list_inputs([one, 0]) == [one, 0]
+    (tmp_path / 'p').mkdir()
+    cv2.imwrite(str(tmp_path / 'p' / '0.png'), FRAMES[0])
+    assert list_inputs(tmp_path / 'p') == [tmp_path / 'p']
+    (tmp_path / 'none').mkdir()
+    with pytest.raises(UserError, match='folder holds no video and no picture'):
+        list_inputs(tmp_path / 'none')
+    with pytest.raises(UserError, match='no input given'):
+        list_inputs([])
+    with pytest.raises(UserError, match='a list holds videos, not frames'):
+        list_inputs(list(FRAMES))
+
+
+def test_results_are_no_inputs(tmp_path):
+    """Films below the folder of results; films drawn into a folder of pictures."""
+    one = make_video(tmp_path / 'v' / 'a.mp4')
+    make_video(tmp_path / 'v' / 'out' / 'a.mp4')
+    assert list_inputs(tmp_path / 'v', [tmp_path / 'v' / 'out', '']) == [one]
+    assert list_inputs(one.parent / 'out', [tmp_path]) == [one.parent / 'out' / 'a.mp4']  # inside, not around
+    pictures = tmp_path / 'p'
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / '0.png'), FRAMES[0])
+    with Film(pictures / 'p.mp4', 25.0) as film:
+        film.write(FRAMES[0])
+    assert list_inputs(pictures) == [pictures]
+    mine = make_video(pictures / 'mine.mp4')
+    assert list_inputs(pictures) == [mine]
+
+
+@pytest.mark.parametrize(
+    ('item', 'says'),
+    [
+        ('none.mp4', r'none\.mp4: no such video file'),
+        (FRAMES[..., 0], r'array0: frames must be \(T, H, W, 3\) uint8 RGB, found \(12, 48, 64\)'),
+        (FRAMES.astype(np.float32), 'float32'),
+        (iter([]), 'stream0: the iterator gives no frame'),
+        (iter([np.zeros((4, 4))]), r'frame 0 must be \(H, W, 3\) uint8 RGB'),
+        (99, 'camera 99: cannot be opened'),
+        ('camera:99', 'camera 99: cannot be opened'),
+        (1.5, 'input of type float'),
+        (None, 'input None'),
+    ],
+)
+def test_bad_inputs(item, says):
+    with pytest.raises(UserError, match=says):
+        open_source(item)
+
+
+def test_frames_of_another_size(tmp_path):
+    source = open_source(iter([FRAMES[0], FRAMES[1][:40]]))
+    with pytest.raises(UserError, match=r'frame 1 must be \(48, 64, 3\) uint8 RGB, found \(40, 64, 3\)'):
+        list(source)
+    cv2.imwrite(str(tmp_path / '0.png'), FRAMES[0])
+    cv2.imwrite(str(tmp_path / '1.png'), FRAMES[0][:40])
+    with pytest.raises(UserError, match='is 64x40, the first picture 64x48'):
+        list(open_source(tmp_path))
+    (tmp_path / '1.png').write_bytes(b'no')
+    with pytest.raises(UserError, match=r'1\.png: not a readable picture'):
+        list(open_source(tmp_path))
+    with pytest.raises(UserError, match='fps must be above 0'):
+        open_source(FRAMES, -1)

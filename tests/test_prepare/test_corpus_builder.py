@@ -1,0 +1,223 @@
+"""build_corpus: what it makes, what it does again, how it splits the work."""
+
+import json
+
+import numpy as np
+import pytest
+from media import FRAMES, corpus_content, cut_picture, frame_picture, make_video, write_boxes, write_poses
+
+from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.errors import UserError
+from vpd_mm.prepare.corpus_builder import build_corpus, find_videos
+from vpd_mm.prepare.options import PrepareSettings, split_model
+from vpd_mm.structures import AthleteTrack
+
+
+def test_boxes_and_poses_from_files(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    boxes, poses = write_boxes(tmp_path / 'boxes', 'jump'), write_poses(tmp_path / 'poses', 'jump')
+    report = build_corpus([video], tmp_path / 'c', boxes=str(boxes), poses=str(poses), sport='test')
+    [row] = report.videos
+    assert (row.num_frames, row.tracked, row.crops, row.posed, row.confident) == (FRAMES, 8, 8, 6, 6)
+    assert report.failures == []
+    corpus = Corpus.open(tmp_path / 'c')
+    assert corpus.sport == 'test'
+    info = corpus.video('jump')
+    assert (info.path, info.fps, info.num_frames, info.width, info.height) == (str(video), 25.0, FRAMES, 64, 48)
+    assert corpus.track('jump').frame_inds.tolist() == list(range(2, 10))
+    assert corpus.poses('files', 'jump').frame_inds.tolist() == list(range(3, 9))
+    store = CropStore(corpus.crops_dir)
+    header = store.header('jump')
+    assert header.frame_inds.tolist() == list(range(2, 10))
+    left, top, side = header.windows[0].tolist()
+    assert (left, top, side) == (22, 5, 36)
+    assert header.flow == {'method': 'dis', 'clip': 20.0, 'subtract_median': False}
+    # the pixel that the window promises
+    x, y = 50, 30
+    at = (int((y - top + 0.5) * 128 / side), int((x - left + 0.5) * 128 / side))
+    assert np.abs(store.crop('jump', 5)[at].astype(int) - frame_picture(5)[y, x]).max() < 60
+    # frame 2 has a frame before it, though no box there: its square moves right, so does the flow
+    assert store.flow('jump', 2)[..., 0].max() > 1
+
+
+def test_first_frame_has_no_flow_and_full_boxes_cover_the_frame(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    report = build_corpus([video], tmp_path / 'c')
+    assert (report.videos[0].tracked, report.videos[0].crops, report.videos[0].posed) == (FRAMES, FRAMES, None)
+    store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
+    assert not store.flow('jump', 0).any()
+    assert store.flow('jump', 1).any()
+
+
+def test_a_new_shot_does_not_look_at_the_one_before(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES, picture=cut_picture)
+    (tmp_path / 'boxes' / 'jump').mkdir(parents=True)
+    boxes = [[i, [4, 4, 10, 10] if i < 6 else [32, 20, 20, 20]] for i in range(FRAMES)]
+    (tmp_path / 'boxes' / 'jump' / 'boxes.json').write_text(json.dumps(boxes))
+    build_corpus([video], tmp_path / 'c', boxes=str(tmp_path / 'boxes'))
+    store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
+    header = store.header('jump')
+    assert header.starts.tolist() == [0, 6]
+    # box (x, y, 20, 20), padded by 2 px; with the box before it would be a square of 48
+    assert header.windows[5:8].tolist() == [[3, 3, 12], [30, 18, 24], [30, 18, 24]]
+    assert [bool(store.flow('jump', i).any()) for i in (0, 6, 7)] == [False, False, True]
+
+
+def test_rerun_does_nothing_and_poses_can_come_later(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    boxes, poses = write_boxes(tmp_path / 'boxes', 'jump'), write_poses(tmp_path / 'poses', 'jump', score=0.4)
+    build_corpus([video], tmp_path / 'c', boxes=str(boxes))
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'c' / 'athlete').rglob('*') if p.suffix in ('.npz', '.lmdb')}
+    report = build_corpus([video], tmp_path / 'c', boxes=str(boxes), poses=str(poses), pose_name='late')
+    assert [(r.decoded, r.posed, r.confident) for r in report.videos] == [(0, 6, 0)]
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert Corpus.open(tmp_path / 'c').pose_names() == ['late']
+    whole = build_corpus([video], tmp_path / 'd', boxes=str(boxes), poses=str(poses), pose_name='late')
+    assert whole.videos[0].decoded == FRAMES
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'd')
+
+
+def test_several_athletes_of_one_file(tmp_path):
+    video = make_video(tmp_path / 'match.mp4', FRAMES)
+    boxes = write_boxes(tmp_path / 'boxes', 'front__match', range(FRAMES))
+    write_boxes(boxes, 'back__match', range(4), box=(2, 2, 12, 12))
+    poses = write_poses(tmp_path / 'poses', 'front__match')
+    write_poses(poses, 'back__match', range(2))
+    report = build_corpus([video], tmp_path / 'c', boxes=str(boxes), poses=str(poses))
+    assert {r.video: (r.crops, r.posed) for r in report.videos} == {'back__match': (4, 2), 'front__match': (12, 6)}
+    rows = Corpus.open(tmp_path / 'c').videos()
+    assert [row.path for row in rows.values()] == [str(video)] * 2
+    again = build_corpus([video], tmp_path / 'c', boxes=str(boxes), poses=str(poses))
+    assert [r.decoded for r in again.videos] == [0, 0]
+
+
+def test_workers_and_ranks_make_the_same_corpus(tmp_path, monkeypatch):
+    for i in range(5):
+        make_video(tmp_path / 'films' / f'v{i}.mp4', 6 + i)
+    build_corpus([tmp_path / 'films'], tmp_path / 'one')
+    report = build_corpus([tmp_path / 'films'], tmp_path / 'two', workers=2)
+    assert [r.video for r in report.videos] == [f'v{i}' for i in range(5)]
+    assert len(list((tmp_path / 'two' / 'athlete' / 'crops').glob('*.lmdb'))) == 2
+    for rank in range(2):
+        monkeypatch.setenv('RANK', str(rank))
+        monkeypatch.setenv('WORLD_SIZE', '2')
+        done = build_corpus([tmp_path / 'films'], tmp_path / 'ranks')
+        assert [r.video for r in done.videos] == [f'v{i}' for i in range(5)][rank::2]
+    expected = corpus_content(tmp_path / 'one')
+    assert corpus_content(tmp_path / 'two') == expected
+    assert corpus_content(tmp_path / 'ranks') == expected
+
+
+def test_options_reach_the_store(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES, size=(480, 352))
+    build_corpus(
+        [video], tmp_path / 'c', size=64, full_frame=True, flow='farneback', subtract_median=True, fps=12.5, name='n'
+    )
+    store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
+    header = store.header('jump')
+    assert (header.size, header.frame_shape) == (64, (320, 436))
+    assert header.flow == {'method': 'farneback', 'clip': 20.0, 'subtract_median': True}
+    assert store.frame_image('jump', 2).shape == (320, 436, 3)
+    corpus = Corpus.open(tmp_path / 'c')
+    assert (corpus.name, corpus.fps, corpus.video('jump').fps) == ('n', 12.5, 12.5)
+    assert len(header) == corpus.video('jump').num_frames < FRAMES
+    build_corpus([video], tmp_path / 'd', flow='none')
+    assert CropStore(tmp_path / 'd' / 'athlete' / 'crops').read('jump', 3).flow is None
+
+
+def test_other_options_are_not_mixed_in(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    build_corpus([video], tmp_path / 'c')
+    report = build_corpus([video], tmp_path / 'c', size=64)
+    [(name, line)] = report.failures
+    assert name == 'jump'
+    assert 'are there with size 128' in line
+    with pytest.raises(UserError, match='fps is None'):
+        build_corpus([video], tmp_path / 'c', fps=10)
+
+
+def test_masks_beside_the_boxes(tmp_path):
+    import base64
+
+    import cv2
+
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    boxes = write_boxes(tmp_path / 'boxes', 'jump')
+    png = base64.b64encode(cv2.imencode('.png', np.full((30, 20), 255, np.uint8))[1].tobytes()).decode()
+    (boxes / 'jump' / 'mask.json').write_text(json.dumps([[4, [[0.95, [30, 8, 20, 30], png]]]]))
+    assert build_corpus([video], tmp_path / 'c', boxes=str(boxes)).failures == []
+    store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
+    assert store.mask('jump', 3) is None
+    mask = store.mask('jump', 4)
+    assert mask.mean() == pytest.approx(20 * 30 / 36**2, abs=0.02)
+    assert mask[64, 64]
+    assert not mask[:8].any()
+
+
+def test_find_videos(tmp_path):
+    for name in ('b.mp4', 'deep/a.AVI', 'notes.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [p.name for p in find_videos([tmp_path])] == ['a.AVI', 'b.mp4']
+    assert [p.name for p in find_videos([tmp_path / 'b.mp4', tmp_path])] == ['a.AVI', 'b.mp4']
+    (tmp_path / 'deep' / 'b.mov').touch()
+    with pytest.raises(UserError, match="share the name 'b'"):
+        find_videos([tmp_path])
+    (tmp_path / 'none').mkdir()
+    with pytest.raises(UserError, match='folder holds no video'):
+        find_videos([tmp_path / 'none'])
+    with pytest.raises(UserError, match='no video given'):
+        find_videos([])
+
+
+def test_name_clash_with_the_corpus(tmp_path):
+    build_corpus([make_video(tmp_path / 'x' / 'jump.mp4', 3)], tmp_path / 'c')
+    with pytest.raises(UserError, match="has a video 'jump' already, from"):
+        build_corpus([make_video(tmp_path / 'y' / 'jump.mp4', 3)], tmp_path / 'c')
+
+
+def test_sources_are_named():
+    assert split_model('mmdet:a/b.py') == ('a/b.py', None)
+    assert split_model('mmpose:rtmpose-m:https://host/x.pth') == ('rtmpose-m', 'https://host/x.pth')
+    assert split_model('mmdet:mmdet::rtmdet/x.py') == ('mmdet::rtmdet/x.py', None)
+    assert split_model('mmdet:mmdet::rtmdet/x.py:y.pth') == ('mmdet::rtmdet/x.py', 'y.pth')
+    assert split_model('mmdet:mmdet::x.py:https://host:80/y.pth') == ('mmdet::x.py', 'https://host:80/y.pth')
+    with pytest.raises(UserError, match='names no config'):
+        split_model('mmdet:')
+
+
+@pytest.mark.parametrize(
+    ('options', 'says'),
+    [
+        ({'boxes': 'nowhere'}, "boxes 'nowhere': must be full, mmdet:"),
+        ({'poses': 'nowhere'}, "poses 'nowhere': must be none, mediapipe"),
+        ({'masks': 'nowhere'}, "masks 'nowhere'"),
+        ({'flow': 'magic'}, 'flow method must be one of'),
+        ({'size': 3}, 'crop size must be'),
+        ({'workers': 0}, 'workers must be'),
+        ({'batch_size': 0}, 'batch size must be'),
+        ({'poses': 'mediapipe', 'pose_name': 'a/b'}, 'pose set name'),
+    ],
+)
+def test_bad_options_make_nothing(tmp_path, options, says):
+    video = make_video(tmp_path / 'jump.mp4', 2)
+    with pytest.raises(UserError, match=says):
+        build_corpus([video], tmp_path / 'c', **options)
+    assert not (tmp_path / 'c').exists()
+
+
+def test_pose_set_names(tmp_path):
+    def name(poses):
+        return PrepareSettings(tmp_path, poses=poses).pose_set
+
+    assert [name(p) for p in ('none', 'mediapipe', str(tmp_path))] == [None, 'mediapipe', 'files']
+    assert name('mmpose:rtmpose-m') == 'rtmpose-m'
+    assert name('mmpose:configs/td-hm_res50.py:x.pth') == 'td-hm_res50'
+
+
+def test_track_past_the_decoded_end_is_cut_for_full_boxes(tmp_path):
+    """A full-frame track is as long as the film."""
+    build_corpus([make_video(tmp_path / 'jump.mp4', 5)], tmp_path / 'c')
+    track = Corpus.open(tmp_path / 'c').track('jump')
+    assert isinstance(track, AthleteTrack)
+    np.testing.assert_array_equal(track.boxes, np.tile(np.float32([0, 0, 64, 48]), (5, 1)))

@@ -1,0 +1,113 @@
+"""Detector and teacher inside a prepare run, with finders simple enough to be right."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from media import FRAMES, make_video
+
+from vpd_mm.athlete import VideoReader
+from vpd_mm.errors import UserError
+from vpd_mm.prepare.crop_pass import PoseTask
+from vpd_mm.prepare.options import Models, PrepareSettings, SetupError, build_tracker, find_tracks
+from vpd_mm.structures import AthleteTrack
+
+
+def _square(rgb):
+    """Box of the bright yellow square of the test videos."""
+    yellow = (rgb[..., 0] > 190) & (rgb[..., 1] > 165) & (rgb[..., 2] < 110)
+    y, x = np.nonzero(yellow)
+    return (x.min(), y.min(), x.max() + 1, y.max() + 1)
+
+
+class SquareFinder:
+    """Finds the square, and remembers how it was asked."""
+
+    def __init__(self):
+        self.batches = []
+
+    def detect(self, frames):
+        self.batches.append(len(frames))
+        return [np.array([[*_square(rgb), 0.9]], np.float32) for rgb in frames]
+
+    def infer(self, frames, boxes):
+        self.batches.append(len(frames))
+        keypoints = np.zeros((len(frames), 17, 2), np.float32)
+        scores = np.full((len(frames), 17), 0.8, np.float32)
+        for i, rgb in enumerate(frames):
+            x1, y1, x2, y2 = _square(rgb)
+            keypoints[i] = ((x1 + x2) / 2, (y1 + y2) / 2)
+        scores[0] = 0  # nobody in the first of every batch
+        return keypoints, scores
+
+
+def _models(settings, finder):
+    models = Models(settings)
+    models.__dict__.update(detector=finder, teacher=finder)
+    return models
+
+
+def test_detections_become_the_athletes_track(tmp_path):
+    reader = VideoReader(make_video(tmp_path / 'jump.mp4', FRAMES, size=(128, 96)))
+    settings = PrepareSettings(tmp_path, boxes='mmdet:any.py', batch_size=5, tracker={'min_seconds': 0.1})
+    finder, told = SquareFinder(), []
+    athletes = find_tracks(settings, _models(settings, finder), reader, lambda done, total: told.append((done, total)))
+    assert list(athletes) == ['']
+    track = athletes['']
+    assert track.frame_inds.tolist() == list(range(FRAMES))
+    expected = np.array([_square(rgb) for _, rgb in reader])
+    assert np.abs(track.boxes - expected).max() < 1.5
+    assert finder.batches == [5, 5, 2]
+    assert told == [(5, FRAMES), (10, FRAMES), (12, FRAMES)]
+
+
+def test_nobody_found_is_one_line(tmp_path):
+    reader = VideoReader(make_video(tmp_path / 'jump.mp4', 4))
+    settings = PrepareSettings(tmp_path, boxes='mmdet:any.py')
+    nobody = SimpleNamespace(detect=lambda frames: [np.zeros((0, 5), np.float32)] * len(frames))
+    with pytest.raises(UserError, match=r'jump\.mp4: no person found in 4 frames with --boxes mmdet:any\.py'):
+        find_tracks(settings, _models(settings, nobody), reader, lambda *_: None)
+
+
+def test_batches_shrink_with_large_frames(tmp_path):
+    models = Models(PrepareSettings(tmp_path, batch_size=16))
+    assert models.frames_per_batch(SimpleNamespace(width=320, height=240)) == 16
+    assert models.frames_per_batch(SimpleNamespace(width=3840, height=2160)) == 5
+    assert models.frames_per_batch(SimpleNamespace(width=15360, height=8640)) == 1
+
+
+def test_teacher_sees_tracked_frames_in_batches(tmp_path):
+    reader = VideoReader(make_video(tmp_path / 'jump.mp4', FRAMES, size=(128, 96)))
+    inds = np.arange(2, 9)
+    track = AthleteTrack(inds, np.tile(np.float32([0, 0, 128, 96]), (7, 1)), np.ones(7, np.float32))
+    finder = SquareFinder()
+    task = PoseTask(track, _models(PrepareSettings(tmp_path), finder), 3)
+    for frame_ind, rgb in reader:
+        task.step(frame_ind, rgb, None)
+    poses = task.finish()
+    assert finder.batches == [3, 3, 1]
+    assert poses.frame_inds.tolist() == [3, 4, 6, 7]
+    centres = {i: _square(rgb) for i, rgb in reader}
+    for i, keypoints in zip(poses.frame_inds, poses.keypoints):
+        x1, _, x2, _ = centres[i]
+        assert keypoints[0, 0] == (x1 + x2) / 2
+
+
+def test_rules_reach_tracker_and_choice():
+    tracker = build_tracker({'num_athletes': 2, 'motion': 3.0}, 25.0, (64, 48))
+    assert (tracker.num_athletes, tracker.rules.motion) == (2, 3.0)
+    with pytest.raises(SetupError, match='--track speed: no such rule; there are'):
+        build_tracker({'speed': 1}, 25.0, (64, 48))
+    with pytest.raises(SetupError, match='num_athletes'):
+        build_tracker({'num_athletes': 0}, 25.0, (64, 48))
+    with pytest.raises(SetupError, match='--track'):
+        build_tracker({'motion': 'much'}, 25.0, (64, 48))
+
+
+def test_models_that_cannot_be_built_say_which(tmp_path):
+    settings = PrepareSettings(tmp_path, boxes=f'mmdet:{tmp_path}/gone.py')
+    with pytest.raises(SetupError, match=r'boxes mmdet:.*gone\.py'):
+        _ = Models(settings).detector
+    settings = PrepareSettings(tmp_path, poses=f'mmpose:{tmp_path}/gone.py')
+    with pytest.raises(SetupError, match=r'poses mmpose:.*gone\.py'):
+        _ = Models(settings).teacher

@@ -1,0 +1,1 @@
+"""Run few-shot grids, comparisons and ablations."""

@@ -1,0 +1,1 @@
+"""Apply trained models to videos."""

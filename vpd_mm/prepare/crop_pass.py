@@ -1,0 +1,112 @@
+"""What is done with every decoded frame."""
+
+import numpy as np
+
+from ..athlete import FlowEstimator, SquareCropper
+from ..athlete.square_cropper import Window, scale_to_side
+from ..corpus.crop_writer import VideoCropWriter
+from ..structures import AthleteTrack, PoseSequence
+from .options import Models
+
+#: Shorter side of stored whole frames, px: what clip models resize to before they crop.
+FULL_FRAME_SIDE = 320
+
+
+def cut_pair(
+    rgb: np.ndarray,
+    previous: np.ndarray | None,
+    box: np.ndarray,
+    previous_box: np.ndarray | None,
+    cropper: SquareCropper,
+    flow: FlowEstimator,
+) -> tuple[Window, np.ndarray, np.ndarray | None]:
+    """Window, crop and flow of one frame; what every corpus and every inference sees.
+
+    Args:
+        rgb: Whole frame t.
+        previous: Whole frame t-1; None where that is missing or of another shot: its box says nothing then.
+        box: xyxy of frame t.
+        previous_box: Of frame t-1; None where it has none.
+        cropper: Cuts.
+        flow: Estimates the flow.
+    """
+    window = cropper.window(box, None if previous is None else previous_box)
+    crop = cropper.cut(rgb, window)
+    before = None
+    if previous is not None and flow.settings is not None:
+        before = cropper.cut(previous, window)
+    return window, crop, flow(before, crop)
+
+
+class CropTask:
+    """Cut, flow and store.
+
+    Args:
+        track: Where to cut.
+        masks: Frame number to ``MaskPatch``; may be empty.
+        writer: Of the video.
+        cropper: Cuts.
+        flow: Estimates the flow.
+    """
+
+    def __init__(
+        self, track: AthleteTrack, masks: dict, writer: VideoCropWriter, cropper: SquareCropper, flow: FlowEstimator
+    ) -> None:
+        self._boxes = dict(zip(track.frame_inds.tolist(), track.boxes))
+        self._masks, self._writer, self._cropper, self._flow = masks, writer, cropper, flow
+
+    def step(self, frame_ind: int, rgb: np.ndarray, previous: np.ndarray | None) -> None:
+        """Take frame ``frame_ind``; ``previous`` as of :func:`cut_pair`."""
+        box = self._boxes.get(frame_ind)
+        if box is None:
+            return
+        before = self._boxes.get(frame_ind - 1)
+        window, crop, flow = cut_pair(rgb, previous, box, before, self._cropper, self._flow)
+        mask = None
+        if frame_ind in self._masks:
+            whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])
+            mask = self._cropper.cut(whole, window, mask=True)
+        whole_frame = scale_to_side(rgb, FULL_FRAME_SIDE) if self._writer.full_frame else None
+        self._writer.add(frame_ind, window, crop, flow, mask, whole_frame, start=previous is None)
+
+
+class PoseTask:
+    """Ask the teacher, a batch at a time.
+
+    Args:
+        track: Whom to look at.
+        models: Hold the teacher.
+        limit: Frames a batch.
+    """
+
+    def __init__(self, track: AthleteTrack, models: Models, limit: int) -> None:
+        self._boxes = dict(zip(track.frame_inds.tolist(), track.boxes))
+        self._teacher, self._limit = models.teacher, limit
+        self._batch: list[tuple[int, np.ndarray]] = []
+        self._found: list[tuple[int, np.ndarray, np.ndarray]] = []
+
+    def step(self, frame_ind: int, rgb: np.ndarray, previous: np.ndarray | None) -> None:
+        """Take frame ``frame_ind``."""
+        if frame_ind in self._boxes:
+            self._batch.append((frame_ind, rgb))
+            if len(self._batch) == self._limit:
+                self._flush()
+
+    def finish(self) -> PoseSequence:
+        """What the teacher saw; frames without a joint, or with a number that is none, are absent."""
+        self._flush()
+        inds = np.array([i for i, _, _ in self._found], dtype=np.int64)
+        keypoints = np.array([k for _, k, _ in self._found], dtype=np.float32).reshape(-1, 17, 2)
+        scores = np.array([s for _, _, s in self._found], dtype=np.float32).reshape(-1, 17)
+        return PoseSequence(inds, keypoints, scores.clip(0, 1))
+
+    def _flush(self) -> None:
+        if not self._batch:
+            return
+        boxes = np.array([self._boxes[i] for i, _ in self._batch], dtype=np.float32)
+        keypoints, scores = self._teacher.infer([rgb for _, rgb in self._batch], boxes)
+        seen = (scores > 0).any(axis=1) & np.isfinite(keypoints).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
+        for ok, (frame_ind, _), points, score in zip(seen, self._batch, keypoints, scores):
+            if ok:
+                self._found.append((frame_ind, points, score))
+        self._batch.clear()

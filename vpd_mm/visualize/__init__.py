@@ -1,0 +1,1 @@
+"""Draw images, plots, videos and HTML reports."""
