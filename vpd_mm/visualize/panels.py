@@ -1,4 +1,9 @@
-"""Images side by side: captions, grids, colours of optical flow, image files."""
+"""Images side by side: captions, grids, colours of optical flow, image files.
+
+Example:
+    >>> rows = [np.concatenate(row, axis=1) for row in (crops, teacher_poses, student_poses)]  # a strip of frames
+    >>> save_image(path, add_row_labels(np.concatenate(rows), ['crop', 'teacher', 'student']))
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
