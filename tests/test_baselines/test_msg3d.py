@@ -8,7 +8,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmengine.registry import init_default_scope
 
-from vpd_mm.baselines.msg3d_blocks import (
+from vpd_mm.baselines.msg3d import (
     G3DPathway,
     MultiScaleGraphConv,
     MultiScaleTemporalConv,

@@ -5,7 +5,7 @@ import pytest
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
-from vpd_mm.baselines.pose_to_skeleton import to_skeleton
+from vpd_mm.baselines.pose_clip_dataset import to_skeleton
 from vpd_mm.baselines.skeleton_transforms import PARENTS
 from vpd_mm.errors import UserError
 from vpd_mm.structures import PoseSequence

@@ -13,7 +13,7 @@ from comparison_corpus import ROOT, easy_corpus, plan_of, write_comparison
 from mmengine.config import Config
 
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
-from vpd_mm.baselines.clip_score_metric import as_probabilities
+from vpd_mm.baselines.clip_scores import as_probabilities
 from vpd_mm.engine.paths import find_config
 from vpd_mm.errors import UserError
 from vpd_mm.experiments.comparison import read_comparison

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.baselines import CropClipDataset
-from vpd_mm.baselines.crops_to_clips import ClipSource, clip_frames
+from vpd_mm.baselines.crop_clip_dataset import ClipSource, clip_frames
 from vpd_mm.errors import UserError
 
 
