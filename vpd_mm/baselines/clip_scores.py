@@ -34,13 +34,13 @@ class ClipScores:
     def __post_init__(self) -> None:
         n = len(self.action_ids)
         if self.scores.ndim != 2 or len(self.scores) != n or self.labels.shape != (n,) or not n:
-            found = f'{n} ids, scores {self.scores.shape}, labels {self.labels.shape}'
-            raise UserError(f'ClipScores: needs N ids, (N, C) scores and (N,) labels, found {found}')
+            sizes = f'{n} ids, scores {self.scores.shape}, labels {self.labels.shape}'
+            raise UserError(f'ClipScores: needs N ids, (N, C) scores and (N,) labels, found {sizes}')
         if len(set(self.action_ids.tolist())) != n:
             raise UserError('ClipScores: action ids must be unique')
         if not 0 <= self.labels.min() <= self.labels.max() < self.scores.shape[1]:
-            found = f'labels {self.labels.min()} to {self.labels.max()}'
-            raise UserError(f'ClipScores: {self.scores.shape[1]} classes, found {found}')
+            span = f'labels {self.labels.min()} to {self.labels.max()}'
+            raise UserError(f'ClipScores: {self.scores.shape[1]} classes, found {span}')
         if not np.isfinite(self.scores).all():
             raise UserError('ClipScores: a score is not finite')
 
@@ -80,8 +80,8 @@ def mean_scores(parts: Sequence[ClipScores]) -> ClipScores:
     for part in parts:
         positions = {name: i for i, name in enumerate(part.action_ids.tolist())}
         if positions.keys() != set(first.action_ids.tolist()) or part.scores.shape != first.scores.shape:
-            found = f'{first.scores.shape} and {part.scores.shape} (clips, classes)'
-            raise UserError(f'scores of other clips or classes cannot be averaged: {found}')
+            sizes = f'{first.scores.shape} and {part.scores.shape} (clips, classes)'
+            raise UserError(f'scores of other clips or classes cannot be averaged: {sizes}')
         rows = [positions[name] for name in first.action_ids.tolist()]
         if (part.labels[rows] != first.labels).any():
             raise UserError('scores of clips that are labelled differently cannot be averaged')

@@ -63,11 +63,20 @@ def error_line(error: BaseException) -> str:
     return f'error: {type(error).__name__}: {text} (--debug shows where)'
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keep the lines of the description and show defaults that the help text does not name."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if 'default' in (action.help or '') or action.default is False or action.default in (None, '', []):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class ToolParser(argparse.ArgumentParser):
     """ArgumentParser with ``--debug`` and defaults in ``--help``; reports a bad argument in one line."""
 
     def __init__(self, description: str | None = None, **kwargs: Any) -> None:
-        kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault('formatter_class', _HelpFormatter)
         super().__init__(description=description, **kwargs)
         self.add_argument('--debug', action='store_true', help='show the traceback of an error')
 
