@@ -9,17 +9,16 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from statistics import mean
 
 import submitit
 import torch
 from submitit.core.utils import DelayedSubmission, UncompletedJobError, environment_variables
 
 from ..engine.cli import error_line, leave_processes
+from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from .plan import Run
 from .run import execute
@@ -102,7 +101,7 @@ def run_missing(
     gpus: int = 1,
     partition: str = '',
     hours: float = 24.0,
-    on_start: Callable[[Run], None] = lambda run: None,
+    on_progress: OnProgress = no_progress,
     on_end: Callable[[Run, str], None] = lambda run, error: None,
 ) -> dict[str, str]:
     """Execute the runs that are not finished; one that fails or dies does not stop the others.
@@ -117,7 +116,7 @@ def run_missing(
         jobs: At most so many at the same time.
         gpus: GPUs, and processes, of each training.
         partition, hours: Of Slurm.
-        on_start: Called with a run that is submitted.
+        on_progress: Called with the number of runs that have ended, and of all.
         on_end: Called with a run and its error line, '' where it is finished.
 
     Returns:
@@ -128,15 +127,19 @@ def run_missing(
     distinct = {run.key: run for run in runs if run.key not in store}
     todo = [run for run in distinct.values() if not run.members]
     failed: dict[str, str] = {}
+    ended: list[Run] = []
+    on_progress(0, len(distinct))
 
     def end(run: Run, error: str) -> None:
+        ended.append(run)
         if error:
             failed[run.key] = error
         on_end(run, error)
+        on_progress(len(ended), len(distinct))
 
     if todo:
         folder = _private_folder(store.root.parent / 'jobs')
-        _Queue(folder, store.root, executor, jobs, gpus, partition, hours).work(todo, store, on_start, end)
+        _Queue(folder, store.root, executor, jobs, gpus, partition, hours).work(todo, store, end)
         for path in folder.iterdir():
             if not failed or not path.name.endswith(('.out', '.err')):  # logs of failed runs stay
                 path.unlink()
@@ -144,7 +147,6 @@ def run_missing(
             folder.rmdir()
     for run in distinct.values():
         if run.members and all(member.key in store for member in run.members):
-            on_start(run)
             end(run, RunJob(run, store.root)())
     return failed
 
@@ -169,13 +171,7 @@ class _Queue:
         self.active: dict[int, tuple[Run, submitit.Job]] = {}
         self.queried = time.monotonic()
 
-    def work(
-        self,
-        todo: Sequence[Run],
-        store: RunStore,
-        on_start: Callable[[Run], None],
-        on_end: Callable[[Run, str], None],
-    ) -> None:
+    def work(self, todo: Sequence[Run], store: RunStore, on_end: Callable[[Run, str], None]) -> None:
         """Execute runs until all have ended."""
         waiting = list(todo)
         try:
@@ -183,7 +179,6 @@ class _Queue:
                 for batch in self._batches(waiting):
                     for run in batch:
                         waiting.remove(run)
-                        on_start(run)
                     self._submit(batch)
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
                 queued = self._queued()
@@ -255,29 +250,3 @@ def _private_folder(parent: Path) -> Path:
         raise UserError(f'{parent}: belongs to another user; pass another --work-dir')
     parent.chmod(0o700)
     return Path(tempfile.mkdtemp(dir=parent)).resolve()
-
-
-def seconds_left(todo: Sequence[Run], seconds: Mapping[str, float], runs: Sequence[Run], jobs: int = 1) -> float | None:
-    """Estimate how long the rest takes, from finished runs of the same method and k, else of the method, else of any.
-
-    Args:
-        todo: The rest.
-        seconds: Key to duration of finished runs.
-        runs: All runs.
-        jobs: Runs at the same time.
-
-    Returns:
-        Seconds; None before any run is finished.
-    """
-    if not seconds:
-        return None
-    known: dict[tuple, list[float]] = defaultdict(list)
-    for run in {run.key: run for run in runs if run.key in seconds}.values():
-        for group in _like(run):
-            known[group].append(seconds[run.key])
-    total = sum(mean(next(known[group] for group in _like(run) if group in known)) for run in todo)
-    return total / max(1, jobs)
-
-
-def _like(run: Run) -> tuple[tuple, ...]:
-    return (run.method.name, run.k), (run.method.name,), ()

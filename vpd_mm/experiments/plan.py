@@ -4,7 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,7 +14,6 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.crop_store import CropStore
-from ..detect.search import adapt_config as adapt_detection
 from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
@@ -114,9 +113,9 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
     for k in section.ks:
         selected_on = cfg = clips = None
         if method.kind == 'nearest':
-            window = {name: float(spec.window.get(name, 0)) for name in ('before_sec', 'after_sec')}
-            features = tuple(method.features.split('+'))
-            clips = {'features': features, 'window': window, 'fps': spec.fps, 'allow_missing': spec.allow_missing}
+            sport, features = corpus.sport_info, tuple(method.features.split('+'))
+            clips = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
+            clips['allow_missing'] = spec.allow_missing
             settings = digest([clips, content.labels, [content.features(name) for name in features]])
         else:
             config = method_config(method, spec, k)
@@ -149,12 +148,18 @@ def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]
 
 
 def method_config(method: Method, spec: Spec, k: int | None) -> Config:
-    """Read the config of a method and set it to the comparison's corpus, features and options.
+    """Read the config of a method and set it to the comparison's corpus and options.
 
     Raises:
         UserError: the config is missing, does not fit, or needs inputs that the corpus lacks.
     """
-    cfg = read_config((method.config_all if k is None else '') or method.config)
+    cfg = method.cfg or read_config((method.config_all if k is None else '') or method.config)
+    if not cfg.get('test_dataloader') or not cfg.get('val_dataloader'):
+        raise UserError(f'{method.config}: needs train_, val_ and test_dataloader')
+    if not any('corpus' in dataset for dataset in datasets_of(cfg, 'train')):
+        raise UserError(f'{method.config}: its data sets read no corpus, so it cannot be compared on one')
+    choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
+    cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing)
     for options in (spec.options, method.options):
         unknown = sorted({key.split('.')[0] for key in options} - set(cfg))
         if unknown:
@@ -163,20 +168,6 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
             cfg.merge_from_dict(dict(options))
         except (KeyError, IndexError, TypeError, ValueError) as e:
             raise UserError(f'method {method.name!r}: options do not fit {method.config}: {e}') from e
-    if method.kind == 'detect':
-        return adapt_detection(cfg, spec.corpus, method.features or None)
-    if not cfg.get('test_dataloader') or not cfg.get('val_dataloader'):
-        raise UserError(f'{method.config}: needs train_, val_ and test_dataloader')
-    if next(datasets_of(cfg, 'train')).type.rpartition('.')[2] == 'FeatureClipDataset':
-        return adapt_config(cfg, spec.corpus, method.features or None, allow_missing=spec.allow_missing)
-    if method.features:
-        raise UserError(f'{method.config}: reads no features, but method {method.name!r} has {method.features!r}')
-    for part in ('train', 'val', 'test'):
-        for dataset in datasets_of(cfg, part):
-            if 'corpus' in dataset:
-                dataset.corpus = spec.corpus
-            elif k is not None:
-                raise UserError(f'{method.config}: its data sets read no corpus, so it has no {k}-shot training')
     return cfg
 
 
@@ -185,7 +176,7 @@ def _settings(cfg: Config, content: 'CorpusContent') -> str:
     cfg = Config(cfg._cfg_dict.to_dict())
     inputs: list[str] = []
     for part in ('train', 'val', 'test'):
-        for dataset in datasets_of(cfg, part) if cfg.get(f'{part}_dataloader') else ():
+        for dataset in datasets_of(cfg, part):
             if 'corpus' in dataset:
                 dataset.corpus = ''
                 features = dataset.get('features') or ()
