@@ -16,6 +16,8 @@ methods = [
         config='configs/recognize/bigru_fast.py',
         config_all='configs/recognize/bigru_fast_2000i.py',
     ),
-    dict(name='VIPE* + BiGRU', group='VIPE*', config='configs/recognize/bigru_fast_features.py', features='teacher/vipe'),
+    dict(
+        name='VIPE* + BiGRU', group='VIPE*', config='configs/recognize/bigru_fast_features.py', features='teacher/vipe'
+    ),
     dict(joints, name='2D joints, nearest neighbour', kind='nearest'),
 ]

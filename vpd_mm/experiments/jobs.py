@@ -9,18 +9,20 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import submitit
 import torch
+from rich.console import Console
 from submitit.core.utils import DelayedSubmission, UncompletedJobError, environment_variables
 
 from ..engine.cli import error_line, leave_processes
-from ..engine.progress import OnProgress, no_progress
+from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
-from .plan import Run
+from .plan import Plan, Run
 from .run import execute
 from .store import RunStore
 
@@ -37,6 +39,32 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--partition', default='', help='Slurm partition')
     parser.add_argument('--hours', type=float, default=24.0, help='Slurm time limit of a run, which then resumes')
     parser.add_argument('--print-jobs', nargs='?', const='sbatch', help=argparse.SUPPRESS)
+
+
+def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> dict[str, str]:
+    """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`.
+
+    Raises:
+        UserError: ``--print-jobs`` is given.
+    """
+    if args.print_jobs:
+        raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
+    if args.jobs == 0:
+        warnings.warn('--jobs 0 is deprecated since 0.2, removed in 0.3; use --executor debug', DeprecationWarning)
+        args.jobs, args.executor = 1, 'debug'
+    console = Console(stderr=True)
+
+    def on_end(run: Run, error: str) -> None:
+        if error:
+            console.print(f'[red]failed[/red] {run.name}: {error}', soft_wrap=True, highlight=False)
+        else:
+            result = store[run.key]
+            number = f'AP@0.5 {result["AP@0.5"]:.1f}' if 'AP@0.5' in result else f'top-1 {result["top1"]:.1f}'
+            console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)', highlight=False)
+
+    options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
+    with progress_bar('runs', 'runs', console) as on_progress:
+        return run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
 
 
 class RunJob:

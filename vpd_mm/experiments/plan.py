@@ -39,6 +39,7 @@ class Run:
         protocol: As in :class:`Spec`.
         selected_on: Split on which the checkpoint is selected; '' where none is.
         settings: Digest of the config, the labels and the content of the features.
+        features: Features that it reads, joined by ``+``.
         key: Digest of everything that decides the result; names its files.
         cfg: Config on this corpus and these features, as a dict; empty without one.
         clips: Arguments of ``load_clips`` (nearest neighbours).
@@ -55,6 +56,7 @@ class Run:
     protocol: str
     selected_on: str
     settings: str
+    features: str
     key: str
     cfg: Mapping[str, Any] = field(default_factory=dict)
     clips: Mapping[str, Any] = field(default_factory=dict)
@@ -64,8 +66,13 @@ class Run:
     def config(self) -> str:
         """Name of the config; of an ensemble, those of its members."""
         if self.members:
-            return ' + '.join(dict.fromkeys(run.config or run.method.features for run in self.members))
+            return ' + '.join(dict.fromkeys(run.config or run.features for run in self.members))
         return (self.method.config_all if self.k is None else '') or self.method.config
+
+    @property
+    def stream(self) -> str:
+        """Input stream; of an ensemble, those of its members."""
+        return self.method.stream or ' + '.join(dict.fromkeys(run.stream for run in self.members if run.stream))
 
     @property
     def name(self) -> str:
@@ -116,12 +123,14 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
             sport, features = corpus.sport_info, tuple(method.features.split('+'))
             clips = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
             clips['allow_missing'] = spec.allow_missing
-            settings = digest([clips, content.labels, [content.features(name) for name in features]])
+            settings = digest([{**clips, 'features': [content.features(name) for name in features]}, content.labels])
         else:
             config = method_config(method, spec, k)
             selected_on = config.get('paper_selection', 'val') if spec.protocol == 'paper' else 'val'
             settings = _settings(config, content)
             cfg = config._cfg_dict.to_dict()
+            features = next(datasets_of(config, 'test')).get('features') or ()
+            features = (features,) if isinstance(features, str) else tuple(features)
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
             if k is not None:
@@ -131,7 +140,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on])
-                yield Run(*where, selected_on or '', settings, key, cfg or {}, clips or {})
+                yield Run(*where, selected_on or '', settings, '+'.join(features), key, cfg or {}, clips or {})
 
 
 def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:
@@ -144,7 +153,7 @@ def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]
             settings = digest([run.settings for run in members])
             key = digest(['ensemble', [run.key for run in members]])
             where = (section.name, method, first.corpus, first.k, first.subset, first.seed, first.split, first.protocol)
-            yield Run(*where, first.selected_on, settings, key, members=tuple(members))
+            yield Run(*where, first.selected_on, settings, '', key, members=tuple(members))
 
 
 def method_config(method: Method, spec: Spec, k: int | None) -> Config:
@@ -172,23 +181,22 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
 
 
 def _settings(cfg: Config, content: 'CorpusContent') -> str:
-    """Digest of a config and of the content of what its data sets read; the path of the corpus does not count."""
+    """Digest of a config in which the content of what its data sets read stands for folders and names."""
     cfg = Config(cfg._cfg_dict.to_dict())
-    inputs: list[str] = []
     for part in ('train', 'val', 'test'):
         for dataset in datasets_of(cfg, part):
             if 'corpus' in dataset:
-                dataset.corpus = ''
+                dataset.corpus = content.labels
                 features = dataset.get('features') or ()
-                for name in [features] if isinstance(features, str) else features:
-                    inputs.append(content.features(name))
+                if features:
+                    names = [features] if isinstance(features, str) else features
+                    dataset.features = [content.features(name) for name in names]
                 if dataset.get('poses'):
-                    inputs.append(content.poses(dataset.poses))
+                    dataset.poses = content.poses(dataset.poses)
                 if dataset.get('source'):
-                    inputs.append(content.crops())
+                    dataset.crops = content.crops()
     weights = Path(cfg.get('load_from') or '')
-    start = _file_digest(weights) if weights.is_file() else str(weights)
-    return digest([config_digest(cfg), start, content.labels, sorted(set(inputs))])
+    return digest([config_digest(cfg), _file_digest(weights) if weights.is_file() else str(weights)])
 
 
 class CorpusContent:
