@@ -144,7 +144,7 @@ class RunJob:
 
     def __call__(self) -> None:
         if self.parent:
-            _end_with(self.parent)
+            end_with(self.parent)
         launcher, rank = 'none', 0
         environment = submitit.JobEnvironment()
         if environment.num_tasks > 1:
@@ -171,7 +171,7 @@ def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> st
     return ''
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process as soon as the process ``parent`` ends, however it ends (Linux)."""
     if hasattr(os, 'pidfd_open'):
         try:
