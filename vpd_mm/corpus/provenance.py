@@ -99,6 +99,25 @@ def record_source(
             json.dump(notes, f, indent=1)
 
 
+def refresh_source(
+    folder: Path, source: Mapping[str, Any], kept: Iterable[str], hint: str, inputs: Mapping[str, str] | None = None
+) -> set[str]:
+    """Check a source, remove stale files of ``folder``, and record the source.
+
+    Args and errors: as for :func:`check_source`.
+
+    Returns:
+        The videos of ``kept`` that still have their file.
+    """
+    kept = list(kept)
+    stale = check_source(folder, source, kept, hint, inputs)
+    for video in stale:
+        (folder / f'{video}.npz').unlink()
+    current = set(kept) - set(stale)
+    record_source(folder, source, current, inputs)
+    return current
+
+
 def record_run(folder: Path, run: dict) -> None:
     """Make ``folder`` the output of ``run``, or check that it is.
 
