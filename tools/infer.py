@@ -69,7 +69,7 @@ def main(argv=None):
     args = make_parser().parse_args(argv)
     from vpd_mm.engine.model_files import split_spec
     from vpd_mm.infer.frame_source import list_inputs
-    from vpd_mm.infer.inference_sample import check_targets
+    from vpd_mm.infer.results import check_outputs
 
     if args.student:
         config, [checkpoint, *_] = split_spec(args.student, 'student')
@@ -79,7 +79,7 @@ def main(argv=None):
     if not args.boxes:
         print('boxes: by the packed detector, which knows the synthetic sport; --boxes mmdet:CONFIG for real film')
     inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs], [args.out])
-    check_targets(inputs, '' if args.no_film else args.out, args.out)  # over all: each call below sees one of them
+    check_outputs(inputs, '' if args.no_film else args.out, args.out)  # over all: each call below sees one of them
     if args.show:
         from vpd_mm.infer.overlay import check_display
 

@@ -110,7 +110,7 @@ def test_any_encoder_of_poses(tmp_path):
     assert (graph.kind, graph.samples[0][0].shape) == ('encoder', (2, 13, 3))
     write_graph(graph, tmp_path / 'e.onnx', {})
     assert parity(graph, tmp_path / 'e.onnx') < TOLERANCE
-    with pytest.raises(UserError, match='is no student, recogniser, scorer or encoder'):
+    with pytest.raises(UserError, match='is no student, recognizer, scorer or pose encoder'):
         list(graphs_of(torch.nn.Conv2d(3, 3, 1)))
 
 

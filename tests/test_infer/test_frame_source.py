@@ -50,7 +50,7 @@ def test_lists_and_folders(tmp_path):
     cv2.imwrite(str(tmp_path / 'p' / '0.png'), FRAMES[0])
     assert list_inputs(tmp_path / 'p') == [tmp_path / 'p']
     (tmp_path / 'none').mkdir()
-    with pytest.raises(UserError, match='folder holds no video and no picture'):
+    with pytest.raises(UserError, match='folder holds no video and no image'):
         list_inputs(tmp_path / 'none')
     with pytest.raises(UserError, match='no input given'):
         list_inputs([])
@@ -85,7 +85,7 @@ def test_results_are_no_inputs(tmp_path):
         (99, 'camera 99: cannot be opened'),
         ('camera:99', 'camera 99: cannot be opened'),
         (1.5, 'input of type float'),
-        (None, 'input None'),
+        (None, 'input of type NoneType'),
     ],
 )
 def test_bad_inputs(item, says):
@@ -99,10 +99,10 @@ def test_frames_of_another_size(tmp_path):
         list(source)
     cv2.imwrite(str(tmp_path / '0.png'), FRAMES[0])
     cv2.imwrite(str(tmp_path / '1.png'), FRAMES[0][:40])
-    with pytest.raises(UserError, match='is 64x40, the first picture 64x48'):
+    with pytest.raises(UserError, match='is 64x40, the first image 64x48'):
         list(open_source(tmp_path))
     (tmp_path / '1.png').write_bytes(b'no')
-    with pytest.raises(UserError, match=r'1\.png: not a readable picture'):
+    with pytest.raises(UserError, match=r'1\.png: not a readable image'):
         list(open_source(tmp_path))
     with pytest.raises(UserError, match='fps must be above 0'):
         open_source(FRAMES, -1)

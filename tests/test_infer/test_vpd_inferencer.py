@@ -20,6 +20,7 @@ from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.prepare.corpus_builder import build_corpus
 from vpd_mm.registry import INFERENCERS
 from vpd_mm.structures import Action, AthleteTrack, FeatureSequence, save_actions, save_classes
+from vpd_mm.synthetic.checkpoints import packed_source
 
 #: The packed detector's scores are low.
 EASY = {'high_score': 0.4}
@@ -62,8 +63,8 @@ def by_corpus(folder, corpus):
 
 
 def test_same_numbers_as_the_corpus_with_the_packed_detector(folder, walk, tmp_path):
-    inferencer = make(folder, boxes=None, tracker=EASY)
-    report = build_corpus([walk], tmp_path / 'c', boxes=inferencer._settings.boxes, tracker=EASY)
+    inferencer = make(folder, boxes=packed_source('detector'), tracker=EASY)
+    report = build_corpus([walk], tmp_path / 'c', boxes=packed_source('detector'), tracker=EASY)
     assert report.failures == []
     track, features = by_corpus(folder, Corpus.open(tmp_path / 'c'))
     [found] = inferencer(walk)['predictions']
@@ -167,7 +168,7 @@ def test_an_endless_stream_can_be_left(folder):
 
 
 def test_online_finds_the_athlete_but_for_the_first_sight(folder, walk):
-    inferencer = make(folder, boxes=None, tracker={**EASY, 'switch_margin': 0.2})
+    inferencer = make(folder, boxes=packed_source('detector'), tracker={**EASY, 'switch_margin': 0.2})
     [offline] = inferencer(walk)['predictions']
     [online] = inferencer(walk, online=True)['predictions']
     assert offline['frame_inds'][0] == 0
@@ -223,7 +224,7 @@ def test_labels_are_those_of_the_data_set(folder, gallery):
     cfg = read_model_config(folder / 'recognizer.py')
     data = dict(cfg.test_dataloader.dataset)
     dataset = FeatureClipDataset(str(gallery.root), 'vpd', 'train', test_mode=True, **data)
-    model = inferencer._answers.recognizer.model
+    model = inferencer.recognizer.model
     with torch.no_grad():
         expected = model.test_step({'inputs': [dataset[0]['inputs']]})[0].pred_score
     np.testing.assert_allclose(segment['label_scores'], expected.numpy(), atol=1e-6)

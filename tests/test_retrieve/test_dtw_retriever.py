@@ -4,7 +4,7 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.retrieve import DTWRetriever, dtw_distance, vote
 from vpd_mm.retrieve import dtw_kernel as kernel
-from vpd_mm.retrieve.dtw import SequencePack
+from vpd_mm.retrieve.dtw import pack_sequences
 
 
 def clips(seed, count, views=2, classes=4):
@@ -58,12 +58,9 @@ def test_a_clip_finds_itself_seen_or_flipped():
 
 
 def test_hopeless_candidates_are_skipped():
-    pack = SequencePack.of([item[:, 0] for item in clips(5, 60, views=1)])
+    pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)])
     items, dists = np.empty(3, np.int64), np.empty(3)
-    computed = kernel.search_one(
-        pack.data, pack.starts[0], pack.lengths[0], pack.low[0], pack.high[0],
-        pack.data, pack.starts, pack.lengths, pack.low, pack.high, 1, pack.low.shape[1], 2, True, -1, items, dists,
-    )  # fmt: skip
+    computed = kernel.search_one(pack, 0, pack, 1, kernel.FALLBACK, -1, items, dists)
     assert items[0] == 0
     assert 3 <= computed < 40
 

@@ -61,4 +61,4 @@ def _our_json(path: Path) -> dict | None:
 
 
 def _foreign(path: Path) -> UserError:
-    return UserError(f'{path}: is there and was not written by this tool; move it away or write into another folder')
+    return UserError(f'{path}: exists and was not written by this tool; move it away or write into another folder')
