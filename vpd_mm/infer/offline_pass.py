@@ -8,11 +8,12 @@ import numpy as np
 from torch import Tensor
 
 from ..athlete.camera_cuts import with_previous
+from ..athlete.frame_source import FrameSource
 from ..engine.progress import OnProgress
 from ..errors import UserError
-from ..prepare.options import Models, check_box_sizes, find_tracks
+from ..prepare.models import Models
+from ..prepare.tracking_pass import check_box_sizes, find_tracks
 from ..structures import AthleteTrack, FeatureSequence
-from .frame_source import FrameSource
 from .student_pass import StudentPass, batches, row_of
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..athlete.camera_cuts import with_previous
+from ..athlete.frame_source import FrameSource
 from ..athlete.square_cropper import Window
+from ..engine.progress import no_progress
 from ..errors import UserError
-from ..prepare.options import Models, build_tracker, check_box_sizes, find_tracks
+from ..prepare.models import Models
+from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks
 from ..structures import AthleteTrack
-from .frame_source import FrameSource, FrameStream
+from .frame_source import FrameStream
 from .student_pass import StudentPass, batches, row_of
 
 #: Box (4,) float32 xyxy px and its score; None where there is no athlete.
@@ -108,7 +111,7 @@ def _box_finder(
     if track is None:
         if isinstance(source, FrameStream):
             raise UserError(f'{source.path}: boxes of files go with video files; pass a detector, full or bboxes')
-        tracks = find_tracks(models.settings, models, source, lambda done, total: None)
+        tracks = find_tracks(models.settings, models, source, no_progress)
         if len(tracks) != 1:
             raise UserError(f'{source.path}: the online pass follows one athlete, {boxes} has {len(tracks)}')
         (track,) = tracks.values()

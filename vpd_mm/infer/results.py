@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from mmengine.structures import BaseDataElement
 
+from ..athlete.frame_source import FrameSource
 from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
-from .frame_source import FrameSource, Input, input_name
+from .frame_source import Input, input_name
 from .online_pass import FrameResult
 from .result_files import check_film
 
