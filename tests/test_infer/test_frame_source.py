@@ -1,4 +1,4 @@
-"""Every kind of input gives the same frames; what is none says so."""
+"""Every kind of input gives the same frames; other inputs are an error."""
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def test_every_kind_gives_the_frames(tmp_path):
     assert numbers(capture) == expected
 
 
-def test_pictures_are_rgb(tmp_path):
+def test_images_are_rgb(tmp_path):
     cv2.imwrite(str(tmp_path / 'red.png'), np.full((8, 8, 3), (0, 0, 255), np.uint8))
     [(_, rgb)] = open_source(tmp_path)
     assert rgb[0, 0].tolist() == [255, 0, 0]
@@ -58,24 +58,24 @@ def test_lists_and_folders(tmp_path):
         list_inputs(list(FRAMES))
 
 
-def test_results_are_no_inputs(tmp_path):
-    """Films below the folder of results; films drawn into a folder of pictures."""
+def test_results_are_not_inputs(tmp_path):
+    """Videos in the output folder and overlays in a folder of images are skipped."""
     one = make_video(tmp_path / 'v' / 'a.mp4')
     make_video(tmp_path / 'v' / 'out' / 'a.mp4')
     assert list_inputs(tmp_path / 'v', [tmp_path / 'v' / 'out', '']) == [one]
     assert list_inputs(one.parent / 'out', [tmp_path]) == [one.parent / 'out' / 'a.mp4']  # inside, not around
-    pictures = tmp_path / 'p'
-    pictures.mkdir()
-    cv2.imwrite(str(pictures / '0.png'), FRAMES[0])
-    with Film(pictures / 'p.mp4', 25.0) as film:
-        film.write(FRAMES[0])
-    assert list_inputs(pictures) == [pictures]
-    mine = make_video(pictures / 'mine.mp4')
-    assert list_inputs(pictures) == [mine]
+    images = tmp_path / 'p'
+    images.mkdir()
+    cv2.imwrite(str(images / '0.png'), FRAMES[0])
+    with Film(images / 'p.mp4', 25.0) as video:
+        video.write(FRAMES[0])
+    assert list_inputs(images) == [images]
+    mine = make_video(images / 'mine.mp4')
+    assert list_inputs(images) == [mine]
 
 
 @pytest.mark.parametrize(
-    ('item', 'says'),
+    ('item', 'message'),
     [
         ('none.mp4', r'none\.mp4: no such video file'),
         (FRAMES[..., 0], r'array0: frames must be \(T, H, W, 3\) uint8 RGB, found \(12, 48, 64\)'),
@@ -88,8 +88,8 @@ def test_results_are_no_inputs(tmp_path):
         (None, 'input of type NoneType'),
     ],
 )
-def test_bad_inputs(item, says):
-    with pytest.raises(UserError, match=says):
+def test_bad_inputs(item, message):
+    with pytest.raises(UserError, match=message):
         open_source(item)
 
 

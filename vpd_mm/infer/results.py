@@ -12,9 +12,9 @@ from mmengine.structures import BaseDataElement
 from ..athlete.frame_source import FrameSource
 from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
+from ..visualize.video_writer import check_video, foreign_file
 from .frame_source import Input, input_name
 from .online_pass import FrameResult
-from .result_files import check_film
 
 #: Boxes of one input: a track, or (T, 4) xyxy px with one row per frame (NaN: no box).
 Boxes = AthleteTrack | np.ndarray
@@ -116,9 +116,7 @@ def check_results(folder: Path, name: str) -> None:
         return
     for path in paths:  # arrays without our JSON may belong to a corpus
         if path.exists():
-            raise UserError(
-                f'{path}: exists and was not written by this tool; move it away or write into another folder'
-            )
+            raise foreign_file(path)
 
 
 def check_outputs(
@@ -140,7 +138,7 @@ def check_outputs(
         if video_dir and video.resolve() in sources:
             raise UserError(f'{video}: is an input, which its own overlay would replace; write into another folder')
         if video_dir:
-            check_film(video)
+            check_video(video)
         if result_dir:
             check_results(Path(result_dir), name)
 

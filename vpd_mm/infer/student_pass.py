@@ -57,6 +57,24 @@ def load_student(cfg: Config, weights: str, backend: str = 'torch', device: str 
     return model, has_joints
 
 
+def newest_student(folders: Sequence[str] = ('work_dirs', 'runs')) -> tuple[str, str]:
+    """Find config and checkpoint of the last distillation below the current folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    notes = [note for folder in folders for note in Path(folder).rglob('last_checkpoint')]
+    for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
+        checkpoint = note.parent / Path(note.read_text(encoding='utf-8').strip()).name
+        configs = [path for path in note.parent.glob('*.py') if 'PoseDistiller' in path.read_text(encoding='utf-8')]
+        if checkpoint.is_file() and configs:
+            return str(configs[0]), str(checkpoint)
+    raise UserError(
+        f'no student: none was trained in {" or ".join(folders)}; pass --student CONFIG:CHECKPOINT (train one with '
+        'tools/train.py and a config of configs/distill)'
+    )
+
+
 class StudentPass:
     """Cut the athlete out of a frame and run the student, as ``tools/prepare.py`` and ``tools/extract_features.py`` do.
 

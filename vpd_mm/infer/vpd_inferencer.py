@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 
 from ..athlete import FlowEstimator, SquareCropper
+from ..athlete.frame_source import FrameSource
 from ..distill import PoseDistiller
 from ..engine.model_files import read_model_config
 from ..engine.model_zoo import pick_device
@@ -25,7 +26,7 @@ from ..prepare.options import PrepareSettings
 from ..prepare.tracking_pass import ONLINE_RULES
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
-from .frame_source import FrameSource, FrameStream, Input, list_inputs, open_source
+from .frame_source import FrameStream, Input, list_inputs, open_source
 from .offline_pass import no_athlete_error, offline_pass
 from .online_pass import FrameResults, online_pass
 from .overlay import Canvas, draw_answer
