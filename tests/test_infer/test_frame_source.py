@@ -7,7 +7,7 @@ from media import frame_number, frame_picture, make_video
 
 from vpd_mm.errors import UserError
 from vpd_mm.infer.frame_source import FrameStream, capture_frames, list_inputs, open_source
-from vpd_mm.infer.overlay import Film
+from vpd_mm.visualize.video_writer import VideoWriter
 
 FRAMES = np.stack([frame_picture(i) for i in range(12)])
 
@@ -67,8 +67,8 @@ def test_results_are_not_inputs(tmp_path):
     images = tmp_path / 'p'
     images.mkdir()
     cv2.imwrite(str(images / '0.png'), FRAMES[0])
-    with Film(images / 'p.mp4', 25.0) as video:
-        video.write(FRAMES[0])
+    with VideoWriter(images / 'p.mp4', 25.0) as writer:
+        writer.write(FRAMES[0])
     assert list_inputs(images) == [images]
     mine = make_video(images / 'mine.mp4')
     assert list_inputs(images) == [mine]

@@ -104,9 +104,7 @@ def test_foreign_files_are_not_replaced(folder, tmp_path):
     with pytest.raises(UserError, match=r'array0\.mp4: exists and was not written by this tool'):
         inferencer(frames, vis_out_dir=tmp_path)
     inferencer(jump, pred_out_dir=tmp_path)  # writes no video
-    with pytest.raises(
-        UserError, match=r'jump\.mp4: exists and was not'
-    ):  # the JSON beside it is ours, the video is not
+    with pytest.raises(UserError, match=r'jump\.mp4: exists and was not'):  # our JSON describes that very video
         inferencer(make_video(tmp_path / 'avi' / 'jump.avi'), vis_out_dir=tmp_path)
     assert jump.read_bytes() == before
     for number, name in enumerate(('jump.json', 'tracks/jump.npz', 'features/jump.npz')):
@@ -124,6 +122,9 @@ def test_own_results_are_replaced(folder, tmp_path):
     for inputs in (folder / 'jump.mp4', np.zeros((3, 48, 64, 3), np.uint8)):
         for _ in range(2):
             inferencer(inputs, vis_out_dir=tmp_path, pred_out_dir=tmp_path)
+    make_video(tmp_path / 'jump.mp4', 3)  # early versions wrote no mark: the JSON of another video lies beside it
+    inferencer(folder / 'jump.mp4', vis_out_dir=tmp_path, pred_out_dir=tmp_path)
+    assert VideoReader(tmp_path / 'jump.mp4').num_frames == FRAMES
 
 
 def test_results_of_named_athletes_are_checked(folder, tmp_path):

@@ -13,7 +13,7 @@ from ..athlete import VideoReader
 from ..athlete.frame_source import FrameSource
 from ..errors import UserError
 from ..prepare.sources import find_videos, videos_inside
-from ..visualize.video_writer import is_our_video
+from .result_files import is_our_overlay
 
 #: Suffixes of the images in a folder of frames.
 IMAGE_SUFFIXES = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
@@ -165,7 +165,7 @@ def _list_folder(folder: Path, skipped: list[Path]) -> list[Input]:
     videos = [p for p in videos_inside(folder) if inside.isdisjoint((p.parent.resolve() / p.name).parents)]
     images = image_files(folder)
     if images:  # overlays of them do not make it a folder of videos
-        videos = [p for p in videos if not is_our_video(p)]
+        videos = [p for p in videos if not is_our_overlay(p)]
     if videos:
         return [*find_videos(videos)]
     if images:

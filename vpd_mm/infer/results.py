@@ -12,14 +12,12 @@ from mmengine.structures import BaseDataElement
 from ..athlete.frame_source import FrameSource
 from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
-from ..visualize.video_writer import check_video, foreign_file
 from .frame_source import Input, input_name
 from .online_pass import FrameResult
+from .result_files import check_overlay, check_results, result_paths
 
 #: Boxes of one input: a track, or (T, 4) xyxy px with one row per frame (NaN: no box).
 Boxes = AthleteTrack | np.ndarray
-#: Fields by which a JSON file of this tool is recognised.
-_FIELDS = frozenset(['name', 'source', 'mode', 'num_frames', 'frames_with_box', 'frames_with_feature', 'segments'])
 
 
 def source_name(source: FrameSource) -> str:
@@ -100,25 +98,6 @@ def save_sample(sample: BaseDataElement, folder: Path) -> Path:
     return path
 
 
-def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """Paths of the JSON file, the track and the features of one athlete."""
-    return folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
-
-
-def check_results(folder: Path, name: str) -> None:
-    """Raise UserError where files of one athlete exist that this tool did not write."""
-    paths = result_paths(folder, name)
-    try:
-        row = json.loads(paths[0].read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        row = None
-    if isinstance(row, dict) and row.keys() >= _FIELDS:
-        return
-    for path in paths:  # arrays without our JSON may belong to a corpus
-        if path.exists():
-            raise foreign_file(path)
-
-
 def check_outputs(
     inputs: Sequence[Input], video_dir: str | os.PathLike = '', result_dir: str | os.PathLike = ''
 ) -> None:
@@ -138,7 +117,7 @@ def check_outputs(
         if video_dir and video.resolve() in sources:
             raise UserError(f'{video}: is an input, which its own overlay would replace; write into another folder')
         if video_dir:
-            check_video(video)
+            check_overlay(video)
         if result_dir:
             check_results(Path(result_dir), name)
 

@@ -320,14 +320,17 @@ class VPDInferencer(BaseInferencer):
         if not canvas.wanted:
             return
         for frame_ind, rgb in inputs:
-            athletes, lines = [], [f'{frame_ind}']
+            athletes, labels, lines = [], [], [f'{frame_ind}']
             for sample in preds:
+                captions = [s.caption for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
                 row, feature = row_of(sample.track, frame_ind), row_of(sample.features, frame_ind)
-                if row is not None:
-                    pose = None if feature is None else self.joints(sample.features.feats[feature : feature + 1])
-                    athletes.append((sample.track.boxes[row], None if pose is None else pose[0]))
-                lines += [s.caption for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
-            canvas.paint(draw_answer(rgb, athletes, lines))
+                if row is None:
+                    lines += captions
+                    continue
+                joints = None if feature is None else self.joints(sample.features.feats[feature : feature + 1])
+                athletes.append((sample.track.boxes[row], None if joints is None else joints[0]))
+                labels.append(', '.join(captions))
+            canvas.paint(draw_answer(rgb, athletes, lines, labels))
 
     def postprocess(
         self,
