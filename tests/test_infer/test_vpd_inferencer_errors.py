@@ -6,6 +6,7 @@ import torch
 from inference_files import RECOGNIZER, SCORER, STUDENT, save_model
 from media import FRAMES, cut_file, make_video, write_boxes
 
+from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.synthetic.checkpoints import packed_source
