@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from ..errors import UserError
 from ..registry import TASK_UTILS, TRANSFORMS
 from ..structures import PoseSequence
-from ..teacher.unseen_joints import fill_unseen
+from ..teacher import fill_unseen
 from .crop_rotation import turn_targets
 
 #: Pairs of COCO-17 joints between which the body is.
