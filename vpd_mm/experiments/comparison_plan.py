@@ -9,7 +9,6 @@ from functools import cache
 from mmengine.config import Config
 
 from ..corpus import Corpus
-from ..detect.search import adapt_config as adapt_detection
 from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
@@ -143,22 +142,13 @@ class Plan:
     def _adapt(self, cfg: Config, method: Method, k: int | None) -> Config:
         """The config on this corpus and these features."""
         root = str(self.corpus.root)
-        if method.kind == 'detect':
-            return adapt_detection(cfg, root, method.features or None)
-        if not cfg.get('test_dataloader') or not cfg.get('val_dataloader'):
+        if method.kind != 'detect' and not (cfg.get('test_dataloader') and cfg.get('val_dataloader')):
             raise UserError(f'{method.config}: needs train_, val_ and test_dataloader')
-        train = next(datasets_of(cfg, 'train'))
-        if train.type.rpartition('.')[2] == 'FeatureClipDataset':
-            return adapt_config(cfg, root, method.features or None, self.comparison.allow_missing)
-        if method.features:
-            raise UserError(f'{method.config}: reads no features, but method {method.name!r} names {method.features!r}')
-        for part in ('train', 'val', 'test'):
-            for dataset in datasets_of(cfg, part):
-                if 'corpus' in dataset:
-                    dataset.corpus = root
-                elif k is not None:
-                    raise UserError(f'{method.config}: its data sets read no corpus, so it has no {k}-shot training')
-        return cfg
+        if 'corpus' not in next(datasets_of(cfg, 'train')):
+            if k is not None:
+                raise UserError(f'{method.config}: its data sets read no corpus, so it has no {k}-shot training')
+            return cfg
+        return adapt_config(cfg, root, features=method.features or None, allow_missing=self.comparison.allow_missing)
 
 
 def _merge(cfg: Config, options: Mapping, method: Method) -> None:
