@@ -138,9 +138,9 @@ def clock(seconds: float | None) -> str:
 def write_report(plan, store, work_dir: Path, whole, args) -> None:
     """Tables, plot and rows of what is finished; ``whole`` is the comparison with the rows that --only leaves out."""
     from vpd_mm.experiments import report, report_metafile
-    from vpd_mm.experiments.report_figure import draw_accuracy
     from vpd_mm.experiments.report_tables import report_text
     from vpd_mm.structures import atomic_write
+    from vpd_mm.visualize.plots import draw_accuracy
 
     rows, detections = report.collect_rows(plan, store), report.detection_rows(plan, store)
     report.write_results(work_dir / 'results.csv', rows)
