@@ -136,9 +136,5 @@ def _detect(run: Run, store: RunStore) -> dict[str, Any]:
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     work_dir = store.work_dir(run.key)
-    aps = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5), report=_quiet)
+    aps = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5))
     return {**aps, 'checkpoint': ''}
-
-
-def _quiet(message: str) -> None:
-    """The log of the training says it already."""

@@ -32,7 +32,7 @@ def normalize_joints(keypoints: np.ndarray) -> np.ndarray:
 
 
 def flip_joints(joints: np.ndarray) -> np.ndarray:
-    """Mirror normalized joints (..., 13, C): swap left and right, negate x (channel 0)."""
+    """Mirror joints (..., 13, C) with normalized x: swap left and right, negate channel 0 (x)."""
     flipped = joints[..., FLIP_ORDER, :].copy()
     flipped[..., 0] *= -1
     return flipped

@@ -7,11 +7,11 @@ from torch.utils.data import Dataset
 
 from ..errors import UserError
 from ..registry import DATASETS, TASK_UTILS
-from .joint_feature import FLIP_ORDER
+from .joint_feature import FLIP_ORDER, flip_joints
 from .pose_noise import PoseNoise
 from .pose_skeleton import MIRROR, Skeleton, face_forward, vpd_bones
 from .view_camera import ViewCamera, project
-from .vipe_feature import mirror_views, pose_inputs
+from .vipe_feature import pose_inputs
 
 
 @DATASETS.register_module()
@@ -97,7 +97,7 @@ class MultiViewPoseDataset(Dataset):
             inputs = self.render(index, np.random.default_rng([self.seed, items[0][1]]))
             if self.twins:
                 # The mirror image of a view is the hardest different pose.
-                inputs[1 : len(pairs) : 2] = mirror_views(inputs[: len(pairs) : 2])[:, ::-1]
+                inputs[1 : len(pairs) : 2] = flip_joints(inputs[: len(pairs) : 2])[:, ::-1]
         else:
             parts = [self.render(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
             inputs = np.concatenate(parts)
