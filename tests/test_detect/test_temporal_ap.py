@@ -72,7 +72,7 @@ def test_equals_mmaction(seed):
     np.testing.assert_allclose(result, average_precision_at_temporal_iou(ground_truth, rows, tious), atol=1e-6)
     theirs = compute_average_precision_detection(
         [{'video-id': v, 't-start': s, 't-end': e} for v, intervals in ground_truth.items() for s, e in intervals],
-        [{'video-id': d.video, 't-start': d.place[0], 't-end': d.place[1], 'score': d.score} for d in detections],
+        [{'video-id': d.video, 't-start': d.position[0], 't-end': d.position[1], 'score': d.score} for d in detections],
         tious,
     )
     np.testing.assert_allclose(result, theirs, atol=1e-12)
