@@ -15,7 +15,7 @@ from vpd_mm.athlete.path_tracker import (
     median_colours,
 )
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.options import build_tracker
+from vpd_mm.prepare.tracking_pass import build_tracker
 
 SIZE = (256, 256)
 

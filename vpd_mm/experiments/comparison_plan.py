@@ -9,12 +9,12 @@ from functools import cache
 from mmengine.config import Config
 
 from ..corpus import Corpus
+from ..corpus.provenance import RUN_FILE
 from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features
 from ..features.corpus_config import adapt_config, datasets_of
-from ..features.feature_extractor import RUN_FILE
 from .comparison import Comparison, Method, Section
 from .few_shot import few_shot_list
 

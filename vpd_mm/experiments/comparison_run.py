@@ -15,7 +15,7 @@ from ..engine.locks import file_lock
 from ..engine.resume import prepare_resume
 from ..features import Window, select_actions
 from ..features.corpus_config import datasets_of
-from ..retrieve import ActionClips, DTWRetriever, load_clips, own_places, vote
+from ..retrieve import ActionClips, DTWRetriever, load_clips, own_positions, vote
 from ..structures import load_actions, load_classes
 from .comparison import Comparison
 from .comparison_plan import Run
@@ -121,7 +121,7 @@ def _nearest(run: Run, comparison: Comparison, store: RunStore) -> dict[str, Any
         kept = [i for i, action in enumerate(gallery.actions) if action.action_id in ids]
         gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept])
     found = DTWRetriever(gallery.clips, names=gallery.names).search(
-        queries.clips, 1, own_places(queries, gallery), queries.names
+        queries.clips, 1, own_positions(queries, gallery), queries.names
     )
     votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[vote(found.inds, gallery.labels)]
     scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)
