@@ -157,8 +157,8 @@ class VPDInferencer(BaseInferencer):
             if not self._default_boxes:
                 raise
             raise UserError(
-                f'{e}; {DEFAULT_BOXES} is the default: pass other boxes (--boxes, boxes=), which are '
-                'mmdet:<config>[:<checkpoint>], full, or a folder of box files'
+                f'{e}; or pass other boxes than the default {DEFAULT_BOXES}: mmdet:<config>[:<checkpoint>], full, or a '
+                'folder of box files'
             ) from e
 
     def __call__(
