@@ -235,8 +235,8 @@ def test_labels_equal_those_of_the_data_set(folder, gallery):
 
 
 def test_segments_equal_those_of_the_scorer(folder, gallery):
-    from vpd_mm.detect.fold_ensemble import load_scorer, score_videos
     from vpd_mm.detect.proposals import find_proposals
+    from vpd_mm.detect.search import load_scorer, score_videos
 
     spec = save_model(folder, 'scorer', SCORER)
     save_model(folder, 'scorer', SCORER, seed=1)

@@ -57,7 +57,6 @@ class BiGRUGraph(nn.Module):
     def __init__(self, encoder: BiGRU) -> None:
         super().__init__()
         self.pool = encoder.pool
-        self.attention = getattr(encoder, 'attention', None)
         layers = range(encoder.gru.num_layers)
         self.forwards = nn.ModuleList(_direction(encoder.gru, layer, '') for layer in layers)
         self.backwards = nn.ModuleList(_direction(encoder.gru, layer, '_reverse') for layer in layers)
@@ -74,13 +73,7 @@ class BiGRUGraph(nn.Module):
         padding = padding[..., None]
         if self.pool is None:
             return states.masked_fill(padding, 0.0).transpose(0, 1)
-        pooled = []
-        if 'max' in self.pool:
-            pooled.append(states.masked_fill(padding, -torch.inf).amax(0))
-        if self.attention is not None:
-            weights = self.attention(states).masked_fill(padding, -torch.inf).softmax(0)
-            pooled.append((states.masked_fill(padding, 0.0) * weights).sum(0))
-        return torch.cat(pooled, dim=1)
+        return states.masked_fill(padding, -torch.inf).amax(0)
 
 
 class SequenceGraph(nn.Module):

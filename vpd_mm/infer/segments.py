@@ -10,7 +10,7 @@ from mmengine.dataset import Compose, pseudo_collate
 
 from ..corpus import Corpus
 from ..detect import FrameScorer, find_proposals
-from ..detect.fold_ensemble import ScoredVideo
+from ..detect.search import ScoredVideo
 from ..engine.model_files import build_model, class_names, load_weights, read_model_config, split_spec
 from ..errors import UserError
 from ..features import Window, clip_positions, interpolate
