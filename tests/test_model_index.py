@@ -7,7 +7,7 @@ import pytest
 import yaml
 from demo_old.demo_report import LONGER
 
-from vpd_mm.experiments.report_metafile import readme_tables
+from vpd_mm.experiments.tables import readme_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
