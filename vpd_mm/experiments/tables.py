@@ -89,7 +89,7 @@ def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> s
 
 
 def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
-    """Methods by k (top-1) or by temporal IoU (AP), in percent, with the paper's number beside ours where it has one."""
+    """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
     if section.name == 'detection':
         columns: list[tuple[str, str, str, str | int]] = [(name, name, name, 'all') for name in _TABLE_APS]
     else:
