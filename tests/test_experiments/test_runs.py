@@ -9,6 +9,7 @@ import threading
 import time
 from importlib import util
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,28 @@ def test_a_run_of_another_process_is_refused(corpus, tmp_path, monkeypatch):
     busy = pytest.raises(UserError, match=f'{run.key}: another process does this run')
     with file_lock(store.root / f'.{run.key}-0.lock'), busy:
         execute(run, store)
+
+
+def test_ap_of_a_detection_run_is_kept_in_percent(corpus, tmp_path, monkeypatch):
+    detector = dict(name='detector', config='configs/detect/bigru_detector.py', features='joints')
+    plan = plan_of(write_comparison(tmp_path / 'c.py', corpus, options={}, detection=dict(methods=[detector])))
+    run, store = plan.runs[-1], RunStore(tmp_path / 'runs')
+    result = {'threshold': 0.4, 'videos': 1, 'AP@0.5': 0.12345, 'mAP': 0.5}
+    search = create_autospec(run_module.search_corpus, return_value=result)
+    monkeypatch.setattr(run_module, 'search_corpus', search)
+    execute(run, store)
+    row = store.to_frame([run]).iloc[0]
+    assert (row['section'], row['k'], row['threshold'], row['AP@0.5'], row['mAP']) == (
+        'detection',
+        'all',
+        0.4,
+        12.35,
+        50,
+    )
+    cfg = search.call_args.args[0]
+    assert cfg.randomness['seed'] == run.seed
+    assert cfg.test_dataloader.dataset.corpus == str(corpus.root)
+    assert search.call_args.kwargs == {'num_folds': 5}
 
 
 def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path):
