@@ -38,7 +38,6 @@ def main(argv=None):
         [Path(path) for path in args.checkpoints or []],
         args.threshold,
         args.folds or cfg.get('folds', 5),
-        console.print,
     )
     console.print(json.dumps(results, indent=2))
 

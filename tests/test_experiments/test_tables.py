@@ -12,12 +12,11 @@ import pytest
 import torch
 import yaml
 from comparison_corpus import ROOT, easy_corpus, plan_of, spec_of, write_comparison
+from vpd_mm.baselines.clip_scores import as_probabilities
 
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
-from vpd_mm.baselines.clip_scores import as_probabilities
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import RunStore, run_missing, summarize, write_table
-from vpd_mm.experiments import tables
+from vpd_mm.experiments import RunStore, run_missing, summarize, tables, write_table
 
 IDS = np.array(['a', 'b', 'c'])
 LABELS = np.array([0, 1, 1])

@@ -238,8 +238,8 @@ class _Queue:
         if self.kind == 'slurm':
             batches = [[run] for run in alike]
         else:  # a process starts slowly: first large batches, at the end small ones
-            size = math.ceil(len(alike) / (2 * self.jobs)) if processes[0] == 1 and self.kind == 'local' else 1
-            batches = [alike[:size]]
+            share = math.ceil(len(alike) / (1 if self.jobs == 1 else 2 * self.jobs))
+            batches = [alike[: share if processes[0] == 1 and self.kind == 'local' else 1]]
         slots = [slot for slot in range(len(self.active) + len(batches)) if slot not in self.active]
         parent, threads = 0, {}
         if self.kind != 'debug':
