@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import vpd_mm.corpus.sports
-from vpd_mm.corpus import SPORTS, Sport, Window, find_sport
+from vpd_mm.corpus import SPORTS, Sport, Window
+from vpd_mm.corpus.sports import find_sport
 from vpd_mm.synthetic.corpus import SPORT
 
 IMPORTERS = Path(vpd_mm.corpus.sports.__file__).parents[1] / 'importers'

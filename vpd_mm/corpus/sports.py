@@ -5,10 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a video that belongs to an action: ``before_sec`` before its start to ``after_sec`` after its end.
-
-    Cut at the ends of the video.
-    """
+    """Part of a video around an action: ``before_sec`` before its start to ``after_sec`` after its end."""
 
     before_sec: float = 0.0
     after_sec: float = 0.0
@@ -24,8 +21,7 @@ class Sport:
         window: Window around an action for recognition and retrieval (paper 4.1).
         widen: Window around an action for detection (paper 4.3).
         fps: Rate that sequences and clips are resampled to.
-        paper_selection: Split on which the published code selected the
-            checkpoint; used with ``protocol='paper'``.
+        paper_selection: Split on which the published code selected the checkpoint; for ``protocol='paper'``.
     """
 
     title: str = ''
@@ -48,21 +44,16 @@ SPORTS = {
 
 
 def find_sport(sport: str, name: str, window: Window | None = None) -> Sport:
-    """Settings of a corpus.
+    """Settings of a corpus, from ``sport``, ``name`` and ``window`` of its corpus.json.
 
-    Args:
-        sport: ``sport`` of corpus.json: a key of ``SPORTS`` or the text that an importer writes.
-        name: ``name`` of corpus.json; used where ``sport`` is ''.
-        window: ``window`` of corpus.json; replaces that of the sport.
-
-    Returns:
-        The default settings (no window, selection on 'val') for an unknown sport.
+    ``sport`` is a key of ``SPORTS`` or the text that an importer writes; where it is '', the name decides.  An unknown
+    sport has the default settings.
 
     Examples:
         >>> find_sport('tennis', 'my_matches').widen
         Window(before_sec=0.1, after_sec=0.1)
     """
-    asked = sport or name
-    known = (settings for key, settings in SPORTS.items() if asked in (key, settings.sport))
+    wanted = sport or name
+    known = (settings for key, settings in SPORTS.items() if wanted in (key, settings.sport))
     settings = next(known, Sport(title=name, sport=sport))
     return settings if window is None else replace(settings, window=window)

@@ -1,16 +1,13 @@
 """What happens when: actions.csv and classes.txt."""
 
-import csv
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import UserError
 from .npz_io import atomic_write
-from .table_io import open_text, read_table
-
-COLUMNS = ('action_id', 'video', 'start_frame', 'end_frame', 'label', 'split')
+from .table_io import open_text, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -54,45 +51,27 @@ class Action:
 
 def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
     """Write actions.csv."""
-    with atomic_write(path, 'w') as f:
-        writer = csv.writer(f, lineterminator='\n')
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(a, column) for column in COLUMNS] for a in actions)
+    write_table(path, Action, actions)
 
 
 def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
     """Read actions.csv; with ``num_classes``, labels are checked against it.
 
     Raises:
-        UserError: the file is missing or a line is off; the message names the line.
+        UserError: the file is missing or a line is not valid; the message names the line.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f'{path}: no such file; a corpus keeps its actions there ({",".join(COLUMNS)})')
-    actions: list[Action] = []
-    seen: dict[str, int] = {}
-    for line, row in read_table(path, COLUMNS):
-        try:
-            action = _parse(row)
-            if action.action_id in seen:
-                raise UserError(f'action_id {action.action_id} is already on line {seen[action.action_id]}')
-            if num_classes is not None and action.label >= num_classes:
-                raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
-        except ValueError as e:
-            raise UserError(f'{path}:{line}: {e}') from e
-        seen[action.action_id] = line
+        columns = ','.join(field.name for field in fields(Action))
+        raise UserError(f'{path}: no such file; a corpus keeps its actions there ({columns})')
+    actions = []
+    for line, action in read_table(path, Action):
+        if num_classes is not None and action.label >= num_classes:
+            raise UserError(
+                f'{path}:{line}: label {action.label} is not in classes.txt, which has {num_classes} classes'
+            )
         actions.append(action)
     return actions
-
-
-def _parse(row: dict) -> Action:
-    numbers = {}
-    for field in ('start_frame', 'end_frame', 'label'):
-        try:
-            numbers[field] = int(row[field])
-        except ValueError as e:
-            raise UserError(f'{field} must be a whole number, found {row[field]!r}') from e
-    return Action(row['action_id'], row['video'], split=row['split'], **numbers)
 
 
 def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:

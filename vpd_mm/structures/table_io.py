@@ -1,43 +1,73 @@
-"""Tables and lists that people edit: UTF-8, also as spreadsheet programs save it."""
+"""CSV tables of dataclasses, and text files that people edit."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from ..errors import UserError
+from .npz_io import atomic_write
+
+Row = TypeVar('Row')
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a text to read; the mark that some programs put before UTF-8 (BOM) is left out.
+    """Open a UTF-8 text file to read, with or without a byte order mark.
 
     Raises:
-        UserError: what is read is not UTF-8, or no CSV.
+        UserError: the text is not UTF-8, or not the CSV that the block reads.
     """
     try:
         with path.open(newline='', encoding='utf-8-sig') as f:
             yield f
     except UnicodeDecodeError as e:
-        found = f'byte 0x{e.object[e.start]:02x}'
-        raise UserError(f'{path}: not in UTF-8 ({found}); save it as UTF-8 (spreadsheets: "CSV UTF-8")') from e
+        byte = f'byte 0x{e.object[e.start]:02x}'
+        raise UserError(f'{path}: not in UTF-8 ({byte}); save it as UTF-8 (spreadsheets: "CSV UTF-8")') from e
     except csv.Error as e:
         raise UserError(f'{path}: no CSV ({e}); save it as CSV in UTF-8') from e
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, row) of a CSV file with just these columns.
+def read_table(path: Path, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
+    """Yield (line number, row) of a CSV file whose columns are the fields of a dataclass; the first one is unique.
 
     Raises:
-        UserError: the file is not that; the message names the line.
+        UserError: the file does not fit; the message names the line.
     """
+    columns = {field.name: field.type for field in fields(row_type)}  # type: ignore[arg-type]
+    key, lines = next(iter(columns)), dict[str, int]()
     with open_text(path) as f:
         reader = csv.DictReader(f)
-        found = tuple(reader.fieldnames or ())
-        if found != tuple(columns):
-            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {",".join(found)}')
-        for row in reader:
-            if None in row or None in row.values():
-                raise UserError(f'{path}:{reader.line_num}: needs {len(columns)} values')
-            yield reader.line_num, row
+        header = reader.fieldnames or []
+        if list(header) != list(columns):
+            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {",".join(header)}')
+        for texts in reader:
+            line = reader.line_num
+            try:
+                if None in texts or None in texts.values():
+                    raise UserError(f'needs {len(columns)} values')
+                if texts[key] in lines:
+                    raise UserError(f'{key} {texts[key]} is already on line {lines[texts[key]]}')
+                row = row_type(**{name: _parse(name, kind, texts[name]) for name, kind in columns.items()})
+            except UserError as e:
+                raise UserError(f'{path}:{line}: {e}') from e
+            lines[texts[key]] = line
+            yield line, row
+
+
+def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row]) -> None:
+    """Write what :func:`read_table` reads."""
+    with atomic_write(path, 'w') as f:
+        writer = csv.writer(f, lineterminator='\n')
+        writer.writerow(field.name for field in fields(row_type))  # type: ignore[arg-type]
+        writer.writerows(astuple(row) for row in rows)  # type: ignore[call-overload]
+
+
+def _parse(name: str, kind: Any, text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError as e:
+        raise UserError(f'{name} must be a {"whole number" if kind is int else "number"}, found {text!r}') from e
