@@ -55,11 +55,12 @@ def refresh_source(
     Raises:
         UserError: no file of the folder was made from ``source``, and one of ``existing`` from another input.
     """
-    source, existing, path = json.loads(json.dumps(source, default=str)), list(existing), _note_path(folder)
+    described = json.loads(json.dumps(source, default=str))
+    existing, path = list(existing), _note_path(folder)
     with file_lock(folder.with_name('.sources.lock'), wait_sec=60, busy=f'{path}: locked for a minute'):
         notes = _read_notes(folder)
         known = {video: digest for note in notes for video, digest in note['inputs'].items()}
-        this = next((note for note in notes if note['source'] == source), None)
+        this = next((note for note in notes if note['source'] == described), None)
         stale = []
         if this is not None:
             recorded = this['inputs']
@@ -68,14 +69,14 @@ def refresh_source(
             made_of = ' or '.join(str(note['source']) for note in notes)
             raise UserError(
                 f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
-                f'keeps; requested: {source}; {hint}'
+                f'keeps; requested: {described}; {hint}'
             )
         if stale and remove is not None:
             remove(stale)
         for video in stale:
             (folder / f'{video}.npz').unlink(missing_ok=True)
         kept = set(existing) - set(stale)
-        _record(folder, source, {v: d for v, d in inputs.items() if v not in kept or known.get(v) == d})
+        _record(folder, described, {v: d for v, d in inputs.items() if v not in kept or known.get(v) == d})
     return kept
 
 

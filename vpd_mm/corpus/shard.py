@@ -130,14 +130,15 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
 def read_value(path: Path, key: bytes) -> bytes | None:
     """Read the value of ``key``; None where there is none; UserError where the shard is missing or damaged."""
     with _reading(path) as txn:
-        return txn.get(key)
+        value = txn.get(key)
+        return None if value is None else bytes(value)
 
 
 def keys_of(path: Path, prefix: bytes) -> list[bytes]:
     """List the keys that start with ``prefix``; UserError where the shard is missing or damaged."""
     with _reading(path) as txn, txn.cursor() as cursor:
         cursor.set_range(prefix)
-        return list(takewhile(lambda key: key.startswith(prefix), cursor.iternext(keys=True, values=False)))
+        return list(takewhile(lambda key: key.startswith(prefix), map(bytes, cursor.iternext(values=False))))
 
 
 def videos_of_shards(directory: Path) -> dict[str, Path]:

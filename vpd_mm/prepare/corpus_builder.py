@@ -44,20 +44,19 @@ def build_corpus(
         out: Folder of the corpus, created when missing.
         name: Name of the corpus; None = name of the folder.
         sport: Stored in corpus.json.
-        boxes: See :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
-        tracker: Rules of the tracker, see :class:`PrepareSettings`.
+        boxes: As of :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
+        tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
-        options: ``poses``, ``size``, ``flow``, ``fps``, ...: see :class:`PrepareSettings`.
+        options: The other arguments of :class:`PrepareSettings`.
 
     Returns:
         One report per athlete and video, in the order of the files.
 
     Raises:
-        UserError: the run cannot start: an option is not valid, two videos
-            share a name, the corpus is locked, a model cannot be built, or
-            videos were prepared with other boxes, rules or poses.
+        UserError: the run cannot start: an option is not valid, two videos share a name, the corpus is locked, a
+            model cannot be built, or videos were prepared with other boxes, rules or poses.
     """
     start = time.monotonic()
     if workers < 1:
@@ -71,7 +70,8 @@ def build_corpus(
         jobs = list_jobs(files, corpus.videos())
         jobs = settle_sources(corpus, settings, jobs, boxes_given=boxes is not None or bool(tracker), world=world)
         jobs = jobs[rank::world]
-        shards = [f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(min(workers, max(len(jobs), 1)))]
+        num_shards = min(workers, max(len(jobs), 1))
+        shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[str, list[VideoReport]] = {}
         on_progress(0, len(jobs))
         with ProgressBars(console or Console(quiet=True)) as bars:
@@ -94,7 +94,6 @@ def build_corpus(
 def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:
     """Remove what an interrupted run left in the shards, including those of other workers."""
     for path in sorted(crops_dir.glob('shard-*.lmdb' if world == 1 else f'shard-{rank:03d}-*.lmdb')):
-        unfinished = unfinished_videos(path)
-        ENVIRONMENTS.close(path)
-        if unfinished:
+        if unfinished_videos(path):
             CropWriter(path).close()
+        ENVIRONMENTS.close(path)

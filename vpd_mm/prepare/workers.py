@@ -6,14 +6,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import cv2
 
+from ..corpus import CropWriter
 from ..engine.progress import OnProgress, ProgressBars
 from .options import PrepareSettings
 from .report import VideoReport
@@ -22,18 +22,16 @@ from .video_preparer import VideoPreparer
 
 OnResult = Callable[[Job, list[VideoReport]], None]
 
-_POLL_SEC = 0.25
-
 
 def run_jobs(
-    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[str], bars: ProgressBars, on_result: OnResult
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars, on_result: OnResult
 ) -> None:
     """Prepare every job: in this process with one shard, else in one process per shard.
 
     Args:
         jobs: The video files.
         settings: Options of the run.
-        shards: Names of the shard files to write.
+        shards: The shard files to write.
         bars: Show the progress of each video.
         on_result: Called with every finished job and its reports.
 
@@ -43,7 +41,8 @@ def run_jobs(
     if len(shards) > 1:
         _run_in_processes(jobs, settings, shards, bars, on_result)
         return
-    with VideoPreparer(settings, shards[0]) as preparer:
+    with CropWriter(shards[0]) as writer:
+        preparer = VideoPreparer(settings, writer)
         for job in jobs:
             on_progress = bars.add(job.name, 'frames')
             on_result(job, preparer.prepare(job, on_progress))
@@ -51,101 +50,67 @@ def run_jobs(
 
 
 def _run_in_processes(
-    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[str], bars: ProgressBars, on_result: OnResult
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars, on_result: OnResult
 ) -> None:
-    waiting = deque(jobs)
-    workers = [_Worker(settings, shard) for shard in shards]
-    idle = deque(workers)
-    running: dict[Future, tuple[_Worker, Job, OnProgress]] = {}
+    waiting, idle = deque(jobs), deque(shards)
+    context = multiprocessing.get_context('spawn')
+    processes: dict[Path, tuple[BaseProcess, Connection]] = {}
+    running: dict[Connection, tuple[Path, Job, OnProgress]] = {}
     try:
         while waiting or running:
             while waiting and idle:
-                worker, job = idle.popleft(), waiting.popleft()
-                running[worker.submit(job)] = worker, job, bars.add(job.name, 'frames')
-            finished, _ = wait(running, _POLL_SEC, FIRST_COMPLETED)
-            for worker, _, on_progress in running.values():
-                on_progress(*worker.progress)
-            for future in finished:
-                worker, job, on_progress = running.pop(future)
+                shard, job = idle.popleft(), waiting.popleft()
+                if shard not in processes:
+                    pipe, theirs = context.Pipe()
+                    process: BaseProcess = context.Process(target=_work, args=(settings, shard, theirs), daemon=True)
+                    process.start()
+                    theirs.close()
+                    processes[shard] = process, pipe
+                pipe = processes[shard][1]
+                pipe.send(job)
+                running[pipe] = shard, job, bars.add(job.name, 'frames')
+            wait(list(running))
+            for pipe in [pipe for pipe in running if pipe.poll()]:
+                shard, job, on_progress = running[pipe]
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    processes.pop(shard)[0].join()
+                    error = 'its worker process died, often because memory ran out; run again with fewer --workers'
+                    message = [VideoReport(job.name, failures=[f'{job.path}: {error}'])]
+                if isinstance(message, Exception):
+                    raise message
+                if isinstance(message, tuple):
+                    on_progress(*message)
+                    continue
+                del running[pipe]
                 on_progress(1, 1)
-                on_result(job, worker.result(future, job))
-                idle.append(worker)
+                on_result(job, message)
+                idle.append(shard)
     finally:
-        for worker in workers:
-            worker.kill()
+        for process, _ in processes.values():
+            process.terminate()
+        for process, _ in processes.values():
+            process.join()
 
 
-class _Worker:
-    """One process that writes one shard; it is started again after it died.
-
-    The process ends when the other end of its pipe is closed: by :meth:`kill`, or because the parent ended.
-
-    Attributes:
-        progress: Frames done and number of frames of the current video, in shared memory without a lock.
-    """
-
-    def __init__(self, settings: PrepareSettings, shard: str) -> None:
-        self._settings, self._shard = settings, shard
-        self._context = multiprocessing.get_context('spawn')
-        self.progress = self._context.RawArray('q', 2)
-        self._executor: ProcessPoolExecutor | None = None
-        self._pipe: Connection | None = None
-
-    def submit(self, job: Job) -> 'Future[list[VideoReport]]':
-        """Start to prepare ``job``."""
-        if self._executor is None:
-            theirs, self._pipe = self._context.Pipe(duplex=False)
-            self._executor = ProcessPoolExecutor(
-                1, self._context, _start_process, (self._settings, self._shard, theirs, self.progress)
-            )
-        self.progress[:] = (0, 0)
-        return self._executor.submit(_prepare, job)
-
-    def result(self, future: 'Future[list[VideoReport]]', job: Job) -> list[VideoReport]:
-        """Return the reports of a finished job; if the process died, one with that error.
-
-        Raises:
-            SetupError: no video can be prepared.
-        """
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            self.kill()
-            error = 'its worker process died, often because memory ran out; run again with fewer --workers'
-            return [VideoReport(job.name, failures=[f'{job.path}: {error}'])]
-
-    def kill(self) -> None:
-        """End the process, where it runs."""
-        if self._executor is not None and self._pipe is not None:
-            self._pipe.close()
-            self._executor.shutdown(cancel_futures=True)
-            self._executor = None
-
-
-#: Set in a worker process: what prepares its videos, and the shared progress.
-_preparer: VideoPreparer
-_progress: Any
-
-
-def _start_process(settings: PrepareSettings, shard: str, pipe: Connection, progress: Any) -> None:
-    """Initialize a worker process."""
-    global _preparer, _progress
-
-    def end_with_parent() -> None:
-        with suppress(EOFError, OSError):
-            pipe.recv()
-        os._exit(1)
-
+def _work(settings: PrepareSettings, shard: Path, pipe: Connection) -> None:
+    """Prepare the jobs that come through ``pipe``; send (frames done, number of frames), then reports or an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _preparer, _progress = VideoPreparer(settings, shard), progress
+    try:
+        with CropWriter(shard) as writer:
+            preparer = VideoPreparer(settings, writer)
+            while True:
+                pipe.send(preparer.prepare(pipe.recv(), lambda done, total: pipe.send((done, total))))
+    except Exception as e:
+        with suppress(OSError):
+            pipe.send(e)
 
 
-def _prepare(job: Job) -> list[VideoReport]:
-    """Prepare a video in a worker process."""
-
-    def on_progress(done: int, total: int) -> None:
-        _progress[:] = done, total
-
-    return _preparer.prepare(job, on_progress)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
