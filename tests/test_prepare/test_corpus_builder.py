@@ -11,9 +11,9 @@ from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.engine.progress import ProgressBars
 from vpd_mm.errors import UserError
 from vpd_mm.prepare import build_corpus
+from vpd_mm.prepare.corpus_builder import run_jobs
 from vpd_mm.prepare.options import PrepareSettings, split_model
 from vpd_mm.prepare.sources import Job, find_videos
-from vpd_mm.prepare.workers import run_jobs
 from vpd_mm.structures import AthleteTrack
 
 

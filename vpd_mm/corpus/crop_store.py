@@ -27,7 +27,6 @@ class CropHeader:
     """Description of the stored crops of one video.
 
     Args:
-        version: Version of the header.
         size: Side of the crops, px.
         flow: None, or how the flow was made: 'method', 'clip' (px), 'subtract_median', ...
         frame_shape: (height, width) of the stored whole frames; None = none.
@@ -37,7 +36,6 @@ class CropHeader:
         starts: (K,) int64, frames whose previous frame is missing or of another shot.
     """
 
-    version: int
     size: int
     flow: Mapping | None
     frame_shape: tuple[int, int] | None
@@ -56,8 +54,8 @@ class CropHeader:
 
     def to_json(self) -> dict:
         """Return the fields as JSON values."""
-        fields = {**vars(self)}
-        return fields | {name: fields[name].tolist() for name in ('frame_inds', 'windows', 'starts')}
+        arrays = {name: getattr(self, name).tolist() for name in ('frame_inds', 'windows', 'starts')}
+        return {'version': HEADER_VERSION, **vars(self), **arrays}
 
     @classmethod
     def from_json(cls, data: bytes) -> 'CropHeader':
@@ -68,8 +66,9 @@ class CropHeader:
         """
         try:
             fields = json.loads(data)
-            if fields['version'] != HEADER_VERSION:
-                raise UserError(f'crop header version {fields["version"]!r}, this vpd_mm knows {HEADER_VERSION}')
+            version = fields.pop('version')
+            if version != HEADER_VERSION:
+                raise UserError(f'crop header version {version!r}, this vpd_mm knows {HEADER_VERSION}')
             arrays = {name: np.array(fields[name], dtype=np.int64) for name in ('frame_inds', 'windows', 'starts')}
             arrays['windows'] = arrays['windows'].reshape(-1, 3)
             shape = fields['frame_shape']

@@ -13,7 +13,7 @@ from ..engine.locks import file_lock
 from ..errors import UserError
 from . import crop_codec as codec
 from .corpus import check_video_name
-from .crop_store import HEADER_VERSION, CropHeader
+from .crop_store import CropHeader
 from .shard import CROP, ENVIRONMENTS, IMAGE, frame_key, header_key, keys_of, read_value, unfinished_videos, writing_key
 
 #: Bytes held in memory before a transaction writes them.
@@ -180,7 +180,6 @@ class VideoCropWriter:
     def finish(self) -> None:
         """Write the rest and the header."""
         self.header = CropHeader(
-            version=HEADER_VERSION,
             size=self._size,
             flow=self._flow,
             frame_shape=self._frame_shape,
