@@ -57,7 +57,7 @@ class ProgressBars:
             description: Text before the bar.
             unit: Plural of the counted items, for example 'frames'.
         """
-        task_id = self._progress.add_task(description, visible=False, start=False, unit=unit)
+        task_id = self._progress.add_task(description, total=None, visible=False, start=False, unit=unit)
 
         def on_progress(done: int, total: int) -> None:
             task = next(task for task in self._progress.tasks if task.id == task_id)
