@@ -9,7 +9,7 @@ from vpd_mm.errors import UserError
 
 #: Of the true joints, in percent.
 GOAL_TRUTH = 90.0
-CONFIG = 'configs/recognize/bigru_joints-velocity_1000i_synthetic.py'
+CONFIG = 'configs/recognize/bigru_fast.py'
 _TRUTH, _TEACHER = 'truth', 'joints'
 
 
@@ -52,9 +52,10 @@ def _top1(corpus: Corpus, features: str, seeds: int, jobs: int) -> float:
     from mmengine.config import Config
 
     from vpd_mm.engine.paths import find_config
-    from vpd_mm.experiments.few_shot_grid import GridRun, adapt_config, run_grid, summarize
+    from vpd_mm.experiments.few_shot_grid import GridRun, run_grid, summarize
+    from vpd_mm.features.corpus_config import adapt_config
 
-    cfg = adapt_config(Config.fromfile(find_config(CONFIG)), str(corpus.root), f'teacher/{features}')
+    cfg = adapt_config(Config.fromfile(find_config(CONFIG)), str(corpus.root), features=f'teacher/{features}')
     cfg.log_level = 'ERROR'
     runs = [GridRun(None, 0, seed) for seed in range(seeds)]
     rows = run_grid(cfg, 'oracle', runs, corpus.root / 'runs' / features, jobs=jobs)

@@ -40,7 +40,7 @@ def main(argv=None):
         for subset in range(args.subsets if few else 1):
             runs += [GridRun(int(k) if few else None, subset, s) for s in range(args.seeds if few else args.all_seeds)]
     corpus = args.corpus or next(datasets_of(cfg, 'test')).corpus
-    cfg = adapt_config(cfg, corpus, args.features, args.allow_missing)
+    cfg = adapt_config(cfg, corpus, features=args.features, allow_missing=args.allow_missing)
     console = Console()
     name = Path(args.config).stem
     rows = run_grid(

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence, atomic_write
+from .sports import Sport, Window, find_sport
 from .video_table import VideoInfo, load_videos, save_videos
 
 #: Version of the layout on disk; a reader refuses what it does not know.
@@ -32,12 +33,14 @@ class Corpus:
         fps: None: frames are numbered as the files hold them.  A number: every
             video was resampled to that constant rate, and frame numbers count
             at it.
+        window: Window around actions, where it is not that of the sport.
     """
 
     root: Path
     name: str
     sport: str = ''
     fps: float | None = None
+    window: Window | None = None
 
     @classmethod
     def create(
@@ -94,7 +97,18 @@ class Corpus:
             raise UserError(f'{path}: name and sport must be text, found {name!r} and {sport!r}')
         if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e4):
             raise UserError(f'{path}: fps must be null or above 0, found {fps!r}')
-        return cls(Path(root), name, sport, fps)
+        try:
+            window = Window(**{k: float(v) for k, v in fields['window'].items()}) if fields.get('window') else None
+        except (AttributeError, TypeError, ValueError) as e:
+            raise UserError(
+                f'{path}: window must be an object with before_sec and after_sec (seconds), found {fields["window"]!r}'
+            ) from e
+        return cls(Path(root), name, sport, fps, window)
+
+    @property
+    def sport_info(self) -> Sport:
+        """Settings that the data set decides: window, widening for detection, rate, split of the paper's selection."""
+        return find_sport(self.sport, self.name, self.window)
 
     # paths of the layout
 

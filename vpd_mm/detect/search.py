@@ -9,28 +9,11 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..errors import UserError
-from ..features import FeatureReader
 from ..structures import atomic_write, load_classes
 from .fold_ensemble import ap_table, load_scorer, score_videos, train_ensemble
 from .proposals import find_proposals
 from .temporal_ap import TIOUS
 from .timeline import draw_timeline, save_intervals
-
-
-def adapt_config(cfg: Config, corpus: str | None = None, features: str | None = None) -> Config:
-    """A copy of a detection config for another corpus or other features; dims and classes follow."""
-    cfg = Config(cfg._cfg_dict.to_dict())
-    root = corpus or cfg.test_dataloader.dataset.corpus
-    folder = Corpus.open(root)
-    names = features.split('+') if features else cfg.test_dataloader.dataset.features
-    dims = FeatureReader(folder, names).dims
-    if cfg.model.get('num_classes', 1) > 1:
-        cfg.model.num_classes = len(load_classes(folder.classes_path))
-    for part in ('train', 'val', 'test'):
-        dataset = cfg[f'{part}_dataloader'].dataset
-        dataset.update(corpus=root, features=names, dims=dims, num_classes=cfg.model.get('num_classes', 1))
-    cfg.model.backbone.in_dims = dims
-    return cfg
 
 
 def search_corpus(
@@ -46,7 +29,7 @@ def search_corpus(
     """Write, for every video of ``split``, ``<video>.json``, ``.csv`` and ``.png``, and ``ap.json`` for all.
 
     Args:
-        cfg: As :func:`adapt_config` returns.
+        cfg: As :func:`vpd_mm.features.corpus_config.adapt_config` returns.
         work_dir: The folds are trained there.
         split: Of the videos.
         out: Folder of the results.

@@ -140,6 +140,18 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--deterministic', action='store_true', help='deterministic kernels')
 
 
+def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that set a config to a corpus (:mod:`vpd_mm.features.corpus_config`)."""
+    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus; default: that of the config')
+    parser.add_argument(
+        '--features',
+        metavar='NAME',
+        help='features/<run>, teacher/<name> or a bare name, several joined by +; default: those of the config',
+    )
+    parser.add_argument('--stream', help='input of a baseline: crop, frame or flow; joint or bone')
+    parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
+
+
 def load_config(args: argparse.Namespace) -> 'Config':
     """Read ``args.config`` and merge the arguments that train and test share.
 
@@ -148,11 +160,25 @@ def load_config(args: argparse.Namespace) -> 'Config':
     """
     from .config import read_config
 
-    cfg = read_config(args.config)
+    return merge_run_arguments(read_config(args.config), args)
+
+
+def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
+    """Merge the arguments that train and test share into a config.
+
+    Args:
+        cfg: Changed in place.
+        args: ``cfg_options`` and ``work_dir``; ``launcher`` and ``local_rank`` where the tool has them.
+        suffix: Appended to the name of the default work dir.
+
+    Raises:
+        UserError: an option does not fit the config.
+    """
     merge_options(cfg, args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(cfg.filename).stem)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg.launcher = getattr(args, 'launcher', 'none')
+    name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     return cfg
 
 

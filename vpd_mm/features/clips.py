@@ -1,13 +1,12 @@
 """From the features of a video to the sequence of one action: window, rate, gaps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
 
-from ..corpus import Corpus, FeatureStore
+from ..corpus import Corpus, FeatureStore, Window
 from ..errors import UserError
 from ..structures import Action, FeatureSequence, load_actions, load_classes
 from ..structures.table_io import open_text
@@ -29,19 +28,6 @@ class EpochDraws:
         index = int(idx)
         times = self._times_drawn[index] = self._times_drawn.get(index, -1) + 1
         return index, np.random.default_rng((self.seed, self.epoch, index, times))
-
-
-@dataclass(frozen=True)
-class Window:
-    """What of a video belongs to an action: from ``before_sec`` before its start to ``after_sec`` after its end.
-
-    Cut at the ends of the video.  Paper 4.1: figure skating 2.5 and 0.5 s,
-    tennis 0.5 and 0.5 s (its action is the frame of contact), floor exercise
-    0.25 and 0 s, diving as annotated.
-    """
-
-    before_sec: float = 0.0
-    after_sec: float = 0.0
 
 
 def resolve_features(corpus: Corpus, name: str) -> Path:
