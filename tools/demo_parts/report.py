@@ -1,8 +1,9 @@
 """The report of the demonstration on the synthetic sport."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from vpd_mm.visualize.boxes import draw_boxes
 from vpd_mm.visualize.panels import add_caption, add_row_labels, draw_text, evenly_spread, flow_to_rgb, grid, resize
 from vpd_mm.visualize.plots import Method, accuracy_figure, curves_figure
 from vpd_mm.visualize.report import (
+    Block,
     Code,
     Image,
     MethodDiagram,
@@ -43,7 +45,8 @@ LONGER = (
 GOAL_POINTS, GOAL_GAPS, GOAL_CONFIDENT = 5.0, 0.25, 1.5
 #: Frames with a lower score are low-confidence frames.
 MIN_SCORE = 0.5
-SIDE = 112
+SIDE = 112  # px of a panel
+TEACHER = '2D joints (teacher)'
 NEXT = """# the same at full size: hours on two cores, less on a GPU
 python tools/demo.py --scale full
 # a real athlete and a real pose estimator
@@ -54,51 +57,40 @@ python tools/extract_features.py joints --corpus data/real --poses files
 python tools/train.py configs/distill/resnet18_2d-vpd_40e_real.py"""
 
 
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """N frames of the test videos with a true pose; poses are (N, 26) normalised joints, errors in torso sizes (N,)."""
+def compare_frames(corpus: Corpus, ground_truth_dir: Path, decode) -> SimpleNamespace:
+    """Compare teacher and 2D-VPD with the ground truth on the N frames of the test videos that have a true pose.
 
-    videos: np.ndarray
-    frame_inds: np.ndarray
-    scores: np.ndarray
-    teacher: np.ndarray
-    student: np.ndarray
-    ground_truth: np.ndarray
-    teacher_errors: np.ndarray
-    student_errors: np.ndarray
-
-    def first_apart(self, order: Sequence[int], count: int, min_frames: int = 12) -> list[int]:
-        """The first ``count`` of ``order`` that are at least ``min_frames`` apart within their video."""
-        chosen: list[int] = []
-        for i in order:
-            near = (
-                self.videos[i] == self.videos[j] and abs(self.frame_inds[i] - self.frame_inds[j]) < min_frames
-                for j in chosen
-            )
-            if len(chosen) < count and not any(near):
-                chosen.append(int(i))
-        return chosen
-
-
-def load_frames(corpus: Corpus, ground_truth_dir: Path, run: str, decode) -> Frames:
-    """Read teacher, student and ground truth; ``decode`` turns (T, V, D) features of ``run`` into (T, 26) poses."""
-    teachers, students = FeatureStore(corpus.teacher_dir('joints')), FeatureStore(corpus.features_dir(run))
-    columns = []
+    Returns:
+        ``videos``, ``frame_inds``, ``scores`` of the teacher (N,); ``teacher``, ``student``, ``truth`` (N, 26) normalised
+        joints; ``teacher_errors``, ``student_errors`` (N,) in torso sizes.
+    """
+    teachers, students = FeatureStore(corpus.teacher_dir('joints')), FeatureStore(corpus.features_dir('vpd'))
+    rows = []
     for video in sorted({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'}):
-        truth = JointFeature()(PoseSequence.load(ground_truth_dir / f'{video}.npz'))
-        sequences = truth, teachers[video], students[video]
-        common = np.intersect1d(np.intersect1d(*(s.frame_inds for s in sequences[:2])), sequences[2].frame_inds)
-        rows = [np.searchsorted(sequence.frame_inds, common) for sequence in sequences]
-        true, teacher, student = (sequence.feats[r] for sequence, r in zip(sequences, rows))
-        names = np.full(len(common), video, object)
-        columns.append([names, common, sequences[1].scores[rows[1]], teacher[:, 0], decode(student), true[:, 0]])
-    *rest, teacher, student, true = (np.concatenate(column) for column in zip(*columns))
-    errors = [joint_errors(pose, true).mean(axis=1) for pose in (teacher, student)]
-    return Frames(*rest, teacher, student, true, *errors)
+        true = JointFeature()(PoseSequence.load(ground_truth_dir / f'{video}.npz'))
+        sequences = teachers[video], students[video], true
+        inds = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
+        at = [np.searchsorted(sequence.frame_inds, inds) for sequence in sequences]
+        teacher, student, truth = (sequence.feats[rows] for sequence, rows in zip(sequences, at))
+        scores = teachers[video].scores[at[0]]
+        rows.append((np.full(len(inds), video), inds, scores, teacher[:, 0], decode(student), truth[:, 0]))
+    names = 'videos', 'frame_inds', 'scores', 'teacher', 'student', 'truth'
+    frames = SimpleNamespace(**dict(zip(names, map(np.concatenate, zip(*rows)))))
+    frames.teacher_errors = joint_errors(frames.teacher, frames.truth).mean(axis=1)
+    frames.student_errors = joint_errors(frames.student, frames.truth).mean(axis=1)
+    return frames
 
 
 def write_report(
-    root: Path, corpus: Corpus, sport: Corpus, results: Mapping, gaps: Mapping[str, float], facts: Mapping, decode
+    root: Path,
+    corpus: Corpus,
+    sport: Corpus,
+    results: Mapping,
+    facts: Mapping,
+    gaps: Mapping,
+    curves: Mapping,
+    decode,
+    images: Mapping,
 ) -> None:
     """Write ``root/report.html``.
 
@@ -106,27 +98,25 @@ def write_report(
         root: Folder of the run.
         corpus, sport: The prepared corpus; the synthetic sport with its videos and its ground truth.
         results: Content of results.json.
-        gaps: Metrics of the first student.
         facts: Rows of the overview.
-        decode: Decodes the features of the first student.
+        gaps, curves: Test metrics and training curves of 2D-VPD.
+        decode: Decodes the features of 2D-VPD.
+        images: (method, path) of confusion matrices ('table') and timelines ('detection').
     """
-    frames = load_frames(corpus, sport.root / 'ground_truth' / 'poses', 'vpd', decode)
-    store, learns = CropStore(corpus.crops_dir), results['scale'] != 'tiny'
-    seconds = results['seconds']
-    versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
+    frames, store = compare_frames(corpus, sport.root / 'ground_truth' / 'poses', decode), CropStore(corpus.crops_dir)
+    learns, seconds = results['scale'] != 'tiny', results['seconds']
     times = [*((name, f'{value:.0f}') for name, value in seconds.items()), ('all', f'{sum(seconds.values()):.0f}')]
+    versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
     sections = [
         Section('Overview', [diagram(frames, store, corpus), Table(('', ''), list(facts.items())), Text(LONGER)]),
-        Section('Few-shot recognition', list(recognition(root, corpus, results['recognition'], learns))),
-        Section('Low-confidence frames of the teacher', list(gap_filling(root, frames, store, gaps, learns))),
-        Section('Retrieval', list(retrieval(corpus, store, results['retrieval']))),
-        Section('Detection', list(detection(root, results['detection']))),
+        Section('Few-shot recognition', [*recognition(corpus, results['recognition'], learns, images['table'])]),
+        Section('Low-confidence frames', [*gap_filling(frames, store, gaps, curves, learns)]),
+        Section('Retrieval', [*retrieval(corpus, store, results['retrieval'])]),
+        Section('Detection', [*detection(results['detection'], images['detection'])]),
         Section('Next steps', [Code(NEXT)]),
-        Section(
-            'Time and versions',
-            [Table(('step', 'seconds'), times), Text(f'Scale {results["scale"]}, seed {results["seed"]}; {versions}.')],
-        ),
+        Section('Time and versions', [Table(('step', 'seconds'), times)]),
     ]
+    sections[-1].blocks.append(Text(f'Scale {results["scale"]}, seed {results["seed"]}; {versions}.'))
     write_page(root / 'report.html', 'Video Pose Distillation: the demonstration', LEAD, sections)
 
 
@@ -134,7 +124,7 @@ def goal(text: str, reached: bool, value: str) -> Text:
     return Text(f'Goal: {text}. {"Reached" if reached else "Not reached"}: {value}.', reached)
 
 
-def diagram(frames: Frames, store: CropStore, corpus: Corpus) -> MethodDiagram:
+def diagram(frames: SimpleNamespace, store: CropStore, corpus: Corpus) -> MethodDiagram:
     """The method, with the most confident frame and the low-confidence frame that the student improves most."""
     low = frames.scores < MIN_SCORE
     if not low.any() or low.all():
@@ -157,7 +147,7 @@ def diagram(frames: Frames, store: CropStore, corpus: Corpus) -> MethodDiagram:
     return MethodDiagram(*images[:4], frames.scores[good], *images[4:7], frames.scores[bad], images[7])
 
 
-def recognition(root: Path, corpus: Corpus, rows: Sequence[Mapping], learns: bool) -> Iterator[Block]:
+def recognition(corpus: Corpus, rows: Sequence[Mapping], learns: bool, images: Sequence) -> Iterator[Block]:
     test = sum(action.split == 'test' for action in load_actions(corpus.actions_path))
     body = [(row['method'], row['k'], f'{row["top1_mean"]:.1f}', f'{row["top1_std"]:.1f}', row['runs']) for row in rows]
     yield Table(('method', 'k', 'top-1 %', '±', 'runs'), body)
@@ -178,18 +168,20 @@ def recognition(root: Path, corpus: Corpus, rows: Sequence[Mapping], learns: boo
     if ks:
         figure = accuracy_figure('', ks, [Method(name, cells) for name, cells in accuracy.items()])
         yield Image(figure_uri(figure), 'Accuracy over the number of training clips per class.')
-    for name, path in confusion_paths(root):
+    for name, path in images:
         yield Image(file_uri(path), f'{name}: rows are true classes, columns predicted ones (first subset).', wide=True)
 
 
 def points_above_joints(rows: Sequence[Mapping]) -> tuple[int, float] | None:
     """(k, points) by which 2D-VPD is above the joints of the teacher at the largest common k; None without one."""
     top1 = {(row['method'], row['k']): row['top1_mean'] for row in rows if row['k'] != 'all'}
-    ks = [k for method, k in top1 if method == '2D-VPD' and (JOINTS, k) in top1]
-    return (max(ks), top1['2D-VPD', max(ks)] - top1[JOINTS, max(ks)]) if ks else None
+    ks = [k for method, k in top1 if method == '2D-VPD' and (TEACHER, k) in top1]
+    return (max(ks), top1['2D-VPD', max(ks)] - top1[TEACHER, max(ks)]) if ks else None
 
 
-def gap_filling(frames: Frames, store: CropStore, gaps: Mapping, curves: Mapping, learns: bool) -> Iterator[Block]:
+def gap_filling(
+    frames: SimpleNamespace, store: CropStore, gaps: Mapping, curves: Mapping, learns: bool
+) -> Iterator[Block]:
     body = []
     for key, name in (('confident', 'confident'), ('low_confidence', 'low'), ('lost', 'no pose')):
         if gaps.get(f'frames_{key}'):
@@ -215,13 +207,15 @@ def gap_filling(frames: Frames, store: CropStore, gaps: Mapping, curves: Mapping
             (np.argsort(-gains), 'in which the student improves most'),
             (np.argsort(-frames.student_errors[low]), 'in which the student is worst'),
         ):
-            chosen = frames.first_apart(low[order], 7)
+            chosen = low[order][np.sort(np.unique(frames.videos[low[order]], return_index=True)[1])][
+                :7
+            ]  # one per video
             caption = f'Low-confidence frames {text}; the numbers are errors in torso sizes.'
             yield Image(image_uri(comparison_image(frames, store, chosen)), caption, wide=True)
     yield Image(figure_uri(curves_figure(curves, 'squared error')), 'Training of the 2D-VPD student.')
 
 
-def comparison_image(frames: Frames, store: CropStore, chosen: Sequence[int]) -> np.ndarray:
+def comparison_image(frames: SimpleNamespace, store: CropStore, chosen: Sequence[int]) -> np.ndarray:
     """One column per frame: crop, poses of teacher and student, ground truth."""
     columns = []
     for i in chosen:
@@ -229,7 +223,7 @@ def comparison_image(frames: Frames, store: CropStore, chosen: Sequence[int]) ->
         poses = [
             draw_pose_panel(frames.teacher[i], SIDE, faint=True),
             draw_pose_panel(frames.student[i], SIDE),
-            draw_pose_panel(frames.ground_truth[i], SIDE),
+            draw_pose_panel(frames.truth[i], SIDE),
         ]
         for pose, error in zip(poses, (frames.teacher_errors[i], frames.student_errors[i])):
             draw_text(pose, f'{error:.2f}', (3, SIDE - 16), 11)
@@ -262,7 +256,7 @@ def retrieval(corpus: Corpus, store: CropStore, rows: Sequence[Mapping]) -> Iter
         yield Image(image_uri(grid(strips, 1), 75), f'2D-VPD: a query and its {len(strips) - 1} nearest clips.')
 
 
-def detection(root: Path, rows: Sequence[Mapping]) -> Iterator[Block]:
+def detection(rows: Sequence[Mapping], images: Sequence) -> Iterator[Block]:
     columns = ('AP@0.3', 'AP@0.5', 'AP@0.7', 'mAP')
     body = [(row['method'], *(f'{100 * row[name]:.1f}' for name in columns)) for row in rows]
     yield Table(('method', *(f'{name} %' for name in columns)), body)
@@ -270,6 +264,6 @@ def detection(root: Path, rows: Sequence[Mapping]) -> Iterator[Block]:
         f'{rows[0]["videos"]} uncut test videos; average precision of the intervals at several overlaps; mAP is the mean '
         'over the overlaps 0.1 to 0.9.'
     )
-    for name, path in timeline_paths(root):
+    for name, path in images:
         caption = f'{name}: score per frame, detected and labelled intervals.'
         yield Image(file_uri(path), caption, wide=True)
