@@ -7,7 +7,7 @@ from benchmarks.teacher_metrics import box_iou
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker
 from vpd_mm.athlete.path_tracker import PathRules, PathTracker, best_path
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.options import build_tracker
+from vpd_mm.prepare.tracking_pass import build_tracker
 
 SIZE = (256, 256)
 

@@ -17,7 +17,7 @@ from vpd_mm.engine.model_files import read_model_config
 from vpd_mm.features import FeatureClipDataset
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
-from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.prepare import build_corpus
 from vpd_mm.registry import INFERENCERS
 from vpd_mm.structures import Action, AthleteTrack, FeatureSequence, save_actions, save_classes
 

@@ -7,7 +7,7 @@ import pytest
 from media import FRAMES, make_video, write_boxes, write_poses
 
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.visualize.corpus_pictures import flow_colours, flow_wheel
 

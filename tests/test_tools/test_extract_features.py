@@ -32,7 +32,7 @@ def extract(tmp_path, monkeypatch, corpus):
 
 def test_a_rank_without_a_video_is_no_error(extract, capsys):
     assert extract(5, 6, 'idle') == 0
-    assert '0 videos written, 0 there, D = 26' in capsys.readouterr().out
+    assert '0 videos written, 0 in total, D = 26' in capsys.readouterr().out
 
 
 def test_preview_leaves_out_what_other_ranks_have_not_made(extract, corpus, capsys):

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,11 +170,21 @@ class Corpus:
 
     def add_videos(self, rows: Iterable[VideoInfo]) -> None:
         """Add rows, or replace those of the same name; safe beside other processes that do the same."""
-        with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute'):
+        with self._locked_videos():
             videos = self.videos()
             added = {row.video: row for row in rows}
             if any(videos.get(name) != row for name, row in added.items()):
                 save_videos(self.videos_path, (videos | added).values())
+
+    def remove_videos(self, names: Iterable[str]) -> None:
+        """Remove rows of videos.csv; safe beside other processes that change it."""
+        with self._locked_videos():
+            videos = self.videos()
+            gone = set(names)
+            save_videos(self.videos_path, (row for name, row in videos.items() if name not in gone))
+
+    def _locked_videos(self) -> AbstractContextManager[None]:
+        return file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute')
 
     def track(self, video: str) -> AthleteTrack:
         """The athlete's boxes in ``video``."""

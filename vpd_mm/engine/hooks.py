@@ -51,7 +51,9 @@ class SmoothMetricHook(Hook):
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         if not metrics or self.key not in metrics:
-            raise UserError(f'SmoothMetricHook: the validation has no metric {self.key!r}, it has {list(metrics or {})}')
+            raise UserError(
+                f'SmoothMetricHook: the validation has no metric {self.key!r}, it has {list(metrics or {})}'
+            )
         history, _ = runner.message_hub.get_scalar(f'val/{self.key}').data
         metrics[f'{self.key}_mean'] = float(np.mean(history[-self.window :]))
 

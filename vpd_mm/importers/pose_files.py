@@ -80,6 +80,21 @@ def _read(directory: Path, video_name: str, track: AthleteTrack | None, num_fram
     return None
 
 
+def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
+    """List the files that :func:`read_poses` reads for a video; none where there are none."""
+    directory = Path(directory)
+    for name in filter(None, (video_name, video_name.partition(ATHLETE_SEPARATOR)[2])):
+        if (own := directory / f'{name}.npz').is_file():
+            return [own]
+        if (path := find_pose_json(directory, name)) is not None:
+            return [path]
+        files = [p for folder in (directory, directory / name) for p in _openpose_files(folder, name)]
+        files = files or sorted(p for p in (directory / name).glob('*.json') if last_digits(p.name) is not None)
+        if files:
+            return files
+    return []
+
+
 def find_pose_json(directory: Path, video_name: str) -> Path | None:
     """The one file that holds all frames of the video, or None."""
     names = (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json')

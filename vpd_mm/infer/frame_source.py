@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 from ..athlete import VideoReader
+from ..athlete.frame_source import FrameSource
 from ..errors import UserError
-from ..prepare.corpus_builder import find_videos, videos_inside
+from ..prepare.sources import find_videos, videos_inside
 from .result_files import is_our_film
 
 #: Endings of pictures that a folder of frames may hold.
@@ -23,22 +23,6 @@ DEFAULT_FPS = 25.0
 _CAMERA = re.compile(r'(?:camera|webcam)(?::(\d+))?')
 
 Input = str | os.PathLike | int | np.ndarray | Iterable[np.ndarray]
-
-
-class FrameSource(Protocol):
-    """Frames of one input; iterating gives (frame_ind from 0, (H, W, 3) uint8 RGB).
-
-    ``path`` names it, ``num_frames`` is 0 where it is not known.  All but a
-    :class:`FrameStream` can be iterated again.
-    """
-
-    path: Path
-    fps: float
-    num_frames: int
-    width: int
-    height: int
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]: ...
 
 
 class ArrayFrames:

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from ..errors import UserError
-from ..prepare.options import Models, PrepareSettings, check_box_sizes, find_tracks
+from ..prepare.models import Models
+from ..prepare.options import PrepareSettings
+from ..prepare.tracking_pass import check_box_sizes, find_tracks
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import FrameSource
 from .student_pass import StudentChain

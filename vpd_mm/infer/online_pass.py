@@ -8,7 +8,9 @@ import numpy as np
 from ..athlete.camera_cuts import with_previous
 from ..athlete.square_cropper import Window
 from ..errors import UserError
-from ..prepare.options import Models, PrepareSettings, build_tracker, check_box_sizes, find_tracks
+from ..prepare.models import Models
+from ..prepare.options import PrepareSettings
+from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks
 from ..structures import AthleteTrack
 from .frame_source import FrameSource, FrameStream
 from .student_pass import StudentChain, batches, box_at

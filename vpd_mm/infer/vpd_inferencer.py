@@ -19,7 +19,9 @@ from ..engine.model_files import read_model_config
 from ..engine.model_zoo import pick_device
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
-from ..prepare.options import ONLINE_RULES, Models, PrepareSettings
+from ..prepare.models import Models
+from ..prepare.options import PrepareSettings
+from ..prepare.tracking_pass import ONLINE_RULES
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
 from .frame_source import FrameSource, FrameStream, Input, list_inputs, open_source

@@ -9,6 +9,8 @@ from ..errors import UserError
 from .npz_io import check_array, check_frame_inds, load_npz, save_npz
 
 NUM_COCO_JOINTS = 17
+#: The 13 joints of VPD within COCO-17: nose, then 5..16 (shoulders, elbows, wrists, hips, knees, ankles; left first).
+VPD_JOINTS = (0, *range(5, 17))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from ..structures import FeatureSequence, PoseSequence
+from ..structures.pose import VPD_JOINTS
 
-#: The 13 joints of VPD within COCO-17: nose, then 5..16 (shoulders, elbows, wrists, hips, knees, ankles; left first).
-VPD_JOINTS = (0, *range(5, 17))
 #: Where each of the 13 joints goes when left and right are swapped.
 FLIP_ORDER = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
 _SHOULDERS_AND_HIPS = (1, 2, 7, 8)
