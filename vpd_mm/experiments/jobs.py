@@ -9,19 +9,20 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from statistics import mean
 
 import submitit
 import torch
+from rich.console import Console
 from submitit.core.utils import DelayedSubmission, UncompletedJobError, environment_variables
 
 from ..engine.cli import error_line, leave_processes
+from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
-from .plan import Run
+from .plan import Plan, Run
 from .run import execute
 from .store import RunStore
 
@@ -38,6 +39,32 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--partition', default='', help='Slurm partition')
     parser.add_argument('--hours', type=float, default=24.0, help='Slurm time limit of a run, which then resumes')
     parser.add_argument('--print-jobs', nargs='?', const='sbatch', help=argparse.SUPPRESS)
+
+
+def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> dict[str, str]:
+    """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`.
+
+    Raises:
+        UserError: ``--print-jobs`` is given.
+    """
+    if args.print_jobs:
+        raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
+    if args.jobs == 0:
+        warnings.warn('--jobs 0 is deprecated since 0.2, removed in 0.3; use --executor debug', DeprecationWarning)
+        args.jobs, args.executor = 1, 'debug'
+    console = Console(stderr=True)
+
+    def on_end(run: Run, error: str) -> None:
+        if error:
+            console.print(f'[red]failed[/red] {run.name}: {error}', soft_wrap=True, highlight=False)
+        else:
+            result = store[run.key]
+            number = f'AP@0.5 {result["AP@0.5"]:.1f}' if 'AP@0.5' in result else f'top-1 {result["top1"]:.1f}'
+            console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)', highlight=False)
+
+    options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
+    with progress_bar('runs', 'runs', console) as on_progress:
+        return run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
 
 
 class RunJob:
@@ -102,7 +129,7 @@ def run_missing(
     gpus: int = 1,
     partition: str = '',
     hours: float = 24.0,
-    on_start: Callable[[Run], None] = lambda run: None,
+    on_progress: OnProgress = no_progress,
     on_end: Callable[[Run, str], None] = lambda run, error: None,
 ) -> dict[str, str]:
     """Execute the runs that are not finished; one that fails or dies does not stop the others.
@@ -117,7 +144,7 @@ def run_missing(
         jobs: At most so many at the same time.
         gpus: GPUs, and processes, of each training.
         partition, hours: Of Slurm.
-        on_start: Called with a run that is submitted.
+        on_progress: Called with the number of runs that have ended, and of all.
         on_end: Called with a run and its error line, '' where it is finished.
 
     Returns:
@@ -128,15 +155,19 @@ def run_missing(
     distinct = {run.key: run for run in runs if run.key not in store}
     todo = [run for run in distinct.values() if not run.members]
     failed: dict[str, str] = {}
+    ended: list[Run] = []
+    on_progress(0, len(distinct))
 
     def end(run: Run, error: str) -> None:
+        ended.append(run)
         if error:
             failed[run.key] = error
         on_end(run, error)
+        on_progress(len(ended), len(distinct))
 
     if todo:
         folder = _private_folder(store.root.parent / 'jobs')
-        _Queue(folder, store.root, executor, jobs, gpus, partition, hours).work(todo, store, on_start, end)
+        _Queue(folder, store.root, executor, jobs, gpus, partition, hours).work(todo, store, end)
         for path in folder.iterdir():
             if not failed or not path.name.endswith(('.out', '.err')):  # logs of failed runs stay
                 path.unlink()
@@ -144,7 +175,6 @@ def run_missing(
             folder.rmdir()
     for run in distinct.values():
         if run.members and all(member.key in store for member in run.members):
-            on_start(run)
             end(run, RunJob(run, store.root)())
     return failed
 
@@ -169,13 +199,7 @@ class _Queue:
         self.active: dict[int, tuple[Run, submitit.Job]] = {}
         self.queried = time.monotonic()
 
-    def work(
-        self,
-        todo: Sequence[Run],
-        store: RunStore,
-        on_start: Callable[[Run], None],
-        on_end: Callable[[Run, str], None],
-    ) -> None:
+    def work(self, todo: Sequence[Run], store: RunStore, on_end: Callable[[Run, str], None]) -> None:
         """Execute runs until all have ended."""
         waiting = list(todo)
         try:
@@ -183,7 +207,6 @@ class _Queue:
                 for batch in self._batches(waiting):
                     for run in batch:
                         waiting.remove(run)
-                        on_start(run)
                     self._submit(batch)
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
                 queued = self._queued()
@@ -255,29 +278,3 @@ def _private_folder(parent: Path) -> Path:
         raise UserError(f'{parent}: belongs to another user; pass another --work-dir')
     parent.chmod(0o700)
     return Path(tempfile.mkdtemp(dir=parent)).resolve()
-
-
-def seconds_left(todo: Sequence[Run], seconds: Mapping[str, float], runs: Sequence[Run], jobs: int = 1) -> float | None:
-    """Estimate how long the rest takes, from finished runs of the same method and k, else of the method, else of any.
-
-    Args:
-        todo: The rest.
-        seconds: Key to duration of finished runs.
-        runs: All runs.
-        jobs: Runs at the same time.
-
-    Returns:
-        Seconds; None before any run is finished.
-    """
-    if not seconds:
-        return None
-    known: dict[tuple, list[float]] = defaultdict(list)
-    for run in {run.key: run for run in runs if run.key in seconds}.values():
-        for group in _like(run):
-            known[group].append(seconds[run.key])
-    total = sum(mean(next(known[group] for group in _like(run) if group in known)) for run in todo)
-    return total / max(1, jobs)
-
-
-def _like(run: Run) -> tuple[tuple, ...]:
-    return (run.method.name, run.k), (run.method.name,), ()

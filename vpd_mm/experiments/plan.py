@@ -4,7 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,7 +14,6 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.crop_store import CropStore
-from ..detect.search import adapt_config as adapt_detection
 from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
@@ -40,6 +39,7 @@ class Run:
         protocol: As in :class:`Spec`.
         selected_on: Split on which the checkpoint is selected; '' where none is.
         settings: Digest of the config, the labels and the content of the features.
+        features: Features that it reads, joined by ``+``.
         key: Digest of everything that decides the result; names its files.
         cfg: Config on this corpus and these features, as a dict; empty without one.
         clips: Arguments of ``load_clips`` (nearest neighbours).
@@ -56,6 +56,7 @@ class Run:
     protocol: str
     selected_on: str
     settings: str
+    features: str
     key: str
     cfg: Mapping[str, Any] = field(default_factory=dict)
     clips: Mapping[str, Any] = field(default_factory=dict)
@@ -65,8 +66,13 @@ class Run:
     def config(self) -> str:
         """Name of the config; of an ensemble, those of its members."""
         if self.members:
-            return ' + '.join(dict.fromkeys(run.config or run.method.features for run in self.members))
+            return ' + '.join(dict.fromkeys(run.config or run.features for run in self.members))
         return (self.method.config_all if self.k is None else '') or self.method.config
+
+    @property
+    def stream(self) -> str:
+        """Input stream; of an ensemble, those of its members."""
+        return self.method.stream or ' + '.join(dict.fromkeys(run.stream for run in self.members if run.stream))
 
     @property
     def name(self) -> str:
@@ -114,15 +120,17 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
     for k in section.ks:
         selected_on = cfg = clips = None
         if method.kind == 'nearest':
-            window = {name: float(spec.window.get(name, 0)) for name in ('before_sec', 'after_sec')}
-            features = tuple(method.features.split('+'))
-            clips = {'features': features, 'window': window, 'fps': spec.fps, 'allow_missing': spec.allow_missing}
-            settings = digest([clips, content.labels, [content.features(name) for name in features]])
+            sport, features = corpus.sport_info, tuple(method.features.split('+'))
+            clips = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
+            clips['allow_missing'] = spec.allow_missing
+            settings = digest([{**clips, 'features': [content.features(name) for name in features]}, content.labels])
         else:
             config = method_config(method, spec, k)
             selected_on = config.get('paper_selection', 'val') if spec.protocol == 'paper' else 'val'
             settings = _settings(config, content)
             cfg = config._cfg_dict.to_dict()
+            features = next(datasets_of(config, 'test')).get('features') or ()
+            features = (features,) if isinstance(features, str) else tuple(features)
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
             if k is not None:
@@ -132,7 +140,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on])
-                yield Run(*where, selected_on or '', settings, key, cfg or {}, clips or {})
+                yield Run(*where, selected_on or '', settings, '+'.join(features), key, cfg or {}, clips or {})
 
 
 def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:
@@ -145,16 +153,22 @@ def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]
             settings = digest([run.settings for run in members])
             key = digest(['ensemble', [run.key for run in members]])
             where = (section.name, method, first.corpus, first.k, first.subset, first.seed, first.split, first.protocol)
-            yield Run(*where, first.selected_on, settings, key, members=tuple(members))
+            yield Run(*where, first.selected_on, settings, '', key, members=tuple(members))
 
 
 def method_config(method: Method, spec: Spec, k: int | None) -> Config:
-    """Read the config of a method and set it to the comparison's corpus, features and options.
+    """Read the config of a method and set it to the comparison's corpus and options.
 
     Raises:
         UserError: the config is missing, does not fit, or needs inputs that the corpus lacks.
     """
-    cfg = read_config((method.config_all if k is None else '') or method.config)
+    cfg = method.cfg or read_config((method.config_all if k is None else '') or method.config)
+    if not cfg.get('test_dataloader') or not cfg.get('val_dataloader'):
+        raise UserError(f'{method.config}: needs train_, val_ and test_dataloader')
+    if not any('corpus' in dataset for dataset in datasets_of(cfg, 'train')):
+        raise UserError(f'{method.config}: its data sets read no corpus, so it cannot be compared on one')
+    choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
+    cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing)
     for options in (spec.options, method.options):
         unknown = sorted({key.split('.')[0] for key in options} - set(cfg))
         if unknown:
@@ -163,41 +177,26 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
             cfg.merge_from_dict(dict(options))
         except (KeyError, IndexError, TypeError, ValueError) as e:
             raise UserError(f'method {method.name!r}: options do not fit {method.config}: {e}') from e
-    if method.kind == 'detect':
-        return adapt_detection(cfg, spec.corpus, method.features or None)
-    if not cfg.get('test_dataloader') or not cfg.get('val_dataloader'):
-        raise UserError(f'{method.config}: needs train_, val_ and test_dataloader')
-    if next(datasets_of(cfg, 'train')).type.rpartition('.')[2] == 'FeatureClipDataset':
-        return adapt_config(cfg, spec.corpus, method.features or None, allow_missing=spec.allow_missing)
-    if method.features:
-        raise UserError(f'{method.config}: reads no features, but method {method.name!r} has {method.features!r}')
-    for part in ('train', 'val', 'test'):
-        for dataset in datasets_of(cfg, part):
-            if 'corpus' in dataset:
-                dataset.corpus = spec.corpus
-            elif k is not None:
-                raise UserError(f'{method.config}: its data sets read no corpus, so it has no {k}-shot training')
     return cfg
 
 
 def _settings(cfg: Config, content: 'CorpusContent') -> str:
-    """Digest of a config and of the content of what its data sets read; the path of the corpus does not count."""
+    """Digest of a config in which the content of what its data sets read stands for folders and names."""
     cfg = Config(cfg._cfg_dict.to_dict())
-    inputs: list[str] = []
     for part in ('train', 'val', 'test'):
-        for dataset in datasets_of(cfg, part) if cfg.get(f'{part}_dataloader') else ():
+        for dataset in datasets_of(cfg, part):
             if 'corpus' in dataset:
-                dataset.corpus = ''
+                dataset.corpus = content.labels
                 features = dataset.get('features') or ()
-                for name in [features] if isinstance(features, str) else features:
-                    inputs.append(content.features(name))
+                if features:
+                    names = [features] if isinstance(features, str) else features
+                    dataset.features = [content.features(name) for name in names]
                 if dataset.get('poses'):
-                    inputs.append(content.poses(dataset.poses))
+                    dataset.poses = content.poses(dataset.poses)
                 if dataset.get('source'):
-                    inputs.append(content.crops())
+                    dataset.crops = content.crops()
     weights = Path(cfg.get('load_from') or '')
-    start = _file_digest(weights) if weights.is_file() else str(weights)
-    return digest([config_digest(cfg), start, content.labels, sorted(set(inputs))])
+    return digest([config_digest(cfg), _file_digest(weights) if weights.is_file() else str(weights)])
 
 
 class CorpusContent:

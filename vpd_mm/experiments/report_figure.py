@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..structures import atomic_write
-from .comparison import Section
-from .report import Cell
+from .spec import Section
 
 _MARKERS = 'osD^vP*X<>'
 _LINES = ('-', '--', ':', '-.')
 #: Of a method's name and k (None: all).
-Cells = Mapping[tuple[str, int | None], Cell]
+Cells = Mapping[tuple[str, int | None], Any]
 
 
 def draw_accuracy(path: Path, title: str, section: Section, cells: Cells) -> bool:

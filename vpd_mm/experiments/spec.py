@@ -28,9 +28,11 @@ class Method:
         config_all: Another config for the whole training split.
         features: ``features/<run>``, ``teacher/<name>``, a bare name, or several joined by ``+``; '' = those of
             the config.
-        stream: Input of a baseline that has several; '' = that of the config.
+        stream: Input of a baseline ('crop', 'frame', 'flow'; 'joint', 'bone'); '' = that of the config.
+        poses: Pose set of a skeleton baseline; '' = the only one of the corpus.
         of: Names of methods of the same section.
         options: Merged into the config, after those of the comparison.
+        cfg: A config that is ready to use, instead of reading ``config``, which only names it then.
         paper: Name of this row in the paper, for the published numbers; default ``name``.
     """
 
@@ -41,8 +43,10 @@ class Method:
     config_all: str = ''
     features: str = ''
     stream: str = ''
+    poses: str = ''
     of: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    cfg: Config | None = None
     paper: str = ''
 
     def __post_init__(self) -> None:
@@ -84,7 +88,6 @@ class Spec:
         seeds: Seeds for each subset.
         all_seeds: Seeds with the whole training split.
         protocol: 'default': the checkpoint is selected on validation; 'paper': as published.
-        window, fps: Clips of nearest neighbours, as in ``FeatureClipDataset``.
         allow_short: Accept classes with fewer than k actions.
         allow_missing: Leave out actions without features.
         options: Merged into every config that is trained.
@@ -100,8 +103,6 @@ class Spec:
     seeds: int = 1
     all_seeds: int = 3
     protocol: str = 'default'
-    window: Mapping[str, float] = field(default_factory=dict)
-    fps: float | None = 25.0
     allow_short: bool = False
     allow_missing: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -115,19 +116,17 @@ class Spec:
                 raise UserError(f'{self.name}: {name} must be a whole number above 0, found {value!r}')
 
 
-def few_shot_spec(config: str, corpus: str, ks: Sequence[int | str], features: str = '', **fields: Any) -> Spec:
-    """The comparison of a single method with itself at several k.
+def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str], **fields: Any) -> Spec:
+    """The comparison of a single method at several k.
 
     Args:
-        config: Path or name of the config.
+        method: The method.
         corpus: Folder of the corpus.
         ks: Actions a class; 'all' = the whole training split.
-        features: As in :class:`Method`.
         fields: Other fields of :class:`Spec`.
     """
-    name = Path(config).stem
-    method = Method(name, config=config, features=features)
-    return Spec(name, name, Path(corpus).name, corpus, (Section('table', name, _ks(ks, name), (method,)),), **fields)
+    section = Section('table', method.name, _ks(ks, method.name), (method,))
+    return Spec(method.name, method.name, Path(corpus).name, corpus, (section,), **fields)
 
 
 def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
@@ -151,7 +150,7 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     }
     sections = []
     for name, entry in entries.items():
-        methods = _methods(entry.get('methods', ()), name, source, cfg.get('names') or {})
+        methods = _methods(entry.get('methods', ()), name, source)
         sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
     if only:
         sections = _only(sections, only, source)
@@ -168,7 +167,7 @@ def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
     return tuple(sorted(k for k in values if k != 'all')) + ((None,) if 'all' in values else ())
 
 
-def _methods(entries: Sequence[Mapping], section: str, source: str, names: Mapping[str, str]) -> tuple[Method, ...]:
+def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Method, ...]:
     known = {item.name for item in fields(Method)}
     methods: dict[str, Method] = {}
     for entry in entries:
@@ -176,9 +175,8 @@ def _methods(entries: Sequence[Mapping], section: str, source: str, names: Mappi
         if unknown or 'name' not in entry:
             problem = f'unknown field {unknown[0]!r}' if unknown else 'no name'
             raise UserError(f'{source}: a method has {problem}; its fields are {", ".join(sorted(known))}')
-        configs = {key: entry[key].format(**names) for key in ('config', 'config_all') if entry.get(key)}
         kind = entry.get('kind', 'detect' if section == 'detection' else 'train')
-        method = Method(**{**entry, **configs, 'kind': kind, 'of': tuple(entry.get('of', ()))})
+        method = Method(**{**entry, 'kind': kind, 'of': tuple(entry.get('of', ()))})
         if (kind == 'detect') != (section == 'detection'):
             raise UserError(f'{source}: {section}: method {method.name!r} cannot be of kind {kind!r}')
         if method.name in methods:

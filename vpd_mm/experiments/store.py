@@ -90,10 +90,10 @@ class RunStore:
 
 def _about(run: Run) -> dict[str, Any]:
     """The columns of a run that are known before it starts."""
-    method = {name: getattr(run.method, name) for name in ('group', 'kind', 'features', 'stream')}
-    named = {name: getattr(run, name) for name in ('section', 'config', 'corpus', 'subset', 'seed', 'split')}
-    named |= {name: getattr(run, name) for name in ('selected_on', 'protocol', 'settings', 'key')}
-    return {**named, **method, 'method': run.method.name, 'k': 'all' if run.k is None else run.k}
+    method = {'method': run.method.name, 'group': run.method.group, 'kind': run.method.kind}
+    names = ('section', 'config', 'features', 'stream', 'corpus', 'subset', 'seed', 'split', 'selected_on', 'protocol')
+    named = {name: getattr(run, name) for name in (*names, 'settings', 'key')}
+    return {**named, **method, 'k': 'all' if run.k is None else run.k}
 
 
 def check_table(path: Path) -> None:
@@ -104,7 +104,7 @@ def check_table(path: Path) -> None:
     """
     if path.is_file():
         columns = path.open(encoding='utf-8-sig').readline().strip().split(',')
-        if not set(columns) <= set(COLUMNS):
+        if 'stream' not in columns or not set(columns) <= set(COLUMNS):
             raise UserError(f'{path}: written by another version; move it away or pass another --work-dir')
 
 

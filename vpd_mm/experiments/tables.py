@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..structures import atomic_write
 from .plan import Plan
 from .spec import Section, Spec
+from .report_figure import draw_accuracy
 from .store import AP_COLUMNS
 
 #: Published numbers in percent, by data set, name of the row in the paper, and column ('16', 'all', 'AP@0.5').
@@ -51,10 +52,23 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else [*_ROW, 'runs'])
 
 
-def cells_of(summary: pd.DataFrame, section: Section) -> dict[tuple[str, int | None], Cell]:
-    """Top-1 of a section by method and k (None = all)."""
-    rows = summary[summary['section'] == section.name].to_dict('records')
-    return {(r['method'], None if r['k'] == 'all' else r['k']): Cell(r['top1_mean'], r['top1_sd']) for r in rows}
+def draw_section(path: Path, spec: Spec, summary: pd.DataFrame) -> bool:
+    """Plot the first table of a comparison (top-1 over k, or bars of a single k).
+
+    Args:
+        path: PNG to write.
+        spec: The comparison.
+        summary: As :func:`summarize` or :func:`read_metafile_rows` returns.
+
+    Returns:
+        False where nothing is finished, and nothing is written.
+    """
+    section = spec.sections[0]
+    own = summary[summary['section'] == section.name].to_dict('records') if len(summary) else []
+    if section.name == 'detection' or not own:
+        return False
+    cells = {(r['method'], None if r['k'] == 'all' else r['k']): Cell(r['top1_mean'], r['top1_sd']) for r in own}
+    return draw_accuracy(path, spec.title, section, cells)
 
 
 def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:
