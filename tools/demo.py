@@ -2,7 +2,6 @@
 """Run the whole chain on the synthetic sport: videos, features, recognition, retrieval, detection, report.
 
 tools/demo.py [--scale tiny|small|full]    # runs/demo/report.html; small takes 15 minutes on two cores
-tools/demo.py real                         # the same on a real video, with MediaPipe; both come from PyPI
 
 Every step skips what exists: the same command resumes a stopped run.  configs/compare/demo.py holds all sizes.
 """
@@ -22,18 +21,18 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # read when torch is import
 import numpy as np
 import pandas as pd
 import torch
-from demo_parts.real import run_real
 from demo_parts.report import write_report
-from demo_parts.steps import Steps, measure, terminal, train, training_curves, write_json
+from demo_parts.steps import Steps, default_jobs, once, write_json
 from mmengine.config import Config
 from rich.console import Console
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.cli import ToolParser, log_output, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import OnProgress
 from vpd_mm.engine.resume import config_digest
+from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.experiments.jobs import end_with
 from vpd_mm.experiments.plan import plan_runs
@@ -51,7 +50,14 @@ from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport, plan_films
 from vpd_mm.synthetic.routine import CLASSES
 from vpd_mm.teacher import VipeFeature, load_encoder
 
-CONFIGS = {name: f'configs/compare/demo{tail}.py' for name, tail in (('tiny', '_tiny'), ('small', ''), ('full', '_full'))}
+CONFIGS = {'tiny': 'compare/demo_tiny.py', 'small': 'compare/demo.py', 'full': 'compare/demo_full.py'}
+#: Commands of older versions, and the tools that have them now.
+MOVED = {
+    'real': 'demo_real',
+    'make-sport': 'make_synthetic sport',
+    'make-generic': 'make_synthetic generic',
+    'sheet': 'make_synthetic sheet',
+}
 POSES = 'teacher'
 #: There is one athlete per video: detecting in every second frame is enough for the weak packed detector.
 TRACKER = {'method': 'path', 'every': 2}
@@ -83,16 +89,18 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         cfg = student_config(student, sizes, seed, corpus, sport, start)
         with step(f'distill-{student.run}', f'distil {student.name}') as on_progress:
             torch.set_num_threads(max(jobs - cfg.train_dataloader.num_workers, 1))  # a loader process needs a core
-            start = train(cfg, root / 'work' / f'distill-{student.run}', on_progress)
+            start = train_once(cfg, root / 'work' / f'distill-{student.run}', on_progress)
             torch.set_num_threads(jobs)
         with step(f'features-{student.run}', f'extract the features of {student.name}') as on_progress:
             extractor = build_extractor(cfg, start, device=device, half=device != 'cpu')
-            extract_corpus(extractor, corpus, corpus.features_dir(student.run), run_identity(cfg, start))
+            out = corpus.features_dir(student.run)
+            extract_corpus(extractor, corpus, out, run_identity(cfg, start), on_progress=on_progress)
         facts[f'{student.name} trained on'] = f'{student.epochs * sizes.draws:,} crops; starts from {student.start}'
         students[student.run] = cfg, start, extractor.decode
     cfg, checkpoint, decode = students['vpd']
     with step('gaps', 'compare student and teacher with the ground truth'):
-        gaps = measure(cfg, checkpoint)
+        gaps = once(checkpoint.parent / 'test.json', lambda: test(cfg, checkpoint))
+        gaps = {name.partition('/')[2]: value for name, value in gaps.items()}
 
     with step('experiments', 'recognise and detect actions') as on_progress:
         recognition, detection, images = run_experiments(sizes, corpus, root / 'work' / 'runs', jobs, on_progress)
@@ -101,9 +109,9 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     results = {
         'recognition': recognition,
         'gap_filling': {
-            'teacher_error': gaps.get('teacher_error_unsure'),
-            'student_error': gaps.get('student_error_unsure'),
-            'frames': int(gaps.get('frames_unsure', 0)),
+            'teacher_error': gaps.get('teacher_error_low_confidence'),
+            'student_error': gaps.get('student_error_low_confidence'),
+            'frames': int(gaps.get('frames_low_confidence', 0)),
         },
         'retrieval': retrieval,
         'detection': detection,
@@ -113,7 +121,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         'versions': {name: importlib.import_module(name).__version__ for name in PACKAGES},
     }
     write_json(root / 'results.json', results)
-    write_report(root, corpus, sport, results, facts, gaps, training_curves(checkpoint.parent), decode, images)
+    write_report(root, corpus, sport, results, facts, images, gaps, decode, checkpoint.parent)
     return results
 
 
@@ -124,15 +132,13 @@ def num_train_videos(k: int, recipe: SportRecipe) -> int:
     return int(np.searchsorted(counts, wanted)) + 1
 
 
-def prepare(
-    sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnProgress
-) -> tuple[Corpus, dict[str, str]]:
+def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnProgress) -> tuple[Corpus, dict[str, str]]:
     """Prepare the videos with the packed models and label the tracked actions; returns the corpus and facts."""
     models = {'boxes': packed_source('detector'), 'poses': packed_source('teacher'), 'device': device}
     names = {'pose_name': POSES, 'name': 'demo', 'sport': SPORT}
     workers = min(jobs, len(sport.videos()))
     report = build_corpus(
-        [sport.root / 'videos'], out, **models, **names, tracker=TRACKER, workers=workers, on_video=on_progress
+        [sport.root / 'videos'], out, **models, **names, tracker=TRACKER, workers=workers, on_progress=on_progress
     )
     failures = [line for _, line in report.failures if 'no person found' not in line]
     if failures:
@@ -226,36 +232,26 @@ def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dic
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
-    moved = {'make-sport': 'sport', 'make-generic': 'generic', 'sheet': 'sheet'}
-    if arguments and (name := arguments[0]) in moved:
-        import make_synthetic
-
-        text = 'tools/demo.py {}: deprecated since 0.2, removed in 0.3; use tools/make_synthetic.py {}'
-        warnings.warn(text.format(name, moved[name]), DeprecationWarning, stacklevel=2)
-        return make_synthetic.main([moved[name], *arguments[1:]])
+    if arguments and (name := arguments[0]) in MOVED:
+        tool, *command = MOVED[name].split()
+        text = f'tools/demo.py {name}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py {" ".join(command)}'
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return importlib.import_module(tool).main([*command, *arguments[1:]])
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('command', nargs='?', choices=('run', 'real'), default='run', help='synthetic sport or real video')
-    parser.add_argument('--out', type=Path, help='folder of the run; default runs/demo, runs/demo-<scale>, runs/demo-real')
-    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the synthetic sport and of distillation')
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    parser.add_argument('--jobs', type=int, default=min(cores, 8), help='processes or threads; default one per core')
+    parser.add_argument('command', nargs='?', choices=('run',), default='run', help=argparse.SUPPRESS)  # as before 0.2
+    parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
+    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
+    parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
+    parser.add_argument('--jobs', type=int, default=default_jobs(), help='processes or threads; default: one per core')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
-    parser.add_argument('--epochs', type=int, default=40, help='real: epochs of distillation, 2,000 crops each')
-    parser.add_argument('--wheels', type=Path, help='real: folder of wheels; default pip downloads them')
     args = parser.parse_args(arguments)
-    for name in ('jobs', 'epochs'):
-        if getattr(args, name) < 1:
-            raise UserError(f'--{name} must be 1 or more, found {getattr(args, name)}')
-    if args.command == 'real':
-        with terminal(Path('runs/demo-real.log')) as console:
-            root = run_real(args.out or Path('runs/demo-real'), args.epochs, args.wheels, args.device, args.jobs, console)
-    else:
-        root = args.out or Path('runs') / ('demo' if args.scale == 'small' else f'demo-{args.scale}')
-        with terminal(Path('runs/demo.log')) as console:
-            results = run_demo(root, args.scale, args.seed, args.jobs, args.device, console)
-        for part in ('recognition', 'retrieval', 'detection'):
-            print(part, pd.DataFrame(results[part]).to_string(index=False), sep='\n')
+    if args.jobs < 1:
+        raise UserError(f'--jobs must be 1 or more, found {args.jobs}')
+    root = args.out or Path('runs') / ('demo' if args.scale == 'small' else f'demo-{args.scale}')
+    with log_output(Path('runs/demo.log')) as console:
+        results = run_demo(root, args.scale, args.seed, args.jobs, args.device, console)
+    for part in ('recognition', 'retrieval', 'detection'):
+        print(part, pd.DataFrame(results[part]).to_string(index=False), sep='\n')
     print(root / 'results.json', root / 'report.html', sep='\n')
     return 0
 

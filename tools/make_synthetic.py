@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.progress import progress_bar
 
 
 def make_sport(args: argparse.Namespace) -> None:

@@ -86,7 +86,7 @@ class RunJob:
             The error line; '' where the run is finished.
         """
         if self.parent:
-            _end_with(self.parent)
+            end_with(self.parent)
         try:
             launcher, rank = 'none', 0
             environment = submitit.JobEnvironment() if self.parent or 'SLURM_JOB_ID' in os.environ else None
@@ -105,7 +105,7 @@ class RunJob:
         return DelayedSubmission(self)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process as soon as the process ``parent`` ends, however it ends."""
     if not hasattr(os, 'pidfd_open'):
         return

@@ -1,45 +1,52 @@
-"""The demonstration on a real video: a wall flip, boxes of this project, and MediaPipe as the teacher."""
+#!/usr/bin/env python3
+"""Run the chain on a real video: a wall flip and MediaPipe as the teacher, both from PyPI.
 
+tools/demo_real.py    # runs/demo-real/report.html
+
+Every step skips what exists: the same command resumes a stopped run.
+"""
+
+import argparse
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from demo_parts.steps import Steps, default_jobs, once, write_json
 from rich.console import Console
 
-from demo_parts.steps import Steps, measure, train, training_curves, write_json
-from vpd_mm.athlete import VideoReader
-from vpd_mm.corpus import Corpus, FeatureStore
+from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.engine.cli import ToolParser, log_output, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.paths import resource_dir
+from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
 from vpd_mm.features.pose_features import joint_features
+from vpd_mm.features.preview import preview_panels
+from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import AthleteTrack, atomic_write
-from vpd_mm.teacher.joint_feature import VPD_JOINTS
-from vpd_mm.visualize.panels import draw_text, evenly_spread, grid, resize
-from vpd_mm.visualize.plots import curves_figure
+from vpd_mm.visualize.panels import evenly_spread, grid
+from vpd_mm.visualize.plots import training_figure
 from vpd_mm.visualize.report import Code, Image, Section, Table, Text, figure_uri, file_uri, image_uri, write_report
-from vpd_mm.visualize.skeleton import draw_skeleton
-from vpd_mm.visualize.video_writer import VideoWriter
 
 VIDEO_WHEEL, POSE_WHEELS = 'sports2d==0.8.34', ('mediapipe==0.10.21', 'attrs', 'flatbuffers', 'absl-py')
 VIDEO, CONFIG = 'wall_flip', 'configs/distill/resnet18_2d-vpd-rotation_40e_real.py'
 #: Path and SHA-256 of the video in its wheel, and boxes at key frames.
-BOXES = Path(__file__).with_name('real_boxes.json')
-TEACHER, STUDENT, STUDENT_ALONE, HEIGHT = (255, 255, 255), (60, 210, 120), (255, 150, 30), 496
+BOXES = Path(__file__).parent / 'demo_parts' / 'real_boxes.json'
 LEAD = (
     'An athlete warms up on a wall, then flips off it in front of a low sun, where the pose estimator misses him. A '
     'student network learns from the other frames and describes all of them.'
 )
 ABOUT = (
-    'Video: Sports2D by D. Pagnon (BSD-3), from its wheel on PyPI. Boxes: key frames annotated by hand for this project. '
+    'Video: Sports2D by D. Pagnon (BSD-3), from its wheel on PyPI. Boxes: key frames annotated by hand. '
     'Poses: MediaPipe BlazePose. Turned crops (CropRotation) teach the student upside-down poses, which the estimator '
     'rarely detects; the paper does without them, on hours of video.'
 )
@@ -72,35 +79,45 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     cfg.merge_from_dict({'log_level': 'WARNING', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
     torch.set_num_threads(jobs)
     with step('distil', 'distil the student') as on_progress:
-        checkpoint = train(cfg, root / 'work' / 'distill', on_progress)
-        metrics = measure(cfg, checkpoint)
+        checkpoint = train_once(cfg, root / 'work' / 'distill', on_progress)
+        metrics = once(checkpoint.parent / 'test.json', lambda: test(cfg, checkpoint))
     with step('student', 'extract the features of every frame'):
         extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
         out = corpus.features_dir('vpd')
         extract_corpus(extractor, corpus, out, run_identity(cfg, checkpoint))
-    features, poses = FeatureStore(out)[VIDEO], corpus.poses('mediapipe', VIDEO)
-    filled = [int(i) for i in np.setdiff1d(features.frame_inds, poses.frame_inds)]
+    with step('overlay', 'draw the student into the video'):
+        inferencer = VPDInferencer(cfg, checkpoint, device=device)
+        overlay = inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(root / 'overlay'))['visualization'][
+            0
+        ]
+    features, teacher = FeatureStore(out)[VIDEO], FeatureStore(corpus.teacher_dir('joints'))[VIDEO]
+    filled = np.setdiff1d(features.frame_inds, teacher.frame_inds).tolist()
     crops = epochs * cfg.train_dataloader.sampler.num_samples
-    results = {'frames': corpus.video(VIDEO).num_frames, 'crops': len(features), 'teacher': len(poses), 'filled': filled}
-    write_json(root / 'results.json', {**results, 'seconds': step.seconds})
-    tiles = write_overlay(root / 'overlay.mp4', corpus, extractor.decode(features.feats), filled)
-    flip = [
-        Image(file_uri(root / 'overlay.mp4'), 'White: estimator. Green: student. Orange: student where the estimator has no pose.'),
-        Text(f'The estimator has a pose in {len(poses)} of {len(features)} frames with a box; {len(filled)} are filled in.'),
-    ]
-    if tiles:
-        caption = f'Filled in: frames {", ".join(map(str, tiles))}.'
-        flip.append(Image(image_uri(grid(list(tiles.values()), 4)), caption))
+    results = {'frames': corpus.video(VIDEO).num_frames, 'crops': len(features), 'teacher': len(teacher)}
+    write_json(root / 'results.json', {**results, 'filled': filled, 'seconds': step.seconds})
+
+    shown = [filled[i] for i in evenly_spread(len(filled), 8)]
+    decoded, store = extractor.decode(features.feats), CropStore(corpus.crops_dir)
+    panels = [np.concatenate(p) for p in preview_panels(store, VIDEO, decoded, teacher, 0.5, set(shown))]
+    curves = training_figure(checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
+    flip = [Image(file_uri(Path(overlay)), 'The poses of the student, in every frame with a box.')]
+    flip.append(
+        Text(f'The estimator has a pose in {len(teacher)} of {len(features)} frames; {len(filled)} are filled in.')
+    )
+    if panels:
+        flip.append(
+            Image(image_uri(grid(panels, 8)), 'Frames that are filled in: crop, estimator, student.', wide=True)
+        )
     numbers = [
         ('crops seen in training', f'{crops:,}'),
-        ('joint error to the teacher, held-out frames', f'{metrics["joint_error"]:.3f} torso sizes'),
-        ('joints within 0.2 torso sizes of the teacher, held-out frames', f'{metrics["pck"]:.0%}'),
+        ('joint error to the teacher, held-out frames', f'{metrics["distill/joint_error"]:.3f} torso sizes'),
+        ('joints within 0.2 torso sizes of the teacher, held-out frames', f'{metrics["distill/pck"]:.0%}'),
         *((f'seconds: {name}', f'{value:.0f}') for name, value in step.seconds.items()),
     ]
-    curves = Image(figure_uri(curves_figure(training_curves(checkpoint.parent), 'squared error')), 'Training of the student.')
-    note = Text('There is no ground truth for the filled frames, so their quality can only be judged by eye.')
-    sections = [Section('The flip', flip), Section('Training', [Table(('', ''), numbers), note, curves])]
-    sections += [Section('Sources', [Text(ABOUT)]), Section('Next steps', [Code(NEXT)])]
+    note = 'There is no ground truth for the filled frames: their quality can only be judged by eye.'
+    training = [Table(('', ''), numbers), Text(note), Image(figure_uri(curves), 'Training of the student.')]
+    sections = [Section('The flip', flip), Section('Training', training), Section('Sources', [Text(ABOUT)])]
+    sections.append(Section('Next steps', [Code(NEXT)]))
     write_report(root / 'report.html', 'Video Pose Distillation: a real video', LEAD, sections)
     return root
 
@@ -149,7 +166,7 @@ def key_frame_track() -> AthleteTrack:
 
 def prepare(video: Path, root: Path, site: Path) -> Corpus:
     """Call tools/prepare.py in a process that can import MediaPipe from ``site``."""
-    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get('PYTHONPATH', ''), str(site)]
+    paths = [str(Path(__file__).resolve().parents[1]), os.environ.get('PYTHONPATH', ''), str(site)]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
     command = [sys.executable, resource_dir() / 'tools' / 'prepare.py', video, '--out', root / 'corpus']
     command += ['--boxes', root / 'boxes', '--poses', 'mediapipe']
@@ -159,37 +176,22 @@ def prepare(video: Path, root: Path, site: Path) -> Corpus:
     return Corpus.open(root / 'corpus')
 
 
-def write_overlay(path: Path, corpus: Corpus, decoded: np.ndarray, filled: list[int]) -> dict[int, np.ndarray]:
-    """Write the video with the poses of teacher and student; returns squares around the athlete in filled frames.
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, default=Path('runs/demo-real'), help='folder of the run')
+    parser.add_argument('--epochs', type=int, default=40, help='epochs of distillation, 2,000 crops each')
+    parser.add_argument('--wheels', type=Path, help='folder of wheels; default: pip downloads them')
+    parser.add_argument('--jobs', type=int, default=default_jobs(), help='threads; default: one per core')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    parser.add_argument('--seed', type=int, help=argparse.SUPPRESS)  # accepted as by older versions; the config has one
+    args = parser.parse_args(argv)
+    if args.epochs < 1 or args.jobs < 1:
+        raise UserError(f'--epochs and --jobs must be 1 or more, found {args.epochs} and {args.jobs}')
+    with log_output(Path('runs/demo-real.log')) as console:
+        root = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)
+    print(root / 'results.json', root / 'report.html', sep='\n')
+    return 0
 
-    Args:
-        path: The mp4.
-        corpus: Of the video.
-        decoded: (T, 26) poses of the student on the frames with a box.
-        filled: Frames without a pose of the teacher.
-    """
-    track, poses = corpus.track(VIDEO), corpus.poses('mediapipe', VIDEO)
-    teacher = FeatureStore(corpus.teacher_dir('joints'))[VIDEO]
-    placed = place_poses(decoded, track.boxes, box_margin(poses, teacher.feats[:, 0], track))
-    reader = VideoReader(corpus.video(VIDEO).path)
-    scale, seen = HEIGHT / reader.height, {int(i): row for row, i in enumerate(poses.frame_inds)}
-    chosen, tiles = {filled[i] for i in evenly_spread(len(filled), 12)}, {}
-    with VideoWriter(path, reader.fps, {'crf': '26', 'movflags': 'faststart'}) as writer:
-        for frame_ind, rgb in reader:
-            image, text = resize(rgb, HEIGHT), 'none'
-            if frame_ind in seen:
-                keypoints, scores = (values[seen[frame_ind], VPD_JOINTS] for values in (poses.keypoints, poses.scores))
-                draw_skeleton(image, keypoints * scale, thickness=1, colour=TEACHER)
-                text = f'{scores.mean():.2f}'
-            row = int(np.searchsorted(track.frame_inds, frame_ind))
-            if row < len(placed):
-                colour = STUDENT if frame_ind in seen else STUDENT_ALONE
-                draw_skeleton(image, placed[row] * scale, thickness=2, colour=colour)
-            writer.write(draw_text(image, f'frame {frame_ind}   teacher {text}', (8, 8)))
-            if frame_ind in chosen:
-                x1, y1, x2, y2 = track.boxes[row] * scale
-                side = int(max(x2 - x1, y2 - y1) * 1.2)
-                left, top = int((x1 + x2 - side) / 2) + side, int((y1 + y2 - side) / 2) + side
-                padded = np.pad(image, ((side, side), (side, side), (0, 0)))
-                tiles[frame_ind] = resize(padded[top : top + side, left : left + side], 150, 150)
-    return tiles
+
+if __name__ == '__main__':
+    run_tool(main)
