@@ -218,3 +218,42 @@ if __name__ == '__main__':
     assert "('b', " in failures
     assert 'its worker process died' in failures
     assert well == "['a', 'c', 'd']"
+
+
+_SLOW_WORKERS = """
+import os, sys, time
+from vpd_mm.prepare import video_preparer
+step = video_preparer.CropTask.step
+def slow_step(self, *args):
+    time.sleep(0.2)
+    step(self, *args)
+video_preparer.CropTask.step = slow_step  # also in every spawned process
+if __name__ == '__main__':
+    from vpd_mm.prepare import build_corpus
+    build_corpus([sys.argv[1]], sys.argv[2], workers=2)
+"""
+
+
+@pytest.mark.parametrize('ending', [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(tmp_path, ending):
+    for name in ('a', 'b', 'c', 'd'):
+        make_video(tmp_path / 'videos' / f'{name}.mp4', 50)
+    script = tmp_path / 'run.py'
+    script.write_text(_SLOW_WORKERS)
+    command = [sys.executable, script, tmp_path / 'videos', tmp_path / 'c']
+    process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': str(ROOT)}, stderr=subprocess.PIPE)
+    tracks = tmp_path / 'c' / 'athlete' / 'tracks'
+    end = time.monotonic() + 60
+    while len(list(tracks.glob('*.npz'))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    workers = [int(pid) for pid in Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()]
+    assert len(workers) >= 2
+    process.send_signal(ending)
+    process.communicate(timeout=10)
+    assert process.returncode == -ending
+    end = time.monotonic() + 5
+    while any(Path(f'/proc/{pid}').exists() for pid in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if Path(f'/proc/{pid}').exists()]
+    report = build_corpus([tmp_path / 'videos'], tmp_path / 'c')
+    assert [(r.video, r.crops, r.failures) for r in report.videos] == [(name, 50, []) for name in 'abcd']

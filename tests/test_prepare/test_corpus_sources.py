@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
 
 from vpd_mm.athlete import FlowEstimator
 from vpd_mm.corpus import Corpus, CropStore, VideoInfo
@@ -73,6 +73,59 @@ def test_other_poses_are_refused_under_the_same_name(tmp_path, inputs):
     assert [r.posed for r in report.videos] == [2, 2]
     assert [r.posed for r in build_corpus(inputs[1:], tmp_path / 'c', poses=other).videos] == [2]
     assert Corpus.open(tmp_path / 'c').pose_names() == ['files', 'second']
+
+
+def test_changed_boxes_are_prepared_again(tmp_path, inputs):
+    boxes, poses = str(tmp_path / 'boxes'), str(tmp_path / 'poses')
+    build_corpus(inputs, tmp_path / 'c', boxes=boxes, poses=poses)
+    write_boxes(tmp_path / 'boxes', 'jump', range(3, 8))
+    report = build_corpus(inputs, tmp_path / 'c', boxes=boxes, poses=poses)
+    assert [(r.video, r.decoded, r.crops) for r in report.videos] == [('dive', 0, 8), ('jump', FRAMES, 5)]
+    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', boxes=boxes, poses=poses).videos] == [0, 0]
+    build_corpus(inputs, tmp_path / 'whole', boxes=boxes, poses=poses)
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
+def test_changed_boxes_may_show_other_athletes(tmp_path, inputs):
+    boxes = str(tmp_path / 'boxes')
+    build_corpus(inputs[:1], tmp_path / 'c', boxes=boxes)
+    (tmp_path / 'boxes' / 'jump').rename(tmp_path / 'boxes' / 'front__jump')
+    write_boxes(tmp_path / 'boxes', 'back__jump', range(4))
+    for decoded in (FRAMES, 0):
+        report = build_corpus(inputs[:1], tmp_path / 'c', boxes=boxes)
+        assert [(r.video, r.decoded, r.crops) for r in report.videos] == [
+            ('back__jump', decoded, 4),
+            ('front__jump', decoded, 8),
+        ]
+    assert list(Corpus.open(tmp_path / 'c').videos()) == ['back__jump', 'front__jump']
+
+
+def test_ranks_refuse_changed_boxes(tmp_path, inputs, monkeypatch):
+    boxes = str(tmp_path / 'boxes')
+    build_corpus(inputs, tmp_path / 'c', boxes=boxes)
+    write_boxes(tmp_path / 'boxes', 'jump', range(3, 8))
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    with pytest.raises(UserError, match='boxes of jump have changed; prepare it once in a single process'):
+        build_corpus(inputs, tmp_path / 'c', boxes=boxes)
+
+
+def test_changed_poses_are_read_again(tmp_path, inputs):
+    poses = str(tmp_path / 'poses')
+    build_corpus(inputs, tmp_path / 'c', poses=poses)
+    write_poses(tmp_path / 'poses', 'jump', range(2, 6))
+    report = build_corpus(inputs, tmp_path / 'c', poses=poses)
+    assert [(r.video, r.decoded, r.posed) for r in report.videos] == [('dive', 0, 6), ('jump', 0, 4)]
+
+
+def test_the_same_files_in_another_folder_are_the_same_source(tmp_path, inputs):
+    build_corpus(inputs, tmp_path / 'c', boxes=str(tmp_path / 'boxes'), poses=str(tmp_path / 'poses'))
+    for name in ('boxes', 'poses'):
+        (tmp_path / name).rename(tmp_path / f'moved_{name}')
+    moved = {'boxes': str(tmp_path / 'moved_boxes'), 'poses': str(tmp_path / 'moved_poses')}
+    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, 0]
+    write_boxes(tmp_path / 'moved_boxes', 'jump', range(3, 8))
+    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, FRAMES]
 
 
 def test_models_are_identified_by_rules_and_checkpoint_content(tmp_path):

@@ -1,4 +1,4 @@
-"""The folder on disk: paths, index, lock; crops in LMDB shards; lazy feature sequences."""
+"""A corpus on disk: paths, index, lock; crops in LMDB shards; feature sequences; provenance."""
 
 from .corpus import LAYOUT_VERSION, Corpus
 from .crop_store import Crop, CropHeader, CropStore

@@ -1,4 +1,4 @@
-"""videos.csv: which videos a corpus holds."""
+"""videos.csv: the table of the videos of a corpus."""
 
 import csv
 import math
@@ -14,7 +14,7 @@ from ..structures.table_io import read_table
 
 COLUMNS = ('video', 'path', 'fps', 'num_frames', 'width', 'height')
 
-#: A name becomes a file name and, with its frame number, a key of at most 511 bytes in LMDB.
+#: Names become file names and, with the frame number, LMDB keys of at most 511 bytes.
 MAX_NAME_BYTES = 200
 
 
@@ -27,13 +27,13 @@ class VideoInfo:
             athletes, ``<athlete>__<stem>``.
         path: The video file; several rows may share one.  Empty where an
             importer had no file.
-        fps: Frames a second (the mean, where the rate varies).
+        fps: Frames per second (the mean, where the rate varies).
         num_frames: Frames of the video.
         width: Pixels, after rotation by the file's metadata.
         height: As width.
 
     Raises:
-        UserError: a value is off.
+        UserError: a value is not valid.
     """
 
     video: str
@@ -53,7 +53,7 @@ class VideoInfo:
 
 
 def check_video_name(name: str) -> None:
-    """Raise UserError where ``name`` cannot name a video (see :class:`VideoInfo`)."""
+    """Raise UserError if ``name`` is no valid name of a video (see :class:`VideoInfo`)."""
     if not name or name[0] == '.' or any(c in name for c in ',"/\\') or not name.isprintable():
         raise UserError(
             f'video name {name!r}: must be non-empty and printable, without comma, quote or slash, and not start with '
@@ -75,7 +75,7 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
     """Read videos.csv: name to row, in the file's order.
 
     Raises:
-        UserError: the file is missing or a line is off; the message names the line.
+        UserError: the file is missing or a line is not valid; the message names the line.
     """
     path = Path(path)
     if not path.is_file():
@@ -85,7 +85,7 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
         try:
             info = _parse(row)
             if info.video in videos:
-                raise UserError(f'video {info.video} stands there twice')
+                raise UserError(f'video {info.video} has two rows')
         except ValueError as e:
             raise UserError(f'{path}:{line}: {e}') from e
         videos[info.video] = info
