@@ -1,4 +1,4 @@
-"""PoseC3D of mmaction2: heat maps of joints."""
+"""PoseC3D of mmaction2: heat maps of joints. Not run."""
 
 _base_ = ['_base_/skeleton.py', '_base_/posec3d.py']
 

@@ -1,4 +1,4 @@
-"""TimeSformer of mmaction2, divided attention, ViT-B/16 from ImageNet: crops, whole frames or flow at 224 px."""
+"""TimeSformer of mmaction2, divided attention, ViT-B/16 from ImageNet, 224 px: crops, whole frames or flow. Not run."""
 
 _base_ = ['_base_/clips.py', '_base_/timesformer.py']
 

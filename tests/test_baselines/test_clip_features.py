@@ -24,8 +24,8 @@ def weights(tmp_path_factory) -> Path:
     return path
 
 
-def test_features_are_the_networks_on_the_frames_around(rival_corpus, weights):
-    store = CropStore(rival_corpus.crops_dir)
+def test_features_are_the_networks_on_the_frames_around(baseline_corpus, weights):
+    store = CropStore(baseline_corpus.crops_dir)
     found = ClipFeatureExtractor('mc3_18', weights, **SMALL).extract(store, 'a')
     assert found.frame_inds.tolist() == [0, 20, 40]
     assert found.feats.shape == (3, 2, 512)
@@ -63,13 +63,13 @@ def test_random_weights_are_loud(caplog):
         run_name('mc3_18', 'random', 'kinetics')
 
 
-def test_the_tool_writes_a_feature_run(rival_corpus, weights, run_python, tmp_path):
-    common = ['--corpus', rival_corpus.root, '--network', 'mc3_18', '--clip-len', 4, '--stride', 25]
+def test_the_tool_writes_a_feature_run(baseline_corpus, weights, run_python, tmp_path):
+    common = ['--corpus', baseline_corpus.root, '--network', 'mc3_18', '--clip-len', 4, '--stride', 25]
     done = run_python(TOOL, 'clips', weights, *common, '--out', 'mc3', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    store = FeatureStore(rival_corpus.features_dir('mc3'))
+    store = FeatureStore(baseline_corpus.features_dir('mc3'))
     assert (store.videos(), store.dims) == (['a', 'b'], 512)
-    made_by = json.loads((rival_corpus.features_dir('mc3') / 'run.json').read_text())
+    made_by = json.loads((baseline_corpus.features_dir('mc3') / 'run.json').read_text())
     assert made_by['network'] == 'mc3_18'
     done = run_python(TOOL, 'clips', 'random', *common, '--out', 'mc3', cwd=tmp_path)
     assert done.returncode == 1

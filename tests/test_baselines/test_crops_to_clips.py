@@ -18,8 +18,8 @@ def load(dataset, index, inds, **kwargs):
     return Compose([dict(type='LoadClip', **kwargs)])({**dataset[index], 'frame_inds': np.array(inds)})
 
 
-def test_flow_is_stacked_from_a_frame_on_and_held_at_the_end(rival_corpus):
-    dataset = CropClipDataset(str(rival_corpus.root), source='flow', pipeline=[])
+def test_flow_is_stacked_from_a_frame_on_and_held_at_the_end(baseline_corpus):
+    dataset = CropClipDataset(str(baseline_corpus.root), source='flow', pipeline=[])
     clip = load(dataset, 0, [0, 12], flow_stack=3)  # frames 6 .. 19 of video a
     u = [[img[..., c].mean() * 5 for c in (0, 2, 4)] for img in clip['imgs']]
     np.testing.assert_allclose(u, [[6, 7, 8], [18, 19, 19]], atol=0.5)
@@ -28,8 +28,8 @@ def test_flow_is_stacked_from_a_frame_on_and_held_at_the_end(rival_corpus):
     assert clip['modality'] == 'RGB'
 
 
-def test_mirrored_flow_points_the_other_way(rival_corpus):
-    dataset = CropClipDataset(str(rival_corpus.root), source='flow', pipeline=[])
+def test_mirrored_flow_points_the_other_way(baseline_corpus):
+    dataset = CropClipDataset(str(baseline_corpus.root), source='flow', pipeline=[])
     clip = load(dataset, 0, [3])
     clip['imgs'] = [np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)]
     flipped = Compose([dict(type='ClipFlip', prob=1.0)])(clip)['imgs'][0]
@@ -38,35 +38,35 @@ def test_mirrored_flow_points_the_other_way(rival_corpus):
     np.testing.assert_array_equal(same, flipped)
 
 
-def test_mirrored_pictures(rival_corpus):
-    clip = load(CropClipDataset(str(rival_corpus.root), pipeline=[]), 0, [3])
+def test_mirrored_pictures(baseline_corpus):
+    clip = load(CropClipDataset(str(baseline_corpus.root), pipeline=[]), 0, [3])
     clip['imgs'] = [np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)]
     flipped = Compose([dict(type='ClipFlip', prob=1.0)])(clip)['imgs'][0]
     np.testing.assert_array_equal(flipped[0, 0], [6, 7, 8])
 
 
 @pytest.mark.parametrize('index', [0, 1, 2])
-def test_whole_frames_come_from_the_video_file(rival_corpus, index):
-    dataset = CropClipDataset(str(rival_corpus.root), source='frame', pipeline=[])
+def test_whole_frames_come_from_the_video_file(baseline_corpus, index):
+    dataset = CropClipDataset(str(baseline_corpus.root), source='frame', pipeline=[])
     sample = dataset[index]
-    truth = dict(VideoReader(rival_corpus.video(sample['video']).path))
+    truth = dict(VideoReader(baseline_corpus.video(sample['video']).path))
     clip = load(dataset, index, [0, 5, 5, 9])
     for img, frame in zip(clip['imgs'], sample['clip_frames'][[0, 5, 5, 9]], strict=True):
         np.testing.assert_array_equal(img, truth[frame])
     assert clip['img_shape'] == (48, 64)
 
 
-def test_a_source_travels_to_other_processes(rival_corpus):
-    source = ClipSource(rival_corpus, 'frame')
-    video = rival_corpus.video('a')
+def test_a_source_travels_to_other_processes(baseline_corpus):
+    source = ClipSource(baseline_corpus, 'frame')
+    video = baseline_corpus.video('a')
     before = source.read(video, [3])[0]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).read(video, [3])[0], before)
 
 
-def test_no_file_and_no_stored_frames_is_said(rival_corpus):
-    video = type(rival_corpus.video('a'))('a', '', 25.0, 50, 64, 48)
+def test_no_file_and_no_stored_frames_is_said(baseline_corpus):
+    video = type(baseline_corpus.video('a'))('a', '', 25.0, 50, 64, 48)
     with pytest.raises(UserError, match=r"video 'a' has no file .*--full-frame"):
-        ClipSource(rival_corpus, 'frame').read(video, [3])
+        ClipSource(baseline_corpus, 'frame').read(video, [3])
 
 
 def test_frames_without_a_crop_give_way_to_the_nearest():

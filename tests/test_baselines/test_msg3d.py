@@ -117,8 +117,10 @@ def test_gradients_reach_every_parameter(layout):
     joints = 17 if layout == 'coco' else 13
     samples = [ActionDataSample().set_gt_label(label) for label in (0, 1, 2)]
     model(torch.randn(3, 1, 1, 16, joints, 3), samples, mode='loss')['loss_cls'].backward()
-    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert not without
+    # the gradient of a bias ahead of a batch normalisation is 0 but for rounding
+    weights = [(name, p.grad) for name, p in model.named_parameters() if not name.endswith('bias')]
+    assert all(p.grad is not None for p in model.parameters())
+    assert [name for name, grad in weights if not grad.abs().sum() > 0] == []
 
 
 def test_output_for_the_head():

@@ -7,12 +7,12 @@ from mmengine.config import Config
 from sequence_corpus import make_corpus
 
 from vpd_mm.detect.fold_ensemble import train_fold
-from vpd_mm.detect.search import adapt_config
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.errors import UserError
+from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import Action
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_joints_100e_synthetic.py'
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
 
 @pytest.fixture

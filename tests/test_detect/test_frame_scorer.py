@@ -14,11 +14,12 @@ from sequence_corpus import make_corpus
 from vpd_mm.detect import FrameScorer, Proposal
 from vpd_mm.detect.fold_ensemble import ScoredVideo, ap_table, choose_threshold
 from vpd_mm.detect.frame_scorer import window_starts
-from vpd_mm.detect.search import adapt_config, search_corpus
+from vpd_mm.detect.search import search_corpus
 from vpd_mm.errors import UserError
+from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import Action
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_joints_100e_synthetic.py'
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
 
 def build(classes=1, window=20, dims=3):

@@ -45,9 +45,11 @@ def adapt_config(
 
     - ``corpus``: the folder.
     - ``num_classes``: the number of classes; the model follows.  A detector of one class (action or not) keeps it.
-    - ``window``, ``widen``, ``fps``: as the sport of the corpus needs them; a value in the config stays.
+    - ``window``, ``widen``: as the sport of the corpus needs them; a value in the config stays.
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
     - ``poses``: the only pose set of the corpus; a value in the config stays.
+
+    ``fps`` and, for ``protocol='paper'``, ``paper_selection`` come from the sport as well.
 
     The field ``streams`` of a config holds, for each input stream, the fields
     that it changes; ``stream`` names the default.
@@ -107,9 +109,10 @@ def _set_dataset(
         head.num_classes = len(load_classes(corpus.classes_path))
     dataset.num_classes = head.get('num_classes', 1)
     sport = corpus.sport_info
-    for key, value in (('window', asdict(sport.window)), ('widen', asdict(sport.widen)), ('fps', sport.fps)):
+    for key, value in (('window', sport.window), ('widen', sport.widen)):
         if dataset.get(key, 0) is None:
-            dataset[key] = value
+            dataset[key] = asdict(value)
+    dataset.setdefault('fps', sport.fps)
     if 'features' in dataset:
         dataset.features = features.split('+') if features else dataset.features
         dataset.dims = FeatureReader(corpus, dataset.features).dims

@@ -4,7 +4,7 @@ _base_ = ['../default_runtime.py']
 
 max_epochs = 100
 # None: from the corpus (--corpus DIR), as dims and the model's in_dims
-from_corpus = dict(corpus=None, widen=None, fps=None)
+from_corpus = dict(corpus=None, widen=None)
 dataset = dict(type='FeatureWindowDataset', **from_corpus, features='joints', window=250)
 train_dataloader = dict(
     batch_size=16,

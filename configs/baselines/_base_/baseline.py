@@ -7,7 +7,7 @@ An epoch is a number of draws, so that small and large training sets get the sam
 _base_ = ['../../_base_/default_runtime.py']
 
 max_epochs, warmup = 40, 1
-from_corpus = dict(corpus=None, window=None, fps=None, num_classes=None)
+from_corpus = dict(corpus=None, window=None, num_classes=None)
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
