@@ -18,7 +18,6 @@ from vpd_mm.engine.paths import find_config
 from vpd_mm.errors import UserError
 from vpd_mm.experiments.comparison import read_comparison
 from vpd_mm.experiments.report import Cell, cells_of, collect_rows, detection_rows, write_results
-from vpd_mm.experiments.report_figure import draw_accuracy, draw_bars
 from vpd_mm.experiments.report_metafile import (
     merge_metafile,
     metafile_cells,
@@ -28,6 +27,7 @@ from vpd_mm.experiments.report_metafile import (
 )
 from vpd_mm.experiments.report_tables import accuracy_table, ap_table, report_text, sources_table
 from vpd_mm.experiments.run_store import RunStore
+from vpd_mm.visualize.plots import draw_accuracy
 
 IDS = np.array(['a', 'b', 'c'])
 LABELS = np.array([0, 1, 1])
@@ -238,17 +238,3 @@ def test_the_comparisons_of_this_project_name_configs_that_are_there(path):
     names = {name for s in comparison.sections for m in s.methods for name in (m.config, m.config_all) if name}
     for name in names:
         assert Path(find_config(name)).is_file()
-
-
-def test_a_single_k_is_drawn_as_bars_as_long_as_the_accuracy(finished):
-    _, plan, store = finished
-    section = replace(plan.comparison.sections[0], ks=plan.comparison.sections[0].ks[:1])
-    found = cells_of(plan, collect_rows(plan, store), section)
-    axes = draw_bars('x', section, found).axes[0]
-    cells = [found.get((method.name, section.ks[0])) for method in section.methods]
-    lengths = [bar.get_width() for bars in axes.containers for bar in getattr(bars, 'patches', [])]
-    assert sorted(lengths) == sorted(cell.mean for cell in cells if cell is not None)
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        method.name for method, cell in zip(section.methods, cells, strict=True) if cell is not None
-    ]
-    assert draw_bars('x', section, {}) is None

@@ -127,7 +127,7 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     assert decoded.shape == (60, 26)
     teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
     sheet, clip = write_preview(store, 'a', decoded, teacher, tmp_path, fps=25.0)
-    assert cv2.imread(str(sheet)).shape == (8 * 160, 4 * 480, 3)
+    assert cv2.imread(str(sheet)).shape == (8 * 160 + 7 * 4, 4 * 480 + 3 * 4, 3)
     with av.open(str(clip)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 60
     strip = cv2.imread(str(write_strip(store, 'a', decoded, teacher, tmp_path / 'a.jpg', 10, 30, columns=5)))

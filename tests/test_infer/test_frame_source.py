@@ -7,7 +7,7 @@ from media import frame_number, frame_picture, make_video
 
 from vpd_mm.errors import UserError
 from vpd_mm.infer.frame_source import FrameStream, capture_frames, list_inputs, open_source
-from vpd_mm.infer.overlay import Film
+from vpd_mm.visualize.video_writer import VideoWriter
 
 FRAMES = np.stack([frame_picture(i) for i in range(12)])
 
@@ -67,8 +67,8 @@ def test_results_are_no_inputs(tmp_path):
     pictures = tmp_path / 'p'
     pictures.mkdir()
     cv2.imwrite(str(pictures / '0.png'), FRAMES[0])
-    with Film(pictures / 'p.mp4', 25.0) as film:
-        film.write(FRAMES[0])
+    with VideoWriter(pictures / 'p.mp4', 25.0) as writer:
+        writer.write(FRAMES[0])
     assert list_inputs(pictures) == [pictures]
     mine = make_video(pictures / 'mine.mp4')
     assert list_inputs(pictures) == [mine]

@@ -101,17 +101,17 @@ def test_nothing_of_the_users_is_replaced(folder, tmp_path):
     with pytest.raises(UserError, match=r'jump\.mp4: is an input'):
         next(inferencer.stream(str(jump), vis_out_dir=str(tmp_path)))
     make_video(tmp_path / 'array0.mp4')
-    with pytest.raises(UserError, match=r'array0\.mp4: is there and was not written by this tool'):
+    with pytest.raises(UserError, match=r'array0\.mp4: exists and was not written by this tool'):
         inferencer(frames, vis_out_dir=tmp_path)
     inferencer(jump, pred_out_dir=tmp_path)  # writes no film
-    with pytest.raises(UserError, match=r'jump\.mp4: is there and was not'):  # our json is of that very film
+    with pytest.raises(UserError, match=r'jump\.mp4: exists and was not'):  # our json is of that very film
         inferencer(make_video(tmp_path / 'avi' / 'jump.avi'), vis_out_dir=tmp_path)
     assert jump.read_bytes() == before
     for number, name in enumerate(('jump.json', 'tracks/jump.npz', 'features/jump.npz')):
         path = tmp_path / str(number) / name
         path.parent.mkdir(parents=True)
         path.write_text('{"name": "jump"}')
-        with pytest.raises(UserError, match=rf'{name}: is there and was not written by this tool'):
+        with pytest.raises(UserError, match=rf'{name}: exists and was not written by this tool'):
             inferencer(jump, pred_out_dir=tmp_path / str(number))
         assert [p for p in (tmp_path / str(number)).rglob('*') if p.is_file()] == [path]
         assert path.read_text() == '{"name": "jump"}'
@@ -132,7 +132,7 @@ def test_athletes_results_are_checked_too(folder, tmp_path):
     boxes = write_boxes(tmp_path / 'boxes', 'front__jump')
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=str(boxes))
     (tmp_path / 'front__jump.json').write_text('[]')
-    with pytest.raises(UserError, match=r'front__jump\.json: is there and was not written'):
+    with pytest.raises(UserError, match=r'front__jump\.json: exists and was not written'):
         inferencer(folder / 'jump.mp4', pred_out_dir=tmp_path)
     assert (tmp_path / 'front__jump.json').read_text() == '[]'
     assert not (tmp_path / 'tracks').exists()

@@ -11,6 +11,7 @@ from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.features import Window, joint_features
 from vpd_mm.retrieve import find_query, load_clips, rank_corpus
+from vpd_mm.retrieve.side_by_side import TILE
 from vpd_mm.structures import Action, PoseSequence, save_actions, save_classes
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
@@ -101,12 +102,12 @@ def test_tool_shows_a_query_beside_its_answers(corpus, capsys):
     run_tool(corpus, '--query', 'v3_30', '--top', 3, '--show', corpus.root / 'x.png')
     assert 'most like v3_30 (bow)' in capsys.readouterr().out
     sheet = cv2.imread(str(corpus.root / 'x.png'))
-    assert sheet.shape == (4 * (160 + 22), 8 * 160, 3)
+    assert sheet.shape == (4 * (TILE + 22), 8 * TILE, 3)
     assert (sheet[30:170, 20:140] > 100).any()
     run_tool(corpus, '--query', 'v3:5-20', '--top', 4, '--show', corpus.root / 'x.mp4')
-    with av.open(str(corpus.root / 'x.mp4')) as film:
-        frames = [frame.to_ndarray(format='rgb24') for frame in film.decode(video=0)]
+    with av.open(str(corpus.root / 'x.mp4')) as video:
+        frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 25
-    assert frames[0].shape == (2 * (160 + 22), 3 * 160, 3)
-    with pytest.raises(UserError, match=r'\.png, a film in \.mp4'):
+    assert frames[0].shape == (2 * (TILE + 39), 3 * TILE, 3)  # two lines of caption
+    with pytest.raises(UserError, match=r'must end in \.png \(an image\) or \.mp4'):
         run_tool(corpus, '--query', 'v3_30', '--show', corpus.root / 'x.gif')

@@ -1,5 +1,6 @@
 """Search the uncut videos of a corpus: ensemble, intervals, timelines, AP."""
 
+import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,10 +11,10 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..errors import UserError
 from ..structures import atomic_write, load_classes
+from ..visualize.plots import save_figure, timeline_figure
 from .fold_ensemble import ap_table, load_scorer, score_videos, train_ensemble
-from .proposals import find_proposals
+from .proposals import Proposal, find_proposals
 from .temporal_ap import TIOUS
-from .timeline import draw_timeline, save_intervals
 
 
 def search_corpus(
@@ -64,15 +65,15 @@ def search_corpus(
         proposals = find_proposals(video.scores, threshold)
         save_intervals(out / video.video, video.video, fps, threshold, [video.to_frames(p) for p in proposals], classes)
         seconds = video.frame_step / fps
-        draw_timeline(
-            out / f'{video.video}.png',
+        figure = timeline_figure(
             video.video,
             np.arange(len(video.scores)) * seconds,
             video.scores,
-            [(p.start_frame * seconds, p.end_frame * seconds) for p in proposals],
-            [(start * seconds, end * seconds) for start, end in video.intervals],
-            threshold,
+            detected=[(p.start_frame * seconds, p.end_frame * seconds) for p in proposals],
+            labelled=[(start * seconds, end * seconds) for start, end in video.intervals],
+            threshold=threshold,
         )
+        save_figure(out / f'{video.video}.png', figure)
     aps = ap_table(videos, threshold)
     found = {'threshold': threshold, 'videos': len(videos)}
     found |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
@@ -80,3 +81,28 @@ def search_corpus(
     with atomic_write(out / 'ap.json', 'w') as f:
         json.dump(found, f, indent=2)
     return found
+
+
+def save_intervals(
+    stem: Path, video: str, fps: float, threshold: float, intervals: Sequence[Proposal], classes: Sequence[str]
+) -> None:
+    """Write ``<stem>.json`` and ``<stem>.csv``; frames of the video, end exclusive, and seconds."""
+    rows = [
+        {
+            'start_frame': p.start_frame,
+            'end_frame': p.end_frame,
+            'start_sec': round(p.start_frame / fps, 3),
+            'end_sec': round(p.end_frame / fps, 3),
+            'label': classes[p.label],
+            'score': round(p.score, 4),
+        }
+        for p in sorted(intervals)
+    ]
+    with atomic_write(stem.with_name(f'{stem.name}.json'), 'w') as f:
+        json.dump({'video': video, 'fps': fps, 'threshold': threshold, 'intervals': rows}, f, indent=2)
+        f.write('\n')
+    with atomic_write(stem.with_name(f'{stem.name}.csv'), 'w') as f:
+        columns = ('start_frame', 'end_frame', 'start_sec', 'end_sec', 'label', 'score')
+        writer = csv.DictWriter(f, columns, lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)

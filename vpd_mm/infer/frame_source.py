@@ -13,7 +13,7 @@ from ..athlete import VideoReader
 from ..athlete.frame_source import FrameSource
 from ..errors import UserError
 from ..prepare.sources import find_videos, videos_inside
-from .result_files import is_our_film
+from .result_files import is_our_overlay
 
 #: Endings of pictures that a folder of frames may hold.
 PICTURE_ENDINGS = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
@@ -164,7 +164,7 @@ def _list_folder(folder: Path, outs: list[Path]) -> list[Input]:
     videos = [p for p in videos_inside(folder) if inside.isdisjoint((p.parent.resolve() / p.name).parents)]
     pictures = picture_files(folder)
     if pictures:  # overlays of them do not make them a folder of videos
-        videos = [p for p in videos if not is_our_film(p)]
+        videos = [p for p in videos if not is_our_overlay(p)]
     if videos:
         return [*find_videos(videos)]
     if pictures:

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
 from .frame_source import FrameSource, Input, input_name
 from .online_pass import FrameAnswer
-from .result_files import check_film, check_results, result_paths
+from .result_files import check_overlay, check_results, result_paths
 from .sequence_answers import Segment
 
 #: Boxes of one input: a track, or (T, 4) xyxy px with a row a frame (NaN: no box).
@@ -127,7 +127,7 @@ def check_targets(
         if film_dir and film.resolve() in sources:
             raise UserError(f'{film}: is an input, which its own overlay would replace; write into another folder')
         if film_dir:
-            check_film(film)
+            check_overlay(film)
         if result_dir:
             check_results(Path(result_dir), name)
 

@@ -325,16 +325,19 @@ class VPDInferencer(BaseInferencer):
         if not canvas.wanted:
             return
         for frame_ind, rgb in inputs:
-            seen, lines = [], [f'{frame_ind}']
+            athletes, labels, lines = [], [], [f'{frame_ind}']
             for sample in preds:
+                captions = [caption(s) for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
                 box = box_at(sample.track, frame_ind)
-                if box is not None:
-                    row = int(np.searchsorted(sample.features.frame_inds, frame_ind))
-                    known = row < len(sample.features) and sample.features.frame_inds[row] == frame_ind
-                    pose = self.joints(sample.features.feats[row : row + 1]) if known else None
-                    seen.append((box, None if pose is None else pose[0]))
-                lines += [caption(s) for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
-            canvas.paint(draw_answer(rgb, seen, lines))
+                if box is None:
+                    lines += captions
+                    continue
+                row = int(np.searchsorted(sample.features.frame_inds, frame_ind))
+                known = row < len(sample.features) and sample.features.frame_inds[row] == frame_ind
+                joints = self.joints(sample.features.feats[row : row + 1]) if known else None
+                athletes.append((box, None if joints is None else joints[0]))
+                labels.append(', '.join(captions))
+            canvas.paint(draw_answer(rgb, athletes, lines, labels))
 
     def postprocess(
         self,

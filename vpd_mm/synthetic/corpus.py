@@ -1,24 +1,22 @@
 """Write the synthetic sport as a corpus: films, boxes, labels; the truth beside them, apart."""
 
 import csv
-import io
 import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError
 from ..structures import Action, atomic_write, save_actions, save_classes
+from ..visualize.video_writer import VideoWriter
 from .appearance import Look, athlete_look
 from .camera import CameraTrack
 from .routine import CLASSES, SKILLS, Habits, Routine, Skill, perform_routine
@@ -209,56 +207,36 @@ def make_film(root: Path, recipe: SportRecipe, plan: FilmPlan) -> None:
     """Perform, film, encode; the mp4 comes last, so that its presence means that all of it is there."""
     routine, shot, rng = film_plan(recipe, plan)
     visibility = np.zeros((len(shot), 17), np.uint8)
-
-    def pictures() -> Iterator[np.ndarray]:
+    # One thread: one machine repeats the bytes.
+    options = {'crf': str(int(rng.integers(22, 28))), 'threads': '1', 'g': '50'}
+    with VideoWriter(_video_path(root, plan.name), shot.fps, options, mark=False) as writer:
         for frame, (image, visible) in enumerate(shot.frames()):
             visibility[frame] = visible
-            yield image
-
-    film_bytes = encode_mp4(pictures(), shot.fps, crf=int(rng.integers(22, 28)))
-    truth = shot.truth(visibility)
-    truth.save(root / 'ground_truth' / 'scenes' / f'{plan.name}.npz')
-    truth.poses().save(root / 'ground_truth' / 'poses' / f'{plan.name}.npz')
-    jittered_track(truth, rng).save(root / 'athlete' / 'tracks' / f'{plan.name}.npz')
-    _write_json(
-        root / 'ground_truth' / 'index' / f'{plan.name}.json',
-        {
-            'fps': shot.fps,
-            'num_frames': len(shot),
-            'venue': shot.renderer.venue.name,
-            'athlete': f'{plan.split}_{plan.athlete:03d}',
-            'performed': [
-                {
-                    'label': CLASSES.index(done.skill.name),
-                    'start_frame': max(round(done.start_sec * shot.fps), 0),
-                    'end_frame': min(round(done.end_sec * shot.fps) + 1, len(shot)),
-                    'takeoff_sec': round(done.takeoff_sec, 4),
-                    'landing_sec': round(done.landing_sec, 4),
-                    'twists_to': 'left' if done.handed > 0 else 'right',
-                }
-                for done in routine.performed
-            ],
-        },
-    )
-    with atomic_write(_video_path(root, plan.name)) as f:
-        f.write(film_bytes)
-
-
-def encode_mp4(frames: Iterator[np.ndarray], fps: float, crf: int = 23) -> bytes:
-    """RGB uint8 frames -> an H.264 mp4 (yuv420p, one thread, so that one machine repeats its bytes)."""
-    buffer = io.BytesIO()
-    with av.open(buffer, 'w', format='mp4') as container:
-        stream = None
-        for image in frames:
-            if stream is None:
-                options = {'crf': str(crf), 'preset': 'veryfast', 'threads': '1', 'g': '50'}
-                stream = container.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001), options=options)
-                stream.height, stream.width = image.shape[:2]
-                stream.pix_fmt = 'yuv420p'
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='rgb24')))
-        if stream is not None:
-            container.mux(stream.encode())
-    return buffer.getvalue()
+            writer.write(image)
+        truth = shot.truth(visibility)
+        truth.save(root / 'ground_truth' / 'scenes' / f'{plan.name}.npz')
+        truth.poses().save(root / 'ground_truth' / 'poses' / f'{plan.name}.npz')
+        jittered_track(truth, rng).save(root / 'athlete' / 'tracks' / f'{plan.name}.npz')
+        _write_json(
+            root / 'ground_truth' / 'index' / f'{plan.name}.json',
+            {
+                'fps': shot.fps,
+                'num_frames': len(shot),
+                'venue': shot.renderer.venue.name,
+                'athlete': f'{plan.split}_{plan.athlete:03d}',
+                'performed': [
+                    {
+                        'label': CLASSES.index(done.skill.name),
+                        'start_frame': max(round(done.start_sec * shot.fps), 0),
+                        'end_frame': min(round(done.end_sec * shot.fps) + 1, len(shot)),
+                        'takeoff_sec': round(done.takeoff_sec, 4),
+                        'landing_sec': round(done.landing_sec, 4),
+                        'twists_to': 'left' if done.handed > 0 else 'right',
+                    }
+                    for done in routine.performed
+                ],
+            },
+        )
 
 
 def _video_path(root: Path, name: str) -> Path:

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..structures import atomic_write
+from ..visualize.skeleton import COCO17
 from .generic import IMAGES_PER_PLACE, GenericRecipe, Person, generic_images
-from .skeleton import COCO_LINKS, COCO_NODES
+from .skeleton import COCO_NODES
 
 #: Of how pictures are drawn; part of the file that says how a folder was made.
 RECIPE = 2
@@ -130,7 +131,7 @@ def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> 
         node.replace('l_', 'left_', 1) if node[:2] == 'l_' else node.replace('r_', 'right_', 1) for node in COCO_NODES
     ]
     category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names}
-    category['skeleton'] = [[a + 1, b + 1] for a, b in COCO_LINKS]
+    category['skeleton'] = [[a + 1, b + 1] for a, b in COCO17.limbs]
     with atomic_write(path, 'w') as f:
         json.dump({'images': images, 'annotations': annotations, 'categories': [category]}, f)
 

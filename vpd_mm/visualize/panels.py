@@ -14,6 +14,8 @@ from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.
 TEXT, BAR = (255, 255, 255), (0, 0, 0)
+#: DejaVu Sans, which matplotlib brings.
+FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
 FULL_FLOW_PX = 5.0
 
@@ -46,16 +48,18 @@ def draw_text(
     return image
 
 
-def add_caption(image: np.ndarray, text: str, size: int = 13) -> np.ndarray:
-    """A new image with a black bar of text above ``image``; too long a text is shortened."""
-    bar = np.full((round(1.7 * size), image.shape[1], 3), BAR, np.uint8)
-    return np.concatenate([draw_text(bar, text, (4, round(0.2 * size)), size), image])
+def add_caption(image: np.ndarray, text: str, size: int = 13, num_lines: int = 1) -> np.ndarray:
+    """A new image with a black bar of ``num_lines`` lines of text above ``image``; too long a text is shortened."""
+    lines = _wrap(text, _font(size), image.shape[1] - 6, num_lines)
+    bar = np.full((round((1.3 * num_lines + 0.4) * size), image.shape[1], 3), BAR, np.uint8)
+    return np.concatenate([draw_text(bar, lines, (4, round(0.2 * size)), size), image])
 
 
-def add_row_labels(image: np.ndarray, labels: Sequence[str], width: int = 72, size: int = 13) -> np.ndarray:
-    """A new image with a bar to the left of ``image``, one label for each of its rows of equal height."""
+def add_row_labels(image: np.ndarray, labels: Sequence[str], size: int = 13) -> np.ndarray:
+    """A new image with a black bar to the left of ``image``, one label for each of its rows of equal height."""
+    width = round(max(map(_font(size).getlength, labels))) + 10
     bars = np.array_split(np.full((image.shape[0], width, 3), BAR, np.uint8), len(labels))
-    bars = [draw_text(bar, text, (4, (len(bar) - size) // 2), size) for bar, text in zip(bars, labels)]
+    bars = [draw_text(bar, label, (4, (len(bar) - size) // 2), size) for bar, label in zip(bars, labels)]
     return np.concatenate([np.concatenate(bars), image], axis=1)
 
 
@@ -89,7 +93,7 @@ def evenly_spread(length: int, count: int | None) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
-    """Scale an image to a height; ``width`` None = keep the aspect ratio."""
+    """A copy of an image, scaled to a height; ``width`` None = keep the aspect ratio."""
     width = width or max(1, round(image.shape[1] * height / image.shape[0]))
     smaller = height * width < image.shape[0] * image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
@@ -136,7 +140,7 @@ def save_image(path: Path, image: np.ndarray, quality: int = 85) -> Path:
 
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf', size)
+    return ImageFont.truetype(FONT_PATH, size)
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
@@ -145,3 +149,14 @@ def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     while text and font.getlength(f'{text}…') > width:
         text = text[:-1]
     return f'{text.rstrip()}…'
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, num_lines: int) -> list[str]:
+    """Break a text at spaces; what is too long for the lines stays in the last one."""
+    lines = ['']
+    for word in text.split(' '):
+        if lines[-1] and len(lines) < num_lines and font.getlength(f'{lines[-1]} {word}') > width:
+            lines.append(word)
+        else:
+            lines[-1] = f'{lines[-1]} {word}'.lstrip()
+    return lines
