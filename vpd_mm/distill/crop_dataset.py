@@ -1,28 +1,30 @@
-"""The frames that the teacher is sure of, with its targets (paper 3.2)."""
+"""Crops of the frames in which the teacher is confident, with its targets (paper 3.2)."""
 
 import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from ..corpus import Corpus, CropStore, FeatureStore
+from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
 from ..registry import DATASETS
 from ..structures import PoseSequence, load_actions
 from ..teacher import JointFeature
 
 HOLDOUTS = ('video', 'block', 'frame')
-#: Length of the runs of frames that holdout='block' keeps together.
+#: Number of consecutive frames that holdout='block' keeps together.
 BLOCK_FRAMES = 25
 
 
 @dataclass
 class _Frames:
-    """Samples of one video: crop frames, the teacher's rows for t and t-1 (-1 = none)."""
+    """Samples of one video: frame numbers, and the teacher's rows of t and t-1 (-1 = none)."""
 
     frames: np.ndarray
     rows: np.ndarray
@@ -34,45 +36,41 @@ class _Frames:
 
 @DATASETS.register_module()
 class CropDataset(Dataset):
-    """Crops with the teacher's target, gated by its confidence.
+    """Crops with the teacher's target, selected by its confidence.
 
-    Sample keys before the pipeline: ``corpus``, ``store`` (CropStore), ``video``,
-    ``frame``, ``index``, ``rng`` (np.random.Generator), ``draw``, ``targets``
-    (V, 2 D) float32 = [p_t ; p_t - p_(t-1)] for the views [as seen, flipped],
-    or (V, D) without motion, ``score``; with ``truth_dir`` also ``truth`` (26,),
-    the true normalised joints (NaN where there are none).
+    Frame t is a sample if it has a crop, the teacher's score is at least ``min_score`` and, with motion, the teacher
+    has a pose in t-1 of the same shot.
 
-    A frame t is a sample when it has a crop, the teacher's score is at least
-    ``min_score`` and, with motion, the teacher has a pose in t-1 of the same shot.  With
-    ``gate=False`` every frame with a crop is one (for testing); what the
-    teacher lacks is NaN.
+    Added keys: ``corpus``, ``store`` (CropStore), ``video``, ``frame``, ``index``, ``draw``, ``rng``
+    (np.random.Generator), ``targets`` (V, 2 D) float32 = [p_t ; p_t - p_(t-1)] for the views [original, flipped], or
+    (V, D) without motion, ``score``; with ``ground_truth_dir`` also ``ground_truth`` (26,) normalized joints, NaN if
+    missing.
 
     Args:
         corpus: Folder of the corpus.
-        teacher: Name of the teacher's folder in it (``teacher/<name>``).
+        teacher: Name of the teacher's folder (``teacher/<name>``).
         pipeline: Transforms, see crop_transforms.
         subset: 'train' (frames not held out), 'val' (held out) or 'all'.
-        holdout: What is held out together: whole 'video's (default), 'block's
-            of 25 frames (for a corpus of one or two videos), or single
-            'frame's, which mixes neighbouring frames of one video over train
-            and val as the published code does.
+        holdout: Unit of the hold-out: 'video', 'block' of 25 frames (for one or two videos), or 'frame', which mixes
+            neighboring frames of a video over train and val as the published code does.
         protocol: 'paper' means holdout='frame'.
-        val_ratio: Share that is held out: of the videos, or of each video's blocks or frames, whatever its gate.
-        min_score: The gate; 0.5 in the paper, 0.7 for tennis.
+        val_ratio: Share that is held out: of the videos, or of the blocks or frames of each video before gating.
+        min_score: Confidence gate; 0.5 in the paper, 0.7 for tennis.
         motion: Also learn p_t - p_(t-1).
-        lone_poses: With motion, also frames whose frame before has no pose: where a teacher loses the athlete every
-            other frame, the paper's rule leaves nothing to learn from.  Their change is NaN, which costs nothing.
-        splits: Only videos that hold actions of these splits, and videos without actions.
-        unlabelled: Off leaves out videos without actions: they are for training.
-        actions_only: Only frames within actions (an ablation of the paper).
-        gate: See above.
-        truth_dir: Folder of true poses (PoseSequence files), relative to the corpus.
-        max_frames: Keep at most so many samples, evenly spread.
-        seed: Of the hold-out and of augmentation outside of a sampler's draws.
+        require_previous_pose: With motion, skip frames without a pose in t-1, as in the paper.  If False they are
+            kept and their motion target is NaN, which the loss ignores; for teachers that lose the athlete often.
+        splits: Use only videos with actions of these splits, and videos without actions.
+        unlabelled: Use videos without actions.
+        actions_only: Use only frames within actions (ablation of the paper).
+        gate: False uses every frame with a crop (for testing); missing targets are NaN.
+        ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
+        max_frames: Largest number of samples, evenly spread.
+        seed: Seed of the hold-out, and of the augmentation without a draw of the sampler.
+        deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``) and ``truth_dir`` (= ``ground_truth_dir``).
 
     Raises:
-        UserError: no frame passes the gate, teacher and crops share no video,
-            the split is empty, or the corpus is damaged.
+        UserError: no frame passes the gate, teacher and crops share no video, the subset is empty, or the corpus is
+            damaged.
     """
 
     def __init__(
@@ -86,15 +84,20 @@ class CropDataset(Dataset):
         val_ratio: float = 0.2,
         min_score: float = 0.5,
         motion: bool = True,
-        lone_poses: bool = False,
+        require_previous_pose: bool = True,
         splits: Sequence[str] | None = None,
         unlabelled: bool = True,
         actions_only: bool = False,
         gate: bool = True,
-        truth_dir: str | None = None,
+        ground_truth_dir: str | None = None,
         max_frames: int | None = None,
         seed: int = 0,
+        **deprecated: Any,
     ) -> None:
+        renames = {'lone_poses': 'require_previous_pose', 'truth_dir': 'ground_truth_dir'}
+        renamed = renamed_arguments('CropDataset', deprecated, renames)
+        require_previous_pose = not renamed.get('require_previous_pose', not require_previous_pose)
+        ground_truth_dir = renamed.get('ground_truth_dir', ground_truth_dir)
         if protocol not in ('default', 'paper'):
             raise UserError(f"CropDataset: protocol must be 'default' or 'paper', found {protocol!r}")
         holdout = 'frame' if protocol == 'paper' else holdout
@@ -106,7 +109,7 @@ class CropDataset(Dataset):
         self.corpus = Corpus.open(corpus)
         self.store = CropStore(self.corpus.crops_dir)
         self.motion = motion
-        needs_previous = motion and not lone_poses
+        needs_previous = motion and require_previous_pose
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
@@ -135,7 +138,7 @@ class CropDataset(Dataset):
             kept = np.linspace(0, len(joined[0]) - 1, max_frames).astype(np.int64)
             joined, self._video_of = [a[kept] for a in joined], self._video_of[kept]
         self._frame, self._row, self._previous = joined
-        self._truth = self._load_truth(truth_dir) if truth_dir else None
+        self._ground_truth = self._load_ground_truth(ground_truth_dir) if ground_truth_dir else None
         self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
 
     def _choose_videos(self, features: FeatureStore, splits: Sequence[str] | None, unlabelled: bool) -> list[str]:
@@ -162,13 +165,13 @@ class CropDataset(Dataset):
         header = self.store.header(video)
         frames = np.asarray(header.frame_inds, np.int64)
         rows = _rows_of(sequence.frame_inds, frames)
-        # between two shots the pose changes, but nobody moves
+        # A change of pose at a cut is no motion.
         previous = np.where(np.isin(frames, header.starts), -1, _rows_of(sequence.frame_inds, frames - 1))
-        found = _Frames(frames, rows, previous)
+        samples = _Frames(frames, rows, previous)
         if not gate:
-            return found
-        sure = (rows >= 0) & (sequence.scores[np.maximum(rows, 0)] >= min_score if len(sequence) else False)
-        return found.take(sure & (previous >= 0) if needs_previous else sure)
+            return samples
+        confident = (rows >= 0) & (sequence.scores[np.maximum(rows, 0)] >= min_score if len(sequence) else False)
+        return samples.take(confident & (previous >= 0) if needs_previous else confident)
 
     def _within_actions(self, frames: dict[str, _Frames]) -> dict[str, _Frames]:
         spans: dict[str, list[tuple[int, int]]] = {}
@@ -190,31 +193,31 @@ class CropDataset(Dataset):
         length = BLOCK_FRAMES if holdout == 'block' else 1
         result = {}
         for name in sorted(frames):
-            # of all crops, also of those that a gate leaves out: train and val may have gates of their own
+            # Blocks of all crops, because train and val may have different gates.
             blocks = np.unique(np.asarray(self.store.header(name).frame_inds) // length)
             rng = np.random.default_rng((self.seed, zlib.crc32(name.encode())))
             share = ratio * len(blocks)
-            # a video of one or two blocks gives one as often as its share says
+            # A share below half a block is rounded at random.
             count = round(share) or int(rng.random() < share)
             inside = np.isin(frames[name].frames // length, rng.permutation(blocks)[:count])
             result[name] = frames[name].take(inside == held)
         return result
 
-    def _load_truth(self, truth_dir: str) -> np.ndarray:
-        """(N, 26): for every sample the true normalised joints, NaN where there are none."""
-        rows = np.full((len(self._frame), JointFeature.dims), np.nan, np.float32)
+    def _load_ground_truth(self, directory: str) -> np.ndarray:
+        """Load the normalized ground truth joints (N, 26) of the samples; NaN if missing."""
+        joints = np.full((len(self._frame), JointFeature.dims), np.nan, np.float32)
         for i, video in enumerate(self.videos):
-            poses = PoseSequence.load(self.corpus.root / truth_dir / f'{video}.npz')
-            mine = np.flatnonzero(self._video_of == i)
-            found = _rows_of(poses.frame_inds, self._frame[mine])
-            rows[mine[found >= 0]] = JointFeature()(poses).feats[found[found >= 0], 0]
-        return rows
+            poses = PoseSequence.load(self.corpus.root / directory / f'{video}.npz')
+            samples = np.flatnonzero(self._video_of == i)
+            rows = _rows_of(poses.frame_inds, self._frame[samples])
+            joints[samples[rows >= 0]] = JointFeature()(poses).feats[rows[rows >= 0], 0]
+        return joints
 
     def __len__(self) -> int:
         return len(self._frame)
 
     def targets(self, index: int) -> np.ndarray:
-        """(V, 2 D) or (V, D) float32; NaN where the teacher has nothing."""
+        """Return the targets (V, 2 D) or (V, D) float32 of a sample; NaN if the teacher has none."""
         feats = self._sequences[self.videos[self._video_of[index]]].feats
         now = feats[self._row[index]] if self._row[index] >= 0 else np.full(feats.shape[1:], np.nan, np.float32)
         if not self.motion:
@@ -223,7 +226,7 @@ class CropDataset(Dataset):
         return np.concatenate([now, now - before], axis=1)
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
-        """``item`` is an index, or (index, draw) from :class:`EpochDrawSampler`."""
+        """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
         index, draw = item if isinstance(item, tuple) else (int(item), 0)
         video = self.videos[self._video_of[index]]
         row = self._row[index]
@@ -238,13 +241,13 @@ class CropDataset(Dataset):
             'targets': self.targets(index),
             'score': float(self._sequences[video].scores[row]) if row >= 0 else 0.0,
         }
-        if self._truth is not None:
-            sample['truth'] = self._truth[index]
+        if self._ground_truth is not None:
+            sample['ground_truth'] = self._ground_truth[index]
         return self.pipeline(sample)
 
 
 def _rows_of(frame_inds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Row of each wanted frame in increasing ``frame_inds``; -1 where absent."""
+    """Return the row of each wanted frame in increasing ``frame_inds``; -1 if absent."""
     if not len(frame_inds):
         return np.full(len(wanted), -1, np.int64)
     rows = np.minimum(np.searchsorted(frame_inds, wanted), len(frame_inds) - 1)

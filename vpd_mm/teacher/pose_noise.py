@@ -1,61 +1,63 @@
-"""What a pose estimator makes of a true pose: confidences, noise that goes with them, joints that it loses."""
+"""Simulated errors of a pose estimator."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
 
 
 class PoseNoise:
-    """Random confidences, joint noise, dropped joints.
+    """Add random scores, joint noise and dropped joints to poses.
 
-    Left and right are never exchanged: the embedding must tell a pose from its mirror image.
+    Left and right are never swapped, because the embedding must distinguish a pose from its mirror image.
 
     Args:
-        jitter: Least and largest standard deviation of a pose's joints with score 1, in trunk lengths, drawn a pose;
-            a joint of score s has (3 - 2 s) times that.
-        score: Least and largest score of a joint that is not dropped.
-        sure: Share of poses whose joints all have score 1 (hand-annotated ones).
-        drop: Probability that a joint is dropped: score 0 or nearly so, amid the others or far off.
+        jitter: Range of the standard deviation of joints with score 1, in trunk lengths, drawn once per pose; a joint
+            of score s has (3 - 2 s) times that.
+        score: Range of the score of joints that are not dropped.
+        confident: Share of poses whose joints all have score 1 (as if annotated by hand).
+        drop: Probability that a joint is dropped: its score is near 0, its position wrong.
+        deprecated: Takes ``confident`` under its former name ``sure``.
     """
 
     def __init__(
         self,
         jitter: Sequence[float] = (0.0, 0.08),
         score: Sequence[float] = (0.3, 1.0),
-        sure: float = 0.2,
+        confident: float = 0.2,
         drop: float = 0.05,
+        **deprecated: Any,
     ) -> None:
+        confident = renamed_arguments('PoseNoise', deprecated, {'sure': 'confident'}).get('confident', confident)
         for name, (low, high) in (('jitter', tuple(jitter)), ('score', tuple(score))):
             if not 0 <= low <= high <= 1:
                 raise UserError(f'PoseNoise: {name} must be two rising numbers in 0 to 1, found {(low, high)}')
-        if not 0 <= drop < 1 or not 0 <= sure <= 1:
-            raise UserError(f'PoseNoise: drop must lie in 0 to 1, less than 1, sure in 0 to 1, found {drop}, {sure}')
-        self.jitter, self.score, self.sure, self.drop = tuple(jitter), tuple(score), sure, drop
+        if not 0 <= drop < 1 or not 0 <= confident <= 1:
+            raise UserError(f'PoseNoise: needs 0 <= drop < 1 and 0 <= confident <= 1, found {drop}, {confident}')
+        self.jitter, self.score, self.confident, self.drop = tuple(jitter), tuple(score), confident, drop
 
     def __call__(
         self, points: np.ndarray, trunk: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Spoil poses.
+        """Return noisy points (N, 13, 2) and scores (N, 13) in [0, 1]; five or more joints per pose are not dropped.
 
         Args:
-            points: (N, 13, 2) true places.
-            trunk: (N,) length of the trunk in the picture, as if seen from the side, in the points' unit.
-
-        Returns:
-            points (N, 13, 2), scores (N, 13) in [0, 1]; at least five joints of a pose are not dropped.
+            points: (N, 13, 2) exact positions.
+            trunk: (N,) length of the trunk seen from the side, in the unit of the points.
         """
         num, joints = points.shape[:2]
         scores = rng.uniform(self.score[0], self.score[1], (num, joints))
-        scores[rng.random(num) < self.sure] = 1
+        scores[rng.random(num) < self.confident] = 1
         sd = rng.uniform(self.jitter[0], self.jitter[1], (num, 1)) * (3 - 2 * scores) * trunk[:, None]
         noisy = points + sd[..., None] * rng.standard_normal(points.shape)
-        luck = rng.random((num, joints))
-        lost = (luck < self.drop) & (luck.argsort(axis=1).argsort(axis=1) < joints - 5)
-        kept = ~lost[..., None]
-        middle = (noisy * kept).sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
-        astray = noisy + 0.5 * trunk[:, None, None] * rng.standard_normal(points.shape)
-        elsewhere = np.where(rng.random((num, joints, 1)) < 0.3, middle, astray)
+        draw = rng.random((num, joints))
+        dropped = (draw < self.drop) & (draw.argsort(axis=1).argsort(axis=1) < joints - 5)
+        kept = ~dropped[..., None]
+        mean = (noisy * kept).sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
+        far = noisy + 0.5 * trunk[:, None, None] * rng.standard_normal(points.shape)
+        wrong = np.where(rng.random((num, joints, 1)) < 0.3, mean, far)
         low = np.where(rng.random((num, joints)) < 0.5, 0, rng.uniform(0, 0.2, (num, joints)))
-        return np.where(kept, noisy, elsewhere), np.where(lost, low, scores)
+        return np.where(kept, noisy, wrong), np.where(dropped, low, scores)

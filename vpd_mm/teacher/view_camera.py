@@ -1,4 +1,4 @@
-"""Virtual cameras around a pose (paper, supplement): azimuth all round, elevation and roll within 30 degrees."""
+"""Virtual cameras around a 3D pose (paper, supplement)."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from ..errors import UserError
 
 
 class ViewCamera:
-    """Cameras that look at the origin, in perspective.
+    """Random perspective cameras that look at the origin from any azimuth.
 
-    Axes are OpenCV's: x right, y down, z forward; world z is up.  The picture is in units of the focal length.
+    Camera axes are OpenCV's (x right, y down, z forward); world z is up.  Image units are focal lengths.
 
     Args:
-        elevation, roll: Largest angle to either side, degrees; drawn evenly.
-        distance: Nearest and farthest, in trunk lengths (about half a metre); drawn evenly in 1 / distance.
+        elevation, roll: Largest angle to either side, degrees; drawn uniformly.
+        distance: Range in trunk lengths (about half a meter); drawn uniformly in 1 / distance.
 
     Raises:
-        UserError: an angle is not in 0 to 90, or the camera would stand within the body.
+        UserError: an angle is not in 0 to 90, or the camera could be inside the body.
     """
 
     def __init__(self, elevation: float = 30.0, roll: float = 30.0, distance: Sequence[float] = (6.0, 40.0)) -> None:
@@ -25,12 +25,12 @@ class ViewCamera:
             if not 0 <= angle <= 90:
                 raise UserError(f'ViewCamera: {name} must lie in 0 to 90 degrees, found {angle}')
         if not 4 <= distance[0] <= distance[1]:
-            raise UserError(f'ViewCamera: distance must be two rising numbers from 4 on, found {tuple(distance)}')
+            raise UserError(f'ViewCamera: distance must be two increasing numbers from 4 on, found {tuple(distance)}')
         self.elevation, self.roll = np.deg2rad(elevation), np.deg2rad(roll)
         self.nearness = 1 / distance[1], 1 / distance[0]
 
     def draw(self, rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rotations (num, 3, 3) and distances (num,) of random cameras."""
+        """Return rotations (num, 3, 3) and distances (num,) of random cameras."""
         azimuth = rng.uniform(-np.pi, np.pi, num)
         elevation = rng.uniform(-self.elevation, self.elevation, num)
         roll = rng.uniform(-self.roll, self.roll, num)
@@ -38,12 +38,12 @@ class ViewCamera:
 
 
 def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) world to camera.
+    """Return world-to-camera rotations (N, 3, 3).
 
     Args:
-        azimuth: (N,) radians; where the camera stands, from +x towards +y.
-        elevation: (N,) radians; above the horizon if positive.
-        roll: (N,) radians; turns the picture clockwise if positive.
+        azimuth: (N,) radians; position of the camera from +x towards +y.
+        elevation: (N,) radians; positive above the horizon.
+        roll: (N,) radians; positive rotates the image clockwise.
     """
     ca, sa, ce, se, cr, sr = (f(angle) for angle in (azimuth, elevation, roll) for f in (np.cos, np.sin))
     forward = -np.stack([ce * ca, ce * sa, se], axis=-1)
@@ -54,17 +54,13 @@ def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray
 
 
 def project(points: np.ndarray, rotation: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Film points from a distance to the origin.
+    """Project points (N, K, 3) to (N, K, 2) focal lengths, x right, y down.
 
     Args:
-        points: (N, K, 3).
+        points: World coordinates.
         rotation: (N, 3, 3) world to camera.
-        distance: (N,) of the camera to the origin, in the points' unit.
-
-    Returns:
-        (N, K, 2): x right, y down, in focal lengths; nothing comes nearer than a tenth of the distance.
+        distance: (N,) from the camera to the origin, in the unit of the points.  Depth is at least a tenth of it.
     """
-    seen = np.einsum('nij,nkj->nki', rotation, points)
-    away = distance[:, None]
-    depth = np.maximum(seen[..., 2] + away, 0.1 * away)
-    return seen[..., :2] / depth[..., None]
+    camera = np.einsum('nij,nkj->nki', rotation, points)
+    depth = np.maximum(camera[..., 2] + distance[:, None], 0.1 * distance[:, None])
+    return camera[..., :2] / depth[..., None]

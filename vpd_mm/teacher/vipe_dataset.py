@@ -1,4 +1,4 @@
-"""3D poses of several sources through virtual cameras (paper, supplement)."""
+"""3D poses of several sources seen by virtual cameras (paper, supplement)."""
 
 from collections.abc import Sequence
 
@@ -16,25 +16,23 @@ from .vipe_feature import mirror_views, pose_inputs
 
 @DATASETS.register_module()
 class MultiViewPoseDataset(Dataset):
-    """Views of 3D poses, filmed anew for every draw.
+    """Random 2D views of 3D poses.
 
-    Sources train jointly.  A source is a component of ``TASK_UTILS`` whose ``poses()`` gives (N, K, 3) joints, z up;
-    its joint set is an entry of ``skeletons``.
+    A sample has ``inputs`` (V, 13, 3) float32 and ``data_samples`` with ``target`` (largest target_dims,) padded with
+    zeros, ``bones`` (12, 3), ``skeleton`` (number) and ``joints3d`` (13, 3) facing +x, hips at the origin, trunk
+    length 1.
 
     Args:
-        skeletons: Name to the arguments of :class:`Skeleton`; the model takes the same.
-        sources: Each dict(skeleton=name, source=dict(type=...)).
-        num_views: V, cameras a pose.
+        skeletons: Name to arguments of :class:`Skeleton`; the same as of the model.
+        sources: dict(skeleton=name, source=dict(type=...)) each; a source is a component of ``TASK_UTILS`` whose
+            ``poses()`` returns (N, K, 3) joints, z up.
+        num_views: V, number of cameras per pose.
         camera: Arguments of :class:`ViewCamera`.
-        noise: Arguments of :class:`PoseNoise`; None: true joints with score 1.
-        twins: Every pose also counts as its mirror image (index N / 2 + i is that of i), and every second pose of a
-            drawn batch is the mirror image of the one before it, so that training meets them side by side: its views
-            are the mirrored pictures of that one's, in reverse order.
-        seed: With a plain index the views depend on it and the index alone (validation, test); a sampler that yields
+        noise: Arguments of :class:`PoseNoise`; None: exact joints with score 1.
+        twins: Add the mirror images of all poses (index N / 2 + i mirrors i), and make every second pose of a drawn
+            batch the mirror image of the one before it: its views are the mirrored views in reverse order.
+        seed: With a plain index the views depend on seed and index only (validation, test); a sampler that yields
             (index, draw) gives new views at every draw.
-
-    A sample: ``inputs`` (V, 13, 3) float32; ``data_samples``: ``target`` (largest target_dims,) padded with zeros,
-    ``bones`` (12, 3), ``skeleton`` its number, ``joints3d`` (13, 3) facing +x, hips at the origin, trunk of length 1.
 
     Raises:
         UserError: no source, an unknown skeleton, poses of another skeleton, or not finite.
@@ -90,19 +88,19 @@ class MultiViewPoseDataset(Dataset):
         return self.__getitems__([item])[0]
 
     def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
-        """Samples of a batch, filmed at once; draws: by the first draw's number."""
+        """Return the samples of a batch, whose views are drawn by the first draw number."""
         index = np.array([item[0] if isinstance(item, tuple) else item for item in items])
         if isinstance(items[0], tuple):
             if self.twins:
                 pairs = index[: len(index) // 2 * 2]
                 pairs[1::2] = (pairs[::2] + len(self) // 2) % len(self)
-            inputs = self.film(index, np.random.default_rng([self.seed, items[0][1]]))
+            inputs = self.render(index, np.random.default_rng([self.seed, items[0][1]]))
             if self.twins:
-                # A picture's mirror image is the hardest "different pose" there is, and the one that matters.
+                # The mirror image of a view is the hardest different pose.
                 inputs[1 : len(pairs) : 2] = mirror_views(inputs[: len(pairs) : 2])[:, ::-1]
         else:
-            one = [self.film(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
-            inputs = np.concatenate(one)
+            parts = [self.render(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
+            inputs = np.concatenate(parts)
         return [
             {
                 'inputs': views,
@@ -116,8 +114,8 @@ class MultiViewPoseDataset(Dataset):
             for i, views in zip(index, inputs, strict=True)
         ]
 
-    def film(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(N,) pose numbers to (N, V, 13, 3) float32 inputs of the network."""
+    def render(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the network inputs (N, V, 13, 3) float32 of the poses (N,)."""
         rotation, distance = self.camera.draw(rng, len(index) * self.num_views)
         points = project(np.repeat(self.joints[index], self.num_views, axis=0), rotation, distance)
         scores = np.ones(points.shape[:2])
