@@ -3,7 +3,7 @@
 
 tools/demo.py [--scale tiny|small|full]    # runs/demo/report.html; small takes 15 minutes on two cores
 
-Every step skips what exists: the same command resumes a stopped run.  configs/compare/demo.py holds all sizes.
+Every step skips what exists: the same command resumes a stopped run.  The sizes are in configs/compare/demo.py.
 """
 
 import argparse
@@ -15,14 +15,16 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from types import SimpleNamespace
 
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # read when torch is imported: idle threads leave the cores alone
+# Read when torch is imported: processes of one thread each, and waiting threads that leave the cores alone.
+os.environ.update({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'} | os.environ)
 
 import numpy as np
 import pandas as pd
 import torch
 from demo_parts.report import write_report
-from demo_parts.steps import Steps, default_jobs, once, write_json
+from demo_parts.steps import Steps, once, write_json
 from mmengine.config import Config
 from rich.console import Console
 
@@ -34,30 +36,23 @@ from vpd_mm.engine.progress import OnProgress
 from vpd_mm.engine.resume import config_digest
 from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
+from vpd_mm.experiments import RunStore, execute, plan_runs, read_spec, summarize
 from vpd_mm.experiments.jobs import end_with
-from vpd_mm.experiments.plan import plan_runs
-from vpd_mm.experiments.run import execute
-from vpd_mm.experiments.spec import read_spec
-from vpd_mm.experiments.store import AP_COLUMNS, RunStore
-from vpd_mm.experiments.tables import summarize
+from vpd_mm.experiments.store import AP_COLUMNS
+from vpd_mm.features import joint_features, vipe_features
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
-from vpd_mm.features.pose_features import joint_features, vipe_features
 from vpd_mm.prepare.corpus_builder import build_corpus
 from vpd_mm.retrieve import load_clips, rank_corpus
 from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
-from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport, plan_films
-from vpd_mm.synthetic.routine import CLASSES
+from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
 from vpd_mm.teacher import VipeFeature, load_encoder
 
-CONFIGS = {'tiny': 'compare/demo_tiny.py', 'small': 'compare/demo.py', 'full': 'compare/demo_full.py'}
-#: Commands of older versions, and the tools that have them now.
-MOVED = {
-    'real': 'demo_real',
-    'make-sport': 'make_synthetic sport',
-    'make-generic': 'make_synthetic generic',
-    'sheet': 'make_synthetic sheet',
+CONFIGS = {
+    name: f'configs/compare/demo{end}.py' for name, end in {'tiny': '_tiny', 'small': '', 'full': '_full'}.items()
 }
+#: Deprecated commands: they are commands of tools/make_synthetic.py now.
+MOVED = {'make-sport': 'sport', 'make-generic': 'generic', 'sheet': 'sheet'}
 POSES = 'teacher'
 #: There is one athlete per video: detecting in every second frame is enough for the weak packed detector.
 TRACKER = {'method': 'path', 'every': 2}
@@ -73,8 +68,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     step = Steps(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed, 'sizes': config_digest(sizes)}, console)
 
     with step('sport', 'make the synthetic sport') as on_progress:
-        counts = {**sizes.videos, 'train': sizes.videos.train or num_train_videos(max(sizes.ks), recipe)}
-        sport = make_sport(root / 'sport', **counts, recipe=recipe, workers=jobs, on_film=on_progress)
+        sport = make_sport(root / 'sport', **sizes.videos, recipe=recipe, workers=jobs, on_film=on_progress)
     with step('prepare', 'track the athlete, estimate poses, store crops and flow') as on_progress:
         corpus, facts = prepare(sport, root / 'corpus', jobs, device, on_progress)
     with step('joints', 'normalise the joints of the teacher'):
@@ -86,7 +80,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
 
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:
-        cfg = student_config(student, sizes, seed, corpus, sport, start)
+        cfg = student_config(student, seed, corpus, sport, start)
         with step(f'distill-{student.run}', f'distil {student.name}') as on_progress:
             torch.set_num_threads(max(jobs - cfg.train_dataloader.num_workers, 1))  # a loader process needs a core
             start = train_once(cfg, root / 'work' / f'distill-{student.run}', on_progress)
@@ -95,12 +89,13 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
             extractor = build_extractor(cfg, start, device=device, half=device != 'cpu')
             out = corpus.features_dir(student.run)
             extract_corpus(extractor, corpus, out, run_identity(cfg, start), on_progress=on_progress)
-        facts[f'{student.name} trained on'] = f'{student.epochs * sizes.draws:,} crops; starts from {student.start}'
-        students[student.run] = cfg, start, extractor.decode
-    cfg, checkpoint, decode = students['vpd']
+        crops = cfg.train_cfg.max_epochs * cfg.train_dataloader.sampler.num_samples
+        facts[f'{student.name} trained on'] = f'{crops:,} crops; it starts from {student.start}'
+        students[student.run] = SimpleNamespace(cfg=cfg, checkpoint=start, decode=extractor.decode)
+    vpd = students['vpd']
     with step('gaps', 'compare student and teacher with the ground truth'):
-        gaps = once(checkpoint.parent / 'test.json', lambda: test(cfg, checkpoint))
-        gaps = {name.partition('/')[2]: value for name, value in gaps.items()}
+        gaps = once(vpd.checkpoint.parent / 'test.json', lambda: test(vpd.cfg, vpd.checkpoint))
+        vpd.gaps = {name.removeprefix('distill/'): value for name, value in gaps.items()}
 
     with step('experiments', 'recognise and detect actions') as on_progress:
         recognition, detection, images = run_experiments(sizes, corpus, root / 'work' / 'runs', jobs, on_progress)
@@ -109,9 +104,9 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     results = {
         'recognition': recognition,
         'gap_filling': {
-            'teacher_error': gaps.get('teacher_error_low_confidence'),
-            'student_error': gaps.get('student_error_low_confidence'),
-            'frames': int(gaps.get('frames_low_confidence', 0)),
+            'teacher_error': vpd.gaps.get('teacher_error_low_confidence'),
+            'student_error': vpd.gaps.get('student_error_low_confidence'),
+            'frames': int(vpd.gaps.get('frames_low_confidence', 0)),
         },
         'retrieval': retrieval,
         'detection': detection,
@@ -121,15 +116,8 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         'versions': {name: importlib.import_module(name).__version__ for name in PACKAGES},
     }
     write_json(root / 'results.json', results)
-    write_report(root, corpus, sport, results, facts, images, gaps, decode, checkpoint.parent)
+    write_report(root, corpus, sport, results, facts, images, vpd)
     return results
-
-
-def num_train_videos(k: int, recipe: SportRecipe) -> int:
-    """Number of training videos that hold a tenth more actions than k per class."""
-    wanted = int(1.1 * k * len(CLASSES))
-    counts = np.cumsum([len(plan.skills) for plan in plan_films(recipe, 'train', wanted)])
-    return int(np.searchsorted(counts, wanted)) + 1
 
 
 def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnProgress) -> tuple[Corpus, dict[str, str]]:
@@ -146,8 +134,6 @@ def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnPro
     corpus, classes, videos = Corpus.open(out), load_classes(sport.classes_path), sport.videos().values()
     labelled = load_actions(sport.actions_path, len(classes))
     used = tracked_actions(corpus, labelled)
-    if {action.split for action in used} != {'train', 'val', 'test'}:
-        raise UserError(f'{out}: only {len(used)} actions are tracked; use a larger --scale or another --seed')
     save_classes(corpus.classes_path, classes)
     save_actions(corpus.actions_path, used)
     frames, tracked = sum(v.num_frames for v in videos), sum(v.tracked for v in report.videos)
@@ -171,30 +157,23 @@ def tracked_actions(corpus: Corpus, actions: Sequence[Action]) -> list[Action]:
     return tracked
 
 
-def student_config(student: Config, sizes: Config, seed: int, corpus: Corpus, sport: Corpus, start: Path) -> Config:
+def student_config(student: Config, seed: int, corpus: Corpus, sport: Corpus, start: Path) -> Config:
     """The distillation of a student whose backbone starts from the checkpoint ``start``."""
     cfg = read_config(student.config)
-    options = {
+    cfg.merge_from_dict({
         **{f'{part}_dataloader.dataset.corpus': str(corpus.root) for part in ('train', 'val', 'test')},
-        'log_level': 'WARNING',
         'load_from': None,
         'randomness': {'seed': seed},
-        'train_cfg.max_epochs': student.epochs,
-        'param_scheduler.T_max': student.epochs,
-        'train_dataloader.sampler.num_samples': sizes.draws,
-        'train_dataloader.batch_size': min(cfg.train_dataloader.batch_size, sizes.draws),
-        'val_dataloader.dataset.max_frames': sizes.val_frames,
-        'test_dataloader.dataset.max_frames': sizes.test_frames,
-        'test_dataloader.dataset.truth_dir': str((sport.root / 'ground_truth' / 'poses').resolve()),
+        'test_dataloader.dataset.ground_truth_dir': str((sport.root / 'ground_truth' / 'poses').resolve()),
         'model.student.init_cfg.checkpoint': str(start),
-    }
-    cfg.merge_from_dict(options)
+        **student.options,
+    })  # fmt: skip
     return cfg
 
 
 def run_experiments(
     cfg: Config, corpus: Corpus, root: Path, jobs: int, on_progress: OnProgress
-) -> tuple[list[dict], list[dict], dict[str, list[tuple[str, Path]]]]:
+) -> tuple[list[dict], list[dict], dict[str, list]]:
     """Execute the missing runs of a comparison; returns rows of recognition and of detection, and images by section."""
     cfg.corpus = str(corpus.root)
     plan, store = plan_runs(read_spec(cfg)), RunStore(root)
@@ -209,16 +188,17 @@ def run_experiments(
             on_progress(done, len(missing))
     finally:
         pool.shutdown(cancel_futures=True)
-    frame, images = store.to_frame(plan.runs), {'table': [], 'detection': []}
+    frame, aps, images = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], {'table': [], 'detection': []}
     rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
     recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
-    rows = frame[frame['section'] == 'detection'][['method', 'threshold', *AP_COLUMNS, 'mAP']]
-    rows[[*AP_COLUMNS, 'mAP']] = (rows[[*AP_COLUMNS, 'mAP']].astype(float) / 100).round(4)
+    rows = frame[frame['section'] == 'detection'][['method', 'threshold', *aps]]
+    num_test = len({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'})
+    detection = rows.assign(videos=num_test, **(rows[aps].astype(float) / 100).round(4)).to_dict('records')
     for run in plan.runs:
         paths = sorted(store.work_dir(run.key).glob('**/confusion*.png' if run.section == 'table' else 'test/*.png'))
         if paths and run.subset == 0 and run.k in (None, max(cfg.ks)):
             images[run.section].append((run.method.name, paths[0]))
-    return recognition, rows.to_dict('records'), images
+    return recognition, detection, images
 
 
 def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dict:
@@ -226,23 +206,23 @@ def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dic
     clips = load_clips(corpus, features)
     queries, gallery = clips.of_split('test'), clips.of_split('train')
     _, metrics = rank_corpus(queries, gallery, [k for k in ks if k <= len(gallery)])
-    counts = {'method': name, 'queries': len(queries), 'gallery': len(gallery)}
-    return counts | {name: round(value, 4) for name, value in metrics.items()}
+    metrics = {key: round(value, 4) for key, value in metrics.items()}
+    return {'method': name, 'queries': len(queries), 'gallery': len(gallery), **metrics}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and (name := arguments[0]) in MOVED:
-        tool, *command = MOVED[name].split()
-        text = f'tools/demo.py {name}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py {" ".join(command)}'
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
+    if arguments and (old := arguments[0]) in (*MOVED, 'real'):
+        tool, command = ('demo_real', []) if old == 'real' else ('make_synthetic', [MOVED[old]])
+        text = f'tools/demo.py {old}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py'
+        warnings.warn(' '.join([text, *command]), DeprecationWarning, stacklevel=2)
         return importlib.import_module(tool).main([*command, *arguments[1:]])
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('command', nargs='?', choices=('run',), default='run', help=argparse.SUPPRESS)  # as before 0.2
     parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
     parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
     parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
-    parser.add_argument('--jobs', type=int, default=default_jobs(), help='processes or threads; default: one per core')
+    parser.add_argument('--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='processes or threads')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     args = parser.parse_args(arguments)
     if args.jobs < 1:

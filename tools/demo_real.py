@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from demo_parts.steps import Steps, default_jobs, once, write_json
+from demo_parts.steps import Steps, once, write_json
 from rich.console import Console
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
@@ -181,7 +181,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, default=Path('runs/demo-real'), help='folder of the run')
     parser.add_argument('--epochs', type=int, default=40, help='epochs of distillation, 2,000 crops each')
     parser.add_argument('--wheels', type=Path, help='folder of wheels; default: pip downloads them')
-    parser.add_argument('--jobs', type=int, default=default_jobs(), help='threads; default: one per core')
+    parser.add_argument(
+        '--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='threads; default: one per core'
+    )
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, help=argparse.SUPPRESS)  # accepted as by older versions; the config has one
     args = parser.parse_args(argv)

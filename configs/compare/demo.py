@@ -1,32 +1,35 @@
-"""The demonstration (tools/demo.py), 15 minutes on two cores: sizes of the sport and of distillation, then a comparison."""
+"""The demonstration, tools/demo.py, for 15 minutes on two cores: sizes of sport and distillation, and a comparison."""
 
 _base_ = ['../_base_/compare.py']
 
 # the synthetic sport
-videos = dict(train=0, val=3, test=8, unlabelled=0)  # train=0: as many as the largest k needs, and a tenth more
+videos = dict(train=35, val=3, test=8, unlabelled=0)  # train: a tenth more actions than the largest k needs
 side = 256  # px
 sub_frames = 8  # renderings averaged per frame
 
 # distillation; each student starts from the backbone of the one before, the first from the packed teacher
+frames = {
+    'log_level': 'WARNING',
+    'train_dataloader.sampler.num_samples': 8000,
+    'val_dataloader.dataset.max_frames': 500,
+    'test_dataloader.dataset.max_frames': 2000,
+}
 students = [
     dict(
         name='2D-VPD',
         run='vpd',
         config='configs/distill/resnet18-teacher-start_2d-vpd_16e_synthetic.py',
-        epochs=20,
+        options={**frames, 'train_cfg.max_epochs': 20, 'param_scheduler.T_max': 20},
         start='the first stages of the packed teacher (generic images, never this sport)',
     ),
     dict(
         name='VI-VPD',
         run='vi-vpd',
         config='configs/distill/resnet18-teacher-start_vi-vpd_6e_synthetic.py',
-        epochs=2,
+        options={**frames, 'train_cfg.max_epochs': 2, 'param_scheduler.T_max': 2},
         start='the backbone of 2D-VPD',
     ),
 ]
-draws = 8000  # crops per epoch
-val_frames = 500
-test_frames = 2000  # None: all
 
 # recognition and detection
 name = 'demo'

@@ -5,10 +5,14 @@ _base_ = ['demo.py']
 videos = dict(train=2, val=1, test=1)
 side = 128
 sub_frames = 1
-students = [dict(student, epochs=1) for student in _base_.students]
-draws = 200
-val_frames = 50
-test_frames = None
+distillation = {
+    'log_level': 'WARNING',
+    'train_cfg.max_epochs': 1,
+    'param_scheduler.T_max': 1,
+    'train_dataloader.sampler.num_samples': 200,
+    'val_dataloader.dataset.max_frames': 50,
+}
+students = [dict(student, options=distillation) for student in _base_.students]
 ks = ['all']
 recognizer = {
     'train_dataloader.batch_size': 16,

@@ -26,10 +26,9 @@ LEAD = (
     'frame. All numbers were computed on this machine. The packed detector and teacher never saw this sport.'
 )
 LONGER = (
-    'For comparison, longer runs on a larger synthetic corpus (README, “Distil” and “Compare”): after 1,000,000 crops '
-    'from the same start, the error on low-confidence frames is 31 % lower than that of the teacher, and with 8 clips '
-    'per class the accuracy is 65.7 %, against 49.9 % with the joints of the teacher. From a random start the error is '
-    '29 % lower after 1,450,000 crops.'
+    'For comparison, longer runs on a larger corpus (README): after 1,000,000 crops from the same start, the error on '
+    'low-confidence frames is 31 % lower than that of the teacher, and the accuracy with 8 clips per class is 65.7 %, '
+    'against 49.9 % with the joints of the teacher. From a random start, the error is 29 % lower after 1,450,000 crops.'
 )
 NEXT = """# the same at full size: hours on two cores, less on a GPU
 python tools/demo.py --scale full
@@ -45,61 +44,38 @@ MIN_SCORE, SIDE = 0.5, 112  # score of a confident frame; px of a panel
 
 
 def write_report(
-    root: Path,
-    corpus: Corpus,
-    sport: Corpus,
-    results: Mapping,
-    facts: Mapping,
-    images: Mapping[str, Sequence],
-    gaps: Mapping,
-    decode: Callable,
-    work_dir: Path,
+    root: Path, corpus: Corpus, sport: Corpus, results: Mapping, facts: Mapping, images: Mapping, vpd: SimpleNamespace
 ) -> None:
-    """Write ``root/report.html``.
-
-    Args:
-        root: Folder of the run.
-        corpus, sport: The prepared corpus; the synthetic sport with its videos and its ground truth.
-        results: Content of results.json.
-        facts: Rows of the overview.
-        images: (method, path) of confusion matrices ('table') and of timelines ('detection').
-        gaps, decode, work_dir: Test metrics, decoder and training folder of 2D-VPD.
-    """
-    frames, store = compare_frames(corpus, sport.root / 'ground_truth' / 'poses', decode), CropStore(corpus.crops_dir)
-    times = [(name, f'{seconds:.0f}') for name, seconds in results['seconds'].items()]
+    """Write ``root/report.html``; ``vpd`` holds ``checkpoint``, ``decode`` and the test metrics ``gaps`` of 2D-VPD."""
+    frames = compare_frames(corpus, sport.root / 'ground_truth' / 'poses', vpd.decode)
+    store, seconds = CropStore(corpus.crops_dir), {**results['seconds'], 'all': sum(results['seconds'].values())}
+    times = Table(('step', 'seconds'), [(name, f'{value:.0f}') for name, value in seconds.items()])
     versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
     made_with = Text(f'Scale {results["scale"]}, seed {results["seed"]}; {versions}.')
-    total = ('all', f'{sum(results["seconds"].values()):.0f}')
     sections = [
         Section('Overview', [diagram(frames, store, corpus), Table(('', ''), list(facts.items())), Text(LONGER)]),
         Section('Few-shot recognition', list(recognition(corpus, results['recognition'], images['table']))),
-        Section('Low-confidence frames', list(gap_filling(frames, store, gaps, work_dir, results['scale'] != 'tiny'))),
+        Section('Low-confidence frames', list(gap_filling(frames, store, vpd, results['scale'] != 'tiny'))),
         Section('Retrieval', list(retrieval(root, corpus, results['retrieval']))),
         Section('Detection', list(detection(results['detection'], images['detection']))),
         Section('Next steps', [Code(NEXT)]),
-        Section('Time and versions', [Table(('step', 'seconds'), [*times, total]), made_with]),
+        Section('Time and versions', [times, made_with]),
     ]
     report.write_report(root / 'report.html', 'Video Pose Distillation: the demonstration', LEAD, sections)
 
 
 def compare_frames(corpus: Corpus, ground_truth_dir: Path, decode: Callable) -> SimpleNamespace:
-    """Teacher, student and ground truth on the N frames of the test videos that have all three.
-
-    Returns:
-        ``videos``, ``frame_inds``, ``scores`` (N,); ``teacher``, ``student``, ``truth`` (N, 26) normalised joints;
-        ``teacher_errors``, ``student_errors`` (N,) in torso sizes.
-    """
+    """Joints (N, 26) and errors (N,) of teacher and student on the test frames with a pose and a ground truth."""
     teachers, students = FeatureStore(corpus.teacher_dir('joints')), FeatureStore(corpus.features_dir('vpd'))
-    columns = []
+    names, columns = ('videos', 'frame_inds', 'scores', 'teacher', 'student', 'truth'), []
     for video in sorted({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'}):
         truth = JointFeature()(PoseSequence.load(ground_truth_dir / f'{video}.npz'))
         sequences = teachers[video], students[video], truth
         inds = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
         rows = [np.searchsorted(sequence.frame_inds, inds) for sequence in sequences]
         teacher, student, truth = (sequence.feats[row] for sequence, row in zip(sequences, rows))
-        scores, names = sequences[0].scores[rows[0]], np.full(len(inds), video)
-        columns.append((names, inds, scores, teacher[:, 0], decode(student), truth[:, 0]))
-    names = 'videos', 'frame_inds', 'scores', 'teacher', 'student', 'truth'
+        scores, videos = sequences[0].scores[rows[0]], np.full(len(inds), video)
+        columns.append((videos, inds, scores, teacher[:, 0], decode(student), truth[:, 0]))
     frames = SimpleNamespace(**dict(zip(names, map(np.concatenate, zip(*columns)))))
     frames.teacher_errors = joint_errors(frames.teacher, frames.truth).mean(axis=1)
     frames.student_errors = joint_errors(frames.student, frames.truth).mean(axis=1)
@@ -151,10 +127,8 @@ def recognition(corpus: Corpus, rows: Sequence[Mapping], images: Sequence) -> It
         yield Image(report.file_uri(path), f'{name}: rows are true classes, columns predicted ones.', wide=True)
 
 
-def gap_filling(
-    frames: SimpleNamespace, store: CropStore, gaps: Mapping[str, float], work_dir: Path, learns: bool
-) -> Iterator[Block]:
-    body = []
+def gap_filling(frames: SimpleNamespace, store: CropStore, vpd: SimpleNamespace, learns: bool) -> Iterator[Block]:
+    body, gaps = [], vpd.gaps
     for key, name in (('confident', 'confident'), ('low_confidence', 'low'), ('lost', 'no pose')):
         if gaps.get(f'frames_{key}'):
             errors = [gaps.get(f'{model}_error_{key}') for model in ('teacher', 'student')]
@@ -183,7 +157,7 @@ def gap_filling(
         if len(first):
             caption = f'Low-confidence frames {text}; the numbers are errors in torso sizes.'
             yield Image(report.image_uri(pose_columns(frames, store, order[first])), caption, wide=True)
-    figure = training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')
+    figure = training_figure(vpd.checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
     yield Image(report.figure_uri(figure), 'Training of the 2D-VPD student.')
 
 
@@ -226,9 +200,7 @@ def detection(rows: Sequence[Mapping], images: Sequence) -> Iterator[Block]:
     columns = ('AP@0.3', 'AP@0.5', 'AP@0.7', 'mAP')
     body = [(row['method'], *(f'{100 * row[name]:.1f}' for name in columns)) for row in rows]
     yield Table(('method', *(f'{name} %' for name in columns)), body)
-    yield Text(
-        f'{rows[0]["videos"]} uncut test videos; average precision of the intervals at several overlaps; mAP is the '
-        'mean over the overlaps 0.1 to 0.9.'
-    )
+    text = 'uncut test videos; average precision of the intervals at several overlaps; mAP is the mean over 0.1 to 0.9.'
+    yield Text(f'{rows[0]["videos"]} {text}')
     for name, path in images:
         yield Image(report.file_uri(path), f'{name}: score per frame, detected and labelled intervals.', wide=True)

@@ -1,7 +1,6 @@
 """Helpers of both demonstrations: timed steps, and results that are computed once."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +16,7 @@ from vpd_mm.structures import atomic_write
 class Steps:
     """Show the steps of a run and add up their seconds, over all calls of the command, in ``seconds.json``.
 
-    Raises:
-        UserError: ``root/demo.json`` records another identity than this one, or the folder is not of a demonstration.
+    Raises UserError if ``root/demo.json`` records another identity, or if ``root`` is no folder of a demonstration.
     """
 
     def __init__(self, root: Path, identity: dict, console: Console) -> None:
@@ -47,18 +45,10 @@ def once(path: Path, compute: Callable[[], dict]) -> dict:
     """Read the JSON of ``path``; if there is none, compute and write it first."""
     if not path.is_file():
         write_json(path, compute())
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as e:
-        raise UserError(f'{path}: no valid JSON ({e}); delete the file and run again') from e
+    return json.loads(path.read_text(encoding='utf-8'))
 
 
 def write_json(path: Path, content: dict) -> None:
     with atomic_write(path, 'w') as f:
         json.dump(content, f, indent=1)
         f.write('\n')
-
-
-def default_jobs() -> int:
-    """One per core of this process, at most 8."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1, 8)
