@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from demo_old.demo_report import LONGER
-
 from vpd_mm.experiments.report_metafile import readme_tables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,16 +46,3 @@ def test_tables_of_the_readme_are_those_of_the_metafiles():
     for name, table in blocks.items():
         rows = [model for model in models() if model['Metadata'].get('Comparison') == name]
         assert readme_tables(rows).strip() == table, f'run tools/compare.py with --metafile and --readme for {name}'
-
-
-def test_the_demonstration_quotes_what_the_tables_say():
-    quoted = re.findall(r'([0-9.]+) %', LONGER)
-    tops = {
-        model['Metadata']['Method']: f'{model["Results"][0]["Metrics"]["Top 1 Accuracy"]:.1f}'
-        for model in models()
-        if model['Name'].startswith('synthetic-table: ')
-    }
-    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
-    student = re.search(r'start_2d-vpd_200e_synthetic.py`\) \|.*\| (\d+) % \|', readme)[1]
-    random_start = re.search(r'From a random start it took\s+1,450,000 crops .* to come to (\d+) %', readme)[1]
-    assert quoted == [student, tops['2D-VPD + BiGRU'], tops['2D joints + BiGRU'], random_start]
