@@ -176,7 +176,7 @@ def run_experiments(
 ) -> tuple[list[dict], list[dict], dict[str, list]]:
     """Execute the missing runs of a comparison; returns rows of recognition and of detection, and images by section."""
     cfg.corpus = str(corpus.root)
-    plan, store = plan_runs(read_spec(cfg)), RunStore(root)
+    plan, store = plan_runs(read_spec(cfg)), RunStore(root.resolve())
     if plan.problems:
         raise UserError('; '.join(f'{name}: {problem}' for name, problem in plan.problems.items()))
     missing = [run for run in plan.runs if run.key not in store]
