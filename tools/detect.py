@@ -30,7 +30,7 @@ def main(argv=None):
     cfg = load_corpus_config(args)
     if args.train_videos is not None:
         cfg.train_dataloader.dataset.max_videos = args.train_videos
-    found = search_corpus(
+    results = search_corpus(
         cfg,
         Path(cfg.work_dir),
         args.split,
@@ -38,9 +38,8 @@ def main(argv=None):
         [Path(path) for path in args.checkpoints or []],
         args.threshold,
         args.folds or cfg.get('folds', 5),
-        console.print,
     )
-    console.print(json.dumps(found, indent=2))
+    console.print(json.dumps(results, indent=2))
 
 
 if __name__ == '__main__':

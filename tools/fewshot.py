@@ -5,6 +5,7 @@ tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features j
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, run_tool
@@ -44,6 +45,8 @@ def main(argv=None):
     cfg = load_corpus_config(args, args.allow_missing)
     work_dir = Path(cfg.work_dir)
     check_table(work_dir / 'results.csv')
+    if (work_dir / 'fewshot.csv').is_file():
+        print(f'{work_dir}/fewshot.csv: written by an earlier version, not read; see results.csv', file=sys.stderr)
     corpus = next(datasets_of(cfg, 'test')).corpus
     method = Method(Path(args.config).stem, config=args.config, cfg=cfg)
     names = ('subsets', 'seeds', 'all_seeds', 'protocol', 'allow_short', 'allow_missing')

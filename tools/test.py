@@ -5,7 +5,6 @@ tools/test.py CONFIG CHECKPOINT [--corpus data/fx35]
 tools/test.py configs/teacher/VIPE_CONFIG CHECKPOINT --views cam1.npz cam2.npz
 """
 
-import argparse
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_run_arguments, run_tool
@@ -13,7 +12,7 @@ from vpd_mm.errors import UserError
 
 
 def main(argv=None):
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add_run_arguments(parser)
     add_corpus_arguments(parser)
     parser.add_argument('checkpoint', help='the .pth file to evaluate')

@@ -4,8 +4,6 @@
 tools/train.py configs/baselines/gsm.py --corpus data/fx35 --stream flow
 """
 
-import argparse
-
 from vpd_mm.engine.cli import (
     ToolParser,
     add_corpus_arguments,
@@ -16,7 +14,7 @@ from vpd_mm.engine.cli import (
 
 
 def main(argv=None):
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add_train_arguments(parser)
     add_corpus_arguments(parser)
     args = parser.parse_args(argv)

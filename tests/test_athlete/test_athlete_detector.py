@@ -136,7 +136,7 @@ def test_model_zoo_names():
     by_path = find_model('mmdet', 'mmdet::rtmdet/rtmdet_m_8xb32-300e_coco.py')
     assert by_path[1] == weights
     assert find_model('mmdet', 'rtmdet-m', 'mine.pth')[1] == 'mine.pth'
-    with pytest.raises(UserError, match=r"'rtmdet-mm': neither a config file .* near it: rtmdet-m"):
+    with pytest.raises(UserError, match=r"'rtmdet-mm': neither a config file .* did you mean rtmdet-m"):
         find_model('mmdet', 'rtmdet-mm')
     with pytest.raises(UserError, match='no such file'):
         find_model('mmdet', 'configs/nothing.py')

@@ -21,9 +21,7 @@ def frames(data):
 
 def test_gate_requires_confidence_and_a_previous_pose(corpus):
     seen = {f for v, f in frames(make(corpus, subset='all')) if v == 'a'}
-    assert seen == {
-        f for f in range(1, 60) if f % 5 and f not in (7, 8)
-    }  # no pose in 7; 0, 5, .. below the gate
+    assert seen == {f for f in range(1, 60) if f % 5 and f not in (7, 8)}  # 7 has no pose; 0, 5, .. are below the gate
     still = {f for v, f in frames(make(corpus, subset='all', motion=False)) if v == 'a'}
     assert still == seen | {8}
     assert len(make(corpus, subset='all', min_score=0.1)) > len(make(corpus, subset='all'))

@@ -1,16 +1,19 @@
 """build_corpus: results, reruns, division of the work."""
 
 import json
+from collections import defaultdict
 
 import numpy as np
 import pytest
 from media import FRAMES, corpus_content, cut_picture, frame_picture, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.engine.progress import ProgressBars
 from vpd_mm.errors import UserError
 from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.options import PrepareSettings, split_model
-from vpd_mm.prepare.sources import find_videos
+from vpd_mm.prepare.sources import Job, find_videos
+from vpd_mm.prepare.workers import run_jobs
 from vpd_mm.structures import AthleteTrack
 
 
@@ -107,6 +110,24 @@ def test_workers_and_ranks_make_the_same_corpus(tmp_path, monkeypatch):
     expected = corpus_content(tmp_path / 'one')
     assert corpus_content(tmp_path / 'two') == expected
     assert corpus_content(tmp_path / 'ranks') == expected
+
+
+def test_progress_of_worker_processes_reaches_the_parent(tmp_path):
+    class RecordedBars(ProgressBars):
+        calls = defaultdict(list)
+
+        def add(self, description, unit=''):
+            return lambda done, total: self.calls[description].append((done, total))
+
+    jobs = [Job(make_video(tmp_path / f'{name}.mp4', FRAMES)) for name in ('a', 'b', 'c')]
+    corpus = Corpus.create(tmp_path / 'c')
+    results = {}
+    run_jobs(jobs, PrepareSettings(corpus.root), ['shard-0.lmdb', 'shard-1.lmdb'], RecordedBars(), results.__setitem__)
+    assert {job.name: reports[0].crops for job, reports in results.items()} == dict.fromkeys('abc', FRAMES)
+    for name in 'abc':
+        counts = RecordedBars.calls[name]
+        assert any(total == FRAMES and done >= 1 for done, total in counts)
+        assert counts[-1] == (1, 1), 'the bar of a finished video disappears'
 
 
 def test_options_reach_the_store(tmp_path):

@@ -26,7 +26,7 @@ def test_counts_sheet_and_video_of_one_video(corpus):
     sheet, clip = result.images
     assert (sheet, clip) == (corpus / 'inspect' / 'jump.png', corpus / 'inspect' / 'jump.mp4')
     image = cv2.imread(str(sheet))
-    assert image.shape == (2 * 512 + 8, 4 * 512 + 3 * 8, 3)
+    assert image.shape == (2 * 320 + 8, 4 * 587 + 3 * 8, 3)
     assert image.std() > 20
     with av.open(str(clip)) as container:
         frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]

@@ -55,7 +55,7 @@ def test_invalid_numbers_are_refused(kwargs):
         PoseNoise(**kwargs)
 
 
-def test_sure_is_a_deprecated_name_of_confident():
+def test_former_argument_name_is_deprecated():
     with pytest.warns(DeprecationWarning, match='sure is deprecated since 0.2, removed in 0.3; use confident'):
         assert PoseNoise(**{'sure': 0.5}).confident == 0.5
     with pytest.raises(TypeError, match="unexpected argument 'certain'"):

@@ -4,7 +4,7 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.camera import CameraTrack, look_rotation
 from vpd_mm.teacher import ViewCamera
-from vpd_mm.teacher.view_camera import camera_rotation, project
+from vpd_mm.teacher.vipe_dataset import camera_rotation, project
 
 
 def project_point(point, azimuth=0.0, elevation=0.0, roll=0.0, distance=10.0):

@@ -8,8 +8,7 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader, default_collate
 
 from vpd_mm.errors import UserError
-from vpd_mm.teacher import VIPE, MultiViewPoseDataset, normalize_joints
-from vpd_mm.teacher.vipe_feature import mirror_views
+from vpd_mm.teacher import VIPE, MultiViewPoseDataset, flip_joints, normalize_joints
 from vpd_mm.teacher.vipe_model import different_poses, mirror_inputs
 
 SKELETONS = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'skeletons.py')
@@ -61,8 +60,8 @@ def test_twins_are_adjacent_mirror_images():
     np.testing.assert_array_equal(twin['target'], data.targets[30])
     assert not np.allclose(first['target'], twin['target'])
     # its views are the mirrored views in reverse order
-    np.testing.assert_array_equal(samples[3]['inputs'], mirror_views(samples[2]['inputs'])[::-1])
-    assert not np.allclose(samples[4]['inputs'], mirror_views(samples[3]['inputs'])[::-1])
+    np.testing.assert_array_equal(samples[3]['inputs'], flip_joints(samples[2]['inputs'])[::-1])
+    assert not np.allclose(samples[4]['inputs'], flip_joints(samples[3]['inputs'])[::-1])
     single = dataset()
     np.testing.assert_array_equal(data.joints[:40], single.joints)
     np.testing.assert_array_equal(data[5]['inputs'], single[5]['inputs'])

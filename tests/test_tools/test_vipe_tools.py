@@ -9,7 +9,7 @@ import torch
 from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.structures import PoseSequence
 from vpd_mm.synthetic import SyntheticPoses
-from vpd_mm.teacher.view_camera import camera_rotation, project
+from vpd_mm.teacher.vipe_dataset import camera_rotation, project
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/teacher/vipe_fc512_240e_synthetic.py'

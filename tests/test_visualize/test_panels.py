@@ -24,7 +24,7 @@ def test_text_is_drawn_with_any_letter_and_stays_inside():
     empty = np.full((40, 200, 3), 90, np.uint8)
     plain, umlaut, long = (draw_text(empty.copy(), text) for text in ('u', 'ü', 'Axel ' * 100))
     assert (plain != umlaut).any()
-    assert all(image.max() == 255 and image.min() == 0 for image in (plain, umlaut, long))
+    assert all(image.max() == 255 and image.min() < 40 for image in (plain, umlaut, long))
     assert (long[:, 198:] == 90).all()  # shortened
     draw_text(empty[:5, :5].copy(), 'larger than the image', (0, 10))
     two = draw_text(np.full((60, 200, 3), 90, np.uint8), ['one', 'two'])

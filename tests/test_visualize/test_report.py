@@ -64,9 +64,9 @@ def test_nothing_is_fetched_and_everything_is_escaped(tmp_path):
 
 
 def test_numbers_and_later_columns_are_right_aligned():
-    text = render_report('t', 'l', [Section('s', [Table(('', '', 'x'), [(3, 'a', 'b')])])])
+    text = render_report('t', 'l', [Section('s', [Table(('n', '', 'x'), [(3, 4, 'b')])])])
     cells = re.findall(r'<td(.*?)>(\w)</td>', text)
-    assert cells == [(' class="number"', '3'), ('', 'a'), (' class="number"', 'b')]
+    assert cells == [(' class="number"', '3'), ('', '4'), (' class="number"', 'b')]
 
 
 def test_a_block_of_another_kind_is_an_error():

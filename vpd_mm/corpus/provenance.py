@@ -50,21 +50,19 @@ def check_source(
         UserError: no file of the folder was made from ``source``, and one of ``kept`` from another input.
     """
     notes, inputs = _read_notes(folder), inputs or {}
-    if not notes:
-        return []
     this = _find_note(notes, source)
-    if this is None:
-        known = _recorded_inputs(notes)
-        conflicts = [video for video in kept if video not in inputs or known.get(video) != inputs[video]]
-        if conflicts:
-            made_of = ' or '.join(str(_without_inputs(note)) for note in notes)
-            raise UserError(
-                f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
-                f'keeps; requested: {_as_json(source)}; {hint}'
-            )
-        return []
-    recorded = this.get('inputs', {})
-    return [v for v in kept if v in recorded and v in inputs and recorded[v] != inputs[v]]
+    if this is not None:
+        recorded = this.get('inputs', {})
+        return [v for v in kept if v in recorded and v in inputs and recorded[v] != inputs[v]]
+    known = _recorded_inputs(notes)
+    conflicts = [v for v in kept if v not in inputs or known.get(v) != inputs[v]] if notes else []
+    if conflicts:
+        made_of = ' or '.join(str(_without_inputs(note)) for note in notes)
+        raise UserError(
+            f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
+            f'keeps; requested: {_as_json(source)}; {hint}'
+        )
+    return []
 
 
 def record_source(
@@ -72,31 +70,43 @@ def record_source(
 ) -> None:
     """Record the source of the files that a run is about to add to ``folder``.
 
-    Call :func:`check_source` and remove stale files first.  A folder with files but without a note stays without one.
-
-    Args:
-        folder: Folder of ``<video>.npz``.
-        source: As for :func:`check_source`.
-        kept: Videos of this run that have a file and keep it.
-        inputs: As for :func:`check_source`.
+    Call :func:`check_source` and remove stale files first, or use :func:`refresh_source`.  ``kept`` are the videos of
+    this run that keep their file.  A folder with files but without a note stays without one.
     """
-    inputs, kept = inputs or {}, set(kept)
-    path = _note_path(folder)
+    inputs, kept, path = inputs or {}, set(kept), _note_path(folder)
     with file_lock(folder.with_name('.sources.lock'), wait_sec=60, busy=f'{path}: locked for a minute'):
         notes = _read_notes(folder)
         if not notes and any(folder.glob('*.npz')):
             return
-        this = _find_note(notes, source)
-        if this is None:
+        if (this := _find_note(notes, source)) is None:
             notes.append(this := _as_json(source))
         known = _recorded_inputs(notes)
         own = {v: digest for v, digest in inputs.items() if v not in kept or known.get(v) == digest}
         for note in notes:
             rest = {v: digest for v, digest in note.pop('inputs', {}).items() if v not in own}
-            if rest or (note is this and own):
-                note['inputs'] = rest | own if note is this else rest
+            if digests := rest | own if note is this else rest:
+                note['inputs'] = digests
         with atomic_write(path, 'w') as f:
             json.dump(notes, f, indent=1)
+
+
+def refresh_source(
+    folder: Path, source: Mapping[str, Any], kept: Iterable[str], hint: str, inputs: Mapping[str, str] | None = None
+) -> set[str]:
+    """Check a source, remove stale files of ``folder``, and record the source.
+
+    Args and errors: as for :func:`check_source`.
+
+    Returns:
+        The videos of ``kept`` that still have their file.
+    """
+    kept = list(kept)
+    stale = check_source(folder, source, kept, hint, inputs)
+    for video in stale:
+        (folder / f'{video}.npz').unlink()
+    current = set(kept) - set(stale)
+    record_source(folder, source, current, inputs)
+    return current
 
 
 def record_run(folder: Path, run: dict) -> None:

@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from ..errors import UserError
 from ..structures import atomic_write
 from ..structures.table_io import read_table
 
-COLUMNS = ('video', 'path', 'fps', 'num_frames', 'width', 'height')
+_NUMBERS = {'fps': float, 'num_frames': int, 'width': int, 'height': int}
+COLUMNS = ('video', 'path', *_NUMBERS)
 
 #: Names become file names and, with the frame number, LMDB keys of at most 511 bytes.
 MAX_NAME_BYTES = 200
@@ -83,7 +84,8 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
     videos: dict[str, VideoInfo] = {}
     for line, row in read_table(path, COLUMNS):
         try:
-            info = _parse(row)
+            numbers = {name: _number(name, kind, row[name]) for name, kind in _NUMBERS.items()}
+            info = VideoInfo(row['video'], row['path'], **numbers)
             if info.video in videos:
                 raise UserError(f'video {info.video} has two rows')
         except ValueError as e:
@@ -92,11 +94,8 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
     return videos
 
 
-def _parse(row: dict) -> VideoInfo:
-    numbers: dict[str, Any] = {}
-    for field, kind in (('fps', float), ('num_frames', int), ('width', int), ('height', int)):
-        try:
-            numbers[field] = kind(row[field])
-        except ValueError as e:
-            raise UserError(f'{field} must be a number, found {row[field]!r}') from e
-    return VideoInfo(row['video'], row['path'], **numbers)
+def _number(name: str, kind: Callable[[str], Any], text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError as e:
+        raise UserError(f'{name} must be a number, found {text!r}') from e

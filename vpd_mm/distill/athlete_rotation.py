@@ -81,9 +81,7 @@ class LoadPose(BaseTransform):
             self._poses[video] = poses, row_of, window_of
         poses, row_of, window_of = self._poses[video]
         if frame not in row_of:
-            raise UserError(
-                f'{corpus.pose_path(self.poses, video)}: no pose in frame {frame} of the samples'
-            )
+            raise UserError(f'{corpus.pose_path(self.poses, video)}: no pose in frame {frame} of the samples')
         window = header.windows[window_of[frame]].astype(np.float32)
         both = [row_of[frame], row_of.get(frame - 1, row_of[frame])]
         results['poses'] = poses.keypoints[both], poses.scores[both]

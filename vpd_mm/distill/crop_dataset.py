@@ -3,7 +3,6 @@
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,18 +21,6 @@ HOLDOUTS = ('video', 'block', 'frame')
 BLOCK_FRAMES = 25
 
 
-@dataclass
-class _Frames:
-    """Samples of one video: frame numbers, and the teacher's rows of t and t-1 (-1 = none)."""
-
-    frames: np.ndarray
-    rows: np.ndarray
-    previous: np.ndarray
-
-    def take(self, keep: np.ndarray) -> '_Frames':
-        return _Frames(self.frames[keep], self.rows[keep], self.previous[keep])
-
-
 @DATASETS.register_module()
 class CropDataset(Dataset):
     """Crops with the teacher's target, selected by its confidence.
@@ -41,7 +28,7 @@ class CropDataset(Dataset):
     Frame t is a sample if it has a crop, the teacher's score is at least ``min_score`` and, with motion, the teacher
     has a pose in t-1 of the same shot.
 
-    Added keys: ``corpus``, ``store`` (CropStore), ``video``, ``frame``, ``index``, ``draw``, ``rng``
+    Added keys: ``corpus``, ``store`` (CropStore), ``video``, ``frame``, ``index``, ``rng``
     (np.random.Generator), ``targets`` (V, 2 D) float32 = [p_t ; p_t - p_(t-1)] for the views [original, flipped], or
     (V, D) without motion, ``score``; with ``ground_truth_dir`` also ``ground_truth`` (26,) normalized joints, NaN if
     missing.
@@ -113,31 +100,28 @@ class CropDataset(Dataset):
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
-        names = self._choose_videos(features, splits, unlabelled)
-        self._sequences = {name: features[name] for name in names}
-        frames = {name: self._align(name, gate, min_score, needs_previous) for name in names}
+        self.videos = self._choose_videos(features, splits, unlabelled)
+        self._sequences = {video: features[video] for video in self.videos}
+        parts = [self._align(i, gate, min_score, needs_previous) for i in range(len(self.videos))]
         if actions_only:
-            frames = self._within_actions(frames)
-        if not sum(len(f.frames) for f in frames.values()):
+            parts = self._within_actions(parts)
+        #: (N, 4): indices of the videos, frames, and the teacher's rows of t and t-1 (-1 = none).
+        self._samples = np.concatenate(parts)
+        if not len(self):
             raise UserError(
                 f'{features.directory}: no frame passes the gate (score >= {min_score}'
                 f'{", with a pose in the frame before" if needs_previous else ""}); lower min_score or check the '
                 'teacher'
             )
         if subset != 'all':
-            frames = self._hold_out(frames, subset == 'val', holdout, val_ratio)
-        self.videos = [name for name, f in frames.items() if len(f.frames)]
-        if not self.videos:
+            self._samples = self._samples[self._held_out(holdout, val_ratio) == (subset == 'val')]
+        if not len(self):
             raise UserError(
-                f'{self.corpus.root}: the {subset} split is empty: {len(names)} video(s) cannot be split by {holdout} '
-                f"with val_ratio {val_ratio}; use holdout='block' for a corpus of few videos"
+                f'{self.corpus.root}: the {subset} split is empty: {len(self.videos)} video(s) cannot be split by '
+                f"{holdout} with val_ratio {val_ratio}; use holdout='block' for a corpus of few videos"
             )
-        self._video_of = np.repeat(np.arange(len(self.videos)), [len(frames[v].frames) for v in self.videos])
-        joined = [np.concatenate([getattr(frames[v], f) for v in self.videos]) for f in ('frames', 'rows', 'previous')]
-        if max_frames is not None and len(joined[0]) > max_frames:
-            kept = np.linspace(0, len(joined[0]) - 1, max_frames).astype(np.int64)
-            joined, self._video_of = [a[kept] for a in joined], self._video_of[kept]
-        self._frame, self._row, self._previous = joined
+        if max_frames is not None and len(self) > max_frames:
+            self._samples = self._samples[np.linspace(0, len(self) - 1, max_frames).astype(np.int64)]
         self._ground_truth = self._load_ground_truth(ground_truth_dir) if ground_truth_dir else None
         self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
 
@@ -160,84 +144,83 @@ class CropDataset(Dataset):
             raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
         return chosen
 
-    def _align(self, video: str, gate: bool, min_score: float, needs_previous: bool) -> _Frames:
-        sequence = self._sequences[video]
-        header = self.store.header(video)
+    def _align(self, index: int, gate: bool, min_score: float, needs_previous: bool) -> np.ndarray:
+        sequence, header = self._sequences[self.videos[index]], self.store.header(self.videos[index])
         frames = np.asarray(header.frame_inds, np.int64)
         rows = _rows_of(sequence.frame_inds, frames)
         # A change of pose at a cut is no motion.
         previous = np.where(np.isin(frames, header.starts), -1, _rows_of(sequence.frame_inds, frames - 1))
-        samples = _Frames(frames, rows, previous)
+        samples = np.stack([np.full_like(frames, index), frames, rows, previous], axis=1)
         if not gate:
             return samples
         confident = (rows >= 0) & (sequence.scores[np.maximum(rows, 0)] >= min_score if len(sequence) else False)
-        return samples.take(confident & (previous >= 0) if needs_previous else confident)
+        return samples[confident & (previous >= 0) if needs_previous else confident]
 
-    def _within_actions(self, frames: dict[str, _Frames]) -> dict[str, _Frames]:
+    def _within_actions(self, parts: list[np.ndarray]) -> list[np.ndarray]:
         spans: dict[str, list[tuple[int, int]]] = {}
         for action in load_actions(self.corpus.actions_path):
             spans.setdefault(action.video, []).append((action.start_frame, action.end_frame))
-        result = {}
-        for video, f in frames.items():
-            inside = np.zeros(len(f.frames), bool)
-            for start, end in spans.get(video, []):
-                inside |= (f.frames >= start) & (f.frames < end)
-            result[video] = f.take(inside)
-        return result
+        inside = [
+            np.any([(part[:, 1] >= start) & (part[:, 1] < end) for start, end in spans[video]], axis=0)
+            if video in spans
+            else np.zeros(len(part), bool)
+            for video, part in zip(self.videos, parts, strict=True)
+        ]
+        return [part[mask] for part, mask in zip(parts, inside, strict=True)]
 
-    def _hold_out(self, frames: dict[str, _Frames], held: bool, holdout: str, ratio: float) -> dict[str, _Frames]:
+    def _held_out(self, holdout: str, ratio: float) -> np.ndarray:
+        """Return (N,) bool, True for samples that are held out."""
         if holdout == 'video':
-            rng, names = np.random.default_rng(self.seed), sorted(frames)
-            chosen = set(rng.permutation(len(names))[: max(1, round(ratio * len(names)))].tolist())
-            return {name: frames[name] for i, name in enumerate(names) if (i in chosen) == held}
+            order = np.random.default_rng(self.seed).permutation(len(self.videos))
+            return np.isin(self._samples[:, 0], order[: max(1, round(ratio * len(order)))])
         length = BLOCK_FRAMES if holdout == 'block' else 1
-        result = {}
-        for name in sorted(frames):
+        held = np.zeros(len(self), bool)
+        for i, video in enumerate(self.videos):
             # Blocks of all crops, because train and val may have different gates.
-            blocks = np.unique(np.asarray(self.store.header(name).frame_inds) // length)
-            rng = np.random.default_rng((self.seed, zlib.crc32(name.encode())))
+            blocks = np.unique(np.asarray(self.store.header(video).frame_inds) // length)
+            rng = np.random.default_rng((self.seed, zlib.crc32(video.encode())))
             share = ratio * len(blocks)
             # A share below half a block is rounded at random.
             count = round(share) or int(rng.random() < share)
-            inside = np.isin(frames[name].frames // length, rng.permutation(blocks)[:count])
-            result[name] = frames[name].take(inside == held)
-        return result
+            start, end = np.searchsorted(self._samples[:, 0], (i, i + 1))
+            held[start:end] = np.isin(self._samples[start:end, 1] // length, rng.permutation(blocks)[:count])
+        return held
 
     def _load_ground_truth(self, directory: str) -> np.ndarray:
         """Load the normalized ground truth joints (N, 26) of the samples; NaN if missing."""
-        joints = np.full((len(self._frame), JointFeature.dims), np.nan, np.float32)
-        for i, video in enumerate(self.videos):
-            poses = PoseSequence.load(self.corpus.root / directory / f'{video}.npz')
-            samples = np.flatnonzero(self._video_of == i)
-            rows = _rows_of(poses.frame_inds, self._frame[samples])
+        joints = np.full((len(self), JointFeature.dims), np.nan, np.float32)
+        for i in np.unique(self._samples[:, 0]):
+            poses = PoseSequence.load(self.corpus.root / directory / f'{self.videos[i]}.npz')
+            samples = np.flatnonzero(self._samples[:, 0] == i)
+            rows = _rows_of(poses.frame_inds, self._samples[samples, 1])
             joints[samples[rows >= 0]] = JointFeature()(poses).feats[rows[rows >= 0], 0]
         return joints
 
     def __len__(self) -> int:
-        return len(self._frame)
+        return len(self._samples)
 
     def targets(self, index: int) -> np.ndarray:
         """Return the targets (V, 2 D) or (V, D) float32 of a sample; NaN if the teacher has none."""
-        feats = self._sequences[self.videos[self._video_of[index]]].feats
-        now = feats[self._row[index]] if self._row[index] >= 0 else np.full(feats.shape[1:], np.nan, np.float32)
+        video, _, row, previous = self._samples[index]
+        feats = self._sequences[self.videos[video]].feats
+        now = feats[row].copy() if row >= 0 else np.full(feats.shape[1:], np.nan, np.float32)
         if not self.motion:
-            return now.copy()
-        before = feats[self._previous[index]] if self._previous[index] >= 0 else np.full_like(now, np.nan)
+            return now
+        before = feats[previous] if previous >= 0 else np.full_like(now, np.nan)
         return np.concatenate([now, now - before], axis=1)
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
-        index, draw = item if isinstance(item, tuple) else (int(item), 0)
-        video = self.videos[self._video_of[index]]
-        row = self._row[index]
+        index, seed = item if isinstance(item, tuple) else (int(item), (self.seed, int(item)))
+        video_index, frame, row, _ = self._samples[index]
+        video = self.videos[video_index]
         sample = {
             'corpus': self.corpus,
             'store': self.store,
             'video': video,
-            'frame': int(self._frame[index]),
+            'frame': int(frame),
             'index': int(index),
-            'draw': draw,
-            'rng': np.random.default_rng((self.seed, index) if not isinstance(item, tuple) else draw),
+            'rng': np.random.default_rng(seed),
             'targets': self.targets(index),
             'score': float(self._sequences[video].scores[row]) if row >= 0 else 0.0,
         }

@@ -7,8 +7,8 @@ import numpy as np
 from ..engine.config import read_config
 from ..engine.paths import find_weights
 from ..registry import TASK_UTILS
-from ..teacher.joint_feature import VPD_JOINTS
-from ..teacher.vipe_feature import VipeFeature, load_encoder, mirror_views, pose_inputs
+from ..teacher.joint_feature import VPD_JOINTS, flip_joints
+from ..teacher.vipe_feature import VipeFeature, load_encoder, pose_inputs
 
 
 @TASK_UTILS.register_module()
@@ -42,5 +42,5 @@ class TurnedVipe:
         """
         turned = np.stack([pose @ turn.T for pose, turn in zip(joints[:, VPD_JOINTS], turns, strict=True)])
         inputs = pose_inputs(turned, scores[:, VPD_JOINTS])
-        now, before = self.feature.embed(np.stack([inputs, mirror_views(inputs)], axis=1))
+        now, before = self.feature.embed(np.stack([inputs, flip_joints(inputs)], axis=1))
         return np.concatenate([now, now - before], axis=-1) if motion else now

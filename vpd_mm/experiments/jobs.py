@@ -1,6 +1,7 @@
 """Execute runs through submitit: in local processes, as Slurm arrays, or in this process."""
 
 import argparse
+import math
 import os
 import select
 import signal
@@ -22,22 +23,25 @@ from submitit.core.utils import DelayedSubmission, UncompletedJobError, environm
 from ..engine.cli import error_line, leave_processes
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
+from ..structures import atomic_write
 from .plan import Plan, Run
 from .run import execute
 from .store import RunStore
 
 EXECUTORS = ('local', 'slurm', 'debug')
 _POLL_SEC = 0.1
-_QUEUE_SEC = 10.0
+_SQUEUE_SEC = 10.0
+
+OnEnd = Callable[[Run, str], None]
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the tools that execute runs."""
     parser.add_argument('--executor', choices=EXECUTORS, default='local', help='processes here, Slurm, or this process')
-    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='at most N runs at the same time')
-    parser.add_argument('--gpus', type=int, default=1, help='GPUs of each training, a process each; others use one')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='at most N jobs at the same time')
+    parser.add_argument('--gpus', type=int, default=1, help='GPUs, and processes, of each training; others use one')
     parser.add_argument('--partition', default='', help='Slurm partition')
-    parser.add_argument('--hours', type=float, default=24.0, help='Slurm time limit of a run, which then resumes')
+    parser.add_argument('--hours', type=float, default=24.0, help='Slurm time limit of a job, which then resumes')
     parser.add_argument('--print-jobs', nargs='?', const='sbatch', help=argparse.SUPPRESS)
 
 
@@ -50,7 +54,7 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
     if args.print_jobs:
         raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
     if args.jobs == 0:
-        warnings.warn('--jobs 0 is deprecated since 0.2, removed in 0.3; use --executor debug', DeprecationWarning)
+        warnings.warn('--jobs 0: deprecated since 0.2, removed in 0.3; use --executor debug', DeprecationWarning, 2)
         args.jobs, args.executor = 1, 'debug'
     console = Console(stderr=True)
 
@@ -67,60 +71,6 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
         return run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
 
 
-class RunJob:
-    """A run as submitit calls it.
-
-    Args:
-        run: What to do.
-        root: Folder of the :class:`RunStore`.
-        parent: Process whose end ends this job; 0 = none.
-    """
-
-    def __init__(self, run: Run, root: Path, parent: int = 0) -> None:
-        self.run, self.root, self.parent = run, root, parent
-
-    def __call__(self) -> str:
-        """Do the run.
-
-        Returns:
-            The error line; '' where the run is finished.
-        """
-        if self.parent:
-            end_with(self.parent)
-        try:
-            launcher, rank = 'none', 0
-            environment = submitit.JobEnvironment() if self.parent or 'SLURM_JOB_ID' in os.environ else None
-            if environment is not None and environment.num_tasks > 1:
-                submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-                launcher, rank = 'pytorch', environment.global_rank
-            execute(self.run, RunStore(self.root), launcher, rank)
-            leave_processes()
-        except Exception as e:  # any: the other runs continue, and the caller reports
-            traceback.print_exc()
-            return error_line(e)
-        return ''
-
-    def checkpoint(self) -> DelayedSubmission:
-        """Called by submitit when Slurm stops the job: queue it again, to resume from its last checkpoint."""
-        return DelayedSubmission(self)
-
-
-def end_with(parent: int) -> None:
-    """End this process as soon as the process ``parent`` ends, however it ends."""
-    if not hasattr(os, 'pidfd_open'):
-        return
-    try:
-        descriptor = os.pidfd_open(parent)
-    except ProcessLookupError:
-        os._exit(1)
-
-    def wait() -> None:
-        select.select([descriptor], [], [])
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 def run_missing(
     runs: Sequence[Run],
     store: RunStore,
@@ -130,17 +80,17 @@ def run_missing(
     partition: str = '',
     hours: float = 24.0,
     on_progress: OnProgress = no_progress,
-    on_end: Callable[[Run, str], None] = lambda run, error: None,
+    on_end: OnEnd = lambda run, error: None,
 ) -> dict[str, str]:
-    """Execute the runs that are not finished; one that fails or dies does not stop the others.
+    """Execute the runs that are not finished; one that fails or whose process dies does not stop the others.
 
-    Jobs of this machine end with this process, however it ends.  Slurm jobs are cancelled where it is
-    interrupted.  Ensembles are computed in this process when their members are finished.
+    Jobs on this machine end with this process, however it ends; Slurm jobs are cancelled where it is interrupted.
+    Ensembles are computed in this process when their members are finished.
 
     Args:
-        runs: Of one plan.
+        runs: Runs of a plan.
         store: Where results are kept.
-        executor: 'local': a process each; 'slurm': an array of jobs; 'debug': one after the other in this process.
+        executor: 'local': processes, each for several runs; 'slurm': an array of jobs; 'debug': this process.
         jobs: At most so many at the same time.
         gpus: GPUs, and processes, of each training.
         partition, hours: Of Slurm.
@@ -152,43 +102,100 @@ def run_missing(
     """
     if jobs < 1 or gpus < 0:
         raise UserError(f'--jobs must be 1 or more and --gpus 0 or more, found {jobs} and {gpus}')
-    distinct = {run.key: run for run in runs if run.key not in store}
-    todo = [run for run in distinct.values() if not run.members]
+    missing = {run.key: run for run in runs if run.key not in store}
     failed: dict[str, str] = {}
-    ended: list[Run] = []
-    on_progress(0, len(distinct))
+    ended: set[str] = set()
 
     def end(run: Run, error: str) -> None:
-        ended.append(run)
+        ended.add(run.key)
         if error:
             failed[run.key] = error
         on_end(run, error)
-        on_progress(len(ended), len(distinct))
+        on_progress(len(ended), len(missing))
 
-    if todo:
+    on_progress(0, len(missing))
+    singles = [run for run in missing.values() if not run.members]
+    if singles:
         folder = _private_folder(store.root.parent / 'jobs')
-        _Queue(folder, store.root, executor, jobs, gpus, partition, hours).work(todo, store, end)
+        _Queue(folder, store, executor, jobs, gpus, partition, hours).work(singles, end)
         for path in folder.iterdir():
-            if not failed or not path.name.endswith(('.out', '.err')):  # logs of failed runs stay
+            if path.suffix not in ('.out', '.err') or not failed:  # logs stay where a run failed
                 path.unlink()
         if not failed:
             folder.rmdir()
-    for run in distinct.values():
+    for run in missing.values():
         if run.members and all(member.key in store for member in run.members):
-            end(run, RunJob(run, store.root)())
+            end(run, _try(run, store))
     return failed
+
+
+class RunJob:
+    """Runs, one after the other, as submitit calls them.
+
+    Args:
+        runs: The runs.
+        root: Folder of the :class:`RunStore`.
+        folder: Folder for ``<key>.error``, the error line of a run that failed.
+        parent: Process whose end ends this one; 0 = none.
+    """
+
+    def __init__(self, runs: Sequence[Run], root: Path, folder: Path, parent: int = 0) -> None:
+        self.runs, self.root, self.folder, self.parent = runs, root, folder, parent
+
+    def __call__(self) -> None:
+        if self.parent:
+            end_with(self.parent)
+        launcher, rank = 'none', 0
+        environment = submitit.JobEnvironment()
+        if environment.num_tasks > 1:
+            submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+            launcher, rank = 'pytorch', environment.global_rank
+        for run in self.runs:
+            if error := _try(run, RunStore(self.root), launcher, rank):
+                with atomic_write(self.folder / f'{run.key}.error', 'w') as f:
+                    f.write(error)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """Queue the job again: submitit calls this where Slurm stops it; trainings resume."""
+        return DelayedSubmission(self)
+
+
+def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> str:
+    """Do a run; returns its error line, '' where it is finished."""
+    try:
+        execute(run, store, launcher, rank)
+        leave_processes()
+    except Exception as e:  # any: the other runs continue
+        traceback.print_exc()
+        return error_line(e)
+    return ''
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as the process ``parent`` ends, however it ends (Linux)."""
+    if hasattr(os, 'pidfd_open'):
+        try:
+            descriptor = os.pidfd_open(parent)
+        except ProcessLookupError:
+            os._exit(1)
+
+        def wait() -> None:
+            select.select([descriptor], [], [])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        threading.Thread(target=wait, daemon=True).start()
 
 
 class _Queue:
     """Jobs of submitit, at most so many at the same time."""
 
     def __init__(
-        self, folder: Path, root: Path, executor: str, jobs: int, gpus: int, partition: str, hours: float
+        self, folder: Path, store: RunStore, executor: str, jobs: int, gpus: int, partition: str, hours: float
     ) -> None:
-        self.folder, self.root, self.kind, self.jobs, self.gpus = folder, root, executor, jobs, gpus
+        self.folder, self.store, self.kind, self.jobs, self.gpus = folder, store, executor, jobs, gpus
         try:
             self.executor = submitit.AutoExecutor(folder, cluster=executor)
-        except RuntimeError as e:
+        except RuntimeError as e:  # no srun
             raise UserError(f'--executor {executor}: {e}') from e
         minutes = max(1, round(60 * hours)) if executor == 'slurm' else 60 * 24 * 365
         self.executor.update_parameters(name='vpd_mm', timeout_min=minutes, stderr_to_stdout=True)
@@ -196,79 +203,90 @@ class _Queue:
             self.executor.update_parameters(slurm_array_parallelism=jobs, slurm_partition=partition or None)
         visible = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(torch.cuda.device_count())))
         self.devices = [name for name in visible.split(',') if name]
-        self.active: dict[int, tuple[Run, submitit.Job]] = {}
-        self.queried = time.monotonic()
+        self.active: dict[int, tuple[list[Run], submitit.Job]] = {}
+        self.asked = time.monotonic()
 
-    def work(self, todo: Sequence[Run], store: RunStore, on_end: Callable[[Run, str], None]) -> None:
+    def work(self, runs: Sequence[Run], on_end: OnEnd) -> None:
         """Execute runs until all have ended."""
-        waiting = list(todo)
+        waiting, limit = list(runs), {'local': self.jobs, 'debug': 1}.get(self.kind, math.inf)
         try:
             while waiting or self.active:
-                for batch in self._batches(waiting):
-                    for run in batch:
-                        waiting.remove(run)
-                    self._submit(batch)
+                while waiting and len(self.active) < limit:
+                    self._submit(waiting)
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
                 queued = self._queued()
-                for slot, (run, job) in list(self.active.items()):
-                    if job.done() or (queued is not None and job.job_id not in queued):
+                for slot, (batch, job) in list(self.active.items()):
+                    over = job.done() or (queued is not None and job.job_id not in queued)
+                    for run in [run for run in batch if run.key in self.store or self._error(run)]:
+                        batch.remove(run)
+                        error = self._error(run)
+                        on_end(run, f'{error} (log: {job.task(0).paths.stdout})' if error else '')
+                    if over:
                         del self.active[slot]
-                        on_end(run, '' if run.key in store else self._error(job))
+                        if batch:  # the process died in the first of these
+                            on_end(batch[0], f'{_last_words(job)} (log: {job.task(0).paths.stdout})')
+                            waiting[:0] = batch[1:]
         finally:
             for _, job in self.active.values():
                 with suppress(OSError, subprocess.CalledProcessError):
                     job.cancel(check=False)
 
-    def _batches(self, waiting: Sequence[Run]) -> list[list[Run]]:
-        """Runs to submit now: to Slurm all, an array for each number of processes; else as many as fit."""
+    def _submit(self, waiting: list[Run]) -> None:
+        """Submit the next runs of the same number of processes: a job, or to Slurm an array of all."""
+        processes = [max(1, self.gpus) if run.method.kind == 'train' else 1 for run in waiting]
+        alike = [run for run, count in zip(waiting, processes, strict=True) if count == processes[0]]
         if self.kind == 'slurm':
-            several = [run for run in waiting if self._processes(run) > 1]
-            return [batch for batch in (several, [run for run in waiting if run not in several]) if batch]
-        limit = self.jobs if self.kind == 'local' else 1
-        return [[run] for run in waiting[: max(0, limit - len(self.active))]]
-
-    def _processes(self, run: Run) -> int:
-        return max(1, self.gpus) if run.method.kind == 'train' else 1
-
-    def _submit(self, batch: Sequence[Run]) -> None:
-        processes = self._processes(batch[0])
-        slots = [slot for slot in range(len(self.active) + len(batch)) if slot not in self.active][: len(batch)]
+            batches = [[run] for run in alike]
+        else:  # a process starts slowly: first large batches, at the end small ones
+            share = math.ceil(len(alike) / (1 if self.jobs == 1 else 2 * self.jobs))
+            batches = [alike[: share if processes[0] == 1 and self.kind == 'local' else 1]]
+        slots = [slot for slot in range(len(self.active) + len(batches)) if slot not in self.active]
+        parent, threads = 0, {}
         if self.kind != 'debug':
-            self.executor.update_parameters(tasks_per_node=processes, gpus_per_node=min(self.gpus, processes))
+            self.executor.update_parameters(tasks_per_node=processes[0], gpus_per_node=min(self.gpus, processes[0]))
         if self.kind == 'local':
-            first = slots[0] * processes
-            devices = [self.devices[(first + i) % len(self.devices)] for i in range(processes) if self.devices]
-            self.executor.parameters.update(visible_gpus=devices, gpus_per_node=len(devices))
-        parent = os.getpid() if self.kind == 'local' else 0
-        threads = {'OMP_NUM_THREADS': 1} if self.kind == 'local' else {}
+            parent, threads = os.getpid(), {'OMP_NUM_THREADS': 1}
+            first = slots[0] * processes[0]
+            count = min(self.gpus, processes[0]) if self.devices else 0
+            devices = [self.devices[(first + i) % len(self.devices)] for i in range(count)]
+            self.executor.parameters.update(visible_gpus=devices, gpus_per_node=count)
         with environment_variables(**threads):
-            jobs = self.executor.submit_array([RunJob(run, self.root.resolve(), parent) for run in batch])
-        self.active |= dict(zip(slots, zip(batch, jobs, strict=True), strict=True))
+            root = self.store.root.resolve()
+            jobs = self.executor.submit_array([RunJob(batch, root, self.folder, parent) for batch in batches])
+        self.active |= dict(zip(slots, zip(batches, jobs, strict=True), strict=False))
+        for batch in batches:
+            for run in batch:
+                waiting.remove(run)
+
+    def _error(self, run: Run) -> str:
+        path = self.folder / f'{run.key}.error'
+        return path.read_text(encoding='utf-8') if path.is_file() else ''
 
     def _queued(self) -> set[str] | None:
         """Ids of this user's Slurm jobs, asked for now and then; None where they are not known.
 
         Without accounting (sacct), this is the only way to notice a job that was killed.
         """
-        if self.kind != 'slurm' or time.monotonic() - self.queried < _QUEUE_SEC:
+        if self.kind != 'slurm' or time.monotonic() - self.asked < _SQUEUE_SEC:
             return None
-        self.queried = time.monotonic()
+        self.asked = time.monotonic()
         done = subprocess.run(['squeue', '--me', '-h', '-r', '-o', '%i'], capture_output=True, text=True)
         return set(done.stdout.split()) if done.returncode == 0 else None
 
-    def _error(self, job: submitit.Job) -> str:
-        first = job.task(0)
-        text = 'error: its process ended without a result: it was killed, or ran out of memory'
-        if self.kind == 'debug' or first.paths.result_pickle.exists():
-            try:
-                text = first.result() or text
-            except UncompletedJobError as e:
-                text = f'error: {str(e).strip().splitlines()[-1]}'
-        return text if self.kind == 'debug' else f'{text} (log: {first.paths.stdout})'
+
+def _last_words(job: submitit.Job) -> str:
+    """The error line of a job that did not finish its runs."""
+    if job.task(0).paths.result_pickle.exists():
+        try:
+            job.task(0).result()
+        except UncompletedJobError as e:
+            lines = [line for line in str(e).splitlines() if 'Error' in line]
+            return f'error: {lines[-1] if lines else e}'
+    return 'error: its process ended without a result: it was killed, or memory ran out'
 
 
 def _private_folder(parent: Path) -> Path:
-    """A new folder that no other user can read or write: submitit's job files are pickles.
+    """A new folder that no other user can read or write: the job files of submitit are pickles.
 
     Raises:
         UserError: ``parent`` belongs to another user.

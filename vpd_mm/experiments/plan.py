@@ -196,7 +196,7 @@ def _settings(cfg: Config, content: 'CorpusContent') -> str:
                 if dataset.get('source'):
                     dataset.crops = content.crops()
     weights = Path(cfg.get('load_from') or '')
-    return digest([config_digest(cfg), _file_digest(weights) if weights.is_file() else str(weights)])
+    return digest([config_digest(cfg), content.weights(weights) if weights.is_file() else str(weights)])
 
 
 class CorpusContent:
@@ -219,6 +219,7 @@ class CorpusContent:
         self.labels = digest([*files, [vars(table[name]) for name in self.videos if name in table]])
         self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
         self.crops = cache(self._crops)
+        self.weights = cache(_file_digest)
 
     def poses(self, name: str) -> str:
         """Digest of a pose set: its name, or a folder relative to the corpus."""
@@ -242,7 +243,6 @@ class CorpusContent:
         return digest([store.header(video).to_json() for video in self.videos if video in store])
 
 
-@cache
 def _file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

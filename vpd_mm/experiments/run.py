@@ -139,7 +139,7 @@ def _detect(run: Run, store: RunStore) -> dict[str, Any]:
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     work_dir = store.work_dir(run.key)
-    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5), report=_LOG.info)
+    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5))
     aps = {name: round(100 * result[name], 2) for name in (*AP_COLUMNS, 'mAP') if name in result}
     return {'threshold': result['threshold'], **aps}
 

@@ -3,16 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from ..errors import UserError
 from ..structures import atomic_write
+from ..visualize import plots
 from .plan import Plan
 from .spec import Section, Spec
-from .report_figure import draw_accuracy
 from .store import AP_COLUMNS
 
 #: Published numbers in percent, by data set, name of the row in the paper, and column ('16', 'all', 'AP@0.5').
@@ -21,13 +21,6 @@ _ROW = ['section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'c
 _METRICS = ('top1', 'top5', 'mean1', *AP_COLUMNS, 'mAP')
 #: Temporal IoU of the AP table (paper 4.3).
 _TABLE_APS = AP_COLUMNS[2:7]
-
-
-class Cell(NamedTuple):
-    """Mean and sample deviation in percent of the runs of a method at one k."""
-
-    mean: float
-    deviation: float
 
 
 def summarize(frame: pd.DataFrame) -> pd.DataFrame:
@@ -67,8 +60,15 @@ def draw_section(path: Path, spec: Spec, summary: pd.DataFrame) -> bool:
     own = summary[summary['section'] == section.name].to_dict('records') if len(summary) else []
     if section.name == 'detection' or not own:
         return False
-    cells = {(r['method'], None if r['k'] == 'all' else r['k']): Cell(r['top1_mean'], r['top1_sd']) for r in own}
-    return draw_accuracy(path, spec.title, section, cells)
+    accuracy: dict[str, dict] = {}
+    for row in own:
+        k = None if row['k'] == 'all' else row['k']
+        accuracy.setdefault(row['method'], {})[k] = row['top1_mean'], row['top1_sd']
+    methods = [plots.Method(method.name, accuracy.get(method.name, {}), method.group) for method in section.methods]
+    figure = plots.accuracy_figure(spec.title, section.ks, methods)
+    if figure is not None:
+        plots.save_figure(path, figure)
+    return figure is not None
 
 
 def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:

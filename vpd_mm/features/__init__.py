@@ -1,4 +1,4 @@
-"""Sequences of features: made from crops or poses, read by recognition and detection."""
+"""Feature sequences: extraction from crops and poses, data sets and transforms."""
 
 from ..corpus import Window
 from ..teacher import fill_unseen

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..corpus import Corpus
-from ..corpus.provenance import check_source, file_digest, record_run, record_source
+from ..corpus.provenance import file_digest, record_run, refresh_source
 from ..errors import UserError
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
@@ -58,11 +58,8 @@ def _write(
     if made_by is not None:
         record_run(target, made_by)
     inputs = {path.stem: file_digest(path) for path in paths}
-    kept = {path.stem for path in paths if (target / path.name).exists()}
-    for video in check_source(target, {'poses': poses}, sorted(kept), 'pass another --out', inputs):
-        (target / f'{video}.npz').unlink()
-        kept.remove(video)
-    record_source(target, {'poses': poses}, kept, inputs)
+    existing = [video for video in inputs if (target / f'{video}.npz').exists()]
+    kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
     missing = [path for path in paths if path.stem not in kept]
     for path in missing:
         try:

@@ -4,15 +4,18 @@ import os
 from pathlib import Path
 
 from ..corpus import Corpus
+from ..corpus.provenance import file_digest, refresh_source
 from ..errors import UserError
-from .pose_files import read_poses
+from .pose_files import find_pose_files, read_poses
 from .report import ImportReport, Progress, silent
 
 
 def import_poses(
     source: str | os.PathLike, out: str | os.PathLike, *, name: str, progress: Progress = silent
 ) -> ImportReport:
-    """Import poses as the pose set ``name``, for the videos that the corpus has; what is there already is kept.
+    """Import poses as the pose set ``name``, for the videos of the corpus.
+
+    Existing poses are kept unless their files have changed.
 
     Args:
         source: Holds the files; see :func:`.pose_files.read_poses`.
@@ -21,7 +24,8 @@ def import_poses(
         progress: Wraps what is iterated over; see ``report.py``.
 
     Raises:
-        UserError: ``out`` is no corpus or has no videos, or the source is no folder.
+        UserError: ``out`` is no corpus or has no videos, the source is no folder, or poses of this name were made
+            from another source.
     """
     corpus = Corpus.open(out)
     corpus.poses_dir(name)
@@ -32,6 +36,10 @@ def import_poses(
         raise UserError(f'{corpus.videos_path}: holds no video; prepare or import the videos first')
     report = ImportReport()
     with corpus.lock():
+        existing = [video for video in videos if corpus.pose_path(name, video).exists()]
+        inputs = {video: file_digest(files) for video in videos if (files := find_pose_files(source, video))}
+        made_from = {'poses': str(Path(source).resolve())}
+        refresh_source(corpus.poses_dir(name), made_from, existing, 'pass another --name', inputs)
         for video, info in progress(videos.items(), 'poses'):
             with report.attempt():
                 if not corpus.pose_path(name, video).exists():

@@ -4,12 +4,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from ..athlete import FlowEstimator, SquareCropper
 from ..corpus import Corpus
-from ..corpus.corpus import checked_name
 from ..corpus.crop_writer import CropWriter
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_rank
@@ -25,24 +24,14 @@ def build_corpus(
     videos: Sequence[str | os.PathLike],
     out: str | os.PathLike,
     *,
-    boxes: str | None = None,
-    poses: str = 'none',
-    pose_name: str = '',
-    masks: str = '',
     name: str | None = None,
     sport: str = '',
-    size: int = 128,
-    full_frame: bool = False,
-    flow: str = 'dis',
-    flow_checkpoint: str | None = None,
-    subtract_median: bool = False,
-    fps: float | None = None,
-    workers: int = 1,
-    device: str = 'auto',
-    batch_size: int = 16,
+    boxes: str | None = None,
     tracker: Mapping | None = None,
+    workers: int = 1,
     console: Console | None = None,
     on_progress: OnProgress = no_progress,
+    **options: Any,
 ) -> PrepareReport:
     """Add videos to a corpus; existing results are kept, missing and stale ones are made.
 
@@ -53,30 +42,14 @@ def build_corpus(
     Args:
         videos: Video files, or folders that are searched for them.
         out: Folder of the corpus, created when missing.
-        boxes: ``full`` (whole frame), ``mmdet:<config>[:<checkpoint>]``, or a
-            folder of box files (``importers.box_files``); None = keep existing
-            tracks, ``full`` for videos without.
-        poses: ``none`` (the same call can add them later), ``mediapipe``,
-            ``mmpose:<alias or config>[:<checkpoint>]``, or a folder of pose
-            files (``importers.pose_files``).
-        pose_name: Name of the pose set; '' = ``files``, ``mediapipe`` or the
-            stem of the mmpose config.
-        masks: Folder of mask files (``importers.mask_files``); '' = the folder
-            of the boxes, where they come from one.
         name: Name of the corpus; None = name of the folder.
         sport: Stored in corpus.json.
-        size: Side of the crops, px.
-        full_frame: Store the whole frames too, shorter side at most 320 px.
-        flow: ``dis``, ``farneback``, ``raft`` or ``none``.
-        flow_checkpoint: Weights of raft.
-        subtract_median: Subtract the median flow (camera motion).
-        fps: None = frames as decoded; a number = resample to this rate.
+        boxes: See :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
+        tracker: Rules of the tracker, see :class:`PrepareSettings`.
         workers: Number of processes; each writes one shard.
-        device: Device of the models.
-        batch_size: Frames per batch of a model.
-        tracker: Rules of ``AthleteTracker``.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
+        options: ``poses``, ``size``, ``flow``, ``fps``, ...: see :class:`PrepareSettings`.
 
     Returns:
         One report per athlete and video, in the order of the files.
@@ -89,29 +62,10 @@ def build_corpus(
     start = time.monotonic()
     if workers < 1:
         raise UserError(f'workers must be 1 or more, found {workers}')
-    SquareCropper(size)  # this and the next line check options before a file is written
-    FlowEstimator('none' if flow == 'raft' else flow)
-    settings = PrepareSettings(
-        out=Path(out),
-        boxes='full' if boxes is None else boxes,
-        poses=poses,
-        pose_name=pose_name,
-        masks=masks,
-        size=size,
-        full_frame=full_frame,
-        flow=flow,
-        flow_checkpoint=flow_checkpoint,
-        subtract_median=subtract_median,
-        fps=fps,
-        device=device,
-        batch_size=batch_size,
-        tracker=dict(tracker or {}),
-    )
-    if settings.pose_set is not None:
-        checked_name('pose set', settings.pose_set)
+    settings = PrepareSettings(Path(out), 'full' if boxes is None else boxes, tracker=dict(tracker or {}), **options)
     files = find_videos(videos)
     rank, world = launcher_rank()
-    corpus = Corpus.create(out, name, sport, fps)
+    corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
         jobs = list_jobs(files, corpus.videos())

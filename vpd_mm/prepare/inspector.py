@@ -1,7 +1,6 @@
 """Inspect a corpus: counts, and of one video a contact sheet and a video of box, skeleton, crop and flow."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from ..visualize.skeleton import draw_skeleton
 from ..visualize.video_writer import VideoWriter, check_sheet, check_video
 from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
 
-#: Side of the panels of crop and flow, px; a frame beside them in the video is twice as high.
+#: Side of the panels of crop and flow in the video, px.
 _PANEL = 256
-_NUM_TILES, _COLUMNS = 16, 4
+#: Height of a tile of the contact sheet, px; tiles; tiles per row.
+_TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
 
 
 @dataclass
@@ -91,18 +91,14 @@ def inspect_corpus(
             check_video(clip)
             check_sheet(sheet, clip)
         result.lines += _statistics(view)
-        sheet_image = view.contact_sheet()
-        with VideoWriter(clip, rows[chosen[0]].fps) as writer:
-            for image in view.images():
-                writer.write(image)
-        save_image(sheet, sheet_image)  # after the video, by which check_sheet knows it
+        view.write(clip, sheet)
         result.images = [sheet, clip]
         result.lines += [f'wrote {path}' for path in result.images]
     return result
 
 
 class VideoView:
-    """Images of one video of a corpus.
+    """Draw one video of a corpus.
 
     Args:
         corpus: Its corpus.
@@ -127,42 +123,27 @@ class VideoView:
         except UserError:  # the file has gone; crops and poses can still be drawn
             self.reader = None
 
-    def images(self) -> Iterator[np.ndarray]:
-        """Images of all frames: the frame (where the video file exists), crop and flow beside it."""
-        frames = self.reader or ((int(i), None) for i in self.header.frame_inds)
-        for frame_ind, rgb in frames:
-            image = grid(self._crop_and_flow(frame_ind), 1)
-            if rgb is not None:
-                image = np.concatenate([self._frame(frame_ind, rgb, 2 * _PANEL), image], axis=1)
-            yield draw_text(image, self._text(frame_ind))
-
-    def contact_sheet(self) -> np.ndarray:
-        """Evenly spread frames: the frame (where the video file exists), crop and flow below it.
+    def write(self, clip: Path, sheet: Path) -> None:
+        """Write a video of all frames and a contact sheet of evenly spread frames with a crop.
 
         Raises:
             UserError: the video has no crops.
         """
         if not len(self.header):
             raise UserError(f'{self.row.video}: has no crops to show')
-        chosen = self.header.frame_inds[evenly_spread(len(self.header), _NUM_TILES)].tolist()
-        frames = {}
-        if self.reader is not None:
-            height = min(_PANEL, int(2 * _PANEL * self.row.height / self.row.width))
-            for frame_ind, rgb in self.reader:
-                if frame_ind in chosen:
-                    frames[frame_ind] = self._frame(frame_ind, rgb, height)
-                if frame_ind >= chosen[-1]:
-                    break
+        chosen = set(self.header.frame_inds[evenly_spread(len(self.header), _NUM_TILES)].tolist())
+        frames = self.reader or ((frame_ind, None) for frame_ind in self.windows)
         tiles = []
-        for frame_ind in chosen:
-            tile = grid(self._crop_and_flow(frame_ind), 2)
-            if self.reader is not None:
-                tile = grid([frames.get(frame_ind, np.zeros_like(tile)), tile], 1)
-            tiles.append(draw_text(tile, self._text(frame_ind)))
-        return grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255))
+        with VideoWriter(clip, self.row.fps) as writer:
+            for frame_ind, rgb in frames:
+                image, text = self._image(frame_ind, rgb), self._text(frame_ind)
+                if frame_ind in chosen:
+                    tiles.append(draw_text(resize(image, _TILE), text))
+                writer.write(draw_text(image, text))
+        save_image(sheet, grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255)))
 
-    def _crop_and_flow(self, frame_ind: int) -> list[np.ndarray]:
-        """Panels of the crop with its skeleton and of the flow with its legend; empty where there is none."""
+    def _image(self, frame_ind: int, rgb: np.ndarray | None) -> np.ndarray:
+        """The frame (where the video file exists) with box and skeleton; the crop and the flow beside it."""
         crop, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(2))
         if frame_ind in self.windows:
             crop = resize(self.store.crop(self.row.video, frame_ind), _PANEL)
@@ -172,20 +153,19 @@ class VideoView:
                 flow = resize(flow_to_rgb(self.store.flow(self.row.video, frame_ind)), _PANEL)
                 wheel = flow_wheel(_PANEL // 5)
                 flow[: len(wheel), -len(wheel) :] = wheel
-        return [crop, flow]
-
-    def _frame(self, frame_ind: int, rgb: np.ndarray, height: int) -> np.ndarray:
-        """The frame with its box and skeleton."""
-        image, scale = resize(rgb, height), height / rgb.shape[0]
+        panels = np.concatenate([crop, flow])
+        if rgb is None:
+            return panels
+        image, scale = resize(rgb, len(panels)), len(panels) / len(rgb)
         if frame_ind in self.boxes:
             draw_boxes(image, self.boxes[frame_ind] * scale, thickness=2)
-        return self._draw_pose(image, frame_ind, (0, 0), scale)
+        self._draw_pose(image, frame_ind, (0, 0), scale)
+        return np.concatenate([image, panels], axis=1)
 
-    def _draw_pose(self, image: np.ndarray, frame_ind: int, origin: tuple[float, float], scale: float) -> np.ndarray:
+    def _draw_pose(self, image: np.ndarray, frame_ind: int, origin: tuple[float, float], scale: float) -> None:
         if frame_ind in self.poses:
             joints, scores = self.poses[frame_ind]
             draw_skeleton(image, (joints - origin) * scale, scores=scores, threshold=CONFIDENT, rings=True)
-        return image
 
     def _text(self, frame_ind: int) -> str:
         if frame_ind in self.poses:

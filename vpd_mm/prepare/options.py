@@ -5,12 +5,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..athlete import FlowEstimator, SquareCropper
+from ..corpus.corpus import checked_name
 from ..errors import UserError
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """Options of ``tools/prepare.py``; see ``corpus_builder.build_corpus``.
+    """Options of a prepare run.
+
+    Args:
+        out: Folder of the corpus.
+        boxes: ``full`` (whole frame), ``mmdet:<config>[:<checkpoint>]``, or a folder of box files
+            (``importers.box_files``).
+        poses: ``none`` (a later run can add them), ``mediapipe``, ``mmpose:<alias or config>[:<checkpoint>]``, or a
+            folder of pose files (``importers.pose_files``).
+        pose_name: Name of the pose set; '' = ``files``, ``mediapipe`` or the stem of the mmpose config.
+        masks: Folder of mask files (``importers.mask_files``); '' = the folder of the boxes, where they come from one.
+        size: Side of the crops, px.
+        full_frame: Store the whole frames too, shorter side at most 320 px.
+        flow: ``dis``, ``farneback``, ``raft`` or ``none``.
+        flow_checkpoint: Weights of raft.
+        subtract_median: Subtract the median flow (camera motion).
+        fps: None = frames as decoded; a number = resample to this rate.
+        device: Device of the models.
+        batch_size: Frames per batch of a model.
+        tracker: Rules of the tracker; see ``tracking_pass.build_tracker``.
 
     Raises:
         UserError: an option has no valid value.
@@ -43,6 +63,10 @@ class PrepareSettings:
             raise UserError(f'masks {self.masks!r}: must be an existing folder')
         if self.batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {self.batch_size}')
+        SquareCropper(self.size)
+        FlowEstimator('none' if self.flow == 'raft' else self.flow)
+        if self.pose_set is not None:
+            checked_name('pose set', self.pose_set)
 
     @property
     def poses_by_model(self) -> bool:

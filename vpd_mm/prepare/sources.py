@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..corpus import Corpus, VideoInfo
 from ..corpus.crop_writer import CropWriter
-from ..corpus.provenance import check_source, file_digest, record_source
+from ..corpus.provenance import check_source, file_digest, record_source, refresh_source
 from ..corpus.shard import videos_of_shards
 from ..corpus.video_table import check_video_name
 from ..errors import UserError
@@ -140,10 +140,7 @@ def settle_sources(
         posed = [row.video for job in jobs for row in job.rows if corpus.pose_path(pose_set, row.video).is_file()]
         source = {'poses': _describe(settings.poses)}
         inputs = _pose_digests(settings, jobs)
-        stale = check_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, inputs)
-        for video in stale:
-            corpus.pose_path(pose_set, video).unlink(missing_ok=True)
-        record_source(corpus.poses_dir(pose_set), source, set(posed) - set(stale), inputs)
+        refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, inputs)
     return list(jobs)
 
 

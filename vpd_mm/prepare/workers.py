@@ -78,12 +78,10 @@ def _run_in_processes(
 class _Worker:
     """One process that writes one shard; it is started again after it died.
 
-    The process ends at once when this side of a pipe is closed: by :meth:`kill`, or because this process ended in
-    any way.
+    The process ends when the other end of its pipe is closed: by :meth:`kill`, or because the parent ended.
 
     Attributes:
-        progress: Frames done and number of frames of the current video; shared memory without a lock that a killed
-            process could keep.
+        progress: Frames done and number of frames of the current video, in shared memory without a lock.
     """
 
     def __init__(self, settings: PrepareSettings, shard: str) -> None:

@@ -1,4 +1,4 @@
-"""Action recognition on sequences of features."""
+"""Action recognition on feature sequences (paper 4.1)."""
 
 from .bigru import BiGRU
 from .confusion_image import ConfusionImage, confusion_matrix

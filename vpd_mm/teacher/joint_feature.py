@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..structures import FeatureSequence, PoseSequence
+from ..structures.pose import VPD_JOINTS
 
-#: The 13 joints of VPD within COCO-17: nose, then 5..16 (shoulders, elbows, wrists, hips, knees, ankles; left first).
-VPD_JOINTS = (0, *range(5, 17))
 #: Permutation of the 13 joints that swaps left and right.
 FLIP_ORDER = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
 _SHOULDERS_AND_HIPS = (1, 2, 7, 8)
@@ -32,7 +31,7 @@ def normalize_joints(keypoints: np.ndarray) -> np.ndarray:
 
 
 def flip_joints(joints: np.ndarray) -> np.ndarray:
-    """Mirror normalized joints (..., 13, C): swap left and right, negate x (channel 0)."""
+    """Mirror joints (..., 13, C) with normalized x: swap left and right, negate channel 0 (x)."""
     flipped = joints[..., FLIP_ORDER, :].copy()
     flipped[..., 0] *= -1
     return flipped

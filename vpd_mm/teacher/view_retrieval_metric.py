@@ -5,6 +5,7 @@ from itertools import permutations
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from scipy.spatial.distance import cdist
 
 from ..errors import UserError
 from ..registry import METRICS
@@ -38,10 +39,7 @@ def aligned_error(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
     """Return the rows (Q, k) of the gallery (G, D) nearest to each query (Q, D), nearest first."""
-    distances = (queries**2).sum(1)[:, None] - 2 * queries @ gallery.T + (gallery**2).sum(1)
-    some = np.argpartition(distances, k - 1, axis=1)[:, :k] if k < len(gallery) else np.argsort(distances, axis=1)
-    order = np.take_along_axis(distances, some, axis=1).argsort(axis=1, kind='stable')
-    return np.take_along_axis(some, order, axis=1)
+    return cdist(queries, gallery).argsort(axis=1, kind='stable')[:, :k]
 
 
 @METRICS.register_module()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..structures import FeatureSequence, PoseSequence
-from .joint_feature import FLIP_ORDER, VPD_JOINTS, fill_unseen, frame_scores, normalize_joints
+from .joint_feature import VPD_JOINTS, fill_unseen, flip_joints, frame_scores, normalize_joints
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -37,11 +37,6 @@ def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.concatenate([normalize_joints(points), scores[..., None] - 0.5], axis=-1).astype(np.float32)
 
 
-def mirror_views(inputs: np.ndarray) -> np.ndarray:
-    """Mirror inputs (..., 13, 3): swap left and right, negate x."""
-    return inputs[..., FLIP_ORDER, :] * np.array([-1, 1, 1], np.float32)
-
-
 class VipeFeature:
     """Convert a PoseSequence to a FeatureSequence of VIPE* embeddings, V = 2 views (original, flipped).
 
@@ -68,7 +63,7 @@ class VipeFeature:
 
     def __call__(self, poses: PoseSequence) -> FeatureSequence:
         inputs, rows = sequence_inputs(poses)
-        views = np.stack([inputs, mirror_views(inputs)], axis=1)
+        views = np.stack([inputs, flip_joints(inputs)], axis=1)
         feats = self.embed(views)
         if self.invert:
             feats = np.concatenate([feats, self.embed(views * np.array([-1, -1, 1], np.float32))], axis=-1)

@@ -1,4 +1,9 @@
-"""Images side by side: captions, grids, colours of optical flow, image files."""
+"""Images side by side: captions, grids, colours of optical flow, image files.
+
+Example:
+    >>> rows = [np.concatenate(row, axis=1) for row in (crops, teacher_poses, student_poses)]  # a strip of frames
+    >>> save_image(path, add_row_labels(np.concatenate(rows), ['crop', 'teacher', 'student']))
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,9 +26,9 @@ FULL_FLOW_PX = 5.0
 
 
 def draw_text(
-    image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (4, 4), size: int = 14
+    image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (2, 2), size: int = 14
 ) -> np.ndarray:
-    """Draw lines of white text with a dark outline into an image, in place.
+    """Draw lines of white text on a darkened background into an image, in place.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -34,17 +39,15 @@ def draw_text(
     Returns:
         ``image``.
     """
-    lines = [lines] if isinstance(lines, str) else lines
-    font, step = _font(size), round(1.3 * size)
-    x, y = xy
-    height = min(len(lines) * step + 4, image.shape[0] - y)
-    if height > 0:
-        part = Image.fromarray(np.ascontiguousarray(image[y : y + height]))
-        pen = ImageDraw.Draw(part)
-        for row, text in enumerate(lines):
-            text = _shorten(text, font, image.shape[1] - x - 2)
-            pen.text((x, row * step), text, TEXT, font, stroke_width=max(1, size // 12), stroke_fill=(0, 0, 0))
-        image[y : y + height] = np.asarray(part)
+    font, height, (left, y) = _font(size), round(1.3 * size), xy
+    for text in [lines] if isinstance(lines, str) else lines:
+        text = _shorten(text, font, image.shape[1] - left - 4)
+        part = image[y : y + height, left : left + round(font.getlength(text)) + 4]
+        if part.size and text:
+            label = Image.fromarray((0.35 * part).astype(np.uint8))
+            ImageDraw.Draw(label).text((2, 0), text, TEXT, font)
+            part[:] = np.asarray(label)
+        y += height
     return image
 
 

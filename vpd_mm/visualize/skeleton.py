@@ -111,8 +111,8 @@ def draw_skeleton(
 
     limbs = [(a, b) for a, b in skeleton.limbs if drawn[a] and drawn[b]]
     widths = {(a, b): thickness if confident[a] and confident[b] else 1 for a, b in limbs}
-    if thickness > 1:
-        for a, b in limbs:
+    for a, b in limbs:
+        if widths[a, b] > 1:
             line(a, b, OUTLINE, widths[a, b] + 2)
     for a, b in limbs:
         line(a, b, colour or skeleton.colour(a, b), widths[a, b])

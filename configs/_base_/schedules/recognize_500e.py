@@ -4,7 +4,7 @@ _base_ = ['../default_runtime.py']
 
 max_epochs = 500
 pipeline = [dict(type='PackSequenceInputs')]
-# None: from the corpus (--corpus DIR), as dims and the model's num_classes and in_dims
+# None: from the corpus (--corpus DIR), like dims and the model's num_classes and in_dims
 from_corpus = dict(corpus=None, window=None, num_classes=None)
 dataset = dict(type='FeatureClipDataset', **from_corpus, features='joints', pipeline=pipeline)
 train_dataloader = dict(

@@ -1,5 +1,5 @@
 # The paper's training of VIPE*: AdamW 1e-4, batch 100, 500 epochs.  An epoch is 20,000 draws, as in distillation.
-# A config says the data sets and model.skeletons.
+# Configs set the data sets and model.skeletons.
 
 _base_ = ['../default_runtime.py']
 

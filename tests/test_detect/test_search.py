@@ -1,4 +1,4 @@
-"""Folds: what is finished is not done again, under the same settings alone."""
+"""Training of folds: finished folds are skipped, folds of other settings kept apart."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
-from vpd_mm.detect.fold_ensemble import train_fold
+from vpd_mm.detect.search import train_fold
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
@@ -21,7 +21,7 @@ def cfg(tmp_path):
     corpus = make_corpus(tmp_path / 'c', {f'v{i}': (25.0, 60) for i in range(4)}, actions)
     cfg = Config.fromfile(CONFIG)
     cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'model.backbone.hidden_dims': 4, 'train_dataloader.batch_size': 4})
-    # mmengine keeps a visualizer, with the folder that it wrote to, by name and second for the life of the process
+    # mmengine caches visualizers by name and second for the life of the process
     cfg.visualizer = dict(type='Visualizer')
     return adapt_config(cfg, str(corpus.root))
 
@@ -32,7 +32,7 @@ def other(cfg, **options):
     return cfg
 
 
-def test_a_fold_of_other_settings_is_another_one(cfg, tmp_path):
+def test_fold_of_other_settings_is_trained_separately(cfg, tmp_path):
     work = tmp_path / 'w'
     first = train_fold(cfg, 0, 2, work)
     content = first.read_bytes()
@@ -47,7 +47,7 @@ def test_a_fold_of_other_settings_is_another_one(cfg, tmp_path):
     assert first.read_bytes() == content
 
 
-def test_an_unfinished_fold_goes_on_under_its_settings_alone(cfg, tmp_path):
+def test_unfinished_fold_is_resumed_with_the_same_settings_only(cfg, tmp_path):
     longer = other(cfg, **{'train_cfg.max_epochs': 2, 'default_hooks.checkpoint.interval': 1})
     folder = train_fold(longer, 0, 2, tmp_path / 'w').parent
     (folder / 'done.txt').unlink()
@@ -58,6 +58,6 @@ def test_an_unfinished_fold_goes_on_under_its_settings_alone(cfg, tmp_path):
     assert (folder / 'epoch_2.pth').stat().st_mtime_ns == written
     (folder / 'done.txt').unlink()
     assert train_fold(cfg, 0, 2, tmp_path / 'w').name == 'epoch_1.pth'
-    (folder / 'epoch_2.pth').unlink()  # as a kill leaves it that comes before the next one is written
+    (folder / 'epoch_2.pth').unlink()  # as after a kill before the next checkpoint
     assert train_fold(longer, 0, 2, tmp_path / 'w') == folder / 'epoch_2.pth'
     assert (folder / 'epoch_2.pth').is_file()

@@ -1,4 +1,4 @@
-"""Crops, flow and full frames of a corpus as mmaction2's clips, straight from the shards and the video files."""
+"""Crops, flow and full frames of a corpus as mmaction2's clips, read from the shards and the video files."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
 from ..registry import DATASETS
 from ..structures import Action
-from .action_dataset import ActionWindowDataset
+from .action_window_dataset import ActionWindowDataset
 
 SOURCES = ('crop', 'flow', 'frame')
 _OPEN_VIDEOS = 8
 
 
 class ClipSource:
-    """The pictures of a corpus by video and frame number; safe to pickle and to use after fork or spawn.
+    """Images of a corpus by video and frame number; can be pickled and used after fork or spawn.
 
     Args:
         corpus: The corpus.
@@ -39,7 +39,7 @@ class ClipSource:
         return {**vars(self), '_readers': OrderedDict()}
 
     def frame_inds(self, video: VideoInfo) -> np.ndarray:
-        """(T,) int64: the frames that there are pictures of; none where the video has no crops."""
+        """Frames (T,) int64 that have an image; none where the video has no crops."""
         if self.source == 'frame' and not self._stored(video.video):
             return np.arange(video.num_frames, dtype=np.int64)
         if video.video not in self.store:
@@ -47,10 +47,10 @@ class ClipSource:
         return self.store.header(video.video).frame_inds
 
     def read(self, video: VideoInfo, frame_inds: Sequence[int]) -> list[np.ndarray]:
-        """The pictures in the order asked for: (H, W, 3) uint8 RGB, or (S, S, 2) float32 px for flow.
+        """Images in the order of ``frame_inds``: (H, W, 3) uint8 RGB, or (S, S, 2) float32 px for flow.
 
         Raises:
-            UserError: a picture, or the video file of whole frames, is missing or damaged.
+            UserError: an image, or the video file of whole frames, is missing or damaged.
         """
         name, frames = video.video, [int(i) for i in frame_inds]
         if self.source == 'frame' and not self._stored(name):
@@ -79,14 +79,14 @@ class ClipSource:
 
 
 def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
-    """(T,) int64: the frame nearest to each position that there is a picture of, within the window.
+    """Nearest available frame (T,) int64 of each position, within the window.
 
     Args:
-        available: Frames with a picture, increasing.
+        available: Frames with an image, increasing.
         positions: (T,) frames, fractional, increasing.
 
     Returns:
-        None where no picture lies between the first and the last position.
+        None where no available frame lies between the first and the last position.
     """
     wanted = np.rint(positions).astype(np.int64)
     inside = available[(available >= wanted[0]) & (available <= wanted[-1])]
@@ -99,11 +99,11 @@ def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | No
 
 @DATASETS.register_module()
 class CropClipDataset(ActionWindowDataset):
-    """Labelled actions as clips of pictures; ``SampleFrames``, then ``LoadClip``, read what they need of it.
+    """Labelled actions as clips of images, which ``SampleFrames`` and ``LoadClip`` read lazily.
 
-    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the frame
-    of the video behind each frame of the clip; ``source`` a
-    :class:`ClipSource`, ``video_info``, ``modality`` 'RGB' or 'Flow'.
+    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the video
+    frame of each clip frame; ``source`` a :class:`ClipSource`, ``video_info``,
+    ``modality`` 'RGB' or 'Flow'.
 
     Args:
         source: 'crop', 'flow' or 'frame', see :class:`ClipSource`.
@@ -113,7 +113,7 @@ class CropClipDataset(ActionWindowDataset):
         UserError: besides the base's: the corpus has no flow.
     """
 
-    what = 'picture'
+    what = 'image'
 
     def __init__(self, corpus: str, source: str = 'crop', **kwargs: Any) -> None:
         self.source = source

@@ -1,4 +1,4 @@
-"""Bad input to the inferencer is one line that names it."""
+"""Errors of the inferencer name the file or option."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from media import FRAMES, cut_file, make_video, write_boxes
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
+from vpd_mm.synthetic.checkpoints import packed_source
 
 
 @pytest.fixture(scope='module')
@@ -24,9 +25,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ('options', 'says'),
+    ('options', 'message'),
     [
-        ({'weights': 'five.pth'}, r'five\.pth: is not of student\.py'),
+        ({'weights': 'five.pth'}, r'five\.pth: does not fit student\.py'),
         ({'weights': 'none.pth'}, r'none\.pth: no such file'),
         ({'weights': 'text.pth'}, r'text\.pth'),
         ({'weights': 'student.onnx', 'backend': 'onnxruntime'}, r'student\.onnx: no such file|not installed'),
@@ -48,13 +49,13 @@ def folder(tmp_path_factory):
         ({'gallery': 'nowhere:vpd'}, 'nowhere'),
     ],
 )
-def test_what_cannot_be_built(folder, options, says):
+def test_constructor_errors(folder, options, message):
     for part in ('recognizer', 'scorer'):
         if options.get(part) in ('recognizer', 'scorer'):
             options = {**options, part: f'{folder / options[part]}.py:{folder / options[part]}.pth'}
     model, weights = (options.get(k, d) for k, d in (('model', 'student.py'), ('weights', 'student.pth')))
     rest = {k: v for k, v in options.items() if k not in ('model', 'weights')}
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         VPDInferencer(str(folder / model), folder / weights, **{'boxes': 'full', **rest})
 
 
@@ -68,7 +69,7 @@ def test_inputs(folder, tmp_path, monkeypatch):
     wrong = np.zeros((FRAMES, 5))
     huge = np.tile(np.float32([0, 0, 90000, 90000]), (FRAMES, 1))
     none = np.full((FRAMES, 4), np.nan)
-    for inputs, options, says in (
+    for inputs, options, message in (
         (tmp_path / 'gone.mp4', {}, r'gone\.mp4: no such video file'),
         (tmp_path / 'notes.mp4', {}, r'notes\.mp4: no readable video'),
         (cut, {}, r'cut\.mp4'),
@@ -81,16 +82,16 @@ def test_inputs(folder, tmp_path, monkeypatch):
         ([jump], {'bboxes': [wrong, wrong]}, 'bboxes: 2 for 1 inputs'),
         (99, {}, 'camera 99: cannot be opened'),
     ):
-        with pytest.raises(UserError, match=says):
-            inferencer(inputs, vis_out_dir=tmp_path / 'films', **options)
-    assert not list((tmp_path / 'films').glob('*'))  # no half film
+        with pytest.raises(UserError, match=message):
+            inferencer(inputs, vis_out_dir=tmp_path / 'videos', **options)
+    assert not list((tmp_path / 'videos').glob('*'))  # no incomplete video
     with pytest.raises(ValueError, match='unknown argument'):
         inferencer(jump, colour='red')
     with pytest.raises(UserError, match='stream takes one input'):
         next(inferencer.stream([jump, tmp_path / 'x.mp4']))
 
 
-def test_nothing_of_the_users_is_replaced(folder, tmp_path):
+def test_foreign_files_are_not_replaced(folder, tmp_path):
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes='full')
     jump, frames = make_video(tmp_path / 'jump.mp4'), np.zeros((3, 48, 64, 3), np.uint8)
     (tmp_path / 'link.mp4').symlink_to(jump)
@@ -103,8 +104,8 @@ def test_nothing_of_the_users_is_replaced(folder, tmp_path):
     make_video(tmp_path / 'array0.mp4')
     with pytest.raises(UserError, match=r'array0\.mp4: exists and was not written by this tool'):
         inferencer(frames, vis_out_dir=tmp_path)
-    inferencer(jump, pred_out_dir=tmp_path)  # writes no film
-    with pytest.raises(UserError, match=r'jump\.mp4: exists and was not'):  # our json is of that very film
+    inferencer(jump, pred_out_dir=tmp_path)  # writes no video
+    with pytest.raises(UserError, match=r'jump\.mp4: exists and was not'):  # our JSON describes that very video
         inferencer(make_video(tmp_path / 'avi' / 'jump.avi'), vis_out_dir=tmp_path)
     assert jump.read_bytes() == before
     for number, name in enumerate(('jump.json', 'tracks/jump.npz', 'features/jump.npz')):
@@ -122,13 +123,13 @@ def test_own_results_are_replaced(folder, tmp_path):
     for inputs in (folder / 'jump.mp4', np.zeros((3, 48, 64, 3), np.uint8)):
         for _ in range(2):
             inferencer(inputs, vis_out_dir=tmp_path, pred_out_dir=tmp_path)
-    make_video(tmp_path / 'jump.mp4', 3)  # as films were: without a mark, the json of another file beside
+    make_video(tmp_path / 'jump.mp4', 3)  # early versions wrote no mark: the JSON of another video lies beside it
     inferencer(folder / 'jump.mp4', vis_out_dir=tmp_path, pred_out_dir=tmp_path)
     assert VideoReader(tmp_path / 'jump.mp4').num_frames == FRAMES
 
 
-def test_athletes_results_are_checked_too(folder, tmp_path):
-    """Their names are known when the work is done."""
+def test_results_of_named_athletes_are_checked(folder, tmp_path):
+    """Their names are known only after tracking."""
     boxes = write_boxes(tmp_path / 'boxes', 'front__jump')
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=str(boxes))
     (tmp_path / 'front__jump.json').write_text('[]')
@@ -138,9 +139,9 @@ def test_athletes_results_are_checked_too(folder, tmp_path):
     assert not (tmp_path / 'tracks').exists()
 
 
-def test_nobody_in_an_empty_film(folder):
+def test_video_without_an_athlete(folder):
     frames = np.full((8, 96, 96, 3), 120, np.uint8)
-    inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth')
+    inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=packed_source('detector'))
     with pytest.raises(UserError, match=r'array0: no person found in 8 frames with --boxes mmdet:'):
         inferencer(frames)
     with pytest.raises(UserError, match=r'stream0: no person found in 8 frames with boxes mmdet:'):
@@ -148,15 +149,38 @@ def test_nobody_in_an_empty_film(folder):
     assert [answer.box for answer in inferencer.stream(iter(frames), batch_size=4)] == [None] * 8
 
 
-def test_boxes_of_files_need_files(folder, tmp_path):
+def test_box_files_need_video_files(folder, tmp_path):
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=str(tmp_path))
     with pytest.raises(UserError, match='boxes of files go with video files'):
         inferencer(iter(np.zeros((3, 48, 64, 3), np.uint8)))
 
 
-def test_a_student_that_gives_nan(folder, tmp_path):
+def test_student_that_gives_nan(folder, tmp_path):
     state = torch.load(folder / 'student.pth', weights_only=True)
     state['state_dict']['student.fc.bias'][:] = torch.nan
     torch.save(state, tmp_path / 'nan.pth')
     with pytest.raises(UserError, match='the student gives NaN'):
         VPDInferencer(folder / 'student.py', tmp_path / 'nan.pth', boxes='full')(folder / 'jump.mp4')
+
+
+def test_default_detector_of_the_model_zoo(folder, monkeypatch):
+    """A failed download names the other choices; given boxes need no detector."""
+
+    def load_model(package, name, *_):
+        raise UserError(f'{package} model {name}: cannot download https://x/rtmdet.pth (no route)')
+
+    monkeypatch.setattr('vpd_mm.athlete.athlete_detector.load_model', load_model)
+    inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth')
+    frames, boxes = np.zeros((3, 48, 64, 3), np.uint8), np.tile(np.float32([8, 8, 40, 40]), (3, 1))
+    for call in (
+        inferencer.load_detector,
+        lambda: inferencer(frames),
+        lambda: inferencer(iter(frames)),
+        lambda: next(inferencer.stream(iter(frames))),
+    ):
+        with pytest.raises(UserError, match=r'mmdet model rtmdet-m: cannot download .*pass other boxes .*, full, or'):
+            call()
+    assert len(inferencer(frames, bboxes=boxes)['predictions'][0]['feats']) == 3
+    other = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes='mmdet:rtmdet-s')
+    with pytest.raises(UserError, match=r'boxes mmdet:rtmdet-s: .* \(no route\)$'):
+        other.load_detector()

@@ -1,4 +1,4 @@
-"""Pictures of clips: which, in which form, mirrored how."""
+"""Images of clips: selection, format and flips."""
 
 import pickle
 
@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.baselines import CropClipDataset
-from vpd_mm.baselines.crops_to_clips import ClipSource, clip_frames
+from vpd_mm.baselines.crop_clip_dataset import ClipSource, clip_frames
 from vpd_mm.errors import UserError
 
 
@@ -18,7 +18,7 @@ def load(dataset, index, inds, **kwargs):
     return Compose([dict(type='LoadClip', **kwargs)])({**dataset[index], 'frame_inds': np.array(inds)})
 
 
-def test_flow_is_stacked_from_a_frame_on_and_held_at_the_end(baseline_corpus):
+def test_flow_of_consecutive_frames_is_stacked_and_repeated_at_the_end(baseline_corpus):
     dataset = CropClipDataset(str(baseline_corpus.root), source='flow', pipeline=[])
     clip = load(dataset, 0, [0, 12], flow_stack=3)  # frames 6 .. 19 of video a
     u = [[img[..., c].mean() * 5 for c in (0, 2, 4)] for img in clip['imgs']]
@@ -28,7 +28,7 @@ def test_flow_is_stacked_from_a_frame_on_and_held_at_the_end(baseline_corpus):
     assert clip['modality'] == 'RGB'
 
 
-def test_mirrored_flow_points_the_other_way(baseline_corpus):
+def test_a_flip_negates_the_horizontal_flow(baseline_corpus):
     dataset = CropClipDataset(str(baseline_corpus.root), source='flow', pipeline=[])
     clip = load(dataset, 0, [3])
     clip['imgs'] = [np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)]
@@ -38,7 +38,7 @@ def test_mirrored_flow_points_the_other_way(baseline_corpus):
     np.testing.assert_array_equal(same, flipped)
 
 
-def test_mirrored_pictures(baseline_corpus):
+def test_a_flip_mirrors_images(baseline_corpus):
     clip = load(CropClipDataset(str(baseline_corpus.root), pipeline=[]), 0, [3])
     clip['imgs'] = [np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)]
     flipped = Compose([dict(type='ClipFlip', prob=1.0)])(clip)['imgs'][0]
@@ -46,7 +46,7 @@ def test_mirrored_pictures(baseline_corpus):
 
 
 @pytest.mark.parametrize('index', [0, 1, 2])
-def test_whole_frames_come_from_the_video_file(baseline_corpus, index):
+def test_whole_frames_are_read_from_the_video_file(baseline_corpus, index):
     dataset = CropClipDataset(str(baseline_corpus.root), source='frame', pipeline=[])
     sample = dataset[index]
     truth = dict(VideoReader(baseline_corpus.video(sample['video']).path))
@@ -56,21 +56,21 @@ def test_whole_frames_come_from_the_video_file(baseline_corpus, index):
     assert clip['img_shape'] == (48, 64)
 
 
-def test_a_source_travels_to_other_processes(baseline_corpus):
+def test_a_source_can_be_pickled(baseline_corpus):
     source = ClipSource(baseline_corpus, 'frame')
     video = baseline_corpus.video('a')
     before = source.read(video, [3])[0]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).read(video, [3])[0], before)
 
 
-def test_no_file_and_no_stored_frames_is_said(baseline_corpus):
+def test_missing_video_files_are_reported(baseline_corpus):
     video = type(baseline_corpus.video('a'))('a', '', 25.0, 50, 64, 48)
     with pytest.raises(UserError, match=r"video 'a' has no file .*--full-frame"):
         ClipSource(baseline_corpus, 'frame').read(video, [3])
 
 
-def test_frames_without_a_crop_give_way_to_the_nearest():
+def test_the_nearest_crop_replaces_a_missing_one():
     available = np.array([2, 10, 11, 14, 30])
     assert clip_frames(available, np.arange(8.0, 17.0)).tolist() == [10, 10, 10, 11, 11, 14, 14, 14, 14]
-    assert clip_frames(available, np.array([4.6, 7.0, 9.4])) is None  # 2 and 10 lie outside of the window
+    assert clip_frames(available, np.array([4.6, 7.0, 9.4])) is None  # 2 and 10 are outside of the window
     assert clip_frames(available, np.array([9.6, 10.8, 12.0])).tolist() == [10, 11, 11]

@@ -1,4 +1,4 @@
-"""Clips made on the spot: to try an installation, to test mmaction2's models, to time them."""
+"""Generated clips, to check an installation and to test and time mmaction2's models."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from mmengine.dataset import BaseDataset
 from ..errors import UserError
 from ..registry import DATASETS
 
-#: Resting COCO-17 joints of a figure that faces the camera, (x, y), y down, height 1.
+#: COCO-17 joints of a resting figure that faces the camera: (x, y), y down, height 1.
 _REST = np.array(
     [[0.5, 0.12], [0.52, 0.1], [0.48, 0.1], [0.55, 0.11], [0.45, 0.11], [0.6, 0.25], [0.4, 0.25], [0.65, 0.4]]
     + [[0.35, 0.4], [0.68, 0.55], [0.32, 0.55], [0.56, 0.55], [0.44, 0.55], [0.57, 0.75], [0.43, 0.75]]
@@ -39,12 +39,12 @@ class GeneratedActionDataset(BaseDataset):
 
     Args:
         pipeline: mmaction2 transforms.
-        num_clips: Number of clips N; classes take turns.
+        num_clips: Number of clips; the classes alternate.
         num_classes: 2 to 6.
         num_frames: T.
-        size: Height and width of the picture.
+        size: Height and width of an image, px.
         modality: 'Pose' or 'RGB'.
-        seed: Clips of one seed are always the same.
+        seed: The same seed generates the same clips.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class GeneratedActionDataset(BaseDataset):
         frames[:] = background
         for frame, joints in zip(frames, keypoint.round().astype(int), strict=True):
             for k, (a, b) in enumerate(_BONES):
-                left = a % 2 == 1  # COCO: odd joints lie on the athlete's left
+                left = a % 2 == 1  # COCO: odd joints are on the athlete's left
                 color = (220, 60 + 8 * k, 60) if left else (60, 60 + 8 * k, 220)
                 cv2.line(frame, joints[a].tolist(), joints[b].tolist(), color, max(1, self.size // 24))
             cv2.circle(frame, joints[0].tolist(), self.size // 14, (230, 200, 170), -1)

@@ -1,4 +1,4 @@
-"""What the rivals' data sets share: the actions, windows, splits and lists of ``FeatureClipDataset``."""
+"""Base of the baselines' data sets: labelled actions, read at the same frames as by ``FeatureClipDataset``."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ from ..structures import Action
 
 
 class ActionWindowDataset(EpochDraws, BaseDataset):
-    """Labelled actions of a corpus as mmaction2's clips; subclasses say what a clip holds.
+    """Labelled actions of a corpus as mmaction2's clips; subclasses read the clips.
 
-    Its arguments are those of ``FeatureClipDataset``, and so are the actions
-    and frames that result.
+    The same arguments select the same actions and frames as in ``FeatureClipDataset``.
 
     Added keys: ``label`` int, ``action_id`` and ``video`` str, ``total_frames``
     T, ``start_index`` (0), ``rng`` a ``np.random.Generator``, ``test_mode``.
@@ -28,17 +27,16 @@ class ActionWindowDataset(EpochDraws, BaseDataset):
         window: ``before_sec`` and ``after_sec`` around the action.
         fps: Rate that clips are brought to; None: the video's own.
         num_classes: The number of classes that the model has; checked.
-        allow_missing: Leave out actions without a clip (with a warning)
-            instead of refusing.
+        allow_missing: Leave out actions without a clip (with a warning) instead of refusing.
         seed: Of the draws that transforms of this package make; ``set_epoch`` overrides it.
         kwargs: As in ``mmengine.dataset.BaseDataset`` (``pipeline``, ``test_mode``, ``indices``).
 
     Raises:
-        UserError: a clip is missing, an action is longer than its video or its
-            window is empty, the number of classes is another.
+        UserError: a clip is missing, an action is longer than its video, a window
+            is empty, or the number of classes differs.
     """
 
-    #: What messages say is missing.
+    #: Name of the data in messages about missing clips.
     what = 'clip'
 
     def __init__(
@@ -70,19 +68,10 @@ class ActionWindowDataset(EpochDraws, BaseDataset):
 
     @abstractmethod
     def read_clip(self, action: Action, video: VideoInfo, positions: np.ndarray) -> dict | None:
-        """What the sample of ``action`` holds.
-
-        Args:
-            action: The action.
-            video: Its video.
-            positions: (T,) frames of the video, fractional.
-
-        Returns:
-            None where the corpus has nothing of it.
-        """
+        """Keys of the sample of ``action`` at ``positions`` (T,), fractional frames of ``video``; None: no data."""
 
     def load_data_list(self) -> list[dict]:
-        """One dict an action."""
+        """One dict for each action."""
         corpus = Corpus.open(self.corpus_dir)
         classes, windows = action_windows(corpus, self.splits, self.ids_file, self.window, self.fps, self.num_classes)
         self._metainfo['classes'] = classes
@@ -94,13 +83,13 @@ class ActionWindowDataset(EpochDraws, BaseDataset):
             if clip is None:
                 missing.append(action_name(action))
                 continue
-            named = {'label': action.label, 'action_id': action.action_id, 'video': action.video}
-            samples.append({**named, 'total_frames': len(positions), 'start_index': 0, **clip})
+            sample = {'label': action.label, 'action_id': action.action_id, 'video': action.video}
+            samples.append({**sample, 'total_frames': len(positions), 'start_index': 0, **clip})
         report_missing(corpus, missing, len(windows), self.what, self.allow_missing)
         return samples
 
     def prepare_data(self, idx: int | tuple[int, int]) -> Any:
-        """Sample ``idx`` through the pipeline, which may change its arrays."""
+        """Sample ``idx`` after the pipeline, which gets copies of the arrays."""
         index, rng = self.draw(idx)
         sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[index].items()}
         return self.pipeline({**sample, 'rng': rng, 'test_mode': self.test_mode})

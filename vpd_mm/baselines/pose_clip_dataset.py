@@ -1,4 +1,4 @@
-"""Tracked poses as mmaction2's skeleton annotations."""
+"""Tracked poses as mmaction2's skeleton clips."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from ..features import fill_unseen, interpolate
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence
 from ..teacher.joint_feature import VPD_JOINTS
-from .action_dataset import ActionWindowDataset
+from .action_window_dataset import ActionWindowDataset
 
 #: Name of a layout to its joints within COCO-17.
 LAYOUTS = {'vpd13': VPD_JOINTS, 'coco': tuple(range(17))}
 
 
 def to_skeleton(poses: PoseSequence, positions: np.ndarray, layout: str = 'vpd13') -> dict | None:
-    """The poses at fractional frames, as mmaction2 annotates a skeleton clip of one person (M = 1).
+    """Poses at fractional frames as a skeleton clip of mmaction2, with one athlete (M = 1).
 
-    Between frames with a pose, joints and scores are read linearly; at the
-    ends of ``positions`` they are held.
+    Joints and scores are interpolated linearly between frames with a pose and
+    held at the ends.
 
     Args:
-        poses: T_video frames; joints that were not seen should be filled in.
+        poses: Poses of a video; unseen joints should be filled in.
         positions: (T,) frames of the video.
         layout: One of ``LAYOUTS``.
 
@@ -37,30 +37,28 @@ def to_skeleton(poses: PoseSequence, positions: np.ndarray, layout: str = 'vpd13
     sequence = FeatureSequence(
         poses.frame_inds, joined.reshape(len(poses), 1, 3 * len(joints)), np.ones(len(poses), np.float32)
     )
-    found = interpolate(sequence, positions, 1)
-    if found is None:
+    resampled = interpolate(sequence, positions, 1)
+    if resampled is None:
         return None
-    found = found.reshape(1, len(positions), len(joints), 3)
-    return {'keypoint': found[..., :2].copy(), 'keypoint_score': found[..., 2].copy()}
+    clip = resampled.reshape(1, len(positions), len(joints), 3)
+    return {'keypoint': clip[..., :2].copy(), 'keypoint_score': clip[..., 2].copy()}
 
 
 @DATASETS.register_module()
 class PoseClipDataset(ActionWindowDataset):
-    """Tracked poses of labelled actions, for the pipelines of mmaction2's ``PoseDataset``.
-
-    Everything is read when the data set is made; no pickle takes part.
+    """Tracked poses of labelled actions, for pipelines of mmaction2's ``PoseDataset``; read at once, without pickle.
 
     Added keys, besides those of the base: ``keypoint`` (1, T, K, 2) float32 px
     of the full frame, ``keypoint_score`` (1, T, K), ``img_shape`` and
-    ``original_shape`` (height, width), ``modality`` 'Pose', ``stream``.  Joints of score 0
-    lie where ``fill_unseen`` puts them.
+    ``original_shape`` (height, width), ``modality`` 'Pose', ``stream``.
+    ``fill_unseen`` places joints of score 0.
 
     Args:
         poses: Name of the pose set (``athlete/poses/<name>``), or a folder of
             PoseSequence files relative to the corpus.
         layout: 'vpd13' (nose, shoulders, elbows, wrists, hips, knees, ankles;
             left first) or 'coco' (all 17).
-        stream: Handed on as the key of that name, for ``SkeletonStream``.
+        stream: Value of the key ``stream``, for ``SkeletonStream``.
         kwargs: Of the base.
 
     Raises:

@@ -5,7 +5,7 @@ from vpd_mm.baselines import GeneratedActionDataset
 from vpd_mm.errors import UserError
 
 
-def test_same_seed_same_clips_other_seed_others():
+def test_the_seed_decides_the_clips():
     a, b, c = (GeneratedActionDataset([], num_clips=4, seed=s) for s in (3, 3, 4))
     np.testing.assert_array_equal(a[1]['keypoint'], b[1]['keypoint'])
     assert not np.array_equal(a[1]['keypoint'], c[1]['keypoint'])
@@ -19,14 +19,14 @@ def test_shapes_labels_and_independent_samples():
     assert data[0]['array'].any()
 
 
-def test_class_0_raises_the_left_wrist_which_lies_on_the_right_of_the_picture():
+def test_class_0_raises_the_left_wrist_on_the_right_of_the_image():
     keypoint = GeneratedActionDataset([], num_clips=1, num_frames=60)[0]['keypoint'][0]
     height = keypoint[:, :, 1]
     assert np.ptp(height[:, 9]) > 3 * np.ptp(height[:, 10])
     assert (keypoint[:, 9, 0] > keypoint[:, 10, 0]).all()
 
 
-def test_bad_arguments():
+def test_wrong_arguments_are_refused():
     with pytest.raises(UserError, match='num_classes must be 2 to 6, found 9'):
         GeneratedActionDataset([], num_classes=9)
     with pytest.raises(UserError, match='modality'):
