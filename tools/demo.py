@@ -8,12 +8,10 @@ Every step skips what exists: the same command resumes a stopped run.  The sizes
 
 import argparse
 import importlib
-import multiprocessing
 import os
 import sys
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,8 +34,7 @@ from vpd_mm.engine.progress import OnProgress
 from vpd_mm.engine.resume import config_digest
 from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import RunStore, execute, plan_runs, read_spec, summarize
-from vpd_mm.experiments.jobs import end_with
+from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
 from vpd_mm.experiments.store import AP_COLUMNS
 from vpd_mm.features import joint_features, vipe_features
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
@@ -176,18 +173,11 @@ def run_experiments(
 ) -> tuple[list[dict], list[dict], dict[str, list]]:
     """Execute the missing runs of a comparison; returns rows of recognition and of detection, and images by section."""
     cfg.corpus = str(corpus.root)
-    plan, store = plan_runs(read_spec(cfg)), RunStore(root.resolve())
+    plan, store = plan_runs(read_spec(cfg)), RunStore(root)
     if plan.problems:
         raise UserError('; '.join(f'{name}: {problem}' for name, problem in plan.problems.items()))
-    missing = [run for run in plan.runs if run.key not in store]
-    # A new process takes as long to start as some runs take, so each process does many, unlike those of run_missing.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'), end_with, (os.getpid(),))
-    try:
-        for done, future in enumerate(as_completed([pool.submit(execute, run, store) for run in missing]), 1):
-            future.result()
-            on_progress(done, len(missing))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
+        raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
     frame, aps, images = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], {'table': [], 'detection': []}
     rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
     recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
