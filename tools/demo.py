@@ -65,7 +65,8 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     step = Steps(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed, 'sizes': config_digest(sizes)}, console)
 
     with step('sport', 'make the synthetic sport') as on_progress:
-        sport = make_sport(root / 'sport', **sizes.videos, recipe=recipe, workers=jobs, on_film=on_progress)
+        num, out = sizes.videos, root / 'sport'
+        sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
     with step('prepare', 'track the athlete, estimate poses, store crops and flow') as on_progress:
         corpus, facts = prepare(sport, root / 'corpus', jobs, device, on_progress)
     with step('joints', 'normalise the joints of the teacher'):

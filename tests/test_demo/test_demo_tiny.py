@@ -104,27 +104,6 @@ def test_deleted_features_and_runs_are_made_again(demo, run_python):
         assert results[part] == demo[2][part], part
 
 
-def test_a_killed_run_is_completed_by_the_next(demo, run_python, tmp_path):
-    shutil.copytree(demo[0] / 'runs', tmp_path / 'runs')
-    root = tmp_path / 'runs' / 'demo-tiny'
-    for folder in (root / 'work', root / 'corpus' / 'features'):
-        shutil.rmtree(folder)
-    log = root / 'stdout.txt'
-    with log.open('w') as out:
-        process = subprocess.Popen([sys.executable, TOOL, '--scale', 'tiny'], cwd=tmp_path, stdout=out)
-    end = time.monotonic() + 600
-    while 'distil 2D-VPD ...' not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not list((root / 'work').glob('*.finished'))
-    results = run_again(run_python, tmp_path)[1]
-    assert results['gap_filling']['frames'] == demo[2]['gap_filling']['frames']
-    assert [row['method'] for row in results['detection']] == [row['method'] for row in demo[2]['detection']]
-
-
 def test_another_seed_or_a_foreign_folder_is_refused_in_one_line(demo, run_python, tmp_path):
     done = run_python(TOOL, '--scale', 'tiny', '--seed', '1', cwd=demo[0])
     assert done.returncode == 1
@@ -148,3 +127,24 @@ def test_moved_commands_name_their_tool(run_python, tmp_path):
     assert done.returncode == 0
     assert '--sub-frames' in done.stdout
     assert 'deprecated since 0.2, removed in 0.3; use tools/make_synthetic.py sport' in done.stderr
+
+
+def test_a_killed_run_is_completed_by_the_next(demo, run_python):
+    """The last test: it trains again in the folder of the others."""
+    root = demo[0] / 'runs' / 'demo-tiny'
+    for folder in (root / 'work', root / 'corpus' / 'features'):
+        shutil.rmtree(folder)
+    log = root / 'stdout.txt'
+    with log.open('w') as out:
+        process = subprocess.Popen([sys.executable, TOOL, '--scale', 'tiny'], cwd=demo[0], stdout=out)
+    end = time.monotonic() + 600
+    while 'distil 2D-VPD ...' not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list((root / 'work').glob('*.finished'))
+    results = run_again(run_python, demo[0])[1]
+    assert results['gap_filling']['frames'] == demo[2]['gap_filling']['frames']
+    assert [row['method'] for row in results['detection']] == [row['method'] for row in demo[2]['detection']]
