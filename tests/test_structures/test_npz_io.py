@@ -83,10 +83,10 @@ def test_a_shape_that_the_file_does_not_hold_is_refused_before_allocation(tmp_pa
     payload = npy(np.zeros(4, np.float32)).replace(b'(4,)', b'(4000000000000,)', 1)
     header_end = payload.index(b'\n') + 1
     shift = len('4000000000000') - 1
-    # keep the header length true: drop as many padding blanks as the number grew
+    # keep the header length: drop as many padding blanks as the number grew
     payload = payload[: header_end - 1 - shift] + payload[header_end - 1 :]
     write_members(tmp_path / 'x.npz', {'format': npy(np.array('vpd_mm/Thing/1')), 'a': payload})
-    with pytest.raises(UserError, match='claims shape'):
+    with pytest.raises(UserError, match='declares shape'):
         load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
 
 
