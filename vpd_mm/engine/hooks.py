@@ -1,4 +1,4 @@
-"""Hooks that mmengine lacks."""
+"""Training hooks."""
 
 import random
 
@@ -16,9 +16,9 @@ from ..registry import HOOKS
 class ReduceLossHook(Hook):
     """Log the mean loss over all processes instead of that of rank 0.
 
-    mmengine logs what rank 0 saw of its part of the batch, so the curve of a
-    run depends on the number of processes.  Runs before ``RuntimeInfoHook``,
-    which writes the log variables; does nothing in a single process.
+    mmengine logs the loss on rank 0's part of the batch, so the curve of a run
+    depends on the number of processes.  Runs before ``RuntimeInfoHook``, which
+    writes the log variables; does nothing in a single process.
     """
 
     priority = 'HIGHEST'
@@ -35,10 +35,10 @@ class ReduceLossHook(Hook):
 
 @HOOKS.register_module()
 class SmoothMetricHook(Hook):
-    """Add the mean of a metric's last values, for ``save_best`` to go by (paper: 5 epochs).
+    """Add the mean of a metric's last values to the validation metrics, for ``save_best`` (paper: 5 epochs).
 
-    Adds ``<key>_mean`` to the validation metrics.  Past values come from the
-    message hub, which checkpoints carry, so a resumed run goes on with them.
+    The mean is called ``<key>_mean``.  Past values come from the message hub,
+    which is part of a checkpoint, so a resumed run has them too.
 
     Args:
         key: Metric, for example 'distill/sq_error'.
@@ -51,26 +51,26 @@ class SmoothMetricHook(Hook):
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         if not metrics or self.key not in metrics:
-            raise UserError(f'SmoothMetricHook: the validation has no metric {self.key!r}, only {list(metrics or {})}')
+            raise UserError(f'SmoothMetricHook: the validation has no metric {self.key!r}, it has {list(metrics or {})}')
         history, _ = runner.message_hub.get_scalar(f'val/{self.key}').data
         metrics[f'{self.key}_mean'] = float(np.mean(history[-self.window :]))
 
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """A training that is stopped and resumed ends as if it had never been stopped.
+    """Make a resumed training end with the same result as an uninterrupted one.
 
-    mmengine stores no state of the random generators, and its checkpoint comes
-    before the validation of the same step, which a resumed run then skips: it
-    may choose another best checkpoint.  Here every step draws from generators
-    seeded with (seed, rank, step), and a resumed run first repeats that
-    validation.
+    mmengine does not store the state of the random generators, and it saves a
+    checkpoint before the validation of the same step, which a resumed run then
+    skips: it may choose another best checkpoint.  With this hook every step
+    draws from generators seeded with (seed, rank, step), and a resumed run
+    first repeats that validation.
 
-    Exact with transforms that draw from the epoch's seed (ours), and with any
-    in an ``EpochBasedTrainLoop`` without persistent workers.
+    Exact for transforms that draw from the epoch's seed (those of vpd_mm), and
+    for all transforms in an ``EpochBasedTrainLoop`` without persistent workers.
     """
 
-    priority = 'LOWEST'  # of CheckpointHook and EMAHook, whose states are in place by then
+    priority = 'LOWEST'  # after CheckpointHook and EMAHook have restored their states
 
     def before_train(self, runner) -> None:
         loop = runner.train_loop
@@ -96,15 +96,15 @@ class ExactResumeHook(Hook):
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Train a convolutional network in channels-last memory format, which CPUs are faster with.
+    """Train a convolutional network in channels-last memory format, which is faster on CPUs.
 
-    Weights are converted before the run; what a convolution is given, it converts by itself.
+    Weights are converted before the run; convolutions convert their inputs themselves.
     """
 
     priority = 'VERY_HIGH'
 
     def before_run(self, runner) -> None:
         for weight in runner.model.parameters():
-            # convolutions over time, of five dimensions, have a format of their own
+            # 3D convolutions have five dimensions and another format
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)

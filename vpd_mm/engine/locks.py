@@ -1,4 +1,4 @@
-"""Advisory file locks: freed by the kernel when their process ends, however it ends."""
+"""Advisory file locks, released by the kernel when their process ends."""
 
 import fcntl
 import os
@@ -12,16 +12,16 @@ from ..errors import UserError
 
 @contextmanager
 def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: str = '') -> Iterator[None]:
-    """Hold ``path`` (made when missing) locked.
+    """Hold a lock on ``path``, which is created when missing.
 
     Args:
-        path: The lock file; it stays on disk and means nothing when unlocked.
-        shared: Several shared holders go together; an exclusive one goes alone.
-        wait_sec: How long to wait for another holder.
-        busy: The error line when it is still held.
+        path: The lock file.  It stays on disk and has no meaning while unlocked.
+        shared: Allow several shared holders at once; an exclusive lock allows no other holder.
+        wait_sec: Seconds to wait for another holder.
+        busy: Error message when the lock is still held.
 
     Raises:
-        UserError: somebody else holds it.
+        UserError: another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB

@@ -1,22 +1,22 @@
-"""Keep freed memory in the process: pictures and batches come and go thousands of times a second."""
+"""Settings of the memory allocator."""
 
 import ctypes
 import sys
 from contextlib import suppress
 
-#: Of glibc's mallopt: how much free memory stays, and from which size on each block is mapped and unmapped.
+#: Options of glibc's mallopt: how much free memory stays, and the size from which blocks are mapped one by one.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES, _MAPPED_BYTES = 256 << 20, 32 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc's malloc keep up to 256 MB instead of handing every freed batch back to the kernel.
+    """Let glibc's malloc keep up to 256 MB of freed memory instead of returning it to the kernel.
 
-    Pages that the kernel hands out are filled with zeros first; loaders, training and extraction wait for that
-    (``tools/benchmark.py distill``).  Processes that are forked later inherit it.
+    The kernel fills new pages with zeros, which slows down loaders, training and extraction
+    (``tools/benchmark.py distill``).  Forked processes inherit the setting.
 
     Returns:
-        False where there is no glibc.
+        False without glibc.
     """
     if not sys.platform.startswith('linux'):
         return False
@@ -24,6 +24,3 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
         return bool(mallopt(_TRIM_THRESHOLD, _KEPT_BYTES) and mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES))
     return False
-
-
-__all__ = ['keep_freed_memory']

@@ -1,4 +1,4 @@
-"""Where a stopped training goes on, and by what its folder is known."""
+"""Resume stopped trainings, and identify them by their settings."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from .locks import file_lock
 
 @contextmanager
 def sole_training(work_dir: Path) -> Iterator[bool]:
-    """Hold the folder of a training; gives what :func:`prepare_resume` says of it.
+    """Hold the folder of a training exclusively; gives the result of :func:`prepare_resume`.
 
     Raises:
-        UserError: another process trains there.
+        UserError: another process trains in this folder.
     """
     busy = f'{work_dir}: another process trains there; start again when it is done'
     with file_lock(work_dir.with_name(f'.{work_dir.name}.lock'), busy=busy):
@@ -26,10 +26,10 @@ def sole_training(work_dir: Path) -> Iterator[bool]:
 
 
 def prepare_resume(work_dir: Path) -> bool:
-    """True where a stopped training can go on; else what it left is removed.
+    """Return True if ``work_dir`` has a complete last checkpoint; otherwise remove the folder and return False.
 
-    A process that is killed while it writes leaves half a checkpoint, or none
-    where ``last_checkpoint`` says.
+    A process that is killed while it saves leaves an incomplete checkpoint, or none at the path in
+    ``last_checkpoint``.
     """
     pointer = work_dir / 'last_checkpoint'
     if pointer.is_file():
@@ -41,7 +41,7 @@ def prepare_resume(work_dir: Path) -> bool:
 
 
 def config_digest(cfg: Config, **more: object) -> str:
-    """Of what decides a run's numbers: the config, and ``more`` that is no part of it."""
+    """Hash the settings that decide the numbers of a run: the config, and ``more`` that is not part of it."""
     skipped = ('work_dir', 'launcher', 'resume', 'load_from', 'vis_backends', 'visualizer', 'log_level', 'env_cfg')
     content = {key: value for key, value in cfg._cfg_dict.to_dict().items() if key not in skipped}
     return hashlib.sha256(json.dumps(content | more, sort_keys=True, default=str).encode()).hexdigest()[:8]
