@@ -1,0 +1,44 @@
+"""Boxes with labels, drawn by ``supervision``."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+#: RGB colour of a box and of its label's background.
+BOX = (255, 220, 0)
+
+
+def draw_boxes(
+    image: np.ndarray, boxes: np.ndarray, labels: Sequence[str] | None = None, thickness: int | None = None
+) -> np.ndarray:
+    """Draw boxes into an image, in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, C-contiguous.
+        boxes: (N, 4) xyxy px.
+        labels: One text per box, above its top left corner or where there is room; '' = none.
+        thickness: Of a line, px; None = by the size of the image.
+
+    Returns:
+        ``image``.
+    """
+    import supervision as sv  # slow to import
+
+    boxes = np.clip(np.asarray(boxes, np.float32).reshape(-1, 4), -9999, 9999).round()
+    size = max(image.shape[:2])
+    colour = sv.Color(*BOX[::-1])  # supervision draws BGR
+    detections = sv.Detections(xyxy=boxes)
+    sv.BoxAnnotator(colour, thickness or max(1, round(size / 400)), sv.ColorLookup.INDEX).annotate(image, detections)
+    labelled = [i for i, text in enumerate(labels or ()) if text]
+    if labels is not None and labelled:
+        annotator = sv.LabelAnnotator(
+            colour,
+            sv.ColorLookup.INDEX,
+            text_color=sv.Color.BLACK,
+            text_scale=max(0.4, size / 2000),
+            text_padding=max(3, size // 250),
+            smart_position=True,
+        )
+        texts = [labels[i].encode('ascii', 'replace').decode() for i in labelled]  # OpenCV's font has no more
+        annotator.annotate(image, detections[labelled], texts)
+    return image

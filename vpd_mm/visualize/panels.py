@@ -1,0 +1,147 @@
+"""Images side by side: captions, grids, colours of optical flow, image files."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..structures import atomic_write
+from .skeleton import BACKGROUND
+
+#: RGB colours of text and of the bar that carries a caption.
+TEXT, BAR = (255, 255, 255), (0, 0, 0)
+#: Flow of this length, px, has full colour.
+FULL_FLOW_PX = 5.0
+
+
+def draw_text(
+    image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (4, 4), size: int = 14
+) -> np.ndarray:
+    """Draw lines of white text with a dark outline into an image, in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        lines: The text; any Unicode that DejaVu Sans has.
+        xy: Top left corner of the first line, px.
+        size: Height of the font, px.  A line that is too long for the image is shortened.
+
+    Returns:
+        ``image``.
+    """
+    lines = [lines] if isinstance(lines, str) else lines
+    font, step = _font(size), round(1.3 * size)
+    x, y = xy
+    height = min(len(lines) * step + 4, image.shape[0] - y)
+    if height > 0:
+        part = Image.fromarray(np.ascontiguousarray(image[y : y + height]))
+        pen = ImageDraw.Draw(part)
+        for row, text in enumerate(lines):
+            text = _shorten(text, font, image.shape[1] - x - 2)
+            pen.text((x, row * step), text, TEXT, font, stroke_width=max(1, size // 12), stroke_fill=(0, 0, 0))
+        image[y : y + height] = np.asarray(part)
+    return image
+
+
+def add_caption(image: np.ndarray, text: str, size: int = 13) -> np.ndarray:
+    """A new image with a black bar of text above ``image``; too long a text is shortened."""
+    bar = np.full((round(1.7 * size), image.shape[1], 3), BAR, np.uint8)
+    return np.concatenate([draw_text(bar, text, (4, round(0.2 * size)), size), image])
+
+
+def add_row_labels(image: np.ndarray, labels: Sequence[str], width: int = 72, size: int = 13) -> np.ndarray:
+    """A new image with a bar to the left of ``image``, one label for each of its rows of equal height."""
+    bars = np.array_split(np.full((image.shape[0], width, 3), BAR, np.uint8), len(labels))
+    bars = [draw_text(bar, text, (4, (len(bar) - size) // 2), size) for bar, text in zip(bars, labels)]
+    return np.concatenate([np.concatenate(bars), image], axis=1)
+
+
+def grid(
+    images: Sequence[np.ndarray], columns: int, gap: int = 0, background: tuple[int, int, int] = BACKGROUND
+) -> np.ndarray:
+    """Arrange images in rows.
+
+    Args:
+        images: Each (H, W, 3) uint8 RGB; a smaller one is centred in a cell of the largest height and width.
+        columns: Images per row; fewer images make fewer columns.
+        gap: Between two cells, px.
+        background: RGB of gaps and of empty cells.
+    """
+    columns = min(columns, len(images))
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    rows = -(-len(images) // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), background, np.uint8)
+    for i, image in enumerate(images):
+        y, x = i // columns * (height + gap), i % columns * (width + gap)
+        y, x = y + (height - image.shape[0]) // 2, x + (width - image.shape[1]) // 2
+        sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
+    return sheet
+
+
+def evenly_spread(length: int, count: int | None) -> np.ndarray:
+    """Indices of at most ``count`` of ``length`` items, evenly spread, the first and the last among them."""
+    if count is None or count >= length:
+        return np.arange(length)
+    return np.linspace(0, length - 1, count).round().astype(int)
+
+
+def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
+    """Scale an image to a height; ``width`` None = keep the aspect ratio."""
+    width = width or max(1, round(image.shape[1] * height / image.shape[0]))
+    smaller = height * width < image.shape[0] * image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+
+
+def flow_to_rgb(flow: np.ndarray) -> np.ndarray:
+    """Colours of optical flow.
+
+    Args:
+        flow: (H, W, 2) (u, v) px, u to the right, v down.
+
+    Returns:
+        (H, W, 3) uint8 RGB.  The hue is the direction: right = red, down = yellow-green, left = cyan, up = violet.
+        The saturation is the length, full from ``FULL_FLOW_PX``; white = no motion.
+    """
+    length, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
+    hsv = np.empty((*flow.shape[:2], 3), np.uint8)
+    hsv[..., 0] = (angle / 2).astype(np.uint8) % 180
+    hsv[..., 1] = np.minimum(length / FULL_FLOW_PX, 1) * 255
+    hsv[..., 2] = 255
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def flow_wheel(size: int) -> np.ndarray:
+    """Legend of :func:`flow_to_rgb`, (size, size, 3): each pixel has the colour of flow from the centre to it."""
+    y, x = np.mgrid[:size, :size].astype(np.float32) - (size - 1) / 2
+    wheel = flow_to_rgb(np.stack((x, y), axis=-1) * (2 * FULL_FLOW_PX / size))
+    wheel[x**2 + y**2 > (size / 2) ** 2] = BACKGROUND
+    return wheel
+
+
+def encode_image(image: np.ndarray, suffix: str, quality: int = 85) -> bytes:
+    """(H, W, 3) uint8 RGB to the bytes of a ``.png`` or ``.jpg``; ``quality`` of the latter, 0 to 100."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == '.jpg' else []
+    return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+
+
+def save_image(path: Path, image: np.ndarray, quality: int = 85) -> Path:
+    """Write a ``.png`` or ``.jpg`` atomically; returns ``path``."""
+    with atomic_write(path) as f:
+        f.write(encode_image(image, path.suffix, quality))
+    return path
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf', size)
+
+
+def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f'{text}…') > width:
+        text = text[:-1]
+    return f'{text.rstrip()}…'

@@ -1,0 +1,155 @@
+"""Skeleton tables and the one function that draws them.
+
+Colours of every image of this project: the athlete's left side is blue, the right side is orange, what lies in the
+middle (nose, neck, shoulder line, hip line) is light grey.  The pair stays apart for colour-blind readers.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+#: RGB colours of the athlete's left side, right side and middle.
+LEFT, RIGHT, MIDDLE = (60, 150, 255), (255, 140, 30), (235, 235, 235)
+#: RGB background of panels that show a skeleton alone.
+BACKGROUND = (30, 30, 30)
+#: RGB outline that separates limbs from a bright image.
+OUTLINE = (20, 20, 20)
+_SUBPIXEL_BITS = 4
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A joint set.
+
+    Args:
+        joints: Name of each joint; names of paired joints start with ``left_`` or ``right_``.
+        limbs: Pairs of joint indices that are connected by a line.
+    """
+
+    joints: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+
+    def side(self, *joints: int) -> str:
+        """``'left'`` or ``'right'`` where all of the joints lie on that side, else ``'middle'``."""
+        sides = {self.joints[k].partition('_')[0] for k in joints}
+        return side if len(sides) == 1 and (side := sides.pop()) in ('left', 'right') else 'middle'
+
+    def colour(self, *joints: int) -> tuple[int, int, int]:
+        """RGB colour of a joint or a limb."""
+        return {'left': LEFT, 'right': RIGHT, 'middle': MIDDLE}[self.side(*joints)]
+
+
+#: COCO, names and limbs as in mmpose's ``configs/_base_/datasets/coco.py``.
+COCO17 = Skeleton(
+    joints=(
+        *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder'),
+        *('left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip'),
+        *('left_knee', 'right_knee', 'left_ankle', 'right_ankle'),
+    ),
+    limbs=(
+        *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10)),
+        *((1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+    ),
+)
+
+#: The 13 joints of VPD: COCO's nose and joints 5 to 16.
+VPD13 = Skeleton(
+    joints=(COCO17.joints[0], *COCO17.joints[5:]),
+    limbs=(
+        *((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6)),
+        *((1, 7), (2, 8), (7, 8), (7, 9), (9, 11), (8, 10), (10, 12)),
+    ),
+)
+
+
+def draw_skeleton(
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    skeleton: Skeleton = VPD13,
+    scores: np.ndarray | None = None,
+    threshold: float = 0.3,
+    thickness: int | None = None,
+    rings: bool = False,
+    colour: tuple[int, int, int] | None = None,
+) -> np.ndarray:
+    """Draw a pose into an image, in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, C-contiguous.
+        keypoints: (K, 2) px.  A joint with a coordinate that is not finite is skipped, with its limbs.
+        skeleton: Table of the K joints.
+        scores: (K,) confidence of each joint; None = all joints are confident.
+        threshold: A joint with a lower score is skipped, with its limbs.
+        thickness: Of a limb, px; None = by the size of the image.
+        rings: Draw joints below the threshold as rings and their limbs as thin lines, instead of skipping them.
+        colour: One RGB colour for all, to tell two poses in one image apart; None = by side.
+
+    Returns:
+        ``image``.
+
+    Raises:
+        ValueError: the number of keypoints or scores is not that of the skeleton.
+
+    Example:
+        >>> draw_skeleton(frame, pose.keypoints[t], COCO17, pose.scores[t])
+    """
+    keypoints = np.asarray(keypoints, np.float64)
+    if keypoints.shape != (len(skeleton.joints), 2) or (scores is not None and len(scores) != len(keypoints)):
+        shapes = keypoints.shape, None if scores is None else np.shape(scores)
+        raise ValueError(f'keypoints and scores: expected {len(skeleton.joints)} joints, found shapes {shapes}')
+    thickness = thickness or max(1, round(max(image.shape[:2]) ** 0.5 / 8))
+    finite = np.isfinite(keypoints).all(axis=1)
+    confident = finite if scores is None else finite & (np.asarray(scores) >= threshold)
+    drawn = finite if rings else confident
+    points = (
+        np.clip(np.where(finite[:, None], keypoints, 0) * 2**_SUBPIXEL_BITS, -1e6, 1e6).round().astype(int).tolist()
+    )
+
+    def line(a: int, b: int, rgb: tuple[int, int, int], width: int) -> None:
+        cv2.line(image, points[a], points[b], rgb, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+    limbs = [(a, b) for a, b in skeleton.limbs if drawn[a] and drawn[b]]
+    widths = {(a, b): thickness if confident[a] and confident[b] else 1 for a, b in limbs}
+    if thickness > 1:
+        for a, b in limbs:
+            line(a, b, OUTLINE, widths[a, b] + 2)
+    for a, b in limbs:
+        line(a, b, colour or skeleton.colour(a, b), widths[a, b])
+    radius = round((thickness + 0.5) * 2**_SUBPIXEL_BITS)
+    for k in np.flatnonzero(drawn).tolist():
+        rgb, fill = colour or skeleton.colour(k), -1 if confident[k] else 1
+        cv2.circle(image, points[k], radius, rgb, fill, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return image
+
+
+def place_normalized(joints: np.ndarray, centre: tuple[float, float], scale: float) -> np.ndarray:
+    """Normalised joints to px.
+
+    Args:
+        joints: (13, 2) or (26,); hip midpoint at the origin, torso of size 0.5.
+        centre: (x, y) of the hip midpoint, px.
+        scale: px for one unit.
+
+    Returns:
+        (13, 2) px.
+    """
+    return np.asarray(joints, np.float64).reshape(-1, 2) * scale + centre
+
+
+def draw_pose_panel(joints: np.ndarray, size: int = 160, faint: bool = False) -> np.ndarray:
+    """Draw normalised joints alone on a dark square.
+
+    Args:
+        joints: (13, 2) or (26,); hip midpoint at the origin, torso of size 0.5.
+        size: Side of the panel, px.
+        faint: Draw with half the contrast, for a pose that is not used.
+
+    Returns:
+        (size, size, 3) uint8 RGB, the hip midpoint in the centre.
+    """
+    panel = np.full((size, size, 3), BACKGROUND, np.uint8)
+    draw_skeleton(panel, place_normalized(joints, (size / 2, size / 2), 0.4 * size))
+    if faint:
+        panel = np.round(0.6 * np.array(BACKGROUND) + 0.4 * panel).astype(np.uint8)
+    return panel

@@ -1,0 +1,121 @@
+"""The one video writer, and the check that a video may be overwritten."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+
+from ..errors import UserError
+from ..structures import atomic_write
+
+#: Comment in the metadata of the videos that this project draws.
+VIDEO_MARK = 'made by vpd_mm'
+
+
+class VideoWriter:
+    """Write an mp4 (H.264, yuv420p) frame by frame.
+
+    The file appears when the context ends.  After an exception there is none, and an older file stays.
+
+    Args:
+        path: The file; its folder is made.
+        fps: Frames per second.
+        options: Options of the encoder x264, over ``{'crf': '23', 'preset': 'veryfast'}``.
+        mark: Mark the file as drawn by this project, which allows to overwrite it; False for videos that are data.
+
+    Raises:
+        UserError: no frame was written.
+
+    Example:
+        >>> with VideoWriter('out.mp4', 29.97) as writer:
+        ...     for rgb in frames:
+        ...         writer.write(rgb)
+    """
+
+    def __init__(
+        self, path: str | Path, fps: float | Fraction, options: Mapping[str, str] | None = None, mark: bool = True
+    ) -> None:
+        self.path, self.rate = Path(path), Fraction(fps).limit_denominator(1001)
+        self.options = {'crf': '23', 'preset': 'veryfast', **(options or {})}
+        self.mark = mark
+        self._stack = ExitStack()
+        self._stream: av.VideoStream | None = None
+        self._shape: tuple[int, ...] | None = None
+
+    def __enter__(self) -> 'VideoWriter':
+        with ExitStack() as stack:
+            file = stack.enter_context(atomic_write(self.path))
+            self._container = stack.enter_context(av.open(file, 'w', format='mp4'))
+            if self.mark:
+                self._container.metadata['comment'] = VIDEO_MARK
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, rgb: np.ndarray) -> None:
+        """Add a frame (H, W, 3) uint8 RGB.
+
+        H.264 needs even sides: the last row or column of an odd side is cut off.
+
+        Raises:
+            ValueError: the frame has another dtype or shape than allowed, or another shape than the first one.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 2:
+            raise ValueError(f'{self.path}: a frame is (H, W, 3) uint8 of 2 px or more, found {rgb.shape} {rgb.dtype}')
+        if self._stream is None:
+            self._shape = rgb.shape
+            self._stream = self._container.add_stream('libx264', rate=self.rate, options=self.options)
+            self._stream.height, self._stream.width = (side // 2 * 2 for side in rgb.shape[:2])
+            self._stream.pix_fmt = 'yuv420p'
+        if rgb.shape != self._shape:
+            raise ValueError(f'{self.path}: all frames have one shape, {self._shape}, found {rgb.shape}')
+        rgb = np.ascontiguousarray(rgb[: self._stream.height, : self._stream.width])
+        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(rgb, format='rgb24')))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            if self._stream is None:
+                raise UserError(f'{self.path}: no frame was written')
+            self._container.mux(self._stream.encode())
+
+
+def is_our_video(path: Path) -> bool:
+    """True where the file is a video that :class:`VideoWriter` marked."""
+    try:
+        with av.open(str(path)) as container:
+            return container.metadata.get('comment') == VIDEO_MARK
+    except (av.FFmpegError, OSError, ValueError):
+        return False
+
+
+def check_video(path: Path) -> None:
+    """Check that a video may be written.
+
+    Raises:
+        UserError: the file exists and this project did not draw it.
+    """
+    if path.exists() and not is_our_video(path):
+        raise foreign_file(path)
+
+
+def check_sheet(path: Path, video: Path) -> None:
+    """Check that the image which belongs to a video may be written.
+
+    Raises:
+        UserError: the file exists, and the video beside it was not drawn by this project.
+    """
+    if path.exists() and not (video.exists() and is_our_video(video)):
+        raise foreign_file(path)
+
+
+def foreign_file(path: Path) -> UserError:
+    """Error of a file that this project did not write and will not overwrite."""
+    return UserError(f'{path}: exists and was not written by this tool; move it away or write into another folder')
