@@ -91,7 +91,7 @@ def test_fault_names_file_and_entry(tmp_path, entries, message):
 def test_damaged_json(tmp_path, data):
     (tmp_path / 'v').mkdir()
     (tmp_path / 'v/boxes.json').write_bytes(data)
-    with pytest.raises(UserError, match=r'boxes\.json: .*(cut short|damaged|nested too deep)'):
+    with pytest.raises(UserError, match=r'boxes\.json: .*(truncated|damaged|nested too deep)'):
         read_boxes(tmp_path, 'v')
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from vpd_mm.errors import UserError
 from vpd_mm.importers import read_boxes, read_poses
-from vpd_mm.importers.openpose_json import TO_COCO_17
+from vpd_mm.importers.pose_formats import TO_COCO_17
 from vpd_mm.structures import AthleteTrack, PoseSequence
 
 FRAMES = (2, 5)
@@ -206,7 +206,7 @@ GOOD = [[1, 2, 0.5]] * 17
         ([one_release_entry(GOOD[:13])], r'entry 0 \(frame 0\): needs 17 COCO joints .* found 13'),
         ([one_release_entry([[1, float('nan'), 1], *GOOD[1:]])], r'a joint .* NaN or infinity at index 1'),
         ([one_release_entry([[1, 2], *GOOD[1:]])], r'needs a joint \[x, y, score\], found a list of 2'),
-        ([one_release_entry(GOOD), one_release_entry(GOOD)], r'entry 1: frame 0 stands there twice'),
+        ([one_release_entry(GOOD), one_release_entry(GOOD)], r'entry 1: frame 0 occurs twice'),
         ([one_release_entry(GOOD, frame='x')], r"entry 0: frame must be a whole number, found 'x'"),
         ([one_release_entry(GOOD, box=(0, 0))], r'needs a box'),
         ([[0, [[1]]]], r'needs \[score, \[x, y, w, h\], keypoints\]'),
@@ -231,7 +231,7 @@ def test_half_a_gzip(tmp_path):
     write_release(tmp_path)
     path = tmp_path / 'v/coco_keypoints.json.gz'
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match=r'coco_keypoints\.json\.gz: the gzip is cut short or damaged'):
+    with pytest.raises(UserError, match=r'coco_keypoints\.json\.gz: the gzip is truncated or damaged'):
         read_poses(tmp_path, 'v')
 
 

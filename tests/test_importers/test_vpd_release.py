@@ -75,7 +75,7 @@ def test_a_bad_video_is_named_and_the_others_go_on(tmp_path):
     corpus = Corpus.open(tmp_path / 'out')
     assert list(corpus.videos()) == ['b']
     assert len(report.failures) == 2
-    assert 'a/boxes.json: cut short' in report.failures[0]
+    assert 'a/boxes.json: truncated' in report.failures[0]
     assert 'c/boxes.json: entry 0: frame 10 is past the end' in report.failures[1]
     assert not corpus.track_path('a').exists()
     (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
@@ -215,7 +215,7 @@ def test_tool(tmp_path, run_python, request):
     done = run_python(tool, 'vpd-release', tmp_path, '--out', 'out', cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert 'failed: ' in done.stdout
-    assert 'b/boxes.json: cut short' in done.stdout
+    assert 'b/boxes.json: truncated' in done.stdout
     done = run_python(tool, 'penn-action', tmp_path, '--out', 'out', cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert done.stderr.count('\n') == 1
