@@ -11,7 +11,7 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.synthetic import CLASSES, SKILLS, GroundTruth
-from vpd_mm.synthetic.corpus import SPLITS, SportRecipe, make_athlete, make_sport, plan_films
+from vpd_mm.synthetic.corpus import SPLITS, SportRecipe, make_athlete, make_sport, plan_videos
 from vpd_mm.synthetic.statistics import sport_statistics
 
 RECIPE = SportRecipe(seed=4, width=128, height=128, sub_frames=2)
@@ -33,9 +33,9 @@ def test_layout(corpus):
     assert load_classes(corpus.classes_path) == list(CLASSES)
     actions = load_actions(corpus.actions_path, len(CLASSES))
     for name, info in corpus.videos().items():
-        with av.open(info.path) as film:
-            assert sum(1 for _ in film.decode(video=0)) == info.num_frames
-            assert film.streams.video[0].average_rate == info.fps
+        with av.open(info.path) as container:
+            assert sum(1 for _ in container.decode(video=0)) == info.num_frames
+            assert container.streams.video[0].average_rate == info.fps
         assert (info.width, info.height) == (128, 128)
         mine = [a for a in actions if a.video == name]
         assert 3 <= len(mine) <= 6
@@ -82,7 +82,7 @@ def test_same_seed_same_bytes_with_two_workers_and_after_an_interruption(corpus,
     (again / 'videos' / 'train_0000.mp4').unlink()
     kept = (again / 'videos' / 'test_0000.mp4').stat().st_mtime_ns
     calls = []
-    make_sport(again, 1, 0, 1, RECIPE, on_film=lambda done, total: calls.append((done, total)))
+    make_sport(again, 1, 0, 1, RECIPE, on_progress=lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]
     assert (again / 'videos' / 'test_0000.mp4').stat().st_mtime_ns == kept
     assert _digest(again) == _digest(corpus.root)
@@ -97,12 +97,12 @@ def test_a_moved_corpus_is_put_right_and_fewer_films_drop_nothing(corpus, tmp_pa
 
 
 def test_other_seed_other_routine():
-    assert plan_films(SportRecipe(0), 'train', 4) != plan_films(SportRecipe(1), 'train', 4)
+    assert plan_videos(SportRecipe(0), 'train', 4) != plan_videos(SportRecipe(1), 'train', 4)
 
 
 def test_plans_grow_and_deal_all_classes_evenly():
-    plans = plan_films(RECIPE, 'train', 40)
-    assert plans[:12] == plan_films(RECIPE, 'train', 12)
+    plans = plan_videos(RECIPE, 'train', 40)
+    assert plans[:12] == plan_videos(RECIPE, 'train', 12)
     counts = [sum(plan.skills.count(skill) for plan in plans) for skill in SKILLS]
     assert max(counts) - min(counts) <= 1
     assert all(3 <= len(plan.skills) <= 6 for plan in plans)
@@ -126,10 +126,10 @@ def test_unlabelled_films_have_athletes_of_their_own_and_no_actions(tmp_path):
 
 
 def test_statistics(corpus):
-    found = sport_statistics(corpus)
-    assert found['films'] == '2 (0 without labels)'
-    assert found['classes'] == str(len(CLASSES))
-    assert float(found['action frames'].split('%')[0]) < 33
+    statistics = sport_statistics(corpus)
+    assert statistics['videos'] == '2 (0 without labels)'
+    assert statistics['classes'] == str(len(CLASSES))
+    assert float(statistics['action frames'].split('%')[0]) < 33
 
 
 @pytest.mark.parametrize(

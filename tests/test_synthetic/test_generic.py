@@ -43,7 +43,7 @@ def test_workers_and_reruns_change_nothing(folder, tmp_path):
     for name in ('annotations/person_train.json', 'annotations/person_val.json', 'images/train_000009.jpg'):
         assert (tmp_path / 'g' / name).read_bytes() == (folder / name).read_bytes()
     calls = []
-    make_generic(tmp_path / 'g', 10, 3, RECIPE, on_part=lambda done, total: calls.append((done, total)))
+    make_generic(tmp_path / 'g', 10, 3, RECIPE, on_progress=lambda done, total: calls.append((done, total)))
     assert calls == [(13, 13)]
     make_generic(tmp_path / 'g', 1, 0, RECIPE)
     name = 'annotations/person_train.json'

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..structures import atomic_write
-from .corpus import FILMS_PER_ATHLETE, SportRecipe, film_plan, plan_films
+from .corpus import VIDEOS_PER_ATHLETE, SportRecipe, perform_plan, plan_videos
 from .generic import GenericRecipe, generic_images
 from .routine import SKILLS, Performed, Skill
 from .shot import Shot
@@ -47,13 +47,13 @@ def crop_square(image: np.ndarray, box: np.ndarray, side: int, pad: float = 1.25
 def sport_sheet(recipe: SportRecipe, films: int = 5, columns: int = 5, skeleton: bool = False) -> np.ndarray:
     """Evenly spaced whole frames of training films, one of each of the first athletes, a film a row; RGB uint8."""
     rows = []
-    for plan in plan_films(recipe, 'train', films * FILMS_PER_ATHLETE)[::FILMS_PER_ATHLETE]:
-        _, shot, _ = film_plan(recipe, plan)
+    for plan in plan_videos(recipe, 'train', films * VIDEOS_PER_ATHLETE)[::VIDEOS_PER_ATHLETE]:
+        _, shot, _ = perform_plan(recipe, plan)
         picks = np.linspace(4, len(shot) - 5, columns).round().astype(int)
         row = []
         for k in picks:
             image, visible = shot.renderer.render(k)
-            points = shot.truth_arrays['keypoints'][k]
+            points = shot.arrays['keypoints'][k]
             row.append(draw_skeleton(image, points, visible[shot.athlete]) if skeleton else image)
         rows.append(np.hstack(row))
     return np.vstack(rows)
@@ -63,11 +63,11 @@ def class_strips(recipe: SportRecipe, columns: int = 11, side: int = 88, skeleto
     """One strip a class: the athlete from take-off to landing, cut out; name on the left; RGB uint8."""
     wanted: dict[Skill, np.ndarray] = {}
     # Every third film, so that different athletes show.
-    for plan in plan_films(recipe, 'train', 180)[::3]:
+    for plan in plan_videos(recipe, 'train', 180)[::3]:
         fresh = [skill for skill in plan.skills if skill not in wanted]
         if not fresh:
             continue
-        routine, shot, _ = film_plan(recipe, plan)
+        routine, shot, _ = perform_plan(recipe, plan)
         for done in routine.performed:
             if done.skill not in wanted:
                 wanted[done.skill] = _strip(shot, done, columns, side, skeleton)
@@ -87,9 +87,9 @@ def _strip(shot: Shot, done: Performed, columns: int, side: int, skeleton: bool)
     tiles = []
     for k in picks:
         image, visible = shot.renderer.render(int(k))
-        tile, matrix = crop_square(image, shot.truth_arrays['boxes'][k], side)
+        tile, matrix = crop_square(image, shot.arrays['boxes'][k], side)
         if skeleton:
-            points = shot.truth_arrays['keypoints'][k] @ matrix[:, :2].T + matrix[:, 2]
+            points = shot.arrays['keypoints'][k] @ matrix[:, :2].T + matrix[:, 2]
             tile = draw_skeleton(tile, points, visible[shot.athlete])
         tiles.append(tile)
     return np.hstack(tiles)
