@@ -13,7 +13,7 @@ from vpd_mm.compat.bridge import Bridge, BridgeFinder, provider, rebind
 
 @pytest.fixture
 def arm(tmp_path, monkeypatch):
-    """Arm bridges over packages that live in tmp_path; all is taken back afterwards."""
+    """Arm bridges over packages that live in tmp_path; undo everything afterwards."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
 

@@ -29,7 +29,7 @@ def test_every_class_gives_its_share():
     assert after == {label: round(0.2 * count) for label, count in before.items()}
 
 
-def test_videos_are_not_torn_apart_and_test_is_untouched():
+def test_videos_stay_together_and_test_is_unchanged():
     actions = make_actions(60, 3, each=5)
     result = split(actions)
     assert [a.action_id for a in result] == [a.action_id for a in actions]
@@ -39,7 +39,7 @@ def test_videos_are_not_torn_apart_and_test_is_untouched():
     assert 0.1 < sum(a.split == 'val' for a in result) / sum(a.split == 'train' for a in actions) < 0.3
 
 
-def test_seeded_and_independent_of_the_order():
+def test_split_depends_on_the_seed_and_not_on_the_order():
     actions = make_actions()
     val = {a.action_id for a in split(actions) if a.split == 'val'}
     assert val == {a.action_id for a in split(actions[::-1]) if a.split == 'val'}

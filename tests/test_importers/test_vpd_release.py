@@ -34,7 +34,7 @@ def write_pose(root, video, frames=range(3)):
 
 
 def write_crops(folder, frames, flow=None):
-    """As the published code writes them: BGR files; flow as floor((f + 20) * 255 / 41) in blue and green."""
+    """Write crops like the published code: BGR files; flow as floor((f + 20) * 255 / 41) in blue and green."""
     folder.mkdir(parents=True)
     for t in frames:
         rgb = smooth_image(3, t).astype(np.uint8)
@@ -66,7 +66,7 @@ def test_boxes_and_poses(tmp_path):
     assert corpus.poses('release', 'a').keypoints[2, 16].tolist() == [20, 30]
 
 
-def test_a_bad_video_is_named_and_the_others_go_on(tmp_path):
+def test_a_failed_video_is_reported_and_the_others_are_imported(tmp_path):
     write_pose(tmp_path, 'a')
     write_pose(tmp_path, 'b')
     (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1')
@@ -119,7 +119,7 @@ def test_crops_of_tennis_are_numbered_by_the_match(tmp_path):
     assert CropStore(tmp_path / 'out/athlete/crops').header('back__m_100_110').frame_inds.tolist() == [0, 5]
 
 
-def test_crop_faults_leave_nothing_of_the_video(tmp_path):
+def test_crop_errors_leave_nothing_of_the_video(tmp_path):
     write_pose(tmp_path, 'a')
     write_pose(tmp_path, 'b')
     flow = np.zeros((SIZE, SIZE, 2))

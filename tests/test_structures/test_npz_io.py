@@ -31,7 +31,7 @@ def test_round_trip_keeps_values_and_dtypes(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['x.npz']
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     (tmp_path / 'x').write_bytes(b'old')
 
     def fail():
@@ -90,7 +90,7 @@ def test_a_shape_that_the_file_does_not_hold_is_refused_before_allocation(tmp_pa
         load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
 
 
-def test_a_damaged_compressed_file_and_an_encrypted_one_are_named(tmp_path):
+def test_damaged_and_encrypted_files_are_reported(tmp_path):
     path = tmp_path / 'x.npz'
     np.savez_compressed(path, a=np.arange(1000))
     whole = path.read_bytes()
