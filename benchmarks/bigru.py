@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.paths import find_config
+from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.registry import MODELS
 from vpd_mm.structures import Action, FeatureSequence, save_actions, save_classes
 
@@ -26,8 +27,8 @@ NUM_CLASSES, CLIPS_A_CLASS, DIMS, BATCH = 15, 16, 26, 50
 #: Frames of Penn Action's clips at 5 % steps, from the shortest to the longest.
 PENN_FRAMES = (18, 30, 34, 37, 40, 43, 45, 48, 50, 53, 56, 60, 64, 68, 73, 78, 85, 95, 112, 147, 657)
 CONFIGS = {
-    'full length': 'configs/recognize/bigru_joints_500e_penn.py',
-    '32 frames, velocities, changed joints': 'configs/recognize/bigru_joints-velocity_1000i_penn.py',
+    'full length': 'configs/recognize/bigru.py',
+    '32 frames, velocities, changed joints': 'configs/recognize/bigru_fast.py',
 }
 
 
@@ -100,9 +101,8 @@ def published_epochs(corpus: Corpus) -> Iterator[Callable[[], None]]:
 
 def our_epochs(config: str, corpus: Corpus) -> Iterator[Callable[[], None]]:
     """Yield epochs of a recognition config, with its data set, sampler, transforms and model."""
-    cfg = Config.fromfile(find_config(config))
+    cfg = adapt_config(Config.fromfile(find_config(config)), str(corpus.root))
     init_default_scope(cfg.default_scope)
-    cfg.train_dataloader.dataset.corpus = str(corpus.root)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     model = MODELS.build(cfg.model).train()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)

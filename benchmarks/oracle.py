@@ -9,7 +9,7 @@ from vpd_mm.errors import UserError
 
 #: Top-1 on true joints, in percent.
 GOAL_TRUE_JOINTS = 90.0
-CONFIG = 'configs/recognize/bigru_joints-velocity_1000i_synthetic.py'
+CONFIG = 'configs/recognize/bigru_fast.py'
 _TRUE_JOINTS, _TEACHER = 'truth', 'joints'
 
 
@@ -49,13 +49,12 @@ def oracle(sport: Path, poses: str, seeds: int = 1, jobs: int = 1) -> dict[str, 
 
 
 def _top1(corpus: Corpus, features: str, seeds: int, jobs: int) -> float:
-    from mmengine.config import Config
+    from vpd_mm.experiments import Method, RunStore, few_shot_spec, plan_runs, run_missing
 
-    from vpd_mm.engine.paths import find_config
-    from vpd_mm.experiments.few_shot_grid import GridRun, adapt_config, run_grid, summarize
-
-    cfg = adapt_config(Config.fromfile(find_config(CONFIG)), str(corpus.root), f'teacher/{features}')
-    cfg.log_level = 'ERROR'
-    runs = [GridRun(None, 0, seed) for seed in range(seeds)]
-    rows = run_grid(cfg, 'oracle', runs, corpus.root / 'runs' / features, jobs=jobs)
-    return float(summarize(rows)[0]['top1_mean'])
+    method = Method('oracle', config=CONFIG, features=f'teacher/{features}', options={'log_level': 'ERROR'})
+    plan = plan_runs(few_shot_spec(method, str(corpus.root), ['all'], all_seeds=seeds))
+    store = RunStore(corpus.root / 'experiments' / 'runs')
+    errors = [*plan.problems.values(), *run_missing(plan.runs, store, jobs=jobs).values()]
+    if errors:
+        raise UserError(errors[0])
+    return round(float(store.to_frame(plan.runs)['top1'].mean()), 2)

@@ -59,7 +59,7 @@ def measure(
         minutes: Length of the video whose peak memory is measured; 0 = skip.
     """
     from vpd_mm.corpus import CropStore
-    from vpd_mm.prepare.corpus_builder import build_corpus
+    from vpd_mm.prepare import build_corpus
 
     path = Path(video) if video else make_video(folder / 'generated.mp4', 240, 1280, 720)
     build_corpus([make_video(folder / 'warm.mp4', 3, 64, 64)], folder / 'warm')  # imports and first calls
@@ -113,9 +113,7 @@ def _quality(store, path: Path) -> dict[str, float]:
 def peak_memory(folder: Path, minutes: float) -> float:
     """Return the peak memory in MB of preparing a video of that length (320x180, 30 frames/s)."""
     video = make_video(folder / 'long.mp4', round(minutes * 60 * 30), 320, 180)
-    code = (
-        'import sys; from vpd_mm.prepare.corpus_builder import build_corpus; build_corpus(sys.argv[1:2], sys.argv[2])'
-    )
+    code = 'import sys; from vpd_mm.prepare import build_corpus; build_corpus(sys.argv[1:2], sys.argv[2])'
     root = str(Path(__file__).parents[1])
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))}
     process = subprocess.Popen([sys.executable, '-c', code, str(video), str(folder / 'long')], env=env)

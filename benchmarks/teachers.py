@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.options import LOW_SCORE
+from vpd_mm.prepare.models import LOW_SCORE
 from vpd_mm.synthetic.generic_coco import MIN_VISIBLE
 from vpd_mm.teacher.joint_feature import VPD_JOINTS
 
@@ -255,7 +255,7 @@ def _overlaps(
 
     Only frames that show the athlete (ground_truth (T, 4)) count; 0 where there is no box; others (T, M, 4).
     """
-    from vpd_mm.prepare.options import build_tracker
+    from vpd_mm.prepare.tracking_pass import build_tracker
 
     tracker = build_tracker({'method': method}, fps, (frames[0].shape[1], frames[0].shape[0]))
     for i, (rgb, detected) in enumerate(zip(frames, boxes, strict=True)):

@@ -7,8 +7,7 @@ from mmengine.config import Config
 from sequence_corpus import make_corpus
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.experiments.comparison import read_comparison
-from vpd_mm.experiments.comparison_plan import Plan
+from vpd_mm.experiments import Plan, Spec, plan_runs, read_spec
 from vpd_mm.structures import Action, FeatureSequence
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +31,7 @@ def easy_corpus(root: Path) -> Corpus:
 
 
 def write_comparison(path: Path, corpus: Corpus, **fields) -> Path:
-    """A comparison of a BiGRU with nearest neighbours; ``fields`` replace its own."""
+    """Write the config of a comparison of a BiGRU with nearest neighbours; ``fields`` replace its own."""
     metric = dict(type='mmaction.AccMetric')
     short = {
         'train_cfg.max_epochs': EPOCHS,
@@ -53,8 +52,8 @@ def write_comparison(path: Path, corpus: Corpus, **fields) -> Path:
         all_seeds=1,
         options=short,
         methods=[
-            dict(name='BiGRU', group='learnt', config='configs/recognize/bigru_joints_500e_penn.py'),
-            dict(name='nearest', group='given', kind='nearest', features='joints'),
+            dict(name='BiGRU', group='learnt', config='configs/recognize/bigru.py'),
+            dict(name='nearest', group='given', kind='nearest', features='teacher/joints'),
             dict(name='both', group='learnt', kind='ensemble', of=['BiGRU', 'nearest']),
         ],
     )
@@ -63,5 +62,9 @@ def write_comparison(path: Path, corpus: Corpus, **fields) -> Path:
     return path
 
 
+def spec_of(path: Path, only: tuple[str, ...] = ()) -> Spec:
+    return read_spec(Config.fromfile(path), only)
+
+
 def plan_of(path: Path, only: tuple[str, ...] = ()) -> Plan:
-    return Plan(read_comparison(Config.fromfile(path), only))
+    return plan_runs(spec_of(path, only))

@@ -1,4 +1,4 @@
-"""Small models with drawn weights, and a film of a person, for the tests of inference."""
+"""Small models with random weights, and a video of a person, for the tests of inference."""
 
 from pathlib import Path
 
@@ -35,14 +35,14 @@ def save_model(folder: Path, name: str, text: str, seed: int = 0, meta: dict | N
     (folder / f'{name}.py').write_text(text)
     torch.manual_seed(seed)
     model = build_model(read_model_config(folder / f'{name}.py'))
-    if hasattr(model, 'student'):  # drawn weights say almost the same of every crop
+    if hasattr(model, 'student'):  # random weights give almost the same features for every crop
         model.student.fc.weight.data *= 300
     torch.save({'state_dict': model.state_dict(), 'meta': {'dataset_meta': meta or {}}}, folder / f'{name}.pth')
     return f'{folder / name}.py:{folder / name}.pth'
 
 
-def walking_film(num_frames: int = 12) -> np.ndarray:
-    """(T, 192, 192, 3) uint8: the camera pans over a picture of a person whom the packed detector finds."""
+def walking_video(num_frames: int = 12) -> np.ndarray:
+    """(T, 192, 192, 3) uint8: the camera pans over an image of a person that the packed detector finds."""
     for image, people in generic_images(GenericRecipe(seed=5), 'val', 40):
         (x1, y1, x2, y2) = people[0].box if len(people) == 1 else (0, 0, 0, 0)
         tall = y2 - y1 > 90 and x1 > 40 and x2 < 216
@@ -51,4 +51,4 @@ def walking_film(num_frames: int = 12) -> np.ndarray:
             left = int(np.clip((x1 + x2) / 2 - 96, num_frames, image.shape[1] - 192 - num_frames))
             starts = [left + i - num_frames // 2 for i in range(num_frames)]
             return np.stack([image[top : top + 192, s : s + 192] for s in starts])
-    raise AssertionError('no such picture')
+    raise AssertionError('no such image')

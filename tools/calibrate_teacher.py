@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Make the score table of a teacher (SoftmaxHeatmap) from the val pictures of the generic domain."""
+"""Fit the score table of a teacher (SoftmaxHeatmap) on the validation images of the generic domain.
+
+python tools/calibrate_teacher.py CONFIG CHECKPOINT --data data/generic
+"""
 
 import json
 from collections.abc import Sequence
@@ -11,20 +14,20 @@ import numpy as np
 from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.errors import UserError
 
-#: Fewer say little of how often joints are right.
-LEAST_JOINTS = 100
+#: Least number of joints for a reliable table.
+MIN_JOINTS = 100
 
 
 def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, float]]:
-    """Rows (raw score, share of such joints that are right); a table that the config holds already is not used.
+    """Return rows (raw score, share of correct joints); a table in the config is ignored.
 
     Args:
-        config: Of a teacher whose head has a ``SoftmaxHeatmap``.
+        config: Config of a teacher whose head has a ``SoftmaxHeatmap``.
         checkpoint: Its weights.
-        data: Folder of ``tools/demo.py make-generic``; its training pictures are left alone.
+        data: Output folder of ``tools/demo.py make-generic``; only its validation images are used.
 
     Raises:
-        UserError: the model has no such codec, or ``data`` no pictures.
+        UserError: the model has another codec, or ``data`` has no or too few images.
     """
     from benchmarks.teacher_metrics import joint_hits
     from vpd_mm.teacher.joint_feature import VPD_JOINTS
@@ -40,28 +43,28 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
     teacher.model.head.decoder.score_table = np.zeros((0, 2))
     coco = json.loads(path.read_text(encoding='utf-8'))
     files = {image['id']: image['file_name'] for image in coco['images']}
-    peaks, right = [], []
+    raw, correct = [], []
     for person in coco['annotations']:
         if person['iscrowd']:
             continue
         image = cv2.cvtColor(cv2.imread(str(data / 'images' / files[person['image_id']])), cv2.COLOR_BGR2RGB)
-        points = np.array(person['keypoints'], float).reshape(1, 17, 3)
+        ground_truth = np.array(person['keypoints'], float).reshape(1, 17, 3)
         x, y, w, h = person['bbox']
-        found, scores = teacher.infer([image], np.array([[x, y, x + w, y + h]]))
-        seen = points[0, VPD_JOINTS, 2] > 0
-        right.append(joint_hits(found, points[..., :2])[0, seen])
-        peaks.append(scores[0, VPD_JOINTS][seen])
-    joints = sum(map(len, peaks))
-    if joints < LEAST_JOINTS:
-        raise UserError(f'{path}: {joints} joints are too few for a table; make more pictures (--val)')
-    return fit_score_table(np.concatenate(peaks), np.concatenate(right))
+        keypoints, scores = teacher.infer([image], np.array([[x, y, x + w, y + h]]))
+        labeled = ground_truth[0, VPD_JOINTS, 2] > 0
+        correct.append(joint_hits(keypoints, ground_truth[..., :2])[0, labeled])
+        raw.append(scores[0, VPD_JOINTS][labeled])
+    num_joints = sum(map(len, raw))
+    if num_joints < MIN_JOINTS:
+        raise UserError(f'{path}: {num_joints} joints are too few for a table; make more images (--val)')
+    return fit_score_table(np.concatenate(raw), np.concatenate(correct))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = ToolParser(__doc__)
-    parser.add_argument('config', help='of the teacher')
-    parser.add_argument('checkpoint', help='its weights')
-    parser.add_argument('--data', type=Path, default=Path('data/generic'), help='folder of make-generic')
+    parser.add_argument('config', help='config of the teacher')
+    parser.add_argument('checkpoint', help='weights of the teacher')
+    parser.add_argument('--data', type=Path, default=Path('data/generic'), help='output folder of make-generic')
     args = parser.parse_args(argv)
     print(f'score_table={calibrate(args.config, args.checkpoint, args.data)}')
 

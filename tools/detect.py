@@ -4,14 +4,12 @@
 import json
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, load_config, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, run_tool
 
 
 def main(argv=None):
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='a detection config')
-    parser.add_argument('--corpus', help='folder of the corpus; default: that of the config')
-    parser.add_argument('--features', help='features/<run>, teacher/<name> or a bare name; a+b puts them together')
     parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
     parser.add_argument('--threshold', type=float, help='score from which a frame counts; default: chosen on the folds')
     parser.add_argument('--folds', type=int, help='models of the ensemble; default: that of the config')
@@ -20,19 +18,19 @@ def main(argv=None):
     parser.add_argument('--out', help='folder of the results; default <work dir>/<split>')
     parser.add_argument('--work-dir', help='default work_dirs/<config name>')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    add_corpus_arguments(parser)
     args = parser.parse_args(argv)
-    args.launcher, args.local_rank = 'none', 0
-    cfg = load_config(args)
 
     from rich.console import Console
 
-    from vpd_mm.detect.search import adapt_config, search_corpus
+    from vpd_mm.detect.search import search_corpus
+    from vpd_mm.features.corpus_config import load_corpus_config
 
     console = Console()
-    cfg = adapt_config(cfg, args.corpus, args.features)
+    cfg = load_corpus_config(args)
     if args.train_videos is not None:
         cfg.train_dataloader.dataset.max_videos = args.train_videos
-    found = search_corpus(
+    results = search_corpus(
         cfg,
         Path(cfg.work_dir),
         args.split,
@@ -40,9 +38,8 @@ def main(argv=None):
         [Path(path) for path in args.checkpoints or []],
         args.threshold,
         args.folds or cfg.get('folds', 5),
-        console.print,
     )
-    console.print(json.dumps(found, indent=2))
+    console.print(json.dumps(results, indent=2))
 
 
 if __name__ == '__main__':

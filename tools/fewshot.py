@@ -1,64 +1,80 @@
 #!/usr/bin/env python3
-"""Few-shot recognition: train on k actions a class, five fixed subsets each; goes on where it was stopped."""
+"""Few-shot recognition: train on k actions a class, five fixed subsets each; resumes where it was stopped.
 
+tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features joints --k 16 all --jobs 2
+"""
+
+import argparse
+import sys
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, load_config, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, run_tool
 from vpd_mm.errors import UserError
 
 
-def main(argv=None):
-    parser = ToolParser(__doc__)
-    parser.add_argument('config', help='a recognition config')
-    parser.add_argument('--corpus', help='folder of the corpus; default: that of the config')
-    parser.add_argument('--features', help='features/<run>, teacher/<name> or a bare name; a+b puts them together')
+def make_parser() -> ToolParser:
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a recognition or baseline config')
+    add_corpus_arguments(parser)
     parser.add_argument('--k', nargs='+', default=['4', '8', '16', '32', '64', 'all'], help='actions a class, or all')
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
-    parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help='where the model is chosen')
-    parser.add_argument('--allow-short', action='store_true', help='a class with fewer than k actions gives all it has')
+    parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help='selects the checkpoint')
+    parser.add_argument('--allow-short', action='store_true', help='accept classes with fewer than k actions')
     parser.add_argument('--allow-missing', action='store_true', help='leave out actions without features')
-    parser.add_argument('--jobs', type=int, default=1, help='runs side by side, a process each')
-    parser.add_argument('--work-dir', help='default work_dirs/<config name>')
+    parser.add_argument('--work-dir', help='default: work_dirs/<config name>')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    return parser
+
+
+def main(argv=None):
+    from vpd_mm.experiments.jobs import add_job_arguments, run_with_progress
+
+    parser = make_parser()
+    add_job_arguments(parser)
     args = parser.parse_args(argv)
-    args.launcher, args.local_rank = 'none', 0
-    cfg = load_config(args)
 
-    from rich.console import Console
-    from rich.table import Table
+    from vpd_mm.experiments import Method, RunStore, few_shot_spec, plan_runs, summarize, write_table
+    from vpd_mm.experiments.store import check_table
+    from vpd_mm.features.corpus_config import datasets_of, load_corpus_config
 
-    from vpd_mm.experiments.few_shot_grid import GridRun, run_grid, summarize
-    from vpd_mm.features.corpus_config import adapt_config, datasets_of
-
-    runs = []
     for k in args.k:
         if k != 'all' and not (k.isdigit() and int(k) > 0):
             raise UserError(f'--k {k}: must be a number above 0 or all')
-        few = k != 'all'
-        for subset in range(args.subsets if few else 1):
-            runs += [GridRun(int(k) if few else None, subset, s) for s in range(args.seeds if few else args.all_seeds)]
-    corpus = args.corpus or next(datasets_of(cfg, 'test')).corpus
-    cfg = adapt_config(cfg, corpus, args.features, args.allow_missing)
-    console = Console()
-    name = Path(args.config).stem
-    rows = run_grid(
-        cfg,
-        name,
-        runs,
-        Path(cfg.work_dir if args.work_dir else Path('work_dirs') / name),
-        args.protocol,
-        args.jobs,
-        args.allow_short,
-        lambda r: console.print(f'k={r.k} subset {r.subset} seed {r.seed}: top1 {r.top1:.2f} ({r.seconds:.0f} s)'),
-    )
-    lines = summarize(rows)
-    columns = ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean', 'mean1_mean', 'mean1_sd')
-    table = Table(*columns, title=f'{name} on {corpus}')
-    for line in lines:
-        table.add_row(*(str(line[column]) for column in columns))
-    console.print(table)
+    cfg = load_corpus_config(args, args.allow_missing)
+    work_dir = Path(cfg.work_dir)
+    check_table(work_dir / 'results.csv')
+    if (work_dir / 'fewshot.csv').is_file():
+        print(f'{work_dir}/fewshot.csv: written by an earlier version, not read; see results.csv', file=sys.stderr)
+    corpus = next(datasets_of(cfg, 'test')).corpus
+    method = Method(Path(args.config).stem, config=args.config, cfg=cfg)
+    names = ('subsets', 'seeds', 'all_seeds', 'protocol', 'allow_short', 'allow_missing')
+    ks = [k if k == 'all' else int(k) for k in args.k]
+    plan = plan_runs(few_shot_spec(method, corpus, ks, **{name: getattr(args, name) for name in names}))
+    for problem in plan.problems.values():
+        raise UserError(problem)
+    store = RunStore(work_dir / 'runs')
+    failed = run_with_progress(plan, store, args)
+    results = store.to_frame()
+    write_table(work_dir / 'results.csv', results)
+    write_table(work_dir / 'summary.csv', summarize(results))
+    print_summary(summarize(store.to_frame(plan.runs)), f'{method.name} on {corpus}')
+    if failed:
+        raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
+
+
+def print_summary(summary, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = [
+        name for name in ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean') if name in summary
+    ]
+    table = Table(*columns, title=title)
+    for row in summary[columns].round(2).itertuples(index=False):
+        table.add_row(*map(str, row))
+    Console().print(table)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
-"""Pack a training checkpoint to ship it: weights only, half precision, with its SHA-256."""
+"""Pack a training checkpoint for shipping: weights only, half precision, with its SHA-256.
 
+python tools/pack_checkpoint.py work_dirs/CONFIG/epoch_40.pth student.pth
+"""
+
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +13,10 @@ from vpd_mm.engine.cli import ToolParser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = ToolParser(__doc__)
-    parser.add_argument('checkpoint', type=Path, help='what tools/train.py wrote: work_dirs/<config>/epoch_N.pth')
-    parser.add_argument('out', type=Path, help='file to write, *.pth; OUT with .sha256 instead is written beside it')
-    parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help='refuse to write more')
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', type=Path, help='checkpoint of tools/train.py: work_dirs/<config>/epoch_N.pth')
+    parser.add_argument('out', type=Path, help='file to write, *.pth; the hash is written to *.sha256 beside it')
+    parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help=f'largest size (default {MAX_BYTES})')
     parser.add_argument('--only', default='', help="keep the weights whose names start with this, e.g. 'encoder.'")
     args = parser.parse_args(argv)
     digest = pack_checkpoint(args.checkpoint, args.out, args.max_bytes, args.only)

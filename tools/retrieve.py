@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Rank a corpus by DTW for every action of it, or find what is most like one clip."""
+"""Rank a corpus by DTW for each of its actions, or find the clips most similar to one clip.
+
+python tools/retrieve.py --corpus data/penn --features joints --split test --gallery-split train
+"""
 
 import argparse
 import csv
@@ -26,51 +29,48 @@ def main(argv=None):
     if args.query is None:
         rank_all(clips.of_split(args.split), gallery, classes, args)
     else:
-        answer_one(corpus, clips, gallery, classes, args)
+        search_clip(corpus, clips, gallery, classes, args)
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.retrieve import rank_corpus
 
     start = time.perf_counter()
-    found, metrics = rank_corpus(queries, gallery, args.ks, args.device)
+    nearest, metrics = rank_corpus(queries, gallery, args.ks, args.device)
     seconds = time.perf_counter() - start
     name = '+'.join(args.features)
     table = Table('k', 'precision@k', 'hit@k', title=f'{name}: {len(queries)} queries, {len(gallery)} clips')
     for k in args.ks:
-        table.add_row(str(k), *(f'{100 * metrics[f"{what}@{k}"]:.2f} %' for what in ('precision', 'hit')))
+        table.add_row(str(k), *(f'{100 * metrics[f"{metric}@{k}"]:.2f} %' for metric in ('precision', 'hit')))
     Console().print(table)
-    print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips a second')
-    if args.out is not None:
-        save_ranking(args.out, found, queries, gallery, classes)
-
-
-def save_ranking(path: Path, found, queries, gallery, classes: list[str]) -> None:
-    with atomic_write(path, 'w') as f:
+    print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
+    if args.out is None:
+        return
+    with atomic_write(args.out, 'w') as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow(('query', 'query_class', 'rank', 'action_id', 'class', 'distance'))
-        for query, inds, distances in zip(queries.actions, *found, strict=True):
+        for query, inds, distances in zip(queries.actions, *nearest, strict=True):
             for rank, (i, distance) in enumerate(zip(inds, distances, strict=True), 1):
                 hit = gallery.actions[i]
-                names = (query.action_id, classes[query.label], rank, hit.action_id, classes[hit.label])
-                writer.writerow((*names, f'{distance:.6g}'))
+                row = (query.action_id, classes[query.label], rank, hit.action_id, classes[hit.label])
+                writer.writerow((*row, f'{distance:.6g}'))
 
 
-def answer_one(corpus: Corpus, clips, gallery, classes: list[str], args: argparse.Namespace) -> None:
+def search_clip(corpus: Corpus, clips, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.retrieve import ClipPainter, DTWRetriever, Shot, find_query, save_side_by_side
 
     query = find_query(corpus, args.features, clips, args.query, args.fps or None)
     own = gallery.actions.index(query.action) if query.action in gallery.actions else -1
     retriever = DTWRetriever(gallery.clips, names=gallery.names, device=args.device)
     top = min(args.top, len(gallery) - (own >= 0))
-    found = retriever.search([query.feats], top, [own], [f'query {args.query}'])
+    nearest = retriever.search([query.feats], top, [own], [f'query {args.query}'])
     title = args.query if query.action is None else f'{args.query} ({classes[query.action.label]})'
-    table = Table('rank', 'action', 'class', 'video:start-end', 'distance', title=f'most like {title}')
+    table = Table('rank', 'action', 'class', 'video:start-end', 'distance', title=f'most similar to {title}')
     shots = [Shot(query.video, query.start_frame, query.end_frame, f'query {title}')]
-    for rank, (i, distance) in enumerate(zip(found.inds[0], found.distances[0], strict=True), 1):
+    for rank, (i, distance) in enumerate(zip(nearest.inds[0], nearest.distances[0], strict=True), 1):
         hit = gallery.actions[i]
-        place = f'{hit.video}:{hit.start_frame}-{hit.end_frame}'
-        table.add_row(str(rank), hit.action_id, classes[hit.label], place, f'{distance:.4f}')
+        interval = f'{hit.video}:{hit.start_frame}-{hit.end_frame}'
+        table.add_row(str(rank), hit.action_id, classes[hit.label], interval, f'{distance:.4f}')
         caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  {distance:.3f}'
         shots.append(Shot(hit.video, hit.start_frame, hit.end_frame, caption))
     Console().print(table)
@@ -80,24 +80,25 @@ def answer_one(corpus: Corpus, clips, gallery, classes: list[str], args: argpars
 
 
 def parse_args(argv) -> argparse.Namespace:
-    parser = ToolParser(__doc__)
-    parser.add_argument('--corpus', type=Path, required=True, help='the corpus, such as data/penn')
-    parser.add_argument(
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('--corpus', type=Path, required=True, help='folder of the corpus, such as data/penn')
+    add(
         '--features', nargs='+', required=True, help='features/<run>, teacher/<name> or a bare name; several are joined'
     )
-    parser.add_argument('--split', help='split of the queries; by default all actions')
-    parser.add_argument('--gallery-split', help='split that is searched; by default all; a query never finds itself')
-    parser.add_argument('--ks', type=int, nargs='+', default=[1, 10, 50], help='k of precision@k and hit@k')
-    parser.add_argument('--out', type=Path, help='write the max(KS) nearest of every query as csv')
-    parser.add_argument('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
-    parser.add_argument('--top', type=int, default=10, help='answers to --query')
-    parser.add_argument('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
-    parser.add_argument('--poses', help='pose set that --show draws where there are no crops; by default the first')
-    parser.add_argument('--fps', type=float, default=25.0, help='rate that clips are brought to; 0 = their own')
-    parser.add_argument('--before-sec', type=float, default=0.0, help='take this much before an action')
-    parser.add_argument('--after-sec', type=float, default=0.0, help='take this much after an action')
-    parser.add_argument('--device', default='cpu', help='cpu, or cuda')
-    parser.add_argument('--allow-missing', action='store_true', help='leave out actions that have no features')
+    add('--split', help='split of the queries; default: all actions')
+    add('--gallery-split', help='split to search; default: all actions, without the query itself')
+    add('--ks', type=int, nargs='+', default=[1, 10, 50], help='k of precision@k and hit@k (default 1 10 50)')
+    add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
+    add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
+    add('--top', type=int, default=10, help='number of results of --query (default 10)')
+    add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
+    add('--poses', help='pose set that --show draws where there are no crops; default: the first')
+    add('--fps', type=float, default=25.0, help='rate to which clips are resampled; 0: their own (default 25)')
+    add('--before-sec', type=float, default=0.0, help='seconds to add before an action (default 0)')
+    add('--after-sec', type=float, default=0.0, help='seconds to add after an action (default 0)')
+    add('--device', default='cpu', help='cpu or cuda (default cpu)')
+    add('--allow-missing', action='store_true', help='leave out actions without features')
     return parser.parse_args(argv)
 
 

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """Evaluate a checkpoint of vpd_mm or mmaction2 with the test part of its config.
 
-tools/test.py CONFIG CHECKPOINT
+tools/test.py CONFIG CHECKPOINT [--corpus data/fx35]
 tools/test.py configs/teacher/VIPE_CONFIG CHECKPOINT --views cam1.npz cam2.npz
 """
 
-import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_run_arguments, load_config, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_run_arguments, run_tool
 from vpd_mm.errors import UserError
 
 
 def main(argv=None):
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add_run_arguments(parser)
+    add_corpus_arguments(parser)
     parser.add_argument('checkpoint', help='the .pth file to evaluate')
     parser.add_argument(
         '--views',
@@ -23,7 +23,11 @@ def main(argv=None):
         help='VIPE*: find poses again across these synchronised cameras, a pose file (npz) or folder each',
     )
     args = parser.parse_args(argv)
-    cfg = load_config(args)
+
+    from vpd_mm.engine.run import build_runner
+    from vpd_mm.features.corpus_config import load_corpus_config
+
+    cfg = load_corpus_config(args)
     if not Path(args.checkpoint).is_file():
         raise UserError(f'checkpoint {args.checkpoint}: no such file')
     if not cfg.get('test_dataloader'):
@@ -31,9 +35,6 @@ def main(argv=None):
     cfg.load_from = args.checkpoint
     if args.views:
         use_views(cfg, args)
-
-    from vpd_mm.engine.run import build_runner
-
     build_runner(cfg).test()
 
 

@@ -1,18 +1,29 @@
 #!/usr/bin/env python3
-"""Train a model of vpd_mm or mmaction2 from a config."""
+"""Train a model of vpd_mm or mmaction2 from a config.
 
-from vpd_mm.engine.cli import ToolParser, add_train_arguments, load_config, merge_train_arguments, run_tool
+tools/train.py configs/baselines/gsm.py --corpus data/fx35 --stream flow
+"""
+
+from vpd_mm.engine.cli import (
+    ToolParser,
+    add_corpus_arguments,
+    add_train_arguments,
+    merge_train_arguments,
+    run_tool,
+)
 
 
 def main(argv=None):
     parser = ToolParser(__doc__)
     add_train_arguments(parser)
+    add_corpus_arguments(parser)
     args = parser.parse_args(argv)
-    cfg = load_config(args)
-    merge_train_arguments(cfg, args)
 
     from vpd_mm.engine.run import build_runner
+    from vpd_mm.features.corpus_config import load_corpus_config
 
+    cfg = load_corpus_config(args)
+    merge_train_arguments(cfg, args)
     build_runner(cfg).train()
 
 

@@ -1,36 +1,62 @@
-"""The paper's Table 1 and Figure 3: the rivals, weak poses and VPD features with a BiGRU and as nearest neighbours.
+"""Tables 1, 2 and 4 and Figure 3 of the paper: baselines, weak poses and VPD features with a BiGRU or as neighbours.
 
 Features: teacher/joints and teacher/vipe (``tools/extract_features.py joints``, ``vipe``), features/vpd and
 features/vi-vpd (students, ``--out vpd``, ``--out vi-vpd``), features/r2plus1d_18 (``clips``); Concat-VPD
-is both VPDs.  Skeleton networks read the pose set ``release`` (``tools/import_dataset.py``).
+is both VPDs.  The ablation reads features/{vpd,vi-vpd}-nomotion (no target of motion), -nomotion-noflow (RGB alone),
+features/vi-vpd-actions (distilled on the frames of actions) and features/vi-vpd-corpus (on all videos, with those
+of the test split).  ``--skip-missing`` leaves out what was not made.
 """
 
-_base_ = ['compare_rivals.py']
+_base_ = ['compare_baselines.py']
 
-bigru = dict(group='BiGRU on features', config='configs/recognize/bigru_joints_500e_{sport}.py')
+ks = [4, 8, 16, 32, 64, 'all']
+bigru = dict(group='BiGRU on features', config='configs/recognize/bigru.py')
 nearest = dict(group='Nearest neighbour (DTW)', kind='nearest')
 features = [
-    ('normalised 2D joints', 'teacher/joints'),
-    ('VIPE*', 'teacher/vipe'),
-    ('2D-VPD', 'features/vpd'),
-    ('VI-VPD', 'features/vi-vpd'),
-    ('Concat-VPD', 'features/vpd+features/vi-vpd'),
+    ('normalised 2D joints', 'teacher/joints', 'Normalized 2D joints'),
+    ('VIPE*', 'teacher/vipe', 'VIPE*'),
+    ('2D-VPD', 'features/vpd', '2D-VPD'),
+    ('VI-VPD', 'features/vi-vpd', 'VI-VPD'),
+    ('Concat-VPD', 'features/vpd+features/vi-vpd', 'Concat-VPD'),
 ]
 methods = [
     *_base_.end_to_end,
     *_base_.skeleton,
-    *[dict(bigru, name=f'{title} + BiGRU', features=name) for title, name in features],
-    *[dict(nearest, name=f'{title}, nearest', features=name) for title, name in features],
+    *[dict(bigru, name=f'{title} + BiGRU', features=name, paper=paper) for title, name, paper in features],
+    *[dict(nearest, name=f'{title}, nearest', features=name) for title, name, _ in features],
 ]
-ks = [4, 8, 16, 32, 64, 'all']
+
+# Table 2, what the distillation needs.
+distilled = [
+    ('teacher: normalised 2D joints', 'teacher/joints', 'Normalized 2D joints'),
+    ('2D-VPD, without motion, RGB', 'features/vpd-nomotion-noflow', '2D, w/o motion; RGB'),
+    ('2D-VPD, without motion', 'features/vpd-nomotion', '2D, w/o motion; RGB & flow'),
+    ('2D-VPD', 'features/vpd', '2D-VPD'),
+    ('teacher: VIPE*', 'teacher/vipe', 'VIPE*'),
+    ('VI-VPD, without motion, RGB', 'features/vi-vpd-nomotion-noflow', 'VI, w/o motion; RGB'),
+    ('VI-VPD, without motion', 'features/vi-vpd-nomotion', 'VI, w/o motion; RGB & flow'),
+    ('VI-VPD', 'features/vi-vpd', 'VI-VPD'),
+    ('VI-VPD, frames of actions only', 'features/vi-vpd-actions', 'VI-VPD (distilled on action video only)'),
+    ('VI-VPD, all videos', 'features/vi-vpd-corpus', 'VI-VPD (distilled w/ the entire video corpus)'),
+]
+ablation = dict(
+    title='What the distillation needs',
+    ks=[16, 'all'],
+    methods=[
+        dict(name=title, config='configs/recognize/bigru.py', features=name, paper=paper)
+        for title, name, paper in distilled
+    ],
+)
+
 # Table 4, for the sports that detect.
 spotted = [
-    ('R(2+1)D', 'joints', 'features/r2plus1d_18'),
-    ('2D joints', 'joints', 'teacher/joints'),
-    ('2D-VPD', 'vpd', 'features/vpd'),
-    ('VI-VPD', 'vpd', 'features/vi-vpd'),
+    ('R(2+1)D', 'features/r2plus1d_18', 'Pretrained R3D'),
+    ('2D joints', 'teacher/joints', 'Normalized 2D joints'),
+    ('2D-VPD', 'features/vpd', '2D-VPD'),
+    ('VIPE*', 'teacher/vipe', 'VIPE*'),
+    ('VI-VPD', 'features/vi-vpd', 'VI-VPD'),
 ]
 detectors = [
-    dict(name=title, config=f'configs/detect/bigru_{model}_100e_{{sport}}.py', features=name)
-    for title, model, name in spotted
+    dict(name=title, config='configs/detect/bigru_detector.py', features=name, paper=paper)
+    for title, name, paper in spotted
 ]

@@ -1,4 +1,7 @@
-"""The same without batch normalisation: its losses do not depend on how a batch is split over processes."""
+"""stgcn_joint_8e_generated with group normalisation: its losses do not depend on the number of processes.
+
+Not run on a real data set.
+"""
 
 _base_ = ['stgcn_joint_8e_generated.py']
 

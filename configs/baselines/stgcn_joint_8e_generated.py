@@ -1,4 +1,4 @@
-"""A small ST-GCN of mmaction2 on stick figures made on the spot: does this installation train?"""
+"""A small ST-GCN of mmaction2 on generated stick figures, to check an installation. Not run on a real data set."""
 
 _base_ = ['../_base_/default_runtime.py']
 
@@ -6,7 +6,7 @@ num_classes = 4
 max_epochs = 8
 
 model = dict(
-    # The scope also finds what the model names by default (data preprocessor, loss).
+    # The scope also resolves the model's defaults (data preprocessor, loss).
     _scope_='mmaction',
     type='RecognizerGCN',
     backbone=dict(

@@ -1,4 +1,4 @@
-"""TSN with ResNet-50 of mmaction2 on a few tiny clips made on the spot."""
+"""TSN with ResNet-50 of mmaction2 on a few tiny generated clips. Not run on a real data set."""
 
 _base_ = ['mmaction::_base_/models/tsn_r50.py', '../_base_/default_runtime.py']
 

@@ -1,9 +1,9 @@
 """FSJump6: the methods of the paper, and the detection of jumps (Table 4)."""
 
-_base_ = ['../_base_/sports/fsjump6.py', '../_base_/compare_paper.py']
+_base_ = ['../_base_/compare_paper.py']
 
 name = 'fsjump6'
 title = 'FSJump6: figure skating jumps'
 dataset = 'FSJump6'
-names = dict(sport='fsjump6')
+corpus = 'data/fsjump6'
 detection = dict(methods=_base_.detectors)

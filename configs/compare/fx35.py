@@ -1,20 +1,16 @@
-"""FX35: the methods of the paper, and the ablation of the distillation (Table 2)."""
+"""FX35: the methods of the paper, and two more ablations of the 2D student."""
 
-_base_ = ['../_base_/sports/fx35.py', '../_base_/compare_paper.py']
+_base_ = ['../_base_/compare_paper.py']
 
 name = 'fx35'
 title = 'FX35: floor exercise'
 dataset = 'FX35'
-names = dict(sport='fx35')
-
-vpd = dict(config='configs/recognize/bigru_vpd_500e_{sport}.py')
+corpus = 'data/fx35'
+vpd = dict(config='configs/recognize/bigru.py')
 ablation = dict(
-    title='What the distillation needs',
-    ks=[16, 'all'],
     methods=[
-        dict(vpd, name='2D-VPD', features='features/vpd'),
-        dict(vpd, name='without motion', features='features/vpd-nomotion'),
-        dict(vpd, name='without flow', features='features/vpd-noflow'),
-        dict(vpd, name='distilled on the frames of actions only', features='features/vpd-actions'),
+        *_base_.ablation.methods,
+        dict(vpd, name='2D-VPD, without flow', features='features/vpd-noflow'),
+        dict(vpd, name='2D-VPD, frames of actions only', features='features/vpd-actions'),
     ],
 )

@@ -1,20 +1,23 @@
-"""Penn Action: what is learnt from real 2D joints, few clips or all."""
+"""Penn Action: methods on real 2D joints, with few clips or all."""
 
-_base_ = ['../_base_/sports/penn.py', '../_base_/compare_rivals.py']
+_base_ = ['../_base_/compare_baselines.py']
 
 name = 'penn'
 title = 'Penn Action: hand-annotated 2D joints'
 dataset = 'Penn Action'
-names = dict(sport='penn', skeletons='20e')
-ks = [16, 'all']
+corpus = 'data/penn'
+joints = dict(group='Normalised 2D joints', features='teacher/joints')
 methods = [
-    *_base_.skeleton,
+    # networks of half the width, 20 epochs
+    *[dict(m, config=m.config.replace('.py', '_small_20e.py')) if m.get('config') else m for m in _base_.skeleton],
     dict(
+        joints,
         name='2D joints + BiGRU',
-        group='Normalised 2D joints',
-        config='configs/recognize/bigru_joints-velocity_1000i_penn.py',
-        config_all='configs/recognize/bigru_joints-velocity_2000i_penn.py',
+        config='configs/recognize/bigru_fast.py',
+        config_all='configs/recognize/bigru_fast_2000i.py',
     ),
-    dict(name='VIPE* + BiGRU', group='VIPE*', config='configs/recognize/bigru_vipe_1000i_penn.py'),
-    dict(name='2D joints, nearest neighbour', group='Normalised 2D joints', kind='nearest', features='teacher/joints'),
+    dict(
+        name='VIPE* + BiGRU', group='VIPE*', config='configs/recognize/bigru_fast_features.py', features='teacher/vipe'
+    ),
+    dict(joints, name='2D joints, nearest neighbour', kind='nearest'),
 ]

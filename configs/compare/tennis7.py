@@ -1,9 +1,9 @@
 """Tennis7: the methods of the paper, and the detection of swings (Table 4)."""
 
-_base_ = ['../_base_/sports/tennis7.py', '../_base_/compare_paper.py']
+_base_ = ['../_base_/compare_paper.py']
 
 name = 'tennis7'
 title = 'Tennis7: tennis swings'
 dataset = 'Tennis7'
-names = dict(sport='tennis7')
+corpus = 'data/tennis7'
 detection = dict(methods=_base_.detectors)

@@ -1,4 +1,4 @@
-"""80,000 crops in minutes: ..teacher-start_2d-vpd_60e_synthetic, cut short."""
+"""resnet18-teacher-start_2d-vpd_60e_synthetic with 80,000 crops, minutes on a CPU."""
 
 _base_ = ['resnet18-teacher-start_2d-vpd_60e_synthetic.py']
 

@@ -1,4 +1,4 @@
-"""1,000,000 crops: ..teacher-start_2d-vpd_60e_synthetic, for longer."""
+"""resnet18-teacher-start_2d-vpd_60e_synthetic with 1,000,000 crops."""
 
 _base_ = ['resnet18-teacher-start_2d-vpd_60e_synthetic.py']
 

@@ -1,8 +1,8 @@
-"""300,000 crops of any colour, turned as in ..mixed_30e; starts from the packed teacher's first three stages.
+"""300,000 crops with strong color jitter, rotated as in resnet18_2d-vpd-mixed_30e_synthetic.
 
-The test athletes wear colours that no other does, and 16 athletes are few: 96 unlabelled films show 24 more, which
-costs nobody anything (``tools/demo.py make-sport --train 64 --val 12 --test 32 --unlabelled 96``).  The teacher has
-seen the generic domain only.  The paper starts at random.
+The backbone starts from the first three stages of the packed teacher, which was trained on the generic domain only; the
+paper starts from random weights.  The test athletes wear unseen colors and the 16 labeled athletes are few, so 96
+unlabeled videos add 24 athletes (``tools/demo.py make-sport --train 64 --val 12 --test 32 --unlabelled 96``).
 """
 
 _base_ = ['resnet18_2d-vpd-mixed_30e_synthetic.py']

@@ -1,4 +1,4 @@
-"""300,000 crops of VI-VPD, from the backbone of ..2d-vpd_200e_synthetic; turned poses are embedded anew."""
+"""VI-VPD on 300,000 crops, starting from the backbone of resnet18-teacher-start_2d-vpd_200e_synthetic."""
 
 _base_ = ['resnet18-teacher-start_2d-vpd_60e_synthetic.py']
 
@@ -7,7 +7,7 @@ vipe = dict(
     config='configs/teacher/vipe_fc512_240e_synthetic.py',
     checkpoint='vpd_mm/synthetic/checkpoints/vipe_fc512_240e_synthetic.pth',
 )
-# Embeddings are made anew for a turned athlete, not for a turned crop.
+# Targets are embedded again for rotated athletes; rotated crops have no such targets.
 embedded_pipeline = [
     dict(step, targets=vipe) if step['type'] == 'AthleteRotation' else step
     for step in _base_.varied_pipeline
@@ -22,4 +22,4 @@ model = dict(
 data = dict(teacher='vipe')
 train_dataloader = dict(dataset=dict(data, pipeline=embedded_pipeline))
 val_dataloader = dict(dataset=data)
-test_dataloader = dict(dataset=dict(data, truth_dir=None))
+test_dataloader = dict(dataset=dict(data, ground_truth_dir=None))

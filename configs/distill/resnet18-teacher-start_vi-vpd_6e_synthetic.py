@@ -1,4 +1,4 @@
-"""30,000 crops in a minute or two: VI-VPD from the backbone of ..teacher-start_2d-vpd_16e_synthetic.py."""
+"""VI-VPD on 30,000 crops, starting from the backbone of resnet18-teacher-start_2d-vpd_16e_synthetic."""
 
 _base_ = ['resnet18-teacher-start_vi-vpd_60e_synthetic.py']
 

@@ -1,6 +1,6 @@
-"""150,000 more crops, turned in several ways at once; goes on from resnet18_2d-vpd-turned_200e_synthetic.
+"""150,000 crops with several kinds of rotation, starting from resnet18_2d-vpd-turned_200e_synthetic.
 
-One kind of cut, and crops that are left as they are and show who stands, teach a student "uncut means upright".
+With one kind of cut and unrotated upright crops, a student learns that an image without a cut is upright.
 """
 
 _base_ = ['resnet18_2d-vpd-turned_200e_synthetic.py']

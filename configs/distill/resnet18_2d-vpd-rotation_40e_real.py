@@ -1,4 +1,4 @@
-"""As resnet18_2d-vpd_40e_real, with turned crops: for a film in which the athlete is upside down where it counts."""
+"""resnet18_2d-vpd_40e_real with rotated crops, for videos with inverted athletes (not in the paper)."""
 
 _base_ = ['resnet18_2d-vpd_40e_real.py']
 

@@ -1,4 +1,4 @@
-"""The same with crops, flow and targets turned: who is upside down is learnt from who stands (not in the paper)."""
+"""resnet18_2d-vpd_40e_synthetic with rotated crops, flow and targets (not in the paper)."""
 
 _base_ = ['resnet18_2d-vpd_40e_synthetic.py']
 

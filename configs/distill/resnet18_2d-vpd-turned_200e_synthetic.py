@@ -1,4 +1,4 @@
-"""1,000,000 crops, the athlete turned and spun in an upright place (not in the paper): an hour of one core."""
+"""1,000,000 crops with athletes rotated before an upright background (not in the paper), an hour on one core."""
 
 _base_ = ['resnet18_2d-vpd_40e_synthetic.py']
 

@@ -1,6 +1,6 @@
-"""As 40e_real, with athletes and crops turned (not in the paper): for flips that the poses of ``files`` do not show.
+"""resnet18_2d-vpd_40e_real with rotated athletes and crops (not in the paper), for flips without confident poses.
 
-It learns more from each video, and slower: train longer than here.
+Training is slower to converge; train longer for more accuracy.
 """
 
 _base_ = ['resnet18_2d-vpd_40e_real.py']

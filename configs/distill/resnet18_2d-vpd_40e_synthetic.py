@@ -1,8 +1,8 @@
-"""The embedded sport on two cores: a half-width ResNet-18 on 64 px, 200,000 crops, tested on unseen athletes."""
+"""2D-VPD on the synthetic sport on two cores: half-width ResNet-18, 64 px, 200,000 crops, tested on unseen athletes."""
 
 _base_ = ['../_base_/models/distill_resnet18-small.py', '../_base_/schedules/distill_40e_small.py']
 
-# The packed teacher is often sure of an upright body when the athlete is upside down; 0.7 is the paper's tennis gate.
+# The packed teacher is often confident of an upright body for inverted athletes; 0.7 is the paper's gate for tennis.
 data = dict(corpus='data/synthetic', splits=('train', 'val'), min_score=0.7)
 train_dataloader = dict(sampler=dict(num_samples=5000), dataset=data)
 val_dataloader = dict(dataset=dict(data, max_frames=1000))
@@ -13,6 +13,6 @@ test_dataloader = dict(
         unlabelled=False,
         subset='all',
         gate=False,
-        truth_dir='ground_truth/poses',
+        ground_truth_dir='ground_truth/poses',
     )
 )

@@ -1,4 +1,4 @@
-"""VI-VPD of the embedded sport on two cores: the target is VIPE* of the teacher's poses (d = 64)."""
+"""VI-VPD (d = 64) on the synthetic sport on two cores."""
 
 _base_ = ['resnet18_2d-vpd_40e_synthetic.py']
 
@@ -6,4 +6,4 @@ model = dict(student=dict(out_dims=64), decoder=dict(dims=64))
 data = dict(teacher='vipe')
 train_dataloader = dict(dataset=data)
 val_dataloader = dict(dataset=data)
-test_dataloader = dict(dataset=dict(data, truth_dir=None))
+test_dataloader = dict(dataset=dict(data, ground_truth_dir=None))

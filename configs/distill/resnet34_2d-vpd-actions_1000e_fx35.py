@@ -1,4 +1,4 @@
-"""Ablation of the paper: distil on the frames of labelled actions only, not on the whole uncut video."""
+"""Ablation of the paper: distillation on frames of labeled actions only."""
 
 _base_ = ['resnet34_2d-vpd_1000e_fx35.py']
 

@@ -1,4 +1,4 @@
-"""Ablation of the paper: no flow."""
+"""Ablation of the paper: without flow."""
 
 _base_ = ['resnet34_2d-vpd_1000e_fx35.py']
 

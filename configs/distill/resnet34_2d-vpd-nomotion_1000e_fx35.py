@@ -1,4 +1,4 @@
-"""Ablation of the paper: no decoder, the target is the pose alone."""
+"""Ablation of the paper: without decoder, the target is the pose only."""
 
 _base_ = ['resnet34_2d-vpd_1000e_fx35.py']
 

@@ -1,4 +1,4 @@
-"""Divers are upside down for half of the time: VIPE* of the pose and of the pose turned upside down, d = 128."""
+"""VI-VPD with VIPE* of the pose and of the inverted pose (d = 128), for divers."""
 
 _base_ = ['resnet34_2d-vpd_1000e_diving48.py']
 

@@ -1,4 +1,4 @@
-"""Second step of the embedded person detector: with people among the others who leap or lie.
+"""Second step of the packed person detector: trained with leaping and lying people.
 
 Data: ``tools/demo.py make-generic --out data/generic-leaping --public --leaping 0.4 --train 12000 --val 400``.
 """

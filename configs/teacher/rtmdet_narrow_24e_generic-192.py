@@ -1,7 +1,7 @@
-"""First step of the embedded person detector: mmdet's RTMDet at half the width of tiny, for everyday scenes.
+"""First step of the packed person detector: mmdet's RTMDet at half the width of tiny, on everyday scenes.
 
 Data: ``tools/demo.py make-generic --out data/generic-public --public --train 12000 --val 400``: boards and spectators
-stand behind the people.  Some pictures are turned, stretched, smeared: an athlete in the air is still a person.
+stand behind the people.  Images are rotated, stretched and blurred at random, so that athletes in the air are detected.
 """
 
 _base_ = '../_base_/default_runtime.py'
@@ -14,7 +14,7 @@ custom_imports = dict(
 data_root = 'data/generic-public/'
 classes = ('person',)
 size = (192, 192)
-crop = (160, 160)  # trained on parts of the picture, which costs less; the network takes any size
+crop = (160, 160)  # trained on crops, which is cheaper; the network accepts any size
 max_epochs = 24
 
 norm = dict(type='BN')

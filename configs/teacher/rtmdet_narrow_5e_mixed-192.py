@@ -1,4 +1,4 @@
-"""The embedded person detector: ..12e_leaping trained further, where many of those who leap do so before others.
+"""The packed person detector: rtmdet_narrow_12e_leaping-192 trained further, with people leaping before others.
 
 Data: ``data/generic-leaping`` of that config, and
 ``tools/demo.py make-generic --out data/generic-over --public --leaping 0.5 --over --train 20000 --val 400``.
@@ -9,12 +9,12 @@ _base_ = './rtmdet_narrow_12e_leaping-192.py'
 load_from = 'work_dirs/rtmdet_narrow_12e_leaping-192/epoch_12.pth'
 max_epochs = 5
 
-pictures = _base_.train_dataloader.dataset
+leaping = _base_.train_dataloader.dataset
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='mmdet.ConcatDataset',
-        datasets=[pictures, dict(pictures, data_root='data/generic-over/')],
+        datasets=[leaping, dict(leaping, data_root='data/generic-over/')],
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

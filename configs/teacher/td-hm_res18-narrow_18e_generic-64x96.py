@@ -1,7 +1,7 @@
-"""First step of the embedded teacher: mmpose's heatmap head on three stages of a narrow ResNet-18, for upright poses.
+"""First step of the packed teacher: mmpose's heatmap head on three stages of a narrow ResNet-18, for upright poses.
 
-Data: ``tools/demo.py make-generic --out data/generic --train 12000 --val 600``.  It is turned by up to 80 degrees in
-training, as mmpose's models are, and fails beyond: upside down, in a tuck, in the blur of a twist.
+Data: ``tools/demo.py make-generic --out data/generic --train 12000 --val 600``.  Rotation in training is limited
+to 80 degrees, as in mmpose's models, so the model fails upside down, in tucks and in the motion blur of twists.
 """
 
 _base_ = '../_base_/default_runtime.py'
@@ -26,7 +26,7 @@ codec = dict(
     heatmap_size=(16, 24),
     sigma=1.25,
     blur_kernel_size=5,
-    # How often joints are right by what the heatmap says, on the generic val pictures (tools/calibrate_teacher.py).
+    # Share of correct joints by raw score, on the generic validation images (tools/calibrate_teacher.py).
     score_table=[
         (0.5526, 0.4545),
         (0.7119, 0.5825),
@@ -89,7 +89,7 @@ val_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=64,
-    num_workers=0,  # the crops are small: a worker would spend as much on handing them over
+    num_workers=0,  # crops are small; transferring them from workers costs as much as making them
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(

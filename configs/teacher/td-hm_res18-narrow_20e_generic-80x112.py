@@ -1,4 +1,4 @@
-"""The embedded teacher: the 64x96 one trained further, at 80x112, on photographs in which people stand apart.
+"""The packed teacher: td-hm_res18-narrow_18e_generic-64x96 trained further at 80x112, on images of separate people.
 
 Data: ``tools/demo.py make-generic --out data/generic-clear --clear --train 20000 --val 600``.
 """
@@ -13,8 +13,8 @@ size = (80, 112)
 codec = dict(
     input_size=size,
     heatmap_size=(20, 28),
-    # How often joints are right by what the heatmap says, on generic val pictures as they come, in which people
-    # hide one another: those that stand apart show too few failures (tools/calibrate_teacher.py).
+    # Share of correct joints by raw score (tools/calibrate_teacher.py), on the generic validation images, in which
+    # people occlude each other; images of separate people have too few errors.
     score_table=[
         (0.5575, 0.3866),
         (0.7384, 0.5919),

@@ -1,6 +1,6 @@
-"""VIPE* on motion capture that you have downloaded, all sources together (paper, supplement).
+"""VIPE* on all sources of motion capture together (paper, supplement).
 
-Leave out the sources that you lack.  Tested on synthetic athletes.
+Remove the sources that you do not have.  Evaluated on synthetic athletes.
 """
 
 _base_ = ['vipe_fc1024_500e_synthetic.py']

@@ -1,10 +1,10 @@
-"""VIPE* with the paper's network and training, on the synthetic athletes."""
+"""VIPE* with the paper's network and training, on synthetic athletes."""
 
 _base_ = ['../_base_/models/skeletons.py', '../_base_/schedules/vipe_500e.py']
 
 skeletons = dict(coco17=_base_.coco17)
 model = dict(type='VIPE', encoder=dict(type='VIPEEncoder', dims=64), skeletons=skeletons)
-# Seeds are athletes and motions: those of training are not those of val and test.
+# A seed is a set of athletes and motions; training, validation and test use different ones.
 train_dataloader = dict(
     dataset=dict(
         skeletons=skeletons,

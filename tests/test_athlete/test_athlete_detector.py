@@ -1,4 +1,4 @@
-"""A detector of mmdet finds persons; here one with random weights, narrower than RTMDet-tiny."""
+"""AthleteDetector with a narrow RTMDet of random weights."""
 
 import importlib
 
@@ -62,17 +62,17 @@ def detector(small):
     return AthleteDetector(*small, device='cpu', batch_size=2, score_thr=0.0)
 
 
-def test_boxes_equal_those_of_mmdet(detector, frames):
+def test_boxes_equal_mmdet(detector, frames):
     """mmdet's own call, one BGR frame at a time, is the reference."""
     from mmdet.apis import inference_detector
     from mmengine.registry import DefaultScope
 
-    found = detector.detect(frames)
+    detections = detector.detect(frames)
 
-    assert len(found) == 5
-    assert sum(map(len, found)) > 10
-    assert all(boxes.dtype == np.float32 and boxes.shape[1:] == (5,) for boxes in found)
-    for frame, boxes in zip(frames, found, strict=True):
+    assert len(detections) == 5
+    assert sum(map(len, detections)) > 10
+    assert all(boxes.dtype == np.float32 and boxes.shape[1:] == (5,) for boxes in detections)
+    for frame, boxes in zip(frames, detections, strict=True):
         with DefaultScope.overwrite_default_scope('mmdet'):
             persons = inference_detector(detector.model, frame[..., ::-1]).pred_instances
         persons = persons[persons.labels == 1]
@@ -96,7 +96,7 @@ def test_scores_below_the_threshold_are_dropped(small, detector, frames):
     assert len(kept) < len(boxes)
 
 
-def test_the_network_sees_the_colours_that_it_expects(detector):
+def test_channel_order_of_the_network_input(detector):
     """RTMDet's weights take BGR: a red frame is dark, dark, bright after normalisation."""
     seen = []
     hook = detector.model.backbone.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -108,7 +108,7 @@ def test_the_network_sees_the_colours_that_it_expects(detector):
     np.testing.assert_allclose(seen[0][0, :, 64, 64].numpy(), expected, rtol=1e-5)
 
 
-def test_which_class_is_the_person(tmp_path, small, detector):
+def test_person_class_is_selected(tmp_path, small, detector):
     assert detector.person == 1
     assert AthleteDetector(*make_detector(tmp_path, ('skater',)), device='cpu').person == 0
     with pytest.raises(UserError, match=r'none of its 2 classes \(ball, net, ...\) is "person"'):
@@ -117,7 +117,7 @@ def test_which_class_is_the_person(tmp_path, small, detector):
     assert AthleteDetector(*coco, device='cpu').person == 0
 
 
-def test_a_missing_or_foreign_checkpoint_is_one_clear_line(tmp_path, small):
+def test_missing_or_unfitting_checkpoint_raises_one_line(tmp_path, small):
     with pytest.raises(UserError, match=r'no checkpoint given.*pass one: mmdet:.*small.py:<checkpoint.pth>'):
         AthleteDetector(small[0], device='cpu')
     with pytest.raises(UserError, match=r'nowhere\.pth: no such file'):
@@ -136,7 +136,7 @@ def test_model_zoo_names():
     by_path = find_model('mmdet', 'mmdet::rtmdet/rtmdet_m_8xb32-300e_coco.py')
     assert by_path[1] == weights
     assert find_model('mmdet', 'rtmdet-m', 'mine.pth')[1] == 'mine.pth'
-    with pytest.raises(UserError, match=r"'rtmdet-mm': neither a config file .* near it: rtmdet-m"):
+    with pytest.raises(UserError, match=r"'rtmdet-mm': neither a config file .* did you mean rtmdet-m"):
         find_model('mmdet', 'rtmdet-mm')
     with pytest.raises(UserError, match='no such file'):
         find_model('mmdet', 'configs/nothing.py')

@@ -1,4 +1,4 @@
-"""The athlete is followed through crossings, misses, false boxes and cuts."""
+"""AthleteTracker: crossings, missed and false detections, gaps and cuts."""
 
 import json
 from itertools import pairwise
@@ -13,11 +13,11 @@ from vpd_mm.athlete.camera_cuts import CutFinder, with_previous
 from vpd_mm.errors import UserError
 
 SIZE = (640, 360)
-NOBODY = np.zeros((0, 5), np.float32)
+NO_DETECTIONS = np.zeros((0, 5), np.float32)
 
 
 def walk(start, speed, size, frames):
-    """Boxes (T, 4) of someone whose centre moves by ``speed`` px a frame."""
+    """Boxes (T, 4) of a person whose center moves by ``speed`` px per frame."""
     centers = np.add(start, np.arange(frames)[:, None] * np.array(speed))
     half = np.array(size) / 2
     return np.concatenate([centers - half, centers + half], axis=1).astype(np.float32)
@@ -27,10 +27,10 @@ def person(box, score=0.9):
     return np.append(box, score).astype(np.float32)[None]
 
 
-def run(frames, pictures=None, **options):
+def run(frames, images=None, **options):
     tracker = AthleteTracker(options.pop('fps', 25), options.pop('size', SIZE), **options)
     for i, detections in frames:
-        tracker.update(i, detections, None if pictures is None else pictures[i])
+        tracker.update(i, detections, None if images is None else images[i])
     return tracker.finish()
 
 
@@ -40,10 +40,10 @@ def iou(a, b):
     return overlap / (areas - overlap)
 
 
-def crowd(truth, others, size, seed, misses=0.1):
-    """Detections of the athlete and of others: jitter, misses, false boxes; who is behind the athlete is not seen."""
+def crowd(ground_truth, others, size, seed, misses=0.1):
+    """Detections with jitter, misses and false boxes; people occluded by the athlete are missing."""
     rng = np.random.default_rng(seed)
-    for i, box in enumerate(truth):
+    for i, box in enumerate(ground_truth):
         boxes = []
         if rng.random() > misses:
             boxes.append(person(box + rng.normal(0, 0.01 * (box[3] - box[1]), 4), rng.uniform(0.5, 0.95)))
@@ -53,7 +53,7 @@ def crowd(truth, others, size, seed, misses=0.1):
         if rng.random() < 0.3:
             corner = rng.uniform(0, 0.8, 2) * size
             boxes.append(person(np.append(corner, corner + rng.uniform(20, 200, 2)), rng.uniform(0.1, 0.7)))
-        yield i, np.concatenate([NOBODY, *rng.permutation(np.array(boxes).reshape(-1, 1, 5))])
+        yield i, np.concatenate([NO_DETECTIONS, *rng.permutation(np.array(boxes).reshape(-1, 1, 5))])
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -70,21 +70,21 @@ def test_keeps_the_athlete_while_a_bystander_crosses(seed):
     assert (iou(track.boxes, athlete[track.frame_inds]) < 0.6).sum() <= 1
 
 
-def test_keeps_the_man_of_wall_flip(shared):
+def test_keeps_the_athlete_of_a_real_video(shared):
     given = json.loads((shared / 'videos/poses/wall_flip/boxes.json').read_text())
-    truth = np.array([[x, y, x + w, y + h] for _, (x, y, w, h) in given], np.float32)
-    passer_by = walk((1700, 620), (-6.5, 0), (90, 230), len(truth))
+    ground_truth = np.array([[x, y, x + w, y + h] for _, (x, y, w, h) in given], np.float32)
+    passer_by = walk((1700, 620), (-6.5, 0), (90, 230), len(ground_truth))
 
-    (track,) = run(crowd(truth, [passer_by], (1768, 994), 1), size=(1768, 994), fps=30)
+    (track,) = run(crowd(ground_truth, [passer_by], (1768, 994), 1), size=(1768, 994), fps=30)
 
-    assert len(track) >= len(truth) - 5
-    assert iou(track.boxes, truth[track.frame_inds]).min() > 0.6
+    assert len(track) >= len(ground_truth) - 5
+    assert iou(track.boxes, ground_truth[track.frame_inds]).min() > 0.6
 
 
-def test_short_gap_is_filled_linearly_and_a_long_one_stays():
+def test_short_gaps_are_interpolated_and_long_ones_kept():
     boxes = walk((100, 180), (2, 1), (60, 120), 100)
     missed = {*range(20, 25), *range(50, 75)}
-    frames = [(i, NOBODY if i in missed else person(box, 0.8)) for i, box in enumerate(boxes)]
+    frames = [(i, NO_DETECTIONS if i in missed else person(box, 0.8)) for i, box in enumerate(boxes)]
 
     (track,) = run(frames, max_gap_seconds=0.5)
 
@@ -109,14 +109,14 @@ def test_low_scores_continue_a_track_but_start_none():
     assert run([(i, person(box, 0.3)) for i, box in enumerate(still)]) == []
 
 
-def test_frames_from_the_first_sight_on():
+def test_track_includes_the_first_detection():
     frames = [(i + 7, person(box, 0.6 + 0.001 * i)) for i, box in enumerate(walk((300, 180), (1, 0), (60, 120), 30))]
     (track,) = run(frames)
     assert track.frame_inds.tolist() == list(range(7, 37))
     np.testing.assert_allclose(track.scores, [0.6 + 0.001 * i for i in range(30)], rtol=1e-6)
 
 
-def test_a_cut_ends_tracks_and_the_athlete_goes_on_in_the_next_shot():
+def test_track_continues_with_the_athlete_of_the_next_shot():
     rng = np.random.default_rng(0)
     rooms = rng.integers(0, 255, (2, 36, 64, 3), dtype=np.uint8)
     rooms[1] //= 4
@@ -126,9 +126,9 @@ def test_a_cut_ends_tracks_and_the_athlete_goes_on_in_the_next_shot():
     small = walk((200, 180), (0, 0), (45, 90), 50)
     frames = [(i, person(box)) for i, box in enumerate(first)]
     frames += [(50 + i, np.concatenate([person(s), person(box)])) for i, (s, box) in enumerate(zip(small, second))]
-    pictures = [rooms[i // 50] for i in range(100)]
+    images = [rooms[i // 50] for i in range(100)]
 
-    (track,) = run(frames, pictures)
+    (track,) = run(frames, images)
 
     assert len(track) == 100
     np.testing.assert_allclose(track.boxes, np.concatenate([first, second]), atol=1e-3)
@@ -151,7 +151,7 @@ def test_front_and_back_player_keep_their_names():
     np.testing.assert_allclose(tracks[1].boxes, np.concatenate([back, back]), atol=1e-3)
 
 
-def test_the_choice_follows_its_weights():
+def test_scores_follow_the_weights():
     long_small = Tracklet(np.arange(100), walk((320, 180), (0, 0), (20, 40), 100), np.full(100, 0.5, np.float32))
     short_large = Tracklet(np.arange(50), walk((100, 180), (2, 0), (80, 160), 50), np.full(50, 0.7, np.float32))
 
@@ -167,7 +167,7 @@ def test_the_choice_follows_its_weights():
     np.testing.assert_allclose(scores(length=1, confidence=3), [(1 + 1.5) / 4, (0.5 + 2.1) / 4], rtol=1e-6)
 
 
-def test_pieces_join_only_where_one_person_can_be():
+def test_tracklets_are_joined_within_the_limits():
     def piece(start, x, height=100.0):
         return Tracklet(np.arange(start, start + 20), walk((x, 180), (0, 0), (40, height), 20), np.ones(20, np.float32))
 
@@ -183,18 +183,18 @@ def test_pieces_join_only_where_one_person_can_be():
     assert far.centers[0, 0] == 300
 
 
-def test_bad_boxes_are_ignored_and_bad_calls_refused():
+def test_invalid_boxes_are_ignored_and_invalid_arguments_refused():
     good = walk((300, 180), (0, 0), (60, 120), 20)
     bad = np.array([[np.nan, 0, 9, 9, 1], [50, 50, 50, 90, 1], [900, 10, 990, 90, 1], [9, 9, 2, 2, 1]], np.float32)
     (track,) = run([(i, np.concatenate([bad, person(box)])) for i, box in enumerate(good)])
     np.testing.assert_allclose(track.boxes, good)
-    assert run([(i, NOBODY) for i in range(10)]) == []
+    assert run([(i, NO_DETECTIONS) for i in range(10)]) == []
     assert run([]) == []
 
     tracker = AthleteTracker(25, SIZE)
-    tracker.update(3, NOBODY)
+    tracker.update(3, NO_DETECTIONS)
     with pytest.raises(UserError, match='frame 3 after frame 3'):
-        tracker.update(3, NOBODY)
+        tracker.update(3, NO_DETECTIONS)
     with pytest.raises(UserError, match=r'must be \(n, 5\)'):
         tracker.update(4, np.zeros((2, 4)))
     with pytest.raises(UserError, match='positive'):
@@ -203,7 +203,7 @@ def test_bad_boxes_are_ignored_and_bad_calls_refused():
         ChoiceRules(length=-1)
 
 
-def test_cuts_are_jumps_not_pans():
+def test_fast_pan_is_no_cut():
     rng = np.random.default_rng(0)
     world = np.kron(255 * rng.integers(0, 2, (3, 30, 3)), np.ones((60, 60, 1))).astype(np.uint8)
     pan = [world[:, 15 * i : 15 * i + 320] for i in range(60)]
@@ -215,11 +215,11 @@ def test_cuts_are_jumps_not_pans():
     assert not any(map(CutFinder(threshold=1.1).update, pan + other))
 
 
-def test_a_new_shot_and_a_gap_have_no_frame_before():
-    pictures = {i: cut_picture(i) for i in (0, 1, 2, 4, 5, 6, 7)}
-    before = {i: previous for i, _, previous in with_previous(pictures.items())}
+def test_first_frame_of_a_shot_and_after_a_gap_has_no_previous_frame():
+    images = {i: cut_picture(i) for i in (0, 1, 2, 4, 5, 6, 7)}
+    before = {i: previous for i, _, previous in with_previous(images.items())}
     assert [i for i in before if before[i] is None] == [0, 4, 6]
-    assert all(before[i] is pictures[i - 1] for i in (1, 2, 5, 7))
+    assert all(before[i] is images[i - 1] for i in (1, 2, 5, 7))
 
 
 def test_no_false_cut_in_real_video(shared):

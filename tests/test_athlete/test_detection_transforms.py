@@ -17,7 +17,7 @@ def one_box():
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_a_turned_box_is_as_tight_as_before(seed):
+def test_rotated_box_stays_tight(seed):
     np.random.seed(seed)
     results = QuarterTurn(prob=1.0)(one_box())
     assert results['img'].shape == (60, 40, 3)
@@ -26,7 +26,7 @@ def test_a_turned_box_is_as_tight_as_before(seed):
     assert results['gt_bboxes'].tensor.tolist() == [[x.min(), y.min(), x.max() + 1, y.max() + 1]]
 
 
-def test_both_sides_come_and_four_turns_to_one_side_are_none(monkeypatch):
+def test_both_directions_occur_and_four_turns_are_the_identity(monkeypatch):
     monkeypatch.setattr(np.random, 'random', lambda: 0.0)
     first = one_box()
     results = one_box()
@@ -40,7 +40,7 @@ def test_both_sides_come_and_four_turns_to_one_side_are_none(monkeypatch):
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_a_tilted_ellipse_stays_in_its_box(seed):
+def test_box_contains_the_tilted_ellipse(seed):
     np.random.seed(seed)
     img = np.zeros((80, 80, 3), np.uint8)
     cv2.ellipse(img, (34, 44), (6, 18), 0, 0, 360, (255, 255, 255), -1)
@@ -50,7 +50,7 @@ def test_a_tilted_ellipse_stays_in_its_box(seed):
     assert results['gt_bboxes'].tensor[0].tolist() == pytest.approx([x.min(), y.min(), x.max() + 1, y.max() + 1], abs=1)
 
 
-def test_who_is_tilted_out_of_the_picture_has_no_area(monkeypatch):
+def test_box_tilted_out_of_the_image_has_no_area(monkeypatch):
     monkeypatch.setattr(np.random, 'uniform', lambda low, high: high)
     results = {'img': np.zeros((40, 200, 3), np.uint8), 'gt_bboxes': HorizontalBoxes(torch.tensor([[0.0, 5, 9, 9]]))}
     x0, y0, x1, y1 = Tilt(max_angle=90, prob=1.0)(results)['gt_bboxes'].tensor[0].tolist()
@@ -58,7 +58,7 @@ def test_who_is_tilted_out_of_the_picture_has_no_area(monkeypatch):
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_a_stretched_box_stays_tight_and_the_picture_as_large(seed):
+def test_stretched_box_stays_tight_and_the_image_area_constant(seed):
     np.random.seed(seed)
     results = one_box() | {'gt_bboxes': HorizontalBoxes(torch.tensor([[10.0, 5.0, 14.0, 25.0]]))}
     results = Stretch(factor=2.0, prob=1.0)(results)
@@ -70,7 +70,7 @@ def test_a_stretched_box_stays_tight_and_the_picture_as_large(seed):
     assert results['gt_bboxes'].tensor[0].tolist() == pytest.approx([x.min(), y.min(), x.max() + 1, y.max() + 1], abs=1)
 
 
-def test_blur_keeps_the_light_and_the_place():
+def test_blur_keeps_brightness_and_position():
     img = np.zeros((41, 41, 3), np.uint8)
     img[18:23, 18:23] = 200
     np.random.seed(1)

@@ -21,7 +21,7 @@ def _shifted(image, dx, dy):
 
 @pytest.mark.parametrize('method', ['dis', 'farneback'])
 @pytest.mark.parametrize(('dx', 'dy'), [(3, 0), (-3, 0), (0, 2), (0, -2), (4, 3)])
-def test_right_is_positive_u_and_down_positive_v(method, dx, dy):
+def test_u_is_positive_to_the_right_and_v_downwards(method, dx, dy):
     image = _texture()
     flow = FlowEstimator(method)(image, _shifted(image, dx, dy))
     assert flow.dtype == np.float32
@@ -29,20 +29,20 @@ def test_right_is_positive_u_and_down_positive_v(method, dx, dy):
     assert inside.mean(axis=(0, 1)) == pytest.approx((dx, dy), abs=0.3)
 
 
-def test_no_previous_frame_is_no_motion():
+def test_flow_is_zero_without_a_previous_frame():
     flow = FlowEstimator()(None, _texture())
     assert flow.shape == (128, 128, 2)
     assert not flow.any()
 
 
-def test_clip():
+def test_flow_is_clipped():
     image = _texture()
     flow = FlowEstimator(clip=2)(image, _shifted(image, 5, -5))
     assert flow.min() == pytest.approx(-2)
     assert flow.max() == pytest.approx(2)
 
 
-def test_median_is_what_the_camera_did():
+def test_subtract_median_removes_camera_motion():
     image = _texture()
     moved = _shifted(image, 4, 0)
     moved[50:70, 50:70] = _shifted(image, 4, 6)[50:70, 50:70]
@@ -53,13 +53,13 @@ def test_median_is_what_the_camera_did():
     assert settings == {'method': 'dis', 'clip': 20.0, 'subtract_median': True}
 
 
-def test_none_gives_nothing():
+def test_method_none_returns_none():
     estimator = FlowEstimator('none')
     assert estimator.settings is None
     assert estimator(_texture(), _texture()) is None
 
 
-def test_bad_options():
+def test_invalid_options_are_refused():
     with pytest.raises(UserError, match='must be one of'):
         FlowEstimator('tvl1')
     with pytest.raises(UserError, match='clip must be above 0'):
@@ -91,7 +91,7 @@ def test_raft_from_a_checkpoint(tmp_path):
         FlowEstimator('raft', checkpoint=tmp_path / 'gone.pth')
 
 
-def test_raft_offline_is_one_line(tmp_path, monkeypatch):
+def test_raft_download_failure_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip('torchvision.models.optical_flow')
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setenv('https_proxy', 'http://127.0.0.1:9')

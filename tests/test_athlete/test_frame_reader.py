@@ -1,4 +1,4 @@
-"""FrameReader: the frames of VideoReader, in any order."""
+"""FrameReader returns the frames of VideoReader in any order."""
 
 import numpy as np
 import pytest
@@ -9,27 +9,27 @@ from vpd_mm.errors import UserError
 
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')])
-def test_frames_are_those_of_the_iteration(tmp_path, name, codec):
+def test_frames_equal_those_of_the_iteration(tmp_path, name, codec):
     path = make_video(tmp_path / name, 20, codec=codec)
-    truth = dict(VideoReader(path))
+    expected = dict(VideoReader(path))
     reader = FrameReader(path)
     for asked in ([13], [19, 2, 2], [0], [7, 8, 12]):
-        found = reader.read(asked)
-        assert sorted(found) == sorted(set(asked))
-        for frame, rgb in found.items():
-            np.testing.assert_array_equal(rgb, truth[frame])
+        frames = reader.read(asked)
+        assert sorted(frames) == sorted(set(asked))
+        for frame, rgb in frames.items():
+            np.testing.assert_array_equal(rgb, expected[frame])
     assert reader.read([]) == {}
 
 
 @pytest.mark.parametrize('fps', [10, 25, 40])
-def test_at_a_constant_rate(tmp_path, fps):
+def test_frames_at_a_constant_rate(tmp_path, fps):
     path = make_video(tmp_path / 'v.mp4', 9, fps=20, ticks=[0, 1, 2, 3, 6, 10, 11, 12, 13])
-    truth = dict(VideoReader(path, fps))
+    expected = dict(VideoReader(path, fps))
     reader = FrameReader(path, fps)
-    for frame in truth:
-        np.testing.assert_array_equal(reader.read([frame])[frame], truth[frame])
+    for frame in expected:
+        np.testing.assert_array_equal(reader.read([frame])[frame], expected[frame])
 
 
-def test_a_frame_outside_is_refused(tmp_path):
+def test_frame_outside_the_video_is_refused(tmp_path):
     with pytest.raises(UserError, match=r'has frames 0..4, asked for 3..5'):
         FrameReader(make_video(tmp_path / 'a.mp4', 5)).read([3, 5])

@@ -16,7 +16,7 @@ def detector():
     return AthleteDetector(*packed_model('detector'), device='cpu', score_thr=0.1)
 
 
-def test_bytes_are_those_that_were_packed():
+def test_checkpoint_digest():
     config, checkpoint = packed_model('detector')
     assert packed_source('detector') == f'mmdet:{config}:{checkpoint}'
     assert check_packed(checkpoint).stat().st_size <= MAX_BYTES
@@ -24,19 +24,19 @@ def test_bytes_are_those_that_were_packed():
         packed_model('judge')
 
 
-def test_finds_everyday_people(detector):
-    pictures, people, ignored = [], [], []
+def test_ap_on_everyday_people(detector):
+    images, people, ignored = [], [], []
     for image, persons in generic_images(GenericRecipe(seed=77), 'val', 16):
         boxes = np.array([person.box for person in persons]).reshape(-1, 4)
         clear = np.array([(person.visibility == 2).sum() >= 10 for person in persons], bool)
-        pictures.append(image)
+        images.append(image)
         people.append(boxes[clear])
         ignored.append(boxes[~clear])
     assert sum(map(len, people)) >= 16
-    assert ap50(detector.detect(pictures), people, ignored) > 0.75
+    assert ap50(detector.detect(images), people, ignored) > 0.75
 
 
-def test_finds_nobody_in_an_empty_picture(detector):
+def test_no_detections_in_an_empty_image(detector):
     assert all(
         len(boxes) == 0 or boxes[0, 4] < 0.5 for boxes in detector.detect([np.full((256, 256, 3), 120, np.uint8)])
     )

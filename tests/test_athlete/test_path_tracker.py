@@ -1,88 +1,96 @@
-"""One athlete through detections that come in halves, go missing and lie beside bystanders."""
+"""PathTracker with partial and missing detections, bystanders and colors."""
 
 import numpy as np
 import pytest
 
 from benchmarks.teacher_metrics import box_iou
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker
-from vpd_mm.athlete.path_tracker import PathRules, PathTracker, best_path
+from vpd_mm.athlete.path_tracker import (
+    NUM_COLOURS,
+    PathRules,
+    PathTracker,
+    best_path,
+    colour_counts,
+    colour_similarity,
+    median_colours,
+)
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.options import build_tracker
+from vpd_mm.prepare.tracking_pass import build_tracker
 
 SIZE = (256, 256)
 
 
 def scene(seed, frames=120):
-    """Truth (T, 4) of an athlete about the middle, and what a weak detector says: halves, misses, a bystander."""
+    """Ground ground_truth (T, 4) of an athlete near the center; detections: partial, missing and of a bystander."""
     rng = np.random.default_rng(seed)
     t = np.arange(frames)
     middle = np.stack([128 + 25 * np.sin(t / 15), 130 - 20 * np.abs(np.sin(t / 20))], axis=1)
-    truth = np.concatenate([middle - (16, 45), middle + (16, 45)], axis=1)
+    ground_truth = np.concatenate([middle - (16, 45), middle + (16, 45)], axis=1)
     detections = []
-    for i, box in enumerate(truth):
-        found = []
+    for i, box in enumerate(ground_truth):
+        boxes = []
         if rng.random() > 0.2:
-            found.append([*(box + rng.normal(0, 2, 4)), rng.uniform(0.2, 0.6)])
+            boxes.append([*(box + rng.normal(0, 2, 4)), rng.uniform(0.2, 0.6)])
         if rng.random() < 0.4:  # head and trunk alone
-            found.append([*box[:3], box[1] + 40, rng.uniform(0.2, 0.6)])
-        passing = 215 + 30 * np.sin(i / 10)  # the camera pans: who is surer than the athlete is now and then outside
-        found.append([passing, 110, passing + 35, 210, rng.uniform(0.5, 0.8)])
-        detections.append(np.array(found, np.float32))
-    return truth, detections
+            boxes.append([*box[:3], box[1] + 40, rng.uniform(0.2, 0.6)])
+        passing = 215 + 30 * np.sin(i / 10)  # the camera pans: the confident bystander is sometimes outside
+        boxes.append([passing, 110, passing + 35, 210, rng.uniform(0.5, 0.8)])
+        detections.append(np.array(boxes, np.float32))
+    return ground_truth, detections
 
 
 def follow(tracker, detections):
-    for i, found in enumerate(detections):
-        tracker.update(i, found)
+    for i, boxes in enumerate(detections):
+        tracker.update(i, boxes)
     return tracker.finish()
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_stays_on_the_athlete_where_bytetrack_does_not(seed):
-    truth, detections = scene(seed)
+def test_stays_on_the_athlete_where_bytetrack_fails(seed):
+    ground_truth, detections = scene(seed)
     (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), detections)
-    right = (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth)
+    right = (box_iou(track.boxes, ground_truth[track.frame_inds]) > 0.5).sum() / len(ground_truth)
     other = follow(AthleteTracker(25, SIZE), detections)
-    lost = (box_iou(other[0].boxes, truth[other[0].frame_inds]) > 0.5).sum() / len(truth) if other else 0
+    lost = (box_iou(other[0].boxes, ground_truth[other[0].frame_inds]) > 0.5).sum() / len(ground_truth) if other else 0
     assert right > 0.8
     assert lost < 0.5
 
 
-def test_a_shot_of_doubtful_detections_has_nobody():
-    sun = np.array([[100, 10, 140, 50, 0.33]], np.float32)
-    assert follow(PathTracker(25, SIZE), [sun] * 30) == []
-    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), [sun] * 30)
+def test_shot_with_low_scores_has_no_athlete():
+    lamp = np.array([[100, 10, 140, 50, 0.33]], np.float32)
+    assert follow(PathTracker(25, SIZE), [lamp] * 30) == []
+    (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3)), [lamp] * 30)
     assert len(track) == 30
-    man = np.array([[100, 60, 140, 180, 0.6]], np.float32)
-    (track,) = follow(PathTracker(25, SIZE), [man] * 20 + [sun] * 10)  # unsure for a while, not throughout
+    person = np.array([[100, 60, 140, 180, 0.6]], np.float32)
+    (track,) = follow(PathTracker(25, SIZE), [person] * 20 + [lamp] * 10)  # low scores for a part of the shot only
     assert len(track) >= 20
 
 
 @pytest.mark.parametrize('seed', range(3))
 def test_every_second_frame_is_enough(seed):
-    truth, detections = scene(seed)
+    ground_truth, detections = scene(seed)
     thinned = [d if i % 2 == 0 else d[:0] for i, d in enumerate(detections)]
     (track,) = follow(PathTracker(25, SIZE, rules=PathRules(least=0.3), every=2), thinned)
-    assert (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth) > 0.7
+    assert (box_iou(track.boxes, ground_truth[track.frame_inds]) > 0.5).sum() / len(ground_truth) > 0.7
 
 
-def test_the_best_path_is_the_one_that_all_paths_agree_on():
-    """By hand: two frames, two boxes; overlap outweighs a little more confidence."""
+def test_best_path_of_small_examples():
+    """Overlap outweighs a slightly higher confidence."""
     boxes = np.array([[100, 100, 140, 180, 0.5], [10, 10, 30, 50, 0.5]], np.float32)
     later = np.array([[10, 10, 30, 50, 0.55], [101, 100, 141, 180, 0.5]], np.float32)
     rules = PathRules(centrality=0, size=0)
     assert best_path({0: boxes[:1], 1: later}, SIZE, 2, rules) == {0: 0, 1: 1}
     assert best_path({0: boxes[:1], 1: later}, SIZE, 2, PathRules(centrality=0, size=0, overlap=0))[1] == 0
-    nobody = np.zeros((0, 5), np.float32)
-    assert best_path({0: boxes[:1], 1: nobody, 2: later}, SIZE, 1, rules) == {0: 0, 2: 1}
-    assert len(best_path({0: boxes[:1], 1: nobody, 2: nobody, 3: later[1:]}, SIZE, 1, rules)) == 1  # too far apart
-    assert best_path({0: nobody}, SIZE, 1, rules) == {}
+    empty = np.zeros((0, 5), np.float32)
+    assert best_path({0: boxes[:1], 1: empty, 2: later}, SIZE, 1, rules) == {0: 0, 2: 1}
+    assert len(best_path({0: boxes[:1], 1: empty, 2: empty, 3: later[1:]}, SIZE, 1, rules)) == 1  # too far apart
+    assert best_path({0: empty}, SIZE, 1, rules) == {}
 
 
-def test_short_gaps_are_filled_long_ones_stay_and_a_cut_starts_anew():
+def test_short_gaps_are_interpolated_and_cuts_separate_shots():
     box = np.array([[100, 100, 140, 180, 0.8]], np.float32)
-    nobody = np.zeros((0, 5), np.float32)
-    (track,) = follow(PathTracker(25, SIZE, max_gap_seconds=0.12), [box, nobody, nobody, box, box])
+    empty = np.zeros((0, 5), np.float32)
+    (track,) = follow(PathTracker(25, SIZE, max_gap_seconds=0.12), [box, empty, empty, box, box])
     assert track.frame_inds.tolist() == [0, 1, 2, 3, 4]
     assert track.scores.tolist() == pytest.approx([0.8, INTERPOLATED * 0.8, INTERPOLATED * 0.8, 0.8, 0.8])
     tracker = PathTracker(25, SIZE)
@@ -98,7 +106,7 @@ def test_short_gaps_are_filled_long_ones_stay_and_a_cut_starts_anew():
     assert PathTracker(25, SIZE).finish() == []
 
 
-def test_it_is_chosen_by_a_rule_and_refuses_what_it_cannot():
+def test_selected_by_a_rule_and_invalid_arguments_refused():
     tracker = build_tracker({'method': 'path', 'centrality': 3.0, 'max_gap_seconds': 1.0}, 25, SIZE)
     assert isinstance(tracker, PathTracker)
     assert tracker.rules.centrality == 3
@@ -132,23 +140,23 @@ def painted(boxes, colours):
 
 
 def test_colours_keep_the_path_on_the_athlete():
-    """A surer bystander takes the athlete's place in the middle for a while: red stays red."""
+    """A more confident bystander in another color stands in the middle for a while."""
     athlete, other = np.array([100.0, 80, 140, 170]), np.array([110.0, 90, 150, 180])
-    truth, plain, coloured = [], PathTracker(25, SIZE), PathTracker(25, SIZE)
+    ground_truth, plain, coloured = [], PathTracker(25, SIZE), PathTracker(25, SIZE)
     for i in range(90):
         near = 30 <= i < 50
         box = athlete + (45 if near else 0) * np.array([1, 0, 1, 0])
-        found = [[*box, 0.5]]
+        boxes = [[*box, 0.5]]
         if near:
-            found.append([*other, 0.8])
+            boxes.append([*other, 0.8])
         frame = painted([box, other] if near else [box], [(200, 30, 30), (30, 30, 200)][: 1 + near])
-        plain.update(i, np.array(found, np.float32))
-        coloured.update(i, np.array(found, np.float32), frame)
-        truth.append(box)
+        plain.update(i, np.array(boxes, np.float32))
+        coloured.update(i, np.array(boxes, np.float32), frame)
+        ground_truth.append(box)
     shares = {}
     for name, tracker in (('plain', plain), ('coloured', coloured)):
         (track,) = tracker.finish()
-        shares[name] = (box_iou(track.boxes, np.array(truth)[track.frame_inds]) > 0.5).sum() / len(truth)
+        shares[name] = (box_iou(track.boxes, np.array(ground_truth)[track.frame_inds]) > 0.5).sum() / len(ground_truth)
     assert shares['coloured'] > 0.95
     assert shares['plain'] < 0.85
 
@@ -169,59 +177,84 @@ def test_boxes_that_change_at_once_stay_boxes(widths, height):
 
 
 @pytest.mark.parametrize('every', [1, 3, 5, 12])
-def test_frames_that_the_detector_did_not_look_at_cost_nothing(every):
-    nobody = np.zeros((0, 5), np.float32)
-    boxes = [d if i % every == 0 else nobody for i, d in enumerate(still([30] * 97, 80))]
+def test_frames_without_detection_run_cost_nothing(every):
+    empty = np.zeros((0, 5), np.float32)
+    boxes = [d if i % every == 0 else empty for i, d in enumerate(still([30] * 97, 80))]
     (track,) = follow(PathTracker(25, SIZE, every=every), boxes)
     assert len(track) == 96 // every * every + 1
 
 
 def test_a_shot_may_have_several_paths():
-    nobody = np.zeros((0, 5), np.float32)
-    detections = still([30] * 60, 80) + [nobody] * 20 + still([30] * 70, 80)
+    empty = np.zeros((0, 5), np.float32)
+    detections = still([30] * 60, 80) + [empty] * 20 + still([30] * 70, 80)
     (track,) = follow(PathTracker(25, SIZE), detections)
     assert track.frame_inds.tolist() == [*range(60), *range(80, 150)]
-    corner = np.array([-80, 80, -80, 80, 0], np.float32)  # from the corner to the middle, alone in the picture
+    corner = np.array([-80, 80, -80, 80, 0], np.float32)  # from the corner to the middle, alone in the image
     walk = [d + corner * min(max(60 - i, 0) / 20, 1) for i, d in enumerate(still([24] * 150, 80))]
     (track,) = follow(PathTracker(25, SIZE), walk)
     assert len(track) == 150
 
 
-def test_another_path_is_of_somebody_in_the_same_colours():
-    box, nobody = still([40], 90)[0], np.zeros((0, 5), np.float32)
+def test_further_paths_have_the_same_colours():
+    box, empty = still([40], 90)[0], np.zeros((0, 5), np.float32)
     lengths = {}
     for colour in ((200, 30, 30), (30, 30, 200)):
         tracker = PathTracker(25, SIZE)
         for i in range(150):
             seen = i < 30 or i >= 60
             shown = painted([box[0, :4]], [colour if i < 30 else (200, 30, 30)])
-            tracker.update(i, box if seen else nobody, shown)
+            tracker.update(i, box if seen else empty, shown)
         (track,) = tracker.finish()
         lengths[colour] = len(track)
     assert lengths == {(200, 30, 30): 120, (30, 30, 200): 90}
 
 
-def test_halves_and_boxes_around_two_do_not_last():
-    """A moving box; for two frames only the upper half is seen, for two others also somebody below."""
-    truth, detections = [], []
+def test_partial_boxes_and_boxes_around_two_people_are_corrected():
+    """A moving box; two frames show the upper half only, two others include a second person."""
+    ground_truth, detections = [], []
     for i in range(60):
         box = np.array([60.0 + 2 * i, 60, 100 + 2 * i, 140])
         seen = box + {20: [0, 0, 0, -40], 21: [0, 0, 0, -40], 40: [0, 0, 0, 60], 41: [0, 0, 0, 60]}.get(i, [0] * 4)
-        truth.append(box)
+        ground_truth.append(box)
         detections.append(np.array([[*seen, 0.6]], np.float32))
     (track,) = follow(PathTracker(25, SIZE), detections)
-    shared = box_iou(track.boxes, np.array(truth))
-    seen = box_iou(np.stack(detections)[:, 0, :4], np.array(truth))
+    shared = box_iou(track.boxes, np.array(ground_truth))
+    seen = box_iou(np.stack(detections)[:, 0, :4], np.array(ground_truth))
     assert seen[[20, 40]] == pytest.approx([1 / 2, 4 / 7])
     assert shared.min() > 0.6
     assert np.delete(shared, [*range(17, 25), *range(37, 45)]) == pytest.approx(1, abs=0.02)
 
 
-def test_without_frames_now_and_then_colours_do_not_count():
-    truth, detections = scene(0)
+def test_colours_are_ignored_if_some_frames_are_missing():
+    ground_truth, detections = scene(0)
     frame = np.zeros((256, 256, 3), np.uint8)
     tracker = PathTracker(25, SIZE, rules=PathRules(least=0.3))
-    for i, found in enumerate(detections):
-        tracker.update(i, found, frame if i % 2 else None)
+    for i, boxes in enumerate(detections):
+        tracker.update(i, boxes, frame if i % 2 else None)
     (track,) = tracker.finish()
-    assert (box_iou(track.boxes, truth[track.frame_inds]) > 0.5).sum() / len(truth) > 0.8
+    assert (box_iou(track.boxes, ground_truth[track.frame_inds]) > 0.5).sum() / len(ground_truth) > 0.8
+
+
+def test_colour_counts_sample_the_middle_of_the_box():
+    frame = np.zeros((40, 60, 3), np.uint8)
+    frame[10:30, 5:25] = (255, 0, 0)
+    frame[10:30, 35:55] = (0, 0, 255)
+    boxes = np.array([[5, 10, 25, 30, 0.9], [35, 10, 55, 30, 0.8], [15, 10, 45, 30, 0.5], [-30, -30, 0, 0, 0.4]])
+    counts = colour_counts(frame, boxes)
+    assert counts.shape == (4, NUM_COLOURS)
+    points = counts.sum(axis=1)
+    assert (points == points[0]).all()
+    assert counts[0, 3 * 16] == points[0]  # all red
+    assert counts[1, 3] == points[0]  # all blue
+    assert counts[2, 0] > counts[2, 3 * 16] > 0  # black between the two
+    assert counts[3, 0] == points[0]  # outside: color of the edge
+    assert colour_counts(frame, boxes[:0]).shape == (0, NUM_COLOURS)
+
+
+def test_colour_similarity_to_the_median():
+    counts = np.zeros((5, NUM_COLOURS), np.uint8)
+    counts[:4, 7], counts[4, 9] = 80, 80
+    shares = median_colours(counts)
+    assert shares[7] == pytest.approx(1)
+    assert colour_similarity(counts, shares) == pytest.approx([1, 1, 1, 1, 0])
+    assert median_colours(np.zeros((2, NUM_COLOURS))).sum() == 0

@@ -1,4 +1,4 @@
-"""SquareCropper against the published windows, and at the edges."""
+"""SquareCropper against published windows and at image borders."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ def test_windows_equal_the_published_ones():
     assert [cropper.window(box) for box in boxes] == [tuple(w) for w in windows.tolist()]
 
 
-def test_union_of_both_boxes():
+def test_window_covers_both_boxes():
     cropper = SquareCropper()
     assert cropper.window((10, 20, 30, 60), (5, 25, 20, 70)) == cropper.window((5, 20, 30, 70))
     assert cropper.window((5.4, 20.2, 29.9, 69.5)) == cropper.window((5, 20, 30, 70))
 
 
-def test_cut_keeps_place_and_is_black_outside():
+def test_crop_keeps_positions_and_is_black_outside():
     image = np.full((60, 80, 3), 200, np.uint8)
     image[10:20, 5:15] = (250, 0, 0)
     crop = SquareCropper(40).cut(image, (-10, 0, 40))
@@ -36,7 +36,7 @@ def test_cut_keeps_place_and_is_black_outside():
     np.testing.assert_array_equal(crop[25, 30], (200, 200, 200))
 
 
-def test_cut_scales_down_and_up():
+def test_crop_is_resized_down_and_up():
     image = np.zeros((64, 64, 3), np.uint8)
     image[:, 32:] = 100
     small = SquareCropper(16).cut(image, (0, 0, 64))
@@ -62,7 +62,7 @@ def test_mask_stays_bool():
     assert cut[:, 16:].all()
 
 
-def test_sizes_that_make_no_sense():
+def test_invalid_sizes_are_refused():
     for size in (0, 15, 5000):
         with pytest.raises(UserError, match='crop size'):
             SquareCropper(size)

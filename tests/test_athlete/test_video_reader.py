@@ -1,4 +1,4 @@
-"""VideoReader: numbers, pictures, and every kind of bad file."""
+"""VideoReader: frame numbers, colors, orientation and invalid files."""
 
 import av
 import numpy as np
@@ -22,7 +22,7 @@ from vpd_mm.errors import UserError
 
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')])
-def test_frames_come_in_order_with_their_pictures(tmp_path, name, codec):
+def test_frames_come_in_order(tmp_path, name, codec):
     reader = VideoReader(make_video(tmp_path / name, 20, codec=codec))
     assert (reader.fps, reader.num_frames, reader.width, reader.height) == (25.0, 20, 64, 48)
     for _ in range(2):  # every iteration starts anew
@@ -41,15 +41,15 @@ def test_frames_come_in_order_with_their_pictures(tmp_path, name, codec):
     ('space', 'colour_range'),
     [(Colorspace.ITU709, ColorRange.MPEG), (Colorspace.ITU601, ColorRange.MPEG), (Colorspace.ITU709, ColorRange.JPEG)],
 )
-def test_colours_follow_the_files_matrix_and_range(tmp_path, space, colour_range):
+def test_colors_follow_the_matrix_and_range_of_the_file(tmp_path, space, colour_range):
     colour = (200, 60, 40)
     with av.open(str(tmp_path / 'c.mp4'), 'w') as container:
         stream = container.add_stream('libx264', rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, 'yuv420p', {'crf': '4'}
         stream.codec_context.colorspace = 1 if space == Colorspace.ITU709 else 5
         stream.codec_context.color_range = int(colour_range)
-        picture = np.full((48, 64, 3), colour, np.uint8)
-        frame = av.VideoFrame.from_ndarray(picture)
+        image = np.full((48, 64, 3), colour, np.uint8)
+        frame = av.VideoFrame.from_ndarray(image)
         frame = frame.reformat(format='yuv420p', dst_colorspace=space, dst_color_range=colour_range)
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -58,7 +58,7 @@ def test_colours_follow_the_files_matrix_and_range(tmp_path, space, colour_range
 
 
 @pytest.mark.parametrize('clockwise', [True, False])
-def test_rotation_by_metadata_is_undone(tmp_path, clockwise):
+def test_rotation_metadata_is_applied(tmp_path, clockwise):
     path = make_video(tmp_path / 'r.mp4', 3)
     upright = [rgb for _, rgb in VideoReader(path)]
     reader = VideoReader(rotate_by_metadata(path, clockwise))
@@ -72,7 +72,7 @@ def test_rotation_by_metadata_is_undone(tmp_path, clockwise):
     [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0), (1, 0, 0, 1), (-1, 0, 0, -1)],
     ids=['hflip', 'vflip', 'transpose', 'transverse', 'as is', 'half turn'],
 )
-def test_mirrored_by_metadata_is_shown_so(tmp_path, abcd):
+def test_mirroring_metadata_is_applied(tmp_path, abcd):
     path = make_video(tmp_path / 'm.mp4', 1)
     [(_, stored)] = VideoReader(path)
     [(_, shown)] = VideoReader(write_display_matrix(path, abcd))
@@ -84,7 +84,7 @@ def test_mirrored_by_metadata_is_shown_so(tmp_path, abcd):
     np.testing.assert_array_equal(shown, expected)
 
 
-def test_frames_before_and_after_an_edit_list_are_hidden_not_missing(tmp_path):
+def test_frames_outside_an_edit_list_are_hidden_but_not_missing(tmp_path):
     source = make_video(tmp_path / 'whole.mp4', 24)
     trimmed = VideoReader(copy_packets(source, tmp_path / 'trim.mp4', earlier=4 / 25))
     assert trimmed.num_frames == 20
@@ -96,15 +96,15 @@ def test_frames_before_and_after_an_edit_list_are_hidden_not_missing(tmp_path):
 @pytest.mark.parametrize(
     'ticks', [[*range(10), *range(10, 150, 10)], range(100, 124)], ids=['slower in the end', 'starts at 4 s']
 )
-def test_matroska_is_whole_when_it_ends_in_time(tmp_path, ticks):
+def test_matroska_completeness_is_checked_by_duration(tmp_path, ticks):
     path = make_video(tmp_path / 'v.mkv', 24, ticks=ticks)
     assert [(i, frame_number(rgb)) for i, rgb in VideoReader(path)] == [(i, i) for i in range(24)]
-    with pytest.raises(UserError, match=rf'cut short, \d\.\d\d of {(ticks[-1] + 1) / 25:.2f} s are there'):
+    with pytest.raises(UserError, match=rf'cut short, holds \d\.\d\d of {(ticks[-1] + 1) / 25:.2f} s'):
         VideoReader(cut_file(path, 0.3))
 
 
 @pytest.mark.parametrize('name', ['cut.ts', 'cut.mkv', 'cut.mp4'])
-def test_an_open_group_cut_off_starts_with_what_is_shown(tmp_path, name):
+def test_open_gop_starts_with_the_first_shown_frame(tmp_path, name):
     x265 = 'log-level=0:open-gop=1:keyint=8:min-keyint=8:bframes=3:b-adapt=0:scenecut=0'
     source = make_video(tmp_path / 'whole.mp4', 24, codec='libx265', options={'x265-params': x265})
     path = copy_packets(source, tmp_path / name, from_key=1)
@@ -117,7 +117,7 @@ def test_an_open_group_cut_off_starts_with_what_is_shown(tmp_path, name):
     assert [frame_number(rgb) for _, rgb in VideoReader(path, fps=25)] == list(range(8, 24))
 
 
-def test_varying_rate_keeps_frames_or_resamples(tmp_path):
+def test_variable_rate_keeps_frames_or_resamples(tmp_path):
     path = make_video(tmp_path / 'v.mp4', 5, fps=20, ticks=[0, 1, 2, 6, 10])
     assert [(i, frame_number(rgb)) for i, rgb in VideoReader(path)] == [(i, i) for i in range(5)]
     reader = VideoReader(path, fps=20)
@@ -143,7 +143,7 @@ def test_one_frame_odd_size_and_ten_bit(tmp_path):
 
 
 @pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4')])
-def test_damaged_packets_cost_their_frames_only(tmp_path, name, codec):
+def test_damaged_packets_lose_only_their_frames(tmp_path, name, codec):
     reader = VideoReader(damage_packets(make_video(tmp_path / name, 24, codec=codec), [8, 9]))
     frames = list(reader)
     assert reader.num_damaged >= 1
@@ -156,7 +156,7 @@ def test_damaged_packets_cost_their_frames_only(tmp_path, name, codec):
 
 
 def _text(path):
-    path.write_text('not a film\n' * 50)
+    path.write_text('not a video\n' * 50)
     return path
 
 
@@ -184,7 +184,7 @@ def _fast_start_cut(path):
         ('noise.mp4', lambda p: damage_packets(make_video(p, 3), [0, 1, 2]), 'no frame decodes'),
     ],
 )
-def test_bad_files_are_one_line_naming_the_file(tmp_path, name, make, says):
+def test_invalid_files_raise_one_line_that_names_the_file(tmp_path, name, make, says):
     path = make(tmp_path / name)
     with pytest.raises(UserError) as caught:
         VideoReader(path)
@@ -194,7 +194,7 @@ def test_bad_files_are_one_line_naming_the_file(tmp_path, name, make, says):
     assert '\n' not in message
 
 
-def test_bad_rate_is_refused(tmp_path):
+def test_invalid_rate_is_refused(tmp_path):
     path = make_video(tmp_path / 'a.mp4', 2)
     with pytest.raises(UserError, match='fps must be above 0'):
         VideoReader(path, fps=0)

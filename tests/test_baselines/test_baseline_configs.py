@@ -1,20 +1,62 @@
-"""Every config of the rivals builds, takes one optimisation step on a small corpus and names what it predicts."""
+"""Every method, stream and data set that has a baseline or a recogniser builds and takes one training step."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from baseline_corpus import SPORT_CORPORA, make_sport_corpus
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from vpd_mm.engine.cpu_autocast import on_this_cpu
+from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.registry import DATASETS, MODELS
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
-PATHS = sorted(p for p in CONFIGS.glob('*.py') if 'generated' not in p.stem)
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+PAPER = ('fsjump6', 'tennis7', 'fx35', 'diving48')
+CLIP_SIZES = {'': PAPER, '_small': ('synthetic',)}
+SKELETON_SIZES = {'': PAPER, '_small_20e': ('penn',), '_small': ('synthetic',)}
+METHODS = {
+    **dict.fromkeys(('tsn', 'trn', 'gsm', 'timesformer'), (('crop', 'frame', 'flow'), CLIP_SIZES)),
+    **dict.fromkeys(('stgcn', 'stgcnpp', 'msg3d'), (('joint', 'bone'), SKELETON_SIZES)),
+    'posec3d': (('joint',), SKELETON_SIZES),
+}
+BASELINES = [
+    (f'{method}{size}', stream, name)
+    for method, (streams, sizes) in METHODS.items()
+    for size, names in sizes.items()
+    for stream in streams
+    for name in names
+]
+SEQUENCES = [
+    *[('recognize/bigru', 'joints', name) for name in SPORT_CORPORA],
+    *[('recognize/bigru', 'vpd', name) for name in (*PAPER, 'synthetic')],
+    *[
+        (f'recognize/{name}', 'joints', corpus)
+        for name in ('bigru_fast', 'bigru_fast_2000i')
+        for corpus in ('penn', 'synthetic')
+    ],
+    *[('recognize/bigru_fast_features', 'vipe', name) for name in ('penn', 'synthetic')],
+    ('recognize/bigru_fast_features', 'vpd', 'synthetic'),
+    *[
+        ('detect/bigru_detector', features, name)
+        for features in ('joints', 'vpd')
+        for name in ('fsjump6', 'tennis7', 'synthetic')
+    ],
+]
+FEW = 'annotations/fewshot/1_0.txt'
 SIDE = 32
+
+read = cache(Config.fromfile)
+
+
+@pytest.fixture(scope='module')
+def roots(baseline_corpus, tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp('sports')
+    return {name: str(make_sport_corpus(folder, name, baseline_corpus).root) for name in SPORT_CORPORA}
 
 
 def shrink(cfg: Config) -> None:
@@ -45,30 +87,48 @@ def shrink(cfg: Config) -> None:
                 step['num_frames' if 'num_frames' in step else 'clip_len'] = 8
 
 
-@pytest.mark.parametrize('path', PATHS, ids=lambda p: p.stem)
-def test_one_step_and_one_prediction(path, rival_corpus):
-    torch.manual_seed(0)
-    cfg = Config.fromfile(path)
-    num_classes = cfg.model.cls_head.num_classes
-    shrink(cfg)
-    init_default_scope(cfg.default_scope)
-    data = {}
-    for part, ids_file in (('train', 'annotations/fewshot/1_0.txt'), ('val', None), ('test', None)):
-        settings = cfg[f'{part}_dataloader'].dataset
-        assert settings.num_classes == num_classes
-        assert settings.corpus.startswith('data/')
-        settings.update(corpus=str(rival_corpus.root), num_classes=2, ids_file=ids_file)
-        data[part] = DATASETS.build(settings)
-    assert len(data['train']) == 2
-    model = MODELS.build(cfg.model)
-    model.init_weights()
+def train_step(model: torch.nn.Module, cfg: Config, batch: dict) -> None:
+    """One step; the loss is finite and most parameters change."""
     wrapper = build_optim_wrapper(model, on_this_cpu(cfg.optim_wrapper))
     before = [p.detach().clone() for p in model.parameters()]
-    losses = model.train().train_step(pseudo_collate([data['train'][(i, i)] for i in (0, 1)]), wrapper)
+    losses = model.train().train_step(batch, wrapper)
     assert torch.isfinite(losses['loss'])
     assert sum(not torch.equal(a, b) for a, b in zip(before, model.parameters())) > len(before) / 2
-    for part, action_id in (('val', 'b2'), ('test', 'a3')):
-        (sample,) = model.eval().test_step(pseudo_collate([data[part][0]]))
+
+
+@pytest.mark.parametrize(('config', 'stream', 'name'), BASELINES, ids=map('-'.join, BASELINES))
+def test_baseline_takes_one_step_and_predicts(config, stream, name, roots):
+    torch.manual_seed(0)
+    cfg = adapt_config(read(CONFIGS / 'baselines' / f'{config}.py'), roots[name], stream=stream)
+    num_classes = cfg.model.cls_head.num_classes
+    assert num_classes == SPORT_CORPORA[name][1]
+    shrink(cfg)
+    init_default_scope(cfg.default_scope)
+    datasets = [cfg[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test')]
+    assert {dataset.get('source', dataset.get('stream')) for dataset in datasets} == {stream}
+    train, val, test = (DATASETS.build(dataset) for dataset in [{**datasets[0], 'ids_file': FEW}, *datasets[1:]])
+    assert len(train) == 2
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    train_step(model, cfg, pseudo_collate([train[(i, i)] for i in (0, 1)]))
+    for dataset, action_id in ((val, 'b2'), (test, 'a3')):
+        (sample,) = model.eval().test_step(pseudo_collate([dataset[0]]))
         assert sample.action_id == action_id
         assert sample.pred_score.shape == (num_classes,)
         assert float(sample.pred_score.sum()) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(('config', 'features', 'name'), SEQUENCES, ids=map('-'.join, SEQUENCES))
+def test_recogniser_and_detector_take_one_step(config, features, name, roots):
+    torch.manual_seed(0)
+    cfg = adapt_config(read(CONFIGS / f'{config}.py'), roots[name], features=features)
+    init_default_scope(cfg.default_scope)
+    train = DATASETS.build(cfg.train_dataloader.dataset)
+    assert cfg.model.num_classes == (1 if 'detect' in config else SPORT_CORPORA[name][1])
+    train_step(MODELS.build(cfg.model), cfg, pseudo_collate([train[i] for i in range(2)]))
+
+
+def test_at_most_25_baselines_and_6_recognisers():
+    assert len(list(CONFIGS.glob('baselines/*.py'))) <= 25
+    assert len(list(CONFIGS.glob('recognize/*.py'))) <= 6
+    assert len(list(CONFIGS.glob('detect/*.py'))) <= 3

@@ -1,4 +1,4 @@
-"""Features of a clip network: which frames, which weights, what is said of random ones."""
+"""Features of a clip network: its frames and weights, and the marking of random weights."""
 
 import json
 from pathlib import Path
@@ -24,22 +24,22 @@ def weights(tmp_path_factory) -> Path:
     return path
 
 
-def test_features_are_the_networks_on_the_frames_around(rival_corpus, weights):
-    store = CropStore(rival_corpus.crops_dir)
-    found = ClipFeatureExtractor('mc3_18', weights, **SMALL).extract(store, 'a')
-    assert found.frame_inds.tolist() == [0, 20, 40]
-    assert found.feats.shape == (3, 2, 512)
+def test_a_feature_is_the_network_output_on_the_surrounding_frames(baseline_corpus, weights):
+    store = CropStore(baseline_corpus.crops_dir)
+    feats = ClipFeatureExtractor('mc3_18', weights, **SMALL).extract(store, 'a')
+    assert feats.frame_inds.tolist() == [0, 20, 40]
+    assert feats.feats.shape == (3, 2, 512)
     net = build_clip_network('mc3_18', weights).eval()
     mean, sd = np.array([0.43216, 0.394666, 0.37645]), np.array([0.22803, 0.22145, 0.216989])
-    for i, frames in enumerate(([0, 0, 0, 1], [18, 19, 20, 21])):  # the first frame is held
+    for i, frames in enumerate(([0, 0, 0, 1], [18, 19, 20, 21])):  # the first frame is repeated
         crops = np.stack([cv2.resize(store.crop('a', f), (32, 32)) for f in frames])
         clip = torch.from_numpy(((crops / 255 - mean) / sd).transpose(3, 0, 1, 2)).float()[None]
         with torch.no_grad():
             seen, flipped = net(clip)[0], net(clip.flip(-1))[0]
-        np.testing.assert_allclose(found.feats[i], torch.stack([seen, flipped]), atol=1e-4)
+        np.testing.assert_allclose(feats.feats[i], torch.stack([seen, flipped]), atol=1e-4)
 
 
-def test_the_classifier_is_left_out_and_other_networks_are_refused(weights, tmp_path):
+def test_the_classifier_is_ignored_and_other_networks_are_refused(weights, tmp_path):
     state = torch.load(weights, weights_only=True)
     torch.save(
         {'state_dict': state | {'fc.weight': torch.zeros(400, 512), 'fc.bias': torch.zeros(400)}}, tmp_path / 'k'
@@ -54,7 +54,7 @@ def test_the_classifier_is_left_out_and_other_networks_are_refused(weights, tmp_
         build_clip_network('i3d', weights)
 
 
-def test_random_weights_are_loud(caplog):
+def test_random_weights_are_reported(caplog):
     build_clip_network('mc3_18', 'random')
     assert 'RANDOM WEIGHTS' in caplog.text
     assert run_name('mc3_18', 'random', None) == 'mc3_18-random'
@@ -63,13 +63,13 @@ def test_random_weights_are_loud(caplog):
         run_name('mc3_18', 'random', 'kinetics')
 
 
-def test_the_tool_writes_a_feature_run(rival_corpus, weights, run_python, tmp_path):
-    common = ['--corpus', rival_corpus.root, '--network', 'mc3_18', '--clip-len', 4, '--stride', 25]
+def test_the_tool_writes_a_feature_run(baseline_corpus, weights, run_python, tmp_path):
+    common = ['--corpus', baseline_corpus.root, '--network', 'mc3_18', '--clip-len', 4, '--stride', 25]
     done = run_python(TOOL, 'clips', weights, *common, '--out', 'mc3', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    store = FeatureStore(rival_corpus.features_dir('mc3'))
+    store = FeatureStore(baseline_corpus.features_dir('mc3'))
     assert (store.videos(), store.dims) == (['a', 'b'], 512)
-    made_by = json.loads((rival_corpus.features_dir('mc3') / 'run.json').read_text())
+    made_by = json.loads((baseline_corpus.features_dir('mc3') / 'run.json').read_text())
     assert made_by['network'] == 'mc3_18'
     done = run_python(TOOL, 'clips', 'random', *common, '--out', 'mc3', cwd=tmp_path)
     assert done.returncode == 1

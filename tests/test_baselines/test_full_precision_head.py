@@ -17,7 +17,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize(('name', 'more', 'shape', 'args'), HEADS, ids=[row[0] for row in HEADS])
-def test_scores_are_those_of_float32_features_whatever_autocast_says(name, more, shape, args):
+def test_scores_are_float32_under_autocast(name, more, shape, args):
     init_default_scope('vpd_mm')
     torch.manual_seed(0)
     sizes = dict(_scope_='mmaction', num_classes=5, in_channels=8, **more)
@@ -32,6 +32,6 @@ def test_scores_are_those_of_float32_features_whatever_autocast_says(name, more,
 
     with torch.autocast('cpu', torch.bfloat16):
         assert scores(plain, features).dtype == torch.bfloat16
-        found = scores(ours, features.bfloat16())
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, scores(plain, features.bfloat16().float()), rtol=0, atol=1e-6)
+        result = scores(ours, features.bfloat16())
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, scores(plain, features.bfloat16().float()), rtol=0, atol=1e-6)

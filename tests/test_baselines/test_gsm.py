@@ -32,7 +32,7 @@ def test_shift_moves_whole_frames_and_fills_with_zeros():
     assert shift(x, -1).flatten().tolist() == [2, 3, 4, 0]
 
 
-def test_an_open_gate_shifts_a_closed_one_keeps_a_half_open_one_does_both():
+def test_the_gate_decides_the_shifted_part():
     module = GateShift(4, num_segments=3)
     x = torch.arange(1.0, 13).reshape(3, 4, 1, 1)  # frames (1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12)
     torch.testing.assert_close(module(x), x)
@@ -44,14 +44,14 @@ def test_an_open_gate_shifts_a_closed_one_keeps_a_half_open_one_does_both():
     torch.testing.assert_close(module(x).reshape(3, 4), half)
 
 
-def test_clips_of_a_batch_do_not_mix():
+def test_clips_of_a_batch_are_independent():
     module = GateShift(2, num_segments=2).eval()
     module.gate.bias.data.fill_(20)
     x = torch.arange(1.0, 9).reshape(4, 2, 1, 1)
     torch.testing.assert_close(module(x), torch.cat([module(x[:2]), module(x[2:])]))
 
 
-def test_the_gate_sees_the_frames_around_and_only_its_group():
+def test_a_gate_reads_neighbouring_frames_of_its_group():
     module = GateShift(4, num_segments=3).eval()
     open_gates(module)
     x = torch.rand(3, 4, 5, 5)
@@ -62,7 +62,7 @@ def test_the_gate_sees_the_frames_around_and_only_its_group():
     assert not torch.allclose(before[1, 2], after[1, 2])  # another channel of the group, one frame earlier
 
 
-def test_closed_gates_are_the_plain_network():
+def test_closed_gates_give_the_plain_network():
     model = build()
     model.eval()
     plain = copy.deepcopy(model.backbone)
@@ -88,7 +88,7 @@ def test_parameters_of_the_gates():
     count = sum(p.numel() for m in build().modules() if isinstance(m, GateShift) for p in m.parameters())
     assert count == sum(29 * c + 2 for c in (64, 64, 64, 128))
     widths = [64, 256, 256, 256, 512, 512, 512, 512, 1024, 1024, 1024, 1024, 1024, 1024, 2048, 2048]
-    assert sum(29 * c + 2 for c in widths) == 380512  # ResNet-50, as the docstring says
+    assert sum(29 * c + 2 for c in widths) == 380512  # ResNet-50
 
 
 def test_a_checkpoint_of_the_plain_network_is_read(tmp_path):
@@ -104,7 +104,7 @@ def test_a_checkpoint_of_the_plain_network_is_read(tmp_path):
     torch.testing.assert_close(model(x), plain(x))
 
 
-def test_what_is_wrong_is_named():
+def test_wrong_arguments_are_refused():
     with pytest.raises(UserError, match='even number of channels'):
         GateShift(3, 2)
     with pytest.raises(UserError, match=r'mmaction\.ResNet'):

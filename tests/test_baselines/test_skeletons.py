@@ -1,11 +1,11 @@
-"""Skeleton annotations and the streams of graph networks."""
+"""Skeleton clips and the streams of graph networks."""
 
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
-from vpd_mm.baselines.pose_to_skeleton import to_skeleton
+from vpd_mm.baselines.pose_clip_dataset import to_skeleton
 from vpd_mm.baselines.skeleton_transforms import PARENTS
 from vpd_mm.errors import UserError
 from vpd_mm.structures import PoseSequence
@@ -19,10 +19,10 @@ def poses(frames: list[int]) -> PoseSequence:
     return PoseSequence(np.array(frames), keypoints, scores)
 
 
-def test_shape_joints_and_frames_between():
+def test_joints_are_selected_and_interpolated():
     clip = to_skeleton(poses([2, 3, 5, 9]), np.array([3.0, 3.5, 4.0, 6.0]))
     assert clip['keypoint'].shape == (1, 4, 13, 2)
-    np.testing.assert_allclose(clip['keypoint'][0, :, 1, 0], [305, 355, 405, 505], atol=1e-3)  # held: 9 lies outside
+    np.testing.assert_allclose(clip['keypoint'][0, :, 1, 0], [305, 355, 405, 505], atol=1e-3)  # repeated: 9 is outside
     np.testing.assert_allclose(clip['keypoint_score'][0, :, 12], [0.3, 0.35, 0.4, 0.5], atol=1e-6)
     assert to_skeleton(poses([2, 3]), np.array([3.0]), 'coco')['keypoint'][0, 0, :, 0].tolist() == [
         300 + j for j in range(17)
@@ -51,7 +51,7 @@ def test_streams_by_hand():
         stream('limb', joints)
 
 
-def test_bones_lie_along_the_graph_of_the_configs():
+def test_bones_follow_the_graph_of_the_configs():
     from pathlib import Path
 
     from mmengine.config import Config

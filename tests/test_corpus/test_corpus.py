@@ -54,7 +54,7 @@ def test_paths_are_those_of_the_layout(tmp_path):
         corpus.features_dir('../elsewhere')
 
 
-def test_refuses_what_is_not_ours(tmp_path):
+def test_refuses_other_folders_and_files(tmp_path):
     (tmp_path / 'photo.jpg').touch()
     with pytest.raises(UserError, match='not empty and no corpus'):
         Corpus.create(tmp_path)
@@ -64,7 +64,7 @@ def test_refuses_what_is_not_ours(tmp_path):
         Corpus.open(tmp_path)
 
 
-def test_another_rank_makes_the_corpus_meanwhile(tmp_path, monkeypatch):
+def test_another_rank_creates_the_corpus_at_the_same_time(tmp_path, monkeypatch):
     iterdir = type(tmp_path).iterdir
 
     def racing(folder):
@@ -77,7 +77,7 @@ def test_another_rank_makes_the_corpus_meanwhile(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('text', 'says'),
+    ('text', 'message'),
     [
         ('{"layout_version": 2, "name": "a"}', 'layout_version is 2, this vpd_mm knows 1'),
         ('{"name": "a"}', 'layout_version is None'),
@@ -87,18 +87,18 @@ def test_another_rank_makes_the_corpus_meanwhile(tmp_path, monkeypatch):
         ('{"layout_version": 1, "name": "a", "fps": -1}', 'fps must be null or above 0'),
     ],
 )
-def test_damaged_or_unknown_corpus_json(tmp_path, text, says):
+def test_damaged_or_unknown_corpus_json(tmp_path, text, message):
     (tmp_path / 'corpus.json').write_text(text)
     with pytest.raises(UserError) as caught:
         Corpus.open(tmp_path)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / 'corpus.json'))
 
 
 def test_videos_round_trip_and_replace(tmp_path):
     corpus = Corpus.create(tmp_path / 'c')
     assert corpus.videos() == {}
-    odd = _info('b', path='/films/one, "two".mp4', fps=30000 / 1001)
+    odd = _info('b', path='/videos/one, "two".mp4', fps=30000 / 1001)
     corpus.add_videos([odd, _info('a')])
     corpus.add_videos([_info('a', num_frames=7)])
     assert list(corpus.videos()) == ['a', 'b']
@@ -106,10 +106,12 @@ def test_videos_round_trip_and_replace(tmp_path):
     assert corpus.video('a').num_frames == 7
     with pytest.raises(UserError, match="no video 'x'"):
         corpus.video('x')
+    corpus.remove_videos(['b', 'x'])
+    assert list(corpus.videos()) == ['a']
 
 
 @pytest.mark.parametrize(
-    ('change', 'says'),
+    ('change', 'message'),
     [
         (('25.0', 'fast'), "fps must be a number, found 'fast'"),
         (('25.0', 'nan'), 'fps must be above 0'),
@@ -119,7 +121,7 @@ def test_videos_round_trip_and_replace(tmp_path):
         (('video,path', 'name,path'), 'header must be'),
     ],
 )
-def test_damaged_videos_csv_names_the_line(tmp_path, change, says):
+def test_damaged_videos_csv_names_the_line(tmp_path, change, message):
     corpus = Corpus.create(tmp_path / 'c')
     corpus.add_videos([_info()])
     text = corpus.videos_path.read_text()
@@ -127,17 +129,17 @@ def test_damaged_videos_csv_names_the_line(tmp_path, change, says):
     corpus.videos_path.write_text(text.replace(*change))
     with pytest.raises(UserError) as caught:
         load_videos(corpus.videos_path)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(corpus.videos_path) in str(caught.value)
 
 
 @pytest.mark.parametrize('name', ['', '.hidden', 'a,b', 'a/b', 'a"b', 'a\nb', 'é' * 101])
-def test_names_that_cannot_be(name):
+def test_invalid_video_names(name):
     with pytest.raises(UserError, match='video name'):
         _info(name)
 
 
-def test_second_prepare_is_one_line(tmp_path):
+def test_a_corpus_has_one_writer(tmp_path):
     corpus = Corpus.create(tmp_path / 'c')
     with corpus.lock():
         with pytest.raises(UserError, match=r'another prepare is writing this corpus.*process \d+'), corpus.lock():
@@ -153,7 +155,7 @@ def test_second_prepare_is_one_line(tmp_path):
         pass
 
 
-def test_lock_goes_with_its_process(tmp_path):
+def test_a_lock_ends_with_its_process(tmp_path):
     code = (
         'import os, sys, pathlib\nfrom vpd_mm.engine.locks import file_lock\n'
         'with file_lock(pathlib.Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)'
@@ -198,7 +200,7 @@ def test_feature_store_without_features(tmp_path):
         FeatureStore(tmp_path / 'gone')
 
 
-def test_corpus_json_is_plain(tmp_path):
+def test_corpus_json_fields(tmp_path):
     Corpus.create(tmp_path / 'c', name='n', sport='s')
     fields = json.loads((tmp_path / 'c' / 'corpus.json').read_text())
     assert fields == {'layout_version': 1, 'name': 'n', 'sport': 's', 'fps': None}

@@ -1,4 +1,4 @@
-"""CropHeader: what is written is read, by this version and of the ones before."""
+"""CropHeader: round trip, and headers of older versions."""
 
 import json
 

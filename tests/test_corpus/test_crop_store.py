@@ -19,7 +19,7 @@ from vpd_mm.errors import UserError
 FLOW = {'method': 'dis', 'clip': 20.0, 'subtract_median': False}
 
 
-def _picture(i, size=32):
+def _image(i, size=32):
     noise = np.random.default_rng(i).integers(0, 255, (size // 4, size // 4, 3), dtype=np.uint8)
     return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
 
@@ -35,10 +35,10 @@ def _write(writer, name, frames=(0, 1, 5), size=32, flow=FLOW, mask=True, whole=
             video.add(
                 i,
                 (i - 10, 2 * i, 50),
-                _picture(i, size),
+                _image(i, size),
                 _flow(i, size) if flow else None,
                 np.eye(size, dtype=bool) if mask and i % 2 else None,
-                _picture(i, 64)[:48] if whole else None,
+                _image(i, 64)[:48] if whole else None,
                 start=i in (0, 5),
             )
 
@@ -47,7 +47,7 @@ _IN_CHILD = f"""
 import os, resource, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_crop_store import FLOW, CropWriter, UserError, _flow, _picture, _write, crop_writer
+from test_crop_store import FLOW, CropWriter, UserError, _flow, _image, _write, crop_writer
 """
 
 
@@ -68,12 +68,12 @@ def test_round_trip(shard):
     assert header.starts.tolist() == [0, 5]
     for i in (0, 1, 5):
         rgb, flow, mask = store.read('jump', i)
-        assert np.abs(rgb.astype(int) - _picture(i)).mean() < 3
+        assert np.abs(rgb.astype(int) - _image(i)).mean() < 3
         assert np.linalg.norm(flow - _flow(i), axis=-1).mean() < 0.25
         assert (mask is None) == (i % 2 == 0)
         np.testing.assert_array_equal(store.crop('jump', i), rgb)
         np.testing.assert_array_equal(store.flow('jump', i), flow)
-        assert np.abs(store.frame_image('jump', i).astype(int) - _picture(i, 64)[:48]).mean() < 12
+        assert np.abs(store.frame_image('jump', i).astype(int) - _image(i, 64)[:48]).mean() < 12
     np.testing.assert_array_equal(store.mask('jump', 5), np.eye(32, dtype=bool))
     assert store.mask('jump', 0) is None
 
@@ -90,7 +90,7 @@ def test_channels_and_signs_do_not_swap(shard):
     store = CropStore(shard.parent)
     assert np.abs(store.crop('v', 0).astype(int) - (250, 120, 10)).max() <= 2
     assert store.flow('v', 0).mean(axis=(0, 1)) == pytest.approx((7, -3), abs=0.08)
-    assert not store.flow('v', 1).any(), 'standing still is exact'
+    assert not store.flow('v', 1).any(), 'zero flow is exact'
     assert store.flow('v', 2).max() == 20
 
 
@@ -134,9 +134,9 @@ def test_error_in_the_middle_leaves_nothing(shard, monkeypatch):
 def _entries(shard):
     env = lmdb.open(str(shard), subdir=False, readonly=True, lock=False)
     with env.begin() as txn:
-        found = dict(txn.cursor())
+        entries = dict(txn.cursor())
     env.close()
-    return found
+    return entries
 
 
 def test_kill_in_the_middle_then_again(shard, tmp_path):
@@ -146,11 +146,11 @@ writer = CropWriter(Path(sys.argv[1]))
 _write(writer, 'done')
 with writer.video('half', 32, FLOW) as video:
     for i in range(20):
-        video.add(i, (0, 0, 9), _picture(i), _flow(i))
+        video.add(i, (0, 0, 9), _image(i), _flow(i))
     os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, '-c', _IN_CHILD + code, shard], check=False).returncode == -9
-    assert any(key.startswith(b'c/half/') for key in _entries(shard)), 'the test must leave chunks behind'
+    assert any(key.startswith(b'c/half/') for key in _entries(shard)), 'the test must leave chunks'
     assert unfinished_videos(shard) == ['half']
     assert CropStore(shard.parent).videos() == ['done']
     with CropWriter(shard) as writer:
@@ -170,7 +170,7 @@ def _read_keys(shard):
         return list(txn.cursor().iternext(values=False))
 
 
-def test_one_writer_a_shard(shard, monkeypatch):
+def test_a_shard_has_one_writer(shard, monkeypatch):
     monkeypatch.setattr('vpd_mm.engine.locks.time.sleep', lambda _: None)
     monkeypatch.setattr('vpd_mm.engine.locks.time.monotonic', iter(range(0, 10_000, 20)).__next__)
     with CropWriter(shard), pytest.raises(UserError, match='another process writes this shard'):
@@ -205,14 +205,14 @@ def _sum_in_child(store, queue):
 
 
 @pytest.mark.parametrize('method', ['fork', 'spawn'])
-def test_other_processes_read_too(shard, method):
+def test_other_processes_can_read(shard, method):
     with CropWriter(shard) as writer:
         _write(writer, 'jump')
     store = CropStore(shard.parent)
     here = int(store.crop('jump', 1).sum())
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    if method == 'spawn':  # what a spawned worker gets is the pickle
+    if method == 'spawn':  # a spawned worker gets the pickle
         assert int(pickle.loads(pickle.dumps(store)).crop('jump', 1).sum()) == here
         return
     process = context.Process(target=_sum_in_child, args=(store, queue))
@@ -249,7 +249,7 @@ with CropWriter(Path(sys.argv[1])) as writer:
     assert len(CropStore(shard.parent)) == 5
 
 
-def test_what_is_missing_is_named(shard):
+def test_missing_shards_videos_and_frames_are_named(shard):
     assert CropStore(shard.parent).videos() == []
     with pytest.raises(UserError, match="no crops of video 'jump' among 0; run tools/prepare"):
         CropStore(shard.parent).crop('jump', 0)
@@ -279,40 +279,40 @@ def _replace(shard, key, value):
 
 
 def _bomb():
-    data = bytearray(crop_codec.encode_rgb(_picture(0)))
+    data = bytearray(crop_codec.encode_rgb(_image(0)))
     at = data.index(b'\xff\xc0') + 5
     data[at : at + 4] = b'\xff\xff\xff\xff'
     return crop_codec.pack_record(bytes(data))
 
 
 @pytest.mark.parametrize(
-    ('record', 'says'),
+    ('record', 'message'),
     [
         (b'', 'record of 0 bytes'),
-        (b'\xff' * 40, 'claims parts of'),
-        (crop_codec.pack_record(b'not a picture at all'), 'no JPEG or PNG of ours'),
-        (crop_codec.pack_record(crop_codec.encode_rgb(_picture(0, 64))), r'claims \(64, 64, 3\)'),
-        (_bomb(), r'claims \(65535, 65535, 3\)'),
+        (b'\xff' * 40, 'has parts of'),
+        (crop_codec.pack_record(b'not an image at all'), 'neither JPEG nor 8-bit grey PNG'),
+        (crop_codec.pack_record(crop_codec.encode_rgb(_image(0, 64))), r'image is \(64, 64, 3\)'),
+        (_bomb(), r'image is \(65535, 65535, 3\)'),
     ],
 )
-def test_damaged_records_are_refused_before_decoding(shard, record, says):
+def test_damaged_records_are_refused_before_decoding(shard, record, message):
     with CropWriter(shard) as writer:
         _write(writer, 'jump')
     _replace(shard, frame_key(CROP, 'jump', 1), record)
-    with pytest.raises(UserError, match=says) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         CropStore(shard.parent).crop('jump', 1)
     assert f"{shard}: video 'jump', frame 1" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ('header', 'says'),
+    ('header', 'message'),
     [(b'{"version": 2}', 'version 2'), (b'{"version": 1}', 'damaged'), (b'{"vers', 'damaged'), (b'[]', 'damaged')],
 )
-def test_damaged_headers_are_refused(shard, header, says):
+def test_damaged_headers_are_refused(shard, header, message):
     with CropWriter(shard) as writer:
         _write(writer, 'jump')
     _replace(shard, header_key('jump'), header)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         CropStore(shard.parent).header('jump')
 
 
@@ -330,19 +330,19 @@ def test_damaged_shards_are_refused(shard):
         CropWriter(shard)
 
 
-def test_writer_checks_what_it_is_given(shard):
+def test_writer_checks_its_arguments(shard):
     with CropWriter(shard) as writer:
         _write(writer, 'jump')
         with pytest.raises(UserError, match='holds video'):
             _write(writer, 'jump')
         for bad in (
-            {'rgb': _picture(0, 64)},
+            {'rgb': _image(0, 64)},
             {'flow': None},
             {'mask': np.zeros((3, 3), bool)},
-            {'frame_image': _picture(0)},
+            {'frame_image': _image(0)},
             {'frame_ind': -1},
         ):
-            good = {'frame_ind': 0, 'window': (0, 0, 9), 'rgb': _picture(0), 'flow': _flow(0)}
+            good = {'frame_ind': 0, 'window': (0, 0, 9), 'rgb': _image(0), 'flow': _flow(0)}
             with pytest.raises(ValueError, match='must'), writer.video('bad', 32, FLOW) as video:
                 video.add(**(good | bad))
     assert CropStore(shard.parent).videos() == ['jump']

@@ -1,4 +1,4 @@
-"""FrameScorer: windows, views, loss, learning; the ensemble over folds; what is written."""
+"""FrameScorer: windows, views, loss, training; search over a corpus."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ from mmengine.config import Config
 from sequence_corpus import make_corpus
 
 from vpd_mm.detect import FrameScorer, Proposal
-from vpd_mm.detect.fold_ensemble import ScoredVideo, ap_table, choose_threshold
 from vpd_mm.detect.frame_scorer import window_starts
-from vpd_mm.detect.search import adapt_config, search_corpus
+from vpd_mm.detect.search import ScoredVideo, ap_table, choose_threshold, search_corpus
 from vpd_mm.errors import UserError
+from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import Action
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_joints_100e_synthetic.py'
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
 
 def build(classes=1, window=20, dims=3):
@@ -35,13 +35,13 @@ def sample(targets, valid=None):
     return out
 
 
-def test_windows_cover_everything():
+def test_windows_cover_all_frames():
     assert window_starts(20, 20, 10) == [0]
     assert window_starts(7, 20, 10) == [0]
     assert window_starts(45, 20, 10) == [0, 10, 20, 25]
 
 
-def test_short_sequences_are_scored_in_one_piece_and_views_are_averaged():
+def test_short_sequences_are_scored_at_once_and_views_averaged():
     model = build(2).eval()
     inputs = torch.randn(2, 15, 3)
     out = model.test_step({'inputs': [inputs, torch.randn(1, 50, 3)], 'data_samples': None})
@@ -50,7 +50,7 @@ def test_short_sequences_are_scored_in_one_piece_and_views_are_averaged():
     assert out[1].frame_scores.shape == (50, 2)
 
 
-def test_long_sequences_are_the_mean_of_overlapping_windows():
+def test_long_sequences_are_averaged_over_overlapping_windows():
     model = build().eval()
     feats = torch.randn(1, 30, 3)
     scores = model.test_step({'inputs': [feats]})[0].frame_scores
@@ -79,7 +79,7 @@ def test_only_valid_frames_enter_the_loss():
     assert model(**nothing, mode='loss')['loss_frames'] == 0
 
 
-def test_threshold_is_the_best_on_the_videos():
+def test_choose_threshold_maximizes_the_ap():
     scores = np.full((60, 1), 0.1)
     scores[10:20], scores[30:40] = 0.8, 0.45
     video = ScoredVideo('v', scores, 1.0, np.array([[10, 20]]), np.array([0]))
@@ -90,7 +90,7 @@ def test_threshold_is_the_best_on_the_videos():
     assert ScoredVideo('v', scores, 2.0, both.intervals, both.labels).to_frames(Proposal(3, 5, 0.5))[:2] == (6, 10)
 
 
-def test_search_trains_folds_and_writes_what_it_found(tmp_path):
+def test_search_trains_folds_and_writes_results(tmp_path):
     rng = np.random.default_rng(0)
     videos = {f'v{i}': (25.0, 120) for i in range(5)}
     actions = []
@@ -98,7 +98,7 @@ def test_search_trains_folds_and_writes_what_it_found(tmp_path):
         start = int(rng.integers(20, 90))
         actions.append(Action(f'x{i}', f'v{i}', start, start + 10, 0, 'test' if i == 4 else 'train'))
     corpus = make_corpus(tmp_path / 'c', videos, actions)
-    for i in range(5):  # a feature that says when the action is
+    for i in range(5):  # a feature that marks the action
         path = corpus.teacher_dir('joints') / f'v{i}.npz'
         arrays = dict(np.load(path))
         arrays['feats'] = rng.normal(0, 0.1, (120, 2, 2)).astype(np.float32)
@@ -109,10 +109,9 @@ def test_search_trains_folds_and_writes_what_it_found(tmp_path):
     cfg.merge_from_dict(options | {'model.backbone.hidden_dims': 8, 'train_dataloader.batch_size': 4})
     cfg.train_dataloader.dataset.window = cfg.model.window = 60
     cfg = adapt_config(cfg, str(corpus.root))
-    said = []
-    found = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=2, report=said.append)
-    assert found['AP@0.5'] == 1
-    assert found == json.loads((tmp_path / 'out/ap.json').read_text())
+    result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=2)
+    assert result['AP@0.5'] == 1
+    assert result == json.loads((tmp_path / 'out/ap.json').read_text())
     (interval,) = json.loads((tmp_path / 'out/v4.json').read_text())['intervals']
     assert abs(interval['start_frame'] - actions[4].start_frame) <= 2
     assert interval['start_sec'] == pytest.approx(interval['start_frame'] / 25, abs=1e-3)
@@ -122,5 +121,5 @@ def test_search_trains_folds_and_writes_what_it_found(tmp_path):
     assert len(checkpoints) == 2
     with pytest.raises(UserError, match='--checkpoints needs --threshold'):
         search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', checkpoints)
-    again = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', checkpoints, found['threshold'])
-    assert again == found
+    again = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', checkpoints, result['threshold'])
+    assert again == result

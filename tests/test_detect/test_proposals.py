@@ -10,10 +10,10 @@ GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_detect.npz'
 
 
 @pytest.mark.parametrize('case', range(6))
-def test_golden_numbers(case):
+def test_golden_values(case):
     with np.load(GOLDEN) as golden:
-        found = find_proposals(golden[f'prop_scores_{case}'])
-        first_last_score = [(p.start_frame, p.end_frame - 1, p.score) for p in found]
+        proposals = find_proposals(golden[f'prop_scores_{case}'])
+        first_last_score = [(p.start_frame, p.end_frame - 1, p.score) for p in proposals]
         np.testing.assert_allclose(first_last_score, golden[f'prop_out_{case}'], rtol=1e-12)
 
 
@@ -28,12 +28,12 @@ def test_gaps_are_merged_before_short_ones_are_dropped():
     assert find_proposals(SCORES[:1]) == find_proposals(SCORES[:0]) == []
 
 
-def test_absent_frames_are_below_the_threshold():
+def test_missing_frames_count_as_low():
     inds = np.array([10, 11, 13, 14, 20])
-    found = find_proposals(np.full(5, 0.7), min_frames=2, frame_inds=inds)
-    assert [(p.start_frame, p.end_frame) for p in found] == [(10, 12), (13, 15)]
-    found = find_proposals(np.full(5, 0.7), min_frames=2, max_gap=2, frame_inds=inds)
-    assert found == [Proposal(10, 15, pytest.approx(0.7))]
+    proposals = find_proposals(np.full(5, 0.7), min_frames=2, frame_inds=inds)
+    assert [(p.start_frame, p.end_frame) for p in proposals] == [(10, 12), (13, 15)]
+    proposals = find_proposals(np.full(5, 0.7), min_frames=2, max_gap=2, frame_inds=inds)
+    assert proposals == [Proposal(10, 15, pytest.approx(0.7))]
 
 
 def test_columns_are_labels():
@@ -53,7 +53,7 @@ def test_spots_are_local_maxima():
     ]
 
 
-def test_windows_are_averaged_where_they_overlap():
+def test_overlapping_windows_are_averaged():
     one, two = np.array([[1.0], [0.5], [0.0]]), np.array([[0.5], [1.0]])
     inds, scores = stitch_scores([(np.array([4, 5, 6]), one), (np.array([6, 9]), two)])
     np.testing.assert_array_equal(inds, [4, 5, 6, 9])
@@ -61,6 +61,6 @@ def test_windows_are_averaged_where_they_overlap():
 
 
 @pytest.mark.parametrize('scores', [np.array([0.1, np.nan]), np.zeros((2, 2, 2)), np.zeros(3)])
-def test_bad_scores_are_refused(scores):
+def test_invalid_scores_are_refused(scores):
     with pytest.raises(UserError, match='frame scores must be finite'):
         find_proposals(scores, frame_inds=np.arange(2))

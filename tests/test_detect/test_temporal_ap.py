@@ -14,7 +14,7 @@ GOLDEN_TIES = {0: [12], 1: [20], 2: [14], 3: [], 4: [16, 21, 23], 5: []}
 
 
 @pytest.mark.parametrize(('case', 'ties'), GOLDEN_TIES.items())
-def test_golden_numbers(case, ties):
+def test_golden_values(case, ties):
     with np.load(GOLDEN) as golden:
         hits, count, expected = golden[f'ap_tp_{case}'], int(golden[f'ap_npos_{case}']), float(golden[f'ap_{case}'])
     assert expected <= interpolated_ap(hits, count) + 1e-12 < expected + 0.0025
@@ -23,7 +23,7 @@ def test_golden_numbers(case, ties):
     assert interpolated_ap(hits, count) == pytest.approx(expected, abs=1e-12)
 
 
-def test_interpolated_ap_by_hand():
+def test_interpolated_ap_by_value():
     assert interpolated_ap([True, True], 2) == 1
     assert interpolated_ap([False, True], 2) == pytest.approx(0.25)
     assert interpolated_ap([False, True, True], 4) == pytest.approx(2 * (2 / 3) / 4)
@@ -31,33 +31,33 @@ def test_interpolated_ap_by_hand():
     assert np.isnan(interpolated_ap([], 0))
 
 
-def test_temporal_iou_by_hand():
+def test_temporal_iou_by_value():
     others = np.array([[0, 10], [5, 15], [10, 20], [2, 4]])
     np.testing.assert_allclose(temporal_iou((0, 10), others), [1, 1 / 3, 0, 0.2])
 
 
-def test_an_action_is_found_once_and_ends_are_exclusive():
-    truth = {'a': np.array([[0, 10], [20, 30]]), 'b': np.array([[0, 10]])}
+def test_action_is_matched_once_and_ends_are_exclusive():
+    ground_truth = {'a': np.array([[0, 10], [20, 30]]), 'b': np.array([[0, 10]])}
     detections = [
         Detection('a', (0, 10), 0.9),
         Detection('a', (1, 11), 0.8),  # the same action again
         Detection('c', (0, 10), 0.7),  # another video
         Detection('b', (0, 7), 0.6),  # IoU exactly 0.7
     ]
-    found = ap_at_tiou(truth, detections, (0.5, 0.7, 0.71))
-    np.testing.assert_allclose(found, [(1 + 0.5) / 3, (1 + 0.5) / 3, 1 / 3])
+    result = ap_at_tiou(ground_truth, detections, (0.5, 0.7, 0.71))
+    np.testing.assert_allclose(result, [(1 + 0.5) / 3, (1 + 0.5) / 3, 1 / 3])
 
 
 def random_case(seed):
     rng = np.random.default_rng(seed)
-    truth, detections = {}, []
+    ground_truth, detections = {}, []
     for video in 'abcd':
         starts = rng.uniform(0, 300, rng.integers(1, 7))
-        truth[video] = np.stack([starts, starts + rng.uniform(5, 60, len(starts))], axis=1)
-        for start, end in truth[video][rng.integers(0, len(starts), 9)]:
+        ground_truth[video] = np.stack([starts, starts + rng.uniform(5, 60, len(starts))], axis=1)
+        for start, end in ground_truth[video][rng.integers(0, len(starts), 9)]:
             shifted = sorted((start + rng.normal(0, 8), end + rng.normal(0, 8)))
             detections.append(Detection(video, tuple(shifted), float(rng.random())))
-    return truth, [*detections, Detection('no truth here', (0.0, 5.0), 0.99)]
+    return ground_truth, [*detections, Detection('unlabeled', (0.0, 5.0), 0.99)]
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -65,27 +65,27 @@ def test_equals_mmaction(seed):
     from mmaction.evaluation.functional.accuracy import average_precision_at_temporal_iou
     from mmaction.evaluation.functional.eval_detection import compute_average_precision_detection
 
-    truth, detections = random_case(seed)
+    ground_truth, detections = random_case(seed)
     tious = np.linspace(0.1, 0.9, 9)
-    found = ap_at_tiou(truth, detections, tious)
-    rows = np.array([[d.video, 0, *d.place, d.score] for d in detections])
-    np.testing.assert_allclose(found, average_precision_at_temporal_iou(truth, rows, tious), atol=1e-6)
+    result = ap_at_tiou(ground_truth, detections, tious)
+    rows = np.array([[d.video, 0, *d.position, d.score] for d in detections])
+    np.testing.assert_allclose(result, average_precision_at_temporal_iou(ground_truth, rows, tious), atol=1e-6)
     theirs = compute_average_precision_detection(
-        [{'video-id': v, 't-start': s, 't-end': e} for v, places in truth.items() for s, e in places],
-        [{'video-id': d.video, 't-start': d.place[0], 't-end': d.place[1], 'score': d.score} for d in detections],
+        [{'video-id': v, 't-start': s, 't-end': e} for v, intervals in ground_truth.items() for s, e in intervals],
+        [{'video-id': d.video, 't-start': d.position[0], 't-end': d.position[1], 'score': d.score} for d in detections],
         tious,
     )
-    np.testing.assert_allclose(found, theirs, atol=1e-12)
-    assert found[0] > found[-1]
+    np.testing.assert_allclose(result, theirs, atol=1e-12)
+    assert result[0] > result[-1]
 
 
 def test_spotting_within_a_tolerance():
-    truth = {'a': np.array([10, 14]), 'b': np.array([5])}
+    ground_truth = {'a': np.array([10, 14]), 'b': np.array([5])}
     detections = [Detection('a', 12, 0.9), Detection('a', 13, 0.8), Detection('b', 9, 0.7)]
-    assert spotting_ap(truth, detections, 0) == 0
-    assert spotting_ap(truth, detections, 1) == pytest.approx(0.5 / 3)
-    assert spotting_ap(truth, detections, 2) == pytest.approx(2 / 3)
-    assert spotting_ap(truth, detections, 4) == pytest.approx(1)
+    assert spotting_ap(ground_truth, detections, 0) == 0
+    assert spotting_ap(ground_truth, detections, 1) == pytest.approx(0.5 / 3)
+    assert spotting_ap(ground_truth, detections, 2) == pytest.approx(2 / 3)
+    assert spotting_ap(ground_truth, detections, 4) == pytest.approx(1)
 
 
 def sample(video, inds, scores, intervals, labels):
@@ -102,18 +102,18 @@ def test_metric_stitches_windows_of_a_video():
     metric = METRICS.build(dict(type='TemporalAPMetric', tious=(0.3, 0.7), tolerances=(0, 2)))
     scores = np.zeros((60, 2))
     scores[10:20, 0] = scores[40:44, 0] = scores[30:36, 1] = 0.9
-    truth = ([[10, 20], [30, 40]], [0, 1])
-    metric.process(None, [sample('a', np.arange(40), scores[:40], *truth)])
-    metric.process(None, [sample('a', np.arange(20, 60), scores[20:], *truth)])
+    ground_truth = ([[10, 20], [30, 40]], [0, 1])
+    metric.process(None, [sample('a', np.arange(40), scores[:40], *ground_truth)])
+    metric.process(None, [sample('a', np.arange(20, 60), scores[20:], *ground_truth)])
     assert len(find_proposals(scores)) == 2
-    found = metric.evaluate(2)
-    assert found['detect/AP@0.3'] == 1
-    assert found['detect/AP@0.7'] == 0.5  # (30, 36) covers 0.6 of class 1
-    assert found['detect/mAP'] == 0.75
-    assert 0 <= found['detect/spotting_mAP@0'] <= found['detect/spotting_mAP@2'] <= 1
+    result = metric.evaluate(2)
+    assert result['detect/AP@0.3'] == 1
+    assert result['detect/AP@0.7'] == 0.5  # (30, 36) covers 0.6 of class 1
+    assert result['detect/mAP'] == 0.75
+    assert 0 <= result['detect/spotting_mAP@0'] <= result['detect/spotting_mAP@2'] <= 1
 
 
-def test_metric_ignores_classes_without_actions_and_refuses_none_at_all():
+def test_metric_ignores_classes_without_actions_and_needs_one_action():
     metric = METRICS.build(dict(type='TemporalAPMetric', tious=(0.5,)))
     scores = np.zeros((30, 3))
     scores[5:15, 2] = 1

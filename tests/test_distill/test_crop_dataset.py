@@ -19,23 +19,23 @@ def frames(data):
     return {(data[i]['video'], data[i]['frame']) for i in range(len(data))}
 
 
-def test_the_gate_needs_a_sure_teacher_and_a_pose_before(corpus):
+def test_gate_requires_confidence_and_a_previous_pose(corpus):
     seen = {f for v, f in frames(make(corpus, subset='all')) if v == 'a'}
-    assert seen == {f for f in range(1, 60) if f % 5 and f not in (7, 8)}  # 7 is missing, 8 lacks it; 0, 5, .. unsure
+    assert seen == {f for f in range(1, 60) if f % 5 and f not in (7, 8)}  # 7 has no pose; 0, 5, .. are below the gate
     still = {f for v, f in frames(make(corpus, subset='all', motion=False)) if v == 'a'}
     assert still == seen | {8}
     assert len(make(corpus, subset='all', min_score=0.1)) > len(make(corpus, subset='all'))
 
 
-def test_a_lone_pose_is_learned_without_its_change_when_asked_for(corpus):
-    data = make(corpus, subset='all', lone_poses=True)
+def test_pose_without_a_previous_pose_has_no_motion_target(corpus):
+    data = make(corpus, subset='all', require_previous_pose=False)
     assert frames(data) == frames(make(corpus, subset='all', motion=False))
-    lone = next(s for s in map(data.__getitem__, range(len(data))) if (s['video'], s['frame']) == ('a', 8))
-    assert np.isfinite(lone['targets'][:, :26]).all()
-    assert np.isnan(lone['targets'][:, 26:]).all()
+    first = next(s for s in map(data.__getitem__, range(len(data))) if (s['video'], s['frame']) == ('a', 8))
+    assert np.isfinite(first['targets'][:, :26]).all()
+    assert np.isnan(first['targets'][:, 26:]).all()
 
 
-def test_no_motion_is_learned_across_a_cut(corpus, tmp_path):
+def test_no_motion_target_across_a_cut(corpus, tmp_path):
     root = tmp_path / 'copy'
     shutil.copytree(corpus.root, root)
     with CropWriter(root / 'athlete' / 'crops' / 'shard-000.lmdb') as writer:
@@ -68,7 +68,7 @@ def test_targets_are_pose_and_change_of_both_views(corpus):
 
 
 @pytest.mark.parametrize('holdout', ['video', 'block', 'frame'])
-def test_train_and_val_part_the_samples(corpus, holdout):
+def test_train_and_val_partition_the_samples(corpus, holdout):
     whole = frames(make(corpus, subset='all'))
     train, val = (frames(make(corpus, subset=s, holdout=holdout, seed=1)) for s in ('train', 'val'))
     assert train | val == whole
@@ -93,7 +93,7 @@ def test_action_frames_only_and_splits(corpus):
     assert {v for v, _ in frames(make(corpus, subset='all', splits=['test']))} == {'b'}
 
 
-def test_videos_without_actions_are_for_training_alone_when_told(corpus, tmp_path):
+def test_unlabelled_videos_can_be_left_out(corpus, tmp_path):
     root = tmp_path / 'copy'
     shutil.copytree(corpus.root, root)
     only = [action for action in load_actions(root / 'annotations' / 'actions.csv') if action.video == 'b']
@@ -110,8 +110,8 @@ def test_videos_without_actions_are_for_training_alone_when_told(corpus, tmp_pat
         videos(splits=['train'], unlabelled=False)
 
 
-def test_without_the_gate_every_crop_is_a_sample_and_truth_comes_along(corpus):
-    data = make(corpus, subset='all', gate=False, truth_dir='ground_truth')
+def test_every_crop_is_a_sample_without_the_gate(corpus):
+    data = make(corpus, subset='all', gate=False, ground_truth_dir='ground_truth')
     assert len(data) == 90
     missing = data[7]
     assert missing['frame'] == 7
@@ -121,11 +121,11 @@ def test_without_the_gate_every_crop_is_a_sample_and_truth_comes_along(corpus):
     assert np.isfinite(data[8]['targets'][:, :26]).all()
     from vpd_mm.structures import PoseSequence
 
-    truth = JointFeature()(PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')).feats[7, 0]
-    np.testing.assert_array_equal(missing['truth'], truth)
+    ground_truth = JointFeature()(PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')).feats[7, 0]
+    np.testing.assert_array_equal(missing['ground_truth'], ground_truth)
 
 
-def test_augmentation_depends_on_the_draw_alone(corpus):
+def test_augmentation_depends_on_the_draw_only(corpus):
     data = CropDataset(corpus.root, 'joints', [lambda s: s['rng'].random()], subset='all')
     assert data[3, 99] == data[5, 99] != data[3, 98]
     assert data[3] == data[3] != data[4]
@@ -139,7 +139,7 @@ def test_max_frames_spreads_evenly(corpus):
     assert few[9]['frame'] == whole[len(whole) - 1]['frame']
 
 
-def test_bad_input_is_one_clear_line(corpus, tmp_path):
+def test_invalid_input_raises_one_clear_line(corpus, tmp_path):
     with pytest.raises(UserError, match='no frame passes the gate'):
         make(corpus, min_score=0.99)
     with pytest.raises(UserError, match='the train split is empty'):
@@ -155,8 +155,8 @@ def test_bad_input_is_one_clear_line(corpus, tmp_path):
 
 
 @pytest.mark.parametrize('holdout', ['block', 'frame'])
-def test_unlike_gates_share_no_frame(tmp_path, holdout):
-    """Video a loses its last frame to train's gate; that must not change what is held out, there or in b."""
+def test_train_and_val_with_different_gates_share_no_frame(tmp_path, holdout):
+    """The gate of train drops the last frame of video a, which must not change the hold-out of a or b."""
     corpus = make_tiny(tmp_path / 'odd', {'a': 201, 'b': 101})
     for seed in range(4):
         train = frames(make(corpus, holdout=holdout, seed=seed))
@@ -166,10 +166,20 @@ def test_unlike_gates_share_no_frame(tmp_path, holdout):
         assert again == {(v, f) for v, f in val if v == 'b'}
 
 
-def test_a_fifth_is_held_out_also_of_two_short_videos(tmp_path):
+def test_a_fifth_is_held_out_of_two_short_videos(tmp_path):
     corpus = make_tiny(tmp_path / 'short', {'a': 200, 'b': 100})
     for seed in range(5):
         data = make(corpus, subset='val', holdout='block', gate=False, seed=seed)
         blocks = [{f // 25 for v, f in frames(data) if v == video} for video in 'ab']
         assert [len(held) for held in blocks] == [2, 1]  # of 8 and 4
         assert len(data) == 75
+
+
+def test_former_argument_names_are_deprecated(corpus):
+    with pytest.warns(DeprecationWarning, match='deprecated since 0.2, removed in 0.3') as warnings:
+        data = make(corpus, subset='all', **{'lone_poses': True, 'truth_dir': 'ground_truth'})
+    assert len(warnings) == 2
+    assert frames(data) == frames(make(corpus, subset='all', require_previous_pose=False))
+    assert data[0]['ground_truth'].shape == (26,)
+    with pytest.raises(TypeError, match="unexpected argument 'gates'"):
+        make(corpus, gates=True)

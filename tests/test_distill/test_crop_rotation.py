@@ -1,4 +1,4 @@
-"""A turned crop is what a turned athlete would give: picture, flow and targets agree."""
+"""CropRotation equals the view of a rotated athlete."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from vpd_mm.teacher import JointFeature
 
 
 class Turn:
-    """An rng that gives one angle, degrees."""
+    """Stub of a generator that returns one angle, degrees."""
 
     def __init__(self, angle):
         self.angle = angle
@@ -19,7 +19,7 @@ class Turn:
         return self.angle
 
 
-def test_a_quarter_turn_moves_pixels_and_flow_against_the_clock():
+def test_quarter_turn_is_counter_clockwise():
     img = np.zeros((5, 5, 3), np.uint8)
     img[2, 4] = 200  # right of the middle
     flow = np.zeros((5, 5, 2), np.float32)
@@ -30,7 +30,7 @@ def test_a_quarter_turn_moves_pixels_and_flow_against_the_clock():
     np.testing.assert_allclose(turned['flow'][0, 2], (1, -3), atol=1e-4)
 
 
-def test_targets_are_those_of_the_turned_athlete_in_both_views():
+def test_targets_equal_those_of_the_rotated_athlete():
     rng = np.random.default_rng(0)
     keypoints = rng.normal(64, 20, (1, 17, 2)).astype(np.float32)
     middle = 63.5
@@ -43,11 +43,11 @@ def test_targets_are_those_of_the_turned_athlete_in_both_views():
     ]
     targets = np.concatenate([feats[0], 0.1 * feats[0]], axis=1)
     img = np.zeros((128, 128, 3), np.uint8)
-    found = CropRotation().transform({'img': img, 'targets': targets, 'rng': Turn(40)})['targets']
-    np.testing.assert_allclose(found, np.concatenate([feats[1], 0.1 * feats[1]], axis=1), atol=1e-5)
+    rotated = CropRotation().transform({'img': img, 'targets': targets, 'rng': Turn(40)})['targets']
+    np.testing.assert_allclose(rotated, np.concatenate([feats[1], 0.1 * feats[1]], axis=1), atol=1e-5)
 
 
-def test_prob_and_rng_decide():
+def test_rotation_depends_on_prob_and_generator():
     img = np.arange(64, dtype=np.uint8).reshape(8, 8, 1).repeat(3, axis=2)
     same = CropRotation(prob=0).transform({'img': img, 'rng': np.random.default_rng(0)})['img']
     np.testing.assert_array_equal(same, img)
@@ -56,7 +56,7 @@ def test_prob_and_rng_decide():
     assert not np.array_equal(one, img)
 
 
-def test_targets_that_are_no_joints_are_refused():
+def test_targets_other_than_joints_are_refused():
     sample = {'img': np.zeros((8, 8, 3), np.uint8), 'targets': np.zeros((2, 128), np.float32)}
     with pytest.raises(UserError, match='only 2D joints'):
         CropRotation().transform({**sample, 'rng': np.random.default_rng(0)})

@@ -13,7 +13,7 @@ def evaluate(batches, **kwargs):
     return metric.evaluate(sum(len(b['score']) for b in batches))
 
 
-def test_squared_error_counts_the_sure_frames_only():
+def test_squared_error_is_over_confident_frames_only():
     target = np.zeros((4, 3), np.float32)
     target[3] = np.nan
     decoded = np.array([[1, 2, 2], [0, 0, 3], [9, 9, 9], [1, 1, 1]], np.float32)
@@ -32,36 +32,41 @@ def test_joint_errors_are_in_torso_sizes():
     assert metrics['distill/pck'] == pytest.approx(25 / 26)
 
 
-def test_against_the_truth_by_the_teachers_confidence():
-    truth = np.zeros((4, 26), np.float32)
-    truth[3] = np.nan
+def test_errors_to_the_ground_truth_by_confidence():
+    ground_truth = np.zeros((4, 26), np.float32)
+    ground_truth[3] = np.nan
     teacher, student = np.zeros((4, 26), np.float32), np.zeros((4, 26), np.float32)
-    teacher[0, ::2] = 0.05  # sure: off by 0.1 torso
+    teacher[0, ::2] = 0.05  # confident: off by 0.1 torso
     student[0, ::2] = 0.1
-    teacher[1, ::2] = 0.5  # unsure: off by one torso
+    teacher[1, ::2] = 0.5  # low confidence: off by one torso
     student[1, ::2] = 0.25
     teacher[2] = np.nan  # no pose
     student[2, ::2] = 0.5
-    batch = {'decoded': student, 'target': teacher, 'truth': truth, 'score': np.array([0.9, 0.2, 0.0, 0.9])}
+    batch = {
+        'decoded': student,
+        'target': teacher,
+        'ground_truth': ground_truth,
+        'score': np.array([0.9, 0.2, 0.0, 0.9]),
+    }
     m = {k.removeprefix('distill/'): v for k, v in evaluate([batch]).items()}
-    assert m['teacher_error_sure'] == pytest.approx(0.1)
-    assert m['student_error_sure'] == pytest.approx(0.2)
-    assert m['teacher_error_unsure'] == pytest.approx(1.0)
-    assert m['student_error_unsure'] == pytest.approx(0.5)
+    assert m['teacher_error_confident'] == pytest.approx(0.1)
+    assert m['student_error_confident'] == pytest.approx(0.2)
+    assert m['teacher_error_low_confidence'] == pytest.approx(1.0)
+    assert m['student_error_low_confidence'] == pytest.approx(0.5)
     assert m['student_error_lost'] == pytest.approx(1.0)
     assert m['gap_gain'] == pytest.approx(0.5)
-    assert (m['frames_sure'], m['frames_unsure'], m['frames_lost']) == (1, 1, 1)
-    assert m['teacher_pck_sure'] == 1
-    assert m['student_pck_unsure'] == 0
+    assert (m['frames_confident'], m['frames_low_confidence'], m['frames_lost']) == (1, 1, 1)
+    assert m['teacher_pck_confident'] == 1
+    assert m['student_pck_low_confidence'] == 0
 
 
-def test_no_sure_frame_is_an_error():
+def test_no_confident_frame_is_an_error():
     with pytest.raises(UserError, match='no frame has a target'):
         evaluate([{'decoded': np.zeros((1, 4)), 'target': np.zeros((1, 4)), 'score': np.zeros(1)}])
 
 
-def test_samples_that_fill_up_the_processes_count_once():
-    """A sampler gives two processes 2 of 3 samples each: the last one is the first again."""
+def test_padding_samples_count_once():
+    """A sampler gives two processes 2 of 3 samples each by repeating the first one."""
     target = np.zeros((4, 3), np.float32)
     decoded = np.array([[9, 0, 0], [1, 0, 0], [2, 0, 0], [9, 0, 0]], np.float32)
     metric = DistillMetric()

@@ -10,7 +10,7 @@ def draws(sampler, epoch):
     return list(sampler)
 
 
-def test_an_epoch_has_the_asked_draws_with_replacement_and_repeats_itself():
+def test_epoch_has_num_samples_draws_and_is_reproducible():
     sampler = EpochDrawSampler(range(10), num_samples=1000, seed=3)
     first = draws(sampler, 0)
     assert len(first) == len(sampler) == 1000
@@ -19,7 +19,7 @@ def test_an_epoch_has_the_asked_draws_with_replacement_and_repeats_itself():
     assert np.bincount([i for i, _ in first]).min() > 60
 
 
-def test_every_draw_of_a_run_has_its_own_number():
+def test_draw_numbers_are_unique_in_a_run():
     sampler = EpochDrawSampler(range(10), num_samples=50, seed=3)
     numbers = [d for epoch in range(4) for _, d in draws(sampler, epoch)]
     assert len(set(numbers)) == 200
@@ -39,7 +39,7 @@ def test_two_processes_share_the_draws_of_one(monkeypatch):
     assert [i for i, _ in both] == [i for i, _ in whole][:40]
 
 
-def test_too_few_draws(monkeypatch):
+def test_fewer_draws_than_processes_are_refused(monkeypatch):
     monkeypatch.setattr('vpd_mm.distill.draw_sampler.get_dist_info', lambda: (0, 4))
     with pytest.raises(UserError, match='less than 4 processes'):
         EpochDrawSampler(range(10), num_samples=3)

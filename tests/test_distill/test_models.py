@@ -31,7 +31,7 @@ def small_distiller(dims=4, motion=True, **kwargs):
     return PoseDistiller(dict(type='vpd_mm.PoseStudent', out_dims=dims, backbone=SMALL), decoder, **kwargs)
 
 
-def test_the_loss_of_a_fixed_batch_is_the_formula():
+def test_loss_equals_the_formula():
     model = small_distiller().eval()
     inputs, target = torch.randn(3, 5, 32, 32), torch.randn(3, 8)
     loss = model(inputs, {'target': target}, mode='loss')['loss'].item()
@@ -44,7 +44,7 @@ def test_the_loss_of_a_fixed_batch_is_the_formula():
     assert loss == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_what_is_unknown_costs_nothing_and_teaches_nothing():
+def test_nan_targets_are_ignored():
     decoded = torch.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
     loss = PoseDistiller.loss(decoded, torch.tensor([[0.0, torch.nan], [3.0, 2.0]]))
     assert loss.item() == (1 + 9) / 2
@@ -52,7 +52,7 @@ def test_what_is_unknown_costs_nothing_and_teaches_nothing():
     assert decoded.grad.tolist() == [[1, 0], [0, 3]]
 
 
-def test_without_motion_the_feature_itself_is_the_pose():
+def test_feature_is_the_pose_without_motion():
     model = small_distiller(motion=False).eval()
     inputs, target = torch.randn(2, 5, 32, 32), torch.randn(2, 4)
     feature = model(inputs)
@@ -66,7 +66,7 @@ def test_every_parameter_gets_a_gradient():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-def test_wrong_d_is_named():
+def test_wrong_dims_are_refused():
     with pytest.raises(UserError, match=r'must have 8 numbers .*found 10'):
         small_distiller().eval()(torch.randn(1, 5, 32, 32), {'target': torch.randn(1, 10)}, mode='loss')
     with pytest.raises(UserError, match='student 4, decoder 5'):
@@ -75,7 +75,7 @@ def test_wrong_d_is_named():
         )
 
 
-def test_a_pretrained_backbone_is_widened_by_the_mean_kernel(tmp_path):
+def test_pretrained_backbone_is_widened_by_the_mean_kernel(tmp_path):
     rgb = PoseStudent(4, SMALL, in_channels=3)
     torch.save({'state_dict': rgb.backbone.state_dict()}, tmp_path / 'rgb.pth')
     student = PoseStudent(4, SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'rgb.pth')))
@@ -88,14 +88,14 @@ def test_a_pretrained_backbone_is_widened_by_the_mean_kernel(tmp_path):
     assert widen_kernel(three, 3).shape[1] == 3
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+def test_checkpoint_of_another_network_is_refused(tmp_path):
     torch.save({'conv1.weight': torch.zeros(8, 3, 7, 7)}, tmp_path / 'other.pth')
     student = PoseStudent(4, SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'other.pth')))
     with pytest.raises(UserError, match='does not fit the student backbone TorchvisionBackbone'):
         student.init_weights()
 
 
-def test_a_part_of_a_backbone_is_a_start_when_asked_for(tmp_path):
+def test_partial_checkpoint_is_loaded_if_allowed(tmp_path):
     torch.manual_seed(1)
     rgb = PoseStudent(4, SMALL, in_channels=3).backbone
     state = {k: v for k, v in rgb.state_dict().items() if not k.startswith('layer4')}
@@ -113,13 +113,13 @@ def test_a_part_of_a_backbone_is_a_start_when_asked_for(tmp_path):
         PoseStudent(4, SMALL, init_cfg=dict(init, checkpoint=str(tmp_path / 'scrap.pth'), partial=True)).init_weights()
 
 
-def test_any_registered_backbone_will_do():
+def test_any_registered_backbone_works():
     student = PoseStudent(6, dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,)))
     assert student(torch.zeros(2, 5, 32, 32)).shape == (2, 6)
     assert student.fc.in_features == 64
 
 
-def test_the_preprocessor_normalises_and_drops_flow_when_told():
+def test_preprocessor_normalizes_and_can_drop_flow():
     inputs = torch.stack([torch.full((4, 4), v) for v in (123.675, 116.28, 103.53, 8.0, -4.0)])[None].half()
     out = CropPreprocessor(flow_std=4.0)({'inputs': inputs})['inputs']
     assert out.dtype == torch.float32
@@ -127,22 +127,22 @@ def test_the_preprocessor_normalises_and_drops_flow_when_told():
     assert CropPreprocessor(with_flow=False)({'inputs': inputs})['inputs'].shape == (1, 3, 4, 4)
 
 
-def test_flip_test_averages_what_both_views_say_as_seen():
-    seen, mirrored = torch.randn(3, 26), torch.randn(3, 26)
-    by_hand = (seen.numpy() + flip_joints(mirrored.numpy().reshape(3, 13, 2)).reshape(3, 26)) / 2
-    np.testing.assert_allclose(mean_of_views(seen, mirrored), by_hand, rtol=1e-6)
+def test_flip_test_averages_both_views_in_the_original_view():
+    original, mirrored = torch.randn(3, 26), torch.randn(3, 26)
+    by_hand = (original.numpy() + flip_joints(mirrored.numpy().reshape(3, 13, 2)).reshape(3, 26)) / 2
+    np.testing.assert_allclose(mean_of_views(original, mirrored), by_hand, rtol=1e-6)
     # A change of pose is mirrored like a pose.
-    both = mean_of_views(torch.cat([seen, seen], 1), torch.cat([mirrored, mirrored], 1))
+    both = mean_of_views(torch.cat([original, original], 1), torch.cat([mirrored, mirrored], 1))
     np.testing.assert_allclose(both, np.tile(by_hand, 2), rtol=1e-6)
 
     model = small_distiller(dims=26, test_cfg=dict(flip_test=True)).eval()
     inputs = torch.randn(2, 5, 32, 32)
     crop, twin = (model(x, mode='predict')[0]['decoded'] for x in (inputs, mirror_crops(inputs)))
-    # Whoever looks at the mirrored crop must see the mirrored pose, whatever the weights.
+    # The prediction of the mirrored crop is the mirrored prediction for any weights.
     expected = flip_joints(crop.detach().numpy().reshape(2, 2, 13, 2)).reshape(2, 52)
     np.testing.assert_allclose(twin.detach().numpy(), expected, atol=1e-5)
 
 
-def test_flip_test_is_for_joints():
+def test_flip_test_is_for_joints_only():
     with pytest.raises(UserError, match='flip_test mirrors 2D joints'):
         small_distiller(dims=4, test_cfg=dict(flip_test=True))

@@ -1,4 +1,4 @@
-"""Turned crops: picture, flow and target go together; with AthleteRotation the place stays."""
+"""CropRotation and AthleteRotation: image, flow and targets rotate together."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vpd_mm.teacher.joint_feature import flip_joints
 
 
 class Fixed:
-    """Always the same angle, and always turned."""
+    """Stub of a generator: a fixed angle, always rotated."""
 
     def __init__(self, angle):
         self.angle = angle
@@ -46,7 +46,7 @@ BOX = np.array([27, 15, 37, 49], np.float32)
 
 
 @pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
-def test_upside_down_has_head_flow_and_target_below(transform):
+def test_inverted_athlete_has_head_flow_and_target_below(transform):
     out = transform(standing(180, box=BOX))
     head = out['img'][42:46, 31:33].reshape(-1, 3).mean(0)
     assert head[1] > 150 > 80 > head[0]
@@ -58,12 +58,12 @@ def test_upside_down_has_head_flow_and_target_below(transform):
 
 @pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
 @pytest.mark.parametrize('angle', [90, 37])
-def test_picture_flow_and_target_turn_to_the_same_side(transform, angle):
+def test_image_flow_and_target_rotate_in_the_same_direction(transform, angle):
     out = transform(standing(angle, box=BOX))
     turn = cv2.getRotationMatrix2D((0, 0), angle, 1)[:, :2]
     up = turn @ (0, -1)
     green = out['img'][..., 1].astype(int) - out['img'][..., 0]
-    y, x = np.nonzero(green[:, 8:56] > 60)  # the place behind holds the athlete's halves at its edges
+    y, x = np.nonzero(green[:, 8:56] > 60)  # the inpainted background shows halves of the athlete at its borders
     assert (np.array([x.mean() + 8, y.mean()]) - 31.5) @ up == pytest.approx(13, abs=1)
     flow = out['flow'][:, 8:56]
     assert flow[np.linalg.norm(flow, axis=-1) > 1.5].mean(0) == pytest.approx(2 * up, abs=0.1)
@@ -71,13 +71,13 @@ def test_picture_flow_and_target_turn_to_the_same_side(transform, angle):
 
 
 @pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
-def test_the_flipped_view_of_the_turned_is_the_turned_flipped_view(transform):
+def test_flip_and_rotation_of_targets_are_consistent(transform):
     out = transform(standing(50, box=BOX))
     seen, flipped = out['targets'][:, :26].reshape(2, 13, 2)
     assert flip_joints(seen) == pytest.approx(flipped, abs=1e-6)
 
 
-def test_the_place_stays_and_the_athlete_is_not_there_twice_in_the_middle():
+def test_background_stays_and_the_athlete_is_removed_from_it():
     sample = standing(90, box=BOX)
     sample['img'][56:] = (0, 0, 200)  # the floor, below the athlete
     out = AthleteRotation()(sample)
@@ -92,31 +92,31 @@ def figure():
     return np.stack([np.where(np.arange(17) % 2, 31, 33), heights], axis=-1).astype(np.float32)
 
 
-def test_with_joints_the_limbs_alone_are_turned():
+def test_only_the_limbs_are_rotated_with_joints():
     sample = standing(90, joints=figure())
-    sample['img'][:, :24] = (0, 0, 200)  # what stands beside the athlete, within reach of the ellipse of a wide box
+    sample['img'][:, :24] = (0, 0, 200)  # background beside the athlete, inside the ellipse of a wide box
     out = AthleteRotation()(sample)
     assert (out['img'][:20, :20] == (0, 0, 200)).all()
     assert (out['img'][44:, :20] == (0, 0, 200)).all()
-    assert out['img'][27:29, 20:24, 1].mean() > 150  # the head lies to the left, before what is there
+    assert out['img'][27:29, 20:24, 1].mean() > 150  # the head lies to the left, in front of the background
     assert out['img'][27:29, 36:44, 0].mean() > 150
     assert (out['img'][52:, 26:38] == 90).all()
     assert (out['img'][18:22, 30:34, :2] < 130).all()
 
 
 @pytest.mark.parametrize('spin', [30.0, -12.0])
-def test_a_spin_is_in_flow_and_targets_as_if_the_frame_before_were_turned_less(spin):
+def test_spin_changes_flow_and_targets_by_the_rotation_between_frames(spin):
     sample = standing(90, joints=figure())
     sample['rng'] = type('Two', (), {'numbers': [90.0, spin], 'random': lambda self: 0.0})()
     sample['rng'].uniform = lambda low, high: sample['rng'].numbers.pop(0)
     sharp, joints = sample['img'].copy(), sample['targets'].copy()
     out = AthleteRotation(spin=30)(sample)
     now, before = (cv2.getRotationMatrix2D((0, 0), a, 1)[:, :2] for a in (90, 90 - spin))
-    centre = figure()[[5, 6, 11, 12]].mean(0) - 0.5
+    center = figure()[[5, 6, 11, 12]].mean(0) - 0.5
     for y in (20, 44):  # a pixel of the head and one of the feet
-        here = now @ (np.array([31.5, y]) - centre)
-        was = before @ (np.array([31.5, y]) - centre - (0, -2))
-        x, row = np.rint(here + centre).astype(int)
+        here = now @ (np.array([31.5, y]) - center)
+        was = before @ (np.array([31.5, y]) - center - (0, -2))
+        x, row = np.rint(here + center).astype(int)
         assert out['flow'][row, x] == pytest.approx(here - was, abs=0.6)
     p, change = joints[0, :26].reshape(13, 2), joints[0, 26:].reshape(13, 2)
     assert out['targets'][0, 26:].reshape(13, 2) == pytest.approx(p @ now.T - (p - change) @ before.T, abs=1e-5)
@@ -126,14 +126,14 @@ def test_a_spin_is_in_flow_and_targets_as_if_the_frame_before_were_turned_less(s
     assert (sharp != out['img']).any()
 
 
-def test_joints_and_box_go_with_a_resized_crop():
+def test_resized_crop_scales_joints_and_box():
     sample = standing(0, joints=figure(), box=BOX)
     out = ResizedCrop(size=96, scale=(1.0, 1.0))(sample)
     assert out['joints'] == pytest.approx(figure() * 1.5)
     assert out['box'] == pytest.approx(BOX * 1.5)
 
 
-def test_the_pose_is_that_of_the_named_set_in_pixels_of_the_crop(tmp_path):
+def test_load_pose_converts_to_crop_pixels(tmp_path):
     corpus = Corpus.create(tmp_path / 'c')
     with CropWriter(corpus.crops_dir / 'shard-a.lmdb') as writer, writer.video('jump', size=64) as video:
         video.add(3, (100, -20, 128), np.zeros((64, 64, 3), np.uint8))
@@ -146,7 +146,7 @@ def test_the_pose_is_that_of_the_named_set_in_pixels_of_the_crop(tmp_path):
         LoadPose('files')({**sample, 'frame': 4})
 
 
-def test_the_box_is_that_of_the_track_in_pixels_of_the_crop(tmp_path):
+def test_load_box_converts_to_crop_pixels(tmp_path):
     corpus = Corpus.create(tmp_path / 'c')
     with CropWriter(corpus.crops_dir / 'shard-a.lmdb') as writer, writer.video('jump', size=64) as video:
         for frame in (3, 4, 5):
@@ -161,7 +161,7 @@ def test_the_box_is_that_of_the_track_in_pixels_of_the_crop(tmp_path):
         load({**sample, 'frame': 4})
 
 
-def test_embeddings_of_a_turned_athlete_are_those_of_the_turned_pose():
+def test_targets_of_a_rotated_athlete_are_embeddings_of_the_rotated_pose():
     from vpd_mm.synthetic.checkpoints import packed_model
     from vpd_mm.teacher.vipe_feature import VipeFeature
 
@@ -185,7 +185,7 @@ def test_embeddings_of_a_turned_athlete_are_those_of_the_turned_pose():
         AthleteRotation(targets=packed)(standing(90, joints=figure(), poses=(both, scores)))
 
 
-def test_what_cannot_be_turned_is_said():
+def test_unsupported_targets_are_refused_and_prob_zero_changes_nothing():
     with pytest.raises(UserError, match='only 2D joints'):
         CropRotation()({**standing(10), 'targets': np.zeros((2, 64), np.float32)})
     untouched = standing(10)

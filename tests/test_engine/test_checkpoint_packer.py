@@ -46,7 +46,7 @@ def test_bad_files(tmp_path):
     with pytest.raises(UserError, match='no such file'):
         pack_checkpoint(tmp_path / 'none.pth', tmp_path / 'packed.pth')
     torch.save({'weight': torch.zeros(1)}, tmp_path / 'bare.pth')
-    with pytest.raises(UserError, match='no state_dict'):
+    with pytest.raises(UserError, match='has no state_dict'):
         pack_checkpoint(tmp_path / 'bare.pth', tmp_path / 'packed.pth')
     with pytest.raises(UserError, match=r'must end in \.pth'):
         pack_checkpoint(tmp_path / 'bare.pth', tmp_path / 'packed.bin')

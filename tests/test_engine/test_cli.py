@@ -39,19 +39,19 @@ def test_options_reach_the_config(config):
         ('list.7.a=1', 'does not fit the config'),
     ],
 )
-def test_bad_options_are_named(config, option, message):
+def test_wrong_options_are_reported(config, option, message):
     with pytest.raises(UserError, match=message.replace('?', r'\?')):
         cli.load_config(parse(str(config), '--cfg-options', option))
 
 
-def test_a_missing_config_says_where_it_was_looked_for():
+def test_a_missing_config_is_reported_with_the_searched_folders():
     with pytest.raises(UserError, match=r'config no/such\.py: no such file; looked for'):
         cli.load_config(parse('no/such.py'))
     with pytest.raises(UserError, match="package 'nopackage' is not installed"):
         cli.load_config(parse('nopackage::x.py'))
 
 
-def test_a_config_that_does_not_parse_is_named(tmp_path):
+def test_a_config_that_does_not_parse_is_reported(tmp_path):
     (tmp_path / 'c.py').write_text('model = dict(')
     with pytest.raises(UserError, match=r'c\.py: does not load as a config: SyntaxError'):
         cli.load_config(parse(str(tmp_path / 'c.py')))
@@ -75,7 +75,7 @@ def test_train_arguments_reach_the_config(config):
     assert cfg.load_from is None
 
 
-def test_arguments_that_cannot_be_met_are_named(config):
+def test_arguments_that_do_not_fit_are_reported(config):
     with pytest.raises(UserError, match='no such checkpoint'):
         cli.merge_train_arguments(Config(dict()), parse(str(config), '--resume', 'nothing.pth'))
     with pytest.raises(UserError, match='auto_scale_lr'):
@@ -141,3 +141,15 @@ def test_ranks_share_the_gpus_of_their_machine(monkeypatch, environment, device)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     assert pick_device('auto') == device
     assert pick_device('cpu') == 'cpu'
+
+
+def test_help_shows_defaults_once(capsys):
+    parser = cli.ToolParser('One line.\n\n  tools/x.py A')
+    parser.add_argument('--seed', type=int, default=0, help='random seed')
+    parser.add_argument('--out', help='folder; default: runs')
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--help'])
+    text = capsys.readouterr().out
+    assert 'One line.\n\n  tools/x.py A\n' in text
+    assert 'random seed (default: 0)' in text
+    assert 'None' not in text

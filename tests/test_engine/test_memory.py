@@ -1,4 +1,4 @@
-"""What is freed stays in the process."""
+"""Freed memory stays in the process."""
 
 import resource
 import sys
@@ -10,14 +10,14 @@ from vpd_mm.engine.memory import keep_freed_memory
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
-def test_a_block_that_comes_again_costs_no_page_faults():
+def test_reused_blocks_cause_no_page_faults():
     assert keep_freed_memory()
 
-    def faults() -> int:
+    def page_faults() -> int:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(20):
             np.ones(4 << 20, np.uint8)
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-    faults()
-    assert faults() < 1024  # mapped anew, 20 blocks of 4 MB cost 20,480
+    page_faults()
+    assert page_faults() < 1024  # newly mapped blocks would cause 20,480

@@ -1,4 +1,4 @@
-"""Where a stopped training goes on; one process a folder; digests of settings."""
+"""Resume of a stopped training; one process per folder; digests of settings."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from vpd_mm.engine.resume import config_digest, prepare_resume, sole_training
 from vpd_mm.errors import UserError
 
 
-def test_half_a_checkpoint_is_no_place_to_go_on_from(tmp_path):
+def test_an_incomplete_checkpoint_is_not_resumed(tmp_path):
     folder = tmp_path / 'w'
     folder.mkdir()
     assert not prepare_resume(folder)
@@ -24,7 +24,7 @@ def test_half_a_checkpoint_is_no_place_to_go_on_from(tmp_path):
     assert not folder.exists()
 
 
-def test_a_folder_where_another_process_trains_is_left_alone(tmp_path):
+def test_a_folder_in_use_is_refused(tmp_path):
     folder = tmp_path / 'w'
     with sole_training(folder) as resume:
         assert not resume
@@ -34,7 +34,7 @@ def test_a_folder_where_another_process_trains_is_left_alone(tmp_path):
         assert folder.is_dir()
 
 
-def test_digest_is_of_what_decides_numbers():
+def test_digest_depends_on_settings_that_decide_the_numbers():
     cfg = Config({'model': {'dims': 3}, 'work_dir': 'a', 'load_from': None})
     assert config_digest(cfg) == 'b731956c'
     assert config_digest(Config({'model': {'dims': 3}, 'work_dir': 'b', 'load_from': 'x.pth'})) == 'b731956c'

@@ -1,4 +1,4 @@
-"""FeatureClipDataset: which frames of which action, and what it refuses."""
+"""FeatureClipDataset: frames, windows, resampling and invalid input."""
 
 import numpy as np
 import pytest
@@ -37,26 +37,26 @@ def test_both_views_are_training_samples(tmp_path):
     assert dataset.metainfo['classes'] == ['class0', 'class1']
 
 
-def test_a_test_sample_holds_all_views(tmp_path):
+def test_test_sample_has_all_views(tmp_path):
     dataset = build(make_corpus(tmp_path / 'c', VIDEOS, ACTIONS), split='test', test_mode=True)
     assert len(dataset) == 1
     assert dataset[0]['inputs'].shape == (2, 20, 2)
     assert dataset[0]['data_samples'].action_id == 'a2'
 
 
-def test_fifty_fps_becomes_twenty_five(tmp_path):
+def test_50_fps_is_resampled_to_25(tmp_path):
     dataset = build(make_corpus(tmp_path / 'c', VIDEOS, ACTIONS))
     assert positions(dataset, 2) == list(range(40, 60, 2))
     native = FeatureClipDataset(str(tmp_path / 'c'), 'joints', fps=None, pipeline=PACK)
     assert positions(native, 2) == list(range(40, 60))
 
 
-def test_resampling_reads_between_frames_linearly(tmp_path):
+def test_resampling_interpolates_linearly(tmp_path):
     corpus = make_corpus(tmp_path / 'c', {'a': (30.0, 60)}, [Action('x', 'a', 0, 31, 0, 'train')])
     np.testing.assert_allclose(positions(build(corpus), 0), np.arange(26) * 1.2, atol=1e-5)
 
 
-def test_the_window_is_cut_at_the_ends_of_the_video(tmp_path):
+def test_window_is_clipped_to_the_video(tmp_path):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, ACTIONS)
     dataset = build(corpus, window=dict(before_sec=2.5, after_sec=0.2))
     assert positions(dataset, 0) == list(range(0, 25))
@@ -64,24 +64,24 @@ def test_the_window_is_cut_at_the_ends_of_the_video(tmp_path):
     assert positions(late, 0) == list(range(75, 100))
 
 
-def test_gaps_are_bridged_in_time_and_ends_are_held(tmp_path):
+def test_gaps_are_interpolated_and_ends_constant(tmp_path):
     frames = {'a': np.array([12, 13, 17])}
     corpus = make_corpus(tmp_path / 'c', {'a': (25.0, 30)}, [Action('x', 'a', 10, 20, 0, 'train')], frames=frames)
     np.testing.assert_allclose(positions(build(corpus), 0), [12, 12, 12, 13, 14, 15, 16, 17, 17, 17], atol=1e-5)
 
 
-def test_an_id_list_selects(tmp_path):
+def test_id_list_selects_actions(tmp_path):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, ACTIONS)
     (corpus.root / 'ids.txt').write_text('\ufeffb1\n')
     assert len(build(corpus, ids_file='ids.txt')) == 2
-    for bad, said in (('b9\n', 'b9'), ('a2\n', 'split test'), ('b1\nb1\n', 'twice')):
+    for bad, message in (('b9\n', 'b9'), ('a2\n', 'split test'), ('b1\nb1\n', 'twice')):
         (corpus.root / 'ids.txt').write_text(bad)
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             build(corpus, ids_file='ids.txt')
 
 
 @pytest.mark.parametrize(
-    ('action', 'kwargs', 'said'),
+    ('action', 'kwargs', 'message'),
     [
         (Action('long', 'a', 90, 101, 0, 'train'), {}, r'long .*only 100 frames'),
         (Action('lost', 'z', 0, 5, 0, 'train'), {}, r'lost .*no such video'),
@@ -92,9 +92,9 @@ def test_an_id_list_selects(tmp_path):
         (Action('w', 'a', 0, 5, 7, 'train'), {}, 'label 7 is not in classes.txt'),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, action, kwargs, said):
+def test_errors_name_the_problem(tmp_path, action, kwargs, message):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, [action])
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         build(corpus, **kwargs)
 
 
@@ -115,7 +115,7 @@ def test_nan_features_are_refused(tmp_path):
         build(corpus)
 
 
-def test_features_are_put_one_after_the_other(tmp_path):
+def test_features_are_concatenated(tmp_path):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, ACTIONS)
     dataset = FeatureClipDataset(str(corpus.root), ['teacher/joints', 'joints'], pipeline=PACK)
     inputs = dataset[0]['inputs']
@@ -130,7 +130,7 @@ def test_wrappers_of_mmengine(tmp_path):
     assert sorted({int(balanced[i]['data_samples'].gt_label) for i in range(len(balanced))}) == [0, 1]
 
 
-def test_draws_depend_on_seed_epoch_and_sample_alone(tmp_path):
+def test_draws_depend_on_seed_epoch_and_sample_only(tmp_path):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, ACTIONS)
     pipeline = [dict(type='vpd_mm.RandomTimeCrop', max_share=0.3), *PACK]
     first, second = (FeatureClipDataset(str(corpus.root), 'joints', pipeline=pipeline) for _ in range(2))
@@ -142,7 +142,7 @@ def test_draws_depend_on_seed_epoch_and_sample_alone(tmp_path):
     assert positions(first, 0) != positions(second, 0)
 
 
-def test_unseen_joints_are_placed_in_time():
+def test_unseen_joints_are_interpolated_in_time():
     keypoints = np.zeros((3, 17, 2), np.float32)
     keypoints[:, :, 0] = np.arange(3)[:, None] * 10 + np.arange(17)
     scores = np.ones((3, 17), np.float32)

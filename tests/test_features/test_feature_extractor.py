@@ -47,7 +47,7 @@ def inputs_of(corpus, frame, flip=False):
 
 
 @pytest.mark.parametrize('view', [0, 1])
-def test_features_are_the_students_of_the_crop_and_of_the_flipped_crop(extractor, extracted, corpus, view):
+def test_features_are_of_the_crop_and_of_the_flipped_crop(extractor, extracted, corpus, view):
     sequence = FeatureStore(extracted)['a']
     assert sequence.feats.shape == (60, 2, 26)
     np.testing.assert_array_equal(sequence.frame_inds, np.arange(60))
@@ -59,12 +59,18 @@ def test_features_are_the_students_of_the_crop_and_of_the_flipped_crop(extractor
     assert np.abs(sequence.feats[33, 0] - sequence.feats[33, 1]).max() > 1e-3
 
 
-def test_a_rerun_makes_what_is_missing_and_the_same(extractor, extracted, corpus):
+def test_a_rerun_makes_missing_files_only(extractor, extracted, corpus):
     before = (extracted / 'b.npz').read_bytes()
     (extracted / 'b.npz').unlink()
     assert extract_corpus(extractor, corpus, extracted, {'run': 1}) == 1
     assert (extracted / 'b.npz').read_bytes() == before
     assert extract_corpus(extractor, corpus, extracted, {'run': 1}) == 0
+
+
+def test_progress_counts_videos(extractor, corpus, tmp_path):
+    calls = []
+    extract_corpus(extractor, corpus, tmp_path / 'x', {}, on_progress=lambda *counts: calls.append(counts))
+    assert calls == [(1, 2), (2, 2)]
 
 
 def test_processes_share_the_videos(extractor, corpus, tmp_path):
@@ -73,7 +79,7 @@ def test_processes_share_the_videos(extractor, corpus, tmp_path):
     assert FeatureStore(tmp_path / 'x').videos() == ['a', 'b']
 
 
-def test_another_runs_folder_is_left_alone(extractor, extracted, corpus, tmp_path):
+def test_the_folder_of_another_run_is_refused(extractor, extracted, corpus, tmp_path):
     with pytest.raises(UserError, match='pass another --out'):
         extract_corpus(extractor, corpus, extracted, {'run': 2})
     with pytest.raises(UserError, match='unknown origin'):
@@ -81,12 +87,12 @@ def test_another_runs_folder_is_left_alone(extractor, extracted, corpus, tmp_pat
     assert json.loads((extracted / 'run.json').read_text()) == {'run': 1}
 
 
-def test_videos_in_a_row_are_those_one_by_one(extractor, corpus):
+def test_extract_all_equals_extract(extractor, corpus):
     store = CropStore(corpus.crops_dir)
     names = ['b', 'a', 'b']
-    found = list(extractor.extract_all(store, iter(names)))
-    assert [name for name, _ in found] == names
-    for name, sequence in found:
+    results = list(extractor.extract_all(store, iter(names)))
+    assert [name for name, _ in results] == names
+    for name, sequence in results:
         alone = extractor.extract(store, name)
         np.testing.assert_array_equal(sequence.frame_inds, alone.frame_inds)
         np.testing.assert_array_equal(sequence.feats, alone.feats)
@@ -104,7 +110,7 @@ def test_concat_stacks_dims_on_shared_frames(extracted, corpus, tmp_path):
     np.testing.assert_array_equal(both.scores, joints.scores)
 
 
-def test_a_checkpoint_of_another_d_is_named(tmp_path):
+def test_a_checkpoint_with_another_d_is_refused(tmp_path):
     torch.save({'state_dict': small(5).state_dict()}, tmp_path / 'five.pth')
     with pytest.raises(UserError, match=r'five\.pth: is not of this config \(student D = 26\)'):
         load_student(small(), tmp_path / 'five.pth')
@@ -121,7 +127,7 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     assert decoded.shape == (60, 26)
     teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
     sheet, clip = write_preview(store, 'a', decoded, teacher, tmp_path, fps=25.0)
-    assert cv2.imread(str(sheet)).shape == (8 * 160, 4 * 480, 3)
+    assert cv2.imread(str(sheet)).shape == (8 * 160 + 7 * 4, 4 * 480 + 3 * 4, 3)
     with av.open(str(clip)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 60
     strip = cv2.imread(str(write_strip(store, 'a', decoded, teacher, tmp_path / 'a.jpg', 10, 30, columns=5)))

@@ -1,4 +1,4 @@
-"""SequencePreprocessor: padding, lengths, standardisation."""
+"""SequencePreprocessor: padding, lengths, standardization."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_refuses_mixed_dims_and_empty_sequences():
         SequencePreprocessor(2)({'inputs': [torch.ones(1, 2, 4)]})
 
 
-def test_standardises_by_all_frames_seen_in_training_and_keeps_that():
+def test_standardizes_by_all_training_frames():
     torch.manual_seed(0)
     batches = [3 + 2 * torch.randn(1, n, 2) for n in (40, 7, 300)]
     preprocessor = SequencePreprocessor(2)

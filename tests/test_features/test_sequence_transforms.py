@@ -1,4 +1,4 @@
-"""Transforms of sequences."""
+"""Transforms of feature sequences."""
 
 import numpy as np
 import pytest
@@ -22,12 +22,12 @@ def test_resample_keeps_both_ends():
     assert ResampleFrames(4)(results(ramp(1)))['feats'][0, :, 0].tolist() == [0, 0, 0, 0]
 
 
-def test_velocity_is_the_change_since_the_frame_before():
+def test_velocity_is_the_change_since_the_previous_frame():
     out = AddVelocity(scale=2.0)(results([[[1.0], [4.0], [2.0]]]))['feats']
     assert out.tolist() == [[[1, 0], [4, 6], [2, -4]]]
 
 
-def test_time_crop_stays_inside_and_drops_at_most_its_share():
+def test_time_crop_removes_at_most_its_share():
     crop = RandomTimeCrop(0.2)
     for seed in range(20):
         out = crop(results(ramp(51), seed))['feats'][0, :, 0]
@@ -37,7 +37,7 @@ def test_time_crop_stays_inside_and_drops_at_most_its_share():
     assert crop(results(ramp(1)))['feats'].shape == (1, 1, 1)
 
 
-def test_rotation_keeps_lengths_and_the_middle_of_the_hips():
+def test_rotation_keeps_lengths_and_the_hip_midpoint():
     joints = np.random.default_rng(1).normal(size=(2, 4, 13, 2))
     joints -= joints[:, :, (7, 8)].mean(2, keepdims=True)
     turn = RandomJointAffine(angle=0.5, scale=0, noise=0)
@@ -47,7 +47,7 @@ def test_rotation_keeps_lengths_and_the_middle_of_the_hips():
     assert np.abs(out - joints).max() > 0.05
 
 
-def test_no_change_where_all_is_zero_and_flips_commute_with_scale():
+def test_zero_ranges_change_nothing_and_flips_commute_with_scale():
     joints = np.random.default_rng(1).normal(size=(1, 3, 13, 2)).astype(np.float32)
     same = RandomJointAffine(0, 0, 0, 0, 0)(results(joints.reshape(1, 3, 26)))['feats']
     np.testing.assert_allclose(same.reshape(joints.shape), joints, rtol=1e-6)
@@ -57,6 +57,6 @@ def test_no_change_where_all_is_zero_and_flips_commute_with_scale():
     np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
-def test_other_features_than_joints_are_not_turned():
+def test_other_features_than_joints_are_refused():
     with pytest.raises(UserError, match='d=64'):
         RandomJointAffine()(results(np.zeros((1, 3, 64))))

@@ -1,4 +1,4 @@
-"""FeatureWindowDataset: labels of frames, windows, folds."""
+"""FeatureWindowDataset: frame labels, windows, folds."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def root(tmp_path):
     return str(make_corpus(tmp_path / 'c', VIDEOS, ACTIONS).root)
 
 
-def test_a_test_sample_is_a_video(root):
+def test_test_sample_is_a_video(root):
     dataset = FeatureWindowDataset(root, 'joints', split='test', test_mode=True)
     sample = dataset[0]
     assert sample['inputs'].shape == (2, 100, 2)
@@ -32,7 +32,7 @@ def test_a_test_sample_is_a_video(root):
     assert labels.valid.all()
 
 
-def test_one_column_a_class(root):
+def test_one_column_per_class(root):
     labels = FeatureWindowDataset(root, 'joints', split='test', num_classes=2, test_mode=True)[0]['data_samples']
     assert np.flatnonzero(labels.gt_frames[:, 1]).tolist() == list(range(25, 35))
     assert np.flatnonzero(labels.gt_frames[:, 0]).tolist() == list(range(50, 55))
@@ -46,7 +46,7 @@ def test_actions_are_widened(root):
     assert dataset[0]['data_samples'].gt_intervals.tolist() == [[5, 22.5]]
 
 
-def test_windows_cover_every_view_and_move_with_the_epoch(root):
+def test_windows_cover_every_view_and_depend_on_the_epoch(root):
     dataset = FeatureWindowDataset(root, 'joints', window=25)
     assert len(dataset) == 2 * 3 * 6
     sample = dataset[0]
@@ -64,7 +64,7 @@ def test_windows_cover_every_view_and_move_with_the_epoch(root):
     ).all()
 
 
-def test_folds_part_the_videos(root):
+def test_folds_partition_the_videos(root):
     videos = lambda mode, i: {  # noqa: E731
         s['meta']['video'] for s in FeatureWindowDataset(root, 'joints', fold=(i, 3), test_mode=mode).data_list
     }
@@ -77,7 +77,7 @@ def test_folds_part_the_videos(root):
         FeatureWindowDataset(root, 'joints', fold=(0, 7))
 
 
-def test_few_videos_are_the_same_for_every_fold(root):
+def test_max_videos_are_equal_for_every_fold(root):
     names = lambda **kwargs: {s['meta']['video'] for s in FeatureWindowDataset(root, 'joints', **kwargs).data_list}  # noqa: E731
     few = names(max_videos=3)
     assert len(few) == 3
@@ -88,7 +88,7 @@ def test_few_videos_are_the_same_for_every_fold(root):
         FeatureWindowDataset(root, 'joints', max_videos=7)
 
 
-def test_far_from_any_feature_is_not_valid(tmp_path):
+def test_frames_far_from_features_are_not_valid(tmp_path):
     frames = {'a': np.r_[0:10, 60:100]}
     actions = [Action('x', 'a', 5, 20, 0, 'train')]
     corpus = make_corpus(tmp_path / 'c', {'a': (25.0, 100)}, actions, frames=frames)
@@ -96,7 +96,7 @@ def test_far_from_any_feature_is_not_valid(tmp_path):
     assert np.flatnonzero(~labels.valid).tolist() == list(range(20, 50))
 
 
-def test_what_is_wrong_is_named(tmp_path):
+def test_errors_name_the_problem(tmp_path):
     corpus = make_corpus(tmp_path / 'c', {'a': (25.0, 30)}, [Action('x', 'a', 5, 31, 0, 'train')])
     with pytest.raises(UserError, match='x ends after its video'):
         FeatureWindowDataset(str(corpus.root), 'joints')

@@ -1,4 +1,4 @@
-"""Every kind of input gives the same frames; what is none says so."""
+"""Every kind of input gives the same frames; other inputs are an error."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from media import frame_number, frame_picture, make_video
 
 from vpd_mm.errors import UserError
 from vpd_mm.infer.frame_source import FrameStream, capture_frames, list_inputs, open_source
-from vpd_mm.infer.overlay import Film
+from vpd_mm.visualize.video_writer import VideoWriter
 
 FRAMES = np.stack([frame_picture(i) for i in range(12)])
 
@@ -36,7 +36,7 @@ def test_every_kind_gives_the_frames(tmp_path):
     assert numbers(capture) == expected
 
 
-def test_pictures_are_rgb(tmp_path):
+def test_images_are_rgb(tmp_path):
     cv2.imwrite(str(tmp_path / 'red.png'), np.full((8, 8, 3), (0, 0, 255), np.uint8))
     [(_, rgb)] = open_source(tmp_path)
     assert rgb[0, 0].tolist() == [255, 0, 0]
@@ -50,7 +50,7 @@ def test_lists_and_folders(tmp_path):
     cv2.imwrite(str(tmp_path / 'p' / '0.png'), FRAMES[0])
     assert list_inputs(tmp_path / 'p') == [tmp_path / 'p']
     (tmp_path / 'none').mkdir()
-    with pytest.raises(UserError, match='folder holds no video and no picture'):
+    with pytest.raises(UserError, match='folder holds no video and no image'):
         list_inputs(tmp_path / 'none')
     with pytest.raises(UserError, match='no input given'):
         list_inputs([])
@@ -58,24 +58,24 @@ def test_lists_and_folders(tmp_path):
         list_inputs(list(FRAMES))
 
 
-def test_results_are_no_inputs(tmp_path):
-    """Films below the folder of results; films drawn into a folder of pictures."""
+def test_results_are_not_inputs(tmp_path):
+    """Videos in the output folder and overlays in a folder of images are skipped."""
     one = make_video(tmp_path / 'v' / 'a.mp4')
     make_video(tmp_path / 'v' / 'out' / 'a.mp4')
     assert list_inputs(tmp_path / 'v', [tmp_path / 'v' / 'out', '']) == [one]
     assert list_inputs(one.parent / 'out', [tmp_path]) == [one.parent / 'out' / 'a.mp4']  # inside, not around
-    pictures = tmp_path / 'p'
-    pictures.mkdir()
-    cv2.imwrite(str(pictures / '0.png'), FRAMES[0])
-    with Film(pictures / 'p.mp4', 25.0) as film:
-        film.write(FRAMES[0])
-    assert list_inputs(pictures) == [pictures]
-    mine = make_video(pictures / 'mine.mp4')
-    assert list_inputs(pictures) == [mine]
+    images = tmp_path / 'p'
+    images.mkdir()
+    cv2.imwrite(str(images / '0.png'), FRAMES[0])
+    with VideoWriter(images / 'p.mp4', 25.0) as writer:
+        writer.write(FRAMES[0])
+    assert list_inputs(images) == [images]
+    mine = make_video(images / 'mine.mp4')
+    assert list_inputs(images) == [mine]
 
 
 @pytest.mark.parametrize(
-    ('item', 'says'),
+    ('item', 'message'),
     [
         ('none.mp4', r'none\.mp4: no such video file'),
         (FRAMES[..., 0], r'array0: frames must be \(T, H, W, 3\) uint8 RGB, found \(12, 48, 64\)'),
@@ -85,11 +85,11 @@ def test_results_are_no_inputs(tmp_path):
         (99, 'camera 99: cannot be opened'),
         ('camera:99', 'camera 99: cannot be opened'),
         (1.5, 'input of type float'),
-        (None, 'input None'),
+        (None, 'input of type NoneType'),
     ],
 )
-def test_bad_inputs(item, says):
-    with pytest.raises(UserError, match=says):
+def test_bad_inputs(item, message):
+    with pytest.raises(UserError, match=message):
         open_source(item)
 
 
@@ -99,10 +99,10 @@ def test_frames_of_another_size(tmp_path):
         list(source)
     cv2.imwrite(str(tmp_path / '0.png'), FRAMES[0])
     cv2.imwrite(str(tmp_path / '1.png'), FRAMES[0][:40])
-    with pytest.raises(UserError, match='is 64x40, the first picture 64x48'):
+    with pytest.raises(UserError, match='is 64x40, the first image 64x48'):
         list(open_source(tmp_path))
     (tmp_path / '1.png').write_bytes(b'no')
-    with pytest.raises(UserError, match=r'1\.png: not a readable picture'):
+    with pytest.raises(UserError, match=r'1\.png: not a readable image'):
         list(open_source(tmp_path))
     with pytest.raises(UserError, match='fps must be above 0'):
         open_source(FRAMES, -1)

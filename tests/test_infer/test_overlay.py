@@ -1,12 +1,13 @@
-"""Where the skeleton lands, what a film holds, what happens without a display."""
+"""Overlay: position of the skeleton, boxes and text, targets of the frames, no display."""
 
 import numpy as np
 import pytest
 from media import frame_number, frame_picture
 
-from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
-from vpd_mm.infer.overlay import Canvas, Film, Screen, draw_answer, place_joints
+from vpd_mm.infer.overlay import Canvas, Window, draw_answer, place_joints
+from vpd_mm.visualize.boxes import BOX
+from vpd_mm.visualize.skeleton import LEFT, RIGHT
 
 
 def test_joints_fill_the_box():
@@ -21,38 +22,35 @@ def test_joints_fill_the_box():
     assert np.isfinite(place_joints(np.zeros((13, 2)), box)).all()
 
 
-def test_drawn_where_it_is_and_nowhere_else():
+def test_a_box_is_drawn_on_its_outline_only():
     rgb = np.full((101, 201, 3), 90, np.uint8)
-    picture = draw_answer(rgb, [(np.array([20.0, 40, 60, 90]), None)], [])
-    assert picture.shape == (100, 200, 3)
-    changed = np.argwhere((picture != 90).any(axis=2))
+    image = draw_answer(rgb, [(np.array([20.0, 40, 60, 90]), None)], [])
+    assert image.shape == (100, 200, 3)
+    changed = np.argwhere((image != 90).any(axis=2))
     assert changed.min(axis=0).tolist() == [40, 20]
     assert changed.max(axis=0).tolist() == [89, 60]
+    assert image[40, 40].tolist() == list(BOX)
     assert (rgb == 90).all()
-    large = draw_answer(np.zeros((1440, 2560, 3), np.uint8), [], ['jump \u00fc'])
-    assert large.shape == (720, 1280, 3)
-    assert large.max() > 200
 
 
-def test_film_appears_when_it_is_finished(tmp_path):
-    path = tmp_path / 'deep' / 'f.mp4'
-    with Film(path, 25) as film:
-        for i in range(6):
-            film.write(frame_picture(i))
-        assert not path.exists()
-    assert [frame_number(rgb) for _, rgb in VideoReader(path)] == list(range(6))
-
-    def broken():
-        with Film(tmp_path / 'g.mp4', 25) as film:
-            film.write(frame_picture(0))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        broken()
-    assert [p.name for p in tmp_path.iterdir()] == ['deep']
+def test_large_frames_are_scaled_down_and_text_is_drawn():
+    image = draw_answer(np.zeros((1440, 2560, 3), np.uint8), [], ['jump \u00fc'])
+    assert image.shape == (720, 1280, 3)
+    assert image.max() > 200
 
 
-def test_canvas_keeps_pictures_or_a_film(tmp_path):
+def test_joints_have_the_colour_of_their_side_and_labels_stand_at_the_box():
+    joints = np.array([(0, -9)] + [(x, y) for y in (-7, -4, -1, 1, 5, 9) for x in (3, -3)]) / 10
+    rgb = np.full((400, 400, 3), 90, np.uint8)
+    box = np.array([100.0, 100, 300, 300])
+    image = draw_answer(rgb, [(box, joints)], [], ['jump'])
+    placed = place_joints(joints, box).round().astype(int)
+    assert image[placed[11, 1], placed[11, 0]].tolist() == list(LEFT)
+    assert image[placed[12, 1], placed[12, 0]].tolist() == list(RIGHT)
+    assert (image[80:99, 105:130] == BOX).all(2).sum() > 100  # background of the label, above the box
+
+
+def test_canvas_keeps_frames_and_writes_a_video(tmp_path):
     with Canvas(tmp_path / 'f.mp4', 25, 't', False, 0, True) as canvas:
         canvas.paint(frame_picture(3))
     assert frame_number(canvas.result[0]) == 3
@@ -60,11 +58,11 @@ def test_canvas_keeps_pictures_or_a_film(tmp_path):
     assert not Canvas(None, 25, 't', False, 0, False).wanted
 
 
-def test_no_display_is_one_line(monkeypatch):
+def test_a_missing_display_is_an_error_of_one_line(monkeypatch):
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     with pytest.raises(UserError, match='show: no display'):
-        Screen('t')
+        Window('t')
     monkeypatch.setenv('DISPLAY', ':none')
     monkeypatch.setenv('MPLBACKEND', 'agg')
     import matplotlib
@@ -73,6 +71,6 @@ def test_no_display_is_one_line(monkeypatch):
     matplotlib.use('agg')
     try:
         with pytest.raises(UserError, match='no window toolkit'):
-            Screen('t')
+            Window('t')
     finally:
         matplotlib.use(before)

@@ -1,4 +1,4 @@
-"""VPDInferencer says what the offline chain says, of every kind of input, whole or frame by frame."""
+"""VPDInferencer gives the numbers of a corpus for every kind of input, offline and online."""
 
 import json
 from itertools import islice
@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from inference_files import RECOGNIZER, SCORER, STUDENT, save_model, walking_film
+from inference_files import RECOGNIZER, SCORER, STUDENT, save_model, walking_video
 from media import FRAMES, cut_picture, make_video, write_boxes
 
 from vpd_mm.athlete import VideoReader
@@ -17,9 +17,10 @@ from vpd_mm.engine.model_files import read_model_config
 from vpd_mm.features import FeatureClipDataset
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
-from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.prepare import build_corpus
 from vpd_mm.registry import INFERENCERS
 from vpd_mm.structures import Action, AthleteTrack, FeatureSequence, save_actions, save_classes
+from vpd_mm.synthetic.checkpoints import packed_source
 
 #: The packed detector's scores are low.
 EASY = {'high_score': 0.4}
@@ -36,9 +37,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def walk(folder):
-    """A film in which the packed detector finds a person."""
+    """A video with a person that the packed detector finds."""
     path = folder / 'walk.mp4'
-    frames = walking_film()
+    frames = walking_video()
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=25)
         stream.height, stream.width = frames.shape[1:3]
@@ -55,25 +56,25 @@ def make(folder, **options):
 
 
 def by_corpus(folder, corpus):
-    """Track and features of the offline chain."""
+    """Track and features of a corpus."""
     [name] = corpus.videos()
     extractor = build_extractor(read_model_config(folder / 'student.py'), folder / 'student.pth', batch_size=64)
     return corpus.track(name), extractor.extract(CropStore(corpus.crops_dir), name)
 
 
 def test_same_numbers_as_the_corpus_with_the_packed_detector(folder, walk, tmp_path):
-    inferencer = make(folder, boxes=None, tracker=EASY)
-    report = build_corpus([walk], tmp_path / 'c', boxes=inferencer._settings.boxes, tracker=EASY)
+    inferencer = make(folder, boxes=packed_source('detector'), tracker=EASY)
+    report = build_corpus([walk], tmp_path / 'c', boxes=packed_source('detector'), tracker=EASY)
     assert report.failures == []
     track, features = by_corpus(folder, Corpus.open(tmp_path / 'c'))
-    [found] = inferencer(walk)['predictions']
-    assert found['mode'] == 'offline'
+    [result] = inferencer(walk)['predictions']
+    assert result['mode'] == 'offline'
     assert len(track) >= 10
-    np.testing.assert_array_equal(found['frame_inds'], track.frame_inds)
-    np.testing.assert_array_equal(found['boxes'], track.boxes)
-    np.testing.assert_array_equal(found['box_scores'], track.scores)
-    np.testing.assert_array_equal(found['feature_inds'], features.frame_inds)
-    np.testing.assert_allclose(found['feats'], features.feats, atol=1e-5)
+    np.testing.assert_array_equal(result['frame_inds'], track.frame_inds)
+    np.testing.assert_array_equal(result['boxes'], track.boxes)
+    np.testing.assert_array_equal(result['box_scores'], track.scores)
+    np.testing.assert_array_equal(result['feature_inds'], features.frame_inds)
+    np.testing.assert_allclose(result['feats'], features.feats, atol=1e-5)
     assert np.ptp(features.feats, axis=0).max() > 1e-3
 
 
@@ -88,13 +89,13 @@ def test_same_numbers_as_the_corpus_with_given_boxes(folder, tmp_path, options):
     if 'size' in options:
         options['crop_size'] = options.pop('size')
     inferencer = make(folder, boxes=str(boxes), **options)
-    [found] = inferencer(str(folder / 'jump.mp4'), fps=fps)['predictions']
-    np.testing.assert_array_equal(found['boxes'], track.boxes)
-    np.testing.assert_array_equal(found['feature_inds'], features.frame_inds)
-    np.testing.assert_allclose(found['feats'], features.feats, atol=1e-5)
+    [result] = inferencer(str(folder / 'jump.mp4'), fps=fps)['predictions']
+    np.testing.assert_array_equal(result['boxes'], track.boxes)
+    np.testing.assert_array_equal(result['feature_inds'], features.frame_inds)
+    np.testing.assert_allclose(result['feats'], features.feats, atol=1e-5)
 
 
-def test_every_kind_of_input_and_both_ways(folder):
+def test_every_kind_of_input_offline_and_online(folder):
     inferencer = make(folder)
     frames = np.stack([rgb for _, rgb in VideoReader(folder / 'jump.mp4')])
     given = {'bboxes': BOXES}
@@ -107,9 +108,9 @@ def test_every_kind_of_input_and_both_ways(folder):
         ([frames], {'bboxes': [BOXES]}),
         (frames, {'batch_size': 1}),
     ):
-        [found] = inferencer(inputs, **{**given, **options})['predictions']
-        np.testing.assert_array_equal(found['boxes'], BOXES)
-        np.testing.assert_allclose(found['feats'], expected['feats'], atol=1e-5)
+        [result] = inferencer(inputs, **{**given, **options})['predictions']
+        np.testing.assert_array_equal(result['boxes'], BOXES)
+        np.testing.assert_allclose(result['feats'], expected['feats'], atol=1e-5)
     modes = [inferencer(x, **given)['predictions'][0]['mode'] for x in (frames, iter(frames))]
     assert modes == ['offline', 'online']
 
@@ -119,8 +120,8 @@ def test_gaps_in_given_boxes_have_no_feature(folder):
     boxes[[3, 4]] = np.nan
     inferencer = make(folder)
     both = [inferencer(folder / 'jump.mp4', bboxes=boxes, online=online)['predictions'][0] for online in (False, True)]
-    for found in both:
-        assert found['feature_inds'].tolist() == [0, 1, 2, *range(5, FRAMES)]
+    for result in both:
+        assert result['feature_inds'].tolist() == [0, 1, 2, *range(5, FRAMES)]
     np.testing.assert_allclose(both[0]['feats'], both[1]['feats'], atol=1e-5)
 
 
@@ -130,8 +131,8 @@ def test_a_new_shot_starts_like_a_film(folder):
     inferencer = make(folder)
     [second] = inferencer(frames[6:], bboxes=boxes[6:])['predictions']
     for online in (False, True):
-        [found] = inferencer(frames, bboxes=boxes, online=online)['predictions']
-        np.testing.assert_allclose(found['feats'][6:], second['feats'], atol=1e-5)
+        [result] = inferencer(frames, bboxes=boxes, online=online)['predictions']
+        np.testing.assert_allclose(result['feats'][6:], second['feats'], atol=1e-5)
 
 
 @pytest.mark.parametrize('batch_size', [1, 4])
@@ -166,8 +167,8 @@ def test_an_endless_stream_can_be_left(folder):
     assert [a.frame_ind for a in answers] == [0, 1, 2]
 
 
-def test_online_finds_the_athlete_but_for_the_first_sight(folder, walk):
-    inferencer = make(folder, boxes=None, tracker={**EASY, 'switch_margin': 0.2})
+def test_online_finds_the_athlete_from_the_second_frame_on(folder, walk):
+    inferencer = make(folder, boxes=packed_source('detector'), tracker={**EASY, 'switch_margin': 0.2})
     [offline] = inferencer(walk)['predictions']
     [online] = inferencer(walk, online=True)['predictions']
     assert offline['frame_inds'][0] == 0
@@ -177,14 +178,14 @@ def test_online_finds_the_athlete_but_for_the_first_sight(folder, walk):
     assert (overlap.prod(axis=1) > 0.5 * (first[:, 2:] - first[:, :2]).prod(axis=1)).all()
 
 
-def test_files_and_films(folder, tmp_path):
+def test_written_files_and_videos(folder, tmp_path):
     inferencer = make(folder)
     results = inferencer(
         [folder / 'jump.mp4'], return_datasamples=True, return_vis=True, vis_out_dir=tmp_path, pred_out_dir=tmp_path
     )
     [sample] = results['predictions']
-    [pictures] = results['visualization']
-    assert len(pictures) == FRAMES
+    [images] = results['visualization']
+    assert len(images) == FRAMES
     features = FeatureStore(tmp_path / 'features')['jump']
     np.testing.assert_array_equal(features.feats, sample.features.feats)
     assert len(AthleteTrack.load(tmp_path / 'tracks' / 'jump.npz')) == FRAMES
@@ -202,11 +203,11 @@ def test_files_and_films(folder, tmp_path):
 
 @pytest.fixture(scope='module')
 def gallery(folder):
-    """A corpus whose features are what the student says of jump.mp4, with two actions."""
-    [found] = make(folder)(folder / 'jump.mp4')['predictions']
+    """A corpus with the student's features of jump.mp4 and two actions."""
+    [result] = make(folder)(folder / 'jump.mp4')['predictions']
     build_corpus([folder / 'jump.mp4'], folder / 'corpus')
     corpus = Corpus.open(folder / 'corpus')
-    features = FeatureSequence(found['feature_inds'], found['feats'], np.ones(FRAMES, np.float32))
+    features = FeatureSequence(result['feature_inds'], result['feats'], np.ones(FRAMES, np.float32))
     features.save(corpus.features_dir('vpd') / 'jump.npz')
     save_classes(corpus.classes_path, ['hop', 'roll'])
     actions = [Action('j:0', 'jump', 0, 12, 0, 'train'), Action('j:1', 'jump', 5, 12, 1, 'train')]
@@ -214,16 +215,16 @@ def gallery(folder):
     return corpus
 
 
-def test_labels_are_those_of_the_data_set(folder, gallery):
+def test_labels_equal_those_of_the_data_set(folder, gallery):
     spec = save_model(folder, 'recognizer', RECOGNIZER, meta={'classes': ['hop', 'roll']})
     inferencer = make(folder, recognizer=spec, gallery=f'{gallery.root}:vpd:train', top=9)
-    [found] = inferencer(folder / 'jump.mp4')['predictions']
-    [segment] = found['segments']
+    [result] = inferencer(folder / 'jump.mp4')['predictions']
+    [segment] = result['segments']
     assert (segment['start_frame'], segment['end_frame'], segment['end_sec']) == (0, 12, 0.48)
     cfg = read_model_config(folder / 'recognizer.py')
     data = dict(cfg.test_dataloader.dataset)
     dataset = FeatureClipDataset(str(gallery.root), 'vpd', 'train', test_mode=True, **data)
-    model = inferencer._answers.recognizer.model
+    model = inferencer.recognizer.model
     with torch.no_grad():
         expected = model.test_step({'inputs': [dataset[0]['inputs']]})[0].pred_score
     np.testing.assert_allclose(segment['label_scores'], expected.numpy(), atol=1e-6)
@@ -233,9 +234,9 @@ def test_labels_are_those_of_the_data_set(folder, gallery):
     assert second['distance'] > 0
 
 
-def test_intervals_are_those_of_the_scorer(folder, gallery):
-    from vpd_mm.detect.fold_ensemble import load_scorer, score_videos
+def test_segments_equal_those_of_the_scorer(folder, gallery):
     from vpd_mm.detect.proposals import find_proposals
+    from vpd_mm.detect.search import load_scorer, score_videos
 
     spec = save_model(folder, 'scorer', SCORER)
     save_model(folder, 'scorer', SCORER, seed=1)
@@ -247,10 +248,10 @@ def test_intervals_are_those_of_the_scorer(folder, gallery):
     [expected] = score_videos(models, dataset)
     threshold = float(np.median(expected.scores))
     inferencer = make(folder, scorer=f'{spec},{folder / "scorer1.pth"}', threshold=threshold)
-    [found] = inferencer(folder / 'jump.mp4')['predictions']
-    np.testing.assert_allclose(found['frame_scores'], expected.scores, atol=1e-5)
-    proposals = find_proposals(found['frame_scores'], threshold)
-    assert [(s['start_frame'], s['end_frame']) for s in found['segments']] == [p[:2] for p in proposals]
+    [result] = inferencer(folder / 'jump.mp4')['predictions']
+    np.testing.assert_allclose(result['frame_scores'], expected.scores, atol=1e-5)
+    proposals = find_proposals(result['frame_scores'], threshold)
+    assert [(s['start_frame'], s['end_frame']) for s in result['segments']] == [p[:2] for p in proposals]
     everything = make(folder, scorer=spec, threshold=0.0)(folder / 'jump.mp4')['predictions'][0]['segments']
     assert [(s['start_frame'], s['end_frame']) for s in everything] == [(0, 12)]
 
@@ -272,21 +273,21 @@ def test_runs_in_onnxruntime(folder, gallery, tmp_path):
         recognizer=spec.replace('.pth', '.onnx'),
         **options,
     )
-    [expected], [found] = (i(folder / 'jump.mp4')['predictions'] for i in (torch_one, onnx_one))
-    np.testing.assert_allclose(found['feats'], expected['feats'], atol=1e-4)
-    want, got = expected['segments'][0], found['segments'][0]
+    [expected], [result] = (i(folder / 'jump.mp4')['predictions'] for i in (torch_one, onnx_one))
+    np.testing.assert_allclose(result['feats'], expected['feats'], atol=1e-4)
+    want, got = expected['segments'][0], result['segments'][0]
     np.testing.assert_allclose(got['label_scores'], want['label_scores'], atol=1e-4)
     assert got['label'] == want['label']
-    np.testing.assert_allclose(onnx_one.joints(found['feats']), torch_one.joints(expected['feats']), atol=1e-4)
+    np.testing.assert_allclose(onnx_one.joints(result['feats']), torch_one.joints(expected['feats']), atol=1e-4)
 
 
 def test_a_checkpoint_without_decoder_draws_no_skeleton(folder, tmp_path):
     state = torch.load(folder / 'student.pth', weights_only=True)['state_dict']
     torch.save({'state_dict': {k: v for k, v in state.items() if 'decoder' not in k}}, tmp_path / 'bare.pth')
     bare = VPDInferencer(folder / 'student.py', tmp_path / 'bare.pth', boxes='full')
-    [found] = bare(folder / 'jump.mp4', vis_out_dir=tmp_path)['predictions']
-    assert bare.joints(found['feats']) is None
-    np.testing.assert_allclose(found['feats'], make(folder)(folder / 'jump.mp4')['predictions'][0]['feats'], atol=1e-5)
+    [result] = bare(folder / 'jump.mp4', vis_out_dir=tmp_path)['predictions']
+    assert bare.joints(result['feats']) is None
+    np.testing.assert_allclose(result['feats'], make(folder)(folder / 'jump.mp4')['predictions'][0]['feats'], atol=1e-5)
 
 
 def test_registered(folder):

@@ -1,15 +1,19 @@
-"""build_corpus: what it makes, what it does again, how it splits the work."""
+"""build_corpus: results, reruns, division of the work."""
 
 import json
+from collections import defaultdict
 
 import numpy as np
 import pytest
 from media import FRAMES, corpus_content, cut_picture, frame_picture, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.engine.progress import ProgressBars
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.corpus_builder import build_corpus, find_videos
+from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.options import PrepareSettings, split_model
+from vpd_mm.prepare.sources import Job, find_videos
+from vpd_mm.prepare.workers import run_jobs
 from vpd_mm.structures import AthleteTrack
 
 
@@ -32,11 +36,11 @@ def test_boxes_and_poses_from_files(tmp_path):
     left, top, side = header.windows[0].tolist()
     assert (left, top, side) == (22, 5, 36)
     assert header.flow == {'method': 'dis', 'clip': 20.0, 'subtract_median': False}
-    # the pixel that the window promises
+    # the crop shows the pixels of its window
     x, y = 50, 30
     at = (int((y - top + 0.5) * 128 / side), int((x - left + 0.5) * 128 / side))
     assert np.abs(store.crop('jump', 5)[at].astype(int) - frame_picture(5)[y, x]).max() < 60
-    # frame 2 has a frame before it, though no box there: its square moves right, so does the flow
+    # frame 1 has no box but is decoded, so frame 2 has flow: the square moves right
     assert store.flow('jump', 2)[..., 0].max() > 1
 
 
@@ -49,7 +53,7 @@ def test_first_frame_has_no_flow_and_full_boxes_cover_the_frame(tmp_path):
     assert store.flow('jump', 1).any()
 
 
-def test_a_new_shot_does_not_look_at_the_one_before(tmp_path):
+def test_first_frame_of_a_shot_ignores_the_shot_before(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES, picture=cut_picture)
     (tmp_path / 'boxes' / 'jump').mkdir(parents=True)
     boxes = [[i, [4, 4, 10, 10] if i < 6 else [32, 20, 20, 20]] for i in range(FRAMES)]
@@ -63,7 +67,7 @@ def test_a_new_shot_does_not_look_at_the_one_before(tmp_path):
     assert [bool(store.flow('jump', i).any()) for i in (0, 6, 7)] == [False, False, True]
 
 
-def test_rerun_does_nothing_and_poses_can_come_later(tmp_path):
+def test_rerun_skips_complete_videos_and_adds_poses_later(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     boxes, poses = write_boxes(tmp_path / 'boxes', 'jump'), write_poses(tmp_path / 'poses', 'jump', score=0.4)
     build_corpus([video], tmp_path / 'c', boxes=str(boxes))
@@ -93,19 +97,37 @@ def test_several_athletes_of_one_file(tmp_path):
 
 def test_workers_and_ranks_make_the_same_corpus(tmp_path, monkeypatch):
     for i in range(5):
-        make_video(tmp_path / 'films' / f'v{i}.mp4', 6 + i)
-    build_corpus([tmp_path / 'films'], tmp_path / 'one')
-    report = build_corpus([tmp_path / 'films'], tmp_path / 'two', workers=2)
+        make_video(tmp_path / 'videos' / f'v{i}.mp4', 6 + i)
+    build_corpus([tmp_path / 'videos'], tmp_path / 'one')
+    report = build_corpus([tmp_path / 'videos'], tmp_path / 'two', workers=2)
     assert [r.video for r in report.videos] == [f'v{i}' for i in range(5)]
     assert len(list((tmp_path / 'two' / 'athlete' / 'crops').glob('*.lmdb'))) == 2
     for rank in range(2):
         monkeypatch.setenv('RANK', str(rank))
         monkeypatch.setenv('WORLD_SIZE', '2')
-        done = build_corpus([tmp_path / 'films'], tmp_path / 'ranks')
+        done = build_corpus([tmp_path / 'videos'], tmp_path / 'ranks')
         assert [r.video for r in done.videos] == [f'v{i}' for i in range(5)][rank::2]
     expected = corpus_content(tmp_path / 'one')
     assert corpus_content(tmp_path / 'two') == expected
     assert corpus_content(tmp_path / 'ranks') == expected
+
+
+def test_progress_of_worker_processes_reaches_the_parent(tmp_path):
+    class RecordedBars(ProgressBars):
+        calls = defaultdict(list)
+
+        def add(self, description, unit=''):
+            return lambda done, total: self.calls[description].append((done, total))
+
+    jobs = [Job(make_video(tmp_path / f'{name}.mp4', FRAMES)) for name in ('a', 'b', 'c')]
+    corpus = Corpus.create(tmp_path / 'c')
+    results = {}
+    run_jobs(jobs, PrepareSettings(corpus.root), ['shard-0.lmdb', 'shard-1.lmdb'], RecordedBars(), results.__setitem__)
+    assert {job.name: reports[0].crops for job, reports in results.items()} == dict.fromkeys('abc', FRAMES)
+    for name in 'abc':
+        counts = RecordedBars.calls[name]
+        assert any(total == FRAMES and done >= 1 for done, total in counts)
+        assert counts[-1] == (1, 1), 'the bar of a finished video disappears'
 
 
 def test_options_reach_the_store(tmp_path):
@@ -125,13 +147,13 @@ def test_options_reach_the_store(tmp_path):
     assert CropStore(tmp_path / 'd' / 'athlete' / 'crops').read('jump', 3).flow is None
 
 
-def test_other_options_are_not_mixed_in(tmp_path):
+def test_other_options_are_refused(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     build_corpus([video], tmp_path / 'c')
     report = build_corpus([video], tmp_path / 'c', size=64)
     [(name, line)] = report.failures
     assert name == 'jump'
-    assert 'are there with size 128' in line
+    assert 'exist with size 128' in line
     with pytest.raises(UserError, match='fps is None'):
         build_corpus([video], tmp_path / 'c', fps=10)
 
@@ -176,7 +198,7 @@ def test_name_clash_with_the_corpus(tmp_path):
         build_corpus([make_video(tmp_path / 'y' / 'jump.mp4', 3)], tmp_path / 'c')
 
 
-def test_sources_are_named():
+def test_split_model():
     assert split_model('mmdet:a/b.py') == ('a/b.py', None)
     assert split_model('mmpose:rtmpose-m:https://host/x.pth') == ('rtmpose-m', 'https://host/x.pth')
     assert split_model('mmdet:mmdet::rtmdet/x.py') == ('mmdet::rtmdet/x.py', None)
@@ -187,7 +209,7 @@ def test_sources_are_named():
 
 
 @pytest.mark.parametrize(
-    ('options', 'says'),
+    ('options', 'message'),
     [
         ({'boxes': 'nowhere'}, "boxes 'nowhere': must be full, mmdet:"),
         ({'poses': 'nowhere'}, "poses 'nowhere': must be none, mediapipe"),
@@ -199,9 +221,9 @@ def test_sources_are_named():
         ({'poses': 'mediapipe', 'pose_name': 'a/b'}, 'pose set name'),
     ],
 )
-def test_bad_options_make_nothing(tmp_path, options, says):
+def test_bad_options_write_nothing(tmp_path, options, message):
     video = make_video(tmp_path / 'jump.mp4', 2)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         build_corpus([video], tmp_path / 'c', **options)
     assert not (tmp_path / 'c').exists()
 
@@ -215,8 +237,7 @@ def test_pose_set_names(tmp_path):
     assert name('mmpose:configs/td-hm_res50.py:x.pth') == 'td-hm_res50'
 
 
-def test_track_past_the_decoded_end_is_cut_for_full_boxes(tmp_path):
-    """A full-frame track is as long as the film."""
+def test_full_boxes_cover_every_frame(tmp_path):
     build_corpus([make_video(tmp_path / 'jump.mp4', 5)], tmp_path / 'c')
     track = Corpus.open(tmp_path / 'c').track('jump')
     assert isinstance(track, AthleteTrack)

@@ -1,15 +1,13 @@
-"""inspect_corpus: numbers and pictures."""
+"""inspect_corpus: counts, contact sheet, video."""
 
 import av
 import cv2
-import numpy as np
 import pytest
 from media import FRAMES, make_video, write_boxes, write_poses
 
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.inspector import inspect_corpus
-from vpd_mm.visualize.corpus_pictures import flow_colours, flow_wheel
 
 
 @pytest.fixture
@@ -20,17 +18,17 @@ def corpus(tmp_path):
     return tmp_path / 'c'
 
 
-def test_numbers_and_pictures_of_one_video(corpus):
-    found = inspect_corpus(corpus, 'jump')
-    [row] = found.videos
+def test_counts_sheet_and_video_of_one_video(corpus):
+    result = inspect_corpus(corpus, 'jump')
+    [row] = result.videos
     assert (row.num_frames, row.tracked, row.crops, row.posed) == (FRAMES, 8, 8, 6)
-    assert any('frames 2..9 with 0 gaps; window side 36..36 px' in line for line in found.lines)
-    sheet, film = found.pictures
-    assert (sheet, film) == (corpus / 'inspect' / 'jump.png', corpus / 'inspect' / 'jump.mp4')
+    assert any('frames 2..9 with 0 gaps; window side 36..36 px' in line for line in result.lines)
+    sheet, clip = result.images
+    assert (sheet, clip) == (corpus / 'inspect' / 'jump.png', corpus / 'inspect' / 'jump.mp4')
     image = cv2.imread(str(sheet))
-    assert image.shape == (2 * (512 + 8), 4 * (512 + 8), 3)
+    assert image.shape == (2 * 320 + 8, 4 * 587 + 3 * 8, 3)
     assert image.std() > 20
-    with av.open(str(film)) as container:
+    with av.open(str(clip)) as container:
         frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
     assert len(frames) == FRAMES
     assert frames[0].shape[0] == 512
@@ -38,28 +36,28 @@ def test_numbers_and_pictures_of_one_video(corpus):
 
 def test_without_the_video_file_the_crops_are_shown(corpus, tmp_path):
     (tmp_path / 'jump.mp4').unlink()
-    found = inspect_corpus(corpus, out=tmp_path / 'pictures')
-    assert [p.parent for p in found.pictures] == [tmp_path / 'pictures'] * 2
-    with av.open(str(found.pictures[1])) as container:
+    result = inspect_corpus(corpus, out=tmp_path / 'images')
+    assert [p.parent for p in result.images] == [tmp_path / 'images'] * 2
+    with av.open(str(result.images[1])) as container:
         assert sum(1 for _ in container.decode(video=0)) == 8
 
 
-def test_films_stay(corpus, tmp_path):
+def test_videos_and_foreign_files_are_not_replaced(corpus, tmp_path):
     before = (tmp_path / 'jump.mp4').read_bytes()
     with pytest.raises(UserError, match=r'jump\.mp4: is a video of this corpus'):
         inspect_corpus(corpus, out=tmp_path)
     assert (tmp_path / 'jump.mp4').read_bytes() == before
     assert not (tmp_path / 'jump.png').exists()
     (tmp_path / 'jump.mp4').rename(make_video(tmp_path / 'moved' / 'jump.mp4'))
-    with pytest.raises(UserError, match=r'moved/jump\.mp4: is there and was not written by this tool'):
+    with pytest.raises(UserError, match=r'moved/jump\.mp4: exists and was not written by this tool'):
         inspect_corpus(corpus, out=tmp_path / 'moved')
     (tmp_path / 'art').mkdir()
     (tmp_path / 'art' / 'jump.png').write_bytes(b'mine')
-    with pytest.raises(UserError, match=r'art/jump\.png: is there and was not written by this tool'):
+    with pytest.raises(UserError, match=r'art/jump\.png: exists and was not written by this tool'):
         inspect_corpus(corpus, out=tmp_path / 'art')
     assert (tmp_path / 'art' / 'jump.png').read_bytes() == b'mine'
-    for _ in range(2):  # our own may be made anew
-        assert inspect_corpus(corpus, out=tmp_path / 'new').pictures[1] == tmp_path / 'new' / 'jump.mp4'
+    for _ in range(2):  # its own files may be replaced
+        assert inspect_corpus(corpus, out=tmp_path / 'new').images[1] == tmp_path / 'new' / 'jump.mp4'
 
 
 def test_errors(corpus, tmp_path):
@@ -69,15 +67,3 @@ def test_errors(corpus, tmp_path):
         inspect_corpus(corpus, pose_name='x')
     with pytest.raises(UserError, match='is no corpus'):
         inspect_corpus(tmp_path)
-
-
-def test_colours_tell_directions_apart():
-    flow = np.zeros((1, 5, 2), np.float32)
-    flow[0, 1:] = [(9, 0), (-9, 0), (0, 9), (0, -9)]
-    colours = flow_colours(flow)[0]
-    np.testing.assert_array_equal(colours[0], (255, 255, 255))
-    assert len({tuple(c) for c in colours.tolist()}) == 5
-    wheel = flow_wheel(41)
-    # the wheel's right end has the colour of flow to the right
-    assert np.abs(wheel[20, 39].astype(int) - colours[1]).max() < 20
-    assert np.abs(wheel[39, 20].astype(int) - colours[3]).max() < 20

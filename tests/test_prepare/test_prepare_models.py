@@ -1,4 +1,4 @@
-"""Detector and teacher inside a prepare run, with finders simple enough to be right."""
+"""Detector and teacher of a prepare run, replaced by a simple colour detector."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,9 @@ from media import FRAMES, make_video
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 from vpd_mm.prepare.crop_pass import PoseTask
-from vpd_mm.prepare.options import Models, PrepareSettings, SetupError, build_tracker, find_tracks
+from vpd_mm.prepare.models import Models, SetupError
+from vpd_mm.prepare.options import PrepareSettings
+from vpd_mm.prepare.tracking_pass import build_tracker, find_tracks
 from vpd_mm.structures import AthleteTrack
 
 
@@ -21,7 +23,7 @@ def _square(rgb):
 
 
 class SquareFinder:
-    """Finds the square, and remembers how it was asked."""
+    """Detect the square, and record the batch sizes."""
 
     def __init__(self):
         self.batches = []
@@ -37,7 +39,7 @@ class SquareFinder:
         for i, rgb in enumerate(frames):
             x1, y1, x2, y2 = _square(rgb)
             keypoints[i] = ((x1 + x2) / 2, (y1 + y2) / 2)
-        scores[0] = 0  # nobody in the first of every batch
+        scores[0] = 0  # no pose in the first frame of every batch
         return keypoints, scores
 
 
@@ -50,23 +52,23 @@ def _models(settings, finder):
 def test_detections_become_the_athletes_track(tmp_path):
     reader = VideoReader(make_video(tmp_path / 'jump.mp4', FRAMES, size=(128, 96)))
     settings = PrepareSettings(tmp_path, boxes='mmdet:any.py', batch_size=5, tracker={'min_seconds': 0.1})
-    finder, told = SquareFinder(), []
-    athletes = find_tracks(settings, _models(settings, finder), reader, lambda done, total: told.append((done, total)))
+    finder, calls = SquareFinder(), []
+    athletes = find_tracks(settings, _models(settings, finder), reader, lambda done, total: calls.append((done, total)))
     assert list(athletes) == ['']
     track = athletes['']
     assert track.frame_inds.tolist() == list(range(FRAMES))
     expected = np.array([_square(rgb) for _, rgb in reader])
     assert np.abs(track.boxes - expected).max() < 1.5
     assert finder.batches == [5, 5, 2]
-    assert told == [(5, FRAMES), (10, FRAMES), (12, FRAMES)]
+    assert calls == [(5, FRAMES), (10, FRAMES), (12, FRAMES)]
 
 
-def test_nobody_found_is_one_line(tmp_path):
+def test_no_person_is_an_error(tmp_path):
     reader = VideoReader(make_video(tmp_path / 'jump.mp4', 4))
     settings = PrepareSettings(tmp_path, boxes='mmdet:any.py')
-    nobody = SimpleNamespace(detect=lambda frames: [np.zeros((0, 5), np.float32)] * len(frames))
+    empty = SimpleNamespace(detect=lambda frames: [np.zeros((0, 5), np.float32)] * len(frames))
     with pytest.raises(UserError, match=r'jump\.mp4: no person found in 4 frames with --boxes mmdet:any\.py'):
-        find_tracks(settings, _models(settings, nobody), reader, lambda *_: None)
+        find_tracks(settings, _models(settings, empty), reader, lambda *_: None)
 
 
 def test_batches_shrink_with_large_frames(tmp_path):
@@ -104,7 +106,7 @@ def test_rules_reach_tracker_and_choice():
         build_tracker({'motion': 'much'}, 25.0, (64, 48))
 
 
-def test_models_that_cannot_be_built_say_which(tmp_path):
+def test_setup_errors_name_the_model(tmp_path):
     settings = PrepareSettings(tmp_path, boxes=f'mmdet:{tmp_path}/gone.py')
     with pytest.raises(SetupError, match=r'boxes mmdet:.*gone\.py'):
         _ = Models(settings).detector

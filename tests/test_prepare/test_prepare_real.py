@@ -1,4 +1,4 @@
-"""The promised numbers on a real film."""
+"""Measured quality on a real video."""
 
 
 from benchmarks import BENCHMARKS, load_benchmark
@@ -8,10 +8,10 @@ from vpd_mm.corpus import Corpus, CropStore
 
 def test_wall_flip(shared, tmp_path):
     poses = str(shared / 'videos' / 'poses')
-    found = measure(tmp_path, str(shared / 'videos' / 'wall_flip.mp4'), poses, poses, reads=200)
-    assert found['KB a frame on disk'] <= GOALS['KB a frame on disk'][0]
-    assert found['RGB PSNR, worst frame dB'] >= GOALS['RGB PSNR, worst frame dB'][0]
-    assert found['flow error, mean px'] <= GOALS['flow error, mean px'][0]
+    result = measure(tmp_path, str(shared / 'videos' / 'wall_flip.mp4'), poses, poses, reads=200)
+    assert result['KB a frame on disk'] <= GOALS['KB a frame on disk'][0]
+    assert result['RGB PSNR, worst frame dB'] >= GOALS['RGB PSNR, worst frame dB'][0]
+    assert result['flow error, mean px'] <= GOALS['flow error, mean px'][0]
     corpus = Corpus.open(tmp_path / 'corpus')
     assert corpus.video('wall_flip').num_frames == 230
     assert len(corpus.track('wall_flip')) == len(CropStore(corpus.crops_dir).header('wall_flip')) == 225

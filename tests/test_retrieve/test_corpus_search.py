@@ -11,6 +11,7 @@ from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.features import Window, joint_features
 from vpd_mm.retrieve import find_query, load_clips, rank_corpus
+from vpd_mm.retrieve.side_by_side import TILE
 from vpd_mm.structures import Action, PoseSequence, save_actions, save_classes
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
@@ -18,7 +19,7 @@ TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
 
 @pytest.fixture
 def corpus(tmp_path):
-    """12 videos of 60 frames, three ways to move, 20 actions; poses, joints; video 11 has neither."""
+    """12 videos of 60 frames, three kinds of motion, 24 actions; video 11 has no poses and no joints."""
     corpus = Corpus.create(tmp_path / 'small')
     rng = np.random.default_rng(0)
     corpus.add_videos([VideoInfo(f'v{i}', '', 25.0, 60, 640, 480) for i in range(12)])
@@ -49,14 +50,14 @@ def test_actions_without_features_are_listed_and_refused(corpus):
         clips.of_split('val')
 
 
-def test_ranking_leaves_the_query_out_and_finds_its_class(corpus):
+def test_ranking_excludes_the_query_and_finds_its_class(corpus):
     clips = load_clips(corpus, 'joints', allow_missing=True)
-    found, metrics = rank_corpus(clips, clips, ks=(1, 5))
-    assert not (found.inds == np.arange(22)[:, None]).any()
+    result, metrics = rank_corpus(clips, clips, ks=(1, 5))
+    assert not (result.inds == np.arange(22)[:, None]).any()
     assert metrics['precision@1'] == 1
     assert 0.8 < metrics['precision@5'] <= metrics['hit@5'] == 1
-    found, _ = rank_corpus(clips.of_split('test'), clips.of_split('train'), ks=(16,))
-    assert found.inds.shape == (6, 16)
+    result, _ = rank_corpus(clips.of_split('test'), clips.of_split('train'), ks=(16,))
+    assert result.inds.shape == (6, 16)
 
 
 def test_window_and_rate_reach_the_clips(corpus):
@@ -97,16 +98,16 @@ def test_tool_ranks_a_corpus(corpus, capsys):
     assert float(rows[0]['distance']) <= float(rows[1]['distance'])
 
 
-def test_tool_shows_a_query_beside_its_answers(corpus, capsys):
+def test_tool_shows_a_query_beside_its_results(corpus, capsys):
     run_tool(corpus, '--query', 'v3_30', '--top', 3, '--show', corpus.root / 'x.png')
-    assert 'most like v3_30 (bow)' in capsys.readouterr().out
+    assert 'most similar to v3_30 (bow)' in capsys.readouterr().out
     sheet = cv2.imread(str(corpus.root / 'x.png'))
-    assert sheet.shape == (4 * (160 + 22), 8 * 160, 3)
+    assert sheet.shape == (4 * (TILE + 22), 8 * TILE, 3)
     assert (sheet[30:170, 20:140] > 100).any()
     run_tool(corpus, '--query', 'v3:5-20', '--top', 4, '--show', corpus.root / 'x.mp4')
-    with av.open(str(corpus.root / 'x.mp4')) as film:
-        frames = [frame.to_ndarray(format='rgb24') for frame in film.decode(video=0)]
+    with av.open(str(corpus.root / 'x.mp4')) as video:
+        frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 25
-    assert frames[0].shape == (2 * (160 + 22), 3 * 160, 3)
-    with pytest.raises(UserError, match=r'\.png, a film in \.mp4'):
+    assert frames[0].shape == (2 * (TILE + 39), 3 * TILE, 3)  # two lines of caption
+    with pytest.raises(UserError, match=r'must end in \.png \(an image\) or \.mp4'):
         run_tool(corpus, '--query', 'v3_30', '--show', corpus.root / 'x.gif')

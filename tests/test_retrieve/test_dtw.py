@@ -42,8 +42,8 @@ def sequences(seed, count, longest=40, dims=7, dtype=np.float64):
 def test_golden_numbers(pattern):
     with np.load(GOLDEN) as golden:
         for i in range(10):
-            found = dtw_distance(golden[f'dtw_a_{i}'], golden[f'dtw_b_{i}'], pattern, fallback=False)
-            np.testing.assert_allclose(found, golden[f'dtw_{pattern}_{i}'], rtol=0, atol=1e-9)
+            result = dtw_distance(golden[f'dtw_a_{i}'], golden[f'dtw_b_{i}'], pattern, fallback=False)
+            np.testing.assert_allclose(result, golden[f'dtw_{pattern}_{i}'], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize('pattern', ['symmetricP2', 'symmetric2'])
@@ -54,16 +54,16 @@ def test_golden_numbers(pattern):
 def test_equals_the_plain_recursion(pattern, lengths, dims):
     rng = np.random.default_rng(dims)
     a, b = (rng.normal(0, 3, (n, dims)).cumsum(0) for n in lengths)
-    found = dtw_distance(a, b, pattern, fallback=False)
-    np.testing.assert_allclose(found, plain_dtw(a, b, pattern), rtol=1e-12)
+    result = dtw_distance(a, b, pattern, fallback=False)
+    np.testing.assert_allclose(result, plain_dtw(a, b, pattern), rtol=1e-12)
 
 
 def test_equals_dtw_python():
     dtw = pytest.importorskip('dtw', reason='pip install dtw-python').dtw
     rng = np.random.default_rng(3)
-    for trial in range(200):
+    for case in range(200):
         n = int(rng.integers(1, 70))
-        m = int(rng.integers(1, 70)) if trial % 2 else max(1, int(n * rng.uniform(0.66, 1.5)))
+        m = int(rng.integers(1, 70)) if case % 2 else max(1, int(n * rng.uniform(0.66, 1.5)))
         scale = 10.0 ** rng.uniform(-3, 3)
         a, b = (rng.normal(0, scale, (size, 26)) for size in (n, m))
         cost = np.linalg.norm(a[:, None] - b[None], axis=-1)
@@ -72,11 +72,11 @@ def test_equals_dtw_python():
                 expected = dtw(cost, step_pattern=pattern, distance_only=True).normalizedDistance
             except ValueError:  # no path
                 expected = np.inf
-            found = dtw_distance(a, b, pattern, fallback=False)
-            assert found == expected or abs(found - expected) < 1e-6
+            result = dtw_distance(a, b, pattern, fallback=False)
+            assert result == expected or abs(result - expected) < 1e-6
 
 
-def test_without_a_path_symmetric2_counts():
+def test_symmetric2_where_symmetric_p2_has_no_path():
     a, b = np.random.default_rng(0).normal(size=(2, 30, 4))
     b = b[:9]
     assert dtw_distance(a, b, fallback=False) == np.inf
@@ -91,7 +91,7 @@ def test_path_sum_is_divided_by_both_lengths():
     assert dtw_distance(a, a) == 0
 
 
-def test_matrix_holds_every_pair_whatever_the_threads_and_dtype():
+def test_matrix_does_not_depend_on_threads_or_dtype():
     queries, gallery = sequences(0, 5), sequences(1, 9)
     singles = [[dtw_distance(a, b) for b in gallery] for a in queries]
     np.testing.assert_array_equal(dtw_matrix(queries, gallery, num_threads=3), singles)
@@ -108,8 +108,8 @@ def test_float32_is_summed_in_float64():
 def test_torch_equals_numba(pattern, fallback):
     queries, gallery = sequences(4, 4), sequences(5, 30)
     wanted = dtw_matrix(queries, gallery, pattern, fallback=fallback)
-    found = dtw_matrix(queries, gallery, pattern, fallback=fallback, device='cpu:0')
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
+    result = dtw_matrix(queries, gallery, pattern, fallback=fallback, device='cpu:0')
+    np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-9)
 
 
 def test_torch_in_small_chunks_is_the_same():
@@ -147,7 +147,7 @@ def test_other_errors_are_named():
 def test_import_compiles_nothing_and_needs_no_writable_folder(run_python, tmp_path):
     shutil.copy(kernel.__file__, tmp_path)
     (tmp_path / '__pycache__').touch()  # a file, so that numba cannot make the folder
-    no_place = {'HOME': str(tmp_path / '__pycache__'), 'XDG_CACHE_HOME': '', 'NUMBA_CACHE_DIR': ''}
+    no_folder = {'HOME': str(tmp_path / '__pycache__'), 'XDG_CACHE_HOME': '', 'NUMBA_CACHE_DIR': ''}
     code = 'import dtw_kernel as k; print(k.search_one.signatures, k.pair.signatures, k.has_path(3, 2))'
-    done = run_python('-B', '-c', code, cwd=tmp_path, env=no_place)
+    done = run_python('-B', '-c', code, cwd=tmp_path, env=no_folder)
     assert done.stdout.split() == ['[]', '[]', 'False'], done.stderr

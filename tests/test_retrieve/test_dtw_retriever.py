@@ -4,11 +4,11 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.retrieve import DTWRetriever, dtw_distance, vote
 from vpd_mm.retrieve import dtw_kernel as kernel
-from vpd_mm.retrieve.dtw import SequencePack
+from vpd_mm.retrieve.dtw import pack_sequences
 
 
 def clips(seed, count, views=2, classes=4):
-    """Walks around a few prototypes, so that bounds have something to skip."""
+    """Random walks around a few prototypes, so that the lower bound skips candidates."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(0, 3, (classes, 5))
     made = []
@@ -20,9 +20,9 @@ def clips(seed, count, views=2, classes=4):
 
 def by_hand(queries, gallery, k, exclude):
     inds, distances = [], []
-    for query, left_out in zip(queries, exclude, strict=True):
+    for query, excluded in zip(queries, exclude, strict=True):
         nearest = [min(dtw_distance(query[:, 0], item[:, v]) for v in range(item.shape[1])) for item in gallery]
-        order = [i for i in np.argsort(nearest, kind='stable') if i != left_out][:k]
+        order = [i for i in np.argsort(nearest, kind='stable') if i != excluded][:k]
         inds.append(order)
         distances.append([nearest[i] for i in order])
     return np.array(inds), np.array(distances)
@@ -34,36 +34,33 @@ def by_hand(queries, gallery, k, exclude):
 def test_search_is_exact(views, k, device):
     gallery, queries = clips(0, 30, views), clips(1, 6, views)
     exclude = [-1, 3, 0, 29, -1, 5]
-    found = DTWRetriever(gallery, device=device, num_threads=2).search(queries, k, exclude)
+    result = DTWRetriever(gallery, device=device, num_threads=2).search(queries, k, exclude)
     inds, distances = by_hand(queries, gallery, k, exclude)
-    np.testing.assert_array_equal(found.inds, inds)
-    np.testing.assert_allclose(found.distances, distances, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(result.inds, inds)
+    np.testing.assert_allclose(result.distances, distances, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
 def test_equal_distances_keep_the_order_of_the_gallery(device):
     gallery = [item for item in clips(2, 5) for _ in range(3)]
-    found = DTWRetriever(gallery, device=device).search(clips(3, 4), 15)
-    for row in found.inds:
+    result = DTWRetriever(gallery, device=device).search(clips(3, 4), 15)
+    for row in result.inds:
         assert all(row[i : i + 3].tolist() == [row[i], row[i] + 1, row[i] + 2] for i in range(0, 15, 3))
 
 
-def test_a_clip_finds_itself_seen_or_flipped():
+def test_a_clip_finds_itself_original_or_flipped():
     gallery = clips(4, 12)
     flipped = [item[:, ::-1].copy() for item in gallery]
     for queries in (gallery, flipped):
-        found = DTWRetriever(gallery).search(queries, 1)
-        np.testing.assert_array_equal(found.inds[:, 0], np.arange(12))
-        np.testing.assert_array_equal(found.distances[:, 0], 0)
+        result = DTWRetriever(gallery).search(queries, 1)
+        np.testing.assert_array_equal(result.inds[:, 0], np.arange(12))
+        np.testing.assert_array_equal(result.distances[:, 0], 0)
 
 
-def test_hopeless_candidates_are_skipped():
-    pack = SequencePack.of([item[:, 0] for item in clips(5, 60, views=1)])
+def test_distant_candidates_are_skipped():
+    pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)])
     items, dists = np.empty(3, np.int64), np.empty(3)
-    computed = kernel.search_one(
-        pack.data, pack.starts[0], pack.lengths[0], pack.low[0], pack.high[0],
-        pack.data, pack.starts, pack.lengths, pack.low, pack.high, 1, pack.low.shape[1], 2, True, -1, items, dists,
-    )  # fmt: skip
+    computed = kernel.search_one(pack, 0, pack, 1, kernel.FALLBACK, -1, items, dists)
     assert items[0] == 0
     assert 3 <= computed < 40
 

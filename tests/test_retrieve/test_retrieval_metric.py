@@ -35,5 +35,5 @@ def test_metric_is_built_and_counts():
         'retrieval/hit@1': 0.5,
         'retrieval/hit@2': 1.0,
     }
-    with pytest.raises(UserError, match='asks for 2 ranked items, a sample has 1'):
+    with pytest.raises(UserError, match='needs 2 ranked items, a sample has 1'):
         metric.process(None, [{'gt_label': 0, 'ranked_labels': [0]}])

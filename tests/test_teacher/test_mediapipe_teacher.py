@@ -1,4 +1,4 @@
-"""BlazePose finds real people; needs the optional extra."""
+"""MediaPipeTeacher on a real video; needs the optional extra."""
 
 import gzip
 import importlib.util
@@ -23,8 +23,8 @@ def teacher():
 
 
 @pytest.fixture(scope='module')
-def man(shared):
-    """Every 20th frame of wall_flip before the flip: frames, boxes (n, 4) and an estimator's keypoints (n, 17, 2)."""
+def athlete(shared):
+    """Every 20th frame of wall_flip before the flip: frames, boxes (n, 4) and reference keypoints (n, 17, 2)."""
     av = pytest.importorskip('av')
     folder = shared / 'videos/poses/wall_flip'
     boxes = {f: [x, y, x + w, y + h] for f, (x, y, w, h) in json.loads((folder / 'boxes.json').read_text())}
@@ -37,8 +37,8 @@ def man(shared):
 
 
 @needs_mediapipe
-def test_finds_the_man_left_and_right_included(teacher, man):
-    frames, boxes, expected = man
+def test_keypoints_are_accurate_on_both_sides(teacher, athlete):
+    frames, boxes, expected = athlete
     keypoints, scores = teacher.infer(frames, boxes)
     assert keypoints.dtype == scores.dtype == np.float32
     assert (scores.max(axis=1) > 0.5).all()
@@ -47,20 +47,20 @@ def test_finds_the_man_left_and_right_included(teacher, man):
 
 
 @needs_mediapipe
-def test_a_frame_stands_for_itself_and_moves_with_its_box(teacher, man):
-    frames, boxes, _ = man
+def test_frames_are_independent_and_keypoints_follow_the_box(teacher, athlete):
+    frames, boxes, _ = athlete
     keypoints, scores = teacher.infer(frames[:3], boxes[:3])
-    alone = teacher.infer(frames[2:3], boxes[2:3])
-    np.testing.assert_array_equal(keypoints[2], alone[0][0])
-    np.testing.assert_array_equal(scores[2], alone[1][0])
+    single = teacher.infer(frames[2:3], boxes[2:3])
+    np.testing.assert_array_equal(keypoints[2], single[0][0])
+    np.testing.assert_array_equal(scores[2], single[1][0])
     cropped = np.ascontiguousarray(frames[2][:, 100:])
     moved = teacher.infer([cropped], boxes[2:3] - np.float32([100, 0, 100, 0]))
     np.testing.assert_allclose(moved[0][0] + [100, 0], keypoints[2], atol=1e-3)
 
 
 @needs_mediapipe
-def test_nobody_and_no_box_score_zero(teacher, man):
-    frames, boxes, _ = man
+def test_scores_are_zero_without_person_or_box(teacher, athlete):
+    frames, boxes, _ = athlete
     blank = np.full_like(frames[0], 128)
     no_box = np.full((1, 4), np.nan, np.float32)
     keypoints, scores = teacher.infer([blank, frames[0]], np.concatenate([boxes[:1], no_box]))
@@ -69,7 +69,7 @@ def test_nobody_and_no_box_score_zero(teacher, man):
 
 
 @pytest.mark.skipif(INSTALLED, reason='mediapipe is installed')
-def test_says_how_to_install():
+def test_missing_package_error_names_the_command():
     with pytest.raises(UserError, match=r'pip install --no-deps mediapipe==0\.10\.21'):
         MediaPipeTeacher()
 

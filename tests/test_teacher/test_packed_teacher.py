@@ -18,17 +18,17 @@ def teacher():
 
 
 @pytest.fixture(scope='module')
-def seen(teacher):
-    """Poses found and true of the people of 8 new pictures: found, scores, truth, visibility."""
+def results(teacher):
+    """Poses of the people of 8 new images: predicted, scores, ground ground_truth, visibility."""
     rows = []
     for image, people in generic_images(GenericRecipe(seed=77), 'val', 8):
         people = [person for person in people if (person.visibility == 2).sum() >= 10]
-        found, scores = teacher.infer([image] * len(people), np.array([p.box for p in people]).reshape(-1, 4))
-        rows += [(f, s, p.keypoints, p.visibility) for f, s, p in zip(found, scores, people, strict=True)]
+        predicted, scores = teacher.infer([image] * len(people), np.array([p.box for p in people]).reshape(-1, 4))
+        rows += [(f, s, p.keypoints, p.visibility) for f, s, p in zip(predicted, scores, people, strict=True)]
     return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
-def test_bytes_are_those_that_were_packed(tmp_path):
+def test_checkpoint_digest(tmp_path):
     config, checkpoint = packed_model('teacher')
     assert packed_source('teacher') == f'mmpose:{config}:{checkpoint}'
     content = check_packed(checkpoint).read_bytes()
@@ -43,22 +43,22 @@ def test_bytes_are_those_that_were_packed(tmp_path):
         check_packed(copy)
 
 
-def test_finds_joints_of_everyday_people(seen):
-    found, _, truth, visibility = seen
-    assert len(found) >= 8
-    pck = frame_pck(joint_hits(found, truth), visibility[:, VPD_JOINTS] > 0)
+def test_pck_on_everyday_people(results):
+    predicted, _, ground_truth, visibility = results
+    assert len(predicted) >= 8
+    pck = frame_pck(joint_hits(predicted, ground_truth), visibility[:, VPD_JOINTS] > 0)
     assert pck.mean() > 0.45
 
 
-def test_tells_left_from_right(seen):
-    found, _, truth, _ = seen
+def test_distinguishes_left_from_right(results):
+    predicted, _, ground_truth, _ = results
     sides = [5, 6, 11, 12]
     swapped = [6, 5, 12, 11]
-    as_said = np.linalg.norm(found[:, sides] - truth[:, sides], axis=-1).mean(axis=1)
-    mirrored = np.linalg.norm(found[:, swapped] - truth[:, sides], axis=-1).mean(axis=1)
-    apart = np.linalg.norm(truth[:, 5] - truth[:, 6], axis=-1) > 5
+    direct = np.linalg.norm(predicted[:, sides] - ground_truth[:, sides], axis=-1).mean(axis=1)
+    mirrored = np.linalg.norm(predicted[:, swapped] - ground_truth[:, sides], axis=-1).mean(axis=1)
+    apart = np.linalg.norm(ground_truth[:, 5] - ground_truth[:, 6], axis=-1) > 5
     assert apart.sum() >= 5
-    assert (as_said < mirrored)[apart].mean() > 0.6
+    assert (direct < mirrored)[apart].mean() > 0.6
 
 
 def test_scores_are_lower_upside_down(teacher):

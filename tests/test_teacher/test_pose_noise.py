@@ -19,13 +19,13 @@ def test_without_noise_nothing_changes():
 
 
 def test_noise_is_in_trunk_lengths_and_grows_as_scores_fall():
-    points, scores = spoil(jitter=(0.05, 0.05), score=(0, 1), sure=0, drop=0)
+    points, scores = spoil(jitter=(0.05, 0.05), score=(0, 1), confident=0, drop=0)
     for score in (0.1, 0.5, 0.9):
         near = abs(scores - score) < 0.05
         assert (points - POINTS)[near].std() == pytest.approx(0.05 * 2 * (3 - 2 * score), rel=0.05)
 
 
-def test_dropped_joints_have_low_scores_and_five_are_left():
+def test_dropped_joints_have_low_scores_and_five_remain():
     points, scores = spoil(jitter=(0, 0), score=(0.5, 1), drop=0.3)
     lost = (points != POINTS).any(-1)
     assert lost.mean() == pytest.approx(0.3, abs=0.02)
@@ -35,7 +35,7 @@ def test_dropped_joints_have_low_scores_and_five_are_left():
     assert ((spoil(jitter=(0, 0), score=(1, 1), drop=0.99)[1] == 1).sum(1) == 5).mean() > 0.9
 
 
-def test_a_lost_joint_may_lie_amid_the_others():
+def test_dropped_joint_may_be_at_the_mean_of_the_others():
     points, _ = spoil(jitter=(0, 0), score=(1, 1), drop=0.1)
     lost = (points != POINTS).any(-1)
     middle = np.where(lost[..., None], 0, POINTS).sum(1) / (~lost).sum(1)[:, None]
@@ -43,13 +43,20 @@ def test_a_lost_joint_may_lie_amid_the_others():
     assert amid == pytest.approx(0.3, abs=0.04)
 
 
-def test_sides_are_never_exchanged():
+def test_left_and_right_are_never_swapped():
     points, _ = spoil(jitter=(0.02, 0.02), drop=0)
     as_said = np.linalg.norm(points[:, 1] - POINTS[:, 1], axis=-1)
     assert (as_said < 0.5).all()
 
 
-@pytest.mark.parametrize('kwargs', [dict(jitter=(0.2, 0.1)), dict(score=(0, 2)), dict(drop=1.0), dict(sure=-1)])
-def test_wrong_numbers_are_refused(kwargs):
+@pytest.mark.parametrize('kwargs', [dict(jitter=(0.2, 0.1)), dict(score=(0, 2)), dict(drop=1.0), dict(confident=-1)])
+def test_invalid_numbers_are_refused(kwargs):
     with pytest.raises(UserError, match='PoseNoise'):
         PoseNoise(**kwargs)
+
+
+def test_former_argument_name_is_deprecated():
+    with pytest.warns(DeprecationWarning, match='sure is deprecated since 0.2, removed in 0.3; use confident'):
+        assert PoseNoise(**{'sure': 0.5}).confident == 0.5
+    with pytest.raises(TypeError, match="unexpected argument 'certain'"):
+        PoseNoise(certain=0.5)

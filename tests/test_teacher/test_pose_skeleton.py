@@ -22,13 +22,13 @@ OTHER_NAMES = {
 
 
 def chain(points):
-    """A skeleton of points in a row, each the parent of the next; its 13 joints do not matter."""
+    """A skeleton of points in a row, each the parent of the next; its 13 joints are arbitrary."""
     tree = [(f'j{i}', i, f'j{i - 1}' if i else None) for i in range(points)]
     return Skeleton(points, [0] * 13, tree)
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_the_13_joints_of_every_source_are_those_of_the_tree(name):
+def test_vpd_joints_of_every_source_are_in_its_tree(name):
     entry = SKELETONS[name]
     places = {joint: place for joint, place, _ in entry['tree']}
     for joint, place in zip(VPD_NAMES, entry['vpd_joints'], strict=True):
@@ -41,15 +41,15 @@ def test_the_13_joints_of_every_source_are_those_of_the_tree(name):
 
 
 @pytest.mark.parametrize('name', ['people3d', 'nba2k'])
-def test_parents_of_the_release_are_those_of_the_tree(name):
+def test_parents_of_the_release_equal_those_of_the_tree(name):
     assert Skeleton(**SKELETONS[name]).parents[1:].tolist() == SKELETONS[f'{name}_parents']
 
 
 def test_bone_angles_by_value():
     x, y = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
     diagonal = np.array([1.0, 1, 0]) / np.sqrt(2)
-    found = bone_angles(np.stack([x, x, x, x]), np.stack([x, diagonal, y, -x]))
-    np.testing.assert_allclose(found, [0, np.pi / 4, np.pi / 2, np.pi])
+    angles = bone_angles(np.stack([x, x, x, x]), np.stack([x, diagonal, y, -x]))
+    np.testing.assert_allclose(angles, [0, np.pi / 4, np.pi / 2, np.pi])
 
 
 def test_target_of_a_bent_chain_by_value():
@@ -62,14 +62,14 @@ def test_target_of_a_bent_chain_by_value():
     np.testing.assert_allclose(target[11:], [0, 0, 1, *sloped, *sloped], atol=1e-6)
 
 
-def test_straight_and_folded_chains_have_the_ends_of_the_angle():
+def test_straight_and_folded_chains_have_extreme_angles():
     straight = np.array([[[0, 0, 0.0], [0, 0, 1], [0, 0, 2]]])
     folded = np.array([[[0, 0, 0.0], [0, 0, 1], [0, 0, 0.5]]])
     assert chain(3).target(straight)[0, 6] == -0.5
     assert chain(3).target(folded)[0, 6] == 0.5
 
 
-def test_facing_takes_out_heading_place_and_size_but_not_gravity():
+def test_face_forward_removes_heading_position_and_size_but_not_tilt():
     coco = Skeleton(**SKELETONS['coco17'])
     poses = sample_poses(np.random.default_rng(0), 40).astype(float)
     forward = face_forward(poses, coco.vpd(poses))
@@ -85,7 +85,7 @@ def test_facing_takes_out_heading_place_and_size_but_not_gravity():
     np.testing.assert_allclose(face_forward(upside_down, coco.vpd(upside_down))[..., 2], -forward[..., 2], atol=1e-9)
 
 
-def test_bones_have_length_one_and_a_mirrored_pose_swaps_their_sides():
+def test_bones_are_unit_vectors_and_mirroring_swaps_sides():
     joints = np.random.default_rng(0).normal(size=(5, 13, 3))
     bones = vpd_bones(joints)
     np.testing.assert_allclose(np.linalg.norm(bones, axis=-1), 1)
@@ -116,12 +116,12 @@ def test_poses_of_another_skeleton_are_refused(poses, message):
         (dict(tree=[('a', 0, None), ('b', 1, None)]), "'b': its parent None"),
     ],
 )
-def test_a_bad_description_is_refused(change, message):
+def test_invalid_skeleton_is_refused(change, message):
     with pytest.raises(UserError, match=message):
         Skeleton(**{**SKELETONS['coco17'], **change})
 
 
-def test_the_mirrored_target_is_that_of_the_mirrored_pose():
+def test_mirrored_target_equals_the_target_of_the_mirrored_pose():
     coco = Skeleton(**SKELETONS['coco17'])
     poses = sample_poses(np.random.default_rng(1), 20).astype(float)
     forward = face_forward(poses, coco.vpd(poses))

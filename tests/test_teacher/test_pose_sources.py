@@ -1,4 +1,4 @@
-"""Where VIPE*'s 3D poses come from: mocap, AMASS, the VPD release, the synthetic athletes."""
+"""Sources of 3D poses: mocap, AMASS, the VPD release, synthetic athletes."""
 
 import pickle
 import sys
@@ -20,7 +20,7 @@ def build(**cfg):
     return TASK_UTILS.build(cfg)
 
 
-def test_mocap_turns_camera_axes_upright_and_leaves_unseen_poses_out(tmp_path):
+def test_mocap_axes_are_rotated_and_invisible_poses_left_out(tmp_path):
     joints = RNG.normal(size=(6, 17, 4)).astype(np.float32)
     joints[..., 3] = 1
     joints[4, 3, 3] = 0
@@ -47,7 +47,7 @@ def test_other_files_are_refused(tmp_path, arrays, message):
         build(type='MocapPoses', path=str(tmp_path / 'a.npz')).poses()
 
 
-def test_missing_and_cut_files(tmp_path):
+def test_missing_and_truncated_files(tmp_path):
     with pytest.raises(UserError, match=r'a\.npz: no such file; expected an mmpose mocap file'):
         build(type='MocapPoses', path=str(tmp_path / 'a.npz')).poses()
     (tmp_path / 'a.npz').write_bytes(b'PK\x03\x04 cut')
@@ -80,7 +80,7 @@ def test_release_offsets_become_joints(tmp_path):
         (7, 'must be a list, found a int'),
     ],
 )
-def test_a_release_of_another_skeleton_is_refused(tmp_path, frames, message):
+def test_release_of_another_skeleton_is_refused(tmp_path, frames, message):
     with pytest.raises(UserError, match=message):
         release(tmp_path / 'p.pkl', frames).poses()
 
@@ -91,7 +91,7 @@ def test_release_parents_come_first():
 
 
 class FakeBody:
-    """Stands for smplx's SMPL-H: joint j lies at (j, rotation's first number, first beta)."""
+    """Stub of smplx's SMPL-H: joint j is at (j, rotation's first number, first beta)."""
 
     def __call__(self, betas, global_orient, body_pose, left_hand_pose, right_hand_pose, transl):
         n = len(betas)
@@ -116,7 +116,7 @@ def amass(tmp_path, **kwargs):
     return build(type='AmassPoses', path=str(tmp_path / 'amass'), body_model=str(tmp_path / 'models'), **kwargs)
 
 
-def test_amass_takes_five_poses_a_second_through_the_users_body_model(tmp_path, monkeypatch):
+def test_amass_uses_five_poses_per_second_and_the_body_model(tmp_path, monkeypatch):
     asked = []
     create = lambda *args, **kwargs: asked.append((args, kwargs)) or FakeBody()  # noqa: E731
     monkeypatch.setitem(sys.modules, 'smplx', types.SimpleNamespace(create=create))
@@ -145,7 +145,7 @@ def test_amass_without_smplx_files_or_with_smplx_bodies(tmp_path, monkeypatch):
         amass(tmp_path).poses()
 
 
-def test_synthetic_seeds_are_other_athletes_and_bones_are_bones():
+def test_synthetic_seeds_give_different_athletes_with_constant_bones():
     poses = SyntheticPoses(num=120, seed=3, varied=0.5).poses()
     assert poses.shape == (120, 17, 3)
     np.testing.assert_array_equal(poses, SyntheticPoses(num=120, seed=3, varied=0.5).poses())

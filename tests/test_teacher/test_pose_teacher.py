@@ -1,4 +1,4 @@
-"""A pose model of mmpose gives COCO-17 poses; here one with random weights, smaller than RTMPose-t."""
+"""PoseTeacher with small mmpose models of random weights."""
 
 import importlib
 
@@ -63,7 +63,7 @@ BOXES = np.array([[60, 40, 160, 200], [-20, 10, 90, 230], [100, 50, 300, 120], [
 
 
 @pytest.mark.parametrize('text', [SMALL, HEATMAP])
-def test_poses_equal_those_of_mmpose(tmp_path, frames, text):
+def test_poses_equal_mmpose(tmp_path, frames, text):
     """mmpose's own call, one BGR frame at a time, is the reference."""
     from mmpose.apis import inference_topdown
 
@@ -79,7 +79,7 @@ def test_poses_equal_those_of_mmpose(tmp_path, frames, text):
     assert np.abs(keypoints[0] - keypoints[1]).max() > 1
 
 
-def test_neither_batch_size_nor_a_second_call_matters(teacher, frames):
+def test_result_depends_on_neither_batch_size_nor_previous_calls(teacher, frames):
     first, again = teacher.infer(frames, BOXES), teacher.infer(frames, BOXES)
     np.testing.assert_array_equal(first[0], again[0])
     one_by_one = [teacher.infer([frame], box[None]) for frame, box in zip(frames, BOXES, strict=True)]
@@ -98,7 +98,7 @@ def test_half_precision_gives_the_same_poses(tmp_path, frames, text):
 
 
 def test_keypoints_move_with_the_athlete(teacher, frames):
-    """The same picture elsewhere in a larger frame: the keypoints shift by as much."""
+    """The same image at another position in a larger frame shifts the keypoints."""
     canvas = np.zeros((500, 700, 3), np.uint8)
     canvas[150:390, 230:550] = frames[0]
     here = np.zeros_like(canvas)
@@ -109,7 +109,7 @@ def test_keypoints_move_with_the_athlete(teacher, frames):
     np.testing.assert_allclose(scores[1], scores[0], atol=1e-3)
 
 
-def test_a_joint_lies_where_the_network_points(teacher, monkeypatch):
+def test_peaks_are_decoded_to_frame_pixels(teacher, monkeypatch):
     """Peaks set by hand come out at the pixel of the full frame: (x, y), box to frame, 2 bins a px."""
     box = np.array([[100, 50, 175, 150]], np.float32)
     # The model input is 192x256 of the box padded by 1.25: 93.75 x 125 px, centred on (137.5, 100).
@@ -124,7 +124,7 @@ def test_a_joint_lies_where_the_network_points(teacher, monkeypatch):
     assert (teacher.infer([np.zeros((240, 320, 3), np.uint8)], box)[1] == 1).all()
 
 
-def test_the_network_sees_the_colours_that_it_expects(teacher):
+def test_channel_order_of_the_network_input(teacher):
     """RTMPose's weights take RGB: a red frame is bright, dark, dark after normalisation."""
     seen = []
     hook = teacher.model.backbone.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))

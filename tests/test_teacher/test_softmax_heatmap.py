@@ -12,7 +12,7 @@ from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, SoftmaxHeatmapLoss, f
 SIZES = dict(input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
 
 
-def test_decode_undoes_encode():
+def test_decode_inverts_encode():
     codec = KEYPOINT_CODECS.build(dict(type='SoftmaxHeatmap', **SIZES))
     keypoints = np.array([[[20.0, 40.0], [45.0, 71.0]]])
     target = codec.encode(keypoints)['heatmaps']
@@ -23,7 +23,7 @@ def test_decode_undoes_encode():
     assert (scores > 0.9).all()
 
 
-def test_score_is_the_mass_about_the_peak():
+def test_score_is_the_mass_around_the_peak():
     logits = np.full((2, 24, 16), -50.0, np.float32)
     logits[0, 5, 7], logits[0, 20, 3] = np.log(0.75), np.log(0.25)
     logits[1, 5, 7], logits[1, 7, 9], logits[1, 8, 7] = np.log(0.6), np.log(0.3), np.log(0.1)
@@ -34,7 +34,7 @@ def test_score_is_the_mass_about_the_peak():
     assert scores[0] == pytest.approx([0.4, 0.7], abs=1e-4)
 
 
-def test_loss_is_the_entropy_at_best_and_skips_what_is_not_labelled():
+def test_loss_is_at_least_the_entropy_and_ignores_unlabeled_joints():
     target = torch.zeros(1, 2, 4, 4)
     target[0, 0, 1, 1] = target[0, 0, 1, 2] = 0.5
     target[0, 1, 3, 3] = 1.0
@@ -49,12 +49,12 @@ def test_loss_is_the_entropy_at_best_and_skips_what_is_not_labelled():
 
 
 @pytest.mark.parametrize('table', [[(0.5, 0.1), (0.4, 0.2)], [(0.1, 0.5), (0.2, 0.4)], [(0.1, 1.5)]])
-def test_bad_tables(table):
+def test_invalid_tables_are_refused(table):
     with pytest.raises(UserError, match='score_table'):
         SoftmaxHeatmap(score_table=table, **SIZES)
 
 
-def test_fit_recovers_how_often_joints_are_right():
+def test_fit_recovers_the_share_of_correct_joints():
     rng = np.random.default_rng(0)
     raw = rng.uniform(0, 1, 40_000)
     table = np.array(fit_score_table(raw, rng.random(40_000) < raw**2))
@@ -62,17 +62,24 @@ def test_fit_recovers_how_often_joints_are_right():
     assert table[:, 1] == pytest.approx(table[:, 0] ** 2, abs=0.03)
 
 
-def test_fit_gives_a_rising_table_where_the_data_do_not():
+def test_fitted_table_increases_although_the_data_do_not():
     rng = np.random.default_rng(1)
     raw = np.round(rng.random(500), 1)
-    SoftmaxHeatmap(score_table=fit_score_table(raw, rng.random(500) < 0.5), **SIZES)
+    right = rng.random(500) < 0.5
+    shares = [right[raw == value].mean() for value in np.unique(raw)]
+    assert np.diff(shares).min() < 0
+    table = np.array(fit_score_table(raw, right))
+    assert len(table) >= 2
+    assert (np.diff(table[:, 0]) > 0).all()
+    assert (np.diff(table[:, 1]) >= 0).all()
+    np.testing.assert_array_equal(SoftmaxHeatmap(score_table=table, **SIZES).score_table, table)
 
 
-def test_encode_is_mmposes_udp_heatmap():
+def test_encoding_equals_udp_heatmap_of_mmpose():
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(-4, 100, (1, 17, 2)) * (1, 1.1)
     visible = (rng.random((1, 17)) > 0.2).astype(np.float32)
-    kwargs = {**SIZES, 'sigma': 1.0}  # with a radius that is no whole number mmpose shifts maps near the left edge
+    kwargs = {**SIZES, 'sigma': 1.0}  # with a fractional radius mmpose shifts maps near the left edge
     ours, theirs = (
         KEYPOINT_CODECS.build(dict(type=name, **kwargs)).encode(keypoints, visible)
         for name in ('SoftmaxHeatmap', 'UDPHeatmap')
@@ -84,7 +91,7 @@ def test_encode_is_mmposes_udp_heatmap():
     np.testing.assert_allclose(ours['heatmaps'][counted[0]], theirs['heatmaps'][counted[0]], atol=0.0112)
 
 
-def test_quick_box_transform_draws_mmposes_law():
+def test_quick_box_transform_has_the_distribution_of_mmpose():
     from scipy.stats import kstest, truncnorm
 
     from vpd_mm.teacher.box_transform import QuickBBoxTransform

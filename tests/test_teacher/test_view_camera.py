@@ -4,20 +4,20 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.camera import CameraTrack, look_rotation
 from vpd_mm.teacher import ViewCamera
-from vpd_mm.teacher.view_camera import camera_rotation, project
+from vpd_mm.teacher.vipe_dataset import camera_rotation, project
 
 
-def film(point, azimuth=0.0, elevation=0.0, roll=0.0, distance=10.0):
+def project_point(point, azimuth=0.0, elevation=0.0, roll=0.0, distance=10.0):
     angles = (np.deg2rad(np.array([a], float)) for a in (azimuth, elevation, roll))
     return project(np.array([[point]], float), camera_rotation(*angles), np.array([distance]))[0, 0]
 
 
 @pytest.mark.parametrize(
-    ('point', 'camera', 'picture'),
+    ('point', 'camera', 'expected'),
     [
         ((0, 0, 0), {}, (0, 0)),
         ((0, 0, 1), {}, (0, -0.1)),  # up is up
-        ((0, 1, 0), {}, (0.1, 0)),  # the left of who faces the camera is on the right
+        ((0, 1, 0), {}, (0.1, 0)),  # the left side of a person facing the camera is on the right
         ((2, 1, 0), {}, (0.125, 0)),  # nearer is larger
         ((0, 1, 0), dict(azimuth=180), (-0.1, 0)),  # seen from behind
         ((1, 0, 0), dict(azimuth=90), (-0.1, 0)),
@@ -26,11 +26,11 @@ def film(point, azimuth=0.0, elevation=0.0, roll=0.0, distance=10.0):
         ((20, 1, 0), {}, (1, 0)),  # behind the camera: held at a tenth of the distance
     ],
 )
-def test_projection_by_value(point, camera, picture):
-    np.testing.assert_allclose(film(point, **camera), picture, atol=1e-12)
+def test_projection_by_value(point, camera, expected):
+    np.testing.assert_allclose(project_point(point, **camera), expected, atol=1e-12)
 
 
-def test_agrees_with_the_cameras_of_the_synthetic_sport():
+def test_equals_the_cameras_of_the_synthetic_sport():
     rng = np.random.default_rng(0)
     azimuth, elevation, roll = rng.uniform(-1, 1, (3, 1))
     points, distance = rng.normal(size=(1, 6, 3)), 7.0
@@ -41,7 +41,7 @@ def test_agrees_with_the_cameras_of_the_synthetic_sport():
     np.testing.assert_allclose(own, track.project(points)[..., :2], atol=1e-9)
 
 
-def test_cameras_stand_all_round_within_their_limits():
+def test_drawn_cameras_are_within_the_limits():
     rotation, distance = ViewCamera(elevation=30, roll=10, distance=(6, 40)).draw(np.random.default_rng(0), 4000)
     product = rotation @ rotation.transpose(0, 2, 1)
     np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), (4000, 3, 3)), atol=1e-9)
@@ -59,6 +59,6 @@ def test_cameras_stand_all_round_within_their_limits():
     ('kwargs', 'message'),
     [(dict(elevation=120), 'elevation'), (dict(roll=-1), 'roll'), (dict(distance=(1, 5)), 'distance')],
 )
-def test_wrong_numbers_are_named(kwargs, message):
+def test_invalid_numbers_are_refused(kwargs, message):
     with pytest.raises(UserError, match=message):
         ViewCamera(**kwargs)

@@ -18,12 +18,12 @@ def joints():
     return face_forward(poses, poses)
 
 
-def test_error_is_none_after_turning_scaling_and_shifting(joints):
+def test_error_is_invariant_to_rotation_scale_and_translation(joints):
     turned = joints @ (rot_z(0.7) @ rot_x(2.0)) * 3 + [1, 2, 3]
     np.testing.assert_allclose(aligned_error(turned, joints), 0, atol=1e-9)
 
 
-def test_error_is_in_trunk_lengths_whatever_the_unit(joints):
+def test_error_is_in_trunk_lengths(joints):
     moved = joints.copy()
     moved[:, 5] += [0, 0, 0.65]
     errors = aligned_error(moved, joints)
@@ -33,7 +33,7 @@ def test_error_is_in_trunk_lengths_whatever_the_unit(joints):
     np.testing.assert_allclose(aligned_error(moved * 1000, joints * 1000), errors)
 
 
-def test_alignment_is_that_of_scipy(joints):
+def test_alignment_equals_scipy(joints):
     from scipy.spatial import procrustes
 
     a, b = joints[0], joints[1]
@@ -44,7 +44,7 @@ def test_alignment_is_that_of_scipy(joints):
     assert aligned_error(a, b) == pytest.approx(by_scipy)
 
 
-def test_a_pose_is_never_mirrored_to_fit(joints):
+def test_alignment_never_mirrors(joints):
     mirrored = joints * [1, -1, 1]  # the sides keep their names
     assert aligned_error(mirrored, joints).min() > 0.05
     symmetric = joints.copy()
@@ -53,7 +53,7 @@ def test_a_pose_is_never_mirrored_to_fit(joints):
     np.testing.assert_allclose(aligned_error(symmetric[:, FLIP_ORDER] * [1, -1, 1], symmetric), 0, atol=1e-9)
 
 
-def test_nearest_is_a_full_sort():
+def test_nearest_equals_a_full_sort():
     rng = np.random.default_rng(0)
     queries, gallery = rng.normal(size=(7, 5)), rng.normal(size=(30, 5))
     distances = np.linalg.norm(queries[:, None] - gallery, axis=-1)
@@ -75,7 +75,7 @@ def evaluate(embedding, mirrored=None, metric=None, size=None, **data):
     return metric.evaluate(size or len(embedding))
 
 
-def test_an_embedding_that_knows_the_pose_always_hits_and_keeps_chirality(joints):
+def test_perfect_embedding_has_full_hits_and_chirality(joints):
     known = joints.reshape(60, 39)
     twin = (joints[:, FLIP_ORDER] * [1, -1, 1]).reshape(60, 39)
     result = evaluate(np.stack([known, known + 1e-3], 1), np.stack([twin, twin], 1), joints3d=joints)
@@ -85,15 +85,15 @@ def test_an_embedding_that_knows_the_pose_always_hits_and_keeps_chirality(joints
     assert result['view/joints_hit@20'] >= result['view/joints_hit@1']
 
 
-def test_samples_that_fill_up_the_processes_count_once(joints):
+def test_padding_samples_count_once(joints):
     rng = np.random.default_rng(0)
     embedding = rng.normal(size=(60, 2, 4))
     filled = np.concatenate([np.arange(60), np.arange(9)])
-    found = evaluate(embedding[filled], size=60, joints3d=joints[filled])
-    assert found == evaluate(embedding, joints3d=joints)
+    result = evaluate(embedding[filled], size=60, joints3d=joints[filled])
+    assert result == evaluate(embedding, joints3d=joints)
 
 
-def test_hits_by_hand():
+def test_hits_by_value():
     """Two cameras, four poses of which 0 and 1 are the same in 3D."""
     rng = np.random.default_rng(0)
     shapes = rng.normal(size=(3, 13, 3))
@@ -107,25 +107,25 @@ def test_hits_by_hand():
     assert 'view/hit@9' not in result
 
 
-def test_moments_hit_within_the_tolerance_and_the_video():
+def test_moments_match_within_tolerance_and_video():
     moment, video = np.array([0, 2, 5, 1]), np.array([0, 0, 0, 1])
     ranked = np.array([[1, 2], [2, 0], [1, 2], [0, 3]])
     wanted = [[True, False], [False, True], [False, True], [False, True]]
-    found = ViewRetrievalMetric(tolerance=2).right(ranked, {'moment': moment, 'video': video})
-    np.testing.assert_array_equal(found, wanted)
+    result = ViewRetrievalMetric(tolerance=2).right(ranked, {'moment': moment, 'video': video})
+    np.testing.assert_array_equal(result, wanted)
     embedding = np.arange(4.0)[:, None, None].repeat(2, axis=1)
     result = evaluate(embedding, moment=moment, video=video)
     assert result['view/hit@1'] == 1
     assert result['view/chirality'] == 1
 
 
-def test_chirality_compares_the_mirror_image_with_the_other_view():
+def test_chirality_compares_the_mirrored_view_with_the_other_view():
     embedding = np.array([[[0.0], [1.0]], [[5.0], [5.5]]])
     mirrored = np.array([[[2.0], [1.5]], [[5.2], [6.5]]])
     kept = ViewRetrievalMetric.kept(embedding, mirrored)
     np.testing.assert_array_equal(kept, [[True, False], [False, True]])
 
 
-def test_one_camera_is_refused():
+def test_single_camera_is_refused():
     with pytest.raises(UserError, match='2 or more cameras and poses, found 1 and 30'):
         evaluate(np.zeros((30, 1, 4)))

@@ -34,7 +34,7 @@ def test_folders_are_matched_by_name(tmp_path):
     assert [int(data[i]['data_samples']['video']) for i in range(len(data))] == [0] * 4 + [1] * 4
 
 
-def test_errors(tmp_path):
+def test_invalid_views_are_refused(tmp_path):
     a, b, hidden, folder = (str(tmp_path / n) for n in ('a.npz', 'b.npz', 'hidden.npz', 'folder'))
     write(tmp_path / 'a.npz', [0, 1])
     write(tmp_path / 'b.npz', [2, 3])

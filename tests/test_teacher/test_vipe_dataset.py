@@ -8,8 +8,7 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader, default_collate
 
 from vpd_mm.errors import UserError
-from vpd_mm.teacher import VIPE, MultiViewPoseDataset, normalize_joints
-from vpd_mm.teacher.vipe_feature import mirror_views
+from vpd_mm.teacher import VIPE, MultiViewPoseDataset, flip_joints, normalize_joints
 from vpd_mm.teacher.vipe_model import different_poses, mirror_inputs
 
 SKELETONS = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'skeletons.py')
@@ -20,7 +19,7 @@ def dataset(*others, names=('coco17',), **kwargs):
     return MultiViewPoseDataset({name: SKELETONS[name] for name in names}, [SYNTHETIC, *others], **kwargs)
 
 
-def test_a_sample_is_two_pictures_of_one_pose_and_what_it_is_decoded_to():
+def test_sample_has_two_views_and_the_target_of_one_pose():
     data = dataset()
     sample = data[3]
     assert sample['inputs'].shape == (2, 13, 3)
@@ -33,7 +32,7 @@ def test_a_sample_is_two_pictures_of_one_pose_and_what_it_is_decoded_to():
     assert sample['data_samples']['skeleton'] == 0
 
 
-def test_an_index_has_its_views_and_a_draw_has_new_ones():
+def test_index_has_fixed_views_and_draws_have_new_ones():
     data = dataset(noise={})
     np.testing.assert_array_equal(data[7]['inputs'], data[7]['inputs'])
     np.testing.assert_array_equal(data[7]['inputs'], data.__getitems__([2, 7])[1]['inputs'])
@@ -50,7 +49,7 @@ def test_views_of_upright_people_are_upright():
     assert 0.3 < (inputs[..., 1, 0] > inputs[..., 2, 0]).mean() < 0.7  # seen from the front as often as from behind
 
 
-def test_twins_are_mirror_images_side_by_side():
+def test_twins_are_adjacent_mirror_images():
     data = dataset(twins=True)
     assert len(data) == 80
     samples = data.__getitems__([(i, 9) for i in (0, 50, 70, 3, 12)])
@@ -60,15 +59,15 @@ def test_twins_are_mirror_images_side_by_side():
     torch.testing.assert_close(torch.from_numpy(twin['joints3d']), mirrored[0, order])
     np.testing.assert_array_equal(twin['target'], data.targets[30])
     assert not np.allclose(first['target'], twin['target'])
-    # its views are the mirrored pictures, the second one first
-    np.testing.assert_array_equal(samples[3]['inputs'], mirror_views(samples[2]['inputs'])[::-1])
-    assert not np.allclose(samples[4]['inputs'], mirror_views(samples[3]['inputs'])[::-1])
-    alone = dataset()
-    np.testing.assert_array_equal(data.joints[:40], alone.joints)
-    np.testing.assert_array_equal(data[5]['inputs'], alone[5]['inputs'])
+    # its views are the mirrored views in reverse order
+    np.testing.assert_array_equal(samples[3]['inputs'], flip_joints(samples[2]['inputs'])[::-1])
+    assert not np.allclose(samples[4]['inputs'], flip_joints(samples[3]['inputs'])[::-1])
+    single = dataset()
+    np.testing.assert_array_equal(data.joints[:40], single.joints)
+    np.testing.assert_array_equal(data[5]['inputs'], single[5]['inputs'])
 
 
-def test_mirroring_the_picture_is_mirroring_the_pose():
+def test_mirrored_image_equals_image_of_the_mirrored_pose():
     """Cameras at azimuth a see a pose as cameras at -a see its mirror image, mirrored."""
     data = dataset(twins=True)
     points = torch.from_numpy(data.joints[:40])
@@ -107,7 +106,7 @@ def test_sources_train_jointly(others):
     assert all(decoder[0].weight.grad.abs().sum() > 0 for decoder in model.decoders)
 
 
-def test_a_file_of_another_skeleton_is_named(others):
+def test_file_of_another_skeleton_is_named(others):
     wrong = dict(others[0], skeleton='smplh')
     with pytest.raises(UserError, match=r'h36m\.npz: poses have shape \(8, 17, 3\), this skeleton needs \(N, 53, 3\)'):
         dataset(wrong, names=('coco17', 'smplh'))
@@ -117,14 +116,14 @@ def test_a_file_of_another_skeleton_is_named(others):
         MultiViewPoseDataset({}, [])
 
 
-def test_workers_give_what_one_process_gives():
+def test_workers_give_the_same_samples_as_one_process():
     data = dataset(noise={})
     draws = [[(i, 4 * b + i) for i in range(4)] for b in range(3)]
     one, two = ([batch['inputs'] for batch in DataLoader(data, batch_sampler=draws, num_workers=n)] for n in (0, 2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
-def test_different_poses_of_the_sport_are_told_apart():
+def test_different_poses_of_the_sport():
     data = dataset(twins=True)
     different = different_poses(torch.from_numpy(data.bones), float(np.cos(np.pi / 4)))
     assert not different.diagonal().any()

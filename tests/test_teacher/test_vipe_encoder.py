@@ -4,14 +4,14 @@ import torch
 
 from vpd_mm.errors import UserError
 from vpd_mm.teacher import VIPEEncoder
-from vpd_mm.teacher.vipe_encoder import picture_bones
+from vpd_mm.teacher.vipe_encoder import image_bones
 
 
 def test_parameter_count_of_the_published_model():
     assert sum(p.numel() for p in VIPEEncoder().parameters()) == 4313152
 
 
-def test_forward_is_the_formula():
+def test_forward_equals_the_formula():
     torch.manual_seed(0)
     encoder = VIPEEncoder(dims=3, hidden_dims=8, num_blocks=2).train()
     encoder(torch.randn(50, 13, 3))  # running statistics that are not 0 and 1
@@ -32,7 +32,7 @@ def test_forward_is_the_formula():
     np.testing.assert_allclose(encoder(inputs).detach(), linear(hidden, encoder.leave), rtol=1e-4, atol=1e-5)
 
 
-def test_views_are_embedded_one_by_one():
+def test_views_are_embedded_independently():
     encoder = VIPEEncoder(dims=4, hidden_dims=16).eval()
     inputs = torch.randn(5, 2, 13, 3)
     torch.testing.assert_close(encoder(inputs)[:, 1], encoder(inputs[:, 1]))
@@ -41,7 +41,7 @@ def test_views_are_embedded_one_by_one():
 def test_bone_features_by_value():
     points = torch.zeros(1, 13, 2)
     points[0, 1] = torch.tensor([3.0, 4.0])  # left shoulder; all else at the origin
-    bones = picture_bones(points)
+    bones = image_bones(points)
     assert bones.shape == (1, 12, 3)
     torch.testing.assert_close(bones[0, 3], torch.tensor([0.6, 0.8, 5.0]))  # right to left shoulder
     torch.testing.assert_close(bones[0, 4], torch.tensor([-0.6, -0.8, 5.0]))  # to the left elbow
@@ -53,6 +53,6 @@ def test_bone_features_by_value():
 
 
 @pytest.mark.parametrize('shape', [(2, 17, 3), (2, 13, 2), (13,)])
-def test_another_number_of_joints_is_named(shape):
+def test_wrong_number_of_joints_is_refused(shape):
     with pytest.raises(UserError, match=r'must be \(\.\.\., 13, 3\), found'):
         VIPEEncoder(hidden_dims=8)(torch.zeros(shape))

@@ -37,12 +37,12 @@ def test_inputs_by_value():
         (np.zeros((2, 13, 2)), np.array([np.ones(13), np.zeros(13)]), 'pose 1: all joints are hidden'),
     ],
 )
-def test_bad_poses_are_named(points, scores, message):
+def test_invalid_poses_are_refused(points, scores, message):
     with pytest.raises(UserError, match=message):
         pose_inputs(points, scores)
 
 
-def test_views_are_the_pose_and_its_mirror_image_embedded(encoder):
+def test_views_are_embeddings_of_the_pose_and_its_mirror_image(encoder):
     poses = sequence()
     features = VipeFeature(encoder)(poses)
     assert features.feats.shape == (6, 2, 8)
@@ -59,7 +59,7 @@ def test_views_are_the_pose_and_its_mirror_image_embedded(encoder):
     assert abs(features.feats[:, 0] - features.feats[:, 1]).max() > 0.01
 
 
-def test_invert_appends_the_pose_turned_upside_down(encoder):
+def test_invert_appends_the_embedding_of_the_inverted_pose(encoder):
     poses = sequence()
     plain = VipeFeature(encoder)(poses)
     inverted = VipeFeature(encoder, invert=True, batch_size=4)
@@ -71,7 +71,7 @@ def test_invert_appends_the_pose_turned_upside_down(encoder):
     np.testing.assert_allclose(features.feats[..., 8:], VipeFeature(encoder)(turned).feats, atol=1e-4)
 
 
-def test_hidden_frames_are_left_out_and_a_hidden_file_is_refused(encoder):
+def test_hidden_frames_are_left_out_and_hidden_files_refused(encoder):
     poses = sequence()
     poses.scores[2] = 0
     features = VipeFeature(encoder)(poses)
@@ -81,7 +81,7 @@ def test_hidden_frames_are_left_out_and_a_hidden_file_is_refused(encoder):
         VipeFeature(encoder)(poses)
 
 
-def test_a_hidden_joint_counts_where_it_was_and_will_be(encoder):
+def test_hidden_joint_is_interpolated_in_time(encoder):
     poses = sequence()
     poses.keypoints[3, 9] = 1e4
     poses.scores[3, 9] = 0
@@ -96,7 +96,7 @@ def config(**encoder):
     return Config(dict(default_scope='vpd_mm', model=model))
 
 
-def test_the_encoder_comes_from_a_training_or_a_packed_checkpoint(tmp_path, encoder):
+def test_encoder_loads_from_training_and_packed_checkpoints(tmp_path, encoder):
     state = {f'encoder.{name}': value for name, value in encoder.state_dict().items()}
     torch.save({'state_dict': {**state, 'decoders.0.0.bias': torch.zeros(3)}}, tmp_path / 'full.pth')
     halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}

@@ -20,7 +20,7 @@ def model(names=('coco17',), **kwargs):
 
 
 def bones(*degrees):
-    """Poses of two bones; the second is turned by so many degrees."""
+    """Poses of two bones; the second is rotated by the given degrees."""
     turned = [(math.cos(math.radians(d)), math.sin(math.radians(d)), 0) for d in degrees]
     return torch.tensor([[(0.0, 0, 1), t] for t in turned])
 
@@ -34,7 +34,7 @@ def samples(n, vipe, skeleton=0):
     }
 
 
-def test_poses_differ_when_a_bone_turns_by_more_than_the_angle():
+def test_poses_differ_if_a_bone_exceeds_the_angle():
     max_cos = math.cos(math.radians(45))
     wanted = torch.tensor([[False, False, True], [False, False, False], [True, False, False]])
     assert torch.equal(different_poses(bones(0, 44, 46), max_cos), wanted)
@@ -57,7 +57,7 @@ def test_hard_push_takes_the_nearest_different_pose():
     assert model(mining='hard').push_loss(seen, other, different).item() == pytest.approx((0.8 + 0.4) / 2)
 
 
-def test_random_partner_is_a_different_pose_and_the_margin_holds():
+def test_random_partner_is_different_and_the_margin_applies():
     seen, other = torch.tensor([[0.0], [5.0]]), torch.tensor([[0.0], [0.25]])
     different = torch.tensor([[False, True], [False, False]])
     assert model().push_loss(seen, other, different).item() == pytest.approx(0.75)
@@ -77,7 +77,7 @@ def test_each_skeleton_has_its_decoder():
 
 
 @pytest.mark.parametrize('mining', ['random', 'hard'])
-def test_every_parameter_gets_a_gradient_also_of_an_absent_skeleton(mining):
+def test_every_parameter_gets_a_gradient_even_of_an_absent_skeleton(mining):
     vipe = model(('coco17', 'h36m'), mining=mining).train()
     losses = vipe(torch.randn(8, 2, 13, 3), samples(8, vipe), mode='loss')
     assert set(losses) == {'loss_pull', 'loss_push', 'loss_decode'}
@@ -101,7 +101,7 @@ def test_training_pulls_views_together_and_decodes():
     assert total.item() < 0.6 * sum(first.values())
 
 
-def test_the_mirrored_input_is_the_flip_of_the_2d_pose():
+def test_mirrored_input_equals_the_flipped_2d_pose():
     inputs = torch.randn(3, 2, 13, 3)
     np.testing.assert_array_equal(mirror_inputs(inputs), flip_joints(inputs.numpy()))
     assert torch.equal(mirror_inputs(mirror_inputs(inputs)), inputs)
@@ -111,7 +111,7 @@ def test_the_mirrored_input_is_the_flip_of_the_2d_pose():
     torch.testing.assert_close(result['embedding'], vipe(inputs))
 
 
-def test_errors():
+def test_invalid_arguments_are_refused():
     with pytest.raises(UserError, match='two views a pose'):
         model()(torch.randn(2, 3, 13, 3), {}, mode='loss')
     with pytest.raises(UserError, match="mining must be 'random' or 'hard', found 'soft'"):

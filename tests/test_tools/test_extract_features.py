@@ -1,4 +1,4 @@
-"""tools/extract_features.py among other ranks, and with poses from another source."""
+"""tools/extract_features.py with several ranks, and with poses from another source."""
 
 import importlib.util
 from pathlib import Path
@@ -30,12 +30,12 @@ def extract(tmp_path, monkeypatch, corpus):
     return run
 
 
-def test_a_rank_without_a_video_is_no_error(extract, capsys):
+def test_a_rank_without_videos_succeeds(extract, capsys):
     assert extract(5, 6, 'idle') == 0
-    assert '0 videos written, 0 there, D = 26' in capsys.readouterr().out
+    assert '0 videos written, 0 in total, D = 26' in capsys.readouterr().out
 
 
-def test_preview_leaves_out_what_other_ranks_have_not_made(extract, corpus, capsys):
+def test_preview_skips_videos_of_other_ranks(extract, corpus, capsys):
     out = corpus.features_dir('shared')
     assert extract(0, 2, 'shared', '--preview') == 0
     assert 'no preview of 1 videos: other processes' in capsys.readouterr().out
@@ -46,7 +46,7 @@ def test_preview_leaves_out_what_other_ranks_have_not_made(extract, corpus, caps
     assert (out / 'preview' / 'b.mp4').is_file()
 
 
-def test_joints_of_another_pose_set_are_not_mixed_in(tmp_path, corpus):
+def test_joints_of_another_pose_set_are_refused(tmp_path, corpus):
     from vpd_mm.features import joint_features
 
     poses = PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')
@@ -54,12 +54,14 @@ def test_joints_of_another_pose_set_are_not_mixed_in(tmp_path, corpus):
     for name, video in (('files', 'a'), ('mediapipe', 'a'), ('mediapipe', 'b')):
         poses.save(made.pose_path(name, video))
     assert [joint_features(made, 'files') for _ in range(2)] == [1, 0]
+    PoseSequence(poses.frame_inds[1:], poses.keypoints[1:], poses.scores[1:]).save(made.pose_path('files', 'a'))
+    assert [joint_features(made, 'files') for _ in range(2)] == [1, 0], 'changed poses give new joints'
     with pytest.raises(
-        UserError, match=r"files made of {'poses': 'files'}.*asked for {'poses': 'mediapipe'}; pass ano"
+        UserError, match=r"files made of {'poses': 'files'}.*requested: {'poses': 'mediapipe'}; pass ano"
     ):
         joint_features(made, 'mediapipe')
     assert joint_features(made, 'mediapipe', 'others') == 2
-    # a folder of an older version says nothing of its origin
+    # a folder of an older version does not record its source
     (made.root / 'teacher' / 'joints.sources.json').unlink()
     assert joint_features(made, 'mediapipe') == 1
     assert FeatureStore(made.teacher_dir('joints')).videos() == ['a', 'b']

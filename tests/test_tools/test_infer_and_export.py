@@ -1,4 +1,4 @@
-"""tools/infer.py and tools/export.py as a user runs them."""
+"""tools/infer.py and tools/export.py on the command line."""
 
 import importlib.util
 import json
@@ -33,37 +33,39 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_films_and_features_of_a_folder(folder, capsys):
+def test_videos_and_features_of_a_folder(folder, capsys):
     status = load('infer')(['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--out', 'out'])
     assert status == 0
-    said = capsys.readouterr().out
-    assert f'one: {FRAMES} frames, athlete in {FRAMES} (100%), D = 26, offline' in said
-    assert said.count('frames/s; film out/') == 2
+    text = capsys.readouterr().out
+    assert f'one: {FRAMES} frames, athlete in {FRAMES} (100%), D = 26, offline' in text
+    assert text.count('frames/s; video out/') == 2
     for name in ('one', 'two'):
         assert FeatureSequence.load(folder / 'out' / 'features' / f'{name}.npz').feats.shape == (FRAMES, 2, 26)
         assert VideoReader(folder / 'out' / f'{name}.mp4').num_frames == FRAMES
         assert json.loads((folder / 'out' / f'{name}.json').read_text())['frames_with_box'] == FRAMES
 
 
-def test_a_second_run_takes_no_results_as_inputs(folder, capsys):
-    (folder / 'pictures').mkdir()
+def test_a_second_run_skips_its_own_results(folder, capsys):
+    (folder / 'images').mkdir()
     for i in range(3):
-        cv2.imwrite(str(folder / 'pictures' / f'{i}.png'), frame_picture(i))
-    for inputs, out in (('videos', 'videos/out'), ('pictures', 'pictures')):
-        films = []
+        cv2.imwrite(str(folder / 'images' / f'{i}.png'), frame_picture(i))
+    for inputs, out in (('videos', 'videos/out'), ('images', 'images')):
+        videos = []
         for _ in range(2):
             arguments = [inputs, '--student', 'student.py:student.pth', '--boxes', 'full', '--out', out]
             assert load('infer')(arguments) == 0
-            films.append(
-                [line.split('; film ')[1] for line in capsys.readouterr().out.splitlines() if '; film ' in line]
+            videos.append(
+                [line.split('; video ')[1] for line in capsys.readouterr().out.splitlines() if '; video ' in line]
             )
         assert (
-            films[0] == films[1] == [f'{out}/{name}.mp4' for name in (['one', 'two'] if inputs == 'videos' else [out])]
+            videos[0]
+            == videos[1]
+            == [f'{out}/{name}.mp4' for name in (['one', 'two'] if inputs == 'videos' else [out])]
         )
-    assert json.loads((folder / 'pictures' / 'pictures.json').read_text())['num_frames'] == 3
+    assert json.loads((folder / 'images' / 'images.json').read_text())['num_frames'] == 3
 
 
-def test_two_videos_of_one_name(folder):
+def test_two_videos_of_the_same_name(folder):
     for camera in ('cam1', 'cam2'):
         make_video(folder / camera / 'run.mp4', 3)
     arguments = [
@@ -93,16 +95,23 @@ def test_takes_the_newest_student(folder, capsys):
         save_model(work, 'c', text)
         (work / 'last_checkpoint').write_text(str(work / 'c.pth'))
         os.utime(work / 'last_checkpoint', (1e9 - age, 1e9 - age))
-    assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-film']) == 0
-    said = capsys.readouterr().out
-    assert 'student: work_dirs/new/c.pth (the newest here' in said
-    assert 'D = 26' in said
+    assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-video']) == 0
+    text = capsys.readouterr().out
+    assert 'student: work_dirs/new/c.py:work_dirs/new/c.pth (the newest in' in text
+    assert 'D = 26' in text
     assert not list((folder / 'out').glob('*.mp4'))
+
+
+def test_former_option_no_film(folder):
+    arguments = ['videos/one.mp4', '--student', 'student.py:student.pth', '--boxes', 'full', '--out', 'out']
+    with pytest.warns(DeprecationWarning, match='deprecated since 0.2, removed in 0.3; use --no-video'):
+        assert load('infer')([*arguments, '--no-film']) == 0
+    assert sorted(p.name for p in (folder / 'out').iterdir()) == ['features', 'one.json', 'tracks']
 
 
 def test_one_broken_video_does_not_stop_the_others(folder, capsys):
     (folder / 'videos' / 'bad.mp4').write_text('no video')
-    arguments = ['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--no-film', '--out', 'out']
+    arguments = ['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--no-video', '--out', 'out']
     assert load('infer')(arguments) == 1
     captured = capsys.readouterr()
     assert captured.err.count('error: ') == 1
@@ -110,18 +119,18 @@ def test_one_broken_video_does_not_stop_the_others(folder, capsys):
     assert sorted(p.stem for p in (folder / 'out').glob('*.json')) == ['one', 'two']
 
 
-def test_errors_name_what_is_wrong(folder, monkeypatch):
+def test_errors_name_file_or_option(folder, monkeypatch):
     infer, student = load('infer'), ['--student', 'student.py:student.pth', '--boxes', 'full']
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
-    for arguments, says in (
+    for arguments, message in (
         (['gone.mp4', *student], r'gone\.mp4: no such video file'),
         (['videos/one.mp4', '--student', 'student.py:gone.pth'], r'checkpoint gone\.pth: no such file'),
         (['videos/one.mp4', '--student', 'student.py'], 'must be CONFIG:CHECKPOINT'),
         (['videos/one.mp4', *student, '--show'], 'show: no display'),
         (['videos/one.mp4', *student, '--track', 'speed'], "--track 'speed': must be RULE=VALUE"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=message):
             infer(arguments)
 
 
@@ -138,10 +147,10 @@ def test_export_then_infer(folder, capsys):
     pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')
     assert not load('export')(['student.py', 'student.pth'])
-    said = capsys.readouterr().out
-    assert 'student.onnx: student' in said
-    assert 'student.decoder.onnx: decoder' in said
-    assert said.count('onnxruntime and PyTorch differ by') == 2
+    text = capsys.readouterr().out
+    assert 'student.onnx: student' in text
+    assert 'student.decoder.onnx: decoder' in text
+    assert text.count('onnxruntime and PyTorch differ by') == 2
     arguments = ['videos/one.mp4', '--student', 'student.py:student.onnx', '--boxes', 'full', '--out', 'out']
     assert load('infer')(arguments) == 0
     assert VideoReader(folder / 'out' / 'one.mp4').num_frames == FRAMES

@@ -248,7 +248,7 @@ def recognize(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
     from vpd_mm.features.corpus_config import adapt_config
 
     cfg = with_iters(quiet_config(RECOGNIZER), bench.scale.iters)
-    cfg = adapt_config(cfg, str(bench.corpus_dir), kind.features)
+    cfg = adapt_config(cfg, str(bench.corpus_dir), features=kind.features)
     cfg.train_dataloader.batch_size = bench.scale.clips
     return few_shot(bench, kind.name, cfg, Path(RECOGNIZER).stem, bench.scale.ks, out, moved)
 
@@ -301,13 +301,14 @@ def retrieve(bench: Bench, kind: Description, moved: Moved) -> dict:
 
 def detect(bench: Bench, kind: Description, out: Path, moved: Moved) -> dict:
     """Actions in uncut films: AP at several tIoU, between 0 and 1."""
-    from vpd_mm.detect.search import adapt_config, search_corpus
+    from vpd_mm.detect.search import search_corpus
+    from vpd_mm.features.corpus_config import adapt_config
 
     s = bench.scale
     cfg = with_epochs(quiet_config(DETECTOR), s.detect_epochs)
     cfg.default_hooks.checkpoint.interval = max(1, s.detect_epochs // 3)
     cfg.randomness = {'seed': bench.seed}
-    cfg = adapt_config(cfg, str(bench.corpus_dir), kind.features)
+    cfg = adapt_config(cfg, str(bench.corpus_dir), features=kind.features)
     done: list[str] = []
     moved(0, s.folds)
 

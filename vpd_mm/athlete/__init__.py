@@ -1,8 +1,7 @@
-"""Find the athlete in a video, cut the square around him or her, and see how it moves."""
+"""Detection, tracking and cropping of the athlete, video decoding and optical flow."""
 
 from .flow import FlowEstimator
-from .frame_reader import FrameReader
 from .square_cropper import SquareCropper
-from .video_reader import VideoReader
+from .video_reader import FrameReader, VideoReader
 
 __all__ = ['FlowEstimator', 'FrameReader', 'SquareCropper', 'VideoReader']

@@ -1,4 +1,4 @@
-"""Which of the people in a shot are the athletes."""
+"""Choose the athletes among the people of a shot."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ..errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Tracklet:
-    """One person, as long as the tracker did not lose him or her.
+    """Boxes of one person between the tracker's losses.
 
     Args:
         frame_inds: (T,) int64, increasing.
@@ -23,7 +23,7 @@ class Tracklet:
 
     @classmethod
     def concatenate(cls, parts: list['Tracklet']) -> 'Tracklet':
-        """Parts that follow each other in time, as one."""
+        """Concatenate tracklets that follow each other in time."""
         return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ('frame_inds', 'boxes', 'scores')))
 
     def __len__(self) -> int:
@@ -40,26 +40,23 @@ class Tracklet:
 
 @dataclass(frozen=True)
 class ChoiceRules:
-    """How the athletes are told from bystanders.
+    """Weights of the athlete score and limits for joining tracklets.
 
-    A person's score is the weighted mean of five numbers in [0, 1]; the best
-    ``num_athletes`` of each shot are the athletes.
+    A person's score is the weighted mean of five terms in [0, 1]; the best ``num_athletes`` of each shot are the
+    athletes.
 
     Args:
-        length: Weight of the part of the shot's frames that show the person.
-        size: Weight of the median size (square root of the box's area),
-            relative to the largest person of the shot.
-        centrality: Weight of the closeness to the middle of the frame: 1 there,
-            0 at a corner (median).
-        motion: Weight of m / (1 + m), m = standard deviation of the box's
-            centre in body heights.  Low by default: a passer-by moves, too.
-        confidence: Weight of the detector's mean score.
-        min_score: Who scores less is no athlete; the shot may then have none.
-        join_seconds: Two tracklets of one shot are the same person if the later
-            begins within this time after the earlier ended,
-        join_heights: at most this many body heights away,
-        join_speed: plus this many body heights for each second between,
-        join_size: and neither is more than this many times as tall.
+        length: Weight of the share of the shot's frames in which the person has a box.
+        size: Weight of the median square root of the box area, relative to the largest person of the shot.
+        centrality: Weight of the median closeness to the frame center: 1 at the center, 0 at a corner.
+        motion: Weight of m / (1 + m), m = standard deviation of the box center in body heights.  Low by default,
+            because passers-by move too.
+        confidence: Weight of the mean detection score.
+        min_score: People with a lower score are never athletes.
+        join_seconds: Longest time between two tracklets of one person.
+        join_heights: Longest distance between them in body heights,
+        join_speed: plus this many body heights for each second in between.
+        join_size: Largest ratio of their heights.
     """
 
     length: float = 1.0
@@ -88,16 +85,16 @@ def choose_athletes(
     rules: ChoiceRules,
     min_frames: int = 1,
 ) -> list[Tracklet]:
-    """The athletes of one shot, best first; fewer than ``num_athletes`` where there are not so many people.
+    """Choose the athletes of one shot, best first.
 
     Args:
-        tracklets: Everyone in the shot.
-        num_athletes: How many are wanted.
+        tracklets: Tracklets of all people in the shot.
+        num_athletes: Largest number of athletes to return.
         shot_frames: Length of the shot.
         frame_size: (width, height), px.
-        fps: Frames a second.
-        rules: The weights, and what may be joined.
-        min_frames: People with fewer boxes are left out (after joining).
+        fps: Frames per second.
+        rules: Weights and joining limits.
+        min_frames: People with fewer boxes after joining are ignored.
     """
     people = [person for person in join_tracklets(tracklets, fps, rules) if len(person) >= min_frames]
     scores = score_people(people, shot_frames, frame_size, rules)
@@ -106,7 +103,7 @@ def choose_athletes(
 
 
 def join_tracklets(tracklets: list[Tracklet], fps: float, rules: ChoiceRules) -> list[Tracklet]:
-    """Join what is one person after a gap, nearest in time and place first; in order of appearance."""
+    """Join tracklets of one person across gaps, the closest pairs first; sorted by first frame."""
     tracklets = sorted(tracklets, key=lambda t: int(t.frame_inds[0]))
     starts = np.array([t.frame_inds[0] for t in tracklets])
     links = []
@@ -116,17 +113,17 @@ def join_tracklets(tracklets: list[Tracklet], fps: float, rules: ChoiceRules) ->
             cost = _gap_cost(first, tracklets[b], fps, rules)
             if cost is not None:
                 links.append((cost, a, b))
-    following: dict[int, int] = {}
-    later: set[int] = set()
+    successor: dict[int, int] = {}
+    joined: set[int] = set()
     for _, a, b in sorted(links):
-        if a not in following and b not in later:
-            following[a] = b
-            later.add(b)
+        if a not in successor and b not in joined:
+            successor[a] = b
+            joined.add(b)
     people = []
-    for start in (i for i in range(len(tracklets)) if i not in later):
+    for start in (i for i in range(len(tracklets)) if i not in joined):
         chain = [start]
-        while chain[-1] in following:
-            chain.append(following[chain[-1]])
+        while chain[-1] in successor:
+            chain.append(successor[chain[-1]])
         people.append(Tracklet.concatenate([tracklets[i] for i in chain]))
     return people
 
@@ -134,17 +131,17 @@ def join_tracklets(tracklets: list[Tracklet], fps: float, rules: ChoiceRules) ->
 def score_people(
     people: list[Tracklet], shot_frames: int, frame_size: tuple[int, int], rules: ChoiceRules
 ) -> np.ndarray:
-    """Score (n,) in [0, 1] of each person of a shot; see :class:`ChoiceRules`."""
+    """Return the score (N,) in [0, 1] of each person of a shot; see :class:`ChoiceRules`."""
     if not people:
         return np.zeros(0)
     middle = np.array(frame_size) / 2
     areas = [np.median(np.prod(p.boxes[:, 2:] - p.boxes[:, :2], axis=1)) for p in people]
     spread = np.array([np.hypot(*p.centers.std(axis=0)) / np.median(p.heights) for p in people])
-    off_centre = np.array([np.median(np.hypot(*(p.centers - middle).T)) for p in people]) / np.hypot(*middle)
+    off_center = np.array([np.median(np.hypot(*(p.centers - middle).T)) for p in people]) / np.hypot(*middle)
     terms = {
         'length': np.array([len(p) / shot_frames for p in people]),
         'size': np.sqrt(areas / np.max(areas)),
-        'centrality': np.clip(1 - off_centre, 0, 1),
+        'centrality': np.clip(1 - off_center, 0, 1),
         'motion': spread / (1 + spread),
         'confidence': np.array([p.scores.mean() for p in people]),
     }
@@ -153,11 +150,11 @@ def score_people(
 
 
 def _gap_cost(first: Tracklet, second: Tracklet, fps: float, rules: ChoiceRules) -> float | None:
-    """Seconds and body heights between two tracklets; None where they cannot be one person."""
+    """Return seconds plus body heights between two tracklets; None where the rules do not allow to join them."""
     seconds = (int(second.frame_inds[0]) - int(first.frame_inds[-1])) / fps
     if not 0 < seconds <= rules.join_seconds:
         return None
-    # A few boxes on each side: the last one before an occlusion is often cut in half.
+    # Medians over a few boxes: the last one before an occlusion is often cut in half.
     heights = np.median(first.heights[-5:]), np.median(second.heights[:5])
     distance = float(np.hypot(*(second.centers[0] - first.centers[-1]))) / float(np.mean(heights))
     too_far = distance > rules.join_heights + rules.join_speed * seconds

@@ -1,4 +1,4 @@
-"""Where people are in a frame: any mmdet detector."""
+"""Person detection with any mmdet model."""
 
 import contextlib
 
@@ -9,23 +9,20 @@ from ..errors import UserError
 
 
 class AthleteDetector:
-    """Boxes of persons by an mmdet model.
+    """Detect persons with an mmdet model.
+
+    Runs the model's own test pipeline and preprocessor, in half precision on CUDA.  Uses the class ``person``, or the
+    only class of a model with one class.
 
     Args:
-        config: Config file, ``mmdet::path`` or a name of mmdet's model zoo
-            (``rtmdet-m``).
-        checkpoint: File or URL; by default the one of the model zoo.
+        config: Config file, ``mmdet::path`` or a model zoo name such as ``rtmdet-m``.
+        checkpoint: File or URL; default: the one of the model zoo.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
-        batch_size: Frames a forward pass.
-        score_thr: Boxes below are dropped.
-
-    Runs the model's own test pipeline and preprocessor; in half precision on
-    CUDA.  A model of several classes must have one named ``person``; of a model
-    with one class that class is taken.
+        batch_size: Frames per forward pass.
+        score_thr: Boxes with a lower score are dropped.
 
     Raises:
-        UserError: the config, name or checkpoint is missing or does not fit, or
-            no class is a person.
+        UserError: the config, name or checkpoint is missing or does not fit, or no class is a person.
     """
 
     def __init__(
@@ -45,25 +42,22 @@ class AthleteDetector:
         self._pipeline = self._build_pipeline()
 
     def detect(self, frames: list[np.ndarray]) -> list[np.ndarray]:
-        """Find the persons in some frames.
+        """Detect the persons in frames of one size.
 
         Args:
-            frames: (H, W, 3) uint8 RGB each, of one size.
+            frames: (H, W, 3) uint8 RGB each.
 
         Returns:
-            For each frame (n, 5) float32: x1, y1, x2, y2 in pixels of the
-            frame, score in [0, 1]; best first; n may be 0.
+            Per frame (N, 5) float32: x1, y1, x2, y2 in px of the frame, score in [0, 1]; best first; N may be 0.
         """
-        boxes: list[np.ndarray] = []
-        for start in range(0, len(frames), self.batch_size):
-            boxes += self._detect_batch(frames[start : start + self.batch_size])
-        return boxes
+        starts = range(0, len(frames), self.batch_size)
+        return [boxes for start in starts for boxes in self._detect_batch(frames[start : start + self.batch_size])]
 
     def _detect_batch(self, frames: list[np.ndarray]) -> list[np.ndarray]:
         import torch
         from mmengine.dataset import pseudo_collate
 
-        # A frame in memory is BGR to OpenMMLab; the model's preprocessor swaps it where its weights want RGB.
+        # OpenMMLab expects images in memory as BGR; the model's preprocessor converts them if its weights need RGB.
         data = [self._pipeline({'img': np.ascontiguousarray(frame[..., ::-1]), 'img_id': 0}) for frame in frames]
         device = next(self.model.parameters()).device.type
         half = torch.autocast('cuda', dtype=torch.float16) if device == 'cuda' else contextlib.nullcontext()

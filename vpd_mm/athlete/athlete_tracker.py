@@ -1,4 +1,4 @@
-"""Follow the athlete through a video: ByteTrack within a shot, rules to choose, cuts to end."""
+"""Athlete tracking: ByteTrack within a shot, then a choice of the athletes by rules."""
 
 from array import array
 from bisect import bisect_right
@@ -10,12 +10,12 @@ from ..structures import AthleteTrack
 from .athlete_choice import ChoiceRules, Tracklet, choose_athletes
 from .camera_cuts import CutFinder
 
-#: Score of an interpolated box, as a part of the lower score of its neighbours.
+#: Score of an interpolated box, relative to the lower score of its neighbors.
 INTERPOLATED = 0.5
 
 
 def athlete_names(num_athletes: int) -> tuple[str, ...]:
-    """Names of the tracks that :meth:`AthleteTracker.finish` returns, in order.
+    """Return the names of the tracks of :meth:`AthleteTracker.finish`, in order.
 
     '' for one athlete, 'front' and 'back' for two, else 'athlete1', 'athlete2' ...
     """
@@ -25,30 +25,26 @@ def athlete_names(num_athletes: int) -> tuple[str, ...]:
 
 
 class AthleteTracker:
-    """Turn detections into one track an athlete, with memory only for the boxes.
+    """Turn detections into one track per athlete, keeping only boxes in memory.
 
-    Within a shot detections are associated by ByteTrack (Zhang et al., ECCV
-    2022; Roboflow's ``trackers``), pieces of one person are joined and the
-    athletes chosen by ``rules``.  A camera cut ends the shot and all its
-    tracks; the athletes' tracks go on with those chosen in the next shot.
-    Several athletes are told apart by depth: in every shot the one whose feet
-    are lowest in the image is first (see :func:`athlete_names`); a shot with
-    fewer people fills the places whose feet are nearest in other shots.
+    ByteTrack (Zhang et al., ECCV 2022; Roboflow's ``trackers``) associates the detections of a shot; tracklets of one
+    person are joined and the athletes are chosen by ``rules``.  A camera cut ends the shot; an athlete's track
+    continues with the person chosen in the next shot.  Several athletes are ordered by depth: in every shot the one
+    whose feet are lowest in the image comes first (see :func:`athlete_names`).  In a shot with fewer people each
+    gets the athlete with the nearest foot height in the complete shots.
 
-    Gaps up to ``max_gap_seconds`` within a shot are filled linearly (score:
-    half the lower of the neighbours); longer ones stay gaps.
+    Gaps up to ``max_gap_seconds`` within a shot are interpolated linearly, with half the lower score of the neighbors.
 
     Args:
-        fps: Frames a second.
+        fps: Frames per second.
         frame_size: (width, height) of the frames, px.
-        num_athletes: Athletes a shot.
-        min_seconds: Who is seen for a shorter time in a shot is no athlete.
-        max_gap_seconds: How long a person may go undetected and be the same.
+        num_athletes: Athletes per shot.
+        min_seconds: Shortest presence of an athlete in a shot.
+        max_gap_seconds: Longest gap in the detections of one tracklet.
         rules: Weights of the choice.
-        high_score: Detections at or above are associated first and start
-            tracks; those below only continue them.  ``detect`` with a low
-            ``score_thr`` (0.1) makes use of it.
-        min_iou: Least overlap of a detection with the predicted box.
+        high_score: Detections at or above this score are associated first and start tracks; lower ones only continue
+            tracks, so detect with a low ``score_thr`` (0.1).
+        min_iou: Smallest IoU of a detection and the predicted box.
         cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
 
     Raises:
@@ -80,7 +76,7 @@ class AthleteTracker:
         self.rules = rules or ChoiceRules()
         self.min_frames = max(round(min_seconds * fps), 1)
         self.max_gap = round(max_gap_seconds * fps)
-        # A frame rate of 30 makes lost_track_buffer a number of frames; it counts the frame of the return, too.
+        # At frame_rate 30 the buffer is a number of frames; it includes the frame in which the person reappears.
         self._byte_track = ByteTrackTracker(
             lost_track_buffer=self.max_gap + 1,
             frame_rate=30.0,
@@ -97,14 +93,13 @@ class AthleteTracker:
         self._last: int | None = None
 
     def update(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None) -> None:
-        """Take the next frame.
+        """Add the next frame.
 
         Args:
-            frame_ind: Larger than the last one; skipped frames count as frames
-                without detections.
-            detections: (n, 5) float32 x1, y1, x2, y2, score; n may be 0.  NaN,
-                boxes without area and boxes outside the frame are ignored.
-            frame_rgb: (H, W, 3) uint8; without it cuts go unnoticed.
+            frame_ind: Larger than the previous one; skipped frames count as frames without detections.
+            detections: (N, 5) float32 x1, y1, x2, y2, score; N may be 0.  Boxes that are NaN, empty or outside the
+                frame are ignored.
+            frame_rgb: (H, W, 3) uint8, needed to detect cuts.
 
         Raises:
             UserError: the frame index does not grow, or the shape is wrong.
@@ -121,35 +116,33 @@ class AthleteTracker:
         self._associate(frame_ind, detections)
 
     def finish(self) -> list[AthleteTrack]:
-        """End the video.
+        """End the video and return one track per athlete, in the order of :func:`athlete_names`.
 
-        Returns:
-            One track an athlete, in the order of :func:`athlete_names`; an
-            athlete never seen has an empty one.  Empty list: nobody was found.
+        An athlete without boxes has an empty track.  The list is empty if no shot has an athlete.
         """
         self._end_shot()
         shots = [shot for shot in self._shots if shot]
         if not shots:
             return []
-        places: list[list[Tracklet]] = [[] for _ in range(self.num_athletes)]
+        athletes: list[list[Tracklet]] = [[] for _ in range(self.num_athletes)]
         for shot, slots in zip(shots, self._slots(shots), strict=True):
             for tracklet, slot in zip(shot, slots, strict=True):
-                places[slot].append(tracklet)
-        return [to_track(tracklets) for tracklets in places]
+                athletes[slot].append(tracklet)
+        return [to_track(tracklets) for tracklets in athletes]
 
     def _associate(self, frame_ind: int, detections: np.ndarray) -> None:
         import supervision as sv
 
-        found = self._byte_track.update(sv.Detections(xyxy=detections[:, :4], confidence=detections[:, 4]))
+        tracked = self._byte_track.update(sv.Detections(xyxy=detections[:, :4], confidence=detections[:, 4]))
         number = {tracklet.tracker_id: tracklet for tracklet in self._byte_track.tracks}
-        if len(found):
-            for box, score, person in zip(found.xyxy, found.confidence, found.tracker_id, strict=True):
+        if len(tracked):
+            for box, score, person in zip(tracked.xyxy, tracked.confidence, tracked.tracker_id, strict=True):
                 if person >= 0:
                     if person not in self._pieces:
                         self._pieces[person] = _Piece()
                         self._pieces[person].add(*self._first_sights[number[person]])
                     self._pieces[person].add(frame_ind, box, score)
-        # ByteTrack names a person at the second sight; the first one is kept here until then.
+        # ByteTrack assigns an id at the second detection; keep the first one until then.
         self._first_sights = {
             tracklet: (frame_ind, *_nearest(detections, tracklet.get_state_bbox()))
             for tracklet in self._byte_track.tracks
@@ -170,25 +163,28 @@ class AthleteTracker:
         self._shot_start = None
 
     def _slots(self, shots: list[list[Tracklet]]) -> list[list[int]]:
-        """The place of each chosen person: by depth, and in incomplete shots by the feet of the complete ones."""
-        full = [[_feet(person) for person in shot] for shot in shots if len(shot) == self.num_athletes]
-        usual = np.mean(full, axis=0) if full else None
+        """Assign the people of each shot to athletes: by depth, or by the mean foot heights of the complete shots."""
+        from scipy.optimize import linear_sum_assignment
+
+        complete = [[_feet(person) for person in shot] for shot in shots if len(shot) == self.num_athletes]
+        mean = np.mean(complete, axis=0) if complete else None
         slots = []
         for shot in shots:
-            if len(shot) == self.num_athletes or usual is None:
+            if len(shot) == self.num_athletes or mean is None:
                 slots.append(list(range(len(shot))))
             else:
-                slots.append(_assign([_feet(person) for person in shot], usual))
+                cost = np.abs(np.subtract.outer([_feet(person) for person in shot], mean))
+                slots.append(linear_sum_assignment(cost)[1].tolist())
         return slots
 
 
 def usable_detections(
     detections: np.ndarray, frame_ind: int, last: int | None, frame_size: tuple[int, int]
 ) -> np.ndarray:
-    """Those of (n, 5) detections that are finite, have an area and touch the frame.
+    """Keep those of (N, 5) detections that are finite, not empty and touch the frame.
 
     Raises:
-        UserError: the frame index does not grow beyond ``last``, or the shape is wrong.
+        UserError: the frame index does not exceed ``last``, or the shape is wrong.
     """
     detections = np.asarray(detections, np.float32)
     if last is not None and frame_ind <= last:
@@ -203,7 +199,7 @@ def usable_detections(
 
 
 class _Piece:
-    """A tracklet that grows: 28 bytes a box, since a video may be hours long."""
+    """Growing tracklet of 28 bytes per box, for videos of several hours."""
 
     def __init__(self) -> None:
         self.frame_inds, self.values = array('q'), array('f')
@@ -216,7 +212,7 @@ class _Piece:
         return np.array(self.values[-5:-1], np.float32), min(max(self.values[-1], 0.0), 1.0)
 
     def trim(self, after: int) -> None:
-        """Forget what was seen up to frame ``after``, but for the last box."""
+        """Drop the boxes up to frame ``after``, except the last box."""
         old = min(bisect_right(self.frame_inds, after), len(self.frame_inds) - 1)
         del self.frame_inds[:old], self.values[: 5 * old]
 
@@ -234,14 +230,8 @@ def _feet(person: Tracklet) -> float:
     return float(np.median(person.boxes[:, 3]))
 
 
-def _assign(feet: list[float], usual: np.ndarray) -> list[int]:
-    from scipy.optimize import linear_sum_assignment
-
-    return linear_sum_assignment(np.abs(np.subtract.outer(feet, usual)))[1].tolist()
-
-
 def fill_gaps(tracklet: Tracklet, max_gap: int) -> Tracklet:
-    """Interpolate where at most ``max_gap`` frames are missing."""
+    """Interpolate gaps of at most ``max_gap`` frames."""
     known = tracklet.frame_inds
     steps = np.diff(known)
     short = (steps > 1) & (steps <= max_gap + 1)
@@ -251,16 +241,14 @@ def fill_gaps(tracklet: Tracklet, max_gap: int) -> Tracklet:
     boxes = np.column_stack([np.interp(missing, known, column) for column in tracklet.boxes.T])
     after = np.searchsorted(known, missing)
     scores = INTERPOLATED * np.minimum(tracklet.scores[after - 1], tracklet.scores[after])
-    frame_inds = np.concatenate([known, missing])
-    order = np.argsort(frame_inds)
-    return Tracklet(
-        frame_inds[order],
-        np.concatenate([tracklet.boxes, boxes]).astype(np.float32)[order],
-        np.concatenate([tracklet.scores, scores]).astype(np.float32)[order],
-    )
+    filled = Tracklet(missing, boxes.astype(np.float32), scores.astype(np.float32))
+    whole = Tracklet.concatenate([tracklet, filled])
+    order = np.argsort(whole.frame_inds)
+    return Tracklet(whole.frame_inds[order], whole.boxes[order], whole.scores[order])
 
 
 def to_track(tracklets: list[Tracklet]) -> AthleteTrack:
+    """Concatenate the tracklets of one athlete, which may be none."""
     if not tracklets:
         return AthleteTrack(np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
     whole = Tracklet.concatenate(tracklets)

@@ -1,4 +1,4 @@
-"""What a detector of athletes should have seen and photographs of everyday people do not show."""
+"""Augmentations that make a person detector robust to acrobatic poses and camera motion."""
 
 import cv2
 import numpy as np
@@ -8,14 +8,12 @@ from mmdet.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class QuarterTurn(BaseTransform):
-    """Turn the picture by 90 degrees to the left or right: who somersaults is still a person.
-
-    Unlike a turn by any angle this leaves boxes as tight as they were.
+    """Rotate the image by 90 degrees to the left or right, which keeps boxes tight.
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``, ``img_shape``.
 
     Args:
-        prob: Share of the pictures that are turned.
+        prob: Probability.
     """
 
     def __init__(self, prob: float = 0.3) -> None:
@@ -39,16 +37,16 @@ class QuarterTurn(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Tilt(BaseTransform):
-    """Turn the picture about its middle by any angle up to ``max_angle``; what was outside is a mirror image.
+    """Rotate the image about its center by a random angle; borders are filled by reflection.
 
-    A box becomes that of the turned ellipse in it, which fits people better than that of its turned corners (Kalra et
-    al., Towards Rotation Invariance in Object Detection, ICCV 2021).
+    A box becomes the box of the rotated ellipse inscribed in it, which fits people better than that of its rotated
+    corners (Kalra et al., Towards Rotation Invariance in Object Detection, ICCV 2021).
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``.
 
     Args:
-        max_angle: Degrees, to either side.
-        prob: Share of the pictures that are turned.
+        max_angle: Largest angle to either side, degrees.
+        prob: Probability.
     """
 
     def __init__(self, max_angle: float = 45.0, prob: float = 0.3) -> None:
@@ -61,19 +59,19 @@ class Tilt(BaseTransform):
         height, width = results['img'].shape[:2]
         angle = np.deg2rad(np.random.uniform(-self.max_angle, self.max_angle))
         c, s = np.cos(angle), np.sin(angle)
-        middle = np.array([width, height]) / 2
+        center = np.array([width, height]) / 2
         turn = np.array([(c, -s), (s, c)])
-        # A pixel's middle lies half a pixel from its corner.
-        shift = middle - turn @ middle + turn @ (0.5, 0.5) - 0.5
+        # Pixel centers lie half a pixel from the corners.
+        shift = center - turn @ center + turn @ (0.5, 0.5) - 0.5
         results['img'] = cv2.warpAffine(
             results['img'], np.column_stack([turn, shift]), (width, height), borderMode=cv2.BORDER_REFLECT_101
         )
         corners = results['gt_bboxes'].tensor.numpy().astype(float)
-        middles, sides = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
-        middles = (middles - middle) @ turn.T + middle
+        centers, sides = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+        centers = (centers - center) @ turn.T + center
         half = np.sqrt(sides**2 @ (turn**2).T) / 2
-        turned = np.concatenate([middles - half, middles + half], axis=1)
-        # Who is out of the picture has a box without area at its edge, which RandomCrop drops.
+        turned = np.concatenate([centers - half, centers + half], axis=1)
+        # People outside the image get boxes of zero area at its edge, which RandomCrop drops.
         results['gt_bboxes'].tensor[:] = results['gt_bboxes'].tensor.new_tensor(
             turned.clip(0, [width, height, width, height])
         )
@@ -82,13 +80,13 @@ class Tilt(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Stretch(BaseTransform):
-    """Make the picture wider or narrower: who is tucked or lies has no upright person's proportions.
+    """Change the aspect ratio of the image, because tucked or lying people have other proportions than upright ones.
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``, ``img_shape``.
 
     Args:
-        factor: The most by which width over height grows or shrinks; its logarithm is drawn evenly.
-        prob: Share of the pictures that are stretched.
+        factor: Largest factor on width / height, up or down; drawn log-uniformly.
+        prob: Probability.
     """
 
     def __init__(self, factor: float = 2.0, prob: float = 0.5) -> None:
@@ -109,13 +107,13 @@ class Stretch(BaseTransform):
 
 @TRANSFORMS.register_module()
 class MotionBlur(BaseTransform):
-    """Smear the picture along a line of any direction, as a camera that pans with the action does.
+    """Blur the image along a line in a random direction, as a panning camera does.
 
     Required and modified keys: ``img``.
 
     Args:
-        length: Shortest and longest line, px.
-        prob: Share of the pictures that are smeared.
+        length: Range of the length of the line, px.
+        prob: Probability.
     """
 
     def __init__(self, length: tuple[float, float] = (2.0, 9.0), prob: float = 0.3) -> None:

@@ -1,4 +1,4 @@
-"""Follow the athlete while the video runs: the choice is made in every frame and never taken back."""
+"""Online athlete tracking: a final choice in every frame."""
 
 import numpy as np
 
@@ -9,29 +9,24 @@ from .athlete_tracker import INTERPOLATED, AthleteTracker
 
 
 class OnlineTracker(AthleteTracker):
-    """An :class:`AthleteTracker` that answers at once and remembers a few seconds.
+    """Track one athlete with constant memory and a result for every frame.
 
-    Rule: everyone in view is scored by ``rules`` over the last
-    ``memory_seconds`` of the shot (``AthleteTracker``: over the whole shot).
-    The best is the athlete, and stays it until he or she is lost for longer
-    than ``max_gap_seconds``, the camera cuts, or another person scores higher
-    by more than ``switch_margin``.
+    Everyone in view is scored by ``rules`` over the last ``memory_seconds`` of the shot (``AthleteTracker``: over the
+    whole shot).  The best person is the athlete until lost for longer than ``max_gap_seconds``, until a cut, or until
+    another person's score is higher by more than ``switch_margin``.
 
-    So, other than with ``AthleteTracker``: a person has no box in the first
-    frame of his or her first sight (ByteTrack believes the second one); in a
-    gap the last box is held (score: half of it) instead of interpolated;
-    pieces of one person are not joined; ``min_seconds`` counts for nothing.
+    Further differences from ``AthleteTracker``: a person has no box in the first frame (ByteTrack confirms at the
+    second); in a gap the last box is held with half its score; tracklets are not joined; ``min_seconds`` is not used.
 
     Args:
-        fps: Frames a second.
+        fps: Frames per second.
         frame_size: (width, height), px.
         memory_seconds: See above.
-        switch_margin: Of the score, which lies in [0, 1].
-        options: ``max_gap_seconds``, ``rules``, ``high_score``, ``min_iou``,
-            ``cut_threshold`` of ``AthleteTracker``.
+        switch_margin: Difference of scores, which lie in [0, 1].
+        options: ``max_gap_seconds``, ``rules``, ``high_score``, ``min_iou``, ``cut_threshold`` of ``AthleteTracker``.
 
     Raises:
-        UserError: an argument is out of range, or several athletes are asked for.
+        UserError: an argument is out of range, or ``num_athletes`` is not 1.
     """
 
     def __init__(
@@ -55,12 +50,7 @@ class OnlineTracker(AthleteTracker):
     def choose(
         self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None
     ) -> tuple[np.ndarray, float] | None:
-        """Take the next frame (see ``update``) and answer.
-
-        Returns:
-            Box (4,) float32 xyxy px and score of the athlete; None where
-            nobody is believed to be there.
-        """
+        """Add the next frame (see ``update``) and return box (4,) float32 xyxy px and score, or None."""
         self.update(frame_ind, detections, frame_rgb)
         self._forget(frame_ind)
         if not self._pieces:
@@ -84,7 +74,7 @@ class OnlineTracker(AthleteTracker):
         return box, score if current in in_view else INTERPOLATED * score
 
     def finish(self) -> list[AthleteTrack]:
-        """Nothing: the boxes were given frame by frame."""
+        """Return no tracks: :meth:`choose` has returned all boxes."""
         self._end_shot()
         return []
 

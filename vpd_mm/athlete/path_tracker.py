@@ -1,4 +1,4 @@
-"""Follow one athlete by the best path through all detections of a shot, for weak detectors."""
+"""Tracking of one athlete with a weak detector: the best path through all detections of a shot."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -10,31 +10,33 @@ from ..errors import UserError
 from ..structures import AthleteTrack
 from .athlete_choice import Tracklet
 from .athlete_tracker import fill_gaps, to_track, usable_detections
-from .box_colours import NUM_COLOURS, colour_counts, likeness, usual_colours
 from .camera_cuts import CutFinder
 
-#: Detections of a frame that a path may go through, the surest ones.
+#: Number of detections per frame that a path may use, best scores first.
 CANDIDATES = 14
-#: IoU from which on a detection has a say in a box; what the course of the path says counts as one of this score.
-_OVERLAP, _COURSE = 0.3, 0.2
-#: Part of the best path's likeness to its own colours that other paths of a shot must have.
-_SAME = 0.7
+#: Least IoU of a detection that is averaged into a box; score of the smoothed box in that average.
+_OVERLAP, _SMOOTHED_SCORE = 0.3, 0.2
+#: Least color similarity of further paths of a shot, relative to the first path.
+_SIMILAR = 0.7
+
+#: Levels per channel of the color histograms, and their number of bins.
+LEVELS = 4
+NUM_COLOURS = LEVELS**3
 
 
 @dataclass(frozen=True)
 class PathRules:
-    """What makes a path good: the sum over its boxes of these weights times numbers from 0 to 1.
+    """Weights of the path score, which is a sum over the boxes of the path.
 
     Args:
-        confidence: Weight of the detector's score.
-        size: Weight of the square root of the box's area, relative to the frame's height (more than 1 is possible).
-        centrality: Weight of the closeness to the middle of the frame: a camera follows the athlete.
-        overlap: Weight of the IoU with the path's box before; twice as much where colours count.
-        colours: Weight of the likeness to the colours along the best path without it; needs the frames.
-        skip: Cost of each frame that is left out; twice as much where colours count: somebody who is known by them is
-            followed through more.
-        least: No weight: a shot has nobody when the median score along its path is below this.  Set for the packed
-            detector, well below what it is on val films of its sport.
+        confidence: Weight of the detection score.
+        size: Weight of the square root of the box area relative to the frame height.
+        centrality: Weight of the closeness to the frame center, because cameras follow the athlete.
+        overlap: Weight of the IoU with the previous box of the path; doubled if colors are used.
+        colours: Weight of the similarity to the colors along the best path without colors; needs the frames.
+        skip: Cost of each skipped frame; doubled if colors are used.
+        least: Smallest median detection score along a path; a shot without such a path has no athlete.  The default
+            fits the packed detector, well below its scores on validation videos of its sport.
     """
 
     confidence: float = 1.5
@@ -52,23 +54,22 @@ class PathRules:
 
 
 class PathTracker:
-    """Like :class:`~vpd_mm.athlete.athlete_tracker.AthleteTracker`, for one athlete a shot.
+    """Track one athlete per shot by dynamic programming over the whole shot (Viterbi).
 
-    ByteTrack follows everybody and loses whom the detector loses or sees in halves; here the whole shot decides
-    (Viterbi): a path goes through one detection a frame and may leave out frames; longer gaps lie between two paths.
-    Where the frames are given, a second path keeps to the colours of the first, who are an athlete's most of the time.
-    The smooth course of the path decides how much each detection of a frame has to say in its box: halves, and boxes
-    around two people, do not last.  It ends with :meth:`finish` only; memory is 1.2 KB a frame, and at the end of a
-    shot 3.5 KB a frame of it.
+    Alternative to :class:`~vpd_mm.athlete.athlete_tracker.AthleteTracker` for a detector that misses people or sees
+    parts of them.  A path uses at most one detection per frame and may skip frames; longer gaps separate two paths.
+    If frames are given, a second pass prefers the colors of the first path.  Boxes are then averaged with overlapping
+    detections and a smoothed course, so boxes of half a person or of two people are corrected.  Needs 1.2 KB per
+    frame, and 3.5 KB per frame of a shot at its end.
 
     Args:
-        fps: Frames a second.
+        fps: Frames per second.
         frame_size: (width, height) of the frames, px.
-        max_gap_seconds: How long a path may go undetected; the frames between are filled linearly.
-        smooth_seconds: In which the course of the boxes is a parabola, as that of bodies in the air.
+        max_gap_seconds: Longest gap within a path; gaps are interpolated linearly.
+        smooth_seconds: Window in which the course of the boxes is fitted by a parabola.
         rules: Weights.
         cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
-        every: The detector needs to look at every so many frames only; those between are filled like gaps.
+        every: The detector runs on every n-th frame only; frames between are filled like gaps.
 
     Raises:
         UserError: an argument is out of range.
@@ -101,173 +102,221 @@ class PathTracker:
         self.max_gap = round(max_gap_seconds * fps)
         self.window = round(smooth_seconds * fps) // 2 * 2 + 1
         self._cuts = CutFinder(cut_threshold)
+        self._tracklets: list[Tracklet] = []
+        self._last: int | None = None
+        self._start_shot()
+
+    def _start_shot(self) -> None:
         self._frames, self._counts, self._values = array('q'), array('q'), array('f')
         self._colours = bytearray()
-        self._shots: list[Tracklet] = []
-        self._last: int | None = None
 
     def update(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None) -> None:
-        """Take the next frame; arguments and errors as ``AthleteTracker.update``."""
+        """Add the next frame; arguments and errors as ``AthleteTracker.update``."""
         detections = usable_detections(detections, frame_ind, self._last, self.frame_size)
         if frame_rgb is not None and self._cuts.update(frame_rgb):
             self._end_shot()
         self._last = frame_ind
-        surest = detections[np.argsort(-detections[:, 4], kind='stable')[:CANDIDATES]]
+        best = detections[np.argsort(-detections[:, 4], kind='stable')[:CANDIDATES]]
         self._frames.append(frame_ind)
-        self._counts.append(len(surest))
-        self._values.extend(surest.ravel().tolist())
+        self._counts.append(len(best))
+        self._values.extend(best.ravel().tolist())
         if frame_rgb is not None:
-            self._colours += colour_counts(frame_rgb, surest).tobytes()
+            self._colours += colour_counts(frame_rgb, best).tobytes()
 
     def finish(self) -> list[AthleteTrack]:
-        """End the video: one track, or an empty list where nobody was found."""
+        """End the video and return one track, or an empty list if no shot has an athlete."""
         self._end_shot()
-        return [to_track(self._shots)] if self._shots else []
+        return [to_track(self._tracklets)] if self._tracklets else []
 
     def _end_shot(self) -> None:
-        if not len(self._frames):
+        if not self._frames:
             return
         values = np.array(self._values, np.float32).reshape(-1, 5)
-        found = dict(zip(self._frames, np.split(values, np.cumsum(self._counts)[:-1]), strict=True))
-        alike = None
-        path = best_path(found, self.frame_size, self.max_gap, self.rules, every=self.every)
+        detections = self._by_frame(values)
+        similarity = None
+        path = best_path(detections, self.frame_size, self.max_gap, self.rules, every=self.every)
         if path and self.rules.colours and len(self._colours) == NUM_COLOURS * len(values):
-            counts = np.frombuffer(bytes(self._colours), np.uint8).reshape(-1, NUM_COLOURS)
-            colours = dict(zip(self._frames, np.split(counts, np.cumsum(self._counts)[:-1]), strict=True))
-            usual = usual_colours(np.stack([colours[f][row] for f, row in path.items()]))
-            alike = {f: likeness(rows, usual) for f, rows in colours.items()}
-        self._shots += [self._person(found, path) for path in self._paths(found, alike)]
-        self._frames, self._counts, self._values = array('q'), array('q'), array('f')
-        self._colours = bytearray()
+            colours = self._by_frame(np.frombuffer(bytes(self._colours), np.uint8).reshape(-1, NUM_COLOURS))
+            shares = median_colours(np.stack([colours[frame][row] for frame, row in path.items()]))
+            similarity = {frame: colour_similarity(counts, shares) for frame, counts in colours.items()}
+        self._tracklets += [self._tracklet(detections, path) for path in self._paths(detections, similarity)]
+        self._start_shot()
 
-    def _paths(self, found: dict[int, np.ndarray], alike: dict[int, np.ndarray] | None) -> list[dict[int, int]]:
-        """The best path, and the best ones before and after it of somebody who is as sure and has the colours."""
-        rules, more = self.rules, None
-        if alike:
+    def _by_frame(self, rows: np.ndarray) -> dict[int, np.ndarray]:
+        return dict(zip(self._frames, np.split(rows, np.cumsum(self._counts)[:-1]), strict=True))
+
+    def _paths(
+        self, detections: dict[int, np.ndarray], similarity: dict[int, np.ndarray] | None
+    ) -> list[dict[int, int]]:
+        """Return the best path of the shot, then of the rest before and after it, if confident and similar enough."""
+        rules, bonus = self.rules, None
+        if similarity:
             rules = replace(rules, overlap=2 * rules.overlap, skip=2 * rules.skip)
-            more = {f: rules.colours * rows for f, rows in alike.items()}
-        frames = sorted(found)
-        kept, spans, as_first = [], [(0, len(frames))], 0.0
+            bonus = {frame: rules.colours * values for frame, values in similarity.items()}
+        frames = sorted(detections)
+        kept, spans, min_similarity = [], [(0, len(frames))], 0.0
         while spans:
             start, end = spans.pop()
-            part = {f: found[f] for f in frames[start:end]}
-            path = best_path(part, self.frame_size, self.max_gap, rules, more, self.every)
+            part = {frame: detections[frame] for frame in frames[start:end]}
+            path = best_path(part, self.frame_size, self.max_gap, rules, bonus, self.every)
             if not path:
                 continue
-            score = np.median([found[f][row, 4] for f, row in path.items()])
-            same = float(np.median([alike[f][row] for f, row in path.items()])) if alike else 1.0
-            as_first = as_first or _SAME * same
-            if score >= self.rules.least and same >= as_first:
+            score = np.median([detections[frame][row, 4] for frame, row in path.items()])
+            similar = float(np.median([similarity[frame][row] for frame, row in path.items()])) if similarity else 1.0
+            min_similarity = min_similarity or _SIMILAR * similar
+            if score >= self.rules.least and similar >= min_similarity:
                 kept.append(path)
             spans += [(start, bisect_left(frames, min(path))), (bisect_right(frames, max(path)), end)]
         return sorted(kept, key=min)
 
-    def _person(self, found: dict[int, np.ndarray], path: dict[int, int]) -> Tracklet:
+    def _tracklet(self, detections: dict[int, np.ndarray], path: dict[int, int]) -> Tracklet:
         frames = np.array(sorted(path), np.int64)
-        boxes = np.stack([_fused(found[f], found[f][path[f], :4]) for f in frames.tolist()])
-        scores = np.array([found[f][path[f], 4] for f in frames.tolist()], np.float32)
-        person = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
-        boxes = _smooth(person.boxes, self.window)
-        for i in np.flatnonzero(np.isin(person.frame_inds, frames)):
-            course = np.append(boxes[i], np.float32(_COURSE))
-            boxes[i] = _fused(np.vstack([course, found[int(person.frame_inds[i])]]), boxes[i])
-        return Tracklet(person.frame_inds, _steady(boxes), person.scores)
+        boxes = np.stack([_fuse(detections[f], detections[f][path[f], :4]) for f in frames.tolist()])
+        scores = np.array([detections[f][path[f], 4] for f in frames.tolist()], np.float32)
+        tracklet = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
+        boxes = _smooth(tracklet.boxes, self.window)
+        for i in np.flatnonzero(np.isin(tracklet.frame_inds, frames)):
+            smoothed = np.append(boxes[i], np.float32(_SMOOTHED_SCORE))
+            boxes[i] = _fuse(np.vstack([smoothed, detections[int(tracklet.frame_inds[i])]]), boxes[i])
+        return Tracklet(tracklet.frame_inds, _median_of_three(boxes), tracklet.scores)
 
 
 def best_path(
-    found: dict[int, np.ndarray],
+    detections: dict[int, np.ndarray],
     frame_size: tuple[int, int],
     max_gap: int,
     rules: PathRules,
-    more: dict[int, np.ndarray] | None = None,
+    bonus: dict[int, np.ndarray] | None = None,
     every: int = 1,
 ) -> dict[int, int]:
-    """The path of the highest sum.
+    """Return the path with the highest sum.
 
-    A box is worth what its weights say, less the median over the frames of what the best box is worth.
+    The value of a box is its weighted sum minus the median over the frames of the best box's value.
 
     Args:
-        found: Detections (n, 5) of each frame, n may be 0.
+        detections: Frame to (N, 5) detections; N may be 0.
         frame_size: (width, height), px.
-        max_gap: Frames in a row that a path may leave out.
+        max_gap: Largest number of consecutive frames that a path may skip.
         rules: Weights.
-        more: What else each detection (n,) of each frame is worth.
-        every: The detector looked at every so many frames; to leave out the others costs nothing.
+        bonus: Frame to an additional value (N,) of each detection.
+        every: Interval of the detector; skipping the frames between is free.
 
     Returns:
-        Row of the detection in each frame of the path; empty without detections.
+        Frame to row of the detection; empty without detections.
     """
     from supervision import box_iou_batch
 
-    worths = {frame: _worth(found[frame], frame_size, rules) for frame in sorted(found) if len(found[frame])}
-    if more is not None:
-        worths = {frame: worth + more[frame] for frame, worth in worths.items()}
-    # Against the usual best one, or a frame left out would cost more than a wrong person.
-    usual = np.median([worth.max() for worth in worths.values()]) if worths else 0.0
+    values = {frame: _value(boxes, frame_size, rules) for frame, boxes in sorted(detections.items()) if len(boxes)}
+    if bonus is not None:
+        values = {frame: value + bonus[frame] for frame, value in values.items()}
+    # Without this baseline, skipping a frame would cost more than a wrong person.
+    baseline = np.median([value.max() for value in values.values()]) if values else 0.0
     sums: dict[int, np.ndarray] = {}
-    before: dict[int, list[tuple[int, int]]] = {}
-    for frame, worth in worths.items():
-        boxes, worth = found[frame], worth - usual
-        sums[frame], before[frame] = worth.copy(), [(-1, -1)] * len(boxes)
+    previous: dict[int, list[tuple[int, int]]] = {}
+    for frame, value in values.items():
+        boxes, value = detections[frame], value - baseline
+        sums[frame], previous[frame] = value.copy(), [(-1, -1)] * len(boxes)
         for earlier in range(frame - 1, frame - max_gap - 2, -1):
             if earlier not in sums:
                 continue
             steps = (
                 sums[earlier]
-                + rules.overlap * box_iou_batch(boxes[:, :4], found[earlier][:, :4])
+                + rules.overlap * box_iou_batch(boxes[:, :4], detections[earlier][:, :4])
                 - rules.skip * ((frame - earlier - 1) // every)
             )
             rows = steps.argmax(axis=1)
-            better = steps[np.arange(len(boxes)), rows] + worth
+            better = steps[np.arange(len(boxes)), rows] + value
             for i in np.flatnonzero(better > sums[frame]):
-                sums[frame][i], before[frame][i] = better[i], (earlier, int(rows[i]))
+                sums[frame][i], previous[frame][i] = better[i], (earlier, int(rows[i]))
     path: dict[int, int] = {}
     if sums:
         frame = max(sums, key=lambda f: sums[f].max())
         row = int(sums[frame].argmax())
         while frame >= 0:
             path[frame] = row
-            frame, row = before[frame][row]
+            frame, row = previous[frame][row]
     return path
 
 
-def _worth(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> np.ndarray:
-    """(n,) of each detection on its own."""
+def _value(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> np.ndarray:
+    """Return the value (N,) of each detection by itself."""
     middle = np.array(frame_size) / 2
     sizes = np.sqrt((boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)) / frame_size[1]
-    off_centre = np.hypot(*((boxes[:, :2] + boxes[:, 2:4]) / 2 - middle).T) / np.hypot(*middle)
-    return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_centre).clip(0)
+    off_center = np.hypot(*((boxes[:, :2] + boxes[:, 2:4]) / 2 - middle).T) / np.hypot(*middle)
+    return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_center).clip(0)
 
 
-def _fused(boxes: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """(4,): mean of those of the detections (n, 5) that overlap with ``near`` (4,), which is one of them.
+def _fuse(detections: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Average the (N, 5) detections that overlap with ``box`` (4,), which is one of them, by overlap, score and area.
 
-    Sure and large boxes count more (halves are too small), and the more, the more they overlap.
+    Larger boxes get more weight because partial detections are too small.
     """
     from supervision import box_iou_batch
 
-    areas = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)
-    overlaps = np.maximum(box_iou_batch(near[None], boxes[:, :4])[0] - _OVERLAP, 0)
-    weights = overlaps * (boxes[:, 4] + 1e-9) * areas
-    return np.average(boxes[:, :4], axis=0, weights=weights)
+    areas = (detections[:, 2:4] - detections[:, :2]).prod(axis=1)
+    overlaps = np.maximum(box_iou_batch(box[None], detections[:, :4])[0] - _OVERLAP, 0)
+    weights = overlaps * (detections[:, 4] + 1e-9) * areas
+    return np.average(detections[:, :4], axis=0, weights=weights)
 
 
 def _smooth(boxes: np.ndarray, length: int) -> np.ndarray:
-    """(T, 4): parabolas fitted to ``length`` frames at a time, to middles and to logarithms of sizes."""
+    """Fit parabolas over ``length`` frames to the centers and log sizes of (T, 4) boxes."""
     from scipy.signal import savgol_filter
 
     length = min(length, (len(boxes) - 1) // 2 * 2 + 1)
     if length <= 3:
         return boxes.copy()
     shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], np.log(boxes[:, 2:] - boxes[:, :2])], axis=1)
-    middles, sizes = np.split(savgol_filter(shapes, length, 2, axis=0), 2, axis=1)
-    return np.concatenate([middles - np.exp(sizes), middles + np.exp(sizes)], axis=1) / 2
+    centers, sizes = np.split(savgol_filter(shapes, length, 2, axis=0), 2, axis=1)
+    return np.concatenate([centers - np.exp(sizes), centers + np.exp(sizes)], axis=1) / 2
 
 
-def _steady(boxes: np.ndarray) -> np.ndarray:
-    """(T, 4): medians of middles and sizes over three frames."""
+def _median_of_three(boxes: np.ndarray) -> np.ndarray:
+    """Filter centers and sizes of (T, 4) boxes by the median over three frames."""
     from scipy.ndimage import median_filter
 
     shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    middles, sizes = np.split(median_filter(shapes, size=(3, 1), mode='nearest'), 2, axis=1)
-    return np.concatenate([middles - sizes, middles + sizes], axis=1) / 2
+    centers, sizes = np.split(median_filter(shapes, size=(3, 1), mode='nearest'), 2, axis=1)
+    return np.concatenate([centers - sizes, centers + sizes], axis=1) / 2
+
+
+def _sample_points() -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y of a grid in the central disk of a box, in box sides, so that most points are on the person."""
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(-0.35, 0.35, 12)] * 2))
+    inside = np.hypot(x, y) <= 0.36
+    return x[inside], y[inside]
+
+
+_X, _Y = _sample_points()
+
+
+def colour_counts(frame_rgb: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Count the colors at sample points in the middle of each box.
+
+    Args:
+        frame_rgb: (H, W, 3) uint8.
+        boxes: (N, 4) or wider, xyxy px; points outside the frame take the color of its edge.
+
+    Returns:
+        (N, 64) uint8; the row sums are the number of points, equal for all boxes.
+    """
+    height, width = frame_rgb.shape[:2]
+    centers, sides = (boxes[:, :2] + boxes[:, 2:4]) / 2, boxes[:, 2:4] - boxes[:, :2]
+    x = (centers[:, :1] + sides[:, :1] * _X).astype(int).clip(0, width - 1)
+    y = (centers[:, 1:] + sides[:, 1:2] * _Y).astype(int).clip(0, height - 1)
+    levels = (frame_rgb[y, x] // (256 // LEVELS)).astype(int)
+    codes = (levels[..., 0] * LEVELS + levels[..., 1]) * LEVELS + levels[..., 2]
+    rows = codes + NUM_COLOURS * np.arange(len(boxes))[:, None]
+    counts = np.bincount(rows.ravel(), minlength=NUM_COLOURS * len(boxes))
+    return counts.reshape(len(boxes), NUM_COLOURS).astype(np.uint8)
+
+
+def median_colours(counts: np.ndarray) -> np.ndarray:
+    """Return the shares (64,) of the median of (T, 64) counts, which ignores short occlusions."""
+    middle = np.median(counts, axis=0)
+    return middle / max(middle.sum(), 1)
+
+
+def colour_similarity(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the histogram intersection (N,) in [0, 1] of counts (N, 64) and shares (64,)."""
+    return np.minimum(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), shares).sum(axis=1)

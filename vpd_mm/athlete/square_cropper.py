@@ -1,4 +1,4 @@
-"""The square around the athlete."""
+"""Square crops around the athlete."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from ..errors import UserError
 
 Window = tuple[int, int, int]
 
-#: Of the larger side of the box, on each side of the square (paper, section 3.2; the published code).
+#: Padding on each side, as a share of the longer side of the box (paper, section 3.2; the published code).
 PADDING = 0.1
 
 
 class SquareCropper:
-    """Cut a square around the boxes of frames t and t-1 and scale it.
+    """Crop a square around the boxes of frames t and t-1 and resize it.
 
     Args:
         size: Side of the crops, px.
@@ -31,15 +31,14 @@ class SquareCropper:
     def window(
         self, box: Sequence[float] | np.ndarray, previous_box: Sequence[float] | np.ndarray | None = None
     ) -> Window:
-        """(left, top, side), in whole px of the full frame; may leave the frame.
+        """Return (left, top, side) in whole px of the full frame; the window may leave the frame.
 
-        The union of both boxes, widened to whole pixels, gets its larger side
-        padded by 10 % on both ends; the square is centred on the union.  Frame
-        t-1 is cut with the same window.
+        The square is centered on the union of both boxes, rounded out to whole pixels; its side is the longer side of
+        the union padded by 10 % at both ends.  Frame t-1 is cropped with the same window.
 
         Args:
             box: xyxy of frame t, px.
-            previous_box: xyxy of frame t-1; None where it has none.
+            previous_box: xyxy of frame t-1; None if it has none.
         """
         boxes = np.asarray([box] if previous_box is None else [box, previous_box], dtype=np.float64)
         x1, y1 = np.floor(boxes[:, :2].min(axis=0)).astype(int)
@@ -54,13 +53,12 @@ class SquareCropper:
         )
 
     def cut(self, image: np.ndarray, window: Window, mask: bool = False) -> np.ndarray:
-        """Cut ``window`` out of ``image`` (H, W[, C]) and scale it to ``size``; black outside the image.
+        """Crop ``window`` and resize it to ``size``; pixels outside the image are black.
 
         Args:
-            image: uint8 picture, or with ``mask`` a (H, W) bool mask, which
-                stays bool.
+            image: (H, W[, C]) uint8, or with ``mask`` (H, W) bool, which stays bool.
             window: (left, top, side).
-            mask: Scale without mixing neighbours.
+            mask: Use nearest-neighbor interpolation.
         """
         left, top, side = window
         height, width = image.shape[:2]
@@ -73,14 +71,13 @@ class SquareCropper:
             square = np.zeros((side, side, *image.shape[2:]), np.uint8)
             square[y1 - top : y2 - top, x1 - left : x2 - left] = inside
             inside = square
-        # area averages when it shrinks, and only then
         smooth = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
         scaled = cv2.resize(inside, (self.size, self.size), interpolation=cv2.INTER_NEAREST if mask else smooth)
         return scaled.astype(bool) if mask else scaled
 
 
 def scale_to_side(image: np.ndarray, side: int) -> np.ndarray:
-    """Scale ``image`` (H, W, 3) so that its shorter side is at most ``side``; the ratio stays."""
+    """Shrink ``image`` (H, W, 3) so that its shorter side is at most ``side``, keeping the aspect ratio."""
     height, width = image.shape[:2]
     factor = side / min(height, width)
     if factor >= 1:
@@ -90,5 +87,5 @@ def scale_to_side(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def _start(start: int, length: int, longest: int) -> int:
-    """Where a square of side ``longest`` starts that is centred on (start, length)."""
+    """Return the start of an interval of length ``longest`` centered on (start, length)."""
     return start if length == longest else start + length // 2 - (longest + 1) // 2

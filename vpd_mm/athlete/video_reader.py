@@ -1,8 +1,8 @@
-"""Frames of a video file, one after the other, in constant memory."""
+"""Sequential and random access to the frames of a video file, in constant memory."""
 
 import os
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -14,45 +14,39 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import UserError
 
-#: Less than this share of what the file's header claims = the file was cut.
+#: A file with less than this share of the frames or seconds that its header announces counts as truncated.
 _WHOLE_SHARE = 0.98
 
 
 class VideoReader:
     """Iterate over ``(frame_ind, rgb)`` of a video file.
 
-    rgb is (H, W, 3) uint8, turned and mirrored as the file's metadata say,
-    converted with the file's own colour matrix and range (10-bit is rounded to
-    8); every array is its own.  Every iteration decodes the file anew.
+    rgb is a new (H, W, 3) uint8 array, rotated and mirrored according to the metadata and converted with the file's
+    own color matrix and range (10-bit is rounded to 8).  Every iteration decodes the file again.
 
-    Frame numbers count from 0:
+    Frame numbers count from 0.  With ``fps=None`` they are those of the file, also at a variable rate.  With a
+    constant rate every tick gets the nearest frame, so slow parts repeat and fast parts drop frames.
 
-    - ``fps=None``: as the file holds them, also where the rate varies.
-    - ``fps=25``: at that constant rate; a frame stands for every tick that it
-      is nearest to, so slow stretches repeat and fast ones drop frames.
-
-    Packets that do not decode, and frames that the decoder marks as corrupt,
-    are skipped and counted in ``num_damaged``; the numbers of later frames
-    follow their time stamps, so they stay where they were.  Where a file starts
-    with packets that show nothing without what was cut off before them (an open
-    GOP), frame 0 is the first one that is shown.
+    Packets that do not decode and frames that the decoder marks as corrupt are skipped and counted in
+    ``num_damaged``; later frames keep their numbers by their time stamps.  If a file starts with packets that cannot
+    be shown (an open GOP), frame 0 is the first one shown.
 
     Args:
         path: The video file.
         fps: None, or the constant rate to resample to.
 
     Attributes:
-        path: As given.
-        fps: Frames a second (the mean where the rate varies).
-        num_frames: What to expect, from the packets; what decoding gives can
-            be less in a damaged file.
-        width: Pixels, upright.
-        height: As width.
+        fps: Frames per second (the mean at a variable rate).
+        num_frames: Expected number of frames; decoding a damaged file can give fewer.
+        width, height: Upright size, px.
         num_damaged: Damaged packets and frames of the last iteration.
 
     Raises:
-        UserError: the file is missing, empty, no video, sound only, cut
-            short, or without one decodable frame.
+        UserError: the file is missing, empty, no video, audio only, truncated, or without a decodable frame.
+
+    Example:
+        >>> for frame_ind, rgb in VideoReader('video.mp4', fps=25):  # doctest: +SKIP
+        ...     print(frame_ind, rgb.shape)
     """
 
     def __init__(self, path: str | os.PathLike, fps: float | None = None) -> None:
@@ -74,7 +68,7 @@ class VideoReader:
             time, first = next(frames, (None, None))
         if first is None:
             raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
-        if time is not None and not self.num_damaged:  # decoders drop an open GOP's leading frames and say nothing
+        if time is not None and not self.num_damaged:  # decoders silently drop the leading frames of an open GOP
             self._times = self._times[min(np.searchsorted(self._times, time - 1e-6), len(self._times) - 1) :]
         self.num_frames = len(self._times)
         if self._target:
@@ -102,7 +96,7 @@ class VideoReader:
             tick = _tick(time - self._times[0], fps)
             while held is not None and next_tick < tick:
                 yield next_tick, held
-                # a repeated frame is its own array too: a caller may draw on it
+                # a copy, because a caller may draw on the frame
                 held, next_tick = held.copy(), next_tick + 1
             held, held_tick, count = rgb, max(tick, held_tick), count + 1
         while held is not None and next_tick <= held_tick:
@@ -114,19 +108,19 @@ class VideoReader:
             container = av.open(str(self.path))
         except av.FFmpegError as e:
             raise UserError(
-                f'{self.path}: no readable video ({e.strerror}); it may be cut short or of another kind, copy or '
+                f'{self.path}: no readable video ({e.strerror}); it may be truncated or of another format, copy or '
                 'encode it again'
             ) from e
         stream = container.streams.best('video')
         if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
             kinds = ', '.join(sorted({s.type for s in container.streams})) or 'nothing'
             container.close()
-            raise UserError(f'{self.path}: has no video stream (it holds: {kinds}); pass the file with the pictures')
+            raise UserError(f'{self.path}: has no video stream (it holds: {kinds}); pass the file with the video')
         stream.thread_type = 'AUTO'
         return container, stream
 
     def _scan(self) -> tuple[Fraction, np.ndarray]:
-        """Frame rate, and the time of every packet in order, in seconds; nothing is decoded."""
+        """Return the frame rate and the sorted packet times in seconds, without decoding."""
         container, stream = self._open()
         stamps: list[int] = []
         num_packets = 0
@@ -145,20 +139,20 @@ class VideoReader:
             if not stamps:
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
             if not rate:
-                raise UserError(f'{self.path}: tells no frame rate; encode it again with one')
+                raise UserError(f'{self.path}: has no frame rate; encode it again with one')
             times = np.sort(np.array(stamps, dtype=np.int64)) * float(stream.time_base or 1 / rate)
-            if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: the rate has to do
+            if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: use the frame rate
                 times = np.arange(len(stamps)) / float(rate)
-            found = _found_of_cut(stream, num_packets, times, 1 / float(rate))
-            if found:
+            remaining = _truncated(stream, num_packets, times, 1 / float(rate))
+            if remaining:
                 raise UserError(
-                    f'{self.path}: cut short, {found} are there; copy or download it again (or make it whole: ffmpeg '
+                    f'{self.path}: cut short, holds {remaining}; copy or download it again (or repair it: ffmpeg '
                     '-i IN -c copy OUT)'
                 )
         return rate, times
 
     def _decode(self, start: float | None = None) -> Generator[tuple[float | None, np.ndarray], None, None]:
-        """(time in seconds or None, upright rgb) of every sound frame, from the key frame before ``start``."""
+        """Yield (time in seconds or None, upright rgb) of every intact frame from the key frame before ``start``."""
         self.num_damaged = 0
         container, stream = self._open()
         converter = VideoReformatter()
@@ -177,7 +171,7 @@ class VideoReader:
                         self.num_damaged += 1
                         continue
                     width, height = self._size or (frame.width, frame.height)
-                    self._size = (width, height)  # a stream that changes size is scaled to its first
+                    self._size = (width, height)  # if the stream changes size, scale to the first one
                     rgb = converter.reformat(frame, width, height, format='rgb24').to_ndarray()
                     yield frame.time, _upright(rgb, frame)
 
@@ -187,42 +181,92 @@ def _tick(seconds: float, fps: float) -> int:
 
 
 def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
-    """Turned and mirrored by the frame's display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
-    matrix: Any = frame.side_data.get('DISPLAYMATRIX')  # PyAV's stubs know other side data only
+    """Rotate and mirror by the display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
+    matrix: Any = frame.side_data.get('DISPLAYMATRIX')  # missing in PyAV's stubs
     if matrix is None:
         return rgb
     a, b, _, c, d, *_ = struct.unpack('=9i', bytes(matrix))
-    if a * d < b * c:  # the rotation says where the x axis goes; y goes to the other side of it
+    if a * d < b * c:  # mirrored: frame.rotation describes the x axis only
         rgb = rgb[::-1]
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
 
 
-def _found_of_cut(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
-    """How much of a file that was cut short is there; None of a whole one.
+def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
+    """Describe how much of a truncated file is left; None for a complete file.
 
     Args:
-        stream: Says what it should hold.
-        num_packets: What it holds, with those that an edit list hides.
-        times: Of the frames, s, sorted.
-        frame_time: Mean time between two, s.
+        stream: Announces the number of frames or the duration.
+        num_packets: Packets in the file, including those that an edit list hides.
+        times: Sorted frame times, s.
+        frame_time: Mean time between two frames, s.
     """
     if stream.frames:
         if num_packets >= _WHOLE_SHARE * stream.frames - 1:
             return None
-        # what lies behind the end of an edit list is counted but never read: the edited duration is without it
+        # packets behind the end of an edit list are announced but never read; the edited duration leaves them out
         duration = float((stream.duration or 0) * (stream.time_base or 0))
-        whole = 0 < _WHOLE_SHARE * duration <= times[-1] - times[0] + frame_time
-        return None if whole else f'{num_packets} of {stream.frames} frames'
+        complete = 0 < _WHOLE_SHARE * duration <= times[-1] - times[0] + frame_time
+        return None if complete else f'{num_packets} of {stream.frames} frames'
     tagged = _tagged_seconds(stream)
-    longest = np.diff(times).max(initial=frame_time)  # so long may the last frame be shown
+    longest = np.diff(times).max(initial=frame_time)  # longest time that the last frame may be shown
     return f'{times[-1]:.2f} of {tagged:.2f} s' if times[-1] + longest < _WHOLE_SHARE * tagged else None
 
 
 def _tagged_seconds(stream: 'av.VideoStream') -> float:
-    """Matroska's DURATION tag of a stream, which is the time of its end; 0 where there is none."""
+    """Return the end time of a stream from Matroska's DURATION tag; 0 if there is none."""
     parts = stream.metadata.get('DURATION', '').split(':')
     try:
         hours, minutes, seconds = (float(p) for p in parts)
     except ValueError:
         return 0.0
     return hours * 3600 + minutes * 60 + seconds
+
+
+class FrameReader(VideoReader):
+    """Random access to the frames of a :class:`VideoReader`, under the same numbers.
+
+    Decodes from the key frame before the first requested frame to the last one.  Frame numbers are exact as long as
+    no packet is damaged.
+    """
+
+    def read(self, frame_inds: Sequence[int]) -> dict[int, np.ndarray]:
+        """Return {frame number: (H, W, 3) uint8 rgb}.
+
+        Raises:
+            UserError: a frame lies outside the video or does not decode.
+        """
+        wanted = np.unique(np.asarray(frame_inds, np.int64))
+        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < self.num_frames:
+            raise UserError(f'{self.path}: has frames 0..{self.num_frames - 1}, asked for {wanted[0]}..{wanted[-1]}')
+        positions = wanted
+        if self._target is not None:  # a tick shows the last frame that is nearest to it or to an earlier tick
+            ticks = np.array([_tick(time - self._times[0], self._target) for time in self._times])
+            positions = np.searchsorted(np.maximum.accumulate(ticks), wanted, side='right') - 1
+        images = self._decode_at(set(positions.tolist()))
+        missing = [int(frame) for frame, position in zip(wanted, positions) if int(position) not in images]
+        if missing:
+            raise UserError(f'{self.path}: frame {missing[0]} does not decode; copy or encode the file again')
+        return {int(frame): images[int(position)] for frame, position in zip(wanted, positions)}
+
+    def _decode_at(self, positions: set[int]) -> dict[int, np.ndarray]:
+        """Decode the frames at these positions in the file, as far as possible."""
+        images: dict[int, np.ndarray] = {}
+        if not positions:
+            return images
+        first, last = min(positions), max(positions)
+        # Containers seek by decoding time, which may lead past the frame: retry from farther back, finally from 0.
+        for back in (0.0, 1.0, 5.0, None):
+            start = None if back is None else float(self._times[first]) - back
+            images.clear()
+            with closing(self._decode(start)) as frames:
+                for count, (time, rgb) in enumerate(frames):
+                    if time is None and start is not None:
+                        break
+                    position = count if time is None else int(np.argmin(np.abs(self._times - time)))
+                    if count == 0 and position > first:
+                        break
+                    if position in positions:
+                        images[position] = rgb
+                    if position >= last:
+                        return images
+        return images

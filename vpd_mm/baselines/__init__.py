@@ -1,11 +1,10 @@
-"""The rivals: mmaction2's models, GSM and MS-G3D on the same clips, and the comparison of all methods in one table."""
+"""Models and data sets of the methods that VPD is compared with: mmaction2's models, GSM and MS-G3D."""
 
-from .action_dataset import ActionWindowDataset
+from .action_window_dataset import ActionWindowDataset
 from .clip_features import ClipFeatureExtractor
-from .clip_score_metric import ClipScoreMetric
-from .clip_scores import ClipScores, mean_scores
+from .clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from .clip_transforms import ClipFlip, LoadClip
-from .crops_to_clips import CropClipDataset
+from .crop_clip_dataset import CropClipDataset
 from .full_precision_head import (
     FullPrecisionGCNHead,
     FullPrecisionI3DHead,
@@ -13,10 +12,10 @@ from .full_precision_head import (
     FullPrecisionTRNHead,
     FullPrecisionTSNHead,
 )
-from .generated_dataset import GeneratedActionDataset
+from .generated_action_dataset import GeneratedActionDataset
 from .gsm import GSM
 from .msg3d import MSG3D
-from .pose_to_skeleton import PoseClipDataset
+from .pose_clip_dataset import PoseClipDataset
 from .skeleton_transforms import NormalizedJoints, SkeletonStream
 
 __all__ = [

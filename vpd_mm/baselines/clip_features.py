@@ -1,4 +1,4 @@
-"""Features of a clip network (R3D, MC3, R(2+1)D) around each frame: the first row of the paper's Table 4."""
+"""Features of a clip network (R3D, MC3, R(2+1)D) around each frame (paper, Table 4)."""
 
 import hashlib
 import logging
@@ -16,37 +16,36 @@ from torch import Tensor, nn
 from ..corpus import CropStore
 from ..errors import UserError
 from ..structures import FeatureSequence
-from .crops_to_clips import clip_frames
+from .crop_clip_dataset import clip_frames
 
 LOGGER = logging.getLogger(__name__)
-#: torchvision's names.
+#: Names in torchvision.
 NETWORKS = ('r2plus1d_18', 'r3d_18', 'mc3_18')
-#: In place of a checkpoint: an untrained network.  What it makes must say so in its name.
+#: Used as checkpoint: an untrained network, whose features must have the word in their name.
 RANDOM = 'random'
-#: What torchvision's weights for Kinetics-400 expect.
+#: Normalisation of torchvision's weights for Kinetics-400.
 _MEAN, _SD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 
 
 class ClipFeatureExtractor:
-    """Run a clip network of torchvision over the crops of a video, as seen and flipped.
+    """Run a clip network of torchvision over the crops of a video, original and flipped view.
 
     The feature of frame t is the pooled output (D = 512) on the ``clip_len``
-    frames around it, from t - clip_len / 2; where a frame has no crop the
-    nearest one stands for it, so the first and the last frame are held.
+    frames from t - clip_len / 2; the nearest crop replaces a missing one.
 
     Args:
         network: One of ``NETWORKS``.
-        checkpoint: Path or URL of its weights (a state dict, torchvision's or
-            one under 'state_dict'; the classifier is left out), or 'random'.
+        checkpoint: Path or URL of a state dict (plain or under 'state_dict';
+            the classifier is ignored), or 'random'.
         device: Where the network runs.
         clip_len: Frames of a clip.
-        stride: A feature every so many frames; readers interpolate between.
+        stride: Frames between features; readers interpolate.
         size: Side of the input, px.
-        batch_size: Clips a batch; the network sees twice as many.
-        half: Half precision (autocast); on GPUs.
+        batch_size: Clips in a batch, each with two views.
+        half: Half precision (autocast), for GPUs.
 
     Raises:
-        UserError: no such network or checkpoint, or one of another network.
+        UserError: unknown network or checkpoint, or a checkpoint of another network.
     """
 
     dims = 512
@@ -78,7 +77,7 @@ class ClipFeatureExtractor:
         return FeatureSequence(centres, joined, np.ones(len(centres), np.float32))
 
     def extract_all(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple[str, FeatureSequence]]:
-        """(video, its features) one after the other."""
+        """Pairs of a video and its features."""
         for video in videos:
             yield video, self.extract(store, video)
 
@@ -87,8 +86,8 @@ class ClipFeatureExtractor:
         for start in range(0, len(centres), self.batch_size):
             first = centres[start : start + self.batch_size, None] - self.clip_len // 2
             wanted = np.clip(first + np.arange(self.clip_len), available[0], available[-1])
-            found = [clip_frames(available, row) for row in wanted.astype(np.float64)]
-            frames = [row.tolist() for row in found if row is not None]  # each holds its centre at least
+            nearest = [clip_frames(available, row) for row in wanted.astype(np.float64)]
+            frames = [row.tolist() for row in nearest if row is not None]  # each has its centre at least
             crops = {i: self._crop(store, video, i) for i in {i for row in frames for i in row}}
             clips = np.stack([[crops[i] for i in row] for row in frames])
             scaled = (torch.from_numpy(clips).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
@@ -134,7 +133,7 @@ def _read_weights(checkpoint: str) -> dict:
 
 
 def clip_run_identity(network: str, checkpoint: str, **settings) -> dict:
-    """What identifies a run: the network, its weights (loudly where there are none) and the settings."""
+    """Identity of a feature run: network, digest of the weights and settings; untrained weights are marked."""
     if checkpoint == RANDOM:
         return {'network': network, 'weights': 'RANDOM WEIGHTS, UNTRAINED', **settings}
     is_file = Path(checkpoint).is_file()
@@ -143,10 +142,10 @@ def clip_run_identity(network: str, checkpoint: str, **settings) -> dict:
 
 
 def run_name(network: str, checkpoint: str, asked: str | None) -> str:
-    """Name of the features; untrained ones carry the word.
+    """Name of the features: ``asked``, else the network; with '-random' for untrained weights.
 
     Raises:
-        UserError: features of random weights shall have a name that hides it.
+        UserError: ``asked`` does not say that the weights are random.
     """
     if checkpoint != RANDOM:
         return asked or network

@@ -1,4 +1,4 @@
-"""Decode and mirror clips of crops, flow and frames within mmaction2's pipelines."""
+"""Load and flip clips of crops, flow and frames within mmaction2's pipelines."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -8,18 +8,18 @@ from ..registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadClip(BaseTransform):
-    """Read the sampled frames of a clip of :class:`CropClipDataset`; stands where mmaction2 decodes.
+    """Read the sampled frames of a clip of ``CropClipDataset``; replaces mmaction2's decoding.
 
     Required keys: ``frame_inds`` (N,) within the clip, ``clip_frames``,
-    ``source``, ``video_info``.  Added: ``imgs``, a list of N pictures: (H, W, 3)
-    uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u and v of that
-    frame and the ones after it in px of the crop; ``img_shape``,
-    ``original_shape``.  Modified: ``modality`` is 'RGB' from here on, as flow
-    is laid out like colours (mmaction2 expects 'Flow' to be grey pictures in turn).
+    ``source``, ``video_info``, ``total_frames``.  Added: ``imgs``, a list of N
+    images: (H, W, 3) uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u
+    and v of that frame and the next ones in px of the crop; ``img_shape``,
+    ``original_shape``, ``is_flow``.  Modified: ``modality`` becomes 'RGB', as
+    flow has its channels last (for 'Flow' mmaction2 expects single-channel images).
 
     Args:
-        flow_stack: Frames of flow that make one picture (TSN: 5); the clip's
-            last frame stands for those after it.
+        flow_stack: Frames of flow in one image (TSN: 5); past the end of the
+            clip its last frame is repeated.
     """
 
     def __init__(self, flow_stack: int = 5) -> None:
@@ -43,12 +43,9 @@ class LoadClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ClipFlip(BaseTransform):
-    """Mirror a clip by chance; the horizontal part of flow changes its sign.
+    """Flip a clip horizontally with probability ``prob``; u of flow is negated.
 
     Required keys: ``imgs`` as :class:`LoadClip` gives them, ``is_flow``, ``rng``.  Modified: ``imgs``.
-
-    Args:
-        prob: Of mirroring.
     """
 
     def __init__(self, prob: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""Heads for mixed precision: mmaction2's heads hand their scores to NumPy, which knows no bfloat16."""
+"""Heads of mmaction2 for mixed precision; their scores go to NumPy, which has no bfloat16."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ..registry import MODELS
 
 
 class FullPrecisionHead:
-    """Makes pooling, scores and loss of a head float32 whatever precision the backbone has; stands before its class."""
+    """Mixin that computes pooling, scores and loss of a head in float32; list it before the head."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """(N, K) float32 scores of features in the layout of the head."""

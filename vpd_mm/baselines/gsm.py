@@ -1,4 +1,4 @@
-"""Gate-Shift Networks (Sudhakaran, Escalera, Lanz, CVPR 2020): a 2D network that learns what to pass through time."""
+"""Gate-Shift Networks (Sudhakaran, Escalera, Lanz, CVPR 2020): a 2D network with gated temporal shifts."""
 
 import torch
 from mmengine.model import BaseModule
@@ -9,7 +9,7 @@ from ..registry import MODELS
 
 
 def shift(x: Tensor, frames: int) -> Tensor:
-    """Move (N, C, T, H, W) by ``frames`` in time, later where positive; what comes in from outside is 0."""
+    """Shift (N, C, T, H, W) by ``frames`` in time (later where positive), padded with 0."""
     moved = torch.zeros_like(x)
     if frames > 0:
         moved[:, :, frames:] = x[:, :, :-frames]
@@ -21,12 +21,11 @@ def shift(x: Tensor, frames: int) -> Tensor:
 class GateShift(nn.Module):
     """The gate-shift module.
 
-    The channels are halved into two groups.  A gate in [-1, 1] a group, frame
-    and place, tanh of one 3 x 3 x 3 convolution of the group, splits its
-    features X into the gated part Y = gate * X, which is shifted by one frame
-    (first group forward, second backward), and the residual X - Y, which
-    stays; the result is their sum.  A gate of 0, with which training starts,
-    leaves the 2D network as it was; 1 is TSM's shift of all channels.
+    The channels are split into two groups.  Each group, frame and pixel has a
+    gate in [-1, 1], the tanh of a 3 x 3 x 3 convolution of the group.  The
+    gated part Y = gate * X is shifted by one frame (first group forward, second
+    backward) and added to the residual X - Y.  Gates start at 0, which leaves
+    the 2D network unchanged; 1 is TSM's shift of all channels.
 
     Parameters: 27 C + 2 of the gates, 2 C of the normalisation before them.
 
@@ -34,7 +33,7 @@ class GateShift(nn.Module):
         channels: C, even.
         num_segments: T, frames of a clip.
 
-    Shapes: (N T, C, H, W) to the same, the frames of a clip one after the other.
+    Shapes: (N T, C, H, W) to the same; the frames of a clip are consecutive.
     """
 
     def __init__(self, channels: int, num_segments: int) -> None:
@@ -63,7 +62,7 @@ class GateShift(nn.Module):
 
 
 class _Gated(nn.Module):
-    """The first convolution of a residual block, behind a gate-shift module."""
+    """First convolution of a residual block, after a gate-shift module."""
 
     def __init__(self, gate_shift: GateShift, conv: nn.Module) -> None:
         super().__init__()
@@ -78,10 +77,9 @@ class _Gated(nn.Module):
 class GSM(BaseModule):
     """A ResNet of mmaction2 with a gate-shift module in every residual block, ahead of its first convolution.
 
-    The identity of a block is not shifted, so what a frame holds is not lost.
-    The paper plugs the module into one branch of each Inception block and
-    reports less than 1 % more parameters; on ResNet-50 the 16 modules
-    add 380,512 to 23,508,032 (1.6 %), as the blocks' inputs are wide.
+    The identity of a block is not shifted.  The paper adds the module to one
+    branch of each Inception block (less than 1 % more parameters); on ResNet-50
+    the 16 modules add 380,512 to 23,508,032 parameters (1.6 %).
 
     Args:
         backbone: Config of ``mmaction.ResNet``.
@@ -105,10 +103,10 @@ class GSM(BaseModule):
         return [block for name in self.backbone.res_layers for block in getattr(self.backbone, name)]
 
     def init_weights(self) -> None:
-        """Initialise the ResNet as it does itself, from a checkpoint of the plain network where it names one."""
+        """Initialise the ResNet, from a checkpoint of the plain network where its config names one."""
         gated = [block.conv1 for block in self._blocks()]
         for block, conv in zip(self._blocks(), gated):
-            block.conv1 = conv.conv  # the names that a checkpoint of the plain network has
+            block.conv1 = conv.conv  # parameter names of the plain network
         self.backbone.init_weights()
         for block, conv in zip(self._blocks(), gated):
             block.conv1 = conv

@@ -3,15 +3,158 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from mmengine.model import BaseModule
+from scipy.sparse.csgraph import shortest_path
 from torch import Tensor, nn
 
+from ..errors import UserError
 from ..registry import MODELS
-from .msg3d_blocks import G3DPathway, MultiScaleGraphConv, MultiScaleTemporalConv, disentangled_adjacency
+
+
+def window_graph(adjacency: np.ndarray, window: int) -> np.ndarray:
+    """Graph over all joints of ``window`` frames (paper 3.3): (V, V) to (window V, window V), 0 and 1.
+
+    A joint is linked to itself and its neighbours in all frames of the window,
+    without self-loops; node t V + v is joint v of frame t.
+    """
+    dense = np.kron(np.ones((window, window)), (adjacency + np.eye(len(adjacency))) > 0)
+    return dense - np.eye(len(dense))
+
+
+def disentangled_adjacency(adjacency: np.ndarray, num_scales: int) -> np.ndarray:
+    """(K, V, V) float32: scale k links each node to those exactly k steps away and to itself (paper 3.2).
+
+    Each scale is normalised, D^-1/2 A D^-1/2.  Where no pair of nodes is k
+    steps apart the scale is the identity, as scale 0 is.
+
+    Args:
+        adjacency: (V, V), not 0 where two nodes are neighbours; symmetric.
+        num_scales: K.
+    """
+    distance = shortest_path(adjacency != 0, unweighted=True, directed=False)
+    linked = [np.where((distance == k) | np.eye(len(distance), dtype=bool), 1.0, 0.0) for k in range(num_scales)]
+    return np.stack([_normalized(scale) for scale in linked]).astype(np.float32)
+
+
+def _normalized(adjacency: np.ndarray) -> np.ndarray:
+    root = 1 / np.sqrt(adjacency.sum(1))
+    return root[:, None] * adjacency * root
+
+
+class MultiScaleGraphConv(nn.Module):
+    """Disentangled multi-scale graph convolution, with a learned mask on every scale's adjacency.
+
+    Args:
+        in_channels: C.
+        out_channels: C'.
+        adjacency: (K, V, V), see :func:`disentangled_adjacency`.
+        activation: ReLU at the end.
+
+    Shapes: (N, C, T, V) to (N, C', T, V).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, adjacency: np.ndarray, activation: bool = True) -> None:
+        super().__init__()
+        self.register_buffer('adjacency', torch.from_numpy(adjacency), persistent=False)
+        self.mask = nn.Parameter(torch.empty(adjacency.shape).uniform_(-1e-6, 1e-6))
+        self.project = nn.Conv2d(in_channels * len(adjacency), out_channels, 1)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.act = nn.ReLU() if activation else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        links = (self.adjacency + self.mask).flatten(0, 1)  # (K V, V)
+        gathered = torch.matmul(x, links.T).unflatten(3, (len(self.mask), -1))  # (N, C, T, K, V)
+        gathered = gathered.permute(0, 3, 1, 2, 4).flatten(1, 2)
+        return self.act(self.norm(self.project(gathered)))
+
+
+class MultiScaleTemporalConv(nn.Module):
+    """Multi-scale temporal convolution: dilations 1 to 4, a max-pool and a 1 x 1 branch, and a residual (paper 4.1).
+
+    Args:
+        in_channels: C.
+        out_channels: C', a multiple of 6: every branch has a sixth.
+        stride: In time.
+        activation: ReLU at the end.
+
+    Shapes: (N, C, T, V) to (N, C', T / stride, V).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, activation: bool = True) -> None:
+        super().__init__()
+        if out_channels % 6:
+            raise UserError(f'MultiScaleTemporalConv: channels must be a multiple of 6, found {out_channels}')
+        width = out_channels // 6
+        self.branches = nn.ModuleList()
+        for dilation in (1, 2, 3, 4):
+            conv = nn.Conv2d(width, width, (3, 1), (stride, 1), (dilation, 0), (dilation, 1))
+            self.branches.append(nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), conv, nn.BatchNorm2d(width)))
+        pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
+        self.branches.append(nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), pool, nn.BatchNorm2d(width)))
+        self.branches.append(nn.Sequential(*_pointwise(in_channels, width, stride)))
+        same = in_channels == out_channels and stride == 1
+        self.residual = nn.Identity() if same else nn.Sequential(*_pointwise(in_channels, out_channels, stride))
+        self.act = nn.ReLU() if activation else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(torch.cat([branch(x) for branch in self.branches], 1) + self.residual(x))
+
+
+class G3DPathway(nn.Module):
+    """Unified space-time graph convolution over sliding windows of frames (paper 3.3, 3.4).
+
+    Args:
+        in_channels: C.
+        mid_channels: Of the graph convolution.
+        out_channels: C'.
+        adjacency: (V, V) of one frame.
+        num_scales: K of the window's graph.
+        window: Frames of a window.
+        dilation: Frames between those of a window.
+        stride: Frames between windows.
+
+    Shapes: (N, C, T, V) to (N, C', T / stride, V).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        mid_channels: int,
+        out_channels: int,
+        adjacency: np.ndarray,
+        num_scales: int,
+        window: int,
+        dilation: int = 1,
+        stride: int = 1,
+    ) -> None:
+        super().__init__()
+        if window % 2 == 0:
+            raise UserError(f'G3DPathway: a window needs an odd number of frames, found {window}')
+        self.window, self.dilation, self.stride = window, dilation, stride
+        scales = disentangled_adjacency(window_graph(adjacency, window), num_scales)
+        self.graph_conv = MultiScaleGraphConv(in_channels, mid_channels, scales)
+        self.collapse = nn.Conv3d(mid_channels, out_channels, (1, window, 1))
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def windows(self, x: Tensor) -> Tensor:
+        """(N, C, T, V) to (N, C, T / stride, window V): frames around each, padded with 0."""
+        reach = (self.window // 2) * self.dilation
+        padded = nn.functional.pad(x, (0, 0, reach, reach))
+        windows = padded.unfold(2, 2 * reach + 1, self.stride)[..., :: self.dilation]  # (N, C, T', V, window)
+        return windows.transpose(3, 4).flatten(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.graph_conv(self.windows(x)).unflatten(3, (self.window, -1))
+        return self.norm(self.collapse(mixed).squeeze(3))
+
+
+def _pointwise(in_channels: int, out_channels: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
 
 
 class _Block(nn.Module):
-    """A space-time block (paper, figure 3b): a factorised pathway beside one G3D pathway a window, then time."""
+    """Space-time block (paper, figure 3b): a factorised pathway plus G3D pathways, then temporal convolution."""
 
     def __init__(
         self,
@@ -47,19 +190,18 @@ class _Block(nn.Module):
 
 @MODELS.register_module()
 class MSG3D(BaseModule):
-    """Three space-time blocks of 1, 2 and 4 times ``base_channels``; the last two halve time.
+    """MS-G3D: three space-time blocks of 1, 2 and 4 times ``base_channels``; the last two halve time.
 
-    With the published setting (the defaults, two persons of NTU RGB+D's 25
-    joints and 60 classes) it has 3,194,595 parameters with its head; the paper
-    says 3.2 M.
+    The published setting (the defaults, NTU RGB+D's 25 joints and 60 classes,
+    M = 2) has 3,194,595 parameters with its head (paper: 3.2 M).
 
     Args:
         graph_cfg: Of mmaction2's ``Graph``: ``layout`` 'coco', 'nturgb+d',
             'openpose' or a dict of ``num_node``, ``inward``, ``center``.
         in_channels: C of a joint.
         base_channels: Of the first block, a multiple of 6.
-        num_gcn_scales: Scales of the graph of one frame; more than its
-            longest path has steps add nothing but identities.
+        num_gcn_scales: Scales of the graph of one frame; scales above the
+            length of its longest path are identities.
         num_g3d_scales: Scales of the windows' graphs.
         windows: (frames, dilation) of each G3D pathway.
         num_person: M.

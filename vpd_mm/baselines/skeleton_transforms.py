@@ -1,4 +1,4 @@
-"""From a skeleton annotation to the streams of a graph network, by way of the features that the BiGRU gets."""
+"""Skeleton clips as input of graph networks, normalised like the joint features of the BiGRU."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -7,32 +7,32 @@ from ..errors import UserError
 from ..registry import TRANSFORMS
 from ..teacher.joint_feature import VPD_JOINTS, flip_joints, normalize_joints
 
-#: Each of the 13 joints to the one that its bone comes from; the nose is the root.
+#: Parent of each of the 13 joints; the nose is the root.
 PARENTS = (0, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10)
 STREAMS = ('joint', 'bone', 'joint-motion', 'bone-motion')
 
 
 @TRANSFORMS.register_module()
 class NormalizedJoints(BaseTransform):
-    """Normalise the 13 joints as the 2D-VPD teacher does: what a graph network and the BiGRU see is the same.
+    """Normalise the 13 joints as the 2D-VPD teacher does, so that graph networks and the BiGRU get the same input.
 
-    For training, the clip as seen or flipped, by chance; in a test both, and
-    the model's answer is the mean.
+    A training sample is the original or the flipped view, drawn at random; a
+    test sample has both, and the model averages over them.
 
     Required keys: ``keypoint`` (1, T, 13, 2) px, ``test_mode``, ``rng``.
-    Added: ``feats`` (V, T, 26) float32 as ``JointFeature`` makes them, which
-    the transforms of sequences (``RandomTimeCrop``, ``RandomJointAffine``,
-    ``ResampleFrames``) take.  Removed: ``keypoint``, ``keypoint_score``.
+    Added: ``feats`` (V, T, 26) float32 as of ``JointFeature``, for the
+    transforms of sequences (``RandomTimeCrop``, ``RandomJointAffine``,
+    ``ResampleFrames``).  Removed: ``keypoint``, ``keypoint_score``.
 
     Raises:
-        UserError: more than one person, or other joints than layout='vpd13'.
+        UserError: not one athlete in layout='vpd13'.
     """
 
     def transform(self, results: dict) -> dict:
         keypoint = results.pop('keypoint')
         results.pop('keypoint_score', None)
         if keypoint.ndim != 4 or keypoint.shape[::2] != (1, len(VPD_JOINTS)):
-            raise UserError(f"NormalizedJoints: needs one person in layout='vpd13', found keypoint {keypoint.shape}")
+            raise UserError(f"NormalizedJoints: needs one athlete in layout='vpd13', found keypoint {keypoint.shape}")
         joints = normalize_joints(keypoint[0].astype(np.float64))
         views = [joints, flip_joints(joints)]
         if not results['test_mode']:
@@ -48,14 +48,14 @@ class SkeletonStream(BaseTransform):
     Required keys: ``feats`` (V, T, 26); ``stream``, one of:
 
     - 'joint';
-    - 'bone': each joint minus the one that its bone comes from (the nose's is 0);
-    - 'joint-motion' and 'bone-motion': what these change to the next frame (0 in the last).
+    - 'bone': each joint minus its parent (0 for the nose);
+    - 'joint-motion' and 'bone-motion': their difference to the next frame (0 in the last).
 
     Added: ``keypoint`` (V, 1, T, 13, 2), the V views as mmaction2's clips.
     Removed: ``feats``.
 
     Raises:
-        UserError: another stream.
+        UserError: an unknown stream.
     """
 
     def transform(self, results: dict) -> dict:

@@ -1,19 +1,20 @@
-"""The folder on disk that every step reads and writes."""
+"""A corpus: the folder on disk that every step reads and writes."""
 
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence, atomic_write
+from .sports import Sport, Window, find_sport
 from .video_table import VideoInfo, load_videos, save_videos
 
-#: Version of the layout on disk; a reader refuses what it does not know.
+#: Version of the layout on disk; other versions are refused.
 LAYOUT_VERSION = 1
 
 _NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._+=-]{0,99}')
@@ -21,45 +22,44 @@ _NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._+=-]{0,99}')
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus on disk (layout: ``data/<corpus>/`` of the README).
-
-    Make one with :meth:`create` or :meth:`open`.
+    """A corpus on disk (layout: ``data/<corpus>/`` of the README); see :meth:`create` and :meth:`open`.
 
     Args:
         root: The folder.
         name: Name of the corpus.
         sport: Free text; '' where unknown.
-        fps: None: frames are numbered as the files hold them.  A number: every
-            video was resampled to that constant rate, and frame numbers count
-            at it.
+        fps: None = frames are numbered as in the video files; a number = every
+            video was resampled to this constant rate before.
+        window: Window around actions, where it is not that of the sport.
     """
 
     root: Path
     name: str
     sport: str = ''
     fps: float | None = None
+    window: Window | None = None
 
     @classmethod
     def create(
         cls, root: str | os.PathLike, name: str | None = None, sport: str = '', fps: float | None = None
     ) -> 'Corpus':
-        """Make the folder; where it is a corpus already, open it.
+        """Make the folder, or open it where it is a corpus.
 
         Raises:
-            UserError: the folder holds something else, or a corpus with another fps policy.
+            UserError: the folder holds other files, or a corpus with another ``fps``.
         """
         root = Path(root)
         path = root / 'corpus.json'
         if root.exists() and not root.is_dir():
             raise UserError(f'{root}: is a file; a corpus is a folder, pass another --out')
-        # the file is looked for last: another rank may make the corpus while this one looks into the folder
+        # corpus.json is tested last: another rank may write it during the test of the folder
         if root.is_dir() and any(not p.name.startswith('.') for p in root.iterdir()) and not path.exists():
             raise UserError(f'{root}: not empty and no corpus (it has no corpus.json); pass another --out')
         if path.exists():
             corpus = cls.open(root)
             if corpus.fps != fps:
                 raise UserError(
-                    f'{path}: fps is {corpus.fps} (null = as decoded), asked for {fps}; pass the same or another --out'
+                    f'{path}: fps is {corpus.fps} (null = as decoded), requested: {fps}; pass the same or another --out'
                 )
             return corpus
         corpus = cls(root, name or root.resolve().name, sport, fps)
@@ -74,7 +74,7 @@ class Corpus:
         """Open an existing corpus.
 
         Raises:
-            UserError: no corpus, corpus.json is damaged, or its layout is unknown.
+            UserError: the folder is no corpus, corpus.json is damaged, or its layout is unknown.
         """
         path = Path(root) / 'corpus.json'
         if not path.is_file():
@@ -94,9 +94,18 @@ class Corpus:
             raise UserError(f'{path}: name and sport must be text, found {name!r} and {sport!r}')
         if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e4):
             raise UserError(f'{path}: fps must be null or above 0, found {fps!r}')
-        return cls(Path(root), name, sport, fps)
+        try:
+            window = Window(**{k: float(v) for k, v in fields['window'].items()}) if fields.get('window') else None
+        except (AttributeError, TypeError, ValueError) as e:
+            raise UserError(
+                f'{path}: window must be an object with before_sec and after_sec (seconds), found {fields["window"]!r}'
+            ) from e
+        return cls(Path(root), name, sport, fps, window)
 
-    # paths of the layout
+    @property
+    def sport_info(self) -> Sport:
+        """Settings that the data set decides: window, widening for detection, rate, split of the paper's selection."""
+        return find_sport(self.sport, self.name, self.window)
 
     @property
     def videos_path(self) -> Path:
@@ -133,20 +142,18 @@ class Corpus:
     def features_dir(self, run: str) -> Path:
         return self.root / 'features' / checked_name('run', run)
 
-    def fewshot_path(self, k: int, trial: int) -> Path:
-        return self.root / 'annotations' / 'fewshot' / f'{k}_{trial}.txt'
-
-    # contents
+    def fewshot_path(self, k: int, subset: int) -> Path:
+        return self.root / 'annotations' / 'fewshot' / f'{k}_{subset}.txt'
 
     def videos(self) -> dict[str, VideoInfo]:
-        """Name to row of videos.csv; empty where nothing is prepared yet."""
+        """Read videos.csv: name to row; empty where it does not exist."""
         return load_videos(self.videos_path) if self.videos_path.exists() else {}
 
     def video(self, name: str) -> VideoInfo:
-        """Row ``name`` of videos.csv.
+        """Read row ``name`` of videos.csv.
 
         Raises:
-            UserError: no such row.
+            UserError: there is no such row.
         """
         videos = self.videos()
         if name not in videos:
@@ -155,19 +162,29 @@ class Corpus:
         return videos[name]
 
     def add_videos(self, rows: Iterable[VideoInfo]) -> None:
-        """Add rows, or replace those of the same name; safe beside other processes that do the same."""
-        with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute'):
+        """Add rows to videos.csv, or replace those with the same name; other processes may do the same."""
+        with self._locked_videos():
             videos = self.videos()
             added = {row.video: row for row in rows}
             if any(videos.get(name) != row for name, row in added.items()):
                 save_videos(self.videos_path, (videos | added).values())
 
+    def remove_videos(self, names: Iterable[str]) -> None:
+        """Remove rows of videos.csv; other processes may change it too."""
+        with self._locked_videos():
+            videos = self.videos()
+            gone = set(names)
+            save_videos(self.videos_path, (row for name, row in videos.items() if name not in gone))
+
+    def _locked_videos(self) -> AbstractContextManager[None]:
+        return file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute')
+
     def track(self, video: str) -> AthleteTrack:
-        """The athlete's boxes in ``video``."""
+        """Read the boxes of the athlete in ``video``."""
         return AthleteTrack.load(self.track_path(video))
 
     def poses(self, name: str, video: str) -> PoseSequence:
-        """The poses of set ``name`` in ``video``."""
+        """Read the poses of set ``name`` in ``video``."""
         return PoseSequence.load(self.pose_path(name, video))
 
     def pose_names(self) -> list[str]:
@@ -177,13 +194,10 @@ class Corpus:
 
     @contextmanager
     def lock(self, rank: int = 0, world: int = 1) -> Iterator[None]:
-        """Hold the corpus for writing.
-
-        One process alone, or the ranks of one launcher together: ranks share
-        the corpus and each holds its rank alone.
+        """Lock the corpus for writing, for one process or for all ranks of one launcher.
 
         Raises:
-            UserError: another prepare holds it.
+            UserError: another prepare run holds the lock.
         """
         busy = f'{self.root}: another prepare is writing this corpus; wait for it or pass another --out'
         with file_lock(self.root / '.prepare.lock', shared=world > 1, busy=busy):
@@ -195,11 +209,7 @@ class Corpus:
 
 
 def checked_name(what: str, name: str) -> str:
-    """``name`` where it can name a folder.
-
-    Raises:
-        UserError: it cannot.
-    """
+    """Return ``name`` if it is a valid folder name, else raise UserError; ``what`` is what it names."""
     if not _NAME.fullmatch(name):
         raise UserError(f'{what} name {name!r}: must be letters, digits, _ . + = - (at most 100, no leading dot)')
     return name

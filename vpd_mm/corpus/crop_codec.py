@@ -1,9 +1,9 @@
-"""How one frame's crop, flow and mask become bytes.
+"""Encode crop, flow and mask of one frame as bytes.
 
-Measured on 225 crops of 128x128 of a real film: RGB as JPEG 95 without chroma
-subsampling 10.2 KB and 41.7 dB (95 with subsampling stays under 36 dB on some
-frames), flow as a grey JPEG 95 of its 8-bit code 1.4 KB and a mean error of
-0.04 px; lossless PNG would take twice that for 0.002 px less.
+Measured on 225 crops of 128x128 of a real video: RGB as JPEG 95 without chroma
+subsampling takes 10.2 KB at 41.7 dB (with subsampling less than 36 dB on some
+frames), flow as a grey JPEG 95 of its 8-bit code 1.4 KB with a mean error of
+0.04 px; lossless PNG takes twice that and saves 0.002 px.
 """
 
 import struct
@@ -17,7 +17,7 @@ RGB_QUALITY = 95
 FLOW_QUALITY = 95
 FRAME_QUALITY = 90
 
-#: Code 128 is flow 0, 1 is -clip, 255 is +clip: standing still is exact.
+#: Code 128 is flow 0 (exact), 1 is -clip, 255 is +clip.
 _FLOW_ZERO, _FLOW_STEPS = 128, 127
 
 _RECORD = struct.Struct('<III')
@@ -26,36 +26,36 @@ _PNG_SIZE = struct.Struct('>II')
 
 
 def encode_rgb(rgb: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 RGB to JPEG, full chroma."""
+    """Encode (H, W, 3) uint8 RGB as JPEG with full chroma."""
     options = [cv2.IMWRITE_JPEG_QUALITY, RGB_QUALITY]
     options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
 
 
 def encode_frame(rgb: np.ndarray) -> bytes:
-    """Whole frame (H, W, 3) uint8 RGB to JPEG."""
+    """Encode a whole frame (H, W, 3) uint8 RGB as JPEG."""
     return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY])
 
 
 def encode_flow(flow: np.ndarray, clip: float) -> bytes:
-    """(H, W, 2) float32 flow in [-clip, clip] to a grey JPEG [u | v] of 8-bit codes."""
+    """Encode (H, W, 2) float32 flow in [-clip, clip] as a grey JPEG [u | v] of 8-bit codes."""
     code = np.rint(np.clip(flow, -clip, clip) * (_FLOW_STEPS / clip)).astype(np.int16) + _FLOW_ZERO
     both = np.concatenate((code[..., 0], code[..., 1]), axis=1).astype(np.uint8)
     return _encode('.jpg', both, [cv2.IMWRITE_JPEG_QUALITY, FLOW_QUALITY])
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """(H, W) bool to PNG."""
+    """Encode (H, W) bool as PNG."""
     return _encode('.png', mask.astype(np.uint8) * 255, [])
 
 
 def decode_rgb(data: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """JPEG to (H, W, 3) uint8 RGB; ``shape`` (H, W) is checked before decoding."""
+    """Decode a JPEG to (H, W, 3) uint8 RGB; ``shape`` (H, W) is checked before."""
     return _decode(data, shape, 3, cv2.IMREAD_COLOR_RGB)
 
 
 def decode_flow(data: bytes, shape: tuple[int, int], clip: float) -> np.ndarray:
-    """Undo :func:`encode_flow`: (H, W, 2) float32."""
+    """Decode the result of :func:`encode_flow` to (H, W, 2) float32."""
     height, width = shape
     both = _decode(data, (height, 2 * width), 1, cv2.IMREAD_GRAYSCALE)
     flow = both.astype(np.float32)
@@ -65,33 +65,33 @@ def decode_flow(data: bytes, shape: tuple[int, int], clip: float) -> np.ndarray:
 
 
 def decode_mask(data: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """PNG to (H, W) bool."""
+    """Decode a PNG to (H, W) bool."""
     return _decode(data, shape, 1, cv2.IMREAD_GRAYSCALE) > 127
 
 
 def pack_record(rgb: bytes, flow: bytes = b'', mask: bytes = b'') -> bytes:
-    """Join the parts of one frame; b'' = absent."""
+    """Join the parts of one frame; a missing part is b''."""
     return _RECORD.pack(len(rgb), len(flow), len(mask)) + rgb + flow + mask
 
 
 def unpack_record(record: bytes) -> tuple[bytes, bytes, bytes]:
-    """Undo :func:`pack_record`.
+    """Split the result of :func:`pack_record`.
 
     Raises:
-        UserError: the sizes do not add up.
+        UserError: the record is damaged.
     """
     sizes = _RECORD.unpack_from(record) if len(record) >= _RECORD.size else (-1, 0, 0)
     if _RECORD.size + sum(sizes) != len(record):
-        raise UserError(f'record of {len(record)} bytes claims parts of {sizes}')
+        raise UserError(f'record of {len(record)} bytes has parts of {sizes} bytes')
     flow_at = _RECORD.size + sizes[0]
     return record[_RECORD.size : flow_at], record[flow_at : flow_at + sizes[1]], record[flow_at + sizes[1] :]
 
 
 def image_shape(data: bytes) -> tuple[int, int, int]:
-    """(height, width, channels) that a JPEG or 8-bit grey PNG claims, without decoding it.
+    """Read (height, width, channels) from the header of a JPEG or 8-bit grey PNG.
 
     Raises:
-        UserError: neither.
+        UserError: the data is neither.
     """
     if data[:8] == b'\x89PNG\r\n\x1a\n' and len(data) >= 26 and data[24:26] == b'\x08\x00':
         width, height = _PNG_SIZE.unpack_from(data, 16)
@@ -101,7 +101,7 @@ def image_shape(data: bytes) -> tuple[int, int, int]:
         if 0xC0 <= data[at + 1] <= 0xC2:
             return _JPEG_SIZE.unpack_from(data, at + 5)
         at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
-    raise UserError('no JPEG or PNG of ours')
+    raise UserError('neither JPEG nor 8-bit grey PNG')
 
 
 def _encode(kind: str, image: np.ndarray, options: list[int]) -> bytes:
@@ -109,9 +109,9 @@ def _encode(kind: str, image: np.ndarray, options: list[int]) -> bytes:
 
 
 def _decode(data: bytes, shape: tuple[int, int], channels: int, mode: int) -> np.ndarray:
-    found = image_shape(data)
-    if found != (*shape, channels):
-        raise UserError(f'image claims {found} (height, width, channels), expected {(*shape, channels)}')
+    actual = image_shape(data)
+    if actual != (*shape, channels):
+        raise UserError(f'image is {actual} (height, width, channels), expected {(*shape, channels)}')
     image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     if image is None:
         raise UserError('image does not decode')

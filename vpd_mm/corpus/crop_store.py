@@ -24,20 +24,20 @@ _CACHED_HEADERS = 1000
 
 @dataclass(frozen=True, eq=False)
 class CropHeader:
-    """What is stored of one video.
+    """Description of the stored crops of one video.
 
     Args:
-        version: Of this header.
+        version: Version of the header.
         size: Side of the crops, px.
         flow: None, or how the flow was made: 'method', 'clip' (px),
             'subtract_median', ...
         frame_shape: (height, width) of the stored whole frames; None = none.
-        num_bytes: Of all its records.
+        num_bytes: Size of all records.
         frame_inds: (T,) int64, strictly increasing.
         windows: (T, 3) int64: left, top, side of the crop in the full frame,
             px; it may leave the frame.
-        starts: (K,) int64, frames that were cut without the frame before: that
-            is missing or of another shot.  Not known (empty) in older headers.
+        starts: (K,) int64, frames whose previous frame is missing or of another
+            shot; empty in older headers.
     """
 
     version: int
@@ -52,16 +52,22 @@ class CropHeader:
     def __len__(self) -> int:
         return len(self.frame_inds)
 
+    @property
+    def square(self) -> tuple[int, int]:
+        """(height, width) of the crops."""
+        return self.size, self.size
+
     def to_json(self) -> dict:
+        """Return the fields as JSON values."""
         fields = {**vars(self)}
         return fields | {name: fields[name].tolist() for name in ('frame_inds', 'windows', 'starts')}
 
     @classmethod
     def from_json(cls, data: bytes) -> 'CropHeader':
-        """Read and check.
+        """Parse and check a header.
 
         Raises:
-            UserError: a field is missing or off, or the version unknown.
+            UserError: a field is missing or not valid, or the version is unknown.
         """
         try:
             fields = json.loads(data)
@@ -85,8 +91,8 @@ class CropHeader:
             raise
         except (ValueError, KeyError, TypeError, IndexError) as e:
             raise UserError(f'crop header is damaged ({type(e).__name__}: {e})') from e
-        sound = 0 < header.size <= _MAX_SIDE and clip > 0 and inds.ndim == 1 and len(inds) == len(windows)
-        if not sound or np.any(np.diff(inds) <= 0):
+        valid = 0 < header.size <= _MAX_SIDE and clip > 0 and inds.ndim == 1 and len(inds) == len(windows)
+        if not valid or np.any(np.diff(inds) <= 0):
             raise UserError('crop header is damaged (sizes or frame numbers)')
         return header
 
@@ -111,7 +117,7 @@ class CropStore:
         >>> flow = store.flow('wall_flip', 100)    # (128, 128, 2) float32, px, u right, v down
 
     Every method raises UserError where a shard, a video or a frame is missing
-    or damaged; the message says which and what to do.
+    or damaged; the message names it.
     """
 
     def __init__(self, directory: str | os.PathLike) -> None:
@@ -126,7 +132,7 @@ class CropStore:
         return videos_of_shards(self.directory)
 
     def videos(self) -> list[str]:
-        """Names of the finished videos, sorted; none where nothing is prepared yet."""
+        """Names of the finished videos, sorted; an empty list where nothing is prepared yet."""
         return sorted(self._shards)
 
     def __contains__(self, video: str) -> bool:
@@ -136,14 +142,14 @@ class CropStore:
         return len(self._shards)
 
     def header(self, video: str) -> CropHeader:
-        """What is stored of ``video``."""
+        """Read the header of ``video``."""
         if video in self._headers:
             return self._headers[video]
         shard = self._shard(video)
         data = read_value(shard, header_key(video))
         if data is None:
             raise UserError(f'{shard}: video {video!r} has no header; run tools/prepare.py again')
-        with self._naming(video, None, data):
+        with self._located(video):
             header = CropHeader.from_json(data)
         self._headers[video] = header
         if len(self._headers) > _CACHED_HEADERS:
@@ -151,45 +157,41 @@ class CropStore:
         return header
 
     def read(self, video: str, frame_ind: int) -> Crop:
-        """Crop, flow and mask of one frame."""
+        """Read crop, flow and mask of one frame."""
         header = self.header(video)
-        square = (header.size, header.size)
-        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
-            rgb, flow, mask = codec.unpack_record(record)
+        with self._record(video, frame_ind) as (rgb, flow, mask):
             return Crop(
-                codec.decode_rgb(rgb, square),
-                codec.decode_flow(flow, square, header.flow['clip']) if header.flow is not None else None,
-                codec.decode_mask(mask, square) if mask else None,
+                codec.decode_rgb(rgb, header.square),
+                codec.decode_flow(flow, header.square, header.flow['clip']) if header.flow is not None else None,
+                codec.decode_mask(mask, header.square) if mask else None,
             )
 
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
-        """RGB crop (S, S, 3) uint8."""
-        size = self.header(video).size
-        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
-            return codec.decode_rgb(codec.unpack_record(record)[0], (size, size))
+        """Read the RGB crop (S, S, 3) uint8."""
+        with self._record(video, frame_ind) as (rgb, _, _):
+            return codec.decode_rgb(rgb, self.header(video).square)
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
-        """Flow from the frame before, (S, S, 2) float32 in px of the crop, u right, v down."""
+        """Read the flow from the previous frame, (S, S, 2) float32 in px of the crop, u right, v down."""
         header = self.header(video)
         if header.flow is None:
             raise UserError(f'{self._shard(video)}: video {video!r} has no flow; prepare with --flow into a new --out')
-        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
-            return codec.decode_flow(codec.unpack_record(record)[1], (header.size,) * 2, header.flow['clip'])
+        with self._record(video, frame_ind) as (_, flow, _):
+            return codec.decode_flow(flow, header.square, header.flow['clip'])
 
     def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
-        """Mask (S, S) bool, True on the athlete; None where the frame has none."""
-        size = self.header(video).size
-        with self._naming(video, frame_ind, self._get(CROP, video, frame_ind)) as record:
-            mask = codec.unpack_record(record)[2]
-            return codec.decode_mask(mask, (size, size)) if mask else None
+        """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
+        with self._record(video, frame_ind) as (_, _, mask):
+            return codec.decode_mask(mask, self.header(video).square) if mask else None
 
     def frame_image(self, video: str, frame_ind: int) -> np.ndarray:
-        """Whole frame (H, W, 3) uint8 RGB."""
+        """Read the whole frame (H, W, 3) uint8 RGB."""
         shape = self.header(video).frame_shape
         if shape is None:
             shard = self._shard(video)
             raise UserError(f'{shard}: video {video!r} has no whole frames; prepare with --full-frame into a new --out')
-        with self._naming(video, frame_ind, self._get(IMAGE, video, frame_ind)) as data:
+        data = self._get(IMAGE, video, frame_ind)
+        with self._located(video, frame_ind):
             return codec.decode_rgb(data, shape)
 
     def _get(self, kind: bytes, video: str, frame_ind: int) -> bytes:
@@ -207,12 +209,19 @@ class CropStore:
         return self._shards[video]
 
     @contextmanager
-    def _naming(self, video: str, frame_ind: int | None, data: bytes) -> Iterator[bytes]:
-        """Hand ``data`` out; an error while reading it says which frame of which shard is damaged."""
+    def _record(self, video: str, frame_ind: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Give the encoded crop, flow and mask of one frame."""
+        record = self._get(CROP, video, frame_ind)
+        with self._located(video, frame_ind):
+            yield codec.unpack_record(record)
+
+    @contextmanager
+    def _located(self, video: str, frame_ind: int | None = None) -> Iterator[None]:
+        """Add shard, video and frame to an error."""
         try:
-            yield data
+            yield
         except UserError as e:
-            where = f'video {video!r}' if frame_ind is None else f'video {video!r}, frame {frame_ind}'
+            name = f'video {video!r}' if frame_ind is None else f'video {video!r}, frame {frame_ind}'
             raise UserError(
-                f'{self._shard(video)}: {where}: {e}; delete the shard and run tools/prepare.py again'
+                f'{self._shard(video)}: {name}: {e}; delete the shard and run tools/prepare.py again'
             ) from e

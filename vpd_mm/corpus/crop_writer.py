@@ -28,19 +28,19 @@ from .shard import (
 )
 from .video_table import check_video_name
 
-#: A transaction's worth; what is held in memory before it goes to disk.
+#: Bytes held in memory before a transaction writes them.
 _CHUNK_BYTES = 8 << 20
 
 
 class CropWriter:
-    """The one writer of one shard.
+    """Write crops into one shard, which has one writer at a time.
 
-    A long video goes to disk in several transactions; its header is in the
-    last one, and without it the video does not exist.  What an interrupted
-    writer left is removed when the shard is opened again.
+    A long video is written in several transactions; the last one contains the
+    header, without which the video does not exist.  Opening a shard removes
+    unfinished videos of an interrupted writer.
 
     Args:
-        path: ``corpus.crops_dir / 'shard-<id>.lmdb'``, made when missing.
+        path: ``corpus.crops_dir / 'shard-<id>.lmdb'``, created when missing.
 
     Raises:
         UserError: another process writes this shard, or it is damaged.
@@ -53,7 +53,7 @@ class CropWriter:
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self._stack = ExitStack()
-        # a killed prepare's worker notices within a second that its parent is gone
+        # a worker of a killed run ends within a second
         busy = f'{self.path}: another process writes this shard; wait for it'
         self._stack.enter_context(file_lock(self.path.with_suffix('.lock'), wait_sec=10, busy=busy))
         try:
@@ -72,7 +72,7 @@ class CropWriter:
         self.close()
 
     def close(self) -> None:
-        """Close the shard and free its lock."""
+        """Close the shard and release its lock."""
         ENVIRONMENTS.close(self.path)
         self._stack.close()
 
@@ -80,17 +80,17 @@ class CropWriter:
     def video(
         self, video: str, size: int, flow: Mapping | None = None, full_frame: bool = False
     ) -> Iterator['VideoCropWriter']:
-        """Write the crops of one video; finished when the block ends, undone when it raises.
+        """Write the crops of one video; an error inside the block removes them again.
 
         Args:
-            video: Its name.
-            size: Side of the stored crops, in pixels.
-            flow: Settings of the flow (``FlowEstimator.settings``: 'clip' in
-                px, and what else is worth knowing), None = no flow.
-            full_frame: Whole frames are stored too.
+            video: Name of the video.
+            size: Side of the stored crops, px.
+            flow: Settings of the flow (``FlowEstimator.settings``, with 'clip'
+                in px); None = no flow.
+            full_frame: Store whole frames too.
 
         Raises:
-            UserError: the video is there already, or the disk is full.
+            UserError: the shard has this video, or the disk is full.
         """
         check_video_name(video)
         if self.path.exists() and read_value(self.path, header_key(video)) is not None:
@@ -104,7 +104,7 @@ class CropWriter:
             raise
 
     def remove(self, video: str) -> None:
-        """Delete all of ``video``, header first."""
+        """Delete ``video``, header first."""
         self.commit([], delete=[header_key(video)])
         for kind in (CROP, IMAGE):
             while self._delete_some(*frame_range(kind, video)):
@@ -114,7 +114,7 @@ class CropWriter:
     def _undo(self, video: str) -> None:
         try:
             self.remove(video)
-        except UserError:  # the disk that made the writing fail: the next opening removes it
+        except UserError:  # the disk is full: the next writer removes the video
             ENVIRONMENTS.close(self.path)
 
     def _delete_some(self, first: bytes, end: bytes, count: int = 2000) -> bool:
@@ -124,7 +124,7 @@ class CropWriter:
         return len(keys) == count
 
     def commit(self, items: list[tuple[bytes, bytes]], delete: list[bytes]) -> None:
-        """One transaction; the map grows until it fits.
+        """Delete and put records in one transaction; the file grows as needed.
 
         Raises:
             UserError: the disk is full or the shard damaged.
@@ -146,11 +146,11 @@ class CropWriter:
 
 
 class VideoCropWriter:
-    """Takes the frames of one video; see :meth:`CropWriter.video`.
+    """Write the frames of one video; see :meth:`CropWriter.video`.
 
     Attributes:
         full_frame: Whole frames are stored too.
-        header: What was stored; None until finished.
+        header: Description of the stored crops; None until finished.
     """
 
     def __init__(self, shard: CropWriter, video: str, size: int, flow: Mapping | None, full_frame: bool) -> None:
@@ -181,14 +181,15 @@ class VideoCropWriter:
         """Add one frame; frame numbers increase.
 
         Args:
-            frame_ind: Its number.
+            frame_ind: Number of the frame.
             window: (left, top, side) of the crop in the full frame, px.
             rgb: (size, size, 3) uint8.
             flow: (size, size, 2) float32, px of the crop, u right, v down;
-                exactly when the video has flow.
+                required if and only if the video has flow.
             mask: (size, size) bool, True on the athlete.
-            frame_image: (H, W, 3) uint8; exactly when whole frames are stored.
-            start: The frame before is missing or of another shot.
+            frame_image: (H, W, 3) uint8; required if and only if whole frames
+                are stored.
+            start: The previous frame is missing or of another shot.
         """
         self._check(frame_ind, rgb, flow, mask, frame_image)
         clip = self._flow['clip'] if self._flow is not None else 0.0
@@ -246,7 +247,7 @@ class VideoCropWriter:
             self._flush([])
 
     def _flush(self, delete: list[bytes]) -> None:
-        # the marker is put and, in a video of one chunk, deleted: deletions go first
+        # deletions come first; a video of one chunk would put its marker after it
         pending = [item for item in self._pending if item[0] not in delete]
         self._shard.commit(pending, delete)
         self._pending, self._pending_bytes = [], 0

@@ -1,4 +1,4 @@
-"""Lazy access to a folder of FeatureSequence files."""
+"""Read a folder of FeatureSequence files."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ..structures import FeatureSequence
 
 
 class FeatureStore:
-    """A folder of ``<video>.npz``, read when asked for.
+    """A folder of ``<video>.npz``; a file is read on access.
 
     Args:
         directory: ``corpus.features_dir(run)`` or ``corpus.teacher_dir(name)``.
@@ -34,7 +34,7 @@ class FeatureStore:
         self._layout: tuple[str, int, int] | None = None
 
     def videos(self) -> list[str]:
-        """Names, sorted."""
+        """Names of the videos, sorted."""
         return list(self._videos)
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class FeatureStore:
         elif layout[1:] != self._layout[1:]:
             raise UserError(
                 f'{path}: has {layout[1]} views of {layout[2]} dims, {self._layout[0]}.npz has {self._layout[1]} of '
-                f'{self._layout[2]}; one folder holds one kind, delete the stale file'
+                f'{self._layout[2]}; delete the file that does not belong to this run'
             )
         return sequence
 
@@ -74,7 +74,7 @@ class FeatureStore:
 
     @property
     def num_views(self) -> int:
-        """V of every sequence: 1 = as seen, 2 = as seen and flipped."""
+        """V of every sequence: 1 = original, 2 = original and flipped."""
         return self._first_layout()[1]
 
     def _first_layout(self) -> tuple[str, int, int]:

@@ -1,8 +1,7 @@
-"""One LMDB file a shard: opened once a process, grown by need, never merged.
+"""LMDB shards: one file per writer, opened once per process, growing as needed.
 
-Keys: ``h/<video>`` header, written last, makes a video visible; ``w/<video>``
-being written; ``c/<video>/<frame>`` crop record; ``i/<video>/<frame>`` whole
-frame.
+Keys: ``h/<video>`` header, written last, makes a video visible; ``w/<video>`` marks a video that is being written;
+``c/<video>/<frame>`` crop record; ``i/<video>/<frame>`` whole frame.
 """
 
 import os
@@ -41,9 +40,8 @@ def frame_range(kind: bytes, video: str) -> tuple[bytes, bytes]:
 class Environments:
     """The LMDB files that this process has open.
 
-    LMDB forbids to open a file twice in one process, yet two datasets, or a
-    reader and a writer, may share one: they share its environment here.  A
-    forked child drops what it inherited and opens anew.
+    LMDB does not allow to open a file twice in one process, so all readers and writers of a file share its
+    environment.  A forked child closes inherited environments and opens its own.
     """
 
     def __init__(self) -> None:
@@ -52,18 +50,18 @@ class Environments:
         self._pid = os.getpid()
 
     def reader(self, path: Path) -> lmdb.Environment:
-        """Environment to read ``path`` with.
+        """Return an environment to read ``path``.
 
         Raises:
-            UserError: no such file, no LMDB file, or cut short.
+            UserError: the file is missing, cut short or no LMDB file.
         """
         try:
             stat = path.stat()
         except FileNotFoundError as e:
             raise UserError(f'{path}: shard is missing; restore it or run tools/prepare.py again') from e
-        found = self._open.get(path)
-        if found and found[1] == (stat.st_dev, stat.st_ino) and self._pid == os.getpid():
-            return found[0]
+        entry = self._open.get(path)
+        if entry and entry[1] == (stat.st_dev, stat.st_ino) and self._pid == os.getpid():
+            return entry[0]
         with self._lock:
             self._after_fork()
             self.close(path)
@@ -82,18 +80,18 @@ class Environments:
             return env
 
     def writer(self, path: Path) -> lmdb.Environment:
-        """Environment to write ``path`` with; the caller holds the shard's lock file.
+        """Return an environment to write ``path``; the caller holds the lock file of the shard.
 
         Raises:
-            UserError: no LMDB file.
+            UserError: the file is no LMDB file.
         """
         with self._lock:
             self._after_fork()
-            found = self._open.get(path)
-            if found and found[2] and path.exists() and found[1] == _identity(path):
-                return found[0]
+            entry = self._open.get(path)
+            if entry and entry[2] and path.exists() and entry[1] == _identity(path):
+                return entry[0]
             if path.exists() and path.stat().st_size:
-                self.reader(path)  # refuses what is damaged
+                self.reader(path)  # refuses damaged files
             self.close(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -104,11 +102,11 @@ class Environments:
             return env
 
     def close(self, path: Path) -> None:
-        """Close ``path``; a reader opens it again by itself."""
+        """Close ``path``; a reader opens it again."""
         with self._lock:
-            found = self._open.pop(path, None)
-            if found:
-                found[0].close()
+            entry = self._open.pop(path, None)
+            if entry:
+                entry[0].close()
 
     def _after_fork(self) -> None:
         if self._pid != os.getpid():
@@ -117,8 +115,13 @@ class Environments:
             self._pid = os.getpid()
 
 
-#: LMDB's rule is per process, so the table is too.
+#: The table of this process; LMDB's rule holds per process too.
 ENVIRONMENTS = Environments()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
 
 
 @contextmanager
@@ -127,7 +130,7 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
     try:
         try:
             txn = env.begin()
-        except lmdb.MapResizedError:  # a prepare made it grow meanwhile
+        except lmdb.MapResizedError:  # another process has made the file larger
             env.set_mapsize(0)
             txn = env.begin()
         with txn:
@@ -137,7 +140,7 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
 
 
 def read_value(path: Path, key: bytes) -> bytes | None:
-    """The value of ``key``; None where there is none.
+    """Read the value of ``key``; None where there is none.
 
     Raises:
         UserError: the shard is missing or damaged.
@@ -148,12 +151,17 @@ def read_value(path: Path, key: bytes) -> bytes | None:
 
 
 def videos_of_shards(directory: Path) -> dict[str, Path]:
-    """Finished videos of all shards: name to shard."""
+    """List the finished videos of all shards: name to shard."""
     videos: dict[str, Path] = {}
     for path in sorted(directory.glob('shard-*.lmdb')):
         for video in _names(path, HEADER):
             videos.setdefault(video, path)
     return videos
+
+
+def unfinished_videos(path: Path) -> list[str]:
+    """List the videos whose writing was interrupted."""
+    return _names(path, WRITING)
 
 
 def _names(path: Path, kind: bytes) -> list[str]:
@@ -162,17 +170,7 @@ def _names(path: Path, kind: bytes) -> list[str]:
 
 
 def keys_from(txn: lmdb.Transaction, first: bytes, end: bytes) -> Iterator[bytes]:
-    """Keys from ``first`` up to ``end`` (exclusive)."""
+    """Yield the keys from ``first`` to ``end`` (exclusive)."""
     with txn.cursor() as cursor:
         if cursor.set_range(first):
             yield from takewhile(lambda key: key < end, map(bytes, cursor.iternext(keys=True, values=False)))
-
-
-def unfinished_videos(path: Path) -> list[str]:
-    """Videos whose writing was cut off."""
-    return _names(path, WRITING)
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino

@@ -1,9 +1,9 @@
-"""videos.csv: which videos a corpus holds."""
+"""videos.csv: the table of the videos of a corpus."""
 
 import csv
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from ..errors import UserError
 from ..structures import atomic_write
 from ..structures.table_io import read_table
 
-COLUMNS = ('video', 'path', 'fps', 'num_frames', 'width', 'height')
+_NUMBERS = {'fps': float, 'num_frames': int, 'width': int, 'height': int}
+COLUMNS = ('video', 'path', *_NUMBERS)
 
-#: A name becomes a file name and, with its frame number, a key of at most 511 bytes in LMDB.
+#: Names become file names and, with the frame number, LMDB keys of at most 511 bytes.
 MAX_NAME_BYTES = 200
 
 
@@ -27,13 +28,13 @@ class VideoInfo:
             athletes, ``<athlete>__<stem>``.
         path: The video file; several rows may share one.  Empty where an
             importer had no file.
-        fps: Frames a second (the mean, where the rate varies).
+        fps: Frames per second (the mean, where the rate varies).
         num_frames: Frames of the video.
         width: Pixels, after rotation by the file's metadata.
         height: As width.
 
     Raises:
-        UserError: a value is off.
+        UserError: a value is not valid.
     """
 
     video: str
@@ -53,7 +54,7 @@ class VideoInfo:
 
 
 def check_video_name(name: str) -> None:
-    """Raise UserError where ``name`` cannot name a video (see :class:`VideoInfo`)."""
+    """Raise UserError if ``name`` is no valid name of a video (see :class:`VideoInfo`)."""
     if not name or name[0] == '.' or any(c in name for c in ',"/\\') or not name.isprintable():
         raise UserError(
             f'video name {name!r}: must be non-empty and printable, without comma, quote or slash, and not start with '
@@ -75,7 +76,7 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
     """Read videos.csv: name to row, in the file's order.
 
     Raises:
-        UserError: the file is missing or a line is off; the message names the line.
+        UserError: the file is missing or a line is not valid; the message names the line.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,20 +84,18 @@ def load_videos(path: str | os.PathLike) -> dict[str, VideoInfo]:
     videos: dict[str, VideoInfo] = {}
     for line, row in read_table(path, COLUMNS):
         try:
-            info = _parse(row)
+            numbers = {name: _number(name, kind, row[name]) for name, kind in _NUMBERS.items()}
+            info = VideoInfo(row['video'], row['path'], **numbers)
             if info.video in videos:
-                raise UserError(f'video {info.video} stands there twice')
+                raise UserError(f'video {info.video} has two rows')
         except ValueError as e:
             raise UserError(f'{path}:{line}: {e}') from e
         videos[info.video] = info
     return videos
 
 
-def _parse(row: dict) -> VideoInfo:
-    numbers: dict[str, Any] = {}
-    for field, kind in (('fps', float), ('num_frames', int), ('width', int), ('height', int)):
-        try:
-            numbers[field] = kind(row[field])
-        except ValueError as e:
-            raise UserError(f'{field} must be a number, found {row[field]!r}') from e
-    return VideoInfo(row['video'], row['path'], **numbers)
+def _number(name: str, kind: Callable[[str], Any], text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError as e:
+        raise UserError(f'{name} must be a number, found {text!r}') from e

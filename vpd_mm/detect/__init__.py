@@ -1,4 +1,4 @@
-"""Actions in uncut videos: scores of frames, proposals, average precision."""
+"""Temporal action detection in uncut videos: frame scores, proposals, average precision."""
 
 from .frame_scorer import FrameScorer
 from .proposals import Proposal, Spot, find_proposals, find_spots, stitch_scores

@@ -1,4 +1,4 @@
-"""How likely each frame belongs to an action (paper 4.3)."""
+"""Frame-wise action scores (paper 4.3)."""
 
 import torch
 from mmaction.structures import ActionDataSample
@@ -10,22 +10,21 @@ from ..registry import MODELS
 
 
 def window_starts(frames: int, window: int, stride: int) -> list[int]:
-    """Starts of windows that cover ``frames``: every ``stride``, the last one at the end."""
+    """Return starts of windows that cover ``frames``: every ``stride``, the last window ends at the end."""
     last = max(0, frames - window)
     return [*range(0, last, stride), last]
 
 
 @MODELS.register_module()
 class FrameScorer(BaseModel):
-    """A frame encoder and one sigmoid a class.
+    """Frame encoder with one sigmoid per class.
 
     Args:
-        backbone: Config of the encoder; gives (N, T, out_dims), such as
-            ``BiGRU`` with ``pool=None``.
+        backbone: Config of an encoder that returns (N, T, out_dims), such as ``BiGRU`` with ``pool=None``.
         num_classes: C; 1 = action or not.
-        window: Frames of a training window; longer sequences are scored in
-            windows of this length that overlap by half, and averaged.
-        dropout: Before the last FC.
+        window: Frames of a training window; longer sequences are scored in windows of this length that overlap by
+            half, and averaged.
+        dropout: Dropout rate before the last layer.
         data_preprocessor: Config; default ``SequencePreprocessor``.
     """
 
@@ -47,12 +46,10 @@ class FrameScorer(BaseModel):
         """Run the model.
 
         Args:
-            inputs: As ``SequencePreprocessor`` gives.
-            data_samples: N; for 'loss' with ``gt_frames`` (T, C) and
-                ``valid`` (T,).
-            mode: 'tensor': logits (S, T, C); 'loss': a dict with
-                ``loss_frames``, the mean over valid frames; 'predict': the
-                samples with ``frame_scores`` (T, C), the mean of the views.
+            inputs: Output of ``SequencePreprocessor``.
+            data_samples: N samples; 'loss' needs ``gt_frames`` (T, C) and ``valid`` (T,).
+            mode: 'tensor': logits (S, T, C); 'loss': ``loss_frames``, mean over valid frames; 'predict': the samples
+                with ``frame_scores`` (T, C), mean over the views.
         """
         feats, lengths = inputs['feats'], inputs['lengths']
         if mode == 'tensor':
@@ -77,17 +74,15 @@ class FrameScorer(BaseModel):
     def predict(
         self, feats: Tensor, lengths: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
     ) -> list[ActionDataSample]:
-        """Scores of every frame, mean over overlapping windows and views."""
+        """Score every frame, averaged over overlapping windows and views."""
         samples = data_samples or [ActionDataSample() for _ in views]
-        sequences = [self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)]
-        at = 0
+        scores = iter([self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)])
         for sample, n in zip(samples, views, strict=True):
-            sample.set_field(torch.stack(sequences[at : at + n]).mean(0).detach(), 'frame_scores')
-            at += n
+            sample.set_field(torch.stack([next(scores) for _ in range(n)]).mean(0).detach(), 'frame_scores')
         return samples
 
     def _score(self, feats: Tensor) -> Tensor:
-        """(T, D) to (T, C)."""
+        """Score a sequence (T, D): (T, C)."""
         starts = window_starts(len(feats), self.window, max(1, self.window // 2))
         windows = torch.stack([feats[s : s + self.window] for s in starts])
         scores = self.head(self.backbone(windows, torch.full((len(starts),), windows.shape[1]))).sigmoid()

@@ -1,4 +1,4 @@
-"""From one score a frame to intervals and to spotted frames (paper 4.3)."""
+"""Conversion of frame scores to intervals and spotted frames (paper 4.3)."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from ..errors import UserError
 
 
 class Proposal(NamedTuple):
-    """An interval that may hold an action; end_frame is exclusive; score = mean score of its frames."""
+    """Interval with a possible action; end_frame is exclusive, score is the mean score of its frames."""
 
     start_frame: int
     end_frame: int
@@ -18,7 +18,7 @@ class Proposal(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """A frame at which an action may happen."""
+    """Frame with a possible action."""
 
     frame: int
     score: float
@@ -32,22 +32,23 @@ def find_proposals(
     min_frames: int = 5,
     frame_inds: np.ndarray | None = None,
 ) -> list[Proposal]:
-    """Runs of frames at or above a threshold, in the order of class and time.
-
-    Runs that lie at most ``max_gap`` frames apart become one; what is then
-    shorter than ``min_frames`` is dropped.
+    """Find runs of frames at or above a threshold, sorted by class and time.
 
     Args:
-        scores: (T,) or (T, C), one column a class; the column is the label.
-        threshold: A frame counts from this score on.
-        max_gap: From the last frame of a run to the first of the next.  1, as
-            published, merges only what touches; 2 bridges one low frame.
-        min_frames: Shortest interval kept, bridged frames included.
-        frame_inds: (T,) increasing frame numbers; None = 0 .. T-1.  Absent
-            frames are below any threshold and do not enter the mean.
+        scores: (T,) or (T, C), one column per class; the column is the label.
+        threshold: Least score of a frame.
+        max_gap: Runs are merged if the first frame of the next is at most this many frames after the last frame; 1,
+            as published, merges nothing, 2 bridges one low frame.
+        min_frames: Shorter merged intervals are dropped.
+        frame_inds: (T,) increasing frame numbers; None = 0 .. T-1.  Missing frames count as low and are not part of
+            the mean score.
 
     Raises:
         UserError: scores are not finite or of another shape.
+
+    Example:
+        >>> find_proposals(np.array([0, 0.9, 0.7, 0]), min_frames=2)
+        [Proposal(start_frame=1, end_frame=3, score=0.8, label=0)]
     """
     inds, columns = _columns(scores, frame_inds)
     proposals = []
@@ -63,7 +64,7 @@ def find_proposals(
 def find_spots(
     scores: np.ndarray, threshold: float = 0.01, window: int = 1, frame_inds: np.ndarray | None = None
 ) -> list[Spot]:
-    """Frames whose score no frame within ``window`` frames exceeds (of equal ones, the first), by class and time.
+    """Find local maxima within ``window`` frames (the first of equal ones), sorted by class and time.
 
     Args and Raises: as :func:`find_proposals`.
     """
@@ -83,29 +84,31 @@ def find_spots(
 
 
 def stitch_scores(windows: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean score of every frame over the windows of a video that hold it.
+    """Average the scores of each frame over overlapping windows of a video.
 
     Args:
         windows: Pairs of frame numbers (T,) and scores (T, C); at least one.
 
     Returns:
-        (N,) int64 frame numbers, increasing, and (N, C) float64 scores.
+        Increasing frame numbers (N,) int64 and scores (N, C) float64.
     """
     pairs = list(windows)
     if not pairs:
         raise UserError('stitch_scores: no window given')
-    inds, place = np.unique(np.concatenate([inds for inds, _ in pairs]), return_inverse=True)
+    inds, rows = np.unique(np.concatenate([inds for inds, _ in pairs]), return_inverse=True)
     scores = np.concatenate([np.asarray(scores, np.float64) for _, scores in pairs])
     total = np.zeros((len(inds), scores.shape[1]))
-    np.add.at(total, place, scores)
-    return inds.astype(np.int64), total / np.bincount(place)[:, None]
+    np.add.at(total, rows, scores)
+    return inds.astype(np.int64), total / np.bincount(rows)[:, None]
 
 
 def _columns(scores: np.ndarray, frame_inds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     scores = np.asarray(scores)
     inds = np.arange(len(scores)) if frame_inds is None else np.asarray(frame_inds)
     if scores.ndim not in (1, 2) or inds.shape != scores.shape[:1] or not np.isfinite(scores).all():
-        found = f'{scores.shape} with {len(inds)} frame numbers'
-        raise UserError(f'frame scores must be finite, (T,) or (T, C), one row a frame number, found {found}')
+        raise UserError(
+            'frame scores must be finite, (T,) or (T, C), one row per frame number, '
+            f'found {scores.shape} with {len(inds)} frame numbers'
+        )
     columns = scores[:, None] if scores.ndim == 1 else scores
     return inds, columns.T.astype(np.float64)

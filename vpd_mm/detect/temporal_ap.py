@@ -1,4 +1,4 @@
-"""How good detections are: interpolated AP at temporal IoU (ActivityNet), mAP of spotted frames within a tolerance."""
+"""Average precision of detected intervals (ActivityNet) and of spotted frames."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,26 +8,30 @@ from mmengine.evaluator import BaseMetric
 
 from ..errors import UserError
 from ..registry import METRICS
-from .proposals import find_proposals, find_spots, stitch_scores
+from .proposals import Proposal, Spot, find_proposals, find_spots, stitch_scores
 
 TIOUS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_ROUNDING = 1e-9  # 0.7 means 7 / 10 frames, whichever way that is rounded
+_ROUNDING = 1e-9  # tolerates the rounding of ratios such as 7 / 10
 
 
 class Detection(NamedTuple):
-    """What was found in a video: ``place`` is (start, end exclusive), or one frame."""
+    """Detected action: ``position`` is (start, end exclusive), or one frame."""
 
     video: str
-    place: tuple[float, float] | float
+    position: tuple[float, float] | float
     score: float
 
 
 def interpolated_ap(hits: np.ndarray, num_positives: int) -> float:
-    """Area under the precision-recall curve, precision raised to the best at the same or a higher recall.
+    """Compute the area under the interpolated precision-recall curve.
 
     Args:
         hits: (N,) bool, best score first.
-        num_positives: Actions there are; with none, the AP is NaN.
+        num_positives: Number of actions; 0 gives NaN.
+
+    Example:
+        >>> interpolated_ap([True, False, True], 2)
+        0.8333333333333333
     """
     hits = np.asarray(hits, bool)
     if num_positives == 0:
@@ -38,90 +42,112 @@ def interpolated_ap(hits: np.ndarray, num_positives: int) -> float:
 
 
 def temporal_iou(interval: Sequence[float], others: np.ndarray) -> np.ndarray:
-    """(G,) intersection over union of an interval with (G, 2) others; ends are exclusive."""
+    """Return the intersection over union (G,) of an interval with (G, 2) others; ends are exclusive."""
     others = np.asarray(others, np.float64).reshape(-1, 2)
     shared = np.clip(np.minimum(interval[1], others[:, 1]) - np.maximum(interval[0], others[:, 0]), 0, None)
     return shared / (interval[1] - interval[0] + others[:, 1] - others[:, 0] - shared)
 
 
 def ap_at_tiou(
-    truth: Mapping[str, np.ndarray], detections: Iterable[Detection], tious: Sequence[float] = TIOUS
+    ground_truth: Mapping[str, np.ndarray], detections: Iterable[Detection], tious: Sequence[float] = TIOUS
 ) -> np.ndarray:
-    """AP of one class at each temporal IoU, as ActivityNet defines it.
+    """Compute the AP (len(tious),) of one class as ActivityNet defines it; NaN without actions.
 
-    A detection, best score first, takes the free action that it overlaps most;
-    it is a hit where their IoU reaches the threshold.
+    Detections are matched in order of score to the unmatched action with the largest IoU.
 
     Args:
-        truth: Video to (G, 2) intervals, end exclusive.
-        detections: With intervals.
-
-    Returns:
-        (len(tious),) AP; NaN where ``truth`` holds no action.
+        ground_truth: Video to (G, 2) intervals, end exclusive.
+        detections: Detected intervals.
+        tious: Temporal IoU thresholds.
     """
-    found = list(detections)
-    return np.array([_ap(truth, found, temporal_iou, tiou - _ROUNDING) for tiou in tious])
+    detections = list(detections)
+    return np.array([_ap(ground_truth, detections, temporal_iou, tiou - _ROUNDING) for tiou in tious])
 
 
-def spotting_ap(truth: Mapping[str, np.ndarray], detections: Iterable[Detection], tolerance: int) -> float:
-    """AP of one class for spotted frames (as in E2E-Spot, Hong et al., ECCV 2022).
+def spotting_ap(ground_truth: Mapping[str, np.ndarray], detections: Iterable[Detection], tolerance: int) -> float:
+    """Compute the AP of one class for spotted frames (as in E2E-Spot, Hong et al., ECCV 2022).
 
-    A detection, best score first, takes the nearest free action; it is a hit
-    where they are at most ``tolerance`` frames apart.
+    Detections are matched in order of score to the nearest unmatched action within ``tolerance`` frames.
 
     Args:
-        truth: Video to (G,) frames.
-        detections: With one frame each.
+        ground_truth: Video to (G,) frames.
+        detections: Detected frames.
+        tolerance: Largest distance of a match.
     """
 
     def nearness(frame: float, others: np.ndarray) -> np.ndarray:
         return -np.abs(np.asarray(others, np.float64) - frame)
 
-    return _ap(truth, list(detections), nearness, -tolerance - _ROUNDING)
+    return _ap(ground_truth, list(detections), nearness, -tolerance - _ROUNDING)
 
 
-def _ap(truth: Mapping[str, np.ndarray], found: list[Detection], closeness: Callable, least: float) -> float:
-    free = {video: np.ones(len(places), bool) for video, places in truth.items()}
-    hits = np.zeros(len(found), bool)
-    for rank, i in enumerate(np.argsort([-d.score for d in found], kind='stable')):
-        video, place, _ = found[i]
-        if video in truth and free[video].any():
-            close = np.where(free[video], closeness(place, truth[video]), -np.inf)
-            best = int(close.argmax())
-            hits[rank] = close[best] >= least
-            free[video][best] &= ~hits[rank]
-    return interpolated_ap(hits, sum(map(len, truth.values())))
+def _ap(
+    ground_truth: Mapping[str, np.ndarray], detections: list[Detection], similarity: Callable, threshold: float
+) -> float:
+    unmatched = {video: np.ones(len(positions), bool) for video, positions in ground_truth.items()}
+    hits = np.zeros(len(detections), bool)
+    for rank, i in enumerate(np.argsort([-d.score for d in detections], kind='stable')):
+        video, position, _ = detections[i]
+        if video in ground_truth and unmatched[video].any():
+            values = np.where(unmatched[video], similarity(position, ground_truth[video]), -np.inf)
+            best = int(values.argmax())
+            hits[rank] = values[best] >= threshold
+            unmatched[video][best] &= ~hits[rank]
+    return interpolated_ap(hits, sum(map(len, ground_truth.values())))
+
+
+def mean_over_classes(
+    videos: Sequence[tuple[str, Sequence[Proposal] | Sequence[Spot], np.ndarray, np.ndarray]], ap: Callable
+) -> np.ndarray:
+    """Average ``ap(ground_truth, detections)`` over the classes that have an action.
+
+    Args:
+        videos: (video, proposals or spots, ground truth positions (G, ...), labels (G,)) each.
+        ap: Function of one class, such as :func:`ap_at_tiou`.
+
+    Raises:
+        UserError: no video has an action.
+    """
+    classes = sorted({int(label) for *_, labels in videos for label in labels})
+    if not classes:
+        raise UserError('detection: no video has an action; actions.csv must label the split that is tested')
+    values = []
+    for c in classes:
+        ground_truth = {video: positions[labels == c] for video, _, positions, labels in videos}
+        detections = [
+            Detection(video, item[:2] if isinstance(item, Proposal) else item.frame, item.score)
+            for video, items, _, _ in videos
+            for item in items
+            if item.label == c
+        ]
+        values.append(ap(ground_truth, detections))
+    return np.mean(values, axis=0)
 
 
 def _array(value: Any) -> np.ndarray:
-    """A tensor of any device, or a sequence, as an array."""
     return value.cpu().numpy() if hasattr(value, 'cpu') else np.asarray(value)
 
 
 @METRICS.register_module()
 class TemporalAPMetric(BaseMetric):
-    """AP of detected intervals, and of spotted frames, from scores of frames (paper 4.3).
+    """AP of detected intervals and spotted frames, computed from frame scores (paper 4.3).
 
-    Scores of a frame in several windows of a video are averaged; intervals
-    come from :func:`find_proposals`, spots from :func:`find_spots`.  Every AP
-    is the mean over the classes that have an action.
+    Scores of a frame in several windows are averaged.  Metrics (under ``detect/``), mean over the classes that have
+    an action: ``AP@<tiou>``, their mean ``mAP``, and ``spotting_mAP@<tolerance>`` of the middle frames.
 
-    Required keys of a data sample (one window of one video):
+    Required of data samples (one window of one video each):
 
-        - video: Name of the video.
-        - frame_inds: (T,) frame numbers.
-        - frame_scores: (T,) or (T, C), one column a class, between 0 and 1.
-        - gt_intervals: (G, 2) actions of the whole video, end exclusive.
-        - gt_labels: (G,) their classes, 0 to C - 1.
-
-    Gives ``AP@<tiou>``, their mean ``mAP``, and ``spotting_mAP@<tolerance>``;
-    the frame to spot is the middle of the interval.
+    - ``video``: name of the video;
+    - ``frame_inds``: (T,) frame numbers;
+    - ``frame_scores``: (T,) or (T, C) in [0, 1], one column per class;
+    - ``gt_intervals``: (G, 2) actions of the whole video, end exclusive;
+    - ``gt_labels``: (G,) their classes, 0 to C - 1.
 
     Args:
         tious: Temporal IoU thresholds.
-        tolerances: Frames by which a spot may miss; none by default.
-        threshold, max_gap, min_frames: Of :func:`find_proposals`.
-        spot_window: Of :func:`find_spots`.
+        tolerances: Tolerances of spotting, frames.
+        threshold, max_gap, min_frames: Arguments of :func:`find_proposals`.
+        spot_window: Argument of :func:`find_spots`.
         collect_device, prefix: As in mmengine's BaseMetric.
 
     Raises:
@@ -163,27 +189,17 @@ class TemporalAPMetric(BaseMetric):
         windows: dict[str, list[Sequence[np.ndarray]]] = {}
         for video, *window in results:
             windows.setdefault(video, []).append(window)
-        num_classes = results[0][2].shape[1]
-        truth: list[dict] = [{} for _ in range(num_classes)]
-        intervals: list[list[Detection]] = [[] for _ in range(num_classes)]
-        spots: list[list[Detection]] = [[] for _ in range(num_classes)]
+        intervals, spots = [], []
         for video, parts in windows.items():
             inds, scores = stitch_scores((inds, scores) for inds, scores, _, _ in parts)
             _, _, actions, labels = parts[0]
-            for label in range(num_classes):
-                truth[label][video] = actions[labels == label]
-            for start, end, score, label in find_proposals(scores, self.threshold, self.max_gap, self.min_frames, inds):
-                intervals[label].append(Detection(video, (start, end), score))
-            for frame, score, label in find_spots(scores, window=self.spot_window, frame_inds=inds):
-                spots[label].append(Detection(video, frame, score))
-        present = [label for label in range(num_classes) if any(map(len, truth[label].values()))]
-        if not present:
-            raise UserError('TemporalAPMetric: no video has an action; actions.csv must label the split that is tested')
-        aps = np.mean([ap_at_tiou(truth[label], intervals[label], self.tious) for label in present], axis=0)
+            proposals = find_proposals(scores, self.threshold, self.max_gap, self.min_frames, inds)
+            intervals.append((video, proposals, actions, labels))
+            spots.append((video, find_spots(scores, window=self.spot_window, frame_inds=inds), actions.mean(1), labels))
+        aps = mean_over_classes(intervals, lambda gt, detections: ap_at_tiou(gt, detections, self.tious))
         metrics = {f'AP@{tiou:g}': float(ap) for tiou, ap in zip(self.tious, aps, strict=True)}
         metrics['mAP'] = float(aps.mean())
         for tolerance in self.tolerances:
-            middles = [{video: a.mean(axis=1) for video, a in truth[label].items()} for label in present]
-            each = [spotting_ap(m, spots[label], tolerance) for m, label in zip(middles, present, strict=True)]
-            metrics[f'spotting_mAP@{tolerance}'] = float(np.mean(each))
+            ap = mean_over_classes(spots, lambda gt, detections, n=tolerance: spotting_ap(gt, detections, n))
+            metrics[f'spotting_mAP@{tolerance}'] = float(ap)
         return metrics

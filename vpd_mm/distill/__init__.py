@@ -1,7 +1,6 @@
-"""Distillation: the student, its data and its training (paper 3.2, 3.3)."""
+"""Distillation: student network, data set, augmentation and training (paper 3.2, 3.3)."""
 
 from .athlete_rotation import AthleteRotation, LoadBox, LoadPose
-from .crop_augmentation import CropAugmentation
 from .crop_dataset import CropDataset
 from .crop_preprocessor import CropPreprocessor
 from .crop_rotation import CropRotation
@@ -27,7 +26,6 @@ __all__ = [
     'AthleteRotation',
     'BackgroundNoise',
     'ChiralFlip',
-    'CropAugmentation',
     'CropColorJitter',
     'CropDataset',
     'CropPreprocessor',

@@ -1,4 +1,4 @@
-"""Turn a crop with its flow and its 2D target: an athlete upside down is one that stands, turned."""
+"""Rotation of crops together with flow and 2D targets."""
 
 import cv2
 import numpy as np
@@ -11,18 +11,17 @@ from ..teacher import JointFeature
 
 @TRANSFORMS.register_module()
 class CropRotation(BaseTransform):
-    """Turn the picture about its middle, and with it flow and target.
+    """Rotate the image about its center together with flow and target.
 
-    Not in the paper: with minutes of film there are few frames of an athlete upside down in which the teacher is sure,
-    and this makes them from those in which he stands.  What the turn brings in from outside is mirrored, not black, so
-    that its edge does not tell the angle.
+    Not in the paper: short videos have few confident frames of an inverted athlete, and this makes them from upright
+    ones.  Borders are filled by reflection, so that they do not reveal the angle.  Use before :class:`ChiralFlip`.
 
-    Required keys: ``img``, ``rng``; ``targets`` (V, 26) or (V, 52), normalised joints and their change, when the sample
-    has targets.  Modified keys: ``img``, ``flow``, ``mask``, ``targets``.  Goes before :class:`ChiralFlip`.
+    Required keys: ``img``, ``rng``; optional ``targets`` (V, 26) or (V, 52), normalized joints and their change.
+    Modified keys: ``img``, ``flow``, ``mask``, ``targets``.
 
     Args:
-        angle: Largest turn to either side, degrees.
-        prob: Share of the samples that are turned.
+        angle: Largest rotation to either side, degrees.
+        prob: Probability.
 
     Raises:
         UserError: the targets are not 2D joints.
@@ -37,38 +36,41 @@ class CropRotation(BaseTransform):
         if self.prob < 1 and rng.random() >= self.prob:
             return results
         height, width = results['img'].shape[:2]
-        middle = (width - 1) / 2, (height - 1) / 2
-        matrix = cv2.getRotationMatrix2D(middle, rng.uniform(-self.angle, self.angle), 1)
+        center = (width - 1) / 2, (height - 1) / 2
+        matrix = cv2.getRotationMatrix2D(center, rng.uniform(-self.angle, self.angle), 1)
         turn = matrix[:, :2].astype(np.float32)
 
-        def turned(image: np.ndarray, how: int) -> np.ndarray:
-            return cv2.warpAffine(image, matrix, (width, height), flags=how, borderMode=cv2.BORDER_REFLECT_101)
+        def rotate(image: np.ndarray, flags: int) -> np.ndarray:
+            return cv2.warpAffine(image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
 
-        results['img'] = turned(results['img'], cv2.INTER_LINEAR)
+        results['img'] = rotate(results['img'], cv2.INTER_LINEAR)
         if 'flow' in results:
-            results['flow'] = turned(results['flow'], cv2.INTER_LINEAR) @ turn.T
+            results['flow'] = rotate(results['flow'], cv2.INTER_LINEAR) @ turn.T
         if 'mask' in results:
-            results['mask'] = turned(results['mask'].astype(np.uint8), cv2.INTER_NEAREST) > 0
+            results['mask'] = rotate(results['mask'].astype(np.uint8), cv2.INTER_NEAREST) > 0
         if 'targets' in results:
             results['targets'] = turn_targets(results['targets'], turn)
         return results
 
 
 def turn_targets(targets: np.ndarray, turn: np.ndarray, turn_before: np.ndarray | None = None) -> np.ndarray:
-    """(V, 26) or (V, 52) 2D joints, and their change, turned by (2, 2) ``turn``; a mirrored view turns the other way.
+    """Rotate 2D joints (V, 26), or joints and their change (V, 52); the flipped view rotates the other way.
 
-    With ``turn_before`` the pose of the frame before was turned by that, so that the change holds a spin.
+    Args:
+        targets: Views [original, flipped].
+        turn: (2, 2) rotation of frame t.
+        turn_before: (2, 2) rotation of frame t-1, for a spin; default: ``turn``.
 
     Raises:
         UserError: the targets are not 2D joints.
     """
     dims = JointFeature.dims
     if targets.shape[1] not in (dims, 2 * dims):
-        raise UserError(f'only 2D joints (d=26) can be turned, these targets have {targets.shape[1]} numbers')
+        raise UserError(f'only 2D joints (d=26) can be rotated, these targets have {targets.shape[1]} numbers')
     turn_before = turn if turn_before is None else turn_before
-    made = []
+    rotated = []
     for row, t, b in zip(targets, (turn, turn.T), (turn_before, turn_before.T)):
         now = row[:dims].reshape(-1, 2)
         change = [now @ t.T - (now - row[dims:].reshape(-1, 2)) @ b.T] if len(row) > dims else []
-        made.append(np.concatenate([(now @ t.T).reshape(-1), *(c.reshape(-1) for c in change)]))
-    return np.stack(made).astype(targets.dtype)
+        rotated.append(np.concatenate([(now @ t.T).reshape(-1), *(c.reshape(-1) for c in change)]))
+    return np.stack(rotated).astype(targets.dtype)

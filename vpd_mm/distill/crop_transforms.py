@@ -1,9 +1,8 @@
-"""What happens to a crop and its flow on the way to the student (paper 3.2 and supplement).
+"""Transforms of crops and their flow (paper 3.2 and supplement).
 
-Pictures are RGB uint8 (H, W, 3), flow is (u, v) in pixels of the crop, u to the
-right, v down, float32 (H, W, 2).  Every random transform draws from
-``results['rng']``, which depends on seed, epoch and draw alone, so a run gives
-the same samples on one process or many, interrupted or not.
+Images are RGB uint8 (H, W, 3); flow is (u, v) in px of the crop, u to the right, v down, float32 (H, W, 2).  Random
+transforms draw from ``results['rng']``, which depends on seed, epoch and draw only, so that runs are reproducible on
+any number of processes.
 """
 
 import cv2
@@ -13,19 +12,21 @@ from mmcv.transforms import BaseTransform
 
 from ..errors import UserError
 from ..registry import TRANSFORMS
-from .crop_augmentation import TO_YIQ
+
+#: RGB to YIQ; a change of hue is a rotation of (I, Q).
+_TO_YIQ = np.array(((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)))
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
 
 
 @TRANSFORMS.register_module()
 class LoadCrop(BaseTransform):
-    """Decode the athlete's crop.
+    """Load the crop of the athlete.
 
     Required keys: ``store`` (CropStore), ``video``, ``frame``.
-    Added keys: ``img`` (H, W, 3) uint8 RGB; ``mask`` (H, W) bool, True on the
-    athlete, where the store has one and ``with_mask``.
+    Added keys: ``img`` (H, W, 3) uint8 RGB; ``mask`` (H, W) bool, True on the athlete, if stored and ``with_mask``.
 
     Args:
-        with_mask: Read the mask, for :class:`BackgroundNoise`.
+        with_mask: Load the mask for :class:`BackgroundNoise`.
     """
 
     def __init__(self, with_mask: bool = False) -> None:
@@ -43,10 +44,10 @@ class LoadCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadFlow(BaseTransform):
-    """Decode the flow from frame t-1 to t of the athlete's crop.
+    """Load the flow from frame t-1 to t.
 
     Required keys: ``store``, ``video``, ``frame``.
-    Added keys: ``flow`` (H, W, 2) float32 in pixels of the crop.
+    Added keys: ``flow`` (H, W, 2) float32, px of the crop.
     """
 
     def transform(self, results: dict) -> dict:
@@ -56,16 +57,14 @@ class LoadFlow(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ResizedCrop(BaseTransform):
-    """Cut a random window and resize it; flow is resized and scaled with it.
-
-    A window of w x h pixels that becomes S x S multiplies u by S / w, v by S / h.
+    """Crop a random window and resize it; flow is resized and scaled by size / window size.
 
     Required keys: ``img``, ``rng``.  Modified keys: ``img``, ``flow``, ``mask``, ``box``, ``joints``.
 
     Args:
-        size: S, the side of the result.
-        scale: Range of the window's area, relative to the picture; (1, 1) resizes only.
-        ratio: Range of the window's width / height.
+        size: Side of the result, px.
+        scale: Range of the area of the window relative to the image; (1, 1) only resizes.
+        ratio: Range of width / height of the window.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class ResizedCrop(BaseTransform):
         self.ratio = ratio
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-        """(left, top, width, height) of a random window that lies in the picture."""
+        """Draw a window (left, top, width, height) inside the image."""
         if self.scale == (1.0, 1.0):
             return 0, 0, width, height
         area = height * width * rng.uniform(*self.scale)
@@ -109,21 +108,15 @@ class ResizedCrop(BaseTransform):
         return results
 
 
-_FROM_YIQ = np.linalg.inv(TO_YIQ)
-
-
 @TRANSFORMS.register_module()
 class CropColorJitter(BaseTransform):
-    """Brightness, contrast, saturation and hue of the picture; flow is left alone.
-
-    All four at once, an affine map of (R, G, B) as on the device (:class:`CropAugmentation`); it saturates once, at its
-    end.
+    """Change brightness, contrast, saturation and hue of the image in one affine map of (R, G, B); flow is unchanged.
 
     Required keys: ``img``, ``rng``.  Modified keys: ``img``.
 
     Args:
-        brightness: Factor drawn from 1 +- this; likewise contrast (about the mean green), saturation.
-        hue: Turn drawn from +- this, in turns of the circle of (I, Q), from red over yellow to green.
+        brightness, contrast, saturation: Factors are drawn from 1 +- this; contrast is about the mean green.
+        hue: Rotation of (I, Q) is drawn from +- this, in full turns.
     """
 
     def __init__(
@@ -137,29 +130,26 @@ class CropColorJitter(BaseTransform):
         grey = cv2.mean(img)[1] * (1 + brightness)
         cos, sin = (1 + saturation) * np.cos(2 * np.pi * hue), (1 + saturation) * np.sin(2 * np.pi * hue)
         turn = np.array(((1, 0, 0), (0, cos, sin), (0, -sin, cos)))
-        colors = np.empty((3, 4))
-        colors[:, :3] = (1 + brightness) * (1 + contrast) * (_FROM_YIQ @ turn @ TO_YIQ)
-        # what greys lose, whatever their hue and saturation
-        colors[:, 3] = -grey * contrast
-        results['img'] = cv2.transform(img, colors)
+        matrix = (1 + brightness) * (1 + contrast) * (_FROM_YIQ @ turn @ _TO_YIQ)
+        results['img'] = cv2.transform(img, np.column_stack([matrix, np.full(3, -grey * contrast)]))
         return results
 
 
 @TRANSFORMS.register_module()
 class BackgroundNoise(BaseTransform):
-    """Gaussian noise on what is not the athlete; without a mask nothing happens.
+    """Add Gaussian noise to the background; without a mask the image is unchanged.
 
-    Required keys: ``img``, ``rng``; ``mask``, or ``store``, ``video`` and
-    ``frame``, from which it is read for the samples that get noise (then this
-    comes before anything that moves the picture).  Modified keys: ``img``.
-    (The published code adds the noise on the athlete: its mask is inverted.)
+    The published code inverts the mask and adds the noise to the athlete.
+
+    Required keys: ``img``, ``rng``; ``mask``, or ``store``, ``video`` and ``frame`` to load it from (then use this
+    before geometric transforms).  Modified keys: ``img``.
 
     Args:
-        prob: Share of the samples that get noise.
-        variance: Of the noise, for pictures in [0, 1].
+        prob: Probability.
+        variance: Variance of the noise for images in [0, 1].
     """
 
-    #: Noise is cut from a fixed sheet at a random place: drawing it anew takes longer than decoding the crop.
+    #: Noise is cropped from a fixed sheet at a random position, because drawing it takes longer than decoding the crop.
     SHEET = 512
 
     def __init__(self, prob: float = 0.5, variance: float = 0.05) -> None:
@@ -172,10 +162,10 @@ class BackgroundNoise(BaseTransform):
         rng = results['rng']
         if rng.random() >= self.prob:
             return results
-        athlete = results.get('mask')
-        if athlete is None and 'store' in results:
-            athlete = results['store'].mask(results['video'], results['frame'])
-        if athlete is None:
+        mask = results.get('mask')
+        if mask is None and 'store' in results:
+            mask = results['store'].mask(results['video'], results['frame'])
+        if mask is None:
             return results
         img = results['img']
         h, w = img.shape[:2]
@@ -183,24 +173,23 @@ class BackgroundNoise(BaseTransform):
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
         top, left = rng.integers(self.SHEET - h + 1), rng.integers(self.SHEET - w + 1)
         cut = slice(top, top + h), slice(left, left + w)
-        noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])  # both saturate
-        results['img'] = cv2.copyTo(img, athlete.astype(np.uint8), noisy)
+        noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])
+        results['img'] = cv2.copyTo(img, mask.astype(np.uint8), noisy)
         return results
 
 
 @TRANSFORMS.register_module()
 class ChiralFlip(BaseTransform):
-    """Mirror the picture, and with it everything that has a left and a right.
+    """Mirror image, mask and flow, negate u, and select the teacher's target of the flipped view (paper 3.2).
 
-    The picture and the mask are mirrored, flow is mirrored and its u negated,
-    and the target becomes the teacher's row of the flipped view (paper 3.2):
-    the teacher flips its 2D input, which for VIPE* is not a mirrored embedding.
-
-    Required keys: ``img``, ``rng``; ``targets`` (2, D') when the sample has
-    targets.  Modified keys: ``img``, ``flow``, ``mask``, ``view`` (0 as seen, 1 flipped).
+    Required keys: ``img``, ``rng``; optional ``targets`` (2, D').
+    Modified keys: ``img``, ``flow``, ``mask``, ``view`` (0 original, 1 flipped).
 
     Args:
-        prob: Share of the samples that are flipped.
+        prob: Probability.
+
+    Raises:
+        UserError: the teacher has no flipped view.
     """
 
     def __init__(self, prob: float = 0.5) -> None:
@@ -223,11 +212,10 @@ class ChiralFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class StackFlow(BaseTransform):
-    """Stack picture and flow to the student's input.
+    """Stack image and flow to the input of the student, which the data preprocessor normalizes.
 
-    Required keys: ``img``; ``flow`` unless ``with_flow`` is off.
-    Added keys: ``inputs`` (5, H, W) float16: R, G, B in 0..255, u, v in pixels;
-    (3, H, W) without flow.  The data preprocessor normalises on the device.
+    Required keys: ``img``; ``flow`` unless ``with_flow`` is False.
+    Added keys: ``inputs`` (5, H, W) float16: R, G, B in 0..255, u, v in px; (3, H, W) without flow.
     """
 
     def __init__(self, with_flow: bool = True) -> None:
@@ -246,21 +234,18 @@ class StackFlow(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackCropInputs(BaseTransform):
-    """Keep what the model needs.
+    """Pack the model inputs and the targets of the view.
 
-    Required keys: ``inputs``, ``index``; ``targets`` (V, D') and ``score`` when there are targets.
-    Returned keys: ``inputs`` tensor, ``data_samples`` dict of ``index``,
-    ``draw``, and with targets ``target`` (D',) float32 (the row of the view),
-    ``flipped_target`` (that of the other view), ``score``, and ``truth`` where there is one.
+    Required keys: ``inputs``, ``index``; optional ``targets`` (V, D') with ``score``, ``ground_truth``.
+    Returned keys: ``inputs`` tensor; ``data_samples`` dict of ``index``, and as far as given ``target`` (D',) float32,
+    ``score``, ``ground_truth`` (26,).
     """
 
     def transform(self, results: dict) -> dict:
-        sample = {'index': results['index'], 'draw': results.get('draw', 0)}
+        sample = {'index': results['index']}
         if 'targets' in results:
-            view = results.get('view', 0)
-            sample['target'] = torch.from_numpy(results['targets'][view])
-            sample['flipped_target'] = torch.from_numpy(results['targets'][-1 if view == 0 else 0])
+            sample['target'] = torch.from_numpy(results['targets'][results.get('view', 0)])
             sample['score'] = float(results['score'])
-        if 'truth' in results:
-            sample['truth'] = torch.from_numpy(results['truth'])
+        if 'ground_truth' in results:
+            sample['ground_truth'] = torch.from_numpy(results['ground_truth'])
         return {'inputs': results['inputs'], 'data_samples': sample}

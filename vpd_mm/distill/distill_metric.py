@@ -1,4 +1,4 @@
-"""How well the student says what the teacher says, and what is true."""
+"""Errors of the student against the teacher and the ground truth."""
 
 from collections.abc import Sequence
 
@@ -9,35 +9,35 @@ from ..errors import UserError
 from ..registry import METRICS
 from ..teacher import JointFeature
 
-#: Normalised poses have a torso (largest distance among shoulders and hips) of 0.5.
+#: Torso size of normalized poses (largest distance among shoulders and hips).
 TORSO = 0.5
 
 
 def joint_errors(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """(N, 26) normalised joints against (N, 26): (N, 13) distances in torso sizes."""
+    """Return the distances (N, 13) of normalized joints (N, 26) to reference joints (N, 26), in torso sizes."""
     difference = (pose - reference).reshape(len(pose), -1, 2)
     return np.linalg.norm(difference, axis=-1) / TORSO
 
 
 @METRICS.register_module()
 class DistillMetric(BaseMetric):
-    """Squared error, and for 2D joints the decoded poses.
+    """Squared error, and for 2D joints (D = 26) the errors of the decoded poses.
 
-    Keys (all under ``distill/``):
+    Metrics (under ``distill/``):
 
-    - ``sq_error``: squared error to the teacher, summed over dimensions, mean
-      over the frames with score >= ``min_score``;
-    - ``joint_error``, ``pck``: mean distance of the decoded joints to the
-      teacher's, in torso sizes, and share of joints within 0.2 torso, on the same frames (D = 26 only);
-    - with truth, for the frames ``sure`` (score >= ``min_score``) and ``unsure``
-      (below, but the teacher has a pose): ``student_error_*``,
-      ``teacher_error_*`` (mean joint distance to the truth in torso sizes),
-      ``student_pck_*``, ``teacher_pck_*``, ``frames_*``; for frames where the teacher has none
-      ``student_error_lost``, ``frames_lost``; and ``gap_gain`` = 1 - student / teacher error on
-      the unsure frames.
+    - ``sq_error``: squared error to the teacher, summed over dimensions, mean over the frames with score >=
+      ``min_score``;
+    - ``joint_error``, ``pck``: mean joint distance to the teacher in torso sizes, and share of joints within
+      ``pck_thr``, on the same frames;
+    - with ground truth, for the frames ``confident`` (score >= ``min_score``) and ``low_confidence`` (below it):
+      ``student_error_*``, ``teacher_error_*`` (mean joint distance to the ground truth in torso sizes),
+      ``student_pck_*``, ``teacher_pck_*``, ``frames_*``; for frames without a teacher pose ``student_error_lost``,
+      ``student_pck_lost``, ``frames_lost``; ``gap_gain`` = 1 - student / teacher error on low-confidence frames.
+
+    Required of data samples: ``decoded``, ``target``, ``score``; optional ``ground_truth``.
 
     Args:
-        min_score: The gate of the training.
+        min_score: Confidence gate of the training.
         pck_thr: In torso sizes.
     """
 
@@ -50,47 +50,50 @@ class DistillMetric(BaseMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
-            names = [n for n in ('decoded', 'target', 'score', 'truth') if n in batch]
-            found = {name: batch[name].detach().float().cpu().numpy() for name in names}
-            # one entry a sample: of these, mmengine drops what a sampler repeats to fill up the processes
-            self.results += [dict(zip(found, sample, strict=True)) for sample in zip(*found.values(), strict=True)]
+            names = [n for n in ('decoded', 'target', 'score', 'ground_truth') if n in batch]
+            arrays = {name: batch[name].detach().float().cpu().numpy() for name in names}
+            # One result per sample, so that mmengine can drop the samples that pad the last batches.
+            self.results += [dict(zip(arrays, sample, strict=True)) for sample in zip(*arrays.values(), strict=True)]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         joined = {name: np.stack([r[name] for r in results]) for name in results[0]}
         decoded, target, score = joined['decoded'], joined['target'], joined['score']
-        known = np.isfinite(target).all(axis=1)
-        sure = (score >= self.min_score) & known
-        if not sure.any():
+        confident = (score >= self.min_score) & np.isfinite(target).all(axis=1)
+        if not confident.any():
             raise UserError(f'DistillMetric: no frame has a target and a score >= {self.min_score}')
-        metrics = {'sq_error': float(((decoded - target)[sure] ** 2).sum(axis=1).mean())}
+        metrics = {'sq_error': float(((decoded - target)[confident] ** 2).sum(axis=1).mean())}
         dims = JointFeature.dims
         if decoded.shape[1] not in (dims, 2 * dims):
             return metrics
         student, teacher = decoded[:, :dims], target[:, :dims]
-        errors = joint_errors(student[sure], teacher[sure])
+        errors = joint_errors(student[confident], teacher[confident])
         metrics |= {'joint_error': float(errors.mean()), 'pck': float((errors < self.pck_thr).mean())}
-        if 'truth' in joined:
-            metrics |= self.against_truth(student, teacher, score, joined['truth'])
+        if 'ground_truth' in joined:
+            metrics |= self.ground_truth_errors(student, teacher, score, joined['ground_truth'])
         return metrics
 
-    def against_truth(
-        self, student: np.ndarray, teacher: np.ndarray, score: np.ndarray, truth: np.ndarray
+    def ground_truth_errors(
+        self, student: np.ndarray, teacher: np.ndarray, score: np.ndarray, ground_truth: np.ndarray
     ) -> dict[str, float]:
-        """Errors of student and teacher (N, 26) to the truth (N, 26), split by the teacher's score (N,)."""
-        true, posed = np.isfinite(truth).all(axis=1), np.isfinite(teacher).all(axis=1)
+        """Compare student and teacher (N, 26) with the ground truth (N, 26), grouped by the teacher's score (N,)."""
+        labeled, has_pose = np.isfinite(ground_truth).all(axis=1), np.isfinite(teacher).all(axis=1)
         metrics: dict[str, float] = {}
-        groups = {'sure': posed & (score >= self.min_score), 'unsure': posed & (score < self.min_score), 'lost': ~posed}
+        groups = {
+            'confident': has_pose & (score >= self.min_score),
+            'low_confidence': has_pose & (score < self.min_score),
+            'lost': ~has_pose,
+        }
         for group, members in groups.items():
-            members = members & true
+            members = members & labeled
             metrics[f'frames_{group}'] = int(members.sum())
             if not members.any():
                 continue
-            for who, pose in (('student', student), ('teacher', teacher)):
-                if who == 'teacher' and group == 'lost':
+            for name, poses in (('student', student), ('teacher', teacher)):
+                if name == 'teacher' and group == 'lost':
                     continue
-                errors = joint_errors(pose[members], truth[members])
-                metrics[f'{who}_error_{group}'] = float(errors.mean())
-                metrics[f'{who}_pck_{group}'] = float((errors < self.pck_thr).mean())
-        if metrics['frames_unsure']:
-            metrics['gap_gain'] = 1 - metrics['student_error_unsure'] / metrics['teacher_error_unsure']
+                errors = joint_errors(poses[members], ground_truth[members])
+                metrics[f'{name}_error_{group}'] = float(errors.mean())
+                metrics[f'{name}_pck_{group}'] = float((errors < self.pck_thr).mean())
+        if metrics['frames_low_confidence']:
+            metrics['gap_gain'] = 1 - metrics['student_error_low_confidence'] / metrics['teacher_error_low_confidence']
         return metrics

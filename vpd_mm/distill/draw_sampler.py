@@ -1,4 +1,4 @@
-"""A fixed number of draws with replacement makes an epoch (paper, supplement)."""
+"""Epochs of a fixed number of draws with replacement (paper, supplement)."""
 
 from collections.abc import Iterator, Sized
 
@@ -12,18 +12,16 @@ from ..registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class EpochDrawSampler(Sampler):
-    """Draw ``num_samples`` samples an epoch, with replacement, over all processes together.
+    """Draw ``num_samples`` samples per epoch with replacement, over all processes together.
 
-    Yields (index, draw): ``draw`` is a number of its own for every draw of the
-    run and seeds the sample's augmentation, so that what is trained on depends
-    neither on the number of processes nor on an interruption.  Process r of R
-    takes draws r, r + R, ...: the union of the processes' n-th batches is the
-    single process's n-th batch.
+    Yields (index, draw).  ``draw`` is unique in the run and seeds the augmentation, so training depends neither on the
+    number of processes nor on interruptions.  Process r of R takes draws r, r + R, ...: the n-th batches of all
+    processes together are the n-th batch of a single process.
 
     Args:
-        dataset: What is drawn from.
-        num_samples: Draws an epoch, of all processes together (20,000 in the paper).
-        seed: Default: one drawn and shared by all processes.
+        dataset: Data set to draw from.
+        num_samples: Draws per epoch of all processes together (20,000 in the paper).
+        seed: Default: a random seed shared by all processes.
     """
 
     def __init__(self, dataset: Sized, num_samples: int = 20000, seed: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""D, which reads pose and motion from the student's feature (paper 3.2)."""
+"""Decoder D of pose and motion (paper 3.2)."""
 
 import torch
 from mmengine.model import BaseModule
@@ -9,13 +9,13 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class MotionDecoder(BaseModule):
-    """Three linear layers: D to 128 to 128 to 2 D, ReLU between; dropped after training.
-
-    Args:
-        dims: D, the length of the student's feature and of the teacher's.
-        hidden_dims: Width of the two hidden layers.
+    """Three linear layers with ReLU; used in training only.
 
     Shapes: (N, D) to (N, 2 D) = [p_t ; p_t - p_(t-1)].
+
+    Args:
+        dims: D, the length of the features of student and teacher.
+        hidden_dims: Width of the two hidden layers.
     """
 
     def __init__(self, dims: int, hidden_dims: int = 128) -> None:

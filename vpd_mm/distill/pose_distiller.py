@@ -1,4 +1,4 @@
-"""Training of the student: squared error to the teacher's pose and its change (paper 3.2)."""
+"""Training of the student with the squared error to the teacher's pose and motion (paper 3.2)."""
 
 import torch
 from mmengine.model import BaseModel
@@ -14,22 +14,22 @@ from ..teacher.joint_feature import FLIP_ORDER
 class PoseDistiller(BaseModel):
     """Student and decoder.
 
+    ``forward(inputs, data_samples, mode)`` takes inputs (N, 5, H, W) and collated samples, a dict of ``target``
+    (N, 2 D or D), ``score`` (N,), ``index`` (N,):
+
+    - 'tensor': the feature (N, D), which is used after training;
+    - 'loss': ``{'loss': squared error summed over dimensions, mean over the batch}``;
+    - 'predict': one dict for the batch: ``feature`` (N, D), ``decoded`` (N, 2 D or D), and the entries of the samples.
+
     Args:
         student: Config of :class:`PoseStudent`.
-        decoder: Config of :class:`MotionDecoder`; None distils the pose alone
-            (the paper's ablation without motion), straight from the feature.
+        decoder: Config of :class:`MotionDecoder`; None trains the feature on the pose alone (ablation of the paper).
         data_preprocessor: Default :class:`CropPreprocessor`.
-        channels_last: Memory format of the network; faster on GPUs with AMP and on CPUs.
-        test_cfg: ``dict(flip_test=True)``: 'predict' looks at the mirrored crop, too, and gives the mean of both
-            answers as ``decoded`` (as mmpose's models do); for 2D joints alone.
+        channels_last: Memory format of the network; faster on CPUs and on GPUs with AMP.
+        test_cfg: ``dict(flip_test=True)`` averages ``decoded`` over the original and the flipped crop; 2D joints only.
 
-    ``forward(inputs, data_samples, mode)`` takes inputs (N, 5, H, W) and the
-    collated samples, a dict of ``target`` (N, 2 D or D), ``score`` (N,), ``index`` (N,):
-
-    - 'tensor': the feature (N, D), which is all that is kept after training;
-    - 'loss': ``{'loss': squared error summed over dimensions, mean over the batch}``;
-    - 'predict': one dict of tensors for the batch: ``feature`` (N, D),
-      ``decoded`` (N, 2 D or D), and the samples' entries.
+    Raises:
+        UserError: student and decoder differ in D, flip_test with other features, or targets of another length.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class PoseDistiller(BaseModel):
         self.student = MODELS.build(student)
         self.decoder = MODELS.build(decoder) if decoder else None
         if self.decoder is not None and self.decoder.dims != self.student.out_dims:
-            found = f'student {self.student.out_dims}, decoder {self.decoder.dims}'
-            raise UserError(f'PoseDistiller: student and decoder must have the same D, found {found}')
+            raise UserError(
+                'PoseDistiller: student and decoder must have the same D, '
+                f'found student {self.student.out_dims}, decoder {self.decoder.dims}'
+            )
         if channels_last:
             self.student.to(memory_format=torch.channels_last)
         self.channels_last = channels_last
@@ -62,7 +64,7 @@ class PoseDistiller(BaseModel):
         return self.student.out_dims * (1 if self.decoder is None else 2)
 
     def decode(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, D) to the target's space."""
+        """Decode features (N, D) to the dimensions of the target."""
         return features if self.decoder is None else self.decoder(features)
 
     def forward(self, inputs: torch.Tensor, data_samples: dict | None = None, mode: str = 'tensor'):
@@ -82,10 +84,7 @@ class PoseDistiller(BaseModel):
 
     @staticmethod
     def loss(decoded: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Squared error, summed over dimensions, mean over the batch; in float32 also under AMP.
-
-        What is NaN in the target costs nothing, whatever the student says of it.
-        """
+        """Squared error summed over dimensions, mean over the batch, in float32; NaN targets are ignored."""
         decoded = decoded.float()
         target = torch.where(target.isnan(), decoded.detach(), target.float())
         return F.mse_loss(decoded, target, reduction='sum') / len(target)
@@ -93,23 +92,23 @@ class PoseDistiller(BaseModel):
     def _target(self, data_samples: dict | None) -> torch.Tensor:
         target = (data_samples or {}).get('target')
         if target is None or target.shape[1] != self.target_dims:
-            found = 'none' if target is None else f'{target.shape[1]}'
+            motion = 'off' if self.decoder is None else 'on'
             raise UserError(
-                f'PoseDistiller: the targets must have {self.target_dims} numbers (D = {self.student.out_dims}, '
-                f"motion {'on' if self.decoder is not None else 'off'}), found {found}; set out_dims to the teacher's D"
+                f'PoseDistiller: the targets must have {self.target_dims} numbers (D = {self.student.out_dims}, motion '
+                f"{motion}), found {'none' if target is None else target.shape[1]}; set out_dims to the teacher's D"
             )
         return target
 
 
 def mirror_crops(inputs: torch.Tensor) -> torch.Tensor:
-    """(N, 3 or 5, H, W), R, G, B, u, v: mirrored, u negated."""
+    """Mirror crops (N, 3 or 5, H, W) of R, G, B, u, v and negate u."""
     mirrored = inputs.flip(-1)
     if inputs.shape[1] > 3:
         mirrored[:, 3].neg_()
     return mirrored
 
 
-def mean_of_views(seen: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
-    """(N, 26 or 52) 2D joints (and their change) of crops and of the mirrored crops: the mean, as seen."""
-    back = mirrored.unflatten(-1, (-1, len(FLIP_ORDER), 2))[..., FLIP_ORDER, :] * mirrored.new_tensor([-1, 1])
-    return (seen + back.flatten(-3)) / 2
+def mean_of_views(original: torch.Tensor, flipped: torch.Tensor) -> torch.Tensor:
+    """Average 2D joints (and their change) (N, 26 or 52) of original and flipped crops, in the original view."""
+    back = flipped.unflatten(-1, (-1, len(FLIP_ORDER), 2))[..., FLIP_ORDER, :] * flipped.new_tensor([-1, 1])
+    return (original + back.flatten(-3)) / 2

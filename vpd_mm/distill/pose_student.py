@@ -1,4 +1,4 @@
-"""F, the student that sees crop and flow (paper 3.2)."""
+"""Student network F on crop and flow (paper 3.2)."""
 
 from collections import OrderedDict
 
@@ -13,7 +13,7 @@ from ..registry import MODELS
 
 
 def first_conv(module: nn.Module) -> tuple[str, nn.Conv2d]:
-    """Name and module of the first convolution, in the order of definition."""
+    """Return name and module of the first convolution in the order of definition."""
     for name, child in module.named_modules():
         if isinstance(child, nn.Conv2d):
             return name, child
@@ -21,47 +21,43 @@ def first_conv(module: nn.Module) -> tuple[str, nn.Conv2d]:
 
 
 def widen_kernel(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
-    """(O, 3, h, w) to (O, C, h, w): the further channels get the mean of the RGB kernels."""
+    """Widen a kernel (O, 3, h, w) to (O, C, h, w) with the mean of its RGB kernels."""
     extra = weight.mean(dim=1, keepdim=True).expand(-1, in_channels - weight.shape[1], -1, -1)
     return torch.cat([weight, extra], dim=1)
 
 
 def widen_first_conv(backbone: nn.Module, in_channels: int) -> None:
-    """Give the first convolution ``in_channels`` inputs; its kernels are drawn anew, as ResNets draw them."""
+    """Replace the first convolution by one with ``in_channels`` inputs, initialized as in ResNets."""
     name, conv = first_conv(backbone)
     if conv.in_channels == in_channels:
         return
-    wider = nn.Conv2d(
-        in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        bias=conv.bias is not None,
-        padding_mode=conv.padding_mode,
-    )
+    layout = (conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+    wider = nn.Conv2d(in_channels, *layout, bias=conv.bias is not None, padding_mode=conv.padding_mode)
     nn.init.kaiming_normal_(wider.weight, mode='fan_out', nonlinearity='relu')
-    parent = backbone.get_submodule(name.rpartition('.')[0])
-    setattr(parent, name.rpartition('.')[2], wider)
+    parent, _, child = name.rpartition('.')
+    setattr(backbone.get_submodule(parent), child, wider)
 
 
 @MODELS.register_module()
 class PoseStudent(BaseModule):
-    """A backbone with a widened first convolution and one linear layer.
+    """Backbone with a widened first convolution, global average pooling and one linear layer.
+
+    Shapes: (N, in_channels, H, W) to (N, D).
 
     Args:
         out_dims: D, the length of the feature.
-        backbone: Any registered backbone; its last feature map (N, C, h, w), or
-            vector (N, C), is pooled.  Default: torchvision's ResNet-34.
+        backbone: Any registered backbone that returns feature maps (N, C, h, w) or vectors (N, C).  Default:
+            torchvision's ResNet-34.
         in_channels: 5 with flow, 3 without.
-        feature_dims: C; found out with a small picture when not given.
-        init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])``
-            starts from any checkpoint of the backbone, with 3 input channels
-            (widened by the mean RGB kernel) or ``in_channels``, or of a whole student.  With ``partial=True``
-            stages that the checkpoint lacks keep their random start; the first convolution must be there.
+        feature_dims: C; default: determined by a forward pass.
+        init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])`` loads a checkpoint of the
+            backbone with 3 (widened by the mean RGB kernel) or ``in_channels`` inputs, or of a whole student.  With
+            ``partial=True`` later stages may be missing and keep their random weights.
 
-    Shapes: (N, in_channels, H, W) to (N, D).
+    Example:
+        >>> student = PoseStudent(26, dict(type='vpd_mm.TorchvisionBackbone', name='resnet18'))
+        >>> student(torch.zeros(1, 5, 64, 64)).shape
+        torch.Size([1, 26])
     """
 
     def __init__(
@@ -104,10 +100,10 @@ class PoseStudent(BaseModule):
             self.load_pretrained(**{name: self.pretrained[name] for name in fields if name in self.pretrained})
 
     def load_pretrained(self, checkpoint: str, prefix: str = '', partial: bool = False) -> None:
-        """Load backbone weights (or a whole student's) from a checkpoint.
+        """Load the backbone weights from a checkpoint of a backbone or student.
 
         Raises:
-            UserError: no tensor of the checkpoint fits; the message names both sides.
+            UserError: tensors are missing or of another shape.
         """
         state = CheckpointLoader.load_checkpoint(find_weights(checkpoint), map_location='cpu')
         state = state.get('state_dict', state)

@@ -1,4 +1,4 @@
-"""torchvision's networks as registered backbones."""
+"""ResNets of torchvision as registered backbones."""
 
 import torch
 from mmengine.model import BaseModule
@@ -10,13 +10,13 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class TorchvisionBackbone(BaseModule):
-    """A ResNet of torchvision without its classifier; its tensors carry torchvision's names.
+    """ResNet of torchvision without its classifier; the weights have torchvision's names.
+
+    Shapes: (N, 3, H, W) to (N, C, H / 32, W / 32).
 
     Args:
         name: 'resnet18', 'resnet34', 'resnet50', ...
-        **kwargs: Passed to torchvision.
-
-    Shapes: (N, 3, H, W) to (N, C, H / 32, W / 32).
+        **kwargs: Arguments of torchvision's builder.
     """
 
     def __init__(self, name: str = 'resnet34', init_cfg: dict | None = None, **kwargs) -> None:

@@ -1,4 +1,4 @@
-"""What VIPE* says of a turned athlete: an embedding cannot be turned, the pose that it is made from can."""
+"""VIPE* targets of rotated athletes, embedded again from the rotated poses."""
 
 import os
 
@@ -7,16 +7,16 @@ import numpy as np
 from ..engine.config import read_config
 from ..engine.paths import find_weights
 from ..registry import TASK_UTILS
-from ..teacher.joint_feature import VPD_JOINTS
-from ..teacher.vipe_feature import VipeFeature, load_encoder, mirror_views, pose_inputs
+from ..teacher.joint_feature import VPD_JOINTS, flip_joints
+from ..teacher.vipe_feature import VipeFeature, load_encoder, pose_inputs
 
 
 @TASK_UTILS.register_module()
 class TurnedVipe:
-    """VI-VPD's targets for :class:`AthleteRotation`.
+    """Compute VI-VPD targets for :class:`AthleteRotation`.
 
     Args:
-        config, checkpoint: A VIPE config and its weights, those that made the teacher's features.
+        config, checkpoint: VIPE config and weights of the teacher's features.
 
     Raises:
         UserError: as :func:`load_encoder`.
@@ -32,18 +32,15 @@ class TurnedVipe:
     def __call__(
         self, joints: np.ndarray, scores: np.ndarray, turns: tuple[np.ndarray, np.ndarray], motion: bool
     ) -> np.ndarray:
-        """Targets of the turned poses.
+        """Return targets (2, D) or (2, 2 D) float32 [p_t ; p_t - p_(t-1)], views [original, flipped].
 
         Args:
-            joints: (2, 17, 2) px of the frame and of the one before; each frame may have its own origin and scale.
+            joints: (2, 17, 2) px of frames t and t-1, each with any origin and scale.
             scores: (2, 17).
-            turns: (2, 2) matrices that turn the frame and the one before.
-            motion: Also give the change.
-
-        Returns:
-            (2, D) or (2, 2 D) float32 [p_t ; p_t - p_(t-1)], views [as seen, flipped].
+            turns: (2, 2) rotation matrices of frames t and t-1.
+            motion: Include the change.
         """
         turned = np.stack([pose @ turn.T for pose, turn in zip(joints[:, VPD_JOINTS], turns, strict=True)])
-        seen = pose_inputs(turned, scores[:, VPD_JOINTS])
-        now, before = self.feature.embed(np.stack([seen, mirror_views(seen)], axis=1))
+        inputs = pose_inputs(turned, scores[:, VPD_JOINTS])
+        now, before = self.feature.embed(np.stack([inputs, flip_joints(inputs)], axis=1))
         return np.concatenate([now, now - before], axis=-1) if motion else now

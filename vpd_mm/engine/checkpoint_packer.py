@@ -1,4 +1,4 @@
-"""A training checkpoint made small enough to ship: weights only, half precision, hash beside it."""
+"""Pack a training checkpoint for shipping: weights only, half precision, with a hash file."""
 
 import hashlib
 import io
@@ -13,26 +13,26 @@ from ..structures import atomic_write
 if TYPE_CHECKING:
     import torch
 
-#: What a packed checkpoint may weigh.
+#: Largest size of a packed checkpoint.
 MAX_BYTES = 4_000_000
 
 
 def pack_checkpoint(
     source: str | os.PathLike, out: str | os.PathLike, max_bytes: int = MAX_BYTES, only: str = ''
 ) -> str:
-    """Strip a checkpoint to its weights, store them in half precision, write ``OUT.sha256`` beside it.
+    """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it.
 
-    Where training kept a moving average (EMAHook), mmengine has put it in ``state_dict`` already.  The same source
-    gives the same bytes.
+    The same source gives the same bytes.  A moving average (EMAHook) needs nothing here: mmengine saves it as
+    ``state_dict``.
 
     Args:
         source: Checkpoint of ``tools/train.py``.
         out: File to write, ``*.pth``.
-        max_bytes: Refuse to write more.
+        max_bytes: Largest size.
         only: Keep the weights whose names start with this.
 
     Returns:
-        The SHA-256, hexadecimal.
+        The SHA-256 in hexadecimal.
 
     Raises:
         UserError: the source is no checkpoint, a weight does not fit half precision, or the result is too large.
@@ -52,14 +52,11 @@ def pack_checkpoint(
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
         raise UserError(f'{source}: no checkpoint ({type(e).__name__}); pass one that tools/train.py wrote') from e
     if not isinstance(loaded, dict) or not isinstance(loaded.get('state_dict'), dict):
-        raise UserError(f'{source}: holds no state_dict; pass a checkpoint that tools/train.py wrote')
-    kept = {key: value for key, value in loaded['state_dict'].items() if key.startswith(only)}
-    if not kept:
-        raise UserError(f'{source}: holds no weight whose name starts with {only!r}')
-    state = {key: _halve(key, value, source) for key, value in kept.items()}
-    meta = {
-        key: value for key, value in (loaded.get('meta') or {}).items() if key in ('epoch', 'iter', 'mmengine_version')
-    }
+        raise UserError(f'{source}: has no state_dict; pass a checkpoint that tools/train.py wrote')
+    state = {k: _to_half(k, v, source) for k, v in loaded['state_dict'].items() if k.startswith(only)}
+    if not state:
+        raise UserError(f'{source}: has no weight whose name starts with {only!r}')
+    meta = {k: v for k, v in (loaded.get('meta') or {}).items() if k in ('epoch', 'iter', 'mmengine_version')}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()
@@ -74,26 +71,24 @@ def pack_checkpoint(
 
 
 def check_packed(path: str | os.PathLike) -> Path:
-    """``path`` where its bytes are those that were packed.
+    """Check a packed checkpoint against its ``.sha256`` file and return its path.
 
     Raises:
-        UserError: the file or its ``.sha256`` is missing, or they do not agree.
+        UserError: one of the two files is missing, or they do not agree.
     """
     path = Path(path)
-    note = path.with_suffix('.sha256')
-    for file in (path, note):
+    hash_file = path.with_suffix('.sha256')
+    for file in (path, hash_file):
         if not file.is_file():
-            raise UserError(
-                f'{file}: no such file; install the package again, or make it with tools/pack_checkpoint.py'
-            )
-    wanted = note.read_text(encoding='utf-8').split()[:1]
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if wanted != [found]:
-        raise UserError(f'{path}: SHA-256 is {found}, {note.name} says {" ".join(wanted) or "nothing"}; install again')
+            raise UserError(f'{file}: no such file; reinstall the package, or make it with tools/pack_checkpoint.py')
+    expected = hash_file.read_text(encoding='utf-8').partition(' ')[0].strip()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != expected:
+        raise UserError(f'{path}: SHA-256 is {digest}, {hash_file.name} says {expected or "nothing"}; reinstall')
     return path
 
 
-def _halve(key: str, value: 'torch.Tensor', source: Path) -> 'torch.Tensor':
+def _to_half(key: str, value: 'torch.Tensor', source: Path) -> 'torch.Tensor':
     import torch
 
     if not isinstance(value, torch.Tensor):

@@ -1,9 +1,7 @@
-"""What the tools share: one error line, the arguments of train and test, the config that results."""
+"""Command lines of the tools: one error line, the shared arguments, and how they change a config."""
 
 import argparse
 import ast
-import difflib
-import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-#: What torchrun, srun and mpirun call the rank, the number of processes and the rank on this machine.
+#: Variables of torchrun, srun and mpirun: rank, number of processes, rank on this machine.
 _RANKS = (
     ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -28,8 +26,8 @@ _RANKS = (
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
     """Run a tool's ``main(argv)`` and exit.
 
-    An exception becomes one line on stderr and exit status 1; with ``--debug``
-    among the arguments the traceback is shown as well.
+    An exception becomes one line on stderr and exit status 1; ``--debug`` shows
+    the traceback instead.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
@@ -38,7 +36,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         leave_processes()
         sys.exit(status)
     except KeyboardInterrupt:
-        print('interrupted; the same command goes on from here', file=sys.stderr)
+        print('interrupted; run the same command again to resume', file=sys.stderr)
         sys.exit(130)
     except Exception as e:
         if '--debug' in arguments:
@@ -48,7 +46,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
 
 
 def leave_processes() -> None:
-    """End together with the other processes of a run: gloo may abort who still listens to one that is gone."""
+    """Leave the process group together: gloo aborts a process whose peer has ended before."""
     torch = sys.modules.get('torch')
     if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
@@ -56,7 +54,7 @@ def leave_processes() -> None:
 
 
 def error_line(error: BaseException) -> str:
-    """One line for a person: the message; for what we did not foresee, its type and how to see more."""
+    """Error message on one line; unexpected errors get their type and a hint at ``--debug``."""
     text = ' '.join(str(error).split())
     if isinstance(error, UserError):
         return f'error: {text}'
@@ -65,11 +63,20 @@ def error_line(error: BaseException) -> str:
     return f'error: {type(error).__name__}: {text} (--debug shows where)'
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keep the lines of the description and show defaults that the help text does not name."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if 'default' in (action.help or '') or action.default is False or action.default in (None, '', []):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class ToolParser(argparse.ArgumentParser):
-    """An ArgumentParser that knows ``--debug``, prints defaults and reports a bad argument in one line."""
+    """ArgumentParser with ``--debug`` and defaults in ``--help``; reports a bad argument in one line."""
 
     def __init__(self, description: str | None = None, **kwargs: Any) -> None:
-        kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault('formatter_class', _HelpFormatter)
         super().__init__(description=description, **kwargs)
         self.add_argument('--debug', action='store_true', help='show the traceback of an error')
 
@@ -78,7 +85,7 @@ class ToolParser(argparse.ArgumentParser):
 
 
 def parse_rules(rules: Sequence[str]) -> dict[str, Any]:
-    """What follows ``--track``: ['max_gap=5'] to {'max_gap': 5}; what is no Python literal stays text."""
+    """Parse the values of ``--track``, e.g. ['max_gap=5'] to {'max_gap': 5}; other than Python literals stay text."""
     parsed: dict[str, Any] = {}
     for rule in rules:
         key, equals, value = rule.partition('=')
@@ -92,7 +99,7 @@ def parse_rules(rules: Sequence[str]) -> dict[str, Any]:
 
 
 def launcher_rank() -> tuple[int, int]:
-    """(rank, world size) as torchrun, srun or mpirun set them; (0, 1) without a launcher."""
+    """Pair (rank, world size) as set by torchrun, srun or mpirun; (0, 1) without a launcher."""
     for rank, world, _ in _RANKS:
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
@@ -108,9 +115,9 @@ def local_rank() -> int:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of every tool that runs a config (mm habits)."""
+    """Add the arguments of every tool that runs a config, named as in mmaction2."""
     parser.add_argument('config', help='a path, a config of this project from any folder, or mmaction::<path>')
-    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<config name>')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -123,21 +130,33 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of training."""
+    """Add the arguments of training."""
     add_run_arguments(parser)
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CKPT',
-        help='go on from CKPT, or from the last one in the work dir',
+        help='resume from CKPT, or from the last checkpoint in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--no-validate', action='store_true', help='leave validation out')
+    parser.add_argument('--no-validate', action='store_true', help='train without validation')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
     parser.add_argument('--seed', type=int, help='random seed; default: that of the config')
-    parser.add_argument('--diff-rank-seed', action='store_true', help='a seed of its own for every process')
+    parser.add_argument('--diff-rank-seed', action='store_true', help='a different seed in each process')
     parser.add_argument('--deterministic', action='store_true', help='deterministic kernels')
+
+
+def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that set a config to a corpus (:mod:`vpd_mm.features.corpus_config`)."""
+    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus; default: that of the config')
+    parser.add_argument(
+        '--features',
+        metavar='NAME',
+        help='features/<run>, teacher/<name> or a bare name, several joined by +; default: those of the config',
+    )
+    parser.add_argument('--stream', help='input of a baseline: crop, frame or flow; joint or bone')
+    parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
 
 
 def load_config(args: argparse.Namespace) -> 'Config':
@@ -148,38 +167,28 @@ def load_config(args: argparse.Namespace) -> 'Config':
     """
     from .config import read_config
 
-    cfg = read_config(args.config)
-    merge_options(cfg, args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(cfg.filename).stem)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return cfg
+    return merge_run_arguments(read_config(args.config), args)
 
 
-def merge_options(cfg: 'Config', options: Sequence[str]) -> None:
-    """Merge ``KEY=VALUE`` options into a config.
+def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
+    """Merge the arguments that train and test share into a config.
 
-    A first key that neither the config nor the Runner knows is refused: mmengine
-    would take it and do nothing.
+    Args:
+        cfg: Changed in place.
+        args: ``cfg_options`` and ``work_dir``; ``launcher`` and ``local_rank`` where the tool has them.
+        suffix: Appended to the name of the default work dir.
+
+    Raises:
+        UserError: an option does not fit the config.
     """
-    from mmengine.config import DictAction
-    from mmengine.runner import Runner
+    from .config import merge_options
 
-    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters) | {'sync_bn', 'compile'}
-    values = {}
-    for option in options:
-        key, equals, value = option.partition('=')
-        if not equals or not key:
-            raise UserError(f'--cfg-options {option}: must be KEY=VALUE')
-        top = key.split('.')[0]
-        if top not in known:
-            near = difflib.get_close_matches(top, known, n=1)
-            raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
-        values[key] = DictAction._parse_iterable(value)
-    try:
-        cfg.merge_from_dict(values)
-    except (KeyError, IndexError, TypeError, ValueError) as e:
-        raise UserError(f'--cfg-options {" ".join(options)}: does not fit the config: {e}') from e
+    merge_options(cfg, args.cfg_options)
+    cfg.launcher = getattr(args, 'launcher', 'none')
+    name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
+    return cfg
 
 
 def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:

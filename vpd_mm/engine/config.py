@@ -1,8 +1,11 @@
-"""Read config files."""
+"""Read config files and override their fields."""
 
+import difflib
+import inspect
 import os
+from collections.abc import Sequence
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from ..errors import UserError
 from .paths import find_config
@@ -21,3 +24,29 @@ def read_config(name: str | os.PathLike) -> Config:
         return Config.fromfile(str(path))
     except Exception as e:
         raise UserError(f'{path}: does not load as a config: {type(e).__name__}: {e}') from e
+
+
+def merge_options(cfg: Config, options: Sequence[str]) -> None:
+    """Merge ``KEY=VALUE`` options into a config.
+
+    Raises:
+        UserError: an option is no ``KEY=VALUE``, does not fit, or its first key
+            is unknown to the config and the Runner (mmengine ignores such keys).
+    """
+    from mmengine.runner import Runner
+
+    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters) | {'sync_bn', 'compile'}
+    values = {}
+    for option in options:
+        key, equals, value = option.partition('=')
+        if not equals or not key:
+            raise UserError(f'--cfg-options {option}: must be KEY=VALUE')
+        top = key.split('.')[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, known, n=1)
+            raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
+        values[key] = DictAction._parse_iterable(value)
+    try:
+        cfg.merge_from_dict(values)
+    except (KeyError, IndexError, TypeError, ValueError) as e:
+        raise UserError(f'--cfg-options {" ".join(options)}: does not fit the config: {e}') from e

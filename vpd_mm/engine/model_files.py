@@ -1,4 +1,4 @@
-"""A trained model of this project, from ``CONFIG:CHECKPOINT``."""
+"""Build a model of this project from a config and load its checkpoint."""
 
 import os
 from collections.abc import Sequence
@@ -12,11 +12,12 @@ from mmengine.runner import load_checkpoint
 
 from ..errors import UserError
 from ..registry import MODELS
+from ..structures import load_classes
 from .config import read_config
 
 
 def split_spec(spec: str, what: str) -> tuple[str, list[str]]:
-    """('config', checkpoints) of ``CONFIG:CHECKPOINT[,CHECKPOINT...]``.
+    """Split ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` into the config and a list of checkpoints.
 
     Raises:
         UserError: one of the two is missing.
@@ -24,7 +25,7 @@ def split_spec(spec: str, what: str) -> tuple[str, list[str]]:
     config, _, checkpoints = spec.rpartition(':')
     files = [name for name in checkpoints.split(',') if name]
     if not config or not files:
-        raise UserError(f'{what} {spec!r}: must be CONFIG:CHECKPOINT, as tools/train.py took and wrote them')
+        raise UserError(f'{what} {spec!r}: must be CONFIG:CHECKPOINT, the files that tools/train.py read and wrote')
     return config, files
 
 
@@ -41,7 +42,7 @@ def read_model_config(config: str | os.PathLike) -> Config:
 
 
 def build_model(cfg: Config) -> torch.nn.Module:
-    """The model of a config, weights as drawn; nothing pre-trained is fetched."""
+    """Build the model of a config with initial weights, in evaluation mode; nothing is downloaded."""
     init_default_scope(cfg.get('default_scope', 'vpd_mm'))
     return MODELS.build(cfg.model).eval()
 
@@ -53,27 +54,25 @@ def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Con
         The checkpoint's ``dataset_meta`` (``classes``, ...); empty where it has none.
 
     Raises:
-        UserError: the file is missing or damaged, or its tensors are of another model.
+        UserError: the file is missing or damaged, or its tensors do not fit the model.
     """
     if not Path(checkpoint).is_file():
         raise UserError(f'checkpoint {checkpoint}: no such file')
     if Path(checkpoint).suffix == '.onnx':
-        raise UserError(f"checkpoint {checkpoint}: is an ONNX graph; pass backend='onnxruntime', or the .pth")
+        raise UserError(f"checkpoint {checkpoint}: is an ONNX file; pass backend='onnxruntime', or the .pth file")
     try:
         loaded = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
     except RuntimeError as e:
         detail = ' '.join(str(e).split())[:300]
-        raise UserError(f'checkpoint {checkpoint}: is not of {Path(str(cfg.filename)).name}: {detail}') from e
+        raise UserError(f'checkpoint {checkpoint}: does not fit {Path(str(cfg.filename)).name}: {detail}') from e
     return loaded.get('meta', {}).get('dataset_meta') or {}
 
 
 def class_names(cfg: Config, meta: dict[str, Any], count: int) -> Sequence[str]:
-    """Names of ``count`` classes: of the checkpoint, else of the corpus in the config, else their numbers."""
-    names = meta.get('classes') or None
-    if names is None:
-        from ..structures import load_classes
-
+    """Names of ``count`` classes: from the checkpoint, else from the config's corpus, else ``class 0``, ..."""
+    names = meta.get('classes')
+    if not names:
         corpus = cfg.get('test_dataloader', {}).get('dataset', {}).get('corpus', '')
         path = Path(corpus) / 'annotations' / 'classes.txt'
-        names = load_classes(path) if corpus and path.is_file() else None
-    return list(names) if names is not None and len(names) == count else [f'class {i}' for i in range(count)]
+        names = load_classes(path) if corpus and path.is_file() else ()
+    return list(names) if len(names) == count else [f'class {i}' for i in range(count)]

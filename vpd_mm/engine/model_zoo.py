@@ -1,4 +1,4 @@
-"""Trained models of other OpenMMLab packages, by config path or model-zoo name."""
+"""Load trained models of other OpenMMLab packages by config path or model zoo name."""
 
 import difflib
 import importlib
@@ -13,25 +13,24 @@ from mmengine.registry import DefaultScope
 
 from ..errors import UserError
 from .cli import launcher_rank, local_rank
+from .config import read_config
 from .paths import find_config
 
 if TYPE_CHECKING:
     import torch
 
-#: mmpose 1.3 gives only the l model its short name; these are its siblings, trained on the same eight body datasets.
+#: mmpose 1.3 has a short name for the l model only; these are its siblings, trained on the same eight body datasets.
 SHORT_NAMES = {f'rtmpose-{size}': f'rtmpose-{size}_8xb256-420e_body8-256x192' for size in ('t', 's', 'm')}
 
 
 def find_model(package: str, name: str, checkpoint: str | None = None) -> tuple[Config, str]:
-    """Config and checkpoint of a model.
+    """Find config and checkpoint of a model.
 
     Args:
         package: ``mmdet`` or ``mmpose``.
-        name: Path of a config file, ``package::path`` within the package's
-            configs, or a name or alias of the package's model zoo
-            (``rtmdet-m``, ``rtmpose-m``).
-        checkpoint: File or URL; by default the one that the model zoo lists
-            for this config.
+        name: Path of a config file, ``package::path`` within the package's configs, or a name or alias of the
+            package's model zoo (``rtmdet-m``, ``rtmpose-m``).
+        checkpoint: File or URL; None: the one that the model zoo lists for this config.
 
     Raises:
         UserError: no such config or name, or no checkpoint is known for it.
@@ -44,27 +43,30 @@ def find_model(package: str, name: str, checkpoint: str | None = None) -> tuple[
                 f'{package} config {name}: no checkpoint given, and the model zoo lists none; '
                 f'pass one: {package}:{name}:<checkpoint.pth>'
             )
-        return Config.fromfile(path), checkpoint
-    wanted = SHORT_NAMES.get(name.lower(), name.lower())
-    for root, entry in _zoo(package, wanted):
+        return read_config(path), checkpoint
+    key = SHORT_NAMES.get(name.lower(), name.lower())
+    root = _root(package)
+    for entry in _zoo_entries(root, key):
         aliases = entry.get('Alias', [])
         names = [entry['Name'], *([aliases] if isinstance(aliases, str) else aliases)]
-        if wanted in map(str.lower, names):
-            return Config.fromfile(root / entry['Config']), checkpoint or _first(entry['Weights'])
-    mention = re.compile(r'(?m)^ *(?:- *)?(?:Name: *|Alias: *|(?<=- ))([a-z]\S*[-_]\S*)$')
-    known = {name for text in _metafiles(package) for name in mention.findall(text)}
-    close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)
-    hint = f'; near it: {", ".join(close)}' if close else ''
+        if key in map(str.lower, names):
+            return read_config(root / entry['Config']), checkpoint or _first(entry['Weights'])
+    pattern = re.compile(r'(?m)^ *(?:- *)?(?:Name: *|Alias: *|(?<=- ))([a-z]\S*[-_]\S*)$')
+    known = {name for text in _metafiles(root) for name in pattern.findall(text)}
+    close = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
+    hint = f'; did you mean {", ".join(close)}?' if close else ''
     raise UserError(f'{package} model {name!r}: neither a config file (.py) nor a name of the model zoo{hint}')
 
 
 def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 'torch.nn.Module':
-    """The model with its weights, in evaluation mode; ``model.cfg`` is its config, ``model.dataset_meta`` the
-    checkpoint's (keys in lower case; empty when it carries none).
+    """Load a model in evaluation mode, arguments as of :func:`find_model`.
+
+    Returns:
+        The model; ``model.cfg`` is its config, ``model.dataset_meta`` the checkpoint's (keys in lower case; may be
+        empty).
 
     Raises:
-        UserError: as :func:`find_model`; the checkpoint is missing, damaged,
-            cannot be downloaded, or is not one of this config.
+        UserError: as :func:`find_model`; the checkpoint is missing or damaged, cannot be downloaded, or does not fit.
     """
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import MODELS
@@ -73,22 +75,20 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
     importlib.import_module(f'{package}.apis')
     cfg, weights = find_model(package, name, checkpoint)
     if cfg.model.get('backbone', {}).get('init_cfg'):
-        cfg.model.backbone.init_cfg = None  # else weights that the checkpoint replaces would be downloaded first
+        cfg.model.backbone.init_cfg = None  # do not download weights that the checkpoint replaces
     cfg.model.train_cfg = None
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', package)):
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
-    remote = '://' in weights
     try:
         loaded = load_checkpoint(model, weights, map_location='cpu', logger='silent')
     except OSError as e:
-        if not remote:
+        if '://' not in weights:
             raise
-        reason = getattr(e, 'reason', e)
         raise UserError(
-            f'{package} model {name}: cannot download {weights} ({reason}); '
-            f'fetch that file elsewhere and pass it: {package}:{name}:<checkpoint.pth>'
+            f'{package} model {name}: cannot download {weights} ({getattr(e, "reason", e)}); '
+            f'download that file elsewhere and pass it: {package}:{name}:<checkpoint.pth>'
         ) from e
-    _check_fit(model, loaded, f'checkpoint {weights}', f'{package} model {name}')
+    _check_weights(model, loaded, f'checkpoint {weights}', f'{package} model {name}')
     meta = loaded.get('meta', {})
     dataset_meta = meta.get('dataset_meta') or ({'classes': meta['CLASSES']} if meta.get('CLASSES') else {})
     model.dataset_meta = {key.lower(): value for key, value in dataset_meta.items()}
@@ -97,7 +97,7 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
 
 
 def pick_device(device: str) -> str:
-    """``auto`` is a CUDA device where there is one, else the CPU; other names pass through.
+    """Resolve ``auto`` to a CUDA device where there is one, else the CPU; other names pass through.
 
     The processes of a launcher share the GPUs of their machine.
     """
@@ -110,15 +110,15 @@ def pick_device(device: str) -> str:
     return f'cuda:{local_rank() % torch.cuda.device_count()}' if launcher_rank()[1] > 1 else 'cuda'
 
 
-def _check_fit(model: 'torch.nn.Module', loaded: dict, checkpoint: str, name: str) -> None:
-    # load_checkpoint is lenient: with a foreign file it would leave the weights random and say so in the log only.
+def _check_weights(model: 'torch.nn.Module', loaded: dict, checkpoint: str, name: str) -> None:
+    # load_checkpoint is not strict: with a checkpoint of another model it only logs that weights stay random.
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
     parameters = dict(model.named_parameters())
-    off = [key for key, value in parameters.items() if key not in state or state[key].shape != value.shape]
-    if off:
+    missing = [key for key, value in parameters.items() if key not in state or state[key].shape != value.shape]
+    if missing:
         raise UserError(
-            f'{checkpoint} does not fit {name}: {len(off)} of {len(parameters)} weights are missing or of '
-            f'another shape ({off[0]}, ...); pass the checkpoint that belongs to this config'
+            f'{checkpoint} does not fit {name}: {len(missing)} of {len(parameters)} weights are missing or of '
+            f'another shape ({missing[0]}, ...); pass the checkpoint that belongs to this config'
         )
 
 
@@ -127,6 +127,7 @@ def _first(weights: str | list[str]) -> str:
 
 
 def _root(package: str) -> Path:
+    """Folder to which the model index and the configs in it are relative."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f'{package} is not installed; see requirements/openmmlab.txt')
@@ -134,33 +135,28 @@ def _root(package: str) -> Path:
     return folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
 
 
-def _metafiles(package: str) -> Iterator[str]:
-    """The text of every metafile in the package's model index."""
+def _metafiles(root: Path) -> Iterator[str]:
+    """Yield the text of every metafile in a model index."""
     import yaml
 
-    root = _root(package)
     for relative in yaml.safe_load((root / 'model-index.yml').read_text(encoding='utf-8'))['Import']:
         if (root / relative).is_file():
             yield (root / relative).read_text(encoding='utf-8')
 
 
-def _zoo(package: str, mention: str) -> Iterator[tuple[Path, dict]]:
-    """Models with weights in the metafiles that mention a word, and the folder that their ``Config`` is relative to."""
+def _zoo_entries(root: Path, word: str) -> Iterator[dict]:
+    """Yield the models with weights of all metafiles that contain a word."""
     import yaml
 
-    root = _root(package)
-    for text in _metafiles(package):
-        if mention in text.lower():  # parsing all of them takes seconds
-            for entry in yaml.safe_load(text).get('Models') or ():
-                if entry.get('Weights'):
-                    yield root, entry
+    for text in _metafiles(root):
+        if word in text.lower():  # parsing all of them takes seconds
+            yield from (entry for entry in yaml.safe_load(text).get('Models') or () if entry.get('Weights'))
 
 
 def _listed_weights(package: str, config: Path) -> str | None:
     root = _root(package).resolve()
-    if root not in config.parents:
-        return None
-    for _, entry in _zoo(package, config.name.lower()):
-        if (root / entry['Config']).resolve() == config:
-            return _first(entry['Weights'])
+    if root in config.parents:
+        for entry in _zoo_entries(root, config.name.lower()):
+            if (root / entry['Config']).resolve() == config:
+                return _first(entry['Weights'])
     return None

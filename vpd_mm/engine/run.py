@@ -1,4 +1,4 @@
-"""From a config to a Runner, on a GPU, on CPUs, on one process or many."""
+"""Build a Runner from a config, for GPUs or CPUs and one or more processes."""
 
 import os
 
@@ -13,30 +13,23 @@ from .cpu_autocast import on_this_cpu
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the Runner that ``cfg`` describes.
+    """Build the Runner of ``cfg``.
 
-    Without CUDA, several processes talk through gloo; mmengine itself only
-    knows how to start them on accelerators.
+    Without CUDA, several processes communicate through gloo; mmengine itself starts them on accelerators only.
     """
     on_cpu = not torch.cuda.is_available()
     if on_cpu and cfg.get('optim_wrapper'):
         cfg.optim_wrapper = on_this_cpu(cfg.optim_wrapper)
     if on_cpu and cfg.get('launcher', 'none') != 'none':
         _init_gloo(cfg.launcher)
-        # mmengine would name a GPU for every process.
+        # mmengine's default assigns a GPU to every process
         wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
         cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
     if torch_dist.is_initialized() or cfg.get('launcher', 'none') != 'none':
-        _add_hook(cfg, 'vpd_mm.ReduceLossHook')
-    if 'runner_type' in cfg:
-        return registry.RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
-
-
-def _add_hook(cfg: Config, kind: str) -> None:
-    hooks = list(cfg.get('custom_hooks') or [])
-    if not any(hook.get('type') == kind for hook in hooks):
-        cfg.custom_hooks = [*hooks, {'type': kind}]
+        hooks = list(cfg.get('custom_hooks') or [])
+        if not any(hook.get('type') == 'vpd_mm.ReduceLossHook' for hook in hooks):
+            cfg.custom_hooks = [*hooks, {'type': 'vpd_mm.ReduceLossHook'}]
+    return registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
 def _init_gloo(launcher: str) -> None:

@@ -1,4 +1,4 @@
-"""The networks as they go into an ONNX file: plain tensors in, plain tensors out, normalisation inside."""
+"""Networks to export: tensors in, tensors out, with the normalisation inside."""
 
 import copy
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from ..recognize import BiGRU, SequenceRecognizer
 
 @dataclass(frozen=True)
 class Graph:
-    """One network to write.
+    """One network to export.
 
     Args:
         kind: ``student``, ``decoder``, ``recognizer``, ``scorer`` or ``encoder``.
-        module: What runs.
-        inputs: Names and axes of the inputs, such as ``{'crops': {0: 'N'}}``: these axes are free.
-        outputs: Likewise.
-        samples: Inputs of several sizes; the first one is traced, all of them are compared.
+        module: The network.
+        inputs: Names and dynamic axes of the inputs, such as ``{'crops': {0: 'N'}}``.
+        outputs: Names and dynamic axes of the outputs.
+        samples: Inputs of several sizes; the first one is traced, all are compared.
     """
 
     kind: str
@@ -33,11 +33,11 @@ class Graph:
 
 
 class StudentGraph(nn.Module):
-    """crops (N, 5 or 3, S, S) float32, RGB in 0..255 and flow (u, v) in px of the crop, to feats (N, D)."""
+    """Map crops (N, 5 or 3, S, S) float32, RGB in 0..255 and flow (u, v) in px of the crop, to feats (N, D)."""
 
     def __init__(self, model: PoseDistiller) -> None:
         super().__init__()
-        # a copy: the memory format of the caller's model stays
+        # a copy, because the memory format of the caller's model must stay
         self.student = copy.deepcopy(model.student).to(memory_format=torch.contiguous_format)
         channels = model.student.in_channels
         self.register_buffer('mean', model.data_preprocessor.mean[:channels].clone())
@@ -48,22 +48,21 @@ class StudentGraph(nn.Module):
 
 
 class BiGRUGraph(nn.Module):
-    """The same as ``BiGRU``, of operations that ONNX has.
+    """``BiGRU`` in operations that ONNX supports.
 
-    Each direction is a GRU of its own; the backward one reads every sequence
-    from its own end, by an index of frames, so no batch is sorted or packed.
+    Each direction is a separate GRU.  The backward one reads every sequence from its own end through gathered frame
+    indices, so no batch is sorted or packed.
     """
 
     def __init__(self, encoder: BiGRU) -> None:
         super().__init__()
         self.pool = encoder.pool
-        self.attention = getattr(encoder, 'attention', None)
         layers = range(encoder.gru.num_layers)
         self.forwards = nn.ModuleList(_direction(encoder.gru, layer, '') for layer in layers)
         self.backwards = nn.ModuleList(_direction(encoder.gru, layer, '_reverse') for layer in layers)
 
     def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
-        """(N, T, D) and (N,) int64 to (N, out_dims), or (N, T, 2H) without a pool."""
+        """Map (N, T, D) and (N,) int64 to (N, out_dims), or (N, T, 2H) without a pool."""
         states = feats.transpose(0, 1)
         frame = torch.arange(states.shape[0])[:, None]
         padding = frame >= lengths
@@ -74,17 +73,11 @@ class BiGRUGraph(nn.Module):
         padding = padding[..., None]
         if self.pool is None:
             return states.masked_fill(padding, 0.0).transpose(0, 1)
-        pooled = []
-        if 'max' in self.pool:
-            pooled.append(states.masked_fill(padding, -torch.inf).amax(0))
-        if self.attention is not None:
-            weights = self.attention(states).masked_fill(padding, -torch.inf).softmax(0)
-            pooled.append((states.masked_fill(padding, 0.0) * weights).sum(0))
-        return torch.cat(pooled, dim=1)
+        return states.masked_fill(padding, -torch.inf).amax(0)
 
 
 class SequenceGraph(nn.Module):
-    """feats (N, T, D) and lengths (N,) int64 to logits (N, C), or (N, T, C) of a scorer; standardises inside."""
+    """Map feats (N, T, D) and lengths (N,) int64 to logits (N, C), or (N, T, C) of a scorer."""
 
     def __init__(self, model: SequenceRecognizer | FrameScorer) -> None:
         super().__init__()
@@ -105,7 +98,7 @@ class SequenceGraph(nn.Module):
 
 
 def graphs_of(model: nn.Module, seed: int = 0) -> Iterator[Graph]:
-    """What of a trained model goes into files: a student (and its decoder), a recogniser, a scorer, else an encoder.
+    """Yield the networks of a trained model: student (and decoder), recognizer or scorer, else pose encoder.
 
     Raises:
         UserError: the model is none of these.
@@ -123,27 +116,24 @@ def graphs_of(model: nn.Module, seed: int = 0) -> Iterator[Graph]:
         logits = {0: 'N'} if kind == 'recognizer' else {0: 'N', 1: 'T'}
         dims = model.backbone.in_dims
         sequences = [_sequences(rng, lengths, dims) for lengths in ((9, 6), (1,), (40,), (3, 31, 12, 31, 1))]
-        yield Graph(
-            kind, SequenceGraph(model), {'feats': {0: 'N', 1: 'T'}, 'lengths': {0: 'N'}}, {'logits': logits}, sequences
-        )
+        inputs = {'feats': {0: 'N', 1: 'T'}, 'lengths': {0: 'N'}}
+        yield Graph(kind, SequenceGraph(model), inputs, {'logits': logits}, sequences)
     else:
         encoder = getattr(model, 'encoder', model)
         yield Graph('encoder', encoder, {'poses': {0: 'N'}}, {'feats': {0: 'N'}}, _poses(rng, encoder))
 
 
 def _direction(gru: nn.GRU, layer: int, suffix: str) -> nn.GRU:
-    """One direction of one layer, as a GRU of one layer and direction."""
-    weights = {f'{n}_l0': getattr(gru, f'{n}_l{layer}{suffix}') for n in _WEIGHTS}
+    """One direction of one layer as a unidirectional GRU."""
+    names = ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')
+    weights = {f'{name}_l0': getattr(gru, f'{name}_l{layer}{suffix}') for name in names}
     one = nn.GRU(weights['weight_ih_l0'].shape[1], gru.hidden_size)
     one.load_state_dict(weights)
     return one
 
 
-_WEIGHTS = ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')
-
-
 def _gather(states: Tensor, frames: Tensor) -> Tensor:
-    """Frames (T, N, 1) of states (T, N, D)."""
+    """Pick frames (T, N, 1) of states (T, N, D)."""
     return states.gather(0, frames.expand(-1, -1, states.shape[2]))
 
 
@@ -161,18 +151,18 @@ def _sequences(rng: torch.Generator, lengths: tuple[int, ...], dims: int) -> tup
 
 
 def _poses(rng: torch.Generator, encoder: nn.Module) -> list[tuple[Tensor, ...]]:
-    """Inputs of an encoder of poses: (N, 13, 3), or (N, D) with the D of its first linear layer."""
+    """Inputs of a pose encoder: (N, 13, 3), or (N, D) with the D of its first linear layer."""
     linear = next((m for m in encoder.modules() if isinstance(m, nn.Linear)), None)
     if linear is None:
-        raise UserError(f'export: {type(encoder).__name__} is no student, recogniser, scorer or encoder of poses')
+        raise UserError(f'export: {type(encoder).__name__} is no student, recognizer, scorer or pose encoder')
     shapes = (13, 3), (linear.in_features,)
     for shape in shapes:
         samples = [(torch.randn(n, *shape, generator=rng),) for n in (2, 1, 7)]
         try:
             with torch.no_grad():
-                found = encoder(*samples[0])
+                output = encoder(*samples[0])
         except (RuntimeError, ValueError, TypeError):
             continue
-        if isinstance(found, Tensor) and found.ndim == 2:
+        if isinstance(output, Tensor) and output.ndim == 2:
             return samples
     raise UserError(f'export: {type(encoder).__name__} takes no poses of shape {" or ".join(map(str, shapes))}')

@@ -1,12 +1,12 @@
-"""Sequences of features: made from crops or poses, read by recognition and detection."""
+"""Feature sequences: extraction from crops and poses, data sets and transforms."""
 
+from ..corpus import Window
 from ..teacher import fill_unseen
 from .bucket_sampler import LengthBatchSampler
 from .clip_dataset import FeatureClipDataset
 from .clips import (
     EpochDraws,
     FeatureReader,
-    Window,
     action_name,
     action_windows,
     clip_positions,

@@ -1,4 +1,4 @@
-"""Batches of sequences of about the same length."""
+"""Batches of sequences of similar length."""
 
 from collections.abc import Iterator
 
@@ -11,22 +11,19 @@ from ..registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class LengthBatchSampler(Sampler):
-    """Draw batches from pools sorted by length, in random order.
+    """Batch sampler that sorts pools of indices by length and shuffles the batches.
 
-    The sampler shuffles; ``pool_batches * batch_size`` of its indices form a
-    pool, are sorted by ``num_frames`` and cut into batches whose sizes differ
-    by one at most; the batches come in an order drawn from (sampler's seed,
-    epoch), the same on all processes, so that processes work on batches of
-    about the same length at the same time.
+    ``pool_batches * batch_size`` indices of the sampler form a pool, are sorted by ``num_frames`` and split into
+    batches whose sizes differ by at most one.  The order of the batches depends on the sampler's seed and epoch only,
+    so all processes work on batches of similar length at the same time.
 
     Args:
-        sampler: Gives indices; has ``dataset``, ``seed`` and ``epoch``, as
-            mmengine's ``DefaultSampler``.
+        sampler: Sampler of indices with ``dataset``, ``seed`` and ``epoch``, such as mmengine's ``DefaultSampler``.
         batch_size: Largest size of a batch.
-        pool_batches: Batches a pool; None: all.
+        pool_batches: Batches per pool; None: all.
 
     Raises:
-        UserError: the sampler or its data set lacks what is needed.
+        UserError: the sampler or its data set lacks these attributes, or a number is below 1.
     """
 
     def __init__(self, sampler: Sampler, batch_size: int, pool_batches: int | None = None) -> None:
@@ -62,7 +59,7 @@ class LengthBatchSampler(Sampler):
 
 
 def _set_epoch(dataset: object, epoch: int, seed: int) -> None:
-    """Tell the epoch to the data set inside all wrappers (RepeatDataset, ConcatDataset, ...)."""
+    """Set the epoch of the data set inside all wrappers (RepeatDataset, ConcatDataset, ...)."""
     for inner in [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]:
         if inner is not None:
             _set_epoch(inner, epoch, seed)

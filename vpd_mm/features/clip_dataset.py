@@ -1,48 +1,42 @@
-"""Labelled actions as sequences of features, for recognition."""
+"""Labeled actions as feature sequences, for recognition."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from mmengine.dataset import BaseDataset
 
 from ..corpus import Corpus
 from ..registry import DATASETS
-from .clips import EpochDraws, FeatureReader, Window, action_name, action_windows, interpolate, report_missing
+from .clips import EpochDraws, FeatureReader, Window, action_name, action_windows, report_missing
 
 
 @DATASETS.register_module()
 class FeatureClipDataset(EpochDraws, BaseDataset):
-    """Actions of a corpus, each a sequence of features at one rate (paper 4.1).
+    """Actions of a corpus as feature sequences at a constant rate (paper 4.1), kept in memory.
 
-    Everything is read, checked and resampled when the data set is made, and
-    kept in memory.  For training, every view of an action is a sample of its
-    own; with ``test_mode`` an action is one sample with all its views.
+    In training every view of an action is a sample; with ``test_mode`` an action is one sample with all views.
 
-    Added keys: ``feats`` (V, T, D) float32, ``gt_label`` int, ``action_id``
-    str, ``num_frames`` T, ``rng`` a ``np.random.Generator``.
+    Added keys: ``feats`` (V, T, D) float32, ``gt_label`` int, ``action_id`` str, ``num_frames`` T, ``rng`` a
+    ``np.random.Generator``.
 
     Args:
         corpus: Folder of the corpus.
-        features: Name of the features (``features/<run>``, ``teacher/<name>``
-            or a bare name), or several that are put one after the other.
-        split: One split of actions.csv, or several.
-        ids_file: Use only the actions of this list; relative to the corpus.
-        window: ``before_sec`` and ``after_sec`` around the action, see
-            :class:`Window`.
-        fps: Rate that sequences are brought to; None: the video's own.
-        dims: The D that the model expects; checked.
-        num_classes: The number of classes that the model has; checked.
-        views: Use at most this many views (2 = as seen and flipped).
-        allow_missing: Leave out actions without features (with a warning)
-            instead of refusing.
-        seed: Of the draws that transforms make; ``set_epoch`` overrides it.
-        kwargs: As in ``mmengine.dataset.BaseDataset`` (``pipeline``,
-            ``test_mode``, ``indices``).
+        features: Name of the features (``features/<run>``, ``teacher/<name>`` or a bare name), or several names whose
+            features are concatenated.
+        split: One or several splits of actions.csv.
+        ids_file: List of the action ids to use, relative to the corpus.
+        window: ``before_sec`` and ``after_sec`` around the action, see :class:`Window`.
+        fps: Frame rate of the sequences; None: the rate of the video.
+        dims: Expected D; checked.
+        num_classes: Expected number of classes; checked.
+        views: Largest number of views (2 = original and flipped).
+        allow_missing: Leave out actions without features with a warning instead of raising an error.
+        seed: Seed of the random transforms; ``set_epoch`` overrides it.
+        kwargs: Arguments of ``mmengine.dataset.BaseDataset`` (``pipeline``, ``test_mode``, ``indices``).
 
     Raises:
-        UserError: features are missing, an action is longer than its video or
-            its window is empty, the number of classes or dims is another.
+        UserError: features are missing, an action exceeds its video, a window is empty, or dims or the number of
+            classes differ.
     """
 
     def __init__(
@@ -75,7 +69,7 @@ class FeatureClipDataset(EpochDraws, BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One dict an action and, for training, a view."""
+        """Load one dict per action and, for training, per view."""
         corpus = Corpus.open(self.corpus_dir)
         classes, windows = action_windows(corpus, self.splits, self.ids_file, self.window, self.fps, self.num_classes)
         self._metainfo['classes'] = classes
@@ -83,13 +77,11 @@ class FeatureClipDataset(EpochDraws, BaseDataset):
         self.dims = reader.dims
         num_views = min(self.views, reader.num_views)
         samples, missing = [], []
-        for action, where in windows:
-            resampled = [interpolate(sequence, where, num_views) for sequence in reader(action.video) or []]
-            parts = [part for part in resampled if part is not None]
-            if not parts or len(parts) < len(resampled):
+        for action, positions in windows:
+            feats = reader.interpolate(action.video, positions, num_views)
+            if feats is None:
                 missing.append(action_name(action))
                 continue
-            feats: np.ndarray = np.concatenate(parts, axis=2)
             sample = {'gt_label': action.label, 'action_id': action.action_id, 'num_frames': feats.shape[1]}
             views = [feats] if self.test_mode else [feats[v : v + 1] for v in range(num_views)]
             samples += [{**sample, 'feats': view} for view in views]
@@ -97,10 +89,10 @@ class FeatureClipDataset(EpochDraws, BaseDataset):
         return samples
 
     def prepare_data(self, idx: int | tuple[int, int]) -> Any:
-        """The sample ``idx`` through the pipeline; the stored array itself is never changed."""
+        """Return sample ``idx`` after the pipeline."""
         index, rng = self.draw(idx)
         return self.pipeline({**self.data_list[index], 'rng': rng})
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The class of sample ``idx``, for ``ClassBalancedDataset``."""
+        """Return the class of sample ``idx`` for ``ClassBalancedDataset``."""
         return [self.data_list[idx]['gt_label']]

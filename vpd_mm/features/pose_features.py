@@ -1,23 +1,24 @@
-"""Poses on disk to the features that teachers make of them: normalised 2D joints, VIPE* embeddings."""
+"""Make teacher features of the poses of a corpus: normalised 2D joints, VIPE* embeddings."""
 
 from collections.abc import Callable
 
 from ..corpus import Corpus
-from ..corpus.sources import claim_source
+from ..corpus.provenance import file_digest, record_run, refresh_source
 from ..errors import UserError
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
-from .feature_extractor import claim_folder
 
 
 def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
-    """Make ``teacher/<name>`` (``JointFeature``, D = 26, both views) of pose set ``poses``; what exists stays.
+    """Make ``teacher/<name>`` (``JointFeature``, D = 26, both views) of pose set ``poses``.
+
+    Existing files are kept unless their poses have changed.
 
     Returns:
-        The number of files written.
+        Number of files written.
 
     Raises:
-        UserError: there is no such pose set, or the folder holds joints of another.
+        UserError: the pose set does not exist, or the folder holds joints of another one.
     """
     feature = JointFeature()
     return _write(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)))
@@ -26,16 +27,18 @@ def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
 def vipe_features(
     corpus: Corpus, poses: str, feature: Callable[[PoseSequence], FeatureSequence], made_by: dict, name: str = 'vipe'
 ) -> int:
-    """Make ``teacher/<name>`` by a ``VipeFeature`` of pose set ``poses``; what exists stays.
+    """Make ``teacher/<name>`` of pose set ``poses`` with a ``VipeFeature``.
+
+    Existing files are kept unless their poses have changed.
 
     Args:
-        made_by: What identifies the run; a folder made by another is refused.
+        made_by: Identity of the run; a folder made by another run is refused.
 
     Returns:
-        The number of files written.
+        Number of files written.
 
     Raises:
-        UserError: there is no such pose set, or the folder holds features of another run.
+        UserError: the pose set does not exist, or the folder holds features of another run.
     """
     return _write(corpus, poses, name, feature, made_by)
 
@@ -53,17 +56,14 @@ def _write(
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
     if made_by is not None:
-        claim_folder(target, made_by)
-    else:  # folders of joints had no note of their origin, and may be without one
-        kept = [path.stem for path in paths if (target / path.name).exists()]
-        claim_source(target, {'poses': poses}, kept, 'pass another --out')
-    written = 0
-    for path in paths:
-        if not (target / path.name).exists():
-            sequence = PoseSequence.load(path)
-            try:
-                feature(sequence).save(target / path.name)
-            except UserError as e:
-                raise UserError(f'{path}: {e}') from e
-            written += 1
-    return written
+        record_run(target, made_by)
+    inputs = {path.stem: file_digest(path) for path in paths}
+    existing = [video for video in inputs if (target / f'{video}.npz').exists()]
+    kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
+    missing = [path for path in paths if path.stem not in kept]
+    for path in missing:
+        try:
+            feature(PoseSequence.load(path)).save(target / path.name)
+        except UserError as e:
+            raise UserError(f'{path}: {e}') from e
+    return len(missing)

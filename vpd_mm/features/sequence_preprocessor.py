@@ -1,4 +1,4 @@
-"""From a list of sequences to one padded tensor."""
+"""Padding and standardization of feature sequences."""
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -11,17 +11,15 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class SequencePreprocessor(BaseDataPreprocessor):
-    """Pad the sequences of a batch to its longest, on the model's device.
+    """Pad the sequences of a batch on the model's device.
 
-    In: ``inputs``, N tensors (V, T_i, D), and ``data_samples``, N of them.
-    Out: ``inputs`` a dict with ``feats`` (S, T, D) float32, zero after the end
-    of a sequence, ``lengths`` (S,) int64 on the CPU, S = sum of all V, and
-    ``views`` (list of N ints); ``data_samples`` unchanged.
+    Takes ``inputs``, N tensors (V, T_i, D), and ``data_samples``.  Returns ``inputs``, a dict of ``feats`` (S, T, D)
+    float32, zero after the end of a sequence, ``lengths`` (S,) int64 on the CPU, S = sum of all V, and ``views`` (list
+    of N ints); ``data_samples`` are unchanged.
 
     Args:
-        standardize_dims: D, to bring every dim to mean 0 and variance 1 over
-            the frames seen in training (kept in the checkpoint); None: leave
-            features as they are.
+        standardize_dims: D; standardize every dimension with mean and variance over the training frames, which are
+            part of the checkpoint.  None: no standardization.
     """
 
     def __init__(self, standardize_dims: int | None = None, non_blocking: bool = False) -> None:
@@ -33,7 +31,7 @@ class SequencePreprocessor(BaseDataPreprocessor):
             self.register_buffer('variance', torch.ones(standardize_dims, dtype=torch.float64))
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """See the class.
+        """Pad and standardize a batch.
 
         Raises:
             UserError: the sequences differ in D, or one has no frame.
@@ -45,7 +43,7 @@ class SequencePreprocessor(BaseDataPreprocessor):
             raise UserError(f'features of one batch have d={dims}; one run uses one kind of features')
         lengths = torch.tensor([len(sequence) for sequence in sequences])
         if not lengths.min():
-            raise UserError('a sequence has no frames; clip windows must hold at least one')
+            raise UserError('a sequence has no frames; clip windows must contain at least one')
         data = self.cast_data({'feats': sequences, 'data_samples': data.get('data_samples')})
         if self.standardize:
             data['feats'] = self._standardized(data['feats'], training)
@@ -57,8 +55,8 @@ class SequencePreprocessor(BaseDataPreprocessor):
 
     def _standardized(self, sequences: list[Tensor], training: bool) -> list[Tensor]:
         if sequences[0].shape[-1] != len(self.mean):
-            found = sequences[0].shape[-1]
-            raise UserError(f'features have d={found}, standardize_dims is {len(self.mean)}; set it in the config')
+            dims = sequences[0].shape[-1]
+            raise UserError(f'features have d={dims}, standardize_dims is {len(self.mean)}; set it in the config')
         if training:
             self._update(torch.cat(sequences).double())
         mean, scale = self.mean.float(), (self.variance + 1e-6).rsqrt().float()
@@ -66,7 +64,7 @@ class SequencePreprocessor(BaseDataPreprocessor):
 
     @torch.no_grad()
     def _update(self, frames: Tensor) -> None:
-        """Pool mean and variance with those of more frames."""
+        """Update mean and variance with further frames."""
         share = len(frames) / (self.frames_seen + len(frames))
         new_mean, new_variance = frames.mean(0), frames.var(0, correction=0)
         between = (new_mean - self.mean).square() * share * (1 - share)

@@ -1,4 +1,4 @@
-"""Transforms of feature sequences: time, joints, what the model gets."""
+"""Transforms of feature sequences."""
 
 import numpy as np
 import torch
@@ -8,24 +8,17 @@ from mmcv.transforms import BaseTransform
 from ..errors import UserError
 from ..registry import TRANSFORMS
 from ..teacher import JointFeature
-
-
-def read_at(feats: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """(V, T, D) at fractional frames (N,) in [0, T - 1], linearly: (V, N, D)."""
-    before = np.minimum(positions.astype(np.int64), feats.shape[1] - 1)
-    after = np.minimum(before + 1, feats.shape[1] - 1)
-    share = (positions - before)[:, None].astype(feats.dtype)
-    return feats[:, before] * (1 - share) + feats[:, after] * share
+from .clips import read_at
 
 
 @TRANSFORMS.register_module()
 class RandomTimeCrop(BaseTransform):
-    """Drop up to a share of the sequence at each end.
+    """Remove a random share of the sequence at each end.
 
-    Required keys: ``feats`` (V, T, D), ``rng``.  Modified: ``feats``.
+    Required keys: ``feats`` (V, T, D), ``rng``.  Modified keys: ``feats``.
 
     Args:
-        max_share: Upper bound of what is dropped at one end; below 0.5.
+        max_share: Largest share at one end; below 0.5.
     """
 
     def __init__(self, max_share: float = 0.15) -> None:
@@ -41,9 +34,9 @@ class RandomTimeCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ResampleFrames(BaseTransform):
-    """Bring every sequence to the same number of frames, evenly in time.
+    """Resample the sequence to a fixed number of frames.
 
-    Required keys: ``feats`` (V, T, D).  Modified: ``feats`` (V, num_frames, D).
+    Required keys: ``feats`` (V, T, D).  Modified keys: ``feats`` (V, num_frames, D).
     """
 
     def __init__(self, num_frames: int) -> None:
@@ -57,22 +50,19 @@ class ResampleFrames(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomJointAffine(BaseTransform):
-    """Turn, stretch, shear and shift normalised 2D joints, as another camera and another athlete would.
+    """Rotate, scale, shear and shift normalized 2D joints, with one draw per sequence.
 
-    One draw a sequence, except ``noise``, one a frame and joint.
-
-    Required keys: ``feats`` (V, T, 26) as ``JointFeature`` makes them, ``rng``.
-    Modified: ``feats``.
-
-    Raises:
-        UserError: D is not 26.
+    Required keys: ``feats`` (V, T, 26) of ``JointFeature``, ``rng``.  Modified keys: ``feats``.
 
     Args:
         angle: Largest rotation about the hips, radians.
-        scale: Largest relative stretch of x and of y.
-        shear: Largest shift of x by y.
-        offset: Standard deviation of a shift of each joint, for the whole sequence.
-        noise: Standard deviation of a shift of each joint in each frame.
+        scale: Largest relative scale of x and of y.
+        shear: Largest shear of x by y.
+        offset: Standard deviation of a constant offset of each joint.
+        noise: Standard deviation of an offset of each joint in each frame.
+
+    Raises:
+        UserError: D is not 26.
     """
 
     def __init__(
@@ -101,12 +91,12 @@ class RandomJointAffine(BaseTransform):
 
 @TRANSFORMS.register_module()
 class AddVelocity(BaseTransform):
-    """Append what each dim changed since the frame before (0 at the first), times ``scale``.
+    """Append the change of each dimension since the previous frame (0 at the first) times ``scale``.
 
-    Required keys: ``feats`` (V, T, D).  Modified: ``feats`` (V, T, 2D).
+    Required keys: ``feats`` (V, T, D).  Modified keys: ``feats`` (V, T, 2D).
 
     Args:
-        scale: Brings changes to about the size of the features.
+        scale: Factor that gives changes about the magnitude of the features.
     """
 
     def __init__(self, scale: float = 8.0) -> None:
@@ -121,12 +111,11 @@ class AddVelocity(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackSequenceInputs(BaseTransform):
-    """Hand a sequence to the model.
+    """Pack a sequence for the model.
 
     Required keys: ``feats`` (V, T, D), ``gt_label`` int, ``action_id``.
-    Added: ``inputs`` (V, T, D) float32 tensor, ``data_samples`` an
-    ``ActionDataSample`` with ``gt_label`` (1,) and meta ``action_id``.  All
-    other keys are dropped.
+    Returned keys: ``inputs`` (V, T, D) float32 tensor; ``data_samples``, an ``ActionDataSample`` with ``gt_label``
+    (1,) and meta ``action_id``.
     """
 
     def transform(self, results: dict) -> dict:

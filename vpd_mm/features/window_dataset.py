@@ -1,4 +1,4 @@
-"""Uncut videos as sequences of features with a label a frame, for detection."""
+"""Uncut videos as feature sequences with frame labels, for detection."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from ..corpus import Corpus, VideoInfo
 from ..errors import UserError
 from ..registry import DATASETS
 from ..structures import Action, load_actions, load_classes
-from .clips import FeatureReader, Window, interpolate
+from .clips import EpochDraws, FeatureReader, Window
 
 
 def assign_folds(videos: Sequence[VideoInfo], num_folds: int, seed: int) -> dict[str, int]:
-    """Video name to fold; athletes of one file stay together, folds differ by one file at most.
+    """Assign video names to folds of equal size; athletes of one file stay together.
 
     Raises:
         UserError: fewer files than folds.
@@ -26,12 +26,12 @@ def assign_folds(videos: Sequence[VideoInfo], num_folds: int, seed: int) -> dict
     if len(names) < num_folds:
         raise UserError(f'{num_folds} folds need as many videos, found {len(names)}; take fewer folds')
     order = np.random.default_rng(seed).permutation(len(names))
-    fold_of = {names[i]: place % num_folds for place, i in enumerate(order)}
+    fold_of = {names[i]: rank % num_folds for rank, i in enumerate(order)}
     return {video: fold_of[group] for video, group in groups.items()}
 
 
 def frame_targets(intervals: np.ndarray, labels: np.ndarray, num_frames: int, num_classes: int) -> np.ndarray:
-    """(T, C) float32: 1 where the middle of a frame lies in an interval (G, 2) of the class (label < C)."""
+    """Return (T, C) float32, 1 if the middle of a frame is in an interval (G, 2) of the class."""
     middles = np.arange(num_frames) + 0.5
     targets = np.zeros((num_frames, num_classes), dtype=np.float32)
     for (start, end), label in zip(intervals, labels, strict=True):
@@ -40,39 +40,34 @@ def frame_targets(intervals: np.ndarray, labels: np.ndarray, num_frames: int, nu
 
 
 @DATASETS.register_module()
-class FeatureWindowDataset(BaseDataset):
-    """Windows of uncut videos for training, whole videos for testing (paper 4.3).
+class FeatureWindowDataset(EpochDraws, BaseDataset):
+    """Windows of uncut videos for training, whole videos for testing (paper 4.3), kept in memory.
 
-    Everything is read and resampled when the data set is made.  A training
-    sample is one view of a window whose start is drawn anew each epoch; with
-    ``test_mode`` a sample is a video with all its views.
+    A training sample is one view of a window with a random start in each epoch; with ``test_mode`` a sample is a video
+    with all views.
 
-    Returns ``inputs`` (V, T, D) float32 and ``data_samples``, an
-    ``ActionDataSample`` with ``gt_frames`` (T, C) float32, ``valid`` (T,) bool
-    (the frame or a neighbour has a feature) and, as meta, ``video``,
-    ``frame_inds`` (T,) frames counted at ``fps``, ``frame_step`` (frames of
-    the video for one of these), and the video's ``gt_intervals`` (G, 2), end
-    exclusive, counted at ``fps`` too, and ``gt_labels`` (G,).
+    Returns ``inputs`` (V, T, D) float32 and ``data_samples``, an ``ActionDataSample`` with ``gt_frames`` (T, C)
+    float32, ``valid`` (T,) bool (a feature is near) and meta ``video``, ``frame_inds`` (T,) at ``fps``,
+    ``frame_step`` (frames of the video per frame at ``fps``), ``gt_intervals`` (G, 2) of the video at ``fps``, end
+    exclusive, and ``gt_labels`` (G,).
 
     Args:
         corpus: Folder of the corpus.
         features: As for ``FeatureClipDataset``.
-        split: Videos with actions of these splits; a video counts to the
-            split that most of its actions have.
-        num_classes: C: 1 = action or not, else the number of classes.
-        fold: (i, n): of n folds by video, leave i out (training) or use only i
-            (``test_mode``); None: all videos.
-        fold_seed: Decides the folds, and which videos ``max_videos`` keeps.
-        max_videos: Use only so many videos of the split (few labels), drawn once; the folds part those.
+        split: Splits of the videos; the split of a video is the most frequent split of its actions.
+        num_classes: C; 1 = action or not, else the number of classes.
+        fold: (i, n): leave out fold i of n (training) or use only fold i (``test_mode``); None: all videos.
+        fold_seed: Seed of the folds and of the choice of ``max_videos``.
+        max_videos: Number of videos of the split to draw (few labels), before the folds.
         window: Frames of a training window.
-        widen: ``before_sec`` and ``after_sec`` that widen actions.
-        fps: Rate that sequences are brought to; None: the video's own.
-        max_gap_sec: Frames farther than this from a feature are not ``valid``.
-        dims: The D that the model expects; checked.
-        seed: Of the windows' starts; ``set_epoch`` overrides it.
+        widen: ``before_sec`` and ``after_sec`` added to actions.
+        fps: Frame rate of the sequences; None: the rate of the video.
+        max_gap_sec: Largest distance of a ``valid`` frame from a feature.
+        dims: Expected D; checked.
+        seed: Seed of the window starts; ``set_epoch`` overrides it.
 
     Raises:
-        UserError: a video has no features, an action is longer than its video.
+        UserError: a video has no features, an action exceeds its video, or an argument is out of range.
     """
 
     def __init__(
@@ -103,12 +98,14 @@ class FeatureWindowDataset(BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One dict a video, or for training a window of a view."""
+        """Load one dict per video, or for training per window and view."""
         corpus = Corpus.open(self.corpus_dir)
         classes = load_classes(corpus.classes_path)
         if self.num_classes not in (1, len(classes)):
-            found = f'{len(classes)} classes, the config says {self.num_classes}'
-            raise UserError(f'{corpus.classes_path}: {found}; set num_classes to that or to 1')
+            raise UserError(
+                f'{corpus.classes_path}: {len(classes)} classes, the config says {self.num_classes}; '
+                'set num_classes to that or to 1'
+            )
         self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']
         by_video: dict[str, list[Action]] = {}
         for action in load_actions(corpus.actions_path, len(classes)):
@@ -162,7 +159,6 @@ class FeatureWindowDataset(BaseDataset):
             raise UserError(
                 f'{corpus.actions_path}: {late[0].action_id} ends after its video ({video.num_frames} frames)'
             )
-        sequences = reader(video.video)
         step = 1.0 if self.fps is None else video.fps / self.fps
         positions = np.arange(0, video.num_frames - 1 + 1e-6, step)
         widened = [
@@ -171,40 +167,29 @@ class FeatureWindowDataset(BaseDataset):
         ]
         intervals = np.array(widened, dtype=np.float64).clip(0, video.num_frames) / step
         labels = np.array([a.label if self.num_classes > 1 else 0 for a in actions])
-        found = [interpolate(sequence, positions, reader.num_views) for sequence in sequences or []]
-        parts = [part for part in found if part is not None]
-        if not parts or len(parts) < len(found):
+        feats = reader.interpolate(video.video, positions, reader.num_views)
+        if feats is None:
             raise UserError(f'{corpus.root}: video {video.video} has no {self.features} features; extract them')
-        gaps = [np.abs(positions - _nearest(sequence.frame_inds, positions)) for sequence in sequences or []]
+        gaps = [np.abs(positions - _nearest(sequence.frame_inds, positions)) for sequence in reader(video.video) or []]
         return {
-            'feats': np.concatenate(parts, axis=2),
+            'feats': feats,
             'targets': frame_targets(intervals, labels, len(positions), self.num_classes),
             'valid': np.max(gaps, axis=0) <= self.max_gap_sec * video.fps,
             'num_frames': len(positions),
-            'meta': {
-                'video': video.video,
-                'frame_step': step,
-                'gt_intervals': intervals,
-                'gt_labels': labels,
-            },
+            'meta': {'video': video.video, 'frame_step': step, 'gt_intervals': intervals, 'gt_labels': labels},
         }
 
-    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
-        """Fix where windows start: the same epoch and seed, the same windows, also after a resume."""
-        self.seed: int = seed if seed is not None else self.seed
-        self.epoch = epoch
-
     def prepare_data(self, idx: int) -> dict:
-        """Sample ``idx``; see the class."""
+        """Return sample ``idx``; see the class."""
         idx = int(idx)
         data = self.data_list[idx]
         span = slice(0, data['num_frames'])
         if 'slot' in data:
-            # window i of n starts somewhere in the i-th of n equal parts of all possible starts
+            # Window i of n starts in the i-th of n equal parts of all possible starts.
             i, count = data['slot']
-            room = max(0, data['num_frames'] - self.window)
-            share = np.random.default_rng((self.seed, self.epoch, idx)).random()
-            start = round((i + share) / count * room)
+            last = max(0, data['num_frames'] - self.window)
+            offset = np.random.default_rng((self.seed, self.epoch, idx)).random()
+            start = round((i + offset) / count * last)
             span = slice(start, start + self.window)
         sample = ActionDataSample(metainfo={**data['meta'], 'frame_inds': np.arange(data['num_frames'])[span]})
         sample.set_field(torch.from_numpy(data['targets'][span]), 'gt_frames')

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..corpus import Corpus
+from ..corpus.provenance import file_digest, refresh_source
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence
@@ -142,7 +143,9 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def import_poses(
     source: str | os.PathLike, out: str | os.PathLike, *, name: str, on_progress: OnProgress = no_progress
 ) -> ImportReport:
-    """Import poses as the pose set ``name``, for the videos of the corpus; existing poses are kept.
+    """Import poses as the pose set ``name``, for the videos of the corpus.
+
+    Existing poses are kept unless their files have changed.
 
     Args:
         source: Holds the files; see :func:`read_poses`.
@@ -151,7 +154,8 @@ def import_poses(
         on_progress: Called with (done, total) videos.
 
     Raises:
-        UserError: ``out`` is no corpus or has no videos, or the source is no folder.
+        UserError: ``out`` is no corpus or has no videos, the source is no folder, or poses of this name were made from
+            another source.
     """
     corpus = Corpus.open(out)
     corpus.poses_dir(name)
@@ -162,6 +166,10 @@ def import_poses(
         raise UserError(f'{corpus.videos_path}: holds no video; prepare or import the videos first')
     report = ImportReport()
     with corpus.lock():
+        existing = [video for video in videos if corpus.pose_path(name, video).exists()]
+        inputs = {video: file_digest(files) for video in videos if (files := find_pose_files(source, video))}
+        made_from = {'poses': str(Path(source).resolve())}
+        refresh_source(corpus.poses_dir(name), made_from, existing, 'pass another --name', inputs)
         for video, info in track_progress(list(videos.items()), on_progress):
             with report.attempt():
                 if not corpus.pose_path(name, video).exists():

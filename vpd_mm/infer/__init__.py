@@ -1,1 +1,7 @@
 """Apply trained models to videos."""
+
+from .online_pass import FrameResult
+from .segments import Segment
+from .vpd_inferencer import VPDInferencer
+
+__all__ = ['FrameResult', 'Segment', 'VPDInferencer']

@@ -1,44 +1,28 @@
-"""What an inferencer takes as a video: files, folders, arrays, iterators, cameras."""
+"""Inputs of the inferencer: files, folders, arrays, iterators, cameras."""
 
 import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 from ..athlete import VideoReader
+from ..athlete.frame_source import FrameSource
 from ..errors import UserError
-from ..prepare.corpus_builder import find_videos, videos_inside
-from .result_files import is_our_film
+from ..prepare.sources import find_videos, videos_inside
+from .result_files import is_our_overlay
 
-#: Endings of pictures that a folder of frames may hold.
-PICTURE_ENDINGS = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
-#: Frames a second of what does not tell it.
+#: Suffixes of the images in a folder of frames.
+IMAGE_SUFFIXES = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
+#: Frames per second of inputs without a rate.
 DEFAULT_FPS = 25.0
 
 _CAMERA = re.compile(r'(?:camera|webcam)(?::(\d+))?')
 
 Input = str | os.PathLike | int | np.ndarray | Iterable[np.ndarray]
-
-
-class FrameSource(Protocol):
-    """Frames of one input; iterating gives (frame_ind from 0, (H, W, 3) uint8 RGB).
-
-    ``path`` names it, ``num_frames`` is 0 where it is not known.  All but a
-    :class:`FrameStream` can be iterated again.
-    """
-
-    path: Path
-    fps: float
-    num_frames: int
-    width: int
-    height: int
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]: ...
 
 
 class ArrayFrames:
@@ -59,16 +43,16 @@ class ArrayFrames:
         return enumerate(self._frames)
 
 
-class PictureFolder:
-    """The pictures of a folder, one a frame, in the order of their names (numbers by value).
+class ImageFolder:
+    """The images of a folder, one per frame, sorted by name (numbers by value).
 
     Raises:
-        UserError: a picture cannot be read or has another size than the first.
+        UserError: an image cannot be read or has another size than the first.
     """
 
     def __init__(self, folder: Path, fps: float) -> None:
         self.path, self.fps = folder, fps
-        self._files = picture_files(folder)
+        self._files = image_files(folder)
         self.num_frames = len(self._files)
         self.height, self.width = self._read(self._files[0]).shape[:2]
 
@@ -76,22 +60,22 @@ class PictureFolder:
         for frame_ind, file in enumerate(self._files):
             rgb = self._read(file)
             if rgb.shape[:2] != (self.height, self.width):
-                found = f'{rgb.shape[1]}x{rgb.shape[0]}'
-                raise UserError(f'{file}: is {found}, the first picture {self.width}x{self.height}; one size a video')
+                size = f'{rgb.shape[1]}x{rgb.shape[0]}'
+                raise UserError(f'{file}: is {size}, the first image {self.width}x{self.height}; one size per video')
             yield frame_ind, rgb
 
     def _read(self, file: Path) -> np.ndarray:
         bgr = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR) if file.stat().st_size else None
         if bgr is None:
-            raise UserError(f'{file}: not a readable picture; copy it again')
+            raise UserError(f'{file}: not a readable image; copy it again')
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 class FrameStream:
-    """Frames of an iterator, which can be read once; the first one is read at once.
+    """Frames of an iterator, which can be read once; the constructor reads the first one.
 
     Raises:
-        UserError: no frame comes, or one is not (H, W, 3) uint8 RGB of the first one's size.
+        UserError: there is no frame, or one is not (H, W, 3) uint8 RGB of the first one's size.
     """
 
     def __init__(self, frames: Iterable[np.ndarray], fps: float, name: str) -> None:
@@ -113,15 +97,15 @@ class FrameStream:
             yield frame_ind, rgb
 
     def _check(self, rgb: np.ndarray, shape: tuple[int, ...] | None, frame_ind: int) -> None:
-        found = getattr(rgb, 'shape', type(rgb).__name__)
-        fits = isinstance(rgb, np.ndarray) and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8
-        if not fits or shape not in (None, rgb.shape):
-            wanted = shape or '(H, W, 3)'
-            raise UserError(f'{self.path}: frame {frame_ind} must be {wanted} uint8 RGB, found {found}')
+        valid = isinstance(rgb, np.ndarray) and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8
+        if not valid or shape not in (None, rgb.shape):
+            given = getattr(rgb, 'shape', type(rgb).__name__)
+            expected = shape or '(H, W, 3)'
+            raise UserError(f'{self.path}: frame {frame_ind} must be {expected} uint8 RGB, found {given}')
 
 
 def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    """RGB frames of an open capture, until it gives no more; then it is released."""
+    """Yield the RGB frames of an open capture and release it."""
     try:
         while True:
             ok, bgr = capture.read()
@@ -133,10 +117,10 @@ def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
 
 
 def open_camera(index: int, fps: float | None) -> FrameStream:
-    """Camera ``index``.
+    """Open camera ``index``.
 
     Raises:
-        UserError: there is none, or it gives no picture.
+        UserError: there is none, or it gives no image.
     """
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -145,58 +129,57 @@ def open_camera(index: int, fps: float | None) -> FrameStream:
     finally:
         cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
-        raise UserError(f'camera {index}: cannot be opened; check that it is connected and that no program holds it')
-    told = capture.get(cv2.CAP_PROP_FPS)
-    return FrameStream(capture_frames(capture), fps or (told if 0 < told < 1000 else DEFAULT_FPS), f'camera{index}')
+        raise UserError(f'camera {index}: cannot be opened; check that it is connected and not used by another program')
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    return FrameStream(capture_frames(capture), fps or (rate if 0 < rate < 1000 else DEFAULT_FPS), f'camera{index}')
 
 
-def list_inputs(inputs: Input | list | tuple, outs: Iterable[str | os.PathLike] = ()) -> list[Input]:
-    """One entry a video: a list is taken apart, a folder of videos searched, a folder of pictures is one video.
+def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.PathLike] = ()) -> list[Input]:
+    """List one entry per video: each item of a list, each video of a folder, or a folder of images.
 
     Args:
         inputs: One input, or a list of them.
-        outs: Folders that results go to ('' = none): where they lie inside a folder, they are not searched.
+        output_dirs: Folders of the results ('' = none); they are skipped where they lie inside a searched folder.
 
     Raises:
-        UserError: a folder holds neither, or the list is one of frames.
+        UserError: a folder holds neither videos nor images, or the list is one of frames.
     """
-    given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-    if not given:
+    items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    if not items:
         raise UserError('no input given')
-    if any(isinstance(item, np.ndarray) and item.ndim == 3 for item in given):
+    if any(isinstance(item, np.ndarray) and item.ndim == 3 for item in items):
         raise UserError('a list holds videos, not frames; pass iter(frames) or np.stack(frames)')
-    found: list[Input] = []
-    for item in given:
+    skipped = [Path(folder).resolve() for folder in output_dirs if folder]
+    entries: list[Input] = []
+    for item in items:
         if isinstance(item, str | os.PathLike) and Path(item).is_dir():
-            found += _list_folder(Path(item), [Path(out).resolve() for out in outs if out])
+            entries += _list_folder(Path(item), skipped)
         else:
-            found.append(item)
-    return found
+            entries.append(item)
+    return entries
 
 
-def _list_folder(folder: Path, outs: list[Path]) -> list[Input]:
+def _list_folder(folder: Path, skipped: list[Path]) -> list[Input]:
     root = folder.resolve()
-    inside = {out for out in outs if root in out.parents}
+    inside = {path for path in skipped if root in path.parents}
     videos = [p for p in videos_inside(folder) if inside.isdisjoint((p.parent.resolve() / p.name).parents)]
-    pictures = picture_files(folder)
-    if pictures:  # overlays of them do not make them a folder of videos
-        videos = [p for p in videos if not is_our_film(p)]
+    images = image_files(folder)
+    if images:  # overlays of them do not make it a folder of videos
+        videos = [p for p in videos if not is_our_overlay(p)]
     if videos:
         return [*find_videos(videos)]
-    if pictures:
+    if images:
         return [folder]
-    raise UserError(f'{folder}: folder holds no video and no picture')
+    raise UserError(f'{folder}: folder holds no video and no image')
 
 
 def input_name(item: Input, number: int = 0) -> str:
-    """What results of one entry of :func:`list_inputs` are called; ``number`` as in :func:`open_source`."""
-    if isinstance(item, int):
-        return f'camera{item}'
-    if isinstance(item, str) and (match := _CAMERA.fullmatch(item)) and not Path(item).exists():
-        return f'camera{match[1] or 0}'
+    """Name of the results of one entry of :func:`list_inputs`; ``number`` as in :func:`open_source`."""
+    camera = _camera_index(item)
+    if camera is not None:
+        return f'camera{camera}'
     if isinstance(item, str | os.PathLike):
-        path = Path(item)
-        return path.name if path.is_dir() else path.stem
+        return Path(item).name if Path(item).is_dir() else Path(item).stem
     return f'array{number}' if isinstance(item, np.ndarray) else f'stream{number}'
 
 
@@ -205,25 +188,21 @@ def open_source(item: Input, fps: float | None = None, number: int = 0) -> Frame
 
     Args:
         item: The entry.
-        fps: Of a file: resample to it (``VideoReader``); else frames a second of what comes.
-        number: Names arrays and iterators.
+        fps: Rate to which files are resampled (``VideoReader``), and the rate of other inputs.
+        number: Part of the name of arrays and iterators.
 
     Raises:
         UserError: it cannot be read.
     """
     if fps is not None and not 0 < fps < 1e4:
         raise UserError(f'fps must be above 0, found {fps}')
-    if isinstance(item, bool) or item is None:
-        raise UserError(f'input {item!r}: must be a path, a folder, an array, an iterator of frames or a camera index')
-    if isinstance(item, int):
-        return open_camera(item, fps)
+    camera = _camera_index(item)
+    if camera is not None:
+        return open_camera(camera, fps)
     if isinstance(item, np.ndarray):
         return ArrayFrames(item, fps or DEFAULT_FPS, f'array{number}')
-    if isinstance(item, str) and (match := _CAMERA.fullmatch(item)) and not Path(item).exists():
-        return open_camera(int(match[1] or 0), fps)
     if isinstance(item, str | os.PathLike):
-        path = Path(item)
-        return PictureFolder(path, fps or DEFAULT_FPS) if path.is_dir() else VideoReader(path, fps)
+        return ImageFolder(Path(item), fps or DEFAULT_FPS) if Path(item).is_dir() else VideoReader(Path(item), fps)
     if isinstance(item, Iterable):
         return FrameStream(item, fps or DEFAULT_FPS, f'stream{number}')
     raise UserError(
@@ -232,7 +211,15 @@ def open_source(item: Input, fps: float | None = None, number: int = 0) -> Frame
     )
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """Pictures of a folder, by name, numbers in it by value."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS and p.is_file()]
+def _camera_index(item: Input) -> int | None:
+    """Index of the camera that an input names (``0``, ``'camera:0'``); None where it is no camera."""
+    if isinstance(item, int) and not isinstance(item, bool):
+        return item
+    match = _CAMERA.fullmatch(item) if isinstance(item, str) else None
+    return int(match[1] or 0) if match and not Path(str(item)).exists() else None
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Images of a folder, sorted by name, numbers in it by value."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
     return sorted(files, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r'(\d+)', p.name)])

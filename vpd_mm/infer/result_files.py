@@ -1,64 +1,56 @@
-"""Whether a file is one that an inferencer wrote, and so may be written anew."""
+"""Files of an inferencer, and the check that they may be overwritten."""
 
 import json
 from pathlib import Path
 
-import av
+from ..visualize.video_writer import VIDEO_MARK, check_video, foreign_file, read_comment
 
-from ..errors import UserError
-
-#: Comment inside the films.
-FILM_MARK = 'made by vpd_mm'
-#: Fields by which our json is told from anybody's.
+#: Fields by which a JSON file of an inferencer is recognised.
 _FIELDS = frozenset(['name', 'source', 'mode', 'num_frames', 'frames_with_box', 'frames_with_feature', 'segments'])
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """The json of one athlete, the track, the features."""
+    """Paths of the JSON file, the track and the features of one athlete."""
     return folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
 
 
 def check_results(folder: Path, name: str) -> None:
-    """Raises UserError where the files of one athlete are there and are somebody else's."""
-    row, *arrays = result_paths(folder, name)
-    if not _our_json(row):  # the npz's belong to the json: one alone may be a corpus's
-        for path in (row, *arrays):
+    """Check that the files of one athlete may be written.
+
+    Raises:
+        UserError: one exists and was not written by an inferencer.
+    """
+    paths = result_paths(folder, name)
+    if _read_result(paths[0]) is None:  # arrays without our JSON may belong to a corpus
+        for path in paths:
             if path.exists():
-                raise _foreign(path)
+                raise foreign_file(path)
 
 
-def check_film(path: Path) -> None:
-    """Raises UserError where a film is there and is somebody else's."""
-    if path.exists() and not is_our_film(path):
-        raise _foreign(path)
+def check_overlay(path: Path) -> None:
+    """Check that an overlay may be written.
+
+    Raises:
+        UserError: the file exists and is not an overlay.
+    """
+    if not is_our_overlay(path):
+        check_video(path)
 
 
-def check_sheet(path: Path, film: Path) -> None:
-    """Raises UserError where a picture is there and is somebody else's: ours is written after the film beside it."""
-    if path.exists() and not (film.exists() and is_our_film(film)):
-        raise _foreign(path)
-
-
-def is_our_film(path: Path) -> bool:
-    """A film that says so, or (films did not always) that has the json of another video beside it."""
-    try:
-        with av.open(str(path)) as container:
-            if container.metadata.get('comment') == FILM_MARK:
-                return True
-    except (av.FFmpegError, OSError, ValueError):
-        return False
-    rows = [p for p in path.parent.glob('*.json') if p.stem == path.stem or p.stem.endswith(f'__{path.stem}')]
-    sources = [Path(row['source']) for row in map(_our_json, rows) if row]
+def is_our_overlay(path: Path) -> bool:
+    """True for a video that carries our mark or (early versions wrote none) lies beside its JSON file."""
+    comment = read_comment(path)
+    if comment is None or comment == VIDEO_MARK:
+        return comment == VIDEO_MARK
+    files = [p for p in path.parent.glob('*.json') if p.stem == path.stem or p.stem.endswith(f'__{path.stem}')]
+    sources = [Path(row['source']) for row in map(_read_result, files) if row]
     return any(source.exists() and source.resolve() != path.resolve() for source in sources)
 
 
-def _our_json(path: Path) -> dict | None:
+def _read_result(path: Path) -> dict | None:
+    """Content of a JSON file of an inferencer; None for other files."""
     try:
-        found = json.loads(path.read_text(encoding='utf-8'))
+        row = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.keys() >= _FIELDS else None
-
-
-def _foreign(path: Path) -> UserError:
-    return UserError(f'{path}: is there and was not written by this tool; move it away or write into another folder')
+    return row if isinstance(row, dict) and row.keys() >= _FIELDS else None

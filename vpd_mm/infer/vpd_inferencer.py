@@ -1,8 +1,8 @@
-"""Video in; athlete, features, labels, intervals, neighbours out."""
+"""The inferencer: video in; athlete, features, labels, intervals, neighbours out."""
 
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,81 +14,70 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 
 from ..athlete import FlowEstimator, SquareCropper
+from ..athlete.frame_source import FrameSource
 from ..distill import PoseDistiller
 from ..engine.model_files import read_model_config
 from ..engine.model_zoo import pick_device
+from ..engine.progress import ProgressBars, no_progress
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
-from ..prepare.options import ONLINE_RULES, Models, PrepareSettings
+from ..prepare.models import Models
+from ..prepare.options import PrepareSettings
+from ..prepare.tracking_pass import ONLINE_RULES
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
-from .frame_source import FrameSource, FrameStream, Input, list_inputs, open_source
-from .inference_sample import (
-    Boxes,
-    boxes_of,
-    caption,
-    check_targets,
-    collect,
-    make_sample,
-    one_track,
-    prediction,
-    save_sample,
-    source_name,
-)
-from .offline_pass import OfflineChain, nobody_found, progress_bars
-from .online_pass import FrameAnswer, OnlineChain
+from .frame_source import FrameStream, Input, list_inputs, open_source
+from .offline_pass import no_athlete_error, offline_pass
+from .online_pass import FrameResults, online_pass
 from .overlay import Canvas, draw_answer
-from .sequence_answers import Gallery, Recognizer, Scorer, SequenceAnswers
-from .student_loader import load_student
-from .student_pass import StudentChain, box_at
+from .results import Boxes, check_outputs, collect, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
+from .segments import Gallery, Recognizer, Scorer, Segment, whole_segment
+from .student_pass import StudentPass, load_student, row_of
 
-Answers = Generator[FrameAnswer, None, None]
+#: Detector of mmdet's model zoo (COCO), downloaded at the first use.
+DEFAULT_BOXES = 'mmdet:rtmdet-m'
 
 
 @INFERENCERS.register_module()
 class VPDInferencer(BaseInferencer):
-    """The student on videos, in the manner of ``MMPoseInferencer`` and ``MMAction2Inferencer``; no pose model.
+    """Run a student on videos, without a pose model; the interface is that of ``MMPoseInferencer``.
 
-    Two ways to go through a video:
+    Two modes:
 
-    - *offline* (files, folders, arrays): one pass finds the athlete as
-      ``tools/prepare.py`` does (the choice is made at the end of each shot),
-      the second makes the features.  The numbers are those of
-      ``tools/extract_features.py`` on the corpus.
-    - *online* (iterators, cameras, ``online=True``, :meth:`stream`): one pass;
-      the athlete is chosen in every frame (rule: ``OnlineTracker``), and a
-      choice is never taken back.
+    - *offline* (files, folders, arrays): one pass tracks the athlete as ``tools/prepare.py`` does, a second one
+      makes the features.  The numbers equal those of ``tools/extract_features.py`` on a corpus.
+    - *online* (iterators, cameras, ``online=True``, :meth:`stream`): one pass; the athlete is chosen in every frame
+      (``OnlineTracker``), and earlier choices stay.
 
-    Memory does not depend on the length of the video but for the result: 28
-    bytes a box and 8 D a feature (:meth:`stream`: nothing).
+    Memory does not grow with the video but for the result: 28 bytes per box and 8 D per feature
+    (:meth:`stream`: none).
 
     Args:
         model: Distillation config: path, or ``Config``.
-        weights: Checkpoint of the student; with ``backend='onnxruntime'`` the
-            ``.onnx`` of ``tools/export.py``.
-        boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``,
-            ``full``, or a folder of box files; None: the packed detector.
+        weights: Checkpoint of the student; with ``backend='onnxruntime'`` the ``.onnx`` file of ``tools/export.py``.
+        boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``full``, or a folder of box files;
+            None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
-        scorer: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer``'s.
-        threshold: Of the scorer.
+        scorer: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models.
+        threshold: Threshold of the scorer.
         gallery: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions.
-        top: Neighbours an interval.
+        top: Neighbours per interval.
         backend: 'torch' or 'onnxruntime'.
         device: 'auto', 'cpu', 'cuda', ...
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As the student's corpus was prepared.
-        batch_size: Crops a forward pass.
+        batch_size: Crops per forward pass.
         scope: Default scope of the config.
-        show_progress: A bar on stderr.
+        show_progress: Show progress bars on stderr.
 
     Raises:
-        UserError: a file is missing or does not fit, or an option is off.
+        UserError: a file is missing or does not fit, or an option is not valid.
 
     Example:
         >>> inferencer = VPDInferencer('configs/distill/x.py', 'epoch_40.pth', recognizer='r.py:r.pth')
         >>> inferencer('jump.mp4', vis_out_dir='out', pred_out_dir='out')['predictions'][0]['segments']
-        >>> for answer in inferencer.stream(0):  # camera
-        ...     print(answer.frame_ind, answer.box)
+        >>> for result in inferencer.stream(0):  # camera
+        ...     print(result.frame_ind, result.box)
     """
 
     preprocess_kwargs: set = {'fps'}
@@ -124,30 +113,22 @@ class VPDInferencer(BaseInferencer):
         self.backend, self.batch_size = backend, batch_size
         self._real_device = device = pick_device(device)
         cfg = model if isinstance(model, Config) else read_model_config(model)
-        super().__init__(cfg, str(weights), self._real_device, scope, show_progress)
-        dims = self.model.student.out_dims
-        cropper = SquareCropper(crop_size)
+        super().__init__(cfg, str(weights), device, scope, show_progress)
         estimator = FlowEstimator(flow, subtract_median=subtract_median, checkpoint=flow_checkpoint, device=device)
-        self.chain = StudentChain(self.extractor, cropper, estimator)
-        rules = dict(tracker or {})
-        if boxes is None:
-            from ..synthetic.checkpoints import packed_source
-
-            boxes = packed_source('detector')
-        offline_rules = {k: v for k, v in rules.items() if k not in ONLINE_RULES}
-        self._settings = PrepareSettings(Path(), boxes, device=self._real_device, tracker=offline_rules)
-        self._models = Models(self._settings)
-        self._offline = OfflineChain(self.chain, self._settings, self._models)
-        self._online = OnlineChain(self.chain, self._settings, self._models, rules, self.joints)
-        self._answers = SequenceAnswers(
-            Recognizer(recognizer, dims, self._real_device) if recognizer else None,
-            Scorer(scorer, dims, threshold, self._real_device) if scorer else None,
-            Gallery(gallery, dims, top) if gallery else None,
-        )
+        self.student = StudentPass(self.extractor, SquareCropper(crop_size), estimator, self._has_joints)
+        self._rules = dict(tracker or {})
+        rules = {k: v for k, v in self._rules.items() if k not in ONLINE_RULES}
+        self._default_boxes = boxes is None
+        settings = PrepareSettings(Path(), boxes or DEFAULT_BOXES, device=device, tracker=rules)
+        self._models = Models(settings)
+        dims = self.model.student.out_dims
+        self.recognizer = Recognizer(recognizer, dims, device) if recognizer else None
+        self.scorer = Scorer(scorer, dims, threshold, device) if scorer else None
+        self.gallery = Gallery(gallery, dims, top) if gallery else None
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> PoseDistiller:
         init_default_scope(cfg.get('default_scope', self.scope))
-        model, self._draws = load_student(cfg, weights, self.backend, device)
+        model, self._has_joints = load_student(cfg, weights, self.backend, device)
         return model
 
     def _init_pipeline(self, cfg: Config) -> Any:
@@ -168,8 +149,17 @@ class VPDInferencer(BaseInferencer):
         Raises:
             UserError: it cannot be built.
         """
-        if self._settings.boxes.startswith('mmdet:'):
+        if not self._models.settings.boxes.startswith('mmdet:'):
+            return
+        try:
             _ = self._models.detector
+        except UserError as e:
+            if not self._default_boxes:
+                raise
+            raise UserError(
+                f'{e}; or pass other boxes than the default {DEFAULT_BOXES}: mmdet:<config>[:<checkpoint>], full, or a '
+                'folder of box files'
+            ) from e
 
     def __call__(
         self,
@@ -178,48 +168,36 @@ class VPDInferencer(BaseInferencer):
         batch_size: int | None = None,
         **kwargs,
     ) -> dict:
-        """Go through videos.
+        """Process videos.
 
         Args:
-            inputs: A path, a folder (of videos, or of the pictures of one
-                video), an array (T, H, W, 3) uint8 RGB, an iterator of RGB
-                frames, a camera index (or ``'camera:0'``), or a list of these.
-            return_datasamples: Data samples instead of dicts.
-            batch_size: Crops a forward pass; None: that of the constructor.
-            kwargs: ``fps``: resample files to it, or what arrays, iterators
-                and cameras have; ``bboxes``: an ``AthleteTrack`` or (T, 4) an
-                input; ``online``; ``show``, ``wait_time`` (s),
-                ``return_vis``, ``vis_out_dir`` (writes ``<name>.mp4``);
-                ``pred_out_dir`` (writes ``<name>.json``,
+            inputs: A path, a folder (of videos, or of the images of one video), an array (T, H, W, 3) uint8 RGB, an
+                iterator of RGB frames, a camera index (or ``'camera:0'``), or a list of these.
+            return_datasamples: Return data samples instead of dicts.
+            batch_size: Crops per forward pass; None: that of the constructor.
+            kwargs: ``fps``: rate to which files are resampled, and rate of arrays, iterators and cameras;
+                ``bboxes``: an ``AthleteTrack`` or (T, 4) per input; ``online``; ``show``, ``wait_time`` (s),
+                ``return_vis``, ``vis_out_dir`` (writes ``<name>.mp4``); ``pred_out_dir`` (writes ``<name>.json``,
                 ``tracks/<name>.npz``, ``features/<name>.npz``).
 
         Returns:
-            ``predictions``: a dict an athlete: what the JSON holds, and as
-            arrays ``frame_inds`` (T,), ``boxes`` (T, 4), ``box_scores`` (T,),
-            ``feature_inds`` (T',), ``feats`` (T', 2, D), ``frame_scores``
-            (T'', C) at the scorer's rate.  ``visualization``: a film's path
-            (or with ``return_vis`` a list of pictures) an input, else None.
+            ``predictions``: a dict per athlete with the content of the JSON file and the arrays ``frame_inds`` (T,),
+            ``boxes`` (T, 4), ``box_scores`` (T,), ``feature_inds`` (T',), ``feats`` (T', 2, D), ``frame_scores``
+            (T'', C) at the scorer's rate.  ``visualization``: the path of the drawn video (with ``return_vis`` a
+            list of images) per input, else None.
 
         Raises:
-            UserError: an input cannot be read, nobody is found, or there is no display to show on.
+            UserError: an input cannot be read, no athlete is found, or there is no display to show on.
         """
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
-        folders = visualize.get('vis_out_dir') or '', postprocess.get('pred_out_dir') or ''
-        given = list_inputs(inputs, folders)
-        check_targets(given, *folders)
-        boxes = boxes_of(forward.pop('bboxes', None), len(given))
+        dirs = visualize.pop('vis_out_dir', None) or '', postprocess.get('pred_out_dir') or ''
+        entries = list_inputs(inputs, dirs)
+        check_outputs(entries, *dirs)
+        tracks = to_tracks(forward.pop('bboxes', None), len(entries))
         results: dict = {'predictions': [], 'visualization': []}
-        for source, own in zip(self.preprocess(given, **preprocess), boxes, strict=True):
-            canvas = Canvas(
-                Path(folders[0]) / f'{source_name(source)}.mp4' if folders[0] else None,
-                source.fps,
-                source_name(source),
-                visualize.get('show', False),
-                visualize.get('wait_time', 0.0),
-                visualize.get('return_vis', False),
-            )
-            with canvas:
-                samples = self.forward(source, bboxes=own, batch_size=batch_size, canvas=canvas, **forward)
+        for source, track in zip(self.preprocess(entries, **preprocess), tracks, strict=True):
+            with _canvas(source, dirs[0], **visualize) as canvas:
+                samples = self.forward(source, bboxes=track, batch_size=batch_size, canvas=canvas, **forward)
                 if not isinstance(source, FrameStream):
                     self.visualize(source, samples, canvas)
             one = self.postprocess(samples, canvas.result, return_datasamples, **postprocess)
@@ -236,30 +214,28 @@ class VPDInferencer(BaseInferencer):
         show: bool = False,
         wait_time: float = 0.0,
         vis_out_dir: str = '',
-    ) -> Answers:
-        """Answer frame by frame, online; memory does not grow.
+    ) -> FrameResults:
+        """Yield a ``FrameResult`` per frame, online; memory does not grow.
 
-        Latency: the answer to frame t comes before frame t + ``batch_size`` is
-        read; with 1 (the default) before the next frame is.  Larger batches
-        are faster.  The athlete's first sight in a shot has no box (ByteTrack
-        believes the second one).
+        Latency: the result of frame t comes before frame t + ``batch_size`` is read, with 1 (the default) before the
+        next frame is.  Larger batches are faster.  The first frame of an athlete in a shot has no box: ByteTrack
+        confirms a track with its second detection.
 
         Args:
-            inputs: One of those of :meth:`__call__`, no list.
-            batch_size: Frames a forward pass of detector and student.
-            bboxes, fps, show, wait_time, vis_out_dir: As there.
+            inputs: One input of :meth:`__call__`, no list.
+            batch_size: Frames per forward pass of detector and student.
+            bboxes, fps, show, wait_time, vis_out_dir: As in :meth:`__call__`.
 
         Raises:
-            UserError: as there; one athlete only.
+            UserError: as :meth:`__call__`; box files with several athletes.
         """
-        given = list_inputs(inputs, [vis_out_dir])
-        if len(given) != 1:
-            raise UserError(f'stream takes one input, found {len(given)}')
-        check_targets(given, vis_out_dir)
-        source = open_source(given[0], fps)
-        path = Path(vis_out_dir) / f'{source_name(source)}.mp4' if vis_out_dir else None
-        with Canvas(path, source.fps, source_name(source), show, wait_time, False) as canvas:
-            yield from self._painted(self._online(source, batch_size, one_track(bboxes)), canvas)
+        entries = list_inputs(inputs, [vis_out_dir])
+        if len(entries) != 1:
+            raise UserError(f'stream takes one input, found {len(entries)}')
+        check_outputs(entries, vis_out_dir)
+        source = open_source(entries[0], fps)
+        with _canvas(source, vis_out_dir, show, wait_time) as canvas:
+            yield from self._online(source, batch_size, to_track(bboxes), canvas)
 
     def preprocess(self, inputs: list[Input], batch_size: int = 1, fps: float | None = None) -> Iterator[FrameSource]:
         """Open the inputs one after the other."""
@@ -274,65 +250,87 @@ class VPDInferencer(BaseInferencer):
         batch_size: int | None = None,
         canvas: Canvas | None = None,
     ) -> list[BaseDataElement]:
-        """One data sample an athlete of one opened input.
+        """Make a data sample per athlete of one opened input.
 
-        Meta: ``name``, ``source``, ``athlete``, ``fps``, ``num_frames``,
-        ``width``, ``height``, ``mode``.  Data: ``track`` (AthleteTrack),
-        ``features`` (FeatureSequence), ``segments`` (list of ``Segment``),
-        ``frame_scores`` (T, C) where there is a scorer.
+        Meta: ``name``, ``source``, ``athlete``, ``fps``, ``num_frames``, ``width``, ``height``, ``mode``.  Data:
+        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``),
+        ``frame_scores`` (T, C) with a scorer.
 
         Raises:
-            UserError: nobody is found, or the input cannot be read.
+            UserError: no athlete is found, or the input cannot be read.
         """
         size = batch_size or self.batch_size
         if online or isinstance(inputs, FrameStream):
-            size = min(size, self._models.frames_per_batch(inputs))  # whole frames wait here, not crops
-            answers = self._online(inputs, size, bboxes)
-            if canvas is not None and isinstance(inputs, FrameStream):
-                answers = self._painted(answers, canvas)
-            with closing(answers):
-                track, features, num_frames = collect(answers)
+            size = min(size, self._models.frames_per_batch(inputs))  # the batch holds whole frames, not crops
+            with closing(self._online(inputs, size, bboxes, canvas if isinstance(inputs, FrameStream) else None)) as it:
+                track, features, num_frames = collect(it)
             if not len(track):
-                raise nobody_found(inputs, num_frames, self._settings.boxes)
-            found, mode = {'': (track, features)}, 'online'
+                raise no_athlete_error(inputs, num_frames, self._models.settings.boxes)
+            athletes, mode = {'': (track, features)}, 'online'
         else:
-            with progress_bars(self.show_progress) as bars:
-                found, num_frames = self._offline(inputs, size, bboxes, bars)
+            if bboxes is None:
+                self.load_detector()
+            name = inputs.path.stem
+            with ProgressBars() if self.show_progress else nullcontext() as bars:
+                both = [
+                    bars.add(f'{name}: {step}', 'frames') if bars else no_progress for step in ('track', 'features')
+                ]
+                athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
             mode = 'offline'
-        samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in found.items()]
+        samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
         for sample in samples:
-            self._answers(sample)
+            self._add_segments(sample)
         return samples
 
     def joints(self, feats: np.ndarray) -> np.ndarray | None:
-        """(N, 2, D) features to the normalised joints (N, 13, 2) that the decoder reads from them, as seen.
+        """Decode (N, 2, D) features to normalised joints (N, 13, 2) of the original view.
 
         None where the student does not describe 2D joints (D is not 26) or its checkpoint has no decoder.
         """
-        return self.extractor.decode(feats).reshape(len(feats), -1, 2) if self._draws else None
+        return self.student.joints(feats)
 
-    def _painted(self, answers: Answers, canvas: Canvas) -> Answers:
-        for answer in answers:
-            if canvas.wanted:
-                seen = [] if answer.box is None else [(answer.box, answer.joints)]
-                canvas.paint(draw_answer(answer.rgb, seen, [f'{answer.frame_ind}']))
-            yield answer
+    def _add_segments(self, sample: BaseDataElement) -> None:
+        """Find the intervals, then label them; without a scorer the whole track is one interval."""
+        features, fps, num_frames = sample.features, sample.fps, sample.num_frames
+        labellers = [model for model in (self.recognizer, self.gallery) if model is not None]
+        segments: list[Segment] = []
+        if self.scorer is not None:
+            scores, segments = self.scorer(features, fps, num_frames)
+            sample.set_field(scores, 'frame_scores')
+        elif labellers:
+            segments = whole_segment(features)
+        for label in labellers:
+            label(features, segments, fps, num_frames)
+        sample.set_field(segments, 'segments')
+
+    def _online(
+        self, source: FrameSource, batch_size: int, track: AthleteTrack | None, canvas: Canvas | None
+    ) -> FrameResults:
+        """Yield the results of the online pass and draw them."""
+        if track is None:
+            self.load_detector()
+        for result in online_pass(self.student, self._models, self._rules, source, batch_size, track):
+            if canvas is not None and canvas.wanted:
+                athletes = [] if result.box is None else [(result.box, result.joints)]
+                canvas.paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}']))
+            yield result
 
     def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], canvas: Canvas) -> None:
         """Draw the samples of one input into its frames, in another pass over them."""
         if not canvas.wanted:
             return
         for frame_ind, rgb in inputs:
-            seen, lines = [], [f'{frame_ind}']
+            athletes, labels, lines = [], [], [f'{frame_ind}']
             for sample in preds:
-                box = box_at(sample.track, frame_ind)
-                if box is not None:
-                    row = int(np.searchsorted(sample.features.frame_inds, frame_ind))
-                    known = row < len(sample.features) and sample.features.frame_inds[row] == frame_ind
-                    pose = self.joints(sample.features.feats[row : row + 1]) if known else None
-                    seen.append((box, None if pose is None else pose[0]))
-                lines += [caption(s) for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
-            canvas.paint(draw_answer(rgb, seen, lines))
+                captions = [s.caption for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
+                row, feature = row_of(sample.track, frame_ind), row_of(sample.features, frame_ind)
+                if row is None:
+                    lines += captions
+                    continue
+                joints = None if feature is None else self.joints(sample.features.feats[feature : feature + 1])
+                athletes.append((sample.track.boxes[row], None if joints is None else joints[0]))
+                labels.append(', '.join(captions))
+            canvas.paint(draw_answer(rgb, athletes, lines, labels))
 
     def postprocess(
         self,
@@ -341,9 +339,17 @@ class VPDInferencer(BaseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str | os.PathLike = '',
     ) -> dict:
-        """Write files, and make dicts of the samples unless they are wanted themselves."""
+        """Write the files and convert the samples to dicts."""
         if pred_out_dir:
             for sample in preds:
                 save_sample(sample, Path(pred_out_dir))
-        predictions = list(preds) if return_datasamples else [prediction(sample) for sample in preds]
+        predictions = list(preds) if return_datasamples else [to_dict(sample) for sample in preds]
         return {'predictions': predictions, 'visualization': [visualization]}
+
+
+def _canvas(
+    source: FrameSource, out_dir: str | os.PathLike, show: bool = False, wait_time: float = 0, return_vis: bool = False
+) -> Canvas:
+    name = source_name(source)
+    path = Path(out_dir) / f'{name}.mp4' if out_dir else None
+    return Canvas(path, source.fps, name, show, wait_time, return_vis)

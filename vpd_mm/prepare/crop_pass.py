@@ -1,4 +1,4 @@
-"""What is done with every decoded frame."""
+"""Crop, flow and pose of every decoded frame."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from ..athlete import FlowEstimator, SquareCropper
 from ..athlete.square_cropper import Window, scale_to_side
 from ..corpus.crop_writer import VideoCropWriter
 from ..structures import AthleteTrack, PoseSequence
-from .options import Models
+from .models import Models
 
-#: Shorter side of stored whole frames, px: what clip models resize to before they crop.
+#: Shorter side of stored whole frames, px; clip models resize to it before they crop.
 FULL_FRAME_SIDE = 320
 
 
@@ -20,32 +20,35 @@ def cut_pair(
     cropper: SquareCropper,
     flow: FlowEstimator,
 ) -> tuple[Window, np.ndarray, np.ndarray | None]:
-    """Window, crop and flow of one frame; what every corpus and every inference sees.
+    """Crop one frame around the athlete; a corpus and inference use the same function.
 
     Args:
         rgb: Whole frame t.
-        previous: Whole frame t-1; None where that is missing or of another shot: its box says nothing then.
+        previous: Whole frame t-1; None where it is missing or of another shot.
         box: xyxy of frame t.
-        previous_box: Of frame t-1; None where it has none.
-        cropper: Cuts.
+        previous_box: Box of frame t-1, ignored without ``previous``; None where it has none.
+        cropper: Cuts the square.
         flow: Estimates the flow.
+
+    Returns:
+        Window, crop and flow (None with method 'none').
     """
     window = cropper.window(box, None if previous is None else previous_box)
     crop = cropper.cut(rgb, window)
-    before = None
+    previous_crop = None
     if previous is not None and flow.settings is not None:
-        before = cropper.cut(previous, window)
-    return window, crop, flow(before, crop)
+        previous_crop = cropper.cut(previous, window)
+    return window, crop, flow(previous_crop, crop)
 
 
 class CropTask:
-    """Cut, flow and store.
+    """Store crop, flow and mask of the frames of one track.
 
     Args:
-        track: Where to cut.
+        track: Boxes of the athlete.
         masks: Frame number to ``MaskPatch``; may be empty.
-        writer: Of the video.
-        cropper: Cuts.
+        writer: Writer of the video.
+        cropper: Cuts the square.
         flow: Estimates the flow.
     """
 
@@ -56,12 +59,11 @@ class CropTask:
         self._masks, self._writer, self._cropper, self._flow = masks, writer, cropper, flow
 
     def step(self, frame_ind: int, rgb: np.ndarray, previous: np.ndarray | None) -> None:
-        """Take frame ``frame_ind``; ``previous`` as of :func:`cut_pair`."""
+        """Process frame ``frame_ind``; ``previous`` as for :func:`cut_pair`."""
         box = self._boxes.get(frame_ind)
         if box is None:
             return
-        before = self._boxes.get(frame_ind - 1)
-        window, crop, flow = cut_pair(rgb, previous, box, before, self._cropper, self._flow)
+        window, crop, flow = cut_pair(rgb, previous, box, self._boxes.get(frame_ind - 1), self._cropper, self._flow)
         mask = None
         if frame_ind in self._masks:
             whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])
@@ -71,33 +73,33 @@ class CropTask:
 
 
 class PoseTask:
-    """Ask the teacher, a batch at a time.
+    """Estimate the poses of one track with the teacher, in batches.
 
     Args:
-        track: Whom to look at.
-        models: Hold the teacher.
-        limit: Frames a batch.
+        track: Boxes of the athlete.
+        models: Give the teacher.
+        limit: Frames per batch.
     """
 
     def __init__(self, track: AthleteTrack, models: Models, limit: int) -> None:
         self._boxes = dict(zip(track.frame_inds.tolist(), track.boxes))
         self._teacher, self._limit = models.teacher, limit
         self._batch: list[tuple[int, np.ndarray]] = []
-        self._found: list[tuple[int, np.ndarray, np.ndarray]] = []
+        self._poses: list[tuple[int, np.ndarray, np.ndarray]] = []
 
     def step(self, frame_ind: int, rgb: np.ndarray, previous: np.ndarray | None) -> None:
-        """Take frame ``frame_ind``."""
+        """Process frame ``frame_ind``."""
         if frame_ind in self._boxes:
             self._batch.append((frame_ind, rgb))
             if len(self._batch) == self._limit:
                 self._flush()
 
     def finish(self) -> PoseSequence:
-        """What the teacher saw; frames without a joint, or with a number that is none, are absent."""
+        """Return all poses; frames without a joint or with a value that is not finite are absent."""
         self._flush()
-        inds = np.array([i for i, _, _ in self._found], dtype=np.int64)
-        keypoints = np.array([k for _, k, _ in self._found], dtype=np.float32).reshape(-1, 17, 2)
-        scores = np.array([s for _, _, s in self._found], dtype=np.float32).reshape(-1, 17)
+        inds = np.array([i for i, _, _ in self._poses], dtype=np.int64)
+        keypoints = np.array([k for _, k, _ in self._poses], dtype=np.float32).reshape(-1, 17, 2)
+        scores = np.array([s for _, _, s in self._poses], dtype=np.float32).reshape(-1, 17)
         return PoseSequence(inds, keypoints, scores.clip(0, 1))
 
     def _flush(self) -> None:
@@ -105,8 +107,6 @@ class PoseTask:
             return
         boxes = np.array([self._boxes[i] for i, _ in self._batch], dtype=np.float32)
         keypoints, scores = self._teacher.infer([rgb for _, rgb in self._batch], boxes)
-        seen = (scores > 0).any(axis=1) & np.isfinite(keypoints).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
-        for ok, (frame_ind, _), points, score in zip(seen, self._batch, keypoints, scores):
-            if ok:
-                self._found.append((frame_ind, points, score))
+        valid = (scores > 0).any(axis=1) & np.isfinite(keypoints).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
+        self._poses += [(self._batch[row][0], keypoints[row], scores[row]) for row in np.flatnonzero(valid)]
         self._batch.clear()

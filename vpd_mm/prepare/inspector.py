@@ -1,4 +1,4 @@
-"""Look at a corpus: numbers, a contact sheet and a film."""
+"""Inspect a corpus: counts, and of one video a contact sheet and a video of box, skeleton, crop and flow."""
 
 import os
 from dataclasses import dataclass, field
@@ -6,21 +6,35 @@ from pathlib import Path
 
 import numpy as np
 
-from ..corpus import Corpus, CropStore
+from ..athlete import VideoReader
+from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
-from ..infer.result_files import check_film, check_sheet
 from ..structures import PoseSequence
-from ..visualize.corpus_pictures import VideoView, contact_sheet, write_film
-from .report import VideoReport, disk_bytes
+from ..visualize.boxes import draw_boxes
+from ..visualize.panels import BACKGROUND, draw_text, evenly_spread, flow_to_rgb, flow_wheel, grid, resize, save_image
+from ..visualize.skeleton import draw_skeleton
+from ..visualize.video_writer import VideoWriter, check_sheet, check_video
+from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
+
+#: Side of the panels of crop and flow in the video, px.
+_PANEL = 256
+#: Height of a tile of the contact sheet, px; tiles; tiles per row.
+_TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
 
 
 @dataclass
 class Inspection:
-    """Counts a video, lines to print, pictures made."""
+    """Result of :func:`inspect_corpus`.
+
+    Args:
+        videos: Counts of each video.
+        lines: Text for the console.
+        images: Paths of the contact sheet and the video, where they were drawn.
+    """
 
     videos: list[VideoReport] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    pictures: list[Path] = field(default_factory=list)
+    images: list[Path] = field(default_factory=list)
 
 
 def inspect_corpus(
@@ -29,18 +43,17 @@ def inspect_corpus(
     pose_name: str | None = None,
     out: str | os.PathLike | None = None,
 ) -> Inspection:
-    """Count what a corpus holds; of one video also draw a contact sheet and a film.
+    """Count what a corpus holds; of one video also draw a contact sheet and a video.
 
     Args:
         root: Folder of the corpus.
-        video: Draw this one; None = the numbers of all, and the pictures
-            where the corpus has only one video.
-        pose_name: Pose set to count and draw; None = the first there is.
-        out: Folder of the pictures; None = ``<root>/inspect``.
+        video: Count and draw this one; None = count all, and draw where the corpus has only one video.
+        pose_name: Pose set to count and draw; None = the first one.
+        out: Folder of the images; None = ``<root>/inspect``.
 
     Raises:
         UserError: no corpus, no such video or pose set, a file is damaged, or
-            a film or picture would replace one that is not ours.
+            an existing file that this tool did not write would be replaced.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
@@ -52,7 +65,7 @@ def inspect_corpus(
     pose_name = pose_name or (names[0] if names else None)
     chosen = [corpus.video(video).video] if video is not None else list(rows)
     store = CropStore(corpus.crops_dir)
-    found = Inspection()
+    result = Inspection()
     for name in chosen:
         report = VideoReport(name, rows[name].num_frames)
         poses = _poses(corpus, pose_name, name)
@@ -63,28 +76,103 @@ def inspect_corpus(
             report.crops, report.num_bytes, report.decoded = len(header), header.num_bytes, 1
         else:
             report.notes.append('no crops')
-        found.videos.append(report)
-    found.lines.append(f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1')
-    found.lines.append(f'pose sets: {", ".join(names) or "none"}' + (f' (counted: {pose_name})' if pose_name else ''))
-    found.lines.append(f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB')
+        result.videos.append(report)
+    result.lines.append(f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1')
+    result.lines.append(f'pose sets: {", ".join(names) or "none"}' + (f' (counted: {pose_name})' if pose_name else ''))
+    result.lines.append(f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB')
     if len(chosen) == 1 and chosen[0] in store:
         folder = Path(out) if out is not None else corpus.root / 'inspect'
         view = VideoView(corpus, store, rows[chosen[0]], _poses(corpus, pose_name, chosen[0]))
-        found.pictures = [folder / f'{chosen[0]}.png', folder / f'{chosen[0]}.mp4']
-        films = {Path(row.path).resolve() for row in rows.values() if row.path}
-        for path in found.pictures:
-            if path.resolve() in films:
-                raise UserError(
-                    f'{path}: is a video of this corpus, which its picture would replace; pass another --out'
-                )
+        sheet, clip = folder / f'{chosen[0]}.png', folder / f'{chosen[0]}.mp4'
+        sources = {Path(row.path).resolve() for row in rows.values() if row.path}
+        if clip.resolve() in sources:
+            raise UserError(f'{clip}: is a video of this corpus and would be replaced; pass another --out')
         if out is not None:
-            check_film(found.pictures[1])
-            check_sheet(*found.pictures)
-        found.lines += _numbers(view)
-        write_film(view, found.pictures[1])
-        contact_sheet(view, found.pictures[0])
-        found.lines += [f'wrote {path}' for path in found.pictures]
-    return found
+            check_video(clip)
+            check_sheet(sheet, clip)
+        result.lines += _statistics(view)
+        view.write(clip, sheet)
+        result.images = [sheet, clip]
+        result.lines += [f'wrote {path}' for path in result.images]
+    return result
+
+
+class VideoView:
+    """Draw one video of a corpus.
+
+    Args:
+        corpus: Its corpus.
+        store: The corpus's crops.
+        row: Its row of videos.csv.
+        poses: Its poses; None = none.
+    """
+
+    def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, poses: PoseSequence | None) -> None:
+        self.row, self.store = row, store
+        self.header = store.header(row.video)
+        self.windows = dict(zip(self.header.frame_inds.tolist(), self.header.windows.tolist()))
+        self.boxes, self.poses = {}, {}
+        if corpus.track_path(row.video).is_file():
+            track = corpus.track(row.video)
+            self.boxes = dict(zip(track.frame_inds.tolist(), track.boxes))
+        if poses is not None:
+            joints, scores = poses.keypoints[:, VPD_JOINTS], poses.scores[:, VPD_JOINTS]
+            self.poses = dict(zip(poses.frame_inds.tolist(), zip(joints, scores)))
+        try:
+            self.reader = VideoReader(row.path, corpus.fps) if row.path else None
+        except UserError:  # the file has gone; crops and poses can still be drawn
+            self.reader = None
+
+    def write(self, clip: Path, sheet: Path) -> None:
+        """Write a video of all frames and a contact sheet of evenly spread frames with a crop.
+
+        Raises:
+            UserError: the video has no crops.
+        """
+        if not len(self.header):
+            raise UserError(f'{self.row.video}: has no crops to show')
+        chosen = set(self.header.frame_inds[evenly_spread(len(self.header), _NUM_TILES)].tolist())
+        frames = self.reader or ((frame_ind, None) for frame_ind in self.windows)
+        tiles = []
+        with VideoWriter(clip, self.row.fps) as writer:
+            for frame_ind, rgb in frames:
+                image, text = self._image(frame_ind, rgb), self._text(frame_ind)
+                if frame_ind in chosen:
+                    tiles.append(draw_text(resize(image, _TILE), text))
+                writer.write(draw_text(image, text))
+        save_image(sheet, grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255)))
+
+    def _image(self, frame_ind: int, rgb: np.ndarray | None) -> np.ndarray:
+        """The frame (where the video file exists) with box and skeleton; the crop and the flow beside it."""
+        crop, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(2))
+        if frame_ind in self.windows:
+            crop = resize(self.store.crop(self.row.video, frame_ind), _PANEL)
+            left, top, side = self.windows[frame_ind]
+            self._draw_pose(crop, frame_ind, (left, top), _PANEL / side)
+            if self.header.flow is not None:
+                flow = resize(flow_to_rgb(self.store.flow(self.row.video, frame_ind)), _PANEL)
+                wheel = flow_wheel(_PANEL // 5)
+                flow[: len(wheel), -len(wheel) :] = wheel
+        panels = np.concatenate([crop, flow])
+        if rgb is None:
+            return panels
+        image, scale = resize(rgb, len(panels)), len(panels) / len(rgb)
+        if frame_ind in self.boxes:
+            draw_boxes(image, self.boxes[frame_ind] * scale, thickness=2)
+        self._draw_pose(image, frame_ind, (0, 0), scale)
+        return np.concatenate([image, panels], axis=1)
+
+    def _draw_pose(self, image: np.ndarray, frame_ind: int, origin: tuple[float, float], scale: float) -> None:
+        if frame_ind in self.poses:
+            joints, scores = self.poses[frame_ind]
+            draw_skeleton(image, (joints - origin) * scale, scores=scores, threshold=CONFIDENT, rings=True)
+
+    def _text(self, frame_ind: int) -> str:
+        if frame_ind in self.poses:
+            return f'{frame_ind}  confidence {self.poses[frame_ind][1].mean():.2f}'
+        if frame_ind not in self.boxes:
+            return f'{frame_ind}  no box'
+        return f'{frame_ind}  no pose' if self.poses else f'{frame_ind}'
 
 
 def _poses(corpus: Corpus, pose_name: str | None, video: str) -> PoseSequence | None:
@@ -93,8 +181,8 @@ def _poses(corpus: Corpus, pose_name: str | None, video: str) -> PoseSequence | 
     return corpus.poses(pose_name, video)
 
 
-def _numbers(view: VideoView) -> list[str]:
-    """What the crops and the flow of one video are like."""
+def _statistics(view: VideoView) -> list[str]:
+    """Lines about crops and flow of one video."""
     header = view.header
     if not len(header):
         return ['no crops']
@@ -103,7 +191,7 @@ def _numbers(view: VideoView) -> list[str]:
     lines = [
         f'frames {header.frame_inds[0]}..{header.frame_inds[-1]} with {gaps} gaps; window side '
         f'{sides.min()}..{sides.max()} px (median {int(np.median(sides))}), crops of {header.size} px, '
-        f'{header.num_bytes / len(header) / 1e3:.1f} kB a frame'
+        f'{header.num_bytes / len(header) / 1e3:.1f} kB per frame'
     ]
     if header.flow is not None:
         step = max(1, len(header) // 200)

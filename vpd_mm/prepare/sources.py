@@ -1,49 +1,196 @@
-"""Which boxes, rules and poses a prepare run is about, noted in the corpus."""
+"""Input of a prepare run: video files, and the origin of boxes and poses."""
 
-import hashlib
-from collections.abc import Sequence
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..corpus import Corpus
-from ..corpus.sources import claim_source
+from ..corpus import Corpus, VideoInfo
+from ..corpus.crop_writer import CropWriter
+from ..corpus.provenance import check_source, file_digest, record_source, refresh_source
+from ..corpus.shard import videos_of_shards
+from ..corpus.video_table import check_video_name
+from ..errors import UserError
+from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
+from ..importers.pose_files import find_pose_files
 from .options import PrepareSettings, split_model
-from .video_preparer import Job
+
+#: Endings of the video files that a folder is searched for.
+VIDEO_ENDINGS = frozenset(
+    ['.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.mts', '.m2ts', '.3gp']
+)
+
+_KEEP_BOXES = 'omit --boxes and --track to keep them, pass only videos without tracks, or pass another --out'
+_KEEP_POSES = 'pass another --pose-name, or only videos without poses'
 
 
-def claim_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job], boxes_asked: bool) -> None:
-    """Note where this run's boxes and poses come from, or refuse those that it would not look at.
+@dataclass(frozen=True)
+class Job:
+    """One video file and its rows of videos.csv (none where the video is new)."""
 
-    Args:
-        corpus: To be written.
-        settings: What is asked for.
-        jobs: All videos of the run.
-        boxes_asked: The user named boxes or rules; else tracks that are there are what is wanted.
+    path: Path
+    rows: tuple[VideoInfo, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the video file without its ending."""
+        return self.path.stem
+
+    def is_tracked(self, corpus: Corpus) -> bool:
+        """Return True if all its athletes have tracks."""
+        return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
+
+
+def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
+    """List video files, each once, sorted by name; folders are searched with their subfolders.
+
+    A symbolic link keeps its own name and folder; the name of its target does not matter.
 
     Raises:
-        UserError: tracks or poses of these videos are there, made of something else.
+        UserError: a folder holds no video, two files share a name, or a name
+            is not valid for a video.
     """
-    tracked = [job.path.stem for job in jobs if job.is_tracked(corpus)]
-    if boxes_asked or len(tracked) < len(jobs):
-        cure = 'leave --boxes and --track out to keep them, pass only videos without tracks, or pass another --out'
-        claim_source(corpus.tracks_dir, _box_source(settings), tracked if boxes_asked else [], cure)
-    if (name := settings.pose_set) is not None:
-        posed = [row.video for job in jobs for row in job.rows if corpus.pose_path(name, row.video).is_file()]
-        cure = 'pass another --pose-name, or only videos without poses'
-        claim_source(corpus.poses_dir(name), {'poses': _identity(settings.poses)}, posed, cure)
+    files: dict[tuple[Path, str], Path] = {}
+    for given in map(Path, videos):
+        inside = [given]
+        if given.is_dir():
+            inside = videos_inside(given)
+            if not inside:
+                raise UserError(f'{given}: folder holds no video ({" ".join(sorted(VIDEO_ENDINGS))})')
+        for path in inside:
+            files.setdefault(_identity(path), path.absolute())
+    if not files:
+        raise UserError('no video given; pass files or folders')
+    stems: dict[str, Path] = {}
+    for path in sorted(files.values(), key=lambda p: p.stem):
+        check_video_name(path.stem)
+        if path.stem in stems:
+            raise UserError(
+                f'{stems[path.stem]} and {path} share the name {path.stem!r}, which identifies a video in a corpus; '
+                'rename one'
+            )
+        stems[path.stem] = path
+    return list(stems.values())
 
 
-def _box_source(settings: PrepareSettings) -> dict:
-    source: dict = {'boxes': _identity(settings.boxes)}
-    return source | {'track': dict(settings.tracker)} if settings.boxes.startswith('mmdet:') else source
+def videos_inside(folder: Path) -> list[Path]:
+    """List the video files of a folder and its subfolders, sorted by path."""
+    return [p for p in sorted(folder.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and p.is_file()]
 
 
-def _identity(spec: str) -> str:
-    """A folder by its place; a model by the name of its config and what its checkpoint holds."""
+def _identity(path: Path) -> tuple[Path, str]:
+    """Identify a video file: two links with one name are one video, with two names two videos."""
+    return path.resolve(), path.stem
+
+
+def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job]:
+    """Join video files with their rows of videos.csv.
+
+    Raises:
+        UserError: a file has the name of another file of this corpus.
+    """
+    rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
+    for info in known.values():
+        if info.path:
+            rows[_identity(Path(info.path))].append(info)
+    for path in files:
+        row = known.get(path.stem)
+        if row is not None and row.path and row not in rows[_identity(path)]:
+            raise UserError(
+                f'{path}: this corpus has a video {path.stem!r} already, from {row.path}; rename the file or pass '
+                'another --out'
+            )
+    return [Job(path, tuple(rows[_identity(path)])) for path in files]
+
+
+def settle_sources(
+    corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job], boxes_given: bool, world: int = 1
+) -> list[Job]:
+    """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
+
+    Args:
+        corpus: Corpus to write.
+        settings: Options of the run.
+        jobs: All videos of the run.
+        boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
+        world: Number of processes that prepare this corpus together.
+
+    Returns:
+        The jobs; a stale video is new again.
+
+    Raises:
+        UserError: tracks or poses of these videos were made from another source, or, with several processes, from
+            files that have changed.
+    """
+    tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
+    if boxes_given or len(tracked) < len(jobs):
+        source: dict = {'boxes': _describe(settings.boxes)}
+        if settings.boxes.startswith('mmdet:'):
+            source['track'] = dict(settings.tracker)
+        inputs = _box_digests(settings, jobs)
+        stale = check_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, inputs)
+        if stale and world > 1:
+            raise UserError(f'{settings.boxes}: boxes of {stale[0]} have changed; prepare it once in a single process')
+        for name in stale:
+            _remove(corpus, tracked.pop(name).rows, settings.pose_set)
+        jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
+        record_source(corpus.tracks_dir, source, tracked, inputs)
+    if (pose_set := settings.pose_set) is not None:
+        posed = [row.video for job in jobs for row in job.rows if corpus.pose_path(pose_set, row.video).is_file()]
+        source = {'poses': _describe(settings.poses)}
+        inputs = _pose_digests(settings, jobs)
+        refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, inputs)
+    return list(jobs)
+
+
+def _describe(spec: str) -> str:
+    """Name a source: a folder by its path, a model by the name of its config and the content of its checkpoint."""
     if spec in ('full', 'mediapipe'):
         return spec
     if not spec.startswith(('mmdet:', 'mmpose:')):
         return str(Path(spec).resolve())
     config, checkpoint = split_model(spec)
     if checkpoint and Path(checkpoint).is_file():
-        checkpoint = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()[:16]
+        checkpoint = file_digest(checkpoint)[:16]
     return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, checkpoint]))
+
+
+def _box_digests(settings: PrepareSettings, jobs: Sequence[Job]) -> dict[str, str]:
+    files = {job.name: _box_files(settings, job).values() for job in jobs}
+    return {name: file_digest(paths) for name, paths in files.items() if paths}
+
+
+def _box_files(settings: PrepareSettings, job: Job) -> dict[str, Path]:
+    folder = Path(settings.boxes)
+    return find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
+
+
+def _pose_digests(settings: PrepareSettings, jobs: Sequence[Job]) -> dict[str, str]:
+    if settings.poses_by_model:
+        return {}
+    videos = [row.video for job in jobs for row in job.rows]
+    for job in jobs:
+        if not job.rows:
+            videos += [video_name(athlete, job.name) for athlete in _box_files(settings, job) or ['']]
+    files = {video: find_pose_files(settings.poses, video) for video in videos}
+    return {video: file_digest(paths) for video, paths in files.items() if paths}
+
+
+def video_name(athlete: str, stem: str) -> str:
+    """Name of the video of one athlete of a file; ``athlete`` is '' where the file shows only one."""
+    return f'{athlete}{ATHLETE_SEPARATOR}{stem}' if athlete else stem
+
+
+def _remove(corpus: Corpus, rows: Sequence[VideoInfo], pose_set: str | None) -> None:
+    """Remove tracks, crops and the poses of ``pose_set`` of videos; the track, which marks them as done, goes last."""
+    shards = videos_of_shards(corpus.crops_dir)
+    for row in rows:
+        if row.video in shards:
+            with CropWriter(shards[row.video]) as writer:
+                writer.remove(row.video)
+        if pose_set is not None:
+            corpus.pose_path(pose_set, row.video).unlink(missing_ok=True)
+    corpus.remove_videos(row.video for row in rows)
+    for row in rows:
+        corpus.track_path(row.video).unlink(missing_ok=True)

@@ -1,9 +1,8 @@
-"""One video file to tracks, crops, flow and poses; what one process of a prepare run does."""
+"""Prepare one video file: tracks, crops, flow and poses."""
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,38 +12,28 @@ import cv2
 from ..athlete import FlowEstimator, SquareCropper, VideoReader
 from ..athlete.camera_cuts import with_previous
 from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
-from ..corpus.crop_writer import VideoCropWriter
 from ..engine.cli import error_line
+from ..engine.progress import OnProgress
 from ..errors import UserError
+from ..importers.mask_files import read_masks
+from ..importers.pose_files import read_poses
 from ..structures import AthleteTrack, PoseSequence
 from .crop_pass import CropTask, PoseTask
-from .options import Models, PrepareSettings, SetupError, find_tracks
+from .models import Models, SetupError
+from .options import PrepareSettings
 from .report import VideoReport
+from .sources import Job, video_name
+from .tracking_pass import find_tracks
 
-#: (frames done, frames in all) of the video in work.
-Progress = Callable[[int, int], None]
-
-#: What a bad video, a full disk or too little memory raise; a fault of ours is none of these but may look like one.
+#: Errors of a bad video, a full disk or too little memory; they fail one video and not the run.
 EXPECTED = (UserError, OSError, av.FFmpegError, cv2.error, MemoryError, RuntimeError)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One video file, and the rows of videos.csv that stem from it (none yet: it is new)."""
-
-    path: Path
-    rows: tuple[VideoInfo, ...] = ()
-
-    def is_tracked(self, corpus: Corpus) -> bool:
-        """Whether all its athletes have their tracks."""
-        return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
-
-
 class VideoPreparer:
-    """Prepares videos one after the other into one shard.
+    """Prepare videos one after the other into one shard.
 
     Args:
-        settings: What is asked for.
+        settings: Options of the run.
         shard: Name of the shard file.
     """
 
@@ -67,8 +56,8 @@ class VideoPreparer:
     @cached_property
     def _flow(self) -> FlowEstimator:
         s, device = self.settings, self.settings.device
-        if s.flow == 'raft':  # the others have no model, and importing torch takes seconds
-            from ..engine.model_zoo import pick_device
+        if s.flow == 'raft':
+            from ..engine.model_zoo import pick_device  # imports torch, which the other methods do not need
 
             device = pick_device(device)
         try:
@@ -80,59 +69,65 @@ class VideoPreparer:
     def _writer(self) -> CropWriter:
         return self._stack.enter_context(CropWriter(self._shard))
 
-    def prepare(self, job: Job, progress: Progress) -> list[VideoReport]:
-        """Do what is missing of one video file.
+    def prepare(self, job: Job, on_progress: OnProgress) -> list[VideoReport]:
+        """Add what is missing of one video file.
+
+        Args:
+            job: The video file.
+            on_progress: Called with (frames done, number of frames).
 
         Returns:
-            One report an athlete; what went wrong stands in it.
+            One report per athlete; it contains the errors.
 
         Raises:
-            SetupError: no video can be done.
+            SetupError: no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
         try:
-            self._prepare(job, reports, progress)
+            self._prepare(job, reports, on_progress)
         except SetupError:
             raise
         except EXPECTED as e:
-            failed = [r for r in reports.values() if not r.failures] or [VideoReport(job.path.stem)]
-            for report in failed:
+            for report in [r for r in reports.values() if not r.failures] or [VideoReport(job.name)]:
                 report.failures.append(error_line(e).removeprefix('error: '))
                 reports[report.video] = report
         return list(reports.values())
 
-    def _prepare(self, job: Job, reports: dict[str, VideoReport], progress: Progress) -> None:
+    def _prepare(self, job: Job, reports: dict[str, VideoReport], on_progress: OnProgress) -> None:
+        reader = None
         if job.is_tracked(self.corpus):
             rows = {row.video: row for row in job.rows}
             tracks = {name: self.corpus.track(name) for name in rows}
-            reader = None
         else:
             reader = VideoReader(job.path, self.settings.fps)
-            rows, tracks = self._track(reader, progress)
+            rows, tracks = self._track(reader, on_progress)
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames)
-            reports[name].count(tracks[name], self._poses_from_files(name, row, tracks[name], reports[name]))
-        without_crops = [name for name in rows if not self._crops_done(name)]
-        without_poses = [name for name in rows if self._needs_teacher(name)]
+            reports[name].count(tracks[name], self._poses_from_files(row, tracks[name], reports[name]))
+        without_crops = [name for name in rows if not self._has_crops(name)]
+        without_poses = [name for name in rows if self.settings.poses_by_model and self._poses(name) is None]
         if without_crops or without_poses:
             reader = reader or VideoReader(job.path, self.settings.fps)
-            decoded = self._decode(reader, tracks, without_crops, without_poses, progress)
-            rows = self._settle_length(reader, rows, tracks, decoded)
+            decoded = self._decode(reader, tracks, without_crops, without_poses, on_progress)
+            rows = self._set_length(reader, rows, tracks, decoded)
             for report in reports.values():
                 report.num_frames, report.decoded = rows[report.video].num_frames, decoded
                 if reader.num_damaged:
                     report.notes.append(f'{reader.num_damaged} damaged packets or frames skipped')
         for name, report in reports.items():
             header = self._headers.get(name)
-            if header is None:  # a header of no crops is one too
+            if header is None:  # the header of a video without crops is false
                 header = self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
-            report.count(tracks[name], self._existing_poses(name))
+            report.count(tracks[name], self._poses(name))
 
-    def _track(self, reader: VideoReader, progress: Progress) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
-        athletes = find_tracks(self.settings, self._models, reader, progress)
-        stem, path = reader.path.stem, str(reader.path.absolute())
-        tracks = {f'{athlete}__{stem}' if athlete else stem: track for athlete, track in athletes.items()}
+    def _track(
+        self, reader: VideoReader, on_progress: OnProgress
+    ) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
+        """Find the athletes; save their tracks and rows of videos.csv."""
+        athletes = find_tracks(self.settings, self._models, reader, on_progress)
+        tracks = {video_name(athlete, reader.path.stem): track for athlete, track in athletes.items()}
+        path = str(reader.path.absolute())
         rows = {
             name: VideoInfo(name, path, reader.fps, reader.num_frames, reader.width, reader.height) for name in tracks
         }
@@ -141,62 +136,44 @@ class VideoPreparer:
         self.corpus.add_videos(rows.values())
         return rows, tracks
 
-    def _crops_done(self, name: str) -> bool:
+    def _has_crops(self, name: str) -> bool:
+        """Return True if the crops are stored; raise UserError if they were made with other options."""
         if name not in self._store:
             return False
-        header, asked = self._store.header(name), self._flow.settings
-        found = dict(header.flow) if header.flow is not None else None
-        if (header.size, found, header.frame_shape is not None) != (
-            self.settings.size,
-            asked,
-            self.settings.full_frame,
-        ):
+        header = self._store.header(name)
+        stored = header.size, None if header.flow is None else dict(header.flow), header.frame_shape is not None
+        if stored != (self.settings.size, self._flow.settings, self.settings.full_frame):
             raise UserError(
-                f'{self.corpus.crops_dir}: crops of {name} are there with size {header.size}, flow {found}, full '
-                f'frames {header.frame_shape is not None}; pass the same options or another --out'
+                f'{self.corpus.crops_dir}: crops of {name} exist with size {stored[0]}, flow {stored[1]}, full frames '
+                f'{stored[2]}; pass the same options or another --out'
             )
         return True
 
-    def _existing_poses(self, name: str) -> PoseSequence | None:
+    def _poses(self, name: str) -> PoseSequence | None:
+        """Read the poses of the requested set; None where they are missing."""
         pose_set = self.settings.pose_set
         if pose_set is None or not self.corpus.pose_path(pose_set, name).is_file():
             return None
         return self.corpus.poses(pose_set, name)
 
-    def _needs_teacher(self, name: str) -> bool:
-        s = self.settings
-        by_model = s.poses == 'mediapipe' or s.poses.startswith('mmpose:')
-        return by_model and self._existing_poses(name) is None
-
-    def _poses_from_files(
-        self, name: str, row: VideoInfo, track: AthleteTrack, report: VideoReport
-    ) -> PoseSequence | None:
-        """Read, keep and return poses given as files; a fault stands in the report and the crops go on."""
-        s, existing = self.settings, self._existing_poses(name)
-        if existing is not None or s.pose_set is None or self._needs_teacher(name):
-            return existing
-        from ..importers.pose_files import read_poses
-
+    def _poses_from_files(self, row: VideoInfo, track: AthleteTrack, report: VideoReport) -> PoseSequence | None:
+        """Return the poses, imported from files where missing; an error goes to the report."""
+        s, poses = self.settings, self._poses(row.video)
+        if poses is not None or s.pose_set is None or s.poses_by_model:
+            return poses
         try:
             try:
-                poses = read_poses(s.poses, name, track, row.num_frames)
+                poses = read_poses(s.poses, row.video, track, row.num_frames)
             except UserError:
                 stem = Path(row.path).stem
-                if stem == name:
+                if stem == row.video:
                     raise
-                poses = read_poses(s.poses, stem, track, row.num_frames)  # one file of all athletes
+                poses = read_poses(s.poses, stem, track, row.num_frames)  # one file with all athletes
         except UserError as e:
             report.failures.append(str(e))
             return None
-        poses.save(self.corpus.pose_path(s.pose_set, name))
+        poses.save(self.corpus.pose_path(s.pose_set, row.video))
         return poses
-
-    def _masks(self, name: str, num_frames: int) -> dict:
-        if self.settings.mask_dir is None:
-            return {}
-        from ..importers.mask_files import read_masks
-
-        return read_masks(self.settings.mask_dir, name, num_frames)
 
     def _decode(
         self,
@@ -204,36 +181,39 @@ class VideoPreparer:
         tracks: dict[str, AthleteTrack],
         without_crops: list[str],
         without_poses: list[str],
-        progress: Progress,
+        on_progress: OnProgress,
     ) -> int:
-        """The one pass over the frames; returns one past the last frame."""
+        """Make crops and poses in one pass over the frames; return the number of the last frame plus one."""
+        s, end, next_call = self.settings, 0, 0.0
         tasks: list[CropTask | PoseTask] = []
-        writers: dict[str, VideoCropWriter] = {}
-        told, end = time.monotonic(), 0
+        self._headers = {}
         with ExitStack() as stack:
-            for name in without_crops:
-                video = self._writer.video(name, self.settings.size, self._flow.settings, self.settings.full_frame)
-                writers[name] = stack.enter_context(video)
-                masks = self._masks(name, reader.num_frames)
-                tasks.append(CropTask(tracks[name], masks, writers[name], self._cropper, self._flow))
-            teaching = [PoseTask(tracks[n], self._models, self._models.frames_per_batch(reader)) for n in without_poses]
-            tasks += teaching
+            writers = {
+                name: stack.enter_context(self._writer.video(name, s.size, self._flow.settings, s.full_frame))
+                for name in without_crops
+            }
+            for name, writer in writers.items():
+                masks = read_masks(s.mask_dir, name, reader.num_frames) if s.mask_dir is not None else {}
+                tasks.append(CropTask(tracks[name], masks, writer, self._cropper, self._flow))
+            limit = self._models.frames_per_batch(reader)
+            pose_tasks = {name: PoseTask(tracks[name], self._models, limit) for name in without_poses}
+            tasks += pose_tasks.values()
             for frame_ind, rgb, previous in with_previous(reader):
                 for task in tasks:
                     task.step(frame_ind, rgb, previous)
                 end = frame_ind + 1
-                if time.monotonic() - told > 0.25:
-                    told = time.monotonic()
-                    progress(end, reader.num_frames)
-            for name, task in zip(without_poses, teaching):
-                task.finish().save(self.corpus.pose_path(str(self.settings.pose_set), name))
+                if time.monotonic() > next_call:
+                    on_progress(end, reader.num_frames)
+                    next_call = time.monotonic() + 0.25
+            for name, task in pose_tasks.items():
+                task.finish().save(self.corpus.pose_path(str(s.pose_set), name))
         self._headers = {name: writer.header for name, writer in writers.items() if writer.header is not None}
         return end
 
-    def _settle_length(
+    def _set_length(
         self, reader: VideoReader, rows: dict[str, VideoInfo], tracks: dict[str, AthleteTrack], decoded: int
     ) -> dict[str, VideoInfo]:
-        """Some containers hold packets that show nothing: what decoding gave is the length."""
+        """Correct the number of frames: some containers hold packets without a visible frame."""
         if reader.num_damaged or decoded == reader.num_frames:
             return rows
         for name, track in tracks.items():

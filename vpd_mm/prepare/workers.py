@@ -1,127 +1,151 @@
-"""Spread video files over processes; a dead process costs one video, not the run."""
+"""Prepare videos in several processes; a process that dies costs one video, not the run."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from typing import Any
 
 import cv2
 
-from ..errors import UserError
-from .options import PrepareSettings, SetupError
+from ..engine.progress import OnProgress, ProgressBars
+from .options import PrepareSettings
 from .report import VideoReport
-from .video_preparer import Job, VideoPreparer
+from .sources import Job
+from .video_preparer import VideoPreparer
 
-OnFrames = Callable[[str, int, int], None]
-OnFinished = Callable[[str, list[VideoReport]], None]
+OnResult = Callable[[Job, list[VideoReport]], None]
+
+_POLL_SEC = 0.25
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    settings: PrepareSettings,
-    shards: Sequence[str],
-    on_frames: OnFrames,
-    on_finished: OnFinished,
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[str], bars: ProgressBars, on_result: OnResult
 ) -> None:
-    """Prepare every job; one process a shard, this one where there is one shard.
+    """Prepare every job: in this process with one shard, else in one process per shard.
 
     Args:
         jobs: The video files.
-        settings: What is asked for.
+        settings: Options of the run.
         shards: Names of the shard files to write.
-        on_frames: Called with (video, frames done, frames in all).
-        on_finished: Called with (video, reports).
+        bars: Show the progress of each video.
+        on_result: Called with every finished job and its reports.
 
     Raises:
-        SetupError: no video can be done.
+        SetupError: no video can be prepared.
     """
     if len(shards) > 1:
-        _Pool(jobs, settings, shards, on_frames, on_finished).run()
+        _run_in_processes(jobs, settings, shards, bars, on_result)
         return
     with VideoPreparer(settings, shards[0]) as preparer:
         for job in jobs:
-            name = job.path.stem
-            on_finished(name, preparer.prepare(job, lambda done, total, name=name: on_frames(name, done, total)))
+            on_progress = bars.add(job.name, 'frames')
+            on_result(job, preparer.prepare(job, on_progress))
+            on_progress(1, 1)
 
 
-class _Pool:
-    """A pipe to every process: no shared queue whose lock a killed process could take along."""
+def _run_in_processes(
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[str], bars: ProgressBars, on_result: OnResult
+) -> None:
+    waiting = deque(jobs)
+    workers = [_Worker(settings, shard) for shard in shards]
+    idle = deque(workers)
+    running: dict[Future, tuple[_Worker, Job, OnProgress]] = {}
+    try:
+        while waiting or running:
+            while waiting and idle:
+                worker, job = idle.popleft(), waiting.popleft()
+                running[worker.submit(job)] = worker, job, bars.add(job.name, 'frames')
+            finished, _ = wait(running, _POLL_SEC, FIRST_COMPLETED)
+            for worker, _, on_progress in running.values():
+                on_progress(*worker.progress)
+            for future in finished:
+                worker, job, on_progress = running.pop(future)
+                on_progress(1, 1)
+                on_result(job, worker.result(future, job))
+                idle.append(worker)
+    finally:
+        for worker in workers:
+            worker.kill()
 
-    def __init__(self, jobs, settings, shards, on_frames: OnFrames, on_finished: OnFinished) -> None:
-        self._waiting = deque(jobs)
-        self._on_frames, self._on_finished = on_frames, on_finished
-        context = multiprocessing.get_context('spawn')
-        self._working: dict[Connection, Job] = {}
-        self._processes: dict[Connection, multiprocessing.process.BaseProcess] = {}
-        for shard in shards[: len(jobs)]:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(settings, shard, theirs), daemon=True)
-            process.start()
-            theirs.close()
-            self._processes[ours] = process
 
-    def run(self) -> None:
+class _Worker:
+    """One process that writes one shard; it is started again after it died.
+
+    The process ends when the other end of its pipe is closed: by :meth:`kill`, or because the parent ended.
+
+    Attributes:
+        progress: Frames done and number of frames of the current video, in shared memory without a lock.
+    """
+
+    def __init__(self, settings: PrepareSettings, shard: str) -> None:
+        self._settings, self._shard = settings, shard
+        self._context = multiprocessing.get_context('spawn')
+        self.progress = self._context.RawArray('q', 2)
+        self._executor: ProcessPoolExecutor | None = None
+        self._pipe: Connection | None = None
+
+    def submit(self, job: Job) -> 'Future[list[VideoReport]]':
+        """Start to prepare ``job``."""
+        if self._executor is None:
+            theirs, self._pipe = self._context.Pipe(duplex=False)
+            self._executor = ProcessPoolExecutor(
+                1, self._context, _start_process, (self._settings, self._shard, theirs, self.progress)
+            )
+        self.progress[:] = (0, 0)
+        return self._executor.submit(_prepare, job)
+
+    def result(self, future: 'Future[list[VideoReport]]', job: Job) -> list[VideoReport]:
+        """Return the reports of a finished job; if the process died, one with that error.
+
+        Raises:
+            SetupError: no video can be prepared.
+        """
         try:
-            for connection in list(self._processes):
-                self._next(connection)
-            while self._working:
-                for ready in wait(list(self._working)):
-                    assert isinstance(ready, Connection)
-                    self._receive(ready)
-            for job in self._waiting:
-                self._fail(job, 'not started, every worker process had died; run again with fewer --workers')
-        finally:
-            for connection, process in self._processes.items():
-                connection.close()
-                process.join(timeout=5)
-                if process.is_alive():
-                    process.terminate()
+            return future.result()
+        except BrokenProcessPool:
+            self.kill()
+            error = 'its worker process died, often because memory ran out; run again with fewer --workers'
+            return [VideoReport(job.name, failures=[f'{job.path}: {error}'])]
 
-    def _next(self, connection: Connection) -> None:
-        self._working.pop(connection, None)
-        if self._waiting:
-            job = self._waiting.popleft()
-            self._working[connection] = job
-            try:
-                connection.send(job)
-            except OSError:  # it died meanwhile: the next receive says so
-                return
-
-    def _receive(self, connection: Connection) -> None:
-        job = self._working[connection]
-        try:
-            kind, *content = connection.recv()
-        except (EOFError, OSError):
-            process = self._processes[connection]
-            process.join(timeout=5)
-            del self._working[connection]
-            why = f'its worker process died (exit status {process.exitcode}; -9: killed, often for want of memory)'
-            self._fail(job, f'{why}; run again with fewer --workers')
-            return
-        if kind == 'frames':
-            self._on_frames(job.path.stem, *content)
-        elif kind == 'setup':
-            raise SetupError(content[0])
-        else:
-            self._on_finished(job.path.stem, content[0])
-            self._next(connection)
-
-    def _fail(self, job: Job, line: str) -> None:
-        self._on_finished(job.path.stem, [VideoReport(job.path.stem, failures=[f'{job.path}: {line}'])])
+    def kill(self) -> None:
+        """End the process, where it runs."""
+        if self._executor is not None and self._pipe is not None:
+            self._pipe.close()
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
 
 
-def _serve(settings: PrepareSettings, shard: str, connection: Connection) -> None:
-    """A worker process: jobs come, reports go; it ends when its parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+#: Set in a worker process: what prepares its videos, and the shared progress.
+_preparer: VideoPreparer
+_progress: Any
+
+
+def _start_process(settings: PrepareSettings, shard: str, pipe: Connection, progress: Any) -> None:
+    """Initialize a worker process."""
+    global _preparer, _progress
+
+    def end_with_parent() -> None:
+        with suppress(EOFError, OSError):
+            pipe.recv()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        try:
-            with VideoPreparer(settings, shard) as preparer:
-                while True:
-                    job = connection.recv()
-                    reports = preparer.prepare(job, lambda done, total: connection.send(('frames', done, total)))
-                    connection.send(('finished', reports))
-        except UserError as e:
-            connection.send(('setup', str(e)))
+    _preparer, _progress = VideoPreparer(settings, shard), progress
+
+
+def _prepare(job: Job) -> list[VideoReport]:
+    """Prepare a video in a worker process."""
+
+    def on_progress(done: int, total: int) -> None:
+        _progress[:] = done, total
+
+    return _preparer.prepare(job, on_progress)

@@ -1,7 +1,7 @@
-"""Action recognition on sequences of features."""
+"""Action recognition on feature sequences (paper 4.1)."""
 
 from .bigru import BiGRU
-from .confusion_image import ConfusionImage, confusion_matrix, draw_confusion
+from .confusion_image import ConfusionImage, confusion_matrix
 from .log_loss import LogLoss, mean_log_loss
 from .sequence_recognizer import SequenceRecognizer
 
@@ -11,6 +11,5 @@ __all__ = [
     'LogLoss',
     'SequenceRecognizer',
     'confusion_matrix',
-    'draw_confusion',
     'mean_log_loss',
 ]

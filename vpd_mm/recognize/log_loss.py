@@ -1,4 +1,4 @@
-"""A finer measure than accuracy, for choosing a checkpoint on few validation clips."""
+"""Negative log likelihood, a finer measure than accuracy for choosing checkpoints on few clips."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,13 @@ from ..registry import METRICS
 
 
 def mean_log_loss(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Mean of -log of the true class's score; scores (N, C) sum to 1, labels (N,)."""
-    chosen = scores[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+    """Return the mean negative log of the scores (N, C) of the labels (N,)."""
+    return float(-np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
 @METRICS.register_module()
 class LogLoss(BaseMetric):
-    """Negative log likelihood of ``pred_score``; unlike accuracy it has no ties between checkpoints.
+    """Negative log likelihood of ``pred_score``; unlike accuracy it hardly ever ties.
 
     Required of data samples: ``pred_score`` (C,), ``gt_label`` (1,).
     """

@@ -11,14 +11,14 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class SequenceRecognizer(BaseModel):
-    """Encoder, then BN-dropout-FC-ReLU-BN-dropout-FC; with ``BiGRU`` the recogniser of the paper.
+    """Encoder with a BN-dropout-FC-ReLU-BN-dropout-FC head; with ``BiGRU`` the recognizer of the paper.
 
     Args:
-        backbone: Config of the encoder; gives (N, out_dims) for sequences.
+        backbone: Config of an encoder that returns (N, out_dims).
         num_classes: C.
         hidden_dims: Width of the first FC.
-        dropout: Of both dropouts.
-        label_smoothing: Of the cross entropy; 0 in the paper.
+        dropout: Rate of both dropouts.
+        label_smoothing: Label smoothing of the cross entropy; 0 in the paper.
         data_preprocessor: Config; default ``SequencePreprocessor``.
     """
 
@@ -50,14 +50,11 @@ class SequenceRecognizer(BaseModel):
         """Run the model.
 
         Args:
-            inputs: As ``SequencePreprocessor`` gives: ``feats`` (S, T, D),
-                ``lengths`` (S,), ``views``: of the S sequences, how many
-                belong to each of the N samples.
-            data_samples: N; ``gt_label`` needed for 'loss'.
-            mode: 'tensor': logits (S, C); 'loss': a dict with ``loss_cls``,
-                every view on its own; 'predict': the samples with
-                ``pred_score`` (C,), the mean of the views' soft-max, and
-                ``pred_label`` (1,).
+            inputs: Output of ``SequencePreprocessor``: ``feats`` (S, T, D), ``lengths`` (S,), and ``views``, the
+                number of the S sequences of each of the N samples.
+            data_samples: N samples; 'loss' needs ``gt_label``.
+            mode: 'tensor': logits (S, C); 'loss': ``loss_cls`` over all views; 'predict': the samples with
+                ``pred_score`` (C,), the mean softmax of the views, and ``pred_label`` (1,).
         """
         logits = self.head(self.backbone(inputs['feats'], inputs['lengths']))
         if mode == 'tensor':
@@ -69,14 +66,14 @@ class SequenceRecognizer(BaseModel):
         raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
 
     def loss(self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """Cross entropy of all sequences."""
+        """Compute the cross entropy of all sequences."""
         labels = torch.cat([sample.gt_label.expand(n) for sample, n in zip(data_samples, views, strict=True)])
         return {'loss_cls': self.loss_cls(logits, labels)}
 
     def predict(
         self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
     ) -> list[ActionDataSample]:
-        """Mean soft-max of each sample's views."""
+        """Average the softmax over the views of each sample."""
         samples = data_samples or [ActionDataSample() for _ in views]
         for sample, scores in zip(samples, logits.detach().softmax(1).split(views), strict=True):
             score = scores.mean(0)

@@ -1,4 +1,4 @@
-"""Actions of a corpus as sequences, and the ranking of a corpus for its own actions."""
+"""Search the actions of a corpus."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions, interpolate
 from ..structures import Action, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
-from .retrieval_metric import hit_at, precision_at
+from .retrieval_metric import metrics_at
 
 FPS = 25.0
 _INTERVAL = re.compile(r'(?P<video>.+):(?P<start>\d+)-(?P<end>\d+)')
@@ -34,7 +34,7 @@ class ActionClips:
 
     @property
     def names(self) -> list[str]:
-        """For error messages."""
+        """Names for error messages."""
         return [f'action {a.action_id}' for a in self.actions]
 
     @property
@@ -43,7 +43,7 @@ class ActionClips:
         return np.array([a.label for a in self.actions], np.int64)
 
     def of_split(self, split: str | None) -> 'ActionClips':
-        """Those of a split, or all for None.
+        """Select the actions of a split; None: all.
 
         Raises:
             UserError: there are none.
@@ -52,8 +52,8 @@ class ActionClips:
             return self
         kept = [i for i, action in enumerate(self.actions) if action.split == split]
         if not kept:
-            there = ', '.join(sorted({a.split for a in self.actions}))
-            raise UserError(f'split {split!r}: no action of it has features; there are actions of {there}')
+            known = ', '.join(sorted({a.split for a in self.actions}))
+            raise UserError(f'split {split!r}: no action of it has features; there are actions of {known}')
         return ActionClips([self.actions[i] for i in kept], [self.clips[i] for i in kept])
 
 
@@ -63,7 +63,7 @@ class ClipQuery:
 
     Args:
         action: None for a free interval.
-        video, start_frame, end_frame: Where it lies; end exclusive.
+        video, start_frame, end_frame: Position of the clip; end exclusive.
         feats: (T, V, D) float32.
     """
 
@@ -81,11 +81,10 @@ def load_clips(
     fps: float | None = FPS,
     allow_missing: bool = False,
 ) -> ActionClips:
-    """All actions of a corpus with their features, read as recognition reads them (``FeatureClipDataset``).
+    """Load all actions of a corpus with their features, as recognition reads them (``FeatureClipDataset``).
 
     Raises:
-        UserError: see there; actions without features are listed, and refused
-            unless ``allow_missing``.
+        UserError: as ``FeatureClipDataset``; actions without features are an error unless ``allow_missing``.
     """
     actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path)))
     splits = sorted({action.split for action in actions})
@@ -98,13 +97,9 @@ def load_clips(
 
 
 def find_query(
-    corpus: Corpus,
-    features: str | Sequence[str],
-    clips: ActionClips,
-    query: str,
-    fps: float | None = FPS,
+    corpus: Corpus, features: str | Sequence[str], clips: ActionClips, query: str, fps: float | None = FPS
 ) -> ClipQuery:
-    """What a person names: an action id, or ``video:start-end`` (end exclusive), read without a window.
+    """Find a clip by action id, or by ``video:start-end`` (end exclusive), which is read without a window.
 
     Raises:
         UserError: it is neither, or the interval leaves the video or has no features.
@@ -118,18 +113,18 @@ def find_query(
     video, start, end = corpus.video(match['video']), int(match['start']), int(match['end'])
     if not start < end <= video.num_frames:
         raise UserError(f'query {query!r}: needs start < end <= {video.num_frames}, the frames of {video.video}')
-    where = clip_positions(start, end, video.fps, video.num_frames, Window(), fps)
-    parts = [interpolate(sequence, where, 1) for sequence in FeatureReader(corpus, features)(video.video) or []]
+    positions = clip_positions(start, end, video.fps, video.num_frames, Window(), fps)
+    parts = [interpolate(sequence, positions, 1) for sequence in FeatureReader(corpus, features)(video.video) or []]
     views = [part for part in parts if part is not None]
     if not views or len(views) < len(parts):
         raise UserError(f'query {query!r}: these frames have no {features} features; extract them')
     return ClipQuery(None, video.video, start, end, np.concatenate(views, axis=2).transpose(1, 0, 2))
 
 
-def own_places(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
-    """(Q,) where each query stands in the gallery; -1 = it does not."""
-    places = {action.action_id: i for i, action in enumerate(gallery.actions)}
-    return np.array([places.get(action.action_id, -1) for action in queries.actions], np.int64)
+def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
+    """(Q,) position of each query in the gallery; -1 where it is not in it."""
+    positions = {action.action_id: i for i, action in enumerate(gallery.actions)}
+    return np.array([positions.get(action.action_id, -1) for action in queries.actions], np.int64)
 
 
 def rank_corpus(
@@ -139,16 +134,14 @@ def rank_corpus(
     device: str = 'cpu',
     pattern: str = 'symmetricP2',
 ) -> tuple[Neighbours, dict[str, float]]:
-    """Rank the gallery for every query, which never finds itself.
+    """Rank the gallery for every query; a query is left out of its own ranking.
 
     Returns:
-        The max(ks) nearest, and precision@k and hit@k for every k.
+        The max(ks) nearest neighbours, and precision@k and hit@k for every k.
 
     Raises:
         UserError: a k exceeds the number of candidates.
     """
     retriever = DTWRetriever(gallery.clips, pattern, gallery.names, device)
-    found = retriever.search(queries.clips, max(ks), own_places(queries, gallery), queries.names)
-    relevant = gallery.labels[found.inds] == queries.labels[:, None]
-    metrics = {f'precision@{k}': precision_at(relevant, k) for k in ks}
-    return found, metrics | {f'hit@{k}': hit_at(relevant, k) for k in ks}
+    nearest = retriever.search(queries.clips, max(ks), own_positions(queries, gallery), queries.names)
+    return nearest, metrics_at(gallery.labels[nearest.inds] == queries.labels[:, None], ks)

@@ -1,4 +1,4 @@
-"""Dynamic time warping as the paper uses it (section 4.1): Euclidean local cost, Sakoe-Chiba slope constraint P = 2.
+"""Dynamic time warping as in the paper (section 4.1): Euclidean local cost, Sakoe-Chiba slope constraint P = 2.
 
 Distances equal dtw-python's ``dtw(cost, step_pattern=..., distance_only=True).normalizedDistance`` (its start cell
 counts once).  Where symmetricP2 has no path (one sequence is longer than about 1.5 times the other), symmetric2
@@ -8,8 +8,7 @@ is used.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,15 +18,14 @@ from . import dtw_kernel as kernel
 PATTERNS = ('symmetricP2', 'symmetric2')
 
 
-@dataclass(frozen=True, eq=False)
-class SequencePack:
+class SequencePack(NamedTuple):
     """Sequences in the layout of ``dtw_kernel``: one flat array, padded, dims-major.
 
     Args:
         data: Flat float32 (all sequences float32 or float16) or float64.
-        starts: (N,) int64, where each sequence begins in ``data``.
-        lengths: (N,) int64, frames of each.
-        low, high: (N, D') its bounding boxes; D' = D rounded up to even.
+        starts: (N,) int64 offset of each sequence in ``data``.
+        lengths: (N,) int64 frames of each sequence.
+        low, high: (N, D') bounding boxes; D' = D rounded up to even.
         dims: D.
     """
 
@@ -38,41 +36,42 @@ class SequencePack:
     high: np.ndarray
     dims: int
 
-    def __len__(self) -> int:
-        return len(self.lengths)
 
-    @classmethod
-    def of(cls, sequences: Sequence[np.ndarray], what: str = 'sequences', names: Sequence[str] | None = None):
-        """Check and pack (T, D) arrays; T may differ, D may not.
+def pack_sequences(
+    sequences: Sequence[np.ndarray], what: str = 'sequences', names: Sequence[str] | None = None
+) -> SequencePack:
+    """Check and pack (T, D) arrays; T may differ, D may not.
 
-        Raises:
-            UserError: no sequences, one that is empty, not (T, D), of another
-                D, not a number array, or holds NaN or infinity; it is named.
-        """
-        if not len(sequences):
-            raise UserError(f'{what}: none given; DTW needs at least one sequence')
-        dims = 0
-        for i, sequence in enumerate(sequences):
-            name = names[i] if names is not None else f'{what}[{i}]'
-            dims = check_sequence(sequence, name, dims or None)
-        small = all(s.dtype in (np.float32, np.float16) for s in sequences)
-        lengths = np.array([len(s) for s in sequences], np.int64)
-        even = dims + dims % 2
-        ends = np.cumsum((lengths + kernel.PAD) * even)
-        starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-        data = np.zeros(int(ends[-1]), np.float32 if small else np.float64)
-        low, high = np.zeros((2, len(sequences), even), data.dtype)
-        for i, (sequence, start, end) in enumerate(zip(sequences, starts, ends, strict=True)):
-            data[start:end].reshape(even, -1)[:dims, : len(sequence)] = sequence.T
-            low[i, :dims], high[i, :dims] = sequence.min(0), sequence.max(0)
-        return cls(data, starts, lengths, low, high, dims)
+    Raises:
+        UserError: no sequences, or one that is empty, not (T, D), of another D, not numeric, or not finite.
+    """
+    if not len(sequences):
+        raise UserError(f'{what}: none given; DTW needs at least one sequence')
+    dims = 0
+    for i, sequence in enumerate(sequences):
+        dims = check_sequence(sequence, names[i] if names is not None else f'{what}[{i}]', dims or None)
+    small = all(s.dtype in (np.float32, np.float16) for s in sequences)
+    lengths = np.array([len(s) for s in sequences], np.int64)
+    even = dims + dims % 2
+    ends = np.cumsum((lengths + kernel.PAD) * even)
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+    data = np.zeros(int(ends[-1]), np.float32 if small else np.float64)
+    low, high = np.zeros((2, len(sequences), even), data.dtype)
+    for i, (sequence, start, end) in enumerate(zip(sequences, starts, ends, strict=True)):
+        data[start:end].reshape(even, -1)[:dims, : len(sequence)] = sequence.T
+        low[i, :dims], high[i, :dims] = sequence.min(0), sequence.max(0)
+    return SequencePack(data, starts, lengths, low, high, dims)
 
 
 def check_sequence(sequence: np.ndarray, name: str, dims: int | None = None) -> int:
-    """Return D of a (T, D) sequence, which must be ``dims`` if that is given; ``UserError`` names what is off."""
+    """Check a (T, D) sequence and return D.
+
+    Raises:
+        UserError: it is empty, not (T, D), not numeric or not finite, or D is not ``dims``.
+    """
     if not isinstance(sequence, np.ndarray) or sequence.dtype.kind not in 'fiu' or sequence.ndim != 2:
-        found = f'{sequence.dtype} {sequence.shape}' if isinstance(sequence, np.ndarray) else type(sequence).__name__
-        raise UserError(f'{name}: DTW needs a (T, D) array of numbers, found {found}')
+        given = f'{sequence.dtype} {sequence.shape}' if isinstance(sequence, np.ndarray) else type(sequence).__name__
+        raise UserError(f'{name}: DTW needs a (T, D) array of numbers, found {given}')
     if not sequence.size:
         raise UserError(f'{name}: DTW needs at least one frame and one dimension, found shape {sequence.shape}')
     if dims is not None and sequence.shape[1] != dims:
@@ -86,7 +85,7 @@ def check_sequence(sequence: np.ndarray, name: str, dims: int | None = None) -> 
 
 
 def pattern_code(pattern: str, fallback: bool = True) -> int:
-    """The kernel's number for a step pattern."""
+    """Number of a step pattern in the kernels."""
     if pattern not in PATTERNS:
         raise UserError(f'pattern must be one of {", ".join(PATTERNS)}, found {pattern!r}')
     if pattern == 'symmetric2':
@@ -97,14 +96,13 @@ def pattern_code(pattern: str, fallback: bool = True) -> int:
 def dtw_distance(
     a: np.ndarray, b: np.ndarray, pattern: str = 'symmetricP2', normalize: bool = True, fallback: bool = True
 ) -> float:
-    """DTW distance of two sequences.
+    """Compute the DTW distance of two sequences.
 
     Args:
         a, b: (n, D) and (m, D), finite.
         pattern: 'symmetricP2' or 'symmetric2'.
-        normalize: Divide the path's sum by n + m.
-        fallback: Use symmetric2 where symmetricP2 has no path; without it the
-            distance is then infinite.
+        normalize: Divide the sum of the path by n + m.
+        fallback: Use symmetric2 where symmetricP2 has no path; without it the distance is infinite there.
 
     Raises:
         UserError: an empty or non-finite sequence, another D, an unknown pattern.
@@ -122,50 +120,48 @@ def dtw_matrix(
     device: str = 'cpu',
     dtype: Any = np.float64,
 ) -> np.ndarray:
-    """Every query against every gallery sequence.
+    """Compute the DTW distance of every query to every gallery sequence.
 
     Args:
         queries, gallery: Q and G arrays (T, D).
-        num_threads: Threads on the CPU; None = every core this process may use.
-        device: 'cpu' = the numba engine; 'cuda', 'cuda:1', ... = torch.
-        dtype: Of the result; float32 halves it (10,000 x 10,000: 400 MB).
+        pattern, normalize, fallback: As of :func:`dtw_distance`.
+        num_threads: CPU threads; None: all cores of this process.
+        device: 'cpu' for numba; 'cuda', 'cuda:1', ... for torch.
+        dtype: Of the result; float32 halves its size (10,000 x 10,000: 400 MB).
 
     Returns:
         (Q, G) distances; infinity only where ``fallback`` is off.
     """
     code = pattern_code(pattern, fallback)
-    packed = SequencePack.of(gallery, 'gallery')
-    asked = SequencePack.of(queries, 'queries')
-    check_same_dims(asked, packed)
-    out = np.empty((len(asked), len(packed)), dtype)
+    packed = pack_sequences(gallery, 'gallery')
+    query_pack = pack_sequences(queries, 'queries')
+    check_same_dims(query_pack, packed)
+    out = np.empty((len(queries), len(gallery)), dtype)
     if device != 'cpu':
-        from .dtw_torch import one_to_many  # torch takes seconds to import and the CPU engine does not need it
+        from .dtw_torch import one_to_many  # torch is slow to import and not needed on the CPU
 
         for row, query in enumerate(queries):
             out[row] = one_to_many(query, gallery, code, normalize, device)
         return out
 
     def fill(q: int) -> None:
-        row = out[q] if out.dtype.kind == 'f' and out.dtype.itemsize > 2 else np.empty(len(packed))
-        kernel.one_to_many(
-            asked.data, asked.starts[q], asked.lengths[q],
-            packed.data, packed.starts, packed.lengths, asked.low.shape[1], code, normalize, row,
-        )  # fmt: skip
+        row = out[q] if out.dtype in (np.float32, np.float64) else np.empty(len(gallery))
+        kernel.one_to_many(query_pack, q, packed, code, normalize, row)
         out[q] = row
 
-    for _ in in_threads(fill, len(asked), num_threads):
+    for _ in in_threads(fill, len(queries), num_threads):
         pass
     return out
 
 
 def check_same_dims(queries: SequencePack, gallery: SequencePack) -> None:
-    """Raises UserError where the two differ in D."""
+    """Raise UserError where the two differ in D."""
     if queries.dims != gallery.dims:
         raise UserError(f'queries have D = {queries.dims}, the gallery has D = {gallery.dims}; use one feature run')
 
 
 def in_threads(work: Callable[[int], Any], count: int, num_threads: int | None = None) -> Iterator[Any]:
-    """Yield ``work(0), ..., work(count - 1)`` in order; the kernels release the GIL, so threads are enough."""
+    """Yield ``work(0), ..., work(count - 1)`` in order, computed in threads; the kernels release the GIL."""
     threads = min(num_threads or len(os.sched_getaffinity(0)), count)
     if threads <= 1:
         yield from map(work, range(count))

@@ -1,13 +1,14 @@
-"""The numba kernels under ``dtw.py``: local cost, the two step patterns, the lower bound, the pruned search.
+"""Numba kernels of ``dtw.py``: local cost, the two step patterns, the lower bound, the pruned search.
 
-A sequence of T frames and D dims lies dims-major in one flat array: frame t of dim d at ``start + d * stride + t``,
-``stride = T + PAD`` with zeros behind the frames, D even.  Loops over frames are then contiguous, and reading up to
-PAD - 1 frames past the end is harmless.  float32 may be stored; every sum is float64.
+A sequence of T frames and D dims is stored dims-major in one flat array: frame t of dim d at
+``start + d * stride + t``, ``stride = T + PAD`` with zeros after the frames, D even.  Loops over frames are then
+contiguous, and reading up to PAD - 1 frames past the end is safe.  Storage may be float32; every sum is float64.
 
-Both step patterns charge each row and each column of the cost matrix exactly once with one of its cells (their weights
-add up to n + m); only the start cell counts once for both.  Therefore, with ``r_i`` a lower bound of row i and ``c_j``
-of column j, ``sum r_i + sum c_j - r_0`` bounds the distance from below, and what is left of these sums behind a cell
-bounds what a path still has to pay.  Here r_i and c_j are distances to the other sequence's bounding box.
+In both step patterns a path takes exactly one cell of each row and of each column of the cost matrix into account
+(their weights add up to n + m); only the start cell counts once for both.  Therefore, with ``r_i`` a lower bound of
+row i and ``c_j`` of column j, ``sum r_i + sum c_j - r_0`` is a lower bound of the distance, and the rest of these sums
+behind a cell is a lower bound of the rest of the path.  Here r_i and c_j are distances to the other sequence's bounding
+box.
 """
 
 import numba
@@ -16,14 +17,14 @@ import numpy as np
 PAD = 8
 SYMMETRIC_P2, SYMMETRIC2, FALLBACK = 0, 1, 2  # FALLBACK: symmetricP2, and symmetric2 where that has no path
 
-# nnan: inputs are checked to be finite, infinity is only ever added to or compared with. Sums keep their order.
+# nnan: inputs are checked to be finite, infinity is only added and compared. The order of sums does not change.
 OPTIONS = {'nogil': True, 'fastmath': {'contract', 'nsz', 'nnan'}}
-_U = np.uintp  # unsigned indices spare the test for negative ones, which keeps LLVM from vectorising
+_U = np.uintp  # unsigned indices need no test for negative ones, which would keep LLVM from vectorising
 _GUARD = 1 + 1e-9  # a bound must exceed the limit by more than rounding
 
 
 def _kernel(function):
-    """Compile at the first call; keep the result on disk where there is a writable place for it."""
+    """Compile at the first call; cache the result on disk where a folder is writable."""
     try:
         return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # neither the package's nor the user's cache directory can be written
@@ -32,13 +33,13 @@ def _kernel(function):
 
 @_kernel
 def has_path(n, m):
-    """Whether symmetricP2 (slope between 2/3 and 3/2) connects the corners of an n x m matrix."""
+    """Return whether symmetricP2 (slope between 2/3 and 3/2) connects the corners of an n x m matrix."""
     return 2 * abs(n - m) <= min(n, m) - 1
 
 
 @_kernel
 def _costs(a, a_start, a_stride, b, b_start, b_stride, dims, width, out, top, bottom):
-    """Distances of two frames of ``a``, from ``a_start`` on, to ``width`` frames of ``b``: out[top:], out[bottom:]."""
+    """Write the distances of two frames of ``a`` to ``width`` frames of ``b`` to out[top:] and out[bottom:]."""
     a_step, b_step, width, top, bottom = _U(a_stride), _U(b_stride), _U(width), _U(top), _U(bottom)
     a0, b0 = _U(a_start), _U(b_start)
     for j in range(width):
@@ -59,7 +60,7 @@ def _costs(a, a_start, a_stride, b, b_start, b_stride, dims, width, out, top, bo
 
 @_kernel
 def _p2_row(cost, g, c0, c1, c2, g0, g1, g2, g3, width):
-    """One row of symmetricP2 from the three rows above it; c*, g* are offsets of column ``lo`` in rows i, i-1, ..."""
+    """Compute a row of symmetricP2 from the three above it; c*, g* are offsets of column ``lo`` in rows i, i-1, ..."""
     c0, c1, c2, g0, g1, g2, g3 = _U(c0), _U(c1), _U(c2), _U(g0), _U(g1), _U(g2), _U(g3)
     one, two, three = _U(1), _U(2), _U(3)
     for j in range(_U(width)):
@@ -73,9 +74,9 @@ def _p2_row(cost, g, c0, c1, c2, g0, g1, g2, g3, width):
 
 @_kernel
 def _symmetric_p2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest):
-    """Sum along the best symmetricP2 path; infinity as soon as every path must exceed ``limit``.
+    """Sum the best symmetricP2 path; infinity as soon as every path must exceed ``limit``.
 
-    Only the parallelogram that the slopes leave (widened by the step's inner cells) is computed.  Right of it the
+    Only the parallelogram that the slopes allow (widened by the inner cells of a step) is computed.  Right of it the
     recursion yields infinity or cells that cannot reach the end; left of it infinity is written.
     """
     size = m + 2 * PAD
@@ -115,9 +116,9 @@ def _symmetric_p2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest)
 
 @_kernel
 def _symmetric2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest):
-    """Sum along the best symmetric2 path; infinity as soon as every path must exceed ``limit``.
+    """Sum the best symmetric2 path; infinity as soon as every path must exceed ``limit``.
 
-    Two rows advance together, the lower one column behind, so that the processor has two chains to work on.
+    Two rows advance together, the lower one column behind, which gives the processor two independent chains.
     """
     size = m + PAD
     width = (m + PAD - 1) // PAD * PAD
@@ -162,7 +163,7 @@ def _symmetric2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest):
 
 @_kernel
 def pair(a, a_start, n, b, b_start, m, dims, pattern, limit, row_rest, col_rest):
-    """Path sum of one pair by ``pattern``; infinity = no path, or every path exceeds ``limit``."""
+    """Sum the best path of one pair by ``pattern``; infinity: no path, or every path exceeds ``limit``."""
     if pattern == SYMMETRIC2 or (pattern == FALLBACK and not has_path(n, m)):
         return _symmetric2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest)
     if not has_path(n, m):
@@ -171,17 +172,23 @@ def pair(a, a_start, n, b, b_start, m, dims, pattern, limit, row_rest, col_rest)
 
 
 @_kernel
-def one_to_many(a, a_start, n, data, starts, lengths, dims, pattern, normalize, out):
-    """Distance of one sequence to many, to ``out`` (float32 or float64)."""
-    rest = np.zeros(0)
-    for e in range(len(lengths)):
-        total = pair(a, a_start, n, data, starts[e], lengths[e], dims, pattern, np.inf, rest, rest)
-        out[e] = total / (n + lengths[e]) if normalize else total
+def one_to_many(queries, q, gallery, pattern, normalize, out):
+    """Write the distances of query ``q`` to every gallery sequence to ``out`` (float32 or float64).
+
+    ``queries`` and ``gallery`` are ``dtw.SequencePack``.
+    """
+    n, dims, rest = queries.lengths[q], gallery.low.shape[1], np.zeros(0)
+    for e in range(len(gallery.lengths)):
+        m = gallery.lengths[e]
+        total = pair(
+            queries.data, queries.starts[q], n, gallery.data, gallery.starts[e], m, dims, pattern, np.inf, rest, rest
+        )
+        out[e] = total / (n + m) if normalize else total
 
 
 @_kernel
 def _to_box(data, start, length, dims, low, high, out):
-    """Distance of every frame to the box [low, high], to out[:length]; ``out`` has room for PAD more."""
+    """Write the distance of every frame to the box [low, high] to out[:length]; ``out`` has room for PAD more."""
     width = _U((length + PAD - 1) // PAD * PAD)
     for j in range(width):
         out[j] = 0.0
@@ -207,70 +214,59 @@ def _suffix_sums(values, length, out):
 
 
 @_kernel
-def search_one(
-    a,
-    a_start,
-    n,
-    a_low,
-    a_high,
-    data,
-    starts,
-    lengths,
-    low,
-    high,
-    views,
-    dims,
-    pattern,
-    normalize,
-    exclude,
-    items,
-    dists,
-):
-    """The ``len(items)`` nearest items of one sequence, nearest first, equal distances by item number.
+def _bounds(queries, q, gallery, e, rows, cols):
+    """Write a lower bound of every row and every column of the cost matrix of a pair."""
+    dims = gallery.low.shape[1]
+    _to_box(queries.data, queries.starts[q], queries.lengths[q], dims, gallery.low[e], gallery.high[e], rows)
+    _to_box(gallery.data, gallery.starts[e], gallery.lengths[e], dims, queries.low[q], queries.high[q], cols)
 
-    Entry ``e`` is view ``e % views`` of item ``e // views``; an item's distance is that of its nearest view.  Item
-    numbers go to ``items``, distances to ``dists``; item ``exclude`` is left out.  Returns how many pairs it computed.
+
+@_kernel
+def search_one(queries, q, gallery, views, pattern, exclude, items, dists):
+    """Find the ``len(items)`` nearest items of query ``q``, nearest first, equal distances by item number.
+
+    Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``; the nearest view counts.  Item numbers are
+    written to ``items``, normalised distances to ``dists``; item ``exclude`` is left out.  Returns the number of
+    computed pairs.
     """
-    entries, k = len(lengths), len(items)
+    n, lengths, entries = queries.lengths[q], gallery.lengths, len(gallery.lengths)
     longest = max(n, lengths.max()) + PAD
     rows, cols, row_rest, col_rest = np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest)
     bound = np.empty(entries)
     for e in range(entries):
-        m = lengths[e]
-        _to_box(a, a_start, n, dims, low[e], high[e], rows)
-        _to_box(data, starts[e], m, dims, a_low, a_high, cols)
+        _bounds(queries, q, gallery, e, rows, cols)
         total = 0.0
         for i in range(1, n):
             total += rows[i]
-        for j in range(m):
+        for j in range(lengths[e]):
             total += cols[j]
-        bound[e] = total / (n + m) if normalize else total
+        bound[e] = total / (n + lengths[e])
     items[:] = -1
     dists[:] = np.inf
     computed = 0
     for e in np.argsort(bound):
-        worst = dists[k - 1] * _GUARD
+        worst = dists[-1] * _GUARD
         if bound[e] > worst:
             break
         item, m = e // views, lengths[e]
         if item == exclude:
             continue
-        scale = 1.0 / (n + m) if normalize else 1.0
-        _to_box(a, a_start, n, dims, low[e], high[e], rows)
-        _to_box(data, starts[e], m, dims, a_low, a_high, cols)
+        _bounds(queries, q, gallery, e, rows, cols)
         _suffix_sums(rows, n, row_rest)
         _suffix_sums(cols, m, col_rest)
         computed += 1
-        total = pair(a, a_start, n, data, starts[e], m, dims, pattern, worst / scale, row_rest, col_rest)
-        distance = total / (n + m) if normalize else total
-        if distance < np.inf:
-            _insert(items, dists, item, distance)
+        total = pair(
+            queries.data, queries.starts[q], n, gallery.data, gallery.starts[e], m, gallery.low.shape[1], pattern,
+            worst * (n + m), row_rest, col_rest,
+        )  # fmt: skip
+        if total < np.inf:
+            _insert(items, dists, item, total / (n + m))
     return computed
 
 
 @_kernel
 def _insert(items, dists, item, distance):
-    """Put (distance, item) into the sorted list unless it is worse than all or worse than the item's own entry."""
+    """Insert (distance, item) into the sorted list unless all entries or the item's own entry are better."""
     last = len(items) - 1
     for s in range(len(items)):
         if items[s] == item:

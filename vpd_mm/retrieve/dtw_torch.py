@@ -1,4 +1,4 @@
-"""The DTW of ``dtw.py`` on torch: all pairs of a chunk advance row by row (meant for CUDA, runs on any device)."""
+"""DTW in torch for CUDA devices: all pairs of a chunk advance row by row."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import torch
 
 from . import dtw_kernel as kernel
 
-#: Cells (pairs x rows x columns, float64) that the local cost of one chunk may hold: 1 GiB.
+#: Largest local cost of a chunk in cells (pairs x rows x columns, float64): 1 GiB.
 MAX_CELLS = 1 << 27
 
 
@@ -19,9 +19,16 @@ def one_to_many(
     device: str,
     max_cells: int = MAX_CELLS,
 ) -> np.ndarray:
-    """(G,) float64 distances of one (n, D) query to every (m, D) gallery sequence; ``code`` as in ``dtw_kernel``.
+    """Compute (G,) float64 distances of one (n, D) query to every (m, D) gallery sequence.
 
-    Sequences of similar length share a chunk, so that little is padded.
+    Sequences of similar length share a chunk, which keeps padding short.
+
+    Args:
+        query, gallery: Sequences.
+        code: Step pattern, see ``dtw_kernel``.
+        normalize: Divide by n + m.
+        device: Device of torch.
+        max_cells: Largest local cost of a chunk.
     """
     n = len(query)
     lengths = np.array([len(s) for s in gallery])
@@ -41,7 +48,7 @@ def one_to_many(
             chunk, inds = np.split(inds, [max(1, int(fits.sum()))])
             b = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(gallery[i]) for i in chunk], batch_first=True)
             b = b.to(device=device, dtype=torch.float64)
-            # The matrix-product form of cdist loses half of the digits where two frames are close.
+            # The matrix product form of cdist loses half of the digits where two frames are close.
             cost = torch.cdist(a.expand(len(chunk), -1, -1), b, compute_mode='donot_use_mm_for_euclid_dist')
             ends = torch.as_tensor(lengths[chunk] - 1, device=device)
             out[chunk] = path_sums(cost).gather(1, ends[:, None])[:, 0].cpu().numpy()
@@ -49,7 +56,7 @@ def one_to_many(
 
 
 def _symmetric_p2(cost: torch.Tensor) -> torch.Tensor:
-    """(P, n, m) local costs -> (P, m) sums of the paths that end in the last row."""
+    """Map (P, n, m) local costs to (P, m) sums of the paths that end in the last row."""
     none = torch.full_like(cost[:, 0], torch.inf)
     first = none.clone()
     first[:, 0] = cost[:, 0, 0]
@@ -64,9 +71,9 @@ def _symmetric_p2(cost: torch.Tensor) -> torch.Tensor:
 
 
 def _symmetric2(cost: torch.Tensor) -> torch.Tensor:
-    """(P, n, m) local costs -> (P, m) sums of the paths that end in the last row.
+    """Map (P, n, m) local costs to (P, m) sums of the paths that end in the last row.
 
-    Within a row, ``g[j] = min(t[j], g[j-1] + d[j])`` is a running minimum once the row's prefix sum is taken off.
+    Within a row, ``g[j] = min(t[j], g[j-1] + d[j])`` is a running minimum once the row's prefix sum is subtracted.
     """
     row = cost[:, 0].cumsum(1)
     for i in range(1, cost.shape[1]):
@@ -78,5 +85,5 @@ def _symmetric2(cost: torch.Tensor) -> torch.Tensor:
 
 
 def _right(x: torch.Tensor, by: int) -> torch.Tensor:
-    """Columns moved ``by`` to the right, infinity behind them."""
+    """Shift columns to the right and fill with infinity."""
     return torch.nn.functional.pad(x, (by, 0), value=torch.inf)[:, : x.shape[1]]

@@ -1,4 +1,4 @@
-"""How good a ranking is."""
+"""Metrics of ranked retrieval."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +20,11 @@ def hit_at(relevant: np.ndarray, k: int) -> float:
     return float(_first(relevant, k).any(axis=1).mean())
 
 
+def metrics_at(relevant: np.ndarray, ks: Sequence[int]) -> dict[str, float]:
+    """Compute ``precision@k`` and ``hit@k`` for every k; relevant as of :func:`precision_at`."""
+    return {f'precision@{k}': precision_at(relevant, k) for k in ks} | {f'hit@{k}': hit_at(relevant, k) for k in ks}
+
+
 def _first(relevant: np.ndarray, k: int) -> np.ndarray:
     relevant = np.asarray(relevant, bool)
     if relevant.ndim != 2 or not len(relevant) or not 1 <= k <= relevant.shape[1]:
@@ -27,8 +32,8 @@ def _first(relevant: np.ndarray, k: int) -> np.ndarray:
     return relevant[:, :k]
 
 
-def _array(value: Any) -> np.ndarray:
-    """A tensor of any device, or a sequence, as an array."""
+def _to_array(value: Any) -> np.ndarray:
+    """Convert a tensor of any device, or a sequence."""
     return value.cpu().numpy() if hasattr(value, 'cpu') else np.asarray(value)
 
 
@@ -41,15 +46,14 @@ class RetrievalMetric(BaseMetric):
     Required keys of a data sample:
 
         - gt_label: the query's class, an int or an array of one.
-        - ranked_labels: (K,) classes of the items found, best first; K at
-          least the largest of ``ks``.
+        - ranked_labels: (K,) classes of the retrieved items, best first; K at least the largest of ``ks``.
 
     Args:
         ks: The k of precision@k and hit@k.
         collect_device, prefix: As in mmengine's BaseMetric.
 
     Raises:
-        UserError: a sample ranks fewer items than ``ks`` asks for.
+        UserError: a sample ranks fewer items than ``ks`` needs.
     """
 
     default_prefix = 'retrieval'
@@ -60,12 +64,10 @@ class RetrievalMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            ranked = _array(sample['ranked_labels'])[: max(self.ks)]
+            ranked = _to_array(sample['ranked_labels'])[: max(self.ks)]
             if len(ranked) < max(self.ks):
-                raise UserError(f'RetrievalMetric: ks asks for {max(self.ks)} ranked items, a sample has {len(ranked)}')
-            self.results.append(ranked == int(_array(sample['gt_label']).item()))
+                raise UserError(f'RetrievalMetric: ks needs {max(self.ks)} ranked items, a sample has {len(ranked)}')
+            self.results.append(ranked == int(_to_array(sample['gt_label']).item()))
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
-        relevant = np.stack(results)
-        metrics = {f'precision@{k}': precision_at(relevant, k) for k in self.ks}
-        return metrics | {f'hit@{k}': hit_at(relevant, k) for k in self.ks}
+        return metrics_at(np.stack(results), self.ks)

@@ -7,6 +7,8 @@ import numpy as np
 from .frame_sequence import FrameSequence
 
 NUM_COCO_JOINTS = 17
+#: The 13 joints of VPD within COCO-17: nose, then 5..16 (shoulders, elbows, wrists, hips, knees, ankles; left first).
+VPD_JOINTS = (0, *range(5, 17))
 
 
 @dataclass(frozen=True, eq=False)

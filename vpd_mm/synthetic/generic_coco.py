@@ -11,9 +11,10 @@ import numpy as np
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import atomic_write
+from ..visualize.skeleton import COCO17
 from .generation import check_counts, check_recipe, run_jobs, write_json
 from .generic import IMAGES_PER_PLACE, GenericRecipe, Person, generic_images
-from .skeleton import COCO_LINKS, COCO_NODES
+from .skeleton import COCO_NODES
 
 #: Version of the images, part of the recipe file of a folder.
 RECIPE = 2
@@ -106,7 +107,7 @@ def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> 
         node.replace('l_', 'left_', 1) if node[:2] == 'l_' else node.replace('r_', 'right_', 1) for node in COCO_NODES
     ]
     category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names}
-    category['skeleton'] = [[a + 1, b + 1] for a, b in COCO_LINKS]
+    category['skeleton'] = [[a + 1, b + 1] for a, b in COCO17.limbs]
     with atomic_write(path, 'w') as f:
         json.dump({'images': images, 'annotations': annotations, 'categories': [category]}, f)
 

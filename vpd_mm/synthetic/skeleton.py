@@ -44,10 +44,6 @@ COCO_NODES = ['nose', 'l_eye', 'r_eye', 'l_ear', 'r_ear'] + [
     f'{side}_{name}' for name in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle') for side in 'lr'
 ]
 COCO_INDEX = np.array([NODE[name] for name in COCO_NODES])
-COCO_LINKS = (
-    (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12),
-    (11, 13), (13, 15), (12, 14), (14, 16),
-)  # fmt: skip
 #: Bones whose length never changes, as pairs of nodes.
 BONES = (('pelvis', 'waist'), ('waist', 'neck'), ('neck', 'head_base'), ('head_base', 'head')) + tuple(
     (f'{side}_{a}', f'{side}_{b}')

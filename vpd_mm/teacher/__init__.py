@@ -1,15 +1,12 @@
-"""The teachers: what a pose estimator says of each frame, as a target."""
+"""Teachers: pose estimators and pose features, the targets of the distillation (paper 3.1)."""
 
 from .amass_poses import AmassPoses
-from .joint_feature import JointFeature, flip_joints, frame_scores, normalize_joints
+from .joint_feature import JointFeature, fill_unseen, flip_joints, frame_scores, normalize_joints
 from .mocap_poses import MocapPoses
-from .pose_noise import PoseNoise
 from .pose_skeleton import Skeleton
-from .unseen_joints import fill_unseen
-from .view_camera import ViewCamera
 from .view_retrieval_metric import ViewRetrievalMetric
 from .view_sequences import PoseViewDataset
-from .vipe_dataset import MultiViewPoseDataset
+from .vipe_dataset import MultiViewPoseDataset, PoseNoise, ViewCamera
 from .vipe_encoder import VIPEEncoder
 from .vipe_feature import VipeFeature, load_encoder, pose_inputs
 from .vipe_model import VIPE

@@ -1,4 +1,4 @@
-"""AMASS (Mahmood et al. 2019): SMPL-H parameters to joints, through the user's body model."""
+"""3D poses of AMASS (Mahmood et al., 2019)."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from ..errors import UserError
 from ..registry import TASK_UTILS
 from ..structures.npz_io import read_foreign_npz
 
-#: Joints of SMPL-H, then the nose, which is a vertex: what ``poses`` gives.
+#: 52 joints of SMPL-H and the nose, which is a vertex.
 NUM_JOINTS = 53
 _POSE_DIMS = 156
 _BATCH = 512
@@ -16,16 +16,16 @@ _BATCH = 512
 
 @TASK_UTILS.register_module()
 class AmassPoses:
-    """3D poses of AMASS' ``*_poses.npz`` (SMPL-H), joints by the ``smplx`` package.
+    """3D poses of AMASS' ``*_poses.npz`` (SMPL-H), computed with the ``smplx`` package and the user's body model.
 
     Args:
-        path: Folder of AMASS; searched at every depth.
+        path: Folder of AMASS, searched recursively.
         body_model: Folder that holds ``smplh/SMPLH_{MALE,FEMALE,NEUTRAL}.npz`` (https://mano.is.tue.mpg.de).
-        per_second: Poses taken of a second of motion.
-        num: At most so many, drawn by ``seed``.
+        per_second: Poses per second of motion.
+        num: Largest number of poses, drawn at random by ``seed``.
 
     Raises:
-        UserError: :meth:`poses`: smplx or the body model is missing, no file, or a damaged one.
+        UserError: by :meth:`poses`: smplx, the body model or the motion files are missing, or a file is damaged.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class AmassPoses:
         self._models: dict = {}
 
     def poses(self) -> np.ndarray:
-        """(N, 53, 3) metres, z up: SMPL-H's 52 joints and the nose."""
+        """Return (N, 53, 3) in meters, z up: the joints of SMPL-H and the nose."""
         files = sorted(self.path.rglob('*_poses.npz'))
         if not files:
             raise UserError(

@@ -1,4 +1,4 @@
-"""mmpose's random box transform without SciPy's truncated normal, which costs more than the picture it is drawn for."""
+"""Faster version of mmpose's random box transform."""
 
 import numpy as np
 from mmpose.datasets.transforms import RandomBBoxTransform
@@ -7,7 +7,7 @@ from mmpose.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class QuickBBoxTransform(RandomBBoxTransform):
-    """``mmpose.RandomBBoxTransform`` whose truncated normal is drawn by rejection; same arguments, keys and law."""
+    """``mmpose.RandomBBoxTransform`` that draws its truncated normal by rejection, which is faster than SciPy."""
 
     @staticmethod
     def _truncnorm(low: float = -1.0, high: float = 1.0, size: tuple = ()) -> np.ndarray:

@@ -1,48 +1,74 @@
-"""The 2D-VPD teacher: normalised 2D joints (paper 3.1)."""
+"""Normalized 2D joints, the teacher of 2D-VPD (paper 3.1)."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from ..structures import FeatureSequence, PoseSequence
+from ..structures.pose import VPD_JOINTS
 
-#: The 13 joints of VPD within COCO-17: nose, then 5..16 (shoulders, elbows, wrists, hips, knees, ankles; left first).
-VPD_JOINTS = (0, *range(5, 17))
-#: Where each of the 13 joints goes when left and right are swapped.
+#: Permutation of the 13 joints that swaps left and right.
 FLIP_ORDER = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
 _SHOULDERS_AND_HIPS = (1, 2, 7, 8)
 _HIPS = (7, 8)
 
 
 def frame_scores(poses: PoseSequence) -> np.ndarray:
-    """(T,) float32: a frame's confidence is the mean score of its 13 joints."""
+    """Return the confidence (T,) float32 of each frame: the mean score of its 13 joints."""
     return poses.scores[:, VPD_JOINTS].mean(axis=1)
 
 
 def normalize_joints(keypoints: np.ndarray) -> np.ndarray:
-    """(..., 13, 2) pixels to (..., 13, 2): hips' midpoint at the origin, torso of size 0.5.
+    """Move the hip midpoint of (..., 13, 2) px to the origin and scale the torso to size 0.5.
 
-    The scale is 0.5 over the largest distance among shoulders and hips; a
-    torso of no size (all four joints on one point) gives zeros, not NaN.
+    The torso size is the largest distance among shoulders and hips; a torso of size 0 gives zeros.
     """
-    centred = keypoints - keypoints[..., _HIPS, :].mean(axis=-2, keepdims=True)
-    torso = centred[..., _SHOULDERS_AND_HIPS, :]
+    centered = keypoints - keypoints[..., _HIPS, :].mean(axis=-2, keepdims=True)
+    torso = centered[..., _SHOULDERS_AND_HIPS, :]
     distances = np.linalg.norm(torso[..., :, None, :] - torso[..., None, :, :], axis=-1)
     size = distances.max(axis=(-2, -1))[..., None, None]
-    return np.divide(0.5 * centred, size, out=np.zeros_like(centred), where=size > 0)
+    return np.divide(0.5 * centered, size, out=np.zeros_like(centered), where=size > 0)
 
 
 def flip_joints(joints: np.ndarray) -> np.ndarray:
-    """Mirror normalised joints (..., 13, C): swap left and right, negate x (channel 0)."""
+    """Mirror joints (..., 13, C) with normalized x: swap left and right, negate channel 0 (x)."""
     flipped = joints[..., FLIP_ORDER, :].copy()
     flipped[..., 0] *= -1
     return flipped
 
 
-class JointFeature:
-    """PoseSequence to FeatureSequence of normalised 2D joints.
+def fill_unseen(poses: PoseSequence) -> PoseSequence:
+    """Replace the positions of joints with score 0, which would distort the torso size; scores stay 0.
 
-    The result has V = 2 views (as seen, flipped), D = 26: (x, y) of 13 joints,
-    joint by joint; y points down, x to the right; scores are the frames'
-    mean joint scores.
+    A joint is interpolated in time between frames that have it; a joint that no frame has gets the mean of the
+    frame's other joints.
+    """
+    keypoints = poses.keypoints.copy()
+    frames = np.arange(len(poses))
+    seen = poses.scores[:, VPD_JOINTS] > 0
+    # The mean over no joint is (0, 0).
+    total = np.where(seen[..., None], keypoints[:, VPD_JOINTS], 0).sum(axis=1)
+    mean = total / np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    for i, joint in enumerate(VPD_JOINTS):
+        known = np.flatnonzero(seen[:, i])
+        for axis in range(2):
+            if len(known):
+                keypoints[:, joint, axis] = np.interp(frames, known, keypoints[known, joint, axis])
+            else:
+                keypoints[:, joint, axis] = mean[:, axis]
+    return replace(poses, keypoints=keypoints.astype(np.float32))
+
+
+class JointFeature:
+    """Convert a PoseSequence to a FeatureSequence of normalized 2D joints.
+
+    The feature has V = 2 views (original, flipped) and D = 26: (x, y) of 13 joints, joint by joint, x to the right, y
+    down.  The score of a frame is its mean joint score.
+
+    Example:
+        >>> poses = PoseSequence(np.arange(3), np.random.rand(3, 17, 2).astype('f4'), np.ones((3, 17), 'f4'))
+        >>> JointFeature()(poses).feats.shape
+        (3, 2, 26)
     """
 
     dims = 2 * len(VPD_JOINTS)

@@ -1,4 +1,4 @@
-"""Motion capture as mmpose prepares it (Human3.6M and others)."""
+"""3D poses of motion capture files in mmpose's format (Human3.6M and others)."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ..errors import UserError
 from ..registry import TASK_UTILS
 from ..structures.npz_io import read_foreign_npz
 
-#: Turns a source's axes so that z is up.
+#: Rotations that make z point up.
 UPRIGHT = {
     'z': np.eye(3),
     'y': np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
@@ -20,12 +20,12 @@ class MocapPoses:
 
     Args:
         path: The file, for example ``annotation_body3d/fps10/h36m_train.npz``.
-        up: Which way is up in it: 'z', 'y' or '-y'.  mmpose's Human3.6M is in the cameras' axes, y down ('-y'), so
-            up is off by the camera's tilt, some 10 degrees.
-        every: Take one pose in so many.
+        up: Axis that points up: 'z', 'y' or '-y'.  mmpose's Human3.6M has camera axes ('-y'), so its up axis is off
+            by the tilt of the camera, about 10 degrees.
+        every: Use every n-th pose.
 
     Raises:
-        UserError: a wrong argument; :meth:`poses`: the file is missing, damaged, or of another format.
+        UserError: an argument is invalid; by :meth:`poses`: the file is missing, damaged, or of another format.
     """
 
     def __init__(self, path: str, up: str = '-y', every: int = 1) -> None:
@@ -37,7 +37,7 @@ class MocapPoses:
         self.origin = str(path)
 
     def poses(self) -> np.ndarray:
-        """(N, K, 3) float64, z up; joints that were not seen make their pose be left out."""
+        """Return (N, K, 3) float64, z up, without the poses that have invisible joints."""
         what = "an mmpose mocap file with field 'S', (N, joints, 3 or 4)"
         joints = read_foreign_npz(self.path, ('S',), what)['S']
         if joints.ndim != 3 or joints.shape[2] not in (3, 4) or joints.dtype.kind != 'f':

@@ -1,4 +1,4 @@
-"""3D poses of any joint set as VIPE* needs them: 13 joints to film, a tree of bones to decode (paper, supplement)."""
+"""Joint sets of 3D pose sources: the 13 joints that VIPE* encodes and the tree that it decodes (paper, supplement)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,27 +7,27 @@ import numpy as np
 
 from ..errors import UserError
 
-#: Bones of the 13 joints as pairs (from, to); 13 = midpoint of the hips, 14 = of the shoulders.
+#: Bones of the 13 joints as pairs (from, to); 13 = hip midpoint, 14 = shoulder midpoint.
 VPD_BONES = (
     (13, 14), (14, 0), (8, 7), (2, 1), (1, 3), (3, 5), (2, 4), (4, 6), (7, 9), (9, 11), (8, 10), (10, 12),
 )  # fmt: skip
 _SHOULDERS, _HIPS = (1, 2), (7, 8)
-#: Poses that face +x are mirrored by this factor and exchanging left and right.
+#: Poses that face +x are mirrored by this factor and swapping left and right.
 MIRROR = np.array([1.0, -1.0, 1.0])
 
 
 class Skeleton:
-    """A joint set, described in a config.
+    """Joint set of a source of 3D poses.
 
     Args:
-        num_joints: Joints K of the source's poses.
-        vpd_joints: Where VPD's 13 joints (nose, left/right shoulder, elbow, wrist, hip, knee, ankle) are among them:
-            a number, or several whose mean it is.
-        tree: (name, number or numbers, name of the parent) of each joint that is decoded, parents first; the parent
-            of the first, the root, is None.
+        num_joints: Number of joints K of the source.
+        vpd_joints: Indices of VPD's 13 joints (nose, left/right shoulder, elbow, wrist, hip, knee, ankle); several
+            indices stand for the mean of the joints.
+        tree: (name, index or indices, parent name) of each decoded joint, parents first; the root comes first and has
+            parent None.
 
     Raises:
-        UserError: a number is no joint of the source, or the tree is no tree.
+        UserError: an index is out of range, or the tree is invalid.
     """
 
     def __init__(self, num_joints: int, vpd_joints: Sequence[Any], tree: Sequence[tuple[str, Any, str | None]]) -> None:
@@ -42,30 +42,25 @@ class Skeleton:
             parents.append(-1 if parent is None else self.names.index(parent))
         self.parents = np.array(parents)
         self._vpd = self._weights(vpd_joints)
-        self._tree = self._weights([where for _, where, _ in tree])
+        self._tree = self._weights([inds for _, inds, _ in tree])
         swapped = [_other_side(name) for name in self.names]
-        if lone := [name for name in swapped if name not in self.names]:
-            raise UserError(f'skeleton: the tree has no joint {lone[0]!r}, the other side of one that it has')
+        if missing := [name for name in swapped if name not in self.names]:
+            raise UserError(f'skeleton: the tree has no joint {missing[0]!r}, the other side of one that it has')
         self._swap = [self.names.index(name) for name in swapped]
         self._jointed = np.flatnonzero(self.parents > 0)  # joints whose parent has a bone of its own
 
-    def _weights(self, places: Sequence[Any]) -> np.ndarray:
-        """(len(places), K): each row takes the mean of its joints."""
-        out = np.zeros((len(places), self.num_joints))
-        for row, place in zip(out, places):
-            at = [place] if isinstance(place, int) else list(place)
-            bad = [i for i in at if not (isinstance(i, int) and 0 <= i < self.num_joints)]
-            if bad or not at:
-                raise UserError(f'skeleton: {place!r} is no joint of {self.num_joints}')
-            row[at] = 1 / len(at)
-        return out
+    def _weights(self, joints: Sequence[Any]) -> np.ndarray:
+        """Return a matrix (len(joints), K) whose rows average the given source joints."""
+        weights = np.zeros((len(joints), self.num_joints))
+        for row, joint in zip(weights, joints):
+            inds = [joint] if isinstance(joint, int) else list(joint)
+            if not inds or not all(isinstance(i, int) and 0 <= i < self.num_joints for i in inds):
+                raise UserError(f'skeleton: {joint!r} is no joint of {self.num_joints}')
+            row[inds] = 1 / len(inds)
+        return weights
 
     def check(self, joints: np.ndarray, origin: str) -> None:
-        """Raise where a source's poses are not of this skeleton.
-
-        Raises:
-            UserError: joints are not (N, K, 3), N above 0, or not finite; ``origin`` is named.
-        """
+        """Raise UserError, naming ``origin``, if joints are not (N, K, 3) with N > 0, or not finite."""
         if joints.ndim != 3 or joints.shape[1:] != (self.num_joints, 3):
             raise UserError(
                 f'{origin}: poses have shape {joints.shape}, this skeleton needs (N, {self.num_joints}, 3); '
@@ -78,24 +73,24 @@ class Skeleton:
             raise UserError(f'{origin}: pose {first} holds NaN or infinity; leave it out')
 
     def vpd(self, joints: np.ndarray) -> np.ndarray:
-        """(N, K, 3) to VPD's (N, 13, 3)."""
+        """Convert joints (N, K, 3) to VPD's (N, 13, 3)."""
         return self._vpd @ joints
 
     @property
     def target_dims(self) -> int:
-        """Numbers that a pose's embedding is decoded to."""
+        """Length of the decoded target of a pose."""
         return 6 * (len(self.parents) - 1) + len(self._jointed)
 
     def target(self, joints: np.ndarray, mirrored: bool = False) -> np.ndarray:
-        """What an embedding is decoded to, of poses that face +x.
+        """Compute the decoding targets of poses that face +x.
 
         Args:
-            joints: (N, K, 3), z up, as :func:`face_forward` turns them.
-            mirrored: Of the poses' mirror images (left and right by the joints' names).
+            joints: (N, K, 3), z up, rotated by :func:`face_forward`.
+            mirrored: Use the mirror images of the poses (left and right by the joint names).
 
         Returns:
-            (N, target_dims) float32: unit offset of each joint but the root from its parent; angle between its bone
-            and its parent's (arccos / pi - 0.5) where the parent has one; direction from the root, unit.
+            (N, target_dims) float32: unit offset of each non-root joint from its parent; angle of its bone to the
+            parent's bone, if there is one (arccos / pi - 0.5); unit direction from the root.
         """
         points = self._tree @ joints
         if mirrored:
@@ -116,18 +111,18 @@ def _other_side(name: str) -> str:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) at length 1; one of no length stays zero."""
+    """Scale vectors (..., 3) to length 1; zero vectors stay zero."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-9)
 
 
 def bone_angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Angles (...) in radians between unit vectors (..., 3)."""
+    """Return the angles (...) between unit vectors (..., 3), in radians."""
     return np.arccos(np.clip((a * b).sum(-1), -1, 1))
 
 
 def vpd_bones(joints: np.ndarray) -> np.ndarray:
-    """(N, 13, 3) to the (N, 12, 3) unit vectors of :data:`VPD_BONES`."""
+    """Convert joints (N, 13, 3) to the unit vectors (N, 12, 3) of :data:`VPD_BONES`."""
     middles = [joints[:, pair].mean(axis=1, keepdims=True) for pair in (_HIPS, _SHOULDERS)]
     points = np.concatenate([joints, *middles], axis=1)
     start, end = np.array(VPD_BONES).T
@@ -135,17 +130,14 @@ def vpd_bones(joints: np.ndarray) -> np.ndarray:
 
 
 def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
-    """Turn poses about the vertical so that they face +x, hips at the origin, trunk of length 1.
+    """Rotate poses about the vertical axis to face +x, with the hips at the origin and trunk length 1.
 
-    Gravity stays where it is: a body upside down remains so.  The heading is that of the line through shoulders and
-    hips, whose left end comes to +y; where it is vertical, the pose is not turned.
+    The mean line from right to left shoulder and hip points to +y afterwards; if it is vertical, the pose is not
+    rotated.  A trunk of length 0 is not scaled.
 
     Args:
         joints: (N, K, 3), z up, any unit.
         vpd: (N, 13, 3), the 13 joints of the same poses.
-
-    Returns:
-        (N, K, 3); a trunk of no length stays as long as it is.
     """
     left = (vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])
     turn = np.pi / 2 - np.arctan2(left[:, 1], left[:, 0])

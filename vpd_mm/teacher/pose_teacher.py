@@ -1,4 +1,4 @@
-"""The weak pose estimator: any mmpose top-down model."""
+"""Pose estimation with any mmpose top-down model."""
 
 import contextlib
 
@@ -17,15 +17,15 @@ COCO_JOINTS = (
 
 
 def empty_poses(num_frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (n, 17, 2) and scores (n, 17) of frames without a pose: zeros."""
+    """Return zero keypoints (N, 17, 2) and scores (N, 17)."""
     return np.zeros((num_frames, 17, 2), np.float32), np.zeros((num_frames, 17), np.float32)
 
 
 def usable_boxes(frames: list[np.ndarray], boxes: np.ndarray) -> np.ndarray:
-    """Indices of the frames that have a box: finite, with an area, not all outside the frame.
+    """Return the indices of the boxes (N, 4), one per frame, that are finite, not empty and touch the frame.
 
     Raises:
-        UserError: the boxes are not (n, 4), one a frame.
+        UserError: the boxes have another shape.
     """
     boxes = np.asarray(boxes)
     if boxes.shape != (len(frames), 4):
@@ -37,24 +37,21 @@ def usable_boxes(frames: list[np.ndarray], boxes: np.ndarray) -> np.ndarray:
 
 
 class PoseTeacher:
-    """COCO-17 poses by an mmpose top-down model.
+    """Estimate COCO-17 poses with an mmpose top-down model.
+
+    Runs the model's own test pipeline, preprocessor and decoder, like ``mmpose.apis.inference_topdown``, in batches.
+    Other joint sets are mapped by joint name; missing eyes and ears are put on the nose with score 0.
 
     Args:
-        config: Config file, ``mmpose::path`` or a name of mmpose's model zoo
-            (``rtmpose-m``).
-        checkpoint: File or URL; by default the one of the model zoo.
+        config: Config file, ``mmpose::path`` or a model zoo name such as ``rtmpose-m``.
+        checkpoint: File or URL; default: the one of the model zoo.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
-        batch_size: Persons a forward pass.
+        batch_size: Persons per forward pass.
         half: Half precision: True, False, or ``auto`` (on CUDA).
 
-    Runs the model's own test pipeline, preprocessor and decoder, as
-    ``mmpose.apis.inference_topdown`` does, but over many frames at once.  A
-    model of another joint set is mapped by joint name; eyes and ears that it
-    lacks lie on the nose with score 0.
-
     Raises:
-        UserError: the config, name or checkpoint is missing or does not fit,
-            the model is not top-down, or lacks one of VPD's 13 joints.
+        UserError: the config, name or checkpoint is missing or does not fit, the model is not top-down, or lacks one
+            of VPD's 13 joints.
     """
 
     def __init__(
@@ -79,17 +76,15 @@ class PoseTeacher:
         self._decode_in_float32()
 
     def infer(self, frames: list[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate one pose a frame.
+        """Estimate one pose per frame.
 
         Args:
-            frames: n times (H, W, 3) uint8 RGB.
-            boxes: (n, 4) float32 xyxy in pixels of the frame; it may leave the
-                frame.  A row of NaN, without area or all outside: the frame is
-                skipped.
+            frames: N times (H, W, 3) uint8 RGB.
+            boxes: (N, 4) float32 xyxy, px of the frame.  Frames whose box is NaN, empty or outside are skipped.
 
         Returns:
-            keypoints (n, 17, 2) float32 in pixels of the full frame, scores
-            (n, 17) float32 in [0, 1]; both zero for a skipped frame.
+            keypoints (N, 17, 2) float32 in px of the full frame, scores (N, 17) float32 in [0, 1]; both zero for
+            skipped frames.
         """
         keypoints, scores = empty_poses(len(frames))
         inds = usable_boxes(frames, boxes)
@@ -104,7 +99,7 @@ class PoseTeacher:
 
         data = []
         for frame, box in zip(frames, boxes, strict=True):
-            # A frame in memory is BGR to OpenMMLab; the model's preprocessor swaps it where its weights want RGB.
+            # OpenMMLab expects images in memory as BGR; the model's preprocessor converts them if needed.
             sample = {'img': np.ascontiguousarray(frame[..., ::-1]), 'bbox': box[None].astype(np.float32)}
             sample |= {'bbox_score': np.ones(1, np.float32), **self.model.dataset_meta}
             data.append(self._pipeline(sample))
@@ -112,12 +107,11 @@ class PoseTeacher:
         half = torch.autocast(device, dtype=torch.float16) if self.half else contextlib.nullcontext()
         with torch.inference_mode(), half:
             results = [result.pred_instances for result in self.model.test_step(pseudo_collate(data))]
-        found = np.stack([_array(result.keypoints)[0] for result in results])[..., :2]
-        found_scores = np.stack([_array(result.keypoint_scores)[0] for result in results])
-        keypoints = found[:, self._source].astype(np.float32)
-        scores = found_scores[:, self._source].astype(np.float32)
+        keypoints = np.stack([_array(result.keypoints)[0] for result in results])[:, self._source, :2]
+        scores = np.stack([_array(result.keypoint_scores)[0] for result in results])[:, self._source]
+        keypoints, scores = keypoints.astype(np.float32), scores.astype(np.float32)
         scores[:, self._absent] = 0
-        # SimCC's peaks are no probabilities: they can pass 1.
+        # The peaks of SimCC are no probabilities and can exceed 1.
         return keypoints, np.clip(scores, 0, 1)
 
     def _complete_dataset_meta(self) -> None:
@@ -130,7 +124,7 @@ class PoseTeacher:
         self.model.dataset_meta = meta or parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
 
     def _map_joints(self, config: str) -> list[int]:
-        """Index of the model's joint for each of COCO's 17, the nose's for those in ``_absent``, which it lacks."""
+        """Return the model's joint for each of COCO's 17; missing ones (``_absent``) get the nose."""
         index = {name: int(i) for i, name in self.model.dataset_meta['keypoint_id2name'].items()}
         missing = [COCO_JOINTS[j] for j in VPD_JOINTS if COCO_JOINTS[j] not in index]
         if missing:
@@ -147,7 +141,7 @@ class PoseTeacher:
             return Compose(cfg.test_dataloader.dataset.pipeline)
 
     def _decode_in_float32(self) -> None:
-        """The decoders work in NumPy and OpenCV, which do not take half precision."""
+        """Convert the head's outputs for the decoders, because NumPy and OpenCV do not support half precision."""
         import torch
 
         head = self.model.head

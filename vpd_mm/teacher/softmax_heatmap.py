@@ -1,7 +1,6 @@
-"""Heatmaps as distributions: cross-entropy to train, the mass around the peak as the score.
+"""Heatmaps as probability distributions: cross-entropy loss, and calibrated scores from the mass around the peak.
 
-VPD drops frames by their mean joint score (paper 3.2), which asks for scores on a scale.  A heatmap that is a
-distribution over places has one: the probability that the joint lies about where it is said to be.
+VPD selects frames by their mean joint score (paper 3.2), which requires scores that are probabilities.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from ..errors import UserError
 
 @MODELS.register_module()
 class SoftmaxHeatmapLoss(nn.Module):
-    """Cross-entropy between target heatmaps, scaled to sum 1, and the soft-max of the output over all places.
+    """Cross-entropy between target heatmaps, scaled to sum 1, and the softmax of the output over all cells.
 
     Args:
         loss_weight: Factor of the loss.
@@ -28,32 +27,32 @@ class SoftmaxHeatmapLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, output: Tensor, target: Tensor, target_weights: Tensor) -> Tensor:
-        """Mean over the joints that count.
+        """Return the mean loss over the labeled joints.
 
         Args:
             output: (N, K, H, W) logits.
             target: (N, K, H, W), not negative.
-            target_weights: (N, K); 0 = the joint is not labelled.
+            target_weights: (N, K); 0 = not labeled.
         """
         output = output.float()
         weights = target_weights * (target.flatten(2).sum(-1) > 0)
-        places = target.flatten(2) / target.flatten(2).sum(-1, keepdim=True).clamp(min=1e-6)
-        entropy = -(places * output.flatten(2).log_softmax(-1)).sum(-1)
+        probabilities = target.flatten(2) / target.flatten(2).sum(-1, keepdim=True).clamp(min=1e-6)
+        entropy = -(probabilities * output.flatten(2).log_softmax(-1)).sum(-1)
         return self.loss_weight * (entropy * weights).sum() / weights.sum().clamp(min=1)
 
 
 @KEYPOINT_CODECS.register_module()
 class SoftmaxHeatmap(UDPHeatmap):
-    """mmpose's UDP heatmap whose output is the logits of a distribution over places.
+    """mmpose's UDP heatmap for a network that predicts the logits of a distribution over the cells.
 
     Args:
-        reach: The score is the probability within this many cells of the peak, in x and in y.
-        score_table: Rows (that probability, score), both rising; linear between rows, constant beyond; empty: the
-            probability is the score.  ``tools/calibrate_teacher.py`` makes one.
-        **kwargs: Those of ``mmpose.UDPHeatmap``.
+        reach: The raw score is the probability within this many cells of the peak in x and y.
+        score_table: Increasing rows (raw score, score) for linear interpolation, constant beyond; empty: use the raw
+            score.  Fitted by ``tools/calibrate_teacher.py``.
+        **kwargs: Arguments of ``mmpose.UDPHeatmap``.
 
     Raises:
-        UserError: the table does not rise, or a score is not in [0, 1].
+        UserError: the table is not increasing, or a score is not in [0, 1].
     """
 
     def __init__(self, reach: int = 2, score_table: Sequence[Sequence[float]] = (), **kwargs) -> None:
@@ -65,21 +64,21 @@ class SoftmaxHeatmap(UDPHeatmap):
             raise UserError(f'SoftmaxHeatmap: score_table must hold rising rows with scores 0 to 1, got {score_table}')
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
-        """What UDPHeatmap gives, all joints at once, its Gaussians not cut off at three sigma.
+        """Encode all joints at once, like UDPHeatmap but without truncating the Gaussians at three sigma.
 
         Args:
-            keypoints: (1, K, 2) pixels of the input.
-            keypoints_visible: (1, K); 0 = not labelled.
+            keypoints: (1, K, 2) px of the input.
+            keypoints_visible: (1, K); 0 = not labeled.
 
         Returns:
-            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 where a joint lies off the map.
+            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 for joints outside the map.
         """
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
         centres = keypoints[0] / self.scale_factor
         width, height = self.heatmap_size
         inside = ((centres >= -0.5) & (centres < np.array(self.heatmap_size) - 0.5)).all(axis=1)
-        # far from the map the exponent underflows to a map of zeros
+        # Far outside the map the exponential underflows to 0.
         columns, rows = (
             np.exp(-((np.arange(n) - centres[:, axis, None]) ** 2) / (2 * self.sigma**2))
             for axis, n in enumerate((width, height))
@@ -88,39 +87,40 @@ class SoftmaxHeatmap(UDPHeatmap):
         return {'heatmaps': heatmaps, 'keypoint_weights': (keypoints_visible * inside).astype(np.float32)}
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (K, H, W) to keypoints (1, K, 2) in pixels of the input and scores (1, K)."""
+        """Decode logits (K, H, W) to keypoints (1, K, 2) in px of the input and scores (1, K)."""
         num, height, width = encoded.shape
         logits = torch.from_numpy(np.ascontiguousarray(encoded, np.float32))
-        places = logits.flatten(1).softmax(-1).reshape(num, height, width).numpy()
-        keypoints, _ = super().decode(places.copy())
-        scores = self._mass(places)
+        probabilities = logits.flatten(1).softmax(-1).reshape(num, height, width).numpy()
+        keypoints, _ = super().decode(probabilities.copy())
+        scores = self._mass(probabilities)
         if len(self.score_table):
             scores = np.interp(scores, *self.score_table.T)
         return keypoints, scores.astype(np.float32)[None]
 
-    def _mass(self, places: np.ndarray) -> np.ndarray:
-        """(K,) probability within reach of the peak."""
-        num, height, width = places.shape
-        rows, columns = np.unravel_index(places.reshape(num, -1).argmax(1), (height, width))
+    def _mass(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the probability (K,) within reach of the peak."""
+        num, height, width = probabilities.shape
+        rows, columns = np.unravel_index(probabilities.reshape(num, -1).argmax(1), (height, width))
         near_row = abs(np.arange(height) - rows[:, None]) <= self.reach
         near_column = abs(np.arange(width) - columns[:, None]) <= self.reach
-        return np.einsum('khw,kh,kw->k', places, near_row, near_column)
+        return np.einsum('khw,kh,kw->k', probabilities, near_row, near_column)
 
 
 def fit_score_table(raw: np.ndarray, right: np.ndarray, rows: int = 12) -> list[tuple[float, float]]:
-    """The table that turns raw scores into how often joints with such a score are right.
-
-    Bins of equal size along the raw scores, made to rise by isotonic regression.
+    """Fit a score table by isotonic regression over bins of equal size.
 
     Args:
-        raw: (N,), of joints on pictures that did not train the network.
-        right: (N,) bool.
-        rows: Of the table; fewer where raw scores coincide.
+        raw: (N,) raw scores of joints on validation images.
+        right: (N,) bool, True for correct joints.
+        rows: Number of rows of the table; fewer if raw scores coincide.
+
+    Returns:
+        Rows (raw score, share of correct joints).
     """
     from scipy.optimize import isotonic_regression
 
     bins = np.array_split(np.argsort(raw, kind='stable'), rows)
-    at = np.array([raw[b].mean() for b in bins])
-    share = isotonic_regression([right[b].mean() for b in bins], weights=[len(b) for b in bins]).x
-    keep = np.concatenate([[True], np.diff(at.round(4)) > 0])
-    return [(round(float(a), 4), round(float(s), 4)) for a, s in zip(at[keep], share[keep], strict=True)]
+    means = np.array([raw[b].mean() for b in bins])
+    shares = isotonic_regression([right[b].mean() for b in bins], weights=[len(b) for b in bins]).x
+    keep = np.concatenate([[True], np.diff(means.round(4)) > 0])
+    return [(round(float(m), 4), round(float(s), 4)) for m, s in zip(means[keep], shares[keep], strict=True)]

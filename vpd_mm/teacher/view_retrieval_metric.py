@@ -1,10 +1,11 @@
-"""How well an embedding finds a pose again from another camera (Pr-VIPE's protocol; Sun et al., ECCV 2020)."""
+"""Cross-view pose retrieval (protocol of Pr-VIPE; Sun et al., ECCV 2020)."""
 
 from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from scipy.spatial.distance import cdist
 
 from ..errors import UserError
 from ..registry import METRICS
@@ -13,21 +14,20 @@ from .joint_feature import FLIP_ORDER
 _SHOULDERS, _HIPS = [1, 2], [7, 8]
 
 
-def aligned_error(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Mean joint error after Procrustes alignment (N-P-MPJPE).
+def aligned_error(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Compute the mean joint error after Procrustes alignment (N-P-MPJPE).
 
-    ``wanted`` is scaled so that the midpoints of hips and shoulders are 1 apart; ``found`` is laid on it by the
-    rotation, scale and shift of least squared error.  It is never mirrored.
+    ``pose`` is aligned to ``reference`` by rotation, scale and translation, never mirrored.
 
     Args:
-        found, wanted: (..., 13, 3).
+        pose, reference: (..., 13, 3).
 
     Returns:
-        (...,) mean distance of the 13 joints, in trunk lengths.
+        (...,) mean distance of the 13 joints, in trunk lengths of the reference.
     """
-    trunk = np.linalg.norm(wanted[..., _SHOULDERS, :].mean(-2) - wanted[..., _HIPS, :].mean(-2), axis=-1)
-    a = found - found.mean(-2, keepdims=True)
-    b = (wanted - wanted.mean(-2, keepdims=True)) / np.maximum(trunk, 1e-9)[..., None, None]
+    trunk = np.linalg.norm(reference[..., _SHOULDERS, :].mean(-2) - reference[..., _HIPS, :].mean(-2), axis=-1)
+    a = pose - pose.mean(-2, keepdims=True)
+    b = (reference - reference.mean(-2, keepdims=True)) / np.maximum(trunk, 1e-9)[..., None, None]
     u, s, vt = np.linalg.svd(np.swapaxes(a, -1, -2) @ b)
     sign = np.sign(np.linalg.det(u @ vt))
     s = s * np.stack([np.ones_like(sign), np.ones_like(sign), sign], axis=-1)
@@ -38,33 +38,28 @@ def aligned_error(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
-    """(Q, k) rows of the gallery (G, D) that are nearest to each query (Q, D), nearest first."""
-    distances = (queries**2).sum(1)[:, None] - 2 * queries @ gallery.T + (gallery**2).sum(1)
-    some = np.argpartition(distances, k - 1, axis=1)[:, :k] if k < len(gallery) else np.argsort(distances, axis=1)
-    order = np.take_along_axis(distances, some, axis=1).argsort(axis=1, kind='stable')
-    return np.take_along_axis(some, order, axis=1)
+    """Return the rows (Q, k) of the gallery (G, D) nearest to each query (Q, D), nearest first."""
+    return cdist(queries, gallery).argsort(axis=1, kind='stable')[:, :k]
 
 
 @METRICS.register_module()
 class ViewRetrievalMetric(BaseMetric):
-    """Hit@k across cameras, for the embedding and for normalised 2D joints, and whether chirality is kept.
+    """Hit@k across cameras for the embedding and for normalized 2D joints, and chirality.
 
-    For every ordered pair of cameras, each pose seen by the first is a query, all poses seen by the second are the
-    gallery, ranked by Euclidean distance; Hit@k is the share of queries for which one of the first k is right, mean
-    over the pairs.  An item is right
+    For every ordered pair of cameras, each pose in the first is a query and all poses in the second are the gallery,
+    ranked by Euclidean distance.  Hit@k is the share of queries with a correct item among the first k, mean over the
+    pairs.  An item is correct if its ``joints3d`` are within ``max_error`` of the query's (:func:`aligned_error`), or,
+    without 3D joints, if it is of the same ``video`` and its ``moment`` is at most ``tolerance`` frames away.
 
-    - where ``joints3d`` are known: if its 3D pose lies within ``max_error`` of the query's (:func:`aligned_error`);
-    - else (``moment`` and ``video``): if it is of the same video, at most ``tolerance`` frames away.
+    Metrics (under ``view/``):
 
-    Keys (under ``view/``):
-
-    - ``hit@k``, ``joints_hit@k``: embeddings; normalised 2D joints (26 numbers); ``gain``: the ratio of their hit@1;
-    - ``chirality``: share of (pose, ordered pair of cameras) in which the mirror image of the picture lies farther
-      from the pose than the pose's other view does.  With 3D, only of poses that differ from their own mirror image
-      by more than ``max_error`` (``chiral_share`` of all: others look the same mirrored); ``chirality_all`` of all.
+    - ``hit@k``, ``joints_hit@k``: of embeddings and of normalized 2D joints (26 numbers); ``gain``: ratio of hit@1;
+    - ``chirality``: share of (pose, ordered pair of cameras) in which the mirrored view is farther from a view than
+      the other view is.  With 3D joints, only over poses that differ from their mirror image by more than
+      ``max_error`` (their share is ``chiral_share``); ``chirality_all``: over all poses.
 
     Args:
-        ks: The k of Hit@k; those beyond the number of poses are left out.
+        ks: Values of k; those above the number of poses are ignored.
         max_error: In trunk lengths.
         tolerance: In frames.
 
@@ -83,9 +78,9 @@ class ViewRetrievalMetric(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
             names = ('embedding', 'mirrored', 'inputs', 'joints3d', 'moment', 'video')
-            found = {name: batch[name].detach().cpu().numpy() for name in names if name in batch}
-            # one entry a sample: of these, mmengine drops what a sampler repeats to fill up the processes
-            self.results += [dict(zip(found, sample, strict=True)) for sample in zip(*found.values(), strict=True)]
+            arrays = {name: batch[name].detach().cpu().numpy() for name in names if name in batch}
+            # One result per sample, so that mmengine can drop the samples that pad the last batches.
+            self.results += [dict(zip(arrays, sample, strict=True)) for sample in zip(*arrays.values(), strict=True)]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         data = {name: np.stack([r[name] for r in results]) for name in results[0]}
@@ -109,36 +104,35 @@ class ViewRetrievalMetric(BaseMetric):
         return metrics
 
     def hits(self, features: np.ndarray, data: dict[str, np.ndarray]) -> dict[int, float]:
-        """Hit@k of features (N, V, D)."""
+        """Compute Hit@k of features (N, V, D)."""
         num, views = features.shape[:2]
         ks = [k for k in self.ks if k <= num]
-        found: dict[int, list[float]] = {k: [] for k in ks}
+        shares: dict[int, list[float]] = {k: [] for k in ks}
         for a, b in permutations(range(views), 2):
             ranked = nearest(features[:, a], features[:, b], max(ks))
             right = self.right(ranked, data)
             for k in ks:
-                found[k].append(float(right[:, :k].any(axis=1).mean()))
-        return {k: float(np.mean(values)) for k, values in found.items()}
+                shares[k].append(float(right[:, :k].any(axis=1).mean()))
+        return {k: float(np.mean(values)) for k, values in shares.items()}
 
     def right(self, ranked: np.ndarray, data: dict[str, np.ndarray]) -> np.ndarray:
-        """(N, k) bool: which of the ranked rows (N, k) are right."""
+        """Return (N, k) bool, True for correct items of the ranked rows (N, k)."""
         if 'joints3d' in data:
             joints = data['joints3d'].astype(np.float64)
-            return aligned_error(joints[ranked], np.broadcast_to(joints[:, None], (*ranked.shape, 13, 3))) <= (
-                self.max_error
-            )
+            queries = np.broadcast_to(joints[:, None], (*ranked.shape, 13, 3))
+            return aligned_error(joints[ranked], queries) <= self.max_error
         moment, video = data['moment'], data['video']
         near = abs(moment[ranked] - moment[:, None]) <= self.tolerance
         return near & (video[ranked] == video[:, None])
 
     @staticmethod
     def kept(embedding: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-        """(pairs of cameras, N) bool: the mirror image is farther than the other view."""
+        """Return (pairs of cameras, N) bool, True if the mirrored view is farther than the other view."""
         own = np.linalg.norm(embedding - mirrored, axis=-1)
         pairs = permutations(range(embedding.shape[1]), 2)
         return np.stack([own[:, a] > np.linalg.norm(embedding[:, a] - embedding[:, b], axis=-1) for a, b in pairs])
 
     def chiral(self, joints: np.ndarray) -> np.ndarray:
-        """(N,) bool: which poses (N, 13, 3) differ from their mirror image."""
+        """Return (N,) bool, True for poses (N, 13, 3) that differ from their mirror image."""
         mirrored = joints[:, FLIP_ORDER].astype(np.float64) * np.array([1, -1, 1])
         return aligned_error(mirrored, joints.astype(np.float64)) > self.max_error

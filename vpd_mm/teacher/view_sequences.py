@@ -1,4 +1,4 @@
-"""Synchronised videos of one athlete from several cameras, as poses."""
+"""Poses of one athlete from several synchronized cameras."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -15,18 +15,18 @@ from .vipe_feature import sequence_inputs
 
 @DATASETS.register_module()
 class PoseViewDataset(Dataset):
-    """Moments that all cameras saw.
+    """Frames that have a pose in all views.
+
+    A sample has ``inputs`` (V, 13, 3) float32 and ``data_samples`` with ``moment`` (frame number) and ``video``
+    (number).
 
     Args:
-        views: A path a camera: a PoseSequence ``.npz``, or a folder of them with the same names in each; frame
-            numbers are the same moment everywhere.
-        stride: Take one common frame in so many.
-
-    A sample: ``inputs`` (V, 13, 3) float32; ``data_samples``: ``moment``, the frame number, and ``video``, a number.
+        views: One path per camera: a PoseSequence ``.npz``, or a folder of them with the same names in each.  Equal
+            frame numbers are the same moment.
+        stride: Use every n-th common frame.
 
     Raises:
-        UserError: fewer than two cameras, a missing file, cameras without a common video or frame, or a file of
-            which no joint was seen.
+        UserError: fewer than two cameras, a missing file, no common video or frame, or a file without visible joints.
     """
 
     def __init__(self, views: Sequence[str], stride: int = 1) -> None:
@@ -35,9 +35,9 @@ class PoseViewDataset(Dataset):
         paths = [Path(view) for view in views]
         inputs, moments, numbers = [], [], []
         for number, files in enumerate(_videos(paths)):
-            seen = [_inputs(file) for file in files]
-            frames = reduce(np.intersect1d, [frame_inds for _, frame_inds in seen])[::stride]
-            inputs.append(np.stack([x[np.searchsorted(f, frames)] for x, f in seen], axis=1))
+            loaded = [_inputs(file) for file in files]
+            frames = reduce(np.intersect1d, [frame_inds for _, frame_inds in loaded])[::stride]
+            inputs.append(np.stack([x[np.searchsorted(f, frames)] for x, f in loaded], axis=1))
             moments.append(frames)
             numbers.append(np.full(len(frames), number))
         self.inputs, self.moments, self.numbers = map(np.concatenate, (inputs, moments, numbers))
@@ -53,7 +53,7 @@ class PoseViewDataset(Dataset):
 
 
 def _videos(paths: list[Path]) -> list[list[Path]]:
-    """The files of each video, one a camera."""
+    """Return the files of each video, one per camera."""
     if not paths[0].is_dir():
         return [paths]
     for path in paths:

@@ -1,40 +1,151 @@
-"""3D poses of several sources through virtual cameras (paper, supplement)."""
+"""Training data of VIPE*: 3D poses seen by virtual cameras, with simulated errors of a pose estimator (supplement)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
 from ..registry import DATASETS, TASK_UTILS
-from .joint_feature import FLIP_ORDER
-from .pose_noise import PoseNoise
+from .joint_feature import FLIP_ORDER, flip_joints
 from .pose_skeleton import MIRROR, Skeleton, face_forward, vpd_bones
-from .view_camera import ViewCamera, project
-from .vipe_feature import mirror_views, pose_inputs
+from .vipe_feature import pose_inputs
+
+
+class ViewCamera:
+    """Random perspective cameras that look at the origin from any azimuth.
+
+    Camera axes are OpenCV's (x right, y down, z forward); world z is up.  Image units are focal lengths.
+
+    Args:
+        elevation, roll: Largest angle to either side, degrees; drawn uniformly.
+        distance: Range in trunk lengths (about half a meter); drawn uniformly in 1 / distance.
+
+    Raises:
+        UserError: an angle is not in 0 to 90, or the camera could be inside the body.
+    """
+
+    def __init__(self, elevation: float = 30.0, roll: float = 30.0, distance: Sequence[float] = (6.0, 40.0)) -> None:
+        for name, angle in (('elevation', elevation), ('roll', roll)):
+            if not 0 <= angle <= 90:
+                raise UserError(f'ViewCamera: {name} must lie in 0 to 90 degrees, found {angle}')
+        if not 4 <= distance[0] <= distance[1]:
+            raise UserError(f'ViewCamera: distance must be two increasing numbers from 4 on, found {tuple(distance)}')
+        self.elevation, self.roll = np.deg2rad(elevation), np.deg2rad(roll)
+        self.nearness = 1 / distance[1], 1 / distance[0]
+
+    def draw(self, rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return rotations (num, 3, 3) and distances (num,) of random cameras."""
+        azimuth = rng.uniform(-np.pi, np.pi, num)
+        elevation = rng.uniform(-self.elevation, self.elevation, num)
+        roll = rng.uniform(-self.roll, self.roll, num)
+        return camera_rotation(azimuth, elevation, roll), 1 / rng.uniform(*self.nearness, num)
+
+
+def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """Return world-to-camera rotations (N, 3, 3).
+
+    Args:
+        azimuth: (N,) radians; position of the camera from +x towards +y.
+        elevation: (N,) radians; positive above the horizon.
+        roll: (N,) radians; positive rotates the image clockwise.
+    """
+    ca, sa, ce, se, cr, sr = (f(angle) for angle in (azimuth, elevation, roll) for f in (np.cos, np.sin))
+    forward = -np.stack([ce * ca, ce * sa, se], axis=-1)
+    right = np.stack([-sa, ca, np.zeros_like(ca)], axis=-1)
+    down = np.cross(forward, right)
+    cr, sr = cr[..., None], sr[..., None]
+    return np.stack([cr * right - sr * down, sr * right + cr * down, forward], axis=-2)
+
+
+def project(points: np.ndarray, rotation: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Project points (N, K, 3) to (N, K, 2) focal lengths, x right, y down.
+
+    Args:
+        points: World coordinates.
+        rotation: (N, 3, 3) world to camera.
+        distance: (N,) from the camera to the origin, in the unit of the points.  Depth is at least a tenth of it.
+    """
+    camera = np.einsum('nij,nkj->nki', rotation, points)
+    depth = np.maximum(camera[..., 2] + distance[:, None], 0.1 * distance[:, None])
+    return camera[..., :2] / depth[..., None]
+
+
+class PoseNoise:
+    """Add random scores, joint noise and dropped joints to poses.
+
+    Left and right are never swapped, because the embedding must distinguish a pose from its mirror image.
+
+    Args:
+        jitter: Range of the standard deviation of joints with score 1, in trunk lengths, drawn once per pose; a joint
+            of score s has (3 - 2 s) times that.
+        score: Range of the score of joints that are not dropped.
+        confident: Share of poses whose joints all have score 1 (as if annotated by hand).
+        drop: Probability that a joint is dropped: its score is near 0, its position wrong.
+        deprecated: Takes ``confident`` under its former name ``sure``.
+    """
+
+    def __init__(
+        self,
+        jitter: Sequence[float] = (0.0, 0.08),
+        score: Sequence[float] = (0.3, 1.0),
+        confident: float = 0.2,
+        drop: float = 0.05,
+        **deprecated: Any,
+    ) -> None:
+        confident = renamed_arguments('PoseNoise', deprecated, {'sure': 'confident'}).get('confident', confident)
+        for name, (low, high) in (('jitter', tuple(jitter)), ('score', tuple(score))):
+            if not 0 <= low <= high <= 1:
+                raise UserError(f'PoseNoise: {name} must be two rising numbers in 0 to 1, found {(low, high)}')
+        if not 0 <= drop < 1 or not 0 <= confident <= 1:
+            raise UserError(f'PoseNoise: needs 0 <= drop < 1 and 0 <= confident <= 1, found {drop}, {confident}')
+        self.jitter, self.score, self.confident, self.drop = tuple(jitter), tuple(score), confident, drop
+
+    def __call__(
+        self, points: np.ndarray, trunk: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return noisy points (N, 13, 2) and scores (N, 13) in [0, 1]; five or more joints per pose are not dropped.
+
+        Args:
+            points: (N, 13, 2) exact positions.
+            trunk: (N,) length of the trunk seen from the side, in the unit of the points.
+        """
+        num, joints = points.shape[:2]
+        scores = rng.uniform(self.score[0], self.score[1], (num, joints))
+        scores[rng.random(num) < self.confident] = 1
+        sd = rng.uniform(self.jitter[0], self.jitter[1], (num, 1)) * (3 - 2 * scores) * trunk[:, None]
+        noisy = points + sd[..., None] * rng.standard_normal(points.shape)
+        draw = rng.random((num, joints))
+        dropped = (draw < self.drop) & (draw.argsort(axis=1).argsort(axis=1) < joints - 5)
+        kept = ~dropped[..., None]
+        mean = (noisy * kept).sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
+        far = noisy + 0.5 * trunk[:, None, None] * rng.standard_normal(points.shape)
+        wrong = np.where(rng.random((num, joints, 1)) < 0.3, mean, far)
+        low = np.where(rng.random((num, joints)) < 0.5, 0, rng.uniform(0, 0.2, (num, joints)))
+        return np.where(kept, noisy, wrong), np.where(dropped, low, scores)
 
 
 @DATASETS.register_module()
 class MultiViewPoseDataset(Dataset):
-    """Views of 3D poses, filmed anew for every draw.
+    """Random 2D views of 3D poses.
 
-    Sources train jointly.  A source is a component of ``TASK_UTILS`` whose ``poses()`` gives (N, K, 3) joints, z up;
-    its joint set is an entry of ``skeletons``.
+    A sample has ``inputs`` (V, 13, 3) float32 and ``data_samples`` with ``target`` (largest target_dims,) padded with
+    zeros, ``bones`` (12, 3), ``skeleton`` (number) and ``joints3d`` (13, 3) facing +x, hips at the origin, trunk
+    length 1.
 
     Args:
-        skeletons: Name to the arguments of :class:`Skeleton`; the model takes the same.
-        sources: Each dict(skeleton=name, source=dict(type=...)).
-        num_views: V, cameras a pose.
+        skeletons: Name to arguments of :class:`Skeleton`; the same as of the model.
+        sources: dict(skeleton=name, source=dict(type=...)) each; a source is a component of ``TASK_UTILS`` whose
+            ``poses()`` returns (N, K, 3) joints, z up.
+        num_views: V, number of cameras per pose.
         camera: Arguments of :class:`ViewCamera`.
-        noise: Arguments of :class:`PoseNoise`; None: true joints with score 1.
-        twins: Every pose also counts as its mirror image (index N / 2 + i is that of i), and every second pose of a
-            drawn batch is the mirror image of the one before it, so that training meets them side by side: its views
-            are the mirrored pictures of that one's, in reverse order.
-        seed: With a plain index the views depend on it and the index alone (validation, test); a sampler that yields
+        noise: Arguments of :class:`PoseNoise`; None: exact joints with score 1.
+        twins: Add the mirror images of all poses (index N / 2 + i mirrors i), and make every second pose of a drawn
+            batch the mirror image of the one before it: its views are the mirrored views in reverse order.
+        seed: With a plain index the views depend on seed and index only (validation, test); a sampler that yields
             (index, draw) gives new views at every draw.
-
-    A sample: ``inputs`` (V, 13, 3) float32; ``data_samples``: ``target`` (largest target_dims,) padded with zeros,
-    ``bones`` (12, 3), ``skeleton`` its number, ``joints3d`` (13, 3) facing +x, hips at the origin, trunk of length 1.
 
     Raises:
         UserError: no source, an unknown skeleton, poses of another skeleton, or not finite.
@@ -90,19 +201,19 @@ class MultiViewPoseDataset(Dataset):
         return self.__getitems__([item])[0]
 
     def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
-        """Samples of a batch, filmed at once; draws: by the first draw's number."""
+        """Return the samples of a batch, whose views are drawn by the first draw number."""
         index = np.array([item[0] if isinstance(item, tuple) else item for item in items])
         if isinstance(items[0], tuple):
             if self.twins:
                 pairs = index[: len(index) // 2 * 2]
                 pairs[1::2] = (pairs[::2] + len(self) // 2) % len(self)
-            inputs = self.film(index, np.random.default_rng([self.seed, items[0][1]]))
+            inputs = self.render(index, np.random.default_rng([self.seed, items[0][1]]))
             if self.twins:
-                # A picture's mirror image is the hardest "different pose" there is, and the one that matters.
-                inputs[1 : len(pairs) : 2] = mirror_views(inputs[: len(pairs) : 2])[:, ::-1]
+                # The mirror image of a view is the hardest different pose.
+                inputs[1 : len(pairs) : 2] = flip_joints(inputs[: len(pairs) : 2])[:, ::-1]
         else:
-            one = [self.film(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
-            inputs = np.concatenate(one)
+            parts = [self.render(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
+            inputs = np.concatenate(parts)
         return [
             {
                 'inputs': views,
@@ -116,8 +227,8 @@ class MultiViewPoseDataset(Dataset):
             for i, views in zip(index, inputs, strict=True)
         ]
 
-    def film(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(N,) pose numbers to (N, V, 13, 3) float32 inputs of the network."""
+    def render(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the network inputs (N, V, 13, 3) float32 of the poses (N,)."""
         rotation, distance = self.camera.draw(rng, len(index) * self.num_views)
         points = project(np.repeat(self.joints[index], self.num_views, axis=0), rotation, distance)
         scores = np.ones(points.shape[:2])

@@ -1,4 +1,4 @@
-"""VIPE*'s network: a 2D pose to a descriptor that is the same from every camera (paper 3.1, supplement)."""
+"""Network of VIPE*: a 2D pose to a view-invariant embedding (paper 3.1, supplement)."""
 
 import torch
 from mmengine.model import BaseModule
@@ -13,18 +13,18 @@ NUM_JOINTS = 13
 
 @MODELS.register_module()
 class VIPEEncoder(BaseModule):
-    """A linear layer, residual blocks of two linear layers (batch norm, ReLU, dropout), a linear layer.
+    """The lifting network of Martinez et al. (2017): residual blocks of two linear layers between two linear layers.
 
-    The lifting network of Martinez et al. (2017).  With the defaults it has 4,313,152 parameters.
+    With the defaults it has 4,313,152 parameters.
 
     Args:
         dims: D, length of the embedding.
         hidden_dims: Width.
-        num_blocks: Residual blocks.
-        dropout: After every ReLU.
-        bones: Also feed the direction and length of 12 bones in the picture.
+        num_blocks: Number of residual blocks.
+        dropout: Dropout rate after every ReLU.
+        bones: Also use the direction and length of 12 bones in the image as input.
 
-    Shapes: (..., 13, 3) of (x, y, confidence - 0.5), normalised as ``normalize_joints`` does, to (..., D).
+    Shapes: (..., 13, 3) of (x, y, confidence - 0.5), normalized by ``normalize_joints``, to (..., D).
 
     Raises:
         UserError: the input has another number of joints or channels.
@@ -53,7 +53,7 @@ class VIPEEncoder(BaseModule):
         flat = inputs.reshape(-1, NUM_JOINTS, 3)
         features = flat.flatten(1)
         if self.bones:
-            features = torch.cat([features, picture_bones(flat[..., :2]).flatten(1)], dim=1)
+            features = torch.cat([features, image_bones(flat[..., :2]).flatten(1)], dim=1)
         hidden = self.enter(features)
         for block in self.blocks:
             hidden = block(hidden)
@@ -61,7 +61,7 @@ class VIPEEncoder(BaseModule):
 
 
 class _Block(nn.Sequential):
-    """Two layers around which the input is led."""
+    """Two linear layers with a skip connection."""
 
     def __init__(self, dims: int, dropout: float) -> None:
         layers = [
@@ -75,8 +75,8 @@ class _Block(nn.Sequential):
         return inputs + super().forward(inputs)
 
 
-def picture_bones(points: torch.Tensor) -> torch.Tensor:
-    """(N, 13, 2) to (N, 12, 3): unit direction (x, y) and length of each of ``VPD_BONES``; zeros where it has none."""
+def image_bones(points: torch.Tensor) -> torch.Tensor:
+    """Convert points (N, 13, 2) to unit direction (x, y) and length (N, 12, 3) of ``VPD_BONES``; zeros stay zeros."""
     middles = [points[:, pair].mean(dim=1, keepdim=True) for pair in ([7, 8], [1, 2])]
     points = torch.cat([points, *middles], dim=1)
     start, end = zip(*VPD_BONES)

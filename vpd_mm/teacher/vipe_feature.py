@@ -1,4 +1,4 @@
-"""The VI-VPD teacher: poses to VIPE* embeddings (paper 3.1)."""
+"""VIPE* embeddings of poses, the teacher of VI-VPD (paper 3.1)."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..structures import FeatureSequence, PoseSequence
-from .joint_feature import FLIP_ORDER, VPD_JOINTS, frame_scores, normalize_joints
-from .unseen_joints import fill_unseen
+from .joint_feature import VPD_JOINTS, fill_unseen, flip_joints, frame_scores, normalize_joints
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -18,17 +17,14 @@ if TYPE_CHECKING:
 
 
 def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """What :class:`VIPEEncoder` takes.
+    """Convert poses to the inputs (N, 13, 3) float32 of :class:`VIPEEncoder`: normalized x, y, and score - 0.5.
 
     Args:
         points: (N, 13, 2), any unit; y down.
         scores: (N, 13) in [0, 1].
 
-    Returns:
-        (N, 13, 3) float32: normalised x, y, score - 0.5.
-
     Raises:
-        UserError: another number of joints, NaN or infinity, or a pose whose joints are all hidden.
+        UserError: wrong shapes, NaN or infinity, or a pose whose joints are all hidden.
     """
     points, scores = np.asarray(points, np.float64), np.asarray(scores, np.float64)
     if points.ndim != 3 or points.shape[1:] != (13, 2) or scores.shape != points.shape[:2]:
@@ -41,25 +37,19 @@ def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.concatenate([normalize_joints(points), scores[..., None] - 0.5], axis=-1).astype(np.float32)
 
 
-def mirror_views(inputs: np.ndarray) -> np.ndarray:
-    """(..., 13, 3) inputs of the mirrored pictures: left and right exchanged, x negated."""
-    return inputs[..., FLIP_ORDER, :] * np.array([-1, 1, 1], np.float32)
-
-
 class VipeFeature:
-    """PoseSequence to FeatureSequence of VIPE* embeddings, V = 2 views (as seen, flipped).
+    """Convert a PoseSequence to a FeatureSequence of VIPE* embeddings, V = 2 views (original, flipped).
 
-    The flipped view is the embedding of the mirrored pose.  Joints of score 0 are placed as ``fill_unseen`` says;
-    frames without any seen joint are left out.
+    The flipped view is the embedding of the mirrored pose.  Joints of score 0 are filled by ``fill_unseen``; frames
+    without visible joints are left out.
 
     Args:
         encoder: A trained :class:`VIPEEncoder`.
-        invert: Also embed the pose turned upside down (by 180 degrees in the picture) and put it behind: D doubles
-            (Diving48's divers).
-        batch_size: Poses a forward pass.
+        invert: Append the embedding of the pose rotated by 180 degrees, which doubles D (for Diving48).
+        batch_size: Poses per forward pass.
 
     Raises:
-        UserError: no frame of a sequence has a seen joint.
+        UserError: no frame of a sequence has a visible joint.
     """
 
     def __init__(self, encoder: 'VIPEEncoder', invert: bool = False, batch_size: int = 1024) -> None:
@@ -73,14 +63,14 @@ class VipeFeature:
 
     def __call__(self, poses: PoseSequence) -> FeatureSequence:
         inputs, rows = sequence_inputs(poses)
-        views = np.stack([inputs, mirror_views(inputs)], axis=1)
+        views = np.stack([inputs, flip_joints(inputs)], axis=1)
         feats = self.embed(views)
         if self.invert:
             feats = np.concatenate([feats, self.embed(views * np.array([-1, -1, 1], np.float32))], axis=-1)
         return FeatureSequence(poses.frame_inds[rows], feats, np.clip(frame_scores(poses), 0, 1)[rows])
 
     def embed(self, inputs: np.ndarray) -> np.ndarray:
-        """(N, ..., 13, 3) to (N, ..., D) float32."""
+        """Embed inputs (N, ..., 13, 3) as (N, ..., D) float32."""
         import torch
 
         device = next(self.encoder.parameters()).device
@@ -93,7 +83,7 @@ class VipeFeature:
 
 
 def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (T', 13, 3) of the frames that have a seen joint, and their rows (T',).
+    """Return inputs (T', 13, 3) and rows (T',) of the frames that have a visible joint.
 
     Raises:
         UserError: no frame has one.
@@ -106,7 +96,7 @@ def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
 
 
 def load_encoder(cfg: 'Config', checkpoint: str | os.PathLike, device: str = 'cpu') -> 'VIPEEncoder':
-    """The encoder of a VIPE config with its weights, from a training checkpoint or a packed one.
+    """Build the encoder of a VIPE config and load its weights from a training checkpoint or a packed one.
 
     Raises:
         UserError: the config is of another model, or the checkpoint is missing or does not fit.

@@ -1,4 +1,4 @@
-"""Training of VIPE*: views of one pose together, different poses apart, both decoded to 3D (paper, supplement)."""
+"""Training of VIPE* with contrastive and 3D decoding losses (paper, supplement)."""
 
 import numpy as np
 import torch
@@ -14,25 +14,25 @@ from .pose_skeleton import Skeleton
 
 @MODELS.register_module()
 class VIPE(BaseModel):
-    """Encoder, and a decoder a skeleton.
-
-    Args:
-        encoder: Config of :class:`VIPEEncoder`.
-        skeletons: Name to the arguments of :class:`Skeleton`, those of the data set.
-        margin: Different poses are pushed at least so far apart.
-        min_angle: Poses are different where some bone is turned by more, in degrees.
-        mining: Which different pose of the batch is pushed away: 'random' (the paper) or 'hard', the nearest.
-        decoder_dims: Width of the decoders' two hidden layers.
-        decode_weight: Factor of the decoders' loss.
+    """Encoder with one decoder per skeleton.
 
     ``forward(inputs, data_samples, mode)`` takes inputs (N, V, 13, 3), or (N, 13, 3) with 'tensor', and the collated
     samples of :class:`MultiViewPoseDataset`:
 
     - 'tensor': embeddings (N, D) or (N, V, D);
-    - 'loss' (V = 2): ``loss_pull`` = mean distance of the two views' embeddings; ``loss_push`` = mean of
-      max(0, margin - distance) to a different pose's; ``loss_decode`` = mean squared error of the decoded target;
-    - 'predict': one dict for the batch: ``embedding`` and ``mirrored`` (of the pictures' mirror images), both
-      (N, V, D), ``inputs``, and the samples' entries.
+    - 'loss' (V = 2): ``loss_pull`` = mean distance of the embeddings of the two views; ``loss_push`` = mean of
+      max(0, margin - distance) to a different pose; ``loss_decode`` = mean squared error of the decoded targets;
+    - 'predict': one dict for the batch: ``embedding`` and ``mirrored`` (of the mirrored inputs), both (N, V, D),
+      ``inputs``, and the entries of the samples.
+
+    Args:
+        encoder: Config of :class:`VIPEEncoder`.
+        skeletons: Name to arguments of :class:`Skeleton`; the same as of the data set.
+        margin: Least distance of different poses.
+        min_angle: Poses are different if a bone differs by a larger angle, degrees.
+        mining: Choice of the different pose in the batch: 'random' (paper) or 'hard' (the nearest).
+        decoder_dims: Width of the two hidden layers of a decoder.
+        decode_weight: Factor of the decoding loss.
     """
 
     def __init__(
@@ -77,19 +77,19 @@ class VIPE(BaseModel):
         raise ValueError(f"VIPE: mode must be 'tensor', 'loss' or 'predict', found {mode!r}")
 
     def loss(self, embedding: torch.Tensor, samples: dict) -> dict[str, torch.Tensor]:
-        """The three terms, of embeddings (N, 2, D) and the samples' ``bones``, ``target``, ``skeleton``."""
+        """Return the three loss terms of embeddings (N, 2, D) and the samples' ``bones``, ``target``, ``skeleton``."""
         if embedding.ndim != 3 or embedding.shape[1] != 2:
             raise UserError(f'VIPE: training needs two views a pose (N, 2, D), found {tuple(embedding.shape)}')
-        seen, other = embedding.float().unbind(1)
+        first, second = embedding.float().unbind(1)
         return {
-            'loss_pull': F.pairwise_distance(seen, other).mean(),
-            'loss_push': self.push_loss(seen, other, different_poses(samples['bones'], self.max_cos)),
+            'loss_pull': F.pairwise_distance(first, second).mean(),
+            'loss_push': self.push_loss(first, second, different_poses(samples['bones'], self.max_cos)),
             'loss_decode': self.decode_weight * self.decode_loss(embedding, samples),
         }
 
-    def push_loss(self, seen: torch.Tensor, other: torch.Tensor, different: torch.Tensor) -> torch.Tensor:
-        """Mean over the poses that have a different one (N, N) of max(0, margin - distance to its other view)."""
-        distances = torch.cdist(seen, other)
+    def push_loss(self, first: torch.Tensor, second: torch.Tensor, different: torch.Tensor) -> torch.Tensor:
+        """Return the mean of max(0, margin - distance to the second view of a different pose (N, N))."""
+        distances = torch.cdist(first, second)
         pushed = (self.margin - distances).clamp(min=0) * different
         if self.mining == 'hard':
             partner = pushed.detach().argmax(1)
@@ -98,13 +98,12 @@ class VIPE(BaseModel):
         return pushed.gather(1, partner[:, None]).sum() / different.any(1).sum().clamp(min=1)
 
     def decode_loss(self, embedding: torch.Tensor, samples: dict) -> torch.Tensor:
-        """Squared error, mean over a target's numbers, then over views and poses."""
+        """Return the squared error, mean over the numbers of a target, then over views and poses."""
         total = embedding.new_zeros((), dtype=torch.float32)
         for i, (decoder, dims) in enumerate(zip(self.decoders, self.target_dims, strict=True)):
             rows = samples['skeleton'] == i
-            # A decoder without a pose in this batch still takes part: gradients are gathered over processes.
-            mine = embedding[rows] if rows.any() else embedding[:1]
-            decoded = decoder(mine).float()
+            # A decoder without poses in the batch still needs a gradient for distributed training.
+            decoded = decoder(embedding[rows] if rows.any() else embedding[:1]).float()
             if not rows.any():
                 total = total + 0 * decoded.sum()
                 continue
@@ -114,7 +113,7 @@ class VIPE(BaseModel):
 
 
 def different_poses(bones: torch.Tensor, max_cos: float) -> torch.Tensor:
-    """(N, B, 3) unit bones to (N, N) bool: some bone of the two poses differs by more than the angle of ``max_cos``."""
+    """Compare unit bones (N, B, 3): (N, N) bool, True if a bone differs by more than the angle of ``max_cos``."""
     cosines = torch.einsum('ibc,jbc->ijb', bones, bones)
     present = bones.square().sum(-1) > 0.5
     both = present[:, None] & present[None]
@@ -122,7 +121,5 @@ def different_poses(bones: torch.Tensor, max_cos: float) -> torch.Tensor:
 
 
 def mirror_inputs(inputs: torch.Tensor) -> torch.Tensor:
-    """(..., 13, 3) of the mirrored picture: left and right exchanged, x negated; confidences go with their joints."""
-    mirrored = inputs[..., list(FLIP_ORDER), :].clone()
-    mirrored[..., 0] *= -1
-    return mirrored
+    """Mirror inputs (..., 13, 3): swap left and right with their confidences, negate x."""
+    return inputs[..., list(FLIP_ORDER), :] * inputs.new_tensor([-1, 1, 1])

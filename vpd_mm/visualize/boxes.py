@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .panels import FONT_PATH
+
 #: RGB colour of a box and of its label's background.
 BOX = (255, 220, 0)
 
@@ -31,14 +33,14 @@ def draw_boxes(
     sv.BoxAnnotator(colour, thickness or max(1, round(size / 400)), sv.ColorLookup.INDEX).annotate(image, detections)
     labelled = [i for i, text in enumerate(labels or ()) if text]
     if labels is not None and labelled:
-        annotator = sv.LabelAnnotator(
+        annotator = sv.RichLabelAnnotator(
             colour,
             sv.ColorLookup.INDEX,
             text_color=sv.Color.BLACK,
-            text_scale=max(0.4, size / 2000),
+            font_path=FONT_PATH,
+            font_size=max(13, size // 60),
             text_padding=max(3, size // 250),
             smart_position=True,
         )
-        texts = [labels[i].encode('ascii', 'replace').decode() for i in labelled]  # OpenCV's font has no more
-        annotator.annotate(image, detections[labelled], texts)
+        annotator.annotate(image, detections[labelled], [labels[i] for i in labelled])
     return image

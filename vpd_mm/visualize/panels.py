@@ -1,4 +1,9 @@
-"""Images side by side: captions, grids, colours of optical flow, image files."""
+"""Images side by side: captions, grids, colours of optical flow, image files.
+
+Example:
+    >>> rows = [np.concatenate(row, axis=1) for row in (crops, teacher_poses, student_poses)]  # a strip of frames
+    >>> save_image(path, add_row_labels(np.concatenate(rows), ['crop', 'teacher', 'student']))
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,14 +19,16 @@ from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.
 TEXT, BAR = (255, 255, 255), (0, 0, 0)
+#: DejaVu Sans, which matplotlib brings.
+FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
 FULL_FLOW_PX = 5.0
 
 
 def draw_text(
-    image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (4, 4), size: int = 14
+    image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (2, 2), size: int = 14
 ) -> np.ndarray:
-    """Draw lines of white text with a dark outline into an image, in place.
+    """Draw lines of white text on a darkened background into an image, in place.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -32,30 +39,30 @@ def draw_text(
     Returns:
         ``image``.
     """
-    lines = [lines] if isinstance(lines, str) else lines
-    font, step = _font(size), round(1.3 * size)
-    x, y = xy
-    height = min(len(lines) * step + 4, image.shape[0] - y)
-    if height > 0:
-        part = Image.fromarray(np.ascontiguousarray(image[y : y + height]))
-        pen = ImageDraw.Draw(part)
-        for row, text in enumerate(lines):
-            text = _shorten(text, font, image.shape[1] - x - 2)
-            pen.text((x, row * step), text, TEXT, font, stroke_width=max(1, size // 12), stroke_fill=(0, 0, 0))
-        image[y : y + height] = np.asarray(part)
+    font, height, (left, y) = _font(size), round(1.3 * size), xy
+    for text in [lines] if isinstance(lines, str) else lines:
+        text = _shorten(text, font, image.shape[1] - left - 4)
+        part = image[y : y + height, left : left + round(font.getlength(text)) + 4]
+        if part.size and text:
+            label = Image.fromarray((0.35 * part).astype(np.uint8))
+            ImageDraw.Draw(label).text((2, 0), text, TEXT, font)
+            part[:] = np.asarray(label)
+        y += height
     return image
 
 
-def add_caption(image: np.ndarray, text: str, size: int = 13) -> np.ndarray:
-    """A new image with a black bar of text above ``image``; too long a text is shortened."""
-    bar = np.full((round(1.7 * size), image.shape[1], 3), BAR, np.uint8)
-    return np.concatenate([draw_text(bar, text, (4, round(0.2 * size)), size), image])
+def add_caption(image: np.ndarray, text: str, size: int = 13, num_lines: int = 1) -> np.ndarray:
+    """A new image with a black bar of ``num_lines`` lines of text above ``image``; too long a text is shortened."""
+    lines = _wrap(text, _font(size), image.shape[1] - 6, num_lines)
+    bar = np.full((round((1.3 * num_lines + 0.4) * size), image.shape[1], 3), BAR, np.uint8)
+    return np.concatenate([draw_text(bar, lines, (4, round(0.2 * size)), size), image])
 
 
-def add_row_labels(image: np.ndarray, labels: Sequence[str], width: int = 72, size: int = 13) -> np.ndarray:
-    """A new image with a bar to the left of ``image``, one label for each of its rows of equal height."""
+def add_row_labels(image: np.ndarray, labels: Sequence[str], size: int = 13) -> np.ndarray:
+    """A new image with a black bar to the left of ``image``, one label for each of its rows of equal height."""
+    width = round(max(map(_font(size).getlength, labels))) + 10
     bars = np.array_split(np.full((image.shape[0], width, 3), BAR, np.uint8), len(labels))
-    bars = [draw_text(bar, text, (4, (len(bar) - size) // 2), size) for bar, text in zip(bars, labels)]
+    bars = [draw_text(bar, label, (4, (len(bar) - size) // 2), size) for bar, label in zip(bars, labels)]
     return np.concatenate([np.concatenate(bars), image], axis=1)
 
 
@@ -89,7 +96,7 @@ def evenly_spread(length: int, count: int | None) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
-    """Scale an image to a height; ``width`` None = keep the aspect ratio."""
+    """A copy of an image, scaled to a height; ``width`` None = keep the aspect ratio."""
     width = width or max(1, round(image.shape[1] * height / image.shape[0]))
     smaller = height * width < image.shape[0] * image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
@@ -136,7 +143,7 @@ def save_image(path: Path, image: np.ndarray, quality: int = 85) -> Path:
 
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf', size)
+    return ImageFont.truetype(FONT_PATH, size)
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
@@ -145,3 +152,14 @@ def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     while text and font.getlength(f'{text}…') > width:
         text = text[:-1]
     return f'{text.rstrip()}…'
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, num_lines: int) -> list[str]:
+    """Break a text at spaces; what is too long for the lines stays in the last one."""
+    lines = ['']
+    for word in text.split(' '):
+        if lines[-1] and len(lines) < num_lines and font.getlength(f'{lines[-1]} {word}') > width:
+            lines.append(word)
+        else:
+            lines[-1] = f'{lines[-1]} {word}'.lstrip()
+    return lines

@@ -177,7 +177,7 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     axes.set_xticks(range(n), classes, rotation=90)
     axes.set_yticks(range(n), classes)
     for i, j in zip(*np.nonzero(matrix)):
-        colour = 'white' if shares[i, j] > 0.5 else 'black'
+        colour = 'white' if shares[i, j] > 0.6 else 'black'
         axes.text(j, i, str(matrix[i, j]), ha='center', va='center', color=colour, fontsize=9)
     return figure
 

@@ -39,7 +39,7 @@ class Text:
 class Table:
     """Rows under a head.
 
-    Numbers, and all columns but the first, are right-aligned; a column with an empty head is text.
+    Numbers, and all columns but the first, are right-aligned; columns with an empty head are not.
     """
 
     head: Sequence[str]

@@ -111,15 +111,15 @@ def draw_skeleton(
 
     limbs = [(a, b) for a, b in skeleton.limbs if drawn[a] and drawn[b]]
     widths = {(a, b): thickness if confident[a] and confident[b] else 1 for a, b in limbs}
-    if thickness > 1:
-        for a, b in limbs:
+    for a, b in limbs:
+        if widths[a, b] > 1:
             line(a, b, OUTLINE, widths[a, b] + 2)
     for a, b in limbs:
         line(a, b, colour or skeleton.colour(a, b), widths[a, b])
-    radius = round((thickness + 0.5) * 2**_SUBPIXEL_BITS)
     for k in np.flatnonzero(drawn).tolist():
-        rgb, fill = colour or skeleton.colour(k), -1 if confident[k] else 1
-        cv2.circle(image, points[k], radius, rgb, fill, cv2.LINE_AA, _SUBPIXEL_BITS)
+        radius, fill = (thickness + 0.5, -1) if confident[k] else (thickness + 2, 1)
+        radius = round(radius * 2**_SUBPIXEL_BITS)
+        cv2.circle(image, points[k], radius, colour or skeleton.colour(k), fill, cv2.LINE_AA, _SUBPIXEL_BITS)
     return image
 
 

@@ -87,13 +87,18 @@ class VideoWriter:
             self._container.mux(self._stream.encode())
 
 
-def is_our_video(path: Path) -> bool:
-    """True where the file is a video that :class:`VideoWriter` marked."""
+def read_comment(path: Path) -> str | None:
+    """Comment in the metadata of a video; None where the file cannot be read as a video."""
     try:
         with av.open(str(path)) as container:
-            return container.metadata.get('comment') == VIDEO_MARK
+            return container.metadata.get('comment', '')
     except (av.FFmpegError, OSError, ValueError):
-        return False
+        return None
+
+
+def is_our_video(path: Path) -> bool:
+    """True where the file is a video that :class:`VideoWriter` marked."""
+    return read_comment(path) == VIDEO_MARK
 
 
 def check_video(path: Path) -> None:

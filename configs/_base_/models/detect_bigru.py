@@ -1,4 +1,4 @@
-"""A BiGRU a frame (paper 4.3): action or not."""
+"""BiGRU that scores each frame as action or not (paper 4.3)."""
 
 model = dict(
     type='FrameScorer',

@@ -1,4 +1,4 @@
-"""The recogniser of paper 4.1: 486,927 parameters with d=26 and 15 classes."""
+"""BiGRU of paper 4.1: 486,927 parameters with d=26 and 15 classes."""
 
 model = dict(
     type='SequenceRecognizer',

@@ -1,4 +1,4 @@
-"""Joint sets of the sources of VIPE*: VPD's 13 joints among a source's, and the tree that embeddings are decoded to."""
+"""Joint sets of VIPE* sources: indices of VPD's 13 joints, and the tree that embeddings are decoded to."""
 
 coco17 = dict(
     num_joints=17,
@@ -75,7 +75,7 @@ smplh = dict(
         ('right_foot', 11, 'right_ankle'),
     ],
 )
-# 3DPeople of the public VPD preprocessing: the nose is taken amid the eyes.
+# 3DPeople of the public VPD preprocessing: the nose is the middle of the eyes.
 people3d = dict(
     num_joints=25,
     vpd_joints=[(7, 8), 10, 14, 11, 15, 12, 16, 17, 21, 18, 22, 19, 23],

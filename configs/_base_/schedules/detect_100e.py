@@ -3,7 +3,9 @@
 _base_ = ['../default_runtime.py']
 
 max_epochs = 100
-dataset = dict(type='FeatureWindowDataset', features='joints', window=250)
+# None: from the corpus (--corpus DIR), like dims and the model's in_dims
+from_corpus = dict(corpus=None, widen=None)
+dataset = dict(type='FeatureWindowDataset', **from_corpus, features='joints', window=250)
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,

@@ -1,5 +1,5 @@
 # The paper's training: 20,000 draws an epoch, batch 100, 1000 epochs, AdamW 5e-4, mixed precision.
-# A config says `corpus` and `teacher` for the three data sets.
+# Configs set `corpus` and `teacher` of the three data sets.
 
 _base_ = ['../default_runtime.py']
 

@@ -1,4 +1,4 @@
-"""A short training on sequences of 32 frames with changed joints; the same number of steps for few and many actions."""
+"""A short training on 32 frames a clip with augmented joints; the same number of steps for few and many actions."""
 
 _base_ = ['recognize_500e.py']
 
@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='RandomJointAffine', angle=0.3, scale=0.15, shear=0.15, offset=0.03, noise=0.01),
     *pack,
 ]
-# all sequences are as long as each other: pools of one batch are plain shuffled batches
+# all sequences have the same length, so pools of one batch give plain shuffled batches
 train_dataloader = dict(batch_sampler=dict(pool_batches=1), dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=pack))
 test_dataloader = dict(dataset=dict(pipeline=pack))

@@ -1,4 +1,4 @@
-"""The short training for features other than 2D joints, which no turn or stretch of joints fits."""
+"""The short training for other features than 2D joints: without augmentation of joints."""
 
 _base_ = ['recognize_1000i.py']
 

@@ -4,7 +4,9 @@ _base_ = ['../default_runtime.py']
 
 max_epochs = 500
 pipeline = [dict(type='PackSequenceInputs')]
-dataset = dict(type='FeatureClipDataset', features='joints', pipeline=pipeline)
+# None: from the corpus (--corpus DIR), like dims and the model's num_classes and in_dims
+from_corpus = dict(corpus=None, window=None, num_classes=None)
+dataset = dict(type='FeatureClipDataset', **from_corpus, features='joints', pipeline=pipeline)
 train_dataloader = dict(
     batch_size=50,
     num_workers=0,

@@ -1,9 +1,9 @@
 # The paper's training of VIPE*: AdamW 1e-4, batch 100, 500 epochs.  An epoch is 20,000 draws, as in distillation.
-# A config says the data sets and model.skeletons.
+# Configs set the data sets and model.skeletons.
 
 _base_ = ['../default_runtime.py']
 
-noise = dict(jitter=(0.0, 0.08), score=(0.3, 1.0), sure=0.2, drop=0.05)
+noise = dict(jitter=(0.0, 0.08), score=(0.3, 1.0), confident=0.2, drop=0.05)
 
 train_dataloader = dict(
     batch_size=100,
@@ -23,7 +23,7 @@ val_dataloader = dict(
     dataset=dict(
         type='MultiViewPoseDataset',
         num_views=4,
-        noise=dict(jitter=(0.05, 0.05), score=(0.8, 1.0), sure=0.0, drop=0.02),
+        noise=dict(jitter=(0.05, 0.05), score=(0.8, 1.0), confident=0.0, drop=0.02),
         seed=7,
     ),
 )

@@ -1,6 +1,6 @@
-"""Clips of pictures for end-to-end networks: 8 segments; crops and flow at 128 px, whole frames at 224 px."""
+"""Clips of images for end-to-end networks: 8 segments; crops and flow at 128 px, whole frames at 224 px."""
 
-_base_ = ['rivals.py']
+_base_ = ['baseline.py']
 
 segments = 8
 sample = dict(type='mmaction.SampleFrames', clip_len=1, frame_interval=1, num_clips=segments)
@@ -44,5 +44,21 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.005, momentum=0.9, weight_decay=1e-4, nesterov=True),
     clip_grad=dict(max_norm=40, norm_type=2),
 )
-# the flow of five frames, in px
-flow_input = dict(mean=[0.0] * 10, std=[4.0] * 10)
+
+# Fields that each input stream changes; tools choose one with --stream.
+flow_input = dict(mean=[0.0] * 10, std=[4.0] * 10)  # five frames of flow, px
+streams = dict(
+    crop=dict(),
+    frame=dict(
+        train_dataloader=dict(dataset=dict(source='frame', pipeline=frame_train)),
+        val_dataloader=dict(dataset=dict(source='frame', pipeline=frame_test)),
+        test_dataloader=dict(dataset=dict(source='frame', pipeline=frame_test)),
+    ),
+    flow=dict(
+        model=dict(data_preprocessor=flow_input),
+        train_dataloader=dict(dataset=dict(source='flow')),
+        val_dataloader=dict(dataset=dict(source='flow')),
+        test_dataloader=dict(dataset=dict(source='flow')),
+    ),
+)
+stream = 'crop'

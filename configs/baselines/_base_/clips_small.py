@@ -16,7 +16,13 @@ small_test = [
 train_dataloader = dict(num_workers=0, sampler=dict(num_samples=240), dataset=dict(pipeline=small_pipeline))
 val_dataloader = dict(num_workers=0, dataset=dict(pipeline=small_test))
 test_dataloader = dict(num_workers=0, dataset=dict(pipeline=small_test))
-frame_train, frame_test = small_pipeline, small_test
+streams = dict(
+    frame=dict(
+        train_dataloader=dict(dataset=dict(pipeline=small_pipeline)),
+        val_dataloader=dict(dataset=dict(pipeline=small_test)),
+        test_dataloader=dict(dataset=dict(pipeline=small_test)),
+    )
+)
 small_resnet = dict(depth=18, num_stages=3, strides=(2, 2, 2), dilations=(1, 1, 1), out_indices=(2,), pretrained=None)
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [

@@ -1,4 +1,4 @@
-"""For two cores: 32 frames a clip, as the quick BiGRU has; 600 steps."""
+"""Skeletons for two cores: 32 frames a clip, as for bigru_fast; 600 steps."""
 
 _base_ = ['skeleton.py']
 

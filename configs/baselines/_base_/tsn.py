@@ -1,3 +1,0 @@
-"""TSN of mmaction2, ResNet-50 from ImageNet."""
-
-_base_ = ['mmaction::_base_/models/tsn_r50.py']

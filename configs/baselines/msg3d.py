@@ -1,0 +1,3 @@
+"""MS-G3D: joints or bones. Not run."""
+
+_base_ = ['_base_/skeleton.py', '_base_/msg3d.py']

@@ -1,8 +1,0 @@
-"""MS-G3D on bones."""
-
-_base_ = ['msg3d_joint_20e_penn.py']
-
-bone = dict(stream='bone')
-train_dataloader = dict(dataset=bone)
-val_dataloader = dict(dataset=bone)
-test_dataloader = dict(dataset=bone)

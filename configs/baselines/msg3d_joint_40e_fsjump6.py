@@ -1,5 +1,0 @@
-"""MS-G3D on joints."""
-
-_base_ = ['_base_/skeleton_fsjump6.py', '_base_/msg3d.py']
-
-model = dict(cls_head=dict(num_classes=_base_.num_classes))

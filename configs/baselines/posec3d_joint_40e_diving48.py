@@ -1,8 +1,0 @@
-"""PoseC3D on joints."""
-
-_base_ = ['_base_/skeleton_diving48.py', '_base_/posec3d.py']
-
-model = dict(cls_head=dict(num_classes=_base_.num_classes))
-train_dataloader = dict(dataset=dict(pipeline=_base_.heatmaps_train))
-val_dataloader = dict(dataset=dict(pipeline=_base_.heatmaps_test))
-test_dataloader = dict(dataset=dict(pipeline=_base_.heatmaps_test))

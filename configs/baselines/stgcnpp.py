@@ -1,0 +1,3 @@
+"""ST-GCN++ of mmaction2: joints or bones. Not run."""
+
+_base_ = ['_base_/skeleton.py', '_base_/stgcnpp.py']

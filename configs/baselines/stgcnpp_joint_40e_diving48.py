@@ -1,5 +1,0 @@
-"""ST-GCN++ on joints."""
-
-_base_ = ['_base_/skeleton_diving48.py', '_base_/stgcnpp.py']
-
-model = dict(cls_head=dict(num_classes=_base_.num_classes))

@@ -1,8 +1,0 @@
-"""TimeSformer on crops of the athlete."""
-
-_base_ = ['_base_/clips_fx35.py', '_base_/timesformer.py']
-
-model = dict(cls_head=dict(num_classes=_base_.num_classes))
-train_dataloader = dict(dataset=dict(pipeline=_base_.volume_train))
-val_dataloader = dict(dataset=dict(pipeline=_base_.volume_test))
-test_dataloader = dict(dataset=dict(pipeline=_base_.volume_test))

@@ -1,0 +1,5 @@
+"""TRN multi-scale of mmaction2, ResNet-50 from ImageNet: crops, whole frames or flow. Not run."""
+
+_base_ = ['_base_/clips.py', 'mmaction::_base_/models/trn_r50.py']
+
+streams = dict(flow=dict(model=dict(backbone=dict(in_channels=10))))

@@ -1,8 +1,0 @@
-"""TSN on whole frames, small."""
-
-_base_ = ['tsn_crop_10e_synthetic.py']
-
-frame = dict(source='frame')
-train_dataloader = dict(dataset=frame)
-val_dataloader = dict(dataset=frame)
-test_dataloader = dict(dataset=frame)

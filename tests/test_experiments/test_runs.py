@@ -1,0 +1,239 @@
+"""Execution of runs: in this process, in local processes, by the tools; what a stop or a killed process leaves."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from importlib import util
+
+import numpy as np
+import pandas as pd
+import pytest
+from comparison_corpus import EPOCHS, ROOT, easy_corpus, plan_of, write_comparison
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.runner import EpochBasedTrainLoop, ValLoop
+
+from vpd_mm.engine.locks import file_lock
+from vpd_mm.errors import UserError
+from vpd_mm.experiments import RunStore, execute, run_missing
+from vpd_mm.experiments import run as run_module
+from vpd_mm.experiments.store import code_commit
+
+BIGRU = 'configs/recognize/bigru.py'
+TWO = [dict(name='first', config=BIGRU), dict(name='second', config=BIGRU, options={'model.dropout': 0.1})]
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory):
+    return easy_corpus(tmp_path_factory.mktemp('data') / 'easy')
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_process_of_its_own():
+    """mmengine names what it shares in a process by the second in which a run starts."""
+    for shared in (MessageHub, MMLogger):
+        shared._instance_dict.clear()
+
+
+def tool(name):
+    """``main`` of a tool."""
+    spec = util.spec_from_file_location(f'{name}_tool', ROOT / 'tools' / f'{name}.py')
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def results(work_dir):
+    """results.csv without the columns that differ from run to run."""
+    frame = pd.read_csv(work_dir / 'results.csv', keep_default_na=False)
+    return frame.drop(columns=['seconds', 'commit']).to_dict('records')
+
+
+def test_nearest_neighbours_learn_from_the_list_alone(corpus, tmp_path):
+    corpus.fewshot_path(1, 0).parent.mkdir(exist_ok=True)
+    corpus.fewshot_path(1, 0).write_text('a00\na02\n')  # of class 0 alone
+    plan = plan_of(write_comparison(tmp_path / 'c.py', corpus, ks=[1, 'all'], subsets=1), ('nearest',))
+    few, whole = plan.runs
+    store = RunStore(tmp_path / 'runs')
+    execute(few, store)
+    execute(whole, store)
+    scores = store.scores(few.key)
+    assert scores.action_ids.tolist() == [f'a{i}' for i in range(24, 36)]
+    assert scores.labels.tolist() == [0, 1] * 6
+    assert scores.scores.tolist() == [[1, 0]] * 12
+    result = store[few.key]
+    assert (result['top1'], result['top5'], result['mean1']) == (50.0, None, 50.0)
+    assert (result['k'], result['split'], result['commit']) == (1, 'annotations/fewshot/1_0.txt', code_commit())
+    assert store[whole.key]['top1'] > 50
+
+
+def test_a_stopped_training_resumes_and_ends_as_if_not_stopped(corpus, tmp_path, monkeypatch):
+    plan = plan_of(write_comparison(tmp_path / 'c.py', corpus))
+    run, whole, stopped = plan.runs[2], RunStore(tmp_path / 'whole'), RunStore(tmp_path / 'stopped')
+    trained, train, validate = [], EpochBasedTrainLoop.run_epoch, ValLoop.run
+
+    def note(loop):
+        trained.append(loop.epoch + 1)
+        return train(loop)
+
+    def stop(loop):  # the checkpoint of this epoch is written, its validation is not done
+        if loop.runner.epoch == EPOCHS - 1:
+            raise KeyboardInterrupt
+        return validate(loop)
+
+    def epochs_of(store):
+        for shared in (MessageHub, MMLogger):
+            shared._instance_dict.clear()
+        trained.clear()
+        execute(run, store)
+        return list(trained)
+
+    monkeypatch.setattr(EpochBasedTrainLoop, 'run_epoch', note)
+    assert epochs_of(whole) == [*range(1, EPOCHS + 1)]
+    monkeypatch.setattr(ValLoop, 'run', stop)
+    with pytest.raises(KeyboardInterrupt):
+        epochs_of(stopped)
+    assert trained == [*range(1, EPOCHS)]
+    assert run.key not in stopped
+    monkeypatch.setattr(ValLoop, 'run', validate)
+    assert epochs_of(stopped) == [EPOCHS]
+    assert stopped[run.key]['checkpoint'] == whole[run.key]['checkpoint']
+    np.testing.assert_array_equal(stopped.scores(run.key).scores, whole.scores(run.key).scores)
+    assert not list(stopped.work_dir(run.key).glob('epoch_*.pth'))
+    assert (stopped.root / stopped[run.key]['checkpoint']).is_file()
+
+
+def test_a_training_killed_while_it_saved_starts_anew(corpus, tmp_path):
+    run, store = plan_of(write_comparison(tmp_path / 'c.py', corpus)).runs[0], RunStore(tmp_path / 'runs')
+    folder = store.work_dir(run.key)
+    folder.mkdir(parents=True)
+    (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))  # deleted to make room for the next
+    execute(run, store)
+    assert (store.root / store[run.key]['checkpoint']).is_file()
+
+
+def test_a_run_of_another_process_is_refused(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, 'LOCK_WAIT_SEC', 0.0)
+    run, store = plan_of(write_comparison(tmp_path / 'c.py', corpus)).runs[0], RunStore(tmp_path / 'runs')
+    with file_lock(store.root / f'.{run.key}-0.lock'):
+        with pytest.raises(UserError, match=f'{run.key}: another process does this run'):
+            execute(run, store)
+
+
+def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path):
+    plan, store = plan_of(write_comparison(tmp_path / 'c.py', corpus)), RunStore(tmp_path / 'w' / 'runs')
+    progress, ended = [], []
+    options = dict(executor='debug', on_progress=lambda *numbers: progress.append(numbers))
+    assert run_missing(plan.runs, store, **options, on_end=lambda run, error: ended.append((run.name, error))) == {}
+    assert progress == [(i, 9) for i in range(10)]
+    assert ended == [(run.name, '') for run in plan.runs]
+    assert list((tmp_path / 'w' / 'jobs').iterdir()) == []
+    frame = store.to_frame(plan.runs)
+    assert frame['k'].tolist() == [2, 2, 'all'] * 3
+    assert frame['kind'].tolist() == ['train'] * 3 + ['nearest'] * 3 + ['ensemble'] * 3
+    assert frame['features'].tolist() == ['joints'] * 3 + ['teacher/joints'] * 3 + [''] * 3
+    assert frame['top1'].between(50, 100).all()
+    assert sorted(store.to_frame()['key']) == sorted(frame['key'])
+    modified = {path: path.stat().st_mtime_ns for path in store.root.glob('*.json')}
+    assert run_missing(plan.runs, store, **options) == {}
+    assert {path: path.stat().st_mtime_ns for path in store.root.glob('*.json')} == modified
+    with pytest.raises(UserError, match='--jobs must be 1 or more'):
+        run_missing(plan.runs, store, jobs=0)
+
+
+def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
+    methods = [dict(name='endless', config=BIGRU, options={'train_cfg.max_epochs': 10**6}), *TWO]
+    path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=methods)
+    plan, store = plan_of(path), RunStore(tmp_path / 'w' / 'runs')
+    endless, *others = plan.runs
+    lock = store.root / f'.{endless.key}-0.lock'
+    modes = []
+
+    def kill():
+        while not (lock.is_file() and lock.read_text()) or not list(store.work_dir(endless.key).glob('*.pth')):
+            time.sleep(0.05)
+        modes.append(stat.S_IMODE(next((tmp_path / 'w' / 'jobs').iterdir()).stat().st_mode))
+        os.kill(int(lock.read_text()), signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+    failed = run_missing(plan.runs, store, executor='local', jobs=1)
+    assert list(failed) == [endless.key]
+    assert 'ended without a result: it was killed' in failed[endless.key]
+    log = failed[endless.key].partition('(log: ')[2].rstrip(')')
+    assert 'Epoch(train)' in open(log).read()
+    assert all(run.key in store for run in others)
+    assert modes == [0o700]
+    assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
+
+
+def test_killed_with_its_jobs_a_comparison_resumes_to_the_same_tables(corpus, tmp_path):
+    both = dict(name='both', kind='ensemble', of=['first', 'second'])
+    config = write_comparison(tmp_path / 'c.py', corpus, ks=[2], methods=[*TWO, both])
+    compare, work = tool('compare'), [str(config), '--executor', 'debug', '--work-dir']
+    assert not compare([*work, str(tmp_path / 'whole')])
+    runs = tmp_path / 'killed' / 'runs'
+    command = [sys.executable, str(ROOT / 'tools/compare.py'), str(config), '--work-dir', str(tmp_path / 'killed')]
+    environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{os.environ.get("PYTHONPATH", "")}'}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    while not list(runs.glob('*.json')):  # the first run is finished
+        assert process.poll() is None, process.stderr.read().decode()[-2000:]
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    finished = {path: path.read_text() for path in runs.glob('*.json')}
+    assert 1 <= len(finished) < 6
+    for lock in runs.glob('.*.lock'):
+        with file_lock(lock, wait_sec=60):  # the job ends with the process that started it
+            pass
+    assert not compare([*work, str(tmp_path / 'killed')])
+    assert {path: path.read_text() for path in finished} == finished
+    assert results(tmp_path / 'killed') == results(tmp_path / 'whole')
+    assert (tmp_path / 'killed/report.md').read_text() == (tmp_path / 'whole/report.md').read_text()
+
+
+def test_a_method_without_inputs_is_named_and_can_be_left_out(corpus, tmp_path):
+    methods = [
+        dict(name='nearest', kind='nearest', features='joints'),
+        dict(name='ours', kind='nearest', features='vpd'),
+        dict(name='odd', config=BIGRU, options={'modle.x': 1}),
+    ]
+    path = write_comparison(tmp_path / 'c.py', corpus, methods=methods, ks=['all'])
+    compare, arguments = tool('compare'), [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
+    with pytest.raises(UserError, match=r"2 methods cannot run \(ours: features 'vpd': no folder.*has no 'modle'"):
+        compare(arguments)
+    assert not compare([*arguments, '--skip-missing'])
+    assert [row['method'] for row in results(tmp_path / 'w')] == ['nearest']
+    assert 'Left out: ours' in (tmp_path / 'w/report.md').read_text()
+
+
+def test_a_run_that_fails_does_not_stop_the_others(corpus, tmp_path):
+    methods = [
+        dict(name='broken', config=BIGRU, options={'model.head': 3}),
+        dict(name='nearest', kind='nearest', features='joints'),
+    ]
+    path = write_comparison(tmp_path / 'c.py', corpus, methods=methods, ks=['all'])
+    arguments = [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
+    with pytest.raises(UserError, match=r'1 runs failed; the first: error: .*head'):
+        tool('compare')(arguments)
+    assert [row['method'] for row in results(tmp_path / 'w')] == ['nearest']
+    assert '| broken | - |' in (tmp_path / 'w/report.md').read_text()
+
+
+def test_removed_options_name_their_successor(corpus, tmp_path):
+    path = write_comparison(tmp_path / 'c.py', corpus)
+    with pytest.raises(UserError, match='--print-jobs: removed in 0.2; use --executor slurm'):
+        tool('compare')([str(path), '--work-dir', str(tmp_path / 'w'), '--print-jobs', 'sbatch'])
+
+
+def test_a_table_of_another_version_is_not_replaced(corpus, tmp_path):
+    path = write_comparison(tmp_path / 'c.py', corpus)
+    table = tmp_path / 'w' / 'results.csv'
+    table.parent.mkdir()
+    table.write_text('section,method,group,kind,config\ntable,a,,train,b\n')
+    with pytest.raises(UserError, match=r'results\.csv: written by another version; move it away'):
+        tool('compare')([str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug'])
+    assert table.read_text().startswith('section,method,group')

@@ -1,0 +1,155 @@
+"""Configs follow the corpus; options that change nothing are refused."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from baseline_corpus import SPORT_CORPORA, make_baseline_corpus, make_sport_corpus
+from mmengine.config import Config
+
+from vpd_mm.engine.cli import add_corpus_arguments, add_run_arguments
+from vpd_mm.errors import UserError
+from vpd_mm.features.corpus_config import adapt_config, datasets_of, load_corpus_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+WINDOWS = {'fsjump6': (2.5, 0.5), 'tennis7': (0.5, 0.5), 'fx35': (0.25, 0.0)}
+
+
+@pytest.fixture(scope='module')
+def base(tmp_path_factory):
+    return make_baseline_corpus(tmp_path_factory.mktemp('corpora'))
+
+
+@pytest.fixture(scope='module')
+def roots(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('sports')
+    return {name: str(make_sport_corpus(folder, name, base).root) for name in SPORT_CORPORA}
+
+
+def read(name: str) -> Config:
+    return Config.fromfile(CONFIGS / f'{name}.py')
+
+
+@pytest.mark.parametrize('name', SPORT_CORPORA)
+def test_classes_window_and_selection_come_from_the_corpus(name, roots):
+    before, after = WINDOWS.get(name, (0.0, 0.0))
+    for config in ('recognize/bigru', 'baselines/stgcn', 'baselines/tsn'):
+        cfg = adapt_config(read(config), roots[name])
+        num_classes = (cfg.model.get('cls_head') or cfg.model).num_classes
+        for part in ('train', 'val', 'test'):
+            (dataset,) = datasets_of(cfg, part)
+            assert dataset.corpus == roots[name]
+            assert dataset.window == dict(before_sec=before, after_sec=after)
+            assert dataset.fps == 25
+            assert dataset.num_classes == num_classes == SPORT_CORPORA[name][1]
+            assert dataset.get('poses') in (None, SPORT_CORPORA[name][2])
+        assert cfg.paper_selection == ('test' if name in ('fx35', 'diving48') else 'val')
+    widen = 0.1 if name == 'tennis7' else 0.0
+    cfg = adapt_config(read('detect/bigru_detector'), roots[name])
+    assert cfg.train_dataloader.dataset.widen == dict(before_sec=widen, after_sec=widen)
+    assert cfg.train_dataloader.dataset.num_classes == cfg.model.num_classes == 1
+
+
+def test_corpus_json_may_state_the_window(base, tmp_path):
+    root = make_sport_corpus(tmp_path, 'tennis7', base).root
+    fields = json.loads((root / 'corpus.json').read_text())
+    for window, number in (({'before_sec': 1}, 1.0), ({'before_sec': 0.3, 'after_sec': 0.2}, 0.3)):
+        (root / 'corpus.json').write_text(json.dumps(fields | {'window': window}))
+        dataset = adapt_config(read('recognize/bigru'), str(root)).train_dataloader.dataset
+        assert dataset.window == dict(before_sec=number, after_sec=window.get('after_sec', 0.0))
+    for window in (3, {'before': 1}, {'before_sec': 'a'}):
+        (root / 'corpus.json').write_text(json.dumps(fields | {'window': window}))
+        with pytest.raises(UserError, match='window must be an object with before_sec and after_sec'):
+            adapt_config(read('recognize/bigru'), str(root))
+
+
+def test_a_window_in_the_config_stays(roots):
+    cfg = read('recognize/bigru')
+    cfg.train_dataloader.dataset.window = dict(before_sec=9.0, after_sec=0.0)
+    cfg = adapt_config(cfg, roots['tennis7'])
+    assert cfg.train_dataloader.dataset.window.before_sec == 9
+    assert cfg.val_dataloader.dataset.window.before_sec == 0.5
+
+
+def test_dims_follow_the_features_and_the_velocity(roots):
+    root = roots['penn']
+    for config, factor in (('bigru', 1), ('bigru_fast_features', 2)):
+        for features, dims in ((None, 26 if factor == 1 else 64), ('vpd', 26), ('features/vpd+teacher/vipe', 90)):
+            cfg = adapt_config(read(f'recognize/{config}'), root, features=features)
+            assert cfg.test_dataloader.dataset.dims == dims
+            assert cfg.model.backbone.in_dims == factor * dims
+    assert cfg.test_dataloader.dataset.features == ['features/vpd', 'teacher/vipe']
+
+
+def test_a_stream_changes_input_and_pipelines(roots):
+    gsm = {
+        stream: adapt_config(read('baselines/gsm'), roots['fx35'], stream=stream)
+        for stream in ('crop', 'frame', 'flow')
+    }
+    data = {stream: cfg.train_dataloader.dataset for stream, cfg in gsm.items()}
+    assert {stream: dataset.source for stream, dataset in data.items()} == {s: s for s in gsm}
+    assert data['flow'].pipeline == data['crop'].pipeline != data['frame'].pipeline
+    assert gsm['flow'].model.backbone.backbone.in_channels == len(gsm['flow'].model.data_preprocessor.mean) == 10
+    assert 'in_channels' not in gsm['frame'].model.backbone.backbone
+    assert 'streams' not in gsm['crop']
+    assert adapt_config(read('baselines/gsm'), roots['fx35'])._cfg_dict == gsm['crop']._cfg_dict
+    again = adapt_config(gsm['flow'], roots['tennis7'])  # an adapted config, as the work dir holds it
+    assert again.train_dataloader.dataset.source == 'flow'
+    assert again.model.cls_head.num_classes == 7
+
+
+def test_several_pose_sets_need_a_choice(base):
+    root = str(base.root)
+    with pytest.raises(UserError, match='has the pose sets penn, release, teacher; pass --poses NAME'):
+        adapt_config(read('baselines/stgcn'), root)
+    assert adapt_config(read('baselines/stgcn'), root, poses='penn').val_dataloader.dataset.poses == 'penn'
+
+
+@pytest.mark.parametrize(
+    ('config', 'options', 'message'),
+    [
+        ('baselines/gsm', dict(stream='joint'), r'gsm\.py: --stream must be one of crop, frame, flow, found .joint.'),
+        ('baselines/posec3d', dict(stream='bone'), 'must be one of joint, found .bone.'),
+        ('recognize/bigru', dict(stream='flow'), 'has no streams to choose from'),
+        ('baselines/gsm', dict(features='vpd'), 'its data sets read no features; leave --features vpd out'),
+        ('baselines/gsm', dict(poses='penn'), 'its data sets read no poses'),
+        ('baselines/stgcn_joint_8e_generated', {}, 'its data sets read no corpus'),
+        ('baselines/gsm', dict(corpus=None), 'names no corpus; pass --corpus DIR'),
+        ('recognize/bigru', dict(features='none'), "features 'none': no folder"),
+    ],
+)
+def test_options_that_do_not_apply_are_refused(config, options, message, roots):
+    with pytest.raises(UserError, match=message):
+        adapt_config(read(config), **{'corpus': roots['fx35'], **options})
+
+
+def test_a_distillation_takes_the_corpus_alone(roots):
+    before = read('distill/resnet18_2d-vpd_40e_synthetic')
+    after = adapt_config(before, roots['penn'])
+    for part in ('train', 'val', 'test'):
+        old, new = before[f'{part}_dataloader'].dataset, after[f'{part}_dataloader'].dataset
+        assert new == {**old, 'corpus': roots['penn']}
+    assert adapt_config(before)._cfg_dict == before._cfg_dict
+
+
+def test_missing_actions_are_allowed_where_they_can_be(roots):
+    for config in ('recognize/bigru', 'baselines/tsn'):
+        assert adapt_config(read(config), roots['penn'], allow_missing=True).train_dataloader.dataset.allow_missing
+    detector = adapt_config(read('detect/bigru_detector'), roots['penn'], allow_missing=True)
+    assert 'allow_missing' not in detector.train_dataloader.dataset
+
+
+def test_arguments_reach_the_config_and_name_the_work_dir(roots):
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser)
+    add_corpus_arguments(parser)
+    gsm = [str(CONFIGS / 'baselines/gsm.py'), '--corpus', roots['fx35'], '--stream', 'flow']
+    options = ['--cfg-options', 'train_dataloader.dataset.window.before_sec=2', 'train_dataloader.dataset.fps=12.5']
+    cfg = load_corpus_config(parser.parse_args([*gsm, *options]))
+    assert cfg.train_dataloader.dataset.window == dict(before_sec=2, after_sec=0.0)
+    assert cfg.train_dataloader.dataset.fps == 12.5
+    assert cfg.work_dir == 'work_dirs/gsm_flow_fx35'
+    bigru = [str(CONFIGS / 'recognize/bigru.py'), '--corpus', roots['penn'], '--features', 'features/vpd']
+    assert load_corpus_config(parser.parse_args(bigru)).work_dir == 'work_dirs/bigru_features-vpd_penn'
+    assert load_corpus_config(parser.parse_args([*bigru, '--work-dir', 'mine'])).work_dir == 'mine'

@@ -1,0 +1,259 @@
+"""build_corpus and tools/prepare.py with bad files, a full disk, concurrent runs and killed processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from media import FRAMES, corpus_content, cut_file, damage_packets, make_sound, make_video, write_boxes, write_poses
+
+from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.errors import UserError
+from vpd_mm.prepare import build_corpus
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _prepare(*args, **kwargs):
+    command = [sys.executable, ROOT / 'tools' / 'prepare.py', *args]
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=env, timeout=120, **kwargs)
+
+
+def test_bad_files_are_listed_and_the_others_prepared(tmp_path):
+    folder = tmp_path / 'folder'
+    make_video(folder / 'good.mp4', FRAMES)
+    make_video(folder / 'one.mp4', 1)
+    damage_packets(make_video(folder / 'scratched.mp4', 24), [8])
+    cut_file(make_video(folder / 'cut.mp4', 30))
+    (folder / 'empty.mp4').touch()
+    (folder / 'text.avi').write_text('no video')
+    make_sound(folder / 'sound.mp4')
+    done = _prepare(folder, folder / 'gone.mp4', '--out', tmp_path / 'c')
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr + done.stdout
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith('5 errors')
+    assert len(lines) == 6
+    for line, name in zip(lines[1:], ('cut.mp4', 'empty.mp4', 'gone.mp4', 'sound.mp4', 'text.avi'), strict=True):
+        assert f'{Path(name).stem}: {folder / name}: ' in line
+    corpus = Corpus.open(tmp_path / 'c')
+    assert list(corpus.videos()) == ['good', 'one', 'scratched']
+    assert len(CropStore(corpus.crops_dir).header('good')) == FRAMES
+    assert 'damaged packets or frames skipped' in done.stdout
+    again = _prepare(folder / 'good.mp4', '--out', tmp_path / 'c')
+    assert again.returncode == 0
+
+
+def test_bad_boxes_and_poses_are_listed(tmp_path):
+    videos = [make_video(tmp_path / f'{name}.mp4', FRAMES) for name in ('far', 'late', 'lost', 'none', 'well')]
+    boxes = write_boxes(tmp_path / 'boxes', 'well')
+    write_boxes(boxes, 'far', box=(500, 500, 20, 20))
+    write_boxes(boxes, 'late', range(FRAMES + 3))
+    write_boxes(boxes, 'lost')
+    write_boxes(boxes, 'none', range(0))
+    poses = write_poses(tmp_path / 'poses', 'well')
+    report = build_corpus(videos, tmp_path / 'c', boxes=str(boxes), poses=str(poses))
+    failures = dict(report.failures)
+    assert set(failures) == {'far', 'late', 'lost', 'none'}
+    assert 'outside the 64x48 frame' in failures['far']
+    assert 'boxes.json' in failures['late']
+    assert "no poses of 'lost'" in failures['lost']
+    assert 'no person found' in failures['none']
+    # a missing pose file does not cost the crops, and can be given later
+    assert CropStore(tmp_path / 'c' / 'athlete' / 'crops').videos() == ['lost', 'well']
+    write_poses(poses, 'lost')
+    again = build_corpus(videos[2:3], tmp_path / 'c', boxes=str(boxes), poses=str(poses))
+    assert [(r.decoded, r.posed, r.failures) for r in again.videos] == [(0, 6, [])]
+
+
+def test_huge_box_is_refused_before_allocation(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    boxes = write_boxes(tmp_path / 'boxes', 'jump', box=(-1e6, -1e6, 2e6, 2e6))
+    [(_, line)] = build_corpus([video], tmp_path / 'c', boxes=str(boxes)).failures
+    assert 'box of frame 2 of jump.mp4 is 2e+06 px' in line
+
+
+def test_second_prepare_on_the_same_corpus(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    corpus = Corpus.create(tmp_path / 'c')
+    with corpus.lock():
+        done = _prepare(video, '--out', tmp_path / 'c')
+        assert done.returncode == 1
+        assert done.stderr.startswith(f'error: {tmp_path / "c"}: another prepare is writing this corpus')
+        assert done.stderr.count('\n') == 1
+    assert _prepare(video, '--out', tmp_path / 'c').returncode == 0
+
+
+def test_setup_errors_end_the_run_with_one_line(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    for workers in ('1', '2'):
+        args = (video, make_video(tmp_path / 'b.mp4', 2), '--out', tmp_path / f'c{workers}', '--workers', workers)
+        done = _prepare(*args, '--flow', 'raft', '--flow-checkpoint', tmp_path / 'weights.pth')
+        assert done.returncode == 1
+        assert done.stderr.startswith(f'error: {tmp_path / "weights.pth"}: no such raft checkpoint'), done.stderr
+        assert done.stderr.count('\n') == 1
+
+
+def test_kill_in_the_first_video_of_all(tmp_path):
+    """A shard without a finished video can be resumed."""
+    video = make_video(tmp_path / 'a.mp4', 24)
+    (tmp_path / 'c').mkdir()
+    code = _SLOW.replace('time.sleep(0.03)', 'args[0] > 20 and __import__("os").kill(__import__("os").getpid(), 9)')
+    command = [sys.executable, '-c', code, video, tmp_path / 'c', 'none']
+    killed = subprocess.run(command, check=False, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / 'c' / 'athlete' / 'crops' / 'shard-000-00.lmdb').exists()
+    assert build_corpus([video], tmp_path / 'c').videos[0].crops == 24
+    build_corpus([video], tmp_path / 'whole')
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
+_SLOW = """
+import resource, sys, time
+from vpd_mm.prepare import build_corpus
+from vpd_mm.corpus import crop_writer
+crop_writer._CHUNK_BYTES = 20_000
+add = crop_writer.VideoCropWriter.add
+def slow_add(self, *args, **kwargs):
+    time.sleep(0.03)
+    add(self, *args, **kwargs)
+crop_writer.VideoCropWriter.add = slow_add
+build_corpus([sys.argv[1]], sys.argv[2], poses=sys.argv[3])
+"""
+
+
+def test_kill_in_the_middle_then_rerun(tmp_path):
+    folder = tmp_path / 'folder'
+    for name in ('a', 'b', 'c'):
+        make_video(folder / f'{name}.mp4', 24)
+        write_poses(tmp_path / 'poses', name)
+    poses = str(tmp_path / 'poses')
+    command = [sys.executable, '-c', _SLOW, folder, tmp_path / 'c', poses]
+    process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    track = tmp_path / 'c' / 'athlete' / 'tracks' / 'b.npz'
+    end = time.monotonic() + 60
+    while not track.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.4)  # in the middle of b's frames
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
+    assert store.videos() == ['a'], 'the kill must fall into b'
+    report = build_corpus([folder], tmp_path / 'c', poses=poses)
+    assert [(r.video, r.decoded) for r in report.videos] == [('a', 0), ('b', 24), ('c', 24)]
+    build_corpus([folder], tmp_path / 'whole', poses=poses)
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+    assert not list((tmp_path / 'c').rglob('*.tmp')), 'nothing half-written is left'
+
+
+_FULL_DISK = """
+import resource, sys
+from vpd_mm.prepare import build_corpus
+from vpd_mm.corpus import crop_writer
+crop_writer._CHUNK_BYTES = 20_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+for video, line in build_corpus([sys.argv[1]], sys.argv[2]).failures:
+    print(video, line)
+"""
+
+
+def test_full_disk_is_one_line_per_video_and_can_be_resumed(tmp_path):
+    folder = tmp_path / 'folder'
+    for name in ('a', 'b', 'c'):
+        make_video(folder / f'{name}.mp4', 24)
+    command = [sys.executable, '-c', _FULL_DISK, folder, tmp_path / 'c']
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)}
+    )
+    lines = done.stdout.splitlines()
+    assert 1 <= len(lines) <= 2
+    assert all('free some space and run again' in line for line in lines)
+    failed = {line.split()[0] for line in lines}
+    assert 'a' not in failed
+    assert set(CropStore(tmp_path / 'c' / 'athlete' / 'crops').videos()) == {'a', 'b', 'c'} - failed
+    report = build_corpus([folder], tmp_path / 'c')
+    assert {r.video for r in report.videos if r.decoded} == failed
+    build_corpus([folder], tmp_path / 'whole')
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
+def test_unknown_layout_is_refused(tmp_path):
+    video = make_video(tmp_path / 'jump.mp4', FRAMES)
+    build_corpus([video], tmp_path / 'c')
+    path = tmp_path / 'c' / 'corpus.json'
+    path.write_text(path.read_text().replace('"layout_version": 1', '"layout_version": 9'))
+    with pytest.raises(UserError, match='layout_version is 9'):
+        build_corpus([video], tmp_path / 'c')
+
+
+def test_a_dead_worker_costs_one_video(tmp_path):
+    for name in ('a', 'b', 'c', 'd'):
+        make_video(tmp_path / 'folder' / f'{name}.mp4', 6)
+    script = tmp_path / 'run.py'
+    script.write_text(
+        """
+import os, sys
+from vpd_mm.prepare import video_preparer
+prepare = video_preparer.VideoPreparer.prepare
+def dying(self, job, on_progress):
+    if job.path.stem == 'b':
+        os.kill(os.getpid(), 9)
+    return prepare(self, job, on_progress)
+video_preparer.VideoPreparer.prepare = dying  # runs again in every spawned process
+if __name__ == '__main__':
+    from vpd_mm.prepare import build_corpus
+    report = build_corpus([sys.argv[1]], sys.argv[2], workers=2)
+    print(report.failures)
+    print([r.video for r in report.videos if not r.failures])
+"""
+    )
+    command = [sys.executable, script, tmp_path / 'folder', tmp_path / 'c']
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env, timeout=120)
+    failures, well = done.stdout.splitlines()
+    assert "('b', " in failures
+    assert 'its worker process died' in failures
+    assert well == "['a', 'c', 'd']"
+
+
+_SLOW_WORKERS = """
+import os, sys, time
+from vpd_mm.prepare import video_preparer
+step = video_preparer.CropTask.step
+def slow_step(self, *args):
+    time.sleep(0.2)
+    step(self, *args)
+video_preparer.CropTask.step = slow_step  # also in every spawned process
+if __name__ == '__main__':
+    from vpd_mm.prepare import build_corpus
+    build_corpus([sys.argv[1]], sys.argv[2], workers=2)
+"""
+
+
+@pytest.mark.parametrize('ending', [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(tmp_path, ending):
+    for name in ('a', 'b', 'c', 'd'):
+        make_video(tmp_path / 'videos' / f'{name}.mp4', 50)
+    script = tmp_path / 'run.py'
+    script.write_text(_SLOW_WORKERS)
+    command = [sys.executable, script, tmp_path / 'videos', tmp_path / 'c']
+    process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': str(ROOT)}, stderr=subprocess.PIPE)
+    tracks = tmp_path / 'c' / 'athlete' / 'tracks'
+    end = time.monotonic() + 60
+    while len(list(tracks.glob('*.npz'))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    workers = [int(pid) for pid in Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()]
+    assert len(workers) >= 2
+    process.send_signal(ending)
+    process.communicate(timeout=10)
+    assert process.returncode == -ending
+    end = time.monotonic() + 5
+    while any(Path(f'/proc/{pid}').exists() for pid in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if Path(f'/proc/{pid}').exists()]
+    report = build_corpus([tmp_path / 'videos'], tmp_path / 'c')
+    assert [(r.video, r.crops, r.failures) for r in report.videos] == [(name, 50, []) for name in 'abcd']

@@ -1,0 +1,91 @@
+"""Panels: text, grids, flow colours, image files."""
+
+import colorsys
+
+import cv2
+import numpy as np
+import pytest
+
+from vpd_mm.visualize.panels import (
+    BACKGROUND,
+    add_caption,
+    add_row_labels,
+    draw_text,
+    evenly_spread,
+    flow_to_rgb,
+    flow_wheel,
+    grid,
+    resize,
+    save_image,
+)
+
+
+def test_text_is_drawn_with_any_letter_and_stays_inside():
+    empty = np.full((40, 200, 3), 90, np.uint8)
+    plain, umlaut, long = (draw_text(empty.copy(), text) for text in ('u', 'ü', 'Axel ' * 100))
+    assert (plain != umlaut).any()
+    assert all(image.max() == 255 and image.min() < 40 for image in (plain, umlaut, long))
+    assert (long[:, 198:] == 90).all()  # shortened
+    draw_text(empty[:5, :5].copy(), 'larger than the image', (0, 10))
+    two = draw_text(np.full((60, 200, 3), 90, np.uint8), ['one', 'two'])
+    rows = np.flatnonzero((two == 255).all(2).any(1))
+    assert rows.min() < 18 < 24 < rows.max()
+
+
+def test_captions_stand_above_and_labels_to_the_left():
+    image = np.full((100, 120, 3), 90, np.uint8)
+    captioned = add_caption(image, 'a long caption that needs two lines', num_lines=2)
+    np.testing.assert_array_equal(captioned[-100:], image)
+    height = len(captioned) - 100
+    first, second = captioned[: height // 2], captioned[height // 2 : height]
+    assert (first == 255).sum() > 50 < (second == 255).sum()
+    assert len(add_caption(image, 'x')) < len(captioned)
+    labelled = add_row_labels(image, ['crop', 'ground truth'])
+    np.testing.assert_array_equal(labelled[:, -120:], image)
+    assert all((half[:, :-120] == 255).any() for half in np.array_split(labelled, 2))
+
+
+def test_a_grid_centres_smaller_images_and_fills_empty_cells():
+    red, blue = (np.full((10, 20, 3), colour, np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
+    small = np.full((4, 6, 3), (0, 200, 0), np.uint8)
+    sheet = grid([red, blue, small], 2, gap=2)
+    assert sheet.shape == (22, 42, 3)
+    assert sheet[5, 5].tolist() == [200, 0, 0]
+    assert sheet[5, 30].tolist() == [0, 0, 200]
+    assert sheet[17, 10].tolist() == [0, 200, 0]
+    assert sheet[13, 1].tolist() == sheet[15, 30].tolist() == list(BACKGROUND)
+    assert grid([red], 4).shape == (10, 20, 3)
+
+
+def test_evenly_spread_holds_both_ends():
+    assert evenly_spread(10, 4).tolist() == [0, 3, 6, 9]
+    assert evenly_spread(3, 4).tolist() == evenly_spread(3, None).tolist() == [0, 1, 2]
+
+
+def test_resize_keeps_the_aspect_and_copies():
+    image = np.zeros((10, 20, 3), np.uint8)
+    assert resize(image, 5).shape == (5, 10, 3)
+    same = resize(image, 10)
+    same[:] = 1
+    assert image.max() == 0
+
+
+def test_flow_has_the_documented_hues():
+    flow = np.zeros((1, 6, 2), np.float32)
+    flow[0, 1:] = [(9, 0), (0, 9), (-9, 0), (0, -9), (2.5, 0)]  # right, down, left, up, slowly right
+    colours = flow_to_rgb(flow)[0]
+    assert colours[0].tolist() == [255, 255, 255]
+    hues = [360 * colorsys.rgb_to_hsv(*(c / 255))[0] for c in colours[1:5]]
+    assert hues == pytest.approx([0, 90, 180, 270], abs=2)
+    assert colours[1].tolist() == [255, 0, 0]
+    assert colours[5].tolist() == pytest.approx([255, 128, 128], abs=2)  # half the length, half the saturation
+    wheel = flow_wheel(41)
+    assert np.abs(wheel[20, 39].astype(int) - colours[1]).max() < 20
+    assert np.abs(wheel[39, 20].astype(int) - colours[2]).max() < 20
+
+
+def test_saved_images_keep_their_colours(tmp_path):
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[..., 0] = 200
+    assert cv2.imread(str(save_image(tmp_path / 'a' / 'x.png', image)))[0, 0].tolist() == [0, 0, 200]
+    assert cv2.imread(str(save_image(tmp_path / 'x.jpg', image)))[0, 0].tolist() == pytest.approx([0, 0, 200], abs=4)

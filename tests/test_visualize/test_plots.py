@@ -1,0 +1,90 @@
+"""Plots: numbers of lines, points and bars."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from vpd_mm.visualize.plots import (
+    Method,
+    accuracy_figure,
+    confusion_figure,
+    curves_figure,
+    draw_accuracy,
+    figure_to_rgb,
+    timeline_figure,
+)
+
+METHODS = [
+    Method('2D-VPD', {4: (60.0, 3.0), 8: (70.0, 2.0), None: (80.0, 1.0)}, 'features'),
+    Method('unfinished', {}, 'features'),
+    Method('joints', {4: (50.0, 3.0), None: (66.0, 1.0)}, 'pose'),
+]
+
+
+def test_accuracy_over_k_has_a_line_per_method_and_a_point_per_k():
+    axes = accuracy_figure('t', (4, 8, None), METHODS).axes[0]
+    lines = [container.lines[0] for container in axes.containers]
+    assert [container.get_label() for container in axes.containers] == ['2D-VPD', 'joints']
+    assert [list(line.get_ydata()) for line in lines] == [[60, 70, 80], [50, 66]]
+    assert list(lines[0].get_xdata()) == pytest.approx([4, 8, 16], rel=0.02)
+    assert lines[0].get_color() != lines[1].get_color()
+    assert lines[0].get_linestyle() != lines[1].get_linestyle()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ['4', '8', 'all']
+
+
+def test_a_single_k_is_drawn_as_bars_as_long_as_the_accuracy():
+    figure = accuracy_figure('t', (4,), METHODS)
+    axes = figure.axes[0]
+    lengths = [bar.get_width() for bars in axes.containers for bar in getattr(bars, 'patches', [])]
+    assert lengths == [60, 50]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ['2D-VPD', 'joints']
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['features', 'pose']
+    assert accuracy_figure('t', (16,), METHODS) is None
+
+
+def test_draw_accuracy_reads_sections_and_cells(tmp_path):
+    section = SimpleNamespace(ks=(4, 8), methods=[SimpleNamespace(name=n, group='') for n in 'ab'])
+    path = tmp_path / 'p.png'
+    assert not draw_accuracy(path, 't', section, {('c', 4): SimpleNamespace(mean=1.0, deviation=0.0)})
+    assert not path.exists()
+    assert draw_accuracy(path, 't', section, {('b', 4): SimpleNamespace(mean=50.0, deviation=3.0)})
+    orange = np.array([14, 127, 255])  # BGR of the second method, whichever methods are finished
+    assert (cv2.imread(str(path)) == orange).all(2).sum() > 30
+
+
+def test_a_timeline_has_the_scores_and_a_bar_per_interval():
+    seconds, scores = np.arange(50) / 10, np.random.default_rng(0).random((50, 3))
+    figure = timeline_figure('v', seconds, scores, [(1, 2), (3, 4.5)], [(1, 2.5)], 0.4)
+    curve, bars = figure.axes
+    np.testing.assert_allclose(curve.lines[0].get_ydata(), scores.max(axis=1))
+    assert curve.lines[1].get_ydata()[0] == 0.4
+    labelled, detected = bars.collections
+    assert [len(c.get_paths()) for c in (labelled, detected)] == [1, 2]
+    assert detected.get_paths()[1].get_extents().intervalx.tolist() == [3, 4.5]
+    assert figure_to_rgb(timeline_figure('v', np.zeros(0), np.zeros((0, 1)), [], [], 0.5)).std() > 1
+
+
+def test_a_confusion_matrix_shows_shares_and_counts():
+    axes = confusion_figure(np.array([[3, 1], [0, 2]]), ['axel', 'lutz']).axes[0]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    assert [text.get_text() for text in axes.texts] == ['3', '1', '2']
+    assert [label.get_text() for label in axes.get_yticklabels()] == ['axel', 'lutz']
+
+
+def test_curves_start_at_zero_and_have_a_legend():
+    figure = curves_figure({'training': (range(100), np.ones(100)), 'held out': ([1, 50], [2.0, 1.5])}, 'squared error')
+    axes = figure.axes[0]
+    assert [(line.get_label(), len(line.get_xdata())) for line in axes.lines] == [('training', 100), ('held out', 2)]
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylabel() == 'squared error'
+
+
+def test_figures_leave_no_global_state():
+    import matplotlib.pyplot as plt
+
+    image = figure_to_rgb(confusion_figure(np.eye(2, dtype=int), ['a', 'b']))
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert plt.get_fignums() == []

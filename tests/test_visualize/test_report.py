@@ -1,0 +1,83 @@
+"""Reports: self-contained, escaped, readable on a phone."""
+
+import re
+
+import numpy as np
+import pytest
+from browser import PHONE, render_on_phone
+from jinja2 import UndefinedError
+
+from vpd_mm.visualize.plots import curves_figure
+from vpd_mm.visualize.report import (
+    Code,
+    Image,
+    MethodDiagram,
+    Section,
+    Table,
+    Text,
+    figure_uri,
+    file_uri,
+    image_uri,
+    render_report,
+    write_report,
+)
+from vpd_mm.visualize.video_writer import VideoWriter
+
+
+def write_page(path):
+    tile = image_uri(np.full((64, 64, 3), 120, np.uint8))
+    with VideoWriter(path.with_suffix('.mp4'), 25) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    blocks = [
+        MethodDiagram(tile, tile, tile, tile, 0.912, tile, tile, tile, 0.2, tile),
+        Text('a < b & <script>alert(1)</script>'),
+        Text('reached', True),
+        Table(('method', *(f'column {i}' for i in range(12))), [('x' * 40, '<i>', *range(11))]),
+        Image(image_uri(np.full((80, 1600, 3), 120, np.uint8)), 'wide', wide=True),
+        Image(figure_uri(curves_figure({'a': ([0, 1], [1, 0])}, 'loss')), 'a "plot"'),
+        Image(file_uri(path.with_suffix('.mp4')), 'a video'),
+        Code('python tools/demo.py ' + '--option value ' * 20 + '> out'),
+    ]
+    write_report(path, 'A title', 'a <b> lead', [Section('First & last', blocks)])
+    return path.read_text(encoding='utf-8')
+
+
+def test_nothing_is_fetched_and_everything_is_escaped(tmp_path):
+    text = write_page(tmp_path / 'page.html')
+    links = re.findall(r'(?:src|href)="([^"]{0,12})', text)
+    assert len(links) == 1 + 3 + 10  # icon, images and video, tiles of the diagram
+    assert all(link.startswith('data:') for link in links)
+    assert '<script' not in text
+    assert '<i>' not in text
+    for escaped in (
+        'a &lt; b &amp;',
+        'a &lt;b&gt; lead',
+        'First &amp; last',
+        '&lt;i&gt;',
+        'a &#34;plot&#34;',
+        '&gt; out',
+    ):
+        assert escaped in text
+    assert text.count('<video') == 1
+    assert 'confident (0.91)' in text
+    assert 'low confidence (0.20)' in text
+
+
+def test_numbers_and_later_columns_are_right_aligned():
+    text = render_report('t', 'l', [Section('s', [Table(('n', '', 'x'), [(3, 4, 'b')])])])
+    cells = re.findall(r'<td(.*?)>(\w)</td>', text)
+    assert cells == [(' class="number"', '3'), ('', '4'), (' class="number"', 'b')]
+
+
+def test_a_block_of_another_kind_is_an_error():
+    with pytest.raises(UndefinedError):
+        render_report('t', 'l', [Section('s', ['text'])])
+
+
+def test_a_phone_shows_the_page_without_scrolling_sideways(tmp_path):
+    write_page(tmp_path / 'page.html')
+    shown = render_on_phone(tmp_path / 'page.html', tmp_path)
+    assert shown.width == PHONE
+    assert shown.scroll_width == PHONE
+    assert (shown.images, shown.broken) == (2, 0)
+    assert shown.console == []

@@ -1,0 +1,130 @@
+"""Crops, flow and full frames of a corpus as mmaction2's clips, read from the shards and the video files."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..athlete import FrameReader
+from ..corpus import Corpus, CropStore, VideoInfo
+from ..errors import UserError
+from ..registry import DATASETS
+from ..structures import Action
+from .action_window_dataset import ActionWindowDataset
+
+SOURCES = ('crop', 'flow', 'frame')
+_OPEN_VIDEOS = 8
+
+
+class ClipSource:
+    """Images of a corpus by video and frame number; can be pickled and used after fork or spawn.
+
+    Args:
+        corpus: The corpus.
+        source: 'crop': RGB crops; 'flow': their flow; 'frame': whole frames,
+            from the shards where they are stored (``prepare --full-frame``),
+            else from the video files.
+    """
+
+    def __init__(self, corpus: Corpus, source: str) -> None:
+        if source not in SOURCES:
+            raise UserError(f'CropClipDataset: source must be one of {", ".join(SOURCES)}, found {source!r}')
+        self.corpus = corpus
+        self.source = source
+        self.store = CropStore(corpus.crops_dir)
+        self._readers: OrderedDict[str, FrameReader] = OrderedDict()
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), '_readers': OrderedDict()}
+
+    def frame_inds(self, video: VideoInfo) -> np.ndarray:
+        """Frames (T,) int64 that have an image; none where the video has no crops."""
+        if self.source == 'frame' and not self._stored(video.video):
+            return np.arange(video.num_frames, dtype=np.int64)
+        if video.video not in self.store:
+            return np.zeros(0, np.int64)
+        return self.store.header(video.video).frame_inds
+
+    def read(self, video: VideoInfo, frame_inds: Sequence[int]) -> list[np.ndarray]:
+        """Images in the order of ``frame_inds``: (H, W, 3) uint8 RGB, or (S, S, 2) float32 px for flow.
+
+        Raises:
+            UserError: an image, or the video file of whole frames, is missing or damaged.
+        """
+        name, frames = video.video, [int(i) for i in frame_inds]
+        if self.source == 'frame' and not self._stored(name):
+            images = self._reader(video).read(frames)
+        else:
+            get = {'crop': self.store.crop, 'flow': self.store.flow, 'frame': self.store.frame_image}[self.source]
+            images = {i: get(name, i) for i in set(frames)}
+        return [images[i].copy() for i in frames]
+
+    def _stored(self, video: str) -> bool:
+        return video in self.store and self.store.header(video).frame_shape is not None
+
+    def _reader(self, video: VideoInfo) -> FrameReader:
+        if video.path in self._readers:
+            self._readers.move_to_end(video.path)
+            return self._readers[video.path]
+        if not video.path:
+            raise UserError(
+                f'{self.corpus.videos_path}: video {video.video!r} has no file and {self.corpus.crops_dir} no whole '
+                "frames of it; use source='crop', or prepare with --full-frame"
+            )
+        self._readers[video.path] = FrameReader(video.path, self.corpus.fps)
+        if len(self._readers) > _OPEN_VIDEOS:
+            self._readers.popitem(last=False)
+        return self._readers[video.path]
+
+
+def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
+    """Nearest available frame (T,) int64 of each position, within the window.
+
+    Args:
+        available: Frames with an image, increasing.
+        positions: (T,) frames, fractional, increasing.
+
+    Returns:
+        None where no available frame lies between the first and the last position.
+    """
+    wanted = np.rint(positions).astype(np.int64)
+    inside = available[(available >= wanted[0]) & (available <= wanted[-1])]
+    if not len(inside):
+        return None
+    right = np.searchsorted(inside, wanted).clip(0, len(inside) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(wanted - inside[left] <= inside[right] - wanted, inside[left], inside[right])
+
+
+@DATASETS.register_module()
+class CropClipDataset(ActionWindowDataset):
+    """Labelled actions as clips of images, which ``SampleFrames`` and ``LoadClip`` read lazily.
+
+    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the video
+    frame of each clip frame; ``source`` a :class:`ClipSource`, ``video_info``,
+    ``modality`` 'RGB' or 'Flow'.
+
+    Args:
+        source: 'crop', 'flow' or 'frame', see :class:`ClipSource`.
+        kwargs: Of the base.
+
+    Raises:
+        UserError: besides the base's: the corpus has no flow.
+    """
+
+    what = 'image'
+
+    def __init__(self, corpus: str, source: str = 'crop', **kwargs: Any) -> None:
+        self.source = source
+        super().__init__(corpus, **kwargs)
+
+    def open_corpus(self, corpus: Corpus) -> None:
+        self._source = ClipSource(corpus, self.source)
+
+    def read_clip(self, action: Action, video: VideoInfo, positions: np.ndarray) -> dict | None:
+        frames = clip_frames(self._source.frame_inds(video), positions)
+        if frames is None:
+            return None
+        modality = 'Flow' if self.source == 'flow' else 'RGB'
+        return {'clip_frames': frames, 'source': self._source, 'video_info': video, 'modality': modality}

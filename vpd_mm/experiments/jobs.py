@@ -1,0 +1,298 @@
+"""Execute runs through submitit: in local processes, as Slurm arrays, or in this process."""
+
+import argparse
+import math
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import submitit
+import torch
+from rich.console import Console
+from submitit.core.utils import DelayedSubmission, UncompletedJobError, environment_variables
+
+from ..engine.cli import error_line, leave_processes
+from ..engine.progress import OnProgress, no_progress, progress_bar
+from ..errors import UserError
+from ..structures import atomic_write
+from .plan import Plan, Run
+from .run import execute
+from .store import RunStore
+
+EXECUTORS = ('local', 'slurm', 'debug')
+_POLL_SEC = 0.1
+_SQUEUE_SEC = 10.0
+
+OnEnd = Callable[[Run, str], None]
+
+
+def add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the tools that execute runs."""
+    parser.add_argument('--executor', choices=EXECUTORS, default='local', help='processes here, Slurm, or this process')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='at most N jobs at the same time')
+    parser.add_argument('--gpus', type=int, default=1, help='GPUs, and processes, of each training; others use one')
+    parser.add_argument('--partition', default='', help='Slurm partition')
+    parser.add_argument('--hours', type=float, default=24.0, help='Slurm time limit of a job, which then resumes')
+    parser.add_argument('--print-jobs', nargs='?', const='sbatch', help=argparse.SUPPRESS)
+
+
+def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> dict[str, str]:
+    """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`.
+
+    Raises:
+        UserError: ``--print-jobs`` is given.
+    """
+    if args.print_jobs:
+        raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
+    if args.jobs == 0:
+        warnings.warn('--jobs 0: deprecated since 0.2, removed in 0.3; use --executor debug', DeprecationWarning, 2)
+        args.jobs, args.executor = 1, 'debug'
+    console = Console(stderr=True)
+
+    def on_end(run: Run, error: str) -> None:
+        if error:
+            console.print(f'[red]failed[/red] {run.name}: {error}', soft_wrap=True, highlight=False)
+        else:
+            result = store[run.key]
+            number = f'AP@0.5 {result["AP@0.5"]:.1f}' if 'AP@0.5' in result else f'top-1 {result["top1"]:.1f}'
+            console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)', highlight=False)
+
+    options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
+    with progress_bar('runs', 'runs', console) as on_progress:
+        return run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
+
+
+def run_missing(
+    runs: Sequence[Run],
+    store: RunStore,
+    executor: str = 'local',
+    jobs: int = 1,
+    gpus: int = 1,
+    partition: str = '',
+    hours: float = 24.0,
+    on_progress: OnProgress = no_progress,
+    on_end: OnEnd = lambda run, error: None,
+) -> dict[str, str]:
+    """Execute the runs that are not finished; one that fails or whose process dies does not stop the others.
+
+    Jobs on this machine end with this process, however it ends; Slurm jobs are cancelled where it is interrupted.
+    Ensembles are computed in this process when their members are finished.
+
+    Args:
+        runs: Runs of a plan.
+        store: Where results are kept.
+        executor: 'local': processes, each for several runs; 'slurm': an array of jobs; 'debug': this process.
+        jobs: At most so many at the same time.
+        gpus: GPUs, and processes, of each training.
+        partition, hours: Of Slurm.
+        on_progress: Called with the number of runs that have ended, and of all.
+        on_end: Called with a run and its error line, '' where it is finished.
+
+    Returns:
+        Key to error line of the runs that failed.
+    """
+    if jobs < 1 or gpus < 0:
+        raise UserError(f'--jobs must be 1 or more and --gpus 0 or more, found {jobs} and {gpus}')
+    missing = {run.key: run for run in runs if run.key not in store}
+    failed: dict[str, str] = {}
+    ended: set[str] = set()
+
+    def end(run: Run, error: str) -> None:
+        ended.add(run.key)
+        if error:
+            failed[run.key] = error
+        on_end(run, error)
+        on_progress(len(ended), len(missing))
+
+    on_progress(0, len(missing))
+    singles = [run for run in missing.values() if not run.members]
+    if singles:
+        folder = _private_folder(store.root.parent / 'jobs')
+        _Queue(folder, store, executor, jobs, gpus, partition, hours).work(singles, end)
+        for path in folder.iterdir():
+            if path.suffix not in ('.out', '.err') or not failed:  # logs stay where a run failed
+                path.unlink()
+        if not failed:
+            folder.rmdir()
+    for run in missing.values():
+        if run.members and all(member.key in store for member in run.members):
+            end(run, _try(run, store))
+    return failed
+
+
+class RunJob:
+    """Runs, one after the other, as submitit calls them.
+
+    Args:
+        runs: The runs.
+        root: Folder of the :class:`RunStore`.
+        folder: Folder for ``<key>.error``, the error line of a run that failed.
+        parent: Process whose end ends this one; 0 = none.
+    """
+
+    def __init__(self, runs: Sequence[Run], root: Path, folder: Path, parent: int = 0) -> None:
+        self.runs, self.root, self.folder, self.parent = runs, root, folder, parent
+
+    def __call__(self) -> None:
+        if self.parent:
+            end_with(self.parent)
+        launcher, rank = 'none', 0
+        environment = submitit.JobEnvironment()
+        if environment.num_tasks > 1:
+            submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+            launcher, rank = 'pytorch', environment.global_rank
+        for run in self.runs:
+            if error := _try(run, RunStore(self.root), launcher, rank):
+                with atomic_write(self.folder / f'{run.key}.error', 'w') as f:
+                    f.write(error)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """Queue the job again: submitit calls this where Slurm stops it; trainings resume."""
+        return DelayedSubmission(self)
+
+
+def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> str:
+    """Do a run; returns its error line, '' where it is finished."""
+    try:
+        execute(run, store, launcher, rank)
+        leave_processes()
+    except Exception as e:  # any: the other runs continue
+        traceback.print_exc()
+        return error_line(e)
+    return ''
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as the process ``parent`` ends, however it ends (Linux)."""
+    if hasattr(os, 'pidfd_open'):
+        try:
+            descriptor = os.pidfd_open(parent)
+        except ProcessLookupError:
+            os._exit(1)
+
+        def wait() -> None:
+            select.select([descriptor], [], [])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
+class _Queue:
+    """Jobs of submitit, at most so many at the same time."""
+
+    def __init__(
+        self, folder: Path, store: RunStore, executor: str, jobs: int, gpus: int, partition: str, hours: float
+    ) -> None:
+        self.folder, self.store, self.kind, self.jobs, self.gpus = folder, store, executor, jobs, gpus
+        try:
+            self.executor = submitit.AutoExecutor(folder, cluster=executor)
+        except RuntimeError as e:  # no srun
+            raise UserError(f'--executor {executor}: {e}') from e
+        minutes = max(1, round(60 * hours)) if executor == 'slurm' else 60 * 24 * 365
+        self.executor.update_parameters(name='vpd_mm', timeout_min=minutes, stderr_to_stdout=True)
+        if executor == 'slurm':
+            self.executor.update_parameters(slurm_array_parallelism=jobs, slurm_partition=partition or None)
+        visible = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(torch.cuda.device_count())))
+        self.devices = [name for name in visible.split(',') if name]
+        self.active: dict[int, tuple[list[Run], submitit.Job]] = {}
+        self.asked = time.monotonic()
+
+    def work(self, runs: Sequence[Run], on_end: OnEnd) -> None:
+        """Execute runs until all have ended."""
+        waiting, limit = list(runs), {'local': self.jobs, 'debug': 1}.get(self.kind, math.inf)
+        try:
+            while waiting or self.active:
+                while waiting and len(self.active) < limit:
+                    self._submit(waiting)
+                time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
+                queued = self._queued()
+                for slot, (batch, job) in list(self.active.items()):
+                    over = job.done() or (queued is not None and job.job_id not in queued)
+                    for run in [run for run in batch if run.key in self.store or self._error(run)]:
+                        batch.remove(run)
+                        error = self._error(run)
+                        on_end(run, f'{error} (log: {job.task(0).paths.stdout})' if error else '')
+                    if over:
+                        del self.active[slot]
+                        if batch:  # the process died in the first of these
+                            on_end(batch[0], f'{_last_words(job)} (log: {job.task(0).paths.stdout})')
+                            waiting[:0] = batch[1:]
+        finally:
+            for _, job in self.active.values():
+                with suppress(OSError, subprocess.CalledProcessError):
+                    job.cancel(check=False)
+
+    def _submit(self, waiting: list[Run]) -> None:
+        """Submit the next runs of the same number of processes: a job, or to Slurm an array of all."""
+        processes = [max(1, self.gpus) if run.method.kind == 'train' else 1 for run in waiting]
+        alike = [run for run, count in zip(waiting, processes, strict=True) if count == processes[0]]
+        if self.kind == 'slurm':
+            batches = [[run] for run in alike]
+        else:  # a process starts slowly: first large batches, at the end small ones
+            share = math.ceil(len(alike) / (1 if self.jobs == 1 else 2 * self.jobs))
+            batches = [alike[: share if processes[0] == 1 and self.kind == 'local' else 1]]
+        slots = [slot for slot in range(len(self.active) + len(batches)) if slot not in self.active]
+        parent, threads = 0, {}
+        if self.kind != 'debug':
+            self.executor.update_parameters(tasks_per_node=processes[0], gpus_per_node=min(self.gpus, processes[0]))
+        if self.kind == 'local':
+            parent, threads = os.getpid(), {'OMP_NUM_THREADS': 1}
+            first = slots[0] * processes[0]
+            count = min(self.gpus, processes[0]) if self.devices else 0
+            devices = [self.devices[(first + i) % len(self.devices)] for i in range(count)]
+            self.executor.parameters.update(visible_gpus=devices, gpus_per_node=count)
+        with environment_variables(**threads):
+            root = self.store.root.resolve()
+            jobs = self.executor.submit_array([RunJob(batch, root, self.folder, parent) for batch in batches])
+        self.active |= dict(zip(slots, zip(batches, jobs, strict=True), strict=False))
+        for batch in batches:
+            for run in batch:
+                waiting.remove(run)
+
+    def _error(self, run: Run) -> str:
+        path = self.folder / f'{run.key}.error'
+        return path.read_text(encoding='utf-8') if path.is_file() else ''
+
+    def _queued(self) -> set[str] | None:
+        """Ids of this user's Slurm jobs, asked for now and then; None where they are not known.
+
+        Without accounting (sacct), this is the only way to notice a job that was killed.
+        """
+        if self.kind != 'slurm' or time.monotonic() - self.asked < _SQUEUE_SEC:
+            return None
+        self.asked = time.monotonic()
+        done = subprocess.run(['squeue', '--me', '-h', '-r', '-o', '%i'], capture_output=True, text=True)
+        return set(done.stdout.split()) if done.returncode == 0 else None
+
+
+def _last_words(job: submitit.Job) -> str:
+    """The error line of a job that did not finish its runs."""
+    if job.task(0).paths.result_pickle.exists():
+        try:
+            job.task(0).result()
+        except UncompletedJobError as e:
+            lines = [line for line in str(e).splitlines() if 'Error' in line]
+            return f'error: {lines[-1] if lines else e}'
+    return 'error: its process ended without a result: it was killed, or memory ran out'
+
+
+def _private_folder(parent: Path) -> Path:
+    """A new folder that no other user can read or write: the job files of submitit are pickles.
+
+    Raises:
+        UserError: ``parent`` belongs to another user.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if parent.stat().st_uid != os.getuid():
+        raise UserError(f'{parent}: belongs to another user; pass another --work-dir')
+    parent.chmod(0o700)
+    return Path(tempfile.mkdtemp(dir=parent)).resolve()

@@ -1,0 +1,252 @@
+"""From a comparison to its runs: what each one trains on, and the key that identifies its result."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from ..corpus import Corpus
+from ..corpus.crop_store import CropStore
+from ..engine.config import read_config
+from ..engine.resume import config_digest
+from ..errors import UserError
+from ..features import resolve_features
+from ..features.corpus_config import adapt_config, datasets_of
+from ..structures import load_actions
+from .few_shot import few_shot_list
+from .spec import Method, Section, Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One model, one search, or one ensemble.
+
+    Args:
+        section: Name of its table.
+        method: Row of the table.
+        corpus: Folder of the corpus.
+        k: Actions a class; None = all.
+        subset: Index of the fixed subset; 0 with all.
+        seed: Seed of weights and batches.
+        split: Training data: an id list relative to the corpus, or 'train'.
+        protocol: As in :class:`Spec`.
+        selected_on: Split on which the checkpoint is selected; '' where none is.
+        settings: Digest of the config, the labels and the content of the features.
+        features: Features that it reads, joined by ``+``.
+        key: Digest of everything that decides the result; names its files.
+        cfg: Config on this corpus and these features, as a dict; empty without one.
+        clips: Arguments of ``load_clips`` (nearest neighbours).
+        members: The averaged runs (ensembles).
+    """
+
+    section: str
+    method: Method
+    corpus: str
+    k: int | None
+    subset: int
+    seed: int
+    split: str
+    protocol: str
+    selected_on: str
+    settings: str
+    features: str
+    key: str
+    cfg: Mapping[str, Any] = field(default_factory=dict)
+    clips: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple['Run', ...] = ()
+
+    @property
+    def config(self) -> str:
+        """Name of the config; of an ensemble, those of its members."""
+        if self.members:
+            return ' + '.join(dict.fromkeys(run.config or run.features for run in self.members))
+        return (self.method.config_all if self.k is None else '') or self.method.config
+
+    @property
+    def stream(self) -> str:
+        """Input stream; of an ensemble, those of its members."""
+        return self.method.stream or ' + '.join(dict.fromkeys(run.stream for run in self.members if run.stream))
+
+    @property
+    def name(self) -> str:
+        """Text for messages."""
+        few = 'all' if self.k is None else f'k={self.k} subset {self.subset}'
+        return f'{self.method.name}, {few}, seed {self.seed}'
+
+
+class Plan(NamedTuple):
+    """Planned runs, in the order of the tables, and the methods that cannot run.
+
+    A run of two tables is listed once for each, under one key.
+    """
+
+    runs: list[Run]
+    problems: dict[str, str]
+
+
+def plan_runs(spec: Spec) -> Plan:
+    """List the runs of a comparison; few-shot lists that the corpus lacks are drawn and written.
+
+    Raises:
+        UserError: the corpus is missing or has no labels.
+    """
+    content = CorpusContent(Corpus.open(spec.corpus))
+    runs: list[Run] = []
+    problems: dict[str, str] = {}
+    for section in spec.sections:
+        by_name = {method.name: method for method in section.methods}
+        planned: dict[str, list[Run]] = {}
+        for name in TopologicalSorter({name: method.of for name, method in by_name.items()}).static_order():
+            try:
+                if by_name[name].kind == 'ensemble':
+                    planned[name] = list(_ensembles(section, by_name[name], planned))
+                else:
+                    planned[name] = list(_runs(spec, section, by_name[name], content))
+            except UserError as e:
+                problems[name], planned[name] = str(e), []
+        runs += [run for name in by_name for run in planned[name]]
+    return Plan(runs, problems)
+
+
+def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent') -> Iterator[Run]:
+    corpus = content.corpus
+    for k in section.ks:
+        selected_on = cfg = clips = None
+        if method.kind == 'nearest':
+            sport, features = corpus.sport_info, tuple(method.features.split('+'))
+            clips = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
+            clips['allow_missing'] = spec.allow_missing
+            settings = digest([{**clips, 'features': [content.features(name) for name in features]}, content.labels])
+        else:
+            config = method_config(method, spec, k)
+            selected_on = config.get('paper_selection', 'val') if spec.protocol == 'paper' else 'val'
+            settings = _settings(config, content)
+            cfg = config._cfg_dict.to_dict()
+            features = next(datasets_of(config, 'test')).get('features') or ()
+            features = (features,) if isinstance(features, str) else tuple(features)
+        for subset in range(1 if k is None else spec.subsets):
+            split, ids = 'train', ''
+            if k is not None:
+                path = few_shot_list(corpus, k, subset, spec.allow_short)
+                split, ids = str(path.relative_to(corpus.root)), path.read_text(encoding='utf-8')
+            num_seeds = 1 if method.kind == 'nearest' else spec.all_seeds if k is None else spec.seeds
+            for seed in range(num_seeds):
+                where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
+                key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on])
+                yield Run(*where, selected_on or '', settings, '+'.join(features), key, cfg or {}, clips or {})
+
+
+def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:
+    """Ensembles of the members' runs with the same k, subset and seed; nearest neighbours have one for all seeds."""
+    parts = [planned[name] for name in method.of]
+    for first in max(parts, key=len):
+        same = [[run for run in part if (run.k, run.subset) == (first.k, first.subset)] for part in parts]
+        members = [run for part in same for run in part if run.seed == first.seed or run.method.kind == 'nearest']
+        if len(members) == len(parts):
+            settings = digest([run.settings for run in members])
+            key = digest(['ensemble', [run.key for run in members]])
+            where = (section.name, method, first.corpus, first.k, first.subset, first.seed, first.split, first.protocol)
+            yield Run(*where, first.selected_on, settings, '', key, members=tuple(members))
+
+
+def method_config(method: Method, spec: Spec, k: int | None) -> Config:
+    """Read the config of a method and set it to the comparison's corpus and options.
+
+    Raises:
+        UserError: the config is missing, does not fit, or needs inputs that the corpus lacks.
+    """
+    cfg = method.cfg or read_config((method.config_all if k is None else '') or method.config)
+    if not cfg.get('test_dataloader') or not cfg.get('val_dataloader'):
+        raise UserError(f'{method.config}: needs train_, val_ and test_dataloader')
+    if not any('corpus' in dataset for dataset in datasets_of(cfg, 'train')):
+        raise UserError(f'{method.config}: its data sets read no corpus, so it cannot be compared on one')
+    choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
+    cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing)
+    for options in (spec.options, method.options):
+        unknown = sorted({key.split('.')[0] for key in options} - set(cfg))
+        if unknown:
+            raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
+        try:
+            cfg.merge_from_dict(dict(options))
+        except (KeyError, IndexError, TypeError, ValueError) as e:
+            raise UserError(f'method {method.name!r}: options do not fit {method.config}: {e}') from e
+    return cfg
+
+
+def _settings(cfg: Config, content: 'CorpusContent') -> str:
+    """Digest of a config in which the content of what its data sets read stands for folders and names."""
+    cfg = Config(cfg._cfg_dict.to_dict())
+    for part in ('train', 'val', 'test'):
+        for dataset in datasets_of(cfg, part):
+            if 'corpus' in dataset:
+                dataset.corpus = content.labels
+                features = dataset.get('features') or ()
+                if features:
+                    names = [features] if isinstance(features, str) else features
+                    dataset.features = [content.features(name) for name in names]
+                if dataset.get('poses'):
+                    dataset.poses = content.poses(dataset.poses)
+                if dataset.get('source'):
+                    dataset.crops = content.crops()
+    weights = Path(cfg.get('load_from') or '')
+    return digest([config_digest(cfg), content.weights(weights) if weights.is_file() else str(weights)])
+
+
+class CorpusContent:
+    """Digests of what runs read from a corpus: by content, of the videos that have actions.
+
+    Args:
+        corpus: The corpus.
+
+    Raises:
+        UserError: it has no labels.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        actions = load_actions(corpus.actions_path)
+        table = corpus.videos()
+        self.videos = sorted({action.video for action in actions})
+        files = [_file_digest(path) for path in (corpus.actions_path, corpus.classes_path)]
+        #: Digest of actions.csv, classes.txt and the videos' rows of videos.csv.
+        self.labels = digest([*files, [vars(table[name]) for name in self.videos if name in table]])
+        self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
+        self.crops = cache(self._crops)
+        self.weights = cache(_file_digest)
+
+    def poses(self, name: str) -> str:
+        """Digest of a pose set: its name, or a folder relative to the corpus."""
+        return self._arrays(self.corpus.root / name if '/' in name else self.corpus.poses_dir(name))
+
+    def _arrays(self, folder: Path) -> str:
+        """Digest of the npz files of a folder, from the checksums that they carry."""
+        checksums = []
+        for path in (folder / f'{video}.npz' for video in self.videos):
+            try:
+                if path.is_file():
+                    with zipfile.ZipFile(path) as archive:
+                        members = [(item.filename, item.file_size, item.CRC) for item in archive.infolist()]
+                    checksums.append((path.stem, members))
+            except (OSError, zipfile.BadZipFile) as e:
+                raise UserError(f'{path}: unreadable ({e}); delete it and make it again') from e
+        return digest(checksums)
+
+    def _crops(self) -> str:
+        store = CropStore(self.corpus.crops_dir)
+        return digest([store.header(video).to_json() for video in self.videos if video in store])
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest(content: object) -> str:
+    """12 hexadecimal digits of the SHA-256 of ``content`` as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

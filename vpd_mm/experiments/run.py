@@ -1,0 +1,152 @@
+"""One run, from its training to its saved result."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine import dist
+from mmengine.config import Config
+
+from ..baselines.clip_scores import ClipScores, mean_scores
+from ..corpus import Corpus
+from ..detect.search import search_corpus
+from ..engine.locks import file_lock
+from ..engine.paths import newest_best
+from ..engine.resume import prepare_resume
+from ..engine.run import build_runner
+from ..errors import UserError
+from ..features import Window, select_actions
+from ..features.corpus_config import datasets_of
+from ..retrieve import ActionClips, DTWRetriever, load_clips, own_places, vote
+from ..structures import load_actions, load_classes
+from .plan import Run
+from .store import AP_COLUMNS, RunStore, code_commit
+
+_LOG = logging.getLogger(__name__)
+#: A run that was just killed may hold its lock for a moment.
+LOCK_WAIT_SEC = 5.0
+
+
+def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> None:
+    """Do a run and save its result; a finished run is left alone.
+
+    A stopped training resumes from its last whole checkpoint and ends as if it had not been stopped
+    (``ExactResumeHook``).
+
+    Args:
+        run: What to do.
+        store: Where the result is kept.
+        launcher: How the processes of this run were started.
+        rank: Of this process; only 0 writes the result.
+
+    Raises:
+        UserError: another process does this run, or the run is not possible.
+    """
+    store.root.mkdir(parents=True, exist_ok=True)
+    busy = f'{store.work_dir(run.key)}: another process does this run'
+    with file_lock(store.root / f'.{run.key}-{rank}.lock', wait_sec=LOCK_WAIT_SEC, busy=busy):
+        if run.key in store:
+            return
+        start, commit = perf_counter(), code_commit()
+        if run.method.kind == 'train':
+            result = _train(run, store, launcher)
+        else:
+            result = {'nearest': _nearest, 'detect': _detect, 'ensemble': _ensemble}[run.method.kind](run, store)
+        if rank == 0:
+            store.save(run, {'commit': commit, **result, 'seconds': round(perf_counter() - start, 1)})
+            for pattern in ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint') if run.method.kind == 'train' else ():
+                for path in store.work_dir(run.key).glob(pattern):
+                    path.unlink()  # the best checkpoint stays
+
+
+def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
+    cfg = run_config(run, store, launcher)
+    with _one_thread():
+        runner = build_runner(cfg)
+        runner.train()
+        best = newest_best(Path(runner.work_dir))
+        if best is None:
+            raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
+        runner.load_checkpoint(str(best))
+        runner.test()
+    dist.barrier()
+    if dist.get_rank() != 0:
+        return {}
+    return {**store.scores(run.key).accuracy(), 'checkpoint': str(best.relative_to(store.root))}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch on one thread: small networks are no faster on more, and several runs share the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def run_config(run: Run, store: RunStore, launcher: str = 'none') -> Config:
+    """The config that a run trains: that of its method, with its id list, seed, work dir and saved scores."""
+    cfg = Config(dict(run.cfg))
+    for part, field, value in (
+        ('train', 'ids_file', None if run.k is None else run.split),
+        ('val', 'split', run.selected_on),
+    ):
+        for dataset in datasets_of(cfg, part):
+            if 'corpus' in dataset:
+                dataset[field] = value
+    work_dir = store.work_dir(run.key)
+    cfg.work_dir, cfg.experiment_name, cfg.launcher = str(work_dir), f'run-{run.key}', launcher
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
+    cfg.resume = prepare_resume(work_dir)
+    if cfg.resume:
+        cfg.load_from = None
+    metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    cfg.test_evaluator = [*metrics, {'type': 'vpd_mm.ClipScoreMetric', 'out_file': str(store.scores_path(run.key))}]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
+    return cfg
+
+
+def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
+    """Give each test clip the class of the nearest training clip under DTW."""
+    corpus = Corpus.open(run.corpus)
+    clips = load_clips(
+        corpus, list(run.clips['features']), Window(**run.clips['window']), run.clips['fps'], run.clips['allow_missing']
+    )
+    queries, gallery = clips.of_split('test'), clips.of_split('train')
+    if run.k is not None:
+        actions = load_actions(corpus.actions_path)
+        ids = {a.action_id for a in select_actions(actions, ['train'], corpus.root / run.split, corpus.actions_path)}
+        kept = [i for i, action in enumerate(gallery.actions) if action.action_id in ids]
+        gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept])
+    retriever = DTWRetriever(gallery.clips, names=gallery.names)
+    neighbours = retriever.search(queries.clips, 1, own_places(queries, gallery), queries.names)
+    votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[vote(neighbours.inds, gallery.labels)]
+    scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)
+    scores.save(store.scores_path(run.key))
+    return {**scores.accuracy(), 'top5': None}  # one neighbour names one class
+
+
+def _detect(run: Run, store: RunStore) -> dict[str, Any]:
+    """AP, in percent, of intervals in the test videos, by the ensemble of folds of tools/detect.py."""
+    cfg = Config(dict(run.cfg))
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
+    work_dir = store.work_dir(run.key)
+    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5))
+    aps = {name: round(100 * result[name], 2) for name in (*AP_COLUMNS, 'mAP') if name in result}
+    return {'threshold': result['threshold'], **aps}
+
+
+def _ensemble(run: Run, store: RunStore) -> dict[str, Any]:
+    """Accuracy of the mean of the members' class scores."""
+    scores = mean_scores([store.scores(member.key) for member in run.members])
+    scores.save(store.scores_path(run.key))
+    commits = sorted({store[member.key]['commit'] for member in run.members})
+    return {'commit': '+'.join(commits), **scores.accuracy()}

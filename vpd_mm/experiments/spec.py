@@ -1,0 +1,208 @@
+"""Comparisons as data: which methods are run, on what, and how often."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..errors import UserError
+
+KINDS = ('train', 'nearest', 'ensemble', 'detect')
+PROTOCOLS = ('default', 'paper')
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a table.
+
+    Args:
+        name: Name in the tables, unique in its section.
+        kind: 'train': train and test ``config``; 'nearest': the DTW nearest neighbour in ``features``;
+            'ensemble': mean of the class scores of the methods ``of``; 'detect': train ``config`` to find
+            actions in uncut videos.
+        group: Heading in the table.
+        config: Path or name of the config.
+        config_all: Another config for the whole training split.
+        features: ``features/<run>``, ``teacher/<name>``, a bare name, or several joined by ``+``; '' = those of
+            the config.
+        stream: Input of a baseline ('crop', 'frame', 'flow'; 'joint', 'bone'); '' = that of the config.
+        poses: Pose set of a skeleton baseline; '' = the only one of the corpus.
+        of: Names of methods of the same section.
+        options: Merged into the config, after those of the comparison.
+        cfg: A config that is ready to use, instead of reading ``config``, which only names it then.
+        paper: Name of this row in the paper, for the published numbers; default ``name``.
+    """
+
+    name: str
+    kind: str = 'train'
+    group: str = ''
+    config: str = ''
+    config_all: str = ''
+    features: str = ''
+    stream: str = ''
+    poses: str = ''
+    of: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cfg: Config | None = None
+    paper: str = ''
+
+    def __post_init__(self) -> None:
+        needed = {'train': 'config', 'detect': 'config', 'nearest': 'features', 'ensemble': 'of'}
+        if self.kind not in needed:
+            raise UserError(f'method {self.name!r}: kind must be one of {", ".join(KINDS)}, found {self.kind!r}')
+        if not getattr(self, needed[self.kind]):
+            raise UserError(f'method {self.name!r}: kind {self.kind!r} needs {needed[self.kind]!r}')
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table.
+
+    Args:
+        name: 'table', 'ablation' or 'detection'.
+        title: Heading of the table.
+        ks: Actions a class; None = the whole training split.
+        methods: Rows of the table.
+    """
+
+    name: str
+    title: str
+    ks: tuple[int | None, ...]
+    methods: tuple[Method, ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A comparison (configs/_base_/compare.py lists the fields of its config).
+
+    Args:
+        name: Name of its block in README files and of its metafile rows.
+        title: Heading of the report.
+        dataset: Name of the corpus in tables and in the published numbers.
+        corpus: Folder of the corpus.
+        sections: Tables, without empty ones.
+        subsets: Fixed few-shot subsets for each k.
+        seeds: Seeds for each subset.
+        all_seeds: Seeds with the whole training split.
+        protocol: 'default': the checkpoint is selected on validation; 'paper': as published.
+        allow_short: Accept classes with fewer than k actions.
+        allow_missing: Leave out actions without features.
+        options: Merged into every config that is trained.
+        reference: JSON of published numbers; '' = that of the package.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    corpus: str
+    sections: tuple[Section, ...]
+    subsets: int = 5
+    seeds: int = 1
+    all_seeds: int = 3
+    protocol: str = 'default'
+    allow_short: bool = False
+    allow_missing: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ''
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise UserError(f'{self.name}: protocol must be one of {", ".join(PROTOCOLS)}, found {self.protocol!r}')
+        for name in ('subsets', 'seeds', 'all_seeds'):
+            if not (isinstance(value := getattr(self, name), int) and value > 0):
+                raise UserError(f'{self.name}: {name} must be a whole number above 0, found {value!r}')
+
+
+def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str], **fields: Any) -> Spec:
+    """The comparison of a single method at several k.
+
+    Args:
+        method: The method.
+        corpus: Folder of the corpus.
+        ks: Actions a class; 'all' = the whole training split.
+        fields: Other fields of :class:`Spec`.
+    """
+    section = Section('table', method.name, _ks(ks, method.name), (method,))
+    return Spec(method.name, method.name, Path(corpus).name, corpus, (section,), **fields)
+
+
+def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
+    """Read a comparison from its config.
+
+    Args:
+        cfg: The config.
+        only: Names of the methods to keep, together with the members of their ensembles; none = all.
+
+    Raises:
+        UserError: a field is missing or has an invalid value.
+    """
+    source = cfg.filename or 'comparison'
+    missing = [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]
+    if missing:
+        raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
+    entries = {
+        'table': {'title': cfg.get('title', cfg.name), 'ks': cfg.get('ks', [16, 'all']), 'methods': cfg.methods},
+        'ablation': {'title': 'Ablation', 'ks': ['all']} | (cfg.get('ablation') or {}),
+        'detection': {'title': 'Detection'} | (cfg.get('detection') or {}) | {'ks': ['all']},
+    }
+    sections = []
+    for name, entry in entries.items():
+        methods = _methods(entry.get('methods', ()), name, source)
+        sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
+    if only:
+        sections = _only(sections, only, source)
+    values = {item.name: cfg[item.name] for item in fields(Spec) if item.name in cfg}
+    return Spec(**{'title': '', 'dataset': '', **values, 'sections': tuple(s for s in sections if s.methods)})
+
+
+def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
+    for k in values:
+        if k != 'all' and not (isinstance(k, int) and k > 0):
+            raise UserError(f"{source}: ks must hold whole numbers above 0 or 'all', found {k!r}")
+    if not values or len(set(values)) != len(values):
+        raise UserError(f'{source}: ks must name each k once, found {list(values)}')
+    return tuple(sorted(k for k in values if k != 'all')) + ((None,) if 'all' in values else ())
+
+
+def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Method, ...]:
+    known = {item.name for item in fields(Method)}
+    methods: dict[str, Method] = {}
+    for entry in entries:
+        unknown = sorted(set(entry) - known)
+        if unknown or 'name' not in entry:
+            problem = f'unknown field {unknown[0]!r}' if unknown else 'no name'
+            raise UserError(f'{source}: a method has {problem}; its fields are {", ".join(sorted(known))}')
+        kind = entry.get('kind', 'detect' if section == 'detection' else 'train')
+        method = Method(**{**entry, 'kind': kind, 'of': tuple(entry.get('of', ()))})
+        if (kind == 'detect') != (section == 'detection'):
+            raise UserError(f'{source}: {section}: method {method.name!r} cannot be of kind {kind!r}')
+        if method.name in methods:
+            raise UserError(f'{source}: two methods are named {method.name!r}')
+        methods[method.name] = method
+    for method in methods.values():
+        for name in method.of:
+            if name not in methods:
+                raise UserError(f'{source}: ensemble {method.name!r} is of {name!r}, which is no method of {section}')
+    try:
+        TopologicalSorter({method.name: method.of for method in methods.values()}).prepare()
+    except CycleError as e:
+        raise UserError(f'{source}: ensembles in a circle: {", ".join(e.args[1])}') from e
+    return tuple(methods.values())
+
+
+def _only(sections: Sequence[Section], only: Sequence[str], source: str) -> list[Section]:
+    names = {method.name for section in sections for method in section.methods}
+    for name in only:
+        if name not in names:
+            raise UserError(f'{source}: --only {name}: no such method; methods are {", ".join(sorted(names))}')
+    kept = []
+    for section in sections:
+        wanted = {method.name for method in section.methods if method.name in only}
+        while more := {part for method in section.methods if method.name in wanted for part in method.of} - wanted:
+            wanted |= more
+        methods = tuple(method for method in section.methods if method.name in wanted)
+        kept.append(Section(section.name, section.title, section.ks, methods))
+    return kept

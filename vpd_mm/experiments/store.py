@@ -1,0 +1,129 @@
+"""Results of finished runs: one JSON file each, and all of them as a table."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..baselines.clip_scores import ClipScores
+from ..engine.paths import resource_dir
+from ..errors import UserError
+from ..structures import atomic_write
+from ..version import __version__
+from .plan import Run
+
+AP_COLUMNS = tuple(f'AP@{tiou / 10:g}' for tiou in range(1, 10))
+#: Columns of results.csv.  Accuracies and AP are in percent; k is a number or 'all'.
+COLUMNS = (
+    *('section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'corpus', 'k', 'subset', 'seed', 'split'),
+    *('selected_on', 'protocol', 'settings', 'commit', 'checkpoint', 'top1', 'top5', 'mean1', 'threshold'),
+    *(*AP_COLUMNS, 'mAP', 'seconds', 'key'),
+)
+_IDENTITY = [*COLUMNS[:15]]
+
+
+class RunStore:
+    """The folder of finished runs.
+
+    ``<key>.json`` = result, written last; ``<key>.npz`` = its :class:`ClipScores`; ``<key>/`` = its work dir.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        return self.root / f'{key}.json'
+
+    def scores_path(self, key: str) -> Path:
+        return self.root / f'{key}.npz'
+
+    def work_dir(self, key: str) -> Path:
+        return self.root / key
+
+    def __contains__(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Read the result of a run.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = self.path(key)
+        try:
+            result = json.loads(path.read_text(encoding='utf-8'))
+            if result['key'] != key or 'section' not in result:
+                raise ValueError(f'has key {result["key"]!r}, or no section')
+        except (ValueError, KeyError, TypeError) as e:
+            raise UserError(f'{path}: not a result of this version ({e}); delete it to run again') from e
+        return result
+
+    def scores(self, key: str) -> ClipScores:
+        """Read the class scores of every test clip."""
+        return ClipScores.load(self.scores_path(key))
+
+    def save(self, run: Run, result: Mapping[str, Any]) -> None:
+        """Write the result of a run, which is finished from then on."""
+        with atomic_write(self.path(run.key), 'w') as f:
+            json.dump({**_about(run), **result}, f, indent=2)
+            f.write('\n')
+
+    def to_frame(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+        """The finished ones of some runs, one row a run, with the columns ``COLUMNS``.
+
+        Args:
+            runs: Their order is kept; None: every result of the folder, of equal runs the newest.
+        """
+        if runs is not None:
+            rows = [{**self[run.key], **_about(run)} for run in runs if run.key in self]
+            return pd.DataFrame(rows, columns=list(COLUMNS))
+        paths = sorted(self.root.glob('*.json'), key=lambda path: path.stat().st_mtime_ns)
+        frame = pd.DataFrame([self[path.stem] for path in paths], columns=list(COLUMNS))
+        return frame.drop_duplicates(_IDENTITY, keep='last', ignore_index=True)
+
+
+def _about(run: Run) -> dict[str, Any]:
+    """The columns of a run that are known before it starts."""
+    method = {'method': run.method.name, 'group': run.method.group, 'kind': run.method.kind}
+    names = ('section', 'config', 'features', 'stream', 'corpus', 'subset', 'seed', 'split', 'selected_on', 'protocol')
+    named = {name: getattr(run, name) for name in (*names, 'settings', 'key')}
+    return {**named, **method, 'k': 'all' if run.k is None else run.k}
+
+
+def check_table(path: Path) -> None:
+    """Refuse to replace a table that another version wrote.
+
+    Raises:
+        UserError: the file exists and has other columns.
+    """
+    if path.is_file():
+        columns = path.open(encoding='utf-8-sig').readline().strip().split(',')
+        if 'stream' not in columns or not set(columns) <= set(COLUMNS):
+            raise UserError(f'{path}: written by another version; move it away or pass another --work-dir')
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as csv, without its empty columns."""
+    with atomic_write(path, 'w') as f:
+        frame.dropna(axis='columns', how='all').to_csv(f, index=False, lineterminator='\n')
+
+
+def code_commit() -> str:
+    """The commit of this checkout, with ``+`` where tracked files were changed; the version of an installed wheel."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(['git', '-C', str(resource_dir()), *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        if Path(git('rev-parse', '--show-toplevel')).resolve() != resource_dir().resolve():
+            return __version__
+        return git('rev-parse', '--short=9', 'HEAD') + ('+' if git('status', '--porcelain', '-uno') else '')
+    except (OSError, subprocess.CalledProcessError):
+        return __version__

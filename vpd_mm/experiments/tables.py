@@ -1,0 +1,327 @@
+"""Tables of finished runs: means, Markdown, metafile rows, README blocks."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ..errors import UserError
+from ..structures import atomic_write
+from ..visualize import plots
+from .plan import Plan
+from .spec import Section, Spec
+from .store import AP_COLUMNS
+
+#: Published numbers in percent, by data set, name of the row in the paper, and column ('16', 'all', 'AP@0.5').
+PAPER_NUMBERS = Path(__file__).with_name('paper_numbers.json')
+_ROW = ['section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'corpus', 'protocol', 'settings', 'k']
+_METRICS = ('top1', 'top5', 'mean1', *AP_COLUMNS, 'mAP')
+#: Temporal IoU of the AP table (paper 4.3).
+_TABLE_APS = AP_COLUMNS[2:7]
+
+
+def summarize(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean and sample deviation over the runs that differ in subset and seed alone.
+
+    Args:
+        frame: As :meth:`RunStore.to_frame` returns.
+
+    Returns:
+        One row a method and k, in order of appearance: its columns, ``runs``, ``<metric>_mean`` and
+        ``<metric>_sd`` (0 of a single run), and ``split``, ``subset``, ``seed``, ``commit`` (sorted lists).
+    """
+    rows = []
+    for values, runs in frame.groupby(_ROW, sort=False, dropna=False):
+        row = dict(zip(_ROW, values, strict=True)) | {'runs': len(runs), 'selected_on': runs['selected_on'].iloc[0]}
+        row |= {name: sorted(set(runs[name])) for name in ('split', 'subset', 'seed', 'commit')}
+        for name in _METRICS:
+            numbers = runs[name].dropna().astype(float)
+            if len(numbers):
+                row |= {f'{name}_mean': numbers.mean(), f'{name}_sd': numbers.std() if len(numbers) > 1 else 0.0}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else [*_ROW, 'runs'])
+
+
+def draw_section(path: Path, spec: Spec, summary: pd.DataFrame) -> bool:
+    """Plot the first table of a comparison (top-1 over k, or bars of a single k).
+
+    Args:
+        path: PNG to write.
+        spec: The comparison.
+        summary: As :func:`summarize` or :func:`read_metafile_rows` returns.
+
+    Returns:
+        False where nothing is finished, and nothing is written.
+    """
+    section = spec.sections[0]
+    own = summary[summary['section'] == section.name].to_dict('records') if len(summary) else []
+    if section.name == 'detection' or not own:
+        return False
+    accuracy: dict[str, dict] = {}
+    for row in own:
+        k = None if row['k'] == 'all' else row['k']
+        accuracy.setdefault(row['method'], {})[k] = row['top1_mean'], row['top1_sd']
+    methods = [plots.Method(method.name, accuracy.get(method.name, {}), method.group) for method in section.methods]
+    figure = plots.accuracy_figure(spec.title, section.ks, methods)
+    if figure is not None:
+        plots.save_figure(path, figure)
+    return figure is not None
+
+
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:
+    """A Markdown table; the first column is text, the others are ``numbers`` or text."""
+    rows = ['| ' + ' | '.join(line) + ' |' for line in [header, *lines]]
+    rows.insert(1, '|---|' + ('---:|' if numbers else '---|') * (len(header) - 1))
+    return '\n'.join(rows) + '\n'
+
+
+def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> str:
+    """``mean ± deviation``, and how many of the ``planned`` runs these are where some are missing; '-' without any."""
+    if row is None or pd.isna(row.get(f'{metric}_mean')):
+        return '-'
+    deviation = row.get(f'{metric}_sd')
+    spread = f' ± {deviation:.1f}' if row['runs'] > 1 and not pd.isna(deviation) else ''
+    missing = f' ({row["runs"]} of {planned} runs)' if row['runs'] < planned else ''
+    return f'{row[f"{metric}_mean"]:.1f}{spread}{missing}'
+
+
+def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
+    """Methods by k (top-1) or by temporal IoU (AP), in percent, with the paper's number beside ours where it has one."""
+    if section.name == 'detection':
+        columns: list[tuple[str, str, str, str | int]] = [(name, name, name, 'all') for name in _TABLE_APS]
+    else:
+        columns = [(f'{k}-shot' if k else 'all', str(k or 'all'), 'top1', k or 'all') for k in section.ks]
+    reference = load_reference(spec)
+    paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
+    published = {name for _, name, _, _ in columns if any(name in numbers for numbers in paper.values())}
+    header = ['method']
+    for title, name, _, _ in columns:
+        header += [title, 'paper'] if name in published else [title]
+    own = summary[summary['section'] == section.name].to_dict('records')
+    rows = {(row['method'], row['k']): row for row in own}
+    runs = [(run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name]
+    lines = []
+    for group in dict.fromkeys(method.group for method in section.methods):
+        if group:
+            lines.append([f'*{group}*', *[''] * (len(header) - 1)])
+        for method in (method for method in section.methods if method.group == group):
+            line = [method.name]
+            for _, name, metric, k in columns:
+                line.append(cell_text(rows.get((method.name, k)), metric, runs.count((method.name, k))))
+                if name in published:
+                    line.append(f'{paper[method.name][name]:g}' if name in paper[method.name] else '')
+            lines.append(line)
+    return markdown_table(header, lines)
+
+
+def load_reference(spec: Spec) -> Mapping[str, Mapping[str, float]]:
+    """Published numbers of the comparison's data set: row of the paper to column ('16', 'all', 'AP@0.5') to percent.
+
+    The file: ``{"source": str, "datasets": {name: {row: {column: value}}}}``.
+
+    Raises:
+        UserError: the file is missing or has another shape.
+    """
+    path = Path(spec.reference) if spec.reference else PAPER_NUMBERS
+    if not path.is_file():
+        raise UserError(f'reference {path}: no such file')
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        numbers = content['datasets'].get(spec.dataset, {})
+        if not str(content['source']):
+            raise ValueError('source is empty')
+        return {name: {k: float(value) for k, value in values.items()} for name, values in numbers.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise UserError(f'{path}: needs source and datasets: {{name: {{row: {{column: percent}}}}}} ({e!r})') from e
+
+
+def sources_table(summary: pd.DataFrame) -> str:
+    """Origin of each number: config, subsets, seeds, split, protocol, commit."""
+    header = ['method', 'config', 'k', 'subsets', 'seeds', 'checkpoint selected on', 'protocol', 'commit']
+    lines = []
+    for row in summary.to_dict('records'):
+        source = ' on '.join(part for part in (row['config'], row['features'], row['stream']) if part)
+        source = source if row['config'] else f'DTW on {row["features"]}'
+        subsets = 'train' if row['k'] == 'all' else _numbers(row['subset'])
+        line = [row['method'], source, str(row['k']), subsets, _numbers(row['seed']), row['selected_on']]
+        lines.append([*line, row['protocol'], ' '.join(row['commit'])])
+    return markdown_table(header, lines, numbers=False)
+
+
+def _numbers(values: Sequence[int]) -> str:
+    if len(values) > 2 and list(values) == list(range(values[0], values[-1] + 1)):
+        return f'{values[0]}-{values[-1]}'
+    return ', '.join(map(str, values))
+
+
+def report_text(spec: Spec, plan: Plan, summary: pd.DataFrame, figure: str = '') -> str:
+    """The whole report in Markdown: tables, plot, origin of each number."""
+    parts = [f'# {spec.title or spec.name}\n']
+    for section in spec.sections:
+        if section.name == 'table':
+            tested = 'test clips, top-1 in %, mean ± sample deviation over subsets and seeds'
+            parts.append(f'{spec.dataset or spec.corpus}: {tested}.\n')
+        else:
+            parts.append(f'## {section.title}\n')
+        parts.append(section_table(spec, plan, section, summary))
+        if section.name == 'table' and figure:
+            parts.append(f'![Accuracy over the number of actions a class]({figure})\n')
+    if plan.problems:
+        parts.append('Left out: ' + '; '.join(f'{name} ({why})' for name, why in plan.problems.items()) + '\n')
+    if len(summary):
+        parts += ['## Origin of the numbers\n', sources_table(summary)]
+    return '\n'.join(parts)
+
+
+def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]:
+    """One entry of ``Models`` (metafile.yml of OpenMMLab) for each row of a summary.
+
+    Args:
+        spec: The comparison.
+        summary: As :func:`summarize` returns.
+        results: Path of results.csv, as training log.
+    """
+    models = []
+    for row in summary.to_dict('records'):
+        detection, dataset = row['section'] == 'detection', spec.dataset or Path(spec.corpus).name
+        few = 'all' if row['k'] == 'all' else f'{row["k"]}-shot'
+        metrics = {name: row[f'{name}_mean'] for name in _TABLE_APS if detection and f'{name}_mean' in row}
+        if not detection:
+            metrics = {'Top 1 Accuracy': row['top1_mean'], 'Top 1 Deviation': row['top1_sd']}
+        metadata = {
+            'Comparison': spec.name,
+            'Section': row['section'],
+            'Method': row['method'],
+            'Training Data': dataset if detection else f'{dataset}, {few}',
+            'Few Shot': row['k'],
+            'Features': row['features'],
+            'Stream': row['stream'],
+            'Split': row['split'],
+            'Subsets': row['subset'],
+            'Seeds': row['seed'],
+            'Runs': row['runs'],
+            'Protocol': row['protocol'],
+            'Commit': ' '.join(row['commit']),
+        }
+        models.append(
+            {
+                'Name': _row_name(spec, row['section'], row['method'], row['k']),
+                'Config': row['config'] or f'DTW nearest neighbour on {row["features"]}',
+                'In Collection': row['group'] or row['method'],
+                'Metadata': metadata,
+                'Results': [
+                    {
+                        'Task': 'Temporal Action Localization' if detection else 'Action Recognition',
+                        'Dataset': dataset,
+                        'Metrics': {name: round(float(value), 2) for name, value in metrics.items()},
+                    }
+                ],
+                'Training Log': results,
+            }
+        )
+    return models
+
+
+def _row_name(spec: Spec, section: str, method: str, k: int | str | None) -> str:
+    few = '' if section == 'detection' else f', {k}-shot' if k and k != 'all' else ', all'
+    return f'{spec.name}-{section}: {method}{few}'
+
+
+def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
+    """The summary (:func:`summarize`) that metafile rows state.
+
+    Raises:
+        UserError: a row lacks a field.
+    """
+    rows = []
+    for model in models:
+        try:
+            about, metrics = model['Metadata'], model['Results'][0]['Metrics']
+            row = {'section': about['Section'], 'method': about['Method'], 'k': about['Few Shot']}
+            row |= {'runs': about['Runs'], 'protocol': about['Protocol'], 'group': model['In Collection']}
+        except (KeyError, IndexError, TypeError) as e:
+            raise UserError(f'metafile row {model.get("Name")!r}: has no {e}; write it with tools/compare.py') from e
+        row |= {f'{name}_mean': metrics[name] for name in AP_COLUMNS if name in metrics}
+        if 'Top 1 Accuracy' in metrics:
+            row |= {'top1_mean': metrics['Top 1 Accuracy'], 'top1_sd': metrics['Top 1 Deviation']}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec) -> list[dict]:
+    """Put the rows of a comparison into a metafile; rows of other comparisons stay.
+
+    So do rows of methods that the comparison has but that have no finished run here: they were run elsewhere.
+
+    Args:
+        path: The metafile; it need not exist.
+        models: Rows of finished runs (:func:`metafile_rows`).
+        spec: The comparison with all its methods, in their order.
+
+    Returns:
+        The comparison's rows as they are in the file now.
+
+    Raises:
+        UserError: the file is not a metafile.
+    """
+    content: Any = {}
+    if path.is_file():
+        try:
+            content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        except yaml.YAMLError as e:
+            raise UserError(f'{path}: not valid YAML ({e}); correct it or pass another --metafile') from e
+    lists = [content.get(name, []) for name in ('Collections', 'Models')] if isinstance(content, dict) else [None]
+    if not all(isinstance(entries, list) and all(isinstance(e, dict) for e in entries) for entries in lists):
+        raise UserError(f'{path}: not a metafile with Collections and Models; pass another --metafile')
+    known = {row.get('Name'): row for row in [*content.get('Models', []), *map(dict, models)]}
+    names = [_row_name(spec, s.name, method.name, k) for s in spec.sections for method in s.methods for k in s.ks]
+    own = [known[name] for name in names if name in known]
+    others = [row for row in content.get('Models', []) if (row.get('Metadata') or {}).get('Comparison') != spec.name]
+    collections = {entry.get('Name'): entry for entry in content.get('Collections', [])}
+    used = dict.fromkeys(row.get('In Collection') for row in [*others, *own])
+    content |= {'Collections': [collections.get(name, {'Name': name}) for name in used], 'Models': [*others, *own]}
+    with atomic_write(path, 'w') as f:
+        yaml.safe_dump(content, f, sort_keys=False, allow_unicode=True, width=120)
+    return own
+
+
+def readme_tables(models: Sequence[Mapping]) -> str:
+    """Markdown tables of metafile rows: methods by training data (top-1), then AP where there is any."""
+    summary, parts = read_metafile_rows(models), []
+    for section, rows in summary.groupby('section', sort=False):
+        if section == 'detection':
+            columns = [(name, name, 'all') for name in AP_COLUMNS if f'{name}_mean' in rows]
+        else:
+            columns = [('all' if k == 'all' else f'{k}-shot', 'top1', k) for k in dict.fromkeys(rows['k'])]
+        cells = {(row['method'], row['k']): row for row in rows.to_dict('records')}
+        lines = [
+            [method, *(cell_text(cells.get((method, k)), metric) for _, metric, k in columns)]
+            for method in dict.fromkeys(rows['method'])
+        ]
+        parts.append(markdown_table(['method', *(title for title, _, _ in columns)], lines))
+    detected = 'detection' in set(summary['section'])
+    protocol = ', '.join(sorted(set(summary['protocol'])))
+    of = f'mean ± sample deviation of up to {summary["runs"].max()} runs; protocol {protocol}; commits in the metafile'
+    parts.append(f'Top-1 and AP in %, {of}.\n' if detected else f'Top-1 in %, {of}.\n')
+    return '\n'.join(parts)
+
+
+def update_readme(path: Path, name: str, text: str) -> None:
+    """Replace the block between ``<!-- compare:<name> -->`` and ``<!-- /compare -->``.
+
+    Raises:
+        UserError: the file or the marks are missing.
+    """
+    begin, end = f'<!-- compare:{name} -->', '<!-- /compare -->'
+    if not path.is_file():
+        raise UserError(f'--readme {path}: no such file')
+    content = path.read_text(encoding='utf-8')
+    before, opened, rest = content.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise UserError(f'--readme {path}: needs the lines {begin} and {end} around the table')
+    with atomic_write(path, 'w') as f:
+        f.write(f'{before}{begin}\n{text.strip()}\n{end}{after}')

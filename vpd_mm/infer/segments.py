@@ -1,0 +1,231 @@
+"""Find and label intervals of a video from the features of one athlete."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+
+from ..corpus import Corpus
+from ..detect import FrameScorer, find_proposals
+from ..detect.search import ScoredVideo
+from ..engine.model_files import build_model, class_names, load_weights, read_model_config, split_spec
+from ..errors import UserError
+from ..features import Window, clip_positions, interpolate
+from ..recognize import SequenceRecognizer
+from ..retrieve import DTWRetriever, load_clips
+from ..structures import FeatureSequence, load_classes
+from .onnx_backend import run_sequences_in_onnx
+
+
+@dataclass
+class Segment:
+    """An interval of a video with its labels; fields of models that are not used stay empty.
+
+    Args:
+        start_frame, end_frame: End exclusive.
+        score: Of the frame scorer.
+        scored_class: Class of the frame scorer, where it has several.
+        label: Class of the recognizer.
+        label_score: Its probability.
+        label_scores: (C,) probabilities of all classes.
+        neighbours: Gallery actions, nearest first: action_id, label, video, start_frame, end_frame, distance.
+    """
+
+    start_frame: int
+    end_frame: int
+    score: float | None = None
+    scored_class: str | None = None
+    label: str | None = None
+    label_score: float | None = None
+    label_scores: list[float] = field(default_factory=list)
+    neighbours: list[dict] = field(default_factory=list)
+
+    def to_dict(self, fps: float) -> dict:
+        """Convert to JSON types; empty fields are left out."""
+        row = {k: v for k, v in asdict(self).items() if v is not None and v != []}
+        return row | {'start_sec': round(self.start_frame / fps, 3), 'end_sec': round(self.end_frame / fps, 3)}
+
+    @property
+    def caption(self) -> str:
+        """Short text to draw into a frame."""
+        if self.label is not None:
+            return f'{self.label} {self.label_score:.2f}'
+        if self.neighbours:
+            return f'like {self.neighbours[0]["label"]} ({self.neighbours[0]["distance"]:.2f})'
+        return f'{self.scored_class or "action"}{"" if self.score is None else f" {self.score:.2f}"}'
+
+    def summary(self, fps: float) -> str:
+        """One line of text with all results."""
+        text = f'{self.start_frame / fps:8.2f} to {self.end_frame / fps:8.2f} s'
+        if self.score is not None:
+            text += f'  {self.scored_class or "action"} {self.score:.2f}'
+        if self.label is not None:
+            text += f'  {self.label} {self.label_score:.2f}'
+        near = ', '.join(f'{n["label"]} ({n["action_id"]}, {n["distance"]:.3f})' for n in self.neighbours[:3])
+        return f'{text}  like {near}' if near else text
+
+
+class Recognizer:
+    """A trained ``SequenceRecognizer`` on intervals of a feature sequence, read as its test data set reads them.
+
+    Args:
+        spec: ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.
+        dims: D of the features.
+        device: Where it runs.
+
+    Raises:
+        UserError: the files do not fit, or the model takes other features.
+    """
+
+    def __init__(self, spec: str, dims: int, device: str = 'cpu') -> None:
+        self.model, cfg, meta = load_sequence_model(spec, 'recognizer', SequenceRecognizer, device)
+        data = cfg.test_dataloader.dataset
+        self.window = Window(**(data.get('window') or {}))
+        self.fps = data.get('fps', 25.0)
+        self.pipeline = Compose(data.pipeline)
+        self.classes = class_names(cfg, meta, cfg.model.num_classes)
+        given = len(self._sample(np.zeros((1, 2, dims), np.float32))['inputs'][0, 0])
+        _check_dims(f'recognizer {spec}: takes', cfg.model.backbone.get('in_dims', given), given)
+
+    def _sample(self, feats: np.ndarray) -> dict:
+        sample = {'feats': feats, 'gt_label': -1, 'action_id': '', 'num_frames': feats.shape[1], 'rng': None}
+        return self.pipeline(sample)
+
+    @torch.no_grad()
+    def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
+        """Label ``segments``; an interval without a feature gets no label."""
+        for segment in segments:
+            feats = read_segment(features, segment, fps, num_frames, self.window, self.fps)
+            if feats is None:
+                continue
+            scores = self.model.test_step(pseudo_collate([self._sample(feats)]))[0].pred_score.cpu()
+            best = int(scores.argmax())
+            segment.label, segment.label_score = self.classes[best], float(scores[best])
+            segment.label_scores = [float(s) for s in scores]
+
+
+class Scorer:
+    """The mean of trained ``FrameScorer`` models on a whole video.
+
+    Args:
+        spec: ``CONFIG:CHECKPOINT[,CHECKPOINT...]``.
+        dims: D of the features.
+        threshold: Lowest score of a frame that belongs to an action.
+        device: Where they run.
+
+    Raises:
+        UserError: the files do not fit, or the model takes other features.
+    """
+
+    def __init__(self, spec: str, dims: int, threshold: float = 0.5, device: str = 'cpu') -> None:
+        if not 0 <= threshold <= 1:
+            raise UserError(f'threshold must lie in 0..1, found {threshold}')
+        config, checkpoints = split_spec(spec, 'scorer')
+        loaded = [load_sequence_model(f'{config}:{c}', 'scorer', FrameScorer, device) for c in checkpoints]
+        self.models = [model for model, _, _ in loaded]
+        _, cfg, meta = loaded[0]
+        self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
+        self.threshold = threshold
+        self.classes = class_names(cfg, meta, cfg.model.get('num_classes', 1))
+        _check_dims(f'scorer {spec}: takes', cfg.model.backbone.get('in_dims', dims), dims)
+
+    @torch.no_grad()
+    def __call__(self, features: FeatureSequence, fps: float, num_frames: int) -> tuple[np.ndarray, list[Segment]]:
+        """Score a video.
+
+        Returns:
+            (T, C) scores at the rate of the scorer, and the intervals above the threshold in order of time.
+        """
+        step = 1.0 if self.fps is None else fps / self.fps
+        feats = interpolate(features, np.arange(0, num_frames - 1 + 1e-6, step), features.num_views)
+        if feats is None:
+            return np.zeros((0, len(self.classes))), []
+        inputs = {'inputs': [torch.from_numpy(feats)], 'data_samples': None}
+        outputs = [model.test_step(inputs)[0] for model in self.models]
+        scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
+        video = ScoredVideo('', scores, step, np.zeros((0, 2)), np.zeros(0, int))
+        several = len(self.classes) > 1
+        return scores, [
+            Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if several else None)
+            for p in sorted(video.to_frames(p) for p in find_proposals(scores, self.threshold))
+        ]
+
+
+class Gallery:
+    """Labelled actions of a corpus, searched by DTW.
+
+    Args:
+        spec: ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.
+        dims: D of the features.
+        top: Neighbours per interval.
+
+    Raises:
+        UserError: the corpus or its features are missing, or have another D.
+    """
+
+    def __init__(self, spec: str, dims: int, top: int = 5) -> None:
+        parts = spec.split(':')
+        if len(parts) not in (2, 3) or not all(parts) or top < 1:
+            raise UserError(f'gallery {spec!r}: must be CORPUS:FEATURES[:SPLIT], and top at least 1 (found {top})')
+        corpus = Corpus.open(parts[0])
+        self.clips = load_clips(corpus, parts[1], allow_missing=True).of_split(parts[2] if len(parts) == 3 else None)
+        self.classes = load_classes(corpus.classes_path)
+        _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
+        self.top = min(top, len(self.clips))
+        self._retriever = DTWRetriever(self.clips.clips, names=self.clips.names)
+
+    def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
+        """Find the neighbours of ``segments``."""
+        for segment in segments:
+            feats = read_segment(features, segment, fps, num_frames, Window(), 25.0)
+            if feats is None:
+                continue
+            nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)
+            for i, distance in zip(nearest.inds[0], nearest.distances[0], strict=True):
+                action = self.clips.actions[i]
+                row = {'action_id': action.action_id, 'label': self.classes[action.label], 'video': action.video}
+                row |= {'start_frame': action.start_frame, 'end_frame': action.end_frame, 'distance': float(distance)}
+                segment.neighbours.append(row)
+
+
+def whole_segment(features: FeatureSequence) -> list[Segment]:
+    """One interval from the first to the last frame with a feature; none where there is no feature."""
+    return [Segment(int(features.frame_inds[0]), int(features.frame_inds[-1]) + 1)] if len(features) else []
+
+
+def read_segment(
+    features: FeatureSequence, segment: Segment, fps: float, num_frames: int, window: Window, rate: float | None
+) -> np.ndarray | None:
+    """Read (V, T, D) of an interval at ``rate``, as ``FeatureClipDataset`` reads an action; None without a feature."""
+    positions = clip_positions(segment.start_frame, segment.end_frame, fps, num_frames, window, rate)
+    return interpolate(features, positions, features.num_views) if len(positions) else None
+
+
+def load_sequence_model(spec: str, what: str, kind: Any, device: str) -> tuple:
+    """Load ``CONFIG:CHECKPOINT``; the checkpoint may be an ONNX file.
+
+    Returns:
+        The model, its config, the metadata of the checkpoint.
+
+    Raises:
+        UserError: the files are missing or do not fit, or the config has another kind of model.
+    """
+    config, checkpoints = split_spec(spec, what)
+    if len(checkpoints) > 1:
+        raise UserError(f'{what} {spec!r}: takes one checkpoint')
+    cfg = read_model_config(config)
+    model: Any = build_model(cfg)
+    if not isinstance(model, kind):
+        raise UserError(f'{what} {config}: its model is {type(model).__name__}, expected a {kind.__name__}')
+    if checkpoints[0].endswith('.onnx'):
+        return model, cfg, run_sequences_in_onnx(model, checkpoints[0], device)
+    meta = load_weights(model, checkpoints[0], cfg)
+    return model.to(device), cfg, meta
+
+
+def _check_dims(what: str, dims: int, given: int) -> None:
+    if dims != given:
+        raise UserError(f'{what} d={dims}, this student gives d={given}; use the features of one run')

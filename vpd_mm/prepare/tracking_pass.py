@@ -1,0 +1,142 @@
+"""Find the athletes of a video: one box per frame and athlete."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+
+import numpy as np
+
+from ..athlete.athlete_choice import ChoiceRules
+from ..athlete.athlete_tracker import AthleteTracker, athlete_names
+from ..athlete.frame_source import FrameSource
+from ..athlete.online_tracker import OnlineTracker
+from ..athlete.path_tracker import PathRules, PathTracker
+from ..engine.progress import OnProgress
+from ..errors import UserError
+from ..importers.box_files import read_boxes
+from ..structures import AthleteTrack
+from .models import Models, SetupError
+from .options import PrepareSettings
+
+#: Rules that only ``OnlineTracker`` has.
+ONLINE_RULES = frozenset(['memory_seconds', 'switch_margin'])
+
+_NO_DETECTIONS = np.zeros((0, 5), np.float32)
+
+
+def find_tracks(
+    settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
+) -> dict[str, AthleteTrack]:
+    """Find the athletes of one video.
+
+    Args:
+        settings: Name the boxes and the rules of the tracker.
+        models: Give the detector.
+        source: The frames; read once with a detector, else not at all.
+        on_progress: Called with (frames done, number of frames).
+
+    Returns:
+        Athlete name to track; the name is '' where the video has only one.
+
+    Raises:
+        UserError: no person is detected, or the box file is missing or invalid.
+    """
+    frame_size = (source.width, source.height)
+    if settings.boxes == 'full':
+        boxes = np.tile(np.array([0, 0, *frame_size], np.float32), (source.num_frames, 1))
+        scores = np.ones(source.num_frames, np.float32)
+        return {'': AthleteTrack(np.arange(source.num_frames), boxes, scores)}
+    if settings.boxes.startswith('mmdet:'):
+        athletes = _detect(settings, models, source, on_progress)
+    else:
+        athletes = read_boxes(settings.boxes, source.path.stem, frame_size, source.num_frames)
+    athletes = {name: track for name, track in athletes.items() if len(track)}
+    if not athletes:
+        raise UserError(
+            f'{source.path}: no person found in {source.num_frames} frames with --boxes {settings.boxes}; check the '
+            'video, relax the tracker rules, or give boxes'
+        )
+    for track in athletes.values():
+        check_box_sizes(track, source, settings.boxes)
+    return athletes
+
+
+def _detect(
+    settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
+) -> dict[str, AthleteTrack]:
+    detector = models.detector
+    tracker = build_tracker(settings.tracker, source.fps, (source.width, source.height))
+    every = getattr(tracker, 'every', 1)
+    batch: list[tuple[int, np.ndarray]] = []
+    limit = models.frames_per_batch(source)
+
+    def flush() -> None:
+        if not batch:
+            return
+        frames = {frame_ind: rgb for frame_ind, rgb in batch if frame_ind % every == 0}
+        detections = dict(zip(frames, detector.detect(list(frames.values()))))
+        for frame_ind, rgb in batch:
+            tracker.update(frame_ind, detections.get(frame_ind, _NO_DETECTIONS), rgb)
+        on_progress(batch[-1][0] + 1, source.num_frames)
+        batch.clear()
+
+    for frame in source:
+        batch.append(frame)
+        if len(batch) == limit:
+            flush()
+    flush()
+    tracks = tracker.finish()
+    return dict(zip(athlete_names(len(tracks)), tracks)) if tracks else {}
+
+
+def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], online: bool = False):
+    """Build a tracker from its rules: arguments of the tracker and of its weights, by name.
+
+    The rule ``method`` is 'bytetrack' (``AthleteTracker`` or ``OnlineTracker``, with ``ChoiceRules``), or 'path'
+    (``PathTracker``, with ``PathRules``: one athlete, weak detector, not online).
+
+    Raises:
+        SetupError: a rule is unknown or has no valid value.
+    """
+    rules = dict(rules)
+    method = rules.pop('method', 'bytetrack')
+    methods = {
+        'bytetrack': (OnlineTracker if online else AthleteTracker, ChoiceRules),
+        'path': (PathTracker, PathRules),
+    }
+    if method not in methods or (online and method == 'path'):
+        allowed = 'bytetrack' if online else 'bytetrack or path'
+        raise SetupError(f'--track method={method}: must be {allowed}{" with --online" if online else ""}')
+    kind, weights = methods[method]
+    of_weights = {f.name for f in fields(weights)}
+    of_tracker = set(inspect.signature(AthleteTracker if online else kind).parameters) - {'fps', 'frame_size', 'rules'}
+    if online:
+        of_tracker |= ONLINE_RULES
+    if unknown := sorted(set(rules) - of_weights - of_tracker):
+        known = ', '.join(sorted(of_weights | of_tracker | {'method'}))
+        raise SetupError(f'--track {unknown[0]}: no such rule; there are {known}')
+    try:
+        choice = weights(**{k: v for k, v in rules.items() if k in of_weights})
+        return kind(fps, frame_size, rules=choice, **{k: v for k, v in rules.items() if k in of_tracker})
+    except (TypeError, UserError, ImportError) as e:
+        raise SetupError(f'--track {rules}: {e}') from e
+
+
+def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
+    """Check that no box is much larger than the frame: the square around it is allocated in memory.
+
+    Args:
+        track: The boxes.
+        source: The video.
+        boxes: Origin of the boxes, for the message.
+
+    Raises:
+        UserError: a box is too large.
+    """
+    sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
+    large = np.flatnonzero(sides > 4 * max(source.width, source.height))
+    if len(large):
+        raise UserError(
+            f'{boxes}: box of frame {int(track.frame_inds[large[0]])} of {source.path.name} is '
+            f'{float(sides[large[0]]):g} px, the frame has {source.width}x{source.height}; correct the box'
+        )
