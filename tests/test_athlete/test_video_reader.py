@@ -25,7 +25,7 @@ from vpd_mm.errors import UserError
 def test_frames_come_in_order(tmp_path, name, codec):
     reader = VideoReader(make_video(tmp_path / name, 20, codec=codec))
     assert (reader.fps, reader.num_frames, reader.width, reader.height) == (25.0, 20, 64, 48)
-    for _ in range(2):  # every iteration starts anew
+    for _ in range(2):  # every iteration starts from the beginning
         frames = list(reader)
         assert [i for i, _ in frames] == list(range(20))
         assert [frame_number(rgb) for _, rgb in frames] == list(range(20))
@@ -170,7 +170,7 @@ def _fast_start_cut(path):
 
 
 @pytest.mark.parametrize(
-    ('name', 'make', 'says'),
+    ('name', 'make', 'expected'),
     [
         ('gone.mp4', lambda p: p, 'no such video file'),
         ('folder.mp4', lambda p: p.mkdir() or p, 'is a folder'),
@@ -184,13 +184,13 @@ def _fast_start_cut(path):
         ('noise.mp4', lambda p: damage_packets(make_video(p, 3), [0, 1, 2]), 'no frame decodes'),
     ],
 )
-def test_invalid_files_raise_one_line_that_names_the_file(tmp_path, name, make, says):
+def test_invalid_files_raise_one_line_that_names_the_file(tmp_path, name, make, expected):
     path = make(tmp_path / name)
     with pytest.raises(UserError) as caught:
         VideoReader(path)
     message = str(caught.value)
     assert message.startswith(str(path))
-    assert says in message
+    assert expected in message
     assert '\n' not in message
 
 

@@ -93,7 +93,7 @@ def test_the_tool_refuses_what_it_cannot_do(fewshot):
         fewshot('--k', '0')
     with pytest.raises(UserError, match=r'k=9 is more than the training actions of class0 \(6\), class1 \(6\)'):
         fewshot('--k', '9')
-    with pytest.raises(UserError, match='--print-jobs: removed in 0.2; use --executor slurm'):
+    with pytest.raises(UserError, match=r'--print-jobs: removed in 0\.2; use --executor slurm'):
         fewshot('--k', '2', '--print-jobs')
 
 

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from importlib import util
+from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pandas as pd
@@ -118,9 +120,31 @@ def test_a_training_killed_while_it_saved_starts_anew(corpus, tmp_path):
 def test_a_run_of_another_process_is_refused(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, 'LOCK_WAIT_SEC', 0.0)
     run, store = plan_of(write_comparison(tmp_path / 'c.py', corpus)).runs[0], RunStore(tmp_path / 'runs')
-    with file_lock(store.root / f'.{run.key}-0.lock'):
-        with pytest.raises(UserError, match=f'{run.key}: another process does this run'):
-            execute(run, store)
+    busy = pytest.raises(UserError, match=f'{run.key}: another process does this run')
+    with file_lock(store.root / f'.{run.key}-0.lock'), busy:
+        execute(run, store)
+
+
+def test_ap_of_a_detection_run_is_kept_in_percent(corpus, tmp_path, monkeypatch):
+    detector = dict(name='detector', config='configs/detect/bigru_detector.py', features='joints')
+    plan = plan_of(write_comparison(tmp_path / 'c.py', corpus, options={}, detection=dict(methods=[detector])))
+    run, store = plan.runs[-1], RunStore(tmp_path / 'runs')
+    result = {'threshold': 0.4, 'videos': 1, 'AP@0.5': 0.12345, 'mAP': 0.5}
+    search = create_autospec(run_module.search_corpus, return_value=result)
+    monkeypatch.setattr(run_module, 'search_corpus', search)
+    execute(run, store)
+    row = store.to_frame([run]).iloc[0]
+    assert (row['section'], row['k'], row['threshold'], row['AP@0.5'], row['mAP']) == (
+        'detection',
+        'all',
+        0.4,
+        12.35,
+        50,
+    )
+    cfg = search.call_args.args[0]
+    assert cfg.randomness['seed'] == run.seed
+    assert cfg.test_dataloader.dataset.corpus == str(corpus.root)
+    assert search.call_args.kwargs == {'num_folds': 5}
 
 
 def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path):
@@ -163,7 +187,7 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     assert list(failed) == [endless.key]
     assert 'ended without a result: it was killed' in failed[endless.key]
     log = failed[endless.key].partition('(log: ')[2].rstrip(')')
-    assert 'Epoch(train)' in open(log).read()
+    assert 'Epoch(train)' in Path(log).read_text()
     assert all(run.key in store for run in others)
     assert modes == [0o700]
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
@@ -225,7 +249,7 @@ def test_a_run_that_fails_does_not_stop_the_others(corpus, tmp_path):
 
 def test_removed_options_name_their_successor(corpus, tmp_path):
     path = write_comparison(tmp_path / 'c.py', corpus)
-    with pytest.raises(UserError, match='--print-jobs: removed in 0.2; use --executor slurm'):
+    with pytest.raises(UserError, match=r'--print-jobs: removed in 0\.2; use --executor slurm'):
         tool('compare')([str(path), '--work-dir', str(tmp_path / 'w'), '--print-jobs', 'sbatch'])
 
 

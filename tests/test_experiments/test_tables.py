@@ -12,9 +12,9 @@ import pytest
 import torch
 import yaml
 from comparison_corpus import ROOT, easy_corpus, plan_of, spec_of, write_comparison
-from vpd_mm.baselines.clip_score_metric import as_probabilities
 
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
+from vpd_mm.baselines.clip_scores import as_probabilities
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, run_missing, summarize, tables, write_table
 
@@ -138,7 +138,7 @@ def test_means_and_sample_deviations():
 
 
 def test_the_newest_of_equal_runs_counts(finished, tmp_path):
-    _, _, plan, store, _ = finished
+    plan = finished[2]
     first, second = plan.runs[0], replace(plan.runs[0], key='0' * 12)  # its id list was changed, for example
     other = RunStore(tmp_path)
     other.save(first, {'top1': 10.0, 'seconds': 1})

@@ -39,8 +39,8 @@ def test_dropped_joint_may_be_at_the_mean_of_the_others():
     points, _ = spoil(jitter=(0, 0), score=(1, 1), drop=0.1)
     lost = (points != POINTS).any(-1)
     middle = np.where(lost[..., None], 0, POINTS).sum(1) / (~lost).sum(1)[:, None]
-    amid = np.isclose(points, middle[:, None]).all(-1)[lost].mean()
-    assert amid == pytest.approx(0.3, abs=0.04)
+    at_mean = np.isclose(points, middle[:, None]).all(-1)[lost].mean()
+    assert at_mean == pytest.approx(0.3, abs=0.04)
 
 
 def test_left_and_right_are_never_swapped():

@@ -36,7 +36,7 @@ def test_vpd_joints_of_every_source_are_in_its_tree(name):
         own = joint.replace(part, OTHER_NAMES.get(name, {}).get(part, part))
         if isinstance(place, int):
             assert places[own] == place, joint
-        else:  # 3DPeople: the nose amid the eyes
+        else:  # 3DPeople: the nose is between the eyes
             assert sorted(place) == sorted((places['left_eye'], places['right_eye']))
 
 

@@ -39,7 +39,7 @@ def test_poses_differ_if_a_bone_exceeds_the_angle():
     wanted = torch.tensor([[False, False, True], [False, False, False], [True, False, False]])
     assert torch.equal(different_poses(bones(0, 44, 46), max_cos), wanted)
     missing = bones(0, 90)
-    missing[0, 1] = 0  # a bone of no length says nothing
+    missing[0, 1] = 0  # a bone of length 0 is ignored
     assert not different_poses(missing, max_cos).any()
 
 

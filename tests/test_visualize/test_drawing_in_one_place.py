@@ -12,7 +12,7 @@ DRAWING = re.compile(
 #: augmentations.
 DATA = {
     'synthetic/venue.py',
-    'baselines/generated_dataset.py',
+    'baselines/generated_action_dataset.py',
     'distill/athlete_rotation.py',
     'athlete/detection_transforms.py',
 }

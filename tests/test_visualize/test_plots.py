@@ -1,8 +1,5 @@
 """Plots: numbers of lines, points and bars."""
 
-from types import SimpleNamespace
-
-import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +8,6 @@ from vpd_mm.visualize.plots import (
     accuracy_figure,
     confusion_figure,
     curves_figure,
-    draw_accuracy,
     figure_to_rgb,
     timeline_figure,
 )
@@ -44,14 +40,13 @@ def test_a_single_k_is_drawn_as_bars_as_long_as_the_accuracy():
     assert accuracy_figure('t', (16,), METHODS) is None
 
 
-def test_draw_accuracy_reads_sections_and_cells(tmp_path):
-    section = SimpleNamespace(ks=(4, 8), methods=[SimpleNamespace(name=n, group='') for n in 'ab'])
-    path = tmp_path / 'p.png'
-    assert not draw_accuracy(path, 't', section, {('c', 4): SimpleNamespace(mean=1.0, deviation=0.0)})
-    assert not path.exists()
-    assert draw_accuracy(path, 't', section, {('b', 4): SimpleNamespace(mean=50.0, deviation=3.0)})
-    orange = np.array([14, 127, 255])  # BGR of the second method, whichever methods are finished
-    assert (cv2.imread(str(path)) == orange).all(2).sum() > 30
+def test_a_method_keeps_its_colour_whichever_methods_are_finished():
+    colours = [
+        {c.get_label(): c.lines[0].get_color() for c in accuracy_figure('t', (4, 8), methods).axes[0].containers}
+        for methods in (METHODS, [Method('2D-VPD', {}), *METHODS[1:]])
+    ]
+    assert list(colours[1]) == ['joints']
+    assert colours[0]['joints'] == colours[1]['joints']
 
 
 def test_a_timeline_has_the_scores_and_a_bar_per_interval():

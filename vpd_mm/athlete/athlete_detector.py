@@ -76,18 +76,13 @@ class AthleteDetector:
     def _find_person(self, config: str) -> int:
         from mmdet.evaluation import get_classes
 
-        classes = self.model.dataset_meta.get('classes') or self._classes_of_config() or get_classes('coco')
-        classes = [classes] if isinstance(classes, str) else list(classes)
-        if len(classes) == 1:
-            return 0
-        for label, name in enumerate(classes):
-            if name.lower() == 'person':
-                return label
-        some = ', '.join(classes[:5])
-        raise UserError(f'mmdet model {config}: none of its {len(classes)} classes ({some}, ...) is "person"')
-
-    def _classes_of_config(self):
-        return self.model.cfg.test_dataloader.dataset.get('metainfo', {}).get('classes')
+        metainfo = self.model.cfg.test_dataloader.dataset.get('metainfo', {})
+        classes = self.model.dataset_meta.get('classes') or metainfo.get('classes') or get_classes('coco')
+        names = [classes] if isinstance(classes, str) else [name.lower() for name in classes]
+        if len(names) > 1 and 'person' not in names:
+            some = ', '.join(classes[:5])
+            raise UserError(f'mmdet model {config}: none of its {len(classes)} classes ({some}, ...) is "person"')
+        return names.index('person') if len(names) > 1 else 0
 
     def _build_pipeline(self):
         from mmdet.utils import get_test_pipeline_cfg

@@ -50,11 +50,7 @@ class ClipScores:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> 'ClipScores':
-        """Read a file of :meth:`save`.
-
-        Raises:
-            UserError: the file is missing, damaged or of another kind.
-        """
+        """Read a file of :meth:`save`; a UserError names a missing, damaged or wrong file."""
         try:
             return cls(**load_npz(path, _KIND, ('action_ids', 'scores', 'labels')))
         except UserError as e:

@@ -62,12 +62,8 @@ class GeneratedActionDataset(BaseDataset):
             raise UserError(f'GeneratedActionDataset: num_classes must be 2 to {len(_MOTIONS)}, found {num_classes}')
         if modality not in ('Pose', 'RGB'):
             raise UserError(f"GeneratedActionDataset: modality must be 'Pose' or 'RGB', found {modality!r}")
-        self.num_clips = num_clips
-        self.num_classes = num_classes
-        self.num_frames = num_frames
-        self.size = size
-        self.modality = modality
-        self.seed = seed
+        self.num_clips, self.num_classes, self.num_frames = num_clips, num_classes, num_frames
+        self.size, self.modality, self.seed = size, modality, seed
         super().__init__(pipeline=list(pipeline), test_mode=test_mode, serialize_data=False)
 
     def load_data_list(self) -> list[dict]:

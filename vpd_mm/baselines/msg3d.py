@@ -23,14 +23,10 @@ def window_graph(adjacency: np.ndarray, window: int) -> np.ndarray:
 
 
 def disentangled_adjacency(adjacency: np.ndarray, num_scales: int) -> np.ndarray:
-    """(K, V, V) float32: scale k links each node to those exactly k steps away and to itself (paper 3.2).
+    """Scales (K, V, V) float32: scale k links each node to itself and to those exactly k steps away (paper 3.2).
 
-    Each scale is normalised, D^-1/2 A D^-1/2.  Where no pair of nodes is k
-    steps apart the scale is the identity, as scale 0 is.
-
-    Args:
-        adjacency: (V, V), not 0 where two nodes are neighbours; symmetric.
-        num_scales: K.
+    ``adjacency`` (V, V) is symmetric and not 0 for neighbours.  Each scale is
+    normalised, D^-1/2 A D^-1/2; without pairs at distance k it is the identity.
     """
     distance = shortest_path(adjacency != 0, unweighted=True, directed=False)
     linked = [np.where((distance == k) | np.eye(len(distance), dtype=bool), 1.0, 0.0) for k in range(num_scales)]
@@ -43,13 +39,7 @@ def _normalized(adjacency: np.ndarray) -> np.ndarray:
 
 
 class MultiScaleGraphConv(nn.Module):
-    """Disentangled multi-scale graph convolution, with a learned mask on every scale's adjacency.
-
-    Args:
-        in_channels: C.
-        out_channels: C'.
-        adjacency: (K, V, V), see :func:`disentangled_adjacency`.
-        activation: ReLU at the end.
+    """Graph convolution over K scales of ``adjacency`` (K, V, V), each with a learned mask.
 
     Shapes: (N, C, T, V) to (N, C', T, V).
     """
@@ -72,11 +62,7 @@ class MultiScaleGraphConv(nn.Module):
 class MultiScaleTemporalConv(nn.Module):
     """Multi-scale temporal convolution: dilations 1 to 4, a max-pool and a 1 x 1 branch, and a residual (paper 4.1).
 
-    Args:
-        in_channels: C.
-        out_channels: C', a multiple of 6: every branch has a sixth.
-        stride: In time.
-        activation: ReLU at the end.
+    Each branch has a sixth of the output channels.
 
     Shapes: (N, C, T, V) to (N, C', T / stride, V).
     """
@@ -104,15 +90,8 @@ class MultiScaleTemporalConv(nn.Module):
 class G3DPathway(nn.Module):
     """Unified space-time graph convolution over sliding windows of frames (paper 3.3, 3.4).
 
-    Args:
-        in_channels: C.
-        mid_channels: Of the graph convolution.
-        out_channels: C'.
-        adjacency: (V, V) of one frame.
-        num_scales: K of the window's graph.
-        window: Frames of a window.
-        dilation: Frames between those of a window.
-        stride: Frames between windows.
+    A window has ``window`` frames, ``dilation`` apart; windows start every
+    ``stride`` frames.  ``adjacency`` (V, V) is that of one frame.
 
     Shapes: (N, C, T, V) to (N, C', T / stride, V).
     """

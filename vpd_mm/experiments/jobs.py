@@ -204,7 +204,7 @@ class _Queue:
         visible = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(torch.cuda.device_count())))
         self.devices = [name for name in visible.split(',') if name]
         self.active: dict[int, tuple[list[Run], submitit.Job]] = {}
-        self.asked = time.monotonic()
+        self.asked, self.absent, self.gone = time.monotonic(), set[str](), set[str]()
 
     def work(self, runs: Sequence[Run], on_end: OnEnd) -> None:
         """Execute runs until all have ended."""
@@ -214,9 +214,9 @@ class _Queue:
                 while waiting and len(self.active) < limit:
                     self._submit(waiting)
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
-                queued = self._queued()
+                self._ask_slurm()
                 for slot, (batch, job) in list(self.active.items()):
-                    over = job.done() or (queued is not None and job.job_id not in queued)
+                    over = self._is_over(job)
                     for run in [run for run in batch if run.key in self.store or self._error(run)]:
                         batch.remove(run)
                         error = self._error(run)
@@ -262,16 +262,21 @@ class _Queue:
         path = self.folder / f'{run.key}.error'
         return path.read_text(encoding='utf-8') if path.is_file() else ''
 
-    def _queued(self) -> set[str] | None:
-        """Ids of this user's Slurm jobs, asked for now and then; None where they are not known.
+    def _is_over(self, job: submitit.Job) -> bool:
+        if self.kind != 'slurm':
+            return job.done()
+        tasks = [job.task(i) for i in range(job.num_tasks)]
+        return all(task.paths.result_pickle.exists() for task in tasks) or job.job_id in self.gone
 
-        Without accounting (sacct), this is the only way to notice a job that was killed.
-        """
-        if self.kind != 'slurm' or time.monotonic() - self.asked < _SQUEUE_SEC:
-            return None
-        self.asked = time.monotonic()
-        done = subprocess.run(['squeue', '--me', '-h', '-r', '-o', '%i'], capture_output=True, text=True)
-        return set(done.stdout.split()) if done.returncode == 0 else None
+    def _ask_slurm(self) -> None:
+        """Note, now and then, which jobs left the queue; squeue knows it on clusters without accounting, too."""
+        if self.kind == 'slurm' and time.monotonic() - self.asked > _SQUEUE_SEC:
+            self.asked = time.monotonic()
+            done = subprocess.run(['squeue', '--me', '-h', '-r', '-o', '%i'], capture_output=True, text=True)
+            if done.returncode == 0:
+                absent = {job.job_id for _, job in self.active.values()} - set(done.stdout.split())
+                # absent twice: the results of a job may appear late on a network file system
+                self.gone, self.absent = absent & self.absent, absent
 
 
 def _last_words(job: submitit.Job) -> str:

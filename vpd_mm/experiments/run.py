@@ -1,8 +1,5 @@
 """One run, from its training to its saved result."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,7 +24,6 @@ from ..structures import load_actions, load_classes
 from .plan import Run
 from .store import AP_COLUMNS, RunStore, code_commit
 
-_LOG = logging.getLogger(__name__)
 #: A run that was just killed may hold its lock for a moment.
 LOCK_WAIT_SEC = 5.0
 
@@ -66,7 +62,9 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
 
 def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     cfg = run_config(run, store, launcher)
-    with _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # small networks are no faster on more, and several runs share the cores
+    try:
         runner = build_runner(cfg)
         runner.train()
         best = newest_best(Path(runner.work_dir))
@@ -74,33 +72,21 @@ def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
         runner.load_checkpoint(str(best))
         runner.test()
+    finally:
+        torch.set_num_threads(threads)
     dist.barrier()
     if dist.get_rank() != 0:
         return {}
     return {**store.scores(run.key).accuracy(), 'checkpoint': str(best.relative_to(store.root))}
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch on one thread: small networks are no faster on more, and several runs share the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def run_config(run: Run, store: RunStore, launcher: str = 'none') -> Config:
     """The config that a run trains: that of its method, with its id list, seed, work dir and saved scores."""
     cfg = Config(dict(run.cfg))
-    for part, field, value in (
-        ('train', 'ids_file', None if run.k is None else run.split),
-        ('val', 'split', run.selected_on),
-    ):
-        for dataset in datasets_of(cfg, part):
-            if 'corpus' in dataset:
-                dataset[field] = value
+    for dataset in datasets_of(cfg, 'train'):
+        dataset.ids_file = None if run.k is None else run.split
+    for dataset in datasets_of(cfg, 'val'):
+        dataset.split = run.selected_on
     work_dir = store.work_dir(run.key)
     cfg.work_dir, cfg.experiment_name, cfg.launcher = str(work_dir), f'run-{run.key}', launcher
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}

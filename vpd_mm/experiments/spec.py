@@ -1,7 +1,7 @@
 """Comparisons as data: which methods are run, on what, and how often."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -143,19 +143,14 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     missing = [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]
     if missing:
         raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
-    entries = {
-        'table': {'title': cfg.get('title', cfg.name), 'ks': cfg.get('ks', [16, 'all']), 'methods': cfg.methods},
-        'ablation': {'title': 'Ablation', 'ks': ['all']} | (cfg.get('ablation') or {}),
-        'detection': {'title': 'Detection'} | (cfg.get('detection') or {}) | {'ks': ['all']},
-    }
     sections = []
-    for name, entry in entries.items():
-        methods = _methods(entry.get('methods', ()), name, source)
+    for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', {'ks': ['all'], **cfg.detection})):
+        methods = _methods(entry['methods'], name, source)
         sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
     if only:
         sections = _only(sections, only, source)
     values = {item.name: cfg[item.name] for item in fields(Spec) if item.name in cfg}
-    return Spec(**{'title': '', 'dataset': '', **values, 'sections': tuple(s for s in sections if s.methods)})
+    return Spec(**values, sections=tuple(section for section in sections if section.methods))
 
 
 def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
@@ -168,17 +163,16 @@ def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
 
 
 def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Method, ...]:
-    known = {item.name for item in fields(Method)}
     methods: dict[str, Method] = {}
     for entry in entries:
-        unknown = sorted(set(entry) - known)
-        if unknown or 'name' not in entry:
-            problem = f'unknown field {unknown[0]!r}' if unknown else 'no name'
-            raise UserError(f'{source}: a method has {problem}; its fields are {", ".join(sorted(known))}')
-        kind = entry.get('kind', 'detect' if section == 'detection' else 'train')
-        method = Method(**{**entry, 'kind': kind, 'of': tuple(entry.get('of', ()))})
-        if (kind == 'detect') != (section == 'detection'):
-            raise UserError(f'{source}: {section}: method {method.name!r} cannot be of kind {kind!r}')
+        kind = 'detect' if section == 'detection' else 'train'
+        try:
+            method = Method(**{'kind': kind, **entry, 'of': tuple(entry.get('of', ()))})
+        except TypeError as e:  # names the field that is unknown or missing
+            names = ', '.join(item.name for item in fields(Method))
+            raise UserError(f'{source}: method {entry.get("name")!r}: {e}; the fields are {names}') from e
+        if (method.kind == 'detect') != (section == 'detection'):
+            raise UserError(f'{source}: {section}: method {method.name!r} cannot be of kind {method.kind!r}')
         if method.name in methods:
             raise UserError(f'{source}: two methods are named {method.name!r}')
         methods[method.name] = method
@@ -195,14 +189,12 @@ def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Met
 
 def _only(sections: Sequence[Section], only: Sequence[str], source: str) -> list[Section]:
     names = {method.name for section in sections for method in section.methods}
-    for name in only:
-        if name not in names:
-            raise UserError(f'{source}: --only {name}: no such method; methods are {", ".join(sorted(names))}')
+    if unknown := set(only) - names:
+        raise UserError(f'{source}: --only {min(unknown)}: no such method; methods are {", ".join(sorted(names))}')
     kept = []
     for section in sections:
         wanted = {method.name for method in section.methods if method.name in only}
         while more := {part for method in section.methods if method.name in wanted for part in method.of} - wanted:
             wanted |= more
-        methods = tuple(method for method in section.methods if method.name in wanted)
-        kept.append(Section(section.name, section.title, section.ks, methods))
+        kept.append(replace(section, methods=tuple(method for method in section.methods if method.name in wanted)))
     return kept

@@ -89,7 +89,7 @@ def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> s
 
 
 def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
-    """Methods by k (top-1) or by temporal IoU (AP), in percent, with the paper's number beside ours where it has one."""
+    """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
     if section.name == 'detection':
         columns: list[tuple[str, str, str, str | int]] = [(name, name, name, 'all') for name in _TABLE_APS]
     else:
@@ -103,17 +103,18 @@ def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFram
     own = summary[summary['section'] == section.name].to_dict('records')
     rows = {(row['method'], row['k']): row for row in own}
     runs = [(run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name]
+    groups: dict[str, list[list[str]]] = {}
+    for method in section.methods:
+        line = [method.name]
+        for _, name, metric, k in columns:
+            line.append(cell_text(rows.get((method.name, k)), metric, runs.count((method.name, k))))
+            if name in published:
+                line.append(f'{paper[method.name][name]:g}' if name in paper[method.name] else '')
+        groups.setdefault(method.group, []).append(line)
     lines = []
-    for group in dict.fromkeys(method.group for method in section.methods):
-        if group:
-            lines.append([f'*{group}*', *[''] * (len(header) - 1)])
-        for method in (method for method in section.methods if method.group == group):
-            line = [method.name]
-            for _, name, metric, k in columns:
-                line.append(cell_text(rows.get((method.name, k)), metric, runs.count((method.name, k))))
-                if name in published:
-                    line.append(f'{paper[method.name][name]:g}' if name in paper[method.name] else '')
-            lines.append(line)
+    for group, own_lines in groups.items():
+        lines += [[f'*{group}*', *[''] * (len(header) - 1)]] if group else []
+        lines += own_lines
     return markdown_table(header, lines)
 
 

@@ -67,7 +67,7 @@ class FeatureReader:
         self.dims = sum(store.dims for store in self.stores)
         if dims is not None and dims != self.dims:
             raise UserError(
-                f'{corpus.root}: features {"+".join(self.names)} have d={self.dims}, the config says {dims}'
+                f'{corpus.root}: features {"+".join(self.names)} have d={self.dims}, the config has dims={dims}'
             )
         self.num_views = min(store.num_views for store in self.stores)
         self._cache: dict[str, list[FeatureSequence]] = {}
@@ -138,7 +138,7 @@ def action_windows(
     classes = load_classes(corpus.classes_path)
     if num_classes not in (None, len(classes)):
         raise UserError(
-            f'{corpus.classes_path}: {len(classes)} classes, the config says {num_classes}; set num_classes'
+            f'{corpus.classes_path}: {len(classes)} classes, the config has num_classes={num_classes}; set num_classes'
         )
     ids_path = None if ids_file is None else Path(corpus.root) / ids_file
     actions = load_actions(corpus.actions_path, len(classes))

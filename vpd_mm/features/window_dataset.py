@@ -103,7 +103,7 @@ class FeatureWindowDataset(EpochDraws, BaseDataset):
         classes = load_classes(corpus.classes_path)
         if self.num_classes not in (1, len(classes)):
             raise UserError(
-                f'{corpus.classes_path}: {len(classes)} classes, the config says {self.num_classes}; '
+                f'{corpus.classes_path}: {len(classes)} classes, the config has num_classes={self.num_classes}; '
                 'set num_classes to that or to 1'
             )
         self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']

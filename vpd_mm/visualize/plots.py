@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -107,28 +106,6 @@ def _lines(title: str, ks: Sequence[int | None], methods: Sequence[Method], know
     axes.grid(alpha=0.3)
     figure.legend(loc='outside right upper', fontsize='small', frameon=False)
     return figure
-
-
-def draw_accuracy(path: Path, title: str, section: Any, cells: Mapping[tuple[str, int | None], Any]) -> bool:
-    """Write :func:`accuracy_figure` of one section of a comparison as PNG.
-
-    Args:
-        path: Of the PNG.
-        title: Above the plot.
-        section: Has ``ks`` and ``methods``, which have ``name`` and ``group``.
-        cells: (method name, k) to what has ``mean`` and ``deviation``, percent; only what is finished.
-
-    Returns:
-        False where nothing is finished; nothing is written then.
-    """
-    accuracy: dict[str, dict[int | None, tuple[float, float]]] = {method.name: {} for method in section.methods}
-    for (name, k), cell in cells.items():
-        accuracy.get(name, {})[k] = cell.mean, cell.deviation
-    methods = [Method(method.name, accuracy[method.name], method.group) for method in section.methods]
-    figure = accuracy_figure(title, section.ks, methods)
-    if figure is not None:
-        save_figure(path, figure)
-    return figure is not None
 
 
 def timeline_figure(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -75,9 +74,7 @@ class VideoWriter:
         rgb = np.ascontiguousarray(rgb[: self._stream.height, : self._stream.width])
         self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(rgb, format='rgb24')))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind, error, trace) -> None:
         if error is not None:
             self._stack.__exit__(kind, error, trace)
             return
