@@ -16,7 +16,7 @@ from vpd_mm.engine.config import read_config
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import read_spec
 from vpd_mm.structures import Action, AthleteTrack
-from vpd_mm.synthetic.corpus import SportRecipe, plan_films
+from vpd_mm.synthetic.corpus import SportRecipe, plan_videos
 from vpd_mm.synthetic.routine import CLASSES
 
 
@@ -41,7 +41,7 @@ def test_scale_small_trains_the_student_on_160000_crops():
 @pytest.mark.parametrize('scale', ['small', 'full'])
 def test_training_videos_hold_a_tenth_more_than_the_largest_k_needs(scale):
     cfg = read_config(demo.CONFIGS[scale])
-    names = [skill.name for plan in plan_films(SportRecipe(0), 'train', cfg.videos.train) for skill in plan.skills]
+    names = [skill.name for plan in plan_videos(SportRecipe(0), 'train', cfg.videos.train) for skill in plan.skills]
     assert len(names) >= int(1.1 * max(cfg.ks) * len(CLASSES))
     assert min(names.count(name) for name in CLASSES) >= max(cfg.ks)
 
