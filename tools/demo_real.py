@@ -58,7 +58,7 @@ python tools/extract_features.py {CONFIG} work_dirs/.../epoch_40.pth --corpus da
 
 
 def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: int, console: Console) -> Path:
-    """Run all steps and write ``results.json``, ``overlay.mp4`` and ``report.html``; returns ``root``."""
+    """Run all steps and write ``results.json``, ``overlay/*.mp4`` and ``report.html``; returns ``root``."""
     if wheels is not None and not wheels.is_dir():
         raise UserError(f'--wheels {wheels}: no such folder')
     step, device = Steps(root, {'demo': 'real', 'epochs': epochs}, console), pick_device(device)
@@ -85,11 +85,11 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
         extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
         out = corpus.features_dir('vpd')
         extract_corpus(extractor, corpus, out, run_identity(cfg, checkpoint))
+    overlay = root / 'overlay' / f'{VIDEO}.mp4'
     with step('overlay', 'draw the student into the video'):
-        inferencer = VPDInferencer(cfg, checkpoint, device=device)
-        overlay = inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(root / 'overlay'))['visualization'][
-            0
-        ]
+        if not overlay.is_file():
+            inferencer = VPDInferencer(cfg, checkpoint, device=device)
+            inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(overlay.parent))
     features, teacher = FeatureStore(out)[VIDEO], FeatureStore(corpus.teacher_dir('joints'))[VIDEO]
     filled = np.setdiff1d(features.frame_inds, teacher.frame_inds).tolist()
     crops = epochs * cfg.train_dataloader.sampler.num_samples
@@ -100,7 +100,7 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     decoded, store = extractor.decode(features.feats), CropStore(corpus.crops_dir)
     panels = [np.concatenate(p) for p in preview_panels(store, VIDEO, decoded, teacher, 0.5, set(shown))]
     curves = training_figure(checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
-    flip = [Image(file_uri(Path(overlay)), 'The poses of the student, in every frame with a box.')]
+    flip = [Image(file_uri(overlay), 'The poses of the student, in every frame with a box.')]
     flip.append(
         Text(f'The estimator has a pose in {len(teacher)} of {len(features)} frames; {len(filled)} are filled in.')
     )
@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f'--epochs and --jobs must be 1 or more, found {args.epochs} and {args.jobs}')
     with log_output(Path('runs/demo-real.log')) as console:
         root = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)
-    print(root / 'results.json', root / 'report.html', sep='\n')
+    print(root / 'results.json', root / 'overlay' / f'{VIDEO}.mp4', root / 'report.html', sep='\n')
     return 0
 
 
