@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, *rest = arguments
     if name not in tools:
-        raise UserError(f'no tool {name!r}; there are {", ".join(tools)}')
+        raise UserError(f'no tool {name!r}; known are {", ".join(tools)}')
     sys.argv = [str(tools[name]), *rest]
     runpy.run_path(str(tools[name]), run_name='__main__')
     return 0
