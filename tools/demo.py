@@ -93,7 +93,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     vpd = students['vpd']
     with step('gaps', 'compare student and teacher with the ground truth'):
         gaps = once(vpd.checkpoint.parent / 'test.json', lambda: test(vpd.cfg, vpd.checkpoint))
-        vpd.gaps = {name.removeprefix('distill/'): value for name, value in gaps.items()}
+        vpd.gaps = {name.removeprefix('distill/'): round(value, 4) for name, value in gaps.items()}
 
     with step('experiments', 'recognise and detect actions') as on_progress:
         recognition, detection, images = run_experiments(sizes, corpus, root / 'work' / 'runs', jobs, on_progress)
