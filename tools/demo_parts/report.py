@@ -124,7 +124,7 @@ def recognition(corpus: Corpus, rows: Sequence[Mapping], images: Sequence) -> It
     else:
         yield Text('Scale tiny: every step runs, nothing is learnt.')
     for name, path in images:
-        yield Image(report.file_uri(path), f'{name}: rows are true classes, columns predicted ones.', wide=True)
+        yield Image(report.file_uri(path), f'{name}: rows are true classes, columns predicted ones.')
 
 
 def gap_filling(frames: SimpleNamespace, store: CropStore, vpd: SimpleNamespace, learns: bool) -> Iterator[Block]:
