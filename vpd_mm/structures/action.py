@@ -1,4 +1,4 @@
-"""What happens when: actions.csv and classes.txt."""
+"""Labelled actions and class names: actions.csv and classes.txt."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ class Action:
         split: 'train', 'val', 'test', or any other name without a comma.
 
     Raises:
-        UserError: a value is off.
+        UserError: a value is invalid.
     """
 
     action_id: str
@@ -39,8 +39,8 @@ class Action:
             if not value or any(c in value for c in ',"\r\n'):
                 raise UserError(f'Action: {field} must be non-empty, without comma, quote, line break; found {value!r}')
         if not 0 <= self.start_frame < self.end_frame:
-            found = f'{self.start_frame}..{self.end_frame}'
-            raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {found}')
+            span = f'{self.start_frame}..{self.end_frame}'
+            raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {span}')
         if self.label < 0:
             raise UserError(f'Action {self.action_id}: label must be 0 or more, found {self.label}')
 
@@ -58,7 +58,7 @@ def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> lis
     """Read actions.csv; with ``num_classes``, labels are checked against it.
 
     Raises:
-        UserError: the file is missing or a line is not valid; the message names the line.
+        UserError: the file is missing or a line is invalid; the message names the line.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,7 +83,11 @@ def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
 
 
 def load_classes(path: str | os.PathLike) -> list[str]:
-    """Read classes.txt."""
+    """Read classes.txt.
+
+    Raises:
+        UserError: the file is missing, or a name is empty or occurs twice.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path}: no such file; a corpus keeps its class names there, one a line')
@@ -91,5 +95,5 @@ def load_classes(path: str | os.PathLike) -> list[str]:
         classes = [line.strip() for line in f.read().splitlines()]
     for i, name in enumerate(classes):
         if not name or name in classes[:i]:
-            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or stands there twice')
+            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or a duplicate')
     return classes

@@ -16,10 +16,10 @@ Row = TypeVar('Row')
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file to read, with or without a byte order mark.
+    """Open a UTF-8 text file for reading, without its byte order mark (BOM).
 
     Raises:
-        UserError: the text is not UTF-8, or not the CSV that the block reads.
+        UserError: the content is not UTF-8, or not CSV.
     """
     try:
         with path.open(newline='', encoding='utf-8-sig') as f:
