@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,16 +102,15 @@ class CropStore:
         >>> rgb = store.crop('wall_flip', 100)     # (128, 128, 3) uint8
         >>> flow = store.flow('wall_flip', 100)    # (128, 128, 2) float32, px, u right, v down
 
-    Every method raises UserError where a shard, a video or a frame is missing
-    or damaged; the message names it.
+    Every method raises UserError where a shard, a video or a frame is missing or damaged; the message names it.
     """
 
     def __init__(self, directory: str | os.PathLike) -> None:
         self.directory = Path(directory)
-        self._headers: OrderedDict[str, CropHeader] = OrderedDict()
+        self._headers: dict[str, CropHeader] = {}
 
     def __getstate__(self) -> dict:
-        return {'directory': self.directory, '_headers': OrderedDict()}
+        return {'directory': self.directory, '_headers': {}}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
@@ -138,7 +136,7 @@ class CropStore:
             with _located(f'{shard}: video {video!r}'):
                 self._headers[video] = CropHeader.from_json(data)
             if len(self._headers) > _CACHED_HEADERS:
-                self._headers.popitem(last=False)
+                self._headers.pop(next(iter(self._headers)))
         return self._headers[video]
 
     def read(self, video: str, frame_ind: int) -> Crop:

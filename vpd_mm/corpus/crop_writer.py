@@ -23,9 +23,8 @@ _CHUNK_BYTES = 8 << 20
 class CropWriter:
     """Write crops into one shard, which has one writer at a time.
 
-    A long video is written in several transactions; the last one contains the
-    header, without which the video does not exist.  Opening a shard removes
-    unfinished videos of an interrupted writer.
+    A long video is written in several transactions; the last one contains the header, without which the video does
+    not exist.  Opening a shard removes unfinished videos of an interrupted writer.
 
     Args:
         path: ``corpus.crops_dir / 'shard-<id>.lmdb'``, created when missing.

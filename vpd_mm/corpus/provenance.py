@@ -80,18 +80,16 @@ def refresh_source(
     return kept
 
 
-def _record(folder: Path, source: dict, inputs: Mapping[str, str]) -> None:
+def _record(folder: Path, source: dict, inputs: dict[str, str]) -> None:
     """Add a source and the inputs of its videos to the notes of a folder."""
     notes = _read_notes(folder)
     if not notes and any(folder.glob('*.npz')):
         return
-    for note in notes:
-        note['inputs'] = {video: digest for video, digest in note['inputs'].items() if video not in inputs}
     if source not in [note['source'] for note in notes]:
         notes.append({'source': source, 'inputs': {}})
     for note in notes:
-        if note['source'] == source:
-            note['inputs'] |= inputs
+        others = {video: digest for video, digest in note['inputs'].items() if video not in inputs}
+        note['inputs'] = others | inputs if note['source'] == source else others
     as_json = [note['source'] | ({'inputs': note['inputs']} if note['inputs'] else {}) for note in notes]
     with atomic_write(_note_path(folder), 'w') as f:
         json.dump(as_json, f, indent=1)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
 
 import lmdb
 
@@ -33,12 +32,6 @@ def frame_key(kind: bytes, video: str, frame_ind: int) -> bytes:
     return b'%s%s/%010d' % (kind, video.encode(), frame_ind)
 
 
-class _Open(NamedTuple):
-    env: lmdb.Environment
-    identity: tuple[int, int]
-    can_write: bool
-
-
 class Environments:
     """The LMDB files that this process has open.
 
@@ -48,7 +41,7 @@ class Environments:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._open: dict[Path, _Open] = {}
+        self._open: dict[Path, tuple[lmdb.Environment, tuple[int, int]]] = {}  # device and inode tell files apart
 
     def reader(self, path: Path) -> lmdb.Environment:
         """Return an environment to read ``path``.
@@ -61,8 +54,8 @@ class Environments:
         except FileNotFoundError as e:
             raise UserError(f'{path}: shard is missing; restore it or run tools/prepare.py again') from e
         entry = self._open.get(path)
-        if entry and entry.identity == (stat.st_dev, stat.st_ino):
-            return entry.env
+        if entry and entry[1] == (stat.st_dev, stat.st_ino):
+            return entry[0]
         with self._lock:
             self.close(path)
             try:
@@ -76,7 +69,7 @@ class Environments:
                 raise UserError(
                     f'{path}: cut short, {stat.st_size} of {needed} bytes; delete it and run tools/prepare.py again'
                 )
-            self._open[path] = _Open(env, (stat.st_dev, stat.st_ino), False)
+            self._open[path] = env, (stat.st_dev, stat.st_ino)
             return env
 
     def writer(self, path: Path) -> lmdb.Environment:
@@ -88,7 +81,7 @@ class Environments:
         with self._lock:
             if path.exists() and path.stat().st_size:
                 env = self.reader(path)  # refuses damaged files
-                if self._open[path].can_write:
+                if not env.flags()['readonly']:
                     return env
             self.close(path)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,14 +90,14 @@ class Environments:
             except lmdb.Error as e:
                 raise UserError(f'{path}: cannot be opened for writing ({e})') from e
             stat = path.stat()
-            self._open[path] = _Open(env, (stat.st_dev, stat.st_ino), True)
+            self._open[path] = env, (stat.st_dev, stat.st_ino)
             return env
 
     def close(self, path: Path) -> None:
         """Close ``path``; a reader opens it again."""
         with self._lock:
             if path in self._open:
-                self._open.pop(path).env.close()
+                self._open.pop(path)[0].close()
 
 
 #: The table of this process; LMDB's rule holds per process too.

@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import av
 import cv2
@@ -135,14 +134,9 @@ class VideoPreparer:
 
     def _import_poses(self, row: VideoInfo, track: AthleteTrack, report: VideoReport) -> None:
         """Import the poses of an athlete from files; an error goes to the report."""
-        s, stem = self.settings, Path(row.path).stem
+        s = self.settings
         try:
-            try:
-                poses = read_poses(s.poses, row.video, track, row.num_frames)
-            except UserError:
-                if stem == row.video:
-                    raise
-                poses = read_poses(s.poses, stem, track, row.num_frames)  # one file with all athletes
+            poses = read_poses(s.poses, row.video, track, row.num_frames)
             poses.save(self.corpus.pose_path(str(s.pose_set), row.video))
         except UserError as e:
             report.failures.append(str(e))
