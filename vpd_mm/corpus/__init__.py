@@ -4,16 +4,14 @@ from .corpus import Corpus, VideoInfo
 from .crop_store import CropHeader, CropStore
 from .crop_writer import CropWriter
 from .feature_store import FeatureStore
-from .sports import SPORTS, Sport, Window
+from .sports import Window
 
 __all__ = [
-    'SPORTS',
     'Corpus',
     'CropHeader',
     'CropStore',
     'CropWriter',
     'FeatureStore',
-    'Sport',
     'VideoInfo',
     'Window',
 ]

@@ -16,7 +16,6 @@ class Sport:
     """Settings of one data set.
 
     Args:
-        title: Name of the data set in tables and in the paper.
         sport: The ``sport`` that its importer writes into corpus.json.
         window: Window around an action for recognition and retrieval (paper 4.1).
         widen: Window around an action for detection (paper 4.3).
@@ -24,7 +23,6 @@ class Sport:
         paper_selection: Split on which the published code selected the checkpoint; for ``protocol='paper'``.
     """
 
-    title: str = ''
     sport: str = ''
     window: Window = Window()
     widen: Window = Window()
@@ -34,12 +32,12 @@ class Sport:
 
 #: Name of a data set to its settings.
 SPORTS = {
-    'fsjump6': Sport('FSJump6', 'figure_skating', window=Window(2.5, 0.5)),
-    'tennis7': Sport('Tennis7', 'tennis', window=Window(0.5, 0.5), widen=Window(0.1, 0.1)),
-    'fx35': Sport('FX35', 'floor_exercise', window=Window(0.25, 0.0), paper_selection='test'),
-    'diving48': Sport('Diving48', 'diving', paper_selection='test'),
-    'penn': Sport('Penn Action', 'penn_action'),
-    'synthetic': Sport('Synthetic', 'synthetic tumbling'),
+    'fsjump6': Sport('figure_skating', window=Window(2.5, 0.5)),
+    'tennis7': Sport('tennis', window=Window(0.5, 0.5), widen=Window(0.1, 0.1)),
+    'fx35': Sport('floor_exercise', window=Window(0.25, 0.0), paper_selection='test'),
+    'diving48': Sport('diving', paper_selection='test'),
+    'penn': Sport('penn_action'),
+    'synthetic': Sport('synthetic tumbling'),
 }
 
 
@@ -55,5 +53,5 @@ def find_sport(sport: str, name: str, window: Window | None = None) -> Sport:
     """
     wanted = sport or name
     known = (settings for key, settings in SPORTS.items() if wanted in (key, settings.sport))
-    settings = next(known, Sport(title=name, sport=sport))
+    settings = next(known, Sport(sport))
     return settings if window is None else replace(settings, window=window)
