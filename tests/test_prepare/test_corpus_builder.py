@@ -121,9 +121,8 @@ def test_progress_of_worker_processes_reaches_the_parent(tmp_path):
 
     jobs = [Job(make_video(tmp_path / f'{name}.mp4', FRAMES)) for name in ('a', 'b', 'c')]
     corpus = Corpus.create(tmp_path / 'c')
-    results = {}
     shards = [corpus.crops_dir / f'shard-{i}.lmdb' for i in range(2)]
-    run_jobs(jobs, PrepareSettings(corpus.root), shards, RecordedBars(), results.__setitem__)
+    results = dict(run_jobs(jobs, PrepareSettings(corpus.root), shards, RecordedBars()))
     assert {job.name: reports[0].crops for job, reports in results.items()} == dict.fromkeys('abc', FRAMES)
     for name in 'abc':
         counts = RecordedBars.calls[name]

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -26,8 +26,6 @@ from .report import PrepareReport, VideoReport, disk_bytes
 from .sources import Job, find_videos, list_jobs, settle_sources
 from .video_preparer import VideoPreparer
 
-OnResult = Callable[[Job, list[VideoReport]], None]
-
 
 def build_corpus(
     videos: Sequence[str | os.PathLike],
@@ -44,9 +42,8 @@ def build_corpus(
 ) -> PrepareReport:
     """Add videos to a corpus; existing results are kept, missing and stale ones are made.
 
-    Under a launcher (torchrun, srun, mpirun) every rank prepares its share of
-    the videos and writes its own shards.  A video that fails does not stop the
-    others; the report lists it.
+    Under a launcher (torchrun, srun, mpirun) every rank prepares its share of the videos and writes its own shards.
+    A video that fails does not stop the others; the report lists it.
 
     Args:
         videos: Video files, or folders that are searched for them.
@@ -82,21 +79,18 @@ def build_corpus(
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[str, list[VideoReport]] = {}
-        on_progress(0, len(jobs))
         with ProgressBars(console or Console(quiet=True)) as bars:
             on_video = bars.add('videos', 'videos')
-
-            def on_result(job: Job, results: list[VideoReport]) -> None:
+            on_video(0, len(jobs))
+            on_progress(0, len(jobs))
+            for job, results in run_jobs(jobs, settings, shards, bars):
                 reports[job.name] = results
                 for report in results:
                     style = 'red' if report.failures else None
                     bars.console.print(report.line(), style=style, markup=False, highlight=False, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
-
-            on_video(0, len(jobs))
-            run_jobs(jobs, settings, shards, bars, on_result)
-        ordered = [report for job in jobs for report in reports.get(job.name, [])]
+        ordered = [report for job in jobs for report in reports[job.name]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
 
 
@@ -109,8 +103,8 @@ def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:
 
 
 def run_jobs(
-    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars, on_result: OnResult
-) -> None:
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
+) -> Iterator[tuple[Job, list[VideoReport]]]:
     """Prepare every job: in this process with one shard, else in one process per shard.
 
     Args:
@@ -118,25 +112,28 @@ def run_jobs(
         settings: Options of the run.
         shards: The shard files to write.
         bars: Show the progress of each video.
-        on_result: Called with every finished job and its reports.
+
+    Yields:
+        Each job and its reports, as soon as it is finished.
 
     Raises:
         SetupError: no video can be prepared.
     """
     if len(shards) > 1:
-        _run_in_processes(jobs, settings, shards, bars, on_result)
+        yield from _run_in_processes(jobs, settings, shards, bars)
         return
     with CropWriter(shards[0]) as writer:
         preparer = VideoPreparer(settings, writer)
         for job in jobs:
             on_progress = bars.add(job.name, 'frames')
-            on_result(job, preparer.prepare(job, on_progress))
+            reports = preparer.prepare(job, on_progress)
             on_progress(1, 1)
+            yield job, reports
 
 
 def _run_in_processes(
-    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars, on_result: OnResult
-) -> None:
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
+) -> Iterator[tuple[Job, list[VideoReport]]]:
     waiting, idle = deque(jobs), deque(shards)
     context = multiprocessing.get_context('spawn')
     processes: dict[Path, tuple[BaseProcess, Connection]] = {}
@@ -170,8 +167,8 @@ def _run_in_processes(
                     continue
                 del running[pipe]
                 on_progress(1, 1)
-                on_result(job, message)
                 idle.append(shard)
+                yield job, message
     finally:
         for process, _ in processes.values():
             process.terminate()
