@@ -13,7 +13,7 @@ def test_parameter_count_of_the_published_model():
 
 def test_forward_equals_the_formula():
     torch.manual_seed(0)
-    encoder = VIPEEncoder(dims=3, hidden_dims=8, num_blocks=2).train()
+    encoder = VIPEEncoder(dims=3, hidden_dims=8).train()
     encoder(torch.randn(50, 13, 3))  # running statistics that are not 0 and 1
     encoder.eval()
     inputs = torch.randn(4, 13, 3)

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from vpd_mm.visualize.corpus_pictures import flow_colours
+from vpd_mm.visualize.report_page import figure_uri, jpeg_uri, render
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.features.preview import draw_pose
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.teacher import JointFeature
-from vpd_mm.visualize.corpus_pictures import flow_colours
-from vpd_mm.visualize.report_page import figure_uri, jpeg_uri, render
 
 SIDE = 112
 

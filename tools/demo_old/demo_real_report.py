@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from vpd_mm.visualize.report_page import Code, Picture, Section, Table, Text, file_uri, jpeg_uri, write_page
 
 from demo_old.demo_overlay import Overlay, box_margin, place_poses
 from demo_old.demo_pictures import loss_plot
 from demo_old.demo_real import CONFIG, VIDEO
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, FeatureStore
-from vpd_mm.visualize.report_page import Code, Picture, Section, Table, Text, file_uri, jpeg_uri, write_page
 
 LEAD = (
     'A man warms up on a wall, then flips off it in front of a low sun: the pose estimator loses him. A student '

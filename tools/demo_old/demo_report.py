@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from vpd_mm.visualize.report_page import Code, Drawing, Picture, Section, Table, Text, file_uri, jpeg_uri, write_page
 
 from demo_old.demo_bench import JOINTS, STUDENTS, Bench
 from demo_old.demo_pictures import (
@@ -18,7 +19,6 @@ from demo_old.demo_pictures import (
 )
 from vpd_mm.corpus import CropStore
 from vpd_mm.structures import load_actions
-from vpd_mm.visualize.report_page import Code, Drawing, Picture, Section, Table, Text, file_uri, jpeg_uri, write_page
 
 LEAD = (
     'Video Pose Distillation (Hong, Fisher, Gharbi, Fatahalian, ICCV 2021) on a synthetic sport: an off-the-shelf pose '

@@ -2,30 +2,24 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..compat import load_checkpoint_safely
 from ..errors import UserError
 
 METHODS = ('dis', 'farneback', 'raft', 'none')
 
-#: Flow is clipped to this (paper, section 3.2).
-CLIP_PX = 20.0
-
-Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
 
 class FlowEstimator:
-    """Estimate the flow from the previous crop to the current one.
+    """Estimate the flow from the previous crop to the current one, clipped to 20 px.
 
     u > 0 is motion to the right, v > 0 is motion down, in px of the given crops.
 
     Args:
         method: ``dis`` (OpenCV, dense inverse search at half resolution, 0.7 ms per 128x128 crop), ``farneback``
             (OpenCV), ``raft`` (torchvision) or ``none``.
-        clip: Largest absolute u and v, px.
         subtract_median: Subtract the median u and v (camera motion) before clipping.
         checkpoint: raft: state_dict of torchvision's raft_small or raft_large; default: torchvision's raft_small
             weights are downloaded.
@@ -41,24 +35,23 @@ class FlowEstimator:
         (128, 128, 2)
     """
 
+    #: Largest absolute u and v, px (paper, section 3.2).
+    clip = 20.0
+
     def __init__(
         self,
         method: str = 'dis',
-        clip: float = CLIP_PX,
         subtract_median: bool = False,
         checkpoint: str | os.PathLike | None = None,
         device: str = 'auto',
     ) -> None:
         if method not in METHODS:
             raise UserError(f'flow method must be one of {", ".join(METHODS)}, found {method!r}')
-        if not clip > 0:
-            raise UserError(f'flow clip must be above 0 px, found {clip}')
         if checkpoint is not None and method != 'raft':
             raise UserError(f'a flow checkpoint goes with raft, not with {method}; drop it or choose raft')
         self.method = method
-        self.clip = float(clip)
         self.subtract_median = subtract_median
-        self._pair: Pair | None = None
+        self._pair: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
         if method == 'dis':
             self._pair = _dis()
         elif method == 'farneback':
@@ -97,7 +90,7 @@ def _grey(rgb: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
-def _dis() -> Pair:
+def _dis() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     # OpenCV's fast presets stop at quarter resolution, which is no better than zero flow on real 128 px crops; the
     # medium preset takes 2 ms.  Finest scale 1 without variational refinement is as accurate in a third of the time.
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -112,18 +105,13 @@ def _farneback(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
     return cv2.calcOpticalFlowFarneback(_grey(previous), _grey(current), None, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
-def _raft(checkpoint: str | os.PathLike | None, device: str) -> Pair:
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise UserError(f'{checkpoint}: no such raft checkpoint; check --flow-checkpoint')
+def _raft(checkpoint: str | os.PathLike | None, device: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     import torch
-    from torchvision.models.optical_flow import raft_small
 
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    build, state = (raft_small, _download_raft()) if checkpoint is None else _load_raft(Path(checkpoint))
-    model = build()
-    model.load_state_dict(state)
-    model = model.eval().to(device)
+    from ..engine.model_zoo import pick_device  # imports torch
+
+    device = pick_device(device)
+    model = _raft_model(checkpoint).eval().to(device)
 
     def pair(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
         height, width = current.shape[:2]
@@ -138,31 +126,20 @@ def _raft(checkpoint: str | os.PathLike | None, device: str) -> Pair:
     return pair
 
 
-def _download_raft() -> dict:
-    from torchvision.models.optical_flow import Raft_Small_Weights
+def _raft_model(checkpoint: str | os.PathLike | None):
+    from torchvision.models.optical_flow import Raft_Small_Weights, raft_large, raft_small
 
-    try:
-        return Raft_Small_Weights.DEFAULT.get_state_dict(progress=False)
-    except OSError as e:  # urllib's errors are OSErrors
-        raise UserError(
-            f'flow raft: its weights cannot be downloaded ({e}); pass a state_dict of torchvision raft_small or '
-            'raft_large as --flow-checkpoint, or use --flow dis'
-        ) from e
-
-
-def _load_raft(path: Path) -> tuple:
-    import pickle
-
-    import torch
-    from torchvision.models.optical_flow import raft_large, raft_small
-
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as e:
-        raise UserError(f'{path}: not a readable state_dict ({type(e).__name__}); download it again') from e
-    for build in (raft_small, raft_large):
-        with torch.device('meta'):
-            keys = build().state_dict().keys()
-        if isinstance(state, dict) and state.keys() == keys:
-            return build, state
-    raise UserError(f'{path}: not a state_dict of torchvision raft_small or raft_large')
+    if checkpoint is None:
+        try:
+            return raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False)
+        except OSError as e:  # urllib's errors are OSErrors
+            raise UserError(
+                f'flow raft: its weights cannot be downloaded ({e}); pass a state_dict of torchvision raft_small or '
+                'raft_large as --flow-checkpoint, or use --flow dis'
+            ) from e
+    state = load_checkpoint_safely(str(checkpoint))
+    for model in (raft_small(), raft_large()):
+        if isinstance(state, dict) and state.keys() == model.state_dict().keys():
+            model.load_state_dict(state)
+            return model
+    raise UserError(f'{checkpoint}: not a state_dict of torchvision raft_small or raft_large')
