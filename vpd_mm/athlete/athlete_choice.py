@@ -85,13 +85,10 @@ def join_tracks(tracks: Sequence[AthleteTrack], fps: float, rules: ChoiceRules) 
         if a not in successor and b not in joined:
             successor[a] = b
             joined.add(b)
-    people = []
-    for start in (i for i in range(len(tracks)) if i not in joined):
-        chain = [start]
-        while chain[-1] in successor:
-            chain.append(successor[chain[-1]])
-        people.append(concatenate([tracks[i] for i in chain]))
-    return people
+    people = {i: [track] for i, track in enumerate(tracks)}
+    for a in sorted(successor, reverse=True):
+        people[a] += people.pop(successor[a])
+    return [concatenate(parts) for parts in people.values()]
 
 
 def concatenate(tracks: Sequence[AthleteTrack]) -> AthleteTrack:

@@ -15,13 +15,9 @@ INTERPOLATED = 0.5
 
 
 def athlete_names(num_athletes: int) -> tuple[str, ...]:
-    """Return the names of the tracks of :meth:`AthleteTracker.finish`, in order.
-
-    '' for one athlete, 'front' and 'back' for two, else 'athlete1', 'athlete2' ...
-    """
-    if num_athletes == 1:
-        return ('',)
-    return ('front', 'back') if num_athletes == 2 else tuple(f'athlete{i + 1}' for i in range(num_athletes))
+    """Return the names of the tracks of :meth:`AthleteTracker.finish`, in order."""
+    few = {1: ('',), 2: ('front', 'back')}
+    return few.get(num_athletes) or tuple(f'athlete{i + 1}' for i in range(num_athletes))
 
 
 class ShotTracker:
@@ -39,7 +35,7 @@ class ShotTracker:
         self.fps, self.frame_size = fps, frame_size
         self.max_gap = round(max_gap_seconds * fps)
         self._cuts = CutFinder(cut_threshold)
-        self._last: int | None = None
+        self._last = -1
 
     def update(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None) -> None:
         """Add the next frame.
@@ -55,7 +51,7 @@ class ShotTracker:
         """
         detections = np.asarray(detections, np.float32)
         name = type(self).__name__
-        if self._last is not None and frame_ind <= self._last:
+        if frame_ind <= self._last:
             raise UserError(f'{name}: frame {frame_ind} after frame {self._last}; frames must come in order')
         if detections.ndim != 2 or detections.shape[1] != 5:
             raise UserError(f'{name}: detections must be (n, 5), got {detections.shape} in frame {frame_ind}')
@@ -84,16 +80,14 @@ class AthleteTracker(ShotTracker):
     Gaps up to ``max_gap_seconds`` within a shot are interpolated linearly, with half the lower score of the neighbors.
 
     Args:
-        fps: Frames per second.
-        frame_size: (width, height) of the frames, px.
+        fps, frame_size: Frames per second and (width, height), px.
         num_athletes: Athletes per shot.
-        min_seconds: Shortest presence of an athlete in a shot.
-        max_gap_seconds: Longest gap in the detections of one track.
+        min_seconds, max_gap_seconds: Shortest presence of an athlete in a shot, and longest gap in one track.
         rules: Weights of the choice.
         high_score: Detections at or above this score are associated first and start tracks; lower ones only continue
             tracks, so detect with a low ``score_thr`` (0.1).
         min_iou: Smallest IoU of a detection and the predicted box.
-        cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+        cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
 
     Raises:
         UserError: an argument is out of range.
@@ -139,10 +133,17 @@ class AthleteTracker(ShotTracker):
 
         An athlete without boxes has an empty track.  The list is empty if no shot has an athlete.
         """
+        from scipy.optimize import linear_sum_assignment
+
         self._end_shot()
         shots = [shot for shot in self._shots if shot]
+        complete = [[_feet(person) for person in shot] for shot in shots if len(shot) == self.num_athletes]
         athletes: list[list[AthleteTrack]] = [[] for _ in range(self.num_athletes)]
-        for shot, slots in zip(shots, self._slots(shots), strict=True):
+        for shot in shots:
+            slots = range(len(shot))
+            if complete and len(shot) < self.num_athletes:
+                cost = np.abs(np.subtract.outer([_feet(person) for person in shot], np.mean(complete, axis=0)))
+                slots = linear_sum_assignment(cost)[1]
             for track, slot in zip(shot, slots, strict=True):
                 athletes[slot].append(track)
         return [concatenate(tracks) for tracks in athletes] if shots else []
@@ -150,9 +151,9 @@ class AthleteTracker(ShotTracker):
     def _add(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None) -> None:
         if self._shot_start is None:
             self._shot_start = frame_ind
-        elif self._last is not None:
-            for skipped in range(self._last + 1, frame_ind)[: self.max_gap + 2]:
-                self._associate(skipped, np.zeros((0, 5), np.float32))
+            self._last = frame_ind - 1
+        for skipped in range(self._last + 1, frame_ind)[: self.max_gap + 2]:
+            self._associate(skipped, np.zeros((0, 5), np.float32))
         self._associate(frame_ind, detections)
 
     def _associate(self, frame_ind: int, detections: np.ndarray) -> None:
@@ -174,7 +175,7 @@ class AthleteTracker(ShotTracker):
                 self._first_detections[track] = (frame_ind, *detections[distances.argmin()])
 
     def _end_shot(self) -> None:
-        if self._shot_start is not None and self._last is not None:
+        if self._shot_start is not None:
             tracks = [fill_gaps(_to_track(rows), self.max_gap) for rows in self._people.values()]
             people = [p for p in join_tracks(tracks, self.fps, self.rules) if len(p) >= self.min_frames]
             scores = score_people(people, self._last + 1 - self._shot_start, self.frame_size, self.rules)
@@ -187,21 +188,6 @@ class AthleteTracker(ShotTracker):
         self._byte_track.reset()
         self._people, self._first_detections = {}, {}
         self._shot_start = None
-
-    def _slots(self, shots: list[list[AthleteTrack]]) -> list[list[int]]:
-        """Assign the people of each shot to athletes: by depth, or by the mean foot heights of the complete shots."""
-        from scipy.optimize import linear_sum_assignment
-
-        complete = [[_feet(person) for person in shot] for shot in shots if len(shot) == self.num_athletes]
-        mean = np.mean(complete, axis=0) if complete else None
-        slots = []
-        for shot in shots:
-            if len(shot) == self.num_athletes or mean is None:
-                slots.append(list(range(len(shot))))
-            else:
-                cost = np.abs(np.subtract.outer([_feet(person) for person in shot], mean))
-                slots.append(linear_sum_assignment(cost)[1].tolist())
-        return slots
 
 
 class OnlineTracker(AthleteTracker):
@@ -229,7 +215,7 @@ class OnlineTracker(AthleteTracker):
         super().__init__(fps, frame_size, **options)
         if self.num_athletes != 1 or not memory_seconds > 0 or switch_margin < 0:
             raise UserError(
-                f'OnlineTracker follows one athlete, with memory_seconds > 0 and switch_margin >= 0; got '
+                'OnlineTracker follows one athlete, with memory_seconds > 0 and switch_margin >= 0; got '
                 f'{self.num_athletes}, {memory_seconds}, {switch_margin}'
             )
         self.memory = max(round(memory_seconds * fps), 2)

@@ -10,7 +10,7 @@ from mmdet.registry import TRANSFORMS
 class _RandomTransform(BaseTransform):
     """Base of the transforms: change the image with probability ``prob``."""
 
-    def __init__(self, prob: float = 0.3) -> None:
+    def __init__(self, prob: float) -> None:
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -38,21 +38,15 @@ class QuarterTurn(_RandomTransform):
 
 @TRANSFORMS.register_module()
 class Tilt(_RandomTransform):
-    """Rotate the image about its center by a random angle; borders are filled by reflection.
+    """Rotate the image about its center by up to 45 degrees to either side; borders are filled by reflection.
 
     A box becomes the box of the rotated ellipse inscribed in it, which fits people better than that of its rotated
     corners (Kalra et al., Towards Rotation Invariance in Object Detection, ICCV 2021).
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``.
-
-    Args:
-        max_angle: Largest angle to either side, degrees.
-        prob: Probability.
     """
 
-    def __init__(self, max_angle: float = 45.0, prob: float = 0.3) -> None:
-        super().__init__(prob)
-        self.max_angle = max_angle
+    max_angle = 45.0
 
     def _change(self, results: dict) -> None:
         height, width = results['img'].shape[:2]
@@ -78,22 +72,16 @@ class Tilt(_RandomTransform):
 
 @TRANSFORMS.register_module()
 class Stretch(_RandomTransform):
-    """Change the aspect ratio of the image, because tucked or lying people have other proportions than upright ones.
+    """Change the aspect ratio of the image by a factor of up to 2 either way, drawn log-uniformly.
+
+    Tucked or lying people have other proportions than upright ones.
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``, ``img_shape``.
-
-    Args:
-        factor: Largest factor on width / height, up or down; drawn log-uniformly.
-        prob: Probability.
     """
-
-    def __init__(self, factor: float = 2.0, prob: float = 0.5) -> None:
-        super().__init__(prob)
-        self.factor = factor
 
     def _change(self, results: dict) -> None:
         height, width = results['img'].shape[:2]
-        part = np.exp(np.random.uniform(-1, 1) * np.log(self.factor) / 2)
+        part = np.exp(np.random.uniform(-1, 1) * np.log(2.0) / 2)
         size = round(width * part), round(height / part)
         results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_LINEAR)
         results['gt_bboxes'].rescale_((size[0] / width, size[1] / height))
@@ -102,18 +90,12 @@ class Stretch(_RandomTransform):
 
 @TRANSFORMS.register_module()
 class MotionBlur(_RandomTransform):
-    """Blur the image along a line in a random direction, as a panning camera does.
+    """Blur the image along a line of 2 to 9 px in a random direction, as a panning camera does.
 
     Required and modified keys: ``img``.
-
-    Args:
-        length: Range of the length of the line, px.
-        prob: Probability.
     """
 
-    def __init__(self, length: tuple[float, float] = (2.0, 9.0), prob: float = 0.3) -> None:
-        super().__init__(prob)
-        self.length = length
+    length = (2.0, 9.0)
 
     def _change(self, results: dict) -> None:
         length, angle = np.random.uniform(*self.length), np.random.uniform(0, np.pi)

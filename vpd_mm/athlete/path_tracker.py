@@ -64,12 +64,11 @@ class PathTracker(ShotTracker):
     frame, and 4 KB per frame of a shot at its end.
 
     Args:
-        fps: Frames per second.
-        frame_size: (width, height) of the frames, px.
+        fps, frame_size: Frames per second and (width, height), px.
         max_gap_seconds: Longest gap within a path; gaps are interpolated linearly.
         smooth_seconds: Window in which the course of the boxes is fitted by a parabola.
         rules: Weights.
-        cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+        cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
         every: The detector runs on every n-th frame only; frames between are filled like gaps.
 
     Raises:
@@ -171,9 +170,7 @@ def best_path(
 
     Args:
         detections: Frame, in increasing order, to (N, 5) detections; N may be 0.
-        frame_size: (width, height), px.
         max_gap: Largest number of consecutive frames that a path may skip.
-        rules: Weights.
         bonus: Frame to an additional value (N,) of each detection.
         every: Interval of the detector; skipping the frames between is free.
 
@@ -266,14 +263,11 @@ def _boxes(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def colour_counts(frame_rgb: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Count the colors at sample points in the middle of each box.
+    """Count the colors at sample points in the middle of each box: (N, 64) uint8, equal row sums.
 
     Args:
         frame_rgb: (H, W, 3) uint8.
         boxes: (N, 4) or wider, xyxy px; points outside the frame take the color of its edge.
-
-    Returns:
-        (N, 64) uint8; the row sums are the number of points, equal for all boxes.
     """
     height, width = frame_rgb.shape[:2]
     points = (_sums(boxes) / 2)[:, None] + _sizes(boxes)[:, None] * _POINTS

@@ -14,10 +14,7 @@ PADDING = 0.1
 
 
 class SquareCropper:
-    """Crop a square around the boxes of frames t and t-1 and resize it.
-
-    Args:
-        size: Side of the crops, px.
+    """Crop a square around the boxes of frames t and t-1 and resize it to ``size`` px.
 
     Raises:
         UserError: size is not in 16..4096.
@@ -33,12 +30,8 @@ class SquareCropper:
     ) -> Window:
         """Return (left, top, side) in whole px of the full frame; the window may leave the frame.
 
-        The square is centered on the union of both boxes, rounded out to whole pixels; its side is the longer side of
-        the union padded by 10 % at both ends.  Frame t-1 is cropped with the same window.
-
-        Args:
-            box: xyxy of frame t, px.
-            previous_box: xyxy of frame t-1; None if it has none.
+        The square is centered on the union of the xyxy boxes of frames t and t-1, rounded out to whole pixels; its side
+        is the longer side of the union padded by 10 % at both ends.  Frame t-1 is cropped with the same window.
         """
         boxes = np.asarray([box] if previous_box is None else [box, previous_box], dtype=np.float64)
         low = np.floor(boxes[:, :2].min(axis=0)).astype(int)
@@ -51,9 +44,7 @@ class SquareCropper:
     def cut(self, image: np.ndarray, window: Window) -> np.ndarray:
         """Crop ``window`` and resize it to ``size``; pixels outside the image are black.
 
-        Args:
-            image: (H, W[, C]) uint8, or a mask (H, W) bool, which is resized by nearest neighbor.
-            window: (left, top, side).
+        ``image`` is (H, W[, C]) uint8, or a mask (H, W) bool, which is resized by nearest neighbor.
         """
         side = window[2]
         square = cut_square(image.view(np.uint8), window)
@@ -77,11 +68,9 @@ def cut_square(image: np.ndarray, window: Window) -> np.ndarray:
 
 
 def usable_boxes(boxes: np.ndarray, frame_sizes: np.ndarray | tuple[int, int]) -> np.ndarray:
-    """Return (N,) bool, True for the boxes (N, 4) xyxy that are finite, not empty and touch their frame.
+    """Return (N,) bool, True for boxes (N, 4) xyxy px that are finite, not empty and touch their frame.
 
-    Args:
-        boxes: px.
-        frame_sizes: (width, height) of all frames, or (N, 2).
+    ``frame_sizes`` is (width, height) or (N, 2).
     """
     low, high = boxes[:, :2], boxes[:, 2:]
     return np.isfinite(boxes).all(axis=1) & ((high > low) & (high > 0) & (low < frame_sizes)).all(axis=1)

@@ -114,10 +114,9 @@ class VideoReader:
         return np.floor((times - self._times[0]) * self.fps + 0.5).astype(int)
 
     def read(self, frame_inds: Sequence[int]) -> dict[int, np.ndarray]:
-        """Return {frame number: (H, W, 3) uint8 rgb}, numbers as of the iteration.
+        """Return {frame number: (H, W, 3) uint8 rgb}, numbers as of the iteration if no packet is damaged.
 
-        Decodes from the key frame before the first requested frame to the last one.  Exact as long as no packet is
-        damaged.
+        Decodes from the key frame before the first requested frame to the last one.
 
         Raises:
             UserError: a frame lies outside the video or does not decode.
@@ -245,11 +244,7 @@ def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
 def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
     """Describe how much of a truncated file is left; None for a complete file.
 
-    Args:
-        stream: Announces the number of frames or the duration.
-        num_packets: Packets in the file, including those that an edit list hides.
-        times: Sorted frame times, s.
-        frame_time: Mean time between two frames, s.
+    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, s; ``frame_time`` is a mean, s.
     """
     if stream.frames:
         if num_packets >= _WHOLE_SHARE * stream.frames - 1:

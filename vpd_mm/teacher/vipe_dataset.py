@@ -13,33 +13,26 @@ from .joint_feature import FLIP_ORDER, flip_joints
 from .pose_skeleton import MIRROR, Skeleton, face_forward, vpd_bones
 from .vipe_feature import pose_inputs
 
-#: Largest elevation and roll of a camera, radians, and range of 1 / distance.
-MAX_TILT = np.deg2rad(30.0)
-NEARNESS = (1 / 40.0, 1 / 6.0)
-
 
 def draw_cameras(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw random cameras that look at the origin from any azimuth, 6 to 40 trunk lengths (3 to 20 m) away.
 
-    Camera axes are OpenCV's (x right, y down, z forward); world z is up.  Elevation and roll are up to 30 degrees to
-    either side; the inverse of the distance is uniform.
+    Elevation and roll are up to 30 degrees to either side; the inverse of the distance is uniform.
 
     Returns:
         Rotations (num, 3, 3) and distances (num,).
     """
-    azimuth = rng.uniform(-np.pi, np.pi, num)
-    elevation = rng.uniform(-MAX_TILT, MAX_TILT, num)
-    roll = rng.uniform(-MAX_TILT, MAX_TILT, num)
-    return camera_rotation(azimuth, elevation, roll), 1 / rng.uniform(*NEARNESS, num)
+    azimuth, elevation, roll = (rng.uniform(-limit, limit, num) for limit in np.deg2rad((180.0, 30.0, 30.0)))
+    return camera_rotation(azimuth, elevation, roll), 1 / rng.uniform(1 / 40, 1 / 6, num)
 
 
 def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """Return world-to-camera rotations (N, 3, 3).
+    """Return world (z up) to camera (x right, y down, z forward) rotations (N, 3, 3).
 
-    Args:
-        azimuth: (N,) radians; position of the camera from +x towards +y.
-        elevation: (N,) radians; positive above the horizon.
-        roll: (N,) radians; positive rotates the image clockwise.
+    Args (all (N,) radians):
+        azimuth: Position of the camera from +x towards +y.
+        elevation: Positive above the horizon.
+        roll: Positive rotates the image clockwise.
     """
     ca, sa, ce, se, cr, sr = (f(angle) for angle in (azimuth, elevation, roll) for f in (np.cos, np.sin))
     forward = -np.stack([ce * ca, ce * sa, se], axis=-1)
@@ -50,12 +43,9 @@ def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray
 
 
 def project(points: np.ndarray, rotation: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Project points (N, K, 3) to (N, K, 2) focal lengths, x right, y down.
+    """Project world points (N, K, 3) to (N, K, 2) focal lengths, x right, y down.
 
-    Args:
-        points: World coordinates.
-        rotation: (N, 3, 3) world to camera.
-        distance: (N,) from the camera to the origin, in the unit of the points.  Depth is at least a tenth of it.
+    The camera has ``rotation`` (N, 3, 3) and ``distance`` (N,) to the origin; depth is at least a tenth of it.
     """
     camera = np.einsum('nij,nkj->nki', rotation, points)
     depth = np.maximum(camera[..., 2] + distance[:, None], 0.1 * distance[:, None])

@@ -14,6 +14,9 @@ from .joint_feature import VPD_JOINTS, fill_unseen, flip_joints, frame_scores, n
 from .vipe_encoder import VIPEEncoder
 from .vipe_model import VIPE
 
+#: Poses per forward pass.
+BATCH = 1024
+
 
 def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Convert poses to the inputs (N, 13, 3) float32 of :class:`VIPEEncoder`: normalized x, y, and score - 0.5.
@@ -45,16 +48,14 @@ class VipeFeature:
     Args:
         encoder: A trained :class:`VIPEEncoder`.
         invert: Append the embedding of the pose rotated by 180 degrees, which doubles D (for Diving48).
-        batch_size: Poses per forward pass.
 
     Raises:
         UserError: no frame of a sequence has a visible joint.
     """
 
-    def __init__(self, encoder: VIPEEncoder, invert: bool = False, batch_size: int = 1024) -> None:
+    def __init__(self, encoder: VIPEEncoder, invert: bool = False) -> None:
         self.encoder = encoder.eval()
         self.invert = invert
-        self.batch_size = batch_size
 
     @property
     def dims(self) -> int:
@@ -72,11 +73,8 @@ class VipeFeature:
         """Embed inputs (N, ..., 13, 3) as (N, ..., D) float32."""
         device = next(self.encoder.parameters()).device
         with torch.inference_mode():
-            parts = [
-                self.encoder(torch.from_numpy(inputs[i : i + self.batch_size]).to(device)).float().cpu().numpy()
-                for i in range(0, len(inputs), self.batch_size)
-            ]
-        return np.concatenate(parts)
+            parts = [self.encoder(part.to(device)).float().cpu() for part in torch.from_numpy(inputs).split(BATCH)]
+        return torch.cat(parts).numpy()
 
 
 def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
