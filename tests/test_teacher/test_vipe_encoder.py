@@ -1,8 +1,6 @@
 import numpy as np
-import pytest
 import torch
 
-from vpd_mm.errors import UserError
 from vpd_mm.teacher import VIPEEncoder
 from vpd_mm.teacher.vipe_encoder import image_bones
 
@@ -50,9 +48,3 @@ def test_bone_features_by_value():
     encoder = VIPEEncoder(hidden_dims=16, bones=True).eval()
     assert encoder.enter.in_features == 39 + 36
     assert encoder(torch.randn(2, 13, 3)).shape == (2, 64)
-
-
-@pytest.mark.parametrize('shape', [(2, 17, 3), (2, 13, 2), (13,)])
-def test_wrong_number_of_joints_is_refused(shape):
-    with pytest.raises(UserError, match=r'must be \(\.\.\., 13, 3\), found'):
-        VIPEEncoder(hidden_dims=8)(torch.zeros(shape))

@@ -66,14 +66,9 @@ class FlowEstimator:
         return {'method': self.method, 'clip': self.clip, 'subtract_median': self.subtract_median}
 
     def __call__(self, previous: np.ndarray | None, current: np.ndarray) -> np.ndarray | None:
-        """Estimate the flow of one frame.
+        """Return (H, W, 2) float32 (u, v) at every pixel of ``previous``; None for method ``none``.
 
-        Args:
-            previous: (H, W, 3) uint8 RGB of frame t-1, cropped with the window of t; None gives zero flow.
-            current: Likewise of frame t.
-
-        Returns:
-            (H, W, 2) float32 (u, v) at every pixel of ``previous``; None for method ``none``.
+        The crops (H, W, 3) uint8 RGB of frames t-1 and t have the same window; without ``previous`` the flow is zero.
         """
         if self._pair is None:
             return None

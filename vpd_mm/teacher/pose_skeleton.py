@@ -124,18 +124,13 @@ def vpd_bones(joints: np.ndarray) -> np.ndarray:
 
 
 def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
-    """Rotate poses about the vertical axis to face +x, with the hips at the origin and trunk length 1.
+    """Rotate poses (N, K, 3), z up, about the vertical axis to face +x, with the hips at the origin and trunk length 1.
 
-    The mean line from right to left shoulder and hip points to +y afterwards; if it is vertical, the pose is not
-    rotated.  A trunk of length 0 is not scaled.
-
-    Args:
-        joints: (N, K, 3), z up, any unit.
-        vpd: (N, 13, 3), the 13 joints of the same poses.
+    ``vpd`` (N, 13, 3) are the 13 joints of the same poses.  The mean line from right to left shoulder and hip points to
+    +y afterwards; if it is vertical, the pose is not rotated.  A trunk of length 0 is not scaled.
     """
-    left = (vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])
-    turn = np.pi / 2 - np.arctan2(left[:, 1], left[:, 0])
-    turn = np.where(np.hypot(left[:, 0], left[:, 1]) > 1e-9, turn, 0)
+    x, y, _ = ((vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])).T
+    turn = np.where(np.hypot(x, y) > 1e-9, np.pi / 2 - np.arctan2(y, x), 0)
     cos, sin, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
     rotation = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3)
     hips = vpd[:, HIPS].mean(axis=1)

@@ -22,13 +22,7 @@ class SoftmaxHeatmapLoss(nn.Module):
     """Cross-entropy between target heatmaps, scaled to sum 1, and the softmax of the output over all cells."""
 
     def forward(self, output: Tensor, target: Tensor, target_weights: Tensor) -> Tensor:
-        """Return the mean loss over the labeled joints.
-
-        Args:
-            output: (N, K, H, W) logits.
-            target: (N, K, H, W), not negative.
-            target_weights: (N, K); 0 = not labeled.
-        """
+        """Return the mean loss over the joints with ``target_weights`` (N, K) above 0; maps are (N, K, H, W)."""
         target = target.flatten(2)
         sums = target.sum(-1)
         weights = target_weights * (sums > 0)
@@ -58,14 +52,10 @@ class SoftmaxHeatmap(UDPHeatmap):
             raise UserError(f'SoftmaxHeatmap: score_table must hold rising rows with scores 0 to 1, got {score_table}')
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
-        """Encode all joints at once, like UDPHeatmap but without truncating the Gaussians at three sigma.
-
-        Args:
-            keypoints: (1, K, 2) px of the input.
-            keypoints_visible: (1, K); 0 = not labeled.
+        """Encode joints (1, K, 2), input px, like UDPHeatmap but without truncating the Gaussians at three sigma.
 
         Returns:
-            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 for joints outside the map.
+            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 for joints outside the map or not labeled.
         """
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], np.float32)

@@ -14,15 +14,9 @@ from .pose_skeleton import HIPS, MIRROR, SHOULDERS
 
 
 def aligned_error(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Compute the mean joint error after Procrustes alignment (N-P-MPJPE).
+    """Compute the mean joint error (...,) after Procrustes alignment (N-P-MPJPE), in trunk lengths of the reference.
 
-    ``pose`` is aligned to ``reference`` by rotation, scale and translation, never mirrored.
-
-    Args:
-        pose, reference: (..., 13, 3).
-
-    Returns:
-        (...,) mean distance of the 13 joints, in trunk lengths of the reference.
+    ``pose`` (..., 13, 3) is aligned to ``reference`` by rotation, scale and translation, never mirrored.
     """
     trunk = np.linalg.norm(reference[..., SHOULDERS, :].mean(-2) - reference[..., HIPS, :].mean(-2), axis=-1)
     a = pose - pose.mean(-2, keepdims=True)
@@ -30,7 +24,6 @@ def aligned_error(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
     u, s, vt = np.linalg.svd(np.swapaxes(a, -1, -2) @ b)
     sign = np.sign(np.linalg.det(u @ vt))
     s = s * np.stack([np.ones_like(sign), np.ones_like(sign), sign], axis=-1)
-    u = u.copy()
     u[..., -1] *= sign[..., None]
     scale = s.sum(-1) / np.maximum((a**2).sum((-1, -2)), 1e-12)
     return np.linalg.norm(scale[..., None, None] * (a @ (u @ vt)) - b, axis=-1).mean(-1)
@@ -96,13 +89,12 @@ class ViewRetrievalMetric(BaseMetric):
         """Compute Hit@k of features (N, V, D)."""
         num, views = features.shape[:2]
         ks = [k for k in self.ks if k <= num]
-        shares: dict[int, list[float]] = {k: [] for k in ks}
+        shares = []
         for a, b in permutations(range(views), 2):
             ranked = cdist(features[:, a], features[:, b]).argsort(axis=1, kind='stable')[:, : max(ks)]
             right = self.right(ranked, data)
-            for k in ks:
-                shares[k].append(float(right[:, :k].any(axis=1).mean()))
-        return {k: float(np.mean(values)) for k, values in shares.items()}
+            shares.append([right[:, :k].any(axis=1).mean() for k in ks])
+        return {k: float(np.mean(values)) for k, values in zip(ks, zip(*shares))}
 
     def right(self, ranked: np.ndarray, data: dict[str, np.ndarray]) -> np.ndarray:
         """Return (N, k) bool, True for correct items of the ranked rows (N, k)."""

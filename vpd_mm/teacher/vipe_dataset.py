@@ -87,9 +87,7 @@ class PoseNoise:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return noisy points (N, 13, 2) and scores (N, 13) in [0, 1]; five or more joints per pose are not dropped.
 
-        Args:
-            points: (N, 13, 2) exact positions.
-            trunk: (N,) length of the trunk seen from the side, in the unit of the points.
+        ``trunk`` (N,) is the length of the trunk seen from the side, in the unit of the exact points.
         """
         num, joints = points.shape[:2]
         scores = rng.uniform(self.score[0], self.score[1], (num, joints))

@@ -4,7 +4,6 @@ import torch
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..errors import UserError
 from ..registry import MODELS
 from .pose_skeleton import VPD_BONES
 
@@ -24,9 +23,6 @@ class VIPEEncoder(BaseModule):
         bones: Also use the direction and length of 12 bones in the image as input.
 
     Shapes: (..., 13, 3) of (x, y, confidence - 0.5), normalized by ``normalize_joints``, to (..., D).
-
-    Raises:
-        UserError: the input has another number of joints or channels.
     """
 
     def __init__(
@@ -46,8 +42,6 @@ class VIPEEncoder(BaseModule):
         self.leave = nn.Linear(hidden_dims, dims)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        if inputs.shape[-2:] != (NUM_JOINTS, 3):
-            raise UserError(f'VIPEEncoder: poses must be (..., {NUM_JOINTS}, 3), found {tuple(inputs.shape)}')
         flat = inputs.reshape(-1, NUM_JOINTS, 3)
         features = flat.flatten(1)
         if self.bones:
