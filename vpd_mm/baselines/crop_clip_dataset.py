@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..athlete import FrameReader
+from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
 from ..registry import DATASETS
@@ -33,7 +33,7 @@ class ClipSource:
         self.corpus = corpus
         self.source = source
         self.store = CropStore(corpus.crops_dir)
-        self._readers: OrderedDict[str, FrameReader] = OrderedDict()
+        self._readers: OrderedDict[str, VideoReader] = OrderedDict()
 
     def __getstate__(self) -> dict:
         return {**vars(self), '_readers': OrderedDict()}
@@ -63,7 +63,7 @@ class ClipSource:
     def _stored(self, video: str) -> bool:
         return video in self.store and self.store.header(video).frame_shape is not None
 
-    def _reader(self, video: VideoInfo) -> FrameReader:
+    def _reader(self, video: VideoInfo) -> VideoReader:
         if video.path in self._readers:
             self._readers.move_to_end(video.path)
             return self._readers[video.path]
@@ -72,7 +72,7 @@ class ClipSource:
                 f'{self.corpus.videos_path}: video {video.video!r} has no file and {self.corpus.crops_dir} no whole '
                 "frames of it; use source='crop', or prepare with --full-frame"
             )
-        self._readers[video.path] = FrameReader(video.path, self.corpus.fps)
+        self._readers[video.path] = VideoReader(video.path, self.corpus.fps)
         if len(self._readers) > _OPEN_VIDEOS:
             self._readers.popitem(last=False)
         return self._readers[video.path]

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-from ..athlete import FlowEstimator
-from ..athlete.frame_source import FrameSource
+from ..athlete import FlowEstimator, FrameSource
 from ..errors import UserError
 from .options import PrepareSettings, split_model
 
