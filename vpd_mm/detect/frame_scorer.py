@@ -53,17 +53,22 @@ class FrameScorer(BaseModel):
         """
         feats, lengths, views = inputs['feats'], inputs['lengths'], inputs['views']
         if mode == 'predict':
-            return self.predict(feats, lengths, views, data_samples)
+            samples = data_samples or [ActionDataSample() for _ in views]
+            scores = iter([self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)])
+            for sample, n in zip(samples, views, strict=True):
+                sample.set_field(torch.stack([next(scores) for _ in range(n)]).mean(0).detach(), 'frame_scores')
+            return samples
         logits = self.head(self.backbone(feats, lengths))
         if mode == 'tensor':
             return logits
         if mode == 'loss':
-            return self.loss(logits, views, data_samples or [])
+            repeated = [sample for sample, n in zip(data_samples or [], views, strict=True) for _ in range(n)]
+            return self.loss(logits, repeated)
         raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
 
-    def loss(self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+    @staticmethod
+    def loss(logits: Tensor, samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Binary cross entropy, summed over the classes, mean over the valid frames of all sequences."""
-        samples = [sample for sample, n in zip(data_samples, views, strict=True) for _ in range(n)]
         total, count = logits.sum() * 0, 0
         for frames, sample in zip(logits, samples, strict=True):
             target = sample.gt_frames[sample.valid]
@@ -71,16 +76,6 @@ class FrameScorer(BaseModel):
             total = total + nn.functional.binary_cross_entropy_with_logits(chosen, target, reduction='sum')
             count += len(chosen)
         return {'loss_frames': total / max(count, 1)}
-
-    def predict(
-        self, feats: Tensor, lengths: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
-    ) -> list[ActionDataSample]:
-        """Score every frame, averaged over overlapping windows and views."""
-        samples = data_samples or [ActionDataSample() for _ in views]
-        scores = iter([self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)])
-        for sample, n in zip(samples, views, strict=True):
-            sample.set_field(torch.stack([next(scores) for _ in range(n)]).mean(0).detach(), 'frame_scores')
-        return samples
 
     def _score(self, feats: Tensor) -> Tensor:
         """Score a sequence (T, D): (T, C)."""
