@@ -91,13 +91,14 @@ def joints(corpus: Corpus, args: argparse.Namespace) -> None:
 
 def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     from vpd_mm.features.feature_extractor import run_identity
-    from vpd_mm.features.pose_features import vipe_features
+    from vpd_mm.features.pose_features import pose_features
     from vpd_mm.teacher import VipeFeature, load_encoder
 
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
     made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
-    print_written(corpus.teacher_dir(name), vipe_features(corpus, args.poses, feature, made_by, name), feature.dims)
+    written = pose_features(corpus, args.poses, name, feature, made_by)
+    print_written(corpus.teacher_dir(name), written, feature.dims)
 
 
 def clips(corpus: Corpus, args: argparse.Namespace) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
+from ..features import ActionWindowDataset
 from ..registry import DATASETS
 from ..structures import Action
-from .action_window_dataset import ActionWindowDataset
 
 SOURCES = ('crop', 'flow', 'frame')
 _OPEN_VIDEOS = 8
