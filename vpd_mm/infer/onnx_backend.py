@@ -1,4 +1,4 @@
-"""Run exported networks in onnxruntime."""
+"""Load trained models: checkpoints, or exported networks that run in onnxruntime."""
 
 import importlib
 import json
@@ -8,9 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch import Tensor, nn
 
+from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
+from ..engine.model_files import build_model, load_weights
 from ..errors import UserError
 from ..recognize import SequenceRecognizer
 
@@ -88,6 +91,34 @@ class _RawCrops(nn.Module):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         return {**data, 'inputs': data['inputs'][:, : self.num_channels].float()}
+
+
+def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[Any, dict]:
+    """Load a trained model; a student without a decoder in its checkpoint gets none.
+
+    Args:
+        cfg: Its config.
+        checkpoint: Checkpoint, or an ``.onnx`` file of ``tools/export.py``.
+        kind: Expected class of the model.
+        device: Device of the model.
+
+    Returns:
+        The model and the metadata of the file (``classes``, ...).
+
+    Raises:
+        UserError: the file is missing or does not fit, or the config has another kind of model.
+    """
+    model: Any = build_model(cfg)
+    if not isinstance(model, kind):
+        raise UserError(f'{cfg.filename}: its model is {type(model).__name__}, expected a {kind.__name__}')
+    if checkpoint.endswith('.onnx'):
+        return model, run_in_onnx(model, checkpoint, device)
+    if isinstance(model, PoseDistiller) and model.decoder is not None and Path(checkpoint).is_file():
+        state = load_checkpoint_safely(checkpoint)
+        if isinstance(state, dict) and not any('decoder.' in key for key in state.get('state_dict', state)):
+            model.decoder = None
+    meta = load_weights(model, checkpoint, cfg)
+    return model.to(device), meta
 
 
 def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dict:

@@ -126,7 +126,7 @@ def dtw_matrix(
 def run_in_threads(work: Callable[[int], object], count: int, num_threads: int | None = None) -> None:
     """Call ``work(0), ..., work(count - 1)`` in threads; the kernels release the GIL."""
     threads = min(num_threads or len(os.sched_getaffinity(0)), count)
-    if threads == 1:  # 10 % faster than a pool of one: the allocator of the main thread
+    if threads == 1:
         for i in range(count):
             work(i)
         return
