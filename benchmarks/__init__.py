@@ -1,4 +1,4 @@
-"""Benchmarks by name; each is imported when asked for."""
+"""Benchmarks by name, imported on demand."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ BENCHMARKS = {
 
 
 def load_benchmark(name: str) -> Callable[[Sequence[str]], int]:
-    """The function of benchmark ``name``, a key of BENCHMARKS."""
+    """Return the function of benchmark ``name``, a key of BENCHMARKS."""
     module, function = BENCHMARKS[name].split(':')
     return getattr(importlib.import_module(module), function)
 

@@ -1,4 +1,4 @@
-"""One epoch of few-shot recognition: this package's way against the published one, one thread."""
+"""Time of one epoch of few-shot recognition, in this package and as published, with one thread."""
 
 import tempfile
 import time
@@ -21,7 +21,7 @@ from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.registry import MODELS
 from vpd_mm.structures import Action, FeatureSequence, save_actions, save_classes
 
-#: Goal of the README: how many times as fast.
+#: Goal of the README: speed-up.
 GOAL = 5.0
 NUM_CLASSES, CLIPS_A_CLASS, DIMS, BATCH = 15, 16, 26, 50
 #: Frames of Penn Action's clips at 5 % steps, from the shortest to the longest.
@@ -33,7 +33,7 @@ CONFIGS = {
 
 
 class PackedBaseline(nn.Module):
-    """The published recogniser, as one writes it with PyTorch's parts."""
+    """The published recognizer, built from standard PyTorch modules."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class PackedBaseline(nn.Module):
 
 
 def make_corpus(root: Path, seed: int = 0) -> Corpus:
-    """16 clips a class as long as Penn Action's, with random features."""
+    """Make 16 clips a class with the lengths of Penn Action and random features."""
     rng = np.random.default_rng(seed)
     corpus = Corpus.create(root)
     count = NUM_CLASSES * CLIPS_A_CLASS
@@ -75,7 +75,7 @@ def make_corpus(root: Path, seed: int = 0) -> Corpus:
 
 
 def published_epochs(corpus: Corpus) -> Iterator[Callable[[], None]]:
-    """Epochs of shuffled batches of 50, padded and packed to their longest."""
+    """Yield epochs of shuffled batches of 50, padded to their longest sequence and packed."""
     sequences, labels = [], []
     for i, name in enumerate(corpus.videos()):
         feats = FeatureSequence.load(corpus.teacher_dir('joints') / f'{name}.npz').feats
@@ -100,7 +100,7 @@ def published_epochs(corpus: Corpus) -> Iterator[Callable[[], None]]:
 
 
 def our_epochs(config: str, corpus: Corpus) -> Iterator[Callable[[], None]]:
-    """Epochs of a recognition config, with its data set, sampler, transforms and model."""
+    """Yield epochs of a recognition config, with its data set, sampler, transforms and model."""
     cfg = adapt_config(Config.fromfile(find_config(config)), str(corpus.root))
     init_default_scope(cfg.default_scope)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
@@ -117,12 +117,12 @@ def our_epochs(config: str, corpus: Corpus) -> Iterator[Callable[[], None]]:
 
 
 def measure(corpus: Corpus, rounds: int) -> dict[str, list[float]]:
-    """Processor seconds of each epoch, by way; the ways take turns, so that a busy machine is busy for all."""
-    ways = {'published': published_epochs(corpus)}
-    ways |= {name: our_epochs(config, corpus) for name, config in CONFIGS.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    """Return the CPU seconds of each epoch of each method; they alternate, so that other load affects all of them."""
+    methods = {'published': published_epochs(corpus)}
+    methods |= {name: our_epochs(config, corpus) for name, config in CONFIGS.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
-        for name, epochs in ways.items():
+        for name, epochs in methods.items():
             epoch = next(epochs)
             start = time.process_time()
             epoch()
@@ -131,9 +131,9 @@ def measure(corpus: Corpus, rounds: int) -> dict[str, list[float]]:
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Measure, print one line a way, return 1 where the goal is missed."""
+    """Measure, print one line a method, return 1 where the goal is missed."""
     parser = ToolParser(__doc__, prog='benchmark.py bigru')
-    parser.add_argument('--rounds', type=int, default=3, help='epochs of each way; the median counts')
+    parser.add_argument('--rounds', type=int, default=3, help='epochs of each method; the median counts')
     args = parser.parse_args(argv)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

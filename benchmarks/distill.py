@@ -1,4 +1,4 @@
-"""How fast crops reach the student, and how close training and extraction come to the bare network."""
+"""Speed of distillation: data loader, and training and extraction relative to the bare network."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ from vpd_mm.engine.paths import find_config
 from vpd_mm.registry import MODELS
 from vpd_mm.structures import FeatureSequence
 
-#: What the issue asks for: samples/s of one loader process, share of waiting, share of the bare forward pass.
+#: Goals: samples/s of one loader process, share of waiting, share of the bare forward pass.
 GOALS = {'loader': 1000.0, 'waiting': 0.05, 'extraction': 0.95, 'gpu': 0.9}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns 1 where a goal is missed."""
     parser = ToolParser(__doc__)
-    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints; default: one made on the spot')
+    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints; default: a generated one')
     parser.add_argument('--config', default='configs/distill/resnet34_2d-vpd_1000e_fx35.py', help='of the loader test')
     parser.add_argument('--small', default='configs/distill/resnet18_2d-vpd_40e_real.py', help='of the CPU training')
     parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_corpus(root: Path, num_frames: int = 400, size: int = 128) -> Corpus:
-    """A corpus of blurred noise, as costly to decode as real crops; the table prints their KB, with --corpus those."""
+    """Make a corpus of blurred noise that is as costly to decode as real crops (the table prints their size)."""
     rng = np.random.default_rng(0)
     corpus = Corpus.create(root)
     for name in ('a', 'b', 'c'):
@@ -76,7 +76,7 @@ def _config(name: str, corpus: Corpus) -> Config:
 
 
 def _rate(step: Callable[[], int], seconds: float) -> float:
-    """Items a second of ``step``, which returns how many it did; the first call is not counted."""
+    """Return items per second of ``step``, which returns its number of items; the first call is not counted."""
     step()
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
@@ -85,7 +85,7 @@ def _rate(step: Callable[[], int], seconds: float) -> float:
 
 
 def measure_loader(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
-    """Fully augmented samples a second of one loader process."""
+    """Measure fully augmented samples per second of one loader process."""
     cfg = _config(config, corpus)
     loader_cfg = dict(cfg.train_dataloader, num_workers=1, prefetch_factor=4)
     loader_cfg['sampler'] = dict(loader_cfg['sampler'], num_samples=10**7)
@@ -104,13 +104,13 @@ def measure_loader(config: str, corpus: Corpus, seconds: float) -> tuple[str, st
 
 
 def measure_training(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
-    """Share of a CPU training's time spent on waiting for data."""
+    """Measure the share of the time of CPU training that is spent waiting for data."""
     cfg = _config(config, corpus)
     model = MODELS.build(cfg.model).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     sampler = dict(cfg.train_dataloader.sampler, num_samples=10**7)
     loader = Runner.build_dataloader(dict(cfg.train_dataloader, sampler=sampler), seed=0)
-    batches, waited, total, seen = iter(loader), 0.0, 0.0, 0
+    batches, waited, total, samples = iter(loader), 0.0, 0.0, 0
     next(batches)
     while total < seconds:
         start = time.perf_counter()
@@ -123,14 +123,14 @@ def measure_training(config: str, corpus: Corpus, seconds: float) -> tuple[str, 
         loss.backward()
         optimizer.step()
         total += time.perf_counter() - start
-        seen += len(batch['inputs'])
+        samples += len(batch['inputs'])
     share = waited / total
-    name = f'CPU training ({seen / total:.0f} samples/s), waiting for data'
+    name = f'CPU training ({samples / total:.0f} samples/s), waiting for data'
     return name, f'{share:.1%}', f'< {GOALS["waiting"]:.0%}', share < GOALS['waiting']
 
 
 def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
-    """Frames a second of feature extraction, as a share of the bare forward pass on the same batch size."""
+    """Measure frames per second of feature extraction, relative to the bare forward pass with the same batch size."""
     from vpd_mm.features.feature_extractor import FeatureExtractor
 
     cfg = _config(config, corpus)
@@ -147,7 +147,7 @@ def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str
     def extract() -> int:
         return sum(len(sequence) for _, sequence in extractor.extract_all(store, videos))
 
-    # In turn, so that a machine that slows down slows both.
+    # Alternate, so that other load affects both.
     rates: dict[str, list[float]] = {'bare': [], 'extract': []}
     for _ in range(3):
         rates['bare'].append(_rate(bare, seconds / 6))
@@ -158,7 +158,7 @@ def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str
 
 
 def measure_gpu(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
-    """Mixed-precision training on the GPU beside the bare model on random tensors."""
+    """Measure mixed-precision training on the GPU, relative to the bare model on fixed tensors."""
     cfg = _config(config, corpus)
     model = MODELS.build(dict(cfg.model, channels_last=True)).cuda().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)

@@ -1,4 +1,4 @@
-"""DTW: pairs a second beside dtw-python, dtaidistance and aeon on the same pairs, and the memory of a large search."""
+"""DTW: pairs per second of this package, dtw-python, dtaidistance and aeon, and the memory of a large search."""
 
 import importlib.util
 import multiprocessing
@@ -12,11 +12,11 @@ import numpy as np
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.errors import UserError
 
-#: At least this many times dtw-python's speed; as fast as the others; less memory than this.
+#: Goals: speed relative to dtw-python (to the others 1), and memory.
 GOAL_RATIO, GOAL_BYTES = 25.0, 2 << 30
 TOLERANCE = 1e-6
-#: Package to import and what to install for it.
-RIVALS = {'dtw': 'dtw-python scikit-learn', 'dtaidistance': 'dtaidistance', 'aeon': 'aeon'}
+#: Import name of each baseline and what to install for it.
+BASELINES = {'dtw': 'dtw-python scikit-learn', 'dtaidistance': 'dtaidistance', 'aeon': 'aeon'}
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--features', default='joints', help='features of --corpus')
     parser.add_argument('--queries', type=int, default=20)
     parser.add_argument('--gallery', type=int, default=50, help='sequences that every query is compared with')
-    parser.add_argument('--threads', type=int, default=2, help='of ours; the others run one')
+    parser.add_argument('--threads', type=int, default=2, help='of vpd_mm; the others use one')
     parser.add_argument('--repeats', type=int, default=3, help='the fastest counts')
     parser.add_argument('--large', type=int, nargs=2, default=(100, 10000), help='queries and gallery of the search')
     parser.add_argument('--seed', type=int, default=0)
@@ -41,13 +41,13 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def random_walks(count: int, rng: np.random.Generator, dims: int = 26) -> list[np.ndarray]:
-    """(T, dims) float32 walks with the lengths of Penn Action's clips: median 56, a tenth above 110 frames."""
+    """Return (T, dims) float32 walks with the lengths of Penn Action: median 56, a tenth above 110 frames."""
     lengths = np.exp(rng.normal(np.log(56), 0.5, count)).round().clip(18, 300).astype(int)
     return [rng.normal(0, 0.1, (n, dims)).cumsum(0).astype(np.float32) for n in lengths]
 
 
 def corpus_sequences(root: str, features: str, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """``count`` actions of a corpus, drawn without replacement, as seen."""
+    """Draw ``count`` actions of a corpus without replacement, original view."""
     from vpd_mm.corpus import Corpus
     from vpd_mm.retrieve import load_clips
 
@@ -58,7 +58,7 @@ def corpus_sequences(root: str, features: str, count: int, rng: np.random.Genera
 
 
 def compare(queries: list[np.ndarray], gallery: list[np.ndarray], threads: int, repeats: int) -> bool:
-    """Print a line for each implementation; True where every goal is met that could be measured."""
+    """Print a line for each implementation; return True where every measurable goal is met."""
     from vpd_mm.retrieve import dtw_matrix
 
     pairs = len(queries) * len(gallery)
@@ -71,13 +71,13 @@ def compare(queries: list[np.ndarray], gallery: list[np.ndarray], threads: int, 
     print(f'{f"vpd_mm, {threads} threads":34s} {pairs / times["ours"]:12,.0f} pairs/s')
     print(f'{f"vpd_mm, symmetric2, {threads} threads":34s} {pairs / times["symmetric2"]:12,.0f} pairs/s')
     passed = True
-    for name, package in RIVALS.items():
+    for name, package in BASELINES.items():
         if importlib.util.find_spec(name) is None:
             print(f'{name}: not installed, not compared; pip install {package}')
             continue
-        one = _RIVAL_DISTANCES[name]()
+        one = _BASELINE_DISTANCES[name]()
         theirs, seconds = _fastest(lambda one=one: np.array([[one(a, b) for b in gallery] for a in queries]), repeats)
-        # the others have no slope constraint: their cells are those of symmetric2
+        # the others have no slope constraint, like symmetric2
         ratio = seconds / times['ours' if name == 'dtw' else 'symmetric2']
         goal = GOAL_RATIO if name == 'dtw' else 1.0
         reached = ratio >= goal
@@ -91,7 +91,7 @@ def compare(queries: list[np.ndarray], gallery: list[np.ndarray], threads: int, 
 
 
 def large_search(size: tuple[int, int], threads: int, seed: int) -> bool:
-    """Search ``size`` = (queries, gallery) in a process of its own; True where its memory stays below the goal."""
+    """Search ``size`` = (queries, gallery) in a separate process; return True where its memory is below the goal."""
     queries, gallery = size
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         pairs_per_sec, peak = pool.apply(_large_search, (queries, gallery, threads, seed))
@@ -141,7 +141,7 @@ def _aeon() -> Callable[[np.ndarray, np.ndarray], float]:
     return lambda a, b: dtw_distance(np.ascontiguousarray(a.T, np.float64), np.ascontiguousarray(b.T, np.float64))
 
 
-_RIVAL_DISTANCES = {'dtw': _dtw_python, 'dtaidistance': _dtaidistance, 'aeon': _aeon}
+_BASELINE_DISTANCES = {'dtw': _dtw_python, 'dtaidistance': _dtaidistance, 'aeon': _aeon}
 
 
 def _fastest(work: Callable[[], np.ndarray], repeats: int) -> tuple[np.ndarray, float]:

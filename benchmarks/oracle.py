@@ -1,4 +1,4 @@
-"""Is the synthetic task fair?  The BiGRU on true joints must solve it, on the teacher's joints clearly less."""
+"""Upper bound of the synthetic task: the BiGRU must solve it on true joints, and do worse on the teacher's joints."""
 
 import shutil
 import tempfile
@@ -7,43 +7,43 @@ from pathlib import Path
 from vpd_mm.corpus import Corpus
 from vpd_mm.errors import UserError
 
-#: Of the true joints, in percent.
-GOAL_TRUTH = 90.0
+#: Top-1 on true joints, in percent.
+GOAL_TRUE_JOINTS = 90.0
 CONFIG = 'configs/recognize/bigru_fast.py'
-_TRUTH, _TEACHER = 'truth', 'joints'
+_TRUE_JOINTS, _TEACHER = 'truth', 'joints'
 
 
 def oracle(sport: Path, poses: str, seeds: int = 1, jobs: int = 1) -> dict[str, float]:
-    """Top-1 (percent, full training split, mean of the seeds) on true normalised joints and on the teacher's.
+    """Return top-1 (percent, full training split, mean of the seeds) on true normalised joints and on the teacher's.
 
     Args:
-        sport: A corpus of ``make-sport`` with training films and poses of a teacher.
+        sport: A corpus of ``make-sport`` with training videos and poses of a teacher.
         poses: Pose set of the teacher.
-        seeds: Runs of each.
-        jobs: Processes side by side.
+        seeds: Runs on each.
+        jobs: Parallel processes.
 
     Raises:
-        UserError: the corpus has no truth, or no such poses.
+        UserError: the corpus has no ground truth, or no such poses.
     """
     from vpd_mm.features.pose_features import joint_features
 
     corpus = Corpus.open(sport)
-    truth_dir = corpus.root / 'ground_truth' / 'poses'
-    if not truth_dir.is_dir():
-        raise UserError(f'{truth_dir}: no such folder; make the corpus with tools/demo.py make-sport')
+    ground_truth_dir = corpus.root / 'ground_truth' / 'poses'
+    if not ground_truth_dir.is_dir():
+        raise UserError(f'{ground_truth_dir}: no such folder; make the corpus with tools/make_synthetic.py sport')
     if poses not in corpus.pose_names():
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{corpus.root}: no pose set {poses!r}, only {known}; run tools/prepare.py with --poses')
     with tempfile.TemporaryDirectory() as folder:
-        # The truth stays apart: what trains on it is a copy that goes away.
+        # Training must not use the ground truth of the corpus: a temporary copy holds it.
         copy = Corpus.create(Path(folder) / 'oracle', corpus.name, corpus.sport)
         shutil.copy(corpus.videos_path, copy.videos_path)
         shutil.copytree(corpus.actions_path.parent, copy.actions_path.parent)
-        for name, source in ((_TRUTH, truth_dir), (_TEACHER, corpus.poses_dir(poses))):
+        for name, source in ((_TRUE_JOINTS, ground_truth_dir), (_TEACHER, corpus.poses_dir(poses))):
             shutil.copytree(source, copy.poses_dir(name))
             joint_features(copy, name, name)
         return {
-            'oracle: top-1 on true joints, %': _top1(copy, _TRUTH, seeds, jobs),
+            'oracle: top-1 on true joints, %': _top1(copy, _TRUE_JOINTS, seeds, jobs),
             "oracle: top-1 on the teacher's joints, %": _top1(copy, _TEACHER, seeds, jobs),
         }
 

@@ -1,4 +1,4 @@
-"""What preparing costs: speed, disk, picture and flow quality, random reads, memory."""
+"""Cost of preparing a corpus: speed, disk, image and flow quality, random reads, memory."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import numpy as np
 
 from vpd_mm.engine.cli import ToolParser
 
-#: Goals of the README: what a modern toolkit should reach on two cores.
+#: Goals of the README, on two cores.
 GOALS = {
     'frames/s': (80, 'at least'),
     'KB a frame on disk': (16, 'at most'),
@@ -32,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--boxes', default='full', help='folder of its boxes, or full')
     parser.add_argument('--poses', default='none', help='folder of its poses')
     parser.add_argument('--reads', type=int, default=3000, help='random reads')
-    parser.add_argument('--minutes', type=float, default=60, help='length of the generated film for memory; 0 = skip')
+    parser.add_argument('--minutes', type=float, default=60, help='length of the generated video for memory; 0 = skip')
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), args.video, args.boxes, args.poses, args.reads, args.minutes)
+        numbers = measure(Path(folder), args.video, args.boxes, args.poses, args.reads, args.minutes)
     missed = 0
-    for name, value in found.items():
+    for name, value in numbers.items():
         goal, kind = GOALS[name]
         reached = value >= goal if kind == 'at least' else value <= goal
         missed += not reached
@@ -48,46 +48,46 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(
     folder: Path, video: str | None, boxes: str, poses: str, reads: int = 3000, minutes: float = 0
 ) -> dict[str, float]:
-    """The numbers, by the names of GOALS.
+    """Measure all numbers; return them by the names of GOALS.
 
     Args:
-        folder: Empty; for what is made on the way.
+        folder: Empty folder for temporary files.
         video: None = generate one.
-        boxes: As ``build_corpus`` takes them.
+        boxes: Argument of ``build_corpus``.
         poses: The same.
-        reads: How many (crop, flow) pairs to read.
-        minutes: Length of the film whose peak memory is measured; 0 = skip.
+        reads: Number of (crop, flow) pairs to read.
+        minutes: Length of the video whose peak memory is measured; 0 = skip.
     """
     from vpd_mm.corpus import CropStore
     from vpd_mm.prepare import build_corpus
 
-    path = Path(video) if video else make_film(folder / 'generated.mp4', 240, 1280, 720)
-    build_corpus([make_film(folder / 'warm.mp4', 3, 64, 64)], folder / 'warm')  # imports and first calls
+    path = Path(video) if video else make_video(folder / 'generated.mp4', 240, 1280, 720)
+    build_corpus([make_video(folder / 'warm.mp4', 3, 64, 64)], folder / 'warm')  # imports and first calls
     start = time.perf_counter()
     report = build_corpus([path], folder / 'corpus', boxes=boxes, poses=poses)
     seconds = time.perf_counter() - start
     frames = sum(r.decoded for r in report.videos)
     crops = sum(r.crops for r in report.videos)
-    found = {
+    numbers = {
         'frames/s': frames / seconds,
         'KB a frame on disk': report.disk_bytes / crops / 1e3,
     }
     store = CropStore(folder / 'corpus' / 'athlete' / 'crops')
-    found |= _quality(store, path)
+    numbers |= _quality(store, path)
     rng = np.random.default_rng(0)
     pairs = [(name, int(i)) for name in store.videos() for i in store.header(name).frame_inds]
     chosen = rng.integers(len(pairs), size=reads)
     start = time.perf_counter()
     for i in chosen:
         store.read(*pairs[i])
-    found['random reads/s'] = reads / (time.perf_counter() - start)
+    numbers['random reads/s'] = reads / (time.perf_counter() - start)
     if minutes:
-        found['peak memory, MB'] = peak_memory(folder, minutes)
-    return found
+        numbers['peak memory, MB'] = peak_memory(folder, minutes)
+    return numbers
 
 
 def _quality(store, path: Path) -> dict[str, float]:
-    """Stored crops and flow against what they were made from."""
+    """Compare stored crops and flow with their sources."""
     from vpd_mm.athlete import FlowEstimator, SquareCropper, VideoReader
 
     header = store.header(store.videos()[0])
@@ -111,31 +111,31 @@ def _quality(store, path: Path) -> dict[str, float]:
 
 
 def peak_memory(folder: Path, minutes: float) -> float:
-    """Peak memory in MB of a process that prepares a film of that length (320x180, 30 frames/s)."""
-    film = make_film(folder / 'long.mp4', round(minutes * 60 * 30), 320, 180)
+    """Return the peak memory in MB of preparing a video of that length (320x180, 30 frames/s)."""
+    video = make_video(folder / 'long.mp4', round(minutes * 60 * 30), 320, 180)
     code = 'import sys; from vpd_mm.prepare import build_corpus; build_corpus(sys.argv[1:2], sys.argv[2])'
     root = str(Path(__file__).parents[1])
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))}
-    process = subprocess.Popen([sys.executable, '-c', code, str(film), str(folder / 'long')], env=env)
+    process = subprocess.Popen([sys.executable, '-c', code, str(video), str(folder / 'long')], env=env)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f'preparing the long film ended with {process.returncode}')
+        raise RuntimeError(f'preparing the long video ended with {process.returncode}')
     return usage.ru_maxrss * (1 if sys.platform == 'darwin' else 1024) / 1e6
 
 
-def make_film(path: Path, num_frames: int, width: int, height: int) -> Path:
-    """A textured picture that pans, with a bright square that moves over it; seeded."""
+def make_video(path: Path, num_frames: int, width: int, height: int) -> Path:
+    """Make a panning textured image with a bright square that moves over it; seeded."""
     rng = np.random.default_rng(0)
     coarse = av.VideoFrame.from_ndarray(rng.integers(40, 200, (height // 32, width // 16, 3)).astype(np.uint8))
     smooth = coarse.reformat(2 * width, height, interpolation='BICUBIC')
-    picture = np.asarray(smooth.to_ndarray(format='rgb24'), np.uint8)
+    texture = np.asarray(smooth.to_ndarray(format='rgb24'), np.uint8)
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('mpeg4', rate=30)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, 'yuv420p', 8_000_000
         for i in range(num_frames):
             at = i % width
-            image = np.ascontiguousarray(picture[:, at : at + width])
+            image = np.ascontiguousarray(texture[:, at : at + width])
             x, y = (3 * i) % (width - height // 4), height // 3
             image[y : y + height // 4, x : x + height // 4] = (240, 220, 60)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))

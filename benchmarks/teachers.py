@@ -1,4 +1,4 @@
-"""The packed teacher and detector on freshly made pictures: the generic domain, and the sport that they never saw."""
+"""The packed teacher and detector on new images of the generic domain and of the unknown sport."""
 
 import tempfile
 import time
@@ -38,38 +38,38 @@ GOALS = {
     'tracker, sport: right person': (0.95, 'at least'),
     'teacher, crops/s and core': (100, 'at least'),
 }
-#: A frame whose mean joint score is lower teaches nothing (paper 3.2).
+#: Frames with a lower mean joint score are no targets (paper 3.2).
 GATE = 0.5
-#: Seeds that new films are of.
-SPORTS = 6
-#: Of COCO-17, the joint on the other side.
+#: Number of seeds of new videos.
+NUM_SEEDS = 6
+#: Index of the counterpart of each COCO-17 joint on the other side.
 _OTHER_SIDE = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 
 @dataclass
-class _Watched:
-    """What the teacher said of T frames and what was true."""
+class _Predictions:
+    """Predictions of the teacher for T frames, with their ground truth."""
 
-    found: list[np.ndarray] = field(default_factory=list)
+    keypoints: list[np.ndarray] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
-    truth: list[np.ndarray] = field(default_factory=list)
+    ground_truth: list[np.ndarray] = field(default_factory=list)
     visibility: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, poses: tuple[np.ndarray, np.ndarray], truth: np.ndarray, visibility: np.ndarray) -> None:
-        self.found.append(poses[0])
+    def add(self, poses: tuple[np.ndarray, np.ndarray], ground_truth: np.ndarray, visibility: np.ndarray) -> None:
+        self.keypoints.append(poses[0])
         self.scores.append(poses[1][:, VPD_JOINTS].mean(axis=1))
-        self.truth.append(truth)
+        self.ground_truth.append(ground_truth)
         self.visibility.append(visibility[:, VPD_JOINTS])
 
-    def judge(self, either_side: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """PCK (T,) over the joints in the picture, over the visible ones; mean score (T,); frames that count (T,).
+    def evaluate(self, either_side: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return PCK (T,) over the joints in the image, over the visible ones; mean score (T,); frames that count (T,).
 
-        With ``either_side`` a joint is right where it is on the other side's.
+        With ``either_side`` a joint at the position of its counterpart is correct, too.
         """
-        found, truth = np.concatenate(self.found), np.concatenate(self.truth)
-        hits = joint_hits(found, truth)
+        keypoints, ground_truth = np.concatenate(self.keypoints), np.concatenate(self.ground_truth)
+        hits = joint_hits(keypoints, ground_truth)
         if either_side:
-            hits |= joint_hits(found, truth[:, _OTHER_SIDE])
+            hits |= joint_hits(keypoints, ground_truth[:, _OTHER_SIDE])
         visibility = np.concatenate(self.visibility)
         counts = (visibility == 2).sum(axis=1) >= MIN_VISIBLE
         return (
@@ -80,36 +80,36 @@ class _Watched:
         )
 
 
-def watch_generic(teacher, detector, images: int, seed: int) -> dict[str, float]:
-    """Numbers on twice ``images`` new pictures of the generic domain: other places, people, clothes than in training.
+def evaluate_generic(teacher, detector, images: int, seed: int) -> dict[str, float]:
+    """Return numbers on twice ``images`` new images of the generic domain, with new places, people and clothes.
 
-    Once people stand apart (``clear``), once one hides the other: the first are the teacher's goal, as its training
-    pictures, the second the detector's, where it is the harder.
+    The first half has people apart (``clear``), as in the training of the teacher, whose goal they are; in the second
+    half people hide each other, which is harder and the goal of the detector.
     """
-    clear, *_ = _watch_people(teacher, images, seed, clear=True)
-    crowded, pictures, people, ignored = _watch_people(teacher, images, seed, clear=False)
+    clear, *_ = _evaluate_people(teacher, images, seed, clear=True)
+    crowded, frames, people, ignored = _evaluate_people(teacher, images, seed, clear=False)
     hidden = {"teacher, generic: PCK@0.2, people in one another's way": crowded[_PCK]}
-    return clear | hidden | {'detector, generic: AP50': ap50(detector.detect(pictures), people, ignored)}
+    return clear | hidden | {'detector, generic: AP50': ap50(detector.detect(frames), people, ignored)}
 
 
-def _watch_people(teacher, images: int, seed: int, clear: bool) -> tuple[dict[str, float], list, list, list]:
-    """The teacher's numbers; pictures, who must be found in each, who may be."""
+def _evaluate_people(teacher, images: int, seed: int, clear: bool) -> tuple[dict[str, float], list, list, list]:
+    """Return the numbers of the teacher; images, boxes that must be detected, boxes that may be."""
     from vpd_mm.synthetic.generic import GenericRecipe, generic_images
 
-    watched, people, ignored, pictures = _Watched(), [], [], []
+    predictions, people, ignored, frames = _Predictions(), [], [], []
     for image, persons in generic_images(GenericRecipe(seed, clear=clear), 'val', images):
         boxes = np.array([person.box for person in persons], np.float32).reshape(-1, 4)
         counts = np.array([(person.visibility == 2).sum() >= MIN_VISIBLE for person in persons], bool)
         people.append(boxes[counts])
         ignored.append(boxes[~counts])
-        pictures.append(image)
+        frames.append(image)
         if persons:
             keypoints = np.stack([person.keypoints for person in persons])
             visibility = np.stack([person.visibility for person in persons])
-            watched.add(teacher.infer([image] * len(persons), boxes), keypoints, visibility)
-    pck, pck_visible, scores, counts = watched.judge()
+            predictions.add(teacher.infer([image] * len(persons), boxes), keypoints, visibility)
+    pck, pck_visible, scores, counts = predictions.evaluate()
     pck, pck_visible, scores = pck[counts], pck_visible[counts], scores[counts]
-    either = watched.judge(either_side=True)[1][counts]
+    either = predictions.evaluate(either_side=True)[1][counts]
     numbers = {
         _PCK: float(pck.mean()),
         'teacher, generic: the same, visible joints': float(pck_visible.mean()),
@@ -117,11 +117,11 @@ def _watch_people(teacher, images: int, seed: int, clear: bool) -> tuple[dict[st
         'teacher, generic: AUROC of the score': auroc(scores, pck >= GOOD_FRAME),
         'teacher, generic: people below the gate': float((scores < GATE).mean()),
     }
-    return numbers, pictures, people, ignored
+    return numbers, frames, people, ignored
 
 
-def spans_of_test(corpus) -> list[tuple[str, int, int]]:
-    """(video, start, end) of each test action.
+def list_test_spans(corpus) -> list[tuple[str, int, int]]:
+    """Return (video, start, end) of each test action.
 
     Raises:
         UserError: there is none.
@@ -131,46 +131,48 @@ def spans_of_test(corpus) -> list[tuple[str, int, int]]:
     actions = load_actions(corpus.actions_path)
     spans = [(a.video, a.start_frame, a.end_frame) for a in actions if a.split == 'test']
     if not spans:
-        raise UserError(f'{corpus.actions_path}: no action of split test; make films with --test')
+        raise UserError(f'{corpus.actions_path}: no action of split test; make videos with --test')
     return spans
 
 
-def watch_sport(teacher, detector, corpora: Sequence) -> dict[str, float]:
-    """Numbers on the test films of synthetic corpora; the teacher sees the corpora's own, jittered boxes."""
-    from vpd_mm.synthetic.truth import GroundTruth
+def evaluate_sport(teacher, detector, corpora: Sequence) -> dict[str, float]:
+    """Return numbers on the test videos of synthetic corpora; the teacher gets the jittered boxes of the corpora."""
+    from vpd_mm.synthetic import GroundTruth
 
-    watched, airborne, in_action, of_corpus = _Watched(), [], [], []
-    found, people, ignored = [], [], []
-    kept: dict[str, list[np.ndarray]] = {'path': [], 'bytetrack': []}
+    predictions, airborne, in_action, of_corpus = _Predictions(), [], [], []
+    detections, people, ignored = [], [], []
+    overlaps: dict[str, list[np.ndarray]] = {'path': [], 'bytetrack': []}
     for number, corpus in enumerate(corpora):
-        spans = spans_of_test(corpus)
+        spans = list_test_spans(corpus)
         for video in sorted({video for video, _, _ in spans}):
-            truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / f'{video}.npz')
+            ground_truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / f'{video}.npz')
             track, info = corpus.track(video), corpus.video(video)
             frames = [rgb for _, rgb in _frames(Path(info.path))]
             at = track.frame_inds
-            watched.add(teacher.infer([frames[i] for i in at], track.boxes), truth.keypoints[at], truth.visibility[at])
+            poses = teacher.infer([frames[i] for i in at], track.boxes)
+            predictions.add(poses, ground_truth.keypoints[at], ground_truth.visibility[at])
             action = np.zeros(len(frames), bool)
             for name, start, end in spans:
                 action[start:end] |= name == video
             in_action.append(action[at])
             of_corpus.append(np.full(len(at), number))
-            airborne.append(truth.airborne[at])
+            airborne.append(ground_truth.airborne[at])
             boxes = detector.detect(frames)
-            found += boxes
-            others = [_with_area(b) for b in truth.bystanders]
-            people += [np.concatenate([_with_area(own[None]), b]) for own, b in zip(truth.boxes, others, strict=True)]
-            ignored += [_with_area(b) for b in truth.crowd]
-            for method, parts in kept.items():
-                parts.append(_kept(method, boxes, frames, info.fps, truth.boxes, truth.bystanders))
-    pck, _, scores, counts = watched.judge()
+            detections += boxes
+            others = [_with_area(b) for b in ground_truth.bystanders]
+            own = [_with_area(box[None]) for box in ground_truth.boxes]
+            people += [np.concatenate(pair) for pair in zip(own, others, strict=True)]
+            ignored += [_with_area(b) for b in ground_truth.crowd]
+            for method, parts in overlaps.items():
+                parts.append(_overlaps(method, boxes, frames, info.fps, ground_truth.boxes, ground_truth.bystanders))
+    pck, _, scores, counts = predictions.evaluate()
     action, flight = np.concatenate(in_action), np.concatenate(airborne)
-    inverted = upside_down(np.concatenate(watched.truth))
+    inverted = upside_down(np.concatenate(predictions.ground_truth))
     gate = float((scores[action] < GATE).mean())
     groups = np.concatenate(of_corpus)[action]
     gates = [float((scores[action][groups == number] < GATE).mean()) for number in np.unique(groups)]
-    path = np.concatenate(kept['path'])[:, 0]
-    bytetrack = np.concatenate(kept['bytetrack'])[:, 0]
+    path = np.concatenate(overlaps['path'])[:, 0]
+    bytetrack = np.concatenate(overlaps['bytetrack'])[:, 0]
     return {
         'teacher, sport: PCK@0.2, all frames': float(pck[counts].mean()),
         'teacher, sport: PCK@0.2, between actions': float(pck[counts & ~action].mean()),
@@ -188,19 +190,19 @@ def watch_sport(teacher, detector, corpora: Sequence) -> dict[str, float]:
         'teacher, sport: the same, seed with the fewest': min(gates),
         'teacher, sport: the same, seed with the most': max(gates),
         'teacher, sport: other frames below the gate': float((scores[~action] < GATE).mean()),
-        'detector, sport: AP50': ap50(found, people, ignored),
-        'tracker, sport: right person': float(on_athlete(kept['path']).mean()),
-        'tracker, sport: right person, worst film': float(min(on_athlete([k]).mean() for k in kept['path'])),
-        'tracker, sport: right person, method=bytetrack': float(on_athlete(kept['bytetrack']).mean()),
+        'detector, sport: AP50': ap50(detections, people, ignored),
+        'tracker, sport: right person': float(on_athlete(overlaps['path']).mean()),
+        'tracker, sport: right person, worst video': float(min(on_athlete([k]).mean() for k in overlaps['path'])),
+        'tracker, sport: right person, method=bytetrack': float(on_athlete(overlaps['bytetrack']).mean()),
         'tracker, sport: box touches the right person': float((path > TOUCHING).mean()),
         'tracker, sport: right box (IoU > 0.5)': float((path > SAME_BOX).mean()),
-        'tracker, sport: right box, worst film': float(min((k[:, 0] > SAME_BOX).mean() for k in kept['path'])),
+        'tracker, sport: right box, worst video': float(min((k[:, 0] > SAME_BOX).mean() for k in overlaps['path'])),
         'tracker, sport: right box, method=bytetrack': float((bytetrack > SAME_BOX).mean()),
     }
 
 
 def crops_a_second(teacher, crops: int = 256) -> float:
-    """How many athletes of a 256x256 film the teacher takes in a second of CPU time."""
+    """Return the number of athletes of a 256x256 video per second of CPU time of the teacher."""
     import torch
 
     threads = torch.get_num_threads()
@@ -214,11 +216,11 @@ def crops_a_second(teacher, crops: int = 256) -> float:
     return crops / (time.process_time() - start)
 
 
-def measure(images: int = 300, films: int = 6, seed: int = 1000, sport: Path | None = None) -> dict[str, float]:
-    """All numbers by name; those of GOALS and some that explain them.
+def measure(images: int = 300, videos: int = 6, seed: int = 1000, sport: Path | None = None) -> dict[str, float]:
+    """Return all numbers by name, those of GOALS and some that explain them.
 
-    New films are of :data:`SPORTS` seeds from ``seed`` on: each has other halls, lights and clubs, on which the numbers
-    depend more than on the film.
+    New videos have :data:`NUM_SEEDS` seeds from ``seed`` on: each has other halls, lights and clubs, which affect the
+    numbers more than the choice of videos.
     """
     from vpd_mm.athlete.athlete_detector import AthleteDetector
     from vpd_mm.corpus import Corpus
@@ -228,39 +230,44 @@ def measure(images: int = 300, films: int = 6, seed: int = 1000, sport: Path | N
 
     teacher = PoseTeacher(*packed_model('teacher'))
     detector = AthleteDetector(*packed_model('detector'), score_thr=LOW_SCORE)
-    numbers = watch_generic(teacher, detector, images, seed)
+    numbers = evaluate_generic(teacher, detector, images, seed)
     with tempfile.TemporaryDirectory() as folder:
         if sport:
             corpora = [Corpus.open(sport)]
         else:
-            counts = [len(range(k, films, SPORTS)) for k in range(min(SPORTS, films))]
+            counts = [len(range(k, videos, NUM_SEEDS)) for k in range(min(NUM_SEEDS, videos))]
             corpora = [
                 make_sport(f'{folder}/sport_{k}', 0, 0, count, SportRecipe(seed + k)) for k, count in enumerate(counts)
             ]
-        numbers |= watch_sport(teacher, detector, corpora)
+        numbers |= evaluate_sport(teacher, detector, corpora)
     return numbers | {'teacher, crops/s and core': crops_a_second(teacher)}
 
 
-def _kept(
-    method: str, boxes: list[np.ndarray], frames: list[np.ndarray], fps: float, truth: np.ndarray, others: np.ndarray
+def _overlaps(
+    method: str,
+    boxes: list[np.ndarray],
+    frames: list[np.ndarray],
+    fps: float,
+    ground_truth: np.ndarray,
+    others: np.ndarray,
 ) -> np.ndarray:
-    """(T, 2) IoU of the tracker's box with the athlete's and its largest with another person's.
+    """Return (T, 2), the IoU of the tracker's box with the athlete's and its largest with another person's.
 
-    Only frames that show the athlete (truth (T, 4)) count; 0 where there is no box; others (T, M, 4).
+    Only frames that show the athlete (ground_truth (T, 4)) count; 0 where there is no box; others (T, M, 4).
     """
     from vpd_mm.prepare.tracking_pass import build_tracker
 
     tracker = build_tracker({'method': method}, fps, (frames[0].shape[1], frames[0].shape[0]))
-    for i, (rgb, found) in enumerate(zip(frames, boxes, strict=True)):
-        tracker.update(i, found, rgb)
+    for i, (rgb, detected) in enumerate(zip(frames, boxes, strict=True)):
+        tracker.update(i, detected, rgb)
     tracks = tracker.finish()
     shared = np.zeros((len(frames), 2))
     if tracks:
         at = tracks[0].frame_inds
-        shared[at, 0] = box_iou(tracks[0].boxes, truth[at])
+        shared[at, 0] = box_iou(tracks[0].boxes, ground_truth[at])
         for k in range(others.shape[1]):
             shared[at, 1] = np.maximum(shared[at, 1], box_iou(tracks[0].boxes, others[at, k]))
-    return shared[(truth[:, 2:] - truth[:, :2]).min(axis=1) > 0]
+    return shared[(ground_truth[:, 2:] - ground_truth[:, :2]).min(axis=1) > 0]
 
 
 def _frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:

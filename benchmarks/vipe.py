@@ -1,4 +1,4 @@
-"""VIPE*: training speed, size, poses embedded a second, and how well the packed model finds poses across cameras."""
+"""VIPE*: training speed, size, embedding speed, and retrieval of poses across cameras by the packed model."""
 
 import time
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.paths import find_config
 from vpd_mm.registry import DATASETS, METRICS, MODELS
 
-#: What the issue asks for: poses/s of one core, hit@1 beside that of 2D joints, share of pictures whose mirror image
-#: lies farther than another view.
+#: Goals: poses/s of one core, hit@1 relative to 2D joints, share of poses whose mirror image lies farther than another
+#: view.
 GOALS = {'poses': 4000.0, 'gain': 2.0, 'chirality': 0.9}
 Row = tuple[str, str, str, bool]
 
@@ -30,7 +30,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--config', default='configs/teacher/vipe_fc1024_500e_synthetic.py', help='of the speed test')
     parser.add_argument('--model', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='to evaluate; default: the packed')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each measurement')
-    parser.add_argument('--poses', type=int, help='poses to find again; default: those of the config')
+    parser.add_argument('--poses', type=int, help='number of poses to retrieve; default: those of the config')
     args = parser.parse_args(argv)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -56,7 +56,7 @@ def _packed() -> tuple[str, str]:
 
 
 def _rate(step, seconds: float) -> float:
-    """Items a processor second of ``step``, which returns how many it did; the first call is not counted."""
+    """Return items per CPU second of ``step``, which returns its number of items; the first call is not counted."""
     step()
     count, start = 0, time.process_time()
     while time.process_time() - start < seconds:
@@ -65,7 +65,7 @@ def _rate(step, seconds: float) -> float:
 
 
 def measure_speed(cfg: Config, seconds: float) -> list[Row]:
-    """Training with its data, the encoder's size, the encoder alone."""
+    """Measure data and training, the size of the encoder, and the encoder alone."""
     loader_cfg = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
     loader_cfg['sampler'] = dict(loader_cfg['sampler'], num_samples=10**7)
     for source in loader_cfg['dataset'].sources:
@@ -103,7 +103,7 @@ def measure_speed(cfg: Config, seconds: float) -> list[Row]:
 
 
 def measure_retrieval(config: str, checkpoint: str, num_poses: int | None) -> list[Row]:
-    """Hit@k and chirality on the test set of the config, whose athletes, motions and cameras are new."""
+    """Measure hit@k and chirality on the test set of the config, with new athletes, motions and cameras."""
     metrics = evaluate(config, checkpoint, num_poses)
     ks = [name for name in metrics if name.startswith('hit@')]
     rows: list[Row] = [
@@ -120,7 +120,7 @@ def measure_retrieval(config: str, checkpoint: str, num_poses: int | None) -> li
 
 
 def evaluate(config: str, checkpoint: str, num_poses: int | None = None) -> dict[str, float]:
-    """Metrics of a model on the test set of its config."""
+    """Return the metrics of a model on the test set of its config."""
     from vpd_mm.teacher import load_encoder
 
     cfg = Config.fromfile(find_config(config))

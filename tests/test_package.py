@@ -1,4 +1,4 @@
-"""The package as a whole: import cost, import order, what the wheel holds, the house rules."""
+"""The package as a whole: import cost, import order, content of the wheel."""
 
 import ast
 import importlib.util
@@ -73,7 +73,7 @@ def test_no_module_imports_itself_by_way_of_others():
         pytest.fail(' -> '.join(error.args[1]))
 
 
-def test_the_graph_sees_imports_inside_functions_and_refuses_a_circle(tmp_path, monkeypatch):
+def test_the_graph_includes_imports_inside_functions_and_rejects_circles(tmp_path, monkeypatch):
     package = tmp_path / 'vpd_mm'
     for name, text in {
         '__init__': '',

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Import a public data set or release into a corpus; what is there already is kept."""
+"""Import a public data set or release into a corpus; existing files of the corpus are kept.
+
+python tools/import_dataset.py penn-action /data/Penn_Action --out data/penn
+"""
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.importers import (
     ImportReport,
     import_labels,
@@ -27,44 +29,31 @@ READERS = {'fsjump6': read_fsjump6, 'tennis7': read_tennis7, 'fx35': read_fx35, 
 
 def main(argv=None):
     args = parse_args(argv)
-    console = Console(stderr=True)
-    report = run_import(args, partial(track, console=console, transient=True, disable=not console.is_terminal))
+    with progress_bar(args.dataset, 'files') as on_progress:
+        report = run_import(args, on_progress)
     print_report(report, args)
     return 1 if report.failures else 0
 
 
-def run_import(args: argparse.Namespace, progress) -> ImportReport:
-    if args.dataset == 'vpd-release':
-        return import_vpd_release(
-            args.src,
-            args.out,
-            meta=args.meta,
-            flow=args.flow,
-            teacher=args.teacher,
-            name=args.name,
-            sport=args.sport,
-            progress=progress,
-        )
-    if args.dataset == 'poses':
-        return import_poses(args.src, args.out, name=args.name, progress=progress)
-    if args.dataset == 'penn-action':
-        return import_penn_action(args.src, args.out, val_share=args.val_share, seed=args.seed, progress=progress)
-    options = {'meta': args.meta}
-    if args.dataset in ('fx35', 'diving48'):
-        options |= {'few_shot': args.few_shot, 'val_share': args.val_share, 'seed': args.seed}
-    return import_labels(READERS[args.dataset], args.src, args.out, **options)
+def run_import(args: argparse.Namespace, on_progress: OnProgress) -> ImportReport:
+    """Call the importer of the data set with its options."""
+    options = {k: v for k, v in vars(args).items() if k not in ('dataset', 'src', 'out', 'debug')}
+    if args.dataset in READERS:
+        return import_labels(READERS[args.dataset], args.src, args.out, **options)
+    importers = {'vpd-release': import_vpd_release, 'poses': import_poses, 'penn-action': import_penn_action}
+    return importers[args.dataset](args.src, args.out, on_progress=on_progress, **options)
 
 
 def print_report(report: ImportReport, args: argparse.Namespace) -> None:
     table = Table('what', 'count', title=f'{args.dataset} -> {args.out}')
     table.columns[1].justify = 'right'
-    for what, count in report.counts.items():
-        table.add_row(what, f'{count:,}')
+    for name, count in report.counts.items():
+        table.add_row(name, f'{count:,}')
     Console().print(table)
     for line in report.failures:
         print(f'failed: {line}')
     if report.failures:
-        print(f'{len(report.failures)} failed; cure them and run the same command, the rest is kept')
+        print(f'{len(report.failures)} failed; fix them and run the same command, the rest is kept')
 
 
 def parse_args(argv) -> argparse.Namespace:
@@ -77,37 +66,26 @@ def parse_args(argv) -> argparse.Namespace:
         sub.add_argument('--out', required=True, type=Path, help='the corpus, such as data/<corpus>')
         return sub
 
-    sub = add(
-        'vpd-release', 'boxes, poses, crops and features of the public VPD release', 'its folder, or a part of it'
-    )
+    sub = add('vpd-release', 'boxes, poses, crops and features of the public VPD release', 'its folder, or part of it')
     sub.add_argument('--meta', type=Path, help='<sport>.video_meta.json, where no meta.json describes the videos')
-    sub.add_argument(
-        '--flow', help="<flow> of <frame>.<flow>.png, 'none' for no flow; by default the one that is there"
-    )
+    sub.add_argument('--flow', help="<flow> of <frame>.<flow>.png, 'none' for no flow; by default the only one")
     sub.add_argument('--teacher', action='store_true', help="features are a teacher's (2D joints, VIPE*)")
-    sub.add_argument('--name', help="name of the features; by default their folder's")
+    sub.add_argument('--name', help='name of the features; by default that of their folder')
     sub.add_argument('--sport', default='', help='of a new corpus')
 
-    sub = add(
-        'penn-action', 'Penn Action: joints, boxes, actions, official split', 'the folder that holds labels/*.mat'
-    )
+    sub = add('penn-action', 'Penn Action: joints, boxes, actions, official split', 'folder that holds labels/*.mat')
     _add_validation(sub)
-
     for name, folder in (('fsjump6', 'fs'), ('tennis7', 'tennis')):
-        sub = add(
-            name, f'{name}: labels, splits and lists of the VPD release', f"the release's action_dataset/{folder}"
-        )
+        sub = add(name, f'{name}: labels, splits and lists of the VPD release', f'folder action_dataset/{folder}')
         _add_meta(sub, folder)
-
-    sub = add('fx35', 'FX35: floor exercise of FineGym99', "the folder of FineGym's annotation files")
-    _add_meta(sub, 'fx')
-    _add_few_shot(sub, 'finegym99')
-    _add_validation(sub)
-
-    sub = add('diving48', 'Diving48, version 2', "the folder of Diving48's JSON files")
-    _add_meta(sub, 'diving48')
-    _add_few_shot(sub, 'diving48')
-    _add_validation(sub)
+    for name, text, source, meta, folder in (
+        ('fx35', 'FX35: floor exercise of FineGym99', 'folder of the annotation files of FineGym', 'fx', 'finegym99'),
+        ('diving48', 'Diving48, version 2', 'folder of the JSON files of Diving48', 'diving48', 'diving48'),
+    ):
+        sub = add(name, text, source)
+        _add_meta(sub, meta)
+        sub.add_argument('--few-shot', type=Path, help=f'folder action_dataset/{folder} of the release; default SRC')
+        _add_validation(sub)
 
     sub = add('poses', 'poses for the videos of a corpus', 'their folder: npz, VPD release, mmpose, COCO, OpenPose')
     sub.add_argument('--name', default='imported', help='name of the pose set')
@@ -116,10 +94,6 @@ def parse_args(argv) -> argparse.Namespace:
 
 def _add_meta(parser: argparse.ArgumentParser, sport: str) -> None:
     parser.add_argument('--meta', type=Path, help=f'{sport}.video_meta.json; by default in SRC or one folder up')
-
-
-def _add_few_shot(parser: argparse.ArgumentParser, folder: str) -> None:
-    parser.add_argument('--few-shot', type=Path, help=f"the release's action_dataset/{folder}; by default SRC")
 
 
 def _add_validation(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,9 @@
-"""The errors that a person can cure."""
+"""Errors that the user can fix."""
 
 
 class UserError(ValueError):
-    """Input, file or option that the user can put right.
+    """Invalid input, file or option.
 
-    The message is one line: what is wrong (file, field, value found) and the
-    cure.  Tools print it without a traceback and exit with status 1; see
-    ``vpd_mm.engine.cli.run_tool``.
+    The message is one line: file, field, the value found, and how to fix it.  Tools print it without a traceback and
+    exit with status 1; see ``vpd_mm.engine.cli.run_tool``.
     """

@@ -1,9 +1,8 @@
 """The registries of vpd_mm: scope ``vpd_mm``, a child of every mmengine root.
 
-A component is looked up by its bare name within vpd_mm and by
-``vpd_mm.<Name>`` from anywhere.  Foreign types keep their prefix
-(``mmaction.ResNet``): bare names never reach a sibling scope.  Only mmengine is
-imported here; the packages in ``locations`` are imported at the first look-up.
+A component has its bare name within vpd_mm and ``vpd_mm.<Name>`` elsewhere.  Foreign types keep their prefix
+(``mmaction.ResNet``): bare names never reach a sibling scope.  Only mmengine is imported here; the packages in
+``locations`` are imported at the first look-up.
 """
 
 from mmengine import registry as roots

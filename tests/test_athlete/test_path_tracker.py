@@ -110,16 +110,16 @@ def test_selected_by_a_rule_and_invalid_arguments_refused():
     tracker = build_tracker({'method': 'path', 'centrality': 3.0, 'max_gap_seconds': 1.0}, 25, SIZE)
     assert isinstance(tracker, PathTracker)
     assert tracker.rules.centrality == 3
-    with pytest.raises(Exception, match='method=magic'):
+    with pytest.raises(UserError, match='method=magic'):
         build_tracker({'method': 'magic'}, 25, SIZE)
-    with pytest.raises(Exception, match='must be bytetrack with --online'):
+    with pytest.raises(UserError, match='must be bytetrack with --online'):
         build_tracker({'method': 'path'}, 25, SIZE, online=True)
-    with pytest.raises(Exception, match='num_athletes: no such rule'):
+    with pytest.raises(UserError, match='num_athletes: no such rule'):
         build_tracker({'method': 'path', 'num_athletes': 2}, 25, SIZE)
     for bad in (-1, '0,4', float('inf'), float('nan')):
         with pytest.raises(UserError, match='skip: numbers must be'):
             PathRules(skip=bad)
-    with pytest.raises(Exception, match='not negative'):
+    with pytest.raises(UserError, match='not negative'):
         build_tracker({'method': 'path', 'max_gap_seconds': float('inf')}, 25, SIZE)
     assert build_tracker({'method': 'path', 'every': 3}, 25, SIZE).every == 3
     with pytest.raises(UserError, match='every must be a whole number from 1'):

@@ -13,9 +13,9 @@ from vpd_mm.compat import BRIDGES
 from . import probes
 
 ROOT = Path(__file__).parents[2]
-# Probe -> the bridge that cures it.
-CURES = {
-    'mmcv_version_limit': None,  # the probe makes up the version, so the table of this environment does not name it
+# Probe -> the bridge that fixes it.
+BRIDGE_OF = {
+    'mmcv_version_limit': None,  # the probe invents the version, so the table of this environment does not name it
     'mmengine_pkg_resources': 'mmengine pkg_resources',
     'xtcocotools': 'xtcocotools',
     'torchvision_ops': 'torchvision operators',
@@ -45,7 +45,7 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', [probe.__name__ for probe in probes.PROBES])
-def test_bridge_cures_the_break(answers, name):
+def test_bridge_fixes_the_break(answers, name):
     assert answers['bridged']['probes'][name] == 'ok'
 
 
@@ -54,8 +54,8 @@ def test_bridge_applies_only_to_a_break(answers, name):
     broken = answers['plain']['probes'][name] != 'ok'
     if not broken:
         pytest.skip(f'this stack is healthy: {name} works without vpd_mm')
-    if CURES[name] is not None:
-        assert answers['bridged']['needed'][CURES[name]]
+    if BRIDGE_OF[name] is not None:
+        assert answers['bridged']['needed'][BRIDGE_OF[name]]
 
 
 @pytest.mark.parametrize('name', probes.PACKAGES)

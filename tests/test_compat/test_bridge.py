@@ -13,7 +13,7 @@ from vpd_mm.compat.bridge import Bridge, BridgeFinder, provider, rebind
 
 @pytest.fixture
 def arm(tmp_path, monkeypatch):
-    """Arm bridges over packages that live in tmp_path; all is taken back afterwards."""
+    """Arm bridges over packages that live in tmp_path; undo everything afterwards."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -34,7 +34,7 @@ def arm(tmp_path, monkeypatch):
 
 
 def bridge(why='broken', **kwargs):
-    return Bridge(name='b', upstream='u', cure='c', applies=lambda: why, **kwargs)
+    return Bridge(name='b', upstream='u', fix='c', applies=lambda: why, **kwargs)
 
 
 def test_stand_in_takes_part_only_where_the_break_is(arm):
@@ -109,7 +109,7 @@ def test_provider_names_the_distribution():
     assert provider('no_such_package') is None
 
 
-def test_upstream_imported_first_is_cured_as_well(run_python, tmp_path):
+def test_upstream_imported_first_is_patched(run_python, tmp_path):
     """mmaction2's own tools import mmengine and reach vpd_mm through ``custom_imports``."""
     code = (
         'import mmengine.runner, mmengine.hub, vpd_mm\n'

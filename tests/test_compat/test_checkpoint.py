@@ -132,7 +132,7 @@ def test_anything_else_is_refused_and_nothing_runs(tmp_path, attack, named, lega
     assert not mark.exists()
 
 
-def test_no_environment_variable_opens_the_door(tmp_path, monkeypatch):
+def test_no_environment_variable_allows_unsafe_loading(tmp_path, monkeypatch):
     mark, file = tmp_path / 'was_run', tmp_path / 'bad.pth'
     torch.save({'x': Calls(os.system, f'touch {mark}')}, file)
     monkeypatch.setenv(FORBID, '1')

@@ -1,13 +1,13 @@
-"""check_env: what it finds, and that its exit status tells whether the main path can run."""
+"""check_env: rows, hints and exit status."""
 
 from vpd_mm.compat import BRIDGES, environment
 
 
-def test_one_opencv_is_right_two_are_a_fault_with_a_cure():
+def test_two_opencv_distributions_are_reported_with_a_hint():
     two = environment.opencv_row(['opencv-python-headless', 'opencv-contrib-python'])
     assert not two.good
-    assert 'pip uninstall -y opencv-python-headless opencv-contrib-python' in two.cure
-    assert two.cure.endswith('pip install opencv-python-headless')
+    assert 'pip uninstall -y opencv-python-headless opencv-contrib-python' in two.hint
+    assert two.hint.endswith('pip install opencv-python-headless')
     assert environment.opencv_row(['opencv-python-headless']).good
     assert environment.opencv_row().good
 
@@ -29,7 +29,7 @@ def test_missing_part_is_exit_1_with_the_command(capsys, monkeypatch):
     assert 'no-such-distribution: missing; pip install no-such-distribution' in capsys.readouterr().err
 
 
-def test_part_that_does_not_import_is_a_fault(tmp_path, monkeypatch):
+def test_part_that_does_not_import_is_reported(tmp_path, monkeypatch):
     (tmp_path / 'dies_at_import.py').write_text('raise ValueError("numpy.dtype size changed")')
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(environment, 'MAIN_PATH', ('dies_at_import',))
@@ -37,8 +37,8 @@ def test_part_that_does_not_import_is_a_fault(tmp_path, monkeypatch):
     assert 'dies_at_import: ValueError: numpy.dtype size changed' in problem
 
 
-def test_optional_parts_say_how_to_get_them():
+def test_optional_parts_have_a_status_and_a_hint():
     rows = environment.optional_parts()
     assert {'CUDA', 'torchvision RAFT', 'compiled mmcv', 'mediapipe', 'onnxruntime'} <= {row.name for row in rows}
-    assert all(row.good or row.cure for row in rows)
-    assert all(row.found for row in rows)
+    assert all(row.good or row.hint for row in rows)
+    assert all(row.status for row in rows)

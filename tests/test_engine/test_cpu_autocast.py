@@ -78,10 +78,10 @@ def test_amp_without_an_accelerator(has, monkeypatch, caplog, tmp_path):
     assert ('bfloat16' in caplog.text) is not has
 
 
-def test_probe_agrees_with_torch():
-    assert cpu_has_bfloat16() in (True, False)
-    if cpu_has_bfloat16():
-        assert torch.ops.mkldnn._is_mkldnn_bf16_supported()
+@pytest.mark.parametrize(('probe', 'expected'), [(lambda: True, True), (lambda: False, False), (None, False)])
+def test_bfloat16_is_used_only_where_torch_reports_it(monkeypatch, probe, expected):
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', probe, raising=False)
+    assert cpu_has_bfloat16() is expected
 
 
 def test_channels_last_changes_the_layout_and_not_the_answer():

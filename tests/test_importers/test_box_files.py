@@ -1,4 +1,4 @@
-"""Boxes of the VPD release and our own: values, athletes, every fault with file, entry and cure."""
+"""Boxes of the VPD release and npz: values, athletes, errors with file and entry."""
 
 import gzip
 import json
@@ -68,7 +68,7 @@ def test_own_npz_comes_first(tmp_path):
         ({'a': 1}, r'needs a list of \[frame, \[x, y, w, h\]\]'),
     ],
 )
-def test_fault_names_file_and_entry(tmp_path, entries, message):
+def test_errors_name_file_and_entry(tmp_path, entries, message):
     write_boxes(tmp_path, 'v', entries)
     with pytest.raises(UserError, match=message) as caught:
         read_boxes(tmp_path, 'v', (100, 50), 9)
@@ -91,7 +91,7 @@ def test_fault_names_file_and_entry(tmp_path, entries, message):
 def test_damaged_json(tmp_path, data):
     (tmp_path / 'v').mkdir()
     (tmp_path / 'v/boxes.json').write_bytes(data)
-    with pytest.raises(UserError, match=r'boxes\.json: .*(cut short|damaged|nested too deep)'):
+    with pytest.raises(UserError, match=r'boxes\.json: .*(truncated|damaged|nested too deep)'):
         read_boxes(tmp_path, 'v')
 
 

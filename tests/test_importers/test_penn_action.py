@@ -35,7 +35,7 @@ def write_mat(root, video, label='jump', train=1, n=4, **changes):
 def test_thirteen_joints_in_coco_17(tmp_path):
     clip = read_penn_clip(write_mat(tmp_path, '0001'))
     assert (clip.width, clip.height, clip.num_frames, clip.label, clip.is_train) == (480, 270, 4, 'jump', True)
-    assert clip.poses.keypoints[0, 0].tolist() == [100, 100.5]  # the head stands for the nose
+    assert clip.poses.keypoints[0, 0].tolist() == [100, 100.5]  # the head serves as the nose
     assert clip.poses.scores[0].tolist() == [1, 0, 0, 0, 0, *[1] * 12]
     # Penn: head, left and right shoulder, ... right ankle last; COCO: left shoulder 5, right ankle 16
     assert clip.poses.keypoints[0, 5, 0] == 101
@@ -43,7 +43,7 @@ def test_thirteen_joints_in_coco_17(tmp_path):
     assert clip.track.boxes[0].tolist() == [10, 20, 50, 90]
 
 
-def test_joints_not_seen(tmp_path):
+def test_hidden_and_absent_joints(tmp_path):
     x = np.full((4, 13), 100.0)
     x[1, 2], x[2] = 1.36, 0.75
     visible = np.ones((4, 13), np.uint8)
@@ -75,7 +75,7 @@ def test_boxes_without_area_or_missing_are_absent(tmp_path):
         ({'action': np.array(['', ''])}, 'action must be one name'),
     ],
 )
-def test_fault_names_the_file(tmp_path, changes, message):
+def test_errors_name_the_file(tmp_path, changes, message):
     path = write_mat(tmp_path, '0001', **changes)
     with pytest.raises(UserError, match=message) as caught:
         read_penn_clip(path)
@@ -83,7 +83,7 @@ def test_fault_names_the_file(tmp_path, changes, message):
 
 
 @pytest.mark.parametrize('cut', [0, 3, 100, 200, 700])
-def test_cut_mat(tmp_path, cut):
+def test_truncated_mat(tmp_path, cut):
     path = write_mat(tmp_path, '0001')
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(UserError, match=r'0001\.mat: (unreadable|field)'):
@@ -110,7 +110,7 @@ def test_import_is_repeatable_and_completes_what_is_missing(tmp_path):
         import_penn_action(tmp_path, tmp_path / 'out', val_share=0.5, seed=3)
 
 
-def test_no_labels_or_a_bad_one_leave_nothing(tmp_path):
+def test_missing_or_invalid_labels_write_nothing(tmp_path):
     with pytest.raises(UserError, match=r'no labels/\*\.mat'):
         import_penn_action(tmp_path, tmp_path / 'out')
     write_mat(tmp_path, '0001')

@@ -1,4 +1,4 @@
-"""Features are read from pickles of every protocol; what a pickle asks to run is never run."""
+"""Pickles of every protocol are read as data and never run."""
 
 import builtins
 import os
@@ -69,7 +69,7 @@ def test_one_view_duplicates_and_nan(tmp_path):
         ([(0, np.ones(3), None)], 'entry 0: needs a dict'),
     ],
 )
-def test_entries_that_are_off(tmp_path, entries, message):
+def test_invalid_entries(tmp_path, entries, message):
     (tmp_path / 'v.emb.pkl').write_bytes(pickle.dumps(entries))
     with pytest.raises(UserError, match=message):
         read_feature_pickle(tmp_path / 'v.emb.pkl', num_frames=9)
@@ -155,7 +155,7 @@ def test_other_opcodes_and_names_are_refused(tmp_path, data):
         b'\x80\x04h\x05.',
         b'\x80\x04]u.',
         b'\x80\x04K\x01K\x02s.',
-        b'\x80\x04' + b'\x8e' + struct.pack('<Q', 1 << 60) + b'x.',  # claims an exabyte
+        b'\x80\x04' + b'\x8e' + struct.pack('<Q', 1 << 60) + b'x.',  # declares an exabyte
         b'\x80\x04' + b'(' * 1000 + b'.',
         b'\x80\x04}]]s.',  # a list as key
         pickle.dumps([(0, np.ones(300), {})])[:-1200],
@@ -163,19 +163,19 @@ def test_other_opcodes_and_names_are_refused(tmp_path, data):
 )
 def test_damaged_pickles(tmp_path, data):
     (tmp_path / 'v.pkl').write_bytes(data)
-    with pytest.raises(UserError, match='cut short or damaged'):
+    with pytest.raises(UserError, match='truncated or damaged'):
         read_pickle_data(tmp_path / 'v.pkl')
 
 
-def test_array_that_claims_more_than_it_holds(tmp_path):
+def test_array_with_a_larger_shape_than_its_content(tmp_path):
     data = pickle.dumps(np.arange(6, dtype=np.float32).reshape(2, 3), 3)
     assert b'K\x02K\x03\x86' in data
     (tmp_path / 'v.pkl').write_bytes(data.replace(b'K\x02K\x03\x86', b'K\x02K\xff\x86'))
-    with pytest.raises(UserError, match='cut short or damaged'):
+    with pytest.raises(UserError, match='truncated or damaged'):
         read_pickle_data(tmp_path / 'v.pkl')
 
 
-def test_deep_nesting_is_no_recursion(tmp_path):
+def test_deep_nesting_does_not_recurse(tmp_path):
     (tmp_path / 'v.pkl').write_bytes(b'\x80\x04)' + b'\x85' * 100_000 + b'.')
     with pytest.raises(UserError, match='needs a list'):
         read_feature_pickle(tmp_path / 'v.pkl')

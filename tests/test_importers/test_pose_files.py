@@ -1,4 +1,4 @@
-"""Every pose format gives the same sequence; the athlete is picked among several; every fault is one line."""
+"""Every pose format gives the same sequence; the athlete is chosen among several people; errors are one line."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from vpd_mm.errors import UserError
 from vpd_mm.importers import read_boxes, read_poses
-from vpd_mm.importers.openpose_json import TO_COCO_17
+from vpd_mm.importers.pose_formats import TO_COCO_17
 from vpd_mm.structures import AthleteTrack, PoseSequence
 
 FRAMES = (2, 5)
@@ -131,7 +131,7 @@ def test_without_a_track_the_best_scored_person(tmp_path):
     np.testing.assert_allclose(read_poses(tmp_path, 'v').keypoints[0], make_joints(2, 0)[:, :2], rtol=1e-6)
 
 
-def test_a_frame_of_somebody_else_or_without_a_box_has_no_pose(tmp_path):
+def test_frames_with_another_person_or_without_a_box_have_no_pose(tmp_path):
     write_release(tmp_path)
     far = AthleteTrack(np.array([2]), np.array([[500, 500, 600, 600]], np.float32), np.ones(1, np.float32))
     assert len(read_poses(tmp_path, 'v', far)) == 0
@@ -139,7 +139,7 @@ def test_a_frame_of_somebody_else_or_without_a_box_has_no_pose(tmp_path):
     assert read_poses(tmp_path, 'v', one).frame_inds.tolist() == [5]
 
 
-def test_athlete_of_a_clip_finds_the_file_that_shows_everybody(tmp_path, track):
+def test_athlete_of_a_clip_uses_the_file_with_all_people(tmp_path, track):
     write_mmpose_inferencer(tmp_path)
     assert read_poses(tmp_path, 'front__v', track).frame_inds.tolist() == list(FRAMES)
 
@@ -206,7 +206,7 @@ GOOD = [[1, 2, 0.5]] * 17
         ([one_release_entry(GOOD[:13])], r'entry 0 \(frame 0\): needs 17 COCO joints .* found 13'),
         ([one_release_entry([[1, float('nan'), 1], *GOOD[1:]])], r'a joint .* NaN or infinity at index 1'),
         ([one_release_entry([[1, 2], *GOOD[1:]])], r'needs a joint \[x, y, score\], found a list of 2'),
-        ([one_release_entry(GOOD), one_release_entry(GOOD)], r'entry 1: frame 0 stands there twice'),
+        ([one_release_entry(GOOD), one_release_entry(GOOD)], r'entry 1: frame 0 occurs twice'),
         ([one_release_entry(GOOD, frame='x')], r"entry 0: frame must be a whole number, found 'x'"),
         ([one_release_entry(GOOD, box=(0, 0))], r'needs a box'),
         ([[0, [[1]]]], r'needs \[score, \[x, y, w, h\], keypoints\]'),
@@ -219,7 +219,7 @@ GOOD = [[1, 2, 0.5]] * 17
         ({'poses': 1}, r'needs poses of the VPD release, mmpose, or COCO'),
     ],
 )
-def test_fault_names_file_and_entry(tmp_path, content, message):
+def test_errors_name_file_and_entry(tmp_path, content, message):
     (tmp_path / 'v.json').write_text(json.dumps(content))
     with pytest.raises(UserError, match=message) as caught:
         read_poses(tmp_path, 'v', num_frames=10)
@@ -227,11 +227,11 @@ def test_fault_names_file_and_entry(tmp_path, content, message):
     assert '\n' not in str(caught.value)
 
 
-def test_half_a_gzip(tmp_path):
+def test_truncated_gzip(tmp_path):
     write_release(tmp_path)
     path = tmp_path / 'v/coco_keypoints.json.gz'
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match=r'coco_keypoints\.json\.gz: the gzip is cut short or damaged'):
+    with pytest.raises(UserError, match=r'coco_keypoints\.json\.gz: the gzip is truncated or damaged'):
         read_poses(tmp_path, 'v')
 
 
@@ -243,7 +243,7 @@ def test_half_a_gzip(tmp_path):
         (None, 'needs OpenPose output'),
     ],
 )
-def test_openpose_faults(tmp_path, people, message):
+def test_openpose_errors(tmp_path, people, message):
     (tmp_path / 'v_000000000000_keypoints.json').write_text(json.dumps({'people': people}))
     with pytest.raises(UserError, match=message):
         read_poses(tmp_path, 'v')

@@ -34,7 +34,7 @@ def write_pose(root, video, frames=range(3)):
 
 
 def write_crops(folder, frames, flow=None):
-    """As the published code writes them: BGR files; flow as floor((f + 20) * 255 / 41) in blue and green."""
+    """Write crops like the published code: BGR files; flow as floor((f + 20) * 255 / 41) in blue and green."""
     folder.mkdir(parents=True)
     for t in frames:
         rgb = smooth_image(3, t).astype(np.uint8)
@@ -66,7 +66,7 @@ def test_boxes_and_poses(tmp_path):
     assert corpus.poses('release', 'a').keypoints[2, 16].tolist() == [20, 30]
 
 
-def test_a_bad_video_is_named_and_the_others_go_on(tmp_path):
+def test_a_failed_video_is_reported_and_the_others_are_imported(tmp_path):
     write_pose(tmp_path, 'a')
     write_pose(tmp_path, 'b')
     (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1')
@@ -75,7 +75,7 @@ def test_a_bad_video_is_named_and_the_others_go_on(tmp_path):
     corpus = Corpus.open(tmp_path / 'out')
     assert list(corpus.videos()) == ['b']
     assert len(report.failures) == 2
-    assert 'a/boxes.json: cut short' in report.failures[0]
+    assert 'a/boxes.json: truncated' in report.failures[0]
     assert 'c/boxes.json: entry 0: frame 10 is past the end' in report.failures[1]
     assert not corpus.track_path('a').exists()
     (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
@@ -119,7 +119,7 @@ def test_crops_of_tennis_are_numbered_by_the_match(tmp_path):
     assert CropStore(tmp_path / 'out/athlete/crops').header('back__m_100_110').frame_inds.tolist() == [0, 5]
 
 
-def test_crop_faults_leave_nothing_of_the_video(tmp_path):
+def test_crop_errors_leave_nothing_of_the_video(tmp_path):
     write_pose(tmp_path, 'a')
     write_pose(tmp_path, 'b')
     flow = np.zeros((SIZE, SIZE, 2))
@@ -215,7 +215,7 @@ def test_tool(tmp_path, run_python, request):
     done = run_python(tool, 'vpd-release', tmp_path, '--out', 'out', cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert 'failed: ' in done.stdout
-    assert 'b/boxes.json: cut short' in done.stdout
+    assert 'b/boxes.json: truncated' in done.stdout
     done = run_python(tool, 'penn-action', tmp_path, '--out', 'out', cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert done.stderr.count('\n') == 1

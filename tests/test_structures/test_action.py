@@ -26,7 +26,7 @@ def test_round_trip(tmp_path):
         (HEADER + 'a,,0,5,0,train\n', ':2: .*video must be non-empty'),
     ],
 )
-def test_bad_lines_are_named(tmp_path, text, message):
+def test_errors_name_the_line(tmp_path, text, message):
     (tmp_path / 'actions.csv').write_text(text)
     with pytest.raises(UserError, match=message):
         load_actions(tmp_path / 'actions.csv', num_classes=4)

@@ -31,7 +31,7 @@ def test_round_trip_keeps_values_and_dtypes(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['x.npz']
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     (tmp_path / 'x').write_bytes(b'old')
 
     def fail():
@@ -83,14 +83,14 @@ def test_a_shape_that_the_file_does_not_hold_is_refused_before_allocation(tmp_pa
     payload = npy(np.zeros(4, np.float32)).replace(b'(4,)', b'(4000000000000,)', 1)
     header_end = payload.index(b'\n') + 1
     shift = len('4000000000000') - 1
-    # keep the header length true: drop as many padding blanks as the number grew
+    # keep the header length: drop as many padding blanks as the number grew
     payload = payload[: header_end - 1 - shift] + payload[header_end - 1 :]
     write_members(tmp_path / 'x.npz', {'format': npy(np.array('vpd_mm/Thing/1')), 'a': payload})
-    with pytest.raises(UserError, match='claims shape'):
+    with pytest.raises(UserError, match='declares shape'):
         load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
 
 
-def test_a_damaged_compressed_file_and_an_encrypted_one_are_named(tmp_path):
+def test_damaged_and_encrypted_files_are_reported(tmp_path):
     path = tmp_path / 'x.npz'
     np.savez_compressed(path, a=np.arange(1000))
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The corpus of the sport: layout, determinism, resumption, refusals."""
+"""The corpus of the sport: layout, determinism, resume, refused folders."""
 
 import hashlib
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.synthetic import CLASSES, SKILLS, GroundTruth
-from vpd_mm.synthetic.corpus import SPLITS, SportRecipe, make_athlete, make_sport, plan_films
+from vpd_mm.synthetic.corpus import SPLITS, SportRecipe, make_athlete, make_sport, plan_videos
 from vpd_mm.synthetic.statistics import sport_statistics
 
 RECIPE = SportRecipe(seed=4, width=128, height=128, sub_frames=2)
@@ -33,9 +33,9 @@ def test_layout(corpus):
     assert load_classes(corpus.classes_path) == list(CLASSES)
     actions = load_actions(corpus.actions_path, len(CLASSES))
     for name, info in corpus.videos().items():
-        with av.open(info.path) as film:
-            assert sum(1 for _ in film.decode(video=0)) == info.num_frames
-            assert film.streams.video[0].average_rate == info.fps
+        with av.open(info.path) as container:
+            assert sum(1 for _ in container.decode(video=0)) == info.num_frames
+            assert container.streams.video[0].average_rate == info.fps
         assert (info.width, info.height) == (128, 128)
         mine = [a for a in actions if a.video == name]
         assert 3 <= len(mine) <= 6
@@ -47,30 +47,30 @@ def test_layout(corpus):
         )
 
 
-def test_truth_fits_itself(corpus):
-    truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / 'train_0000.npz')
-    seen = np.einsum('tij,tkj->tki', truth.rotation, truth.joints3d - truth.centre)
-    pixel = seen[..., :2] / seen[..., 2:] * truth.focal[:, None, None] + 64
-    np.testing.assert_allclose(pixel, truth.keypoints, atol=0.02)
-    inside = ((truth.keypoints >= 0) & (truth.keypoints < 128)).all(axis=-1)
-    np.testing.assert_array_equal(truth.visibility > 0, inside)
-    low, high = truth.boxes[:, None, :2], truth.boxes[:, None, 2:]
-    held = ((truth.keypoints >= low - 1) & (truth.keypoints <= high + 1)).all(axis=-1)
+def test_ground_truth_is_consistent(corpus):
+    ground_truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / 'train_0000.npz')
+    local = np.einsum('tij,tkj->tki', ground_truth.rotation, ground_truth.joints3d - ground_truth.centre)
+    pixel = local[..., :2] / local[..., 2:] * ground_truth.focal[:, None, None] + 64
+    np.testing.assert_allclose(pixel, ground_truth.keypoints, atol=0.02)
+    inside = ((ground_truth.keypoints >= 0) & (ground_truth.keypoints < 128)).all(axis=-1)
+    np.testing.assert_array_equal(ground_truth.visibility > 0, inside)
+    low, high = ground_truth.boxes[:, None, :2], ground_truth.boxes[:, None, 2:]
+    held = ((ground_truth.keypoints >= low - 1) & (ground_truth.keypoints <= high + 1)).all(axis=-1)
     assert held[inside].mean() > 0.999
     flights = [a for a in load_actions(corpus.actions_path) if a.video == 'train_0000']
     for action in flights:
-        assert truth.airborne[action.start_frame : action.end_frame].mean() > 0.75
-        assert not truth.airborne[action.start_frame]
+        assert ground_truth.airborne[action.start_frame : action.end_frame].mean() > 0.75
+        assert not ground_truth.airborne[action.start_frame]
 
 
-def test_boxes_are_unsteady_but_hold_the_athlete(corpus):
-    truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / 'test_0000.npz')
+def test_boxes_are_jittered_around_the_athlete(corpus):
+    ground_truth = GroundTruth.load(corpus.root / 'ground_truth' / 'scenes' / 'test_0000.npz')
     track = corpus.track('test_0000')
-    true = truth.boxes[track.frame_inds]
-    assert 0.9 < len(track) / len(truth.boxes) < 1
-    low, high = np.maximum(track.boxes[:, :2], true[:, :2]), np.minimum(track.boxes[:, 2:], true[:, 2:])
+    boxes = ground_truth.boxes[track.frame_inds]
+    assert 0.9 < len(track) / len(ground_truth.boxes) < 1
+    low, high = np.maximum(track.boxes[:, :2], boxes[:, :2]), np.minimum(track.boxes[:, 2:], boxes[:, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
-    area = np.prod(track.boxes[:, 2:] - track.boxes[:, :2], axis=1) + np.prod(true[:, 2:] - true[:, :2], axis=1)
+    area = np.prod(track.boxes[:, 2:] - track.boxes[:, :2], axis=1) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     overlap = shared / (area - shared)
     assert 0.7 < overlap.mean() < 0.97
 
@@ -82,13 +82,13 @@ def test_same_seed_same_bytes_with_two_workers_and_after_an_interruption(corpus,
     (again / 'videos' / 'train_0000.mp4').unlink()
     kept = (again / 'videos' / 'test_0000.mp4').stat().st_mtime_ns
     calls = []
-    make_sport(again, 1, 0, 1, RECIPE, on_film=lambda done, total: calls.append((done, total)))
+    make_sport(again, 1, 0, 1, RECIPE, on_progress=lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]
     assert (again / 'videos' / 'test_0000.mp4').stat().st_mtime_ns == kept
     assert _digest(again) == _digest(corpus.root)
 
 
-def test_a_moved_corpus_is_put_right_and_fewer_films_drop_nothing(corpus, tmp_path):
+def test_paths_of_a_moved_corpus_are_corrected_and_smaller_numbers_remove_nothing(corpus, tmp_path):
     moved = tmp_path / 'moved'
     shutil.copytree(corpus.root, moved)
     rebuilt = make_sport(moved, 0, 0, 1, RECIPE)
@@ -96,19 +96,19 @@ def test_a_moved_corpus_is_put_right_and_fewer_films_drop_nothing(corpus, tmp_pa
     assert len(load_actions(rebuilt.actions_path)) == len(load_actions(corpus.actions_path))
 
 
-def test_other_seed_other_routine():
-    assert plan_films(SportRecipe(0), 'train', 4) != plan_films(SportRecipe(1), 'train', 4)
+def test_seeds_give_different_routines():
+    assert plan_videos(SportRecipe(0), 'train', 4) != plan_videos(SportRecipe(1), 'train', 4)
 
 
-def test_plans_grow_and_deal_all_classes_evenly():
-    plans = plan_films(RECIPE, 'train', 40)
-    assert plans[:12] == plan_films(RECIPE, 'train', 12)
+def test_longer_plans_begin_with_shorter_ones_and_classes_are_even():
+    plans = plan_videos(RECIPE, 'train', 40)
+    assert plans[:12] == plan_videos(RECIPE, 'train', 12)
     counts = [sum(plan.skills.count(skill) for plan in plans) for skill in SKILLS]
     assert max(counts) - min(counts) <= 1
     assert all(3 <= len(plan.skills) <= 6 for plan in plans)
 
 
-def test_no_kit_and_no_athlete_is_in_two_splits():
+def test_splits_share_no_kit_and_no_athlete():
     looks = {split: [make_athlete(RECIPE, split, k) for k in range(12)] for split in SPLITS}
     for one, other in (('train', 'test'), ('train', 'val'), ('val', 'test')):
         for body, _, look, hue in looks[one]:
@@ -118,7 +118,7 @@ def test_no_kit_and_no_athlete_is_in_two_splits():
                 assert not np.array_equal(look.colors, look2.colors)
 
 
-def test_unlabelled_films_have_athletes_of_their_own_and_no_actions(tmp_path):
+def test_unlabelled_videos_have_other_athletes_and_no_actions(tmp_path):
     made = make_sport(tmp_path / 'out', 0, 0, 1, RECIPE, unlabelled=1)
     assert sorted(made.videos()) == ['test_0000', 'unlabelled_0000']
     assert {action.video for action in load_actions(made.actions_path)} == {'test_0000'}
@@ -126,10 +126,10 @@ def test_unlabelled_films_have_athletes_of_their_own_and_no_actions(tmp_path):
 
 
 def test_statistics(corpus):
-    found = sport_statistics(corpus)
-    assert found['films'] == '2 (0 without labels)'
-    assert found['classes'] == str(len(CLASSES))
-    assert float(found['action frames'].split('%')[0]) < 33
+    statistics = sport_statistics(corpus)
+    assert statistics['videos'] == '2 (0 without labels)'
+    assert statistics['classes'] == str(len(CLASSES))
+    assert float(statistics['action frames'].split('%')[0]) < 33
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_statistics(corpus):
         ({'sub_frames': 0}, 'sub_frames must be 1 to 32'),
     ],
 )
-def test_impossible_recipes(fields, message):
+def test_invalid_recipes(fields, message):
     with pytest.raises(UserError, match=message):
         SportRecipe(**fields)
 
 
-def test_impossible_numbers_write_nothing(tmp_path):
+def test_invalid_numbers_write_nothing(tmp_path):
     for numbers, message in (((-1, 0, 0), 'train must be'), ((0, 0, 0), 'nothing to make')):
         with pytest.raises(UserError, match=message):
             make_sport(tmp_path / 'out', *numbers)
@@ -157,7 +157,7 @@ def test_impossible_numbers_write_nothing(tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_foreign_folders_are_left_alone(corpus, tmp_path):
+def test_foreign_folders_are_not_changed(corpus, tmp_path):
     (tmp_path / 'thesis.txt').write_text('mine')
     with pytest.raises(UserError, match=r'not empty and no corpus'):
         make_sport(tmp_path, 1, 0, 0, RECIPE)
@@ -174,7 +174,7 @@ def test_foreign_folders_are_left_alone(corpus, tmp_path):
         make_sport(other, 1, 0, 0, RECIPE)
 
 
-def test_tool_says_what_is_wrong_in_one_line(run_python, tmp_path):
+def test_tool_reports_errors_in_one_line(run_python, tmp_path):
     done = run_python(
         ROOT / 'tools' / 'demo.py', 'make-sport', '--out', tmp_path / 'x', '--seed', 'seven', cwd=tmp_path
     )

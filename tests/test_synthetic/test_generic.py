@@ -1,4 +1,4 @@
-"""The generic domain: COCO files that COCO's own reader takes, the same bytes for the same seed."""
+"""The generic domain: COCO files, determinism, options."""
 
 import json
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     return make_generic(tmp_path_factory.mktemp('generic') / 'g', 10, 3, RECIPE)
 
 
-def test_coco_reads_it(folder):
+def test_coco_api_reads_the_files(folder):
     coco = pytest.importorskip('xtcocotools.coco').COCO(str(folder / 'annotations' / 'person_train.json'))
     assert len(coco.getImgIds()) == 10
     for annotation in coco.loadAnns(coco.getAnnIds()):
@@ -43,11 +43,11 @@ def test_workers_and_reruns_change_nothing(folder, tmp_path):
     for name in ('annotations/person_train.json', 'annotations/person_val.json', 'images/train_000009.jpg'):
         assert (tmp_path / 'g' / name).read_bytes() == (folder / name).read_bytes()
     calls = []
-    make_generic(tmp_path / 'g', 10, 3, RECIPE, on_part=lambda done, total: calls.append((done, total)))
+    make_generic(tmp_path / 'g', 10, 3, RECIPE, on_progress=lambda done, total: calls.append((done, total)))
     assert calls == [(13, 13)]
     make_generic(tmp_path / 'g', 1, 0, RECIPE)
     name = 'annotations/person_train.json'
-    assert (tmp_path / 'g' / name).read_bytes() == (folder / name).read_bytes(), 'fewer were asked for, none is lost'
+    assert (tmp_path / 'g' / name).read_bytes() == (folder / name).read_bytes(), 'smaller numbers remove nothing'
 
 
 def test_people_are_upright_and_several():
@@ -58,9 +58,9 @@ def test_people_are_upright_and_several():
     assert upright > 0.97
 
 
-def test_a_public_stands_behind_the_same_people_and_is_a_crowd(folder, tmp_path):
+def test_spectators_are_added_as_a_crowd_and_change_no_person(folder, tmp_path):
     with_public = GenericRecipe(seed=2, width=160, height=128, public=True)
-    pictures, added = [], 0
+    images_differ, added = [], 0
     for (image, people), (before, before_people) in zip(
         generic_images(with_public, 'train', 8), generic_images(RECIPE, 'train', 8), strict=True
     ):
@@ -69,9 +69,9 @@ def test_a_public_stands_behind_the_same_people_and_is_a_crowd(folder, tmp_path)
             assert (person.keypoints == same.keypoints).all()
             assert (person.box == same.box).all()
         added += len(people) - len(before_people)
-        pictures.append((image != before).any())
+        images_differ.append((image != before).any())
     assert added > 10
-    assert 3 <= sum(pictures) < 8
+    assert 3 <= sum(images_differ) < 8
     made = make_generic(tmp_path / 'g', 8, 0, with_public)
     crowd = list(json.loads((made / 'annotations' / 'person_train.json').read_text())['annotations'])
     assert sum(a['iscrowd'] and not a['num_keypoints'] for a in crowd) >= added
@@ -79,7 +79,7 @@ def test_a_public_stands_behind_the_same_people_and_is_a_crowd(folder, tmp_path)
         make_generic(folder, 10, 3, with_public)
 
 
-def test_leapers_are_turned_any_way():
+def test_leaping_people_have_any_orientation():
     leaping = GenericRecipe(seed=2, width=160, height=128, leaping=1.0)
     people = [person for _, who in generic_images(leaping, 'train', 40) for person in who]
     whole = [p for p in people if (p.visibility > 0).all()]
@@ -90,7 +90,7 @@ def test_leapers_are_turned_any_way():
     assert 0.15 < wide < 0.85
 
 
-def test_a_leaper_is_where_he_or_she_was_put_at_the_moment_of_the_picture():
+def test_leaping_person_is_at_the_given_position_at_the_given_moment():
     rng, body = np.random.default_rng(0), Body()
     lying = 0
     for _ in range(20):
@@ -106,7 +106,7 @@ def test_a_leaper_is_where_he_or_she_was_put_at_the_moment_of_the_picture():
     assert 1 <= lying <= 12
 
 
-def test_in_clear_pictures_people_stand_apart():
+def test_people_stand_apart_in_clear_images():
     shared = {}
     for clear in (False, True):
         recipe = GenericRecipe(seed=0, width=128, height=128, clear=clear)
@@ -121,7 +121,7 @@ def test_in_clear_pictures_people_stand_apart():
     assert shared[False] > 0.15
 
 
-def test_who_leaps_over_others_has_one_of_them_behind():
+def test_over_places_leaping_people_in_front_of_others():
     near = {}
     for over in (False, True):
         recipe = GenericRecipe(seed=3, width=128, height=128, leaping=1.0, over=over)
@@ -136,8 +136,8 @@ def test_who_leaps_over_others_has_one_of_them_behind():
     assert near[True] < 0.6 * near[False]
 
 
-#: Mean of the keypoints, px, of each person in the first three pictures; what the packed models were trained on.
-PICTURES = [
+#: Mean of the keypoints, px, of each person in the first three images; the packed models were trained on these recipes.
+RECIPES = [
     ({}, [[67.49], [78.86, 60.4], [66.03, 76.14]]),
     ({'public': True}, [[67.49], [78.86, 60.4], [66.03, 76.14]]),
     ({'clear': True}, [[67.49], [78.86, 58.87], [66.03, 96.02]]),
@@ -146,14 +146,14 @@ PICTURES = [
 ]
 
 
-@pytest.mark.parametrize(('options', 'golden'), PICTURES)
-def test_pictures_of_a_recipe_stay_what_they_were(options, golden):
+@pytest.mark.parametrize(('options', 'golden'), RECIPES)
+def test_images_of_a_recipe_do_not_change(options, golden):
     recipe = GenericRecipe(seed=2, width=160, height=128, **options)
-    found = [
+    means = [
         [float(p.keypoints.mean()) for p in who if p.visibility.any()] for _, who in generic_images(recipe, 'train', 3)
     ]
-    assert [len(who) for who in found] == [len(who) for who in golden]
-    assert np.concatenate(found) == pytest.approx(np.concatenate(golden), abs=0.05)
+    assert [len(who) for who in means] == [len(who) for who in golden]
+    assert np.concatenate(means) == pytest.approx(np.concatenate(golden), abs=0.05)
 
 
 def test_splits_differ(folder):
@@ -179,5 +179,5 @@ def test_refusals(folder, tmp_path):
             GenericRecipe(leaping=share)
     with pytest.raises(UserError, match='over needs people who leap'):
         GenericRecipe(over=True)
-    with pytest.raises(UserError, match='not for clear pictures'):
+    with pytest.raises(UserError, match='not for clear images'):
         GenericRecipe(over=True, leaping=0.5, clear=True)

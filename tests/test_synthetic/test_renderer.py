@@ -1,4 +1,4 @@
-"""Cameras and pictures: projection, handedness, depth, blur, visibility."""
+"""Cameras and images: projection, handedness, depth, blur, visibility."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_camera_axes_and_round_trip():
     pixel = camera.project(points)[0]
     np.testing.assert_allclose(pixel[0], (64, 64, 8))
     np.testing.assert_allclose(pixel[1], (64 + 400 / 8, 64, 8))  # +x is to the right
-    np.testing.assert_allclose(pixel[2], (64, 64 - 400 / 8, 8))  # up in the world is up in the picture
+    np.testing.assert_allclose(pixel[2], (64, 64 - 400 / 8, 8))  # up in the world is up in the image
     np.testing.assert_allclose(pixel[3], (64, 64, 12))
     np.testing.assert_allclose(np.linalg.det(camera.rotation), 1)
     by_matrix = camera.intrinsics[0] @ camera.to_camera(points)[0].T
@@ -56,11 +56,11 @@ def test_left_is_the_athletes_left():
     camera = _camera()
     away, facing = (_person(camera, yaw).joints[0] for yaw in (np.pi / 2, -np.pi / 2))
     for left, right in ((5, 6), (11, 12), (15, 16)):
-        assert away[left, 0] < away[right, 0] - 3  # seen from behind his left is on our left
+        assert away[left, 0] < away[right, 0] - 3  # from behind, left is on the left of the image
         assert facing[left, 0] > facing[right, 0] + 3
 
 
-def test_mirrored_execution_is_the_mirrored_picture():
+def test_mirrored_pose_gives_the_mirrored_image():
     camera = _camera()
     raised = pose(l_shoulder=120, l_abduct=40, r_hip=60)
     one = _person(camera, -np.pi / 2, angles=raised).joints[0]
@@ -81,7 +81,7 @@ def test_face_is_visible_from_the_front_and_hidden_from_behind(venue):
 
 def test_the_far_arm_is_hidden_in_profile(venue):
     camera = _camera()
-    _, seen = _render(venue, camera, [_person(camera, 0.0)])  # he looks to the right: his right side is near
+    _, seen = _render(venue, camera, [_person(camera, 0.0)])  # facing right: the right side is near
     assert seen[0][8] == VISIBLE
     assert seen[0][7] == HIDDEN
 
@@ -113,7 +113,7 @@ def test_front_and_back_look_different(venue):
 
 
 def test_motion_blur_spreads_over_the_path(venue):
-    """A thing that moves 16 px while the shutter is open is smeared over 16 px, each covered part of the time."""
+    """An object that moves 16 px while the shutter is open is smeared over 16 px, each covered part of the time."""
     camera = _camera(8)
     x = np.linspace(-0.16, 0.16, 8)
     ends = np.zeros((8, 1, 2, 3))
@@ -126,7 +126,7 @@ def test_motion_blur_spreads_over_the_path(venue):
     assert row_moving > 2.5 * row_still
 
 
-def test_nearer_of_two_wins(venue):
+def test_nearer_object_is_drawn_in_front(venue):
     camera = _camera()
 
     def ball(y, color):
@@ -159,7 +159,7 @@ def test_the_hall_stands_still_while_the_camera_pans(venue):
     assert np.std(sampled[0]) > 5
 
 
-def test_operator_keeps_the_athlete_in_the_picture():
+def test_operator_keeps_the_athlete_in_the_image():
     path = np.zeros((240 * 6, 3))
     path[:, 0] = np.interp(np.arange(240 * 6), [0, 480, 960, 1440], [-5, -5, 5, 5])
     path[:, 2] = 0.9

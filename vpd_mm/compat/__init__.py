@@ -1,4 +1,4 @@
-"""Bridges over upstream breaks: one module a break, armed by ``install()``, entered only when upstream is imported."""
+"""Bridges over upstream breaks, one module each; ``install()`` arms them, and they act when upstream is imported."""
 
 import sys
 
@@ -37,12 +37,11 @@ BRIDGES: tuple[Bridge, ...] = (
 
 
 def install() -> None:
-    """Arm every bridge; each then acts where its break is present.  Again is harmless, and imports nothing."""
-    if any(isinstance(finder, BridgeFinder) for finder in sys.meta_path):
-        return
-    finder = BridgeFinder(BRIDGES)
-    sys.meta_path.insert(0, finder)
-    finder.patch_imported()
+    """Arm every bridge once; imports nothing.  Each bridge acts only where its break is present."""
+    if not any(isinstance(finder, BridgeFinder) for finder in sys.meta_path):
+        finder = BridgeFinder(BRIDGES)
+        sys.meta_path.insert(0, finder)
+        finder.patch_imported()
 
 
 __all__ = ['BRIDGES', 'Bridge', 'install', 'load_checkpoint_safely']

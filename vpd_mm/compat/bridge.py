@@ -1,12 +1,12 @@
-"""What a bridge is, and the finder through which bridges reach an import."""
+"""The description of a bridge, and the import finder that applies bridges."""
 
-import importlib.machinery
 import importlib.metadata
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ from types import ModuleType
 Fill = Callable[[ModuleType], None]
 Around = Callable[[ModuleType], AbstractContextManager[None]]
 
-# Import name -> the distributions known to provide it; the first one installed counts.
+#: Import name -> the distributions that may provide it; the first one installed counts.
 DISTRIBUTIONS = {
     'mmengine': ('mmengine', 'onedl-mmengine', 'mmengine-lite'),
     'mmcv': ('mmcv', 'onedl-mmcv', 'mmcv-lite'),
@@ -26,34 +26,33 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Bridge:
-    """One upstream break and its cure.
+    """One upstream break and its fix.
 
     Args:
-        name: What is bridged, in a word or two.
-        upstream: The issue, or the file at fault where nobody filed one.
-        cure: What the bridge does, one line.
-        applies: Says why the bridge is needed here, '' where the stack is healthy. Cheap: imports nothing heavy.
-        stand_ins: Module name -> function that fills the module; it is supplied in place of the missing one.
-        around: Module name -> context manager, entered when that module is about to be executed and left after it.
+        name: Short name of the break.
+        upstream: URL of the issue, or the file and line of the error where no issue exists.
+        fix: One line on what the bridge does.
+        applies: Returns the reason why the bridge is needed here, '' where upstream works.  Imports nothing heavy.
+        stand_ins: Module name -> function that fills the module, which is supplied in place of the missing one.
+        around: Module name -> context manager that is active while the module is executed.
     """
 
     name: str
     upstream: str
-    cure: str
+    fix: str
     applies: Callable[[], str]
     stand_ins: Mapping[str, Fill] = field(default_factory=dict)
     around: Mapping[str, Around] = field(default_factory=dict)
 
 
 class BridgeFinder(MetaPathFinder):
-    """Head of ``sys.meta_path``: supplies stand-ins and runs the code that bridges put around a module's execution."""
+    """First entry of ``sys.meta_path``: supplies stand-ins and runs the ``around`` code of the bridges."""
 
     def __init__(self, bridges: Iterable[Bridge]) -> None:
         self.stand_ins: dict[str, tuple[Bridge, Fill]] = {}
         self.around: dict[str, list[tuple[Bridge, Around]]] = {}
         for bridge in bridges:
-            for name, fill in bridge.stand_ins.items():
-                self.stand_ins[name] = (bridge, fill)
+            self.stand_ins |= {name: (bridge, fill) for name, fill in bridge.stand_ins.items()}
             for name, around in bridge.around.items():
                 self.around.setdefault(name, []).append((bridge, around))
 
@@ -71,7 +70,7 @@ class BridgeFinder(MetaPathFinder):
         return spec
 
     def patch_imported(self) -> None:
-        """Modules that were imported before us still get what can be patched afterwards."""
+        """Apply the bridges to modules that are already imported."""
         for name, around in self.around.items():
             if name in sys.modules:
                 with _entered(around, sys.modules[name]):
@@ -79,7 +78,7 @@ class BridgeFinder(MetaPathFinder):
 
     @staticmethod
     def _surround(loader: Loader, around: list[tuple[Bridge, Around]]) -> None:
-        # The loader keeps its class, so that inspect, pickle and resources see nothing unusual.
+        # The loader keeps its class, which inspect, pickle and importlib.resources look at.
         exec_module = loader.exec_module
 
         def exec_surrounded(module: ModuleType) -> None:
@@ -108,25 +107,24 @@ def _entered(around: list[tuple[Bridge, Around]], module: ModuleType) -> ExitSta
     return stack
 
 
-def find_elsewhere(name: str, path=None, target=None) -> importlib.machinery.ModuleSpec | None:
-    """The spec that Python would find without us; imports nothing."""
+def find_elsewhere(name: str, path=None, target=None) -> ModuleSpec | None:
+    """Return the spec that Python finds without the bridges; imports nothing."""
     for finder in sys.meta_path:
-        if isinstance(finder, BridgeFinder) or not hasattr(finder, 'find_spec'):
-            continue
-        spec = finder.find_spec(name, path, target)
-        if spec is not None:
-            return spec
+        if not isinstance(finder, BridgeFinder) and hasattr(finder, 'find_spec'):
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                return spec
     return None
 
 
 def package_dir(name: str) -> Path | None:
-    """Folder of an installed top-level package, without importing it."""
+    """Return the folder of an installed top-level package without importing it."""
     spec = find_elsewhere(name)
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
 def provider(name: str) -> tuple[str, str] | None:
-    """(distribution, version) that provides the import name, None if none is installed."""
+    """Return (distribution, version) of an import name, None if no distribution is installed."""
     for distribution in DISTRIBUTIONS.get(name, (name,)):
         try:
             return distribution, importlib.metadata.version(distribution)
@@ -135,8 +133,12 @@ def provider(name: str) -> tuple[str, str] | None:
     return None
 
 
+def empty_module(module: ModuleType) -> None:
+    """Fill a stand-in that needs no content."""
+
+
 def rebind(old: object, new: object) -> None:
-    """Put ``new`` wherever an OpenMMLab module holds ``old``: they re-export with ``from x import y``."""
+    """Replace ``old`` by ``new`` in all imported OpenMMLab modules, which re-export with ``from x import y``."""
     for name, module in list(sys.modules.items()):
         if module is not None and name.partition('.')[0] in DISTRIBUTIONS:
             for attribute, value in list(vars(module).items()):

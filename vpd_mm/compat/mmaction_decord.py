@@ -1,7 +1,4 @@
-"""mmaction2's DecordInit and DecordDecode where decord has no wheel (Apple silicon, new Pythons).
-
-decord is imported on use only; then PyAV, which vpd_mm needs anyway, reads the video in its place.
-"""
+"""Reader for mmaction2's DecordInit and DecordDecode where decord has no wheel (Apple silicon, new Pythons)."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -14,13 +11,12 @@ from .bridge import Bridge, find_elsewhere, package_dir
 
 
 def applies() -> str:
-    if package_dir('mmaction') is None or find_elsewhere('decord') is not None:
-        return ''
-    return 'decord is not installed'
+    missing = package_dir('mmaction') is not None and find_elsewhere('decord') is None
+    return 'decord is not installed' if missing else ''
 
 
 class DecordLikeFrame(np.ndarray):
-    """RGB uint8 array with decord's ``asnumpy``."""
+    """RGB uint8 array with the ``asnumpy`` of decord."""
 
     def asnumpy(self) -> np.ndarray:
         return self.view(np.ndarray)
@@ -29,8 +25,8 @@ class DecordLikeFrame(np.ndarray):
 class PyAVReader:
     """The part of ``decord.VideoReader`` that mmaction2 uses, over PyAV.
 
-    Frames are numbered in order of display.  Packets are counted on opening, without decoding, as headers lie; the
-    frames asked for are decoded in one pass from the start, so that each is the one asked for.
+    Frames are numbered in display order.  Opening counts the packets without decoding, as headers may be wrong; each
+    request decodes from the start in one pass, so that frame numbers are exact.
     """
 
     def __init__(self, file: bytes | str, num_threads: int = 1) -> None:
@@ -53,7 +49,7 @@ class PyAVReader:
         return self._fps
 
     def get_batch(self, indices: Sequence[int]) -> DecordLikeFrame:
-        """Frames (n, H, W, 3) RGB uint8 in the order asked for; an index past the last frame gives the last."""
+        """Return frames (n, H, W, 3) RGB uint8 in the requested order; an index past the end gives the last frame."""
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         wanted = np.where(wanted < 0, wanted + self._length, wanted)
         needed, last = set(wanted.tolist()), int(wanted.max(initial=-1))
@@ -62,10 +58,9 @@ class PyAVReader:
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
-            for index, frame in enumerate(container.decode(stream)):
-                newest = frame
+            for index, newest in enumerate(container.decode(stream)):
                 if index in needed:
-                    frames[index] = frame.to_ndarray(format='rgb24')
+                    frames[index] = newest.to_ndarray(format='rgb24')
                 if index >= last:
                     break
         if newest is None:
@@ -100,7 +95,7 @@ def _pyav_reader(module: ModuleType) -> Iterator[None]:
 BRIDGE = Bridge(
     name='mmaction2 decord',
     upstream='https://github.com/dmlc/decord/issues/213',
-    cure='DecordInit and DecordDecode read through PyAV',
+    fix='DecordInit and DecordDecode read through PyAV',
     applies=applies,
     around={'mmaction.datasets.transforms.loading': _pyav_reader},
 )

@@ -1,9 +1,9 @@
-"""mmaction2 1.2.0 left the folder ``models/localizers/drn`` out of its wheel."""
+"""Stand-in for the folder ``models/localizers/drn``, which is missing from the wheel of mmaction2 1.2.0."""
 
 from types import ModuleType
 
 from ..errors import UserError
-from .bridge import Bridge, package_dir
+from .bridge import Bridge, empty_module, package_dir
 
 
 def applies() -> str:
@@ -14,15 +14,11 @@ def applies() -> str:
     return 'mmaction/models/localizers/drn is missing from the wheel'
 
 
-def _fill_package(package: ModuleType) -> None:
-    """The folder has an ``__init__`` without content."""
-
-
 def _fill_drn(module: ModuleType) -> None:
     from mmaction.registry import MODELS
 
     class DRN:
-        """Can be imported and registered; says what is missing when it is built."""
+        """Importable and registered; building it raises."""
 
         def __init__(self, *args, **kwargs) -> None:
             raise UserError(
@@ -38,10 +34,10 @@ def _fill_drn(module: ModuleType) -> None:
 BRIDGE = Bridge(
     name='mmaction2 DRN',
     upstream='https://github.com/open-mmlab/mmaction2/issues/2714',
-    cure='stands in for the module; mmaction.models imports, building DRN says what to install',
+    fix='stands in for the module: mmaction.models imports, building DRN reports what to install',
     applies=applies,
     stand_ins={
-        'mmaction.models.localizers.drn': _fill_package,
+        'mmaction.models.localizers.drn': empty_module,
         'mmaction.models.localizers.drn.drn': _fill_drn,
     },
 )

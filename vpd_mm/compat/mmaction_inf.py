@@ -1,4 +1,4 @@
-"""mmaction2's PoseCompact and MMCompact say ``np.Inf``, which NumPy 2 has no more."""
+"""``np.Inf`` for mmaction2's PoseCompact and MMCompact; NumPy 2 removed the name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +17,16 @@ def applies() -> str:
 @contextmanager
 def _with_inf(module: ModuleType) -> Iterator[None]:
     yield
-    true = vars(module)['np']
-    lent = ModuleType('numpy', true.__doc__)
-    vars(lent).update(vars(true), Inf=true.inf)
-    setattr(module, 'np', lent)  # noqa: B010  # NumPy itself stays as it is: only this module sees the old name
+    numpy = vars(module)['np']
+    copy = ModuleType('numpy', numpy.__doc__)
+    vars(copy).update(vars(numpy), Inf=numpy.inf)
+    setattr(module, 'np', copy)  # noqa: B010  # NumPy itself is unchanged: only this module gets the old name
 
 
 BRIDGE = Bridge(
     name='mmaction2 np.Inf',
     upstream='mmaction/datasets/transforms/pose_transforms.py:505',
-    cure='lends that module a NumPy that knows the old name',
+    fix='gives that module a copy of the NumPy namespace with the old name',
     applies=applies,
     around={'mmaction.datasets.transforms.pose_transforms': _with_inf},
 )

@@ -1,7 +1,7 @@
-"""mmcv-lite carries the Python half of ``mmcv.ops`` but not the compiled module ``mmcv._ext`` below it.
+"""Stand-in for the compiled module ``mmcv._ext``, which mmcv-lite lacks.
 
-The stand-in takes the place of ``mmcv._ext`` alone, so all of ``mmcv.ops`` is upstream's own code: names, classes,
-registration, ``batched_nms``, the PyTorch path of ``MultiScaleDeformableAttention``.
+Only ``mmcv._ext`` is replaced; all of ``mmcv.ops`` above it is upstream code: names, classes, registration,
+``batched_nms``, the PyTorch path of ``MultiScaleDeformableAttention``.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,9 @@ def applies() -> str:
 
 
 def _missing(name: str) -> Callable:
+    if name.startswith('__'):
+        raise AttributeError(name)
+
     def missing(*args, **kwargs):
         raise UserError(
             f'mmcv operator {name} is compiled code, which mmcv-lite lacks: '
@@ -33,11 +36,6 @@ def _missing(name: str) -> Callable:
 def _fill(module: ModuleType) -> None:
     from . import torch_ops
 
-    def module_getattr(name: str) -> Callable:
-        if name.startswith('__'):
-            raise AttributeError(name)
-        return _missing(name)
-
     vars(module).update(
         nms=torch_ops.nms,
         softnms=torch_ops.softnms,
@@ -45,14 +43,14 @@ def _fill(module: ModuleType) -> None:
         roi_align_forward=torch_ops.roi_align_forward,
         get_compiler_version=lambda: 'n/a (mmcv-lite)',
         get_compiling_cuda_version=lambda: 'n/a (mmcv-lite)',
-        __getattr__=module_getattr,
+        __getattr__=_missing,
     )
 
 
 BRIDGE = Bridge(
     name='mmcv.ops',
     upstream='https://github.com/open-mmlab/mmdetection/issues/11475',
-    cure='nms, batched_nms, soft_nms, nms_match, roi_align in PyTorch; others import, and raise when used',
+    fix='nms, batched_nms, soft_nms, nms_match, roi_align in PyTorch; others import, and raise when used',
     applies=applies,
     stand_ins={'mmcv._ext': _fill},
 )

@@ -1,4 +1,4 @@
-"""mmdet 3.3.0 and mmaction2 1.2.0 refuse mmcv >= 2.2.0, with which they work."""
+"""Version check of mmdet 3.3.0 and mmaction2 1.2.0, which refuse mmcv >= 2.2.0 although they work with it."""
 
 import importlib
 import sys
@@ -14,19 +14,17 @@ LIMITED_DISTRIBUTIONS = ('mmdet', 'mmaction2')
 
 
 def applies() -> str:
-    mmcv = sys.modules.get('mmcv')
-    found = provider('mmcv')
-    version = getattr(mmcv, '__version__', None) or (found[1] if found else '')
+    name, version = provider('mmcv') or ('mmcv', '')
+    version = getattr(sys.modules.get('mmcv'), '__version__', None) or version
     if not version or tuple(int(part) for part in version.split('.')[:2]) < LIMIT:
         return ''
-    return f'{found[0] if found else "mmcv"} {version} is refused by mmdet 3.3.0 and mmaction2 1.2.0'
+    return f'{name} {version} is refused by mmdet 3.3.0 and mmaction2 1.2.0'
 
 
 @contextmanager
 def _lifted_limit(module: ModuleType) -> Iterator[None]:
-    """Show the package an accepted version while its ``__init__`` compares; forks have their own limits, untouched."""
-    found = provider(module.__name__)
-    if found is None or found[0] not in LIMITED_DISTRIBUTIONS:
+    """Show an accepted version while the package's ``__init__`` compares it; forks have their own limits."""
+    if (provider(module.__name__) or ('',))[0] not in LIMITED_DISTRIBUTIONS:
         yield
         return
     mmcv = importlib.import_module('mmcv')
@@ -43,7 +41,7 @@ def _lifted_limit(module: ModuleType) -> Iterator[None]:
 BRIDGE = Bridge(
     name='mmcv version limit',
     upstream='https://github.com/open-mmlab/mmdetection/issues/11763',
-    cure='lifts the limit while mmdet and mmaction check it',
+    fix='lifts the limit while mmdet and mmaction check it',
     applies=applies,
     around={'mmdet': _lifted_limit, 'mmaction': _lifted_limit},
 )

@@ -1,4 +1,4 @@
-"""mmengine's ``collect_env``, which every Runner calls, dies where torchvision is installed but cannot be imported."""
+"""Tolerant ``collect_env`` of mmengine: every Runner calls it, and it fails where torchvision does not import."""
 
 import functools
 import importlib
@@ -14,7 +14,7 @@ from .bridge import Bridge, find_elsewhere, package_dir, rebind
 def applies() -> str:
     if package_dir('mmengine') is None or find_elsewhere('torchvision') is None:
         return ''
-    return 'torchvision is installed; should its import fail, every Runner would'
+    return 'torchvision is installed; if its import failed, every Runner would'
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def _tolerant(module: ModuleType) -> Iterator[None]:
         try:
             importlib.import_module('torchvision')
         except (ImportError, RuntimeError, OSError, AttributeError) as e:
-            # None in sys.modules is Python's own "not importable": upstream then leaves the entry out.
+            # None in sys.modules means "not importable" to Python: upstream then leaves the entry out.
             before = sys.modules.get('torchvision')
             sys.modules['torchvision'] = None  # type: ignore[assignment]
             try:
@@ -46,7 +46,7 @@ def _tolerant(module: ModuleType) -> Iterator[None]:
 BRIDGE = Bridge(
     name='mmengine collect_env',
     upstream='mmengine/utils/dl_utils/collect_env.py:143, catches ModuleNotFoundError only',
-    cure='reports a torchvision that does not import instead of dying of it',
+    fix='reports a torchvision that does not import instead of failing',
     applies=applies,
     around={'mmengine.utils.dl_utils.collect_env': _tolerant},
 )

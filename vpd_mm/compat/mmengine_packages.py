@@ -1,6 +1,6 @@
-"""mmengine 0.10 looks packages up through ``pkg_resources``, which setuptools 82 removed.
+"""Package look-up of mmengine 0.10 without ``pkg_resources``, which setuptools 82 removed.
 
-Config's ``mmaction::...`` prefixes and the lazy import of registries go through these functions.
+The ``mmaction::...`` prefixes of Config and the lazy import of registries use these functions.
 """
 
 import importlib.metadata
@@ -14,14 +14,14 @@ from .bridge import Bridge, find_elsewhere, provider, rebind
 
 
 def applies() -> str:
-    found = provider('mmengine')
-    if found is None or found[0] == 'onedl-mmengine' or find_elsewhere('pkg_resources') is not None:
+    installed = provider('mmengine')
+    if installed is None or installed[0] == 'onedl-mmengine' or find_elsewhere('pkg_resources') is not None:
         return ''
     return 'setuptools no longer has pkg_resources'
 
 
 def is_installed(package: str) -> bool:
-    """Whether a distribution, or else a module, of this name is there."""
+    """Tell whether a distribution, or else a module, of this name is installed."""
     try:
         importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError:
@@ -31,7 +31,7 @@ def is_installed(package: str) -> bool:
 
 
 def get_installed_path(package: str) -> str:
-    """Folder of the module that a distribution (``mmaction2``) or module name (``mmaction``) stands for.
+    """Return the folder of the module of a distribution (``mmaction2``) or module name (``mmaction``).
 
     Raises:
         PackageNotFoundError: There is no such package.
@@ -49,19 +49,17 @@ def get_installed_path(package: str) -> str:
 
 
 def package2module(package: str) -> str:
-    """Name of the module that a distribution installs: ``mmaction2`` -> ``mmaction``.
+    """Return the name of the module that a distribution installs: ``mmaction2`` -> ``mmaction``.
 
     Raises:
-        ValueError: The distribution's metadata do not tell.
+        ValueError: The metadata of the distribution do not state it.
     """
     distribution = importlib.metadata.distribution(package)
     top_level = (distribution.read_text('top_level.txt') or '').split()
-    if top_level:
-        return top_level[0]
-    for file in distribution.files or ():
-        if file.name == '__init__.py' and len(file.parts) == 2:
-            return file.parts[0]
-    raise ValueError(f'can not infer the module name of {package}')
+    top_level += [f.parts[0] for f in distribution.files or () if f.name == '__init__.py' and len(f.parts) == 2]
+    if not top_level:
+        raise ValueError(f'can not infer the module name of {package}')
+    return top_level[0]
 
 
 def _module_path(name: str) -> str:
@@ -83,7 +81,7 @@ def _without_pkg_resources(module: ModuleType) -> Iterator[None]:
 BRIDGE = Bridge(
     name='mmengine pkg_resources',
     upstream='https://github.com/open-mmlab/mmcv/issues/3325',
-    cure='looks packages up through importlib.metadata',
+    fix='looks packages up through importlib.metadata',
     applies=applies,
     around={'mmengine.utils.package_utils': _without_pkg_resources},
 )

@@ -1,7 +1,7 @@
-"""The functions of ``mmcv._ext`` that detection at inference needs, in PyTorch and NumPy.
+"""Functions of ``mmcv._ext`` that inference of detectors needs, in PyTorch and NumPy.
 
-Signatures and results are those of mmcv's C++ (``mmcv/ops/csrc/pytorch/cpu/nms.cpp``, ``roi_align.cpp``); ``mmcv.ops``
-calls them.  N boxes xyxy, in pixels; ``offset`` 0 or 1 is added to widths and heights.
+Signatures and results equal those of mmcv's C++ (``mmcv/ops/csrc/pytorch/cpu/nms.cpp``, ``roi_align.cpp``).  N boxes
+xyxy in pixels; ``offset`` 0 or 1 is added to widths and heights.
 """
 
 import functools
@@ -17,7 +17,7 @@ MAX_POOL = 0
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Greedy suppression of boxes whose IoU with a better one exceeds the threshold.
+    """Suppress boxes whose IoU with a better one exceeds the threshold.
 
     Returns:
         Indices (K,) int64 of the boxes kept, best first.
@@ -35,7 +35,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Groups of indices: a kept box first, then those it suppresses (IoU >= threshold); dets (N, 5) with scores."""
+    """Return groups of indices: a kept box, then those it suppresses (IoU >= threshold); dets (N, 5) with scores."""
     order = dets[:, 4].contiguous().sort(0, descending=True)[1].numpy()
     corners, areas = _corners_and_areas(dets[:, :4], 0)
     groups = []
@@ -57,7 +57,7 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Soft-NMS (Bodla et al., ICCV 2017): lower the scores of overlapping boxes, drop those under ``min_score``.
+    """Soft-NMS (Bodla et al., ICCV 2017): lower the scores of overlapping boxes, drop those below ``min_score``.
 
     ``method`` 0 naive, 1 linear, 2 gaussian.  Fills the first K rows of ``dets`` (N, 5) with box and score.
 
@@ -66,19 +66,19 @@ def softnms(
     """
     corners, areas = _corners_and_areas(boxes, offset)
     score = scores.detach().cpu().numpy().astype(np.float32)
-    # Boxes are swapped and dropped in the order of the C++ loop, so that ties come out the same.
-    where = np.arange(len(score))
+    # Boxes are swapped and dropped in the order of the C++ loop, so that ties are resolved in the same way.
+    positions = np.arange(len(score))
     count, rank = len(score), 0
     picked: list[tuple[int, float]] = []
     while rank < count:
         best = rank + int(np.argmax(score[rank:count]))
-        for array in (where, score):
+        for array in (positions, score):
             array[rank], array[best] = array[best], array[rank]
-        picked.append((int(where[rank]), float(score[rank])))
+        picked.append((int(positions[rank]), float(score[rank])))
         rest = slice(rank + 1, count)
-        iou = _iou(corners, areas, where[rank], where[rest], offset)
+        iou = _iou(corners, areas, positions[rank], positions[rest], offset)
         score[rest] *= _decay(iou, iou_threshold, sigma, method)
-        count = _drop_low(where, score, rank + 1, count, min_score)
+        count = _drop_low(positions, score, rank + 1, count, min_score)
         rank += 1
     inds = torch.tensor([index for index, _ in picked], dtype=torch.int64)
     if picked:
@@ -102,7 +102,7 @@ def roi_align_forward(
 ) -> None:
     """RoIAlign with average pooling: input (N, C, H, W), rois (K, 5) batch index and xyxy -> output (K, C, h, w).
 
-    A bin's average of bilinear samples is separable, so each RoI is two small matrix products.
+    The average of bilinear samples in a bin is separable, so each RoI takes two small matrix products.
     """
     if pool_mode == MAX_POOL:
         raise UserError("RoIAlign with pool_mode='max' needs compiled operators: use 'avg', or install a full mmcv")
@@ -120,7 +120,7 @@ def roi_align_forward(
 
 
 def _bin_weights(start: float, length: float, bins: int, sampling_ratio: int, size: int) -> tuple[int, Tensor]:
-    """First pixel touched, and the weights (bins, pixels) of the pixels from there on in each bin's average."""
+    """Return the first pixel used, and the weights (bins, pixels) of the pixels from there on in each average."""
     bin_size = length / bins
     samples = sampling_ratio if sampling_ratio > 0 else int(np.ceil(bin_size))
     if samples <= 0:
@@ -140,12 +140,12 @@ def _bin_weights(start: float, length: float, bins: int, sampling_ratio: int, si
 
 def _corners_and_areas(boxes: Tensor, offset: int) -> tuple[np.ndarray, np.ndarray]:
     corners = boxes.detach().cpu().numpy().astype(np.float32)
-    with np.errstate(invalid='ignore', over='ignore'):  # an untrained model's boxes may be infinite
+    with np.errstate(invalid='ignore', over='ignore'):  # boxes of an untrained model may be infinite
         return corners, (corners[:, 2] - corners[:, 0] + offset) * (corners[:, 3] - corners[:, 1] + offset)
 
 
 def _iou(corners: np.ndarray, areas: np.ndarray, one: int, others: np.ndarray, offset: int) -> np.ndarray:
-    """IoU (M,) float32 of one box with others; 0 between empty boxes, where C++ divides 0 by 0."""
+    """Return the IoU (M,) float32 of one box with others; 0 between empty boxes, where C++ divides 0 by 0."""
     low = np.maximum(corners[one, :2], corners[others, :2])
     high = np.minimum(corners[one, 2:4], corners[others, 2:4])
     with np.errstate(invalid='ignore', over='ignore'):
@@ -157,14 +157,14 @@ def _iou(corners: np.ndarray, areas: np.ndarray, one: int, others: np.ndarray, o
 
 def _decay(iou: np.ndarray, iou_threshold: float, sigma: float, method: int) -> np.ndarray:
     if method == GAUSSIAN:
-        # Rounded once, like C's expf: NumPy's own float32 exp is a bit off, which can swap boxes of equal score.
+        # Rounded once, like C's expf: the float32 exp of NumPy differs slightly, which can swap boxes of equal score.
         return np.exp(-(iou * iou) / np.float32(sigma), dtype=np.float64).astype(np.float32)
     over = iou >= np.float32(iou_threshold)
     return np.where(over, 0 if method == NAIVE else 1 - iou, 1).astype(np.float32)
 
 
-def _drop_low(where: np.ndarray, score: np.ndarray, start: int, count: int, min_score: float) -> int:
-    """Fill each place of a low score with the last box still in; returns how many boxes are left."""
+def _drop_low(positions: np.ndarray, score: np.ndarray, start: int, count: int, min_score: float) -> int:
+    """Fill each position of a low score with the last remaining box; return the number of boxes left."""
     low = score[:count] < np.float32(min_score)
     for hole in np.flatnonzero(low[start:]) + start:
         while count > hole and low[count - 1]:
@@ -172,13 +172,13 @@ def _drop_low(where: np.ndarray, score: np.ndarray, start: int, count: int, min_
         if count <= hole:
             break
         count -= 1
-        where[hole], score[hole] = where[count], score[count]
+        positions[hole], score[hole] = positions[count], score[count]
     return count
 
 
 @functools.cache
 def _torchvision_nms():
-    """torchvision's compiled nms, None where it is absent or built for another torch."""
+    """Return the compiled nms of torchvision, None where it is absent or built for another torch."""
     try:
         from torchvision.extension import _has_ops
         from torchvision.ops import nms as compiled

@@ -1,7 +1,7 @@
-"""A torchvision built for another torch (PyPI's CUDA build beside a CPU torch, say) fails at import.
+"""Operator declarations for a torchvision built for another torch (such as PyPI's CUDA build beside a CPU torch).
 
-Its compiled library does not load, and its Python then describes two operators that nobody declared.  Once they are
-declared, everything of torchvision that is pure Python works: RAFT, ResNets, transforms.v2.
+Its compiled library does not load, and its Python code then fails on two undeclared operators.  Once they are declared,
+everything in torchvision that is pure Python works: RAFT, ResNets, transforms.v2.
 """
 
 import functools
@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from types import ModuleType
 
 from .bridge import Bridge, package_dir
@@ -23,35 +22,25 @@ SCHEMAS = (
 
 
 def applies() -> str:
-    """Loads torchvision's compiled library, and torch for it: a probe for the moment torchvision is imported."""
+    """Return why the bridge is needed; loads torch and the compiled library of torchvision."""
     root = package_dir('torchvision')
-    if root is None or _declared_by_torchvision():
+    extension = sys.modules.get('torchvision.extension')
+    if root is None or (extension is not None and extension._has_ops()):
         return ''
     torch = importlib.import_module('torch')
-    library = _library(root)
-    if library is None:
+    libraries = [path for suffix in EXTENSION_SUFFIXES if (path := root / f'_C{suffix}').is_file()]
+    if not libraries:
         return 'torchvision has no compiled library'
     if sys.platform == 'win32':
         os.add_dll_directory(str(root))
     try:
-        torch.ops.load_library(str(library))
+        torch.ops.load_library(str(libraries[0]))
     except OSError as e:
         return f'torchvision is built for another torch: {" ".join(str(e.__cause__ or e).split())[:120]}'
     return ''
 
 
-def _library(root: Path) -> Path | None:
-    candidates = [root / f'_C{suffix}' for suffix in EXTENSION_SUFFIXES]
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _declared_by_torchvision() -> bool:
-    """True once torchvision's own library has registered its operators."""
-    extension = sys.modules.get('torchvision.extension')
-    return extension is not None and extension._has_ops()
-
-
-@functools.cache  # once a process; torch forgets a Library's operators when the object goes
+@functools.cache  # torch drops the operators of a Library when the object is deleted
 def _operators():
     torch = importlib.import_module('torch')
     library = torch.library.Library('torchvision', 'DEF')
@@ -69,7 +58,7 @@ def _declare(module: ModuleType) -> Iterator[None]:
 BRIDGE = Bridge(
     name='torchvision operators',
     upstream='https://github.com/pytorch/pytorch/issues/157648',
-    cure='declares the operators nms and qnms; the pure-Python parts (RAFT, ResNet, transforms.v2) work',
+    fix='declares the operators nms and qnms; the pure-Python parts (RAFT, ResNet, transforms.v2) work',
     applies=applies,
     around={'torchvision': _declare},
 )

@@ -1,26 +1,28 @@
-"""mmpose reads and evaluates COCO files through xtcocotools, whose wheel is built for NumPy 1.
+"""Replacement of xtcocotools, which mmpose uses for COCO files and whose wheel is built for NumPy 1.
 
-Installed but broken: pycocotools, of which xtcocotools is a fork, lends its compiled masks to ``xtcocotools._mask``.
-Not installed: pycocotools reads the files and xthotcoco evaluates, to the same numbers.
+Installed for NumPy 1: the compiled masks of pycocotools, of which it is a fork, serve as ``xtcocotools._mask``.
+Not installed: pycocotools reads the files and xthotcoco evaluates, with the same results.
 """
 
 import importlib.metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from .bridge import Bridge, find_elsewhere, package_dir
+from .bridge import Bridge, empty_module, find_elsewhere, package_dir
 
-# Where code compiled against NumPy 2 headers looks for the C API; NumPy 1 headers do not know the name.
+#: Module with the C API in code compiled against NumPy 2; the headers of NumPy 1 do not contain the name.
 NUMPY_2_MARK = b'numpy._core._multiarray_umath'
 
 
 def absent() -> str:
+    """Return why the full stand-in is needed."""
     if package_dir('mmpose') is None or find_elsewhere('xtcocotools') is not None:
         return ''
     return 'xtcocotools is not installed'
 
 
 def broken() -> str:
+    """Return why the masks of pycocotools are needed."""
     root = package_dir('xtcocotools')
     numpy_version = importlib.metadata.version('numpy')
     if root is None or int(numpy_version.split('.')[0]) < 2:
@@ -32,15 +34,11 @@ def broken() -> str:
     return ''
 
 
-def _fill_package(package: ModuleType) -> None:
-    """xtcocotools' own ``__init__`` has no content either."""
-
-
 def _fill_coco(module: ModuleType) -> None:
     from pycocotools.coco import COCO as PlainCOCO
 
     class COCO(PlainCOCO):
-        """pycocotools' index with the fields that xtcocotools adds."""
+        """Index of pycocotools with the fields that xtcocotools adds."""
 
         def __init__(self, annotation_file=None, test_index=None) -> None:
             super().__init__(annotation_file)
@@ -52,7 +50,7 @@ def _fill_coco(module: ModuleType) -> None:
 
 
 class _Params:
-    """hotcoco's parameters; takes the old ``useSegm`` as well, which mmpose sets to None."""
+    """Parameters of hotcoco that also accept the old ``useSegm``, which mmpose sets to None."""
 
     useSegm = None
 
@@ -71,11 +69,11 @@ def _fill_cocoeval(module: ModuleType) -> None:
     import xthotcoco
 
     class COCOeval(xthotcoco.COCOeval):
-        """xthotcoco's evaluator for COCO objects that carry an index."""
+        """Evaluator of xthotcoco for COCO objects that have an index."""
 
         def __init__(self, cocoGt, cocoDt, iouType='keypoints', sigmas=None, use_area=True) -> None:
-            truth = xthotcoco.COCO(ann_data=cocoGt.dataset, test_index=getattr(cocoGt, 'test_index', None))
-            super().__init__(truth, list(cocoDt.dataset['annotations']), iouType, sigmas, use_area)
+            ground_truth = xthotcoco.COCO(ann_data=cocoGt.dataset, test_index=getattr(cocoGt, 'test_index', None))
+            super().__init__(ground_truth, list(cocoDt.dataset['annotations']), iouType, sigmas, use_area)
 
         @property
         def params(self) -> _Params:
@@ -101,10 +99,10 @@ def _fill_compiled_mask(module: ModuleType) -> None:
 ABSENT = Bridge(
     name='xtcocotools',
     upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-    cure='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
+    fix='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
     applies=absent,
     stand_ins={
-        'xtcocotools': _fill_package,
+        'xtcocotools': empty_module,
         'xtcocotools.coco': _fill_coco,
         'xtcocotools.cocoeval': _fill_cocoeval,
         'xtcocotools.mask': _fill_mask,
@@ -113,7 +111,7 @@ ABSENT = Bridge(
 BROKEN = Bridge(
     name='xtcocotools built for NumPy 1',
     upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-    cure="puts pycocotools' compiled masks under xtcocotools",
+    fix="puts pycocotools' compiled masks under xtcocotools",
     applies=broken,
     stand_ins={'xtcocotools._mask': _fill_compiled_mask},
 )

@@ -1,1 +1,1 @@
-"""What runs the steps: command line, hooks, the Runner."""
+"""Start of tools and Runners: command line, configs, checkpoints, hooks, paths; independent of the steps."""

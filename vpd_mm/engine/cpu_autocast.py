@@ -1,4 +1,4 @@
-"""Mixed precision on CPUs, which mmengine's AmpOptimWrapper leaves to accelerators."""
+"""Mixed precision on CPUs, which the AmpOptimWrapper of mmengine does not support."""
 
 import logging
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ LOGGER = logging.getLogger(__name__)
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX); without it autocast only costs time."""
+    """Tell if this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX); without it autocast is slower."""
     check = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
     return bool(check and check())
 
 
 def on_this_cpu(optim_wrapper: dict) -> dict:
-    """``optim_wrapper`` of a config as a machine without accelerator takes it: bfloat16 where the CPU has it."""
+    """Adapt the ``optim_wrapper`` of a config to a machine without accelerator: bfloat16 where the CPU supports it."""
     if optim_wrapper.get('type') != 'AmpOptimWrapper':
         return optim_wrapper
     rest = {k: v for k, v in optim_wrapper.items() if k not in ('type', 'loss_scale', 'dtype')}
@@ -31,11 +31,11 @@ def on_this_cpu(optim_wrapper: dict) -> dict:
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAutocastOptimWrapper(OptimWrapper):
-    """Forward pass under bfloat16 autocast on the CPU; weights, loss and optimiser stay float32.
+    """Run the forward pass under bfloat16 autocast on the CPU; weights, loss and optimizer stay float32.
 
-    bfloat16 has float32's range, so no loss scaling is needed.  ``build_runner`` puts it in the place of
-    ``AmpOptimWrapper`` (``--amp``) where there is no accelerator and the CPU has the instructions.  The arguments are
-    those of ``mmengine.OptimWrapper``.
+    bfloat16 has the range of float32, so no loss scaling is needed.  ``build_runner`` uses it in place of
+    ``AmpOptimWrapper`` (``--amp``) without accelerator if the CPU has the instructions.  The arguments are those of
+    ``mmengine.OptimWrapper``.
     """
 
     @contextmanager

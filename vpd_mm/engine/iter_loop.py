@@ -1,4 +1,4 @@
-"""Training by steps without mmengine's rest of two seconds after every pass over the data."""
+"""Iteration-based training without the pause of mmengine after every pass over the data."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from ..registry import LOOPS
 
 
 class _Endless(_InfiniteDataloaderIterator):
-    """The same batches; where no worker process can be in the way, the next pass begins at once."""
+    """Infinite iterator over a loader without worker processes; the next pass starts immediately."""
 
     _iterator: Iterator
 
@@ -18,7 +18,7 @@ class _Endless(_InfiniteDataloaderIterator):
             return next(self._iterator)
         except StopIteration:
             self._epoch += 1
-            # A loader with a batch sampler has an idle sampler of its own beside the one that draws.
+            # A loader with a batch sampler also has an unused sampler of its own.
             samplers = self._dataloader.sampler, getattr(self._dataloader.batch_sampler, 'sampler', None)
             for sampler in samplers:
                 if hasattr(sampler, 'set_epoch'):
@@ -30,10 +30,10 @@ class _Endless(_InfiniteDataloaderIterator):
 
 @LOOPS.register_module()
 class QuickIterLoop(IterBasedTrainLoop):
-    """``IterBasedTrainLoop`` with the same draws.
+    """``IterBasedTrainLoop`` with the same batches and without pauses.
 
-    mmengine sleeps for two seconds whenever the data are used up, against a deadlock of worker processes; with a
-    hundred clips that is a rest after every few steps.  With workers it still does.
+    mmengine sleeps for two seconds after every pass, to avoid a deadlock of worker processes; with a hundred clips that
+    is a pause after every few steps.  With workers the pause remains.
     """
 
     def __init__(self, *args, **kwargs) -> None:

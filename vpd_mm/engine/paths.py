@@ -1,4 +1,4 @@
-"""Where configs and tools lie: beside the package in a checkout, in ``vpd_mm/.mim`` in an installed wheel."""
+"""Paths of configs and tools: beside the package in a checkout, in ``vpd_mm/.mim`` in an installed wheel."""
 
 import importlib.util
 from pathlib import Path
@@ -9,41 +9,40 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource_dir() -> Path:
-    """The folder that holds ``configs/`` and ``tools/``."""
+    """Return the folder that holds ``configs/`` and ``tools/``."""
     packed = _PACKAGE / '.mim'
     return packed if packed.is_dir() else _PACKAGE.parent
 
 
 def find_weights(name: str) -> str:
-    """A checkpoint by path or URL; weights that the package carries (``vpd_mm/...``) from any folder."""
-    carried = _PACKAGE.parent / name
-    return str(carried) if not Path(name).is_file() and carried.is_file() else name
+    """Return a checkpoint by path or URL; weights of the package (``vpd_mm/...``) are found from any folder."""
+    packed = _PACKAGE.parent / name
+    return str(packed) if not Path(name).is_file() and packed.is_file() else name
 
 
 def newest_best(work_dir: Path) -> Path | None:
-    """The best checkpoint of a training (``best_*.pth``), the newest where a stopped one left two; None without any."""
+    """Return the newest best checkpoint of a training (``best_*.pth``), None without any."""
     return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def find_config(name: str) -> Path:
     """Find a config file by path, by its path within this project, or as ``package::path``.
 
-    ``configs/baselines/x.py`` works from any folder: it is looked up in the
-    current folder, then in the project.  ``mmaction::skeleton/stgcn/x.py``
-    names a config that an OpenMMLab package carries.
+    ``configs/baselines/x.py`` works from any folder: it is looked up in the current folder, then in the project.
+    ``mmaction::skeleton/stgcn/x.py`` names a config of an OpenMMLab package.
 
     Raises:
-        UserError: there is no such file; the message says where it was looked for.
+        UserError: there is no such file; the message lists the candidates.
     """
     if '::' in name:
         package, _, relative = name.partition('::')
         spec = importlib.util.find_spec(package) if package.isidentifier() else None
         if spec is None or not spec.submodule_search_locations:
             raise UserError(f'config {name}: package {package!r} is not installed')
-        places = [Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / relative]
+        candidates = [Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / relative]
     else:
-        places = [Path(name), resource_dir() / name, resource_dir() / 'configs' / name]
-    for place in places:
-        if place.is_file():
-            return place.resolve()
-    raise UserError(f'config {name}: no such file; looked for {", ".join(map(str, places))}')
+        candidates = [Path(name), resource_dir() / name, resource_dir() / 'configs' / name]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.resolve()
+    raise UserError(f'config {name}: no such file; looked for {", ".join(map(str, candidates))}')

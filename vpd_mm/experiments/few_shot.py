@@ -11,8 +11,6 @@ from ..corpus import Corpus
 from ..errors import UserError
 from ..structures import Action, atomic_write, load_actions, load_classes
 
-KS = (4, 8, 16, 32, 64)
-
 
 def draw_few_shot(
     actions: Sequence[Action], k: int, rng: np.random.Generator, classes: Sequence[str], allow_short: bool = False
@@ -22,9 +20,9 @@ def draw_few_shot(
     Args:
         actions: All actions; only those of split 'train' are drawn.
         k: Actions a class.
-        rng: Decides.
+        rng: Source of the draw.
         classes: Names of the classes.
-        allow_short: A class with fewer than k gives all it has.
+        allow_short: Take all actions of a class with fewer than k.
 
     Returns:
         Sorted action ids.
@@ -38,9 +36,9 @@ def draw_few_shot(
             by_label[action.label].append(action.action_id)
     short = {name: len(by_label[i]) for i, name in enumerate(classes) if len(by_label[i]) < (1 if allow_short else k)}
     if short:
-        found = ', '.join(f'{name} ({count})' for name, count in short.items())
-        cure = 'these classes need training actions' if allow_short else 'pass a smaller k or --allow-short'
-        raise UserError(f'k={k} is more than the training actions of {found}; {cure}')
+        names = ', '.join(f'{name} ({count})' for name, count in short.items())
+        hint = 'these classes need training actions' if allow_short else 'pass a smaller k or --allow-short'
+        raise UserError(f'k={k} is more than the training actions of {names}; {hint}')
     chosen: list[str] = []
     for label in range(len(classes)):
         ids = sorted(by_label[label])
@@ -48,18 +46,18 @@ def draw_few_shot(
     return sorted(chosen)
 
 
-def few_shot_list(corpus: Corpus, k: int, trial: int, allow_short: bool = False) -> Path:
-    """The id list ``annotations/fewshot/<k>_<trial>.txt``: the published one, or drawn once (seed (k, trial)) and kept.
+def few_shot_list(corpus: Corpus, k: int, subset: int, allow_short: bool = False) -> Path:
+    """Path of the id list ``annotations/fewshot/<k>_<subset>.txt``, drawn with seed (k, subset) if it does not exist.
 
     Raises:
         UserError: as :func:`draw_few_shot`.
     """
-    path = corpus.fewshot_path(k, trial)
+    path = corpus.fewshot_path(k, subset)
     if path.is_file():
         return path
     classes = load_classes(corpus.classes_path)
     actions = load_actions(corpus.actions_path, len(classes))
-    ids = draw_few_shot(actions, k, np.random.default_rng((k, trial)), classes, allow_short)
+    ids = draw_few_shot(actions, k, np.random.default_rng((k, subset)), classes, allow_short)
     if len(ids) < k * len(classes):
         logging.getLogger(__name__).warning('%s: some classes have fewer than %d training actions', path, k)
     with atomic_write(path, 'w') as f:

@@ -96,7 +96,7 @@ def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFram
         columns = [(f'{k}-shot' if k else 'all', str(k or 'all'), 'top1', k or 'all') for k in section.ks]
     reference = load_reference(spec)
     paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
-    published = {name for _, name, _, _ in columns if any(name in numbers for numbers in paper.values())}
+    published = {name for numbers in paper.values() for name in numbers}
     header = ['method']
     for title, name, _, _ in columns:
         header += [title, 'paper'] if name in published else [title]
@@ -207,22 +207,20 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
             'Protocol': row['protocol'],
             'Commit': ' '.join(row['commit']),
         }
-        models.append(
-            {
-                'Name': _row_name(spec, row['section'], row['method'], row['k']),
-                'Config': row['config'] or f'DTW nearest neighbour on {row["features"]}',
-                'In Collection': row['group'] or row['method'],
-                'Metadata': metadata,
-                'Results': [
-                    {
-                        'Task': 'Temporal Action Localization' if detection else 'Action Recognition',
-                        'Dataset': dataset,
-                        'Metrics': {name: round(float(value), 2) for name, value in metrics.items()},
-                    }
-                ],
-                'Training Log': results,
-            }
-        )
+        result = {
+            'Task': 'Temporal Action Localization' if detection else 'Action Recognition',
+            'Dataset': dataset,
+            'Metrics': {name: round(float(value), 2) for name, value in metrics.items()},
+        }
+        model = {
+            'Name': _row_name(spec, row['section'], row['method'], row['k']),
+            'Config': row['config'] or f'DTW nearest neighbour on {row["features"]}',
+            'In Collection': row['group'] or row['method'],
+            'Metadata': metadata,
+            'Results': [result],
+            'Training Log': results,
+        }
+        models.append(model)
     return models
 
 
@@ -290,7 +288,13 @@ def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec) -> list[di
 
 
 def readme_tables(models: Sequence[Mapping]) -> str:
-    """Markdown tables of metafile rows: methods by training data (top-1), then AP where there is any."""
+    """Markdown tables of metafile rows: methods by training data (top-1), then AP where there is any.
+
+    Raises:
+        UserError: there are no rows, or one lacks a field.
+    """
+    if not models:
+        raise UserError('no finished run, and no row in the metafile, to write a table of')
     summary, parts = read_metafile_rows(models), []
     for section, rows in summary.groupby('section', sort=False):
         if section == 'detection':

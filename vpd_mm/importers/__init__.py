@@ -1,16 +1,14 @@
-"""Files from elsewhere become a corpus: boxes, poses, and the public releases."""
+"""Import of boxes, poses and public data sets into a corpus."""
 
 from .box_files import read_boxes
 from .diving48 import read_diving48
 from .feature_pickles import read_feature_pickle
 from .fsjump6 import read_fsjump6
 from .fx35 import read_fx35
-from .label_writer import import_labels
-from .labels import LabelSet
+from .labels import LabelSet, import_labels
 from .mask_files import MaskPatch, read_masks
 from .penn_action import import_penn_action
-from .pose_files import read_poses
-from .pose_sets import import_poses
+from .pose_files import import_poses, read_poses
 from .release_poses import ReleasePoses
 from .report import ImportReport
 from .tennis7 import read_tennis7
@@ -20,8 +18,8 @@ from .vpd_release import import_vpd_release
 __all__ = [
     'ImportReport',
     'LabelSet',
-    'ReleasePoses',
     'MaskPatch',
+    'ReleasePoses',
     'VideoMeta',
     'import_labels',
     'import_penn_action',

@@ -1,4 +1,4 @@
-"""The release's crop folders: ``<frame>.png``, ``.prev.png``, ``.<flow>.png``, ``.mask.png``."""
+"""Crop folders of the VPD release: ``<frame>.png``, ``.prev.png``, ``.<flow>.png``, ``.mask.png``."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ import numpy as np
 from ..corpus import CropWriter, VideoInfo
 from ..errors import UserError
 
-#: The release's flow images cover +-20 px.
+#: The flow images of the release cover +-20 px.
 FLOW_CLIP = 20.0
 _CROP = re.compile(r'^(\d{1,9})\.png$')
 _PLAYER_CLIP = re.compile(r'^(?P<player>[^_]+)__(?P<match>.+)_(?P<first>\d+)_(?P<last>\d+)$')
@@ -20,7 +20,7 @@ _KNOWN = ('prev', 'mask')
 
 @dataclass(frozen=True)
 class CropFolder:
-    """Where one video's crops lie.
+    """The folder with the crops of one video.
 
     Args:
         video: Name in the corpus.
@@ -35,55 +35,53 @@ class CropFolder:
     num_frames: int
 
     def frames(self) -> list[int]:
-        """Frame numbers of the video that have a crop, sorted."""
+        """Return the frame numbers with a crop, sorted."""
         matches = (_CROP.match(p.name) for p in self.folder.iterdir())
-        frames = sorted(int(m[1]) - self.first for m in matches if m)
-        return [f for f in frames if 0 <= f < self.num_frames]
+        frames = (int(m[1]) - self.first for m in matches if m)
+        return sorted(f for f in frames if 0 <= f < self.num_frames)
 
     def path(self, frame: int, kind: str = '') -> Path:
         return self.folder / f'{frame + self.first}{"." * bool(kind)}{kind}.png'
 
 
 def find_crop_folders(root: Path, videos: Mapping[str, VideoInfo]) -> list[CropFolder]:
-    """Crop folders of known videos: ``<video>/``, for tennis ``<match>/<front|back>/`` with the match's frames."""
-    found = []
+    """Find the crop folders of known videos: ``<video>/``, for tennis ``<match>/<front|back>/``."""
+    folders = []
     for video, info in videos.items():
         match = _PLAYER_CLIP.match(video)
         if (root / video).is_dir():
-            found.append(CropFolder(video, root / video, 0, info.num_frames))
+            folders.append(CropFolder(video, root / video, 0, info.num_frames))
         elif match and (root / match['match'] / match['player']).is_dir():
             folder = root / match['match'] / match['player']
-            found.append(CropFolder(video, folder, int(match['first']), info.num_frames))
-    return [crops for crops in found if crops.frames()]
+            folders.append(CropFolder(video, folder, int(match['first']), info.num_frames))
+    return [crops for crops in folders if crops.frames()]
 
 
 def flow_names(folder: Path) -> list[str]:
-    """The ``<flow>`` in ``<frame>.<flow>.png``; prev2, prev3 ... are earlier frames."""
+    """Return the ``<flow>`` parts of ``<frame>.<flow>.png``; prev2, prev3 ... are earlier frames."""
     middles = {p.name.split('.')[1] for p in folder.iterdir() if re.fullmatch(r'\d+\.[^.]+\.png', p.name)}
     return sorted(m for m in middles if m not in _KNOWN and not re.fullmatch(r'prev\d+', m))
 
 
 def decode_flow_image(image: np.ndarray, clip: float = FLOW_CLIP) -> np.ndarray:
-    """(H, W, 3) uint8 as OpenCV reads it -> (H, W, 2) float32 px.
+    """Decode (H, W, 3) uint8 as OpenCV reads it to (H, W, 2) float32 px.
 
-    The release writes floor((flow + clip) * 255 / (2 clip + 1)), u in the
-    image's blue channel, v in the green one; the middle of each step is taken.
+    The release writes floor((flow + clip) * 255 / (2 clip + 1)), u in the blue channel, v in the green one; the middle
+    of each step is taken.
     """
     step = (2 * clip + 1) / 255
     return np.clip((image[..., :2].astype(np.float32) + 0.5) * step - clip, -clip, clip)
 
 
 def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None, clip: float = FLOW_CLIP) -> int:
-    """Store one video's crops, in one piece or not at all.
+    """Store the crops of one video, completely or not at all.
 
-    The release does not say where a crop was cut, so the stored window is the
-    crop itself, (0, 0, side).
+    The release does not contain the position of a crop, so the stored window is the crop itself, (0, 0, side).
 
     Args:
         crops: The images.
         writer: Of the shard.
-        flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes
-            the one that is there.
+        flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes the only one.
         clip: Their range, px of the crop.
 
     Returns:
@@ -109,9 +107,9 @@ def _choose_flow(folder: Path, flow: str | None) -> str | None:
     if flow is None and len(names) == 1:
         return names[0]
     if flow not in names:
-        what = f'no <frame>.{flow}.png' if flow else 'flow images of several kinds'
+        problem = f'no <frame>.{flow}.png' if flow else 'flow images of several kinds'
         raise UserError(
-            f'{folder}: {what}; there are {", ".join(names) or "none"}; pass one of them, or none, by --flow'
+            f'{folder}: {problem}; there are {", ".join(names) or "none"}; pass one of them, or none, by --flow'
         )
     return flow
 

@@ -1,53 +1,50 @@
-"""Diving48 (version 2), from its authors' JSON files."""
+"""Diving48 (version 2), from the JSON files of its authors."""
 
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 from ..structures import Action
-from .json_io import frame_number, read_json, shape_error
+from .id_lists import read_few_shot
+from .json_io import frame_number, read_json, read_list, shape_error
 from .labels import LabelSet
-from .splits import read_few_shot
 from .video_table import find_video_meta
 
 VOCABULARY = 'Diving48_vocab.json'
 SPLIT_FILES = {'train': 'Diving48_V2_train.json', 'test': 'Diving48_V2_test.json'}
+_FORM = '{vid_name, label, start_frame, end_frame}'
 
 
 def read_diving48(source: Path, meta: Path | None = None, few_shot: Path | None = None) -> LabelSet:
-    """Read the vocabulary and both splits; every video is one action, as annotated, cut at the video's end.
+    """Read the vocabulary and both splits; every video is one action, as annotated, cut at the end of the video.
 
     Args:
         source: Holds the three JSON files.
-        meta: ``diving48.video_meta.json``; by default beside or above the source.
-        few_shot: The release's ``diving48`` folder; by default the source.
+        meta: ``diving48.video_meta.json``; by default in the source or its parent.
+        few_shot: Folder ``diving48`` of the release; by default the source.
 
     Raises:
-        UserError: a file is missing, or an entry is off.
+        UserError: a file is missing, or an entry is invalid.
     """
     classes = _read_classes(source / VOCABULARY)
     videos = find_video_meta(source, 'diving48', meta)
     actions = []
-    gone = 0
+    num_missing = 0
     for split, name in SPLIT_FILES.items():
         path = source / name
-        entries = read_json(path)
-        if not isinstance(entries, list):
-            raise shape_error(str(path), 'a list of {vid_name, label, start_frame, end_frame}', entries)
-        for i, entry in enumerate(entries):
+        for i, entry in enumerate(read_list(path, f'a list of {_FORM}')):
             video, label, start, end = _entry(entry, f'{path}: entry {i}', len(classes))
             if video not in videos or start >= videos[video].num_frames:
-                gone += 1
+                num_missing += 1
                 continue
             actions.append(Action(video, video, start, min(end, videos[video].num_frames), label, split))
-    train_ids = {a.action_id for a in actions if a.split == 'train'}
     return LabelSet(
         sport='diving',
         videos=videos,
         classes=classes,
         actions=actions,
-        few_shot=read_few_shot(few_shot or source, train_ids, others=None),
-        left_out={'dives without a video': gone},
+        few_shot=read_few_shot(few_shot or source, actions, others=None),
+        left_out={'dives without a video': num_missing},
         group=lambda action: action.video.rpartition('_')[0],
     )
 
@@ -62,7 +59,7 @@ def _read_classes(path: Path) -> list[str]:
 
 def _entry(entry: Any, where: str, num_classes: int) -> tuple[str, int, int, int]:
     if not isinstance(entry, dict) or not isinstance(entry.get('vid_name'), str):
-        raise shape_error(where, '{vid_name, label, start_frame, end_frame}', entry)
+        raise shape_error(where, _FORM, entry)
     label, start, end = (
         frame_number(entry.get(field), f'{where}: {field}', None) for field in ('label', 'start_frame', 'end_frame')
     )

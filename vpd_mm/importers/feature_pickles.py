@@ -1,4 +1,4 @@
-"""The release's ``<video>.emb.pkl``: ``[(frame, array (D,) or (V, D), {'kp_score': s, ...}), ...]``."""
+"""Features of the VPD release, ``<video>.emb.pkl``: ``[(frame, array (D,) or (V, D), {'kp_score': s, ...}), ...]``."""
 
 import os
 from pathlib import Path
@@ -12,20 +12,18 @@ from .json_io import frame_number
 from .pickle_data import PickledArray, read_pickle_data
 
 SUFFIX = '.emb.pkl'
-#: Where an entry keeps the frame's confidence; the first that is there counts, 1 where none is.
+#: Fields with the confidence of the frame; the first one present counts, 1 where there is none.
 SCORE_FIELDS = ('kp_score', 'dp_score')
 
 
 def read_feature_pickle(path: str | os.PathLike, num_frames: int | None = None) -> FeatureSequence:
     """Read one ``.emb.pkl`` without running anything in it.
 
-    Frames whose feature holds NaN are absent from the result (the release has
-    some); a frame that stands there several times gets the mean, as the
-    published code reads it.
+    Frames whose feature holds NaN are absent from the result (the release has some); a frame with several entries gets
+    their mean, as in the published code.
 
     Raises:
-        UserError: the file is damaged or refused, entries differ in shape, or
-            a frame lies past the end.
+        UserError: the file is damaged or refused, entries differ in shape, or a frame lies past the end.
     """
     path = Path(path)
     entries = read_pickle_data(path)

@@ -1,30 +1,29 @@
-"""FSJump6: six figure skating jumps, from the public VPD release's ``fs`` folder."""
+"""FSJump6: six figure skating jumps, from the folder ``fs`` of the public VPD release."""
 
 from pathlib import Path
 
 from ..errors import UserError
 from ..structures import Action
-from .labels import LabelSet, check_interval
-from .splits import read_few_shot, read_labels, read_lines, read_localize
+from .id_lists import check_interval, read_few_shot, read_labels, read_lines, read_localize
+from .labels import LabelSet
 from .video_table import find_video_meta
 
 CLASSES = ('axel', 'flip', 'loop', 'lutz', 'salchow', 'toe_loop')
-#: Paper 4: the competitions of this year are the test set; their names end in it.
+#: The competitions of this year are the test set (paper 4); the names of their videos contain it.
 TEST_YEAR = '2018'
 
 
 def read_fsjump6(source: Path, meta: Path | None = None) -> LabelSet:
     """Read ``all.txt`` (``<video>:<start>:<end> <jump>``), ``val.ids.txt`` and the lists.
 
-    The interval is the jump as annotated, end exclusive; the window around it
-    belongs to recognition.
+    The interval is the jump as annotated, end exclusive; recognition adds the window around it.
 
     Args:
-        source: The release's ``action_dataset/fs``.
-        meta: ``fs.video_meta.json``; by default beside or above the source.
+        source: Folder ``action_dataset/fs`` of the release.
+        meta: ``fs.video_meta.json``; by default in the source or its parent.
 
     Raises:
-        UserError: a file is missing, or a line is off.
+        UserError: a file is missing, or a line is invalid.
     """
     videos = find_video_meta(source, 'fs', meta)
     validation = set(read_lines(source / 'val.ids.txt'))
@@ -37,12 +36,11 @@ def read_fsjump6(source: Path, meta: Path | None = None) -> LabelSet:
         year = video.split('_program_')[-1].split('_')[0]
         split = 'test' if year == TEST_YEAR else 'val' if action_id in validation else 'train'
         actions.append(Action(action_id, video, start, end, CLASSES.index(label), split))
-    train_ids = {a.action_id for a in actions if a.split == 'train'}
     return LabelSet(
         sport='figure_skating',
         videos=videos,
         classes=list(CLASSES),
         actions=actions,
-        few_shot=read_few_shot(source, train_ids),
+        few_shot=read_few_shot(source, actions),
         localize=read_localize(source, videos),
     )

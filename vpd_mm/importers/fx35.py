@@ -1,4 +1,4 @@
-"""FX35: the 35 floor exercise elements of FineGym99, from FineGym's own files."""
+"""FX35: the 35 floor exercise elements of FineGym99, from the files of FineGym."""
 
 import math
 import re
@@ -7,41 +7,40 @@ from typing import Any
 
 from ..errors import UserError
 from ..structures import Action
+from .id_lists import read_few_shot, read_labels, read_lines
 from .json_io import read_json
 from .labels import LabelSet
-from .splits import read_few_shot, read_labels, read_lines
 from .video_table import find_video_meta
 
 CATEGORIES = 'gym99_categories.txt'
 ANNOTATIONS = 'finegym_annotation_info_v1.1.json'
-#: FineGym's validation elements are the paper's test set.
+#: The validation elements of FineGym are the test set of the paper.
 SPLIT_FILES = {'train': 'gym99_train_element_v1.1.txt', 'test': 'gym99_val_element.txt'}
 _CATEGORY = re.compile(r'^Clabel:\s*(\d+)\s*;\s*set:\s*\d+\s*;\s*Glabel:\s*\d+\s*;\s*\((\w+)\)\s*(.+)$')
 
 
 def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = None) -> LabelSet:
-    """Read FineGym's annotations and keep the floor exercise.
+    """Read the annotations of FineGym and keep the floor exercise.
 
-    A video is one routine, ``<video>_E_<a>_<b>``; an action is the element's
-    first interval, from floor(start * fps) to ceil(end * fps), end exclusive,
-    cut at the end of the routine.  The 0.25 s before it that the paper adds
-    belong to recognition.  Elements of routines that are not in the table of
-    videos (gone from the net) are left out and counted.
+    A video is one routine, ``<video>_E_<a>_<b>``; an action is the first interval of the element, from
+    floor(start * fps) to ceil(end * fps), end exclusive, cut at the end of the routine.  Recognition adds the 0.25 s
+    before it (paper).  Elements of routines that are not in the table of videos (no longer online) are left out and
+    counted.
 
     Args:
-        source: Holds FineGym's four files.
-        meta: ``fx.video_meta.json``; by default beside or above the source.
-        few_shot: The release's ``finegym99`` folder; by default the source.
+        source: Holds the four files of FineGym.
+        meta: ``fx.video_meta.json``; by default in the source or its parent.
+        few_shot: Folder ``finegym99`` of the release; by default the source.
 
     Raises:
-        UserError: a file is missing, or an entry is off.
+        UserError: a file is missing, or an entry is invalid.
     """
     categories = _read_categories(source / CATEGORIES)
     floor = sorted(c for c, (event, _) in categories.items() if event == 'FX')
     videos = find_video_meta(source, 'fx', meta)
     annotations = read_json(source / ANNOTATIONS)
     actions = []
-    gone = 0
+    num_missing = 0
     for split, name in SPLIT_FILES.items():
         path = source / name
         for action_id, text in read_labels(path).items():
@@ -51,31 +50,28 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
             if label not in floor:
                 continue
             routine, _, element = action_id.rpartition('_A_')
-            video_meta = videos.get(routine)
-            if video_meta is None:
-                gone += 1
-                continue
-            start_sec, end_sec = _timestamps(annotations, routine, f'A_{element}', source / ANNOTATIONS)
-            start = math.floor(start_sec * video_meta.fps)
-            end = min(math.ceil(end_sec * video_meta.fps), video_meta.num_frames)
-            if start >= end:
-                gone += 1
-                continue
-            actions.append(Action(action_id, routine, start, end, floor.index(label), split))
-    train_ids = {a.action_id for a in actions if a.split == 'train'}
+            start = end = 0
+            if routine in videos:
+                fps, num_frames, _, _ = videos[routine]
+                start_sec, end_sec = _timestamps(annotations, routine, f'A_{element}', source / ANNOTATIONS)
+                start, end = math.floor(start_sec * fps), min(math.ceil(end_sec * fps), num_frames)
+            if start < end:
+                actions.append(Action(action_id, routine, start, end, floor.index(label), split))
+            else:
+                num_missing += 1
     return LabelSet(
         sport='floor_exercise',
         videos=videos,
         classes=[categories[c][1] for c in floor],
         actions=actions,
-        few_shot=read_few_shot(few_shot or source, train_ids, others=None),
-        left_out={'elements without a video': gone},
+        few_shot=read_few_shot(few_shot or source, actions, others=None),
+        left_out={'elements without a video': num_missing},
         group=lambda action: action.video.rpartition('_E_')[0],
     )
 
 
 def _read_categories(path: Path) -> dict[int, tuple[str, str]]:
-    """Clabel to (event, name)."""
+    """Return Clabel to (event, name)."""
     categories: dict[int, tuple[str, str]] = {}
     for i, line in enumerate(read_lines(path), 1):
         match = _CATEGORY.match(line)
@@ -86,7 +82,7 @@ def _read_categories(path: Path) -> dict[int, tuple[str, str]]:
 
 
 def _timestamps(annotations: Any, routine: str, element: str, path: Path) -> tuple[float, float]:
-    """First interval of the element, in seconds of the routine."""
+    """Return the first interval of the element, in seconds of the routine."""
     video, _, event = routine.rpartition('_E_')
     try:
         start, end = annotations[video][f'E_{event}']['segments'][element]['timestamps'][0]

@@ -1,4 +1,4 @@
-"""JSON from elsewhere: plain or gzipped, never trusted with its size, numbers or shape."""
+"""Checked reading of foreign JSON files: plain or gzip, with limits on size, numbers and form."""
 
 import gzip
 import json
@@ -10,11 +10,10 @@ import numpy as np
 
 from ..errors import UserError
 
-#: A JSON text larger than this is refused (the poses of an hour of 60 fps video take about 200 MB).
+#: Largest JSON text that is read (the poses of an hour of 60 fps video take about 200 MB).
 MAX_JSON_BYTES = 2 << 30
-#: Real poses and masks shrink up to 30 times; past the floor a file that grows more than this is a bomb.
-MAX_GROWTH = 100
-GROWTH_FLOOR = 16 << 20
+#: Largest expansion of a gzip beyond the first bytes; real poses and masks expand up to 30 times.
+MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -22,45 +21,47 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; gzip is recognised by its first bytes.
 
     Raises:
-        UserError: the file is missing, empty, cut short, not JSON, nested
-            absurdly, or unpacks to an absurd size.
+        UserError: the file is missing, empty, truncated, not JSON, nested too deep, or too large when unpacked.
     """
     if not path.is_file():
         raise UserError(f'{path}: no such file')
-    compressed = path.stat().st_size
+    size = path.stat().st_size
     try:
         with path.open('rb') as raw:
             is_gzip = raw.read(2) == b'\x1f\x8b'
-        if is_gzip:
-            data = _gunzip(path, min(MAX_JSON_BYTES, max(GROWTH_FLOOR, MAX_GROWTH * compressed)))
-        elif compressed > MAX_JSON_BYTES:
-            raise UserError(f'{path}: {compressed} bytes of JSON, more than {MAX_JSON_BYTES}; split it by video')
-        else:
-            data = path.read_bytes()
+        limit = min(MAX_JSON_BYTES, max(GROWTH_FLOOR, MAX_GROWTH * size)) if is_gzip else MAX_JSON_BYTES
+        with gzip.open(path) if is_gzip else path.open('rb') as f:
+            data = f.read(limit + 1)
+        if len(data) > limit:
+            raise UserError(f'{path}: unpacks to more than {limit} bytes from {size}; not a file of boxes or poses')
         return json.loads(data)
     except UserError:
         raise
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
-        raise UserError(f'{path}: the gzip is cut short or damaged ({e}); copy it again') from e
+        raise UserError(f'{path}: the gzip is truncated or damaged ({e}); copy it again') from e
     except ValueError as e:
-        raise UserError(f'{path}: cut short or not JSON ({e}); copy it again') from e
+        raise UserError(f'{path}: truncated or not JSON ({e}); copy it again') from e
     except RecursionError as e:
         raise UserError(f'{path}: nested too deep for a file of boxes or poses') from e
 
 
-def _gunzip(path: Path, limit: int) -> bytes:
-    with gzip.open(path) as f:
-        data = f.read(limit + 1)
-    if len(data) > limit:
-        raise UserError(f'{path}: unpacks to more than {limit} bytes from {path.stat().st_size}; not a file of poses')
-    return data
+def read_list(path: Path, form: str) -> list:
+    """Read a JSON file that holds a list.
+
+    Raises:
+        UserError: as :func:`read_json`, or it holds something else; ``form`` describes the list.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise shape_error(str(path), form, entries)
+    return entries
 
 
 def frame_number(value: Any, where: str, num_frames: int | None) -> int:
-    """A whole frame number from 0, below ``num_frames`` where that is known.
+    """Return a whole frame number from 0, below ``num_frames`` where that is known.
 
     Raises:
-        UserError: it is not one; ``where`` names the file and the entry.
+        UserError: the value is no such number; ``where`` names the file and the entry.
     """
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or abs(value) >= 1 << 53:
@@ -73,31 +74,36 @@ def frame_number(value: Any, where: str, num_frames: int | None) -> int:
     return frame
 
 
-def numbers(value: Any, where: str, what: str, size: int | tuple[int, ...]) -> np.ndarray:
-    """A finite float64 array whose length (or shape) is one of ``size``.
+def numbers(value: Any, where: str, form: str, size: int) -> np.ndarray:
+    """Return a finite float64 array (size,).
 
     Raises:
-        UserError: it is not one; ``what`` says what was wanted.
+        UserError: the value is no such array; ``form`` describes it.
     """
-    sizes = (size,) if isinstance(size, int) else size
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as e:
-        raise UserError(f'{where}: needs {what}, found {_brief(value)}') from e
-    if array.ndim != 1 or len(array) not in sizes:
-        raise UserError(f'{where}: needs {what}, found {_brief(value)}')
-    sound = np.abs(array) <= _FLOAT32_MAX
-    if not sound.all():
-        raise UserError(f'{where}: {what} holds NaN or infinity at index {int(np.argmin(sound))}')
+        raise shape_error(where, form, value) from e
+    if array.shape != (size,):
+        raise shape_error(where, form, value)
+    valid = np.abs(array) <= _FLOAT32_MAX
+    if not valid.all():
+        raise UserError(f'{where}: {form} holds NaN or infinity at index {int(np.argmin(valid))}')
     return array
 
 
-def shape_error(where: str, wanted: str, found: Any) -> UserError:
-    """The error for an entry of the wrong form."""
-    return UserError(f'{where}: needs {wanted}, found {_brief(found)}')
+def xyxy(box: Any, where: str) -> np.ndarray:
+    """Return ``[x, y, w, h]`` as (4,) x1, y1, x2, y2.
+
+    Raises:
+        UserError: the value is no such box.
+    """
+    corner_and_size = numbers(box, where, 'a box [x, y, w, h]', 4)
+    corner_and_size[2:] += corner_and_size[:2]
+    return corner_and_size
 
 
-def _brief(value: Any) -> str:
-    if isinstance(value, list):
-        return f'a list of {len(value)} ({repr(value)[:60]})'
-    return repr(value)[:80]
+def shape_error(where: str, form: str, value: Any) -> UserError:
+    """Return the error for an entry of the wrong form."""
+    brief = f'a list of {len(value)} ({repr(value)[:60]})' if isinstance(value, list) else repr(value)[:80]
+    return UserError(f'{where}: needs {form}, found {brief}')

@@ -1,4 +1,4 @@
-"""The release's ``<video>/mask.json.gz``: person masks, cut to their box, as base64 PNG."""
+"""Masks of the VPD release, ``<video>/mask.json.gz``: person masks, cut to their box, as base64 PNG."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
-from .json_io import frame_number, numbers, read_json, shape_error
+from .json_io import frame_number, numbers, read_list, shape_error
 
 #: Masks of a lower score are left out, as in the published crops.
 MIN_SCORE = 0.8
@@ -20,12 +20,12 @@ _PNG_START = b'\x89PNG\r\n\x1a\n'
 
 @dataclass(frozen=True)
 class MaskPatch:
-    """A mask inside its box; decoded when asked for.
+    """A mask inside its box, decoded on demand.
 
     Args:
         left: Of the box, px.
         top: Of the box, px.
-        png: The mask, non-zero on the athlete.
+        png: The mask as PNG, non-zero on the athlete.
         where: File and frame, for errors.
     """
 
@@ -35,10 +35,10 @@ class MaskPatch:
     where: str
 
     def full(self, width: int, height: int) -> np.ndarray:
-        """The mask in its frame: (height, width) bool.
+        """Return the mask in its frame, (height, width) bool.
 
         Raises:
-            UserError: the PNG is damaged or absurdly large.
+            UserError: the PNG is damaged or too large.
         """
         size = [int.from_bytes(self.png[i : i + 4], 'big') for i in (16, 20)]
         image = None
@@ -57,28 +57,25 @@ class MaskPatch:
 def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | None = None) -> dict[int, MaskPatch]:
     """Read ``<video>/mask.json.gz`` (or ``.json``): ``[[frame, [[score, [x, y, w, h], png], ...]], ...]``.
 
-    Of several masks in a frame the best scored counts; frames whose best has
-    less than 0.8 are absent.  Without the file the result is empty: masks are
-    optional.
+    The mask of the highest score in a frame counts; frames where it is below 0.8 are absent.  Without the file the
+    result is empty: masks are optional.
 
     Raises:
-        UserError: an entry is off.
+        UserError: an entry is invalid.
     """
     folder = Path(directory) / video_name
     path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)
     if path is None:
         return {}
-    entries = read_json(path)
-    if not isinstance(entries, list):
-        raise shape_error(str(path), 'a list of [frame, [[score, [x, y, w, h], png], ...]]', entries)
+    form = '[frame, [[score, [x, y, w, h], png], ...]]'
     masks: dict[int, MaskPatch] = {}
-    for i, entry in enumerate(entries):
+    for i, entry in enumerate(read_list(path, f'a list of {form}')):
         where = f'{path}: entry {i}'
         if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
-            raise shape_error(where, '[frame, [[score, [x, y, w, h], png], ...]]', entry)
+            raise shape_error(where, form, entry)
         frame = frame_number(entry[0], where, num_frames)
         if frame in masks:
-            raise UserError(f'{where}: frame {frame} stands there twice; keep one entry a frame')
+            raise UserError(f'{where}: frame {frame} occurs twice; keep one entry a frame')
         scored = [_parse(person, f'{where} (frame {frame})') for person in entry[1]]
         best = max(scored, key=lambda item: item[0], default=None)
         if best is not None and best[0] >= MIN_SCORE:

@@ -1,15 +1,30 @@
-"""Athlete poses from files: our own npz, or what other tools write."""
+"""Athlete poses from files: npz of vpd_mm, or the output of pose estimators."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from ..corpus import Corpus
+from ..corpus.provenance import file_digest, refresh_source
+from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence
 from .box_files import ATHLETE_SEPARATOR
 from .json_io import frame_number, read_json
-from .openpose_json import FILE_NAME, parse_openpose
-from .pose_choice import choose_poses
-from .pose_json import last_digits, parse_mmpose_images, parse_pose_json
+from .pose_formats import (
+    OPENPOSE_NAME,
+    Person,
+    last_digits,
+    parse_mmpose_images,
+    parse_openpose,
+    parse_pose_json,
+)
+from .report import ImportReport, track_progress
+
+#: Least IoU of a person with the athlete's box; less is another person.
+MIN_IOU = 0.1
 
 
 def read_poses(
@@ -20,100 +35,146 @@ def read_poses(
 ) -> PoseSequence:
     """Read the poses of one video and keep the athlete's.
 
-    Looked for, in this order:
+    Candidates, in this order:
 
     1. ``<video>.npz`` (PoseSequence);
     2. ``<video>/coco_keypoints.json.gz`` or ``.json`` (VPD release);
     3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz``
-       (mmpose, COCO, VPD release; see ``pose_json.parse_pose_json``);
+       (mmpose, COCO, VPD release; see ``pose_formats.parse_pose_json``);
     4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose,
        BODY_25 or COCO-18);
     5. ``<video>/<frame>.json`` (mmpose's inferencer on a folder of frames).
 
-    Where a frame has several people, ``pose_choice.choose_poses`` takes
-    the athlete's.  Joint scores above 1 are clipped.
+    Where a frame has several people, :func:`choose_poses` selects the athlete.  Joint scores above 1 are clipped.
 
     Args:
         directory: Holds the files.
-        video_name: Name of the video without its ending.  With a track,
-            ``<athlete>__<video>`` also looks for files of ``<video>``, which
-            show everybody.
-        track: The athlete's boxes; without, the best scored person.
-        num_frames: Frames of the video; no pose may lie past it.
+        video_name: Name of the video without its ending.  With a track, files of ``<video>``, which hold all people,
+            also serve ``<athlete>__<video>``.
+        track: Boxes of the athlete; without them the person of the highest score is taken.
+        num_frames: Frames of the video; no pose may lie past its end.
 
     Raises:
-        UserError: no file, or an entry is off: NaN, wrong joint count, past
-            the end, a frame twice, JSON or gzip cut short or absurdly large.
+        UserError: no file, or an invalid entry: NaN, wrong joint count, past the end, a frame twice, truncated or too
+            large JSON or gzip.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise UserError(f'{directory}: no such folder of poses')
-    poses = _read(directory, video_name, track, num_frames)
-    shared_name = video_name.partition(ATHLETE_SEPARATOR)[2]
-    if poses is None and track is not None and shared_name:
-        poses = _read(directory, shared_name, track, num_frames)
-    if poses is None:
+    kind, files = _candidates(directory, video_name)
+    if not files and track is not None:
+        kind, files = _candidates(directory, video_name.partition(ATHLETE_SEPARATOR)[2])
+    if not files:
         raise UserError(
             f'{directory}: no poses of {video_name!r}; expected {video_name}.npz, {video_name}/coco_keypoints.json.gz, '
             f'{video_name}.json (mmpose, COCO) or {video_name}_000000000000_keypoints.json ... (OpenPose)'
         )
-    return poses
-
-
-def _read(directory: Path, video_name: str, track: AthleteTrack | None, num_frames: int | None) -> PoseSequence | None:
-    own = directory / f'{video_name}.npz'
-    if own.is_file():
-        poses = PoseSequence.load(own)
+    source = files[0] if kind in ('npz', 'json') else files[0].parent
+    if kind == 'npz':
+        poses = PoseSequence.load(source)
         if len(poses):
-            frame_number(int(poses.frame_inds[-1]), str(own), num_frames)
+            frame_number(int(poses.frame_inds[-1]), str(source), num_frames)
         return poses
-    path = find_pose_json(directory, video_name)
-    if path is not None:
-        return _choose(parse_pose_json(read_json(path), path, num_frames), track, path)
-    folder = directory / video_name
-    openpose = [p for where in (directory, folder) for p in _openpose_files(where, video_name)]
-    if openpose:
-        return _choose(parse_openpose(openpose, num_frames), track, openpose[0].parent)
-    images = sorted(p for p in folder.glob('*.json') if last_digits(p.name) is not None)
-    if images:
-        return _choose(parse_mmpose_images(images, num_frames), track, folder)
-    return None
-
-
-def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
-    """List the files that :func:`read_poses` reads for a video; none where there are none."""
-    directory = Path(directory)
-    for name in filter(None, (video_name, video_name.partition(ATHLETE_SEPARATOR)[2])):
-        if (own := directory / f'{name}.npz').is_file():
-            return [own]
-        if (path := find_pose_json(directory, name)) is not None:
-            return [path]
-        files = [p for folder in (directory, directory / name) for p in _openpose_files(folder, name)]
-        files = files or sorted(p for p in (directory / name).glob('*.json') if last_digits(p.name) is not None)
-        if files:
-            return files
-    return []
-
-
-def find_pose_json(directory: Path, video_name: str) -> Path | None:
-    """The one file that holds all frames of the video, or None."""
-    names = (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json')
-    for name in names:
-        for path in (directory / f'{name}.gz', directory / name):
-            if path.is_file():
-                return path
-    return None
-
-
-def _openpose_files(folder: Path, video_name: str) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    matches = ((p, FILE_NAME.match(p.name)) for p in folder.iterdir() if p.name.startswith(f'{video_name}_'))
-    return sorted(p for p, match in matches if match and match['video'] == video_name)
-
-
-def _choose(people: dict, track: AthleteTrack | None, path: Path) -> PoseSequence:
+    if kind == 'json':
+        people = parse_pose_json(read_json(source), source, num_frames)
+    else:
+        people = (parse_openpose if kind == 'openpose' else parse_mmpose_images)(files, num_frames)
     try:
         return choose_poses(people, track)
     except UserError as e:
-        raise UserError(f'{path}: {e}') from e
+        raise UserError(f'{source}: {e}') from e
+
+
+def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
+    """List the files that :func:`read_poses` reads for a video; empty where there are none."""
+    names = video_name, video_name.partition(ATHLETE_SEPARATOR)[2]
+    return next((files for name in names if (files := _candidates(Path(directory), name)[1])), [])
+
+
+def _candidates(directory: Path, video_name: str) -> tuple[str, list[Path]]:
+    """Return the kind of the files of a video (npz, json, openpose, images) and the files."""
+    names = [f'{video_name}.npz']
+    for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
+        names += [f'{name}.gz', name]
+    for name in names if video_name else ():
+        if (directory / name).is_file():
+            return 'npz' if name.endswith('.npz') else 'json', [directory / name]
+    folder = directory / video_name
+    paths = [path for parent in (directory, folder) if parent.is_dir() for path in sorted(parent.iterdir())]
+    openpose = [path for path in paths if (m := OPENPOSE_NAME.match(path.name)) and m['video'] == video_name]
+    images = sorted(path for path in folder.glob('*.json') if last_digits(path.name) is not None)
+    return ('openpose', openpose) if openpose else ('images', images if video_name else [])
+
+
+def choose_poses(people: Mapping[int, Sequence[Person]], track: AthleteTrack | None) -> PoseSequence:
+    """Keep one person a frame.
+
+    With a track: the person whose extent has the largest IoU with the athlete's box of that frame, if that is at least
+    ``MIN_IOU``; frames without a box get no pose.  Without a track: the person of the highest score.  The first one
+    wins a tie.
+
+    Args:
+        people: Frame number to its people; a frame may have none.
+        track: Boxes of the athlete.
+    """
+    boxes = None if track is None else dict(zip(track.frame_inds.tolist(), track.boxes, strict=True))
+    chosen: dict[int, Person] = {}
+    for frame, candidates in sorted(people.items()):
+        if candidates and boxes is None:
+            chosen[frame] = max(candidates, key=lambda person: person.score)
+        elif candidates and boxes is not None and frame in boxes:
+            overlaps = [iou(person.extent(), boxes[frame]) for person in candidates]
+            if max(overlaps) >= MIN_IOU:
+                chosen[frame] = candidates[int(np.argmax(overlaps))]
+    keypoints = np.array([person.keypoints for person in chosen.values()], dtype=np.float32).reshape(-1, 17, 2)
+    scores = np.array([person.scores for person in chosen.values()], dtype=np.float32).reshape(-1, 17)
+    return PoseSequence(np.array(list(chosen), dtype=np.int64), keypoints, np.clip(scores, 0, 1))
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two xyxy boxes; 0 where one has no area."""
+    size = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    if size.min() <= 0:
+        return 0.0
+    shared = float(size.prod())
+    return shared / (float((a[2:] - a[:2]).prod()) + float((b[2:] - b[:2]).prod()) - shared)
+
+
+def import_poses(
+    source: str | os.PathLike, out: str | os.PathLike, *, name: str, on_progress: OnProgress = no_progress
+) -> ImportReport:
+    """Import poses as the pose set ``name``, for the videos of the corpus.
+
+    Existing poses are kept unless their files have changed.
+
+    Args:
+        source: Holds the files; see :func:`read_poses`.
+        out: A corpus with videos.
+        name: Of the pose set.
+        on_progress: Called with (done, total) videos.
+
+    Raises:
+        UserError: ``out`` is no corpus or has no videos, the source is no folder, or poses of this name were made from
+            another source.
+    """
+    corpus = Corpus.open(out)
+    corpus.poses_dir(name)
+    if not Path(source).is_dir():
+        raise UserError(f'{source}: no such folder of poses')
+    videos = corpus.videos()
+    if not videos:
+        raise UserError(f'{corpus.videos_path}: holds no video; prepare or import the videos first')
+    report = ImportReport()
+    with corpus.lock():
+        existing = [video for video in videos if corpus.pose_path(name, video).exists()]
+        inputs = {video: file_digest(files) for video in videos if (files := find_pose_files(source, video))}
+        made_from = {'poses': str(Path(source).resolve())}
+        refresh_source(corpus.poses_dir(name), made_from, existing, 'pass another --name', inputs)
+        for video, info in track_progress(list(videos.items()), on_progress):
+            with report.attempt():
+                if not corpus.pose_path(name, video).exists():
+                    track = corpus.track(video) if corpus.track_path(video).exists() else None
+                    read_poses(source, video, track, info.num_frames).save(corpus.pose_path(name, video))
+                report.add('videos with poses')
+                report.add('poses', len(corpus.poses(name, video)))
+    return report

@@ -14,27 +14,27 @@ from .pickle_data import PickledArray, read_pickle_data
 class ReleasePoses:
     """3D poses of a ``ground_truth_3d_pose.pkl``, read as data: nothing in it is run.
 
-    It holds {sequence: [(hips (3,), heading in degrees, offsets (K - 1, 3)) of each frame]}: bones that face forward,
-    z up, each from its parent.
+    The file holds {sequence: [(hips (3,), heading in degrees, offsets (K - 1, 3)) of each frame]}: bone vectors
+    of a body that faces forward, z up, each from its parent.
 
     Args:
         path: The file.
         parents: Parent of joint 1, 2, ..., K - 1 (joint 0 is the root).
-        every: Take one pose in so many of every sequence.
+        every: Take every n-th pose of each sequence.
 
     Raises:
         UserError: a parent comes after its child; :meth:`poses`: the file is missing, damaged, or of another format.
     """
 
     def __init__(self, path: str, parents: Sequence[int], every: int = 1) -> None:
-        bad = [i for i, parent in enumerate(parents, 1) if not 0 <= parent < i]
-        if bad:
-            raise UserError(f'ReleasePoses: joint {bad[0]} must come after its parent, found {parents[bad[0] - 1]}')
+        for i, parent in enumerate(parents, 1):
+            if not 0 <= parent < i:
+                raise UserError(f'ReleasePoses: joint {i} must come after its parent, found {parent}')
         self.path, self.parents, self.every = path, tuple(parents), every
         self.origin = str(path)
 
     def poses(self) -> np.ndarray:
-        """(N, K, 3) float64, hips at the origin; frames without a pose are left out."""
+        """Return (N, K, 3) float64, hips at the origin; frames without a pose are left out."""
         sequences = read_pickle_data(self.path)
         if not isinstance(sequences, dict):
             raise UserError(f'{self.path}: needs {{sequence: frames}}, found a {type(sequences).__name__}')
@@ -60,9 +60,9 @@ class ReleasePoses:
         array = last.array if isinstance(last, PickledArray) else None
         wanted = (len(self.parents), 3)
         if array is None or array.shape != wanted:
-            found = 'no array' if array is None else f'{array.shape}'
+            actual = 'no array' if array is None else f'{array.shape}'
             raise UserError(
-                f'{self.path}: {name!r} frame {index}: offsets must be {wanted}, found {found}; '
+                f'{self.path}: {name!r} frame {index}: offsets must be {wanted}, found {actual}; '
                 'name the skeleton of this file'
             )
         return array

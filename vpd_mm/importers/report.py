@@ -1,35 +1,38 @@
-"""What an import tells a person: progress, counts, failures."""
+"""Result of an import: counts and failures."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
+from ..engine.progress import OnProgress
 from ..errors import UserError
 
-#: Wraps what is iterated over, with a short description; ``rich.progress.track`` is one.
-Progress = Callable[[Iterable, str], Iterable[Any]]
+_Item = TypeVar('_Item')
 
 
-def silent(items: Iterable, description: str) -> Iterable[Any]:
-    """A progress that shows nothing."""
-    return items
+def track_progress(items: Sequence[_Item], on_progress: OnProgress) -> Iterator[_Item]:
+    """Yield the items; ``on_progress(done, total)`` is called before the first one and after each."""
+    on_progress(0, len(items))
+    for done, item in enumerate(items, 1):
+        yield item
+        on_progress(done, len(items))
 
 
 @dataclass
 class ImportReport:
-    """What came in, {'videos': n, ...}, and one line for every video that did not."""
+    """Counts of what was imported, {'videos': n, ...}, and one line for every video that failed."""
 
     counts: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
-    def add(self, what: str, count: int = 1) -> None:
-        """Count something."""
-        self.counts[what] = self.counts.get(what, 0) + count
+    def add(self, name: str, count: int = 1) -> None:
+        """Increase a count."""
+        self.counts[name] = self.counts.get(name, 0) + count
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Around one video: a UserError is noted, and the others go on."""
+        """Turn a UserError inside into a failure, so that the import continues with the next video."""
         try:
             yield
         except UserError as e:

@@ -1,4 +1,4 @@
-"""How long, how fast and how large the videos of a release are, where the videos themselves are not at hand."""
+"""Rate, length and size of the videos of a release, whose video files are not needed."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,9 @@ from ..errors import UserError
 from .json_io import read_json
 from .pickle_data import read_pickle_data
 
-FIELDS = ('fps', 'num_frames', 'width', 'height')
-
 
 class VideoMeta(NamedTuple):
-    """What a release says of one video."""
+    """Data of one video."""
 
     fps: float
     num_frames: int
@@ -24,7 +22,7 @@ def read_video_meta(path: str | os.PathLike) -> dict[str, VideoMeta]:
     """Read ``<sport>.video_meta.json`` ({video: {fps, num_frames, width, height}}) or the release's ``.pkl`` of it.
 
     Raises:
-        UserError: the file is missing or damaged, or a value is off.
+        UserError: the file is missing or damaged, or a value is invalid.
     """
     path = Path(path)
     table = read_pickle_data(path) if path.suffix == '.pkl' else read_json(path)
@@ -34,28 +32,27 @@ def read_video_meta(path: str | os.PathLike) -> dict[str, VideoMeta]:
 
 
 def parse_video_meta(entry: Any, where: str) -> VideoMeta:
-    """Check one entry, a dict or a tuple in the order of ``FIELDS``; ``where`` names it in errors."""
-    values = dict(zip(FIELDS, entry, strict=False)) if isinstance(entry, tuple) else entry
+    """Check one entry, a dict or a tuple in the order of :class:`VideoMeta`; ``where`` names it in errors."""
+    fields = VideoMeta._fields
+    values = dict(zip(fields, entry, strict=False)) if isinstance(entry, tuple) else entry
     if not isinstance(values, dict):
-        raise UserError(f'{where}: needs {", ".join(FIELDS)}, found {type(entry).__name__}')
-    for field in FIELDS:
+        raise UserError(f'{where}: needs {", ".join(fields)}, found {type(entry).__name__}')
+    for field in fields:
         value = values.get(field)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float('inf'):
             raise UserError(f'{where}: {field} must be a positive number, found {value!r}')
-    return VideoMeta(float(values['fps']), *(int(values[field]) for field in FIELDS[1:]))
+    return VideoMeta(float(values['fps']), *(int(values[field]) for field in fields[1:]))
 
 
-def find_video_meta(source: Path, sport: str, given: str | os.PathLike | None) -> dict[str, VideoMeta]:
-    """Read ``given``, or ``<sport>.video_meta.json|pkl`` in the source or its parent.
+def find_video_meta(source: Path, sport: str, path: str | os.PathLike | None) -> dict[str, VideoMeta]:
+    """Read ``path``, or by default ``<sport>.video_meta.json|pkl`` in the source or its parent.
 
     Raises:
         UserError: there is none.
     """
-    if given is not None:
-        return read_video_meta(given)
-    names = [f'{sport}.video_meta{suffix}' for suffix in ('.json', '.pkl')]
-    for folder in (source, source.resolve().parent):
-        for name in names:
-            if (folder / name).is_file():
-                return read_video_meta(folder / name)
-    raise UserError(f'{source}: neither here nor one folder up is {" or ".join(names)}; pass --meta FILE')
+    names = [f'{sport}.video_meta.json', f'{sport}.video_meta.pkl']
+    candidates = [folder / name for folder in (source, source.resolve().parent) for name in names]
+    path = path or next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise UserError(f'{source}: neither here nor one folder up is {" or ".join(names)}; pass --meta FILE')
+    return read_video_meta(path)

@@ -1,22 +1,23 @@
-"""The public VPD release: boxes, poses, crops and features become a corpus, or join one."""
+"""Import of the public VPD release: boxes, poses, crops and features."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
+from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import FeatureSequence
-from .box_files import parse_boxes
+from .box_files import ATHLETE_SEPARATOR, parse_boxes
 from .crop_folder import find_crop_folders, import_crops
 from .feature_pickles import SUFFIX, read_feature_pickle
 from .json_io import read_json
 from .pose_files import read_poses
-from .report import ImportReport, Progress, silent
+from .report import ImportReport, track_progress
 from .video_table import VideoMeta, parse_video_meta, read_video_meta
 
-#: Name of the pose set, and of features whose folder has no better one.
-NAME = 'release'
+#: Name of the pose set.
+POSES = 'release'
 _SHARD = 'shard-import.lmdb'
 
 
@@ -29,34 +30,29 @@ def import_vpd_release(
     teacher: bool = False,
     name: str | None = None,
     sport: str = '',
-    progress: Progress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> ImportReport:
-    """Import whatever parts of the release lie in a folder; what is there already is kept.
+    """Import all parts of the release in a folder; existing files of the corpus are kept.
 
-    - ``[pose/]<video>/{boxes.json, coco_keypoints.json.gz, meta.json}``:
-      tracks and the pose set ``release``;
-    - ``[crops/]<video>/<frame>.png``, ``.<flow>.png``, ``.mask.png``: the crop
-      store (tennis: ``<match>/<front|back>/<frame of the match>.png``);
-    - ``<video>.emb.pkl`` here or in sub-folders: ``features/<folder>``, or
-      ``teacher/<folder>``.
+    - ``[pose/]<video>/{boxes.json, coco_keypoints.json.gz, meta.json}``: tracks and the pose set ``release``;
+    - ``[crops/]<video>/<frame>.png``, ``.<flow>.png``, ``.mask.png``: the crop store (tennis:
+      ``<match>/<front|back>/<frame of the match>.png``);
+    - ``<video>.emb.pkl`` here or in sub-folders: ``features/<folder>``, or ``teacher/<folder>``.
 
-    A video that fails is named in the report and leaves nothing; the others go on.
+    A video that fails is named in the report and leaves nothing; the import continues with the others.
 
     Args:
         source: The folder.
-        out: The corpus, made when missing.
-        meta: ``<sport>.video_meta.json``, for videos that neither the corpus
-            nor a ``meta.json`` describes.
-        flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes
-            the one that is there.
+        out: The corpus, created when missing.
+        meta: ``<sport>.video_meta.json``, for videos that neither the corpus nor a ``meta.json`` describes.
+        flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes the only one.
         teacher: Features are a teacher's (2D joints, VIPE*), not a student's.
         name: Name of the features, where they lie in one folder.
         sport: Of a new corpus.
-        progress: Wraps what is iterated over; see ``report.py``.
+        on_progress: Called with (done, total) videos of each part.
 
     Raises:
-        UserError: nothing of the release is there, or the output folder is
-            something else.
+        UserError: the folder holds nothing of the release, or the output folder is something else.
     """
     source = Path(source)
     if not source.is_dir():
@@ -67,111 +63,94 @@ def import_vpd_release(
     pickles = sorted([*source.glob(f'*{SUFFIX}'), *source.glob(f'*/*{SUFFIX}')])
     if poses is None and crops is None and not pickles:
         raise UserError(f'{source}: holds no <video>/boxes.json, no <video>/<frame>.png and no *{SUFFIX}')
-    corpus = Corpus.create(out, sport=sport)
-    report = ImportReport()
-    with corpus.lock():
+    release = _ReleaseImport(Corpus.create(out, sport=sport), table, on_progress)
+    with release.corpus.lock():
         if poses is not None:
-            _import_poses(poses, corpus, table, report, progress)
+            release.import_poses(poses)
         if pickles:
-            _import_features(pickles, source, corpus, table, teacher, name, report, progress)
+            release.import_features(pickles, source, teacher, name)
         if crops is not None:
-            _import_crops(crops, corpus, table, flow, report, progress)
-    return report
+            release.import_crops(crops, flow)
+    return release.report
 
 
-def _import_poses(
-    folder: Path, corpus: Corpus, table: Mapping[str, VideoMeta], report: ImportReport, progress: Progress
-) -> None:
-    known = corpus.videos()
-    rows = []
-    for path in progress(sorted(folder.glob('*/boxes.json')), 'boxes and poses'):
-        video = path.parent.name
-        with report.attempt():
-            own = path.parent / 'meta.json'
-            if own.is_file() and video not in known:
-                info = VideoInfo(video, '', *parse_video_meta(read_json(own), str(own)))
-            else:
-                info = _info(video, known, table, path)
-            if not corpus.track_path(video).exists():
-                parse_boxes(path, (info.width, info.height), info.num_frames).save(corpus.track_path(video))
-            track = corpus.track(video)
-            pose_path = corpus.pose_path(NAME, video)
-            if not pose_path.exists():
-                read_poses(folder, video, track, info.num_frames).save(pose_path)
-            rows += [] if video in known else [info]
-            report.add('videos with boxes and poses')
-            report.add('boxes', len(track))
-            report.add('poses', len(corpus.poses(NAME, video)))
-    corpus.add_videos(rows)
+class _ReleaseImport:
+    """State of one import: the corpus, the known videos, and the report."""
 
+    def __init__(self, corpus: Corpus, table: Mapping[str, VideoMeta], on_progress: OnProgress) -> None:
+        self.corpus, self.table, self.on_progress = corpus, table, on_progress
+        self.report = ImportReport()
+        self.videos = corpus.videos()
 
-def _import_features(
-    pickles: list[Path],
-    source: Path,
-    corpus: Corpus,
-    table: Mapping[str, VideoMeta],
-    teacher: bool,
-    name: str | None,
-    report: ImportReport,
-    progress: Progress,
-) -> None:
-    folders = {path.parent for path in pickles}
-    if name is not None and len(folders) > 1:
-        raise UserError(f'{source}: features lie in {len(folders)} folders; --name needs one, pass that folder as SRC')
-    place: Callable[[str], Path] = corpus.teacher_dir if teacher else corpus.features_dir
-    targets = {f: place(name or (f.name if f != source else source.resolve().name)) for f in folders}
-    known = corpus.videos()
-    rows = []
-    for path in progress(pickles, 'features'):
-        video = path.name.removesuffix(SUFFIX)
-        with report.attempt():
-            info = _info(video, known, table, path)
-            target = targets[path.parent] / f'{video}.npz'
-            if not target.exists():
-                read_feature_pickle(path, info.num_frames).save(target)
-            rows += [] if video in known else [info]
-            report.add('videos with features')
-            report.add('features', len(FeatureSequence.load(target)))
-    corpus.add_videos(rows)
+    def import_poses(self, folder: Path) -> None:
+        for path in track_progress(sorted(folder.glob('*/boxes.json')), self.on_progress):
+            video = path.parent.name
+            with self.report.attempt():
+                own = path.parent / 'meta.json'
+                if own.is_file() and video not in self.videos:
+                    info = VideoInfo(video, '', *parse_video_meta(read_json(own), str(own)))
+                else:
+                    info = self._info(video, path)
+                track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
+                if not track_path.exists():
+                    parse_boxes(path, (info.width, info.height), info.num_frames).save(track_path)
+                track = self.corpus.track(video)
+                if not pose_path.exists():
+                    read_poses(folder, video, track, info.num_frames).save(pose_path)
+                self._count(info, 'videos with boxes and poses')
+                self.report.add('boxes', len(track))
+                self.report.add('poses', len(self.corpus.poses(POSES, video)))
+        self.corpus.add_videos(self.videos.values())
 
+    def import_features(self, pickles: list[Path], source: Path, teacher: bool, name: str | None) -> None:
+        folders = {path.parent for path in pickles}
+        if name is not None and len(folders) > 1:
+            raise UserError(f'{source}: features lie in {len(folders)} folders; --name needs one, pass that as SRC')
+        target_dir = self.corpus.teacher_dir if teacher else self.corpus.features_dir
+        targets = {folder: target_dir(name or folder.resolve().name) for folder in folders}
+        for path in track_progress(pickles, self.on_progress):
+            video = path.name.removesuffix(SUFFIX)
+            with self.report.attempt():
+                info = self._info(video, path)
+                target = targets[path.parent] / f'{video}.npz'
+                if not target.exists():
+                    read_feature_pickle(path, info.num_frames).save(target)
+                self._count(info, 'videos with features')
+                self.report.add('features', len(FeatureSequence.load(target)))
+        self.corpus.add_videos(self.videos.values())
 
-def _import_crops(
-    folder: Path,
-    corpus: Corpus,
-    table: Mapping[str, VideoMeta],
-    flow: str | None,
-    report: ImportReport,
-    progress: Progress,
-) -> None:
-    known = corpus.videos()
-    described = {video: VideoInfo(video, '', *meta) for video, meta in table.items()} | known
-    folders = find_crop_folders(folder, described)
-    if not folders:
-        report.failures.append(f'{folder}: no crops of a known video; pass --meta, or import boxes or labels first')
-        return
-    done = CropStore(corpus.crops_dir).videos() if any(corpus.crops_dir.glob('shard-*.lmdb')) else []
-    rows = []
-    with CropWriter(corpus.crops_dir / _SHARD) as writer:
-        for crops in progress(folders, 'crops'):
-            with report.attempt():
-                if crops.video not in done:
-                    report.add('crops', import_crops(crops, writer, flow))
-                rows += [] if crops.video in known else [described[crops.video]]
-                report.add('videos with crops')
-    corpus.add_videos(rows)
+    def import_crops(self, folder: Path, flow: str | None) -> None:
+        described = {video: VideoInfo(video, '', *meta) for video, meta in self.table.items()} | self.videos
+        folders = find_crop_folders(folder, described)
+        if not folders:
+            problem = 'no crops of a known video; pass --meta, or import boxes or labels first'
+            self.report.failures.append(f'{folder}: {problem}')
+            return
+        crops_dir = self.corpus.crops_dir
+        stored = CropStore(crops_dir).videos() if any(crops_dir.glob('shard-*.lmdb')) else []
+        with CropWriter(crops_dir / _SHARD) as writer:
+            for crops in track_progress(folders, self.on_progress):
+                with self.report.attempt():
+                    if crops.video not in stored:
+                        self.report.add('crops', import_crops(crops, writer, flow))
+                    self._count(described[crops.video], 'videos with crops')
+        self.corpus.add_videos(self.videos.values())
 
+    def _count(self, info: VideoInfo, name: str) -> None:
+        self.videos[info.video] = info
+        self.report.add(name)
 
-def _info(video: str, known: Mapping[str, VideoInfo], table: Mapping[str, VideoMeta], path: Path) -> VideoInfo:
-    """The video's row: the corpus's, or the table's; a player of a clip (``front__<clip>``) may have the clip's."""
-    if video in known:
-        return known[video]
-    for name in (video, video.partition('__')[2]):
-        if name in table:
-            return VideoInfo(video, '', *table[name])
-    raise UserError(
-        f'{path}: fps and length of {video!r} are unknown; pass --meta, or import its boxes or labels first'
-    )
+    def _info(self, video: str, path: Path) -> VideoInfo:
+        """Return the row of a video from the corpus or the table; ``front__<clip>`` may have that of the clip."""
+        if video in self.videos:
+            return self.videos[video]
+        for name in (video, video.partition(ATHLETE_SEPARATOR)[2]):
+            if name in self.table:
+                return VideoInfo(video, '', *self.table[name])
+        raise UserError(
+            f'{path}: fps and length of {video!r} are unknown; pass --meta, or import its boxes or labels first'
+        )
 
 
 def _has_crops(folder: Path) -> bool:
-    return any(folder.glob('*/0*.png')) or any(folder.glob('*/[1-9]*.png')) or any(folder.glob('*/*/[0-9]*.png'))
+    return any(folder.glob('*/[0-9]*.png')) or any(folder.glob('*/*/[0-9]*.png'))

@@ -1,4 +1,4 @@
-"""What one step hands the next; validated when made, saved and loaded without pickle."""
+"""Data that one step hands to the next: validated on creation, saved and loaded without pickle."""
 
 from .action import Action, load_actions, load_classes, save_actions, save_classes
 from .feature import FeatureSequence

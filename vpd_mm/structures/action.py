@@ -1,16 +1,14 @@
-"""What happens when: actions.csv and classes.txt."""
+"""Labelled actions and class names: actions.csv and classes.txt."""
 
 import csv
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ..errors import UserError
 from .npz_io import atomic_write
 from .table_io import open_text, read_table
-
-COLUMNS = ('action_id', 'video', 'start_frame', 'end_frame', 'label', 'split')
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Action:
         split: 'train', 'val', 'test', or any other name without a comma.
 
     Raises:
-        UserError: a value is off.
+        UserError: a value is invalid.
     """
 
     action_id: str
@@ -42,8 +40,8 @@ class Action:
             if not value or any(c in value for c in ',"\r\n'):
                 raise UserError(f'Action: {field} must be non-empty, without comma, quote, line break; found {value!r}')
         if not 0 <= self.start_frame < self.end_frame:
-            found = f'{self.start_frame}..{self.end_frame}'
-            raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {found}')
+            span = f'{self.start_frame}..{self.end_frame}'
+            raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {span}')
         if self.label < 0:
             raise UserError(f'Action {self.action_id}: label must be 0 or more, found {self.label}')
 
@@ -52,40 +50,43 @@ class Action:
         return self.end_frame - self.start_frame
 
 
+COLUMNS = tuple(field.name for field in fields(Action))
+
+
 def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
     """Write actions.csv."""
     with atomic_write(path, 'w') as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow(COLUMNS)
-        writer.writerows([getattr(a, column) for column in COLUMNS] for a in actions)
+        writer.writerows(astuple(action) for action in actions)
 
 
 def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
     """Read actions.csv; with ``num_classes``, labels are checked against it.
 
     Raises:
-        UserError: the file is missing or a line is off; the message names the line.
+        UserError: the file is missing or a line is invalid; the message names the line.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path}: no such file; a corpus keeps its actions there ({",".join(COLUMNS)})')
-    actions: list[Action] = []
-    seen: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    actions = []
     for line, row in read_table(path, COLUMNS):
         try:
             action = _parse(row)
-            if action.action_id in seen:
-                raise UserError(f'action_id {action.action_id} is already on line {seen[action.action_id]}')
+            if action.action_id in lines:
+                raise UserError(f'action_id {action.action_id} is already on line {lines[action.action_id]}')
             if num_classes is not None and action.label >= num_classes:
                 raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
-        except ValueError as e:
+        except UserError as e:
             raise UserError(f'{path}:{line}: {e}') from e
-        seen[action.action_id] = line
+        lines[action.action_id] = line
         actions.append(action)
     return actions
 
 
-def _parse(row: dict) -> Action:
+def _parse(row: dict[str, str]) -> Action:
     numbers = {}
     for field in ('start_frame', 'end_frame', 'label'):
         try:
@@ -104,7 +105,11 @@ def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
 
 
 def load_classes(path: str | os.PathLike) -> list[str]:
-    """Read classes.txt."""
+    """Read classes.txt.
+
+    Raises:
+        UserError: the file is missing, or a name is empty or occurs twice.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path}: no such file; a corpus keeps its class names there, one a line')
@@ -112,5 +117,5 @@ def load_classes(path: str | os.PathLike) -> list[str]:
         classes = [line.strip() for line in f.read().splitlines()]
     for i, name in enumerate(classes):
         if not name or name in classes[:i]:
-            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or stands there twice')
+            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or a duplicate')
     return classes

@@ -1,11 +1,10 @@
-"""The embedded sport: animated 3D athletes on film, with labels and the truth; and everyday people like them.
+"""The embedded sport: videos of animated 3D athletes with labels and ground truth, and images of everyday people.
 
-Heavy parts (rendering, encoding) load when asked for: ``vpd_mm.synthetic.corpus``, ``.generic``, ``.sheet``.
+Heavy parts (rendering, encoding) are imported on demand: ``vpd_mm.synthetic.corpus``, ``.generic``, ``.sheet``.
 """
 
-from .pose_source import SyntheticPoses
-from .poses import sample_poses
+from .ground_truth import GroundTruth
+from .pose_source import SyntheticPoses, sample_poses
 from .routine import CLASSES, SKILLS, Skill, skill_of
-from .truth import GroundTruth
 
 __all__ = ['CLASSES', 'SKILLS', 'GroundTruth', 'Skill', 'SyntheticPoses', 'sample_poses', 'skill_of']

@@ -1,4 +1,4 @@
-"""What people wear and how their bodies are drawn: parts, colours, patterns."""
+"""Appearance of people: body parts, colours and patterns of their clothes."""
 
 import colorsys
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ PART = {name: i for i, name in enumerate(PART_NAMES)}
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """How a person is painted; the arrays are those of :func:`raster.draw_figure`.
+    """Colours and patterns of a person, as arrays for :func:`raster.draw_figure`.
 
     Args:
         kinds: (P,) uint8.
@@ -52,7 +52,7 @@ class Look:
 
 
 def capsule_ends(body: Body, nodes: np.ndarray, frames: np.ndarray, look: Look) -> tuple[np.ndarray, ...]:
-    """The body's parts in the world.
+    """Return the parts of the body in the world.
 
     Returns:
         ends (T, P, 2, 3) metres, radii (P, 2) metres, axes (T, P, 3, 3) with columns forward, left, up of each part.
@@ -125,19 +125,18 @@ class _Painter:
 
 
 TRUNK = ('hips', 'belly', 'chest', 'collar', 'l_ribs', 'r_ribs')
-UPPER = ('chest', 'collar', 'l_ribs', 'r_ribs')
 
 
 def vivid(hue: float, saturation: float = 0.8, value: float = 0.8) -> np.ndarray:
-    """(3,) RGB 0 to 255."""
+    """Return (3,) RGB 0 to 255."""
     return 255 * np.array(colorsys.hsv_to_rgb(hue % 1, np.clip(saturation, 0, 1), np.clip(value, 0, 1)))
 
 
 def athlete_look(rng: np.random.Generator, hue: float) -> Look:
-    """The sport's kit: a leotard whose front and back differ, trimmed sides, a badge, short or long legs.
+    """Return a kit of the sport: a leotard with different front and back, trim, a badge, short or long legs.
 
     Args:
-        hue: 0 to 1, the club's colour; train, val and test have hues of their own, unlabelled films those of train.
+        hue: 0 to 1, the club's colour; train, val and test have hues of their own, unlabelled videos those of train.
     """
     painter = _Painter(SKIN[rng.integers(len(SKIN))] * rng.uniform(0.94, 1.04), HAIR[rng.integers(len(HAIR))])
     main = vivid(hue, rng.uniform(0.7, 0.95), rng.uniform(0.5, 0.85))
@@ -167,7 +166,7 @@ def athlete_look(rng: np.random.Generator, hue: float) -> Look:
 
 
 def everyday_look(rng: np.random.Generator) -> Look:
-    """Street clothes: shirt or jacket, trousers, shorts or skirt-like wide legs, shoes, sometimes a cap."""
+    """Return street clothes: shirt or jacket, trousers, shorts or skirt-like wide legs, shoes, sometimes a cap."""
     painter = _Painter(SKIN[rng.integers(len(SKIN))] * rng.uniform(0.9, 1.05), HAIR[rng.integers(len(HAIR))])
 
     def color() -> np.ndarray:

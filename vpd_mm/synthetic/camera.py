@@ -1,4 +1,4 @@
-"""Cameras that stand, pan, tilt, zoom and shake, as an operator who follows the athlete makes them.
+"""Cameras on a fixed position that pan, tilt, zoom and shake, like those of an operator who follows the athlete.
 
 A camera looks along its z axis, x is to the right and y down (OpenCV): ``x_cam = R (x_world - centre)``,
 ``pixel = focal * x_cam[:2] / x_cam[2] + size / 2``; pixel (0, 0) is the centre of the first pixel's upper left corner.
@@ -13,7 +13,7 @@ from .skeleton import rot_z
 
 
 def look_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) world to camera; azimuth from +x towards +y, elevation upward, roll about the line of sight."""
+    """Return (T, 3, 3) world to camera; azimuth from +x towards +y, elevation upward, roll about the viewing axis."""
     ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
     zero = np.zeros_like(ca)
     forward = np.stack([ce * ca, ce * sa, se], axis=-1)
@@ -29,7 +29,7 @@ class CameraTrack:
         centre: (3,) metres.
         rotation: (T, 3, 3) world to camera.
         focal: (T,) pixels.
-        size: (width, height) of the picture.
+        size: (width, height) of the image.
     """
 
     centre: np.ndarray
@@ -52,17 +52,16 @@ class CameraTrack:
         return out
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """(T, ..., 3) world -> camera coordinates."""
-        shift = points - self.centre
-        return np.einsum('tij,t...j->t...i', self.rotation, shift)
+        """Transform (T, ..., 3) world to camera coordinates."""
+        return np.einsum('tij,t...j->t...i', self.rotation, points - self.centre)
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """(T, ..., 3) world -> (T, ..., 3) pixel x, pixel y, depth in metres; nothing comes nearer than 0.2 m."""
-        seen = self.to_camera(points)
-        depth = np.maximum(seen[..., 2], 0.2)
-        focal = self.focal.reshape((-1,) + (1,) * (seen.ndim - 2))
+        """Project (T, ..., 3) world to pixel x, pixel y and depth in metres, which is at least 0.2."""
+        local = self.to_camera(points)
+        depth = np.maximum(local[..., 2], 0.2)
+        focal = self.focal.reshape((-1,) + (1,) * (local.ndim - 2))
         middle = np.array(self.size) / 2
-        pixel = seen[..., :2] * (focal / depth)[..., None] + middle
+        pixel = local[..., :2] * (focal / depth)[..., None] + middle
         return np.concatenate([pixel, depth[..., None]], axis=-1)
 
 
@@ -74,14 +73,14 @@ def follow(
     person_px: tuple[float, float],
     rng: np.random.Generator,
 ) -> CameraTrack:
-    """A camera operator who follows a person, late and unsteadily.
+    """Follow a person like a camera operator, with a delay and unsteadily.
 
     Args:
         path: (T, 3) hips of the person, metres.
         rate: Samples per second of ``path`` and of the result.
-        centre: (3,) where the camera stands.
+        centre: (3,) position of the camera.
         size: (width, height) in pixels.
-        person_px: Range of the height of a person of 1.65 m in pixels, between which the operator zooms slowly.
+        person_px: Range of the height in pixels of a person of 1.65 m, within which the operator zooms slowly.
     """
     num = len(path)
 
@@ -89,7 +88,7 @@ def follow(
         smooth = gaussian_filter1d(rng.standard_normal(num + int(rate)), period_sec * rate / 4, mode='wrap')[:num]
         return sd * smooth / max(float(smooth.std()), 1e-6)
 
-    # The operator reacts 0.05 to 0.2 s late, smoothly, and goes along with only part of a jump's height.
+    # The operator reacts 0.05 to 0.2 s late, smoothly, and follows only part of the height of a jump.
     late = round(rng.uniform(0.05, 0.20) * rate)
     target = np.concatenate([np.repeat(path[:1], late, axis=0), path[: num - late]]) if late else path.copy()
     target = gaussian_filter1d(target, rng.uniform(0.15, 0.25) * rate, axis=0, mode='nearest')
@@ -97,7 +96,7 @@ def follow(
     target[:, 2] = rest + rng.uniform(0.45, 0.75) * (target[:, 2] - rest) + rng.uniform(0.15, 0.35)
     to = target - centre
     across = np.hypot(to[:, 0], to[:, 1])
-    # Wanted height in pixels changes over seconds; a zoom also makes up for part of a change of distance.
+    # The wanted height in pixels changes over seconds; zooming also compensates part of a change of distance.
     low, high = np.log(person_px[0]), np.log(person_px[1])
     wanted = np.exp(np.clip(rng.uniform(low, high) + wobble(5.0, 0.25 * (high - low)), low, high))
     distance = gaussian_filter1d(np.hypot(across, to[:, 2]), 0.5 * rate, mode='nearest')

@@ -1,26 +1,25 @@
-"""Write the synthetic sport as a corpus: films, boxes, labels; the truth beside them, apart."""
+"""The synthetic sport as a corpus: videos, boxes and labels, with the ground truth in a folder of its own."""
 
 import csv
 import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
+from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import Action, atomic_write, save_actions, save_classes
 from ..visualize.video_writer import VideoWriter
 from .appearance import Look, athlete_look
 from .camera import CameraTrack
+from .generation import check_counts, check_recipe, check_seed, run_jobs, write_json
 from .routine import CLASSES, SKILLS, Habits, Routine, Skill, perform_routine
-from .shot import Shot, film, jittered_track
+from .shot import Shot, jittered_track, record
 from .skeleton import Body
 from .venue import Venue, make_venue, panorama
 
@@ -28,9 +27,9 @@ SPLITS = ('train', 'val', 'test', 'unlabelled')
 SPORT = 'synthetic tumbling'
 #: Halls of the sport; all splits share them.
 NUM_VENUES = 4
-#: An athlete appears in this many films, all of one split.
-FILMS_PER_ATHLETE = 4
-#: Changed whenever the same seed would give other pictures or truth.
+#: Videos of one athlete, all of one split.
+VIDEOS_PER_ATHLETE = 4
+#: Increased whenever the same seed would give other images or ground truth.
 RECIPE = 1
 _RECIPE_FILE = 'synthetic.json'
 _ATHLETE, _DECK, _VENUE = 101, 102, 103
@@ -38,15 +37,15 @@ _ATHLETE, _DECK, _VENUE = 101, 102, 103
 
 @dataclass(frozen=True)
 class SportRecipe:
-    """What fixes every byte of the truth.
+    """Everything that determines the ground truth.
 
     Args:
         seed: Whole number, 0 or more.
-        width, height: Of the films; even, 128 to 1024.
-        sub_frames: Moments averaged over the open shutter, 1 to 32 (8 or more for a fair picture).
+        width, height: Of the videos; even, 128 to 1024.
+        sub_frames: Moments averaged over the open shutter, 1 to 32 (8 or more for realistic images).
 
     Raises:
-        UserError: a value is off.
+        UserError: a value is invalid.
     """
 
     seed: int = 0
@@ -55,8 +54,7 @@ class SportRecipe:
     sub_frames: int = 8
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise UserError(f'seed must be a whole number, 0 or more, found {self.seed!r}')
+        check_seed(self.seed)
         for name in ('width', 'height'):
             value = getattr(self, name)
             if not isinstance(value, int) or value % 2 or not 128 <= value <= 1024:
@@ -66,8 +64,8 @@ class SportRecipe:
 
 
 @dataclass(frozen=True)
-class FilmPlan:
-    """One film: its split, its number there, its skills, its athlete's number there."""
+class VideoPlan:
+    """Plan of one video: split, number in the split, skills, number of the athlete in the split."""
 
     split: str
     index: int
@@ -79,18 +77,18 @@ class FilmPlan:
         return f'{self.split}_{self.index:04d}'
 
 
-def plan_films(recipe: SportRecipe, split: str, count: int) -> list[FilmPlan]:
-    """The first ``count`` films of a split; a longer list begins with the shorter one.
+def plan_videos(recipe: SportRecipe, split: str, count: int) -> list[VideoPlan]:
+    """Plan the first ``count`` videos of a split; a longer list begins with the shorter one.
 
-    Skills are dealt from shuffled decks that hold every class once, so all classes are about equally frequent.
+    Skills are dealt from shuffled decks that hold every class once, so that all classes are about equally frequent.
     """
     cards = _deck(recipe.seed, SPLITS.index(split))
-    out = []
+    plans = []
     for index in range(count):
         rng = np.random.default_rng([recipe.seed, SPLITS.index(split), index])
         num = int(rng.choice([3, 4, 5, 6], p=[0.2, 0.3, 0.3, 0.2]))
-        out.append(FilmPlan(split, index, tuple(next(cards) for _ in range(num)), index // FILMS_PER_ATHLETE))
-    return out
+        plans.append(VideoPlan(split, index, tuple(next(cards) for _ in range(num)), index // VIDEOS_PER_ATHLETE))
+    return plans
 
 
 def _deck(seed: int, split: int) -> Iterator[Skill]:
@@ -102,7 +100,7 @@ def _deck(seed: int, split: int) -> Iterator[Skill]:
 
 
 def make_athlete(recipe: SportRecipe, split: str, number: int) -> tuple[Body, Habits, Look, float]:
-    """Body, habits, kit and club colour of an athlete; no two of train, val and test share a colour."""
+    """Return body, habits, kit and club colour of an athlete; no two of train, val and test share a colour."""
     rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _ATHLETE, number])
     low, high = {'val': (0.55, 0.7), 'test': (0.75, 0.95)}.get(split, (0.0, 0.5))
     hue = (rng.integers(12) + rng.uniform(low, high)) / 12
@@ -120,15 +118,15 @@ def _backdrop(seed: int, number: int, position: int) -> tuple[np.ndarray, Camera
     return panorama(venue, venue.cameras[position])
 
 
-def film_plan(recipe: SportRecipe, plan: FilmPlan) -> tuple[Routine, Shot, np.random.Generator]:
-    """Perform and film a plan; nothing but the recipe and the plan decides the outcome."""
+def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Routine, Shot, np.random.Generator]:
+    """Perform and record a plan; the recipe and the plan determine the result."""
     rng = np.random.default_rng([recipe.seed, SPLITS.index(plan.split), plan.index, 1])
     body, habits, look, hue = make_athlete(recipe, plan.split, plan.athlete)
     routine = perform_routine(list(plan.skills), body, habits, rng)
     number, position = int(rng.integers(NUM_VENUES)), int(rng.integers(3))
     venue, backdrop = _venue(recipe.seed, number), _backdrop(recipe.seed, number, position)
     size = (recipe.width, recipe.height)
-    shot = film(routine, look, hue, venue, position, rng, size, backdrop, recipe.sub_frames)
+    shot = record(routine, look, hue, venue, position, rng, size, backdrop, recipe.sub_frames)
     return routine, shot, rng
 
 
@@ -139,86 +137,61 @@ def make_sport(
     test: int = 24,
     recipe: SportRecipe | None = None,
     workers: int = 1,
-    on_film: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
     unlabelled: int = 0,
 ) -> Corpus:
-    """Make the synthetic sport; a rerun makes only the films that are missing, more films extend the corpus.
+    """Make the synthetic sport; a rerun makes only the missing videos, larger numbers extend the corpus.
 
     Besides the layout of every corpus it writes, for evaluation only, ``ground_truth/scenes/<video>.npz``
     (:class:`GroundTruth`), ``ground_truth/poses/<video>.npz`` (PoseSequence) and ``ground_truth/performed.csv``.
-    Where the folder was moved, a rerun corrects the paths in videos.csv.
+    If the folder was moved, a rerun corrects the paths in videos.csv.
 
     Args:
         out: Folder, new, empty, or made by this function with the same recipe.
-        train, val, test: Number of films of each split.
+        train, val, test: Number of videos of each split.
         recipe: Seed and sizes.
-        workers: Processes; their number changes nothing but the time.
-        on_film: Called with (done, total) at the start and after every film.
-        unlabelled: Number of films, with athletes of their own, whose actions nobody labelled: for distillation.
+        workers: Processes; the result does not depend on their number.
+        on_progress: Called with (done, total) at the start and after every video.
+        unlabelled: Number of videos, with athletes of their own, without labels: for distillation.
 
     Raises:
-        UserError: a number is off, or the folder holds something else.
+        UserError: a number is invalid, or the folder holds something else.
     """
     recipe = recipe or SportRecipe()
     counts = {'train': train, 'val': val, 'test': test, 'unlabelled': unlabelled}
-    for name, count in counts.items():
-        if not isinstance(count, int) or not 0 <= count <= 9999:
-            raise UserError(f'{name} must be a whole number of films from 0 to 9999, found {count!r}')
-    if sum(counts.values()) == 0:
-        raise UserError('nothing to make: train, val, test and unlabelled are all 0')
-    if not isinstance(workers, int) or workers < 1:
-        raise UserError(f'workers must be 1 or more, found {workers!r}')
+    check_counts(counts, 9999, 'videos', workers)
     root = Path(out)
-    _check_recipe(root, recipe)
+    _check_folder(root, recipe)
     corpus = Corpus.create(root, 'synthetic', sport=SPORT)
     with corpus.lock():
-        _write_json(root / _RECIPE_FILE, {'recipe': RECIPE, **asdict(recipe)})
-        plans = [plan for split in SPLITS for plan in plan_films(recipe, split, max(counts[split], _made(root, split)))]
+        write_json(root / _RECIPE_FILE, {'recipe': RECIPE, **asdict(recipe)})
+        plans = [p for s in SPLITS for p in plan_videos(recipe, s, max(counts[s], _num_made(root, s)))]
         missing = [plan for plan in plans if not _video_path(root, plan.name).is_file()]
         done = len(plans) - len(missing)
-        if on_film:
-            on_film(done, len(plans))
-        for _ in _in_parallel(root, recipe, missing, workers):
+        on_progress(done, len(plans))
+        for _ in run_jobs(make_video, [(root, recipe, plan) for plan in missing], workers):
             done += 1
-            if on_film:
-                on_film(done, len(plans))
-        _write_index(corpus, plans)
+            on_progress(done, len(plans))
+        _write_index(corpus, recipe, plans)
     return corpus
 
 
-def _in_parallel(root: Path, recipe: SportRecipe, plans: list[FilmPlan], workers: int) -> Iterator[None]:
-    if workers == 1 or len(plans) < 2:
-        for plan in plans:
-            make_film(root, recipe, plan)
-            yield
-        return
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(min(workers, len(plans)), context, cv2.setNumThreads, (1,)) as pool:
-        jobs = [pool.submit(make_film, root, recipe, plan) for plan in plans]
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                yield
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def make_film(root: Path, recipe: SportRecipe, plan: FilmPlan) -> None:
-    """Perform, film, encode; the mp4 comes last, so that its presence means that all of it is there."""
-    routine, shot, rng = film_plan(recipe, plan)
+def make_video(root: Path, recipe: SportRecipe, plan: VideoPlan) -> None:
+    """Perform, record and encode a plan; the mp4 is written last and marks that all its files exist."""
+    routine, shot, rng = perform_plan(recipe, plan)
     visibility = np.zeros((len(shot), 17), np.uint8)
-    # One thread: one machine repeats the bytes.
-    options = {'crf': str(int(rng.integers(22, 28))), 'threads': '1', 'g': '50'}
+    # One thread, so that a machine repeats its bytes.
+    options = {'crf': str(rng.integers(22, 28)), 'threads': '1', 'g': '50'}
     with VideoWriter(_video_path(root, plan.name), shot.fps, options, mark=False) as writer:
         for frame, (image, visible) in enumerate(shot.frames()):
             visibility[frame] = visible
             writer.write(image)
-        truth = shot.truth(visibility)
-        truth.save(root / 'ground_truth' / 'scenes' / f'{plan.name}.npz')
-        truth.poses().save(root / 'ground_truth' / 'poses' / f'{plan.name}.npz')
-        jittered_track(truth, rng).save(root / 'athlete' / 'tracks' / f'{plan.name}.npz')
-        _write_json(
-            root / 'ground_truth' / 'index' / f'{plan.name}.json',
+        ground_truth = shot.ground_truth(visibility)
+        ground_truth.save(root / 'ground_truth' / 'scenes' / f'{plan.name}.npz')
+        ground_truth.poses().save(root / 'ground_truth' / 'poses' / f'{plan.name}.npz')
+        jittered_track(ground_truth, rng).save(root / 'athlete' / 'tracks' / f'{plan.name}.npz')
+        write_json(
+            _index_path(root, plan.name),
             {
                 'fps': shot.fps,
                 'num_frames': len(shot),
@@ -243,48 +216,41 @@ def _video_path(root: Path, name: str) -> Path:
     return root / 'videos' / f'{name}.mp4'
 
 
-def _made(root: Path, split: str) -> int:
-    """How many films of a split the folder holds, counted by the highest number."""
+def _index_path(root: Path, name: str) -> Path:
+    return root / 'ground_truth' / 'index' / f'{name}.json'
+
+
+def _num_made(root: Path, split: str) -> int:
+    """Return the number of videos of a split in the folder, by the highest number."""
     numbers = [int(p.stem.rpartition('_')[2]) for p in (root / 'videos').glob(f'{split}_[0-9][0-9][0-9][0-9].mp4')]
     return max(numbers, default=-1) + 1
 
 
-def _check_recipe(root: Path, recipe: SportRecipe) -> None:
+def _check_folder(root: Path, recipe: SportRecipe) -> None:
     path = root / _RECIPE_FILE
-    if not path.is_file():
-        # A run that was cut off between its first two files left a corpus without films.
-        if (root / 'corpus.json').exists() and ((found := Corpus.open(root)).sport != SPORT or found.videos()):
+    if path.is_file():
+        check_recipe(path, {'recipe': RECIPE, **asdict(recipe)})
+    elif (root / 'corpus.json').exists():
+        # A run that was interrupted between its first two files left a corpus without videos.
+        corpus = Corpus.open(root)
+        if corpus.sport != SPORT or corpus.videos():
             raise UserError(
                 f'{root}: is a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out'
             )
-        return
-    try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as e:
-        raise UserError(f'{path}: no valid JSON ({e}); delete the folder or pass another --out') from e
-    wanted = {'recipe': RECIPE, **asdict(recipe)}
-    if found != wanted:
-        raise UserError(f'{path}: was made with {found}, asked for {wanted}; pass the same numbers or another --out')
 
 
-def _write_index(corpus: Corpus, plans: list[FilmPlan]) -> None:
+def _write_index(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -> None:
     rows, actions, performed = [], [], []
-    recipe = json.loads((corpus.root / _RECIPE_FILE).read_text(encoding='utf-8'))
     for plan in plans:
-        path = corpus.root / 'ground_truth' / 'index' / f'{plan.name}.json'
-        film = json.loads(path.read_text(encoding='utf-8'))
-        size = recipe['width'], recipe['height']
-        rows.append(
-            VideoInfo(
-                plan.name, str(_video_path(corpus.root, plan.name).resolve()), film['fps'], film['num_frames'], *size
-            )
-        )
-        for k, done in enumerate(film['performed'] if plan.split != 'unlabelled' else ()):
+        index = json.loads(_index_path(corpus.root, plan.name).read_text(encoding='utf-8'))
+        path = str(_video_path(corpus.root, plan.name).resolve())
+        rows.append(VideoInfo(plan.name, path, index['fps'], index['num_frames'], recipe.width, recipe.height))
+        for k, done in enumerate(index['performed'] if plan.split != 'unlabelled' else ()):
             action_id = f'{plan.name}_{k}'
             span = done['start_frame'], done['end_frame']
             actions.append(Action(action_id, plan.name, *span, done['label'], plan.split))
             flight = done['takeoff_sec'], done['landing_sec']
-            performed.append((action_id, film['athlete'], film['venue'], *flight, done['twists_to']))
+            performed.append((action_id, index['athlete'], index['venue'], *flight, done['twists_to']))
     corpus.add_videos(rows)
     save_classes(corpus.classes_path, CLASSES)
     save_actions(corpus.actions_path, actions)
@@ -292,9 +258,3 @@ def _write_index(corpus: Corpus, plans: list[FilmPlan]) -> None:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow(('action_id', 'athlete', 'venue', 'takeoff_sec', 'landing_sec', 'twists_to'))
         writer.writerows(performed)
-
-
-def _write_json(path: Path, fields: dict) -> None:
-    with atomic_write(path, 'w') as f:
-        json.dump(fields, f, indent=1, sort_keys=True)
-        f.write('\n')

@@ -1,4 +1,4 @@
-"""What people do every day: upright, or (for detectors) in the air and on the floor."""
+"""Motions of everyday people: upright, or (for detectors) in the air and on the floor."""
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -8,7 +8,7 @@ from .moves import STAND, stand, walk
 from .people import seated_motion
 from .skeleton import NUM_DOFS, Body, clip_to_limits, forward_kinematics, mirror_angles, pose
 
-#: Poses that are held for a while; standing and walking come besides.
+#: Poses that are held for a while, besides standing and walking.
 EVERYDAY = (
     STAND,
     pose(STAND, r_shoulder=70, r_elbow=110, neck_flex=25, r_arm_rot=20),  # looks at a telephone
@@ -26,7 +26,7 @@ EVERYDAY = (
     pose(STAND, shoulder=25, elbow=140, abduct=55, arm_rot=-30),  # hands at the head
 )
 
-#: What one sees on skateboards, trampolines and at the beach, besides the poses above.
+#: Poses in the air, as on skateboards, trampolines and at the beach, besides the poses above.
 LEAPING = (
     pose(hip=125, knee=130, spine_flex=45, neck_flex=25, shoulder=50, elbow=60),  # curled up
     pose(hip=100, knee=10, spine_flex=45, shoulder=95, elbow=10, ankle=30),  # jack-knife
@@ -36,19 +36,19 @@ LEAPING = (
     pose(spine_flex=-25, hip=-20, knee=60, shoulder=150, elbow=20),  # arched
 )
 
-#: Of all people.
+#: Share of seated people.
 SEATED_SHARE = 0.1
 
 
 def everyday_yaw(rng: np.random.Generator, azimuth: float, towards: float = 0.5) -> float:
-    """Where somebody faces who is photographed along ``azimuth``; the share ``towards`` looks about at the camera."""
+    """Return the heading of a person in an image along ``azimuth``; the share ``towards`` roughly faces the camera."""
     return azimuth + np.pi + rng.normal(0, 0.6) if rng.random() < towards else rng.uniform(-np.pi, np.pi)
 
 
 def place_beside(
     taken: list[float], reach: float, rng: np.random.Generator, apart: float, tries: int
 ) -> tuple[float, bool]:
-    """A place from ``-reach`` to ``reach`` metres, and whether it is ``apart`` from those taken after a few tries."""
+    """Draw a position within ``reach`` metres; also return whether it is ``apart`` from those taken."""
     for _ in range(tries):
         across = rng.uniform(-reach, reach)
         if all(abs(across - other) > apart for other in taken):
@@ -59,15 +59,15 @@ def place_beside(
 def everyday_motion(
     rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
 ) -> Motion:
-    """Somebody who stands, holds an everyday pose, walks about or sits."""
+    """Return the motion of a person who stands, holds an everyday pose, walks or sits."""
     if rng.random() < SEATED_SHARE:
         return seated_motion(rng, body, xy, yaw, duration)
     builder = MotionBuilder(body, xy, yaw, STAND)
     while builder.now_sec < duration + 0.1:
-        what = rng.random()
-        if what < 0.25:
+        kind = rng.random()
+        if kind < 0.25:
             stand(builder, rng, 1.2)
-        elif what < 0.6:
+        elif kind < 0.6:
             walk(builder, rng, rng.uniform(1.0, 2.5), rng.normal(0, 0.9))
         else:
             held = EVERYDAY[rng.integers(len(EVERYDAY))]
@@ -78,9 +78,9 @@ def everyday_motion(
 
 
 def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], moment: float) -> Motion:
-    """Somebody who is in the air, turned any way, at ``moment`` seconds, or (a quarter of them) lies on the floor.
+    """Return the motion of a person in the air at ``moment`` seconds, in any orientation, or lying (a quarter of them).
 
-    ``xy`` is where the hips are at that moment.
+    ``xy`` is the position of the hips at that moment.
     """
     poses = LEAPING if rng.random() < 0.7 else EVERYDAY
     angles = poses[rng.integers(len(poses))]
@@ -91,7 +91,7 @@ def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float]
     height, velocity, spin = rng.uniform(0.7, 2.3), rng.normal(0, (1.5, 1.5, 1.5)), rng.normal(0, (1.5, 5.0, 2.5))
     first = Rotation.random(random_state=rng)
     if lies:
-        # On the back, the front or a side; turned a little about the long axis.
+        # On the back, the front or a side, slightly rotated about the long axis.
         about = Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
         first = about * Rotation.from_euler('y', rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2))
         first = first * Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
@@ -99,6 +99,6 @@ def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float]
         height = -np.min(posture.nodes[0, :, 2] - body.contact_radii)
         velocity = spin = np.zeros(3)
     turned = first * Rotation.from_rotvec(np.outer(clock, spin))
-    place = np.array([*xy, height]) + np.outer(clock, velocity)
+    position = np.array([*xy, height]) + np.outer(clock, velocity)
     quat = steady_quaternions(turned)
-    return Motion(body, place, quat, np.broadcast_to(angles, (len(clock), NUM_DOFS)), np.full(len(clock), not lies))
+    return Motion(body, position, quat, np.broadcast_to(angles, (len(clock), NUM_DOFS)), np.full(len(clock), not lies))

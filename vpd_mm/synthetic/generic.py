@@ -1,4 +1,4 @@
-"""The generic domain: everyday people, upright, sharp, in street clothes; what off-the-shelf models are trained on."""
+"""The generic domain: images of everyday people, upright, sharp, in street clothes, to train teacher and detector."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,44 +9,44 @@ from ..errors import UserError
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
 from .everyday import everyday_motion, everyday_yaw, leaping_motion, place_beside
+from .generation import check_seed
 from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
 from .skeleton import Body
 from .venue import FAR, Venue, make_venue, paint_board, trace
 
 SPLITS = ('train', 'val')
-#: A place is used for this many images, with a new camera and new people in each.
+#: Images of one place, each with a new camera and new people.
 IMAGES_PER_PLACE = 8
 _PLACE, _IMAGE, _PUBLIC, _LEAP = 201, 202, 203, 204
-#: Of the pictures that have a public where the recipe asks for one.
+#: Share of the images with spectators where the recipe asks for them.
 _PUBLIC_SHARE = 0.7
 _SUB_FRAMES = 4
-#: When the picture is taken in the motions of its people, seconds.
+#: Moment of the image in the motions of its people, seconds.
 _MOMENT = 0.8
-#: Who leaps is exposed for at most so many seconds: blurred by up to some ten pixels.
+#: Longest exposure of leaping people, seconds: a blur of up to some ten pixels.
 _LEAP_SHUTTER = 0.03
-#: Deviation, metres, across the picture of who leaps before somebody.
+#: Standard deviation, metres across the image, of the distance from a leaping person to the person behind.
 _BESIDE = 0.35
 
 
 @dataclass(frozen=True)
 class GenericRecipe:
-    """What fixes the generic domain.
+    """Everything that determines the generic domain.
 
     Args:
         seed: Whole number, 0 or more.
         width, height: Of the images, 128 to 1024.
-        public: Behind the people of most pictures goes a board with advertisements and a row of spectators, who are
-            marked as a crowd: what a detector must tell from people on the floor.
-        leaping: Share of the people, 0 to 1, who leap, turn over or lie instead, with some blur: what a detector must
-            know as people, too.
-        clear: People stand apart, seven in ten face the camera, and seldom is a thing in front: photographs of
-            somebody, not of a crowd.
-        over: There are two people or more, and who leaps or lies, but for the first one, does so right before one of
-            the others: what a detector must tell apart.
+        public: Most images have an advertising board and a row of spectators, marked as a crowd, behind the people,
+            which a detector must distinguish from people on the floor.
+        leaping: Share of the people, 0 to 1, who leap, turn over or lie, with some blur, which a detector must also
+            detect.
+        clear: People stand apart, seven in ten face the camera, and objects in front are rare.
+        over: There are two people or more, and all leaping or lying people except the first are directly in front of
+            another, which a detector must separate.
 
     Raises:
-        UserError: a value is off.
+        UserError: a value is invalid.
     """
 
     seed: int = 0
@@ -58,15 +58,14 @@ class GenericRecipe:
     over: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise UserError(f'seed must be a whole number, 0 or more, found {self.seed!r}')
+        check_seed(self.seed)
         for name in ('width', 'height'):
             if not isinstance(getattr(self, name), int) or not 128 <= getattr(self, name) <= 1024:
                 raise UserError(f'{name} must be a whole number from 128 to 1024, found {getattr(self, name)!r}')
         if not isinstance(self.leaping, (int, float)) or not 0 <= self.leaping <= 1:
             raise UserError(f'leaping must be a share from 0 to 1, found {self.leaping!r}')
         if self.over and (self.clear or not self.leaping):
-            raise UserError('over needs people who leap (leaping above 0) and is not for clear pictures')
+            raise UserError('over needs people who leap (leaping above 0) and is not for clear images')
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ class Person:
 def generic_images(
     recipe: GenericRecipe, split: str, count: int, start: int = 0
 ) -> Iterator[tuple[np.ndarray, list[Person]]]:
-    """Images ``start`` to ``start + count`` of a split: RGB uint8 (H, W, 3) and who is in them."""
+    """Yield images ``start`` to ``start + count`` of a split, RGB uint8 (H, W, 3), with their people."""
     place = -1
     for index in range(start, start + count):
         if index // IMAGES_PER_PLACE != place:
@@ -109,7 +108,7 @@ def _one_image(
     aim = angles[0] + rng.normal(0, 0.02), angles[1] + rng.normal(0, 0.01), angles[2]
     rotation = look_rotation(*(a * still for a in aim))
     camera = CameraTrack(centre, rotation, height_px * distance / 1.7 * still, size)
-    # Short exposures: next to no blur.
+    # Short exposures: almost no blur.
     shutter = (np.arange(_SUB_FRAMES) - _SUB_FRAMES // 2) / _SUB_FRAMES
     times = _MOMENT + shutter * rng.uniform(0, 0.006)
     leaps = np.random.default_rng([recipe.seed, *number, _LEAP])
@@ -125,7 +124,7 @@ def _one_image(
         body = Body.random(rng, 1.45, 1.95)
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
         across, apart = 0.0, True
-        if k == 0 or recipe.clear or recipe.leaping:  # drawn where not used: the packed models' pictures are so
+        if k == 0 or recipe.clear or recipe.leaping:  # drawn even if unused: the packed models had these images
             across = rng.normal(0, 0.06) * frame_width
         if k:
             across, apart = place_beside(taken, 0.34 * frame_width, rng, *spacing)
@@ -134,7 +133,7 @@ def _one_image(
         taken.append(across)
         xy = middle[:2] + across * side + depth * away
         motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0], facing), 1.0)
-        # Bring the place at the moment of the exposure, not of the start, to where it was wanted.
+        # Move the position at the moment of the exposure, not at the start, to the wanted one.
         motion.root_pos[:, :2] += xy - motion.root_pos[int(_MOMENT * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)
         exposed = times
@@ -154,7 +153,7 @@ def _one_image(
     if crowd is not None:
         venue, row = crowd
         figures.append(row)
-    # In a picture of one moment the hall is traced through the camera itself.
+    # An image of one moment is traced through the camera itself.
     moment = camera[_SUB_FRAMES // 2 : _SUB_FRAMES // 2 + 1]
     renderer = SceneRenderer(venue, camera, figures, rng, _SUB_FRAMES, (trace(venue, moment), moment))
     image, visible = renderer.render(0)
@@ -166,9 +165,9 @@ def _one_image(
         if np.all(box[2:] - box[:2] > 4):
             people.append(Person(figure.joints[0, :, :2], visible[k], box))
     if crowd is not None:
-        unseen = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
+        no_joints = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
         boxes = np.clip(crowd[1].group_boxes(3)[0], 0, np.array(size * 2))
-        people += [Person(*unseen, box) for box in boxes if np.all(box[2:] - box[:2] > 2)]
+        people += [Person(*no_joints, box) for box in boxes if np.all(box[2:] - box[:2] > 2)]
     return image, people
 
 
@@ -181,7 +180,7 @@ def _public(
     azimuth: float,
     distance: float,
 ) -> tuple[Venue, Figure] | None:
-    """The place with a board across it, some metres behind the people, and the row of spectators behind the board."""
+    """Return the place with a board some metres behind the people, and the row of spectators behind the board."""
     rng = np.random.default_rng([recipe.seed, *number, _PUBLIC])
     if rng.random() >= _PUBLIC_SHARE:
         return None
@@ -199,7 +198,7 @@ def _public(
 def _something_in_front(
     rng: np.random.Generator, camera: CameraTrack, middle: np.ndarray, azimuth: float, frame_width: float
 ) -> Figure:
-    """A post, a rail or a box between the camera and the people."""
+    """Make a post, a rail or a box between the camera and the people."""
     side = np.array([np.sin(azimuth), -np.cos(azimuth), 0])
     away = np.array([np.cos(azimuth), np.sin(azimuth), 0])
     at = middle * (1, 1, 0) - away * rng.uniform(0.8, 2.0) + side * rng.uniform(-0.3, 0.3) * frame_width

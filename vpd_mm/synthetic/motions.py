@@ -1,4 +1,4 @@
-"""Motion as a dense curve of root and joint angles, built from pieces on the floor and in the air."""
+"""Motions as dense curves of root and joint angles, built from pieces on the floor and in the air."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from .skeleton import NUM_DOFS, Body, Posture, clip_to_limits, forward_kinematic
 GRAVITY = 9.81
 #: Samples per second of a motion curve; frames and sub-frames lie between them.
 RATE = 240
-#: A piece takes up the pose that the one before left within this many seconds.
+#: Seconds over which a piece blends from the last pose of the previous one.
 BLEND_SEC = 0.22
 
 
@@ -21,7 +21,7 @@ class Motion:
     """A body's motion, sampled :data:`RATE` times a second.
 
     Args:
-        body: Whose motion.
+        body: The moving body.
         root_pos: (N, 3) hip midpoint, metres.
         root_quat: (N, 4) x, y, z, w; neighbours have the same sign.
         angles: (N, 23) joint angles.
@@ -39,7 +39,7 @@ class Motion:
         return (len(self.root_pos) - 1) / RATE
 
     def posture(self, times: np.ndarray) -> Posture:
-        """The body at ``times`` (T,) in seconds."""
+        """Return the posture at ``times`` (T,) in seconds."""
         at = np.clip(np.asarray(times, float) * RATE, 0, len(self.root_pos) - 1.001)
         i, w = at.astype(int), (at % 1)[:, None]
 
@@ -51,7 +51,7 @@ class Motion:
 
 
 def steady_quaternions(rotations: Rotation) -> np.ndarray:
-    """(N, 4) x, y, z, w of N rotations in a row, neighbours with the same sign."""
+    """Return (N, 4) x, y, z, w of consecutive rotations, neighbours with the same sign."""
     quat = rotations.as_quat()
     flips = np.sign(np.sum(quat[1:] * quat[:-1], axis=1))
     quat[1:] *= np.cumprod(np.where(flips < 0, -1, 1))[:, None]
@@ -59,13 +59,13 @@ def steady_quaternions(rotations: Rotation) -> np.ndarray:
 
 
 def smoothstep(u: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, smooth between."""
+    """Rise smoothly from 0 at 0 to 1 at 1."""
     u = np.clip(u, 0, 1)
     return u * u * (3 - 2 * u)
 
 
 def ramp(u: np.ndarray, start: float, end: float, ease: float = 0.14) -> np.ndarray:
-    """0 before ``start``, 1 after ``end``, an even slope between that eases in and out over ``ease``."""
+    """Rise from 0 at ``start`` to 1 at ``end`` with an even slope that eases in and out over ``ease``."""
     fine = np.linspace(0, 1, 401)
     speed = smoothstep((fine - start) / ease) * smoothstep((end - fine) / ease)
     done = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
@@ -73,15 +73,15 @@ def ramp(u: np.ndarray, start: float, end: float, ease: float = 0.14) -> np.ndar
 
 
 def key_curve(keys: list[tuple[float, np.ndarray]], times: np.ndarray) -> np.ndarray:
-    """Monotone cubic curve through poses (23,) at the given times; (T, 23)."""
+    """Return (T, 23), a monotone cubic curve through poses (23,) at the given times."""
     at, poses = zip(*keys)
     return PchipInterpolator(at, np.array(poses), axis=0)(np.clip(times, at[0], at[-1]))
 
 
 class MotionBuilder:
-    """Strings pieces together; each starts in the pose and place in which the one before ended.
+    """Build a motion of pieces; each starts in the pose and position in which the previous one ended.
 
-    On the floor the body rests on its lowest point, in the air its centre of mass follows a parabola and it turns
+    On the floor the body rests on its lowest point.  In the air its centre of mass follows a parabola, and it rotates
     about that centre with constant angular momentum: the tighter the pose, the faster.
     """
 
@@ -112,13 +112,13 @@ class MotionBuilder:
         """Move in contact with the floor.
 
         Args:
-            duration: Seconds; fixes the number of samples N (:meth:`ticks`).
+            duration: Seconds; determines the number of samples N (:meth:`ticks`).
             angles: (N, 23) or (23,) joint angles.
             velocity: (2,) or (N, 2) wanted velocity of the hips, m/s.
             turn: (N,) change of heading since the start, radians.
             pitch: (N,) forward lean or roll, radians.
             lift: (N,) height of the lowest point above the floor, metres.
-            ends: Whole turns in ``pitch`` at the end, in radians, that are forgotten.
+            ends: Whole turns, in radians, that are removed from ``pitch`` at the end.
         """
         times = self.ticks(duration)
         num = len(times)
@@ -148,16 +148,16 @@ class MotionBuilder:
         tilt: float = 0.0,
         half_turns: int = 0,
     ) -> None:
-        """Leave the floor, come down after ``duration`` seconds.
+        """Leave the floor and land after ``duration`` seconds.
 
         Args:
             keys: (u, pose (23,)) pairs; u runs from 0 to 1; the pose at 0 is the present one.
             velocity: (2,) of the centre of mass, m/s.
             pitch_end: Somersault angle at the end, forward > 0.
             twist: Turn about the long axis, to the left > 0.
-            twist_span: Where in the flight it happens.
+            twist_span: Part of the flight with the twist.
             tilt: Largest sideways lean, which a real twist needs.
-            half_turns: Half somersaults in ``pitch_end``; whole turns are forgotten afterwards.
+            half_turns: Half somersaults in ``pitch_end``; whole turns are removed afterwards.
         """
         times = self.ticks(duration)
         u = np.linspace(0, 1, len(times))
@@ -184,17 +184,17 @@ class MotionBuilder:
         self.xy, self.velocity, self.angles = root[-1, :2], np.array(velocity, float), angles[-1]
         half_twists = round(twist / np.pi)
         whole_turns = half_turns // 2 * 2 * np.pi * np.sign(pitch_end)
-        # After an odd number of half twists the body looks the other way: what was forward is now backward.
+        # After an odd number of half twists the body faces the other way, so that forward becomes backward.
         self.yaw += half_twists * np.pi
         self.pitch = (pitch_end - whole_turns) * (-1) ** half_twists
 
     def ticks(self, duration: float) -> np.ndarray:
-        """(N,) seconds since the start of a piece of that length."""
+        """Return (N,) seconds since the start of a piece of that length."""
         return np.arange(1, max(round(duration * RATE), 2) + 1) / RATE
 
     def finish(self) -> Motion:
         pos, rot, angles, airborne = (np.concatenate(part) for part in zip(*self._pieces))
-        # The few centimetres by which the supporting point jumps from heel to toe are taken over by the muscles.
+        # Smooth the jump of a few centimetres when the supporting point changes from heel to toe.
         pos[:, 2] = np.where(airborne, pos[:, 2], gaussian_filter1d(pos[:, 2], 0.012 * RATE))
         return Motion(self.body, pos, steady_quaternions(Rotation.from_matrix(rot)), angles, airborne)
 

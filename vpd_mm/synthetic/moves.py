@@ -1,4 +1,4 @@
-"""What the athlete does besides the skills: stand, walk, run, turn, hop; each adds a piece to a MotionBuilder."""
+"""Moves besides the skills: stand, walk, run, turn, hop; each adds a piece to a MotionBuilder."""
 
 import numpy as np
 
@@ -18,12 +18,12 @@ SOAK = pose(hip=82, knee=86, ankle=-20, shoulder=58, abduct=32, elbow=16, spine_
 
 
 def heading(yaw: float) -> np.ndarray:
-    """(2,) unit vector on the floor."""
+    """Return the (2,) unit vector on the floor."""
     return np.array([np.cos(yaw), np.sin(yaw)])
 
 
 def _gait(phase: np.ndarray, hip: float, swing_knee: float, arm: float, elbow: float, lean: float) -> np.ndarray:
-    """(T, 23) angles of a walking or running cycle at ``phase`` (T,) radians; degrees for the amplitudes."""
+    """Return (T, 23) angles of a walking or running cycle at ``phase`` (T,) radians; amplitudes in degrees."""
     out = np.zeros((len(phase), NUM_DOFS))
     for side, shift in (('l', 0.0), ('r', np.pi)):
         at = phase + shift
@@ -48,7 +48,7 @@ def _gait(phase: np.ndarray, hip: float, swing_knee: float, arm: float, elbow: f
 
 
 def stand(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
-    """Stand, shifting weight and changing the arms' pose now and then."""
+    """Stand, shift weight and sometimes change the pose of the arms."""
     first, last = (STANDING_POSES[i] for i in rng.integers(len(STANDING_POSES), size=2))
     if rng.random() < 0.5:
         last = mirror_angles(last)
@@ -61,7 +61,7 @@ def stand(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> 
 
 
 def walk(builder: MotionBuilder, rng: np.random.Generator, duration: float, turn: float = 0.0) -> None:
-    """Walk, turning by ``turn`` radians on the way."""
+    """Walk and turn by ``turn`` radians on the way."""
     times = builder.ticks(duration)
     speed = rng.uniform(0.8, 1.4)
     cadence = 0.42 + 0.42 * speed
@@ -90,7 +90,7 @@ def run(builder: MotionBuilder, rng: np.random.Generator, duration: float, speed
 
 
 def turn_to(builder: MotionBuilder, rng: np.random.Generator, yaw: float) -> None:
-    """Walk round until facing ``yaw``; nothing when that is nearly so."""
+    """Walk in a curve until facing ``yaw``; do nothing if the heading is close."""
     turn = (yaw - builder.yaw + np.pi) % (2 * np.pi) - np.pi
     if abs(abs(turn) - np.pi) < 0.3 and rng.random() < 0.5:
         turn -= np.sign(turn) * 2 * np.pi
@@ -99,14 +99,14 @@ def turn_to(builder: MotionBuilder, rng: np.random.Generator, yaw: float) -> Non
 
 
 def hop_turn(builder: MotionBuilder, side: float, speed: np.ndarray) -> None:
-    """Hop and land facing backward, still moving with ``speed`` (2,)."""
+    """Hop and land facing backward, moving on with ``speed`` (2,)."""
     tucked = pose(hip=38, knee=65, ankle=25, shoulder=95, abduct=12, elbow=25)
     keys = [(0.45, tucked), (1.0, pose(CROUCH, hip=48, knee=48, ankle=0, shoulder=60))]
     builder.flight(0.38, keys, speed, pitch_end=0.0, twist=side * np.pi, twist_span=(0.0, 1.0))
 
 
 def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: float) -> None:
-    """A plain jump without a somersault; it looks a little like a skill and is none.
+    """Jump without a somersault, which resembles a skill but is none.
 
     Args:
         kind: 'straight', 'star', 'tuck' or 'turn' (a full turn, standing).
@@ -127,7 +127,7 @@ def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: floa
 
 
 def dip(builder: MotionBuilder, duration: float, velocity: np.ndarray, depth: float = 1.0, lean: float = 0.0) -> None:
-    """Bend and stretch, arms swinging up: the moments before a jump; ends on the toes, leaning by ``lean``."""
+    """Bend, stretch and swing the arms up before a jump; ends on the toes, leaning by ``lean``."""
     times = builder.ticks(duration)
     low = STAND + depth * (CROUCH - STAND)
     if duration < 0.35:  # no time for the arms to swing back first
@@ -137,7 +137,7 @@ def dip(builder: MotionBuilder, duration: float, velocity: np.ndarray, depth: fl
 
 
 def land(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
-    """Soak up a landing on the feet and rise."""
+    """Absorb a landing on the feet and rise."""
     times = builder.ticks(duration)
     depth = rng.uniform(0.5, 1.0)
     after = STANDING_POSES[rng.integers(len(STANDING_POSES))]
@@ -156,7 +156,7 @@ def land(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> N
 
 
 def roll(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
-    """Roll forward over hands, neck and back to the feet, from whatever part of the turn is done already."""
+    """Roll forward over hands, neck and back to the feet, starting at the present pitch."""
     times = builder.ticks(duration)
     u = times / duration
     ball = pose(hip=128, knee=125, spine_flex=68, neck_flex=42, shoulder=75, abduct=8, elbow=45, ankle=20)
@@ -169,5 +169,5 @@ def roll(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> N
 
 
 def ramp_through(u: np.ndarray) -> np.ndarray:
-    """0 to 1 at a steady pace that slows down at the end."""
+    """Rise from 0 to 1 at a steady pace that slows down at the end."""
     return np.sin(np.clip(u, 0, 1) * np.pi / 2) ** 1.15

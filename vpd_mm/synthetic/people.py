@@ -1,4 +1,4 @@
-"""Everybody but the athlete, and what stands before the camera."""
+"""People other than the athlete, and objects in front of the camera."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ SEATED = pose(hip=88, knee=88, spine_flex=8, shoulder=28, elbow=55, abduct=10, s
 def loitering_motion(
     rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
 ) -> Motion:
-    """A coach, judge or photographer at the edge of the track: stands most of the time, or passes by."""
+    """Return the motion of a coach, judge or photographer at the edge of the track, who mostly stands or passes by."""
     builder = MotionBuilder(body, xy, yaw, STAND)
     walker = rng.random() < 0.4
     while builder.now_sec < duration + 0.1:
@@ -28,7 +28,7 @@ def loitering_motion(
 
 
 def seated_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
-    """A judge on a chair, who moves arms and head a little."""
+    """Return the motion of a judge on a chair, who moves arms and head slightly."""
     builder = MotionBuilder(body, xy, yaw, SEATED)
     while builder.now_sec < duration + 0.1:
         builder.ground(rng.uniform(0.8, 2.0), SEATED + np.deg2rad(rng.normal(0, 7, NUM_DOFS)), np.zeros(2))
@@ -38,7 +38,7 @@ def seated_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float],
 
 
 def bystanders(rng: np.random.Generator, duration: float, club_hue: float) -> list[tuple[Body, Motion, Look]]:
-    """Two to five people near the track: judges, coaches, passers-by, a team mate in the athlete's colours."""
+    """Make two to five people near the track: judges, coaches, passers-by, a team mate in the athlete's colours."""
     out = []
     for _ in range(rng.integers(2, 6)):
         body = Body.random(rng, 1.55, 1.88)
@@ -66,7 +66,7 @@ def fans(
     turn: np.ndarray | None = None,
     shift: np.ndarray | None = None,
 ) -> Figure:
-    """A row of people at the far side who bob and sway: head and trunk only, 3 parts each.
+    """Make a row of people at the far side who bob and sway: head and trunk only, 3 parts each.
 
     ``turn`` (3, 3) and ``shift`` (3,) bring the row from the far side of the hall to another place.
     """
@@ -93,7 +93,7 @@ def fans(
 
 
 def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int) -> tuple[list[Figure], list[Figure]]:
-    """Posts and a rail; heads and shoulders of the public: the same at every broadcast from this position."""
+    """Make posts, a rail, and heads and shoulders of spectators, the same in every shot from this position."""
     rng = np.random.default_rng([venue.seed, position])
     centre = camera.centre
     posts: list[Figure] = []
@@ -110,7 +110,7 @@ def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int
         return np.array([centre[0] + distance * np.cos(at), centre[1] + distance * np.sin(at), height])
 
     def below(distance: float, low: float, high: float) -> float:
-        """A height that is seen so many degrees below the athlete."""
+        """Draw a height that appears this many degrees below the athlete."""
         return centre[2] - distance * np.tan(down + np.deg2rad(rng.uniform(low, high)))
 
     for _ in range(rng.integers(0, 3)):

@@ -1,15 +1,17 @@
-"""The synthetic athletes as a source of 3D poses for VIPE*."""
+"""3D poses of synthetic athletes, as a source for VIPE*."""
 
 import numpy as np
 
 from ..errors import UserError
 from ..registry import TASK_UTILS
-from .everyday import EVERYDAY
+from .everyday import EVERYDAY, everyday_motion
+from .motions import RATE
 from .moves import LANDING, SOAK, STAND
-from .poses import sample_poses
+from .routine import SKILLS, Habits, perform_routine
 from .skeleton import DOFS, LIMITS, NUM_DOFS, Body, clip_to_limits, forward_kinematics, mirror_angles, root_rotation
 
 _BODIES = 50  # poses that share a body in ``varied_poses``
+_SAMPLES_PER_MOTION = 60
 #: Joint angles that move together: trunk and head, each arm, each leg.
 _PARTS = tuple(
     np.array([i for i, name in enumerate(DOFS) if name.startswith(prefixes) and name.split('_', 1)[1] in which])
@@ -25,16 +27,16 @@ _PARTS = tuple(
 class SyntheticPoses:
     """COCO-17 poses of random bodies: the sport, everyday life, and limbs put together at random.
 
-    Bodies and motions of one seed are not those of another: give training and test different ones.
+    Bodies and motions differ between seeds: use different ones for training and test.
 
     Args:
-        num: How many.
-        seed: Decides everything.
+        num: Number of poses.
+        seed: Determines the result.
         sport, airborne, spacing_sec: As in :func:`sample_poses`.
-        varied: Share of poses of :func:`varied_poses`, which no motion holds.
+        varied: Share of poses of :func:`varied_poses`, which occur in no motion.
 
     Raises:
-        UserError: a number is off.
+        UserError: a number is invalid.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class SyntheticPoses:
         self.origin = f'synthetic athletes, seed {seed}'
 
     def poses(self) -> np.ndarray:
-        """(num, 17, 3) metres, z up."""
+        """Return (num, 17, 3) metres, z up."""
         rng = np.random.default_rng([self.seed, 20])
         few = round(self.num * self.varied)
         parts = []
@@ -65,9 +67,9 @@ class SyntheticPoses:
 
 
 def varied_poses(rng: np.random.Generator, num: int) -> np.ndarray:
-    """(num, 17, 3) poses whose trunk, arms and legs come from different postures or from anywhere within the limits.
+    """Return (num, 17, 3) poses whose trunk, arms and legs come from different postures or anywhere within the limits.
 
-    Half of the bodies are about upright, the others turned any way; hips at the origin.
+    Half of the bodies are about upright, the others in any orientation; hips at the origin.
     """
     known = np.stack([*EVERYDAY, STAND, LANDING, SOAK])
     known = np.concatenate([known, mirror_angles(known)])
@@ -89,3 +91,61 @@ def varied_poses(rng: np.random.Generator, num: int) -> np.ndarray:
         body = Body.random(rng)
         out.append(forward_kinematics(body, angles, rotation, np.zeros((count, 3))).joints)
     return np.concatenate(out).astype(np.float32)
+
+
+def sample_poses(
+    rng: np.random.Generator, num: int, sport: float = 0.6, airborne: float = 0.5, spacing_sec: float = 0.05
+) -> np.ndarray:
+    """Sample 3D COCO-17 poses of random bodies in the sport and in everyday life.
+
+    Args:
+        rng: Determines the result.
+        num: Number of poses, 1 or more.
+        sport: Share from routines of the sport; the rest is everyday motion.
+        airborne: Share of the sport's poses in flight: tucked, piked, twisting, upside down.
+        spacing_sec: Least distance between poses of one motion.
+
+    Returns:
+        (num, 17, 3) float32, metres; x along the track, y across it, z up; joints 5 and 11 are the left shoulder and
+        hip.  Position and heading of the body are random.
+
+    Raises:
+        UserError: a number is invalid.
+    """
+    if num < 1:
+        raise UserError(f'sample_poses: num must be 1 or more, found {num}')
+    for name, share in (('sport', sport), ('airborne', airborne)):
+        if not 0 <= share <= 1:
+            raise UserError(f'sample_poses: {name} must lie in 0 to 1, found {share}')
+    out: list[np.ndarray] = []
+    left = num
+    while left > 0:
+        body = Body.random(rng)
+        if rng.random() < sport:
+            skills = [SKILLS[k] for k in rng.integers(len(SKILLS), size=4)]
+            motion = perform_routine(skills, body, Habits.random(rng), rng).motion
+            want = min(left, _SAMPLES_PER_MOTION)
+            flying = round(want * airborne)
+            picks = np.concatenate(
+                [
+                    _pick(rng, motion.airborne, flying, spacing_sec),
+                    _pick(rng, ~motion.airborne, want - flying, spacing_sec),
+                ]
+            )
+        else:
+            motion = everyday_motion(rng, body, (0.0, 0.0), rng.uniform(-np.pi, np.pi), 4.0)
+            picks = _pick(rng, np.ones(len(motion.airborne), bool), min(left, _SAMPLES_PER_MOTION), spacing_sec)
+        joints = motion.posture(picks / RATE).joints
+        turn = rng.uniform(-np.pi, np.pi)
+        cos, sin = np.cos(turn), np.sin(turn)
+        out.append(joints @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1.0]]))
+        left -= len(picks)
+    poses = np.concatenate(out)[:num]
+    return rng.permutation(poses).astype(np.float32)
+
+
+def _pick(rng: np.random.Generator, allowed: np.ndarray, count: int, spacing_sec: float) -> np.ndarray:
+    """Return at most ``count`` indices of ``allowed``, one in every slot of ``spacing_sec``."""
+    step = max(int(spacing_sec * RATE), 1)
+    slots = np.flatnonzero(allowed)[rng.integers(step) :: step]
+    return np.sort(rng.permutation(slots)[:count])

@@ -1,11 +1,11 @@
-"""The inner loops: tapered capsules with depth, shading and cloth patterns, summed over the shutter."""
+"""Compiled drawing loops: tapered capsules with depth, shading and cloth patterns, averaged over the shutter."""
 
 import numba
 import numpy as np
 
 
 def _jit(function):
-    """Compile, and keep the machine code where the package or the user's cache folder can be written to."""
+    """Compile; cache the machine code where the package or the cache folder of the user is writable."""
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:
@@ -15,7 +15,7 @@ def _jit(function):
 #: Columns of a part: first end u, v (px), depth (m), radius (px), radius (m); second end likewise; then three unit
 #: vectors in camera coordinates: forward, left and up of the part.
 PART_SIZE = 19
-#: Where the samples of one pixel lie, so that the sum over the shutter also smooths the edges.
+#: Positions of the samples within a pixel, so that averaging over the shutter also smooths the edges.
 _JITTER = np.array(
     [
         (-0.31, -0.06),
@@ -33,7 +33,7 @@ _JITTER = np.array(
 
 @_jit
 def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hidden, cover, mark):
-    """Draw one figure over the picture.
+    """Draw one figure over the image.
 
     Args:
         image: (H, W, 3) float32, drawn upon.
@@ -41,10 +41,10 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
         kinds: (P,) uint8; 0 = cloth or skin, 1 = head.
         colors: (P, 5, 3) float32: front, back, side trim, first end, second end; of a head
             face, hair, eyes, hair, lips.
-        params: (P, 4) float32: where along the part its first and second end colour begins and stops (0 to 1), the
+        params: (P, 4) float32: positions along the part where its first end colour stops and its second begins, the
             sideways slope beyond which the trim shows, width of a chest badge (0 = none).
         light: (3,) float32 towards the light, in camera coordinates.
-        ambient: Share of light that comes from everywhere.
+        ambient: Share of ambient light.
         joints: (K, 3) float32 pixel x, y and depth at which each joint counts as hidden.
         hidden: (K,) uint8, set to 1 where the figure itself is nearer than the joint at mid-shutter.
         cover: (H, W) float32, largest opacity drawn; raised where ``mark``.
@@ -164,7 +164,7 @@ def _draw_part(part, kind, colors, params, light, ambient, x0, y0, jx, jy, depth
 
 @_jit
 def darken_figure(image, parts, strength):
-    """Cast a shadow: parts (P, 19) whose ends lie on the floor darken (H, W, 3) ``image`` once, softly."""
+    """Draw a soft shadow: parts (P, 19) whose ends lie on the floor darken (H, W, 3) ``image`` once."""
     height, width = image.shape[0], image.shape[1]
     left, top, right, bottom = 1e9, 1e9, -1e9, -1e9
     for p in range(parts.shape[0]):
@@ -201,7 +201,7 @@ def darken_figure(image, parts, strength):
 
 @_jit
 def develop(image, noise, row, column, sigma, gain, out):
-    """(H, W, 3) float32 -> uint8 ``out``: exposure ``gain`` (3,), noise that grows in the light, cut from ``noise``."""
+    """Convert (H, W, 3) float32 to uint8 ``out`` with exposure ``gain`` (3,) and ``noise`` that grows with light."""
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             for c in range(3):

@@ -1,4 +1,4 @@
-"""From bodies, a camera and a hall to pictures and to the truth about them."""
+"""Rendering of bodies, camera and hall to images, with boxes and joint visibility."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,22 @@ from .venue import Venue, board_warp, panorama
 
 #: Moments averaged over the open shutter.
 SUB_FRAMES = 8
-#: A joint counts as hidden when something of the same body lies this much nearer (metres): its own thickness and a
-#: little more. The face lies on the surface of the head, so it has less.
+#: A joint is hidden when another part of the body is nearer by this much (metres), a bit more than the joint's own
+#: thickness.  The face lies on the surface of the head, so it has less.
 _JOINT_DEPTH = np.repeat([0.035, 0.08, 0.11, 0.07, 0.06, 0.16, 0.09, 0.07], [3, 2, 2, 2, 2, 2, 2, 2])
 HIDDEN, VISIBLE, OUTSIDE = 1, 2, 0
 
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A person (or thing) over T frames of S moments each.
+    """A person (or object) over T frames of S moments each.
 
     Args:
         parts: (T, S, P, 19) float32 as :mod:`raster` draws them.
         look: Kinds, colours and patterns of the P parts.
         depth: (T,) metres from the camera; far ones are drawn first.
         shadow: (T, P, 19) float32 parts on the floor, or None.
-        joints: (T, 17, 3) float32 pixel x, y and the depth at which a joint counts as hidden; None where not wanted.
+        joints: (T, 17, 3) float32 pixel x, y and the depth at which a joint counts as hidden; None for no joints.
     """
 
     parts: np.ndarray
@@ -39,7 +39,7 @@ class Figure:
 
     @property
     def boxes(self) -> np.ndarray:
-        """(T, 4) xyxy around the whole figure at mid-shutter, hidden parts too; may leave the picture."""
+        """(T, 4) xyxy around the whole figure at mid-shutter, including hidden parts; may extend beyond the image."""
         return self.group_boxes(self.parts.shape[2])[:, 0]
 
     @property
@@ -49,7 +49,7 @@ class Figure:
         return self.joints[..., :2].copy()
 
     def group_boxes(self, size: int) -> np.ndarray:
-        """(T, P / size, 4) xyxy around each ``size`` parts in a row: the people of a crowd drawn as one figure."""
+        """Return (T, P / size, 4) xyxy around every ``size`` parts: the people of a crowd drawn as one figure."""
         mid = self.parts[:, self.parts.shape[1] // 2]
         parts = mid.reshape(len(mid), -1, size, mid.shape[-1])
         low = [np.min(np.minimum(parts[..., i] - parts[..., 3], parts[..., i + 5] - parts[..., 8]), 2) for i in (0, 1)]
@@ -58,12 +58,12 @@ class Figure:
 
 
 def project_capsules(ends: np.ndarray, radii: np.ndarray, axes: np.ndarray | None, camera: CameraTrack) -> np.ndarray:
-    """Capsules in the world -> (T, P, 19) float32 parts.
+    """Project capsules in the world to (T, P, 19) float32 parts.
 
     Args:
         ends: (T, P, 2, 3) metres.
         radii: (P, 2) metres.
-        axes: (T, P, 3, 3) forward, left, up in columns, or None for things without a front.
+        axes: (T, P, 3, 3) forward, left, up in columns, or None for objects without a front.
         camera: T moments.
     """
     pixel = camera.project(ends)
@@ -87,24 +87,24 @@ def make_figure(
     light: np.ndarray,
     joints: bool = False,
 ) -> Figure:
-    """A person at T * S moments -> a Figure of T frames; ``light`` (3,) points to the lamps and casts the shadow."""
+    """Make a Figure of T frames of a person at T * S moments; ``light`` (3,) points to the lamps."""
     ends, radii, axes = capsule_ends(body, posture.nodes, posture.frames, look)
     parts = project_capsules(ends, radii, axes, camera)
     num_frames = len(parts) // sub_frames
     mid = np.arange(num_frames) * sub_frames + sub_frames // 2
     flat = ends[mid] - ends[mid][..., 2:] * (light / light[2])
     shadow = project_capsules(flat, radii * 0.9, None, camera[mid])
-    truth = None
+    pixels = None
     if joints:
-        truth = camera[mid].project(posture.nodes[mid][:, COCO_INDEX])
-        truth[..., 2] -= _JOINT_DEPTH * body.stature / 1.65
-        truth = truth.astype(np.float32)
+        pixels = camera[mid].project(posture.nodes[mid][:, COCO_INDEX])
+        pixels[..., 2] -= _JOINT_DEPTH * body.stature / 1.65
+        pixels = pixels.astype(np.float32)
     depth = camera[mid].to_camera(posture.nodes[mid][:, 0])[:, 2]
-    return Figure(parts.reshape((num_frames, sub_frames) + parts.shape[1:]), look, depth, shadow, truth)
+    return Figure(parts.reshape((num_frames, sub_frames) + parts.shape[1:]), look, depth, shadow, pixels)
 
 
 def make_thing(ends: np.ndarray, radii: np.ndarray, colors: np.ndarray, camera: CameraTrack, sub_frames: int) -> Figure:
-    """Posts, rails, heads of the crowd: capsules (P, 2, 3) that stand still, or (T * S, P, 2, 3) that move."""
+    """Make an object (post, rail, heads of a crowd) of capsules, (P, 2, 3) at rest or (T * S, P, 2, 3) moving."""
     if ends.ndim == 3:
         ends = np.broadcast_to(ends, (len(camera),) + ends.shape)
     parts = project_capsules(ends, radii, None, camera)
@@ -117,15 +117,15 @@ def make_thing(ends: np.ndarray, radii: np.ndarray, colors: np.ndarray, camera: 
 
 
 class SceneRenderer:
-    """Renders the frames of one shot.
+    """Render the frames of one shot.
 
     Args:
         venue: The hall.
         camera: T * S moments, S a frame.
-        figures: Everybody and everything; T frames each.
-        rng: For the noise.
+        figures: People and objects; T frames each.
+        rng: Of the noise.
         sub_frames: S.
-        backdrop: What :func:`venue.panorama` gave for this venue and camera position; traced here when absent.
+        backdrop: Result of :func:`venue.panorama` for this venue and camera position; computed if absent.
     """
 
     def __init__(
@@ -152,11 +152,11 @@ class SceneRenderer:
         return len(self.camera) // self.sub_frames
 
     def render(self, frame: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-        """One frame.
+        """Render one frame.
 
         Returns:
             RGB uint8 (H, W, 3), and for every figure with joints its index -> (17,) uint8: 2 visible, 1 hidden by a
-            body or thing, 0 outside the picture.
+            body or object, 0 outside the image.
         """
         image = self._background(frame)
         wide, high = self.camera.size
@@ -168,11 +168,11 @@ class SceneRenderer:
                 raster.darken_figure(image, figure.shadow[frame], np.float32(0.38))
         visible: dict[int, np.ndarray] = {}
         covers: dict[int, np.ndarray] = {}
-        nothing = np.zeros((0, 3), np.float32)
+        no_joints = np.zeros((0, 3), np.float32)
         cover = np.zeros((high, wide), np.float32)
         for k in order:
             figure = self.figures[k]
-            joints = nothing if figure.joints is None else figure.joints[frame]
+            joints = no_joints if figure.joints is None else figure.joints[frame]
             hidden = np.zeros(len(joints), np.uint8)
             own = np.zeros_like(cover) if covers else cover
             look = figure.look
@@ -205,7 +205,7 @@ class SceneRenderer:
     def _background(self, frame: int) -> np.ndarray:
         first = frame * self.sub_frames
         warps = self._from_backdrop[first : first + self.sub_frames]
-        # As many moments as the picture moves by half pixels, no more than there are.
+        # One moment per half pixel of image motion, at most all of them.
         centre = np.linalg.inv(warps[0]) @ np.array([self.camera.size[0] / 2, self.camera.size[1] / 2, 1.0])
         moved = warps[-1] @ centre
         shift = np.hypot(*(moved[:2] / moved[2] - np.array(self.camera.size) / 2))
@@ -217,11 +217,11 @@ class SceneRenderer:
         )
         total = np.zeros((self.camera.size[1], self.camera.size[0], 3), np.float32)
         for k in picks:
-            seen = cv2.warpPerspective(
+            view = cv2.warpPerspective(
                 self.backdrop, warps[k], self.camera.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
             board = board_warp(self.venue, self.camera[first + k : first + k + 1], self.scroll * frame / self.venue.fps)
             if board is not None:
-                cv2.warpPerspective(board[1], board[0], self.camera.size, seen, borderMode=cv2.BORDER_TRANSPARENT)
-            cv2.accumulate(seen, total)
+                cv2.warpPerspective(board[1], board[0], self.camera.size, view, borderMode=cv2.BORDER_TRANSPARENT)
+            cv2.accumulate(view, total)
         return total / len(picks)

@@ -1,4 +1,4 @@
-"""The sport: skills with a code of points, and routines that string them together."""
+"""The sport: skills, and routines that combine them."""
 
 from dataclasses import dataclass, replace
 
@@ -9,11 +9,11 @@ from .motions import Motion, MotionBuilder
 from .moves import CROUCH, LANDING, REACH, dip, heading, hop_turn, jump, land, roll, run, stand, turn_to, walk
 from .skeleton import Body, mirror_angles, pose
 
-#: An action is labelled from this long before the feet leave the floor to this long after the touch-down.
+#: Labelled time before the feet leave the floor and after the touch-down.
 MARGIN_SEC = 0.04
-#: Labelled frames stay below this share of a routine.
+#: Upper limit of the share of labelled frames in a routine.
 MAX_SHARE = 0.315
-#: Routines last this long.
+#: Range of the length of a routine.
 DURATION_SEC = (10.0, 20.0)
 
 
@@ -35,7 +35,7 @@ class Skill:
 
     @property
     def name(self) -> str:
-        """For example ``forward_straight_s2_t1``: 2 half somersaults, 1 half twist."""
+        """Class name such as ``forward_straight_s2_t1``: 2 half somersaults, 1 half twist."""
         return f'{self.takeoff}_{self.position}_s{self.half_somersaults}_t{self.half_twists}'
 
 
@@ -51,7 +51,7 @@ CLASSES = tuple(skill.name for skill in SKILLS)
 
 
 def skill_of(name: str) -> Skill:
-    """The skill of a class name.
+    """Return the skill of a class name.
 
     Raises:
         UserError: no such class.
@@ -64,13 +64,13 @@ def skill_of(name: str) -> Skill:
 
 @dataclass(frozen=True)
 class Habits:
-    """How one athlete does things; all of it is style, none of it changes the class.
+    """Style of one athlete, which does not change the class of a skill.
 
     Args:
         handed: +1 twists left, -1 right.
-        tightness: Of tuck and pike; 1 is text-book.
+        tightness: Of tuck and pike; 1 is ideal.
         legs_apart: Degrees of spread in tuck and pike.
-        knee_bend: Degrees of softness where knees should be straight.
+        knee_bend: Degrees of knee flexion where knees should be straight.
         speed: Running speed, m/s.
     """
 
@@ -88,7 +88,7 @@ class Habits:
 
 @dataclass(frozen=True)
 class Performed:
-    """A skill in a routine: labelled seconds, the flight inside them, and how it was done."""
+    """A skill in a routine: labelled seconds, the flight within them, and the side of the twist."""
 
     skill: Skill
     start_sec: float
@@ -100,6 +100,8 @@ class Performed:
 
 @dataclass(frozen=True, eq=False)
 class Routine:
+    """A motion and the skills in it."""
+
     motion: Motion
     performed: tuple[Performed, ...]
     body: Body
@@ -120,13 +122,13 @@ def _shape(skill: Skill, habits: Habits, rng: np.random.Generator) -> np.ndarray
 
 
 def _wrap(shape: np.ndarray) -> np.ndarray:
-    """Arms wrapped round the chest for a twist to the left: right arm across, left one bent behind it."""
+    """Wrap the arms round the chest for a twist to the left: right arm across, left one bent behind it."""
     return pose(shape, r_shoulder=62, r_abduct=2, r_elbow=118, r_arm_rot=72, l_shoulder=18, l_abduct=16, l_elbow=128,
                 l_arm_rot=64)  # fmt: skip
 
 
 def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random.Generator, flight_sec: float) -> tuple:
-    """From the take-off to the touch-down; returns (take-off, landing) in seconds.
+    """Perform a skill from take-off to touch-down; return (take-off, landing) in seconds.
 
     The body must face along its travel for a forward take-off, against it for a backward one.
     """
@@ -173,16 +175,16 @@ def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
 
 
 def flight_time(skill: Skill, rng: np.random.Generator) -> float:
-    """Seconds in the air: more rotation needs more height; 0.8 to 1.2."""
+    """Return the seconds in the air, 0.8 to 1.2: more rotation needs more height."""
     need = {2: 0.82, 3: 0.98, 4: 1.08}[skill.half_somersaults] + (0.06 if skill.position == 'straight' else 0.0)
     return float(min(need + 0.02 * skill.half_twists + rng.uniform(0, 0.09), 1.2))
 
 
 def perform_routine(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator) -> Routine:
-    """A routine of 10 to 20 s in which ``skills`` (3 to 6) come in this order.
+    """Perform a routine of 10 to 20 s with ``skills`` (3 to 6) in this order.
 
     Raises:
-        UserError: more or fewer skills than a routine holds.
+        UserError: fewer than 3 or more than 6 skills.
     """
     if not 3 <= len(skills) <= 6:
         raise UserError(f'a routine holds 3 to 6 skills, found {len(skills)}')
@@ -239,7 +241,7 @@ def _run_up(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
 
 
 def _rebound(builder: MotionBuilder, skill: Skill, rng: np.random.Generator) -> None:
-    """Link the next skill: come down, and travel in the direction that its take-off needs."""
+    """Link the next skill: bend and travel in the direction of its take-off."""
     along = heading(builder.yaw) * (1 if skill.takeoff == 'forward' else -1)
     speed = rng.uniform(0.6, 1.3) * along
     duration = rng.uniform(0.24, 0.34)
@@ -248,10 +250,10 @@ def _rebound(builder: MotionBuilder, skill: Skill, rng: np.random.Generator) -> 
 
 
 def _between(builder: MotionBuilder, habits: Habits, rng: np.random.Generator) -> None:
-    what = rng.random()
-    if what < 0.35:
+    kind = rng.random()
+    if kind < 0.35:
         stand(builder, rng, rng.uniform(0.6, 1.3))
-    elif what < 0.65:
+    elif kind < 0.65:
         walk(builder, rng, rng.uniform(0.8, 1.5), rng.normal(0, 0.5))
-    elif what < 0.92:
+    elif kind < 0.92:
         jump(builder, rng, rng.choice(['straight', 'star', 'tuck', 'turn']), habits.handed)

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..structures import atomic_write
 from ..visualize.panels import BAR, draw_text, encode_image, evenly_spread, grid
 from ..visualize.skeleton import COCO17, draw_skeleton
-from .corpus import FILMS_PER_ATHLETE, SportRecipe, film_plan, plan_films
+from .corpus import VIDEOS_PER_ATHLETE, SportRecipe, perform_plan, plan_videos
 from .generic import GenericRecipe, generic_images
 from .routine import SKILLS, Performed, Skill
 from .shot import Shot
@@ -37,11 +37,11 @@ def crop_square(image: np.ndarray, box: np.ndarray, side: int, pad: float = 1.25
 def sport_sheet(recipe: SportRecipe, videos: int = 5, columns: int = 5, skeleton: bool = False) -> np.ndarray:
     """Evenly spread frames of training videos, one row per athlete; RGB uint8."""
     tiles = []
-    for plan in plan_films(recipe, 'train', videos * FILMS_PER_ATHLETE)[::FILMS_PER_ATHLETE]:
-        _, shot, _ = film_plan(recipe, plan)
+    for plan in plan_videos(recipe, 'train', videos * VIDEOS_PER_ATHLETE)[::VIDEOS_PER_ATHLETE]:
+        _, shot, _ = perform_plan(recipe, plan)
         for k in 4 + evenly_spread(len(shot) - 8, columns):
             image, visible = shot.renderer.render(int(k))
-            keypoints = shot.truth_arrays['keypoints'][k]
+            keypoints = shot.arrays['keypoints'][k]
             tiles.append(draw_visible(image, keypoints, visible[shot.athlete]) if skeleton else image)
     return grid(tiles, columns)
 
@@ -50,10 +50,10 @@ def class_strips(recipe: SportRecipe, columns: int = 11, side: int = 88, skeleto
     """One strip per class: crops of the athlete from take-off to landing, the name on the left; RGB uint8."""
     strips: dict[Skill, list[np.ndarray]] = {}
     # Every third video, so that different athletes show.
-    for plan in plan_films(recipe, 'train', 180)[::3]:
+    for plan in plan_videos(recipe, 'train', 180)[::3]:
         if all(skill in strips for skill in plan.skills):
             continue
-        routine, shot, _ = film_plan(recipe, plan)
+        routine, shot, _ = perform_plan(recipe, plan)
         for performed in routine.performed:
             if performed.skill not in strips:
                 strips[performed.skill] = _strip(shot, performed, columns, side, skeleton)
@@ -72,9 +72,9 @@ def _strip(shot: Shot, performed: Performed, columns: int, side: int, skeleton: 
     tiles = []
     for k in np.linspace(start, end, columns).round().astype(int):
         image, visible = shot.renderer.render(int(k))
-        tile, matrix = crop_square(image, shot.truth_arrays['boxes'][k], side)
+        tile, matrix = crop_square(image, shot.arrays['boxes'][k], side)
         if skeleton:
-            keypoints = shot.truth_arrays['keypoints'][k] @ matrix[:, :2].T + matrix[:, 2]
+            keypoints = shot.arrays['keypoints'][k] @ matrix[:, :2].T + matrix[:, 2]
             tile = draw_visible(tile, keypoints, visible[shot.athlete])
         tiles.append(tile)
     return tiles

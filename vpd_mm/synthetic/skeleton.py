@@ -50,7 +50,7 @@ BONES = (('pelvis', 'waist'), ('waist', 'neck'), ('neck', 'head_base'), ('head_b
     for side in 'lr'
     for a, b in (('shoulder', 'elbow'), ('elbow', 'wrist'), ('hip', 'knee'), ('knee', 'ankle'), ('ankle', 'toe'))
 )
-#: Share of the mass between two nodes (de Leva 1996), the share of the way at which it sits.
+#: Share of the mass between two nodes (de Leva 1996), and its position between them (0 to 1).
 _MASSES = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tuple(
     (f'{side}_{a}', f'{side}_{b}', mass, at)
     for side in 'lr'
@@ -62,17 +62,17 @@ _MASSES = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tupl
 
 
 def rot_x(angle: np.ndarray) -> np.ndarray:
-    """(...,) radians -> (..., 3, 3) rotation about x."""
+    """Return (..., 3, 3) rotations about x of (...,) radians."""
     return _rotation(angle, 0)
 
 
 def rot_y(angle: np.ndarray) -> np.ndarray:
-    """(...,) radians -> (..., 3, 3) rotation about y; a positive one tips the body forward."""
+    """Return (..., 3, 3) rotations about y of (...,) radians; a positive one tips the body forward."""
     return _rotation(angle, 1)
 
 
 def rot_z(angle: np.ndarray) -> np.ndarray:
-    """(...,) radians -> (..., 3, 3) rotation about z; a positive one turns to the left."""
+    """Return (..., 3, 3) rotations about z of (...,) radians; a positive one turns to the left."""
     return _rotation(angle, 2)
 
 
@@ -88,7 +88,7 @@ def _rotation(angle: np.ndarray, axis: int) -> np.ndarray:
 
 
 def mirror_angles(angles: np.ndarray) -> np.ndarray:
-    """The same pose executed with left and right exchanged; (..., 23) -> (..., 23)."""
+    """Exchange left and right of poses (..., 23)."""
     n = len(SIDE_DOFS)
     out = np.concatenate([angles[..., :5], angles[..., 5 + n :], angles[..., 5 : 5 + n]], axis=-1)
     out[..., [1, 2, 4]] *= -1
@@ -102,7 +102,7 @@ class Body:
     Args:
         stature: Height in metres.
         shoulders, hips: Widths relative to the average.
-        legs: Leg length relative to the average; the trunk makes up for it.
+        legs: Leg length relative to the average; the trunk compensates it.
         arms: Arm length relative to the average.
         girth: Limb and trunk thickness relative to the average.
         head_size: Relative to the average.
@@ -118,7 +118,7 @@ class Body:
 
     @classmethod
     def random(cls, rng: np.random.Generator, low: float = 1.5, high: float = 1.8) -> 'Body':
-        """A body of a random stature in metres and random build."""
+        """Return a body of random stature in metres and random build."""
         return cls(rng.uniform(low, high), *rng.normal(1, (0.05, 0.06, 0.025, 0.025, 0.08, 0.03)).clip(0.85, 1.18))
 
     @cached_property
@@ -142,7 +142,7 @@ class Body:
 
     @cached_property
     def contact_radii(self) -> np.ndarray:
-        """(28,) how thick the body is around each node, in metres: what touches the floor."""
+        """(28,) thickness of the body around each node in metres, for contact with the floor."""
         thick = {
             'pelvis': 0.062, 'waist': 0.06, 'neck': 0.05, 'head': 0.068, 'shoulder': 0.035, 'elbow': 0.025,
             'wrist': 0.02, 'fingers': 0.008, 'hip': 0.055, 'knee': 0.03, 'ankle': 0.02, 'heel': 0.014, 'toe': 0.012,
@@ -152,7 +152,7 @@ class Body:
 
 @dataclass(frozen=True, eq=False)
 class Posture:
-    """Where a body's points and part frames are: nodes (T, 28, 3) in metres, frames (T, 14, 3, 3)."""
+    """Positions of a body: nodes (T, 28, 3) in metres, part frames (T, 14, 3, 3)."""
 
     nodes: np.ndarray
     frames: np.ndarray
@@ -168,7 +168,7 @@ class Posture:
         return sum(mass * point for mass, point in self._point_masses())
 
     def somersault_inertia(self) -> np.ndarray:
-        """(T,) moment of inertia per kg about the y axis through the centre of mass."""
+        """Return the (T,) moment of inertia per kg about the y axis through the centre of mass."""
         centre = self.centre_of_mass
         spread = sum(mass * np.sum((point - centre)[:, [0, 2]] ** 2, axis=1) for mass, point in self._point_masses())
         return spread + 0.012
@@ -179,7 +179,7 @@ class Posture:
 
 
 def forward_kinematics(body: Body, angles: np.ndarray, root_rot: np.ndarray, root_pos: np.ndarray) -> Posture:
-    """Pose a body.
+    """Compute the posture of a body.
 
     Args:
         body: Its sizes.
@@ -192,7 +192,7 @@ def forward_kinematics(body: Body, angles: np.ndarray, root_rot: np.ndarray, roo
     nodes = np.empty((len(NODES), num, 3))
     frames = np.empty((len(FRAMES), num, 3, 3))
 
-    def place(name: str, parent: str, frame: str, vector: np.ndarray) -> None:
+    def attach(name: str, parent: str, frame: str, vector: np.ndarray) -> None:
         nodes[NODE[name]] = nodes[NODE[parent]] + frames[FRAME[frame]] @ vector
 
     bend = rot_y(angles[:, 0] / 2) @ rot_x(-angles[:, 1] / 2) @ rot_z(angles[:, 2] / 2)
@@ -201,18 +201,18 @@ def forward_kinematics(body: Body, angles: np.ndarray, root_rot: np.ndarray, roo
     frames[FRAME['chest']] = frames[FRAME['waist']] @ bend
     frames[FRAME['head']] = frames[FRAME['chest']] @ rot_z(angles[:, 4]) @ rot_y(angles[:, 3])
     nodes[NODE['pelvis']] = root_pos
-    place('waist', 'pelvis', 'pelvis', off['waist'])
-    place('neck', 'waist', 'waist', off['neck'])
-    place('head_base', 'neck', 'chest', off['head_base'])
-    place('head', 'head_base', 'head', off['head'])
-    place('nose', 'head', 'head', off['nose'])
+    attach('waist', 'pelvis', 'pelvis', off['waist'])
+    attach('neck', 'waist', 'waist', off['neck'])
+    attach('head_base', 'neck', 'chest', off['head_base'])
+    attach('head', 'head_base', 'head', off['head'])
+    attach('nose', 'head', 'head', off['nose'])
 
     for side, sign in (('l', 1.0), ('r', -1.0)):
         mirrored = np.array((1.0, sign, 1.0))
         at = 5 if side == 'l' else 5 + len(SIDE_DOFS)
         shoulder, abduct, arm_rot, elbow, hip, spread, leg_rot, knee, ankle = angles[:, at : at + len(SIDE_DOFS)].T
         for name in ('eye', 'ear'):
-            place(f'{side}_{name}', 'head', 'head', off[name] * mirrored)
+            attach(f'{side}_{name}', 'head', 'head', off[name] * mirrored)
         frames[FRAME[f'{side}_upper_arm']] = (
             frames[FRAME['chest']] @ rot_y(-shoulder) @ rot_x(sign * abduct) @ rot_z(-sign * arm_rot)
         )
@@ -226,17 +226,17 @@ def forward_kinematics(body: Body, angles: np.ndarray, root_rot: np.ndarray, roo
             ('ankle', 'l_knee', 'l_shank'), ('heel', 'l_ankle', 'l_foot'), ('toe', 'l_ankle', 'l_foot'),
         ):  # fmt: skip
             own_parent, own_frame = (s.replace('l_', f'{side}_') for s in (parent, frame))
-            place(f'{side}_{name}', own_parent, own_frame, off[name] * mirrored)
+            attach(f'{side}_{name}', own_parent, own_frame, off[name] * mirrored)
     return Posture(nodes.transpose(1, 0, 2), frames.transpose(1, 0, 2, 3))
 
 
 def root_rotation(yaw: np.ndarray, pitch: np.ndarray, tilt: np.ndarray, twist: np.ndarray) -> np.ndarray:
-    """(T, 3, 3): turn by ``yaw``, somersault by ``pitch`` (forward > 0), lean sideways, twist about the long axis."""
+    """Return (T, 3, 3): turn ``yaw``, somersault ``pitch`` (forward > 0), ``tilt`` and ``twist`` of the body."""
     return rot_z(yaw) @ rot_y(pitch) @ rot_x(tilt) @ rot_z(twist)
 
 
 def pose(base: np.ndarray | None = None, **degrees: float) -> np.ndarray:
-    """A pose vector (23,) from names in degrees; a name without ``l_`` or ``r_`` sets both sides.
+    """Make a pose vector (23,) from names in degrees; a name without ``l_`` or ``r_`` sets both sides.
 
     >>> pose(knee=90, l_shoulder=45)
     """
@@ -248,5 +248,5 @@ def pose(base: np.ndarray | None = None, **degrees: float) -> np.ndarray:
 
 
 def clip_to_limits(angles: np.ndarray) -> np.ndarray:
-    """Hold (..., 23) angles within the joints' limits."""
+    """Clip (..., 23) angles to the limits of the joints."""
     return np.clip(angles, LIMITS[:, 0], LIMITS[:, 1])

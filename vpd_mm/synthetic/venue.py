@@ -1,7 +1,7 @@
-"""Halls: painted floor and walls, camera positions, light, things that move and things that stand in front.
+"""Halls: painted floor and walls, camera positions, light, advertising board.
 
-A camera that only turns and zooms sees a hall that stands still as one flat picture, warped.  So the hall is traced
-once per camera position (:func:`panorama`) and every frame is a perspective warp of that.
+For a camera that only turns and zooms, a static hall is one flat image under a perspective warp.  So the hall is traced
+once per camera position (:func:`panorama`) and every frame is a warp of that image.
 """
 
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ class Venue:
         name: Unique.
         floor, far_wall, left_wall, right_wall, near_wall: Painted surfaces, RGB uint8, 34 px a metre; the near wall is
             the one behind the side cameras.
-        cameras: (C, 3) where its cameras stand, metres.
+        cameras: (C, 3) positions of its cameras, metres.
         light: (3,) unit vector towards the lamps, world.
-        ambient: Share of light from everywhere.
+        ambient: Share of ambient light.
         gain: (3,) colour cast.
         noise: Standard deviation of the sensor noise, of 255.
-        fps: Of its broadcasts.
+        fps: Of its videos.
         shutter: Open share of a frame's time.
         board: RGB texture of the moving advertising board, or None.
         board_line: (2, 3) lower left and lower right end of the board on the floor, metres.
-        seed: Fixes what stands in front of each camera position.
+        seed: Determines the objects in front of each camera position.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Venue:
 
 
 def make_venue(name: str, rng: np.random.Generator, sport: bool = True) -> Venue:
-    """Build a hall (or, without ``sport``, some everyday place of the same size)."""
+    """Build a hall (or, without ``sport``, an everyday place of the same size)."""
     hue = rng.random()
     light = np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.8, -0.2), 1.0])
     cameras = np.array([
@@ -147,7 +147,7 @@ def _paint_wall(rng: np.random.Generator, hue: float, metres: float, stands: boo
 
 
 def _spectator(wall: np.ndarray, rng: np.random.Generator, x: int, y: int) -> None:
-    # The stands lie in the dark, the lamps are on the track.
+    # The stands are dark: the lamps point at the track.
     shirt = vivid(rng.random(), rng.uniform(0, 0.55), rng.uniform(0.15, 0.5))
     cv2.ellipse(wall, (x, y - 3), (7, 9), 0, 0, 360, _rgb(shirt), -1)
     cv2.circle(wall, (x, y - 16), 4, _rgb(0.5 * HAIR[rng.integers(len(HAIR))]), -1)
@@ -155,7 +155,7 @@ def _spectator(wall: np.ndarray, rng: np.random.Generator, x: int, y: int) -> No
 
 
 def paint_board(rng: np.random.Generator, hue: float) -> np.ndarray:
-    """(32, 1024, 3) RGB of an advertising board: colours and words."""
+    """Return (32, 1024, 3) RGB of an advertising board: colours and words."""
     board = np.zeros((32, 1024, 3), np.uint8)
     x = 0
     while x < 1024:
@@ -169,10 +169,10 @@ def paint_board(rng: np.random.Generator, hue: float) -> np.ndarray:
 
 
 def panorama(venue: Venue, centre: np.ndarray, focal: float = 850.0) -> tuple[np.ndarray, CameraTrack]:
-    """The hall as seen from ``centre``, wide enough for every pan.
+    """Trace the hall from ``centre``, wide enough for every pan.
 
     Returns:
-        RGB uint8 picture (H, W, 3), and the camera (one moment) that took it.
+        RGB uint8 image (H, W, 3), and its camera (one moment).
     """
     to = np.array([0.0, 0.0, 1.2]) - centre
     azimuth, across = np.arctan2(to[1], to[0]), float(np.hypot(to[0], to[1]))
@@ -185,7 +185,7 @@ def panorama(venue: Venue, centre: np.ndarray, focal: float = 850.0) -> tuple[np
 
 
 def trace(venue: Venue, camera: CameraTrack) -> np.ndarray:
-    """(H, W, 3) uint8: the empty hall through a camera of one moment, ray by ray."""
+    """Trace the empty hall through a camera of one moment; return (H, W, 3) uint8."""
     wide, high = camera.size
     x, y = np.meshgrid(np.arange(wide) + 0.5 - wide / 2, np.arange(high) + 0.5 - high / 2)
     focal = float(camera.focal[0])
@@ -208,20 +208,20 @@ def trace(venue: Venue, camera: CameraTrack) -> np.ndarray:
         hit = centre + rays * distance[..., None]
         across = hit[..., 1] + NEAR if axis == 0 else hit[..., 0] + HALF_WIDTH
         down = FAR - hit[..., 1] if axis == 2 else HEIGHT - hit[..., 2]
-        seen = cv2.remap(
+        colors = cv2.remap(
             texture,
             np.where(nearer, across * _PX_PER_M, 0).astype(np.float32),
             np.where(nearer, down * _PX_PER_M, 0).astype(np.float32),
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        out[nearer] = seen[nearer]
-    # A telephoto lens is focused on the athlete; what lies far behind is softer.
+        out[nearer] = colors[nearer]
+    # A telephoto lens is focused on the athlete; the background is softer.
     return cv2.GaussianBlur(out, (0, 0), 1.1)
 
 
 def board_warp(venue: Venue, camera: CameraTrack, scroll_px: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Homography (3, 3) from a 512 x 32 cut of the board to the picture, and that cut; None when it is not in view."""
+    """Return the homography (3, 3) from a 512 x 32 part of the board to the image, and that part; None out of view."""
     if venue.board is None:
         return None
     low = venue.board_line

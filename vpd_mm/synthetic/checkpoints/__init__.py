@@ -15,8 +15,7 @@ PACKED = {
 
 
 def packed_model(kind: str) -> tuple[str, str]:
-    """(config, checkpoint) of a packed model, as ``PoseTeacher``, ``AthleteDetector`` and ``load_encoder`` take
-    them.
+    """Return (config, checkpoint) of a packed model for ``PoseTeacher``, ``AthleteDetector`` or ``load_encoder``.
 
     Args:
         kind: ``teacher``, ``detector`` or ``vipe``.
@@ -32,7 +31,7 @@ def packed_model(kind: str) -> tuple[str, str]:
 
 
 def packed_source(kind: str) -> str:
-    """A teacher or detector as ``tools/prepare.py`` takes it: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``.
+    """Return a teacher or detector for ``tools/prepare.py``: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``.
 
     Raises:
         UserError: as :func:`packed_model`.

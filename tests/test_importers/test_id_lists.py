@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.importers.splits import add_validation, read_few_shot, read_labels, read_localize
+from vpd_mm.importers.id_lists import add_validation, read_few_shot, read_labels, read_localize
 from vpd_mm.structures import Action
 
 
@@ -29,7 +29,7 @@ def test_every_class_gives_its_share():
     assert after == {label: round(0.2 * count) for label, count in before.items()}
 
 
-def test_videos_are_not_torn_apart_and_test_is_untouched():
+def test_videos_stay_together_and_test_is_unchanged():
     actions = make_actions(60, 3, each=5)
     result = split(actions)
     assert [a.action_id for a in result] == [a.action_id for a in actions]
@@ -39,7 +39,7 @@ def test_videos_are_not_torn_apart_and_test_is_untouched():
     assert 0.1 < sum(a.split == 'val' for a in result) / sum(a.split == 'train' for a in actions) < 0.3
 
 
-def test_seeded_and_independent_of_the_order():
+def test_split_depends_on_the_seed_and_not_on_the_order():
     actions = make_actions()
     val = {a.action_id for a in split(actions) if a.split == 'val'}
     assert val == {a.action_id for a in split(actions[::-1]) if a.split == 'val'}
@@ -58,10 +58,11 @@ def test_few_shot_lists(tmp_path):
     (tmp_path / 'train_4_0.ids.txt').write_text('b\na\n\nserve\n')
     (tmp_path / 'train_16_9.ids.txt').write_text('a')
     (tmp_path / 'val.ids.txt').write_text('zzz')
-    assert read_few_shot(tmp_path, {'a', 'b'}, others={'serve'}) == {(4, 0): ['a', 'b'], (16, 9): ['a']}
-    assert read_few_shot(tmp_path, {'a'}, others=None) == {(4, 0): ['a'], (16, 9): ['a']}
+    actions = [Action(name, 'v', 0, 1, 0, split) for name, split in (('a', 'train'), ('b', 'train'), ('c', 'test'))]
+    assert read_few_shot(tmp_path, actions, others={'serve'}) == {(4, 0): ['a', 'b'], (16, 9): ['a']}
+    assert read_few_shot(tmp_path, actions[:1], others=None) == {(4, 0): ['a'], (16, 9): ['a']}
     with pytest.raises(UserError, match=r'train_4_0\.ids\.txt: serve is not a training action'):
-        read_few_shot(tmp_path, {'a', 'b'})
+        read_few_shot(tmp_path, actions)
 
 
 def test_localize_lists_keep_their_order(tmp_path):
@@ -78,7 +79,7 @@ def test_label_lines(tmp_path):
     path.write_text('a x\n\nb y\n')
     assert read_labels(path) == {'a': 'x', 'b': 'y'}
     path.write_text('a x\na y\n')
-    with pytest.raises(UserError, match=r'all\.txt:2: id a stands there twice'):
+    with pytest.raises(UserError, match=r'all\.txt:2: id a occurs twice'):
         read_labels(path)
     path.write_text('a\n')
     with pytest.raises(UserError, match=r'all\.txt:1: needs "id label"'):

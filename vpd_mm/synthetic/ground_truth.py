@@ -1,33 +1,33 @@
-"""What really happened in a shot: for evaluation and for nothing that trains."""
+"""Ground truth of a synthetic video, for evaluation only."""
 
-import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..structures import PoseSequence
-from ..structures.npz_io import check_array, check_frame_inds, load_npz, save_npz
+from ..structures.frame_sequence import FrameSequence
+from ..structures.npz_io import check_array, check_frame_inds
 
 
 @dataclass(frozen=True, eq=False)
-class GroundTruth:
-    """The truth about T frames.
+class GroundTruth(FrameSequence):
+    """Ground truth of T frames.
 
     Args:
         frame_inds: (T,) int64.
         keypoints: (T, 17, 2) float32, COCO-17 in pixels of the full frame, also where hidden or outside.
         visibility: (T, 17) uint8: 2 visible, 1 hidden, 0 outside the frame.
         joints3d: (T, 17, 3) float32, metres; x along the track, y across it, z up.
-        boxes: (T, 4) float32, xyxy around the whole athlete, cut at the frame; of area 0 where he is outside.
-        bystanders: (T, B, 4) float32, likewise for everybody else near the track.
-        crowd: (T, C, 4) float32, likewise for fans and heads near the camera, whom no detector need find nor miss.
+        boxes: (T, 4) float32, xyxy around the whole athlete, cut at the frame; of area 0 where outside.
+        bystanders: (T, B, 4) float32, the same for everyone else near the track.
+        crowd: (T, C, 4) float32, the same for fans and heads near the camera, which a detector may detect or miss.
         airborne: (T,) bool, in the flight of any jump.
         rotation: (T, 3, 3) float64 world to camera (OpenCV axes).
-        centre: (3,) float64, where the camera stands.
+        centre: (3,) float64, position of the camera.
         focal: (T,) float64 pixels; the principal point is the centre of the frame.
 
     Raises:
-        UserError: a shape, dtype, order or value is off.
+        UserError: a shape, dtype, order or value is invalid.
     """
 
     frame_inds: np.ndarray
@@ -45,7 +45,7 @@ class GroundTruth:
     KIND = 'GroundTruth/1'
 
     def __post_init__(self) -> None:
-        n = len(self.frame_inds)
+        n = len(self)
         check_frame_inds('GroundTruth', self.frame_inds)
         for field, dtype, shape in (
             ('keypoints', np.float32, (n, 17, 2)),
@@ -62,12 +62,5 @@ class GroundTruth:
             check_array('GroundTruth', field, getattr(self, field), dtype, shape)
 
     def poses(self) -> PoseSequence:
-        """The 2D joints; score 1 = visible, 0.5 = hidden, 0 = outside the frame."""
+        """Return the 2D joints; score 1 = visible, 0.5 = hidden, 0 = outside the frame."""
         return PoseSequence(self.frame_inds, self.keypoints, self.visibility.astype(np.float32) / 2)
-
-    def save(self, path: str | os.PathLike) -> None:
-        save_npz(path, self.KIND, {f.name: getattr(self, f.name) for f in fields(self)})
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> 'GroundTruth':
-        return cls(**load_npz(path, cls.KIND, tuple(f.name for f in fields(cls))))
