@@ -80,7 +80,6 @@ def main(argv=None):
         threshold=args.threshold,
         gallery=args.gallery,
         top=args.top,
-        backend='onnxruntime' if checkpoint.endswith('.onnx') else 'torch',
         device=args.device,
         tracker=parse_rules(args.track),
         crop_size=args.size,
@@ -92,7 +91,7 @@ def main(argv=None):
     )
     inferencer.load_detector()
     failures = 0
-    for item in inputs:
+    for item in inputs.values():
         try:
             infer_one(inferencer, item, args)
         except UserError as e:

@@ -59,7 +59,7 @@ def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Con
     if not Path(checkpoint).is_file():
         raise UserError(f'checkpoint {checkpoint}: no such file')
     if Path(checkpoint).suffix == '.onnx':
-        raise UserError(f"checkpoint {checkpoint}: is an ONNX file; pass backend='onnxruntime', or the .pth file")
+        raise UserError(f'checkpoint {checkpoint}: is an ONNX file; pass the .pth file')
     try:
         loaded = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
     except RuntimeError as e:
