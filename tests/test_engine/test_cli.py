@@ -132,7 +132,7 @@ def test_ranks_share_the_gpus_of_their_machine(monkeypatch, environment, device)
 
     from vpd_mm.engine.model_zoo import pick_device
 
-    for names in cli._RANKS:
+    for names in cli.LAUNCHERS.values():
         for name in names:
             monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

@@ -1,34 +1,29 @@
 """Command lines of the tools: one error line, the shared arguments, and how they change a config."""
 
 import argparse
-import ast
+import ctypes
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError
-from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-#: Variables of torchrun, srun and mpirun: rank, number of processes, rank on this machine.
-_RANKS = (
-    ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-    ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
-)
+#: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
+LAUNCHERS = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a tool's ``main(argv)`` and exit.
-
-    An exception becomes one line on stderr and exit status 1; ``--debug`` shows
-    the traceback instead.
-    """
+    """Run a tool's ``main(argv)`` and exit; an error becomes one line on stderr, with ``--debug`` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
     try:
@@ -43,6 +38,19 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
             raise
         print(error_line(e), file=sys.stderr)
         sys.exit(1)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc's malloc keep up to 256 MB of freed memory instead of returning it to the kernel.
+
+    The kernel fills new pages with zeros, which slows down loaders, training and extraction
+    (``tools/benchmark.py distill``).  Forked processes inherit the setting.
+    """
+    trim_threshold, mmap_threshold = -1, -3
+    with suppress(OSError, AttributeError):  # other C libraries have no mallopt
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 256 << 20)
+        mallopt(mmap_threshold, 32 << 20)
 
 
 def leave_processes() -> None:
@@ -84,23 +92,9 @@ class ToolParser(argparse.ArgumentParser):
         raise UserError(f'{self.prog}: {message}; see --help')
 
 
-def parse_rules(rules: Sequence[str]) -> dict[str, Any]:
-    """Parse the values of ``--track``, e.g. ['max_gap=5'] to {'max_gap': 5}; other than Python literals stay text."""
-    parsed: dict[str, Any] = {}
-    for rule in rules:
-        key, equals, value = rule.partition('=')
-        if not equals or not key.isidentifier():
-            raise UserError(f'--track {rule!r}: must be RULE=VALUE')
-        try:
-            parsed[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            parsed[key] = value
-    return parsed
-
-
 def launcher_rank() -> tuple[int, int]:
     """Pair (rank, world size) as set by torchrun, srun or mpirun; (0, 1) without a launcher."""
-    for rank, world, _ in _RANKS:
+    for rank, world, _ in LAUNCHERS.values():
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
     return 0, 1
@@ -108,7 +102,7 @@ def launcher_rank() -> tuple[int, int]:
 
 def local_rank() -> int:
     """Rank among the processes of this machine; 0 without a launcher."""
-    for rank, world, local in _RANKS:
+    for rank, world, local in LAUNCHERS.values():
         if rank in os.environ and world in os.environ:
             return int(os.environ.get(local, os.environ[rank]))
     return 0
@@ -125,7 +119,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2',
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
+    parser.add_argument(
+        '--launcher', choices=['none', *LAUNCHERS], default='none', help='how the processes were started'
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -160,11 +156,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> 'Config':
-    """Read ``args.config`` and merge the arguments that train and test share.
-
-    Raises:
-        UserError: the config is missing or does not parse, or an option does not fit it.
-    """
+    """Read ``args.config`` and merge the arguments that train and test share."""
     from .config import read_config
 
     return merge_run_arguments(read_config(args.config), args)
@@ -177,9 +169,6 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
         cfg: Changed in place.
         args: ``cfg_options`` and ``work_dir``; ``launcher`` and ``local_rank`` where the tool has them.
         suffix: Appended to the name of the default work dir.
-
-    Raises:
-        UserError: an option does not fit the config.
     """
     from .config import merge_options
 
@@ -210,10 +199,5 @@ def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:
         if 'auto_scale_lr' not in cfg:
             raise UserError('--auto-scale-lr: the config has no auto_scale_lr = dict(base_batch_size=...)')
         cfg.auto_scale_lr.enable = True
-    randomness = dict(cfg.get('randomness') or {})
-    if args.seed is not None:
-        randomness['seed'] = args.seed
-    for flag in ('diff_rank_seed', 'deterministic'):
-        if getattr(args, flag):
-            randomness[flag] = True
-    cfg.randomness = randomness
+    given = {name: getattr(args, name) for name in ('seed', 'diff_rank_seed', 'deterministic')}
+    cfg.randomness = {**cfg.get('randomness', {}), **{k: v for k, v in given.items() if v not in (None, False)}}

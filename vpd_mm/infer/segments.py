@@ -11,7 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from ..corpus import Corpus
 from ..detect import FrameScorer, find_proposals
 from ..detect.search import ScoredVideo
-from ..engine.model_files import build_model, class_names, load_weights, read_model_config, split_spec
+from ..engine.model_files import build_model, class_names, load_weights, read_trained_config, split_spec
 from ..errors import UserError
 from ..features import Window, clip_positions, interpolate
 from ..recognize import SequenceRecognizer
@@ -216,7 +216,7 @@ def load_sequence_model(spec: str, what: str, kind: Any, device: str) -> tuple:
     config, checkpoints = split_spec(spec, what)
     if len(checkpoints) > 1:
         raise UserError(f'{what} {spec!r}: takes one checkpoint')
-    cfg = read_model_config(config)
+    cfg = read_trained_config(config, checkpoints[0])
     model: Any = build_model(cfg)
     if not isinstance(model, kind):
         raise UserError(f'{what} {config}: its model is {type(model).__name__}, expected a {kind.__name__}')
