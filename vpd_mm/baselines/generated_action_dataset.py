@@ -1,6 +1,5 @@
 """Generated clips, to check an installation and to test and time mmaction2's models."""
 
-import copy
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -39,8 +38,7 @@ class GeneratedActionDataset(BaseDataset):
 
     Args:
         pipeline: mmaction2 transforms.
-        num_clips: Number of clips; the classes alternate.
-        num_classes: 2 to 6.
+        num_clips: Number of clips; the classes, 2 to 6, alternate.
         num_frames: T.
         size: Height and width of an image, px.
         modality: 'Pose' or 'RGB'.
@@ -69,9 +67,6 @@ class GeneratedActionDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         return [self._make(i) for i in range(self.num_clips)]
 
-    def get_data_info(self, idx: int) -> dict:
-        return copy.deepcopy(super().get_data_info(idx))
-
     def _make(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
         label = index % self.num_classes
@@ -89,9 +84,8 @@ class GeneratedActionDataset(BaseDataset):
         return clip | {'array': self._draw(keypoint, rng)}
 
     def _draw(self, keypoint: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        background = rng.integers(60, 120, 3)
         frames = np.empty((self.num_frames, self.size, self.size, 3), np.uint8)
-        frames[:] = background
+        frames[:] = rng.integers(60, 120, 3)
         for frame, joints in zip(frames, keypoint.round().astype(int), strict=True):
             for k, (a, b) in enumerate(_BONES):
                 left = a % 2 == 1  # COCO: odd joints are on the athlete's left

@@ -30,12 +30,9 @@ def disentangled_adjacency(adjacency: np.ndarray, num_scales: int) -> np.ndarray
     """
     distance = shortest_path(adjacency != 0, unweighted=True, directed=False)
     linked = [np.where((distance == k) | np.eye(len(distance), dtype=bool), 1.0, 0.0) for k in range(num_scales)]
-    return np.stack([_normalized(scale) for scale in linked]).astype(np.float32)
-
-
-def _normalized(adjacency: np.ndarray) -> np.ndarray:
-    root = 1 / np.sqrt(adjacency.sum(1))
-    return root[:, None] * adjacency * root
+    scales = np.stack(linked)
+    root = 1 / np.sqrt(scales.sum(2, keepdims=True))
+    return (root * scales * root.transpose(0, 2, 1)).astype(np.float32)
 
 
 class MultiScaleGraphConv(nn.Module):
@@ -44,19 +41,18 @@ class MultiScaleGraphConv(nn.Module):
     Shapes: (N, C, T, V) to (N, C', T, V).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, adjacency: np.ndarray, activation: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, adjacency: np.ndarray) -> None:
         super().__init__()
         self.register_buffer('adjacency', torch.from_numpy(adjacency), persistent=False)
         self.mask = nn.Parameter(torch.empty(adjacency.shape).uniform_(-1e-6, 1e-6))
         self.project = nn.Conv2d(in_channels * len(adjacency), out_channels, 1)
         self.norm = nn.BatchNorm2d(out_channels)
-        self.act = nn.ReLU() if activation else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         links = (self.adjacency + self.mask).flatten(0, 1)  # (K V, V)
         gathered = torch.matmul(x, links.T).unflatten(3, (len(self.mask), -1))  # (N, C, T, K, V)
         gathered = gathered.permute(0, 3, 1, 2, 4).flatten(1, 2)
-        return self.act(self.norm(self.project(gathered)))
+        return self.norm(self.project(gathered)).relu()
 
 
 class MultiScaleTemporalConv(nn.Module):
@@ -72,12 +68,13 @@ class MultiScaleTemporalConv(nn.Module):
         if out_channels % 6:
             raise UserError(f'MultiScaleTemporalConv: channels must be a multiple of 6, found {out_channels}')
         width = out_channels // 6
-        self.branches = nn.ModuleList()
-        for dilation in (1, 2, 3, 4):
-            conv = nn.Conv2d(width, width, (3, 1), (stride, 1), (dilation, 0), (dilation, 1))
-            self.branches.append(nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), conv, nn.BatchNorm2d(width)))
-        pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
-        self.branches.append(nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), pool, nn.BatchNorm2d(width)))
+        steps: list[nn.Module] = [
+            nn.Conv2d(width, width, (3, 1), (stride, 1), (dilation, 0), (dilation, 1)) for dilation in (1, 2, 3, 4)
+        ]
+        steps.append(nn.MaxPool2d((3, 1), (stride, 1), (1, 0)))
+        self.branches = nn.ModuleList(
+            nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), step, nn.BatchNorm2d(width)) for step in steps
+        )
         self.branches.append(nn.Sequential(*_pointwise(in_channels, width, stride)))
         same = in_channels == out_channels and stride == 1
         self.residual = nn.Identity() if same else nn.Sequential(*_pointwise(in_channels, out_channels, stride))
@@ -184,7 +181,6 @@ class MSG3D(BaseModule):
         num_g3d_scales: Scales of the windows' graphs.
         windows: (frames, dilation) of each G3D pathway.
         num_person: M.
-        init_cfg: As in mmengine.
 
     Shapes: (N, M, T, V, C) to (N, M, 4 base_channels, T / 4, V), for ``GCNHead``.
     """
@@ -198,10 +194,8 @@ class MSG3D(BaseModule):
         num_g3d_scales: int = 6,
         windows: Sequence[tuple[int, int]] = ((3, 1), (5, 1)),
         num_person: int = 1,
-        init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        kaiming = [dict(type='Kaiming', layer=kind, mode='fan_out') for kind in ('Conv2d', 'Conv3d')]
-        super().__init__(init_cfg or kaiming)
+        super().__init__([dict(type='Kaiming', layer=kind, mode='fan_out') for kind in ('Conv2d', 'Conv3d')])
         from mmaction.models.utils import Graph  # pulls in all of mmaction.models
 
         graph = Graph(**{**graph_cfg, 'mode': 'binary_adj'})
