@@ -63,5 +63,5 @@ def test_a_scorer_of_a_fold_is_read_with_the_config_of_its_training(corpus, tmp_
     cfg = adapt_config(Config.fromfile(DETECTOR), corpus)
     cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'default_hooks.checkpoint.interval': 1})
     checkpoints = [train_fold(cfg, fold, 2, tmp_path) for fold in (0, 1)]
-    assert Scorer(f'{DETECTOR}:{",".join(map(str, checkpoints))}', 26).classes == ['class 0']
+    assert Scorer(f'{DETECTOR}:{",".join(map(str, checkpoints))}', 26).classes == ['action']
     assert read_trained_config(DETECTOR, checkpoints[0]).test_dataloader.dataset.corpus == corpus

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -89,7 +88,7 @@ class ClipFeatureExtractor:
         scaled = (torch.from_numpy(crops).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
         clips = scaled[rows.reshape(frames.shape)].permute(0, 4, 1, 2, 3)
         views = torch.cat([clips, clips.flip(-1)]).to(self.device)
-        with torch.autocast(self.device.type) if self.half else nullcontext():
+        with torch.autocast(self.device.type, enabled=self.half):
             feats = self.network(views)
         return feats.float().reshape(2, len(clips), -1).transpose(0, 1).cpu().numpy()
 

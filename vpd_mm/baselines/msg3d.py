@@ -1,7 +1,5 @@
 """MS-G3D (Liu, Zhang, Chen, Wang, Ouyang, CVPR 2020) for mmaction2's ``RecognizerGCN``."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from mmengine.model import BaseModule
@@ -29,8 +27,8 @@ def disentangled_adjacency(adjacency: np.ndarray, num_scales: int) -> np.ndarray
     normalised, D^-1/2 A D^-1/2; without pairs at distance k it is the identity.
     """
     distance = shortest_path(adjacency != 0, unweighted=True, directed=False)
-    linked = [np.where((distance == k) | np.eye(len(distance), dtype=bool), 1.0, 0.0) for k in range(num_scales)]
-    scales = np.stack(linked)
+    steps = np.arange(num_scales)[:, None, None]
+    scales = ((distance == steps) | np.eye(len(distance), dtype=bool)).astype(float)
     root = 1 / np.sqrt(scales.sum(2, keepdims=True))
     return (root * scales * root.transpose(0, 2, 1)).astype(np.float32)
 
@@ -135,33 +133,29 @@ class _Block(nn.Module):
     def __init__(
         self,
         in_channels: int,
+        mid: int,
         out_channels: int,
         stride: int,
         adjacency: np.ndarray,
-        scales: np.ndarray,
+        num_gcn_scales: int,
         num_g3d_scales: int,
-        windows: Sequence[tuple[int, int]],
-        is_first: bool,
     ) -> None:
         super().__init__()
-        mid = out_channels if is_first else in_channels
+        scales = disentangled_adjacency(adjacency, num_gcn_scales)
         self.factorised = nn.Sequential(
             MultiScaleGraphConv(in_channels, mid, scales),
             MultiScaleTemporalConv(mid, out_channels, stride),
             MultiScaleTemporalConv(out_channels, out_channels, activation=False),
         )
         self.unified = nn.ModuleList(
-            G3DPathway(in_channels, mid, out_channels, adjacency, num_g3d_scales, window, dilation, stride)
-            for window, dilation in windows
+            G3DPathway(in_channels, mid, out_channels, adjacency, num_g3d_scales, window, stride=stride)
+            for window in (3, 5)
         )
-        self.relu = nn.ReLU()
         self.temporal = MultiScaleTemporalConv(out_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        total = self.factorised(x)
-        for pathway in self.unified:
-            total = total + pathway(x)
-        return self.temporal(self.relu(total))
+        total = sum((pathway(x) for pathway in self.unified), self.factorised(x))
+        return self.temporal(total.relu())
 
 
 @MODELS.register_module()
@@ -178,8 +172,7 @@ class MSG3D(BaseModule):
         base_channels: Of the first block, a multiple of 6.
         num_gcn_scales: Scales of the graph of one frame; scales above the
             length of its longest path are identities.
-        num_g3d_scales: Scales of the windows' graphs.
-        windows: (frames, dilation) of each G3D pathway.
+        num_g3d_scales: Scales of the graphs of windows of 3 and 5 frames.
         num_person: M.
 
     Shapes: (N, M, T, V, C) to (N, M, 4 base_channels, T / 4, V), for ``GCNHead``.
@@ -192,22 +185,19 @@ class MSG3D(BaseModule):
         base_channels: int = 96,
         num_gcn_scales: int = 13,
         num_g3d_scales: int = 6,
-        windows: Sequence[tuple[int, int]] = ((3, 1), (5, 1)),
         num_person: int = 1,
     ) -> None:
         super().__init__([dict(type='Kaiming', layer=kind, mode='fan_out') for kind in ('Conv2d', 'Conv3d')])
         from mmaction.models.utils import Graph  # pulls in all of mmaction.models
 
         graph = Graph(**{**graph_cfg, 'mode': 'binary_adj'})
-        adjacency = graph.A[0]
-        scales = disentangled_adjacency(adjacency, num_gcn_scales)
         self.data_norm = nn.BatchNorm1d(num_person * graph.num_node * in_channels)
-        widths = (in_channels, base_channels, 2 * base_channels, 4 * base_channels)
+        shared = graph.A[0], num_gcn_scales, num_g3d_scales
+        width = base_channels
         self.blocks = nn.Sequential(
-            *(
-                _Block(widths[i], widths[i + 1], 1 if i == 0 else 2, adjacency, scales, num_g3d_scales, windows, i == 0)
-                for i in range(3)
-            )
+            _Block(in_channels, width, width, 1, *shared),
+            _Block(width, width, 2 * width, 2, *shared),
+            _Block(2 * width, 2 * width, 4 * width, 2, *shared),
         )
 
     def forward(self, x: Tensor) -> Tensor:

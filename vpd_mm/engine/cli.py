@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
+
+from mmengine.config import Config
 
 from ..errors import UserError
-
-if TYPE_CHECKING:
-    from mmengine.config import Config
+from .config import merge_options, read_config
 
 #: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
 LAUNCHERS = {
@@ -155,14 +155,12 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
 
 
-def load_config(args: argparse.Namespace) -> 'Config':
+def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config`` and merge the arguments that train and test share."""
-    from .config import read_config
-
     return merge_run_arguments(read_config(args.config), args)
 
 
-def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
+def merge_run_arguments(cfg: Config, args: argparse.Namespace, suffix: str = '') -> Config:
     """Merge the arguments that train and test share into a config.
 
     Args:
@@ -170,8 +168,6 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
         args: ``cfg_options`` and ``work_dir``; ``launcher`` and ``local_rank`` where the tool has them.
         suffix: Appended to the name of the default work dir.
     """
-    from .config import merge_options
-
     merge_options(cfg, args.cfg_options)
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
@@ -180,7 +176,7 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
     return cfg
 
 
-def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:
+def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Merge the arguments of training into a config."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None

@@ -15,10 +15,7 @@ from .paths import find_config
 def read_config(name: str | os.PathLike) -> Config:
     """Read a config, found by :func:`vpd_mm.engine.paths.find_config`.
 
-    A config is a program: whatever it raises is reported as one line.
-
-    Raises:
-        UserError: it is missing or does not load.
+    A config is a program: whatever it raises is reported as a UserError of one line.
     """
     path = find_config(str(name))
     try:
@@ -42,8 +39,8 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
     """Merge the values of ``--cfg-options`` into a config.
 
     Raises:
-        UserError: an option is no ``KEY=VALUE``, does not fit, or its first key
-            is unknown to the config and the Runner (mmengine ignores such keys).
+        UserError: an option does not fit, or its first key is unknown to the config and the Runner (mmengine ignores
+            such keys).
     """
     from mmengine.runner import Runner
 
