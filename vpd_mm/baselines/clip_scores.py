@@ -91,9 +91,8 @@ def mean_scores(parts: Sequence[ClipScores]) -> ClipScores:
 class ClipScoreMetric(BaseMetric):
     """Write the scores of every test clip to the :class:`ClipScores` file ``out_file``.
 
-    Logits are soft-maxed; scores of several segments of a clip are averaged.
-    Data samples need ``pred_score`` (C,) or (S, C) and ``gt_label`` (1,), and
-    may have ``action_id``; the default id of a clip is its index.
+    Logits are soft-maxed; scores of several segments of a clip are averaged. Data samples need ``pred_score`` (C,) or
+    (S, C) and ``gt_label`` (1,), and may have ``action_id``; the default id of a clip is its index.
     """
 
     default_prefix = 'scores'

@@ -10,11 +10,10 @@ from ..registry import TRANSFORMS
 class LoadClip(BaseTransform):
     """Read the sampled frames of a clip of ``CropClipDataset``; replaces mmaction2's decoding.
 
-    Required keys: ``frame_inds`` (N,) within the clip, those of the data set.  Added: ``imgs``, a list of N
-    images: (H, W, 3) uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u
-    and v of that frame and the next ones in px of the crop (the last frame of the clip is repeated); ``img_shape``,
-    ``original_shape``, ``is_flow``.  Modified: ``modality`` becomes 'RGB', as
-    flow has its channels last (for 'Flow' mmaction2 expects single-channel images).
+    Required keys: ``frame_inds`` (N,) within the clip, those of the data set.  Added: ``imgs``, a list of N images:
+    (H, W, 3) uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u and v of that frame and the next ones in px
+    of the crop (the last frame of the clip is repeated); ``img_shape``, ``original_shape``, ``is_flow``.  Modified:
+    ``modality`` becomes 'RGB', as flow has its channels last (for 'Flow' mmaction2 expects single-channel images).
     """
 
     def __init__(self, flow_stack: int = 5) -> None:

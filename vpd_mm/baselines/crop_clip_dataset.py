@@ -80,9 +80,8 @@ def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | No
 class CropClipDataset(ActionWindowDataset):
     """Labelled actions as clips of images, which ``SampleFrames`` and ``LoadClip`` read lazily.
 
-    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the video
-    frame of each clip frame; ``source`` a :class:`ClipSource`, ``video_info``,
-    ``modality`` 'RGB' or 'Flow'.
+    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the video frame of each clip frame; ``source``
+    a :class:`ClipSource`, ``video_info``, ``modality`` 'RGB' or 'Flow'.
 
     Args:
         source: 'crop', 'flow' or 'frame', see :class:`ClipSource`.

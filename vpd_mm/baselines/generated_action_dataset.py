@@ -31,9 +31,8 @@ _MOTIONS = (
 class GeneratedActionDataset(BaseDataset):
     """Stick figures in motion, as mmaction2's skeleton annotations or as RGB clips.
 
-    Added keys: ``keypoint`` (1, T, 17, 2) float32 in pixels and
-    ``keypoint_score`` (1, T, 17) for ``modality='Pose'``, or ``array``
-    (T, H, W, 3) uint8 RGB for ``modality='RGB'``; ``label``, ``total_frames``,
+    Added keys: ``keypoint`` (1, T, 17, 2) float32 in pixels and ``keypoint_score`` (1, T, 17) for
+    ``modality='Pose'``, or ``array`` (T, H, W, 3) uint8 RGB for ``modality='RGB'``; ``label``, ``total_frames``,
     ``start_index`` (0), ``img_shape``, ``modality``.
 
     Args:

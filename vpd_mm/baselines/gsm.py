@@ -18,11 +18,10 @@ def shift(x: Tensor, frames: int) -> Tensor:
 class GateShift(nn.Module):
     """The gate-shift module.
 
-    The channels are split into two groups.  Each group, frame and pixel has a
-    gate in [-1, 1], the tanh of a 3 x 3 x 3 convolution of the group.  The
-    gated part Y = gate * X is shifted by one frame (first group forward, second
-    backward) and added to the residual X - Y.  Gates start at 0, which leaves
-    the 2D network unchanged; 1 is TSM's shift of all channels.
+    The channels are split into two groups.  Each group, frame and pixel has a gate in [-1, 1], the tanh of a 3 x 3 x
+    3 convolution of the group.  The gated part Y = gate * X is shifted by one frame (first group forward, second
+    backward) and added to the residual X - Y.  Gates start at 0, which leaves the 2D network unchanged; 1 is TSM's
+    shift of all channels.
 
     Parameters: 27 C + 2 of the gates, 2 C of the normalisation before them.  C is even.
 
@@ -58,9 +57,8 @@ class GateShift(nn.Module):
 class GSM(BaseModule):
     """A ResNet of mmaction2 with a gate-shift module in every residual block, ahead of its first convolution.
 
-    The identity of a block is not shifted.  The paper adds the module to one
-    branch of each Inception block (less than 1 % more parameters); on ResNet-50
-    the 16 modules add 380,512 to 23,508,032 parameters (1.6 %).
+    The identity of a block is not shifted.  The paper adds the module to one branch of each Inception block (less
+    than 1 % more parameters); on ResNet-50 the 16 modules add 380,512 to 23,508,032 parameters (1.6 %).
 
     Args:
         backbone: Config of ``mmaction.ResNet``.

@@ -170,8 +170,7 @@ class MSG3D(BaseModule):
             'openpose' or a dict of ``num_node``, ``inward``, ``center``.
         in_channels: C of a joint.
         base_channels: Of the first block, a multiple of 6.
-        num_gcn_scales: Scales of the graph of one frame; scales above the
-            length of its longest path are identities.
+        num_gcn_scales: Scales of the graph of one frame; scales above the length of its longest path are identities.
         num_g3d_scales: Scales of the graphs of windows of 3 and 5 frames.
         num_person: M.
 

@@ -20,9 +20,8 @@ class NormalizedJoints(BaseTransform):
     test sample has both, and the model averages over them.
 
     Required keys: ``keypoint`` (1, T, 13, 2) px of ``PoseClipDataset``, ``test_mode``, ``rng``.
-    Added: ``feats`` (V, T, 26) float32 as of ``JointFeature``, for the
-    transforms of sequences (``RandomTimeCrop``, ``RandomJointAffine``,
-    ``ResampleFrames``).  Removed: ``keypoint``, ``keypoint_score``.
+    Added: ``feats`` (V, T, 26) float32 as of ``JointFeature``, for the transforms of sequences (``RandomTimeCrop``,
+    ``RandomJointAffine``, ``ResampleFrames``).  Removed: ``keypoint``, ``keypoint_score``.
     """
 
     def transform(self, results: dict) -> dict:

@@ -110,37 +110,27 @@ def local_rank() -> int:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of every tool that runs a config, named as in mmaction2."""
-    parser.add_argument('config', help='a path, a config of this project from any folder, or mmaction::<path>')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<config name>')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2',
-    )
-    parser.add_argument(
-        '--launcher', choices=['none', *LAUNCHERS], default='none', help='how the processes were started'
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add('config', help='a path, a config of this project from any folder, or mmaction::<path>')
+    add('--work-dir', help='folder of logs and checkpoints; default work_dirs/<config name>')
+    example = 'override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2'
+    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=example)
+    add('--launcher', choices=['none', *LAUNCHERS], default='none', help='how the processes were started')
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of training."""
     add_run_arguments(parser)
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CKPT',
-        help='resume from CKPT, or from the last checkpoint in the work dir',
-    )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--no-validate', action='store_true', help='train without validation')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
-    parser.add_argument('--seed', type=int, help='random seed; default: that of the config')
-    parser.add_argument('--diff-rank-seed', action='store_true', help='a different seed in each process')
-    parser.add_argument('--deterministic', action='store_true', help='deterministic kernels')
+    add = parser.add_argument
+    resume = 'resume from CKPT, or from the last checkpoint in the work dir'
+    add('--resume', nargs='?', const='auto', metavar='CKPT', help=resume)
+    add('--amp', action='store_true', help='automatic mixed precision')
+    add('--no-validate', action='store_true', help='train without validation')
+    add('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
+    add('--seed', type=int, help='random seed; default: that of the config')
+    add('--diff-rank-seed', action='store_true', help='a different seed in each process')
+    add('--deterministic', action='store_true', help='deterministic kernels')
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
