@@ -15,25 +15,15 @@ from ..structures import Action
 class ActionWindowDataset(EpochDraws, BaseDataset):
     """Labelled actions of a corpus as mmaction2's clips; subclasses read the clips.
 
-    The same arguments select the same actions and frames as in ``FeatureClipDataset``.
+    The arguments are those of ``FeatureClipDataset`` but features, dims and views, and select the same actions and
+    frames.
 
-    Added keys: ``label`` int, ``action_id`` and ``video`` str, ``total_frames``
-    T, ``start_index`` (0), ``rng`` a ``np.random.Generator``, ``test_mode``.
-
-    Args:
-        corpus: Folder of the corpus.
-        split: One split of actions.csv, or several.
-        ids_file: Use only the actions of this list (few-shot); relative to the corpus.
-        window: ``before_sec`` and ``after_sec`` around the action.
-        fps: Rate that clips are brought to; None: the video's own.
-        num_classes: The number of classes that the model has; checked.
-        allow_missing: Leave out actions without a clip (with a warning) instead of refusing.
-        seed: Of the draws that transforms of this package make; ``set_epoch`` overrides it.
-        kwargs: As in ``mmengine.dataset.BaseDataset`` (``pipeline``, ``test_mode``, ``indices``).
+    Added keys: ``label`` int, ``action_id`` and ``video`` str, ``total_frames`` T, ``start_index`` (0), ``rng`` a
+    ``np.random.Generator``, ``test_mode``.
 
     Raises:
-        UserError: a clip is missing, an action is longer than its video, a window
-            is empty, or the number of classes differs.
+        UserError: a clip is missing, an action is longer than its video, a window is empty, or the number of classes
+            differs.
     """
 
     #: Name of the data in messages about missing clips.
@@ -89,11 +79,7 @@ class ActionWindowDataset(EpochDraws, BaseDataset):
         return samples
 
     def prepare_data(self, idx: int | tuple[int, int]) -> Any:
-        """Sample ``idx`` after the pipeline, which gets copies of the arrays."""
+        """Return sample ``idx`` after the pipeline, which gets copies of the arrays."""
         index, rng = self.draw(idx)
         sample = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.data_list[index].items()}
         return self.pipeline({**sample, 'rng': rng, 'test_mode': self.test_mode})
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """The class of sample ``idx``, for ``ClassBalancedDataset``."""
-        return [self.data_list[idx]['label']]
