@@ -4,12 +4,13 @@ import argparse
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mmengine.config import Config
+from rich.console import Console
 
 from ..errors import UserError
 from .config import merge_options, read_config
@@ -69,6 +70,24 @@ def error_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f'error: {error.filename or "file"}: {error.strerror}'
     return f'error: {type(error).__name__}: {text} (--debug shows where)'
+
+
+@contextmanager
+def log_output(path: Path) -> Iterator[Console]:
+    """Append all output, also that of child processes, to a file; gives a console on the terminal."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = {number: os.dup(number) for number in (1, 2)}
+    try:
+        with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as terminal:
+            for number in saved:
+                os.dup2(log.fileno(), number)
+            yield Console(file=terminal, soft_wrap=True)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in saved.items():
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
