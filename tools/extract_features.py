@@ -92,13 +92,13 @@ def joints(corpus: Corpus, args: argparse.Namespace) -> int:
 
 def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
     from vpd_mm.features.feature_extractor import run_identity
-    from vpd_mm.features.pose_features import vipe_features
+    from vpd_mm.features.pose_features import pose_features
     from vpd_mm.teacher import VipeFeature, load_encoder
 
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
     made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
-    written = vipe_features(corpus, args.poses, feature, made_by, name)
+    written = pose_features(corpus, args.poses, name, feature, made_by)
     out = corpus.teacher_dir(name)
     print(f'{out}: {written} written, {count_videos(out)} in total, D = {feature.dims}')
     return 0

@@ -31,7 +31,7 @@ def test_label_and_frames_are_the_same(baseline_corpus, window, split, ids_file)
     for i in range(len(features)):
         feature, crop, pose = features[i], crops[i], poses[i]
         assert feature['action_id'] == crop['action_id'] == pose['action_id']
-        assert feature['gt_label'] == crop['label'] == pose['label']
+        assert feature['label'] == crop['label'] == pose['label']
         assert feature['num_frames'] == crop['total_frames'] == pose['total_frames']
         frames = feature['feats'][0, :, 2 * WRIST] / PX
         clip = decode({**crop, 'frame_inds': np.arange(crop['total_frames'])})

@@ -1,6 +1,5 @@
 """Models and data sets of the methods that VPD is compared with: mmaction2's models, GSM and MS-G3D."""
 
-from .action_window_dataset import ActionWindowDataset
 from .clip_features import ClipFeatureExtractor
 from .clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from .clip_transforms import ClipFlip, LoadClip
@@ -15,7 +14,6 @@ from .skeleton_transforms import NormalizedJoints, SkeletonStream
 __all__ = [
     'GSM',
     'MSG3D',
-    'ActionWindowDataset',
     'ClipFeatureExtractor',
     'ClipFlip',
     'ClipScoreMetric',

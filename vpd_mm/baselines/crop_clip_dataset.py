@@ -9,9 +9,9 @@ import numpy as np
 from ..athlete import FrameReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
+from ..features import ActionWindowDataset
 from ..registry import DATASETS
 from ..structures import Action
-from .action_window_dataset import ActionWindowDataset
 
 SOURCES = ('crop', 'flow', 'frame')
 open_video = lru_cache(maxsize=8)(FrameReader)

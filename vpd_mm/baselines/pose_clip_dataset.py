@@ -6,11 +6,10 @@ import numpy as np
 
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError
-from ..features import fill_unseen, interpolate
+from ..features import ActionWindowDataset, fill_unseen, interpolate
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence
 from ..teacher.joint_feature import VPD_JOINTS
-from .action_window_dataset import ActionWindowDataset
 
 
 def to_skeleton(poses: PoseSequence, positions: np.ndarray) -> dict | None:

@@ -85,16 +85,9 @@ class SequenceGraph(nn.Module):
             raise UserError(f'export: the encoder must be a BiGRU, found {type(model.backbone).__name__}')
         self.encoder = BiGRUGraph(model.backbone)
         self.head = model.head
-        dims = model.backbone.in_dims
-        mean, scale = torch.zeros(dims), torch.ones(dims)
-        if model.data_preprocessor.standardize:
-            mean = model.data_preprocessor.mean.float()
-            scale = (model.data_preprocessor.variance + 1e-6).rsqrt().float()
-        self.register_buffer('mean', mean)
-        self.register_buffer('scale', scale)
 
     def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
-        return self.head(self.encoder((feats - self.mean) * self.scale, lengths))
+        return self.head(self.encoder(feats, lengths))
 
 
 def graphs_of(model: nn.Module, seed: int = 0) -> Iterator[Graph]:

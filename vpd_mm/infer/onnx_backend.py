@@ -128,7 +128,7 @@ def run_student_in_onnx(model: PoseDistiller, path: str | os.PathLike, device: s
 def run_sequences_in_onnx(
     model: SequenceRecognizer | FrameScorer, path: str | os.PathLike, device: str = 'cpu'
 ) -> dict:
-    """Replace encoder, head and standardisation of ``model`` by an exported file.
+    """Replace encoder and head of ``model`` by an exported file.
 
     Returns:
         The metadata of the file (``classes``, ...).
@@ -140,7 +140,6 @@ def run_sequences_in_onnx(
     network = OnnxNetwork(path, (kind,), device)
     _check_dims(path, 'classes', network.out_dims, model.head[-1].out_features)
     model.backbone, model.head = network, nn.Identity()
-    model.data_preprocessor.standardize = False
     return network.metadata
 
 

@@ -91,7 +91,7 @@ class Recognizer:
         _check_dims(f'recognizer {spec}: takes', cfg.model.backbone.get('in_dims', given), given)
 
     def _sample(self, feats: np.ndarray) -> dict:
-        sample = {'feats': feats, 'gt_label': -1, 'action_id': '', 'num_frames': feats.shape[1], 'rng': None}
+        sample = {'feats': feats, 'label': -1, 'action_id': '', 'num_frames': feats.shape[1], 'rng': None}
         return self.pipeline(sample)
 
     @torch.no_grad()
