@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..athlete import FrameReader
+from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
 from ..features import ActionWindowDataset
@@ -14,7 +14,7 @@ from ..registry import DATASETS
 from ..structures import Action
 
 SOURCES = ('crop', 'flow', 'frame')
-open_video = lru_cache(maxsize=8)(FrameReader)
+open_video = lru_cache(maxsize=8)(VideoReader)
 
 
 class ClipSource:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -85,10 +86,11 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
 
     importlib.import_module(f'{package}.apis')
     cfg, weights = find_model(package, name, checkpoint)
+    cfg.setdefault('default_scope', package)
     if cfg.model.get('backbone', {}).get('init_cfg'):
         cfg.model.backbone.init_cfg = None  # do not download weights that the checkpoint replaces
     cfg.model.train_cfg = None
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', package)):
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
     try:
         loaded = load_checkpoint(model, weights, map_location='cpu', logger='silent')
@@ -113,6 +115,45 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
     model.dataset_meta = {key.lower(): value for key, value in dataset_meta.items()}
     model.cfg = cfg
     return model.to(device).eval()
+
+
+class ZooModel:
+    """A model of another package that runs on frames through a pipeline of its own, in half precision on CUDA.
+
+    Args:
+        package, name, checkpoint: As of :func:`load_model`.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
+        batch_size: Samples per forward pass.
+
+    Raises:
+        UserError: as :func:`load_model`, or the batch size is below 1.
+    """
+
+    def __init__(self, package: str, name: str, checkpoint: str | None, device: str, batch_size: int) -> None:
+        if batch_size < 1:
+            raise UserError(f'{type(self).__name__}: batch_size must be at least 1, got {batch_size}')
+        device = pick_device(device)
+        self.model = load_model(package, name, checkpoint, device)
+        self.batch_size = batch_size
+        self.half = device.startswith('cuda')
+
+    def set_pipeline(self, steps: list[dict]) -> None:
+        """Build the data transforms, in the scope of the model."""
+        from mmengine.dataset import Compose
+
+        with DefaultScope.overwrite_default_scope(self.model.cfg.default_scope):
+            self._pipeline = Compose(steps)
+
+    def predict(self, samples: list[dict]) -> list:
+        """Return ``pred_instances`` of one batch; a sample is an input of the pipeline, its ``img`` uint8 RGB."""
+        import torch
+        from mmengine.dataset import pseudo_collate
+
+        # OpenMMLab expects images in memory as BGR; the model's preprocessor converts them if its weights need RGB.
+        data = [self._pipeline({**s, 'img': np.ascontiguousarray(s['img'][..., ::-1])}) for s in samples]
+        device = next(self.model.parameters()).device.type
+        with torch.inference_mode(), torch.autocast(device, torch.float16, enabled=self.half):
+            return [result.pred_instances for result in self.model.test_step(pseudo_collate(data))]
 
 
 def pick_device(device: str) -> str:

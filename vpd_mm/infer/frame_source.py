@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..athlete import VideoReader
-from ..athlete.frame_source import FrameSource
+from ..athlete import FrameSource, VideoReader
 from ..errors import UserError
 from ..prepare.sources import find_videos, videos_inside
 from .result_files import is_our_overlay

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..athlete import FrameSource
 from ..athlete.camera_cuts import with_previous
-from ..athlete.frame_source import FrameSource
 from ..engine.progress import OnProgress
 from ..errors import UserError
 from ..prepare.models import Models

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..athlete import FrameSource
 from ..athlete.camera_cuts import with_previous
-from ..athlete.frame_source import FrameSource
 from ..athlete.square_cropper import Window
 from ..engine.progress import no_progress
 from ..errors import UserError

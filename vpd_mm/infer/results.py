@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.structures import BaseDataElement
 
-from ..athlete.frame_source import FrameSource
+from ..athlete import FrameSource
 from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
 from .frame_source import Input, input_name

@@ -13,8 +13,7 @@ from mmengine.infer import BaseInferencer
 from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 
-from ..athlete import FlowEstimator, SquareCropper
-from ..athlete.frame_source import FrameSource
+from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..distill import PoseDistiller
 from ..engine.model_files import read_model_config
 from ..engine.model_zoo import pick_device

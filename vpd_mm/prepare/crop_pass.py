@@ -67,7 +67,7 @@ class CropTask:
         mask = None
         if frame_ind in self._masks:
             whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])
-            mask = self._cropper.cut(whole, window, mask=True)
+            mask = self._cropper.cut(whole, window)
         whole_frame = scale_to_side(rgb, FULL_FRAME_SIDE) if self._writer.full_frame else None
         self._writer.add(frame_ind, window, crop, flow, mask, whole_frame, start=previous is None)
 

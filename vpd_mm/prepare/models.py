@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from ..athlete.frame_source import FrameSource
+from ..athlete import FrameSource
 from ..errors import UserError
 from .options import PrepareSettings, split_model
 

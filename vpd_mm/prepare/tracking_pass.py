@@ -6,10 +6,9 @@ from dataclasses import fields
 
 import numpy as np
 
+from ..athlete import FrameSource
 from ..athlete.athlete_choice import ChoiceRules
-from ..athlete.athlete_tracker import AthleteTracker, athlete_names
-from ..athlete.frame_source import FrameSource
-from ..athlete.online_tracker import OnlineTracker
+from ..athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_names
 from ..athlete.path_tracker import PathRules, PathTracker
 from ..engine.progress import OnProgress
 from ..errors import UserError
