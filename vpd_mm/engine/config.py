@@ -25,7 +25,7 @@ def read_config(name: str | os.PathLike) -> Config:
 
 
 def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
-    """Parse the values of an option such as ``--track``: ['max_gap=5', 'shot=none'] to {'max_gap': 5, 'shot': None}."""
+    """Parse the values of an option such as ``--track``: ['max_gap=5', 'method=path'] to {'max_gap': 5, ...}."""
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition('=')
