@@ -169,7 +169,7 @@ def test_default_detector_of_the_model_zoo(folder, monkeypatch):
     def load_model(package, name, *_):
         raise UserError(f'{package} model {name}: cannot download https://x/rtmdet.pth (no route)')
 
-    monkeypatch.setattr('vpd_mm.athlete.athlete_detector.load_model', load_model)
+    monkeypatch.setattr('vpd_mm.engine.model_zoo.load_model', load_model)
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth')
     frames, boxes = np.zeros((3, 48, 64, 3), np.uint8), np.tile(np.float32([8, 8, 40, 40]), (3, 1))
     for call in (
