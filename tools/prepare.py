@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from vpd_mm.athlete.flow import METHODS
-from vpd_mm.engine.cli import ToolParser, parse_rules, run_tool
+from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.config import parse_options
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
 
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return inspect(arguments[1:])
     options = vars(make_parser().parse_args(arguments))
     options.pop('debug')
-    options['tracker'] = parse_rules(options.pop('track'))
+    options['tracker'] = parse_options('--track', options.pop('track'))
     console = Console()
     report = build_corpus(options.pop('videos'), options.pop('out'), console=console, **options)
     decoded = sum(r.decoded for r in report.videos)

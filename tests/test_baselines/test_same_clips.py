@@ -63,7 +63,6 @@ def test_a_draw_fixes_the_random_numbers_of_transforms(baseline_corpus):
         (CropClipDataset, {'source': 'mask'}, 'source must be one of crop, flow, frame'),
         (CropClipDataset, {'num_classes': 5}, '2 classes, the config has num_classes=5'),
         (PoseClipDataset, {'poses': 'none'}, 'no such poses; .* has pose sets: penn, release, teacher'),
-        (PoseClipDataset, {'poses': 'penn', 'layout': 'ntu'}, 'layout must be one of vpd13, coco'),
     ],
 )
 def test_wrong_arguments_are_refused(baseline_corpus, kind, kwargs, message):

@@ -4,13 +4,7 @@ from .clip_features import ClipFeatureExtractor
 from .clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from .clip_transforms import ClipFlip, LoadClip
 from .crop_clip_dataset import CropClipDataset
-from .full_precision_head import (
-    FullPrecisionGCNHead,
-    FullPrecisionI3DHead,
-    FullPrecisionTimeSformerHead,
-    FullPrecisionTRNHead,
-    FullPrecisionTSNHead,
-)
+from .full_precision_head import FullPrecisionHead
 from .generated_action_dataset import GeneratedActionDataset
 from .gsm import GSM
 from .msg3d import MSG3D
@@ -25,11 +19,7 @@ __all__ = [
     'ClipScoreMetric',
     'ClipScores',
     'CropClipDataset',
-    'FullPrecisionGCNHead',
-    'FullPrecisionI3DHead',
-    'FullPrecisionTRNHead',
-    'FullPrecisionTSNHead',
-    'FullPrecisionTimeSformerHead',
+    'FullPrecisionHead',
     'GeneratedActionDataset',
     'LoadClip',
     'NormalizedJoints',

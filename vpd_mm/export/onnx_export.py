@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..engine.model_files import build_model, load_weights, read_model_config
+from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
 from ..infer.onnx_backend import META_KEY, OnnxNetwork, decoder_path, import_onnx
 from ..structures import atomic_write
@@ -54,7 +54,7 @@ def export_model(
     out = Path(out)
     if out.suffix != '.onnx':
         raise UserError(f'{out}: must end in .onnx')
-    cfg = read_model_config(config)
+    cfg = read_trained_config(config, checkpoint)
     model = build_model(cfg)
     meta = load_weights(model, checkpoint, cfg)
     metadata = {'config': Path(str(cfg.filename)).name, 'classes': [str(name) for name in meta.get('classes') or ()]}

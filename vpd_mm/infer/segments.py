@@ -10,7 +10,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from ..corpus import Corpus
 from ..detect import FrameScorer, find_proposals
 from ..detect.search import ScoredVideo
-from ..engine.model_files import class_names, read_model_config, split_spec
+from ..engine.model_files import class_names, read_trained_config, split_spec
 from ..errors import UserError
 from ..features import Window, clip_positions, interpolate
 from ..recognize import SequenceRecognizer
@@ -83,7 +83,7 @@ class Recognizer:
         config, checkpoints = split_spec(spec, 'recognizer')
         if len(checkpoints) > 1:
             raise UserError(f'recognizer {spec!r}: takes one checkpoint')
-        cfg = read_model_config(config)
+        cfg = read_trained_config(config, checkpoints[0])
         self.model, meta = load_model(cfg, checkpoints[0], SequenceRecognizer, device)
         data = cfg.test_dataloader.dataset
         self.window = Window(**(data.get('window') or {}))
@@ -127,7 +127,7 @@ class Scorer:
         if not 0 <= threshold <= 1:
             raise UserError(f'threshold must lie in 0..1, found {threshold}')
         config, checkpoints = split_spec(spec, 'scorer')
-        cfg = read_model_config(config)
+        cfg = read_trained_config(config, checkpoints[0])
         loaded = [load_model(cfg, checkpoint, FrameScorer, device) for checkpoint in checkpoints]
         self.models = [model for model, _ in loaded]
         self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
