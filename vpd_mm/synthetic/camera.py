@@ -23,19 +23,12 @@ def look_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) 
 
 @dataclass(frozen=True, eq=False)
 class CameraTrack:
-    """One camera at T moments.
+    """One camera at T moments."""
 
-    Args:
-        centre: (3,) metres.
-        rotation: (T, 3, 3) world to camera.
-        focal: (T,) pixels.
-        size: (width, height) of the image.
-    """
-
-    centre: np.ndarray
-    rotation: np.ndarray
-    focal: np.ndarray
-    size: tuple[int, int]
+    centre: np.ndarray  # (3,) metres
+    rotation: np.ndarray  # (T, 3, 3) world to camera
+    focal: np.ndarray  # (T,) pixels
+    size: tuple[int, int]  # width, height of the image
 
     def __getitem__(self, index) -> 'CameraTrack':
         return CameraTrack(self.centre, self.rotation[index], self.focal[index], self.size)
@@ -78,8 +71,7 @@ def follow(
     Args:
         path: (T, 3) hips of the person, metres.
         rate: Samples per second of ``path`` and of the result.
-        centre: (3,) position of the camera.
-        size: (width, height) in pixels.
+        centre, size: As of the result.
         person_px: Range of the height in pixels of a person of 1.65 m, within which the operator zooms slowly.
     """
     num = len(path)
