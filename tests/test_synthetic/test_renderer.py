@@ -132,7 +132,7 @@ def test_operator_keeps_the_athlete_in_the_image():
     path = np.zeros((240 * 6, 3))
     path[:, 0] = np.interp(np.arange(240 * 6), [0, 480, 960, 1440], [-5, -5, 5, 5])
     path[:, 2] = 0.9
-    camera = follow(path, 240, np.array([0.0, -15, 2]), (128, 128), (45, 60), np.random.default_rng(0))
+    camera = follow(path, np.array([0.0, -15, 2]), (128, 128), (45, 60), np.random.default_rng(0))
     pixel = camera.project(path)
     assert (np.abs(pixel[:, :2] - 64) < 50).all()
     height = 1.65 * camera.focal / pixel[:, 2]

@@ -56,19 +56,15 @@ def make_sport(
     check_counts(counts, 9999, workers)
     root = Path(out)
     content = {'recipe': RECIPE, **asdict(recipe)}
+    corpus = Corpus.create(root, 'synthetic', sport=SPORT)
     if (root / _RECIPE_FILE).is_file():
         check_recipe(root / _RECIPE_FILE, content)
-    elif (root / 'corpus.json').exists():
-        # A run that was interrupted between its first two files left a corpus without videos.
-        corpus = Corpus.open(root)
-        if corpus.sport != SPORT or corpus.videos():
-            raise UserError(f'{root}: a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out')
-    corpus = Corpus.create(root, 'synthetic', sport=SPORT)
+    elif corpus.sport != SPORT or corpus.videos():  # interrupted between its first two files, a run left no videos
+        raise UserError(f'{root}: a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out')
     with corpus.lock():
         write_json(root / _RECIPE_FILE, content)
         plans = [p for s in SPLITS for p in plan_videos(recipe, s, max(counts[s], _num_made(root, s)))]
-        missing = [plan for plan in plans if not _video_path(root, plan.name).is_file()]
-        jobs = [(root, recipe, plan) for plan in missing]
+        jobs = [(root, recipe, plan) for plan in plans if not _video_path(root, plan.name).is_file()]
         run_jobs(make_video, jobs, workers, on_progress, len(plans) - len(jobs), len(plans))
         _write_index(corpus, recipe, plans)
     return corpus
@@ -119,7 +115,6 @@ def _index_path(root: Path, name: str) -> Path:
 
 
 def _num_made(root: Path, split: str) -> int:
-    """Return the number of videos of a split in the folder, by the highest number."""
     videos = (root / 'videos').glob(f'{split}_[0-9][0-9][0-9][0-9].mp4')
     return max((int(path.stem[-4:]) + 1 for path in videos), default=0)
 

@@ -56,10 +56,9 @@ def make_generic(
         for split, count in counts.items()
         for start in range(0, count, IMAGES_PER_PLACE)
     ]
-    missing = [part for part in parts if not _part_path(root, *part).is_file()]
+    jobs = [(root, recipe, *part) for part in parts if not _part_path(root, *part).is_file()]
     total = sum(counts.values())
-    jobs = [(root, recipe, *part) for part in missing]
-    run_jobs(_make_part, jobs, workers, on_progress, total - sum(part[2] for part in missing), total)
+    run_jobs(_make_part, jobs, workers, on_progress, total - sum(job[-1] for job in jobs), total)
     for split, count in counts.items():
         pieces = [json.loads(_part_path(root, *part).read_text('utf-8')) for part in parts if part[0] == split]
         if count:
@@ -125,7 +124,7 @@ def _check_folder(root: Path, recipe: GenericRecipe) -> None:
     content = {k: v for k, v in content.items() if v or k not in ('public', 'leaping', 'clear', 'over')}
     if path.is_file():
         check_recipe(path, content)
-        return
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')
-    write_json(path, content)
+    else:
+        write_json(path, content)

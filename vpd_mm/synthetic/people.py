@@ -71,8 +71,7 @@ def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int
     """Make posts, a rail, and heads and shoulders of spectators, the same in every shot from this position."""
     rng = np.random.default_rng([venue.seed, position])
     centre = camera.centre
-    posts: list[Figure] = []
-    heads: list[Figure] = []
+    posts, heads = [], []
     straight = np.arctan2(-centre[1], -centre[0])
     down = np.arctan2(centre[2] - 1.0, np.hypot(*centre[:2]))
 

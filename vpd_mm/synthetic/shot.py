@@ -135,7 +135,7 @@ def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.
     moments = np.arange(num)[:, None] + (np.arange(sub_frames) - sub_frames // 2) / sub_frames * venue.shutter
     times = (moments / venue.fps).clip(0).ravel()
     person_px = PERSON_SHARE[0] * size[1], PERSON_SHARE[1] * size[1]
-    path = follow(motion.root_pos, RATE, venue.cameras[position], size, person_px, rng)
+    path = follow(motion.root_pos, venue.cameras[position], size, person_px, rng)
     samples = (times * RATE).round().astype(int).clip(0, len(path) - 1)
     camera = path[samples]
     posture = motion.posture(times)
