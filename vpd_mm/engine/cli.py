@@ -4,7 +4,8 @@ import argparse
 import ast
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from rich.console import Console
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 #: Variables of torchrun, srun and mpirun: rank, number of processes, rank on this machine.
@@ -61,6 +63,26 @@ def error_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f'error: {error.filename or "file"}: {error.strerror}'
     return f'error: {type(error).__name__}: {text} (--debug shows where)'
+
+
+@contextmanager
+def log_output(path: Path) -> Iterator['Console']:
+    """Append all output, also that of child processes, to a file; gives a console on the terminal."""
+    from rich.console import Console
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = {number: os.dup(number) for number in (1, 2)}
+    try:
+        with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as terminal:
+            for number in saved:
+                os.dup2(log.fileno(), number)
+            yield Console(file=terminal, soft_wrap=True)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in saved.items():
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
