@@ -74,7 +74,9 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     with step('vipe', 'embed the poses with VIPE*'):
         config, checkpoint = packed_model('vipe')
         feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
-        pose_features(corpus, POSES, "vipe", feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False})
+        pose_features(
+            corpus, POSES, 'vipe', feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False}
+        )
 
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:

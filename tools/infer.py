@@ -35,7 +35,7 @@ def make_parser() -> ToolParser:
     add('--top', type=int, default=5, help='neighbours per interval (default 5)')
     add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default runs/infer)')
     add('--no-video', action='store_true', help='write no video')
-    add('--no-film', action='store_true', help=argparse.SUPPRESS)
+    add('--no-film', action='store_true', dest='without_video', help=argparse.SUPPRESS)
     add('--show', action='store_true', help='show the frames in a window')
     add('--online', action='store_true', help='one pass, the athlete is chosen in every frame')
     add('--fps', type=float, help='rate to which files are resampled')
@@ -50,9 +50,9 @@ def make_parser() -> ToolParser:
 
 def main(argv=None):
     args = make_parser().parse_args(argv)
-    if args.no_film:
+    if args.without_video:
         warnings.warn('--no-film is deprecated since 0.2, removed in 0.3; use --no-video', DeprecationWarning, 1)
-    args.video_dir = '' if args.no_video or args.no_film else args.out
+    args.video_dir = '' if args.no_video or args.without_video else args.out
     from vpd_mm.engine.config import parse_options
     from vpd_mm.engine.model_files import split_spec
     from vpd_mm.infer.frame_source import list_inputs

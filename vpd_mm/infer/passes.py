@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 from torch import Tensor
 
-from ..athlete.camera_cuts import with_previous
 from ..athlete import FrameSource
+from ..athlete.camera_cuts import with_previous
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..prepare.models import Models

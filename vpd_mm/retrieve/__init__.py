@@ -4,14 +4,13 @@ from .corpus_search import (
     ActionClips,
     ClipQuery,
     find_query,
-    hit_at,
     load_clips,
     own_positions,
-    precision_at,
     rank_corpus,
 )
 from .dtw import dtw_distance, dtw_matrix
 from .dtw_retriever import DTWRetriever, Neighbours
+from .retrieval_metric import RetrievalMetric, hit_at, precision_at
 from .side_by_side import ClipPainter, Shot, save_side_by_side
 
 __all__ = [
@@ -20,6 +19,7 @@ __all__ = [
     'ClipQuery',
     'DTWRetriever',
     'Neighbours',
+    'RetrievalMetric',
     'Shot',
     'dtw_distance',
     'dtw_matrix',

@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions
 from ..structures import Action, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
+from .retrieval_metric import metrics_at
 
 FPS = 25.0
 _INTERVAL = re.compile(r'(?P<video>.+):(?P<start>\d+)-(?P<end>\d+)')
@@ -102,10 +103,10 @@ def find_query(
     if not start < end <= video.num_frames:
         raise UserError(f'query {query!r}: needs start < end <= {video.num_frames}, the frames of {video.video}')
     positions = clip_positions(start, end, video.fps, video.num_frames, Window(), fps)
-    feats = FeatureReader(corpus, features).interpolate(video.video, positions, 1)
+    feats = FeatureReader(corpus, features).interpolate(video.video, positions)
     if feats is None:
         raise UserError(f'query {query!r}: these frames have no {features} features; extract them')
-    return ClipQuery(None, video.video, start, end, feats.transpose(1, 0, 2))
+    return ClipQuery(None, video.video, start, end, feats[:1].transpose(1, 0, 2))
 
 
 def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
@@ -128,21 +129,4 @@ def rank_corpus(
     retriever = DTWRetriever(gallery.clips, gallery.names, device)
     nearest = retriever.search(queries.clips, max(ks), own_positions(queries, gallery), queries.names)
     relevant = gallery.labels[nearest.inds] == queries.labels[:, None]
-    metrics = {f'precision@{k}': precision_at(relevant, k) for k in ks}
-    return nearest, metrics | {f'hit@{k}': hit_at(relevant, k) for k in ks}
-
-
-def precision_at(relevant: np.ndarray, k: int) -> float:
-    """Mean share of relevant items among the first k; relevant (Q, K) bool in rank order, K >= k."""
-    return float(_first(relevant, k).mean())
-
-
-def hit_at(relevant: np.ndarray, k: int) -> float:
-    """Share of queries with a relevant item among the first k; relevant (Q, K) bool in rank order, K >= k."""
-    return float(_first(relevant, k).any(axis=1).mean())
-
-
-def _first(relevant: np.ndarray, k: int) -> np.ndarray:
-    if relevant.ndim != 2 or not len(relevant) or not 1 <= k <= relevant.shape[1]:
-        raise UserError(f'precision and hit at {k} need (queries, {k} or more) ranked items, found {relevant.shape}')
-    return relevant[:, :k]
+    return nearest, metrics_at(relevant, ks)
