@@ -174,7 +174,7 @@ def test_foreign_folders_are_not_changed(corpus, tmp_path):
 
 def test_tool_reports_errors_in_one_line(run_python, tmp_path):
     done = run_python(
-        ROOT / 'tools' / 'demo.py', 'make-sport', '--out', tmp_path / 'x', '--seed', 'seven', cwd=tmp_path
+        ROOT / 'tools' / 'make_synthetic.py', 'sport', '--out', tmp_path / 'x', '--seed', 'seven', cwd=tmp_path
     )
     assert done.returncode == 1
     assert 'seven' in done.stderr
