@@ -1,6 +1,7 @@
 """Scores, ensembles, tables, plot, published numbers and metafile rows, by value."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -249,6 +250,7 @@ def test_the_readme_is_made_from_the_metafile_alone(tmp_path, monkeypatch):
     options = ['--no-run', '--metafile', 'metafile.yml', '--readme', 'README.md']
     assert not compare([*configs, *options])
     assert (tmp_path / 'README.md').read_bytes() == (ROOT / 'README.md').read_bytes()
+    assert re.findall(r'<!-- compare:(\w+) -->', (ROOT / 'README.md').read_text()) == ['synthetic', 'penn']
     assert (tmp_path / 'metafile.yml').read_bytes() == (ROOT / 'configs/compare/metafile.yml').read_bytes()
     plots = {'accuracy_synthetic.png', 'accuracy_penn.png'}
     assert {path.name for path in tmp_path.iterdir()} == {'README.md', 'metafile.yml', *plots}

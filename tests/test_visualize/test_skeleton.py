@@ -21,8 +21,8 @@ SKELETONS = pytest.mark.parametrize('skeleton', [COCO17, VPD13], ids=['coco17', 
 
 def spread_out(skeleton):
     """Joints far from one another: left in the left column, right in the right one."""
-    columns = {'left': 30, 'right': 170, 'middle': 100}
-    return np.array([(columns[skeleton.side(k)], 20 + 10 * k) for k in range(len(skeleton.joints))], float)
+    columns = {LEFT: 30, RIGHT: 170, MIDDLE: 100}
+    return np.array([(columns[skeleton.colour(k)], 20 + 10 * k) for k in range(len(skeleton.joints))], float)
 
 
 @SKELETONS

@@ -41,8 +41,7 @@ class Run:
         settings: Digest of the config, the labels and the content of the features.
         features: Features that it reads, joined by ``+``.
         key: Digest of everything that decides the result; names its files.
-        cfg: Config on this corpus and these features; empty without one.
-        clips: Arguments of ``load_clips`` (nearest neighbours).
+        cfg: Config on this corpus and these features; of nearest neighbours, arguments of ``load_clips``.
         members: The averaged runs (ensembles).
     """
 
@@ -59,7 +58,6 @@ class Run:
     features: str
     key: str
     cfg: Mapping[str, Any] = field(default_factory=dict)
-    clips: Mapping[str, Any] = field(default_factory=dict)
     members: tuple['Run', ...] = ()
 
     @property
@@ -118,12 +116,12 @@ def plan_runs(spec: Spec) -> Plan:
 def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent') -> Iterator[Run]:
     corpus = content.corpus
     for k in section.ks:
-        selected_on, cfg, clips = '', {}, {}
+        selected_on = ''
         if method.kind == 'nearest':
             sport, features = corpus.sport_info, method.features.split('+')
-            clips = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
-            clips['allow_missing'] = spec.allow_missing
-            settings = digest([{**clips, 'features': list(map(content.features, features))}, content.labels])
+            cfg = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
+            cfg['allow_missing'] = spec.allow_missing
+            settings = digest([{**cfg, 'features': list(map(content.features, features))}, content.labels])
         else:
             config = method_config(method, spec, k)
             selected_on = config.get('paper_selection', 'val') if spec.protocol == 'paper' else 'val'
@@ -138,7 +136,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on or None])
-                yield Run(*where, selected_on, settings, '+'.join(features), key, cfg, clips)
+                yield Run(*where, selected_on, settings, '+'.join(features), key, cfg)
 
 
 def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:

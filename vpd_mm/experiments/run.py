@@ -96,9 +96,7 @@ def run_config(run: Run, store: RunStore, launcher: str = 'none') -> Config:
 def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
     """Give each test clip the class of the nearest training clip under DTW."""
     corpus = Corpus.open(run.corpus)
-    clips = load_clips(
-        corpus, list(run.clips['features']), Window(**run.clips['window']), run.clips['fps'], run.clips['allow_missing']
-    )
+    clips = load_clips(corpus, **{**run.cfg, 'window': Window(**run.cfg['window'])})
     queries, gallery = clips.of_split('test'), clips.of_split('train')
     if run.k is not None:
         actions = load_actions(corpus.actions_path)

@@ -28,8 +28,8 @@ def draw_boxes(
     colour = sv.Color(*BOX[::-1])  # supervision draws BGR
     detections = sv.Detections(xyxy=boxes)
     sv.BoxAnnotator(colour, thickness or max(1, round(size / 400)), sv.ColorLookup.INDEX).annotate(image, detections)
-    texts = dict(enumerate(labels or ()))
-    labelled = [i for i, text in texts.items() if text]
+    texts = list(labels or ())
+    labelled = [i for i, text in enumerate(texts) if text]
     if labelled:
         annotator = sv.RichLabelAnnotator(
             colour,

@@ -1,9 +1,4 @@
-"""Images side by side: captions, grids, colours of optical flow, image files.
-
-Example:
-    >>> rows = [np.concatenate(row, axis=1) for row in (crops, teacher_poses, student_poses)]  # a strip of frames
-    >>> save_image(path, add_row_labels(np.concatenate(rows), ['crop', 'teacher', 'student']))
-"""
+"""Images side by side: captions, grids, colours of optical flow, image files."""
 
 from collections.abc import Sequence
 from functools import lru_cache

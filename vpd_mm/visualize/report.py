@@ -37,10 +37,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head.
-
-    Numbers, and all columns but the first, are right-aligned; columns with an empty head are not.
-    """
+    """Rows under a head; below a text in the head, numbers and all columns but the first are right-aligned."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -49,22 +46,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """An image or a video above its caption.
-
-    Args:
-        uri: Data URI: :func:`image_uri`, :func:`figure_uri` or :func:`file_uri`.
-        caption: Below it.
-        wide: Scroll sideways within the page instead of shrinking to its width.
-    """
+    """A data URI of an image or a video above its caption; ``wide``: scroll sideways instead of shrinking."""
 
     uri: str
     caption: str = ''
     wide: bool = False
     kind: ClassVar[str] = 'image'
-
-    @property
-    def is_video(self) -> bool:
-        return self.uri.startswith('data:video/')
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,10 @@ class Skeleton:
     joints: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
 
-    def side(self, *joints: int) -> str:
-        """``'left'`` or ``'right'`` where all of the joints lie on that side, else ``'middle'``."""
-        sides = {self.joints[k].partition('_')[0] for k in joints}
-        return side if len(sides) == 1 and (side := sides.pop()) in ('left', 'right') else 'middle'
-
     def colour(self, *joints: int) -> tuple[int, int, int]:
-        """RGB colour of a joint or a limb."""
-        return {'left': LEFT, 'right': RIGHT, 'middle': MIDDLE}[self.side(*joints)]
+        """RGB colour of a joint or a limb: that of the side on which all of the joints lie, else that of the middle."""
+        sides = {self.joints[k].partition('_')[0] for k in joints}
+        return {'left': LEFT, 'right': RIGHT}.get(sides.pop(), MIDDLE) if len(sides) == 1 else MIDDLE
 
 
 #: COCO, names and limbs as in mmpose's ``configs/_base_/datasets/coco.py``.
@@ -124,15 +120,12 @@ def place_normalized(joints: np.ndarray, centre: tuple[float, float], scale: flo
 
 
 def draw_pose_panel(joints: np.ndarray, size: int = 160, faint: bool = False) -> np.ndarray:
-    """Draw normalised joints alone on a dark square.
+    """Draw normalised joints, (13, 2) or (26,), alone on a dark square; (size, size, 3) uint8 RGB.
 
     Args:
-        joints: (13, 2) or (26,); hip midpoint at the origin, torso of size 0.5.
+        joints: Hip midpoint at the origin, which is in the centre of the panel; torso of size 0.5.
         size: Side of the panel, px.
         faint: Draw with half the contrast, for a pose that is not used.
-
-    Returns:
-        (size, size, 3) uint8 RGB, the hip midpoint in the centre.
     """
     panel = np.full((size, size, 3), BACKGROUND, np.uint8)
     draw_skeleton(panel, place_normalized(joints, (size / 2, size / 2), 0.4 * size))
