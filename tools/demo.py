@@ -36,7 +36,7 @@ from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
 from vpd_mm.experiments.store import AP_COLUMNS
-from vpd_mm.features import joint_features, vipe_features
+from vpd_mm.features import joint_features, pose_features
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
 from vpd_mm.prepare.corpus_builder import build_corpus
 from vpd_mm.retrieve import load_clips, rank_corpus
@@ -74,7 +74,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     with step('vipe', 'embed the poses with VIPE*'):
         config, checkpoint = packed_model('vipe')
         feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
-        vipe_features(corpus, POSES, feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False})
+        pose_features(corpus, POSES, "vipe", feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False})
 
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:

@@ -81,13 +81,13 @@ class VideoWriter:
             self._container.mux(self._stream.encode())
 
 
-def read_comment(path: Path) -> str | None:
-    """Comment in the metadata of a video; None where the file cannot be read as a video."""
+def is_our_video(path: Path) -> bool:
+    """True where the file is a video that :class:`VideoWriter` marked."""
     try:
         with av.open(str(path)) as container:
-            return container.metadata.get('comment', '')
+            return container.metadata.get('comment') == VIDEO_MARK
     except (av.FFmpegError, OSError, ValueError):
-        return None
+        return False
 
 
 def check_video(path: Path, video: Path | None = None) -> None:
@@ -96,7 +96,7 @@ def check_video(path: Path, video: Path | None = None) -> None:
     Raises:
         UserError: the file exists, and this project did not draw the video.
     """
-    if path.exists() and read_comment(video or path) != VIDEO_MARK:
+    if path.exists() and not is_our_video(video or path):
         raise foreign_file(path)
 
 
