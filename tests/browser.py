@@ -26,7 +26,7 @@ window.addEventListener('load', () => {{
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a phone would show: widths and height in px, pictures, pictures that failed, what the console said."""
+    """A page on a phone: widths and height in px, images, images that failed, lines of the console."""
 
     scroll_width: int
     width: int
@@ -44,16 +44,10 @@ def render_on_phone(path: Path, folder: Path) -> Rendered:
     wrapper = folder / 'phone.html'
     page = html.escape(path.read_text(encoding='utf-8'))
     wrapper.write_text(_PAGE.format(width=PHONE, page=page), encoding='utf-8')
-    options = [
-        '--headless=new',
-        '--hide-scrollbars',
-        '--no-sandbox',
-        '--disable-gpu',
-        f'--user-data-dir={folder / "profile"}',
-    ]
-    options += ['--enable-logging=stderr', '--virtual-time-budget=5000', '--dump-dom', f'file://{wrapper}']
-    done = subprocess.run([chromium, *options], capture_output=True, text=True, timeout=120)
-    found = re.search(r'<output>([\d ]+)</output>', done.stdout)
-    assert found, done.stderr[-2000:]
+    options = ['--headless=new', '--hide-scrollbars', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
+    options += [f'--user-data-dir={folder / "profile"}', '--virtual-time-budget=5000', '--dump-dom']
+    done = subprocess.run([chromium, *options, f'file://{wrapper}'], capture_output=True, text=True, timeout=120)
+    shown = re.search(r'<output>([\d ]+)</output>', done.stdout)
+    assert shown, done.stderr[-2000:]
     console = [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
-    return Rendered(*map(int, found[1].split()), console)
+    return Rendered(*map(int, shown[1].split()), console)

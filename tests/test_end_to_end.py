@@ -14,7 +14,7 @@ CONFIG = """
 _base_ = [
     '{root}/configs/_base_/models/distill_resnet18-small.py',
     '{root}/configs/_base_/schedules/distill_40e_small.py']
-data = dict(corpus='data/film', holdout='frame')
+data = dict(corpus='data/two', holdout='frame')
 epoch = dict(num_samples=64)
 train_dataloader = dict(sampler=epoch, batch_size=16, num_workers=0, persistent_workers=False, dataset=data)
 val_dataloader = dict(dataset=data)
@@ -25,30 +25,21 @@ default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1), logger=dict(interval=1)
 
 
 @pytest.fixture(scope='module')
-def film(tmp_path_factory, run_python):
+def folder(tmp_path_factory, run_python):
     """A folder in which the README's commands have run."""
-    folder = tmp_path_factory.mktemp('film')
+    folder = tmp_path_factory.mktemp('videos')
     for name in ('one', 'two'):
         make_video(folder / 'videos' / f'{name}.mp4')
         write_boxes(folder / 'boxes', name, range(FRAMES))
         write_poses(folder / 'poses', name, range(FRAMES))
     (folder / 'c.py').write_text(CONFIG.format(root=TOOLS.parent))
     commands = [
-        ['prepare.py', 'videos', '--boxes', 'boxes', '--poses', 'poses', '--out', 'data/film'],
-        ['extract_features.py', 'joints', '--corpus', 'data/film'],
+        ['prepare.py', 'videos', '--boxes', 'boxes', '--poses', 'poses', '--out', 'data/two'],
+        ['extract_features.py', 'joints', '--corpus', 'data/two'],
         ['train.py', 'c.py'],
         ['train.py', 'c.py', '--resume', 'work_dirs/c/epoch_1.pth', '--work-dir', 'resumed'],
-        [
-            'extract_features.py',
-            'c.py',
-            'work_dirs/c/epoch_3.pth',
-            '--corpus',
-            'data/film',
-            '--out',
-            'vpd',
-            '--preview',
-        ],
-        ['extract_features.py', '--concat', 'vpd', 'joints', '--corpus', 'data/film', '--out', 'both'],
+        ['extract_features.py', 'c.py', 'work_dirs/c/epoch_3.pth', '--corpus', 'data/two', '--out', 'vpd', '--preview'],
+        ['extract_features.py', '--concat', 'vpd', 'joints', '--corpus', 'data/two', '--out', 'both'],
     ]
     for command in commands:
         done = run_python(TOOLS / command[0], *command[1:], cwd=folder)
@@ -61,8 +52,8 @@ def curve(work_dir: Path) -> dict[int, float]:
     return {row['step']: row['loss'] for row in rows if 'loss' in row}
 
 
-def test_every_frame_has_features_of_both_views(film):
-    corpus = Corpus.open(film / 'data/film')
+def test_every_frame_has_features_of_both_views(folder):
+    corpus = Corpus.open(folder / 'data/two')
     student = FeatureStore(corpus.features_dir('vpd'))
     assert student.videos() == ['one', 'two']
     assert student['one'].feats.shape == (FRAMES, 2, 26)
@@ -71,8 +62,8 @@ def test_every_frame_has_features_of_both_views(film):
     assert (corpus.features_dir('vpd') / 'preview' / 'one.png').is_file()
 
 
-def test_training_lowers_the_loss_and_resuming_repeats_it(film):
-    whole, resumed = curve(film / 'work_dirs/c'), curve(film / 'resumed')
+def test_training_lowers_the_loss_and_resuming_repeats_it(folder):
+    whole, resumed = curve(folder / 'work_dirs/c'), curve(folder / 'resumed')
     assert set(whole) == set(range(1, 13))
     assert np.mean([whole[i] for i in (10, 11, 12)]) < np.mean([whole[i] for i in (1, 2, 3)])
     assert set(resumed) == set(range(5, 13))
@@ -80,27 +71,27 @@ def test_training_lowers_the_loss_and_resuming_repeats_it(film):
         assert loss == pytest.approx(whole[step], rel=1e-4), step
 
 
-def test_two_processes_have_the_losses_of_one(film, run_python):
+def test_two_processes_have_the_losses_of_one(folder, run_python):
     # Batch normalisation sees each process's part of a batch; group normalisation sees single samples.
     norm = [f'model.student.backbone.norm_cfg.{option}' for option in ('type=GN', 'num_groups=8')]
     options = ['optim_wrapper.type=OptimWrapper', 'train_cfg.max_epochs=1', *norm]
     command = [TOOLS / 'train.py', 'c.py', '--work-dir', 'one', '--cfg-options', *options]
-    done = run_python(*command, cwd=film)
+    done = run_python(*command, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
     launch = ['-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=29573', TOOLS / 'train.py', 'c.py']
     halves = [*options, 'train_dataloader.batch_size=8']
     command = [*launch, '--launcher', 'pytorch', '--work-dir', 'two', '--cfg-options', *halves]
-    done = run_python(*command, cwd=film, env={'OMP_NUM_THREADS': '1'})
+    done = run_python(*command, cwd=folder, env={'OMP_NUM_THREADS': '1'})
     assert done.returncode == 0, done.stderr[-2000:]
-    one, two = curve(film / 'one'), curve(film / 'two')
+    one, two = curve(folder / 'one'), curve(folder / 'two')
     assert set(one) == set(two) == set(range(1, 5))
     for step, loss in one.items():
         assert two[step] == pytest.approx(loss, rel=1e-3), step
 
 
-def test_another_checkpoint_needs_another_out(film, run_python):
-    arguments = ['c.py', 'work_dirs/c/epoch_2.pth', '--corpus', 'data/film', '--out', 'vpd']
-    done = run_python(TOOLS / 'extract_features.py', *arguments, cwd=film)
+def test_another_checkpoint_needs_another_out(folder, run_python):
+    arguments = ['c.py', 'work_dirs/c/epoch_2.pth', '--corpus', 'data/two', '--out', 'vpd']
+    done = run_python(TOOLS / 'extract_features.py', *arguments, cwd=folder)
     assert done.returncode == 1
     assert 'pass another --out' in done.stderr
     assert 'Traceback' not in done.stderr

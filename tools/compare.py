@@ -43,7 +43,6 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
     """Run and report one comparison; returns the error lines of failed runs."""
     from vpd_mm.experiments import RunStore, plan_runs, read_spec
     from vpd_mm.experiments.jobs import run_with_progress
-    from vpd_mm.experiments.store import check_table
 
     cfg = load_config(argparse.Namespace(**{**vars(args), 'config': config}))
     spec, work_dir, failed = read_spec(cfg, args.only), Path(cfg.work_dir), {}
@@ -51,7 +50,6 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
     if args.no_run and not Path(spec.corpus).exists():
         print(f'{spec.corpus}: no such corpus; tables are written from the metafile alone')
     else:
-        check_table(work_dir / 'results.csv')
         plan, store = plan_runs(spec), RunStore(work_dir / 'runs')
         if plan.problems and not args.skip_missing:
             why = '; '.join(f'{name}: {problem}' for name, problem in plan.problems.items())

@@ -5,7 +5,6 @@ tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features j
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, run_tool
@@ -36,7 +35,6 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     from vpd_mm.experiments import Method, RunStore, few_shot_spec, plan_runs, summarize, write_table
-    from vpd_mm.experiments.store import check_table
     from vpd_mm.features.corpus_config import datasets_of, load_corpus_config
 
     for k in args.k:
@@ -44,9 +42,6 @@ def main(argv=None):
             raise UserError(f'--k {k}: must be a number above 0 or all')
     cfg = load_corpus_config(args, args.allow_missing)
     work_dir = Path(cfg.work_dir)
-    check_table(work_dir / 'results.csv')
-    if (work_dir / 'fewshot.csv').is_file():
-        print(f'{work_dir}/fewshot.csv: written by an earlier version, not read; see results.csv', file=sys.stderr)
     corpus = next(datasets_of(cfg, 'test')).corpus
     method = Method(Path(args.config).stem, config=args.config, cfg=cfg)
     names = ('subsets', 'seeds', 'all_seeds', 'protocol', 'allow_short', 'allow_missing')

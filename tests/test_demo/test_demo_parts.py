@@ -74,13 +74,12 @@ def test_steps_keep_their_seconds_also_when_they_fail(tmp_path):
 
 def test_the_goal_compares_2d_vpd_with_the_joints_at_the_largest_k(monkeypatch):
     monkeypatch.setattr(report, 'load_actions', lambda path: [])
-    means = {
-        ('2D joints (teacher)', 2): 20.5,
-        ('2D joints (teacher)', 8): 42.0,
-        ('2D-VPD', 2): 30.5,
-        ('2D-VPD', 8): 52.5,
-    }
-    rows = [{'method': m, 'k': k, 'top1_mean': mean, 'top1_std': 1.0, 'runs': 2} for (m, k), mean in means.items()]
+    means = {'2D joints (teacher)': (20.5, 42.0), '2D-VPD': (30.5, 52.5)}
+    rows = [
+        {'method': method, 'k': k, 'top1_mean': mean, 'top1_std': 1.0, 'runs': 2}
+        for method, pair in means.items()
+        for k, mean in zip((2, 8), pair, strict=True)
+    ]
     corpus = type('Corpus', (), {'actions_path': None})
     blocks = list(report.recognition(corpus, rows, []))
     goals = [block for block in blocks if isinstance(block, report.Text) and block.good is not None]
@@ -120,11 +119,13 @@ def test_another_video_in_the_wheel_is_refused(tmp_path):
     wheel.parent.mkdir()
     with zipfile.ZipFile(wheel, 'w') as archive:
         archive.writestr('Sports2D/Demo/demo.mp4', b'no video')
-        archive.writestr('sports2d-0.8.34.dist-info/WHEEL', 'Wheel-Version: 1.0\nTag: py3-none-any\n')
-        archive.writestr(
-            'sports2d-0.8.34.dist-info/METADATA', 'Metadata-Version: 2.1\nName: sports2d\nVersion: 0.8.34\n'
-        )
-        archive.writestr('sports2d-0.8.34.dist-info/RECORD', '')
+        about = {
+            'WHEEL': 'Wheel-Version: 1.0\nTag: py3-none-any\n',
+            'METADATA': 'Metadata-Version: 2.1\nName: sports2d\nVersion: 0.8.34\n',
+            'RECORD': '',
+        }
+        for name, text in about.items():
+            archive.writestr(f'sports2d-0.8.34.dist-info/{name}', text)
     with pytest.raises(UserError, match='another video'):
         demo_real.get_video(tmp_path / 'video.mp4', tmp_path / 'run', wheel.parent)
     assert not (tmp_path / 'video.mp4').exists()

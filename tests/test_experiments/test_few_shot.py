@@ -1,11 +1,11 @@
 """The few-shot protocol: fixed subsets, the tool and its tables."""
 
-from importlib import util
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fewshot import main
 from mmengine.logging import MessageHub, MMLogger
 from sequence_corpus import make_corpus
 
@@ -13,7 +13,6 @@ from vpd_mm.errors import UserError
 from vpd_mm.experiments import draw_few_shot, few_shot_list
 from vpd_mm.structures import Action
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/recognize/bigru.py'
 
 
@@ -57,16 +56,13 @@ def fewshot(tmp_path, monkeypatch):
     actions = actions_of([6, 6]) + actions_of([2, 2], 'val') + actions_of([3, 3], 'test')
     corpus = make_corpus(tmp_path / 'c', videos, actions)
     monkeypatch.chdir(tmp_path)
-    spec = util.spec_from_file_location('fewshot_tool', ROOT / 'tools' / 'fewshot.py')
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     short = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1']
 
     def run(*arguments):
         for shared in (MessageHub, MMLogger):
             shared._instance_dict.clear()
         where = ['--corpus', str(corpus.root), '--features', 'joints', '--executor', 'debug', '--work-dir', 'w']
-        return module.main([CONFIG, *where, *arguments, '--cfg-options', *short])
+        return main([CONFIG, *where, *arguments, '--cfg-options', *short])
 
     return run
 
@@ -95,11 +91,3 @@ def test_the_tool_refuses_what_it_cannot_do(fewshot):
         fewshot('--k', '9')
     with pytest.raises(UserError, match=r'--print-jobs: removed in 0\.2; use --executor slurm'):
         fewshot('--k', '2', '--print-jobs')
-
-
-def test_rows_of_an_earlier_version_stay_and_are_named(fewshot, capsys):
-    Path('w').mkdir()
-    Path('w/fewshot.csv').write_text('config,corpus\n')
-    assert not fewshot('--k', '2', '--subsets', '1')
-    assert Path('w/fewshot.csv').read_text() == 'config,corpus\n'
-    assert 'w/fewshot.csv: written by an earlier version, not read' in capsys.readouterr().err

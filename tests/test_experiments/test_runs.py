@@ -7,13 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from importlib import util
 from pathlib import Path
 from unittest.mock import create_autospec
 
 import numpy as np
 import pandas as pd
 import pytest
+from compare import main as compare
 from comparison_corpus import EPOCHS, ROOT, easy_corpus, plan_of, write_comparison
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import EpochBasedTrainLoop, ValLoop
@@ -25,7 +25,7 @@ from vpd_mm.experiments import run as run_module
 from vpd_mm.experiments.store import code_commit
 
 BIGRU = 'configs/recognize/bigru.py'
-TWO = [dict(name='first', config=BIGRU), dict(name='second', config=BIGRU, options={'model.dropout': 0.1})]
+NEAREST = dict(name='nearest', kind='nearest', features='joints')
 
 
 @pytest.fixture(scope='module')
@@ -38,14 +38,6 @@ def as_in_a_process_of_its_own():
     """mmengine names what it shares in a process by the second in which a run starts."""
     for shared in (MessageHub, MMLogger):
         shared._instance_dict.clear()
-
-
-def tool(name):
-    """``main`` of a tool."""
-    spec = util.spec_from_file_location(f'{name}_tool', ROOT / 'tools' / f'{name}.py')
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 def results(work_dir):
@@ -134,13 +126,7 @@ def test_ap_of_a_detection_run_is_kept_in_percent(corpus, tmp_path, monkeypatch)
     monkeypatch.setattr(run_module, 'search_corpus', search)
     execute(run, store)
     row = store.to_frame([run]).iloc[0]
-    assert (row['section'], row['k'], row['threshold'], row['AP@0.5'], row['mAP']) == (
-        'detection',
-        'all',
-        0.4,
-        12.35,
-        50,
-    )
+    assert row[['section', 'k', 'threshold', 'AP@0.5', 'mAP']].tolist() == ['detection', 'all', 0.4, 12.35, 50]
     cfg = search.call_args.args[0]
     assert cfg.randomness['seed'] == run.seed
     assert cfg.test_dataloader.dataset.corpus == str(corpus.root)
@@ -169,10 +155,10 @@ def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path)
 
 
 def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
-    methods = [dict(name='endless', config=BIGRU, options={'train_cfg.max_epochs': 10**6}), *TWO]
-    path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=methods)
+    endless = dict(name='endless', config=BIGRU, options={'train_cfg.max_epochs': 10**6})
+    path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=[endless, NEAREST])
     plan, store = plan_of(path), RunStore(tmp_path / 'w' / 'runs')
-    endless, *others = plan.runs
+    endless, other = plan.runs
     lock = store.root / f'.{endless.key}-0.lock'
     modes = []
 
@@ -188,15 +174,20 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     assert 'ended without a result: it was killed' in failed[endless.key]
     log = failed[endless.key].partition('(log: ')[2].rstrip(')')
     assert 'Epoch(train)' in Path(log).read_text()
-    assert all(run.key in store for run in others)
+    assert other.key in store
     assert modes == [0o700]
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
 
 
 def test_killed_with_its_jobs_a_comparison_resumes_to_the_same_tables(corpus, tmp_path):
-    both = dict(name='both', kind='ensemble', of=['first', 'second'])
-    config = write_comparison(tmp_path / 'c.py', corpus, ks=[2], methods=[*TWO, both])
-    compare, work = tool('compare'), [str(config), '--executor', 'debug', '--work-dir']
+    short, long = ({'train_cfg.max_epochs': epochs} for epochs in (1, 8))  # long: it has not ended when it is killed
+    methods = [
+        dict(name='first', config=BIGRU, options=short),
+        dict(name='second', config=BIGRU, options=long),
+        dict(name='both', kind='ensemble', of=['first', 'second']),
+    ]
+    config = write_comparison(tmp_path / 'c.py', corpus, ks=[2], subsets=1, methods=methods)
+    work = [str(config), '--executor', 'debug', '--work-dir']
     assert not compare([*work, str(tmp_path / 'whole')])
     runs = tmp_path / 'killed' / 'runs'
     command = [sys.executable, str(ROOT / 'tools/compare.py'), str(config), '--work-dir', str(tmp_path / 'killed')]
@@ -208,25 +199,27 @@ def test_killed_with_its_jobs_a_comparison_resumes_to_the_same_tables(corpus, tm
     process.kill()
     process.wait()
     process.stderr.close()
-    finished = {path: path.read_text() for path in runs.glob('*.json')}
-    assert 1 <= len(finished) < 6
     for lock in runs.glob('.*.lock'):
         with file_lock(lock, wait_sec=60):  # the job ends with the process that started it
             pass
+    finished = {path: path.read_text() for path in runs.glob('*.json')}
+    assert len(finished) == 1
     assert not compare([*work, str(tmp_path / 'killed')])
     assert {path: path.read_text() for path in finished} == finished
     assert results(tmp_path / 'killed') == results(tmp_path / 'whole')
-    assert (tmp_path / 'killed/report.md').read_text() == (tmp_path / 'whole/report.md').read_text()
+    reports = [(tmp_path / name / 'report.md').read_text() for name in ('killed', 'whole')]
+    # the commit has a + where a file of the checkout was changed meanwhile
+    assert reports[0].replace('+ |', ' |') == reports[1].replace('+ |', ' |')
 
 
 def test_a_method_without_inputs_is_named_and_can_be_left_out(corpus, tmp_path):
     methods = [
-        dict(name='nearest', kind='nearest', features='joints'),
+        NEAREST,
         dict(name='ours', kind='nearest', features='vpd'),
         dict(name='odd', config=BIGRU, options={'modle.x': 1}),
     ]
     path = write_comparison(tmp_path / 'c.py', corpus, methods=methods, ks=['all'])
-    compare, arguments = tool('compare'), [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
+    arguments = [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
     with pytest.raises(UserError, match=r"2 methods cannot run \(ours: features 'vpd': no folder.*has no 'modle'"):
         compare(arguments)
     assert not compare([*arguments, '--skip-missing'])
@@ -235,29 +228,10 @@ def test_a_method_without_inputs_is_named_and_can_be_left_out(corpus, tmp_path):
 
 
 def test_a_run_that_fails_does_not_stop_the_others(corpus, tmp_path):
-    methods = [
-        dict(name='broken', config=BIGRU, options={'model.head': 3}),
-        dict(name='nearest', kind='nearest', features='joints'),
-    ]
+    methods = [dict(name='broken', config=BIGRU, options={'model.head': 3}), NEAREST]
     path = write_comparison(tmp_path / 'c.py', corpus, methods=methods, ks=['all'])
     arguments = [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
     with pytest.raises(UserError, match=r'1 runs failed; the first: error: .*head'):
-        tool('compare')(arguments)
+        compare(arguments)
     assert [row['method'] for row in results(tmp_path / 'w')] == ['nearest']
     assert '| broken | - |' in (tmp_path / 'w/report.md').read_text()
-
-
-def test_removed_options_name_their_successor(corpus, tmp_path):
-    path = write_comparison(tmp_path / 'c.py', corpus)
-    with pytest.raises(UserError, match=r'--print-jobs: removed in 0\.2; use --executor slurm'):
-        tool('compare')([str(path), '--work-dir', str(tmp_path / 'w'), '--print-jobs', 'sbatch'])
-
-
-def test_a_table_of_another_version_is_not_replaced(corpus, tmp_path):
-    path = write_comparison(tmp_path / 'c.py', corpus)
-    table = tmp_path / 'w' / 'results.csv'
-    table.parent.mkdir()
-    table.write_text('section,method,group,kind,config\ntable,a,,train,b\n')
-    with pytest.raises(UserError, match=r'results\.csv: written by another version; move it away'):
-        tool('compare')([str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug'])
-    assert table.read_text().startswith('section,method,group')

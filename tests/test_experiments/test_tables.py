@@ -1,9 +1,9 @@
 """Scores, ensembles, tables, plot, published numbers and metafile rows, by value."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
-from importlib import util
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from compare import main as compare
 from comparison_corpus import ROOT, easy_corpus, plan_of, spec_of, write_comparison
 
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
@@ -247,11 +248,9 @@ def test_the_readme_is_made_from_the_metafile_alone(tmp_path, monkeypatch):
     shutil.copy(ROOT / 'configs/compare/metafile.yml', tmp_path)
     configs = [str(ROOT / f'configs/compare/{name}.py') for name in ('synthetic', 'penn_action')]
     options = ['--no-run', '--metafile', 'metafile.yml', '--readme', 'README.md']
-    spec = util.spec_from_file_location('compare_tool', ROOT / 'tools/compare.py')
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert not module.main([*configs, *options])
+    assert not compare([*configs, *options])
     assert (tmp_path / 'README.md').read_bytes() == (ROOT / 'README.md').read_bytes()
+    assert re.findall(r'<!-- compare:(\w+) -->', (ROOT / 'README.md').read_text()) == ['synthetic', 'penn']
     assert (tmp_path / 'metafile.yml').read_bytes() == (ROOT / 'configs/compare/metafile.yml').read_bytes()
     plots = {'accuracy_synthetic.png', 'accuracy_penn.png'}
     assert {path.name for path in tmp_path.iterdir()} == {'README.md', 'metafile.yml', *plots}

@@ -1,31 +1,25 @@
 """tools/extract_features.py with several ranks, and with poses from another source."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from extract_features import main
 from inference_files import STUDENT, save_model
 
 from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.errors import UserError
+from vpd_mm.features import joint_features
 from vpd_mm.structures import PoseSequence
-
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'extract_features.py'
 
 
 @pytest.fixture
 def extract(tmp_path, monkeypatch, corpus):
     """Run the tool as one rank of a launcher."""
-    spec = importlib.util.spec_from_file_location('tool_extract_features', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     save_model(tmp_path, 'student', STUDENT.format(dims=26))
 
     def run(rank, world, out, *options):
         for name, value in (('RANK', rank), ('WORLD_SIZE', world), ('LOCAL_RANK', rank)):
             monkeypatch.setenv(name, str(value))
         model = [str(tmp_path / 'student.py'), str(tmp_path / 'student.pth')]
-        return module.main([*model, '--corpus', str(corpus.root), '--out', out, '--device', 'cpu', *options])
+        return main([*model, '--corpus', str(corpus.root), '--out', out, '--device', 'cpu', *options])
 
     return run
 
@@ -47,8 +41,6 @@ def test_preview_skips_videos_of_other_ranks(extract, corpus, capsys):
 
 
 def test_joints_of_another_pose_set_are_refused(tmp_path, corpus):
-    from vpd_mm.features import joint_features
-
     poses = PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')
     made = Corpus.create(tmp_path / 'c')
     for name, video in (('files', 'a'), ('mediapipe', 'a'), ('mediapipe', 'b')):

@@ -1,12 +1,13 @@
 """tools/infer.py and tools/export.py on the command line."""
 
-import importlib.util
 import json
 import os
 from pathlib import Path
 
 import cv2
 import pytest
+from export import main as export
+from infer import main as infer
 from inference_files import STUDENT, save_model
 from media import FRAMES, frame_picture, make_video
 
@@ -17,11 +18,7 @@ from vpd_mm.structures import FeatureSequence
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+STUDENT_ARGUMENTS = ['--student', 'student.py:student.pth', '--boxes', 'full']
 
 
 @pytest.fixture
@@ -34,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_videos_and_features_of_a_folder(folder, capsys):
-    status = load('infer')(['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--out', 'out'])
+    status = infer(['videos', *STUDENT_ARGUMENTS, '--out', 'out'])
     assert status == 0
     text = capsys.readouterr().out
     assert f'one: {FRAMES} frames, athlete in {FRAMES} (100%), D = 26, offline' in text
@@ -50,43 +47,26 @@ def test_a_second_run_skips_its_own_results(folder, capsys):
     for i in range(3):
         cv2.imwrite(str(folder / 'images' / f'{i}.png'), frame_picture(i))
     for inputs, out in (('videos', 'videos/out'), ('images', 'images')):
-        videos = []
         for _ in range(2):
-            arguments = [inputs, '--student', 'student.py:student.pth', '--boxes', 'full', '--out', out]
-            assert load('infer')(arguments) == 0
-            videos.append(
-                [line.split('; video ')[1] for line in capsys.readouterr().out.splitlines() if '; video ' in line]
-            )
-        assert (
-            videos[0]
-            == videos[1]
-            == [f'{out}/{name}.mp4' for name in (['one', 'two'] if inputs == 'videos' else [out])]
-        )
+            assert infer([inputs, *STUDENT_ARGUMENTS, '--out', out]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            videos = [line.split('; video ')[1] for line in lines if '; video ' in line]
+            assert videos == [f'{out}/{name}.mp4' for name in (['one', 'two'] if inputs == 'videos' else [out])]
     assert json.loads((folder / 'images' / 'images.json').read_text())['num_frames'] == 3
 
 
 def test_two_videos_of_the_same_name(folder):
     for camera in ('cam1', 'cam2'):
         make_video(folder / camera / 'run.mp4', 3)
-    arguments = [
-        'cam1/run.mp4',
-        'cam2/run.mp4',
-        '--student',
-        'student.py:student.pth',
-        '--boxes',
-        'full',
-        '--out',
-        'out',
-    ]
+    arguments = ['cam1/run.mp4', 'cam2/run.mp4', *STUDENT_ARGUMENTS, '--out', 'out']
     with pytest.raises(UserError, match="two inputs are named 'run'"):
-        load('infer')(arguments)
+        infer(arguments)
     assert not (folder / 'out').exists()
     with pytest.raises(UserError, match=r'cam1/run\.mp4: is an input'):
-        load('infer')([arguments[0], *arguments[2:-1], 'cam1'])
+        infer([arguments[0], *arguments[2:-1], 'cam1'])
 
 
 def test_takes_the_newest_student(folder, capsys):
-    infer = load('infer')
     with pytest.raises(UserError, match='no student: none was trained in work_dirs or runs'):
         infer(['videos/one.mp4'])
     for age, (name, text) in enumerate((('new', STUDENT.format(dims=26)), ('old', STUDENT.format(dims=5)))):
@@ -103,16 +83,16 @@ def test_takes_the_newest_student(folder, capsys):
 
 
 def test_former_option_no_film(folder):
-    arguments = ['videos/one.mp4', '--student', 'student.py:student.pth', '--boxes', 'full', '--out', 'out']
+    arguments = ['videos/one.mp4', *STUDENT_ARGUMENTS, '--out', 'out']
     with pytest.warns(DeprecationWarning, match='deprecated since 0.2, removed in 0.3; use --no-video'):
-        assert load('infer')([*arguments, '--no-film']) == 0
+        assert infer([*arguments, '--no-film']) == 0
     assert sorted(p.name for p in (folder / 'out').iterdir()) == ['features', 'one.json', 'tracks']
 
 
 def test_one_broken_video_does_not_stop_the_others(folder, capsys):
     (folder / 'videos' / 'bad.mp4').write_text('no video')
-    arguments = ['videos', '--student', 'student.py:student.pth', '--boxes', 'full', '--no-video', '--out', 'out']
-    assert load('infer')(arguments) == 1
+    arguments = ['videos', *STUDENT_ARGUMENTS, '--no-video', '--out', 'out']
+    assert infer(arguments) == 1
     captured = capsys.readouterr()
     assert captured.err.count('error: ') == 1
     assert 'bad.mp4: no readable video' in captured.err
@@ -120,7 +100,7 @@ def test_one_broken_video_does_not_stop_the_others(folder, capsys):
 
 
 def test_errors_name_file_or_option(folder, monkeypatch):
-    infer, student = load('infer'), ['--student', 'student.py:student.pth', '--boxes', 'full']
+    student = STUDENT_ARGUMENTS
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     for arguments, message in (
@@ -146,11 +126,11 @@ def test_an_error_is_one_line(folder, run_python):
 def test_export_then_infer(folder, capsys):
     pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')
-    assert not load('export')(['student.py', 'student.pth'])
+    assert not export(['student.py', 'student.pth'])
     text = capsys.readouterr().out
     assert 'student.onnx: student' in text
     assert 'student.decoder.onnx: decoder' in text
     assert text.count('onnxruntime and PyTorch differ by') == 2
     arguments = ['videos/one.mp4', '--student', 'student.py:student.onnx', '--boxes', 'full', '--out', 'out']
-    assert load('infer')(arguments) == 0
+    assert infer(arguments) == 0
     assert VideoReader(folder / 'out' / 'one.mp4').num_frames == FRAMES

@@ -30,16 +30,33 @@ def losses(work_dir: Path) -> dict[int, float]:
 
 
 @pytest.fixture(scope='module')
-def trained(tmp_path_factory, run_python):
-    """Four epochs in one go, then once more from the checkpoint of the second."""
+def tool(run_python):
+    """Run a tool that succeeds; returns its output."""
+
+    def run(name, *arguments, cwd):
+        done = run_python(TOOLS / name, *arguments, cwd=cwd)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory, tool):
+    """A training of four epochs, and one that resumed from the checkpoint of the second."""
     folder = tmp_path_factory.mktemp('train')
     options = ['--cfg-options', *SHORT, 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.max_keep_ckpts=-1']
-    whole = run_python(TOOLS / 'train.py', STGCN, '--work-dir', 'whole', *options, cwd=folder)
-    assert whole.returncode == 0, whole.stderr[-2000:]
-    resume = ['--resume', 'whole/epoch_2.pth', '--work-dir', 'resumed']
-    resumed = run_python(TOOLS / 'train.py', STGCN, *resume, *options, cwd=folder)
-    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    tool('train.py', STGCN, '--work-dir', 'whole', *options, cwd=folder)
+    tool('train.py', STGCN, '--resume', 'whole/epoch_2.pth', '--work-dir', 'resumed', *options, cwd=folder)
     return folder
+
+
+def error_line(done) -> str:
+    """The only error line of a tool that failed."""
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    return error
 
 
 def test_trains_with_progress_and_keeps_checkpoints(trained):
@@ -59,34 +76,25 @@ def test_interrupted_and_resumed_equals_uninterrupted(trained):
         assert loss == pytest.approx(whole[step], abs=1e-6), step
 
 
-def test_evaluates_a_checkpoint(trained, run_python):
-    checkpoint = trained / 'whole' / 'epoch_4.pth'
-    done = run_python(TOOLS / 'test.py', STGCN, checkpoint, '--work-dir', 'tested', cwd=trained)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'acc/mean1' in done.stdout + done.stderr
+def test_evaluates_a_checkpoint(trained, tool):
+    assert 'acc/mean1' in tool('test.py', STGCN, 'whole/epoch_4.pth', '--work-dir', 'tested', cwd=trained)
 
 
 def test_a_cut_checkpoint_is_one_clear_line(trained, run_python, tmp_path):
     cut = tmp_path / 'cut.pth'
     cut.write_bytes((trained / 'whole' / 'epoch_4.pth').read_bytes()[:5000])
     done = run_python(TOOLS / 'test.py', STGCN, cut, '--work-dir', tmp_path / 'w', cwd=tmp_path)
-    assert done.returncode == 1
-    errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
-    assert len(errors) == 1
-    assert 'cut.pth' in errors[0]
-    assert 'Traceback' not in done.stderr
+    assert 'cut.pth' in error_line(done)
 
 
-def test_two_processes_have_the_loss_curve_of_one(run_python, tmp_path):
+def test_two_processes_have_the_loss_curve_of_one(tool, tmp_path):
     options = [*SHORT, 'train_cfg.max_epochs=2']
-    one = run_python(TOOLS / 'train.py', PLAIN, '--work-dir', 'one', '--cfg-options', *options, cwd=tmp_path)
-    assert one.returncode == 0, one.stderr[-2000:]
+    tool('train.py', PLAIN, '--work-dir', 'one', '--cfg-options', *options, cwd=tmp_path)
     halves = [*options, 'train_dataloader.batch_size=8']
     command = ['bash', str(TOOLS / 'dist_train.sh'), PLAIN, '2', '--work-dir', 'two', '--cfg-options', *halves]
     path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
-    two = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, 'PATH': path, 'PORT': '29571'}, capture_output=True, text=True
-    )
+    environment = {**os.environ, 'PATH': path, 'PORT': '29571'}
+    two = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert two.returncode == 0, two.stderr[-2000:]
     a, b = losses(tmp_path / 'one'), losses(tmp_path / 'two')
     assert a.keys() == b.keys() == set(range(1, 5))
@@ -94,16 +102,13 @@ def test_two_processes_have_the_loss_curve_of_one(run_python, tmp_path):
         assert b[step] == pytest.approx(loss, abs=1e-4), step
 
 
-def test_tsn_trains_and_is_evaluated(run_python, tmp_path):
+def test_tsn_trains_and_is_evaluated(tool, tmp_path):
     tiny = ['train_dataloader.dataset.num_clips=4', 'val_dataloader.dataset.num_clips=4', 'train_cfg.max_epochs=1']
     small = ['model.backbone.depth=18', 'model.cls_head.in_channels=512']  # the depth of the config takes a minute
     config, options = 'configs/baselines/tsn_r50_rgb_2e_generated.py', ['--cfg-options', *tiny, *small]
-    done = run_python(TOOLS / 'train.py', config, '--work-dir', 'tsn', *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
+    tool('train.py', config, '--work-dir', 'tsn', *options, cwd=tmp_path)
     options += ['test_dataloader.dataset.num_clips=4']
-    done = run_python(TOOLS / 'test.py', config, 'tsn/epoch_1.pth', '--work-dir', 'tsn', *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'acc/top1' in done.stdout + done.stderr
+    assert 'acc/top1' in tool('test.py', config, 'tsn/epoch_1.pth', '--work-dir', 'tsn', *options, cwd=tmp_path)
 
 
 def test_a_malicious_checkpoint_is_refused_and_nothing_runs(run_python, tmp_path):
@@ -117,9 +122,5 @@ def test_a_malicious_checkpoint_is_refused_and_nothing_runs(run_python, tmp_path
     assert run_python('-c', code, cwd=tmp_path).returncode == 0
     for tool, arguments in (('test.py', ['bomb.pth']), ('train.py', ['--resume', 'bomb.pth'])):
         done = run_python(TOOLS / tool, STGCN, *arguments, '--work-dir', 'w', cwd=tmp_path)
-        assert done.returncode == 1
-        errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
-        assert len(errors) == 1
-        assert 'bomb.pth was refused and nothing in it was run' in errors[0]
-        assert 'Traceback' not in done.stderr
+        assert 'bomb.pth was refused and nothing in it was run' in error_line(done)
     assert not (tmp_path / 'ran').exists()

@@ -9,6 +9,7 @@ import torch
 from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.structures import PoseSequence
 from vpd_mm.synthetic import SyntheticPoses
+from vpd_mm.synthetic.checkpoints import packed_model
 from vpd_mm.teacher.vipe_dataset import camera_rotation, project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,6 @@ def test_poses_become_features_of_both_views(run_python, cameras):
 
 
 def test_retrieval_across_cameras(run_python, cameras, tmp_path):
-    from vpd_mm.synthetic.checkpoints import packed_model
-
     views = [cameras.poses_dir(name) for name in ('left', 'right')]
     checkpoint = packed_model('vipe')[1]
     done = tool(run_python, 'test.py', CONFIG, checkpoint, '--work-dir', tmp_path, '--views', *views)

@@ -1,4 +1,4 @@
-"""Panels: text, grids, flow colours, image files."""
+"""Panels: text, boxes, grids, flow colours, image files."""
 
 import colorsys
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vpd_mm.visualize.boxes import BOX, draw_boxes
 from vpd_mm.visualize.panels import (
     BACKGROUND,
     add_caption,
@@ -30,6 +31,22 @@ def test_text_is_drawn_with_any_letter_and_stays_inside():
     two = draw_text(np.full((60, 200, 3), 90, np.uint8), ['one', 'two'])
     rows = np.flatnonzero((two == 255).all(2).any(1))
     assert rows.min() < 18 < 24 < rows.max()
+
+
+def test_the_outline_has_the_colour_of_a_box():
+    image = draw_boxes(np.zeros((100, 200, 3), np.uint8), [[20.4, 30, 80, 70], [100, 10, 150, 60]], thickness=1)
+    assert image[30, 50].tolist() == image[50, 20].tolist() == image[10, 120].tolist() == list(BOX)
+    assert image[50, 50].max() == 0
+
+
+def test_labels_are_drawn_for_some_boxes_and_stay_inside():
+    boxes = [[20, 0, 80, 90], [100, 40, 150, 90]]
+    image = draw_boxes(np.zeros((100, 200, 3), np.uint8), boxes, ['drehung ü', ''])
+    plain = draw_boxes(np.zeros((100, 200, 3), np.uint8), boxes)
+    changed = np.argwhere((image != plain).any(axis=2))
+    assert changed[:, 1].max() < 120
+    assert (image[changed[:, 0], changed[:, 1]] == BOX).all(axis=1).sum() > 200
+    assert (draw_boxes(np.zeros((9, 9, 3), np.uint8), np.zeros((0, 4)), []) == 0).all()
 
 
 def test_captions_stand_above_and_labels_to_the_left():

@@ -1,26 +1,22 @@
 """Plots: numbers of lines, points and bars."""
 
+import json
+
 import numpy as np
 import pytest
 
-from vpd_mm.visualize.plots import (
-    Method,
-    accuracy_figure,
-    confusion_figure,
-    curves_figure,
-    figure_to_rgb,
-    timeline_figure,
-)
+from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, figure_to_rgb, timeline_figure, training_figure
 
-METHODS = [
-    Method('2D-VPD', {4: (60.0, 3.0), 8: (70.0, 2.0), None: (80.0, 1.0)}, 'features'),
-    Method('unfinished', {}, 'features'),
-    Method('joints', {4: (50.0, 3.0), None: (66.0, 1.0)}, 'pose'),
-]
+METHODS = {
+    '2D-VPD': {4: (60.0, 3.0), 8: (70.0, 2.0), None: (80.0, 1.0)},
+    'unfinished': {},
+    'joints': {4: (50.0, 3.0), None: (66.0, 1.0)},
+}
+GROUPS = {'2D-VPD': 'features', 'unfinished': 'features', 'joints': 'pose'}
 
 
 def test_accuracy_over_k_has_a_line_per_method_and_a_point_per_k():
-    axes = accuracy_figure('t', (4, 8, None), METHODS).axes[0]
+    axes = accuracy_figure('t', (4, 8, None), METHODS, GROUPS).axes[0]
     lines = [container.lines[0] for container in axes.containers]
     assert [container.get_label() for container in axes.containers] == ['2D-VPD', 'joints']
     assert [list(line.get_ydata()) for line in lines] == [[60, 70, 80], [50, 66]]
@@ -31,19 +27,19 @@ def test_accuracy_over_k_has_a_line_per_method_and_a_point_per_k():
 
 
 def test_a_single_k_is_drawn_as_bars_as_long_as_the_accuracy():
-    figure = accuracy_figure('t', (4,), METHODS)
+    figure = accuracy_figure('t', (4,), METHODS, GROUPS)
     axes = figure.axes[0]
     lengths = [bar.get_width() for bars in axes.containers for bar in getattr(bars, 'patches', [])]
     assert lengths == [60, 50]
     assert [label.get_text() for label in axes.get_yticklabels()] == ['2D-VPD', 'joints']
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['features', 'pose']
-    assert accuracy_figure('t', (16,), METHODS) is None
+    assert accuracy_figure('t', (16,), METHODS, GROUPS) is None
 
 
 def test_a_method_keeps_its_colour_whichever_methods_are_finished():
     colours = [
         {c.get_label(): c.lines[0].get_color() for c in accuracy_figure('t', (4, 8), methods).axes[0].containers}
-        for methods in (METHODS, [Method('2D-VPD', {}), *METHODS[1:]])
+        for methods in (METHODS, METHODS | {'2D-VPD': {}})
     ]
     assert list(colours[1]) == ['joints']
     assert colours[0]['joints'] == colours[1]['joints']
@@ -68,12 +64,24 @@ def test_a_confusion_matrix_shows_shares_and_counts():
     assert [label.get_text() for label in axes.get_yticklabels()] == ['axel', 'lutz']
 
 
-def test_curves_start_at_zero_and_have_a_legend():
-    figure = curves_figure({'training': (range(100), np.ones(100)), 'held out': ([1, 50], [2.0, 1.5])}, 'squared error')
-    axes = figure.axes[0]
-    assert [(line.get_label(), len(line.get_xdata())) for line in axes.lines] == [('training', 100), ('held out', 2)]
+def test_curves_span_the_epochs_and_join_the_logs_of_a_resumed_training(tmp_path):
+    logs = {
+        '1': [{'loss': 4.0, 'step': 5}, {'loss': 3.0, 'step': 10}, {'error': 2.0, 'step': 1}],
+        '2': [{'loss': 2.0, 'step': 15}, {'loss': 1.0, 'step': 20}, {'error': 1.5, 'step': 2}],
+    }
+    for name, rows in logs.items():
+        path = tmp_path / name / 'vis_data' / 'scalars.json'
+        path.parent.mkdir(parents=True)
+        path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    axes = training_figure(tmp_path, 'loss', 'error', 'squared error').axes[0]
+    training, validation = axes.lines
+    assert training.get_xdata() == pytest.approx([0.5, 1, 1.5, 2])
+    assert training.get_ydata() == pytest.approx([4, 3, 2, 1])
+    assert validation.get_xdata() == pytest.approx([1, 2])
+    assert validation.get_ydata() == pytest.approx([2, 1.5])
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylabel() == 'squared error'
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ['training', 'validation']
 
 
 def test_figures_leave_no_global_state():

@@ -7,7 +7,7 @@ import pytest
 from browser import PHONE, render_on_phone
 from jinja2 import UndefinedError
 
-from vpd_mm.visualize.plots import curves_figure
+from vpd_mm.visualize.plots import confusion_figure
 from vpd_mm.visualize.report import (
     Code,
     Image,
@@ -18,7 +18,6 @@ from vpd_mm.visualize.report import (
     figure_uri,
     file_uri,
     image_uri,
-    render_report,
     write_report,
 )
 from vpd_mm.visualize.video_writer import VideoWriter
@@ -34,7 +33,7 @@ def write_page(path):
         Text('reached', True),
         Table(('method', *(f'column {i}' for i in range(12))), [('x' * 40, '<i>', *range(11))]),
         Image(image_uri(np.full((80, 1600, 3), 120, np.uint8)), 'wide', wide=True),
-        Image(figure_uri(curves_figure({'a': ([0, 1], [1, 0])}, 'loss')), 'a "plot"'),
+        Image(figure_uri(confusion_figure(np.eye(2, dtype=int), ['a', 'b'])), 'a "plot"'),
         Image(file_uri(path.with_suffix('.mp4')), 'a video'),
         Code('python tools/demo.py ' + '--option value ' * 20 + '> out'),
     ]
@@ -49,29 +48,22 @@ def test_nothing_is_fetched_and_everything_is_escaped(tmp_path):
     assert all(link.startswith('data:') for link in links)
     assert '<script' not in text
     assert '<i>' not in text
-    for escaped in (
-        'a &lt; b &amp;',
-        'a &lt;b&gt; lead',
-        'First &amp; last',
-        '&lt;i&gt;',
-        'a &#34;plot&#34;',
-        '&gt; out',
-    ):
-        assert escaped in text
+    pieces = ('a &lt; b &amp;', 'a &lt;b&gt; lead', 'First &amp; last', '&lt;i&gt;', 'a &#34;plot&#34;', '&gt; out')
+    assert all(piece in text for piece in pieces)
     assert text.count('<video') == 1
     assert 'confident (0.91)' in text
     assert 'low confidence (0.20)' in text
 
 
-def test_numbers_and_later_columns_are_right_aligned():
-    text = render_report('t', 'l', [Section('s', [Table(('n', '', 'x'), [(3, 4, 'b')])])])
-    cells = re.findall(r'<td(.*?)>(\w)</td>', text)
+def test_numbers_and_later_columns_are_right_aligned(tmp_path):
+    write_report(tmp_path / 'r.html', 't', 'l', [Section('s', [Table(('n', '', 'x'), [(3, 4, 'b')])])])
+    cells = re.findall(r'<td(.*?)>(\w)</td>', (tmp_path / 'r.html').read_text())
     assert cells == [(' class="number"', '3'), ('', '4'), (' class="number"', 'b')]
 
 
-def test_a_block_of_another_kind_is_an_error():
+def test_a_block_of_another_kind_is_an_error(tmp_path):
     with pytest.raises(UndefinedError):
-        render_report('t', 'l', [Section('s', ['text'])])
+        write_report(tmp_path / 'r.html', 't', 'l', [Section('s', ['text'])])
 
 
 def test_a_phone_shows_the_page_without_scrolling_sideways(tmp_path):

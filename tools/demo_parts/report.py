@@ -16,7 +16,7 @@ from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
 from vpd_mm.visualize.boxes import draw_boxes
 from vpd_mm.visualize.panels import add_row_labels, draw_text, flow_to_rgb, resize
-from vpd_mm.visualize.plots import Method, accuracy_figure, training_figure
+from vpd_mm.visualize.plots import accuracy_figure, training_figure
 from vpd_mm.visualize.report import Block, Code, Image, MethodDiagram, Section, Table, Text
 from vpd_mm.visualize.skeleton import draw_pose_panel
 
@@ -119,7 +119,7 @@ def recognition(corpus: Corpus, rows: Sequence[Mapping], images: Sequence) -> It
         points = cells['2D-VPD'][k][0] - cells[teacher][k][0]
         text = f'2D-VPD is at least {GOAL_POINTS:g} points above {teacher} at k = {k}'
         yield goal(text, points >= GOAL_POINTS, f'{points:+.1f} points')
-        figure = accuracy_figure('', ks, [Method(name, accuracy) for name, accuracy in cells.items()])
+        figure = accuracy_figure('', ks, cells)
         yield Image(report.figure_uri(figure), 'Accuracy over the number of training clips per class.')
     else:
         yield Text('Scale tiny: every step runs, nothing is learnt.')

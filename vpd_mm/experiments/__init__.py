@@ -1,7 +1,7 @@
 """Few-shot grids, comparisons and ablations: one specification, plan, run, store and table writer."""
 
 from .few_shot import draw_few_shot, few_shot_list
-from .jobs import EXECUTORS, add_job_arguments, run_missing
+from .jobs import run_missing
 from .plan import Plan, Run, plan_runs
 from .run import execute
 from .spec import Method, Section, Spec, few_shot_spec, read_spec
@@ -9,14 +9,12 @@ from .store import RunStore, write_table
 from .tables import summarize
 
 __all__ = [
-    'EXECUTORS',
     'Method',
     'Plan',
     'Run',
     'RunStore',
     'Section',
     'Spec',
-    'add_job_arguments',
     'draw_few_shot',
     'execute',
     'few_shot_list',

@@ -15,7 +15,7 @@ from ..structures import Action, atomic_write, load_actions, load_classes
 def draw_few_shot(
     actions: Sequence[Action], k: int, rng: np.random.Generator, classes: Sequence[str], allow_short: bool = False
 ) -> list[str]:
-    """Draw k training actions of every class.
+    """Draw k training actions of every class; returns their sorted ids.
 
     Args:
         actions: All actions; only those of split 'train' are drawn.
@@ -23,9 +23,6 @@ def draw_few_shot(
         rng: Source of the draw.
         classes: Names of the classes.
         allow_short: Take all actions of a class with fewer than k.
-
-    Returns:
-        Sorted action ids.
 
     Raises:
         UserError: a class has none, or fewer than k and ``allow_short`` is off.
@@ -47,11 +44,7 @@ def draw_few_shot(
 
 
 def few_shot_list(corpus: Corpus, k: int, subset: int, allow_short: bool = False) -> Path:
-    """Path of the id list ``annotations/fewshot/<k>_<subset>.txt``, drawn with seed (k, subset) if it does not exist.
-
-    Raises:
-        UserError: as :func:`draw_few_shot`.
-    """
+    """Path of the list ``annotations/fewshot/<k>_<subset>.txt``; one that is missing is drawn with seed (k, subset)."""
     path = corpus.fewshot_path(k, subset)
     if path.is_file():
         return path

@@ -13,12 +13,14 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import submitit
 import torch
 from rich.console import Console
-from submitit.core.utils import DelayedSubmission, UncompletedJobError, environment_variables
+from submitit.core.utils import UncompletedJobError, environment_variables
+from submitit.helpers import Checkpointable
 
 from ..engine.cli import error_line, leave_processes
 from ..engine.progress import OnProgress, no_progress, progress_bar
@@ -46,11 +48,7 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> dict[str, str]:
-    """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`.
-
-    Raises:
-        UserError: ``--print-jobs`` is given.
-    """
+    """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`."""
     if args.print_jobs:
         raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
     if args.jobs == 0:
@@ -129,8 +127,9 @@ def run_missing(
     return failed
 
 
-class RunJob:
-    """Runs, one after the other, as submitit calls them.
+@dataclass
+class RunJob(Checkpointable):
+    """Runs, one after the other, as submitit calls them; Slurm queues a stopped job again, and trainings resume.
 
     Args:
         runs: The runs.
@@ -139,8 +138,10 @@ class RunJob:
         parent: Process whose end ends this one; 0 = none.
     """
 
-    def __init__(self, runs: Sequence[Run], root: Path, folder: Path, parent: int = 0) -> None:
-        self.runs, self.root, self.folder, self.parent = runs, root, folder, parent
+    runs: Sequence[Run]
+    root: Path
+    folder: Path
+    parent: int = 0
 
     def __call__(self) -> None:
         if self.parent:
@@ -154,10 +155,6 @@ class RunJob:
             if error := _try(run, RunStore(self.root), launcher, rank):
                 with atomic_write(self.folder / f'{run.key}.error', 'w') as f:
                     f.write(error)
-
-    def checkpoint(self) -> DelayedSubmission:
-        """Queue the job again: submitit calls this where Slurm stops it; trainings resume."""
-        return DelayedSubmission(self)
 
 
 def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> str:
@@ -233,30 +230,33 @@ class _Queue:
 
     def _submit(self, waiting: list[Run]) -> None:
         """Submit the next runs of the same number of processes: a job, or to Slurm an array of all."""
-        processes = [max(1, self.gpus) if run.method.kind == 'train' else 1 for run in waiting]
-        alike = [run for run, count in zip(waiting, processes, strict=True) if count == processes[0]]
+
+        def num_processes(run: Run) -> int:
+            return max(1, self.gpus) if run.method.kind == 'train' else 1
+
+        processes = num_processes(waiting[0])
+        alike = [run for run in waiting if num_processes(run) == processes]
         if self.kind == 'slurm':
             batches = [[run] for run in alike]
         else:  # a process starts slowly: first large batches, at the end small ones
             share = math.ceil(len(alike) / (1 if self.jobs == 1 else 2 * self.jobs))
-            batches = [alike[: share if processes[0] == 1 and self.kind == 'local' else 1]]
+            batches = [alike[: share if processes == 1 and self.kind == 'local' else 1]]
         slots = [slot for slot in range(len(self.active) + len(batches)) if slot not in self.active]
         parent, threads = 0, {}
         if self.kind != 'debug':
-            self.executor.update_parameters(tasks_per_node=processes[0], gpus_per_node=min(self.gpus, processes[0]))
+            self.executor.update_parameters(tasks_per_node=processes, gpus_per_node=min(self.gpus, processes))
         if self.kind == 'local':
             parent, threads = os.getpid(), {'OMP_NUM_THREADS': 1}
-            first = slots[0] * processes[0]
-            count = min(self.gpus, processes[0]) if self.devices else 0
+            first = slots[0] * processes
+            count = min(self.gpus, processes) if self.devices else 0
             devices = [self.devices[(first + i) % len(self.devices)] for i in range(count)]
             self.executor.parameters.update(visible_gpus=devices, gpus_per_node=count)
         with environment_variables(**threads):
             root = self.store.root.resolve()
             jobs = self.executor.submit_array([RunJob(batch, root, self.folder, parent) for batch in batches])
         self.active |= dict(zip(slots, zip(batches, jobs, strict=True), strict=False))
-        for batch in batches:
-            for run in batch:
-                waiting.remove(run)
+        submitted = {run.key for batch in batches for run in batch}
+        waiting[:] = [run for run in waiting if run.key not in submitted]
 
     def _error(self, run: Run) -> str:
         path = self.folder / f'{run.key}.error'
@@ -291,11 +291,7 @@ def _last_words(job: submitit.Job) -> str:
 
 
 def _private_folder(parent: Path) -> Path:
-    """A new folder that no other user can read or write: the job files of submitit are pickles.
-
-    Raises:
-        UserError: ``parent`` belongs to another user.
-    """
+    """A new folder that no other user can read or write: the job files of submitit are pickles."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if parent.stat().st_uid != os.getuid():
         raise UserError(f'{parent}: belongs to another user; pass another --work-dir')

@@ -41,8 +41,7 @@ class Run:
         settings: Digest of the config, the labels and the content of the features.
         features: Features that it reads, joined by ``+``.
         key: Digest of everything that decides the result; names its files.
-        cfg: Config on this corpus and these features, as a dict; empty without one.
-        clips: Arguments of ``load_clips`` (nearest neighbours).
+        cfg: Config on this corpus and these features; of nearest neighbours, arguments of ``load_clips``.
         members: The averaged runs (ensembles).
     """
 
@@ -59,7 +58,6 @@ class Run:
     features: str
     key: str
     cfg: Mapping[str, Any] = field(default_factory=dict)
-    clips: Mapping[str, Any] = field(default_factory=dict)
     members: tuple['Run', ...] = ()
 
     @property
@@ -118,29 +116,27 @@ def plan_runs(spec: Spec) -> Plan:
 def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent') -> Iterator[Run]:
     corpus = content.corpus
     for k in section.ks:
-        selected_on = cfg = clips = None
+        selected_on = ''
         if method.kind == 'nearest':
-            sport, features = corpus.sport_info, tuple(method.features.split('+'))
-            clips = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
-            clips['allow_missing'] = spec.allow_missing
-            settings = digest([{**clips, 'features': [content.features(name) for name in features]}, content.labels])
+            sport, features = corpus.sport_info, method.features.split('+')
+            cfg = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
+            cfg['allow_missing'] = spec.allow_missing
+            settings = digest([{**cfg, 'features': list(map(content.features, features))}, content.labels])
         else:
             config = method_config(method, spec, k)
             selected_on = config.get('paper_selection', 'val') if spec.protocol == 'paper' else 'val'
-            settings = _settings(config, content)
-            cfg = config._cfg_dict.to_dict()
-            features = next(datasets_of(config, 'test')).get('features') or ()
-            features = (features,) if isinstance(features, str) else tuple(features)
+            settings, cfg = _settings(config, content), config._cfg_dict.to_dict()
+            features = _features(next(datasets_of(config, 'test')))
+        num_seeds = 1 if method.kind == 'nearest' else spec.all_seeds if k is None else spec.seeds
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
             if k is not None:
                 path = few_shot_list(corpus, k, subset, spec.allow_short)
                 split, ids = str(path.relative_to(corpus.root)), path.read_text(encoding='utf-8')
-            num_seeds = 1 if method.kind == 'nearest' else spec.all_seeds if k is None else spec.seeds
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
-                key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on])
-                yield Run(*where, selected_on or '', settings, '+'.join(features), key, cfg or {}, clips or {})
+                key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on or None])
+                yield Run(*where, selected_on, settings, '+'.join(features), key, cfg)
 
 
 def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:
@@ -183,43 +179,38 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
 def _settings(cfg: Config, content: 'CorpusContent') -> str:
     """Digest of a config in which the content of what its data sets read stands for folders and names."""
     cfg = Config(cfg._cfg_dict.to_dict())
-    for part in ('train', 'val', 'test'):
-        for dataset in datasets_of(cfg, part):
-            if 'corpus' in dataset:
-                dataset.corpus = content.labels
-                features = dataset.get('features') or ()
-                if features:
-                    names = [features] if isinstance(features, str) else features
-                    dataset.features = [content.features(name) for name in names]
-                if dataset.get('poses'):
-                    dataset.poses = content.poses(dataset.poses)
-                if dataset.get('source'):
-                    dataset.crops = content.crops()
+    for dataset in (dataset for part in ('train', 'val', 'test') for dataset in datasets_of(cfg, part)):
+        if 'corpus' in dataset:
+            dataset.corpus = content.labels
+            if features := _features(dataset):
+                dataset.features = list(map(content.features, features))
+            if dataset.get('poses'):
+                dataset.poses = content.poses(dataset.poses)
+            if dataset.get('source'):
+                dataset.crops = content.crops()
     weights = Path(cfg.get('load_from') or '')
-    return digest([config_digest(cfg), content.weights(weights) if weights.is_file() else str(weights)])
+    return digest([config_digest(cfg), content.file(weights) if weights.is_file() else str(weights)])
+
+
+def _features(dataset: Mapping[str, Any]) -> list[str]:
+    features = dataset.get('features') or []
+    return [features] if isinstance(features, str) else list(features)
 
 
 class CorpusContent:
-    """Digests of what runs read from a corpus: by content, of the videos that have actions.
-
-    Args:
-        corpus: The corpus.
-
-    Raises:
-        UserError: it has no labels.
-    """
+    """Digests of what runs read from a corpus: by content, of the videos that have actions."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         actions = load_actions(corpus.actions_path)
         table = corpus.videos()
         self.videos = sorted({action.video for action in actions})
-        files = [_file_digest(path) for path in (corpus.actions_path, corpus.classes_path)]
+        self.file = cache(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+        files = [self.file(path) for path in (corpus.actions_path, corpus.classes_path)]
         #: Digest of actions.csv, classes.txt and the videos' rows of videos.csv.
         self.labels = digest([*files, [vars(table[name]) for name in self.videos if name in table]])
         self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
         self.crops = cache(self._crops)
-        self.weights = cache(_file_digest)
 
     def poses(self, name: str) -> str:
         """Digest of a pose set: its name, or a folder relative to the corpus."""
@@ -241,10 +232,6 @@ class CorpusContent:
     def _crops(self) -> str:
         store = CropStore(self.corpus.crops_dir)
         return digest([store.header(video).to_json() for video in self.videos if video in store])
-
-
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def digest(content: object) -> str:

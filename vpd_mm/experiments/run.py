@@ -32,13 +32,7 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
     """Do a run and save its result; a finished run is left alone.
 
     A stopped training resumes from its last whole checkpoint and ends as if it had not been stopped
-    (``ExactResumeHook``).
-
-    Args:
-        run: What to do.
-        store: Where the result is kept.
-        launcher: How the processes of this run were started.
-        rank: Of this process; only 0 writes the result.
+    (``ExactResumeHook``).  ``launcher`` is how the processes of this run were started; only ``rank`` 0 writes.
 
     Raises:
         UserError: another process does this run, or the run is not possible.
@@ -102,9 +96,7 @@ def run_config(run: Run, store: RunStore, launcher: str = 'none') -> Config:
 def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
     """Give each test clip the class of the nearest training clip under DTW."""
     corpus = Corpus.open(run.corpus)
-    clips = load_clips(
-        corpus, list(run.clips['features']), Window(**run.clips['window']), run.clips['fps'], run.clips['allow_missing']
-    )
+    clips = load_clips(corpus, **{**run.cfg, 'window': Window(**run.cfg['window'])})
     queries, gallery = clips.of_split('test'), clips.of_split('train')
     if run.k is not None:
         actions = load_actions(corpus.actions_path)

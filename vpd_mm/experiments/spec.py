@@ -10,7 +10,8 @@ from mmengine.config import Config
 
 from ..errors import UserError
 
-KINDS = ('train', 'nearest', 'ensemble', 'detect')
+#: Kind of a method to the field that it needs.
+KINDS = {'train': 'config', 'nearest': 'features', 'ensemble': 'of', 'detect': 'config'}
 PROTOCOLS = ('default', 'paper')
 
 
@@ -50,11 +51,10 @@ class Method:
     paper: str = ''
 
     def __post_init__(self) -> None:
-        needed = {'train': 'config', 'detect': 'config', 'nearest': 'features', 'ensemble': 'of'}
-        if self.kind not in needed:
+        if self.kind not in KINDS:
             raise UserError(f'method {self.name!r}: kind must be one of {", ".join(KINDS)}, found {self.kind!r}')
-        if not getattr(self, needed[self.kind]):
-            raise UserError(f'method {self.name!r}: kind {self.kind!r} needs {needed[self.kind]!r}')
+        if not getattr(self, KINDS[self.kind]):
+            raise UserError(f'method {self.name!r}: kind {self.kind!r} needs {KINDS[self.kind]!r}')
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,7 @@ class Spec:
 
 
 def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str], **fields: Any) -> Spec:
-    """The comparison of a single method at several k.
-
-    Args:
-        method: The method.
-        corpus: Folder of the corpus.
-        ks: Actions a class; 'all' = the whole training split.
-        fields: Other fields of :class:`Spec`.
-    """
+    """The comparison of a single method at several k ('all' = the whole training split); ``fields`` are of Spec."""
     section = Section('table', method.name, _ks(ks, method.name), (method,))
     return Spec(method.name, method.name, Path(corpus).name, corpus, (section,), **fields)
 
@@ -177,9 +170,8 @@ def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Met
             raise UserError(f'{source}: two methods are named {method.name!r}')
         methods[method.name] = method
     for method in methods.values():
-        for name in method.of:
-            if name not in methods:
-                raise UserError(f'{source}: ensemble {method.name!r} is of {name!r}, which is no method of {section}')
+        if unknown := [name for name in method.of if name not in methods]:
+            raise UserError(f'{source}: ensemble {method.name!r} is of {unknown[0]!r}, which is no method of {section}')
     try:
         TopologicalSorter({method.name: method.of for method in methods.values()}).prepare()
     except CycleError as e:

@@ -22,16 +22,14 @@ COLUMNS = (
     *('selected_on', 'protocol', 'settings', 'commit', 'checkpoint', 'top1', 'top5', 'mean1', 'threshold'),
     *(*AP_COLUMNS, 'mAP', 'seconds', 'key'),
 )
-_IDENTITY = [*COLUMNS[:15]]
+#: Columns that are known before a run starts.
+_IDENTITY = list(COLUMNS[:15])
 
 
 class RunStore:
-    """The folder of finished runs.
+    """The folder ``root`` of finished runs.
 
     ``<key>.json`` = result, written last; ``<key>.npz`` = its :class:`ClipScores`; ``<key>/`` = its work dir.
-
-    Args:
-        root: The folder.
     """
 
     def __init__(self, root: Path) -> None:
@@ -58,8 +56,8 @@ class RunStore:
         path = self.path(key)
         try:
             result = json.loads(path.read_text(encoding='utf-8'))
-            if result['key'] != key or 'section' not in result:
-                raise ValueError(f'has key {result["key"]!r}, or no section')
+            if result['key'] != key:
+                raise ValueError(f'has key {result["key"]!r}')
         except (ValueError, KeyError, TypeError) as e:
             raise UserError(f'{path}: not a result of this version ({e}); delete it to run again') from e
         return result
@@ -75,10 +73,9 @@ class RunStore:
             f.write('\n')
 
     def to_frame(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
-        """The finished ones of some runs, one row a run, with the columns ``COLUMNS``.
+        """The finished ones of ``runs``, one row a run, with the columns ``COLUMNS``.
 
-        Args:
-            runs: Their order is kept; None: every result of the folder, of equal runs the newest.
+        None: every result of the folder, of equal runs the newest.
         """
         if runs is not None:
             rows = [{**self[run.key], **_about(run)} for run in runs if run.key in self]
@@ -90,22 +87,8 @@ class RunStore:
 
 def _about(run: Run) -> dict[str, Any]:
     """The columns of a run that are known before it starts."""
-    method = {'method': run.method.name, 'group': run.method.group, 'kind': run.method.kind}
-    names = ('section', 'config', 'features', 'stream', 'corpus', 'subset', 'seed', 'split', 'selected_on', 'protocol')
-    named = {name: getattr(run, name) for name in (*names, 'settings', 'key')}
-    return {**named, **method, 'k': 'all' if run.k is None else run.k}
-
-
-def check_table(path: Path) -> None:
-    """Refuse to replace a table that another version wrote.
-
-    Raises:
-        UserError: the file exists and has other columns.
-    """
-    if path.is_file():
-        columns = path.open(encoding='utf-8-sig').readline().strip().split(',')
-        if 'stream' not in columns or not set(columns) <= set(COLUMNS):
-            raise UserError(f'{path}: written by another version; move it away or pass another --work-dir')
+    about = {name: getattr(run, name) for name in (*_IDENTITY, 'key') if hasattr(run, name)}
+    return about | {'method': run.method.name, 'group': run.method.group, 'kind': run.method.kind, 'k': run.k or 'all'}
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """Tables of finished runs: means, Markdown, metafile rows, README blocks."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,35 +47,34 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_section(path: Path, spec: Spec, summary: pd.DataFrame) -> bool:
-    """Plot the first table of a comparison (top-1 over k, or bars of a single k).
+    """Plot the first table of a comparison (top-1 over k, or bars of a single k) as PNG.
 
-    Args:
-        path: PNG to write.
-        spec: The comparison.
-        summary: As :func:`summarize` or :func:`read_metafile_rows` returns.
-
-    Returns:
-        False where nothing is finished, and nothing is written.
+    ``summary`` is that of :func:`summarize` or :func:`read_metafile_rows`.  Returns False where nothing is finished,
+    and nothing is written.
     """
     section = spec.sections[0]
-    own = summary[summary['section'] == section.name].to_dict('records') if len(summary) else []
-    if section.name == 'detection' or not own:
+    if section.name == 'detection':
         return False
-    accuracy: dict[str, dict] = {}
-    for row in own:
-        k = None if row['k'] == 'all' else row['k']
-        accuracy.setdefault(row['method'], {})[k] = row['top1_mean'], row['top1_sd']
-    methods = [plots.Method(method.name, accuracy.get(method.name, {}), method.group) for method in section.methods]
-    figure = plots.accuracy_figure(spec.title, section.ks, methods)
+    methods: dict[str, dict] = {method.name: {} for method in section.methods}
+    for (method, k), row in _rows_of(summary, section.name).items():
+        methods[method][None if k == 'all' else k] = row['top1_mean'], row['top1_sd']
+    groups = {method.name: method.group for method in section.methods}
+    figure = plots.accuracy_figure(spec.title, section.ks, methods, groups)
     if figure is not None:
         plots.save_figure(path, figure)
     return figure is not None
 
 
-def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:
-    """A Markdown table; the first column is text, the others are ``numbers`` or text."""
+def _rows_of(summary: pd.DataFrame, section: str) -> dict[tuple[str, int | str], dict]:
+    """Rows of a section by method and k ('all' = the whole training split)."""
+    rows = summary[summary['section'] == section] if len(summary) else summary
+    return {(row['method'], row['k']): row for row in rows.to_dict('records')}
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]], align: str = '---:') -> str:
+    """A Markdown table; ``align`` is that of all columns but the first."""
     rows = ['| ' + ' | '.join(line) + ' |' for line in [header, *lines]]
-    rows.insert(1, '|---|' + ('---:|' if numbers else '---|') * (len(header) - 1))
+    rows.insert(1, '|---|' + f'{align}|' * (len(header) - 1))
     return '\n'.join(rows) + '\n'
 
 
@@ -90,41 +90,51 @@ def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> s
 
 def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
     """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
+    columns = [(_few_shot(k), 'top1', k or 'all') for k in section.ks]
     if section.name == 'detection':
-        columns: list[tuple[str, str, str, str | int]] = [(name, name, name, 'all') for name in _TABLE_APS]
-    else:
-        columns = [(f'{k}-shot' if k else 'all', str(k or 'all'), 'top1', k or 'all') for k in section.ks]
+        columns = [(name, name, 'all') for name in _TABLE_APS]
     reference = load_reference(spec)
     paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
+    planned = Counter((run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name)
+    groups = {method.name: method.group for method in section.methods}
+    return _results_table(_rows_of(summary, section.name), columns, groups, planned, paper)
+
+
+def _results_table(
+    rows: Mapping[tuple, Mapping],
+    columns: Sequence[tuple[str, str, int | str]],
+    groups: Mapping[str, str],
+    planned: Mapping[tuple, int],
+    paper: Mapping[str, Mapping[str, float]],
+) -> str:
+    """A table of methods (name to group) by columns: title, metric, k."""
+    names = [str(k) if metric == 'top1' else metric for _, metric, k in columns]  # as in the published numbers
     published = {name for numbers in paper.values() for name in numbers}
     header = ['method']
-    for title, name, _, _ in columns:
+    for (title, _, _), name in zip(columns, names, strict=True):
         header += [title, 'paper'] if name in published else [title]
-    own = summary[summary['section'] == section.name].to_dict('records')
-    rows = {(row['method'], row['k']): row for row in own}
-    runs = [(run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name]
-    groups: dict[str, list[list[str]]] = {}
-    for method in section.methods:
-        line = [method.name]
-        for _, name, metric, k in columns:
-            line.append(cell_text(rows.get((method.name, k)), metric, runs.count((method.name, k))))
-            if name in published:
-                line.append(f'{paper[method.name][name]:g}' if name in paper[method.name] else '')
-        groups.setdefault(method.group, []).append(line)
-    lines = []
-    for group, own_lines in groups.items():
+    lines: list[list[str]] = []
+    for group in dict.fromkeys(groups.values()):
         lines += [[f'*{group}*', *[''] * (len(header) - 1)]] if group else []
-        lines += own_lines
-    return markdown_table(header, lines)
+        for method in [method for method in groups if groups[method] == group]:
+            line = [method]
+            for (_, metric, k), name in zip(columns, names, strict=True):
+                line.append(cell_text(rows.get((method, k)), metric, planned.get((method, k), 0)))
+                if name in published:
+                    line.append(f'{paper[method][name]:g}' if name in paper[method] else '')
+            lines.append(line)
+    return _markdown(header, lines)
+
+
+def _few_shot(k: int | str | None) -> str:
+    return 'all' if k in (None, 'all') else f'{k}-shot'
 
 
 def load_reference(spec: Spec) -> Mapping[str, Mapping[str, float]]:
     """Published numbers of the comparison's data set: row of the paper to column ('16', 'all', 'AP@0.5') to percent.
 
-    The file: ``{"source": str, "datasets": {name: {row: {column: value}}}}``.
-
     Raises:
-        UserError: the file is missing or has another shape.
+        UserError: the file is missing, or is not ``{"source": str, "datasets": {name: {row: {column: value}}}}``.
     """
     path = Path(spec.reference) if spec.reference else PAPER_NUMBERS
     if not path.is_file():
@@ -149,7 +159,7 @@ def sources_table(summary: pd.DataFrame) -> str:
         subsets = 'train' if row['k'] == 'all' else _numbers(row['subset'])
         line = [row['method'], source, str(row['k']), subsets, _numbers(row['seed']), row['selected_on']]
         lines.append([*line, row['protocol'], ' '.join(row['commit'])])
-    return markdown_table(header, lines, numbers=False)
+    return _markdown(header, lines, '---')
 
 
 def _numbers(values: Sequence[int]) -> str:
@@ -178,25 +188,22 @@ def report_text(spec: Spec, plan: Plan, summary: pd.DataFrame, figure: str = '')
 
 
 def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]:
-    """One entry of ``Models`` (metafile.yml of OpenMMLab) for each row of a summary.
+    """One entry of ``Models`` (metafile.yml of OpenMMLab) for each row of a summary (:func:`summarize`).
 
-    Args:
-        spec: The comparison.
-        summary: As :func:`summarize` returns.
-        results: Path of results.csv, as training log.
+    ``results`` is the path of results.csv, which stands for the training log.
     """
     models = []
     for row in summary.to_dict('records'):
         detection, dataset = row['section'] == 'detection', spec.dataset or Path(spec.corpus).name
-        few = 'all' if row['k'] == 'all' else f'{row["k"]}-shot'
-        metrics = {name: row[f'{name}_mean'] for name in _TABLE_APS if detection and f'{name}_mean' in row}
-        if not detection:
+        if detection:
+            metrics = {name: row[f'{name}_mean'] for name in _TABLE_APS if f'{name}_mean' in row}
+        else:
             metrics = {'Top 1 Accuracy': row['top1_mean'], 'Top 1 Deviation': row['top1_sd']}
         metadata = {
             'Comparison': spec.name,
             'Section': row['section'],
             'Method': row['method'],
-            'Training Data': dataset if detection else f'{dataset}, {few}',
+            'Training Data': dataset if detection else f'{dataset}, {_few_shot(row["k"])}',
             'Few Shot': row['k'],
             'Features': row['features'],
             'Stream': row['stream'],
@@ -225,8 +232,7 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
 
 
 def _row_name(spec: Spec, section: str, method: str, k: int | str | None) -> str:
-    few = '' if section == 'detection' else f', {k}-shot' if k and k != 'all' else ', all'
-    return f'{spec.name}-{section}: {method}{few}'
+    return f'{spec.name}-{section}: {method}' + ('' if section == 'detection' else f', {_few_shot(k)}')
 
 
 def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
@@ -239,29 +245,27 @@ def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
     for model in models:
         try:
             about, metrics = model['Metadata'], model['Results'][0]['Metrics']
-            row = {'section': about['Section'], 'method': about['Method'], 'k': about['Few Shot']}
-            row |= {'runs': about['Runs'], 'protocol': about['Protocol'], 'group': model['In Collection']}
+            row = {name.lower(): about[name] for name in ('Section', 'Method', 'Runs', 'Protocol')}
+            row['k'] = about['Few Shot']
         except (KeyError, IndexError, TypeError) as e:
             raise UserError(f'metafile row {model.get("Name")!r}: has no {e}; write it with tools/compare.py') from e
-        row |= {f'{name}_mean': metrics[name] for name in AP_COLUMNS if name in metrics}
-        if 'Top 1 Accuracy' in metrics:
-            row |= {'top1_mean': metrics['Top 1 Accuracy'], 'top1_sd': metrics['Top 1 Deviation']}
-        rows.append(row)
+        names = {'Top 1 Accuracy': 'top1_mean', 'Top 1 Deviation': 'top1_sd'}
+        rows.append(row | {names.get(name, f'{name}_mean'): value for name, value in metrics.items()})
     return pd.DataFrame(rows)
 
 
 def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec) -> list[dict]:
     """Put the rows of a comparison into a metafile; rows of other comparisons stay.
 
-    So do rows of methods that the comparison has but that have no finished run here: they were run elsewhere.
+    So do rows of methods of the comparison that have no finished run here: they were run elsewhere.
 
     Args:
         path: The metafile; it need not exist.
         models: Rows of finished runs (:func:`metafile_rows`).
-        spec: The comparison with all its methods, in their order.
+        spec: The comparison with all its methods.
 
     Returns:
-        The comparison's rows as they are in the file now.
+        The comparison's rows in the file, in the order of its methods.
 
     Raises:
         UserError: the file is not a metafile.
@@ -296,21 +300,16 @@ def readme_tables(models: Sequence[Mapping]) -> str:
     if not models:
         raise UserError('no finished run, and no row in the metafile, to write a table of')
     summary, parts = read_metafile_rows(models), []
-    for section, rows in summary.groupby('section', sort=False):
+    for section in dict.fromkeys(summary['section']):
+        rows = _rows_of(summary, section)
+        columns = [(_few_shot(k), 'top1', k) for k in dict.fromkeys(k for _, k in rows)]
         if section == 'detection':
-            columns = [(name, name, 'all') for name in AP_COLUMNS if f'{name}_mean' in rows]
-        else:
-            columns = [('all' if k == 'all' else f'{k}-shot', 'top1', k) for k in dict.fromkeys(rows['k'])]
-        cells = {(row['method'], row['k']): row for row in rows.to_dict('records')}
-        lines = [
-            [method, *(cell_text(cells.get((method, k)), metric) for _, metric, k in columns)]
-            for method in dict.fromkeys(rows['method'])
-        ]
-        parts.append(markdown_table(['method', *(title for title, _, _ in columns)], lines))
-    detected = 'detection' in set(summary['section'])
+            columns = [(name, name, 'all') for name in AP_COLUMNS if f'{name}_mean' in summary]
+        parts.append(_results_table(rows, columns, dict.fromkeys((method for method, _ in rows), ''), {}, {}))
+    measured = 'Top-1 and AP in %' if 'detection' in set(summary['section']) else 'Top-1 in %'
     protocol = ', '.join(sorted(set(summary['protocol'])))
     of = f'mean ± sample deviation of up to {summary["runs"].max()} runs; protocol {protocol}; commits in the metafile'
-    parts.append(f'Top-1 and AP in %, {of}.\n' if detected else f'Top-1 in %, {of}.\n')
+    parts.append(f'{measured}, {of}.\n')
     return '\n'.join(parts)
 
 

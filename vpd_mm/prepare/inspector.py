@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..visualize.boxes import draw_boxes
 from ..visualize.panels import BACKGROUND, draw_text, evenly_spread, flow_to_rgb, flow_wheel, grid, resize, save_image
 from ..visualize.skeleton import draw_skeleton
-from ..visualize.video_writer import VideoWriter, check_sheet, check_video
+from ..visualize.video_writer import VideoWriter, check_video
 from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
 
 #: Side of the panels of crop and flow in the video, px.
@@ -74,7 +74,7 @@ def inspect_corpus(
             raise UserError(f'{clip}: is a video of this corpus and would be replaced; pass another --out')
         if out is not None:
             check_video(clip)
-            check_sheet(sheet, clip)
+            check_video(sheet, clip)
         view = VideoView(corpus, store, chosen[0], pose_name)
         view.write(clip, sheet)
         result.images = [sheet, clip]

@@ -16,13 +16,10 @@ def draw_boxes(
     """Draw boxes into an image, in place.
 
     Args:
-        image: (H, W, 3) uint8 RGB, C-contiguous.
+        image: (H, W, 3) uint8 RGB, C-contiguous; it is also returned.
         boxes: (N, 4) xyxy px.
         labels: One text per box, above its top left corner or where there is room; '' = none.
         thickness: Of a line, px; None = by the size of the image.
-
-    Returns:
-        ``image``.
     """
     import supervision as sv  # slow to import
 
@@ -31,8 +28,9 @@ def draw_boxes(
     colour = sv.Color(*BOX[::-1])  # supervision draws BGR
     detections = sv.Detections(xyxy=boxes)
     sv.BoxAnnotator(colour, thickness or max(1, round(size / 400)), sv.ColorLookup.INDEX).annotate(image, detections)
-    labelled = [i for i, text in enumerate(labels or ()) if text]
-    if labels is not None and labelled:
+    texts = list(labels or ())
+    labelled = [i for i, text in enumerate(texts) if text]
+    if labelled:
         annotator = sv.RichLabelAnnotator(
             colour,
             sv.ColorLookup.INDEX,
@@ -42,5 +40,5 @@ def draw_boxes(
             text_padding=max(3, size // 250),
             smart_position=True,
         )
-        annotator.annotate(image, detections[labelled], [labels[i] for i in labelled])
+        annotator.annotate(image, detections[labelled], [texts[i] for i in labelled])
     return image

@@ -1,9 +1,4 @@
-"""Images side by side: captions, grids, colours of optical flow, image files.
-
-Example:
-    >>> rows = [np.concatenate(row, axis=1) for row in (crops, teacher_poses, student_poses)]  # a strip of frames
-    >>> save_image(path, add_row_labels(np.concatenate(rows), ['crop', 'teacher', 'student']))
-"""
+"""Images side by side: captions, grids, colours of optical flow, image files."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,6 +18,7 @@ TEXT, BAR = (255, 255, 255), (0, 0, 0)
 FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
 FULL_FLOW_PX = 5.0
+_LABEL_SIZE = 13
 
 
 def draw_text(
@@ -31,13 +27,10 @@ def draw_text(
     """Draw lines of white text on a darkened background into an image, in place.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        lines: The text; any Unicode that DejaVu Sans has.
+        image: (H, W, 3) uint8 RGB; it is also returned.
+        lines: The text; a line that is too long for the image is shortened.
         xy: Top left corner of the first line, px.
-        size: Height of the font, px.  A line that is too long for the image is shortened.
-
-    Returns:
-        ``image``.
+        size: Height of the font, px.
     """
     font, height, (left, y) = _font(size), round(1.3 * size), xy
     for text in [lines] if isinstance(lines, str) else lines:
@@ -51,18 +44,18 @@ def draw_text(
     return image
 
 
-def add_caption(image: np.ndarray, text: str, size: int = 13, num_lines: int = 1) -> np.ndarray:
+def add_caption(image: np.ndarray, text: str, num_lines: int = 1) -> np.ndarray:
     """A new image with a black bar of ``num_lines`` lines of text above ``image``; too long a text is shortened."""
-    lines = _wrap(text, _font(size), image.shape[1] - 6, num_lines)
-    bar = np.full((round((1.3 * num_lines + 0.4) * size), image.shape[1], 3), BAR, np.uint8)
-    return np.concatenate([draw_text(bar, lines, (4, round(0.2 * size)), size), image])
+    lines = _wrap(text, _font(_LABEL_SIZE), image.shape[1] - 6, num_lines)
+    bar = np.full((round((1.3 * num_lines + 0.4) * _LABEL_SIZE), image.shape[1], 3), BAR, np.uint8)
+    return np.concatenate([draw_text(bar, lines, (4, 3), _LABEL_SIZE), image])
 
 
-def add_row_labels(image: np.ndarray, labels: Sequence[str], size: int = 13) -> np.ndarray:
+def add_row_labels(image: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     """A new image with a black bar to the left of ``image``, one label for each of its rows of equal height."""
-    width = round(max(map(_font(size).getlength, labels))) + 10
+    width = round(max(map(_font(_LABEL_SIZE).getlength, labels))) + 10
     bars = np.array_split(np.full((image.shape[0], width, 3), BAR, np.uint8), len(labels))
-    bars = [draw_text(bar, label, (4, (len(bar) - size) // 2), size) for bar, label in zip(bars, labels)]
+    bars = [draw_text(bar, label, (4, (len(bar) - _LABEL_SIZE) // 2), _LABEL_SIZE) for bar, label in zip(bars, labels)]
     return np.concatenate([np.concatenate(bars), image], axis=1)
 
 
@@ -134,10 +127,10 @@ def encode_image(image: np.ndarray, suffix: str, quality: int = 85) -> bytes:
     return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1].tobytes()
 
 
-def save_image(path: Path, image: np.ndarray, quality: int = 85) -> Path:
+def save_image(path: Path, image: np.ndarray) -> Path:
     """Write a ``.png`` or ``.jpg`` atomically; returns ``path``."""
     with atomic_write(path) as f:
-        f.write(encode_image(image, path.suffix, quality))
+        f.write(encode_image(image, path.suffix))
     return path
 
 
@@ -147,11 +140,10 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f'{text}…') > width:
-        text = text[:-1]
-    return f'{text.rstrip()}…'
+    short, end = text, ''
+    while short and font.getlength(short + end) > width:
+        short, end = short[:-1], '…'
+    return short.rstrip() + end if end else text
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, num_lines: int) -> list[str]:

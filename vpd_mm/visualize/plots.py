@@ -1,12 +1,7 @@
-"""Plots: accuracy over k, detection timeline, confusion matrix, training curves.
-
-Each function returns a matplotlib figure without global state.  Write it by :func:`save_figure`, or embed it into a
-report by ``report.figure_uri``.
-"""
+"""Plots as matplotlib figures without global state: accuracy over k, timeline, confusion matrix, training curves."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +17,13 @@ _MARKERS = 'osD^vP*X<>'
 _LINES = ('-', '--', ':', '-.')
 
 
-@dataclass(frozen=True)
-class Method:
-    """Accuracy of one method.
-
-    Args:
-        name: In the legend.
-        accuracy: k (training actions per class; None = all) to (mean, standard deviation), percent; only what is known.
-        group: Methods of one group share the kind of line, or the colour of bars.
-    """
-
-    name: str
-    accuracy: Mapping[int | None, tuple[float, float]]
-    group: str = ''
+#: k (training actions per class; None = all) to (mean, standard deviation) of a method, percent; only what is known.
+Accuracy = Mapping[int | None, tuple[float, float]]
 
 
-def accuracy_figure(title: str, ks: Sequence[int | None], methods: Sequence[Method]) -> Figure | None:
+def accuracy_figure(
+    title: str, ks: Sequence[int | None], methods: Mapping[str, Accuracy], groups: Mapping[str, str] | None = None
+) -> Figure | None:
     """Accuracy over the number of training actions per class (paper, Figure 3).
 
     Several ks: one line per method over a log axis with 'all' at its end.  One k: one bar per method.  Error bars are
@@ -46,29 +32,33 @@ def accuracy_figure(title: str, ks: Sequence[int | None], methods: Sequence[Meth
     Args:
         title: Above the plot.
         ks: The axis, ascending; None = all training actions.
-        methods: In the order of legend and colours; one without any accuracy keeps its colour and is left out.
+        methods: Name to accuracy, in the order of legend and colours; one without any keeps its colour and is left out.
+        groups: Name of a method to that of its group, which shares the kind of line, or the colour of bars.
 
     Returns:
         None where no method has an accuracy.
     """
-    known = [m for m in methods if any(k in m.accuracy for k in ks)]
+    known = [name for name, accuracy in methods.items() if any(k in accuracy for k in ks)]
     if not known:
         return None
-    return _bars(title, ks[0], known) if len(ks) == 1 else _lines(title, ks, methods, known)
+    grouped: dict[str, list[str]] = {}
+    for name in known:
+        grouped.setdefault((groups or {}).get(name, ''), []).append(name)
+    draw = _bars if len(ks) == 1 else _lines
+    return draw(title, ks, methods, known, grouped)
 
 
-def _bars(title: str, k: int | None, methods: Sequence[Method]) -> Figure:
-    figure = Figure(figsize=(8.5, 1.5 + 0.24 * len(methods)), dpi=120, layout='constrained')
+def _bars(title: str, ks: Sequence, methods: Mapping, known: list[str], groups: Mapping[str, list[str]]) -> Figure:
+    figure = Figure(figsize=(8.5, 1.5 + 0.24 * len(known)), dpi=120, layout='constrained')
     axes = figure.add_subplot()
-    groups = list(dict.fromkeys(method.group for method in methods))
-    for g, group in enumerate(groups):
-        rows = {i: m.accuracy[k] for i, m in enumerate(methods) if m.group == group}
-        means, deviations = zip(*rows.values())
-        axes.barh(list(rows), means, xerr=deviations, color=colormaps['tab10'](g % 10), label=group, capsize=2)
-    axes.set_yticks(range(len(methods)), [method.name for method in methods], fontsize='small')
+    for g, (group, names) in enumerate(groups.items()):
+        means, deviations = zip(*(methods[name][ks[0]] for name in names))
+        rows = [known.index(name) for name in names]
+        axes.barh(rows, means, xerr=deviations, color=colormaps['tab10'](g % 10), label=group, capsize=2)
+    axes.set_yticks(range(len(known)), known, fontsize='small')
     axes.invert_yaxis()
     axes.margins(y=0.01)
-    number = 'all training actions' if k is None else f'{k} training actions per class'
+    number = 'all training actions' if ks[0] is None else f'{ks[0]} training actions per class'
     axes.set(xlabel=f'top-1 accuracy, %; {number}', title=title)
     axes.grid(alpha=0.3, axis='x')
     if len(groups) > 1:
@@ -76,25 +66,25 @@ def _bars(title: str, k: int | None, methods: Sequence[Method]) -> Figure:
     return figure
 
 
-def _lines(title: str, ks: Sequence[int | None], methods: Sequence[Method], known: Sequence[Method]) -> Figure:
+def _lines(title: str, ks: Sequence, methods: Mapping, known: list[str], groups: Mapping[str, list[str]]) -> Figure:
     figure = Figure(figsize=(8.5, 4.8), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     few = [k for k in ks if k is not None]
     ticks = {k: 2.0 * few[-1] if k is None else float(k) for k in ks}
-    groups = list(dict.fromkeys(method.group for method in known))
+    styles = {name: _LINES[g % len(_LINES)] for g, names in enumerate(groups.values()) for name in names}
     colours = colormaps['tab10' if len(methods) <= 10 else 'tab20']
-    for i, method in enumerate(known):
-        accuracy = {ticks[k]: method.accuracy[k] for k in ks if k in method.accuracy}
+    for i, name in enumerate(known):
+        accuracy = {ticks[k]: methods[name][k] for k in ks if k in methods[name]}
         means, deviations = zip(*accuracy.values())
         shift = 1 + 0.012 * (i - (len(known) - 1) / 2)  # keeps error bars apart
         axes.errorbar(
             [x * shift for x in accuracy],
             means,
             deviations,
-            label=method.name,
-            color=colours(methods.index(method) % colours.N),
+            label=name,
+            color=colours([*methods].index(name) % colours.N),
             marker=_MARKERS[i % len(_MARKERS)],
-            linestyle=_LINES[groups.index(method.group) % len(_LINES)],
+            linestyle=styles[name],
             capsize=3,
             markersize=5,
         )
@@ -125,7 +115,7 @@ def timeline_figure(
         detected, labelled: (start, end) of intervals, seconds.
         threshold: Drawn as a dashed line.
     """
-    width = max(8.0, min(40.0, seconds[-1] / 3 if len(seconds) else 8.0))
+    width = np.clip(seconds[-1] / 3, 8, 40) if len(seconds) else 8
     figure = Figure(figsize=(width, 3), dpi=100, layout='constrained')
     curve, bars = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     curve.plot(seconds, scores.max(axis=1), color=SCORES, linewidth=1)
@@ -160,25 +150,6 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     return figure
 
 
-def curves_figure(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], ylabel: str, xlabel: str = 'epoch'
-) -> Figure:
-    """Curves over the training, from zero up: losses, validation errors.
-
-    Args:
-        curves: Name in the legend to (x, y).  A curve of fewer than 50 points gets markers.
-        ylabel, xlabel: Of the axes.
-    """
-    figure = Figure(figsize=(5.6, 3.2), layout='constrained')
-    axes = figure.add_subplot()
-    for (name, (x, y)), colour in zip(curves.items(), (SCORES, DETECTED, LABELLED, '#cc79a7', '#56b4e9') * len(curves)):
-        axes.plot(x, y, label=name, color=colour, marker='o' if len(x) < 50 else None, markersize=4)
-    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
-    axes.legend(fontsize='small')
-    axes.grid(alpha=0.3)
-    return figure
-
-
 def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figure:
     """Loss and validation error over the epochs, from the logs of mmengine.
 
@@ -189,11 +160,17 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     """
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     rows = [json.loads(line) for log in logs for line in log.read_text(encoding='utf-8').splitlines()]
-    errors = {row['step']: row[error] for row in rows if error in row}
-    losses = {row['step']: row[loss] for row in rows if loss in row}
+    losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses) for step in losses]
-    curves = {'training': (epochs, list(losses.values())), 'validation': (list(errors), list(errors.values()))}
-    return curves_figure(curves, ylabel)
+    figure = Figure(figsize=(5.6, 3.2), layout='constrained')
+    axes = figure.add_subplot()
+    curves = (('training', SCORES, epochs, losses), ('validation', DETECTED, list(errors), errors))
+    for name, colour, x, values in curves:
+        axes.plot(x, list(values.values()), label=name, color=colour, marker='o' if len(x) < 50 else None, markersize=4)
+    axes.set(xlabel='epoch', ylabel=ylabel, ylim=(0, None))
+    axes.legend(fontsize='small')
+    axes.grid(alpha=0.3)
+    return figure
 
 
 def figure_to_rgb(figure: Figure) -> np.ndarray:

@@ -3,7 +3,7 @@
 Images and videos are embedded as data URIs, so the page needs no other file.  Everything is escaped.
 
 Example:
-    >>> plot = Image(figure_uri(curves_figure({'training': (epochs, losses)}, 'squared error')), 'Training.')
+    >>> plot = Image(figure_uri(training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')), 'Training.')
     >>> table = Table(('method', 'top-1 %'), [('2D-VPD', '71.3')])
     >>> write_report(path, 'A title', 'One sentence.', [Section('Results', [Text('Best of five.'), table, plot])])
 """
@@ -37,10 +37,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head.
-
-    Numbers, and all columns but the first, are right-aligned; columns with an empty head are not.
-    """
+    """Rows under a head; below a text in the head, numbers and all columns but the first are right-aligned."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -49,22 +46,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """An image or a video above its caption.
-
-    Args:
-        uri: Data URI: :func:`image_uri`, :func:`figure_uri` or :func:`file_uri`.
-        caption: Below it.
-        wide: Scroll sideways within the page instead of shrinking to its width.
-    """
+    """A data URI of an image or a video above its caption; ``wide``: scroll sideways instead of shrinking."""
 
     uri: str
     caption: str = ''
     wide: bool = False
     kind: ClassVar[str] = 'image'
-
-    @property
-    def is_video(self) -> bool:
-        return self.uri.startswith('data:video/')
 
 
 @dataclass(frozen=True)
@@ -113,14 +100,8 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
 
 
-def render_report(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The page as text.
-
-    Args:
-        title: Title and first heading.
-        lead: Paragraph below it.
-        sections: In their order.
-    """
+def write_report(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
+    """Write the page atomically: its title, a paragraph below it, and the sections."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -128,19 +109,14 @@ def render_report(title: str, lead: str, sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template('report.html').render(title=title, lead=lead, sections=sections)
-
-
-def write_report(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
-    """Write the page atomically; arguments as of :func:`render_report`."""
-    page = render_report(title, lead, sections)
+    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections)
     with atomic_write(path) as f:
         f.write(page.encode('utf-8'))
 
 
-def image_uri(image: np.ndarray, quality: int = 85) -> str:
+def image_uri(image: np.ndarray) -> str:
     """(H, W, 3) uint8 RGB to the data URI of a JPEG."""
-    return _data_uri('.jpg', encode_image(image, '.jpg', quality))
+    return _data_uri('.jpg', encode_image(image, '.jpg'))
 
 
 def file_uri(path: Path) -> str:

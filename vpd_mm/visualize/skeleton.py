@@ -30,14 +30,10 @@ class Skeleton:
     joints: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
 
-    def side(self, *joints: int) -> str:
-        """``'left'`` or ``'right'`` where all of the joints lie on that side, else ``'middle'``."""
-        sides = {self.joints[k].partition('_')[0] for k in joints}
-        return side if len(sides) == 1 and (side := sides.pop()) in ('left', 'right') else 'middle'
-
     def colour(self, *joints: int) -> tuple[int, int, int]:
-        """RGB colour of a joint or a limb."""
-        return {'left': LEFT, 'right': RIGHT, 'middle': MIDDLE}[self.side(*joints)]
+        """RGB colour of a joint or a limb: that of the side on which all of the joints lie, else that of the middle."""
+        sides = {self.joints[k].partition('_')[0] for k in joints}
+        return {'left': LEFT, 'right': RIGHT}.get(sides.pop(), MIDDLE) if len(sides) == 1 else MIDDLE
 
 
 #: COCO, names and limbs as in mmpose's ``configs/_base_/datasets/coco.py``.
@@ -71,22 +67,17 @@ def draw_skeleton(
     threshold: float = 0.3,
     thickness: int | None = None,
     rings: bool = False,
-    colour: tuple[int, int, int] | None = None,
 ) -> np.ndarray:
     """Draw a pose into an image, in place.
 
     Args:
-        image: (H, W, 3) uint8 RGB, C-contiguous.
+        image: (H, W, 3) uint8 RGB, C-contiguous; it is also returned.
         keypoints: (K, 2) px.  A joint with a coordinate that is not finite is skipped, with its limbs.
         skeleton: Table of the K joints.
         scores: (K,) confidence of each joint; None = all joints are confident.
         threshold: A joint with a lower score is skipped, with its limbs.
         thickness: Of a limb, px; None = by the size of the image.
         rings: Draw joints below the threshold as rings and their limbs as thin lines, instead of skipping them.
-        colour: One RGB colour for all, to tell two poses in one image apart; None = by side.
-
-    Returns:
-        ``image``.
 
     Raises:
         ValueError: the number of keypoints or scores is not that of the skeleton.
@@ -102,51 +93,39 @@ def draw_skeleton(
     finite = np.isfinite(keypoints).all(axis=1)
     confident = finite if scores is None else finite & (np.asarray(scores) >= threshold)
     drawn = finite if rings else confident
-    points = (
-        np.clip(np.where(finite[:, None], keypoints, 0) * 2**_SUBPIXEL_BITS, -1e6, 1e6).round().astype(int).tolist()
-    )
-
-    def line(a: int, b: int, rgb: tuple[int, int, int], width: int) -> None:
-        cv2.line(image, points[a], points[b], rgb, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-    limbs = [(a, b) for a, b in skeleton.limbs if drawn[a] and drawn[b]]
-    widths = {(a, b): thickness if confident[a] and confident[b] else 1 for a, b in limbs}
-    for a, b in limbs:
-        if widths[a, b] > 1:
-            line(a, b, OUTLINE, widths[a, b] + 2)
-    for a, b in limbs:
-        line(a, b, colour or skeleton.colour(a, b), widths[a, b])
+    scaled = np.where(finite[:, None], keypoints, 0) * 2**_SUBPIXEL_BITS
+    points = np.clip(scaled, -1e6, 1e6).round().astype(int).tolist()
+    limbs = [limb for limb in skeleton.limbs if drawn[[*limb]].all()]
+    widths = [thickness if confident[[*limb]].all() else 1 for limb in limbs]
+    lines = [(*limb, OUTLINE, width + 2) for limb, width in zip(limbs, widths) if width > 1]
+    lines += [(*limb, skeleton.colour(*limb), width) for limb, width in zip(limbs, widths)]
+    for a, b, colour, width in lines:
+        cv2.line(image, points[a], points[b], colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
     for k in np.flatnonzero(drawn).tolist():
         radius, fill = (thickness + 0.5, -1) if confident[k] else (thickness + 2, 1)
         radius = round(radius * 2**_SUBPIXEL_BITS)
-        cv2.circle(image, points[k], radius, colour or skeleton.colour(k), fill, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.circle(image, points[k], radius, skeleton.colour(k), fill, cv2.LINE_AA, _SUBPIXEL_BITS)
     return image
 
 
 def place_normalized(joints: np.ndarray, centre: tuple[float, float], scale: float) -> np.ndarray:
-    """Normalised joints to px.
+    """Normalised joints, (13, 2) or (26,), to (13, 2) px.
 
     Args:
-        joints: (13, 2) or (26,); hip midpoint at the origin, torso of size 0.5.
+        joints: Hip midpoint at the origin, torso of size 0.5.
         centre: (x, y) of the hip midpoint, px.
         scale: px for one unit.
-
-    Returns:
-        (13, 2) px.
     """
     return np.asarray(joints, np.float64).reshape(-1, 2) * scale + centre
 
 
 def draw_pose_panel(joints: np.ndarray, size: int = 160, faint: bool = False) -> np.ndarray:
-    """Draw normalised joints alone on a dark square.
+    """Draw normalised joints, (13, 2) or (26,), alone on a dark square; (size, size, 3) uint8 RGB.
 
     Args:
-        joints: (13, 2) or (26,); hip midpoint at the origin, torso of size 0.5.
+        joints: Hip midpoint at the origin, which is in the centre of the panel; torso of size 0.5.
         size: Side of the panel, px.
         faint: Draw with half the contrast, for a pose that is not used.
-
-    Returns:
-        (size, size, 3) uint8 RGB, the hip midpoint in the centre.
     """
     panel = np.full((size, size, 3), BACKGROUND, np.uint8)
     draw_skeleton(panel, place_normalized(joints, (size / 2, size / 2), 0.4 * size))

@@ -1,4 +1,4 @@
-"""The one video writer, and the check that a video may be overwritten."""
+"""The video writer, and the check that a video may be overwritten."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,16 +18,14 @@ VIDEO_MARK = 'made by vpd_mm'
 class VideoWriter:
     """Write an mp4 (H.264, yuv420p) frame by frame.
 
-    The file appears when the context ends.  After an exception there is none, and an older file stays.
+    The file appears when the context ends.  After an exception there is none, and an older file stays.  Without any
+    frame, the end raises a UserError.
 
     Args:
         path: The file; its folder is made.
         fps: Frames per second.
         options: Options of the encoder x264, over ``{'crf': '23', 'preset': 'veryfast'}``.
         mark: Mark the file as drawn by this project, which allows to overwrite it; False for videos that are data.
-
-    Raises:
-        UserError: no frame was written.
 
     Example:
         >>> with VideoWriter('out.mp4', 29.97) as writer:
@@ -39,8 +37,7 @@ class VideoWriter:
         self, path: str | Path, fps: float | Fraction, options: Mapping[str, str] | None = None, mark: bool = True
     ) -> None:
         self.path, self.rate = Path(path), Fraction(fps).limit_denominator(1001)
-        self.options = {'crf': '23', 'preset': 'veryfast', **(options or {})}
-        self.mark = mark
+        self.options, self.mark = {'crf': '23', 'preset': 'veryfast', **(options or {})}, mark
         self._stack = ExitStack()
         self._stream: av.VideoStream | None = None
         self._shape: tuple[int, ...] | None = None
@@ -84,37 +81,22 @@ class VideoWriter:
             self._container.mux(self._stream.encode())
 
 
-def read_comment(path: Path) -> str | None:
-    """Comment in the metadata of a video; None where the file cannot be read as a video."""
-    try:
-        with av.open(str(path)) as container:
-            return container.metadata.get('comment', '')
-    except (av.FFmpegError, OSError, ValueError):
-        return None
-
-
 def is_our_video(path: Path) -> bool:
     """True where the file is a video that :class:`VideoWriter` marked."""
-    return read_comment(path) == VIDEO_MARK
+    try:
+        with av.open(str(path)) as container:
+            return container.metadata.get('comment') == VIDEO_MARK
+    except (av.FFmpegError, OSError, ValueError):
+        return False
 
 
-def check_video(path: Path) -> None:
-    """Check that a video may be written.
-
-    Raises:
-        UserError: the file exists and this project did not draw it.
-    """
-    if path.exists() and not is_our_video(path):
-        raise foreign_file(path)
-
-
-def check_sheet(path: Path, video: Path) -> None:
-    """Check that the image which belongs to a video may be written.
+def check_video(path: Path, video: Path | None = None) -> None:
+    """Check that a video, or an image that belongs to ``video``, may be written.
 
     Raises:
-        UserError: the file exists, and the video beside it was not drawn by this project.
+        UserError: the file exists, and this project did not draw the video.
     """
-    if path.exists() and not (video.exists() and is_our_video(video)):
+    if path.exists() and not is_our_video(video or path):
         raise foreign_file(path)
 
 
