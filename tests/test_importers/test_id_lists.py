@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.importers.id_lists import add_validation, read_few_shot, read_labels, read_localize
+from vpd_mm.importers import LabelSet
+from vpd_mm.importers.release_lists import read_few_shot, read_labels, read_localize
 from vpd_mm.structures import Action
 
 
@@ -19,7 +19,7 @@ def make_actions(num_videos=200, num_classes=4, each=1):
 
 
 def split(actions, share=0.2, seed=0):
-    return add_validation(actions, share, np.random.default_rng(seed), lambda a: a.video)
+    return LabelSet('a sport', {}, [], actions).with_validation(share, seed).actions
 
 
 def test_every_class_gives_its_share():
@@ -78,14 +78,13 @@ def test_label_lines(tmp_path):
     path = tmp_path / 'all.txt'
     path.write_text('a x\n\nb y\n')
     assert read_labels(path) == {'a': 'x', 'b': 'y'}
-    path.write_text('a x\na y\n')
-    with pytest.raises(UserError, match=r'all\.txt:2: id a occurs twice'):
-        read_labels(path)
-    path.write_text('a\n')
-    with pytest.raises(UserError, match=r'all\.txt:1: needs "id label"'):
-        read_labels(path)
-    path.write_bytes(b'\xff\xfe\x00a')
-    with pytest.raises(UserError, match='not a text file'):
-        read_labels(path)
+    for content, message in [
+        (b'a x\na y\n', r'all\.txt:2: id a occurs twice'),
+        (b'a\n', r'all\.txt:1: needs "id label"'),
+        (b'\xff\xfe\x00a', r'all\.txt: not in UTF-8'),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            read_labels(path)
     with pytest.raises(UserError, match='no such file'):
         read_labels(tmp_path / 'none.txt')

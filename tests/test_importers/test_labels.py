@@ -126,8 +126,8 @@ def test_tennis_clips_and_classes(tmp_path):
     assert labels.few_shot == {(4, 0): ['m:front:150']}
     for line, message in [
         ('m:front:295 overhead', 'frame 295 is in no clip of'),
-        ('m:side:150 overhead', "names player 'side'"),
-        ('m:front:x overhead', 'must be a number'),
+        ('m:side:150 overhead', "'m:side:150' is not of the form <match>:<front|back>"),
+        ('m:front:x overhead', "'m:front:x' is not of the form"),
         ('m:front:150 smash', "has label 'smash'"),
     ]:
         (folder / 'all.txt').write_text(line)
@@ -168,7 +168,7 @@ def test_fx35(gym, tmp_path):
     assert (first.start_frame, first.end_frame, first.label) == (32, 75, 1)  # floor(1.1 * 29.97), ceil(2.5 * 29.97)
     assert labels.actions[1].end_frame == 300  # cut at the end of the routine
     assert Counter(a.split for a in labels.actions) == {'train': 6, 'test': 1}
-    assert labels.left_out == {'elements without a video': 1}
+    assert labels.other_counts == {'elements without a video': 1}
     assert labels.few_shot == {(4, 0): ['b_E_000100_000200_A_0001_0002']}
     counts = import_labels(read_fx35, gym, tmp_path / 'out', val_share=0.34, seed=0).counts
     assert (counts['actions, train'], counts['actions, val'], counts['actions, test']) == (4, 2, 1)
@@ -226,7 +226,7 @@ def test_diving48(diving, tmp_path):
     assert labels.classes == ['Back 15som 05Twis FREE', 'Fwd Dive No PIKE']
     assert [a.end_frame for a in labels.actions[:4]] == [90, 100, 100, 100]
     assert labels.few_shot == {(4, 0): ['v0_00001', 'v1_00002']}
-    assert labels.left_out == {'dives without a video': 1}
+    assert labels.other_counts == {'dives without a video': 1}
     split = labels.with_validation(0.25, seed=0)
     val = {a.video.rpartition('_')[0] for a in split.actions if a.split == 'val'}
     assert len(val) == 1  # all dives of one video, or none
@@ -238,7 +238,10 @@ def test_diving48(diving, tmp_path):
     [
         ({'vid_name': 'v0_00000', 'label': 2, 'start_frame': 0, 'end_frame': 9}, 'entry 0: label 2 is not in'),
         ({'vid_name': 'v0_00000', 'label': 0, 'start_frame': 9, 'end_frame': 9}, 'must lie before'),
-        ({'vid_name': 'v0_00000', 'label': 0, 'start_frame': 0}, 'entry 0: end_frame'),
+        (
+            {'vid_name': 'v0_00000', 'label': 0, 'start_frame': 0},
+            r'entry 0: needs \{vid_name, label, start_frame, end_frame\}, found',
+        ),
         ({'label': 0}, r'entry 0: needs \{vid_name'),
     ],
 )

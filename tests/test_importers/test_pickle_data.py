@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from vpd_mm.corpus import VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.importers import read_feature_pickle, read_video_meta
 from vpd_mm.importers.pickle_data import read_pickle_data
@@ -186,4 +187,4 @@ def test_video_table_of_the_release_as_pickle(tmp_path):
     data = b'\x80\x04}\x8c\x01v\x8c\nutil.video\x8c\rVideoMetadata\x93(G' + struct.pack('>d', 25.0)
     data += b'K\x64M\x40\x01K\xf0t\x81s.'
     (tmp_path / 'x.video_meta.pkl').write_bytes(data)
-    assert read_video_meta(tmp_path / 'x.video_meta.pkl') == {'v': (25.0, 100, 320, 240)}
+    assert read_video_meta(tmp_path / 'x.video_meta.pkl') == {'v': VideoInfo('v', '', 25.0, 100, 320, 240)}

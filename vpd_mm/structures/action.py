@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
 from .npz_io import atomic_write
 from .table_io import open_text, read_table
 
@@ -73,14 +73,12 @@ def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> lis
     lines: dict[str, int] = {}
     actions = []
     for line, row in read_table(path, COLUMNS):
-        try:
+        with errors_name(f'{path}:{line}'):
             action = _parse(row)
             if action.action_id in lines:
                 raise UserError(f'action_id {action.action_id} is already on line {lines[action.action_id]}')
             if num_classes is not None and action.label >= num_classes:
                 raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
-        except UserError as e:
-            raise UserError(f'{path}:{line}: {e}') from e
         lines[action.action_id] = line
         actions.append(action)
     return actions
