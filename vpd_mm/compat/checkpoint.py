@@ -31,17 +31,13 @@ STATISTICS = ('min', 'max', 'mean', 'current')
 NUMPY_TYPES = ('Bool', 'Int8', 'Int16', 'Int32', 'Int64', 'UInt8', 'Float16', 'Float32', 'Float64', 'Str')
 
 
-def applies() -> str:
+def _cannot_resume() -> str:
     installed = provider('mmengine')
     return f'{" ".join(installed)} cannot resume from its own checkpoints with weights_only=True' if installed else ''
 
 
 def safe_globals() -> list:
-    """Return the types of a Runner checkpoint beyond tensors and Python's own, for torch's allow-list.
-
-    These are HistoryBuffer (message hub) with its arrays and statistics methods, and NumPy numbers in metrics and
-    ``dataset_meta``.
-    """
+    """Return HistoryBuffer (message hub) with its statistics methods, and the types of NumPy arrays and numbers."""
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
 
@@ -124,7 +120,6 @@ def _weights_only() -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-@contextmanager
 def _safe_loader(module: ModuleType) -> Iterator[None]:
     yield
     allow_runner_types()
@@ -140,10 +135,12 @@ def _safe_loader(module: ModuleType) -> Iterator[None]:
         rebind(module._safe_torch_load, _torch_load)
 
 
-BRIDGE = Bridge(
-    name='mmengine checkpoints',
-    upstream='https://github.com/open-mmlab/mmengine/issues/1655',
-    fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one line',
-    applies=applies,
-    around={'mmengine.runner.checkpoint': _safe_loader},
+BRIDGES = (
+    Bridge(
+        name='mmengine checkpoints',
+        upstream='https://github.com/open-mmlab/mmengine/issues/1655',
+        fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one line',
+        applies=_cannot_resume,
+        around={'mmengine.runner.checkpoint': _safe_loader},
+    ),
 )
