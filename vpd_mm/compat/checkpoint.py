@@ -36,13 +36,14 @@ def _cannot_resume() -> str:
     return f'{" ".join(installed)} cannot resume from its own checkpoints with weights_only=True' if installed else ''
 
 
-def safe_globals() -> list:
-    """Return HistoryBuffer (message hub) with its statistics methods, and the types of NumPy arrays and numbers."""
+@functools.cache  # the list belongs to the process
+def allow_runner_types() -> None:
+    """Add HistoryBuffer (message hub) with its statistics methods, and NumPy arrays and numbers, to torch's allow-list.
+
+    torch has this list since 2.5.
+    """
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
-
-    multiarray = importlib.import_module(NUMPY_MODULES[hasattr(np, '_core')])
-    dtypes = importlib.import_module('numpy.dtypes')
 
     def method(owner: object, name: str) -> object:
         """Resolve ``getattr(HistoryBuffer, 'mean')``, the pickled form of its methods; no other getattr is allowed."""
@@ -50,19 +51,15 @@ def safe_globals() -> list:
             raise pickle.UnpicklingError(f'Unsupported global: GLOBAL builtins.getattr({owner!r}, {name!r})')
         return getattr(HistoryBuffer, name)
 
+    multiarray = importlib.import_module(NUMPY_MODULES[hasattr(np, '_core')])
+    dtypes = importlib.import_module('numpy.dtypes')
     allowed: list = [HistoryBuffer, np.ndarray, np.dtype, (method, 'builtins.getattr')]
     allowed += [getattr(dtypes, f'{name}DType') for name in NUMPY_TYPES]
     for name in ('_reconstruct', 'scalar'):
         allowed += [(getattr(multiarray, name), f'{module}.{name}') for module in NUMPY_MODULES]
-    return allowed
-
-
-@functools.cache  # the list belongs to the process
-def allow_runner_types() -> None:
-    """Add :func:`safe_globals` to torch's allow-list (torch >= 2.5 has one)."""
     serialization = importlib.import_module('torch.serialization')
     if hasattr(serialization, 'add_safe_globals'):
-        serialization.add_safe_globals(safe_globals())
+        serialization.add_safe_globals(allowed)
 
 
 def load_checkpoint_safely(filename: str, map_location='cpu') -> dict:
@@ -139,7 +136,8 @@ BRIDGES = (
     Bridge(
         name='mmengine checkpoints',
         upstream='https://github.com/open-mmlab/mmengine/issues/1655',
-        fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one line',
+        fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one '
+        'line',
         applies=_cannot_resume,
         around={'mmengine.runner.checkpoint': _safe_loader},
     ),

@@ -17,11 +17,7 @@ MAX_POOL = 0
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Suppress boxes whose IoU with a better one exceeds the threshold.
-
-    Returns:
-        Indices (K,) int64 of the boxes kept, best first.
-    """
+    """Suppress boxes whose IoU with a better one exceeds the threshold; return indices (K,) int64, best first."""
     if offset == 0 and (compiled := _torchvision_nms()) is not None:
         return compiled(boxes, scores, iou_threshold)
     order = scores.detach().sort(0, descending=True)[1].cpu().numpy()
@@ -59,10 +55,8 @@ def softnms(
 ) -> Tensor:
     """Soft-NMS (Bodla et al., ICCV 2017): lower the scores of overlapping boxes, drop those below ``min_score``.
 
-    ``method`` 0 naive, 1 linear, 2 gaussian.  Fills the first K rows of ``dets`` (N, 5) with box and score.
-
-    Returns:
-        Indices (K,) int64 in order of selection.
+    ``method`` 0 naive, 1 linear, 2 gaussian.  Fills the first K rows of ``dets`` (N, 5) with box and score.  Returns
+    indices (K,) int64 in order of selection.
     """
     corners, areas = _corners_and_areas(boxes, offset)
     score = scores.detach().cpu().numpy().astype(np.float32)

@@ -20,20 +20,13 @@ _PLAYER_CLIP = re.compile(r'(?P<player>[^_]+)__(?P<match>.+)_(?P<first>\d+)_(?P<
 
 @dataclass(frozen=True)
 class CropFolder:
-    """The folder with the crops of one video.
-
-    Args:
-        info: The video.
-        folder: Holds the images.
-        first: Number on disk of the video's frame 0 (tennis: frames of the match).
-    """
+    """The folder with the crops of one video; ``first`` is the number on disk of frame 0 (tennis: of the match)."""
 
     info: VideoInfo
     folder: Path
     first: int
 
     def frames(self) -> list[int]:
-        """Return the frame numbers with a crop, sorted."""
         matches = (_CROP.fullmatch(p.name) for p in self.folder.iterdir())
         frames = (int(m[1]) - self.first for m in matches if m)
         return sorted(f for f in frames if 0 <= f < self.info.num_frames)
@@ -70,8 +63,7 @@ def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None) -> int
     The release does not contain the position of a crop, so the stored window is the crop itself, (0, 0, side).
 
     Args:
-        crops: The images.
-        writer: Of the shard.
+        crops, writer: Source and target.
         flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes the only one.
 
     Returns:

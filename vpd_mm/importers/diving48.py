@@ -20,9 +20,6 @@ def read_diving48(source: Path, meta: Path | None = None, few_shot: Path | None 
         source: Holds the three JSON files.
         meta: ``diving48.video_meta.json``; by default in the source or its parent.
         few_shot: Folder ``diving48`` of the release; by default the source.
-
-    Raises:
-        UserError: a file is missing, or an entry is invalid.
     """
     classes = _read_classes(source / VOCABULARY)
     videos = find_video_meta(source, 'diving48', meta)

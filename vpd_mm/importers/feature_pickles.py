@@ -32,17 +32,17 @@ def read_feature_pickle(path: str | os.PathLike, num_frames: int | None = None) 
         raise UserError(f'{path}: needs a list of (frame, array, dict), found a {type(entries).__name__}')
     feats: dict[int, list[np.ndarray]] = defaultdict(list)
     scores: dict[int, list[float]] = defaultdict(list)
-    shape: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
     for i, entry in enumerate(entries):
         where = f'{path}: entry {i}'
         frame, feature, score = _parse(entry, where, num_frames)
-        if shape is not None and feature.shape != shape:
+        shape = shape or feature.shape
+        if feature.shape != shape:
             raise UserError(f'{where}: feature has shape {feature.shape}, those before it {shape}')
-        shape = feature.shape
         if np.isfinite(feature).all():
             feats[frame].append(feature)
             scores[frame].append(score)
-    if shape is None:
+    if not shape:
         raise UserError(f'{path}: holds no features; leave the file out')
     inds = sorted(feats)
     with errors_name(path):

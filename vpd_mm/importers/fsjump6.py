@@ -13,16 +13,13 @@ TEST_YEAR = '2018'
 
 
 def read_fsjump6(source: Path, meta: Path | None = None) -> LabelSet:
-    """Read ``all.txt`` (``<video>:<start>:<end> <jump>``), ``val.ids.txt`` and the lists.
+    """Read ``all.txt`` (``<video>:<start>:<end> <jump>``), ``val.ids.txt`` and the lists; see :class:`LabelSet`.
 
     The interval is the jump as annotated, end exclusive; recognition adds the window around it.
 
     Args:
         source: Folder ``action_dataset/fs`` of the release.
         meta: ``fs.video_meta.json``; by default in the source or its parent.
-
-    Raises:
-        UserError: a file is missing, or a line is invalid.
     """
     videos = find_video_meta(source, 'fs', meta)
     validation = set(read_lines(source / 'val.ids.txt'))

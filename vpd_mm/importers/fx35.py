@@ -22,17 +22,13 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
     """Read the annotations of FineGym and keep the floor exercise.
 
     A video is one routine, ``<video>_E_<a>_<b>``; an action is the first interval of the element, from
-    floor(start * fps) to ceil(end * fps), end exclusive, cut at the end of the routine.  Recognition adds the 0.25 s
-    before it (paper).  Elements of routines that are not in the table of videos (no longer online) are left out and
-    counted.
+    floor(start * fps) to ceil(end * fps), end exclusive, cut at the end of the routine; recognition adds the 0.25 s
+    before it (paper).  Elements of routines that are not in the table of videos are left out and counted.
 
     Args:
         source: Holds the four files of FineGym.
         meta: ``fx.video_meta.json``; by default in the source or its parent.
         few_shot: Folder ``finegym99`` of the release; by default the source.
-
-    Raises:
-        UserError: a file is missing, or an entry is invalid.
     """
     categories = _read_categories(source / CATEGORIES)
     floor = sorted(c for c, (event, _) in categories.items() if event == 'FX')

@@ -18,7 +18,7 @@ from .report import ImportReport, track_progress
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Labels of one data set.
+    """Labels of one data set; its reader raises UserError where a file is missing or a line or entry is invalid.
 
     Args:
         sport: Name of the sport, for corpus.json.
@@ -47,14 +47,10 @@ class LabelSet:
     group: Callable[[Action], str] = lambda action: action.video
 
     def with_validation(self, share: float, seed: int) -> 'LabelSet':
-        """Move about ``share`` of the training actions to the split 'val', whole groups at a time.
+        """Move about ``share`` (in [0, 1)) of the training actions to the split 'val', whole groups at a time.
 
         Groups are visited in random order; one moves when its classes still need more than half of its actions.  Every
-        class gives about its share and keeps training actions.
-
-        Args:
-            share: In [0, 1); 0 changes nothing.
-            seed: Determines the order; the order of the actions has no effect.
+        class gives about its share and keeps training actions.  The order of the actions has no effect.
         """
         if not 0 <= share < 1:
             raise UserError(f'validation share must lie in [0, 1), found {share}')
@@ -108,22 +104,20 @@ def import_labels(
     """Import the labels of one data set; existing tracks and poses are kept.
 
     Besides the files of every corpus it writes ``annotations/localize/<i>.txt`` (training videos in one order; the
-    first n are the n-shot subset of detection) and ``annotations/detect.csv`` (columns of actions.csv, label 0 =
-    swing).  actions.csv is written last and marks complete labels.
+    first n are the n-shot subset of detection) and ``annotations/detect.csv`` (columns of actions.csv, label 0).
+    actions.csv is written last and marks complete labels.
 
     Args:
         read: ``read_fsjump6``, ``read_tennis7``, ``read_fx35``, ``read_diving48`` or ``read_penn_action``.
         source: Its folder.
         out: The corpus, created when missing.
-        val_share: Share of the training actions of every class that become 'val', by source video; for data sets
-            without an official validation split.
-        seed: Of that split.
+        val_share, seed: Of the validation split, for data sets without an official one.
         on_progress: Called with (done, total) files of tracks and poses written.
         options: Further arguments of ``read``.
 
     Raises:
         UserError: a file of the source is invalid, or the output folder is something else, of another sport or has
-            other actions; then nothing is written.
+            other actions; nothing is written.
     """
     source = Path(source)
     if not source.is_dir():

@@ -20,13 +20,7 @@ _PNG_START = b'\x89PNG\r\n\x1a\n'
 
 @dataclass(frozen=True)
 class MaskPatch:
-    """A mask inside its box, decoded on demand.
-
-    Args:
-        left, top: Corner of the box, px.
-        png: The mask as PNG, non-zero on the athlete.
-        where: File and frame, for errors.
-    """
+    """A mask, PNG with non-zero on the athlete, at the corner (px) of its box; ``where`` names file and frame."""
 
     left: int
     top: int
@@ -34,11 +28,7 @@ class MaskPatch:
     where: str
 
     def full(self, width: int, height: int) -> np.ndarray:
-        """Return the mask in its frame, (height, width) bool.
-
-        Raises:
-            UserError: the PNG is damaged or too large.
-        """
+        """Return the mask in its frame, (height, width) bool; raises UserError for a damaged or too large PNG."""
         size = [int.from_bytes(self.png[i : i + 4], 'big') for i in (16, 20)]
         image = None
         if self.png.startswith(_PNG_START) and 0 < size[0] * size[1] <= MAX_PIXELS:
@@ -57,10 +47,7 @@ def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | 
     """Read ``<video>/mask.json.gz`` (or ``.json``): ``[[frame, [[score, [x, y, w, h], png], ...]], ...]``.
 
     The mask of the highest score in a frame counts; frames where it is below 0.8 are absent.  Without the file the
-    result is empty: masks are optional.
-
-    Raises:
-        UserError: an entry is invalid.
+    result is empty.  Raises UserError for an invalid entry.
     """
     folder = Path(directory) / video_name
     path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)

@@ -40,10 +40,9 @@ def read_poses(
 
     1. ``<video>.npz`` (PoseSequence);
     2. ``<video>/coco_keypoints.json.gz`` or ``.json`` (VPD release);
-    3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz``
-       (mmpose, COCO, VPD release; see ``pose_formats.parse_pose_json``);
-    4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose,
-       BODY_25 or COCO-18);
+    3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz`` (mmpose, COCO, VPD release; see
+       ``pose_formats.parse_pose_json``);
+    4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose, BODY_25 or COCO-18);
     5. ``<video>/<frame>.json`` (mmpose's inferencer on a folder of frames).
 
     The athlete is the person with the largest IoU with the track in that frame.  Joint scores above 1 are clipped.
@@ -138,15 +137,9 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def import_poses(
     source: str | os.PathLike, out: str | os.PathLike, *, name: str, on_progress: OnProgress = no_progress
 ) -> ImportReport:
-    """Import poses as the pose set ``name``, for the videos of the corpus.
+    """Import the poses in ``source`` (see :func:`read_poses`) as the pose set ``name``, for the videos of a corpus.
 
-    Existing poses are kept unless their files have changed.
-
-    Args:
-        source: Holds the files; see :func:`read_poses`.
-        out: A corpus with videos.
-        name: Of the pose set.
-        on_progress: Called with (done, total) videos.
+    Existing poses are kept unless their files have changed.  ``on_progress`` is called with (done, total) videos.
 
     Raises:
         UserError: ``out`` is no corpus or has no videos, the source is no folder, or poses of this name were made from

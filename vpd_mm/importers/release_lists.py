@@ -1,4 +1,4 @@
-"""Tables and lists of the public releases: video tables, labels, few-shot and localisation lists."""
+"""Tables and lists of the public releases; a missing file or an invalid line or value raises UserError."""
 
 import os
 import re
@@ -18,11 +18,7 @@ META_FIELDS = ('fps', 'num_frames', 'width', 'height')
 
 
 def read_video_meta(path: str | os.PathLike) -> dict[str, VideoInfo]:
-    """Read ``<sport>.video_meta.json`` ({video: {fps, num_frames, width, height}}) or the release's ``.pkl`` of it.
-
-    Raises:
-        UserError: the file is missing or damaged, or a value is invalid.
-    """
+    """Read ``<sport>.video_meta.json`` ({video: {fps, num_frames, width, height}}) or the release's ``.pkl`` of it."""
     path = Path(path)
     table = read_pickle_data(path) if path.suffix == '.pkl' else read_json(path)
     if not isinstance(table, dict):
@@ -43,11 +39,7 @@ def parse_video_meta(video: str, entry: Any, where: str) -> VideoInfo:
 
 
 def find_video_meta(source: Path, sport: str, path: str | os.PathLike | None) -> dict[str, VideoInfo]:
-    """Read ``path``, or by default ``<sport>.video_meta.json|pkl`` in the source or its parent.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Read ``path``, or by default ``<sport>.video_meta.json|pkl`` in the source or its parent."""
     names = [f'{sport}.video_meta.json', f'{sport}.video_meta.pkl']
     candidates = [folder / name for folder in (source, source.resolve().parent) for name in names]
     path = path or next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -57,11 +49,7 @@ def find_video_meta(source: Path, sport: str, path: str | os.PathLike | None) ->
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the non-empty lines of a text file, stripped.
-
-    Raises:
-        UserError: the file is missing or no text.
-    """
+    """Return the non-empty lines of a text file, stripped."""
     if not path.is_file():
         raise UserError(f'{path}: no such file; is this the folder of the annotations?')
     with open_text(path) as f:
@@ -69,11 +57,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_labels(path: Path, known: Collection[str] = ()) -> dict[str, str]:
-    """Read ``id label`` lines, in the order of the file.
-
-    Raises:
-        UserError: a line has another form, an id occurs twice, or a label is not ``known``.
-    """
+    """Read ``id label`` lines, in the order of the file; an id occurs once, a label is one of ``known``, if given."""
     labels: dict[str, str] = {}
     for i, line in enumerate(read_lines(path), 1):
         parts = line.split()
@@ -89,11 +73,7 @@ def read_labels(path: Path, known: Collection[str] = ()) -> dict[str, str]:
 
 
 def split_id(action_id: str, pattern: str, form: str, path: Path) -> tuple[str, ...]:
-    """Return the groups of ``pattern``, which the whole id must match.
-
-    Raises:
-        UserError: the id is not of this ``form``.
-    """
+    """Return the groups of ``pattern``, which the whole id must match; ``form`` describes it in the error."""
     match = re.fullmatch(pattern, action_id)
     if match is None:
         raise UserError(f'{path}: id {action_id!r} is not of the form {form}')
@@ -103,19 +83,9 @@ def split_id(action_id: str, pattern: str, form: str, path: Path) -> tuple[str, 
 def read_few_shot(
     folder: Path, actions: Sequence[Action], others: Collection[str] | None = ()
 ) -> dict[tuple[int, int], list[str]]:
-    """Read every ``train_<k>_<subset>.ids.txt``.
+    """Read every ``train_<k>_<subset>.ids.txt``: (k, subset) to sorted ids of training actions.
 
-    Args:
-        folder: Holds the lists.
-        actions: Those of split 'train' may be in the lists.
-        others: Further ids that may be in the lists and are left out (classes that the task does not have);
-            None = any.
-
-    Returns:
-        (k, subset) to sorted action ids.
-
-    Raises:
-        UserError: a list names an id that is in neither.
+    Ids of ``others`` (classes that the task does not have; None = any) are left out; any other id raises UserError.
     """
     train_ids = {action.action_id for action in actions if action.split == 'train'}
     lists: dict[tuple[int, int], list[str]] = {}
@@ -131,13 +101,7 @@ def read_few_shot(
 def read_localize(folder: Path, videos: Collection[str], prefixes: Sequence[str] = ('',)) -> dict[int, list[str]]:
     """Read every ``train.localize.<i>.txt``: the training videos in one of several orders, whose first n are a subset.
 
-    Args:
-        folder: Holds the lists.
-        videos: Videos of the corpus.
-        prefixes: A line becomes one video for each (tennis: ``front__``, ``back__``).
-
-    Raises:
-        UserError: a list names an unknown video.
+    A line becomes one video for each of ``prefixes``; all must be in ``videos``.
     """
     lists: dict[int, list[str]] = {}
     for path, (i,) in _numbered(folder, r'train\.localize\.(\d+)\.txt'):

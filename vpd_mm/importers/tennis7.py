@@ -44,9 +44,6 @@ def read_tennis7(source: Path, meta: Path | None = None) -> LabelSet:
     Args:
         source: Folder ``action_dataset/tennis`` of the release.
         meta: ``tennis.video_meta.json``; by default in the source or its parent.
-
-    Raises:
-        UserError: a file is missing, or a line is invalid.
     """
     table = find_video_meta(source, 'tennis', meta)
     videos = {
