@@ -1,6 +1,6 @@
 """Checked reading of foreign JSON files: plain or gzip, with limits on size, numbers and form.
 
-``where`` names the file and the entry in errors, ``form`` describes what is expected there.
+``where`` names the file and the entry in the UserError, ``form`` describes what is expected there.
 """
 
 import gzip
@@ -84,11 +84,7 @@ def fields_of(entry: Any, where: object, names: Iterable[str]) -> list:
 
 
 def frame_number(value: Any, where: object, num_frames: int | None, frames: set[int] | None = None) -> int:
-    """Return a whole frame number from 0, below ``num_frames`` where that is known, and add it to ``frames``.
-
-    Raises:
-        UserError: the value is no such number, or one of ``frames`` already.
-    """
+    """Return a whole frame number from 0, below ``num_frames`` where that is known; add it to ``frames``, once."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or abs(value) >= 1 << 53:
         raise UserError(f'{where}: frame must be a whole number, found {value!r}')

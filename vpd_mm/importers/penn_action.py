@@ -45,12 +45,7 @@ def read_penn_action(source: Path, on_progress: OnProgress = no_progress) -> Lab
 
     The frames of Penn Action are image files, so the paths in videos.csv are empty.
 
-    Args:
-        source: Holds ``labels/*.mat``.
-        on_progress: Called with (done, total) clips.
-
-    Raises:
-        UserError: there are no labels, or a label file is invalid.
+    ``source`` holds ``labels/*.mat``; ``on_progress`` is called with (done, total) clips.
     """
     files = sorted((source / 'labels').glob('*.mat')) or sorted(source.glob('*.mat'))
     if not files:
@@ -79,10 +74,7 @@ def read_penn_clip(path: Path) -> PennClip:
 
     A visible joint gets score 1; a hidden one 0.5, or 0 at the placeholder (1, 1), where it was not annotated.  Frames
     without a box (two clips lack their last), or whose box has no area, are absent from the track; frames without any
-    annotated joint are absent from the poses.
-
-    Raises:
-        UserError: no MATLAB file, or a field is missing or has the wrong shape.
+    annotated joint are absent from the poses.  A damaged file or an invalid field raises UserError.
     """
     mat = _load(path)
     num_frames = int(_number(mat, 'nframes', path))

@@ -39,13 +39,7 @@ _IMAGE_FIELDS = ('image_id', 'keypoints')
 
 
 class Person(NamedTuple):
-    """One detected person.
-
-    Args:
-        joints: (17, 3) float64: x, y in pixels, score; COCO order.
-        box: (4,) xyxy, or None where the source has none.
-        score: Of the person.
-    """
+    """One detected person: COCO joints (17, 3) float64 x, y (px), score; box (4,) xyxy, if any; score."""
 
     joints: np.ndarray
     box: np.ndarray | None
@@ -72,11 +66,6 @@ def parse_pose_json(content: Any, path: Path, num_frames: int | None) -> People:
       digits of it where it is a name
     - COCO annotations: ``{images, annotations}``; the frame is the image's ``frame_id``, else the last digits of its
       ``file_name``, else its ``id``
-
-    Args:
-        content: Of the file.
-        path: For errors.
-        num_frames: Frames of the video, None = unknown; no frame may lie past its end.
     """
     first = content[0] if isinstance(content, list) and content else None
     if isinstance(content, dict) and 'instance_info' in content:

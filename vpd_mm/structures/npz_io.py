@@ -65,11 +65,7 @@ def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dic
 
 
 def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: str) -> dict[str, np.ndarray]:
-    """Read the arrays ``fields`` of an npz of another program, compressed or not.
-
-    Raises:
-        UserError: as :func:`load_npz`; ``content`` describes the expected file.
-    """
+    """Read ``fields`` of an npz of another program, compressed or not; ``content`` describes it in errors."""
     with _open_archive(Path(path), content) as archive:
         names = sorted(name.removesuffix('.npy') for name in archive.namelist())
         if missing := [name for name in fields if name not in names]:

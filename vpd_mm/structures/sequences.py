@@ -48,11 +48,7 @@ class FrameSequence:
 
     @classmethod
     def load(cls: type[_Sequence], path: str | os.PathLike) -> _Sequence:
-        """Read and validate a file written by :meth:`save`.
-
-        Raises:
-            UserError: the file is missing, damaged, of another kind, or an array is invalid.
-        """
+        """Read and validate a file written by :meth:`save`; raises UserError."""
         arrays = load_npz(path, cls.KIND, tuple(f.name for f in fields(cls)))  # type: ignore[arg-type]
         with errors_name(path):
             return cls(**arrays)

@@ -11,11 +11,7 @@ from ..errors import UserError
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file for reading, without its byte order mark (BOM).
-
-    Raises:
-        UserError: the content is not UTF-8, or not CSV.
-    """
+    """Open a UTF-8 text file for reading, without its byte order mark; other content raises UserError."""
     try:
         with path.open(newline='', encoding='utf-8-sig') as f:
             yield f
@@ -27,11 +23,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, row) of a CSV file with exactly these columns.
-
-    Raises:
-        UserError: the header or a line differs; the message names the line.
-    """
+    """Yield (line number, row) of a CSV file with exactly these columns; the UserError names the line."""
     with open_text(path) as f:
         reader = csv.DictReader(f)
         header = tuple(reader.fieldnames or ())
