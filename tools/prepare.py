@@ -5,24 +5,20 @@ tools/prepare.py my_videos/ --out data/real --boxes my_boxes/ --poses my_poses/
 tools/prepare.py inspect data/real [VIDEO]
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
 from vpd_mm.athlete.flow import METHODS
-from vpd_mm.engine.cli import ToolParser, parse_rules, run_tool
+from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.config import parse_options
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
 
 
-class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keep the lines of the description and print defaults."""
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ToolParser(__doc__, formatter_class=HelpFormatter)
+def make_parser() -> ToolParser:
+    parser = ToolParser(__doc__)
     parser.add_argument('videos', nargs='+', metavar='VIDEO_OR_DIR', help='video files, or folders of them')
     parser.add_argument('--out', required=True, help='folder of the corpus, e.g. data/jumps')
     parser.add_argument(
@@ -51,26 +47,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete (AthleteTracker)'
     )
-    return parser.parse_args(argv)
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ['inspect']:
         return inspect(arguments[1:])
-    options = vars(parse_args(arguments))
+    options = vars(make_parser().parse_args(arguments))
     options.pop('debug')
-    options['tracker'] = parse_rules(options.pop('track'))
+    options['tracker'] = parse_options('--track', options.pop('track'))
     console = Console()
     report = build_corpus(options.pop('videos'), options.pop('out'), console=console, **options)
     decoded = sum(r.decoded for r in report.videos)
     console.print(report_table(report.videos, f'{decoded} frames in {report.seconds:.1f} s'))
     console.print(f'crops on disk: {report.disk_bytes / 1e6:.1f} MB', highlight=False)
     if report.failures:
-        errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-        errors.print(f'{len(report.failures)} errors; fix them and run the same command again:')
+        print(f'{len(report.failures)} errors; fix them and run the same command again:', file=sys.stderr)
         for video, line in report.failures:
-            errors.print(f'  {video}: {line}')
+            print(f'  {video}: {line}', file=sys.stderr)
     return 1 if report.failures else 0
 
 

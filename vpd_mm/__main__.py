@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in tools:
         raise UserError(f'no tool {name!r}; known are {", ".join(tools)}')
     sys.argv = [str(tools[name]), *rest]
+    sys.path.insert(0, str(tools[name].parent))  # as python itself does for a script
     runpy.run_path(str(tools[name]), run_name='__main__')
     return 0
 

@@ -16,7 +16,6 @@ _METRIC_PACKAGES = [
     'vpd_mm.teacher',
     'vpd_mm.distill',
     'vpd_mm.recognize',
-    'vpd_mm.retrieve',
     'vpd_mm.detect',
     'vpd_mm.baselines',
 ]

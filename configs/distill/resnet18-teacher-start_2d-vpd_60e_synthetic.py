@@ -2,7 +2,7 @@
 
 The backbone starts from the first three stages of the packed teacher, which was trained on the generic domain only; the
 paper starts from random weights.  The test athletes wear unseen colors and the 16 labeled athletes are few, so 96
-unlabeled videos add 24 athletes (``tools/demo.py make-sport --train 64 --val 12 --test 32 --unlabelled 96``).
+unlabeled videos add 24 athletes (``tools/make_synthetic.py sport --train 64 --val 12 --test 32 --unlabelled 96``).
 """
 
 _base_ = ['resnet18_2d-vpd-mixed_30e_synthetic.py']

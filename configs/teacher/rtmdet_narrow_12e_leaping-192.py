@@ -1,6 +1,6 @@
 """Second step of the packed person detector: trained with leaping and lying people.
 
-Data: ``tools/demo.py make-generic --out data/generic-leaping --public --leaping 0.4 --train 12000 --val 400``.
+Data: ``tools/make_synthetic.py generic --out data/generic-leaping --public --leaping 0.4 --train 12000 --val 400``.
 """
 
 _base_ = './rtmdet_narrow_24e_generic-192.py'

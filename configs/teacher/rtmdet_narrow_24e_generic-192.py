@@ -1,7 +1,8 @@
 """First step of the packed person detector: mmdet's RTMDet at half the width of tiny, on everyday scenes.
 
-Data: ``tools/demo.py make-generic --out data/generic-public --public --train 12000 --val 400``: boards and spectators
-stand behind the people.  Images are rotated, stretched and blurred at random, so that athletes in the air are detected.
+Data: ``tools/make_synthetic.py generic --out data/generic-public --public --train 12000 --val 400``: boards and
+spectators stand behind the people.  Images are rotated, stretched and blurred at random, so that athletes in the air
+are detected.
 """
 
 _base_ = '../_base_/default_runtime.py'

@@ -1,7 +1,7 @@
 """The packed person detector: rtmdet_narrow_12e_leaping-192 trained further, with people leaping before others.
 
 Data: ``data/generic-leaping`` of that config, and
-``tools/demo.py make-generic --out data/generic-over --public --leaping 0.5 --over --train 20000 --val 400``.
+``tools/make_synthetic.py generic --out data/generic-over --public --leaping 0.5 --over --train 20000 --val 400``.
 """
 
 _base_ = './rtmdet_narrow_12e_leaping-192.py'

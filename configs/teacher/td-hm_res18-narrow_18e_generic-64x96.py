@@ -1,6 +1,6 @@
 """First step of the packed teacher: mmpose's heatmap head on three stages of a narrow ResNet-18, for upright poses.
 
-Data: ``tools/demo.py make-generic --out data/generic --train 12000 --val 600``.  Rotation in training is limited
+Data: ``tools/make_synthetic.py generic --out data/generic --train 12000 --val 600``.  Rotation in training is limited
 to 80 degrees, as in mmpose's models, so the model fails upside down, in tucks and in the motion blur of twists.
 """
 

@@ -1,6 +1,6 @@
 """The packed teacher: td-hm_res18-narrow_18e_generic-64x96 trained further at 80x112, on images of separate people.
 
-Data: ``tools/demo.py make-generic --out data/generic-clear --clear --train 20000 --val 600``.
+Data: ``tools/make_synthetic.py generic --out data/generic-clear --clear --train 20000 --val 600``.
 """
 
 _base_ = './td-hm_res18-narrow_18e_generic-64x96.py'

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from media import cut_picture
 
-from vpd_mm.athlete.athlete_choice import ChoiceRules, Tracklet, join_tracklets, score_people
+from vpd_mm.athlete.athlete_choice import ChoiceRules, join_tracks, score_people
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker, athlete_names
 from vpd_mm.athlete.camera_cuts import CutFinder, with_previous
 from vpd_mm.errors import UserError
+from vpd_mm.structures import AthleteTrack
 
 SIZE = (640, 360)
 NO_DETECTIONS = np.zeros((0, 5), np.float32)
@@ -152,8 +153,8 @@ def test_front_and_back_player_keep_their_names():
 
 
 def test_scores_follow_the_weights():
-    long_small = Tracklet(np.arange(100), walk((320, 180), (0, 0), (20, 40), 100), np.full(100, 0.5, np.float32))
-    short_large = Tracklet(np.arange(50), walk((100, 180), (2, 0), (80, 160), 50), np.full(50, 0.7, np.float32))
+    long_small = AthleteTrack(np.arange(100), walk((320, 180), (0, 0), (20, 40), 100), np.full(100, 0.5, np.float32))
+    short_large = AthleteTrack(np.arange(50), walk((100, 180), (2, 0), (80, 160), 50), np.full(50, 0.7, np.float32))
 
     def scores(**weights):
         none = dict.fromkeys(('length', 'size', 'centrality', 'motion', 'confidence'), 0.0)
@@ -167,20 +168,22 @@ def test_scores_follow_the_weights():
     np.testing.assert_allclose(scores(length=1, confidence=3), [(1 + 1.5) / 4, (0.5 + 2.1) / 4], rtol=1e-6)
 
 
-def test_tracklets_are_joined_within_the_limits():
+def test_tracks_are_joined_within_the_limits():
     def piece(start, x, height=100.0):
-        return Tracklet(np.arange(start, start + 20), walk((x, 180), (0, 0), (40, height), 20), np.ones(20, np.float32))
+        return AthleteTrack(
+            np.arange(start, start + 20), walk((x, 180), (0, 0), (40, height), 20), np.ones(20, np.float32)
+        )
 
     rules = ChoiceRules()
     # 30 frames at 25 fps are 1.2 s: 0.75 + 1.8 heights of 100 px may lie between.
-    assert len(join_tracklets([piece(0, 100), piece(49, 350)], 25, rules)) == 1
-    assert len(join_tracklets([piece(0, 100), piece(49, 360)], 25, rules)) == 2
-    assert len(join_tracklets([piece(0, 100), piece(49, 100, 210.0)], 25, rules)) == 2
-    assert len(join_tracklets([piece(0, 100), piece(10, 100)], 25, rules)) == 2
-    assert len(join_tracklets([piece(0, 100), piece(100, 100)], 25, rules)) == 2
-    near, far = join_tracklets([piece(40, 300), piece(0, 100), piece(40, 120)], 25, rules)
-    assert near.centers[-1, 0] == 120
-    assert far.centers[0, 0] == 300
+    assert len(join_tracks([piece(0, 100), piece(49, 350)], 25, rules)) == 1
+    assert len(join_tracks([piece(0, 100), piece(49, 360)], 25, rules)) == 2
+    assert len(join_tracks([piece(0, 100), piece(49, 100, 210.0)], 25, rules)) == 2
+    assert len(join_tracks([piece(0, 100), piece(10, 100)], 25, rules)) == 2
+    assert len(join_tracks([piece(0, 100), piece(100, 100)], 25, rules)) == 2
+    near, far = join_tracks([piece(40, 300), piece(0, 100), piece(40, 120)], 25, rules)
+    assert near.boxes[-1, ::2].mean() == 120
+    assert far.boxes[0, ::2].mean() == 300
 
 
 def test_invalid_boxes_are_ignored_and_invalid_arguments_refused():

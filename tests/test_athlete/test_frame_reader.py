@@ -1,10 +1,10 @@
-"""FrameReader returns the frames of VideoReader in any order."""
+"""VideoReader.read returns frames by number."""
 
 import numpy as np
 import pytest
 from media import make_video
 
-from vpd_mm.athlete import FrameReader, VideoReader
+from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 
 
@@ -12,7 +12,7 @@ from vpd_mm.errors import UserError
 def test_frames_equal_those_of_the_iteration(tmp_path, name, codec):
     path = make_video(tmp_path / name, 20, codec=codec)
     expected = dict(VideoReader(path))
-    reader = FrameReader(path)
+    reader = VideoReader(path)
     for asked in ([13], [19, 2, 2], [0], [7, 8, 12]):
         frames = reader.read(asked)
         assert sorted(frames) == sorted(set(asked))
@@ -25,11 +25,11 @@ def test_frames_equal_those_of_the_iteration(tmp_path, name, codec):
 def test_frames_at_a_constant_rate(tmp_path, fps):
     path = make_video(tmp_path / 'v.mp4', 9, fps=20, ticks=[0, 1, 2, 3, 6, 10, 11, 12, 13])
     expected = dict(VideoReader(path, fps))
-    reader = FrameReader(path, fps)
+    reader = VideoReader(path, fps)
     for frame in expected:
         np.testing.assert_array_equal(reader.read([frame])[frame], expected[frame])
 
 
 def test_frame_outside_the_video_is_refused(tmp_path):
     with pytest.raises(UserError, match=r'has frames 0..4, asked for 3..5'):
-        FrameReader(make_video(tmp_path / 'a.mp4', 5)).read([3, 5])
+        VideoReader(make_video(tmp_path / 'a.mp4', 5)).read([3, 5])

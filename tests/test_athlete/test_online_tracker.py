@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from test_athlete.test_athlete_tracker import NO_DETECTIONS, SIZE, crowd, iou, person, walk
 
-from vpd_mm.athlete.athlete_tracker import INTERPOLATED
-from vpd_mm.athlete.online_tracker import OnlineTracker
+from vpd_mm.athlete.athlete_tracker import INTERPOLATED, OnlineTracker
 from vpd_mm.errors import UserError
 
 
@@ -71,7 +70,7 @@ def test_memory_does_not_grow():
     boxes = walk((300, 180), (0.01, 0), (80, 170), 2000)
     tracker, results = follow([(i, person(b)) for i, b in enumerate(boxes)], memory_seconds=2)
     assert results[-1] is not None
-    assert [len(piece.frame_inds) for piece in tracker._pieces.values()] == [50]
+    assert [len(rows) for rows in tracker._people.values()] == [50 * 6]
     assert tracker._shots == []
 
 

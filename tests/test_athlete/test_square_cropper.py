@@ -56,7 +56,7 @@ def test_window_outside_the_frame_is_black():
 def test_mask_stays_bool():
     mask = np.zeros((64, 64), bool)
     mask[:, 32:] = True
-    cut = SquareCropper(32).cut(mask, (0, 0, 64), mask=True)
+    cut = SquareCropper(32).cut(mask, (0, 0, 64))
     assert cut.dtype == bool
     assert not cut[:, :16].any()
     assert cut[:, 16:].all()

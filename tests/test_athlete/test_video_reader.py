@@ -17,7 +17,7 @@ from media import (
     write_display_matrix,
 )
 
-from vpd_mm.athlete import FrameReader, VideoReader
+from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 
 
@@ -108,7 +108,7 @@ def test_open_gop_starts_with_the_first_shown_frame(tmp_path, name):
     x265 = 'log-level=0:open-gop=1:keyint=8:min-keyint=8:bframes=3:b-adapt=0:scenecut=0'
     source = make_video(tmp_path / 'whole.mp4', 24, codec='libx265', options={'x265-params': x265})
     path = copy_packets(source, tmp_path / name, from_key=1)
-    reader = FrameReader(path)
+    reader = VideoReader(path)
     frames = dict(reader)
     assert [(i, frame_number(rgb)) for i, rgb in frames.items()] == [(i, i + 8) for i in range(16)]
     assert (reader.num_frames, reader.num_damaged) == (16, 0)

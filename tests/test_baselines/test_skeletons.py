@@ -24,9 +24,6 @@ def test_joints_are_selected_and_interpolated():
     assert clip['keypoint'].shape == (1, 4, 13, 2)
     np.testing.assert_allclose(clip['keypoint'][0, :, 1, 0], [305, 355, 405, 505], atol=1e-3)  # repeated: 9 is outside
     np.testing.assert_allclose(clip['keypoint_score'][0, :, 12], [0.3, 0.35, 0.4, 0.5], atol=1e-6)
-    assert to_skeleton(poses([2, 3]), np.array([3.0]), 'coco')['keypoint'][0, 0, :, 0].tolist() == [
-        300 + j for j in range(17)
-    ]
     assert to_skeleton(poses([2, 9]), np.array([4.0, 5.0])) is None
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from vpd_mm.corpus import Corpus, FeatureStore, VideoInfo, load_videos
+from vpd_mm.corpus import Corpus, FeatureStore, VideoInfo
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence
@@ -128,7 +128,7 @@ def test_damaged_videos_csv_names_the_line(tmp_path, change, message):
     assert change[0] in text
     corpus.videos_path.write_text(text.replace(*change))
     with pytest.raises(UserError) as caught:
-        load_videos(corpus.videos_path)
+        corpus.videos()
     assert message in str(caught.value)
     assert str(corpus.videos_path) in str(caught.value)
 
@@ -207,10 +207,11 @@ def test_corpus_json_fields(tmp_path):
 
 
 def test_videos_csv_of_a_spreadsheet_program(tmp_path):
-    path = tmp_path / 'videos.csv'
+    corpus = Corpus.create(tmp_path)
+    path = corpus.videos_path
     text = 'video,path,fps,num_frames,width,height\r\nkür,,25.0,9,64,48\r\n'
     path.write_bytes(text.encode('utf-8-sig'))
-    assert load_videos(path) == {'kür': _info('kür')}
+    assert corpus.videos() == {'kür': _info('kür')}
     path.write_bytes(text.encode('cp1252'))
     with pytest.raises(UserError, match=r'videos\.csv: not in UTF-8 \(byte 0xfc\)'):
-        load_videos(path)
+        corpus.videos()

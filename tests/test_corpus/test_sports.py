@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import vpd_mm.corpus.sports
-from vpd_mm.corpus import SPORTS, Sport, Window, find_sport
+from vpd_mm.corpus.sports import SPORTS, Sport, Window, find_sport
 from vpd_mm.synthetic.corpus import SPORT
 
 IMPORTERS = Path(vpd_mm.corpus.sports.__file__).parents[1] / 'importers'
@@ -18,7 +18,7 @@ def test_every_importer_writes_a_known_sport():
 
 def test_the_sport_decides_else_the_name():
     assert find_sport('tennis', 'fx35') is find_sport('tennis7', '') is find_sport('', 'tennis7') is SPORTS['tennis7']
-    assert find_sport('golf', 'fx35') == Sport('fx35', 'golf')
+    assert find_sport('golf', 'fx35') == Sport('golf')
     assert find_sport('golf', '').window == find_sport('golf', '').widen == Window(0.0, 0.0)
     assert find_sport('golf', '').paper_selection == 'val'
 

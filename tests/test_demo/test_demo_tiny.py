@@ -1,55 +1,76 @@
 """The whole demonstration at its smallest, as a user starts it."""
 
 import json
-import re
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from browser import PHONE, render_on_phone
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
+PARTS = ('recognition', 'gap_filling', 'retrieval', 'detection')
+
+
+def run_again(run_python, folder: Path) -> tuple[str, dict]:
+    """Call the tool again; returns its output and the results."""
+    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=1800)
+    log = folder / 'runs' / 'demo.log'
+    assert done.returncode == 0, f'{done.stdout[-1000:]}\n{done.stderr[-2000:]}\n{log.read_text()[-2000:]}'
+    return done.stdout, json.loads((folder / 'runs' / 'demo-tiny' / 'results.json').read_text())
 
 
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory, run_python):
-    """A folder in which ``tools/demo.py --scale tiny`` has run."""
+    """Folder, output and results of ``tools/demo.py --scale tiny``."""
     folder = tmp_path_factory.mktemp('demo')
-    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=1800)
-    log = folder / 'runs' / 'demo.log'
-    assert done.returncode == 0, f'{done.stdout[-1000:]}\n{done.stderr[-2000:]}\n{log.read_text()[-2000:]}'
-    return folder, done.stdout
+    return folder, *run_again(run_python, folder)
 
 
-def test_results_are_of_every_part(demo):
-    root = demo[0] / 'runs' / 'demo-tiny'
-    results = json.loads((root / 'results.json').read_text())
-    assert {'recognition', 'gap_filling', 'retrieval', 'detection', 'seconds', 'seed', 'versions'} <= set(results)
-    for part in ('recognition', 'retrieval', 'detection'):
-        methods = {row['method'] for row in results[part]}
-        assert {'2D joints (teacher)', '2D-VPD'} <= methods, part
+def test_results_have_all_parts(demo):
+    results = demo[2]
+    assert {*PARTS, 'seconds', 'seed', 'scale', 'versions'} == set(results)
+    features = ['2D joints (teacher)', 'VIPE* (teacher)', '2D-VPD', 'VI-VPD']
+    assert [row['method'] for row in results['recognition']] == [*features, 'ST-GCN', 'TSN, crops']
+    assert [row['method'] for row in results['retrieval']] == features
+    assert [row['method'] for row in results['detection']] == features
     for row in results['recognition']:
+        assert set(row) == {'method', 'k', 'top1_mean', 'top1_std', 'runs'}
         assert 0 <= row['top1_mean'] <= 100
-        assert row['runs'] == 1
-    assert set(results['gap_filling']) == {'teacher_error', 'student_error', 'frames'}
-    assert results['gap_filling']['frames'] > 0
-    assert results['gap_filling']['student_error'] > 0
+        assert (row['k'], row['runs']) == ('all', 1)
+    for row in results['retrieval']:
+        assert {'method', 'queries', 'gallery', 'precision@1', 'precision@3', 'hit@1', 'hit@3'} == set(row)
+    for row in results['detection']:
+        assert {'method', 'threshold', 'videos', 'AP@0.1', 'AP@0.3', 'AP@0.5', 'AP@0.7', 'AP@0.9', 'mAP'} < set(row)
+        assert 0 <= row['mAP'] <= 1
+        assert row['videos'] == 1
+    gaps = results['gap_filling']
+    assert set(gaps) == {'teacher_error', 'student_error', 'frames'}
+    # the pose estimator is deterministic; the student has seen 200 crops
+    assert gaps['frames'] == 20
+    assert gaps['teacher_error'] == pytest.approx(1.0075, abs=1e-3)
+    assert gaps['student_error'] == pytest.approx(0.6369, abs=0.05)
+    assert results['versions']['mmpose'].startswith('1.')
     assert all(seconds >= 0 for seconds in results['seconds'].values())
 
 
-def test_progress_is_told_and_nothing_else(demo):
+def test_only_progress_and_results_are_printed(demo):
     lines = demo[1].splitlines()
-    assert lines[0].strip().startswith('1/')
-    assert 'film the synthetic sport' in lines[0]
+    assert lines[0] == 'make the synthetic sport ...'
     assert lines[-1].endswith('report.html')
     assert not [line for line in lines if 'Warning' in line or 'Loads checkpoint' in line]
 
 
-def test_the_report_is_whole_on_a_phone(demo, tmp_path):
+def test_the_report_is_complete_on_a_phone(demo, tmp_path):
     report = demo[0] / 'runs' / 'demo-tiny' / 'report.html'
     text = report.read_text(encoding='utf-8')
-    for words in ('What this is', 'Recognise from few clips', 'Fill the gaps', 'Find what is alike', 'How to go on'):
-        assert words in text
+    titles = ('Overview', 'Few-shot recognition', 'Low-confidence frames', 'Retrieval', 'Detection', 'Next steps')
+    for title in (*titles, 'Time and versions'):
+        assert f'<h2>{title}</h2>' in text
     assert 'src="http' not in text
     shown = render_on_phone(report, tmp_path)
     assert shown.scroll_width == shown.width == PHONE
@@ -58,31 +79,72 @@ def test_the_report_is_whole_on_a_phone(demo, tmp_path):
     assert shown.console == []
 
 
-def test_a_second_run_resumes_and_says_the_same(demo, run_python):
-    folder = demo[0]
+def made_files(folder: Path) -> dict[Path, int]:
+    """Modification times of everything that takes long to make."""
     root = folder / 'runs' / 'demo-tiny'
-    first = json.loads((root / 'results.json').read_text())
-    (root / 'stages' / 'retrieve-features-vpd.json').unlink()
-    shutil.rmtree(root / 'corpus' / 'features')
-    (root / 'stages' / 'features-vpd.json').unlink()
-    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=1800)
-    assert done.returncode == 0, done.stderr[-2000:]
-    ran = re.findall(r'^ *\d+/\d+ (.*): \d+ s$', done.stdout, re.MULTILINE)
-    assert ran == ['2D-VPD on every frame', 'retrieve: 2D-VPD']
-    second = json.loads((root / 'results.json').read_text())
-    for part in ('recognition', 'gap_filling', 'retrieval', 'detection'):
-        assert second[part] == first[part], part
+    return {path: path.stat().st_mtime_ns for path in root.rglob('*') if path.suffix in ('.mp4', '.npz', '.pth')}
 
 
-def test_another_seed_or_a_foreign_folder_is_one_line(demo, run_python, tmp_path):
+def test_a_second_run_skips_everything(demo, run_python):
+    before = made_files(demo[0])
+    _, results = run_again(run_python, demo[0])
+    assert made_files(demo[0]) == before
+    for part in PARTS:
+        assert results[part] == demo[2][part], part
+
+
+def test_deleted_features_and_runs_are_made_again(demo, run_python):
+    root = demo[0] / 'runs' / 'demo-tiny'
+    shutil.rmtree(root / 'corpus' / 'features' / 'vpd')
+    runs = sorted((root / 'work' / 'runs').glob('*.json'))
+    runs[0].unlink()
+    _, results = run_again(run_python, demo[0])
+    assert sorted((root / 'work' / 'runs').glob('*.json')) == runs
+    for part in PARTS:
+        assert results[part] == demo[2][part], part
+
+
+def test_another_seed_or_a_foreign_folder_is_refused_in_one_line(demo, run_python, tmp_path):
     done = run_python(TOOL, '--scale', 'tiny', '--seed', '1', cwd=demo[0])
     assert done.returncode == 1
-    assert done.stderr.startswith('error: runs/demo-tiny: was made by')
+    assert done.stderr.startswith('error: runs/demo-tiny: was made with')
+    assert "'seed': 1" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / 'mine.txt').write_text('mine')
     done = run_python(TOOL, 'run', '--out', 'out', cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith('error: out: not empty and not of a demonstration')
+    assert done.stderr.startswith('error: out: is not empty and holds no demonstration')
     done = run_python(TOOL, '--scale', 'huge', cwd=tmp_path)
-    assert done.stderr == "error: scale 'huge': must be one of tiny, small, full\n"
+    assert done.returncode == 1
+    assert "invalid choice: 'huge'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / 'runs').exists() or not list((tmp_path / 'runs').glob('demo-*'))
+
+
+def test_moved_commands_name_their_tool(run_python, tmp_path):
+    done = run_python(TOOL, 'make-sport', '--help', cwd=tmp_path)
+    assert done.returncode == 0
+    assert '--sub-frames' in done.stdout
+    assert 'deprecated since 0.2, removed in 0.3; use tools/make_synthetic.py sport' in done.stderr
+
+
+def test_a_killed_run_is_completed_by_the_next(demo, run_python):
+    """The last test: it trains again in the folder of the others."""
+    root = demo[0] / 'runs' / 'demo-tiny'
+    for folder in (root / 'work', root / 'corpus' / 'features'):
+        shutil.rmtree(folder)
+    log = root / 'stdout.txt'
+    with log.open('w') as out:
+        process = subprocess.Popen([sys.executable, TOOL, '--scale', 'tiny'], cwd=demo[0], stdout=out)
+    end = time.monotonic() + 600
+    while 'distil 2D-VPD ...' not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list((root / 'work').glob('*.finished'))
+    results = run_again(run_python, demo[0])[1]
+    assert results['gap_filling']['frames'] == demo[2]['gap_filling']['frames']
+    assert [row['method'] for row in results['detection']] == [row['method'] for row in demo[2]['detection']]

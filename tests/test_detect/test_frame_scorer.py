@@ -36,9 +36,9 @@ def sample(targets, valid=None):
 
 
 def test_windows_cover_all_frames():
-    assert window_starts(20, 20, 10) == [0]
-    assert window_starts(7, 20, 10) == [0]
-    assert window_starts(45, 20, 10) == [0, 10, 20, 25]
+    assert window_starts(20, 20) == [0]
+    assert window_starts(7, 20) == [0]
+    assert window_starts(45, 20) == [0, 10, 20, 25]
 
 
 def test_short_sequences_are_scored_at_once_and_views_averaged():

@@ -23,9 +23,9 @@ def sample(seed=0, size=64, **extra):
 
 
 def test_double_flip_is_identity():
-    before = sample(mask=np.eye(64, dtype=bool))
+    before = sample()
     after = ChiralFlip(1)(ChiralFlip(1)(dict(before)))
-    for key in ('img', 'flow', 'mask', 'targets'):
+    for key in ('img', 'flow', 'targets'):
         np.testing.assert_array_equal(after[key], before[key])
     assert after['view'] == 0
 
@@ -90,36 +90,40 @@ def test_resizing_to_half_halves_the_flow():
     np.testing.assert_allclose(after['flow'], 3)
 
 
+class MaskStore:
+    """Stub of a CropStore with one mask."""
+
+    def __init__(self, mask):
+        self.value, self.num_reads = mask, 0
+
+    def mask(self, video, frame):
+        self.num_reads += 1
+        return self.value
+
+
 def test_noise_is_on_the_background_only():
     mask = np.zeros((64, 64), bool)
     mask[20:40, 20:40] = True
-    before = sample(mask=mask, img=np.full((64, 64, 3), 128, np.uint8))
+    before = sample(store=MaskStore(mask), frame=0, img=np.full((64, 64, 3), 128, np.uint8))
     after = BackgroundNoise(prob=1)(dict(before))['img']
     np.testing.assert_array_equal(after[mask], 128)
     assert after[~mask].astype(float).std() == pytest.approx(255 * np.sqrt(0.05), rel=0.05)
 
 
 def test_noise_loads_the_mask_only_if_needed():
-    class Store:
-        asked = 0
-
-        def mask(self, video, frame):
-            self.asked += 1
-            return np.ones((8, 8), bool)
-
-    store, img = Store(), np.full((8, 8, 3), 128, np.uint8)
+    store, img = MaskStore(np.ones((8, 8), bool)), np.full((8, 8, 3), 128, np.uint8)
     for seed in range(100):
         after = BackgroundNoise(prob=0.5)(sample(seed, size=8, img=img, store=store, frame=0))
         np.testing.assert_array_equal(after['img'], img)  # all athlete, no background
-    assert 30 < store.asked < 70
+    assert 30 < store.num_reads < 70
 
 
 def test_noise_needs_a_mask_and_respects_its_probability():
-    before = sample()
+    before = sample(store=MaskStore(None), frame=0)
     np.testing.assert_array_equal(BackgroundNoise(prob=1)(dict(before))['img'], before['img'])
     noisy = 0
     for seed in range(200):
-        s = sample(seed, size=8, mask=np.zeros((8, 8), bool))
+        s = sample(seed, size=8, store=MaskStore(np.zeros((8, 8), bool)), frame=0)
         noisy += not np.array_equal(BackgroundNoise(prob=0.5)(dict(s))['img'], s['img'])
     assert 75 < noisy < 125
 

@@ -4,6 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from vpd_mm.engine import cli
+from vpd_mm.engine.config import parse_options
 from vpd_mm.errors import UserError
 
 
@@ -42,6 +43,13 @@ def test_options_reach_the_config(config):
 def test_wrong_options_are_reported(config, option, message):
     with pytest.raises(UserError, match=message.replace('?', r'\?')):
         cli.load_config(parse(str(config), '--cfg-options', option))
+
+
+def test_values_of_an_option_are_parsed():
+    values = parse_options('--track', ['max_gap=5', 'motion=3.0', 'method=path', 'shots=False', 'size=(1,2)'])
+    assert values == {'max_gap': 5, 'motion': 3.0, 'method': 'path', 'shots': False, 'size': (1, 2)}
+    with pytest.raises(UserError, match='--track speed: must be KEY=VALUE'):
+        parse_options('--track', ['speed'])
 
 
 def test_a_missing_config_is_reported_with_the_searched_folders():
@@ -132,7 +140,7 @@ def test_ranks_share_the_gpus_of_their_machine(monkeypatch, environment, device)
 
     from vpd_mm.engine.model_zoo import pick_device
 
-    for names in cli._RANKS:
+    for names in cli.LAUNCHERS.values():
         for name in names:
             monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

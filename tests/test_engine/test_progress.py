@@ -33,7 +33,7 @@ def test_without_a_terminal_only_printed_lines_appear():
 def test_a_complete_bar_is_hidden_and_can_start_again():
     bars = ProgressBars(Console(file=io.StringIO(), force_terminal=True))
     on_progress = bars.add('jump')
-    [task] = bars._progress.tasks
+    [task] = bars.tasks
     shown = [task.visible]
     for done in (1, 4, 2):
         on_progress(done, 4)

@@ -11,7 +11,7 @@ from vpd_mm.engine.model_files import build_model, read_model_config
 from vpd_mm.errors import UserError
 from vpd_mm.export.onnx_export import TOLERANCE, export_model, parity, write_graph
 from vpd_mm.export.onnx_graphs import Graph, graphs_of
-from vpd_mm.infer.onnx_backend import OnnxNetwork, run_sequences_in_onnx, run_student_in_onnx
+from vpd_mm.infer.onnx_backend import OnnxNetwork, run_in_onnx
 
 STUDENT = """
 default_scope = 'vpd_mm'
@@ -22,21 +22,21 @@ model = dict(type='PoseDistiller', channels_last=True, decoder={decoder},
 """
 SEQUENCE = """
 default_scope = 'vpd_mm'
-model = dict(type='{kind}', num_classes=4, data_preprocessor=dict(type='SequencePreprocessor', standardize_dims=6),
+model = dict(type='{kind}', num_classes=4, data_preprocessor=dict(type='SequencePreprocessor'),
     backbone=dict(type='BiGRU', in_dims=6, hidden_dims=8, num_layers=2, pool={pool!r}))
 """
 
 
 def save(folder, text, classes=()):
-    """A config and a checkpoint whose batch norms and standardisation are not the identity."""
+    """A config and a checkpoint whose batch norms are not the identity."""
     (folder / 'c.py').write_text(text)
     torch.manual_seed(0)
     model = build_model(read_model_config(folder / 'c.py'))
     with torch.no_grad():
         for name, buffer in model.named_buffers():
-            if name.endswith(('running_mean', '.mean')) and buffer.numel() != 5:
+            if name.endswith('running_mean'):
                 buffer.normal_(0, 0.3)
-            elif name.endswith(('running_var', 'variance')):
+            elif name.endswith('running_var'):
                 buffer.uniform_(0.5, 2)
     torch.save({'state_dict': model.state_dict(), 'meta': {'dataset_meta': {'classes': classes}}}, folder / 'c.pth')
     return folder / 'c.py', folder / 'c.pth', model
@@ -50,7 +50,7 @@ def test_student_of_raw_crops(tmp_path, channels, decoder):
     assert [d.kind for d in done] == (['student', 'decoder'] if decoder else ['student'])
     assert max(d.error for d in done) <= TOLERANCE
     swapped = build_model(read_model_config(config))
-    run_student_in_onnx(swapped, tmp_path / 's.onnx')
+    run_in_onnx(swapped, tmp_path / 's.onnx')
     crops = torch.randint(0, 256, (3, 5, 80, 80)).half()
     with torch.no_grad():
         expected = model(model.data_preprocessor({'inputs': crops})['inputs'])
@@ -68,7 +68,7 @@ def test_recognizer_at_any_batch_and_length(tmp_path, pool):
     [done] = export_model(config, checkpoint, tmp_path / 'r.onnx')
     assert done.kind == 'recognizer'
     swapped = build_model(read_model_config(config))
-    note = run_sequences_in_onnx(swapped, tmp_path / 'r.onnx')
+    note = run_in_onnx(swapped, tmp_path / 'r.onnx')
     assert note['classes'] == ['a', 'b', 'c', 'd']
     inputs = [torch.randn(2, n, 6) for n in (3, 50, 17)]
     expected, result = (m.test_step({'inputs': inputs}) for m in (model, swapped))
@@ -82,7 +82,7 @@ def test_frame_scorer_over_windows(tmp_path):
     config, checkpoint, model = save(tmp_path, SEQUENCE.format(kind='FrameScorer', pool=None))
     export_model(config, checkpoint, tmp_path / 'd.onnx')
     swapped = build_model(read_model_config(config))
-    run_sequences_in_onnx(swapped, tmp_path / 'd.onnx')
+    run_in_onnx(swapped, tmp_path / 'd.onnx')
     inputs = [torch.randn(2, 600, 6)]
     expected, result = (m.test_step({'inputs': inputs})[0].frame_scores for m in (model, swapped))
     assert expected.shape == (600, 4)
@@ -134,14 +134,14 @@ def test_errors_are_one_line(tmp_path, monkeypatch):
     monkeypatch.undo()
     export_model(config, checkpoint, tmp_path / 'r.onnx')
     with pytest.raises(UserError, match=r'r\.onnx: is a recognizer, expected a student'):
-        OnnxNetwork(tmp_path / 'r.onnx', ('student',))
+        OnnxNetwork(tmp_path / 'r.onnx', 'student')
     (tmp_path / 'bad.onnx').write_bytes(b'nothing')
     with pytest.raises(UserError, match=r'bad\.onnx: onnxruntime cannot read it'):
-        OnnxNetwork(tmp_path / 'bad.onnx', ('student',))
+        OnnxNetwork(tmp_path / 'bad.onnx', 'student')
     (tmp_path / 'other.py').write_text(SEQUENCE.format(kind='SequenceRecognizer', pool='max').replace('=4', '=5'))
     with pytest.raises(UserError, match='has 4 classes, the config says 5'):
-        run_sequences_in_onnx(build_model(read_model_config(tmp_path / 'other.py')), tmp_path / 'r.onnx')
-    result = OnnxNetwork(tmp_path / 'r.onnx', ('recognizer',))
+        run_in_onnx(build_model(read_model_config(tmp_path / 'other.py')), tmp_path / 'r.onnx')
+    result = OnnxNetwork(tmp_path / 'r.onnx', 'recognizer')
     with pytest.raises(UserError, match=r'r\.onnx: does not take inputs \(1, 2, 7\)'):
         result(torch.zeros(1, 2, 7), torch.tensor([2]))
     assert np.isfinite(result(torch.zeros(1, 2, 6), torch.tensor([2])).numpy()).all()

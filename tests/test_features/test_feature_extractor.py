@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from vpd_mm.corpus import CropStore, FeatureStore
 from vpd_mm.distill import ChiralFlip, PoseDistiller
 from vpd_mm.errors import UserError
-from vpd_mm.features.feature_extractor import FeatureExtractor, concat_features, extract_corpus, load_student
+from vpd_mm.features.feature_extractor import FeatureExtractor, build_extractor, concat_features, extract_corpus
 from vpd_mm.features.preview import write_preview, write_strip
 
 BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
@@ -112,10 +113,12 @@ def test_concat_stacks_dims_on_shared_frames(extracted, corpus, tmp_path):
 
 def test_a_checkpoint_with_another_d_is_refused(tmp_path):
     torch.save({'state_dict': small(5).state_dict()}, tmp_path / 'five.pth')
-    with pytest.raises(UserError, match=r'five\.pth: is not of this config \(student D = 26\)'):
-        load_student(small(), tmp_path / 'five.pth')
+    student = dict(type='vpd_mm.PoseStudent', out_dims=26, backbone=BACKBONE)
+    cfg = Config({'model': dict(type='vpd_mm.PoseDistiller', student=student), 'test_dataloader': {}})
+    with pytest.raises(UserError, match=r'five\.pth: does not fit'):
+        build_extractor(cfg, tmp_path / 'five.pth')
     with pytest.raises(UserError, match='no such file'):
-        load_student(small(), tmp_path / 'none.pth')
+        build_extractor(cfg, tmp_path / 'none.pth')
 
 
 def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):

@@ -12,6 +12,15 @@ from vpd_mm.visualize.video_writer import VideoWriter
 FRAMES = np.stack([frame_picture(i) for i in range(12)])
 
 
+def open_input(item, fps=None):
+    [(name, entry)] = list_inputs(item).items()
+    return open_source(name, entry, fps)
+
+
+def names(inputs, output_dirs=()):
+    return list(list_inputs(inputs, output_dirs).values())
+
+
 def numbers(source):
     return [(i, frame_number(rgb)) for i, rgb in source]
 
@@ -23,11 +32,11 @@ def test_every_kind_gives_the_frames(tmp_path):
         cv2.imwrite(str(tmp_path / 'p' / f'{i}.png'), rgb[..., ::-1])
     expected = [(i, i) for i in range(12)]
     for item in (video, str(video), tmp_path / 'p', FRAMES):
-        source = open_source(item)
+        source = open_input(item)
         assert (source.fps, source.num_frames, source.width, source.height) == (25.0, 12, 64, 48)
         assert numbers(source) == expected
         assert numbers(source) == expected
-    stream = open_source(iter(FRAMES), 50, 3)
+    stream = open_source('stream3', iter(FRAMES), 50)
     assert (stream.path.name, stream.fps, stream.num_frames, stream.width) == ('stream3', 50, 0, 64)
     assert numbers(stream) == expected
     with pytest.raises(UserError, match='can be read once'):
@@ -38,17 +47,17 @@ def test_every_kind_gives_the_frames(tmp_path):
 
 def test_images_are_rgb(tmp_path):
     cv2.imwrite(str(tmp_path / 'red.png'), np.full((8, 8, 3), (0, 0, 255), np.uint8))
-    [(_, rgb)] = open_source(tmp_path)
+    [(_, rgb)] = open_input(tmp_path)
     assert rgb[0, 0].tolist() == [255, 0, 0]
 
 
 def test_lists_and_folders(tmp_path):
     one, two = make_video(tmp_path / 'v' / 'a.mp4'), make_video(tmp_path / 'v' / 'deep' / 'b.mp4')
-    assert list_inputs(str(tmp_path / 'v')) == [one, two]
-    assert list_inputs([one, 0]) == [one, 0]
+    assert names(str(tmp_path / 'v')) == [one, two]
+    assert names([one, 0]) == [one, 0]
     (tmp_path / 'p').mkdir()
     cv2.imwrite(str(tmp_path / 'p' / '0.png'), FRAMES[0])
-    assert list_inputs(tmp_path / 'p') == [tmp_path / 'p']
+    assert names(tmp_path / 'p') == [tmp_path / 'p']
     (tmp_path / 'none').mkdir()
     with pytest.raises(UserError, match='folder holds no video and no image'):
         list_inputs(tmp_path / 'none')
@@ -62,23 +71,23 @@ def test_results_are_not_inputs(tmp_path):
     """Videos in the output folder and overlays in a folder of images are skipped."""
     one = make_video(tmp_path / 'v' / 'a.mp4')
     make_video(tmp_path / 'v' / 'out' / 'a.mp4')
-    assert list_inputs(tmp_path / 'v', [tmp_path / 'v' / 'out', '']) == [one]
-    assert list_inputs(one.parent / 'out', [tmp_path]) == [one.parent / 'out' / 'a.mp4']  # inside, not around
+    assert names(tmp_path / 'v', [tmp_path / 'v' / 'out', '']) == [one]
+    assert names(one.parent / 'out', [tmp_path]) == [one.parent / 'out' / 'a.mp4']  # inside, not around
     images = tmp_path / 'p'
     images.mkdir()
     cv2.imwrite(str(images / '0.png'), FRAMES[0])
     with VideoWriter(images / 'p.mp4', 25.0) as writer:
         writer.write(FRAMES[0])
-    assert list_inputs(images) == [images]
+    assert names(images) == [images]
     mine = make_video(images / 'mine.mp4')
-    assert list_inputs(images) == [mine]
+    assert names(images) == [mine]
 
 
 @pytest.mark.parametrize(
     ('item', 'message'),
     [
         ('none.mp4', r'none\.mp4: no such video file'),
-        (FRAMES[..., 0], r'array0: frames must be \(T, H, W, 3\) uint8 RGB, found \(12, 48, 64\)'),
+        (FRAMES[None], r'array0: frames must be \(T, H, W, 3\) uint8 RGB, found \(1, 12, 48, 64, 3\)'),
         (FRAMES.astype(np.float32), 'float32'),
         (iter([]), 'stream0: the iterator gives no frame'),
         (iter([np.zeros((4, 4))]), r'frame 0 must be \(H, W, 3\) uint8 RGB'),
@@ -90,19 +99,19 @@ def test_results_are_not_inputs(tmp_path):
 )
 def test_bad_inputs(item, message):
     with pytest.raises(UserError, match=message):
-        open_source(item)
+        open_input(item)
 
 
 def test_frames_of_another_size(tmp_path):
-    source = open_source(iter([FRAMES[0], FRAMES[1][:40]]))
+    source = open_input(iter([FRAMES[0], FRAMES[1][:40]]))
     with pytest.raises(UserError, match=r'frame 1 must be \(48, 64, 3\) uint8 RGB, found \(40, 64, 3\)'):
         list(source)
     cv2.imwrite(str(tmp_path / '0.png'), FRAMES[0])
     cv2.imwrite(str(tmp_path / '1.png'), FRAMES[0][:40])
     with pytest.raises(UserError, match='is 64x40, the first image 64x48'):
-        list(open_source(tmp_path))
+        list(open_input(tmp_path))
     (tmp_path / '1.png').write_bytes(b'no')
     with pytest.raises(UserError, match=r'1\.png: not a readable image'):
-        list(open_source(tmp_path))
+        list(open_input(tmp_path))
     with pytest.raises(UserError, match='fps must be above 0'):
-        open_source(FRAMES, -1)
+        open_input(FRAMES, -1)

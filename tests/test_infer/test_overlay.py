@@ -5,7 +5,7 @@ import pytest
 from media import frame_number, frame_picture
 
 from vpd_mm.errors import UserError
-from vpd_mm.infer.overlay import Canvas, Window, draw_answer, place_joints
+from vpd_mm.infer.overlay import Window, draw_answer, open_canvas, place_joints
 from vpd_mm.visualize.boxes import BOX
 from vpd_mm.visualize.skeleton import LEFT, RIGHT
 
@@ -51,11 +51,12 @@ def test_joints_have_the_colour_of_their_side_and_labels_stand_at_the_box():
 
 
 def test_canvas_keeps_frames_and_writes_a_video(tmp_path):
-    with Canvas(tmp_path / 'f.mp4', 25, 't', False, 0, True) as canvas:
-        canvas.paint(frame_picture(3))
-    assert frame_number(canvas.result[0]) == 3
+    with open_canvas('f', 25, tmp_path, return_vis=True) as (paint, frames):
+        paint(frame_picture(3))
+    assert frame_number(frames[0]) == 3
     assert (tmp_path / 'f.mp4').is_file()
-    assert not Canvas(None, 25, 't', False, 0, False).wanted
+    with open_canvas('t', 25) as nothing:
+        assert nothing == (None, None)
 
 
 def test_a_missing_display_is_an_error_of_one_line(monkeypatch):

@@ -269,7 +269,6 @@ def test_runs_in_onnxruntime(folder, gallery, tmp_path):
     onnx_one = VPDInferencer(
         folder / 'student.py',
         tmp_path / 'student.onnx',
-        backend='onnxruntime',
         recognizer=spec.replace('.pth', '.onnx'),
         **options,
     )

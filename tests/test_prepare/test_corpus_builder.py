@@ -11,9 +11,9 @@ from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.engine.progress import ProgressBars
 from vpd_mm.errors import UserError
 from vpd_mm.prepare import build_corpus
+from vpd_mm.prepare.corpus_builder import run_jobs
 from vpd_mm.prepare.options import PrepareSettings, split_model
 from vpd_mm.prepare.sources import Job, find_videos
-from vpd_mm.prepare.workers import run_jobs
 from vpd_mm.structures import AthleteTrack
 
 
@@ -121,8 +121,8 @@ def test_progress_of_worker_processes_reaches_the_parent(tmp_path):
 
     jobs = [Job(make_video(tmp_path / f'{name}.mp4', FRAMES)) for name in ('a', 'b', 'c')]
     corpus = Corpus.create(tmp_path / 'c')
-    results = {}
-    run_jobs(jobs, PrepareSettings(corpus.root), ['shard-0.lmdb', 'shard-1.lmdb'], RecordedBars(), results.__setitem__)
+    shards = [corpus.crops_dir / f'shard-{i}.lmdb' for i in range(2)]
+    results = dict(run_jobs(jobs, PrepareSettings(corpus.root), shards, RecordedBars()))
     assert {job.name: reports[0].crops for job, reports in results.items()} == dict.fromkeys('abc', FRAMES)
     for name in 'abc':
         counts = RecordedBars.calls[name]

@@ -94,7 +94,7 @@ def test_setup_errors_end_the_run_with_one_line(tmp_path):
         args = (video, make_video(tmp_path / 'b.mp4', 2), '--out', tmp_path / f'c{workers}', '--workers', workers)
         done = _prepare(*args, '--flow', 'raft', '--flow-checkpoint', tmp_path / 'weights.pth')
         assert done.returncode == 1
-        assert done.stderr.startswith(f'error: {tmp_path / "weights.pth"}: no such raft checkpoint'), done.stderr
+        assert done.stderr.startswith(f'error: checkpoint {tmp_path / "weights.pth"}: no such file'), done.stderr
         assert done.stderr.count('\n') == 1
 
 

@@ -10,7 +10,7 @@ from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
 from vpd_mm.athlete import FlowEstimator
 from vpd_mm.corpus import Corpus, CropStore, VideoInfo
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus, video_preparer
+from vpd_mm.prepare import build_corpus, models
 from vpd_mm.prepare.options import PrepareSettings
 from vpd_mm.prepare.sources import Job, find_videos, settle_sources
 from vpd_mm.structures import AthleteTrack
@@ -199,12 +199,11 @@ def test_flow_runs_on_the_device_of_the_rank(tmp_path, monkeypatch, device, expe
         seen.update(options, method=method)
         return FlowEstimator('none')
 
-    monkeypatch.setattr(video_preparer, 'FlowEstimator', build)
+    monkeypatch.setattr(models, 'FlowEstimator', build)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     for name, value in (('RANK', '3'), ('WORLD_SIZE', '4'), ('LOCAL_RANK', '3')):
         monkeypatch.setenv(name, value)
-    Corpus.create(tmp_path / 'c')
-    preparer = video_preparer.VideoPreparer(PrepareSettings(tmp_path / 'c', flow='raft', device=device), 'shard.lmdb')
-    assert preparer._flow.settings is None
+    flow = models.Models(PrepareSettings(tmp_path, flow='raft', device=device)).flow
+    assert flow.settings is None
     assert (seen['method'], seen['device']) == ('raft', expected)

@@ -1,6 +1,5 @@
 """Measured quality on a real video."""
 
-
 from benchmarks import BENCHMARKS, load_benchmark
 from benchmarks.prepare import GOALS, main, measure
 from vpd_mm.corpus import Corpus, CropStore

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.retrieve import DTWRetriever, dtw_distance, vote
+from vpd_mm.retrieve import DTWRetriever, dtw_distance
 from vpd_mm.retrieve import dtw_kernel as kernel
 from vpd_mm.retrieve.dtw import pack_sequences
 
@@ -58,9 +58,9 @@ def test_a_clip_finds_itself_original_or_flipped():
 
 
 def test_distant_candidates_are_skipped():
-    pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)])
+    pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)], 'clips')
     items, dists = np.empty(3, np.int64), np.empty(3)
-    computed = kernel.search_one(pack, 0, pack, 1, kernel.FALLBACK, -1, items, dists)
+    computed = kernel.search_one(pack, 0, pack, 1, -1, items, dists)
     assert items[0] == 0
     assert 3 <= computed < 40
 
@@ -80,11 +80,3 @@ def test_bad_input_is_named():
     broken[-1, 1, 0] = np.inf
     with pytest.raises(UserError, match='action b: features hold NaN or infinity'):
         DTWRetriever([gallery[0], broken], names=['action a', 'action b'])
-
-
-def test_vote_takes_the_majority_then_the_nearest():
-    labels = np.array([7, 7, 3, 3, 5])
-    inds = np.array([[4, 2, 3], [2, 0, 4], [2, 0, 1], [1, 2, 4]])
-    np.testing.assert_array_equal(vote(inds, labels), [3, 3, 7, 7])
-    np.testing.assert_array_equal(vote(np.array([[2, 0, 1, 3]]), labels), [3])
-    np.testing.assert_array_equal(vote(inds[:, :1], labels), [5, 3, 3, 7])

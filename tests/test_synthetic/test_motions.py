@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from vpd_mm.errors import UserError
-from vpd_mm.synthetic import CLASSES, SKILLS, sample_poses, skill_of
+from vpd_mm.synthetic import CLASSES, SKILLS, SyntheticPoses
 from vpd_mm.synthetic.motions import GRAVITY, RATE, MotionBuilder, ramp
 from vpd_mm.synthetic.moves import heading
 from vpd_mm.synthetic.routine import Habits, perform, perform_routine
@@ -20,8 +20,14 @@ from vpd_mm.synthetic.skeleton import (
     forward_kinematics,
     mirror_angles,
     pose,
-    root_rotation,
 )
+
+SKILL_OF = dict(zip(CLASSES, SKILLS))
+UPRIGHT, BODY = np.eye(3)[None], Body()
+
+
+def _posture(angles, body=BODY):
+    return forward_kinematics(body, angles[None], UPRIGHT, np.zeros((1, 3)))
 
 
 def _performed(skill, handed=1, seed=0, flight=1.0):
@@ -39,8 +45,7 @@ def _performed(skill, handed=1, seed=0, flight=1.0):
 
 def test_standing_body_has_its_height_and_its_left_on_the_left():
     body = Body(stature=1.7)
-    zero = np.zeros(1)
-    posture = forward_kinematics(body, pose()[None], root_rotation(zero, zero, zero, zero), np.zeros((1, 3)))
+    posture = _posture(pose(), body)
     top = posture.nodes[0, NODE['head'], 2] + body.contact_radii[NODE['head']]
     feet = (posture.nodes[0, :, 2] - body.contact_radii).min()
     assert top - feet == pytest.approx(1.7, abs=0.05)
@@ -63,18 +68,14 @@ def test_standing_body_has_its_height_and_its_left_on_the_left():
     ],
 )
 def test_an_angle_moves_a_limb_to_where_its_name_says(angles, node, direction):
-    zero = np.zeros(1)
-    posture = forward_kinematics(Body(), pose(**angles)[None], root_rotation(zero, zero, zero, zero), np.zeros((1, 3)))
+    posture = _posture(pose(**angles))
     start = node[:2] + {'wrist': 'shoulder', 'knee': 'hip'}[node[2:]]
     limb = posture.nodes[0, NODE[node]] - posture.nodes[0, NODE[start]]
     np.testing.assert_allclose(limb / np.linalg.norm(limb), direction, atol=1e-9)
 
 
 def test_knee_and_elbow_bend_the_right_way():
-    zero = np.zeros(1)
-    posture = forward_kinematics(
-        Body(), pose(knee=90, elbow=90)[None], root_rotation(zero, zero, zero, zero), np.zeros((1, 3))
-    )
+    posture = _posture(pose(knee=90, elbow=90))
     ankle, knee = posture.nodes[0, [NODE['l_ankle'], NODE['l_knee']]]
     wrist, elbow = posture.nodes[0, [NODE['l_wrist'], NODE['l_elbow']]]
     assert ankle[0] < knee[0] - 0.3
@@ -83,18 +84,15 @@ def test_knee_and_elbow_bend_the_right_way():
 
 def test_mirrored_pose_is_the_mirrored_body():
     rng = np.random.default_rng(1)
-    angles = rng.uniform(LIMITS[:, 0], LIMITS[:, 1])[None]
-    zero = np.zeros(1)
-    upright = root_rotation(zero, zero, zero, zero)
-    one = forward_kinematics(Body(), angles, upright, np.zeros((1, 3))).joints[0]
-    other = forward_kinematics(Body(), mirror_angles(angles), upright, np.zeros((1, 3))).joints[0]
+    angles = rng.uniform(LIMITS[:, 0], LIMITS[:, 1])
+    one, other = _posture(angles).joints[0], _posture(mirror_angles(angles)).joints[0]
     swap = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
     np.testing.assert_allclose(other, one[swap] * (1, -1, 1), atol=1e-9)
     np.testing.assert_array_equal(mirror_angles(mirror_angles(angles)), angles)
 
 
 def test_flight_follows_gravity_and_bones_keep_their_length():
-    motion, flying = _performed(skill_of('backward_straight_s2_t2'))
+    motion, flying = _performed(SKILL_OF['backward_straight_s2_t2'])
     times = np.arange(flying[0], flying[-1] + 1) / RATE
     posture = motion.posture(times)
     centre = posture.centre_of_mass
@@ -103,8 +101,8 @@ def test_flight_follows_gravity_and_bones_keep_their_length():
     fit = np.polyfit(times, centre[:, 2], 2)
     assert fit[0] == pytest.approx(-GRAVITY / 2, rel=0.01)
     assert np.abs(np.polyval(fit, times) - centre[:, 2]).max() < 0.003
-    for a, b in BONES:
-        lengths = np.linalg.norm(posture.nodes[:, NODE[a]] - posture.nodes[:, NODE[b]], axis=1)
+    for node, start, _ in BONES:
+        lengths = np.linalg.norm(posture.nodes[:, NODE[node]] - posture.nodes[:, NODE[start]], axis=1)
         assert np.ptp(lengths) < 1e-9
     assert 0.5 < np.ptp(centre[:, 2]) < 1.6
 
@@ -132,7 +130,7 @@ def test_rotation_matches_the_class(skill, handed):
 
 @pytest.mark.parametrize(('name', 'hip', 'knee'), [('tuck', 100, 100), ('pike', 90, 0), ('straight', -10, 0)])
 def test_position_is_the_named_one(name, hip, knee):
-    motion, flying = _performed(skill_of(f'backward_{name}_s2_t0'))
+    motion, flying = _performed(SKILL_OF[f'backward_{name}_s2_t0'])
     middle = np.rad2deg(motion.angles[flying[len(flying) // 2]])
     at = 5 + 4  # the left hip
     assert middle[at] == pytest.approx(hip + 20, abs=26)
@@ -143,7 +141,7 @@ def test_tighter_turns_faster():
     """The tuck speeds the rotation up, opening slows it down; a straight body turns evenly."""
 
     def rates(name):
-        motion, flying = _performed(skill_of(name))
+        motion, flying = _performed(SKILL_OF[name])
         rot = Rotation.from_quat(motion.root_quat[flying])
         rate = np.linalg.norm((rot[1:] * rot[:-1].inv()).as_rotvec(), axis=1)
         return rate[0], rate[len(rate) // 2], rate[-1]
@@ -160,34 +158,21 @@ def test_tighter_turns_faster():
 def test_routine_is_as_the_rules_say(seed):
     rng = np.random.default_rng(seed)
     skills = [SKILLS[k] for k in rng.integers(len(SKILLS), size=3 + seed)]
-    routine = perform_routine(skills, Body.random(rng), Habits.random(rng), rng)
-    motion = routine.motion
+    motion, performed = perform_routine(skills, Body.random(rng), Habits.random(rng), rng)
     assert 10 <= motion.duration_sec <= 20
-    assert [done.skill for done in routine.performed] == skills
-    assert sum(done.end_sec - done.start_sec for done in routine.performed) / motion.duration_sec < 1 / 3
-    assert all(0.75 < done.landing_sec - done.takeoff_sec < 1.21 for done in routine.performed)
+    assert [done.skill for done in performed] == skills
+    assert sum(done.end_sec - done.start_sec for done in performed) / motion.duration_sec < 1 / 3
+    assert all(0.75 < done.landing_sec - done.takeoff_sec < 1.21 for done in performed)
     assert (motion.angles >= LIMITS[:, 0] - 1e-9).all()
     assert (motion.angles <= LIMITS[:, 1] + 1e-9).all()
-    ends = [0.0] + [t for done in routine.performed for t in (done.start_sec, done.end_sec)]
+    ends = [0.0] + [t for done in performed for t in (done.start_sec, done.end_sec)]
     assert ends == sorted(ends)
     # Nothing jumps: neither the hips nor the angles, and no part of the body sinks into the floor.
     assert np.abs(np.diff(motion.root_pos, axis=0)).max() * RATE < 12
     assert np.abs(np.diff(motion.angles, axis=0)).max() * RATE < np.deg2rad(2100)
     posture = motion.posture(np.arange(0, motion.duration_sec, 0.02))
-    assert (posture.nodes[..., 2] - routine.body.contact_radii).min() > -0.08
+    assert (posture.nodes[..., 2] - motion.body.contact_radii).min() > -0.08
     assert np.abs(motion.root_pos[:, 1]).max() < 3
-
-
-def test_a_routine_needs_three_to_six_skills():
-    with pytest.raises(UserError, match='3 to 6 skills, found 2'):
-        perform_routine([SKILLS[0]] * 2, Body(), Habits(), np.random.default_rng(0))
-
-
-def test_classes_differ_and_are_known_by_name():
-    assert len(set(CLASSES)) == len(CLASSES) >= 16
-    assert skill_of(CLASSES[3]) is SKILLS[3]
-    with pytest.raises(UserError, match="'sideways' is not one of the sport"):
-        skill_of('sideways')
 
 
 def test_ramp_runs_from_0_to_1_between_its_ends():
@@ -199,22 +184,21 @@ def test_ramp_runs_from_0_to_1_between_its_ends():
 
 
 def test_sampled_poses():
-    poses = sample_poses(np.random.default_rng(5), 150, sport=0.7)
+    poses = SyntheticPoses(150, sport=0.7).poses()
     assert poses.shape == (150, 17, 3)
     assert poses.dtype == np.float32
-    np.testing.assert_array_equal(poses, sample_poses(np.random.default_rng(5), 150, sport=0.7))
     up = poses[:, 5:7, 2].mean(axis=1) - poses[:, 11:13, 2].mean(axis=1)
     assert 0.05 < (up < 0).mean() < 0.5
     thigh = np.linalg.norm(poses[:, 11] - poses[:, 13], axis=1)
-    assert (thigh > 0.3).all()
-    assert (thigh < 0.55).all()
-    upright = sample_poses(np.random.default_rng(5), 60, sport=0.0)
+    assert ((thigh > 0.3) & (thigh < 0.55)).all()
+    upright = SyntheticPoses(60, sport=0.0).poses()
     assert (upright[:, 5, 2] > upright[:, 11, 2] - 0.05).all()
     with pytest.raises(UserError, match='num must be 1 or more'):
-        sample_poses(np.random.default_rng(0), 0)
+        SyntheticPoses(0)
 
 
 def test_tables_fit_together():
+    assert len(set(CLASSES)) == len(CLASSES) >= 16
     assert len(COCO_INDEX) == 17
     assert LIMITS.shape == (NUM_DOFS, 2)
     assert (LIMITS[:, 0] < LIMITS[:, 1]).all()

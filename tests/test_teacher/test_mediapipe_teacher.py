@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from vpd_mm.athlete.square_cropper import cut_square
 from vpd_mm.errors import UserError
-from vpd_mm.teacher.mediapipe_teacher import MediaPipeTeacher, cut_square
+from vpd_mm.teacher.mediapipe_teacher import MediaPipeTeacher, square_window
 
 INSTALLED = importlib.util.find_spec('mediapipe') is not None
 needs_mediapipe = pytest.mark.skipif(not INSTALLED, reason='needs the extra mediapipe')
@@ -76,8 +77,10 @@ def test_missing_package_error_names_the_command():
 
 def test_square_is_padded_and_black_outside():
     frame = np.full((50, 80, 3), 9, np.uint8)
-    square, left, top = cut_square(frame, np.array([60, 10, 90, 50], np.float32), 0.25)
-    # 60..80 x 10..50 is in the frame: side 40 * 1.5 = 60, centred on (70, 30).
-    assert (square.shape, left, top) == ((60, 60, 3), 40, 0)
-    assert (square[:50, :40] == 9).all()
-    assert square.sum() == 50 * 40 * 3 * 9
+    left, top, side = square_window(frame, np.array([60, 10, 90, 50], np.float32))
+    # 60..80 x 10..50 is in the frame: side 40 * 1.3 = 52, centred on (70, 30).
+    assert (left, top, side) == (44, 4, 52)
+    square = cut_square(frame, (left, top, side))
+    assert square.shape == (52, 52, 3)
+    assert (square[:46, :36] == 9).all()
+    assert square.sum() == 46 * 36 * 3 * 9

@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from vpd_mm.errors import UserError
-from vpd_mm.synthetic import sample_poses
+from vpd_mm.synthetic import SyntheticPoses
 from vpd_mm.synthetic.skeleton import rot_y, rot_z
 from vpd_mm.teacher import Skeleton
 from vpd_mm.teacher.joint_feature import FLIP_ORDER
@@ -71,7 +71,7 @@ def test_straight_and_folded_chains_have_extreme_angles():
 
 def test_face_forward_removes_heading_position_and_size_but_not_tilt():
     coco = Skeleton(**SKELETONS['coco17'])
-    poses = sample_poses(np.random.default_rng(0), 40).astype(float)
+    poses = SyntheticPoses(40, seed=0).poses().astype(float)
     forward = face_forward(poses, coco.vpd(poses))
     turned = np.einsum('nij,nkj->nki', rot_z(np.linspace(-3, 3, 40)), poses) * 1.7 + [3, -2, 1]
     np.testing.assert_allclose(face_forward(turned, coco.vpd(turned)), forward, atol=1e-9)
@@ -123,7 +123,7 @@ def test_invalid_skeleton_is_refused(change, message):
 
 def test_mirrored_target_equals_the_target_of_the_mirrored_pose():
     coco = Skeleton(**SKELETONS['coco17'])
-    poses = sample_poses(np.random.default_rng(1), 20).astype(float)
+    poses = SyntheticPoses(20, seed=1).poses().astype(float)
     forward = face_forward(poses, coco.vpd(poses))
     mirrored = forward[:, [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]] * [1, -1, 1]
     np.testing.assert_allclose(coco.target(forward, mirrored=True), coco.target(mirrored), atol=1e-6)

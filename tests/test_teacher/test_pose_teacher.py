@@ -8,7 +8,8 @@ import torch
 
 from vpd_mm.engine.model_zoo import find_model
 from vpd_mm.errors import UserError
-from vpd_mm.teacher.pose_teacher import COCO_JOINTS, PoseTeacher
+from vpd_mm.teacher.pose_teacher import PoseTeacher
+from vpd_mm.visualize.skeleton import COCO17
 
 SMALL = """
 _base_ = 'mmpose::body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
@@ -24,7 +25,7 @@ model = dict(
 """
 
 
-def make_teacher(folder, text=SMALL, joints=COCO_JOINTS, **options):
+def make_teacher(folder, text=SMALL, joints=COCO17.joints, **options):
     """A teacher with random weights, its config and checkpoint in ``folder``."""
     from mmengine.config import Config
     from mmengine.registry import DefaultScope
@@ -89,8 +90,10 @@ def test_result_depends_on_neither_batch_size_nor_previous_calls(teacher, frames
 
 @pytest.mark.parametrize('text', [SMALL, HEATMAP])
 def test_half_precision_gives_the_same_poses(tmp_path, frames, text):
-    exact = make_teacher(tmp_path, text, half=False).infer(frames, BOXES)
-    half = make_teacher(tmp_path, text, half=True).infer(frames, BOXES)
+    teacher = make_teacher(tmp_path, text)
+    exact = teacher.infer(frames, BOXES)
+    teacher.half = True
+    half = teacher.infer(frames, BOXES)
     assert np.isfinite(half[0]).all()
     assert np.median(np.linalg.norm(half[0] - exact[0], axis=-1)) < 1
     np.testing.assert_allclose(half[1], exact[1], atol=0.02)
@@ -150,16 +153,16 @@ def test_frames_without_a_box_are_skipped(teacher, frames):
 
 
 def test_other_joint_sets_are_mapped_by_name(tmp_path, frames):
-    joints = tuple(name for name in reversed(COCO_JOINTS) if 'eye' not in name and 'ear' not in name)
+    joints = tuple(name for name in reversed(COCO17.joints) if 'eye' not in name and 'ear' not in name)
     teacher = make_teacher(tmp_path, joints=(*joints, 'neck'))
     keypoints, scores = teacher.infer(frames[:1], BOXES[:1])
     teacher._source, teacher._absent = list(range(len(joints) + 1)), []
     own_keypoints, own_scores = teacher._infer_batch(frames[:1], BOXES[:1])
-    for j, name in enumerate(COCO_JOINTS):
+    for j, name in enumerate(COCO17.joints):
         at = joints.index(name if name in joints else 'nose')
         np.testing.assert_array_equal(keypoints[0, j], own_keypoints[0, at])
         assert scores[0, j] == (own_scores[0, at] if name in joints else 0)
-    few = tuple(name for name in COCO_JOINTS if 'ankle' not in name)
+    few = tuple(name for name in COCO17.joints if 'ankle' not in name)
     with pytest.raises(UserError, match='lacks joints that VPD needs: left_ankle, right_ankle'):
         make_teacher(tmp_path, joints=few)
 

@@ -27,10 +27,10 @@ def test_score_is_the_mass_around_the_peak():
     logits = np.full((2, 24, 16), -50.0, np.float32)
     logits[0, 5, 7], logits[0, 20, 3] = np.log(0.75), np.log(0.25)
     logits[1, 5, 7], logits[1, 7, 9], logits[1, 8, 7] = np.log(0.6), np.log(0.3), np.log(0.1)
-    scores = SoftmaxHeatmap(reach=2, **SIZES).decode(logits)[1]
+    scores = SoftmaxHeatmap(**SIZES).decode(logits)[1]
     assert scores[0] == pytest.approx([0.75, 0.9], abs=1e-4)
     table = [(0.5, 0.2), (0.75, 0.4), (0.95, 0.8)]
-    scores = SoftmaxHeatmap(reach=2, score_table=table, **SIZES).decode(logits)[1]
+    scores = SoftmaxHeatmap(score_table=table, **SIZES).decode(logits)[1]
     assert scores[0] == pytest.approx([0.4, 0.7], abs=1e-4)
 
 

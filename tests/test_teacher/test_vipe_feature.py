@@ -62,7 +62,7 @@ def test_views_are_embeddings_of_the_pose_and_its_mirror_image(encoder):
 def test_invert_appends_the_embedding_of_the_inverted_pose(encoder):
     poses = sequence()
     plain = VipeFeature(encoder)(poses)
-    inverted = VipeFeature(encoder, invert=True, batch_size=4)
+    inverted = VipeFeature(encoder, invert=True)
     features = inverted(poses)
     assert inverted.dims == 16
     assert features.feats.shape == (6, 2, 16)

@@ -128,7 +128,7 @@ def test_errors_name_file_or_option(folder, monkeypatch):
         (['videos/one.mp4', '--student', 'student.py:gone.pth'], r'checkpoint gone\.pth: no such file'),
         (['videos/one.mp4', '--student', 'student.py'], 'must be CONFIG:CHECKPOINT'),
         (['videos/one.mp4', *student, '--show'], 'show: no display'),
-        (['videos/one.mp4', *student, '--track', 'speed'], "--track 'speed': must be RULE=VALUE"),
+        (['videos/one.mp4', *student, '--track', 'speed'], '--track speed: must be KEY=VALUE'),
     ):
         with pytest.raises(UserError, match=message):
             infer(arguments)

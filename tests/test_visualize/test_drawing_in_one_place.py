@@ -13,7 +13,7 @@ DRAWING = re.compile(
 DATA = {
     'synthetic/venue.py',
     'baselines/generated_action_dataset.py',
-    'distill/athlete_rotation.py',
+    'distill/rotations.py',
     'athlete/detection_transforms.py',
 }
 

@@ -2,6 +2,6 @@
 
 from .flow import FlowEstimator
 from .square_cropper import SquareCropper
-from .video_reader import FrameReader, VideoReader
+from .video_reader import FrameSource, VideoReader
 
-__all__ = ['FlowEstimator', 'FrameReader', 'SquareCropper', 'VideoReader']
+__all__ = ['FlowEstimator', 'FrameSource', 'SquareCropper', 'VideoReader']

@@ -11,18 +11,16 @@ class CutFinder:
     """Detect the first frame after a camera cut.
 
     A frame starts a shot if its mean absolute difference from the previous frame, over 32x32 thumbnails scaled to
-    [0, 1], is at least ``threshold`` and at least ``ratio`` times the median of the last 12 differences.  The ratio
-    keeps fast pans from counting as cuts.
+    [0, 1], is at least ``threshold`` and at least 4 times the median of the last 12 differences; the latter keeps fast
+    pans from counting as cuts.
 
     Args:
         threshold: In [0, 1]; a value above 1 disables cuts.  On our videos frames of one shot differ by at most
             0.075, frames of two shots by at least 0.12.
-        ratio: See above.
     """
 
-    def __init__(self, threshold: float = 0.1, ratio: float = 4.0) -> None:
+    def __init__(self, threshold: float = 0.1) -> None:
         self.threshold = threshold
-        self.ratio = ratio
         self._previous: np.ndarray | None = None
         self._differences: deque[float] = deque(maxlen=12)
 
@@ -36,7 +34,7 @@ class CutFinder:
         difference = float(np.abs(thumbnail - previous).mean())
         usual = float(np.median(self._differences)) if self._differences else float('inf')
         self._differences.append(difference)
-        return difference >= self.threshold and difference >= self.ratio * usual
+        return difference >= self.threshold and difference >= 4 * usual
 
 
 def with_previous(

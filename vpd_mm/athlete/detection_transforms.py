@@ -2,60 +2,53 @@
 
 import cv2
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
 
-@TRANSFORMS.register_module()
-class QuarterTurn(BaseTransform):
-    """Rotate the image by 90 degrees to the left or right, which keeps boxes tight.
+class _RandomTransform(BaseTransform):
+    """Base of the transforms: change the image with probability ``prob``."""
 
-    Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``, ``img_shape``.
-
-    Args:
-        prob: Probability.
-    """
-
-    def __init__(self, prob: float = 0.3) -> None:
+    def __init__(self, prob: float) -> None:
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        if np.random.random() >= self.prob:
-            return results
+        if np.random.random() < self.prob:
+            self._change(results)
+        return results
+
+
+@TRANSFORMS.register_module()
+class QuarterTurn(_RandomTransform):
+    """Rotate the image by 90 degrees to the left or right, which keeps boxes tight.
+
+    Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``, ``img_shape``.
+    """
+
+    def _change(self, results: dict) -> None:
         height, width = results['img'].shape[:2]
         x0, y0, x1, y1 = results['gt_bboxes'].tensor.unbind(-1)
         left = np.random.random() < 0.5
         results['img'] = np.ascontiguousarray(np.rot90(results['img'], 1 if left else -1))
         corners = (y0, width - x1, y1, width - x0) if left else (height - y1, x0, height - y0, x1)
-        boxes = results['gt_bboxes'].clone()
-        for i, corner in enumerate(corners):
-            boxes.tensor[:, i] = corner
-        results['gt_bboxes'] = boxes
+        results['gt_bboxes'].tensor = torch.stack(corners, dim=-1)
         results['img_shape'] = results['img'].shape[:2]
-        return results
 
 
 @TRANSFORMS.register_module()
-class Tilt(BaseTransform):
-    """Rotate the image about its center by a random angle; borders are filled by reflection.
+class Tilt(_RandomTransform):
+    """Rotate the image about its center by up to 45 degrees to either side; borders are filled by reflection.
 
     A box becomes the box of the rotated ellipse inscribed in it, which fits people better than that of its rotated
     corners (Kalra et al., Towards Rotation Invariance in Object Detection, ICCV 2021).
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``.
-
-    Args:
-        max_angle: Largest angle to either side, degrees.
-        prob: Probability.
     """
 
-    def __init__(self, max_angle: float = 45.0, prob: float = 0.3) -> None:
-        self.max_angle = max_angle
-        self.prob = prob
+    max_angle = 45.0
 
-    def transform(self, results: dict) -> dict:
-        if np.random.random() >= self.prob:
-            return results
+    def _change(self, results: dict) -> None:
         height, width = results['img'].shape[:2]
         angle = np.deg2rad(np.random.uniform(-self.max_angle, self.max_angle))
         c, s = np.cos(angle), np.sin(angle)
@@ -75,54 +68,36 @@ class Tilt(BaseTransform):
         results['gt_bboxes'].tensor[:] = results['gt_bboxes'].tensor.new_tensor(
             turned.clip(0, [width, height, width, height])
         )
-        return results
 
 
 @TRANSFORMS.register_module()
-class Stretch(BaseTransform):
-    """Change the aspect ratio of the image, because tucked or lying people have other proportions than upright ones.
+class Stretch(_RandomTransform):
+    """Change the aspect ratio of the image by a factor of up to 2 either way, drawn log-uniformly.
+
+    Tucked or lying people have other proportions than upright ones.
 
     Required keys: ``img``, ``gt_bboxes`` (HorizontalBoxes).  Modified keys: ``img``, ``gt_bboxes``, ``img_shape``.
-
-    Args:
-        factor: Largest factor on width / height, up or down; drawn log-uniformly.
-        prob: Probability.
     """
 
-    def __init__(self, factor: float = 2.0, prob: float = 0.5) -> None:
-        self.factor = factor
-        self.prob = prob
-
-    def transform(self, results: dict) -> dict:
-        if np.random.random() >= self.prob:
-            return results
+    def _change(self, results: dict) -> None:
         height, width = results['img'].shape[:2]
-        part = np.exp(np.random.uniform(-1, 1) * np.log(self.factor) / 2)
+        part = np.exp(np.random.uniform(-1, 1) * np.log(2.0) / 2)
         size = round(width * part), round(height / part)
         results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_LINEAR)
         results['gt_bboxes'].rescale_((size[0] / width, size[1] / height))
         results['img_shape'] = results['img'].shape[:2]
-        return results
 
 
 @TRANSFORMS.register_module()
-class MotionBlur(BaseTransform):
-    """Blur the image along a line in a random direction, as a panning camera does.
+class MotionBlur(_RandomTransform):
+    """Blur the image along a line of 2 to 9 px in a random direction, as a panning camera does.
 
     Required and modified keys: ``img``.
-
-    Args:
-        length: Range of the length of the line, px.
-        prob: Probability.
     """
 
-    def __init__(self, length: tuple[float, float] = (2.0, 9.0), prob: float = 0.3) -> None:
-        self.length = length
-        self.prob = prob
+    length = (2.0, 9.0)
 
-    def transform(self, results: dict) -> dict:
-        if np.random.random() >= self.prob:
-            return results
+    def _change(self, results: dict) -> None:
         length, angle = np.random.uniform(*self.length), np.random.uniform(0, np.pi)
         half = int(np.ceil(length / 2))
         offset = length / 2 * np.array([np.cos(angle), np.sin(angle)])
@@ -130,4 +105,3 @@ class MotionBlur(BaseTransform):
         start, end = (np.rint((half + sign * offset) * 16).astype(int).tolist() for sign in (-1, 1))
         cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_8, 4)
         results['img'] = cv2.filter2D(results['img'], -1, kernel / kernel.sum())
-        return results

@@ -2,30 +2,27 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from ..compat import load_checkpoint_safely
 from ..errors import UserError
 
 METHODS = ('dis', 'farneback', 'raft', 'none')
-
-#: Flow is clipped to this (paper, section 3.2).
-CLIP_PX = 20.0
 
 Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class FlowEstimator:
-    """Estimate the flow from the previous crop to the current one.
+    """Estimate the flow from the previous crop to the current one, clipped to 20 px.
 
     u > 0 is motion to the right, v > 0 is motion down, in px of the given crops.
 
     Args:
         method: ``dis`` (OpenCV, dense inverse search at half resolution, 0.7 ms per 128x128 crop), ``farneback``
             (OpenCV), ``raft`` (torchvision) or ``none``.
-        clip: Largest absolute u and v, px.
         subtract_median: Subtract the median u and v (camera motion) before clipping.
         checkpoint: raft: state_dict of torchvision's raft_small or raft_large; default: torchvision's raft_small
             weights are downloaded.
@@ -41,30 +38,25 @@ class FlowEstimator:
         (128, 128, 2)
     """
 
+    #: Largest absolute u and v, px (paper, section 3.2).
+    clip = 20.0
+
     def __init__(
         self,
         method: str = 'dis',
-        clip: float = CLIP_PX,
         subtract_median: bool = False,
         checkpoint: str | os.PathLike | None = None,
         device: str = 'auto',
     ) -> None:
         if method not in METHODS:
             raise UserError(f'flow method must be one of {", ".join(METHODS)}, found {method!r}')
-        if not clip > 0:
-            raise UserError(f'flow clip must be above 0 px, found {clip}')
         if checkpoint is not None and method != 'raft':
             raise UserError(f'a flow checkpoint goes with raft, not with {method}; drop it or choose raft')
         self.method = method
-        self.clip = float(clip)
         self.subtract_median = subtract_median
         self._pair: Pair | None = None
-        if method == 'dis':
-            self._pair = _dis()
-        elif method == 'farneback':
-            self._pair = _farneback
-        elif method == 'raft':
-            self._pair = _raft(checkpoint, device)
+        if method != 'none':
+            self._pair = _raft(checkpoint, device) if method == 'raft' else _opencv(method)
 
     @property
     def settings(self) -> dict | None:
@@ -74,14 +66,9 @@ class FlowEstimator:
         return {'method': self.method, 'clip': self.clip, 'subtract_median': self.subtract_median}
 
     def __call__(self, previous: np.ndarray | None, current: np.ndarray) -> np.ndarray | None:
-        """Estimate the flow of one frame.
+        """Return (H, W, 2) float32 (u, v) at every pixel of ``previous``; None for method ``none``.
 
-        Args:
-            previous: (H, W, 3) uint8 RGB of frame t-1, cropped with the window of t; None gives zero flow.
-            current: Likewise of frame t.
-
-        Returns:
-            (H, W, 2) float32 (u, v) at every pixel of ``previous``; None for method ``none``.
+        The crops (H, W, 3) uint8 RGB of frames t-1 and t have the same window; without ``previous`` the flow is zero.
         """
         if self._pair is None:
             return None
@@ -93,37 +80,33 @@ class FlowEstimator:
         return np.clip(flow, -self.clip, self.clip)
 
 
-def _grey(rgb: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+def _opencv(method: str) -> Pair:
+    if method == 'farneback':
+        algorithm: Any = cv2.FarnebackOpticalFlow.create(
+            numLevels=3, pyrScale=0.5, fastPyramids=False, winSize=15, numIters=3, polyN=5, polySigma=1.2, flags=0
+        )
+    else:
+        # OpenCV's fast presets stop at quarter resolution, which is no better than zero flow on real 128 px crops, and
+        # medium takes 2 ms.  Finest scale 1 without variational refinement is as accurate in a third of the time.
+        algorithm = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        algorithm.setFinestScale(1)
+        algorithm.setGradientDescentIterations(25)
+        algorithm.setVariationalRefinementIterations(0)
 
+    def pair(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
+        grey = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (previous, current))
+        return algorithm.calc(*grey, None)
 
-def _dis() -> Pair:
-    # OpenCV's fast presets stop at quarter resolution, which is no better than zero flow on real 128 px crops; the
-    # medium preset takes 2 ms.  Finest scale 1 without variational refinement is as accurate in a third of the time.
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    dis.setFinestScale(1)
-    dis.setGradientDescentIterations(25)
-    dis.setVariationalRefinementIterations(0)
-    return lambda previous, current: dis.calc(_grey(previous), _grey(current), None)
-
-
-def _farneback(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
-    # pyr_scale, levels, winsize, iterations, poly_n, poly_sigma, flags
-    return cv2.calcOpticalFlowFarneback(_grey(previous), _grey(current), None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    return pair
 
 
 def _raft(checkpoint: str | os.PathLike | None, device: str) -> Pair:
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise UserError(f'{checkpoint}: no such raft checkpoint; check --flow-checkpoint')
     import torch
-    from torchvision.models.optical_flow import raft_small
 
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    build, state = (raft_small, _download_raft()) if checkpoint is None else _load_raft(Path(checkpoint))
-    model = build()
-    model.load_state_dict(state)
-    model = model.eval().to(device)
+    from ..engine.model_zoo import pick_device  # imports torch
+
+    device = pick_device(device)
+    model = _raft_model(checkpoint).eval().to(device)
 
     def pair(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
         height, width = current.shape[:2]
@@ -138,31 +121,20 @@ def _raft(checkpoint: str | os.PathLike | None, device: str) -> Pair:
     return pair
 
 
-def _download_raft() -> dict:
-    from torchvision.models.optical_flow import Raft_Small_Weights
+def _raft_model(checkpoint: str | os.PathLike | None):
+    from torchvision.models.optical_flow import Raft_Small_Weights, raft_large, raft_small
 
-    try:
-        return Raft_Small_Weights.DEFAULT.get_state_dict(progress=False)
-    except OSError as e:  # urllib's errors are OSErrors
-        raise UserError(
-            f'flow raft: its weights cannot be downloaded ({e}); pass a state_dict of torchvision raft_small or '
-            'raft_large as --flow-checkpoint, or use --flow dis'
-        ) from e
-
-
-def _load_raft(path: Path) -> tuple:
-    import pickle
-
-    import torch
-    from torchvision.models.optical_flow import raft_large, raft_small
-
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as e:
-        raise UserError(f'{path}: not a readable state_dict ({type(e).__name__}); download it again') from e
-    for build in (raft_small, raft_large):
-        with torch.device('meta'):
-            keys = build().state_dict().keys()
-        if isinstance(state, dict) and state.keys() == keys:
-            return build, state
-    raise UserError(f'{path}: not a state_dict of torchvision raft_small or raft_large')
+    if checkpoint is None:
+        try:
+            return raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False)
+        except OSError as e:  # urllib's errors are OSErrors
+            raise UserError(
+                f'flow raft: its weights cannot be downloaded ({e}); pass a state_dict of torchvision raft_small or '
+                'raft_large as --flow-checkpoint, or use --flow dis'
+            ) from e
+    state = load_checkpoint_safely(str(checkpoint))
+    for model in (raft_small(), raft_large()):
+        if isinstance(state, dict) and state.keys() == model.state_dict().keys():
+            model.load_state_dict(state)
+            return model
+    raise UserError(f'{checkpoint}: not a state_dict of torchvision raft_small or raft_large')

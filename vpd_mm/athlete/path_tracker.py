@@ -1,6 +1,5 @@
 """Tracking of one athlete with a weak detector: the best path through all detections of a shot."""
 
-from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 
@@ -8,9 +7,8 @@ import numpy as np
 
 from ..errors import UserError
 from ..structures import AthleteTrack
-from .athlete_choice import Tracklet
-from .athlete_tracker import fill_gaps, to_track, usable_detections
-from .camera_cuts import CutFinder
+from .athlete_choice import concatenate
+from .athlete_tracker import ShotTracker, fill_gaps
 
 #: Number of detections per frame that a path may use, best scores first.
 CANDIDATES = 14
@@ -22,6 +20,9 @@ _SIMILAR = 0.7
 #: Levels per channel of the color histograms, and their number of bins.
 LEVELS = 4
 NUM_COLOURS = LEVELS**3
+#: Sample points of the colors, in box sides from the center: a grid in a disk, so that most are on the person.
+_POINTS = np.array([(x, y) for y in np.linspace(-0.35, 0.35, 12) for x in np.linspace(-0.35, 0.35, 12)])
+_POINTS = _POINTS[np.hypot(*_POINTS.T) <= 0.36]
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,21 @@ class PathRules:
                 raise UserError(f'PathRules: {name}: numbers must be 0 or more, got {value!r}')
 
 
-class PathTracker:
+class PathTracker(ShotTracker):
     """Track one athlete per shot by dynamic programming over the whole shot (Viterbi).
 
     Alternative to :class:`~vpd_mm.athlete.athlete_tracker.AthleteTracker` for a detector that misses people or sees
     parts of them.  A path uses at most one detection per frame and may skip frames; longer gaps separate two paths.
     If frames are given, a second pass prefers the colors of the first path.  Boxes are then averaged with overlapping
-    detections and a smoothed course, so boxes of half a person or of two people are corrected.  Needs 1.2 KB per
-    frame, and 3.5 KB per frame of a shot at its end.
+    detections and a smoothed course, so boxes of half a person or of two people are corrected.  Needs 1.5 KB per
+    frame, and 4 KB per frame of a shot at its end.
 
     Args:
-        fps: Frames per second.
-        frame_size: (width, height) of the frames, px.
+        fps, frame_size: Frames per second and (width, height), px.
         max_gap_seconds: Longest gap within a path; gaps are interpolated linearly.
         smooth_seconds: Window in which the course of the boxes is fitted by a parabola.
         rules: Weights.
-        cut_threshold: See :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+        cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
         every: The detector runs on every n-th frame only; frames between are filled like gaps.
 
     Raises:
@@ -85,75 +85,49 @@ class PathTracker:
         cut_threshold: float = 0.1,
         every: int = 1,
     ) -> None:
-        seconds_ok = 0 <= max_gap_seconds < np.inf and 0 <= smooth_seconds < np.inf
-        if not fps > 0 or min(frame_size) < 1 or not seconds_ok:
+        super().__init__(fps, frame_size, max_gap_seconds, cut_threshold)
+        if not 0 <= smooth_seconds < np.inf:
+            raise UserError(f'PathTracker: smooth_seconds must be 0 or more, got {smooth_seconds}')
+        if not isinstance(every, int) or not 1 <= every <= max(self.max_gap, 1):
             raise UserError(
-                'PathTracker: fps and frame_size must be positive, max_gap_seconds and smooth_seconds not negative, '
-                f'got {fps}, {frame_size}, {max_gap_seconds}, {smooth_seconds}'
-            )
-        if not isinstance(every, int) or not 1 <= every <= max(round(max_gap_seconds * fps), 1):
-            raise UserError(
-                f'PathTracker: every must be a whole number from 1 to the {round(max_gap_seconds * fps)} frames of '
+                f'PathTracker: every must be a whole number from 1 to the {self.max_gap} frames of '
                 f'max_gap_seconds={max_gap_seconds}, got {every}'
             )
-        self.frame_size = frame_size
         self.every = every
         self.rules = rules or PathRules()
-        self.max_gap = round(max_gap_seconds * fps)
         self.window = round(smooth_seconds * fps) // 2 * 2 + 1
-        self._cuts = CutFinder(cut_threshold)
-        self._tracklets: list[Tracklet] = []
-        self._last: int | None = None
-        self._start_shot()
-
-    def _start_shot(self) -> None:
-        self._frames, self._counts, self._values = array('q'), array('q'), array('f')
-        self._colours = bytearray()
-
-    def update(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None) -> None:
-        """Add the next frame; arguments and errors as ``AthleteTracker.update``."""
-        detections = usable_detections(detections, frame_ind, self._last, self.frame_size)
-        if frame_rgb is not None and self._cuts.update(frame_rgb):
-            self._end_shot()
-        self._last = frame_ind
-        best = detections[np.argsort(-detections[:, 4], kind='stable')[:CANDIDATES]]
-        self._frames.append(frame_ind)
-        self._counts.append(len(best))
-        self._values.extend(best.ravel().tolist())
-        if frame_rgb is not None:
-            self._colours += colour_counts(frame_rgb, best).tobytes()
+        self._tracks: list[AthleteTrack] = []
+        self._detections: dict[int, np.ndarray] = {}
+        self._colours: dict[int, np.ndarray] = {}
 
     def finish(self) -> list[AthleteTrack]:
         """End the video and return one track, or an empty list if no shot has an athlete."""
         self._end_shot()
-        return [to_track(self._tracklets)] if self._tracklets else []
+        return [concatenate(self._tracks)] if self._tracks else []
+
+    def _add(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None) -> None:
+        best = detections[np.argsort(-detections[:, 4], kind='stable')[:CANDIDATES]]
+        self._detections[frame_ind] = best
+        if frame_rgb is not None:
+            self._colours[frame_ind] = colour_counts(frame_rgb, best)
 
     def _end_shot(self) -> None:
-        if not self._frames:
-            return
-        values = np.array(self._values, np.float32).reshape(-1, 5)
-        detections = self._by_frame(values)
+        detections, colours = self._detections, self._colours
         similarity = None
         path = best_path(detections, self.frame_size, self.max_gap, self.rules, every=self.every)
-        if path and self.rules.colours and len(self._colours) == NUM_COLOURS * len(values):
-            colours = self._by_frame(np.frombuffer(bytes(self._colours), np.uint8).reshape(-1, NUM_COLOURS))
+        if path and self.rules.colours and len(colours) == len(detections):
             shares = median_colours(np.stack([colours[frame][row] for frame, row in path.items()]))
             similarity = {frame: colour_similarity(counts, shares) for frame, counts in colours.items()}
-        self._tracklets += [self._tracklet(detections, path) for path in self._paths(detections, similarity)]
-        self._start_shot()
+        self._tracks += [self._to_track(path) for path in self._paths(similarity)]
+        self._detections, self._colours = {}, {}
 
-    def _by_frame(self, rows: np.ndarray) -> dict[int, np.ndarray]:
-        return dict(zip(self._frames, np.split(rows, np.cumsum(self._counts)[:-1]), strict=True))
-
-    def _paths(
-        self, detections: dict[int, np.ndarray], similarity: dict[int, np.ndarray] | None
-    ) -> list[dict[int, int]]:
+    def _paths(self, similarity: dict[int, np.ndarray] | None) -> list[dict[int, int]]:
         """Return the best path of the shot, then of the rest before and after it, if confident and similar enough."""
         rules, bonus = self.rules, None
         if similarity:
             rules = replace(rules, overlap=2 * rules.overlap, skip=2 * rules.skip)
             bonus = {frame: rules.colours * values for frame, values in similarity.items()}
-        frames = sorted(detections)
+        detections, frames = self._detections, list(self._detections)
         kept, spans, min_similarity = [], [(0, len(frames))], 0.0
         while spans:
             start, end = spans.pop()
@@ -169,16 +143,17 @@ class PathTracker:
             spans += [(start, bisect_left(frames, min(path))), (bisect_right(frames, max(path)), end)]
         return sorted(kept, key=min)
 
-    def _tracklet(self, detections: dict[int, np.ndarray], path: dict[int, int]) -> Tracklet:
+    def _to_track(self, path: dict[int, int]) -> AthleteTrack:
+        """Average the boxes of a path with the detections around them and smooth them."""
         frames = np.array(sorted(path), np.int64)
-        boxes = np.stack([_fuse(detections[f], detections[f][path[f], :4]) for f in frames.tolist()])
-        scores = np.array([detections[f][path[f], 4] for f in frames.tolist()], np.float32)
-        tracklet = fill_gaps(Tracklet(frames, boxes, scores.clip(0, 1)), self.max_gap)
-        boxes = _smooth(tracklet.boxes, self.window)
-        for i in np.flatnonzero(np.isin(tracklet.frame_inds, frames)):
+        chosen = np.stack([self._detections[f][path[f]] for f in frames.tolist()])
+        boxes = np.stack([_fuse(self._detections[f], box) for f, box in zip(frames.tolist(), chosen[:, :4])])
+        track = fill_gaps(AthleteTrack(frames, boxes, chosen[:, 4].clip(0, 1)), self.max_gap)
+        boxes = _smooth(track.boxes, self.window)
+        for i in np.flatnonzero(np.isin(track.frame_inds, frames)):
             smoothed = np.append(boxes[i], np.float32(_SMOOTHED_SCORE))
-            boxes[i] = _fuse(np.vstack([smoothed, detections[int(tracklet.frame_inds[i])]]), boxes[i])
-        return Tracklet(tracklet.frame_inds, _median_of_three(boxes), tracklet.scores)
+            boxes[i] = _fuse(np.vstack([smoothed, self._detections[int(track.frame_inds[i])]]), boxes[i])
+        return replace(track, boxes=_median_of_three(boxes))
 
 
 def best_path(
@@ -194,10 +169,8 @@ def best_path(
     The value of a box is its weighted sum minus the median over the frames of the best box's value.
 
     Args:
-        detections: Frame to (N, 5) detections; N may be 0.
-        frame_size: (width, height), px.
+        detections: Frame, in increasing order, to (N, 5) detections; N may be 0.
         max_gap: Largest number of consecutive frames that a path may skip.
-        rules: Weights.
         bonus: Frame to an additional value (N,) of each detection.
         every: Interval of the detector; skipping the frames between is free.
 
@@ -206,7 +179,7 @@ def best_path(
     """
     from supervision import box_iou_batch
 
-    values = {frame: _value(boxes, frame_size, rules) for frame, boxes in sorted(detections.items()) if len(boxes)}
+    values = {frame: _value(boxes, frame_size, rules) for frame, boxes in detections.items() if len(boxes)}
     if bonus is not None:
         values = {frame: value + bonus[frame] for frame, value in values.items()}
     # Without this baseline, skipping a frame would cost more than a wrong person.
@@ -241,8 +214,8 @@ def best_path(
 def _value(boxes: np.ndarray, frame_size: tuple[int, int], rules: PathRules) -> np.ndarray:
     """Return the value (N,) of each detection by itself."""
     middle = np.array(frame_size) / 2
-    sizes = np.sqrt((boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)) / frame_size[1]
-    off_center = np.hypot(*((boxes[:, :2] + boxes[:, 2:4]) / 2 - middle).T) / np.hypot(*middle)
+    sizes = np.sqrt(_sizes(boxes).prod(axis=1)) / frame_size[1]
+    off_center = np.hypot(*(_sums(boxes) / 2 - middle).T) / np.hypot(*middle)
     return rules.confidence * boxes[:, 4] + rules.size * sizes + rules.centrality * (1 - off_center).clip(0)
 
 
@@ -253,9 +226,8 @@ def _fuse(detections: np.ndarray, box: np.ndarray) -> np.ndarray:
     """
     from supervision import box_iou_batch
 
-    areas = (detections[:, 2:4] - detections[:, :2]).prod(axis=1)
     overlaps = np.maximum(box_iou_batch(box[None], detections[:, :4])[0] - _OVERLAP, 0)
-    weights = overlaps * (detections[:, 4] + 1e-9) * areas
+    weights = overlaps * (detections[:, 4] + 1e-9) * _sizes(detections).prod(axis=1)
     return np.average(detections[:, :4], axis=0, weights=weights)
 
 
@@ -266,46 +238,41 @@ def _smooth(boxes: np.ndarray, length: int) -> np.ndarray:
     length = min(length, (len(boxes) - 1) // 2 * 2 + 1)
     if length <= 3:
         return boxes.copy()
-    shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], np.log(boxes[:, 2:] - boxes[:, :2])], axis=1)
-    centers, sizes = np.split(savgol_filter(shapes, length, 2, axis=0), 2, axis=1)
-    return np.concatenate([centers - np.exp(sizes), centers + np.exp(sizes)], axis=1) / 2
+    centers, sizes = savgol_filter(np.stack([_sums(boxes), np.log(_sizes(boxes))]), length, 2, axis=1)
+    return _boxes(centers, np.exp(sizes))
 
 
 def _median_of_three(boxes: np.ndarray) -> np.ndarray:
     """Filter centers and sizes of (T, 4) boxes by the median over three frames."""
     from scipy.ndimage import median_filter
 
-    shapes = np.concatenate([boxes[:, :2] + boxes[:, 2:], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    centers, sizes = np.split(median_filter(shapes, size=(3, 1), mode='nearest'), 2, axis=1)
-    return np.concatenate([centers - sizes, centers + sizes], axis=1) / 2
+    return _boxes(*median_filter(np.stack([_sums(boxes), _sizes(boxes)]), size=(1, 3, 1), mode='nearest'))
 
 
-def _sample_points() -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y of a grid in the central disk of a box, in box sides, so that most points are on the person."""
-    x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(-0.35, 0.35, 12)] * 2))
-    inside = np.hypot(x, y) <= 0.36
-    return x[inside], y[inside]
+def _sums(boxes: np.ndarray) -> np.ndarray:
+    """Return twice the centers (N, 2)."""
+    return boxes[:, :2] + boxes[:, 2:4]
 
 
-_X, _Y = _sample_points()
+def _sizes(boxes: np.ndarray) -> np.ndarray:
+    return boxes[:, 2:4] - boxes[:, :2]
+
+
+def _boxes(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return np.concatenate([sums - sizes, sums + sizes], axis=1) / 2
 
 
 def colour_counts(frame_rgb: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Count the colors at sample points in the middle of each box.
+    """Count the colors at sample points in the middle of each box: (N, 64) uint8, equal row sums.
 
     Args:
         frame_rgb: (H, W, 3) uint8.
         boxes: (N, 4) or wider, xyxy px; points outside the frame take the color of its edge.
-
-    Returns:
-        (N, 64) uint8; the row sums are the number of points, equal for all boxes.
     """
     height, width = frame_rgb.shape[:2]
-    centers, sides = (boxes[:, :2] + boxes[:, 2:4]) / 2, boxes[:, 2:4] - boxes[:, :2]
-    x = (centers[:, :1] + sides[:, :1] * _X).astype(int).clip(0, width - 1)
-    y = (centers[:, 1:] + sides[:, 1:2] * _Y).astype(int).clip(0, height - 1)
-    levels = (frame_rgb[y, x] // (256 // LEVELS)).astype(int)
-    codes = (levels[..., 0] * LEVELS + levels[..., 1]) * LEVELS + levels[..., 2]
+    points = (_sums(boxes) / 2)[:, None] + _sizes(boxes)[:, None] * _POINTS
+    x, y = points.astype(int).clip(0, (width - 1, height - 1)).transpose(2, 0, 1)
+    codes = (frame_rgb[y, x] // (256 // LEVELS)).astype(int) @ (LEVELS**2, LEVELS, 1)
     rows = codes + NUM_COLOURS * np.arange(len(boxes))[:, None]
     counts = np.bincount(rows.ravel(), minlength=NUM_COLOURS * len(boxes))
     return counts.reshape(len(boxes), NUM_COLOURS).astype(np.uint8)

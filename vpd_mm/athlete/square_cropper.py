@@ -14,10 +14,7 @@ PADDING = 0.1
 
 
 class SquareCropper:
-    """Crop a square around the boxes of frames t and t-1 and resize it.
-
-    Args:
-        size: Side of the crops, px.
+    """Crop a square around the boxes of frames t and t-1 and resize it to ``size`` px.
 
     Raises:
         UserError: size is not in 16..4096.
@@ -33,47 +30,50 @@ class SquareCropper:
     ) -> Window:
         """Return (left, top, side) in whole px of the full frame; the window may leave the frame.
 
-        The square is centered on the union of both boxes, rounded out to whole pixels; its side is the longer side of
-        the union padded by 10 % at both ends.  Frame t-1 is cropped with the same window.
-
-        Args:
-            box: xyxy of frame t, px.
-            previous_box: xyxy of frame t-1; None if it has none.
+        The square is centered on the union of the xyxy boxes of frames t and t-1, rounded out to whole pixels; its side
+        is the longer side of the union padded by 10 % at both ends.  Frame t-1 is cropped with the same window.
         """
         boxes = np.asarray([box] if previous_box is None else [box, previous_box], dtype=np.float64)
-        x1, y1 = np.floor(boxes[:, :2].min(axis=0)).astype(int)
-        x2, y2 = np.ceil(boxes[:, 2:].max(axis=0)).astype(int)
-        width, height = int(x2 - x1), int(y2 - y1)
-        longest = max(width, height)
+        low = np.floor(boxes[:, :2].min(axis=0)).astype(int)
+        sides = np.ceil(boxes[:, 2:].max(axis=0)).astype(int) - low
+        longest = int(sides.max())
         padding = int(PADDING * longest)
-        return (
-            _start(int(x1), width, longest) - padding,
-            _start(int(y1), height, longest) - padding,
-            longest + 2 * padding,
-        )
+        left, top = np.where(sides == longest, low, low + sides // 2 - (longest + 1) // 2) - padding
+        return int(left), int(top), longest + 2 * padding
 
-    def cut(self, image: np.ndarray, window: Window, mask: bool = False) -> np.ndarray:
+    def cut(self, image: np.ndarray, window: Window) -> np.ndarray:
         """Crop ``window`` and resize it to ``size``; pixels outside the image are black.
 
-        Args:
-            image: (H, W[, C]) uint8, or with ``mask`` (H, W) bool, which stays bool.
-            window: (left, top, side).
-            mask: Use nearest-neighbor interpolation.
+        ``image`` is (H, W[, C]) uint8, or a mask (H, W) bool, which is resized by nearest neighbor.
         """
-        left, top, side = window
-        height, width = image.shape[:2]
-        x1, y1 = min(max(left, 0), width), min(max(top, 0), height)
-        x2, y2 = max(min(left + side, width), x1), max(min(top + side, height), y1)
-        inside = image[y1:y2, x1:x2]
-        if mask:
-            inside = inside.astype(np.uint8)
-        if inside.shape[:2] != (side, side):
-            square = np.zeros((side, side, *image.shape[2:]), np.uint8)
-            square[y1 - top : y2 - top, x1 - left : x2 - left] = inside
-            inside = square
+        side = window[2]
+        square = cut_square(image.view(np.uint8), window)
         smooth = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
-        scaled = cv2.resize(inside, (self.size, self.size), interpolation=cv2.INTER_NEAREST if mask else smooth)
-        return scaled.astype(bool) if mask else scaled
+        interpolation = cv2.INTER_NEAREST if image.dtype == bool else smooth
+        return cv2.resize(square, (self.size, self.size), interpolation=interpolation).view(image.dtype)
+
+
+def cut_square(image: np.ndarray, window: Window) -> np.ndarray:
+    """Crop ``window`` of ``image`` (H, W[, C]); pixels outside the image are zero."""
+    left, top, side = window
+    height, width = image.shape[:2]
+    x1, y1 = min(max(left, 0), width), min(max(top, 0), height)
+    x2, y2 = max(min(left + side, width), x1), max(min(top + side, height), y1)
+    inside = image[y1:y2, x1:x2]
+    if inside.shape[:2] == (side, side):
+        return inside
+    square = np.zeros((side, side, *image.shape[2:]), image.dtype)
+    square[y1 - top : y2 - top, x1 - left : x2 - left] = inside
+    return square
+
+
+def usable_boxes(boxes: np.ndarray, frame_sizes: np.ndarray | tuple[int, int]) -> np.ndarray:
+    """Return (N,) bool, True for boxes (N, 4) xyxy px that are finite, not empty and touch their frame.
+
+    ``frame_sizes`` is (width, height) or (N, 2).
+    """
+    low, high = boxes[:, :2], boxes[:, 2:]
+    return np.isfinite(boxes).all(axis=1) & ((high > low) & (high > 0) & (low < frame_sizes)).all(axis=1)
 
 
 def scale_to_side(image: np.ndarray, side: int) -> np.ndarray:
@@ -84,8 +84,3 @@ def scale_to_side(image: np.ndarray, side: int) -> np.ndarray:
         return image
     size = (max(side, round(width * factor)), max(side, round(height * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _start(start: int, length: int, longest: int) -> int:
-    """Return the start of an interval of length ``longest`` centered on (start, length)."""
-    return start if length == longest else start + length // 2 - (longest + 1) // 2

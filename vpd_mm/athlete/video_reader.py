@@ -1,12 +1,11 @@
-"""Sequential and random access to the frames of a video file, in constant memory."""
+"""Frames of a video file in order, in constant memory, or by number."""
 
 import os
 import struct
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -16,6 +15,21 @@ from ..errors import UserError
 
 #: A file with less than this share of the frames or seconds that its header announces counts as truncated.
 _WHOLE_SHARE = 0.98
+
+
+class FrameSource(Protocol):
+    """Frames of one input; iterating gives (frame_ind from 0, (H, W, 3) uint8 RGB).
+
+    ``path`` names the input; ``num_frames`` is 0 where it is not known.
+    """
+
+    path: Path
+    fps: float
+    num_frames: int
+    width: int
+    height: int
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]: ...
 
 
 class VideoReader:
@@ -58,11 +72,10 @@ class VideoReader:
             raise UserError(f'{self.path}: empty file (0 bytes); copy or download it again')
         if fps is not None and not 0 < fps < 1e4:
             raise UserError(f'{self.path}: fps must be above 0, found {fps}')
-        self._target = None if fps is None else float(fps)
+        self._target = fps
         self.num_damaged = 0
-        native, self._times = self._scan()
-        self.fps = self._target or float(native)
-        self._native = float(native)
+        self._native, self._times = self._scan()
+        self.fps = float(fps or self._native)
         self._size: tuple[int, int] | None = None
         with closing(self._decode()) as frames:
             time, first = next(frames, (None, None))
@@ -70,18 +83,13 @@ class VideoReader:
             raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
         if time is not None and not self.num_damaged:  # decoders silently drop the leading frames of an open GOP
             self._times = self._times[min(np.searchsorted(self._times, time - 1e-6), len(self._times) - 1) :]
-        self.num_frames = len(self._times)
-        if self._target:
-            self.num_frames = _tick(self._times[-1] - self._times[0], self._target) + 1
+        self.num_frames = len(self._times) if fps is None else int(self._ticks(self._times[-1])) + 1
         self.height, self.width = first.shape[:2]
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        if self._target is None:
-            yield from self._as_decoded()
-        else:
-            yield from self._resampled(self._target)
-
-    def _as_decoded(self) -> Iterator[tuple[int, np.ndarray]]:
+        if self._target is not None:
+            yield from self._resampled()
+            return
         frame_ind = -1
         for time, rgb in self._decode():
             frame_ind += 1
@@ -89,19 +97,65 @@ class VideoReader:
                 frame_ind = max(frame_ind, int(np.searchsorted(self._times, time - 1e-6)))
             yield frame_ind, rgb
 
-    def _resampled(self, fps: float) -> Iterator[tuple[int, np.ndarray]]:
-        held, held_tick, next_tick, count = None, 0, 0, 0
-        for time, rgb in self._decode():
-            time = count / self._native + self._times[0] if time is None else time
-            tick = _tick(time - self._times[0], fps)
-            while held is not None and next_tick < tick:
+    def _resampled(self) -> Iterator[tuple[int, np.ndarray]]:
+        held, next_tick, end = np.zeros(0, np.uint8), 0, 0
+        for count, (time, rgb) in enumerate(self._decode()):
+            tick = int(self._ticks(count / self._native + self._times[0] if time is None else time))
+            while count and next_tick < tick:
                 yield next_tick, held
                 # a copy, because a caller may draw on the frame
                 held, next_tick = held.copy(), next_tick + 1
-            held, held_tick, count = rgb, max(tick, held_tick), count + 1
-        while held is not None and next_tick <= held_tick:
-            yield next_tick, held
-            held, next_tick = held.copy(), next_tick + 1
+            held, end = rgb, max(tick + 1, end)
+        for tick in range(next_tick, end):
+            yield tick, held.copy()
+
+    def _ticks(self, times: float | np.ndarray) -> np.ndarray:
+        """Return the numbers of the ticks nearest to times, s, at the constant rate."""
+        return np.floor((times - self._times[0]) * self.fps + 0.5).astype(int)
+
+    def read(self, frame_inds: Sequence[int]) -> dict[int, np.ndarray]:
+        """Return {frame number: (H, W, 3) uint8 rgb}, numbers as of the iteration if no packet is damaged.
+
+        Decodes from the key frame before the first requested frame to the last one.
+
+        Raises:
+            UserError: a frame lies outside the video or does not decode.
+        """
+        wanted = np.unique(np.asarray(frame_inds, np.int64))
+        if not len(wanted):
+            return {}
+        if not 0 <= wanted[0] <= wanted[-1] < self.num_frames:
+            raise UserError(f'{self.path}: has frames 0..{self.num_frames - 1}, asked for {wanted[0]}..{wanted[-1]}')
+        positions = wanted
+        if self._target is not None:  # a tick shows the last frame that is nearest to it or to an earlier tick
+            ticks = np.maximum.accumulate(self._ticks(self._times))
+            positions = np.searchsorted(ticks, wanted, side='right') - 1
+        images = self._decode_at(positions)
+        missing = [frame for frame, position in zip(wanted, positions) if position not in images]
+        if missing:
+            raise UserError(f'{self.path}: frame {missing[0]} does not decode; copy or encode the file again')
+        return {int(frame): images[position] for frame, position in zip(wanted, positions)}
+
+    def _decode_at(self, positions: np.ndarray) -> dict[int, np.ndarray]:
+        """Decode the frames at these increasing positions in the file, as far as possible."""
+        images: dict[int, np.ndarray] = {}
+        first, last = positions[[0, -1]].tolist()
+        # Containers seek by decoding time, which may lead past the frame: retry from farther back, finally from 0.
+        for back in (0.0, 1.0, 5.0, None):
+            start = None if back is None else float(self._times[first]) - back
+            images.clear()
+            with closing(self._decode(start)) as frames:
+                for count, (time, rgb) in enumerate(frames):
+                    if time is None and start is not None:
+                        break
+                    position = count if time is None else int(np.argmin(np.abs(self._times - time)))
+                    if count == 0 and position > first:
+                        break
+                    if position in positions:
+                        images[position] = rgb
+                    if position >= last:
+                        return images
+        return images
 
     def _open(self) -> tuple['av.container.InputContainer', 'av.VideoStream']:
         try:
@@ -119,7 +173,7 @@ class VideoReader:
         stream.thread_type = 'AUTO'
         return container, stream
 
-    def _scan(self) -> tuple[Fraction, np.ndarray]:
+    def _scan(self) -> tuple[float, np.ndarray]:
         """Return the frame rate and the sorted packet times in seconds, without decoding."""
         container, stream = self._open()
         stamps: list[int] = []
@@ -135,20 +189,20 @@ class VideoReader:
                 raise UserError(
                     f'{self.path}: damaged after {len(stamps)} frames ({e.strerror}); copy or encode it again'
                 ) from e
-            rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+            rate = float(stream.average_rate or stream.guessed_rate or stream.base_rate or 0)
             if not stamps:
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
             if not rate:
                 raise UserError(f'{self.path}: has no frame rate; encode it again with one')
             times = np.sort(np.array(stamps, dtype=np.int64)) * float(stream.time_base or 1 / rate)
             if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: use the frame rate
-                times = np.arange(len(stamps)) / float(rate)
-            remaining = _truncated(stream, num_packets, times, 1 / float(rate))
-            if remaining:
-                raise UserError(
-                    f'{self.path}: cut short, holds {remaining}; copy or download it again (or repair it: ffmpeg '
-                    '-i IN -c copy OUT)'
-                )
+                times = np.arange(len(stamps)) / rate
+            remaining = _truncated(stream, num_packets, times, 1 / rate)
+        if remaining:
+            raise UserError(
+                f'{self.path}: cut short, holds {remaining}; copy or download it again (or repair it: ffmpeg -i IN '
+                '-c copy OUT)'
+            )
         return rate, times
 
     def _decode(self, start: float | None = None) -> Generator[tuple[float | None, np.ndarray], None, None]:
@@ -176,10 +230,6 @@ class VideoReader:
                     yield frame.time, _upright(rgb, frame)
 
 
-def _tick(seconds: float, fps: float) -> int:
-    return int(np.floor(seconds * fps + 0.5))
-
-
 def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     """Rotate and mirror by the display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
     matrix: Any = frame.side_data.get('DISPLAYMATRIX')  # missing in PyAV's stubs
@@ -194,11 +244,7 @@ def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
 def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
     """Describe how much of a truncated file is left; None for a complete file.
 
-    Args:
-        stream: Announces the number of frames or the duration.
-        num_packets: Packets in the file, including those that an edit list hides.
-        times: Sorted frame times, s.
-        frame_time: Mean time between two frames, s.
+    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, s; ``frame_time`` is a mean, s.
     """
     if stream.frames:
         if num_packets >= _WHOLE_SHARE * stream.frames - 1:
@@ -207,66 +253,10 @@ def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, fr
         duration = float((stream.duration or 0) * (stream.time_base or 0))
         complete = 0 < _WHOLE_SHARE * duration <= times[-1] - times[0] + frame_time
         return None if complete else f'{num_packets} of {stream.frames} frames'
-    tagged = _tagged_seconds(stream)
-    longest = np.diff(times).max(initial=frame_time)  # longest time that the last frame may be shown
-    return f'{times[-1]:.2f} of {tagged:.2f} s' if times[-1] + longest < _WHOLE_SHARE * tagged else None
-
-
-def _tagged_seconds(stream: 'av.VideoStream') -> float:
-    """Return the end time of a stream from Matroska's DURATION tag; 0 if there is none."""
-    parts = stream.metadata.get('DURATION', '').split(':')
-    try:
-        hours, minutes, seconds = (float(p) for p in parts)
+    try:  # Matroska's end time
+        hours, minutes, seconds = map(float, stream.metadata.get('DURATION', '').split(':'))
     except ValueError:
-        return 0.0
-    return hours * 3600 + minutes * 60 + seconds
-
-
-class FrameReader(VideoReader):
-    """Random access to the frames of a :class:`VideoReader`, under the same numbers.
-
-    Decodes from the key frame before the first requested frame to the last one.  Frame numbers are exact as long as
-    no packet is damaged.
-    """
-
-    def read(self, frame_inds: Sequence[int]) -> dict[int, np.ndarray]:
-        """Return {frame number: (H, W, 3) uint8 rgb}.
-
-        Raises:
-            UserError: a frame lies outside the video or does not decode.
-        """
-        wanted = np.unique(np.asarray(frame_inds, np.int64))
-        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < self.num_frames:
-            raise UserError(f'{self.path}: has frames 0..{self.num_frames - 1}, asked for {wanted[0]}..{wanted[-1]}')
-        positions = wanted
-        if self._target is not None:  # a tick shows the last frame that is nearest to it or to an earlier tick
-            ticks = np.array([_tick(time - self._times[0], self._target) for time in self._times])
-            positions = np.searchsorted(np.maximum.accumulate(ticks), wanted, side='right') - 1
-        images = self._decode_at(set(positions.tolist()))
-        missing = [int(frame) for frame, position in zip(wanted, positions) if int(position) not in images]
-        if missing:
-            raise UserError(f'{self.path}: frame {missing[0]} does not decode; copy or encode the file again')
-        return {int(frame): images[int(position)] for frame, position in zip(wanted, positions)}
-
-    def _decode_at(self, positions: set[int]) -> dict[int, np.ndarray]:
-        """Decode the frames at these positions in the file, as far as possible."""
-        images: dict[int, np.ndarray] = {}
-        if not positions:
-            return images
-        first, last = min(positions), max(positions)
-        # Containers seek by decoding time, which may lead past the frame: retry from farther back, finally from 0.
-        for back in (0.0, 1.0, 5.0, None):
-            start = None if back is None else float(self._times[first]) - back
-            images.clear()
-            with closing(self._decode(start)) as frames:
-                for count, (time, rgb) in enumerate(frames):
-                    if time is None and start is not None:
-                        break
-                    position = count if time is None else int(np.argmin(np.abs(self._times - time)))
-                    if count == 0 and position > first:
-                        break
-                    if position in positions:
-                        images[position] = rgb
-                    if position >= last:
-                        return images
-        return images
+        return None
+    end = hours * 3600 + minutes * 60 + seconds
+    longest = np.diff(times).max(initial=frame_time)  # longest time that the last frame may be shown
+    return f'{times[-1]:.2f} of {end:.2f} s' if times[-1] + longest < _WHOLE_SHARE * end else None

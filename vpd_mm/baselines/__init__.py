@@ -1,17 +1,10 @@
 """Models and data sets of the methods that VPD is compared with: mmaction2's models, GSM and MS-G3D."""
 
-from .action_window_dataset import ActionWindowDataset
 from .clip_features import ClipFeatureExtractor
 from .clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from .clip_transforms import ClipFlip, LoadClip
 from .crop_clip_dataset import CropClipDataset
-from .full_precision_head import (
-    FullPrecisionGCNHead,
-    FullPrecisionI3DHead,
-    FullPrecisionTimeSformerHead,
-    FullPrecisionTRNHead,
-    FullPrecisionTSNHead,
-)
+from .full_precision_head import FullPrecisionHead
 from .generated_action_dataset import GeneratedActionDataset
 from .gsm import GSM
 from .msg3d import MSG3D
@@ -21,17 +14,12 @@ from .skeleton_transforms import NormalizedJoints, SkeletonStream
 __all__ = [
     'GSM',
     'MSG3D',
-    'ActionWindowDataset',
     'ClipFeatureExtractor',
     'ClipFlip',
     'ClipScoreMetric',
     'ClipScores',
     'CropClipDataset',
-    'FullPrecisionGCNHead',
-    'FullPrecisionI3DHead',
-    'FullPrecisionTRNHead',
-    'FullPrecisionTSNHead',
-    'FullPrecisionTimeSformerHead',
+    'FullPrecisionHead',
     'GeneratedActionDataset',
     'LoadClip',
     'NormalizedJoints',

@@ -1,19 +1,18 @@
 """Features of a clip network (R3D, MC3, R(2+1)D) around each frame (paper, Table 4)."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from mmengine.runner.checkpoint import _load_checkpoint
-from torch import Tensor, nn
+from torch import nn
 
 from ..corpus import CropStore
+from ..corpus.provenance import file_digest
 from ..errors import UserError
 from ..structures import FeatureSequence
 from .crop_clip_dataset import clip_frames
@@ -34,18 +33,13 @@ class ClipFeatureExtractor:
     frames from t - clip_len / 2; the nearest crop replaces a missing one.
 
     Args:
-        network: One of ``NETWORKS``.
-        checkpoint: Path or URL of a state dict (plain or under 'state_dict';
-            the classifier is ignored), or 'random'.
+        network, checkpoint: As of :func:`build_clip_network`.
         device: Where the network runs.
         clip_len: Frames of a clip.
         stride: Frames between features; readers interpolate.
         size: Side of the input, px.
         batch_size: Clips in a batch, each with two views.
         half: Half precision (autocast), for GPUs.
-
-    Raises:
-        UserError: unknown network or checkpoint, or a checkpoint of another network.
     """
 
     dims = 512
@@ -70,8 +64,10 @@ class ClipFeatureExtractor:
         """Features (T, 2, 512) of every ``stride``-th frame of ``video`` that has a crop; scores are 1."""
         available = np.asarray(store.header(video).frame_inds, np.int64)
         centres = available[:: self.stride]
-        feats = [self._forward(clips) for clips in self._clips(store, video, available, centres)]
-        joined = np.concatenate(feats) if feats else np.zeros((0, 2, self.dims), np.float32)
+        feats = [np.zeros((0, 2, self.dims), np.float32)]
+        for start in range(0, len(centres), self.batch_size):
+            feats.append(self._forward(store, video, available, centres[start : start + self.batch_size]))
+        joined = np.concatenate(feats)
         if not np.isfinite(joined).all():
             raise UserError(f'{video}: the clip network gives NaN; its checkpoint is damaged')
         return FeatureSequence(centres, joined, np.ones(len(centres), np.float32))
@@ -81,31 +77,32 @@ class ClipFeatureExtractor:
         for video in videos:
             yield video, self.extract(store, video)
 
-    def _clips(self, store: CropStore, video: str, available: np.ndarray, centres: np.ndarray) -> Iterator[Tensor]:
-        """Batches (N, 3, clip_len, size, size), normalised; a frame is decoded once a batch."""
-        for start in range(0, len(centres), self.batch_size):
-            first = centres[start : start + self.batch_size, None] - self.clip_len // 2
-            wanted = np.clip(first + np.arange(self.clip_len), available[0], available[-1])
-            nearest = [clip_frames(available, row) for row in wanted.astype(np.float64)]
-            frames = [row.tolist() for row in nearest if row is not None]  # each has its centre at least
-            crops = {i: self._crop(store, video, i) for i in {i for row in frames for i in row}}
-            clips = np.stack([[crops[i] for i in row] for row in frames])
-            scaled = (torch.from_numpy(clips).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
-            yield scaled.permute(0, 4, 1, 2, 3)
-
-    def _crop(self, store: CropStore, video: str, frame: int) -> np.ndarray:
-        return cv2.resize(store.crop(video, frame), (self.size, self.size), interpolation=cv2.INTER_AREA)
-
     @torch.inference_mode()
-    def _forward(self, clips: Tensor) -> np.ndarray:
+    def _forward(self, store: CropStore, video: str, available: np.ndarray, centres: np.ndarray) -> np.ndarray:
+        """Features (N, 2, 512) of a batch of frames; a crop is decoded once."""
+        wanted = centres[:, None] - self.clip_len // 2 + np.arange(self.clip_len)
+        frames = np.stack([clip_frames(available, row) for row in wanted.clip(available[0], available[-1])])
+        used, rows = np.unique(frames, return_inverse=True)
+        side = self.size, self.size
+        crops = np.stack([cv2.resize(store.crop(video, int(i)), side, interpolation=cv2.INTER_AREA) for i in used])
+        scaled = (torch.from_numpy(crops).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_SD)
+        clips = scaled[rows.reshape(frames.shape)].permute(0, 4, 1, 2, 3)
         views = torch.cat([clips, clips.flip(-1)]).to(self.device)
-        with torch.autocast(self.device.type) if self.half else nullcontext():
+        with torch.autocast(self.device.type, enabled=self.half):
             feats = self.network(views)
         return feats.float().reshape(2, len(clips), -1).transpose(0, 1).cpu().numpy()
 
 
 def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module:
-    """A clip network of torchvision without its classifier: (N, 3, T, H, W) to (N, 512)."""
+    """A clip network of torchvision without its classifier: (N, 3, T, H, W) to (N, 512).
+
+    Args:
+        network: One of ``NETWORKS``.
+        checkpoint: Path or URL of a state dict (plain or under 'state_dict'; the classifier is ignored), or 'random'.
+
+    Raises:
+        UserError: unknown network or checkpoint, or a checkpoint of another network.
+    """
     if network not in NETWORKS:
         raise UserError(f'clip network must be one of {", ".join(NETWORKS)}, found {network!r}')
     from torchvision.models import get_model
@@ -115,7 +112,11 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
     if str(checkpoint) == RANDOM:
         LOGGER.warning('%s: RANDOM WEIGHTS, untrained: good for trying the commands, not for results', network)
         return net
-    state = _read_weights(str(checkpoint))
+    try:
+        state = _load_checkpoint(str(checkpoint), map_location='cpu')  # weights only, see compat/checkpoint.py
+    except OSError as e:
+        raise UserError(f'checkpoint {checkpoint}: cannot be fetched ({e}); download it and pass its path') from e
+    state = state.get('state_dict', state)
     try:
         net.load_state_dict({name: value for name, value in state.items() if not name.startswith('fc.')})
     except (RuntimeError, AttributeError) as e:
@@ -124,21 +125,10 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
     return net
 
 
-def _read_weights(checkpoint: str) -> dict:
-    try:
-        state = _load_checkpoint(checkpoint, map_location='cpu')  # weights only, see compat/checkpoint.py
-    except OSError as e:
-        raise UserError(f'checkpoint {checkpoint}: cannot be fetched ({e}); download it and pass its path') from e
-    return state['state_dict'] if isinstance(state.get('state_dict'), dict) else state
-
-
 def clip_run_identity(network: str, checkpoint: str, **settings) -> dict:
     """Identity of a feature run: network, digest of the weights and settings; untrained weights are marked."""
-    if checkpoint == RANDOM:
-        return {'network': network, 'weights': 'RANDOM WEIGHTS, UNTRAINED', **settings}
-    is_file = Path(checkpoint).is_file()
-    weights = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest() if is_file else checkpoint
-    return {'network': network, 'weights': weights, **settings}
+    weights = 'RANDOM WEIGHTS, UNTRAINED' if checkpoint == RANDOM else checkpoint
+    return {'network': network, 'weights': file_digest(weights) if Path(weights).is_file() else weights, **settings}
 
 
 def run_name(network: str, checkpoint: str, asked: str | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from scipy.special import softmax
 
 from ..errors import UserError
 from ..registry import METRICS
@@ -36,7 +37,7 @@ class ClipScores:
         if self.scores.ndim != 2 or len(self.scores) != n or self.labels.shape != (n,) or not n:
             sizes = f'{n} ids, scores {self.scores.shape}, labels {self.labels.shape}'
             raise UserError(f'ClipScores: needs N ids, (N, C) scores and (N,) labels, found {sizes}')
-        if len(set(self.action_ids.tolist())) != n:
+        if len(np.unique(self.action_ids)) != n:
             raise UserError('ClipScores: action ids must be unique')
         if not 0 <= self.labels.min() <= self.labels.max() < self.scores.shape[1]:
             span = f'labels {self.labels.min()} to {self.labels.max()}'
@@ -51,10 +52,11 @@ class ClipScores:
     @classmethod
     def load(cls, path: str | os.PathLike) -> 'ClipScores':
         """Read a file of :meth:`save`; a UserError names a missing, damaged or wrong file."""
+        arrays = load_npz(path, _KIND, ('action_ids', 'scores', 'labels'))
         try:
-            return cls(**load_npz(path, _KIND, ('action_ids', 'scores', 'labels')))
+            return cls(**arrays)
         except UserError as e:
-            raise UserError(str(e) if str(path) in str(e) else f'{path}: {e}') from e
+            raise UserError(f'{path}: {e}') from e
 
     def accuracy(self) -> dict[str, float]:
         """``top1``, ``top5`` and ``mean1`` (mean over the classes that have a clip) in percent."""
@@ -87,21 +89,16 @@ def mean_scores(parts: Sequence[ClipScores]) -> ClipScores:
 
 @METRICS.register_module()
 class ClipScoreMetric(BaseMetric):
-    """Write the scores of every test clip to a :class:`ClipScores` file.
+    """Write the scores of every test clip to the :class:`ClipScores` file ``out_file``.
 
-    Logits are soft-maxed; scores of several segments of a clip are averaged.
-    Data samples need ``pred_score`` (C,) or (S, C) and ``gt_label`` (1,), and
-    may have ``action_id``; the default id of a clip is its index.
-
-    Args:
-        out_file: The npz to write.
-        collect_device, prefix: As in mmengine's BaseMetric.
+    Logits are soft-maxed; scores of several segments of a clip are averaged. Data samples need ``pred_score`` (C,) or
+    (S, C) and ``gt_label`` (1,), and may have ``action_id``; the default id of a clip is its index.
     """
 
     default_prefix = 'scores'
 
-    def __init__(self, out_file: str, collect_device: str = 'cpu', prefix: str | None = None) -> None:
-        super().__init__(collect_device, prefix)
+    def __init__(self, out_file: str) -> None:
+        super().__init__()
         self.out_file = out_file
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -120,6 +117,5 @@ def as_probabilities(scores: np.ndarray) -> np.ndarray:
     """(C,) float32 that sum to 1, from (C,) or (S, C) probabilities or logits."""
     rows = np.atleast_2d(scores).astype(np.float64)
     if (rows < 0).any() or (abs(rows.sum(axis=1) - 1) > 1e-3).any():
-        rows = np.exp(rows - rows.max(axis=1, keepdims=True))
-        rows /= rows.sum(axis=1, keepdims=True)
+        rows = softmax(rows, axis=1)
     return rows.mean(axis=0).astype(np.float32)

@@ -10,31 +10,23 @@ from ..registry import TRANSFORMS
 class LoadClip(BaseTransform):
     """Read the sampled frames of a clip of ``CropClipDataset``; replaces mmaction2's decoding.
 
-    Required keys: ``frame_inds`` (N,) within the clip, ``clip_frames``,
-    ``source``, ``video_info``, ``total_frames``.  Added: ``imgs``, a list of N
-    images: (H, W, 3) uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u
-    and v of that frame and the next ones in px of the crop; ``img_shape``,
-    ``original_shape``, ``is_flow``.  Modified: ``modality`` becomes 'RGB', as
-    flow has its channels last (for 'Flow' mmaction2 expects single-channel images).
-
-    Args:
-        flow_stack: Frames of flow in one image (TSN: 5); past the end of the
-            clip its last frame is repeated.
+    Required keys: ``frame_inds`` (N,) within the clip, those of the data set.  Added: ``imgs``, a list of N images:
+    (H, W, 3) uint8 RGB, or for flow (S, S, 2 ``flow_stack``) float32, u and v of that frame and the next ones in px
+    of the crop (the last frame of the clip is repeated); ``img_shape``, ``original_shape``, ``is_flow``.  Modified:
+    ``modality`` becomes 'RGB', as flow has its channels last (for 'Flow' mmaction2 expects single-channel images).
     """
 
     def __init__(self, flow_stack: int = 5) -> None:
         self.flow_stack = flow_stack
 
     def transform(self, results: dict) -> dict:
-        inds = np.asarray(results['frame_inds']).reshape(-1)
-        is_flow = results['modality'] == 'Flow'
-        if is_flow:
-            inds = np.minimum(inds[:, None] + np.arange(self.flow_stack), results['total_frames'] - 1).reshape(-1)
-        images = results['source'].read(results['video_info'], results['clip_frames'][inds])
-        if is_flow:
-            step = self.flow_stack
+        results['is_flow'] = results['modality'] == 'Flow'
+        step = self.flow_stack if results['is_flow'] else 1
+        inds = np.reshape(results['frame_inds'], (-1, 1)) + np.arange(step)
+        frames = results['clip_frames'][np.minimum(inds, results['total_frames'] - 1).ravel()]
+        images = results['source'].read(results['video_info'], frames)
+        if results['is_flow']:
             images = [np.concatenate(images[i : i + step], axis=2) for i in range(0, len(images), step)]
-        results['is_flow'] = is_flow
         results['imgs'] = images
         results['modality'] = 'RGB'
         results['img_shape'] = results['original_shape'] = images[0].shape[:2]

@@ -1,30 +1,27 @@
 """Crops, flow and full frames of a corpus as mmaction2's clips, read from the shards and the video files."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..athlete import FrameReader
+from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
+from ..features import ActionWindowDataset
 from ..registry import DATASETS
 from ..structures import Action
-from .action_window_dataset import ActionWindowDataset
 
 SOURCES = ('crop', 'flow', 'frame')
-_OPEN_VIDEOS = 8
+open_video = lru_cache(maxsize=8)(VideoReader)
 
 
 class ClipSource:
     """Images of a corpus by video and frame number; can be pickled and used after fork or spawn.
 
-    Args:
-        corpus: The corpus.
-        source: 'crop': RGB crops; 'flow': their flow; 'frame': whole frames,
-            from the shards where they are stored (``prepare --full-frame``),
-            else from the video files.
+    ``source`` is 'crop': RGB crops; 'flow': their flow; or 'frame': whole frames, from the shards where they are
+    stored (``prepare --full-frame``), else from the video files.
     """
 
     def __init__(self, corpus: Corpus, source: str) -> None:
@@ -33,10 +30,6 @@ class ClipSource:
         self.corpus = corpus
         self.source = source
         self.store = CropStore(corpus.crops_dir)
-        self._readers: OrderedDict[str, FrameReader] = OrderedDict()
-
-    def __getstate__(self) -> dict:
-        return {**vars(self), '_readers': OrderedDict()}
 
     def frame_inds(self, video: VideoInfo) -> np.ndarray:
         """Frames (T,) int64 that have an image; none where the video has no crops."""
@@ -53,40 +46,26 @@ class ClipSource:
             UserError: an image, or the video file of whole frames, is missing or damaged.
         """
         name, frames = video.video, [int(i) for i in frame_inds]
-        if self.source == 'frame' and not self._stored(name):
-            images = self._reader(video).read(frames)
-        else:
+        if self.source != 'frame' or self._stored(name):
             get = {'crop': self.store.crop, 'flow': self.store.flow, 'frame': self.store.frame_image}[self.source]
             images = {i: get(name, i) for i in set(frames)}
+        elif video.path:
+            images = open_video(video.path, self.corpus.fps).read(frames)
+        else:
+            raise UserError(
+                f'{self.corpus.videos_path}: video {name!r} has no file and {self.corpus.crops_dir} no whole frames '
+                "of it; use source='crop', or prepare with --full-frame"
+            )
         return [images[i].copy() for i in frames]
 
     def _stored(self, video: str) -> bool:
         return video in self.store and self.store.header(video).frame_shape is not None
 
-    def _reader(self, video: VideoInfo) -> FrameReader:
-        if video.path in self._readers:
-            self._readers.move_to_end(video.path)
-            return self._readers[video.path]
-        if not video.path:
-            raise UserError(
-                f'{self.corpus.videos_path}: video {video.video!r} has no file and {self.corpus.crops_dir} no whole '
-                "frames of it; use source='crop', or prepare with --full-frame"
-            )
-        self._readers[video.path] = FrameReader(video.path, self.corpus.fps)
-        if len(self._readers) > _OPEN_VIDEOS:
-            self._readers.popitem(last=False)
-        return self._readers[video.path]
-
 
 def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
-    """Nearest available frame (T,) int64 of each position, within the window.
+    """Nearest available frame (T,) int64 of each position, among those from the first to the last position.
 
-    Args:
-        available: Frames with an image, increasing.
-        positions: (T,) frames, fractional, increasing.
-
-    Returns:
-        None where no available frame lies between the first and the last position.
+    ``available`` frames and ``positions`` (T,), fractional frames, increase.  None where no frame is available.
     """
     wanted = np.rint(positions).astype(np.int64)
     inside = available[(available >= wanted[0]) & (available <= wanted[-1])]
@@ -101,16 +80,12 @@ def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | No
 class CropClipDataset(ActionWindowDataset):
     """Labelled actions as clips of images, which ``SampleFrames`` and ``LoadClip`` read lazily.
 
-    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the video
-    frame of each clip frame; ``source`` a :class:`ClipSource`, ``video_info``,
-    ``modality`` 'RGB' or 'Flow'.
+    Added keys, besides those of the base: ``clip_frames`` (T,) int64, the video frame of each clip frame; ``source``
+    a :class:`ClipSource`, ``video_info``, ``modality`` 'RGB' or 'Flow'.
 
     Args:
         source: 'crop', 'flow' or 'frame', see :class:`ClipSource`.
         kwargs: Of the base.
-
-    Raises:
-        UserError: besides the base's: the corpus has no flow.
     """
 
     what = 'image'

@@ -1,4 +1,8 @@
-"""Heads of mmaction2 for mixed precision; their scores go to NumPy, which has no bfloat16."""
+"""Heads of mmaction2 for mixed precision; their scores go to NumPy, which has no bfloat16.
+
+Registered: FullPrecisionGCNHead, FullPrecisionI3DHead, FullPrecisionTRNHead, FullPrecisionTSNHead and
+FullPrecisionTimeSformerHead, each with the arguments of the head of mmaction2 that it is named after.
+"""
 
 from typing import Any
 
@@ -17,26 +21,5 @@ class FullPrecisionHead:
             return super().forward(x.float(), *args, **kwargs)  # type: ignore[misc]
 
 
-@MODELS.register_module()
-class FullPrecisionGCNHead(FullPrecisionHead, GCNHead):
-    """``mmaction.GCNHead`` in float32; its arguments.  Features (N, M, D, T, V)."""
-
-
-@MODELS.register_module()
-class FullPrecisionTSNHead(FullPrecisionHead, TSNHead):
-    """``mmaction.TSNHead`` in float32; its arguments.  Features (N segments, D, H, W)."""
-
-
-@MODELS.register_module()
-class FullPrecisionTRNHead(FullPrecisionHead, TRNHead):
-    """``mmaction.TRNHead`` in float32; its arguments.  Features (N segments, D, H, W)."""
-
-
-@MODELS.register_module()
-class FullPrecisionTimeSformerHead(FullPrecisionHead, TimeSformerHead):
-    """``mmaction.TimeSformerHead`` in float32; its arguments.  Features (N, D)."""
-
-
-@MODELS.register_module()
-class FullPrecisionI3DHead(FullPrecisionHead, I3DHead):
-    """``mmaction.I3DHead`` in float32; its arguments.  Features (N, D, T, H, W)."""
+for head in (GCNHead, I3DHead, TRNHead, TSNHead, TimeSformerHead):
+    MODELS.register_module(module=type(f'FullPrecision{head.__name__}', (FullPrecisionHead, head), {}))

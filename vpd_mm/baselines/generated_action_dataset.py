@@ -1,6 +1,5 @@
 """Generated clips, to check an installation and to test and time mmaction2's models."""
 
-import copy
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -32,15 +31,13 @@ _MOTIONS = (
 class GeneratedActionDataset(BaseDataset):
     """Stick figures in motion, as mmaction2's skeleton annotations or as RGB clips.
 
-    Added keys: ``keypoint`` (1, T, 17, 2) float32 in pixels and
-    ``keypoint_score`` (1, T, 17) for ``modality='Pose'``, or ``array``
-    (T, H, W, 3) uint8 RGB for ``modality='RGB'``; ``label``, ``total_frames``,
+    Added keys: ``keypoint`` (1, T, 17, 2) float32 in pixels and ``keypoint_score`` (1, T, 17) for
+    ``modality='Pose'``, or ``array`` (T, H, W, 3) uint8 RGB for ``modality='RGB'``; ``label``, ``total_frames``,
     ``start_index`` (0), ``img_shape``, ``modality``.
 
     Args:
         pipeline: mmaction2 transforms.
-        num_clips: Number of clips; the classes alternate.
-        num_classes: 2 to 6.
+        num_clips: Number of clips; the classes, 2 to 6, alternate.
         num_frames: T.
         size: Height and width of an image, px.
         modality: 'Pose' or 'RGB'.
@@ -69,9 +66,6 @@ class GeneratedActionDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         return [self._make(i) for i in range(self.num_clips)]
 
-    def get_data_info(self, idx: int) -> dict:
-        return copy.deepcopy(super().get_data_info(idx))
-
     def _make(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
         label = index % self.num_classes
@@ -89,9 +83,8 @@ class GeneratedActionDataset(BaseDataset):
         return clip | {'array': self._draw(keypoint, rng)}
 
     def _draw(self, keypoint: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        background = rng.integers(60, 120, 3)
         frames = np.empty((self.num_frames, self.size, self.size, 3), np.uint8)
-        frames[:] = background
+        frames[:] = rng.integers(60, 120, 3)
         for frame, joints in zip(frames, keypoint.round().astype(int), strict=True):
             for k, (a, b) in enumerate(_BONES):
                 left = a % 2 == 1  # COCO: odd joints are on the athlete's left

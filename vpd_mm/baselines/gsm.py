@@ -1,5 +1,7 @@
 """Gate-Shift Networks (Sudhakaran, Escalera, Lanz, CVPR 2020): a 2D network with gated temporal shifts."""
 
+from collections import OrderedDict
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -10,30 +12,20 @@ from ..registry import MODELS
 
 def shift(x: Tensor, frames: int) -> Tensor:
     """Shift (N, C, T, H, W) by ``frames`` in time (later where positive), padded with 0."""
-    moved = torch.zeros_like(x)
-    if frames > 0:
-        moved[:, :, frames:] = x[:, :, :-frames]
-    else:
-        moved[:, :, :frames] = x[:, :, -frames:]
-    return moved
+    return nn.functional.pad(x, (0, 0, 0, 0, frames, -frames))
 
 
 class GateShift(nn.Module):
     """The gate-shift module.
 
-    The channels are split into two groups.  Each group, frame and pixel has a
-    gate in [-1, 1], the tanh of a 3 x 3 x 3 convolution of the group.  The
-    gated part Y = gate * X is shifted by one frame (first group forward, second
-    backward) and added to the residual X - Y.  Gates start at 0, which leaves
-    the 2D network unchanged; 1 is TSM's shift of all channels.
+    The channels are split into two groups.  Each group, frame and pixel has a gate in [-1, 1], the tanh of a 3 x 3 x
+    3 convolution of the group.  The gated part Y = gate * X is shifted by one frame (first group forward, second
+    backward) and added to the residual X - Y.  Gates start at 0, which leaves the 2D network unchanged; 1 is TSM's
+    shift of all channels.
 
-    Parameters: 27 C + 2 of the gates, 2 C of the normalisation before them.
+    Parameters: 27 C + 2 of the gates, 2 C of the normalisation before them.  C is even.
 
-    Args:
-        channels: C, even.
-        num_segments: T, frames of a clip.
-
-    Shapes: (N T, C, H, W) to the same; the frames of a clip are consecutive.
+    Shapes: (N T, C, H, W) to the same; the T = ``num_segments`` frames of a clip are consecutive.
     """
 
     def __init__(self, channels: int, num_segments: int) -> None:
@@ -61,43 +53,28 @@ class GateShift(nn.Module):
         return torch.cat(parts, 1).transpose(1, 2).reshape(x.shape)
 
 
-class _Gated(nn.Module):
-    """First convolution of a residual block, after a gate-shift module."""
-
-    def __init__(self, gate_shift: GateShift, conv: nn.Module) -> None:
-        super().__init__()
-        self.gate_shift = gate_shift
-        self.conv = conv
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(self.gate_shift(x))
-
-
 @MODELS.register_module()
 class GSM(BaseModule):
     """A ResNet of mmaction2 with a gate-shift module in every residual block, ahead of its first convolution.
 
-    The identity of a block is not shifted.  The paper adds the module to one
-    branch of each Inception block (less than 1 % more parameters); on ResNet-50
-    the 16 modules add 380,512 to 23,508,032 parameters (1.6 %).
+    The identity of a block is not shifted.  The paper adds the module to one branch of each Inception block (less
+    than 1 % more parameters); on ResNet-50 the 16 modules add 380,512 to 23,508,032 parameters (1.6 %).
 
     Args:
         backbone: Config of ``mmaction.ResNet``.
         num_segments: Frames of a clip.
-        init_cfg: As in mmengine.
 
     Shapes: (N T, 3, H, W) to (N T, C, H / 32, W / 32), for ``Recognizer2D``.
     """
 
-    def __init__(self, backbone: dict, num_segments: int = 8, init_cfg: dict | None = None) -> None:
-        super().__init__(init_cfg)
+    def __init__(self, backbone: dict, num_segments: int = 8) -> None:
+        super().__init__()
         self.backbone = MODELS.build(backbone)
         if not hasattr(self.backbone, 'res_layers'):
             raise UserError(f"GSM: backbone must be of type 'mmaction.ResNet', found {type(self.backbone).__name__}")
-        self.num_segments = num_segments
-        self.feat_dim = self.backbone.feat_dim
         for block in self._blocks():
-            block.conv1 = _Gated(GateShift(block.conv1.conv.in_channels, num_segments), block.conv1)
+            gate_shift = GateShift(block.conv1.conv.in_channels, num_segments)
+            block.conv1 = nn.Sequential(OrderedDict(gate_shift=gate_shift, conv=block.conv1))
 
     def _blocks(self) -> list[nn.Module]:
         return [block for name in self.backbone.res_layers for block in getattr(self.backbone, name)]

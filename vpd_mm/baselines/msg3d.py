@@ -1,7 +1,5 @@
 """MS-G3D (Liu, Zhang, Chen, Wang, Ouyang, CVPR 2020) for mmaction2's ``RecognizerGCN``."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from mmengine.model import BaseModule
@@ -29,13 +27,10 @@ def disentangled_adjacency(adjacency: np.ndarray, num_scales: int) -> np.ndarray
     normalised, D^-1/2 A D^-1/2; without pairs at distance k it is the identity.
     """
     distance = shortest_path(adjacency != 0, unweighted=True, directed=False)
-    linked = [np.where((distance == k) | np.eye(len(distance), dtype=bool), 1.0, 0.0) for k in range(num_scales)]
-    return np.stack([_normalized(scale) for scale in linked]).astype(np.float32)
-
-
-def _normalized(adjacency: np.ndarray) -> np.ndarray:
-    root = 1 / np.sqrt(adjacency.sum(1))
-    return root[:, None] * adjacency * root
+    steps = np.arange(num_scales)[:, None, None]
+    scales = ((distance == steps) | np.eye(len(distance), dtype=bool)).astype(float)
+    root = 1 / np.sqrt(scales.sum(2, keepdims=True))
+    return (root * scales * root.transpose(0, 2, 1)).astype(np.float32)
 
 
 class MultiScaleGraphConv(nn.Module):
@@ -44,19 +39,18 @@ class MultiScaleGraphConv(nn.Module):
     Shapes: (N, C, T, V) to (N, C', T, V).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, adjacency: np.ndarray, activation: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, adjacency: np.ndarray) -> None:
         super().__init__()
         self.register_buffer('adjacency', torch.from_numpy(adjacency), persistent=False)
         self.mask = nn.Parameter(torch.empty(adjacency.shape).uniform_(-1e-6, 1e-6))
         self.project = nn.Conv2d(in_channels * len(adjacency), out_channels, 1)
         self.norm = nn.BatchNorm2d(out_channels)
-        self.act = nn.ReLU() if activation else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         links = (self.adjacency + self.mask).flatten(0, 1)  # (K V, V)
         gathered = torch.matmul(x, links.T).unflatten(3, (len(self.mask), -1))  # (N, C, T, K, V)
         gathered = gathered.permute(0, 3, 1, 2, 4).flatten(1, 2)
-        return self.act(self.norm(self.project(gathered)))
+        return self.norm(self.project(gathered)).relu()
 
 
 class MultiScaleTemporalConv(nn.Module):
@@ -72,12 +66,13 @@ class MultiScaleTemporalConv(nn.Module):
         if out_channels % 6:
             raise UserError(f'MultiScaleTemporalConv: channels must be a multiple of 6, found {out_channels}')
         width = out_channels // 6
-        self.branches = nn.ModuleList()
-        for dilation in (1, 2, 3, 4):
-            conv = nn.Conv2d(width, width, (3, 1), (stride, 1), (dilation, 0), (dilation, 1))
-            self.branches.append(nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), conv, nn.BatchNorm2d(width)))
-        pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
-        self.branches.append(nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), pool, nn.BatchNorm2d(width)))
+        steps: list[nn.Module] = [
+            nn.Conv2d(width, width, (3, 1), (stride, 1), (dilation, 0), (dilation, 1)) for dilation in (1, 2, 3, 4)
+        ]
+        steps.append(nn.MaxPool2d((3, 1), (stride, 1), (1, 0)))
+        self.branches = nn.ModuleList(
+            nn.Sequential(*_pointwise(in_channels, width), nn.ReLU(), step, nn.BatchNorm2d(width)) for step in steps
+        )
         self.branches.append(nn.Sequential(*_pointwise(in_channels, width, stride)))
         same = in_channels == out_channels and stride == 1
         self.residual = nn.Identity() if same else nn.Sequential(*_pointwise(in_channels, out_channels, stride))
@@ -138,33 +133,29 @@ class _Block(nn.Module):
     def __init__(
         self,
         in_channels: int,
+        mid: int,
         out_channels: int,
         stride: int,
         adjacency: np.ndarray,
-        scales: np.ndarray,
+        num_gcn_scales: int,
         num_g3d_scales: int,
-        windows: Sequence[tuple[int, int]],
-        is_first: bool,
     ) -> None:
         super().__init__()
-        mid = out_channels if is_first else in_channels
+        scales = disentangled_adjacency(adjacency, num_gcn_scales)
         self.factorised = nn.Sequential(
             MultiScaleGraphConv(in_channels, mid, scales),
             MultiScaleTemporalConv(mid, out_channels, stride),
             MultiScaleTemporalConv(out_channels, out_channels, activation=False),
         )
         self.unified = nn.ModuleList(
-            G3DPathway(in_channels, mid, out_channels, adjacency, num_g3d_scales, window, dilation, stride)
-            for window, dilation in windows
+            G3DPathway(in_channels, mid, out_channels, adjacency, num_g3d_scales, window, stride=stride)
+            for window in (3, 5)
         )
-        self.relu = nn.ReLU()
         self.temporal = MultiScaleTemporalConv(out_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        total = self.factorised(x)
-        for pathway in self.unified:
-            total = total + pathway(x)
-        return self.temporal(self.relu(total))
+        total = sum((pathway(x) for pathway in self.unified), self.factorised(x))
+        return self.temporal(total.relu())
 
 
 @MODELS.register_module()
@@ -179,12 +170,9 @@ class MSG3D(BaseModule):
             'openpose' or a dict of ``num_node``, ``inward``, ``center``.
         in_channels: C of a joint.
         base_channels: Of the first block, a multiple of 6.
-        num_gcn_scales: Scales of the graph of one frame; scales above the
-            length of its longest path are identities.
-        num_g3d_scales: Scales of the windows' graphs.
-        windows: (frames, dilation) of each G3D pathway.
+        num_gcn_scales: Scales of the graph of one frame; scales above the length of its longest path are identities.
+        num_g3d_scales: Scales of the graphs of windows of 3 and 5 frames.
         num_person: M.
-        init_cfg: As in mmengine.
 
     Shapes: (N, M, T, V, C) to (N, M, 4 base_channels, T / 4, V), for ``GCNHead``.
     """
@@ -196,24 +184,19 @@ class MSG3D(BaseModule):
         base_channels: int = 96,
         num_gcn_scales: int = 13,
         num_g3d_scales: int = 6,
-        windows: Sequence[tuple[int, int]] = ((3, 1), (5, 1)),
         num_person: int = 1,
-        init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        kaiming = [dict(type='Kaiming', layer=kind, mode='fan_out') for kind in ('Conv2d', 'Conv3d')]
-        super().__init__(init_cfg or kaiming)
+        super().__init__([dict(type='Kaiming', layer=kind, mode='fan_out') for kind in ('Conv2d', 'Conv3d')])
         from mmaction.models.utils import Graph  # pulls in all of mmaction.models
 
         graph = Graph(**{**graph_cfg, 'mode': 'binary_adj'})
-        adjacency = graph.A[0]
-        scales = disentangled_adjacency(adjacency, num_gcn_scales)
         self.data_norm = nn.BatchNorm1d(num_person * graph.num_node * in_channels)
-        widths = (in_channels, base_channels, 2 * base_channels, 4 * base_channels)
+        shared = graph.A[0], num_gcn_scales, num_g3d_scales
+        width = base_channels
         self.blocks = nn.Sequential(
-            *(
-                _Block(widths[i], widths[i + 1], 1 if i == 0 else 2, adjacency, scales, num_g3d_scales, windows, i == 0)
-                for i in range(3)
-            )
+            _Block(in_channels, width, width, 1, *shared),
+            _Block(width, width, 2 * width, 2, *shared),
+            _Block(2 * width, 2 * width, 4 * width, 2, *shared),
         )
 
     def forward(self, x: Tensor) -> Tensor:

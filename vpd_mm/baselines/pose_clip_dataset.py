@@ -6,41 +6,29 @@ import numpy as np
 
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError
-from ..features import fill_unseen, interpolate
+from ..features import ActionWindowDataset, fill_unseen, interpolate
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence
 from ..teacher.joint_feature import VPD_JOINTS
-from .action_window_dataset import ActionWindowDataset
-
-#: Name of a layout to its joints within COCO-17.
-LAYOUTS = {'vpd13': VPD_JOINTS, 'coco': tuple(range(17))}
 
 
-def to_skeleton(poses: PoseSequence, positions: np.ndarray, layout: str = 'vpd13') -> dict | None:
-    """Poses at fractional frames as a skeleton clip of mmaction2, with one athlete (M = 1).
+def to_skeleton(poses: PoseSequence, positions: np.ndarray) -> dict | None:
+    """Poses of a video at fractional frames (T,) as a skeleton clip of mmaction2, with one athlete (M = 1).
 
     Joints and scores are interpolated linearly between frames with a pose and
-    held at the ends.
-
-    Args:
-        poses: Poses of a video; unseen joints should be filled in.
-        positions: (T,) frames of the video.
-        layout: One of ``LAYOUTS``.
+    held at the ends; unseen joints should be filled in.
 
     Returns:
-        ``keypoint`` (1, T, K, 2) float32 px of the full frame and
-        ``keypoint_score`` (1, T, K) float32; None where no pose lies between
+        ``keypoint`` (1, T, 13, 2) float32 px of the full frame, the joints of ``VPD_JOINTS``, and
+        ``keypoint_score`` (1, T, 13) float32; None where no pose lies between
         the first and the last position.
     """
-    joints = list(LAYOUTS[layout])
-    joined = np.concatenate([poses.keypoints, poses.scores[..., None]], axis=2)[:, joints]
-    sequence = FeatureSequence(
-        poses.frame_inds, joined.reshape(len(poses), 1, 3 * len(joints)), np.ones(len(poses), np.float32)
-    )
-    resampled = interpolate(sequence, positions, 1)
-    if resampled is None:
+    joints = np.concatenate([poses.keypoints, poses.scores[..., None]], axis=2)[:, list(VPD_JOINTS)]
+    rows = joints.reshape(len(poses), 1, 3 * len(VPD_JOINTS))
+    clip = interpolate(FeatureSequence(poses.frame_inds, rows, np.ones(len(poses), np.float32)), positions, 1)
+    if clip is None:
         return None
-    clip = resampled.reshape(1, len(positions), len(joints), 3)
+    clip = clip.reshape(1, len(positions), len(VPD_JOINTS), 3)
     return {'keypoint': clip[..., :2].copy(), 'keypoint_score': clip[..., 2].copy()}
 
 
@@ -48,35 +36,27 @@ def to_skeleton(poses: PoseSequence, positions: np.ndarray, layout: str = 'vpd13
 class PoseClipDataset(ActionWindowDataset):
     """Tracked poses of labelled actions, for pipelines of mmaction2's ``PoseDataset``; read at once, without pickle.
 
-    Added keys, besides those of the base: ``keypoint`` (1, T, K, 2) float32 px
-    of the full frame, ``keypoint_score`` (1, T, K), ``img_shape`` and
-    ``original_shape`` (height, width), ``modality`` 'Pose', ``stream``.
-    ``fill_unseen`` places joints of score 0.
+    Added keys, besides those of the base and of :func:`to_skeleton`: ``img_shape`` and ``original_shape``
+    (height, width), ``modality`` 'Pose', ``stream``.  ``fill_unseen`` places joints of score 0.
 
     Args:
-        poses: Name of the pose set (``athlete/poses/<name>``), or a folder of
-            PoseSequence files relative to the corpus.
-        layout: 'vpd13' (nose, shoulders, elbows, wrists, hips, knees, ankles;
-            left first) or 'coco' (all 17).
+        poses: Name of the pose set (``athlete/poses/<name>``).
         stream: Value of the key ``stream``, for ``SkeletonStream``.
         kwargs: Of the base.
 
     Raises:
-        UserError: besides the base's: no such pose set or layout.
+        UserError: besides the base's: no such pose set.
     """
 
     what = 'pose'
 
-    def __init__(self, corpus: str, poses: str, layout: str = 'vpd13', stream: str = 'joint', **kwargs: Any) -> None:
-        if layout not in LAYOUTS:
-            raise UserError(f'PoseClipDataset: layout must be one of {", ".join(LAYOUTS)}, found {layout!r}')
+    def __init__(self, corpus: str, poses: str, stream: str = 'joint', **kwargs: Any) -> None:
         self.poses = poses
-        self.layout = layout
         self.stream = stream
         super().__init__(corpus, **kwargs)
 
     def open_corpus(self, corpus: Corpus) -> None:
-        self._folder = corpus.root / self.poses if '/' in self.poses else corpus.poses_dir(self.poses)
+        self._folder = corpus.poses_dir(self.poses)
         if not self._folder.is_dir():
             known = ', '.join(corpus.pose_names()) or 'none'
             raise UserError(f'{self._folder}: no such poses; {corpus.root} has pose sets: {known}')
@@ -87,12 +67,6 @@ class PoseClipDataset(ActionWindowDataset):
             path = self._folder / f'{video.video}.npz'
             self._read = (video.video, fill_unseen(PoseSequence.load(path)) if path.is_file() else None)
         poses = self._read[1]
-        clip = None if poses is None else to_skeleton(poses, positions, self.layout)
+        clip = None if poses is None else to_skeleton(poses, positions)
         shape = (video.height, video.width)
-        return clip and {
-            **clip,
-            'img_shape': shape,
-            'original_shape': shape,
-            'modality': 'Pose',
-            'stream': self.stream,
-        }
+        return clip and {**clip, 'img_shape': shape, 'original_shape': shape, 'modality': 'Pose', 'stream': self.stream}

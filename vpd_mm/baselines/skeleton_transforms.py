@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 
 from ..errors import UserError
 from ..registry import TRANSFORMS
-from ..teacher.joint_feature import VPD_JOINTS, flip_joints, normalize_joints
+from ..teacher.joint_feature import flip_joints, normalize_joints
 
 #: Parent of each of the 13 joints; the nose is the root.
 PARENTS = (0, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10)
@@ -19,20 +19,14 @@ class NormalizedJoints(BaseTransform):
     A training sample is the original or the flipped view, drawn at random; a
     test sample has both, and the model averages over them.
 
-    Required keys: ``keypoint`` (1, T, 13, 2) px, ``test_mode``, ``rng``.
-    Added: ``feats`` (V, T, 26) float32 as of ``JointFeature``, for the
-    transforms of sequences (``RandomTimeCrop``, ``RandomJointAffine``,
-    ``ResampleFrames``).  Removed: ``keypoint``, ``keypoint_score``.
-
-    Raises:
-        UserError: not one athlete in layout='vpd13'.
+    Required keys: ``keypoint`` (1, T, 13, 2) px of ``PoseClipDataset``, ``test_mode``, ``rng``.
+    Added: ``feats`` (V, T, 26) float32 as of ``JointFeature``, for the transforms of sequences (``RandomTimeCrop``,
+    ``RandomJointAffine``, ``ResampleFrames``).  Removed: ``keypoint``, ``keypoint_score``.
     """
 
     def transform(self, results: dict) -> dict:
         keypoint = results.pop('keypoint')
-        results.pop('keypoint_score', None)
-        if keypoint.ndim != 4 or keypoint.shape[::2] != (1, len(VPD_JOINTS)):
-            raise UserError(f"NormalizedJoints: needs one athlete in layout='vpd13', found keypoint {keypoint.shape}")
+        del results['keypoint_score']
         joints = normalize_joints(keypoint[0].astype(np.float64))
         views = [joints, flip_joints(joints)]
         if not results['test_mode']:
@@ -51,11 +45,7 @@ class SkeletonStream(BaseTransform):
     - 'bone': each joint minus its parent (0 for the nose);
     - 'joint-motion' and 'bone-motion': their difference to the next frame (0 in the last).
 
-    Added: ``keypoint`` (V, 1, T, 13, 2), the V views as mmaction2's clips.
-    Removed: ``feats``.
-
-    Raises:
-        UserError: an unknown stream.
+    Added: ``keypoint`` (V, 1, T, 13, 2), the V views as mmaction2's clips.  Removed: ``feats``.
     """
 
     def transform(self, results: dict) -> dict:

@@ -1,23 +1,70 @@
 """A corpus: the folder on disk that every step reads and writes."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence, atomic_write
+from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
-from .video_table import VideoInfo, load_videos, save_videos
 
 #: Version of the layout on disk; other versions are refused.
 LAYOUT_VERSION = 1
 
+#: Names of videos become file names and, with the frame number, LMDB keys of at most 511 bytes.
+MAX_NAME_BYTES = 200
+
 _NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._+=-]{0,99}')
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """One athlete of one video file: a row of videos.csv.
+
+    Args:
+        video: Unique name: the stem of the file; where a file shows several athletes, ``<athlete>__<stem>``.
+        path: The video file; several rows may share one.  Empty where an importer had no file.
+        fps: Frames per second (the mean, where the rate varies).
+        num_frames: Frames of the video.
+        width: Pixels, after rotation by the file's metadata.
+        height: As width.
+
+    Raises:
+        UserError: a value is not valid.
+    """
+
+    video: str
+    path: str
+    fps: float
+    num_frames: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        check_video_name(self.video)
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise UserError(f'video {self.video}: fps must be above 0, found {self.fps}')
+        for field in ('num_frames', 'width', 'height'):
+            if getattr(self, field) < 1:
+                raise UserError(f'video {self.video}: {field} must be 1 or more, found {getattr(self, field)}')
+
+
+def check_video_name(name: str) -> None:
+    """Raise UserError if ``name`` cannot name a video."""
+    if not name or name[0] == '.' or any(c in name for c in ',"/\\') or not name.isprintable():
+        raise UserError(
+            f'video name {name!r}: must be non-empty and printable, without comma, quote or slash, and not start with '
+            'a dot; rename the file'
+        )
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise UserError(f'video name {name!r}: longer than {MAX_NAME_BYTES} bytes; rename the file')
 
 
 @dataclass(frozen=True)
@@ -28,8 +75,7 @@ class Corpus:
         root: The folder.
         name: Name of the corpus.
         sport: Free text; '' where unknown.
-        fps: None = frames are numbered as in the video files; a number = every
-            video was resampled to this constant rate before.
+        fps: None = frames are numbered as in the video files; a number = every video was resampled to this rate.
         window: Window around actions, where it is not that of the sport.
     """
 
@@ -63,10 +109,9 @@ class Corpus:
                 )
             return corpus
         corpus = cls(root, name or root.resolve().name, sport, fps)
+        fields = {'layout_version': LAYOUT_VERSION, 'name': corpus.name, 'sport': sport, 'fps': fps}
         with atomic_write(path, 'w') as f:
-            fields = {'layout_version': LAYOUT_VERSION, 'name': corpus.name, 'sport': sport, 'fps': fps}
-            json.dump(fields, f, indent=2)
-            f.write('\n')
+            f.write(json.dumps(fields, indent=2) + '\n')
         return corpus
 
     @classmethod
@@ -146,8 +191,14 @@ class Corpus:
         return self.root / 'annotations' / 'fewshot' / f'{k}_{subset}.txt'
 
     def videos(self) -> dict[str, VideoInfo]:
-        """Read videos.csv: name to row; empty where it does not exist."""
-        return load_videos(self.videos_path) if self.videos_path.exists() else {}
+        """Read videos.csv: name to row; empty where it does not exist.
+
+        Raises:
+            UserError: a line is not valid; the message names it.
+        """
+        if not self.videos_path.exists():
+            return {}
+        return {row.video: row for _, row in read_table(self.videos_path, VideoInfo)}
 
     def video(self, name: str) -> VideoInfo:
         """Read row ``name`` of videos.csv.
@@ -163,21 +214,18 @@ class Corpus:
 
     def add_videos(self, rows: Iterable[VideoInfo]) -> None:
         """Add rows to videos.csv, or replace those with the same name; other processes may do the same."""
-        with self._locked_videos():
-            videos = self.videos()
-            added = {row.video: row for row in rows}
-            if any(videos.get(name) != row for name, row in added.items()):
-                save_videos(self.videos_path, (videos | added).values())
+        self._change_videos({row.video: row for row in rows}, remove=())
 
     def remove_videos(self, names: Iterable[str]) -> None:
         """Remove rows of videos.csv; other processes may change it too."""
-        with self._locked_videos():
-            videos = self.videos()
-            gone = set(names)
-            save_videos(self.videos_path, (row for name, row in videos.items() if name not in gone))
+        self._change_videos({}, remove=set(names))
 
-    def _locked_videos(self) -> AbstractContextManager[None]:
-        return file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute')
+    def _change_videos(self, added: dict[str, VideoInfo], remove: Iterable[str]) -> None:
+        with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute'):
+            old = self.videos()
+            new = {name: row for name, row in (old | added).items() if name not in remove}
+            if new != old:
+                write_table(self.videos_path, VideoInfo, (new[name] for name in sorted(new)))
 
     def track(self, video: str) -> AthleteTrack:
         """Read the boxes of the athlete in ``video``."""
@@ -189,8 +237,7 @@ class Corpus:
 
     def pose_names(self) -> list[str]:
         """Names of the pose sets."""
-        folder = self.root / 'athlete' / 'poses'
-        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        return sorted(p.name for p in (self.root / 'athlete' / 'poses').glob('*') if p.is_dir())
 
     @contextmanager
     def lock(self, rank: int = 0, world: int = 1) -> Iterator[None]:
@@ -200,12 +247,9 @@ class Corpus:
             UserError: another prepare run holds the lock.
         """
         busy = f'{self.root}: another prepare is writing this corpus; wait for it or pass another --out'
-        with file_lock(self.root / '.prepare.lock', shared=world > 1, busy=busy):
-            if world == 1:
-                yield
-                return
-            with file_lock(self.root / f'.prepare-{rank}.lock', busy=busy):
-                yield
+        own = self.root / f'.prepare-{rank}.lock'
+        with file_lock(self.root / '.prepare.lock', shared=world > 1, busy=busy), file_lock(own, busy=busy):
+            yield
 
 
 def checked_name(what: str, name: str) -> str:

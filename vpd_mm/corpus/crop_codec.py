@@ -13,9 +13,10 @@ import numpy as np
 
 from ..errors import UserError
 
-RGB_QUALITY = 95
-FLOW_QUALITY = 95
-FRAME_QUALITY = 90
+_RGB_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
+_RGB_OPTIONS += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+_FRAME_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 90]
+_FLOW_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 #: Code 128 is flow 0 (exact), 1 is -clip, 255 is +clip.
 _FLOW_ZERO, _FLOW_STEPS = 128, 127
@@ -27,21 +28,19 @@ _PNG_SIZE = struct.Struct('>II')
 
 def encode_rgb(rgb: np.ndarray) -> bytes:
     """Encode (H, W, 3) uint8 RGB as JPEG with full chroma."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, RGB_QUALITY]
-    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _RGB_OPTIONS)
 
 
 def encode_frame(rgb: np.ndarray) -> bytes:
     """Encode a whole frame (H, W, 3) uint8 RGB as JPEG."""
-    return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY])
+    return _encode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _FRAME_OPTIONS)
 
 
 def encode_flow(flow: np.ndarray, clip: float) -> bytes:
     """Encode (H, W, 2) float32 flow in [-clip, clip] as a grey JPEG [u | v] of 8-bit codes."""
     code = np.rint(np.clip(flow, -clip, clip) * (_FLOW_STEPS / clip)).astype(np.int16) + _FLOW_ZERO
     both = np.concatenate((code[..., 0], code[..., 1]), axis=1).astype(np.uint8)
-    return _encode('.jpg', both, [cv2.IMWRITE_JPEG_QUALITY, FLOW_QUALITY])
+    return _encode('.jpg', both, _FLOW_OPTIONS)
 
 
 def encode_mask(mask: np.ndarray) -> bytes:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,20 +26,15 @@ class CropHeader:
     """Description of the stored crops of one video.
 
     Args:
-        version: Version of the header.
         size: Side of the crops, px.
-        flow: None, or how the flow was made: 'method', 'clip' (px),
-            'subtract_median', ...
+        flow: None, or how the flow was made: 'method', 'clip' (px), 'subtract_median', ...
         frame_shape: (height, width) of the stored whole frames; None = none.
         num_bytes: Size of all records.
         frame_inds: (T,) int64, strictly increasing.
-        windows: (T, 3) int64: left, top, side of the crop in the full frame,
-            px; it may leave the frame.
-        starts: (K,) int64, frames whose previous frame is missing or of another
-            shot; empty in older headers.
+        windows: (T, 3) int64: left, top, side of the crop in the full frame, px; it may leave the frame.
+        starts: (K,) int64, frames whose previous frame is missing or of another shot.
     """
 
-    version: int
     size: int
     flow: Mapping | None
     frame_shape: tuple[int, int] | None
@@ -59,8 +53,8 @@ class CropHeader:
 
     def to_json(self) -> dict:
         """Return the fields as JSON values."""
-        fields = {**vars(self)}
-        return fields | {name: fields[name].tolist() for name in ('frame_inds', 'windows', 'starts')}
+        arrays = {name: getattr(self, name).tolist() for name in ('frame_inds', 'windows', 'starts')}
+        return {'version': HEADER_VERSION, **vars(self), **arrays}
 
     @classmethod
     def from_json(cls, data: bytes) -> 'CropHeader':
@@ -71,28 +65,20 @@ class CropHeader:
         """
         try:
             fields = json.loads(data)
-            if fields['version'] != HEADER_VERSION:
-                raise UserError(f'crop header version {fields["version"]!r}, this vpd_mm knows {HEADER_VERSION}')
-            inds = np.array(fields['frame_inds'], dtype=np.int64)
-            windows = np.array(fields['windows'], dtype=np.int64).reshape(-1, 3)
+            version = fields.pop('version')
+            if version != HEADER_VERSION:
+                raise UserError(f'crop header version {version!r}, this vpd_mm knows {HEADER_VERSION}')
+            arrays = {name: np.array(fields[name], dtype=np.int64) for name in ('frame_inds', 'windows', 'starts')}
+            arrays['windows'] = arrays['windows'].reshape(-1, 3)
             shape = fields['frame_shape']
-            header = cls(
-                version=HEADER_VERSION,
-                size=int(fields['size']),
-                flow=fields['flow'],
-                frame_shape=None if shape is None else (int(shape[0]), int(shape[1])),
-                num_bytes=int(fields['num_bytes']),
-                frame_inds=inds,
-                windows=windows,
-                starts=np.array(fields.get('starts', []), dtype=np.int64).reshape(-1),
-            )
-            clip = 1.0 if header.flow is None else float(header.flow['clip'])
+            header = cls(**fields | arrays | {'frame_shape': None if shape is None else tuple(shape)})
+            clip = 1.0 if header.flow is None else header.flow['clip']
+            valid = 0 < header.size <= _MAX_SIDE and clip > 0 and header.frame_inds.ndim == 1
         except UserError:
             raise
-        except (ValueError, KeyError, TypeError, IndexError) as e:
+        except (ValueError, KeyError, TypeError) as e:
             raise UserError(f'crop header is damaged ({type(e).__name__}: {e})') from e
-        valid = 0 < header.size <= _MAX_SIDE and clip > 0 and inds.ndim == 1 and len(inds) == len(windows)
-        if not valid or np.any(np.diff(inds) <= 0):
+        if not valid or len(header) != len(header.windows) or np.any(np.diff(header.frame_inds) <= 0):
             raise UserError('crop header is damaged (sizes or frame numbers)')
         return header
 
@@ -116,16 +102,15 @@ class CropStore:
         >>> rgb = store.crop('wall_flip', 100)     # (128, 128, 3) uint8
         >>> flow = store.flow('wall_flip', 100)    # (128, 128, 2) float32, px, u right, v down
 
-    Every method raises UserError where a shard, a video or a frame is missing
-    or damaged; the message names it.
+    Every method raises UserError where a shard, a video or a frame is missing or damaged; the message names it.
     """
 
     def __init__(self, directory: str | os.PathLike) -> None:
         self.directory = Path(directory)
-        self._headers: OrderedDict[str, CropHeader] = OrderedDict()
+        self._headers: dict[str, CropHeader] = {}
 
     def __getstate__(self) -> dict:
-        return {'directory': self.directory, '_headers': OrderedDict()}
+        return {'directory': self.directory, '_headers': {}}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
@@ -143,23 +128,22 @@ class CropStore:
 
     def header(self, video: str) -> CropHeader:
         """Read the header of ``video``."""
-        if video in self._headers:
-            return self._headers[video]
-        shard = self._shard(video)
-        data = read_value(shard, header_key(video))
-        if data is None:
-            raise UserError(f'{shard}: video {video!r} has no header; run tools/prepare.py again')
-        with self._located(video):
-            header = CropHeader.from_json(data)
-        self._headers[video] = header
-        if len(self._headers) > _CACHED_HEADERS:
-            self._headers.popitem(last=False)
-        return header
+        if video not in self._headers:
+            shard = self._shard(video)
+            data = read_value(shard, header_key(video))
+            if data is None:
+                raise UserError(f'{shard}: video {video!r} has no header; run tools/prepare.py again')
+            with _located(f'{shard}: video {video!r}'):
+                self._headers[video] = CropHeader.from_json(data)
+            if len(self._headers) > _CACHED_HEADERS:
+                self._headers.pop(next(iter(self._headers)))
+        return self._headers[video]
 
     def read(self, video: str, frame_ind: int) -> Crop:
         """Read crop, flow and mask of one frame."""
         header = self.header(video)
-        with self._record(video, frame_ind) as (rgb, flow, mask):
+        with self._record(video, frame_ind) as record:
+            rgb, flow, mask = codec.unpack_record(record)
             return Crop(
                 codec.decode_rgb(rgb, header.square),
                 codec.decode_flow(flow, header.square, header.flow['clip']) if header.flow is not None else None,
@@ -168,20 +152,21 @@ class CropStore:
 
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the RGB crop (S, S, 3) uint8."""
-        with self._record(video, frame_ind) as (rgb, _, _):
-            return codec.decode_rgb(rgb, self.header(video).square)
+        with self._record(video, frame_ind) as record:
+            return codec.decode_rgb(codec.unpack_record(record)[0], self.header(video).square)
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the flow from the previous frame, (S, S, 2) float32 in px of the crop, u right, v down."""
         header = self.header(video)
         if header.flow is None:
             raise UserError(f'{self._shard(video)}: video {video!r} has no flow; prepare with --flow into a new --out')
-        with self._record(video, frame_ind) as (_, flow, _):
-            return codec.decode_flow(flow, header.square, header.flow['clip'])
+        with self._record(video, frame_ind) as record:
+            return codec.decode_flow(codec.unpack_record(record)[1], header.square, header.flow['clip'])
 
     def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
         """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
-        with self._record(video, frame_ind) as (_, _, mask):
+        with self._record(video, frame_ind) as record:
+            mask = codec.unpack_record(record)[2]
             return codec.decode_mask(mask, self.header(video).square) if mask else None
 
     def frame_image(self, video: str, frame_ind: int) -> np.ndarray:
@@ -190,18 +175,8 @@ class CropStore:
         if shape is None:
             shard = self._shard(video)
             raise UserError(f'{shard}: video {video!r} has no whole frames; prepare with --full-frame into a new --out')
-        data = self._get(IMAGE, video, frame_ind)
-        with self._located(video, frame_ind):
-            return codec.decode_rgb(data, shape)
-
-    def _get(self, kind: bytes, video: str, frame_ind: int) -> bytes:
-        shard = self._shard(video)
-        record = read_value(shard, frame_key(kind, video, frame_ind))
-        if record is None:
-            inds = self.header(video).frame_inds
-            span = f'{inds[0]}..{inds[-1]}' if len(inds) else 'none'
-            raise UserError(f'{shard}: video {video!r} has no frame {frame_ind}; it holds {len(inds)} ({span})')
-        return record
+        with self._record(video, frame_ind, IMAGE) as record:
+            return codec.decode_rgb(record, shape)
 
     def _shard(self, video: str) -> Path:
         if video not in self._shards:
@@ -209,19 +184,22 @@ class CropStore:
         return self._shards[video]
 
     @contextmanager
-    def _record(self, video: str, frame_ind: int) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """Give the encoded crop, flow and mask of one frame."""
-        record = self._get(CROP, video, frame_ind)
-        with self._located(video, frame_ind):
-            yield codec.unpack_record(record)
+    def _record(self, video: str, frame_ind: int, kind: bytes = CROP) -> Iterator[bytes]:
+        """Read a record; an error of the block names it."""
+        shard = self._shard(video)
+        record = read_value(shard, frame_key(kind, video, frame_ind))
+        if record is None:
+            inds = self.header(video).frame_inds
+            span = f'{inds[0]}..{inds[-1]}' if len(inds) else 'none'
+            raise UserError(f'{shard}: video {video!r} has no frame {frame_ind}; it holds {len(inds)} ({span})')
+        with _located(f'{shard}: video {video!r}, frame {frame_ind}'):
+            yield record
 
-    @contextmanager
-    def _located(self, video: str, frame_ind: int | None = None) -> Iterator[None]:
-        """Add shard, video and frame to an error."""
-        try:
-            yield
-        except UserError as e:
-            name = f'video {video!r}' if frame_ind is None else f'video {video!r}, frame {frame_ind}'
-            raise UserError(
-                f'{self._shard(video)}: {name}: {e}; delete the shard and run tools/prepare.py again'
-            ) from e
+
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Add shard, video and frame to an error."""
+    try:
+        yield
+    except UserError as e:
+        raise UserError(f'{where}: {e}; delete the shard and run tools/prepare.py again') from e

@@ -2,9 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from pathlib import Path
 
 import lmdb
@@ -13,20 +12,9 @@ import numpy as np
 from ..engine.locks import file_lock
 from ..errors import UserError
 from . import crop_codec as codec
-from .crop_store import HEADER_VERSION, CropHeader
-from .shard import (
-    CROP,
-    ENVIRONMENTS,
-    IMAGE,
-    frame_key,
-    frame_range,
-    header_key,
-    keys_from,
-    read_value,
-    unfinished_videos,
-    writing_key,
-)
-from .video_table import check_video_name
+from .corpus import check_video_name
+from .crop_store import CropHeader
+from .shard import CROP, ENVIRONMENTS, IMAGE, frame_key, header_key, keys_of, read_value, unfinished_videos, writing_key
 
 #: Bytes held in memory before a transaction writes them.
 _CHUNK_BYTES = 8 << 20
@@ -35,9 +23,8 @@ _CHUNK_BYTES = 8 << 20
 class CropWriter:
     """Write crops into one shard, which has one writer at a time.
 
-    A long video is written in several transactions; the last one contains the
-    header, without which the video does not exist.  Opening a shard removes
-    unfinished videos of an interrupted writer.
+    A long video is written in several transactions; the last one contains the header, without which the video does
+    not exist.  Opening a shard removes unfinished videos of an interrupted writer.
 
     Args:
         path: ``corpus.crops_dir / 'shard-<id>.lmdb'``, created when missing.
@@ -52,18 +39,16 @@ class CropWriter:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
-        self._stack = ExitStack()
         # a worker of a killed run ends within a second
         busy = f'{self.path}: another process writes this shard; wait for it'
-        self._stack.enter_context(file_lock(self.path.with_suffix('.lock'), wait_sec=10, busy=busy))
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(file_lock(self.path.with_suffix('.lock'), wait_sec=10, busy=busy))
+            stack.callback(ENVIRONMENTS.close, self.path)
             if self.path.exists():
                 ENVIRONMENTS.writer(self.path)
                 for video in unfinished_videos(self.path):
                     self.remove(video)
-        except BaseException:
-            self.close()
-            raise
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> 'CropWriter':
         return self
@@ -73,7 +58,6 @@ class CropWriter:
 
     def close(self) -> None:
         """Close the shard and release its lock."""
-        ENVIRONMENTS.close(self.path)
         self._stack.close()
 
     @contextmanager
@@ -85,8 +69,7 @@ class CropWriter:
         Args:
             video: Name of the video.
             size: Side of the stored crops, px.
-            flow: Settings of the flow (``FlowEstimator.settings``, with 'clip'
-                in px); None = no flow.
+            flow: Settings of the flow (``FlowEstimator.settings``, with 'clip' in px); None = no flow.
             full_frame: Store whole frames too.
 
         Raises:
@@ -100,31 +83,19 @@ class CropWriter:
             yield writing
             writing.finish()
         except BaseException:
-            self._undo(video)
+            try:
+                self.remove(video)
+            except UserError:  # the disk is full: the next writer removes the video
+                ENVIRONMENTS.close(self.path)
             raise
 
     def remove(self, video: str) -> None:
-        """Delete ``video``, header first."""
-        self.commit([], delete=[header_key(video)])
-        for kind in (CROP, IMAGE):
-            while self._delete_some(*frame_range(kind, video)):
-                pass
-        self.commit([], delete=[writing_key(video)])
+        """Delete all records of ``video``."""
+        frames = [key for kind in (CROP, IMAGE) for key in keys_of(self.path, kind + video.encode() + b'/')]
+        self.commit([], delete=[header_key(video), *frames, writing_key(video)])
 
-    def _undo(self, video: str) -> None:
-        try:
-            self.remove(video)
-        except UserError:  # the disk is full: the next writer removes the video
-            ENVIRONMENTS.close(self.path)
-
-    def _delete_some(self, first: bytes, end: bytes, count: int = 2000) -> bool:
-        with ENVIRONMENTS.writer(self.path).begin() as txn:
-            keys = list(islice(keys_from(txn, first, end), count))
-        self.commit([], delete=keys)
-        return len(keys) == count
-
-    def commit(self, items: list[tuple[bytes, bytes]], delete: list[bytes]) -> None:
-        """Delete and put records in one transaction; the file grows as needed.
+    def commit(self, items: Sequence[tuple[bytes, bytes]], delete: Sequence[bytes] = ()) -> None:
+        """Put and then delete records in one transaction; the file grows as needed.
 
         Raises:
             UserError: the disk is full or the shard damaged.
@@ -133,10 +104,10 @@ class CropWriter:
         while True:
             try:
                 with env.begin(write=True) as txn:
-                    for key in delete:
-                        txn.delete(key)
                     for key, value in items:
                         txn.put(key, value)
+                    for key in delete:
+                        txn.delete(key)
                 return
             except lmdb.MapFullError:
                 env.set_mapsize(env.info()['map_size'] * 2)
@@ -154,9 +125,7 @@ class VideoCropWriter:
     """
 
     def __init__(self, shard: CropWriter, video: str, size: int, flow: Mapping | None, full_frame: bool) -> None:
-        self._shard = shard
-        self._video = video
-        self._size = size
+        self._shard, self._video, self._size = shard, video, size
         self._flow = dict(flow) if flow is not None else None
         self.full_frame = full_frame
         self._frame_inds: list[int] = []
@@ -184,34 +153,32 @@ class VideoCropWriter:
             frame_ind: Number of the frame.
             window: (left, top, side) of the crop in the full frame, px.
             rgb: (size, size, 3) uint8.
-            flow: (size, size, 2) float32, px of the crop, u right, v down;
-                required if and only if the video has flow.
+            flow: (size, size, 2) float32, px of the crop, u right, v down; if and only if the video has flow.
             mask: (size, size) bool, True on the athlete.
-            frame_image: (H, W, 3) uint8; required if and only if whole frames
-                are stored.
+            frame_image: (H, W, 3) uint8; if and only if whole frames are stored.
             start: The previous frame is missing or of another shot.
+
+        Raises:
+            ValueError: an argument does not fit the video.
         """
         self._check(frame_ind, rgb, flow, mask, frame_image)
-        clip = self._flow['clip'] if self._flow is not None else 0.0
         record = codec.pack_record(
             codec.encode_rgb(rgb),
-            b'' if flow is None else codec.encode_flow(flow, clip),
+            b'' if flow is None or self._flow is None else codec.encode_flow(flow, self._flow['clip']),
             b'' if mask is None else codec.encode_mask(mask),
         )
         self._put(frame_key(CROP, self._video, frame_ind), record)
         if frame_image is not None:
             self._frame_shape = (frame_image.shape[0], frame_image.shape[1])
             self._put(frame_key(IMAGE, self._video, frame_ind), codec.encode_frame(frame_image))
-        self._frame_inds.append(int(frame_ind))
+        self._frame_inds.append(frame_ind)
         if start:
-            self._starts.append(int(frame_ind))
-        left, top, side = map(int, window)
-        self._windows.append((left, top, side))
+            self._starts.append(frame_ind)
+        self._windows.append(window)
 
     def finish(self) -> None:
         """Write the rest and the header."""
         self.header = CropHeader(
-            version=HEADER_VERSION,
             size=self._size,
             flow=self._flow,
             frame_shape=self._frame_shape,
@@ -225,29 +192,29 @@ class VideoCropWriter:
 
     def _check(self, frame_ind, rgb, flow, mask, frame_image) -> None:
         last = self._frame_inds[-1] if self._frame_inds else -1
-        square = (self._size, self._size)
         if frame_ind <= last:
             raise ValueError(f'frame_ind must increase, found {frame_ind} after {last}')
-        if rgb.shape != (*square, 3) or rgb.dtype != np.uint8:
-            raise ValueError(f'rgb must be {(*square, 3)} uint8, found {rgb.shape} {rgb.dtype}')
-        if (flow is None) != (self._flow is None) or (flow is not None and flow.shape != (*square, 2)):
-            raise ValueError(f'flow must be {(*square, 2)} exactly when the video has flow settings')
-        if mask is not None and mask.shape != square:
-            raise ValueError(f'mask must be {square}, found {mask.shape}')
-        if (frame_image is None) == self.full_frame:
-            raise ValueError('frame_image must be given exactly when whole frames are stored')
-        if frame_image is not None and self._frame_shape not in (None, frame_image.shape[:2]):
-            raise ValueError(f'frame_image must be {self._frame_shape}, found {frame_image.shape[:2]}')
+        if rgb.dtype != np.uint8:
+            raise ValueError(f'rgb must be uint8, found {rgb.dtype}')
+        square = (self._size, self._size)
+        whole = (*(self._frame_shape or np.shape(frame_image)[:2]), 3)
+        for name, array, shape in (
+            ('rgb', rgb, (*square, 3)),
+            ('flow', flow, None if self._flow is None else (*square, 2)),
+            ('mask', mask, None if mask is None else square),
+            ('frame_image', frame_image, whole if self.full_frame else None),
+        ):
+            actual = None if array is None else array.shape
+            if actual != shape:
+                raise ValueError(f'{name} of frame {frame_ind} must be {shape} in this video, found {actual}')
 
     def _put(self, key: bytes, value: bytes) -> None:
         self._pending.append((key, value))
         self._pending_bytes += len(value)
         self._num_bytes += len(value)
         if self._pending_bytes >= _CHUNK_BYTES:
-            self._flush([])
+            self._flush()
 
-    def _flush(self, delete: list[bytes]) -> None:
-        # deletions come first; a video of one chunk would put its marker after it
-        pending = [item for item in self._pending if item[0] not in delete]
-        self._shard.commit(pending, delete)
+    def _flush(self, delete: Sequence[bytes] = ()) -> None:
+        self._shard.commit(self._pending, delete)
         self._pending, self._pending_bytes = [], 0

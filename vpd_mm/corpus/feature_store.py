@@ -27,11 +27,11 @@ class FeatureStore:
         self.directory = Path(directory)
         if not self.directory.is_dir():
             raise UserError(f'{self.directory}: no such folder of features; run the step that makes it')
-        self._videos = sorted(p.stem for p in self.directory.glob('*.npz') if not p.name.startswith('.'))
+        names = sorted(p.stem for p in self.directory.glob('*.npz') if not p.name.startswith('.'))
+        self._videos = dict.fromkeys(names)
         if not self._videos:
             raise UserError(f'{self.directory}: holds no <video>.npz; run the step that makes them')
-        self._known = frozenset(self._videos)
-        self._layout: tuple[str, int, int] | None = None
+        self._first: tuple[str, int, int] | None = None
 
     def videos(self) -> list[str]:
         """Names of the videos, sorted."""
@@ -41,7 +41,7 @@ class FeatureStore:
         return len(self._videos)
 
     def __contains__(self, video: str) -> bool:
-        return video in self._known
+        return video in self._videos
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._videos)
@@ -50,35 +50,35 @@ class FeatureStore:
         """Read the sequence of ``video``.
 
         Raises:
-            UserError: no such video, the file is damaged, or its views or
-                dims differ from those of the first file read.
+            UserError: no such video, the file is damaged, or its views or dims differ from those of the first file
+                read.
         """
         path = self.directory / f'{video}.npz'
         if video not in self:
-            raise UserError(f'{path}: no such file; {self.directory} holds {len(self)} videos, first {self._videos[0]}')
+            first = next(iter(self))
+            raise UserError(f'{path}: no such file; {self.directory} holds {len(self)} videos, first {first}')
         sequence = FeatureSequence.load(path)
-        layout = (video, sequence.num_views, sequence.dims)
-        if self._layout is None:
-            self._layout = layout
-        elif layout[1:] != self._layout[1:]:
+        self._first = self._first or (video, sequence.num_views, sequence.dims)
+        first, views, dims = self._first
+        if (sequence.num_views, sequence.dims) != (views, dims):
             raise UserError(
-                f'{path}: has {layout[1]} views of {layout[2]} dims, {self._layout[0]}.npz has {self._layout[1]} of '
-                f'{self._layout[2]}; delete the file that does not belong to this run'
+                f'{path}: has {sequence.num_views} views of {sequence.dims} dims, {first}.npz has {views} of {dims}; '
+                'delete the file that does not belong to this run'
             )
         return sequence
 
     @property
     def dims(self) -> int:
         """D of every sequence."""
-        return self._first_layout()[2]
+        return self._layout()[1]
 
     @property
     def num_views(self) -> int:
         """V of every sequence: 1 = original, 2 = original and flipped."""
-        return self._first_layout()[1]
+        return self._layout()[0]
 
-    def _first_layout(self) -> tuple[str, int, int]:
-        if self._layout is None:
-            _ = self[self._videos[0]]
-        assert self._layout is not None
-        return self._layout
+    def _layout(self) -> tuple[int, int]:
+        if self._first is None:
+            sequence = self[next(iter(self))]
+            return sequence.num_views, sequence.dims
+        return self._first[1:]

@@ -8,7 +8,7 @@ one run that made all files of a feature folder.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,84 +29,70 @@ def file_digest(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> str:
     return digest.hexdigest()
 
 
-def check_source(
-    folder: Path, source: Mapping[str, Any], kept: Iterable[str], hint: str, inputs: Mapping[str, str] | None = None
-) -> list[str]:
-    """Check the files of ``folder`` that a rerun keeps against the source that it names.
+def refresh_source(
+    folder: Path,
+    source: Mapping[str, Any],
+    existing: Iterable[str],
+    hint: str,
+    inputs: Mapping[str, str],
+    remove: Callable[[Sequence[str]], None] | None = None,
+) -> set[str]:
+    """Remove the files of a folder whose input has changed, and record the source of those that a run will add.
 
-    A folder with files but without a note (of an older version or another tool) is accepted as it is.
+    A folder with files but without a note (made by another tool) is accepted as it is and stays without one.
 
     Args:
         folder: Folder of ``<video>.npz``.
         source: Description of the source, for example ``{'boxes': <folder>}``; JSON values.
-        kept: Videos of this run that have a file.
+        existing: Videos of this run that have a file.
         hint: How the user can solve a conflict.
         inputs: Digest of the input of each video; videos without one are checked by ``source`` only.
+        remove: Removes the files of stale videos; default: delete their npz.
 
     Returns:
-        The stale videos: their input has changed since their file was made from this source.
+        The videos of ``existing`` that still have their file.
 
     Raises:
-        UserError: no file of the folder was made from ``source``, and one of ``kept`` from another input.
+        UserError: no file of the folder was made from ``source``, and one of ``existing`` from another input.
     """
-    notes, inputs = _read_notes(folder), inputs or {}
-    this = _find_note(notes, source)
-    if this is not None:
-        recorded = this.get('inputs', {})
-        return [v for v in kept if v in recorded and v in inputs and recorded[v] != inputs[v]]
-    known = _recorded_inputs(notes)
-    conflicts = [v for v in kept if v not in inputs or known.get(v) != inputs[v]] if notes else []
-    if conflicts:
-        made_of = ' or '.join(str(_without_inputs(note)) for note in notes)
-        raise UserError(
-            f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
-            f'keeps; requested: {_as_json(source)}; {hint}'
-        )
-    return []
-
-
-def record_source(
-    folder: Path, source: Mapping[str, Any], kept: Iterable[str], inputs: Mapping[str, str] | None = None
-) -> None:
-    """Record the source of the files that a run is about to add to ``folder``.
-
-    Call :func:`check_source` and remove stale files first, or use :func:`refresh_source`.  ``kept`` are the videos of
-    this run that keep their file.  A folder with files but without a note stays without one.
-    """
-    inputs, kept, path = inputs or {}, set(kept), _note_path(folder)
+    described = json.loads(json.dumps(source, default=str))
+    existing, path = list(existing), _note_path(folder)
     with file_lock(folder.with_name('.sources.lock'), wait_sec=60, busy=f'{path}: locked for a minute'):
         notes = _read_notes(folder)
-        if not notes and any(folder.glob('*.npz')):
-            return
-        if (this := _find_note(notes, source)) is None:
-            notes.append(this := _as_json(source))
-        known = _recorded_inputs(notes)
-        own = {v: digest for v, digest in inputs.items() if v not in kept or known.get(v) == digest}
-        for note in notes:
-            rest = {v: digest for v, digest in note.pop('inputs', {}).items() if v not in own}
-            if digests := rest | own if note is this else rest:
-                note['inputs'] = digests
-        with atomic_write(path, 'w') as f:
-            json.dump(notes, f, indent=1)
+        known = {video: digest for note in notes for video, digest in note['inputs'].items()}
+        this = next((note for note in notes if note['source'] == described), None)
+        stale = []
+        if this is not None:
+            recorded = this['inputs']
+            stale = [v for v in existing if v in recorded and v in inputs and recorded[v] != inputs[v]]
+        elif notes and (conflicts := [v for v in existing if v not in inputs or known.get(v) != inputs[v]]):
+            made_of = ' or '.join(str(note['source']) for note in notes)
+            raise UserError(
+                f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
+                f'keeps; requested: {described}; {hint}'
+            )
+        if stale and remove is not None:
+            remove(stale)
+        for video in stale:
+            (folder / f'{video}.npz').unlink(missing_ok=True)
+        kept = set(existing) - set(stale)
+        _record(folder, described, {v: d for v, d in inputs.items() if v not in kept or known.get(v) == d})
+    return kept
 
 
-def refresh_source(
-    folder: Path, source: Mapping[str, Any], kept: Iterable[str], hint: str, inputs: Mapping[str, str] | None = None
-) -> set[str]:
-    """Check a source, remove stale files of ``folder``, and record the source.
-
-    Args and errors: as for :func:`check_source`.
-
-    Returns:
-        The videos of ``kept`` that still have their file.
-    """
-    kept = list(kept)
-    stale = check_source(folder, source, kept, hint, inputs)
-    for video in stale:
-        (folder / f'{video}.npz').unlink()
-    current = set(kept) - set(stale)
-    record_source(folder, source, current, inputs)
-    return current
+def _record(folder: Path, source: dict, inputs: dict[str, str]) -> None:
+    """Add a source and the inputs of its videos to the notes of a folder."""
+    notes = _read_notes(folder)
+    if not notes and any(folder.glob('*.npz')):
+        return
+    if source not in [note['source'] for note in notes]:
+        notes.append({'source': source, 'inputs': {}})
+    for note in notes:
+        others = {video: digest for video, digest in note['inputs'].items() if video not in inputs}
+        note['inputs'] = others | inputs if note['source'] == source else others
+    as_json = [note['source'] | ({'inputs': note['inputs']} if note['inputs'] else {}) for note in notes]
+    with atomic_write(_note_path(folder), 'w') as f:
+        json.dump(as_json, f, indent=1)
 
 
 def record_run(folder: Path, run: dict) -> None:
@@ -119,25 +105,16 @@ def record_run(folder: Path, run: dict) -> None:
     Raises:
         UserError: the folder holds files of another run or of unknown origin.
     """
-    recorded = read_run(folder)
-    if recorded is None:
-        if folder.is_dir() and any(folder.glob('*.npz')):
-            raise UserError(f'{folder}: holds features of unknown origin (no {RUN_FILE}); pass another --out')
-        with atomic_write(folder / RUN_FILE, 'w') as f:
+    path = folder / RUN_FILE
+    if path.is_file():
+        recorded = _read_json(path, 'restore it, or delete the folder')
+        if recorded != run:
+            raise UserError(f'{path}: the folder holds features of {recorded}, not of {run}; pass another --out')
+    elif any(folder.glob('*.npz')):
+        raise UserError(f'{folder}: holds features of unknown origin (no {RUN_FILE}); pass another --out')
+    else:
+        with atomic_write(path, 'w') as f:
             json.dump(run, f, indent=1)
-    elif recorded != run:
-        raise UserError(
-            f'{folder / RUN_FILE}: the folder holds features of {recorded}, not of {run}; pass another --out'
-        )
-
-
-def read_run(folder: Path) -> dict | None:
-    """Identity of the run that made ``folder``; None where it is not recorded.
-
-    Raises:
-        UserError: the note is not valid JSON.
-    """
-    return _read_json(folder / RUN_FILE, 'restore it, or delete the folder') if (folder / RUN_FILE).is_file() else None
 
 
 def _note_path(folder: Path) -> Path:
@@ -146,12 +123,12 @@ def _note_path(folder: Path) -> Path:
 
 
 def _read_notes(folder: Path) -> list[dict]:
-    """Sources of the files of ``folder``; none where it has no files."""
+    """Each source of the files of ``folder``, with the inputs of its videos; none where it has no files."""
     path = _note_path(folder)
     if not path.is_file() or not any(folder.glob('*.npz')):
         return []
     notes = _read_json(path, 'delete it, then any source is accepted')
-    return notes if isinstance(notes, list) else [notes]
+    return [{'inputs': note.pop('inputs', {}), 'source': note} for note in notes]
 
 
 def _read_json(path: Path, hint: str) -> Any:
@@ -159,19 +136,3 @@ def _read_json(path: Path, hint: str) -> Any:
         return json.loads(path.read_text(encoding='utf-8'))
     except ValueError as e:
         raise UserError(f'{path}: no valid JSON ({e}); {hint}') from e
-
-
-def _as_json(source: Mapping[str, Any]) -> dict:
-    return json.loads(json.dumps(source, default=str))
-
-
-def _without_inputs(note: dict) -> dict:
-    return {key: value for key, value in note.items() if key != 'inputs'}
-
-
-def _find_note(notes: list[dict], source: Mapping[str, Any]) -> dict | None:
-    return next((note for note in notes if _without_inputs(note) == _as_json(source)), None)
-
-
-def _recorded_inputs(notes: list[dict]) -> dict[str, str]:
-    return {video: digest for note in notes for video, digest in note.get('inputs', {}).items()}

@@ -32,22 +32,16 @@ def frame_key(kind: bytes, video: str, frame_ind: int) -> bytes:
     return b'%s%s/%010d' % (kind, video.encode(), frame_ind)
 
 
-def frame_range(kind: bytes, video: str) -> tuple[bytes, bytes]:
-    """First key and the end (exclusive) of all frames of ``video``; '0' follows '/'."""
-    return b'%s%s/' % (kind, video.encode()), b'%s%s0' % (kind, video.encode())
-
-
 class Environments:
     """The LMDB files that this process has open.
 
     LMDB does not allow to open a file twice in one process, so all readers and writers of a file share its
-    environment.  A forked child closes inherited environments and opens its own.
+    environment.  A forked child opens its own.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._open: dict[Path, tuple[lmdb.Environment, tuple[int, int], bool]] = {}
-        self._pid = os.getpid()
+        self._open: dict[Path, tuple[lmdb.Environment, tuple[int, int]]] = {}  # device and inode tell files apart
 
     def reader(self, path: Path) -> lmdb.Environment:
         """Return an environment to read ``path``.
@@ -60,10 +54,9 @@ class Environments:
         except FileNotFoundError as e:
             raise UserError(f'{path}: shard is missing; restore it or run tools/prepare.py again') from e
         entry = self._open.get(path)
-        if entry and entry[1] == (stat.st_dev, stat.st_ino) and self._pid == os.getpid():
+        if entry and entry[1] == (stat.st_dev, stat.st_ino):
             return entry[0]
         with self._lock:
-            self._after_fork()
             self.close(path)
             try:
                 env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, readahead=False)
@@ -71,12 +64,12 @@ class Environments:
                 raise UserError(f'{path}: no readable shard ({e}); delete it and run tools/prepare.py again') from e
             # reading a page past the end of the file would kill the process
             needed = (env.info()['last_pgno'] + 1) * env.stat()['psize']
-            if needed > stat.st_size and needed > path.stat().st_size:
+            if needed > path.stat().st_size:
                 env.close()
                 raise UserError(
                     f'{path}: cut short, {stat.st_size} of {needed} bytes; delete it and run tools/prepare.py again'
                 )
-            self._open[path] = (env, (stat.st_dev, stat.st_ino), False)
+            self._open[path] = env, (stat.st_dev, stat.st_ino)
             return env
 
     def writer(self, path: Path) -> lmdb.Environment:
@@ -86,42 +79,30 @@ class Environments:
             UserError: the file is no LMDB file.
         """
         with self._lock:
-            self._after_fork()
-            entry = self._open.get(path)
-            if entry and entry[2] and path.exists() and entry[1] == _identity(path):
-                return entry[0]
             if path.exists() and path.stat().st_size:
-                self.reader(path)  # refuses damaged files
+                env = self.reader(path)  # refuses damaged files
+                if not env.flags()['readonly']:
+                    return env
             self.close(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 env = lmdb.open(str(path), subdir=False, lock=False, map_size=_FIRST_MAP_BYTES)
             except lmdb.Error as e:
                 raise UserError(f'{path}: cannot be opened for writing ({e})') from e
-            self._open[path] = (env, _identity(path), True)
+            stat = path.stat()
+            self._open[path] = env, (stat.st_dev, stat.st_ino)
             return env
 
     def close(self, path: Path) -> None:
         """Close ``path``; a reader opens it again."""
         with self._lock:
-            entry = self._open.pop(path, None)
-            if entry:
-                entry[0].close()
-
-    def _after_fork(self) -> None:
-        if self._pid != os.getpid():
-            for path in list(self._open):
-                self.close(path)
-            self._pid = os.getpid()
+            if path in self._open:
+                self._open.pop(path)[0].close()
 
 
 #: The table of this process; LMDB's rule holds per process too.
 ENVIRONMENTS = Environments()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino
+os.register_at_fork(after_in_child=ENVIRONMENTS.__init__)  # type: ignore[misc]
 
 
 @contextmanager
@@ -140,37 +121,28 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
 
 
 def read_value(path: Path, key: bytes) -> bytes | None:
-    """Read the value of ``key``; None where there is none.
-
-    Raises:
-        UserError: the shard is missing or damaged.
-    """
+    """Read the value of ``key``; None where there is none; UserError where the shard is missing or damaged."""
     with _reading(path) as txn:
         value = txn.get(key)
         return None if value is None else bytes(value)
+
+
+def keys_of(path: Path, prefix: bytes) -> list[bytes]:
+    """List the keys that start with ``prefix``; UserError where the shard is missing or damaged."""
+    with _reading(path) as txn, txn.cursor() as cursor:
+        cursor.set_range(prefix)
+        return list(takewhile(lambda key: key.startswith(prefix), map(bytes, cursor.iternext(values=False))))
 
 
 def videos_of_shards(directory: Path) -> dict[str, Path]:
     """List the finished videos of all shards: name to shard."""
     videos: dict[str, Path] = {}
     for path in sorted(directory.glob('shard-*.lmdb')):
-        for video in _names(path, HEADER):
-            videos.setdefault(video, path)
+        for key in keys_of(path, HEADER):
+            videos.setdefault(key.removeprefix(HEADER).decode(), path)
     return videos
 
 
 def unfinished_videos(path: Path) -> list[str]:
     """List the videos whose writing was interrupted."""
-    return _names(path, WRITING)
-
-
-def _names(path: Path, kind: bytes) -> list[str]:
-    with _reading(path) as txn:
-        return [key[len(kind) :].decode() for key in keys_from(txn, kind, kind[:-1] + b'0')]
-
-
-def keys_from(txn: lmdb.Transaction, first: bytes, end: bytes) -> Iterator[bytes]:
-    """Yield the keys from ``first`` to ``end`` (exclusive)."""
-    with txn.cursor() as cursor:
-        if cursor.set_range(first):
-            yield from takewhile(lambda key: key < end, map(bytes, cursor.iternext(keys=True, values=False)))
+    return [key.removeprefix(WRITING).decode() for key in keys_of(path, WRITING)]

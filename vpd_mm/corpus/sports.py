@@ -5,10 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a video that belongs to an action: ``before_sec`` before its start to ``after_sec`` after its end.
-
-    Cut at the ends of the video.
-    """
+    """Part of a video around an action: ``before_sec`` before its start to ``after_sec`` after its end."""
 
     before_sec: float = 0.0
     after_sec: float = 0.0
@@ -19,16 +16,13 @@ class Sport:
     """Settings of one data set.
 
     Args:
-        title: Name of the data set in tables and in the paper.
         sport: The ``sport`` that its importer writes into corpus.json.
         window: Window around an action for recognition and retrieval (paper 4.1).
         widen: Window around an action for detection (paper 4.3).
         fps: Rate that sequences and clips are resampled to.
-        paper_selection: Split on which the published code selected the
-            checkpoint; used with ``protocol='paper'``.
+        paper_selection: Split on which the published code selected the checkpoint; for ``protocol='paper'``.
     """
 
-    title: str = ''
     sport: str = ''
     window: Window = Window()
     widen: Window = Window()
@@ -38,31 +32,26 @@ class Sport:
 
 #: Name of a data set to its settings.
 SPORTS = {
-    'fsjump6': Sport('FSJump6', 'figure_skating', window=Window(2.5, 0.5)),
-    'tennis7': Sport('Tennis7', 'tennis', window=Window(0.5, 0.5), widen=Window(0.1, 0.1)),
-    'fx35': Sport('FX35', 'floor_exercise', window=Window(0.25, 0.0), paper_selection='test'),
-    'diving48': Sport('Diving48', 'diving', paper_selection='test'),
-    'penn': Sport('Penn Action', 'penn_action'),
-    'synthetic': Sport('Synthetic', 'synthetic tumbling'),
+    'fsjump6': Sport('figure_skating', window=Window(2.5, 0.5)),
+    'tennis7': Sport('tennis', window=Window(0.5, 0.5), widen=Window(0.1, 0.1)),
+    'fx35': Sport('floor_exercise', window=Window(0.25, 0.0), paper_selection='test'),
+    'diving48': Sport('diving', paper_selection='test'),
+    'penn': Sport('penn_action'),
+    'synthetic': Sport('synthetic tumbling'),
 }
 
 
 def find_sport(sport: str, name: str, window: Window | None = None) -> Sport:
-    """Settings of a corpus.
+    """Settings of a corpus, from ``sport``, ``name`` and ``window`` of its corpus.json.
 
-    Args:
-        sport: ``sport`` of corpus.json: a key of ``SPORTS`` or the text that an importer writes.
-        name: ``name`` of corpus.json; used where ``sport`` is ''.
-        window: ``window`` of corpus.json; replaces that of the sport.
-
-    Returns:
-        The default settings (no window, selection on 'val') for an unknown sport.
+    ``sport`` is a key of ``SPORTS`` or the text that an importer writes; where it is '', the name decides.  An unknown
+    sport has the default settings.
 
     Examples:
         >>> find_sport('tennis', 'my_matches').widen
         Window(before_sec=0.1, after_sec=0.1)
     """
-    asked = sport or name
-    known = (settings for key, settings in SPORTS.items() if asked in (key, settings.sport))
-    settings = next(known, Sport(title=name, sport=sport))
+    wanted = sport or name
+    known = (settings for key, settings in SPORTS.items() if wanted in (key, settings.sport))
+    settings = next(known, Sport(sport))
     return settings if window is None else replace(settings, window=window)

@@ -9,10 +9,10 @@ from ..features import SequencePreprocessor
 from ..registry import MODELS
 
 
-def window_starts(frames: int, window: int, stride: int) -> list[int]:
-    """Return starts of windows that cover ``frames``: every ``stride``, the last window ends at the end."""
+def window_starts(frames: int, window: int) -> list[int]:
+    """Return starts of windows that cover ``frames`` and overlap by half; the last window ends at the end."""
     last = max(0, frames - window)
-    return [*range(0, last, stride), last]
+    return [*range(0, last, max(1, window // 2)), last]
 
 
 @MODELS.register_module()
@@ -51,39 +51,35 @@ class FrameScorer(BaseModel):
             mode: 'tensor': logits (S, T, C); 'loss': ``loss_frames``, mean over valid frames; 'predict': the samples
                 with ``frame_scores`` (T, C), mean over the views.
         """
-        feats, lengths = inputs['feats'], inputs['lengths']
-        if mode == 'tensor':
-            return self.head(self.backbone(feats, lengths))
-        if mode == 'loss':
-            return self.loss(self.head(self.backbone(feats, lengths)), inputs['views'], data_samples or [])
+        feats, lengths, views = inputs['feats'], inputs['lengths'], inputs['views']
         if mode == 'predict':
-            return self.predict(feats, lengths, inputs['views'], data_samples)
+            samples = data_samples or [ActionDataSample() for _ in views]
+            scores = iter([self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)])
+            for sample, n in zip(samples, views, strict=True):
+                sample.set_field(torch.stack([next(scores) for _ in range(n)]).mean(0).detach(), 'frame_scores')
+            return samples
+        logits = self.head(self.backbone(feats, lengths))
+        if mode == 'tensor':
+            return logits
+        if mode == 'loss':
+            repeated = [sample for sample, n in zip(data_samples or [], views, strict=True) for _ in range(n)]
+            return self.loss(logits, repeated)
         raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
 
-    def loss(self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+    @staticmethod
+    def loss(logits: Tensor, samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Binary cross entropy, summed over the classes, mean over the valid frames of all sequences."""
-        samples = [sample for sample, n in zip(data_samples, views, strict=True) for _ in range(n)]
         total, count = logits.sum() * 0, 0
         for frames, sample in zip(logits, samples, strict=True):
-            target, valid = sample.gt_frames, sample.valid
-            chosen = frames[: len(target)][valid]
-            total = total + nn.functional.binary_cross_entropy_with_logits(chosen, target[valid], reduction='sum')
+            target = sample.gt_frames[sample.valid]
+            chosen = frames[: len(sample.valid)][sample.valid]
+            total = total + nn.functional.binary_cross_entropy_with_logits(chosen, target, reduction='sum')
             count += len(chosen)
         return {'loss_frames': total / max(count, 1)}
 
-    def predict(
-        self, feats: Tensor, lengths: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
-    ) -> list[ActionDataSample]:
-        """Score every frame, averaged over overlapping windows and views."""
-        samples = data_samples or [ActionDataSample() for _ in views]
-        scores = iter([self._score(f[:n]) for f, n in zip(feats, lengths.tolist(), strict=True)])
-        for sample, n in zip(samples, views, strict=True):
-            sample.set_field(torch.stack([next(scores) for _ in range(n)]).mean(0).detach(), 'frame_scores')
-        return samples
-
     def _score(self, feats: Tensor) -> Tensor:
         """Score a sequence (T, D): (T, C)."""
-        starts = window_starts(len(feats), self.window, max(1, self.window // 2))
+        starts = window_starts(len(feats), self.window)
         windows = torch.stack([feats[s : s + self.window] for s in starts])
         scores = self.head(self.backbone(windows, torch.full((len(starts),), windows.shape[1]))).sigmoid()
         total = scores.new_zeros(len(feats), scores.shape[-1])

@@ -92,11 +92,9 @@ def stitch_scores(windows: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.
     Returns:
         Increasing frame numbers (N,) int64 and scores (N, C) float64.
     """
-    pairs = list(windows)
-    if not pairs:
-        raise UserError('stitch_scores: no window given')
-    inds, rows = np.unique(np.concatenate([inds for inds, _ in pairs]), return_inverse=True)
-    scores = np.concatenate([np.asarray(scores, np.float64) for _, scores in pairs])
+    windows = list(windows)
+    inds, rows = np.unique(np.concatenate([inds for inds, _ in windows]), return_inverse=True)
+    scores = np.concatenate([scores for _, scores in windows], dtype=np.float64)
     total = np.zeros((len(inds), scores.shape[1]))
     np.add.at(total, rows, scores)
     return inds.astype(np.int64), total / np.bincount(rows)[:, None]

@@ -3,22 +3,21 @@
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 
 from ..corpus import Corpus
+from ..engine.model_files import build_model, load_weights
 from ..engine.resume import config_digest, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
-from ..registry import DATASETS, MODELS
+from ..registry import DATASETS
 from ..structures import atomic_write, load_classes
 from ..visualize.plots import save_figure, timeline_figure
 from .proposals import Proposal, find_proposals
@@ -28,8 +27,7 @@ from .temporal_ap import TIOUS, ap_at_tiou, mean_over_classes
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 
 
-@dataclass(frozen=True)
-class ScoredVideo:
+class ScoredVideo(NamedTuple):
     """Scores and ground truth of a video.
 
     Args:
@@ -79,21 +77,16 @@ def search_corpus(
     Raises:
         UserError: checkpoints without a threshold, a missing checkpoint, or an invalid data set.
     """
-    if checkpoints:
-        if threshold is None:
-            raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
-        missing = [path for path in checkpoints if not path.is_file()]
-        if missing:
-            raise UserError(f'checkpoint {missing[0]}: no such file')
-        paths = list(checkpoints)
-    else:
-        paths, chosen = train_ensemble(cfg, num_folds, work_dir)
+    if not checkpoints:
+        checkpoints, chosen = train_ensemble(cfg, num_folds, work_dir)
         threshold = chosen if threshold is None else threshold
+    elif threshold is None:
+        raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
     dataset = {**cfg.test_dataloader.dataset, 'split': split}
     corpus = Corpus.open(dataset['corpus'])
     infos = corpus.videos()
     classes = load_classes(corpus.classes_path) if dataset['num_classes'] > 1 else ['action']
-    videos = score_videos([load_scorer(cfg, path) for path in paths], dataset)
+    videos = score_videos([load_scorer(cfg, path) for path in checkpoints], dataset)
     for video in videos:
         fps = infos[video.video].fps
         proposals = find_proposals(video.scores, threshold)
@@ -121,22 +114,15 @@ def save_intervals(
     stem: Path, video: str, fps: float, threshold: float, intervals: Sequence[Proposal], classes: Sequence[str]
 ) -> None:
     """Write ``<stem>.json`` and ``<stem>.csv`` with frames of the video (end exclusive) and seconds."""
-    rows = [
-        {
-            'start_frame': p.start_frame,
-            'end_frame': p.end_frame,
-            'start_sec': round(p.start_frame / fps, 3),
-            'end_sec': round(p.end_frame / fps, 3),
-            'label': classes[p.label],
-            'score': round(p.score, 4),
-        }
-        for p in sorted(intervals)
-    ]
+    columns = ('start_frame', 'end_frame', 'start_sec', 'end_sec', 'label', 'score')
+    rows = []
+    for start, end, score, label in sorted(intervals):
+        row = start, end, round(start / fps, 3), round(end / fps, 3), classes[label], round(score, 4)
+        rows.append(dict(zip(columns, row, strict=True)))
     with atomic_write(stem.with_name(f'{stem.name}.json'), 'w') as f:
         json.dump({'video': video, 'fps': fps, 'threshold': threshold, 'intervals': rows}, f, indent=2)
         f.write('\n')
     with atomic_write(stem.with_name(f'{stem.name}.csv'), 'w') as f:
-        columns = ('start_frame', 'end_frame', 'start_sec', 'end_sec', 'label', 'score')
         writer = csv.DictWriter(f, columns, lineterminator='\n')
         writer.writeheader()
         writer.writerows(rows)
@@ -172,8 +158,8 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     cfg.train_dataloader.dataset.fold = (fold, num_folds)
     # The threshold is chosen on the left-out fold, so it must not be used for validation.
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.default_hooks.checkpoint.pop('save_best', None)
-    cfg.default_hooks.checkpoint.pop('rule', None)
+    for name in ('save_best', 'rule'):
+        cfg.default_hooks.checkpoint.pop(name, None)
     cfg.work_dir = str(folder)
     cfg.experiment_name = f'{work_dir.name}-{folder.parent.name}-fold{fold}'
     with sole_training(folder) as resume:
@@ -187,10 +173,9 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
 
 def load_scorer(cfg: Config, checkpoint: Path) -> torch.nn.Module:
     """Build the model of ``cfg`` with the weights of ``checkpoint`` for inference."""
-    init_default_scope(cfg.get('default_scope', 'vpd_mm'))
-    model = MODELS.build(cfg.model)
-    load_checkpoint(model, str(checkpoint), map_location='cpu')
-    return model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+    model = build_model(cfg)
+    load_weights(model, checkpoint, cfg)
+    return model.to('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 @torch.no_grad()
@@ -201,28 +186,19 @@ def score_videos(models: Sequence[torch.nn.Module], dataset: dict) -> list[Score
     for i in range(len(videos)):
         outputs = [model.test_step(pseudo_collate([videos[i]]))[0] for model in models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
-        meta = outputs[0]
-        scored.append(ScoredVideo(meta.video, scores, meta.frame_step, meta.gt_intervals, meta.gt_labels))
+        first = outputs[0]
+        scored.append(ScoredVideo(first.video, scores, first.frame_step, first.gt_intervals, first.gt_labels))
     return scored
 
 
-def ap_table(
-    videos: Sequence[ScoredVideo],
-    threshold: float,
-    tious: Sequence[float] = TIOUS,
-    max_gap: int = 1,
-    min_frames: int = 5,
-) -> np.ndarray:
-    """Compute the AP (len(tious),) of the proposals, mean over the classes that have an action.
-
-    ``threshold``, ``max_gap`` and ``min_frames`` are arguments of :func:`find_proposals`.
-    """
-    rows = [(v.video, find_proposals(v.scores, threshold, max_gap, min_frames), v.intervals, v.labels) for v in videos]
+def ap_table(videos: Sequence[ScoredVideo], threshold: float, tious: Sequence[float] = TIOUS) -> np.ndarray:
+    """Compute the AP (len(tious),) of the proposals, mean over the classes that have an action."""
+    rows = [(v.video, find_proposals(v.scores, threshold), v.intervals, v.labels) for v in videos]
     return mean_over_classes(rows, lambda ground_truth, detections: ap_at_tiou(ground_truth, detections, tious))
 
 
-def choose_threshold(videos: Sequence[ScoredVideo], **options: int) -> float:
+def choose_threshold(videos: Sequence[ScoredVideo]) -> float:
     """Return the threshold with the best mean AP at tIoU 0.3 to 0.7 (paper 4.3); the middle one of ties."""
-    means = np.array([ap_table(videos, t, (0.3, 0.4, 0.5, 0.6, 0.7), **options).mean() for t in THRESHOLDS])
+    means = np.array([ap_table(videos, t, (0.3, 0.4, 0.5, 0.6, 0.7)).mean() for t in THRESHOLDS])
     best = np.flatnonzero(means >= means.max() - 1e-9)
     return THRESHOLDS[best[len(best) // 2]]

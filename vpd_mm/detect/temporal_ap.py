@@ -1,9 +1,11 @@
 """Average precision of detected intervals (ActivityNet) and of spotted frames."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 
 from ..errors import UserError
@@ -43,13 +45,12 @@ def interpolated_ap(hits: np.ndarray, num_positives: int) -> float:
 
 def temporal_iou(interval: Sequence[float], others: np.ndarray) -> np.ndarray:
     """Return the intersection over union (G,) of an interval with (G, 2) others; ends are exclusive."""
-    others = np.asarray(others, np.float64).reshape(-1, 2)
     shared = np.clip(np.minimum(interval[1], others[:, 1]) - np.maximum(interval[0], others[:, 0]), 0, None)
     return shared / (interval[1] - interval[0] + others[:, 1] - others[:, 0] - shared)
 
 
 def ap_at_tiou(
-    ground_truth: Mapping[str, np.ndarray], detections: Iterable[Detection], tious: Sequence[float] = TIOUS
+    ground_truth: Mapping[str, np.ndarray], detections: Sequence[Detection], tious: Sequence[float] = TIOUS
 ) -> np.ndarray:
     """Compute the AP (len(tious),) of one class as ActivityNet defines it; NaN without actions.
 
@@ -60,11 +61,10 @@ def ap_at_tiou(
         detections: Detected intervals.
         tious: Temporal IoU thresholds.
     """
-    detections = list(detections)
     return np.array([_ap(ground_truth, detections, temporal_iou, tiou - _ROUNDING) for tiou in tious])
 
 
-def spotting_ap(ground_truth: Mapping[str, np.ndarray], detections: Iterable[Detection], tolerance: int) -> float:
+def spotting_ap(ground_truth: Mapping[str, np.ndarray], detections: Sequence[Detection], tolerance: int) -> float:
     """Compute the AP of one class for spotted frames (as in E2E-Spot, Hong et al., ECCV 2022).
 
     Detections are matched in order of score to the nearest unmatched action within ``tolerance`` frames.
@@ -74,15 +74,11 @@ def spotting_ap(ground_truth: Mapping[str, np.ndarray], detections: Iterable[Det
         detections: Detected frames.
         tolerance: Largest distance of a match.
     """
-
-    def nearness(frame: float, others: np.ndarray) -> np.ndarray:
-        return -np.abs(np.asarray(others, np.float64) - frame)
-
-    return _ap(ground_truth, list(detections), nearness, -tolerance - _ROUNDING)
+    return _ap(ground_truth, detections, lambda frame, others: -np.abs(others - frame), -tolerance - _ROUNDING)
 
 
 def _ap(
-    ground_truth: Mapping[str, np.ndarray], detections: list[Detection], similarity: Callable, threshold: float
+    ground_truth: Mapping[str, np.ndarray], detections: Sequence[Detection], similarity: Callable, threshold: float
 ) -> float:
     unmatched = {video: np.ones(len(positions), bool) for video, positions in ground_truth.items()}
     hits = np.zeros(len(detections), bool)
@@ -124,10 +120,6 @@ def mean_over_classes(
     return np.mean(values, axis=0)
 
 
-def _array(value: Any) -> np.ndarray:
-    return value.cpu().numpy() if hasattr(value, 'cpu') else np.asarray(value)
-
-
 @METRICS.register_module()
 class TemporalAPMetric(BaseMetric):
     """AP of detected intervals and spotted frames, computed from frame scores (paper 4.3).
@@ -146,9 +138,8 @@ class TemporalAPMetric(BaseMetric):
     Args:
         tious: Temporal IoU thresholds.
         tolerances: Tolerances of spotting, frames.
-        threshold, max_gap, min_frames: Arguments of :func:`find_proposals`.
-        spot_window: Argument of :func:`find_spots`.
-        collect_device, prefix: As in mmengine's BaseMetric.
+        threshold: Score threshold of :func:`find_proposals`.
+        kwargs: Arguments of mmengine's BaseMetric.
 
     Raises:
         UserError: no sample has an action, or a label has no column of scores.
@@ -161,41 +152,33 @@ class TemporalAPMetric(BaseMetric):
         tious: Sequence[float] = TIOUS,
         tolerances: Sequence[int] = (),
         threshold: float = 0.5,
-        max_gap: int = 1,
-        min_frames: int = 5,
-        spot_window: int = 1,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        self.tious, self.tolerances = tuple(tious), tuple(tolerances)
-        self.threshold, self.max_gap, self.min_frames = threshold, max_gap, min_frames
-        self.spot_window = spot_window
+        super().__init__(**kwargs)
+        self.tious, self.tolerances, self.threshold = tuple(tious), tuple(tolerances), threshold
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            inds, scores, intervals, labels = (
-                _array(sample[key]) for key in ('frame_inds', 'frame_scores', 'gt_intervals', 'gt_labels')
-            )
+            scores, labels = torch.as_tensor(sample['frame_scores']).cpu().numpy(), sample['gt_labels']
             scores = scores[:, None] if scores.ndim == 1 else scores
             if labels.size and labels.max() >= scores.shape[1]:
                 raise UserError(
                     f'TemporalAPMetric: video {sample["video"]} has label {labels.max()}, scores have '
                     f'{scores.shape[1]} classes; num_classes of the model must fit classes.txt'
                 )
-            self.results.append((sample['video'], inds, scores, intervals.reshape(-1, 2), labels))
+            self.results.append((sample['video'], sample['frame_inds'], scores, sample['gt_intervals'], labels))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        windows: dict[str, list[Sequence[np.ndarray]]] = {}
+        windows = defaultdict(list)
         for video, *window in results:
-            windows.setdefault(video, []).append(window)
+            windows[video].append(window)
         intervals, spots = [], []
         for video, parts in windows.items():
             inds, scores = stitch_scores((inds, scores) for inds, scores, _, _ in parts)
             _, _, actions, labels = parts[0]
-            proposals = find_proposals(scores, self.threshold, self.max_gap, self.min_frames, inds)
+            proposals = find_proposals(scores, self.threshold, frame_inds=inds)
             intervals.append((video, proposals, actions, labels))
-            spots.append((video, find_spots(scores, window=self.spot_window, frame_inds=inds), actions.mean(1), labels))
+            spots.append((video, find_spots(scores, frame_inds=inds), actions.mean(1), labels))
         aps = mean_over_classes(intervals, lambda gt, detections: ap_at_tiou(gt, detections, self.tious))
         metrics = {f'AP@{tiou:g}': float(ap) for tiou, ap in zip(self.tious, aps, strict=True)}
         metrics['mAP'] = float(aps.mean())

@@ -1,15 +1,15 @@
 """Distillation: student network, data set, augmentation and training (paper 3.2, 3.3)."""
 
-from .athlete_rotation import AthleteRotation, LoadBox, LoadPose
 from .crop_dataset import CropDataset
 from .crop_preprocessor import CropPreprocessor
-from .crop_rotation import CropRotation
 from .crop_transforms import (
     BackgroundNoise,
     ChiralFlip,
     CropColorJitter,
+    LoadBox,
     LoadCrop,
     LoadFlow,
+    LoadPose,
     PackCropInputs,
     ResizedCrop,
     StackFlow,
@@ -19,8 +19,8 @@ from .draw_sampler import EpochDrawSampler
 from .motion_decoder import MotionDecoder
 from .pose_distiller import PoseDistiller
 from .pose_student import PoseStudent
+from .rotations import AthleteRotation, CropRotation, TurnedVipe
 from .torchvision_backbone import TorchvisionBackbone
-from .turned_vipe import TurnedVipe
 
 __all__ = [
     'AthleteRotation',
@@ -33,9 +33,9 @@ __all__ = [
     'DistillMetric',
     'EpochDrawSampler',
     'LoadBox',
-    'LoadPose',
     'LoadCrop',
     'LoadFlow',
+    'LoadPose',
     'MotionDecoder',
     'PackCropInputs',
     'PoseDistiller',

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,11 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
 from ..registry import DATASETS
-from ..structures import PoseSequence, load_actions
+from ..structures import Action, FeatureSequence, PoseSequence, load_actions
 from ..teacher import JointFeature
 
-HOLDOUTS = ('video', 'block', 'frame')
-#: Number of consecutive frames that holdout='block' keeps together.
-BLOCK_FRAMES = 25
+#: Number of consecutive frames that are held out together.
+BLOCK_FRAMES = {'block': 25, 'frame': 1}
 
 
 @DATASETS.register_module()
@@ -85,14 +84,14 @@ class CropDataset(Dataset):
         renamed = renamed_arguments('CropDataset', deprecated, renames)
         require_previous_pose = not renamed.get('require_previous_pose', not require_previous_pose)
         ground_truth_dir = renamed.get('ground_truth_dir', ground_truth_dir)
-        if protocol not in ('default', 'paper'):
-            raise UserError(f"CropDataset: protocol must be 'default' or 'paper', found {protocol!r}")
+        for name, value, allowed in (
+            ('protocol', protocol, ('default', 'paper')),
+            ('subset', subset, ('train', 'val', 'all')),
+            ('holdout', holdout, ('video', *BLOCK_FRAMES)),
+        ):
+            if value not in allowed:
+                raise UserError(f'CropDataset: {name} must be one of {", ".join(allowed)}, found {value!r}')
         holdout = 'frame' if protocol == 'paper' else holdout
-        if subset not in ('train', 'val', 'all') or holdout not in HOLDOUTS:
-            raise UserError(
-                f"CropDataset: subset must be 'train', 'val' or 'all' and holdout one of {', '.join(HOLDOUTS)}; "
-                f'found {subset!r}, {holdout!r}'
-            )
         self.corpus = Corpus.open(corpus)
         self.store = CropStore(self.corpus.crops_dir)
         self.motion = motion
@@ -100,11 +99,27 @@ class CropDataset(Dataset):
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
-        self.videos = self._choose_videos(features, splits, unlabelled)
-        self._sequences = {video: features[video] for video in self.videos}
-        parts = [self._align(i, gate, min_score, needs_previous) for i in range(len(self.videos))]
-        if actions_only:
-            parts = self._within_actions(parts)
+        actions: dict[str, list[Action]] = {}
+        if actions_only or splits is not None or not unlabelled:
+            for action in load_actions(self.corpus.actions_path):
+                actions.setdefault(action.video, []).append(action)
+        self.videos = self._choose_videos(features, actions, splits, unlabelled)
+        #: Features and scores of each video; row -1, which missing frames have, is NaN with score 0.
+        self._teacher: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        parts = []
+        for i, video in enumerate(self.videos):
+            sequence, header = features[video], self.store.header(video)
+            self._teacher[video] = _with_missing_row(sequence)
+            frames, rows = header.frame_inds, rows_of(sequence.frame_inds, header.frame_inds)
+            # A change of pose at a cut is no motion.
+            previous = np.where(np.isin(frames, header.starts), -1, rows_of(sequence.frame_inds, frames - 1))
+            kept = np.ones(len(frames), bool)
+            if gate:
+                kept = (rows >= 0) & (self._teacher[video][1][rows] >= min_score)
+                kept &= (previous >= 0) | (not needs_previous)
+            if actions_only:
+                kept &= _inside(frames, actions.get(video, ()))
+            parts.append(np.stack([np.full_like(frames, i), frames, rows, previous], axis=1)[kept])
         #: (N, 4): indices of the videos, frames, and the teacher's rows of t and t-1 (-1 = none).
         self._samples = np.concatenate(parts)
         if not len(self):
@@ -125,65 +140,40 @@ class CropDataset(Dataset):
         self._ground_truth = self._load_ground_truth(ground_truth_dir) if ground_truth_dir else None
         self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
 
-    def _choose_videos(self, features: FeatureStore, splits: Sequence[str] | None, unlabelled: bool) -> list[str]:
-        with_crops = set(self.store.videos())
-        names = [v for v in features.videos() if v in with_crops]
+    def _choose_videos(
+        self, features: FeatureStore, actions: dict[str, list[Action]], splits: Sequence[str] | None, unlabelled: bool
+    ) -> list[str]:
+        names = [v for v in features.videos() if v in self.store]
         if not names:
             raise UserError(
                 f'{features.directory} and {self.corpus.crops_dir} share no video (for example {features.videos()[0]} '
-                f'and {next(iter(sorted(with_crops)), "none")}); use teacher and crops of one corpus'
+                f'and {next(iter(self.store.videos()), "none")}); use teacher and crops of one corpus'
             )
-        if splits is None and unlabelled:
-            return names
-        of_video: dict[str, set[str]] = {}
-        for action in load_actions(self.corpus.actions_path):
-            of_video.setdefault(action.video, set()).add(action.split)
-        chosen = [v for v in names if (splits is None or of_video[v] & set(splits) if v in of_video else unlabelled)]
+        all_splits = {action.split for of_video in actions.values() for action in of_video}
+        wanted_splits = all_splits if splits is None else set(splits)
+        chosen = [v for v in names if unlabelled and v not in actions]
+        chosen = sorted(chosen + [v for v in names if wanted_splits & {action.split for action in actions.get(v, ())}])
         if not chosen:
             wanted = f' of {", ".join(splits)}' if splits else ''
             raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
         return chosen
-
-    def _align(self, index: int, gate: bool, min_score: float, needs_previous: bool) -> np.ndarray:
-        sequence, header = self._sequences[self.videos[index]], self.store.header(self.videos[index])
-        frames = np.asarray(header.frame_inds, np.int64)
-        rows = _rows_of(sequence.frame_inds, frames)
-        # A change of pose at a cut is no motion.
-        previous = np.where(np.isin(frames, header.starts), -1, _rows_of(sequence.frame_inds, frames - 1))
-        samples = np.stack([np.full_like(frames, index), frames, rows, previous], axis=1)
-        if not gate:
-            return samples
-        confident = (rows >= 0) & (sequence.scores[np.maximum(rows, 0)] >= min_score if len(sequence) else False)
-        return samples[confident & (previous >= 0) if needs_previous else confident]
-
-    def _within_actions(self, parts: list[np.ndarray]) -> list[np.ndarray]:
-        spans: dict[str, list[tuple[int, int]]] = {}
-        for action in load_actions(self.corpus.actions_path):
-            spans.setdefault(action.video, []).append((action.start_frame, action.end_frame))
-        inside = [
-            np.any([(part[:, 1] >= start) & (part[:, 1] < end) for start, end in spans[video]], axis=0)
-            if video in spans
-            else np.zeros(len(part), bool)
-            for video, part in zip(self.videos, parts, strict=True)
-        ]
-        return [part[mask] for part, mask in zip(parts, inside, strict=True)]
 
     def _held_out(self, holdout: str, ratio: float) -> np.ndarray:
         """Return (N,) bool, True for samples that are held out."""
         if holdout == 'video':
             order = np.random.default_rng(self.seed).permutation(len(self.videos))
             return np.isin(self._samples[:, 0], order[: max(1, round(ratio * len(order)))])
-        length = BLOCK_FRAMES if holdout == 'block' else 1
+        length = BLOCK_FRAMES[holdout]
         held = np.zeros(len(self), bool)
         for i, video in enumerate(self.videos):
             # Blocks of all crops, because train and val may have different gates.
-            blocks = np.unique(np.asarray(self.store.header(video).frame_inds) // length)
+            blocks = np.unique(self.store.header(video).frame_inds // length)
             rng = np.random.default_rng((self.seed, zlib.crc32(video.encode())))
             share = ratio * len(blocks)
             # A share below half a block is rounded at random.
             count = round(share) or int(rng.random() < share)
-            start, end = np.searchsorted(self._samples[:, 0], (i, i + 1))
-            held[start:end] = np.isin(self._samples[start:end, 1] // length, rng.permutation(blocks)[:count])
+            held_blocks = rng.permutation(blocks)[:count]
+            held |= (self._samples[:, 0] == i) & np.isin(self._samples[:, 1] // length, held_blocks)
         return held
 
     def _load_ground_truth(self, directory: str) -> np.ndarray:
@@ -191,29 +181,21 @@ class CropDataset(Dataset):
         joints = np.full((len(self), JointFeature.dims), np.nan, np.float32)
         for i in np.unique(self._samples[:, 0]):
             poses = PoseSequence.load(self.corpus.root / directory / f'{self.videos[i]}.npz')
-            samples = np.flatnonzero(self._samples[:, 0] == i)
-            rows = _rows_of(poses.frame_inds, self._samples[samples, 1])
-            joints[samples[rows >= 0]] = JointFeature()(poses).feats[rows[rows >= 0], 0]
+            feats, _ = _with_missing_row(JointFeature()(poses))
+            own = self._samples[:, 0] == i
+            joints[own] = feats[rows_of(poses.frame_inds, self._samples[own, 1]), 0]
         return joints
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def targets(self, index: int) -> np.ndarray:
-        """Return the targets (V, 2 D) or (V, D) float32 of a sample; NaN if the teacher has none."""
-        video, _, row, previous = self._samples[index]
-        feats = self._sequences[self.videos[video]].feats
-        now = feats[row].copy() if row >= 0 else np.full(feats.shape[1:], np.nan, np.float32)
-        if not self.motion:
-            return now
-        before = feats[previous] if previous >= 0 else np.full_like(now, np.nan)
-        return np.concatenate([now, now - before], axis=1)
-
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
         index, seed = item if isinstance(item, tuple) else (int(item), (self.seed, int(item)))
-        video_index, frame, row, _ = self._samples[index]
+        video_index, frame, row, previous = self._samples[index]
         video = self.videos[video_index]
+        feats, scores = self._teacher[video]
+        targets = [feats[row], feats[row] - feats[previous]] if self.motion else [feats[row]]
         sample = {
             'corpus': self.corpus,
             'store': self.store,
@@ -221,17 +203,33 @@ class CropDataset(Dataset):
             'frame': int(frame),
             'index': int(index),
             'rng': np.random.default_rng(seed),
-            'targets': self.targets(index),
-            'score': float(self._sequences[video].scores[row]) if row >= 0 else 0.0,
+            'targets': np.concatenate(targets, axis=1),
+            'score': float(scores[row]),
         }
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
         return self.pipeline(sample)
 
 
-def _rows_of(frame_inds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return the row of each wanted frame in increasing ``frame_inds``; -1 if absent."""
     if not len(frame_inds):
         return np.full(len(wanted), -1, np.int64)
     rows = np.minimum(np.searchsorted(frame_inds, wanted), len(frame_inds) - 1)
     return np.where(frame_inds[rows] == wanted, rows, -1)
+
+
+def _with_missing_row(sequence: FeatureSequence) -> tuple[np.ndarray, np.ndarray]:
+    """Return features (T + 1, V, D) and scores (T + 1,), the last row NaN with score 0."""
+    return (
+        np.pad(sequence.feats, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan),
+        np.pad(sequence.scores, (0, 1)),
+    )
+
+
+def _inside(frames: np.ndarray, actions: Iterable[Action]) -> np.ndarray:
+    """Return (N,) bool, True for frames within an action."""
+    inside = np.zeros(len(frames), bool)
+    for action in actions:
+        inside |= (frames >= action.start_frame) & (frames < action.end_frame)
+    return inside

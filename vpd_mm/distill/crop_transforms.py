@@ -12,6 +12,9 @@ from mmcv.transforms import BaseTransform
 
 from ..errors import UserError
 from ..registry import TRANSFORMS
+from ..structures import AthleteTrack, PoseSequence
+from ..teacher import fill_unseen
+from .crop_dataset import rows_of
 
 #: RGB to YIQ; a change of hue is a rotation of (I, Q).
 _TO_YIQ = np.array(((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)))
@@ -22,23 +25,11 @@ _FROM_YIQ = np.linalg.inv(_TO_YIQ)
 class LoadCrop(BaseTransform):
     """Load the crop of the athlete.
 
-    Required keys: ``store`` (CropStore), ``video``, ``frame``.
-    Added keys: ``img`` (H, W, 3) uint8 RGB; ``mask`` (H, W) bool, True on the athlete, if stored and ``with_mask``.
-
-    Args:
-        with_mask: Load the mask for :class:`BackgroundNoise`.
+    Required keys: ``store`` (CropStore), ``video``, ``frame``.  Added keys: ``img`` (H, W, 3) uint8 RGB.
     """
 
-    def __init__(self, with_mask: bool = False) -> None:
-        self.with_mask = with_mask
-
     def transform(self, results: dict) -> dict:
-        store, video, frame = results['store'], results['video'], results['frame']
-        results['img'] = store.crop(video, frame)
-        if self.with_mask:
-            mask = store.mask(video, frame)
-            if mask is not None:
-                results['mask'] = mask > 0
+        results['img'] = results['store'].crop(results['video'], results['frame'])
         return results
 
 
@@ -46,8 +37,7 @@ class LoadCrop(BaseTransform):
 class LoadFlow(BaseTransform):
     """Load the flow from frame t-1 to t.
 
-    Required keys: ``store``, ``video``, ``frame``.
-    Added keys: ``flow`` (H, W, 2) float32, px of the crop.
+    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) float32, px of the crop.
     """
 
     def transform(self, results: dict) -> dict:
@@ -55,11 +45,77 @@ class LoadFlow(BaseTransform):
         return results
 
 
+def _to_crop(points: np.ndarray, results: dict) -> np.ndarray:
+    """Convert points (..., 2) from px of the video to px of the crop."""
+    header = results['store'].header(results['video'])
+    window = header.windows[np.searchsorted(header.frame_inds, results['frame'])].astype(np.float32)
+    return (points - window[:2]) * (header.size / window[2:])
+
+
+@TRANSFORMS.register_module()
+class LoadBox(BaseTransform):
+    """Load the box of the athlete; tracks are cached.
+
+    Required keys: ``corpus``, ``store``, ``video``, ``frame``.
+    Added keys: ``box`` (4,) float32 xyxy, px of the crop.
+
+    Raises:
+        UserError: the corpus has no track of the video, or no box in the frame.
+    """
+
+    def __init__(self) -> None:
+        self._tracks: dict[str, AthleteTrack] = {}
+
+    def transform(self, results: dict) -> dict:
+        corpus, video, frame = results['corpus'], results['video'], results['frame']
+        if video not in self._tracks:
+            self._tracks[video] = corpus.track(video)
+        track = self._tracks[video]
+        (row,) = rows_of(track.frame_inds, [frame])
+        if row < 0:
+            raise UserError(f'{corpus.track_path(video)}: no box in frame {frame}, which has a crop')
+        results['box'] = _to_crop(track.boxes[row].reshape(2, 2), results).reshape(4)
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadPose(BaseTransform):
+    """Load the pose of the athlete; pose files are cached.
+
+    Required keys: ``corpus``, ``store``, ``video``, ``frame``.
+    Added keys: ``joints`` (17, 2) float32, px of the crop, COCO order; ``poses``, a pair of keypoints (2, 17, 2)
+    float32, px of the video, and scores (2, 17) of frames t and t-1 (t if it has none), joints of score 0 filled in.
+
+    Args:
+        poses: Name of the pose set (``athlete/poses/<name>``).
+
+    Raises:
+        UserError: the corpus has no such poses of the video, or none in the frame.
+    """
+
+    def __init__(self, poses: str) -> None:
+        self.poses = poses
+        self._sequences: dict[str, PoseSequence] = {}
+
+    def transform(self, results: dict) -> dict:
+        corpus, video, frame = results['corpus'], results['video'], results['frame']
+        if video not in self._sequences:
+            self._sequences[video] = fill_unseen(corpus.poses(self.poses, video))
+        sequence = self._sequences[video]
+        now, before = rows_of(sequence.frame_inds, [frame, frame - 1])
+        if now < 0:
+            raise UserError(f'{corpus.pose_path(self.poses, video)}: no pose in frame {frame} of the samples')
+        both = [now, before if before >= 0 else now]
+        results['poses'] = sequence.keypoints[both], sequence.scores[both]
+        results['joints'] = _to_crop(sequence.keypoints[now], results)
+        return results
+
+
 @TRANSFORMS.register_module()
 class ResizedCrop(BaseTransform):
     """Crop a random window and resize it; flow is resized and scaled by size / window size.
 
-    Required keys: ``img``, ``rng``.  Modified keys: ``img``, ``flow``, ``mask``, ``box``, ``joints``.
+    Required keys: ``img``, ``rng``.  Modified keys: ``img``, ``flow``, ``box``, ``joints``.
 
     Args:
         size: Side of the result, px.
@@ -72,9 +128,7 @@ class ResizedCrop(BaseTransform):
     ) -> None:
         if size < 8 or not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
             raise UserError(f'ResizedCrop: needs size >= 8, 0 < scale <= 1, ratio > 0; found {size}, {scale}, {ratio}')
-        self.size = size
-        self.scale = scale
-        self.ratio = ratio
+        self.size, self.scale, self.ratio = size, scale, ratio
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Draw a window (left, top, width, height) inside the image."""
@@ -97,9 +151,6 @@ class ResizedCrop(BaseTransform):
         if 'flow' in results:
             flow = cv2.resize(results['flow'][cut], side, interpolation=cv2.INTER_LINEAR)
             results['flow'] = cv2.multiply(flow, (self.size / w, self.size / h, 0, 0), dst=flow)
-        if 'mask' in results:
-            mask = cv2.resize(results['mask'][cut].astype(np.uint8), side, interpolation=cv2.INTER_NEAREST)
-            results['mask'] = mask > 0
         factor = np.array([self.size / w, self.size / h], np.float32)
         for key in ('joints', 'box'):
             if key in results:
@@ -137,12 +188,11 @@ class CropColorJitter(BaseTransform):
 
 @TRANSFORMS.register_module()
 class BackgroundNoise(BaseTransform):
-    """Add Gaussian noise to the background; without a mask the image is unchanged.
+    """Add Gaussian noise to the background; an image without a stored mask is unchanged.
 
-    The published code inverts the mask and adds the noise to the athlete.
+    The published code inverts the mask and adds the noise to the athlete.  Use before geometric transforms.
 
-    Required keys: ``img``, ``rng``; ``mask``, or ``store``, ``video`` and ``frame`` to load it from (then use this
-    before geometric transforms).  Modified keys: ``img``.
+    Required keys: ``img``, ``rng``, ``store``, ``video``, ``frame``.  Modified keys: ``img``.
 
     Args:
         prob: Probability.
@@ -159,15 +209,12 @@ class BackgroundNoise(BaseTransform):
         self.above, self.below = (np.clip(part, 0, 255).astype(np.uint8) for part in (sheet, -sheet))
 
     def transform(self, results: dict) -> dict:
-        rng = results['rng']
+        rng, img = results['rng'], results['img']
         if rng.random() >= self.prob:
             return results
-        mask = results.get('mask')
-        if mask is None and 'store' in results:
-            mask = results['store'].mask(results['video'], results['frame'])
+        mask = results['store'].mask(results['video'], results['frame'])
         if mask is None:
             return results
-        img = results['img']
         h, w = img.shape[:2]
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
@@ -180,10 +227,10 @@ class BackgroundNoise(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ChiralFlip(BaseTransform):
-    """Mirror image, mask and flow, negate u, and select the teacher's target of the flipped view (paper 3.2).
+    """Mirror image and flow, negate u, and select the teacher's target of the flipped view (paper 3.2).
 
     Required keys: ``img``, ``rng``; optional ``targets`` (2, D').
-    Modified keys: ``img``, ``flow``, ``mask``, ``view`` (0 original, 1 flipped).
+    Modified keys: ``img``, ``flow``, ``view`` (0 original, 1 flipped).
 
     Args:
         prob: Probability.
@@ -204,8 +251,6 @@ class ChiralFlip(BaseTransform):
         if 'flow' in results:
             flow = cv2.flip(results['flow'], 1)
             results['flow'] = cv2.multiply(flow, (-1, 1, 0, 0), dst=flow)
-        if 'mask' in results:
-            results['mask'] = results['mask'][:, ::-1]
         results['view'] = 1 - results.get('view', 0)
         return results
 

@@ -9,14 +9,11 @@ from ..errors import UserError
 from ..registry import METRICS
 from ..teacher import JointFeature
 
-#: Torso size of normalized poses (largest distance among shoulders and hips).
-TORSO = 0.5
-
 
 def joint_errors(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return the distances (N, 13) of normalized joints (N, 26) to reference joints (N, 26), in torso sizes."""
+    """Return the distances (N, 13) of normalized joints (N, 26) to reference joints (N, 26), in torso sizes (0.5)."""
     difference = (pose - reference).reshape(len(pose), -1, 2)
-    return np.linalg.norm(difference, axis=-1) / TORSO
+    return np.linalg.norm(difference, axis=-1) / 0.5
 
 
 @METRICS.register_module()
@@ -66,34 +63,32 @@ class DistillMetric(BaseMetric):
         if decoded.shape[1] not in (dims, 2 * dims):
             return metrics
         student, teacher = decoded[:, :dims], target[:, :dims]
-        errors = joint_errors(student[confident], teacher[confident])
-        metrics |= {'joint_error': float(errors.mean()), 'pck': float((errors < self.pck_thr).mean())}
+        metrics |= self._errors(student[confident], teacher[confident], 'joint_error', 'pck')
         if 'ground_truth' in joined:
-            metrics |= self.ground_truth_errors(student, teacher, score, joined['ground_truth'])
+            metrics |= self._ground_truth_errors(student, teacher, score, joined['ground_truth'])
         return metrics
 
-    def ground_truth_errors(
+    def _errors(self, poses: np.ndarray, reference: np.ndarray, error: str, pck: str) -> dict[str, float]:
+        errors = joint_errors(poses, reference)
+        return {error: float(errors.mean()), pck: float((errors < self.pck_thr).mean())}
+
+    def _ground_truth_errors(
         self, student: np.ndarray, teacher: np.ndarray, score: np.ndarray, ground_truth: np.ndarray
     ) -> dict[str, float]:
         """Compare student and teacher (N, 26) with the ground truth (N, 26), grouped by the teacher's score (N,)."""
         labeled, has_pose = np.isfinite(ground_truth).all(axis=1), np.isfinite(teacher).all(axis=1)
         metrics: dict[str, float] = {}
-        groups = {
-            'confident': has_pose & (score >= self.min_score),
-            'low_confidence': has_pose & (score < self.min_score),
-            'lost': ~has_pose,
-        }
-        for group, members in groups.items():
-            members = members & labeled
-            metrics[f'frames_{group}'] = int(members.sum())
-            if not members.any():
-                continue
+        for group, members in (
+            ('confident', has_pose & (score >= self.min_score)),
+            ('low_confidence', has_pose & (score < self.min_score)),
+            ('lost', ~has_pose),
+        ):
+            chosen = members & labeled
+            metrics[f'frames_{group}'] = int(chosen.sum())
             for name, poses in (('student', student), ('teacher', teacher)):
-                if name == 'teacher' and group == 'lost':
-                    continue
-                errors = joint_errors(poses[members], ground_truth[members])
-                metrics[f'{name}_error_{group}'] = float(errors.mean())
-                metrics[f'{name}_pck_{group}'] = float((errors < self.pck_thr).mean())
+                if chosen.any() and not (name == 'teacher' and group == 'lost'):
+                    keys = f'{name}_error_{group}', f'{name}_pck_{group}'
+                    metrics |= self._errors(poses[chosen], ground_truth[chosen], *keys)
         if metrics['frames_low_confidence']:
             metrics['gap_gain'] = 1 - metrics['student_error_low_confidence'] / metrics['teacher_error_low_confidence']
         return metrics

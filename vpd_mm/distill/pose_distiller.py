@@ -59,10 +59,6 @@ class PoseDistiller(BaseModel):
                 f'found D = {self.student.out_dims}; take it out of test_cfg'
             )
 
-    @property
-    def target_dims(self) -> int:
-        return self.student.out_dims * (1 if self.decoder is None else 2)
-
     def decode(self, features: torch.Tensor) -> torch.Tensor:
         """Decode features (N, D) to the dimensions of the target."""
         return features if self.decoder is None else self.decoder(features)
@@ -75,7 +71,7 @@ class PoseDistiller(BaseModel):
             return features
         decoded = self.decode(features)
         if mode == 'loss':
-            return {'loss': self.loss(decoded, self._target(data_samples))}
+            return {'loss': self.loss(decoded, self._target(data_samples or {}, decoded.shape[1]))}
         if mode == 'predict':
             if self.flip_test:
                 decoded = mean_of_views(decoded, self.decode(self.student(mirror_crops(inputs))))
@@ -89,13 +85,13 @@ class PoseDistiller(BaseModel):
         target = torch.where(target.isnan(), decoded.detach(), target.float())
         return F.mse_loss(decoded, target, reduction='sum') / len(target)
 
-    def _target(self, data_samples: dict | None) -> torch.Tensor:
-        target = (data_samples or {}).get('target')
-        if target is None or target.shape[1] != self.target_dims:
+    def _target(self, data_samples: dict, dims: int) -> torch.Tensor:
+        target = data_samples.get('target')
+        if target is None or target.shape[1] != dims:
             motion = 'off' if self.decoder is None else 'on'
             raise UserError(
-                f'PoseDistiller: the targets must have {self.target_dims} numbers (D = {self.student.out_dims}, motion '
-                f"{motion}), found {'none' if target is None else target.shape[1]}; set out_dims to the teacher's D"
+                f'PoseDistiller: the targets must have {dims} numbers (D = {self.student.out_dims}, motion {motion}), '
+                f"found {'none' if target is None else target.shape[1]}; set out_dims to the teacher's D"
             )
         return target
 

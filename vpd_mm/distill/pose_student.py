@@ -1,7 +1,5 @@
 """Student network F on crop and flow (paper 3.2)."""
 
-from collections import OrderedDict
-
 import torch
 from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
@@ -49,7 +47,6 @@ class PoseStudent(BaseModule):
         backbone: Any registered backbone that returns feature maps (N, C, h, w) or vectors (N, C).  Default:
             torchvision's ResNet-34.
         in_channels: 5 with flow, 3 without.
-        feature_dims: C; default: determined by a forward pass.
         init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])`` loads a checkpoint of the
             backbone with 3 (widened by the mean RGB kernel) or ``in_channels`` inputs, or of a whole student.  With
             ``partial=True`` later stages may be missing and keep their random weights.
@@ -65,24 +62,18 @@ class PoseStudent(BaseModule):
         out_dims: int,
         backbone: dict | None = None,
         in_channels: int = 5,
-        feature_dims: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=None)
         self.pretrained = init_cfg
-        self.out_dims = out_dims
-        self.in_channels = in_channels
-        self.backbone = MODELS.build(backbone or {'type': 'vpd_mm.TorchvisionBackbone', 'name': 'resnet34'})
+        self.out_dims, self.in_channels = out_dims, in_channels
+        self.backbone = MODELS.build(backbone or {'type': 'vpd_mm.TorchvisionBackbone'})
         widen_first_conv(self.backbone, in_channels)
-        self.fc = nn.Linear(feature_dims or self._find_dims(), out_dims)
-
-    def _find_dims(self) -> int:
-        training = self.backbone.training
         self.backbone.eval()
         with torch.no_grad():
-            dims = self._pool(self.backbone(torch.zeros(1, self.in_channels, 64, 64))).shape[1]
-        self.backbone.train(training)
-        return dims
+            feature_dims = self._pool(self.backbone(torch.zeros(1, in_channels, 64, 64))).shape[1]
+        self.backbone.train()
+        self.fc = nn.Linear(feature_dims, out_dims)
 
     @staticmethod
     def _pool(features: torch.Tensor | tuple) -> torch.Tensor:
@@ -96,8 +87,7 @@ class PoseStudent(BaseModule):
     def init_weights(self) -> None:
         super().init_weights()
         if self.pretrained:
-            fields = ('checkpoint', 'prefix', 'partial')
-            self.load_pretrained(**{name: self.pretrained[name] for name in fields if name in self.pretrained})
+            self.load_pretrained(**{k: v for k, v in self.pretrained.items() if k != 'type'})
 
     def load_pretrained(self, checkpoint: str, prefix: str = '', partial: bool = False) -> None:
         """Load the backbone weights from a checkpoint of a backbone or student.
@@ -107,10 +97,9 @@ class PoseStudent(BaseModule):
         """
         state = CheckpointLoader.load_checkpoint(find_weights(checkpoint), map_location='cpu')
         state = state.get('state_dict', state)
-        state = OrderedDict((k[len(prefix) :], v) for k, v in state.items() if k.startswith(prefix))
-        for start in ('module.', 'student.', 'backbone.'):
-            if any(k.startswith(start) for k in state):
-                state = OrderedDict((k[len(start) :], v) for k, v in state.items() if k.startswith(start))
+        for start in (prefix, 'module.', 'student.', 'backbone.'):
+            if start == prefix or any(k.startswith(start) for k in state):
+                state = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
         name = f'{first_conv(self.backbone)[0]}.weight'
         if name in state and state[name].shape[1] == 3 < self.in_channels:
             state[name] = widen_kernel(state[name], self.in_channels)

@@ -5,13 +5,9 @@ import io
 import os
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..structures import atomic_write
-
-if TYPE_CHECKING:
-    import torch
 
 #: Largest size of a packed checkpoint.
 MAX_BYTES = 4_000_000
@@ -20,19 +16,15 @@ MAX_BYTES = 4_000_000
 def pack_checkpoint(
     source: str | os.PathLike, out: str | os.PathLike, max_bytes: int = MAX_BYTES, only: str = ''
 ) -> str:
-    """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it.
+    """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it; return the SHA-256.
 
-    The same source gives the same bytes.  A moving average (EMAHook) needs nothing here: mmengine saves it as
-    ``state_dict``.
+    The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.
 
     Args:
         source: Checkpoint of ``tools/train.py``.
         out: File to write, ``*.pth``.
         max_bytes: Largest size.
         only: Keep the weights whose names start with this.
-
-    Returns:
-        The SHA-256 in hexadecimal.
 
     Raises:
         UserError: the source is no checkpoint, a weight does not fit half precision, or the result is too large.
@@ -51,9 +43,17 @@ def pack_checkpoint(
         loaded = CheckpointLoader.load_checkpoint(str(source), map_location='cpu', logger='silent')
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
         raise UserError(f'{source}: no checkpoint ({type(e).__name__}); pass one that tools/train.py wrote') from e
-    if not isinstance(loaded, dict) or not isinstance(loaded.get('state_dict'), dict):
+    if 'state_dict' not in loaded:
         raise UserError(f'{source}: has no state_dict; pass a checkpoint that tools/train.py wrote')
-    state = {k: _to_half(k, v, source) for k, v in loaded['state_dict'].items() if k.startswith(only)}
+    state = {}
+    for key, value in loaded['state_dict'].items():
+        if not key.startswith(only):
+            continue
+        if not isinstance(value, torch.Tensor):
+            raise UserError(f'{source}: {key} is no tensor; pass a checkpoint that tools/train.py wrote')
+        state[key] = value.half() if value.is_floating_point() else value.clone()
+        if not torch.isfinite(state[key]).all():
+            raise UserError(f'{source}: {key} is too large for half precision, or not finite; train again')
     if not state:
         raise UserError(f'{source}: has no weight whose name starts with {only!r}')
     meta = {k: v for k, v in (loaded.get('meta') or {}).items() if k in ('epoch', 'iter', 'mmengine_version')}
@@ -81,21 +81,8 @@ def check_packed(path: str | os.PathLike) -> Path:
     for file in (path, hash_file):
         if not file.is_file():
             raise UserError(f'{file}: no such file; reinstall the package, or make it with tools/pack_checkpoint.py')
-    expected = hash_file.read_text(encoding='utf-8').partition(' ')[0].strip()
+    expected = hash_file.read_text(encoding='utf-8').partition(' ')[0]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != expected:
         raise UserError(f'{path}: SHA-256 is {digest}, {hash_file.name} says {expected or "nothing"}; reinstall')
     return path
-
-
-def _to_half(key: str, value: 'torch.Tensor', source: Path) -> 'torch.Tensor':
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        raise UserError(f'{source}: {key} is no tensor; pass a checkpoint that tools/train.py wrote')
-    if not value.is_floating_point():
-        return value.clone()
-    half = value.half()
-    if not torch.isfinite(half).all():
-        raise UserError(f'{source}: {key} is too large for half precision, or not finite; train again')
-    return half

@@ -1,34 +1,30 @@
 """Command lines of the tools: one error line, the shared arguments, and how they change a config."""
 
 import argparse
-import ast
+import ctypes
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
+
+from mmengine.config import Config
+from rich.console import Console
 
 from ..errors import UserError
-from .memory import keep_freed_memory
+from .config import merge_options, read_config
 
-if TYPE_CHECKING:
-    from mmengine.config import Config
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-#: Variables of torchrun, srun and mpirun: rank, number of processes, rank on this machine.
-_RANKS = (
-    ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-    ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
-)
+#: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
+LAUNCHERS = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a tool's ``main(argv)`` and exit.
-
-    An exception becomes one line on stderr and exit status 1; ``--debug`` shows
-    the traceback instead.
-    """
+    """Run a tool's ``main(argv)`` and exit; an error becomes one line on stderr, with ``--debug`` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
     try:
@@ -43,6 +39,19 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
             raise
         print(error_line(e), file=sys.stderr)
         sys.exit(1)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc's malloc keep up to 256 MB of freed memory instead of returning it to the kernel.
+
+    The kernel fills new pages with zeros, which slows down loaders, training and extraction
+    (``tools/benchmark.py distill``).  Forked processes inherit the setting.
+    """
+    trim_threshold, mmap_threshold = -1, -3
+    with suppress(OSError, AttributeError):  # other C libraries have no mallopt
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 256 << 20)
+        mallopt(mmap_threshold, 32 << 20)
 
 
 def leave_processes() -> None:
@@ -61,6 +70,24 @@ def error_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f'error: {error.filename or "file"}: {error.strerror}'
     return f'error: {type(error).__name__}: {text} (--debug shows where)'
+
+
+@contextmanager
+def log_output(path: Path) -> Iterator[Console]:
+    """Append all output, also that of child processes, to a file; gives a console on the terminal."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = {number: os.dup(number) for number in (1, 2)}
+    try:
+        with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as terminal:
+            for number in saved:
+                os.dup2(log.fileno(), number)
+            yield Console(file=terminal, soft_wrap=True)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in saved.items():
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -84,23 +111,9 @@ class ToolParser(argparse.ArgumentParser):
         raise UserError(f'{self.prog}: {message}; see --help')
 
 
-def parse_rules(rules: Sequence[str]) -> dict[str, Any]:
-    """Parse the values of ``--track``, e.g. ['max_gap=5'] to {'max_gap': 5}; other than Python literals stay text."""
-    parsed: dict[str, Any] = {}
-    for rule in rules:
-        key, equals, value = rule.partition('=')
-        if not equals or not key.isidentifier():
-            raise UserError(f'--track {rule!r}: must be RULE=VALUE')
-        try:
-            parsed[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            parsed[key] = value
-    return parsed
-
-
 def launcher_rank() -> tuple[int, int]:
     """Pair (rank, world size) as set by torchrun, srun or mpirun; (0, 1) without a launcher."""
-    for rank, world, _ in _RANKS:
+    for rank, world, _ in LAUNCHERS.values():
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
     return 0, 1
@@ -108,7 +121,7 @@ def launcher_rank() -> tuple[int, int]:
 
 def local_rank() -> int:
     """Rank among the processes of this machine; 0 without a launcher."""
-    for rank, world, local in _RANKS:
+    for rank, world, local in LAUNCHERS.values():
         if rank in os.environ and world in os.environ:
             return int(os.environ.get(local, os.environ[rank]))
     return 0
@@ -116,35 +129,27 @@ def local_rank() -> int:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of every tool that runs a config, named as in mmaction2."""
-    parser.add_argument('config', help='a path, a config of this project from any folder, or mmaction::<path>')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<config name>')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2',
-    )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add('config', help='a path, a config of this project from any folder, or mmaction::<path>')
+    add('--work-dir', help='folder of logs and checkpoints; default work_dirs/<config name>')
+    example = 'override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2'
+    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=example)
+    add('--launcher', choices=['none', *LAUNCHERS], default='none', help='how the processes were started')
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of training."""
     add_run_arguments(parser)
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CKPT',
-        help='resume from CKPT, or from the last checkpoint in the work dir',
-    )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--no-validate', action='store_true', help='train without validation')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
-    parser.add_argument('--seed', type=int, help='random seed; default: that of the config')
-    parser.add_argument('--diff-rank-seed', action='store_true', help='a different seed in each process')
-    parser.add_argument('--deterministic', action='store_true', help='deterministic kernels')
+    add = parser.add_argument
+    resume = 'resume from CKPT, or from the last checkpoint in the work dir'
+    add('--resume', nargs='?', const='auto', metavar='CKPT', help=resume)
+    add('--amp', action='store_true', help='automatic mixed precision')
+    add('--no-validate', action='store_true', help='train without validation')
+    add('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
+    add('--seed', type=int, help='random seed; default: that of the config')
+    add('--diff-rank-seed', action='store_true', help='a different seed in each process')
+    add('--deterministic', action='store_true', help='deterministic kernels')
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,30 +164,19 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
 
 
-def load_config(args: argparse.Namespace) -> 'Config':
-    """Read ``args.config`` and merge the arguments that train and test share.
-
-    Raises:
-        UserError: the config is missing or does not parse, or an option does not fit it.
-    """
-    from .config import read_config
-
+def load_config(args: argparse.Namespace) -> Config:
+    """Read ``args.config`` and merge the arguments that train and test share."""
     return merge_run_arguments(read_config(args.config), args)
 
 
-def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
+def merge_run_arguments(cfg: Config, args: argparse.Namespace, suffix: str = '') -> Config:
     """Merge the arguments that train and test share into a config.
 
     Args:
         cfg: Changed in place.
         args: ``cfg_options`` and ``work_dir``; ``launcher`` and ``local_rank`` where the tool has them.
         suffix: Appended to the name of the default work dir.
-
-    Raises:
-        UserError: an option does not fit the config.
     """
-    from .config import merge_options
-
     merge_options(cfg, args.cfg_options)
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
@@ -191,7 +185,7 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
     return cfg
 
 
-def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:
+def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Merge the arguments of training into a config."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -210,10 +204,5 @@ def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:
         if 'auto_scale_lr' not in cfg:
             raise UserError('--auto-scale-lr: the config has no auto_scale_lr = dict(base_batch_size=...)')
         cfg.auto_scale_lr.enable = True
-    randomness = dict(cfg.get('randomness') or {})
-    if args.seed is not None:
-        randomness['seed'] = args.seed
-    for flag in ('diff_rank_seed', 'deterministic'):
-        if getattr(args, flag):
-            randomness[flag] = True
-    cfg.randomness = randomness
+    given = {name: getattr(args, name) for name in ('seed', 'diff_rank_seed', 'deterministic')}
+    cfg.randomness = {**cfg.get('randomness', {}), **{k: v for k, v in given.items() if v not in (None, False)}}

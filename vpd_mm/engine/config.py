@@ -4,6 +4,7 @@ import difflib
 import inspect
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
@@ -14,10 +15,7 @@ from .paths import find_config
 def read_config(name: str | os.PathLike) -> Config:
     """Read a config, found by :func:`vpd_mm.engine.paths.find_config`.
 
-    A config is a program: whatever it raises is reported as one line.
-
-    Raises:
-        UserError: it is missing or does not load.
+    A config is a program: whatever it raises is reported as a UserError of one line.
     """
     path = find_config(str(name))
     try:
@@ -26,26 +24,33 @@ def read_config(name: str | os.PathLike) -> Config:
         raise UserError(f'{path}: does not load as a config: {type(e).__name__}: {e}') from e
 
 
+def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """Parse the values of an option such as ``--track``: ['max_gap=5', 'method=path'] to {'max_gap': 5, ...}."""
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition('=')
+        if not equals or not key:
+            raise UserError(f'{option} {pair}: must be KEY=VALUE')
+        values[key] = DictAction._parse_iterable(value)
+    return values
+
+
 def merge_options(cfg: Config, options: Sequence[str]) -> None:
-    """Merge ``KEY=VALUE`` options into a config.
+    """Merge the values of ``--cfg-options`` into a config.
 
     Raises:
-        UserError: an option is no ``KEY=VALUE``, does not fit, or its first key
-            is unknown to the config and the Runner (mmengine ignores such keys).
+        UserError: an option does not fit, or its first key is unknown to the config and the Runner (mmengine ignores
+            such keys).
     """
     from mmengine.runner import Runner
 
     known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters) | {'sync_bn', 'compile'}
-    values = {}
-    for option in options:
-        key, equals, value = option.partition('=')
-        if not equals or not key:
-            raise UserError(f'--cfg-options {option}: must be KEY=VALUE')
+    values = parse_options('--cfg-options', options)
+    for key in values:
         top = key.split('.')[0]
         if top not in known:
             near = difflib.get_close_matches(top, known, n=1)
             raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
-        values[key] = DictAction._parse_iterable(value)
     try:
         cfg.merge_from_dict(values)
     except (KeyError, IndexError, TypeError, ValueError) as e:

@@ -34,8 +34,7 @@ class CpuAutocastOptimWrapper(OptimWrapper):
     """Run the forward pass under bfloat16 autocast on the CPU; weights, loss and optimizer stay float32.
 
     bfloat16 has the range of float32, so no loss scaling is needed.  ``build_runner`` uses it in place of
-    ``AmpOptimWrapper`` (``--amp``) without accelerator if the CPU has the instructions.  The arguments are those of
-    ``mmengine.OptimWrapper``.
+    ``AmpOptimWrapper`` (``--amp``) where the CPU has the instructions.
     """
 
     @contextmanager

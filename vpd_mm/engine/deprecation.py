@@ -6,25 +6,13 @@ from typing import Any
 
 
 def renamed_arguments(owner: str, given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return keyword arguments under their new names, with a DeprecationWarning for each.
+    """Return the remaining arguments of ``owner`` under their new names, with a DeprecationWarning for each.
 
-    Args:
-        owner: Class or function that takes the arguments.
-        given: Its remaining keyword arguments.
-        names: Old name to new name.
-
-    Raises:
-        TypeError: an argument has an unknown name.
-
-    Example:
-        >>> renamed_arguments('Model', {'size': 3}, {'size': 'width'})
-        {'width': 3}
+    ``names`` maps an old name to the new one; a TypeError names an argument that is not in it.
     """
-    renamed = {}
-    for name, value in given.items():
+    for name in given:
         if name not in names:
             raise TypeError(f'{owner}: unexpected argument {name!r}')
         message = f'{owner}: {name} is deprecated since 0.2, removed in 0.3; use {names[name]}'
         warnings.warn(message, DeprecationWarning, stacklevel=3)
-        renamed[names[name]] = value
-    return renamed
+    return {names[name]: value for name, value in given.items()}

@@ -9,8 +9,6 @@ from ..registry import LOOPS
 
 
 class _Endless(_InfiniteDataloaderIterator):
-    """Infinite iterator over a loader without worker processes; the next pass starts immediately."""
-
     _iterator: Iterator
 
     def __next__(self) -> Sequence[dict]:
@@ -18,9 +16,8 @@ class _Endless(_InfiniteDataloaderIterator):
             return next(self._iterator)
         except StopIteration:
             self._epoch += 1
-            # A loader with a batch sampler also has an unused sampler of its own.
-            samplers = self._dataloader.sampler, getattr(self._dataloader.batch_sampler, 'sampler', None)
-            for sampler in samplers:
+            # a loader with a batch sampler also has an unused sampler of its own
+            for sampler in (self._dataloader.sampler, self._dataloader.batch_sampler.sampler):
                 if hasattr(sampler, 'set_epoch'):
                     sampler.set_epoch(self._epoch)  # type: ignore[union-attr]
                     break
@@ -30,10 +27,9 @@ class _Endless(_InfiniteDataloaderIterator):
 
 @LOOPS.register_module()
 class QuickIterLoop(IterBasedTrainLoop):
-    """``IterBasedTrainLoop`` with the same batches and without pauses.
+    """``IterBasedTrainLoop`` without its pause of two seconds after every pass over the data.
 
-    mmengine sleeps for two seconds after every pass, to avoid a deadlock of worker processes; with a hundred clips that
-    is a pause after every few steps.  With workers the pause remains.
+    The pause avoids a deadlock of worker processes; with workers it remains.
     """
 
     def __init__(self, *args, **kwargs) -> None:

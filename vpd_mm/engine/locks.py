@@ -12,16 +12,13 @@ from ..errors import UserError
 
 @contextmanager
 def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: str = '') -> Iterator[None]:
-    """Hold a lock on ``path``, which is created when missing.
+    """Hold a lock on ``path``; the file stays on disk and has no meaning while unlocked.
 
     Args:
-        path: The lock file.  It stays on disk and has no meaning while unlocked.
+        path: Created when missing.
         shared: Allow several shared holders at once; an exclusive lock allows no other holder.
         wait_sec: Seconds to wait for another holder.
-        busy: Error message when the lock is still held.
-
-    Raises:
-        UserError: another process holds the lock.
+        busy: Message of the UserError when another process still holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB

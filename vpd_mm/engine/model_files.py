@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
@@ -14,6 +15,9 @@ from ..errors import UserError
 from ..registry import MODELS
 from ..structures import load_classes
 from .config import read_config
+
+#: Fields of a data set that a config leaves to a corpus by setting them to None.
+CORPUS_FIELDS = ('corpus', 'num_classes', 'window', 'widen')
 
 
 def split_spec(spec: str, what: str) -> tuple[str, list[str]]:
@@ -41,6 +45,42 @@ def read_model_config(config: str | os.PathLike) -> Config:
     return cfg
 
 
+def read_trained_config(config: str | os.PathLike, checkpoint: str | os.PathLike) -> Config:
+    """Read the config with which a checkpoint was trained.
+
+    If ``config`` leaves fields to a corpus, its number of classes and dims are not those of the model.  The training
+    wrote the complete config into its work dir, the folder of the checkpoint: it is read instead, and logged.
+
+    Raises:
+        UserError: as :func:`read_model_config`; there is no complete config in the folder of the checkpoint.
+    """
+    cfg = read_model_config(config)
+    missing = _missing_fields(cfg)
+    if not missing:
+        return cfg
+    _check_file(checkpoint)
+    folder = Path(checkpoint).parent
+    dumped = sorted(folder.glob('*/vis_data/config.py'), reverse=True)  # the newest first, by their time stamps
+    for path in (folder / Path(cfg.filename).name, *dumped):
+        if path.is_file() and not _missing_fields(trained := read_model_config(path)):
+            print_log(f'{checkpoint}: its config is read from {path}, as {config} leaves fields to a corpus', 'current')
+            return trained
+    raise UserError(
+        f'{config}: leaves {", ".join(missing)} to a corpus, and {folder} has no complete config of {checkpoint}; '
+        'pass the config that tools/train.py wrote into its work dir'
+    )
+
+
+def _missing_fields(cfg: Config) -> list[str]:
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
+    return [name for name in CORPUS_FIELDS if dataset.get(name, '') is None]
+
+
+def _check_file(checkpoint: str | os.PathLike) -> None:
+    if not Path(checkpoint).is_file():
+        raise UserError(f'checkpoint {checkpoint}: no such file')
+
+
 def build_model(cfg: Config) -> torch.nn.Module:
     """Build the model of a config with initial weights, in evaluation mode; nothing is downloaded."""
     init_default_scope(cfg.get('default_scope', 'vpd_mm'))
@@ -48,18 +88,14 @@ def build_model(cfg: Config) -> torch.nn.Module:
 
 
 def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Config) -> dict[str, Any]:
-    """Load a checkpoint strictly.
-
-    Returns:
-        The checkpoint's ``dataset_meta`` (``classes``, ...); empty where it has none.
+    """Load a checkpoint strictly and return its ``dataset_meta`` (``classes``, ...), empty where it has none.
 
     Raises:
         UserError: the file is missing or damaged, or its tensors do not fit the model.
     """
-    if not Path(checkpoint).is_file():
-        raise UserError(f'checkpoint {checkpoint}: no such file')
+    _check_file(checkpoint)
     if Path(checkpoint).suffix == '.onnx':
-        raise UserError(f"checkpoint {checkpoint}: is an ONNX file; pass backend='onnxruntime', or the .pth file")
+        raise UserError(f'checkpoint {checkpoint}: is an ONNX file; pass the .pth file')
     try:
         loaded = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
     except RuntimeError as e:

@@ -2,12 +2,11 @@
 
 import difflib
 import importlib
-import importlib.util
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -37,25 +36,38 @@ def find_model(package: str, name: str, checkpoint: str | None = None) -> tuple[
     """
     if '::' in name or name.endswith('.py'):
         path = find_config(name)
-        checkpoint = checkpoint or _listed_weights(package, path)
-        if not checkpoint:
-            raise UserError(
-                f'{package} config {name}: no checkpoint given, and the model zoo lists none; '
-                f'pass one: {package}:{name}:<checkpoint.pth>'
-            )
+        if checkpoint is None:
+            listed = [weights for _, config, weights in _zoo_models(package) if config == path]
+            if not listed:
+                raise UserError(
+                    f'{package} config {name}: no checkpoint given, and the model zoo lists none; '
+                    f'pass one: {package}:{name}:<checkpoint.pth>'
+                )
+            checkpoint = listed[0]
         return read_config(path), checkpoint
     key = SHORT_NAMES.get(name.lower(), name.lower())
-    root = _root(package)
-    for entry in _zoo_entries(root, key):
-        aliases = entry.get('Alias', [])
-        names = [entry['Name'], *([aliases] if isinstance(aliases, str) else aliases)]
-        if key in map(str.lower, names):
-            return read_config(root / entry['Config']), checkpoint or _first(entry['Weights'])
-    pattern = re.compile(r'(?m)^ *(?:- *)?(?:Name: *|Alias: *|(?<=- ))([a-z]\S*[-_]\S*)$')
-    known = {name for text in _metafiles(root) for name in pattern.findall(text)}
+    known = []
+    for names, config, weights in _zoo_models(package):
+        if key in names:
+            return read_config(config), checkpoint or weights
+        known += names
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
     hint = f'; did you mean {", ".join(close)}?' if close else ''
     raise UserError(f'{package} model {name!r}: neither a config file (.py) nor a name of the model zoo{hint}')
+
+
+def _zoo_models(package: str) -> Iterator[tuple[list[str], Path, str]]:
+    """Yield names in lower case, config and checkpoint of the models in a package's model zoo."""
+    from mmengine.infer import BaseInferencer
+
+    folder = Path(importlib.import_module(package).__path__[0]).resolve()
+    root = folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
+    for entry in BaseInferencer._get_models_from_metafile(str(root)):
+        if weights := entry.get('Weights'):
+            aliases = entry.get('Alias', [])
+            names = [entry['Name'], *([aliases] if isinstance(aliases, str) else aliases)]
+            weights = weights if isinstance(weights, str) else weights[0]
+            yield [n.lower() for n in names], (root / entry['Config']).resolve(), weights
 
 
 def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 'torch.nn.Module':
@@ -74,10 +86,11 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
 
     importlib.import_module(f'{package}.apis')
     cfg, weights = find_model(package, name, checkpoint)
+    cfg.setdefault('default_scope', package)
     if cfg.model.get('backbone', {}).get('init_cfg'):
         cfg.model.backbone.init_cfg = None  # do not download weights that the checkpoint replaces
     cfg.model.train_cfg = None
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', package)):
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
     try:
         loaded = load_checkpoint(model, weights, map_location='cpu', logger='silent')
@@ -88,12 +101,59 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
             f'{package} model {name}: cannot download {weights} ({getattr(e, "reason", e)}); '
             f'download that file elsewhere and pass it: {package}:{name}:<checkpoint.pth>'
         ) from e
-    _check_weights(model, loaded, f'checkpoint {weights}', f'{package} model {name}')
+    # load_checkpoint is not strict: with a checkpoint of another model it only logs that weights stay random
+    state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
+    parameters = dict(model.named_parameters())
+    missing = [key for key, value in parameters.items() if key not in state or state[key].shape != value.shape]
+    if missing:
+        raise UserError(
+            f'checkpoint {weights} does not fit {package} model {name}: {len(missing)} of {len(parameters)} weights '
+            f'are missing or of another shape ({missing[0]}, ...); pass the checkpoint that belongs to this config'
+        )
     meta = loaded.get('meta', {})
     dataset_meta = meta.get('dataset_meta') or ({'classes': meta['CLASSES']} if meta.get('CLASSES') else {})
     model.dataset_meta = {key.lower(): value for key, value in dataset_meta.items()}
     model.cfg = cfg
     return model.to(device).eval()
+
+
+class ZooModel:
+    """A model of another package that runs on frames through a pipeline of its own, in half precision on CUDA.
+
+    Args:
+        package, name, checkpoint: As of :func:`load_model`.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
+        batch_size: Samples per forward pass.
+
+    Raises:
+        UserError: as :func:`load_model`, or the batch size is below 1.
+    """
+
+    def __init__(self, package: str, name: str, checkpoint: str | None, device: str, batch_size: int) -> None:
+        if batch_size < 1:
+            raise UserError(f'{type(self).__name__}: batch_size must be at least 1, got {batch_size}')
+        device = pick_device(device)
+        self.model = load_model(package, name, checkpoint, device)
+        self.batch_size = batch_size
+        self.half = device.startswith('cuda')
+
+    def set_pipeline(self, steps: list[dict]) -> None:
+        """Build the data transforms, in the scope of the model."""
+        from mmengine.dataset import Compose
+
+        with DefaultScope.overwrite_default_scope(self.model.cfg.default_scope):
+            self._pipeline = Compose(steps)
+
+    def predict(self, samples: list[dict]) -> list:
+        """Return ``pred_instances`` of one batch; a sample is an input of the pipeline, its ``img`` uint8 RGB."""
+        import torch
+        from mmengine.dataset import pseudo_collate
+
+        # OpenMMLab expects images in memory as BGR; the model's preprocessor converts them if its weights need RGB.
+        data = [self._pipeline({**s, 'img': np.ascontiguousarray(s['img'][..., ::-1])}) for s in samples]
+        device = next(self.model.parameters()).device.type
+        with torch.inference_mode(), torch.autocast(device, torch.float16, enabled=self.half):
+            return [result.pred_instances for result in self.model.test_step(pseudo_collate(data))]
 
 
 def pick_device(device: str) -> str:
@@ -108,55 +168,3 @@ def pick_device(device: str) -> str:
     if not torch.cuda.is_available():
         return 'cpu'
     return f'cuda:{local_rank() % torch.cuda.device_count()}' if launcher_rank()[1] > 1 else 'cuda'
-
-
-def _check_weights(model: 'torch.nn.Module', loaded: dict, checkpoint: str, name: str) -> None:
-    # load_checkpoint is not strict: with a checkpoint of another model it only logs that weights stay random.
-    state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
-    parameters = dict(model.named_parameters())
-    missing = [key for key, value in parameters.items() if key not in state or state[key].shape != value.shape]
-    if missing:
-        raise UserError(
-            f'{checkpoint} does not fit {name}: {len(missing)} of {len(parameters)} weights are missing or of '
-            f'another shape ({missing[0]}, ...); pass the checkpoint that belongs to this config'
-        )
-
-
-def _first(weights: str | list[str]) -> str:
-    return weights if isinstance(weights, str) else weights[0]
-
-
-def _root(package: str) -> Path:
-    """Folder to which the model index and the configs in it are relative."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f'{package} is not installed; see requirements/openmmlab.txt')
-    folder = Path(spec.submodule_search_locations[0])
-    return folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
-
-
-def _metafiles(root: Path) -> Iterator[str]:
-    """Yield the text of every metafile in a model index."""
-    import yaml
-
-    for relative in yaml.safe_load((root / 'model-index.yml').read_text(encoding='utf-8'))['Import']:
-        if (root / relative).is_file():
-            yield (root / relative).read_text(encoding='utf-8')
-
-
-def _zoo_entries(root: Path, word: str) -> Iterator[dict]:
-    """Yield the models with weights of all metafiles that contain a word."""
-    import yaml
-
-    for text in _metafiles(root):
-        if word in text.lower():  # parsing all of them takes seconds
-            yield from (entry for entry in yaml.safe_load(text).get('Models') or () if entry.get('Weights'))
-
-
-def _listed_weights(package: str, config: Path) -> str | None:
-    root = _root(package).resolve()
-    if root in config.parents:
-        for entry in _zoo_entries(root, config.name.lower()):
-            if (root / entry['Config']).resolve() == config:
-                return _first(entry['Weights'])
-    return None

@@ -26,10 +26,9 @@ def newest_best(work_dir: Path) -> Path | None:
 
 
 def find_config(name: str) -> Path:
-    """Find a config file by path, by its path within this project, or as ``package::path``.
+    """Find a config file by path, or as ``mmaction::skeleton/stgcn/x.py`` within an OpenMMLab package.
 
     ``configs/baselines/x.py`` works from any folder: it is looked up in the current folder, then in the project.
-    ``mmaction::skeleton/stgcn/x.py`` names a config of an OpenMMLab package.
 
     Raises:
         UserError: there is no such file; the message lists the candidates.

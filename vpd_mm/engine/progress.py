@@ -15,11 +15,14 @@ def no_progress(done: int, total: int) -> None:
     """Ignore progress."""
 
 
-class ProgressBars:
-    """Several progress bars with rate and remaining time; show nothing without a terminal.
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f'{speed:.1f} {task.fields["unit"]}/s' if speed else '')
 
-    Args:
-        console: Target of the bars; None = stderr.
+
+class ProgressBars(Progress):
+    """Several progress bars with rate and remaining time on stderr or ``console``; nothing without a terminal.
 
     Example:
         >>> with ProgressBars() as bars:
@@ -28,54 +31,31 @@ class ProgressBars:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
-        self._progress = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _RateColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-
-    def __enter__(self) -> 'ProgressBars':
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._progress.stop()
+        console = console or Console(stderr=True)
+        columns = BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn()
+        text = TextColumn('{task.description}')
+        super().__init__(text, *columns, console=console, transient=True, disable=not console.is_terminal)
 
     def add(self, description: str, unit: str = '') -> OnProgress:
-        """Return the callback of a new bar.
+        """Return the callback of a new bar with the plural of the counted items, for example 'frames'.
 
         The bar appears with the first call, disappears when ``done`` reaches ``total`` and appears again with a
         later call.  A total of 0 means that it is not known.
-
-        Args:
-            description: Text before the bar.
-            unit: Plural of the counted items, for example 'frames'.
         """
-        task_id = self._progress.add_task(description, total=None, visible=False, start=False, unit=unit)
+        task_id = self.add_task(description, total=None, visible=False, start=False, unit=unit)
 
         def on_progress(done: int, total: int) -> None:
-            task = next(task for task in self._progress.tasks if task.id == task_id)
+            task = next(task for task in self.tasks if task.id == task_id)
             if task.finished or task.start_time is None:
-                self._progress.reset(task_id)
-            self._progress.update(task_id, completed=done, total=total or None, visible=not 0 < total <= done)
+                self.reset(task_id)
+            self.update(task_id, completed=done, total=total or None, visible=not 0 < total <= done)
 
         return on_progress
 
 
 @contextmanager
 def progress_bar(description: str, unit: str = '', console: Console | None = None) -> Iterator[OnProgress]:
-    """Show one progress bar; gives its callback.
-
-    Args:
-        description: Text before the bar.
-        unit: Plural of the counted items, for example 'videos'.
-        console: Target of the bar; None = stderr.
+    """Show one progress bar; gives its callback, see :meth:`ProgressBars.add`.
 
     Example:
         >>> with progress_bar('features', 'videos') as on_progress:
@@ -83,9 +63,3 @@ def progress_bar(description: str, unit: str = '', console: Console | None = Non
     """
     with ProgressBars(console) as bars:
         yield bars.add(description, unit)
-
-
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f'{speed:.1f} {task.fields["unit"]}/s' if speed else '')

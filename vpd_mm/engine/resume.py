@@ -15,11 +15,7 @@ from .locks import file_lock
 
 @contextmanager
 def sole_training(work_dir: Path) -> Iterator[bool]:
-    """Hold the folder of a training exclusively; gives the result of :func:`prepare_resume`.
-
-    Raises:
-        UserError: another process trains in this folder.
-    """
+    """Hold the folder of a training exclusively; gives the result of :func:`prepare_resume`."""
     busy = f'{work_dir}: another process trains there; start again when it is done'
     with file_lock(work_dir.with_name(f'.{work_dir.name}.lock'), busy=busy):
         yield prepare_resume(work_dir)
@@ -28,8 +24,7 @@ def sole_training(work_dir: Path) -> Iterator[bool]:
 def prepare_resume(work_dir: Path) -> bool:
     """Return True if ``work_dir`` has a complete last checkpoint; otherwise remove the folder and return False.
 
-    A process that is killed while it saves leaves an incomplete checkpoint, or none at the path in
-    ``last_checkpoint``.
+    A process that is killed while it saves leaves an incomplete checkpoint or none.
     """
     pointer = work_dir / 'last_checkpoint'
     if pointer.is_file():

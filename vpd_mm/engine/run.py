@@ -1,15 +1,22 @@
 """Build a Runner from a config, for GPUs or CPUs and one or more processes."""
 
+import copy
 import os
+from pathlib import Path
 
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .. import registry
 from ..errors import UserError
+from .cli import LAUNCHERS
 from .cpu_autocast import on_this_cpu
+from .paths import newest_best
+from .progress import OnProgress
+from .resume import config_digest, sole_training
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -17,40 +24,72 @@ def build_runner(cfg: Config) -> Runner:
 
     Without CUDA, several processes communicate through gloo; mmengine itself starts them on accelerators only.
     """
-    on_cpu = not torch.cuda.is_available()
-    if on_cpu and cfg.get('optim_wrapper'):
-        cfg.optim_wrapper = on_this_cpu(cfg.optim_wrapper)
-    if on_cpu and cfg.get('launcher', 'none') != 'none':
-        _init_gloo(cfg.launcher)
-        # mmengine's default assigns a GPU to every process
-        wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
-        cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
-    if torch_dist.is_initialized() or cfg.get('launcher', 'none') != 'none':
-        hooks = list(cfg.get('custom_hooks') or [])
-        if not any(hook.get('type') == 'vpd_mm.ReduceLossHook' for hook in hooks):
-            cfg.custom_hooks = [*hooks, {'type': 'vpd_mm.ReduceLossHook'}]
+    launcher = cfg.get('launcher', 'none')
+    if not torch.cuda.is_available():
+        if cfg.get('optim_wrapper'):
+            cfg.optim_wrapper = on_this_cpu(cfg.optim_wrapper)
+        if launcher != 'none':
+            _init_gloo(launcher)
+            # mmengine's default assigns a GPU to every process
+            wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
+            cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
+    if torch_dist.is_initialized() or launcher != 'none':
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ReduceLossHook'}]
     return registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
+    """Train to the end, resume a stopped training or skip a finished one.
+
+    Args:
+        cfg: Config of a training.
+        work_dir: Parent and name of the folder; the digest of the config is appended to the name, so that a run with
+            other settings never reuses a checkpoint.
+        on_progress: Called with the number of iterations.
+
+    Returns:
+        The best checkpoint, or the last one where the config selects none.
+
+    Raises:
+        UserError: another process trains in this folder.
+    """
+    cfg.experiment_name = f'{work_dir.name}-{config_digest(cfg)}'
+    work_dir = work_dir.with_name(cfg.experiment_name)
+    mark = work_dir.with_suffix('.finished')
+    if not mark.is_file():
+        with sole_training(work_dir) as resume:
+            cfg.work_dir, cfg.resume = str(work_dir), resume
+            runner = build_runner(cfg)
+            runner.register_hook(_ProgressHook(on_progress))
+            runner.train()
+        mark.touch()
+    return newest_best(work_dir) or work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
+
+
+def test(cfg: Config, checkpoint: Path) -> dict[str, float]:
+    """Metrics of a checkpoint on the test part of its config; logs go into the folder of the checkpoint."""
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.load_from, cfg.resume = str(checkpoint.parent / 'test'), str(checkpoint), False
+    cfg.experiment_name = f'{checkpoint.parent.name}-test'
+    return build_runner(cfg).test()
+
+
+class _ProgressHook(Hook):
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
+        self.on_progress(runner.iter + 1, runner.max_iters)
 
 
 def _init_gloo(launcher: str) -> None:
     """Initialise the default process group on CPUs from the launcher's variables."""
     if torch_dist.is_initialized():
         return
-    aliases = {
-        'slurm': {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'},
-        'mpi': {
-            'RANK': 'OMPI_COMM_WORLD_RANK',
-            'WORLD_SIZE': 'OMPI_COMM_WORLD_SIZE',
-            'LOCAL_RANK': 'OMPI_COMM_WORLD_LOCAL_RANK',
-        },
-    }.get(launcher, {})
-    for name, source in aliases.items():
+    for name, source in zip(LAUNCHERS['pytorch'], LAUNCHERS[launcher], strict=True):
         if source not in os.environ:
-            raise UserError(f'--launcher {launcher}: {source} is not set; start with srun or mpirun, or use torchrun')
+            raise UserError(f'--launcher {launcher}: {source} is not set; start with torchrun, srun or mpirun')
         os.environ[name] = os.environ[source]
-    for name in ('RANK', 'WORLD_SIZE'):
-        if name not in os.environ:
-            raise UserError(f'--launcher {launcher}: {name} is not set; start with tools/dist_train.sh or torchrun')
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
     torch_dist.init_process_group('gloo')

@@ -19,7 +19,7 @@ from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import Window, select_actions
 from ..features.corpus_config import datasets_of
-from ..retrieve import ActionClips, DTWRetriever, load_clips, own_positions, vote
+from ..retrieve import ActionClips, DTWRetriever, load_clips, own_positions
 from ..structures import load_actions, load_classes
 from .plan import Run
 from .store import AP_COLUMNS, RunStore, code_commit
@@ -113,7 +113,8 @@ def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
         gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept])
     retriever = DTWRetriever(gallery.clips, names=gallery.names)
     neighbours = retriever.search(queries.clips, 1, own_positions(queries, gallery), queries.names)
-    votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[vote(neighbours.inds, gallery.labels)]
+    nearest = gallery.labels[neighbours.inds[:, 0]]
+    votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[nearest]
     scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)
     scores.save(store.scores_path(run.key))
     return {**scores.accuracy(), 'top5': None}  # one neighbour names one class

@@ -4,25 +4,23 @@ import io
 import json
 import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..engine.model_files import build_model, load_weights, read_model_config
+from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
-from ..infer.onnx_backend import META_KEY, decoder_path, import_onnx, open_session
+from ..infer.onnx_backend import META_KEY, OnnxNetwork, decoder_path, import_onnx
 from ..structures import atomic_write
 from .onnx_graphs import Graph, graphs_of
 
 #: Largest difference to PyTorch, relative to the largest output where that exceeds 1.
 TOLERANCE = 1e-4
-OPSET = 17
 
 
-@dataclass(frozen=True)
-class Exported:
+class Exported(NamedTuple):
     """A file that was written and compared.
 
     Args:
@@ -39,13 +37,12 @@ class Exported:
 
 
 def export_model(
-    config: str | os.PathLike, checkpoint: str | os.PathLike, out: str | os.PathLike, opset: int = OPSET
+    config: str | os.PathLike, checkpoint: str | os.PathLike, out: str | os.PathLike, opset: int = 17
 ) -> list[Exported]:
     """Write ``out`` (and for a distilled model its decoder, ``<out stem>.decoder.onnx``) and compare.
 
     Args:
-        config: Config of a student, a recognizer, a frame scorer or a pose encoder (VIPE*).
-        checkpoint: Its weights.
+        config, checkpoint: Student, recognizer, frame scorer or pose encoder (VIPE*).
         out: File to write, ``*.onnx``.
         opset: ONNX opset.
 
@@ -57,7 +54,7 @@ def export_model(
     out = Path(out)
     if out.suffix != '.onnx':
         raise UserError(f'{out}: must end in .onnx')
-    cfg = read_model_config(config)
+    cfg = read_trained_config(config, checkpoint)
     model = build_model(cfg)
     meta = load_weights(model, checkpoint, cfg)
     metadata = {'config': Path(str(cfg.filename)).name, 'classes': [str(name) for name in meta.get('classes') or ()]}
@@ -73,7 +70,7 @@ def export_model(
     return exported
 
 
-def write_graph(graph: Graph, path: Path, metadata: dict, opset: int = OPSET) -> None:
+def write_graph(graph: Graph, path: Path, metadata: dict, opset: int = 17) -> None:
     """Write one network with its metadata, atomically.
 
     Raises:
@@ -106,16 +103,13 @@ def write_graph(graph: Graph, path: Path, metadata: dict, opset: int = OPSET) ->
 
 def parity(graph: Graph, path: Path) -> float:
     """Compute the largest difference between onnxruntime and PyTorch over all samples, see ``TOLERANCE``."""
-    session = open_session(path)
+    network = OnnxNetwork(path, graph.kind)
     worst = 0.0
     for sample in graph.samples:
-        outputs = session.run(None, {name: t.numpy() for name, t in zip(graph.inputs, sample, strict=True)})
         with torch.no_grad():
-            expected = graph.module(*sample)
-        expected = expected if isinstance(expected, tuple) else (expected,)
-        for output, tensor in zip(outputs, expected, strict=True):
-            if output.shape != tuple(tensor.shape):
-                return np.inf
-            difference = float(np.abs(output - tensor.numpy()).max() / max(1.0, float(tensor.abs().max())))
-            worst = max(worst, np.inf if np.isnan(difference) else difference)
+            output, expected = network(*sample), graph.module(*sample)
+        if output.shape != expected.shape:
+            return np.inf
+        difference = float((output - expected).abs().max() / max(1.0, float(expected.abs().max())))
+        worst = max(worst, np.inf if np.isnan(difference) else difference)
     return worst

@@ -47,63 +47,44 @@ class StudentGraph(nn.Module):
         return self.student((crops - self.mean) / self.std)
 
 
-class BiGRUGraph(nn.Module):
-    """``BiGRU`` in operations that ONNX supports.
+class SequenceGraph(nn.Module):
+    """Map feats (N, T, D) and lengths (N,) int64 to logits (N, C), or (N, T, C) of a scorer.
 
-    Each direction is a separate GRU.  The backward one reads every sequence from its own end through gathered frame
-    indices, so no batch is sorted or packed.
+    The ``BiGRU`` is written in operations that ONNX supports: each direction is a separate GRU, and the backward one
+    reads every sequence from its own end through gathered frame indices, so no batch is sorted or packed.
     """
 
-    def __init__(self, encoder: BiGRU) -> None:
+    def __init__(self, model: SequenceRecognizer | FrameScorer) -> None:
         super().__init__()
-        self.pool = encoder.pool
+        encoder = model.backbone
+        if not isinstance(encoder, BiGRU):
+            raise UserError(f'export: the encoder must be a BiGRU, found {type(encoder).__name__}')
+        self.pool, self.head = encoder.pool, model.head
         layers = range(encoder.gru.num_layers)
         self.forwards = nn.ModuleList(_direction(encoder.gru, layer, '') for layer in layers)
         self.backwards = nn.ModuleList(_direction(encoder.gru, layer, '_reverse') for layer in layers)
 
     def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
-        """Map (N, T, D) and (N,) int64 to (N, out_dims), or (N, T, 2H) without a pool."""
         states = feats.transpose(0, 1)
         frame = torch.arange(states.shape[0])[:, None]
         padding = frame >= lengths
         reverse = torch.where(padding, frame, lengths - 1 - frame)[..., None]
+        padding = padding[..., None]
         for ahead, back in zip(self.forwards, self.backwards):
             backwards = back(_gather(states, reverse))[0]
             states = torch.cat([ahead(states)[0], _gather(backwards, reverse)], dim=2)
-        padding = padding[..., None]
         if self.pool is None:
-            return states.masked_fill(padding, 0.0).transpose(0, 1)
-        return states.masked_fill(padding, -torch.inf).amax(0)
+            return self.head(states.masked_fill(padding, 0.0).transpose(0, 1))
+        return self.head(states.masked_fill(padding, -torch.inf).amax(0))
 
 
-class SequenceGraph(nn.Module):
-    """Map feats (N, T, D) and lengths (N,) int64 to logits (N, C), or (N, T, C) of a scorer."""
-
-    def __init__(self, model: SequenceRecognizer | FrameScorer) -> None:
-        super().__init__()
-        if not isinstance(model.backbone, BiGRU):
-            raise UserError(f'export: the encoder must be a BiGRU, found {type(model.backbone).__name__}')
-        self.encoder = BiGRUGraph(model.backbone)
-        self.head = model.head
-        dims = model.backbone.in_dims
-        mean, scale = torch.zeros(dims), torch.ones(dims)
-        if model.data_preprocessor.standardize:
-            mean = model.data_preprocessor.mean.float()
-            scale = (model.data_preprocessor.variance + 1e-6).rsqrt().float()
-        self.register_buffer('mean', mean)
-        self.register_buffer('scale', scale)
-
-    def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
-        return self.head(self.encoder((feats - self.mean) * self.scale, lengths))
-
-
-def graphs_of(model: nn.Module, seed: int = 0) -> Iterator[Graph]:
+def graphs_of(model: nn.Module) -> Iterator[Graph]:
     """Yield the networks of a trained model: student (and decoder), recognizer or scorer, else pose encoder.
 
     Raises:
         UserError: the model is none of these.
     """
-    rng = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(0)
     if isinstance(model, PoseDistiller):
         channels = model.student.in_channels
         crops = [_crops(rng, n, channels, side) for n, side in ((2, 64), (1, 64), (5, 96))]

@@ -2,27 +2,18 @@
 
 from ..corpus import Window
 from ..teacher import fill_unseen
+from .action_window_dataset import ActionWindowDataset, select_actions
 from .bucket_sampler import LengthBatchSampler
 from .clip_dataset import FeatureClipDataset
-from .clips import (
-    EpochDraws,
-    FeatureReader,
-    action_name,
-    action_windows,
-    clip_positions,
-    interpolate,
-    report_missing,
-    resolve_features,
-    select_actions,
-)
-from .pose_features import joint_features, vipe_features
+from .clips import FeatureReader, clip_positions, interpolate, resolve_features
+from .pose_features import joint_features, pose_features
 from .sequence_preprocessor import SequencePreprocessor
 from .sequence_transforms import AddVelocity, PackSequenceInputs, RandomJointAffine, RandomTimeCrop, ResampleFrames
 from .window_dataset import FeatureWindowDataset
 
 __all__ = [
+    'ActionWindowDataset',
     'AddVelocity',
-    'EpochDraws',
     'FeatureClipDataset',
     'FeatureReader',
     'FeatureWindowDataset',
@@ -33,14 +24,11 @@ __all__ = [
     'ResampleFrames',
     'SequencePreprocessor',
     'Window',
-    'action_name',
-    'action_windows',
     'clip_positions',
     'fill_unseen',
     'interpolate',
     'joint_features',
-    'report_missing',
-    'vipe_features',
+    'pose_features',
     'resolve_features',
     'select_actions',
 ]

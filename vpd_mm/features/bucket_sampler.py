@@ -29,7 +29,7 @@ class LengthBatchSampler(Sampler):
     def __init__(self, sampler: Sampler, batch_size: int, pool_batches: int | None = None) -> None:
         if any(not hasattr(sampler, name) for name in ('dataset', 'seed', 'epoch')):
             raise UserError(f'LengthBatchSampler: needs DefaultSampler, found {type(sampler).__name__}')
-        if batch_size < 1 or (pool_batches is not None and pool_batches < 1):
+        if min(batch_size, 1 if pool_batches is None else pool_batches) < 1:
             raise UserError(f'LengthBatchSampler: batch_size {batch_size} and pool_batches {pool_batches} must be >= 1')
         self.sampler = sampler
         self.batch_size = batch_size
@@ -60,7 +60,7 @@ class LengthBatchSampler(Sampler):
 
 def _set_epoch(dataset: object, epoch: int, seed: int) -> None:
     """Set the epoch of the data set inside all wrappers (RepeatDataset, ConcatDataset, ...)."""
-    for inner in [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]:
+    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
         if inner is not None:
             _set_epoch(inner, epoch, seed)
     if hasattr(dataset, 'set_epoch'):

@@ -1,32 +1,29 @@
 """Extract the features of every frame with a trained student, original and flipped (paper 4)."""
 
-import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import reduce
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import file_digest, record_run
 from ..distill import PoseDistiller
 from ..distill.pose_distiller import mean_of_views, mirror_crops
+from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..registry import MODELS
 from ..structures import FeatureSequence
 from ..teacher import JointFeature
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Extractor(Protocol):
@@ -57,7 +54,7 @@ class FeatureExtractor:
         half: bool = False,
     ) -> None:
         self.model = model.to(device).eval()
-        self.pipeline = Compose([t for t in pipeline if _type_name(t) not in ('ChiralFlip', 'BackgroundNoise')])
+        self.pipeline = Compose(list(pipeline))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half
@@ -69,18 +66,12 @@ class FeatureExtractor:
 
     def extract_all(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple[str, FeatureSequence]]:
         """Yield (video, features) in order; the crops of the next video are decoded ahead."""
-        feats = [np.zeros((0, 2, self.model.student.out_dims), np.float32)]
-        for batch, views in self._views(store, videos):
-            if views is not None:
-                feats.append(self._forward(views))
-            if not batch.last:
-                continue
-            joined, feats = np.concatenate(feats), feats[:1]
-            if not np.isfinite(joined).all():
-                raise UserError(
-                    f'{batch.video}: the student gives NaN; its training diverged, use an earlier checkpoint'
-                )
-            yield batch.video, FeatureSequence(batch.frame_inds, joined, np.ones(len(joined), np.float32))
+        for (_, video), batches in groupby(self.batches(store, videos), key=lambda batch: batch[0]):
+            parts = [self._forward(inputs) for _, inputs in batches if inputs is not None]
+            feats = np.concatenate([np.zeros((0, 2, self.model.student.out_dims), np.float32), *parts])
+            if not np.isfinite(feats).all():
+                raise UserError(f'{video}: the student gives NaN; its training diverged, use an earlier checkpoint')
+            yield video, FeatureSequence(store.header(video).frame_inds, feats, np.ones(len(feats), np.float32))
 
     def features(self, inputs: torch.Tensor) -> np.ndarray:
         """Return the features (N, 2, D) float32 of inputs (N, 5 or 3, H, W) as the pipeline gives them."""
@@ -110,76 +101,42 @@ class FeatureExtractor:
             original = mean_of_views(original, flipped[0])
         return original.cpu().numpy()
 
-    def _views(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple['_Batch', torch.Tensor | None]]:
-        """Yield each batch with its network input; the next one is loaded while the last one is used."""
+    def batches(self, store: CropStore, videos: Iterable[str]) -> Iterator[tuple[tuple[int, str], torch.Tensor | None]]:
+        """Yield number and name of the video, and input of the network, per batch; the next batch is loaded ahead.
 
-        def load(batch: _Batch) -> torch.Tensor | None:
-            frames = batch.frame_inds[batch.start : batch.start + self.batch_size].tolist()
-            samples = ({'store': store, 'video': batch.video, 'frame': i, 'index': i, 'rng': None} for i in frames)
+        A video without crops has one batch, None.
+        """
+
+        def load(video: str, frame_inds: list[int]) -> torch.Tensor | None:
+            samples = ({'store': store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds)
             inputs = [self.pipeline(sample)['inputs'] for sample in samples]
             return self._both_views(torch.stack(inputs)) if inputs else None
 
         with ThreadPoolExecutor(1) as pool:
-            pending: deque[tuple[_Batch, Future]] = deque()
-            for batch in self._batches(store, videos):
-                pending.append((batch, pool.submit(load, batch)))
-                if len(pending) > 1:
-                    first, views = pending.popleft()
-                    yield first, views.result()
-            for first, views in pending:
-                yield first, views.result()
-
-    def _batches(self, store: CropStore, videos: Iterable[str]) -> Iterator['_Batch']:
-        for video in videos:
-            frame_inds = np.asarray(store.header(video).frame_inds, np.int64)
-            for start in range(0, max(len(frame_inds), 1), self.batch_size):
-                yield _Batch(video, frame_inds, start, start + self.batch_size >= len(frame_inds))
-
-
-class _Batch(NamedTuple):
-    """Frames of a video from position ``start`` of ``frame_inds``; ``last`` is True in the last batch of the video."""
-
-    video: str
-    frame_inds: np.ndarray
-    start: int
-    last: bool
-
-
-def _type_name(transform: dict | Callable) -> str:
-    name = transform['type'] if isinstance(transform, dict) else type(transform).__name__
-    return str(name).rpartition('.')[2]
+            pending: deque[tuple[tuple[int, str], Future]] = deque()
+            for key in enumerate(videos):
+                frame_inds = store.header(key[1]).frame_inds.tolist()
+                for start in range(0, max(len(frame_inds), 1), self.batch_size):
+                    batch = frame_inds[start : start + self.batch_size]
+                    pending.append((key, pool.submit(load, key[1], batch)))
+                    if len(pending) > 1:
+                        first, inputs = pending.popleft()
+                        yield first, inputs.result()
+            for last, inputs in pending:
+                yield last, inputs.result()
 
 
 def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> FeatureExtractor:
     """Build the extractor of a distillation config and its checkpoint.
 
     Raises:
-        UserError: the config is not of a distillation, or the checkpoint is not of this model.
+        UserError: the config is not of a distillation, or the checkpoint is missing or of another model.
     """
-    init_default_scope(cfg.get('default_scope', 'vpd_mm'))
-    model = MODELS.build(cfg.model)
+    model = build_model(cfg)
     if not isinstance(model, PoseDistiller):
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}; features come from a PoseDistiller')
-    load_student(model, checkpoint)
-    pipeline = (cfg.get('test_dataloader') or cfg.val_dataloader).dataset.pipeline
-    return FeatureExtractor(model, pipeline, **kwargs)
-
-
-def load_student(model: PoseDistiller, checkpoint: str | os.PathLike) -> None:
-    """Load a checkpoint; all tensors must fit.
-
-    Raises:
-        UserError: the file is missing, or its tensors are of another model (for example another D).
-    """
-    if not Path(checkpoint).is_file():
-        raise UserError(f'checkpoint {checkpoint}: no such file')
-    try:
-        load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
-    except RuntimeError as e:
-        detail = ' '.join(str(e).split())[:300]
-        raise UserError(
-            f'checkpoint {checkpoint}: is not of this config (student D = {model.student.out_dims}): {detail}'
-        ) from e
+    load_weights(model, checkpoint, cfg)
+    return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, **kwargs)
 
 
 def extract_corpus(
@@ -237,9 +194,7 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
     missing = [video for video in videos if not (out / f'{video}.npz').exists()]
     for video in missing:
         sequences = [store[video] for store in stores]
-        frames = sequences[0].frame_inds
-        for sequence in sequences[1:]:
-            frames = np.intersect1d(frames, sequence.frame_inds)
+        frames = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
         if len({s.num_views for s in sequences}) > 1:
             raise UserError(f'{video}: the sources have {[s.num_views for s in sequences]} views; extract both again')
         if not len(frames):

@@ -1,4 +1,4 @@
-"""Make teacher features of the poses of a corpus: normalised 2D joints, VIPE* embeddings."""
+"""Make teacher features of the poses of a corpus."""
 
 from collections.abc import Callable
 
@@ -10,48 +10,32 @@ from ..teacher import JointFeature, fill_unseen
 
 
 def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
-    """Make ``teacher/<name>`` (``JointFeature``, D = 26, both views) of pose set ``poses``.
-
-    Existing files are kept unless their poses have changed.
-
-    Returns:
-        Number of files written.
-
-    Raises:
-        UserError: the pose set does not exist, or the folder holds joints of another one.
-    """
+    """Make ``teacher/<name>`` of normalized 2D joints (``JointFeature``); otherwise as :func:`pose_features`."""
     feature = JointFeature()
-    return _write(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)))
+    return pose_features(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)))
 
 
-def vipe_features(
-    corpus: Corpus, poses: str, feature: Callable[[PoseSequence], FeatureSequence], made_by: dict, name: str = 'vipe'
-) -> int:
-    """Make ``teacher/<name>`` of pose set ``poses`` with a ``VipeFeature``.
-
-    Existing files are kept unless their poses have changed.
-
-    Args:
-        made_by: Identity of the run; a folder made by another run is refused.
-
-    Returns:
-        Number of files written.
-
-    Raises:
-        UserError: the pose set does not exist, or the folder holds features of another run.
-    """
-    return _write(corpus, poses, name, feature, made_by)
-
-
-def _write(
+def pose_features(
     corpus: Corpus,
     poses: str,
     name: str,
     feature: Callable[[PoseSequence], FeatureSequence],
     made_by: dict | None = None,
 ) -> int:
+    """Make ``teacher/<name>`` of pose set ``poses``; existing files are kept unless their poses have changed.
+
+    Args:
+        feature: Feature of the poses of a video, such as ``VipeFeature``.
+        made_by: Identity of the run; a folder made by another run is refused.
+
+    Returns:
+        Number of files written.
+
+    Raises:
+        UserError: the pose set does not exist, or the folder holds features of another pose set or run.
+    """
     source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
-    paths = sorted(source.glob('*.npz')) if source.is_dir() else []
+    paths = sorted(source.glob('*.npz'))
     if not paths:
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')

@@ -13,15 +13,12 @@ from ..visualize.skeleton import BACKGROUND, draw_pose_panel
 from ..visualize.video_writer import VideoWriter
 
 _SIDE = 160
+#: A teacher's pose with a lower score, which is no training target, is drawn faint.
+_MIN_SCORE = 0.5
 
 
 def preview_panels(
-    store: CropStore,
-    video: str,
-    decoded: np.ndarray,
-    teacher: FeatureSequence,
-    min_score: float,
-    only: set[int] | None = None,
+    store: CropStore, video: str, decoded: np.ndarray, teacher: FeatureSequence, only: set[int] | None = None
 ) -> Iterator[list[np.ndarray]]:
     """Three square panels (RGB uint8) per crop: crop with frame number, teacher's pose with score, student's pose.
 
@@ -30,19 +27,17 @@ def preview_panels(
         video: Video in ``store``.
         decoded: (T, 26) poses that the student gives for the crops of the video.
         teacher: Normalised joints.
-        min_score: A teacher's pose with a lower score, which is no training target, is drawn faint.
         only: Frames to draw; None = all.
     """
     rows = {int(frame_ind): i for i, frame_ind in enumerate(teacher.frame_inds)}
     for frame_ind, joints in zip(store.header(video).frame_inds.tolist(), decoded, strict=True):
         if only is not None and frame_ind not in only:
             continue
-        row = rows.get(frame_ind)
-        if row is None:
+        if (row := rows.get(frame_ind)) is None:
             teacher_panel, text = np.full((_SIDE, _SIDE, 3), BACKGROUND, np.uint8), 'teacher: none'
         else:
             score = float(teacher.scores[row])
-            teacher_panel = draw_pose_panel(teacher.feats[row, 0], _SIDE, faint=score < min_score)
+            teacher_panel = draw_pose_panel(teacher.feats[row, 0], _SIDE, faint=score < _MIN_SCORE)
             text = f'teacher {score:.2f}'
         panels = [resize(store.crop(video, frame_ind), _SIDE), teacher_panel, draw_pose_panel(joints, _SIDE)]
         texts = [f'frame {frame_ind}', text, 'student']
@@ -58,42 +53,33 @@ def write_strip(
     start_frame: int,
     end_frame: int,
     columns: int = 9,
-    min_score: float = 0.5,
 ) -> Path:
     """Write one image of evenly spread frames of [start_frame, end_frame): crops, teacher's and student's poses."""
-    frame_inds = np.asarray(store.header(video).frame_inds)
+    frame_inds = store.header(video).frame_inds
     inside = frame_inds[(frame_inds >= start_frame) & (frame_inds < end_frame)]
     chosen = set(inside[evenly_spread(len(inside), columns)].tolist())
-    rows = zip(*preview_panels(store, video, decoded, teacher, min_score, chosen))
+    rows = zip(*preview_panels(store, video, decoded, teacher, chosen))
     return save_image(path, np.concatenate([np.concatenate(row, axis=1) for row in rows]))
 
 
 def write_preview(
-    store: CropStore,
-    video: str,
-    decoded: np.ndarray,
-    teacher: FeatureSequence,
-    out: Path,
-    fps: float,
-    min_score: float = 0.5,
-    columns: int = 4,
-    rows: int = 8,
+    store: CropStore, video: str, decoded: np.ndarray, teacher: FeatureSequence, out: Path, fps: float
 ) -> tuple[Path, Path]:
-    """Write ``out/<video>.png`` (evenly spread frames) and ``out/<video>.mp4`` (all frames).
+    """Write ``out/<video>.png`` (4 x 8 evenly spread frames) and ``out/<video>.mp4`` (all frames).
 
     Raises:
         UserError: the video has no crops.
     """
-    num_frames = len(store.header(video).frame_inds)
+    num_frames = len(store.header(video))
     if not num_frames:
         raise UserError(f'{store.directory}: video {video!r} has no crops to show; look at its track')
-    chosen = set(evenly_spread(num_frames, columns * rows).tolist())
+    chosen = set(evenly_spread(num_frames, 32).tolist())
     tiles = []
     clip = out / f'{video}.mp4'
     with VideoWriter(clip, fps) as writer:
-        for i, panels in enumerate(preview_panels(store, video, decoded, teacher, min_score)):
+        for i, panels in enumerate(preview_panels(store, video, decoded, teacher)):
             image = np.concatenate(panels, axis=1)
             writer.write(image)
             if i in chosen:
                 tiles.append(image)
-    return save_image(out / f'{video}.png', grid(tiles, columns, gap=4)), clip
+    return save_image(out / f'{video}.png', grid(tiles, 4, gap=4)), clip

@@ -113,12 +113,12 @@ class AddVelocity(BaseTransform):
 class PackSequenceInputs(BaseTransform):
     """Pack a sequence for the model.
 
-    Required keys: ``feats`` (V, T, D), ``gt_label`` int, ``action_id``.
+    Required keys: ``feats`` (V, T, D), ``label`` int, ``action_id``.
     Returned keys: ``inputs`` (V, T, D) float32 tensor; ``data_samples``, an ``ActionDataSample`` with ``gt_label``
     (1,) and meta ``action_id``.
     """
 
     def transform(self, results: dict) -> dict:
         sample = ActionDataSample(metainfo={'action_id': results['action_id']})
-        sample.set_gt_label(results['gt_label'])
+        sample.set_gt_label(results['label'])
         return {'inputs': torch.from_numpy(np.ascontiguousarray(results['feats'])), 'data_samples': sample}

@@ -1,6 +1,6 @@
 """Apply trained models to videos."""
 
-from .online_pass import FrameResult
+from .passes import FrameResult
 from .segments import Segment
 from .vpd_inferencer import VPDInferencer
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..athlete import VideoReader
-from ..athlete.frame_source import FrameSource
+from ..athlete import FrameSource, VideoReader
 from ..errors import UserError
 from ..prepare.sources import find_videos, videos_inside
-from .result_files import is_our_overlay
+from ..visualize.video_writer import is_our_video
 
 #: Suffixes of the images in a folder of frames.
 IMAGE_SUFFIXES = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
@@ -23,6 +22,8 @@ DEFAULT_FPS = 25.0
 _CAMERA = re.compile(r'(?:camera|webcam)(?::(\d+))?')
 
 Input = str | os.PathLike | int | np.ndarray | Iterable[np.ndarray]
+#: One video: index of a camera, path, array or iterator.
+Entry = int | Path | np.ndarray | Iterable[np.ndarray]
 
 
 class ArrayFrames:
@@ -65,10 +66,10 @@ class ImageFolder:
             yield frame_ind, rgb
 
     def _read(self, file: Path) -> np.ndarray:
-        bgr = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR) if file.stat().st_size else None
-        if bgr is None:
+        rgb = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+        if rgb is None:
             raise UserError(f'{file}: not a readable image; copy it again')
-        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        return rgb
 
 
 class FrameStream:
@@ -134,15 +135,18 @@ def open_camera(index: int, fps: float | None) -> FrameStream:
     return FrameStream(capture_frames(capture), fps or (rate if 0 < rate < 1000 else DEFAULT_FPS), f'camera{index}')
 
 
-def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.PathLike] = ()) -> list[Input]:
-    """List one entry per video: each item of a list, each video of a folder, or a folder of images.
+def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.PathLike] = ()) -> dict[str, Entry]:
+    """Name each video: each item of a list, each video of a folder, or a folder of images.
 
     Args:
         inputs: One input, or a list of them.
         output_dirs: Folders of the results ('' = none); they are skipped where they lie inside a searched folder.
 
+    Returns:
+        Name of the results to an index of a camera, a path, an array or an iterator.
+
     Raises:
-        UserError: a folder holds neither videos nor images, or the list is one of frames.
+        UserError: a folder holds neither videos nor images, the list is one of frames, or two inputs share a name.
     """
     items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     if not items:
@@ -150,73 +154,65 @@ def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.Pat
     if any(isinstance(item, np.ndarray) and item.ndim == 3 for item in items):
         raise UserError('a list holds videos, not frames; pass iter(frames) or np.stack(frames)')
     skipped = [Path(folder).resolve() for folder in output_dirs if folder]
-    entries: list[Input] = []
+    named: dict[str, Entry] = {}
     for item in items:
-        if isinstance(item, str | os.PathLike) and Path(item).is_dir():
-            entries += _list_folder(Path(item), skipped)
-        else:
-            entries.append(item)
-    return entries
+        path = Path(item) if isinstance(item, str | os.PathLike) else None
+        for one in _list_folder(path, skipped) if path is not None and path.is_dir() else [item]:
+            name, entry = _name_input(one, len(named))
+            if name in named:
+                raise UserError(f'two inputs are named {name!r}; results go by that name, pass them one at a time')
+            named[name] = entry
+    return named
 
 
-def _list_folder(folder: Path, skipped: list[Path]) -> list[Input]:
+def _list_folder(folder: Path, skipped: list[Path]) -> list[Path]:
     root = folder.resolve()
     inside = {path for path in skipped if root in path.parents}
     videos = [p for p in videos_inside(folder) if inside.isdisjoint((p.parent.resolve() / p.name).parents)]
     images = image_files(folder)
     if images:  # overlays of them do not make it a folder of videos
-        videos = [p for p in videos if not is_our_overlay(p)]
+        videos = [p for p in videos if not is_our_video(p)]
     if videos:
-        return [*find_videos(videos)]
+        return find_videos(videos)
     if images:
         return [folder]
     raise UserError(f'{folder}: folder holds no video and no image')
 
 
-def input_name(item: Input, number: int = 0) -> str:
-    """Name of the results of one entry of :func:`list_inputs`; ``number`` as in :func:`open_source`."""
-    camera = _camera_index(item)
-    if camera is not None:
-        return f'camera{camera}'
+def _name_input(item: Input, number: int) -> tuple[str, Entry]:
+    if isinstance(item, str) and (match := _CAMERA.fullmatch(item)) and not Path(item).exists():
+        item = int(match[1] or 0)
+    if isinstance(item, int):
+        return f'camera{item}', item
     if isinstance(item, str | os.PathLike):
-        return Path(item).name if Path(item).is_dir() else Path(item).stem
-    return f'array{number}' if isinstance(item, np.ndarray) else f'stream{number}'
+        path = Path(item)
+        return path.name if path.is_dir() else path.stem, path
+    return f'array{number}' if isinstance(item, np.ndarray) else f'stream{number}', item
 
 
-def open_source(item: Input, fps: float | None = None, number: int = 0) -> FrameSource:
+def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource:
     """Open one entry of :func:`list_inputs`.
 
     Args:
+        name: Its name.
         item: The entry.
         fps: Rate to which files are resampled (``VideoReader``), and the rate of other inputs.
-        number: Part of the name of arrays and iterators.
 
     Raises:
         UserError: it cannot be read.
     """
     if fps is not None and not 0 < fps < 1e4:
         raise UserError(f'fps must be above 0, found {fps}')
-    camera = _camera_index(item)
-    if camera is not None:
-        return open_camera(camera, fps)
+    if isinstance(item, int):
+        return open_camera(item, fps)
+    if isinstance(item, Path):
+        return ImageFolder(item, fps or DEFAULT_FPS) if item.is_dir() else VideoReader(item, fps)
     if isinstance(item, np.ndarray):
-        return ArrayFrames(item, fps or DEFAULT_FPS, f'array{number}')
-    if isinstance(item, str | os.PathLike):
-        return ImageFolder(Path(item), fps or DEFAULT_FPS) if Path(item).is_dir() else VideoReader(Path(item), fps)
+        return ArrayFrames(item, fps or DEFAULT_FPS, name)
     if isinstance(item, Iterable):
-        return FrameStream(item, fps or DEFAULT_FPS, f'stream{number}')
-    raise UserError(
-        f'input of type {type(item).__name__}: must be a path, a folder, an array, an iterator of frames or a camera '
-        'index'
-    )
-
-
-def _camera_index(item: Input) -> int | None:
-    """Index of the camera that an input names (``0``, ``'camera:0'``); None where it is no camera."""
-    if isinstance(item, int) and not isinstance(item, bool):
-        return item
-    match = _CAMERA.fullmatch(item) if isinstance(item, str) else None
-    return int(match[1] or 0) if match and not Path(str(item)).exists() else None
+        return FrameStream(item, fps or DEFAULT_FPS, name)
+    hint = 'must be a path, a folder, an array, an iterator of frames or a camera index'
+    raise UserError(f'input of type {type(item).__name__}: {hint}')
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -1,17 +1,19 @@
-"""Run exported networks in onnxruntime."""
+"""Load trained models: checkpoints, or exported networks that run in onnxruntime."""
 
 import importlib
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..detect import FrameScorer
+from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
+from ..engine.model_files import build_model, load_weights
 from ..errors import UserError
 from ..recognize import SequenceRecognizer
 
@@ -31,40 +33,6 @@ def import_onnx(package: str) -> ModuleType:
         raise UserError(f'{package} is not installed ({e}); pip install onnx onnxruntime') from e
 
 
-def open_session(path: str | os.PathLike, device: str = 'cpu'):
-    """Open an ``onnxruntime.InferenceSession``.
-
-    Raises:
-        UserError: onnxruntime is not installed, or the file is missing or not a valid ONNX file.
-    """
-    runtime = import_onnx('onnxruntime')
-    if not Path(path).is_file():
-        raise UserError(f'{path}: no such file; tools/export.py writes it')
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    wanted = ['CUDAExecutionProvider'] if device.startswith('cuda') else []
-    providers = [p for p in [*wanted, 'CPUExecutionProvider'] if p in runtime.get_available_providers()]
-    try:
-        return runtime.InferenceSession(str(path), options, providers=providers)
-    except Exception as e:  # onnxruntime's errors have no common base class
-        raise UserError(f'{path}: onnxruntime cannot read it ({_one_line(e)}); export it again') from e
-
-
-def read_metadata(session, path: str | os.PathLike, kinds: Sequence[str]) -> dict:
-    """Read the metadata that the export wrote into a file.
-
-    Raises:
-        UserError: the file is not of one of these kinds.
-    """
-    text = session.get_modelmeta().custom_metadata_map.get(META_KEY)
-    metadata = json.loads(text) if text else {}
-    if metadata.get('kind') not in kinds:
-        kind = f'a {metadata["kind"]}' if 'kind' in metadata else 'not a file of tools/export.py'
-        raise UserError(f'{path}: is {kind}, expected a {" or ".join(kinds)}')
-    return metadata
-
-
 def decoder_path(student: Path) -> Path:
     """Path of the decoder that is exported with a student."""
     return student.with_suffix('.decoder.onnx')
@@ -75,18 +43,32 @@ class OnnxNetwork(nn.Module):
 
     Args:
         path: The ``.onnx`` file.
-        kinds: Accepted kinds, see ``export.onnx_graphs.Graph``.
+        kind: Expected kind, see ``export.onnx_graphs.Graph``.
         device: 'cpu', or 'cuda' where onnxruntime supports it.
 
     Raises:
-        UserError: as :func:`open_session` and :func:`read_metadata`.
+        UserError: onnxruntime is not installed, the file is missing or not valid, or of another kind.
     """
 
-    def __init__(self, path: str | os.PathLike, kinds: tuple[str, ...], device: str = 'cpu') -> None:
+    def __init__(self, path: str | os.PathLike, kind: str, device: str = 'cpu') -> None:
         super().__init__()
         self.path = str(path)
-        self.session = open_session(path, device)
-        self.metadata = read_metadata(self.session, path, kinds)
+        runtime = import_onnx('onnxruntime')
+        if not Path(path).is_file():
+            raise UserError(f'{path}: no such file; tools/export.py writes it')
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        wanted = ['CUDAExecutionProvider'] if device.startswith('cuda') else []
+        providers = [p for p in [*wanted, 'CPUExecutionProvider'] if p in runtime.get_available_providers()]
+        try:
+            self.session = runtime.InferenceSession(self.path, options, providers=providers)
+        except Exception as e:  # onnxruntime's errors have no common base class
+            raise UserError(f'{path}: onnxruntime cannot read it ({_one_line(e)}); export it again') from e
+        text = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
+        self.metadata = json.loads(text) if text else {'kind': 'file that tools/export.py did not write'}
+        if self.metadata['kind'] != kind:
+            raise UserError(f'{path}: is a {self.metadata["kind"]}, expected a {kind}')
         self.names = [item.name for item in self.session.get_inputs()]
         #: Last axis of the output: D or C.
         self.out_dims = int(self.session.get_outputs()[0].shape[-1])
@@ -111,42 +93,65 @@ class _RawCrops(nn.Module):
         return {**data, 'inputs': data['inputs'][:, : self.num_channels].float()}
 
 
-def run_student_in_onnx(model: PoseDistiller, path: str | os.PathLike, device: str = 'cpu') -> None:
-    """Replace student, decoder and normalisation of ``model`` by exported files.
+def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[Any, dict]:
+    """Load a trained model; a student without a decoder in its checkpoint gets none.
+
+    Args:
+        cfg: Its config.
+        checkpoint: Checkpoint, or an ``.onnx`` file of ``tools/export.py``.
+        kind: Expected class of the model.
+        device: Device of the model.
+
+    Returns:
+        The model and the metadata of the file (``classes``, ...).
 
     Raises:
-        UserError: a file is missing or was exported with another config.
+        UserError: the file is missing or does not fit, or the config has another kind of model.
     """
-    student = OnnxNetwork(path, ('student',), device)
-    _check_dims(path, 'D', student.out_dims, model.student.out_dims)
-    model.data_preprocessor, model.channels_last = _RawCrops(model.student.in_channels), False
-    model.student = student
-    if model.decoder is not None:
-        model.decoder = OnnxNetwork(decoder_path(Path(path)), ('decoder',), device)
+    model: Any = build_model(cfg)
+    if not isinstance(model, kind):
+        raise UserError(f'{cfg.filename}: its model is {type(model).__name__}, expected a {kind.__name__}')
+    if checkpoint.endswith('.onnx'):
+        return model, run_in_onnx(model, checkpoint, device)
+    if isinstance(model, PoseDistiller) and model.decoder is not None and Path(checkpoint).is_file():
+        state = load_checkpoint_safely(checkpoint)
+        if isinstance(state, dict) and not any('decoder.' in key for key in state.get('state_dict', state)):
+            model.decoder = None
+    meta = load_weights(model, checkpoint, cfg)
+    return model.to(device), meta
 
 
-def run_sequences_in_onnx(
-    model: SequenceRecognizer | FrameScorer, path: str | os.PathLike, device: str = 'cpu'
-) -> dict:
-    """Replace encoder, head and standardisation of ``model`` by an exported file.
+def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dict:
+    """Replace the networks and the normalisation of ``model`` by exported files.
+
+    Args:
+        model: A ``PoseDistiller``, ``SequenceRecognizer`` or ``FrameScorer``; changed in place.
+        path: The file; the decoder of a student lies beside it.
+        device: 'cpu', or 'cuda' where onnxruntime supports it.
 
     Returns:
         The metadata of the file (``classes``, ...).
 
     Raises:
-        UserError: the file is missing or was exported with another config.
+        UserError: a file is missing or was exported with another config.
     """
-    kind = 'recognizer' if isinstance(model, SequenceRecognizer) else 'scorer'
-    network = OnnxNetwork(path, (kind,), device)
-    _check_dims(path, 'classes', network.out_dims, model.head[-1].out_features)
-    model.backbone, model.head = network, nn.Identity()
-    model.data_preprocessor.standardize = False
+    if isinstance(model, PoseDistiller):
+        kind, what, dims = 'student', 'D', model.student.out_dims
+    else:
+        kind = 'recognizer' if isinstance(model, SequenceRecognizer) else 'scorer'
+        what, dims = 'classes', model.head[-1].out_features
+    network = OnnxNetwork(path, kind, device)
+    if network.out_dims != dims:
+        hint = 'pass the config that it was made from'
+        raise UserError(f'{path}: has {network.out_dims} {what}, the config says {dims}; {hint}')
+    if isinstance(model, PoseDistiller):
+        model.data_preprocessor, model.channels_last = _RawCrops(model.student.in_channels), False
+        model.student = network
+        if model.decoder is not None:
+            model.decoder = OnnxNetwork(decoder_path(Path(path)), 'decoder', device)
+    else:
+        model.backbone, model.head = network, nn.Identity()
     return network.metadata
-
-
-def _check_dims(path: str | os.PathLike, what: str, dims: int, expected: int) -> None:
-    if dims != expected:
-        raise UserError(f'{path}: has {dims} {what}, the config says {expected}; pass the config that it was made from')
 
 
 def _one_line(error: Exception) -> str:

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from ..visualize.boxes import draw_boxes
 from ..visualize.panels import draw_text, resize
 from ..visualize.skeleton import draw_skeleton, place_normalized
 from ..visualize.video_writer import VideoWriter
+
+#: Takes the next drawn frame (H, W, 3) uint8 RGB.
+Paint = Callable[[np.ndarray], None]
 
 #: The larger side of the joints, relative to that of the box, which also holds hair, hands and feet.
 _FILL = 0.85
@@ -97,71 +100,61 @@ class Window:
         self._plt, self._wait = plt, max(wait_time, 1e-3)
         self._image: Any = None
 
-    def show(self, rgb: np.ndarray) -> bool:
-        """Show a frame; False once the window was closed."""
+    def show(self, rgb: np.ndarray) -> None:
+        """Show a frame, unless the window was closed."""
         if not self._plt.fignum_exists(self._figure.number):
-            return False
+            return
         if self._image is None:
             axes = self._figure.add_axes((0, 0, 1, 1))
             axes.set_axis_off()
             self._image = axes.imshow(rgb)
         self._image.set_data(rgb)
         self._plt.pause(self._wait)
-        return True
 
     def close(self) -> None:
         self._plt.close(self._figure)
 
 
-class Canvas:
+@contextmanager
+def open_canvas(
+    name: str,
+    fps: float,
+    vis_out_dir: str | os.PathLike = '',
+    show: bool = False,
+    wait_time: float = 0.0,
+    return_vis: bool = False,
+) -> Iterator[tuple[Paint | None, Path | list[np.ndarray] | None]]:
     """Send drawn frames to a video, a window and a list: to any of them, or to none.
 
     Args:
-        path: Of the video; None = no video.
+        name: Of the video file and the window.
         fps: Of the video.
-        title: Of the window.
+        vis_out_dir: Folder of the video; '' = no video.
         show: Open a window; closing it ends the showing, nothing else.
         wait_time: Seconds between two frames in the window.
         return_vis: Keep the frames.
 
+    Yields:
+        A function that takes the next frame (None where frames go nowhere), and the list of frames or the path.
+
     Raises:
         UserError: there is no display to show on.
     """
+    path = Path(vis_out_dir) / f'{name}.mp4' if vis_out_dir else None
+    frames: list[np.ndarray] = []
+    targets: list[Paint] = []
+    with ExitStack() as stack:
+        if show:
+            window = Window(name, wait_time)
+            stack.callback(window.close)
+            targets.append(window.show)
+        if path is not None:
+            targets.append(stack.enter_context(VideoWriter(path, fps)).write)
+        if return_vis:
+            targets.append(frames.append)
 
-    def __init__(
-        self, path: Path | None, fps: float, title: str, show: bool, wait_time: float, return_vis: bool
-    ) -> None:
-        self.path = path
-        self.frames: list[np.ndarray] | None = [] if return_vis else None
-        self._window = Window(title, wait_time) if show else None
-        self._writer = VideoWriter(path, fps) if path is not None else None
-        self._stack = ExitStack()
+        def paint(rgb: np.ndarray) -> None:
+            for target in targets:
+                target(rgb)
 
-    @property
-    def wanted(self) -> bool:
-        """False where frames go nowhere and need not be drawn."""
-        return self._writer is not None or self._window is not None or self.frames is not None
-
-    @property
-    def result(self) -> Path | list[np.ndarray] | None:
-        """The frames where they are kept, else the path of the video."""
-        return self.path if self.frames is None else self.frames
-
-    def __enter__(self) -> 'Canvas':
-        if self._writer is not None:
-            self._stack.enter_context(self._writer)
-        if self._window is not None:
-            self._stack.callback(self._window.close)
-        return self
-
-    def paint(self, rgb: np.ndarray) -> None:
-        """Take the next drawn frame."""
-        if self._writer is not None:
-            self._writer.write(rgb)
-        if self._window is not None and not self._window.show(rgb):
-            self._window = None
-        if self.frames is not None:
-            self.frames.append(rgb)
-
-    def __exit__(self, *error) -> None:
-        self._stack.__exit__(*error)
+        yield paint if targets else None, frames if return_vis else path

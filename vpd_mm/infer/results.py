@@ -2,22 +2,23 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.structures import BaseDataElement
 
-from ..athlete.frame_source import FrameSource
+from ..athlete import FrameSource
 from ..errors import UserError
 from ..structures import AthleteTrack, FeatureSequence, atomic_write
-from .frame_source import Input, input_name
-from .online_pass import FrameResult
-from .result_files import check_overlay, check_results, result_paths
+from ..visualize.video_writer import check_video, foreign_file
+from .frame_source import Entry
 
 #: Boxes of one input: a track, or (T, 4) xyxy px with one row per frame (NaN: no box).
 Boxes = AthleteTrack | np.ndarray
+#: Fields by which a JSON file of an inferencer is recognised.
+_FIELDS = frozenset(['name', 'source', 'mode', 'num_frames', 'frames_with_box', 'frames_with_feature', 'segments'])
 
 
 def source_name(source: FrameSource) -> str:
@@ -43,23 +44,6 @@ def make_sample(
     return BaseDataElement(metainfo=meta, track=track, features=features)
 
 
-def collect(results: Iterable[FrameResult]) -> tuple[AthleteTrack, FeatureSequence, int]:
-    """Join frame results to a track, a feature sequence, and one past the last frame."""
-    inds: list[int] = []
-    boxes, scores, feats, end = [], [], [np.zeros((0, 2, 1), np.float32)], 0
-    for result in results:
-        end = result.frame_ind + 1
-        if result.box is not None and result.feats is not None:
-            inds.append(result.frame_ind)
-            boxes.append(result.box)
-            scores.append(result.score)
-            feats.append(result.feats[None])
-    frames = np.array(inds, np.int64)
-    track = AthleteTrack(frames, np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
-    joined = np.concatenate(feats[1:] or feats)
-    return track, FeatureSequence(frames, joined, np.ones(len(frames), np.float32)), end
-
-
 def to_json(sample: BaseDataElement) -> dict:
     """Convert a data sample to the content of its JSON file."""
     return {
@@ -83,43 +67,50 @@ def to_dict(sample: BaseDataElement) -> dict:
     return row | ({'frame_scores': sample.frame_scores} if 'frame_scores' in sample else {})
 
 
-def save_sample(sample: BaseDataElement, folder: Path) -> Path:
+def save_sample(sample: BaseDataElement, folder: Path) -> None:
     """Write ``<name>.json``, ``tracks/<name>.npz`` and ``features/<name>.npz`` (a ``FeatureStore``).
 
     Raises:
         UserError: one of them exists and was not written by this tool.
     """
-    check_results(folder, sample.name)
-    path, track, features = result_paths(folder, sample.name)
+    path, track, features = _check_results(folder, sample.name)
     with atomic_write(path, 'w') as f:  # first: it marks the other two as ours
         json.dump(to_json(sample), f, indent=1)
     sample.track.save(track)
     sample.features.save(features)
-    return path
 
 
 def check_outputs(
-    inputs: Sequence[Input], video_dir: str | os.PathLike = '', result_dir: str | os.PathLike = ''
+    inputs: Mapping[str, Entry], video_dir: str | os.PathLike = '', result_dir: str | os.PathLike = ''
 ) -> None:
     """Check the output files of the inputs of :func:`list_inputs` before any work starts ('' = none are written).
 
     Raises:
-        UserError: two inputs share a name, a video would replace an input, or a file exists that this tool did not
-            write.
+        UserError: a video would replace an input, or a file exists that this tool did not write.
     """
-    names = [input_name(item, number) for number, item in enumerate(inputs)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f'two inputs are named {twice[0]!r}; results go by that name, pass them one at a time')
-    sources = {Path(item).resolve() for item in inputs if isinstance(item, str | os.PathLike)}
-    for name in names:
-        video = Path(video_dir) / f'{name}.mp4'
-        if video_dir and video.resolve() in sources:
-            raise UserError(f'{video}: is an input, which its own overlay would replace; write into another folder')
+    sources = {item.resolve() for item in inputs.values() if isinstance(item, Path)}
+    for name in inputs:
         if video_dir:
-            check_overlay(video)
+            video = Path(video_dir) / f'{name}.mp4'
+            if video.resolve() in sources:
+                raise UserError(f'{video}: is an input, which its own overlay would replace; write into another folder')
+            check_video(video)
         if result_dir:
-            check_results(Path(result_dir), name)
+            _check_results(Path(result_dir), name)
+
+
+def _check_results(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """Return the files of one athlete: JSON, track, features; one that this tool did not write is an error."""
+    paths = folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
+    try:
+        row = json.loads(paths[0].read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        row = None
+    if not isinstance(row, dict) or not row.keys() >= _FIELDS:  # arrays without our JSON may belong to a corpus
+        for path in paths:
+            if path.exists():
+                raise foreign_file(path)
+    return paths
 
 
 def to_tracks(bboxes: Any, count: int) -> list[AthleteTrack | None]:
@@ -128,13 +119,12 @@ def to_tracks(bboxes: Any, count: int) -> list[AthleteTrack | None]:
     Raises:
         UserError: there are more or fewer, or one is not valid.
     """
-    if isinstance(bboxes, list | tuple):
-        if len(bboxes) != count:
-            raise UserError(f'bboxes: {len(bboxes)} for {count} inputs; pass one entry per input')
-        return [to_track(item) for item in bboxes]
-    if bboxes is not None and count > 1:
-        raise UserError(f'bboxes: one for {count} inputs; pass a list with one entry per input')
-    return [to_track(bboxes)] * count
+    boxes = list(bboxes) if isinstance(bboxes, list | tuple) else [bboxes]
+    if bboxes is None:
+        boxes = [None] * count
+    if len(boxes) != count:
+        raise UserError(f'bboxes: {len(boxes)} for {count} inputs; pass a list with one entry per input')
+    return [to_track(item) for item in boxes]
 
 
 def to_track(boxes: Boxes | None) -> AthleteTrack | None:

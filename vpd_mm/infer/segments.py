@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +10,13 @@ from mmengine.dataset import Compose, pseudo_collate
 from ..corpus import Corpus
 from ..detect import FrameScorer, find_proposals
 from ..detect.search import ScoredVideo
-from ..engine.model_files import build_model, class_names, load_weights, read_model_config, split_spec
+from ..engine.model_files import class_names, read_trained_config, split_spec
 from ..errors import UserError
 from ..features import Window, clip_positions, interpolate
 from ..recognize import SequenceRecognizer
 from ..retrieve import DTWRetriever, load_clips
 from ..structures import FeatureSequence, load_classes
-from .onnx_backend import run_sequences_in_onnx
+from .onnx_backend import load_model
 
 
 @dataclass
@@ -74,14 +73,18 @@ class Recognizer:
     Args:
         spec: ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.
         dims: D of the features.
-        device: Where it runs.
+        device: Device of the model.
 
     Raises:
         UserError: the files do not fit, or the model takes other features.
     """
 
     def __init__(self, spec: str, dims: int, device: str = 'cpu') -> None:
-        self.model, cfg, meta = load_sequence_model(spec, 'recognizer', SequenceRecognizer, device)
+        config, checkpoints = split_spec(spec, 'recognizer')
+        if len(checkpoints) > 1:
+            raise UserError(f'recognizer {spec!r}: takes one checkpoint')
+        cfg = read_trained_config(config, checkpoints[0])
+        self.model, meta = load_model(cfg, checkpoints[0], SequenceRecognizer, device)
         data = cfg.test_dataloader.dataset
         self.window = Window(**(data.get('window') or {}))
         self.fps = data.get('fps', 25.0)
@@ -91,14 +94,14 @@ class Recognizer:
         _check_dims(f'recognizer {spec}: takes', cfg.model.backbone.get('in_dims', given), given)
 
     def _sample(self, feats: np.ndarray) -> dict:
-        sample = {'feats': feats, 'gt_label': -1, 'action_id': '', 'num_frames': feats.shape[1], 'rng': None}
+        sample = {'feats': feats, 'label': -1, 'action_id': '', 'num_frames': feats.shape[1], 'rng': None}
         return self.pipeline(sample)
 
     @torch.no_grad()
     def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
         """Label ``segments``; an interval without a feature gets no label."""
         for segment in segments:
-            feats = read_segment(features, segment, fps, num_frames, self.window, self.fps)
+            feats = _read_segment(features, segment, fps, num_frames, self.window, self.fps)
             if feats is None:
                 continue
             scores = self.model.test_step(pseudo_collate([self._sample(feats)]))[0].pred_score.cpu()
@@ -114,7 +117,7 @@ class Scorer:
         spec: ``CONFIG:CHECKPOINT[,CHECKPOINT...]``.
         dims: D of the features.
         threshold: Lowest score of a frame that belongs to an action.
-        device: Where they run.
+        device: Device of the models.
 
     Raises:
         UserError: the files do not fit, or the model takes other features.
@@ -124,12 +127,12 @@ class Scorer:
         if not 0 <= threshold <= 1:
             raise UserError(f'threshold must lie in 0..1, found {threshold}')
         config, checkpoints = split_spec(spec, 'scorer')
-        loaded = [load_sequence_model(f'{config}:{c}', 'scorer', FrameScorer, device) for c in checkpoints]
-        self.models = [model for model, _, _ in loaded]
-        _, cfg, meta = loaded[0]
+        cfg = read_trained_config(config, checkpoints[0])
+        loaded = [load_model(cfg, checkpoint, FrameScorer, device) for checkpoint in checkpoints]
+        self.models = [model for model, _ in loaded]
         self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
         self.threshold = threshold
-        self.classes = class_names(cfg, meta, cfg.model.get('num_classes', 1))
+        self.classes = class_names(cfg, loaded[0][1], cfg.model.get('num_classes', 1))
         _check_dims(f'scorer {spec}: takes', cfg.model.backbone.get('in_dims', dims), dims)
 
     @torch.no_grad()
@@ -175,12 +178,12 @@ class Gallery:
         self.classes = load_classes(corpus.classes_path)
         _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
         self.top = min(top, len(self.clips))
-        self._retriever = DTWRetriever(self.clips.clips, names=self.clips.names)
+        self._retriever = DTWRetriever(self.clips.clips, self.clips.names)
 
     def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
         """Find the neighbours of ``segments``."""
         for segment in segments:
-            feats = read_segment(features, segment, fps, num_frames, Window(), 25.0)
+            feats = _read_segment(features, segment, fps, num_frames, Window(), 25.0)
             if feats is None:
                 continue
             nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)
@@ -191,39 +194,12 @@ class Gallery:
                 segment.neighbours.append(row)
 
 
-def whole_segment(features: FeatureSequence) -> list[Segment]:
-    """One interval from the first to the last frame with a feature; none where there is no feature."""
-    return [Segment(int(features.frame_inds[0]), int(features.frame_inds[-1]) + 1)] if len(features) else []
-
-
-def read_segment(
+def _read_segment(
     features: FeatureSequence, segment: Segment, fps: float, num_frames: int, window: Window, rate: float | None
 ) -> np.ndarray | None:
     """Read (V, T, D) of an interval at ``rate``, as ``FeatureClipDataset`` reads an action; None without a feature."""
     positions = clip_positions(segment.start_frame, segment.end_frame, fps, num_frames, window, rate)
     return interpolate(features, positions, features.num_views) if len(positions) else None
-
-
-def load_sequence_model(spec: str, what: str, kind: Any, device: str) -> tuple:
-    """Load ``CONFIG:CHECKPOINT``; the checkpoint may be an ONNX file.
-
-    Returns:
-        The model, its config, the metadata of the checkpoint.
-
-    Raises:
-        UserError: the files are missing or do not fit, or the config has another kind of model.
-    """
-    config, checkpoints = split_spec(spec, what)
-    if len(checkpoints) > 1:
-        raise UserError(f'{what} {spec!r}: takes one checkpoint')
-    cfg = read_model_config(config)
-    model: Any = build_model(cfg)
-    if not isinstance(model, kind):
-        raise UserError(f'{what} {config}: its model is {type(model).__name__}, expected a {kind.__name__}')
-    if checkpoints[0].endswith('.onnx'):
-        return model, cfg, run_sequences_in_onnx(model, checkpoints[0], device)
-    meta = load_weights(model, checkpoints[0], cfg)
-    return model.to(device), cfg, meta
 
 
 def _check_dims(what: str, dims: int, given: int) -> None:

@@ -1,7 +1,7 @@
 """The inferencer: video in; athlete, features, labels, intervals, neighbours out."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
-from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 
-from ..athlete import FlowEstimator, SquareCropper
-from ..athlete.frame_source import FrameSource
+from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..distill import PoseDistiller
 from ..engine.model_files import read_model_config
 from ..engine.model_zoo import pick_device
@@ -26,13 +24,14 @@ from ..prepare.options import PrepareSettings
 from ..prepare.tracking_pass import ONLINE_RULES
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
+from ..teacher import JointFeature
 from .frame_source import FrameStream, Input, list_inputs, open_source
-from .offline_pass import no_athlete_error, offline_pass
-from .online_pass import FrameResults, online_pass
-from .overlay import Canvas, draw_answer
-from .results import Boxes, check_outputs, collect, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
-from .segments import Gallery, Recognizer, Scorer, Segment, whole_segment
-from .student_pass import StudentPass, load_student, row_of
+from .onnx_backend import load_model
+from .overlay import Paint, draw_answer, open_canvas
+from .passes import FrameResults, join_results, no_athlete_error, offline_pass, online_pass, row_of
+from .results import Boxes, check_outputs, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
+from .segments import Gallery, Recognizer, Scorer, Segment
+from .student_pass import StudentPass
 
 #: Detector of mmdet's model zoo (COCO), downloaded at the first use.
 DEFAULT_BOXES = 'mmdet:rtmdet-m'
@@ -54,7 +53,7 @@ class VPDInferencer(BaseInferencer):
 
     Args:
         model: Distillation config: path, or ``Config``.
-        weights: Checkpoint of the student; with ``backend='onnxruntime'`` the ``.onnx`` file of ``tools/export.py``.
+        weights: Checkpoint of the student; an ``.onnx`` file of ``tools/export.py`` runs in onnxruntime.
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``full``, or a folder of box files;
             None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
@@ -62,12 +61,10 @@ class VPDInferencer(BaseInferencer):
         threshold: Threshold of the scorer.
         gallery: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions.
         top: Neighbours per interval.
-        backend: 'torch' or 'onnxruntime'.
         device: 'auto', 'cpu', 'cuda', ...
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As the student's corpus was prepared.
         batch_size: Crops per forward pass.
-        scope: Default scope of the config.
         show_progress: Show progress bars on stderr.
 
     Raises:
@@ -95,7 +92,6 @@ class VPDInferencer(BaseInferencer):
         threshold: float = 0.5,
         gallery: str | None = None,
         top: int = 5,
-        backend: str = 'torch',
         device: str = 'auto',
         tracker: dict | None = None,
         crop_size: int = 128,
@@ -103,37 +99,33 @@ class VPDInferencer(BaseInferencer):
         flow_checkpoint: str | None = None,
         subtract_median: bool = False,
         batch_size: int = 64,
-        scope: str = 'vpd_mm',
         show_progress: bool = False,
     ) -> None:
-        if model is None or weights is None:
-            raise UserError('VPDInferencer needs the config of a student (model) and its checkpoint (weights)')
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
-        self.backend, self.batch_size = backend, batch_size
-        self._real_device = device = pick_device(device)
+        self.batch_size = batch_size
+        device = pick_device(device)
         cfg = model if isinstance(model, Config) else read_model_config(model)
-        super().__init__(cfg, str(weights), device, scope, show_progress)
+        super().__init__(cfg, str(weights), device, 'vpd_mm', show_progress)
+        dims = self.model.student.out_dims
+        has_joints = dims == JointFeature.dims and not (cfg.model.get('decoder') and self.model.decoder is None)
         estimator = FlowEstimator(flow, subtract_median=subtract_median, checkpoint=flow_checkpoint, device=device)
-        self.student = StudentPass(self.extractor, SquareCropper(crop_size), estimator, self._has_joints)
+        self.student = StudentPass(self.extractor, SquareCropper(crop_size), estimator, has_joints)
         self._rules = dict(tracker or {})
         rules = {k: v for k, v in self._rules.items() if k not in ONLINE_RULES}
         self._default_boxes = boxes is None
-        settings = PrepareSettings(Path(), boxes or DEFAULT_BOXES, device=device, tracker=rules)
-        self._models = Models(settings)
-        dims = self.model.student.out_dims
+        self._models = Models(PrepareSettings(Path(), boxes or DEFAULT_BOXES, device=device, tracker=rules))
         self.recognizer = Recognizer(recognizer, dims, device) if recognizer else None
         self.scorer = Scorer(scorer, dims, threshold, device) if scorer else None
         self.gallery = Gallery(gallery, dims, top) if gallery else None
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> PoseDistiller:
-        init_default_scope(cfg.get('default_scope', self.scope))
-        model, self._has_joints = load_student(cfg, weights, self.backend, device)
-        return model
+        self._student_device = 'cpu' if weights.endswith('.onnx') else device
+        return load_model(cfg, weights, PoseDistiller, device)[0]
 
     def _init_pipeline(self, cfg: Config) -> Any:
         pipeline = (cfg.get('test_dataloader') or cfg.val_dataloader).dataset.pipeline
-        device = 'cpu' if self.backend == 'onnxruntime' else self._real_device
+        device = self._student_device
         self.extractor = FeatureExtractor(self.model, pipeline, device, self.batch_size, half=device.startswith('cuda'))
         return self.extractor.pipeline
 
@@ -190,19 +182,21 @@ class VPDInferencer(BaseInferencer):
             UserError: an input cannot be read, no athlete is found, or there is no display to show on.
         """
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
-        dirs = visualize.pop('vis_out_dir', None) or '', postprocess.get('pred_out_dir') or ''
+        dirs = visualize.get('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
         entries = list_inputs(inputs, dirs)
         check_outputs(entries, *dirs)
         tracks = to_tracks(forward.pop('bboxes', None), len(entries))
         results: dict = {'predictions': [], 'visualization': []}
-        for source, track in zip(self.preprocess(entries, **preprocess), tracks, strict=True):
-            with _canvas(source, dirs[0], **visualize) as canvas:
-                samples = self.forward(source, bboxes=track, batch_size=batch_size, canvas=canvas, **forward)
-                if not isinstance(source, FrameStream):
-                    self.visualize(source, samples, canvas)
-            one = self.postprocess(samples, canvas.result, return_datasamples, **postprocess)
-            results['predictions'] += one['predictions']
-            results['visualization'] += one['visualization']
+        for (name, item), track in zip(entries.items(), tracks, strict=True):
+            source = open_source(name, item, **preprocess)
+            with open_canvas(name, source.fps, **visualize) as (paint, drawn):
+                is_stream = isinstance(source, FrameStream)  # it is read once, and drawn meanwhile
+                paint_online = paint if is_stream else None
+                samples = self.forward(source, track, batch_size=batch_size, paint=paint_online, **forward)
+                if paint is not None and not is_stream:
+                    self.visualize(source, samples, paint)
+            for key, values in self.postprocess(samples, drawn, return_datasamples, **postprocess).items():
+                results[key] += values
         return results
 
     def stream(
@@ -213,7 +207,7 @@ class VPDInferencer(BaseInferencer):
         fps: float | None = None,
         show: bool = False,
         wait_time: float = 0.0,
-        vis_out_dir: str = '',
+        vis_out_dir: str | os.PathLike = '',
     ) -> FrameResults:
         """Yield a ``FrameResult`` per frame, online; memory does not grow.
 
@@ -233,14 +227,10 @@ class VPDInferencer(BaseInferencer):
         if len(entries) != 1:
             raise UserError(f'stream takes one input, found {len(entries)}')
         check_outputs(entries, vis_out_dir)
-        source = open_source(entries[0], fps)
-        with _canvas(source, vis_out_dir, show, wait_time) as canvas:
-            yield from self._online(source, batch_size, to_track(bboxes), canvas)
-
-    def preprocess(self, inputs: list[Input], batch_size: int = 1, fps: float | None = None) -> Iterator[FrameSource]:
-        """Open the inputs one after the other."""
-        for number, item in enumerate(inputs):
-            yield open_source(item, fps, number)
+        [(name, item)] = entries.items()
+        source = open_source(name, item, fps)
+        with open_canvas(name, source.fps, vis_out_dir, show, wait_time) as (paint, _):
+            yield from self._online(source, batch_size, to_track(bboxes), paint)
 
     def forward(
         self,
@@ -248,9 +238,9 @@ class VPDInferencer(BaseInferencer):
         bboxes: AthleteTrack | None = None,
         online: bool = False,
         batch_size: int | None = None,
-        canvas: Canvas | None = None,
+        paint: Paint | None = None,
     ) -> list[BaseDataElement]:
-        """Make a data sample per athlete of one opened input.
+        """Make a data sample per athlete of one opened input; ``paint`` takes the frames of the online pass.
 
         Meta: ``name``, ``source``, ``athlete``, ``fps``, ``num_frames``, ``width``, ``height``, ``mode``.  Data:
         ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``),
@@ -261,22 +251,23 @@ class VPDInferencer(BaseInferencer):
         """
         size = batch_size or self.batch_size
         if online or isinstance(inputs, FrameStream):
+            mode = 'online'
             size = min(size, self._models.frames_per_batch(inputs))  # the batch holds whole frames, not crops
-            with closing(self._online(inputs, size, bboxes, canvas if isinstance(inputs, FrameStream) else None)) as it:
-                track, features, num_frames = collect(it)
+            with closing(self._online(inputs, size, bboxes, paint)) as it:
+                track, features, num_frames = join_results(it)
             if not len(track):
                 raise no_athlete_error(inputs, num_frames, self._models.settings.boxes)
-            athletes, mode = {'': (track, features)}, 'online'
+            athletes = {'': (track, features)}
         else:
+            mode = 'offline'
             if bboxes is None:
                 self.load_detector()
-            name = inputs.path.stem
             with ProgressBars() if self.show_progress else nullcontext() as bars:
                 both = [
-                    bars.add(f'{name}: {step}', 'frames') if bars else no_progress for step in ('track', 'features')
+                    bars.add(f'{source_name(inputs)}: {step}', 'frames') if bars else no_progress
+                    for step in ('track', 'features')
                 ]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
-            mode = 'offline'
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
         for sample in samples:
             self._add_segments(sample)
@@ -297,28 +288,26 @@ class VPDInferencer(BaseInferencer):
         if self.scorer is not None:
             scores, segments = self.scorer(features, fps, num_frames)
             sample.set_field(scores, 'frame_scores')
-        elif labellers:
-            segments = whole_segment(features)
+        elif labellers and len(features):
+            segments = [Segment(int(features.frame_inds[0]), int(features.frame_inds[-1]) + 1)]
         for label in labellers:
             label(features, segments, fps, num_frames)
         sample.set_field(segments, 'segments')
 
     def _online(
-        self, source: FrameSource, batch_size: int, track: AthleteTrack | None, canvas: Canvas | None
+        self, source: FrameSource, batch_size: int, track: AthleteTrack | None, paint: Paint | None
     ) -> FrameResults:
         """Yield the results of the online pass and draw them."""
         if track is None:
             self.load_detector()
         for result in online_pass(self.student, self._models, self._rules, source, batch_size, track):
-            if canvas is not None and canvas.wanted:
+            if paint is not None:
                 athletes = [] if result.box is None else [(result.box, result.joints)]
-                canvas.paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}']))
+                paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}']))
             yield result
 
-    def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], canvas: Canvas) -> None:
+    def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], paint: Paint) -> None:
         """Draw the samples of one input into its frames, in another pass over them."""
-        if not canvas.wanted:
-            return
         for frame_ind, rgb in inputs:
             athletes, labels, lines = [], [], [f'{frame_ind}']
             for sample in preds:
@@ -330,7 +319,7 @@ class VPDInferencer(BaseInferencer):
                 joints = None if feature is None else self.joints(sample.features.feats[feature : feature + 1])
                 athletes.append((sample.track.boxes[row], None if joints is None else joints[0]))
                 labels.append(', '.join(captions))
-            canvas.paint(draw_answer(rgb, athletes, lines, labels))
+            paint(draw_answer(rgb, athletes, lines, labels))
 
     def postprocess(
         self,
@@ -345,11 +334,3 @@ class VPDInferencer(BaseInferencer):
                 save_sample(sample, Path(pred_out_dir))
         predictions = list(preds) if return_datasamples else [to_dict(sample) for sample in preds]
         return {'predictions': predictions, 'visualization': [visualization]}
-
-
-def _canvas(
-    source: FrameSource, out_dir: str | os.PathLike, show: bool = False, wait_time: float = 0, return_vis: bool = False
-) -> Canvas:
-    name = source_name(source)
-    path = Path(out_dir) / f'{name}.mp4' if out_dir else None
-    return Canvas(path, source.fps, name, show, wait_time, return_vis)

@@ -1,15 +1,22 @@
-"""Build a corpus from videos: tracks, crops, flow and poses."""
+"""Build a corpus from videos, in one or several processes."""
 
+import multiprocessing
 import os
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import cv2
 from rich.console import Console
 
-from ..corpus import Corpus
-from ..corpus.crop_writer import CropWriter
+from ..corpus import Corpus, CropWriter
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_rank
 from ..engine.progress import OnProgress, ProgressBars, no_progress
@@ -17,7 +24,7 @@ from ..errors import UserError
 from .options import PrepareSettings
 from .report import PrepareReport, VideoReport, disk_bytes
 from .sources import Job, find_videos, list_jobs, settle_sources
-from .workers import run_jobs
+from .video_preparer import VideoPreparer
 
 
 def build_corpus(
@@ -35,29 +42,27 @@ def build_corpus(
 ) -> PrepareReport:
     """Add videos to a corpus; existing results are kept, missing and stale ones are made.
 
-    Under a launcher (torchrun, srun, mpirun) every rank prepares its share of
-    the videos and writes its own shards.  A video that fails does not stop the
-    others; the report lists it.
+    Under a launcher (torchrun, srun, mpirun) every rank prepares its share of the videos and writes its own shards.
+    A video that fails does not stop the others; the report lists it.
 
     Args:
         videos: Video files, or folders that are searched for them.
         out: Folder of the corpus, created when missing.
         name: Name of the corpus; None = name of the folder.
         sport: Stored in corpus.json.
-        boxes: See :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
-        tracker: Rules of the tracker, see :class:`PrepareSettings`.
+        boxes: As of :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
+        tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
-        options: ``poses``, ``size``, ``flow``, ``fps``, ...: see :class:`PrepareSettings`.
+        options: The other arguments of :class:`PrepareSettings`.
 
     Returns:
         One report per athlete and video, in the order of the files.
 
     Raises:
-        UserError: the run cannot start: an option is not valid, two videos
-            share a name, the corpus is locked, a model cannot be built, or
-            videos were prepared with other boxes, rules or poses.
+        UserError: the run cannot start: an option is not valid, two videos share a name, the corpus is locked, a
+            model cannot be built, or videos were prepared with other boxes, rules or poses.
     """
     start = time.monotonic()
     if workers < 1:
@@ -71,30 +76,123 @@ def build_corpus(
         jobs = list_jobs(files, corpus.videos())
         jobs = settle_sources(corpus, settings, jobs, boxes_given=boxes is not None or bool(tracker), world=world)
         jobs = jobs[rank::world]
-        shards = [f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(min(workers, max(len(jobs), 1)))]
+        num_shards = min(workers, max(len(jobs), 1))
+        shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[str, list[VideoReport]] = {}
-        on_progress(0, len(jobs))
         with ProgressBars(console or Console(quiet=True)) as bars:
             on_video = bars.add('videos', 'videos')
-
-            def on_result(job: Job, results: list[VideoReport]) -> None:
+            on_video(0, len(jobs))
+            on_progress(0, len(jobs))
+            for job, results in run_jobs(jobs, settings, shards, bars):
                 reports[job.name] = results
                 for report in results:
                     style = 'red' if report.failures else None
                     bars.console.print(report.line(), style=style, markup=False, highlight=False, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
-
-            on_video(0, len(jobs))
-            run_jobs(jobs, settings, shards, bars, on_result)
-        ordered = [report for job in jobs for report in reports.get(job.name, [])]
+        ordered = [report for job in jobs for report in reports[job.name]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
 
 
 def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:
     """Remove what an interrupted run left in the shards, including those of other workers."""
     for path in sorted(crops_dir.glob('shard-*.lmdb' if world == 1 else f'shard-{rank:03d}-*.lmdb')):
-        unfinished = unfinished_videos(path)
-        ENVIRONMENTS.close(path)
-        if unfinished:
+        if unfinished_videos(path):
             CropWriter(path).close()
+        ENVIRONMENTS.close(path)
+
+
+def run_jobs(
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
+) -> Iterator[tuple[Job, list[VideoReport]]]:
+    """Prepare every job: in this process with one shard, else in one process per shard.
+
+    Args:
+        jobs: The video files.
+        settings: Options of the run.
+        shards: The shard files to write.
+        bars: Show the progress of each video.
+
+    Yields:
+        Each job and its reports, as soon as it is finished.
+
+    Raises:
+        SetupError: no video can be prepared.
+    """
+    if len(shards) > 1:
+        yield from _run_in_processes(jobs, settings, shards, bars)
+        return
+    with CropWriter(shards[0]) as writer:
+        preparer = VideoPreparer(settings, writer)
+        for job in jobs:
+            on_progress = bars.add(job.name, 'frames')
+            reports = preparer.prepare(job, on_progress)
+            on_progress(1, 1)
+            yield job, reports
+
+
+def _run_in_processes(
+    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
+) -> Iterator[tuple[Job, list[VideoReport]]]:
+    waiting, idle = deque(jobs), deque(shards)
+    context = multiprocessing.get_context('spawn')
+    processes: dict[Path, tuple[BaseProcess, Connection]] = {}
+    running: dict[Connection, tuple[Path, Job, OnProgress]] = {}
+    try:
+        while waiting or running:
+            while waiting and idle:
+                shard, job = idle.popleft(), waiting.popleft()
+                if shard not in processes:
+                    pipe, theirs = context.Pipe()
+                    process: BaseProcess = context.Process(target=_work, args=(settings, shard, theirs), daemon=True)
+                    process.start()
+                    theirs.close()
+                    processes[shard] = process, pipe
+                pipe = processes[shard][1]
+                pipe.send(job)
+                running[pipe] = shard, job, bars.add(job.name, 'frames')
+            wait(list(running))
+            for pipe in [pipe for pipe in running if pipe.poll()]:
+                shard, job, on_progress = running[pipe]
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    processes.pop(shard)[0].join()
+                    error = 'its worker process died, often because memory ran out; run again with fewer --workers'
+                    message = [VideoReport(job.name, failures=[f'{job.path}: {error}'])]
+                if isinstance(message, Exception):
+                    raise message
+                if isinstance(message, tuple):
+                    on_progress(*message)
+                    continue
+                del running[pipe]
+                on_progress(1, 1)
+                idle.append(shard)
+                yield job, message
+    finally:
+        for process, _ in processes.values():
+            process.terminate()
+        for process, _ in processes.values():
+            process.join()
+
+
+def _work(settings: PrepareSettings, shard: Path, pipe: Connection) -> None:
+    """Prepare the jobs that come through ``pipe``; send (frames done, number of frames), then reports or an error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+    try:
+        with CropWriter(shard) as writer:
+            preparer = VideoPreparer(settings, writer)
+            while True:
+                pipe.send(preparer.prepare(pipe.recv(), lambda done, total: pipe.send((done, total))))
+    except Exception as e:
+        with suppress(OSError):
+            pipe.send(e)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)

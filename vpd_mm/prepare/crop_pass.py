@@ -27,8 +27,7 @@ def cut_pair(
         previous: Whole frame t-1; None where it is missing or of another shot.
         box: xyxy of frame t.
         previous_box: Box of frame t-1, ignored without ``previous``; None where it has none.
-        cropper: Cuts the square.
-        flow: Estimates the flow.
+        cropper, flow: Cut the square and estimate the flow.
 
     Returns:
         Window, crop and flow (None with method 'none').
@@ -48,8 +47,7 @@ class CropTask:
         track: Boxes of the athlete.
         masks: Frame number to ``MaskPatch``; may be empty.
         writer: Writer of the video.
-        cropper: Cuts the square.
-        flow: Estimates the flow.
+        cropper, flow: As of :func:`cut_pair`.
     """
 
     def __init__(
@@ -67,19 +65,13 @@ class CropTask:
         mask = None
         if frame_ind in self._masks:
             whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])
-            mask = self._cropper.cut(whole, window, mask=True)
+            mask = self._cropper.cut(whole, window)
         whole_frame = scale_to_side(rgb, FULL_FRAME_SIDE) if self._writer.full_frame else None
         self._writer.add(frame_ind, window, crop, flow, mask, whole_frame, start=previous is None)
 
 
 class PoseTask:
-    """Estimate the poses of one track with the teacher, in batches.
-
-    Args:
-        track: Boxes of the athlete.
-        models: Give the teacher.
-        limit: Frames per batch.
-    """
+    """Estimate the poses of one track with the teacher, in batches of ``limit`` frames."""
 
     def __init__(self, track: AthleteTrack, models: Models, limit: int) -> None:
         self._boxes = dict(zip(track.frame_inds.tolist(), track.boxes))

@@ -1,6 +1,8 @@
 """Inspect a corpus: counts, and of one video a contact sheet and a video of box, skeleton, crop and flow."""
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +11,6 @@ import numpy as np
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
-from ..structures import PoseSequence
 from ..visualize.boxes import draw_boxes
 from ..visualize.panels import BACKGROUND, draw_text, evenly_spread, flow_to_rgb, flow_wheel, grid, resize, save_image
 from ..visualize.skeleton import draw_skeleton
@@ -24,13 +25,7 @@ _TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
 
 @dataclass
 class Inspection:
-    """Result of :func:`inspect_corpus`.
-
-    Args:
-        videos: Counts of each video.
-        lines: Text for the console.
-        images: Paths of the contact sheet and the video, where they were drawn.
-    """
+    """Result of :func:`inspect_corpus`: counts of each video, text for the console, paths of the drawn files."""
 
     videos: list[VideoReport] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -52,76 +47,76 @@ def inspect_corpus(
         out: Folder of the images; None = ``<root>/inspect``.
 
     Raises:
-        UserError: no corpus, no such video or pose set, a file is damaged, or
-            an existing file that this tool did not write would be replaced.
+        UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did not
+            write would be replaced.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
     if not rows:
         raise UserError(f'{corpus.videos_path}: holds no videos; run tools/prepare.py')
     names = corpus.pose_names()
+    known = ', '.join(names) or 'none'
     if pose_name is not None and pose_name not in names:
-        raise UserError(f'{corpus.root}: has no pose set {pose_name!r}, only {", ".join(names) or "none"}')
-    pose_name = pose_name or (names[0] if names else None)
-    chosen = [corpus.video(video).video] if video is not None else list(rows)
+        raise UserError(f'{corpus.root}: has no pose set {pose_name!r}, only {known}')
+    pose_name = pose_name or next(iter(names), None)
+    chosen = [corpus.video(video)] if video is not None else list(rows.values())
     store = CropStore(corpus.crops_dir)
-    result = Inspection()
-    for name in chosen:
-        report = VideoReport(name, rows[name].num_frames)
-        poses = _poses(corpus, pose_name, name)
-        if corpus.track_path(name).is_file():
-            report.count(corpus.track(name), poses)
-        if name in store:
-            header = store.header(name)
-            report.crops, report.num_bytes, report.decoded = len(header), header.num_bytes, 1
-        else:
-            report.notes.append('no crops')
-        result.videos.append(report)
-    result.lines.append(f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1')
-    result.lines.append(f'pose sets: {", ".join(names) or "none"}' + (f' (counted: {pose_name})' if pose_name else ''))
-    result.lines.append(f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB')
-    if len(chosen) == 1 and chosen[0] in store:
+    result = Inspection([VideoView(corpus, store, row, pose_name).report() for row in chosen])
+    result.lines += [
+        f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
+        f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
+        f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB',
+    ]
+    if len(chosen) == 1 and chosen[0].video in store:
         folder = Path(out) if out is not None else corpus.root / 'inspect'
-        view = VideoView(corpus, store, rows[chosen[0]], _poses(corpus, pose_name, chosen[0]))
-        sheet, clip = folder / f'{chosen[0]}.png', folder / f'{chosen[0]}.mp4'
-        sources = {Path(row.path).resolve() for row in rows.values() if row.path}
-        if clip.resolve() in sources:
+        sheet, clip = folder / f'{chosen[0].video}.png', folder / f'{chosen[0].video}.mp4'
+        if clip.resolve() in {Path(row.path).resolve() for row in rows.values() if row.path}:
             raise UserError(f'{clip}: is a video of this corpus and would be replaced; pass another --out')
         if out is not None:
             check_video(clip)
             check_sheet(sheet, clip)
-        result.lines += _statistics(view)
+        view = VideoView(corpus, store, chosen[0], pose_name)
         view.write(clip, sheet)
         result.images = [sheet, clip]
-        result.lines += [f'wrote {path}' for path in result.images]
+        result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
     return result
 
 
 class VideoView:
-    """Draw one video of a corpus.
+    """Count and draw one video of a corpus.
 
     Args:
         corpus: Its corpus.
         store: The corpus's crops.
         row: Its row of videos.csv.
-        poses: Its poses; None = none.
+        pose_name: Pose set; None = no poses.
     """
 
-    def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, poses: PoseSequence | None) -> None:
-        self.row, self.store = row, store
-        self.header = store.header(row.video)
-        self.windows = dict(zip(self.header.frame_inds.tolist(), self.header.windows.tolist()))
-        self.boxes, self.poses = {}, {}
-        if corpus.track_path(row.video).is_file():
-            track = corpus.track(row.video)
-            self.boxes = dict(zip(track.frame_inds.tolist(), track.boxes))
-        if poses is not None:
-            joints, scores = poses.keypoints[:, VPD_JOINTS], poses.scores[:, VPD_JOINTS]
-            self.poses = dict(zip(poses.frame_inds.tolist(), zip(joints, scores)))
-        try:
-            self.reader = VideoReader(row.path, corpus.fps) if row.path else None
-        except UserError:  # the file has gone; crops and poses can still be drawn
-            self.reader = None
+    def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
+        self.row, self.store, self.fps = row, store, corpus.fps
+        self.header = store.header(row.video) if row.video in store else None
+        self.track = corpus.track(row.video) if corpus.track_path(row.video).is_file() else None
+        has_poses = pose_name is not None and corpus.pose_path(pose_name, row.video).is_file()
+        self.poses = corpus.poses(str(pose_name), row.video) if has_poses else None
+        self._boxes, self._joints, self._windows = {}, {}, {}
+        if self.track is not None:
+            self._boxes = dict(zip(self.track.frame_inds.tolist(), self.track.boxes))
+        if self.poses is not None:
+            joints = zip(self.poses.keypoints[:, VPD_JOINTS], self.poses.scores[:, VPD_JOINTS])
+            self._joints = dict(zip(self.poses.frame_inds.tolist(), joints))
+        if self.header is not None:
+            self._windows = dict(zip(self.header.frame_inds.tolist(), self.header.windows.tolist()))
+
+    def report(self) -> VideoReport:
+        """Count its frames."""
+        report = VideoReport(self.row.video, self.row.num_frames)
+        if self.track is not None:
+            report.count(self.track, self.poses)
+        if self.header is not None:
+            report.crops, report.num_bytes, report.decoded = len(self.header), self.header.num_bytes, 1
+        else:
+            report.notes.append('no crops')
+        return report
 
     def write(self, clip: Path, sheet: Path) -> None:
         """Write a video of all frames and a contact sheet of evenly spread frames with a crop.
@@ -129,10 +124,14 @@ class VideoView:
         Raises:
             UserError: the video has no crops.
         """
-        if not len(self.header):
+        inds = list(self._windows)
+        if not inds:
             raise UserError(f'{self.row.video}: has no crops to show')
-        chosen = set(self.header.frame_inds[evenly_spread(len(self.header), _NUM_TILES)].tolist())
-        frames = self.reader or ((frame_ind, None) for frame_ind in self.windows)
+        chosen = {inds[i] for i in evenly_spread(len(inds), _NUM_TILES)}
+        frames: Iterable[tuple[int, np.ndarray | None]] = ((frame_ind, None) for frame_ind in inds)
+        if self.row.path:
+            with suppress(UserError):  # the file has gone; crops and poses can still be drawn
+                frames = VideoReader(self.row.path, self.fps)
         tiles = []
         with VideoWriter(clip, self.row.fps) as writer:
             for frame_ind, rgb in frames:
@@ -142,14 +141,34 @@ class VideoView:
                 writer.write(draw_text(image, text))
         save_image(sheet, grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255)))
 
+    def statistics(self) -> list[str]:
+        """Lines about crops and flow."""
+        header = self.header
+        assert header is not None
+        sides = header.windows[:, 2]
+        gaps = int((np.diff(header.frame_inds) > 1).sum())
+        lines = [
+            f'frames {header.frame_inds[0]}..{header.frame_inds[-1]} with {gaps} gaps; window side '
+            f'{sides.min()}..{sides.max()} px (median {int(np.median(sides))}), crops of {header.size} px, '
+            f'{header.num_bytes / len(header) / 1e3:.1f} kB per frame'
+        ]
+        if header.flow is not None:
+            inds = header.frame_inds[:: max(1, len(header) // 200)].tolist()
+            length = [np.linalg.norm(self.store.flow(self.row.video, i), axis=-1).mean() for i in inds]
+            lines.append(
+                f'flow {header.flow.get("method", "?")}, clipped to {header.flow["clip"]:g} px: mean length '
+                f'{np.mean(length):.2f} px, largest frame mean {np.max(length):.2f} px'
+            )
+        return lines
+
     def _image(self, frame_ind: int, rgb: np.ndarray | None) -> np.ndarray:
         """The frame (where the video file exists) with box and skeleton; the crop and the flow beside it."""
         crop, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(2))
-        if frame_ind in self.windows:
+        if frame_ind in self._windows:
             crop = resize(self.store.crop(self.row.video, frame_ind), _PANEL)
-            left, top, side = self.windows[frame_ind]
+            left, top, side = self._windows[frame_ind]
             self._draw_pose(crop, frame_ind, (left, top), _PANEL / side)
-            if self.header.flow is not None:
+            if self.header is not None and self.header.flow is not None:
                 flow = resize(flow_to_rgb(self.store.flow(self.row.video, frame_ind)), _PANEL)
                 wheel = flow_wheel(_PANEL // 5)
                 flow[: len(wheel), -len(wheel) :] = wheel
@@ -157,49 +176,19 @@ class VideoView:
         if rgb is None:
             return panels
         image, scale = resize(rgb, len(panels)), len(panels) / len(rgb)
-        if frame_ind in self.boxes:
-            draw_boxes(image, self.boxes[frame_ind] * scale, thickness=2)
+        if frame_ind in self._boxes:
+            draw_boxes(image, self._boxes[frame_ind] * scale, thickness=2)
         self._draw_pose(image, frame_ind, (0, 0), scale)
         return np.concatenate([image, panels], axis=1)
 
     def _draw_pose(self, image: np.ndarray, frame_ind: int, origin: tuple[float, float], scale: float) -> None:
-        if frame_ind in self.poses:
-            joints, scores = self.poses[frame_ind]
+        if frame_ind in self._joints:
+            joints, scores = self._joints[frame_ind]
             draw_skeleton(image, (joints - origin) * scale, scores=scores, threshold=CONFIDENT, rings=True)
 
     def _text(self, frame_ind: int) -> str:
-        if frame_ind in self.poses:
-            return f'{frame_ind}  confidence {self.poses[frame_ind][1].mean():.2f}'
-        if frame_ind not in self.boxes:
+        if frame_ind in self._joints:
+            return f'{frame_ind}  confidence {self._joints[frame_ind][1].mean():.2f}'
+        if frame_ind not in self._boxes:
             return f'{frame_ind}  no box'
-        return f'{frame_ind}  no pose' if self.poses else f'{frame_ind}'
-
-
-def _poses(corpus: Corpus, pose_name: str | None, video: str) -> PoseSequence | None:
-    if pose_name is None or not corpus.pose_path(pose_name, video).is_file():
-        return None
-    return corpus.poses(pose_name, video)
-
-
-def _statistics(view: VideoView) -> list[str]:
-    """Lines about crops and flow of one video."""
-    header = view.header
-    if not len(header):
-        return ['no crops']
-    sides = header.windows[:, 2]
-    gaps = int((np.diff(header.frame_inds) > 1).sum())
-    lines = [
-        f'frames {header.frame_inds[0]}..{header.frame_inds[-1]} with {gaps} gaps; window side '
-        f'{sides.min()}..{sides.max()} px (median {int(np.median(sides))}), crops of {header.size} px, '
-        f'{header.num_bytes / len(header) / 1e3:.1f} kB per frame'
-    ]
-    if header.flow is not None:
-        step = max(1, len(header) // 200)
-        length = [
-            np.linalg.norm(view.store.flow(view.row.video, int(i)), axis=-1).mean() for i in header.frame_inds[::step]
-        ]
-        lines.append(
-            f'flow {header.flow.get("method", "?")}, clipped to {header.flow["clip"]:g} px: mean length '
-            f'{np.mean(length):.2f} px, largest frame mean {np.max(length):.2f} px'
-        )
-    return lines
+        return f'{frame_ind}  no pose' if self._joints else f'{frame_ind}'

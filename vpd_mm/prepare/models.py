@@ -1,8 +1,10 @@
-"""Detector and pose model of a prepare run."""
+"""Detector, pose model and flow of a prepare run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
-from ..athlete.frame_source import FrameSource
+from ..athlete import FlowEstimator, FrameSource
 from ..errors import UserError
 from .options import PrepareSettings, split_model
 
@@ -33,11 +35,9 @@ class Models:
         """``AthleteDetector`` of ``settings.boxes``."""
         from ..athlete.athlete_detector import AthleteDetector  # imports torch
 
-        config, checkpoint = split_model(self.settings.boxes)
-        try:
-            return AthleteDetector(config, checkpoint, self.settings.device, self.settings.batch_size, LOW_SCORE)
-        except (UserError, ImportError) as e:
-            raise SetupError(f'boxes {self.settings.boxes}: {e}') from e
+        s = self.settings
+        with _setup(f'boxes {s.boxes}: '):
+            return AthleteDetector(*split_model(s.boxes), s.device, s.batch_size, LOW_SCORE)
 
     @cached_property
     def teacher(self):
@@ -45,14 +45,30 @@ class Models:
         from ..teacher.mediapipe_teacher import MediaPipeTeacher  # imports torch
         from ..teacher.pose_teacher import PoseTeacher
 
-        try:
-            if self.settings.poses == 'mediapipe':
+        s = self.settings
+        with _setup(f'poses {s.poses}: '):
+            if s.poses == 'mediapipe':
                 return MediaPipeTeacher()
-            config, checkpoint = split_model(self.settings.poses)
-            return PoseTeacher(config, checkpoint, self.settings.device, self.settings.batch_size)
-        except (UserError, ImportError) as e:
-            raise SetupError(f'poses {self.settings.poses}: {e}') from e
+            return PoseTeacher(*split_model(s.poses), s.device, s.batch_size)
+
+    @cached_property
+    def flow(self) -> FlowEstimator:
+        s, device = self.settings, self.settings.device
+        if s.flow == 'raft':
+            from ..engine.model_zoo import pick_device  # imports torch, which the other methods do not need
+
+            device = pick_device(device)
+        with _setup(''):
+            return FlowEstimator(s.flow, subtract_median=s.subtract_median, checkpoint=s.flow_checkpoint, device=device)
 
     def frames_per_batch(self, source: FrameSource) -> int:
         """Number of whole frames to collect for a model."""
         return max(1, min(self.settings.batch_size, _BATCH_BYTES // (3 * source.width * source.height)))
+
+
+@contextmanager
+def _setup(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, ImportError) as e:
+        raise SetupError(f'{what}{e}') from e

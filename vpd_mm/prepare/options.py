@@ -24,9 +24,7 @@ class PrepareSettings:
         masks: Folder of mask files (``importers.mask_files``); '' = the folder of the boxes, where they come from one.
         size: Side of the crops, px.
         full_frame: Store the whole frames too, shorter side at most 320 px.
-        flow: ``dis``, ``farneback``, ``raft`` or ``none``.
-        flow_checkpoint: Weights of raft.
-        subtract_median: Subtract the median flow (camera motion).
+        flow, flow_checkpoint, subtract_median: See :class:`FlowEstimator`.
         fps: None = frames as decoded; a number = resample to this rate.
         device: Device of the models.
         batch_size: Frames per batch of a model.
@@ -55,10 +53,8 @@ class PrepareSettings:
         if self.boxes != 'full' and not self.boxes.startswith('mmdet:') and not Path(self.boxes).is_dir():
             raise UserError(f'boxes {self.boxes!r}: must be full, mmdet:<config>[:<checkpoint>] or an existing folder')
         if self.poses != 'none' and not self.poses_by_model and not Path(self.poses).is_dir():
-            raise UserError(
-                f'poses {self.poses!r}: must be none, mediapipe, mmpose:<alias or config>[:<checkpoint>] or an '
-                'existing folder'
-            )
+            kinds = 'none, mediapipe, mmpose:<alias or config>[:<checkpoint>] or an existing folder'
+            raise UserError(f'poses {self.poses!r}: must be {kinds}')
         if self.masks and not Path(self.masks).is_dir():
             raise UserError(f'masks {self.masks!r}: must be an existing folder')
         if self.batch_size < 1:
@@ -83,11 +79,9 @@ class PrepareSettings:
         """Name of the pose set in the corpus; None with ``poses='none'``."""
         if self.poses == 'none':
             return None
-        if self.pose_name:
-            return self.pose_name
-        if self.poses == 'mediapipe':
-            return 'mediapipe'
-        if self.poses.startswith('mmpose:'):
+        if self.pose_name or self.poses == 'mediapipe':
+            return self.pose_name or 'mediapipe'
+        if self.poses_by_model:
             return re.sub(r'[^A-Za-z0-9_.-]', '_', Path(split_model(self.poses)[0]).stem)
         return 'files'
 

@@ -1,6 +1,6 @@
 """Report of a prepare run."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,31 +79,28 @@ def disk_bytes(directory: Path) -> int:
     return sum(p.stat().st_blocks * 512 for p in directory.glob('*') if p.is_file())
 
 
-def report_table(reports: Iterable[VideoReport], title: str) -> Table:
+def report_table(reports: Sequence[VideoReport], title: str) -> Table:
     """Make a table with one row per video (the first 40) and the sum; shares are of all frames."""
-    reports = list(reports)
     table = Table(title=title, title_justify='left')
     table.add_column('video', overflow='fold', min_width=10)
     for column in ('frames', 'crops', 'tracked', 'poses', 'confident', 'MB'):
         table.add_column(column, justify='right', no_wrap=True)
     table.add_column('state', overflow='fold')
-    for report in reports[:_MAX_ROWS]:
-        state = 'failed' if report.failures else '; '.join(report.notes) or ('done' if report.decoded else 'skipped')
-        table.add_row(*_cells(report), state, style='red' if report.failures else None)
+    total = VideoReport(f'{len(reports)} videos')
+    for i, report in enumerate(reports):
+        for name in ('num_frames', 'tracked', 'crops', 'posed', 'confident', 'num_bytes'):
+            if (count := getattr(report, name)) is not None:
+                setattr(total, name, (getattr(total, name) or 0) + count)
+        if i < _MAX_ROWS:
+            done = 'done' if report.decoded else 'skipped'
+            state = 'failed' if report.failures else '; '.join(report.notes) or done
+            table.add_row(*_cells(report), state, style='red' if report.failures else None)
     if len(reports) > _MAX_ROWS:
         table.add_row(f'... {len(reports) - _MAX_ROWS} more')
     table.add_section()
     failed = sum(bool(r.failures) for r in reports)
-    table.add_row(*_cells(_total(reports)), f'{failed} failed' if failed else 'no errors')
+    table.add_row(*_cells(total), f'{failed} failed' if failed else 'no errors')
     return table
-
-
-def _total(reports: list[VideoReport]) -> VideoReport:
-    total = VideoReport(f'{len(reports)} videos')
-    for name in ('num_frames', 'tracked', 'crops', 'num_bytes', 'posed', 'confident'):
-        counts = [count for r in reports if (count := getattr(r, name)) is not None]
-        setattr(total, name, sum(counts) if counts else getattr(total, name))
-    return total
 
 
 def _cells(report: VideoReport) -> list[str]:

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..corpus import Corpus, VideoInfo
-from ..corpus.crop_writer import CropWriter
-from ..corpus.provenance import check_source, file_digest, record_source, refresh_source
+from ..corpus import Corpus, CropWriter, VideoInfo
+from ..corpus.corpus import check_video_name
+from ..corpus.provenance import file_digest, refresh_source
 from ..corpus.shard import videos_of_shards
-from ..corpus.video_table import check_video_name
 from ..errors import UserError
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.pose_files import find_pose_files
@@ -48,17 +47,14 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     A symbolic link keeps its own name and folder; the name of its target does not matter.
 
     Raises:
-        UserError: a folder holds no video, two files share a name, or a name
-            is not valid for a video.
+        UserError: a folder holds no video, two files share a name, or a name is not valid for a video.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
-        inside = [given]
-        if given.is_dir():
-            inside = videos_inside(given)
-            if not inside:
-                raise UserError(f'{given}: folder holds no video ({" ".join(sorted(VIDEO_ENDINGS))})')
-        for path in inside:
+        paths = videos_inside(given) if given.is_dir() else [given]
+        if not paths:
+            raise UserError(f'{given}: folder holds no video ({" ".join(sorted(VIDEO_ENDINGS))})')
+        for path in paths:
             files.setdefault(_identity(path), path.absolute())
     if not files:
         raise UserError('no video given; pass files or folders')
@@ -123,24 +119,35 @@ def settle_sources(
         UserError: tracks or poses of these videos were made from another source, or, with several processes, from
             files that have changed.
     """
+    box_files = {job.name: _box_files(settings, job) for job in jobs}
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
     if boxes_given or len(tracked) < len(jobs):
         source: dict = {'boxes': _describe(settings.boxes)}
         if settings.boxes.startswith('mmdet:'):
             source['track'] = dict(settings.tracker)
-        inputs = _box_digests(settings, jobs)
-        stale = check_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, inputs)
-        if stale and world > 1:
-            raise UserError(f'{settings.boxes}: boxes of {stale[0]} have changed; prepare it once in a single process')
-        for name in stale:
-            _remove(corpus, tracked.pop(name).rows, settings.pose_set)
+        stale: list[str] = []
+
+        def remove(videos: Sequence[str]) -> None:
+            if world > 1:
+                raise UserError(
+                    f'{settings.boxes}: boxes of {videos[0]} have changed; prepare it once in a single process'
+                )
+            stale.extend(videos)
+            for name in videos:
+                _remove(corpus, tracked[name].rows, settings.pose_set)
+
+        digests = {name: file_digest(files.values()) for name, files in box_files.items() if files}
+        refresh_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, digests, remove)
         jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
-        record_source(corpus.tracks_dir, source, tracked, inputs)
     if (pose_set := settings.pose_set) is not None:
-        posed = [row.video for job in jobs for row in job.rows if corpus.pose_path(pose_set, row.video).is_file()]
+        videos = [row.video for job in jobs for row in job.rows]
+        posed = [video for video in videos if corpus.pose_path(pose_set, video).is_file()]
+        new_jobs = [job for job in jobs if not job.rows]
+        videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
+        files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
+        digests = {video: file_digest(paths) for video, paths in files.items() if paths}
         source = {'poses': _describe(settings.poses)}
-        inputs = _pose_digests(settings, jobs)
-        refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, inputs)
+        refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
     return list(jobs)
 
 
@@ -156,25 +163,9 @@ def _describe(spec: str) -> str:
     return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, checkpoint]))
 
 
-def _box_digests(settings: PrepareSettings, jobs: Sequence[Job]) -> dict[str, str]:
-    files = {job.name: _box_files(settings, job).values() for job in jobs}
-    return {name: file_digest(paths) for name, paths in files.items() if paths}
-
-
 def _box_files(settings: PrepareSettings, job: Job) -> dict[str, Path]:
     folder = Path(settings.boxes)
     return find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
-
-
-def _pose_digests(settings: PrepareSettings, jobs: Sequence[Job]) -> dict[str, str]:
-    if settings.poses_by_model:
-        return {}
-    videos = [row.video for job in jobs for row in job.rows]
-    for job in jobs:
-        if not job.rows:
-            videos += [video_name(athlete, job.name) for athlete in _box_files(settings, job) or ['']]
-    files = {video: find_pose_files(settings.poses, video) for video in videos}
-    return {video: file_digest(paths) for video, paths in files.items() if paths}
 
 
 def video_name(athlete: str, stem: str) -> str:

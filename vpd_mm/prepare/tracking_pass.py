@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
+from ..athlete import FrameSource
 from ..athlete.athlete_choice import ChoiceRules
-from ..athlete.athlete_tracker import AthleteTracker, athlete_names
-from ..athlete.frame_source import FrameSource
-from ..athlete.online_tracker import OnlineTracker
+from ..athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_names
 from ..athlete.path_tracker import PathRules, PathTracker
 from ..engine.progress import OnProgress
 from ..errors import UserError
@@ -44,8 +45,7 @@ def find_tracks(
     frame_size = (source.width, source.height)
     if settings.boxes == 'full':
         boxes = np.tile(np.array([0, 0, *frame_size], np.float32), (source.num_frames, 1))
-        scores = np.ones(source.num_frames, np.float32)
-        return {'': AthleteTrack(np.arange(source.num_frames), boxes, scores)}
+        return {'': AthleteTrack(np.arange(source.num_frames), boxes, np.ones(source.num_frames, np.float32))}
     if settings.boxes.startswith('mmdet:'):
         athletes = _detect(settings, models, source, on_progress)
     else:
@@ -64,27 +64,14 @@ def find_tracks(
 def _detect(
     settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
 ) -> dict[str, AthleteTrack]:
-    detector = models.detector
     tracker = build_tracker(settings.tracker, source.fps, (source.width, source.height))
-    every = getattr(tracker, 'every', 1)
-    batch: list[tuple[int, np.ndarray]] = []
-    limit = models.frames_per_batch(source)
-
-    def flush() -> None:
-        if not batch:
-            return
-        frames = {frame_ind: rgb for frame_ind, rgb in batch if frame_ind % every == 0}
-        detections = dict(zip(frames, detector.detect(list(frames.values()))))
+    every, frames = getattr(tracker, 'every', 1), iter(source)
+    while batch := list(islice(frames, models.frames_per_batch(source))):
+        chosen = {frame_ind: rgb for frame_ind, rgb in batch if frame_ind % every == 0}
+        detections = dict(zip(chosen, models.detector.detect(list(chosen.values()))))
         for frame_ind, rgb in batch:
             tracker.update(frame_ind, detections.get(frame_ind, _NO_DETECTIONS), rgb)
         on_progress(batch[-1][0] + 1, source.num_frames)
-        batch.clear()
-
-    for frame in source:
-        batch.append(frame)
-        if len(batch) == limit:
-            flush()
-    flush()
     tracks = tracker.finish()
     return dict(zip(athlete_names(len(tracks)), tracks)) if tracks else {}
 
@@ -100,14 +87,15 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
     """
     rules = dict(rules)
     method = rules.pop('method', 'bytetrack')
-    methods = {
-        'bytetrack': (OnlineTracker if online else AthleteTracker, ChoiceRules),
-        'path': (PathTracker, PathRules),
-    }
-    if method not in methods or (online and method == 'path'):
-        allowed = 'bytetrack' if online else 'bytetrack or path'
-        raise SetupError(f'--track method={method}: must be {allowed}{" with --online" if online else ""}')
-    kind, weights = methods[method]
+    kind: Any
+    weights: Any
+    if method == 'bytetrack':
+        kind, weights = OnlineTracker if online else AthleteTracker, ChoiceRules
+    elif method == 'path' and not online:
+        kind, weights = PathTracker, PathRules
+    else:
+        allowed = 'bytetrack with --online' if online else 'bytetrack or path'
+        raise SetupError(f'--track method={method}: must be {allowed}')
     of_weights = {f.name for f in fields(weights)}
     of_tracker = set(inspect.signature(AthleteTracker if online else kind).parameters) - {'fps', 'frame_size', 'rules'}
     if online:
@@ -125,13 +113,8 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
 def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
     """Check that no box is much larger than the frame: the square around it is allocated in memory.
 
-    Args:
-        track: The boxes.
-        source: The video.
-        boxes: Origin of the boxes, for the message.
-
     Raises:
-        UserError: a box is too large.
+        UserError: a box is too large; the message begins with ``boxes``, the origin of the boxes.
     """
     sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     large = np.flatnonzero(sides > 4 * max(source.width, source.height))

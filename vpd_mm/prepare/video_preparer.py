@@ -3,13 +3,11 @@
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
-from pathlib import Path
 
 import av
 import cv2
 
-from ..athlete import FlowEstimator, SquareCropper, VideoReader
+from ..athlete import SquareCropper, VideoReader
 from ..athlete.camera_cuts import with_previous
 from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
 from ..engine.cli import error_line
@@ -28,46 +26,23 @@ from .tracking_pass import find_tracks
 #: Errors of a bad video, a full disk or too little memory; they fail one video and not the run.
 EXPECTED = (UserError, OSError, av.FFmpegError, cv2.error, MemoryError, RuntimeError)
 
+_PROGRESS_SEC = 0.25
+
 
 class VideoPreparer:
-    """Prepare videos one after the other into one shard.
+    """Prepare videos one after the other.
 
     Args:
         settings: Options of the run.
-        shard: Name of the shard file.
+        writer: Writer of the shard that gets the crops.
     """
 
-    def __init__(self, settings: PrepareSettings, shard: str) -> None:
-        self.settings = settings
+    def __init__(self, settings: PrepareSettings, writer: CropWriter) -> None:
+        self.settings, self._writer = settings, writer
         self.corpus = Corpus.open(settings.out)
         self._store = CropStore(self.corpus.crops_dir)
-        self._shard = self.corpus.crops_dir / shard
         self._models = Models(settings)
         self._cropper = SquareCropper(settings.size)
-        self._stack = ExitStack()
-        self._headers: dict[str, CropHeader] = {}
-
-    def __enter__(self) -> 'VideoPreparer':
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stack.close()
-
-    @cached_property
-    def _flow(self) -> FlowEstimator:
-        s, device = self.settings, self.settings.device
-        if s.flow == 'raft':
-            from ..engine.model_zoo import pick_device  # imports torch, which the other methods do not need
-
-            device = pick_device(device)
-        try:
-            return FlowEstimator(s.flow, subtract_median=s.subtract_median, checkpoint=s.flow_checkpoint, device=device)
-        except (UserError, ImportError) as e:
-            raise SetupError(str(e)) from e
-
-    @cached_property
-    def _writer(self) -> CropWriter:
-        return self._stack.enter_context(CropWriter(self._shard))
 
     def prepare(self, job: Job, on_progress: OnProgress) -> list[VideoReport]:
         """Add what is missing of one video file.
@@ -94,30 +69,33 @@ class VideoPreparer:
         return list(reports.values())
 
     def _prepare(self, job: Job, reports: dict[str, VideoReport], on_progress: OnProgress) -> None:
-        reader = None
+        s = self.settings
+        reader: VideoReader | None = None
+        headers: dict[str, CropHeader] = {}
         if job.is_tracked(self.corpus):
             rows = {row.video: row for row in job.rows}
             tracks = {name: self.corpus.track(name) for name in rows}
         else:
-            reader = VideoReader(job.path, self.settings.fps)
+            reader = VideoReader(job.path, s.fps)
             rows, tracks = self._track(reader, on_progress)
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames)
-            reports[name].count(tracks[name], self._poses_from_files(row, tracks[name], reports[name]))
+            if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
+                self._import_poses(row, tracks[name], reports[name])
+            reports[name].count(tracks[name], self._poses(name))
         without_crops = [name for name in rows if not self._has_crops(name)]
-        without_poses = [name for name in rows if self.settings.poses_by_model and self._poses(name) is None]
+        without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
         if without_crops or without_poses:
-            reader = reader or VideoReader(job.path, self.settings.fps)
-            decoded = self._decode(reader, tracks, without_crops, without_poses, on_progress)
-            rows = self._set_length(reader, rows, tracks, decoded)
-            for report in reports.values():
-                report.num_frames, report.decoded = rows[report.video].num_frames, decoded
+            reader = reader or VideoReader(job.path, s.fps)
+            decoded, headers = self._decode(reader, tracks, without_crops, without_poses, on_progress)
+            if not reader.num_damaged and decoded != reader.num_frames:
+                self._set_length(rows, tracks, decoded)
+            for name, report in reports.items():
+                report.num_frames, report.decoded = rows[name].num_frames, decoded
                 if reader.num_damaged:
                     report.notes.append(f'{reader.num_damaged} damaged packets or frames skipped')
         for name, report in reports.items():
-            header = self._headers.get(name)
-            if header is None:  # the header of a video without crops is false
-                header = self._store.header(name)
+            header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
             report.count(tracks[name], self._poses(name))
 
@@ -127,10 +105,8 @@ class VideoPreparer:
         """Find the athletes; save their tracks and rows of videos.csv."""
         athletes = find_tracks(self.settings, self._models, reader, on_progress)
         tracks = {video_name(athlete, reader.path.stem): track for athlete, track in athletes.items()}
-        path = str(reader.path.absolute())
-        rows = {
-            name: VideoInfo(name, path, reader.fps, reader.num_frames, reader.width, reader.height) for name in tracks
-        }
+        file = (str(reader.path.absolute()), reader.fps, reader.num_frames, reader.width, reader.height)
+        rows = {name: VideoInfo(name, *file) for name in tracks}
         for name, track in tracks.items():
             track.save(self.corpus.track_path(name))
         self.corpus.add_videos(rows.values())
@@ -141,8 +117,8 @@ class VideoPreparer:
         if name not in self._store:
             return False
         header = self._store.header(name)
-        stored = header.size, None if header.flow is None else dict(header.flow), header.frame_shape is not None
-        if stored != (self.settings.size, self._flow.settings, self.settings.full_frame):
+        stored = header.size, header.flow, header.frame_shape is not None
+        if stored != (self.settings.size, self._models.flow.settings, self.settings.full_frame):
             raise UserError(
                 f'{self.corpus.crops_dir}: crops of {name} exist with size {stored[0]}, flow {stored[1]}, full frames '
                 f'{stored[2]}; pass the same options or another --out'
@@ -156,24 +132,14 @@ class VideoPreparer:
             return None
         return self.corpus.poses(pose_set, name)
 
-    def _poses_from_files(self, row: VideoInfo, track: AthleteTrack, report: VideoReport) -> PoseSequence | None:
-        """Return the poses, imported from files where missing; an error goes to the report."""
-        s, poses = self.settings, self._poses(row.video)
-        if poses is not None or s.pose_set is None or s.poses_by_model:
-            return poses
+    def _import_poses(self, row: VideoInfo, track: AthleteTrack, report: VideoReport) -> None:
+        """Import the poses of an athlete from files; an error goes to the report."""
+        s = self.settings
         try:
-            try:
-                poses = read_poses(s.poses, row.video, track, row.num_frames)
-            except UserError:
-                stem = Path(row.path).stem
-                if stem == row.video:
-                    raise
-                poses = read_poses(s.poses, stem, track, row.num_frames)  # one file with all athletes
+            poses = read_poses(s.poses, row.video, track, row.num_frames)
+            poses.save(self.corpus.pose_path(str(s.pose_set), row.video))
         except UserError as e:
             report.failures.append(str(e))
-            return None
-        poses.save(self.corpus.pose_path(s.pose_set, row.video))
-        return poses
 
     def _decode(
         self,
@@ -182,19 +148,18 @@ class VideoPreparer:
         without_crops: list[str],
         without_poses: list[str],
         on_progress: OnProgress,
-    ) -> int:
-        """Make crops and poses in one pass over the frames; return the number of the last frame plus one."""
-        s, end, next_call = self.settings, 0, 0.0
-        tasks: list[CropTask | PoseTask] = []
-        self._headers = {}
+    ) -> tuple[int, dict[str, CropHeader]]:
+        """Make crops and poses in one pass; return the number of the last frame plus one, and the new headers."""
+        s, flow, end, next_call = self.settings, self._models.flow, 0, 0.0
         with ExitStack() as stack:
             writers = {
-                name: stack.enter_context(self._writer.video(name, s.size, self._flow.settings, s.full_frame))
+                name: stack.enter_context(self._writer.video(name, s.size, flow.settings, s.full_frame))
                 for name in without_crops
             }
+            tasks: list[CropTask | PoseTask] = []
             for name, writer in writers.items():
                 masks = read_masks(s.mask_dir, name, reader.num_frames) if s.mask_dir is not None else {}
-                tasks.append(CropTask(tracks[name], masks, writer, self._cropper, self._flow))
+                tasks.append(CropTask(tracks[name], masks, writer, self._cropper, flow))
             limit = self._models.frames_per_batch(reader)
             pose_tasks = {name: PoseTask(tracks[name], self._models, limit) for name in without_poses}
             tasks += pose_tasks.values()
@@ -204,22 +169,16 @@ class VideoPreparer:
                 end = frame_ind + 1
                 if time.monotonic() > next_call:
                     on_progress(end, reader.num_frames)
-                    next_call = time.monotonic() + 0.25
+                    next_call = time.monotonic() + _PROGRESS_SEC
             for name, task in pose_tasks.items():
                 task.finish().save(self.corpus.pose_path(str(s.pose_set), name))
-        self._headers = {name: writer.header for name, writer in writers.items() if writer.header is not None}
-        return end
+        return end, {name: writer.header for name, writer in writers.items() if writer.header is not None}
 
-    def _set_length(
-        self, reader: VideoReader, rows: dict[str, VideoInfo], tracks: dict[str, AthleteTrack], decoded: int
-    ) -> dict[str, VideoInfo]:
+    def _set_length(self, rows: dict[str, VideoInfo], tracks: dict[str, AthleteTrack], decoded: int) -> None:
         """Correct the number of frames: some containers hold packets without a visible frame."""
-        if reader.num_damaged or decoded == reader.num_frames:
-            return rows
         for name, track in tracks.items():
+            rows[name] = replace(rows[name], num_frames=decoded)
             if self.settings.boxes == 'full' and len(track) > decoded:
                 tracks[name] = AthleteTrack(track.frame_inds[:decoded], track.boxes[:decoded], track.scores[:decoded])
                 tracks[name].save(self.corpus.track_path(name))
-        rows = {name: replace(row, num_frames=decoded) for name, row in rows.items()}
         self.corpus.add_videos(rows.values())
-        return rows

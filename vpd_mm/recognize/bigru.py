@@ -18,10 +18,8 @@ class BiGRU(BaseModule):
     Args:
         in_dims: D of the features.
         hidden_dims: H per direction.
-        num_layers: Number of layers.
-        input_dropout: Dropout rate on the features.
+        num_layers, input_dropout: Number of layers; dropout rate on the features.
         pool: 'max' over time, or None for one output per frame.
-        dropout: Dropout rate between the layers.
 
     Raises:
         UserError: ``pool`` has another value.
@@ -38,16 +36,14 @@ class BiGRU(BaseModule):
         num_layers: int = 2,
         input_dropout: float = 0.2,
         pool: str | None = 'max',
-        dropout: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if pool not in ('max', None):
             raise UserError(f"BiGRU: pool must be 'max' or None, found {pool!r}")
-        self.in_dims = in_dims
-        self.pool = pool
+        self.in_dims, self.pool = in_dims, pool
         self.input_dropout = nn.Dropout(input_dropout)
-        self.gru = nn.GRU(in_dims, hidden_dims, num_layers, dropout=dropout, bidirectional=True)
+        self.gru = nn.GRU(in_dims, hidden_dims, num_layers, bidirectional=True)
         self.out_dims = 2 * hidden_dims
 
     def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
@@ -88,10 +84,8 @@ class _Layer(torch.autograd.Function):
 
         Args:
             inputs: (G, T, B, D).
-            w_in: (G, 3H, D); order reset, update, new, as in ``nn.GRU``.
-            w_rec: (G, 3H, H).
-            b_in: (G, 3H).
-            b_rec: (G, 3H).
+            w_in, w_rec, b_in, b_rec: (G, 3H, D), (G, 3H, H), (G, 3H), (G, 3H); order reset, update, new, as in
+                ``nn.GRU``.
             counts: Number of active sequences at each of the T frames.
         """
         groups, frames, batch, dims = inputs.shape
@@ -167,8 +161,6 @@ def run_bigru(gru: nn.GRU, inputs: Tensor, lengths: Tensor) -> Tensor:
     counts = running.sum(1).tolist()
     backwards = (torch.where(running, lengths - 1 - t, t) * batch + torch.arange(batch)).reshape(-1)
     for layer in range(gru.num_layers):
-        if layer and gru.dropout and gru.training:
-            inputs = nn.functional.dropout(inputs, gru.dropout)
         flat = inputs.reshape(frames * batch, -1)
         both = torch.stack([flat, flat[backwards]]).view(2, frames, batch, -1)
         weights = [

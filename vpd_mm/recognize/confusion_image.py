@@ -32,8 +32,8 @@ class ConfusionImage(BaseMetric):
 
     default_prefix = 'confusion'
 
-    def __init__(self, out_file: str | None = None, collect_device: str = 'cpu', prefix: str | None = None) -> None:
-        super().__init__(collect_device, prefix)
+    def __init__(self, out_file: str | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.out_file = out_file
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:

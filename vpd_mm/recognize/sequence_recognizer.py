@@ -3,7 +3,7 @@
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import nn
 
 from ..features import SequencePreprocessor
 from ..registry import MODELS
@@ -56,26 +56,16 @@ class SequenceRecognizer(BaseModel):
             mode: 'tensor': logits (S, C); 'loss': ``loss_cls`` over all views; 'predict': the samples with
                 ``pred_score`` (C,), the mean softmax of the views, and ``pred_label`` (1,).
         """
-        logits = self.head(self.backbone(inputs['feats'], inputs['lengths']))
+        logits, views = self.head(self.backbone(inputs['feats'], inputs['lengths'])), inputs['views']
         if mode == 'tensor':
             return logits
         if mode == 'loss':
-            return self.loss(logits, inputs['views'], data_samples or [])
+            labels = [sample.gt_label.expand(n) for sample, n in zip(data_samples or [], views, strict=True)]
+            return {'loss_cls': self.loss_cls(logits, torch.cat(labels))}
         if mode == 'predict':
-            return self.predict(logits, inputs['views'], data_samples)
+            samples = data_samples or [ActionDataSample() for _ in views]
+            for sample, scores in zip(samples, logits.detach().softmax(1).split(views), strict=True):
+                score = scores.mean(0)
+                sample.set_pred_score(score).set_pred_label(score.argmax(0, keepdim=True))
+            return samples
         raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
-
-    def loss(self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """Compute the cross entropy of all sequences."""
-        labels = torch.cat([sample.gt_label.expand(n) for sample, n in zip(data_samples, views, strict=True)])
-        return {'loss_cls': self.loss_cls(logits, labels)}
-
-    def predict(
-        self, logits: Tensor, views: list[int], data_samples: list[ActionDataSample] | None
-    ) -> list[ActionDataSample]:
-        """Average the softmax over the views of each sample."""
-        samples = data_samples or [ActionDataSample() for _ in views]
-        for sample, scores in zip(samples, logits.detach().softmax(1).split(views), strict=True):
-            score = scores.mean(0)
-            sample.set_pred_score(score).set_pred_label(score.argmax(0, keepdim=True))
-        return samples

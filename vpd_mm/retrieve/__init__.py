@@ -1,19 +1,25 @@
 """Retrieve similar clips: DTW nearest neighbours and ranked retrieval."""
 
-from .corpus_search import ActionClips, ClipQuery, find_query, load_clips, own_positions, rank_corpus
-from .dtw import PATTERNS, dtw_distance, dtw_matrix
-from .dtw_retriever import DTWRetriever, Neighbours, vote
-from .retrieval_metric import RetrievalMetric, hit_at, precision_at
+from .corpus_search import (
+    ActionClips,
+    ClipQuery,
+    find_query,
+    hit_at,
+    load_clips,
+    own_positions,
+    precision_at,
+    rank_corpus,
+)
+from .dtw import dtw_distance, dtw_matrix
+from .dtw_retriever import DTWRetriever, Neighbours
 from .side_by_side import ClipPainter, Shot, save_side_by_side
 
 __all__ = [
     'ActionClips',
     'ClipPainter',
-    'DTWRetriever',
     'ClipQuery',
+    'DTWRetriever',
     'Neighbours',
-    'PATTERNS',
-    'RetrievalMetric',
     'Shot',
     'dtw_distance',
     'dtw_matrix',
@@ -24,5 +30,4 @@ __all__ = [
     'precision_at',
     'rank_corpus',
     'save_side_by_side',
-    'vote',
 ]

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..corpus import Corpus
 from ..errors import UserError
-from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions, interpolate
+from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions
 from ..structures import Action, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
-from .retrieval_metric import metrics_at
 
 FPS = 25.0
 _INTERVAL = re.compile(r'(?P<video>.+):(?P<start>\d+)-(?P<end>\d+)')
@@ -19,12 +19,7 @@ _INTERVAL = re.compile(r'(?P<video>.+):(?P<start>\d+)-(?P<end>\d+)')
 
 @dataclass(frozen=True, eq=False)
 class ActionClips:
-    """Actions with their features, in the order of actions.csv.
-
-    Args:
-        actions: N actions.
-        clips: N arrays (T, V, D) float32.
-    """
+    """N actions with their features (T, V, D) float32, in the order of actions.csv."""
 
     actions: list[Action]
     clips: list[np.ndarray]
@@ -57,15 +52,8 @@ class ActionClips:
         return ActionClips([self.actions[i] for i in kept], [self.clips[i] for i in kept])
 
 
-@dataclass(frozen=True)
-class ClipQuery:
-    """A clip to search for.
-
-    Args:
-        action: None for a free interval.
-        video, start_frame, end_frame: Position of the clip; end exclusive.
-        feats: (T, V, D) float32.
-    """
+class ClipQuery(NamedTuple):
+    """A clip to search for: its action (None for a free interval), position (end exclusive) and features (T, V, D)."""
 
     action: Action | None
     video: str
@@ -114,11 +102,10 @@ def find_query(
     if not start < end <= video.num_frames:
         raise UserError(f'query {query!r}: needs start < end <= {video.num_frames}, the frames of {video.video}')
     positions = clip_positions(start, end, video.fps, video.num_frames, Window(), fps)
-    parts = [interpolate(sequence, positions, 1) for sequence in FeatureReader(corpus, features)(video.video) or []]
-    views = [part for part in parts if part is not None]
-    if not views or len(views) < len(parts):
+    feats = FeatureReader(corpus, features).interpolate(video.video, positions, 1)
+    if feats is None:
         raise UserError(f'query {query!r}: these frames have no {features} features; extract them')
-    return ClipQuery(None, video.video, start, end, np.concatenate(views, axis=2).transpose(1, 0, 2))
+    return ClipQuery(None, video.video, start, end, feats.transpose(1, 0, 2))
 
 
 def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
@@ -128,20 +115,34 @@ def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
 
 
 def rank_corpus(
-    queries: ActionClips,
-    gallery: ActionClips,
-    ks: Sequence[int] = (1, 10, 50),
-    device: str = 'cpu',
-    pattern: str = 'symmetricP2',
+    queries: ActionClips, gallery: ActionClips, ks: Sequence[int], device: str = 'cpu'
 ) -> tuple[Neighbours, dict[str, float]]:
     """Rank the gallery for every query; a query is left out of its own ranking.
 
     Returns:
-        The max(ks) nearest neighbours, and precision@k and hit@k for every k.
+        The max(ks) nearest neighbours, and ``precision@k`` and ``hit@k`` for every k (paper 4.2).
 
     Raises:
         UserError: a k exceeds the number of candidates.
     """
-    retriever = DTWRetriever(gallery.clips, pattern, gallery.names, device)
+    retriever = DTWRetriever(gallery.clips, gallery.names, device)
     nearest = retriever.search(queries.clips, max(ks), own_positions(queries, gallery), queries.names)
-    return nearest, metrics_at(gallery.labels[nearest.inds] == queries.labels[:, None], ks)
+    relevant = gallery.labels[nearest.inds] == queries.labels[:, None]
+    metrics = {f'precision@{k}': precision_at(relevant, k) for k in ks}
+    return nearest, metrics | {f'hit@{k}': hit_at(relevant, k) for k in ks}
+
+
+def precision_at(relevant: np.ndarray, k: int) -> float:
+    """Mean share of relevant items among the first k; relevant (Q, K) bool in rank order, K >= k."""
+    return float(_first(relevant, k).mean())
+
+
+def hit_at(relevant: np.ndarray, k: int) -> float:
+    """Share of queries with a relevant item among the first k; relevant (Q, K) bool in rank order, K >= k."""
+    return float(_first(relevant, k).any(axis=1).mean())
+
+
+def _first(relevant: np.ndarray, k: int) -> np.ndarray:
+    if relevant.ndim != 2 or not len(relevant) or not 1 <= k <= relevant.shape[1]:
+        raise UserError(f'precision and hit at {k} need (queries, {k} or more) ranked items, found {relevant.shape}')
+    return relevant[:, :k]

@@ -162,33 +162,29 @@ def _symmetric2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest):
 
 
 @_kernel
-def pair(a, a_start, n, b, b_start, m, dims, pattern, limit, row_rest, col_rest):
-    """Sum the best path of one pair by ``pattern``; infinity: no path, or every path exceeds ``limit``."""
+def pair(queries, q, gallery, e, pattern, limit, row_rest, col_rest):
+    """Compute the distance of a pair by ``pattern``; infinity: no path, or every path exceeds ``limit``."""
+    a, a_start, n = queries.data, queries.starts[q], queries.lengths[q]
+    b, b_start, m = gallery.data, gallery.starts[e], gallery.lengths[e]
+    dims, limit = gallery.low.shape[1], limit * (n + m)
     if pattern == SYMMETRIC2 or (pattern == FALLBACK and not has_path(n, m)):
-        return _symmetric2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest)
+        return _symmetric2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest) / (n + m)
     if not has_path(n, m):
         return np.inf
-    return _symmetric_p2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest)
+    return _symmetric_p2(a, a_start, n, b, b_start, m, dims, limit, row_rest, col_rest) / (n + m)
 
 
 @_kernel
-def one_to_many(queries, q, gallery, pattern, normalize, out):
-    """Write the distances of query ``q`` to every gallery sequence to ``out`` (float32 or float64).
-
-    ``queries`` and ``gallery`` are ``dtw.SequencePack``.
-    """
-    n, dims, rest = queries.lengths[q], gallery.low.shape[1], np.zeros(0)
+def one_to_many(queries, q, gallery, pattern, out):
+    """Write the distances of query ``q`` to every gallery sequence to ``out``; both are ``dtw.SequencePack``."""
+    rest = np.zeros(0)
     for e in range(len(gallery.lengths)):
-        m = gallery.lengths[e]
-        total = pair(
-            queries.data, queries.starts[q], n, gallery.data, gallery.starts[e], m, dims, pattern, np.inf, rest, rest
-        )
-        out[e] = total / (n + m) if normalize else total
+        out[e] = pair(queries, q, gallery, e, pattern, np.inf, rest, rest)
 
 
 @_kernel
-def _to_box(data, start, length, dims, low, high, out):
-    """Write the distance of every frame to the box [low, high] to out[:length]; ``out`` has room for PAD more."""
+def _rest(data, start, length, dims, low, high, out):
+    """Sum the distances of frames t, t + 1, ... to the box [low, high] in out[t]; ``out`` has room for PAD more."""
     width = _U((length + PAD - 1) // PAD * PAD)
     for j in range(width):
         out[j] = 0.0
@@ -204,63 +200,48 @@ def _to_box(data, start, length, dims, low, high, out):
         offset += _U(length + PAD)
     for j in range(width):
         out[j] = np.sqrt(out[j])
-
-
-@_kernel
-def _suffix_sums(values, length, out):
     out[length] = 0.0
     for j in range(length - 1, -1, -1):
-        out[j] = out[j + 1] + values[j]
+        out[j] += out[j + 1]
 
 
 @_kernel
-def _bounds(queries, q, gallery, e, rows, cols):
-    """Write a lower bound of every row and every column of the cost matrix of a pair."""
-    dims = gallery.low.shape[1]
-    _to_box(queries.data, queries.starts[q], queries.lengths[q], dims, gallery.low[e], gallery.high[e], rows)
-    _to_box(gallery.data, gallery.starts[e], gallery.lengths[e], dims, queries.low[q], queries.high[q], cols)
+def _bound(queries, q, gallery, e, row_rest, col_rest):
+    """Return a lower bound of a pair's distance; write the bounds of the rest from each row and column on."""
+    n, m, dims = queries.lengths[q], gallery.lengths[e], gallery.low.shape[1]
+    _rest(queries.data, queries.starts[q], n, dims, gallery.low[e], gallery.high[e], row_rest)
+    _rest(gallery.data, gallery.starts[e], m, dims, queries.low[q], queries.high[q], col_rest)
+    return (row_rest[1] + col_rest[0]) / (n + m)
 
 
 @_kernel
-def search_one(queries, q, gallery, views, pattern, exclude, items, dists):
+def search_one(queries, q, gallery, views, exclude, items, dists):
     """Find the ``len(items)`` nearest items of query ``q``, nearest first, equal distances by item number.
 
     Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``; the nearest view counts.  Item numbers are
     written to ``items``, normalised distances to ``dists``; item ``exclude`` is left out.  Returns the number of
     computed pairs.
     """
-    n, lengths, entries = queries.lengths[q], gallery.lengths, len(gallery.lengths)
-    longest = max(n, lengths.max()) + PAD
-    rows, cols, row_rest, col_rest = np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest)
-    bound = np.empty(entries)
+    entries = len(gallery.lengths)
+    row_rest, col_rest = np.empty(queries.lengths[q] + PAD), np.empty(gallery.lengths.max() + PAD)
+    bounds = np.empty(entries)
     for e in range(entries):
-        _bounds(queries, q, gallery, e, rows, cols)
-        total = 0.0
-        for i in range(1, n):
-            total += rows[i]
-        for j in range(lengths[e]):
-            total += cols[j]
-        bound[e] = total / (n + lengths[e])
+        bounds[e] = _bound(queries, q, gallery, e, row_rest, col_rest)
     items[:] = -1
     dists[:] = np.inf
     computed = 0
-    for e in np.argsort(bound):
+    for e in np.argsort(bounds):
         worst = dists[-1] * _GUARD
-        if bound[e] > worst:
+        if bounds[e] > worst:
             break
-        item, m = e // views, lengths[e]
+        item = e // views
         if item == exclude:
             continue
-        _bounds(queries, q, gallery, e, rows, cols)
-        _suffix_sums(rows, n, row_rest)
-        _suffix_sums(cols, m, col_rest)
+        _bound(queries, q, gallery, e, row_rest, col_rest)
         computed += 1
-        total = pair(
-            queries.data, queries.starts[q], n, gallery.data, gallery.starts[e], m, gallery.low.shape[1], pattern,
-            worst * (n + m), row_rest, col_rest,
-        )  # fmt: skip
-        if total < np.inf:
-            _insert(items, dists, item, total / (n + m))
+        distance = pair(queries, q, gallery, e, FALLBACK, worst, row_rest, col_rest)
+        if distance < np.inf:
+            _insert(items, dists, item, distance)
     return computed
 
 

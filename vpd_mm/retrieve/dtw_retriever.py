@@ -7,7 +7,8 @@ import numpy as np
 
 from ..errors import UserError
 from . import dtw_kernel as kernel
-from .dtw import check_same_dims, in_threads, pack_sequences, pattern_code
+from .dtw import pack_sequences, run_in_threads
+from .dtw_torch import one_to_many
 
 
 class Neighbours(NamedTuple):
@@ -29,7 +30,6 @@ class DTWRetriever:
 
     Args:
         gallery: G arrays (T, V, D), all of one V and D.
-        pattern: 'symmetricP2' (symmetric2 where it has no path) or 'symmetric2'; distances are divided by n + m.
         names: Names of the gallery items for error messages.
         device: 'cpu' for numba; 'cuda', 'cuda:1', ... for torch, which computes every pair.
         num_threads: CPU threads; None: all cores of this process.
@@ -41,17 +41,18 @@ class DTWRetriever:
     def __init__(
         self,
         gallery: Sequence[np.ndarray],
-        pattern: str = 'symmetricP2',
         names: Sequence[str] | None = None,
         device: str = 'cpu',
         num_threads: int | None = None,
     ) -> None:
-        self.code = pattern_code(pattern)
         self.device, self.num_threads = device, num_threads
-        self.num_views = _num_views(gallery, 'gallery', names)
+        names = names or [f'gallery[{i}]' for i in range(len(gallery))]
+        for item, name in zip(gallery, names, strict=True):
+            if item.ndim != 3 or item.shape[1] != gallery[0].shape[1]:
+                raise UserError(f'{name}: must be a (T, V, D) array with the same V as the others, found {item.shape}')
+        self.num_views = gallery[0].shape[1] if len(gallery) else 1
         entries = [item[:, view] for item in gallery for view in range(self.num_views)]
-        entry_names = None if names is None else [name for name in names for _ in range(self.num_views)]
-        self._pack = pack_sequences(entries, 'gallery', entry_names)
+        self._pack = pack_sequences(entries, 'gallery', [name for name in names for _ in range(self.num_views)])
         self._entries = entries if device != 'cpu' else []  # the CPU needs the pack only
 
     def __len__(self) -> int:
@@ -75,9 +76,8 @@ class DTWRetriever:
         Raises:
             UserError: k is below 1 or above the number of candidates, or a query is empty, not finite or of another D.
         """
-        _num_views(queries, 'queries', names)
-        query_pack = pack_sequences([query[:, 0] for query in queries], 'queries', names)
-        check_same_dims(query_pack, self._pack)
+        originals = [query[:, 0] for query in queries]
+        query_pack = pack_sequences(originals, 'queries', names, self._pack.dims)
         excluded = np.full(len(queries), -1) if exclude is None else np.asarray(exclude)
         candidates = len(self) - bool((excluded >= 0).any())
         if not 1 <= k <= candidates:
@@ -85,47 +85,15 @@ class DTWRetriever:
         inds, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
 
         def search_one(q: int) -> None:
-            kernel.search_one(query_pack, q, self._pack, self.num_views, self.code, excluded[q], inds[q], distances[q])
+            kernel.search_one(query_pack, q, self._pack, self.num_views, excluded[q], inds[q], distances[q])
 
         if self.device == 'cpu':
-            for _ in in_threads(search_one, len(queries), self.num_threads):
-                pass
-        else:
-            for q, query in enumerate(queries):
-                inds[q], distances[q] = self._all_pairs(query[:, 0], k, int(excluded[q]))
+            run_in_threads(search_one, len(queries), self.num_threads)
+            return Neighbours(inds, distances)
+        for q, query in enumerate(originals):
+            row = one_to_many(query, self._entries, self.device).reshape(len(self), self.num_views).min(axis=1)
+            if excluded[q] >= 0:
+                row[excluded[q]] = np.inf
+            inds[q] = np.argsort(row, kind='stable')[:k]
+            distances[q] = row[inds[q]]
         return Neighbours(inds, distances)
-
-    def _all_pairs(self, query: np.ndarray, k: int, exclude: int) -> tuple[np.ndarray, np.ndarray]:
-        from .dtw_torch import one_to_many  # torch is slow to import and not needed on the CPU
-
-        distances = one_to_many(query, self._entries, self.code, True, self.device)
-        distances = distances.reshape(len(self), self.num_views).min(axis=1)
-        if exclude >= 0:
-            distances[exclude] = np.inf
-        inds = np.argsort(distances, kind='stable')[:k]
-        return inds, distances[inds]
-
-
-def vote(inds: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Classify by k nearest neighbours.
-
-    Args:
-        inds: (Q, k) gallery items, nearest first.
-        labels: (G,) classes of the gallery, from 0.
-
-    Returns:
-        (Q,) the most frequent class among the k neighbours; of equally frequent classes the one with the nearest item.
-    """
-    neighbours = np.asarray(labels)[inds]
-    votes = (neighbours[:, :, None] == neighbours[:, None, :]).sum(axis=2)  # for the class of each neighbour
-    return neighbours[np.arange(len(neighbours)), votes.argmax(axis=1)]  # argmax takes the first, the nearest
-
-
-def _num_views(sequences: Sequence[np.ndarray], what: str, names: Sequence[str] | None) -> int:
-    """Check (T, V, D) arrays and return V."""
-    for i, sequence in enumerate(sequences):
-        if getattr(sequence, 'ndim', 0) != 3 or sequence.shape[1] != sequences[0].shape[1]:
-            name = names[i] if names is not None else f'{what}[{i}]'
-            given = getattr(sequence, 'shape', type(sequence).__name__)
-            raise UserError(f'{name}: must be a (T, V, D) array with the same V as the others, found {given}')
-    return sequences[0].shape[1] if len(sequences) else 1

@@ -5,42 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from . import dtw_kernel as kernel
-
 #: Largest local cost of a chunk in cells (pairs x rows x columns, float64): 1 GiB.
 MAX_CELLS = 1 << 27
 
 
 def one_to_many(
-    query: np.ndarray,
-    gallery: Sequence[np.ndarray],
-    code: int,
-    normalize: bool,
-    device: str,
-    max_cells: int = MAX_CELLS,
+    query: np.ndarray, gallery: Sequence[np.ndarray], device: str, max_cells: int = MAX_CELLS
 ) -> np.ndarray:
-    """Compute (G,) float64 distances of one (n, D) query to every (m, D) gallery sequence.
+    """Compute (G,) float64 normalised distances of one (n, D) query to every (m, D) gallery sequence.
 
-    Sequences of similar length share a chunk, which keeps padding short.
-
-    Args:
-        query, gallery: Sequences.
-        code: Step pattern, see ``dtw_kernel``.
-        normalize: Divide by n + m.
-        device: Device of torch.
-        max_cells: Largest local cost of a chunk.
+    Uses symmetricP2, and symmetric2 where that has no path.  Sequences of similar length share a chunk, which keeps
+    padding short.
     """
     n = len(query)
     lengths = np.array([len(s) for s in gallery])
     slanted = 2 * np.abs(lengths - n) <= np.minimum(lengths, n) - 1  # has a symmetricP2 path
-    if code == kernel.SYMMETRIC2:
-        slanted[:] = False
-    out = np.full(len(gallery), np.inf)
+    out = np.empty(len(gallery))
     a = torch.as_tensor(query, dtype=torch.float64, device=device)
-    groups = [(slanted, _symmetric_p2)]
-    if code != kernel.SYMMETRIC_P2:
-        groups.append((~slanted, _symmetric2))
-    for chosen, path_sums in groups:
+    for chosen, path_sums in ((slanted, _symmetric_p2), (~slanted, _symmetric2)):
         inds = np.flatnonzero(chosen)
         inds = inds[np.argsort(lengths[inds], kind='stable')]
         while len(inds):
@@ -52,7 +34,7 @@ def one_to_many(
             cost = torch.cdist(a.expand(len(chunk), -1, -1), b, compute_mode='donot_use_mm_for_euclid_dist')
             ends = torch.as_tensor(lengths[chunk] - 1, device=device)
             out[chunk] = path_sums(cost).gather(1, ends[:, None])[:, 0].cpu().numpy()
-    return out / (n + lengths) if normalize else out
+    return out / (n + lengths)
 
 
 def _symmetric_p2(cost: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Clips side by side, as an image or a video: crops where the corpus has them, else skeletons."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ TILE = 192  # px
 VIDEO_FPS = 25
 
 
-@dataclass(frozen=True)
-class Shot:
+class Shot(NamedTuple):
     """One clip to show: frames start_frame to end_frame (exclusive) of a video, under a caption."""
 
     video: str
@@ -47,13 +46,14 @@ class ClipPainter:
             UserError: the clip has neither crops nor poses.
         """
         if self.crops is not None and shot.video in self.crops:
-            frame_inds = _within(self.crops.header(shot.video).frame_inds, shot)
+            frame_inds = self.crops.header(shot.video).frame_inds
+            frame_inds = frame_inds[_inside(frame_inds, shot)]
             if len(frame_inds):
                 chosen = frame_inds[evenly_spread(len(frame_inds), count)].tolist()
                 return [resize(self.crops.crop(shot.video, i), TILE) for i in chosen]
         if self.poses is not None and self.corpus.pose_path(self.poses, shot.video).is_file():
             joints = JointFeature()(self.corpus.poses(self.poses, shot.video))
-            feats = joints.feats[np.isin(joints.frame_inds, _within(joints.frame_inds, shot)), 0]
+            feats = joints.feats[_inside(joints.frame_inds, shot), 0]
             if len(feats):
                 return [draw_pose_panel(frame, TILE) for frame in feats[evenly_spread(len(feats), count)]]
         clip = f'{shot.video}:{shot.start_frame}-{shot.end_frame}'
@@ -85,5 +85,5 @@ def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], f
         raise UserError(f'{path}: must end in .png (an image) or .mp4 (a video)')
 
 
-def _within(frame_inds: np.ndarray, shot: Shot) -> np.ndarray:
-    return frame_inds[(frame_inds >= shot.start_frame) & (frame_inds < shot.end_frame)]
+def _inside(frame_inds: np.ndarray, shot: Shot) -> np.ndarray:
+    return (frame_inds >= shot.start_frame) & (frame_inds < shot.end_frame)

@@ -1,14 +1,13 @@
 """Labelled actions and class names: actions.csv and classes.txt."""
 
-import csv
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ..errors import UserError, errors_name
+from ..errors import UserError
 from .npz_io import atomic_write
-from .table_io import open_text, read_table
+from .table_io import open_text, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -47,44 +46,24 @@ class Action:
         return self.end_frame - self.start_frame
 
 
-COLUMNS = tuple(field.name for field in fields(Action))
-
-
 def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
     """Write actions.csv."""
-    with atomic_write(path, 'w') as f:
-        writer = csv.writer(f, lineterminator='\n')
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(action) for action in actions)
+    write_table(path, Action, actions)
 
 
 def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
     """Read actions.csv; a missing file, an invalid line or a label from ``num_classes`` on raises UserError."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f'{path}: no such file; a corpus keeps its actions there ({",".join(COLUMNS)})')
-    lines: dict[str, int] = {}
+        columns = ','.join(field.name for field in fields(Action))
+        raise UserError(f'{path}: no such file; a corpus keeps its actions there ({columns})')
     actions = []
-    for line, row in read_table(path, COLUMNS):
-        with errors_name(f'{path}:{line}'):
-            action = _parse(row)
-            if action.action_id in lines:
-                raise UserError(f'action_id {action.action_id} is already on line {lines[action.action_id]}')
-            if num_classes is not None and action.label >= num_classes:
-                raise UserError(f'label {action.label} is not in classes.txt, which has {num_classes} classes')
-        lines[action.action_id] = line
+    for line, action in read_table(path, Action):
+        if num_classes is not None and action.label >= num_classes:
+            problem = f'label {action.label} is not in classes.txt, which has {num_classes} classes'
+            raise UserError(f'{path}:{line}: {problem}')
         actions.append(action)
     return actions
-
-
-def _parse(row: dict[str, str]) -> Action:
-    numbers = {}
-    for field in ('start_frame', 'end_frame', 'label'):
-        try:
-            numbers[field] = int(row[field])
-        except ValueError as e:
-            raise UserError(f'{field} must be a whole number, found {row[field]!r}') from e
-    return Action(row['action_id'], row['video'], split=row['split'], **numbers)
 
 
 def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:

@@ -32,7 +32,9 @@ class FrameSequence:
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        check_frame_inds(name, self.frame_inds)
+        check_array(name, 'frame_inds', self.frame_inds, np.int64, (None,))
+        if len(self) and (self.frame_inds[0] < 0 or np.any(np.diff(self.frame_inds) <= 0)):
+            raise UserError(f'{name}: frame_inds must start at 0 or later and strictly increase (no duplicate frame)')
         for field, shape in self.SHAPES.items():
             check_array(name, field, getattr(self, field), np.float32, (len(self), *shape))
         scores = getattr(self, 'scores', None)
@@ -126,13 +128,6 @@ class FeatureSequence(FrameSequence):
     @property
     def dims(self) -> int:
         return self.feats.shape[2]
-
-
-def check_frame_inds(owner: str, frame_inds: np.ndarray) -> None:
-    """Check that frame numbers are (T,) int64, from 0 or later, strictly increasing."""
-    check_array(owner, 'frame_inds', frame_inds, np.int64, (None,))
-    if len(frame_inds) and (frame_inds[0] < 0 or np.any(np.diff(frame_inds) <= 0)):
-        raise UserError(f'{owner}: frame_inds must start at 0 or later and strictly increase (no duplicate frame)')
 
 
 def check_array(owner: str, field: str, array: np.ndarray, dtype: type, shape: tuple[int | None, ...]) -> None:

@@ -1,12 +1,17 @@
-"""Text tables and lists that people edit: UTF-8, with or without a byte order mark."""
+"""CSV tables of dataclasses, and text files that people edit."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
+from .npz_io import atomic_write
+
+Row = TypeVar('Row')
 
 
 @contextmanager
@@ -22,14 +27,40 @@ def open_text(path: Path) -> Iterator[IO[str]]:
         raise UserError(f'{path}: no CSV ({e}); save it as CSV in UTF-8') from e
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, row) of a CSV file with exactly these columns; the UserError names the line."""
+def read_table(path: Path, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
+    """Yield (line number, row) of a CSV file whose columns are the fields of a dataclass; the first one is unique.
+
+    The UserError of a file that does not fit names the line.
+    """
+    columns = {field.name: field.type for field in fields(row_type)}  # type: ignore[arg-type]
+    key, lines = next(iter(columns)), dict[str, int]()
     with open_text(path) as f:
         reader = csv.DictReader(f)
-        header = tuple(reader.fieldnames or ())
-        if header != tuple(columns):
+        header = reader.fieldnames or []
+        if list(header) != list(columns):
             raise UserError(f'{path}:1: header must be {",".join(columns)}, found {",".join(header)}')
-        for row in reader:
-            if None in row or None in row.values():
-                raise UserError(f'{path}:{reader.line_num}: needs {len(columns)} values')
-            yield reader.line_num, row
+        for texts in reader:
+            line = reader.line_num
+            with errors_name(f'{path}:{line}'):
+                if None in texts or None in texts.values():
+                    raise UserError(f'needs {len(columns)} values')
+                if texts[key] in lines:
+                    raise UserError(f'{key} {texts[key]} is already on line {lines[texts[key]]}')
+                row = row_type(**{name: _parse(name, kind, texts[name]) for name, kind in columns.items()})
+            lines[texts[key]] = line
+            yield line, row
+
+
+def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row]) -> None:
+    """Write what :func:`read_table` reads."""
+    with atomic_write(path, 'w') as f:
+        writer = csv.writer(f, lineterminator='\n')
+        writer.writerow(field.name for field in fields(row_type))  # type: ignore[arg-type]
+        writer.writerows(astuple(row) for row in rows)  # type: ignore[call-overload]
+
+
+def _parse(name: str, kind: Any, text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError as e:
+        raise UserError(f'{name} must be a {"whole number" if kind is int else "number"}, found {text!r}') from e

@@ -4,7 +4,7 @@ Heavy parts (rendering, encoding) are imported on demand: ``vpd_mm.synthetic.cor
 """
 
 from .ground_truth import GroundTruth
-from .pose_source import SyntheticPoses, sample_poses
-from .routine import CLASSES, SKILLS, Skill, skill_of
+from .pose_source import SyntheticPoses
+from .routine import CLASSES, SKILLS, Skill
 
-__all__ = ['CLASSES', 'SKILLS', 'GroundTruth', 'Skill', 'SyntheticPoses', 'sample_poses', 'skill_of']
+__all__ = ['CLASSES', 'SKILLS', 'GroundTruth', 'Skill', 'SyntheticPoses']

@@ -36,19 +36,12 @@ PART = {name: i for i, name in enumerate(PART_NAMES)}
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Colours and patterns of a person, as arrays for :func:`raster.draw_figure`.
+    """Colours and patterns of P parts, as :func:`raster.draw_figure` needs them."""
 
-    Args:
-        kinds: (P,) uint8.
-        colors: (P, 5, 3) float32, RGB 0 to 255.
-        params: (P, 4) float32.
-        widths: (P,) thickness of each part relative to the body's.
-    """
-
-    kinds: np.ndarray
-    colors: np.ndarray
-    params: np.ndarray
-    widths: np.ndarray
+    kinds: np.ndarray  # (P,) uint8
+    colors: np.ndarray  # (P, 5, 3) float32, RGB 0 to 255
+    params: np.ndarray  # (P, 4) float32
+    widths: np.ndarray  # (P,) thickness of each part relative to the body's
 
 
 def capsule_ends(body: Body, nodes: np.ndarray, frames: np.ndarray, look: Look) -> tuple[np.ndarray, ...]:
@@ -60,7 +53,7 @@ def capsule_ends(body: Body, nodes: np.ndarray, frames: np.ndarray, look: Look) 
     h = body.stature
     ends, radii, axes = [], [], []
 
-    def add(a: np.ndarray, b: np.ndarray, frame: str, ra: float, rb: float, thick: float) -> None:
+    def add(a: np.ndarray, b: np.ndarray, frame: str, ra: float, rb: float, thick: float = body.girth) -> None:
         ends.append(np.stack([a, b], axis=1))
         radii.append((ra * h * thick, rb * h * thick))
         axes.append(frames[:, FRAME[frame]])
@@ -69,10 +62,10 @@ def capsule_ends(body: Body, nodes: np.ndarray, frames: np.ndarray, look: Look) 
         return nodes[:, NODE[name]] + frames[:, FRAME[frame]] @ (h * np.array(offset))
 
     for _, a, b, frame, ra, rb, offset in _CENTRE_PARTS:
-        add(at(a, frame, offset), at(b, frame, offset), frame, ra, rb, body.girth)
+        add(at(a, frame, offset), at(b, frame, offset), frame, ra, rb)
     for sign in (1, -1):
         low = at('waist', 'waist', (0, sign * 0.035 * body.hips, -0.02))
-        add(low, at('neck', 'chest', (0, sign * 0.062 * body.shoulders, -0.055)), 'chest', 0.048, 0.054, body.girth)
+        add(low, at('neck', 'chest', (0, sign * 0.062 * body.shoulders, -0.055)), 'chest', 0.048, 0.054)
     size = body.head_size
     add(at('head', 'head', (-0.006, 0, 0.012)), at('head', 'head', (0.002, 0, -0.002)), 'head', 0.055, 0.054, size)
     add(at('head', 'head', (0.016, 0, -0.018)), at('head', 'head', (0.02, 0, -0.034)), 'head', 0.044, 0.03, size)
@@ -80,7 +73,7 @@ def capsule_ends(body: Body, nodes: np.ndarray, frames: np.ndarray, look: Look) 
     add(at('head', 'head', (-0.052, 0, 0.034)), at('head', 'head', (-0.066, 0, 0.03)), 'head', 0.026, 0.024, size)
     for side in 'lr':
         for _, a, b, frame, ra, rb in _SIDE_PARTS:
-            add(nodes[:, NODE[f'{side}_{a}']], nodes[:, NODE[f'{side}_{b}']], f'{side}_{frame}', ra, rb, body.girth)
+            add(nodes[:, NODE[f'{side}_{a}']], nodes[:, NODE[f'{side}_{b}']], f'{side}_{frame}', ra, rb)
     thickness = np.array(radii) * look.widths[:, None]
     return np.stack(ends, axis=1), thickness, np.stack(axes, axis=1)
 
@@ -102,23 +95,23 @@ class _Painter:
         self.colors[PART['jaw'], 1] = skin * 0.93
         self.colors[PART['nose']] = skin * 0.9
 
-    def cloth(
-        self, names: tuple[str, ...], front, back=None, trim=None, trim_at: float = 2.0, badge: float = 0.0
-    ) -> None:
+    def cloth(self, names: tuple[str, ...], front, back, trim, trim_at: float = 2.0, badge: float = 0.0) -> None:
         for name in names:
-            k = PART[name]
-            self.colors[k, 0] = front
-            self.colors[k, 1] = front if back is None else back
-            self.colors[k, 2] = front if trim is None else trim
-            self.params[k, 2:] = trim_at, badge
+            self.colors[PART[name], :3] = front, back, trim
+            self.params[PART[name], 2:] = trim_at, badge
 
-    def limb(self, name: str, color, start: float, end: float) -> None:
+    def limb(self, name: str, color, end: float = 2.0, start: float = -1.0) -> None:
         """Cover both sides' ``name`` with ``color`` from ``start`` to ``end`` of its length; skin elsewhere."""
-        for side in 'lr':
-            k = PART[f'{side}_{name}']
+        for k in (PART[f'l_{name}'], PART[f'r_{name}']):
             self.colors[k, :3] = color
             self.colors[k, 3:] = self.skin
             self.params[k, :2] = start, end
+
+    def bun(self, visible: bool) -> None:
+        if visible:
+            self.cloth(('bun',), self.hair, self.hair, self.hair)
+        else:
+            self.widths[PART['bun']] = 0.01
 
     def look(self) -> Look:
         return Look(self.kinds, self.colors.astype(np.float32), self.params.astype(np.float32), self.widths)
@@ -127,17 +120,13 @@ class _Painter:
 TRUNK = ('hips', 'belly', 'chest', 'collar', 'l_ribs', 'r_ribs')
 
 
-def vivid(hue: float, saturation: float = 0.8, value: float = 0.8) -> np.ndarray:
+def vivid(hue: float, saturation: float, value: float) -> np.ndarray:
     """Return (3,) RGB 0 to 255."""
     return 255 * np.array(colorsys.hsv_to_rgb(hue % 1, np.clip(saturation, 0, 1), np.clip(value, 0, 1)))
 
 
 def athlete_look(rng: np.random.Generator, hue: float) -> Look:
-    """Return a kit of the sport: a leotard with different front and back, trim, a badge, short or long legs.
-
-    Args:
-        hue: 0 to 1, the club's colour; train, val and test have hues of their own, unlabelled videos those of train.
-    """
+    """Return a kit in the club's colour: a leotard with different front and back, trim, a badge, short or long legs."""
     painter = _Painter(SKIN[rng.integers(len(SKIN))] * rng.uniform(0.94, 1.04), HAIR[rng.integers(len(HAIR))])
     main = vivid(hue, rng.uniform(0.7, 0.95), rng.uniform(0.5, 0.85))
     other = vivid(hue + rng.choice([0.0, 0.5]), rng.uniform(0.1, 0.4), rng.uniform(0.85, 1.0))
@@ -148,20 +137,17 @@ def athlete_look(rng: np.random.Generator, hue: float) -> Look:
     painter.cloth(('hips', 'belly'), main, main * 0.55, trim, trim_at=0.9)
     sleeve = rng.choice([0.0, 0.35, 1.0, 1.5])
     if sleeve:
-        painter.limb('upper_arm', main, -1.0, min(sleeve, 1.0))
+        painter.limb('upper_arm', main, min(sleeve, 1.0))
     if sleeve > 1:
-        painter.limb('forearm', main, -1.0, 0.85)
+        painter.limb('forearm', main, 0.85)
     leg = rng.choice([0.12, 0.45, 1.5])
-    painter.limb('thigh', main * 0.8, -1.0, min(leg, 1.0))
+    painter.limb('thigh', main * 0.8, min(leg, 1.0))
     if leg > 1:
-        painter.limb('shank', main * 0.8, -1.0, 0.92)
+        painter.limb('shank', main * 0.8, 0.92)
     if rng.random() < 0.4:
-        painter.limb('shank', np.array([240.0, 240, 240]), rng.uniform(0.7, 0.85), 2.0)
-        painter.limb('foot', np.array([235.0, 235, 235]), -1.0, 2.0)
-    if rng.random() < 0.55:
-        painter.cloth(('bun',), painter.hair)
-    else:
-        painter.widths[PART['bun']] = 0.01
+        painter.limb('shank', np.full(3, 240.0), start=rng.uniform(0.7, 0.85))
+        painter.limb('foot', np.full(3, 235.0))
+    painter.bun(rng.random() < 0.55)
     return painter.look()
 
 
@@ -176,29 +162,26 @@ def everyday_look(rng: np.random.Generator) -> Look:
     back = shirt if rng.random() < 0.5 else shirt * rng.uniform(0.4, 0.9)
     front = color() if rng.random() < 0.35 else shirt
     painter.cloth(TRUNK, front, back, shirt * 0.8, trim_at=rng.uniform(0.7, 1.1), badge=rng.choice([0.0, 0.3, 0.6]))
-    painter.cloth(('hips',), trousers)
+    painter.cloth(('hips',), trousers, trousers, trousers)
     if rng.random() < 0.4:
-        painter.cloth(('belly',), trousers)
+        painter.cloth(('belly',), trousers, trousers, trousers)
     loose = rng.uniform(1.0, 1.3)
     for name in TRUNK:
         painter.widths[PART[name]] = rng.uniform(1.0, 1.08) * loose**0.6
     sleeve = rng.choice([0.4, 0.55, 1.0, 2.0, 2.0])
-    painter.limb('upper_arm', back, -1.0, min(sleeve, 1.0) if sleeve < 1 else 2.0)
+    painter.limb('upper_arm', back, sleeve if sleeve < 1 else 2.0)
     if sleeve > 1:
-        painter.limb('forearm', back, -1.0, 0.95)
+        painter.limb('forearm', back, 0.95)
     leg = rng.choice([0.5, 0.8, 2.0, 2.0, 2.0])
-    painter.limb('thigh', trousers, -1.0, leg)
+    painter.limb('thigh', trousers, leg)
     if leg > 1:
-        painter.limb('shank', trousers, -1.0, 0.95)
-    painter.limb('foot', shoes, -1.0, 2.0)
+        painter.limb('shank', trousers, 0.95)
+    painter.limb('foot', shoes)
     for side in 'lr':
         for name in ('thigh', 'shank', 'upper_arm', 'forearm'):
             painter.widths[PART[f'{side}_{name}']] = loose
         painter.widths[PART[f'{side}_foot']] = 1.3
-    if rng.random() < 0.6:
-        painter.widths[PART['bun']] = 0.01
-    else:
-        painter.cloth(('bun',), painter.hair)
+    painter.bun(rng.random() >= 0.6)
     if rng.random() < 0.15:
         painter.colors[PART['skull'], 1] = color()
     return painter.look()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from .motions import RATE
 from .skeleton import rot_z
 
 
@@ -23,19 +24,12 @@ def look_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) 
 
 @dataclass(frozen=True, eq=False)
 class CameraTrack:
-    """One camera at T moments.
+    """One camera at T moments."""
 
-    Args:
-        centre: (3,) metres.
-        rotation: (T, 3, 3) world to camera.
-        focal: (T,) pixels.
-        size: (width, height) of the image.
-    """
-
-    centre: np.ndarray
-    rotation: np.ndarray
-    focal: np.ndarray
-    size: tuple[int, int]
+    centre: np.ndarray  # (3,) metres
+    rotation: np.ndarray  # (T, 3, 3) world to camera
+    focal: np.ndarray  # (T,) pixels
+    size: tuple[int, int]  # width, height of the image
 
     def __getitem__(self, index) -> 'CameraTrack':
         return CameraTrack(self.centre, self.rotation[index], self.focal[index], self.size)
@@ -67,7 +61,6 @@ class CameraTrack:
 
 def follow(
     path: np.ndarray,
-    rate: float,
     centre: np.ndarray,
     size: tuple[int, int],
     person_px: tuple[float, float],
@@ -76,22 +69,20 @@ def follow(
     """Follow a person like a camera operator, with a delay and unsteadily.
 
     Args:
-        path: (T, 3) hips of the person, metres.
-        rate: Samples per second of ``path`` and of the result.
-        centre: (3,) position of the camera.
-        size: (width, height) in pixels.
+        path: (T, 3) hips of the person, metres, :data:`RATE` samples per second like the result.
+        centre, size: As of the result.
         person_px: Range of the height in pixels of a person of 1.65 m, within which the operator zooms slowly.
     """
     num = len(path)
 
     def wobble(period_sec: float, sd: float) -> np.ndarray:
-        smooth = gaussian_filter1d(rng.standard_normal(num + int(rate)), period_sec * rate / 4, mode='wrap')[:num]
+        smooth = gaussian_filter1d(rng.standard_normal(num + RATE), period_sec * RATE / 4, mode='wrap')[:num]
         return sd * smooth / max(float(smooth.std()), 1e-6)
 
     # The operator reacts 0.05 to 0.2 s late, smoothly, and follows only part of the height of a jump.
-    late = round(rng.uniform(0.05, 0.20) * rate)
-    target = np.concatenate([np.repeat(path[:1], late, axis=0), path[: num - late]]) if late else path.copy()
-    target = gaussian_filter1d(target, rng.uniform(0.15, 0.25) * rate, axis=0, mode='nearest')
+    late = round(rng.uniform(0.05, 0.20) * RATE)
+    target = np.concatenate([np.repeat(path[:1], late, axis=0), path[: num - late]])
+    target = gaussian_filter1d(target, rng.uniform(0.15, 0.25) * RATE, axis=0, mode='nearest')
     rest = np.median(path[:, 2])
     target[:, 2] = rest + rng.uniform(0.45, 0.75) * (target[:, 2] - rest) + rng.uniform(0.15, 0.35)
     to = target - centre
@@ -99,7 +90,7 @@ def follow(
     # The wanted height in pixels changes over seconds; zooming also compensates part of a change of distance.
     low, high = np.log(person_px[0]), np.log(person_px[1])
     wanted = np.exp(np.clip(rng.uniform(low, high) + wobble(5.0, 0.25 * (high - low)), low, high))
-    distance = gaussian_filter1d(np.hypot(across, to[:, 2]), 0.5 * rate, mode='nearest')
+    distance = gaussian_filter1d(np.hypot(across, to[:, 2]), 0.5 * RATE, mode='nearest')
     focal = wanted * distance / 1.65
     jitter = rng.uniform(0.4, 1.5) / focal.mean()
     azimuth = np.arctan2(to[:, 1], to[:, 0]) + wobble(2.5, 8 / focal.mean()) + wobble(0.3, jitter)

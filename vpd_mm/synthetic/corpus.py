@@ -3,9 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,119 +13,15 @@ from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import Action, atomic_write, save_actions, save_classes
 from ..visualize.video_writer import VideoWriter
-from .appearance import Look, athlete_look
-from .camera import CameraTrack
-from .generation import check_counts, check_recipe, check_seed, run_jobs, write_json
-from .routine import CLASSES, SKILLS, Habits, Routine, Skill, perform_routine
-from .shot import Shot, jittered_track, record
-from .skeleton import Body
-from .venue import Venue, make_venue, panorama
+from .generation import check_counts, check_recipe, run_jobs, write_json
+from .ground_truth import GroundTruth
+from .routine import CLASSES
+from .shot import SPLITS, SportRecipe, VideoPlan, jittered_track, perform_plan, plan_videos
 
-SPLITS = ('train', 'val', 'test', 'unlabelled')
 SPORT = 'synthetic tumbling'
-#: Halls of the sport; all splits share them.
-NUM_VENUES = 4
-#: Videos of one athlete, all of one split.
-VIDEOS_PER_ATHLETE = 4
 #: Increased whenever the same seed would give other images or ground truth.
 RECIPE = 1
 _RECIPE_FILE = 'synthetic.json'
-_ATHLETE, _DECK, _VENUE = 101, 102, 103
-
-
-@dataclass(frozen=True)
-class SportRecipe:
-    """Everything that determines the ground truth.
-
-    Args:
-        seed: Whole number, 0 or more.
-        width, height: Of the videos; even, 128 to 1024.
-        sub_frames: Moments averaged over the open shutter, 1 to 32 (8 or more for realistic images).
-
-    Raises:
-        UserError: a value is invalid.
-    """
-
-    seed: int = 0
-    width: int = 256
-    height: int = 256
-    sub_frames: int = 8
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
-        for name in ('width', 'height'):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value % 2 or not 128 <= value <= 1024:
-                raise UserError(f'{name} must be an even number from 128 to 1024, found {value!r}')
-        if not 1 <= self.sub_frames <= 32:
-            raise UserError(f'sub_frames must be 1 to 32, found {self.sub_frames!r}')
-
-
-@dataclass(frozen=True)
-class VideoPlan:
-    """Plan of one video: split, number in the split, skills, number of the athlete in the split."""
-
-    split: str
-    index: int
-    skills: tuple[Skill, ...]
-    athlete: int
-
-    @property
-    def name(self) -> str:
-        return f'{self.split}_{self.index:04d}'
-
-
-def plan_videos(recipe: SportRecipe, split: str, count: int) -> list[VideoPlan]:
-    """Plan the first ``count`` videos of a split; a longer list begins with the shorter one.
-
-    Skills are dealt from shuffled decks that hold every class once, so that all classes are about equally frequent.
-    """
-    cards = _deck(recipe.seed, SPLITS.index(split))
-    plans = []
-    for index in range(count):
-        rng = np.random.default_rng([recipe.seed, SPLITS.index(split), index])
-        num = int(rng.choice([3, 4, 5, 6], p=[0.2, 0.3, 0.3, 0.2]))
-        plans.append(VideoPlan(split, index, tuple(next(cards) for _ in range(num)), index // VIDEOS_PER_ATHLETE))
-    return plans
-
-
-def _deck(seed: int, split: int) -> Iterator[Skill]:
-    number = 0
-    while True:
-        order = np.random.default_rng([seed, split, _DECK, number]).permutation(len(SKILLS))
-        yield from (SKILLS[k] for k in order)
-        number += 1
-
-
-def make_athlete(recipe: SportRecipe, split: str, number: int) -> tuple[Body, Habits, Look, float]:
-    """Return body, habits, kit and club colour of an athlete; no two of train, val and test share a colour."""
-    rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _ATHLETE, number])
-    low, high = {'val': (0.55, 0.7), 'test': (0.75, 0.95)}.get(split, (0.0, 0.5))
-    hue = (rng.integers(12) + rng.uniform(low, high)) / 12
-    return Body.random(rng), Habits.random(rng), athlete_look(rng, hue), hue
-
-
-@lru_cache(maxsize=4 * NUM_VENUES)
-def _venue(seed: int, number: int) -> Venue:
-    return make_venue(f'hall_{number}', np.random.default_rng([seed, _VENUE, number]))
-
-
-@lru_cache(maxsize=4 * NUM_VENUES)
-def _backdrop(seed: int, number: int, position: int) -> tuple[np.ndarray, CameraTrack]:
-    venue = _venue(seed, number)
-    return panorama(venue, venue.cameras[position])
-
-
-def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Routine, Shot, np.random.Generator]:
-    """Perform and record a plan; the recipe and the plan determine the result."""
-    rng = np.random.default_rng([recipe.seed, SPLITS.index(plan.split), plan.index, 1])
-    body, habits, look, hue = make_athlete(recipe, plan.split, plan.athlete)
-    routine = perform_routine(list(plan.skills), body, habits, rng)
-    number, position = int(rng.integers(NUM_VENUES)), int(rng.integers(3))
-    venue, backdrop = _venue(recipe.seed, number), _backdrop(recipe.seed, number, position)
-    size = (recipe.width, recipe.height)
-    shot = record(routine, look, hue, venue, position, rng, size, backdrop, recipe.sub_frames)
-    return routine, shot, rng
 
 
 def make_sport(
@@ -159,57 +53,57 @@ def make_sport(
     """
     recipe = recipe or SportRecipe()
     counts = {'train': train, 'val': val, 'test': test, 'unlabelled': unlabelled}
-    check_counts(counts, 9999, 'videos', workers)
+    check_counts(counts, 9999, workers)
     root = Path(out)
-    _check_folder(root, recipe)
+    content = {'recipe': RECIPE, **asdict(recipe)}
     corpus = Corpus.create(root, 'synthetic', sport=SPORT)
+    if (root / _RECIPE_FILE).is_file():
+        check_recipe(root / _RECIPE_FILE, content)
+    elif corpus.sport != SPORT or corpus.videos():  # interrupted between its first two files, a run left no videos
+        raise UserError(f'{root}: a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out')
     with corpus.lock():
-        write_json(root / _RECIPE_FILE, {'recipe': RECIPE, **asdict(recipe)})
+        write_json(root / _RECIPE_FILE, content)
         plans = [p for s in SPLITS for p in plan_videos(recipe, s, max(counts[s], _num_made(root, s)))]
-        missing = [plan for plan in plans if not _video_path(root, plan.name).is_file()]
-        done = len(plans) - len(missing)
-        on_progress(done, len(plans))
-        for _ in run_jobs(make_video, [(root, recipe, plan) for plan in missing], workers):
-            done += 1
-            on_progress(done, len(plans))
+        jobs = [(root, recipe, plan) for plan in plans if not _video_path(root, plan.name).is_file()]
+        run_jobs(make_video, jobs, workers, on_progress, len(plans) - len(jobs), len(plans))
         _write_index(corpus, recipe, plans)
     return corpus
 
 
-def make_video(root: Path, recipe: SportRecipe, plan: VideoPlan) -> None:
-    """Perform, record and encode a plan; the mp4 is written last and marks that all its files exist."""
-    routine, shot, rng = perform_plan(recipe, plan)
+def make_video(root: Path, recipe: SportRecipe, plan: VideoPlan) -> int:
+    """Perform, record and encode a plan; the mp4 is written last and marks that all its files exist; return 1."""
+    shot, rng = perform_plan(recipe, plan)
     visibility = np.zeros((len(shot), 17), np.uint8)
     # One thread, so that a machine repeats its bytes.
     options = {'crf': str(rng.integers(22, 28)), 'threads': '1', 'g': '50'}
     with VideoWriter(_video_path(root, plan.name), shot.fps, options, mark=False) as writer:
-        for frame, (image, visible) in enumerate(shot.frames()):
-            visibility[frame] = visible
+        for frame in range(len(shot)):
+            image, visibility[frame] = shot.render(frame)
             writer.write(image)
-        ground_truth = shot.ground_truth(visibility)
+        ground_truth = GroundTruth(visibility=visibility, **shot.arrays)
         ground_truth.save(root / 'ground_truth' / 'scenes' / f'{plan.name}.npz')
         ground_truth.poses().save(root / 'ground_truth' / 'poses' / f'{plan.name}.npz')
         jittered_track(ground_truth, rng).save(root / 'athlete' / 'tracks' / f'{plan.name}.npz')
-        write_json(
-            _index_path(root, plan.name),
+        performed = [
             {
-                'fps': shot.fps,
-                'num_frames': len(shot),
-                'venue': shot.renderer.venue.name,
-                'athlete': f'{plan.split}_{plan.athlete:03d}',
-                'performed': [
-                    {
-                        'label': CLASSES.index(done.skill.name),
-                        'start_frame': max(round(done.start_sec * shot.fps), 0),
-                        'end_frame': min(round(done.end_sec * shot.fps) + 1, len(shot)),
-                        'takeoff_sec': round(done.takeoff_sec, 4),
-                        'landing_sec': round(done.landing_sec, 4),
-                        'twists_to': 'left' if done.handed > 0 else 'right',
-                    }
-                    for done in routine.performed
-                ],
-            },
-        )
+                'label': CLASSES.index(done.skill.name),
+                'start_frame': max(round(done.start_sec * shot.fps), 0),
+                'end_frame': min(round(done.end_sec * shot.fps) + 1, len(shot)),
+                'takeoff_sec': round(done.takeoff_sec, 4),
+                'landing_sec': round(done.landing_sec, 4),
+                'twists_to': 'left' if done.handed > 0 else 'right',
+            }
+            for done in shot.performed
+        ]
+        index = {
+            'fps': shot.fps,
+            'num_frames': len(shot),
+            'venue': shot.renderer.venue.name,
+            'athlete': f'{plan.split}_{plan.athlete:03d}',
+            'performed': performed,
+        }
+        write_json(_index_path(root, plan.name), index)
+    return 1
 
 
 def _video_path(root: Path, name: str) -> Path:
@@ -221,22 +115,8 @@ def _index_path(root: Path, name: str) -> Path:
 
 
 def _num_made(root: Path, split: str) -> int:
-    """Return the number of videos of a split in the folder, by the highest number."""
-    numbers = [int(p.stem.rpartition('_')[2]) for p in (root / 'videos').glob(f'{split}_[0-9][0-9][0-9][0-9].mp4')]
-    return max(numbers, default=-1) + 1
-
-
-def _check_folder(root: Path, recipe: SportRecipe) -> None:
-    path = root / _RECIPE_FILE
-    if path.is_file():
-        check_recipe(path, {'recipe': RECIPE, **asdict(recipe)})
-    elif (root / 'corpus.json').exists():
-        # A run that was interrupted between its first two files left a corpus without videos.
-        corpus = Corpus.open(root)
-        if corpus.sport != SPORT or corpus.videos():
-            raise UserError(
-                f'{root}: is a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out'
-            )
+    videos = (root / 'videos').glob(f'{split}_[0-9][0-9][0-9][0-9].mp4')
+    return max((int(path.stem[-4:]) + 1 for path in videos), default=0)
 
 
 def _write_index(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -> None:

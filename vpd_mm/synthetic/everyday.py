@@ -5,9 +5,9 @@ from scipy.spatial.transform import Rotation
 
 from .motions import RATE, Motion, MotionBuilder, steady_quaternions
 from .moves import STAND, stand, walk
-from .people import seated_motion
 from .skeleton import NUM_DOFS, Body, clip_to_limits, forward_kinematics, mirror_angles, pose
 
+SEATED = pose(hip=88, knee=88, spine_flex=8, shoulder=28, elbow=55, abduct=10, spread=8)
 #: Poses that are held for a while, besides standing and walking.
 EVERYDAY = (
     STAND,
@@ -36,31 +36,32 @@ LEAPING = (
     pose(spine_flex=-25, hip=-20, knee=60, shoulder=150, elbow=20),  # arched
 )
 
-#: Share of seated people.
-SEATED_SHARE = 0.1
+
+def loitering_motion(rng: np.random.Generator, body: Body, xy: np.ndarray, yaw: float, duration: float) -> Motion:
+    """Return the motion of a person at the edge of the track, who mostly stands or passes by."""
+    builder = MotionBuilder(body, xy, yaw, STAND)
+    walker = rng.random() < 0.4
+    while builder.now_sec < duration + 0.1:
+        if walker:
+            walk(builder, rng, rng.uniform(2.0, 4.0), rng.choice([0.0, 0.0, np.pi]))
+        else:
+            stand(builder, rng, rng.uniform(1.5, 3.0))
+    return builder.finish()
 
 
-def everyday_yaw(rng: np.random.Generator, azimuth: float, towards: float = 0.5) -> float:
-    """Return the heading of a person in an image along ``azimuth``; the share ``towards`` roughly faces the camera."""
-    return azimuth + np.pi + rng.normal(0, 0.6) if rng.random() < towards else rng.uniform(-np.pi, np.pi)
+def seated_motion(rng: np.random.Generator, body: Body, xy: np.ndarray, yaw: float, duration: float) -> Motion:
+    """Return the motion of a judge on a chair, who moves arms and head slightly."""
+    builder = MotionBuilder(body, xy, yaw, SEATED)
+    while builder.now_sec < duration + 0.1:
+        builder.ground(rng.uniform(0.8, 2.0), SEATED + np.deg2rad(rng.normal(0, 7, NUM_DOFS)), np.zeros(2))
+    motion = builder.finish()
+    motion.root_pos[:, 2] = 0.29 * body.stature
+    return motion
 
 
-def place_beside(
-    taken: list[float], reach: float, rng: np.random.Generator, apart: float, tries: int
-) -> tuple[float, bool]:
-    """Draw a position within ``reach`` metres; also return whether it is ``apart`` from those taken."""
-    for _ in range(tries):
-        across = rng.uniform(-reach, reach)
-        if all(abs(across - other) > apart for other in taken):
-            return across, True
-    return across, False
-
-
-def everyday_motion(
-    rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
-) -> Motion:
+def everyday_motion(rng: np.random.Generator, body: Body, xy: np.ndarray, yaw: float, duration: float) -> Motion:
     """Return the motion of a person who stands, holds an everyday pose, walks or sits."""
-    if rng.random() < SEATED_SHARE:
+    if rng.random() < 0.1:
         return seated_motion(rng, body, xy, yaw, duration)
     builder = MotionBuilder(body, xy, yaw, STAND)
     while builder.now_sec < duration + 0.1:
@@ -77,7 +78,7 @@ def everyday_motion(
     return builder.finish()
 
 
-def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], moment: float) -> Motion:
+def leaping_motion(rng: np.random.Generator, body: Body, xy: np.ndarray, moment: float) -> Motion:
     """Return the motion of a person in the air at ``moment`` seconds, in any orientation, or lying (a quarter of them).
 
     ``xy`` is the position of the hips at that moment.
@@ -100,5 +101,5 @@ def leaping_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float]
         velocity = spin = np.zeros(3)
     turned = first * Rotation.from_rotvec(np.outer(clock, spin))
     position = np.array([*xy, height]) + np.outer(clock, velocity)
-    quat = steady_quaternions(turned)
-    return Motion(body, position, quat, np.broadcast_to(angles, (len(clock), NUM_DOFS)), np.full(len(clock), not lies))
+    held = np.broadcast_to(angles, (len(clock), NUM_DOFS))
+    return Motion(body, position, steady_quaternions(turned), held, np.full(len(clock), not lies))

@@ -1,41 +1,55 @@
-"""Shared parts of the generators: checked options, the recipe file of a folder, worker processes."""
+"""Recipes, recipe files and worker processes of the generators."""
 
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import cv2
 
+from ..engine.progress import OnProgress
 from ..errors import UserError
 from ..structures import atomic_write
 
 
-def check_seed(seed: object) -> None:
-    """Check that a seed is a whole number, 0 or more."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f'seed must be a whole number, 0 or more, found {seed!r}')
+@dataclass(frozen=True)
+class Recipe:
+    """Seed (0 or more) and size (128 to 1024 px) of images."""
+
+    seed: int = 0
+    width: int = 256
+    height: int = 256
+
+    #: Whether the sizes must be even, as for videos.
+    EVEN: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_number('seed', self.seed, 0)
+        check_number('width', self.width, 128, 1024, self.EVEN)
+        check_number('height', self.height, 128, 1024, self.EVEN)
 
 
-def check_counts(counts: dict[str, int], largest: int, unit: str, workers: int) -> None:
+def check_number(name: str, value: object, low: int, high: int | None = None, even: bool = False) -> None:
+    """Check that an option is a whole (or even) number from ``low`` to ``high``."""
+    if type(value) is not int or value < low or (high is not None and value > high) or (even and value % 2):
+        limits = f'{low} or more' if high is None else f'from {low} to {high}'
+        raise UserError(f'{name} must be {"an even" if even else "a whole"} number, {limits}; found {value!r}')
+
+
+def check_counts(counts: dict[str, int], largest: int, workers: int) -> None:
     """Check the numbers of items of each split and the number of worker processes."""
     for name, count in counts.items():
-        if not isinstance(count, int) or not 0 <= count <= largest:
-            raise UserError(f'{name} must be a whole number of {unit} from 0 to {largest}, found {count!r}')
+        check_number(name, count, 0, largest)
     if not any(counts.values()):
-        raise UserError(f'nothing to make: {", ".join(counts)} are all 0 {unit}')
-    if not isinstance(workers, int) or workers < 1:
-        raise UserError(f'workers must be 1 or more, found {workers!r}')
+        raise UserError(f'nothing to make: {", ".join(counts)} are all 0')
+    check_number('workers', workers, 1)
 
 
 def check_recipe(path: Path, recipe: dict) -> None:
-    """Check that a folder was made with this recipe.
-
-    Raises:
-        UserError: its recipe file is damaged or holds another recipe.
-    """
+    """Check that the recipe file of a folder holds this recipe."""
     try:
         stored = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as e:
@@ -51,8 +65,17 @@ def write_json(path: Path, content: object) -> None:
         f.write('\n')
 
 
-def run_jobs(function: Callable[..., Any], jobs: Sequence[tuple], workers: int) -> Iterator[Any]:
-    """Yield ``function(*job)`` of every job, computed in ``workers`` processes, in order of completion."""
+def run_jobs(
+    function: Callable[..., int], jobs: Sequence[tuple], workers: int, on_progress: OnProgress, done: int, total: int
+) -> None:
+    """Run ``function(*job)``, which returns the number of items it made, in ``workers`` processes."""
+    on_progress(done, total)
+    for num in _run(function, jobs, workers):
+        done += num
+        on_progress(done, total)
+
+
+def _run(function: Callable[..., int], jobs: Sequence[tuple], workers: int) -> Iterator[int]:
     if workers == 1 or len(jobs) < 2:
         yield from (function(*job) for job in jobs)
         return

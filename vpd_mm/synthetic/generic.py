@@ -8,8 +8,9 @@ import numpy as np
 from ..errors import UserError
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .everyday import everyday_motion, everyday_yaw, leaping_motion, place_beside
-from .generation import check_seed
+from .everyday import everyday_motion, leaping_motion
+from .generation import Recipe
+from .moves import heading
 from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
 from .skeleton import Body
@@ -31,12 +32,11 @@ _BESIDE = 0.35
 
 
 @dataclass(frozen=True)
-class GenericRecipe:
+class GenericRecipe(Recipe):
     """Everything that determines the generic domain.
 
     Args:
-        seed: Whole number, 0 or more.
-        width, height: Of the images, 128 to 1024.
+        seed, width, height: As of :class:`Recipe`.
         public: Most images have an advertising board and a row of spectators, marked as a crowd, behind the people,
             which a detector must distinguish from people on the floor.
         leaping: Share of the people, 0 to 1, who leap, turn over or lie, with some blur, which a detector must also
@@ -49,19 +49,13 @@ class GenericRecipe:
         UserError: a value is invalid.
     """
 
-    seed: int = 0
-    width: int = 256
-    height: int = 256
     public: bool = False
     leaping: float = 0.0
     clear: bool = False
     over: bool = False
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        for name in ('width', 'height'):
-            if not isinstance(getattr(self, name), int) or not 128 <= getattr(self, name) <= 1024:
-                raise UserError(f'{name} must be a whole number from 128 to 1024, found {getattr(self, name)!r}')
+        super().__post_init__()
         if not isinstance(self.leaping, (int, float)) or not 0 <= self.leaping <= 1:
             raise UserError(f'leaping must be a share from 0 to 1, found {self.leaping!r}')
         if self.over and (self.clear or not self.leaping):
@@ -87,13 +81,13 @@ def generic_images(
             place = index // IMAGES_PER_PLACE
             rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _PLACE, place])
             venue = make_venue(f'place_{place}', rng, sport=False)
-        rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _IMAGE, index])
-        yield _one_image(recipe, venue, rng, (SPLITS.index(split), index))
+        yield _render_image(recipe, venue, SPLITS.index(split), index)
 
 
-def _one_image(
-    recipe: GenericRecipe, venue: Venue, rng: np.random.Generator, number: tuple[int, int]
-) -> tuple[np.ndarray, list[Person]]:
+def _render_image(recipe: GenericRecipe, venue: Venue, split: int, index: int) -> tuple[np.ndarray, list[Person]]:
+    rng = np.random.default_rng([recipe.seed, split, _IMAGE, index])
+    leaps = np.random.default_rng([recipe.seed, split, index, _LEAP])
+    public = np.random.default_rng([recipe.seed, split, index, _PUBLIC])
     size = recipe.width, recipe.height
     height_px = np.exp(rng.uniform(np.log(0.27), np.log(0.88))) * recipe.height
     distance = rng.uniform(4.0, 12.0)
@@ -103,36 +97,41 @@ def _one_image(
     centre = middle - distance * towards
     centre[2] = max(centre[2], 0.4)
     lead = middle - centre
-    angles = np.arctan2(lead[1], lead[0]), np.arctan2(lead[2], np.hypot(*lead[:2])), np.deg2rad(rng.normal(0, 4))
+    azimuth, elevation = np.arctan2(lead[1], lead[0]), np.arctan2(lead[2], np.hypot(*lead[:2]))
+    roll = np.deg2rad(rng.normal(0, 4))
     still = np.ones(_SUB_FRAMES)
-    aim = angles[0] + rng.normal(0, 0.02), angles[1] + rng.normal(0, 0.01), angles[2]
-    rotation = look_rotation(*(a * still for a in aim))
-    camera = CameraTrack(centre, rotation, height_px * distance / 1.7 * still, size)
+    aim = azimuth + rng.normal(0, 0.02), elevation + rng.normal(0, 0.01), roll
+    camera = CameraTrack(centre, look_rotation(*(a * still for a in aim)), height_px * distance / 1.7 * still, size)
     # Short exposures: almost no blur.
     shutter = (np.arange(_SUB_FRAMES) - _SUB_FRAMES // 2) / _SUB_FRAMES
     times = _MOMENT + shutter * rng.uniform(0, 0.006)
-    leaps = np.random.default_rng([recipe.seed, *number, _LEAP])
 
-    facing, things, spacing = (0.7, 0.1, (1.15, 20)) if recipe.clear else (0.5, 0.3, (0.7, 6))
+    facing, things, apart, tries = (0.7, 0.1, 1.15, 20) if recipe.clear else (0.5, 0.3, 0.7, 6)
+    frame_width = recipe.width / height_px * 1.7
+    away = heading(azimuth)
+    side = np.array([away[1], -away[0]])
     figures: list[Figure] = []
     taken: list[float] = []
-    frame_width = recipe.width / height_px * 1.7
-    side = np.array([np.sin(angles[0]), -np.cos(angles[0])])
-    away = np.array([np.cos(angles[0]), np.sin(angles[0])])
     places: list[np.ndarray] = []
     for k in range(1 + max(min(int(rng.exponential(1.3)), 5), int(recipe.over))):
         body = Body.random(rng, 1.45, 1.95)
         depth = 0.0 if k == 0 else rng.uniform(-1.5, 5.0)
-        across, apart = 0.0, True
+        across = 0.0
         if k == 0 or recipe.clear or recipe.leaping:  # drawn even if unused: the packed models had these images
             across = rng.normal(0, 0.06) * frame_width
-        if k:
-            across, apart = place_beside(taken, 0.34 * frame_width, rng, *spacing)
-        if recipe.clear and not apart:
+        free = True
+        for _ in range(tries if k else 0):
+            across = rng.uniform(-0.34 * frame_width, 0.34 * frame_width)
+            free = all(abs(across - other) > apart for other in taken)
+            if free:
+                break
+        if recipe.clear and not free:
             break
         taken.append(across)
         xy = middle[:2] + across * side + depth * away
-        motion = everyday_motion(rng, body, tuple(xy), everyday_yaw(rng, angles[0], facing), 1.0)
+        towards_camera = rng.random() < facing
+        yaw = azimuth + np.pi + rng.normal(0, 0.6) if towards_camera else rng.uniform(-np.pi, np.pi)
+        motion = everyday_motion(rng, body, xy, yaw, 1.0)
         # Move the position at the moment of the exposure, not at the start, to the wanted one.
         motion.root_pos[:, :2] += xy - motion.root_pos[int(_MOMENT * len(motion.root_pos) / motion.duration_sec), :2]
         look = everyday_look(rng)
@@ -142,54 +141,42 @@ def _one_image(
                 behind = places[leaps.integers(len(places))]
                 nearer = leaps.uniform(0.05, 0.35) * ((behind - centre[:2]) @ away)
                 xy = behind + leaps.normal(0, _BESIDE) * side - nearer * away
-            motion = leaping_motion(leaps, body, tuple(xy), _MOMENT)
+            motion = leaping_motion(leaps, body, xy, _MOMENT)
             exposed = _MOMENT + shutter * leaps.uniform(0, _LEAP_SHUTTER)
         places.append(xy)
-        posture = motion.posture(exposed)
-        figures.append(make_figure(body, posture, look, camera, _SUB_FRAMES, venue.light, joints=True))
+        figures.append(make_figure(body, motion.posture(exposed), look, camera, _SUB_FRAMES, venue.light, joints=True))
     if rng.random() < things:
-        figures.append(_something_in_front(rng, camera, middle, angles[0], frame_width))
-    crowd = _public(recipe, number, venue, camera, middle, angles[0], distance) if recipe.public else None
-    if crowd is not None:
-        venue, row = crowd
+        figures.append(_something_in_front(rng, camera, middle, azimuth, frame_width))
+    crowd = np.empty((0, 4))
+    if recipe.public and public.random() < _PUBLIC_SHARE:
+        venue, row = _add_public(public, venue, camera, middle, azimuth, distance)
         figures.append(row)
+        crowd = row.group_boxes(3)[0]
     # An image of one moment is traced through the camera itself.
     moment = camera[_SUB_FRAMES // 2 : _SUB_FRAMES // 2 + 1]
     renderer = SceneRenderer(venue, camera, figures, rng, _SUB_FRAMES, (trace(venue, moment), moment))
     image, visible = renderer.render(0)
+    no_joints = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
     people = []
-    for k, figure in enumerate(figures):
-        if figure.joints is None:
-            continue
-        box = np.clip(figure.boxes[0], 0, np.array(size * 2))
+    for k in sorted(visible):
+        box = figures[k].boxes[0].clip(0, size * 2)
         if np.all(box[2:] - box[:2] > 4):
-            people.append(Person(figure.joints[0, :, :2], visible[k], box))
-    if crowd is not None:
-        no_joints = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
-        boxes = np.clip(crowd[1].group_boxes(3)[0], 0, np.array(size * 2))
-        people += [Person(*no_joints, box) for box in boxes if np.all(box[2:] - box[:2] > 2)]
+            people.append(Person(figures[k].joints[0, :, :2], visible[k], box))
+    for box in crowd.clip(0, size * 2):
+        if np.all(box[2:] - box[:2] > 2):
+            people.append(Person(*no_joints, box))
     return image, people
 
 
-def _public(
-    recipe: GenericRecipe,
-    number: tuple[int, int],
-    venue: Venue,
-    camera: CameraTrack,
-    middle: np.ndarray,
-    azimuth: float,
-    distance: float,
-) -> tuple[Venue, Figure] | None:
+def _add_public(
+    rng: np.random.Generator, venue: Venue, camera: CameraTrack, middle: np.ndarray, azimuth: float, distance: float
+) -> tuple[Venue, Figure]:
     """Return the place with a board some metres behind the people, and the row of spectators behind the board."""
-    rng = np.random.default_rng([recipe.seed, *number, _PUBLIC])
-    if rng.random() >= _PUBLIC_SHARE:
-        return None
     behind = rng.uniform(1.0, 0.6 * distance)
     turned = azimuth - np.pi / 2 + rng.normal(0, 0.15)
     c, s = np.cos(turned), np.sin(turned)
     turn = np.array([(c, -s, 0), (s, c, 0), (0, 0, 1.0)])
-    at = np.array([middle[0], middle[1], 0]) + behind * np.array([np.cos(azimuth), np.sin(azimuth), 0])
-    at = at - rng.uniform(0.2, 0.8) * turn[:, 1]
+    at = np.append(middle[:2] + behind * heading(azimuth), 0) - rng.uniform(0.2, 0.8) * turn[:, 1]
     line = at + np.outer((-9.0, 9.0), turn[:, 0])
     row = fans(rng, venue, camera, _SUB_FRAMES, 25.0, turn, at - turn @ (0, FAR - rng.uniform(1.7, 2.2), 0))
     return replace(venue, board=paint_board(rng, rng.random()), board_line=line), row
@@ -199,14 +186,12 @@ def _something_in_front(
     rng: np.random.Generator, camera: CameraTrack, middle: np.ndarray, azimuth: float, frame_width: float
 ) -> Figure:
     """Make a post, a rail or a box between the camera and the people."""
-    side = np.array([np.sin(azimuth), -np.cos(azimuth), 0])
-    away = np.array([np.cos(azimuth), np.sin(azimuth), 0])
+    away = np.append(heading(azimuth), 0)
+    side = np.array([away[1], -away[0], 0])
     at = middle * (1, 1, 0) - away * rng.uniform(0.8, 2.0) + side * rng.uniform(-0.3, 0.3) * frame_width
     high, wide = np.array([0, 0, rng.uniform(0.4, 2.5)]), rng.uniform(0.3, 2.0) * side
-    ends = (
-        np.array([[at, at + high]])
-        if rng.random() < 0.6
-        else np.array([[at + 0.5 * high - wide, at + 0.5 * high + wide]])
-    )
+    upright = rng.random() < 0.6
+    ends = [at, at + high] if upright else [at + 0.5 * high - wide, at + 0.5 * high + wide]
     color = vivid(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.9))
-    return make_thing(ends, np.full((1, 2), rng.uniform(0.03, 0.18)), color[None], camera, _SUB_FRAMES)
+    radii = np.full((1, 2), rng.uniform(0.03, 0.18))
+    return make_thing(np.array([ends]), radii, color[None], camera, _SUB_FRAMES)

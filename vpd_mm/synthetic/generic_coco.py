@@ -1,7 +1,9 @@
 """The generic domain as COCO keypoints, for ``CocoDataset`` of mmpose and of mmdet."""
 
+import itertools
 import json
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,7 +47,7 @@ def make_generic(
     """
     recipe = recipe or GenericRecipe()
     counts = {'train': train, 'val': val}
-    check_counts(counts, 999_999, 'images', workers)
+    check_counts(counts, 999_999, workers)
     root = Path(out)
     _check_folder(root, recipe)
     counts = {split: max(count, _num_made(root, split)) for split, count in counts.items()}
@@ -54,13 +56,9 @@ def make_generic(
         for split, count in counts.items()
         for start in range(0, count, IMAGES_PER_PLACE)
     ]
-    missing = [part for part in parts if not _part_path(root, *part).is_file()]
+    jobs = [(root, recipe, *part) for part in parts if not _part_path(root, *part).is_file()]
     total = sum(counts.values())
-    done = total - sum(part[2] for part in missing)
-    on_progress(done, total)
-    for num in run_jobs(_make_part, [(root, recipe, *part) for part in missing], workers):
-        done += num
-        on_progress(done, total)
+    run_jobs(_make_part, jobs, workers, on_progress, total - sum(job[-1] for job in jobs), total)
     for split, count in counts.items():
         pieces = [json.loads(_part_path(root, *part).read_text('utf-8')) for part in parts if part[0] == split]
         if count:
@@ -99,15 +97,13 @@ def _annotation(person: Person) -> dict:
 def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> None:
     images: list[dict] = []
     annotations: list[dict] = []
-    for number, image in enumerate((image for piece in pieces for image in piece), 1):
+    for number, image in enumerate(itertools.chain(*pieces), 1):
         images.append({'id': number, 'file_name': image['file_name'], 'width': recipe.width, 'height': recipe.height})
         for person in image['people']:
             annotations.append({'id': len(annotations) + 1, 'image_id': number, **person})
-    names = [
-        node.replace('l_', 'left_', 1) if node[:2] == 'l_' else node.replace('r_', 'right_', 1) for node in COCO_NODES
-    ]
-    category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names}
-    category['skeleton'] = [[a + 1, b + 1] for a, b in COCO17.limbs]
+    names = [re.sub('^l_', 'left_', re.sub('^r_', 'right_', node)) for node in COCO_NODES]
+    limbs = [[a + 1, b + 1] for a, b in COCO17.limbs]
+    category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names, 'skeleton': limbs}
     with atomic_write(path, 'w') as f:
         json.dump({'images': images, 'annotations': annotations, 'categories': [category]}, f)
 
@@ -128,7 +124,7 @@ def _check_folder(root: Path, recipe: GenericRecipe) -> None:
     content = {k: v for k, v in content.items() if v or k not in ('public', 'leaping', 'clear', 'over')}
     if path.is_file():
         check_recipe(path, content)
-        return
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')
-    write_json(path, content)
+    else:
+        write_json(path, content)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..structures import PoseSequence
-from ..structures.sequences import FrameSequence, check_array, check_frame_inds
+from ..structures.sequences import FrameSequence, check_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +42,13 @@ class GroundTruth(FrameSequence):
     focal: np.ndarray
 
     KIND = 'GroundTruth/1'
+    SHAPES = {'keypoints': (17, 2), 'joints3d': (17, 3), 'boxes': (4,), 'bystanders': (None, 4), 'crowd': (None, 4)}
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         n = len(self)
-        check_frame_inds('GroundTruth', self.frame_inds)
         for field, dtype, shape in (
-            ('keypoints', np.float32, (n, 17, 2)),
             ('visibility', np.uint8, (n, 17)),
-            ('joints3d', np.float32, (n, 17, 3)),
-            ('boxes', np.float32, (n, 4)),
-            ('bystanders', np.float32, (n, None, 4)),
-            ('crowd', np.float32, (n, None, 4)),
             ('airborne', np.bool_, (n,)),
             ('rotation', np.float64, (n, 3, 3)),
             ('centre', np.float64, (3,)),

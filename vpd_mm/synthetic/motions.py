@@ -18,21 +18,13 @@ BLEND_SEC = 0.22
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A body's motion, sampled :data:`RATE` times a second.
-
-    Args:
-        body: The moving body.
-        root_pos: (N, 3) hip midpoint, metres.
-        root_quat: (N, 4) x, y, z, w; neighbours have the same sign.
-        angles: (N, 23) joint angles.
-        airborne: (N,) True in the flight of any jump.
-    """
+    """A body's motion, sampled :data:`RATE` times a second."""
 
     body: Body
-    root_pos: np.ndarray
-    root_quat: np.ndarray
-    angles: np.ndarray
-    airborne: np.ndarray
+    root_pos: np.ndarray  # (N, 3) hip midpoint, metres
+    root_quat: np.ndarray  # (N, 4) x, y, z, w; neighbours have the same sign
+    angles: np.ndarray  # (N, 23) joint angles
+    airborne: np.ndarray  # (N,) True in the flight of any jump
 
     @property
     def duration_sec(self) -> float:
@@ -64,12 +56,17 @@ def smoothstep(u: np.ndarray) -> np.ndarray:
     return u * u * (3 - 2 * u)
 
 
-def ramp(u: np.ndarray, start: float, end: float, ease: float = 0.14) -> np.ndarray:
-    """Rise from 0 at ``start`` to 1 at ``end`` with an even slope that eases in and out over ``ease``."""
+def ramp(u: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Rise from 0 at ``start`` to 1 at ``end`` with an even slope that eases in and out."""
+    ease = 0.14
     fine = np.linspace(0, 1, 401)
     speed = smoothstep((fine - start) / ease) * smoothstep((end - fine) / ease)
-    done = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
+    done = _integral(speed)
     return np.interp(u, fine, done / done[-1])
+
+
+def _integral(rate: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
 
 
 def key_curve(keys: list[tuple[float, np.ndarray]], times: np.ndarray) -> np.ndarray:
@@ -85,19 +82,20 @@ class MotionBuilder:
     about that centre with constant angular momentum: the tighter the pose, the faster.
     """
 
-    def __init__(self, body: Body, start_xy: tuple[float, float], yaw: float, angles: np.ndarray) -> None:
-        self.body = body
-        self.xy = np.array(start_xy, float)
-        self.velocity = np.zeros(2)
-        self.yaw = yaw
-        self.pitch = 0.0
+    def __init__(self, body: Body, xy: np.ndarray, yaw: float, angles: np.ndarray) -> None:
+        self.body, self.yaw, self.pitch = body, yaw, 0.0
+        self.xy, self.velocity = np.array(xy, float), np.zeros(2)
         self.angles = angles.astype(float)
         self.num_samples = 0
-        self._pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._pieces: list[tuple[np.ndarray, ...]] = []
 
     @property
     def now_sec(self) -> float:
         return self.num_samples / RATE
+
+    def ticks(self, duration: float) -> np.ndarray:
+        """Return (N,) seconds since the start of a piece of that length."""
+        return np.arange(1, max(round(duration * RATE), 2) + 1) / RATE
 
     def ground(
         self,
@@ -123,19 +121,19 @@ class MotionBuilder:
         times = self.ticks(duration)
         num = len(times)
         fade = 1 - smoothstep(times / min(BLEND_SEC, duration))
-        angles = np.broadcast_to(angles, (num, NUM_DOFS))
-        lean = np.broadcast_to(np.asarray(pitch, float), (num,))
+        angles, lean, wanted, turned = (
+            np.broadcast_to(value, shape)
+            for value, shape in ((angles, (num, NUM_DOFS)), (pitch, num), (velocity, (num, 2)), (turn, num))
+        )
         angles = clip_to_limits(angles + (self.angles - angles[0]) * fade[:, None])
         lean = lean + (self.pitch - lean[0]) * fade
-        yaw = self.yaw + np.broadcast_to(turn, (num,))
-        wanted = np.broadcast_to(velocity, (num, 2))
+        yaw = self.yaw + turned
         speed = wanted + (self.velocity - wanted[0]) * fade[:, None]
         xy = self.xy + np.cumsum(speed, axis=0) / RATE
-        rot = root_rotation(yaw, lean, np.zeros(num), np.zeros(num))
-        z = self._resting_height(angles, rot) + lift
-        self._append(np.column_stack([xy, z]), rot, angles, airborne=False)
-        self.xy, self.velocity, self.yaw, self.pitch = xy[-1], speed[-1], float(yaw[-1]), float(lean[-1]) - ends
-        self.angles = angles[-1]
+        rot = root_rotation(yaw, lean)
+        self._append(np.column_stack([xy, self._resting_height(angles, rot) + lift]), rot, angles, airborne=False)
+        self.xy, self.velocity, self.angles = xy[-1], speed[-1], angles[-1]
+        self.yaw, self.pitch = float(yaw[-1]), float(lean[-1]) - ends
 
     def flight(
         self,
@@ -146,36 +144,29 @@ class MotionBuilder:
         twist: float = 0.0,
         twist_span: tuple[float, float] = (0.1, 0.88),
         tilt: float = 0.0,
-        half_turns: int = 0,
     ) -> None:
         """Leave the floor and land after ``duration`` seconds.
 
         Args:
             keys: (u, pose (23,)) pairs; u runs from 0 to 1; the pose at 0 is the present one.
             velocity: (2,) of the centre of mass, m/s.
-            pitch_end: Somersault angle at the end, forward > 0.
+            pitch_end: Somersault angle at the end, forward > 0; whole turns are removed afterwards.
             twist: Turn about the long axis, to the left > 0.
             twist_span: Part of the flight with the twist.
             tilt: Largest sideways lean, which a real twist needs.
-            half_turns: Half somersaults in ``pitch_end``; whole turns are removed afterwards.
         """
-        times = self.ticks(duration)
-        u = np.linspace(0, 1, len(times))
+        clock = self.ticks(duration)
+        clock = clock - clock[0]
+        u = np.linspace(0, 1, len(clock))
         angles = clip_to_limits(key_curve([(0.0, self.angles), *keys], u))
-        still = np.zeros(len(u))
-        flat = forward_kinematics(self.body, angles, root_rotation(still, still, still, still), np.zeros((len(u), 3)))
-        rate = 1 / flat.somersault_inertia()
-        turned = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
+        flat = forward_kinematics(self.body, angles, np.tile(np.eye(3), (len(u), 1, 1)), np.zeros((len(u), 3)))
+        turned = _integral(1 / flat.somersault_inertia())
         pitch = self.pitch + (pitch_end - self.pitch) * turned / turned[-1]
         twisted = ramp(u, *twist_span)
-        twists = twist * twisted
-        lean = tilt * np.sin(np.pi * twisted)
-        rot = root_rotation(self.yaw + still, pitch, lean, twists)
+        rot = root_rotation(np.full(len(u), self.yaw), pitch, tilt * np.sin(np.pi * twisted), twist * twisted)
         offset = np.einsum('tij,tj->ti', rot, flat.centre_of_mass)
         ends = self._resting_height(angles[[0, -1]], rot[[0, -1]]) + offset[[0, -1], 2]
-        total = times[-1] - times[0]
-        clock = times - times[0]
-        rise = (ends[1] - ends[0]) / total + GRAVITY * total / 2
+        rise = (ends[1] - ends[0]) / clock[-1] + GRAVITY * clock[-1] / 2
         path = np.empty((len(u), 3))
         path[:, :2] = self.xy + offset[0, :2] + np.outer(clock, velocity)
         path[:, 2] = ends[0] + rise * clock - GRAVITY * clock**2 / 2
@@ -183,14 +174,10 @@ class MotionBuilder:
         self._append(root, rot, angles, airborne=True)
         self.xy, self.velocity, self.angles = root[-1, :2], np.array(velocity, float), angles[-1]
         half_twists = round(twist / np.pi)
-        whole_turns = half_turns // 2 * 2 * np.pi * np.sign(pitch_end)
+        whole_turns = np.ceil(abs(pitch_end) / np.pi) // 2 * 2 * np.pi * np.sign(pitch_end)
         # After an odd number of half twists the body faces the other way, so that forward becomes backward.
         self.yaw += half_twists * np.pi
         self.pitch = (pitch_end - whole_turns) * (-1) ** half_twists
-
-    def ticks(self, duration: float) -> np.ndarray:
-        """Return (N,) seconds since the start of a piece of that length."""
-        return np.arange(1, max(round(duration * RATE), 2) + 1) / RATE
 
     def finish(self) -> Motion:
         pos, rot, angles, airborne = (np.concatenate(part) for part in zip(*self._pieces))

@@ -17,8 +17,8 @@ LANDING = pose(hip=42, knee=38, ankle=-6, shoulder=70, abduct=28, elbow=14, spin
 SOAK = pose(hip=82, knee=86, ankle=-20, shoulder=58, abduct=32, elbow=16, spine_flex=22, spread=9, neck_flex=-12)
 
 
-def heading(yaw: float) -> np.ndarray:
-    """Return the (2,) unit vector on the floor."""
+def heading(yaw: float | np.ndarray) -> np.ndarray:
+    """Return the (2,) or (2, T) unit vector on the floor."""
     return np.array([np.cos(yaw), np.sin(yaw)])
 
 
@@ -67,16 +67,11 @@ def walk(builder: MotionBuilder, rng: np.random.Generator, duration: float, turn
     cadence = 0.42 + 0.42 * speed
     angles = _gait(2 * np.pi * cadence * times + rng.uniform(0, 6), 15 + 8 * speed, 42, rng.uniform(14, 28), 18, 2)
     if rng.random() < 0.25:
-        arms = rng.choice(3)
-        fixed = (SALUTE, HANDS_ON_HIPS, PRESENT)[arms]
-        for side in 'lr':
-            for name in ('shoulder', 'abduct', 'elbow', 'arm_rot'):
-                k = DOFS.index(f'{side}_{name}')
-                angles[:, k] = fixed[k]
+        arms = [DOFS.index(f'{side}_{name}') for side in 'lr' for name in ('shoulder', 'abduct', 'elbow', 'arm_rot')]
+        angles[:, arms] = (SALUTE, HANDS_ON_HIPS, PRESENT)[rng.choice(3)][arms]
     turned = turn * smoothstep(times / duration)
-    along = builder.yaw + turned
     pace = speed * (1 - 0.6 * np.sin(np.pi * times / duration) * min(abs(turn) / np.pi, 1))
-    builder.ground(duration, angles, pace[:, None] * np.stack([np.cos(along), np.sin(along)], axis=1), turn=turned)
+    builder.ground(duration, angles, (pace * heading(builder.yaw + turned)).T, turn=turned)
 
 
 def run(builder: MotionBuilder, rng: np.random.Generator, duration: float, speed: float) -> None:
@@ -98,13 +93,6 @@ def turn_to(builder: MotionBuilder, rng: np.random.Generator, yaw: float) -> Non
         walk(builder, rng, 0.5 + 0.25 * abs(turn) * rng.uniform(0.8, 1.2), turn)
 
 
-def hop_turn(builder: MotionBuilder, side: float, speed: np.ndarray) -> None:
-    """Hop and land facing backward, moving on with ``speed`` (2,)."""
-    tucked = pose(hip=38, knee=65, ankle=25, shoulder=95, abduct=12, elbow=25)
-    keys = [(0.45, tucked), (1.0, pose(CROUCH, hip=48, knee=48, ankle=0, shoulder=60))]
-    builder.flight(0.38, keys, speed, pitch_end=0.0, twist=side * np.pi, twist_span=(0.0, 1.0))
-
-
 def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: float) -> None:
     """Jump without a somersault, which resembles a skill but is none.
 
@@ -120,9 +108,9 @@ def jump(builder: MotionBuilder, rng: np.random.Generator, kind: str, side: floa
         'turn': pose(shoulder=40, abduct=10, elbow=115, arm_rot=50, ankle=45),
     }
     flight = rng.uniform(0.48, 0.64)
-    keys = [(0.5, shapes[kind]), (1.0, LANDING)]
+    speed = rng.uniform(0.1, 0.6) * heading(builder.yaw)
     twist = side * 2 * np.pi if kind == 'turn' else 0.0
-    builder.flight(flight, keys, rng.uniform(0.1, 0.6) * heading(builder.yaw), twist=twist, twist_span=(0.02, 0.95))
+    builder.flight(flight, [(0.5, shapes[kind]), (1.0, LANDING)], speed, twist=twist, twist_span=(0.02, 0.95))
     land(builder, rng, rng.uniform(0.5, 0.8))
 
 
@@ -142,17 +130,11 @@ def land(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> N
     depth = rng.uniform(0.5, 1.0)
     after = STANDING_POSES[rng.integers(len(STANDING_POSES))]
     low = LANDING + depth * (SOAK - LANDING)
-    angles = key_curve(
-        [
-            (0.0, builder.angles),
-            (min(0.16, 0.3 * duration), low),
-            (0.55 * duration, pose(low, hip=50, knee=50)),
-            (duration, after),
-        ],
-        times,
-    )
-    slide = builder.velocity * 0.5 * (1 - smoothstep(times / 0.3))[:, None]
-    builder.ground(duration, angles, slide, pitch=builder.pitch * (1 - smoothstep(times / 0.3)))
+    rising = pose(low, hip=50, knee=50)
+    keys = [(0.0, builder.angles), (min(0.16, 0.3 * duration), low), (0.55 * duration, rising), (duration, after)]
+    fade = 1 - smoothstep(times / 0.3)
+    slide = builder.velocity * 0.5 * fade[:, None]
+    builder.ground(duration, key_curve(keys, times), slide, pitch=builder.pitch * fade)
 
 
 def roll(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> None:
@@ -162,12 +144,7 @@ def roll(builder: MotionBuilder, rng: np.random.Generator, duration: float) -> N
     ball = pose(hip=128, knee=125, spine_flex=68, neck_flex=42, shoulder=75, abduct=8, elbow=45, ankle=20)
     up = pose(SOAK, hip=105, knee=118, spine_flex=40, shoulder=80, neck_flex=-5)
     keys = [(0.0, builder.angles), (0.32, ball), (0.75, ball), (1.0, up)]
-    start = builder.pitch
-    pitch = start + (2 * np.pi - start) * ramp_through(u)
+    # At a steady pace that slows down at the end.
+    pitch = builder.pitch + (2 * np.pi - builder.pitch) * np.sin(np.clip(u, 0, 1) * np.pi / 2) ** 1.15
     speed = (0.7 + rng.uniform(0, 0.5)) * heading(builder.yaw)
     builder.ground(duration, key_curve(keys, u), speed, pitch=pitch, ends=2 * np.pi)
-
-
-def ramp_through(u: np.ndarray) -> np.ndarray:
-    """Rise from 0 to 1 at a steady pace that slows down at the end."""
-    return np.sin(np.clip(u, 0, 1) * np.pi / 2) ** 1.15

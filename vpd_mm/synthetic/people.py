@@ -4,37 +4,12 @@ import numpy as np
 
 from .appearance import HAIR, SKIN, Look, athlete_look, everyday_look, vivid
 from .camera import CameraTrack
-from .motions import Motion, MotionBuilder
-from .moves import STAND, stand, walk
+from .everyday import loitering_motion, seated_motion
+from .motions import Motion
+from .moves import heading
 from .renderer import Figure, make_thing
-from .skeleton import NUM_DOFS, Body, pose
+from .skeleton import Body
 from .venue import FAR, Venue
-
-SEATED = pose(hip=88, knee=88, spine_flex=8, shoulder=28, elbow=55, abduct=10, spread=8)
-
-
-def loitering_motion(
-    rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float
-) -> Motion:
-    """Return the motion of a coach, judge or photographer at the edge of the track, who mostly stands or passes by."""
-    builder = MotionBuilder(body, xy, yaw, STAND)
-    walker = rng.random() < 0.4
-    while builder.now_sec < duration + 0.1:
-        if walker:
-            walk(builder, rng, rng.uniform(2.0, 4.0), rng.choice([0.0, 0.0, np.pi]))
-        else:
-            stand(builder, rng, rng.uniform(1.5, 3.0))
-    return builder.finish()
-
-
-def seated_motion(rng: np.random.Generator, body: Body, xy: tuple[float, float], yaw: float, duration: float) -> Motion:
-    """Return the motion of a judge on a chair, who moves arms and head slightly."""
-    builder = MotionBuilder(body, xy, yaw, SEATED)
-    while builder.now_sec < duration + 0.1:
-        builder.ground(rng.uniform(0.8, 2.0), SEATED + np.deg2rad(rng.normal(0, 7, NUM_DOFS)), np.zeros(2))
-    motion = builder.finish()
-    motion.root_pos[:, 2] = 0.29 * body.stature
-    return motion
 
 
 def bystanders(rng: np.random.Generator, duration: float, club_hue: float) -> list[tuple[Body, Motion, Look]]:
@@ -43,7 +18,7 @@ def bystanders(rng: np.random.Generator, duration: float, club_hue: float) -> li
     for _ in range(rng.integers(2, 6)):
         body = Body.random(rng, 1.55, 1.88)
         behind = rng.random() < 0.88
-        xy = rng.uniform(-9, 9), rng.uniform(3.0, 4.6) if behind else rng.uniform(-6.5, -3.6)
+        xy = np.array([rng.uniform(-9, 9), rng.uniform(3.0, 4.6) if behind else rng.uniform(-6.5, -3.6)])
         facing = (-np.pi / 2 if behind else np.pi / 2) + rng.normal(0, 0.5)
         kind = rng.random()
         if kind < 0.35:
@@ -96,18 +71,12 @@ def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int
     """Make posts, a rail, and heads and shoulders of spectators, the same in every shot from this position."""
     rng = np.random.default_rng([venue.seed, position])
     centre = camera.centre
-    posts: list[Figure] = []
-    heads: list[Figure] = []
-
-    def post(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray) -> None:
-        posts.append(make_thing(np.array([[a, b]]), np.array([[radius, radius]]), color[None], camera, sub_frames))
-
+    posts, heads = [], []
     straight = np.arctan2(-centre[1], -centre[0])
     down = np.arctan2(centre[2] - 1.0, np.hypot(*centre[:2]))
 
     def spot(angle: float, distance: float, height: float) -> np.ndarray:
-        at = straight + angle
-        return np.array([centre[0] + distance * np.cos(at), centre[1] + distance * np.sin(at), height])
+        return np.append(centre[:2] + distance * heading(straight + angle), height)
 
     def below(distance: float, low: float, high: float) -> float:
         """Draw a height that appears this many degrees below the athlete."""
@@ -116,20 +85,21 @@ def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int
     for _ in range(rng.integers(0, 3)):
         angle, distance = np.deg2rad(rng.uniform(-26, 26)), rng.uniform(5, 9)
         color = vivid(rng.random(), rng.uniform(0, 0.3), rng.uniform(0.2, 0.9))
-        post(spot(angle, distance, 0), spot(angle, distance, 3.5), rng.uniform(0.015, 0.03), color)
+        ends = np.array([[spot(angle, distance, 0), spot(angle, distance, 3.5)]])
+        posts.append(make_thing(ends, np.full((1, 2), rng.uniform(0.015, 0.03)), color[None], camera, sub_frames))
     if rng.random() < 0.4:
         distance = rng.uniform(5, 8)
         height = below(distance, 3.0, 6.0)
         color = vivid(rng.random(), 0.1, rng.uniform(0.4, 0.9))
-        post(spot(-0.7, distance / np.cos(0.7), height), spot(0.7, distance / np.cos(0.7), height), 0.025, color)
+        ends = np.array([[spot(angle, distance / np.cos(0.7), height) for angle in (-0.7, 0.7)]])
+        posts.append(make_thing(ends, np.full((1, 2), 0.025), color[None], camera, sub_frames))
     for _ in range(rng.integers(1, 5)):
         angle, distance = np.deg2rad(rng.uniform(-28, 28)), rng.uniform(3.5, 7)
         top = spot(angle, distance, below(distance, 4.0, 6.5))
         hair, shirt = HAIR[rng.integers(len(HAIR))], vivid(rng.random(), rng.uniform(0, 0.6), rng.uniform(0.1, 0.45))
-        along = np.array([np.cos(straight + np.pi / 2), np.sin(straight + np.pi / 2), 0])
+        along = np.append(heading(straight + np.pi / 2), 0)
         chest = top - (0, 0, 0.45)
         ends = np.array([[top - (0, 0, 0.10), top - (0, 0, 0.14)], [chest + 0.17 * along, chest - 0.17 * along]])
-        heads.append(
-            make_thing(ends, np.array([(0.1, 0.1), (0.13, 0.13)]), np.array([hair, shirt]), camera, sub_frames)
-        )
+        radii = np.array([(0.1, 0.1), (0.13, 0.13)])
+        heads.append(make_thing(ends, radii, np.array([hair, shirt]), camera, sub_frames))
     return posts, heads

@@ -16,23 +16,26 @@ def _jit(function):
 #: vectors in camera coordinates: forward, left and up of the part.
 PART_SIZE = 19
 #: Positions of the samples within a pixel, so that averaging over the shutter also smooths the edges.
-_JITTER = np.array(
-    [
-        (-0.31, -0.06),
-        (0.06, 0.31),
-        (0.31, -0.19),
-        (-0.19, 0.19),
-        (0.19, 0.06),
-        (-0.06, -0.31),
-        (0.44, 0.44),
-        (-0.44, -0.44),
-    ],
-    np.float32,
-)
+_JITTER = np.array([
+    (-0.31, -0.06), (0.06, 0.31), (0.31, -0.19), (-0.19, 0.19),
+    (0.19, 0.06), (-0.06, -0.31), (0.44, 0.44), (-0.44, -0.44),
+], np.float32)  # fmt: skip
 
 
 @_jit
-def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hidden, cover, mark):
+def _bounds(parts, margin, height, width):
+    """Return x0, y0, x1, y1 of the pixels within ``margin`` of parts (P, 19), cut at the image."""
+    left, top, right, bottom = 1e9, 1e9, -1e9, -1e9
+    for p in range(parts.shape[0]):
+        for e in (0, 5):
+            u, v, r = parts[p, e], parts[p, e + 1], parts[p, e + 3] + margin
+            left, right = min(left, u - r), max(right, u + r)
+            top, bottom = min(top, v - r), max(bottom, v + r)
+    return max(int(left), 0), max(int(top), 0), min(int(right) + 2, width), min(int(bottom) + 2, height)
+
+
+@_jit
+def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hidden, cover):
     """Draw one figure over the image.
 
     Args:
@@ -47,29 +50,16 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
         ambient: Share of ambient light.
         joints: (K, 3) float32 pixel x, y and depth at which each joint counts as hidden.
         hidden: (K,) uint8, set to 1 where the figure itself is nearer than the joint at mid-shutter.
-        cover: (H, W) float32, largest opacity drawn; raised where ``mark``.
-
-    Returns:
-        Number of pixels that the figure covers by more than half.
+        cover: (H, W) float32, set to the opacity of the figure.
     """
-    height, width = image.shape[0], image.shape[1]
     num_sub, num_parts = parts.shape[0], parts.shape[1]
-    left, top, right, bottom = 1e9, 1e9, -1e9, -1e9
-    for s in range(num_sub):
-        for p in range(num_parts):
-            for e in (0, 5):
-                u, v, r = parts[s, p, e], parts[s, p, e + 1], parts[s, p, e + 3] + 1.0
-                left, right = min(left, u - r), max(right, u + r)
-                top, bottom = min(top, v - r), max(bottom, v + r)
-    x0, y0 = max(int(left), 0), max(int(top), 0)
-    x1, y1 = min(int(right) + 2, width), min(int(bottom) + 2, height)
+    x0, y0, x1, y1 = _bounds(parts.reshape(-1, PART_SIZE), 1.0, image.shape[0], image.shape[1])
     if x1 <= x0 or y1 <= y0:
-        return 0
+        return
     w, h = x1 - x0, y1 - y0
     total = np.zeros((h, w, 4), np.float32)
     depth = np.empty((h, w), np.float32)
     shade = np.empty((h, w, 3), np.float32)
-    middle = num_sub // 2
     for s in range(num_sub):
         depth[:] = 1e9
         jx, jy = _JITTER[s % 8, 0], _JITTER[s % 8, 1]
@@ -78,28 +68,22 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
         for y in range(h):
             for x in range(w):
                 if depth[y, x] < 1e8:
-                    total[y, x, 0] += shade[y, x, 0]
-                    total[y, x, 1] += shade[y, x, 1]
-                    total[y, x, 2] += shade[y, x, 2]
+                    for c in range(3):
+                        total[y, x, c] += shade[y, x, c]
                     total[y, x, 3] += 1.0
-        if s == middle:
+        if s == num_sub // 2:
             for k in range(joints.shape[0]):
-                jx0, jy0 = int(np.floor(joints[k, 0])) - x0, int(np.floor(joints[k, 1])) - y0
-                if 0 <= jx0 < w and 0 <= jy0 < h and depth[jy0, jx0] < joints[k, 2]:
+                x, y = int(np.floor(joints[k, 0])) - x0, int(np.floor(joints[k, 1])) - y0
+                if 0 <= x < w and 0 <= y < h and depth[y, x] < joints[k, 2]:
                     hidden[k] = 1
     scale = np.float32(1.0 / num_sub)
-    covered = 0
     for y in range(h):
         for x in range(w):
             a = total[y, x, 3] * scale
             if a > 0:
                 for c in range(3):
                     image[y0 + y, x0 + x, c] = image[y0 + y, x0 + x, c] * (1 - a) + total[y, x, c] * scale
-                if mark and a > cover[y0 + y, x0 + x]:
-                    cover[y0 + y, x0 + x] = a
-                if a > 0.5:
-                    covered += 1
-    return covered
+                cover[y0 + y, x0 + x] = a
 
 
 @_jit
@@ -119,8 +103,7 @@ def _draw_part(part, kind, colors, params, light, ambient, x0, y0, jx, jy, depth
         py = y + y0 + np.float32(0.5) + jy - va
         for x in range(xs, xe):
             px = x + x0 + np.float32(0.5) + jx - ua
-            t = (px * du + py * dv) * inverse
-            t = min(max(t, np.float32(0.0)), np.float32(1.0))
+            t = min(max((px * du + py * dv) * inverse, np.float32(0.0)), np.float32(1.0))
             ex, ey = px - t * du, py - t * dv
             r = ra + t * (rb - ra)
             d2 = ex * ex + ey * ey
@@ -157,23 +140,14 @@ def _draw_part(part, kind, colors, params, light, ambient, x0, y0, jx, jy, depth
                 pick = 1
             lit = nx * light[0] + ny * light[1] - nz * light[2]
             tone = (ambient + (1 - ambient) * max(lit, np.float32(0.0))) * (0.72 + 0.28 * nz)
-            shade[y, x, 0] = colors[pick, 0] * tone
-            shade[y, x, 1] = colors[pick, 1] * tone
-            shade[y, x, 2] = colors[pick, 2] * tone
+            for c in range(3):
+                shade[y, x, c] = colors[pick, c] * tone
 
 
 @_jit
 def darken_figure(image, parts, strength):
     """Draw a soft shadow: parts (P, 19) whose ends lie on the floor darken (H, W, 3) ``image`` once."""
-    height, width = image.shape[0], image.shape[1]
-    left, top, right, bottom = 1e9, 1e9, -1e9, -1e9
-    for p in range(parts.shape[0]):
-        for e in (0, 5):
-            u, v, r = parts[p, e], parts[p, e + 1], parts[p, e + 3] + 3.0
-            left, right = min(left, u - r), max(right, u + r)
-            top, bottom = min(top, v - r), max(bottom, v + r)
-    x0, y0 = max(int(left), 0), max(int(top), 0)
-    x1, y1 = min(int(right) + 2, width), min(int(bottom) + 2, height)
+    x0, y0, x1, y1 = _bounds(parts, 3.0, image.shape[0], image.shape[1])
     if x1 <= x0 or y1 <= y0:
         return
     dark = np.zeros((y1 - y0, x1 - x0), np.float32)
@@ -189,9 +163,8 @@ def darken_figure(image, parts, strength):
                 t = min(max((px * du + py * dv) * inverse, np.float32(0.0)), np.float32(1.0))
                 ex, ey = px - t * du, (py - t * dv) * np.float32(1.7)
                 r = ra + t * (rb - ra) + np.float32(1.5)
-                a = 1.5 * (1 - np.sqrt(ex * ex + ey * ey) / r)
-                if a > dark[y - y0, x - x0]:
-                    dark[y - y0, x - x0] = min(a, np.float32(1.0))
+                a = min(1.5 * (1 - np.sqrt(ex * ex + ey * ey) / r), np.float32(1.0))
+                dark[y - y0, x - x0] = max(dark[y - y0, x - x0], a)
     for y in range(y0, y1):
         for x in range(x0, x1):
             keep = 1 - strength * dark[y - y0, x - x0]

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import UserError
 from .motions import Motion, MotionBuilder
-from .moves import CROUCH, LANDING, REACH, dip, heading, hop_turn, jump, land, roll, run, stand, turn_to, walk
+from .moves import CROUCH, LANDING, REACH, dip, heading, jump, land, roll, run, stand, turn_to, walk
 from .skeleton import Body, mirror_angles, pose
 
 #: Labelled time before the feet leave the floor and after the touch-down.
@@ -19,19 +18,12 @@ DURATION_SEC = (10.0, 20.0)
 
 @dataclass(frozen=True)
 class Skill:
-    """One class of the sport.
+    """One class of the sport."""
 
-    Args:
-        takeoff: 'forward' or 'backward'.
-        position: 'tuck', 'pike' or 'straight'.
-        half_somersaults: An even number lands on the feet, an odd one on the hands and rolls out.
-        half_twists: Turns about the long axis, in halves.
-    """
-
-    takeoff: str
-    position: str
-    half_somersaults: int
-    half_twists: int
+    takeoff: str  # 'forward' or 'backward'
+    position: str  # 'tuck', 'pike' or 'straight'
+    half_somersaults: int  # an even number lands on the feet, an odd one on the hands and rolls out
+    half_twists: int  # turns about the long axis
 
     @property
     def name(self) -> str:
@@ -50,35 +42,15 @@ SKILLS = (
 CLASSES = tuple(skill.name for skill in SKILLS)
 
 
-def skill_of(name: str) -> Skill:
-    """Return the skill of a class name.
-
-    Raises:
-        UserError: no such class.
-    """
-    for skill in SKILLS:
-        if skill.name == name:
-            return skill
-    raise UserError(f'class {name!r} is not one of the sport; it has {", ".join(CLASSES)}')
-
-
 @dataclass(frozen=True)
 class Habits:
-    """Style of one athlete, which does not change the class of a skill.
+    """Style of one athlete, which does not change the class of a skill."""
 
-    Args:
-        handed: +1 twists left, -1 right.
-        tightness: Of tuck and pike; 1 is ideal.
-        legs_apart: Degrees of spread in tuck and pike.
-        knee_bend: Degrees of knee flexion where knees should be straight.
-        speed: Running speed, m/s.
-    """
-
-    handed: int = 1
-    tightness: float = 1.0
-    legs_apart: float = 4.0
-    knee_bend: float = 6.0
-    speed: float = 3.8
+    handed: int = 1  # +1 twists left, -1 right
+    tightness: float = 1.0  # of tuck and pike; 1 is ideal
+    legs_apart: float = 4.0  # degrees of spread in tuck and pike
+    knee_bend: float = 6.0  # degrees of knee flexion where knees should be straight
+    speed: float = 3.8  # m/s, running
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> 'Habits':
@@ -98,16 +70,6 @@ class Performed:
     handed: int
 
 
-@dataclass(frozen=True, eq=False)
-class Routine:
-    """A motion and the skills in it."""
-
-    motion: Motion
-    performed: tuple[Performed, ...]
-    body: Body
-    habits: Habits
-
-
 def _shape(skill: Skill, habits: Habits, rng: np.random.Generator) -> np.ndarray:
     tight, apart = habits.tightness * rng.uniform(0.96, 1.03), habits.legs_apart * rng.uniform(0.5, 1.3)
     soft = habits.knee_bend * rng.uniform(0.3, 1.2)
@@ -121,6 +83,10 @@ def _shape(skill: Skill, habits: Habits, rng: np.random.Generator) -> np.ndarray
                 arm_rot=20)  # fmt: skip
 
 
+def _sign(skill: Skill) -> float:
+    return 1.0 if skill.takeoff == 'forward' else -1.0
+
+
 def _wrap(shape: np.ndarray) -> np.ndarray:
     """Wrap the arms round the chest for a twist to the left: right arm across, left one bent behind it."""
     return pose(shape, r_shoulder=62, r_abduct=2, r_elbow=118, r_arm_rot=72, l_shoulder=18, l_abduct=16, l_elbow=128,
@@ -132,25 +98,18 @@ def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
 
     The body must face along its travel for a forward take-off, against it for a backward one.
     """
-    forward = skill.takeoff == 'forward'
-    sign, handed = (1.0, habits.handed) if forward else (-1.0, habits.handed)
+    sign, handed = _sign(skill), habits.handed
     travel = builder.velocity * rng.uniform(0.5, 0.7) + sign * heading(builder.yaw) * rng.uniform(0.2, 0.6)
-    dip(
-        builder,
-        rng.uniform(0.22, 0.30),
-        travel,
-        depth=rng.uniform(0.42, 0.7),
-        lean=sign * np.deg2rad(rng.uniform(4, 9)),
-    )
+    duration, depth, lean = rng.uniform(0.22, 0.30), rng.uniform(0.42, 0.7), np.deg2rad(rng.uniform(4, 9))
+    dip(builder, duration, travel, depth, sign * lean)
     takeoff = builder.now_sec
     shape = _shape(skill, habits, rng)
     hands_first = skill.half_somersaults % 2 == 1
     early, late = rng.uniform(0.2, 0.27), rng.uniform(0.72, 0.80)
     if skill.half_somersaults >= 3:
         early, late = early - 0.05, late + (0.05 if skill.half_somersaults == 4 else 0.0)
-    arrive = (
-        pose(REACH, hip=62, knee=48, spine_flex=30, shoulder=150, neck_flex=18, ankle=35) if hands_first else LANDING
-    )
+    catch = pose(REACH, hip=62, knee=48, spine_flex=30, shoulder=150, neck_flex=18, ankle=35)
+    arrive = catch if hands_first else LANDING
     keys = [(early, shape), ((early + late) / 2, shape), (late, shape), (1.0, arrive)]
     if skill.half_twists:
         wrapped = _wrap(shape) if handed > 0 else mirror_angles(_wrap(mirror_angles(shape)))
@@ -158,18 +117,16 @@ def perform(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
         if not hands_first:  # arms out to stop the twist; hands that must catch the body reach at once
             keys.append((late + 0.09, pose(shape, abduct=62, shoulder=25)))
         keys.append((1.0, arrive))
-    short = np.deg2rad(rng.uniform(24, 32)) if hands_first else np.deg2rad(rng.uniform(4, 10))
-    pitch_end = sign * (skill.half_somersaults * np.pi - short)
+    short = np.deg2rad(rng.uniform(24, 32) if hands_first else rng.uniform(4, 10))
     turns = max(skill.half_twists, 1)
     builder.flight(
         flight_sec,
         keys,
         travel,
-        pitch_end=pitch_end,
+        pitch_end=sign * (skill.half_somersaults * np.pi - short),
         twist=handed * skill.half_twists * np.pi,
         twist_span=(max(0.02, 0.16 - 0.035 * turns), min(0.96, 0.72 + 0.06 * turns)),
         tilt=handed * np.deg2rad(min(4 + 3 * skill.half_twists, 13)) * (skill.half_twists > 0),
-        half_turns=skill.half_somersaults,
     )
     return takeoff, builder.now_sec
 
@@ -180,26 +137,23 @@ def flight_time(skill: Skill, rng: np.random.Generator) -> float:
     return float(min(need + 0.02 * skill.half_twists + rng.uniform(0, 0.09), 1.2))
 
 
-def perform_routine(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator) -> Routine:
-    """Perform a routine of 10 to 20 s with ``skills`` (3 to 6) in this order.
-
-    Raises:
-        UserError: fewer than 3 or more than 6 skills.
-    """
-    if not 3 <= len(skills) <= 6:
-        raise UserError(f'a routine holds 3 to 6 skills, found {len(skills)}')
+def perform_routine(
+    skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator
+) -> tuple[Motion, list[Performed]]:
+    """Perform a routine of 10 to 20 s with ``skills`` (3 to 6) in this order."""
     habits = replace(habits, handed=habits.handed if rng.random() < 0.85 else -habits.handed)
     while True:
-        routine = _attempt(skills, body, habits, rng)
-        if routine.motion.duration_sec <= DURATION_SEC[1]:
-            return routine
+        motion, performed = _attempt(skills, body, habits, rng)
+        if motion.duration_sec <= DURATION_SEC[1]:
+            return motion, performed
 
 
-def _attempt(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator) -> Routine:
+def _attempt(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Generator):
     times = np.array([flight_time(skill, rng) for skill in skills])
-    times *= min(1.0, (MAX_SHARE * (DURATION_SEC[1] - 0.3) - 2 * MARGIN_SEC * len(skills)) / times.sum())
-    needed = max((times.sum() + 2 * MARGIN_SEC * len(skills)) / MAX_SHARE, DURATION_SEC[0]) + 0.1
-    builder = MotionBuilder(body, (rng.uniform(-4, 4), rng.uniform(-0.4, 0.4)), rng.choice([0.0, np.pi]), pose())
+    margins = 2 * MARGIN_SEC * len(skills)
+    times *= min(1.0, (MAX_SHARE * (DURATION_SEC[1] - 0.3) - margins) / times.sum())
+    needed = max((times.sum() + margins) / MAX_SHARE, DURATION_SEC[0]) + 0.1
+    builder = MotionBuilder(body, rng.uniform((-4, -0.4), (4, 0.4)), rng.choice([0.0, np.pi]), pose())
     (stand if rng.random() < 0.5 else walk)(builder, rng, rng.uniform(0.6, 1.2))
     performed: list[Performed] = []
     while len(performed) < len(skills):
@@ -222,7 +176,7 @@ def _attempt(skills: list[Skill], body: Body, habits: Habits, rng: np.random.Gen
             _between(builder, habits, rng)
     while (missing := needed - builder.now_sec) > 0:
         (stand if rng.random() < 0.4 else walk)(builder, rng, min(max(missing, 0.6), rng.uniform(0.8, 1.8)))
-    return Routine(builder.finish(), tuple(performed), body, habits)
+    return builder.finish(), performed
 
 
 def _run_up(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random.Generator) -> None:
@@ -236,17 +190,16 @@ def _run_up(builder: MotionBuilder, skill: Skill, habits: Habits, rng: np.random
         swing = pose(CROUCH, hip=38, knee=45, shoulder=55, ankle=10, spine_flex=10)
         hop = pose(l_hip=75, l_knee=80, r_hip=25, r_knee=65, shoulder=75, abduct=15, elbow=30, ankle=30)
         builder.flight(0.30, [(0.5, hop if rng.random() < 0.5 else mirror_angles(hop)), (1.0, swing)], speed)
-    else:
-        hop_turn(builder, habits.handed, speed)
+    else:  # hop and land facing backward
+        hop = pose(hip=38, knee=65, ankle=25, shoulder=95, abduct=12, elbow=25)
+        keys = [(0.45, hop), (1.0, pose(CROUCH, hip=48, knee=48, ankle=0, shoulder=60))]
+        builder.flight(0.38, keys, speed, twist=habits.handed * np.pi, twist_span=(0.0, 1.0))
 
 
 def _rebound(builder: MotionBuilder, skill: Skill, rng: np.random.Generator) -> None:
     """Link the next skill: bend and travel in the direction of its take-off."""
-    along = heading(builder.yaw) * (1 if skill.takeoff == 'forward' else -1)
-    speed = rng.uniform(0.6, 1.3) * along
-    duration = rng.uniform(0.24, 0.34)
-    low = pose(CROUCH, hip=70, knee=74, shoulder=5, spine_flex=20)
-    builder.ground(duration, low, speed, pitch=0.0)
+    speed = rng.uniform(0.6, 1.3) * (heading(builder.yaw) * _sign(skill))
+    builder.ground(rng.uniform(0.24, 0.34), pose(CROUCH, hip=70, knee=74, shoulder=5, spine_flex=20), speed)
 
 
 def _between(builder: MotionBuilder, habits: Habits, rng: np.random.Generator) -> None:

@@ -1,77 +1,145 @@
-"""One uncut shot of a routine: people, camera, frames and ground truth."""
+"""The sport without files: plans of videos, athletes, halls, and the uncut shot of a routine."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from ..structures import AthleteTrack
-from .appearance import Look
+from .appearance import Look, athlete_look
 from .camera import CameraTrack, follow
+from .generation import Recipe, check_number
 from .ground_truth import GroundTruth
 from .motions import RATE
 from .people import bystanders, fans, foreground
-from .renderer import SUB_FRAMES, SceneRenderer, make_figure
-from .routine import Routine
-from .venue import Venue
+from .renderer import SceneRenderer, make_figure
+from .routine import SKILLS, Habits, Performed, Skill, perform_routine
+from .skeleton import Body
+from .venue import Venue, make_venue, panorama
 
+SPLITS = ('train', 'val', 'test', 'unlabelled')
+#: Halls of the sport; all splits share them.
+NUM_VENUES = 4
+#: Videos of one athlete, all of one split.
+VIDEOS_PER_ATHLETE = 4
 #: Height in pixels of a standing person of 1.65 m, as a share of the frame's height: 85 to 120 px of 256.
 PERSON_SHARE = (0.33, 0.47)
 #: Moments per frame for people other than the athlete, who move slowly.
 _SUB_FRAMES_OTHERS = 4
+_ATHLETE, _DECK, _VENUE = 101, 102, 103
+
+
+@dataclass(frozen=True)
+class SportRecipe(Recipe):
+    """Seed and size of the videos, in even numbers; ``sub_frames`` moments (1 to 32) are averaged over the shutter.
+
+    Raises:
+        UserError: a value is invalid.
+    """
+
+    sub_frames: int = 8
+
+    EVEN = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number('sub_frames', self.sub_frames, 1, 32)
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """Plan of one video: split, number in the split, skills, number of the athlete in the split."""
+
+    split: str
+    index: int
+    skills: tuple[Skill, ...]
+    athlete: int
+
+    @property
+    def name(self) -> str:
+        return f'{self.split}_{self.index:04d}'
+
+
+def plan_videos(recipe: SportRecipe, split: str, count: int) -> list[VideoPlan]:
+    """Plan the first ``count`` videos of a split; a longer list begins with the shorter one.
+
+    Skills are dealt from shuffled decks that hold every class once, so that all classes are about equally frequent.
+    """
+    cards = _deck(recipe.seed, SPLITS.index(split))
+    plans = []
+    for index in range(count):
+        rng = np.random.default_rng([recipe.seed, SPLITS.index(split), index])
+        num = int(rng.choice([3, 4, 5, 6], p=[0.2, 0.3, 0.3, 0.2]))
+        plans.append(VideoPlan(split, index, tuple(itertools.islice(cards, num)), index // VIDEOS_PER_ATHLETE))
+    return plans
+
+
+def _deck(seed: int, split: int) -> Iterator[Skill]:
+    for number in itertools.count():
+        order = np.random.default_rng([seed, split, _DECK, number]).permutation(len(SKILLS))
+        yield from (SKILLS[k] for k in order)
+
+
+def make_athlete(recipe: SportRecipe, split: str, number: int) -> tuple[Body, Habits, Look, float]:
+    """Return body, habits, kit and club colour of an athlete; no two of train, val and test share a colour."""
+    rng = np.random.default_rng([recipe.seed, SPLITS.index(split), _ATHLETE, number])
+    low, high = {'val': (0.55, 0.7), 'test': (0.75, 0.95)}.get(split, (0.0, 0.5))
+    hue = (rng.integers(12) + rng.uniform(low, high)) / 12
+    return Body.random(rng), Habits.random(rng), athlete_look(rng, hue), hue
+
+
+@lru_cache(maxsize=4 * NUM_VENUES)
+def _venue(seed: int, number: int) -> Venue:
+    return make_venue(f'hall_{number}', np.random.default_rng([seed, _VENUE, number]))
+
+
+@lru_cache(maxsize=4 * NUM_VENUES)
+def _backdrop(seed: int, number: int, position: int) -> tuple[np.ndarray, CameraTrack]:
+    venue = _venue(seed, number)
+    return panorama(venue, venue.cameras[position])
 
 
 @dataclass(eq=False)
 class Shot:
-    """A recorded routine.
-
-    Args:
-        renderer: Draws the frames.
-        athlete: Index of the athlete among the figures.
-        fps: Frames per second.
-        arrays: Fields of :class:`GroundTruth` except the visibility, which rendering determines.
-    """
+    """A recorded routine: its renderer, the skills in it, and all fields of its GroundTruth but the visibility."""
 
     renderer: SceneRenderer
-    athlete: int
-    fps: float
+    performed: list[Performed]
     arrays: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.renderer)
 
-    def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield RGB uint8 (H, W, 3) and visibility (17,) uint8 of each frame, in order."""
-        for frame in range(len(self)):
-            image, visible = self.renderer.render(frame)
-            yield image, visible[self.athlete]
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.renderer.venue.fps
 
-    def ground_truth(self, visibility: np.ndarray) -> GroundTruth:
-        """Return the ground truth with the visibility (T, 17) uint8 of all frames."""
-        return GroundTruth(visibility=visibility, **self.arrays)
+    def render(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return RGB uint8 (H, W, 3) and the visibility (17,) uint8 of the athlete's joints."""
+        image, visible = self.renderer.render(frame)
+        return image, visible[0]
 
 
-def record(
-    routine: Routine,
-    look: Look,
-    club_hue: float,
-    venue: Venue,
-    position: int,
-    rng: np.random.Generator,
-    size: tuple[int, int] = (256, 256),
-    backdrop: tuple[np.ndarray, CameraTrack] | None = None,
-    sub_frames: int = SUB_FRAMES,
-) -> Shot:
-    """Record a routine from camera ``position`` of a venue, at the frame rate of the venue."""
-    motion, fps = routine.motion, venue.fps
-    num = int(motion.duration_sec * fps)
+def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.Generator]:
+    """Perform a plan and record it at the frame rate of its hall; the recipe and the plan determine the result."""
+    rng = np.random.default_rng([recipe.seed, SPLITS.index(plan.split), plan.index, 1])
+    body, habits, look, club_hue = make_athlete(recipe, plan.split, plan.athlete)
+    motion, performed = perform_routine(list(plan.skills), body, habits, rng)
+    number, position = int(rng.integers(NUM_VENUES)), int(rng.integers(3))
+    venue, backdrop = _venue(recipe.seed, number), _backdrop(recipe.seed, number, position)
+    size, sub_frames = (recipe.width, recipe.height), recipe.sub_frames
+    num = int(motion.duration_sec * venue.fps)
     moments = np.arange(num)[:, None] + (np.arange(sub_frames) - sub_frames // 2) / sub_frames * venue.shutter
-    times = (moments / fps).clip(0).ravel()
+    times = (moments / venue.fps).clip(0).ravel()
     person_px = PERSON_SHARE[0] * size[1], PERSON_SHARE[1] * size[1]
-    path = follow(motion.root_pos, RATE, venue.cameras[position], size, person_px, rng)
-    camera = path[np.clip((times * RATE).round().astype(int), 0, len(path) - 1)]
+    path = follow(motion.root_pos, venue.cameras[position], size, person_px, rng)
+    samples = (times * RATE).round().astype(int).clip(0, len(path) - 1)
+    camera = path[samples]
     posture = motion.posture(times)
-    athlete = make_figure(routine.body, posture, look, camera, sub_frames, venue.light, joints=True)
+    athlete = make_figure(motion.body, posture, look, camera, sub_frames, venue.light, joints=True)
 
     step = max(sub_frames // _SUB_FRAMES_OTHERS, 1)
     fewer = camera[np.arange(0, len(camera), step)]
@@ -80,29 +148,27 @@ def record(
         make_figure(body, moves.posture(times[::step]), dress, fewer, each, venue.light)
         for body, moves, dress in bystanders(rng, motion.duration_sec, club_hue)
     ]
-    crowd = fans(rng, venue, fewer, each, fps)
+    crowd = fans(rng, venue, fewer, each, venue.fps)
     posts, heads = foreground(venue, position, camera, sub_frames)
 
+    def cut(boxes: np.ndarray) -> np.ndarray:
+        return boxes.clip(0, np.array(size * 2, np.float32))
+
     mid = np.arange(num) * sub_frames + sub_frames // 2
-    sampled = np.clip((times[mid] * RATE).round().astype(int), 0, len(motion.airborne) - 1)
     arrays = {
         'frame_inds': np.arange(num, dtype=np.int64),
-        'keypoints': athlete.joint_pixels,
+        'keypoints': athlete.joints[..., :2],
         'joints3d': posture.joints[mid].astype(np.float32),
-        'boxes': _cut(athlete.boxes, size),
-        'bystanders': np.stack([_cut(figure.boxes, size) for figure in others], axis=1),
-        'crowd': _cut(np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1), size),
-        'airborne': motion.airborne[sampled],
+        'boxes': cut(athlete.boxes),
+        'bystanders': np.stack([cut(figure.boxes) for figure in others], axis=1),
+        'crowd': cut(np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1)),
+        'airborne': motion.airborne[samples[mid]],
         'rotation': camera.rotation[mid],
         'centre': camera.centre,
         'focal': camera.focal[mid],
     }
-    renderer = SceneRenderer(venue, camera, [athlete, *others, crowd, *posts, *heads], rng, sub_frames, backdrop)
-    return Shot(renderer, 0, fps, arrays)
-
-
-def _cut(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.clip(boxes, 0, np.array(size * 2, np.float32)).astype(np.float32)
+    figures = [athlete, *others, crowd, *posts, *heads]
+    return Shot(SceneRenderer(venue, camera, figures, rng, sub_frames, backdrop), performed, arrays), rng
 
 
 def jittered_track(ground_truth: GroundTruth, rng: np.random.Generator) -> AthleteTrack:

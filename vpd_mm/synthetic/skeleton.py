@@ -5,51 +5,53 @@ stands upright with root rotation identity faces +x, its own left is +y.  Angles
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-#: Joint angles of one side.  Flexion raises a limb forward, abduction sideways, rot turns it inward;
-#: elbow and knee are 0 when straight; ankle is positive when the toes point.
-SIDE_DOFS = ('shoulder', 'abduct', 'arm_rot', 'elbow', 'hip', 'spread', 'leg_rot', 'knee', 'ankle')
-#: All joint angles.  flex = forward, side = to the left, twist and yaw = turn to the left.
-DOFS = (
-    ('spine_flex', 'spine_side', 'spine_twist', 'neck_flex', 'neck_yaw')
-    + tuple(f'l_{name}' for name in SIDE_DOFS)
-    + tuple(f'r_{name}' for name in SIDE_DOFS)
-)
+#: Lowest and highest angle of each joint in degrees.  flex = forward, side = to the left, twist and yaw = turn to the
+#: left.  Flexion raises a limb forward, abduction sideways, rot turns it inward; elbow and knee are 0 when straight;
+#: ankle is positive when the toes point.
+_SIDE_LIMITS = {
+    'shoulder': (-60, 185), 'abduct': (-20, 120), 'arm_rot': (-70, 90), 'elbow': (0, 150),
+    'hip': (-35, 150), 'spread': (-15, 75), 'leg_rot': (-45, 45), 'knee': (0, 155), 'ankle': (-25, 65),
+}  # fmt: skip
+_LIMITS = {
+    'spine_flex': (-35, 85), 'spine_side': (-30, 30), 'spine_twist': (-40, 40),
+    'neck_flex': (-45, 55), 'neck_yaw': (-70, 70),
+    **{f'{side}_{name}': limits for side in 'lr' for name, limits in _SIDE_LIMITS.items()},
+}  # fmt: skip
+#: Names of the joint angles, in the order of a pose vector (23,): 5 of trunk and head, 9 of the left, 9 of the right.
+DOFS = tuple(_LIMITS)
 NUM_DOFS = len(DOFS)
-_SIDE_LIMITS = (
-    (-60, 185), (-20, 120), (-70, 90), (0, 150),
-    (-35, 150), (-15, 75), (-45, 45), (0, 155), (-25, 65),
-)  # fmt: skip
 #: (23, 2) lowest and highest angle of each joint.
-LIMITS = np.deg2rad(np.array(((-35, 85), (-30, 30), (-40, 40), (-45, 55), (-70, 70)) + 2 * _SIDE_LIMITS, float))
+LIMITS = np.deg2rad(np.array(list(_LIMITS.values()), float))
 
-_SIDE_NODES = ('shoulder', 'elbow', 'wrist', 'fingers', 'hip', 'knee', 'ankle', 'heel', 'toe')
-#: Points that forward kinematics yields.
-NODES = (
-    ('pelvis', 'waist', 'neck', 'head_base', 'head', 'nose', 'l_eye', 'r_eye', 'l_ear', 'r_ear')
-    + tuple(f'l_{name}' for name in _SIDE_NODES)
-    + tuple(f'r_{name}' for name in _SIDE_NODES)
-)
-NODE = {name: i for i, name in enumerate(NODES)}
-#: Coordinate frames (3x3, columns = forward, left, up of the part) that forward kinematics yields.
-FRAMES = ('pelvis', 'waist', 'chest', 'head') + tuple(
-    f'{side}_{part}' for side in 'lr' for part in ('upper_arm', 'forearm', 'thigh', 'shank', 'foot')
-)
-FRAME = {name: i for i, name in enumerate(FRAMES)}
+#: Point that forward kinematics yields, the point from which its bone starts, the part to which the bone belongs.
+_SIDE_BONES = (
+    ('eye', 'head', 'head'), ('ear', 'head', 'head'),
+    ('shoulder', 'neck', 'chest'), ('elbow', '*_shoulder', '*_upper_arm'), ('wrist', '*_elbow', '*_forearm'),
+    ('fingers', '*_wrist', '*_forearm'), ('hip', 'pelvis', 'pelvis'), ('knee', '*_hip', '*_thigh'),
+    ('ankle', '*_knee', '*_shank'), ('heel', '*_ankle', '*_foot'), ('toe', '*_ankle', '*_foot'),
+)  # fmt: skip
+BONES = (
+    ('waist', 'pelvis', 'pelvis'), ('neck', 'waist', 'waist'), ('head_base', 'neck', 'chest'),
+    ('head', 'head_base', 'head'), ('nose', 'head', 'head'),
+    *((f'{s}_{node}', start.replace('*', s), part.replace('*', s)) for s in 'lr' for node, start, part in _SIDE_BONES),
+)  # fmt: skip
+#: Index of each of the 28 points in :class:`Posture`.
+NODE = {name: i for i, name in enumerate(('pelvis', *(bone[0] for bone in BONES)))}
+#: Index of the coordinate frame of each of the 14 parts in :class:`Posture`.
+FRAME = {name: i for i, name in enumerate(
+    ('pelvis', 'waist', 'chest', 'head')
+    + tuple(f'{side}_{part}' for side in 'lr' for part in ('upper_arm', 'forearm', 'thigh', 'shank', 'foot'))
+)}  # fmt: skip
 #: COCO-17 joints, in COCO's order; left is the body's own left.
 COCO_NODES = ['nose', 'l_eye', 'r_eye', 'l_ear', 'r_ear'] + [
     f'{side}_{name}' for name in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle') for side in 'lr'
 ]
 COCO_INDEX = np.array([NODE[name] for name in COCO_NODES])
-#: Bones whose length never changes, as pairs of nodes.
-BONES = (('pelvis', 'waist'), ('waist', 'neck'), ('neck', 'head_base'), ('head_base', 'head')) + tuple(
-    (f'{side}_{a}', f'{side}_{b}')
-    for side in 'lr'
-    for a, b in (('shoulder', 'elbow'), ('elbow', 'wrist'), ('hip', 'knee'), ('knee', 'ankle'), ('ankle', 'toe'))
-)
 #: Share of the mass between two nodes (de Leva 1996), and its position between them (0 to 1).
 _MASSES = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tuple(
     (f'{side}_{a}', f'{side}_{b}', mass, at)
@@ -61,22 +63,8 @@ _MASSES = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tupl
 )  # fmt: skip
 
 
-def rot_x(angle: np.ndarray) -> np.ndarray:
-    """Return (..., 3, 3) rotations about x of (...,) radians."""
-    return _rotation(angle, 0)
-
-
-def rot_y(angle: np.ndarray) -> np.ndarray:
-    """Return (..., 3, 3) rotations about y of (...,) radians; a positive one tips the body forward."""
-    return _rotation(angle, 1)
-
-
-def rot_z(angle: np.ndarray) -> np.ndarray:
-    """Return (..., 3, 3) rotations about z of (...,) radians; a positive one turns to the left."""
-    return _rotation(angle, 2)
-
-
-def _rotation(angle: np.ndarray, axis: int) -> np.ndarray:
+def _rotation(axis: int, angle: ArrayLike) -> np.ndarray:
+    """Return (..., 3, 3) rotations of (...,) radians."""
     angle = np.asarray(angle, float)
     out = np.zeros(angle.shape + (3, 3))
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -87,33 +75,32 @@ def _rotation(angle: np.ndarray, axis: int) -> np.ndarray:
     return out
 
 
+#: Rotations (..., 3, 3) about an axis by (...,) radians; a positive one about y tips the body forward, about z turns it
+#: to the left.
+rot_x, rot_y, rot_z = (partial(_rotation, axis) for axis in range(3))
+
+
 def mirror_angles(angles: np.ndarray) -> np.ndarray:
     """Exchange left and right of poses (..., 23)."""
-    n = len(SIDE_DOFS)
-    out = np.concatenate([angles[..., :5], angles[..., 5 + n :], angles[..., 5 : 5 + n]], axis=-1)
+    out = np.concatenate([angles[..., :5], angles[..., 14:], angles[..., 5:14]], axis=-1)
     out[..., [1, 2, 4]] *= -1
     return out
 
 
+def _without_side(node: str) -> str:
+    return node[2:] if node[:2] in ('l_', 'r_') else node
+
+
 @dataclass(frozen=True)
 class Body:
-    """Sizes of one person.
+    """Sizes of one person; all but the stature are relative to the average."""
 
-    Args:
-        stature: Height in metres.
-        shoulders, hips: Widths relative to the average.
-        legs: Leg length relative to the average; the trunk compensates it.
-        arms: Arm length relative to the average.
-        girth: Limb and trunk thickness relative to the average.
-        head_size: Relative to the average.
-    """
-
-    stature: float = 1.65
-    shoulders: float = 1.0
-    hips: float = 1.0
-    legs: float = 1.0
-    arms: float = 1.0
-    girth: float = 1.0
+    stature: float = 1.65  # metres
+    shoulders: float = 1.0  # width
+    hips: float = 1.0  # width
+    legs: float = 1.0  # length, which the trunk compensates
+    arms: float = 1.0  # length
+    girth: float = 1.0  # thickness of limbs and trunk
     head_size: float = 1.0
 
     @classmethod
@@ -123,22 +110,20 @@ class Body:
 
     @cached_property
     def offsets(self) -> dict[str, np.ndarray]:
-        """Bone vectors at rest in metres, in the frame of their parent, of the left side."""
-        h = self.stature
+        """Bone vectors at rest in metres, in the frame of their part, by their last node."""
         trunk = 1 - 1.7 * (self.legs - 1)
-        head = self.head_size
-        unit = {
+        head, arms, legs = self.head_size, self.arms, self.legs
+        left = {
             'hip': (0, 0.052 * self.hips, 0), 'waist': (0, 0, 0.115 * trunk), 'neck': (0, 0, 0.185 * trunk),
             'shoulder': (0, 0.108 * self.shoulders, -0.018), 'head_base': (0.004, 0, 0.035),
             'head': (0.012, 0, 0.062 * head), 'nose': (0.064 * head, 0, -0.012),
-            'eye': (0.052 * head, 0.02 * head, 0.008),
-            'ear': (-0.002, 0.047 * head, 0), 'elbow': (0, 0, -0.178 * self.arms),
-            'wrist': (0, 0, -0.152 * self.arms),
-            'fingers': (0, 0, -0.088 * self.arms),
-            'knee': (0, 0, -0.243 * self.legs), 'ankle': (0, 0, -0.237 * self.legs),
+            'eye': (0.052 * head, 0.02 * head, 0.008), 'ear': (-0.002, 0.047 * head, 0),
+            'elbow': (0, 0, -0.178 * arms), 'wrist': (0, 0, -0.152 * arms), 'fingers': (0, 0, -0.088 * arms),
+            'knee': (0, 0, -0.243 * legs), 'ankle': (0, 0, -0.237 * legs),
             'heel': (-0.025, 0, -0.028), 'toe': (0.105, 0, -0.030),
         }  # fmt: skip
-        return {name: h * np.array(vector, float) for name, vector in unit.items()}
+        mirrored = {node: (1, -1 if node.startswith('r_') else 1, 1) for node, *_ in BONES}
+        return {node: self.stature * np.array(left[_without_side(node)]) * sign for node, sign in mirrored.items()}
 
     @cached_property
     def contact_radii(self) -> np.ndarray:
@@ -147,12 +132,12 @@ class Body:
             'pelvis': 0.062, 'waist': 0.06, 'neck': 0.05, 'head': 0.068, 'shoulder': 0.035, 'elbow': 0.025,
             'wrist': 0.02, 'fingers': 0.008, 'hip': 0.055, 'knee': 0.03, 'ankle': 0.02, 'heel': 0.014, 'toe': 0.012,
         }  # fmt: skip
-        return self.stature * np.array([thick.get(name.split('_', 1)[-1], 0.0) for name in NODES])
+        return self.stature * np.array([thick.get(_without_side(name), 0.0) for name in NODE])
 
 
 @dataclass(frozen=True, eq=False)
 class Posture:
-    """Positions of a body: nodes (T, 28, 3) in metres, part frames (T, 14, 3, 3)."""
+    """Positions of a body: nodes (T, 28, 3) in metres, frames (T, 14, 3, 3), columns = forward, left, up of a part."""
 
     nodes: np.ndarray
     frames: np.ndarray
@@ -187,50 +172,25 @@ def forward_kinematics(body: Body, angles: np.ndarray, root_rot: np.ndarray, roo
         root_rot: (T, 3, 3) rotation of the pelvis, columns = its forward, left, up.
         root_pos: (T, 3) midpoint of the hips in metres.
     """
-    num = len(angles)
-    off = body.offsets
-    nodes = np.empty((len(NODES), num, 3))
-    frames = np.empty((len(FRAMES), num, 3, 3))
-
-    def attach(name: str, parent: str, frame: str, vector: np.ndarray) -> None:
-        nodes[NODE[name]] = nodes[NODE[parent]] + frames[FRAME[frame]] @ vector
-
     bend = rot_y(angles[:, 0] / 2) @ rot_x(-angles[:, 1] / 2) @ rot_z(angles[:, 2] / 2)
-    frames[FRAME['pelvis']] = root_rot
-    frames[FRAME['waist']] = root_rot @ bend
-    frames[FRAME['chest']] = frames[FRAME['waist']] @ bend
-    frames[FRAME['head']] = frames[FRAME['chest']] @ rot_z(angles[:, 4]) @ rot_y(angles[:, 3])
-    nodes[NODE['pelvis']] = root_pos
-    attach('waist', 'pelvis', 'pelvis', off['waist'])
-    attach('neck', 'waist', 'waist', off['neck'])
-    attach('head_base', 'neck', 'chest', off['head_base'])
-    attach('head', 'head_base', 'head', off['head'])
-    attach('nose', 'head', 'head', off['nose'])
-
-    for side, sign in (('l', 1.0), ('r', -1.0)):
-        mirrored = np.array((1.0, sign, 1.0))
-        at = 5 if side == 'l' else 5 + len(SIDE_DOFS)
-        shoulder, abduct, arm_rot, elbow, hip, spread, leg_rot, knee, ankle = angles[:, at : at + len(SIDE_DOFS)].T
-        for name in ('eye', 'ear'):
-            attach(f'{side}_{name}', 'head', 'head', off[name] * mirrored)
-        frames[FRAME[f'{side}_upper_arm']] = (
-            frames[FRAME['chest']] @ rot_y(-shoulder) @ rot_x(sign * abduct) @ rot_z(-sign * arm_rot)
-        )
-        frames[FRAME[f'{side}_forearm']] = frames[FRAME[f'{side}_upper_arm']] @ rot_y(-elbow)
-        frames[FRAME[f'{side}_thigh']] = root_rot @ rot_y(-hip) @ rot_x(sign * spread) @ rot_z(-sign * leg_rot)
-        frames[FRAME[f'{side}_shank']] = frames[FRAME[f'{side}_thigh']] @ rot_y(knee)
-        frames[FRAME[f'{side}_foot']] = frames[FRAME[f'{side}_shank']] @ rot_y(ankle)
-        for name, parent, frame in (
-            ('shoulder', 'neck', 'chest'), ('hip', 'pelvis', 'pelvis'), ('elbow', 'l_shoulder', 'l_upper_arm'),
-            ('wrist', 'l_elbow', 'l_forearm'), ('fingers', 'l_wrist', 'l_forearm'), ('knee', 'l_hip', 'l_thigh'),
-            ('ankle', 'l_knee', 'l_shank'), ('heel', 'l_ankle', 'l_foot'), ('toe', 'l_ankle', 'l_foot'),
-        ):  # fmt: skip
-            own_parent, own_frame = (s.replace('l_', f'{side}_') for s in (parent, frame))
-            attach(f'{side}_{name}', own_parent, own_frame, off[name] * mirrored)
+    waist = root_rot @ bend
+    chest = waist @ bend
+    parts = [root_rot, waist, chest, chest @ rot_z(angles[:, 4]) @ rot_y(angles[:, 3])]
+    for first, sign in ((5, 1.0), (14, -1.0)):
+        shoulder, abduct, arm_rot, elbow, hip, spread, leg_rot, knee, ankle = angles[:, first : first + 9].T
+        upper_arm = chest @ rot_y(-shoulder) @ rot_x(sign * abduct) @ rot_z(-sign * arm_rot)
+        thigh = root_rot @ rot_y(-hip) @ rot_x(sign * spread) @ rot_z(-sign * leg_rot)
+        shank = thigh @ rot_y(knee)
+        parts += [upper_arm, upper_arm @ rot_y(-elbow), thigh, shank, shank @ rot_y(ankle)]
+    frames = np.stack(parts)
+    nodes = np.empty((len(NODE), len(angles), 3))
+    nodes[0] = root_pos
+    for node, start, part in BONES:
+        nodes[NODE[node]] = nodes[NODE[start]] + frames[FRAME[part]] @ body.offsets[node]
     return Posture(nodes.transpose(1, 0, 2), frames.transpose(1, 0, 2, 3))
 
 
-def root_rotation(yaw: np.ndarray, pitch: np.ndarray, tilt: np.ndarray, twist: np.ndarray) -> np.ndarray:
+def root_rotation(yaw: ArrayLike, pitch: ArrayLike, tilt: ArrayLike = 0.0, twist: ArrayLike = 0.0) -> np.ndarray:
     """Return (T, 3, 3): turn ``yaw``, somersault ``pitch`` (forward > 0), ``tilt`` and ``twist`` of the body."""
     return rot_z(yaw) @ rot_y(pitch) @ rot_x(tilt) @ rot_z(twist)
 

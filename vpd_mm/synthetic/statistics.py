@@ -36,7 +36,6 @@ def sport_statistics(corpus: Corpus) -> dict[str, str]:
     }
     for split in sorted({a.split for a in actions}):
         counts = Counter(a.label for a in actions if a.split == split)
-        statistics[f'actions in {split}'] = (
-            f'{counts.total()}, {min(counts.values())} to {max(counts.values())} a class'
-        )
+        span = f'{min(counts.values())} to {max(counts.values())} a class'
+        statistics[f'actions in {split}'] = f'{counts.total()}, {span}'
     return statistics

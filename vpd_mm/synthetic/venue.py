@@ -19,40 +19,20 @@ _PX_PER_M = 34
 
 @dataclass(frozen=True, eq=False)
 class Venue:
-    """A hall.
-
-    Args:
-        name: Unique.
-        floor, far_wall, left_wall, right_wall, near_wall: Painted surfaces, RGB uint8, 34 px a metre; the near wall is
-            the one behind the side cameras.
-        cameras: (C, 3) positions of its cameras, metres.
-        light: (3,) unit vector towards the lamps, world.
-        ambient: Share of ambient light.
-        gain: (3,) colour cast.
-        noise: Standard deviation of the sensor noise, of 255.
-        fps: Of its videos.
-        shutter: Open share of a frame's time.
-        board: RGB texture of the moving advertising board, or None.
-        board_line: (2, 3) lower left and lower right end of the board on the floor, metres.
-        seed: Determines the objects in front of each camera position.
-    """
+    """A hall."""
 
     name: str
-    floor: np.ndarray
-    far_wall: np.ndarray
-    left_wall: np.ndarray
-    right_wall: np.ndarray
-    near_wall: np.ndarray
-    cameras: np.ndarray
-    light: np.ndarray
-    ambient: float
-    gain: np.ndarray
-    noise: float
-    fps: float
-    shutter: float
-    board: np.ndarray | None
-    board_line: np.ndarray
-    seed: int
+    surfaces: tuple[tuple[int, float, np.ndarray], ...]  # axis, position on it in m, RGB texture of 34 px a metre
+    cameras: np.ndarray  # (C, 3) positions of its cameras, metres
+    light: np.ndarray  # (3,) unit vector towards the lamps, world
+    ambient: float  # share of ambient light
+    gain: np.ndarray  # (3,) colour cast
+    noise: float  # standard deviation of the sensor noise, of 255
+    fps: float  # of its videos
+    shutter: float  # open share of a frame's time
+    board: np.ndarray | None  # RGB texture of the moving advertising board
+    board_line: np.ndarray  # (2, 3) lower left and lower right end of the board on the floor, metres
+    seed: int  # determines the objects in front of each camera position
 
 
 def make_venue(name: str, rng: np.random.Generator, sport: bool = True) -> Venue:
@@ -65,13 +45,16 @@ def make_venue(name: str, rng: np.random.Generator, sport: bool = True) -> Venue
         (rng.uniform(9, 12), rng.uniform(-14, -11), rng.uniform(2.5, 4.5)),
     ])  # fmt: skip
     y = FAR - rng.uniform(2.2, 3.4)
+    floor = _paint_floor(rng, hue, sport)
+    far, left, right, near = (
+        _paint_wall(rng, hue, metres, stands if sport else min(stands, 0.2))
+        for metres, stands in ((2 * HALF_WIDTH, 0.8), (FAR + NEAR, 0.5), (FAR + NEAR, 0.5), (2 * HALF_WIDTH, 0.0))
+    )
+    walls = (2, 0.0, floor), (1, FAR, far), (1, -NEAR, near), (0, -HALF_WIDTH, left), (0, HALF_WIDTH, right)
+    ceiling = np.full((1, 1, 3), (62, 62, 68), np.uint8)
     return Venue(
         name=name,
-        floor=_paint_floor(rng, hue, sport),
-        far_wall=_paint_wall(rng, hue, 2 * HALF_WIDTH, stands=rng.random() < (0.8 if sport else 0.2)),
-        left_wall=_paint_wall(rng, hue, FAR + NEAR, stands=rng.random() < (0.5 if sport else 0.2)),
-        right_wall=_paint_wall(rng, hue, FAR + NEAR, stands=rng.random() < (0.5 if sport else 0.2)),
-        near_wall=_paint_wall(rng, hue, 2 * HALF_WIDTH, stands=False),
+        surfaces=(*walls, (2, HEIGHT, ceiling)),
         cameras=cameras,
         light=light / np.linalg.norm(light),
         ambient=rng.uniform(0.58, 0.72),
@@ -121,11 +104,14 @@ def _paint_floor(rng: np.random.Generator, hue: float, sport: bool) -> np.ndarra
     return cv2.GaussianBlur(floor, (3, 3), 0)
 
 
-def _paint_wall(rng: np.random.Generator, hue: float, metres: float, stands: bool) -> np.ndarray:
+def _paint_wall(rng: np.random.Generator, hue: float, metres: float, stands: float) -> np.ndarray:
+    """Paint a wall ``metres`` wide, with the probability ``stands`` of spectators."""
+    with_stands = stands > 0 and rng.random() < stands
     wide, high = int(metres * _PX_PER_M), int(HEIGHT * _PX_PER_M)
     base = vivid(hue + rng.uniform(-0.15, 0.15), rng.uniform(0.03, 0.4), rng.uniform(0.3, 0.8))
     wall = _mottle(rng, (high, wide), base, 4)
-    wall[-int(0.9 * _PX_PER_M) :] = (wall[-int(0.9 * _PX_PER_M) :] * 0.7).astype(np.uint8)
+    skirting = slice(-int(0.9 * _PX_PER_M), None)
+    wall[skirting] = (wall[skirting] * 0.7).astype(np.uint8)
     for _ in range(int(metres / 4)):
         x, y = int(rng.uniform(0, wide)), int(rng.uniform(0.0, 0.75) * high)
         size = (int(rng.uniform(0.5, 4) * _PX_PER_M), int(rng.uniform(0.4, 2.0) * _PX_PER_M))
@@ -133,7 +119,7 @@ def _paint_wall(rng: np.random.Generator, hue: float, metres: float, stands: boo
         cv2.rectangle(wall, (x, y), (x + size[0], y + size[1]), _rgb(color), -1)
         word = ''.join(rng.choice(list('AEIOVPDMKRST'), 5))
         cv2.putText(wall, word, (x + 4, y + size[1] // 2 + 6), 0, size[1] / 60 + 0.3, _rgb(255 - color), 3, cv2.LINE_AA)
-    if stands:
+    if with_stands:
         tiers = slice(high - int(5.0 * _PX_PER_M), high - int(1.1 * _PX_PER_M))
         wall[tiers] = (0.25 * wall[tiers] + 22).astype(np.uint8)
         row_px = int(0.62 * _PX_PER_M)
@@ -168,19 +154,13 @@ def paint_board(rng: np.random.Generator, hue: float) -> np.ndarray:
     return board
 
 
-def panorama(venue: Venue, centre: np.ndarray, focal: float = 850.0) -> tuple[np.ndarray, CameraTrack]:
-    """Trace the hall from ``centre``, wide enough for every pan.
-
-    Returns:
-        RGB uint8 image (H, W, 3), and its camera (one moment).
-    """
+def panorama(venue: Venue, centre: np.ndarray) -> tuple[np.ndarray, CameraTrack]:
+    """Trace the hall from ``centre``, wide enough for every pan; return RGB uint8 (H, W, 3) and its camera."""
+    focal = 850.0
     to = np.array([0.0, 0.0, 1.2]) - centre
-    azimuth, across = np.arctan2(to[1], to[0]), float(np.hypot(to[0], to[1]))
-    elevation = np.arctan2(to[2], across)
-    half = int(focal * np.tan(np.deg2rad(38)))
-    high = int(focal * np.tan(np.deg2rad(19)))
-    angles = (np.array([a]) for a in (azimuth, elevation, 0.0))
-    camera = CameraTrack(centre, look_rotation(*angles), np.array([focal]), (2 * half, 2 * high))
+    angles = np.arctan2(to[1], to[0]), np.arctan2(to[2], np.hypot(to[0], to[1])), 0.0
+    size = 2 * int(focal * np.tan(np.deg2rad(38))), 2 * int(focal * np.tan(np.deg2rad(19)))
+    camera = CameraTrack(centre, look_rotation(*np.array(angles)[:, None]), np.array([focal]), size)
     return trace(venue, camera), camera
 
 
@@ -193,29 +173,16 @@ def trace(venue: Venue, camera: CameraTrack) -> np.ndarray:
     centre = camera.centre
     best = np.full(x.shape, np.inf)
     out = np.zeros((high, wide, 3), np.uint8)
-    surfaces = (
-        (2, 0.0, venue.floor), (1, FAR, venue.far_wall), (1, -NEAR, venue.near_wall),
-        (0, -HALF_WIDTH, venue.left_wall), (0, HALF_WIDTH, venue.right_wall), (2, HEIGHT, None),
-    )  # fmt: skip
-    for axis, level, texture in surfaces:
+    for axis, level, texture in venue.surfaces:
         speed = rays[..., axis]
         distance = (level - centre[axis]) / np.where(np.abs(speed) < 1e-9, 1e-9, speed)
         nearer = (distance > 0) & (distance < best)
         best = np.where(nearer, distance, best)
-        if texture is None:
-            out[nearer] = (62, 62, 68)
-            continue
         hit = centre + rays * distance[..., None]
         across = hit[..., 1] + NEAR if axis == 0 else hit[..., 0] + HALF_WIDTH
         down = FAR - hit[..., 1] if axis == 2 else HEIGHT - hit[..., 2]
-        colors = cv2.remap(
-            texture,
-            np.where(nearer, across * _PX_PER_M, 0).astype(np.float32),
-            np.where(nearer, down * _PX_PER_M, 0).astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        out[nearer] = colors[nearer]
+        x, y = (np.where(nearer, metres * _PX_PER_M, 0).astype(np.float32) for metres in (across, down))
+        out[nearer] = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[nearer]
     # A telephoto lens is focused on the athlete; the background is softer.
     return cv2.GaussianBlur(out, (0, 0), 1.1)
 

@@ -10,30 +10,27 @@ from ..structures.npz_io import read_foreign_npz
 
 #: 52 joints of SMPL-H and the nose, which is a vertex.
 NUM_JOINTS = 53
+POSES_PER_SECOND = 5
 _POSE_DIMS = 156
 _BATCH = 512
 
 
 @TASK_UTILS.register_module()
 class AmassPoses:
-    """3D poses of AMASS' ``*_poses.npz`` (SMPL-H), computed with the ``smplx`` package and the user's body model.
+    """3D poses of AMASS' ``*_poses.npz`` (SMPL-H), five per second, computed with the ``smplx`` package.
 
     Args:
         path: Folder of AMASS, searched recursively.
         body_model: Folder that holds ``smplh/SMPLH_{MALE,FEMALE,NEUTRAL}.npz`` (https://mano.is.tue.mpg.de).
-        per_second: Poses per second of motion.
-        num: Largest number of poses, drawn at random by ``seed``.
+        num: Largest number of poses, drawn at random; None: all.
 
     Raises:
         UserError: by :meth:`poses`: smplx, the body model or the motion files are missing, or a file is damaged.
     """
 
-    def __init__(
-        self, path: str, body_model: str, per_second: float = 5.0, num: int | None = None, seed: int = 0
-    ) -> None:
-        self.path, self.body_model = Path(path), Path(body_model)
-        self.per_second, self.num, self.seed = per_second, num, seed
-        self.origin = str(path)
+    def __init__(self, path: str, body_model: str, num: int | None = None) -> None:
+        self.path, self.body_model, self.num = Path(path), Path(body_model), num
+        self.origin = path
         self._models: dict = {}
 
     def poses(self) -> np.ndarray:
@@ -45,7 +42,7 @@ class AmassPoses:
             )
         joints = np.concatenate([self._joints(file) for file in files])
         if self.num is not None and len(joints) > self.num:
-            joints = joints[np.sort(np.random.default_rng(self.seed).permutation(len(joints))[: self.num])]
+            joints = joints[np.sort(np.random.default_rng(0).permutation(len(joints))[: self.num])]
         return joints
 
     def _joints(self, file: Path) -> np.ndarray:
@@ -53,18 +50,18 @@ class AmassPoses:
 
         what = 'an AMASS SMPL-H motion'
         data = read_foreign_npz(file, ('poses', 'trans', 'betas', 'gender', 'mocap_framerate'), what)
-        poses, betas = data['poses'], data['betas'].ravel()
+        poses = torch.from_numpy(data['poses'].astype(np.float32))
+        betas = torch.from_numpy(data['betas'].ravel().astype(np.float32))
         if poses.ndim != 2 or poses.shape[1] != _POSE_DIMS:
-            raise UserError(f"{file}: field 'poses' is {poses.shape}; expected (N, {_POSE_DIMS}), {what}")
-        step = max(round(float(data['mocap_framerate']) / self.per_second), 1)
+            raise UserError(f"{file}: field 'poses' is {tuple(poses.shape)}; expected (N, {_POSE_DIMS}), {what}")
+        step = max(round(float(data['mocap_framerate']) / POSES_PER_SECOND), 1)
         gender = data['gender'].item()
         model = self._model(gender.decode() if isinstance(gender, bytes) else str(gender), len(betas))
         parts = []
-        for batch in np.array_split(poses[::step], max(-(-len(poses[::step]) // _BATCH), 1)):
-            theta = torch.from_numpy(batch.astype(np.float32))
+        for theta in poses[::step].split(_BATCH):
             with torch.inference_mode():
                 result = model(
-                    betas=torch.from_numpy(betas.astype(np.float32)).expand(len(theta), -1),
+                    betas=betas.expand(len(theta), -1),
                     global_orient=theta[:, :3],
                     body_pose=theta[:, 3:66],
                     left_hand_pose=theta[:, 66:111],

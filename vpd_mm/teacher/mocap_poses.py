@@ -22,19 +22,16 @@ class MocapPoses:
         path: The file, for example ``annotation_body3d/fps10/h36m_train.npz``.
         up: Axis that points up: 'z', 'y' or '-y'.  mmpose's Human3.6M has camera axes ('-y'), so its up axis is off
             by the tilt of the camera, about 10 degrees.
-        every: Use every n-th pose.
 
     Raises:
-        UserError: an argument is invalid; by :meth:`poses`: the file is missing, damaged, or of another format.
+        UserError: ``up`` is invalid; by :meth:`poses`: the file is missing, damaged, or of another format.
     """
 
-    def __init__(self, path: str, up: str = '-y', every: int = 1) -> None:
+    def __init__(self, path: str, up: str = '-y') -> None:
         if up not in UPRIGHT:
             raise UserError(f'MocapPoses: up must be one of {", ".join(UPRIGHT)}, found {up!r}')
-        if every < 1:
-            raise UserError(f'MocapPoses: every must be 1 or more, found {every}')
-        self.path, self.up, self.every = path, up, every
-        self.origin = str(path)
+        self.path, self.up = path, up
+        self.origin = path
 
     def poses(self) -> np.ndarray:
         """Return (N, K, 3) float64, z up, without the poses that have invisible joints."""
@@ -42,7 +39,7 @@ class MocapPoses:
         joints = read_foreign_npz(self.path, ('S',), what)['S']
         if joints.ndim != 3 or joints.shape[2] not in (3, 4) or joints.dtype.kind != 'f':
             raise UserError(f"{self.path}: field 'S' is {joints.dtype} {joints.shape}; expected {what}")
-        joints = joints[:: self.every].astype(np.float64)
+        joints = joints.astype(np.float64)
         if joints.shape[2] == 4:
             joints = joints[(joints[..., 3] > 0).all(axis=1), :, :3]
         return joints @ UPRIGHT[self.up].T

@@ -11,7 +11,7 @@ from ..errors import UserError
 VPD_BONES = (
     (13, 14), (14, 0), (8, 7), (2, 1), (1, 3), (3, 5), (2, 4), (4, 6), (7, 9), (9, 11), (8, 10), (10, 12),
 )  # fmt: skip
-_SHOULDERS, _HIPS = (1, 2), (7, 8)
+SHOULDERS, HIPS = (1, 2), (7, 8)
 #: Poses that face +x are mirrored by this factor and swapping left and right.
 MIRROR = np.array([1.0, -1.0, 1.0])
 
@@ -34,19 +34,15 @@ class Skeleton:
         if len(vpd_joints) != 13:
             raise UserError(f'skeleton: vpd_joints must name 13 joints, found {len(vpd_joints)}')
         self.num_joints = num_joints
-        self.names = [name for name, _, _ in tree]
-        parents = []
-        for i, (name, _, parent) in enumerate(tree):
-            if (parent is None) != (i == 0) or (parent is not None and parent not in self.names[:i]):
-                raise UserError(f'skeleton: joint {name!r}: its parent {parent!r} must be one of {self.names[:i]}')
-            parents.append(-1 if parent is None else self.names.index(parent))
-        self.parents = np.array(parents)
-        self._vpd = self._weights(vpd_joints)
-        self._tree = self._weights([inds for _, inds, _ in tree])
-        swapped = [_other_side(name) for name in self.names]
-        if missing := [name for name in swapped if name not in self.names]:
-            raise UserError(f'skeleton: the tree has no joint {missing[0]!r}, the other side of one that it has')
-        self._swap = [self.names.index(name) for name in swapped]
+        names, inds, parents = zip(*tree)
+        for i, (name, parent) in enumerate(zip(names, parents)):
+            if parent not in (names[:i] or [None]):
+                raise UserError(f'skeleton: joint {name!r}: its parent {parent!r} must be one of {names[:i]}')
+            if _other_side(name) not in names:
+                raise UserError(f'skeleton: the tree has no joint {_other_side(name)!r}, the other side of {name!r}')
+        self.parents = np.array([-1, *map(names.index, parents[1:])])
+        self._swap = [names.index(_other_side(name)) for name in names]
+        self._vpd, self._tree = self._weights(vpd_joints), self._weights(inds)
         self._jointed = np.flatnonzero(self.parents > 0)  # joints whose parent has a bone of its own
 
     def _weights(self, joints: Sequence[Any]) -> np.ndarray:
@@ -104,10 +100,8 @@ class Skeleton:
 
 
 def _other_side(name: str) -> str:
-    for side, other in (('left_', 'right_'), ('right_', 'left_')):
-        if name.startswith(side):
-            return other + name[len(side) :]
-    return name
+    side, _, part = name.partition('_')
+    return {'left': f'right_{part}', 'right': f'left_{part}'}.get(side, name)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -123,28 +117,23 @@ def bone_angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def vpd_bones(joints: np.ndarray) -> np.ndarray:
     """Convert joints (N, 13, 3) to the unit vectors (N, 12, 3) of :data:`VPD_BONES`."""
-    middles = [joints[:, pair].mean(axis=1, keepdims=True) for pair in (_HIPS, _SHOULDERS)]
+    middles = [joints[:, pair].mean(axis=1, keepdims=True) for pair in (HIPS, SHOULDERS)]
     points = np.concatenate([joints, *middles], axis=1)
     start, end = np.array(VPD_BONES).T
     return unit(points[:, end] - points[:, start])
 
 
 def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
-    """Rotate poses about the vertical axis to face +x, with the hips at the origin and trunk length 1.
+    """Rotate poses (N, K, 3), z up, about the vertical axis to face +x, with the hips at the origin and trunk length 1.
 
-    The mean line from right to left shoulder and hip points to +y afterwards; if it is vertical, the pose is not
-    rotated.  A trunk of length 0 is not scaled.
-
-    Args:
-        joints: (N, K, 3), z up, any unit.
-        vpd: (N, 13, 3), the 13 joints of the same poses.
+    ``vpd`` (N, 13, 3) are the 13 joints of the same poses.  The mean line from right to left shoulder and hip points to
+    +y afterwards; if it is vertical, the pose is not rotated.  A trunk of length 0 is not scaled.
     """
-    left = (vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])
-    turn = np.pi / 2 - np.arctan2(left[:, 1], left[:, 0])
-    turn = np.where(np.hypot(left[:, 0], left[:, 1]) > 1e-9, turn, 0)
+    x, y, _ = ((vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])).T
+    turn = np.where(np.hypot(x, y) > 1e-9, np.pi / 2 - np.arctan2(y, x), 0)
     cos, sin, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
     rotation = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3)
-    hips = vpd[:, _HIPS].mean(axis=1)
-    length = np.linalg.norm(vpd[:, _SHOULDERS].mean(axis=1) - hips, axis=-1)
+    hips = vpd[:, HIPS].mean(axis=1)
+    length = np.linalg.norm(vpd[:, SHOULDERS].mean(axis=1) - hips, axis=-1)
     scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)
     return np.einsum('nij,nkj->nki', rotation, joints - hips[:, None]) * scale[:, None, None]

@@ -13,32 +13,22 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
+#: The raw score of a joint is the probability within this many cells of the peak in x and y.
+REACH = 2
+
 
 @MODELS.register_module()
 class SoftmaxHeatmapLoss(nn.Module):
-    """Cross-entropy between target heatmaps, scaled to sum 1, and the softmax of the output over all cells.
-
-    Args:
-        loss_weight: Factor of the loss.
-    """
-
-    def __init__(self, loss_weight: float = 1.0) -> None:
-        super().__init__()
-        self.loss_weight = loss_weight
+    """Cross-entropy between target heatmaps, scaled to sum 1, and the softmax of the output over all cells."""
 
     def forward(self, output: Tensor, target: Tensor, target_weights: Tensor) -> Tensor:
-        """Return the mean loss over the labeled joints.
-
-        Args:
-            output: (N, K, H, W) logits.
-            target: (N, K, H, W), not negative.
-            target_weights: (N, K); 0 = not labeled.
-        """
-        output = output.float()
-        weights = target_weights * (target.flatten(2).sum(-1) > 0)
-        probabilities = target.flatten(2) / target.flatten(2).sum(-1, keepdim=True).clamp(min=1e-6)
-        entropy = -(probabilities * output.flatten(2).log_softmax(-1)).sum(-1)
-        return self.loss_weight * (entropy * weights).sum() / weights.sum().clamp(min=1)
+        """Return the mean loss over the joints with ``target_weights`` (N, K) above 0; maps are (N, K, H, W)."""
+        target = target.flatten(2)
+        sums = target.sum(-1)
+        weights = target_weights * (sums > 0)
+        probabilities = target / sums[..., None].clamp(min=1e-6)
+        entropy = -(probabilities * output.float().flatten(2).log_softmax(-1)).sum(-1)
+        return (entropy * weights).sum() / weights.sum().clamp(min=1)
 
 
 @KEYPOINT_CODECS.register_module()
@@ -46,7 +36,6 @@ class SoftmaxHeatmap(UDPHeatmap):
     """mmpose's UDP heatmap for a network that predicts the logits of a distribution over the cells.
 
     Args:
-        reach: The raw score is the probability within this many cells of the peak in x and y.
         score_table: Increasing rows (raw score, score) for linear interpolation, constant beyond; empty: use the raw
             score.  Fitted by ``tools/calibrate_teacher.py``.
         **kwargs: Arguments of ``mmpose.UDPHeatmap``.
@@ -55,23 +44,18 @@ class SoftmaxHeatmap(UDPHeatmap):
         UserError: the table is not increasing, or a score is not in [0, 1].
     """
 
-    def __init__(self, reach: int = 2, score_table: Sequence[Sequence[float]] = (), **kwargs) -> None:
+    def __init__(self, score_table: Sequence[Sequence[float]] = (), **kwargs) -> None:
         super().__init__(**kwargs)
-        self.reach = reach
         self.score_table = np.asarray(score_table, float).reshape(-1, 2)
         masses, scores = self.score_table.T
         if (np.diff(masses) <= 0).any() or (np.diff(scores) < 0).any() or not ((scores >= 0) & (scores <= 1)).all():
             raise UserError(f'SoftmaxHeatmap: score_table must hold rising rows with scores 0 to 1, got {score_table}')
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
-        """Encode all joints at once, like UDPHeatmap but without truncating the Gaussians at three sigma.
-
-        Args:
-            keypoints: (1, K, 2) px of the input.
-            keypoints_visible: (1, K); 0 = not labeled.
+        """Encode joints (1, K, 2), input px, like UDPHeatmap but without truncating the Gaussians at three sigma.
 
         Returns:
-            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 for joints outside the map.
+            ``heatmaps`` (K, H, W) float32 and ``keypoint_weights`` (1, K), 0 for joints outside the map or not labeled.
         """
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
@@ -92,34 +76,28 @@ class SoftmaxHeatmap(UDPHeatmap):
         logits = torch.from_numpy(np.ascontiguousarray(encoded, np.float32))
         probabilities = logits.flatten(1).softmax(-1).reshape(num, height, width).numpy()
         keypoints, _ = super().decode(probabilities.copy())
-        scores = self._mass(probabilities)
+        rows, columns = np.unravel_index(probabilities.reshape(num, -1).argmax(1), (height, width))
+        near_row = abs(np.arange(height) - rows[:, None]) <= REACH
+        near_column = abs(np.arange(width) - columns[:, None]) <= REACH
+        scores = np.einsum('khw,kh,kw->k', probabilities, near_row, near_column)
         if len(self.score_table):
             scores = np.interp(scores, *self.score_table.T)
         return keypoints, scores.astype(np.float32)[None]
 
-    def _mass(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the probability (K,) within reach of the peak."""
-        num, height, width = probabilities.shape
-        rows, columns = np.unravel_index(probabilities.reshape(num, -1).argmax(1), (height, width))
-        near_row = abs(np.arange(height) - rows[:, None]) <= self.reach
-        near_column = abs(np.arange(width) - columns[:, None]) <= self.reach
-        return np.einsum('khw,kh,kw->k', probabilities, near_row, near_column)
 
-
-def fit_score_table(raw: np.ndarray, right: np.ndarray, rows: int = 12) -> list[tuple[float, float]]:
-    """Fit a score table by isotonic regression over bins of equal size.
+def fit_score_table(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
+    """Fit a score table by isotonic regression over twelve bins of equal size.
 
     Args:
         raw: (N,) raw scores of joints on validation images.
         right: (N,) bool, True for correct joints.
-        rows: Number of rows of the table; fewer if raw scores coincide.
 
     Returns:
-        Rows (raw score, share of correct joints).
+        Rows (raw score, share of correct joints), fewer than twelve if raw scores coincide.
     """
     from scipy.optimize import isotonic_regression
 
-    bins = np.array_split(np.argsort(raw, kind='stable'), rows)
+    bins = np.array_split(np.argsort(raw, kind='stable'), 12)
     means = np.array([raw[b].mean() for b in bins])
     shares = isotonic_regression([right[b].mean() for b in bins], weights=[len(b) for b in bins]).x
     keep = np.concatenate([[True], np.diff(means.round(4)) > 0])

@@ -10,36 +10,23 @@ from scipy.spatial.distance import cdist
 from ..errors import UserError
 from ..registry import METRICS
 from .joint_feature import FLIP_ORDER
-
-_SHOULDERS, _HIPS = [1, 2], [7, 8]
+from .pose_skeleton import HIPS, MIRROR, SHOULDERS
 
 
 def aligned_error(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Compute the mean joint error after Procrustes alignment (N-P-MPJPE).
+    """Compute the mean joint error (...,) after Procrustes alignment (N-P-MPJPE), in trunk lengths of the reference.
 
-    ``pose`` is aligned to ``reference`` by rotation, scale and translation, never mirrored.
-
-    Args:
-        pose, reference: (..., 13, 3).
-
-    Returns:
-        (...,) mean distance of the 13 joints, in trunk lengths of the reference.
+    ``pose`` (..., 13, 3) is aligned to ``reference`` by rotation, scale and translation, never mirrored.
     """
-    trunk = np.linalg.norm(reference[..., _SHOULDERS, :].mean(-2) - reference[..., _HIPS, :].mean(-2), axis=-1)
+    trunk = np.linalg.norm(reference[..., SHOULDERS, :].mean(-2) - reference[..., HIPS, :].mean(-2), axis=-1)
     a = pose - pose.mean(-2, keepdims=True)
     b = (reference - reference.mean(-2, keepdims=True)) / np.maximum(trunk, 1e-9)[..., None, None]
     u, s, vt = np.linalg.svd(np.swapaxes(a, -1, -2) @ b)
     sign = np.sign(np.linalg.det(u @ vt))
     s = s * np.stack([np.ones_like(sign), np.ones_like(sign), sign], axis=-1)
-    u = u.copy()
     u[..., -1] *= sign[..., None]
     scale = s.sum(-1) / np.maximum((a**2).sum((-1, -2)), 1e-12)
     return np.linalg.norm(scale[..., None, None] * (a @ (u @ vt)) - b, axis=-1).mean(-1)
-
-
-def nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
-    """Return the rows (Q, k) of the gallery (G, D) nearest to each query (Q, D), nearest first."""
-    return cdist(queries, gallery).argsort(axis=1, kind='stable')[:, :k]
 
 
 @METRICS.register_module()
@@ -48,8 +35,9 @@ class ViewRetrievalMetric(BaseMetric):
 
     For every ordered pair of cameras, each pose in the first is a query and all poses in the second are the gallery,
     ranked by Euclidean distance.  Hit@k is the share of queries with a correct item among the first k, mean over the
-    pairs.  An item is correct if its ``joints3d`` are within ``max_error`` of the query's (:func:`aligned_error`), or,
-    without 3D joints, if it is of the same ``video`` and its ``moment`` is at most ``tolerance`` frames away.
+    pairs, for the ``ks`` up to the number of poses.  An item is correct if its ``joints3d`` are within ``max_error`` of
+    the query's (:func:`aligned_error`), or, without 3D joints, if it is of the same ``video`` and its ``moment`` is at
+    most ``tolerance`` frames away.
 
     Metrics (under ``view/``):
 
@@ -58,22 +46,16 @@ class ViewRetrievalMetric(BaseMetric):
       the other view is.  With 3D joints, only over poses that differ from their mirror image by more than
       ``max_error`` (their share is ``chiral_share``); ``chirality_all``: over all poses.
 
-    Args:
-        ks: Values of k; those above the number of poses are ignored.
-        max_error: In trunk lengths.
-        tolerance: In frames.
-
     Raises:
         UserError: fewer than two cameras or poses.
     """
 
     default_prefix = 'view'
-
-    def __init__(
-        self, ks: Sequence[int] = (1, 5, 10, 20), max_error: float = 0.1, tolerance: int = 2, **kwargs
-    ) -> None:
-        super().__init__(**kwargs)
-        self.ks, self.max_error, self.tolerance = tuple(ks), max_error, tolerance
+    ks = (1, 5, 10, 20)
+    #: In trunk lengths.
+    max_error = 0.1
+    #: In frames.
+    tolerance = 2
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
@@ -88,16 +70,16 @@ class ViewRetrievalMetric(BaseMetric):
         num, views = embedding.shape[:2]
         if num < 2 or views < 2:
             raise UserError(f'ViewRetrievalMetric: needs 2 or more cameras and poses, found {views} and {num}')
-        joints = data['inputs'][..., :2].reshape(num, views, -1).astype(np.float64)
         hits = self.hits(embedding, data)
-        plain = self.hits(joints, data)
+        plain = self.hits(data['inputs'][..., :2].reshape(num, views, -1).astype(np.float64), data)
         metrics = {f'hit@{k}': hit for k, hit in hits.items()}
         metrics |= {f'joints_hit@{k}': hit for k, hit in plain.items()}
         metrics['gain'] = hits[min(hits)] / max(plain[min(plain)], 1e-9)
-        kept = self.kept(embedding, data['mirrored'].astype(np.float64))
+        kept = mirrors_apart(embedding, data['mirrored'].astype(np.float64))
         if 'joints3d' not in data:
             return metrics | {'chirality': float(kept.mean())}
-        chiral = self.chiral(data['joints3d'])
+        joints = data['joints3d'].astype(np.float64)
+        chiral = aligned_error(joints[:, FLIP_ORDER] * MIRROR, joints) > self.max_error
         metrics |= {'chiral_share': float(chiral.mean()), 'chirality_all': float(kept.mean())}
         if chiral.any():
             metrics['chirality'] = float(kept[:, chiral].mean())
@@ -107,13 +89,12 @@ class ViewRetrievalMetric(BaseMetric):
         """Compute Hit@k of features (N, V, D)."""
         num, views = features.shape[:2]
         ks = [k for k in self.ks if k <= num]
-        shares: dict[int, list[float]] = {k: [] for k in ks}
+        shares = []
         for a, b in permutations(range(views), 2):
-            ranked = nearest(features[:, a], features[:, b], max(ks))
+            ranked = cdist(features[:, a], features[:, b]).argsort(axis=1, kind='stable')[:, : max(ks)]
             right = self.right(ranked, data)
-            for k in ks:
-                shares[k].append(float(right[:, :k].any(axis=1).mean()))
-        return {k: float(np.mean(values)) for k, values in shares.items()}
+            shares.append([right[:, :k].any(axis=1).mean() for k in ks])
+        return {k: float(np.mean(values)) for k, values in zip(ks, zip(*shares))}
 
     def right(self, ranked: np.ndarray, data: dict[str, np.ndarray]) -> np.ndarray:
         """Return (N, k) bool, True for correct items of the ranked rows (N, k)."""
@@ -125,14 +106,9 @@ class ViewRetrievalMetric(BaseMetric):
         near = abs(moment[ranked] - moment[:, None]) <= self.tolerance
         return near & (video[ranked] == video[:, None])
 
-    @staticmethod
-    def kept(embedding: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-        """Return (pairs of cameras, N) bool, True if the mirrored view is farther than the other view."""
-        own = np.linalg.norm(embedding - mirrored, axis=-1)
-        pairs = permutations(range(embedding.shape[1]), 2)
-        return np.stack([own[:, a] > np.linalg.norm(embedding[:, a] - embedding[:, b], axis=-1) for a, b in pairs])
 
-    def chiral(self, joints: np.ndarray) -> np.ndarray:
-        """Return (N,) bool, True for poses (N, 13, 3) that differ from their mirror image."""
-        mirrored = joints[:, FLIP_ORDER].astype(np.float64) * np.array([1, -1, 1])
-        return aligned_error(mirrored, joints.astype(np.float64)) > self.max_error
+def mirrors_apart(embedding: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Return (pairs of cameras, N) bool, True if the mirrored view is farther than the other view."""
+    own = np.linalg.norm(embedding - mirrored, axis=-1)
+    pairs = permutations(range(embedding.shape[1]), 2)
+    return np.stack([own[:, a] > np.linalg.norm(embedding[:, a] - embedding[:, b], axis=-1) for a, b in pairs])

@@ -23,20 +23,19 @@ class PoseViewDataset(Dataset):
     Args:
         views: One path per camera: a PoseSequence ``.npz``, or a folder of them with the same names in each.  Equal
             frame numbers are the same moment.
-        stride: Use every n-th common frame.
 
     Raises:
         UserError: fewer than two cameras, a missing file, no common video or frame, or a file without visible joints.
     """
 
-    def __init__(self, views: Sequence[str], stride: int = 1) -> None:
+    def __init__(self, views: Sequence[str]) -> None:
         if len(views) < 2:
             raise UserError(f'--views: needs two or more cameras, found {len(views)}')
         paths = [Path(view) for view in views]
         inputs, moments, numbers = [], [], []
         for number, files in enumerate(_videos(paths)):
             loaded = [_inputs(file) for file in files]
-            frames = reduce(np.intersect1d, [frame_inds for _, frame_inds in loaded])[::stride]
+            frames = reduce(np.intersect1d, [frame_inds for _, frame_inds in loaded])
             inputs.append(np.stack([x[np.searchsorted(f, frames)] for x, f in loaded], axis=1))
             moments.append(frames)
             numbers.append(np.full(len(frames), number))

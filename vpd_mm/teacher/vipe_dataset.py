@@ -14,43 +14,25 @@ from .pose_skeleton import MIRROR, Skeleton, face_forward, vpd_bones
 from .vipe_feature import pose_inputs
 
 
-class ViewCamera:
-    """Random perspective cameras that look at the origin from any azimuth.
+def draw_cameras(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw random cameras that look at the origin from any azimuth, 6 to 40 trunk lengths (3 to 20 m) away.
 
-    Camera axes are OpenCV's (x right, y down, z forward); world z is up.  Image units are focal lengths.
+    Elevation and roll are up to 30 degrees to either side; the inverse of the distance is uniform.
 
-    Args:
-        elevation, roll: Largest angle to either side, degrees; drawn uniformly.
-        distance: Range in trunk lengths (about half a meter); drawn uniformly in 1 / distance.
-
-    Raises:
-        UserError: an angle is not in 0 to 90, or the camera could be inside the body.
+    Returns:
+        Rotations (num, 3, 3) and distances (num,).
     """
-
-    def __init__(self, elevation: float = 30.0, roll: float = 30.0, distance: Sequence[float] = (6.0, 40.0)) -> None:
-        for name, angle in (('elevation', elevation), ('roll', roll)):
-            if not 0 <= angle <= 90:
-                raise UserError(f'ViewCamera: {name} must lie in 0 to 90 degrees, found {angle}')
-        if not 4 <= distance[0] <= distance[1]:
-            raise UserError(f'ViewCamera: distance must be two increasing numbers from 4 on, found {tuple(distance)}')
-        self.elevation, self.roll = np.deg2rad(elevation), np.deg2rad(roll)
-        self.nearness = 1 / distance[1], 1 / distance[0]
-
-    def draw(self, rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rotations (num, 3, 3) and distances (num,) of random cameras."""
-        azimuth = rng.uniform(-np.pi, np.pi, num)
-        elevation = rng.uniform(-self.elevation, self.elevation, num)
-        roll = rng.uniform(-self.roll, self.roll, num)
-        return camera_rotation(azimuth, elevation, roll), 1 / rng.uniform(*self.nearness, num)
+    azimuth, elevation, roll = (rng.uniform(-limit, limit, num) for limit in np.deg2rad((180.0, 30.0, 30.0)))
+    return camera_rotation(azimuth, elevation, roll), 1 / rng.uniform(1 / 40, 1 / 6, num)
 
 
 def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """Return world-to-camera rotations (N, 3, 3).
+    """Return world (z up) to camera (x right, y down, z forward) rotations (N, 3, 3).
 
-    Args:
-        azimuth: (N,) radians; position of the camera from +x towards +y.
-        elevation: (N,) radians; positive above the horizon.
-        roll: (N,) radians; positive rotates the image clockwise.
+    Args (all (N,) radians):
+        azimuth: Position of the camera from +x towards +y.
+        elevation: Positive above the horizon.
+        roll: Positive rotates the image clockwise.
     """
     ca, sa, ce, se, cr, sr = (f(angle) for angle in (azimuth, elevation, roll) for f in (np.cos, np.sin))
     forward = -np.stack([ce * ca, ce * sa, se], axis=-1)
@@ -61,12 +43,9 @@ def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray
 
 
 def project(points: np.ndarray, rotation: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Project points (N, K, 3) to (N, K, 2) focal lengths, x right, y down.
+    """Project world points (N, K, 3) to (N, K, 2) focal lengths, x right, y down.
 
-    Args:
-        points: World coordinates.
-        rotation: (N, 3, 3) world to camera.
-        distance: (N,) from the camera to the origin, in the unit of the points.  Depth is at least a tenth of it.
+    The camera has ``rotation`` (N, 3, 3) and ``distance`` (N,) to the origin; depth is at least a tenth of it.
     """
     camera = np.einsum('nij,nkj->nki', rotation, points)
     depth = np.maximum(camera[..., 2] + distance[:, None], 0.1 * distance[:, None])
@@ -108,9 +87,7 @@ class PoseNoise:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return noisy points (N, 13, 2) and scores (N, 13) in [0, 1]; five or more joints per pose are not dropped.
 
-        Args:
-            points: (N, 13, 2) exact positions.
-            trunk: (N,) length of the trunk seen from the side, in the unit of the points.
+        ``trunk`` (N,) is the length of the trunk seen from the side, in the unit of the exact points.
         """
         num, joints = points.shape[:2]
         scores = rng.uniform(self.score[0], self.score[1], (num, joints))
@@ -140,7 +117,6 @@ class MultiViewPoseDataset(Dataset):
         sources: dict(skeleton=name, source=dict(type=...)) each; a source is a component of ``TASK_UTILS`` whose
             ``poses()`` returns (N, K, 3) joints, z up.
         num_views: V, number of cameras per pose.
-        camera: Arguments of :class:`ViewCamera`.
         noise: Arguments of :class:`PoseNoise`; None: exact joints with score 1.
         twins: Add the mirror images of all poses (index N / 2 + i mirrors i), and make every second pose of a drawn
             batch the mirror image of the one before it: its views are the mirrored views in reverse order.
@@ -156,43 +132,35 @@ class MultiViewPoseDataset(Dataset):
         skeletons: dict[str, dict],
         sources: Sequence[dict],
         num_views: int = 2,
-        camera: dict | None = None,
         noise: dict | None = None,
         twins: bool = False,
         seed: int = 0,
     ) -> None:
         if not sources:
             raise UserError('MultiViewPoseDataset: needs at least one source')
-        self.camera = ViewCamera(**(camera or {}))
         self.noise = None if noise is None else PoseNoise(**noise)
         self.num_views, self.twins, self.seed = num_views, twins, seed
-        names = list(skeletons)
         kinds = {name: Skeleton(**skeleton) for name, skeleton in skeletons.items()}
         width = max(kind.target_dims for kind in kinds.values())
         joints, targets, numbers = [], [], []
         for entry in sources:
             name = entry['skeleton']
             if name not in kinds:
-                raise UserError(f'MultiViewPoseDataset: no skeleton {name!r}; there are {", ".join(names)}')
-            poses, kind = self._load(entry['source'], kinds[name])
+                raise UserError(f'MultiViewPoseDataset: no skeleton {name!r}; there are {", ".join(kinds)}')
+            source, kind = TASK_UTILS.build(entry['source']), kinds[name]
+            poses = np.asarray(source.poses(), np.float64)
+            kind.check(poses, source.origin)
             forward = face_forward(poses, kind.vpd(poses))
             joints.append(kind.vpd(forward).astype(np.float32))
             made = [kind.target(forward, mirrored) for mirrored in ((False, True) if twins else (False,))]
             targets.append(np.pad(np.stack(made), ((0, 0), (0, 0), (0, width - kind.target_dims))))
-            numbers.append(np.full(len(poses), names.index(name)))
+            numbers.append(np.full(len(poses), list(kinds).index(name)))
         self.joints, self.numbers = np.concatenate(joints), np.concatenate(numbers)
         self.targets = np.concatenate(targets, axis=1).reshape(-1, width)
         if twins:
             self.joints = np.concatenate([self.joints, self.joints[:, FLIP_ORDER] * MIRROR.astype(np.float32)])
             self.numbers = np.concatenate([self.numbers, self.numbers])
         self.bones = vpd_bones(self.joints).astype(np.float32)
-
-    @staticmethod
-    def _load(source: dict, skeleton: Skeleton) -> tuple[np.ndarray, Skeleton]:
-        built = TASK_UTILS.build(source)
-        poses = np.asarray(built.poses(), np.float64)
-        skeleton.check(poses, built.origin)
-        return poses, skeleton
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -214,22 +182,15 @@ class MultiViewPoseDataset(Dataset):
         else:
             parts = [self.render(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
             inputs = np.concatenate(parts)
+        columns = {'target': self.targets, 'bones': self.bones, 'skeleton': self.numbers, 'joints3d': self.joints}
         return [
-            {
-                'inputs': views,
-                'data_samples': {
-                    'target': self.targets[i],
-                    'bones': self.bones[i],
-                    'skeleton': self.numbers[i],
-                    'joints3d': self.joints[i],
-                },
-            }
+            {'inputs': views, 'data_samples': {name: values[i] for name, values in columns.items()}}
             for i, views in zip(index, inputs, strict=True)
         ]
 
     def render(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the network inputs (N, V, 13, 3) float32 of the poses (N,)."""
-        rotation, distance = self.camera.draw(rng, len(index) * self.num_views)
+        rotation, distance = draw_cameras(rng, len(index) * self.num_views)
         points = project(np.repeat(self.joints[index], self.num_views, axis=0), rotation, distance)
         scores = np.ones(points.shape[:2])
         if self.noise is not None:

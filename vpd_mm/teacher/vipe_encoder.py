@@ -4,7 +4,6 @@ import torch
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..errors import UserError
 from ..registry import MODELS
 from .pose_skeleton import VPD_BONES
 
@@ -13,28 +12,23 @@ NUM_JOINTS = 13
 
 @MODELS.register_module()
 class VIPEEncoder(BaseModule):
-    """The lifting network of Martinez et al. (2017): residual blocks of two linear layers between two linear layers.
+    """The lifting network of Martinez et al. (2017): two residual blocks of two linear layers between linear layers.
 
     With the defaults it has 4,313,152 parameters.
 
     Args:
         dims: D, length of the embedding.
         hidden_dims: Width.
-        num_blocks: Number of residual blocks.
         dropout: Dropout rate after every ReLU.
         bones: Also use the direction and length of 12 bones in the image as input.
 
     Shapes: (..., 13, 3) of (x, y, confidence - 0.5), normalized by ``normalize_joints``, to (..., D).
-
-    Raises:
-        UserError: the input has another number of joints or channels.
     """
 
     def __init__(
         self,
         dims: int = 64,
         hidden_dims: int = 1024,
-        num_blocks: int = 2,
         dropout: float = 0.2,
         bones: bool = False,
         init_cfg: dict | None = None,
@@ -44,12 +38,10 @@ class VIPEEncoder(BaseModule):
         self.bones = bones
         in_dims = 3 * NUM_JOINTS + (3 * len(VPD_BONES) if bones else 0)
         self.enter = nn.Linear(in_dims, hidden_dims)
-        self.blocks = nn.ModuleList(_Block(hidden_dims, dropout) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(_Block(hidden_dims, dropout) for _ in range(2))
         self.leave = nn.Linear(hidden_dims, dims)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        if inputs.shape[-2:] != (NUM_JOINTS, 3):
-            raise UserError(f'VIPEEncoder: poses must be (..., {NUM_JOINTS}, 3), found {tuple(inputs.shape)}')
         flat = inputs.reshape(-1, NUM_JOINTS, 3)
         features = flat.flatten(1)
         if self.bones:

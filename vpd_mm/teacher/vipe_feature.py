@@ -1,19 +1,21 @@
 """VIPE* embeddings of poses, the teacher of VI-VPD (paper 3.1)."""
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from mmengine.config import Config
 
+from ..compat import load_checkpoint_safely
+from ..engine.model_files import build_model
 from ..errors import UserError
 from ..structures import FeatureSequence, PoseSequence
 from .joint_feature import VPD_JOINTS, fill_unseen, flip_joints, frame_scores, normalize_joints
+from .vipe_encoder import VIPEEncoder
+from .vipe_model import VIPE
 
-if TYPE_CHECKING:
-    from mmengine.config import Config
-
-    from .vipe_encoder import VIPEEncoder
+#: Poses per forward pass.
+BATCH = 1024
 
 
 def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -46,16 +48,14 @@ class VipeFeature:
     Args:
         encoder: A trained :class:`VIPEEncoder`.
         invert: Append the embedding of the pose rotated by 180 degrees, which doubles D (for Diving48).
-        batch_size: Poses per forward pass.
 
     Raises:
         UserError: no frame of a sequence has a visible joint.
     """
 
-    def __init__(self, encoder: 'VIPEEncoder', invert: bool = False, batch_size: int = 1024) -> None:
+    def __init__(self, encoder: VIPEEncoder, invert: bool = False) -> None:
         self.encoder = encoder.eval()
         self.invert = invert
-        self.batch_size = batch_size
 
     @property
     def dims(self) -> int:
@@ -71,15 +71,10 @@ class VipeFeature:
 
     def embed(self, inputs: np.ndarray) -> np.ndarray:
         """Embed inputs (N, ..., 13, 3) as (N, ..., D) float32."""
-        import torch
-
         device = next(self.encoder.parameters()).device
         with torch.inference_mode():
-            parts = [
-                self.encoder(torch.from_numpy(inputs[i : i + self.batch_size]).to(device)).float().cpu().numpy()
-                for i in range(0, len(inputs), self.batch_size)
-            ]
-        return np.concatenate(parts)
+            parts = [self.encoder(part.to(device)).float().cpu() for part in torch.from_numpy(inputs).split(BATCH)]
+        return torch.cat(parts).numpy()
 
 
 def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
@@ -95,32 +90,21 @@ def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     return pose_inputs(fill_unseen(poses).keypoints[rows][:, VPD_JOINTS], scores[rows]), rows
 
 
-def load_encoder(cfg: 'Config', checkpoint: str | os.PathLike, device: str = 'cpu') -> 'VIPEEncoder':
+def load_encoder(cfg: Config, checkpoint: str | os.PathLike, device: str = 'cpu') -> VIPEEncoder:
     """Build the encoder of a VIPE config and load its weights from a training checkpoint or a packed one.
 
     Raises:
         UserError: the config is of another model, or the checkpoint is missing or does not fit.
     """
-    from mmengine.registry import init_default_scope
-    from mmengine.runner import CheckpointLoader
-
-    from ..registry import MODELS
-    from .vipe_model import VIPE
-
-    init_default_scope(cfg.get('default_scope', 'vpd_mm'))
-    model = MODELS.build(cfg.model)
+    model = build_model(cfg)
     if not isinstance(model, VIPE):
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}, needed is VIPE')
-    if not Path(checkpoint).is_file():
-        raise UserError(f'checkpoint {checkpoint}: no such file')
-    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu', logger='silent')
+    loaded = load_checkpoint_safely(str(checkpoint))
     state = loaded.get('state_dict', loaded)
-    prefix = 'encoder.'
-    weights = {key[len(prefix) :]: value.float() if value.is_floating_point() else value
-               for key, value in state.items() if key.startswith(prefix)}  # fmt: skip
+    state = {key.removeprefix('encoder.'): value for key, value in state.items() if key.startswith('encoder.')}
     try:
-        model.encoder.load_state_dict(weights)
+        model.encoder.load_state_dict(state)
     except RuntimeError as e:
         detail = ' '.join(str(e).split())[:300]
         raise UserError(f'checkpoint {checkpoint}: is not of this config: {detail}') from e
-    return model.encoder.to(device).eval()
+    return model.encoder.to(device)

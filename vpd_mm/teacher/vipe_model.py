@@ -1,6 +1,7 @@
 """Training of VIPE* with contrastive and 3D decoding losses (paper, supplement)."""
 
-import numpy as np
+import math
+
 import torch
 from mmengine.model import BaseModel
 from torch import nn
@@ -29,10 +30,8 @@ class VIPE(BaseModel):
         encoder: Config of :class:`VIPEEncoder`.
         skeletons: Name to arguments of :class:`Skeleton`; the same as of the data set.
         margin: Least distance of different poses.
-        min_angle: Poses are different if a bone differs by a larger angle, degrees.
         mining: Choice of the different pose in the batch: 'random' (paper) or 'hard' (the nearest).
         decoder_dims: Width of the two hidden layers of a decoder.
-        decode_weight: Factor of the decoding loss.
     """
 
     def __init__(
@@ -40,10 +39,8 @@ class VIPE(BaseModel):
         encoder: dict,
         skeletons: dict[str, dict],
         margin: float = 1.0,
-        min_angle: float = 45.0,
         mining: str = 'random',
         decoder_dims: int = 512,
-        decode_weight: float = 1.0,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -51,8 +48,7 @@ class VIPE(BaseModel):
         if mining not in ('random', 'hard'):
             raise UserError(f"VIPE: mining must be 'random' or 'hard', found {mining!r}")
         self.encoder = MODELS.build(encoder)
-        self.margin, self.mining, self.decode_weight = margin, mining, decode_weight
-        self.max_cos = float(np.cos(np.deg2rad(min_angle)))
+        self.margin, self.mining = margin, mining
         self.target_dims = [Skeleton(**skeleton).target_dims for skeleton in skeletons.values()]
         self.decoders = nn.ModuleList(
             nn.Sequential(
@@ -83,8 +79,8 @@ class VIPE(BaseModel):
         first, second = embedding.float().unbind(1)
         return {
             'loss_pull': F.pairwise_distance(first, second).mean(),
-            'loss_push': self.push_loss(first, second, different_poses(samples['bones'], self.max_cos)),
-            'loss_decode': self.decode_weight * self.decode_loss(embedding, samples),
+            'loss_push': self.push_loss(first, second, different_poses(samples['bones'])),
+            'loss_decode': self.decode_loss(embedding, samples),
         }
 
     def push_loss(self, first: torch.Tensor, second: torch.Tensor, different: torch.Tensor) -> torch.Tensor:
@@ -112,12 +108,12 @@ class VIPE(BaseModel):
         return total / (embedding.shape[0] * embedding.shape[1])
 
 
-def different_poses(bones: torch.Tensor, max_cos: float) -> torch.Tensor:
-    """Compare unit bones (N, B, 3): (N, N) bool, True if a bone differs by more than the angle of ``max_cos``."""
+def different_poses(bones: torch.Tensor) -> torch.Tensor:
+    """Compare unit bones (N, B, 3): (N, N) bool, True if a bone differs by more than 45 degrees."""
     cosines = torch.einsum('ibc,jbc->ijb', bones, bones)
     present = bones.square().sum(-1) > 0.5
     both = present[:, None] & present[None]
-    return ((cosines < max_cos) & both).any(-1)
+    return ((cosines < math.cos(math.pi / 4)) & both).any(-1)
 
 
 def mirror_inputs(inputs: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ Each function returns a matplotlib figure without global state.  Write it by :fu
 report by ``report.figure_uri``.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,23 @@ def curves_figure(
     axes.legend(fontsize='small')
     axes.grid(alpha=0.3)
     return figure
+
+
+def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figure:
+    """Loss and validation error over the epochs, from the logs of mmengine.
+
+    Args:
+        work_dir: Folder of a training, with the logs of all its resumed parts.
+        loss, error: Keys in the log, for example 'loss' and 'distill/sq_error'.
+        ylabel: Of the axis.
+    """
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for log in logs for line in log.read_text(encoding='utf-8').splitlines()]
+    errors = {row['step']: row[error] for row in rows if error in row}
+    losses = {row['step']: row[loss] for row in rows if loss in row}
+    epochs = [step * max(errors, default=1) / max(losses) for step in losses]
+    curves = {'training': (epochs, list(losses.values())), 'validation': (list(errors), list(errors.values()))}
+    return curves_figure(curves, ylabel)
 
 
 def figure_to_rgb(figure: Figure) -> np.ndarray:

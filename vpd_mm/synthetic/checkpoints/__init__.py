@@ -15,10 +15,7 @@ PACKED = {
 
 
 def packed_model(kind: str) -> tuple[str, str]:
-    """Return (config, checkpoint) of a packed model for ``PoseTeacher``, ``AthleteDetector`` or ``load_encoder``.
-
-    Args:
-        kind: ``teacher``, ``detector`` or ``vipe``.
+    """Return (config, checkpoint) of a packed model: ``teacher``, ``detector`` or ``vipe``.
 
     Raises:
         UserError: no such kind, or the file is missing or damaged.
@@ -31,11 +28,7 @@ def packed_model(kind: str) -> tuple[str, str]:
 
 
 def packed_source(kind: str) -> str:
-    """Return a teacher or detector for ``tools/prepare.py``: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``.
-
-    Raises:
-        UserError: as :func:`packed_model`.
-    """
+    """Return a packed model for ``tools/prepare.py``: ``mmpose:<config>:<checkpoint>`` or ``mmdet:...``."""
     config, checkpoint = packed_model(kind)
     return f'{PACKED[kind][0]}:{config}:{checkpoint}'
 

@@ -1,0 +1,35 @@
+"""Trainings that are skipped when finished and resumed when stopped."""
+
+from sequence_corpus import make_corpus
+
+from vpd_mm.engine.config import read_config
+from vpd_mm.engine.run import train_once
+from vpd_mm.features.corpus_config import adapt_config
+from vpd_mm.structures import Action
+
+
+def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path):
+    splits = {'v0': 'train', 'v1': 'val', 'v2': 'test'}
+    actions = [Action(video, video, 20, 40, 0, split) for video, split in splits.items()]
+    corpus = make_corpus(tmp_path / 'c', dict.fromkeys(splits, (25.0, 60)), actions)
+    seen = []
+
+    def train(epochs):
+        cfg = adapt_config(read_config('configs/detect/bigru_detector.py'), str(corpus.root))
+        cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
+        return train_once(cfg, tmp_path / 'work', lambda *done: seen.append(done))
+
+    checkpoint = train(2)
+    assert checkpoint.is_file()
+    assert seen[-1] == (len(seen), len(seen))
+    seen.clear()
+    assert train(2) == checkpoint
+    assert seen == []
+    # killed while it saved: last_checkpoint names a file that was deleted to make room
+    checkpoint.parent.with_suffix('.finished').unlink()
+    (checkpoint.parent / 'last_checkpoint').write_text(str(checkpoint.parent / 'epoch_1.pth'))
+    assert train(2) == checkpoint
+    assert len(seen) > 0
+    other = train(1)
+    assert other.parent != checkpoint.parent
+    assert checkpoint.is_file()

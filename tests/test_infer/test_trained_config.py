@@ -1,0 +1,67 @@
+"""Configs that leave fields to a corpus: the training's own config describes its checkpoints."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from baseline_corpus import make_baseline_corpus
+from mmengine.config import Config
+
+from vpd_mm.detect.search import train_fold
+from vpd_mm.engine.model_files import read_trained_config
+from vpd_mm.engine.run import build_runner
+from vpd_mm.errors import UserError
+from vpd_mm.export.onnx_export import export_model
+from vpd_mm.features.corpus_config import adapt_config
+from vpd_mm.infer.segments import Recognizer, Scorer
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+BIGRU, DETECTOR = CONFIGS / 'recognize/bigru.py', CONFIGS / 'detect/bigru_detector.py'
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory) -> str:
+    return str(make_baseline_corpus(tmp_path_factory.mktemp('corpus')).root)
+
+
+@pytest.fixture(scope='module')
+def recognizer(corpus, tmp_path_factory) -> Path:
+    """Checkpoint of a recogniser of two classes, trained for one epoch by configs/recognize/bigru.py."""
+    cfg = adapt_config(Config.fromfile(BIGRU), corpus)
+    cfg.work_dir = str(tmp_path_factory.mktemp('bigru'))
+    cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None})
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    build_runner(cfg).train()
+    return Path(cfg.work_dir) / 'epoch_1.pth'
+
+
+def test_a_recognizer_is_read_with_the_config_of_its_training(recognizer, corpus, monkeypatch):
+    lines = []
+    monkeypatch.setattr('vpd_mm.engine.model_files.print_log', lambda text, _: lines.append(text))
+    assert Recognizer(f'{BIGRU}:{recognizer}', 26).classes == ['jump', 'spin']
+    assert f'its config is read from {recognizer.with_name("bigru.py")}' in lines[0]
+    named = read_trained_config(recognizer.with_name('bigru.py'), recognizer)
+    assert named.test_dataloader.dataset.corpus == corpus
+
+
+def test_it_is_exported_with_the_config_of_its_training(recognizer):
+    pytest.importorskip('onnxruntime')
+    [exported] = export_model(BIGRU, recognizer, recognizer.with_suffix('.onnx'))
+    assert Recognizer(f'{BIGRU}:{exported.path}', 26).classes == ['jump', 'spin']
+
+
+def test_a_checkpoint_without_the_config_of_its_training_is_reported(recognizer, tmp_path):
+    alone = shutil.copy(recognizer, tmp_path / 'best.pth')
+    message = rf'bigru\.py: leaves corpus, num_classes, window to a corpus, and {tmp_path} has no complete config'
+    with pytest.raises(UserError, match=message):
+        Recognizer(f'{BIGRU}:{alone}', 26)
+    with pytest.raises(UserError, match=r'checkpoint .*none\.pth: no such file'):
+        read_trained_config(BIGRU, tmp_path / 'none.pth')
+
+
+def test_a_scorer_of_a_fold_is_read_with_the_config_of_its_training(corpus, tmp_path):
+    cfg = adapt_config(Config.fromfile(DETECTOR), corpus)
+    cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'default_hooks.checkpoint.interval': 1})
+    checkpoints = [train_fold(cfg, fold, 2, tmp_path) for fold in (0, 1)]
+    assert Scorer(f'{DETECTOR}:{",".join(map(str, checkpoints))}', 26).classes == ['action']
+    assert read_trained_config(DETECTOR, checkpoints[0]).test_dataloader.dataset.corpus == corpus

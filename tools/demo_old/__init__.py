@@ -1,1 +1,0 @@
-"""The demonstration in its former form; to be replaced by tools/demo.py."""

@@ -1,0 +1,54 @@
+"""Helpers of both demonstrations: timed steps, and results that are computed once."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from vpd_mm.engine.progress import OnProgress, progress_bar
+from vpd_mm.errors import UserError
+from vpd_mm.structures import atomic_write
+
+
+class Steps:
+    """Show the steps of a run and add up their seconds, over all calls of the command, in ``seconds.json``.
+
+    Raises UserError if ``root/demo.json`` records another identity, or if ``root`` is no folder of a demonstration.
+    """
+
+    def __init__(self, root: Path, identity: dict, console: Console) -> None:
+        path = root / 'demo.json'
+        if root.is_file() or (root.is_dir() and any(root.iterdir()) and not path.is_file()):
+            raise UserError(f'{root}: is not empty and holds no demonstration (no demo.json); pass another --out')
+        if (recorded := once(path, lambda: identity)) != identity:
+            raise UserError(f'{root}: was made with {recorded}, not with {identity}; delete it or pass another --out')
+        self.path, self.console = root / 'seconds.json', console
+        self.seconds: dict[str, float] = once(self.path, dict)
+
+    @contextmanager
+    def __call__(self, name: str, text: str) -> Iterator[OnProgress]:
+        start = time.monotonic()
+        self.console.print(f'{text} ...', highlight=False)
+        try:
+            with progress_bar(text, console=self.console) as on_progress:
+                yield on_progress
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - start, 1)
+            write_json(self.path, self.seconds)
+        self.console.print(f'{text}: {time.monotonic() - start:.0f} s', highlight=False)
+
+
+def once(path: Path, compute: Callable[[], dict]) -> dict:
+    """Read the JSON of ``path``; if there is none, compute and write it first."""
+    if not path.is_file():
+        write_json(path, compute())
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def write_json(path: Path, content: dict) -> None:
+    with atomic_write(path, 'w') as f:
+        json.dump(content, f, indent=1)
+        f.write('\n')

@@ -1,0 +1,242 @@
+"""Detector, tracker and student on a video: frame by frame, or in two passes."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from torch import Tensor
+
+from ..athlete.camera_cuts import with_previous
+from ..athlete import FrameSource
+from ..engine.progress import OnProgress, no_progress
+from ..errors import UserError
+from ..prepare.models import Models
+from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks
+from ..structures import AthleteTrack, FeatureSequence
+from .frame_source import FrameStream
+from .student_pass import StudentPass
+
+#: Box (4,) float32 xyxy px and its score; None where there is no athlete.
+ScoredBox = tuple[np.ndarray, float] | None
+Frames = list[tuple[int, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """Result of one frame; all but the first two are None where there is no athlete.
+
+    Args:
+        frame_ind: From 0.
+        rgb: (H, W, 3) uint8, the frame itself.
+        box: (4,) float32 xyxy px.
+        score: Score of the box.
+        feats: (2, D) float32, original and flipped view.
+        joints: (13, 2) normalised, decoded from ``feats``; None also without 2D joints.
+    """
+
+    frame_ind: int
+    rgb: np.ndarray
+    box: np.ndarray | None = None
+    score: float | None = None
+    feats: np.ndarray | None = None
+    joints: np.ndarray | None = None
+
+
+FrameResults = Generator[FrameResult, None, None]
+
+
+def online_pass(
+    student: StudentPass,
+    models: Models,
+    rules: Mapping,
+    source: FrameSource,
+    batch_size: int,
+    track: AthleteTrack | None = None,
+) -> FrameResults:
+    """Yield the results of the frames of ``source`` in order, ``batch_size`` frames at a time.
+
+    Args:
+        student: Makes features of frames.
+        models: Hold the detector and the settings of the boxes.
+        rules: Rules of the ``OnlineTracker``.
+        source: The frames.
+        batch_size: Frames per forward pass.
+        track: Known boxes; None: detect.
+
+    Raises:
+        UserError: the boxes are not available online.
+    """
+    if batch_size < 1:
+        raise UserError(f'batch size must be 1 or more, found {batch_size}')
+    find_boxes = _box_finder(models, rules, source, track)
+    previous_box: np.ndarray | None = None
+    for batch in _batches(with_previous(source), batch_size):
+        boxes = find_boxes([(frame_ind, rgb) for frame_ind, rgb, _ in batch])
+        crops = []
+        for (_, rgb, previous), scored in zip(batch, boxes, strict=True):
+            if scored is not None:
+                crops.append(student.cut(rgb, previous, scored[0], previous_box))
+            previous_box = None if scored is None else scored[0]
+        feats = student.features(crops) if crops else np.zeros((0, 2, 0), np.float32)
+        joints = student.joints(feats) if crops else None
+        row = 0
+        for (frame_ind, rgb, _), scored in zip(batch, boxes, strict=True):
+            if scored is None:
+                yield FrameResult(frame_ind, rgb)
+                continue
+            yield FrameResult(frame_ind, rgb, *scored, feats[row], None if joints is None else joints[row])
+            row += 1
+
+
+def _box_finder(
+    models: Models, rules: Mapping, source: FrameSource, track: AthleteTrack | None
+) -> Callable[[Frames], list[ScoredBox]]:
+    """Return a function that gives the athlete's box in each frame of consecutive batches."""
+    boxes = models.settings.boxes
+    if track is None and boxes.startswith('mmdet:'):
+        tracker = build_tracker(rules, source.fps, (source.width, source.height), online=True)
+        detector = models.detector
+
+        def detect(batch: Frames) -> list[ScoredBox]:
+            detections = detector.detect([rgb for _, rgb in batch])
+            return [tracker.choose(i, d, rgb) for (i, rgb), d in zip(batch, detections, strict=True)]
+
+        return detect
+    if track is None and boxes == 'full':
+        frame = np.array([0, 0, source.width, source.height], np.float32)
+        return lambda batch: [(frame, 1.0) for _ in batch]
+    if track is None:
+        if isinstance(source, FrameStream):
+            raise UserError(f'{source.path}: boxes of files go with video files; pass a detector, full or bboxes')
+        tracks = find_tracks(models.settings, models, source, no_progress)
+        if len(tracks) != 1:
+            raise UserError(f'{source.path}: the online pass follows one athlete, {boxes} has {len(tracks)}')
+        (track,) = tracks.values()
+    check_box_sizes(track, source, 'bboxes')
+    known = dict(zip(track.frame_inds.tolist(), zip(track.boxes, track.scores.tolist())))
+    return lambda batch: [known.get(frame_ind) for frame_ind, _ in batch]
+
+
+def join_results(results: Iterable[FrameResult]) -> tuple[AthleteTrack, FeatureSequence, int]:
+    """Join frame results to a track, a feature sequence, and one past the last frame."""
+    inds, boxes, scores, feats, end = [], [], [], [], 0
+    for result in results:
+        end = result.frame_ind + 1
+        if result.box is not None and result.feats is not None:
+            inds.append(result.frame_ind)
+            boxes.append(result.box)
+            scores.append(result.score)
+            feats.append(result.feats)
+    frames = np.array(inds, np.int64)
+    track = AthleteTrack(frames, np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+    values = np.stack(feats) if feats else np.zeros((0, 2, 1), np.float32)
+    return track, FeatureSequence(frames, values, np.ones(len(frames), np.float32)), end
+
+
+def offline_pass(
+    student: StudentPass,
+    models: Models,
+    source: FrameSource,
+    batch_size: int,
+    track: AthleteTrack | None,
+    on_track_progress: OnProgress,
+    on_feature_progress: OnProgress,
+) -> tuple[dict[str, tuple[AthleteTrack, FeatureSequence]], int]:
+    """Track the athletes of a video and make their features; the numbers equal those of a corpus.
+
+    Args:
+        student: Makes features of frames.
+        models: Hold the detector and the settings of the boxes.
+        source: The frames; read twice, or once where ``track`` is given.
+        batch_size: Crops per forward pass.
+        track: Known boxes; None: detect.
+        on_track_progress, on_feature_progress: Callbacks of the first and of the second pass, in frames.
+
+    Returns:
+        Name of each athlete ('' = the only one) to track and features, and the number of frames.
+
+    Raises:
+        UserError: no athlete is found, or a box is not valid.
+    """
+    if track is None:
+        tracks = find_tracks(models.settings, models, source, on_track_progress)
+    elif not len(track):
+        raise no_athlete_error(source, source.num_frames, 'given')
+    else:
+        check_box_sizes(track, source, 'bboxes')
+        tracks = {'': track}
+    features, end = _extract(student, source, list(tracks.values()), batch_size, on_feature_progress)
+    if getattr(source, 'num_damaged', 0):
+        end = source.num_frames
+    results = {}
+    for (name, one), sequence in zip(tracks.items(), features, strict=True):
+        keep = int(np.searchsorted(one.frame_inds, end))  # frames from `end` on did not decode
+        results[name] = AthleteTrack(one.frame_inds[:keep], one.boxes[:keep], one.scores[:keep]), sequence
+    return results, end
+
+
+def _extract(
+    student: StudentPass, source: FrameSource, tracks: list[AthleteTrack], batch_size: int, on_progress: OnProgress
+) -> tuple[list[FeatureSequence], int]:
+    """Make the features of every track in one pass; return them and one past the last frame that decoded.
+
+    Memory holds two frames, a batch of crops and the result: 8 D bytes per box (208 at D = 26).
+    """
+    end = 0
+
+    def crops() -> Iterator[tuple[int, int, int, Tensor]]:  # athlete, row of its track, frames so far, inputs
+        nonlocal end
+        for frame_ind, rgb, previous in with_previous(source):
+            end = frame_ind + 1
+            for athlete, track in enumerate(tracks):
+                row = row_of(track, frame_ind)
+                if row is not None:
+                    before = row_of(track, frame_ind - 1)
+                    previous_box = None if before is None else track.boxes[before]
+                    yield athlete, row, end, student.cut(rgb, previous, track.boxes[row], previous_box)
+
+    dims = student.extractor.model.student.out_dims
+    feats = [np.empty((len(track), 2, dims), np.float32) for track in tracks]
+    known = [np.zeros(len(track), bool) for track in tracks]
+    for batch in _in_background(_batches(crops(), batch_size)):
+        values = student.features([inputs for *_, inputs in batch])
+        for (athlete, row, *_), value in zip(batch, values, strict=True):
+            feats[athlete][row], known[athlete][row] = value, True
+        on_progress(batch[-1][2], source.num_frames)
+    sequences = []
+    for track, values, rows in zip(tracks, feats, known, strict=True):
+        keep = slice(None) if rows.all() else rows  # a slice copies nothing
+        sequences.append(FeatureSequence(track.frame_inds[keep], values[keep], np.ones(int(rows.sum()), np.float32)))
+    return sequences, end
+
+
+def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserError:
+    """Error for a video without an athlete."""
+    return UserError(
+        f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; look at the video, relax the '
+        'tracker rules, or pass boxes'
+    )
+
+
+def row_of(items: AthleteTrack | FeatureSequence, frame_ind: int) -> int | None:
+    """Row of a frame in a track or a feature sequence; None where the frame is missing."""
+    row = int(np.searchsorted(items.frame_inds, frame_ind))
+    return row if row < len(items) and items.frame_inds[row] == frame_ind else None
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    """Yield lists of ``size`` items; the last one may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _in_background(items: Iterator[list]) -> Iterator[list]:
+    """Yield the same items; a thread makes the next one while the last one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
