@@ -5,6 +5,7 @@ python tools/import_dataset.py penn-action /data/Penn_Action --out data/penn
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,12 +16,12 @@ from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.importers import (
     ImportReport,
     import_labels,
-    import_penn_action,
     import_poses,
     import_vpd_release,
     read_diving48,
     read_fsjump6,
     read_fx35,
+    read_penn_action,
     read_tennis7,
 )
 
@@ -38,10 +39,13 @@ def main(argv=None):
 def run_import(args: argparse.Namespace, on_progress: OnProgress) -> ImportReport:
     """Call the importer of the data set with its options."""
     options = {k: v for k, v in vars(args).items() if k not in ('dataset', 'src', 'out', 'debug')}
-    if args.dataset in READERS:
-        return import_labels(READERS[args.dataset], args.src, args.out, **options)
-    importers = {'vpd-release': import_vpd_release, 'poses': import_poses, 'penn-action': import_penn_action}
-    return importers[args.dataset](args.src, args.out, on_progress=on_progress, **options)
+    importers = {'vpd-release': import_vpd_release, 'poses': import_poses}
+    if args.dataset == 'penn-action':
+        options['read'] = partial(read_penn_action, on_progress=on_progress)
+    elif args.dataset in READERS:
+        options['read'] = READERS[args.dataset]
+    import_dataset = importers.get(args.dataset, import_labels)
+    return import_dataset(source=args.src, out=args.out, on_progress=on_progress, **options)
 
 
 def print_report(report: ImportReport, args: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 import importlib
 import json
 import sys
-from contextlib import contextmanager
 
 import pytest
 
@@ -56,7 +55,6 @@ def test_stand_in_takes_part_only_where_the_break_is(arm):
 def test_around_runs_before_and_after_the_true_module(arm):
     seen = []
 
-    @contextmanager
     def around(module):
         seen.append(('before', hasattr(module, 'value')))
         yield
@@ -73,7 +71,6 @@ def test_around_runs_before_and_after_the_true_module(arm):
 
 
 def test_module_imported_earlier_is_patched_too(arm):
-    @contextmanager
     def around(module):
         yield
         module.value = 'patched'

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from vpd_mm.compat import mmcv_ops, torch_ops
+from vpd_mm.compat import mmcv, torch_ops
 from vpd_mm.errors import UserError
 
-pytestmark = pytest.mark.skipif(not mmcv_ops.applies(), reason='mmcv is compiled here')
+pytestmark = pytest.mark.skipif(not mmcv.lacks_operators(), reason='mmcv is compiled here')
 
 # Boxes 0, 1 overlap by 2/3 (IoU), 2 stands alone, 3 equals 0.
 BOXES = torch.tensor([[0, 0, 10, 10], [0, 2, 10, 12], [50, 50, 60, 60], [0, 0, 10, 10]], dtype=torch.float32)

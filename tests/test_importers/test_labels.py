@@ -1,4 +1,4 @@
-"""Labels of the four sports: the paper's counts on the released files, rules and errors on small ones."""
+"""Labels of the four sports (the paper's counts, rules, errors), id lists, and the validation split."""
 
 import json
 from collections import Counter
@@ -7,8 +7,9 @@ import pytest
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.errors import UserError
-from vpd_mm.importers import import_labels, read_diving48, read_fsjump6, read_fx35, read_tennis7
-from vpd_mm.structures import load_actions, load_classes
+from vpd_mm.importers import LabelSet, import_labels, read_diving48, read_fsjump6, read_fx35, read_tennis7
+from vpd_mm.importers.release_lists import read_few_shot, read_labels, read_localize
+from vpd_mm.structures import Action, load_actions, load_classes
 
 
 def write_meta(path, videos, **changes):
@@ -126,8 +127,8 @@ def test_tennis_clips_and_classes(tmp_path):
     assert labels.few_shot == {(4, 0): ['m:front:150']}
     for line, message in [
         ('m:front:295 overhead', 'frame 295 is in no clip of'),
-        ('m:side:150 overhead', "names player 'side'"),
-        ('m:front:x overhead', 'must be a number'),
+        ('m:side:150 overhead', "'m:side:150' is not of the form <match>:<front|back>"),
+        ('m:front:x overhead', "'m:front:x' is not of the form"),
         ('m:front:150 smash', "has label 'smash'"),
     ]:
         (folder / 'all.txt').write_text(line)
@@ -168,7 +169,7 @@ def test_fx35(gym, tmp_path):
     assert (first.start_frame, first.end_frame, first.label) == (32, 75, 1)  # floor(1.1 * 29.97), ceil(2.5 * 29.97)
     assert labels.actions[1].end_frame == 300  # cut at the end of the routine
     assert Counter(a.split for a in labels.actions) == {'train': 6, 'test': 1}
-    assert labels.left_out == {'elements without a video': 1}
+    assert labels.other_counts == {'elements without a video': 1}
     assert labels.few_shot == {(4, 0): ['b_E_000100_000200_A_0001_0002']}
     counts = import_labels(read_fx35, gym, tmp_path / 'out', val_share=0.34, seed=0).counts
     assert (counts['actions, train'], counts['actions, val'], counts['actions, test']) == (4, 2, 1)
@@ -226,7 +227,7 @@ def test_diving48(diving, tmp_path):
     assert labels.classes == ['Back 15som 05Twis FREE', 'Fwd Dive No PIKE']
     assert [a.end_frame for a in labels.actions[:4]] == [90, 100, 100, 100]
     assert labels.few_shot == {(4, 0): ['v0_00001', 'v1_00002']}
-    assert labels.left_out == {'dives without a video': 1}
+    assert labels.other_counts == {'dives without a video': 1}
     split = labels.with_validation(0.25, seed=0)
     val = {a.video.rpartition('_')[0] for a in split.actions if a.split == 'val'}
     assert len(val) == 1  # all dives of one video, or none
@@ -238,7 +239,10 @@ def test_diving48(diving, tmp_path):
     [
         ({'vid_name': 'v0_00000', 'label': 2, 'start_frame': 0, 'end_frame': 9}, 'entry 0: label 2 is not in'),
         ({'vid_name': 'v0_00000', 'label': 0, 'start_frame': 9, 'end_frame': 9}, 'must lie before'),
-        ({'vid_name': 'v0_00000', 'label': 0, 'start_frame': 0}, 'entry 0: end_frame'),
+        (
+            {'vid_name': 'v0_00000', 'label': 0, 'start_frame': 0},
+            r'entry 0: needs \{vid_name, label, start_frame, end_frame\}, found',
+        ),
         ({'label': 0}, r'entry 0: needs \{vid_name'),
     ],
 )
@@ -257,3 +261,83 @@ def test_another_sport_or_another_folder_is_refused(skating, diving, tmp_path):
     with pytest.raises(UserError, match='not empty and no corpus'):
         import_labels(read_fsjump6, skating, tmp_path / 'mine')
     assert [p.name for p in (tmp_path / 'mine').iterdir()] == ['thesis.txt']
+
+
+def make_actions(num_videos=200, num_classes=4, each=1):
+    return [
+        Action(f'{v}:{i}', f'v{v}', i, i + 1, (v + i) % num_classes, 'train' if v % 4 else 'test')
+        for v in range(num_videos)
+        for i in range(each)
+    ]
+
+
+def split(actions, share=0.2, seed=0):
+    return LabelSet('a sport', {}, [], actions).with_validation(share, seed).actions
+
+
+def test_every_class_gives_its_share():
+    actions = make_actions()
+    before = Counter(a.label for a in actions if a.split == 'train')
+    after = Counter(a.label for a in split(actions) if a.split == 'val')
+    assert after == {label: round(0.2 * count) for label, count in before.items()}
+
+
+def test_videos_stay_together_and_test_is_unchanged():
+    actions = make_actions(60, 3, each=5)
+    result = split(actions)
+    assert [a.action_id for a in result] == [a.action_id for a in actions]
+    assert all(b.split == 'test' for a, b in zip(actions, result) if a.split == 'test')
+    splits = {video: {a.split for a in result if a.video == video} for video in {a.video for a in actions}}
+    assert all(len(s) == 1 for s in splits.values())
+    assert 0.1 < sum(a.split == 'val' for a in result) / sum(a.split == 'train' for a in actions) < 0.3
+
+
+def test_split_depends_on_the_seed_and_not_on_the_order():
+    actions = make_actions()
+    val = {a.action_id for a in split(actions) if a.split == 'val'}
+    assert val == {a.action_id for a in split(actions[::-1]) if a.split == 'val'}
+    assert val != {a.action_id for a in split(actions, seed=1) if a.split == 'val'}
+    assert split(actions, share=0) == actions
+
+
+def test_no_class_is_left_without_training_actions():
+    actions = [Action('a', 'a', 0, 1, 0, 'train'), Action('b', 'b', 0, 1, 1, 'train')]
+    assert split(actions, share=0.9) == actions
+    with pytest.raises(UserError, match='must lie in'):
+        split(actions, share=1.5)
+
+
+def test_few_shot_lists(tmp_path):
+    (tmp_path / 'train_4_0.ids.txt').write_text('b\na\n\nserve\n')
+    (tmp_path / 'train_16_9.ids.txt').write_text('a')
+    (tmp_path / 'val.ids.txt').write_text('zzz')
+    actions = [Action(name, 'v', 0, 1, 0, split) for name, split in (('a', 'train'), ('b', 'train'), ('c', 'test'))]
+    assert read_few_shot(tmp_path, actions, others={'serve'}) == {(4, 0): ['a', 'b'], (16, 9): ['a']}
+    assert read_few_shot(tmp_path, actions[:1], others=None) == {(4, 0): ['a'], (16, 9): ['a']}
+    with pytest.raises(UserError, match=r'train_4_0\.ids\.txt: serve is not a training action'):
+        read_few_shot(tmp_path, actions)
+
+
+def test_localize_lists_keep_their_order(tmp_path):
+    (tmp_path / 'train.localize.2.txt').write_text('y\nx\n')
+    videos = {'front__x', 'back__x', 'front__y', 'back__y'}
+    lists = read_localize(tmp_path, videos, ['front__', 'back__'])
+    assert lists == {2: ['front__y', 'back__y', 'front__x', 'back__x']}
+    with pytest.raises(UserError, match='video y is not in the table'):
+        read_localize(tmp_path, {'x'})
+
+
+def test_label_lines(tmp_path):
+    path = tmp_path / 'all.txt'
+    path.write_text('a x\n\nb y\n')
+    assert read_labels(path) == {'a': 'x', 'b': 'y'}
+    for content, message in [
+        (b'a x\na y\n', r'all\.txt:2: id a occurs twice'),
+        (b'a\n', r'all\.txt:1: needs "id label"'),
+        (b'\xff\xfe\x00a', r'all\.txt: not in UTF-8'),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            read_labels(path)
+    with pytest.raises(UserError, match='no such file'):
+        read_labels(tmp_path / 'none.txt')

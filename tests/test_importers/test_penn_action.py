@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from vpd_mm.corpus import Corpus
+from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.errors import UserError
-from vpd_mm.importers import import_penn_action
-from vpd_mm.importers.penn_action import find_penn_labels, read_penn_clip
+from vpd_mm.importers import import_labels, read_penn_action
+from vpd_mm.importers.penn_action import read_penn_clip
 from vpd_mm.structures import load_actions, load_classes
 
 
@@ -34,7 +34,8 @@ def write_mat(root, video, label='jump', train=1, n=4, **changes):
 
 def test_thirteen_joints_in_coco_17(tmp_path):
     clip = read_penn_clip(write_mat(tmp_path, '0001'))
-    assert (clip.width, clip.height, clip.num_frames, clip.label, clip.is_train) == (480, 270, 4, 'jump', True)
+    assert clip.info == VideoInfo('0001', '', 25, 4, 480, 270)
+    assert (clip.label, clip.split) == ('jump', 'train')
     assert clip.poses.keypoints[0, 0].tolist() == [100, 100.5]  # the head serves as the nose
     assert clip.poses.scores[0].tolist() == [1, 0, 0, 0, 0, *[1] * 12]
     # Penn: head, left and right shoulder, ... right ankle last; COCO: left shoulder 5, right ankle 16
@@ -93,7 +94,7 @@ def test_truncated_mat(tmp_path, cut):
 def test_import_is_repeatable_and_completes_what_is_missing(tmp_path):
     for i in range(20):
         write_mat(tmp_path, f'{i:04d}', 'jump' if i % 2 else 'bow', train=1 if i < 16 else -1)
-    report = import_penn_action(tmp_path, tmp_path / 'out', val_share=0.25, seed=3)
+    report = import_labels(read_penn_action, tmp_path, tmp_path / 'out', val_share=0.25, seed=3)
     corpus = Corpus.open(tmp_path / 'out')
     actions = load_actions(corpus.actions_path, 2)
     assert Counter(a.split for a in actions) == {'train': 12, 'val': 4, 'test': 4}
@@ -104,34 +105,41 @@ def test_import_is_repeatable_and_completes_what_is_missing(tmp_path):
     before = {p: p.read_bytes() for p in (tmp_path / 'out').rglob('*') if p.is_file()}
     corpus.track_path('0003').unlink()
     corpus.actions_path.unlink()
-    import_penn_action(tmp_path, tmp_path / 'out', val_share=0.25, seed=3)
+    import_labels(read_penn_action, tmp_path, tmp_path / 'out', val_share=0.25, seed=3)
     assert before == {p: p.read_bytes() for p in (tmp_path / 'out').rglob('*') if p.is_file()}
     with pytest.raises(UserError, match='holds other actions than this import'):
-        import_penn_action(tmp_path, tmp_path / 'out', val_share=0.5, seed=3)
+        import_labels(read_penn_action, tmp_path, tmp_path / 'out', val_share=0.5, seed=3)
 
 
 def test_missing_or_invalid_labels_write_nothing(tmp_path):
     with pytest.raises(UserError, match=r'no labels/\*\.mat'):
-        import_penn_action(tmp_path, tmp_path / 'out')
+        import_labels(read_penn_action, tmp_path, tmp_path / 'out')
     write_mat(tmp_path, '0001')
     write_mat(tmp_path, '0002', x=None)
     with pytest.raises(UserError, match=r'0002\.mat'):
-        import_penn_action(tmp_path, tmp_path / 'out')
+        import_labels(read_penn_action, tmp_path, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 
 
 def test_real_clip(shared):
     clip = read_penn_clip(shared / 'penn_action/labels/0002.mat')
-    assert (clip.label, clip.num_frames, clip.width, clip.height) == ('baseball_pitch', 80, 480, 270)
+    assert (clip.label, clip.info) == ('baseball_pitch', VideoInfo('0002', '', 25, 80, 480, 270))
     assert clip.poses.keypoints[0, 0].tolist() == [48, 52]
     assert clip.poses.scores[0, 6] == 0.5  # the right shoulder is hidden, but placed
     np.testing.assert_allclose(clip.track.boxes[0], [19.3333, 31.3333, 89.3333, 269.3333], rtol=1e-5)
 
 
 def test_real_data_set(shared):
-    clips = [read_penn_clip(path) for path in find_penn_labels(shared / 'penn_action')]
-    assert Counter(clip.is_train for clip in clips) == {True: 1258, False: 539}
-    assert len({clip.label for clip in clips}) == 15
-    assert sum(clip.num_frames for clip in clips) == 125806
-    assert sum(len(clip.track) for clip in clips) == 125786
-    assert sum(len(clip.poses) for clip in clips) == 125805
+    labels = read_penn_action(shared / 'penn_action')
+    assert labels.counts() == {
+        'videos': 1797,
+        'classes': 15,
+        'actions': 1797,
+        'actions, train': 1258,
+        'actions, test': 539,
+        'official split, train': 1258,
+        'official split, test': 539,
+        'frames': 125806,
+        'boxes': 125786,
+        'poses': 125805,
+    }

@@ -45,12 +45,9 @@ def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_missing_file(tmp_path):
+def test_missing_file_other_kind_and_missing_field(tmp_path):
     with pytest.raises(UserError, match=r'x\.npz: no such file'):
         load_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))
-
-
-def test_other_kind_and_missing_field(tmp_path):
     save_npz(tmp_path / 'x.npz', 'Thing/1', ARRAYS)
     with pytest.raises(UserError, match='expected vpd_mm/Other/1'):
         load_npz(tmp_path / 'x.npz', 'Other/1', ('a',))

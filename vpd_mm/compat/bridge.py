@@ -2,8 +2,8 @@
 
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 Fill = Callable[[ModuleType], None]
-Around = Callable[[ModuleType], AbstractContextManager[None]]
+Around = Callable[[ModuleType], Iterator[None]]
 
 #: Import name -> the distributions that may provide it; the first one installed counts.
 DISTRIBUTIONS = {
@@ -34,7 +34,7 @@ class Bridge:
         fix: One line on what the bridge does.
         applies: Returns the reason why the bridge is needed here, '' where upstream works.  Imports nothing heavy.
         stand_ins: Module name -> function that fills the module, which is supplied in place of the missing one.
-        around: Module name -> context manager that is active while the module is executed.
+        around: Module name -> generator function; the module is executed at its ``yield``.
     """
 
     name: str
@@ -49,43 +49,39 @@ class BridgeFinder(MetaPathFinder):
     """First entry of ``sys.meta_path``: supplies stand-ins and runs the ``around`` code of the bridges."""
 
     def __init__(self, bridges: Iterable[Bridge]) -> None:
-        self.stand_ins: dict[str, tuple[Bridge, Fill]] = {}
-        self.around: dict[str, list[tuple[Bridge, Around]]] = {}
-        for bridge in bridges:
-            self.stand_ins |= {name: (bridge, fill) for name, fill in bridge.stand_ins.items()}
-            for name, around in bridge.around.items():
-                self.around.setdefault(name, []).append((bridge, around))
+        self.bridges = tuple(bridges)
 
     def find_spec(self, name, path=None, target=None):
-        if name in self.stand_ins:
-            bridge, fill = self.stand_ins[name]
-            if bridge.applies():
-                is_package = any(other.startswith(name + '.') for other in self.stand_ins)
-                return spec_from_loader(name, _StandInLoader(fill), is_package=is_package)
-        if name not in self.around:
+        for bridge in self.bridges:
+            if name in bridge.stand_ins and bridge.applies():
+                is_package = any(other.startswith(f'{name}.') for other in bridge.stand_ins)
+                return spec_from_loader(name, _StandInLoader(bridge.stand_ins[name]), is_package=is_package)
+        if not any(name in bridge.around for bridge in self.bridges):
             return None
         spec = find_elsewhere(name, path, target)
         if spec is not None and spec.loader is not None:
-            self._surround(spec.loader, self.around[name])
+            # The loader keeps its class, which inspect, pickle and importlib.resources look at.
+            exec_module = spec.loader.exec_module
+
+            def exec_patched(module: ModuleType) -> None:
+                with self._patching(name, module):
+                    exec_module(module)
+
+            spec.loader.exec_module = exec_patched
         return spec
 
     def patch_imported(self) -> None:
         """Apply the bridges to modules that are already imported."""
-        for name, around in self.around.items():
-            if name in sys.modules:
-                with _entered(around, sys.modules[name]):
-                    pass
+        for name in {name for bridge in self.bridges for name in bridge.around} & sys.modules.keys():
+            with self._patching(name, sys.modules[name]):
+                pass
 
-    @staticmethod
-    def _surround(loader: Loader, around: list[tuple[Bridge, Around]]) -> None:
-        # The loader keeps its class, which inspect, pickle and importlib.resources look at.
-        exec_module = loader.exec_module
-
-        def exec_surrounded(module: ModuleType) -> None:
-            with _entered(around, module):
-                exec_module(module)
-
-        loader.exec_module = exec_surrounded  # type: ignore[method-assign]
+    def _patching(self, name: str, module: ModuleType) -> ExitStack:
+        stack = ExitStack()
+        for bridge in self.bridges:
+            if name in bridge.around and bridge.applies():
+                stack.enter_context(contextmanager(bridge.around[name])(module))
+        return stack
 
 
 class _StandInLoader(Loader):
@@ -97,14 +93,6 @@ class _StandInLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.fill(module)
-
-
-def _entered(around: list[tuple[Bridge, Around]], module: ModuleType) -> ExitStack:
-    stack = ExitStack()
-    for bridge, enter in around:
-        if bridge.applies():
-            stack.enter_context(enter(module))
-    return stack
 
 
 def find_elsewhere(name: str, path=None, target=None) -> ModuleSpec | None:

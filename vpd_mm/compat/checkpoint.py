@@ -31,22 +31,19 @@ STATISTICS = ('min', 'max', 'mean', 'current')
 NUMPY_TYPES = ('Bool', 'Int8', 'Int16', 'Int32', 'Int64', 'UInt8', 'Float16', 'Float32', 'Float64', 'Str')
 
 
-def applies() -> str:
+def _cannot_resume() -> str:
     installed = provider('mmengine')
     return f'{" ".join(installed)} cannot resume from its own checkpoints with weights_only=True' if installed else ''
 
 
-def safe_globals() -> list:
-    """Return the types of a Runner checkpoint beyond tensors and Python's own, for torch's allow-list.
+@functools.cache  # the list belongs to the process
+def allow_runner_types() -> None:
+    """Add HistoryBuffer (message hub) with its statistics methods, and NumPy arrays and numbers, to torch's allow-list.
 
-    These are HistoryBuffer (message hub) with its arrays and statistics methods, and NumPy numbers in metrics and
-    ``dataset_meta``.
+    torch has this list since 2.5.
     """
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
-
-    multiarray = importlib.import_module(NUMPY_MODULES[hasattr(np, '_core')])
-    dtypes = importlib.import_module('numpy.dtypes')
 
     def method(owner: object, name: str) -> object:
         """Resolve ``getattr(HistoryBuffer, 'mean')``, the pickled form of its methods; no other getattr is allowed."""
@@ -54,19 +51,15 @@ def safe_globals() -> list:
             raise pickle.UnpicklingError(f'Unsupported global: GLOBAL builtins.getattr({owner!r}, {name!r})')
         return getattr(HistoryBuffer, name)
 
+    multiarray = importlib.import_module(NUMPY_MODULES[hasattr(np, '_core')])
+    dtypes = importlib.import_module('numpy.dtypes')
     allowed: list = [HistoryBuffer, np.ndarray, np.dtype, (method, 'builtins.getattr')]
     allowed += [getattr(dtypes, f'{name}DType') for name in NUMPY_TYPES]
     for name in ('_reconstruct', 'scalar'):
         allowed += [(getattr(multiarray, name), f'{module}.{name}') for module in NUMPY_MODULES]
-    return allowed
-
-
-@functools.cache  # the list belongs to the process
-def allow_runner_types() -> None:
-    """Add :func:`safe_globals` to torch's allow-list (torch >= 2.5 has one)."""
     serialization = importlib.import_module('torch.serialization')
     if hasattr(serialization, 'add_safe_globals'):
-        serialization.add_safe_globals(safe_globals())
+        serialization.add_safe_globals(allowed)
 
 
 def load_checkpoint_safely(filename: str, map_location='cpu') -> dict:
@@ -124,7 +117,6 @@ def _weights_only() -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-@contextmanager
 def _safe_loader(module: ModuleType) -> Iterator[None]:
     yield
     allow_runner_types()
@@ -140,10 +132,13 @@ def _safe_loader(module: ModuleType) -> Iterator[None]:
         rebind(module._safe_torch_load, _torch_load)
 
 
-BRIDGE = Bridge(
-    name='mmengine checkpoints',
-    upstream='https://github.com/open-mmlab/mmengine/issues/1655',
-    fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one line',
-    applies=applies,
-    around={'mmengine.runner.checkpoint': _safe_loader},
+BRIDGES = (
+    Bridge(
+        name='mmengine checkpoints',
+        upstream='https://github.com/open-mmlab/mmengine/issues/1655',
+        fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one '
+        'line',
+        applies=_cannot_resume,
+        around={'mmengine.runner.checkpoint': _safe_loader},
+    ),
 )

@@ -5,7 +5,7 @@ import platform
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import BRIDGES
 from .bridge import DISTRIBUTIONS, find_elsewhere, package_dir, provider
@@ -17,8 +17,11 @@ REQUIRED |= {name: name for name in ('pycocotools', 'xthotcoco', 'six', 'matplot
 REQUIRED |= {'mmcv': 'mmcv-lite', 'mmdet': 'mmdet', 'mmpose': 'mmpose', 'mmaction': 'mmaction2'}
 OPENCV = ('opencv-python-headless', 'opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 MAIN_PATH = ('mmengine.runner', 'mmaction.models', 'mmaction.apis', 'mmpose.apis', 'mmdet.apis')
-#: Optional distribution -> how to install it.
+#: Optional part, or distribution -> how to get it.
 OPTIONAL = {
+    'CUDA': 'a CUDA build of torch and torchvision: https://pytorch.org/get-started',
+    'torchvision RAFT': 'the torchvision that fits this torch; DIS flow of OpenCV needs nothing',
+    'compiled mmcv': 'pip uninstall mmcv-lite; pip install onedl-mmcv (compiles)',
     'mediapipe': 'pip install --no-deps mediapipe',
     'decord': 'pip install decord; until then PyAV reads in its place',
     'onnxruntime': 'pip install onnx onnxruntime (tools/export.py)',
@@ -29,16 +32,8 @@ OPTIONAL = {
 IMPORT_FAILURES = (ImportError, RuntimeError, OSError, AttributeError, AssertionError, ValueError, TypeError)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table.
-
-    Args:
-        name: Of the part.
-        good: Present and working.
-        status: Version, or the problem.
-        hint: How to fix it, '' where nothing is needed.
-    """
+class Row(NamedTuple):
+    """One line of a table: a part, whether it works, its version or problem, and how to fix it."""
 
     name: str
     good: bool
@@ -64,11 +59,7 @@ def required_parts() -> list[Row]:
 
 
 def opencv_row(installed: Sequence[str] | None = None) -> Row:
-    """Check that exactly one distribution provides ``cv2``: several overwrite each other's files.
-
-    Args:
-        installed: Names of the OpenCV distributions; looked up if None.
-    """
+    """Check that exactly one distribution provides ``cv2`` (``installed``, looked up if None)."""
     if installed is None:
         installed = [name for name in OPENCV if provider(name)]
     if len(installed) > 1:
@@ -104,25 +95,16 @@ def optional_parts() -> list[Row]:
     raft = _import_failure('torchvision.models.optical_flow')
     lite = next(bridge for bridge in BRIDGES if 'mmcv._ext' in bridge.stand_ins).applies()
     mmcv_status = lite or ' '.join(provider('mmcv') or ('mmcv',)) if package_dir('mmcv') else 'mmcv is missing'
-    parts = [
-        (*_cuda(), 'CUDA', 'a CUDA build of torch and torchvision: https://pytorch.org/get-started'),
-        (
-            not raft,
-            raft or 'imports (its weights are downloaded on first use)',
-            'torchvision RAFT',
-            'the torchvision that fits this torch; DIS flow of OpenCV needs nothing',
-        ),
-        (
-            package_dir('mmcv') is not None and not lite,
-            mmcv_status,
-            'compiled mmcv',
-            'pip uninstall mmcv-lite; pip install onedl-mmcv (compiles)',
-        ),
-    ]
-    for name, hint in OPTIONAL.items():
+    has_ops = package_dir('mmcv') is not None and not lite
+    status = {
+        'CUDA': _cuda(),
+        'torchvision RAFT': (not raft, raft or 'imports (its weights are downloaded on first use)'),
+        'compiled mmcv': (has_ops, mmcv_status),
+    }
+    for name in OPTIONAL.keys() - status.keys():
         installed = provider(name)
-        parts.append((installed is not None, installed[1] if installed else 'not installed', name, hint))
-    return [Row(name, good, status, '' if good else hint) for good, status, name, hint in parts]
+        status[name] = installed is not None, installed[1] if installed else 'not installed'
+    return [Row(name, *status[name], '' if status[name][0] else hint) for name, hint in OPTIONAL.items()]
 
 
 def problems() -> list[str]:

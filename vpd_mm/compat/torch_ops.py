@@ -5,6 +5,8 @@ xyxy in pixels; ``offset`` 0 or 1 is added to widths and heights.
 """
 
 import functools
+import operator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -17,31 +19,25 @@ MAX_POOL = 0
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Suppress boxes whose IoU with a better one exceeds the threshold.
-
-    Returns:
-        Indices (K,) int64 of the boxes kept, best first.
-    """
+    """Suppress boxes whose IoU with a better one exceeds the threshold; return indices (K,) int64, best first."""
     if offset == 0 and (compiled := _torchvision_nms()) is not None:
         return compiled(boxes, scores, iou_threshold)
-    order = scores.detach().sort(0, descending=True)[1].cpu().numpy()
-    corners, areas = _corners_and_areas(boxes, offset)
-    keep = []
-    while order.size:
-        best, order = order[0], order[1:]
-        keep.append(best)
-        order = order[~(_iou(corners, areas, best, order, offset) > np.float32(iou_threshold))]
-    return torch.tensor(np.array(keep, dtype=np.int64), device=boxes.device)
+    groups = _group(boxes, scores, operator.gt, iou_threshold, offset)
+    return torch.tensor([group[0] for group in groups], dtype=torch.int64, device=boxes.device)
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     """Return groups of indices: a kept box, then those it suppresses (IoU >= threshold); dets (N, 5) with scores."""
-    order = dets[:, 4].contiguous().sort(0, descending=True)[1].numpy()
-    corners, areas = _corners_and_areas(dets[:, :4], 0)
+    return _group(dets[:, :4], dets[:, 4], operator.ge, iou_threshold, 0)
+
+
+def _group(boxes: Tensor, scores: Tensor, suppresses: Callable, iou_threshold: float, offset: int) -> list[list[int]]:
+    order = scores.detach().sort(0, descending=True)[1].cpu().numpy()
+    corners, areas = _corners_and_areas(boxes, offset)
     groups = []
     while order.size:
         best, order = order[0], order[1:]
-        suppressed = _iou(corners, areas, best, order, 0) >= np.float32(iou_threshold)
+        suppressed = suppresses(_iou(corners, areas, best, order, offset), np.float32(iou_threshold))
         groups.append([int(best), *order[suppressed].tolist()])
         order = order[~suppressed]
     return groups
@@ -59,10 +55,8 @@ def softnms(
 ) -> Tensor:
     """Soft-NMS (Bodla et al., ICCV 2017): lower the scores of overlapping boxes, drop those below ``min_score``.
 
-    ``method`` 0 naive, 1 linear, 2 gaussian.  Fills the first K rows of ``dets`` (N, 5) with box and score.
-
-    Returns:
-        Indices (K,) int64 in order of selection.
+    ``method`` 0 naive, 1 linear, 2 gaussian.  Fills the first K rows of ``dets`` (N, 5) with box and score.  Returns
+    indices (K,) int64 in order of selection.
     """
     corners, areas = _corners_and_areas(boxes, offset)
     score = scores.detach().cpu().numpy().astype(np.float32)

@@ -8,7 +8,7 @@ import importlib.metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from .bridge import Bridge, empty_module, find_elsewhere, package_dir
+from .bridge import Bridge, Fill, empty_module, find_elsewhere, package_dir
 
 #: Module with the C API in code compiled against NumPy 2; the headers of NumPy 1 do not contain the name.
 NUMPY_2_MARK = b'numpy._core._multiarray_umath'
@@ -83,35 +83,32 @@ def _fill_cocoeval(module: ModuleType) -> None:
     module.COCOeval = COCOeval  # type: ignore[attr-defined]
 
 
-def _fill_mask(module: ModuleType) -> None:
-    from pycocotools import mask
+def _copy_of(original: str) -> Fill:
+    def fill(module: ModuleType) -> None:
+        public = vars(importlib.import_module(original))
+        vars(module).update({name: value for name, value in public.items() if not name.startswith('__')})
 
-    public = {name: value for name, value in vars(mask).items() if not name.startswith('_')}
-    vars(module).update(public)
-
-
-def _fill_compiled_mask(module: ModuleType) -> None:
-    from pycocotools import _mask
-
-    vars(module).update({name: value for name, value in vars(_mask).items() if not name.startswith('__')})
+    return fill
 
 
-ABSENT = Bridge(
-    name='xtcocotools',
-    upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-    fix='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
-    applies=absent,
-    stand_ins={
-        'xtcocotools': empty_module,
-        'xtcocotools.coco': _fill_coco,
-        'xtcocotools.cocoeval': _fill_cocoeval,
-        'xtcocotools.mask': _fill_mask,
-    },
-)
-BROKEN = Bridge(
-    name='xtcocotools built for NumPy 1',
-    upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-    fix="puts pycocotools' compiled masks under xtcocotools",
-    applies=broken,
-    stand_ins={'xtcocotools._mask': _fill_compiled_mask},
+BRIDGES = (
+    Bridge(
+        name='xtcocotools',
+        upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
+        fix='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
+        applies=absent,
+        stand_ins={
+            'xtcocotools': empty_module,
+            'xtcocotools.coco': _fill_coco,
+            'xtcocotools.cocoeval': _fill_cocoeval,
+            'xtcocotools.mask': _copy_of('pycocotools.mask'),
+        },
+    ),
+    Bridge(
+        name='xtcocotools built for NumPy 1',
+        upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
+        fix="puts pycocotools' compiled masks under xtcocotools",
+        applies=broken,
+        stand_ins={'xtcocotools._mask': _copy_of('pycocotools._mask')},
+    ),
 )

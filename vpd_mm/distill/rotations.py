@@ -10,7 +10,7 @@ from ..engine.config import read_config
 from ..engine.paths import find_weights
 from ..errors import UserError
 from ..registry import TASK_UTILS, TRANSFORMS
-from ..structures.pose import VPD_JOINTS
+from ..structures import VPD_JOINTS
 from ..teacher import JointFeature, VipeFeature, flip_joints, load_encoder, pose_inputs
 
 #: Pairs of COCO-17 joints that are connected by the body.

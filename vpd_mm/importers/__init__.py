@@ -7,12 +7,12 @@ from .fsjump6 import read_fsjump6
 from .fx35 import read_fx35
 from .labels import LabelSet, import_labels
 from .mask_files import MaskPatch, read_masks
-from .penn_action import import_penn_action
+from .penn_action import read_penn_action
 from .pose_files import import_poses, read_poses
+from .release_lists import read_video_meta
 from .release_poses import ReleasePoses
 from .report import ImportReport
 from .tennis7 import read_tennis7
-from .video_table import VideoMeta, read_video_meta
 from .vpd_release import import_vpd_release
 
 __all__ = [
@@ -20,9 +20,7 @@ __all__ = [
     'LabelSet',
     'MaskPatch',
     'ReleasePoses',
-    'VideoMeta',
     'import_labels',
-    'import_penn_action',
     'import_poses',
     'import_vpd_release',
     'read_boxes',
@@ -31,6 +29,7 @@ __all__ = [
     'read_fsjump6',
     'read_fx35',
     'read_masks',
+    'read_penn_action',
     'read_poses',
     'read_tennis7',
     'read_video_meta',

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
 from ..structures import AthleteTrack
-from .json_io import frame_number, read_list, shape_error, xyxy
+from .json_io import frame_entries, frame_number, read_json, xyxy
 
 #: Separates the name of the athlete from that of the video: ``front__<clip>``.
 ATHLETE_SEPARATOR = '__'
@@ -49,8 +49,12 @@ def read_boxes(
         )
     tracks = {}
     for athlete, path in athletes.items():
-        tracks[athlete] = AthleteTrack.load(path) if path.suffix == '.npz' else parse_boxes(path, num_frames=num_frames)
-        check_track(tracks[athlete], str(path), frame_size, num_frames)
+        track = AthleteTrack.load(path) if path.suffix == '.npz' else _read_json_boxes(path, num_frames)
+        if len(track):
+            frame_number(int(track.frame_inds[-1]), path, num_frames)
+        if frame_size is not None:
+            _check_inside(track, path, frame_size)
+        tracks[athlete] = track
     return tracks
 
 
@@ -69,47 +73,23 @@ def find_athletes(directory: Path, video_name: str, json_name: str) -> dict[str,
     }
 
 
-def parse_boxes(path: Path, frame_size: tuple[int, int] | None = None, num_frames: int | None = None) -> AthleteTrack:
-    """Read one ``boxes.json`` of the VPD release; see :func:`read_boxes`."""
-    frames: dict[int, np.ndarray] = {}
-    for i, entry in enumerate(read_list(path, 'a list of [frame, [x, y, w, h]]')):
-        where = f'{path}: entry {i}'
-        if not isinstance(entry, list) or len(entry) != 2:
-            raise shape_error(where, '[frame, [x, y, w, h]]', entry)
-        frame = frame_number(entry[0], where, num_frames)
-        box = xyxy(entry[1], f'{where} (frame {frame})')
-        if frame in frames:
-            raise UserError(f'{where}: frame {frame} has a second box; keep one box a frame, or one folder an athlete')
-        w, h = box[2:] - box[:2]
-        if w <= 0 or h <= 0:
-            raise UserError(f'{where}: box of frame {frame} has no area (w {w:g}, h {h:g}); drop the entry')
-        frames[frame] = box
-    inds = np.array(sorted(frames), dtype=np.int64)
-    boxes = np.array([frames[i] for i in inds], dtype=np.float32).reshape(-1, 4)
-    try:
-        track = AthleteTrack(inds, boxes, np.ones(len(inds), dtype=np.float32))
-    except UserError as e:
-        raise UserError(f'{path}: {e}') from e
-    check_track(track, str(path), frame_size, num_frames)
-    return track
+def _read_json_boxes(path: Path, num_frames: int | None) -> AthleteTrack:
+    boxes = {
+        frame: xyxy(box, where)
+        for where, frame, box in frame_entries(read_json(path), path, '[x, y, w, h]', num_frames)
+    }
+    inds = np.array(sorted(boxes), dtype=np.int64)
+    with errors_name(path):
+        rows = np.array([boxes[i] for i in inds], dtype=np.float32).reshape(-1, 4)
+        return AthleteTrack(inds, rows, np.ones(len(inds), dtype=np.float32))
 
 
-def check_track(track: AthleteTrack, where: str, frame_size: tuple[int, int] | None, num_frames: int | None) -> None:
-    """Check that every box touches the frame and lies within the video.
-
-    Raises:
-        UserError: one does not; ``where`` names the file.
-    """
-    if not len(track):
-        return
-    frame_number(int(track.frame_inds[-1]), where, num_frames)
-    if frame_size is None:
-        return
+def _check_inside(track: AthleteTrack, path: Path, frame_size: tuple[int, int]) -> None:
     outside = (track.boxes[:, 2:] <= 0).any(axis=1) | (track.boxes[:, :2] >= np.array(frame_size)).any(axis=1)
     if outside.any():
         first = int(np.argmax(outside))
         box = [round(float(v), 1) for v in track.boxes[first]]
         raise UserError(
-            f'{where}: box {box} (xyxy) of frame {int(track.frame_inds[first])} lies outside the '
+            f'{path}: box {box} (xyxy) of frame {int(track.frame_inds[first])} lies outside the '
             f'{frame_size[0]}x{frame_size[1]} frame; is it made for another size, or corner and size swapped?'
         )

@@ -1,7 +1,7 @@
 """Crop folders of the VPD release: ``<frame>.png``, ``.prev.png``, ``.<flow>.png``, ``.mask.png``."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,76 +13,58 @@ from ..errors import UserError
 
 #: The flow images of the release cover +-20 px.
 FLOW_CLIP = 20.0
-_CROP = re.compile(r'^(\d{1,9})\.png$')
-_PLAYER_CLIP = re.compile(r'^(?P<player>[^_]+)__(?P<match>.+)_(?P<first>\d+)_(?P<last>\d+)$')
-_KNOWN = ('prev', 'mask')
+_CROP = re.compile(r'(\d{1,9})\.png')
+_FLOW = re.compile(r'\d+\.(?!mask\.|prev\d*\.)([^.]+)\.png')
+_PLAYER_CLIP = re.compile(r'(?P<player>[^_]+)__(?P<match>.+)_(?P<first>\d+)_(?P<last>\d+)')
 
 
 @dataclass(frozen=True)
 class CropFolder:
-    """The folder with the crops of one video.
+    """The folder with the crops of one video; ``first`` is the number on disk of frame 0 (tennis: of the match)."""
 
-    Args:
-        video: Name in the corpus.
-        folder: Holds the images.
-        first: Number on disk of the video's frame 0 (tennis: frames of the match).
-        num_frames: Of the video.
-    """
-
-    video: str
+    info: VideoInfo
     folder: Path
     first: int
-    num_frames: int
 
     def frames(self) -> list[int]:
-        """Return the frame numbers with a crop, sorted."""
-        matches = (_CROP.match(p.name) for p in self.folder.iterdir())
+        matches = (_CROP.fullmatch(p.name) for p in self.folder.iterdir())
         frames = (int(m[1]) - self.first for m in matches if m)
-        return sorted(f for f in frames if 0 <= f < self.num_frames)
+        return sorted(f for f in frames if 0 <= f < self.info.num_frames)
 
     def path(self, frame: int, kind: str = '') -> Path:
-        return self.folder / f'{frame + self.first}{"." * bool(kind)}{kind}.png'
+        return self.folder / f'{frame + self.first}{kind}.png'
 
 
 def find_crop_folders(root: Path, videos: Mapping[str, VideoInfo]) -> list[CropFolder]:
     """Find the crop folders of known videos: ``<video>/``, for tennis ``<match>/<front|back>/``."""
     folders = []
     for video, info in videos.items():
-        match = _PLAYER_CLIP.match(video)
-        if (root / video).is_dir():
-            folders.append(CropFolder(video, root / video, 0, info.num_frames))
-        elif match and (root / match['match'] / match['player']).is_dir():
-            folder = root / match['match'] / match['player']
-            folders.append(CropFolder(video, folder, int(match['first']), info.num_frames))
+        folder, first = root / video, 0
+        if not folder.is_dir() and (match := _PLAYER_CLIP.fullmatch(video)):
+            folder, first = root / match['match'] / match['player'], int(match['first'])
+        if folder.is_dir():
+            folders.append(CropFolder(info, folder, first))
     return [crops for crops in folders if crops.frames()]
 
 
-def flow_names(folder: Path) -> list[str]:
-    """Return the ``<flow>`` parts of ``<frame>.<flow>.png``; prev2, prev3 ... are earlier frames."""
-    middles = {p.name.split('.')[1] for p in folder.iterdir() if re.fullmatch(r'\d+\.[^.]+\.png', p.name)}
-    return sorted(m for m in middles if m not in _KNOWN and not re.fullmatch(r'prev\d+', m))
-
-
-def decode_flow_image(image: np.ndarray, clip: float = FLOW_CLIP) -> np.ndarray:
+def decode_flow_image(image: np.ndarray) -> np.ndarray:
     """Decode (H, W, 3) uint8 as OpenCV reads it to (H, W, 2) float32 px.
 
     The release writes floor((flow + clip) * 255 / (2 clip + 1)), u in the blue channel, v in the green one; the middle
     of each step is taken.
     """
-    step = (2 * clip + 1) / 255
-    return np.clip((image[..., :2].astype(np.float32) + 0.5) * step - clip, -clip, clip)
+    step = (2 * FLOW_CLIP + 1) / 255
+    return np.clip((image[..., :2].astype(np.float32) + 0.5) * step - FLOW_CLIP, -FLOW_CLIP, FLOW_CLIP)
 
 
-def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None, clip: float = FLOW_CLIP) -> int:
+def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None) -> int:
     """Store the crops of one video, completely or not at all.
 
     The release does not contain the position of a crop, so the stored window is the crop itself, (0, 0, side).
 
     Args:
-        crops: The images.
-        writer: Of the shard.
+        crops, writer: Source and target.
         flow: The ``<flow>`` of the flow images, 'none' for no flow; None takes the only one.
-        clip: Their range, px of the crop.
 
     Returns:
         Number of frames stored; with flow, only frames that have it.
@@ -91,17 +73,21 @@ def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None, clip: 
         UserError: an image is missing, damaged, or of another size.
     """
     flow = _choose_flow(crops.folder, flow)
-    frames = [f for f in crops.frames() if flow is None or crops.path(f, flow).is_file()]
-    size = _read(crops.path(frames[0])).shape[0]
-    settings = None if flow is None else {'method': f'imported:{flow}', 'clip': clip}
-    with writer.video(crops.video, size, settings) as out:
-        for frame, rgb, flow_px, mask in _images(crops, frames, size, flow, clip):
+    frames = [f for f in crops.frames() if flow is None or crops.path(f, f'.{flow}').is_file()]
+    size = len(_read(crops.path(frames[0])))
+    settings = None if flow is None else {'method': f'imported:{flow}', 'clip': FLOW_CLIP}
+    with writer.video(crops.info.video, size, settings) as out:
+        for frame in frames:
+            rgb = cv2.cvtColor(_read(crops.path(frame), size), cv2.COLOR_BGR2RGB)
+            flow_px = None if flow is None else decode_flow_image(_read(crops.path(frame, f'.{flow}'), size))
+            mask_path = crops.path(frame, '.mask')
+            mask = _read(mask_path, size)[..., 0] > 0 if mask_path.is_file() else None
             out.add(frame, (0, 0, size), rgb, flow_px, mask)
     return len(frames)
 
 
 def _choose_flow(folder: Path, flow: str | None) -> str | None:
-    names = flow_names(folder)
+    names = sorted({match[1] for path in folder.iterdir() if (match := _FLOW.fullmatch(path.name))})
     if flow == 'none' or (flow is None and not names):
         return None
     if flow is None and len(names) == 1:
@@ -112,15 +98,6 @@ def _choose_flow(folder: Path, flow: str | None) -> str | None:
             f'{folder}: {problem}; there are {", ".join(names) or "none"}; pass one of them, or none, by --flow'
         )
     return flow
-
-
-def _images(crops: CropFolder, frames: list[int], size: int, flow: str | None, clip: float) -> Iterator[tuple]:
-    for frame in frames:
-        rgb = cv2.cvtColor(_read(crops.path(frame), size), cv2.COLOR_BGR2RGB)
-        flow_px = None if flow is None else decode_flow_image(_read(crops.path(frame, flow), size), clip)
-        mask_path = crops.path(frame, 'mask')
-        mask = _read(mask_path, size)[..., 0] > 0 if mask_path.is_file() else None
-        yield frame, rgb, flow_px, mask
 
 
 def _read(path: Path, size: int | None = None) -> np.ndarray:

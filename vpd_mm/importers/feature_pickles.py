@@ -1,12 +1,13 @@
 """Features of the VPD release, ``<video>.emb.pkl``: ``[(frame, array (D,) or (V, D), {'kp_score': s, ...}), ...]``."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
 from ..structures import FeatureSequence
 from .json_io import frame_number
 from .pickle_data import PickledArray, read_pickle_data
@@ -29,32 +30,30 @@ def read_feature_pickle(path: str | os.PathLike, num_frames: int | None = None) 
     entries = read_pickle_data(path)
     if not isinstance(entries, list):
         raise UserError(f'{path}: needs a list of (frame, array, dict), found a {type(entries).__name__}')
-    frames: dict[int, list[tuple[np.ndarray, float]]] = {}
-    shape: tuple[int, ...] | None = None
+    feats: dict[int, list[np.ndarray]] = defaultdict(list)
+    scores: dict[int, list[float]] = defaultdict(list)
+    shape: tuple[int, ...] = ()
     for i, entry in enumerate(entries):
         where = f'{path}: entry {i}'
-        frame, feature, score = _entry(entry, where, num_frames)
-        if shape is not None and feature.shape != shape:
+        frame, feature, score = _parse(entry, where, num_frames)
+        shape = shape or feature.shape
+        if feature.shape != shape:
             raise UserError(f'{where}: feature has shape {feature.shape}, those before it {shape}')
-        shape = feature.shape
         if np.isfinite(feature).all():
-            frames.setdefault(frame, []).append((feature, score))
-    if shape is None:
+            feats[frame].append(feature)
+            scores[frame].append(score)
+    if not shape:
         raise UserError(f'{path}: holds no features; leave the file out')
-    inds = sorted(frames)
-    feats = [np.mean([feature for feature, _ in frames[i]], axis=0) for i in inds]
-    scores = [np.mean([score for _, score in frames[i]]) for i in inds]
-    try:
+    inds = sorted(feats)
+    with errors_name(path):
         return FeatureSequence(
             np.array(inds, dtype=np.int64),
-            np.array(feats, dtype=np.float32).reshape(len(inds), *shape),
-            np.clip(np.array(scores, dtype=np.float32), 0, 1),
+            np.array([np.mean(feats[i], axis=0) for i in inds], dtype=np.float32).reshape(len(inds), *shape),
+            np.clip(np.array([np.mean(scores[i]) for i in inds], dtype=np.float32), 0, 1),
         )
-    except UserError as e:
-        raise UserError(f'{path}: {e}') from e
 
 
-def _entry(entry: Any, where: str, num_frames: int | None) -> tuple[int, np.ndarray, float]:
+def _parse(entry: Any, where: str, num_frames: int | None) -> tuple[int, np.ndarray, float]:
     if not isinstance(entry, (tuple, list)) or len(entry) != 3:
         raise UserError(f'{where}: needs (frame, array, dict), found {type(entry).__name__}')
     frame = frame_number(entry[0], where, num_frames)

@@ -7,10 +7,9 @@ from typing import Any
 
 from ..errors import UserError
 from ..structures import Action
-from .id_lists import read_few_shot, read_labels, read_lines
 from .json_io import read_json
 from .labels import LabelSet
-from .video_table import find_video_meta
+from .release_lists import find_video_meta, read_few_shot, read_labels, read_lines
 
 CATEGORIES = 'gym99_categories.txt'
 ANNOTATIONS = 'finegym_annotation_info_v1.1.json'
@@ -23,17 +22,13 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
     """Read the annotations of FineGym and keep the floor exercise.
 
     A video is one routine, ``<video>_E_<a>_<b>``; an action is the first interval of the element, from
-    floor(start * fps) to ceil(end * fps), end exclusive, cut at the end of the routine.  Recognition adds the 0.25 s
-    before it (paper).  Elements of routines that are not in the table of videos (no longer online) are left out and
-    counted.
+    floor(start * fps) to ceil(end * fps), end exclusive, cut at the end of the routine; recognition adds the 0.25 s
+    before it (paper).  Elements of routines that are not in the table of videos are left out and counted.
 
     Args:
         source: Holds the four files of FineGym.
         meta: ``fx.video_meta.json``; by default in the source or its parent.
         few_shot: Folder ``finegym99`` of the release; by default the source.
-
-    Raises:
-        UserError: a file is missing, or an entry is invalid.
     """
     categories = _read_categories(source / CATEGORIES)
     floor = sorted(c for c, (event, _) in categories.items() if event == 'FX')
@@ -52,9 +47,9 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
             routine, _, element = action_id.rpartition('_A_')
             start = end = 0
             if routine in videos:
-                fps, num_frames, _, _ = videos[routine]
+                info = videos[routine]
                 start_sec, end_sec = _timestamps(annotations, routine, f'A_{element}', source / ANNOTATIONS)
-                start, end = math.floor(start_sec * fps), min(math.ceil(end_sec * fps), num_frames)
+                start, end = math.floor(start_sec * info.fps), min(math.ceil(end_sec * info.fps), info.num_frames)
             if start < end:
                 actions.append(Action(action_id, routine, start, end, floor.index(label), split))
             else:
@@ -65,7 +60,7 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
         classes=[categories[c][1] for c in floor],
         actions=actions,
         few_shot=read_few_shot(few_shot or source, actions, others=None),
-        left_out={'elements without a video': num_missing},
+        other_counts={'elements without a video': num_missing},
         group=lambda action: action.video.rpartition('_E_')[0],
     )
 

@@ -1,8 +1,12 @@
-"""Checked reading of foreign JSON files: plain or gzip, with limits on size, numbers and form."""
+"""Checked reading of foreign JSON files: plain or gzip, with limits on size, numbers and form.
+
+``where`` names the file and the entry in the UserError, ``form`` describes what is expected there.
+"""
 
 import gzip
 import json
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +49,42 @@ def read_json(path: Path) -> Any:
         raise UserError(f'{path}: nested too deep for a file of boxes or poses') from e
 
 
-def read_list(path: Path, form: str) -> list:
-    """Read a JSON file that holds a list.
-
-    Raises:
-        UserError: as :func:`read_json`, or it holds something else; ``form`` describes the list.
-    """
-    entries = read_json(path)
-    if not isinstance(entries, list):
-        raise shape_error(str(path), form, entries)
-    return entries
+def entries_of(content: Any, where: object, form: str, name: str = 'entry') -> Iterator[tuple[str, Any]]:
+    """Yield (where, entry) of a list; ``form`` describes one entry."""
+    if not isinstance(content, list):
+        raise shape_error(where, f'a list of {form}', content)
+    for i, entry in enumerate(content):
+        yield f'{where}: {name} {i}', entry
 
 
-def frame_number(value: Any, where: str, num_frames: int | None) -> int:
-    """Return a whole frame number from 0, below ``num_frames`` where that is known.
+def frame_entries(content: Any, path: Path, form: str, num_frames: int | None) -> Iterator[tuple[str, int, Any]]:
+    """Yield (where, frame, value) of ``[[frame, value], ...]``, every frame once."""
+    form, frames = f'[frame, {form}]', set[int]()
+    for where, entry in entries_of(content, path, form):
+        if not isinstance(entry, list) or len(entry) != 2:
+            raise shape_error(where, form, entry)
+        frame = frame_number(entry[0], where, num_frames, frames)
+        yield f'{where} (frame {frame})', frame, entry[1]
 
-    Raises:
-        UserError: the value is no such number; ``where`` names the file and the entry.
-    """
+
+def scored_people(content: Any, where: str, form: str) -> Iterator[tuple[float, np.ndarray, Any]]:
+    """Yield (score, xyxy box, value) of ``[[score, [x, y, w, h], value], ...]``."""
+    form = f'[score, [x, y, w, h], {form}]'
+    for _, person in entries_of(content, where, form):
+        if not isinstance(person, list) or len(person) != 3:
+            raise shape_error(where, form, person)
+        yield float(numbers([person[0]], where, 'a score', 1)[0]), xyxy(person[1], where), person[2]
+
+
+def fields_of(entry: Any, where: object, names: Iterable[str]) -> list:
+    """Return the fields of a JSON object."""
+    if not isinstance(entry, dict) or not set(names) <= entry.keys():
+        raise shape_error(where, f'{{{", ".join(names)}}}', entry)
+    return [entry[name] for name in names]
+
+
+def frame_number(value: Any, where: object, num_frames: int | None, frames: set[int] | None = None) -> int:
+    """Return a whole frame number from 0, below ``num_frames`` where that is known; add it to ``frames``, once."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or abs(value) >= 1 << 53:
         raise UserError(f'{where}: frame must be a whole number, found {value!r}')
@@ -71,15 +93,15 @@ def frame_number(value: Any, where: str, num_frames: int | None) -> int:
         raise UserError(f'{where}: frame {frame} is negative; frames count from 0')
     if num_frames is not None and frame >= num_frames:
         raise UserError(f'{where}: frame {frame} is past the end, the video has {num_frames}; is this its file?')
+    if frames is not None:
+        if frame in frames:
+            raise UserError(f'{where}: frame {frame} occurs twice; keep one entry a frame, or one folder an athlete')
+        frames.add(frame)
     return frame
 
 
 def numbers(value: Any, where: str, form: str, size: int) -> np.ndarray:
-    """Return a finite float64 array (size,).
-
-    Raises:
-        UserError: the value is no such array; ``form`` describes it.
-    """
+    """Return a finite float64 array (size,)."""
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as e:
@@ -93,17 +115,13 @@ def numbers(value: Any, where: str, form: str, size: int) -> np.ndarray:
 
 
 def xyxy(box: Any, where: str) -> np.ndarray:
-    """Return ``[x, y, w, h]`` as (4,) x1, y1, x2, y2.
-
-    Raises:
-        UserError: the value is no such box.
-    """
+    """Return ``[x, y, w, h]`` as (4,) x1, y1, x2, y2."""
     corner_and_size = numbers(box, where, 'a box [x, y, w, h]', 4)
     corner_and_size[2:] += corner_and_size[:2]
     return corner_and_size
 
 
-def shape_error(where: str, form: str, value: Any) -> UserError:
+def shape_error(where: object, form: str, value: Any) -> UserError:
     """Return the error for an entry of the wrong form."""
     brief = f'a list of {len(value)} ({repr(value)[:60]})' if isinstance(value, list) else repr(value)[:80]
     return UserError(f'{where}: needs {form}, found {brief}')

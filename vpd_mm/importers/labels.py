@@ -1,8 +1,8 @@
 """Labels of a public data set, and how they become the annotations of a corpus."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
+from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..structures import Action, atomic_write, load_actions, save_actions, save_classes
-from .id_lists import add_validation
-from .report import ImportReport
-from .video_table import VideoMeta
+from ..structures import Action, AthleteTrack, PoseSequence, atomic_write, load_actions, save_actions, save_classes
+from .report import ImportReport, track_progress
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Labels of one data set.
+    """Labels of one data set; its reader raises UserError where a file is missing or a line or entry is invalid.
 
     Args:
         sport: Name of the sport, for corpus.json.
@@ -29,49 +28,67 @@ class LabelSet:
         few_shot: (k, subset) to action ids, as published.
         localize: Order number to the training videos in that order.
         detect: Intervals of the one class of detection, where these differ from the actions (tennis: also serves).
-        left_out: Name to number of what was left out.
+        tracks: Video to its track, where the data set has boxes.
+        poses: Name of a pose set to its poses by video.
+        other_counts: Name to number of other things, for the report.
         group: Name of the group that a validation split keeps together.
     """
 
     sport: str
-    videos: Mapping[str, VideoMeta]
+    videos: Mapping[str, VideoInfo]
     classes: list[str]
     actions: list[Action]
     few_shot: Mapping[tuple[int, int], list[str]] = field(default_factory=dict)
     localize: Mapping[int, list[str]] = field(default_factory=dict)
     detect: list[Action] = field(default_factory=list)
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    tracks: Mapping[str, AthleteTrack] = field(default_factory=dict)
+    poses: Mapping[str, Mapping[str, PoseSequence]] = field(default_factory=dict)
+    other_counts: Mapping[str, int] = field(default_factory=dict)
     group: Callable[[Action], str] = lambda action: action.video
 
     def with_validation(self, share: float, seed: int) -> 'LabelSet':
-        """Add a validation split from 'train' by ``group``; see :func:`.id_lists.add_validation`."""
-        rng = np.random.default_rng(seed)
-        return replace(self, actions=add_validation(self.actions, share, rng, self.group))
+        """Move about ``share`` (in [0, 1)) of the training actions to the split 'val', whole groups at a time.
 
-    def counts(self) -> dict[str, int]:
-        """Return the numbers of videos, classes, actions by split, and lists."""
+        Groups are visited in random order; one moves when its classes still need more than half of its actions.  Every
+        class gives about its share and keeps training actions.  The order of the actions has no effect.
+        """
+        if not 0 <= share < 1:
+            raise UserError(f'validation share must lie in [0, 1), found {share}')
+        groups: dict[str, Counter[int]] = defaultdict(Counter)
+        for action in self.actions:
+            if action.split == 'train':
+                groups[self.group(action)][action.label] += 1
+        left = sum(groups.values(), Counter[int]())
+        wanted = {label: round(share * count) for label, count in left.items()}
+        moved = set()
+        names = sorted(groups)
+        for i in np.random.default_rng(seed).permutation(len(names)):
+            members = groups[names[i]]
+            gain = sum(min(count, wanted[label]) for label, count in members.items())
+            if 2 * gain <= members.total() or any(left[label] <= count for label, count in members.items()):
+                continue
+            moved.add(names[i])
+            left -= members
+            wanted = {label: max(0, count - members[label]) for label, count in wanted.items()}
+        actions = [
+            replace(a, split='val') if a.split == 'train' and self.group(a) in moved else a for a in self.actions
+        ]
+        return replace(self, actions=actions)
+
+    def counts(self) -> Counter[str]:
+        """Return the numbers of videos, classes, actions by split, and lists; those of 0 are left out."""
         splits = Counter(action.split for action in self.actions)
-        lists = {'few-shot lists': len(self.few_shot), 'localisation lists': len(self.localize)}
-        lists |= {'swings to detect': len(self.detect), **self.left_out}
-        return {
+        counts = {
             'videos': len(self.videos),
             'classes': len(self.classes),
             'actions': len(self.actions),
-            **{f'actions, {split}': splits[split] for split in ('train', 'val', 'test') if split in splits},
-            **{name: count for name, count in lists.items() if count},
+            **{f'actions, {split}': splits[split] for split in ('train', 'val', 'test')},
+            'few-shot lists': len(self.few_shot),
+            'localisation lists': len(self.localize),
+            'swings to detect': len(self.detect),
+            **self.other_counts,
         }
-
-
-def open_corpus(out: str | os.PathLike, sport: str) -> Corpus:
-    """Create the corpus, or open an existing one of the same sport.
-
-    Raises:
-        UserError: the folder holds something else, or another sport.
-    """
-    corpus = Corpus.create(out, sport=sport)
-    if corpus.sport != sport:
-        raise UserError(f'{out}/corpus.json: sport is {corpus.sport!r}, importing {sport!r}; pass another --out')
-    return corpus
+        return Counter({name: count for name, count in counts.items() if count})
 
 
 def import_labels(
@@ -81,44 +98,47 @@ def import_labels(
     *,
     val_share: float = 0.0,
     seed: int = 0,
+    on_progress: OnProgress = no_progress,
     **options: Any,
 ) -> ImportReport:
-    """Import the labels of one data set.
+    """Import the labels of one data set; existing tracks and poses are kept.
+
+    Besides the files of every corpus it writes ``annotations/localize/<i>.txt`` (training videos in one order; the
+    first n are the n-shot subset of detection) and ``annotations/detect.csv`` (columns of actions.csv, label 0).
+    actions.csv is written last and marks complete labels.
 
     Args:
-        read: ``read_fsjump6``, ``read_tennis7``, ``read_fx35`` or ``read_diving48``.
+        read: ``read_fsjump6``, ``read_tennis7``, ``read_fx35``, ``read_diving48`` or ``read_penn_action``.
         source: Its folder.
         out: The corpus, created when missing.
-        val_share: Share of the training actions that become 'val', by source video; for data sets without an official
-            validation split.
-        seed: Of that split.
+        val_share, seed: Of the validation split, for data sets without an official one.
+        on_progress: Called with (done, total) files of tracks and poses written.
         options: Further arguments of ``read``.
 
     Raises:
-        UserError: a file of the source is invalid, or the output folder is something else; then nothing is written.
+        UserError: a file of the source is invalid, or the output folder is something else, of another sport or has
+            other actions; nothing is written.
     """
     source = Path(source)
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
-    labels = read(source, **options)
-    if val_share:
-        labels = labels.with_validation(val_share, seed)
-    corpus = open_corpus(out, labels.sport)
+    labels = read(source, **options).with_validation(val_share, seed)
+    corpus = Corpus.create(out, sport=labels.sport)
+    if corpus.sport != labels.sport:
+        raise UserError(f'{out}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out')
     with corpus.lock():
-        write_labels(corpus, labels)
+        _check_actions(corpus, labels.actions)
+        files: dict[Path, AthleteTrack | PoseSequence] = {corpus.track_path(v): t for v, t in labels.tracks.items()}
+        for name, poses in labels.poses.items():
+            files |= {corpus.pose_path(name, video): sequence for video, sequence in poses.items()}
+        for path, sequence in track_progress(list(files.items()), on_progress):
+            if not path.exists():
+                sequence.save(path)
+        _write_labels(corpus, labels)
     return ImportReport(labels.counts())
 
 
-def write_labels(corpus: Corpus, labels: LabelSet) -> None:
-    """Write videos.csv, the lists and classes.txt, and actions.csv last, which marks complete labels.
-
-    Besides the files of every corpus: ``annotations/localize/<i>.txt`` (training videos in one order; the first n are
-    the n-shot subset of detection) and ``annotations/detect.csv`` (columns of actions.csv, label 0 = swing).
-
-    Raises:
-        UserError: there is no action, an id occurs twice, or the corpus has other actions.
-    """
-    actions = labels.actions
+def _check_actions(corpus: Corpus, actions: list[Action]) -> None:
     if not actions:
         raise UserError('no action is left to import; do the labels and the table of videos belong together?')
     num_duplicates = len(actions) - len({action.action_id for action in actions})
@@ -129,19 +149,18 @@ def write_labels(corpus: Corpus, labels: LabelSet) -> None:
             f'{corpus.actions_path}: holds other actions than this import (edited, or another --seed or --val-share); '
             'delete it or pass another --out'
         )
+
+
+def _write_labels(corpus: Corpus, labels: LabelSet) -> None:
     known = corpus.videos()
-    corpus.add_videos(VideoInfo(name, '', *meta) for name, meta in labels.videos.items() if name not in known)
+    corpus.add_videos(info for name, info in labels.videos.items() if name not in known)
     annotations = corpus.actions_path.parent
-    for (k, subset), ids in labels.few_shot.items():
-        _write_lines(corpus.fewshot_path(k, subset), ids)
-    for i, videos in labels.localize.items():
-        _write_lines(annotations / 'localize' / f'{i}.txt', videos)
+    lists = {corpus.fewshot_path(k, subset): ids for (k, subset), ids in labels.few_shot.items()}
+    lists |= {annotations / 'localize' / f'{i}.txt': videos for i, videos in labels.localize.items()}
+    for path, lines in lists.items():
+        with atomic_write(path, 'w') as f:
+            f.writelines(f'{line}\n' for line in lines)
     if labels.detect:
         save_actions(annotations / 'detect.csv', labels.detect)
     save_classes(corpus.classes_path, labels.classes)
-    save_actions(corpus.actions_path, actions)
-
-
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    with atomic_write(path, 'w') as f:
-        f.writelines(f'{line}\n' for line in lines)
+    save_actions(corpus.actions_path, labels.actions)

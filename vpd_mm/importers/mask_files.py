@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
-from .json_io import frame_number, numbers, read_list, shape_error
+from .json_io import frame_entries, read_json, scored_people, shape_error
 
 #: Masks of a lower score are left out, as in the published crops.
 MIN_SCORE = 0.8
@@ -20,14 +20,7 @@ _PNG_START = b'\x89PNG\r\n\x1a\n'
 
 @dataclass(frozen=True)
 class MaskPatch:
-    """A mask inside its box, decoded on demand.
-
-    Args:
-        left: Of the box, px.
-        top: Of the box, px.
-        png: The mask as PNG, non-zero on the athlete.
-        where: File and frame, for errors.
-    """
+    """A mask, PNG with non-zero on the athlete, at the corner (px) of its box; ``where`` names file and frame."""
 
     left: int
     top: int
@@ -35,11 +28,7 @@ class MaskPatch:
     where: str
 
     def full(self, width: int, height: int) -> np.ndarray:
-        """Return the mask in its frame, (height, width) bool.
-
-        Raises:
-            UserError: the PNG is damaged or too large.
-        """
+        """Return the mask in its frame, (height, width) bool; raises UserError for a damaged or too large PNG."""
         size = [int.from_bytes(self.png[i : i + 4], 'big') for i in (16, 20)]
         image = None
         if self.png.startswith(_PNG_START) and 0 < size[0] * size[1] <= MAX_PIXELS:
@@ -58,38 +47,23 @@ def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | 
     """Read ``<video>/mask.json.gz`` (or ``.json``): ``[[frame, [[score, [x, y, w, h], png], ...]], ...]``.
 
     The mask of the highest score in a frame counts; frames where it is below 0.8 are absent.  Without the file the
-    result is empty: masks are optional.
-
-    Raises:
-        UserError: an entry is invalid.
+    result is empty.  Raises UserError for an invalid entry.
     """
     folder = Path(directory) / video_name
     path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)
     if path is None:
         return {}
-    form = '[frame, [[score, [x, y, w, h], png], ...]]'
     masks: dict[int, MaskPatch] = {}
-    for i, entry in enumerate(read_list(path, f'a list of {form}')):
-        where = f'{path}: entry {i}'
-        if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
-            raise shape_error(where, form, entry)
-        frame = frame_number(entry[0], where, num_frames)
-        if frame in masks:
-            raise UserError(f'{where}: frame {frame} occurs twice; keep one entry a frame')
-        scored = [_parse(person, f'{where} (frame {frame})') for person in entry[1]]
-        best = max(scored, key=lambda item: item[0], default=None)
-        if best is not None and best[0] >= MIN_SCORE:
-            masks[frame] = best[1]
+    form = '[[score, [x, y, w, h], base64 PNG], ...]'
+    for where, frame, people in frame_entries(read_json(path), path, form, num_frames):
+        best = 0.0
+        for score, box, text in scored_people(people, where, 'base64 PNG'):
+            if not isinstance(text, str):
+                raise shape_error(where, 'a mask as base64 PNG', text)
+            try:
+                png = base64.b64decode(text)
+            except (binascii.Error, ValueError) as e:
+                raise UserError(f'{where}: the mask is not base64 ({e}); copy the file again') from e
+            if score >= MIN_SCORE and score > best:
+                best, masks[frame] = score, MaskPatch(int(box[0]), int(box[1]), png, where)
     return masks
-
-
-def _parse(person: object, where: str) -> tuple[float, MaskPatch]:
-    if not isinstance(person, list) or len(person) != 3 or not isinstance(person[2], str):
-        raise shape_error(where, '[score, [x, y, w, h], base64 PNG]', person)
-    score = float(numbers([person[0]], where, 'a score', 1)[0])
-    x, y, _, _ = numbers(person[1], where, 'a box [x, y, w, h]', 4)
-    try:
-        png = base64.b64decode(person[2])
-    except (binascii.Error, ValueError) as e:
-        raise UserError(f'{where}: the mask is not base64 ({e}); copy the file again') from e
-    return score, MaskPatch(int(x), int(y), png, where)

@@ -1,7 +1,7 @@
 """Athlete poses from files: npz of vpd_mm, or the output of pose estimators."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,13 @@ import numpy as np
 from ..corpus import Corpus
 from ..corpus.provenance import file_digest, refresh_source
 from ..engine.progress import OnProgress, no_progress
-from ..errors import UserError
+from ..errors import UserError, errors_name
 from ..structures import AthleteTrack, PoseSequence
 from .box_files import ATHLETE_SEPARATOR
 from .json_io import frame_number, read_json
 from .pose_formats import (
     OPENPOSE_NAME,
+    People,
     Person,
     last_digits,
     parse_mmpose_images,
@@ -39,13 +40,12 @@ def read_poses(
 
     1. ``<video>.npz`` (PoseSequence);
     2. ``<video>/coco_keypoints.json.gz`` or ``.json`` (VPD release);
-    3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz``
-       (mmpose, COCO, VPD release; see ``pose_formats.parse_pose_json``);
-    4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose,
-       BODY_25 or COCO-18);
+    3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz`` (mmpose, COCO, VPD release; see
+       ``pose_formats.parse_pose_json``);
+    4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose, BODY_25 or COCO-18);
     5. ``<video>/<frame>.json`` (mmpose's inferencer on a folder of frames).
 
-    Where a frame has several people, :func:`choose_poses` selects the athlete.  Joint scores above 1 are clipped.
+    The athlete is the person with the largest IoU with the track in that frame.  Joint scores above 1 are clipped.
 
     Args:
         directory: Holds the files.
@@ -69,20 +69,18 @@ def read_poses(
             f'{directory}: no poses of {video_name!r}; expected {video_name}.npz, {video_name}/coco_keypoints.json.gz, '
             f'{video_name}.json (mmpose, COCO) or {video_name}_000000000000_keypoints.json ... (OpenPose)'
         )
-    source = files[0] if kind in ('npz', 'json') else files[0].parent
+    path = files[0]
     if kind == 'npz':
-        poses = PoseSequence.load(source)
+        poses = PoseSequence.load(path)
         if len(poses):
-            frame_number(int(poses.frame_inds[-1]), str(source), num_frames)
+            frame_number(int(poses.frame_inds[-1]), path, num_frames)
         return poses
     if kind == 'json':
-        people = parse_pose_json(read_json(source), source, num_frames)
+        people = parse_pose_json(read_json(path), path, num_frames)
     else:
+        path = path.parent
         people = (parse_openpose if kind == 'openpose' else parse_mmpose_images)(files, num_frames)
-    try:
-        return choose_poses(people, track)
-    except UserError as e:
-        raise UserError(f'{source}: {e}') from e
+    return _choose_poses(people, track, path)
 
 
 def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
@@ -93,42 +91,38 @@ def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]
 
 def _candidates(directory: Path, video_name: str) -> tuple[str, list[Path]]:
     """Return the kind of the files of a video (npz, json, openpose, images) and the files."""
+    if not video_name:
+        return '', []
     names = [f'{video_name}.npz']
     for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
         names += [f'{name}.gz', name]
-    for name in names if video_name else ():
-        if (directory / name).is_file():
-            return 'npz' if name.endswith('.npz') else 'json', [directory / name]
+    for path in (directory / name for name in names):
+        if path.is_file():
+            return 'npz' if path.suffix == '.npz' else 'json', [path]
     folder = directory / video_name
     paths = [path for parent in (directory, folder) if parent.is_dir() for path in sorted(parent.iterdir())]
     openpose = [path for path in paths if (m := OPENPOSE_NAME.match(path.name)) and m['video'] == video_name]
-    images = sorted(path for path in folder.glob('*.json') if last_digits(path.name) is not None)
-    return ('openpose', openpose) if openpose else ('images', images if video_name else [])
+    if openpose:
+        return 'openpose', openpose
+    return 'images', sorted(path for path in folder.glob('*.json') if last_digits(path.name) is not None)
 
 
-def choose_poses(people: Mapping[int, Sequence[Person]], track: AthleteTrack | None) -> PoseSequence:
-    """Keep one person a frame.
-
-    With a track: the person whose extent has the largest IoU with the athlete's box of that frame, if that is at least
-    ``MIN_IOU``; frames without a box get no pose.  Without a track: the person of the highest score.  The first one
-    wins a tie.
-
-    Args:
-        people: Frame number to its people; a frame may have none.
-        track: Boxes of the athlete.
-    """
-    boxes = None if track is None else dict(zip(track.frame_inds.tolist(), track.boxes, strict=True))
+def _choose_poses(people: People, track: AthleteTrack | None, path: Path) -> PoseSequence:
+    """Keep the person with the largest IoU (at least ``MIN_IOU``), or score, of every frame; the first wins a tie."""
+    boxes = {} if track is None else dict(zip(track.frame_inds.tolist(), track.boxes, strict=True))
     chosen: dict[int, Person] = {}
-    for frame, candidates in sorted(people.items()):
-        if candidates and boxes is None:
-            chosen[frame] = max(candidates, key=lambda person: person.score)
-        elif candidates and boxes is not None and frame in boxes:
-            overlaps = [iou(person.extent(), boxes[frame]) for person in candidates]
-            if max(overlaps) >= MIN_IOU:
-                chosen[frame] = candidates[int(np.argmax(overlaps))]
-    keypoints = np.array([person.keypoints for person in chosen.values()], dtype=np.float32).reshape(-1, 17, 2)
-    scores = np.array([person.scores for person in chosen.values()], dtype=np.float32).reshape(-1, 17)
-    return PoseSequence(np.array(list(chosen), dtype=np.int64), keypoints, np.clip(scores, 0, 1))
+    best: dict[int, float] = defaultdict(lambda: -np.inf)
+    for frame, person in people:
+        if track is None:
+            value = person.score
+        else:
+            value = iou(person.extent(), boxes[frame]) if frame in boxes else 0.0
+        if value > best[frame] and (track is None or value >= MIN_IOU):
+            best[frame], chosen[frame] = value, person
+    inds = np.array(sorted(chosen), dtype=np.int64)
+    joints = np.array([chosen[i].joints for i in inds], dtype=np.float32).reshape(-1, 17, 3)
+    with errors_name(path):
+        return PoseSequence(inds, joints[..., :2], np.clip(joints[..., 2], 0, 1))
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -143,22 +137,16 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def import_poses(
     source: str | os.PathLike, out: str | os.PathLike, *, name: str, on_progress: OnProgress = no_progress
 ) -> ImportReport:
-    """Import poses as the pose set ``name``, for the videos of the corpus.
+    """Import the poses in ``source`` (see :func:`read_poses`) as the pose set ``name``, for the videos of a corpus.
 
-    Existing poses are kept unless their files have changed.
-
-    Args:
-        source: Holds the files; see :func:`read_poses`.
-        out: A corpus with videos.
-        name: Of the pose set.
-        on_progress: Called with (done, total) videos.
+    Existing poses are kept unless their files have changed.  ``on_progress`` is called with (done, total) videos.
 
     Raises:
         UserError: ``out`` is no corpus or has no videos, the source is no folder, or poses of this name were made from
             another source.
     """
     corpus = Corpus.open(out)
-    corpus.poses_dir(name)
+    folder = corpus.poses_dir(name)
     if not Path(source).is_dir():
         raise UserError(f'{source}: no such folder of poses')
     videos = corpus.videos()
@@ -169,12 +157,12 @@ def import_poses(
         existing = [video for video in videos if corpus.pose_path(name, video).exists()]
         inputs = {video: file_digest(files) for video in videos if (files := find_pose_files(source, video))}
         made_from = {'poses': str(Path(source).resolve())}
-        refresh_source(corpus.poses_dir(name), made_from, existing, 'pass another --name', inputs)
+        refresh_source(folder, made_from, existing, 'pass another --name', inputs)
         for video, info in track_progress(list(videos.items()), on_progress):
             with report.attempt():
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
                     read_poses(source, video, track, info.num_frames).save(corpus.pose_path(name, video))
-                report.add('videos with poses')
-                report.add('poses', len(corpus.poses(name, video)))
+                report.counts['videos with poses'] += 1
+                report.counts['poses'] += len(corpus.poses(name, video))
     return report

@@ -1,6 +1,6 @@
 """3D poses of the public VPD release's preprocessing (3DPeople, NBA2K and others)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,13 @@ class ReleasePoses:
         sequences = read_pickle_data(self.path)
         if not isinstance(sequences, dict):
             raise UserError(f'{self.path}: needs {{sequence: frames}}, found a {type(sequences).__name__}')
-        offsets = [self._offsets(name, i, frame) for name, i, frame in self._frames(sequences)]
+        offsets = []
+        for name, frames in sequences.items():
+            if not isinstance(frames, list):
+                raise UserError(f'{self.path}: sequence {name!r} must be a list, found a {type(frames).__name__}')
+            for i in range(0, len(frames), self.every):
+                if frames[i] is not None:
+                    offsets.append(self._offsets(frames[i], f'{self.path}: {name!r} frame {i}'))
         if not offsets:
             raise UserError(f'{self.path}: holds no pose')
         bones = np.stack(offsets).astype(np.float64)
@@ -47,22 +53,11 @@ class ReleasePoses:
             joints[:, joint] = joints[:, parent] + bones[:, joint - 1]
         return joints
 
-    def _frames(self, sequences: dict) -> Iterator[tuple[Any, int, Any]]:
-        for name, frames in sequences.items():
-            if not isinstance(frames, list):
-                raise UserError(f'{self.path}: sequence {name!r} must be a list, found a {type(frames).__name__}')
-            for i in range(0, len(frames), self.every):
-                if frames[i] is not None:
-                    yield name, i, frames[i]
-
-    def _offsets(self, name: Any, index: int, frame: Any) -> np.ndarray:
+    def _offsets(self, frame: Any, where: str) -> np.ndarray:
         last = frame[2] if isinstance(frame, tuple) and len(frame) == 3 else None
         array = last.array if isinstance(last, PickledArray) else None
         wanted = (len(self.parents), 3)
         if array is None or array.shape != wanted:
             actual = 'no array' if array is None else f'{array.shape}'
-            raise UserError(
-                f'{self.path}: {name!r} frame {index}: offsets must be {wanted}, found {actual}; '
-                'name the skeleton of this file'
-            )
+            raise UserError(f'{where}: offsets must be {wanted}, found {actual}; name the skeleton of this file')
         return array

@@ -1,5 +1,6 @@
 """Result of an import: counts and failures."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,12 +24,8 @@ def track_progress(items: Sequence[_Item], on_progress: OnProgress) -> Iterator[
 class ImportReport:
     """Counts of what was imported, {'videos': n, ...}, and one line for every video that failed."""
 
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-
-    def add(self, name: str, count: int = 1) -> None:
-        """Increase a count."""
-        self.counts[name] = self.counts.get(name, 0) + count
 
     @contextmanager
     def attempt(self) -> Iterator[None]:

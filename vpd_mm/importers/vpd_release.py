@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..structures import FeatureSequence
-from .box_files import ATHLETE_SEPARATOR, parse_boxes
+from .box_files import ATHLETE_SEPARATOR, read_boxes
 from .crop_folder import find_crop_folders, import_crops
 from .feature_pickles import SUFFIX, read_feature_pickle
 from .json_io import read_json
 from .pose_files import read_poses
+from .release_lists import parse_video_meta, read_video_meta
 from .report import ImportReport, track_progress
-from .video_table import VideoMeta, parse_video_meta, read_video_meta
 
 #: Name of the pose set.
 POSES = 'release'
@@ -63,12 +64,18 @@ def import_vpd_release(
     pickles = sorted([*source.glob(f'*{SUFFIX}'), *source.glob(f'*/*{SUFFIX}')])
     if poses is None and crops is None and not pickles:
         raise UserError(f'{source}: holds no <video>/boxes.json, no <video>/<frame>.png and no *{SUFFIX}')
-    release = _ReleaseImport(Corpus.create(out, sport=sport), table, on_progress)
-    with release.corpus.lock():
+    folders = {path.parent for path in pickles}
+    if name is not None and len(folders) > 1:
+        raise UserError(f'{source}: features lie in {len(folders)} folders; --name needs one, pass that as SRC')
+    corpus = Corpus.create(out, sport=sport)
+    parent = corpus.teacher_dir if teacher else corpus.features_dir
+    targets = {folder: parent(name or folder.resolve().name) for folder in folders}
+    release = _ReleaseImport(corpus, table, on_progress)
+    with corpus.lock():
         if poses is not None:
             release.import_poses(poses)
         if pickles:
-            release.import_features(pickles, source, teacher, name)
+            release.import_features(pickles, targets)
         if crops is not None:
             release.import_crops(crops, flow)
     return release.report
@@ -77,7 +84,7 @@ def import_vpd_release(
 class _ReleaseImport:
     """State of one import: the corpus, the known videos, and the report."""
 
-    def __init__(self, corpus: Corpus, table: Mapping[str, VideoMeta], on_progress: OnProgress) -> None:
+    def __init__(self, corpus: Corpus, table: Mapping[str, VideoInfo], on_progress: OnProgress) -> None:
         self.corpus, self.table, self.on_progress = corpus, table, on_progress
         self.report = ImportReport()
         self.videos = corpus.videos()
@@ -85,43 +92,31 @@ class _ReleaseImport:
     def import_poses(self, folder: Path) -> None:
         for path in track_progress(sorted(folder.glob('*/boxes.json')), self.on_progress):
             video = path.parent.name
+            track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
             with self.report.attempt():
-                own = path.parent / 'meta.json'
-                if own.is_file() and video not in self.videos:
-                    info = VideoInfo(video, '', *parse_video_meta(read_json(own), str(own)))
-                else:
-                    info = self._info(video, path)
-                track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
+                info = self._info(video, path)
                 if not track_path.exists():
-                    parse_boxes(path, (info.width, info.height), info.num_frames).save(track_path)
+                    read_boxes(folder, video, (info.width, info.height), info.num_frames)[''].save(track_path)
                 track = self.corpus.track(video)
                 if not pose_path.exists():
                     read_poses(folder, video, track, info.num_frames).save(pose_path)
-                self._count(info, 'videos with boxes and poses')
-                self.report.add('boxes', len(track))
-                self.report.add('poses', len(self.corpus.poses(POSES, video)))
+                poses = self.corpus.poses(POSES, video)
+                self._count(info, {'videos with boxes and poses': 1, 'boxes': len(track), 'poses': len(poses)})
         self.corpus.add_videos(self.videos.values())
 
-    def import_features(self, pickles: list[Path], source: Path, teacher: bool, name: str | None) -> None:
-        folders = {path.parent for path in pickles}
-        if name is not None and len(folders) > 1:
-            raise UserError(f'{source}: features lie in {len(folders)} folders; --name needs one, pass that as SRC')
-        target_dir = self.corpus.teacher_dir if teacher else self.corpus.features_dir
-        targets = {folder: target_dir(name or folder.resolve().name) for folder in folders}
+    def import_features(self, pickles: list[Path], targets: Mapping[Path, Path]) -> None:
         for path in track_progress(pickles, self.on_progress):
             video = path.name.removesuffix(SUFFIX)
+            target = targets[path.parent] / f'{video}.npz'
             with self.report.attempt():
                 info = self._info(video, path)
-                target = targets[path.parent] / f'{video}.npz'
                 if not target.exists():
                     read_feature_pickle(path, info.num_frames).save(target)
-                self._count(info, 'videos with features')
-                self.report.add('features', len(FeatureSequence.load(target)))
+                self._count(info, {'videos with features': 1, 'features': len(FeatureSequence.load(target))})
         self.corpus.add_videos(self.videos.values())
 
     def import_crops(self, folder: Path, flow: str | None) -> None:
-        described = {video: VideoInfo(video, '', *meta) for video, meta in self.table.items()} | self.videos
-        folders = find_crop_folders(folder, described)
+        folders = find_crop_folders(folder, {**self.table, **self.videos})
         if not folders:
             problem = 'no crops of a known video; pass --meta, or import boxes or labels first'
             self.report.failures.append(f'{folder}: {problem}')
@@ -131,22 +126,24 @@ class _ReleaseImport:
         with CropWriter(crops_dir / _SHARD) as writer:
             for crops in track_progress(folders, self.on_progress):
                 with self.report.attempt():
-                    if crops.video not in stored:
-                        self.report.add('crops', import_crops(crops, writer, flow))
-                    self._count(described[crops.video], 'videos with crops')
+                    new = {} if crops.info.video in stored else {'crops': import_crops(crops, writer, flow)}
+                    self._count(crops.info, {**new, 'videos with crops': 1})
         self.corpus.add_videos(self.videos.values())
 
-    def _count(self, info: VideoInfo, name: str) -> None:
+    def _count(self, info: VideoInfo, counts: Mapping[str, int]) -> None:
         self.videos[info.video] = info
-        self.report.add(name)
+        self.report.counts.update(counts)
 
     def _info(self, video: str, path: Path) -> VideoInfo:
-        """Return the row of a video from the corpus or the table; ``front__<clip>`` may have that of the clip."""
+        """Return the row of a video from the corpus, a ``meta.json`` beside ``path``, or the table."""
         if video in self.videos:
             return self.videos[video]
+        own = path.with_name('meta.json')
+        if own.is_file():
+            return parse_video_meta(video, read_json(own), str(own))
         for name in (video, video.partition(ATHLETE_SEPARATOR)[2]):
             if name in self.table:
-                return VideoInfo(video, '', *self.table[name])
+                return replace(self.table[name], video=video)
         raise UserError(
             f'{path}: fps and length of {video!r} are unknown; pass --meta, or import its boxes or labels first'
         )

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ..structures import AthleteTrack, PoseSequence
-from ..structures.pose import VPD_JOINTS
+from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
 
 #: Mean joint score from which a frame is a training target (paper, section 3.2).
 CONFIDENT = 0.5

@@ -12,7 +12,7 @@ from .table_io import open_text, read_table, write_table
 
 @dataclass(frozen=True)
 class Action:
-    """One labelled interval of one video.
+    """One labelled interval of one video; raises UserError where a value is invalid.
 
     Args:
         action_id: Unique in its file; no comma, quote or line break.
@@ -21,9 +21,6 @@ class Action:
         end_frame: One past the last frame.
         label: Index of the class: the line of classes.txt, from 0.
         split: 'train', 'val', 'test', or any other name without a comma.
-
-    Raises:
-        UserError: a value is invalid.
     """
 
     action_id: str
@@ -55,11 +52,7 @@ def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
 
 
 def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
-    """Read actions.csv; with ``num_classes``, labels are checked against it.
-
-    Raises:
-        UserError: the file is missing or a line is invalid; the message names the line.
-    """
+    """Read actions.csv; a missing file, an invalid line or a label from ``num_classes`` on raises UserError."""
     path = Path(path)
     if not path.is_file():
         columns = ','.join(field.name for field in fields(Action))
@@ -67,9 +60,8 @@ def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> lis
     actions = []
     for line, action in read_table(path, Action):
         if num_classes is not None and action.label >= num_classes:
-            raise UserError(
-                f'{path}:{line}: label {action.label} is not in classes.txt, which has {num_classes} classes'
-            )
+            problem = f'label {action.label} is not in classes.txt, which has {num_classes} classes'
+            raise UserError(f'{path}:{line}: {problem}')
         actions.append(action)
     return actions
 
@@ -83,11 +75,7 @@ def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
 
 
 def load_classes(path: str | os.PathLike) -> list[str]:
-    """Read classes.txt.
-
-    Raises:
-        UserError: the file is missing, or a name is empty or occurs twice.
-    """
+    """Read classes.txt; a missing file, an empty name or one that occurs twice raises UserError."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path}: no such file; a corpus keeps its class names there, one a line')

@@ -25,8 +25,7 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` at the end.
 
-    A reader gets either the old file or the complete new one; after an exception
-    the temporary file is removed and ``path`` is unchanged.
+    A reader gets either the old file or the complete new one; after an exception ``path`` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +65,7 @@ def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dic
 
 
 def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: str) -> dict[str, np.ndarray]:
-    """Read the arrays ``fields`` of an npz of another program, compressed or not.
-
-    Raises:
-        UserError: as :func:`load_npz`; ``content`` describes the expected file.
-    """
+    """Read ``fields`` of an npz of another program, compressed or not; ``content`` describes it in errors."""
     with _open_archive(Path(path), content) as archive:
         names = sorted(name.removesuffix('.npy') for name in archive.namelist())
         if missing := [name for name in fields if name not in names]:
@@ -113,23 +108,3 @@ def _read_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -> 
         raise
     except ValueError as e:
         raise UserError(f'{where} is damaged ({e}); delete the file and run the step again') from e
-
-
-def check_frame_inds(owner: str, frame_inds: np.ndarray) -> None:
-    """Check that frame numbers are (T,) int64, from 0 or later, strictly increasing."""
-    check_array(owner, 'frame_inds', frame_inds, np.int64, (None,))
-    if len(frame_inds) and (frame_inds[0] < 0 or np.any(np.diff(frame_inds) <= 0)):
-        raise UserError(f'{owner}: frame_inds must start at 0 or later and strictly increase (no duplicate frame)')
-
-
-def check_array(owner: str, field: str, array: np.ndarray, dtype: type, shape: tuple[int | None, ...]) -> None:
-    """Check dtype, shape (None = any) and that every number is finite."""
-    if not isinstance(array, np.ndarray) or array.dtype != dtype:
-        actual = getattr(array, 'dtype', type(array).__name__)
-        raise UserError(f'{owner}: {field} must be a {np.dtype(dtype)} array, found {actual}')
-    if array.ndim != len(shape) or any(n not in (None, size) for size, n in zip(array.shape, shape, strict=True)):
-        wanted = tuple('any' if n is None else n for n in shape)
-        raise UserError(f'{owner}: {field} must have shape {wanted}, found {array.shape}')
-    if array.dtype.kind == 'f' and not np.isfinite(array).all():
-        index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        raise UserError(f'{owner}: {field} holds NaN or infinity (first at index {index})')

@@ -8,7 +8,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
 from .npz_io import atomic_write
 
 Row = TypeVar('Row')
@@ -16,11 +16,7 @@ Row = TypeVar('Row')
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file for reading, without its byte order mark (BOM).
-
-    Raises:
-        UserError: the content is not UTF-8, or not CSV.
-    """
+    """Open a UTF-8 text file for reading, without its byte order mark; other content raises UserError."""
     try:
         with path.open(newline='', encoding='utf-8-sig') as f:
             yield f
@@ -34,8 +30,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 def read_table(path: Path, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
     """Yield (line number, row) of a CSV file whose columns are the fields of a dataclass; the first one is unique.
 
-    Raises:
-        UserError: the file does not fit; the message names the line.
+    The UserError of a file that does not fit names the line.
     """
     columns = {field.name: field.type for field in fields(row_type)}  # type: ignore[arg-type]
     key, lines = next(iter(columns)), dict[str, int]()
@@ -46,14 +41,12 @@ def read_table(path: Path, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
             raise UserError(f'{path}:1: header must be {",".join(columns)}, found {",".join(header)}')
         for texts in reader:
             line = reader.line_num
-            try:
+            with errors_name(f'{path}:{line}'):
                 if None in texts or None in texts.values():
                     raise UserError(f'needs {len(columns)} values')
                 if texts[key] in lines:
                     raise UserError(f'{key} {texts[key]} is already on line {lines[texts[key]]}')
                 row = row_type(**{name: _parse(name, kind, texts[name]) for name, kind in columns.items()})
-            except UserError as e:
-                raise UserError(f'{path}:{line}: {e}') from e
             lines[texts[key]] = line
             yield line, row
 

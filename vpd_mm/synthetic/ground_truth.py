@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..structures import PoseSequence
-from ..structures.frame_sequence import FrameSequence
-from ..structures.npz_io import check_array
+from ..structures.sequences import FrameSequence, check_array
 
 
 @dataclass(frozen=True, eq=False)

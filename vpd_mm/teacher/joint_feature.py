@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..structures import FeatureSequence, PoseSequence
-from ..structures.pose import VPD_JOINTS
+from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence
 
 #: Permutation of the 13 joints that swaps left and right.
 FLIP_ORDER = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)

@@ -7,7 +7,7 @@ import numpy as np
 from ..athlete.square_cropper import usable_boxes
 from ..engine.model_zoo import ZooModel
 from ..errors import UserError
-from ..structures.pose import VPD_JOINTS
+from ..structures import VPD_JOINTS
 from ..visualize.skeleton import COCO17
 
 

@@ -1,4 +1,4 @@
-"""Every pose format gives the same sequence; the athlete is chosen among several people; errors are one line."""
+"""Boxes and poses from files: values, formats, athletes, errors with file and entry in one line."""
 
 import gzip
 import json
@@ -176,18 +176,11 @@ def test_whole_body_begins_with_coco_and_heatmap_scores_are_clipped(tmp_path):
     np.testing.assert_allclose(poses.keypoints[0], make_joints(2, 0)[:, :2], rtol=1e-6)
 
 
-def test_own_npz_comes_first(tmp_path):
-    write_coco_results(tmp_path)
-    own = PoseSequence(np.array([7]), np.zeros((1, 17, 2), np.float32), np.ones((1, 17), np.float32))
-    own.save(tmp_path / 'v.npz')
-    assert read_poses(tmp_path, 'v').frame_inds.tolist() == [7]
-    with pytest.raises(UserError, match=r'v\.npz: frame 7 is past the end'):
-        read_poses(tmp_path, 'v', num_frames=7)
-
-
-def test_real_poses(shared):
+def test_real_boxes_and_poses(shared):
     folder = shared / 'videos/poses'
-    track = read_boxes(folder, 'wall_flip')['']
+    track = read_boxes(folder, 'wall_flip', (1768, 994), 230)['']
+    assert len(track) == 225
+    assert track.boxes[0].tolist() == [578.0, 98.0, 752.0, 472.0]
     poses = read_poses(folder, 'wall_flip', track, 230)
     assert len(poses) == 208
     np.testing.assert_allclose(poses.keypoints[0, 0], [651.9, 104.91], rtol=1e-6)
@@ -217,38 +210,94 @@ GOOD = [[1, 2, 0.5]] * 17
         ([{'image_id': 'v_x', 'keypoints': [1] * 51}], r'frame must be a whole number, found None'),
         ({'images': [], 'annotations': [{'image_id': 4, 'keypoints': [1] * 51}]}, r'image_id 4 is not among'),
         ({'poses': 1}, r'needs poses of the VPD release, mmpose, or COCO'),
+        ({'people': [{'pose_keypoints_2d': [1.0] * 30}]}, 'must hold 25 .* found 30'),
+        ({'people': [{'pose_keypoints_2d': [0.5] * 75}]}, 'scaled to 0..1; run it with --keypoint_scale 0'),
+        ({'people': None}, 'needs a list of people of OpenPose, found None'),
     ],
 )
-def test_errors_name_file_and_entry(tmp_path, content, message):
-    (tmp_path / 'v.json').write_text(json.dumps(content))
+def test_pose_errors_name_file_and_entry_in_one_line(tmp_path, content, message):
+    name = 'v_000000000000_keypoints.json' if 'people' in content else 'v.json'
+    (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(UserError, match=message) as caught:
         read_poses(tmp_path, 'v', num_frames=10)
-    assert str(tmp_path / 'v.json') in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
     assert '\n' not in str(caught.value)
 
 
-def test_truncated_gzip(tmp_path):
-    write_release(tmp_path)
-    path = tmp_path / 'v/coco_keypoints.json.gz'
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match=r'coco_keypoints\.json\.gz: the gzip is truncated or damaged'):
-        read_poses(tmp_path, 'v')
-
-
-@pytest.mark.parametrize(
-    ('people', 'message'),
-    [
-        ([{'pose_keypoints_2d': [1.0] * 30}], 'must hold 25 .* found 30'),
-        ([{'pose_keypoints_2d': [0.5] * 75}], 'scaled to 0..1; run it with --keypoint_scale 0'),
-        (None, 'needs OpenPose output'),
-    ],
-)
-def test_openpose_errors(tmp_path, people, message):
-    (tmp_path / 'v_000000000000_keypoints.json').write_text(json.dumps({'people': people}))
-    with pytest.raises(UserError, match=message):
-        read_poses(tmp_path, 'v')
+def test_own_npz_comes_first(tmp_path):
+    write_coco_results(tmp_path)
+    write_boxes(tmp_path, 'v', [[0, [0, 0, 5, 5]]])
+    poses = PoseSequence(np.array([7]), np.zeros((1, 17, 2), np.float32), np.ones((1, 17), np.float32))
+    track = AthleteTrack(np.array([7]), np.array([[1, 2, 3, 4]], np.float32), np.ones(1, np.float32))
+    for own, read in ((poses, read_poses), (track, lambda *args, **kwargs: read_boxes(*args, **kwargs)[''])):
+        own.save(tmp_path / 'v.npz')
+        assert read(tmp_path, 'v').frame_inds.tolist() == [7]
+        with pytest.raises(UserError, match=r'v\.npz: frame 7 is past the end, the video has 7'):
+            read(tmp_path, 'v', num_frames=7)
 
 
 def test_missing(tmp_path):
     with pytest.raises(UserError, match=r"no poses of 'v'; expected v\.npz"):
         read_poses(tmp_path, 'v')
+    with pytest.raises(UserError, match=r"no boxes of 'v'; expected v\.npz, v/boxes\.json"):
+        read_boxes(tmp_path, 'v')
+    with pytest.raises(UserError, match='no such folder of boxes'):
+        read_boxes(tmp_path / 'x', 'v')
+
+
+def write_boxes(root, video, entries):
+    folder = root / video
+    folder.mkdir(parents=True, exist_ok=True)
+    content = entries if isinstance(entries, bytes) else json.dumps(entries).encode()
+    (folder / 'boxes.json').write_bytes(content)
+
+
+def test_xywh_becomes_xyxy_in_order_of_frames(tmp_path):
+    write_boxes(tmp_path, 'v', [[3, [10, 20, 30, 40]], [1, [-5, 0, 10.5, 8]]])
+    track = read_boxes(tmp_path, 'v', (100, 100), 4)['']
+    assert track.frame_inds.tolist() == [1, 3]
+    assert track.boxes.tolist() == [[-5, 0, 5.5, 8], [10, 20, 40, 60]]
+    assert track.scores.tolist() == [1, 1]
+
+
+def test_two_players_of_one_clip(tmp_path):
+    write_boxes(tmp_path, 'front__clip', [[0, [0, 0, 5, 5]]])
+    write_boxes(tmp_path, 'back__clip', [[0, [9, 0, 5, 5]]])
+    write_boxes(tmp_path, 'front__other', [[0, [1, 1, 5, 5]]])
+    tracks = read_boxes(tmp_path, 'clip')
+    assert list(tracks) == ['back', 'front']
+    assert tracks['back'].boxes[0, 0] == 9
+    assert list(read_boxes(tmp_path, 'front__clip')) == ['']
+
+
+@pytest.mark.parametrize(
+    ('entries', 'message'),
+    [
+        ([[0, [0, 0, 5, 5]], [0, [1, 0, 5, 5]]], r'entry 1: frame 0 occurs twice'),
+        ([[0, [0, 0, 0, 5]]], r'box .* of frame 0 has no area'),
+        ([[0, [0, float('nan'), 5, 5]]], r'entry 0 \(frame 0\): a box .* NaN or infinity at index 1'),
+        ([[9, [0, 0, 5, 5]]], r'entry 0: frame 9 is past the end, the video has 9'),
+        ([[-1, [0, 0, 5, 5]]], r'entry 0: frame -1 is negative'),
+        ([[1.5, [0, 0, 5, 5]]], r'entry 0: frame must be a whole number'),
+        ([[10**400, [0, 0, 5, 5]]], r'entry 0: frame must be a whole number'),
+        ([[0, [100, 0, 5, 5]]], r'box \[100\.0, 0\.0, 105\.0, 5\.0\] .* of frame 0 lies outside the 100x50 frame'),
+        ([[0, [0, 0, 5]]], r'entry 0 \(frame 0\): needs a box \[x, y, w, h\], found a list of 3'),
+        ([[0, 'box']], r'entry 0 \(frame 0\): needs a box'),
+        ([[0, [1e300, 0, 5, 5]]], r'NaN or infinity'),
+        ([0], r'entry 0: needs \[frame, \[x, y, w, h\]\]'),
+        ({'a': 1}, r'needs a list of \[frame, \[x, y, w, h\]\]'),
+        (b'[[0, [1, 2, 3', 'truncated'),
+        (b'', 'truncated'),
+        (b'\xff\xfe', 'truncated'),
+        (b'[' * 200_000, 'nested too deep'),
+        (gzip.compress(b'[[0, [1, 2, 3, 4]]]', mtime=0)[:-9], 'gzip is truncated or damaged'),
+        (b'\x1f\x8bxxxxxxxx', 'gzip is truncated or damaged'),
+        (gzip.compress(b' ' * (40 << 20)), 'unpacks to more than'),
+    ],
+    ids=range(20),
+)
+def test_box_errors_name_file_and_entry_in_one_line(tmp_path, entries, message):
+    write_boxes(tmp_path, 'v', entries)
+    with pytest.raises(UserError, match=rf'boxes\.json: .*{message}') as caught:
+        read_boxes(tmp_path, 'v', (100, 50), 9)
+    assert '\n' not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Operator declarations for a torchvision built for another torch (such as PyPI's CUDA build beside a CPU torch).
+"""Bridge for a torchvision built for another torch (such as PyPI's CUDA build beside a CPU torch).
 
 Its compiled library does not load, and its Python code then fails on two undeclared operators.  Once they are declared,
 everything in torchvision that is pure Python works: RAFT, ResNets, transforms.v2.
@@ -9,19 +9,15 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
 from .bridge import Bridge, package_dir
 
-SCHEMAS = (
-    'nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
-    'qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
-)
+_SIGNATURE = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'
 
 
-def applies() -> str:
+def _lacks_operators() -> str:
     """Return why the bridge is needed; loads torch and the compiled library of torchvision."""
     root = package_dir('torchvision')
     extension = sys.modules.get('torchvision.extension')
@@ -42,23 +38,23 @@ def applies() -> str:
 
 @functools.cache  # torch drops the operators of a Library when the object is deleted
 def _operators():
-    torch = importlib.import_module('torch')
-    library = torch.library.Library('torchvision', 'DEF')
-    for schema in SCHEMAS:
-        library.define(schema)
+    library = importlib.import_module('torch').library.Library('torchvision', 'DEF')
+    library.define(f'nms{_SIGNATURE}')
+    library.define(f'qnms{_SIGNATURE}')
     return library
 
 
-@contextmanager
 def _declare(module: ModuleType) -> Iterator[None]:
     _operators()
     yield
 
 
-BRIDGE = Bridge(
-    name='torchvision operators',
-    upstream='https://github.com/pytorch/pytorch/issues/157648',
-    fix='declares the operators nms and qnms; the pure-Python parts (RAFT, ResNet, transforms.v2) work',
-    applies=applies,
-    around={'torchvision': _declare},
+BRIDGES = (
+    Bridge(
+        name='torchvision operators',
+        upstream='https://github.com/pytorch/pytorch/issues/157648',
+        fix='declares the operators nms and qnms; the pure-Python parts (RAFT, ResNet, transforms.v2) work',
+        applies=_lacks_operators,
+        around={'torchvision': _declare},
+    ),
 )
