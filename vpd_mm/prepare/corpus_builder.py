@@ -1,19 +1,11 @@
-"""Build a corpus from videos, in one or several processes."""
+"""Build a corpus from videos."""
 
-import multiprocessing
 import os
-import signal
-import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 from rich.console import Console
 
 from ..corpus import Corpus, CropWriter
@@ -23,8 +15,8 @@ from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
 from .options import PrepareSettings
 from .report import PrepareReport, VideoReport, disk_bytes
-from .sources import Job, find_videos, list_jobs, settle_sources
-from .video_preparer import VideoPreparer
+from .sources import find_videos, list_jobs, settle_sources
+from .workers import run_jobs
 
 
 def build_corpus(
@@ -100,99 +92,3 @@ def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:
         if unfinished_videos(path):
             CropWriter(path).close()
         ENVIRONMENTS.close(path)
-
-
-def run_jobs(
-    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
-) -> Iterator[tuple[Job, list[VideoReport]]]:
-    """Prepare every job: in this process with one shard, else in one process per shard.
-
-    Args:
-        jobs: The video files.
-        settings: Options of the run.
-        shards: The shard files to write.
-        bars: Show the progress of each video.
-
-    Yields:
-        Each job and its reports, as soon as it is finished.
-
-    Raises:
-        SetupError: no video can be prepared.
-    """
-    if len(shards) > 1:
-        yield from _run_in_processes(jobs, settings, shards, bars)
-        return
-    with CropWriter(shards[0]) as writer:
-        preparer = VideoPreparer(settings, writer)
-        for job in jobs:
-            on_progress = bars.add(job.name, 'frames')
-            reports = preparer.prepare(job, on_progress)
-            on_progress(1, 1)
-            yield job, reports
-
-
-def _run_in_processes(
-    jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
-) -> Iterator[tuple[Job, list[VideoReport]]]:
-    waiting, idle = deque(jobs), deque(shards)
-    context = multiprocessing.get_context('spawn')
-    processes: dict[Path, tuple[BaseProcess, Connection]] = {}
-    running: dict[Connection, tuple[Path, Job, OnProgress]] = {}
-    try:
-        while waiting or running:
-            while waiting and idle:
-                shard, job = idle.popleft(), waiting.popleft()
-                if shard not in processes:
-                    pipe, theirs = context.Pipe()
-                    process: BaseProcess = context.Process(target=_work, args=(settings, shard, theirs), daemon=True)
-                    process.start()
-                    theirs.close()
-                    processes[shard] = process, pipe
-                pipe = processes[shard][1]
-                pipe.send(job)
-                running[pipe] = shard, job, bars.add(job.name, 'frames')
-            wait(list(running))
-            for pipe in [pipe for pipe in running if pipe.poll()]:
-                shard, job, on_progress = running[pipe]
-                try:
-                    message = pipe.recv()
-                except (EOFError, OSError):
-                    processes.pop(shard)[0].join()
-                    error = 'its worker process died, often because memory ran out; run again with fewer --workers'
-                    message = [VideoReport(job.name, failures=[f'{job.path}: {error}'])]
-                if isinstance(message, Exception):
-                    raise message
-                if isinstance(message, tuple):
-                    on_progress(*message)
-                    continue
-                del running[pipe]
-                on_progress(1, 1)
-                idle.append(shard)
-                yield job, message
-    finally:
-        for process, _ in processes.values():
-            process.terminate()
-        for process, _ in processes.values():
-            process.join()
-
-
-def _work(settings: PrepareSettings, shard: Path, pipe: Connection) -> None:
-    """Prepare the jobs that come through ``pipe``; send (frames done, number of frames), then reports or an error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    cv2.setNumThreads(1)
-    try:
-        with CropWriter(shard) as writer:
-            preparer = VideoPreparer(settings, writer)
-            while True:
-                pipe.send(preparer.prepare(pipe.recv(), lambda done, total: pipe.send((done, total))))
-    except Exception as e:
-        with suppress(OSError):
-            pipe.send(e)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
