@@ -210,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and (old := arguments[0]) in (*MOVED, 'real'):
         tool, command = ('demo_real', []) if old == 'real' else ('make_synthetic', [MOVED[old]])
         text = f'tools/demo.py {old}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py'
-        warnings.warn(' '.join([text, *command]), DeprecationWarning, stacklevel=2)
+        warnings.warn(' '.join([text, *command]), DeprecationWarning, stacklevel=1)
         return importlib.import_module(tool).main([*command, *arguments[1:]])
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('command', nargs='?', choices=('run',), default='run', help=argparse.SUPPRESS)  # as before 0.2

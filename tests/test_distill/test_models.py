@@ -146,3 +146,18 @@ def test_flip_test_averages_both_views_in_the_original_view():
 def test_flip_test_is_for_joints_only():
     with pytest.raises(UserError, match='flip_test mirrors 2D joints'):
         small_distiller(dims=4, test_cfg=dict(flip_test=True))
+
+
+def test_the_backbone_starts_from_the_named_part_of_a_checkpoint(tmp_path):
+    torch.manual_seed(0)
+    source = PoseStudent(4, SMALL, in_channels=3).backbone.state_dict()
+    state = {f'backbone.{name}': value for name, value in source.items() if 'layer4' not in name}
+    torch.save({'state_dict': {**state, 'head.weight': torch.zeros(1)}}, tmp_path / 'x.pth')
+    student = PoseStudent(4, SMALL)
+    student.load_pretrained(str(tmp_path / 'x.pth'), prefix='backbone.', partial=True)
+    own = student.backbone.state_dict()
+    torch.testing.assert_close(own['layer1.0.conv1.weight'], source['layer1.0.conv1.weight'])
+    name = f'{first_conv(student.backbone)[0]}.weight'
+    torch.testing.assert_close(own[name], widen_kernel(source[name], 5))
+    with pytest.raises(UserError, match='does not fit'):
+        student.load_pretrained(str(tmp_path / 'x.pth'), prefix='backbone.')

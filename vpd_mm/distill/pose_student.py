@@ -97,8 +97,9 @@ class PoseStudent(BaseModule):
         """
         state = CheckpointLoader.load_checkpoint(find_weights(checkpoint), map_location='cpu')
         state = state.get('state_dict', state)
-        for start in (prefix, 'module.', 'student.', 'backbone.'):
-            if start == prefix or any(k.startswith(start) for k in state):
+        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        for start in ('module.', 'student.', 'backbone.'):
+            if any(k.startswith(start) for k in state):
                 state = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
         name = f'{first_conv(self.backbone)[0]}.weight'
         if name in state and state[name].shape[1] == 3 < self.in_channels:
