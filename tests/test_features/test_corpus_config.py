@@ -51,6 +51,16 @@ def test_classes_window_and_selection_come_from_the_corpus(name, roots):
     assert cfg.train_dataloader.dataset.num_classes == cfg.model.num_classes == 1
 
 
+def test_the_window_of_a_data_set_is_logged(base, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr('vpd_mm.features.corpus_config.print_log', lambda message, logger: lines.append(message))
+    adapt_config(read('recognize/bigru'), str(make_sport_corpus(tmp_path / 'a', 'tennis7', base).root))
+    assert len(lines) == 1
+    assert "window of sport 'tennis': 0.5 s before, 0.5 s after an action" in lines[0]
+    adapt_config(read('recognize/bigru'), str(make_sport_corpus(tmp_path / 'b', 'diving48', base).root))
+    assert len(lines) == 1
+
+
 def test_corpus_json_may_state_the_window(base, tmp_path):
     root = make_sport_corpus(tmp_path, 'tennis7', base).root
     fields = json.loads((root / 'corpus.json').read_text())

@@ -1,5 +1,6 @@
 """Athlete tracking: ByteTrack within a shot, then a choice of the athletes by rules."""
 
+from abc import ABC, abstractmethod
 from array import array
 
 import numpy as np
@@ -20,10 +21,10 @@ def athlete_names(num_athletes: int) -> tuple[str, ...]:
     return few.get(num_athletes) or tuple(f'athlete{i + 1}' for i in range(num_athletes))
 
 
-class ShotTracker:
+class ShotTracker(ABC):
     """Base of the trackers: checks the detections of each frame and splits the video at camera cuts.
 
-    Subclasses implement ``_add(frame_ind, detections, frame_rgb)`` and ``_end_shot()``.
+    Subclasses add the usable detections of a frame to the current shot, and end the shot.
     """
 
     def __init__(self, fps: float, frame_size: tuple[int, int], max_gap_seconds: float, cut_threshold: float) -> None:
@@ -61,11 +62,13 @@ class ShotTracker:
         self._add(frame_ind, detections[usable], frame_rgb)
         self._last = frame_ind
 
+    @abstractmethod
     def _add(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None) -> None:
-        raise NotImplementedError
+        """Add the usable detections of a frame."""
 
+    @abstractmethod
     def _end_shot(self) -> None:
-        raise NotImplementedError
+        """Finish the tracks before a camera cut."""
 
 
 class AthleteTracker(ShotTracker):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 
 from ..corpus import Corpus
 from ..engine.cli import merge_run_arguments
@@ -43,7 +44,7 @@ def adapt_config(
 
     - ``corpus``: the folder.
     - ``num_classes``: the number of classes; the model follows.  A detector of one class (action or not) keeps it.
-    - ``window``, ``widen``: as the sport of the corpus needs them; a value in the config stays.
+    - ``window``, ``widen``: as the sport of the corpus needs them, which is logged; a value in the config stays.
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
     - ``poses``: the only pose set of the corpus; a value in the config stays.
 
@@ -67,7 +68,7 @@ def adapt_config(
     cfg = copy.deepcopy(cfg)
     name = Path(cfg.filename).name if cfg.filename else 'config'
     _set_stream(cfg, name, stream)
-    datasets = list(datasets_of(cfg))
+    datasets, notes = list(datasets_of(cfg)), set()
     for option, value in (('corpus', corpus), ('features', features), ('poses', poses)):
         if value is not None and not any(option in dataset for dataset in datasets):
             raise UserError(f'{name}: its data sets read no {option}; leave --{option} {value} out')
@@ -87,7 +88,10 @@ def adapt_config(
         dataset.num_classes = head.get('num_classes', 1)
         for key in ('window', 'widen'):
             if key in dataset and dataset[key] is None:
-                dataset[key] = asdict(getattr(sport, key))
+                dataset[key] = asdict(value := getattr(sport, key))
+                if any(dataset[key].values()):
+                    seconds = f'{value.before_sec} s before, {value.after_sec} s after an action'
+                    notes.add(f'{opened.root}: {key} of sport {sport.sport!r}: {seconds}')
         dataset.setdefault('fps', sport.fps)
         if 'features' in dataset:
             dataset.features = features.split('+') if features else dataset.features
@@ -99,6 +103,8 @@ def adapt_config(
         if allow_missing and not dataset.type.endswith('FeatureWindowDataset'):
             dataset.allow_missing = True
         cfg.paper_selection = sport.paper_selection
+    for note in sorted(notes):
+        print_log(f'{note}; set another one in the config', 'current')
     return cfg
 
 
