@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from media import make_video
 
-from vpd_mm.corpus import Corpus, VideoInfo
+from vpd_mm.corpus import SPORTS, Corpus, VideoInfo
 from vpd_mm.corpus.crop_writer import CropWriter
 from vpd_mm.features import joint_features
 from vpd_mm.structures import Action, FeatureSequence, PoseSequence, save_actions, save_classes
@@ -73,7 +73,7 @@ def make_baseline_corpus(root: Path) -> Corpus:
 def make_sport_corpus(root: Path, name: str, base: Corpus) -> Corpus:
     """The data of ``base`` with the sport, the classes and the only pose set of a data set of the paper."""
     sport, num_classes, pose_set = SPORT_CORPORA[name]
-    corpus = Corpus.create(root / name, sport=sport)
+    corpus = Corpus.create(root / name, sport=sport, dataset=name if name in SPORTS else '')
     corpus.poses_dir(pose_set).parent.mkdir(parents=True)
     corpus.poses_dir(pose_set).symlink_to(base.poses_dir(pose_set))
     shutil.copytree(base.crops_dir, corpus.crops_dir)  # LMDB opens a file once a process

@@ -19,7 +19,6 @@ def make_parser() -> ToolParser:
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
-    parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help='selects the checkpoint')
     parser.add_argument('--allow-short', action='store_true', help='accept classes with fewer than k actions')
     parser.add_argument('--allow-missing', action='store_true', help='leave out actions without features')
     parser.add_argument('--work-dir', help='default: work_dirs/<config name>')

@@ -51,9 +51,13 @@ def test_50_fps_is_resampled_to_25(tmp_path):
     assert positions(native, 2) == list(range(40, 60))
 
 
-def test_resampling_interpolates_linearly(tmp_path):
-    corpus = make_corpus(tmp_path / 'c', {'a': (30.0, 60)}, [Action('x', 'a', 0, 31, 0, 'train')])
-    np.testing.assert_allclose(positions(build(corpus), 0), np.arange(26) * 1.2, atol=1e-5)
+@pytest.mark.parametrize(('fps', 'num_frames'), [(24.9, 31), (25.0, 31), (29.97, 26), (60.0, 13)])
+def test_faster_videos_lose_frames_and_no_feature_is_an_average(tmp_path, fps, num_frames):
+    corpus = make_corpus(tmp_path / 'c', {'a': (fps, 60)}, [Action('x', 'a', 0, 31, 0, 'train')])
+    frames = positions(build(corpus), 0)
+    assert frames == [int(i * max(1, fps / 25)) for i in range(num_frames)]
+    assert len(set(frames)) == num_frames
+    assert positions(build(corpus, fps=None), 0) == list(range(31))
 
 
 def test_window_is_clipped_to_the_video(tmp_path):

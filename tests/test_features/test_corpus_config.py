@@ -13,7 +13,11 @@ from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config, datasets_of, load_corpus_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-WINDOWS = {'fsjump6': (2.5, 0.5), 'tennis7': (0.5, 0.5), 'fx35': (0.25, 0.0)}
+WINDOWS = {
+    'fsjump6': dict(before_sec=2.5, after_sec=0.5, around='middle'),
+    'tennis7': dict(before_sec=0.5, after_sec=0.5, around='start'),
+    'fx35': dict(before_sec=0.25, after_sec=0.0),
+}
 
 
 @pytest.fixture(scope='module')
@@ -31,24 +35,35 @@ def read(name: str) -> Config:
     return Config.fromfile(CONFIGS / f'{name}.py')
 
 
+@pytest.mark.parametrize('protocol', ['default', 'paper'])
 @pytest.mark.parametrize('name', SPORT_CORPORA)
-def test_classes_window_and_selection_come_from_the_corpus(name, roots):
-    before, after = WINDOWS.get(name, (0.0, 0.0))
+def test_classes_window_rate_and_splits_come_from_the_corpus(name, protocol, roots):
+    published = protocol == 'paper'
+    train, val = (['train', 'val'], 'test') if published and name in ('fx35', 'diving48') else ('train', 'val')
+    fps = None if published and name in ('fsjump6', 'tennis7') else 25
     for config in ('recognize/bigru', 'baselines/stgcn', 'baselines/tsn'):
-        cfg = adapt_config(read(config), roots[name])
+        cfg = adapt_config(read(config), roots[name], protocol=protocol)
         num_classes = (cfg.model.get('cls_head') or cfg.model).num_classes
-        for part in ('train', 'val', 'test'):
+        for part, split in (('train', train), ('val', val), ('test', 'test')):
             (dataset,) = datasets_of(cfg, part)
             assert dataset.corpus == roots[name]
-            assert dataset.window == dict(before_sec=before, after_sec=after)
-            assert dataset.fps == 25
+            assert dataset.window == WINDOWS.get(name, dict(before_sec=0.0, after_sec=0.0))
+            assert (dataset.fps, dataset.split) == (fps, split)
             assert dataset.num_classes == num_classes == SPORT_CORPORA[name][1]
             assert dataset.get('poses') in (None, SPORT_CORPORA[name][2])
-        assert cfg.paper_selection == ('test' if name in ('fx35', 'diving48') else 'val')
-    widen = 0.1 if name == 'tennis7' else 0.0
     cfg = adapt_config(read('detect/bigru_detector'), roots[name])
-    assert cfg.train_dataloader.dataset.widen == dict(before_sec=widen, after_sec=widen)
+    tennis = dict(before_sec=0.1, after_sec=0.1, around='start')
+    assert cfg.train_dataloader.dataset.widen == (tennis if name == 'tennis7' else dict(before_sec=0.0, after_sec=0.0))
     assert cfg.train_dataloader.dataset.num_classes == cfg.model.num_classes == 1
+
+
+def test_the_field_paper_of_a_config(roots):
+    cfg = read('recognize/bigru')
+    cfg.paper = {'optim_wrapper.optimizer.lr': 0.5}
+    for protocol, lr in (('default', 1e-3), ('paper', 0.5)):
+        adapted = adapt_config(cfg, roots['penn'], protocol=protocol)
+        assert adapted.optim_wrapper.optimizer.lr == lr
+        assert 'paper' not in adapted
 
 
 def test_the_window_of_a_data_set_is_logged(base, tmp_path, monkeypatch):
@@ -56,7 +71,7 @@ def test_the_window_of_a_data_set_is_logged(base, tmp_path, monkeypatch):
     monkeypatch.setattr('vpd_mm.features.corpus_config.print_log', lambda message, logger: lines.append(message))
     adapt_config(read('recognize/bigru'), str(make_sport_corpus(tmp_path / 'a', 'tennis7', base).root))
     assert len(lines) == 1
-    assert "window of sport 'tennis': 0.5 s before, 0.5 s after an action" in lines[0]
+    assert 'window of tennis7: 0.5 s before, 0.5 s after its first frame' in lines[0]
     adapt_config(read('recognize/bigru'), str(make_sport_corpus(tmp_path / 'b', 'diving48', base).root))
     assert len(lines) == 1
 

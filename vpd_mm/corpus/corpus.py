@@ -4,10 +4,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
@@ -76,7 +77,8 @@ class Corpus:
         name: Name of the corpus.
         sport: Free text; '' where unknown.
         fps: None = frames are numbered as in the video files; a number = every video was resampled to this rate.
-        window: Window around actions, where it is not that of the sport.
+        window: Window around actions, where it is not that of the data set.
+        dataset: Name of the public data set that an importer wrote; it decides windows, rate and splits.
     """
 
     root: Path
@@ -84,15 +86,21 @@ class Corpus:
     sport: str = ''
     fps: float | None = None
     window: Window | None = None
+    dataset: str = ''
 
     @classmethod
     def create(
-        cls, root: str | os.PathLike, name: str | None = None, sport: str = '', fps: float | None = None
+        cls,
+        root: str | os.PathLike,
+        name: str | None = None,
+        sport: str = '',
+        fps: float | None = None,
+        dataset: str = '',
     ) -> 'Corpus':
-        """Make the folder, or open it where it is a corpus.
+        """Make the folder, or open it where it is a corpus; ``dataset`` is added to a corpus that names none.
 
         Raises:
-            UserError: the folder holds other files, or a corpus with another ``fps``.
+            UserError: the folder holds other files, or a corpus with another ``fps`` or ``dataset``.
         """
         root = Path(root)
         path = root / 'corpus.json'
@@ -107,12 +115,16 @@ class Corpus:
                 raise UserError(
                     f'{path}: fps is {corpus.fps} (null = as decoded), requested: {fps}; pass the same or another --out'
                 )
-            return corpus
-        corpus = cls(root, name or root.resolve().name, sport, fps)
-        fields = {'layout_version': LAYOUT_VERSION, 'name': corpus.name, 'sport': sport, 'fps': fps}
+            if dataset in ('', corpus.dataset):
+                return corpus
+            if corpus.dataset:
+                raise UserError(f'{path}: dataset is {corpus.dataset!r}, importing {dataset!r}; pass another --out')
+            fields = json.loads(path.read_text(encoding='utf-8'))
+        else:
+            fields = {'layout_version': LAYOUT_VERSION, 'name': name or root.resolve().name, 'sport': sport, 'fps': fps}
         with atomic_write(path, 'w') as f:
-            f.write(json.dumps(fields, indent=2) + '\n')
-        return corpus
+            f.write(json.dumps(fields | ({'dataset': dataset} if dataset else {}), indent=2) + '\n')
+        return cls.open(root)
 
     @classmethod
     def open(cls, root: str | os.PathLike) -> 'Corpus':
@@ -134,23 +146,24 @@ class Corpus:
                 f'{path}: layout_version is {version!r}, this vpd_mm knows {LAYOUT_VERSION}; upgrade vpd_mm or '
                 'prepare again'
             )
-        name, sport, fps = fields.get('name'), fields.get('sport', ''), fields.get('fps')
-        if not isinstance(name, str) or not isinstance(sport, str):
-            raise UserError(f'{path}: name and sport must be text, found {name!r} and {sport!r}')
+        name, sport, dataset = (fields.get(key, '') for key in ('name', 'sport', 'dataset'))
+        fps = fields.get('fps')
+        if not all(isinstance(text, str) for text in (name, sport, dataset)):
+            raise UserError(f'{path}: name, sport and dataset must be text, found {name!r}, {sport!r}, {dataset!r}')
         if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e4):
             raise UserError(f'{path}: fps must be null or above 0, found {fps!r}')
         try:
-            window = Window(**{k: float(v) for k, v in fields['window'].items()}) if fields.get('window') else None
+            window = _read_window(fields['window']) if fields.get('window') else None
         except (AttributeError, TypeError, ValueError) as e:
             raise UserError(
-                f'{path}: window must be an object with before_sec and after_sec (seconds), found {fields["window"]!r}'
+                f'{path}: window must be an object with before_sec and after_sec (seconds), and around, '
+                f'found {fields["window"]!r}'
             ) from e
-        return cls(Path(root), name, sport, fps, window)
+        return cls(Path(root), name, sport, fps, window, dataset)
 
-    @property
-    def sport_info(self) -> Sport:
-        """Settings that the data set decides: window, widening for detection, rate, split of the paper's selection."""
-        return find_sport(self.sport, self.name, self.window)
+    def settings(self, protocol: str = 'default') -> Sport:
+        """Settings that the data set decides: windows, rate and splits."""
+        return find_sport(self.dataset, self.window).under(protocol)
 
     @property
     def videos_path(self) -> Path:
@@ -250,6 +263,11 @@ class Corpus:
         own = self.root / f'.prepare-{rank}.lock'
         with file_lock(self.root / '.prepare.lock', shared=world > 1, busy=busy), file_lock(own, busy=busy):
             yield
+
+
+def _read_window(fields: Mapping[str, Any]) -> Window:
+    numbers = {key: float(value) for key, value in fields.items() if key != 'around'}
+    return Window(**numbers, around=fields.get('around', 'ends'))
 
 
 def checked_name(what: str, name: str) -> str:

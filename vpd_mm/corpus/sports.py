@@ -1,14 +1,49 @@
-"""Settings that a data set decides: the window around an action and the split that selects the checkpoint."""
+"""Settings that a data set decides: windows around an action, frame rate, splits of the published protocol."""
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import UserError
+
+#: 'default': selection on validation data, defects of the published code mended; 'paper': as published.
+PROTOCOLS = ('default', 'paper')
 
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a video around an action: ``before_sec`` before its start to ``after_sec`` after its end."""
+    """Part of a video around an action, in whole frames.
+
+    Args:
+        before_sec, after_sec: Seconds before and after the anchor.
+        around: The anchor: 'ends' (before the first frame, after the last one), 'middle' of the action, or 'start'
+            (for actions that are one moment); the window around the last two holds at least the action.
+
+    Raises:
+        UserError: an unknown anchor.
+    """
 
     before_sec: float = 0.0
     after_sec: float = 0.0
+    around: str = 'ends'
+
+    def __post_init__(self) -> None:
+        if self.around not in ('ends', 'middle', 'start'):
+            raise UserError(f'window: around must be ends, middle or start, found {self.around!r}')
+
+    def span(self, start: int, end: int, fps: float) -> tuple[int, int]:
+        """Return the first frame and the end (exclusive) of the window of an action; both may leave the video.
+
+        Examples:
+            >>> Window(0.1, 0.1, 'start').span(100, 101, 25.0)  # the five frames of 200 ms
+            (97, 102)
+        """
+        before, after = self.before_sec * fps, self.after_sec * fps
+        if self.around == 'ends':
+            return math.floor(start - before + 1e-6), math.ceil(end + after - 1e-6)
+        anchor = start if self.around == 'start' else (start + end) / 2
+        return min(start, math.floor(anchor - before + 1e-6)), max(end, math.floor(anchor + after + 1e-6))
 
 
 @dataclass(frozen=True)
@@ -16,42 +51,50 @@ class Sport:
     """Settings of one data set.
 
     Args:
-        sport: The ``sport`` that its importer writes into corpus.json.
         window: Window around an action for recognition and retrieval (paper 4.1).
         widen: Window around an action for detection (paper 4.3).
-        fps: Rate that sequences and clips are resampled to.
-        paper_selection: Split on which the published code selected the checkpoint; for ``protocol='paper'``.
+        fps: Rate to which faster videos are reduced; None: every frame.
+        train_splits: Splits that are trained on.
+        selection: Split that selects the checkpoint.
+        paper: Fields that ``protocol='paper'`` changes.
     """
 
-    sport: str = ''
     window: Window = Window()
     widen: Window = Window()
-    fps: float = 25.0
-    paper_selection: str = 'val'
+    fps: float | None = 25.0
+    train_splits: tuple[str, ...] = ('train',)
+    selection: str = 'val'
+    paper: Mapping[str, Any] = field(default_factory=dict)
+
+    def under(self, protocol: str) -> 'Sport':
+        """The settings under a protocol.
+
+        Raises:
+            UserError: an unknown protocol.
+        """
+        if protocol not in PROTOCOLS:
+            raise UserError(f'protocol must be one of {", ".join(PROTOCOLS)}, found {protocol!r}')
+        return replace(self, **self.paper) if protocol == 'paper' else self
 
 
-#: Name of a data set to its settings.
+#: The published code reports the epoch that is best on the test set where a data set has no validation split.
+_NO_VALIDATION = {'train_splits': ('train', 'val'), 'selection': 'test'}
+_EVERY_FRAME = {'fps': None}
+#: Name of a data set, ``dataset`` of corpus.json, to its settings.
 SPORTS = {
-    'fsjump6': Sport('figure_skating', window=Window(2.5, 0.5)),
-    'tennis7': Sport('tennis', window=Window(0.5, 0.5), widen=Window(0.1, 0.1)),
-    'fx35': Sport('floor_exercise', window=Window(0.25, 0.0), paper_selection='test'),
-    'diving48': Sport('diving', paper_selection='test'),
-    'penn': Sport('penn_action'),
-    'synthetic': Sport('synthetic tumbling'),
+    'fsjump6': Sport(window=Window(2.5, 0.5, 'middle'), paper=_EVERY_FRAME),
+    'tennis7': Sport(window=Window(0.5, 0.5, 'start'), widen=Window(0.1, 0.1, 'start'), paper=_EVERY_FRAME),
+    'fx35': Sport(window=Window(0.25, 0.0), paper=_NO_VALIDATION),
+    'diving48': Sport(paper=_NO_VALIDATION),
 }
 
 
-def find_sport(sport: str, name: str, window: Window | None = None) -> Sport:
-    """Settings of a corpus, from ``sport``, ``name`` and ``window`` of its corpus.json.
-
-    ``sport`` is a key of ``SPORTS`` or the text that an importer writes; where it is '', the name decides.  An unknown
-    sport has the default settings.
+def find_sport(dataset: str, window: Window | None = None) -> Sport:
+    """Settings of a data set; others than the keys of ``SPORTS`` have the default settings.  ``window`` replaces its.
 
     Examples:
-        >>> find_sport('tennis', 'my_matches').widen
-        Window(before_sec=0.1, after_sec=0.1)
+        >>> find_sport('tennis7').widen.before_sec
+        0.1
     """
-    wanted = sport or name
-    known = (settings for key, settings in SPORTS.items() if wanted in (key, settings.sport))
-    settings = next(known, Sport(sport))
+    settings = SPORTS.get(dataset, Sport())
     return settings if window is None else replace(settings, window=window)

@@ -162,6 +162,8 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--stream', help='input of a baseline: crop, frame or flow; joint or bone')
     parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
+    text = "'paper': windows, splits, selection and model as published (python -m vpd_mm paper)"
+    parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help=text)
 
 
 def load_config(args: argparse.Namespace) -> Config:

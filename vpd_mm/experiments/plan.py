@@ -4,7 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features
-from ..features.corpus_config import adapt_config, datasets_of
+from ..features.corpus_config import adapt_config, datasets_of, window_fields
 from ..structures import load_actions
 from .few_shot import few_shot_list
 from .spec import Method, Section, Spec
@@ -118,13 +118,13 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
     for k in section.ks:
         selected_on = ''
         if method.kind == 'nearest':
-            sport, features = corpus.sport_info, method.features.split('+')
-            cfg = {'features': features, 'window': asdict(sport.window), 'fps': sport.fps}
+            sport, features = corpus.settings(spec.protocol), method.features.split('+')
+            cfg = {'features': features, 'window': window_fields(sport.window), 'fps': sport.fps}
             cfg['allow_missing'] = spec.allow_missing
             settings = digest([{**cfg, 'features': list(map(content.features, features))}, content.labels])
         else:
             config = method_config(method, spec, k)
-            selected_on = config.get('paper_selection', 'val') if spec.protocol == 'paper' else 'val'
+            selected_on = next(datasets_of(config, 'val')).split
             settings, cfg = _settings(config, content), config._cfg_dict.to_dict()
             features = _features(next(datasets_of(config, 'test')))
         num_seeds = 1 if method.kind == 'nearest' else spec.all_seeds if k is None else spec.seeds
@@ -164,7 +164,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     if not any('corpus' in dataset for dataset in datasets_of(cfg, 'train')):
         raise UserError(f'{method.config}: its data sets read no corpus, so it cannot be compared on one')
     choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
-    cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing)
+    cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing, protocol=spec.protocol)
     for options in (spec.options, method.options):
         unknown = sorted({key.split('.')[0] for key in options} - set(cfg))
         if unknown:

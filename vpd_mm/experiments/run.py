@@ -79,8 +79,6 @@ def run_config(run: Run, store: RunStore, launcher: str = 'none') -> Config:
     cfg = Config(dict(run.cfg))
     for dataset in datasets_of(cfg, 'train'):
         dataset.ids_file = None if run.k is None else run.split
-    for dataset in datasets_of(cfg, 'val'):
-        dataset.split = run.selected_on
     work_dir = store.work_dir(run.key)
     cfg.work_dir, cfg.experiment_name, cfg.launcher = str(work_dir), f'run-{run.key}', launcher
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}

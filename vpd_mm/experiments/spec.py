@@ -8,11 +8,11 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..corpus import PROTOCOLS
 from ..errors import UserError
 
 #: Kind of a method to the field that it needs.
 KINDS = {'train': 'config', 'nearest': 'features', 'ensemble': 'of', 'detect': 'config'}
-PROTOCOLS = ('default', 'paper')
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Spec:
         subsets: Fixed few-shot subsets for each k.
         seeds: Seeds for each subset.
         all_seeds: Seeds with the whole training split.
-        protocol: 'default': the checkpoint is selected on validation; 'paper': as published.
+        protocol: One of ``PROTOCOLS``.
         allow_short: Accept classes with fewer than k actions.
         allow_missing: Leave out actions without features.
         options: Merged into every config that is trained.

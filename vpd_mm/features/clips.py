@@ -68,22 +68,21 @@ class FeatureReader:
 def clip_positions(
     start: int, end: int, video_fps: float, num_frames: int, window: Window, fps: float | None
 ) -> np.ndarray:
-    """Return the fractional frames (T,) of an action in its window; T is 0 if the window is empty.
+    """Return the frames (T,) int64 of an action in its window, each at most once; T is 0 if the window is empty.
 
     Args:
         start, end: Frames of the action, end exclusive.
         video_fps, num_frames: Frame rate and number of frames of the video.
         window: Margins around the action.
-        fps: Frame rate of the result; None: the rate of the video.
+        fps: Frames of faster videos are left out to reach this rate; None: every frame.
 
     Example:
         >>> clip_positions(10, 14, 50.0, 100, Window(), 25.0)
-        array([10., 12.])
+        array([10, 12])
     """
-    first = max(0.0, start - window.before_sec * video_fps)
-    last = min(num_frames, end + window.after_sec * video_fps) - 1.0
-    step = 1.0 if fps is None else video_fps / fps
-    return first + step * np.arange(int((last - first) / step + 1e-6) + 1) if last >= first else np.zeros(0)
+    first, last = np.clip(window.span(start, end, video_fps), 0, num_frames)
+    step = 1.0 if fps is None else max(1.0, video_fps / fps)
+    return first + np.floor(step * np.arange(np.ceil((last - first) / step - 1e-6)) + 1e-6).astype(np.int64)
 
 
 def interpolate(sequence: FeatureSequence, positions: np.ndarray, num_views: int) -> np.ndarray | None:

@@ -3,13 +3,12 @@
 import argparse
 import copy
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
-from ..corpus import Corpus
+from ..corpus import Corpus, Window
 from ..engine.cli import merge_run_arguments
 from ..engine.config import read_config
 from ..errors import UserError
@@ -37,6 +36,7 @@ def adapt_config(
     stream: str | None = None,
     poses: str | None = None,
     allow_missing: bool = False,
+    protocol: str = 'default',
 ) -> Config:
     """Set a copy of a config to a corpus.
 
@@ -44,14 +44,15 @@ def adapt_config(
 
     - ``corpus``: the folder.
     - ``num_classes``: the number of classes; the model follows.  A detector of one class (action or not) keeps it.
-    - ``window``, ``widen``: as the sport of the corpus needs them, which is logged; a value in the config stays.
+    - ``window``, ``widen``, ``fps``: as the data set of the corpus needs them; a value in the config stays, a window
+      that is not zero is logged.
+    - ``split``: of the training and the validation part, where the data set has no validation split (paper).
+    - ``protocol``.
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
     - ``poses``: the only pose set of the corpus; a value in the config stays.
 
-    ``fps`` and, for ``protocol='paper'``, ``paper_selection`` come from the sport as well.
-
-    The field ``streams`` of a config holds, for each input stream, the fields that it changes; ``stream`` names the
-    default.
+    The field ``paper`` of a config holds what ``protocol='paper'`` changes.  The field ``streams`` holds, for each
+    input stream, the fields that it changes; ``stream`` names the default.
 
     Args:
         cfg: A recognition, detection, baseline or distillation config; others are copied unchanged.
@@ -61,12 +62,16 @@ def adapt_config(
         stream: Input of a baseline, e.g. 'crop', 'frame', 'flow', 'joint' or 'bone'.
         poses: Name of a pose set.
         allow_missing: Leave out actions without features or clips instead of raising an error.
+        protocol: One of ``PROTOCOLS``.
 
     Raises:
         UserError: features, classes or poses are missing, or an option does not apply to the config.
     """
     cfg = copy.deepcopy(cfg)
     name = Path(cfg.filename).name if cfg.filename else 'config'
+    published = cfg.pop('paper', None)
+    if published and protocol == 'paper':
+        cfg.merge_from_dict(published)
     _set_stream(cfg, name, stream)
     datasets, notes = list(datasets_of(cfg)), set()
     for option, value in (('corpus', corpus), ('features', features), ('poses', poses)):
@@ -75,24 +80,30 @@ def adapt_config(
     for dataset in datasets:
         if 'corpus' not in dataset:
             continue
+        if 'protocol' in dataset:
+            dataset.protocol = protocol
         dataset.corpus = corpus or dataset.corpus
         if not dataset.corpus:
             raise UserError(f'{name}: names no corpus; pass --corpus DIR')
         if not dataset.keys() & {'num_classes', 'features', 'poses'}:
             continue
         opened = Corpus.open(dataset.corpus)
-        sport = opened.sport_info
+        sport = opened.settings(protocol)
         head = cfg.model.get('cls_head') or cfg.model
         if head.get('num_classes', 1) > 1:  # 1: a detector of actions of any class
             head.num_classes = len(load_classes(opened.classes_path))
         dataset.num_classes = head.get('num_classes', 1)
         for key in ('window', 'widen'):
             if key in dataset and dataset[key] is None:
-                dataset[key] = asdict(value := getattr(sport, key))
-                if any(dataset[key].values()):
-                    seconds = f'{value.before_sec} s before, {value.after_sec} s after an action'
-                    notes.add(f'{opened.root}: {key} of sport {sport.sport!r}: {seconds}')
+                dataset[key] = window_fields(value := getattr(sport, key))
+                if value.before_sec or value.after_sec:
+                    anchor = {'ends': 'an action', 'middle': 'its middle', 'start': 'its first frame'}[value.around]
+                    seconds = f'{value.before_sec} s before, {value.after_sec} s after {anchor}'
+                    notes.add(f'{opened.root}: {key} of {opened.dataset or "corpus.json"}: {seconds}')
         dataset.setdefault('fps', sport.fps)
+        splits = {'train': list(sport.train_splits), 'val': [sport.selection]}.get(str(dataset.get('split')))
+        if splits:
+            dataset.split = splits if len(splits) > 1 else splits[0]
         if 'features' in dataset:
             dataset.features = features.split('+') if features else dataset.features
             dataset.dims = FeatureReader(opened, dataset.features).dims
@@ -102,10 +113,17 @@ def adapt_config(
             dataset.poses = poses or dataset.poses or _only_pose_set(opened)
         if allow_missing and not dataset.type.endswith('FeatureWindowDataset'):
             dataset.allow_missing = True
-        cfg.paper_selection = sport.paper_selection
     for note in sorted(notes):
         print_log(f'{note}; set another one in the config', 'current')
     return cfg
+
+
+def window_fields(window: Window) -> dict:
+    """The arguments of a window, without a default anchor."""
+    fields = dict(vars(window))
+    if window.around == Window().around:
+        del fields['around']
+    return fields
 
 
 def _set_stream(cfg: Config, name: str, stream: str | None) -> None:
@@ -138,7 +156,8 @@ def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) ->
     Raises:
         UserError: as :func:`adapt_config` and :func:`merge_run_arguments`.
     """
-    options = {name: getattr(args, name) for name in ('features', 'stream', 'poses')}
+    options = {name: getattr(args, name) for name in ('features', 'stream', 'poses', 'protocol')}
     cfg = adapt_config(read_config(args.config), args.corpus, **options, allow_missing=allow_missing)
     given = [args.stream, args.features, args.poses, args.corpus and Path(args.corpus).resolve().name]
+    given += ['paper'] * (args.protocol == 'paper')
     return merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))

@@ -43,6 +43,7 @@ def read_diving48(source: Path, meta: Path | None = None, few_shot: Path | None 
                 num_missing += 1
     return LabelSet(
         sport='diving',
+        dataset='diving48',
         videos=videos,
         classes=classes,
         actions=actions,

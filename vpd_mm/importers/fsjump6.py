@@ -38,6 +38,7 @@ def read_fsjump6(source: Path, meta: Path | None = None) -> LabelSet:
         actions.append(Action(action_id, video, start, end, CLASSES.index(label), split))
     return LabelSet(
         sport='figure_skating',
+        dataset='fsjump6',
         videos=videos,
         classes=list(CLASSES),
         actions=actions,

@@ -56,6 +56,7 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
                 num_missing += 1
     return LabelSet(
         sport='floor_exercise',
+        dataset='fx35',
         videos=videos,
         classes=[categories[c][1] for c in floor],
         actions=actions,

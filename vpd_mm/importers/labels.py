@@ -32,6 +32,7 @@ class LabelSet:
         poses: Name of a pose set to its poses by video.
         other_counts: Name to number of other things, for the report.
         group: Name of the group that a validation split keeps together.
+        dataset: Key of ``vpd_mm.corpus.SPORTS`` that decides windows and splits; '' for none.
     """
 
     sport: str
@@ -45,6 +46,7 @@ class LabelSet:
     poses: Mapping[str, Mapping[str, PoseSequence]] = field(default_factory=dict)
     other_counts: Mapping[str, int] = field(default_factory=dict)
     group: Callable[[Action], str] = lambda action: action.video
+    dataset: str = ''
 
     def with_validation(self, share: float, seed: int) -> 'LabelSet':
         """Move about ``share`` (in [0, 1)) of the training actions to the split 'val', whole groups at a time.
@@ -123,7 +125,7 @@ def import_labels(
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
     labels = read(source, **options).with_validation(val_share, seed)
-    corpus = Corpus.create(out, sport=labels.sport)
+    corpus = Corpus.create(out, sport=labels.sport, dataset=labels.dataset)
     if corpus.sport != labels.sport:
         raise UserError(f'{out}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out')
     with corpus.lock():

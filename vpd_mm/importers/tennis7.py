@@ -76,6 +76,7 @@ def read_tennis7(source: Path, meta: Path | None = None) -> LabelSet:
             actions.append(replace(swing, label=CLASSES.index(label)))
     return LabelSet(
         sport='tennis',
+        dataset='tennis7',
         videos=videos,
         classes=list(CLASSES),
         actions=actions,
