@@ -2,6 +2,7 @@
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from ..distill.pose_student import first_conv, set_first_conv, with_channels
@@ -28,15 +29,15 @@ class StackedFlowBackbone(BaseModule):
         set_first_conv(self.backbone, with_channels(first_conv(self.backbone)[1], in_channels))
 
     def init_weights(self) -> None:
-        wide = first_conv(self.backbone)[1]
-        set_first_conv(self.backbone, with_channels(wide, 3))
         self.backbone.init_weights()
-        rgb = first_conv(self.backbone)[1]
-        with torch.no_grad():
-            wide.weight.copy_(rgb.weight.mean(1, keepdim=True).expand_as(wide.weight))
-            if rgb.bias is not None:
-                wide.bias.copy_(rgb.bias)
-        set_first_conv(self.backbone, wide)
+        source = next(filter(None, (getattr(module, 'pretrained', None) for module in self.backbone.modules())), None)
+        if source:
+            conv = first_conv(self.backbone)[1]
+            state = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+            shape = (conv.out_channels, 3, *conv.kernel_size)
+            rgb = next(value for value in state.get('state_dict', state).values() if value.shape == shape)
+            with torch.no_grad():
+                conv.weight.copy_(rgb.mean(1, keepdim=True).expand_as(conv.weight))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.backbone(x)
