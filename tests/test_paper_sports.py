@@ -1,0 +1,205 @@
+"""Each data set of the paper from its public files to its tables, under both protocols."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import compare
+import detect
+import extract_features
+import fewshot
+import import_dataset
+import numpy as np
+import pandas as pd
+import pytest
+import retrieve
+import train
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from paper_corpora import SPORTS, SportFiles, write_sport
+
+from vpd_mm.corpus import PROTOCOLS, Corpus
+from vpd_mm.features import FeatureClipDataset
+from vpd_mm.features.corpus_config import adapt_config, datasets_of
+from vpd_mm.registry import DATASETS
+from vpd_mm.structures import FeatureSequence, load_actions, load_classes
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
+STUDENTS = {'default': ('2d', 26), 'paper': ('vi', 64)}
+BACKBONE = ['type=mmpose.ResNet', 'depth=18', 'base_channels=8', 'out_indices=(3,)']
+SMALL_STUDENT = [
+    *(f'model.student.backbone.{option}' for option in BACKBONE),
+    'train_dataloader.dataset.pipeline.4.size=32',
+    'val_dataloader.dataset.pipeline.2.size=32',
+    'test_dataloader.dataset.pipeline.2.size=32',
+]
+NO_WORKERS = [
+    f'{part}_dataloader.{option}' for part in ('train', 'val') for option in ('num_workers=0', 'persistent_workers=False')
+]
+ONE_EPOCH = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1']
+SMALL_BIGRU = [*ONE_EPOCH, 'model.hidden_dims=16', 'model.backbone.hidden_dims=8']
+
+
+@pytest.fixture(scope='module', params=SPORTS)
+def imported(request, tmp_path_factory) -> tuple[str, Corpus, SportFiles]:
+    """A data set as imported, with joints and VIPE* of its poses."""
+    sport, root = request.param, tmp_path_factory.mktemp(request.param)
+    annotations = ROOT.parent / 'shared' / 'vpd_annotations'
+    files = write_sport(root, sport, annotations if annotations.is_dir() else None)
+    out = root / 'data' / sport
+    share = [] if files.orders else ['--val-share', '0.25']
+    assert import_dataset.main([sport, str(files.labels), '--out', str(out), *share]) == 0
+    assert import_dataset.main(['vpd-release', str(files.release), '--out', str(out)]) == 0
+    for teacher in ('joints', 'vipe'):
+        extract_features.main([teacher, '--corpus', str(out), '--poses', 'release'])
+    return sport, Corpus.open(out), files
+
+
+@pytest.fixture(scope='module', params=PROTOCOLS)
+def student(request, imported) -> tuple[str, Path]:
+    """The protocol, and the folder of a training of a few steps; its features are ``features/<protocol>``."""
+    protocol, (sport, corpus, _) = request.param, imported
+    kind = STUDENTS[protocol][0]
+    config, folder = str(CONFIGS / 'distill' / f'resnet34_{kind}-vpd_1000e.py'), corpus.root.parent / f'{protocol}-distill'
+    few = ['train_dataloader.batch_size=10', 'train_dataloader.sampler.num_samples=20', 'val_dataloader.dataset.max_frames=20']
+    options = ['--cfg-options', *SMALL_STUDENT]
+    where = ['--corpus', str(corpus.root)]
+    train.main([config, *where, '--protocol', protocol, '--work-dir', str(folder), *options, *NO_WORKERS, *ONE_EPOCH, *few])
+    extract_features.main([config, str(folder / 'epoch_1.pth'), *where, '--out', protocol, *options])
+    return protocol, folder
+
+
+def test_labels_lists_and_splits_are_those_of_the_files(imported):
+    sport, corpus, files = imported
+    classes = load_classes(corpus.classes_path)
+    actions = {action.action_id: action for action in load_actions(corpus.actions_path, len(classes))}
+    assert (corpus.dataset, len(classes)) == (sport, files.num_classes)
+    assert len(actions) == len(files.actions) - files.others
+    for action_id, action in actions.items():
+        video, start, end, _, split = files.actions[action_id]
+        assert (action.video, action.start_frame, action.end_frame) == (video, start, end)
+        assert action.split == split or (action.split, split, bool(files.orders)) == ('val', 'train', False)
+    counts = Counter(action.split for action in actions.values())
+    num_val = sum(action[4] == 'val' for action in files.actions.values()) or files.num_classes
+    assert counts['val'] == pytest.approx(num_val, rel=0.2)
+    for (k, subset), ids in files.lists.items():
+        assert corpus.fewshot_path(k, subset).read_text().split() == ids
+        assert Counter(actions[name].label for name in ids) == dict.fromkeys(range(len(classes)), k)
+        assert {actions[name].split for name in ids} == {'train'}
+    for i, order in files.orders.items():
+        assert (corpus.root / f'annotations/localize/{i}.txt').read_text().split() == order
+
+
+def published_length(sport: str, fps: float, start: int, end: int, num_frames: int) -> int:
+    """Frames of a clip in the published code at the rate of the video (fx35 and diving48: 25 fps)."""
+    if sport == 'fsjump6':
+        middle = (start + end) / 2
+        start, end = min(start, int(middle - fps * 2.5)), max(end, int(middle + fps * 0.5))
+    elif sport == 'tennis7':
+        start, end = max(0, int(start - fps * 0.5)), int(start + fps * 0.5)
+    elif sport == 'fx35':
+        start -= int(np.ceil(0.25 * fps))
+    length = min(end, num_frames) - max(0, start)
+    return length if sport in ('fsjump6', 'tennis7') else int(np.ceil(length / max(1, fps / 25)))
+
+
+def test_clips_have_the_published_windows(imported):
+    sport, corpus, files = imported
+    cfg = adapt_config(Config.fromfile(CONFIGS / 'recognize/bigru.py'), str(corpus.root), protocol='paper')
+    dataset = next(datasets_of(cfg, 'test'))
+    init_default_scope('vpd_mm')
+    clips = DATASETS.build(dataset).data_list
+    assert len(clips) == sum(action[4] == 'test' for action in files.actions.values()) - sum(
+        action[3] in ('serve', 'unknown_swing') and action[4] == 'test' for action in files.actions.values()
+    )
+    for clip in clips:
+        video, start, end, *_ = files.actions[clip['action_id']]
+        info = corpus.video(video)
+        assert clip['feats'].shape[1] == published_length(sport, info.fps, start, end, info.num_frames)
+
+
+def test_distillation_uses_no_test_video(imported, student):
+    protocol, folder = student
+    _, corpus, files = imported
+    cfg = Config.fromfile(next(folder.glob('*.py')))
+    init_default_scope('vpd_mm')
+    parts = {part: DATASETS.build(next(datasets_of(cfg, part))) for part in ('train', 'val')}
+    of_test = {video for video, *_, split in files.actions.values() if split == 'test'}
+    for dataset in parts.values():
+        assert dataset.videos
+        assert not of_test.intersection(dataset.videos)
+    frames = {part: set(map(tuple, dataset._samples[:, :2].tolist())) for part, dataset in parts.items()}
+    assert not frames['train'] & frames['val']
+    shared_videos = {video for video, _ in frames['train']} & {video for video, _ in frames['val']}
+    assert bool(shared_videos) == (protocol == 'paper')  # the published code holds out frames, not videos
+    assert (parts['train'].metainfo['dims'], parts['train'].metainfo['motion']) == (STUDENTS[protocol][1], True)
+
+
+def test_student_describes_both_views_of_every_crop(imported, student):
+    protocol, _ = student
+    _, corpus, _ = imported
+    paths = sorted(corpus.features_dir(protocol).glob('*.npz'))
+    crops = sorted(path.stem for path in (corpus.poses_dir('release')).glob('*.npz'))
+    assert [path.stem for path in paths] == crops
+    sequence = FeatureSequence.load(paths[0])
+    assert sequence.feats.shape[1:] == (2, STUDENTS[protocol][1])
+    assert np.abs(sequence.feats[:, 0] - sequence.feats[:, 1]).max() > 0
+
+
+def test_few_shot_and_full(imported, student, tmp_path):
+    protocol, _ = student
+    sport, corpus, files = imported
+    arguments = ['--features', f'features/{protocol}', '--protocol', protocol, '--k', '1', '2', 'all', '--subsets', '2']
+    arguments += ['--all-seeds', '1', '--executor', 'debug', '--work-dir', str(tmp_path), '--cfg-options', *SMALL_BIGRU]
+    fewshot.main([str(CONFIGS / 'recognize/bigru.py'), '--corpus', str(corpus.root), *arguments])
+    results = pd.read_csv(tmp_path / 'results.csv', keep_default_na=False)
+    assert Counter(results['k'].astype(str)) == {'1': 2, '2': 2, 'all': 1}
+    no_validation = protocol == 'paper' and sport in ('fx35', 'diving48')
+    assert set(results['selected_on']) == {'test' if no_validation else 'val'}
+    assert set(results['protocol']) == {protocol}
+    assert set(results['top1'].between(0, 100)) == {True}
+    cfg = adapt_config(Config.fromfile(CONFIGS / 'recognize/bigru.py'), str(corpus.root), protocol=protocol)
+    init_default_scope('vpd_mm')
+    num_train = len({clip['action_id'] for clip in DATASETS.build(next(datasets_of(cfg, 'train'))).data_list})
+    splits = Counter(action.split for action in load_actions(corpus.actions_path))
+    assert num_train == splits['train'] + (splits['val'] if no_validation else 0)
+
+
+def test_retrieval(imported, student, tmp_path):
+    protocol, _ = student
+    sport, corpus, files = imported
+    arguments = ['--features', f'features/{protocol}', '--protocol', protocol, '--ks', '1', '5', '--out', str(tmp_path / 'r.csv')]
+    retrieve.main(['--corpus', str(corpus.root), *arguments])
+    with (tmp_path / 'r.csv').open() as f:
+        rows = list(csv.DictReader(f))
+    actions = {action.action_id: action.split for action in load_actions(corpus.actions_path)}
+    queries = [name for name, split in actions.items() if sport != 'diving48' or split == 'test']
+    assert Counter(row['query'] for row in rows) == dict.fromkeys(queries, 5)
+    assert all(row['query'] != row['action_id'] for row in rows)
+
+
+def test_detection(imported, student, tmp_path):
+    protocol, _ = student
+    _, corpus, files = imported
+    if not files.orders:
+        pytest.skip('no detection in this data set')
+    arguments = ['--features', f'features/{protocol}', '--protocol', protocol, '--folds', '2', '--train-videos', '3']
+    options = [*ONE_EPOCH, 'model.backbone.hidden_dims=8']
+    options += ['train_dataloader.dataset.num_windows=20'] if protocol == 'paper' else []
+    arguments += ['--allow-missing', '--work-dir', str(tmp_path), '--cfg-options', *options]
+    detect.main([str(CONFIGS / 'detect/bigru_detector.py'), '--corpus', str(corpus.root), *arguments])
+    result = json.loads((tmp_path / 'test' / 'ap.json').read_text())
+    assert result['videos'] == len({video for video, *_, split in files.actions.values() if split == 'test'})
+    assert 0 <= result['AP@0.5'] <= 1
+
+
+def test_a_step_of_a_baseline(imported, student, tmp_path):
+    protocol, _ = student
+    _, corpus, _ = imported
+    options = ['model.backbone.base_channels=8', 'model.cls_head.in_channels=32', 'train_dataloader.batch_size=500']
+    arguments = ['--corpus', str(corpus.root), '--protocol', protocol, '--work-dir', str(tmp_path), '--no-validate']
+    config = str(CONFIGS / 'baselines/stgcn.py')
+    train.main([config, *arguments, '--cfg-options', *NO_WORKERS[:2], 'train_cfg.max_epochs=1', *options])
+    assert (tmp_path / 'epoch_1.pth').is_file()
