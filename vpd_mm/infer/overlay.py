@@ -25,10 +25,9 @@ _MAX_SIDE = 1280
 
 
 def place_joints(joints: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Normalised joints (13, 2) to px of the frame (13, 2).
+    """Convert normalised joints (13, 2) to px of the frame: centred on the box (xyxy), 85 % of its larger side.
 
-    A student gives the shape of a pose, not its position and size: the joints
-    are centred on the box (xyxy) and fill 85 % of its larger side.
+    A student gives the shape of a pose, not its position and size.
     """
     low, high = joints.min(axis=0), joints.max(axis=0)
     scale = _FILL * float((box[2:] - box[:2]).max()) / max(float((high - low).max()), 1e-6)
@@ -41,16 +40,13 @@ def draw_answer(
     lines: Sequence[str],
     labels: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """A copy of a frame with boxes, placed joints and lines of text.
+    """Draw boxes, placed joints and lines of text into a copy of a frame, which has even sides of at most 1280 px.
 
     Args:
         rgb: (H, W, 3) uint8.
         athletes: Box (xyxy px) and normalised joints (13, 2), or None, of each athlete.
         lines: Text in the top left corner.
         labels: Text at the box of each athlete; '' = none.
-
-    Returns:
-        (h, w, 3) uint8 with even sides, at most 1280 px.
     """
     scale = min(1.0, _MAX_SIDE / max(rgb.shape[:2]))
     height, width = (max(2, int(side * scale) // 2 * 2) for side in rgb.shape[:2])
@@ -64,11 +60,7 @@ def draw_answer(
 
 
 def check_display() -> None:
-    """Check that a window can be shown, before work is done for it.
-
-    Raises:
-        UserError: there is no display.
-    """
+    """Raise UserError if there is no display to show a window on."""
     if sys.platform.startswith('linux') and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
         raise UserError('show: no display (DISPLAY is not set); write a video with vis_out_dir instead')
 
@@ -76,12 +68,7 @@ def check_display() -> None:
 class Window:
     """A window that shows one frame after the other, by matplotlib (OpenCV comes without windows here).
 
-    Args:
-        title: Of the window.
-        wait_time: Seconds between two frames, at least.
-
-    Raises:
-        UserError: there is no display, or no window toolkit.
+    ``wait_time`` is the least time between two frames in seconds.  Raises UserError: no display, or no window toolkit.
     """
 
     def __init__(self, title: str, wait_time: float = 0.0) -> None:
@@ -124,21 +111,10 @@ def open_canvas(
     wait_time: float = 0.0,
     return_vis: bool = False,
 ) -> Iterator[tuple[Paint | None, Path | list[np.ndarray] | None]]:
-    """Send drawn frames to a video, a window and a list: to any of them, or to none.
+    """Send drawn frames to a video ``<vis_out_dir>/<name>.mp4``, a window and a list: to any of them, or to none.
 
-    Args:
-        name: Of the video file and the window.
-        fps: Of the video.
-        vis_out_dir: Folder of the video; '' = no video.
-        show: Open a window; closing it ends the showing, nothing else.
-        wait_time: Seconds between two frames in the window.
-        return_vis: Keep the frames.
-
-    Yields:
-        A function that takes the next frame (None where frames go nowhere), and the list of frames or the path.
-
-    Raises:
-        UserError: there is no display to show on.
+    Yields a function that takes the next frame (None where frames go nowhere), and the list of frames or the path of
+    the video.  Closing the window ends the showing, nothing else.  Raises UserError where there is no display for it.
     """
     path = Path(vis_out_dir) / f'{name}.mp4' if vis_out_dir else None
     frames: list[np.ndarray] = []

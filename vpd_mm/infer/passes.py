@@ -28,10 +28,8 @@ class FrameResult:
     """Result of one frame; all but the first two are None where there is no athlete.
 
     Args:
-        frame_ind: From 0.
-        rgb: (H, W, 3) uint8, the frame itself.
-        box: (4,) float32 xyxy px.
-        score: Score of the box.
+        frame_ind, rgb: Number from 0, and the frame itself, (H, W, 3) uint8.
+        box, score: (4,) float32 xyxy px and its score.
         feats: (2, D) float32, original and flipped view.
         joints: (13, 2) normalised, decoded from ``feats``; None also without 2D joints.
     """
@@ -57,16 +55,8 @@ def online_pass(
 ) -> FrameResults:
     """Yield the results of the frames of ``source`` in order, ``batch_size`` frames at a time.
 
-    Args:
-        student: Makes features of frames.
-        models: Hold the detector and the settings of the boxes.
-        rules: Rules of the ``OnlineTracker``.
-        source: The frames.
-        batch_size: Frames per forward pass.
-        track: Known boxes; None: detect.
-
-    Raises:
-        UserError: the boxes are not available online.
+    ``models`` hold the detector and the settings of the boxes; ``rules`` are those of the ``OnlineTracker``; ``track``
+    are known boxes.  Raises UserError where the boxes are not available online.
     """
     if batch_size < 1:
         raise UserError(f'batch size must be 1 or more, found {batch_size}')
@@ -81,13 +71,9 @@ def online_pass(
             previous_box = None if scored is None else scored[0]
         feats = student.features(crops) if crops else np.zeros((0, 2, 0), np.float32)
         joints = student.joints(feats) if crops else None
-        row = 0
+        rows = zip(feats, [None] * len(feats) if joints is None else joints, strict=True)
         for (frame_ind, rgb, _), scored in zip(batch, boxes, strict=True):
-            if scored is None:
-                yield FrameResult(frame_ind, rgb)
-                continue
-            yield FrameResult(frame_ind, rgb, *scored, feats[row], None if joints is None else joints[row])
-            row += 1
+            yield FrameResult(frame_ind, rgb, *([] if scored is None else [*scored, *next(rows)]))
 
 
 def _box_finder(
@@ -121,18 +107,15 @@ def _box_finder(
 
 def join_results(results: Iterable[FrameResult]) -> tuple[AthleteTrack, FeatureSequence, int]:
     """Join frame results to a track, a feature sequence, and one past the last frame."""
-    inds, boxes, scores, feats, end = [], [], [], [], 0
+    rows, end = [], 0
     for result in results:
         end = result.frame_ind + 1
-        if result.box is not None and result.feats is not None:
-            inds.append(result.frame_ind)
-            boxes.append(result.box)
-            scores.append(result.score)
-            feats.append(result.feats)
+        if result.box is not None:
+            rows.append((result.frame_ind, result.box, result.score, result.feats))
+    inds, boxes, scores, feats = zip(*rows) if rows else ((), np.zeros((0, 4)), (), np.zeros((0, 2, 1)))
     frames = np.array(inds, np.int64)
-    track = AthleteTrack(frames, np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
-    values = np.stack(feats) if feats else np.zeros((0, 2, 1), np.float32)
-    return track, FeatureSequence(frames, values, np.ones(len(frames), np.float32)), end
+    track = AthleteTrack(frames, np.array(boxes, np.float32), np.array(scores, np.float32))
+    return track, FeatureSequence(frames, np.array(feats, np.float32), np.ones(len(frames), np.float32)), end
 
 
 def offline_pass(
@@ -146,19 +129,10 @@ def offline_pass(
 ) -> tuple[dict[str, tuple[AthleteTrack, FeatureSequence]], int]:
     """Track the athletes of a video and make their features; the numbers equal those of a corpus.
 
-    Args:
-        student: Makes features of frames.
-        models: Hold the detector and the settings of the boxes.
-        source: The frames; read twice, or once where ``track`` is given.
-        batch_size: Crops per forward pass.
-        track: Known boxes; None: detect.
-        on_track_progress, on_feature_progress: Callbacks of the first and of the second pass, in frames.
+    ``models`` hold the detector and the settings of the boxes.  The source is read twice, once where ``track`` gives
+    the boxes.  Returns the name of each athlete ('' = the only one) to track and features, and the number of frames.
 
-    Returns:
-        Name of each athlete ('' = the only one) to track and features, and the number of frames.
-
-    Raises:
-        UserError: no athlete is found, or a box is not valid.
+    Raises UserError: no athlete is found, or a box is not valid.
     """
     if track is None:
         tracks = find_tracks(models.settings, models, source, on_track_progress)
@@ -172,8 +146,8 @@ def offline_pass(
         end = source.num_frames
     results = {}
     for (name, one), sequence in zip(tracks.items(), features, strict=True):
-        keep = int(np.searchsorted(one.frame_inds, end))  # frames from `end` on did not decode
-        results[name] = AthleteTrack(one.frame_inds[:keep], one.boxes[:keep], one.scores[:keep]), sequence
+        keep = slice(int(np.searchsorted(one.frame_inds, end)))  # frames from `end` on did not decode
+        results[name] = AthleteTrack(one.frame_inds[keep], one.boxes[keep], one.scores[keep]), sequence
     return results, end
 
 

@@ -15,11 +15,7 @@ from ..prepare.crop_pass import cut_pair
 
 
 def newest_student(folders: Sequence[str] = ('work_dirs', 'runs')) -> tuple[str, str]:
-    """Find config and checkpoint of the last distillation below the current folder.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Find config and checkpoint of the last distillation below the current folder; UserError where there is none."""
     notes = [note for folder in folders for note in Path(folder).rglob('last_checkpoint')]
     for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
         checkpoint = note.parent / Path(note.read_text(encoding='utf-8').strip()).name
@@ -38,10 +34,7 @@ class StudentPass:
     Crop and flow pass through the corpus's codec (JPEG, 8-bit flow) in memory, so that features equal those of a
     corpus to the bit.
 
-    Args:
-        extractor: The student.
-        cropper, flow: Crop size and flow method of the student's corpus.
-        has_joints: Whether 2D joints can be decoded from the features.
+    ``cropper`` and ``flow`` are those of the student's corpus; ``has_joints``: 2D joints can be decoded from features.
     """
 
     def __init__(
@@ -62,11 +55,7 @@ class StudentPass:
         return self.extractor.pipeline(sample)['inputs']
 
     def features(self, inputs: Sequence[Tensor]) -> np.ndarray:
-        """Compute (N, 2, D) float32 features, original and flipped view.
-
-        Raises:
-            UserError: the student gives NaN.
-        """
+        """Compute (N, 2, D) float32 features, original and flipped view; UserError where the student gives NaN."""
         feats = self.extractor.features(torch.stack(list(inputs)))
         if not np.isfinite(feats).all():
             raise UserError('the student gives NaN; its training diverged, use an earlier checkpoint')

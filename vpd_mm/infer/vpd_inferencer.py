@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import torch
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.structures import BaseDataElement
+from rich.console import Console
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..distill import PoseDistiller
 from ..engine.model_files import read_model_config
 from ..engine.model_zoo import pick_device
-from ..engine.progress import ProgressBars, no_progress
+from ..engine.progress import ProgressBars
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
 from ..prepare.models import Models
@@ -48,8 +49,7 @@ class VPDInferencer(BaseInferencer):
     - *online* (iterators, cameras, ``online=True``, :meth:`stream`): one pass; the athlete is chosen in every frame
       (``OnlineTracker``), and earlier choices stay.
 
-    Memory does not grow with the video but for the result: 28 bytes per box and 8 D per feature
-    (:meth:`stream`: none).
+    Memory does not grow with the video but for the result: 28 bytes per box and 8 D per feature (:meth:`stream`: none).
 
     Args:
         model: Distillation config: path, or ``Config``.
@@ -57,18 +57,14 @@ class VPDInferencer(BaseInferencer):
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``full``, or a folder of box files;
             None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
-        scorer: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models.
-        threshold: Threshold of the scorer.
-        gallery: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions.
-        top: Neighbours per interval.
-        device: 'auto', 'cpu', 'cuda', ...
+        scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
+        gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As the student's corpus was prepared.
         batch_size: Crops per forward pass.
         show_progress: Show progress bars on stderr.
 
-    Raises:
-        UserError: a file is missing or does not fit, or an option is not valid.
+    Raises UserError: a file is missing or does not fit, or an option is not valid.
 
     Example:
         >>> inferencer = VPDInferencer('configs/distill/x.py', 'epoch_40.pth', recognizer='r.py:r.pth')
@@ -136,11 +132,7 @@ class VPDInferencer(BaseInferencer):
         return None
 
     def load_detector(self) -> None:
-        """Build the detector now instead of at the first video.
-
-        Raises:
-            UserError: it cannot be built.
-        """
+        """Build the detector now instead of at the first video; UserError where it cannot be built."""
         if not self._models.settings.boxes.startswith('mmdet:'):
             return
         try:
@@ -178,8 +170,7 @@ class VPDInferencer(BaseInferencer):
             (T'', C) at the scorer's rate.  ``visualization``: the path of the drawn video (with ``return_vis`` a
             list of images) per input, else None.
 
-        Raises:
-            UserError: an input cannot be read, no athlete is found, or there is no display to show on.
+        Raises UserError: an input cannot be read, no athlete is found, or there is no display to show on.
         """
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         dirs = visualize.get('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
@@ -190,10 +181,10 @@ class VPDInferencer(BaseInferencer):
         for (name, item), track in zip(entries.items(), tracks, strict=True):
             source = open_source(name, item, **preprocess)
             with open_canvas(name, source.fps, **visualize) as (paint, drawn):
-                is_stream = isinstance(source, FrameStream)  # it is read once, and drawn meanwhile
-                paint_online = paint if is_stream else None
-                samples = self.forward(source, track, batch_size=batch_size, paint=paint_online, **forward)
-                if paint is not None and not is_stream:
+                if isinstance(source, FrameStream):  # it is read once, and drawn meanwhile
+                    forward['paint'], paint = paint, None
+                samples = self.forward(source, track, batch_size=batch_size, **forward)
+                if paint is not None:
                     self.visualize(source, samples, paint)
             for key, values in self.postprocess(samples, drawn, return_datasamples, **postprocess).items():
                 results[key] += values
@@ -220,8 +211,7 @@ class VPDInferencer(BaseInferencer):
             batch_size: Frames per forward pass of detector and student.
             bboxes, fps, show, wait_time, vis_out_dir: As in :meth:`__call__`.
 
-        Raises:
-            UserError: as :meth:`__call__`; box files with several athletes.
+        Raises UserError: as :meth:`__call__`; box files with several athletes.
         """
         entries = list_inputs(inputs, [vis_out_dir])
         if len(entries) != 1:
@@ -246,8 +236,7 @@ class VPDInferencer(BaseInferencer):
         ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``),
         ``frame_scores`` (T, C) with a scorer.
 
-        Raises:
-            UserError: no athlete is found, or the input cannot be read.
+        Raises UserError: no athlete is found, or the input cannot be read.
         """
         size = batch_size or self.batch_size
         if online or isinstance(inputs, FrameStream):
@@ -262,11 +251,8 @@ class VPDInferencer(BaseInferencer):
             mode = 'offline'
             if bboxes is None:
                 self.load_detector()
-            with ProgressBars() if self.show_progress else nullcontext() as bars:
-                both = [
-                    bars.add(f'{source_name(inputs)}: {step}', 'frames') if bars else no_progress
-                    for step in ('track', 'features')
-                ]
+            with ProgressBars(None if self.show_progress else Console(force_terminal=False)) as bars:
+                both = [bars.add(f'{source_name(inputs)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
         for sample in samples:

@@ -38,10 +38,8 @@ def build_corpus(
     A video that fails does not stop the others; the report lists it.
 
     Args:
-        videos: Video files, or folders that are searched for them.
-        out: Folder of the corpus, created when missing.
-        name: Name of the corpus; None = name of the folder.
-        sport: Stored in corpus.json.
+        videos, out: Video files, or folders that are searched for them; folder of the corpus, created when missing.
+        name, sport: Of the corpus; None = name of the folder.
         boxes: As of :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
@@ -52,9 +50,8 @@ def build_corpus(
     Returns:
         One report per athlete and video, in the order of the files.
 
-    Raises:
-        UserError: the run cannot start: an option is not valid, two videos share a name, the corpus is locked, a
-            model cannot be built, or videos were prepared with other boxes, rules or poses.
+    Raises UserError where the run cannot start: an option is not valid, two videos share a name, the corpus is locked,
+    a model cannot be built, or videos were prepared with other boxes, rules or poses.
     """
     start = time.monotonic()
     if workers < 1:

@@ -38,17 +38,12 @@ def inspect_corpus(
     pose_name: str | None = None,
     out: str | os.PathLike | None = None,
 ) -> Inspection:
-    """Count what a corpus holds; of one video also draw a contact sheet and a video.
+    """Count what a corpus holds; of ``video``, or the only one, also draw a contact sheet and a video.
 
-    Args:
-        root: Folder of the corpus.
-        video: Count and draw this one; None = count all, and draw where the corpus has only one video.
-        pose_name: Pose set to count and draw; None = the first one.
-        out: Folder of the images; None = ``<root>/inspect``.
+    ``pose_name`` is the pose set (None = the first one), ``out`` the folder of the images (None = ``<root>/inspect``).
 
-    Raises:
-        UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did not
-            write would be replaced.
+    Raises UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did
+    not write would be replaced.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
@@ -83,14 +78,7 @@ def inspect_corpus(
 
 
 class VideoView:
-    """Count and draw one video of a corpus.
-
-    Args:
-        corpus: Its corpus.
-        store: The corpus's crops.
-        row: Its row of videos.csv.
-        pose_name: Pose set; None = no poses.
-    """
+    """Count and draw one video of a corpus, with its crops in ``store``; ``pose_name`` None = no poses."""
 
     def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
         self.row, self.store, self.fps = row, store, corpus.fps
@@ -119,11 +107,7 @@ class VideoView:
         return report
 
     def write(self, clip: Path, sheet: Path) -> None:
-        """Write a video of all frames and a contact sheet of evenly spread frames with a crop.
-
-        Raises:
-            UserError: the video has no crops.
-        """
+        """Write a video of all frames and a contact sheet of evenly spread frames with a crop."""
         inds = list(self._windows)
         if not inds:
             raise UserError(f'{self.row.video}: has no crops to show')

@@ -46,8 +46,7 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
 
     A symbolic link keeps its own name and folder; the name of its target does not matter.
 
-    Raises:
-        UserError: a folder holds no video, two files share a name, or a name is not valid for a video.
+    Raises UserError: a folder holds no video, two files share a name, or a name is not valid for a video.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
@@ -81,11 +80,7 @@ def _identity(path: Path) -> tuple[Path, str]:
 
 
 def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job]:
-    """Join video files with their rows of videos.csv.
-
-    Raises:
-        UserError: a file has the name of another file of this corpus.
-    """
+    """Join video files with their rows of videos.csv; UserError where a file has the name of another of the corpus."""
     rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
     for info in known.values():
         if info.path:
@@ -106,18 +101,15 @@ def settle_sources(
     """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
 
     Args:
-        corpus: Corpus to write.
-        settings: Options of the run.
-        jobs: All videos of the run.
+        corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
 
     Returns:
         The jobs; a stale video is new again.
 
-    Raises:
-        UserError: tracks or poses of these videos were made from another source, or, with several processes, from
-            files that have changed.
+    Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
+    files that have changed.
     """
     box_files = {job.name: _box_files(settings, job) for job in jobs}
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}

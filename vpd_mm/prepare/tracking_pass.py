@@ -28,19 +28,11 @@ _NO_DETECTIONS = np.zeros((0, 5), np.float32)
 def find_tracks(
     settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
 ) -> dict[str, AthleteTrack]:
-    """Find the athletes of one video.
+    """Find the athletes of one video: name, '' where it has only one, to track.
 
-    Args:
-        settings: Name the boxes and the rules of the tracker.
-        models: Give the detector.
-        source: The frames; read once with a detector, else not at all.
-        on_progress: Called with (frames done, number of frames).
+    The settings name the boxes and the rules of the tracker.  The source is read once with a detector, else not at all.
 
-    Returns:
-        Athlete name to track; the name is '' where the video has only one.
-
-    Raises:
-        UserError: no person is detected, or the box file is missing or invalid.
+    Raises UserError: no person is detected, or the box file is missing or invalid.
     """
     frame_size = (source.width, source.height)
     if settings.boxes == 'full':
@@ -82,24 +74,20 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
     The rule ``method`` is 'bytetrack' (``AthleteTracker`` or ``OnlineTracker``, with ``ChoiceRules``), or 'path'
     (``PathTracker``, with ``PathRules``: one athlete, weak detector, not online).
 
-    Raises:
-        SetupError: a rule is unknown or has no valid value.
+    Raises SetupError: a rule is unknown or has no valid value.
     """
     rules = dict(rules)
     method = rules.pop('method', 'bytetrack')
-    kind: Any
-    weights: Any
-    if method == 'bytetrack':
-        kind, weights = OnlineTracker if online else AthleteTracker, ChoiceRules
-    elif method == 'path' and not online:
-        kind, weights = PathTracker, PathRules
-    else:
+    kinds: dict[str, tuple[Any, Any]] = {'bytetrack': (AthleteTracker, ChoiceRules), 'path': (PathTracker, PathRules)}
+    if online:
+        kinds = {'bytetrack': (OnlineTracker, ChoiceRules)}
+    if method not in kinds:
         allowed = 'bytetrack with --online' if online else 'bytetrack or path'
         raise SetupError(f'--track method={method}: must be {allowed}')
+    kind, weights = kinds[method]
     of_weights = {f.name for f in fields(weights)}
-    of_tracker = set(inspect.signature(AthleteTracker if online else kind).parameters) - {'fps', 'frame_size', 'rules'}
-    if online:
-        of_tracker |= ONLINE_RULES
+    arguments = {name for base in kind.__mro__[:-2] for name in inspect.signature(base).parameters}
+    of_tracker = arguments - {'fps', 'frame_size', 'rules', 'options'}
     if unknown := sorted(set(rules) - of_weights - of_tracker):
         known = ', '.join(sorted(of_weights | of_tracker | {'method'}))
         raise SetupError(f'--track {unknown[0]}: no such rule; there are {known}')
@@ -111,11 +99,7 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
 
 
 def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
-    """Check that no box is much larger than the frame: the square around it is allocated in memory.
-
-    Raises:
-        UserError: a box is too large; the message begins with ``boxes``, the origin of the boxes.
-    """
+    """Raise UserError, naming ``boxes``, if a box is much larger than the frame: its square is allocated in memory."""
     sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     large = np.flatnonzero(sides > 4 * max(source.width, source.height))
     if len(large):

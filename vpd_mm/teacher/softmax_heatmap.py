@@ -40,8 +40,7 @@ class SoftmaxHeatmap(UDPHeatmap):
             score.  Fitted by ``tools/calibrate_teacher.py``.
         **kwargs: Arguments of ``mmpose.UDPHeatmap``.
 
-    Raises:
-        UserError: the table is not increasing, or a score is not in [0, 1].
+    Raises UserError: the table is not increasing, or a score is not in [0, 1].
     """
 
     def __init__(self, score_table: Sequence[Sequence[float]] = (), **kwargs) -> None:
@@ -86,14 +85,10 @@ class SoftmaxHeatmap(UDPHeatmap):
 
 
 def fit_score_table(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
-    """Fit a score table by isotonic regression over twelve bins of equal size.
+    """Fit a score table to raw scores (N,) of joints by isotonic regression over twelve bins of equal size.
 
-    Args:
-        raw: (N,) raw scores of joints on validation images.
-        right: (N,) bool, True for correct joints.
-
-    Returns:
-        Rows (raw score, share of correct joints), fewer than twelve if raw scores coincide.
+    ``right`` (N,) is True for correct joints.  Returns rows (raw score, share of correct joints), fewer than twelve if
+    raw scores coincide.
     """
     from scipy.optimize import isotonic_regression
 
