@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from media import cut_picture
 
+from benchmarks.teacher_metrics import box_iou as iou
 from vpd_mm.athlete.athlete_choice import ChoiceRules, join_tracks, score_people
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker, athlete_names
 from vpd_mm.athlete.camera_cuts import CutFinder, with_previous
@@ -33,12 +34,6 @@ def run(frames, images=None, **options):
     for i, detections in frames:
         tracker.update(i, detections, None if images is None else images[i])
     return tracker.finish()
-
-
-def iou(a, b):
-    overlap = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None).prod(axis=1)
-    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    return overlap / (areas - overlap)
 
 
 def crowd(ground_truth, others, size, seed, misses=0.1):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from test_athlete.test_athlete_tracker import NO_DETECTIONS, SIZE, crowd, iou, person, walk
+from test_athlete.test_athlete_tracker import NO_DETECTIONS, SIZE, crowd, person, walk
 
+from benchmarks.teacher_metrics import box_iou as iou
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, OnlineTracker
 from vpd_mm.errors import UserError
 

@@ -21,7 +21,7 @@ SIZE = (256, 256)
 
 
 def scene(seed, frames=120):
-    """Ground ground_truth (T, 4) of an athlete near the center; detections: partial, missing and of a bystander."""
+    """Ground truth (T, 4) of an athlete near the center; detections: partial, missing and of a bystander."""
     rng = np.random.default_rng(seed)
     t = np.arange(frames)
     middle = np.stack([128 + 25 * np.sin(t / 15), 130 - 20 * np.abs(np.sin(t / 20))], axis=1)

@@ -1,22 +1,25 @@
-"""Detector, tracker and student on a video: frame by frame, or in two passes."""
+"""Detector, tracker and student on a video, without a corpus in between: frame by frame, or in two passes."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..athlete import FrameSource
+from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..athlete.camera_cuts import with_previous
+from ..corpus import crop_codec as codec
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..features.feature_extractor import FeatureExtractor
+from ..prepare.crop_pass import cut_pair
 from ..prepare.models import Models
-from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks
+from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks, no_athlete_error
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import FrameStream
-from .student_pass import StudentPass
 
 #: Box (4,) float32 xyxy px and its score; None where there is no athlete.
 ScoredBox = tuple[np.ndarray, float] | None
@@ -43,6 +46,62 @@ class FrameResult:
 
 
 FrameResults = Generator[FrameResult, None, None]
+
+
+class StudentPass:
+    """Cut the athlete out of a frame and run the student, as ``tools/prepare.py`` and ``tools/extract_features.py`` do.
+
+    Crop and flow pass through the corpus's codec (JPEG, 8-bit flow) in memory, so that features equal those of a
+    corpus to the bit.
+
+    ``cropper`` and ``flow`` are those of the student's corpus; ``has_joints``: 2D joints can be decoded from features.
+    """
+
+    def __init__(
+        self, extractor: FeatureExtractor, cropper: SquareCropper, flow: FlowEstimator, has_joints: bool
+    ) -> None:
+        self.extractor, self.cropper, self.flow, self.has_joints = extractor, cropper, flow, has_joints
+
+    def cut(
+        self, rgb: np.ndarray, previous: np.ndarray | None, box: np.ndarray, previous_box: np.ndarray | None
+    ) -> Tensor:
+        """Cut one athlete out of one frame: the pipeline's inputs (5 or 3, S, S); arguments as of ``cut_pair``."""
+        _, crop, flow = cut_pair(rgb, previous, box, previous_box, self.cropper, self.flow)
+        square = (self.cropper.size, self.cropper.size)
+        crop = codec.decode_rgb(codec.encode_rgb(crop), square)
+        if flow is not None:
+            flow = codec.decode_flow(codec.encode_flow(flow, self.flow.clip), square, self.flow.clip)
+        sample = {'store': _OneCrop(crop, flow), 'video': '', 'frame': 0, 'index': 0, 'rng': None}
+        return self.extractor.pipeline(sample)['inputs']
+
+    def features(self, inputs: Sequence[Tensor]) -> np.ndarray:
+        """Compute (N, 2, D) float32 features, original and flipped view; UserError where the student gives NaN."""
+        feats = self.extractor.features(torch.stack(list(inputs)))
+        if not np.isfinite(feats).all():
+            raise UserError('the student gives NaN; its training diverged, use an earlier checkpoint')
+        return feats
+
+    def joints(self, feats: np.ndarray) -> np.ndarray | None:
+        """Decode (N, 2, D) features to normalised joints (N, 13, 2) of the original view; None without 2D joints."""
+        return self.extractor.decode(feats).reshape(len(feats), -1, 2) if self.has_joints else None
+
+
+class _OneCrop:
+    """One crop, read by ``LoadCrop`` and ``LoadFlow`` like a ``CropStore``."""
+
+    def __init__(self, rgb: np.ndarray, flow: np.ndarray | None) -> None:
+        self._rgb, self._flow = rgb, flow
+
+    def crop(self, video: str, frame_ind: int) -> np.ndarray:
+        return self._rgb
+
+    def flow(self, video: str, frame_ind: int) -> np.ndarray:
+        if self._flow is None:
+            raise UserError("flow 'none': this student needs flow; pass the method that its corpus was made with")
+        return self._flow
+
+    def mask(self, video: str, frame_ind: int) -> None:
+        return None
 
 
 def online_pass(
@@ -165,9 +224,8 @@ def _extract(
         for frame_ind, rgb, previous in with_previous(source):
             end = frame_ind + 1
             for athlete, track in enumerate(tracks):
-                row = row_of(track, frame_ind)
+                row, before = row_of(track, frame_ind), row_of(track, frame_ind - 1)
                 if row is not None:
-                    before = row_of(track, frame_ind - 1)
                     previous_box = None if before is None else track.boxes[before]
                     yield athlete, row, end, student.cut(rgb, previous, track.boxes[row], previous_box)
 
@@ -184,14 +242,6 @@ def _extract(
         keep = slice(None) if rows.all() else rows  # a slice copies nothing
         sequences.append(FeatureSequence(track.frame_inds[keep], values[keep], np.ones(int(rows.sum()), np.float32)))
     return sequences, end
-
-
-def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserError:
-    """Error for a video without an athlete."""
-    return UserError(
-        f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; look at the video, relax the '
-        'tracker rules, or pass boxes'
-    )
 
 
 def row_of(items: AthleteTrack | FeatureSequence, frame_ind: int) -> int | None:

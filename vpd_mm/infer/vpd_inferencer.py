@@ -22,20 +22,33 @@ from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
 from ..prepare.models import Models
 from ..prepare.options import PrepareSettings
-from ..prepare.tracking_pass import ONLINE_RULES
+from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
 from ..teacher import JointFeature
 from .frame_source import FrameStream, Input, list_inputs, open_source
 from .onnx_backend import load_model
 from .overlay import Paint, draw_answer, open_canvas
-from .passes import FrameResults, join_results, no_athlete_error, offline_pass, online_pass, row_of
+from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
 from .results import Boxes, check_outputs, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
 from .segments import Gallery, Recognizer, Scorer, Segment
-from .student_pass import StudentPass
 
 #: Detector of mmdet's model zoo (COCO), downloaded at the first use.
 DEFAULT_BOXES = 'mmdet:rtmdet-m'
+
+
+def newest_student(folders: Sequence[str] = ('work_dirs', 'runs')) -> tuple[str, str]:
+    """Find config and checkpoint of the last distillation below the current folder; UserError where there is none."""
+    notes = [note for folder in folders for note in Path(folder).rglob('last_checkpoint')]
+    for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
+        checkpoint = note.parent / Path(note.read_text(encoding='utf-8').strip()).name
+        configs = [path for path in note.parent.glob('*.py') if 'PoseDistiller' in path.read_text(encoding='utf-8')]
+        if checkpoint.is_file() and configs:
+            return str(configs[0]), str(checkpoint)
+    raise UserError(
+        f'no student: none was trained in {" or ".join(folders)}; pass --student CONFIG:CHECKPOINT (train one with '
+        'tools/train.py and a config of configs/distill)'
+    )
 
 
 @INFERENCERS.register_module()

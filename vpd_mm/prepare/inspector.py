@@ -25,7 +25,7 @@ _TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
 
 @dataclass
 class Inspection:
-    """Result of :func:`inspect_corpus`: counts of each video, text for the console, paths of the drawn files."""
+    """Counts of each video, text for the console, paths of the drawn files."""
 
     videos: list[VideoReport] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -129,15 +129,14 @@ class VideoView:
         """Lines about crops and flow."""
         header = self.header
         assert header is not None
-        sides = header.windows[:, 2]
-        gaps = int((np.diff(header.frame_inds) > 1).sum())
+        inds, sides = header.frame_inds, header.windows[:, 2]
         lines = [
-            f'frames {header.frame_inds[0]}..{header.frame_inds[-1]} with {gaps} gaps; window side '
+            f'frames {inds[0]}..{inds[-1]} with {int((np.diff(inds) > 1).sum())} gaps; window side '
             f'{sides.min()}..{sides.max()} px (median {int(np.median(sides))}), crops of {header.size} px, '
             f'{header.num_bytes / len(header) / 1e3:.1f} kB per frame'
         ]
         if header.flow is not None:
-            inds = header.frame_inds[:: max(1, len(header) // 200)].tolist()
+            inds = inds[:: max(1, len(header) // 200)].tolist()
             length = [np.linalg.norm(self.store.flow(self.row.video, i), axis=-1).mean() for i in inds]
             lines.append(
                 f'flow {header.flow.get("method", "?")}, clipped to {header.flow["clip"]:g} px: mean length '

@@ -33,7 +33,6 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Name of the video file without its ending."""
         return self.path.stem
 
     def is_tracked(self, corpus: Corpus) -> bool:
@@ -111,7 +110,8 @@ def settle_sources(
     Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
     files that have changed.
     """
-    box_files = {job.name: _box_files(settings, job) for job in jobs}
+    folder = Path(settings.boxes)
+    box_files = {job.name: find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {} for job in jobs}
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
     if boxes_given or len(tracked) < len(jobs):
         source: dict = {'boxes': _describe(settings.boxes)}
@@ -153,11 +153,6 @@ def _describe(spec: str) -> str:
     if checkpoint and Path(checkpoint).is_file():
         checkpoint = file_digest(checkpoint)[:16]
     return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, checkpoint]))
-
-
-def _box_files(settings: PrepareSettings, job: Job) -> dict[str, Path]:
-    folder = Path(settings.boxes)
-    return find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
 
 
 def video_name(athlete: str, stem: str) -> str:

@@ -44,10 +44,7 @@ def find_tracks(
         athletes = read_boxes(settings.boxes, source.path.stem, frame_size, source.num_frames)
     athletes = {name: track for name, track in athletes.items() if len(track)}
     if not athletes:
-        raise UserError(
-            f'{source.path}: no person found in {source.num_frames} frames with --boxes {settings.boxes}; check the '
-            'video, relax the tracker rules, or give boxes'
-        )
+        raise no_athlete_error(source, source.num_frames, settings.boxes)
     for track in athletes.values():
         check_box_sizes(track, source, settings.boxes)
     return athletes
@@ -96,6 +93,12 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
         return kind(fps, frame_size, rules=choice, **{k: v for k, v in rules.items() if k in of_tracker})
     except (TypeError, UserError, ImportError) as e:
         raise SetupError(f'--track {rules}: {e}') from e
+
+
+def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserError:
+    """Return the error for a video without an athlete."""
+    hint = 'check the video, relax the tracker rules, or give boxes'
+    return UserError(f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; {hint}')
 
 
 def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
