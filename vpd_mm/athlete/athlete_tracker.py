@@ -197,7 +197,6 @@ class OnlineTracker(AthleteTracker):
 
     Further differences from ``AthleteTracker``: a person has no box in the first frame (ByteTrack confirms at the
     second); in a gap the last box is held with half its score; tracks are not joined; ``min_seconds`` is not used.
-
     Raises UserError: an argument is out of range, or ``num_athletes`` is not 1.
     """
 

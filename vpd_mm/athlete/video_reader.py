@@ -54,10 +54,6 @@ class VideoReader:
         num_damaged: Damaged packets and frames of the last iteration.
 
     Raises UserError: the file is missing, empty, no video, audio only, truncated, or without a decodable frame.
-
-    Example:
-        >>> for frame_ind, rgb in VideoReader('video.mp4', fps=25):  # doctest: +SKIP
-        ...     print(frame_ind, rgb.shape)
     """
 
     def __init__(self, path: str | os.PathLike, fps: float | None = None) -> None:

@@ -116,10 +116,9 @@ def open_camera(index: int, fps: float | None) -> FrameStream:
 def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.PathLike] = ()) -> dict[str, Entry]:
     """Name each video: each item of a list, each video of a folder, or a folder of images.
 
-    ``output_dirs`` are the folders of the results ('' = none), skipped where they lie inside a searched folder.
-    Returns the name of the results to an index of a camera, a path, an array or an iterator.
-
-    Raises UserError: a folder holds neither videos nor images, the list is one of frames, or two inputs share a name.
+    ``output_dirs`` are the folders of the results ('' = none), skipped where they lie inside a searched folder. Returns
+    the name of the results to an index of a camera, a path, an array or an iterator.  Raises UserError: a folder holds
+    neither videos nor images, the list is one of frames, or two inputs share a name.
     """
     items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     if not items:

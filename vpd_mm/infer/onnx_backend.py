@@ -37,9 +37,8 @@ def decoder_path(student: Path) -> Path:
 class OnnxNetwork(nn.Module):
     """An exported network as a module: tensors in, its one output out.
 
-    ``kind`` is the expected one of ``export.onnx_graphs.Graph``; CUDA is used where onnxruntime supports it.
-
-    Raises UserError: onnxruntime is not installed, the file is missing or not valid, or of another kind.
+    ``kind`` is the expected one of ``export.onnx_graphs.Graph``; CUDA is used where onnxruntime supports it.  Raises
+    UserError: onnxruntime is not installed, the file is missing or not valid, or of another kind.
     """
 
     def __init__(self, path: str | os.PathLike, kind: str, device: str = 'cpu') -> None:
@@ -89,9 +88,7 @@ def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[A
     """Load a trained model of class ``kind``; a student without a decoder in its checkpoint gets none.
 
     ``checkpoint`` may be an ``.onnx`` file of ``tools/export.py``.  Returns the model and the metadata of the file
-    (``classes``, ...).
-
-    Raises UserError: the file is missing or does not fit, or the config has another kind of model.
+    (``classes``, ...).  Raises UserError: the file is missing or does not fit, or the config has another kind of model.
     """
     model: Any = build_model(cfg)
     if not isinstance(model, kind):
@@ -110,9 +107,8 @@ def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dic
     """Replace the networks and the normalisation of ``model`` by exported files, in place.
 
     The model is a ``PoseDistiller``, ``SequenceRecognizer`` or ``FrameScorer``; the decoder of a student lies beside
-    ``path``.  Returns the metadata of the file (``classes``, ...).
-
-    Raises UserError: a file is missing or was exported with another config.
+    ``path``.  Returns the metadata of the file (``classes``, ...).  Raises UserError: a file is missing or was exported
+    with another config.
     """
     if isinstance(model, PoseDistiller):
         kind, what, dims = 'student', 'D', model.student.out_dims

@@ -68,10 +68,10 @@ def check_display() -> None:
 class Window:
     """A window that shows one frame after the other, by matplotlib (OpenCV comes without windows here).
 
-    ``wait_time`` is the least time between two frames in seconds.  Raises UserError: no display, or no window toolkit.
+    Raises UserError where there is no display, or no window toolkit.
     """
 
-    def __init__(self, title: str, wait_time: float = 0.0) -> None:
+    def __init__(self, title: str) -> None:
         check_display()
         import matplotlib.pyplot as plt
         from matplotlib.backend_bases import FigureManagerBase
@@ -84,7 +84,7 @@ class Window:
             raise UserError(f'show: no window can be opened ({reason}); write a video with vis_out_dir instead') from e
         if not has_window:
             raise UserError('show: matplotlib has no window toolkit (tkinter, PyQt); write a video with vis_out_dir')
-        self._plt, self._wait = plt, max(wait_time, 1e-3)
+        self._plt = plt
         self._image: Any = None
 
     def show(self, rgb: np.ndarray) -> None:
@@ -96,7 +96,7 @@ class Window:
             axes.set_axis_off()
             self._image = axes.imshow(rgb)
         self._image.set_data(rgb)
-        self._plt.pause(self._wait)
+        self._plt.pause(1e-3)
 
     def close(self) -> None:
         self._plt.close(self._figure)
@@ -104,12 +104,7 @@ class Window:
 
 @contextmanager
 def open_canvas(
-    name: str,
-    fps: float,
-    vis_out_dir: str | os.PathLike = '',
-    show: bool = False,
-    wait_time: float = 0.0,
-    return_vis: bool = False,
+    name: str, fps: float, vis_out_dir: str | os.PathLike = '', show: bool = False, return_vis: bool = False
 ) -> Iterator[tuple[Paint | None, Path | list[np.ndarray] | None]]:
     """Send drawn frames to a video ``<vis_out_dir>/<name>.mp4``, a window and a list: to any of them, or to none.
 
@@ -121,7 +116,7 @@ def open_canvas(
     targets: list[Paint] = []
     with ExitStack() as stack:
         if show:
-            window = Window(name, wait_time)
+            window = Window(name)
             stack.callback(window.close)
             targets.append(window.show)
         if path is not None:

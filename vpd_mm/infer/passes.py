@@ -190,7 +190,6 @@ def offline_pass(
 
     ``models`` hold the detector and the settings of the boxes.  The source is read twice, once where ``track`` gives
     the boxes.  Returns the name of each athlete ('' = the only one) to track and features, and the number of frames.
-
     Raises UserError: no athlete is found, or a box is not valid.
     """
     if track is None:

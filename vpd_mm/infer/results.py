@@ -31,16 +31,9 @@ def make_sample(
 ) -> BaseDataElement:
     """Make a data sample, see ``VPDInferencer.forward``."""
     name = source_name(source)
-    meta = {
-        'name': f'{athlete}__{name}' if athlete else name,
-        'source': str(source.path),
-        'athlete': athlete,
-        'fps': float(source.fps),
-        'num_frames': num_frames,
-        'width': source.width,
-        'height': source.height,
-        'mode': mode,
-    }
+    name = f'{athlete}__{name}' if athlete else name
+    meta: dict[str, Any] = dict(name=name, source=str(source.path), athlete=athlete, mode=mode)
+    meta |= dict(fps=float(source.fps), num_frames=num_frames, width=source.width, height=source.height)
     return BaseDataElement(metainfo=meta, track=track, features=features)
 
 

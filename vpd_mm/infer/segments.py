@@ -68,9 +68,8 @@ class Segment:
 class Recognizer:
     """A trained ``SequenceRecognizer`` on intervals of a feature sequence, read as its test data set reads them.
 
-    ``spec`` is ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.  ``dims`` is D of the features.
-
-    Raises UserError: the files do not fit, or the model takes other features.
+    ``spec`` is ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.  ``dims`` is D of the features.  Raises
+    UserError: the files do not fit, or the model takes other features.
     """
 
     def __init__(self, spec: str, dims: int, device: str = 'cpu') -> None:
@@ -104,9 +103,8 @@ class Recognizer:
 class Scorer:
     """The mean of trained ``FrameScorer`` models, ``CONFIG:CHECKPOINT[,CHECKPOINT...]``, on a whole video.
 
-    A frame belongs to an action from a score of ``threshold`` on.  ``dims`` is D of the features.
-
-    Raises UserError: the files do not fit, or the models take other features.
+    A frame belongs to an action from a score of ``threshold`` on.  ``dims`` is D of the features.  Raises UserError:
+    the files do not fit, or the models take other features.
     """
 
     def __init__(self, spec: str, dims: int, threshold: float = 0.5, device: str = 'cpu') -> None:
@@ -142,9 +140,8 @@ class Scorer:
 class Gallery:
     """Labelled actions of a corpus, searched by DTW for the ``top`` neighbours of an interval.
 
-    ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.
-
-    Raises UserError: the corpus or its features are missing, or their D is not ``dims``.
+    ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Raises
+    UserError: the corpus or its features are missing, or their D is not ``dims``.
     """
 
     def __init__(self, spec: str, dims: int, top: int = 5) -> None:

@@ -37,16 +37,16 @@ from .segments import Gallery, Recognizer, Scorer, Segment
 DEFAULT_BOXES = 'mmdet:rtmdet-m'
 
 
-def newest_student(folders: Sequence[str] = ('work_dirs', 'runs')) -> tuple[str, str]:
-    """Find config and checkpoint of the last distillation below the current folder; UserError where there is none."""
-    notes = [note for folder in folders for note in Path(folder).rglob('last_checkpoint')]
+def newest_student() -> tuple[str, str]:
+    """Find config and checkpoint of the last distillation in work_dirs and runs; UserError where there is none."""
+    notes = [note for folder in ('work_dirs', 'runs') for note in Path(folder).rglob('last_checkpoint')]
     for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
         checkpoint = note.parent / Path(note.read_text(encoding='utf-8').strip()).name
         configs = [path for path in note.parent.glob('*.py') if 'PoseDistiller' in path.read_text(encoding='utf-8')]
         if checkpoint.is_file() and configs:
             return str(configs[0]), str(checkpoint)
     raise UserError(
-        f'no student: none was trained in {" or ".join(folders)}; pass --student CONFIG:CHECKPOINT (train one with '
+        'no student: none was trained in work_dirs or runs; pass --student CONFIG:CHECKPOINT (train one with '
         'tools/train.py and a config of configs/distill)'
     )
 
@@ -88,7 +88,7 @@ class VPDInferencer(BaseInferencer):
 
     preprocess_kwargs: set = {'fps'}
     forward_kwargs: set = {'bboxes', 'online'}
-    visualize_kwargs: set = {'return_vis', 'show', 'wait_time', 'vis_out_dir'}
+    visualize_kwargs: set = {'return_vis', 'show', 'vis_out_dir'}
     postprocess_kwargs: set = {'pred_out_dir'}
 
     def __init__(
@@ -173,8 +173,8 @@ class VPDInferencer(BaseInferencer):
             return_datasamples: Return data samples instead of dicts.
             batch_size: Crops per forward pass; None: that of the constructor.
             kwargs: ``fps``: rate to which files are resampled, and rate of arrays, iterators and cameras;
-                ``bboxes``: an ``AthleteTrack`` or (T, 4) per input; ``online``; ``show``, ``wait_time`` (s),
-                ``return_vis``, ``vis_out_dir`` (writes ``<name>.mp4``); ``pred_out_dir`` (writes ``<name>.json``,
+                ``bboxes``: an ``AthleteTrack`` or (T, 4) per input; ``online``; ``show``, ``return_vis``,
+                ``vis_out_dir`` (writes ``<name>.mp4``); ``pred_out_dir`` (writes ``<name>.json``,
                 ``tracks/<name>.npz``, ``features/<name>.npz``).
 
         Returns:
@@ -210,7 +210,6 @@ class VPDInferencer(BaseInferencer):
         bboxes: Boxes | None = None,
         fps: float | None = None,
         show: bool = False,
-        wait_time: float = 0.0,
         vis_out_dir: str | os.PathLike = '',
     ) -> FrameResults:
         """Yield a ``FrameResult`` per frame, online; memory does not grow.
@@ -222,7 +221,7 @@ class VPDInferencer(BaseInferencer):
         Args:
             inputs: One input of :meth:`__call__`, no list.
             batch_size: Frames per forward pass of detector and student.
-            bboxes, fps, show, wait_time, vis_out_dir: As in :meth:`__call__`.
+            bboxes, fps, show, vis_out_dir: As in :meth:`__call__`.
 
         Raises UserError: as :meth:`__call__`; box files with several athletes.
         """
@@ -232,7 +231,7 @@ class VPDInferencer(BaseInferencer):
         check_outputs(entries, vis_out_dir)
         [(name, item)] = entries.items()
         source = open_source(name, item, fps)
-        with open_canvas(name, source.fps, vis_out_dir, show, wait_time) as (paint, _):
+        with open_canvas(name, source.fps, vis_out_dir, show) as (paint, _):
             yield from self._online(source, batch_size, to_track(bboxes), paint)
 
     def forward(
@@ -246,10 +245,8 @@ class VPDInferencer(BaseInferencer):
         """Make a data sample per athlete of one opened input; ``paint`` takes the frames of the online pass.
 
         Meta: ``name``, ``source``, ``athlete``, ``fps``, ``num_frames``, ``width``, ``height``, ``mode``.  Data:
-        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``),
-        ``frame_scores`` (T, C) with a scorer.
-
-        Raises UserError: no athlete is found, or the input cannot be read.
+        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``), ``frame_scores``
+        (T, C) with a scorer.  Raises UserError: no athlete is found, or the input cannot be read.
         """
         size = batch_size or self.batch_size
         if online or isinstance(inputs, FrameStream):

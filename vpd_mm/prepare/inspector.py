@@ -41,7 +41,6 @@ def inspect_corpus(
     """Count what a corpus holds; of ``video``, or the only one, also draw a contact sheet and a video.
 
     ``pose_name`` is the pose set (None = the first one), ``out`` the folder of the images (None = ``<root>/inspect``).
-
     Raises UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did
     not write would be replaced.
     """

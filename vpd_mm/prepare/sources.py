@@ -43,9 +43,8 @@ class Job:
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     """List video files, each once, sorted by name; folders are searched with their subfolders.
 
-    A symbolic link keeps its own name and folder; the name of its target does not matter.
-
-    Raises UserError: a folder holds no video, two files share a name, or a name is not valid for a video.
+    A symbolic link keeps its own name and folder; the name of its target does not matter.  Raises UserError: a folder
+    holds no video, two files share a name, or a name is not valid for a video.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):

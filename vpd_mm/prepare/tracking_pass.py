@@ -31,7 +31,6 @@ def find_tracks(
     """Find the athletes of one video: name, '' where it has only one, to track.
 
     The settings name the boxes and the rules of the tracker.  The source is read once with a detector, else not at all.
-
     Raises UserError: no person is detected, or the box file is missing or invalid.
     """
     frame_size = (source.width, source.height)

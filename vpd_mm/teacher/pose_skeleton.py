@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
 from .joint_feature import HIPS, SHOULDERS
@@ -125,8 +126,7 @@ def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
     """
     x, y, _ = ((vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])).T
     turn = np.where(np.hypot(x, y) > 1e-9, np.pi / 2 - np.arctan2(y, x), 0)
-    cos, sin, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
-    rotation = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3)
+    rotation = Rotation.from_euler('z', turn[:, None]).as_matrix()
     hips = vpd[:, HIPS].mean(axis=1)
     length = np.linalg.norm(vpd[:, SHOULDERS].mean(axis=1) - hips, axis=-1)
     scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)
