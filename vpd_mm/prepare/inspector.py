@@ -55,7 +55,8 @@ def inspect_corpus(
     pose_name = pose_name or next(iter(names), None)
     chosen = [corpus.video(video)] if video is not None else list(rows.values())
     store = CropStore(corpus.crops_dir)
-    result = Inspection([VideoView(corpus, store, row, pose_name).report() for row in chosen])
+    views = [VideoView(corpus, store, row, pose_name) for row in chosen]
+    result = Inspection([view.report() for view in views])
     result.lines += [
         f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
@@ -69,10 +70,9 @@ def inspect_corpus(
         if out is not None:
             check_video(clip)
             check_video(sheet, clip)
-        view = VideoView(corpus, store, chosen[0], pose_name)
-        view.write(clip, sheet)
+        views[0].write(clip, sheet)
         result.images = [sheet, clip]
-        result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
+        result.lines += [*views[0].statistics(), *(f'wrote {path}' for path in result.images)]
     return result
 
 

@@ -120,9 +120,8 @@ def settle_sources(
 
         def remove(videos: Sequence[str]) -> None:
             if world > 1:
-                raise UserError(
-                    f'{settings.boxes}: boxes of {videos[0]} have changed; prepare it once in a single process'
-                )
+                problem = f'boxes of {videos[0]} have changed; prepare it once in a single process'
+                raise UserError(f'{settings.boxes}: {problem}')
             stale.extend(videos)
             for name in videos:
                 _remove(corpus, tracked[name].rows, settings.pose_set)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 from torch.utils.data import Dataset
 
 from ..engine.deprecation import renamed_arguments
@@ -31,9 +30,12 @@ def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray
     Azimuth (N,) is the position of the camera from +x towards +y, elevation is positive above the horizon, a positive
     roll rotates the image clockwise; all in radians.
     """
-    facing = Rotation.from_matrix([[0, 1, 0], [0, 0, -1], [-1, 0, 0]])  # of a camera on the x axis
-    position = Rotation.from_euler('ZY', np.stack([azimuth, -elevation], axis=-1))
-    return (Rotation.from_euler('z', roll[:, None]) * facing * position.inv()).as_matrix()
+    ca, sa, ce, se, cr, sr = (f(angle) for angle in (azimuth, elevation, roll) for f in (np.cos, np.sin))
+    forward = -np.stack([ce * ca, ce * sa, se], axis=-1)
+    right = np.stack([-sa, ca, np.zeros_like(ca)], axis=-1)
+    down = np.cross(forward, right)
+    cr, sr = cr[..., None], sr[..., None]
+    return np.stack([cr * right - sr * down, sr * right + cr * down, forward], axis=-2)
 
 
 def project(points: np.ndarray, rotation: np.ndarray, distance: np.ndarray) -> np.ndarray:
