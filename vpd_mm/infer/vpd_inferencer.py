@@ -194,10 +194,9 @@ class VPDInferencer(BaseInferencer):
         for (name, item), track in zip(entries.items(), tracks, strict=True):
             source = open_source(name, item, **preprocess)
             with open_canvas(name, source.fps, **visualize) as (paint, drawn):
-                if isinstance(source, FrameStream):  # it is read once, and drawn meanwhile
-                    forward['paint'], paint = paint, None
-                samples = self.forward(source, track, batch_size=batch_size, **forward)
-                if paint is not None:
+                paint_online = paint if isinstance(source, FrameStream) else None  # read once, and drawn meanwhile
+                samples = self.forward(source, track, batch_size=batch_size, paint=paint_online, **forward)
+                if paint is not None and paint_online is None:
                     self.visualize(source, samples, paint)
             for key, values in self.postprocess(samples, drawn, return_datasamples, **postprocess).items():
                 results[key] += values
@@ -261,7 +260,7 @@ class VPDInferencer(BaseInferencer):
             mode = 'offline'
             if bboxes is None:
                 self.load_detector()
-            with ProgressBars(None if self.show_progress else Console(force_terminal=False)) as bars:
+            with ProgressBars(None if self.show_progress else Console(quiet=True, force_terminal=False)) as bars:
                 both = [bars.add(f'{source_name(inputs)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
