@@ -8,17 +8,10 @@ import importlib.metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from .bridge import Bridge, Fill, empty_module, find_elsewhere, package_dir
+from .bridge import Fill, package_dir
 
 #: Module with the C API in code compiled against NumPy 2; the headers of NumPy 1 do not contain the name.
 NUMPY_2_MARK = b'numpy._core._multiarray_umath'
-
-
-def absent() -> str:
-    """Return why the full stand-in is needed."""
-    if package_dir('mmpose') is None or find_elsewhere('xtcocotools') is not None:
-        return ''
-    return 'xtcocotools is not installed'
 
 
 def broken() -> str:
@@ -91,24 +84,11 @@ def _copy_of(original: str) -> Fill:
     return fill
 
 
-BRIDGES = (
-    Bridge(
-        name='xtcocotools',
-        upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-        fix='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
-        applies=absent,
-        stand_ins={
-            'xtcocotools': empty_module,
-            'xtcocotools.coco': _fill_coco,
-            'xtcocotools.cocoeval': _fill_cocoeval,
-            'xtcocotools.mask': _copy_of('pycocotools.mask'),
-        },
-    ),
-    Bridge(
-        name='xtcocotools built for NumPy 1',
-        upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-        fix="puts pycocotools' compiled masks under xtcocotools",
-        applies=broken,
-        stand_ins={'xtcocotools._mask': _copy_of('pycocotools._mask')},
-    ),
-)
+#: Stand-ins for the package, and for its compiled masks.
+WHOLE = {
+    'xtcocotools': None,
+    'xtcocotools.coco': _fill_coco,
+    'xtcocotools.cocoeval': _fill_cocoeval,
+    'xtcocotools.mask': _copy_of('pycocotools.mask'),
+}
+MASKS: dict[str, Fill | None] = {'xtcocotools._mask': _copy_of('pycocotools._mask')}

@@ -148,8 +148,8 @@ def _ensembles(method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run
         if len(members) == len(parts):
             settings = digest([run.settings for run in members])
             key = digest(['ensemble', [run.key for run in members]])
-            own = {'settings': settings, 'features': '', 'key': key, 'cfg': {}, 'members': tuple(members)}
-            yield replace(first, method=method, **own)
+            whole = replace(first, method=method, settings=settings, features='', key=key, cfg={})
+            yield replace(whole, members=tuple(members))
 
 
 def draw_few_shot(
