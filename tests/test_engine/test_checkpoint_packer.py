@@ -51,7 +51,7 @@ def test_bad_files(tmp_path):
     with pytest.raises(UserError, match=r'must end in \.pth'):
         pack_checkpoint(tmp_path / 'bare.pth', tmp_path / 'packed.bin')
     (tmp_path / 'text.pth').write_text('x')
-    with pytest.raises(UserError, match='no checkpoint'):
+    with pytest.raises(UserError, match=r'not written by torch\.save'):
         pack_checkpoint(tmp_path / 'text.pth', tmp_path / 'packed.pth')
     torch.save({'state_dict': {'weight': [1.0]}, 'meta': None}, tmp_path / 'list.pth')
     with pytest.raises(UserError, match='weight is no tensor'):

@@ -13,13 +13,10 @@ BOX = (255, 220, 0)
 def draw_boxes(
     image: np.ndarray, boxes: np.ndarray, labels: Sequence[str] | None = None, thickness: int | None = None
 ) -> np.ndarray:
-    """Draw boxes into an image, in place.
+    """Draw boxes (N, 4) xyxy px into an image (H, W, 3) uint8 RGB, in place; it is also returned.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, C-contiguous; it is also returned.
-        boxes: (N, 4) xyxy px.
-        labels: One text per box, above its top left corner or where there is room; '' = none.
-        thickness: Of a line, px; None = by the size of the image.
+    Labels, one text per box, are drawn above its top left corner or where there is room; '' = none.  The thickness of
+    lines, px, is by default that for the size of the image.
     """
     import supervision as sv  # slow to import
 

@@ -24,13 +24,10 @@ _LABEL_SIZE = 13
 def draw_text(
     image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (2, 2), size: int = 14
 ) -> np.ndarray:
-    """Draw lines of white text on a darkened background into an image, in place.
+    """Draw lines of white text on a darkened background into an image (H, W, 3) uint8 RGB, in place.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; it is also returned.
-        lines: The text; a line that is too long for the image is shortened.
-        xy: Top left corner of the first line, px.
-        size: Height of the font, px.
+    A line that is too long is shortened.  ``xy`` is the top left corner of the first line, ``size`` the height of the
+    font, px.  Returns the image.
     """
     font, height, (left, y) = _font(size), round(1.3 * size), xy
     for text in [lines] if isinstance(lines, str) else lines:
@@ -62,13 +59,9 @@ def add_row_labels(image: np.ndarray, labels: Sequence[str]) -> np.ndarray:
 def grid(
     images: Sequence[np.ndarray], columns: int, gap: int = 0, background: tuple[int, int, int] = BACKGROUND
 ) -> np.ndarray:
-    """Arrange images in rows.
+    """Arrange images (H, W, 3) uint8 RGB in rows, ``gap`` px apart; fewer images make fewer columns.
 
-    Args:
-        images: Each (H, W, 3) uint8 RGB; a smaller one is centred in a cell of the largest height and width.
-        columns: Images per row; fewer images make fewer columns.
-        gap: Between two cells, px.
-        background: RGB of gaps and of empty cells.
+    A smaller image is centred in a cell of the largest height and width.
     """
     columns = min(columns, len(images))
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
@@ -96,14 +89,10 @@ def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarr
 
 
 def flow_to_rgb(flow: np.ndarray) -> np.ndarray:
-    """Colours of optical flow.
+    """Colours (H, W, 3) uint8 RGB of optical flow (H, W, 2) (u, v) px, u to the right, v down.
 
-    Args:
-        flow: (H, W, 2) (u, v) px, u to the right, v down.
-
-    Returns:
-        (H, W, 3) uint8 RGB.  The hue is the direction: right = red, down = yellow-green, left = cyan, up = violet.
-        The saturation is the length, full from ``FULL_FLOW_PX``; white = no motion.
+    The hue is the direction: right = red, down = yellow-green, left = cyan, up = violet.  The saturation is the
+    length, full from ``FULL_FLOW_PX``; white = no motion.
     """
     length, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
     hsv = np.empty((*flow.shape[:2], 3), np.uint8)
