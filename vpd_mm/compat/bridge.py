@@ -29,9 +29,8 @@ class Bridge:
     """One upstream break and its fix.
 
     Args:
-        name: Short name of the break.
+        name, fix: Short name of the break, and one line on what the bridge does.
         upstream: URL of the issue, or the file and line of the error where no issue exists.
-        fix: One line on what the bridge does.
         applies: Returns the reason why the bridge is needed here, '' where upstream works.  Imports nothing heavy.
         stand_ins: Module name -> function that fills the module, which is supplied in place of the missing one; None
             = it stays empty.

@@ -75,8 +75,8 @@ def opencv_row(installed: Sequence[str] | None = None) -> Row:
 
 def main_path() -> list[Row]:
     """Import the packages behind training, teacher and detector, which shows that the bridges work."""
-    failures = {name: _import_failure(name) for name in MAIN_PATH}
     hint = 'does not import; reinstall its package as the README shows'
+    failures = {name: _import_failure(name) for name in MAIN_PATH}
     return [Row(n, not why, why or 'imports', f'{n} {hint}' if why else '') for n, why in failures.items()]
 
 

@@ -32,9 +32,7 @@ def is_installed(package: str) -> bool:
 def get_installed_path(package: str) -> str:
     """Return the folder of the module of a distribution (``mmaction2``) or module name (``mmaction``).
 
-    Raises:
-        PackageNotFoundError: There is no such package.
-        RuntimeError: It is a namespace package and has no folder of its own.
+    PackageNotFoundError if there is none, RuntimeError for a namespace package, which has no folder of its own.
     """
     try:
         name = package2module(package)
