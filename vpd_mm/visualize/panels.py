@@ -1,4 +1,4 @@
-"""Images side by side: captions, grids, colours of optical flow, image files."""
+"""Images: text, boxes, captions, grids, colours of optical flow, image files."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +14,8 @@ from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.
 TEXT, BAR = (255, 255, 255), (0, 0, 0)
+#: RGB colour of a box and of its label's background.
+BOX = (255, 220, 0)
 #: DejaVu Sans, which matplotlib brings.
 FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
@@ -38,6 +40,37 @@ def draw_text(
             ImageDraw.Draw(label).text((2, 0), text, TEXT, font)
             part[:] = np.asarray(label)
         y += height
+    return image
+
+
+def draw_boxes(
+    image: np.ndarray, boxes: np.ndarray, labels: Sequence[str] | None = None, thickness: int | None = None
+) -> np.ndarray:
+    """Draw boxes (N, 4) xyxy px into an image (H, W, 3) uint8 RGB, in place; it is also returned.
+
+    Labels, one text per box, are drawn above its top left corner or where there is room; '' = none.  The thickness of
+    lines, px, is by default that for the size of the image.
+    """
+    import supervision as sv  # slow to import
+
+    boxes = np.clip(np.asarray(boxes, np.float32).reshape(-1, 4), -9999, 9999).round()
+    size = max(image.shape[:2])
+    colour = sv.Color(*BOX[::-1])  # supervision draws BGR
+    detections = sv.Detections(xyxy=boxes)
+    sv.BoxAnnotator(colour, thickness or max(1, round(size / 400)), sv.ColorLookup.INDEX).annotate(image, detections)
+    texts = list(labels or ())
+    labelled = [i for i, text in enumerate(texts) if text]
+    if labelled:
+        annotator = sv.RichLabelAnnotator(
+            colour,
+            sv.ColorLookup.INDEX,
+            text_color=sv.Color.BLACK,
+            font_path=FONT_PATH,
+            font_size=max(13, size // 60),
+            text_padding=max(3, size // 250),
+            smart_position=True,
+        )
+        annotator.annotate(image, detections[labelled], [texts[i] for i in labelled])
     return image
 
 
