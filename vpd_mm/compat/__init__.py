@@ -3,7 +3,7 @@
 import sys
 
 from . import checkpoint, mmaction, mmcv, mmengine, torchvision, xtcocotools
-from .bridge import Bridge, BridgeFinder, missing
+from .bridge import Bridge, BridgeFinder, copy_of, missing
 from .checkpoint import load_checkpoint_safely
 
 BRIDGES = (
@@ -68,7 +68,7 @@ BRIDGES = (
         'mmaction/utils/dependency.py:6, not in its requirements',
         "stands in with the standard library's importlib.metadata",
         mmaction.lacks_importlib_metadata,
-        stand_ins={'importlib_metadata': mmaction.fill_importlib_metadata},
+        stand_ins={'importlib_metadata': copy_of('importlib.metadata')},
     ),
     Bridge(
         'mmaction2 decord',
@@ -89,14 +89,19 @@ BRIDGES = (
         'https://github.com/jin-s13/xtcocoapi/issues/45',
         'stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
         missing('mmpose', 'xtcocotools'),
-        stand_ins=xtcocotools.WHOLE,
+        stand_ins={
+            'xtcocotools': None,
+            'xtcocotools.coco': xtcocotools.fill_coco,
+            'xtcocotools.cocoeval': xtcocotools.fill_cocoeval,
+            'xtcocotools.mask': copy_of('pycocotools.mask'),
+        },
     ),
     Bridge(
         'xtcocotools built for NumPy 1',
         'https://github.com/jin-s13/xtcocoapi/issues/45',
         "puts pycocotools' compiled masks under xtcocotools",
         xtcocotools.broken,
-        stand_ins=xtcocotools.MASKS,
+        stand_ins={'xtcocotools._mask': copy_of('pycocotools._mask')},
     ),
 )
 

@@ -1,5 +1,6 @@
 """The description of a bridge, and the import finder that applies bridges."""
 
+import importlib
 import importlib.metadata
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -126,6 +127,16 @@ def missing(package: str, module: str) -> Callable[[], str]:
         return f'{module} is not installed' if needed else ''
 
     return applies
+
+
+def copy_of(original: str) -> Fill:
+    """Return the function that fills a stand-in with the names of an installed module."""
+
+    def fill(module: ModuleType) -> None:
+        public = vars(importlib.import_module(original))
+        vars(module).update({name: value for name, value in public.items() if not name.startswith('__')})
+
+    return fill
 
 
 def rebind(old: object, new: object) -> None:

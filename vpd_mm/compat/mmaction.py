@@ -1,6 +1,5 @@
 """Bridges for mmaction2 1.2.0: a missing folder, an undeclared requirement, decord, and NumPy 2."""
 
-import importlib.metadata
 import io
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -41,11 +40,6 @@ def lacks_importlib_metadata() -> str:
     # setuptools puts its private copy on sys.path once it is imported; do not rely on it.
     installed = spec is not None and '_vendor' not in str(spec.origin)
     return '' if installed or package_dir('mmaction') is None else 'importlib_metadata is not installed'
-
-
-def fill_importlib_metadata(module: ModuleType) -> None:
-    public = {name: getattr(importlib.metadata, name) for name in importlib.metadata.__all__}
-    vars(module).update(public, __all__=list(public))
 
 
 class DecordLikeFrame(np.ndarray):

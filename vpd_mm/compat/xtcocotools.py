@@ -8,7 +8,7 @@ import importlib.metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from .bridge import Fill, package_dir
+from .bridge import package_dir
 
 #: Module with the C API in code compiled against NumPy 2; the headers of NumPy 1 do not contain the name.
 NUMPY_2_MARK = b'numpy._core._multiarray_umath'
@@ -27,7 +27,7 @@ def broken() -> str:
     return ''
 
 
-def _fill_coco(module: ModuleType) -> None:
+def fill_coco(module: ModuleType) -> None:
     from pycocotools.coco import COCO as PlainCOCO
 
     class COCO(PlainCOCO):
@@ -58,7 +58,7 @@ class _Params:
             setattr(self._params, name, value)
 
 
-def _fill_cocoeval(module: ModuleType) -> None:
+def fill_cocoeval(module: ModuleType) -> None:
     import xthotcoco
 
     class COCOeval(xthotcoco.COCOeval):
@@ -74,21 +74,3 @@ def _fill_cocoeval(module: ModuleType) -> None:
 
     COCOeval.__module__ = module.__name__
     module.COCOeval = COCOeval  # type: ignore[attr-defined]
-
-
-def _copy_of(original: str) -> Fill:
-    def fill(module: ModuleType) -> None:
-        public = vars(importlib.import_module(original))
-        vars(module).update({name: value for name, value in public.items() if not name.startswith('__')})
-
-    return fill
-
-
-#: Stand-ins for the package, and for its compiled masks.
-WHOLE = {
-    'xtcocotools': None,
-    'xtcocotools.coco': _fill_coco,
-    'xtcocotools.cocoeval': _fill_cocoeval,
-    'xtcocotools.mask': _copy_of('pycocotools.mask'),
-}
-MASKS: dict[str, Fill | None] = {'xtcocotools._mask': _copy_of('pycocotools._mask')}

@@ -148,10 +148,8 @@ class CropDataset(Dataset):
                 f'{features.directory} and {self.corpus.crops_dir} share no video (for example {features.videos()[0]} '
                 f'and {next(iter(self.store.videos()), "none")}); use teacher and crops of one corpus'
             )
-        all_splits = {action.split for of_video in actions.values() for action in of_video}
-        wanted_splits = all_splits if splits is None else set(splits)
-        chosen = [v for v in names if unlabelled and v not in actions]
-        chosen = sorted(chosen + [v for v in names if wanted_splits & {action.split for action in actions.get(v, ())}])
+        labelled = {v for v in actions if splits is None or any(action.split in splits for action in actions[v])}
+        chosen = [v for v in names if v in labelled or (unlabelled and v not in actions)]
         if not chosen:
             wanted = f' of {", ".join(splits)}' if splits else ''
             raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
