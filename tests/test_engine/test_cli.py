@@ -1,3 +1,7 @@
+import resource
+import sys
+
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -148,3 +152,40 @@ def test_help_shows_defaults_once(capsys):
     assert 'One line.\n\n  tools/x.py A\n' in text
     assert 'random seed (default: 0)' in text
     assert 'None' not in text
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
+def test_reused_blocks_cause_no_page_faults():
+    cli.keep_freed_memory()
+
+    def page_faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            np.ones(4 << 20, np.uint8)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    page_faults()
+    assert page_faults() < 1024  # newly mapped blocks would cause 20,480
+
+
+OUTPUT = """
+import os, sys
+from pathlib import Path
+from vpd_mm.engine.cli import log_output
+print('before')
+with log_output(Path('logs/run.log')) as console:
+    print('printed')
+    print('warned', file=sys.stderr)
+    os.system('echo child')
+    console.print('progress')
+print('after')
+"""
+
+
+def test_only_the_console_reaches_the_terminal(run_python, tmp_path):
+    for _ in range(2):
+        done = run_python('-c', OUTPUT, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ['before', 'progress', 'after']
+        assert done.stderr == ''
+    assert sorted((tmp_path / 'logs' / 'run.log').read_text().split()) == sorted(2 * ['printed', 'warned', 'child'])
