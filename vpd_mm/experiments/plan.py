@@ -104,9 +104,8 @@ def plan_runs(spec: Spec) -> Plan:
             try:
                 method = by_name[name]
                 is_ensemble = method.kind == 'ensemble'
-                planned[name] = list(
-                    _ensembles(method, planned) if is_ensemble else _runs(spec, section, method, content)
-                )
+                own = _ensembles(method, planned) if is_ensemble else _runs(spec, section, method, content)
+                planned[name] = list(own)
             except UserError as e:
                 problems[name], planned[name] = str(e), []
         runs += [run for name in by_name for run in planned[name]]
