@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..visualize.boxes import draw_boxes
-from ..visualize.panels import draw_text, resize
+from ..visualize.panels import draw_boxes, draw_text, resize
 from ..visualize.skeleton import draw_skeleton, place_normalized
 from ..visualize.video_writer import VideoWriter
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ..corpus import Corpus, CropWriter
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
-from ..engine.cli import launcher_rank
+from ..engine.cli import launcher_ranks
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
 from .options import PrepareSettings
@@ -58,7 +58,7 @@ def build_corpus(
         raise UserError(f'workers must be 1 or more, found {workers}')
     settings = PrepareSettings(Path(out), 'full' if boxes is None else boxes, tracker=dict(tracker or {}), **options)
     files = find_videos(videos)
-    rank, world = launcher_rank()
+    rank, world, _ = launcher_ranks()
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)

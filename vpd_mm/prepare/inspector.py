@@ -11,8 +11,17 @@ import numpy as np
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
-from ..visualize.boxes import draw_boxes
-from ..visualize.panels import BACKGROUND, draw_text, evenly_spread, flow_to_rgb, flow_wheel, grid, resize, save_image
+from ..visualize.panels import (
+    BACKGROUND,
+    draw_boxes,
+    draw_text,
+    evenly_spread,
+    flow_to_rgb,
+    flow_wheel,
+    grid,
+    resize,
+    save_image,
+)
 from ..visualize.skeleton import draw_skeleton
 from ..visualize.video_writer import VideoWriter, check_video
 from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
