@@ -59,31 +59,26 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
     w, h = x1 - x0, y1 - y0
     total = np.zeros((h, w, 4), np.float32)
     depth = np.empty((h, w), np.float32)
-    shade = np.empty((h, w, 3), np.float32)
+    shade = np.empty((h, w, 4), np.float32)
     for s in range(num_sub):
         depth[:] = 1e9
+        shade[:] = 0
         jx, jy = _JITTER[s % 8, 0], _JITTER[s % 8, 1]
         for p in range(num_parts):
             _draw_part(parts[s, p], kinds[p], colors[p], params[p], light, ambient, x0, y0, jx, jy, depth, shade)
-        for y in range(h):
-            for x in range(w):
-                if depth[y, x] < 1e8:
-                    for c in range(3):
-                        total[y, x, c] += shade[y, x, c]
-                    total[y, x, 3] += 1.0
+        total += shade
         if s == num_sub // 2:
             for k in range(joints.shape[0]):
                 x, y = int(np.floor(joints[k, 0])) - x0, int(np.floor(joints[k, 1])) - y0
                 if 0 <= x < w and 0 <= y < h and depth[y, x] < joints[k, 2]:
                     hidden[k] = 1
-    scale = np.float32(1.0 / num_sub)
+    total *= np.float32(1.0 / num_sub)
+    cover[y0:y1, x0:x1] = total[:, :, 3]
     for y in range(h):
         for x in range(w):
-            a = total[y, x, 3] * scale
-            if a > 0:
+            if total[y, x, 3] > 0:
                 for c in range(3):
-                    image[y0 + y, x0 + x, c] = image[y0 + y, x0 + x, c] * (1 - a) + total[y, x, c] * scale
-                cover[y0 + y, x0 + x] = a
+                    image[y0 + y, x0 + x, c] = image[y0 + y, x0 + x, c] * (1 - total[y, x, 3]) + total[y, x, c]
 
 
 @_jit
@@ -142,6 +137,7 @@ def _draw_part(part, kind, colors, params, light, ambient, x0, y0, jx, jy, depth
             tone = (ambient + (1 - ambient) * max(lit, np.float32(0.0))) * (0.72 + 0.28 * nz)
             for c in range(3):
                 shade[y, x, c] = colors[pick, c] * tone
+            shade[y, x, 3] = 1
 
 
 @_jit
@@ -165,19 +161,16 @@ def darken_figure(image, parts, strength):
                 r = ra + t * (rb - ra) + np.float32(1.5)
                 a = min(1.5 * (1 - np.sqrt(ex * ex + ey * ey) / r), np.float32(1.0))
                 dark[y - y0, x - x0] = max(dark[y - y0, x - x0], a)
-    for y in range(y0, y1):
-        for x in range(x0, x1):
-            keep = 1 - strength * dark[y - y0, x - x0]
-            for c in range(3):
-                image[y, x, c] *= keep
+    patch = image[y0:y1, x0:x1]
+    patch[:] = patch * (1 - strength * np.expand_dims(dark, 2))
 
 
 @_jit
-def develop(image, noise, row, column, sigma, gain, out):
+def develop(image, noise, sigma, gain, out):
     """Convert (H, W, 3) float32 to uint8 ``out`` with exposure ``gain`` (3,) and ``noise`` that grows with light."""
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             for c in range(3):
                 value = image[y, x, c] * gain[c]
-                value += noise[row + y, column + x, c] * sigma * (0.5 + 0.003 * value)
+                value += noise[y, x, c] * sigma * (0.5 + 0.003 * value)
                 out[y, x, c] = np.uint8(min(max(value + 0.5, 0.0), 255.0))

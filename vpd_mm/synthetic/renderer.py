@@ -9,7 +9,7 @@ from . import raster
 from .appearance import Look, capsule_ends
 from .camera import CameraTrack
 from .skeleton import Body, Posture
-from .venue import Venue, board_warp
+from .venue import Venue, draw_board
 
 #: A joint is hidden when another part of the body is nearer by this much (metres), a bit more than the joint's own
 #: thickness.  The face lies on the surface of the head, so it has less.
@@ -142,30 +142,27 @@ class SceneRenderer:
         for figure in self.figures:
             raster.darken_figure(image, figure.shadow[frame], np.float32(0.38))
         visible: dict[int, np.ndarray] = {}
-        covers: dict[int, np.ndarray] = {}
+        at: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for k in sorted(range(len(self.figures)), key=lambda k: -self.figures[k].depth[frame]):
             look, joints = self.figures[k].look, self.figures[k].joints[frame]
             hidden = np.zeros(len(joints), np.uint8)
-            own = np.zeros((high, wide), np.float32)
+            cover = np.zeros((high, wide), np.float32)
             raster.draw_figure(
                 image, self.figures[k].parts[frame], look.kinds, look.colors, look.params, light,
-                np.float32(self.venue.ambient), joints, hidden, own,
+                np.float32(self.venue.ambient), joints, hidden, cover,
             )  # fmt: skip
-            for front in covers.values():
-                np.maximum(front, own, out=front)
+            for other, (x, y) in at.items():
+                visible[other][(cover[y, x] > 0.5) & (visible[other] != OUTSIDE)] = HIDDEN
             if len(joints):
-                covers[k] = np.zeros_like(own)
-                visible[k] = np.where(hidden, HIDDEN, VISIBLE).astype(np.uint8)
-        for k, front in covers.items():
-            at = np.floor(self.figures[k].joints[frame, :, :2]).astype(int)
-            inside = ((at >= 0) & (at < (wide, high))).all(axis=1)
-            x, y = at.clip(0, (wide - 1, high - 1)).T
-            visible[k][front[y, x] > 0.5] = HIDDEN
-            visible[k][~inside] = OUTSIDE
-        out = np.empty((high, wide, 3), np.uint8)
+                pixels = np.floor(joints[:, :2]).astype(int)
+                inside = ((pixels >= 0) & (pixels < (wide, high))).all(axis=1)
+                x, y = pixels.clip(0, (wide - 1, high - 1)).T
+                at[k] = x, y
+                visible[k] = np.where(inside, np.where(hidden, HIDDEN, VISIBLE), OUTSIDE).astype(np.uint8)
         row, column = self.rng.integers(0, 97, 2)
-        gain = self.venue.gain.astype(np.float32)
-        raster.develop(image, self._noise, row, column, np.float32(self.venue.noise), gain, out)
+        out = np.empty((high, wide, 3), np.uint8)
+        noise = self._noise[row : row + high, column : column + wide]
+        raster.develop(image, noise, np.float32(self.venue.noise), self.venue.gain.astype(np.float32), out)
         return out, visible
 
     def _background(self, frame: int) -> np.ndarray:
@@ -185,8 +182,6 @@ class SceneRenderer:
             view = cv2.warpPerspective(
                 self._backdrop, warps[k], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
-            board = board_warp(self.venue, self.camera[first + k : first + k + 1], scroll)
-            if board is not None:
-                cv2.warpPerspective(board[1], board[0], size, view, borderMode=cv2.BORDER_TRANSPARENT)
+            draw_board(view, self.venue, self.camera[first + k : first + k + 1], scroll)
             cv2.accumulate(view, total)
         return total / len(picks)
