@@ -11,9 +11,8 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.synthetic import CLASSES, SKILLS, GroundTruth
-from vpd_mm.synthetic.corpus import SportRecipe, make_sport
+from vpd_mm.synthetic.corpus import SportRecipe, make_sport, sport_statistics
 from vpd_mm.synthetic.shot import SPLITS, make_athlete, plan_videos
-from vpd_mm.synthetic.statistics import sport_statistics
 
 RECIPE = SportRecipe(seed=4, width=128, height=128, sub_frames=2)
 ROOT = Path(__file__).resolve().parents[2]

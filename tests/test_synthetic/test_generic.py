@@ -9,8 +9,7 @@ import pytest
 from benchmarks.teacher_metrics import box_iou
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.everyday import leaping_motion
-from vpd_mm.synthetic.generic import GenericRecipe, generic_images
-from vpd_mm.synthetic.generic_coco import make_generic
+from vpd_mm.synthetic.generic import GenericRecipe, generic_images, make_generic
 from vpd_mm.synthetic.skeleton import Body
 
 RECIPE = GenericRecipe(seed=2, width=160, height=128)

@@ -86,13 +86,9 @@ def make_thing(ends: np.ndarray, radii: np.ndarray, colors: np.ndarray, camera: 
     """Make an object (post, rail, heads of a crowd) of capsules, (P, 2, 3) at rest or (T * S, P, 2, 3) moving."""
     parts = project_capsules(np.broadcast_to(ends, (len(camera),) + ends.shape[-3:]), radii, None, camera)
     parts = parts.reshape((-1, sub_frames) + parts.shape[1:])
-    num_frames, num = len(parts), len(colors)
-    params = np.tile(np.array([-1, 2, 2, 0], np.float32), (num, 1))
-    painted = np.repeat(colors[:, None], 5, axis=1).astype(np.float32)
-    look = Look(np.zeros(num, np.uint8), painted, params, np.ones(num))
     depth = parts[:, sub_frames // 2, :, 2].min(axis=1)
-    no_shadow, no_joints = (np.zeros((num_frames, 0, size), np.float32) for size in (raster.PART_SIZE, 3))
-    return Figure(parts, look, depth, no_shadow, no_joints)
+    no_shadow, no_joints = (np.zeros((len(parts), 0, size), np.float32) for size in (raster.PART_SIZE, 3))
+    return Figure(parts, Look.plain(colors), depth, no_shadow, no_joints)
 
 
 class SceneRenderer:
@@ -128,12 +124,12 @@ class SceneRenderer:
     def __len__(self) -> int:
         return len(self.camera) // self.sub_frames
 
-    def render(self, frame: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    def render(self, frame: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """Render one frame.
 
         Returns:
-            RGB uint8 (H, W, 3), and for every figure with joints its index -> (17,) uint8: 2 visible, 1 hidden by a
-            body or object, 0 outside the image.
+            RGB uint8 (H, W, 3), and for every figure with joints (17,) uint8: 2 visible, 1 hidden by a body or object,
+            0 outside the image.
         """
         image = self._background(frame)
         wide, high = self.camera.size
@@ -163,7 +159,7 @@ class SceneRenderer:
         out = np.empty((high, wide, 3), np.uint8)
         noise = self._noise[row : row + high, column : column + wide]
         raster.develop(image, noise, np.float32(self.venue.noise), self.venue.gain.astype(np.float32), out)
-        return out, visible
+        return out, [visible[k] for k in sorted(visible)]
 
     def _background(self, frame: int) -> np.ndarray:
         size, first = self.camera.size, frame * self.sub_frames

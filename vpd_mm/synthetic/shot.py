@@ -101,30 +101,15 @@ def _backdrop(seed: int, number: int, position: int) -> tuple[np.ndarray, Camera
     return panorama(venue, venue.cameras[position])
 
 
-@dataclass(eq=False)
-class Shot:
-    """A recorded routine: its renderer, the skills in it, and all fields of its GroundTruth but the visibility."""
+def perform_plan(
+    recipe: SportRecipe, plan: VideoPlan
+) -> tuple[SceneRenderer, list[Performed], dict[str, np.ndarray], np.random.Generator]:
+    """Perform a plan and record it at the frame rate of its hall; the recipe and the plan determine the result.
 
-    renderer: SceneRenderer
-    performed: list[Performed]
-    arrays: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.renderer)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return self.renderer.venue.fps
-
-    def render(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return RGB uint8 (H, W, 3) and the visibility (17,) uint8 of the athlete's joints."""
-        image, visible = self.renderer.render(frame)
-        return image, visible[0]
-
-
-def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.Generator]:
-    """Perform a plan and record it at the frame rate of its hall; the recipe and the plan determine the result."""
+    Returns:
+        The renderer, whose only figure with joints is the athlete; the skills; the fields of the GroundTruth but the
+        visibility; the generator for further random numbers of the video.
+    """
     rng = np.random.default_rng([recipe.seed, SPLITS.index(plan.split), plan.index, 1])
     body, habits, look, club_hue = make_athlete(recipe, plan.split, plan.athlete)
     motion, performed = perform_routine(list(plan.skills), body, habits, rng)
@@ -168,7 +153,7 @@ def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.
         'focal': camera.focal[mid],
     }
     figures = [athlete, *others, crowd, *posts, *heads]
-    return Shot(SceneRenderer(venue, camera, figures, rng, sub_frames, backdrop), performed, arrays), rng
+    return SceneRenderer(venue, camera, figures, rng, sub_frames, backdrop), performed, arrays, rng
 
 
 def jittered_track(ground_truth: GroundTruth, rng: np.random.Generator) -> AthleteTrack:

@@ -198,7 +198,7 @@ def draw_board(image: np.ndarray, venue: Venue, camera: CameraTrack, scroll_px: 
     source = np.array([(0, 0), (512, 0), (512, 32), (0, 32)], np.float32)
     warp = cv2.getPerspectiveTransform(source, corners[:, :2].astype(np.float32))
     # Only the pixels that the board, with one more texel at each side, covers.
-    x, y = cv2.perspectiveTransform((source * 1.004 - (1, 1))[None], warp)[0].T
+    x, y = cv2.perspectiveTransform((source + np.where(source > 0, 1, -1))[None], warp)[0].T
     x0, x1 = np.clip((x.min() - 1, x.max() + 2), 0, image.shape[1]).astype(int)
     y0, y1 = np.clip((y.min() - 1, y.max() + 2), 0, image.shape[0]).astype(int)
     if x0 == x1 or y0 == y1:
