@@ -33,7 +33,9 @@ _SIDE_PARTS = (
     ('shank', 'knee', 'ankle', 'shank', 0.036, 0.021),
     ('foot', 'heel', 'toe', 'foot', 0.019, 0.014),
 )
-_PARTS = _CENTRE_PARTS + tuple((*(f'{s}_{name}' for name in p[:4]), *p[4:]) for s in 'lr' for p in _SIDE_PARTS)
+_PARTS: tuple[tuple, ...] = _CENTRE_PARTS + tuple(
+    (*(f'{s}_{name}' for name in p[:4]), *p[4:]) for s in 'lr' for p in _SIDE_PARTS
+)
 PART = {part[0]: i for i, part in enumerate(_PARTS)}
 _NODES = np.array([(NODE[a], NODE[b]) for _, a, b, *_ in _PARTS])
 _FRAMES = np.array([FRAME[part[3]] for part in _PARTS])

@@ -170,16 +170,14 @@ def _render_image(recipe: GenericRecipe, venue: Venue, split: int, index: int) -
     moment = camera[_SUB_FRAMES // 2 : _SUB_FRAMES // 2 + 1]
     renderer = SceneRenderer(venue, camera, figures, rng, _SUB_FRAMES, (trace(venue, moment), moment))
     image, visible = renderer.render(0)
+    # People are the first figures; spectators have no joints.
+    people = [
+        (Person(figure.joints[0, :, :2], visibility, figure.boxes[0].clip(0, size * 2)), 4)
+        for figure, visibility in zip(figures, visible)
+    ]
     no_joints = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
-    people = []
-    for figure, visibility in zip(figures, visible):  # people are the first figures
-        box = figure.boxes[0].clip(0, size * 2)
-        if np.all(box[2:] - box[:2] > 4):
-            people.append(Person(figure.joints[0, :, :2], visibility, box))
-    for box in crowd.clip(0, size * 2):
-        if np.all(box[2:] - box[:2] > 2):
-            people.append(Person(*no_joints, box))
-    return image, people
+    people += [(Person(*no_joints, box), 2) for box in crowd.clip(0, size * 2)]
+    return image, [person for person, least in people if np.all(person.box[2:] - person.box[:2] > least)]
 
 
 def _add_public(

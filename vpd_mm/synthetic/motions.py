@@ -111,10 +111,8 @@ class MotionBuilder:
 
         Args:
             duration: Seconds; determines the number of samples N (:meth:`ticks`).
-            angles: (N, 23) or (23,) joint angles.
-            velocity: (2,) or (N, 2) wanted velocity of the hips, m/s.
-            turn: (N,) change of heading since the start, radians.
-            pitch: (N,) forward lean or roll, radians.
+            angles, velocity: Joint angles (N, 23) or (23,) and wanted velocity of the hips (N, 2) or (2,), m/s.
+            turn, pitch: (N,) change of heading since the start, and forward lean or roll, radians.
             lift: (N,) height of the lowest point above the floor, metres.
             ends: Whole turns, in radians, that are removed from ``pitch`` at the end.
         """

@@ -5,7 +5,7 @@ import numpy as np
 
 
 def _jit(function):
-    """Compile; cache the machine code where the package or the cache folder of the user is writable."""
+    """Compile; cache the machine code where a folder for it is writable."""
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:

@@ -19,7 +19,7 @@ HIDDEN, VISIBLE, OUTSIDE = 1, 2, 0
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A person (or object) over T frames of S moments each."""
+    """A person or object over T frames of S moments each."""
 
     parts: np.ndarray  # (T, S, P, 19) float32 as raster draws them
     look: Look
@@ -41,13 +41,9 @@ class Figure:
 
 
 def project_capsules(ends: np.ndarray, radii: np.ndarray, axes: np.ndarray | None, camera: CameraTrack) -> np.ndarray:
-    """Project capsules in the world to (T, P, 19) float32 parts.
+    """Project capsules in the world, as of :func:`capsule_ends`, to (T, P, 19) float32 parts.
 
-    Args:
-        ends: (T, P, 2, 3) metres.
-        radii: (P, 2) metres.
-        axes: (T, P, 3, 3) forward, left, up in columns, or None for objects without a front.
-        camera: T moments.
+    ``axes`` is None for objects without a front; ``camera`` has T moments.
     """
     pixel = camera.project(ends)
     radii_px = radii * camera.focal[:, None, None] / pixel[..., 2]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.signal import lfilter
 
 from ..structures import AthleteTrack
 from .appearance import Look, athlete_look
@@ -136,17 +137,17 @@ def perform_plan(
     crowd = fans(rng, venue, fewer, each, venue.fps)
     posts, heads = foreground(venue, position, camera, sub_frames)
 
-    def cut(boxes: np.ndarray) -> np.ndarray:
-        return boxes.clip(0, np.array(size * 2, np.float32))
-
+    boxes = {
+        'boxes': athlete.boxes,
+        'bystanders': np.stack([figure.boxes for figure in others], axis=1),
+        'crowd': np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1),
+    }
     mid = np.arange(num) * sub_frames + sub_frames // 2
     arrays = {
         'frame_inds': np.arange(num, dtype=np.int64),
         'keypoints': athlete.joints[..., :2],
         'joints3d': posture.joints[mid].astype(np.float32),
-        'boxes': cut(athlete.boxes),
-        'bystanders': np.stack([cut(figure.boxes) for figure in others], axis=1),
-        'crowd': cut(np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1)),
+        **{name: group.clip(0, np.array(size * 2, np.float32)) for name, group in boxes.items()},
         'airborne': motion.airborne[samples[mid]],
         'rotation': camera.rotation[mid],
         'centre': camera.centre,
@@ -160,11 +161,8 @@ def jittered_track(ground_truth: GroundTruth, rng: np.random.Generator) -> Athle
     """Return boxes like those of a detector and a tracker: slightly wide, unsteady, sometimes missing."""
     boxes = ground_truth.boxes.astype(float)
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    noise = np.empty((len(boxes), 4))
-    state = rng.normal(0, 0.03, 4)
-    for t in range(len(boxes)):
-        state = 0.75 * state + rng.normal(0, 0.02, 4)
-        noise[t] = state
+    first, changes = rng.normal(0, 0.03, (1, 4)), rng.normal(0, 0.02, (len(boxes), 4))
+    noise, _ = lfilter([1], [1, -0.75], changes, axis=0, zi=0.75 * first)
     boxes = boxes + (noise + np.array([-0.02, -0.02, 0.02, 0.02])) * np.tile(sides, 2)
     missed = rng.random(len(boxes)) < np.where(ground_truth.airborne, 0.03, 0.008)
     keep = (sides.min(axis=1) > 4) & (boxes[:, 2:] - boxes[:, :2] > 2).all(axis=1) & ~missed
