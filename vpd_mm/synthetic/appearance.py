@@ -51,7 +51,7 @@ TRUNK = ('hips', 'belly', 'chest', 'collar', 'l_ribs', 'r_ribs')
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Colours and patterns of P parts, as :func:`raster.draw_figure` needs them."""
+    """Colours and patterns of P parts, as :func:`renderer.draw_figure` needs them."""
 
     kinds: np.ndarray  # (P,) uint8
     colors: np.ndarray  # (P, 5, 3) float32, RGB 0 to 255

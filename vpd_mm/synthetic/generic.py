@@ -17,12 +17,11 @@ from ..visualize.panels import encode_image
 from ..visualize.skeleton import COCO17
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .everyday import everyday_motion, leaping_motion
 from .generation import Recipe, check_counts, check_recipe, run_jobs, write_json
-from .moves import heading
+from .moves import everyday_motion, heading, leaping_motion
 from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
-from .skeleton import COCO_NODES, Body
+from .skeleton import COCO_NODES, Body, rot_z
 from .venue import FAR, Venue, make_venue, paint_board, trace
 
 SPLITS = ('train', 'val')
@@ -107,8 +106,7 @@ def _render_image(recipe: GenericRecipe, venue: Venue, split: int, index: int) -
     distance = rng.uniform(4.0, 12.0)
     azimuth, elevation = rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(-22, 6))
     middle = np.array([rng.uniform(-8, 8), rng.uniform(-10, 4), rng.uniform(0.8, 1.05)])
-    towards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    centre = middle - distance * towards
+    centre = middle - distance * np.append(np.cos(elevation) * heading(azimuth), np.sin(elevation))
     centre[2] = max(centre[2], 0.4)
     lead = middle - centre
     azimuth, elevation = np.arctan2(lead[1], lead[0]), np.arctan2(lead[2], np.hypot(*lead[:2]))
@@ -186,8 +184,7 @@ def _add_public(
     """Return the place with a board some metres behind the people, and the row of spectators behind the board."""
     behind = rng.uniform(1.0, 0.6 * distance)
     turned = azimuth - np.pi / 2 + rng.normal(0, 0.15)
-    c, s = np.cos(turned), np.sin(turned)
-    turn = np.array([(c, -s, 0), (s, c, 0), (0, 0, 1.0)])
+    turn = rot_z(turned)
     at = np.append(middle[:2] + behind * heading(azimuth), 0) - rng.uniform(0.2, 0.8) * turn[:, 1]
     line = at + np.outer((-9.0, 9.0), turn[:, 0])
     row = fans(rng, venue, camera, _SUB_FRAMES, 25.0, turn, at - turn @ (0, FAR - rng.uniform(1.7, 2.2), 0))
@@ -222,8 +219,7 @@ def make_generic(
     Args:
         out: Folder, new, empty, or made by this function with the same recipe.
         train, val: Number of images of each split; larger numbers extend the folder.
-        recipe: Seed and size.
-        workers: Processes; the result does not depend on their number.
+        recipe, workers: Seed and options; processes, on whose number the result does not depend.
         on_progress: Called with (done, total) images at the start and after every place.
 
     Raises:

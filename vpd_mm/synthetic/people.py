@@ -4,9 +4,8 @@ import numpy as np
 
 from .appearance import HAIR, SKIN, Look, athlete_look, everyday_look, vivid
 from .camera import CameraTrack
-from .everyday import loitering_motion, seated_motion
 from .motions import Motion
-from .moves import heading
+from .moves import heading, loitering_motion, seated_motion
 from .renderer import Figure, make_thing
 from .skeleton import Body
 from .venue import FAR, Venue
@@ -38,8 +37,8 @@ def fans(
     camera: CameraTrack,
     sub_frames: int,
     fps: float,
-    turn: np.ndarray = np.eye(3),
-    shift: np.ndarray | float = 0.0,
+    turn: np.ndarray,
+    shift: np.ndarray | float,
 ) -> Figure:
     """Make a row of people at the far side who bob and sway: head and trunk only, 3 parts each.
 

@@ -120,8 +120,7 @@ def perform_plan(
     num = int(motion.duration_sec * venue.fps)
     moments = np.arange(num)[:, None] + (np.arange(sub_frames) - sub_frames // 2) / sub_frames * venue.shutter
     times = (moments / venue.fps).clip(0).ravel()
-    person_px = PERSON_SHARE[0] * size[1], PERSON_SHARE[1] * size[1]
-    path = follow(motion.root_pos, venue.cameras[position], size, person_px, rng)
+    path = follow(motion.root_pos, venue.cameras[position], size, np.array(PERSON_SHARE) * size[1], rng)
     samples = (times * RATE).round().astype(int).clip(0, len(path) - 1)
     camera = path[samples]
     posture = motion.posture(times)
@@ -134,7 +133,7 @@ def perform_plan(
         make_figure(body, moves.posture(times[::step]), dress, fewer, each, venue.light)
         for body, moves, dress in bystanders(rng, motion.duration_sec, club_hue)
     ]
-    crowd = fans(rng, venue, fewer, each, venue.fps)
+    crowd = fans(rng, venue, fewer, each, venue.fps, np.eye(3), 0.0)
     posts, heads = foreground(venue, position, camera, sub_frames)
 
     boxes = {
