@@ -44,8 +44,7 @@ def make_sport(
     Args:
         out: Folder, new, empty, or made by this function with the same recipe.
         train, val, test: Number of videos of each split.
-        recipe: Seed and sizes.
-        workers: Processes; the result does not depend on their number.
+        recipe, workers: Seed and sizes; processes, on whose number the result does not depend.
         on_progress: Called with (done, total) at the start and after every video.
         unlabelled: Number of videos without labels, with athletes of their own, for distillation.
 

@@ -46,10 +46,9 @@ _BESIDE = 0.35
 
 @dataclass(frozen=True)
 class GenericRecipe(Recipe):
-    """Everything that determines the generic domain.
+    """A Recipe with options of the generic domain.
 
     Args:
-        seed, width, height: As of :class:`Recipe`.
         public: Most images have an advertising board and a row of spectators, marked as a crowd, behind the people,
             which a detector must distinguish from people on the floor.
         leaping: Share of the people, 0 to 1, who leap, turn over or lie, with some blur, which a detector must also

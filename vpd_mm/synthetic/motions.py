@@ -149,8 +149,7 @@ class MotionBuilder:
             keys: (u, pose (23,)) pairs; u runs from 0 to 1; the pose at 0 is the present one.
             velocity: (2,) of the centre of mass, m/s.
             pitch_end: Somersault angle at the end, forward > 0; whole turns are removed afterwards.
-            twist: Turn about the long axis, to the left > 0.
-            twist_span: Part of the flight with the twist.
+            twist, twist_span: Turn about the long axis, to the left > 0, and the part of the flight with it.
             tilt: Largest sideways lean, which a real twist needs.
         """
         clock = self.ticks(duration)

@@ -60,10 +60,9 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
             face, hair, eyes, hair, lips.
         params: (P, 4) float32: positions along the part where its first end colour stops and its second begins, the
             sideways slope beyond which the trim shows, width of a chest badge (0 = none).
-        light: (3,) float32 towards the light, in camera coordinates.
-        ambient: Share of ambient light.
-        joints: (K, 3) float32 pixel x, y and depth at which each joint counts as hidden.
-        hidden: (K,) uint8, set to 1 where the figure itself is nearer than the joint at mid-shutter.
+        light, ambient: (3,) float32 towards the light, in camera coordinates; share of ambient light.
+        joints, hidden: (K, 3) float32 as of a Figure; (K,) uint8, set to 1 where the figure itself is nearer than the
+            joint at mid-shutter.
         cover: (H, W) float32, set to the opacity of the figure.
     """
     num_sub, num_parts = parts.shape[0], parts.shape[1]
@@ -264,11 +263,9 @@ class SceneRenderer:
     """Render the frames of one shot.
 
     Args:
-        venue: The hall.
-        camera: T * S moments, S a frame.
+        venue, rng: The hall; the generator of the noise.
+        camera, sub_frames: T * S moments, and S.
         figures: People and objects; T frames each.
-        rng: Of the noise.
-        sub_frames: S.
         backdrop: Image of the empty hall from this position and its camera, as of :func:`venue.panorama`.
     """
 
