@@ -97,7 +97,9 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def write_lists(labels: Path, by_class: Mapping[str, list[str]]) -> dict[tuple[int, int], list[str]]:
     """``train_<k>_<subset>.ids.txt``: of the first two training ids of a class, in turn."""
-    lists = {(k, i): sorted(n for ids in by_class.values() for n in (ids[i : i + 1] if k == 1 else ids)) for k, i in LISTS}
+    lists = {
+        (k, i): sorted(n for ids in by_class.values() for n in (ids[i : i + 1] if k == 1 else ids)) for k, i in LISTS
+    }
     for (k, subset), ids in lists.items():
         write_lines(labels / f'train_{k}_{subset}.ids.txt', ids)
     return lists
@@ -244,7 +246,9 @@ def write_floor(root: Path, published: Path | None) -> SportFiles:
             actions[name] = video, first, end, label, split
             lines.append(f'{name} {label}')
         write_lines(folder / {'train': 'gym99_train_element_v1.1.txt', 'test': 'gym99_val_element.txt'}[split], lines)
-    categories = [f'Clabel: {i}; set: 1; Glabel: {i}; ({"FX" if 40 <= i < 75 else "VT"}) element {i}' for i in range(99)]
+    categories = [
+        f'Clabel: {i}; set: 1; Glabel: {i}; ({"FX" if 40 <= i < 75 else "VT"}) element {i}' for i in range(99)
+    ]
     write_lines(folder / 'gym99_categories.txt', categories)
     (folder / 'finegym_annotation_info_v1.1.json').write_text(json.dumps(annotations))
     (root / 'fx.video_meta.json').write_text(json.dumps(videos))

@@ -29,14 +29,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
 STUDENTS = {'default': ('2d', 26), 'paper': ('vi', 64)}
 BACKBONE = ['type=mmpose.ResNet', 'depth=18', 'base_channels=8', 'out_indices=(3,)']
-SMALL_STUDENT = [
-    *(f'model.student.backbone.{option}' for option in BACKBONE),
-    'train_dataloader.dataset.pipeline.4.size=32',
-    'val_dataloader.dataset.pipeline.2.size=32',
-    'test_dataloader.dataset.pipeline.2.size=32',
-]
+SMALL_STUDENT = [f'model.student.backbone.{option}' for option in BACKBONE]
+#: Place of ResizedCrop in the pipelines; the published code validates on augmented crops.
+RESIZED = {'default': {'train': 4, 'val': 2}, 'paper': {'train': 4, 'val': 4}}
 NO_WORKERS = [
-    f'{part}_dataloader.{option}' for part in ('train', 'val') for option in ('num_workers=0', 'persistent_workers=False')
+    f'{part}_dataloader.{option}'
+    for part in ('train', 'val')
+    for option in ('num_workers=0', 'persistent_workers=False')
 ]
 ONE_EPOCH = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1']
 SMALL_BIGRU = [*ONE_EPOCH, 'model.hidden_dims=16', 'model.backbone.hidden_dims=8']
@@ -62,12 +61,22 @@ def student(request, imported) -> tuple[str, Path]:
     """The protocol, and the folder of a training of a few steps; its features are ``features/<protocol>``."""
     protocol, (sport, corpus, _) = request.param, imported
     kind = STUDENTS[protocol][0]
-    config, folder = str(CONFIGS / 'distill' / f'resnet34_{kind}-vpd_1000e.py'), corpus.root.parent / f'{protocol}-distill'
-    few = ['train_dataloader.batch_size=10', 'train_dataloader.sampler.num_samples=20', 'val_dataloader.dataset.max_frames=20']
-    options = ['--cfg-options', *SMALL_STUDENT]
+    config, folder = (
+        str(CONFIGS / 'distill' / f'resnet34_{kind}-vpd_1000e.py'),
+        corpus.root.parent / f'{protocol}-distill',
+    )
+    few = [
+        'train_dataloader.batch_size=10',
+        'train_dataloader.sampler.num_samples=20',
+        'val_dataloader.dataset.max_frames=20',
+    ]
+    few += [f'{part}_dataloader.dataset.pipeline.{i}.size=32' for part, i in RESIZED[protocol].items()]
+    options = ['--cfg-options', *SMALL_STUDENT, *NO_WORKERS, *ONE_EPOCH, *few]
     where = ['--corpus', str(corpus.root)]
-    train.main([config, *where, '--protocol', protocol, '--work-dir', str(folder), *options, *NO_WORKERS, *ONE_EPOCH, *few])
-    extract_features.main([config, str(folder / 'epoch_1.pth'), *where, '--out', protocol, *options])
+    train.main([config, *where, '--protocol', protocol, '--work-dir', str(folder), *options])
+    extract_features.main(
+        [config, str(folder / 'epoch_1.pth'), *where, '--out', protocol, *options[: len(BACKBONE) + 1]]
+    )
     return protocol, folder
 
 
@@ -170,7 +179,17 @@ def test_few_shot_and_full(imported, student, tmp_path):
 def test_retrieval(imported, student, tmp_path):
     protocol, _ = student
     sport, corpus, files = imported
-    arguments = ['--features', f'features/{protocol}', '--protocol', protocol, '--ks', '1', '5', '--out', str(tmp_path / 'r.csv')]
+    arguments = [
+        '--features',
+        f'features/{protocol}',
+        '--protocol',
+        protocol,
+        '--ks',
+        '1',
+        '5',
+        '--out',
+        str(tmp_path / 'r.csv'),
+    ]
     retrieve.main(['--corpus', str(corpus.root), *arguments])
     with (tmp_path / 'r.csv').open() as f:
         rows = list(csv.DictReader(f))
@@ -198,7 +217,11 @@ def test_detection(imported, student, tmp_path):
 def test_a_step_of_a_baseline(imported, student, tmp_path):
     protocol, _ = student
     _, corpus, _ = imported
-    options = ['model.backbone.base_channels=8', 'model.cls_head.in_channels=32', 'train_dataloader.batch_size=500']
+    options = [
+        'model.backbone.base_channels=8',
+        'model.cls_head.in_channels=32',
+        'train_dataloader.sampler.num_samples=32',
+    ]
     arguments = ['--corpus', str(corpus.root), '--protocol', protocol, '--work-dir', str(tmp_path), '--no-validate']
     config = str(CONFIGS / 'baselines/stgcn.py')
     train.main([config, *arguments, '--cfg-options', *NO_WORKERS[:2], 'train_cfg.max_epochs=1', *options])

@@ -69,9 +69,7 @@ def adapt_config(
     """
     cfg = copy.deepcopy(cfg)
     name = Path(cfg.filename).name if cfg.filename else 'config'
-    published = cfg.pop('paper', None)
-    if published and protocol == 'paper':
-        cfg.merge_from_dict(published)
+    apply_protocol(cfg, protocol)
     _set_stream(cfg, name, stream)
     datasets, notes = list(datasets_of(cfg)), set()
     for option, value in (('corpus', corpus), ('features', features), ('poses', poses)):
@@ -116,6 +114,13 @@ def adapt_config(
     for note in sorted(notes):
         print_log(f'{note}; set another one in the config', 'current')
     return cfg
+
+
+def apply_protocol(cfg: Config, protocol: str) -> None:
+    """Drop the field ``paper`` of a config; with protocol 'paper', merge it."""
+    published = cfg.pop('paper', None)
+    if published and protocol == 'paper':
+        cfg.merge_from_dict(published)
 
 
 def window_fields(window: Window) -> dict:
