@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import finish_tool, start_tool
 
 import vpd_mm  # noqa: F401  # the bridges come before any OpenMMLab import
 
@@ -22,10 +23,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope='session')
-def run_python():
-    """Run ``python ARGS`` in a folder and return the finished process (text)."""
+def run_python(tmp_path_factory):
+    """Run ``python ARGS`` in a folder and return the finished process (text); a tool is forked (``forked.py``)."""
 
     def run(*args: object, cwd: Path, env: dict | None = None, timeout: float = 300) -> subprocess.CompletedProcess:
+        if Path(args[0]).suffix == '.py':
+            folder = tmp_path_factory.mktemp('output')
+            out, err = folder / 'out.txt', folder / 'err.txt'
+            process = start_tool(*args, cwd=cwd, env=env, out=out, err=err)
+            return finish_tool(process, out, err, timeout)
         return subprocess.run(
             [sys.executable, *map(str, args)],
             cwd=cwd,

@@ -1,8 +1,9 @@
-"""Bridges for mmengine 0.10: ``pkg_resources`` and ``distutils`` are gone, ``collect_env`` is brittle."""
+"""Bridges for mmengine 0.10: ``pkg_resources``, ``distutils`` are gone, ``collect_env`` is brittle, configs are slow."""
 
 import functools
 import importlib.metadata
 import importlib.util
+import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -102,6 +103,25 @@ def _fill_distutils_errors(module: ModuleType) -> None:
     module.DistutilsPlatformError = type('DistutilsPlatformError', (Exception,), {})  # type: ignore[attr-defined]
 
 
+def _formats_again() -> str:
+    return '' if package_dir('mmengine') is None else 'a Runner formats the text of its config up to ten times'
+
+
+def _format_once(module: ModuleType) -> Iterator[None]:
+    yield
+    format_code = module.FormatCode
+
+    @functools.lru_cache(maxsize=32)
+    def cached(text: str, options: str) -> tuple:
+        return format_code(text, **json.loads(options))
+
+    @functools.wraps(format_code)
+    def format_once(text: str, **options) -> tuple:
+        return cached(text, json.dumps(options))
+
+    module.FormatCode = format_once  # type: ignore[attr-defined]
+
+
 BRIDGES = (
     Bridge(
         name='mmengine pkg_resources',
@@ -123,5 +143,12 @@ BRIDGES = (
         fix='stands in for distutils.errors',
         applies=_lacks_distutils,
         stand_ins={'distutils': empty_module, 'distutils.errors': _fill_distutils_errors},
+    ),
+    Bridge(
+        name='mmengine config text',
+        upstream='mmengine/config/config.py:1486, about a second of yapf for each checkpoint, log and dump',
+        fix='formats the same text once',
+        applies=_formats_again,
+        around={'mmengine.config.config': _format_once},
     ),
 )
