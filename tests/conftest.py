@@ -13,6 +13,15 @@ import vpd_mm  # noqa: F401  # the bridges come before any OpenMMLab import
 ROOT = Path(__file__).resolve().parents[1]
 
 
+#: Modules that take longest, started first so that no process works alone at the end.
+LONGEST = ('test_demo_tiny', 'test_readme', 'test_runs', 'test_breaks', 'test_end_to_end', 'test_train_and_test')
+
+
+def pytest_collection_modifyitems(items) -> None:
+    order = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 @pytest.fixture(scope='session')
 def shared() -> Path:
     """The developers' data beside the project; users do not have it."""

@@ -46,6 +46,17 @@ def finish_tool(process: ForkServerProcess, out: Path, err: Path, timeout: float
     return subprocess.CompletedProcess((), process.exitcode, *texts)
 
 
+def run_ranks(path: Path, *args: object, cwd: Path, port: int) -> None:
+    """Run a tool as the two processes of a launcher on the CPUs; both must succeed."""
+    address = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port)}
+    files = [{'out': cwd / f'{rank}.out', 'err': cwd / f'{rank}.err'} for rank in range(2)]
+    ranks = [{'RANK': str(rank), 'LOCAL_RANK': str(rank), **address} for rank in range(2)]
+    processes = [start_tool(path, *args, cwd=cwd, env=env, **to) for env, to in zip(ranks, files)]
+    for process, to in zip(processes, files):
+        done = finish_tool(process, **to, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+
 def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path]) -> None:
     os.chdir(cwd)
     os.environ.clear()

@@ -1,4 +1,4 @@
-"""Bridges for mmengine 0.10: ``pkg_resources``, ``distutils`` are gone, ``collect_env`` is brittle, configs are slow."""
+"""Bridges for mmengine 0.10: ``pkg_resources`` and ``distutils`` are gone, ``collect_env`` is brittle, yapf is slow."""
 
 import functools
 import importlib.metadata
