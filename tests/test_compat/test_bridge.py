@@ -123,3 +123,16 @@ except vpd_mm.errors.UserError as e:
     path, *_, message = done.stdout.splitlines()
     assert path.endswith('mmaction')
     assert message == 'checkpoint none.pth: no such file'
+
+
+def test_the_text_of_a_config_is_formatted_once():
+    from mmengine.config import Config, config
+    from yapf.yapflib.yapf_api import FormatCode
+
+    cfg = Config(dict(a=[1, 2], b=dict(c='d')))
+    first = cfg.pretty_text
+    assert cfg.pretty_text is first
+    cfg.a.append(3)
+    assert cfg.pretty_text == "a = [\n    1,\n    2,\n    3,\n]\nb = dict(c='d')\n"
+    for style in ('pep8', {'based_on_style': 'pep8'}):
+        assert config.FormatCode('a=1\n', style_config=style) == FormatCode('a=1\n', style_config=style)

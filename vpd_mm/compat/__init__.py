@@ -43,6 +43,13 @@ BRIDGES = (
         stand_ins={'distutils': None, 'distutils.errors': mmengine.fill_distutils_errors},
     ),
     Bridge(
+        'mmengine config text',
+        'mmengine/config/config.py:1486, about a second of yapf for each checkpoint, log and dump',
+        'formats the same text once',
+        mmengine.formats_again,
+        around={'mmengine.config.config': mmengine.format_once},
+    ),
+    Bridge(
         'mmengine checkpoints',
         'https://github.com/open-mmlab/mmengine/issues/1655',
         'allows the types that a Runner writes; loads with weights_only=True, refuses the rest with one line',

@@ -1,8 +1,9 @@
-"""Bridges for mmengine 0.10: ``pkg_resources`` and ``distutils`` are gone, ``collect_env`` is brittle."""
+"""Bridges for mmengine 0.10: ``pkg_resources`` and ``distutils`` are gone, ``collect_env`` is brittle, yapf is slow."""
 
 import functools
 import importlib.metadata
 import importlib.util
+import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -92,3 +93,18 @@ def tolerant_collect_env(module: ModuleType) -> Iterator[None]:
 
 def fill_distutils_errors(module: ModuleType) -> None:
     module.DistutilsPlatformError = type('DistutilsPlatformError', (Exception,), {})  # type: ignore[attr-defined]
+
+
+def formats_again() -> str:
+    return '' if package_dir('mmengine') is None else 'a Runner formats the text of its config up to ten times'
+
+
+def format_once(module: ModuleType) -> Iterator[None]:
+    yield
+    format_code = module.FormatCode
+
+    @functools.lru_cache(maxsize=32)
+    def cached(text: str, options: str) -> tuple:
+        return format_code(text, **json.loads(options))
+
+    module.FormatCode = lambda text, **options: cached(text, json.dumps(options))  # type: ignore[attr-defined]
