@@ -19,7 +19,7 @@ from ..features.corpus_config import apply_protocol
 from ..retrieve import NEAREST, RANKING, DTWRetriever
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher.joint_feature import JointFeature, fill_unseen, normalize_joints
-from .tables import _markdown
+from .tables import markdown_table
 
 #: Short name to the config of a row.
 CONFIGS = {
@@ -384,5 +384,5 @@ def cells(setting: Setting) -> list[str]:
 
 def settings_markdown() -> str:
     """The page: one table a step."""
-    tables = (f'## {step}\n\n{_markdown(HEADER, map(cells, rows), "---")}' for step, rows in SETTINGS.items())
+    tables = (f'## {step}\n\n{markdown_table(HEADER, map(cells, rows), "---")}' for step, rows in SETTINGS.items())
     return '\n'.join([TITLE, *tables])

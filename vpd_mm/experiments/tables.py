@@ -71,7 +71,7 @@ def _rows_of(summary: pd.DataFrame, section: str) -> dict[tuple[str, int | str],
     return {(row['method'], row['k']): row for row in rows.to_dict('records')}
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]], align: str = '---:') -> str:
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], align: str = '---:') -> str:
     """A Markdown table; ``align`` is that of all columns but the first."""
     rows = ['| ' + ' | '.join(line) + ' |' for line in [header, *lines]]
     rows.insert(1, '|---|' + f'{align}|' * (len(header) - 1))
@@ -123,7 +123,7 @@ def _results_table(
                 if name in published:
                     line.append(f'{paper[method][name]:g}' if name in paper[method] else '')
             lines.append(line)
-    return _markdown(header, lines)
+    return markdown_table(header, lines)
 
 
 def _few_shot(k: int | str | None) -> str:
@@ -159,7 +159,7 @@ def sources_table(summary: pd.DataFrame) -> str:
         subsets = 'train' if row['k'] == 'all' else _numbers(row['subset'])
         line = [row['method'], source, str(row['k']), subsets, _numbers(row['seed']), row['selected_on']]
         lines.append([*line, row['protocol'], ' '.join(row['commit'])])
-    return _markdown(header, lines, '---')
+    return markdown_table(header, lines, '---')
 
 
 def _numbers(values: Sequence[int]) -> str:
