@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ import numpy as np
 from vpd_mm.importers import fsjump6, tennis7
 
 SIDE = 32
-#: Actions of a class by split; the first two of 'train' are those of the few-shot lists.
-COUNTS = {'train': 3, 'val': 1, 'test': 1}
+#: Least number of actions of a class by split; the first two of 'train' are those of the few-shot lists.
+COUNTS = {'train': 2, 'val': 1, 'test': 1}
 LISTS = [(k, subset) for k in (1, 2) for subset in (0, 1)]
 META = {'fps': 25.0, 'num_frames': 300, 'width': 320, 'height': 240}
 SPORTS = ('fsjump6', 'tennis7', 'fx35', 'diving48')
@@ -51,7 +52,7 @@ def write_sport(root: Path, sport: str, published: Path | None = None) -> SportF
     rng = np.random.default_rng(0)
     frames = defaultdict(set)
     for video, start, end, label, _ in files.actions.values():
-        shown = set(range(max(0, start - 8), min(end + 4, files.videos[video]['num_frames'])))
+        shown = set(range(max(0, start - 4), min(end + 2, files.videos[video]['num_frames'])))
         write_media(files.release, video, shown - frames[video], label, files.videos[video], rng)
         frames[video] |= shown
     for video, inds in frames.items():
@@ -115,17 +116,16 @@ def first_two(actions: Mapping[str, tuple]) -> dict[str, list[str]]:
 
 
 def choose(actions: Mapping[str, tuple], group) -> dict[str, tuple]:
-    """Actions of the first groups (videos) that together have ``COUNTS`` of every class."""
-    wanted = {(label, split): COUNTS[split] for *_, label, split in actions.values()}
+    """Actions of few groups (videos) that together have ``COUNTS`` of every class."""
+    wanted = Counter({(label, split): COUNTS[split] for *_, label, split in actions.values()})
     groups, chosen = defaultdict(dict), {}
     for action_id, action in actions.items():
         groups[group(action)][action_id] = action
-    for members in groups.values():
-        has = Counter(action[3:] for action in members.values())
-        if any(wanted.get(kind, 0) > 0 for kind in has):
-            chosen |= members
-            for kind, count in has.items():
-                wanted[kind] -= count
+    has = {name: Counter(action[3:] for action in members.values()) for name, members in groups.items()}
+    while wanted:
+        best = max(has, key=lambda name: (wanted & has[name]).total() / has[name].total())
+        chosen |= groups[best]
+        wanted -= has.pop(best)
     return chosen
 
 
@@ -238,10 +238,10 @@ def write_floor(root: Path, published: Path | None) -> SportFiles:
             row = videos.setdefault(video, META | {'fps': table.get(video, META)['fps']})
             youtube, _, event = video.partition('_E_')
             segments = annotations[youtube].setdefault(f'E_{event}', {'event': 2, 'segments': {}})['segments']
-            start = 0.4 + 0.6 * len(segments)
+            start = round(0.4 + 0.6 * len(segments), 1)
             segments[f'A_{element}'] = {'stages': 1, 'timestamps': [[start, start + 0.4]]}
             row['num_frames'] = int(row['fps'] * (start + 1.2))
-            first, end = int(row['fps'] * start + 1e-6), int(np.ceil(row['fps'] * (start + 0.4) - 1e-6))
+            first, end = math.floor(start * row['fps']), math.ceil((start + 0.4) * row['fps'])
             label = str(40 + i % 35)
             actions[name] = video, first, end, label, split
             lines.append(f'{name} {label}')
@@ -266,11 +266,11 @@ def write_dives(root: Path, published: Path | None) -> SportFiles:
         ids = {split: [f'{split}_{i:05d}' for i in range(count)] for split, count in rows.items()}
     folder = root / 'diving'
     folder.mkdir(parents=True)
-    videos = {name: META | {'num_frames': 12} for names in ids.values() for name in names}
+    videos = {name: META | {'num_frames': 10} for names in ids.values() for name in names}
     actions = {}
     for split, names in ids.items():
-        rows = [{'vid_name': n, 'label': i % 48, 'start_frame': 2, 'end_frame': 10} for i, n in enumerate(names)]
-        actions |= {row['vid_name']: (row['vid_name'], 2, 10, str(row['label']), split) for row in rows}
+        rows = [{'vid_name': n, 'label': i % 48, 'start_frame': 1, 'end_frame': 9} for i, n in enumerate(names)]
+        actions |= {row['vid_name']: (row['vid_name'], 1, 9, str(row['label']), split) for row in rows}
         (folder / f'Diving48_V2_{split}.json').write_text(json.dumps(rows))
     vocabulary = [['Forward', '15som', f'{i}Twis', 'FREE'] for i in range(48)]
     (folder / 'Diving48_vocab.json').write_text(json.dumps(vocabulary))
