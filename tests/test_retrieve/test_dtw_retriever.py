@@ -28,16 +28,16 @@ def distance(query, item, views, pattern):
 
 
 def by_hand(queries, gallery, k, exclude, views, fallback):
+    """Items by symmetricP2, then those without a path by symmetric2, or without fallback the last ones."""
     inds, distances = [], []
     for query, excluded in zip(queries, exclude, strict=True):
-        first = [distance(query, item, views, 'symmetricP2') for item in gallery]
-        last = [distance(query, item, views, 'symmetric2') if fallback else np.inf for item in gallery]
-        ranks = [
-            (d, 0, i) if d < np.inf else (np.inf, s, i if fallback else -i) for i, (d, s) in enumerate(zip(first, last))
-        ]
-        order = [i for i in sorted(range(len(gallery)), key=ranks.__getitem__) if i != excluded][:k]
+        first, last = ([distance(query, item, views, p) for item in gallery] for p in ('symmetricP2', 'symmetric2'))
+        order = sorted(range(len(gallery)), key=lambda i: (first[i], last[i] if fallback else i))
+        order = [i for i in order if i != excluded]
+        count = k if fallback else min(k, sum(first[i] < np.inf for i in order))
+        order = order[:count] + order[len(order) - k + count :]
         inds.append(order)
-        distances.append([min(first[i], last[i]) if first[i] == np.inf else first[i] for i in order])
+        distances.append([last[i] if fallback and first[i] == np.inf else first[i] for i in order])
     return np.array(inds), np.array(distances)
 
 
@@ -48,12 +48,12 @@ def test_search_is_exact(views, num_views, fallback, device):
     gallery, queries = clips(0, 30, num_views), clips(1, 6, num_views)
     exclude = [-1, 3, 0, 29, -1, 5]
     retriever = DTWRetriever(gallery, device=device, num_threads=2, views=views, fallback=fallback)
-    expected_inds, expected = by_hand(queries, gallery, 29, exclude, views, fallback)
-    assert np.isinf(expected).any() != fallback
     for k in (1, 7, 29):
         inds, distances = retriever.search(queries, k, exclude)
-        np.testing.assert_array_equal(inds, expected_inds[:, :k])
-        np.testing.assert_allclose(distances, expected[:, :k], rtol=0, atol=1e-9)
+        expected_inds, expected = by_hand(queries, gallery, k, exclude, views, fallback)
+        np.testing.assert_array_equal(inds, expected_inds)
+        np.testing.assert_allclose(distances, expected, rtol=0, atol=1e-9)
+    assert np.isinf(distances).any() != fallback
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
@@ -88,6 +88,10 @@ def test_bad_input_is_named():
     for k, exclude in ((0, None), (5, None), (4, [2])):
         with pytest.raises(UserError, match=f'found {k}'):
             retriever.search(gallery[:1], k, exclude)
+    with pytest.raises(UserError, match='views must be one of original, every, joined'):
+        DTWRetriever(gallery, views='both')
+    with pytest.raises(UserError, match='must have the 2 views of the gallery'):
+        DTWRetriever(gallery, views='every').search([gallery[0][:, :1]], 1)
     with pytest.raises(UserError, match='queries have D = 4, the gallery has D = 5'):
         retriever.search([gallery[0][..., :4]], 1)
     with pytest.raises(UserError, match=r'action b: must be a \(T, V, D\) array with the same V'):

@@ -158,7 +158,7 @@ class Scorer:
 
 
 class Gallery:
-    """Labelled actions of a corpus, searched by DTW.
+    """Labelled actions of a corpus, searched by DTW; window and rate are those of the corpus.
 
     Args:
         spec: ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.
@@ -174,6 +174,7 @@ class Gallery:
         if len(parts) not in (2, 3) or not all(parts) or top < 1:
             raise UserError(f'gallery {spec!r}: must be CORPUS:FEATURES[:SPLIT], and top at least 1 (found {top})')
         corpus = Corpus.open(parts[0])
+        self.settings = corpus.settings()
         self.clips = load_clips(corpus, parts[1], allow_missing=True).of_split(parts[2] if len(parts) == 3 else None)
         self.classes = load_classes(corpus.classes_path)
         _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
@@ -183,7 +184,7 @@ class Gallery:
     def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
         """Find the neighbours of ``segments``."""
         for segment in segments:
-            feats = _read_segment(features, segment, fps, num_frames, Window(), 25.0)
+            feats = _read_segment(features, segment, fps, num_frames, self.settings.window, self.settings.fps)
             if feats is None:
                 continue
             nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)

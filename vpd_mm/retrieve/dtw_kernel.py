@@ -220,8 +220,8 @@ def search_one(queries, q, query_views, gallery, views, exclude, fallback, items
 
     Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``, and likewise for the queries; the nearest
     pair of views counts.  Items without a symmetricP2 path come after all others: by symmetric2 with ``fallback``, else
-    at infinite distance, the last item first.  Item numbers are written to ``items``, normalised distances to
-    ``dists``; item ``exclude`` is left out.  Returns the number of computed pairs.
+    the last of them at infinite distance.  Item numbers are written to ``items``, normalised distances to ``dists``;
+    item ``exclude`` is left out.  Returns the number of computed pairs.
     """
     items[:] = -1
     dists[:] = np.inf
@@ -231,11 +231,12 @@ def search_one(queries, q, query_views, gallery, views, exclude, fallback, items
         return computed + _search(
             queries, q, query_views, gallery, views, exclude, SYMMETRIC2, items[found:], dists[found:]
         )
+    slot = len(items) - 1
     for item in range(len(gallery.lengths) // views - 1, -1, -1):
         no_path = not has_path(queries.lengths[q * query_views], gallery.lengths[item * views])
-        if found < len(items) and item != exclude and no_path:
-            items[found] = item
-            found += 1
+        if slot >= found and item != exclude and no_path:
+            items[slot] = item
+            slot -= 1
     return computed
 
 

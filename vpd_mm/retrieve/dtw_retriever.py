@@ -39,7 +39,8 @@ class DTWRetriever:
         views: What is compared: 'original': view 0 of the query with each view of an item, the nearest counts, so that
             mirror images match; 'every': each view with each view; 'joined': the views of a frame as one vector, so
             that mirror images differ.
-        fallback: Without it, items without a symmetricP2 path are at infinite distance, the last ones first.
+        fallback: Without it, the last items without a symmetricP2 path fill the ranks that remain, at
+            infinite distance (published code).
 
     Raises:
         UserError: unknown ``views``, an empty gallery, or a sequence that is empty, not finite or of another shape.
@@ -114,14 +115,15 @@ class DTWRetriever:
         if self.device == 'cpu':
             run_in_threads(search_one, len(queries), self.num_threads)
             return Neighbours(inds, distances)
-        positions = np.arange(len(self))
         for q, views in enumerate(entries):
             rows = np.stack([one_to_many(view, self._entries, self.device) for view in views])
             row = rows.reshape(num_views, len(self), self.num_views).min(axis=(0, 2))
             path = kernel.has_path(len(views[0]), self._pack.lengths[:: self.num_views])
             if not self.fallback:
                 row[~path] = np.inf
-            order = np.lexsort((np.where(path | self.fallback, positions, -positions), row, ~path))
-            inds[q] = order[order != excluded[q]][:k]
+            order = np.lexsort((row, ~path))
+            order = order[order != excluded[q]]
+            count = k if self.fallback else min(k, path[order].sum())
+            inds[q] = [*order[:count], *order[len(order) - k + count :]]
             distances[q] = row[inds[q]]
         return Neighbours(inds, distances)
