@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from sequence_corpus import make_corpus
 
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.corpus.sports import Sport
@@ -142,6 +143,26 @@ def test_tool_ranks_a_corpus(corpus, capsys):
     assert len(rows) == 6 * 2
     assert rows[0]['query_class'] == rows[0]['class'] == 'turn'
     assert float(rows[0]['distance']) <= float(rows[1]['distance'])
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'argv', 'queries', 'frames'),
+    [
+        ('tennis7', [], 8, 25),  # [start - 0.5 s, start + 0.5 s)
+        ('tennis7', ['--protocol', 'paper'], 8, 50),  # every frame
+        ('tennis7', ['--after-sec', 0.1, '--fps', 0], 8, 30),
+        ('diving48', [], 4, 1),
+    ],
+)
+def test_tool_reads_what_the_data_set_decides(tmp_path, monkeypatch, dataset, argv, queries, frames):
+    actions = [Action(f'a{i}', f'v{i}', 60, 61, i % 2, ['train', 'test'][i // 4]) for i in range(8)]
+    corpus = make_corpus(tmp_path / 'c', {f'v{i}': (50.0, 200) for i in range(8)}, actions, dataset=dataset)
+    seen = []
+    monkeypatch.setattr('vpd_mm.retrieve.rank_corpus', lambda *args: seen.append(args) or rank_corpus(*args))
+    run_tool(corpus, '--ks', 1, *argv)
+    [(found, gallery, *_)] = seen
+    assert (len(found), len(gallery)) == (queries, 8)
+    assert {len(clip) for clip in gallery.clips} == {frames}
 
 
 def test_tool_shows_a_query_beside_its_results(corpus, capsys):
