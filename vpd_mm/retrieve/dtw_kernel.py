@@ -226,15 +226,15 @@ def search_one(queries, q, query_views, gallery, views, exclude, fallback, items
     items[:] = -1
     dists[:] = np.inf
     computed = _search(queries, q, query_views, gallery, views, exclude, SYMMETRIC_P2, items, dists)
-    found = (items >= 0).sum()
-    if fallback and found < len(items):
+    num_ranked = (items >= 0).sum()
+    if fallback and num_ranked < len(items):
         return computed + _search(
-            queries, q, query_views, gallery, views, exclude, SYMMETRIC2, items[found:], dists[found:]
+            queries, q, query_views, gallery, views, exclude, SYMMETRIC2, items[num_ranked:], dists[num_ranked:]
         )
     slot = len(items) - 1
     for item in range(len(gallery.lengths) // views - 1, -1, -1):
         no_path = not has_path(queries.lengths[q * query_views], gallery.lengths[item * views])
-        if slot >= found and item != exclude and no_path:
+        if slot >= num_ranked and item != exclude and no_path:
             items[slot] = item
             slot -= 1
     return computed
