@@ -56,6 +56,7 @@ class Sport:
         fps: Rate to which faster videos are reduced; None: every frame.
         train_splits: Splits that are trained on.
         selection: Split that selects the checkpoint.
+        queries: Split whose actions are the queries of retrieval (paper 4.2); None: all.
         paper: Fields that ``protocol='paper'`` changes.
     """
 
@@ -64,6 +65,7 @@ class Sport:
     fps: float | None = 25.0
     train_splits: tuple[str, ...] = ('train',)
     selection: str = 'val'
+    queries: str | None = None
     paper: Mapping[str, Any] = field(default_factory=dict)
 
     def under(self, protocol: str) -> 'Sport':
@@ -85,7 +87,7 @@ SPORTS = {
     'fsjump6': Sport(window=Window(2.5, 0.5, 'middle'), paper=_EVERY_FRAME),
     'tennis7': Sport(window=Window(0.5, 0.5, 'start'), widen=Window(0.1, 0.1, 'start'), paper=_EVERY_FRAME),
     'fx35': Sport(window=Window(0.25, 0.0), paper=_NO_VALIDATION),
-    'diving48': Sport(paper=_NO_VALIDATION),
+    'diving48': Sport(queries='test', paper=_NO_VALIDATION),
 }
 
 
