@@ -125,3 +125,25 @@ def test_invalid_arguments_are_refused():
         model()(torch.randn(2, 4, 13, 3), {}, mode='loss')
     with pytest.raises(ValueError, match='mode must be'):
         model().eval()(torch.randn(2, 13, 3), mode='other')
+
+
+def test_published_training_is_a_config():
+    """train_vipe_model.py and vipe_dataset/keypoint.py of jhong93/vpd; d = 64 from the paper."""
+    cfg = Config.fromfile(SKELETONS.filename.replace('_base_/models/skeletons', 'teacher/vipe_fc1024_500e_mocap'))
+    data = cfg.train_dataloader
+    assert (data.batch_size, data.sampler.num_samples, cfg.train_cfg.max_epochs) == (100, 50000, 500)
+    assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ('AdamW', 1e-4)
+    assert 'param_scheduler' not in cfg
+    assert [(entry.skeleton, entry.draws) for entry in data.dataset.sources] == [
+        ('h36m', 20000), ('smplh', 20000), ('people3d', 5000), ('nba2k', 5000),
+    ]  # fmt: skip
+    assert (data.dataset.num_views, data.dataset.negatives, data.dataset.projected) == (2, True, 0.5)
+    assert 'twins' not in data.dataset
+    vipe = VIPE(
+        **{key: value for key, value in cfg.model.items() if key != 'type'}
+        | {'encoder': dict(cfg.model.encoder, type='vpd_mm.VIPEEncoder')}
+    )
+    assert (vipe.margin, vipe.decode_weight, vipe.num_bones) == (1, 1, [16, 21, 24, 24])
+    assert (vipe.encoder.dims, vipe.encoder.plain, vipe.encoder.bones) == (64, False, False)
+    assert (vipe.encoder.enter.out_features, vipe.encoder.blocks[0][3].p) == (1024, 0.2)
+    assert [layer.out_features for layer in vipe.decoder if hasattr(layer, 'out_features')] == [512, 512]
