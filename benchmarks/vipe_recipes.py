@@ -88,9 +88,9 @@ def recipe_config(name: str, batch_size: int, poses: int) -> Config:
     return cfg
 
 
-def train(name: str, out: Path, args: tuple[float, int, int]) -> None:
+def train(name: str, out: Path, args: tuple[float, int, int, int | None]) -> None:
     """Train one recipe; writes ``<name>.pth`` (packed encoder) and ``<name>.json`` (metrics)."""
-    seconds, batch_size, poses = args
+    seconds, batch_size, poses, test_poses = args
     torch.set_num_threads(1)
     init_default_scope('vpd_mm')
     cfg = recipe_config(name, batch_size, poses)
@@ -104,8 +104,8 @@ def train(name: str, out: Path, args: tuple[float, int, int]) -> None:
     metrics: dict = {'iterations': runner.iter, 'batch_size': cfg.train_dataloader.batch_size, 'seconds': seconds}
     cfg.dump(work / 'recipe.py')
     for split in ('val', 'test'):
-        found = evaluate(str(work / 'recipe.py'), str(work / f'{name}.pth'), split=split)
-        metrics |= {f'{split}/{key}': round(value, 4) for key, value in found.items()}
+        values = evaluate(str(work / 'recipe.py'), str(work / f'{name}.pth'), test_poses, split)
+        metrics |= {f'{split}/{key}': round(value, 4) for key, value in values.items()}
     shutil.copy(work / f'{name}.pth', out)
     (out / f'{name}.json').write_text(json.dumps(metrics))
     print(name, metrics, flush=True)
@@ -118,12 +118,13 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seconds', type=float, default=270, help='of each training')
     parser.add_argument('--batch-size', type=int, default=512, help="of all but 'published'")
     parser.add_argument('--poses', type=int, default=16000, help='in motion, and as many in no motion')
+    parser.add_argument('--test-poses', type=int, help='default: 500 of validation, 2000 of test')
     args = parser.parse_args(argv)
     names = args.recipes or list(RECIPES)
     if unknown := [name for name in names if name not in RECIPES]:
         raise UserError(f'no recipe {unknown[0]!r}; there are {", ".join(RECIPES)}')
     args.out.mkdir(parents=True, exist_ok=True)
-    options = (args.seconds, args.batch_size, args.poses)
+    options = (args.seconds, args.batch_size, args.poses, args.test_poses)
     processes = [get_context('spawn').Process(target=train, args=(name, args.out, options)) for name in names]
     for process in processes:
         process.start()
