@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
+from .joint_feature import HIPS, SHOULDERS
 
 #: Bones of the 13 joints as pairs (from, to); 13 = hip midpoint, 14 = shoulder midpoint.
 VPD_BONES = (
     (13, 14), (14, 0), (8, 7), (2, 1), (1, 3), (3, 5), (2, 4), (4, 6), (7, 9), (9, 11), (8, 10), (10, 12),
 )  # fmt: skip
-SHOULDERS, HIPS = (1, 2), (7, 8)
 #: Poses that face +x are mirrored by this factor and swapping left and right.
 MIRROR = np.array([1.0, -1.0, 1.0])
 
@@ -28,8 +29,7 @@ class Skeleton:
         torso: Joints of the source whose plane gives the heading, as in the published code; None: see
             :meth:`face_forward`.
 
-    Raises:
-        UserError: an index is out of range, or the tree is invalid.
+    Raises UserError: an index is out of range, or the tree is invalid.
     """
 
     def __init__(
@@ -99,22 +99,17 @@ class Skeleton:
         else:
             x, y, _ = _torso_heading(self._torso @ joints, vpd - hips[:, None], neck - hips).T
         turn = np.where(np.hypot(x, y) > 1e-9, -np.arctan2(y, x), 0)
-        cos, sin, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
-        rotation = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3)
+        rotation = Rotation.from_euler('z', turn[:, None]).as_matrix()
         length = np.linalg.norm(neck - hips, axis=-1)
         scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)
         return np.einsum('nij,nkj->nki', rotation, joints - hips[:, None]) * scale[:, None, None]
 
     def target(self, joints: np.ndarray, mirrored: bool = False) -> np.ndarray:
-        """Compute the decoding targets of poses that face +x.
+        """Compute the decoding targets (N, num_bones, 7) float32 of poses that face +x, or of their mirror images.
 
-        Args:
-            joints: (N, K, 3), z up, rotated by :meth:`face_forward`.
-            mirrored: Use the mirror images of the poses (left and right by the joint names).
-
-        Returns:
-            (N, num_bones, 7) float32, per joint other than the root: unit offset from its parent; angle of this bone
-            to the parent's bone, or at the root to the first bone (arccos / pi - 0.5); unit direction from the root.
+        Per joint other than the root: unit offset from its parent; angle of this bone to the parent's bone, or at the
+        root to the first bone (arccos / pi - 0.5); unit direction from the root.  ``joints`` (N, K, 3), z up, are those
+        of :meth:`face_forward`.
         """
         points = self._tree @ joints
         if mirrored:

@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from ..registry import MODELS
+from .joint_feature import HIPS, SHOULDERS
 from .pose_skeleton import VPD_BONES
 
 NUM_JOINTS = 13
@@ -37,8 +38,7 @@ class VIPEEncoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.dims = dims
-        self.bones, self.plain = bones, plain
+        self.dims, self.bones, self.plain = dims, bones, plain
         in_dims = 3 * NUM_JOINTS + (3 * len(VPD_BONES) if bones else 0)
         self.enter = nn.Linear(in_dims, hidden_dims)
         self.blocks = nn.ModuleList(_block(hidden_dims, dropout) for _ in range(2))
@@ -66,9 +66,9 @@ def _block(dims: int, dropout: float) -> nn.Sequential:
 
 def image_bones(points: torch.Tensor) -> torch.Tensor:
     """Convert points (N, 13, 2) to unit direction (x, y) and length (N, 12, 3) of ``VPD_BONES``; zeros stay zeros."""
-    middles = [points[:, pair].mean(dim=1, keepdim=True) for pair in ([7, 8], [1, 2])]
+    middles = [points[:, pair].mean(dim=1, keepdim=True) for pair in (HIPS, SHOULDERS)]
     points = torch.cat([points, *middles], dim=1)
-    start, end = zip(*VPD_BONES)
-    bones = points[:, list(end)] - points[:, list(start)]
+    start, end = torch.tensor(VPD_BONES).T
+    bones = points[:, end] - points[:, start]
     lengths = bones.norm(dim=-1, keepdim=True)
     return torch.cat([bones / lengths.clamp(min=1e-6), lengths], dim=-1)

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..registry import MODELS
-from .joint_feature import FLIP_ORDER
+from .joint_feature import flip_joints
 from .pose_skeleton import Skeleton
 
 
@@ -61,7 +61,7 @@ class VIPE(BaseModel):
         if mode == 'loss':
             return self.loss(embedding, data_samples or {})
         if mode == 'predict':
-            mirrored = self.encoder(mirror_inputs(inputs))
+            mirrored = self.encoder(flip_joints(inputs))
             return [{**(data_samples or {}), 'inputs': inputs, 'embedding': embedding, 'mirrored': mirrored}]
         raise ValueError(f"VIPE: mode must be 'tensor', 'loss' or 'predict', found {mode!r}")
 
@@ -98,8 +98,3 @@ def different_poses(bones: torch.Tensor) -> torch.Tensor:
     present = bones.square().sum(-1) > 0.5
     both = present[:, None] & present[None]
     return ((cosines < math.cos(math.pi / 4)) & both).any(-1)
-
-
-def mirror_inputs(inputs: torch.Tensor) -> torch.Tensor:
-    """Mirror inputs (..., 13, 3): swap left and right with their confidences, negate x."""
-    return inputs[..., list(FLIP_ORDER), :] * inputs.new_tensor([-1, 1, 1])
