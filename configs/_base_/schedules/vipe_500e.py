@@ -3,7 +3,7 @@
 
 _base_ = ['../default_runtime.py']
 
-# Stands for the 2D poses of an estimator in the rendered or filmed views of the published data.
+# Stands for the 2D poses of an estimator in the rendered or recorded views of the published data.
 noise = dict(jitter=(0.0, 0.08), score=(0.3, 1.0), confident=0.2, drop=0.05)
 
 train_dataloader = dict(
