@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import compare
 import detect
 import extract_features
 import fewshot
@@ -225,3 +226,64 @@ def test_a_step_of_a_baseline(imported, student, tmp_path):
     config = str(CONFIGS / 'baselines/stgcn.py')
     train.main([config, *arguments, '--cfg-options', *NO_WORKERS[:2], 'train_cfg.max_epochs=1', *options])
     assert (tmp_path / 'epoch_1.pth').is_file()
+
+
+#: A row of each section to its name in the paper.
+COMPARED = {
+    'table': 'VI-VPD + BiGRU',
+    'nearest': 'VI-VPD, nearest',
+    'skeleton': 'ST-GCN, joint',
+    'section': 'VI-VPD',
+    'teacher': 'teacher: VIPE*',
+}
+EPOCHS = ('max_epochs', 'val_interval')
+STGCN, DETECTOR = 'methods.16.options', 'detection.methods.4.options'
+NUMBERS = {'fsjump6': 'FSJump6', 'tennis7': 'Tennis7', 'fx35': 'FX35', 'diving48': 'Diving48'}
+
+
+def rows_of(report: str, heading: str) -> dict[str, list[str]]:
+    """Header and rows of the table under a heading, by their first cell."""
+    text = report.split(heading, 1)[1].split('\n#')[0]
+    lines = [
+        [cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line.startswith('|')
+    ]
+    return {line[0]: line for line in lines}
+
+
+def test_comparison_has_the_tables_of_the_paper(imported, student, tmp_path):
+    protocol, _ = student
+    sport, corpus, files = imported
+    if protocol == 'default':
+        pytest.skip('one comparison a data set, by the features of VI-VPD')
+    features = corpus.features_dir('vi-vpd')
+    if not features.exists():
+        features.symlink_to(corpus.features_dir(protocol))
+    options = dict(corpus=corpus.root, protocol=protocol, ks='[16,all]', subsets=1, all_seeds=1)
+    options |= dict(allow_short=True, allow_missing=True, **{f'options.train_cfg.{name}': 1 for name in EPOCHS})
+    options |= {f'{STGCN}.model.backbone.base_channels': 8, f'{STGCN}.model.cls_head.in_channels': 32}
+    options[f'{STGCN}.train_dataloader.sampler.num_samples'] = 32
+    if files.orders:
+        options[f'{DETECTOR}.train_dataloader.dataset.num_windows'] = 20
+    arguments = ['--work-dir', str(tmp_path), '--executor', 'debug', '--only', *COMPARED.values()]
+    arguments += ['--cfg-options', *(f'{name}={value}' for name, value in options.items())]
+    compare.main([str(CONFIGS / f'compare/{sport}.py'), *arguments])
+    report = (tmp_path / 'report.md').read_text()
+    paper = json.loads((ROOT / 'vpd_mm/experiments/paper_numbers.json').read_text())['datasets'][NUMBERS[sport]]
+    twice, section = (['16-shot', 'paper', 'all', 'paper'], ['16', 'all']), COMPARED['section']
+    precisions = ['P@1', 'P@10', 'P@50']
+    expected = {
+        'top-1 in %': (COMPARED['table'], *twice),
+        '## What the distillation needs': (section, *twice),
+        '## Retrieval': (section, [cell for name in precisions for cell in (name, 'paper')], precisions),
+    }
+    if files.orders:
+        tious = [f'AP@0.{i}' for i in range(3, 8)]
+        expected['## Detection'] = (section, [cell for name in tious for cell in (name, 'paper')], tious)
+    for heading, (method, header, columns) in expected.items():
+        rows = rows_of(report, heading)
+        assert rows['method'][1:] == header, heading
+        assert rows[method][2::2] == [f'{paper["VI-VPD"][name]:g}' for name in columns]
+        measured = [cell for cell in rows[method][1::2] if cell != '-']
+        assert measured
+        assert all(0 <= float(cell.split()[0]) <= 100 for cell in measured)
+    assert 'Left out' not in report
