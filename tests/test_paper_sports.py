@@ -30,7 +30,7 @@ STUDENTS = {'default': ('2d', 26), 'paper': ('vi', 64)}
 BACKBONE = ['type=mmpose.ResNet', 'depth=18', 'base_channels=8', 'out_indices=(3,)']
 SMALL_STUDENT = [f'model.student.backbone.{option}' for option in BACKBONE]
 #: Place of ResizedCrop in the pipelines; the published code validates on augmented crops.
-RESIZED = {'default': {'train': 4, 'val': 2}, 'paper': {'train': 4, 'val': 4}}
+RESIZED = {'default': {'train': 4, 'val': 2, 'test': 2}, 'paper': {'train': 4, 'val': 4, 'test': 2}}
 NO_WORKERS = [
     f'{part}_dataloader.{option}'
     for part in ('train', 'val')

@@ -20,6 +20,7 @@ NOT_AS_PUBLISHED = {
     'VIPE*: packed: epochs',
     'VIPE*: packed: negatives of the same sequence',
     'Clips: first of three lost frames between 0 and 1',
+    'Clips: frames of an element from 1 s to 2 s, FX35',
     'Recognition: mixed precision',
     'Recognition: epochs without gain before the end',
 }

@@ -14,7 +14,7 @@ from ..athlete import SquareCropper
 from ..corpus import PROTOCOLS, SPORTS, Window
 from ..engine.config import read_config
 from ..errors import UserError
-from ..features.clips import interpolate
+from ..features.clips import clip_positions, interpolate
 from ..features.corpus_config import apply_protocol
 from ..retrieve import NEAREST, RANKING, DTWRetriever
 from ..structures import FeatureSequence, PoseSequence
@@ -133,6 +133,11 @@ def _confidence_joints(protocol: str) -> int:
 def _gap(protocol: str) -> float:
     ends = FeatureSequence(np.array([0, 4]), np.array([[[0.0]], [[1.0]]], np.float32), np.ones(2, np.float32))
     return float(interpolate(ends, np.arange(5.0), 1)[0, 1, 0])
+
+
+def _element_frames(protocol: str) -> int:
+    sport = SPORTS['fx35'].under(protocol)
+    return len(clip_positions(25, 50, 25.0, 100, sport.window, sport.fps))
 
 
 def _augmented_validation(protocol: str) -> bool:
@@ -285,6 +290,7 @@ ROWS: dict[str, list[tuple]] = {
         ('rate, FX35', 'fx35: fps', 25, 25),
         ('rate, Diving48', 'diving48: fps', 25, 25),
         ('first of three lost frames between 0 and 1', _gap, '', 0.75, 'the published weights are swapped'),
+        ('frames of an element from 1 s to 2 s, FX35', _element_frames, '', 33, 'published: and the frame after the end'),
         ('training splits, FSJump6', 'fsjump6: train_splits', ('train',), ('train',)),
         ('training splits, Tennis7', 'tennis7: train_splits', ('train',), ('train',)),
         ('training splits, FX35', 'fx35: train_splits', '', ('train', 'val'), 'validation data select the checkpoint'),
