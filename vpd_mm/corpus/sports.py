@@ -56,6 +56,7 @@ class Sport:
         fps: Rate to which faster videos are reduced; None: every frame.
         train_splits: Splits that are trained on.
         selection: Split that selects the checkpoint.
+        thresholds: Candidates for the score threshold of detection.
         paper: Fields that ``protocol='paper'`` changes.
     """
 
@@ -64,6 +65,7 @@ class Sport:
     fps: float | None = 25.0
     train_splits: tuple[str, ...] = ('train',)
     selection: str = 'val'
+    thresholds: tuple[float, ...] = tuple(round(0.05 * i, 2) for i in range(1, 20))
     paper: Mapping[str, Any] = field(default_factory=dict)
 
     def under(self, protocol: str) -> 'Sport':
@@ -79,11 +81,12 @@ class Sport:
 
 #: The published code reports the epoch that is best on the test set where a data set has no validation split.
 _NO_VALIDATION = {'train_splits': ('train', 'val'), 'selection': 'test'}
-_EVERY_FRAME = {'fps': None}
+_TENTHS = {'fps': None, 'thresholds': tuple(i / 10 for i in range(1, 10))}
+_TWENTIETHS = {'fps': None, 'thresholds': Sport.thresholds[:10]}
 #: Name of a data set, ``dataset`` of corpus.json, to its settings.
 SPORTS = {
-    'fsjump6': Sport(window=Window(2.5, 0.5, 'middle'), paper=_EVERY_FRAME),
-    'tennis7': Sport(window=Window(0.5, 0.5, 'start'), widen=Window(0.1, 0.1, 'start'), paper=_EVERY_FRAME),
+    'fsjump6': Sport(window=Window(2.5, 0.5, 'middle'), paper=_TENTHS),
+    'tennis7': Sport(window=Window(0.5, 0.5, 'start'), widen=Window(0.1, 0.1, 'start'), paper=_TWENTIETHS),
     'fx35': Sport(window=Window(0.25, 0.0), paper=_NO_VALIDATION),
     'diving48': Sport(paper=_NO_VALIDATION),
 }

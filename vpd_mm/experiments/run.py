@@ -113,6 +113,8 @@ def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
 def _detect(run: Run, store: RunStore) -> dict[str, Any]:
     """AP, in percent, of intervals in the test videos, by the ensemble of folds of tools/detect.py."""
     cfg = Config(dict(run.cfg))
+    if run.k is not None:
+        cfg.train_dataloader.dataset |= {'max_videos': run.k, 'subset': run.subset}
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     work_dir = store.work_dir(run.key)

@@ -64,7 +64,7 @@ class Section:
     Args:
         name: 'table', 'ablation' or 'detection'.
         title: Heading of the table.
-        ks: Actions a class; None = the whole training split.
+        ks: Actions a class, or labelled videos of detection; None = the whole training split.
         methods: Rows of the table.
     """
 
@@ -137,7 +137,7 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     if missing:
         raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
     sections = []
-    for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', {'ks': ['all'], **cfg.detection})):
+    for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', cfg.detection)):
         methods = _methods(entry['methods'], name, source)
         sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
     if only:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,7 @@ def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> s
 
 def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
     """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
-    columns = [(_few_shot(k), 'top1', k or 'all') for k in section.ks]
-    if section.name == 'detection':
-        columns = [(name, name, 'all') for name in _TABLE_APS]
+    columns = _columns(section.name, section.ks, _TABLE_APS)
     reference = load_reference(spec)
     paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
     planned = Counter((run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name)
@@ -126,8 +124,16 @@ def _results_table(
     return _markdown(header, lines)
 
 
-def _few_shot(k: int | str | None) -> str:
-    return 'all' if k in (None, 'all') else f'{k}-shot'
+def _columns(section: str, ks: Collection[int | str | None], aps: Sequence[str]) -> list[tuple[str, str, int | str]]:
+    """Title, metric and k of the columns of a section."""
+    if section != 'detection':
+        return [(_few_shot(k), 'top1', k or 'all') for k in ks]
+    several = len(ks) > 1
+    return [(f'{name}, {_few_shot(k, " videos")}' if several else name, name, k or 'all') for k in ks for name in aps]
+
+
+def _few_shot(k: int | str | None, unit: str = '-shot') -> str:
+    return 'all' if k in (None, 'all') else f'{k}{unit}'
 
 
 def load_reference(spec: Spec) -> Mapping[str, Mapping[str, float]]:
@@ -203,7 +209,7 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
             'Comparison': spec.name,
             'Section': row['section'],
             'Method': row['method'],
-            'Training Data': dataset if detection else f'{dataset}, {_few_shot(row["k"])}',
+            'Training Data': f'{dataset}{_amount(row["section"], row["k"])}',
             'Few Shot': row['k'],
             'Features': row['features'],
             'Stream': row['stream'],
@@ -232,7 +238,13 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
 
 
 def _row_name(spec: Spec, section: str, method: str, k: int | str | None) -> str:
-    return f'{spec.name}-{section}: {method}' + ('' if section == 'detection' else f', {_few_shot(k)}')
+    return f'{spec.name}-{section}: {method}{_amount(section, k)}'
+
+
+def _amount(section: str, k: int | str | None) -> str:
+    if section == 'detection':
+        return '' if k in (None, 'all') else f', {_few_shot(k, " videos")}'
+    return f', {_few_shot(k)}'
 
 
 def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
@@ -302,9 +314,8 @@ def readme_tables(models: Sequence[Mapping]) -> str:
     summary, parts = read_metafile_rows(models), []
     for section in dict.fromkeys(summary['section']):
         rows = _rows_of(summary, section)
-        columns = [(_few_shot(k), 'top1', k) for k in dict.fromkeys(k for _, k in rows)]
-        if section == 'detection':
-            columns = [(name, name, 'all') for name in AP_COLUMNS if f'{name}_mean' in summary]
+        aps = [name for name in AP_COLUMNS if f'{name}_mean' in summary]
+        columns = _columns(section, dict.fromkeys(k for _, k in rows), aps)
         parts.append(_results_table(rows, columns, dict.fromkeys((method for method, _ in rows), ''), {}, {}))
     measured = 'Top-1 and AP in %' if 'detection' in set(summary['section']) else 'Top-1 in %'
     protocol = ', '.join(sorted(set(summary['protocol'])))

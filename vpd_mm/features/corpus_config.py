@@ -61,7 +61,7 @@ def adapt_config(
             config.
         stream: Input of a baseline, e.g. 'crop', 'frame', 'flow', 'joint' or 'bone'.
         poses: Name of a pose set.
-        allow_missing: Leave out actions without features or clips instead of raising an error.
+        allow_missing: Leave out actions or videos without features or clips instead of raising an error.
         protocol: One of ``PROTOCOLS``.
 
     Raises:
@@ -111,7 +111,7 @@ def adapt_config(
             cfg.model.backbone.in_dims = dataset.dims * (2 if velocity else 1)
         if 'poses' in dataset:
             dataset.poses = poses or dataset.poses or _only_pose_set(opened)
-        if allow_missing and not dataset.type.endswith('FeatureWindowDataset'):
+        if allow_missing:
             dataset.allow_missing = True
     for note in sorted(notes):
         print_log(f'{note}; set another one in the config', 'current')
