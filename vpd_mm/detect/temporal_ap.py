@@ -50,7 +50,7 @@ def temporal_iou(interval: Sequence[float], others: np.ndarray) -> np.ndarray:
 
 
 def published_interpolated_ap(hits: np.ndarray, num_positives: int) -> float:
-    """:func:`interpolated_ap` of the published code, up to 0.003 lower: it leaves out steps of the curve where the
+    """:func:`interpolated_ap` of the published code, a little lower: it leaves out steps of the curve where the
     precision before a hit is not above that of the step after it.
     """
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)

@@ -185,24 +185,30 @@ class FeatureWindowDataset(BaseDataset):
                 lengths[action.label if self.num_classes > 1 else 0].append(end - first)
         return np.array([np.mean(of_class) if of_class else np.nan for of_class in lengths])
 
+    def ground_truth(self, video: VideoInfo, actions: Sequence[Action]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Targets (T, C) of the rows, and their runs: intervals (G, 2), end exclusive, and labels (G,)."""
+        rows = self._rows(video)
+        targets = np.zeros((len(rows), self.num_classes), np.float32)
+        for action, (first, end) in zip(actions, self._intervals(video, actions, rows), strict=True):
+            targets[first:end, action.label if self.num_classes > 1 else 0] = 1
+        steps = np.diff(np.pad(targets, ((1, 1), (0, 0))), axis=0).T
+        labels, starts = np.nonzero(steps > 0)
+        return targets, np.stack([starts, np.nonzero(steps < 0)[1]], axis=1), labels
+
     def _load_video(self, reader: FeatureReader, video: VideoInfo, actions: list[Action]) -> dict | None:
         rows = self._rows(video)
         feats = reader.interpolate(video.video, rows)
         if feats is None:
             return None
         gaps = [_distance(sequence.frame_inds, rows) for sequence in reader(video.video) or []]
-        targets = np.zeros((len(rows), self.num_classes), np.float32)
-        for action, (first, end) in zip(actions, self._intervals(video, actions, rows), strict=True):
-            targets[first:end, action.label if self.num_classes > 1 else 0] = 1
-        steps = np.diff(np.pad(targets, ((1, 1), (0, 0))), axis=0).T
-        labels, starts = np.nonzero(steps > 0)
-        meta = {'video': video.video, 'row_edges': np.append(rows, video.num_frames), 'gt_labels': labels}
+        targets, intervals, labels = self.ground_truth(video, actions)
+        meta = {'video': video.video, 'gt_intervals': intervals, 'gt_labels': labels}
         return {
             'feats': feats,
             'targets': targets,
             'valid': np.max(gaps, axis=0) <= self.max_gap_sec * video.fps,
             'num_frames': len(rows),
-            'meta': {**meta, 'gt_intervals': np.stack([starts, np.nonzero(steps < 0)[1]], axis=1)},
+            'meta': meta | {'row_edges': np.append(rows, video.num_frames)},
         }
 
     def prepare_data(self, idx: int) -> dict:
