@@ -11,7 +11,7 @@ from vpd_mm.structures import FeatureSequence, load_actions
 
 FOLDERS = {'fx35': 'finegym99', 'diving48': 'diving48'}
 #: Training actions without a list, and test actions.
-UNLISTED, TESTED = 280, 40
+UNLISTED, TESTED = 100, 40
 
 
 def import_published(name: str, annotations: Path, root: Path, **options) -> Corpus:
