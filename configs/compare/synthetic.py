@@ -23,10 +23,9 @@ methods = [
     dict(nearest, name='VIPE*, nearest', features='teacher/vipe'),
     dict(nearest, name='VI-VPD, nearest', features='features/vi-vpd'),
 ]
-detector = dict(config='configs/detect/bigru_detector.py')
+detector = dict(config='configs/detect/bigru_detector.py', options={'train_dataloader.dataset.max_videos': 5})
 detection = dict(
     title='Detection in uncut videos, five of them labelled',
-    ks=[5],
     methods=[
         dict(detector, name='2D joints', features='teacher/joints'),
         dict(detector, name='2D-VPD', features='features/vpd'),

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from mmengine.registry import init_default_scope
 from published_lists import TESTED, UNLISTED, add_features, import_published
 
 from vpd_mm.errors import UserError
@@ -31,6 +32,7 @@ def test_few_shot_on_published_lists(name, shared, tmp_path):
         (run,) = plan.runs
         assert (plan.problems, run.selected_on, run.split) == ({}, selected_on, 'annotations/fewshot/4_0.txt')
         cfg = run_config(run, RunStore(tmp_path / 'runs'))
+        init_default_scope(cfg.default_scope)
         sizes = [len(DATASETS.build(cfg[f'{part}_dataloader'].dataset)) for part in ('train', 'val')]
         assert sizes == [len(corpus.fewshot_path(4, 0).read_text().split()), num_selecting]
 
