@@ -2,4 +2,5 @@
 
 _base_ = ['_base_/clips.py', 'mmaction::_base_/models/trn_r50.py']
 
-streams = dict(flow=dict(model=dict(backbone=dict(in_channels=10))))
+stacked = dict(_delete_=True, type='vpd_mm.StackedFlowBackbone', backbone=_base_.model.backbone)
+streams = dict(flow=dict(model=dict(backbone=stacked)))

@@ -63,6 +63,8 @@ def shrink(cfg: Config) -> None:
     """A small network of the same kind, on 32 px and short clips; no weights are fetched."""
     model = cfg.model
     backbone = model.backbone
+    if backbone.type == 'vpd_mm.StackedFlowBackbone':
+        backbone = backbone.backbone
     kind = backbone.type.rpartition('.')[2]
     if kind in ('ResNet', 'GSM'):
         resnet = backbone.backbone if kind == 'GSM' else backbone

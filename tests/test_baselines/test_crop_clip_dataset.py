@@ -71,6 +71,6 @@ def test_missing_video_files_are_reported(baseline_corpus):
 
 def test_the_nearest_crop_replaces_a_missing_one():
     available = np.array([2, 10, 11, 14, 30])
-    assert clip_frames(available, np.arange(8.0, 17.0)).tolist() == [10, 10, 10, 11, 11, 14, 14, 14, 14]
-    assert clip_frames(available, np.array([4.6, 7.0, 9.4])) is None  # 2 and 10 are outside of the window
-    assert clip_frames(available, np.array([9.6, 10.8, 12.0])).tolist() == [10, 11, 11]
+    assert clip_frames(available, np.arange(8, 17)).tolist() == [10, 10, 10, 11, 11, 14, 14, 14, 14]
+    assert clip_frames(available, np.array([5, 7, 9])) is None  # 2 and 10 are outside of the window
+    assert clip_frames(available, np.array([10, 11, 12])).tolist() == [10, 11, 11]

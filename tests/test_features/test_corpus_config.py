@@ -115,7 +115,8 @@ def test_a_stream_changes_input_and_pipelines(roots):
     data = {stream: cfg.train_dataloader.dataset for stream, cfg in gsm.items()}
     assert {stream: dataset.source for stream, dataset in data.items()} == {s: s for s in gsm}
     assert data['flow'].pipeline == data['crop'].pipeline != data['frame'].pipeline
-    assert gsm['flow'].model.backbone.backbone.in_channels == len(gsm['flow'].model.data_preprocessor.mean) == 10
+    assert gsm['flow'].model.backbone.type == 'vpd_mm.StackedFlowBackbone'
+    assert len(gsm['flow'].model.data_preprocessor.mean) == 10
     assert 'in_channels' not in gsm['frame'].model.backbone.backbone
     assert 'streams' not in gsm['crop']
     assert adapt_config(read('baselines/gsm'), roots['fx35'])._cfg_dict == gsm['crop']._cfg_dict

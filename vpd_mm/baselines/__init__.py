@@ -10,6 +10,7 @@ from .gsm import GSM
 from .msg3d import MSG3D
 from .pose_clip_dataset import PoseClipDataset
 from .skeleton_transforms import NormalizedJoints, SkeletonStream
+from .stacked_flow_backbone import StackedFlowBackbone
 
 __all__ = [
     'GSM',
@@ -25,5 +26,6 @@ __all__ = [
     'NormalizedJoints',
     'PoseClipDataset',
     'SkeletonStream',
+    'StackedFlowBackbone',
     'mean_scores',
 ]

@@ -65,15 +65,14 @@ class ClipSource:
 def clip_frames(available: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
     """Nearest available frame (T,) int64 of each position, among those from the first to the last position.
 
-    ``available`` frames and ``positions`` (T,), fractional frames, increase.  None where no frame is available.
+    ``available`` frames and ``positions`` (T,) int64 increase.  None where no frame is available.
     """
-    wanted = np.rint(positions).astype(np.int64)
-    inside = available[(available >= wanted[0]) & (available <= wanted[-1])]
+    inside = available[(available >= positions[0]) & (available <= positions[-1])]
     if not len(inside):
         return None
-    right = np.searchsorted(inside, wanted).clip(0, len(inside) - 1)
+    right = np.searchsorted(inside, positions).clip(0, len(inside) - 1)
     left = np.maximum(right - 1, 0)
-    return np.where(wanted - inside[left] <= inside[right] - wanted, inside[left], inside[right])
+    return np.where(positions - inside[left] <= inside[right] - positions, inside[left], inside[right])
 
 
 @DATASETS.register_module()

@@ -222,7 +222,7 @@ def ap_table(
 ) -> np.ndarray:
     """Compute the AP (len(tious),) of the proposals, mean over the classes that have an action."""
     rows = [(v.video, propose(v, threshold, lengths), v.intervals, v.labels) for v in videos]
-    return mean_over_classes(rows, lambda ground_truth, found: ap_at_tiou(ground_truth, found, tious, published))
+    return mean_over_classes(rows, lambda gt, detections: ap_at_tiou(gt, detections, tious, published))
 
 
 def choose_threshold(

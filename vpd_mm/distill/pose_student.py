@@ -24,16 +24,18 @@ def widen_kernel(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
     return torch.cat([weight, extra], dim=1)
 
 
-def widen_first_conv(backbone: nn.Module, in_channels: int) -> None:
-    """Replace the first convolution by one with ``in_channels`` inputs, initialized as in ResNets."""
-    name, conv = first_conv(backbone)
-    if conv.in_channels == in_channels:
-        return
+def with_channels(conv: nn.Conv2d, in_channels: int) -> nn.Conv2d:
+    """Return a convolution like ``conv`` with ``in_channels`` inputs, initialized as in ResNets."""
     layout = (conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-    wider = nn.Conv2d(in_channels, *layout, bias=conv.bias is not None, padding_mode=conv.padding_mode)
-    nn.init.kaiming_normal_(wider.weight, mode='fan_out', nonlinearity='relu')
-    parent, _, child = name.rpartition('.')
-    setattr(backbone.get_submodule(parent), child, wider)
+    other = nn.Conv2d(in_channels, *layout, bias=conv.bias is not None, padding_mode=conv.padding_mode)
+    nn.init.kaiming_normal_(other.weight, mode='fan_out', nonlinearity='relu')
+    return other
+
+
+def set_first_conv(module: nn.Module, conv: nn.Conv2d) -> None:
+    """Replace the first convolution."""
+    parent, _, child = first_conv(module)[0].rpartition('.')
+    setattr(module.get_submodule(parent), child, conv)
 
 
 @MODELS.register_module()
@@ -44,8 +46,7 @@ class PoseStudent(BaseModule):
 
     Args:
         out_dims: D, the length of the feature.
-        backbone: Any registered backbone that returns feature maps (N, C, h, w) or vectors (N, C).  Default:
-            torchvision's ResNet-34.
+        backbone: Any registered backbone that returns feature maps (N, C, h, w) or vectors (N, C); default ResNet-34.
         in_channels: 5 with flow, 3 without.
         init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])`` loads a checkpoint of the
             backbone with 3 (widened by the mean RGB kernel) or ``in_channels`` inputs, or of a whole student.  With
@@ -58,17 +59,15 @@ class PoseStudent(BaseModule):
     """
 
     def __init__(
-        self,
-        out_dims: int,
-        backbone: dict | None = None,
-        in_channels: int = 5,
-        init_cfg: dict | None = None,
+        self, out_dims: int, backbone: dict | None = None, in_channels: int = 5, init_cfg: dict | None = None
     ) -> None:
         super().__init__(init_cfg=None)
         self.pretrained = init_cfg
         self.out_dims, self.in_channels = out_dims, in_channels
         self.backbone = MODELS.build(backbone or {'type': 'vpd_mm.TorchvisionBackbone'})
-        widen_first_conv(self.backbone, in_channels)
+        conv = first_conv(self.backbone)[1]
+        if conv.in_channels != in_channels:
+            set_first_conv(self.backbone, with_channels(conv, in_channels))
         self.backbone.eval()
         with torch.no_grad():
             feature_dims = self._pool(self.backbone(torch.zeros(1, in_channels, 64, 64))).shape[1]
@@ -90,11 +89,7 @@ class PoseStudent(BaseModule):
             self.load_pretrained(**{k: v for k, v in self.pretrained.items() if k != 'type'})
 
     def load_pretrained(self, checkpoint: str, prefix: str = '', partial: bool = False) -> None:
-        """Load the backbone weights from a checkpoint of a backbone or student.
-
-        Raises:
-            UserError: tensors are missing or of another shape.
-        """
+        """Load the weights of the backbone, see ``init_cfg``; missing tensors, or of another shape, raise UserError."""
         state = CheckpointLoader.load_checkpoint(find_weights(checkpoint), map_location='cpu')
         state = state.get('state_dict', state)
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

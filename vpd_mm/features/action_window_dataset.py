@@ -67,7 +67,7 @@ class ActionWindowDataset(BaseDataset):
 
     @abstractmethod
     def read_clip(self, action: Action, video: VideoInfo, positions: np.ndarray) -> dict | None:
-        """Return the keys of an action at ``positions`` (T,), fractional frames of ``video``; None: no data."""
+        """Return the keys of an action at ``positions`` (T,) int64, frames of ``video``; None: no data."""
 
     def load_data_list(self) -> list[dict]:
         """Load one dict per action."""

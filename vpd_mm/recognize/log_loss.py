@@ -17,6 +17,9 @@ def mean_log_loss(scores: np.ndarray, labels: np.ndarray) -> float:
 class LogLoss(BaseMetric):
     """Negative log likelihood of ``pred_score``; unlike accuracy it hardly ever ties.
 
+    Metrics (under ``nll/``): ``log_loss``; ``top1_then_loss``, larger for a higher accuracy and, between equal ones,
+    for a lower loss.
+
     Required of data samples: ``pred_score`` (C,), ``gt_label`` (1,).
     """
 
@@ -26,5 +29,6 @@ class LogLoss(BaseMetric):
         self.results += [(s['pred_score'].cpu().numpy(), int(s['gt_label'])) for s in data_samples]
 
     def compute_metrics(self, results: list) -> dict:
-        scores, labels = zip(*results, strict=True)
-        return {'log_loss': mean_log_loss(np.stack(scores), np.array(labels))}
+        scores, labels = (np.array(column) for column in zip(*results, strict=True))
+        loss, hits = mean_log_loss(scores, labels), (scores.argmax(axis=1) == labels).sum()
+        return {'log_loss': loss, 'top1_then_loss': float(hits - loss / (1 + loss)) / len(labels)}

@@ -1,4 +1,4 @@
-"""Training of paper 4.1: AdamW, cosine warm restarts, batches of 50 bucketed by length."""
+"""Training of paper 4.1: AdamW, warm restarts after 50, 150 and 350 epochs, batches of 50 bucketed by length."""
 
 _base_ = ['../default_runtime.py']
 
@@ -30,8 +30,12 @@ accuracy = dict(type='mmaction.AccMetric', metric_list=('top_k_accuracy', 'mean_
 val_evaluator = [accuracy, dict(type='LogLoss')]
 test_evaluator = [accuracy, dict(type='ConfusionImage')]
 
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
 val_cfg = test_cfg = dict()
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3))
-param_scheduler = dict(type='CosineRestartLR', periods=[100] * 5, restart_weights=[1] * 5, eta_min=0, by_epoch=True)
-default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1, save_best='acc/top1', rule='greater'))
+periods = [max_epochs // 10 * 2**i for i in range(4)]
+param_scheduler = [
+    dict(type='CosineRestartLR', periods=periods, restart_weights=[1] * 4, eta_min=1e-7, convert_to_iter_based=True),
+    dict(type='NormalizedWeightDecay', periods=periods, convert_to_iter_based=True),
+]
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1, save_best='nll/top1_then_loss', rule='greater'))

@@ -1,0 +1,36 @@
+"""Flow networks start from the mean of the pre-trained RGB kernels, as TSN's do."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from vpd_mm.engine.model_files import build_model
+from vpd_mm.features.corpus_config import _set_stream
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
+
+
+@pytest.mark.parametrize('name', ['tsn', 'trn', 'gsm'])
+def test_every_channel_gets_the_mean_rgb_kernel(name, tmp_path):
+    conv = 'backbone.conv1.conv' if name == 'gsm' else 'conv1.conv'
+    pytest.importorskip('torchvision')
+    from torchvision.models import resnet50
+
+    pretrained = resnet50(weights=None)
+    torch.save(pretrained.state_dict(), tmp_path / 'resnet50.pth')
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    _set_stream(cfg, name, 'flow')
+    inner = cfg.model.backbone.backbone.get('backbone') or cfg.model.backbone.backbone
+    inner.pretrained = str(tmp_path / 'resnet50.pth')
+    model = build_model(cfg)
+    model.init_weights()
+    backbone = model.backbone.backbone
+    weight = backbone.get_submodule(conv).weight
+    expected = pretrained.conv1.weight.mean(dim=1)
+    assert weight.shape == (64, 10, 7, 7)
+    for channel in range(10):
+        assert torch.equal(weight[:, channel], expected)
+    last = backbone.get_submodule(conv.replace('conv1.conv', 'layer4')).state_dict()
+    assert torch.equal(last['2.conv3.conv.weight'], pretrained.layer4[2].conv3.weight)
