@@ -7,8 +7,7 @@ from mmengine.registry import init_default_scope
 from published_lists import TESTED, UNLISTED, add_features, import_published
 
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import Method, RunStore, few_shot_spec, plan_runs
-from vpd_mm.experiments.run import run_config
+from vpd_mm.experiments import Method, few_shot_spec, plan_runs
 from vpd_mm.registry import DATASETS
 from vpd_mm.structures import load_actions
 
@@ -31,9 +30,9 @@ def test_few_shot_on_published_lists(name, shared, tmp_path):
         plan = plan_runs(few_shot_spec(method, str(corpus.root), [4], subsets=1, protocol=protocol))
         (run,) = plan.runs
         assert (plan.problems, run.selected_on, run.split) == ({}, selected_on, 'annotations/fewshot/4_0.txt')
-        cfg = run_config(run, RunStore(tmp_path / 'runs'))
-        init_default_scope(cfg.default_scope)
-        sizes = [len(DATASETS.build(cfg[f'{part}_dataloader'].dataset)) for part in ('train', 'val')]
+        init_default_scope('vpd_mm')
+        training, selecting = (run.cfg[f'{part}_dataloader']['dataset'] for part in ('train', 'val'))
+        sizes = [len(DATASETS.build(dataset)) for dataset in ({**training, 'ids_file': run.split}, selecting)]
         assert sizes == [len(corpus.fewshot_path(4, 0).read_text().split()), num_selecting]
 
 
