@@ -11,6 +11,7 @@ BENCHMARKS = {
     'bigru': 'benchmarks.bigru:run',
     'dtw': 'benchmarks.dtw:run',
     'vipe': 'benchmarks.vipe:run',
+    'vipe-recipes': 'benchmarks.vipe_recipes:run',
 }
 
 

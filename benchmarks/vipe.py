@@ -119,16 +119,16 @@ def measure_retrieval(config: str, checkpoint: str, num_poses: int | None) -> li
     return rows
 
 
-def evaluate(config: str, checkpoint: str, num_poses: int | None = None) -> dict[str, float]:
-    """Return the metrics of a model on the test set of its config."""
+def evaluate(config: str, checkpoint: str, num_poses: int | None = None, split: str = 'test') -> dict[str, float]:
+    """Return the metrics of a model on the test or validation set of its config."""
     from vpd_mm.teacher import load_encoder
 
     cfg = Config.fromfile(find_config(config))
     if num_poses is not None:
-        cfg.test_dataloader.dataset.sources[0].source.num = num_poses
+        cfg[f'{split}_dataloader'].dataset.sources[0].source.num = num_poses
     model = MODELS.build(cfg.model).eval()
     model.encoder = load_encoder(cfg, checkpoint)
-    dataset, metric = DATASETS.build(cfg.test_dataloader.dataset), METRICS.build(cfg.test_evaluator)
+    dataset, metric = DATASETS.build(cfg[f'{split}_dataloader'].dataset), METRICS.build(cfg.test_evaluator)
     for start in range(0, len(dataset), 500):
         batch = default_collate(dataset.__getitems__(np.arange(start, min(start + 500, len(dataset))).tolist()))
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""VIPE* with the paper's network and training, on synthetic athletes."""
+"""VIPE* with the published network and training, on synthetic athletes instead of motion capture."""
 
 _base_ = ['../_base_/models/skeletons.py', '../_base_/schedules/vipe_500e.py']
 

@@ -181,14 +181,14 @@ def test_ramp_runs_from_0_to_1_between_its_ends():
 
 
 def test_sampled_poses():
-    poses = SyntheticPoses(150, sport=0.7).poses()
+    poses = np.concatenate(SyntheticPoses(150, sport=0.7).poses())
     assert poses.shape == (150, 17, 3)
     assert poses.dtype == np.float32
     up = poses[:, 5:7, 2].mean(axis=1) - poses[:, 11:13, 2].mean(axis=1)
     assert 0.05 < (up < 0).mean() < 0.5
     thigh = np.linalg.norm(poses[:, 11] - poses[:, 13], axis=1)
     assert ((thigh > 0.3) & (thigh < 0.55)).all()
-    upright = SyntheticPoses(60, sport=0.0).poses()
+    upright = np.concatenate(SyntheticPoses(60, sport=0.0).poses())
     assert (upright[:, 5, 2] > upright[:, 11, 2] - 0.05).all()
     with pytest.raises(UserError, match='num must be 1 or more'):
         SyntheticPoses(0)

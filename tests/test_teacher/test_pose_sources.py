@@ -24,11 +24,13 @@ def test_mocap_axes_are_rotated_and_invisible_poses_left_out(tmp_path):
     joints = RNG.normal(size=(6, 17, 4)).astype(np.float32)
     joints[..., 3] = 1
     joints[4, 3, 3] = 0
-    np.savez(tmp_path / 'h36m_train.npz', S=joints, imgname=np.array(['a'] * 6))
+    names = [f'S1/{name}.{camera}_{i:06}.jpg' for i, (name, camera) in enumerate(['b1', 'b1', 'a1', 'b1', 'b1', 'b2'])]
+    np.savez(tmp_path / 'h36m_train.npz', S=joints, imgname=names)
     poses = build(type='MocapPoses', path=str(tmp_path / 'h36m_train.npz')).poses()
-    x, y, z = np.moveaxis(joints[[0, 1, 2, 3, 5], :, :3], -1, 0)
-    np.testing.assert_allclose(poses, np.stack([x, z, -y], axis=-1), atol=1e-6)
-    upright = build(type='MocapPoses', path=str(tmp_path / 'h36m_train.npz'), up='y').poses()
+    assert [len(sequence) for sequence in poses] == [1, 3, 1]
+    x, y, z = np.moveaxis(joints[[2, 0, 1, 3, 5], :, :3], -1, 0)
+    np.testing.assert_allclose(np.concatenate(poses), np.stack([x, z, -y], axis=-1), atol=1e-6)
+    upright = build(type='MocapPoses', path=str(tmp_path / 'h36m_train.npz'), up='y').poses()[1]
     assert np.linalg.det(np.linalg.lstsq(joints[0, :, :3], upright[0], rcond=None)[0]) == pytest.approx(1, abs=1e-4)
     np.testing.assert_allclose(upright[0, :, 2], joints[0, :, 1], atol=1e-6)
 
@@ -37,8 +39,9 @@ def test_mocap_axes_are_rotated_and_invisible_poses_left_out(tmp_path):
     ('arrays', 'message'),
     [
         (dict(joints=np.zeros((2, 17, 3))), "has no field 'S', only joints; expected an mmpose mocap file"),
-        (dict(S=np.zeros((2, 17, 2))), r"'S' is float64 \(2, 17, 2\)"),
-        (dict(S=np.array([{}])), 'holds Python objects'),
+        (dict(S=np.zeros((2, 17, 2)), imgname=['a', 'b']), r"'S' is float64 \(2, 17, 2\)"),
+        (dict(S=np.zeros((2, 17, 3)), imgname=['a']), r"'imgname' is <U1 \(1,\)"),
+        (dict(S=np.array([{}]), imgname=['a']), 'holds Python objects'),
         (b'PK\x03\x04 cut', 'unreadable as an npz'),
         (None, r'a\.npz: no such file; expected an mmpose mocap file'),
     ],
@@ -62,10 +65,23 @@ def release(path, frames):
 def test_release_offsets_become_joints(tmp_path):
     offsets = RNG.normal(size=(2, 3, 3))
     frames = [(np.zeros(3), 20.0, offsets[0]), None, (np.ones(3), np.float64(3), offsets[1])]
-    poses = release(tmp_path / 'p.pkl', frames).poses()
+    (poses,) = release(tmp_path / 'p.pkl', frames).poses()
     assert poses.shape == (2, 4, 3)
-    for pose, bone in zip(poses, offsets, strict=True):
+    for pose, bone in zip(poses, offsets[..., [1, 0, 2]], strict=True):
         np.testing.assert_allclose(pose, [[0, 0, 0], bone[0], bone[0] + bone[1], bone[2]])
+
+
+def test_release_axes_are_left_forward_up_and_persons_can_be_excluded(tmp_path):
+    """load_nba2k_skeleton of jhong93/vpd gives a right hip at -x and a nose at +y for a person who stands upright."""
+    hip_knee_nose = np.array([[-0.1, 0, 0], [0, 0.02, -0.4], [0, 0.1, 0.6]])
+    people = {(name, 'walk'): [(np.zeros(3), 0.0, hip_knee_nose)] * n for name, n in (('a', 2), ('b', 1))}
+    (tmp_path / 'p.pkl').write_bytes(pickle.dumps(people))
+    kwargs = dict(type='ReleasePoses', path=str(tmp_path / 'p.pkl'), parents=[0, 1, 0])
+    assert [len(poses) for poses in build(**kwargs).poses()] == [2, 1]
+    ((pose,),) = build(**kwargs, exclude=['a']).poses()
+    np.testing.assert_allclose(pose, [[0, 0, 0], [0, -0.1, 0], [0.02, -0.1, -0.4], [0.1, 0, 0.6]])
+    with pytest.raises(UserError, match='holds no pose'):
+        build(**kwargs, exclude=['a', 'b']).poses()
 
 
 @pytest.mark.parametrize(
@@ -122,12 +138,14 @@ def test_amass_uses_five_poses_per_second_and_the_body_model(tmp_path, monkeypat
         amass(tmp_path).poses()
     (tmp_path / 'models' / 'smplh').mkdir(parents=True)
     (tmp_path / 'models' / 'smplh' / 'SMPLH_FEMALE.npz').touch()
-    poses = amass(tmp_path).poses()
+    (poses,) = amass(tmp_path).poses()
     assert poses.shape == (10, 53, 3)
     np.testing.assert_allclose(poses[:, 52], np.stack([np.full(10, 52), np.arange(0, 40, 4), np.full(10, 0.5)], axis=1))
     assert asked[0][1]['gender'] == 'female'
     assert asked[0][1]['ext'] == 'npz'
-    assert len(amass(tmp_path, num=3).poses()) == 3
+    write_amass(tmp_path / 'amass' / 'SFU')
+    assert [len(part) for part in amass(tmp_path, repeat=dict(SFU=3)).poses()] == [10] * 4
+    assert len(amass(tmp_path, repeat=dict(SFU=0)).poses()) == 1
 
 
 def test_amass_without_smplx_files_or_with_smplx_bodies(tmp_path, monkeypatch):
@@ -143,10 +161,12 @@ def test_amass_without_smplx_files_or_with_smplx_bodies(tmp_path, monkeypatch):
 
 
 def test_synthetic_seeds_give_different_athletes_with_constant_bones():
-    poses = SyntheticPoses(num=120, seed=3, varied=0.5).poses()
+    sequences = SyntheticPoses(num=120, seed=3, varied=0.5).poses()
+    assert [len(poses) for poses in sequences] == [60, 50, 10]  # a motion, two bodies in no motion
+    poses = np.concatenate(sequences)
     assert poses.shape == (120, 17, 3)
-    np.testing.assert_array_equal(poses, SyntheticPoses(num=120, seed=3, varied=0.5).poses())
-    assert not np.isclose(poses[0], SyntheticPoses(num=120, seed=4, varied=0.5).poses()[0]).any()
+    np.testing.assert_array_equal(poses, np.concatenate(SyntheticPoses(num=120, seed=3, varied=0.5).poses()))
+    assert not np.isclose(poses[0], SyntheticPoses(num=120, seed=4, varied=0.5).poses()[0][0]).any()
     assert NODE['nose'] == COCO_INDEX[0]
     thighs = np.linalg.norm(poses[:, 11] - poses[:, 13], axis=-1)
     assert 0.3 < thighs.min() < thighs.max() < 0.5
@@ -155,7 +175,7 @@ def test_synthetic_seeds_give_different_athletes_with_constant_bones():
 
 
 def test_varied_poses_are_upright_upside_down_and_between():
-    poses = SyntheticPoses(num=400, varied=1.0).poses()
+    poses = np.concatenate(SyntheticPoses(num=400, varied=1.0).poses())
     up = poses[:, 5:7].mean(1) - poses[:, 11:13].mean(1)
     lean = up[:, 2] / np.linalg.norm(up, axis=1)
     assert (lean > 0.7).mean() > 0.5

@@ -5,17 +5,16 @@ import torch
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic import SyntheticPoses
 from vpd_mm.synthetic.skeleton import rot_x, rot_z
-from vpd_mm.teacher import ViewRetrievalMetric
+from vpd_mm.teacher import Skeleton, ViewRetrievalMetric
 from vpd_mm.teacher.joint_feature import FLIP_ORDER, VPD_JOINTS
-from vpd_mm.teacher.pose_skeleton import face_forward
 from vpd_mm.teacher.view_retrieval_metric import aligned_error, mirrors_apart
 
 
 @pytest.fixture(scope='module')
 def joints():
     """60 poses of a new athlete, facing forward."""
-    poses = SyntheticPoses(num=60, seed=11, spacing_sec=0.2).poses()[:, VPD_JOINTS].astype(float)
-    return face_forward(poses, poses)
+    poses = np.concatenate(SyntheticPoses(num=60, seed=11, spacing_sec=0.2).poses())[:, VPD_JOINTS].astype(float)
+    return Skeleton(13, range(13), [('nose', 0, None)]).face_forward(poses)
 
 
 def test_error_is_invariant_to_rotation_scale_and_translation(joints):

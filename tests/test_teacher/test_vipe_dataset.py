@@ -8,8 +8,11 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader, default_collate
 
 from vpd_mm.errors import UserError
+from vpd_mm.synthetic import SyntheticPoses
 from vpd_mm.synthetic.camera import CameraTrack, look_rotation
 from vpd_mm.teacher import VIPE, MultiViewPoseDataset, PoseNoise, flip_joints, normalize_joints
+from vpd_mm.teacher.joint_feature import FLIP_ORDER
+from vpd_mm.teacher.pose_skeleton import vpd_bones
 from vpd_mm.teacher.vipe_dataset import camera_rotation, draw_cameras, project
 from vpd_mm.teacher.vipe_model import different_poses
 
@@ -32,7 +35,7 @@ def test_sample_has_two_views_and_the_target_of_one_pose():
     points = sample['inputs'][..., :2].astype(float)
     np.testing.assert_allclose(normalize_joints(points), points, atol=1e-6)
     assert abs(points[0] - points[1]).max() > 0.05
-    assert sample['data_samples']['target'].shape == (95,)
+    assert sample['data_samples']['target'].shape == (14, 7)
     assert sample['data_samples']['skeleton'] == 0
 
 
@@ -53,27 +56,76 @@ def test_views_of_upright_people_are_upright():
     assert 0.3 < (inputs[..., 1, 0] > inputs[..., 2, 0]).mean() < 0.7  # seen from the front as often as from behind
 
 
+def test_training_draws_mirror_images_as_often_as_poses():
+    data = dataset()
+    assert len(data) == 40
+    drawn = np.stack([sample['data_samples']['joints3d'] for sample in data.__getitems__([(0, 3)] * 400)])
+    index = (drawn[:, None] == data.joints).all((2, 3)).argmax(1)
+    assert (drawn == data.joints[index]).all()
+    assert len(set(index.tolist())) > 70
+    assert 0.4 < (index >= 40).mean() < 0.6
+    np.testing.assert_allclose(data.joints[40:], data.joints[:40, FLIP_ORDER] * [1, -1, 1])
+    again = data.__getitems__([(7, 3)] * 400)  # the draw alone decides
+    np.testing.assert_array_equal(again[5]['data_samples']['joints3d'], drawn[5])
+
+
+def test_each_source_has_its_share_of_a_batch_and_sequences_are_drawn_evenly():
+    sources = [dict(SYNTHETIC, draws=3), dict(skeleton='coco17', source=dict(type='SyntheticPoses', num=70, seed=6))]
+    data = MultiViewPoseDataset({'coco17': SKELETONS['coco17']}, [sources[0], dict(sources[1], draws=1)])
+    rows = [data._draw(100, np.random.default_rng(draw))[0] % 110 for draw in range(20)]
+    assert [int((r < 40).sum()) for r in rows] == [75] * 20
+    assert data.lengths.tolist() == [40, 60, 10]
+    last = np.concatenate(rows) >= 100  # a sequence of 10 poses is drawn as often as one of 60
+    assert 0.09 < last.mean() < 0.16
+
+
+def test_negative_is_a_pose_of_the_same_sequence_in_which_a_bone_differs(tmp_path):
+    standing = SyntheticPoses(num=1, sport=0.0).poses()[0][0]
+    raised, other = standing.copy(), standing.copy()
+    raised[9] = 2 * raised[7] - raised[9]  # left forearm
+    other[0, 2] += 0.05  # nose
+    names = [f'{sequence}_{i}' for sequence, n in (('a', 2), ('b', 3)) for i in range(n)]
+    np.savez(tmp_path / 'p.npz', S=np.stack([standing, raised, *[other] * 3]), imgname=names)
+    source = dict(skeleton='coco17', source=dict(type='MocapPoses', path=str(tmp_path / 'p.npz'), up='z'))
+    data = MultiViewPoseDataset({'coco17': SKELETONS['coco17']}, [source], negatives=True)
+    assert data.lengths.tolist() == [2, 3]
+    index, inputs, columns = data._draw(400, np.random.default_rng(0))
+    assert inputs.shape == (400, 3, 13, 3)
+    np.testing.assert_array_equal(columns['different'], index % 5 < 2)
+    sample = data[(0, 0)]
+    assert sample['inputs'].shape == (3, 13, 3)
+    assert sample['data_samples']['different'].shape == ()
+    assert data[0]['inputs'].shape == (2, 13, 3)
+
+
+def test_projected_views_are_parallel_with_exact_joints():
+    data = dataset(noise=dict(jitter=(0.1, 0.1)), projected=1.0)
+    index = np.arange(40)
+    inputs = data.render(index, np.random.default_rng(0))
+    assert ((inputs[..., 2] >= 0) & (inputs[..., 2] <= 0.5)).all()
+    rotation, _ = draw_cameras(np.random.default_rng(0), 80)
+    seen = np.einsum('nij,nkj->nki', rotation, np.repeat(data.joints[index], 2, axis=0))[..., :2]
+    np.testing.assert_allclose(inputs[..., :2].reshape(80, 13, 2), normalize_joints(seen), atol=1e-4)
+    half = dataset(noise=dict(jitter=(0.1, 0.1), score=(0.0, 0.4), confident=0), projected=0.5)
+    scores = half.render(index, np.random.default_rng(0))[..., 2] + 0.5
+    assert 0.3 < (scores >= 0.5).all(-1).mean() < 0.7
+
+
 def test_twins_are_adjacent_mirror_images():
     data = dataset(twins=True)
-    assert len(data) == 80
-    samples = data.__getitems__([(i, 9) for i in (0, 50, 70, 3, 12)])
+    samples = data.__getitems__([(0, 9)] * 5)
     first, twin = samples[2]['data_samples'], samples[3]['data_samples']
-    mirrored = torch.from_numpy(first['joints3d'])[None] * torch.tensor([1.0, -1, 1])
-    order = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]
-    torch.testing.assert_close(torch.from_numpy(twin['joints3d']), mirrored[0, order])
-    np.testing.assert_array_equal(twin['target'], data.targets[30])
+    np.testing.assert_allclose(twin['joints3d'], first['joints3d'][list(FLIP_ORDER)] * [1, -1, 1])
     assert not np.allclose(first['target'], twin['target'])
     # its views are the mirrored views in reverse order
     np.testing.assert_array_equal(samples[3]['inputs'], flip_joints(samples[2]['inputs'])[::-1])
     assert not np.allclose(samples[4]['inputs'], flip_joints(samples[3]['inputs'])[::-1])
-    single = dataset()
-    np.testing.assert_array_equal(data.joints[:40], single.joints)
-    np.testing.assert_array_equal(data[5]['inputs'], single[5]['inputs'])
+    np.testing.assert_array_equal(data[5]['inputs'], dataset()[5]['inputs'])
 
 
 def test_mirrored_image_equals_image_of_the_mirrored_pose():
     """Cameras at azimuth a see a pose as cameras at -a see its mirror image, mirrored."""
-    data = dataset(twins=True)
+    data = dataset()
     points = torch.from_numpy(data.joints[:40])
     seen = torch.stack([points[..., 1], -points[..., 2], torch.zeros_like(points[..., 0])], dim=-1)  # from the front
     twin = torch.from_numpy(data.joints[40:])
@@ -85,7 +137,8 @@ def test_mirrored_image_equals_image_of_the_mirrored_pose():
 def others(tmp_path):
     """A mocap file and a release of 3DPeople, from random numbers."""
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / 'h36m.npz', S=rng.normal(size=(8, 17, 4)).astype(np.float32).clip(0.01))
+    names = [f'S1_Walking.cam_{i}.jpg' for i in range(8)]
+    np.savez(tmp_path / 'h36m.npz', S=rng.normal(size=(8, 17, 4)).astype(np.float32).clip(0.01), imgname=names)
     frames = [(np.zeros(3), 0.0, rng.normal(size=(24, 3))) for _ in range(6)]
     (tmp_path / 'people.pkl').write_bytes(pickle.dumps({('p', 'a'): frames}))
     people = dict(type='ReleasePoses', path=str(tmp_path / 'people.pkl'), parents=SKELETONS.people3d_parents)
@@ -99,15 +152,15 @@ def test_sources_train_jointly(others):
     names = ('coco17', 'h36m', 'people3d')
     data = dataset(*others, names=names)
     assert len(data) == 40 + 8 + 6
-    assert np.bincount(data.numbers).tolist() == [40, 8, 6]
-    assert data[50]['data_samples']['target'].shape == (165,)
-    assert not data.targets[40:48, 109:].any()
+    assert np.bincount(data.numbers[:54]).tolist() == [40, 8, 6]
+    assert data[50]['data_samples']['target'].shape == (24, 7)
+    assert not data.targets[40:48, 16:].any()
     encoder = dict(type='vpd_mm.VIPEEncoder', dims=4, hidden_dims=16)
     model = VIPE(encoder, {name: SKELETONS[name] for name in names}, decoder_dims=8)
     batch = default_collate(data.__getitems__([0, 41, 50, 3]))
     losses = model(**batch, mode='loss')
     sum(losses.values()).backward()
-    assert all(decoder[0].weight.grad.abs().sum() > 0 for decoder in model.decoders)
+    assert all(head.weight.grad.abs().sum() > 0 for head in model.heads)
 
 
 def test_file_of_another_skeleton_is_named(others):
@@ -128,8 +181,7 @@ def test_workers_give_the_same_samples_as_one_process():
 
 
 def test_different_poses_of_the_sport():
-    data = dataset(twins=True)
-    different = different_poses(torch.from_numpy(data.bones))
+    different = different_poses(torch.from_numpy(vpd_bones(dataset().joints)))
     assert not different.diagonal().any()
     assert 0.5 < different.float().mean() < 1
 

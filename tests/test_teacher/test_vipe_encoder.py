@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from vpd_mm.teacher import VIPEEncoder
@@ -9,9 +10,10 @@ def test_parameter_count_of_the_published_model():
     assert sum(p.numel() for p in VIPEEncoder().parameters()) == 4313152
 
 
-def test_forward_equals_the_formula():
+@pytest.mark.parametrize('plain', [False, True])
+def test_forward_equals_the_formula(plain):
     torch.manual_seed(0)
-    encoder = VIPEEncoder(dims=3, hidden_dims=8).train()
+    encoder = VIPEEncoder(dims=3, hidden_dims=8, plain=plain).train()
     encoder(torch.randn(50, 13, 3))  # running statistics that are not 0 and 1
     encoder.eval()
     inputs = torch.randn(4, 13, 3)
@@ -21,12 +23,14 @@ def test_forward_equals_the_formula():
         return x @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
 
     hidden = linear(hidden, encoder.enter)
+    if not plain:
+        hidden = np.maximum(hidden, 0)
     for block in encoder.blocks:
         inside = hidden
         for layer, norm in ((block[0], block[1]), (block[4], block[5])):
             mean, var = norm.running_mean.double().numpy(), norm.running_var.double().numpy()
             inside = np.maximum((linear(inside, layer) - mean) / np.sqrt(var + norm.eps), 0)
-        hidden = hidden + inside
+        hidden = inside + (hidden if plain else -hidden)
     np.testing.assert_allclose(encoder(inputs).detach(), linear(hidden, encoder.leave), rtol=1e-4, atol=1e-5)
 
 

@@ -67,7 +67,7 @@ def test_invert_appends_the_embedding_of_the_inverted_pose(encoder):
     assert inverted.dims == 16
     assert features.feats.shape == (6, 2, 16)
     np.testing.assert_allclose(features.feats[..., :8], plain.feats, atol=1e-5)
-    turned = PoseSequence(poses.frame_inds, 200 - poses.keypoints, poses.scores)
+    turned = PoseSequence(poses.frame_inds, poses.keypoints * np.float32([1, -1]), poses.scores)
     np.testing.assert_allclose(features.feats[..., 8:], VipeFeature(encoder)(turned).feats, atol=1e-4)
 
 

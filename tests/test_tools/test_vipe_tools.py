@@ -20,7 +20,7 @@ CONFIG = 'configs/teacher/vipe_fc512_240e_synthetic.py'
 def cameras(tmp_path_factory):
     """A corpus whose pose sets ``left`` and ``right`` are two cameras' views of the same 40 moments."""
     corpus = Corpus.create(tmp_path_factory.mktemp('data') / 'views')
-    joints = SyntheticPoses(num=40, seed=9).poses().astype(float)
+    joints = np.concatenate(SyntheticPoses(num=40, seed=9).poses()).astype(float)
     joints -= joints[:, 11:13].mean(axis=1, keepdims=True)
     for name, azimuth in (('left', 0.4), ('right', 1.3)):
         rotation = camera_rotation(np.full(40, azimuth), np.full(40, 0.1), np.zeros(40))

@@ -15,42 +15,50 @@ class ReleasePoses:
     """3D poses of a ``ground_truth_3d_pose.pkl``, read as data: nothing in it is run.
 
     The file holds {sequence: [(hips (3,), heading in degrees, offsets (K - 1, 3)) of each frame]}: bone vectors
-    of a body that faces forward, z up, each from its parent.
+    (left, forward, up), each from its parent.
 
     Args:
         path: The file.
         parents: Parent of joint 1, 2, ..., K - 1 (joint 0 is the root).
         every: Take every n-th pose of each sequence.
+        exclude: Persons to leave out, named in a sequence's name.
 
     Raises:
         UserError: a parent comes after its child; :meth:`poses`: the file is missing, damaged, or of another format.
     """
 
-    def __init__(self, path: str, parents: Sequence[int], every: int = 1) -> None:
+    def __init__(self, path: str, parents: Sequence[int], every: int = 1, exclude: Sequence[str] = ()) -> None:
         for i, parent in enumerate(parents, 1):
             if not 0 <= parent < i:
                 raise UserError(f'ReleasePoses: joint {i} must come after its parent, found {parent}')
-        self.path, self.parents, self.every = path, tuple(parents), every
+        self.path, self.parents, self.every, self.exclude = path, tuple(parents), every, frozenset(exclude)
         self.origin = str(path)
 
-    def poses(self) -> np.ndarray:
-        """Return (N, K, 3) float64, hips at the origin; frames without a pose are left out."""
+    def poses(self) -> list[np.ndarray]:
+        """Return (T, K, 3) float64 of each sequence: x forward, y left, z up, hips at the origin.
+
+        Frames without a pose are left out.
+        """
         sequences = read_pickle_data(self.path)
         if not isinstance(sequences, dict):
             raise UserError(f'{self.path}: needs {{sequence: frames}}, found a {type(sequences).__name__}')
-        offsets = []
+        joints = []
         for name, frames in sequences.items():
             if not isinstance(frames, list):
                 raise UserError(f'{self.path}: sequence {name!r} must be a list, found a {type(frames).__name__}')
-            for i in range(0, len(frames), self.every):
-                if frames[i] is not None:
-                    offsets.append(self._offsets(frames[i], f'{self.path}: {name!r} frame {i}'))
-        if not offsets:
+            if self.exclude & set(name if isinstance(name, tuple) else (name,)):
+                continue
+            kept = range(0, len(frames), self.every)
+            offsets = [
+                self._offsets(frames[i], f'{self.path}: {name!r} frame {i}') for i in kept if frames[i] is not None
+            ]
+            bones = np.array(offsets, np.float64).reshape(-1, len(self.parents), 3)[..., [1, 0, 2]]
+            points = np.zeros((len(bones), len(self.parents) + 1, 3))
+            for joint, parent in enumerate(self.parents, 1):
+                points[:, joint] = points[:, parent] + bones[:, joint - 1]
+            joints.append(points)
+        if not any(map(len, joints)):
             raise UserError(f'{self.path}: holds no pose')
-        bones = np.stack(offsets).astype(np.float64)
-        joints = np.zeros((len(bones), len(self.parents) + 1, 3))
-        for joint, parent in enumerate(self.parents, 1):
-            joints[:, joint] = joints[:, parent] + bones[:, joint - 1]
         return joints
 
     def _offsets(self, frame: Any, where: str) -> np.ndarray:

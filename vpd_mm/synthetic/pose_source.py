@@ -63,16 +63,19 @@ class SyntheticPoses:
         self.spacing = max(int(spacing_sec * RATE), 1)
         self.origin = f'synthetic athletes, seed {seed}'
 
-    def poses(self) -> np.ndarray:
-        """Return (num, 17, 3) float32 metres; z up, joints 5 and 11 are the left shoulder and hip."""
+    def poses(self) -> list[np.ndarray]:
+        """Return (T, 17, 3) float32 metres of each motion, or body in no motion, ``num`` poses together; z up.
+
+        Joints 5 and 11 are the left shoulder and hip.
+        """
         rng = np.random.default_rng([self.seed, 20])
         num_varied = round(self.num * self.varied)
         moving = self._moving_poses(rng, self.num - num_varied)
-        return np.concatenate([moving, *_varied_poses(rng, num_varied)]).astype(np.float32)
+        return [poses.astype(np.float32) for poses in (*moving, *_varied_poses(rng, num_varied))]
 
-    def _moving_poses(self, rng: np.random.Generator, num: int) -> np.ndarray:
-        """Return (num, 17, 3) poses of motions, at random positions and headings, in random order."""
-        out, left = [np.empty((0, 17, 3))], num
+    def _moving_poses(self, rng: np.random.Generator, num: int) -> list[np.ndarray]:
+        """Return poses of motions, at random positions and headings."""
+        out, left = [], num
         while left > 0:
             body, want = Body.random(rng), min(left, _SAMPLES_PER_MOTION)
             if rng.random() < self.sport:
@@ -86,7 +89,7 @@ class SyntheticPoses:
             joints = motion.posture(np.concatenate(picks) / RATE).joints
             out.append(joints @ rot_z(rng.uniform(-np.pi, np.pi)).T)
             left -= len(joints)
-        return rng.permutation(np.concatenate(out))
+        return out
 
     def _pick(self, rng: np.random.Generator, allowed: np.ndarray, count: int) -> np.ndarray:
         """Return at most ``count`` indices of ``allowed``, one in every slot of the spacing."""

@@ -1,7 +1,9 @@
 """3D poses of AMASS (Mahmood et al., 2019)."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,26 +25,24 @@ class AmassPoses:
     Args:
         path: Folder of AMASS, searched recursively.
         body_model: Folder that holds ``smplh/SMPLH_{MALE,FEMALE,NEUTRAL}.npz`` (https://mano.is.tue.mpg.de).
-        num: Largest number of poses, drawn at random; None: all.
+        repeat: Folder in ``path`` to the number of times that its sequences count; 0 leaves them out.
 
     :meth:`poses` raises UserError where smplx, the body model or the motion files are missing, or a file is damaged.
     """
 
-    def __init__(self, path: str, body_model: str, num: int | None = None) -> None:
-        self.path, self.body_model, self.num = Path(path), Path(body_model), num
+    def __init__(self, path: str, body_model: str, repeat: Mapping[str, int] = MappingProxyType({})) -> None:
+        self.path, self.body_model, self.repeat = Path(path), Path(body_model), repeat
         self.origin = path
 
-    def poses(self) -> np.ndarray:
-        """Return (N, 53, 3) in meters, z up: the joints of SMPL-H and the nose."""
+    def poses(self) -> list[np.ndarray]:
+        """Return (T, 53, 3) in meters, z up, of each sequence: the joints of SMPL-H and the nose."""
         files = sorted(self.path.rglob('*_poses.npz'))
         if not files:
             raise UserError(
                 f'{self.path}: holds no *_poses.npz; download AMASS (SMPL-H) from https://amass.is.tue.mpg.de'
             )
-        joints = np.concatenate([self._joints(file) for file in files])
-        if self.num is not None and len(joints) > self.num:
-            joints = joints[np.sort(np.random.default_rng(0).permutation(len(joints))[: self.num])]
-        return joints
+        counts = [self.repeat.get(file.relative_to(self.path).parts[0], 1) for file in files]
+        return [joints for file, count in zip(files, counts) if count for joints in [self._joints(file)] * count]
 
     def _joints(self, file: Path) -> np.ndarray:
         import torch

@@ -31,13 +31,24 @@ class MocapPoses:
             raise UserError(f'MocapPoses: up must be one of {", ".join(UPRIGHT)}, found {up!r}')
         self.path, self.origin, self.up = path, path, up
 
-    def poses(self) -> np.ndarray:
-        """Return (N, K, 3) float64, z up, without the poses that have invisible joints."""
-        what = "an mmpose mocap file with field 'S', (N, joints, 3 or 4)"
-        joints = read_foreign_npz(self.path, ('S',), what)['S']
+    def poses(self) -> list[np.ndarray]:
+        """Return (T, K, 3) float64, z up, of each sequence, without the poses that have invisible joints.
+
+        Poses are of one sequence if their ``imgname`` is equal up to the frame number after the last underscore.
+        """
+        what = "an mmpose mocap file with fields 'S', (N, joints, 3 or 4), and 'imgname', (N,)"
+        data = read_foreign_npz(self.path, ('S', 'imgname'), what)
+        joints, names = data['S'], data['imgname']
         if joints.ndim != 3 or joints.shape[2] not in (3, 4) or joints.dtype.kind != 'f':
             raise UserError(f"{self.path}: field 'S' is {joints.dtype} {joints.shape}; expected {what}")
+        if names.shape != joints.shape[:1] or names.dtype.kind != 'U':
+            raise UserError(f"{self.path}: field 'imgname' is {names.dtype} {names.shape}; expected {what}")
         joints = joints.astype(np.float64)
         if joints.shape[2] == 4:
-            joints = joints[(joints[..., 3] > 0).all(axis=1), :, :3]
-        return joints @ UPRIGHT[self.up].T
+            visible = (joints[..., 3] > 0).all(axis=1)
+            joints, names = joints[visible, :, :3], names[visible]
+        _, sequence, counts = np.unique(
+            [name.rpartition('_')[0] for name in names], return_inverse=True, return_counts=True
+        )
+        joints = joints[np.argsort(sequence, kind='stable')] @ UPRIGHT[self.up].T
+        return np.split(joints, np.cumsum(counts)[:-1])

@@ -25,12 +25,20 @@ class Skeleton:
         vpd_joints: Indices of VPD's 13 joints (nose, left/right shoulder, elbow, wrist, hip, knee, ankle); several
             indices stand for the mean of the joints.
         tree: (name, index or indices, parent name) of each decoded joint, parents first; the root comes first and has
-            parent None.
+            parent None, then a joint of the trunk.
+        torso: Joints of the source whose plane gives the heading, as in the published code; None: see
+            :meth:`face_forward`.
 
     Raises UserError: an index is out of range, or the tree is invalid.
     """
 
-    def __init__(self, num_joints: int, vpd_joints: Sequence[Any], tree: Sequence[tuple[str, Any, str | None]]) -> None:
+    def __init__(
+        self,
+        num_joints: int,
+        vpd_joints: Sequence[Any],
+        tree: Sequence[tuple[str, Any, str | None]],
+        torso: Sequence[int] | None = None,
+    ) -> None:
         if len(vpd_joints) != 13:
             raise UserError(f'skeleton: vpd_joints must name 13 joints, found {len(vpd_joints)}')
         self.num_joints = num_joints
@@ -43,7 +51,7 @@ class Skeleton:
         self.parents = np.array([-1, *map(names.index, parents[1:])])
         self._swap = [names.index(_other_side(name)) for name in names]
         self._vpd, self._tree = self._weights(vpd_joints), self._weights(inds)
-        self._jointed = np.flatnonzero(self.parents > 0)  # joints whose parent has a bone of its own
+        self._torso = torso and self._weights(torso)
 
     def _weights(self, joints: Sequence[Any]) -> np.ndarray:
         """Return a matrix (len(joints), K) whose rows average the given source joints."""
@@ -73,25 +81,43 @@ class Skeleton:
         return self._vpd @ joints
 
     @property
-    def target_dims(self) -> int:
-        """Length of the decoded target of a pose."""
-        return 6 * (len(self.parents) - 1) + len(self._jointed)
+    def num_bones(self) -> int:
+        """Number of rows of the decoded target of a pose, one per joint other than the root."""
+        return len(self.parents) - 1
+
+    def face_forward(self, joints: np.ndarray) -> np.ndarray:
+        """Rotate poses (N, K, 3), z up, about the vertical to face +x; hips at the origin, trunk length 1.
+
+        Without ``torso`` the mean line from right to left shoulder and hip points to +y afterwards, also in a
+        somersault; if it is vertical, the pose is not rotated.  A trunk of length 0 is not scaled.
+        """
+        vpd = self.vpd(joints)
+        hips, neck = (vpd[:, pair].mean(axis=1) for pair in (HIPS, SHOULDERS))
+        if self._torso is None:
+            left = (vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])
+            x, y = left[:, 1], -left[:, 0]
+        else:
+            x, y, _ = _torso_heading(self._torso @ joints, vpd - hips[:, None], neck - hips).T
+        turn = np.where(np.hypot(x, y) > 1e-9, -np.arctan2(y, x), 0)
+        rotation = Rotation.from_euler('z', turn[:, None]).as_matrix()
+        length = np.linalg.norm(neck - hips, axis=-1)
+        scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)
+        return np.einsum('nij,nkj->nki', rotation, joints - hips[:, None]) * scale[:, None, None]
 
     def target(self, joints: np.ndarray, mirrored: bool = False) -> np.ndarray:
-        """Compute the decoding targets (N, target_dims) float32 of poses that face +x, or of their mirror images.
+        """Compute the decoding targets (N, num_bones, 7) float32 of poses that face +x, or of their mirror images.
 
-        A target is: unit offset of each non-root joint from its parent; angle of its bone to the parent's bone, if
-        there is one (arccos / pi - 0.5); unit direction from the root.  ``joints`` (N, K, 3), z up, are those of
-        :func:`face_forward`.
+        Per joint other than the root: unit offset from its parent; angle of this bone to the parent's bone, or at the
+        root to the first bone (arccos / pi - 0.5); unit direction from the root.  ``joints`` (N, K, 3), z up, are those
+        of :meth:`face_forward`.
         """
         points = self._tree @ joints
         if mirrored:
             points = points[:, self._swap] * MIRROR
         offsets = unit(points[:, 1:] - points[:, self.parents[1:]])
         directions = unit(points[:, 1:] - points[:, :1])
-        own, parent = offsets[:, self._jointed - 1], offsets[:, self.parents[self._jointed] - 1]
-        parts = (offsets, bone_angles(own, parent) / np.pi - 0.5, directions)
-        return np.concatenate([part.reshape(len(joints), -1) for part in parts], axis=1).astype(np.float32)
+        angles = bone_angles(offsets, offsets[:, np.maximum(self.parents[1:] - 1, 0)]) / np.pi - 0.5
+        return np.concatenate([offsets, angles[..., None], directions], axis=-1).astype(np.float32)
 
 
 def _other_side(name: str) -> str:
@@ -118,16 +144,17 @@ def vpd_bones(joints: np.ndarray) -> np.ndarray:
     return unit(points[:, end] - points[:, start])
 
 
-def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
-    """Rotate poses (N, K, 3), z up, about the vertical axis to face +x, with the hips at the origin and trunk length 1.
+def _torso_heading(torso: np.ndarray, vpd: np.ndarray, trunk: np.ndarray) -> np.ndarray:
+    """Return the heading (N, 3) of the published code: the normal of the torso's plane.
 
-    ``vpd`` (N, 13, 3) are the 13 joints of the same poses.  The mean line from right to left shoulder and hip points to
-    +y afterwards; if it is vertical, the pose is not rotated.  A trunk of length 0 is not scaled.
+    Where it rises or falls by more than 45 degrees, it changes gradually to the direction of the trunk.
     """
-    x, y, _ = ((vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])).T
-    turn = np.where(np.hypot(x, y) > 1e-9, np.pi / 2 - np.arctan2(y, x), 0)
-    rotation = Rotation.from_euler('z', turn[:, None]).as_matrix()
-    hips = vpd[:, HIPS].mean(axis=1)
-    length = np.linalg.norm(vpd[:, SHOULDERS].mean(axis=1) - hips, axis=-1)
-    scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)
-    return np.einsum('nij,nkj->nki', rotation, joints - hips[:, None]) * scale[:, None, None]
+    axes = np.linalg.svd(torso - torso.mean(axis=1, keepdims=True), full_matrices=False)[2]
+    guides = (np.cross(vpd[:, 1], vpd[:, 2]), trunk)
+    forward, up = (
+        axis * np.where((axis * guide).sum(-1, keepdims=True) < 0, -1, 1)
+        for axis, guide in zip((axes[:, 2], axes[:, 0]), guides)
+    )
+    pitch = np.rad2deg(np.arcsin(np.clip(forward[:, 2:], -1, 1)))
+    share = np.clip((abs(pitch) - 45) / 30, 0, 1)
+    return (1 - share) * forward - share * np.sign(pitch) * up

@@ -10,8 +10,11 @@ from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
 from ..registry import DATASETS, TASK_UTILS
 from .joint_feature import FLIP_ORDER, flip_joints
-from .pose_skeleton import MIRROR, Skeleton, face_forward, vpd_bones
+from .pose_skeleton import MIRROR, Skeleton, vpd_bones
 from .vipe_feature import pose_inputs
+
+#: Draws of a different pose of the same sequence before there is none (paper).
+NEGATIVE_DRAWS = 10
 
 
 def draw_cameras(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
@@ -104,20 +107,28 @@ class PoseNoise:
 class MultiViewPoseDataset(Dataset):
     """Random 2D views of 3D poses.
 
-    A sample has ``inputs`` (V, 13, 3) float32 and ``data_samples`` with ``target`` (largest target_dims,) padded with
+    A sample has ``inputs`` (V, 13, 3) float32 and ``data_samples`` with ``target`` (largest num_bones, 7) padded with
     zeros, ``bones`` (12, 3), ``skeleton`` (number) and ``joints3d`` (13, 3) facing +x, hips at the origin, trunk
     length 1.
 
+    With a plain index the pose and its views depend on seed and index only (validation, test).  A sampler that yields
+    (index, draw) trains: the first draw number of a batch determines all of it.  Each source has its share of the
+    batch; a sequence of the source, a pose of the sequence and whether it is mirrored are drawn evenly (paper).
+
     Args:
         skeletons: Name to arguments of :class:`Skeleton`; the same as of the model.
-        sources: dict(skeleton=name, source=dict(type=...)) each; a source is a component of ``TASK_UTILS`` whose
-            ``poses()`` returns (N, K, 3) joints, z up.
+        sources: dict(skeleton=name, source=dict(type=...), draws=...) each; a source is a component of ``TASK_UTILS``
+            whose ``poses()`` returns (T, K, 3) joints, z up, of each sequence; ``draws`` is its share of a batch
+            relative to the other sources, default: its number of poses.
         num_views: V, number of cameras per pose.
         noise: Arguments of :class:`PoseNoise`; None: exact joints with score 1.
-        twins: Add the mirror images of all poses (index N / 2 + i mirrors i), and make every second pose of a drawn
-            batch the mirror image of the one before it: its views are the mirrored views in reverse order.
-        seed: With a plain index the views depend on seed and index only (validation, test); a sampler that yields
-            (index, draw) gives new views at every draw.
+        projected: Share of views that are parallel projections with exact joints and scores of 0.5 to 1, the camera
+            augmentation of the published code.
+        negatives: In training add a view of another pose of the same sequence (V + 1), mirrored or not, in which a bone
+            differs by more than 45 degrees; ``different`` is False if ten draws gave none (paper).
+        twins: In training make every second pose of a batch the mirror image of the one before it: its views are the
+            mirrored views in reverse order.
+        seed: Seed of the views.
 
     Raises UserError: no source, an unknown skeleton, poses of another skeleton, or not finite.
     """
@@ -128,66 +139,106 @@ class MultiViewPoseDataset(Dataset):
         sources: Sequence[dict],
         num_views: int = 2,
         noise: dict | None = None,
+        projected: float = 0.0,
+        negatives: bool = False,
         twins: bool = False,
         seed: int = 0,
     ) -> None:
         if not sources:
             raise UserError('MultiViewPoseDataset: needs at least one source')
         self.noise = None if noise is None else PoseNoise(**noise)
-        self.num_views, self.twins, self.seed = num_views, twins, seed
+        self.num_views, self.projected, self.negatives, self.twins = num_views, projected, negatives, twins
+        self.seed = seed
         kinds = {name: Skeleton(**skeleton) for name, skeleton in skeletons.items()}
-        width = max(kind.target_dims for kind in kinds.values())
-        joints, targets, numbers = [], [], []
+        rows = max(kind.num_bones for kind in kinds.values())
+        joints, targets, numbers, lengths, draws = [], [], [], [], []
         for entry in sources:
             name = entry['skeleton']
             if name not in kinds:
                 raise UserError(f'MultiViewPoseDataset: no skeleton {name!r}; there are {", ".join(kinds)}')
             source, kind = TASK_UTILS.build(entry['source']), kinds[name]
-            poses = np.asarray(source.poses(), np.float64)
+            sequences = source.poses()
+            poses = np.concatenate(sequences, dtype=np.float64)
             kind.check(poses, source.origin)
-            forward = face_forward(poses, kind.vpd(poses))
+            forward = kind.face_forward(poses)
             joints.append(kind.vpd(forward).astype(np.float32))
-            made = [kind.target(forward, mirrored) for mirrored in ((False, True) if twins else (False,))]
-            targets.append(np.pad(np.stack(made), ((0, 0), (0, 0), (0, width - kind.target_dims))))
+            both = np.stack([kind.target(forward), kind.target(forward, mirrored=True)])
+            targets.append(np.pad(both, ((0, 0), (0, 0), (0, rows - kind.num_bones), (0, 0))))
             numbers.append(np.full(len(poses), list(kinds).index(name)))
-        self.joints, self.numbers = np.concatenate(joints), np.concatenate(numbers)
-        self.targets = np.concatenate(targets, axis=1).reshape(-1, width)
-        if twins:
-            self.joints = np.concatenate([self.joints, self.joints[:, FLIP_ORDER] * MIRROR.astype(np.float32)])
-            self.numbers = np.concatenate([self.numbers, self.numbers])
-        self.bones = vpd_bones(self.joints).astype(np.float32)
+            lengths.append(np.array([len(sequence) for sequence in sequences if len(sequence)]))
+            draws.append(entry.get('draws', len(poses)))
+        # Row N + i is the mirror image of pose i.
+        poses = np.concatenate(joints)
+        self.joints = np.concatenate([poses, poses[:, FLIP_ORDER] * MIRROR.astype(np.float32)])
+        self.targets = np.concatenate(targets, axis=1).reshape(-1, rows, 7)
+        self.numbers = np.tile(np.concatenate(numbers), 2)
+        self.lengths = np.concatenate(lengths)
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.shares = np.cumsum(draws) / np.sum(draws)
+        self.num_sequences = np.array([len(part) for part in lengths])
 
     def __len__(self) -> int:
-        return len(self.joints)
+        return len(self.joints) // 2
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         return self.__getitems__([item])[0]
 
     def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
-        """Return the samples of a batch, whose views are drawn by the first draw number."""
-        index = np.array([item[0] if isinstance(item, tuple) else item for item in items])
+        """Return the samples of a batch."""
+        extra: dict[str, np.ndarray] = {}
         if isinstance(items[0], tuple):
-            if self.twins:
-                pairs = index[: len(index) // 2 * 2]
-                pairs[1::2] = (pairs[::2] + len(self) // 2) % len(self)
-            inputs = self.render(index, np.random.default_rng([self.seed, items[0][1]]))
-            if self.twins:
-                # The mirror image of a view is the hardest different pose.
-                inputs[1 : len(pairs) : 2] = flip_joints(inputs[: len(pairs) : 2])[:, ::-1]
+            index, inputs, extra = self._draw(len(items), np.random.default_rng([self.seed, items[0][1]]))
         else:
+            index = np.array(items)
             parts = [self.render(index[i : i + 1], np.random.default_rng([self.seed, n])) for i, n in enumerate(index)]
             inputs = np.concatenate(parts)
-        columns = {'target': self.targets, 'bones': self.bones, 'skeleton': self.numbers, 'joints3d': self.joints}
+        joints = self.joints[index]
+        columns = {'target': self.targets[index], 'bones': vpd_bones(joints), 'skeleton': self.numbers[index]}
+        columns |= {'joints3d': joints, **extra}
         return [
             {'inputs': views, 'data_samples': {name: values[i] for name, values in columns.items()}}
-            for i, views in zip(index, inputs, strict=True)
+            for i, views in enumerate(inputs)
         ]
+
+    def _draw(self, num: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Draw the training poses (num,), their inputs and further columns of the samples."""
+        source = np.searchsorted(self.shares, (np.arange(num) + rng.random()) / num, side='right')
+        first = (np.cumsum(self.num_sequences) - self.num_sequences)[source]
+        sequence = first + rng.integers(self.num_sequences[source])
+        index = self._poses_of(sequence, rng)
+        pairs = index[: num // 2 * 2] if self.twins else index[:0]
+        pairs[1::2] = (pairs[::2] + len(self)) % len(self.joints)
+        inputs = self.render(index, rng)
+        # The mirror image of a view is the hardest different pose.
+        inputs[1 : len(pairs) : 2] = flip_joints(inputs[: len(pairs) : 2])[:, ::-1]
+        if not self.negatives:
+            return index, inputs, {}
+        others = self._poses_of(np.repeat(sequence[:, None], NEGATIVE_DRAWS, axis=1), rng)
+        bones, other_bones = self.targets[index, None, :, :3], self.targets[others][..., :3]
+        present = (bones**2).sum(-1) * (other_bones**2).sum(-1) > 0.5
+        good = (((bones * other_bones).sum(-1) <= np.cos(np.pi / 4)) & present).any(-1)
+        negative = others[np.arange(num), good.argmax(axis=1)]
+        inputs = np.concatenate([inputs, self.render(negative, rng)[:, :1]], axis=1)
+        return index, inputs, {'different': good.any(axis=1)}
+
+    def _poses_of(self, sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a pose of each sequence, mirrored or not."""
+        return (
+            self.starts[sequence]
+            + rng.integers(self.lengths[sequence])
+            + len(self) * rng.integers(2, size=sequence.shape)
+        )
 
     def render(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the network inputs (N, V, 13, 3) float32 of the poses (N,)."""
         rotation, distance = draw_cameras(rng, len(index) * self.num_views)
-        points = project(np.repeat(self.joints[index], self.num_views, axis=0), rotation, distance)
-        scores = np.ones(points.shape[:2])
+        parallel = rng.random(len(distance)) < self.projected if self.projected else np.zeros(len(distance), bool)
+        distance[parallel] = 1e6
+        exact = project(np.repeat(self.joints[index], self.num_views, axis=0), rotation, distance)
+        points, scores = exact, np.ones(exact.shape[:2])
         if self.noise is not None:
             points, scores = self.noise(points, 1 / distance, rng)
+        if parallel.any():
+            points = np.where(parallel[:, None, None], exact, points)
+            scores = np.where(parallel[:, None], rng.uniform(0.5, 1, scores.shape), scores)
         return pose_inputs(points, scores).reshape(len(index), self.num_views, 13, 3)

@@ -13,15 +13,17 @@ NUM_JOINTS = 13
 
 @MODELS.register_module()
 class VIPEEncoder(BaseModule):
-    """The lifting network of Martinez et al. (2017): two residual blocks of two linear layers between linear layers.
+    """Two residual blocks of two linear layers between linear layers, after Martinez et al. (2017).
 
-    With the defaults it has 4,313,152 parameters.
+    With the defaults it is the published network (4,313,152 parameters): a ReLU follows the first layer, and a block
+    returns f(x) - x.
 
     Args:
         dims: D, length of the embedding.
         hidden_dims: Width.
         dropout: Dropout rate after every ReLU.
         bones: Also use the direction and length of 12 bones in the image as input.
+        plain: No ReLU after the first layer, and blocks return x + f(x).
 
     Shapes: (..., 13, 3) of (x, y, confidence - 0.5), normalized by ``normalize_joints``, to (..., D).
     """
@@ -32,13 +34,14 @@ class VIPEEncoder(BaseModule):
         hidden_dims: int = 1024,
         dropout: float = 0.2,
         bones: bool = False,
+        plain: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.dims, self.bones = dims, bones
+        self.dims, self.bones, self.plain = dims, bones, plain
         in_dims = 3 * NUM_JOINTS + (3 * len(VPD_BONES) if bones else 0)
         self.enter = nn.Linear(in_dims, hidden_dims)
-        self.blocks = nn.ModuleList(_Block(hidden_dims, dropout) for _ in range(2))
+        self.blocks = nn.ModuleList(_block(hidden_dims, dropout) for _ in range(2))
         self.leave = nn.Linear(hidden_dims, dims)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -47,21 +50,18 @@ class VIPEEncoder(BaseModule):
         if self.bones:
             features = torch.cat([features, image_bones(flat[..., :2]).flatten(1)], dim=1)
         hidden = self.enter(features)
+        if not self.plain:
+            hidden = hidden.relu()
         for block in self.blocks:
-            hidden = block(hidden)
+            hidden = block(hidden) + (hidden if self.plain else -hidden)
         return self.leave(hidden).reshape(*inputs.shape[:-2], self.dims)
 
 
-class _Block(nn.Sequential):
-    """Two linear layers with a skip connection."""
+def _block(dims: int, dropout: float) -> nn.Sequential:
+    def half() -> list[nn.Module]:
+        return [nn.Linear(dims, dims), nn.BatchNorm1d(dims), nn.ReLU(inplace=True), nn.Dropout(dropout)]
 
-    def __init__(self, dims: int, dropout: float) -> None:
-        super().__init__()
-        for _ in range(2):
-            self.extend([nn.Linear(dims, dims), nn.BatchNorm1d(dims), nn.ReLU(inplace=True), nn.Dropout(dropout)])
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return inputs + super().forward(inputs)
+    return nn.Sequential(*half(), *half())
 
 
 def image_bones(points: torch.Tensor) -> torch.Tensor:

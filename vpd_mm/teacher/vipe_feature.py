@@ -46,7 +46,7 @@ class VipeFeature:
 
     Args:
         encoder: A trained :class:`VIPEEncoder`.
-        invert: Append the embedding of the pose rotated by 180 degrees, which doubles D (for Diving48).
+        invert: Append the embedding of the pose upside down (y negated), which doubles D (paper, for Diving48).
 
     Calling it raises UserError where no frame has a visible joint.
     """
@@ -64,7 +64,7 @@ class VipeFeature:
         views = np.stack([inputs, flip_joints(inputs)], axis=1)
         feats = self.embed(views)
         if self.invert:
-            feats = np.concatenate([feats, self.embed(views * np.array([-1, -1, 1], np.float32))], axis=-1)
+            feats = np.concatenate([feats, self.embed(views * np.array([1, -1, 1], np.float32))], axis=-1)
         return FeatureSequence(poses.frame_inds[rows], feats, np.clip(frame_scores(poses), 0, 1)[rows])
 
     def embed(self, inputs: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ import math
 import torch
 from mmengine.model import BaseModel
 from torch import nn
-from torch.nn import functional as F
 
 from ..errors import UserError
 from ..registry import MODELS
@@ -15,14 +14,16 @@ from .pose_skeleton import Skeleton
 
 @MODELS.register_module()
 class VIPE(BaseModel):
-    """Encoder with one decoder per skeleton.
+    """Encoder, and a decoder with one output layer per skeleton.
 
     ``forward(inputs, data_samples, mode)`` takes inputs (N, V, 13, 3), or (N, 13, 3) with 'tensor', and the collated
     samples of :class:`MultiViewPoseDataset`:
 
     - 'tensor': embeddings (N, D) or (N, V, D);
-    - 'loss' (V = 2): ``loss_pull`` = mean distance of the embeddings of the two views; ``loss_push`` = mean of
-      max(0, margin - distance) to a different pose; ``loss_decode`` = mean squared error of the decoded targets;
+    - 'loss': means over the poses of ``loss_pull`` = distance of the embeddings of the two views; ``loss_push`` =
+      max(0, margin - distance) of the first view to a different pose: the third view (V = 3, where ``different`` is
+      True), or the nearest second view in the batch (V = 2, not in the paper); ``loss_decode`` = ``decode_weight`` x
+      squared error of the decoded target, summed over its numbers and both views;
     - 'predict': one dict for the batch: ``embedding`` and ``mirrored`` (of the mirrored inputs), both (N, V, D),
       ``inputs``, and the entries of the samples.
 
@@ -30,8 +31,8 @@ class VIPE(BaseModel):
         encoder: Config of :class:`VIPEEncoder`.
         skeletons: Name to arguments of :class:`Skeleton`; the same as of the data set.
         margin: Least distance of different poses.
-        mining: Choice of the different pose in the batch: 'random' (paper) or 'hard' (the nearest).
-        decoder_dims: Width of the two hidden layers of a decoder.
+        decode_weight: Weight of the 3D loss.
+        decoder_dims: Width of the two hidden layers of the decoder.
     """
 
     def __init__(
@@ -39,27 +40,19 @@ class VIPE(BaseModel):
         encoder: dict,
         skeletons: dict[str, dict],
         margin: float = 1.0,
-        mining: str = 'random',
+        decode_weight: float = 1.0,
         decoder_dims: int = 512,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor or {'type': 'mmengine.BaseDataPreprocessor'}, init_cfg)
-        if mining not in ('random', 'hard'):
-            raise UserError(f"VIPE: mining must be 'random' or 'hard', found {mining!r}")
         self.encoder = MODELS.build(encoder)
-        self.margin, self.mining = margin, mining
-        self.target_dims = [Skeleton(**skeleton).target_dims for skeleton in skeletons.values()]
-        self.decoders = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(self.encoder.dims, decoder_dims),
-                nn.ReLU(),
-                nn.Linear(decoder_dims, decoder_dims),
-                nn.ReLU(),
-                nn.Linear(decoder_dims, dims),
-            )
-            for dims in self.target_dims
+        self.margin, self.decode_weight = margin, decode_weight
+        self.num_bones = [Skeleton(**skeleton).num_bones for skeleton in skeletons.values()]
+        self.decoder = nn.Sequential(
+            nn.Linear(self.encoder.dims, decoder_dims), nn.ReLU(), nn.Linear(decoder_dims, decoder_dims), nn.ReLU()
         )
+        self.heads = nn.ModuleList(nn.Linear(decoder_dims, 7 * bones) for bones in self.num_bones)
 
     def forward(self, inputs: torch.Tensor, data_samples: dict | None = None, mode: str = 'tensor'):
         embedding = self.encoder(inputs)
@@ -73,37 +66,30 @@ class VIPE(BaseModel):
         raise ValueError(f"VIPE: mode must be 'tensor', 'loss' or 'predict', found {mode!r}")
 
     def loss(self, embedding: torch.Tensor, samples: dict) -> dict[str, torch.Tensor]:
-        """Return the three loss terms of embeddings (N, 2, D) and the samples' ``bones``, ``target``, ``skeleton``."""
-        if embedding.ndim != 3 or embedding.shape[1] != 2:
+        """Return the three loss terms of embeddings (N, 2, D) or (N, 3, D) and the samples of the data set."""
+        if embedding.ndim != 3 or embedding.shape[1] not in (2, 3):
             raise UserError(f'VIPE: training needs two views a pose (N, 2, D), found {tuple(embedding.shape)}')
-        first, second = embedding.float().unbind(1)
+        first, second, *others = embedding.float().unbind(1)
+        if others:
+            distances, different = (first - others[0]).norm(dim=-1), samples['different']
+        else:
+            distances = torch.cdist(first, second).masked_fill(~different_poses(samples['bones']), math.inf).amin(1)
+            different = distances.isfinite()
         return {
-            'loss_pull': F.pairwise_distance(first, second).mean(),
-            'loss_push': self.push_loss(first, second, different_poses(samples['bones'])),
-            'loss_decode': self.decode_loss(embedding, samples),
+            'loss_pull': (first - second).norm(dim=-1).mean(),
+            'loss_push': ((self.margin - distances).clamp(min=0) * different).mean(),
+            'loss_decode': self.decode_weight * self.decode_loss(embedding[:, :2], samples),
         }
 
-    def push_loss(self, first: torch.Tensor, second: torch.Tensor, different: torch.Tensor) -> torch.Tensor:
-        """Return the mean of max(0, margin - distance to the second view of a different pose (N, N))."""
-        distances = torch.cdist(first, second)
-        pushed = (self.margin - distances).clamp(min=0) * different
-        if self.mining == 'hard':
-            partner = pushed.detach().argmax(1)
-        else:
-            partner = torch.rand_like(distances).masked_fill(~different, -1).argmax(1)
-        return pushed.gather(1, partner[:, None]).sum() / different.any(1).sum().clamp(min=1)
-
     def decode_loss(self, embedding: torch.Tensor, samples: dict) -> torch.Tensor:
-        """Return the squared error, mean over the numbers of a target, then over views and poses."""
-        total = embedding.new_zeros((), dtype=torch.float32)
-        for i, (decoder, dims) in enumerate(zip(self.decoders, self.target_dims, strict=True)):
-            rows = samples['skeleton'] == i
-            if rows.any():
-                errors = decoder(embedding[rows]).float() - samples['target'][rows, None, :dims]
-                total = total + errors.square().mean(-1).sum()
-            else:  # distributed training needs a gradient of every decoder
-                total = total + 0 * decoder(embedding[:1]).float().sum()
-        return total / (embedding.shape[0] * embedding.shape[1])
+        """Return the squared error summed over the numbers of the target and both views, mean over poses."""
+        hidden = self.decoder(embedding)
+        errors = []
+        for i, (head, bones) in enumerate(zip(self.heads, self.num_bones, strict=True)):
+            target = samples['target'][:, None, :bones].flatten(2)
+            # A head without poses in the batch still needs a gradient for distributed training.
+            errors.append((head(hidden).float() - target).square().sum((1, 2)) * (samples['skeleton'] == i))
+        return sum(errors).mean()
 
 
 def different_poses(bones: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""Joint sets of VIPE* sources: indices of VPD's 13 joints, and the tree that embeddings are decoded to."""
+"""Joint sets of VIPE* sources: indices of VPD's 13 joints, and the tree that embeddings are decoded to.
+
+Tree and torso of the motion capture sets are those of the published code.
+"""
 
 coco17 = dict(
     num_joints=17,
@@ -30,7 +33,7 @@ h36m = dict(
         ('spine', 7, 'pelvis'),
         ('thorax', 8, 'spine'),
         ('nose', 9, 'thorax'),
-        ('head', 10, 'nose'),
+        ('head', 10, 'thorax'),
         ('left_shoulder', 11, 'thorax'),
         ('left_elbow', 12, 'left_shoulder'),
         ('left_wrist', 13, 'left_elbow'),
@@ -44,6 +47,7 @@ h36m = dict(
         ('right_knee', 2, 'right_hip'),
         ('right_ankle', 3, 'right_knee'),
     ],
+    torso=[0, 7, 8, 11, 14],
 )
 # AmassPoses: SMPL-H's joints 0..51 and the nose.
 smplh = dict(
@@ -51,17 +55,16 @@ smplh = dict(
     vpd_joints=[52, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8],
     tree=[
         ('pelvis', 0, None),
-        ('spine1', 3, 'pelvis'),
-        ('spine2', 6, 'spine1'),
-        ('spine3', 9, 'spine2'),
-        ('neck', 12, 'spine3'),
-        ('head', 15, 'neck'),
-        ('nose', 52, 'head'),
-        ('left_collar', 13, 'spine3'),
+        ('spine2', 3, 'pelvis'),
+        ('spine3', 6, 'spine2'),
+        ('neck', (13, 14), 'spine3'),
+        ('head', 12, 'neck'),
+        ('head_top', 15, 'head'),
+        ('left_collar', 13, 'neck'),
         ('left_shoulder', 16, 'left_collar'),
         ('left_elbow', 18, 'left_shoulder'),
         ('left_wrist', 20, 'left_elbow'),
-        ('right_collar', 14, 'spine3'),
+        ('right_collar', 14, 'neck'),
         ('right_shoulder', 17, 'right_collar'),
         ('right_elbow', 19, 'right_shoulder'),
         ('right_wrist', 21, 'right_elbow'),
@@ -74,11 +77,12 @@ smplh = dict(
         ('right_ankle', 8, 'right_knee'),
         ('right_foot', 11, 'right_ankle'),
     ],
+    torso=[0, 3, 6, 13, 14, 16, 17],
 )
-# 3DPeople of the public VPD preprocessing: the nose is the middle of the eyes.
+# 3DPeople of the public VPD preprocessing: the nose is the middle of head and eyes.
 people3d = dict(
     num_joints=25,
-    vpd_joints=[(7, 8), 10, 14, 11, 15, 12, 16, 17, 21, 18, 22, 19, 23],
+    vpd_joints=[(5, 7, 8), 10, 14, 11, 15, 12, 16, 17, 21, 18, 22, 19, 23],
     tree=[
         ('hips', 0, None),
         ('spine', 1, 'hips'),
@@ -106,6 +110,7 @@ people3d = dict(
         ('right_foot', 23, 'right_leg'),
         ('right_toe_base', 24, 'right_foot'),
     ],
+    torso=[0, 1, 2, 3, 9, 13],
 )
 people3d_parents = [0, 1, 2, 3, 4, 5, 5, 5, 4, 9, 10, 11, 4, 13, 14, 15, 0, 17, 18, 19, 0, 21, 22, 23]
 # NBA2K of the public VPD preprocessing.
@@ -114,13 +119,13 @@ nba2k = dict(
     vpd_joints=[24, 10, 13, 11, 14, 12, 15, 4, 1, 5, 2, 6, 3],
     tree=[
         ('hips', 0, None),
+        ('spine', 7, 'hips'),
         ('right_hip', 1, 'hips'),
         ('right_knee', 2, 'right_hip'),
         ('right_ankle', 3, 'right_knee'),
         ('left_hip', 4, 'hips'),
         ('left_knee', 5, 'left_hip'),
         ('left_ankle', 6, 'left_knee'),
-        ('spine', 7, 'hips'),
         ('neck', 8, 'spine'),
         ('head', 9, 'neck'),
         ('left_shoulder', 10, 'neck'),
@@ -139,5 +144,6 @@ nba2k = dict(
         ('left_ear', 23, 'left_eye'),
         ('nose', 24, 'head'),
     ],
+    torso=[0, 1, 4, 7, 8, 10, 13],
 )
 nba2k_parents = [0, 1, 2, 0, 4, 5, 0, 7, 8, 8, 10, 11, 8, 13, 14, 3, 3, 9, 18, 6, 6, 9, 22, 9]
