@@ -1,4 +1,4 @@
-"""Diving48: the methods of the paper, and the ablation with poses turned upside down."""
+"""Diving48: the methods of the paper; VIPE* is that of ``vipe --invert --out vipe`` (d = 128)."""
 
 _base_ = ['../_base_/compare_paper.py']
 
@@ -6,7 +6,3 @@ name = 'diving48'
 title = 'Diving48: dives'
 dataset = 'Diving48'
 corpus = 'data/diving48'
-upside_down = dict(
-    name='VI-VPD, teacher also upside down', config='configs/recognize/bigru.py', features='features/vi-inv-vpd'
-)
-ablation = dict(methods=[*_base_.ablation.methods, upside_down])

@@ -185,6 +185,11 @@ class Corpus:
     def classes_path(self) -> Path:
         return self.root / 'annotations' / 'classes.txt'
 
+    @property
+    def detect_path(self) -> Path:
+        """Actions of detection, where these are not those of actions.csv; label 0."""
+        return self.root / 'annotations' / 'detect.csv'
+
     def track_path(self, video: str) -> Path:
         return self.tracks_dir / f'{video}.npz'
 
