@@ -33,7 +33,7 @@ lint: setup
 
 test: lint
 	$(BIN)/python tools/check_env.py
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 # The whole chain on the synthetic sport: runs/demo/report.html; SCALE=tiny, small or full, ARGS for more.
 demo: $(VENV)/.done

@@ -78,8 +78,7 @@ def measure(videos: int = 4, seed: int = 0) -> tuple[float, float, dict[str, str
     """Return frames per second of CPU time of this process, frames per second of wall time, and statistics."""
     import cv2
 
-    from vpd_mm.synthetic.corpus import SportRecipe, make_sport
-    from vpd_mm.synthetic.statistics import sport_statistics
+    from vpd_mm.synthetic.corpus import SportRecipe, make_sport, sport_statistics
 
     recipe, threads = SportRecipe(seed), cv2.getNumThreads()
     cv2.setNumThreads(1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from vpd_mm.errors import UserError
 from vpd_mm.prepare.models import LOW_SCORE
-from vpd_mm.synthetic.generic_coco import MIN_VISIBLE
+from vpd_mm.synthetic.generic import MIN_VISIBLE
 from vpd_mm.teacher.joint_feature import VPD_JOINTS
 
 from .teacher_metrics import (

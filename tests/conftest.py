@@ -6,10 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import finish_tool, start_tool
 
 import vpd_mm  # noqa: F401  # the bridges come before any OpenMMLab import
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+#: Modules that take longest, started first so that no process works alone at the end.
+LONGEST = ('test_demo_tiny', 'test_readme', 'test_runs', 'test_breaks', 'test_end_to_end', 'test_train_and_test')
+
+
+def pytest_collection_modifyitems(items) -> None:
+    order = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope='session')
@@ -22,10 +32,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope='session')
-def run_python():
-    """Run ``python ARGS`` in a folder and return the finished process (text)."""
+def run_python(tmp_path_factory):
+    """Run ``python ARGS`` in a folder and return the finished process (text); a tool is forked (``forked.py``)."""
 
     def run(*args: object, cwd: Path, env: dict | None = None, timeout: float = 300) -> subprocess.CompletedProcess:
+        if Path(args[0]).suffix == '.py':
+            folder = tmp_path_factory.mktemp('output')
+            out, err = folder / 'out.txt', folder / 'err.txt'
+            process = start_tool(*args, cwd=cwd, env=env, out=out, err=err)
+            return finish_tool(process, out, err, timeout)
         return subprocess.run(
             [sys.executable, *map(str, args)],
             cwd=cwd,

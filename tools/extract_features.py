@@ -16,7 +16,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, launcher_rank, merge_run_arguments, run_tool
+from vpd_mm.engine.cli import ToolParser, launcher_ranks, merge_run_arguments, run_tool
 from vpd_mm.engine.model_files import read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
@@ -121,7 +121,7 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
-    if args.preview and launcher_rank()[0] == 0:
+    if args.preview and launcher_ranks()[0] == 0:
         preview(corpus, args.teacher, extractor, out)
 
 
@@ -134,7 +134,7 @@ def extract(corpus: Corpus, extractor, out: Path, made_by: dict, dims: int) -> N
     from vpd_mm.features.feature_extractor import extract_corpus
 
     with progress_bar(f'features of {corpus.name}', 'videos') as on_progress:
-        written = extract_corpus(extractor, corpus, out, made_by, *launcher_rank(), on_progress)
+        written = extract_corpus(extractor, corpus, out, made_by, *launcher_ranks()[:2], on_progress)
     print_written(out, written, dims)
 
 

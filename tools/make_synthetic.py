@@ -15,8 +15,7 @@ from vpd_mm.engine.progress import progress_bar
 
 
 def make_sport(args: argparse.Namespace) -> None:
-    from vpd_mm.synthetic.corpus import SportRecipe, make_sport
-    from vpd_mm.synthetic.statistics import sport_statistics
+    from vpd_mm.synthetic.corpus import SportRecipe, make_sport, sport_statistics
 
     recipe = SportRecipe(args.seed, args.width, args.height, args.sub_frames)
     with progress_bar('videos') as on_progress:
@@ -28,8 +27,7 @@ def make_sport(args: argparse.Namespace) -> None:
 
 
 def make_generic(args: argparse.Namespace) -> None:
-    from vpd_mm.synthetic.generic import GenericRecipe
-    from vpd_mm.synthetic.generic_coco import make_generic
+    from vpd_mm.synthetic.generic import GenericRecipe, make_generic
 
     recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear, args.over)
     with progress_bar('images') as on_progress:

@@ -1,9 +1,9 @@
-"""Default fields of a comparison (tools/compare.py); vpd_mm.experiments.Spec documents them."""
+"""Default fields of a comparison (tools/compare.py)."""
 
 name = ''  # of its block in README files and of its metafile rows
-title = ''
+title = ''  # heading of the report
 dataset = ''  # name of the data set in tables and in the paper
-corpus = ''
+corpus = ''  # its folder
 methods = []  # see vpd_mm.experiments.Method
 ks = [16, 'all']  # training actions a class
 subsets = 5  # fixed subsets for each k

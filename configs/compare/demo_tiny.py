@@ -20,7 +20,7 @@ recognizer = {
     'train_cfg.val_interval': 2,
     'default_hooks.checkpoint.interval': 2,
 }
-baseline = {'train_cfg.max_epochs': 1}
+baseline = {'train_cfg.max_epochs': 1, 'train_dataloader.sampler.num_samples': 32}
 detector = {'folds': 2, 'train_cfg.max_epochs': 1, 'default_hooks.checkpoint.interval': 1}
 methods = [dict(method, options=recognizer if 'features' in method else baseline) for method in _base_.methods]
 detection = dict(methods=[dict(method, options=detector) for method in _base_.detection.methods])

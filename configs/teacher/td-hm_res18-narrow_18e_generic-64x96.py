@@ -10,7 +10,6 @@ custom_imports = dict(
     imports=[
         'vpd_mm.registry',
         'vpd_mm.teacher.softmax_heatmap',
-        'vpd_mm.teacher.box_transform',
         'mmpose.engine.hooks',
     ],
     allow_failed_imports=False,

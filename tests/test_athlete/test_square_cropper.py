@@ -34,6 +34,7 @@ def test_crop_keeps_positions_and_is_black_outside():
     assert (crop[:, 10:] > 0).any(axis=-1).all()
     np.testing.assert_array_equal(crop[12, 20], (250, 0, 0))
     np.testing.assert_array_equal(crop[25, 30], (200, 200, 200))
+    assert not SquareCropper(16).cut(image, (100, -300, 32)).any()
 
 
 def test_crop_is_resized_down_and_up():
@@ -46,11 +47,6 @@ def test_crop_is_resized_down_and_up():
     assert large.shape == (128, 128, 3)
     assert (large[:, :60] == 0).all()
     assert (large[:, 68:] == 100).all()
-
-
-def test_window_outside_the_frame_is_black():
-    image = np.full((20, 20, 3), 255, np.uint8)
-    assert not SquareCropper(16).cut(image, (100, -300, 32)).any()
 
 
 def test_mask_stays_bool():
@@ -68,7 +64,6 @@ def test_invalid_sizes_are_refused():
             SquareCropper(size)
 
 
-def test_scale_to_side_keeps_the_ratio():
-    assert scale_to_side(np.zeros((100, 200, 3), np.uint8), 50).shape == (50, 100, 3)
-    assert scale_to_side(np.zeros((200, 101, 3), np.uint8), 50).shape == (99, 50, 3)
-    assert scale_to_side(np.zeros((30, 40, 3), np.uint8), 50).shape == (30, 40, 3)
+@pytest.mark.parametrize(('shape', 'scaled'), [((100, 200), (50, 100)), ((200, 101), (99, 50)), ((30, 40), (30, 40))])
+def test_scale_to_side_keeps_the_ratio(shape, scaled):
+    assert scale_to_side(np.zeros((*shape, 3), np.uint8), 50).shape == (*scaled, 3)

@@ -20,8 +20,10 @@ from media import (
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 
+CODECS = [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')]
 
-@pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')])
+
+@pytest.mark.parametrize(('name', 'codec'), CODECS)
 def test_frames_come_in_order(tmp_path, name, codec):
     reader = VideoReader(make_video(tmp_path / name, 20, codec=codec))
     assert (reader.fps, reader.num_frames, reader.width, reader.height) == (25.0, 20, 64, 48)
@@ -142,7 +144,7 @@ def test_one_frame_odd_size_and_ten_bit(tmp_path):
     assert [(frame_number(rgb), rgb.dtype) for _, rgb in ten] == [(i, np.uint8) for i in range(5)]
 
 
-@pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.avi', 'mpeg4')])
+@pytest.mark.parametrize(('name', 'codec'), CODECS[:2])
 def test_damaged_packets_lose_only_their_frames(tmp_path, name, codec):
     reader = VideoReader(damage_packets(make_video(tmp_path / name, 24, codec=codec), [8, 9]))
     frames = list(reader)
@@ -155,16 +157,6 @@ def test_damaged_packets_lose_only_their_frames(tmp_path, name, codec):
     assert len(sound) == 12
 
 
-def _text(path):
-    path.write_text('not a video\n' * 50)
-    return path
-
-
-def _empty(path):
-    path.touch()
-    return path
-
-
 def _fast_start_cut(path):
     return cut_file(make_video(path, 40, container_options={'movflags': 'faststart'}), 0.6)
 
@@ -174,8 +166,8 @@ def _fast_start_cut(path):
     [
         ('gone.mp4', lambda p: p, 'no such video file'),
         ('folder.mp4', lambda p: p.mkdir() or p, 'is a folder'),
-        ('empty.mp4', _empty, 'empty file'),
-        ('text.mp4', _text, 'no readable video'),
+        ('empty.mp4', lambda p: p.touch() or p, 'empty file'),
+        ('text.mp4', lambda p: p.write_text('not a video\n' * 50) and p, 'no readable video'),
         ('sound.m4a', make_sound, 'has no video stream (it holds: audio)'),
         ('cut.mp4', lambda p: cut_file(make_video(p, 40)), 'no readable video'),
         ('fast.mp4', _fast_start_cut, 'cut short'),
@@ -198,3 +190,30 @@ def test_invalid_rate_is_refused(tmp_path):
     path = make_video(tmp_path / 'a.mp4', 2)
     with pytest.raises(UserError, match='fps must be above 0'):
         VideoReader(path, fps=0)
+
+
+@pytest.mark.parametrize(('name', 'codec'), CODECS)
+def test_read_equals_the_iteration(tmp_path, name, codec):
+    path = make_video(tmp_path / name, 20, codec=codec)
+    expected = dict(VideoReader(path))
+    reader = VideoReader(path)
+    for asked in ([13], [19, 2, 2], [0], [7, 8, 12]):
+        frames = reader.read(asked)
+        assert sorted(frames) == sorted(set(asked))
+        for frame, rgb in frames.items():
+            np.testing.assert_array_equal(rgb, expected[frame])
+    assert reader.read([]) == {}
+
+
+@pytest.mark.parametrize('fps', [10, 25, 40])
+def test_read_at_a_constant_rate(tmp_path, fps):
+    path = make_video(tmp_path / 'v.mp4', 9, fps=20, ticks=[0, 1, 2, 3, 6, 10, 11, 12, 13])
+    expected = dict(VideoReader(path, fps))
+    reader = VideoReader(path, fps)
+    for frame in expected:
+        np.testing.assert_array_equal(reader.read([frame])[frame], expected[frame])
+
+
+def test_read_outside_the_video_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r'has frames 0..4, asked for 3..5'):
+        VideoReader(make_video(tmp_path / 'a.mp4', 5)).read([3, 5])

@@ -141,19 +141,10 @@ PROBES = (
     decord,
     pose_compact,
 )
-PACKAGES = (
-    'mmaction.models',
-    'mmaction.apis',
-    'mmaction.datasets',
-    'mmpose.models',
-    'mmpose.apis',
-    'mmpose.datasets',
-    'mmpose.visualization',
-    'mmdet.models',
-    'mmdet.apis',
-    'mmdet.datasets',
-    'mmdet.visualization',
-)
+PACKAGES = [
+    f'{package}.{part}' for package in ('mmaction', 'mmpose', 'mmdet') for part in ('models', 'apis', 'datasets')
+]
+PACKAGES += ['mmpose.visualization', 'mmdet.visualization']
 
 
 def outcome(function, *arguments):

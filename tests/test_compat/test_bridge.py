@@ -108,18 +108,31 @@ def test_provider_names_the_distribution():
 
 def test_upstream_imported_first_is_patched(run_python, tmp_path):
     """mmaction2's own tools import mmengine and reach vpd_mm through ``custom_imports``."""
-    code = (
-        'import mmengine.runner, mmengine.hub, vpd_mm\n'
-        'from mmengine.utils import get_installed_path\n'
-        'from mmengine.runner.checkpoint import _load_checkpoint\n'
-        'print(get_installed_path("mmaction2"))\n'
-        'try:\n'
-        '    _load_checkpoint("none.pth")\n'
-        'except vpd_mm.errors.UserError as e:\n'
-        '    print(e)\n'
-    )
+    code = """
+import mmengine.runner, mmengine.hub, vpd_mm
+from mmengine.utils import get_installed_path
+from mmengine.runner.checkpoint import _load_checkpoint
+print(get_installed_path("mmaction2"))
+try:
+    _load_checkpoint("none.pth")
+except vpd_mm.errors.UserError as e:
+    print(e)
+"""
     done = run_python('-c', code, cwd=tmp_path, env={'PYTHONPATH': str(tmp_path)})
     assert done.returncode == 0, done.stderr
     path, *_, message = done.stdout.splitlines()
     assert path.endswith('mmaction')
     assert message == 'checkpoint none.pth: no such file'
+
+
+def test_the_text_of_a_config_is_formatted_once():
+    from mmengine.config import Config, config
+    from yapf.yapflib.yapf_api import FormatCode
+
+    cfg = Config(dict(a=[1, 2], b=dict(c='d')))
+    first = cfg.pretty_text
+    assert cfg.pretty_text is first
+    cfg.a.append(3)
+    assert cfg.pretty_text == "a = [\n    1,\n    2,\n    3,\n]\nb = dict(c='d')\n"
+    for style in ('pep8', {'based_on_style': 'pep8'}):
+        assert config.FormatCode('a=1\n', style_config=style) == FormatCode('a=1\n', style_config=style)

@@ -52,13 +52,12 @@ def runner(folder, epochs, resume):
     def loader():
         return {'dataset': Points(), 'batch_size': 2, 'sampler': {'type': 'DefaultSampler', 'shuffle': False}}
 
+    validation = dict(val_dataloader=loader(), val_evaluator=Evaluator([Mean()]), val_cfg={})
     return Runner(
         model=Line(),
         work_dir=str(folder),
         train_dataloader=loader(),
-        val_dataloader=loader(),
-        val_evaluator=Evaluator([Mean()]),
-        val_cfg={},
+        **validation,
         train_cfg={'by_epoch': True, 'max_epochs': epochs, 'val_interval': 1},
         optim_wrapper={'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 1e-3}},
         param_scheduler=[
@@ -120,11 +119,7 @@ def test_anything_else_is_refused_and_nothing_runs(tmp_path, attack, named, lega
     mark, file = tmp_path / 'was_run', tmp_path / 'bad.pth'
     data = {'state_dict': Line().state_dict(), 'extra': attack(mark)}
     torch.save(data, file, _use_new_zipfile_serialization=not legacy)
-    for load in (
-        load_checkpoint_safely,
-        _load_checkpoint,
-        lambda path: load_checkpoint(Line(), path),
-    ):
+    for load in (load_checkpoint_safely, _load_checkpoint, lambda path: load_checkpoint(Line(), path)):
         with pytest.raises(UserError, match=r'bad\.pth was refused and nothing in it was run') as error:
             load(str(file))
         assert named in str(error.value)

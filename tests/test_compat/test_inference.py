@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import mmdet
+import mmpose
 import numpy as np
 import pytest
 import torch
+from mmdet.apis import inference_detector, init_detector
+from mmengine.config import Config
+from mmpose.apis import inference_topdown, init_model
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 
@@ -12,17 +17,12 @@ pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 def config_of(package, name):
-    from mmengine.config import Config
-
     cfg = Config.fromfile(Path(package.__file__).parent / '.mim' / 'configs' / name)
     cfg.model.backbone.init_cfg = None
     return cfg
 
 
 def test_rtmdet_predicts_boxes():
-    import mmdet
-    from mmdet.apis import inference_detector, init_detector
-
     cfg = config_of(mmdet, 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py')
     cfg.model.test_cfg.update(score_thr=0.0, max_per_img=20)
     cfg.test_dataloader.dataset.pipeline[1].scale = (64, 64)
@@ -36,9 +36,6 @@ def test_rtmdet_predicts_boxes():
 
 
 def test_rtmpose_predicts_keypoints():
-    import mmpose
-    from mmpose.apis import inference_topdown, init_model
-
     cfg = config_of(mmpose, 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py')
     torch.manual_seed(0)
     model = init_model(cfg, None, device='cpu')

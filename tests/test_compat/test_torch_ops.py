@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from mmcv.cnn import build_conv_layer
+from mmcv.ops import DeformConv2d, RoIAlign, RoIPool, batched_nms, nms, nms_match, soft_nms
+from mmcv.ops.carafe import CARAFEPack  # noqa: F401
+from mmcv.ops.merge_cells import SumCell  # noqa: F401
 
 from vpd_mm.compat import mmcv, torch_ops
 from vpd_mm.errors import UserError
@@ -55,8 +59,6 @@ def soft_nms_reference(boxes, scores, threshold, sigma, min_score, method, offse
 @pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('threshold', [0.2, 0.5, 0.7])
 def test_nms_equals_the_loop(threshold, offset):
-    from mmcv.ops import nms
-
     boxes, scores = random_boxes(0, 80)
     dets, inds = nms(boxes, scores, iou_threshold=threshold, offset=offset)
     assert inds.tolist() == nms_reference(boxes, scores, threshold, offset)
@@ -64,8 +66,6 @@ def test_nms_equals_the_loop(threshold, offset):
 
 
 def test_nms_score_threshold_max_num_and_numpy():
-    from mmcv.ops import nms
-
     dets, inds = nms(BOXES, SCORES, iou_threshold=0.7)
     assert inds.tolist() == [1, 0, 2]
     assert nms(BOXES, SCORES, iou_threshold=0.6)[1].tolist() == [1, 2]
@@ -81,8 +81,6 @@ def test_nms_score_threshold_max_num_and_numpy():
 
 @pytest.mark.parametrize('split_thr', [10000, 10])
 def test_batched_nms_keeps_classes_apart(split_thr):
-    from mmcv.ops import batched_nms
-
     boxes, scores = random_boxes(1, 60)
     labels = torch.arange(60) % 3
     dets, keep = batched_nms(boxes, scores, labels, {'type': 'nms', 'iou_threshold': 0.4, 'split_thr': split_thr})
@@ -95,8 +93,6 @@ def test_batched_nms_keeps_classes_apart(split_thr):
 
 
 def test_batched_nms_class_agnostic_and_none():
-    from mmcv.ops import batched_nms
-
     labels = torch.tensor([0, 1, 0, 1])
     cfg = {'type': 'nms', 'iou_threshold': 0.6}
     assert batched_nms(BOXES, SCORES, labels, cfg)[1].tolist() == [1, 0, 2]
@@ -108,8 +104,6 @@ def test_batched_nms_class_agnostic_and_none():
 @pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('method', ['naive', 'linear', 'gaussian'])
 def test_soft_nms_equals_the_loop(method, offset):
-    from mmcv.ops import soft_nms
-
     boxes, scores = random_boxes(2, 50)
     dets, inds = soft_nms(boxes, scores, 0.3, sigma=0.5, min_score=0.05, method=method, offset=offset)
     expected = soft_nms_reference(boxes, scores, 0.3, 0.5, 0.05, method, offset)
@@ -119,8 +113,6 @@ def test_soft_nms_equals_the_loop(method, offset):
 
 
 def test_soft_nms_by_hand():
-    from mmcv.ops import soft_nms
-
     dets, inds = soft_nms(BOXES, SCORES, 0.3, min_score=0.01, method='linear')
     # 1 first; 0 and 3 lose 2/3 to it: 0.2 and 0.1667; 2 keeps 0.3; 3 then loses all to its twin 0.
     assert inds.tolist() == [1, 2, 0]
@@ -128,8 +120,6 @@ def test_soft_nms_by_hand():
 
 
 def test_nms_match_groups():
-    from mmcv.ops import nms_match
-
     groups = nms_match(torch.cat([BOXES, SCORES[:, None]], dim=1), 0.6)
     assert [sorted(group.tolist()) for group in groups] == [[0, 1, 3], [2]]
     assert groups[0][0] == 1
@@ -138,8 +128,6 @@ def test_nms_match_groups():
 @pytest.mark.parametrize('aligned', [True, False])
 @pytest.mark.parametrize('sampling_ratio', [0, 2])
 def test_roi_align_equals_the_loop(sampling_ratio, aligned):
-    from mmcv.ops import RoIAlign
-
     features = torch.randn(2, 3, 9, 11, generator=torch.Generator().manual_seed(3))
     rois = torch.tensor([[0, 1.0, 2, 30, 25], [1, -8, 5, 60, 20.5], [1, 10, 10, 10.5, 38]])
     output = RoIAlign((3, 2), 0.25, sampling_ratio, aligned=aligned)(features, rois)
@@ -174,11 +162,6 @@ def bilinear(feature, y, x):
 
 
 def test_other_operators_import_and_name_the_package_when_used():
-    from mmcv.cnn import build_conv_layer
-    from mmcv.ops import DeformConv2d, RoIPool
-    from mmcv.ops.carafe import CARAFEPack  # noqa: F401
-    from mmcv.ops.merge_cells import SumCell  # noqa: F401
-
     layer = build_conv_layer({'type': 'DCN', 'deform_groups': 1}, 2, 2, 3, padding=1)
     assert isinstance(layer, DeformConv2d)
     with pytest.raises(UserError, match='deform_conv_forward is compiled code, which mmcv-lite lacks: pip'):

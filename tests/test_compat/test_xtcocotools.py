@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from vpd_mm.compat import xtcocotools as bridge
+from vpd_mm.compat.bridge import missing
 
 pytestmark = pytest.mark.filterwarnings('ignore')
-stand_in = pytest.mark.skipif(not bridge.absent(), reason='xtcocotools itself is installed')
+stand_in = pytest.mark.skipif(not missing('mmpose', 'xtcocotools')(), reason='xtcocotools itself is installed')
 # [iou_type, use_area] -> stats of xtcocotools' own COCOeval on the files below.
 GOLDEN = {
     ('keypoints', True): [0.534524, 1.0, 0.413779, -1.0, 0.534524, 0.591667, 1.0, 0.625, -1.0, 0.591667],
@@ -24,24 +25,13 @@ def files(tmp_path_factory):
     rng = np.random.default_rng(0)
     images, annotations, detections = [], [], []
     for i in range(12):
-        images.append(
-            {'id': i, 'file_name': f'{i}.jpg', 'width': 200, 'height': 200, 'crowdIndex': float(rng.random())}
-        )
+        images.append(dict(id=i, file_name=f'{i}.jpg', width=200, height=200, crowdIndex=float(rng.random())))
         for _ in range(2):
             points, visible = rng.uniform(20, 180, (17, 2)), rng.integers(0, 3, 17)
             truth = np.c_[points * (visible > 0)[:, None], visible].ravel().tolist()
-            annotations.append(
-                {
-                    'id': len(annotations) + 1,
-                    'image_id': i,
-                    'category_id': 1,
-                    'bbox': [20.0, 20.0, 160.0, 160.0],
-                    'area': 160 * 160 * 0.5,
-                    'iscrowd': 0,
-                    'keypoints': truth,
-                    'num_keypoints': int((visible > 0).sum()),
-                }
-            )
+            box = dict(bbox=[20.0, 20.0, 160.0, 160.0], area=160 * 160 * 0.5, iscrowd=0)
+            own = dict(id=len(annotations) + 1, image_id=i, category_id=1, keypoints=truth)
+            annotations.append(box | own | dict(num_keypoints=int((visible > 0).sum())))
             found = np.c_[points + rng.normal(0, 6, (17, 2)), np.ones(17)].ravel().tolist()
             detections.append({'image_id': i, 'category_id': 1, 'keypoints': found, 'score': float(rng.random())})
     person = {'id': 1, 'name': 'person', 'keypoints': [f'k{i}' for i in range(17)], 'skeleton': []}
@@ -89,8 +79,8 @@ def test_installed_for_numpy_1_borrows_the_compiled_masks(run_python, tmp_path, 
     (package / '__init__.py').touch()
     (package / f'_mask{EXTENSION_SUFFIXES[0]}').write_bytes(binary)
     code = (
-        'from vpd_mm.compat import xtcocotools as bridge\n'
-        'print(bool(bridge.broken()), bool(bridge.absent()))\n'
+        'from vpd_mm.compat import BRIDGES\n'
+        'print(*(bool(bridge.applies()) for bridge in reversed(BRIDGES) if bridge.name.startswith("xtcoco")))\n'
         'import xtcocotools._mask as mask\n'
         'print(mask.frPyObjects.__module__)\n'
     )

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from browser import PHONE, render_on_phone
 
+# One job: each more is a process that imports everything.
+ARGUMENTS = ('--scale', 'tiny', '--jobs', '1')
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
 PARTS = ('recognition', 'gap_filling', 'retrieval', 'detection')
 
 
 def run_again(run_python, folder: Path) -> tuple[str, dict]:
     """Call the tool again; returns its output and the results."""
-    done = run_python(TOOL, '--scale', 'tiny', cwd=folder, timeout=1800)
+    done = run_python(TOOL, *ARGUMENTS, cwd=folder, timeout=1800)
     log = folder / 'runs' / 'demo.log'
     assert done.returncode == 0, f'{done.stdout[-1000:]}\n{done.stderr[-2000:]}\n{log.read_text()[-2000:]}'
     return done.stdout, json.loads((folder / 'runs' / 'demo-tiny' / 'results.json').read_text())
@@ -30,7 +32,7 @@ def demo(tmp_path_factory, run_python):
     folder = tmp_path_factory.mktemp('demo')
     log = folder / 'killed.txt'
     with log.open('w') as out:
-        process = subprocess.Popen([sys.executable, TOOL, '--scale', 'tiny'], cwd=folder, stdout=out)
+        process = subprocess.Popen([sys.executable, TOOL, *ARGUMENTS], cwd=folder, stdout=out)
     end = time.monotonic() + 600
     while 'distil 2D-VPD ...' not in log.read_text():
         assert process.poll() is None, log.read_text()

@@ -14,7 +14,7 @@ from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.importers.fsjump6 import read_fsjump6
 from vpd_mm.importers.tennis7 import read_tennis7
 from vpd_mm.registry import DATASETS
-from vpd_mm.structures import Action, FeatureSequence, load_actions, save_actions
+from vpd_mm.structures import Action, FeatureSequence, PoseSequence, load_actions, save_actions
 from vpd_mm.teacher import JointFeature
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/distill/resnet34_2d-vpd_1000e.py'
@@ -22,6 +22,10 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs/distill/resnet34_2d-vpd_
 
 def make(corpus, **kwargs):
     return CropDataset(corpus.root, 'joints', [lambda sample: sample], **kwargs)
+
+
+def at(data, *key):
+    return next(s for s in map(data.__getitem__, range(len(data))) if (s['video'], s['frame']) == key)
 
 
 def frames(data):
@@ -39,7 +43,7 @@ def test_gate_requires_confidence_and_a_previous_pose(corpus):
 def test_pose_without_a_previous_pose_has_no_motion_target(corpus):
     data = make(corpus, subset='all', require_previous_pose=False)
     assert frames(data) == frames(make(corpus, subset='all', motion=False))
-    first = next(s for s in map(data.__getitem__, range(len(data))) if (s['video'], s['frame']) == ('a', 8))
+    first = at(data, 'a', 8)
     assert np.isfinite(first['targets'][:, :26]).all()
     assert np.isnan(first['targets'][:, 26:]).all()
 
@@ -58,16 +62,14 @@ def test_no_motion_target_across_a_cut(corpus, tmp_path):
     )
     assert before[True] - after[True] == {('b', 12)}
     assert before[False] == after[False]
-    whole = CropDataset(root, 'joints', [dict], subset='all', gate=False)
-    sample = next(s for s in map(whole.__getitem__, range(len(whole))) if (s['video'], s['frame']) == ('b', 12))
+    sample = at(CropDataset(root, 'joints', [dict], subset='all', gate=False), 'b', 12)
     assert np.isfinite(sample['targets'][:, :26]).all()
     assert np.isnan(sample['targets'][:, 26:]).all()
 
 
 def test_targets_are_pose_and_change_of_both_views(corpus):
-    data = make(corpus, subset='all')
     sequence = FeatureStore(corpus.teacher_dir('joints'))['a']
-    sample = next(data[i] for i in range(len(data)) if (data[i]['video'], data[i]['frame']) == ('a', 12))
+    sample = at(make(corpus, subset='all'), 'a', 12)
     row = int(np.flatnonzero(sequence.frame_inds == 12)[0])
     now, before = sequence.feats[row], sequence.feats[row - 1]
     assert sequence.frame_inds[row - 1] == 11
@@ -128,8 +130,6 @@ def test_every_crop_is_a_sample_without_the_gate(corpus):
     assert np.isnan(missing['targets']).all()
     assert np.isnan(data[8]['targets'][:, 26:]).all()
     assert np.isfinite(data[8]['targets'][:, :26]).all()
-    from vpd_mm.structures import PoseSequence
-
     ground_truth = JointFeature()(PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')).feats[7, 0]
     np.testing.assert_array_equal(missing['ground_truth'], ground_truth)
 
@@ -149,18 +149,17 @@ def test_max_frames_spreads_evenly(corpus):
 
 
 def test_invalid_input_raises_one_clear_line(corpus, tmp_path):
-    with pytest.raises(UserError, match='no frame passes the gate'):
-        make(corpus, min_score=0.99)
-    with pytest.raises(UserError, match='the train split is empty'):
-        make(corpus, splits=['test'])
-    with pytest.raises(UserError, match='no such folder of features'):
-        CropDataset(corpus.root, 'nothing', [])
-    with pytest.raises(UserError, match='subset must be'):
-        make(corpus, subset='valid')
     stranger = FeatureSequence(np.arange(3), np.zeros((3, 2, 26), np.float32), np.ones(3, np.float32))
     stranger.save(corpus.teacher_dir('stranger') / 'other.npz')
-    with pytest.raises(UserError, match='share no video'):
-        CropDataset(corpus.root, 'stranger', [])
+    for message, teacher, fields in (
+        ('no frame passes the gate', 'joints', {'min_score': 0.99}),
+        ('the train split is empty', 'joints', {'splits': ['test']}),
+        ('subset must be', 'joints', {'subset': 'valid'}),
+        ('no such folder of features', 'nothing', {}),
+        ('share no video', 'stranger', {}),
+    ):
+        with pytest.raises(UserError, match=message):
+            CropDataset(corpus.root, teacher, [], **fields)
 
 
 @pytest.mark.parametrize('holdout', ['block', 'frame'])

@@ -4,14 +4,7 @@ import pytest
 
 from vpd_mm.athlete.flow import FlowEstimator
 from vpd_mm.corpus import SPORTS
-from vpd_mm.distill import (
-    BackgroundNoise,
-    ChiralFlip,
-    CropColorJitter,
-    PackCropInputs,
-    ResizedCrop,
-    StackFlow,
-)
+from vpd_mm.distill import BackgroundNoise, ChiralFlip, CropColorJitter, PackCropInputs, ResizedCrop, StackFlow
 from vpd_mm.errors import UserError
 
 
@@ -121,22 +114,16 @@ def test_noise_is_on_the_background_only_as_strong_as_published(std, expected):
     np.testing.assert_allclose(after[~mask].astype(float).std(axis=0), expected, rtol=0.04)
 
 
-def test_noise_loads_the_mask_only_if_needed():
-    store, img = MaskStore(np.ones((8, 8), bool)), np.full((8, 8, 3), 128, np.uint8)
-    for seed in range(100):
-        after = BackgroundNoise(prob=0.5)(sample(seed, size=8, img=img, store=store, frame=0))
-        np.testing.assert_array_equal(after['img'], img)  # all athlete, no background
-    assert 30 < store.num_reads < 70
-
-
-def test_noise_needs_a_mask_and_respects_its_probability():
+@pytest.mark.parametrize('is_athlete', [True, False])
+def test_noise_needs_a_mask_which_is_loaded_with_its_probability(is_athlete):
     before = sample(store=MaskStore(None), frame=0)
     np.testing.assert_array_equal(BackgroundNoise(prob=1)(dict(before))['img'], before['img'])
-    noisy = 0
+    store, noisy = MaskStore(np.full((8, 8), is_athlete)), 0
     for seed in range(200):
-        s = sample(seed, size=8, store=MaskStore(np.zeros((8, 8), bool)), frame=0)
-        noisy += not np.array_equal(BackgroundNoise(prob=0.5)(dict(s))['img'], s['img'])
-    assert 75 < noisy < 125
+        before = sample(seed, size=8, store=store, frame=0)
+        noisy += not np.array_equal(BackgroundNoise(prob=0.5)(dict(before))['img'], before['img'])
+    assert 75 < store.num_reads < 125
+    assert noisy == (0 if is_athlete else store.num_reads)
 
 
 def test_jitter_keeps_flow_and_changes_brightness_within_the_range():

@@ -6,11 +6,11 @@ from vpd_mm.distill import DistillMetric
 from vpd_mm.errors import UserError
 
 
-def evaluate(batches, **kwargs):
-    metric = DistillMetric(**kwargs)
+def evaluate(batches, size=None):
+    metric = DistillMetric()
     for batch in batches:
         metric.process({}, [{k: torch.as_tensor(v) for k, v in batch.items()}])
-    return metric.evaluate(sum(len(b['score']) for b in batches))
+    return metric.evaluate(size or sum(len(b['score']) for b in batches))
 
 
 def test_squared_error_is_over_confident_frames_only():
@@ -42,12 +42,7 @@ def test_errors_to_the_ground_truth_by_confidence():
     student[1, ::2] = 0.25
     teacher[2] = np.nan  # no pose
     student[2, ::2] = 0.5
-    batch = {
-        'decoded': student,
-        'target': teacher,
-        'ground_truth': ground_truth,
-        'score': np.array([0.9, 0.2, 0.0, 0.9]),
-    }
+    batch = dict(decoded=student, target=teacher, ground_truth=ground_truth, score=np.array([0.9, 0.2, 0.0, 0.9]))
     m = {k.removeprefix('distill/'): v for k, v in evaluate([batch]).items()}
     assert m['teacher_error_confident'] == pytest.approx(0.1)
     assert m['student_error_confident'] == pytest.approx(0.2)
@@ -69,8 +64,6 @@ def test_padding_samples_count_once():
     """A sampler gives two processes 2 of 3 samples each by repeating the first one."""
     target = np.zeros((4, 3), np.float32)
     decoded = np.array([[9, 0, 0], [1, 0, 0], [2, 0, 0], [9, 0, 0]], np.float32)
-    metric = DistillMetric()
-    for part in (slice(0, 2), slice(2, 4)):
-        batch = {'decoded': decoded[part], 'target': target[part], 'score': np.ones(2)}
-        metric.process({}, [{k: torch.as_tensor(v) for k, v in batch.items()}])
-    assert metric.evaluate(3) == {'distill/sq_error': pytest.approx((81 + 1 + 4) / 3)}
+    parts = (slice(0, 2), slice(2, 4))
+    batches = [{'decoded': decoded[part], 'target': target[part], 'score': np.ones(2)} for part in parts]
+    assert evaluate(batches, 3) == {'distill/sq_error': pytest.approx((81 + 1 + 4) / 3)}

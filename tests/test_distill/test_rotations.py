@@ -11,7 +11,7 @@ from vpd_mm.corpus.crop_writer import CropWriter
 from vpd_mm.distill import AthleteRotation, CropRotation, LoadBox, LoadPose, ResizedCrop, TurnedVipe
 from vpd_mm.errors import UserError
 from vpd_mm.structures import AthleteTrack, PoseSequence
-from vpd_mm.teacher.joint_feature import flip_joints
+from vpd_mm.teacher.joint_feature import JointFeature, flip_joints
 
 
 class Fixed:
@@ -43,6 +43,40 @@ def standing(angle, **extra):
 
 
 BOX = np.array([27, 15, 37, 49], np.float32)
+
+
+def test_quarter_turn_is_counter_clockwise():
+    img, flow = np.zeros((5, 5, 3), np.uint8), np.zeros((5, 5, 2), np.float32)
+    img[2, 4], flow[2, 4] = 200, (3, 1)  # right of the middle
+    turned = CropRotation()({'img': img, 'flow': flow, 'rng': Fixed(90)})
+    assert turned['img'][0, 2].tolist() == [200] * 3  # above it
+    assert turned['img'].sum() == 600
+    np.testing.assert_allclose(turned['flow'][0, 2], (1, -3), atol=1e-4)
+
+
+def test_targets_equal_those_of_the_rotated_athlete():
+    keypoints = np.random.default_rng(0).normal(64, 20, (1, 17, 2)).astype(np.float32)
+    turn = cv2.getRotationMatrix2D((0, 0), 40, 1)[:, :2]
+    turned = ((keypoints - 63.5) @ turn.T + 63.5).astype(np.float32)
+    before, after = (
+        JointFeature()(PoseSequence(np.arange(1), k, np.ones((1, 17), np.float32))).feats[0]
+        for k in (keypoints, turned)
+    )
+    targets = np.concatenate([before, 0.1 * before], axis=1)
+    sample = {'img': np.zeros((128, 128, 3), np.uint8), 'targets': targets, 'rng': Fixed(40)}
+    np.testing.assert_allclose(
+        CropRotation()(sample)['targets'], np.concatenate([after, 0.1 * after], axis=1), atol=1e-5
+    )
+
+
+def test_rotation_depends_on_prob_and_generator():
+    img = np.arange(64, dtype=np.uint8).reshape(8, 8, 1).repeat(3, axis=2)
+    same, one, two = (
+        CropRotation(prob=prob)({'img': img, 'rng': np.random.default_rng(1)})['img'] for prob in (0, 1, 1)
+    )
+    np.testing.assert_array_equal(same, img)
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, img)
 
 
 @pytest.mark.parametrize('transform', [CropRotation(), AthleteRotation()])
@@ -133,20 +167,7 @@ def test_resized_crop_scales_joints_and_box():
     assert out['box'] == pytest.approx(BOX * 1.5)
 
 
-def test_load_pose_converts_to_crop_pixels(tmp_path):
-    corpus = Corpus.create(tmp_path / 'c')
-    with CropWriter(corpus.crops_dir / 'shard-a.lmdb') as writer, writer.video('jump', size=64) as video:
-        video.add(3, (100, -20, 128), np.zeros((64, 64, 3), np.uint8))
-        video.add(4, (100, -20, 128), np.zeros((64, 64, 3), np.uint8))
-    points = np.full((1, 17, 2), (120, 0), np.float32)
-    PoseSequence(np.array([3]), points, np.ones((1, 17), np.float32)).save(corpus.pose_path('files', 'jump'))
-    sample = {'corpus': corpus, 'store': CropStore(corpus.crops_dir), 'video': 'jump'}
-    assert LoadPose('files')({**sample, 'frame': 3})['joints'].tolist() == [[10, 10]] * 17
-    with pytest.raises(UserError, match='no pose in frame 4'):
-        LoadPose('files')({**sample, 'frame': 4})
-
-
-def test_load_box_converts_to_crop_pixels(tmp_path):
+def test_poses_and_boxes_are_converted_to_crop_pixels(tmp_path):
     corpus = Corpus.create(tmp_path / 'c')
     with CropWriter(corpus.crops_dir / 'shard-a.lmdb') as writer, writer.video('jump', size=64) as video:
         for frame in (3, 4, 5):
@@ -154,6 +175,11 @@ def test_load_box_converts_to_crop_pixels(tmp_path):
     boxes = np.array([[120, 0, 160, 90], [130, 10, 150, 80]], np.float32)
     AthleteTrack(np.array([3, 5]), boxes, np.ones(2, np.float32)).save(corpus.track_path('jump'))
     sample = {'corpus': corpus, 'store': CropStore(corpus.crops_dir), 'video': 'jump'}
+    points = np.full((1, 17, 2), (120, 0), np.float32)
+    PoseSequence(np.array([3]), points, np.ones((1, 17), np.float32)).save(corpus.pose_path('files', 'jump'))
+    assert LoadPose('files')({**sample, 'frame': 3})['joints'].tolist() == [[10, 10]] * 17
+    with pytest.raises(UserError, match='no pose in frame 4'):
+        LoadPose('files')({**sample, 'frame': 4})
     load = LoadBox()
     assert load({**sample, 'frame': 5})['box'].tolist() == [15, 15, 25, 50]
     assert load({**sample, 'frame': 3})['box'].tolist() == [10, 10, 30, 55]

@@ -1,10 +1,14 @@
-import argparse
+import resource
+import sys
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from vpd_mm.engine import cli
 from vpd_mm.engine.config import parse_options
+from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.errors import UserError
 
 
@@ -52,17 +56,19 @@ def test_values_of_an_option_are_parsed():
         parse_options('--track', ['speed'])
 
 
-def test_a_missing_config_is_reported_with_the_searched_folders():
-    with pytest.raises(UserError, match=r'config no/such\.py: no such file; looked for'):
-        cli.load_config(parse('no/such.py'))
-    with pytest.raises(UserError, match="package 'nopackage' is not installed"):
-        cli.load_config(parse('nopackage::x.py'))
-
-
-def test_a_config_that_does_not_parse_is_reported(tmp_path):
-    (tmp_path / 'c.py').write_text('model = dict(')
-    with pytest.raises(UserError, match=r'c\.py: does not load as a config: SyntaxError'):
-        cli.load_config(parse(str(tmp_path / 'c.py')))
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('no/such.py', r'config no/such\.py: no such file; looked for'),
+        ('nopackage::x.py', "package 'nopackage' is not installed"),
+        ('bad.py', r'bad\.py: does not load as a config: SyntaxError'),
+    ],
+)
+def test_a_config_that_is_missing_or_does_not_parse_is_reported(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'bad.py').write_text('model = dict(')
+    with pytest.raises(UserError, match=message):
+        cli.load_config(parse(name))
 
 
 def test_configs_of_the_project_and_of_mmaction_are_found_from_any_folder(tmp_path, monkeypatch):
@@ -112,34 +118,18 @@ def test_errors_become_one_line_and_status_1(error, line, capsys):
         cli.run_tool(main, ['--debug'])
 
 
-def test_rank_comes_from_the_launcher(monkeypatch):
-    for name in ('RANK', 'WORLD_SIZE', 'SLURM_PROCID', 'SLURM_NTASKS'):
-        monkeypatch.delenv(name, raising=False)
-    assert cli.launcher_rank() == (0, 1)
-    monkeypatch.setenv('SLURM_PROCID', '3')
-    monkeypatch.setenv('SLURM_NTASKS', '8')
-    assert cli.launcher_rank() == (3, 8)
-
-
-def test_tool_parser_is_an_argument_parser():
-    assert isinstance(cli.ToolParser('x'), argparse.ArgumentParser)
-
-
 @pytest.mark.parametrize(
-    ('environment', 'device'),
+    ('environment', 'ranks', 'device'),
     [
-        ({}, 'cuda'),
-        ({'RANK': '3', 'WORLD_SIZE': '8', 'LOCAL_RANK': '3'}, 'cuda:1'),
-        ({'RANK': '4', 'WORLD_SIZE': '8', 'LOCAL_RANK': '0'}, 'cuda:0'),
-        ({'SLURM_PROCID': '5', 'SLURM_NTASKS': '8', 'SLURM_LOCALID': '1', 'LOCAL_RANK': '0'}, 'cuda:1'),
+        ({}, (0, 1, 0), 'cuda'),
+        ({'RANK': '3', 'WORLD_SIZE': '8', 'LOCAL_RANK': '3'}, (3, 8, 3), 'cuda:1'),
+        ({'RANK': '4', 'WORLD_SIZE': '8', 'LOCAL_RANK': '0'}, (4, 8, 0), 'cuda:0'),
+        ({'SLURM_PROCID': '3', 'SLURM_NTASKS': '8'}, (3, 8, 3), 'cuda:1'),
+        ({'SLURM_PROCID': '5', 'SLURM_NTASKS': '8', 'SLURM_LOCALID': '1', 'LOCAL_RANK': '0'}, (5, 8, 1), 'cuda:1'),
     ],
     ids=str,
 )
-def test_ranks_share_the_gpus_of_their_machine(monkeypatch, environment, device):
-    import torch
-
-    from vpd_mm.engine.model_zoo import pick_device
-
+def test_ranks_come_from_the_launcher_and_share_the_gpus_of_their_machine(monkeypatch, environment, ranks, device):
     for names in cli.LAUNCHERS.values():
         for name in names:
             monkeypatch.delenv(name, raising=False)
@@ -147,6 +137,7 @@ def test_ranks_share_the_gpus_of_their_machine(monkeypatch, environment, device)
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    assert cli.launcher_ranks() == ranks
     assert pick_device('auto') == device
     assert pick_device('cpu') == 'cpu'
 
@@ -161,3 +152,40 @@ def test_help_shows_defaults_once(capsys):
     assert 'One line.\n\n  tools/x.py A\n' in text
     assert 'random seed (default: 0)' in text
     assert 'None' not in text
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
+def test_reused_blocks_cause_no_page_faults():
+    cli.keep_freed_memory()
+
+    def page_faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            np.ones(4 << 20, np.uint8)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    page_faults()
+    assert page_faults() < 1024  # newly mapped blocks would cause 20,480
+
+
+OUTPUT = """
+import os, sys
+from pathlib import Path
+from vpd_mm.engine.cli import log_output
+print('before')
+with log_output(Path('logs/run.log')) as console:
+    print('printed')
+    print('warned', file=sys.stderr)
+    os.system('echo child')
+    console.print('progress')
+print('after')
+"""
+
+
+def test_only_the_console_reaches_the_terminal(run_python, tmp_path):
+    for _ in range(2):
+        done = run_python('-c', OUTPUT, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ['before', 'progress', 'after']
+        assert done.stderr == ''
+    assert sorted((tmp_path / 'logs' / 'run.log').read_text().split()) == sorted(2 * ['printed', 'warned', 'child'])

@@ -5,15 +5,17 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from torch import nn
 
 from vpd_mm.engine import cpu_autocast, run
 from vpd_mm.engine.cpu_autocast import CpuAutocastOptimWrapper, cpu_has_bfloat16
 from vpd_mm.engine.hooks import ChannelsLastHook
+from vpd_mm.registry import MODELS
 
 
-def network(seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
+def network() -> nn.Module:
+    torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2))
 
 
@@ -29,13 +31,9 @@ def one_step(model: nn.Module, wrapper) -> torch.Tensor:
 
 def test_forward_is_bfloat16_and_weights_stay_float32_and_close():
     plain, mixed = network(), network()
-    step = torch.optim.SGD(plain.parameters(), 0.1)
-    wrapper = CpuAutocastOptimWrapper(torch.optim.SGD(mixed.parameters(), 0.1))
-    from mmengine.optim import OptimWrapper
-
     before = copy.deepcopy(mixed.state_dict())
-    assert one_step(mixed, wrapper) == torch.bfloat16
-    assert one_step(plain, OptimWrapper(step)) == torch.float32
+    assert one_step(mixed, CpuAutocastOptimWrapper(torch.optim.SGD(mixed.parameters(), 0.1))) == torch.bfloat16
+    assert one_step(plain, OptimWrapper(torch.optim.SGD(plain.parameters(), 0.1))) == torch.float32
     for name, value in mixed.state_dict().items():
         assert not torch.equal(value, before[name])
         torch.testing.assert_close(value, plain.state_dict()[name], atol=2e-3, rtol=0)
@@ -53,8 +51,6 @@ def test_amp_without_an_accelerator(has, monkeypatch, caplog, tmp_path):
 
         def forward(self, inputs, data_samples=None, mode='tensor'):
             return {'loss': self.net(inputs).float().square().mean()}
-
-    from vpd_mm.registry import MODELS
 
     monkeypatch.setattr(cpu_autocast, 'cpu_has_bfloat16', lambda: has)
     monkeypatch.setitem(MODELS.module_dict, 'AutocastProbe', Model)

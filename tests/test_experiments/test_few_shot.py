@@ -85,9 +85,10 @@ def test_the_tool_trains_selects_on_validation_and_adds_to_its_tables(fewshot, c
 
 
 def test_the_tool_refuses_what_it_cannot_do(fewshot):
-    with pytest.raises(UserError, match='--k 0: must be a number above 0 or all'):
-        fewshot('--k', '0')
-    with pytest.raises(UserError, match=r'k=9 is more than the training actions of class0 \(6\), class1 \(6\)'):
-        fewshot('--k', '9')
-    with pytest.raises(UserError, match=r'--print-jobs: removed in 0\.2; use --executor slurm'):
-        fewshot('--k', '2', '--print-jobs')
+    for message, *arguments in (
+        ('--k 0: must be a number above 0 or all', '0'),
+        (r'k=9 is more than the training actions of class0 \(6\), class1 \(6\)', '9'),
+        (r'--print-jobs: removed in 0\.2; use --executor slurm', '2', '--print-jobs'),
+    ):
+        with pytest.raises(UserError, match=message):
+            fewshot('--k', *arguments)

@@ -72,7 +72,7 @@ def test_scores_round_trip_and_a_damaged_file_is_named(tmp_path):
 
 def test_accuracy_by_hand():
     assert FIRST.accuracy() == {'top1': 66.67, 'top5': 100.0, 'mean1': 75.0}
-    six = np.eye(7, dtype=np.float32)[[6]] * 0 + np.array([[0.3, 0.2, 0.15, 0.13, 0.12, 0.06, 0.04]], np.float32)
+    six = np.array([[0.3, 0.2, 0.15, 0.13, 0.12, 0.06, 0.04]], np.float32)
     assert ClipScores(np.array(['a']), six, np.array([4])).accuracy() == {'top1': 0.0, 'top5': 100.0, 'mean1': 0.0}
     assert ClipScores(np.array(['a']), six, np.array([5])).accuracy()['top5'] == 0.0
 
@@ -83,10 +83,10 @@ def test_the_mean_of_scores_does_not_depend_on_the_order_of_clips():
     assert mean.accuracy()['top1'] == 100.0
     turned = ClipScores(IDS[::-1], SECOND.scores[::-1], LABELS[::-1])
     np.testing.assert_array_equal(mean_scores([FIRST, turned]).scores, mean.scores)
-    with pytest.raises(UserError, match='other clips'):
-        mean_scores([FIRST, ClipScores(np.array(['a', 'b', 'd']), SECOND.scores, LABELS)])
-    with pytest.raises(UserError, match='labelled differently'):
-        mean_scores([FIRST, ClipScores(IDS, SECOND.scores, LABELS[::-1])])
+    other = {'other clips': (np.array(['a', 'b', 'd']), LABELS), 'labelled differently': (IDS, LABELS[::-1])}
+    for message, (ids, labels) in other.items():
+        with pytest.raises(UserError, match=message):
+            mean_scores([FIRST, ClipScores(ids, SECOND.scores, labels)])
 
 
 def test_the_metric_writes_the_scores_of_the_model(tmp_path):
@@ -212,11 +212,9 @@ def test_metafile_rows_go_beside_other_rows_and_make_the_readme(finished, tmp_pa
     assert content['Models'] == [other, *models]
     assert content['Collections'][0] == collection
     joint = content['Models'][1]
-    assert joint['Name'] == 'easy-table: joint, 2-shot'
-    assert joint['Config'] == BIGRU
-    assert joint['Metadata']['Few Shot'] == 2
-    assert joint['Metadata']['Split'] == ['annotations/fewshot/2_0.txt', 'annotations/fewshot/2_1.txt']
-    assert joint['Metadata']['Seeds'] == [0]
+    assert (joint['Name'], joint['Config']) == ('easy-table: joint, 2-shot', BIGRU)
+    lists = ['annotations/fewshot/2_0.txt', 'annotations/fewshot/2_1.txt']
+    assert [joint['Metadata'][name] for name in ('Few Shot', 'Split', 'Seeds')] == [2, lists, [0]]
     assert joint['Results'][0]['Metrics'] == {'Top 1 Accuracy': 50.0, 'Top 1 Deviation': 23.57}
     readme = tmp_path / 'README.md'
     readme.write_text('before\n<!-- compare:easy -->\nold\n<!-- /compare -->\nafter\n')

@@ -6,7 +6,7 @@ from media import frame_number, frame_picture
 
 from vpd_mm.errors import UserError
 from vpd_mm.infer.overlay import Window, draw_answer, open_canvas, place_joints
-from vpd_mm.visualize.boxes import BOX
+from vpd_mm.visualize.panels import BOX
 from vpd_mm.visualize.skeleton import LEFT, RIGHT
 
 

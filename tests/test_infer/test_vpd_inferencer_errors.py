@@ -139,7 +139,7 @@ def test_results_of_named_athletes_are_checked(folder, tmp_path):
 def test_video_without_an_athlete(folder):
     frames = np.full((8, 96, 96, 3), 120, np.uint8)
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=packed_source('detector'))
-    with pytest.raises(UserError, match=r'array0: no person found in 8 frames with --boxes mmdet:'):
+    with pytest.raises(UserError, match=r'array0: no person found in 8 frames with boxes mmdet:'):
         inferencer(frames)
     with pytest.raises(UserError, match=r'stream0: no person found in 8 frames with boxes mmdet:'):
         inferencer(iter(frames))

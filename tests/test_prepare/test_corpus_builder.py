@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from media import FRAMES, corpus_content, cut_picture, frame_picture, make_video, write_boxes, write_poses
 
+from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.engine.progress import ProgressBars
 from vpd_mm.errors import UserError
@@ -14,7 +15,6 @@ from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.corpus_builder import run_jobs
 from vpd_mm.prepare.options import PrepareSettings, split_model
 from vpd_mm.prepare.sources import Job, find_videos
-from vpd_mm.structures import AthleteTrack
 
 
 def test_boxes_and_poses_from_files(tmp_path):
@@ -51,6 +51,8 @@ def test_first_frame_has_no_flow_and_full_boxes_cover_the_frame(tmp_path):
     store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
     assert not store.flow('jump', 0).any()
     assert store.flow('jump', 1).any()
+    track = Corpus.open(tmp_path / 'c').track('jump')
+    np.testing.assert_array_equal(track.boxes, np.tile(np.float32([0, 0, 64, 48]), (FRAMES, 1)))
 
 
 def test_first_frame_of_a_shot_ignores_the_shot_before(tmp_path):
@@ -237,8 +239,15 @@ def test_pose_set_names(tmp_path):
     assert name('mmpose:configs/td-hm_res50.py:x.pth') == 'td-hm_res50'
 
 
-def test_full_boxes_cover_every_frame(tmp_path):
+def test_track_and_table_are_cut_at_the_last_decoded_frame(tmp_path, monkeypatch):
+    class ThreePacketsMore(VideoReader):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.num_frames += 3
+
+    monkeypatch.setattr('vpd_mm.prepare.video_preparer.VideoReader', ThreePacketsMore)
     build_corpus([make_video(tmp_path / 'jump.mp4', 5)], tmp_path / 'c')
-    track = Corpus.open(tmp_path / 'c').track('jump')
-    assert isinstance(track, AthleteTrack)
-    np.testing.assert_array_equal(track.boxes, np.tile(np.float32([0, 0, 64, 48]), (5, 1)))
+    corpus = Corpus.open(tmp_path / 'c')
+    assert corpus.video('jump').num_frames == 5
+    np.testing.assert_array_equal(corpus.track('jump').frame_inds, np.arange(5))
+    assert len(CropStore(corpus.crops_dir).header('jump')) == 5

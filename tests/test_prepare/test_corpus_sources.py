@@ -2,15 +2,16 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
 
-from vpd_mm.athlete import FlowEstimator
 from vpd_mm.corpus import Corpus, CropStore, VideoInfo
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus, models
+from vpd_mm.prepare import build_corpus
+from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
 from vpd_mm.prepare.sources import Job, find_videos, settle_sources
 from vpd_mm.structures import AthleteTrack
@@ -193,17 +194,12 @@ def test_an_empty_track_gives_a_video_without_crops(tmp_path, inputs):
 def test_flow_runs_on_the_device_of_the_rank(tmp_path, monkeypatch, device, expected):
     import torch
 
-    seen = {}
-
-    def build(method, **options):
-        seen.update(options, method=method)
-        return FlowEstimator('none')
-
-    monkeypatch.setattr(models, 'FlowEstimator', build)
+    devices = []
+    network = SimpleNamespace(eval=lambda: SimpleNamespace(to=devices.append))
+    monkeypatch.setattr('vpd_mm.athlete.flow._raft_model', lambda checkpoint: network)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     for name, value in (('RANK', '3'), ('WORLD_SIZE', '4'), ('LOCAL_RANK', '3')):
         monkeypatch.setenv(name, value)
-    flow = models.Models(PrepareSettings(tmp_path, flow='raft', device=device)).flow
-    assert flow.settings is None
-    assert (seen['method'], seen['device']) == ('raft', expected)
+    assert Models(PrepareSettings(tmp_path, flow='raft', device=device)).flow.method == 'raft'
+    assert devices == [expected]

@@ -67,7 +67,7 @@ def test_no_person_is_an_error(tmp_path):
     reader = VideoReader(make_video(tmp_path / 'jump.mp4', 4))
     settings = PrepareSettings(tmp_path, boxes='mmdet:any.py')
     empty = SimpleNamespace(detect=lambda frames: [np.zeros((0, 5), np.float32)] * len(frames))
-    with pytest.raises(UserError, match=r'jump\.mp4: no person found in 4 frames with --boxes mmdet:any\.py'):
+    with pytest.raises(UserError, match=r'jump\.mp4: no person found in 4 frames with boxes mmdet:any\.py'):
         find_tracks(settings, _models(settings, empty), reader, lambda *_: None)
 
 

@@ -8,12 +8,12 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.teacher_metrics import box_iou
 from vpd_mm.errors import UserError
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.synthetic import CLASSES, SKILLS, GroundTruth
-from vpd_mm.synthetic.corpus import SportRecipe, make_sport
+from vpd_mm.synthetic.corpus import SportRecipe, make_sport, sport_statistics
 from vpd_mm.synthetic.shot import SPLITS, make_athlete, plan_videos
-from vpd_mm.synthetic.statistics import sport_statistics
 
 RECIPE = SportRecipe(seed=4, width=128, height=128, sub_frames=2)
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,9 @@ def _digest(root):
 
 def test_layout(corpus):
     assert sorted(corpus.videos()) == ['test_0000', 'train_0000']
+    statistics = sport_statistics(corpus)
+    assert (statistics['videos'], statistics['classes']) == ('2 (0 without labels)', str(len(CLASSES)))
+    assert float(statistics['action frames'].split('%')[0]) < 33
     assert load_classes(corpus.classes_path) == list(CLASSES)
     actions = load_actions(corpus.actions_path, len(CLASSES))
     for name, info in corpus.videos().items():
@@ -67,11 +70,7 @@ def test_boxes_are_jittered_around_the_athlete(corpus):
     track = corpus.track('test_0000')
     boxes = ground_truth.boxes[track.frame_inds]
     assert 0.9 < len(track) / len(ground_truth.boxes) < 1
-    low, high = np.maximum(track.boxes[:, :2], boxes[:, :2]), np.minimum(track.boxes[:, 2:], boxes[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    area = np.prod(track.boxes[:, 2:] - track.boxes[:, :2], axis=1) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    overlap = shared / (area - shared)
-    assert 0.7 < overlap.mean() < 0.97
+    assert 0.7 < box_iou(track.boxes, boxes).mean() < 0.97
 
 
 def test_same_seed_same_bytes_with_two_workers_and_after_an_interruption(corpus, tmp_path):
@@ -121,30 +120,16 @@ def test_unlabelled_videos_have_other_athletes_and_no_actions(tmp_path):
     assert make_athlete(RECIPE, 'unlabelled', 0)[0] != make_athlete(RECIPE, 'train', 0)[0]
 
 
-def test_statistics(corpus):
-    statistics = sport_statistics(corpus)
-    assert statistics['videos'] == '2 (0 without labels)'
-    assert statistics['classes'] == str(len(CLASSES))
-    assert float(statistics['action frames'].split('%')[0]) < 33
-
-
-@pytest.mark.parametrize(
-    ('fields', 'message'),
-    [
+def test_invalid_numbers_write_nothing(tmp_path):
+    for fields, message in (
         ({'seed': -1}, 'seed must be a whole number, 0 or more; found -1'),
-        ({'seed': 1.5}, 'seed must be a whole number'),
-        ({'seed': True}, 'seed must be a whole number'),
+        *(({'seed': seed}, 'seed must be a whole number') for seed in (1.5, True)),
         ({'width': 129}, 'width must be an even number, from 128 to 1024; found 129'),
         ({'height': 4000}, 'height must be an even number'),
         ({'sub_frames': 0}, 'sub_frames must be a whole number, from 1 to 32'),
-    ],
-)
-def test_invalid_recipes(fields, message):
-    with pytest.raises(UserError, match=message):
-        SportRecipe(**fields)
-
-
-def test_invalid_numbers_write_nothing(tmp_path):
+    ):
+        with pytest.raises(UserError, match=message):
+            SportRecipe(**fields)
     for numbers, message in (
         (dict(train=-1), 'train must be'),
         (dict(train=0, val=0, test=0), 'nothing to make'),

@@ -11,11 +11,9 @@ from vpd_mm.synthetic.moves import heading
 from vpd_mm.synthetic.routine import Habits, perform, perform_routine
 from vpd_mm.synthetic.skeleton import (
     BONES,
-    COCO_INDEX,
     COCO_NODES,
     LIMITS,
     NODE,
-    NUM_DOFS,
     Body,
     forward_kinematics,
     mirror_angles,
@@ -178,8 +176,7 @@ def test_routine_is_as_the_rules_say(seed):
 def test_ramp_runs_from_0_to_1_between_its_ends():
     u = np.linspace(0, 1, 101)
     curve = ramp(u, 0.2, 0.7)
-    assert (curve[u <= 0.2] == 0).all()
-    np.testing.assert_allclose(curve[u >= 0.7], 1)
+    np.testing.assert_allclose(curve[(u <= 0.2) | (u >= 0.7)], np.repeat([0, 1], [21, 31]))
     assert (np.diff(curve) >= 0).all()
 
 
@@ -197,8 +194,6 @@ def test_sampled_poses():
         SyntheticPoses(0)
 
 
-def test_tables_fit_together():
+def test_classes_differ_and_limits_are_ordered():
     assert len(set(CLASSES)) == len(CLASSES) >= 16
-    assert len(COCO_INDEX) == 17
-    assert LIMITS.shape == (NUM_DOFS, 2)
     assert (LIMITS[:, 0] < LIMITS[:, 1]).all()

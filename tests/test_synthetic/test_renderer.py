@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vpd_mm.synthetic.appearance import PART_NAMES, athlete_look
+from vpd_mm.synthetic.appearance import athlete_look
 from vpd_mm.synthetic.camera import CameraTrack, follow, look_rotation
 from vpd_mm.synthetic.renderer import HIDDEN, OUTSIDE, VISIBLE, SceneRenderer, make_figure, make_thing
 from vpd_mm.synthetic.skeleton import Body, forward_kinematics, mirror_angles, pose, root_rotation
@@ -137,8 +137,3 @@ def test_operator_keeps_the_athlete_in_the_image():
     assert (np.abs(pixel[:, :2] - 64) < 50).all()
     height = 1.65 * camera.focal / pixel[:, 2]
     assert ((height > 38) & (height < 72)).all()
-
-
-def test_look_has_a_row_for_every_part():
-    look = athlete_look(np.random.default_rng(0), 0.2)
-    assert len(look.kinds) == len(look.colors) == len(look.params) == len(look.widths) == len(PART_NAMES)

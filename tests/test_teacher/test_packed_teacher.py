@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.teacher_metrics import frame_pck, joint_hits
+from benchmarks.vipe import evaluate
 from vpd_mm.engine.checkpoint_packer import MAX_BYTES, check_packed
 from vpd_mm.errors import UserError
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
@@ -19,7 +20,7 @@ def teacher():
 
 @pytest.fixture(scope='module')
 def results(teacher):
-    """Poses of the people of 8 new images: predicted, scores, ground ground_truth, visibility."""
+    """Poses of the people of 8 new images: predicted, scores, ground truth, visibility."""
     rows = []
     for image, people in generic_images(GenericRecipe(seed=77), 'val', 8):
         people = [person for person in people if (person.visibility == 2).sum() >= 10]
@@ -28,11 +29,11 @@ def results(teacher):
     return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
-def test_checkpoint_digest(tmp_path):
-    config, checkpoint = packed_model('teacher')
-    assert packed_source('teacher') == f'mmpose:{config}:{checkpoint}'
+@pytest.mark.parametrize(('name', 'limit'), [('teacher', MAX_BYTES), ('vipe', 8_000_000)])
+def test_checkpoint_digest(tmp_path, name, limit):
+    _, checkpoint = packed_model(name)
     content = check_packed(checkpoint).read_bytes()
-    assert len(content) <= MAX_BYTES
+    assert len(content) <= limit
     note = check_packed(checkpoint).with_suffix('.sha256').read_text()
     copy = tmp_path / note.split()[1]
     copy.with_suffix('.sha256').write_text(note)
@@ -41,6 +42,10 @@ def test_checkpoint_digest(tmp_path):
     copy.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(UserError, match='SHA-256'):
         check_packed(copy)
+
+
+def test_source_names_config_and_checkpoint():
+    assert packed_source('teacher') == 'mmpose:{}:{}'.format(*packed_model('teacher'))
 
 
 def test_pck_on_everyday_people(results):
@@ -73,3 +78,21 @@ def test_scores_are_lower_upside_down(teacher):
     assert min(turned) >= 0
     assert max(upright) <= 1
     assert np.mean(turned) < np.mean(upright) - 0.05
+
+
+@pytest.fixture(scope='module')
+def metrics():
+    return evaluate(*packed_model('vipe'), num_poses=300)
+
+
+def test_retrieves_poses_across_cameras_more_often_than_joints(metrics):
+    """On 300 poses; on 2000, the test set, twice as often (README beside the checkpoint)."""
+    assert metrics['gain'] >= 1.6
+    hits = [metrics[f'hit@{k}'] for k in (1, 5, 10, 20)]
+    assert np.all(np.diff(hits) >= 0)
+    assert hits[2] > 0.92
+
+
+def test_mirrored_poses_are_usually_farther_than_another_view(metrics):
+    """On 300 poses; on the test set in 0.9 of the cases."""
+    assert metrics['chirality'] >= 0.8

@@ -7,7 +7,7 @@ pytest.importorskip('mmpose')
 from mmpose.registry import KEYPOINT_CODECS
 
 from vpd_mm.errors import UserError
-from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, SoftmaxHeatmapLoss, fit_score_table
+from vpd_mm.teacher.softmax_heatmap import QuickBBoxTransform, SoftmaxHeatmap, SoftmaxHeatmapLoss, fit_score_table
 
 SIZES = dict(input_size=(64, 96), heatmap_size=(16, 24), sigma=1.25, blur_kernel_size=5)
 
@@ -93,8 +93,6 @@ def test_encoding_equals_udp_heatmap_of_mmpose():
 
 def test_quick_box_transform_has_the_distribution_of_mmpose():
     from scipy.stats import kstest, truncnorm
-
-    from vpd_mm.teacher.box_transform import QuickBBoxTransform
 
     np.random.seed(0)
     values = QuickBBoxTransform._truncnorm(size=(1000, 4))

@@ -8,11 +8,15 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader, default_collate
 
 from vpd_mm.errors import UserError
-from vpd_mm.teacher import VIPE, MultiViewPoseDataset, flip_joints, normalize_joints
-from vpd_mm.teacher.vipe_model import different_poses, mirror_inputs
+from vpd_mm.synthetic.camera import CameraTrack, look_rotation
+from vpd_mm.teacher import VIPE, MultiViewPoseDataset, PoseNoise, flip_joints, normalize_joints
+from vpd_mm.teacher.vipe_dataset import camera_rotation, draw_cameras, project
+from vpd_mm.teacher.vipe_model import different_poses
 
 SKELETONS = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'skeletons.py')
 SYNTHETIC = dict(skeleton='coco17', source=dict(type='SyntheticPoses', num=40, seed=5))
+POINTS = np.random.default_rng(1).normal(size=(3000, 13, 2))
+TRUNK = np.full(3000, 2.0)
 
 
 def dataset(*others, names=('coco17',), **kwargs):
@@ -74,7 +78,7 @@ def test_mirrored_image_equals_image_of_the_mirrored_pose():
     seen = torch.stack([points[..., 1], -points[..., 2], torch.zeros_like(points[..., 0])], dim=-1)  # from the front
     twin = torch.from_numpy(data.joints[40:])
     other = torch.stack([twin[..., 1], -twin[..., 2], torch.zeros_like(twin[..., 0])], dim=-1)
-    torch.testing.assert_close(mirror_inputs(seen), other)
+    torch.testing.assert_close(flip_joints(seen), other)
 
 
 @pytest.fixture
@@ -128,3 +132,105 @@ def test_different_poses_of_the_sport():
     different = different_poses(torch.from_numpy(data.bones))
     assert not different.diagonal().any()
     assert 0.5 < different.float().mean() < 1
+
+
+def project_point(point, azimuth=0.0, elevation=0.0, roll=0.0, distance=10.0):
+    angles = (np.deg2rad(np.array([a], float)) for a in (azimuth, elevation, roll))
+    return project(np.array([[point]], float), camera_rotation(*angles), np.array([distance]))[0, 0]
+
+
+@pytest.mark.parametrize(
+    ('point', 'camera', 'expected'),
+    [
+        ((0, 0, 0), {}, (0, 0)),
+        ((0, 0, 1), {}, (0, -0.1)),  # up is up
+        ((0, 1, 0), {}, (0.1, 0)),  # the left side of a person facing the camera is on the right
+        ((2, 1, 0), {}, (0.125, 0)),  # nearer is larger
+        ((0, 1, 0), dict(azimuth=180), (-0.1, 0)),  # seen from behind
+        ((1, 0, 0), dict(azimuth=90), (-0.1, 0)),
+        ((1, 0, 0), dict(elevation=90), (0, 0.1)),  # from above, what lies towards the camera's foot is below
+        ((0, 0, 1), dict(roll=90), (0.1, 0)),  # clockwise
+        ((20, 1, 0), {}, (1, 0)),  # behind the camera: held at a tenth of the distance
+    ],
+)
+def test_projection_by_value(point, camera, expected):
+    np.testing.assert_allclose(project_point(point, **camera), expected, atol=1e-12)
+
+
+def test_equals_the_cameras_of_the_synthetic_sport():
+    rng = np.random.default_rng(0)
+    azimuth, elevation, roll = rng.uniform(-1, 1, (3, 1))
+    points, distance = rng.normal(size=(1, 6, 3)), 7.0
+    towards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    rotation = look_rotation(azimuth + np.pi, -elevation, roll)
+    track = CameraTrack(distance * towards[:, 0], rotation, np.ones(1), (0, 0))
+    own = project(points, camera_rotation(azimuth, elevation, roll), np.array([distance]))
+    np.testing.assert_allclose(own, track.project(points)[..., :2], atol=1e-9)
+
+
+def test_drawn_cameras_are_within_the_limits():
+    rotation, distance = draw_cameras(np.random.default_rng(0), 4000)
+    product = rotation @ rotation.transpose(0, 2, 1)
+    np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), (4000, 3, 3)), atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(rotation), 1)
+    towards = -rotation[:, 2]
+    assert 0.45 < towards[:, 2].max() <= 0.5
+    assert -0.5 <= towards[:, 2].min() < -0.45
+    quarters = np.bincount(((np.arctan2(towards[:, 1], towards[:, 0]) + np.pi) // (np.pi / 2)).astype(int), minlength=4)
+    assert (abs(quarters[:4] - 1000) < 120).all()
+    assert (abs(rotation[:, 0, 2]) <= np.sin(np.deg2rad(30)) + 1e-9).all()  # the horizon tilts by the roll
+    assert 6 <= distance.min() < distance.max() <= 40
+
+
+def spoil(**kwargs):
+    return PoseNoise(**kwargs)(POINTS, TRUNK, np.random.default_rng(0))
+
+
+def test_without_noise_nothing_changes():
+    points, scores = spoil(jitter=(0, 0), score=(1, 1), drop=0)
+    np.testing.assert_array_equal(points, POINTS)
+    assert (scores == 1).all()
+
+
+def test_noise_is_in_trunk_lengths_and_grows_as_scores_fall():
+    points, scores = spoil(jitter=(0.05, 0.05), score=(0, 1), confident=0, drop=0)
+    for score in (0.1, 0.5, 0.9):
+        near = abs(scores - score) < 0.05
+        assert (points - POINTS)[near].std() == pytest.approx(0.05 * 2 * (3 - 2 * score), rel=0.05)
+
+
+def test_dropped_joints_have_low_scores_and_five_remain():
+    points, scores = spoil(jitter=(0, 0), score=(0.5, 1), drop=0.3)
+    lost = (points != POINTS).any(-1)
+    assert lost.mean() == pytest.approx(0.3, abs=0.02)
+    assert scores[lost].max() <= 0.2
+    assert 0.4 < (scores[lost] == 0).mean() < 0.6
+    assert scores[~lost].min() >= 0.5
+    assert ((spoil(jitter=(0, 0), score=(1, 1), drop=0.99)[1] == 1).sum(1) == 5).mean() > 0.9
+
+
+def test_dropped_joint_may_be_at_the_mean_of_the_others():
+    points, _ = spoil(jitter=(0, 0), score=(1, 1), drop=0.1)
+    lost = (points != POINTS).any(-1)
+    middle = np.where(lost[..., None], 0, POINTS).sum(1) / (~lost).sum(1)[:, None]
+    at_mean = np.isclose(points, middle[:, None]).all(-1)[lost].mean()
+    assert at_mean == pytest.approx(0.3, abs=0.04)
+
+
+def test_left_and_right_are_never_swapped():
+    points, _ = spoil(jitter=(0.02, 0.02), drop=0)
+    as_said = np.linalg.norm(points[:, 1] - POINTS[:, 1], axis=-1)
+    assert (as_said < 0.5).all()
+
+
+@pytest.mark.parametrize('kwargs', [dict(jitter=(0.2, 0.1)), dict(score=(0, 2)), dict(drop=1.0), dict(confident=-1)])
+def test_invalid_numbers_are_refused(kwargs):
+    with pytest.raises(UserError, match='PoseNoise'):
+        PoseNoise(**kwargs)
+
+
+def test_former_argument_name_is_deprecated():
+    with pytest.warns(DeprecationWarning, match='sure is deprecated since 0.2, removed in 0.3; use confident'):
+        assert PoseNoise(**{'sure': 0.5}).confident == 0.5
+    with pytest.raises(TypeError, match="unexpected argument 'certain'"):
+        PoseNoise(certain=0.5)

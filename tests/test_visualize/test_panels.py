@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from vpd_mm.visualize.boxes import BOX, draw_boxes
 from vpd_mm.visualize.panels import (
     BACKGROUND,
+    BOX,
     add_caption,
     add_row_labels,
+    draw_boxes,
     draw_text,
     evenly_spread,
     flow_to_rgb,

@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -58,7 +59,10 @@ def test_a_timeline_has_the_scores_and_a_bar_per_interval():
 
 
 def test_a_confusion_matrix_shows_shares_and_counts():
-    axes = confusion_figure(np.array([[3, 1], [0, 2]]), ['axel', 'lutz']).axes[0]
+    figure = confusion_figure(np.array([[3, 1], [0, 2]]), ['axel', 'lutz'])
+    image, [axes] = figure_to_rgb(figure), figure.axes
+    assert (image.dtype, image.ndim) == (np.uint8, 3)
+    assert plt.get_fignums() == []  # no global state
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
     assert [text.get_text() for text in axes.texts] == ['3', '1', '2']
     assert [label.get_text() for label in axes.get_yticklabels()] == ['axel', 'lutz']
@@ -82,12 +86,3 @@ def test_curves_span_the_epochs_and_join_the_logs_of_a_resumed_training(tmp_path
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylabel() == 'squared error'
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ['training', 'validation']
-
-
-def test_figures_leave_no_global_state():
-    import matplotlib.pyplot as plt
-
-    image = figure_to_rgb(confusion_figure(np.eye(2, dtype=int), ['a', 'b']))
-    assert image.dtype == np.uint8
-    assert image.ndim == 3
-    assert plt.get_fignums() == []

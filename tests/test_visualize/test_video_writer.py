@@ -71,12 +71,13 @@ def test_the_file_appears_when_it_is_finished_and_an_exception_leaves_nothing(tm
 
 
 def test_bad_frames_are_refused(tmp_path):
-    with pytest.raises(UserError, match='no frame was written'):
-        write(tmp_path / 'f.mp4', [])
-    with pytest.raises(ValueError, match=r'\(H, W, 3\) uint8 of 2 px or more, found \(8, 8\)'):
-        write(tmp_path / 'f.mp4', [np.zeros((8, 8), np.uint8)])
-    with pytest.raises(ValueError, match='all frames have one shape'):
-        write(tmp_path / 'f.mp4', [frame_picture(0), frame_picture(0, (64, 50))])
+    for error, message, images in (
+        (UserError, 'no frame was written', []),
+        (ValueError, r'\(H, W, 3\) uint8 of 2 px or more, found \(8, 8\)', [np.zeros((8, 8), np.uint8)]),
+        (ValueError, 'all frames have one shape', [frame_picture(0), frame_picture(0, (64, 50))]),
+    ):
+        with pytest.raises(error, match=message):
+            write(tmp_path / 'f.mp4', images)
     assert not list(tmp_path.iterdir())
 
 

@@ -14,8 +14,7 @@ from vpd_mm.retrieve import ClipPainter, Shot, load_clips, rank_corpus, save_sid
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
-from vpd_mm.visualize.boxes import draw_boxes
-from vpd_mm.visualize.panels import add_row_labels, draw_text, flow_to_rgb, resize
+from vpd_mm.visualize.panels import add_row_labels, draw_boxes, draw_text, flow_to_rgb, resize
 from vpd_mm.visualize.plots import accuracy_figure, training_figure
 from vpd_mm.visualize.report import Block, Code, Image, MethodDiagram, Section, Table, Text
 from vpd_mm.visualize.skeleton import draw_pose_panel

@@ -19,8 +19,7 @@ class AthleteDetector(ZooModel):
         batch_size: Frames per forward pass.
         score_thr: Boxes with a lower score are dropped.
 
-    Raises:
-        UserError: the config, name or checkpoint is missing or does not fit, or no class is a person.
+    Raises UserError: the config, name or checkpoint is missing or does not fit, or no class is a person.
     """
 
     def __init__(
@@ -41,13 +40,9 @@ class AthleteDetector(ZooModel):
         self.set_pipeline(steps)
 
     def detect(self, frames: list[np.ndarray]) -> list[np.ndarray]:
-        """Detect the persons in frames of one size.
+        """Detect the persons in frames (H, W, 3) uint8 RGB of one size.
 
-        Args:
-            frames: (H, W, 3) uint8 RGB each.
-
-        Returns:
-            Per frame (N, 5) float32: x1, y1, x2, y2 in px of the frame, score in [0, 1]; best first; N may be 0.
+        Returns per frame (N, 5) float32: x1, y1, x2, y2 in px of the frame, score in [0, 1]; best first; N may be 0.
         """
         samples = [{'img': frame, 'img_id': 0} for frame in frames]
         starts = range(0, len(frames), self.batch_size)

@@ -46,9 +46,6 @@ class ShotTracker(ABC):
             detections: (N, 5) float32 x1, y1, x2, y2, score; N may be 0.  Boxes that are NaN, empty or outside the
                 frame are ignored.
             frame_rgb: (H, W, 3) uint8, needed to detect cuts.
-
-        Raises:
-            UserError: the frame index does not grow, or the shape is wrong.
         """
         detections = np.asarray(detections, np.float32)
         name = type(self).__name__
@@ -92,8 +89,7 @@ class AthleteTracker(ShotTracker):
         min_iou: Smallest IoU of a detection and the predicted box.
         cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
 
-    Raises:
-        UserError: an argument is out of range.
+    Raises UserError: an argument is out of range.
     """
 
     def __init__(
@@ -128,8 +124,8 @@ class AthleteTracker(ShotTracker):
         # Of each person rows of frame, box and score, flat: an hour of video has a million boxes.
         self._people: dict[int, array] = {}
         self._first_detections: dict[object, tuple] = {}
-        self._shots: list[list[AthleteTrack]] = []
         self._shot_start: int | None = None
+        self._shots: list[list[AthleteTrack]] = []
 
     def finish(self) -> list[AthleteTrack]:
         """End the video and return one track per athlete, in the order of :func:`athlete_names`.
@@ -164,12 +160,11 @@ class AthleteTracker(ShotTracker):
 
         tracked = self._byte_track.update(sv.Detections(xyxy=detections[:, :4], confidence=detections[:, 4]))
         number = {track.tracker_id: track for track in self._byte_track.tracks}
-        if len(tracked):
-            for box, score, person in zip(tracked.xyxy, tracked.confidence, tracked.tracker_id, strict=True):
-                if person >= 0:
-                    if person not in self._people:
-                        self._people[person] = array('d', self._first_detections[number[person]])
-                    self._people[person].extend((frame_ind, *box, score))
+        for box, _, score, _, person, _ in tracked:
+            if person is not None and person >= 0:
+                if person not in self._people:
+                    self._people[person] = array('d', self._first_detections[number[person]])
+                self._people[person].extend((frame_ind, *box, score))
         # ByteTrack assigns an id at the second detection; keep the first one until then.
         self._first_detections = {}
         for track in self._byte_track.tracks:
@@ -202,9 +197,7 @@ class OnlineTracker(AthleteTracker):
 
     Further differences from ``AthleteTracker``: a person has no box in the first frame (ByteTrack confirms at the
     second); in a gap the last box is held with half its score; tracks are not joined; ``min_seconds`` is not used.
-
-    Raises:
-        UserError: an argument is out of range, or ``num_athletes`` is not 1.
+    Raises UserError: an argument is out of range, or ``num_athletes`` is not 1.
     """
 
     def __init__(

@@ -28,8 +28,7 @@ class FlowEstimator:
             weights are downloaded.
         device: raft: 'auto' (GPU if there is one), 'cpu', 'cuda', ...
 
-    Raises:
-        UserError: an option is invalid, or the weights cannot be loaded.
+    Raises UserError: an option is invalid, or the weights cannot be loaded.
 
     Example:
         >>> import numpy as np
@@ -52,8 +51,7 @@ class FlowEstimator:
             raise UserError(f'flow method must be one of {", ".join(METHODS)}, found {method!r}')
         if checkpoint is not None and method != 'raft':
             raise UserError(f'a flow checkpoint goes with raft, not with {method}; drop it or choose raft')
-        self.method = method
-        self.subtract_median = subtract_median
+        self.method, self.subtract_median = method, subtract_median
         self._pair: Pair | None = None
         if method != 'none':
             self._pair = _raft(checkpoint, device) if method == 'raft' else _opencv(method)

@@ -71,8 +71,7 @@ class PathTracker(ShotTracker):
         cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
         every: The detector runs on every n-th frame only; frames between are filled like gaps.
 
-    Raises:
-        UserError: an argument is out of range.
+    Raises UserError: an argument is out of range.
     """
 
     def __init__(
@@ -164,7 +163,7 @@ def best_path(
     bonus: dict[int, np.ndarray] | None = None,
     every: int = 1,
 ) -> dict[int, int]:
-    """Return the path with the highest sum.
+    """Return the path with the highest sum: frame to row of the detection; empty without detections.
 
     The value of a box is its weighted sum minus the median over the frames of the best box's value.
 
@@ -173,9 +172,6 @@ def best_path(
         max_gap: Largest number of consecutive frames that a path may skip.
         bonus: Frame to an additional value (N,) of each detection.
         every: Interval of the detector; skipping the frames between is free.
-
-    Returns:
-        Frame to row of the detection; empty without detections.
     """
     from supervision import box_iou_batch
 
@@ -265,9 +261,7 @@ def _boxes(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 def colour_counts(frame_rgb: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Count the colors at sample points in the middle of each box: (N, 64) uint8, equal row sums.
 
-    Args:
-        frame_rgb: (H, W, 3) uint8.
-        boxes: (N, 4) or wider, xyxy px; points outside the frame take the color of its edge.
+    ``boxes`` are (N, 4) or wider, xyxy px; points outside the frame take the color of its edge.
     """
     height, width = frame_rgb.shape[:2]
     points = (_sums(boxes) / 2)[:, None] + _sizes(boxes)[:, None] * _POINTS

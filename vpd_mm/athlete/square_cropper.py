@@ -14,11 +14,7 @@ PADDING = 0.1
 
 
 class SquareCropper:
-    """Crop a square around the boxes of frames t and t-1 and resize it to ``size`` px.
-
-    Raises:
-        UserError: size is not in 16..4096.
-    """
+    """Crop a square around the boxes of frames t and t-1 and resize it to ``size`` px, 16 to 4096."""
 
     def __init__(self, size: int = 128) -> None:
         if not 16 <= size <= 4096:

@@ -45,9 +45,7 @@ class VideoReader:
     ``num_damaged``; later frames keep their numbers by their time stamps.  If a file starts with packets that cannot
     be shown (an open GOP), frame 0 is the first one shown.
 
-    Args:
-        path: The video file.
-        fps: None, or the constant rate to resample to.
+    ``fps`` is None, or the constant rate to resample to.
 
     Attributes:
         fps: Frames per second (the mean at a variable rate).
@@ -55,12 +53,7 @@ class VideoReader:
         width, height: Upright size, px.
         num_damaged: Damaged packets and frames of the last iteration.
 
-    Raises:
-        UserError: the file is missing, empty, no video, audio only, truncated, or without a decodable frame.
-
-    Example:
-        >>> for frame_ind, rgb in VideoReader('video.mp4', fps=25):  # doctest: +SKIP
-        ...     print(frame_ind, rgb.shape)
+    Raises UserError: the file is missing, empty, no video, audio only, truncated, or without a decodable frame.
     """
 
     def __init__(self, path: str | os.PathLike, fps: float | None = None) -> None:
@@ -116,10 +109,8 @@ class VideoReader:
     def read(self, frame_inds: Sequence[int]) -> dict[int, np.ndarray]:
         """Return {frame number: (H, W, 3) uint8 rgb}, numbers as of the iteration if no packet is damaged.
 
-        Decodes from the key frame before the first requested frame to the last one.
-
-        Raises:
-            UserError: a frame lies outside the video or does not decode.
+        Decodes from the key frame before the first requested frame to the last one.  UserError: a frame lies outside
+        the video or does not decode.
         """
         wanted = np.unique(np.asarray(frame_inds, np.int64))
         if not len(wanted):
@@ -244,7 +235,7 @@ def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
 def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
     """Describe how much of a truncated file is left; None for a complete file.
 
-    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, s; ``frame_time`` is a mean, s.
+    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, ``frame_time`` is the mean, in s.
     """
     if stream.frames:
         if num_packets >= _WHOLE_SHARE * stream.frames - 1:

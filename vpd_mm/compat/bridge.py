@@ -1,5 +1,6 @@
 """The description of a bridge, and the import finder that applies bridges."""
 
+import importlib
 import importlib.metadata
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,11 +30,11 @@ class Bridge:
     """One upstream break and its fix.
 
     Args:
-        name: Short name of the break.
+        name, fix: Short name of the break, and one line on what the bridge does.
         upstream: URL of the issue, or the file and line of the error where no issue exists.
-        fix: One line on what the bridge does.
         applies: Returns the reason why the bridge is needed here, '' where upstream works.  Imports nothing heavy.
-        stand_ins: Module name -> function that fills the module, which is supplied in place of the missing one.
+        stand_ins: Module name -> function that fills the module, which is supplied in place of the missing one; None
+            = it stays empty.
         around: Module name -> generator function; the module is executed at its ``yield``.
     """
 
@@ -41,7 +42,7 @@ class Bridge:
     upstream: str
     fix: str
     applies: Callable[[], str]
-    stand_ins: Mapping[str, Fill] = field(default_factory=dict)
+    stand_ins: Mapping[str, Fill | None] = field(default_factory=dict)
     around: Mapping[str, Around] = field(default_factory=dict)
 
 
@@ -60,8 +61,7 @@ class BridgeFinder(MetaPathFinder):
             return None
         spec = find_elsewhere(name, path, target)
         if spec is not None and spec.loader is not None:
-            # The loader keeps its class, which inspect, pickle and importlib.resources look at.
-            exec_module = spec.loader.exec_module
+            exec_module = spec.loader.exec_module  # the loader keeps its class, which inspect and pickle look at
 
             def exec_patched(module: ModuleType) -> None:
                 with self._patching(name, module):
@@ -85,14 +85,12 @@ class BridgeFinder(MetaPathFinder):
 
 
 class _StandInLoader(Loader):
-    def __init__(self, fill: Fill) -> None:
+    def __init__(self, fill: Fill | None) -> None:
         self.fill = fill
 
-    def create_module(self, spec):
-        return None
-
     def exec_module(self, module: ModuleType) -> None:
-        self.fill(module)
+        if self.fill is not None:
+            self.fill(module)
 
 
 def find_elsewhere(name: str, path=None, target=None) -> ModuleSpec | None:
@@ -121,8 +119,24 @@ def provider(name: str) -> tuple[str, str] | None:
     return None
 
 
-def empty_module(module: ModuleType) -> None:
-    """Fill a stand-in that needs no content."""
+def missing(package: str, module: str) -> Callable[[], str]:
+    """Return the condition of a bridge for a module that an installed package needs."""
+
+    def applies() -> str:
+        needed = package_dir(package) is not None and find_elsewhere(module) is None
+        return f'{module} is not installed' if needed else ''
+
+    return applies
+
+
+def copy_of(original: str) -> Fill:
+    """Return the function that fills a stand-in with the names of an installed module."""
+
+    def fill(module: ModuleType) -> None:
+        public = vars(importlib.import_module(original))
+        vars(module).update({name: value for name, value in public.items() if not name.startswith('__')})
+
+    return fill
 
 
 def rebind(old: object, new: object) -> None:

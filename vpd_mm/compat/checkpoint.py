@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from ..errors import UserError
-from .bridge import Bridge, provider, rebind
+from .bridge import provider, rebind
 
 FORCE, FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 #: Both names of NumPy's module (it moved in NumPy 2); a checkpoint with either loads under both versions.
@@ -31,7 +31,7 @@ STATISTICS = ('min', 'max', 'mean', 'current')
 NUMPY_TYPES = ('Bool', 'Int8', 'Int16', 'Int32', 'Int64', 'UInt8', 'Float16', 'Float32', 'Float64', 'Str')
 
 
-def _cannot_resume() -> str:
+def cannot_resume() -> str:
     installed = provider('mmengine')
     return f'{" ".join(installed)} cannot resume from its own checkpoints with weights_only=True' if installed else ''
 
@@ -117,7 +117,7 @@ def _weights_only() -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-def _safe_loader(module: ModuleType) -> Iterator[None]:
+def safe_loader(module: ModuleType) -> Iterator[None]:
     yield
     allow_runner_types()
     load = module._load_checkpoint
@@ -130,15 +130,3 @@ def _safe_loader(module: ModuleType) -> Iterator[None]:
     rebind(load, load_safely)
     if hasattr(module, '_safe_torch_load'):  # onedl-mmengine allows the real getattr and falls back to pickle
         rebind(module._safe_torch_load, _torch_load)
-
-
-BRIDGES = (
-    Bridge(
-        name='mmengine checkpoints',
-        upstream='https://github.com/open-mmlab/mmengine/issues/1655',
-        fix='allows the types that a Runner writes; always loads with weights_only=True, refuses the rest with one '
-        'line',
-        applies=_cannot_resume,
-        around={'mmengine.runner.checkpoint': _safe_loader},
-    ),
-)

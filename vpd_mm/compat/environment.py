@@ -33,7 +33,7 @@ IMPORT_FAILURES = (ImportError, RuntimeError, OSError, AttributeError, Assertion
 
 
 class Row(NamedTuple):
-    """One line of a table: a part, whether it works, its version or problem, and how to fix it."""
+    """One line of a table: a part, whether it works, its version or problem, and what to do if it does not."""
 
     name: str
     good: bool
@@ -44,17 +44,15 @@ class Row(NamedTuple):
 def required_parts() -> list[Row]:
     """Return the rows of Python, OpenCV and the distributions of the main path."""
     fits = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
-    rows = [Row('Python', fits, platform.python_version(), '' if fits else 'use Python 3.10, 3.11 or 3.12')]
-    rows.append(opencv_row())
+    rows = [Row('Python', fits, platform.python_version(), 'use Python 3.10, 3.11 or 3.12'), opencv_row()]
     for name, distribution in REQUIRED.items():
-        installed = provider(name if name in DISTRIBUTIONS else distribution)
-        if installed is not None:
-            rows.append(Row(distribution, True, ' '.join(installed[installed[0] == distribution :])))
-        elif find_elsewhere(name) is not None:
-            rows.append(Row(distribution, True, 'found, not installed by pip'))
-        else:
-            no_deps = '--no-deps ' if name in DISTRIBUTIONS else ''
-            rows.append(Row(distribution, False, 'missing', f'pip install {no_deps}{distribution}'))
+        status, present = 'missing', find_elsewhere(name) is not None
+        if installed := provider(name if name in DISTRIBUTIONS else distribution):
+            status = ' '.join(installed[installed[0] == distribution :])
+        elif present:
+            status = 'found, not installed by pip'
+        no_deps = '--no-deps ' if name in DISTRIBUTIONS else ''
+        rows.append(Row(distribution, bool(installed) or present, status, f'pip install {no_deps}{distribution}'))
     return rows
 
 
@@ -70,14 +68,14 @@ def opencv_row(installed: Sequence[str] | None = None) -> Row:
         return Row('OpenCV', present, 'cv2, not installed by pip' if present else 'missing', f'pip install {OPENCV[0]}')
     failure = _import_failure('cv2')
     hint = f'pip uninstall -y {installed[0]}, then pip install {OPENCV[0]} (the others need libGL)'
-    return Row('OpenCV', not failure, failure or ' '.join(provider(installed[0]) or installed), hint if failure else '')
+    return Row('OpenCV', not failure, failure or ' '.join(provider(installed[0]) or installed), hint)
 
 
 def main_path() -> list[Row]:
     """Import the packages behind training, teacher and detector, which shows that the bridges work."""
     failures = {name: _import_failure(name) for name in MAIN_PATH}
     hint = 'does not import; reinstall its package as the README shows'
-    return [Row(n, not why, why or 'imports', f'{n} {hint}' if why else '') for n, why in failures.items()]
+    return [Row(name, not why, why or 'imports', f'{name} {hint}') for name, why in failures.items()]
 
 
 def bridge_rows() -> list[Row]:
@@ -86,7 +84,7 @@ def bridge_rows() -> list[Row]:
     for bridge in BRIDGES:
         why = bridge.applies()
         upstream = bridge.upstream.removeprefix('https://github.com/').replace('/issues/', '#')
-        rows.append(Row(bridge.name, not why, why or 'not needed', f'{bridge.fix} [{upstream}]' if why else ''))
+        rows.append(Row(bridge.name, not why, why or 'not needed', f'{bridge.fix} [{upstream}]'))
     return rows
 
 
@@ -104,7 +102,7 @@ def optional_parts() -> list[Row]:
     for name in OPTIONAL.keys() - status.keys():
         installed = provider(name)
         status[name] = installed is not None, installed[1] if installed else 'not installed'
-    return [Row(name, *status[name], '' if status[name][0] else hint) for name, hint in OPTIONAL.items()]
+    return [Row(name, *status[name], hint) for name, hint in OPTIONAL.items()]
 
 
 def problems() -> list[str]:
@@ -135,7 +133,8 @@ def main() -> int:
         for header, ratio in (('part', 3), ('', 1), ('found', 5), (last, 7)):
             table.add_column(header, ratio=ratio, overflow='fold')
         for row in rows:
-            table.add_row(row.name, good if row.good else bad, escape(row.status), escape(row.hint))
+            mark, hint = (good, '') if row.good else (bad, row.hint)
+            table.add_row(row.name, mark, escape(row.status), escape(hint))
         console.print(table)
     for error in errors:
         print(f'error: {error}', file=sys.stderr)

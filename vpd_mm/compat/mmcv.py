@@ -7,7 +7,7 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 
 from ..errors import UserError
-from .bridge import Bridge, package_dir, provider
+from .bridge import package_dir, provider
 
 ACCEPTED_VERSION = '2.1.0'
 
@@ -33,7 +33,7 @@ def _missing_operator(name: str) -> Callable:
     return missing
 
 
-def _fill_ext(module: ModuleType) -> None:
+def fill_ext(module: ModuleType) -> None:
     """Fill ``mmcv._ext``; all of ``mmcv.ops`` above it is upstream code."""
     from . import torch_ops
 
@@ -48,7 +48,7 @@ def _fill_ext(module: ModuleType) -> None:
     )
 
 
-def _version_is_refused() -> str:
+def version_is_refused() -> str:
     name, version = provider('mmcv') or ('mmcv', '')
     version = getattr(sys.modules.get('mmcv'), '__version__', None) or version
     if not version or tuple(int(part) for part in version.split('.')[:2]) < (2, 2):
@@ -56,7 +56,7 @@ def _version_is_refused() -> str:
     return f'{name} {version} is refused by mmdet 3.3.0 and mmaction2 1.2.0'
 
 
-def _show_accepted_version(module: ModuleType) -> Iterator[None]:
+def show_accepted_version(module: ModuleType) -> Iterator[None]:
     """Show an accepted version while the package's ``__init__`` compares it; forks have their own limits."""
     if (provider(module.__name__) or ('',))[0] not in ('mmdet', 'mmaction2'):
         yield
@@ -70,21 +70,3 @@ def _show_accepted_version(module: ModuleType) -> Iterator[None]:
         mmcv.__version__ = true_version  # type: ignore[attr-defined]
     if hasattr(module, 'mmcv_version'):
         module.mmcv_version = module.digit_version(true_version)  # type: ignore[attr-defined]
-
-
-BRIDGES = (
-    Bridge(
-        name='mmcv.ops',
-        upstream='https://github.com/open-mmlab/mmdetection/issues/11475',
-        fix='nms, batched_nms, soft_nms, nms_match, roi_align in PyTorch; others import, and raise when used',
-        applies=lacks_operators,
-        stand_ins={'mmcv._ext': _fill_ext},
-    ),
-    Bridge(
-        name='mmcv version limit',
-        upstream='https://github.com/open-mmlab/mmdetection/issues/11763',
-        fix='lifts the limit while mmdet and mmaction check it',
-        applies=_version_is_refused,
-        around={'mmdet': _show_accepted_version, 'mmaction': _show_accepted_version},
-    ),
-)

@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from .bridge import Bridge, package_dir
-
-_SIGNATURE = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'
+from .bridge import package_dir
 
 
-def _lacks_operators() -> str:
+def lacks_operators() -> str:
     """Return why the bridge is needed; loads torch and the compiled library of torchvision."""
     root = package_dir('torchvision')
     extension = sys.modules.get('torchvision.extension')
@@ -39,22 +37,11 @@ def _lacks_operators() -> str:
 @functools.cache  # torch drops the operators of a Library when the object is deleted
 def _operators():
     library = importlib.import_module('torch').library.Library('torchvision', 'DEF')
-    library.define(f'nms{_SIGNATURE}')
-    library.define(f'qnms{_SIGNATURE}')
+    for name in ('nms', 'qnms'):
+        library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     return library
 
 
-def _declare(module: ModuleType) -> Iterator[None]:
+def declare_operators(module: ModuleType) -> Iterator[None]:
     _operators()
     yield
-
-
-BRIDGES = (
-    Bridge(
-        name='torchvision operators',
-        upstream='https://github.com/pytorch/pytorch/issues/157648',
-        fix='declares the operators nms and qnms; the pure-Python parts (RAFT, ResNet, transforms.v2) work',
-        applies=_lacks_operators,
-        around={'torchvision': _declare},
-    ),
-)

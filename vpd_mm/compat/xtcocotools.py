@@ -8,17 +8,10 @@ import importlib.metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from .bridge import Bridge, Fill, empty_module, find_elsewhere, package_dir
+from .bridge import package_dir
 
 #: Module with the C API in code compiled against NumPy 2; the headers of NumPy 1 do not contain the name.
 NUMPY_2_MARK = b'numpy._core._multiarray_umath'
-
-
-def absent() -> str:
-    """Return why the full stand-in is needed."""
-    if package_dir('mmpose') is None or find_elsewhere('xtcocotools') is not None:
-        return ''
-    return 'xtcocotools is not installed'
 
 
 def broken() -> str:
@@ -34,7 +27,7 @@ def broken() -> str:
     return ''
 
 
-def _fill_coco(module: ModuleType) -> None:
+def fill_coco(module: ModuleType) -> None:
     from pycocotools.coco import COCO as PlainCOCO
 
     class COCO(PlainCOCO):
@@ -65,7 +58,7 @@ class _Params:
             setattr(self._params, name, value)
 
 
-def _fill_cocoeval(module: ModuleType) -> None:
+def fill_cocoeval(module: ModuleType) -> None:
     import xthotcoco
 
     class COCOeval(xthotcoco.COCOeval):
@@ -81,34 +74,3 @@ def _fill_cocoeval(module: ModuleType) -> None:
 
     COCOeval.__module__ = module.__name__
     module.COCOeval = COCOeval  # type: ignore[attr-defined]
-
-
-def _copy_of(original: str) -> Fill:
-    def fill(module: ModuleType) -> None:
-        public = vars(importlib.import_module(original))
-        vars(module).update({name: value for name, value in public.items() if not name.startswith('__')})
-
-    return fill
-
-
-BRIDGES = (
-    Bridge(
-        name='xtcocotools',
-        upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-        fix='stands in with pycocotools (files, masks) and xthotcoco (evaluation)',
-        applies=absent,
-        stand_ins={
-            'xtcocotools': empty_module,
-            'xtcocotools.coco': _fill_coco,
-            'xtcocotools.cocoeval': _fill_cocoeval,
-            'xtcocotools.mask': _copy_of('pycocotools.mask'),
-        },
-    ),
-    Bridge(
-        name='xtcocotools built for NumPy 1',
-        upstream='https://github.com/jin-s13/xtcocoapi/issues/45',
-        fix="puts pycocotools' compiled masks under xtcocotools",
-        applies=broken,
-        stand_ins={'xtcocotools._mask': _copy_of('pycocotools._mask')},
-    ),
-)

@@ -34,8 +34,7 @@ class CropDataset(Dataset):
     missing.
 
     Args:
-        corpus: Folder of the corpus.
-        teacher: Name of the teacher's folder (``teacher/<name>``).
+        corpus, teacher: Folder of the corpus, and name of the teacher's folder (``teacher/<name>``).
         pipeline: Transforms, see crop_transforms.
         subset: 'train' (frames not held out), 'val' (held out) or 'all'.
         holdout: Unit of the hold-out: 'video', 'block' of 25 frames (for one or two videos), or 'frame', which mixes
@@ -46,13 +45,13 @@ class CropDataset(Dataset):
         motion: Also learn p_t - p_(t-1).
         require_previous_pose: With motion, skip frames without a pose in t-1, as in the paper.  If False they are
             kept and their motion target is NaN, which the loss ignores; for teachers that lose the athlete often.
-        splits: Use only videos whose actions, also those of detect.csv, are all of these splits.
-        unlabelled: Use videos without actions, whatever the splits.
+        splits, unlabelled: Use only videos whose actions (and those of detect.csv) are of these splits; use videos
+            without actions.
         actions_only: Use only frames within actions (ablation of the paper).
         gate: False uses every frame with a crop (for testing); missing targets are NaN.
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
         max_frames: Largest number of samples, evenly spread.
-        seed: Seed of the hold-out, and of the augmentation without a draw of the sampler.
+        seed: Of the hold-out, and of the augmentation without a draw of the sampler.
         deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``) and ``truth_dir`` (= ``ground_truth_dir``).
 
     Raises:
@@ -120,7 +119,8 @@ class CropDataset(Dataset):
                 kept = (rows >= 0) & (self._teacher[video][1][rows] >= min_score)
                 kept &= (previous >= 0) | (not needs_previous)
             if actions_only:
-                kept &= _inside(frames, actions.get(video, ()))
+                inside = [np.arange(action.start_frame, action.end_frame) for action in actions.get(video, ())]
+                kept &= np.isin(frames, np.concatenate([frames[:0], *inside]))
             parts.append(np.stack([np.full_like(frames, i), frames, rows, previous], axis=1)[kept])
         #: (N, 4): indices of the videos, frames, and the teacher's rows of t and t-1 (-1 = none).
         self._samples = np.concatenate(parts)
@@ -170,8 +170,7 @@ class CropDataset(Dataset):
             blocks = np.unique(self.store.header(video).frame_inds // length)
             rng = np.random.default_rng((self.seed, zlib.crc32(video.encode())))
             share = ratio * len(blocks)
-            # A share below half a block is rounded at random.
-            count = round(share) or int(rng.random() < share)
+            count = round(share) or int(rng.random() < share)  # below half a block it is rounded at random
             held_blocks = rng.permutation(blocks)[:count]
             held |= (self._samples[:, 0] == i) & np.isin(self._samples[:, 1] // length, held_blocks)
         return held
@@ -228,15 +227,5 @@ def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.nd
 
 def _with_missing_row(sequence: FeatureSequence) -> tuple[np.ndarray, np.ndarray]:
     """Return features (T + 1, V, D) and scores (T + 1,), the last row NaN with score 0."""
-    return (
-        np.pad(sequence.feats, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan),
-        np.pad(sequence.scores, (0, 1)),
-    )
-
-
-def _inside(frames: np.ndarray, actions: Iterable[Action]) -> np.ndarray:
-    """Return (N,) bool, True for frames within an action."""
-    inside = np.zeros(len(frames), bool)
-    for action in actions:
-        inside |= (frames >= action.start_frame) & (frames < action.end_frame)
-    return inside
+    feats = np.pad(sequence.feats, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan)
+    return feats, np.pad(sequence.scores, (0, 1))

@@ -87,9 +87,7 @@ class LoadPose(BaseTransform):
     Required keys: ``corpus``, ``store``, ``video``, ``frame``.
     Added keys: ``joints`` (17, 2) float32, px of the crop, COCO order; ``poses``, a pair of keypoints (2, 17, 2)
     float32, px of the video, and scores (2, 17) of frames t and t-1 (t if it has none), joints of score 0 filled in.
-
-    Args:
-        poses: Name of the pose set (``athlete/poses/<name>``).
+    The argument ``poses`` is the name of the pose set (``athlete/poses/<name>``).
 
     Raises:
         UserError: the corpus has no such poses of the video, or none in the frame.
@@ -196,10 +194,7 @@ class BackgroundNoise(BaseTransform):
 
     Required keys: ``img``, ``rng``, ``store``, ``video``, ``frame``.  Modified keys: ``img``.
 
-    Args:
-        prob: Probability.
-        variance: Variance of the noise for normalized images.
-        std: Standard deviation of R, G, B in 0..255, as in :class:`CropPreprocessor`.
+    ``variance`` is that of the noise for normalized images, ``std`` the R, G, B of :class:`CropPreprocessor`.
     """
 
     #: Noise is cropped from a fixed sheet at a random position, because drawing it takes longer than decoding the crop.
@@ -237,11 +232,7 @@ class ChiralFlip(BaseTransform):
     Required keys: ``img``, ``rng``; optional ``targets`` (2, D').
     Modified keys: ``img``, ``flow``, ``view`` (0 original, 1 flipped).
 
-    Args:
-        prob: Probability.
-
-    Raises:
-        UserError: the teacher has no flipped view.
+    A teacher without a flipped view raises UserError.
     """
 
     def __init__(self, prob: float = 0.5) -> None:

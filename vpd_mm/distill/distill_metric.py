@@ -33,9 +33,7 @@ class DistillMetric(BaseMetric):
 
     Required of data samples: ``decoded``, ``target``, ``score``; optional ``ground_truth``.
 
-    Args:
-        min_score: Confidence gate of the training.
-        pck_thr: In torso sizes.
+    ``min_score`` is the confidence gate of the training, ``pck_thr`` is in torso sizes.
     """
 
     default_prefix = 'distill'

@@ -18,10 +18,7 @@ class EpochDrawSampler(Sampler):
     number of processes nor on interruptions.  Process r of R takes draws r, r + R, ...: the n-th batches of all
     processes together are the n-th batch of a single process.
 
-    Args:
-        dataset: Data set to draw from.
-        num_samples: Draws per epoch of all processes together (20,000 in the paper).
-        seed: Default: a random seed shared by all processes.
+    Without ``seed``, a random one is shared by all processes.
     """
 
     def __init__(self, dataset: Sized, num_samples: int = 20000, seed: int | None = None) -> None:

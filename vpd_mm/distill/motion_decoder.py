@@ -11,11 +11,7 @@ from ..registry import MODELS
 class MotionDecoder(BaseModule):
     """Three linear layers with ReLU; used in training only.
 
-    Shapes: (N, D) to (N, 2 D) = [p_t ; p_t - p_(t-1)].
-
-    Args:
-        dims: D, the length of the features of student and teacher.
-        hidden_dims: Width of the two hidden layers.
+    Shapes: (N, D) to (N, 2 D) = [p_t ; p_t - p_(t-1)]; D = ``dims``.
     """
 
     def __init__(self, dims: int, hidden_dims: int = 128) -> None:

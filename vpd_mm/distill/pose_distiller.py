@@ -45,10 +45,8 @@ class PoseDistiller(BaseModel):
         self.student = MODELS.build(student)
         self.decoder = MODELS.build(decoder) if decoder else None
         if self.decoder is not None and self.decoder.dims != self.student.out_dims:
-            raise UserError(
-                'PoseDistiller: student and decoder must have the same D, '
-                f'found student {self.student.out_dims}, decoder {self.decoder.dims}'
-            )
+            dims = f'student {self.student.out_dims}, decoder {self.decoder.dims}'
+            raise UserError(f'PoseDistiller: student and decoder must have the same D, found {dims}')
         if channels_last:
             self.student.to(memory_format=torch.channels_last)
         self.channels_last = channels_last

@@ -46,8 +46,7 @@ class PoseStudent(BaseModule):
 
     Args:
         out_dims: D, the length of the feature.
-        backbone: Any registered backbone that returns feature maps (N, C, h, w) or vectors (N, C).  Default:
-            torchvision's ResNet-34.
+        backbone: Any registered backbone that returns feature maps (N, C, h, w) or vectors (N, C); default ResNet-34.
         in_channels: 5 with flow, 3 without.
         init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])`` loads a checkpoint of the
             backbone with 3 (widened by the mean RGB kernel) or ``in_channels`` inputs, or of a whole student.  With
@@ -101,11 +100,7 @@ class PoseStudent(BaseModule):
             kernel.copy_(widen_kernel(kernel[:, :3], self.in_channels, 0))
 
     def load_pretrained(self, checkpoint: str, prefix: str = '', partial: bool = False) -> None:
-        """Load the backbone weights from a checkpoint of a backbone or student.
-
-        Raises:
-            UserError: tensors are missing or of another shape.
-        """
+        """Load the weights of the backbone, see ``init_cfg``; missing tensors, or of another shape, raise UserError."""
         state = CheckpointLoader.load_checkpoint(find_weights(checkpoint), map_location='cpu')
         state = state.get('state_dict', state)
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

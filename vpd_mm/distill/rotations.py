@@ -33,12 +33,7 @@ class CropRotation(BaseTransform):
     Required keys: ``img``, ``rng``; optional ``targets`` (V, 26) or (V, 52), normalized joints and their change.
     Modified keys: ``img``, ``flow``, ``targets``.
 
-    Args:
-        angle: Largest rotation to either side, degrees.
-        prob: Probability.
-
-    Raises:
-        UserError: the targets are not 2D joints.
+    ``angle`` is the largest rotation to either side, degrees.  Targets other than 2D joints raise UserError.
     """
 
     def __init__(self, angle: float = 180.0, prob: float = 1.0) -> None:
@@ -54,9 +49,7 @@ class CropRotation(BaseTransform):
         turn = matrix[:, :2].astype(np.float32)
 
         def rotate(image: np.ndarray) -> np.ndarray:
-            return cv2.warpAffine(
-                image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-            )
+            return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
 
         results['img'] = rotate(results['img'])
         if 'flow' in results:
@@ -67,14 +60,9 @@ class CropRotation(BaseTransform):
 
 
 def turn_targets(targets: np.ndarray, now: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Rotate 2D joints (V, 26), or joints and their change (V, 52); the flipped view rotates the other way.
+    """Rotate 2D joints (V, 26), or joints and their change (V, 52), by the (2, 2) rotations of frames t and t-1.
 
-    Args:
-        targets: Views [original, flipped].
-        now, before: (2, 2) rotations of frames t and t-1.
-
-    Raises:
-        UserError: the targets are not 2D joints.
+    Views are [original, flipped]; the flipped one rotates the other way.  Other targets raise UserError.
     """
     if targets.shape[1] not in (JointFeature.dims, 2 * JointFeature.dims):
         raise UserError(f'only 2D joints (d=26) can be rotated, these targets have {targets.shape[1]} numbers')
@@ -90,11 +78,7 @@ def turn_targets(targets: np.ndarray, now: np.ndarray, before: np.ndarray) -> np
 class TurnedVipe:
     """VIPE* targets of rotated athletes for :class:`AthleteRotation`, embedded again from the rotated poses.
 
-    Args:
-        config, checkpoint: VIPE config and weights of the teacher's features.
-
-    Raises:
-        UserError: as :func:`load_encoder`.
+    ``config`` and ``checkpoint`` are those of the teacher's features; UserError as of :func:`load_encoder`.
     """
 
     def __init__(self, config: str | os.PathLike, checkpoint: str | os.PathLike) -> None:
@@ -104,13 +88,10 @@ class TurnedVipe:
     def __call__(
         self, joints: np.ndarray, scores: np.ndarray, turns: tuple[np.ndarray, np.ndarray], motion: bool
     ) -> np.ndarray:
-        """Return targets (2, D) or (2, 2 D) float32 [p_t ; p_t - p_(t-1)], views [original, flipped].
+        """Return targets (2, D), or (2, 2 D) = [p_t ; p_t - p_(t-1)] with motion, views [original, flipped].
 
-        Args:
-            joints: (2, 17, 2) px of frames t and t-1, each with any origin and scale.
-            scores: (2, 17).
-            turns: (2, 2) rotation matrices of frames t and t-1.
-            motion: Include the change.
+        ``joints`` (2, 17, 2) px, ``scores`` (2, 17) and rotations ``turns`` (2, 2) are of frames t and t-1; each frame
+        may have its own origin and scale.
         """
         turned = np.stack([pose @ turn.T for pose, turn in zip(joints[:, VPD_JOINTS], turns, strict=True)])
         inputs = pose_inputs(turned, scores[:, VPD_JOINTS])
@@ -177,7 +158,7 @@ class AthleteRotation(BaseTransform):
 
         def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
             matrix = cv2.getRotationMatrix2D(center, degrees, 1)
-            return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+            return cv2.warpAffine(image, matrix, (width, height))
 
         def inpaint(image: np.ndarray) -> np.ndarray:
             return cv2.blendLinear(np.roll(image, shift, axis=1), image, hole, 1 - hole)

@@ -14,9 +14,7 @@ class TorchvisionBackbone(BaseModule):
 
     Shapes: (N, 3, H, W) to (N, C, H / 32, W / 32).
 
-    Args:
-        name: 'resnet18', 'resnet34', 'resnet50', ...
-        **kwargs: Arguments of torchvision's builder.
+    ``name``: 'resnet18', 'resnet50', ...; ``kwargs``: arguments of torchvision's builder.
     """
 
     def __init__(self, name: str = 'resnet34', init_cfg: dict | None = None, **kwargs) -> None:
@@ -32,6 +30,4 @@ class TorchvisionBackbone(BaseModule):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
-        return x
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))

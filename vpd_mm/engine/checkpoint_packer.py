@@ -3,9 +3,9 @@
 import hashlib
 import io
 import os
-import pickle
 from pathlib import Path
 
+from ..compat import load_checkpoint_safely
 from ..errors import UserError
 from ..structures import atomic_write
 
@@ -18,31 +18,20 @@ def pack_checkpoint(
 ) -> str:
     """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it; return the SHA-256.
 
-    The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.
-
-    Args:
-        source: Checkpoint of ``tools/train.py``.
-        out: File to write, ``*.pth``.
-        max_bytes: Largest size.
-        only: Keep the weights whose names start with this.
+    The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.  ``only`` keeps
+    the weights whose names start with it.
 
     Raises:
         UserError: the source is no checkpoint, a weight does not fit half precision, or the result is too large.
     """
     import torch
-    from mmengine.runner import CheckpointLoader
 
     source, out = Path(source), Path(out)
-    if not source.is_file():
-        raise UserError(f'{source}: no such file; tools/train.py writes checkpoints into work_dirs/<config>/')
     if out.suffix != '.pth':
         raise UserError(f'{out}: must end in .pth')
     if source.resolve() == out.resolve():
         raise UserError(f'{out}: is the checkpoint itself; pass another name to write to')
-    try:
-        loaded = CheckpointLoader.load_checkpoint(str(source), map_location='cpu', logger='silent')
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
-        raise UserError(f'{source}: no checkpoint ({type(e).__name__}); pass one that tools/train.py wrote') from e
+    loaded = load_checkpoint_safely(str(source))
     if 'state_dict' not in loaded:
         raise UserError(f'{source}: has no state_dict; pass a checkpoint that tools/train.py wrote')
     state = {}

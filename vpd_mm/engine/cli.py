@@ -111,20 +111,12 @@ class ToolParser(argparse.ArgumentParser):
         raise UserError(f'{self.prog}: {message}; see --help')
 
 
-def launcher_rank() -> tuple[int, int]:
-    """Pair (rank, world size) as set by torchrun, srun or mpirun; (0, 1) without a launcher."""
-    for rank, world, _ in LAUNCHERS.values():
-        if rank in os.environ and world in os.environ:
-            return int(os.environ[rank]), int(os.environ[world])
-    return 0, 1
-
-
-def local_rank() -> int:
-    """Rank among the processes of this machine; 0 without a launcher."""
+def launcher_ranks() -> tuple[int, int, int]:
+    """Rank, world size and rank on this machine as set by torchrun, srun or mpirun; (0, 1, 0) without a launcher."""
     for rank, world, local in LAUNCHERS.values():
         if rank in os.environ and world in os.environ:
-            return int(os.environ.get(local, os.environ[rank]))
-    return 0
+            return int(os.environ[rank]), int(os.environ[world]), int(os.environ.get(local, os.environ[rank]))
+    return 0, 1, 0
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -172,12 +164,9 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def merge_run_arguments(cfg: Config, args: argparse.Namespace, suffix: str = '') -> Config:
-    """Merge the arguments that train and test share into a config.
+    """Merge the arguments that train and test share into a config, in place.
 
-    Args:
-        cfg: Changed in place.
-        args: ``cfg_options`` and ``work_dir``; ``launcher`` and ``local_rank`` where the tool has them.
-        suffix: Appended to the name of the default work dir.
+    ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work dir.
     """
     merge_options(cfg, args.cfg_options)
     cfg.launcher = getattr(args, 'launcher', 'none')

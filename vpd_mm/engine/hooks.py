@@ -80,11 +80,8 @@ class ReduceLossHook(Hook):
 class SmoothMetricHook(Hook):
     """Add ``<key>_mean``, the mean of a metric's last values, to the validation metrics (paper: 5 epochs).
 
-    Past values come from the message hub, which is part of a checkpoint, so a resumed run has them too.
-
-    Args:
-        key: Metric, for example 'distill/sq_error'.
-        window: Number of validations.
+    ``key`` is, for example, 'distill/sq_error'.  Past values come from the message hub, which is part of a checkpoint,
+    so a resumed run has them too.
     """
 
     def __init__(self, key: str, window: int = 5) -> None:

@@ -17,8 +17,7 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
     Args:
         path: Created when missing.
         shared: Allow several shared holders at once; an exclusive lock allows no other holder.
-        wait_sec: Seconds to wait for another holder.
-        busy: Message of the UserError when another process still holds the lock.
+        wait_sec, busy: How long to wait for another holder, and the message of the UserError after that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB

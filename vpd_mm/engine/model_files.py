@@ -21,11 +21,7 @@ CORPUS_FIELDS = ('corpus', 'num_classes', 'window', 'widen')
 
 
 def split_spec(spec: str, what: str) -> tuple[str, list[str]]:
-    """Split ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` into the config and a list of checkpoints.
-
-    Raises:
-        UserError: one of the two is missing.
-    """
+    """Split ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` into config and checkpoints; UserError if one is missing."""
     config, _, checkpoints = spec.rpartition(':')
     files = [name for name in checkpoints.split(',') if name]
     if not config or not files:
@@ -34,11 +30,7 @@ def split_spec(spec: str, what: str) -> tuple[str, list[str]]:
 
 
 def read_model_config(config: str | os.PathLike) -> Config:
-    """Read a config that has a model.
-
-    Raises:
-        UserError: it is missing, does not load or has no model.
-    """
+    """Read a config; one that is missing, does not load or has no model raises UserError."""
     cfg = read_config(config)
     if 'model' not in cfg:
         raise UserError(f'{cfg.filename}: has no model')

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ..errors import UserError
-from .cli import launcher_rank, local_rank
+from .cli import launcher_ranks
 from .config import read_config
 from .paths import find_config
 
@@ -23,10 +23,10 @@ SHORT_NAMES = {f'rtmpose-{size}': f'rtmpose-{size}_8xb256-420e_body8-256x192' fo
 
 
 def find_model(package: str, name: str, checkpoint: str | None = None) -> tuple[Config, str]:
-    """Find config and checkpoint of a model.
+    """Find config and checkpoint of a model of ``mmdet`` or ``mmpose``.
 
     Args:
-        package: ``mmdet`` or ``mmpose``.
+        package: The package.
         name: Path of a config file, ``package::path`` within the package's configs, or a name or alias of the
             package's model zoo (``rtmdet-m``, ``rtmpose-m``).
         checkpoint: File or URL; None: the one that the model zoo lists for this config.
@@ -73,9 +73,7 @@ def _zoo_models(package: str) -> Iterator[tuple[list[str], Path, str]]:
 def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 'torch.nn.Module':
     """Load a model in evaluation mode, arguments as of :func:`find_model`.
 
-    Returns:
-        The model; ``model.cfg`` is its config, ``model.dataset_meta`` the checkpoint's (keys in lower case; may be
-        empty).
+    ``model.cfg`` is its config, ``model.dataset_meta`` the checkpoint's (keys in lower case; may be empty).
 
     Raises:
         UserError: as :func:`find_model`; the checkpoint is missing or damaged, cannot be downloaded, or does not fit.
@@ -120,10 +118,7 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
 class ZooModel:
     """A model of another package that runs on frames through a pipeline of its own, in half precision on CUDA.
 
-    Args:
-        package, name, checkpoint: As of :func:`load_model`.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
-        batch_size: Samples per forward pass.
+    Arguments as of :func:`find_model`; ``device``: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
 
     Raises:
         UserError: as :func:`load_model`, or the batch size is below 1.
@@ -167,4 +162,5 @@ def pick_device(device: str) -> str:
 
     if not torch.cuda.is_available():
         return 'cpu'
-    return f'cuda:{local_rank() % torch.cuda.device_count()}' if launcher_rank()[1] > 1 else 'cuda'
+    _, world, local = launcher_ranks()
+    return f'cuda:{local % torch.cuda.device_count()}' if world > 1 else 'cuda'

@@ -41,14 +41,8 @@ def build_runner(cfg: Config) -> Runner:
 def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
     """Train to the end, resume a stopped training or skip a finished one.
 
-    Args:
-        cfg: Config of a training.
-        work_dir: Parent and name of the folder; the digest of the config is appended to the name, so that a run with
-            other settings never reuses a checkpoint.
-        on_progress: Called with the number of iterations.
-
-    Returns:
-        The best checkpoint, or the last one where the config selects none.
+    Returns the best checkpoint, or the last one where the config selects none.  The digest of the config is appended to
+    the name of ``work_dir``, so that a run with other settings never reuses a checkpoint.
 
     Raises:
         UserError: another process trains in this folder.

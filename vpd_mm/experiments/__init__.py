@@ -1,19 +1,16 @@
 """Few-shot grids, comparisons and ablations: one specification, plan, run, store and table writer."""
 
-from .few_shot import draw_few_shot, few_shot_list
 from .jobs import run_missing
-from .plan import Plan, Run, plan_runs
+from .plan import Plan, draw_few_shot, few_shot_list, plan_runs
 from .run import execute
-from .spec import Method, Section, Spec, few_shot_spec, read_spec
+from .spec import Method, Spec, few_shot_spec, read_spec
 from .store import RunStore, write_table
 from .tables import summarize
 
 __all__ = [
     'Method',
     'Plan',
-    'Run',
     'RunStore',
-    'Section',
     'Spec',
     'draw_few_shot',
     'execute',

@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,9 +50,6 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
     """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`."""
     if args.print_jobs:
         raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
-    if args.jobs == 0:
-        warnings.warn('--jobs 0: deprecated since 0.2, removed in 0.3; use --executor debug', DeprecationWarning, 2)
-        args.jobs, args.executor = 1, 'debug'
     console = Console(stderr=True)
 
     def on_end(run: Run, error: str) -> None:
@@ -86,13 +82,12 @@ def run_missing(
     Ensembles are computed in this process when their members are finished.
 
     Args:
-        runs: Runs of a plan.
-        store: Where results are kept.
+        runs, store: Runs of a plan, and where their results are kept.
         executor: 'local': processes, each for several runs; 'slurm': an array of jobs; 'debug': this process.
         jobs: At most so many at the same time.
         gpus: GPUs, and processes, of each training.
         partition, hours: Of Slurm.
-        on_progress: Called with the number of runs that have ended, and of all.
+        on_progress: Called when a run ends.
         on_end: Called with a run and its error line, '' where it is finished.
 
     Returns:
@@ -131,11 +126,8 @@ def run_missing(
 class RunJob(Checkpointable):
     """Runs, one after the other, as submitit calls them; Slurm queues a stopped job again, and trainings resume.
 
-    Args:
-        runs: The runs.
-        root: Folder of the :class:`RunStore`.
-        folder: Folder for ``<key>.error``, the error line of a run that failed.
-        parent: Process whose end ends this one; 0 = none.
+    ``root`` is the folder of the :class:`RunStore`, ``folder`` that of ``<key>.error``, the error line of a run that
+    failed; the end of the process ``parent`` ends this one (0 = none).
     """
 
     runs: Sequence[Run]

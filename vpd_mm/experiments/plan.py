@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import logging
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from mmengine.config import Config
 
 from ..corpus import Corpus
@@ -19,8 +21,7 @@ from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features
 from ..features.corpus_config import adapt_config, datasets_of, window_fields
-from ..structures import load_actions
-from .few_shot import few_shot_list
+from ..structures import Action, atomic_write, load_actions, load_classes
 from .spec import Method, Section, Spec
 
 
@@ -29,11 +30,9 @@ class Run:
     """One model, one search, or one ensemble.
 
     Args:
-        section: Name of its table.
-        method: Row of the table.
+        section, method: Name of its table, and row of it.
         corpus: Folder of the corpus.
-        k: Actions a class; None = all.
-        subset: Index of the fixed subset; 0 with all.
+        k, subset: Actions a class, and index of the fixed subset; None and 0 = the whole training split.
         seed: Seed of weights and batches.
         split: Training data: an id list relative to the corpus, or 'train'.
         protocol: As in :class:`Spec`.
@@ -103,10 +102,10 @@ def plan_runs(spec: Spec) -> Plan:
         planned: dict[str, list[Run]] = {}
         for name in TopologicalSorter({name: method.of for name, method in by_name.items()}).static_order():
             try:
-                if by_name[name].kind == 'ensemble':
-                    planned[name] = list(_ensembles(section, by_name[name], planned))
-                else:
-                    planned[name] = list(_runs(spec, section, by_name[name], content))
+                method = by_name[name]
+                is_ensemble = method.kind == 'ensemble'
+                own = _ensembles(method, planned) if is_ensemble else _runs(spec, section, method, content)
+                planned[name] = list(own)
             except UserError as e:
                 problems[name], planned[name] = str(e), []
         runs += [run for name in by_name for run in planned[name]]
@@ -139,7 +138,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                 yield Run(*where, selected_on, settings, '+'.join(features), key, cfg)
 
 
-def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:
+def _ensembles(method: Method, planned: Mapping[str, list[Run]]) -> Iterator[Run]:
     """Ensembles of the members' runs with the same k, subset and seed; nearest neighbours have one for all seeds."""
     parts = [planned[name] for name in method.of]
     for first in max(parts, key=len):
@@ -148,8 +147,40 @@ def _ensembles(section: Section, method: Method, planned: Mapping[str, list[Run]
         if len(members) == len(parts):
             settings = digest([run.settings for run in members])
             key = digest(['ensemble', [run.key for run in members]])
-            where = (section.name, method, first.corpus, first.k, first.subset, first.seed, first.split, first.protocol)
-            yield Run(*where, first.selected_on, settings, '', key, members=tuple(members))
+            whole = replace(first, method=method, settings=settings, features='', key=key, cfg={})
+            yield replace(whole, members=tuple(members))
+
+
+def draw_few_shot(
+    actions: Sequence[Action], k: int, rng: np.random.Generator, classes: Sequence[str], allow_short: bool = False
+) -> list[str]:
+    """Draw k training actions of every class (paper 4.1); returns their sorted ids.
+
+    Raises:
+        UserError: a class has none, or fewer than k and ``allow_short`` is off.
+    """
+    of_split = [action for action in actions if action.split == 'train']
+    ids = [sorted(a.action_id for a in of_split if a.label == label) for label in range(len(classes))]
+    counts = {name: len(of_class) for name, of_class in zip(classes, ids, strict=True)}
+    short = [f'{name} ({count})' for name, count in counts.items() if count < (1 if allow_short else k)]
+    if short:
+        hint = 'these classes need training actions' if allow_short else 'pass a smaller k or --allow-short'
+        raise UserError(f'k={k} is more than the training actions of {", ".join(short)}; {hint}')
+    return sorted(of_class[i] for of_class in ids for i in rng.permutation(len(of_class))[:k])
+
+
+def few_shot_list(corpus: Corpus, k: int, subset: int, allow_short: bool = False) -> Path:
+    """Path of the list ``annotations/fewshot/<k>_<subset>.txt``; one that is missing is drawn with seed (k, subset)."""
+    path = corpus.fewshot_path(k, subset)
+    if not path.is_file():
+        classes = load_classes(corpus.classes_path)
+        actions = load_actions(corpus.actions_path, len(classes))
+        ids = draw_few_shot(actions, k, np.random.default_rng((k, subset)), classes, allow_short)
+        if len(ids) < k * len(classes):
+            logging.getLogger(__name__).warning('%s: some classes have fewer than %d training actions', path, k)
+        with atomic_write(path, 'w') as f:
+            f.writelines(f'{action_id}\n' for action_id in ids)
+    return path
 
 
 def method_config(method: Method, spec: Spec, k: int | None) -> Config:
@@ -166,8 +197,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
     cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing, protocol=spec.protocol)
     for options in (spec.options, method.options):
-        unknown = sorted({key.split('.')[0] for key in options} - set(cfg))
-        if unknown:
+        if unknown := sorted({key.split('.')[0] for key in options} - set(cfg)):
             raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
         try:
             cfg.merge_from_dict(dict(options))
@@ -210,6 +240,7 @@ class CorpusContent:
         #: Digest of actions.csv, classes.txt and the videos' rows of videos.csv.
         self.labels = digest([*files, [vars(table[name]) for name in self.videos if name in table]])
         self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
+        #: Digest of the headers of the crops.
         self.crops = cache(self._crops)
 
     def poses(self, name: str) -> str:

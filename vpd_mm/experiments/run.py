@@ -43,10 +43,8 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
         if run.key in store:
             return
         start, commit = perf_counter(), code_commit()
-        if run.method.kind == 'train':
-            result = _train(run, store, launcher)
-        else:
-            result = {'nearest': _nearest, 'detect': _detect, 'ensemble': _ensemble}[run.method.kind](run, store)
+        kinds = {'train': _train, 'nearest': _nearest, 'detect': _detect, 'ensemble': _ensemble}
+        result = kinds[run.method.kind](run, store, launcher)
         if rank == 0:
             store.save(run, {'commit': commit, **result, 'seconds': round(perf_counter() - start, 1)})
             for pattern in ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint') if run.method.kind == 'train' else ():
@@ -55,7 +53,7 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
 
 
 def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
-    cfg = run_config(run, store, launcher)
+    cfg = _train_config(run, store, launcher)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # small networks are no faster on more, and several runs share the cores
     try:
@@ -74,24 +72,30 @@ def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     return {**store.scores(run.key).accuracy(), 'checkpoint': str(best.relative_to(store.root))}
 
 
-def run_config(run: Run, store: RunStore, launcher: str = 'none') -> Config:
-    """The config that a run trains: that of its method, with its id list, seed, work dir and saved scores."""
+def _exact_config(run: Run) -> Config:
+    """The config of a run's method with its seed, so that a stopped training ends as one that was not."""
     cfg = Config(dict(run.cfg))
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
+    return cfg
+
+
+def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
+    """The config that a run trains, with its id list, seed, work dir and saved scores."""
+    cfg = _exact_config(run)
     for dataset in datasets_of(cfg, 'train'):
         dataset.ids_file = None if run.k is None else run.split
     work_dir = store.work_dir(run.key)
     cfg.work_dir, cfg.experiment_name, cfg.launcher = str(work_dir), f'run-{run.key}', launcher
-    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
     cfg.resume = prepare_resume(work_dir)
     if cfg.resume:
         cfg.load_from = None
     metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     cfg.test_evaluator = [*metrics, {'type': 'vpd_mm.ClipScoreMetric', 'out_file': str(store.scores_path(run.key))}]
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     return cfg
 
 
-def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
+def _nearest(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     """Give each test clip the class of the nearest training clip under DTW."""
     corpus = Corpus.open(run.corpus)
     clips = load_clips(corpus, **{**run.cfg, 'window': Window(**run.cfg['window'])})
@@ -110,18 +114,15 @@ def _nearest(run: Run, store: RunStore) -> dict[str, Any]:
     return {**scores.accuracy(), 'top5': None}  # one neighbour names one class
 
 
-def _detect(run: Run, store: RunStore) -> dict[str, Any]:
+def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     """AP, in percent, of intervals in the test videos, by the ensemble of folds of tools/detect.py."""
-    cfg = Config(dict(run.cfg))
-    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
-    work_dir = store.work_dir(run.key)
+    cfg, work_dir = _exact_config(run), store.work_dir(run.key)
     result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5))
     aps = {name: round(100 * result[name], 2) for name in (*AP_COLUMNS, 'mAP') if name in result}
     return {'threshold': result['threshold'], **aps}
 
 
-def _ensemble(run: Run, store: RunStore) -> dict[str, Any]:
+def _ensemble(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     """Accuracy of the mean of the members' class scores."""
     scores = mean_scores([store.scores(member.key) for member in run.members])
     scores.save(store.scores_path(run.key))

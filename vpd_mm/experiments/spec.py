@@ -20,21 +20,19 @@ class Method:
     """One row of a table.
 
     Args:
-        name: Name in the tables, unique in its section.
+        name: Unique in its section.
         kind: 'train': train and test ``config``; 'nearest': the DTW nearest neighbour in ``features``;
-            'ensemble': mean of the class scores of the methods ``of``; 'detect': train ``config`` to find
-            actions in uncut videos.
+            'ensemble': mean of the class scores of the methods ``of`` this section; 'detect': train ``config`` to
+            find actions in uncut videos.
         group: Heading in the table.
-        config: Path or name of the config.
-        config_all: Another config for the whole training split.
+        config, config_all: Path or name of the config, and of another one for the whole training split.
         features: ``features/<run>``, ``teacher/<name>``, a bare name, or several joined by ``+``; '' = those of
             the config.
         stream: Input of a baseline ('crop', 'frame', 'flow'; 'joint', 'bone'); '' = that of the config.
         poses: Pose set of a skeleton baseline; '' = the only one of the corpus.
-        of: Names of methods of the same section.
         options: Merged into the config, after those of the comparison.
-        cfg: A config that is ready to use, instead of reading ``config``, which only names it then.
-        paper: Name of this row in the paper, for the published numbers; default ``name``.
+        cfg: Used instead of reading ``config``, which only names it then.
+        paper: Name of this row in the published numbers; default ``name``.
     """
 
     name: str
@@ -59,14 +57,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Section:
-    """One table.
-
-    Args:
-        name: 'table', 'ablation' or 'detection'.
-        title: Heading of the table.
-        ks: Actions a class; None = the whole training split.
-        methods: Rows of the table.
-    """
+    """One table: 'table', 'ablation' or 'detection'.  ``ks``: actions a class; None = the whole training split."""
 
     name: str
     title: str
@@ -76,23 +67,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Spec:
-    """A comparison (configs/_base_/compare.py lists the fields of its config).
-
-    Args:
-        name: Name of its block in README files and of its metafile rows.
-        title: Heading of the report.
-        dataset: Name of the corpus in tables and in the published numbers.
-        corpus: Folder of the corpus.
-        sections: Tables, without empty ones.
-        subsets: Fixed few-shot subsets for each k.
-        seeds: Seeds for each subset.
-        all_seeds: Seeds with the whole training split.
-        protocol: One of ``PROTOCOLS``.
-        allow_short: Accept classes with fewer than k actions.
-        allow_missing: Leave out actions without features.
-        options: Merged into every config that is trained.
-        reference: JSON of published numbers; '' = that of the package.
-    """
+    """A comparison: the fields of configs/_base_/compare.py, and its tables without empty ones."""
 
     name: str
     title: str
@@ -123,18 +98,13 @@ def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str], **fields
 
 
 def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
-    """Read a comparison from its config.
-
-    Args:
-        cfg: The config.
-        only: Names of the methods to keep, together with the members of their ensembles; none = all.
+    """Read a comparison; ``only`` keeps these methods, with the members of their ensembles.
 
     Raises:
         UserError: a field is missing or has an invalid value.
     """
     source = cfg.filename or 'comparison'
-    missing = [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]
-    if missing:
+    if missing := [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]:
         raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
     sections = []
     for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', {'ks': ['all'], **cfg.detection})):

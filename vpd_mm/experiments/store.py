@@ -48,11 +48,7 @@ class RunStore:
         return self.path(key).is_file()
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Read the result of a run.
-
-        Raises:
-            UserError: the file is damaged.
-        """
+        """Read the result of a run; a damaged file raises UserError."""
         path = self.path(key)
         try:
             result = json.loads(path.read_text(encoding='utf-8'))

@@ -19,20 +19,20 @@ from .store import AP_COLUMNS
 #: Published numbers in percent, by data set, name of the row in the paper, and column ('16', 'all', 'AP@0.5').
 PAPER_NUMBERS = Path(__file__).with_name('paper_numbers.json')
 _ROW = ['section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'corpus', 'protocol', 'settings', 'k']
+#: Fields of ``Metadata`` in a metafile, and the columns of the summary that they state; '' = none.
+_METADATA = {'Comparison': '', 'Section': 'section', 'Method': 'method', 'Training Data': '', 'Few Shot': 'k'}
+_METADATA |= {'Features': 'features', 'Stream': 'stream', 'Split': 'split', 'Subsets': 'subset', 'Seeds': 'seed'}
+_METADATA |= {'Runs': 'runs', 'Protocol': 'protocol', 'Commit': ''}
 _METRICS = ('top1', 'top5', 'mean1', *AP_COLUMNS, 'mAP')
 #: Temporal IoU of the AP table (paper 4.3).
 _TABLE_APS = AP_COLUMNS[2:7]
 
 
 def summarize(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean and sample deviation over the runs that differ in subset and seed alone.
+    """Mean and sample deviation over the runs (:meth:`RunStore.to_frame`) that differ in subset and seed alone.
 
-    Args:
-        frame: As :meth:`RunStore.to_frame` returns.
-
-    Returns:
-        One row a method and k, in order of appearance: its columns, ``runs``, ``<metric>_mean`` and
-        ``<metric>_sd`` (0 of a single run), and ``split``, ``subset``, ``seed``, ``commit`` (sorted lists).
+    Returns one row a method and k, in order of appearance: its columns, ``runs``, ``<metric>_mean`` and
+    ``<metric>_sd`` (0 of a single run), and ``split``, ``subset``, ``seed``, ``commit`` (sorted lists).
     """
     rows = []
     for values, runs in frame.groupby(_ROW, sort=False, dropna=False):
@@ -90,9 +90,9 @@ def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> s
 
 def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
     """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
-    columns = [(_few_shot(k), 'top1', k or 'all') for k in section.ks]
+    columns = [('top1', k or 'all') for k in section.ks]
     if section.name == 'detection':
-        columns = [(name, name, 'all') for name in _TABLE_APS]
+        columns = [(name, 'all') for name in _TABLE_APS]
     reference = load_reference(spec)
     paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
     planned = Counter((run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name)
@@ -102,23 +102,23 @@ def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFram
 
 def _results_table(
     rows: Mapping[tuple, Mapping],
-    columns: Sequence[tuple[str, str, int | str]],
+    columns: Sequence[tuple[str, int | str]],
     groups: Mapping[str, str],
     planned: Mapping[tuple, int],
     paper: Mapping[str, Mapping[str, float]],
 ) -> str:
-    """A table of methods (name to group) by columns: title, metric, k."""
-    names = [str(k) if metric == 'top1' else metric for _, metric, k in columns]  # as in the published numbers
+    """A table of methods (name to group) by columns (metric, k)."""
+    names = [str(k) if metric == 'top1' else metric for metric, k in columns]  # as in the published numbers
     published = {name for numbers in paper.values() for name in numbers}
     header = ['method']
-    for (title, _, _), name in zip(columns, names, strict=True):
-        header += [title, 'paper'] if name in published else [title]
+    for (metric, k), name in zip(columns, names, strict=True):
+        header += [_few_shot(k) if metric == 'top1' else metric, *['paper'] * (name in published)]
     lines: list[list[str]] = []
     for group in dict.fromkeys(groups.values()):
         lines += [[f'*{group}*', *[''] * (len(header) - 1)]] if group else []
         for method in [method for method in groups if groups[method] == group]:
             line = [method]
-            for (_, metric, k), name in zip(columns, names, strict=True):
+            for (metric, k), name in zip(columns, names, strict=True):
                 line.append(cell_text(rows.get((method, k)), metric, planned.get((method, k), 0)))
                 if name in published:
                     line.append(f'{paper[method][name]:g}' if name in paper[method] else '')
@@ -199,21 +199,12 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
             metrics = {name: row[f'{name}_mean'] for name in _TABLE_APS if f'{name}_mean' in row}
         else:
             metrics = {'Top 1 Accuracy': row['top1_mean'], 'Top 1 Deviation': row['top1_sd']}
-        metadata = {
+        about = {
             'Comparison': spec.name,
-            'Section': row['section'],
-            'Method': row['method'],
             'Training Data': dataset if detection else f'{dataset}, {_few_shot(row["k"])}',
-            'Few Shot': row['k'],
-            'Features': row['features'],
-            'Stream': row['stream'],
-            'Split': row['split'],
-            'Subsets': row['subset'],
-            'Seeds': row['seed'],
-            'Runs': row['runs'],
-            'Protocol': row['protocol'],
             'Commit': ' '.join(row['commit']),
         }
+        metadata = {name: row[column] if column else about[name] for name, column in _METADATA.items()}
         result = {
             'Task': 'Temporal Action Localization' if detection else 'Action Recognition',
             'Dataset': dataset,
@@ -245,8 +236,7 @@ def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
     for model in models:
         try:
             about, metrics = model['Metadata'], model['Results'][0]['Metrics']
-            row = {name.lower(): about[name] for name in ('Section', 'Method', 'Runs', 'Protocol')}
-            row['k'] = about['Few Shot']
+            row = {_METADATA[name]: about[name] for name in ('Section', 'Method', 'Runs', 'Protocol', 'Few Shot')}
         except (KeyError, IndexError, TypeError) as e:
             raise UserError(f'metafile row {model.get("Name")!r}: has no {e}; write it with tools/compare.py') from e
         names = {'Top 1 Accuracy': 'top1_mean', 'Top 1 Deviation': 'top1_sd'}
@@ -255,17 +245,10 @@ def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
 
 
 def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec) -> list[dict]:
-    """Put the rows of a comparison into a metafile; rows of other comparisons stay.
+    """Put the rows of finished runs (:func:`metafile_rows`) into a metafile, which need not exist.
 
-    So do rows of methods of the comparison that have no finished run here: they were run elsewhere.
-
-    Args:
-        path: The metafile; it need not exist.
-        models: Rows of finished runs (:func:`metafile_rows`).
-        spec: The comparison with all its methods.
-
-    Returns:
-        The comparison's rows in the file, in the order of its methods.
+    Rows of other comparisons stay, and rows of methods that have no finished run here: they were run elsewhere.
+    Returns the comparison's rows in the file, in the order of its methods; ``spec`` has them all.
 
     Raises:
         UserError: the file is not a metafile.
@@ -302,9 +285,9 @@ def readme_tables(models: Sequence[Mapping]) -> str:
     summary, parts = read_metafile_rows(models), []
     for section in dict.fromkeys(summary['section']):
         rows = _rows_of(summary, section)
-        columns = [(_few_shot(k), 'top1', k) for k in dict.fromkeys(k for _, k in rows)]
+        columns = [('top1', k) for k in dict.fromkeys(k for _, k in rows)]
         if section == 'detection':
-            columns = [(name, name, 'all') for name in AP_COLUMNS if f'{name}_mean' in summary]
+            columns = [(name, 'all') for name in AP_COLUMNS if f'{name}_mean' in summary]
         parts.append(_results_table(rows, columns, dict.fromkeys((method for method, _ in rows), ''), {}, {}))
     measured = 'Top-1 and AP in %' if 'detection' in set(summary['section']) else 'Top-1 in %'
     protocol = ', '.join(sorted(set(summary['protocol'])))
@@ -322,8 +305,7 @@ def update_readme(path: Path, name: str, text: str) -> None:
     begin, end = f'<!-- compare:{name} -->', '<!-- /compare -->'
     if not path.is_file():
         raise UserError(f'--readme {path}: no such file')
-    content = path.read_text(encoding='utf-8')
-    before, opened, rest = content.partition(begin)
+    before, opened, rest = path.read_text(encoding='utf-8').partition(begin)
     _, closed, after = rest.partition(end)
     if not opened or not closed:
         raise UserError(f'--readme {path}: needs the lines {begin} and {end} around the table')

@@ -21,14 +21,7 @@ TOLERANCE = 1e-4
 
 
 class Exported(NamedTuple):
-    """A file that was written and compared.
-
-    Args:
-        path: The file.
-        kind: See :class:`~vpd_mm.export.onnx_graphs.Graph`.
-        error: Largest difference to PyTorch, see ``TOLERANCE``.
-        shapes: Shapes of the compared inputs.
-    """
+    """A file that was written, its largest difference to PyTorch (see ``TOLERANCE``), the shapes of compared inputs."""
 
     path: Path
     kind: str
@@ -39,12 +32,9 @@ class Exported(NamedTuple):
 def export_model(
     config: str | os.PathLike, checkpoint: str | os.PathLike, out: str | os.PathLike, opset: int = 17
 ) -> list[Exported]:
-    """Write ``out`` (and for a distilled model its decoder, ``<out stem>.decoder.onnx``) and compare.
+    """Write a student, recognizer, frame scorer or pose encoder (VIPE*) as ``*.onnx`` and compare.
 
-    Args:
-        config, checkpoint: Student, recognizer, frame scorer or pose encoder (VIPE*).
-        out: File to write, ``*.onnx``.
-        opset: ONNX opset.
+    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.
 
     Raises:
         UserError: onnx or onnxruntime is missing, the checkpoint does not fit the config, the model cannot be
@@ -71,11 +61,7 @@ def export_model(
 
 
 def write_graph(graph: Graph, path: Path, metadata: dict, opset: int = 17) -> None:
-    """Write one network with its metadata, atomically.
-
-    Raises:
-        UserError: torch cannot export it.
-    """
+    """Write one network with its metadata, atomically; UserError if torch cannot export it."""
     onnx = import_onnx('onnx')
     buffer = io.BytesIO()
     try:

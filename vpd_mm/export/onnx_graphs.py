@@ -18,10 +18,8 @@ class Graph:
     """One network to export.
 
     Args:
-        kind: ``student``, ``decoder``, ``recognizer``, ``scorer`` or ``encoder``.
-        module: The network.
-        inputs: Names and dynamic axes of the inputs, such as ``{'crops': {0: 'N'}}``.
-        outputs: Names and dynamic axes of the outputs.
+        kind, module: ``student``, ``decoder``, ``recognizer``, ``scorer`` or ``encoder``; the network.
+        inputs, outputs: Names and dynamic axes, such as ``{'crops': {0: 'N'}}``.
         samples: Inputs of several sizes; the first one is traced, all are compared.
     """
 
@@ -67,9 +65,8 @@ class SequenceGraph(nn.Module):
     def forward(self, feats: Tensor, lengths: Tensor) -> Tensor:
         states = feats.transpose(0, 1)
         frame = torch.arange(states.shape[0])[:, None]
-        padding = frame >= lengths
-        reverse = torch.where(padding, frame, lengths - 1 - frame)[..., None]
-        padding = padding[..., None]
+        padding = (frame >= lengths)[..., None]
+        reverse = torch.where(padding, frame[..., None], (lengths - 1 - frame)[..., None])
         for ahead, back in zip(self.forwards, self.backwards):
             backwards = back(_gather(states, reverse))[0]
             states = torch.cat([ahead(states)[0], _gather(backwards, reverse)], dim=2)

@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,57 +27,30 @@ Input = str | os.PathLike | int | np.ndarray | Iterable[np.ndarray]
 Entry = int | Path | np.ndarray | Iterable[np.ndarray]
 
 
-class ArrayFrames:
-    """Frames (T, H, W, 3) uint8 RGB in memory.
+class Images:
+    """Frames that can be read again: arrays, or files that ``read`` opens.
 
-    Raises:
-        UserError: another shape or dtype, or no frame.
+    Raises UserError where an image cannot be read or has another size than the first.
     """
 
-    def __init__(self, frames: np.ndarray, fps: float, name: str) -> None:
-        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not frames.size:
-            raise UserError(f'{name}: frames must be (T, H, W, 3) uint8 RGB, found {frames.shape} {frames.dtype}')
-        self.path, self.fps = Path(name), fps
-        self._frames = frames
-        self.num_frames, self.height, self.width = frames.shape[:3]
+    def __init__(self, items: Any, fps: float, path: Path, read: Callable[[Any], np.ndarray] = np.asarray) -> None:
+        self.path, self.fps, self.num_frames = path, fps, len(items)
+        self._items, self._read = items, read
+        self.height, self.width = read(items[0]).shape[:2]
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        return enumerate(self._frames)
-
-
-class ImageFolder:
-    """The images of a folder, one per frame, sorted by name (numbers by value).
-
-    Raises:
-        UserError: an image cannot be read or has another size than the first.
-    """
-
-    def __init__(self, folder: Path, fps: float) -> None:
-        self.path, self.fps = folder, fps
-        self._files = image_files(folder)
-        self.num_frames = len(self._files)
-        self.height, self.width = self._read(self._files[0]).shape[:2]
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        for frame_ind, file in enumerate(self._files):
-            rgb = self._read(file)
+        for frame_ind, rgb in enumerate(map(self._read, self._items)):
             if rgb.shape[:2] != (self.height, self.width):
                 size = f'{rgb.shape[1]}x{rgb.shape[0]}'
-                raise UserError(f'{file}: is {size}, the first image {self.width}x{self.height}; one size per video')
+                hint = f'the first image {self.width}x{self.height}; one size per video'
+                raise UserError(f'{self._items[frame_ind]}: is {size}, {hint}')
             yield frame_ind, rgb
-
-    def _read(self, file: Path) -> np.ndarray:
-        rgb = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
-        if rgb is None:
-            raise UserError(f'{file}: not a readable image; copy it again')
-        return rgb
 
 
 class FrameStream:
     """Frames of an iterator, which can be read once; the constructor reads the first one.
 
-    Raises:
-        UserError: there is no frame, or one is not (H, W, 3) uint8 RGB of the first one's size.
+    Raises UserError where there is no frame, or one is not (H, W, 3) uint8 RGB of the first one's size.
     """
 
     def __init__(self, frames: Iterable[np.ndarray], fps: float, name: str) -> None:
@@ -105,6 +79,14 @@ class FrameStream:
             raise UserError(f'{self.path}: frame {frame_ind} must be {expected} uint8 RGB, found {given}')
 
 
+def read_image(file: Path) -> np.ndarray:
+    """Read an image as (H, W, 3) uint8 RGB."""
+    rgb = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+    if rgb is None:
+        raise UserError(f'{file}: not a readable image; copy it again')
+    return rgb
+
+
 def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
     """Yield the RGB frames of an open capture and release it."""
     try:
@@ -118,11 +100,7 @@ def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
 
 
 def open_camera(index: int, fps: float | None) -> FrameStream:
-    """Open camera ``index``.
-
-    Raises:
-        UserError: there is none, or it gives no image.
-    """
+    """Open a camera; UserError where there is none, or it gives no image."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
@@ -138,15 +116,9 @@ def open_camera(index: int, fps: float | None) -> FrameStream:
 def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.PathLike] = ()) -> dict[str, Entry]:
     """Name each video: each item of a list, each video of a folder, or a folder of images.
 
-    Args:
-        inputs: One input, or a list of them.
-        output_dirs: Folders of the results ('' = none); they are skipped where they lie inside a searched folder.
-
-    Returns:
-        Name of the results to an index of a camera, a path, an array or an iterator.
-
-    Raises:
-        UserError: a folder holds neither videos nor images, the list is one of frames, or two inputs share a name.
+    ``output_dirs`` are the folders of the results ('' = none), skipped where they lie inside a searched folder. Returns
+    the name of the results to an index of a camera, a path, an array or an iterator.  Raises UserError: a folder holds
+    neither videos nor images, the list is one of frames, or two inputs share a name.
     """
     items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     if not items:
@@ -191,26 +163,25 @@ def _name_input(item: Input, number: int) -> tuple[str, Entry]:
 
 
 def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource:
-    """Open one entry of :func:`list_inputs`.
+    """Open one entry of :func:`list_inputs`; UserError where it cannot be read.
 
-    Args:
-        name: Its name.
-        item: The entry.
-        fps: Rate to which files are resampled (``VideoReader``), and the rate of other inputs.
-
-    Raises:
-        UserError: it cannot be read.
+    Files are resampled to ``fps`` (``VideoReader``); it is the rate of other inputs.
     """
     if fps is not None and not 0 < fps < 1e4:
         raise UserError(f'fps must be above 0, found {fps}')
     if isinstance(item, int):
         return open_camera(item, fps)
+    if isinstance(item, Path) and not item.is_dir():
+        return VideoReader(item, fps)
+    rate = fps or DEFAULT_FPS
     if isinstance(item, Path):
-        return ImageFolder(item, fps or DEFAULT_FPS) if item.is_dir() else VideoReader(item, fps)
+        return Images(image_files(item), rate, item, read_image)
     if isinstance(item, np.ndarray):
-        return ArrayFrames(item, fps or DEFAULT_FPS, name)
+        if item.ndim != 4 or item.shape[-1] != 3 or item.dtype != np.uint8 or not item.size:
+            raise UserError(f'{name}: frames must be (T, H, W, 3) uint8 RGB, found {item.shape} {item.dtype}')
+        return Images(item, rate, Path(name))
     if isinstance(item, Iterable):
-        return FrameStream(item, fps or DEFAULT_FPS, name)
+        return FrameStream(item, rate, name)
     hint = 'must be a path, a folder, an array, an iterator of frames or a camera index'
     raise UserError(f'input of type {type(item).__name__}: {hint}')
 

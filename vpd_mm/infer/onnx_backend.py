@@ -22,11 +22,7 @@ META_KEY = 'vpd_mm'
 
 
 def import_onnx(package: str) -> ModuleType:
-    """Import ``onnx`` or ``onnxruntime``.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """Import ``onnx`` or ``onnxruntime``; UserError where it is not installed."""
     try:
         return importlib.import_module(package)
     except ImportError as e:
@@ -41,13 +37,8 @@ def decoder_path(student: Path) -> Path:
 class OnnxNetwork(nn.Module):
     """An exported network as a module: tensors in, its one output out.
 
-    Args:
-        path: The ``.onnx`` file.
-        kind: Expected kind, see ``export.onnx_graphs.Graph``.
-        device: 'cpu', or 'cuda' where onnxruntime supports it.
-
-    Raises:
-        UserError: onnxruntime is not installed, the file is missing or not valid, or of another kind.
+    ``kind`` is the expected one of ``export.onnx_graphs.Graph``; CUDA is used where onnxruntime supports it.  Raises
+    UserError: onnxruntime is not installed, the file is missing or not valid, or of another kind.
     """
 
     def __init__(self, path: str | os.PathLike, kind: str, device: str = 'cpu') -> None:
@@ -94,19 +85,10 @@ class _RawCrops(nn.Module):
 
 
 def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[Any, dict]:
-    """Load a trained model; a student without a decoder in its checkpoint gets none.
+    """Load a trained model of class ``kind``; a student without a decoder in its checkpoint gets none.
 
-    Args:
-        cfg: Its config.
-        checkpoint: Checkpoint, or an ``.onnx`` file of ``tools/export.py``.
-        kind: Expected class of the model.
-        device: Device of the model.
-
-    Returns:
-        The model and the metadata of the file (``classes``, ...).
-
-    Raises:
-        UserError: the file is missing or does not fit, or the config has another kind of model.
+    ``checkpoint`` may be an ``.onnx`` file of ``tools/export.py``.  Returns the model and the metadata of the file
+    (``classes``, ...).  Raises UserError: the file is missing or does not fit, or the config has another kind of model.
     """
     model: Any = build_model(cfg)
     if not isinstance(model, kind):
@@ -122,18 +104,11 @@ def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[A
 
 
 def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dict:
-    """Replace the networks and the normalisation of ``model`` by exported files.
+    """Replace the networks and the normalisation of ``model`` by exported files, in place.
 
-    Args:
-        model: A ``PoseDistiller``, ``SequenceRecognizer`` or ``FrameScorer``; changed in place.
-        path: The file; the decoder of a student lies beside it.
-        device: 'cpu', or 'cuda' where onnxruntime supports it.
-
-    Returns:
-        The metadata of the file (``classes``, ...).
-
-    Raises:
-        UserError: a file is missing or was exported with another config.
+    The model is a ``PoseDistiller``, ``SequenceRecognizer`` or ``FrameScorer``; the decoder of a student lies beside
+    ``path``.  Returns the metadata of the file (``classes``, ...).  Raises UserError: a file is missing or was exported
+    with another config.
     """
     if isinstance(model, PoseDistiller):
         kind, what, dims = 'student', 'D', model.student.out_dims

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..visualize.boxes import draw_boxes
-from ..visualize.panels import draw_text, resize
+from ..visualize.panels import draw_boxes, draw_text, resize
 from ..visualize.skeleton import draw_skeleton, place_normalized
 from ..visualize.video_writer import VideoWriter
 
@@ -25,10 +24,9 @@ _MAX_SIDE = 1280
 
 
 def place_joints(joints: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Normalised joints (13, 2) to px of the frame (13, 2).
+    """Convert normalised joints (13, 2) to px of the frame: centred on the box (xyxy), 85 % of its larger side.
 
-    A student gives the shape of a pose, not its position and size: the joints
-    are centred on the box (xyxy) and fill 85 % of its larger side.
+    A student gives the shape of a pose, not its position and size.
     """
     low, high = joints.min(axis=0), joints.max(axis=0)
     scale = _FILL * float((box[2:] - box[:2]).max()) / max(float((high - low).max()), 1e-6)
@@ -41,16 +39,13 @@ def draw_answer(
     lines: Sequence[str],
     labels: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """A copy of a frame with boxes, placed joints and lines of text.
+    """Draw boxes, placed joints and lines of text into a copy of a frame, which has even sides of at most 1280 px.
 
     Args:
         rgb: (H, W, 3) uint8.
         athletes: Box (xyxy px) and normalised joints (13, 2), or None, of each athlete.
         lines: Text in the top left corner.
         labels: Text at the box of each athlete; '' = none.
-
-    Returns:
-        (h, w, 3) uint8 with even sides, at most 1280 px.
     """
     scale = min(1.0, _MAX_SIDE / max(rgb.shape[:2]))
     height, width = (max(2, int(side * scale) // 2 * 2) for side in rgb.shape[:2])
@@ -64,11 +59,7 @@ def draw_answer(
 
 
 def check_display() -> None:
-    """Check that a window can be shown, before work is done for it.
-
-    Raises:
-        UserError: there is no display.
-    """
+    """Raise UserError if there is no display to show a window on."""
     if sys.platform.startswith('linux') and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
         raise UserError('show: no display (DISPLAY is not set); write a video with vis_out_dir instead')
 
@@ -76,15 +67,10 @@ def check_display() -> None:
 class Window:
     """A window that shows one frame after the other, by matplotlib (OpenCV comes without windows here).
 
-    Args:
-        title: Of the window.
-        wait_time: Seconds between two frames, at least.
-
-    Raises:
-        UserError: there is no display, or no window toolkit.
+    Raises UserError where there is no display, or no window toolkit.
     """
 
-    def __init__(self, title: str, wait_time: float = 0.0) -> None:
+    def __init__(self, title: str) -> None:
         check_display()
         import matplotlib.pyplot as plt
         from matplotlib.backend_bases import FigureManagerBase
@@ -97,7 +83,7 @@ class Window:
             raise UserError(f'show: no window can be opened ({reason}); write a video with vis_out_dir instead') from e
         if not has_window:
             raise UserError('show: matplotlib has no window toolkit (tkinter, PyQt); write a video with vis_out_dir')
-        self._plt, self._wait = plt, max(wait_time, 1e-3)
+        self._plt = plt
         self._image: Any = None
 
     def show(self, rgb: np.ndarray) -> None:
@@ -109,7 +95,7 @@ class Window:
             axes.set_axis_off()
             self._image = axes.imshow(rgb)
         self._image.set_data(rgb)
-        self._plt.pause(self._wait)
+        self._plt.pause(1e-3)
 
     def close(self) -> None:
         self._plt.close(self._figure)
@@ -117,35 +103,19 @@ class Window:
 
 @contextmanager
 def open_canvas(
-    name: str,
-    fps: float,
-    vis_out_dir: str | os.PathLike = '',
-    show: bool = False,
-    wait_time: float = 0.0,
-    return_vis: bool = False,
+    name: str, fps: float, vis_out_dir: str | os.PathLike = '', show: bool = False, return_vis: bool = False
 ) -> Iterator[tuple[Paint | None, Path | list[np.ndarray] | None]]:
-    """Send drawn frames to a video, a window and a list: to any of them, or to none.
+    """Send drawn frames to a video ``<vis_out_dir>/<name>.mp4``, a window and a list: to any of them, or to none.
 
-    Args:
-        name: Of the video file and the window.
-        fps: Of the video.
-        vis_out_dir: Folder of the video; '' = no video.
-        show: Open a window; closing it ends the showing, nothing else.
-        wait_time: Seconds between two frames in the window.
-        return_vis: Keep the frames.
-
-    Yields:
-        A function that takes the next frame (None where frames go nowhere), and the list of frames or the path.
-
-    Raises:
-        UserError: there is no display to show on.
+    Yields a function that takes the next frame (None where frames go nowhere), and the list of frames or the path of
+    the video.  Closing the window ends the showing, nothing else.  Raises UserError where there is no display for it.
     """
     path = Path(vis_out_dir) / f'{name}.mp4' if vis_out_dir else None
     frames: list[np.ndarray] = []
     targets: list[Paint] = []
     with ExitStack() as stack:
         if show:
-            window = Window(name, wait_time)
+            window = Window(name)
             stack.callback(window.close)
             targets.append(window.show)
         if path is not None:

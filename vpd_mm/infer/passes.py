@@ -1,22 +1,25 @@
-"""Detector, tracker and student on a video: frame by frame, or in two passes."""
+"""Detector, tracker and student on a video, without a corpus in between: frame by frame, or in two passes."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..athlete import FrameSource
+from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..athlete.camera_cuts import with_previous
+from ..corpus import crop_codec as codec
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..features.feature_extractor import FeatureExtractor
+from ..prepare.crop_pass import cut_pair
 from ..prepare.models import Models
-from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks
+from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks, no_athlete_error
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import FrameStream
-from .student_pass import StudentPass
 
 #: Box (4,) float32 xyxy px and its score; None where there is no athlete.
 ScoredBox = tuple[np.ndarray, float] | None
@@ -28,10 +31,8 @@ class FrameResult:
     """Result of one frame; all but the first two are None where there is no athlete.
 
     Args:
-        frame_ind: From 0.
-        rgb: (H, W, 3) uint8, the frame itself.
-        box: (4,) float32 xyxy px.
-        score: Score of the box.
+        frame_ind, rgb: Number from 0, and the frame itself, (H, W, 3) uint8.
+        box, score: (4,) float32 xyxy px and its score.
         feats: (2, D) float32, original and flipped view.
         joints: (13, 2) normalised, decoded from ``feats``; None also without 2D joints.
     """
@@ -47,6 +48,62 @@ class FrameResult:
 FrameResults = Generator[FrameResult, None, None]
 
 
+class StudentPass:
+    """Cut the athlete out of a frame and run the student, as ``tools/prepare.py`` and ``tools/extract_features.py`` do.
+
+    Crop and flow pass through the corpus's codec (JPEG, 8-bit flow) in memory, so that features equal those of a
+    corpus to the bit.
+
+    ``cropper`` and ``flow`` are those of the student's corpus; ``has_joints``: 2D joints can be decoded from features.
+    """
+
+    def __init__(
+        self, extractor: FeatureExtractor, cropper: SquareCropper, flow: FlowEstimator, has_joints: bool
+    ) -> None:
+        self.extractor, self.cropper, self.flow, self.has_joints = extractor, cropper, flow, has_joints
+
+    def cut(
+        self, rgb: np.ndarray, previous: np.ndarray | None, box: np.ndarray, previous_box: np.ndarray | None
+    ) -> Tensor:
+        """Cut one athlete out of one frame: the pipeline's inputs (5 or 3, S, S); arguments as of ``cut_pair``."""
+        _, crop, flow = cut_pair(rgb, previous, box, previous_box, self.cropper, self.flow)
+        square = (self.cropper.size, self.cropper.size)
+        crop = codec.decode_rgb(codec.encode_rgb(crop), square)
+        if flow is not None:
+            flow = codec.decode_flow(codec.encode_flow(flow, self.flow.clip), square, self.flow.clip)
+        sample = {'store': _OneCrop(crop, flow), 'video': '', 'frame': 0, 'index': 0, 'rng': None}
+        return self.extractor.pipeline(sample)['inputs']
+
+    def features(self, inputs: Sequence[Tensor]) -> np.ndarray:
+        """Compute (N, 2, D) float32 features, original and flipped view; UserError where the student gives NaN."""
+        feats = self.extractor.features(torch.stack(list(inputs)))
+        if not np.isfinite(feats).all():
+            raise UserError('the student gives NaN; its training diverged, use an earlier checkpoint')
+        return feats
+
+    def joints(self, feats: np.ndarray) -> np.ndarray | None:
+        """Decode (N, 2, D) features to normalised joints (N, 13, 2) of the original view; None without 2D joints."""
+        return self.extractor.decode(feats).reshape(len(feats), -1, 2) if self.has_joints else None
+
+
+class _OneCrop:
+    """One crop, read by ``LoadCrop`` and ``LoadFlow`` like a ``CropStore``."""
+
+    def __init__(self, rgb: np.ndarray, flow: np.ndarray | None) -> None:
+        self._rgb, self._flow = rgb, flow
+
+    def crop(self, video: str, frame_ind: int) -> np.ndarray:
+        return self._rgb
+
+    def flow(self, video: str, frame_ind: int) -> np.ndarray:
+        if self._flow is None:
+            raise UserError("flow 'none': this student needs flow; pass the method that its corpus was made with")
+        return self._flow
+
+    def mask(self, video: str, frame_ind: int) -> None:
+        return None
+
+
 def online_pass(
     student: StudentPass,
     models: Models,
@@ -57,16 +114,8 @@ def online_pass(
 ) -> FrameResults:
     """Yield the results of the frames of ``source`` in order, ``batch_size`` frames at a time.
 
-    Args:
-        student: Makes features of frames.
-        models: Hold the detector and the settings of the boxes.
-        rules: Rules of the ``OnlineTracker``.
-        source: The frames.
-        batch_size: Frames per forward pass.
-        track: Known boxes; None: detect.
-
-    Raises:
-        UserError: the boxes are not available online.
+    ``models`` hold the detector and the settings of the boxes; ``rules`` are those of the ``OnlineTracker``; ``track``
+    are known boxes.  Raises UserError where the boxes are not available online.
     """
     if batch_size < 1:
         raise UserError(f'batch size must be 1 or more, found {batch_size}')
@@ -81,13 +130,9 @@ def online_pass(
             previous_box = None if scored is None else scored[0]
         feats = student.features(crops) if crops else np.zeros((0, 2, 0), np.float32)
         joints = student.joints(feats) if crops else None
-        row = 0
+        rows = zip(feats, [None] * len(feats) if joints is None else joints, strict=True)
         for (frame_ind, rgb, _), scored in zip(batch, boxes, strict=True):
-            if scored is None:
-                yield FrameResult(frame_ind, rgb)
-                continue
-            yield FrameResult(frame_ind, rgb, *scored, feats[row], None if joints is None else joints[row])
-            row += 1
+            yield FrameResult(frame_ind, rgb, *([] if scored is None else [*scored, *next(rows)]))
 
 
 def _box_finder(
@@ -121,18 +166,15 @@ def _box_finder(
 
 def join_results(results: Iterable[FrameResult]) -> tuple[AthleteTrack, FeatureSequence, int]:
     """Join frame results to a track, a feature sequence, and one past the last frame."""
-    inds, boxes, scores, feats, end = [], [], [], [], 0
+    rows, end = [], 0
     for result in results:
         end = result.frame_ind + 1
-        if result.box is not None and result.feats is not None:
-            inds.append(result.frame_ind)
-            boxes.append(result.box)
-            scores.append(result.score)
-            feats.append(result.feats)
+        if result.box is not None:
+            rows.append((result.frame_ind, result.box, result.score, result.feats))
+    inds, boxes, scores, feats = zip(*rows) if rows else ((), np.zeros((0, 4)), (), np.zeros((0, 2, 1)))
     frames = np.array(inds, np.int64)
-    track = AthleteTrack(frames, np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
-    values = np.stack(feats) if feats else np.zeros((0, 2, 1), np.float32)
-    return track, FeatureSequence(frames, values, np.ones(len(frames), np.float32)), end
+    track = AthleteTrack(frames, np.array(boxes, np.float32), np.array(scores, np.float32))
+    return track, FeatureSequence(frames, np.array(feats, np.float32), np.ones(len(frames), np.float32)), end
 
 
 def offline_pass(
@@ -146,19 +188,9 @@ def offline_pass(
 ) -> tuple[dict[str, tuple[AthleteTrack, FeatureSequence]], int]:
     """Track the athletes of a video and make their features; the numbers equal those of a corpus.
 
-    Args:
-        student: Makes features of frames.
-        models: Hold the detector and the settings of the boxes.
-        source: The frames; read twice, or once where ``track`` is given.
-        batch_size: Crops per forward pass.
-        track: Known boxes; None: detect.
-        on_track_progress, on_feature_progress: Callbacks of the first and of the second pass, in frames.
-
-    Returns:
-        Name of each athlete ('' = the only one) to track and features, and the number of frames.
-
-    Raises:
-        UserError: no athlete is found, or a box is not valid.
+    ``models`` hold the detector and the settings of the boxes.  The source is read twice, once where ``track`` gives
+    the boxes.  Returns the name of each athlete ('' = the only one) to track and features, and the number of frames.
+    Raises UserError: no athlete is found, or a box is not valid.
     """
     if track is None:
         tracks = find_tracks(models.settings, models, source, on_track_progress)
@@ -172,8 +204,8 @@ def offline_pass(
         end = source.num_frames
     results = {}
     for (name, one), sequence in zip(tracks.items(), features, strict=True):
-        keep = int(np.searchsorted(one.frame_inds, end))  # frames from `end` on did not decode
-        results[name] = AthleteTrack(one.frame_inds[:keep], one.boxes[:keep], one.scores[:keep]), sequence
+        keep = slice(int(np.searchsorted(one.frame_inds, end)))  # frames from `end` on did not decode
+        results[name] = AthleteTrack(one.frame_inds[keep], one.boxes[keep], one.scores[keep]), sequence
     return results, end
 
 
@@ -191,9 +223,8 @@ def _extract(
         for frame_ind, rgb, previous in with_previous(source):
             end = frame_ind + 1
             for athlete, track in enumerate(tracks):
-                row = row_of(track, frame_ind)
+                row, before = row_of(track, frame_ind), row_of(track, frame_ind - 1)
                 if row is not None:
-                    before = row_of(track, frame_ind - 1)
                     previous_box = None if before is None else track.boxes[before]
                     yield athlete, row, end, student.cut(rgb, previous, track.boxes[row], previous_box)
 
@@ -210,14 +241,6 @@ def _extract(
         keep = slice(None) if rows.all() else rows  # a slice copies nothing
         sequences.append(FeatureSequence(track.frame_inds[keep], values[keep], np.ones(int(rows.sum()), np.float32)))
     return sequences, end
-
-
-def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserError:
-    """Error for a video without an athlete."""
-    return UserError(
-        f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; look at the video, relax the '
-        'tracker rules, or pass boxes'
-    )
 
 
 def row_of(items: AthleteTrack | FeatureSequence, frame_ind: int) -> int | None:

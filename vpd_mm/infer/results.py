@@ -31,16 +31,9 @@ def make_sample(
 ) -> BaseDataElement:
     """Make a data sample, see ``VPDInferencer.forward``."""
     name = source_name(source)
-    meta = {
-        'name': f'{athlete}__{name}' if athlete else name,
-        'source': str(source.path),
-        'athlete': athlete,
-        'fps': float(source.fps),
-        'num_frames': num_frames,
-        'width': source.width,
-        'height': source.height,
-        'mode': mode,
-    }
+    name = f'{athlete}__{name}' if athlete else name
+    meta: dict[str, Any] = dict(name=name, source=str(source.path), athlete=athlete, mode=mode)
+    meta |= dict(fps=float(source.fps), num_frames=num_frames, width=source.width, height=source.height)
     return BaseDataElement(metainfo=meta, track=track, features=features)
 
 
@@ -70,8 +63,7 @@ def to_dict(sample: BaseDataElement) -> dict:
 def save_sample(sample: BaseDataElement, folder: Path) -> None:
     """Write ``<name>.json``, ``tracks/<name>.npz`` and ``features/<name>.npz`` (a ``FeatureStore``).
 
-    Raises:
-        UserError: one of them exists and was not written by this tool.
+    Raises UserError where one of them exists and was not written by this tool.
     """
     path, track, features = _check_results(folder, sample.name)
     with atomic_write(path, 'w') as f:  # first: it marks the other two as ours
@@ -85,8 +77,7 @@ def check_outputs(
 ) -> None:
     """Check the output files of the inputs of :func:`list_inputs` before any work starts ('' = none are written).
 
-    Raises:
-        UserError: a video would replace an input, or a file exists that this tool did not write.
+    Raises UserError: a video would replace an input, or a file exists that this tool did not write.
     """
     sources = {item.resolve() for item in inputs.values() if isinstance(item, Path)}
     for name in inputs:
@@ -114,25 +105,15 @@ def _check_results(folder: Path, name: str) -> tuple[Path, Path, Path]:
 
 
 def to_tracks(bboxes: Any, count: int) -> list[AthleteTrack | None]:
-    """Convert the boxes of ``count`` inputs to tracks.
-
-    Raises:
-        UserError: there are more or fewer, or one is not valid.
-    """
-    boxes = list(bboxes) if isinstance(bboxes, list | tuple) else [bboxes]
-    if bboxes is None:
-        boxes = [None] * count
+    """Convert the boxes of ``count`` inputs to tracks; UserError where there are more or fewer."""
+    boxes = bboxes if isinstance(bboxes, list | tuple) else [bboxes] * (count if bboxes is None else 1)
     if len(boxes) != count:
         raise UserError(f'bboxes: {len(boxes)} for {count} inputs; pass a list with one entry per input')
     return [to_track(item) for item in boxes]
 
 
 def to_track(boxes: Boxes | None) -> AthleteTrack | None:
-    """Convert boxes to a track.
-
-    Raises:
-        UserError: they are neither a track nor (T, 4).
-    """
+    """Convert boxes to a track; UserError where they are neither a track nor (T, 4)."""
     if boxes is None or isinstance(boxes, AthleteTrack):
         return boxes
     boxes = np.asarray(boxes)

@@ -1,6 +1,6 @@
 """Find and label intervals of a video from the features of one athlete."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -25,10 +25,8 @@ class Segment:
 
     Args:
         start_frame, end_frame: End exclusive.
-        score: Of the frame scorer.
-        scored_class: Class of the frame scorer, where it has several.
-        label: Class of the recognizer.
-        label_score: Its probability.
+        score, scored_class: Of the frame scorer; the class where it has several.
+        label, label_score: Class of the recognizer and its probability.
         label_scores: (C,) probabilities of all classes.
         neighbours: Gallery actions, nearest first: action_id, label, video, start_frame, end_frame, distance.
     """
@@ -70,13 +68,8 @@ class Segment:
 class Recognizer:
     """A trained ``SequenceRecognizer`` on intervals of a feature sequence, read as its test data set reads them.
 
-    Args:
-        spec: ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.
-        dims: D of the features.
-        device: Device of the model.
-
-    Raises:
-        UserError: the files do not fit, or the model takes other features.
+    ``spec`` is ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.  ``dims`` is D of the features.  Raises
+    UserError: the files do not fit, or the model takes other features.
     """
 
     def __init__(self, spec: str, dims: int, device: str = 'cpu') -> None:
@@ -100,10 +93,7 @@ class Recognizer:
     @torch.no_grad()
     def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
         """Label ``segments``; an interval without a feature gets no label."""
-        for segment in segments:
-            feats = _read_segment(features, segment, fps, num_frames, self.window, self.fps)
-            if feats is None:
-                continue
+        for segment, feats in _read_segments(features, segments, fps, num_frames, self.window, self.fps):
             scores = self.model.test_step(pseudo_collate([self._sample(feats)]))[0].pred_score.cpu()
             best = int(scores.argmax())
             segment.label, segment.label_score = self.classes[best], float(scores[best])
@@ -111,16 +101,10 @@ class Recognizer:
 
 
 class Scorer:
-    """The mean of trained ``FrameScorer`` models on a whole video.
+    """The mean of trained ``FrameScorer`` models, ``CONFIG:CHECKPOINT[,CHECKPOINT...]``, on a whole video.
 
-    Args:
-        spec: ``CONFIG:CHECKPOINT[,CHECKPOINT...]``.
-        dims: D of the features.
-        threshold: Lowest score of a frame that belongs to an action.
-        device: Device of the models.
-
-    Raises:
-        UserError: the files do not fit, or the model takes other features.
+    A frame belongs to an action from a score of ``threshold`` on.  ``dims`` is D of the features.  Raises UserError:
+    the files do not fit, or the models take other features.
     """
 
     def __init__(self, spec: str, dims: int, threshold: float = 0.5, device: str = 'cpu') -> None:
@@ -137,11 +121,7 @@ class Scorer:
 
     @torch.no_grad()
     def __call__(self, features: FeatureSequence, fps: float, num_frames: int) -> tuple[np.ndarray, list[Segment]]:
-        """Score a video.
-
-        Returns:
-            (T, C) scores at the rate of the scorer, and the intervals above the threshold in order of time.
-        """
+        """Return (T, C) scores at the rate of the scorer, and the intervals above the threshold in order of time."""
         step = 1.0 if self.fps is None else fps / self.fps
         feats = interpolate(features, np.arange(0, num_frames - 1 + 1e-6, step), features.num_views)
         if feats is None:
@@ -158,15 +138,10 @@ class Scorer:
 
 
 class Gallery:
-    """Labelled actions of a corpus, searched by DTW.
+    """Labelled actions of a corpus, searched by DTW for the ``top`` neighbours of an interval.
 
-    Args:
-        spec: ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.
-        dims: D of the features.
-        top: Neighbours per interval.
-
-    Raises:
-        UserError: the corpus or its features are missing, or have another D.
+    ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Raises
+    UserError: the corpus or its features are missing, or their D is not ``dims``.
     """
 
     def __init__(self, spec: str, dims: int, top: int = 5) -> None:
@@ -182,10 +157,7 @@ class Gallery:
 
     def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
         """Find the neighbours of ``segments``."""
-        for segment in segments:
-            feats = _read_segment(features, segment, fps, num_frames, Window(), 25.0)
-            if feats is None:
-                continue
+        for segment, feats in _read_segments(features, segments, fps, num_frames, Window(), 25.0):
             nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)
             for i, distance in zip(nearest.inds[0], nearest.distances[0], strict=True):
                 action = self.clips.actions[i]
@@ -194,12 +166,15 @@ class Gallery:
                 segment.neighbours.append(row)
 
 
-def _read_segment(
-    features: FeatureSequence, segment: Segment, fps: float, num_frames: int, window: Window, rate: float | None
-) -> np.ndarray | None:
-    """Read (V, T, D) of an interval at ``rate``, as ``FeatureClipDataset`` reads an action; None without a feature."""
-    positions = clip_positions(segment.start_frame, segment.end_frame, fps, num_frames, window, rate)
-    return interpolate(features, positions, features.num_views) if len(positions) else None
+def _read_segments(
+    features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int, window: Window, rate: float
+) -> Iterator[tuple[Segment, np.ndarray]]:
+    """Yield intervals with features, and these (V, T, D) at ``rate``, as ``FeatureClipDataset`` reads an action."""
+    for segment in segments:
+        positions = clip_positions(segment.start_frame, segment.end_frame, fps, num_frames, window, rate)
+        feats = interpolate(features, positions, features.num_views) if len(positions) else None
+        if feats is not None:
+            yield segment, feats
 
 
 def _check_dims(what: str, dims: int, given: int) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,44 @@ import torch
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.structures import BaseDataElement
+from rich.console import Console
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..distill import PoseDistiller
 from ..engine.model_files import read_trained_config
 from ..engine.model_zoo import pick_device
-from ..engine.progress import ProgressBars, no_progress
+from ..engine.progress import ProgressBars
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
 from ..prepare.models import Models
 from ..prepare.options import PrepareSettings
-from ..prepare.tracking_pass import ONLINE_RULES
+from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
 from ..teacher import JointFeature
 from .frame_source import FrameStream, Input, list_inputs, open_source
 from .onnx_backend import load_model
 from .overlay import Paint, draw_answer, open_canvas
-from .passes import FrameResults, join_results, no_athlete_error, offline_pass, online_pass, row_of
+from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
 from .results import Boxes, check_outputs, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
 from .segments import Gallery, Recognizer, Scorer, Segment
-from .student_pass import StudentPass
 
 #: Detector of mmdet's model zoo (COCO), downloaded at the first use.
 DEFAULT_BOXES = 'mmdet:rtmdet-m'
+
+
+def newest_student() -> tuple[str, str]:
+    """Find config and checkpoint of the last distillation in work_dirs and runs; UserError where there is none."""
+    notes = [note for folder in ('work_dirs', 'runs') for note in Path(folder).rglob('last_checkpoint')]
+    for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
+        checkpoint = note.parent / Path(note.read_text(encoding='utf-8').strip()).name
+        configs = [path for path in note.parent.glob('*.py') if 'PoseDistiller' in path.read_text(encoding='utf-8')]
+        if checkpoint.is_file() and configs:
+            return str(configs[0]), str(checkpoint)
+    raise UserError(
+        'no student: none was trained in work_dirs or runs; pass --student CONFIG:CHECKPOINT (train one with '
+        'tools/train.py and a config of configs/distill)'
+    )
 
 
 @INFERENCERS.register_module()
@@ -48,8 +62,7 @@ class VPDInferencer(BaseInferencer):
     - *online* (iterators, cameras, ``online=True``, :meth:`stream`): one pass; the athlete is chosen in every frame
       (``OnlineTracker``), and earlier choices stay.
 
-    Memory does not grow with the video but for the result: 28 bytes per box and 8 D per feature
-    (:meth:`stream`: none).
+    Memory does not grow with the video but for the result: 28 bytes per box and 8 D per feature (:meth:`stream`: none).
 
     Args:
         model: Distillation config: path, or ``Config``.
@@ -57,18 +70,14 @@ class VPDInferencer(BaseInferencer):
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``full``, or a folder of box files;
             None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
-        scorer: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models.
-        threshold: Threshold of the scorer.
-        gallery: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions.
-        top: Neighbours per interval.
-        device: 'auto', 'cpu', 'cuda', ...
+        scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
+        gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As the student's corpus was prepared.
         batch_size: Crops per forward pass.
         show_progress: Show progress bars on stderr.
 
-    Raises:
-        UserError: a file is missing or does not fit, or an option is not valid.
+    Raises UserError: a file is missing or does not fit, or an option is not valid.
 
     Example:
         >>> inferencer = VPDInferencer('configs/distill/x.py', 'epoch_40.pth', recognizer='r.py:r.pth')
@@ -79,7 +88,7 @@ class VPDInferencer(BaseInferencer):
 
     preprocess_kwargs: set = {'fps'}
     forward_kwargs: set = {'bboxes', 'online'}
-    visualize_kwargs: set = {'return_vis', 'show', 'wait_time', 'vis_out_dir'}
+    visualize_kwargs: set = {'return_vis', 'show', 'vis_out_dir'}
     postprocess_kwargs: set = {'pred_out_dir'}
 
     def __init__(
@@ -136,11 +145,7 @@ class VPDInferencer(BaseInferencer):
         return None
 
     def load_detector(self) -> None:
-        """Build the detector now instead of at the first video.
-
-        Raises:
-            UserError: it cannot be built.
-        """
+        """Build the detector now instead of at the first video; UserError where it cannot be built."""
         if not self._models.settings.boxes.startswith('mmdet:'):
             return
         try:
@@ -168,8 +173,8 @@ class VPDInferencer(BaseInferencer):
             return_datasamples: Return data samples instead of dicts.
             batch_size: Crops per forward pass; None: that of the constructor.
             kwargs: ``fps``: rate to which files are resampled, and rate of arrays, iterators and cameras;
-                ``bboxes``: an ``AthleteTrack`` or (T, 4) per input; ``online``; ``show``, ``wait_time`` (s),
-                ``return_vis``, ``vis_out_dir`` (writes ``<name>.mp4``); ``pred_out_dir`` (writes ``<name>.json``,
+                ``bboxes``: an ``AthleteTrack`` or (T, 4) per input; ``online``; ``show``, ``return_vis``,
+                ``vis_out_dir`` (writes ``<name>.mp4``); ``pred_out_dir`` (writes ``<name>.json``,
                 ``tracks/<name>.npz``, ``features/<name>.npz``).
 
         Returns:
@@ -178,8 +183,7 @@ class VPDInferencer(BaseInferencer):
             (T'', C) at the scorer's rate.  ``visualization``: the path of the drawn video (with ``return_vis`` a
             list of images) per input, else None.
 
-        Raises:
-            UserError: an input cannot be read, no athlete is found, or there is no display to show on.
+        Raises UserError: an input cannot be read, no athlete is found, or there is no display to show on.
         """
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         dirs = visualize.get('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
@@ -190,10 +194,9 @@ class VPDInferencer(BaseInferencer):
         for (name, item), track in zip(entries.items(), tracks, strict=True):
             source = open_source(name, item, **preprocess)
             with open_canvas(name, source.fps, **visualize) as (paint, drawn):
-                is_stream = isinstance(source, FrameStream)  # it is read once, and drawn meanwhile
-                paint_online = paint if is_stream else None
+                paint_online = paint if isinstance(source, FrameStream) else None  # read once, and drawn meanwhile
                 samples = self.forward(source, track, batch_size=batch_size, paint=paint_online, **forward)
-                if paint is not None and not is_stream:
+                if paint is not None and paint_online is None:
                     self.visualize(source, samples, paint)
             for key, values in self.postprocess(samples, drawn, return_datasamples, **postprocess).items():
                 results[key] += values
@@ -206,7 +209,6 @@ class VPDInferencer(BaseInferencer):
         bboxes: Boxes | None = None,
         fps: float | None = None,
         show: bool = False,
-        wait_time: float = 0.0,
         vis_out_dir: str | os.PathLike = '',
     ) -> FrameResults:
         """Yield a ``FrameResult`` per frame, online; memory does not grow.
@@ -218,10 +220,9 @@ class VPDInferencer(BaseInferencer):
         Args:
             inputs: One input of :meth:`__call__`, no list.
             batch_size: Frames per forward pass of detector and student.
-            bboxes, fps, show, wait_time, vis_out_dir: As in :meth:`__call__`.
+            bboxes, fps, show, vis_out_dir: As in :meth:`__call__`.
 
-        Raises:
-            UserError: as :meth:`__call__`; box files with several athletes.
+        Raises UserError: as :meth:`__call__`; box files with several athletes.
         """
         entries = list_inputs(inputs, [vis_out_dir])
         if len(entries) != 1:
@@ -229,7 +230,7 @@ class VPDInferencer(BaseInferencer):
         check_outputs(entries, vis_out_dir)
         [(name, item)] = entries.items()
         source = open_source(name, item, fps)
-        with open_canvas(name, source.fps, vis_out_dir, show, wait_time) as (paint, _):
+        with open_canvas(name, source.fps, vis_out_dir, show) as (paint, _):
             yield from self._online(source, batch_size, to_track(bboxes), paint)
 
     def forward(
@@ -243,11 +244,8 @@ class VPDInferencer(BaseInferencer):
         """Make a data sample per athlete of one opened input; ``paint`` takes the frames of the online pass.
 
         Meta: ``name``, ``source``, ``athlete``, ``fps``, ``num_frames``, ``width``, ``height``, ``mode``.  Data:
-        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``),
-        ``frame_scores`` (T, C) with a scorer.
-
-        Raises:
-            UserError: no athlete is found, or the input cannot be read.
+        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``), ``frame_scores``
+        (T, C) with a scorer.  Raises UserError: no athlete is found, or the input cannot be read.
         """
         size = batch_size or self.batch_size
         if online or isinstance(inputs, FrameStream):
@@ -262,11 +260,8 @@ class VPDInferencer(BaseInferencer):
             mode = 'offline'
             if bboxes is None:
                 self.load_detector()
-            with ProgressBars() if self.show_progress else nullcontext() as bars:
-                both = [
-                    bars.add(f'{source_name(inputs)}: {step}', 'frames') if bars else no_progress
-                    for step in ('track', 'features')
-                ]
+            with ProgressBars(None if self.show_progress else Console(quiet=True, force_terminal=False)) as bars:
+                both = [bars.add(f'{source_name(inputs)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
         for sample in samples:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ..corpus import Corpus, CropWriter
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
-from ..engine.cli import launcher_rank
+from ..engine.cli import launcher_ranks
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
 from .options import PrepareSettings
@@ -38,10 +38,8 @@ def build_corpus(
     A video that fails does not stop the others; the report lists it.
 
     Args:
-        videos: Video files, or folders that are searched for them.
-        out: Folder of the corpus, created when missing.
-        name: Name of the corpus; None = name of the folder.
-        sport: Stored in corpus.json.
+        videos, out: Video files, or folders that are searched for them; folder of the corpus, created when missing.
+        name, sport: Of the corpus; None = name of the folder.
         boxes: As of :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
@@ -52,16 +50,15 @@ def build_corpus(
     Returns:
         One report per athlete and video, in the order of the files.
 
-    Raises:
-        UserError: the run cannot start: an option is not valid, two videos share a name, the corpus is locked, a
-            model cannot be built, or videos were prepared with other boxes, rules or poses.
+    Raises UserError where the run cannot start: an option is not valid, two videos share a name, the corpus is locked,
+    a model cannot be built, or videos were prepared with other boxes, rules or poses.
     """
     start = time.monotonic()
     if workers < 1:
         raise UserError(f'workers must be 1 or more, found {workers}')
     settings = PrepareSettings(Path(out), 'full' if boxes is None else boxes, tracker=dict(tracker or {}), **options)
     files = find_videos(videos)
-    rank, world = launcher_rank()
+    rank, world, _ = launcher_ranks()
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)

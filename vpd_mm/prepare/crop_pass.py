@@ -23,10 +23,8 @@ def cut_pair(
     """Crop one frame around the athlete; a corpus and inference use the same function.
 
     Args:
-        rgb: Whole frame t.
-        previous: Whole frame t-1; None where it is missing or of another shot.
-        box: xyxy of frame t.
-        previous_box: Box of frame t-1, ignored without ``previous``; None where it has none.
+        rgb, box: Whole frame t and its xyxy box.
+        previous, previous_box: Frame t-1, None where it is missing or of another shot, and its box, if it has one.
         cropper, flow: Cut the square and estimate the flow.
 
     Returns:
@@ -34,21 +32,12 @@ def cut_pair(
     """
     window = cropper.window(box, None if previous is None else previous_box)
     crop = cropper.cut(rgb, window)
-    previous_crop = None
-    if previous is not None and flow.settings is not None:
-        previous_crop = cropper.cut(previous, window)
+    previous_crop = None if previous is None or flow.settings is None else cropper.cut(previous, window)
     return window, crop, flow(previous_crop, crop)
 
 
 class CropTask:
-    """Store crop, flow and mask of the frames of one track.
-
-    Args:
-        track: Boxes of the athlete.
-        masks: Frame number to ``MaskPatch``; may be empty.
-        writer: Writer of the video.
-        cropper, flow: As of :func:`cut_pair`.
-    """
+    """Store crop, flow and mask of the frames of one track; ``masks`` maps some frames to their ``MaskPatch``."""
 
     def __init__(
         self, track: AthleteTrack, masks: dict, writer: VideoCropWriter, cropper: SquareCropper, flow: FlowEstimator
@@ -64,8 +53,7 @@ class CropTask:
         window, crop, flow = cut_pair(rgb, previous, box, self._boxes.get(frame_ind - 1), self._cropper, self._flow)
         mask = None
         if frame_ind in self._masks:
-            whole = self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0])
-            mask = self._cropper.cut(whole, window)
+            mask = self._cropper.cut(self._masks[frame_ind].full(rgb.shape[1], rgb.shape[0]), window)
         whole_frame = scale_to_side(rgb, FULL_FRAME_SIDE) if self._writer.full_frame else None
         self._writer.add(frame_ind, window, crop, flow, mask, whole_frame, start=previous is None)
 
@@ -89,15 +77,14 @@ class PoseTask:
     def finish(self) -> PoseSequence:
         """Return all poses; frames without a joint or with a value that is not finite are absent."""
         self._flush()
-        inds = np.array([i for i, _, _ in self._poses], dtype=np.int64)
-        keypoints = np.array([k for _, k, _ in self._poses], dtype=np.float32).reshape(-1, 17, 2)
-        scores = np.array([s for _, _, s in self._poses], dtype=np.float32).reshape(-1, 17)
-        return PoseSequence(inds, keypoints, scores.clip(0, 1))
+        inds, keypoints, scores = zip(*self._poses) if self._poses else ((), np.zeros((0, 17, 2)), np.zeros((0, 17)))
+        scores = np.array(scores, np.float32).clip(0, 1)
+        return PoseSequence(np.array(inds, np.int64), np.array(keypoints, np.float32), scores)
 
     def _flush(self) -> None:
         if not self._batch:
             return
-        boxes = np.array([self._boxes[i] for i, _ in self._batch], dtype=np.float32)
+        boxes = np.stack([self._boxes[i] for i, _ in self._batch])
         keypoints, scores = self._teacher.infer([rgb for _, rgb in self._batch], boxes)
         valid = (scores > 0).any(axis=1) & np.isfinite(keypoints).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
         self._poses += [(self._batch[row][0], keypoints[row], scores[row]) for row in np.flatnonzero(valid)]

@@ -11,8 +11,17 @@ import numpy as np
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError
-from ..visualize.boxes import draw_boxes
-from ..visualize.panels import BACKGROUND, draw_text, evenly_spread, flow_to_rgb, flow_wheel, grid, resize, save_image
+from ..visualize.panels import (
+    BACKGROUND,
+    draw_boxes,
+    draw_text,
+    evenly_spread,
+    flow_to_rgb,
+    flow_wheel,
+    grid,
+    resize,
+    save_image,
+)
 from ..visualize.skeleton import draw_skeleton
 from ..visualize.video_writer import VideoWriter, check_video
 from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
@@ -25,7 +34,7 @@ _TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
 
 @dataclass
 class Inspection:
-    """Result of :func:`inspect_corpus`: counts of each video, text for the console, paths of the drawn files."""
+    """Counts of each video, text for the console, paths of the drawn files."""
 
     videos: list[VideoReport] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -38,17 +47,11 @@ def inspect_corpus(
     pose_name: str | None = None,
     out: str | os.PathLike | None = None,
 ) -> Inspection:
-    """Count what a corpus holds; of one video also draw a contact sheet and a video.
+    """Count what a corpus holds; of ``video``, or the only one, also draw a contact sheet and a video.
 
-    Args:
-        root: Folder of the corpus.
-        video: Count and draw this one; None = count all, and draw where the corpus has only one video.
-        pose_name: Pose set to count and draw; None = the first one.
-        out: Folder of the images; None = ``<root>/inspect``.
-
-    Raises:
-        UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did not
-            write would be replaced.
+    ``pose_name`` is the pose set (None = the first one), ``out`` the folder of the images (None = ``<root>/inspect``).
+    Raises UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did
+    not write would be replaced.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
@@ -61,7 +64,8 @@ def inspect_corpus(
     pose_name = pose_name or next(iter(names), None)
     chosen = [corpus.video(video)] if video is not None else list(rows.values())
     store = CropStore(corpus.crops_dir)
-    result = Inspection([VideoView(corpus, store, row, pose_name).report() for row in chosen])
+    views = [VideoView(corpus, store, row, pose_name) for row in chosen]
+    result = Inspection([view.report() for view in views])
     result.lines += [
         f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
@@ -75,22 +79,14 @@ def inspect_corpus(
         if out is not None:
             check_video(clip)
             check_video(sheet, clip)
-        view = VideoView(corpus, store, chosen[0], pose_name)
-        view.write(clip, sheet)
+        views[0].write(clip, sheet)
         result.images = [sheet, clip]
-        result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
+        result.lines += [*views[0].statistics(), *(f'wrote {path}' for path in result.images)]
     return result
 
 
 class VideoView:
-    """Count and draw one video of a corpus.
-
-    Args:
-        corpus: Its corpus.
-        store: The corpus's crops.
-        row: Its row of videos.csv.
-        pose_name: Pose set; None = no poses.
-    """
+    """Count and draw one video of a corpus, with its crops in ``store``; ``pose_name`` None = no poses."""
 
     def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
         self.row, self.store, self.fps = row, store, corpus.fps
@@ -119,11 +115,7 @@ class VideoView:
         return report
 
     def write(self, clip: Path, sheet: Path) -> None:
-        """Write a video of all frames and a contact sheet of evenly spread frames with a crop.
-
-        Raises:
-            UserError: the video has no crops.
-        """
+        """Write a video of all frames and a contact sheet of evenly spread frames with a crop."""
         inds = list(self._windows)
         if not inds:
             raise UserError(f'{self.row.video}: has no crops to show')
@@ -145,15 +137,14 @@ class VideoView:
         """Lines about crops and flow."""
         header = self.header
         assert header is not None
-        sides = header.windows[:, 2]
-        gaps = int((np.diff(header.frame_inds) > 1).sum())
+        inds, sides = header.frame_inds, header.windows[:, 2]
         lines = [
-            f'frames {header.frame_inds[0]}..{header.frame_inds[-1]} with {gaps} gaps; window side '
+            f'frames {inds[0]}..{inds[-1]} with {int((np.diff(inds) > 1).sum())} gaps; window side '
             f'{sides.min()}..{sides.max()} px (median {int(np.median(sides))}), crops of {header.size} px, '
             f'{header.num_bytes / len(header) / 1e3:.1f} kB per frame'
         ]
         if header.flow is not None:
-            inds = header.frame_inds[:: max(1, len(header) // 200)].tolist()
+            inds = inds[:: max(1, len(header) // 200)].tolist()
             length = [np.linalg.norm(self.store.flow(self.row.video, i), axis=-1).mean() for i in inds]
             lines.append(
                 f'flow {header.flow.get("method", "?")}, clipped to {header.flow["clip"]:g} px: mean length '

@@ -21,11 +21,7 @@ class SetupError(UserError):
 
 
 class Models:
-    """The models of one process, built on first use.
-
-    Raises:
-        SetupError: a model cannot be built.
-    """
+    """The models of one process, built on first use; SetupError where one cannot be built."""
 
     def __init__(self, settings: PrepareSettings) -> None:
         self.settings = settings
@@ -53,13 +49,9 @@ class Models:
 
     @cached_property
     def flow(self) -> FlowEstimator:
-        s, device = self.settings, self.settings.device
-        if s.flow == 'raft':
-            from ..engine.model_zoo import pick_device  # imports torch, which the other methods do not need
-
-            device = pick_device(device)
+        s = self.settings
         with _setup(''):
-            return FlowEstimator(s.flow, subtract_median=s.subtract_median, checkpoint=s.flow_checkpoint, device=device)
+            return FlowEstimator(s.flow, s.subtract_median, s.flow_checkpoint, s.device)
 
     def frames_per_batch(self, source: FrameSource) -> int:
         """Number of whole frames to collect for a model."""

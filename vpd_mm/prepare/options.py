@@ -30,8 +30,7 @@ class PrepareSettings:
         batch_size: Frames per batch of a model.
         tracker: Rules of the tracker; see ``tracking_pass.build_tracker``.
 
-    Raises:
-        UserError: an option has no valid value.
+    Raises UserError: an option has no valid value.
     """
 
     out: Path
@@ -66,7 +65,6 @@ class PrepareSettings:
 
     @property
     def poses_by_model(self) -> bool:
-        """True where a model estimates the poses."""
         return self.poses == 'mediapipe' or self.poses.startswith('mmpose:')
 
     @property

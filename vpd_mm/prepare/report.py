@@ -19,16 +19,13 @@ class VideoReport:
     """Frame counts of one athlete of one video.
 
     Args:
-        video: Its name.
-        num_frames: Frames of the video.
-        tracked: Frames with a box.
-        crops: Frames with a stored crop.
-        posed: Frames with a pose; None without a pose set.
-        confident: Frames with a mean joint score (13 joints) of at least 0.5.
+        video, num_frames: Name and frames of the video.
+        tracked, crops: Frames with a box, and with a stored crop.
+        posed, confident: Frames with a pose, and with a mean joint score (13 joints) of at least 0.5; None without a
+            pose set.
         num_bytes: Size of the stored crops.
         decoded: Frames decoded in this run; 0 = the video was complete.
-        notes: Remarks for the user.
-        failures: Errors, one line each; the video is not complete.
+        notes, failures: Remarks, and errors, one line each; a video with errors is not complete.
     """
 
     video: str

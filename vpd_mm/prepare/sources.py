@@ -33,7 +33,6 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Name of the video file without its ending."""
         return self.path.stem
 
     def is_tracked(self, corpus: Corpus) -> bool:
@@ -44,10 +43,8 @@ class Job:
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     """List video files, each once, sorted by name; folders are searched with their subfolders.
 
-    A symbolic link keeps its own name and folder; the name of its target does not matter.
-
-    Raises:
-        UserError: a folder holds no video, two files share a name, or a name is not valid for a video.
+    A symbolic link keeps its own name and folder; the name of its target does not matter.  Raises UserError: a folder
+    holds no video, two files share a name, or a name is not valid for a video.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
@@ -81,11 +78,7 @@ def _identity(path: Path) -> tuple[Path, str]:
 
 
 def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job]:
-    """Join video files with their rows of videos.csv.
-
-    Raises:
-        UserError: a file has the name of another file of this corpus.
-    """
+    """Join video files with their rows of videos.csv; UserError where a file has the name of another of the corpus."""
     rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
     for info in known.values():
         if info.path:
@@ -106,20 +99,18 @@ def settle_sources(
     """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
 
     Args:
-        corpus: Corpus to write.
-        settings: Options of the run.
-        jobs: All videos of the run.
+        corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
 
     Returns:
         The jobs; a stale video is new again.
 
-    Raises:
-        UserError: tracks or poses of these videos were made from another source, or, with several processes, from
-            files that have changed.
+    Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
+    files that have changed.
     """
-    box_files = {job.name: _box_files(settings, job) for job in jobs}
+    folder = Path(settings.boxes)
+    box_files = {job.name: find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {} for job in jobs}
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
     if boxes_given or len(tracked) < len(jobs):
         source: dict = {'boxes': _describe(settings.boxes)}
@@ -129,9 +120,8 @@ def settle_sources(
 
         def remove(videos: Sequence[str]) -> None:
             if world > 1:
-                raise UserError(
-                    f'{settings.boxes}: boxes of {videos[0]} have changed; prepare it once in a single process'
-                )
+                problem = f'boxes of {videos[0]} have changed; prepare it once in a single process'
+                raise UserError(f'{settings.boxes}: {problem}')
             stale.extend(videos)
             for name in videos:
                 _remove(corpus, tracked[name].rows, settings.pose_set)
@@ -161,11 +151,6 @@ def _describe(spec: str) -> str:
     if checkpoint and Path(checkpoint).is_file():
         checkpoint = file_digest(checkpoint)[:16]
     return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, checkpoint]))
-
-
-def _box_files(settings: PrepareSettings, job: Job) -> dict[str, Path]:
-    folder = Path(settings.boxes)
-    return find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
 
 
 def video_name(athlete: str, stem: str) -> str:

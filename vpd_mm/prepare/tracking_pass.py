@@ -28,19 +28,10 @@ _NO_DETECTIONS = np.zeros((0, 5), np.float32)
 def find_tracks(
     settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
 ) -> dict[str, AthleteTrack]:
-    """Find the athletes of one video.
+    """Find the athletes of one video: name, '' where it has only one, to track.
 
-    Args:
-        settings: Name the boxes and the rules of the tracker.
-        models: Give the detector.
-        source: The frames; read once with a detector, else not at all.
-        on_progress: Called with (frames done, number of frames).
-
-    Returns:
-        Athlete name to track; the name is '' where the video has only one.
-
-    Raises:
-        UserError: no person is detected, or the box file is missing or invalid.
+    The settings name the boxes and the rules of the tracker.  The source is read once with a detector, else not at all.
+    Raises UserError: no person is detected, or the box file is missing or invalid.
     """
     frame_size = (source.width, source.height)
     if settings.boxes == 'full':
@@ -52,10 +43,7 @@ def find_tracks(
         athletes = read_boxes(settings.boxes, source.path.stem, frame_size, source.num_frames)
     athletes = {name: track for name, track in athletes.items() if len(track)}
     if not athletes:
-        raise UserError(
-            f'{source.path}: no person found in {source.num_frames} frames with --boxes {settings.boxes}; check the '
-            'video, relax the tracker rules, or give boxes'
-        )
+        raise no_athlete_error(source, source.num_frames, settings.boxes)
     for track in athletes.values():
         check_box_sizes(track, source, settings.boxes)
     return athletes
@@ -82,24 +70,20 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
     The rule ``method`` is 'bytetrack' (``AthleteTracker`` or ``OnlineTracker``, with ``ChoiceRules``), or 'path'
     (``PathTracker``, with ``PathRules``: one athlete, weak detector, not online).
 
-    Raises:
-        SetupError: a rule is unknown or has no valid value.
+    Raises SetupError: a rule is unknown or has no valid value.
     """
     rules = dict(rules)
     method = rules.pop('method', 'bytetrack')
-    kind: Any
-    weights: Any
-    if method == 'bytetrack':
-        kind, weights = OnlineTracker if online else AthleteTracker, ChoiceRules
-    elif method == 'path' and not online:
-        kind, weights = PathTracker, PathRules
-    else:
+    kinds: dict[str, tuple[Any, Any]] = {'bytetrack': (AthleteTracker, ChoiceRules), 'path': (PathTracker, PathRules)}
+    if online:
+        kinds = {'bytetrack': (OnlineTracker, ChoiceRules)}
+    if method not in kinds:
         allowed = 'bytetrack with --online' if online else 'bytetrack or path'
         raise SetupError(f'--track method={method}: must be {allowed}')
+    kind, weights = kinds[method]
     of_weights = {f.name for f in fields(weights)}
-    of_tracker = set(inspect.signature(AthleteTracker if online else kind).parameters) - {'fps', 'frame_size', 'rules'}
-    if online:
-        of_tracker |= ONLINE_RULES
+    arguments = {name for base in kind.__mro__[:-2] for name in inspect.signature(base).parameters}
+    of_tracker = arguments - {'fps', 'frame_size', 'rules', 'options'}
     if unknown := sorted(set(rules) - of_weights - of_tracker):
         known = ', '.join(sorted(of_weights | of_tracker | {'method'}))
         raise SetupError(f'--track {unknown[0]}: no such rule; there are {known}')
@@ -110,12 +94,14 @@ def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], onlin
         raise SetupError(f'--track {rules}: {e}') from e
 
 
-def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
-    """Check that no box is much larger than the frame: the square around it is allocated in memory.
+def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserError:
+    """Return the error for a video without an athlete."""
+    hint = 'check the video, relax the tracker rules, or give boxes'
+    return UserError(f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; {hint}')
 
-    Raises:
-        UserError: a box is too large; the message begins with ``boxes``, the origin of the boxes.
-    """
+
+def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
+    """Raise UserError, naming ``boxes``, if a box is much larger than the frame: its square is allocated in memory."""
     sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     large = np.flatnonzero(sides > 4 * max(source.width, source.height))
     if len(large):

@@ -30,12 +30,7 @@ _PROGRESS_SEC = 0.25
 
 
 class VideoPreparer:
-    """Prepare videos one after the other.
-
-    Args:
-        settings: Options of the run.
-        writer: Writer of the shard that gets the crops.
-    """
+    """Prepare videos one after the other; ``writer`` writes the shard that gets the crops."""
 
     def __init__(self, settings: PrepareSettings, writer: CropWriter) -> None:
         self.settings, self._writer = settings, writer
@@ -45,17 +40,9 @@ class VideoPreparer:
         self._cropper = SquareCropper(settings.size)
 
     def prepare(self, job: Job, on_progress: OnProgress) -> list[VideoReport]:
-        """Add what is missing of one video file.
+        """Add what is missing of one video file; return one report per athlete, with the errors.
 
-        Args:
-            job: The video file.
-            on_progress: Called with (frames done, number of frames).
-
-        Returns:
-            One report per athlete; it contains the errors.
-
-        Raises:
-            SetupError: no video can be prepared.
+        Raises SetupError where no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
         try:
@@ -81,7 +68,11 @@ class VideoPreparer:
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames)
             if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
-                self._import_poses(row, tracks[name], reports[name])
+                try:
+                    poses = read_poses(s.poses, name, tracks[name], row.num_frames)
+                    poses.save(self.corpus.pose_path(s.pose_set, name))
+                except UserError as e:
+                    reports[name].failures.append(str(e))
             reports[name].count(tracks[name], self._poses(name))
         without_crops = [name for name in rows if not self._has_crops(name)]
         without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
@@ -131,15 +122,6 @@ class VideoPreparer:
         if pose_set is None or not self.corpus.pose_path(pose_set, name).is_file():
             return None
         return self.corpus.poses(pose_set, name)
-
-    def _import_poses(self, row: VideoInfo, track: AthleteTrack, report: VideoReport) -> None:
-        """Import the poses of an athlete from files; an error goes to the report."""
-        s = self.settings
-        try:
-            poses = read_poses(s.poses, row.video, track, row.num_frames)
-            poses.save(self.corpus.pose_path(str(s.pose_set), row.video))
-        except UserError as e:
-            report.failures.append(str(e))
 
     def _decode(
         self,

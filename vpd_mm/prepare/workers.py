@@ -29,19 +29,9 @@ _POLL_SEC = 0.25
 def run_jobs(
     jobs: Sequence[Job], settings: PrepareSettings, shards: Sequence[Path], bars: ProgressBars
 ) -> Iterator[tuple[Job, list[VideoReport]]]:
-    """Prepare every job: in this process with one shard, else in one process per shard.
+    """Prepare every job, in this process with one shard, else in one process per shard; ``bars`` show the progress.
 
-    Args:
-        jobs: The video files.
-        settings: Options of the run.
-        shards: The shard files to write.
-        bars: Show the progress of each video.
-
-    Yields:
-        Each job and its reports, as soon as it is finished.
-
-    Raises:
-        SetupError: no video can be prepared.
+    Yields each job and its reports, as soon as it is finished.  Raises SetupError where no video can be prepared.
     """
     if len(shards) > 1:
         yield from _run_in_processes(jobs, settings, shards, bars)

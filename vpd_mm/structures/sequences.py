@@ -16,6 +16,7 @@ VPD_JOINTS = (0, *range(5, 17))
 _Sequence = TypeVar('_Sequence', bound='FrameSequence')
 
 
+@dataclass(frozen=True, eq=False)
 class FrameSequence:
     """Base class: arrays of the frames of one video, validated on creation; frames without data are absent.
 
@@ -61,12 +62,10 @@ class AthleteTrack(FrameSequence):
     """Boxes of the athlete; frames without a box are absent.
 
     Args:
-        frame_inds: (T,) int64, strictly increasing, counted from 0.
         boxes: (T, 4) float32, xyxy in pixels of the full frame; they may extend beyond the frame, but have an area.
         scores: (T,) float32 in [0, 1].
     """
 
-    frame_inds: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
 
@@ -86,12 +85,10 @@ class PoseSequence(FrameSequence):
     """COCO-17 poses of the athlete; frames without a pose are absent.
 
     Args:
-        frame_inds: (T,) int64, strictly increasing, counted from 0.
         keypoints: (T, 17, 2) float32, (x, y) in pixels of the full frame.
         scores: (T, 17) float32 in [0, 1]; 0 = not detected.
     """
 
-    frame_inds: np.ndarray
     keypoints: np.ndarray
     scores: np.ndarray
 
@@ -104,12 +101,10 @@ class FeatureSequence(FrameSequence):
     """Features of a teacher or a student; frames without a feature are absent.
 
     Args:
-        frame_inds: (T,) int64, strictly increasing, counted from 0.
         feats: (T, V, D) float32, finite; V = [original] or [original, flipped].
         scores: (T,) float32 in [0, 1], the confidence of the frame (1 where the source has none).
     """
 
-    frame_inds: np.ndarray
     feats: np.ndarray
     scores: np.ndarray
 

@@ -60,18 +60,11 @@ class CameraTrack:
 
 
 def follow(
-    path: np.ndarray,
-    centre: np.ndarray,
-    size: tuple[int, int],
-    person_px: tuple[float, float],
-    rng: np.random.Generator,
+    path: np.ndarray, centre: np.ndarray, size: tuple[int, int], person_px: np.ndarray, rng: np.random.Generator
 ) -> CameraTrack:
-    """Follow a person like a camera operator, with a delay and unsteadily.
+    """Follow the hips of a person (T, 3), :data:`RATE` samples per second, with a delay and unsteadily.
 
-    Args:
-        path: (T, 3) hips of the person, metres, :data:`RATE` samples per second like the result.
-        centre, size: As of the result.
-        person_px: Range of the height in pixels of a person of 1.65 m, within which the operator zooms slowly.
+    ``person_px`` is the range of the height in pixels of a person of 1.65 m, within which the operator zooms slowly.
     """
     num = len(path)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..structures import Action, atomic_write, save_actions, save_classes
+from ..structures import Action, atomic_write, load_actions, load_classes, save_actions, save_classes
 from ..visualize.video_writer import VideoWriter
 from .generation import check_counts, check_recipe, run_jobs, write_json
 from .ground_truth import GroundTruth
@@ -43,10 +44,9 @@ def make_sport(
     Args:
         out: Folder, new, empty, or made by this function with the same recipe.
         train, val, test: Number of videos of each split.
-        recipe: Seed and sizes.
-        workers: Processes; the result does not depend on their number.
+        recipe, workers: Seed and sizes; processes, on whose number the result does not depend.
         on_progress: Called with (done, total) at the start and after every video.
-        unlabelled: Number of videos, with athletes of their own, without labels: for distillation.
+        unlabelled: Number of videos without labels, with athletes of their own, for distillation.
 
     Raises:
         UserError: a number is invalid, or the folder holds something else.
@@ -72,38 +72,38 @@ def make_sport(
 
 def make_video(root: Path, recipe: SportRecipe, plan: VideoPlan) -> int:
     """Perform, record and encode a plan; the mp4 is written last and marks that all its files exist; return 1."""
-    shot, rng = perform_plan(recipe, plan)
-    visibility = np.zeros((len(shot), 17), np.uint8)
+    renderer, performed, arrays, rng = perform_plan(recipe, plan)
+    num, fps = len(renderer), renderer.venue.fps
+    visibility = np.zeros((num, 17), np.uint8)
     # One thread, so that a machine repeats its bytes.
     options = {'crf': str(rng.integers(22, 28)), 'threads': '1', 'g': '50'}
-    with VideoWriter(_video_path(root, plan.name), shot.fps, options, mark=False) as writer:
-        for frame in range(len(shot)):
-            image, visibility[frame] = shot.render(frame)
+    with VideoWriter(_video_path(root, plan.name), fps, options, mark=False) as writer:
+        for frame in range(num):
+            image, (visibility[frame],) = renderer.render(frame)
             writer.write(image)
-        ground_truth = GroundTruth(visibility=visibility, **shot.arrays)
-        ground_truth.save(root / 'ground_truth' / 'scenes' / f'{plan.name}.npz')
+        ground_truth = GroundTruth(visibility=visibility, **arrays)
+        ground_truth.save(_scene_path(root, plan.name))
         ground_truth.poses().save(root / 'ground_truth' / 'poses' / f'{plan.name}.npz')
         jittered_track(ground_truth, rng).save(root / 'athlete' / 'tracks' / f'{plan.name}.npz')
-        performed = [
+        skills = [
             {
                 'label': CLASSES.index(done.skill.name),
-                'start_frame': max(round(done.start_sec * shot.fps), 0),
-                'end_frame': min(round(done.end_sec * shot.fps) + 1, len(shot)),
+                'start_frame': max(round(done.start_sec * fps), 0),
+                'end_frame': min(round(done.end_sec * fps) + 1, num),
                 'takeoff_sec': round(done.takeoff_sec, 4),
                 'landing_sec': round(done.landing_sec, 4),
                 'twists_to': 'left' if done.handed > 0 else 'right',
             }
-            for done in shot.performed
+            for done in performed
         ]
-        index = {
-            'fps': shot.fps,
-            'num_frames': len(shot),
-            'venue': shot.renderer.venue.name,
-            'athlete': f'{plan.split}_{plan.athlete:03d}',
-            'performed': performed,
-        }
+        athlete, venue = f'{plan.split}_{plan.athlete:03d}', renderer.venue.name
+        index = {'fps': fps, 'num_frames': num, 'venue': venue, 'athlete': athlete, 'performed': skills}
         write_json(_index_path(root, plan.name), index)
     return 1
+
+
+def _scene_path(root: Path, name: str) -> Path:
+    return root / 'ground_truth' / 'scenes' / f'{name}.npz'
 
 
 def _video_path(root: Path, name: str) -> Path:
@@ -138,3 +138,35 @@ def _write_index(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) ->
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow(('action_id', 'athlete', 'venue', 'takeoff_sec', 'landing_sec', 'twists_to'))
         writer.writerows(performed)
+
+
+def sport_statistics(corpus: Corpus) -> dict[str, str]:
+    """Return name to value, ready to print; reads the labels and the ground truth."""
+    videos, actions = corpus.videos(), load_actions(corpus.actions_path)
+    frames = sum(v.num_frames for v in videos.values())
+    labelled = Counter[str]()
+    for action in actions:
+        labelled[action.video] += action.num_frames
+    shares = [n / videos[name].num_frames for name, n in labelled.items()]
+    share = labelled.total() / max(sum(videos[name].num_frames for name in labelled), 1)
+    seconds = [v.num_frames / v.fps for v in videos.values()]
+    scenes = [GroundTruth.load(_scene_path(corpus.root, name)) for name in videos]
+    heights = np.concatenate([scene.boxes[:, 3] - scene.boxes[:, 1] for scene in scenes])
+    visibility = np.concatenate([scene.visibility for scene in scenes])
+    num_bytes = sum(path.stat().st_size for path in (corpus.root / 'videos').glob('*.mp4'))
+    statistics = {
+        'videos': f'{len(videos)} ({len(videos) - len(labelled)} without labels)',
+        'frames': f'{frames:,}',
+        'seconds a video': f'{min(seconds):.1f} to {max(seconds):.1f}, mean {np.mean(seconds):.1f}',
+        'classes': f'{len(load_classes(corpus.classes_path))}',
+        'action frames': f'{share:.1%} of labelled videos (largest share of one {max(shares, default=0):.1%})',
+        'frames in any flight': f'{np.concatenate([scene.airborne for scene in scenes]).mean():.1%}',
+        'box height, px': ' / '.join(f'{q:.0f}' for q in np.percentile(heights, (5, 50, 95))) + ' (5, 50, 95 %)',
+        'joints visible, hidden, outside': ' / '.join(f'{(visibility == v).mean():.1%}' for v in (2, 1, 0)),
+        'bytes of video a frame': f'{num_bytes / frames:.0f}',
+    }
+    for split in sorted({a.split for a in actions}):
+        counts = Counter(a.label for a in actions if a.split == split)
+        span = f'{min(counts.values())} to {max(counts.values())} a class'
+        statistics[f'actions in {split}'] = f'{counts.total()}, {span}'
+    return statistics

@@ -2,9 +2,11 @@
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,20 +72,13 @@ def run_jobs(
 ) -> None:
     """Run ``function(*job)``, which returns the number of items it made, in ``workers`` processes."""
     on_progress(done, total)
-    for num in _run(function, jobs, workers):
-        done += num
-        on_progress(done, total)
-
-
-def _run(function: Callable[..., int], jobs: Sequence[tuple], workers: int) -> Iterator[int]:
-    if workers == 1 or len(jobs) < 2:
-        yield from (function(*job) for job in jobs)
-        return
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, cv2.setNumThreads, (1,)) as pool:
-        futures = [pool.submit(function, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with ExitStack() as stack:
+        results: Iterable[int] = starmap(function, jobs)
+        if workers > 1 and len(jobs) > 1:
+            context = multiprocessing.get_context('spawn')
+            pool = ProcessPoolExecutor(min(workers, len(jobs)), context, cv2.setNumThreads, (1,))
+            stack.callback(pool.shutdown, cancel_futures=True)
+            results = (future.result() for future in as_completed([pool.submit(function, *job) for job in jobs]))
+        for num in results:
+            done += num
+            on_progress(done, total)

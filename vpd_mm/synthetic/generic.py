@@ -1,25 +1,38 @@
 """The generic domain: images of everyday people, upright, sharp, in street clothes, to train teacher and detector."""
 
+import itertools
+import json
+import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..structures import atomic_write
+from ..visualize.panels import encode_image
+from ..visualize.skeleton import COCO17
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .everyday import everyday_motion, leaping_motion
-from .generation import Recipe
-from .moves import heading
+from .generation import Recipe, check_counts, check_recipe, run_jobs, write_json
+from .moves import everyday_motion, heading, leaping_motion
 from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
-from .skeleton import Body
+from .skeleton import COCO_NODES, Body, rot_z
 from .venue import FAR, Venue, make_venue, paint_board, trace
 
 SPLITS = ('train', 'val')
 #: Images of one place, each with a new camera and new people.
 IMAGES_PER_PLACE = 8
 _PLACE, _IMAGE, _PUBLIC, _LEAP = 201, 202, 203, 204
+#: Version of the images, part of the recipe file of a folder.
+RECIPE = 2
+_RECIPE_FILE = 'generic.json'
+#: With fewer visible joints a person is marked as a crowd, which the evaluation of COCO ignores.
+MIN_VISIBLE = 4
 #: Share of the images with spectators where the recipe asks for them.
 _PUBLIC_SHARE = 0.7
 _SUB_FRAMES = 4
@@ -33,10 +46,9 @@ _BESIDE = 0.35
 
 @dataclass(frozen=True)
 class GenericRecipe(Recipe):
-    """Everything that determines the generic domain.
+    """A Recipe with options of the generic domain.
 
     Args:
-        seed, width, height: As of :class:`Recipe`.
         public: Most images have an advertising board and a row of spectators, marked as a crowd, behind the people,
             which a detector must distinguish from people on the floor.
         leaping: Share of the people, 0 to 1, who leap, turn over or lie, with some blur, which a detector must also
@@ -93,8 +105,7 @@ def _render_image(recipe: GenericRecipe, venue: Venue, split: int, index: int) -
     distance = rng.uniform(4.0, 12.0)
     azimuth, elevation = rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(-22, 6))
     middle = np.array([rng.uniform(-8, 8), rng.uniform(-10, 4), rng.uniform(0.8, 1.05)])
-    towards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    centre = middle - distance * towards
+    centre = middle - distance * np.append(np.cos(elevation) * heading(azimuth), np.sin(elevation))
     centre[2] = max(centre[2], 0.4)
     lead = middle - centre
     azimuth, elevation = np.arctan2(lead[1], lead[0]), np.arctan2(lead[2], np.hypot(*lead[:2]))
@@ -156,16 +167,14 @@ def _render_image(recipe: GenericRecipe, venue: Venue, split: int, index: int) -
     moment = camera[_SUB_FRAMES // 2 : _SUB_FRAMES // 2 + 1]
     renderer = SceneRenderer(venue, camera, figures, rng, _SUB_FRAMES, (trace(venue, moment), moment))
     image, visible = renderer.render(0)
+    # People are the first figures; spectators have no joints.
+    people = [
+        (Person(figure.joints[0, :, :2], visibility, figure.boxes[0].clip(0, size * 2)), 4)
+        for figure, visibility in zip(figures, visible)
+    ]
     no_joints = np.zeros((17, 2), np.float32), np.zeros(17, np.uint8)
-    people = []
-    for k in sorted(visible):
-        box = figures[k].boxes[0].clip(0, size * 2)
-        if np.all(box[2:] - box[:2] > 4):
-            people.append(Person(figures[k].joints[0, :, :2], visible[k], box))
-    for box in crowd.clip(0, size * 2):
-        if np.all(box[2:] - box[:2] > 2):
-            people.append(Person(*no_joints, box))
-    return image, people
+    people += [(Person(*no_joints, box), 2) for box in crowd.clip(0, size * 2)]
+    return image, [person for person, least in people if np.all(person.box[2:] - person.box[:2] > least)]
 
 
 def _add_public(
@@ -174,8 +183,7 @@ def _add_public(
     """Return the place with a board some metres behind the people, and the row of spectators behind the board."""
     behind = rng.uniform(1.0, 0.6 * distance)
     turned = azimuth - np.pi / 2 + rng.normal(0, 0.15)
-    c, s = np.cos(turned), np.sin(turned)
-    turn = np.array([(c, -s, 0), (s, c, 0), (0, 0, 1.0)])
+    turn = rot_z(turned)
     at = np.append(middle[:2] + behind * heading(azimuth), 0) - rng.uniform(0.2, 0.8) * turn[:, 1]
     line = at + np.outer((-9.0, 9.0), turn[:, 0])
     row = fans(rng, venue, camera, _SUB_FRAMES, 25.0, turn, at - turn @ (0, FAR - rng.uniform(1.7, 2.2), 0))
@@ -195,3 +203,106 @@ def _something_in_front(
     color = vivid(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.9))
     radii = np.full((1, 2), rng.uniform(0.03, 0.18))
     return make_thing(np.array([ends]), radii, color[None], camera, _SUB_FRAMES)
+
+
+def make_generic(
+    out: str | os.PathLike,
+    train: int = 4000,
+    val: int = 400,
+    recipe: GenericRecipe | None = None,
+    workers: int = 1,
+    on_progress: OnProgress = no_progress,
+) -> Path:
+    """Write ``images/*.jpg`` and ``annotations/person_{train,val}.json``; a rerun makes the missing images.
+
+    Args:
+        out: Folder, new, empty, or made by this function with the same recipe.
+        train, val: Number of images of each split; larger numbers extend the folder.
+        recipe, workers: Seed and options; processes, on whose number the result does not depend.
+        on_progress: Called with (done, total) images at the start and after every place.
+
+    Raises:
+        UserError: a number is invalid, or the folder holds something else.
+    """
+    recipe = recipe or GenericRecipe()
+    counts = {'train': train, 'val': val}
+    check_counts(counts, 999_999, workers)
+    root = Path(out)
+    _check_folder(root, recipe)
+    counts = {split: max(count, _num_made(root, split)) for split, count in counts.items()}
+    parts = [
+        (split, start, min(IMAGES_PER_PLACE, count - start))
+        for split, count in counts.items()
+        for start in range(0, count, IMAGES_PER_PLACE)
+    ]
+    jobs = [(root, recipe, *part) for part in parts if not _part_path(root, *part).is_file()]
+    total = sum(counts.values())
+    run_jobs(_make_part, jobs, workers, on_progress, total - sum(job[-1] for job in jobs), total)
+    for split, count in counts.items():
+        pieces = [json.loads(_part_path(root, *part).read_text('utf-8')) for part in parts if part[0] == split]
+        if count:
+            _write_coco(root / 'annotations' / f'person_{split}.json', recipe, pieces)
+    return root
+
+
+def _make_part(root: Path, recipe: GenericRecipe, split: str, start: int, count: int) -> int:
+    people = []
+    for k, (image, who) in enumerate(generic_images(recipe, split, count, start)):
+        name = f'{split}_{start + k:06d}.jpg'
+        with atomic_write(root / 'images' / name) as f:
+            f.write(encode_image(image, '.jpg', 90))
+        people.append({'file_name': name, 'people': [_annotation(person) for person in who]})
+    with atomic_write(_part_path(root, split, start, count), 'w') as f:
+        json.dump(people, f)
+    return count
+
+
+def _annotation(person: Person) -> dict:
+    labelled = person.visibility > 0
+    points = np.where(labelled[:, None], person.keypoints, 0).round(2)
+    x0, y0, x1, y1 = (round(float(c), 2) for c in person.box)
+    return {
+        'keypoints': [v for p, s in zip(points.tolist(), person.visibility.tolist()) for v in (*p, s)],
+        'num_keypoints': int(labelled.sum()),
+        'bbox': [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
+        # COCO needs the area of the mask; a standing person fills about half of the box.
+        'area': round(0.5 * (x1 - x0) * (y1 - y0), 2),
+        'iscrowd': int((person.visibility == 2).sum() < MIN_VISIBLE),
+        'category_id': 1,
+    }
+
+
+def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> None:
+    images: list[dict] = []
+    annotations: list[dict] = []
+    for number, image in enumerate(itertools.chain(*pieces), 1):
+        images.append({'id': number, 'file_name': image['file_name'], 'width': recipe.width, 'height': recipe.height})
+        for person in image['people']:
+            annotations.append({'id': len(annotations) + 1, 'image_id': number, **person})
+    names = [re.sub('^l_', 'left_', re.sub('^r_', 'right_', node)) for node in COCO_NODES]
+    limbs = [[a + 1, b + 1] for a, b in COCO17.limbs]
+    category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names, 'skeleton': limbs}
+    with atomic_write(path, 'w') as f:
+        json.dump({'images': images, 'annotations': annotations, 'categories': [category]}, f)
+
+
+def _part_path(root: Path, split: str, start: int, count: int) -> Path:
+    return root / 'annotations' / 'parts' / f'{split}_{start:06d}_{count}.json'
+
+
+def _num_made(root: Path, split: str) -> int:
+    parts = (root / 'annotations' / 'parts').glob(f'{split}_*_*.json')
+    return max((sum(map(int, path.stem.split('_')[1:])) for path in parts), default=0)
+
+
+def _check_folder(root: Path, recipe: GenericRecipe) -> None:
+    path = root / _RECIPE_FILE
+    content = {'recipe': RECIPE, **asdict(recipe)}
+    # Recipe files of earlier versions lack these fields.
+    content = {k: v for k, v in content.items() if v or k not in ('public', 'leaping', 'clear', 'over')}
+    if path.is_file():
+        check_recipe(path, content)
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')
+    else:
+        write_json(path, content)

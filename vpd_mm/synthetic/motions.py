@@ -111,10 +111,8 @@ class MotionBuilder:
 
         Args:
             duration: Seconds; determines the number of samples N (:meth:`ticks`).
-            angles: (N, 23) or (23,) joint angles.
-            velocity: (2,) or (N, 2) wanted velocity of the hips, m/s.
-            turn: (N,) change of heading since the start, radians.
-            pitch: (N,) forward lean or roll, radians.
+            angles, velocity: Joint angles (N, 23) or (23,) and wanted velocity of the hips (N, 2) or (2,), m/s.
+            turn, pitch: (N,) change of heading since the start, and forward lean or roll, radians.
             lift: (N,) height of the lowest point above the floor, metres.
             ends: Whole turns, in radians, that are removed from ``pitch`` at the end.
         """
@@ -151,8 +149,7 @@ class MotionBuilder:
             keys: (u, pose (23,)) pairs; u runs from 0 to 1; the pose at 0 is the present one.
             velocity: (2,) of the centre of mass, m/s.
             pitch_end: Somersault angle at the end, forward > 0; whole turns are removed afterwards.
-            twist: Turn about the long axis, to the left > 0.
-            twist_span: Part of the flight with the twist.
+            twist, twist_span: Turn about the long axis, to the left > 0, and the part of the flight with it.
             tilt: Largest sideways lean, which a real twist needs.
         """
         clock = self.ticks(duration)

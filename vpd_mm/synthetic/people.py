@@ -4,9 +4,8 @@ import numpy as np
 
 from .appearance import HAIR, SKIN, Look, athlete_look, everyday_look, vivid
 from .camera import CameraTrack
-from .everyday import loitering_motion, seated_motion
 from .motions import Motion
-from .moves import heading
+from .moves import heading, loitering_motion, seated_motion
 from .renderer import Figure, make_thing
 from .skeleton import Body
 from .venue import FAR, Venue
@@ -38,8 +37,8 @@ def fans(
     camera: CameraTrack,
     sub_frames: int,
     fps: float,
-    turn: np.ndarray | None = None,
-    shift: np.ndarray | None = None,
+    turn: np.ndarray,
+    shift: np.ndarray | float,
 ) -> Figure:
     """Make a row of people at the far side who bob and sway: head and trunk only, 3 parts each.
 
@@ -52,18 +51,15 @@ def fans(
     rhythm, size, start = rng.uniform(0.4, 1.8, num), rng.uniform(0.0, 0.12, num), rng.uniform(0, 6, num)
     wave = np.sin(2 * np.pi * rhythm * times[:, None] + start) * size
     where = np.stack([x + 0.6 * wave, np.broadcast_to(y, wave.shape), height + wave], axis=-1)
-    ends = np.empty((len(camera), 3 * num, 2, 3))
-    ends[:, 0::3] = where[:, :, None] + np.array([(0, 0, -0.30), (0, 0, 0)])
-    ends[:, 0::3, 1, 2] = 0.98  # the board in front hides the rest
-    ends[:, 1::3] = where[:, :, None] + np.array([(0, -0.02, -0.04), (0, -0.02, -0.07)])
-    ends[:, 2::3] = where[:, :, None] + np.array([(0, 0.03, 0.02), (0, 0.03, 0.0)])
+    # Trunk, face and hair of each.
+    offsets = [(0, 0, -0.30), (0, 0, 0)], [(0, -0.02, -0.04), (0, -0.02, -0.07)], [(0, 0.03, 0.02), (0, 0.03, 0.0)]
+    ends = where[:, :, None, None] + np.array(offsets)
+    ends[:, :, 0, 1, 2] = 0.98  # the board in front hides the rest
     radii = np.tile([(0.2, 0.17), (0.09, 0.075), (0.105, 0.1)], (num, 1))
-    colors = np.empty((3 * num, 3))
-    colors[0::3] = [vivid(rng.random(), rng.uniform(0, 0.7), rng.uniform(0.2, 0.7)) for _ in range(num)]
-    colors[1::3] = SKIN[rng.integers(len(SKIN), size=num)]
-    colors[2::3] = HAIR[rng.integers(len(HAIR), size=num)]
-    if turn is not None and shift is not None:
-        ends = ends @ turn.T + shift
+    shirts = [vivid(rng.random(), rng.uniform(0, 0.7), rng.uniform(0.2, 0.7)) for _ in range(num)]
+    faces, hair = (colors[rng.integers(len(colors), size=num)] for colors in (SKIN, HAIR))
+    colors = np.stack([shirts, faces, hair], axis=1).reshape(-1, 3)
+    ends = ends.reshape(len(camera), 3 * num, 2, 3) @ turn.T + shift
     return make_thing(ends, radii, colors, camera, sub_frames)
 
 
@@ -85,7 +81,7 @@ def foreground(venue: Venue, position: int, camera: CameraTrack, sub_frames: int
     for _ in range(rng.integers(0, 3)):
         angle, distance = np.deg2rad(rng.uniform(-26, 26)), rng.uniform(5, 9)
         color = vivid(rng.random(), rng.uniform(0, 0.3), rng.uniform(0.2, 0.9))
-        ends = np.array([[spot(angle, distance, 0), spot(angle, distance, 3.5)]])
+        ends = np.array([[spot(angle, distance, height) for height in (0, 3.5)]])
         posts.append(make_thing(ends, np.full((1, 2), rng.uniform(0.015, 0.03)), color[None], camera, sub_frames))
     if rng.random() < 0.4:
         distance = rng.uniform(5, 8)

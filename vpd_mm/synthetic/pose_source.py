@@ -4,11 +4,20 @@ import numpy as np
 
 from ..errors import UserError
 from ..registry import TASK_UTILS
-from .everyday import EVERYDAY, everyday_motion
 from .motions import RATE
-from .moves import LANDING, SOAK, STAND
+from .moves import EVERYDAY, LANDING, SOAK, STAND, everyday_motion
 from .routine import SKILLS, Habits, perform_routine
-from .skeleton import DOFS, LIMITS, NUM_DOFS, Body, clip_to_limits, forward_kinematics, mirror_angles, root_rotation
+from .skeleton import (
+    DOFS,
+    LIMITS,
+    NUM_DOFS,
+    Body,
+    clip_to_limits,
+    forward_kinematics,
+    mirror_angles,
+    root_rotation,
+    rot_z,
+)
 
 #: Share of the sport's poses in flight: tucked, piked, twisting, upside down.
 _AIRBORNE = 0.6
@@ -32,8 +41,7 @@ class SyntheticPoses:
     Bodies and motions differ between seeds: use different ones for training and test.
 
     Args:
-        num: Number of poses, 1 or more.
-        seed: Determines the result.
+        num, seed: Number of poses, 1 or more, and what determines them.
         sport: Share of the poses in motion that are from routines of the sport; the rest is everyday motion.
         spacing_sec: Least distance between poses of one motion.
         varied: Share of poses in no motion: trunk, arms and legs from different postures or anywhere within the
@@ -76,9 +84,7 @@ class SyntheticPoses:
                 motion = everyday_motion(rng, body, np.zeros(2), rng.uniform(-np.pi, np.pi), 4.0)
                 picks = [self._pick(rng, np.ones(len(motion.airborne), bool), want)]
             joints = motion.posture(np.concatenate(picks) / RATE).joints
-            turn = rng.uniform(-np.pi, np.pi)
-            cos, sin = np.cos(turn), np.sin(turn)
-            out.append(joints @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1.0]]))
+            out.append(joints @ rot_z(rng.uniform(-np.pi, np.pi)).T)
             left -= len(joints)
         return rng.permutation(np.concatenate(out))
 

@@ -35,6 +35,17 @@ def crop_square(image: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarr
     return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), matrix
 
 
+def _draw_frame(shot: tuple, frame: int, side: int = 0) -> Pair:
+    """Draw a frame of :func:`perform_plan`'s result, or the square of ``side`` px around the athlete."""
+    renderer, _, arrays, _ = shot
+    image, (visibility,) = renderer.render(frame)
+    keypoints = arrays['keypoints'][frame]
+    if side:
+        image, matrix = crop_square(image, arrays['boxes'][frame], side)
+        keypoints = keypoints @ matrix[:, :2].T + matrix[:, 2]
+    return image, draw_visible(image, keypoints, visibility)
+
+
 def _grids(tiles: list[Pair], columns: int) -> Pair:
     plain, drawn = (grid(list(images), columns) for images in zip(*tiles))
     return plain, drawn
@@ -44,10 +55,8 @@ def sport_sheet(recipe: SportRecipe) -> Pair:
     """Draw evenly spread frames of training videos, one row for each of five athletes."""
     tiles = []
     for plan in plan_videos(recipe, 'train', 5 * VIDEOS_PER_ATHLETE)[::VIDEOS_PER_ATHLETE]:
-        shot, _ = perform_plan(recipe, plan)
-        for k in 4 + evenly_spread(len(shot) - 8, 5):
-            image, visibility = shot.render(int(k))
-            tiles.append((image, draw_visible(image, shot.arrays['keypoints'][k], visibility)))
+        shot = perform_plan(recipe, plan)
+        tiles += [_draw_frame(shot, int(k)) for k in 4 + evenly_spread(len(shot[0]) - 8, 5)]
     return _grids(tiles, 5)
 
 
@@ -57,27 +66,21 @@ def class_strips(recipe: SportRecipe) -> Pair:
     strips: dict[Skill, list[Pair]] = {}
     # Every third video, so that different athletes show.
     for plan in plan_videos(recipe, 'train', 180)[::3]:
-        if all(skill in strips for skill in plan.skills):
+        if strips.keys() >= set(plan.skills):
             continue
-        shot, _ = perform_plan(recipe, plan)
-        for performed in shot.performed:
-            if performed.skill in strips:
+        shot = perform_plan(recipe, plan)
+        for done in shot[1]:
+            if done.skill in strips:
                 continue
-            tiles = strips[performed.skill] = []
-            span = performed.start_sec * shot.fps, performed.end_sec * shot.fps
-            for k in np.linspace(*span, columns).round().astype(int):
-                image, visibility = shot.render(int(k))
-                tile, matrix = crop_square(image, shot.arrays['boxes'][k], side)
-                keypoints = shot.arrays['keypoints'][k] @ matrix[:, :2].T + matrix[:, 2]
-                tiles.append((tile, draw_visible(tile, keypoints, visibility)))
-        if len(strips) == len(SKILLS):
-            break
-    rows = []
+            fps = shot[0].venue.fps
+            span = np.linspace(done.start_sec * fps, done.end_sec * fps, columns)
+            strips[done.skill] = [_draw_frame(shot, k, side) for k in span.round().astype(int)]
+    tiles = []
     for skill in SKILLS:
         lines = skill.takeoff, skill.position, f's{skill.half_somersaults} t{skill.half_twists}'
         label = draw_text(np.full((side, 2 * side, 3), BAR, np.uint8), lines, (8, 6), 18)
-        rows.append([np.hstack([label, *tiles]) for tiles in zip(*strips[skill])])
-    plain, drawn = (np.vstack(images) for images in zip(*rows))
+        tiles.append([np.hstack([label, *images]) for images in zip(*strips[skill])])
+    plain, drawn = (np.vstack(images) for images in zip(*tiles))
     return plain, drawn
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.signal import lfilter
 
 from ..structures import AthleteTrack
 from .appearance import Look, athlete_look
@@ -101,30 +102,15 @@ def _backdrop(seed: int, number: int, position: int) -> tuple[np.ndarray, Camera
     return panorama(venue, venue.cameras[position])
 
 
-@dataclass(eq=False)
-class Shot:
-    """A recorded routine: its renderer, the skills in it, and all fields of its GroundTruth but the visibility."""
+def perform_plan(
+    recipe: SportRecipe, plan: VideoPlan
+) -> tuple[SceneRenderer, list[Performed], dict[str, np.ndarray], np.random.Generator]:
+    """Perform a plan and record it at the frame rate of its hall; the recipe and the plan determine the result.
 
-    renderer: SceneRenderer
-    performed: list[Performed]
-    arrays: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.renderer)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return self.renderer.venue.fps
-
-    def render(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return RGB uint8 (H, W, 3) and the visibility (17,) uint8 of the athlete's joints."""
-        image, visible = self.renderer.render(frame)
-        return image, visible[0]
-
-
-def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.Generator]:
-    """Perform a plan and record it at the frame rate of its hall; the recipe and the plan determine the result."""
+    Returns:
+        The renderer, whose only figure with joints is the athlete; the skills; the fields of the GroundTruth but the
+        visibility; the generator for further random numbers of the video.
+    """
     rng = np.random.default_rng([recipe.seed, SPLITS.index(plan.split), plan.index, 1])
     body, habits, look, club_hue = make_athlete(recipe, plan.split, plan.athlete)
     motion, performed = perform_routine(list(plan.skills), body, habits, rng)
@@ -134,8 +120,7 @@ def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.
     num = int(motion.duration_sec * venue.fps)
     moments = np.arange(num)[:, None] + (np.arange(sub_frames) - sub_frames // 2) / sub_frames * venue.shutter
     times = (moments / venue.fps).clip(0).ravel()
-    person_px = PERSON_SHARE[0] * size[1], PERSON_SHARE[1] * size[1]
-    path = follow(motion.root_pos, venue.cameras[position], size, person_px, rng)
+    path = follow(motion.root_pos, venue.cameras[position], size, np.array(PERSON_SHARE) * size[1], rng)
     samples = (times * RATE).round().astype(int).clip(0, len(path) - 1)
     camera = path[samples]
     posture = motion.posture(times)
@@ -148,38 +133,35 @@ def perform_plan(recipe: SportRecipe, plan: VideoPlan) -> tuple[Shot, np.random.
         make_figure(body, moves.posture(times[::step]), dress, fewer, each, venue.light)
         for body, moves, dress in bystanders(rng, motion.duration_sec, club_hue)
     ]
-    crowd = fans(rng, venue, fewer, each, venue.fps)
+    crowd = fans(rng, venue, fewer, each, venue.fps, np.eye(3), 0.0)
     posts, heads = foreground(venue, position, camera, sub_frames)
 
-    def cut(boxes: np.ndarray) -> np.ndarray:
-        return boxes.clip(0, np.array(size * 2, np.float32))
-
+    boxes = {
+        'boxes': athlete.boxes,
+        'bystanders': np.stack([figure.boxes for figure in others], axis=1),
+        'crowd': np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1),
+    }
     mid = np.arange(num) * sub_frames + sub_frames // 2
     arrays = {
         'frame_inds': np.arange(num, dtype=np.int64),
         'keypoints': athlete.joints[..., :2],
         'joints3d': posture.joints[mid].astype(np.float32),
-        'boxes': cut(athlete.boxes),
-        'bystanders': np.stack([cut(figure.boxes) for figure in others], axis=1),
-        'crowd': cut(np.concatenate([crowd.group_boxes(3), *(h.group_boxes(2) for h in heads)], axis=1)),
+        **{name: group.clip(0, np.array(size * 2, np.float32)) for name, group in boxes.items()},
         'airborne': motion.airborne[samples[mid]],
         'rotation': camera.rotation[mid],
         'centre': camera.centre,
         'focal': camera.focal[mid],
     }
     figures = [athlete, *others, crowd, *posts, *heads]
-    return Shot(SceneRenderer(venue, camera, figures, rng, sub_frames, backdrop), performed, arrays), rng
+    return SceneRenderer(venue, camera, figures, rng, sub_frames, backdrop), performed, arrays, rng
 
 
 def jittered_track(ground_truth: GroundTruth, rng: np.random.Generator) -> AthleteTrack:
     """Return boxes like those of a detector and a tracker: slightly wide, unsteady, sometimes missing."""
     boxes = ground_truth.boxes.astype(float)
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    noise = np.empty((len(boxes), 4))
-    state = rng.normal(0, 0.03, 4)
-    for t in range(len(boxes)):
-        state = 0.75 * state + rng.normal(0, 0.02, 4)
-        noise[t] = state
+    first, changes = rng.normal(0, 0.03, (1, 4)), rng.normal(0, 0.02, (len(boxes), 4))
+    noise, _ = lfilter([1], [1, -0.75], changes, axis=0, zi=0.75 * first)
     boxes = boxes + (noise + np.array([-0.02, -0.02, 0.02, 0.02])) * np.tile(sides, 2)
     missed = rng.random(len(boxes)) < np.where(ground_truth.airborne, 0.03, 0.008)
     keep = (sides.min(axis=1) > 4) & (boxes[:, 2:] - boxes[:, :2] > 2).all(axis=1) & ~missed

@@ -53,7 +53,7 @@ COCO_NODES = ['nose', 'l_eye', 'r_eye', 'l_ear', 'r_ear'] + [
 ]
 COCO_INDEX = np.array([NODE[name] for name in COCO_NODES])
 #: Share of the mass between two nodes (de Leva 1996), and its position between them (0 to 1).
-_MASSES = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tuple(
+_SEGMENTS = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tuple(
     (f'{side}_{a}', f'{side}_{b}', mass, at)
     for side in 'lr'
     for a, b, mass, at in (
@@ -61,6 +61,8 @@ _MASSES = (('head', 'head', 0.069, 0.0), ('pelvis', 'neck', 0.435, 0.48)) + tupl
         ('hip', 'knee', 0.142, 0.40), ('knee', 'ankle', 0.043, 0.44), ('heel', 'toe', 0.014, 0.5),
     )
 )  # fmt: skip
+_SEGMENT_ENDS = np.array([(NODE[a], NODE[b]) for a, b, *_ in _SEGMENTS]).T
+_MASSES, _POSITIONS = np.array([segment[2:] for segment in _SEGMENTS]).T[..., None]
 
 
 def _rotation(axis: int, angle: ArrayLike) -> np.ndarray:
@@ -150,27 +152,26 @@ class Posture:
     @property
     def centre_of_mass(self) -> np.ndarray:
         """(T, 3) metres."""
-        return sum(mass * point for mass, point in self._point_masses())
+        return np.sum(_MASSES * self._segments, axis=1)
 
     def somersault_inertia(self) -> np.ndarray:
         """Return the (T,) moment of inertia per kg about the y axis through the centre of mass."""
-        centre = self.centre_of_mass
-        spread = sum(mass * np.sum((point - centre)[:, [0, 2]] ** 2, axis=1) for mass, point in self._point_masses())
-        return spread + 0.012
+        x, _, z = np.moveaxis(self._segments - self.centre_of_mass[:, None], (2, 1), (0, 1))
+        return np.sum(_MASSES * (x**2 + z**2), axis=0) + 0.012
 
-    def _point_masses(self):
-        for a, b, mass, at in _MASSES:
-            yield mass, self.nodes[:, NODE[a]] * (1 - at) + self.nodes[:, NODE[b]] * at
+    @property
+    def _segments(self) -> np.ndarray:
+        """(T, 14, 3) centre of mass of each segment."""
+        first, last = (self.nodes[:, ends] for ends in _SEGMENT_ENDS)
+        return first * (1 - _POSITIONS) + last * _POSITIONS
 
 
 def forward_kinematics(body: Body, angles: np.ndarray, root_rot: np.ndarray, root_pos: np.ndarray) -> Posture:
     """Compute the posture of a body.
 
     Args:
-        body: Its sizes.
-        angles: (T, 23) radians in the order of :data:`DOFS`.
-        root_rot: (T, 3, 3) rotation of the pelvis, columns = its forward, left, up.
-        root_pos: (T, 3) midpoint of the hips in metres.
+        body, angles: The body and (T, 23) radians in the order of :data:`DOFS`.
+        root_rot, root_pos: (T, 3, 3) rotation of the pelvis and (T, 3) midpoint of the hips in metres.
     """
     bend = rot_y(angles[:, 0] / 2) @ rot_x(-angles[:, 1] / 2) @ rot_z(angles[:, 2] / 2)
     waist = root_rot @ bend

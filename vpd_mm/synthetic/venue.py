@@ -187,18 +187,25 @@ def trace(venue: Venue, camera: CameraTrack) -> np.ndarray:
     return cv2.GaussianBlur(out, (0, 0), 1.1)
 
 
-def board_warp(venue: Venue, camera: CameraTrack, scroll_px: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the homography (3, 3) from a 512 x 32 part of the board to the image, and that part; None out of view."""
+def draw_board(image: np.ndarray, venue: Venue, camera: CameraTrack, scroll_px: float) -> None:
+    """Draw the visible 512 x 32 part of the board over ``image`` (H, W, 3) uint8 of one moment."""
     if venue.board is None:
-        return None
+        return
     low = venue.board_line
-    corners = np.concatenate([low + (0, 0, 0.85), low[::-1]])[None]
-    if np.any(camera.to_camera(corners)[0, :, 2] < 1.0):
-        return None
-    pixels = camera.project(corners)[0, :, :2].astype(np.float32)
-    if pixels[:, 0].max() < 0 or pixels[:, 0].min() > camera.size[0] or pixels[:, 1].min() > camera.size[1]:
-        return None
-    start = int(scroll_px) % 512
-    cut = venue.board[:, start : start + 512]
+    corners = camera.project(np.concatenate([low + (0, 0, 0.85), low[::-1]])[None])[0]
+    if corners[:, 2].min() < 1.0:
+        return
     source = np.array([(0, 0), (512, 0), (512, 32), (0, 32)], np.float32)
-    return cv2.getPerspectiveTransform(source, pixels), cut
+    warp = cv2.getPerspectiveTransform(source, corners[:, :2].astype(np.float32))
+    # Only the pixels that the board, with one more texel at each side, covers.
+    x, y = cv2.perspectiveTransform((source + np.where(source > 0, 1, -1))[None], warp)[0].T
+    x0, x1 = np.clip((x.min() - 1, x.max() + 2), 0, image.shape[1]).astype(int)
+    y0, y1 = np.clip((y.min() - 1, y.max() + 2), 0, image.shape[0]).astype(int)
+    if x0 == x1 or y0 == y1:
+        return
+    start = int(scroll_px) % 512
+    view = image[y0:y1, x0:x1]
+    shift = np.array([(1.0, 0, -x0), (0, 1, -y0), (0, 0, 1)])
+    cv2.warpPerspective(
+        venue.board[:, start : start + 512], shift @ warp, view.shape[1::-1], view, borderMode=cv2.BORDER_TRANSPARENT
+    )

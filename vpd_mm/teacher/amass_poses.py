@@ -1,5 +1,6 @@
 """3D poses of AMASS (Mahmood et al., 2019)."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,12 @@ class AmassPoses:
         body_model: Folder that holds ``smplh/SMPLH_{MALE,FEMALE,NEUTRAL}.npz`` (https://mano.is.tue.mpg.de).
         num: Largest number of poses, drawn at random; None: all.
 
-    Raises:
-        UserError: by :meth:`poses`: smplx, the body model or the motion files are missing, or a file is damaged.
+    :meth:`poses` raises UserError where smplx, the body model or the motion files are missing, or a file is damaged.
     """
 
     def __init__(self, path: str, body_model: str, num: int | None = None) -> None:
         self.path, self.body_model, self.num = Path(path), Path(body_model), num
         self.origin = path
-        self._models: dict = {}
 
     def poses(self) -> np.ndarray:
         """Return (N, 53, 3) in meters, z up: the joints of SMPL-H and the nose."""
@@ -56,7 +55,8 @@ class AmassPoses:
             raise UserError(f"{file}: field 'poses' is {tuple(poses.shape)}; expected (N, {_POSE_DIMS}), {what}")
         step = max(round(float(data['mocap_framerate']) / POSES_PER_SECOND), 1)
         gender = data['gender'].item()
-        model = self._model(gender.decode() if isinstance(gender, bytes) else str(gender), len(betas))
+        gender = gender.decode() if isinstance(gender, bytes) else str(gender)
+        model = _body_model(self.body_model, gender, len(betas))
         parts = []
         for theta in poses[::step].split(_BATCH):
             with torch.inference_mode():
@@ -71,17 +71,15 @@ class AmassPoses:
             parts.append(result.joints[:, :NUM_JOINTS].numpy())
         return np.concatenate(parts)
 
-    def _model(self, gender: str, num_betas: int):
-        if (gender, num_betas) not in self._models:
-            try:
-                import smplx
-            except ImportError as e:
-                raise UserError(f'AMASS needs the smplx package ({e}); pip install --no-deps smplx') from e
-            file = self.body_model / 'smplh' / f'SMPLH_{gender.upper()}.npz'
-            if not file.is_file():
-                raise UserError(f'{file}: no such file; download the SMPL-H body model from https://mano.is.tue.mpg.de')
-            self._models[gender, num_betas] = smplx.create(
-                str(self.body_model), 'smplh', gender=gender, num_betas=num_betas, use_pca=False, flat_hand_mean=True,
-                ext='npz',
-            )  # fmt: skip
-        return self._models[gender, num_betas]
+
+@cache
+def _body_model(folder: Path, gender: str, num_betas: int):
+    try:
+        import smplx
+    except ImportError as e:
+        raise UserError(f'AMASS needs the smplx package ({e}); pip install --no-deps smplx') from e
+    file = folder / 'smplh' / f'SMPLH_{gender.upper()}.npz'
+    if not file.is_file():
+        raise UserError(f'{file}: no such file; download the SMPL-H body model from https://mano.is.tue.mpg.de')
+    options = {'gender': gender, 'num_betas': num_betas, 'ext': 'npz'}
+    return smplx.create(str(folder), 'smplh', use_pca=False, flat_hand_mean=True, **options)

@@ -1,15 +1,18 @@
 """Normalized 2D joints, the teacher of 2D-VPD (paper 3.1)."""
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence
 
+Joints = TypeVar('Joints', bound=Any)
+
 #: Permutation of the 13 joints that swaps left and right.
 FLIP_ORDER = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
-_SHOULDERS_AND_HIPS = (1, 2, 7, 8)
-_HIPS = (7, 8)
+#: Rows of the 13 joints, left first.
+SHOULDERS, HIPS = (1, 2), (7, 8)
 
 
 def frame_scores(poses: PoseSequence) -> np.ndarray:
@@ -26,16 +29,16 @@ def normalize_joints(keypoints: np.ndarray) -> np.ndarray:
 
     The torso size is the largest distance among shoulders and hips; a torso of size 0 gives zeros.
     """
-    centered = keypoints - keypoints[..., _HIPS, :].mean(axis=-2, keepdims=True)
-    torso = centered[..., _SHOULDERS_AND_HIPS, :]
+    centered = keypoints - keypoints[..., HIPS, :].mean(axis=-2, keepdims=True)
+    torso = centered[..., SHOULDERS + HIPS, :]
     distances = np.linalg.norm(torso[..., :, None, :] - torso[..., None, :, :], axis=-1)
     size = distances.max(axis=(-2, -1))[..., None, None]
     return np.divide(0.5 * centered, size, out=np.zeros_like(centered), where=size > 0)
 
 
-def flip_joints(joints: np.ndarray) -> np.ndarray:
-    """Mirror joints (..., 13, C) with normalized x: swap left and right, negate channel 0 (x)."""
-    flipped = joints[..., FLIP_ORDER, :].copy()
+def flip_joints(joints: Joints) -> Joints:
+    """Mirror an array or tensor of joints (..., 13, C): swap left and right, negate channel 0 (normalized x)."""
+    flipped = joints[..., list(FLIP_ORDER), :]
     flipped[..., 0] *= -1
     return flipped
 
@@ -54,12 +57,9 @@ def fill_unseen(poses: PoseSequence) -> PoseSequence:
     mean = total / np.maximum(seen.sum(axis=1, keepdims=True), 1)
     for i, joint in enumerate(VPD_JOINTS):
         known = np.flatnonzero(seen[:, i])
-        for axis in range(2):
-            if len(known):
-                keypoints[:, joint, axis] = np.interp(frames, known, keypoints[known, joint, axis])
-            else:
-                keypoints[:, joint, axis] = mean[:, axis]
-    return replace(poses, keypoints=keypoints.astype(np.float32))
+        columns = [np.interp(frames, known, column) for column in keypoints[known, joint].T] if len(known) else mean.T
+        keypoints[:, joint] = np.stack(columns, axis=1)
+    return replace(poses, keypoints=keypoints)
 
 
 class JointFeature:

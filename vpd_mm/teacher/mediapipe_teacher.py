@@ -16,10 +16,8 @@ class MediaPipeTeacher:
     """Estimate COCO-17 poses by BlazePose (Bazarevsky et al., 2020; the "full" model) on the CPU.
 
     Frames are independent: no tracking, no smoothing.  BlazePose gets a square around the box, black outside the
-    frame; without a detection the scores are 0.  The score of a joint is BlazePose's visibility.
-
-    Raises:
-        UserError: mediapipe is not installed.
+    frame; without a detection the scores are 0.  The score of a joint is BlazePose's visibility.  Raises UserError
+    where mediapipe is not installed.
     """
 
     def __init__(self) -> None:
@@ -31,13 +29,9 @@ class MediaPipeTeacher:
         # solutions.pose.Pose needs a call that protobuf 7 has removed.
         self._graph = SolutionBase(
             binary_graph_path='mediapipe/modules/pose_landmark/pose_landmark_cpu.binarypb',
-            side_inputs={
-                'model_complexity': 1,
-                'smooth_landmarks': False,
-                'enable_segmentation': False,
-                'smooth_segmentation': False,
-                'use_prev_landmarks': False,
-            },
+            side_inputs={'model_complexity': 1}
+            | dict.fromkeys(('smooth_landmarks', 'enable_segmentation'), False)
+            | dict.fromkeys(('smooth_segmentation', 'use_prev_landmarks'), False),
             outputs=['pose_landmarks'],
         )
 

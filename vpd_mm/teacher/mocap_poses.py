@@ -23,15 +23,13 @@ class MocapPoses:
         up: Axis that points up: 'z', 'y' or '-y'.  mmpose's Human3.6M has camera axes ('-y'), so its up axis is off
             by the tilt of the camera, about 10 degrees.
 
-    Raises:
-        UserError: ``up`` is invalid; by :meth:`poses`: the file is missing, damaged, or of another format.
+    :meth:`poses` raises UserError where the file is missing, damaged, or of another format.
     """
 
     def __init__(self, path: str, up: str = '-y') -> None:
         if up not in UPRIGHT:
             raise UserError(f'MocapPoses: up must be one of {", ".join(UPRIGHT)}, found {up!r}')
-        self.path, self.up = path, up
-        self.origin = path
+        self.path, self.origin, self.up = path, path, up
 
     def poses(self) -> np.ndarray:
         """Return (N, K, 3) float64, z up, without the poses that have invisible joints."""

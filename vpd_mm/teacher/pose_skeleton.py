@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
+from .joint_feature import HIPS, SHOULDERS
 
 #: Bones of the 13 joints as pairs (from, to); 13 = hip midpoint, 14 = shoulder midpoint.
 VPD_BONES = (
     (13, 14), (14, 0), (8, 7), (2, 1), (1, 3), (3, 5), (2, 4), (4, 6), (7, 9), (9, 11), (8, 10), (10, 12),
 )  # fmt: skip
-SHOULDERS, HIPS = (1, 2), (7, 8)
 #: Poses that face +x are mirrored by this factor and swapping left and right.
 MIRROR = np.array([1.0, -1.0, 1.0])
 
@@ -26,8 +27,7 @@ class Skeleton:
         tree: (name, index or indices, parent name) of each decoded joint, parents first; the root comes first and has
             parent None.
 
-    Raises:
-        UserError: an index is out of range, or the tree is invalid.
+    Raises UserError: an index is out of range, or the tree is invalid.
     """
 
     def __init__(self, num_joints: int, vpd_joints: Sequence[Any], tree: Sequence[tuple[str, Any, str | None]]) -> None:
@@ -78,15 +78,11 @@ class Skeleton:
         return 6 * (len(self.parents) - 1) + len(self._jointed)
 
     def target(self, joints: np.ndarray, mirrored: bool = False) -> np.ndarray:
-        """Compute the decoding targets of poses that face +x.
+        """Compute the decoding targets (N, target_dims) float32 of poses that face +x, or of their mirror images.
 
-        Args:
-            joints: (N, K, 3), z up, rotated by :func:`face_forward`.
-            mirrored: Use the mirror images of the poses (left and right by the joint names).
-
-        Returns:
-            (N, target_dims) float32: unit offset of each non-root joint from its parent; angle of its bone to the
-            parent's bone, if there is one (arccos / pi - 0.5); unit direction from the root.
+        A target is: unit offset of each non-root joint from its parent; angle of its bone to the parent's bone, if
+        there is one (arccos / pi - 0.5); unit direction from the root.  ``joints`` (N, K, 3), z up, are those of
+        :func:`face_forward`.
         """
         points = self._tree @ joints
         if mirrored:
@@ -94,8 +90,7 @@ class Skeleton:
         offsets = unit(points[:, 1:] - points[:, self.parents[1:]])
         directions = unit(points[:, 1:] - points[:, :1])
         own, parent = offsets[:, self._jointed - 1], offsets[:, self.parents[self._jointed] - 1]
-        angles = bone_angles(own, parent) / np.pi - 0.5
-        parts = (offsets, angles, directions)
+        parts = (offsets, bone_angles(own, parent) / np.pi - 0.5, directions)
         return np.concatenate([part.reshape(len(joints), -1) for part in parts], axis=1).astype(np.float32)
 
 
@@ -131,8 +126,7 @@ def face_forward(joints: np.ndarray, vpd: np.ndarray) -> np.ndarray:
     """
     x, y, _ = ((vpd[:, 1] - vpd[:, 2]) + (vpd[:, 7] - vpd[:, 8])).T
     turn = np.where(np.hypot(x, y) > 1e-9, np.pi / 2 - np.arctan2(y, x), 0)
-    cos, sin, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
-    rotation = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3)
+    rotation = Rotation.from_euler('z', turn[:, None]).as_matrix()
     hips = vpd[:, HIPS].mean(axis=1)
     length = np.linalg.norm(vpd[:, SHOULDERS].mean(axis=1) - hips, axis=-1)
     scale = np.where(length > 1e-9, 1 / np.maximum(length, 1e-9), 1)

@@ -40,9 +40,8 @@ class PoseTeacher(ZooModel):
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
         batch_size: Persons per forward pass.
 
-    Raises:
-        UserError: the config, name or checkpoint is missing or does not fit, the model is not top-down, or lacks one
-            of VPD's 13 joints.
+    Raises UserError: the config, name or checkpoint is missing or does not fit, the model is not top-down, or lacks one
+    of VPD's 13 joints.
     """
 
     def __init__(self, config: str, checkpoint: str | None = None, device: str = 'auto', batch_size: int = 32) -> None:
@@ -59,23 +58,17 @@ class PoseTeacher(ZooModel):
 
         Args:
             frames: N times (H, W, 3) uint8 RGB.
-            boxes: (N, 4) float32 xyxy, px of the frame.  Frames whose box is NaN, empty or outside are skipped.
+            boxes: (N, 4) xyxy, px of the frame.  Frames whose box is NaN, empty or outside are skipped.
 
         Returns:
             keypoints (N, 17, 2) float32 in px of the full frame, scores (N, 17) float32 in [0, 1]; both zero for
             skipped frames.
-
-        Raises:
-            UserError: the boxes have another shape.
         """
         return infer_poses(frames, boxes, self.batch_size, self._infer_batch)
 
     def _infer_batch(self, frames: list[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        one = np.ones(1, np.float32)
-        samples = [
-            {'img': frame, 'bbox': box[None], 'bbox_score': one, **self.model.dataset_meta}
-            for frame, box in zip(frames, boxes, strict=True)
-        ]
+        common = {'bbox_score': np.ones(1, np.float32), **self.model.dataset_meta}
+        samples = [{'img': frame, 'bbox': box[None], **common} for frame, box in zip(frames, boxes, strict=True)]
         results = self.predict(samples)
         keypoints = np.stack([_array(result.keypoints)[0] for result in results])[:, self._source, :2]
         scores = np.stack([_array(result.keypoint_scores)[0] for result in results])[:, self._source]

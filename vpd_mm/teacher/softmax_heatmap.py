@@ -1,4 +1,4 @@
-"""Heatmaps as probability distributions: cross-entropy loss, and calibrated scores from the mass around the peak.
+"""Training of the packed teacher by mmpose: heatmaps as probability distributions, and a faster box transform.
 
 VPD selects frames by their mean joint score (paper 3.2), which requires scores that are probabilities.
 """
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmpose.codecs import UDPHeatmap
-from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.datasets.transforms import RandomBBoxTransform
+from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -40,8 +41,7 @@ class SoftmaxHeatmap(UDPHeatmap):
             score.  Fitted by ``tools/calibrate_teacher.py``.
         **kwargs: Arguments of ``mmpose.UDPHeatmap``.
 
-    Raises:
-        UserError: the table is not increasing, or a score is not in [0, 1].
+    Raises UserError: the table is not increasing, or a score is not in [0, 1].
     """
 
     def __init__(self, score_table: Sequence[Sequence[float]] = (), **kwargs) -> None:
@@ -86,14 +86,10 @@ class SoftmaxHeatmap(UDPHeatmap):
 
 
 def fit_score_table(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
-    """Fit a score table by isotonic regression over twelve bins of equal size.
+    """Fit a score table to raw scores (N,) of joints by isotonic regression over twelve bins of equal size.
 
-    Args:
-        raw: (N,) raw scores of joints on validation images.
-        right: (N,) bool, True for correct joints.
-
-    Returns:
-        Rows (raw score, share of correct joints), fewer than twelve if raw scores coincide.
+    ``right`` (N,) is True for correct joints.  Returns rows (raw score, share of correct joints), fewer than twelve if
+    raw scores coincide.
     """
     from scipy.optimize import isotonic_regression
 
@@ -102,3 +98,15 @@ def fit_score_table(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, flo
     shares = isotonic_regression([right[b].mean() for b in bins], weights=[len(b) for b in bins]).x
     keep = np.concatenate([[True], np.diff(means.round(4)) > 0])
     return [(round(float(m), 4), round(float(s), 4)) for m, s in zip(means[keep], shares[keep], strict=True)]
+
+
+@TRANSFORMS.register_module()
+class QuickBBoxTransform(RandomBBoxTransform):
+    """``mmpose.RandomBBoxTransform`` that draws its truncated normal by rejection, which is faster than SciPy."""
+
+    @staticmethod
+    def _truncnorm(low: float = -1.0, high: float = 1.0, size: tuple = ()) -> np.ndarray:
+        values = np.random.standard_normal(size)
+        while (outside := (values < low) | (values > high)).any():
+            values = np.where(outside, np.random.standard_normal(size), values)
+        return values.astype(np.float32)

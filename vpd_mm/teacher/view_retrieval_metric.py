@@ -9,8 +9,8 @@ from scipy.spatial.distance import cdist
 
 from ..errors import UserError
 from ..registry import METRICS
-from .joint_feature import FLIP_ORDER
-from .pose_skeleton import HIPS, MIRROR, SHOULDERS
+from .joint_feature import FLIP_ORDER, HIPS, SHOULDERS
+from .pose_skeleton import MIRROR
 
 
 def aligned_error(pose: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -46,16 +46,13 @@ class ViewRetrievalMetric(BaseMetric):
       the other view is.  With 3D joints, only over poses that differ from their mirror image by more than
       ``max_error`` (their share is ``chiral_share``); ``chirality_all``: over all poses.
 
-    Raises:
-        UserError: fewer than two cameras or poses.
+    Raises UserError: fewer than two cameras or poses.
     """
 
     default_prefix = 'view'
     ks = (1, 5, 10, 20)
-    #: In trunk lengths.
-    max_error = 0.1
-    #: In frames.
-    tolerance = 2
+    max_error = 0.1  # trunk lengths
+    tolerance = 2  # frames
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
@@ -70,11 +67,13 @@ class ViewRetrievalMetric(BaseMetric):
         num, views = embedding.shape[:2]
         if num < 2 or views < 2:
             raise UserError(f'ViewRetrievalMetric: needs 2 or more cameras and poses, found {views} and {num}')
-        hits = self.hits(embedding, data)
-        plain = self.hits(data['inputs'][..., :2].reshape(num, views, -1).astype(np.float64), data)
-        metrics = {f'hit@{k}': hit for k, hit in hits.items()}
-        metrics |= {f'joints_hit@{k}': hit for k, hit in plain.items()}
-        metrics['gain'] = hits[min(hits)] / max(plain[min(plain)], 1e-9)
+        plain = data['inputs'][..., :2].reshape(num, views, -1).astype(np.float64)
+        metrics = {
+            f'{prefix}hit@{k}': hit
+            for prefix, features in (('', embedding), ('joints_', plain))
+            for k, hit in self.hits(features, data).items()
+        }
+        metrics['gain'] = metrics[f'hit@{self.ks[0]}'] / max(metrics[f'joints_hit@{self.ks[0]}'], 1e-9)
         kept = mirrors_apart(embedding, data['mirrored'].astype(np.float64))
         if 'joints3d' not in data:
             return metrics | {'chirality': float(kept.mean())}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
 from ..registry import DATASETS
 from ..structures import PoseSequence
 from .vipe_feature import sequence_inputs
@@ -24,8 +24,7 @@ class PoseViewDataset(Dataset):
         views: One path per camera: a PoseSequence ``.npz``, or a folder of them with the same names in each.  Equal
             frame numbers are the same moment.
 
-    Raises:
-        UserError: fewer than two cameras, a missing file, no common video or frame, or a file without visible joints.
+    Raises UserError: fewer than two cameras, a missing file, no common video or frame, a file without visible joints.
     """
 
     def __init__(self, views: Sequence[str]) -> None:
@@ -47,8 +46,8 @@ class PoseViewDataset(Dataset):
         return len(self.inputs)
 
     def __getitem__(self, index: int) -> dict:
-        samples = {'moment': self.moments[index], 'video': self.numbers[index]}
-        return {'inputs': self.inputs[index], 'data_samples': samples}
+        moment = {'moment': self.moments[index], 'video': self.numbers[index]}
+        return {'inputs': self.inputs[index], 'data_samples': moment}
 
 
 def _videos(paths: list[Path]) -> list[list[Path]]:
@@ -66,8 +65,6 @@ def _videos(paths: list[Path]) -> list[list[Path]]:
 
 def _inputs(file: Path) -> tuple[np.ndarray, np.ndarray]:
     poses = PoseSequence.load(file)
-    try:
+    with errors_name(file):
         inputs, rows = sequence_inputs(poses)
-    except UserError as e:
-        raise UserError(f'{file}: {e}') from e
     return inputs, poses.frame_inds[rows]

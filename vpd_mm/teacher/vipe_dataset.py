@@ -17,10 +17,8 @@ from .vipe_feature import pose_inputs
 def draw_cameras(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw random cameras that look at the origin from any azimuth, 6 to 40 trunk lengths (3 to 20 m) away.
 
-    Elevation and roll are up to 30 degrees to either side; the inverse of the distance is uniform.
-
-    Returns:
-        Rotations (num, 3, 3) and distances (num,).
+    Elevation and roll are up to 30 degrees to either side; the inverse of the distance is uniform.  Returns rotations
+    (num, 3, 3) and distances (num,).
     """
     azimuth, elevation, roll = (rng.uniform(-limit, limit, num) for limit in np.deg2rad((180.0, 30.0, 30.0)))
     return camera_rotation(azimuth, elevation, roll), 1 / rng.uniform(1 / 40, 1 / 6, num)
@@ -29,10 +27,8 @@ def draw_cameras(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.nda
 def camera_rotation(azimuth: np.ndarray, elevation: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Return world (z up) to camera (x right, y down, z forward) rotations (N, 3, 3).
 
-    Args (all (N,) radians):
-        azimuth: Position of the camera from +x towards +y.
-        elevation: Positive above the horizon.
-        roll: Positive rotates the image clockwise.
+    Azimuth (N,) is the position of the camera from +x towards +y, elevation is positive above the horizon, a positive
+    roll rotates the image clockwise; all in radians.
     """
     ca, sa, ce, se, cr, sr = (f(angle) for angle in (azimuth, elevation, roll) for f in (np.cos, np.sin))
     forward = -np.stack([ce * ca, ce * sa, se], axis=-1)
@@ -63,7 +59,7 @@ class PoseNoise:
         score: Range of the score of joints that are not dropped.
         confident: Share of poses whose joints all have score 1 (as if annotated by hand).
         drop: Probability that a joint is dropped: its score is near 0, its position wrong.
-        deprecated: Takes ``confident`` under its former name ``sure``.
+        deprecated: ``sure``, the former name of ``confident``.
     """
 
     def __init__(
@@ -123,8 +119,7 @@ class MultiViewPoseDataset(Dataset):
         seed: With a plain index the views depend on seed and index only (validation, test); a sampler that yields
             (index, draw) gives new views at every draw.
 
-    Raises:
-        UserError: no source, an unknown skeleton, poses of another skeleton, or not finite.
+    Raises UserError: no source, an unknown skeleton, poses of another skeleton, or not finite.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from ..registry import MODELS
+from .joint_feature import HIPS, SHOULDERS
 from .pose_skeleton import VPD_BONES
 
 NUM_JOINTS = 13
@@ -34,8 +35,7 @@ class VIPEEncoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.dims = dims
-        self.bones = bones
+        self.dims, self.bones = dims, bones
         in_dims = 3 * NUM_JOINTS + (3 * len(VPD_BONES) if bones else 0)
         self.enter = nn.Linear(in_dims, hidden_dims)
         self.blocks = nn.ModuleList(_Block(hidden_dims, dropout) for _ in range(2))
@@ -56,12 +56,9 @@ class _Block(nn.Sequential):
     """Two linear layers with a skip connection."""
 
     def __init__(self, dims: int, dropout: float) -> None:
-        layers = [
-            part
-            for _ in range(2)
-            for part in (nn.Linear(dims, dims), nn.BatchNorm1d(dims), nn.ReLU(inplace=True), nn.Dropout(dropout))
-        ]
-        super().__init__(*layers)
+        super().__init__()
+        for _ in range(2):
+            self.extend([nn.Linear(dims, dims), nn.BatchNorm1d(dims), nn.ReLU(inplace=True), nn.Dropout(dropout)])
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return inputs + super().forward(inputs)
@@ -69,9 +66,9 @@ class _Block(nn.Sequential):
 
 def image_bones(points: torch.Tensor) -> torch.Tensor:
     """Convert points (N, 13, 2) to unit direction (x, y) and length (N, 12, 3) of ``VPD_BONES``; zeros stay zeros."""
-    middles = [points[:, pair].mean(dim=1, keepdim=True) for pair in ([7, 8], [1, 2])]
+    middles = [points[:, pair].mean(dim=1, keepdim=True) for pair in (HIPS, SHOULDERS)]
     points = torch.cat([points, *middles], dim=1)
-    start, end = zip(*VPD_BONES)
-    bones = points[:, list(end)] - points[:, list(start)]
+    start, end = torch.tensor(VPD_BONES).T
+    bones = points[:, end] - points[:, start]
     lengths = bones.norm(dim=-1, keepdim=True)
     return torch.cat([bones / lengths.clamp(min=1e-6), lengths], dim=-1)

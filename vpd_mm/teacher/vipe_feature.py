@@ -25,8 +25,7 @@ def pose_inputs(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
         points: (N, 13, 2), any unit; y down.
         scores: (N, 13) in [0, 1].
 
-    Raises:
-        UserError: wrong shapes, NaN or infinity, or a pose whose joints are all hidden.
+    Raises UserError: wrong shapes, NaN or infinity, or a pose whose joints are all hidden.
     """
     points, scores = np.asarray(points, np.float64), np.asarray(scores, np.float64)
     if points.ndim != 3 or points.shape[1:] != (13, 2) or scores.shape != points.shape[:2]:
@@ -49,8 +48,7 @@ class VipeFeature:
         encoder: A trained :class:`VIPEEncoder`.
         invert: Append the embedding of the pose rotated by 180 degrees, which doubles D (for Diving48).
 
-    Raises:
-        UserError: no frame of a sequence has a visible joint.
+    Calling it raises UserError where no frame has a visible joint.
     """
 
     def __init__(self, encoder: VIPEEncoder, invert: bool = False) -> None:
@@ -78,11 +76,7 @@ class VipeFeature:
 
 
 def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (T', 13, 3) and rows (T',) of the frames that have a visible joint.
-
-    Raises:
-        UserError: no frame has one.
-    """
+    """Return inputs (T', 13, 3) and rows (T',) of the frames that have a visible joint; UserError where none has."""
     scores = poses.scores[:, VPD_JOINTS]
     rows = np.flatnonzero((scores > 0).any(axis=1))
     if not len(rows):
@@ -93,15 +87,14 @@ def sequence_inputs(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
 def load_encoder(cfg: Config, checkpoint: str | os.PathLike, device: str = 'cpu') -> VIPEEncoder:
     """Build the encoder of a VIPE config and load its weights from a training checkpoint or a packed one.
 
-    Raises:
-        UserError: the config is of another model, or the checkpoint is missing or does not fit.
+    Raises UserError: the config is of another model, or the checkpoint is missing or does not fit.
     """
     model = build_model(cfg)
     if not isinstance(model, VIPE):
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}, needed is VIPE')
     loaded = load_checkpoint_safely(str(checkpoint))
-    state = loaded.get('state_dict', loaded)
-    state = {key.removeprefix('encoder.'): value for key, value in state.items() if key.startswith('encoder.')}
+    weights = loaded.get('state_dict', loaded).items()
+    state = {key.removeprefix('encoder.'): value for key, value in weights if key.startswith('encoder.')}
     try:
         model.encoder.load_state_dict(state)
     except RuntimeError as e:

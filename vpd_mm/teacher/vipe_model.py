@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ..errors import UserError
 from ..registry import MODELS
-from .joint_feature import FLIP_ORDER
+from .joint_feature import flip_joints
 from .pose_skeleton import Skeleton
 
 
@@ -68,7 +68,7 @@ class VIPE(BaseModel):
         if mode == 'loss':
             return self.loss(embedding, data_samples or {})
         if mode == 'predict':
-            mirrored = self.encoder(mirror_inputs(inputs))
+            mirrored = self.encoder(flip_joints(inputs))
             return [{**(data_samples or {}), 'inputs': inputs, 'embedding': embedding, 'mirrored': mirrored}]
         raise ValueError(f"VIPE: mode must be 'tensor', 'loss' or 'predict', found {mode!r}")
 
@@ -98,13 +98,11 @@ class VIPE(BaseModel):
         total = embedding.new_zeros((), dtype=torch.float32)
         for i, (decoder, dims) in enumerate(zip(self.decoders, self.target_dims, strict=True)):
             rows = samples['skeleton'] == i
-            # A decoder without poses in the batch still needs a gradient for distributed training.
-            decoded = decoder(embedding[rows] if rows.any() else embedding[:1]).float()
-            if not rows.any():
-                total = total + 0 * decoded.sum()
-                continue
-            target = samples['target'][rows, None, :dims]
-            total = total + (decoded - target).square().mean(-1).sum()
+            if rows.any():
+                errors = decoder(embedding[rows]).float() - samples['target'][rows, None, :dims]
+                total = total + errors.square().mean(-1).sum()
+            else:  # distributed training needs a gradient of every decoder
+                total = total + 0 * decoder(embedding[:1]).float().sum()
         return total / (embedding.shape[0] * embedding.shape[1])
 
 
@@ -114,8 +112,3 @@ def different_poses(bones: torch.Tensor) -> torch.Tensor:
     present = bones.square().sum(-1) > 0.5
     both = present[:, None] & present[None]
     return ((cosines < math.cos(math.pi / 4)) & both).any(-1)
-
-
-def mirror_inputs(inputs: torch.Tensor) -> torch.Tensor:
-    """Mirror inputs (..., 13, 3): swap left and right with their confidences, negate x."""
-    return inputs[..., list(FLIP_ORDER), :] * inputs.new_tensor([-1, 1, 1])

@@ -1,4 +1,4 @@
-"""Images side by side: captions, grids, colours of optical flow, image files."""
+"""Images: text, boxes, captions, grids, colours of optical flow, image files."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +14,8 @@ from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.
 TEXT, BAR = (255, 255, 255), (0, 0, 0)
+#: RGB colour of a box and of its label's background.
+BOX = (255, 220, 0)
 #: DejaVu Sans, which matplotlib brings.
 FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
@@ -24,13 +26,10 @@ _LABEL_SIZE = 13
 def draw_text(
     image: np.ndarray, lines: str | Sequence[str], xy: tuple[int, int] = (2, 2), size: int = 14
 ) -> np.ndarray:
-    """Draw lines of white text on a darkened background into an image, in place.
+    """Draw lines of white text on a darkened background into an image (H, W, 3) uint8 RGB, in place.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; it is also returned.
-        lines: The text; a line that is too long for the image is shortened.
-        xy: Top left corner of the first line, px.
-        size: Height of the font, px.
+    A line that is too long is shortened.  ``xy`` is the top left corner of the first line, ``size`` the height of the
+    font, px.  Returns the image.
     """
     font, height, (left, y) = _font(size), round(1.3 * size), xy
     for text in [lines] if isinstance(lines, str) else lines:
@@ -41,6 +40,37 @@ def draw_text(
             ImageDraw.Draw(label).text((2, 0), text, TEXT, font)
             part[:] = np.asarray(label)
         y += height
+    return image
+
+
+def draw_boxes(
+    image: np.ndarray, boxes: np.ndarray, labels: Sequence[str] | None = None, thickness: int | None = None
+) -> np.ndarray:
+    """Draw boxes (N, 4) xyxy px into an image (H, W, 3) uint8 RGB, in place; it is also returned.
+
+    Labels, one text per box, are drawn above its top left corner or where there is room; '' = none.  The thickness of
+    lines, px, is by default that for the size of the image.
+    """
+    import supervision as sv  # slow to import
+
+    boxes = np.clip(np.asarray(boxes, np.float32).reshape(-1, 4), -9999, 9999).round()
+    size = max(image.shape[:2])
+    colour = sv.Color(*BOX[::-1])  # supervision draws BGR
+    detections = sv.Detections(xyxy=boxes)
+    sv.BoxAnnotator(colour, thickness or max(1, round(size / 400)), sv.ColorLookup.INDEX).annotate(image, detections)
+    texts = list(labels or ())
+    labelled = [i for i, text in enumerate(texts) if text]
+    if labelled:
+        annotator = sv.RichLabelAnnotator(
+            colour,
+            sv.ColorLookup.INDEX,
+            text_color=sv.Color.BLACK,
+            font_path=FONT_PATH,
+            font_size=max(13, size // 60),
+            text_padding=max(3, size // 250),
+            smart_position=True,
+        )
+        annotator.annotate(image, detections[labelled], [texts[i] for i in labelled])
     return image
 
 
@@ -62,13 +92,9 @@ def add_row_labels(image: np.ndarray, labels: Sequence[str]) -> np.ndarray:
 def grid(
     images: Sequence[np.ndarray], columns: int, gap: int = 0, background: tuple[int, int, int] = BACKGROUND
 ) -> np.ndarray:
-    """Arrange images in rows.
+    """Arrange images (H, W, 3) uint8 RGB in rows, ``gap`` px apart; fewer images make fewer columns.
 
-    Args:
-        images: Each (H, W, 3) uint8 RGB; a smaller one is centred in a cell of the largest height and width.
-        columns: Images per row; fewer images make fewer columns.
-        gap: Between two cells, px.
-        background: RGB of gaps and of empty cells.
+    A smaller image is centred in a cell of the largest height and width.
     """
     columns = min(columns, len(images))
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
@@ -96,14 +122,10 @@ def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarr
 
 
 def flow_to_rgb(flow: np.ndarray) -> np.ndarray:
-    """Colours of optical flow.
+    """Colours (H, W, 3) uint8 RGB of optical flow (H, W, 2) (u, v) px, u to the right, v down.
 
-    Args:
-        flow: (H, W, 2) (u, v) px, u to the right, v down.
-
-    Returns:
-        (H, W, 3) uint8 RGB.  The hue is the direction: right = red, down = yellow-green, left = cyan, up = violet.
-        The saturation is the length, full from ``FULL_FLOW_PX``; white = no motion.
+    The hue is the direction: right = red, down = yellow-green, left = cyan, up = violet.  The saturation is the
+    length, full from ``FULL_FLOW_PX``; white = no motion.
     """
     length, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
     hsv = np.empty((*flow.shape[:2], 3), np.uint8)

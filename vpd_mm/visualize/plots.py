@@ -26,17 +26,9 @@ def accuracy_figure(
 ) -> Figure | None:
     """Accuracy over the number of training actions per class (paper, Figure 3).
 
-    Several ks: one line per method over a log axis with 'all' at its end.  One k: one bar per method.  Error bars are
-    standard deviations.
-
-    Args:
-        title: Above the plot.
-        ks: The axis, ascending; None = all training actions.
-        methods: Name to accuracy, in the order of legend and colours; one without any keeps its colour and is left out.
-        groups: Name of a method to that of its group, which shares the kind of line, or the colour of bars.
-
-    Returns:
-        None where no method has an accuracy.
+    Several ks, ascending: one line per method over a log axis with 'all' (None) at its end.  One k: one bar per method.
+    Error bars are standard deviations.  A method without accuracy keeps its colour and is left out.  A group shares the
+    kind of line, or the colour of bars.  Returns None where no method has an accuracy.
     """
     known = [name for name, accuracy in methods.items() if any(k in accuracy for k in ks)]
     if not known:
@@ -106,14 +98,9 @@ def timeline_figure(
     labelled: Sequence[tuple[float, float]],
     threshold: float,
 ) -> Figure:
-    """Scores of the frames over time, above the detected and the labelled intervals.
+    """The largest of the scores (T, C) of each frame over ``seconds`` (T,), above the intervals (start, end), seconds.
 
-    Args:
-        title: Above the plot.
-        seconds: (T,) time of the scores.
-        scores: (T, C); the largest of a frame is drawn.
-        detected, labelled: (start, end) of intervals, seconds.
-        threshold: Drawn as a dashed line.
+    The threshold is a dashed line.
     """
     width = np.clip(seconds[-1] / 3, 8, 40) if len(seconds) else 8
     figure = Figure(figsize=(width, 3), dpi=100, layout='constrained')
@@ -129,12 +116,7 @@ def timeline_figure(
 
 
 def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Confusion matrix with its counts; the colour is the share within the true class.
-
-    Args:
-        matrix: (C, C) counts; row = true class, column = predicted class.
-        classes: C names.
-    """
+    """Confusion matrix (C, C) of counts, row = true class; the colour is the share within the true class."""
     n = len(matrix)
     side = min(4 + 0.4 * n, 30)
     figure = Figure(figsize=(side, side), dpi=100, layout='constrained')
@@ -151,12 +133,9 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
 
 
 def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figure:
-    """Loss and validation error over the epochs, from the logs of mmengine.
+    """Loss and validation error over the epochs, from the logs of mmengine of a training and its resumed parts.
 
-    Args:
-        work_dir: Folder of a training, with the logs of all its resumed parts.
-        loss, error: Keys in the log, for example 'loss' and 'distill/sq_error'.
-        ylabel: Of the axis.
+    ``loss`` and ``error`` are keys in the log, for example 'loss' and 'distill/sq_error'.
     """
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     rows = [json.loads(line) for log in logs for line in log.read_text(encoding='utf-8').splitlines()]

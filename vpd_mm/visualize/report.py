@@ -66,14 +66,9 @@ class Code:
 class MethodDiagram:
     """The method in one drawing: athlete, teacher, student, applications.
 
-    Args:
-        frame: A frame with the athlete's box.
-        crop, flow, pose: Of a confident frame: its crop, its flow, the teacher's pose.
-        score: The teacher's confidence.
-        low_crop, low_flow, low_pose, low_score: The same of a low-confidence frame.
-        student_pose: The student's pose in the low-confidence frame.
-
-    All but the scores are data URIs of square images (a frame may be wider).
+    ``frame`` has the athlete's box.  Crop, flow, the teacher's pose and its score are those of a confident frame,
+    ``low_*`` and the student's pose those of a low-confidence one.  All but the scores are data URIs of square images
+    (a frame may be wider).
     """
 
     frame: str

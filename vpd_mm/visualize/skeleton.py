@@ -20,12 +20,7 @@ _SUBPIXEL_BITS = 4
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A joint set.
-
-    Args:
-        joints: Name of each joint; names of paired joints start with ``left_`` or ``right_``.
-        limbs: Pairs of joint indices that are connected by a line.
-    """
+    """Names of joints, ``left_`` and ``right_`` in front of pairs, and pairs of joint indices that a line connects."""
 
     joints: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
@@ -109,23 +104,14 @@ def draw_skeleton(
 
 
 def place_normalized(joints: np.ndarray, centre: tuple[float, float], scale: float) -> np.ndarray:
-    """Normalised joints, (13, 2) or (26,), to (13, 2) px.
-
-    Args:
-        joints: Hip midpoint at the origin, torso of size 0.5.
-        centre: (x, y) of the hip midpoint, px.
-        scale: px for one unit.
-    """
+    """Normalised joints, (13, 2) or (26,), to (13, 2) px; ``centre`` (x, y) px is the hip midpoint."""
     return np.asarray(joints, np.float64).reshape(-1, 2) * scale + centre
 
 
 def draw_pose_panel(joints: np.ndarray, size: int = 160, faint: bool = False) -> np.ndarray:
-    """Draw normalised joints, (13, 2) or (26,), alone on a dark square; (size, size, 3) uint8 RGB.
+    """Draw normalised joints, (13, 2) or (26,), alone on a dark square (size, size, 3) uint8 RGB, hips in its centre.
 
-    Args:
-        joints: Hip midpoint at the origin, which is in the centre of the panel; torso of size 0.5.
-        size: Side of the panel, px.
-        faint: Draw with half the contrast, for a pose that is not used.
+    ``faint``: with half the contrast, for a pose that is not used.
     """
     panel = np.full((size, size, 3), BACKGROUND, np.uint8)
     draw_skeleton(panel, place_normalized(joints, (size / 2, size / 2), 0.4 * size))

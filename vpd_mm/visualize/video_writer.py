@@ -22,8 +22,7 @@ class VideoWriter:
     frame, the end raises a UserError.
 
     Args:
-        path: The file; its folder is made.
-        fps: Frames per second.
+        path, fps: The file, whose folder is made, and frames per second.
         options: Options of the encoder x264, over ``{'crf': '23', 'preset': 'veryfast'}``.
         mark: Mark the file as drawn by this project, which allows to overwrite it; False for videos that are data.
 
@@ -91,11 +90,7 @@ def is_our_video(path: Path) -> bool:
 
 
 def check_video(path: Path, video: Path | None = None) -> None:
-    """Check that a video, or an image that belongs to ``video``, may be written.
-
-    Raises:
-        UserError: the file exists, and this project did not draw the video.
-    """
+    """Raise UserError if a file exists and this project did not draw the video: the file or, of an image, ``video``."""
     if path.exists() and not is_our_video(video or path):
         raise foreign_file(path)
 
