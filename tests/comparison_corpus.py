@@ -16,10 +16,10 @@ EPOCHS = 5
 SPLITS = ['train'] * 16 + ['val'] * 8 + ['test'] * 12
 
 
-def easy_corpus(root: Path) -> Corpus:
+def easy_corpus(root: Path, dataset: str = '') -> Corpus:
     """Two classes, 2-d features: class 0 rises, class 1 falls, both with noise; the flipped view negates dim 1."""
     actions = [Action(f'a{i:02d}', 'v', 10 * i, 10 * i + 10, i % 2, split) for i, split in enumerate(SPLITS)]
-    corpus = make_corpus(root, {'v': (25.0, 10 * len(actions))}, actions)
+    corpus = make_corpus(root, {'v': (25.0, 10 * len(actions))}, actions, dataset=dataset)
     rng = np.random.default_rng(0)
     slope = np.linspace(-1, 1, 10)
     feats = np.concatenate([np.stack([(1 - 2 * a.label) * slope, slope], 1) for a in actions])

@@ -16,13 +16,14 @@ def make_corpus(
     dims: int = 2,
     missing: tuple[str, ...] = (),
     frames: dict[str, np.ndarray] | None = None,
+    dataset: str = '',
 ) -> Corpus:
     """A corpus whose features say where they are from: as seen (frame, 0, ...), flipped (-frame, 0, ...).
 
     Args:
         videos: Name to (fps, frames).
     """
-    corpus = Corpus.create(root)
+    corpus = Corpus.create(root, dataset=dataset)
     corpus.add_videos([VideoInfo(name, '', fps, n, 64, 64) for name, (fps, n) in videos.items()])
     corpus.actions_path.parent.mkdir()
     save_classes(corpus.classes_path, [f'class{i}' for i in range(num_classes)])

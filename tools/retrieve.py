@@ -7,36 +7,39 @@ python tools/retrieve.py --corpus data/penn --features joints --split test --gal
 import argparse
 import csv
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from vpd_mm.corpus import Corpus
+from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.structures import atomic_write, load_classes
 
 
 def main(argv=None):
     args = parse_args(argv)
-    from vpd_mm.features import Window
     from vpd_mm.retrieve import load_clips
 
     corpus = Corpus.open(args.corpus)
-    window = Window(args.before_sec, args.after_sec)
-    clips = load_clips(corpus, args.features, window, args.fps or None, args.allow_missing)
+    settings = corpus.settings(args.protocol)
+    given = {name: getattr(args, name) for name in ('before_sec', 'after_sec') if getattr(args, name) is not None}
+    fps = settings.fps if args.fps is None else args.fps or None
+    settings = replace(settings, window=replace(settings.window, **given), fps=fps)
+    clips = load_clips(corpus, args.features, settings, args.allow_missing)
     gallery, classes = clips.of_split(args.gallery_split), load_classes(corpus.classes_path)
     if args.query is None:
-        rank_all(clips.of_split(args.split), gallery, classes, args)
+        rank_all(clips.of_split(args.split or settings.queries), gallery, classes, args)
     else:
-        search_clip(corpus, clips, gallery, classes, args)
+        search_clip(corpus, clips, gallery, classes, fps, args)
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.retrieve import rank_corpus
 
     start = time.perf_counter()
-    nearest, metrics = rank_corpus(queries, gallery, args.ks, args.device)
+    nearest, metrics = rank_corpus(queries, gallery, args.ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
     name = '+'.join(args.features)
     table = Table('k', 'precision@k', 'hit@k', title=f'{name}: {len(queries)} queries, {len(gallery)} clips')
@@ -56,12 +59,14 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
                 writer.writerow((*row, f'{distance:.6g}'))
 
 
-def search_clip(corpus: Corpus, clips, gallery, classes: list[str], args: argparse.Namespace) -> None:
-    from vpd_mm.retrieve import ClipPainter, DTWRetriever, Shot, find_query, save_side_by_side
+def search_clip(
+    corpus: Corpus, clips, gallery, classes: list[str], fps: float | None, args: argparse.Namespace
+) -> None:
+    from vpd_mm.retrieve import RANKING, ClipPainter, DTWRetriever, Shot, find_query, save_side_by_side
 
-    query = find_query(corpus, args.features, clips, args.query, args.fps or None)
+    query = find_query(corpus, args.features, clips, args.query, fps)
     own = gallery.actions.index(query.action) if query.action in gallery.actions else -1
-    retriever = DTWRetriever(gallery.clips, names=gallery.names, device=args.device)
+    retriever = DTWRetriever(gallery.clips, gallery.names, args.device, **RANKING[args.protocol])
     top = min(args.top, len(gallery) - (own >= 0))
     nearest = retriever.search([query.feats], top, [own], [f'query {args.query}'])
     title = args.query if query.action is None else f'{args.query} ({classes[query.action.label]})'
@@ -86,7 +91,7 @@ def parse_args(argv) -> argparse.Namespace:
     add(
         '--features', nargs='+', required=True, help='features/<run>, teacher/<name> or a bare name; several are joined'
     )
-    add('--split', help='split of the queries; default: all actions')
+    add('--split', help='split of the queries; default: all actions, of Diving48 test')
     add('--gallery-split', help='split to search; default: all actions, without the query itself')
     add('--ks', type=int, nargs='+', default=[1, 10, 50], help='k of precision@k and hit@k (default 1 10 50)')
     add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
@@ -94,9 +99,11 @@ def parse_args(argv) -> argparse.Namespace:
     add('--top', type=int, default=10, help='number of results of --query (default 10)')
     add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
     add('--poses', help='pose set that --show draws where there are no crops; default: the first')
-    add('--fps', type=float, default=25.0, help='rate to which clips are resampled; 0: their own (default 25)')
-    add('--before-sec', type=float, default=0.0, help='seconds to add before an action (default 0)')
-    add('--after-sec', type=float, default=0.0, help='seconds to add after an action (default 0)')
+    text = "'paper': windows, rate, views and counting as published (python -m vpd_mm paper)"
+    add('--protocol', choices=PROTOCOLS, default='default', help=text)
+    add('--fps', type=float, help='rate to which clips are reduced; 0: their own; default: that of the data set')
+    add('--before-sec', type=float, help='seconds to add before an action; default: those of the data set')
+    add('--after-sec', type=float, help='seconds to add after an action; default: those of the data set')
     add('--device', default='cpu', help='cpu or cuda (default cpu)')
     add('--allow-missing', action='store_true', help='leave out actions without features')
     return parser.parse_args(argv)

@@ -24,6 +24,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
 from vpd_mm.experiments import run as run_module
 from vpd_mm.experiments.store import code_commit
+from vpd_mm.structures import load_actions, save_actions
 
 BIGRU = 'configs/recognize/bigru.py'
 NEAREST = dict(name='nearest', kind='nearest', features='joints')
@@ -63,6 +64,19 @@ def test_nearest_neighbours_learn_from_the_list_alone(corpus, tmp_path):
     assert (result['top1'], result['top5'], result['mean1']) == (50.0, None, 50.0)
     assert (result['k'], result['split'], result['commit']) == (1, 'annotations/fewshot/1_0.txt', code_commit())
     assert store[whole.key]['top1'] > 50
+
+
+def test_nearest_neighbours_of_the_paper_learn_from_all_but_the_test_data_of_diving48(tmp_path):
+    corpus = easy_corpus(tmp_path / 'easy', 'diving48')
+    actions = [a for a in load_actions(corpus.actions_path) if a.split != 'train' or a.label == 0]
+    save_actions(corpus.actions_path, actions)
+    store, accuracy = RunStore(tmp_path / 'runs'), {}
+    for protocol in ('default', 'paper'):
+        path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=[NEAREST], protocol=protocol)
+        [run] = plan_of(path).runs
+        execute(run, store)
+        accuracy[protocol] = store[run.key]['top1']
+    assert accuracy['default'] == 50 < accuracy['paper']
 
 
 def test_a_stopped_training_resumes_and_ends_as_if_not_stopped(corpus, tmp_path, monkeypatch):

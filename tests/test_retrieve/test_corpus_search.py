@@ -6,14 +6,17 @@ import av
 import cv2
 import numpy as np
 import pytest
+from sequence_corpus import make_corpus
 
 from vpd_mm.corpus import Corpus, VideoInfo
+from vpd_mm.corpus.sports import Sport
 from vpd_mm.errors import UserError
 from vpd_mm.features import Window, joint_features
-from vpd_mm.retrieve import find_query, load_clips, rank_corpus
+from vpd_mm.retrieve import NEAREST, ActionClips, DTWRetriever, find_query, load_clips, rank_corpus
 from vpd_mm.retrieve.side_by_side import TILE
 from vpd_mm.structures import Action, PoseSequence, save_actions, save_classes
 
+GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_retrieve.npz'
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
 
 
@@ -61,9 +64,53 @@ def test_ranking_excludes_the_query_and_finds_its_class(corpus):
 
 
 def test_window_and_rate_reach_the_clips(corpus):
-    clips = load_clips(corpus, 'joints', Window(0.2, 0.4), None, allow_missing=True)
+    clips = load_clips(corpus, 'joints', Sport(Window(0.2, 0.4), fps=None), allow_missing=True)
     assert [len(clip) for clip in clips.clips[:2]] == [2 + 25 + 10, 5 + 25 + 5]
-    assert len(load_clips(corpus, 'joints', fps=12.5, allow_missing=True).clips[0]) == 13
+    assert len(load_clips(corpus, 'joints', Sport(fps=12.5), allow_missing=True).clips[0]) == 13
+
+
+@pytest.fixture(scope='module')
+def golden():
+    """Results of run_action_retrieval and KnnModel (jhong93/vpd): 18 clips of 3 to 120 frames, 2 without features."""
+    with np.load(GOLDEN) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope='module')
+def golden_clips(golden):
+    clips = np.split(golden['feats'], golden['lengths'].cumsum()[:-1])
+    actions = [Action(f'a{i:02d}', 'v', 0, 1, int(label), 'train') for i, label in enumerate(golden['labels'])]
+    return ActionClips(actions, clips, [Action(f'z{i}', 'v', 0, 1, i, 'train') for i in range(2)])
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
+def test_ranking_of_the_paper_equals_the_published_code(golden, golden_clips, device):
+    ks = golden['ks'].tolist()
+    nearest, metrics = rank_corpus(golden_clips, golden_clips, ks, device, 'paper')
+    np.testing.assert_allclose(nearest.distances, golden['distances'], rtol=1e-6)
+    for inds, expected, distances in zip(nearest.inds, golden['inds'], nearest.distances, strict=True):
+        finite = distances < np.inf
+        np.testing.assert_array_equal(inds[finite], expected[finite])
+        np.testing.assert_array_equal(np.sort(inds), np.sort(expected))  # the order at infinity is that of a heap
+        assert inds[~finite].tolist() == sorted(inds[~finite])
+    assert np.isinf(nearest.distances[:, -1]).sum() == np.isinf(golden['distances'][:, -1]).sum() > 0
+    subset = [golden_clips.actions[i] for i in golden['subset']], [golden_clips.clips[i] for i in golden['subset']]
+    _, few = rank_corpus(ActionClips(*subset, golden_clips.missing[:1]), golden_clips, ks, device, 'paper')
+    for values, prefix in ((metrics, ''), (few, 'subset_')):
+        for name in ('hit', 'precision'):
+            found = [100 * values[f'{name}@{k}'] for k in (1, 10)]
+            np.testing.assert_allclose(found, golden[prefix + name][[0, 2]], atol=0.005)
+
+
+def test_nearest_neighbours_of_the_paper_equal_the_published_code(golden, golden_clips):
+    clips, train, test = golden_clips.clips, golden['train'], golden['test']
+    queries, gallery = [clips[i] for i in test], [clips[i] for i in train]
+    nearest = DTWRetriever(gallery, **NEAREST['paper']).search(queries, 1)
+    np.testing.assert_array_equal(train[nearest.inds[:, 0]], golden['nearest'])
+    paths = DTWRetriever(gallery, **NEAREST['paper'], fallback=False).search(queries, 1)
+    assert np.isinf(paths.distances[:, 0]).tolist() == [False] * 4 + [True] * 2 + [False] + [True] * 2
+    original = DTWRetriever(gallery).search(queries, 1)  # without the flipped view of the query
+    assert (train[original.inds[:, 0]] != golden['nearest']).any()
 
 
 def test_queries_are_ids_or_intervals(corpus):
@@ -72,7 +119,7 @@ def test_queries_are_ids_or_intervals(corpus):
     assert (query.video, query.start_frame, query.end_frame) == ('v3', 30, 55)
     free = find_query(corpus, 'joints', clips, 'v3:30-55')
     assert free.action is None
-    np.testing.assert_array_equal(free.feats, query.feats[:, :1])
+    np.testing.assert_array_equal(free.feats, query.feats)
     for text, message in {
         'v3_31': 'neither the id of an action',
         'v3:30-61': 'end <= 60',
@@ -96,6 +143,26 @@ def test_tool_ranks_a_corpus(corpus, capsys):
     assert len(rows) == 6 * 2
     assert rows[0]['query_class'] == rows[0]['class'] == 'turn'
     assert float(rows[0]['distance']) <= float(rows[1]['distance'])
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'argv', 'queries', 'frames'),
+    [
+        ('tennis7', [], 8, 25),  # [start - 0.5 s, start + 0.5 s)
+        ('tennis7', ['--protocol', 'paper'], 8, 50),  # every frame
+        ('tennis7', ['--after-sec', 0.1, '--fps', 0], 8, 30),
+        ('diving48', [], 4, 1),
+    ],
+)
+def test_tool_reads_what_the_data_set_decides(tmp_path, monkeypatch, dataset, argv, queries, frames):
+    actions = [Action(f'a{i}', f'v{i}', 60, 61, i % 2, ['train', 'test'][i // 4]) for i in range(8)]
+    corpus = make_corpus(tmp_path / 'c', {f'v{i}': (50.0, 200) for i in range(8)}, actions, dataset=dataset)
+    seen = []
+    monkeypatch.setattr('vpd_mm.retrieve.rank_corpus', lambda *args: seen.append(args) or rank_corpus(*args))
+    run_tool(corpus, '--ks', 1, *argv)
+    [(found, gallery, *_)] = seen
+    assert (len(found), len(gallery)) == (queries, 8)
+    assert {len(clip) for clip in gallery.clips} == {frames}
 
 
 def test_tool_shows_a_query_beside_its_results(corpus, capsys):

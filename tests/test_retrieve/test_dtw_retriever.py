@@ -8,36 +8,52 @@ from vpd_mm.retrieve.dtw import pack_sequences
 
 
 def clips(seed, count, views=2, classes=4):
-    """Random walks around a few prototypes, so that the lower bound skips candidates."""
+    """Random walks around a few prototypes, so that the lower bound skips candidates; a flip is no isometry."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(0, 3, (classes, 5))
     made = []
     for i in range(count):
         walk = rng.normal(0, 0.5, (int(rng.integers(1, 45)), 5)).cumsum(0) + centres[i % classes]
-        made.append(np.stack([walk, -walk][:views], axis=1))
+        made.append(np.stack([walk, np.sin(walk) - walk][:views], axis=1))
     return made
 
 
-def by_hand(queries, gallery, k, exclude):
+def distance(query, item, views, pattern):
+    """Published comparisons: the joined views, or the least over pairs of views."""
+    if views == 'joined':
+        return dtw_distance(query.reshape(len(query), -1), item.reshape(len(item), -1), pattern, fallback=False)
+    chosen = range(query.shape[1] if views == 'every' else 1)
+    pairs = [(v, w) for v in chosen for w in range(item.shape[1])]
+    return min(dtw_distance(query[:, v], item[:, w], pattern, fallback=False) for v, w in pairs)
+
+
+def by_hand(queries, gallery, k, exclude, views, fallback):
+    """Items by symmetricP2, then those without a path by symmetric2, or without fallback the last ones."""
     inds, distances = [], []
     for query, excluded in zip(queries, exclude, strict=True):
-        nearest = [min(dtw_distance(query[:, 0], item[:, v]) for v in range(item.shape[1])) for item in gallery]
-        order = [i for i in np.argsort(nearest, kind='stable') if i != excluded][:k]
+        first, last = ([distance(query, item, views, p) for item in gallery] for p in ('symmetricP2', 'symmetric2'))
+        order = sorted(range(len(gallery)), key=lambda i: (first[i], last[i] if fallback else i))
+        order = [i for i in order if i != excluded]
+        count = k if fallback else min(k, sum(first[i] < np.inf for i in order))
+        order = order[:count] + order[len(order) - k + count :]
         inds.append(order)
-        distances.append([nearest[i] for i in order])
+        distances.append([last[i] if fallback and first[i] == np.inf else first[i] for i in order])
     return np.array(inds), np.array(distances)
 
 
-@pytest.mark.parametrize('views', [1, 2])
-@pytest.mark.parametrize('k', [1, 7, 29])
+@pytest.mark.parametrize('fallback', [True, False])
+@pytest.mark.parametrize(('views', 'num_views'), [('original', 1), ('original', 2), ('every', 2), ('joined', 2)])
 @pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
-def test_search_is_exact(views, k, device):
-    gallery, queries = clips(0, 30, views), clips(1, 6, views)
+def test_search_is_exact(views, num_views, fallback, device):
+    gallery, queries = clips(0, 30, num_views), clips(1, 6, num_views)
     exclude = [-1, 3, 0, 29, -1, 5]
-    result = DTWRetriever(gallery, device=device, num_threads=2).search(queries, k, exclude)
-    inds, distances = by_hand(queries, gallery, k, exclude)
-    np.testing.assert_array_equal(result.inds, inds)
-    np.testing.assert_allclose(result.distances, distances, rtol=0, atol=1e-9)
+    retriever = DTWRetriever(gallery, device=device, num_threads=2, views=views, fallback=fallback)
+    for k in (1, 7, 29):
+        inds, distances = retriever.search(queries, k, exclude)
+        expected_inds, expected = by_hand(queries, gallery, k, exclude, views, fallback)
+        np.testing.assert_array_equal(inds, expected_inds)
+        np.testing.assert_allclose(distances, expected, rtol=0, atol=1e-9)
+    assert np.isinf(distances).any() != fallback
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
@@ -60,7 +76,7 @@ def test_a_clip_finds_itself_original_or_flipped():
 def test_distant_candidates_are_skipped():
     pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)], 'clips')
     items, dists = np.empty(3, np.int64), np.empty(3)
-    computed = kernel.search_one(pack, 0, pack, 1, -1, items, dists)
+    computed = kernel.search_one(pack, 0, 1, pack, 1, -1, True, items, dists)
     assert items[0] == 0
     assert 3 <= computed < 40
 
@@ -72,6 +88,10 @@ def test_bad_input_is_named():
     for k, exclude in ((0, None), (5, None), (4, [2])):
         with pytest.raises(UserError, match=f'found {k}'):
             retriever.search(gallery[:1], k, exclude)
+    with pytest.raises(UserError, match='views must be one of original, every, joined'):
+        DTWRetriever(gallery, views='both')
+    with pytest.raises(UserError, match='must have the 2 views of the gallery'):
+        DTWRetriever(gallery, views='every').search([gallery[0][:, :1]], 1)
     with pytest.raises(UserError, match='queries have D = 4, the gallery has D = 5'):
         retriever.search([gallery[0][..., :4]], 1)
     with pytest.raises(UserError, match=r'action b: must be a \(T, V, D\) array with the same V'):

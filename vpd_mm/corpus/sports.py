@@ -58,6 +58,7 @@ class Sport:
         selection: Split that selects the checkpoint.
         min_score: Confidence gate of the distillation.
         rgb: ``mean`` and ``std`` of R, G, B of the crops in 0..255, for a student from random weights; {}: ImageNet's.
+        queries: Split whose actions are the queries of retrieval (paper 4.2); None: all.
         paper: Fields that ``protocol='paper'`` changes.
     """
 
@@ -68,6 +69,7 @@ class Sport:
     selection: str = 'val'
     min_score: float = 0.5
     rgb: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    queries: str | None = None
     paper: Mapping[str, Any] = field(default_factory=dict)
 
     def under(self, protocol: str) -> 'Sport':
@@ -104,6 +106,7 @@ SPORTS = {
         paper=_NO_VALIDATION,
     ),
     'diving48': Sport(
+        queries='test',
         rgb={'mean': (86.99, 118.19, 131.64), 'std': (41.57, 43.59, 49.13)},
         paper=_NO_VALIDATION,
     ),

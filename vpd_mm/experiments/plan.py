@@ -20,7 +20,7 @@ from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features
-from ..features.corpus_config import adapt_config, datasets_of, window_fields
+from ..features.corpus_config import adapt_config, datasets_of
 from ..structures import Action, atomic_write, load_actions, load_classes
 from .spec import Method, Section, Spec
 
@@ -118,9 +118,9 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
         selected_on = ''
         if method.kind == 'nearest':
             sport, features = corpus.settings(spec.protocol), method.features.split('+')
-            cfg = {'features': features, 'window': window_fields(sport.window), 'fps': sport.fps}
-            cfg['allow_missing'] = spec.allow_missing
-            settings = digest([{**cfg, 'features': list(map(content.features, features))}, content.labels])
+            cfg = {'features': features, 'allow_missing': spec.allow_missing}
+            read = [list(map(content.features, features)), content.labels]
+            settings = digest([spec.allow_missing, *read, vars(sport.window), sport.fps, sport.train_splits])
         else:
             config = method_config(method, spec, k)
             selected_on = next(datasets_of(config, 'val')).split

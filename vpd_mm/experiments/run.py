@@ -17,9 +17,9 @@ from ..engine.paths import newest_best
 from ..engine.resume import prepare_resume
 from ..engine.run import build_runner
 from ..errors import UserError
-from ..features import Window, select_actions
+from ..features import select_actions
 from ..features.corpus_config import datasets_of
-from ..retrieve import ActionClips, DTWRetriever, load_clips, own_positions
+from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions
 from ..structures import load_actions, load_classes
 from .plan import Run
 from .store import AP_COLUMNS, RunStore, code_commit
@@ -98,14 +98,16 @@ def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
 def _nearest(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     """Give each test clip the class of the nearest training clip under DTW."""
     corpus = Corpus.open(run.corpus)
-    clips = load_clips(corpus, **{**run.cfg, 'window': Window(**run.cfg['window'])})
-    queries, gallery = clips.of_split('test'), clips.of_split('train')
+    sport = corpus.settings(run.protocol)
+    clips = load_clips(corpus, settings=sport, **run.cfg)
+    queries, gallery = clips.of_split('test'), clips.of_split(sport.train_splits)
     if run.k is not None:
         actions = load_actions(corpus.actions_path)
-        ids = {a.action_id for a in select_actions(actions, ['train'], corpus.root / run.split, corpus.actions_path)}
+        few = select_actions(actions, sport.train_splits, corpus.root / run.split, corpus.actions_path)
+        ids = {action.action_id for action in few}
         kept = [i for i, action in enumerate(gallery.actions) if action.action_id in ids]
         gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept])
-    retriever = DTWRetriever(gallery.clips, names=gallery.names)
+    retriever = DTWRetriever(gallery.clips, gallery.names, **NEAREST[run.protocol])
     neighbours = retriever.search(queries.clips, 1, own_positions(queries, gallery), queries.names)
     nearest = gallery.labels[neighbours.inds[:, 0]]
     votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[nearest]

@@ -140,6 +140,8 @@ class Scorer:
 class Gallery:
     """Labelled actions of a corpus, searched by DTW for the ``top`` neighbours of an interval.
 
+    Window and rate are those of the corpus.
+
     ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Raises
     UserError: the corpus or its features are missing, or their D is not ``dims``.
     """
@@ -149,6 +151,7 @@ class Gallery:
         if len(parts) not in (2, 3) or not all(parts) or top < 1:
             raise UserError(f'gallery {spec!r}: must be CORPUS:FEATURES[:SPLIT], and top at least 1 (found {top})')
         corpus = Corpus.open(parts[0])
+        self.settings = corpus.settings()
         self.clips = load_clips(corpus, parts[1], allow_missing=True).of_split(parts[2] if len(parts) == 3 else None)
         self.classes = load_classes(corpus.classes_path)
         _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
@@ -157,7 +160,8 @@ class Gallery:
 
     def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
         """Find the neighbours of ``segments``."""
-        for segment, feats in _read_segments(features, segments, fps, num_frames, Window(), 25.0):
+        window, rate = self.settings.window, self.settings.fps
+        for segment, feats in _read_segments(features, segments, fps, num_frames, window, rate):
             nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)
             for i, distance in zip(nearest.inds[0], nearest.distances[0], strict=True):
                 action = self.clips.actions[i]
@@ -167,7 +171,12 @@ class Gallery:
 
 
 def _read_segments(
-    features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int, window: Window, rate: float
+    features: FeatureSequence,
+    segments: Sequence[Segment],
+    fps: float,
+    num_frames: int,
+    window: Window,
+    rate: float | None,
 ) -> Iterator[tuple[Segment, np.ndarray]]:
     """Yield intervals with features, and these (V, T, D) at ``rate``, as ``FeatureClipDataset`` reads an action."""
     for segment in segments:

@@ -1,6 +1,8 @@
 """Retrieve similar clips: DTW nearest neighbours and ranked retrieval."""
 
 from .corpus_search import (
+    NEAREST,
+    RANKING,
     ActionClips,
     ClipQuery,
     find_query,
@@ -14,6 +16,8 @@ from .retrieval_metric import RetrievalMetric, hit_at, precision_at
 from .side_by_side import ClipPainter, Shot, save_side_by_side
 
 __all__ = [
+    'NEAREST',
+    'RANKING',
     'ActionClips',
     'ClipPainter',
     'ClipQuery',

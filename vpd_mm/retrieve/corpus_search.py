@@ -2,28 +2,33 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from ..corpus import Corpus
+from ..corpus.sports import Sport
 from ..errors import UserError
 from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions
 from ..structures import Action, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
 from .retrieval_metric import metrics_at
 
-FPS = 25.0
+#: Arguments of :class:`DTWRetriever` by protocol: for ranked retrieval (paper 4.2), and to recognize an action by its
+#: nearest neighbour (4.1).
+RANKING: dict[str, dict] = {'default': {}, 'paper': {'views': 'joined', 'fallback': False}}
+NEAREST: dict[str, dict] = {'default': {}, 'paper': {'views': 'every'}}
 _INTERVAL = re.compile(r'(?P<video>.+):(?P<start>\d+)-(?P<end>\d+)')
 
 
 @dataclass(frozen=True, eq=False)
 class ActionClips:
-    """N actions with their features (T, V, D) float32, in the order of actions.csv."""
+    """N actions with their features (T, V, D) float32, in the order of actions.csv, and those without features."""
 
     actions: list[Action]
     clips: list[np.ndarray]
+    missing: list[Action] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -38,19 +43,21 @@ class ActionClips:
         """(N,) int64."""
         return np.array([a.label for a in self.actions], np.int64)
 
-    def of_split(self, split: str | None) -> 'ActionClips':
-        """Select the actions of a split; None: all.
+    def of_split(self, split: str | Sequence[str] | None) -> 'ActionClips':
+        """Select the actions of one or several splits; None: all.
 
         Raises:
             UserError: there are none.
         """
         if split is None:
             return self
-        kept = [i for i, action in enumerate(self.actions) if action.split == split]
+        splits = [split] if isinstance(split, str) else split
+        kept = [i for i, action in enumerate(self.actions) if action.split in splits]
         if not kept:
             known = ', '.join(sorted({a.split for a in self.actions}))
             raise UserError(f'split {split!r}: no action of it has features; there are actions of {known}')
-        return ActionClips([self.actions[i] for i in kept], [self.clips[i] for i in kept])
+        missing = [action for action in self.missing if action.split in splits]
+        return ActionClips([self.actions[i] for i in kept], [self.clips[i] for i in kept], missing)
 
 
 class ClipQuery(NamedTuple):
@@ -66,27 +73,35 @@ class ClipQuery(NamedTuple):
 def load_clips(
     corpus: Corpus,
     features: str | Sequence[str],
-    window: Window = Window(),  # noqa: B008  # frozen
-    fps: float | None = FPS,
+    settings: Sport | None = None,
     allow_missing: bool = False,
 ) -> ActionClips:
     """Load all actions of a corpus with their features, as recognition reads them (``FeatureClipDataset``).
+
+    Args:
+        corpus: The corpus.
+        features: One name, or several names whose features are concatenated.
+        settings: Window and rate; None: those of the corpus.
+        allow_missing: Allow actions without features; they are ``missing`` of the result.
 
     Raises:
         UserError: as ``FeatureClipDataset``; actions without features are an error unless ``allow_missing``.
     """
     actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path)))
     splits = sorted({action.split for action in actions})
+    settings = settings or corpus.settings()
+    window, fps = vars(settings.window), settings.fps
     dataset = FeatureClipDataset(
-        str(corpus.root), features, splits, window=vars(window), fps=fps, allow_missing=allow_missing, test_mode=True
+        str(corpus.root), features, splits, window=window, fps=fps, allow_missing=allow_missing, test_mode=True
     )
     feats = {sample['action_id']: sample['feats'].transpose(1, 0, 2) for sample in dataset.data_list}
     kept = [action for action in actions if action.action_id in feats]
-    return ActionClips(kept, [feats[action.action_id] for action in kept])
+    missing = [action for action in actions if action.action_id not in feats]
+    return ActionClips(kept, [feats[action.action_id] for action in kept], missing)
 
 
 def find_query(
-    corpus: Corpus, features: str | Sequence[str], clips: ActionClips, query: str, fps: float | None = FPS
+    corpus: Corpus, features: str | Sequence[str], clips: ActionClips, query: str, fps: float | None = 25.0
 ) -> ClipQuery:
     """Find a clip by action id, or by ``video:start-end`` (end exclusive), which is read without a window.
 
@@ -106,7 +121,7 @@ def find_query(
     feats = FeatureReader(corpus, features).interpolate(video.video, positions)
     if feats is None:
         raise UserError(f'query {query!r}: these frames have no {features} features; extract them')
-    return ClipQuery(None, video.video, start, end, feats[:1].transpose(1, 0, 2))
+    return ClipQuery(None, video.video, start, end, feats.transpose(1, 0, 2))
 
 
 def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
@@ -116,9 +131,11 @@ def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
 
 
 def rank_corpus(
-    queries: ActionClips, gallery: ActionClips, ks: Sequence[int], device: str = 'cpu'
+    queries: ActionClips, gallery: ActionClips, ks: Sequence[int], device: str = 'cpu', protocol: str = 'default'
 ) -> tuple[Neighbours, dict[str, float]]:
     """Rank the gallery for every query; a query is left out of its own ranking.
+
+    With ``protocol='paper'``, a query without features counts as one whose results are all wrong.
 
     Returns:
         The max(ks) nearest neighbours, and ``precision@k`` and ``hit@k`` for every k (paper 4.2).
@@ -126,7 +143,9 @@ def rank_corpus(
     Raises:
         UserError: a k exceeds the number of candidates.
     """
-    retriever = DTWRetriever(gallery.clips, gallery.names, device)
+    retriever = DTWRetriever(gallery.clips, gallery.names, device, **RANKING[protocol])
     nearest = retriever.search(queries.clips, max(ks), own_positions(queries, gallery), queries.names)
     relevant = gallery.labels[nearest.inds] == queries.labels[:, None]
+    if protocol == 'paper':
+        relevant = np.pad(relevant, ((0, len(queries.missing)), (0, 0)))
     return nearest, metrics_at(relevant, ks)

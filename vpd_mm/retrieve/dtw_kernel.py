@@ -34,7 +34,7 @@ def _kernel(function):
 @_kernel
 def has_path(n, m):
     """Return whether symmetricP2 (slope between 2/3 and 3/2) connects the corners of an n x m matrix."""
-    return 2 * abs(n - m) <= min(n, m) - 1
+    return 2 * np.abs(n - m) <= np.minimum(n, m) - 1
 
 
 @_kernel
@@ -215,33 +215,53 @@ def _bound(queries, q, gallery, e, row_rest, col_rest):
 
 
 @_kernel
-def search_one(queries, q, gallery, views, exclude, items, dists):
+def search_one(queries, q, query_views, gallery, views, exclude, fallback, items, dists):
     """Find the ``len(items)`` nearest items of query ``q``, nearest first, equal distances by item number.
 
-    Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``; the nearest view counts.  Item numbers are
-    written to ``items``, normalised distances to ``dists``; item ``exclude`` is left out.  Returns the number of
-    computed pairs.
+    Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``, and likewise for the queries; the nearest
+    pair of views counts.  Items without a symmetricP2 path come after all others: by symmetric2 with ``fallback``, else
+    the last of them at infinite distance.  Item numbers are written to ``items``, normalised distances to ``dists``;
+    item ``exclude`` is left out.  Returns the number of computed pairs.
     """
-    entries = len(gallery.lengths)
-    row_rest, col_rest = np.empty(queries.lengths[q] + PAD), np.empty(gallery.lengths.max() + PAD)
-    bounds = np.empty(entries)
-    for e in range(entries):
-        bounds[e] = _bound(queries, q, gallery, e, row_rest, col_rest)
     items[:] = -1
     dists[:] = np.inf
+    computed = _search(queries, q, query_views, gallery, views, exclude, SYMMETRIC_P2, items, dists)
+    num_ranked = (items >= 0).sum()
+    if fallback and num_ranked < len(items):
+        return computed + _search(
+            queries, q, query_views, gallery, views, exclude, SYMMETRIC2, items[num_ranked:], dists[num_ranked:]
+        )
+    slot = len(items) - 1
+    for item in range(len(gallery.lengths) // views - 1, -1, -1):
+        no_path = not has_path(queries.lengths[q * query_views], gallery.lengths[item * views])
+        if slot >= num_ranked and item != exclude and no_path:
+            items[slot] = item
+            slot -= 1
+    return computed
+
+
+@_kernel
+def _search(queries, q, query_views, gallery, views, exclude, pattern, items, dists):
+    """Search the items with a symmetricP2 path by that pattern, or the others by symmetric2."""
+    entries, first = len(gallery.lengths), q * query_views
+    n = queries.lengths[first]
+    row_rest, col_rest = np.empty(n + PAD), np.empty(gallery.lengths.max() + PAD)
+    bounds = np.full(query_views * entries, np.inf)
+    for p in range(len(bounds)):
+        e = p % entries
+        if e // views != exclude and has_path(n, gallery.lengths[e]) == (pattern == SYMMETRIC_P2):
+            bounds[p] = _bound(queries, first + p // entries, gallery, e, row_rest, col_rest)
     computed = 0
-    for e in np.argsort(bounds):
+    for p in np.argsort(bounds):
         worst = dists[-1] * _GUARD
-        if bounds[e] > worst:
+        if bounds[p] == np.inf or bounds[p] > worst:
             break
-        item = e // views
-        if item == exclude:
-            continue
-        _bound(queries, q, gallery, e, row_rest, col_rest)
+        view, e = first + p // entries, p % entries
+        _bound(queries, view, gallery, e, row_rest, col_rest)
         computed += 1
-        distance = pair(queries, q, gallery, e, FALLBACK, worst, row_rest, col_rest)
+        distance = pair(queries, view, gallery, e, pattern, worst, row_rest, col_rest)
         if distance < np.inf:
-            _insert(items, dists, item, distance)
+            _insert(items, dists, e // views, distance)
     return computed
 
 

@@ -10,6 +10,8 @@ from . import dtw_kernel as kernel
 from .dtw import pack_sequences, run_in_threads
 from .dtw_torch import one_to_many
 
+VIEWS = ('original', 'every', 'joined')
+
 
 class Neighbours(NamedTuple):
     """inds (Q, k) int64 gallery items, nearest first; distances (Q, k) float64."""
@@ -21,8 +23,9 @@ class Neighbours(NamedTuple):
 class DTWRetriever:
     """Exact k nearest gallery items of each query (paper 4.1, 4.2).
 
-    The original view of a query (view 0) is compared with both views of a gallery item; the nearer view counts.  At
-    equal distance the item that comes first in the gallery is the nearer one.
+    Distances are of symmetricP2.  Items to which it has no path (one clip is longer than about 1.5 times the other)
+    come after all others, ranked by symmetric2: distances of the two step patterns are not compared.  At equal distance
+    the item that comes first in the gallery is the nearer one.
 
     On the CPU, candidates are visited in the order of a lower bound (distance to the other sequence's bounding box),
     the search ends when that bound exceeds the k-th best, and a comparison stops as soon as every path must exceed it.
@@ -33,9 +36,14 @@ class DTWRetriever:
         names: Names of the gallery items for error messages.
         device: 'cpu' for numba; 'cuda', 'cuda:1', ... for torch, which computes every pair.
         num_threads: CPU threads; None: all cores of this process.
+        views: What is compared: 'original': view 0 of the query with each view of an item, the nearest counts, so that
+            mirror images match; 'every': each view with each view; 'joined': the views of a frame as one vector, so
+            that mirror images differ.
+        fallback: Without it, the last items without a symmetricP2 path fill the ranks that remain, at
+            infinite distance (published code).
 
     Raises:
-        UserError: an empty gallery, or a sequence that is empty, not finite or of another shape.
+        UserError: unknown ``views``, an empty gallery, or a sequence that is empty, not finite or of another shape.
     """
 
     def __init__(
@@ -44,16 +52,26 @@ class DTWRetriever:
         names: Sequence[str] | None = None,
         device: str = 'cpu',
         num_threads: int | None = None,
+        views: str = 'original',
+        fallback: bool = True,
     ) -> None:
-        self.device, self.num_threads = device, num_threads
+        if views not in VIEWS:
+            raise UserError(f'views must be one of {", ".join(VIEWS)}, found {views!r}')
+        self.device, self.num_threads, self.views, self.fallback = device, num_threads, views, fallback
         names = names or [f'gallery[{i}]' for i in range(len(gallery))]
         for item, name in zip(gallery, names, strict=True):
             if item.ndim != 3 or item.shape[1] != gallery[0].shape[1]:
                 raise UserError(f'{name}: must be a (T, V, D) array with the same V as the others, found {item.shape}')
-        self.num_views = gallery[0].shape[1] if len(gallery) else 1
-        entries = [item[:, view] for item in gallery for view in range(self.num_views)]
+        entries = [entry for item in gallery for entry in self._entries_of(item)]
+        self.num_views = len(entries) // max(1, len(gallery))
         self._pack = pack_sequences(entries, 'gallery', [name for name in names for _ in range(self.num_views)])
         self._entries = entries if device != 'cpu' else []  # the CPU needs the pack only
+
+    def _entries_of(self, clip: np.ndarray) -> list[np.ndarray]:
+        """The sequences (T, D'), of which one is compared at a time."""
+        if self.views == 'joined':
+            return [clip.reshape(len(clip), -1)]
+        return [clip[:, view] for view in range(clip.shape[1])]
 
     def __len__(self) -> int:
         return len(self._pack.lengths) // self.num_views
@@ -68,7 +86,7 @@ class DTWRetriever:
         """Find the k nearest gallery items of each query.
 
         Args:
-            queries: Q arrays (T, V, D); only view 0 is used.
+            queries: Q arrays (T, V, D); of views='original' only view 0 is used.
             k: Neighbours per query.
             exclude: (Q,) gallery item to leave out of a query's result (itself); -1: none.
             names: Names of the queries for error messages.
@@ -76,8 +94,12 @@ class DTWRetriever:
         Raises:
             UserError: k is below 1 or above the number of candidates, or a query is empty, not finite or of another D.
         """
-        originals = [query[:, 0] for query in queries]
-        query_pack = pack_sequences(originals, 'queries', names, self._pack.dims)
+        num_views = self.num_views if self.views == 'every' else 1
+        entries = [self._entries_of(query)[:num_views] for query in queries]
+        if any(len(views) < num_views for views in entries):
+            raise UserError(f'queries: must have the {num_views} views of the gallery')
+        names = names and [name for name in names for _ in range(num_views)]
+        query_pack = pack_sequences([e for views in entries for e in views], 'queries', names, self._pack.dims)
         excluded = np.full(len(queries), -1) if exclude is None else np.asarray(exclude)
         candidates = len(self) - bool((excluded >= 0).any())
         if not 1 <= k <= candidates:
@@ -85,15 +107,23 @@ class DTWRetriever:
         inds, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
 
         def search_one(q: int) -> None:
-            kernel.search_one(query_pack, q, self._pack, self.num_views, excluded[q], inds[q], distances[q])
+            results = inds[q], distances[q]
+            kernel.search_one(
+                query_pack, q, num_views, self._pack, self.num_views, excluded[q], self.fallback, *results
+            )
 
         if self.device == 'cpu':
             run_in_threads(search_one, len(queries), self.num_threads)
             return Neighbours(inds, distances)
-        for q, query in enumerate(originals):
-            row = one_to_many(query, self._entries, self.device).reshape(len(self), self.num_views).min(axis=1)
-            if excluded[q] >= 0:
-                row[excluded[q]] = np.inf
-            inds[q] = np.argsort(row, kind='stable')[:k]
+        for q, views in enumerate(entries):
+            rows = np.stack([one_to_many(view, self._entries, self.device) for view in views])
+            row = rows.reshape(num_views, len(self), self.num_views).min(axis=(0, 2))
+            path = kernel.has_path(len(views[0]), self._pack.lengths[:: self.num_views])
+            if not self.fallback:
+                row[~path] = np.inf
+            order = np.lexsort((row, ~path))
+            order = order[order != excluded[q]]
+            count = k if self.fallback else min(k, path[order].sum())
+            inds[q] = [*order[:count], *order[len(order) - k + count :]]
             distances[q] = row[inds[q]]
         return Neighbours(inds, distances)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from .dtw_kernel import has_path
+
 #: Largest local cost of a chunk in cells (pairs x rows x columns, float64): 1 GiB.
 MAX_CELLS = 1 << 27
 
@@ -19,7 +21,7 @@ def one_to_many(
     """
     n = len(query)
     lengths = np.array([len(s) for s in gallery])
-    slanted = 2 * np.abs(lengths - n) <= np.minimum(lengths, n) - 1  # has a symmetricP2 path
+    slanted = has_path(n, lengths)
     out = np.empty(len(gallery))
     a = torch.as_tensor(query, dtype=torch.float64, device=device)
     for chosen, path_sums in ((slanted, _symmetric_p2), (~slanted, _symmetric2)):
