@@ -2,8 +2,8 @@
 
 Features: teacher/joints and teacher/vipe (``tools/extract_features.py joints``, ``vipe``), features/vpd and
 features/vi-vpd (students, ``--out vpd``, ``--out vi-vpd``), features/r2plus1d_18 (``clips``); Concat-VPD
-is both VPDs.  The ablation reads features/{vpd,vi-vpd}-nomotion (no target of motion), -nomotion-noflow (RGB alone),
-features/vi-vpd-actions (distilled on the frames of actions) and features/vi-vpd-corpus (on all videos, with those
+is both VPDs.  The ablation reads features/{vpd,vi-vpd}-<stream> of students that ``--stream`` trained: nomotion (no
+target of motion), nomotion-noflow (RGB alone), actions (on the frames of actions) and corpus (on all videos, with those
 of the test split).  ``--skip-missing`` leaves out what was not made.
 """
 
