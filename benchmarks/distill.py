@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns 1 where a goal is missed."""
     parser = ToolParser(__doc__)
     parser.add_argument('--corpus', help='a corpus with crops and teacher/joints; default: a generated one')
-    parser.add_argument('--config', default='configs/distill/resnet34_2d-vpd_1000e_fx35.py', help='of the loader test')
+    parser.add_argument('--config', default='configs/distill/resnet34_2d-vpd_1000e.py', help='of the loader test')
     parser.add_argument('--small', default='configs/distill/resnet18_2d-vpd_40e_real.py', help='of the CPU training')
     parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')
     args = parser.parse_args(argv)
@@ -71,7 +71,7 @@ def _config(name: str, corpus: Corpus) -> Config:
     cfg = Config.fromfile(find_config(name))
     init_default_scope('vpd_mm')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[loader].dataset.corpus = str(corpus.root)
+        cfg[loader].dataset.update(corpus=str(corpus.root), splits=None)
     return cfg
 
 

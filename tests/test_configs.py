@@ -26,9 +26,9 @@ def corpus(tmp_path_factory):
 @pytest.mark.parametrize('path', RUNNABLE, ids=lambda p: str(p.relative_to(CONFIGS)))
 def test_config_builds(path, corpus):
     read = Config.fromfile(path)
-    from_corpus = any('num_classes' in dataset or 'dims' in dataset for dataset in datasets_of(read, 'train'))
+    from_corpus = any(dataset.get('corpus', '') is None or 'dims' in dataset for dataset in datasets_of(read, 'train'))
     for stream in read.get('streams', [None]):
-        cfg = adapt_config(read, corpus, stream=stream) if from_corpus and 'generated' not in path.stem else read
+        cfg = adapt_config(read, corpus, stream=stream) if from_corpus else read
         assert cfg.default_scope == 'vpd_mm'
         init_default_scope(cfg.default_scope)
         if str(cfg.model) not in BUILT:

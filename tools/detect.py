@@ -13,7 +13,9 @@ def main(argv=None):
     parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
     parser.add_argument('--threshold', type=float, help='score from which a frame counts; default: chosen on the folds')
     parser.add_argument('--folds', type=int, help='models of the ensemble; default: that of the config')
-    parser.add_argument('--train-videos', type=int, help='train on so many videos only (few labels); default: all')
+    parser.add_argument('--train-videos', type=int, help='train on so many video files only; default: all')
+    parser.add_argument('--subset', type=int, default=0, help='list of the training videos, annotations/localize/')
+    parser.add_argument('--allow-missing', action='store_true', help='leave out videos without features')
     parser.add_argument('--split', default='test', help='videos to search')
     parser.add_argument('--out', help='folder of the results; default <work dir>/<split>')
     parser.add_argument('--work-dir', help='default work_dirs/<config name>')
@@ -27,9 +29,8 @@ def main(argv=None):
     from vpd_mm.features.corpus_config import load_corpus_config
 
     console = Console()
-    cfg = load_corpus_config(args)
-    if args.train_videos is not None:
-        cfg.train_dataloader.dataset.max_videos = args.train_videos
+    cfg = load_corpus_config(args, args.allow_missing)
+    cfg.train_dataloader.dataset |= {'max_videos': args.train_videos, 'subset': args.subset}
     results = search_corpus(
         cfg,
         Path(cfg.work_dir),

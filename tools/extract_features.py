@@ -16,7 +16,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, launcher_ranks, load_config, run_tool
+from vpd_mm.engine.cli import ToolParser, launcher_ranks, merge_run_arguments, run_tool
+from vpd_mm.engine.model_files import read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
 from vpd_mm.errors import UserError
@@ -40,6 +41,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
+    parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
     parser.add_argument('--preview', action='store_true', help='also draw student and teacher (teacher: joints)')
     parser.add_argument('--teacher', default='joints', help='teacher that --preview draws')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif args.config == 'clips':
         clips(corpus, args)
     else:
-        cfg = load_config(args)
+        cfg = merge_run_arguments(read_trained_config(args.config, args.checkpoint), args)
         if cfg.get('model', {}).get('type', '').rpartition('.')[2] == 'VIPE':
             vipe(corpus, cfg, args)
         elif args.invert:
@@ -105,7 +107,7 @@ def clips(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.baselines import clip_features as cf
 
     device, settings = pick_device(args.device), {'clip_len': args.clip_len, 'stride': args.stride}
-    options = {'batch_size': args.batch_size, 'half': device.startswith('cuda'), **settings}
+    options = {'batch_size': args.batch_size, 'half': use_half(device, args), **settings}
     extractor = cf.ClipFeatureExtractor(args.network, args.checkpoint, device, **options)
     out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
     extract(corpus, extractor, out, cf.clip_run_identity(args.network, args.checkpoint, **settings), extractor.dims)
@@ -115,12 +117,16 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     from vpd_mm.features.feature_extractor import build_extractor, run_identity
 
     device = pick_device(args.device)
-    options = {'batch_size': args.batch_size, 'half': device.startswith('cuda')}
+    options = {'batch_size': args.batch_size, 'half': use_half(device, args)}
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
     if args.preview and launcher_ranks()[0] == 0:
         preview(corpus, args.teacher, extractor, out)
+
+
+def use_half(device: str, args: argparse.Namespace) -> bool:
+    return device.startswith('cuda') and not args.full_precision
 
 
 def extract(corpus: Corpus, extractor, out: Path, made_by: dict, dims: int) -> None:

@@ -101,7 +101,12 @@ def _add_meta(parser: argparse.ArgumentParser, sport: str) -> None:
 
 
 def _add_validation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--val-share', type=float, default=0.1, help='share of the training actions that become val')
+    parser.add_argument(
+        '--val-share',
+        type=float,
+        default=0.1,
+        help='share of the training actions that become val; published few-shot lists keep theirs',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the validation split')
 
 

@@ -6,4 +6,4 @@ name = 'fsjump6'
 title = 'FSJump6: figure skating jumps'
 dataset = 'FSJump6'
 corpus = 'data/fsjump6'
-detection = dict(methods=_base_.detectors)
+detection = _base_.five_videos

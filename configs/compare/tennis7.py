@@ -6,4 +6,4 @@ name = 'tennis7'
 title = 'Tennis7: tennis swings'
 dataset = 'Tennis7'
 corpus = 'data/tennis7'
-detection = dict(methods=_base_.detectors)
+detection = _base_.five_videos

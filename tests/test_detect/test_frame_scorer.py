@@ -11,10 +11,12 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
-from vpd_mm.detect import FrameScorer, Proposal
-from vpd_mm.detect.frame_scorer import window_starts
+from vpd_mm.detect import FrameAccuracy, FrameScorer, Proposal, search
+from vpd_mm.detect.frame_scorer import FrameHead, window_starts
 from vpd_mm.detect.search import ScoredVideo, ap_table, choose_threshold, search_corpus
+from vpd_mm.engine.model_files import build_model
 from vpd_mm.errors import UserError
+from vpd_mm.features import Window, clip_positions
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import Action
 
@@ -79,38 +81,85 @@ def test_only_valid_frames_enter_the_loss():
     assert model(**nothing, mode='loss')['loss_frames'] == 0
 
 
+def test_head_and_loss_are_the_published_ones():
+    """Values of the published model with the same weights and inputs; dropout off."""
+    model = build(dims=3).eval()
+    model.backbone.gru = torch.nn.GRU(3, 4, 2, bidirectional=True)
+    model.head = FrameHead(8, 1, 0.0)
+    model.backbone.input_dropout.p = 0.0
+    with torch.no_grad():
+        for i, weights in enumerate(model.parameters()):
+            weights.copy_(torch.sin(torch.arange(weights.numel()) * 0.7 + i).view(weights.shape) * 0.5)
+    inputs = list(torch.cos(torch.arange(36.0)).view(2, 1, 6, 3))
+    targets = (torch.arange(12) % 3 == 0).view(2, 6, 1)
+    data = model.data_preprocessor({'inputs': inputs, 'data_samples': [sample(t) for t in targets]})
+    scores = model.eval()(**data, mode='tensor').sigmoid()[:, [0, 3, 5], 0]
+    expected = torch.tensor([[0.6630, 0.6659, 0.6646], [0.6623, 0.6664, 0.6658]])
+    torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
+    assert model(**data, mode='loss')['loss_frames'].item() == pytest.approx(0.8662, abs=1e-4)
+    loss = model.train()(**data, mode='loss')['loss_frames']
+    loss.backward()
+    assert loss.item() == pytest.approx(0.7925, abs=1e-4)
+    assert model.head[6].weight.grad.norm().item() == pytest.approx(0.4017, abs=1e-4)
+    assert model.backbone.gru.weight_ih_l0.grad.norm().item() == pytest.approx(0.0339, abs=1e-4)
+
+
+def test_number_of_parameters_is_the_published_one():
+    assert sum(p.numel() for p in build_model(Config.fromfile(CONFIG)).parameters()) == 483_586
+
+
 def test_choose_threshold_maximizes_the_ap():
     scores = np.full((60, 1), 0.1)
     scores[10:20], scores[30:40] = 0.8, 0.45
-    video = ScoredVideo('v', scores, 1.0, np.array([[10, 20]]), np.array([0]))
-    both = ScoredVideo('v', scores, 1.0, np.array([[10, 20], [30, 40]]), np.array([0, 0]))
-    assert ap_table([video], 0.6, (0.5,)) == pytest.approx([1])
-    assert 0.1 < choose_threshold([both]) <= 0.45
-    assert video.to_frames(Proposal(3, 5, 0.5)) == Proposal(3, 5, 0.5)
-    assert ScoredVideo('v', scores, 2.0, both.intervals, both.labels).to_frames(Proposal(3, 5, 0.5))[:2] == (6, 10)
+    video = ScoredVideo('v', scores, np.arange(61), np.array([[10, 20]]), np.array([0]))
+    both = ScoredVideo('v', scores, np.arange(61), np.array([[10, 20], [30, 40]]), np.array([0, 0]))
+    length = np.array([10.0])
+    assert ap_table([video], 0.6, length, (0.5,)) == pytest.approx([1])
+    assert choose_threshold([both], length, (0.05, 0.3, 0.4, 0.6)) == 0.4  # 0.3 and 0.4 are equal
+    assert ap_table([video], 0.6, np.array([4.0]), (0.5, 0.7)).tolist() == [1, 0]  # fitted to 5 frames
 
 
-def test_search_trains_folds_and_writes_results(tmp_path):
+def test_results_are_exact_in_frames_of_the_video():
+    rows = clip_positions(0, 100, 29.97, 100, Window(), 25.0)
+    video = ScoredVideo('v', np.zeros((len(rows), 1)), np.append(rows, 100), np.zeros((0, 2)), np.zeros(0))
+    assert video.to_frames(Proposal(0, 6, 0.5)) == Proposal(0, 7, 0.5)  # frames 0, 1, 2, 3, 4, 5; row 6 is frame 7
+    assert video.to_frames(Proposal(80, 99, 0.5))[:2] == (int(80 * 1.1988), 100)
+    fast = ScoredVideo('v', np.zeros((50, 1)), np.arange(0, 101, 2), np.zeros((0, 2)), np.zeros(0))
+    assert fast.to_frames(Proposal(25, 35, 0.5)) == Proposal(50, 70, 0.5)
+
+
+def marked_corpus(root):
+    """Five videos of one action each, which a feature marks; the last one is for testing, the fourth for validation."""
     rng = np.random.default_rng(0)
     videos = {f'v{i}': (25.0, 120) for i in range(5)}
     actions = []
     for i in range(5):
         start = int(rng.integers(20, 90))
-        actions.append(Action(f'x{i}', f'v{i}', start, start + 10, 0, 'test' if i == 4 else 'train'))
-    corpus = make_corpus(tmp_path / 'c', videos, actions)
-    for i in range(5):  # a feature that marks the action
+        actions.append(Action(f'x{i}', f'v{i}', start, start + 10, 0, {4: 'test', 3: 'val'}.get(i, 'train')))
+    corpus = make_corpus(root, videos, actions)
+    for i in range(5):
         path = corpus.teacher_dir('joints') / f'v{i}.npz'
         arrays = dict(np.load(path))
         arrays['feats'] = rng.normal(0, 0.1, (120, 2, 2)).astype(np.float32)
         arrays['feats'][actions[i].start_frame : actions[i].end_frame, :, 0] += 2
         np.savez(path, **arrays)
+    return corpus, actions
+
+
+def small_config(corpus, protocol='default'):
     cfg = Config.fromfile(CONFIG)
+    cfg.visualizer = dict(type='Visualizer')  # mmengine caches visualizers by name and second
     options = {'train_cfg.max_epochs': 12, 'default_hooks.checkpoint.interval': 12, 'optim_wrapper.optimizer.lr': 1e-2}
     cfg.merge_from_dict(options | {'model.backbone.hidden_dims': 8, 'train_dataloader.batch_size': 4})
     cfg.train_dataloader.dataset.window = cfg.model.window = 60
-    cfg = adapt_config(cfg, str(corpus.root))
+    return adapt_config(cfg, str(corpus.root), protocol=protocol)
+
+
+def test_search_trains_folds_and_writes_results(tmp_path):
+    corpus, actions = marked_corpus(tmp_path / 'c')
+    cfg = small_config(corpus)
     result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=2)
-    assert result['AP@0.5'] == 1
+    assert (result['AP@0.5'], result['threshold_from']) == (1, 'folds')
     assert result == json.loads((tmp_path / 'out/ap.json').read_text())
     (interval,) = json.loads((tmp_path / 'out/v4.json').read_text())['intervals']
     assert abs(interval['start_frame'] - actions[4].start_frame) <= 2
@@ -122,4 +171,33 @@ def test_search_trains_folds_and_writes_results(tmp_path):
     with pytest.raises(UserError, match='--checkpoints needs --threshold'):
         search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', checkpoints)
     again = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', checkpoints, result['threshold'])
-    assert again == result
+    assert again == result | {'threshold_from': 'argument'}
+
+
+def test_search_as_published(tmp_path, monkeypatch):
+    """The threshold of the tested videos, the best epoch, all training videos, val included, and 5,000 windows."""
+    corpus, _ = marked_corpus(tmp_path / 'c')
+    cfg = small_config(corpus, 'paper')
+    assert cfg.train_dataloader.dataset.num_windows == 5000
+    assert (cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs, cfg.model.window) == (100, 200, None)
+    cfg.merge_from_dict({'train_dataloader.dataset.num_windows': 40, 'train_cfg.max_epochs': 3})
+    cfg.train_dataloader.batch_size = 4
+    score_videos, scored = search.score_videos, []
+    monkeypatch.setattr(search, 'score_videos', lambda *args: scored.append(score_videos(*args)) or scored[-1])
+    result = search.search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=2)
+    *folds, tested = [{video.video for video in videos} for videos in scored]
+    assert (set.union(*folds), tested) == ({'v0', 'v1', 'v2', 'v3'}, {'v4'})
+    assert (result['threshold_from'], result['videos']) == ('test', 1)
+    for fold in (tmp_path / 'w').glob('2-folds-*/fold*'):
+        assert (fold / 'done.txt').read_text().startswith('best_detect_frame_accuracy_epoch_')
+
+
+def test_frame_accuracy_and_its_ties():
+    metric = FrameAccuracy()
+    values = []
+    for high in (0.9, 0.6):
+        scores = torch.tensor([[0.2], [high], [0.7], [0.1]])
+        metric.process({}, [{'frame_scores': scores, 'gt_frames': torch.tensor([[0.0], [1.0], [0.0], [0.0]])}])
+        values.append(metric.evaluate(4)['detect/frame_accuracy'])
+    assert values[0] > values[1]
+    assert values == pytest.approx([0.75, 0.75], abs=1e-6)

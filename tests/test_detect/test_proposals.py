@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vpd_mm.detect import Proposal, Spot, find_proposals, find_spots, stitch_scores
+from vpd_mm.detect import Proposal, Spot, find_proposals, find_spots, fit_proposal, stitch_scores
 from vpd_mm.errors import UserError
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_detect.npz'
@@ -26,6 +26,16 @@ def test_gaps_are_merged_before_short_ones_are_dropped():
     assert find_proposals(SCORES, max_gap=3, min_frames=4) == [Proposal(1, 10, pytest.approx(SCORES[1:].mean()))]
     assert find_proposals(SCORES, threshold=0.6, min_frames=1)[0] == Proposal(2, 3, 1.0)
     assert find_proposals(SCORES[:1]) == find_proposals(SCORES[:0]) == []
+
+
+@pytest.mark.parametrize(
+    ('frames', 'mean', 'fitted'),  # of the published code, first and last frame: 13..19, 13..15, 0..12, 4..20
+    [((10, 21), 4.2, (12, 19)), ((10, 21), 8.5, (10, 21)), ((10, 14), 40.0, (0, 25)), ((10, 21), 18.0, (9, 22))],
+)
+def test_proposals_get_the_duration_of_training_actions(frames, mean, fitted):
+    proposal = Proposal(*frames, 0.9, 1)
+    assert fit_proposal(proposal, mean) == proposal._replace(start_frame=fitted[0], end_frame=fitted[1])
+    assert fit_proposal(proposal, np.nan) == proposal
 
 
 def test_missing_frames_count_as_low():

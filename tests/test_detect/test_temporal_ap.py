@@ -3,24 +3,85 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vpd_mm.detect import Detection, ap_at_tiou, find_proposals, interpolated_ap, spotting_ap, temporal_iou
+from vpd_mm.detect import (
+    Detection,
+    ap_at_tiou,
+    find_proposals,
+    fit_proposal,
+    interpolated_ap,
+    spotting_ap,
+    temporal_iou,
+)
+from vpd_mm.detect.temporal_ap import TIOUS, published_interpolated_ap
 from vpd_mm.errors import UserError
 from vpd_mm.registry import METRICS
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_detect.npz'
-# The golden scores had ties, which the published code counts as one step, the miss with the hit; ActivityNet's
-# definition counts one after the other.  These are the ranks (from 0) of hits that share their score with a miss.
-GOLDEN_TIES = {0: [12], 1: [20], 2: [14], 3: [], 4: [16, 21, 23], 5: []}
+# tests/data holds the published compute_ap; below, AP at tIoU 0.1 to 0.9 of the published calc_ap_at_threshold(0.5) on
+# frame_scores(seed), with 39, 41 and 37 merged actions.
+PUBLISHED = {
+    1: [0.965865, 0.965865, 0.965865, 0.929148, 0.929148, 0.659634, 0.470238, 0.28312, 0.103175],
+    4: [0.896791, 0.896791, 0.896791, 0.884157, 0.837002, 0.716017, 0.549248, 0.295122, 0.02439],
+    5: [0.945811, 0.945811, 0.940405, 0.940405, 0.833231, 0.73928, 0.456759, 0.246463, 0.073662],
+}
 
 
-@pytest.mark.parametrize(('case', 'ties'), GOLDEN_TIES.items())
-def test_golden_values(case, ties):
+@pytest.mark.parametrize('case', range(6))
+def test_golden_values(case):
     with np.load(GOLDEN) as golden:
         hits, count, expected = golden[f'ap_tp_{case}'], int(golden[f'ap_npos_{case}']), float(golden[f'ap_{case}'])
+    assert published_interpolated_ap(hits, count) == pytest.approx(expected, abs=1e-12)
     assert expected <= interpolated_ap(hits, count) + 1e-12 < expected + 0.0025
-    for rank in ties:
-        hits[[rank, rank + 1]] = hits[[rank + 1, rank]]
-    assert interpolated_ap(hits, count) == pytest.approx(expected, abs=1e-12)
+
+
+def frame_scores(seed):
+    """Noisy scores of six videos of 400 frames, and their actions, some of which touch or overlap."""
+    rng = np.random.default_rng(seed)
+    scores, actions = {}, {}
+    for video in 'abcdef':
+        starts, lengths = np.cumsum(rng.integers(8, 45, 8)), rng.integers(6, 30, 8)
+        actions[video] = np.stack([starts, starts + lengths], axis=1)
+        frames = np.zeros(400)
+        for start, end in actions[video]:
+            frames[start:end] = 1
+        frames = np.convolve(frames, np.ones(5) / 5, 'same') + rng.normal(0, 0.25, 400)
+        scores[video] = 1 / (1 + np.exp(-4 * (frames - 0.5)))
+    return scores, actions
+
+
+@pytest.mark.parametrize('seed', PUBLISHED)
+def test_the_published_ap(seed):
+    scores, actions = frame_scores(seed)
+    length = np.mean([end - start for intervals in actions.values() for start, end in intervals])
+    ground_truth = {}
+    for video, intervals in actions.items():
+        frames = np.zeros(500)
+        for start, end in intervals:
+            frames[start:end] = 1
+        steps = np.diff(frames, prepend=0)
+        ground_truth[video] = np.stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)], axis=1)
+    found = [(video, fit_proposal(p, length)) for video in scores for p in find_proposals(scores[video])]
+    detections = [Detection(video, p[:2], p.score) for video, p in found]
+    published = ap_at_tiou(ground_truth, detections, published=True)
+    np.testing.assert_allclose(published, PUBLISHED[seed], atol=1e-6)
+    assert not np.allclose(ap_at_tiou(ground_truth, detections), published, atol=1e-3)
+
+
+def test_a_published_detection_recalls_several_actions_at_once():
+    ground_truth = {'a': np.array([[0, 4], [6, 10]]), 'b': np.array([[0, 10]])}
+    detections = [Detection('b', (0, 11), 0.9), Detection('a', (0, 11), 0.8), Detection('a', (6, 11), 0.7)]
+    # the second one takes both actions; nothing is left for the third
+    assert ap_at_tiou(ground_truth, detections, (0.3,), published=True) == pytest.approx(2 / 3)
+    assert ap_at_tiou(ground_truth, detections, (0.3,)) == 1
+
+
+def test_published_rounding_and_ends():
+    """Frames 0 to 9 found, 0 to 2 labelled: 3/9 in the published code, whose detections lack their last frame."""
+    ground_truth = {'a': np.array([[0, 3], [50, 60]])}
+    for end, at_most in ((10, 0.3), (11, 0.2)):  # 3/9, and 3/10, which is below 0.1 * 3 = 0.30000000000000004
+        found = [Detection('a', (50, 61), 0.9), Detection('a', (0, end), 0.8)]
+        aps = ap_at_tiou(ground_truth, found, published=True)
+        assert [tiou for tiou, ap in zip(TIOUS, aps, strict=True) if ap == 1] == [t for t in TIOUS if t <= at_most]
 
 
 def test_interpolated_ap_by_value():

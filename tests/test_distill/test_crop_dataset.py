@@ -1,14 +1,23 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from tiny_corpus import make_tiny
 
-from vpd_mm.corpus import CropWriter, FeatureStore
+from vpd_mm.corpus import SPORTS, Corpus, CropWriter, FeatureStore
 from vpd_mm.distill import CropDataset
+from vpd_mm.distill.crop_dataset import videos_of_splits
 from vpd_mm.errors import UserError
-from vpd_mm.structures import FeatureSequence, PoseSequence, load_actions, save_actions
+from vpd_mm.features.corpus_config import adapt_config
+from vpd_mm.importers.fsjump6 import read_fsjump6
+from vpd_mm.importers.tennis7 import read_tennis7
+from vpd_mm.registry import DATASETS
+from vpd_mm.structures import Action, FeatureSequence, PoseSequence, load_actions, save_actions
 from vpd_mm.teacher import JointFeature
+
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/distill/resnet34_2d-vpd_1000e.py'
 
 
 def make(corpus, **kwargs):
@@ -182,3 +191,53 @@ def test_former_argument_names_are_deprecated(corpus):
     assert data[0]['ground_truth'].shape == (26,)
     with pytest.raises(TypeError, match="unexpected argument 'gates'"):
         make(corpus, gates=True)
+
+
+@pytest.mark.parametrize('dataset', SPORTS)
+def test_the_videos_of_the_test_train_no_student_of_the_four_sports(tmp_path, dataset):
+    """Ten videos: five of train and val, four of the test, and one without actions; in tennis it has a test serve."""
+    videos = {f'v{i}': 20 for i in range(10)}
+    corpus = Corpus.create(make_tiny(tmp_path / dataset, videos).root, dataset=dataset)
+    splits = ['train', 'train', 'val', 'train', 'train', 'test', 'test', 'test', 'test']
+    actions = [Action(f'a{i}', f'v{i}', 5, 15, 0, split) for i, split in enumerate(splits)]
+    save_actions(corpus.actions_path, [*actions, Action('b', 'v0', 15, 18, 0, 'val')])
+    serve = Action('serve', 'v9', 5, 6, 0, 'test') if dataset == 'tennis7' else Action('c', 'v9', 5, 6, 0, 'train')
+    save_actions(corpus.detect_path, [serve])
+    read = Config.fromfile(CONFIG)
+    used = {}
+    for stream in ('full', 'actions', 'corpus'):
+        cfg = adapt_config(read, str(corpus.root), stream=stream)
+        train, val = (
+            DATASETS.build({**cfg[f'{part}_dataloader'].dataset, 'pipeline': []}) for part in ('train', 'val')
+        )
+        samples = [(*pair,) for data in (train, val) for pair in data._samples[:, :2]]
+        used[stream] = {data.videos[i] for data in (train, val) for i in np.unique(data._samples[:, 0])}
+        inside = [5 <= frame < 18 for _, frame in samples]
+        assert all(inside) == (stream == 'actions')
+    held = {'v5', 'v6', 'v7', 'v8'} | ({'v9'} if dataset == 'tennis7' else set())
+    assert used == {'full': set(videos) - held, 'actions': set(videos) - held - {'v9'}, 'corpus': set(videos)}
+
+
+@pytest.mark.parametrize(
+    ('read', 'folder', 'num_videos', 'num_excluded'),
+    [(read_fsjump6, 'fs', 371, 134), (read_tennis7, 'tennis', 3238, 955)],
+)
+def test_the_published_code_excludes_the_same_videos(tmp_path, shared, read, folder, num_videos, num_excluded):
+    """``get_test_prefixes`` excludes 134 and 958; three of the latter have no swing at all and are used here."""
+    labels = read(shared / 'vpd_annotations' / folder)
+    corpus = Corpus.create(tmp_path / 'corpus')
+    save_actions(corpus.actions_path, labels.actions)
+    if labels.detect:
+        save_actions(corpus.detect_path, labels.detect)
+    chosen = videos_of_splits(corpus, labels.videos, ('train', 'val'))
+    assert (len(labels.videos), len(labels.videos) - len(chosen)) == (num_videos, num_excluded)
+
+
+def test_the_gate_is_that_of_the_data_set(tmp_path):
+    corpus = make_tiny(tmp_path / 'tennis', {'a': 60, 'b': 30})
+    sequence = FeatureStore(corpus.teacher_dir('joints'))['b']
+    scores = np.full(len(sequence), 0.6, np.float32)
+    FeatureSequence(sequence.frame_inds, sequence.feats, scores).save(corpus.teacher_dir('joints') / 'b.npz')
+    assert {video for video, _ in frames(make(corpus, subset='all'))} == {'a', 'b'}
+    Corpus.create(corpus.root, dataset='tennis7')
+    assert {video for video, _ in frames(make(corpus, subset='all'))} == {'a'}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from vpd_mm.corpus import SPORTS
 from vpd_mm.distill import CropPreprocessor, MotionDecoder, PoseDistiller, PoseStudent
 from vpd_mm.distill.pose_distiller import mean_of_views, mirror_crops
 from vpd_mm.distill.pose_student import first_conv, widen_kernel
@@ -86,6 +87,43 @@ def test_pretrained_backbone_is_widened_by_the_mean_kernel(tmp_path):
     torch.testing.assert_close(five[:, 4], three.mean(1))
     torch.testing.assert_close(student.backbone.layer4[0].conv1.weight, rgb.backbone.layer4[0].conv1.weight)
     assert widen_kernel(three, 3).shape[1] == 3
+
+
+def test_mean_kernels_are_those_of_the_published_code(tmp_path):
+    torch.manual_seed(0)
+    rgb = PoseStudent(4, SMALL, in_channels=3)
+    kernel = first_conv(rgb.backbone)[1].weight
+    torch.save({'state_dict': rgb.backbone.state_dict()}, tmp_path / 'rgb.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'rgb.pth'))
+    for init_cfg in (None, init):
+        student = PoseStudent(4, SMALL, init_cfg=init_cfg, mean_kernels=True)
+        student.init_weights()
+        five = first_conv(student.backbone)[1].weight
+        assert torch.equal(five, five[:, :1].expand_as(five))
+        assert five.std().item() == pytest.approx(0.0149, abs=5e-4)  # published, of random kernels of sd 0.0251
+    torch.testing.assert_close(five[:, 0], kernel.mean(1))
+    gray = PoseStudent(4, SMALL, in_channels=3, mean_kernels=True)
+    gray.init_weights()
+    assert not torch.equal(*first_conv(gray.backbone)[1].weight[:, :2].unbind(1))
+
+
+def test_inputs_are_those_of_the_published_code():
+    """``FrameDataset`` on R, G, B = 30, 120, 200 and on flow, which it reads from images of 8 bits."""
+    flow = [-20, -10, -1, 0, 1, 3.7, 10, 20]
+    published = [-0.5, -0.25686, -0.03725, -0.01373, 0.0098, 0.07647, 0.22941, 0.47255]
+    colors = {
+        'tennis7': (-2.39472, 0.00242, 2.62277),
+        'fsjump6': (-2.14111, -0.42981, 0.73975),
+        'fx35': (-1.36561, 0.64762, 1.88178),
+        'diving48': (-1.37086, 0.04148, 1.39134),
+    }
+    inputs = torch.zeros(1, 5, 1, len(flow))
+    inputs[0, :3], inputs[0, 3:] = torch.tensor([30.0, 120, 200])[:, None, None], torch.tensor(flow)
+    for name, expected in colors.items():
+        out = CropPreprocessor(**SPORTS[name].rgb, flow_std=41.0)({'inputs': inputs})['inputs']
+        torch.testing.assert_close(out[0, :3, 0, 0], torch.tensor(expected), atol=1e-3, rtol=0)
+        # an even number of steps has no middle, and they are rounded down: 0 px is -0.0137
+        torch.testing.assert_close(out[0, 3, 0], torch.tensor(published) + 0.0137, atol=2.2e-3, rtol=0)
 
 
 @pytest.mark.parametrize('prefix', ['', 'backbone.'])

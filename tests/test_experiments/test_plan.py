@@ -7,10 +7,11 @@ import pytest
 from comparison_corpus import ROOT, easy_corpus, plan_of, spec_of, write_comparison
 from mmengine.config import Config
 
+from vpd_mm.corpus import Corpus
 from vpd_mm.engine.paths import find_config
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import Method, few_shot_spec, plan_runs
-from vpd_mm.structures import FeatureSequence
+from vpd_mm.structures import FeatureSequence, load_actions, save_actions
 
 BIGRU = 'configs/recognize/bigru.py'
 BAD = [
@@ -112,6 +113,29 @@ def test_a_key_depends_on_the_content_of_labels_and_features_not_on_paths(corpus
     path.write_bytes(b'PK')
     with pytest.raises(UserError, match=r'v\.npz'):
         raise UserError(plan_runs(few_shot_spec(there, str(copy), ['all'])).problems['a'])
+
+
+def test_detection_of_k_labelled_videos_uses_the_published_lists(corpus, tmp_path):
+    detector = dict(name='detector', config='configs/detect/bigru_detector.py', features='joints')
+    copy = Corpus.open(shutil.copytree(corpus.root, tmp_path / 'copy'))
+
+    def runs(**fields):
+        fields = dict(options={}, detection=dict(ks=[1], methods=[detector])) | fields
+        return plan_of(write_comparison(tmp_path / 'c.py', copy, **fields), ('detector',)).runs
+
+    drawn = runs()
+    assert [(run.k, run.subset, run.split, run.selected_on) for run in drawn] == [
+        (1, 0, 'train', 'folds'),
+        (1, 1, 'train', 'folds'),
+    ]
+    copy.localize_path(1).parent.mkdir()
+    copy.localize_path(1).write_text('v\n')
+    listed = runs()
+    assert [run.split for run in listed] == ['train', 'annotations/localize/1.txt']
+    assert [a.key == b.key for a, b in zip(drawn, listed, strict=True)] == [True, False]
+    assert {run.selected_on for run in runs(protocol='paper')} == {'test'}
+    save_actions(copy.detect_path, load_actions(copy.actions_path))
+    assert not {run.key for run in runs()} & {run.key for run in listed}
 
 
 def test_a_method_of_two_tables_has_one_key(corpus, tmp_path):

@@ -146,6 +146,11 @@ def test_ap_of_a_detection_run_is_kept_in_percent(corpus, tmp_path, monkeypatch)
     assert cfg.randomness['seed'] == run.seed
     assert cfg.test_dataloader.dataset.corpus == str(corpus.root)
     assert search.call_args.kwargs == {'num_folds': 5}
+    few = dict(ks=[5], methods=[detector])
+    run = plan_of(write_comparison(tmp_path / 'c.py', corpus, options={}, detection=few)).runs[-1]
+    execute(run, store)
+    training = search.call_args.args[0].train_dataloader.dataset
+    assert (training.max_videos, training.subset, run.subset) == (5, 1, 1)
 
 
 def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path):

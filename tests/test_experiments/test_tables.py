@@ -17,7 +17,7 @@ from comparison_corpus import ROOT, easy_corpus, plan_of, spec_of, write_compari
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
 from vpd_mm.baselines.clip_scores import as_probabilities
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import RunStore, run_missing, summarize, tables, write_table
+from vpd_mm.experiments import Plan, RunStore, run_missing, summarize, tables, write_table
 
 IDS = np.array(['a', 'b', 'c'])
 LABELS = np.array([0, 1, 1])
@@ -267,6 +267,26 @@ PRINTED = [
     ('FSJump6', 'Pretrained R3D', 'AP@0.3', 39.5),
     ('Tennis7', 'VI-VPD', 'AP@0.7', 13.8),
 ]
+
+
+@pytest.mark.parametrize(('name', 'sport'), [('fsjump6', 'figure skating jumps'), ('tennis7', 'tennis swings')])
+def test_table_4_prints_the_numbers_of_the_paper_beside_ours(name, sport, shared):
+    """Five labelled videos, five subsets; a row for each of the five features."""
+    spec = spec_of(ROOT / f'configs/compare/{name}.py')
+    (section,) = [section for section in spec.sections if section.name == 'detection']
+    assert (section.ks, spec.subsets, len(section.methods)) == ((5,), 5, 5)
+    ours = dict(section='detection', k=5, runs=5) | {f'AP@0.{i}_mean': 10.0 * i for i in range(1, 10)}
+    ours |= {f'AP@0.{i}_sd': 0.5 for i in range(1, 10)}
+    summary = pd.DataFrame([ours | {'method': method.name} for method in section.methods])
+    table = tables.section_table(spec, Plan([], {}), section, summary).splitlines()
+    assert table[0].startswith('| method | AP@0.3 | paper | AP@0.4 | paper |')
+    printed = json.loads((shared / 'paper_tables.json').read_text())['table4_detection_ap']
+    numbers = next(rows for title, rows in printed.items() if title.startswith(sport))
+    lines = {method.paper: line for method, line in zip(section.methods, table[2:], strict=True)}
+    assert lines.keys() == numbers.keys()
+    for row, line in lines.items():
+        cells = [f' {10 * i + 30:.1f} ± 0.5 | {number:g} ' for i, number in enumerate(numbers[row])]
+        assert line.endswith('|'.join(['', *cells, '']))
 
 
 @pytest.mark.parametrize('name', ['fsjump6', 'tennis7', 'fx35', 'diving48'])

@@ -57,6 +57,42 @@ def test_classes_window_rate_and_splits_come_from_the_corpus(name, protocol, roo
     assert cfg.train_dataloader.dataset.num_classes == cfg.model.num_classes == 1
 
 
+@pytest.mark.parametrize('name', SPORT_CORPORA)
+def test_a_student_follows_teacher_and_data_set(name, roots):
+    std = {'tennis7': 34.49, 'fsjump6': 54.44, 'fx35': 49.74, 'diving48': 41.57}.get(name)
+    for config, dims in (('2d', 26), ('vi', 64)):
+        cfg = adapt_config(read(f'distill/resnet34_{config}-vpd_1000e'), roots[name])
+        assert (cfg.model.student.out_dims, cfg.model.decoder.dims) == (dims, dims)
+        assert cfg.model.data_preprocessor.get('std', [None])[0] == std
+        assert cfg.train_dataloader.dataset.pipeline[3].type == 'BackgroundNoise'
+        assert cfg.train_dataloader.dataset.pipeline[3].get('std', [None])[0] == std
+    pretrained = read('distill/resnet34_2d-vpd_1000e')
+    pretrained.model.student.init_cfg = dict(type='Pretrained', checkpoint='torchvision://resnet34')
+    assert 'std' not in adapt_config(pretrained, roots[name]).model.data_preprocessor
+
+
+def test_ablations_and_protocol_of_a_student(roots):
+    cfg = {
+        stream: adapt_config(read('distill/resnet34_vi-vpd_1000e'), roots['fx35'], stream=stream, protocol='paper')
+        for stream in ('full', 'nomotion', 'nomotion-noflow', 'actions', 'corpus')
+    }
+    data = {stream: one.train_dataloader.dataset for stream, one in cfg.items()}
+    assert [s for s in cfg if cfg[s].model.decoder is None] == ['nomotion', 'nomotion-noflow']
+    assert [s for s in cfg if not data[s].get('motion', True)] == ['nomotion', 'nomotion-noflow']
+    assert [s for s in cfg if not cfg[s].model.data_preprocessor.get('with_flow', True)] == ['nomotion-noflow']
+    assert [s for s in cfg if cfg[s].model.student.in_channels == 3] == ['nomotion-noflow']
+    assert [s for s in cfg if data[s].get('actions_only')] == ['actions']
+    assert [s for s in cfg if data[s].splits is None] == ['corpus']
+    for one in cfg.values():
+        assert {one[f'{part}_dataloader'].dataset.protocol for part in ('train', 'val', 'test')} == {'paper'}
+        assert one.val_dataloader.sampler == dict(type='EpochDrawSampler', num_samples=4000)
+        assert one.val_dataloader.dataset.pipeline == one.train_dataloader.dataset.pipeline
+        assert (one.model.student.mean_kernels, one.model.data_preprocessor.flow_std) == (True, 41)
+    default = adapt_config(read('distill/resnet34_2d-vpd_1000e'), roots['fx35'])
+    assert 'mean_kernels' not in default.model.student
+    assert default.val_dataloader.sampler.type == 'DefaultSampler'
+
+
 def test_the_field_paper_of_a_config(roots):
     cfg = read('recognize/bigru')
     cfg.paper = {'optim_wrapper.optimizer.lr': 0.5}
@@ -160,10 +196,8 @@ def test_a_distillation_takes_the_corpus_alone(roots):
 
 
 def test_missing_actions_are_allowed_where_they_can_be(roots):
-    for config in ('recognize/bigru', 'baselines/tsn'):
+    for config in ('recognize/bigru', 'baselines/tsn', 'detect/bigru_detector'):
         assert adapt_config(read(config), roots['penn'], allow_missing=True).train_dataloader.dataset.allow_missing
-    detector = adapt_config(read('detect/bigru_detector'), roots['penn'], allow_missing=True)
-    assert 'allow_missing' not in detector.train_dataloader.dataset
 
 
 def test_arguments_reach_the_config_and_name_the_work_dir(roots):

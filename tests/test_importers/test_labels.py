@@ -229,6 +229,9 @@ def test_diving48(diving, tmp_path):
     assert labels.few_shot == {(4, 0): ['v0_00001', 'v1_00002']}
     assert labels.other_counts == {'dives without a video': 1}
     split = labels.with_validation(0.25, seed=0)
+    assert Counter(a.split for a in split.actions) == {'train': 12, 'val': 4, 'test': 4}
+    assert {a.split for a in split.actions if a.action_id in ('v0_00001', 'v1_00002')} == {'train'}
+    split = read_diving48(diving).with_validation(0.25, seed=0)  # without lists
     val = {a.video.rpartition('_')[0] for a in split.actions if a.split == 'val'}
     assert len(val) == 1  # all dives of one video, or none
     assert Counter(a.split for a in split.actions) == {'train': 12, 'val': 4, 'test': 4}
@@ -254,7 +257,7 @@ def test_diving48_errors(diving, entry, message):
 
 def test_another_sport_or_another_folder_is_refused(skating, diving, tmp_path):
     import_labels(read_fsjump6, skating, tmp_path / 'out')
-    with pytest.raises(UserError, match="sport is 'figure_skating', importing 'diving'"):
+    with pytest.raises(UserError, match="dataset is 'fsjump6', importing 'diving48'"):
         import_labels(read_diving48, diving, tmp_path / 'out')
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine/thesis.txt').write_text('x')

@@ -1,12 +1,18 @@
 """tools/extract_features.py with several ranks, and with poses from another source."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from extract_features import main
 from inference_files import STUDENT, save_model
+from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, FeatureStore
+from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
+from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import PoseSequence
 
 
@@ -22,6 +28,24 @@ def extract(tmp_path, monkeypatch, corpus):
         return main([*model, '--corpus', str(corpus.root), '--out', out, '--device', 'cpu', *options])
 
     return run
+
+
+def test_an_ablation_is_extracted_with_the_config_of_its_training(tmp_path, corpus, capsys):
+    config = Path(__file__).resolve().parents[2] / 'configs/distill/resnet34_2d-vpd_1000e.py'
+    cfg = adapt_config(Config.fromfile(config), str(corpus.root), stream='nomotion-noflow', protocol='paper')
+    loader = dict(batch_size=2, num_workers=0, persistent_workers=False, sampler=dict(num_samples=4))
+    cfg.merge_from_dict(dict(train_cfg=dict(max_epochs=1), train_dataloader=loader, val_dataloader=loader))
+    cfg.model.student.backbone = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
+    cfg.work_dir = str(tmp_path)
+    build_runner(cfg).train()
+    [best] = tmp_path.glob('best_*.pth')
+    command = [str(config), str(best), '--corpus', str(corpus.root), '--out', 'rgb', '--device', 'cpu']
+    assert main(command) == 0
+    assert 'rgb: 2 videos written, 2 in total, D = 26' in capsys.readouterr().out
+    (tmp_path / config.name).unlink()
+    shutil.rmtree(next(tmp_path.glob('*/vis_data')))
+    with pytest.raises(UserError, match=r'leaves corpus to a corpus, and .* has no complete config'):
+        main(command)
 
 
 def test_a_rank_without_videos_succeeds(extract, capsys):

@@ -185,6 +185,11 @@ class Corpus:
     def classes_path(self) -> Path:
         return self.root / 'annotations' / 'classes.txt'
 
+    @property
+    def detect_path(self) -> Path:
+        """Actions of detection, where these are not those of actions.csv; label 0."""
+        return self.root / 'annotations' / 'detect.csv'
+
     def track_path(self, video: str) -> Path:
         return self.tracks_dir / f'{video}.npz'
 
@@ -202,6 +207,10 @@ class Corpus:
 
     def fewshot_path(self, k: int, subset: int) -> Path:
         return self.root / 'annotations' / 'fewshot' / f'{k}_{subset}.txt'
+
+    def localize_path(self, subset: int) -> Path:
+        """Training videos of detection, one a line; the first n files are n labelled videos."""
+        return self.root / 'annotations' / 'localize' / f'{subset}.txt'
 
     def videos(self) -> dict[str, VideoInfo]:
         """Read videos.csv: name to row; empty where it does not exist.

@@ -56,6 +56,9 @@ class Sport:
         fps: Rate to which faster videos are reduced; None: every frame.
         train_splits: Splits that are trained on.
         selection: Split that selects the checkpoint.
+        thresholds: Candidates for the score threshold of detection.
+        min_score: Confidence gate of the distillation.
+        rgb: ``mean`` and ``std`` of R, G, B of the crops in 0..255, for a student from random weights; {}: ImageNet's.
         queries: Split whose actions are the queries of retrieval (paper 4.2); None: all.
         paper: Fields that ``protocol='paper'`` changes.
     """
@@ -65,6 +68,9 @@ class Sport:
     fps: float | None = 25.0
     train_splits: tuple[str, ...] = ('train',)
     selection: str = 'val'
+    thresholds: tuple[float, ...] = tuple(round(0.05 * i, 2) for i in range(1, 20))
+    min_score: float = 0.5
+    rgb: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     queries: str | None = None
     paper: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,13 +87,32 @@ class Sport:
 
 #: The published code reports the epoch that is best on the test set where a data set has no validation split.
 _NO_VALIDATION = {'train_splits': ('train', 'val'), 'selection': 'test'}
-_EVERY_FRAME = {'fps': None}
+_TENTHS = {'fps': None, 'thresholds': tuple(i / 10 for i in range(1, 10))}
+_TWENTIETHS = {'fps': None, 'thresholds': Sport.thresholds[:10]}
 #: Name of a data set, ``dataset`` of corpus.json, to its settings.
 SPORTS = {
-    'fsjump6': Sport(window=Window(2.5, 0.5, 'middle'), paper=_EVERY_FRAME),
-    'tennis7': Sport(window=Window(0.5, 0.5, 'start'), widen=Window(0.1, 0.1, 'start'), paper=_EVERY_FRAME),
-    'fx35': Sport(window=Window(0.25, 0.0), paper=_NO_VALIDATION),
-    'diving48': Sport(queries='test', paper=_NO_VALIDATION),
+    'fsjump6': Sport(
+        window=Window(2.5, 0.5, 'middle'),
+        rgb={'mean': (146.57, 143.92, 161.53), 'std': (54.44, 55.66, 52.0)},
+        paper=_TENTHS,
+    ),
+    'tennis7': Sport(
+        window=Window(0.5, 0.5, 'start'),
+        widen=Window(0.1, 0.1, 'start'),
+        min_score=0.7,
+        rgb={'mean': (112.6, 119.93, 115.62), 'std': (34.49, 30.8, 32.17)},
+        paper=_TWENTIETHS,
+    ),
+    'fx35': Sport(
+        window=Window(0.25, 0.0),
+        rgb={'mean': (97.93, 88.65, 104.55), 'std': (49.74, 48.41, 50.73)},
+        paper=_NO_VALIDATION,
+    ),
+    'diving48': Sport(
+        queries='test',
+        rgb={'mean': (86.99, 118.19, 131.64), 'std': (41.57, 43.59, 49.13)},
+        paper=_NO_VALIDATION,
+    ),
 }
 
 

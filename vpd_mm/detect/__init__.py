@@ -1,11 +1,13 @@
 """Temporal action detection in uncut videos: frame scores, proposals, average precision."""
 
+from .frame_accuracy import FrameAccuracy
 from .frame_scorer import FrameScorer
-from .proposals import Proposal, Spot, find_proposals, find_spots, stitch_scores
+from .proposals import Proposal, Spot, find_proposals, find_spots, fit_proposal, stitch_scores
 from .temporal_ap import Detection, TemporalAPMetric, ap_at_tiou, interpolated_ap, spotting_ap, temporal_iou
 
 __all__ = [
     'Detection',
+    'FrameAccuracy',
     'FrameScorer',
     'Proposal',
     'Spot',
@@ -13,6 +15,7 @@ __all__ = [
     'ap_at_tiou',
     'find_proposals',
     'find_spots',
+    'fit_proposal',
     'interpolated_ap',
     'spotting_ap',
     'stitch_scores',

@@ -15,16 +15,28 @@ def window_starts(frames: int, window: int) -> list[int]:
     return [*range(0, last, max(1, window // 2)), last]
 
 
+class FrameHead(nn.Sequential):
+    """BN-dropout-FC-ReLU-BN-dropout-FC of the paper on (..., D): logits (..., C), the second minus the first of two."""
+
+    def __init__(self, dims: int, num_classes: int, dropout: float) -> None:
+        first = (nn.BatchNorm1d(dims), nn.Dropout(dropout), nn.Linear(dims, dims), nn.ReLU())
+        super().__init__(*first, nn.BatchNorm1d(dims), nn.Dropout(dropout), nn.Linear(dims, 2 * num_classes))
+
+    def forward(self, states: Tensor) -> Tensor:
+        pairs = super().forward(states.reshape(-1, states.shape[-1])).reshape(*states.shape[:-1], -1, 2)
+        return pairs[..., 1] - pairs[..., 0]
+
+
 @MODELS.register_module()
 class FrameScorer(BaseModel):
-    """Frame encoder with one sigmoid per class.
+    """Frame encoder with a score of each class in 0..1; with ``BiGRU`` the detector of the paper.
 
     Args:
         backbone: Config of an encoder that returns (N, T, out_dims), such as ``BiGRU`` with ``pool=None``.
         num_classes: C; 1 = action or not.
         window: Frames of a training window; longer sequences are scored in windows of this length that overlap by
-            half, and averaged.
-        dropout: Dropout rate before the last layer.
+            half, and averaged.  None: as a whole.
+        dropout: Rate of both dropouts of the head.
         data_preprocessor: Config; default ``SequencePreprocessor``.
     """
 
@@ -32,7 +44,7 @@ class FrameScorer(BaseModel):
         self,
         backbone: dict,
         num_classes: int = 1,
-        window: int = 250,
+        window: int | None = 250,
         dropout: float = 0.5,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -40,7 +52,7 @@ class FrameScorer(BaseModel):
         super().__init__(data_preprocessor or {'type': SequencePreprocessor}, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.window = window
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.backbone.out_dims, num_classes))
+        self.head = FrameHead(self.backbone.out_dims, num_classes, dropout)
 
     def forward(self, inputs: dict, data_samples: list[ActionDataSample] | None = None, mode: str = 'tensor'):
         """Run the model.
@@ -58,29 +70,28 @@ class FrameScorer(BaseModel):
             for sample, n in zip(samples, views, strict=True):
                 sample.set_field(torch.stack([next(scores) for _ in range(n)]).mean(0).detach(), 'frame_scores')
             return samples
-        logits = self.head(self.backbone(feats, lengths))
+        states = self.backbone(feats, lengths)
         if mode == 'tensor':
-            return logits
+            return self.head(states)
         if mode == 'loss':
             repeated = [sample for sample, n in zip(data_samples or [], views, strict=True) for _ in range(n)]
-            return self.loss(logits, repeated)
+            return self.loss(states, repeated)
         raise ValueError(f'mode must be tensor, loss or predict, found {mode!r}')
 
-    @staticmethod
-    def loss(logits: Tensor, samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """Binary cross entropy, summed over the classes, mean over the valid frames of all sequences."""
-        total, count = logits.sum() * 0, 0
-        for frames, sample in zip(logits, samples, strict=True):
-            target = sample.gt_frames[sample.valid]
-            chosen = frames[: len(sample.valid)][sample.valid]
-            total = total + nn.functional.binary_cross_entropy_with_logits(chosen, target, reduction='sum')
-            count += len(chosen)
-        return {'loss_frames': total / max(count, 1)}
+    def loss(self, states: Tensor, samples: list[ActionDataSample]) -> dict[str, Tensor]:
+        """Cross entropy of action or not, summed over the classes, mean over the valid frames of all sequences."""
+        chosen = torch.cat([frames[: len(s.valid)][s.valid] for frames, s in zip(states, samples, strict=True)])
+        if len(chosen) < 2:  # batch normalisation needs two
+            return {'loss_frames': states.sum() * 0}
+        targets = torch.cat([sample.gt_frames[sample.valid] for sample in samples])
+        loss = nn.functional.binary_cross_entropy_with_logits(self.head(chosen), targets, reduction='sum')
+        return {'loss_frames': loss / len(chosen)}
 
     def _score(self, feats: Tensor) -> Tensor:
         """Score a sequence (T, D): (T, C)."""
-        starts = window_starts(len(feats), self.window)
-        windows = torch.stack([feats[s : s + self.window] for s in starts])
+        window = self.window or len(feats)
+        starts = window_starts(len(feats), window)
+        windows = torch.stack([feats[s : s + window] for s in starts])
         scores = self.head(self.backbone(windows, torch.full((len(starts),), windows.shape[1]))).sigmoid()
         total = scores.new_zeros(len(feats), scores.shape[-1])
         covered = scores.new_zeros(len(feats), 1)

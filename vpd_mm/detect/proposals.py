@@ -61,6 +61,26 @@ def find_proposals(
     return proposals
 
 
+def fit_proposal(proposal: Proposal, mean_frames: float) -> Proposal:
+    """Give a proposal of another duration than training actions 0.67 or 1.33 times theirs, around its middle frame.
+
+    Args:
+        proposal: Interval in frames.
+        mean_frames: Mean duration of the training actions; NaN: the proposal stays.
+
+    Example:
+        >>> fit_proposal(Proposal(0, 20, 0.9), 5.0)
+        Proposal(start_frame=6, end_frame=13, score=0.9, label=0)
+    """
+    first, last = proposal.start_frame, proposal.end_frame - 1
+    limits = np.array([0.67, 1.33]) * np.ceil(mean_frames)
+    for limit, outside in zip(limits, (last - first < limits[0], last - first > limits[1]), strict=True):
+        if outside:
+            middle, half = (first + last) // 2, int(limit // 2)
+            return proposal._replace(start_frame=max(0, middle - half), end_frame=middle + half + 1)
+    return proposal
+
+
 def find_spots(
     scores: np.ndarray, threshold: float = 0.01, window: int = 1, frame_inds: np.ndarray | None = None
 ) -> list[Spot]:

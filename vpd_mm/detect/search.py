@@ -14,41 +14,38 @@ from mmengine.logging import print_log
 
 from ..corpus import Corpus
 from ..engine.model_files import build_model, load_weights
+from ..engine.paths import newest_best
 from ..engine.resume import config_digest, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..registry import DATASETS
 from ..structures import atomic_write, load_classes
 from ..visualize.plots import save_figure, timeline_figure
-from .proposals import Proposal, find_proposals
+from .proposals import Proposal, find_proposals, fit_proposal
 from .temporal_ap import TIOUS, ap_at_tiou, mean_over_classes
-
-#: Candidate thresholds.
-THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 
 
 class ScoredVideo(NamedTuple):
-    """Scores and ground truth of a video.
+    """Scores and ground truth of a video, one row per frame at the rate of the data set.
 
     Args:
         video: Name.
-        scores: (T, C) in [0, 1], at the rate of the data set.
-        frame_step: Frames of the video per frame of the scores.
-        intervals: (G, 2) actions at the rate of the scores, end exclusive.
+        scores: (T, C) in [0, 1].
+        row_edges: (T + 1,) the first frame of each row, and the end of the video.
+        intervals: (G, 2) rows of the actions, end exclusive.
         labels: (G,) their classes.
     """
 
     video: str
     scores: np.ndarray
-    frame_step: float
+    row_edges: np.ndarray
     intervals: np.ndarray
     labels: np.ndarray
 
     def to_frames(self, proposal: Proposal) -> Proposal:
-        """Convert a proposal to frames of the video."""
-        start = round(proposal.start_frame * self.frame_step)
-        end = max(start + 1, round(proposal.end_frame * self.frame_step))
-        return proposal._replace(start_frame=start, end_frame=end)
+        """Convert a proposal in rows to frames of the video, cut at its end."""
+        start, end = self.row_edges[np.minimum(proposal[:2], len(self.scores))]
+        return proposal._replace(start_frame=int(start), end_frame=int(end))
 
 
 def search_corpus(
@@ -62,6 +59,12 @@ def search_corpus(
 ) -> dict:
     """Detect the actions of a split; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
 
+    Proposals get about the duration of the training actions (:func:`fit_proposal`).  Where the config trains on split
+    'train', the folds, which need no validation split, also train on 'val', unless that is searched.
+
+    ``protocol = 'paper'`` in the config: as published, the epoch is chosen on the left-out fold, the threshold on the
+    searched videos, the duration is that of all training videos, and AP has ``published=True`` (:func:`ap_at_tiou`).
+
     Args:
         cfg: Detection config set to a corpus (:func:`vpd_mm.features.corpus_config.adapt_config`).
         work_dir: Folder in which the folds are trained.
@@ -72,37 +75,49 @@ def search_corpus(
         num_folds: Number of models.
 
     Returns:
-        ``threshold``, ``videos``, ``AP@<tiou>`` and ``mAP``.
+        ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, ``AP@<tiou>`` and ``mAP``.
 
     Raises:
         UserError: checkpoints without a threshold, a missing checkpoint, or an invalid data set.
     """
-    if not checkpoints:
-        checkpoints, chosen = train_ensemble(cfg, num_folds, work_dir)
-        threshold = chosen if threshold is None else threshold
-    elif threshold is None:
+    if checkpoints and threshold is None:
         raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
+    cfg = Config(cfg._cfg_dict.to_dict())
+    published = cfg.get('protocol') == 'paper'
+    training = cfg.train_dataloader.dataset
+    if training.split == 'train' and split != 'val':
+        training.split = ['train', 'val']
     dataset = {**cfg.test_dataloader.dataset, 'split': split}
     corpus = Corpus.open(dataset['corpus'])
     infos = corpus.videos()
     classes = load_classes(corpus.classes_path) if dataset['num_classes'] > 1 else ['action']
+    labelled = {**training, 'max_videos': None} if published else training
+    lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    left_out: list[ScoredVideo] = []
+    if not checkpoints:
+        checkpoints, left_out = train_ensemble(cfg, num_folds, work_dir)
     videos = score_videos([load_scorer(cfg, path) for path in checkpoints], dataset)
+    source = 'argument'
+    if threshold is None:
+        candidates = corpus.settings('paper' if published else 'default').thresholds
+        chosen_on, source = (videos, split) if published else (left_out, 'folds')
+        threshold = choose_threshold(chosen_on, lengths, candidates, published)
+        print_log(f'threshold {threshold}, chosen on {source}', 'current')
     for video in videos:
         fps = infos[video.video].fps
-        proposals = find_proposals(video.scores, threshold)
-        save_intervals(out / video.video, video.video, fps, threshold, [video.to_frames(p) for p in proposals], classes)
-        seconds = video.frame_step / fps
+        proposals = [video.to_frames(p) for p in propose(video, threshold, lengths)]
+        save_intervals(out / video.video, video.video, fps, threshold, proposals, classes)
         figure = timeline_figure(
             video.video,
-            np.arange(len(video.scores)) * seconds,
+            video.row_edges[:-1] / fps,
             video.scores,
-            detected=[(p.start_frame * seconds, p.end_frame * seconds) for p in proposals],
-            labelled=[(start * seconds, end * seconds) for start, end in video.intervals],
+            detected=[(p.start_frame / fps, p.end_frame / fps) for p in proposals],
+            labelled=[tuple(video.row_edges[rows] / fps) for rows in video.intervals],
             threshold=threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
-    aps = ap_table(videos, threshold)
-    result = {'threshold': threshold, 'videos': len(videos)}
+    aps = ap_table(videos, threshold, lengths, published=published)
+    result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
     result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
     result['mAP'] = round(float(aps.mean()), 4)
     with atomic_write(out / 'ap.json', 'w') as f:
@@ -128,22 +143,21 @@ def save_intervals(
         writer.writerows(rows)
 
 
-def train_ensemble(cfg: Config, num_folds: int, work_dir: Path) -> tuple[list[Path], float]:
-    """Train all folds and choose the threshold on their left-out videos; return the checkpoints and the threshold."""
+def train_ensemble(cfg: Config, num_folds: int, work_dir: Path) -> tuple[list[Path], list[ScoredVideo]]:
+    """Train all folds; return the checkpoints and the left-out videos, each scored by the model without it."""
     checkpoints, left_out = [], []
     for fold in range(num_folds):
         checkpoints.append(train_fold(cfg, fold, num_folds, work_dir))
         dataset = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds)}
         left_out += score_videos([load_scorer(cfg, checkpoints[-1])], dataset)
         print_log(f'fold {fold + 1} of {num_folds}: {checkpoints[-1]}', 'current')
-    threshold = choose_threshold(left_out)
-    print_log(f'threshold {threshold}, chosen on the left-out videos', 'current')
-    return checkpoints, threshold
+    return checkpoints, left_out
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
-    """Train without the videos of ``fold`` to the last epoch and return the checkpoint; skip finished folds.
+    """Train without the videos of ``fold`` and return the checkpoint; skip finished folds.
 
+    It is that of the last epoch; with ``protocol = 'paper'`` in the config, of the best one on the left-out fold.
     The folder is named by a digest of the settings, so folds of other settings are kept apart.
 
     Raises:
@@ -156,16 +170,19 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
         return folder / done.read_text(encoding='utf-8').strip()
     cfg = Config(cfg._cfg_dict.to_dict())
     cfg.train_dataloader.dataset.fold = (fold, num_folds)
-    # The threshold is chosen on the left-out fold, so it must not be used for validation.
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    for name in ('save_best', 'rule'):
-        cfg.default_hooks.checkpoint.pop(name, None)
+    if cfg.get('protocol') == 'paper':
+        cfg.val_dataloader.dataset = {**cfg.train_dataloader.dataset, 'test_mode': True}
+    else:  # the threshold is chosen on the left-out fold, so it must not be used for validation
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        for name in ('save_best', 'rule'):
+            cfg.default_hooks.checkpoint.pop(name, None)
     cfg.work_dir = str(folder)
     cfg.experiment_name = f'{work_dir.name}-{folder.parent.name}-fold{fold}'
     with sole_training(folder) as resume:
         cfg.resume = resume
         build_runner(cfg).train()
-        name = Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip()).name
+        last = Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip())
+        name = (newest_best(folder) or last).name
         with atomic_write(done, 'w') as f:
             f.write(f'{name}\n')
     return folder / name
@@ -187,18 +204,32 @@ def score_videos(models: Sequence[torch.nn.Module], dataset: dict) -> list[Score
         outputs = [model.test_step(pseudo_collate([videos[i]]))[0] for model in models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
         first = outputs[0]
-        scored.append(ScoredVideo(first.video, scores, first.frame_step, first.gt_intervals, first.gt_labels))
+        scored.append(ScoredVideo(first.video, scores, first.row_edges, first.gt_intervals, first.gt_labels))
     return scored
 
 
-def ap_table(videos: Sequence[ScoredVideo], threshold: float, tious: Sequence[float] = TIOUS) -> np.ndarray:
+def propose(video: ScoredVideo, threshold: float, lengths: np.ndarray) -> list[Proposal]:
+    """Proposals in rows, fitted to the mean lengths (C,) of the training actions."""
+    return [fit_proposal(p, lengths[p.label]) for p in find_proposals(video.scores, threshold)]
+
+
+def ap_table(
+    videos: Sequence[ScoredVideo],
+    threshold: float,
+    lengths: np.ndarray,
+    tious: Sequence[float] = TIOUS,
+    published: bool = False,
+) -> np.ndarray:
     """Compute the AP (len(tious),) of the proposals, mean over the classes that have an action."""
-    rows = [(v.video, find_proposals(v.scores, threshold), v.intervals, v.labels) for v in videos]
-    return mean_over_classes(rows, lambda ground_truth, detections: ap_at_tiou(ground_truth, detections, tious))
+    rows = [(v.video, propose(v, threshold, lengths), v.intervals, v.labels) for v in videos]
+    return mean_over_classes(rows, lambda gt, detections: ap_at_tiou(gt, detections, tious, published))
 
 
-def choose_threshold(videos: Sequence[ScoredVideo]) -> float:
+def choose_threshold(
+    videos: Sequence[ScoredVideo], lengths: np.ndarray, candidates: Sequence[float], published: bool = False
+) -> float:
     """Return the threshold with the best mean AP at tIoU 0.3 to 0.7 (paper 4.3); the middle one of ties."""
-    means = np.array([ap_table(videos, t, (0.3, 0.4, 0.5, 0.6, 0.7)).mean() for t in THRESHOLDS])
+    tious = (0.3, 0.4, 0.5, 0.6, 0.7)
+    means = np.array([ap_table(videos, t, lengths, tious, published).mean() for t in candidates])
     best = np.flatnonzero(means >= means.max() - 1e-9)
-    return THRESHOLDS[best[len(best) // 2]]
+    return candidates[best[len(best) // 2]]

@@ -2,7 +2,8 @@
 
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,12 @@ class CropDataset(Dataset):
             neighboring frames of a video over train and val as the published code does.
         protocol: 'paper' means holdout='frame'.
         val_ratio: Share that is held out: of the videos, or of the blocks or frames of each video before gating.
-        min_score: Confidence gate; 0.5 in the paper, 0.7 for tennis.
+        min_score: Confidence gate; None: that of the data set (0.7 for tennis, 0.5 for others).
         motion: Also learn p_t - p_(t-1).
         require_previous_pose: With motion, skip frames without a pose in t-1, as in the paper.  If False they are
             kept and their motion target is NaN, which the loss ignores; for teachers that lose the athlete often.
-        splits, unlabelled: Use only videos with actions of these splits; use videos without actions.
+        splits, unlabelled: Use only videos whose actions (and those of detect.csv) are of these splits; use videos
+            without actions.
         actions_only: Use only frames within actions (ablation of the paper).
         gate: False uses every frame with a crop (for testing); missing targets are NaN.
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
@@ -66,7 +68,7 @@ class CropDataset(Dataset):
         holdout: str = 'video',
         protocol: str = 'default',
         val_ratio: float = 0.2,
-        min_score: float = 0.5,
+        min_score: float | None = None,
         motion: bool = True,
         require_previous_pose: bool = True,
         splits: Sequence[str] | None = None,
@@ -92,13 +94,14 @@ class CropDataset(Dataset):
         holdout = 'frame' if protocol == 'paper' else holdout
         self.corpus = Corpus.open(corpus)
         self.store = CropStore(self.corpus.crops_dir)
+        min_score = self.corpus.settings().min_score if min_score is None else min_score
         self.motion = motion
         needs_previous = motion and require_previous_pose
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
         features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
-        if actions_only or splits is not None or not unlabelled:
+        if actions_only or not unlabelled:
             for action in load_actions(self.corpus.actions_path):
                 actions.setdefault(action.video, []).append(action)
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
@@ -148,8 +151,8 @@ class CropDataset(Dataset):
                 f'{features.directory} and {self.corpus.crops_dir} share no video (for example {features.videos()[0]} '
                 f'and {next(iter(self.store.videos()), "none")}); use teacher and crops of one corpus'
             )
-        labelled = {v for v in actions if splits is None or any(action.split in splits for action in actions[v])}
-        chosen = [v for v in names if v in labelled or (unlabelled and v not in actions)]
+        chosen = names if splits is None else videos_of_splits(self.corpus, names, splits)
+        chosen = [v for v in chosen if unlabelled or v in actions]
         if not chosen:
             wanted = f' of {", ".join(splits)}' if splits else ''
             raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
@@ -205,6 +208,13 @@ class CropDataset(Dataset):
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
         return self.pipeline(sample)
+
+
+def videos_of_splits(corpus: Corpus, videos: Iterable[str], splits: Sequence[str]) -> list[str]:
+    """Return the videos without actions of other splits, in actions.csv or detect.csv."""
+    paths = [corpus.actions_path, *filter(Path.exists, [corpus.detect_path])]
+    others = {action.video for path in paths for action in load_actions(path) if action.split not in splits}
+    return [video for video in videos if video not in others]
 
 
 def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ transforms draw from ``results['rng']``, which depends on seed, epoch and draw o
 any number of processes.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -192,15 +194,17 @@ class BackgroundNoise(BaseTransform):
 
     Required keys: ``img``, ``rng``, ``store``, ``video``, ``frame``.  Modified keys: ``img``.
 
-    ``variance`` is that of the noise for images in [0, 1].
+    ``variance`` is that of the noise for normalized images, ``std`` the R, G, B of :class:`CropPreprocessor`.
     """
 
     #: Noise is cropped from a fixed sheet at a random position, because drawing it takes longer than decoding the crop.
     SHEET = 512
 
-    def __init__(self, prob: float = 0.5, variance: float = 0.05) -> None:
+    def __init__(
+        self, prob: float = 0.5, variance: float = 0.05, std: Sequence[float] = (58.395, 57.12, 57.375)
+    ) -> None:
         self.prob = prob
-        sd = 255 * float(np.sqrt(variance))
+        sd = np.sqrt(variance) * np.array(std)
         sheet = np.rint(np.random.default_rng(0).normal(0, sd, (self.SHEET, self.SHEET, 3)))
         self.above, self.below = (np.clip(part, 0, 255).astype(np.uint8) for part in (sheet, -sheet))
 

@@ -18,10 +18,10 @@ def first_conv(module: nn.Module) -> tuple[str, nn.Conv2d]:
     raise UserError(f'PoseStudent: backbone {type(module).__name__} has no convolution to widen')
 
 
-def widen_kernel(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
-    """Widen a kernel (O, 3, h, w) to (O, C, h, w) with the mean of its RGB kernels."""
-    extra = weight.mean(dim=1, keepdim=True).expand(-1, in_channels - weight.shape[1], -1, -1)
-    return torch.cat([weight, extra], dim=1)
+def widen_kernel(weight: torch.Tensor, in_channels: int, num_kept: int = 3) -> torch.Tensor:
+    """Widen a kernel (O, 3, h, w) to (O, C, h, w): its first ``num_kept`` channels, then the mean of all."""
+    extra = weight.mean(dim=1, keepdim=True).expand(-1, in_channels - num_kept, -1, -1)
+    return torch.cat([weight[:, :num_kept], extra], dim=1)
 
 
 def with_channels(conv: nn.Conv2d, in_channels: int) -> nn.Conv2d:
@@ -51,6 +51,8 @@ class PoseStudent(BaseModule):
         init_cfg: ``dict(type='Pretrained', checkpoint=path or URL[, prefix='backbone.'])`` loads a checkpoint of the
             backbone with 3 (widened by the mean RGB kernel) or ``in_channels`` inputs, or of a whole student.  With
             ``partial=True`` later stages may be missing and keep their random weights.
+        mean_kernels: With flow, start all kernels of the first convolution as the mean of the RGB ones, random or
+            pre-trained, as in the published code.
 
     Example:
         >>> student = PoseStudent(26, dict(type='vpd_mm.TorchvisionBackbone', name='resnet18'))
@@ -59,11 +61,17 @@ class PoseStudent(BaseModule):
     """
 
     def __init__(
-        self, out_dims: int, backbone: dict | None = None, in_channels: int = 5, init_cfg: dict | None = None
+        self,
+        out_dims: int,
+        backbone: dict | None = None,
+        in_channels: int = 5,
+        init_cfg: dict | None = None,
+        mean_kernels: bool = False,
     ) -> None:
         super().__init__(init_cfg=None)
         self.pretrained = init_cfg
         self.out_dims, self.in_channels = out_dims, in_channels
+        self.num_kept = 0 if mean_kernels and in_channels > 3 else 3
         self.backbone = MODELS.build(backbone or {'type': 'vpd_mm.TorchvisionBackbone'})
         conv = first_conv(self.backbone)[1]
         if conv.in_channels != in_channels:
@@ -87,6 +95,9 @@ class PoseStudent(BaseModule):
         super().init_weights()
         if self.pretrained:
             self.load_pretrained(**{k: v for k, v in self.pretrained.items() if k != 'type'})
+        elif not self.num_kept:
+            kernel = first_conv(self.backbone)[1].weight.data
+            kernel.copy_(widen_kernel(kernel[:, :3], self.in_channels, 0))
 
     def load_pretrained(self, checkpoint: str, prefix: str = '', partial: bool = False) -> None:
         """Load the weights of the backbone, see ``init_cfg``; missing tensors, or of another shape, raise UserError."""
@@ -98,7 +109,7 @@ class PoseStudent(BaseModule):
                 state = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
         name = f'{first_conv(self.backbone)[0]}.weight'
         if name in state and state[name].shape[1] == 3 < self.in_channels:
-            state[name] = widen_kernel(state[name], self.in_channels)
+            state[name] = widen_kernel(state[name], self.in_channels, self.num_kept)
         own = self.backbone.state_dict()
         fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
         missing = [k for k in own if k not in fitting and not k.endswith('num_batches_tracked')]

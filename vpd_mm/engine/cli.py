@@ -152,7 +152,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='features/<run>, teacher/<name> or a bare name, several joined by +; default: those of the config',
     )
-    parser.add_argument('--stream', help='input of a baseline: crop, frame or flow; joint or bone')
+    parser.add_argument('--stream', help='input of a baseline, e.g. crop, flow, bone; ablation of a distillation')
     parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
     text = "'paper': windows, splits, selection and model as published (python -m vpd_mm paper)"
     parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help=text)

@@ -19,7 +19,7 @@ from ..corpus.crop_store import CropStore
 from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
-from ..features import resolve_features
+from ..features import resolve_features, select_actions
 from ..features.corpus_config import adapt_config, datasets_of
 from ..structures import Action, atomic_write, load_actions, load_classes
 from .spec import Method, Section, Spec
@@ -32,11 +32,11 @@ class Run:
     Args:
         section, method: Name of its table, and row of it.
         corpus: Folder of the corpus.
-        k, subset: Actions a class, and index of the fixed subset; None and 0 = the whole training split.
+        k, subset: Actions a class, or labelled videos of detection, and index of the fixed subset; None and 0 = all.
         seed: Seed of weights and batches.
-        split: Training data: an id list relative to the corpus, or 'train'.
+        split: Training data: a list of ids or videos relative to the corpus, or 'train'.
         protocol: As in :class:`Spec`.
-        selected_on: Split on which the checkpoint is selected; '' where none is.
+        selected_on: Split on which the checkpoint (detection: the threshold) is selected, or 'folds'; '' where none is.
         settings: Digest of the config, the labels and the content of the features.
         features: Features that it reads, joined by ``+``.
         key: Digest of everything that decides the result; names its files.
@@ -123,15 +123,21 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
             settings = digest([spec.allow_missing, *read, vars(sport.window), sport.fps, sport.train_splits])
         else:
             config = method_config(method, spec, k)
-            selected_on = next(datasets_of(config, 'val')).split
+            if method.kind == 'detect':
+                selected_on = 'test' if spec.protocol == 'paper' else 'folds'
+            else:
+                selected_on = next(datasets_of(config, 'val')).split
+                select_actions(content.actions, [selected_on], None, corpus.actions_path)
             settings, cfg = _settings(config, content), config._cfg_dict.to_dict()
             features = _features(next(datasets_of(config, 'test')))
         num_seeds = 1 if method.kind == 'nearest' else spec.all_seeds if k is None else spec.seeds
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
             if k is not None:
-                path = few_shot_list(corpus, k, subset, spec.allow_short)
-                split, ids = str(path.relative_to(corpus.root)), path.read_text(encoding='utf-8')
+                detect = method.kind == 'detect'  # whose data set draws where the list is missing
+                path = corpus.localize_path(subset) if detect else few_shot_list(corpus, k, subset, spec.allow_short)
+                if path.is_file():
+                    split, ids = str(path.relative_to(corpus.root)), path.read_text(encoding='utf-8')
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on or None])
@@ -232,12 +238,14 @@ class CorpusContent:
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
-        actions = load_actions(corpus.actions_path)
+        self.actions = load_actions(corpus.actions_path)
+        detect = [corpus.detect_path] if corpus.detect_path.is_file() else []
         table = corpus.videos()
-        self.videos = sorted({action.video for action in actions})
+        labelled = [*self.actions, *(action for path in detect for action in load_actions(path))]
+        self.videos = sorted({action.video for action in labelled})
         self.file = cache(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
-        files = [self.file(path) for path in (corpus.actions_path, corpus.classes_path)]
-        #: Digest of actions.csv, classes.txt and the videos' rows of videos.csv.
+        files = [self.file(path) for path in (corpus.actions_path, corpus.classes_path, *detect)]
+        #: Digest of actions.csv, classes.txt, detect.csv and the videos' rows of videos.csv.
         self.labels = digest([*files, [vars(table[name]) for name in self.videos if name in table]])
         self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
         #: Digest of the headers of the crops.

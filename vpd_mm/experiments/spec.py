@@ -57,7 +57,10 @@ class Method:
 
 @dataclass(frozen=True)
 class Section:
-    """One table: 'table', 'ablation' or 'detection'.  ``ks``: actions a class; None = the whole training split."""
+    """One table: 'table', 'ablation' or 'detection'.
+
+    ``ks``: actions a class, or labelled videos of detection; None = the whole training split.
+    """
 
     name: str
     title: str
@@ -107,7 +110,7 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     if missing := [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]:
         raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
     sections = []
-    for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', {'ks': ['all'], **cfg.detection})):
+    for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', cfg.detection)):
         methods = _methods(entry['methods'], name, source)
         sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
     if only:

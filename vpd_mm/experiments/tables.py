@@ -92,7 +92,7 @@ def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFram
     """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
     columns = [('top1', k or 'all') for k in section.ks]
     if section.name == 'detection':
-        columns = [(name, 'all') for name in _TABLE_APS]
+        columns = [(name, k) for _, k in columns for name in _TABLE_APS]
     reference = load_reference(spec)
     paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
     planned = Counter((run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name)
@@ -110,9 +110,10 @@ def _results_table(
     """A table of methods (name to group) by columns (metric, k)."""
     names = [str(k) if metric == 'top1' else metric for metric, k in columns]  # as in the published numbers
     published = {name for numbers in paper.values() for name in numbers}
-    header = ['method']
+    header, several = ['method'], len({k for _, k in columns}) > 1
     for (metric, k), name in zip(columns, names, strict=True):
-        header += [_few_shot(k) if metric == 'top1' else metric, *['paper'] * (name in published)]
+        title = metric + _amount('detection', k) * several
+        header += [_few_shot(k) if metric == 'top1' else title, *['paper'] * (name in published)]
     lines: list[list[str]] = []
     for group in dict.fromkeys(groups.values()):
         lines += [[f'*{group}*', *[''] * (len(header) - 1)]] if group else []
@@ -201,7 +202,7 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
             metrics = {'Top 1 Accuracy': row['top1_mean'], 'Top 1 Deviation': row['top1_sd']}
         about = {
             'Comparison': spec.name,
-            'Training Data': dataset if detection else f'{dataset}, {_few_shot(row["k"])}',
+            'Training Data': f'{dataset}{_amount(row["section"], row["k"])}',
             'Commit': ' '.join(row['commit']),
         }
         metadata = {name: row[column] if column else about[name] for name, column in _METADATA.items()}
@@ -223,7 +224,13 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
 
 
 def _row_name(spec: Spec, section: str, method: str, k: int | str | None) -> str:
-    return f'{spec.name}-{section}: {method}' + ('' if section == 'detection' else f', {_few_shot(k)}')
+    return f'{spec.name}-{section}: {method}{_amount(section, k)}'
+
+
+def _amount(section: str, k: int | str | None) -> str:
+    if section == 'detection':
+        return '' if k in (None, 'all') else f', {k} videos'
+    return f', {_few_shot(k)}'
 
 
 def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
@@ -287,7 +294,8 @@ def readme_tables(models: Sequence[Mapping]) -> str:
         rows = _rows_of(summary, section)
         columns = [('top1', k) for k in dict.fromkeys(k for _, k in rows)]
         if section == 'detection':
-            columns = [(name, 'all') for name in AP_COLUMNS if f'{name}_mean' in summary]
+            aps = [name for name in AP_COLUMNS if f'{name}_mean' in summary]
+            columns = [(name, k) for _, k in columns for name in aps]
         parts.append(_results_table(rows, columns, dict.fromkeys((method for method, _ in rows), ''), {}, {}))
     measured = 'Top-1 and AP in %' if 'detection' in set(summary['section']) else 'Top-1 in %'
     protocol = ', '.join(sorted(set(summary['protocol'])))

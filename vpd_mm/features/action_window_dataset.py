@@ -150,7 +150,8 @@ def select_actions(
         chosen = [a for a in actions if a.split in splits]
         if not chosen:
             known = ', '.join(sorted({a.split for a in actions})) or 'none'
-            raise UserError(f'{source}: no action of split {"/".join(splits)}; it has {known}')
+            hint = '; import with a --val-share above 0, or pass --protocol paper' if list(splits) == ['val'] else ''
+            raise UserError(f'{source}: no action of split {"/".join(splits)}; it has {known}{hint}')
         return chosen
     by_id = {a.action_id: a for a in actions}
     if not ids_file.is_file():

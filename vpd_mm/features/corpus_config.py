@@ -8,7 +8,8 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
-from ..corpus import Corpus, Window
+from ..corpus import Corpus, FeatureStore, Window
+from ..corpus.sports import Sport
 from ..engine.cli import merge_run_arguments
 from ..engine.config import read_config
 from ..errors import UserError
@@ -49,19 +50,21 @@ def adapt_config(
     - ``split``: of the training and the validation part, where the data set has no validation split (paper).
     - ``protocol``.
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
+    - ``teacher``, with ``corpus``: the dims of student and decoder follow; a student from random weights gets the mean
+      and standard deviation of R, G, B of the data set.
     - ``poses``: the only pose set of the corpus; a value in the config stays.
 
     The field ``paper`` of a config holds what ``protocol='paper'`` changes.  The field ``streams`` holds, for each
-    input stream, the fields that it changes; ``stream`` names the default.
+    input stream or ablation, the fields that it changes; ``stream`` names the default.
 
     Args:
         cfg: A recognition, detection, baseline or distillation config; others are copied unchanged.
         corpus: Folder of the corpus; None: that of the config.
         features: ``features/<run>``, ``teacher/<name>`` or a bare name; several joined by ``+``.  None: those of the
             config.
-        stream: Input of a baseline, e.g. 'crop', 'frame', 'flow', 'joint' or 'bone'.
+        stream: Input of a baseline, e.g. 'crop', 'frame', 'flow', 'joint' or 'bone', or ablation of a distillation.
         poses: Name of a pose set.
-        allow_missing: Leave out actions without features or clips instead of raising an error.
+        allow_missing: Leave out actions or videos without features or clips instead of raising an error.
         protocol: One of ``PROTOCOLS``.
 
     Raises:
@@ -83,10 +86,13 @@ def adapt_config(
         dataset.corpus = corpus or dataset.corpus
         if not dataset.corpus:
             raise UserError(f'{name}: names no corpus; pass --corpus DIR')
-        if not dataset.keys() & {'num_classes', 'features', 'poses'}:
+        if not dataset.keys() & {'num_classes', 'features', 'poses'} and not (corpus and 'teacher' in dataset):
             continue
         opened = Corpus.open(dataset.corpus)
         sport = opened.settings(protocol)
+        if 'teacher' in dataset:
+            _set_student(cfg, dataset, opened, sport)
+            continue
         head = cfg.model.get('cls_head') or cfg.model
         if head.get('num_classes', 1) > 1:  # 1: a detector of actions of any class
             head.num_classes = len(load_classes(opened.classes_path))
@@ -109,7 +115,7 @@ def adapt_config(
             cfg.model.backbone.in_dims = dataset.dims * (2 if velocity else 1)
         if 'poses' in dataset:
             dataset.poses = poses or dataset.poses or _only_pose_set(opened)
-        if allow_missing and not dataset.type.endswith('FeatureWindowDataset'):
+        if allow_missing:
             dataset.allow_missing = True
     for note in sorted(notes):
         print_log(f'{note}; set another one in the config', 'current')
@@ -129,6 +135,19 @@ def window_fields(window: Window) -> dict:
     if window.around == Window().around:
         del fields['around']
     return fields
+
+
+def _set_student(cfg: Config, dataset: ConfigDict, corpus: Corpus, sport: Sport) -> None:
+    """Set a distillation to the dims of its teacher and the colours of its data set."""
+    cfg.model.student.out_dims = FeatureStore(corpus.teacher_dir(dataset.teacher)).dims
+    if cfg.model.get('decoder'):
+        cfg.model.decoder.dims = cfg.model.student.out_dims
+    if sport.rgb and not cfg.model.student.get('init_cfg'):
+        given = cfg.model.get('data_preprocessor') or {'type': 'CropPreprocessor'}
+        cfg.model.data_preprocessor = {**sport.rgb, **given}
+        for step in dataset.pipeline:
+            if step['type'].endswith('BackgroundNoise'):
+                step.setdefault('std', sport.rgb['std'])
 
 
 def _set_stream(cfg: Config, name: str, stream: str | None) -> None:

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
 from ..errors import UserError
 from ..registry import DATASETS
 from ..structures import Action, load_actions, load_classes
-from .clips import FeatureReader
+from ..structures.table_io import open_text
+from .clips import FeatureReader, clip_positions
 
 
 @DATASETS.register_module()
@@ -21,12 +23,12 @@ class FeatureWindowDataset(BaseDataset):
     """Windows of uncut videos for training, whole videos for testing (paper 4.3), kept in memory.
 
     A training sample is one view of a window with a random start in each epoch; with ``test_mode`` a sample is a video
-    with all views.
+    with all views.  With one class the actions are those of annotations/detect.csv, where it exists.
 
     Returns ``inputs`` (V, T, D) float32 and ``data_samples``, an ``ActionDataSample`` with ``gt_frames`` (T, C)
-    float32, ``valid`` (T,) bool (a feature is near) and meta ``video``, ``frame_inds`` (T,) at ``fps``,
-    ``frame_step`` (frames of the video per frame at ``fps``), ``gt_intervals`` (G, 2) of the video at ``fps``, end
-    exclusive, and ``gt_labels`` (G,).
+    float32, ``valid`` (T,) bool (a feature is near) and meta ``video``, ``frame_inds`` (T,), the rows of the sequence,
+    ``row_edges`` (rows + 1,), the first frame of each row and the end of the video, ``gt_intervals`` (G, 2) of the
+    video in rows, end exclusive, and ``gt_labels`` (G,).  Actions of a class that touch or overlap are one interval.
 
     Args:
         corpus: Folder of the corpus.
@@ -34,12 +36,17 @@ class FeatureWindowDataset(BaseDataset):
         split: Splits of the videos; the split of a video is the most frequent split of its actions.
         num_classes: C; 1 = action or not, else the number of classes.
         fold: (i, n): leave out fold i of n (training) or use only fold i (``test_mode``); None: all videos.
-        max_videos: Number of videos of the split to draw (few labels), before the folds.
+        max_videos: Number of video files of the split (few labels), with all their athletes, before the folds; None:
+            all.
+        subset: The first files of annotations/localize/<subset>.txt; where it is missing, they are drawn.
         window: Frames of a training window.
-        widen: ``before_sec`` and ``after_sec`` added to actions.
-        fps: Frame rate of the sequences; None: the rate of the video.
+        num_windows: Windows of an epoch, from sequences drawn in proportion to their length beyond one window; None:
+            windows cover every sequence once.
+        widen: Fields of the :class:`Window` of an action.
+        fps: Rate to which faster videos are reduced; None: every frame.
         max_gap_sec: Largest distance of a ``valid`` frame from a feature.
         dims: Expected D; checked.
+        allow_missing: Leave out videos without features with a warning instead of raising an error.
         seed: Seed of the window starts; ``set_epoch`` overrides it.
 
     Raises:
@@ -54,19 +61,22 @@ class FeatureWindowDataset(BaseDataset):
         num_classes: int = 1,
         fold: Sequence[int] | None = None,
         max_videos: int | None = None,
+        subset: int = 0,
         window: int = 250,
+        num_windows: int | None = None,
         widen: dict | None = None,
         fps: float | None = 25.0,
         max_gap_sec: float = 0.5,
         dims: int | None = None,
+        allow_missing: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         self.corpus_dir, self.features, self.dims = corpus, features, dims
         self.splits = [split] if isinstance(split, str) else list(split)
-        self.num_classes, self.fold, self.max_videos = num_classes, fold, max_videos
-        self.window, self.widen = window, Window(**(widen or {}))
-        self.fps, self.max_gap_sec = fps, max_gap_sec
+        self.num_classes, self.fold, self.max_videos, self.subset = num_classes, fold, max_videos, subset
+        self.window, self.num_windows, self.widen = window, num_windows, Window(**(widen or {}))
+        self.fps, self.max_gap_sec, self.allow_missing = fps, max_gap_sec, allow_missing
         self.set_epoch(0, seed)
         super().__init__(**{'serialize_data': False, **kwargs})
 
@@ -77,6 +87,33 @@ class FeatureWindowDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Load one dict per video, or for training per window and view."""
         corpus = Corpus.open(self.corpus_dir)
+        reader = FeatureReader(corpus, self.features, self.dims)
+        self.dims = reader.dims
+        videos, missing = [], []
+        for video, actions in self.labelled_videos():
+            data = self._load_video(reader, video, actions)
+            videos += [data] if data else []
+            missing += [] if data else [video.video]
+        if missing:
+            problem = f'{len(missing)} videos have no {self.features} features, the first is {missing[0]}'
+            if not videos or not self.allow_missing:
+                raise UserError(f'{corpus.root}: {problem}; extract them, or leave the videos out with allow_missing')
+            print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
+        if self.test_mode:
+            return videos
+        views = [{**v, 'feats': v['feats'][i : i + 1]} for v in videos for i in range(len(v['feats']))]
+        if self.num_windows is None:
+            counts = [-(-view['num_frames'] // self.window) for view in views]
+            return [{**view, 'slot': (i, count)} for view, count in zip(views, counts) for i in range(count)]
+        self._views, weights = views, np.array([max(0, view['num_frames'] - self.window) for view in views])
+        if not weights.any():
+            raise UserError(f'{corpus.root}: no video is longer than window={self.window} frames; take a shorter one')
+        self._weights = weights / weights.sum()
+        return [{'num_frames': self.window} for _ in range(self.num_windows)]
+
+    def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:
+        """The chosen videos with their actions; reads no features."""
+        corpus = Corpus.open(self.corpus_dir)
         classes = load_classes(corpus.classes_path)
         if self.num_classes not in (1, len(classes)):
             raise UserError(
@@ -84,82 +121,94 @@ class FeatureWindowDataset(BaseDataset):
                 'set num_classes to that or to 1'
             )
         self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']
+        path = corpus.detect_path if self.num_classes == 1 and corpus.detect_path.is_file() else corpus.actions_path
         actions = defaultdict(list)
-        for action in load_actions(corpus.actions_path, len(classes)):
+        for action in load_actions(path, len(classes)):
             actions[action.video].append(action)
-        reader = FeatureReader(corpus, self.features, self.dims)
-        self.dims = reader.dims
-        videos = [self._load_video(corpus, reader, v, actions[v.video]) for v in self._choose_videos(corpus, actions)]
-        if self.test_mode:
-            return videos
-        samples = []
-        for video in videos:
-            count = -(-video['num_frames'] // self.window)
-            samples += [
-                {**video, 'feats': video['feats'][view : view + 1], 'slot': (i, count)}
-                for view in range(len(video['feats']))
-                for i in range(count)
-            ]
-        return samples
-
-    def _choose_videos(self, corpus: Corpus, actions: dict[str, list[Action]]) -> list[VideoInfo]:
-        """Select the videos of the splits, then ``max_videos`` of them, then the fold."""
-        videos, split = corpus.videos(), '/'.join(self.splits)
-        chosen = []
+        videos, files = corpus.videos(), {}
         for name, of_video in actions.items():
             if name not in videos:
-                raise UserError(f'{corpus.actions_path}: video {name} is not in videos.csv')
+                raise UserError(f'{path}: video {name} is not in videos.csv')
+            late = [action for action in of_video if action.end_frame > videos[name].num_frames]
+            if late:
+                frames = videos[name].num_frames
+                raise UserError(f'{path}: {late[0].action_id} ends after its video ({frames} frames)')
             splits = [action.split for action in of_video]
             if max(sorted(set(splits)), key=splits.count) in self.splits:
-                chosen.append(videos[name])
-        if not chosen:
-            raise UserError(f'{corpus.actions_path}: no video of split {split}')
-        if self.max_videos is not None:
-            if not 1 <= self.max_videos <= len(chosen):
-                raise UserError(
-                    f'{corpus.actions_path}: max_videos must be 1 to {len(chosen)}, the videos of split {split}, found '
-                    f'{self.max_videos}'
-                )
-            chosen.sort(key=lambda video: video.video)
-            order = np.random.default_rng((0, 1)).permutation(len(chosen))
-            chosen = [chosen[i] for i in sorted(order[: self.max_videos])]
-        if self.fold is None:
-            return chosen
-        # Folds of equal size; the athletes of one file stay together.
-        fold, num_folds = self.fold
-        files = [video.path or video.video.rpartition('__')[2] for video in chosen]
-        names = np.unique(files)
-        if len(names) < num_folds:
-            raise UserError(f'{num_folds} folds need as many videos, found {len(names)}; take fewer folds')
-        in_fold = names[np.random.default_rng(0).permutation(len(names))[fold::num_folds]]
-        return [video for video, file in zip(chosen, files, strict=True) if (file in in_fold) == self.test_mode]
+                files[name] = videos[name].path or name.rpartition('__')[2]
+        if not files:
+            raise UserError(f'{path}: no video of split {"/".join(self.splits)}')
+        chosen = set(self._few_files(corpus, files))
+        if self.fold is not None:  # folds of equal size; the athletes of one file stay together
+            fold, num_folds = self.fold
+            if len(chosen) < num_folds:
+                raise UserError(f'{num_folds} folds need as many videos, found {len(chosen)}; take fewer folds')
+            in_fold = np.random.default_rng(0).permutation(sorted(chosen))[fold::num_folds]
+            chosen = chosen.intersection(in_fold) if self.test_mode else chosen.difference(in_fold)
+        return [(videos[name], actions[name]) for name in files if files[name] in chosen]
 
-    def _load_video(self, corpus: Corpus, reader: FeatureReader, video: VideoInfo, actions: list[Action]) -> dict:
-        late = [action for action in actions if action.end_frame > video.num_frames]
-        if late:
+    def _few_files(self, corpus: Corpus, files: dict[str, str]) -> list[str]:
+        """The ``max_videos`` files of ``files`` (video to file)."""
+        names = sorted(set(files.values()))
+        if self.max_videos is None:
+            return names
+        path = corpus.localize_path(self.subset)
+        if path.is_file():
+            with open_text(path) as f:
+                names = list(dict.fromkeys(files[line] for line in f.read().split('\n') if line in files))
+        else:
+            names = list(np.random.default_rng((self.subset, 1)).permutation(names))
+        if not 1 <= self.max_videos <= len(names):
+            split = '/'.join(self.splits)
             raise UserError(
-                f'{corpus.actions_path}: {late[0].action_id} ends after its video ({video.num_frames} frames)'
+                f'{path}: max_videos must be 1 to {len(names)}, the video files of split {split}, found '
+                f'{self.max_videos}'
             )
-        step = 1.0 if self.fps is None else video.fps / self.fps
-        positions = np.arange(0, video.num_frames - 1 + 1e-6, step)
-        margins = np.array([-self.widen.before_sec, self.widen.after_sec]) * video.fps
-        intervals = np.array([(a.start_frame, a.end_frame) for a in actions]) + margins
-        intervals = intervals.clip(0, video.num_frames) / step
-        labels = np.array([a.label if self.num_classes > 1 else 0 for a in actions])
-        feats = reader.interpolate(video.video, positions)
+        return names[: self.max_videos]
+
+    def _rows(self, video: VideoInfo) -> np.ndarray:
+        return clip_positions(0, video.num_frames, video.fps, video.num_frames, Window(), self.fps)
+
+    def _intervals(self, video: VideoInfo, actions: Sequence[Action], rows: np.ndarray) -> np.ndarray:
+        """Rows (G, 2) of the actions, at least one each."""
+        spans = [self.widen.span(action.start_frame, action.end_frame, video.fps) for action in actions]
+        first, end = np.searchsorted(rows, np.reshape(spans, (-1, 2))).T
+        first = np.minimum(first, len(rows) - 1)
+        return np.stack([first, np.maximum(end, first + 1)], axis=1)
+
+    def mean_lengths(self) -> np.ndarray:
+        """Mean length (C,) of the actions of a class in rows, NaN of a class without any; reads no features."""
+        lengths: list[list[float]] = [[] for _ in range(self.num_classes)]
+        for video, actions in self.labelled_videos():
+            intervals = self._intervals(video, actions, self._rows(video))
+            for action, (first, end) in zip(actions, intervals, strict=True):
+                lengths[action.label if self.num_classes > 1 else 0].append(end - first)
+        return np.array([np.mean(of_class) if of_class else np.nan for of_class in lengths])
+
+    def ground_truth(self, video: VideoInfo, actions: Sequence[Action]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Targets (T, C) of the rows, and their runs: intervals (G, 2), end exclusive, and labels (G,)."""
+        rows = self._rows(video)
+        targets = np.zeros((len(rows), self.num_classes), np.float32)
+        for action, (first, end) in zip(actions, self._intervals(video, actions, rows), strict=True):
+            targets[first:end, action.label if self.num_classes > 1 else 0] = 1
+        steps = np.diff(np.pad(targets, ((1, 1), (0, 0))), axis=0).T
+        labels, starts = np.nonzero(steps > 0)
+        return targets, np.stack([starts, np.nonzero(steps < 0)[1]], axis=1), labels
+
+    def _load_video(self, reader: FeatureReader, video: VideoInfo, actions: list[Action]) -> dict | None:
+        rows = self._rows(video)
+        feats = reader.interpolate(video.video, rows)
         if feats is None:
-            raise UserError(f'{corpus.root}: video {video.video} has no {self.features} features; extract them')
-        gaps = [_distance(sequence.frame_inds, positions) for sequence in reader(video.video) or []]
-        middles = np.arange(len(positions)) + 0.5
-        targets = np.zeros((len(positions), self.num_classes), np.float32)
-        for (start, end), label in zip(intervals, labels, strict=True):
-            targets[(middles >= start) & (middles < end), label] = 1
+            return None
+        gaps = [_distance(sequence.frame_inds, rows) for sequence in reader(video.video) or []]
+        targets, intervals, labels = self.ground_truth(video, actions)
+        meta = {'video': video.video, 'gt_intervals': intervals, 'gt_labels': labels}
         return {
             'feats': feats,
             'targets': targets,
             'valid': np.max(gaps, axis=0) <= self.max_gap_sec * video.fps,
-            'num_frames': len(positions),
-            'meta': {'video': video.video, 'frame_step': step, 'gt_intervals': intervals, 'gt_labels': labels},
+            'num_frames': len(rows),
+            'meta': meta | {'row_edges': np.append(rows, video.num_frames)},
         }
 
     def prepare_data(self, idx: int) -> dict:
@@ -167,11 +216,15 @@ class FeatureWindowDataset(BaseDataset):
         idx = int(idx)
         data = self.data_list[idx]
         span = slice(0, data['num_frames'])
-        if 'slot' in data:
+        rng = np.random.default_rng((self.seed, self.epoch, idx))
+        if 'meta' not in data:
+            data = self._views[rng.choice(len(self._views), p=self._weights)]
+            start = rng.integers(data['num_frames'] - self.window)
+            span = slice(start, start + self.window)
+        elif 'slot' in data:
             # Window i of n starts in the i-th of n equal parts of all possible starts.
             i, count = data['slot']
-            offset = np.random.default_rng((self.seed, self.epoch, idx)).random()
-            start = round((i + offset) / count * max(0, data['num_frames'] - self.window))
+            start = round((i + rng.random()) / count * max(0, data['num_frames'] - self.window))
             span = slice(start, start + self.window)
         sample = ActionDataSample(metainfo={**data['meta'], 'frame_inds': np.arange(data['num_frames'])[span]})
         sample.set_field(torch.from_numpy(data['targets'][span]), 'gt_frames')

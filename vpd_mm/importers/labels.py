@@ -31,7 +31,7 @@ class LabelSet:
         tracks: Video to its track, where the data set has boxes.
         poses: Name of a pose set to its poses by video.
         other_counts: Name to number of other things, for the report.
-        group: Name of the group that a validation split keeps together.
+        group: Name of the group that a validation split keeps together, where no lists are published.
         dataset: Key of ``vpd_mm.corpus.SPORTS`` that decides windows and splits; '' for none.
     """
 
@@ -51,16 +51,20 @@ class LabelSet:
     def with_validation(self, share: float, seed: int) -> 'LabelSet':
         """Move about ``share`` (in [0, 1)) of the training actions to the split 'val', whole groups at a time.
 
-        Groups are visited in random order; one moves when its classes still need more than half of its actions.  Every
-        class gives about its share and keeps training actions.  The order of the actions has no effect.
+        Actions that a published few-shot list names stay; where there are lists, the others move one by one.  Groups
+        are visited in random order; one moves when its classes still need more than half of its actions.  Every class
+        gives about its share, as far as it has such actions, and keeps training actions.  The order of the actions has
+        no effect.
         """
         if not 0 <= share < 1:
             raise UserError(f'validation share must lie in [0, 1), found {share}')
+        named = set().union(*self.few_shot.values())
+        group = (lambda action: action.action_id) if named else self.group
+        left = Counter(action.label for action in self.actions if action.split == 'train')
+        candidates = [action for action in self.actions if action.split == 'train' and action.action_id not in named]
         groups: dict[str, Counter[int]] = defaultdict(Counter)
-        for action in self.actions:
-            if action.split == 'train':
-                groups[self.group(action)][action.label] += 1
-        left = sum(groups.values(), Counter[int]())
+        for action in candidates:
+            groups[group(action)][action.label] += 1
         wanted = {label: round(share * count) for label, count in left.items()}
         moved = set()
         names = sorted(groups)
@@ -72,10 +76,8 @@ class LabelSet:
             moved.add(names[i])
             left -= members
             wanted = {label: max(0, count - members[label]) for label, count in wanted.items()}
-        actions = [
-            replace(a, split='val') if a.split == 'train' and self.group(a) in moved else a for a in self.actions
-        ]
-        return replace(self, actions=actions)
+        val_ids = {action.action_id for action in candidates if group(action) in moved}
+        return replace(self, actions=[replace(a, split='val') if a.action_id in val_ids else a for a in self.actions])
 
     def counts(self) -> Counter[str]:
         """Return the numbers of videos, classes, actions by split, and lists; those of 0 are left out."""
@@ -156,13 +158,12 @@ def _check_actions(corpus: Corpus, actions: list[Action]) -> None:
 def _write_labels(corpus: Corpus, labels: LabelSet) -> None:
     known = corpus.videos()
     corpus.add_videos(info for name, info in labels.videos.items() if name not in known)
-    annotations = corpus.actions_path.parent
     lists = {corpus.fewshot_path(k, subset): ids for (k, subset), ids in labels.few_shot.items()}
-    lists |= {annotations / 'localize' / f'{i}.txt': videos for i, videos in labels.localize.items()}
+    lists |= {corpus.localize_path(i): videos for i, videos in labels.localize.items()}
     for path, lines in lists.items():
         with atomic_write(path, 'w') as f:
             f.writelines(f'{line}\n' for line in lines)
     if labels.detect:
-        save_actions(annotations / 'detect.csv', labels.detect)
+        save_actions(corpus.detect_path, labels.detect)
     save_classes(corpus.classes_path, labels.classes)
     save_actions(corpus.actions_path, labels.actions)

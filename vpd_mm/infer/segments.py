@@ -122,14 +122,14 @@ class Scorer:
     @torch.no_grad()
     def __call__(self, features: FeatureSequence, fps: float, num_frames: int) -> tuple[np.ndarray, list[Segment]]:
         """Return (T, C) scores at the rate of the scorer, and the intervals above the threshold in order of time."""
-        step = 1.0 if self.fps is None else fps / self.fps
-        feats = interpolate(features, np.arange(0, num_frames - 1 + 1e-6, step), features.num_views)
+        rows = clip_positions(0, num_frames, fps, num_frames, Window(), self.fps)
+        feats = interpolate(features, rows, features.num_views)
         if feats is None:
             return np.zeros((0, len(self.classes))), []
         inputs = {'inputs': [torch.from_numpy(feats)], 'data_samples': None}
         outputs = [model.test_step(inputs)[0] for model in self.models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
-        video = ScoredVideo('', scores, step, np.zeros((0, 2)), np.zeros(0, int))
+        video = ScoredVideo('', scores, np.append(rows, num_frames), np.zeros((0, 2)), np.zeros(0, int))
         several = len(self.classes) > 1
         return scores, [
             Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if several else None)

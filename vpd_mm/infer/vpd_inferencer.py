@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..distill import PoseDistiller
-from ..engine.model_files import read_model_config
+from ..engine.model_files import read_trained_config
 from ..engine.model_zoo import pick_device
 from ..engine.progress import ProgressBars
 from ..errors import UserError
@@ -114,7 +114,7 @@ class VPDInferencer(BaseInferencer):
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
         self.batch_size = batch_size
         device = pick_device(device)
-        cfg = model if isinstance(model, Config) else read_model_config(model)
+        cfg = model if isinstance(model, Config) else read_trained_config(model, weights)
         super().__init__(cfg, str(weights), device, 'vpd_mm', show_progress)
         dims = self.model.student.out_dims
         has_joints = dims == JointFeature.dims and not (cfg.model.get('decoder') and self.model.decoder is None)

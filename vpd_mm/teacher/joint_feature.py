@@ -16,7 +16,11 @@ SHOULDERS, HIPS = (1, 2), (7, 8)
 
 
 def frame_scores(poses: PoseSequence) -> np.ndarray:
-    """Return the confidence (T,) float32 of each frame: the mean score of its 13 joints."""
+    """Return the confidence (T,) float32 of each frame: the mean score of its 13 joints.
+
+    For VIPE* the published code takes the mean of all 17; with one gate, both teachers have the same frames, and poses
+    without eyes and ears (score 0) can pass it.
+    """
     return poses.scores[:, VPD_JOINTS].mean(axis=1)
 
 
@@ -43,7 +47,7 @@ def fill_unseen(poses: PoseSequence) -> PoseSequence:
     """Replace the positions of joints with score 0, which would distort the torso size; scores stay 0.
 
     A joint is interpolated in time between frames that have it; a joint that no frame has gets the mean of the
-    frame's other joints.
+    frame's other joints.  The published code has no such joints: its pose estimator finds each of them.
     """
     keypoints = poses.keypoints.copy()
     frames = np.arange(len(poses))

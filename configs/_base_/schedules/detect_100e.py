@@ -1,4 +1,4 @@
-"""Training of a frame scorer: windows of 250 frames at 25 fps."""
+"""Training of a frame scorer: windows of 250 frames that cover the videos once an epoch."""
 
 _base_ = ['../default_runtime.py']
 
@@ -35,3 +35,20 @@ optim_wrapper = dict(
 param_scheduler = dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True)
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1, save_best='detect/mAP', rule='greater'))
 folds = 5  # tools/detect.py: models of an ensemble, each trained without one fold of the videos
+protocol = 'default'  # tools/detect.py: see vpd_mm.detect.search.search_corpus
+# 5,000 windows and 50 steps an epoch, at a constant rate; the best epoch
+paper = {
+    'protocol': 'paper',
+    'model.window': None,
+    'train_dataloader.batch_size': 100,
+    'train_dataloader.dataset.num_windows': 5000,
+    'train_cfg.max_epochs': 200,
+    'train_cfg.val_interval': 1,
+    'val_evaluator': dict(_delete_=True, type='FrameAccuracy'),
+    'optim_wrapper.clip_grad': None,
+    'param_scheduler': None,
+    'default_hooks.checkpoint': dict(interval=1, max_keep_ckpts=1, save_best='detect/frame_accuracy', rule='greater'),
+    'custom_hooks': [
+        dict(type='EarlyStoppingHook', monitor='detect/frame_accuracy', rule='greater', min_delta=0, patience=50)
+    ],
+}

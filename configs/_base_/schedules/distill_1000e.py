@@ -1,5 +1,4 @@
 # The paper's training: 20,000 draws an epoch, batch 100, 1000 epochs, AdamW 5e-4, mixed precision.
-# Configs set `corpus` and `teacher` of the three data sets.
 
 _base_ = ['../default_runtime.py']
 
@@ -8,8 +7,8 @@ crop_size = 128
 train_pipeline = [
     dict(type='LoadCrop'),
     dict(type='LoadFlow'),
-    dict(type='BackgroundNoise'),
     dict(type='CropColorJitter'),
+    dict(type='BackgroundNoise'),
     dict(type='ResizedCrop', size=crop_size),
     dict(type='ChiralFlip'),
     dict(type='StackFlow'),
