@@ -14,5 +14,6 @@ allow_short = False  # accept classes with fewer than k actions
 allow_missing = False  # leave out actions without features
 options = dict()  # merged into every config that is trained
 ablation = dict(title='Ablation', ks=['all'], methods=[])
+retrieval = dict(title='Retrieval', ks=['all'], methods=[])
 detection = dict(title='Detection in uncut videos', ks=['all'], methods=[])  # ks: labelled videos
 reference = ''  # JSON of published numbers; '' = vpd_mm/experiments/paper_numbers.json

@@ -24,6 +24,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
 from vpd_mm.experiments import run as run_module
 from vpd_mm.experiments.store import code_commit
+from vpd_mm.retrieve import load_clips, rank_corpus
 from vpd_mm.structures import load_actions, save_actions
 
 BIGRU = 'configs/recognize/bigru.py'
@@ -256,3 +257,18 @@ def test_a_run_that_fails_does_not_stop_the_others(corpus, tmp_path):
         compare(arguments)
     assert [row['method'] for row in results(tmp_path / 'w')] == ['nearest']
     assert '| broken | - |' in (tmp_path / 'w/report.md').read_text()
+
+
+def test_retrieval_ranks_all_actions_and_has_its_own_table(corpus, tmp_path):
+    retrieval = dict(title='Ranked', ks=['all'], methods=[dict(name='joints', features='joints')])
+    path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=[NEAREST], retrieval=retrieval)
+    compare([str(path), '--work-dir', str(tmp_path / 'work'), '--executor', 'debug'])
+    clips = load_clips(corpus, 'joints')
+    _, metrics = rank_corpus(clips, clips, [1, 10])
+    (row,) = [row for row in results(tmp_path / 'work') if row['section'] == 'retrieval']
+    assert [float(row[name]) for name in ('P@1', 'P@10')] == [
+        round(100 * metrics[f'precision@{k}'], 2) for k in (1, 10)
+    ]
+    assert 'P@50' not in row  # of 36 actions
+    report = (tmp_path / 'work/report.md').read_text().split('## Ranked')[1]
+    assert f'| joints | {float(row["P@1"]):.1f} | {float(row["P@10"]):.1f} | - |' in report

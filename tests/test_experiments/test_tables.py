@@ -127,7 +127,7 @@ def test_means_and_sample_deviations():
     identity |= dict(protocol='default', settings='ab', split='s', selected_on='val', seed=0, commit='x')
     rows = [identity | dict(k=4, subset=i, top1=t) for i, t in enumerate((50.0, 60.0, 70.0))]
     rows += [identity | dict(k='all', subset=0, top1=90.0)]
-    frame = pd.DataFrame(rows, columns=[*rows[0], 'top5', 'mean1', 'mAP', *tables.AP_COLUMNS])
+    frame = pd.DataFrame(rows, columns=[*rows[0], 'top5', 'mean1', 'mAP', *tables.AP_COLUMNS, *tables.PRECISIONS])
     few, full = summarize(frame).to_dict('records')
     assert (few['k'], few['runs'], few['top1_mean'], few['top1_sd']) == (4, 3, 60.0, 10.0)
     assert (full['k'], full['runs'], full['top1_mean'], full['top1_sd']) == ('all', 1, 90.0, 0.0)

@@ -57,7 +57,8 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
             console.print(f'[red]failed[/red] {run.name}: {error}', soft_wrap=True, highlight=False)
         else:
             result = store[run.key]
-            number = f'AP@0.5 {result["AP@0.5"]:.1f}' if 'AP@0.5' in result else f'top-1 {result["top1"]:.1f}'
+            names = {'top1': 'top-1', 'AP@0.5': 'AP@0.5', 'P@1': 'P@1'}
+            number = next(f'{title} {result[name]:.1f}' for name, title in names.items() if name in result)
             console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)', highlight=False)
 
     options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}

@@ -116,7 +116,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
     corpus = content.corpus
     for k in section.ks:
         selected_on = ''
-        if method.kind == 'nearest':
+        if method.kind in ('nearest', 'retrieve'):
             sport, features = corpus.settings(spec.protocol), method.features.split('+')
             cfg = {'features': features, 'allow_missing': spec.allow_missing}
             read = [list(map(content.features, features)), content.labels]
@@ -130,7 +130,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                 select_actions(content.actions, [selected_on], None, corpus.actions_path)
             settings, cfg = _settings(config, content), config._cfg_dict.to_dict()
             features = _features(next(datasets_of(config, 'test')))
-        num_seeds = 1 if method.kind == 'nearest' else spec.all_seeds if k is None else spec.seeds
+        num_seeds = 1 if method.kind in ('nearest', 'retrieve') else spec.all_seeds if k is None else spec.seeds
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
             if k is not None:

@@ -19,10 +19,10 @@ from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import datasets_of
-from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions
+from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions, rank_corpus
 from ..structures import load_actions, load_classes
 from .plan import Run
-from .store import AP_COLUMNS, RunStore, code_commit
+from .store import AP_COLUMNS, PRECISIONS, RunStore, code_commit
 
 #: A run that was just killed may hold its lock for a moment.
 LOCK_WAIT_SEC = 5.0
@@ -43,7 +43,7 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
         if run.key in store:
             return
         start, commit = perf_counter(), code_commit()
-        kinds = {'train': _train, 'nearest': _nearest, 'detect': _detect, 'ensemble': _ensemble}
+        kinds = {'train': _train, 'nearest': _nearest, 'retrieve': _retrieve, 'detect': _detect, 'ensemble': _ensemble}
         result = kinds[run.method.kind](run, store, launcher)
         if rank == 0:
             store.save(run, {'commit': commit, **result, 'seconds': round(perf_counter() - start, 1)})
@@ -114,6 +114,16 @@ def _nearest(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)
     scores.save(store.scores_path(run.key))
     return {**scores.accuracy(), 'top5': None}  # one neighbour names one class
+
+
+def _retrieve(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
+    """Precision, in percent, among the actions of all splits that are nearest to each query."""
+    corpus = Corpus.open(run.corpus)
+    sport = corpus.settings(run.protocol)
+    clips = load_clips(corpus, settings=sport, **run.cfg)
+    ks = {name: k for name, k in PRECISIONS.items() if k < len(clips)}
+    _, metrics = rank_corpus(clips.of_split(sport.queries), clips, list(ks.values()), protocol=run.protocol)
+    return {name: round(100 * metrics[f'precision@{k}'], 2) for name, k in ks.items()}
 
 
 def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:

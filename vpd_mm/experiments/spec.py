@@ -12,7 +12,7 @@ from ..corpus import PROTOCOLS
 from ..errors import UserError
 
 #: Kind of a method to the field that it needs.
-KINDS = {'train': 'config', 'nearest': 'features', 'ensemble': 'of', 'detect': 'config'}
+KINDS = {'train': 'config', 'nearest': 'features', 'ensemble': 'of', 'detect': 'config', 'retrieve': 'features'}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Method:
         name: Unique in its section.
         kind: 'train': train and test ``config``; 'nearest': the DTW nearest neighbour in ``features``;
             'ensemble': mean of the class scores of the methods ``of`` this section; 'detect': train ``config`` to
-            find actions in uncut videos.
+            find actions in uncut videos; 'retrieve': rank all actions by DTW in ``features``.
         group: Heading in the table.
         config, config_all: Path or name of the config, and of another one for the whole training split.
         features: ``features/<run>``, ``teacher/<name>``, a bare name, or several joined by ``+``; '' = those of
@@ -57,7 +57,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Section:
-    """One table: 'table', 'ablation' or 'detection'.
+    """One table: 'table', 'ablation', 'retrieval' or 'detection'.
 
     ``ks``: actions a class, or labelled videos of detection; None = the whole training split.
     """
@@ -110,7 +110,12 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     if missing := [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]:
         raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
     sections = []
-    for name, entry in (('table', cfg), ('ablation', cfg.ablation), ('detection', cfg.detection)):
+    for name, entry in (
+        ('table', cfg),
+        ('ablation', cfg.ablation),
+        ('retrieval', cfg.retrieval),
+        ('detection', cfg.detection),
+    ):
         methods = _methods(entry['methods'], name, source)
         sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
     if only:
@@ -131,13 +136,13 @@ def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
 def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Method, ...]:
     methods: dict[str, Method] = {}
     for entry in entries:
-        kind = 'detect' if section == 'detection' else 'train'
+        kind = {'detection': 'detect', 'retrieval': 'retrieve'}.get(section, 'train')
         try:
             method = Method(**{'kind': kind, **entry, 'of': tuple(entry.get('of', ()))})
         except TypeError as e:  # names the field that is unknown or missing
             names = ', '.join(item.name for item in fields(Method))
             raise UserError(f'{source}: method {entry.get("name")!r}: {e}; the fields are {names}') from e
-        if (method.kind == 'detect') != (section == 'detection'):
+        if method.kind != kind and {method.kind, kind} & {'detect', 'retrieve'}:
             raise UserError(f'{source}: {section}: method {method.name!r} cannot be of kind {method.kind!r}')
         if method.name in methods:
             raise UserError(f'{source}: two methods are named {method.name!r}')

@@ -16,11 +16,13 @@ from ..version import __version__
 from .plan import Run
 
 AP_COLUMNS = tuple(f'AP@{tiou / 10:g}' for tiou in range(1, 10))
-#: Columns of results.csv.  Accuracies and AP are in percent; k is a number or 'all'.
+#: Precision among the k nearest actions (paper 4.2) to k.
+PRECISIONS = {'P@1': 1, 'P@10': 10, 'P@50': 50}
+#: Columns of results.csv.  Accuracies, AP and precisions are in percent; k is a number or 'all'.
 COLUMNS = (
     *('section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'corpus', 'k', 'subset', 'seed', 'split'),
     *('selected_on', 'protocol', 'settings', 'commit', 'checkpoint', 'top1', 'top5', 'mean1', 'threshold'),
-    *(*AP_COLUMNS, 'mAP', 'seconds', 'key'),
+    *(*AP_COLUMNS, 'mAP', *PRECISIONS, 'seconds', 'key'),
 )
 #: Columns that are known before a run starts.
 _IDENTITY = list(COLUMNS[:15])

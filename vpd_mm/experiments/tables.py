@@ -14,7 +14,7 @@ from ..structures import atomic_write
 from ..visualize import plots
 from .plan import Plan
 from .spec import Section, Spec
-from .store import AP_COLUMNS
+from .store import AP_COLUMNS, PRECISIONS
 
 #: Published numbers in percent, by data set, name of the row in the paper, and column ('16', 'all', 'AP@0.5').
 PAPER_NUMBERS = Path(__file__).with_name('paper_numbers.json')
@@ -23,9 +23,10 @@ _ROW = ['section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'c
 _METADATA = {'Comparison': '', 'Section': 'section', 'Method': 'method', 'Training Data': '', 'Few Shot': 'k'}
 _METADATA |= {'Features': 'features', 'Stream': 'stream', 'Split': 'split', 'Subsets': 'subset', 'Seeds': 'seed'}
 _METADATA |= {'Runs': 'runs', 'Protocol': 'protocol', 'Commit': ''}
-_METRICS = ('top1', 'top5', 'mean1', *AP_COLUMNS, 'mAP')
-#: Temporal IoU of the AP table (paper 4.3).
-_TABLE_APS = AP_COLUMNS[2:7]
+_METRICS = ('top1', 'top5', 'mean1', *AP_COLUMNS, 'mAP', *PRECISIONS)
+#: Columns of the sections that are not of top-1: temporal IoU 0.3 to 0.7 (paper 4.3), precision (4.2).
+_COLUMNS = {'detection': AP_COLUMNS[2:7], 'retrieval': tuple(PRECISIONS)}
+_TASKS = {'detection': 'Temporal Action Localization', 'retrieval': 'Action Retrieval'}
 
 
 def summarize(frame: pd.DataFrame) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def draw_section(path: Path, spec: Spec, summary: pd.DataFrame) -> bool:
     and nothing is written.
     """
     section = spec.sections[0]
-    if section.name == 'detection':
+    if section.name in _COLUMNS:
         return False
     methods: dict[str, dict] = {method.name: {} for method in section.methods}
     for (method, k), row in _rows_of(summary, section.name).items():
@@ -89,10 +90,10 @@ def cell_text(row: Mapping[str, Any] | None, metric: str, planned: int = 0) -> s
 
 
 def section_table(spec: Spec, plan: Plan, section: Section, summary: pd.DataFrame) -> str:
-    """Methods by k (top-1) or temporal IoU (AP), in percent, with the number of the paper beside ours if it has one."""
+    """Methods by k (top-1 or precision) or temporal IoU (AP), in percent, with the number of the paper beside ours."""
     columns = [('top1', k or 'all') for k in section.ks]
-    if section.name == 'detection':
-        columns = [(name, k) for _, k in columns for name in _TABLE_APS]
+    if section.name in _COLUMNS:
+        columns = [(name, k) for _, k in columns for name in _COLUMNS[section.name]]
     reference = load_reference(spec)
     paper = {method.name: reference.get(method.paper or method.name, {}) for method in section.methods}
     planned = Counter((run.method.name, run.k or 'all') for run in plan.runs if run.section == section.name)
@@ -195,9 +196,10 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
     """
     models = []
     for row in summary.to_dict('records'):
-        detection, dataset = row['section'] == 'detection', spec.dataset or Path(spec.corpus).name
-        if detection:
-            metrics = {name: row[f'{name}_mean'] for name in _TABLE_APS if f'{name}_mean' in row}
+        dataset = spec.dataset or Path(spec.corpus).name
+        if row['section'] in _COLUMNS:
+            means = {name: row.get(f'{name}_mean') for name in _COLUMNS[row['section']]}
+            metrics = {name: value for name, value in means.items() if not pd.isna(value)}
         else:
             metrics = {'Top 1 Accuracy': row['top1_mean'], 'Top 1 Deviation': row['top1_sd']}
         about = {
@@ -207,7 +209,7 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
         }
         metadata = {name: row[column] if column else about[name] for name, column in _METADATA.items()}
         result = {
-            'Task': 'Temporal Action Localization' if detection else 'Action Recognition',
+            'Task': _TASKS.get(row['section'], 'Action Recognition'),
             'Dataset': dataset,
             'Metrics': {name: round(float(value), 2) for name, value in metrics.items()},
         }
@@ -228,7 +230,7 @@ def _row_name(spec: Spec, section: str, method: str, k: int | str | None) -> str
 
 
 def _amount(section: str, k: int | str | None) -> str:
-    if section == 'detection':
+    if section in _COLUMNS:
         return '' if k in (None, 'all') else f', {k} videos'
     return f', {_few_shot(k)}'
 
@@ -293,9 +295,9 @@ def readme_tables(models: Sequence[Mapping]) -> str:
     for section in dict.fromkeys(summary['section']):
         rows = _rows_of(summary, section)
         columns = [('top1', k) for k in dict.fromkeys(k for _, k in rows)]
-        if section == 'detection':
-            aps = [name for name in AP_COLUMNS if f'{name}_mean' in summary]
-            columns = [(name, k) for _, k in columns for name in aps]
+        if section in _COLUMNS:
+            names = [name for name in _COLUMNS[section] if f'{name}_mean' in summary]
+            columns = [(name, k) for _, k in columns for name in names]
         parts.append(_results_table(rows, columns, dict.fromkeys((method for method, _ in rows), ''), {}, {}))
     measured = 'Top-1 and AP in %' if 'detection' in set(summary['section']) else 'Top-1 in %'
     protocol = ', '.join(sorted(set(summary['protocol'])))
