@@ -84,7 +84,7 @@ def test_ablations_and_protocol_of_a_student(roots):
     assert [s for s in cfg if data[s].get('actions_only')] == ['actions']
     assert [s for s in cfg if data[s].splits is None] == ['corpus']
     for one in cfg.values():
-        assert {one[f'{part}_dataloader'].dataset.protocol for part in ('train', 'val', 'test')} == {'paper'}
+        assert {one[f'{part}_dataloader'].dataset.holdout for part in ('train', 'val', 'test')} == {'frame'}
         assert one.val_dataloader.sampler == dict(type='EpochDrawSampler', num_samples=4000)
         assert one.val_dataloader.dataset.pipeline == one.train_dataloader.dataset.pipeline
         assert (one.model.student.mean_kernels, one.model.data_preprocessor.flow_std) == (True, 41)

@@ -132,7 +132,7 @@ def _confidence_joints(protocol: str) -> int:
 
 def _gap(protocol: str) -> float:
     ends = FeatureSequence(np.array([0, 4]), np.array([[[0.0]], [[1.0]]], np.float32), np.ones(2, np.float32))
-    return float(interpolate(ends, np.arange(5.0), 1)[0, 1, 0])
+    return float(np.asarray(interpolate(ends, np.arange(5.0), 1))[0, 1, 0])
 
 
 def _element_frames(protocol: str) -> int:
@@ -356,5 +356,7 @@ def cells(setting: Setting) -> list[str]:
 
 def settings_markdown() -> str:
     """The page: one table a step."""
-    tables = (f'## {step}\n\n{markdown_table(HEADER, map(cells, rows), "---")}' for step, rows in SETTINGS.items())
+    tables = (
+        f'## {step}\n\n{markdown_table(HEADER, list(map(cells, rows)), "---")}' for step, rows in SETTINGS.items()
+    )
     return '\n'.join([TITLE, *tables])
