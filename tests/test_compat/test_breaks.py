@@ -60,3 +60,21 @@ def test_every_bridge_names_upstream():
     for bridge in BRIDGES:
         assert bridge.upstream.startswith('https://github.com/') or '.py:' in bridge.upstream
         assert bridge.stand_ins or bridge.around
+
+
+@pytest.mark.parametrize(('text', 'multimodal'), [('', False), ('apply_chunking_to_forward = None', True)])
+def test_new_transformers_leaves_out_the_multimodal_models(tmp_path, text, multimodal):
+    """mmaction2 takes any installed transformers, but its VindLU imports a name that version 5 dropped."""
+    for name, content in {
+        'transformers/__init__.py': '',
+        'transformers/modeling_utils.py': text,
+        'transformers-5.17.0.dist-info/METADATA': 'Metadata-Version: 2.1\nName: transformers\nVersion: 5.17.0\n',
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    command = 'import vpd_mm, mmaction.utils.dependency as dependency; print(dependency.WITH_MULTIMODAL)'
+    environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}
+    run = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', command], env=environment, capture_output=True, text=True
+    )
+    assert run.stdout.split()[-1:] == [str(multimodal)], run.stderr

@@ -92,6 +92,13 @@ BRIDGES = (
         around={'mmaction.datasets.transforms.pose_transforms': mmaction.with_inf},
     ),
     Bridge(
+        'mmaction2 transformers',
+        'mmaction/models/multimodal/vindlu/modeling_bert.py:44',
+        'VindLU is left out, so that mmaction.models imports',
+        mmaction.transformers_is_new,
+        around={'mmaction.utils.dependency': mmaction.without_multimodal},
+    ),
+    Bridge(
         'xtcocotools',
         'https://github.com/jin-s13/xtcocoapi/issues/45',
         'stands in with pycocotools (files, masks) and xthotcoco (evaluation)',

@@ -1,7 +1,8 @@
-"""Bridges for mmaction2 1.2.0: a missing folder, an undeclared requirement, decord, and NumPy 2."""
+"""Bridges for mmaction2 1.2.0: a missing folder, an undeclared requirement, decord, NumPy 2, and transformers."""
 
 import io
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -123,3 +124,16 @@ def with_inf(module: ModuleType) -> Iterator[None]:
     copy = ModuleType('numpy', np.__doc__)
     vars(copy).update(vars(np), Inf=np.inf)
     setattr(module, 'np', copy)  # noqa: B010
+
+
+def transformers_is_new() -> str:
+    spec = find_elsewhere('transformers') if package_dir('mmaction') else None
+    source = Path(spec.origin).with_name('modeling_utils.py') if spec and spec.origin else None
+    if source is None or not source.is_file() or 'apply_chunking_to_forward' in source.read_text(encoding='utf-8'):
+        return ''
+    return 'transformers.modeling_utils has no apply_chunking_to_forward, which VindLU imports'
+
+
+def without_multimodal(module: ModuleType) -> Iterator[None]:
+    yield
+    setattr(module, 'WITH_MULTIMODAL', False)  # noqa: B010
