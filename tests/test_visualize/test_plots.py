@@ -59,10 +59,11 @@ def test_a_timeline_has_the_scores_and_a_bar_per_interval():
 
 
 def test_a_confusion_matrix_shows_shares_and_counts():
+    before = plt.get_fignums()
     figure = confusion_figure(np.array([[3, 1], [0, 2]]), ['axel', 'lutz'])
     image, [axes] = figure_to_rgb(figure), figure.axes
     assert (image.dtype, image.ndim) == (np.uint8, 3)
-    assert plt.get_fignums() == []  # no global state
+    assert plt.get_fignums() == before  # no global state
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
     assert [text.get_text() for text in axes.texts] == ['3', '1', '2']
     assert [label.get_text() for label in axes.get_yticklabels()] == ['axel', 'lutz']
