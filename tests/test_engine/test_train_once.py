@@ -1,5 +1,7 @@
 """Trainings that are skipped when finished and resumed when stopped."""
 
+import time
+
 from sequence_corpus import make_corpus
 
 from vpd_mm.engine.config import read_config
@@ -28,6 +30,7 @@ def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path)
     # killed while it saved: last_checkpoint names a file that was deleted to make room
     checkpoint.parent.with_suffix('.finished').unlink()
     (checkpoint.parent / 'last_checkpoint').write_text(str(checkpoint.parent / 'epoch_1.pth'))
+    time.sleep(1)  # mmengine keeps one visualizer for each second, whose folder is deleted here
     assert train(2) == checkpoint
     assert len(seen) > 0
     other = train(1)

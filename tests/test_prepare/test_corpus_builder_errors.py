@@ -249,7 +249,7 @@ def test_workers_end_with_their_parent(tmp_path, ending):
     workers = [int(pid) for pid in Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()]
     assert len(workers) >= 2
     process.send_signal(ending)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == -ending
     end = time.monotonic() + 5
     while any(Path(f'/proc/{pid}').exists() for pid in workers) and time.monotonic() < end:

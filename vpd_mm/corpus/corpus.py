@@ -56,6 +56,11 @@ class VideoInfo:
             if getattr(self, field) < 1:
                 raise UserError(f'video {self.video}: {field} must be 1 or more, found {getattr(self, field)}')
 
+    @property
+    def file(self) -> str:
+        """What the athletes of one file have in common: its path, else the name without the athlete."""
+        return self.path or self.video.rpartition('__')[2]
+
 
 def check_video_name(name: str) -> None:
     """Raise UserError if ``name`` cannot name a video."""

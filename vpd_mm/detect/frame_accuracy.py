@@ -10,9 +10,10 @@ from ..registry import METRICS
 
 @METRICS.register_module()
 class FrameAccuracy(BaseMetric):
-    """Share of the frames whose score is on the right side of 0.5, less a billionth of their log loss.
+    """Accuracy of the frames of whole videos at threshold 0.5; equal accuracies are ordered by the lower log loss.
 
-    The log loss decides between equal shares.  Required of data samples: ``frame_scores`` and ``gt_frames``, (T, C).
+    The published code measures 5,000 random windows.  Required of data samples: ``frame_scores`` and ``gt_frames``,
+    (T, C).
     """
 
     default_prefix = 'detect'

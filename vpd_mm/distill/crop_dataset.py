@@ -39,20 +39,20 @@ class CropDataset(Dataset):
         subset: 'train' (frames not held out), 'val' (held out) or 'all'.
         holdout: Unit of the hold-out: 'video', 'block' of 25 frames (for one or two videos), or 'frame', which mixes
             neighboring frames of a video over train and val as the published code does.
-        protocol: 'paper' means holdout='frame'.
         val_ratio: Share that is held out: of the videos, or of the blocks or frames of each video before gating.
         min_score: Confidence gate; None: that of the data set (0.7 for tennis, 0.5 for others).
         motion: Also learn p_t - p_(t-1).
         require_previous_pose: With motion, skip frames without a pose in t-1, as in the paper.  If False they are
             kept and their motion target is NaN, which the loss ignores; for teachers that lose the athlete often.
-        splits, unlabelled: Use only videos whose actions (and those of detect.csv) are of these splits; use videos
-            without actions.
+        splits, unlabelled: Use only videos whose file has no action of another split in actions.csv or detect.csv
+            (all athletes of a file); use videos without actions.
         actions_only: Use only frames within actions (ablation of the paper).
         gate: False uses every frame with a crop (for testing); missing targets are NaN.
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
         max_frames: Largest number of samples, evenly spread.
         seed: Of the hold-out, and of the augmentation without a draw of the sampler.
-        deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``) and ``truth_dir`` (= ``ground_truth_dir``).
+        deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``), ``truth_dir`` (= ``ground_truth_dir``) and
+            ``protocol='paper'`` (= ``holdout='frame'``).
 
     Raises:
         UserError: no frame passes the gate, teacher and crops share no video, the subset is empty, or the corpus is
@@ -66,7 +66,6 @@ class CropDataset(Dataset):
         pipeline: Sequence[dict | Callable],
         subset: str = 'train',
         holdout: str = 'video',
-        protocol: str = 'default',
         val_ratio: float = 0.2,
         min_score: float | None = None,
         motion: bool = True,
@@ -80,18 +79,17 @@ class CropDataset(Dataset):
         seed: int = 0,
         **deprecated: Any,
     ) -> None:
-        renames = {'lone_poses': 'require_previous_pose', 'truth_dir': 'ground_truth_dir'}
+        renames = {'lone_poses': 'require_previous_pose', 'truth_dir': 'ground_truth_dir', 'protocol': 'holdout'}
         renamed = renamed_arguments('CropDataset', deprecated, renames)
         require_previous_pose = not renamed.get('require_previous_pose', not require_previous_pose)
         ground_truth_dir = renamed.get('ground_truth_dir', ground_truth_dir)
         for name, value, allowed in (
-            ('protocol', protocol, ('default', 'paper')),
             ('subset', subset, ('train', 'val', 'all')),
             ('holdout', holdout, ('video', *BLOCK_FRAMES)),
         ):
             if value not in allowed:
                 raise UserError(f'CropDataset: {name} must be one of {", ".join(allowed)}, found {value!r}')
-        holdout = 'frame' if protocol == 'paper' else holdout
+        holdout = 'frame' if renamed.get('holdout') == 'paper' else holdout
         self.corpus = Corpus.open(corpus)
         self.store = CropStore(self.corpus.crops_dir)
         min_score = self.corpus.settings().min_score if min_score is None else min_score
@@ -211,10 +209,12 @@ class CropDataset(Dataset):
 
 
 def videos_of_splits(corpus: Corpus, videos: Iterable[str], splits: Sequence[str]) -> list[str]:
-    """Return the videos without actions of other splits, in actions.csv or detect.csv."""
+    """Return the videos whose file holds no action of another split, in actions.csv or detect.csv."""
     paths = [corpus.actions_path, *filter(Path.exists, [corpus.detect_path])]
     others = {action.video for path in paths for action in load_actions(path) if action.split not in splits}
-    return [video for video in videos if video not in others]
+    files = {name: info.file for name, info in corpus.videos().items()}
+    other_files = {files.get(video) for video in others} - {None}
+    return [video for video in videos if video not in others and files.get(video) not in other_files]
 
 
 def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarray:

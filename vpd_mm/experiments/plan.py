@@ -215,7 +215,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
 def _settings(cfg: Config, content: 'CorpusContent') -> str:
     """Digest of a config in which the content of what its data sets read stands for folders and names."""
     cfg = Config(cfg._cfg_dict.to_dict())
-    for dataset in (dataset for part in ('train', 'val', 'test') for dataset in datasets_of(cfg, part)):
+    for dataset in datasets_of(cfg):
         if 'corpus' in dataset:
             dataset.corpus = content.labels
             if features := _features(dataset):

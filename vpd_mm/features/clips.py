@@ -59,7 +59,7 @@ class FeatureReader:
         return self._cache[video]
 
     def interpolate(self, video: str, positions: np.ndarray) -> np.ndarray | None:
-        """Return the concatenated features (V, T, D) at fractional frames (T,); None if some are missing."""
+        """Return the concatenated features (V, T, D) at frames (T,) int64; None if some are missing."""
         parts = [interpolate(sequence, positions, self.num_views) for sequence in self(video) or []]
         complete = [part for part in parts if part is not None]
         return np.concatenate(complete, axis=2) if parts and len(complete) == len(parts) else None
@@ -86,14 +86,14 @@ def clip_positions(
 
 
 def interpolate(sequence: FeatureSequence, positions: np.ndarray, num_views: int) -> np.ndarray | None:
-    """Interpolate ``sequence`` linearly at fractional frames (T,), constant beyond its ends.
+    """Interpolate ``sequence`` linearly at frames (T,) int64, constant beyond its ends.
 
     Only frames between the first and the last position are used.
 
     Returns:
         (V, T, D) float32; None if there is no such frame.
     """
-    low, high = np.searchsorted(sequence.frame_inds, [np.ceil(positions[0] - 1e-6), np.floor(positions[-1] + 1e-6) + 1])
+    low, high = np.searchsorted(sequence.frame_inds, [positions[0], positions[-1] + 1])
     frames, feats = sequence.frame_inds[low:high], sequence.feats[low:high, :num_views]
     if not len(frames):
         return None

@@ -48,7 +48,6 @@ def adapt_config(
     - ``window``, ``widen``, ``fps``: as the data set of the corpus needs them; a value in the config stays, a window
       that is not zero is logged.
     - ``split``: of the training and the validation part, where the data set has no validation split (paper).
-    - ``protocol``.
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
     - ``teacher``, with ``corpus``: the dims of student and decoder follow; a student from random weights gets the mean
       and standard deviation of R, G, B of the data set.
@@ -81,8 +80,6 @@ def adapt_config(
     for dataset in datasets:
         if 'corpus' not in dataset:
             continue
-        if 'protocol' in dataset:
-            dataset.protocol = protocol
         dataset.corpus = corpus or dataset.corpus
         if not dataset.corpus:
             raise UserError(f'{name}: names no corpus; pass --corpus DIR')

@@ -135,7 +135,7 @@ class FeatureWindowDataset(BaseDataset):
                 raise UserError(f'{path}: {late[0].action_id} ends after its video ({frames} frames)')
             splits = [action.split for action in of_video]
             if max(sorted(set(splits)), key=splits.count) in self.splits:
-                files[name] = videos[name].path or name.rpartition('__')[2]
+                files[name] = videos[name].file
         if not files:
             raise UserError(f'{path}: no video of split {"/".join(self.splits)}')
         chosen = set(self._few_files(corpus, files))
