@@ -1,4 +1,4 @@
-"""GSM, TSN's ResNet-50 with gate-shift modules: crops, whole frames or flow. Not run."""
+"""GSM, TSN's ResNet-50 with gate-shift modules: crops, whole frames or flow. Not run: no measured result."""
 
 _base_ = ['_base_/clips.py', '_base_/gsm.py']
 

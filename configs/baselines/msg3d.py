@@ -1,3 +1,3 @@
-"""MS-G3D: joints or bones. Not run."""
+"""MS-G3D: joints or bones. Not run: no measured result."""
 
 _base_ = ['_base_/skeleton.py', '_base_/msg3d.py']

@@ -1,4 +1,4 @@
-"""PoseC3D of mmaction2: heat maps of joints. Not run."""
+"""PoseC3D of mmaction2: heat maps of joints. Not run: no measured result."""
 
 _base_ = ['_base_/skeleton.py', '_base_/posec3d.py']
 

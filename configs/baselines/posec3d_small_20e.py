@@ -1,4 +1,4 @@
-"""PoseC3D, small: half the width, one block a stage, 16 frames of 32 px. Not run."""
+"""PoseC3D, small: half the width, one block a stage, 16 frames of 32 px. Not run: no measured result."""
 
 _base_ = ['_base_/skeleton_small.py', '_base_/posec3d_small.py']
 

@@ -1,4 +1,4 @@
-"""ST-GCN++, half the published width. Not run."""
+"""ST-GCN++, half the published width. Not run: no measured result."""
 
 _base_ = ['_base_/skeleton_small.py', '_base_/stgcnpp.py']
 

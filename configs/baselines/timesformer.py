@@ -1,4 +1,7 @@
-"""TimeSformer of mmaction2, divided attention, ViT-B/16 from ImageNet, 224 px: crops, whole frames or flow. Not run."""
+"""TimeSformer of mmaction2, divided attention, ViT-B/16 from ImageNet, 224 px: crops, whole frames or flow.
+
+Not run: no measured result.
+"""
 
 _base_ = ['_base_/clips.py', '_base_/timesformer.py']
 

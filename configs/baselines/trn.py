@@ -1,4 +1,4 @@
-"""TRN multi-scale of mmaction2, ResNet-50 from ImageNet: crops, whole frames or flow. Not run."""
+"""TRN multi-scale of mmaction2, ResNet-50 from ImageNet: crops, whole frames or flow. Not run: no measured result."""
 
 _base_ = ['_base_/clips.py', 'mmaction::_base_/models/trn_r50.py']
 

@@ -1,12 +1,16 @@
 """Schedule and selection of the paper's recogniser, against values of the published code."""
 
+from pathlib import Path
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
+from vpd_mm.features.corpus_config import apply_protocol
 from vpd_mm.recognize import LogLoss
-from vpd_mm.registry import PARAM_SCHEDULERS
+from vpd_mm.registry import HOOKS, PARAM_SCHEDULERS
 
 #: Step, learning rate and weight decay of the published ``CyclicLRWithRestarts``: 1,050 clips, batch 50, period 50.  It
 #: restarts one step late (1050, 3150): left out.
@@ -45,6 +49,27 @@ def test_restarts_of_500_and_of_200_epochs():
         for scheduler in cfg.param_scheduler:
             assert np.cumsum(scheduler.periods)[:3].tolist() == restarts
             assert sum(scheduler.periods) > cfg.train_cfg.max_epochs
+
+
+@pytest.mark.parametrize(('name', 'num_epochs'), [('bigru', 500), ('bigru_200e', 200)])
+def test_the_end_of_the_published_code(name, num_epochs):
+    """It ends as soon as a validation without gain is more than a third of the epochs after the best one."""
+    cfg = Config.fromfile(f'configs/recognize/{name}.py')
+    assert 'custom_hooks' not in cfg
+    apply_protocol(cfg, 'paper')
+    for rising in (1, 3):  # validations, the last of which is the best one
+        runner, hook = MagicMock(), HOOKS.build(cfg.custom_hooks[0])
+        runner.train_loop.stop_training = False
+        epochs = range(cfg.train_cfg.val_interval, num_epochs + 1, cfg.train_cfg.val_interval)
+        values = [0.5, 0.6, 0.6][-rising:] + [0.55] * len(epochs)  # an equal one counts as a gain
+        for epoch, value in zip(epochs, values, strict=False):
+            hook.after_val_epoch(runner, {'nll/top1_then_loss': value})
+            assert runner.train_loop.stop_training == (epoch - num_epochs // 3 > epochs[rising - 1])
+
+
+def test_the_fast_configs_do_not_end_early():
+    for path in Path('configs/recognize').glob('bigru_fast*.py'):
+        assert not Config.fromfile(path).get('paper')
 
 
 def test_ties_of_the_accuracy_are_broken_by_the_loss():

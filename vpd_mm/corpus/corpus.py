@@ -58,7 +58,7 @@ class VideoInfo:
 
     @property
     def file(self) -> str:
-        """What the athletes of one file have in common: its path, else the name without the athlete."""
+        """Path of the video file, which its athletes share; without a path, the name without the athlete."""
         return self.path or self.video.rpartition('__')[2]
 
 

@@ -87,21 +87,19 @@ class Sport:
 
 #: The published code reports the epoch that is best on the test set where a data set has no validation split.
 _NO_VALIDATION = {'train_splits': ('train', 'val'), 'selection': 'test'}
-_TENTHS = {'fps': None, 'thresholds': tuple(i / 10 for i in range(1, 10))}
-_TWENTIETHS = {'fps': None, 'thresholds': Sport.thresholds[:10]}
 #: Name of a data set, ``dataset`` of corpus.json, to its settings.
 SPORTS = {
     'fsjump6': Sport(
         window=Window(2.5, 0.5, 'middle'),
         rgb={'mean': (146.57, 143.92, 161.53), 'std': (54.44, 55.66, 52.0)},
-        paper=_TENTHS,
+        paper={'fps': None, 'thresholds': tuple(i / 10 for i in range(1, 10))},
     ),
     'tennis7': Sport(
         window=Window(0.5, 0.5, 'start'),
         widen=Window(0.1, 0.1, 'start'),
         min_score=0.7,
         rgb={'mean': (112.6, 119.93, 115.62), 'std': (34.49, 30.8, 32.17)},
-        paper=_TWENTIETHS,
+        paper={'fps': None, 'thresholds': Sport.thresholds[:10]},
     ),
     'fx35': Sport(
         window=Window(0.25, 0.0),

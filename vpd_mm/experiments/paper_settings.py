@@ -7,7 +7,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from .. import registry
 from ..athlete import SquareCropper
@@ -16,6 +18,7 @@ from ..engine.config import read_config
 from ..errors import UserError
 from ..features.clips import clip_positions, interpolate
 from ..features.corpus_config import apply_protocol
+from ..recognize import SequenceRecognizer
 from ..retrieve import NEAREST, RANKING, DTWRetriever
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher.joint_feature import JointFeature, fill_unseen, normalize_joints
@@ -35,8 +38,8 @@ HEADER = ('setting', 'paper', 'published code', 'default', "protocol='paper'", '
 TITLE = """# The paper's settings and ours
 
 Each setting as the paper states it, as the published code has it, and as it is here by default and with
-`--protocol paper`.  Both columns are read from the configs and the code; `python -m vpd_mm paper --markdown` writes
-this page.
+`--protocol paper`.  Our columns are read from the configs and the code; `python -m vpd_mm paper --markdown` writes
+this page.  (option): the default of the published code, of which an option gives the paper's value.
 """
 
 
@@ -48,7 +51,7 @@ class Setting(NamedTuple):
         where: ``<name in CONFIGS or SPORTS>: <path>`` or ``<module>: <attribute>`` (:func:`value_of`), or a function
             of the protocol.
         paper: Value that the paper states.
-        published: Value of the published code.
+        published: Value of the published code; ``<default> (option)`` where the paper's value is passed to it.
         why: Reason of a default that differs, or of a value that stays with protocol 'paper'.
     """
 
@@ -140,6 +143,26 @@ def _element_frames(protocol: str) -> int:
     return len(clip_positions(25, 50, 25.0, 100, sport.window, sport.fps))
 
 
+def _left_out(protocol: str) -> list[int]:
+    sport = SPORTS['diving48'].under(protocol)
+    return sorted({*range(30)} - {*clip_positions(0, 30, 30.0, 30, sport.window, sport.fps).tolist()})
+
+
+def _first_validations(protocol: str) -> list[int]:
+    interval = _config('bigru', protocol).train_cfg.val_interval
+    return [interval, 2 * interval]
+
+
+def _validation_samples(protocol: str) -> int:
+    backbone = {'type': 'vpd_mm.BiGRU', 'in_dims': 1, 'hidden_dims': 1}
+    inputs = {'feats': torch.zeros(2, 3, 1), 'lengths': torch.tensor([3, 3]), 'views': [2]}
+    return len(SequenceRecognizer(backbone, 2).eval()(inputs, mode='predict'))
+
+
+def _later_wins(protocol: str) -> bool:
+    return CheckpointHook.rule_map[_config('bigru', protocol).default_hooks.checkpoint.rule](1, 1)
+
+
 def _augmented_validation(protocol: str) -> bool:
     return any(
         step['type'] == 'CropColorJitter' for step in _config('distill', protocol).val_dataloader.dataset.pipeline
@@ -149,7 +172,8 @@ def _augmented_validation(protocol: str) -> bool:
 def _patience(config: str) -> Callable[[str], int | None]:
     def value(protocol: str) -> int | None:
         hooks = _config(config, protocol).get('custom_hooks') or []
-        return next((hook['patience'] for hook in hooks if hook['type'] == 'EarlyStoppingHook'), None)
+        patience = next((hook['patience'] for hook in hooks if hook['type'] == 'EarlyStoppingHook'), None)
+        return patience and patience * _config(config, protocol).train_cfg.val_interval
 
     return value
 
@@ -163,8 +187,17 @@ def _torso(protocol: str) -> float:
     return float(np.linalg.norm(joints[:, None] - joints[None], axis=-1).max())
 
 
+def _each_sport(setting: tuple[str, str], *values: tuple) -> list[tuple]:
+    """The row of each data set: ``setting`` is its name and path, ``values`` paper, published, why of each."""
+    titles = {'fsjump6': 'FSJump6', 'tennis7': 'Tennis7', 'fx35': 'FX35', 'diving48': 'Diving48'}
+    name, path = setting
+    rows = zip(titles.items(), values, strict=True)
+    return [(f'{name}, {title}', f'{sport}: {path}', *row) for (sport, title), row in rows]
+
+
 _CROPS = 'distill: train_dataloader.dataset.pipeline'
 _SAME_VIDEO = 'frames of one video are nearly equal; the published validation measures memory'
+_SELECTS = 'validation data select the checkpoint'
 _TEST_SET = 'a choice on the test set is optimistic'
 _MIRROR = 'an action and its mirror image have one class'
 _NO_PATH = 'a clip without a path still has a rank'
@@ -174,9 +207,11 @@ _RATE = 'one rate for all videos, as in the other data sets'
 _EQUAL = 'equal kernels cannot tell the channels apart at the start'
 _FLOW = 'error on held-out videos 0.783, 0.776 against 0.789, 0.783 (resnet18_2d-vpd_40e_synthetic)'
 _LAST = 'the last epoch is taken; the left-out folds choose the threshold'
+_TIMES = 'each sample is the frame at or before its time'
+_BOTH = 'both players of a point are either labelled or left out'
 _FINER = 'finer, and chosen on the left-out folds'
 _TENTHS, _TWENTIETHS = tuple(i / 10 for i in range(1, 10)), tuple(i / 20 for i in range(1, 11))
-_NOT_RUN = 'no early end: the best checkpoint is kept anyway'
+_BEST = 'the best checkpoint is kept anyway'
 
 #: Step to rows (name, where, paper, published, why) of :class:`Setting`; '' is not stated.
 ROWS: dict[str, list[tuple]] = {
@@ -196,8 +231,8 @@ ROWS: dict[str, list[tuple]] = {
         ('lost joints are filled in', _filled, '', False, 'at (0, 0) they distort the size of the torso'),
     ],
     'VIPE*': [
-        ('numbers of the input', 'vpd_mm.teacher.vipe_encoder: NUM_JOINTS', 13, 13),
-        ('D', 'vipe: model.encoder.dims', 64, 64),
+        ('joints of the input', 'vpd_mm.teacher.vipe_encoder: NUM_JOINTS', 13, 13),
+        ('D', 'vipe: model.encoder.dims', 64, '32 (option)'),
         ('width of the encoder', 'vipe: model.encoder.hidden_dims', 1024, 1024),
         ('dropout of the encoder', 'vipe: model.encoder.dropout', '', 0.2),
         ('blocks return x + f(x), no first ReLU', 'vipe: model.encoder.plain', '', False),
@@ -219,14 +254,14 @@ ROWS: dict[str, list[tuple]] = {
     ],
     'Distillation': [
         ('network', 'vpd_mm.distill: TorchvisionBackbone.name', 'resnet34', 'resnet34'),
-        ('channels', 'distill: model.student.in_channels', 5, 5),
+        ('channels', 'distill: model.student.in_channels', 5, '3 (option)'),
         ('first kernels all start as their mean', 'distill: model.student.mean_kernels', '', True, _EQUAL),
         ('width of the decoder', 'vpd_mm.distill: MotionDecoder.hidden_dims', 128, 128),
-        ('target of motion', 'distill: train_dataloader.dataset.motion', True, True),
+        ('target of motion', 'distill: train_dataloader.dataset.motion', True, 'no (option)'),
         ('least confidence', 'fx35: min_score', 0.5, 0.5),
-        ('least confidence, tennis', 'tennis7: min_score', 0.7, 0.7),
+        ('least confidence, tennis', 'tennis7: min_score', 0.7, '0.5 (option)'),
         ('pose in t - 1 required', 'distill: train_dataloader.dataset.require_previous_pose', True, True),
-        ('splits of the videos', 'distill: train_dataloader.dataset.splits', ('train', 'val'), ('train', 'val')),
+        ('splits of the videos', 'distill: train_dataloader.dataset.splits', ('train', 'val'), 'all (option)'),
         ('share held out', 'distill: train_dataloader.dataset.val_ratio', '', 0.2),
         ('unit held out', 'distill: train_dataloader.dataset.holdout', '', 'frame', _SAME_VIDEO),
         ('validation on augmented crops', _augmented_validation, '', True, 'the same crops in each epoch'),
@@ -249,34 +284,47 @@ ROWS: dict[str, list[tuple]] = {
         ('noise: variance, normalised', _CROPS + '.BackgroundNoise.variance', 0.05, 0.05),
         ('flip: probability', _CROPS + '.ChiralFlip.prob', 0.5, 0.5),
         ('divisor of the flow', 'distill: model.data_preprocessor.flow_std', '', 41, _FLOW),
-        ('mean colour, FSJump6', 'fsjump6: rgb.mean', '', (146.57, 143.92, 161.53)),
-        ('mean colour, Tennis7', 'tennis7: rgb.mean', '', (112.6, 119.93, 115.62)),
-        ('mean colour, FX35', 'fx35: rgb.mean', '', (97.93, 88.65, 104.55)),
-        ('mean colour, Diving48', 'diving48: rgb.mean', '', (86.99, 118.19, 131.64)),
-        ('deviation, FSJump6', 'fsjump6: rgb.std', '', (54.44, 55.66, 52)),
-        ('deviation, Tennis7', 'tennis7: rgb.std', '', (34.49, 30.8, 32.17)),
-        ('deviation, FX35', 'fx35: rgb.std', '', (49.74, 48.41, 50.73)),
-        ('deviation, Diving48', 'diving48: rgb.std', '', (41.57, 43.59, 49.13)),
+        *_each_sport(
+            ('mean colour', 'rgb.mean'),
+            ('', (146.57, 143.92, 161.53)),
+            ('', (112.6, 119.93, 115.62)),
+            ('', (97.93, 88.65, 104.55)),
+            ('', (86.99, 118.19, 131.64)),
+        ),
+        *_each_sport(
+            ('deviation', 'rgb.std'),
+            ('', (54.44, 55.66, 52)),
+            ('', (34.49, 30.8, 32.17)),
+            ('', (49.74, 48.41, 50.73)),
+            ('', (41.57, 43.59, 49.13)),
+        ),
     ],
     'Clips': [
-        ('window, FSJump6', 'fsjump6: window', Window(2.5, 0.5, 'middle'), Window(2.5, 0.5, 'middle')),
-        ('window, Tennis7', 'tennis7: window', Window(0.5, 0.5, 'start'), Window(0.5, 0.5, 'start')),
-        ('window, FX35', 'fx35: window', Window(0.25), Window(0.25)),
-        ('window, Diving48', 'diving48: window', Window(), Window()),
-        ('rate, FSJump6', 'fsjump6: fps', '', None, _RATE),
-        ('rate, Tennis7', 'tennis7: fps', '', None, _RATE),
-        ('rate, FX35', 'fx35: fps', 25, 25),
-        ('rate, Diving48', 'diving48: fps', 25, 25),
+        *_each_sport(
+            ('window', 'window'),
+            (Window(2.5, 0.5, 'middle'), Window(2.5, 0.5, 'middle')),
+            (Window(0.5, 0.5, 'start'), Window(0.5, 0.5, 'start')),
+            (Window(0.25), Window(0.25)),
+            (Window(), Window()),
+        ),
+        *_each_sport(('rate', 'fps'), ('', None, _RATE), ('', None, _RATE), (25, 25), (25, 25)),
         ('first of three lost frames between 0 and 1', _gap, '', 0.75, 'the published weights are swapped'),
         ('frames of an element from 1 s to 2 s, FX35', _element_frames, '', 33, 'the end is exclusive'),
-        ('training splits, FSJump6', 'fsjump6: train_splits', ('train',), ('train',)),
-        ('training splits, Tennis7', 'tennis7: train_splits', ('train',), ('train',)),
-        ('training splits, FX35', 'fx35: train_splits', '', ('train', 'val'), 'validation data select the checkpoint'),
-        ('training splits, Diving48', 'diving48: train_splits', '', ('train', 'val'), 'as for FX35'),
-        ('selected on, FSJump6', 'fsjump6: selection', 'val', 'val'),
-        ('selected on, Tennis7', 'tennis7: selection', 'val', 'val'),
-        ('selected on, FX35', 'fx35: selection', '', 'test', _TEST_SET),
-        ('selected on, Diving48', 'diving48: selection', '', 'test', _TEST_SET),
+        ('frames left out of a dive of one second at 30 fps', _left_out, '', (1, 7, 13, 20, 26), _TIMES),
+        *_each_sport(
+            ('training splits', 'train_splits'),
+            (('train',), ('train',)),
+            (('train',), ('train',)),
+            ('', ('train', 'val'), _SELECTS),
+            ('', ('train', 'val'), _SELECTS),
+        ),
+        *_each_sport(
+            ('selected on', 'selection'),
+            ('val', 'val'),
+            ('val', 'val'),
+            ('', 'test', _TEST_SET),
+            ('', 'test', _TEST_SET),
+        ),
     ],
     'Recognition': [
         ('BiGRU: width', 'bigru: model.backbone.hidden_dims', 128, 128),
@@ -295,10 +343,14 @@ ROWS: dict[str, list[tuple]] = {
         ('periods of the restarts', 'bigru: param_scheduler.CosineRestartLR.periods', '', (50, 100, 200, 400)),
         ('weight decay normalised', 'bigru: param_scheduler.1.type', '', 'NormalizedWeightDecay'),
         ('validation every, epochs', 'bigru: train_cfg.val_interval', '', 10),
+        ('first validations after epoch', _first_validations, '', (1, 11), 'the last one is after the last epoch'),
+        ('samples of a validation clip with both views', _validation_samples, '', 2, 'as in the test'),
+        ('of equal epochs the later one is kept', _later_wins, '', True, 'as mmengine; the loss makes ties rare'),
         ('selected by', 'bigru: default_hooks.checkpoint.save_best', '', 'nll/top1_then_loss'),
-        ('epochs without gain before the end', _patience('bigru'), '', 166, _NOT_RUN),
-        ('subsets a k', 'compare: subsets', 5, 5),
-        ('k', 'compare: ks', (4, 8, 16, 32, 64, 'all'), ''),
+        ('epochs without gain before the end', _patience('bigru'), '', 170, _BEST),
+        ('epochs without gain before the end, all of Diving48', _patience('bigru_200e'), '', 70, _BEST),
+        ('subsets a k', 'compare: subsets', 5, '1 (option)'),
+        ('k', 'compare: ks', (4, 8, 16, 32, 64, 'all'), 'all (option)'),
         ('neighbour: views', _retriever(NEAREST, 'views'), '', 'every', _MIRROR),
         ('neighbour: symmetric2 without a path', _retriever(NEAREST, 'fallback'), '', True),
     ],
@@ -309,7 +361,8 @@ ROWS: dict[str, list[tuple]] = {
         ('queries, Diving48', 'diving48: queries', 'test', 'test'),
     ],
     'Detection': [
-        ('width, layers as recognition', 'detect: model.backbone.hidden_dims', 128, 128),
+        ('BiGRU: width', 'detect: model.backbone.hidden_dims', 128, 128),
+        ('BiGRU: layers', 'detect: model.backbone.num_layers', 2, 2),
         ('dropout of the input', 'detect: model.backbone.input_dropout', '', 0.2),
         ('head: dropout', 'detect: model.dropout', '', 0.5),
         ('window, frames', 'detect: train_dataloader.dataset.window', 250, 250),
@@ -319,16 +372,17 @@ ROWS: dict[str, list[tuple]] = {
         ('optimiser', 'detect: optim_wrapper.optimizer.type', 'AdamW', 'AdamW'),
         ('learning rate', 'detect: optim_wrapper.optimizer.lr', '', 1e-3),
         ('weight decay', 'detect: optim_wrapper.optimizer.weight_decay', '', 0.01),
-        ('limit of the gradient', 'detect: optim_wrapper.clip_grad', '', None, _STEPS),
+        ('limit of the gradient', 'detect: optim_wrapper.clip_grad', '', None, 'the effect on AP is not measured'),
         ('schedule', 'detect: param_scheduler', '', None, _LAST),
         ('epochs without gain before the end', _patience('detect'), '', 50, _LAST),
-        ('models, one a fold', 'detect: folds', 5, 5),
+        ('models, one a fold', 'detect: folds', 5, '1 (option)'),
+        ('unit of a fold', lambda protocol: 'video file', '', 'player clip', _BOTH),
         ('swing, Tennis7', 'tennis7: widen', Window(0.1, 0.1, 'start'), Window(0.1, 0.1, 'start')),
         ('thresholds, FSJump6', 'fsjump6: thresholds', '', _TENTHS, _FINER),
         ('thresholds, Tennis7', 'tennis7: thresholds', '', _TWENTIETHS, _FINER),
-        ('largest distance of merged runs', 'vpd_mm.detect: find_proposals.max_gap', 1, 1),
+        ('runs are merged up to a distance of, frames', 'vpd_mm.detect: find_proposals.max_gap', 1, 1),
         ('least frames of a proposal', 'vpd_mm.detect: find_proposals.min_frames', '', 5),
-        ('labelled videos', 'compare: detection.ks', (5,), (5,)),
+        ('labelled videos', 'compare: detection.ks', (5,), 'all (option)'),
     ],
 }
 SETTINGS = {step: [Setting(*row) for row in rows] for step, rows in ROWS.items()}

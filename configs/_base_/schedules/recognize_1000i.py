@@ -32,3 +32,4 @@ default_hooks = dict(
     logger=dict(interval=50),
 )
 log_processor = dict(by_epoch=False)
+paper = dict(_delete_=True)

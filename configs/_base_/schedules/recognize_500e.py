@@ -39,3 +39,9 @@ param_scheduler = [
     dict(type='NormalizedWeightDecay', periods=periods, convert_to_iter_based=True),
 ]
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1, save_best='nll/top1_then_loss', rule='greater'))
+
+# it ends with more than a third of the epochs without gain; patience counts validations
+patience = max_epochs // 3 // train_cfg['val_interval'] + 1
+rule = dict(monitor='nll/top1_then_loss', rule='greater', min_delta=0)
+paper = {'custom_hooks': [dict(type='EarlyStoppingHook', **rule, patience=patience)]}
+del patience, rule
