@@ -92,3 +92,12 @@ def test_the_tool_refuses_what_it_cannot_do(fewshot):
     ):
         with pytest.raises(UserError, match=message):
             fewshot('--k', *arguments)
+
+
+def test_a_list_without_a_class_is_refused_or_accepted_as_short(fewshot, tmp_path):
+    path = tmp_path / 'c' / 'annotations' / 'fewshot' / '2_0.txt'
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('train0_0\ntrain0_1\n')
+    with pytest.raises(UserError, match=r'2_0\.txt: names no action of 1 of 2 classes that have training actions'):
+        fewshot('--k', '2', '--subsets', '1')
+    assert not fewshot('--k', '2', '--subsets', '1', '--allow-short')

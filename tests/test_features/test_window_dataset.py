@@ -168,7 +168,8 @@ def test_athletes_of_one_file_are_drawn_and_listed_together(tmp_path):
     corpus.localize_path(1).parent.mkdir()
     corpus.localize_path(1).write_text('front__p3\nback__p3\ngone\nfront__p0\nback__p0\nfront__p1\n')
     assert chosen(subset=1) == ({'p3', 'p0'}, 4)
-    assert chosen() == drawn[0]
+    with pytest.raises(UserError, match=r'0\.txt: no such list of videos; subset must be one of 1'):
+        chosen()
     with pytest.raises(UserError, match=r'1\.txt: max_videos must be 1 to 3'):
         FeatureWindowDataset(str(corpus.root), 'joints', max_videos=4, subset=1)
 

@@ -319,6 +319,8 @@ def test_few_shot_lists(tmp_path):
     assert read_few_shot(tmp_path, actions[:1], others=None) == {(4, 0): ['a'], (16, 9): ['a']}
     with pytest.raises(UserError, match=r'train_4_0\.ids\.txt: serve is not a training action'):
         read_few_shot(tmp_path, actions)
+    with pytest.raises(UserError, match=r'train_16_9\.ids\.txt: no id is a training action of the labels'):
+        read_few_shot(tmp_path, actions[1:], others=None)
 
 
 def test_localize_lists_keep_their_order(tmp_path):

@@ -138,6 +138,8 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                 path = corpus.localize_path(subset) if detect else few_shot_list(corpus, k, subset, spec.allow_short)
                 if path.is_file():
                     split, ids = str(path.relative_to(corpus.root)), path.read_text(encoding='utf-8')
+                if not detect and not spec.allow_short:
+                    content.check_list(path, ids.split())
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on or None])
@@ -250,6 +252,14 @@ class CorpusContent:
         self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
         #: Digest of the headers of the crops.
         self.crops = cache(self._crops)
+
+    def check_list(self, path: Path, ids: Sequence[str]) -> None:
+        """Raise UserError if a few-shot list names no action of a class that has training actions."""
+        listed = set(ids)
+        classes = {action.label for action in self.actions if action.split == 'train'}
+        if absent := classes - {action.label for action in self.actions if action.action_id in listed}:
+            problem = f'names no action of {len(absent)} of {len(classes)} classes that have training actions'
+            raise UserError(f'{path}: {problem}; import it with the complete labels, or pass --allow-short')
 
     def poses(self, name: str) -> str:
         """Digest of a pose set: its name, or a folder relative to the corpus."""

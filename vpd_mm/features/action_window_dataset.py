@@ -109,7 +109,7 @@ class ActionWindowDataset(BaseDataset):
         if missing:
             problem = f'{len(missing)} of {len(actions)} actions have no {self.what}: {_listed(missing)}'
             if not samples or not self.allow_missing:
-                raise UserError(f'{corpus.root}: {problem}; make them, or leave the actions out with allow_missing')
+                raise UserError(f'{corpus.root}: {problem}; make them, or leave the actions out with --allow-missing')
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
         return samples
 
@@ -150,7 +150,11 @@ def select_actions(
         chosen = [a for a in actions if a.split in splits]
         if not chosen:
             known = ', '.join(sorted({a.split for a in actions})) or 'none'
-            hint = '; import with a --val-share above 0, or pass --protocol paper' if list(splits) == ['val'] else ''
+            hint = (
+                '; pass --protocol paper, or import with a --val-share above 0 and training actions that no list names'
+                if list(splits) == ['val']
+                else ''
+            )
             raise UserError(f'{source}: no action of split {"/".join(splits)}; it has {known}{hint}')
         return chosen
     by_id = {a.action_id: a for a in actions}

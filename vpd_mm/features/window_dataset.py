@@ -97,7 +97,7 @@ class FeatureWindowDataset(BaseDataset):
         if missing:
             problem = f'{len(missing)} videos have no {self.features} features, the first is {missing[0]}'
             if not videos or not self.allow_missing:
-                raise UserError(f'{corpus.root}: {problem}; extract them, or leave the videos out with allow_missing')
+                raise UserError(f'{corpus.root}: {problem}; extract them, or leave the videos out with --allow-missing')
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
         if self.test_mode:
             return videos
@@ -141,11 +141,16 @@ class FeatureWindowDataset(BaseDataset):
         chosen = set(self._few_files(corpus, files))
         if self.fold is not None:  # folds of equal size; the athletes of one file stay together
             fold, num_folds = self.fold
-            if len(chosen) < num_folds:
-                raise UserError(f'{num_folds} folds need as many videos, found {len(chosen)}; take fewer folds')
-            in_fold = np.random.default_rng(0).permutation(sorted(chosen))[fold::num_folds]
+            names = sorted(self._with_features(corpus, files, chosen) if self.allow_missing else chosen)
+            if len(names) < num_folds:
+                raise UserError(f'{num_folds} folds need as many videos, found {len(names)}; take fewer folds')
+            in_fold = np.random.default_rng(0).permutation(names)[fold::num_folds]
             chosen = chosen.intersection(in_fold) if self.test_mode else chosen.difference(in_fold)
         return [(videos[name], actions[name]) for name in files if files[name] in chosen]
+
+    def _with_features(self, corpus: Corpus, files: dict[str, str], chosen: set[str]) -> set[str]:
+        stores = FeatureReader(corpus, self.features).stores
+        return {file for name, file in files.items() if file in chosen and all(name in store for store in stores)}
 
     def _few_files(self, corpus: Corpus, files: dict[str, str]) -> list[str]:
         """The ``max_videos`` files of ``files`` (video to file)."""
@@ -156,8 +161,11 @@ class FeatureWindowDataset(BaseDataset):
         if path.is_file():
             with open_text(path) as f:
                 names = list(dict.fromkeys(files[line] for line in f.read().split('\n') if line in files))
+        elif lists := sorted(path.parent.glob('*.txt')):
+            raise UserError(f'{path}: no such list of videos; subset must be one of {", ".join(p.stem for p in lists)}')
         else:
             names = list(np.random.default_rng((self.subset, 1)).permutation(names))
+            print_log(f'{path}: no such list of videos; {self.max_videos} are drawn with seed {self.subset}', 'current')
         if not 1 <= self.max_videos <= len(names):
             split = '/'.join(self.splits)
             raise UserError(

@@ -85,7 +85,8 @@ def read_few_shot(
 ) -> dict[tuple[int, int], list[str]]:
     """Read every ``train_<k>_<subset>.ids.txt``: (k, subset) to sorted ids of training actions.
 
-    Ids of ``others`` (classes that the task does not have; None = any) are left out; any other id raises UserError.
+    Ids of ``others`` (classes that the task does not have; None = any) are left out; any other id, and a list without a
+    training action, raises UserError.
     """
     train_ids = {action.action_id for action in actions if action.split == 'train'}
     lists: dict[tuple[int, int], list[str]] = {}
@@ -94,6 +95,8 @@ def read_few_shot(
         unknown = [] if others is None else sorted(ids - train_ids - set(others))
         if unknown:
             raise UserError(f'{path}: {unknown[0]} is not a training action; is the list of another release?')
+        if not ids & train_ids:
+            raise UserError(f'{path}: no id is a training action of the labels; is it the list of another data set?')
         lists[k, subset] = sorted(ids & train_ids)
     return lists
 
