@@ -52,7 +52,8 @@ def results(work_dir):
 def test_nearest_neighbours_learn_from_the_list_alone(corpus, tmp_path):
     corpus.fewshot_path(1, 0).parent.mkdir(exist_ok=True)
     corpus.fewshot_path(1, 0).write_text('a00\na02\n')  # of class 0 alone
-    plan = plan_of(write_comparison(tmp_path / 'c.py', corpus, ks=[1, 'all'], subsets=1), ('nearest',))
+    comparison = write_comparison(tmp_path / 'c.py', corpus, ks=[1, 'all'], subsets=1, allow_short=True)
+    plan = plan_of(comparison, ('nearest',))
     few, whole = plan.runs
     store = RunStore(tmp_path / 'runs')
     execute(few, store)

@@ -221,7 +221,8 @@ if __name__ == '__main__':
 
 
 _SLOW_WORKERS = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs without it
 from vpd_mm.prepare import video_preparer
 step = video_preparer.CropTask.step
 def slow_step(self, *args):
