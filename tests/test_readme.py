@@ -22,6 +22,8 @@ SHORTER = {
         'train_dataloader.dataset.holdout=frame',
         'val_dataloader.dataset.holdout=frame',
     ],
+    'stgcn_joint_8e_generated.py': ['--cfg-options', 'train_dataloader.dataset.num_clips=16'],
+    'stgcn-gn_joint_8e_generated.py': ['--cfg-options', 'train_cfg.max_epochs=1'],
     'fewshot.py': [
         '--cfg-options',
         'train_cfg.max_iters=10',
@@ -60,7 +62,7 @@ def test_command_runs(command, folder, run_python):
     if ('Penn_Action' in command or 'data/penn' in command) and not (folder / 'Penn_Action').exists():
         pytest.skip('needs Penn Action')
     program, tool, *arguments = shlex.split(command)
-    if tool in ('tools/train.py', 'tools/fewshot.py'):
+    if tool in ('tools/train.py', 'tools/dist_train.sh', 'tools/fewshot.py'):
         arguments += [word for name, extra in SHORTER.items() if name in command for word in extra]
     if program == 'python' and tool.endswith('.py'):
         done = run_python(folder / tool, *arguments, cwd=folder)
