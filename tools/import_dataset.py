@@ -83,8 +83,20 @@ def parse_args(argv) -> argparse.Namespace:
         sub = add(name, f'{name}: labels, splits and lists of the VPD release', f'folder action_dataset/{folder}')
         _add_meta(sub, folder)
     for name, text, source, meta, folder in (
-        ('fx35', 'FX35: floor exercise of FineGym99', 'folder of the annotation files of FineGym', 'fx', 'finegym99'),
-        ('diving48', 'Diving48, version 2', 'folder of the JSON files of Diving48', 'diving48', 'diving48'),
+        (
+            'fx35',
+            'FX35: floor exercise of FineGym99',
+            'folder of gym99_{train_element_v1.1,val_element,categories}.txt and finegym_annotation_info_v1.1.json',
+            'fx',
+            'finegym99',
+        ),
+        (
+            'diving48',
+            'Diving48, version 2',
+            'folder of Diving48_V2_train.json, Diving48_V2_test.json and Diving48_vocab.json',
+            'diving48',
+            'diving48',
+        ),
     ):
         sub = add(name, text, source)
         _add_meta(sub, meta)

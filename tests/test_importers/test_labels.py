@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from vpd_mm.corpus import Corpus
+from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.importers import LabelSet, import_labels, read_diving48, read_fsjump6, read_fx35, read_tennis7
 from vpd_mm.importers.release_lists import read_few_shot, read_labels, read_localize
@@ -346,3 +346,12 @@ def test_label_lines(tmp_path):
             read_labels(path)
     with pytest.raises(UserError, match='no such file'):
         read_labels(tmp_path / 'none.txt')
+
+
+@pytest.mark.parametrize(('count', 'message'), [(0, 'no action is left to import'), (2, '1 action ids are in several')])
+def test_a_failed_import_leaves_no_corpus(tmp_path, count, message):
+    actions = [Action('a', 'v', 0, 1, 0, split) for split in ('train', 'test')[:count]]
+    labels = LabelSet('x', {'v': VideoInfo('v', '', 25.0, 9, 8, 8)}, ['c'], actions)
+    with pytest.raises(UserError, match=message):
+        import_labels(lambda source: labels, tmp_path, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()

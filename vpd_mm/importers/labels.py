@@ -127,11 +127,16 @@ def import_labels(
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
     labels = read(source, **options).with_validation(val_share, seed)
+    _check_actions(labels.actions)
     corpus = Corpus.create(out, sport=labels.sport, dataset=labels.dataset)
     if corpus.sport != labels.sport:
         raise UserError(f'{out}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out')
     with corpus.lock():
-        _check_actions(corpus, labels.actions)
+        if corpus.actions_path.exists() and load_actions(corpus.actions_path) != labels.actions:
+            raise UserError(
+                f'{corpus.actions_path}: holds other actions than this import (edited, or another --seed or '
+                '--val-share); delete it or pass another --out'
+            )
         files: dict[Path, AthleteTrack | PoseSequence] = {corpus.track_path(v): t for v, t in labels.tracks.items()}
         for name, poses in labels.poses.items():
             files |= {corpus.pose_path(name, video): sequence for video, sequence in poses.items()}
@@ -142,17 +147,12 @@ def import_labels(
     return ImportReport(labels.counts())
 
 
-def _check_actions(corpus: Corpus, actions: list[Action]) -> None:
+def _check_actions(actions: list[Action]) -> None:
     if not actions:
         raise UserError('no action is left to import; do the labels and the table of videos belong together?')
     num_duplicates = len(actions) - len({action.action_id for action in actions})
     if num_duplicates:
         raise UserError(f'{num_duplicates} action ids are in several splits; are the files of one version?')
-    if corpus.actions_path.exists() and load_actions(corpus.actions_path) != actions:
-        raise UserError(
-            f'{corpus.actions_path}: holds other actions than this import (edited, or another --seed or --val-share); '
-            'delete it or pass another --out'
-        )
 
 
 def _write_labels(corpus: Corpus, labels: LabelSet) -> None:
