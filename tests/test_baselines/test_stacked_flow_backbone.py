@@ -6,7 +6,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from vpd_mm.baselines import StackedFlowBackbone
 from vpd_mm.engine.model_files import build_model
+from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import _set_stream
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
@@ -34,3 +36,12 @@ def test_every_channel_gets_the_mean_rgb_kernel(name, tmp_path):
         assert torch.equal(weight[:, channel], expected)
     last = backbone.get_submodule(conv.replace('conv1.conv', 'layer4')).state_dict()
     assert torch.equal(last['2.conv3.conv.weight'], pretrained.layer4[2].conv3.weight)
+
+
+def test_weights_of_another_backbone_are_refused(tmp_path):
+    torch.save({'conv1.weight': torch.zeros(8, 3, 3, 3)}, tmp_path / 'other.pth')
+    backbone = StackedFlowBackbone(dict(type='mmaction.ResNet', depth=18, torchvision_pretrain=False))
+    backbone.backbone.init_weights = lambda: None
+    backbone.backbone.pretrained = str(tmp_path / 'other.pth')
+    with pytest.raises(UserError, match=r'other\.pth: has no RGB kernel of shape \(64, 3, 7, 7\)'):
+        backbone.init_weights()

@@ -112,6 +112,18 @@ def test_the_window_of_a_data_set_is_logged(base, tmp_path, monkeypatch):
     assert len(lines) == 1
 
 
+def test_a_corpus_of_a_former_import_is_named(base, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr('vpd_mm.features.corpus_config.print_log', lambda message, logger: lines.append(message))
+    root = make_sport_corpus(tmp_path, 'tennis7', base).root
+    fields = json.loads((root / 'corpus.json').read_text())
+    del fields['dataset']
+    (root / 'corpus.json').write_text(json.dumps(fields | {'sport': 'tennis'}))
+    adapt_config(read('recognize/bigru'), str(root))
+    assert len(lines) == 1
+    assert 'corpus.json: names no data set' in lines[0]
+
+
 def test_corpus_json_may_state_the_window(base, tmp_path):
     root = make_sport_corpus(tmp_path, 'tennis7', base).root
     fields = json.loads((root / 'corpus.json').read_text())

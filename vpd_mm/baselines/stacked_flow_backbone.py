@@ -6,6 +6,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from ..distill.pose_student import first_conv, set_first_conv, with_channels
+from ..errors import UserError
 from ..registry import MODELS
 
 
@@ -20,7 +21,7 @@ class StackedFlowBackbone(BaseModule):
         backbone: Config of a backbone with three input channels.
         in_channels: 2 per frame of flow.
 
-    Shapes: (N, in_channels, ...) to those of the backbone.
+    Shapes: (N, in_channels, ...) to those of the backbone.  Raises UserError if the weights do not fit.
     """
 
     def __init__(self, backbone: dict, in_channels: int = 10) -> None:
@@ -35,9 +36,11 @@ class StackedFlowBackbone(BaseModule):
             conv = first_conv(self.backbone)[1]
             state = CheckpointLoader.load_checkpoint(source, map_location='cpu')
             shape = (conv.out_channels, 3, *conv.kernel_size)
-            rgb = next(value for value in state.get('state_dict', state).values() if value.shape == shape)
+            kernels = [value for value in state.get('state_dict', state).values() if value.shape == shape]
+            if not kernels:
+                raise UserError(f'{source}: has no RGB kernel of shape {shape}; take weights of this backbone')
             with torch.no_grad():
-                conv.weight.copy_(rgb.mean(1, keepdim=True).expand_as(conv.weight))
+                conv.weight.copy_(kernels[0].mean(1, keepdim=True).expand_as(conv.weight))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.backbone(x)

@@ -13,7 +13,7 @@ from mmengine.hooks import CheckpointHook
 
 from .. import registry
 from ..athlete import SquareCropper
-from ..corpus import PROTOCOLS, SPORTS, Window
+from ..corpus import PROTOCOLS, SPORTS, VideoInfo, Window
 from ..engine.config import read_config
 from ..errors import UserError
 from ..features.clips import clip_positions, interpolate
@@ -169,6 +169,11 @@ def _augmented_validation(protocol: str) -> bool:
     )
 
 
+def _fold_unit(protocol: str) -> str:
+    files = {VideoInfo(f'{player}__point', '', 25.0, 1, 1, 1).file for player in ('front', 'back')}
+    return 'video file' if len(files) == 1 else 'player clip'
+
+
 def _patience(config: str) -> Callable[[str], int | None]:
     def value(protocol: str) -> int | None:
         hooks = _config(config, protocol).get('custom_hooks') or []
@@ -211,7 +216,7 @@ _TIMES = 'each sample is the frame at or before its time'
 _BOTH = 'both players of a point are either labelled or left out'
 _FINER = 'finer, and chosen on the left-out folds'
 _TENTHS, _TWENTIETHS = tuple(i / 10 for i in range(1, 10)), tuple(i / 20 for i in range(1, 11))
-_BEST = 'the best checkpoint is kept anyway'
+_BEST = 'a later epoch may be better on the validation data'
 
 #: Step to rows (name, where, paper, published, why) of :class:`Setting`; '' is not stated.
 ROWS: dict[str, list[tuple]] = {
@@ -376,7 +381,7 @@ ROWS: dict[str, list[tuple]] = {
         ('schedule', 'detect: param_scheduler', '', None, _LAST),
         ('epochs without gain before the end', _patience('detect'), '', 50, _LAST),
         ('models, one a fold', 'detect: folds', 5, '1 (option)'),
-        ('unit of a fold', lambda protocol: 'video file', '', 'player clip', _BOTH),
+        ('unit of a fold', _fold_unit, '', 'player clip', _BOTH),
         ('swing, Tennis7', 'tennis7: widen', Window(0.1, 0.1, 'start'), Window(0.1, 0.1, 'start')),
         ('thresholds, FSJump6', 'fsjump6: thresholds', '', _TENTHS, _FINER),
         ('thresholds, Tennis7', 'tennis7: thresholds', '', _TWENTIETHS, _FINER),
@@ -390,6 +395,8 @@ SETTINGS = {step: [Setting(*row) for row in rows] for step, rows in ROWS.items()
 
 def text_of(value: Any) -> str:
     """A value as a cell of the table."""
+    if value == Window():
+        return 'the action alone'
     if isinstance(value, Window):
         anchor = {'ends': 'the ends', 'middle': 'the middle', 'start': 'the start'}[value.around]
         return f'-{value.before_sec:g} s, +{value.after_sec:g} s around {anchor}'

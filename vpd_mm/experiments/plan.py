@@ -20,6 +20,7 @@ from ..engine.config import read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features, select_actions
+from ..features.clips import FRAMES_VERSION
 from ..features.corpus_config import adapt_config, datasets_of
 from ..structures import Action, atomic_write, load_actions, load_classes
 from .spec import Method, Section, Spec
@@ -241,23 +242,23 @@ class CorpusContent:
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self.actions = load_actions(corpus.actions_path)
+        self._label_of = {action.action_id: action.label for action in self.actions}
         detect = [corpus.detect_path] if corpus.detect_path.is_file() else []
         table = corpus.videos()
         labelled = [*self.actions, *(action for path in detect for action in load_actions(path))]
         self.videos = sorted({action.video for action in labelled})
         self.file = cache(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
         files = [self.file(path) for path in (corpus.actions_path, corpus.classes_path, *detect)]
-        #: Digest of actions.csv, classes.txt, detect.csv and the videos' rows of videos.csv.
-        self.labels = digest([*files, [vars(table[name]) for name in self.videos if name in table]])
+        #: Digest of actions.csv, classes.txt, detect.csv, the videos' rows of videos.csv and the choice of frames.
+        self.labels = digest([FRAMES_VERSION, *files, [vars(table[name]) for name in self.videos if name in table]])
         self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
         #: Digest of the headers of the crops.
         self.crops = cache(self._crops)
 
     def check_list(self, path: Path, ids: Sequence[str]) -> None:
         """Raise UserError if a few-shot list names no action of a class that has training actions."""
-        listed = set(ids)
         classes = {action.label for action in self.actions if action.split == 'train'}
-        if absent := classes - {action.label for action in self.actions if action.action_id in listed}:
+        if absent := classes - {self._label_of[action_id] for action_id in ids if action_id in self._label_of}:
             problem = f'names no action of {len(absent)} of {len(classes)} classes that have training actions'
             raise UserError(f'{path}: {problem}; import it with the complete labels, or pass --allow-short')
 

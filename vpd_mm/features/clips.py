@@ -9,6 +9,9 @@ from ..corpus import Corpus, FeatureStore, Window
 from ..errors import UserError
 from ..structures import FeatureSequence
 
+#: Version of the choice of frames of a clip; part of the key of a run, so that older results are not taken for new.
+FRAMES_VERSION = 2
+
 
 def resolve_features(corpus: Corpus, name: str) -> Path:
     """Return the folder of features ``features/<run>``, ``teacher/<name>``, or of an unambiguous bare name.

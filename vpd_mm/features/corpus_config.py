@@ -101,6 +101,9 @@ def adapt_config(
                     anchor = {'ends': 'an action', 'middle': 'its middle', 'start': 'its first frame'}[value.around]
                     seconds = f'{value.before_sec} s before, {value.after_sec} s after {anchor}'
                     notes.add(f'{opened.root}: {key} of {opened.dataset or "corpus.json"}: {seconds}')
+        if not opened.dataset and opened.sport in ('figure_skating', 'tennis', 'floor_exercise', 'diving'):
+            known = 'names no data set, so that actions have no window of their own'
+            notes.add(f'{opened.root}/corpus.json: {known}; labels of a public data set: import them again')
         dataset.setdefault('fps', sport.fps)
         splits = {'train': list(sport.train_splits), 'val': [sport.selection]}.get(str(dataset.get('split')))
         if splits:

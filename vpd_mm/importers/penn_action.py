@@ -26,8 +26,7 @@ VISIBLE, HIDDEN, ABSENT = 1.0, 0.5, 0.0
 PLACEHOLDER_PX = 2.0
 FIELDS = ('action', 'train', 'x', 'y', 'visibility', 'bbox', 'dimensions', 'nframes')
 #: Errors of SciPy for a damaged file.
-_DAMAGE: tuple[type[Exception], ...] = (ValueError, TypeError, LookupError, OSError, EOFError)
-_DAMAGE += (NotImplementedError, zlib.error, struct.error)
+_DAMAGE = (ValueError, TypeError, LookupError, OSError, EOFError, NotImplementedError, zlib.error, struct.error)
 
 
 class PennClip(NamedTuple):
