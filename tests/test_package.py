@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / 'vpd_mm').rglob('*.py'))
 #: Rooms from the ground up (the design page, "Layout"): each imports only those before it.
 ORDER = [
-    *('errors', 'version', 'registry', 'structures', 'compat', 'engine', 'corpus', 'visualize'),
+    *('errors', 'version', 'registry', 'files', 'structures', 'compat', 'engine', 'corpus', 'visualize'),
     *('athlete', 'teacher', 'distill', 'features', 'recognize', 'retrieve', 'detect'),
     *('baselines', 'importers', 'exporters', 'prepare', 'infer', 'export', 'experiments', 'studio', 'synthetic'),
 ]

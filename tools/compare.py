@@ -63,7 +63,7 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
 def write_report(spec, plan, store, work_dir: Path) -> list[dict]:
     """Write results.csv, report.md and the plot of what is finished; returns metafile rows."""
     from vpd_mm.experiments import summarize, tables, write_table
-    from vpd_mm.structures import atomic_write
+    from vpd_mm.files import atomic_write
 
     results = store.to_frame(plan.runs)
     summary = summarize(results)

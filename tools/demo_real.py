@@ -31,8 +31,9 @@ from vpd_mm.errors import UserError
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.features.preview import preview_panels
+from vpd_mm.files import atomic_write
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
-from vpd_mm.structures import AthleteTrack, atomic_write
+from vpd_mm.structures import AthleteTrack
 from vpd_mm.visualize.panels import evenly_spread, grid
 from vpd_mm.visualize.plots import training_figure
 from vpd_mm.visualize.report import Code, Image, Section, Table, Text, figure_uri, file_uri, image_uri, write_report

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, run_tool
-from vpd_mm.structures import atomic_write, load_classes
+from vpd_mm.files import atomic_write
+from vpd_mm.structures import load_classes
 
 
 def main(argv=None):

@@ -81,7 +81,7 @@ def test_another_rank_creates_the_corpus_at_the_same_time(tmp_path, monkeypatch)
     [
         ('{"layout_version": 2, "name": "a"}', 'layout_version is 2, this vpd_mm knows 1'),
         ('{"name": "a"}', 'layout_version is None'),
-        ('{"layout_version": 1, "na', 'no valid JSON'),
+        ('{"layout_version": 1, "na', 'not JSON'),
         ('[]', 'layout_version is None'),
         ('{"layout_version": 1, "name": 3}', 'name, sport and dataset must be text'),
         ('{"layout_version": 1, "name": "a", "fps": -1}', 'fps must be null or above 0'),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.structures.npz_io import atomic_write, load_npz, read_foreign_npz, save_npz
+from vpd_mm.structures.npz_io import load_npz, read_foreign_npz, save_npz
 
 ARRAYS = {'a': np.arange(6, dtype=np.int64).reshape(2, 3), 'b': np.array([0.5, -1], np.float32)}
 
@@ -29,20 +29,6 @@ def test_round_trip_keeps_values_and_dtypes(tmp_path):
         np.testing.assert_array_equal(back[name], array)
         assert back[name].dtype == array.dtype
     assert [p.name for p in tmp_path.iterdir()] == ['x.npz']
-
-
-def test_a_failed_write_leaves_only_the_old_file(tmp_path):
-    (tmp_path / 'x').write_bytes(b'old')
-
-    def fail():
-        with atomic_write(tmp_path / 'x') as f:
-            f.write(b'new')
-            raise RuntimeError('power cut')
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert (tmp_path / 'x').read_bytes() == b'old'
-    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_missing_file_other_kind_and_missing_field(tmp_path):

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.errors import UserError
-from vpd_mm.structures import atomic_write
+from vpd_mm.files import atomic_write
 
 
 class Steps:

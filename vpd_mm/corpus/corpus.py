@@ -1,9 +1,7 @@
 """A corpus: the folder on disk that every step reads and writes."""
 
 import json
-import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,17 +10,16 @@ from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..structures import AthleteTrack, PoseSequence, atomic_write
+from ..files import atomic_write, check_video_name, checked_name, npz_path, read_json
+from ..structures import AthleteTrack, PoseSequence
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
 
 #: Version of the layout on disk; other versions are refused.
 LAYOUT_VERSION = 1
 
-#: Names of videos become file names and, with the frame number, LMDB keys of at most 511 bytes.
-MAX_NAME_BYTES = 200
-
-_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._+=-]{0,99}')
+#: Largest frame rate of a video.
+MAX_FPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,8 @@ class VideoInfo:
 
     def __post_init__(self) -> None:
         check_video_name(self.video)
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise UserError(f'video {self.video}: fps must be above 0, found {self.fps}')
+        if not 0 < self.fps <= MAX_FPS:
+            raise UserError(f'video {self.video}: fps must be above 0, at most {MAX_FPS}, found {self.fps}')
         for field in ('num_frames', 'width', 'height'):
             if getattr(self, field) < 1:
                 raise UserError(f'video {self.video}: {field} must be 1 or more, found {getattr(self, field)}')
@@ -60,17 +57,6 @@ class VideoInfo:
     def file(self) -> str:
         """Path of the video file, which its athletes share; without a path, the name without the athlete."""
         return self.path or self.video.rpartition('__')[2]
-
-
-def check_video_name(name: str) -> None:
-    """Raise UserError if ``name`` cannot name a video."""
-    if not name or name[0] == '.' or any(c in name for c in ',"/\\') or not name.isprintable():
-        raise UserError(
-            f'video name {name!r}: must be non-empty and printable, without comma, quote or slash, and not start with '
-            'a dot; rename the file'
-        )
-    if len(name.encode()) > MAX_NAME_BYTES:
-        raise UserError(f'video name {name!r}: longer than {MAX_NAME_BYTES} bytes; rename the file')
 
 
 @dataclass(frozen=True)
@@ -124,7 +110,7 @@ class Corpus:
                 return corpus
             if corpus.dataset:
                 raise UserError(f'{path}: dataset is {corpus.dataset!r}, importing {dataset!r}; pass another --out')
-            fields = json.loads(path.read_text(encoding='utf-8'))
+            fields = read_json(path, 'restore it')
         else:
             fields = {'layout_version': LAYOUT_VERSION, 'name': name or root.resolve().name, 'sport': sport, 'fps': fps}
         with atomic_write(path, 'w') as f:
@@ -139,12 +125,9 @@ class Corpus:
             UserError: the folder is no corpus, corpus.json is damaged, or its layout is unknown.
         """
         path = Path(root) / 'corpus.json'
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f'{path}: no such file; {root} is no corpus (tools/prepare.py makes one)')
-        try:
-            fields = json.loads(path.read_text(encoding='utf-8'))
-        except ValueError as e:
-            raise UserError(f'{path}: no valid JSON ({e}); restore it or prepare into another folder') from e
+        fields = read_json(path, 'restore it or prepare into another folder')
         version = fields.get('layout_version') if isinstance(fields, dict) else None
         if version != LAYOUT_VERSION:
             raise UserError(
@@ -155,7 +138,7 @@ class Corpus:
         fps = fields.get('fps')
         if not all(isinstance(text, str) for text in (name, sport, dataset)):
             raise UserError(f'{path}: name, sport and dataset must be text, found {name!r}, {sport!r}, {dataset!r}')
-        if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e4):
+        if fps is not None and not (isinstance(fps, int | float) and 0 < fps <= MAX_FPS):
             raise UserError(f'{path}: fps must be null or above 0, found {fps!r}')
         try:
             window = _read_window(fields['window']) if fields.get('window') else None
@@ -196,13 +179,13 @@ class Corpus:
         return self.root / 'annotations' / 'detect.csv'
 
     def track_path(self, video: str) -> Path:
-        return self.tracks_dir / f'{video}.npz'
+        return npz_path(self.tracks_dir, video)
 
     def poses_dir(self, name: str) -> Path:
         return self.root / 'athlete' / 'poses' / checked_name('pose set', name)
 
     def pose_path(self, name: str, video: str) -> Path:
-        return self.poses_dir(name) / f'{video}.npz'
+        return npz_path(self.poses_dir(name), video)
 
     def teacher_dir(self, name: str) -> Path:
         return self.root / 'teacher' / checked_name('teacher', name)
@@ -282,10 +265,3 @@ class Corpus:
 def _read_window(fields: Mapping[str, Any]) -> Window:
     numbers = {key: float(value) for key, value in fields.items() if key != 'around'}
     return Window(**numbers, around=fields.get('around', 'ends'))
-
-
-def checked_name(what: str, name: str) -> str:
-    """Return ``name`` if it is a valid folder name, else raise UserError; ``what`` is what it names."""
-    if not _NAME.fullmatch(name):
-        raise UserError(f'{what} name {name!r}: must be letters, digits, _ . + = - (at most 100, no leading dot)')
-    return name

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..engine.locks import file_lock
 from ..errors import UserError
+from ..files import check_video_name
 from . import crop_codec as codec
-from .corpus import check_video_name
 from .crop_store import CropHeader
 from .shard import CROP, ENVIRONMENTS, IMAGE, frame_key, header_key, keys_of, read_value, unfinished_videos, writing_key
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 
 RUN_FILE = 'run.json'
 

@@ -18,8 +18,9 @@ from ..engine.paths import newest_best
 from ..engine.resume import config_digest, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
+from ..files import atomic_write
 from ..registry import DATASETS
-from ..structures import atomic_write, load_classes
+from ..structures import load_classes
 from ..visualize.plots import save_figure, timeline_figure
 from .proposals import Proposal, find_proposals, fit_proposal
 from .temporal_ap import TIOUS, ap_at_tiou, mean_over_classes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..compat import load_checkpoint_safely
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 
 #: Largest size of a packed checkpoint.
 MAX_BYTES = 4_000_000

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from mmengine.config import Config
 from rich.console import Console
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from .config import merge_options, read_config
 
 #: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
@@ -64,7 +64,7 @@ def leave_processes() -> None:
 
 def error_line(error: BaseException) -> str:
     """Error message on one line; unexpected errors get their type and a hint at ``--debug``."""
-    text = ' '.join(str(error).split())
+    text = one_line(' '.join(str(error).split()))
     if isinstance(error, UserError):
         return f'error: {text}'
     if isinstance(error, OSError) and error.strerror:

@@ -24,7 +24,7 @@ from submitit.helpers import Checkpointable
 from ..engine.cli import error_line, leave_processes
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 from .plan import Plan, Run
 from .run import execute
 from .store import RunStore

@@ -22,7 +22,8 @@ from ..errors import UserError
 from ..features import resolve_features, select_actions
 from ..features.clips import FRAMES_VERSION
 from ..features.corpus_config import adapt_config, datasets_of
-from ..structures import Action, atomic_write, load_actions, load_classes
+from ..files import atomic_write
+from ..structures import Action, load_actions, load_classes
 from .spec import Method, Section, Spec
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ..baselines.clip_scores import ClipScores
 from ..engine.paths import resource_dir
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 from ..version import __version__
 from .plan import Run
 

@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 from ..visualize import plots
 from .plan import Plan
 from .spec import Section, Spec

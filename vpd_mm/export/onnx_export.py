@@ -12,8 +12,8 @@ import torch
 
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
+from ..files import atomic_write
 from ..infer.onnx_backend import META_KEY, OnnxNetwork, decoder_path, import_onnx
-from ..structures import atomic_write
 from .onnx_graphs import Graph, graphs_of
 
 #: Largest difference to PyTorch, relative to the largest output where that exceeds 1.

@@ -11,8 +11,8 @@ from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
 from ..errors import UserError
+from ..files import open_text
 from ..structures import Action, load_actions, load_classes
-from ..structures.table_io import open_text
 from .clips import clip_positions
 
 

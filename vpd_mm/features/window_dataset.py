@@ -12,9 +12,9 @@ from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
 from ..errors import UserError
+from ..files import open_text
 from ..registry import DATASETS
 from ..structures import Action, load_actions, load_classes
-from ..structures.table_io import open_text
 from .clips import FeatureReader, clip_positions
 
 

@@ -4,7 +4,7 @@
 """
 
 import gzip
-import json
+import io
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..files import parse_json, read_bytes
 
 #: Largest JSON text that is read (the poses of an hour of 60 fps video take about 200 MB).
 MAX_JSON_BYTES = 2 << 30
@@ -27,26 +28,18 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: the file is missing, empty, truncated, not JSON, nested too deep, or too large when unpacked.
     """
-    if not path.is_file():
-        raise UserError(f'{path}: no such file')
-    size = path.stat().st_size
-    try:
-        with path.open('rb') as raw:
-            is_gzip = raw.read(2) == b'\x1f\x8b'
-        limit = min(MAX_JSON_BYTES, max(GROWTH_FLOOR, MAX_GROWTH * size)) if is_gzip else MAX_JSON_BYTES
-        with gzip.open(path) if is_gzip else path.open('rb') as f:
-            data = f.read(limit + 1)
-        if len(data) > limit:
-            raise UserError(f'{path}: unpacks to more than {limit} bytes from {size}; not a file of boxes or poses')
-        return json.loads(data)
-    except UserError:
-        raise
-    except (EOFError, gzip.BadGzipFile, zlib.error) as e:
-        raise UserError(f'{path}: the gzip is truncated or damaged ({e}); copy it again') from e
-    except ValueError as e:
-        raise UserError(f'{path}: truncated or not JSON ({e}); copy it again') from e
-    except RecursionError as e:
-        raise UserError(f'{path}: nested too deep for a file of boxes or poses') from e
+    data = read_bytes(path, MAX_JSON_BYTES)
+    if data[:2] == b'\x1f\x8b':
+        limit = min(MAX_JSON_BYTES, max(GROWTH_FLOOR, MAX_GROWTH * len(data)))
+        try:
+            with gzip.open(io.BytesIO(data)) as f:
+                unpacked = f.read(limit + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as e:
+            raise UserError(f'{path}: the gzip is truncated or damaged ({e}); copy it again') from e
+        if len(unpacked) > limit:
+            raise UserError(f'{path}: unpacks to more than {limit} bytes from {len(data)}; not a file of poses')
+        data = unpacked
+    return parse_json(data, path, 'copy it again')
 
 
 def entries_of(content: Any, where: object, form: str, name: str = 'entry') -> Iterator[tuple[str, Any]]:

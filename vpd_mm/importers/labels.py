@@ -12,7 +12,8 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..structures import Action, AthleteTrack, PoseSequence, atomic_write, load_actions, save_actions, save_classes
+from ..files import atomic_write
+from ..structures import Action, AthleteTrack, PoseSequence, load_actions, save_actions, save_classes
 from .report import ImportReport, track_progress
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..corpus import VideoInfo
 from ..errors import UserError
+from ..files import open_text
 from ..structures import Action
-from ..structures.table_io import open_text
 from .json_io import read_json
 from .pickle_data import read_pickle_data
 

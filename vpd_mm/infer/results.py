@@ -11,7 +11,8 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FrameSource
 from ..errors import UserError
-from ..structures import AthleteTrack, FeatureSequence, atomic_write
+from ..files import atomic_write
+from ..structures import AthleteTrack, FeatureSequence
 from ..visualize.video_writer import check_video, foreign_file
 from .frame_source import Entry
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..athlete import FlowEstimator, SquareCropper
-from ..corpus.corpus import checked_name
 from ..errors import UserError
+from ..files import checked_name
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..corpus import Corpus, CropWriter, VideoInfo
-from ..corpus.corpus import check_video_name
 from ..corpus.provenance import file_digest, refresh_source
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError
+from ..files import check_video_name
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.pose_files import find_pose_files
 from .options import PrepareSettings, split_model

@@ -1,7 +1,6 @@
 """Data that one step hands to the next: validated on creation, saved and loaded without pickle."""
 
 from .action import Action, load_actions, load_classes, save_actions, save_classes
-from .npz_io import atomic_write
 from .sequences import VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence
 
 __all__ = [
@@ -10,7 +9,6 @@ __all__ = [
     'FeatureSequence',
     'PoseSequence',
     'VPD_JOINTS',
-    'atomic_write',
     'load_actions',
     'load_classes',
     'save_actions',

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import UserError
-from .npz_io import atomic_write
-from .table_io import open_text, read_table, write_table
+from ..files import atomic_write, check_video_name, read_text
+from .table_io import read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Action:
     def __post_init__(self) -> None:
         for field in ('action_id', 'video', 'split'):
             value = getattr(self, field)
-            if not value or any(c in value for c in ',"\r\n'):
-                raise UserError(f'Action: {field} must be non-empty, without comma, quote, line break; found {value!r}')
+            if not value or any(c in value for c in ',"') or not value.isprintable():
+                raise UserError(f'Action: {field} must be non-empty and printable, no comma or quote; found {value!r}')
+        check_video_name(self.video)
         if not 0 <= self.start_frame < self.end_frame:
             span = f'{self.start_frame}..{self.end_frame}'
             raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {span}')
@@ -76,12 +77,11 @@ def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
 
 def load_classes(path: str | os.PathLike) -> list[str]:
     """Read classes.txt; a missing file, an empty name or one that occurs twice raises UserError."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f'{path}: no such file; a corpus keeps its class names there, one a line')
-    with open_text(path) as f:
-        classes = [line.strip() for line in f.read().splitlines()]
-    for i, name in enumerate(classes):
-        if not name or name in classes[:i]:
-            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty or a duplicate')
-    return classes
+    text = read_text(path, missing='a corpus keeps its class names there, one a line')
+    classes: dict[str, None] = {}
+    for i, line in enumerate(text.splitlines()):
+        name = line.strip()
+        if not name or not name.isprintable() or name in classes:
+            raise UserError(f'{path}:{i + 1}: class name {name!r} is empty, not printable or a duplicate')
+        classes[name] = None
+    return list(classes)

@@ -1,46 +1,24 @@
-"""Arrays on disk: ``.npz`` without pickle, written atomically, checked before they are allocated."""
+"""Arrays on disk: ``.npz`` without pickle, checked before they are allocated."""
 
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from ..errors import UserError
+from ..files import atomic_write, open_file
 
 #: Largest array that is read (an hour of 60 fps video with V = 2, D = 2048 needs 3.5 GB).
 MAX_ARRAY_BYTES = 8 << 30
 
 #: Errors of zipfile for a file that is truncated, damaged, encrypted or compressed by an unknown method.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
-
-
-@contextmanager
-def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
-    """Open a temporary file beside ``path`` and rename it to ``path`` at the end.
-
-    A reader gets either the old file or the complete new one; after an exception ``path`` is unchanged.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
-    try:
-        os.umask(mask := os.umask(0))
-        os.fchmod(handle, 0o666 & ~mask)
-        with os.fdopen(handle, mode) as f:
-            yield f
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def save_npz(path: str | os.PathLike, kind: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -75,10 +53,8 @@ def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: 
 
 @contextmanager
 def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
-    if not path.is_file():
-        raise UserError(f'{path}: no such file; expected {expected}')
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path, missing=f'expected {expected}') as f, zipfile.ZipFile(f) as archive:
             yield archive
     except _UNREADABLE as e:
         raise UserError(f'{path}: unreadable as an npz ({e}); expected {expected}') from e

@@ -3,28 +3,14 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import UserError, errors_name
-from .npz_io import atomic_write
+from ..files import atomic_write, open_text
 
 Row = TypeVar('Row')
-
-
-@contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file for reading, without its byte order mark; other content raises UserError."""
-    try:
-        with path.open(newline='', encoding='utf-8-sig') as f:
-            yield f
-    except UnicodeDecodeError as e:
-        byte = f'byte 0x{e.object[e.start]:02x}'
-        raise UserError(f'{path}: not in UTF-8 ({byte}); save it as UTF-8 (spreadsheets: "CSV UTF-8")') from e
-    except csv.Error as e:
-        raise UserError(f'{path}: no CSV ({e}); save it as CSV in UTF-8') from e
 
 
 def read_table(path: Path, row_type: type[Row]) -> Iterator[tuple[int, Row]]:

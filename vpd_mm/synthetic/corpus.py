@@ -12,7 +12,8 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..structures import Action, atomic_write, load_actions, load_classes, save_actions, save_classes
+from ..files import atomic_write
+from ..structures import Action, load_actions, load_classes, save_actions, save_classes
 from ..visualize.video_writer import VideoWriter
 from .generation import check_counts, check_recipe, run_jobs, write_json
 from .ground_truth import GroundTruth

@@ -14,7 +14,7 @@ import cv2
 
 from ..engine.progress import OnProgress
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 
 
 @dataclass(frozen=True)

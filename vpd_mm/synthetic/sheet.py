@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 from ..visualize.panels import BAR, draw_text, encode_image, evenly_spread, grid
 from ..visualize.skeleton import COCO17, draw_skeleton
 from .generic import GenericRecipe, generic_images

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..structures import atomic_write
+from ..files import atomic_write
 from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from ..errors import UserError
-from ..structures import atomic_write
+from ..files import atomic_write
 
 #: Comment in the metadata of the videos that this project draws.
 VIDEO_MARK = 'made by vpd_mm'

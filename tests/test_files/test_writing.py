@@ -1,0 +1,74 @@
+"""Writing results: complete or not at all, and only over files of this project."""
+
+import errno
+import os
+
+import pytest
+
+from vpd_mm.errors import UserError
+from vpd_mm.files import MARK, atomic_write, check_output, open_output
+
+
+def test_a_failed_write_leaves_only_the_old_file(tmp_path):
+    (tmp_path / 'x').write_bytes(b'old')
+
+    def fail():
+        with atomic_write(tmp_path / 'x') as f:
+            f.write(b'new')
+            raise RuntimeError('power cut')
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (tmp_path / 'x').read_bytes() == b'old'
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    def fail():
+        with atomic_write(tmp_path / 'x') as f:
+            f.write(b'new')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match='No space left') as raised:
+        fail()
+    assert raised.value.filename == str(tmp_path / 'x')
+
+
+def test_a_name_of_the_longest_length_can_be_written(tmp_path):
+    path = tmp_path / ('x' * 251 + '.csv')
+    with atomic_write(path, 'w') as f:
+        f.write('é')
+    assert path.read_bytes() == b'\xc3\xa9'
+
+
+def test_a_file_of_ours_is_replaced_and_a_foreign_one_is_not(tmp_path):
+    path = tmp_path / 'x'
+    for text in ('first', 'second'):
+        with open_output(path, 'w') as f:
+            f.write(text + ' ' * 200_000 + MARK)
+    assert path.read_text().startswith('second')
+    path.write_text('of the user')
+    with pytest.raises(UserError, match=r'exists and was not written by this tool.*--overwrite'):
+        check_output(path)
+    assert path.read_text() == 'of the user'
+    with open_output(path, 'w', overwrite=True) as f:
+        f.write('on request')
+    assert path.read_text() == 'on request'
+
+
+def test_a_table_is_recognised_by_its_header(tmp_path):
+    path = tmp_path / 'x.csv'
+    path.write_text('query,rank\na,1\n')
+    check_output(path, mark='query,rank\n')
+    with pytest.raises(UserError, match='not written by this tool'):
+        check_output(path, mark='action_id,video\n')
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_what_is_no_regular_file_is_never_replaced(tmp_path, overwrite):
+    os.mkfifo(tmp_path / 'fifo')
+    (tmp_path / 'link').symlink_to(tmp_path / 'nowhere')
+    (tmp_path / 'folder').mkdir()
+    for name in ('fifo', 'link', 'folder'):
+        with pytest.raises(UserError, match=r'regular file|not written by this tool|cannot be opened'):
+            check_output(tmp_path / name, overwrite=overwrite)

@@ -1,0 +1,106 @@
+"""Open files for reading: regular files of limited size; text, JSON and CSV that are not valid raise UserError."""
+
+import csv
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from ..errors import UserError
+
+#: Largest text or JSON file of a corpus or a run (a million actions take 60 MB).
+MAX_TEXT_BYTES = 512 << 20
+#: Characters of the longest whole number that always fits into 64 bits.
+MAX_DIGITS = 18
+_SURROGATE = re.compile(rb'\\u[dD][89a-fA-F]')
+
+
+def check_file(path: str | os.PathLike, max_bytes: int | None = None, missing: str = '') -> Path:
+    """Check a file that a library opens by its path.
+
+    Args:
+        path: The file; links are followed.
+        max_bytes: Largest size.
+        missing: What to add to 'no such file', for example how the file is made.
+
+    Raises:
+        UserError: there is no such file, it is no regular file (a folder, fifo or device), or it is too large.
+    """
+    open_file(path, max_bytes, missing).close()
+    return Path(path)
+
+
+def open_file(path: str | os.PathLike, max_bytes: int | None = None, missing: str = '') -> BinaryIO:
+    """Open a regular file for reading bytes; arguments and errors as :func:`check_file`."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # without O_NONBLOCK a fifo would block
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise UserError(f'{path}: no such file' + (f'; {missing}' if missing else '')) from e
+    except (OSError, ValueError) as e:
+        raise UserError(f'{path}: cannot be opened ({getattr(e, "strerror", None) or e})') from e
+    file = os.fdopen(handle, 'rb') if stat.S_ISREG(os.fstat(handle).st_mode) else None
+    if file is None:
+        os.close(handle)
+        raise UserError(f'{path}: is not a regular file')
+    if max_bytes is not None and (size := os.fstat(handle).st_size) > max_bytes:
+        file.close()
+        raise UserError(f'{path}: has {size} bytes, more than the {max_bytes} that such a file may have')
+    return file
+
+
+def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES, missing: str = '') -> bytes:
+    """Read a whole file; errors as :func:`check_file`."""
+    with open_file(path, max_bytes, missing) as f:
+        return f.read()
+
+
+@contextmanager
+def open_text(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES, missing: str = '') -> Iterator[IO[str]]:
+    """Open a UTF-8 text for reading, without its byte order mark; errors of decoding or CSV raise UserError."""
+    try:
+        with io.TextIOWrapper(open_file(path, max_bytes, missing), encoding='utf-8-sig', newline='') as f:
+            yield f
+    except UnicodeDecodeError as e:
+        byte = f'byte 0x{e.object[e.start]:02x}'
+        raise UserError(f'{path}: not in UTF-8 ({byte}); save it as UTF-8 (spreadsheets: "CSV UTF-8")') from e
+    except csv.Error as e:
+        raise UserError(f'{path}: no CSV ({e}); save it as CSV in UTF-8') from e
+
+
+def read_text(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES, missing: str = '') -> str:
+    """Read a UTF-8 text; errors as :func:`open_text`."""
+    with open_text(path, max_bytes, missing) as f:
+        return f.read()
+
+
+def read_json(path: str | os.PathLike, hint: str, max_bytes: int = MAX_TEXT_BYTES) -> Any:
+    """Read a JSON file; ``hint`` says how to repair one that is missing or not valid, which raises UserError."""
+    return parse_json(read_bytes(path, max_bytes, hint), path, hint)
+
+
+def parse_json(data: bytes | str, where: object, hint: str) -> Any:
+    """Parse JSON; ``where`` and ``hint`` go into the UserError.
+
+    Raises:
+        UserError: no JSON, nested too deep, or text that is not Unicode.
+    """
+    data = data.encode('utf-8', 'surrogatepass') if isinstance(data, str) else data
+    try:
+        content = json.loads(data, parse_int=_parse_int)
+        if _SURROGATE.search(data):
+            json.dumps(content, ensure_ascii=False).encode()
+    except RecursionError as e:
+        raise UserError(f'{where}: nested too deep; {hint}') from e
+    except ValueError as e:
+        raise UserError(f'{where}: truncated or not JSON ({e}); {hint}') from e
+    return content
+
+
+def _parse_int(text: str) -> int | float:
+    """A number that no int64 holds becomes a float, infinite if need be: what expects a whole number refuses it."""
+    return int(text) if len(text) <= MAX_DIGITS else float(text)
