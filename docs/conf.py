@@ -1,0 +1,82 @@
+"""Sphinx configuration of the documentation: ``make docs``."""
+
+import sys
+import urllib.request
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
+
+from vpd_mm import __version__  # noqa: E402  # installs the bridges before autodoc imports OpenMMLab
+
+project = 'vpd_mm'
+author = 'The vpd_mm contributors'
+copyright = 'the vpd_mm contributors, BSD-3-Clause'
+version = release = __version__
+
+extensions = [
+    'myst_parser',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.napoleon',
+    'sphinx.ext.intersphinx',
+    'sphinx_copybutton',
+]
+exclude_patterns = ['_build', 'README.md']
+myst_enable_extensions = ['colon_fence', 'deflist']
+myst_heading_anchors = 3
+suppress_warnings = ['misc.highlighting_failure']
+nitpicky = False
+
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'signature'
+autodoc_default_options = {'members': True, 'show-inheritance': True}
+autoclass_content = 'class'
+napoleon_use_rtype = False
+
+html_theme = 'furo'
+html_title = f'vpd_mm {__version__}'
+html_static_path = ['_static']
+html_css_files = ['vpd_mm.css']
+html_copy_source = False
+copybutton_exclude = '.linenos, .gp, .go'
+
+linkcheck_timeout = 10
+linkcheck_retries = 2
+linkcheck_anchors = False
+
+_INVENTORIES = {
+    'python': 'https://docs.python.org/3/',
+    'numpy': 'https://numpy.org/doc/stable/',
+    'torch': 'https://docs.pytorch.org/docs/stable/',
+    'mmengine': 'https://mmengine.readthedocs.io/en/latest/',
+    'mmpose': 'https://mmpose.readthedocs.io/en/latest/',
+    'mmaction2': 'https://mmaction2.readthedocs.io/en/latest/',
+}
+
+
+def fetched_inventories(folder: Path) -> dict[str, tuple[str, str]]:
+    """Map each project to its site and the inventory of its API, which is fetched once.
+
+    Without a network there are no links to other projects, and the build has no warning.
+    """
+    mapping: dict[str, tuple[str, str]] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, url in _INVENTORIES.items():
+        path = folder / f'{name}.inv'
+        try:
+            if not path.is_file():
+                request = urllib.request.Request(f'{url}objects.inv', headers={'User-Agent': 'vpd_mm docs'})
+                with urllib.request.urlopen(request, timeout=5) as response:
+                    data = response.read()
+                if not data.startswith(b'# Sphinx inventory version 2'):
+                    continue
+                path.write_bytes(data)
+        except OSError:
+            if not mapping:
+                break  # no network
+            continue
+        mapping[name] = (url, str(path))
+    return mapping
+
+
+intersphinx_mapping = fetched_inventories(DOCS / '_build' / 'inventories')
