@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test lint demo demo-real test-numpy1 wheel clean
+.PHONY: setup setup-runtime test lint docs linkcheck demo demo-real test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
 
@@ -26,12 +26,24 @@ $(VENV)/.done-tests: $(VENV)/.done requirements/tests.txt
 	$(BIN)/python -m pip install -q -r requirements/tests.txt
 	touch $@
 
+$(VENV)/.done-docs: $(VENV)/.done requirements/docs.txt
+	$(BIN)/python -m pip install -q -r requirements/docs.txt
+	touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+# The documentation: docs/_build/html/index.html; every warning is an error, also of pages that have not changed.
+docs: $(VENV)/.done-docs
+	$(BIN)/python -m sphinx -q -E -W --keep-going docs docs/_build/html
+
+# Links between pages; links to other sites where there is a network.
+linkcheck: $(VENV)/.done-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b linkcheck docs docs/_build/linkcheck
+
+test: lint docs
 	$(BIN)/python tools/check_env.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 

@@ -1,11 +1,14 @@
 """Sphinx configuration of the documentation: ``make docs``."""
 
+import os
+import re
 import sys
 import urllib.request
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
 
 from vpd_mm import __version__  # noqa: E402  # installs the bridges before autodoc imports OpenMMLab
 
@@ -44,6 +47,15 @@ linkcheck_timeout = 10
 linkcheck_retries = 2
 linkcheck_anchors = False
 
+#: Pages whose text is a file elsewhere in the repository.
+ELSEWHERE = {
+    'contributing': 'CONTRIBUTING.md',
+    'changelog': 'CHANGELOG.md',
+    'security': 'SECURITY.md',
+    'synthetic': 'configs/synthetic/README.md',
+    'vipe': 'configs/teacher/README.md',
+    'packed_models': 'vpd_mm/synthetic/checkpoints/README.md',
+}
 _INVENTORIES = {
     'python': 'https://docs.python.org/3/',
     'numpy': 'https://numpy.org/doc/stable/',
@@ -80,3 +92,22 @@ def fetched_inventories(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 intersphinx_mapping = fetched_inventories(DOCS / '_build' / 'inventories')
+linkcheck_ignore = [] if intersphinx_mapping else ['https?://']
+
+
+def read_page(app: object, docname: str, source: list[str]) -> None:
+    """Put in the text of a page of ``ELSEWHERE``, and let links to such files lead to their pages."""
+    path = ROOT / ELSEWHERE.get(docname, f'docs/{docname}.md')
+    folder = (DOCS / docname).parent
+    pages = {ROOT / file: DOCS / f'{name}.md' for name, file in ELSEWHERE.items()}
+
+    def relink(match: re.Match) -> str:
+        target = (path.parent / match[1]).resolve()
+        return f']({os.path.relpath(pages.get(target, target), folder)}{match[2]}'
+
+    text = path.read_text(encoding='utf-8') if docname in ELSEWHERE else source[0]
+    source[0] = re.sub(r'\]\(([^)#\s:]+)([)#])', relink, text)
+
+
+def setup(app) -> None:
+    app.connect('source-read', read_page)
