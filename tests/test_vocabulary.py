@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from documentation import PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,8 +51,6 @@ def _rooms() -> dict[str, list[Path]]:
 
 
 ROOMS = _rooms()
-_DOCS = [ROOT / 'README.md', *(path for name in ('docs', 'configs', 'vpd_mm') for path in (ROOT / name).rglob('*.md'))]
-PAGES = sorted(str(path.relative_to(ROOT)) for path in _DOCS)
 
 
 def words_of(identifier: str) -> list[str]:

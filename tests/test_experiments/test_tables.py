@@ -239,19 +239,19 @@ def test_metafile_rows_go_beside_other_rows_and_make_the_readme(finished, tmp_pa
         tables.read_metafile_rows(models)
 
 
-def test_the_readme_is_made_from_the_metafile_alone(tmp_path, monkeypatch):
+def test_the_results_are_made_from_the_metafile_alone(tmp_path, monkeypatch):
     """In a fresh clone, without a corpus, a work dir or a run."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / 'README.md', tmp_path)
+    shutil.copy(ROOT / 'docs/results.md', tmp_path)
     shutil.copy(ROOT / 'configs/compare/metafile.yml', tmp_path)
     configs = [str(ROOT / f'configs/compare/{name}.py') for name in ('synthetic', 'penn_action')]
-    options = ['--no-run', '--metafile', 'metafile.yml', '--readme', 'README.md']
+    options = ['--no-run', '--metafile', 'metafile.yml', '--readme', 'results.md']
     assert not compare([*configs, *options])
-    assert (tmp_path / 'README.md').read_bytes() == (ROOT / 'README.md').read_bytes()
-    assert re.findall(r'<!-- compare:(\w+) -->', (ROOT / 'README.md').read_text()) == ['synthetic', 'penn']
+    assert (tmp_path / 'results.md').read_bytes() == (ROOT / 'docs/results.md').read_bytes()
+    assert re.findall(r'<!-- compare:(\w+) -->', (ROOT / 'docs/results.md').read_text()) == ['synthetic', 'penn']
     assert (tmp_path / 'metafile.yml').read_bytes() == (ROOT / 'configs/compare/metafile.yml').read_bytes()
     plots = {'accuracy_synthetic.png', 'accuracy_penn.png'}
-    assert {path.name for path in tmp_path.iterdir()} == {'README.md', 'metafile.yml', *plots}
+    assert {path.name for path in tmp_path.iterdir()} == {'results.md', 'metafile.yml', *plots}
 
 
 #: Cells of the paper's tables: data set, row, column, percent.
