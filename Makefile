@@ -63,4 +63,4 @@ wheel: $(VENV)/.done
 	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
 
 clean:
-	rm -rf $(VENV) .venv-numpy1 build dist *.egg-info
+	rm -rf $(VENV) .venv-numpy1 build dist docs/_build *.egg-info

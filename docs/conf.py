@@ -28,10 +28,11 @@ exclude_patterns = ['_build', 'README.md']
 myst_enable_extensions = ['colon_fence', 'deflist']
 myst_heading_anchors = 3
 suppress_warnings = ['misc.highlighting_failure']
-nitpicky = False
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
+autodoc_typehints_format = 'short'
+autodoc_preserve_defaults = True
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 autoclass_content = 'class'
 napoleon_use_rtype = False
@@ -109,5 +110,12 @@ def read_page(app: object, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r'\]\(([^)#\s:]+)([)#])', relink, text)
 
 
+def drop_aliases(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Leave out the docstrings that ``NamedTuple`` gives its fields."""
+    if lines and lines[0].startswith('Alias for field number'):
+        lines.clear()
+
+
 def setup(app) -> None:
     app.connect('source-read', read_page)
+    app.connect('autodoc-process-docstring', drop_aliases)
