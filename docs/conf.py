@@ -24,10 +24,9 @@ extensions = [
     'sphinx.ext.intersphinx',
     'sphinx_copybutton',
 ]
-exclude_patterns = ['_build', 'README.md']
+exclude_patterns = ['_build']
 myst_enable_extensions = ['colon_fence', 'deflist']
 myst_heading_anchors = 3
-suppress_warnings = ['misc.highlighting_failure']
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
