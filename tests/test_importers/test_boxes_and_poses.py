@@ -196,7 +196,7 @@ GOOD = [[1, 2, 0.5]] * 17
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ([one_release_entry(GOOD[:13])], r'entry 0 \(frame 0\): needs 17 COCO joints .* found 13'),
+        ([one_release_entry(GOOD[:13])], r'entry 0 \(frame 0\): needs 17 COCO joints .* found a list of 13'),
         ([one_release_entry([[1, float('nan'), 1], *GOOD[1:]])], r'a joint .* NaN or infinity at index 1'),
         ([one_release_entry([[1, 2], *GOOD[1:]])], r'needs a joint \[x, y, score\], found a list of 2'),
         ([one_release_entry(GOOD), one_release_entry(GOOD)], r'entry 1: frame 0 occurs twice'),

@@ -68,7 +68,7 @@ def test_one_view_duplicates_and_nan(tmp_path):
         ([(0, np.ones(3, int), {})], 'entry 0: feature must be a float array'),
         ([(0, [1.0, 2.0], {})], 'entry 0: feature must be a float array'),
         ([(0, np.ones((3, 2)), {})], r'feats must be \(T, V, D\) with V 1 or 2'),
-        ([(0, np.ones(3), {'kp_score': 'x'})], 'entry 0: kp_score/dp_score must be a number'),
+        ([(0, np.ones(3), {'kp_score': 'x'})], 'entry 0: needs a number as kp_score/dp_score, found'),
         ([(0, np.ones(3), None)], 'entry 0: needs a dict'),
     ],
 )
@@ -196,12 +196,12 @@ def nested(levels, start=b'K\x01', put=b'\x94', get=b'h'):
 def prove_linear(path, message):
     """Reading raises an error, in less than a second and 100 MB."""
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     for read in (read_pickle_data, read_feature_pickle, read_video_meta):
         with pytest.raises(UserError, match=message) as raised:
             read(path)
         assert str(raised.value).isprintable()
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     assert tracemalloc.get_traced_memory()[1] < 100 << 20
     tracemalloc.stop()
 

@@ -105,7 +105,7 @@ def test_crops_flow_and_masks(tmp_path):
 def test_flow_code_is_unbiased():
     flow = np.random.default_rng(0).uniform(-20, 20, (64, 64, 2)).astype(np.float32)
     codes = ((flow + 20) * (255 / 41)).astype(np.uint8)
-    error = decode_flow_image(np.dstack([codes, codes[..., :1]])) - flow
+    error = decode_flow_image(np.dstack([codes[..., :1], codes[..., ::-1]])) - flow
     assert np.abs(error).max() < 0.5 * 41 / 255 + 1e-4
     assert abs(error.mean()) < 0.005
 
@@ -128,7 +128,9 @@ def test_crop_errors_leave_nothing_of_the_video(tmp_path):
     path = tmp_path / 'crops/a/2.png'
     path.write_bytes(path.read_bytes()[:500])
     report = import_vpd_release(tmp_path, tmp_path / 'out')
-    assert [line.split('crops/')[1] for line in report.failures] == ['a/2.png: the PNG is damaged; copy it again']
+    assert [line.split('crops/')[1] for line in report.failures] == [
+        'a/2.png: not a readable PNG, JPEG or BMP; copy it again'
+    ]
     assert CropStore(tmp_path / 'out/athlete/crops').videos() == ['b']
     cv2.imwrite(str(path), np.zeros((64, 64, 3), np.uint8))
     assert '2.png: side is 64, that of the first crop 128' in import_vpd_release(tmp_path, tmp_path / 'out').failures[0]
@@ -197,7 +199,7 @@ def test_masks(tmp_path):
     assert read_masks(tmp_path, 'none') == {}
     entries[0][1] = [[0.9, [0, 0, 2, 3], base64.b64encode(b'no png').decode()]]
     (tmp_path / 'v/mask.json.gz').write_bytes(gzip.compress(json.dumps(entries).encode()))
-    with pytest.raises(UserError, match=r'entry 0 \(frame 3\): the mask is no readable PNG'):
+    with pytest.raises(UserError, match=r'entry 0 \(frame 3\): mask: not a readable PNG'):
         read_masks(tmp_path, 'v')[3].full(8, 6)
     with pytest.raises(UserError, match='frame 4 is past the end'):
         read_masks(tmp_path, 'v', num_frames=4)

@@ -159,7 +159,7 @@ def import_poses(
         made_from = {'poses': str(Path(source).resolve())}
         refresh_source(folder, made_from, existing, 'pass another --name', inputs)
         for video, info in track_progress(list(videos.items()), on_progress):
-            with report.attempt():
+            with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
                     read_poses(source, video, track, info.num_frames).save(corpus.pose_path(name, video))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ..athlete import FrameSource, VideoReader
+from ..corpus.image_file import read_image
 from ..errors import UserError
 from ..prepare.sources import find_videos, videos_inside
 from ..visualize.video_writer import is_our_video
@@ -77,14 +78,6 @@ class FrameStream:
             given = getattr(rgb, 'shape', type(rgb).__name__)
             expected = shape or '(H, W, 3)'
             raise UserError(f'{self.path}: frame {frame_ind} must be {expected} uint8 RGB, found {given}')
-
-
-def read_image(file: Path) -> np.ndarray:
-    """Read an image as (H, W, 3) uint8 RGB."""
-    rgb = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
-    if rgb is None:
-        raise UserError(f'{file}: not a readable image; copy it again')
-    return rgb
 
 
 def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
@@ -189,4 +182,4 @@ def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource
 def image_files(folder: Path) -> list[Path]:
     """Images of a folder, sorted by name, numbers in it by value."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
-    return sorted(files, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r'(\d+)', p.name)])
+    return sorted(files, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r'(\d+)', p.name)])
