@@ -287,7 +287,7 @@ class CorpusContent:
 
 def _file_digest(path: Path) -> str:
     with open_file(path) as f:
-        return hashlib.file_digest(f, 'sha256').hexdigest()
+        return hashlib.file_digest(f, 'sha256').hexdigest()  # type: ignore[arg-type]
 
 
 def digest(content: object) -> str:

@@ -62,7 +62,7 @@ class AmassPoses:
         if data['mocap_framerate'].size != 1 or len(betas) > _MAX_BETAS:
             raise UserError(f'{file}: needs one mocap_framerate and up to {_MAX_BETAS} betas, {what}')
         step = max(round(data['mocap_framerate'].item() / POSES_PER_SECOND), 1)
-        genders = {text.encode() if data['gender'].dtype.kind == 'S' else text: text for text in GENDERS}
+        genders: dict = {text.encode() if data['gender'].dtype.kind == 'S' else text: text for text in GENDERS}
         gender = genders.get(data['gender'].item() if data['gender'].size == 1 else None)
         if gender is None:
             raise UserError(f'{file}: gender must be one of {", ".join(GENDERS)}, {what}')
