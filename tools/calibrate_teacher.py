@@ -6,7 +6,6 @@ python tools/calibrate_teacher.py CONFIG CHECKPOINT --data data/generic
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,8 +36,7 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
     from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, fit_score_table
 
     path = data / 'annotations' / 'person_val.json'
-    coco = read_json(path, f'make it with tools/make_synthetic.py generic --out {data}')
-    people = list(_people(coco, path))
+    people = list(read_people(path))
     teacher = PoseTeacher(config, checkpoint)
     if not isinstance(teacher.model.head.decoder, SoftmaxHeatmap):
         raise UserError(f'{config}: the codec must be SoftmaxHeatmap to hold a score table')
@@ -55,8 +53,13 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
     return fit_score_table(np.concatenate(raw), np.concatenate(correct))
 
 
-def _people(coco: Any, path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield (file name, keypoints (1, 17, 3), xyxy box (1, 4)) of the annotations that are no crowd."""
+def read_people(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield (file name, keypoints (1, 17, 3), xyxy box (1, 4)) of the annotations that are no crowd.
+
+    Raises:
+        UserError: the file is missing, or an entry is invalid.
+    """
+    coco = read_json(path, 'make it with tools/make_synthetic.py generic')
     images, annotations = fields_of(coco, path, ['images', 'annotations'])
     files = {}
     for where, image in entries_of(images, path, '{id, file_name}', 'image'):

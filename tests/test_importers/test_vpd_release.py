@@ -11,7 +11,7 @@ import pytest
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.errors import UserError
-from vpd_mm.importers import import_poses, import_vpd_release, read_masks
+from vpd_mm.importers import import_poses, import_vpd_release, read_masks, vpd_release
 from vpd_mm.importers.crop_folder import decode_flow_image
 
 SIZE = 128
@@ -158,6 +158,31 @@ def test_features_join_a_corpus(tmp_path):
     assert store['a'].feats[:, 1, 0].tolist() == [0, 1, 2]
     import_vpd_release(tmp_path / 'embs/vi-vpd', tmp_path / 'out', teacher=True, name='vipe')
     assert FeatureStore(corpus.teacher_dir('vipe')).videos() == ['a']
+
+
+def test_an_unexpected_error_of_one_video_costs_that_video(tmp_path, monkeypatch):
+    write_pose(tmp_path, 'a')
+    write_pose(tmp_path, 'b')
+    read = vpd_release.read_boxes
+
+    def read_boxes(folder, video, *args):
+        if video == 'a':
+            raise KeyError('unforeseen')
+        return read(folder, video, *args)
+
+    monkeypatch.setattr(vpd_release, 'read_boxes', read_boxes)
+    report = import_vpd_release(tmp_path, tmp_path / 'out')
+    assert [line.split('pose/')[1] for line in report.failures] == ["a/boxes.json: KeyError: 'unforeseen'"]
+    assert list(Corpus.open(tmp_path / 'out').videos()) == ['b']
+
+
+def test_a_clip_of_a_match_above_the_folder_is_not_searched(tmp_path):
+    write_crops(tmp_path / 'back', [0])
+    write_crops(tmp_path / 'crops/x', [0])
+    meta = tmp_path / 'meta.json'
+    meta.write_text(json.dumps({'back__.._0_10': META}))
+    report = import_vpd_release(tmp_path / 'crops', tmp_path / 'out', meta=meta)
+    assert 'no crops of a known video' in report.failures[0]
 
 
 def test_nothing_to_import(tmp_path):

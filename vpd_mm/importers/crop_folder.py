@@ -15,7 +15,7 @@ from ..errors import UserError
 FLOW_CLIP = 20.0
 _CROP = re.compile(r'([0-9]{1,9})\.png')
 _FLOW = re.compile(r'\d+\.(?!mask\.|prev\d*\.)([^.]+)\.png')
-_PLAYER_CLIP = re.compile(r'(?P<player>[^_]+)__(?P<match>.+)_(?P<first>[0-9]{1,9})_(?P<last>[0-9]{1,9})')
+_PLAYER_CLIP = re.compile(r'(?P<player>[^_]+)__(?P<match>[^.].*)_(?P<first>[0-9]{1,9})_(?P<last>[0-9]{1,9})')
 
 
 @dataclass(frozen=True)

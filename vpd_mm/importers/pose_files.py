@@ -91,7 +91,7 @@ def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]
 
 def _candidates(directory: Path, video_name: str) -> tuple[str, list[Path]]:
     """Return the kind of the files of a video (npz, json, openpose, images) and the files."""
-    if not video_name:
+    if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
         return '', []
     names = [f'{video_name}.npz']
     for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
