@@ -45,7 +45,5 @@ def test_an_invalid_entry_is_named(tmp_path, changes, message):
 
 
 def test_missing_images_say_how_they_are_made(tmp_path):
-    with pytest.raises(
-        UserError, match=r'person_val\.json: no such file; make it with tools'
-    ):
+    with pytest.raises(UserError, match=r'person_val\.json: no such file; make it with tools'):
         calibrate('config.py', 'x.pth', tmp_path)
