@@ -57,6 +57,7 @@ def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: 
 def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
     try:
         with open_file(path, missing=f'expected {expected}') as f, zipfile.ZipFile(f) as archive:
+            archive.filename = str(path)  # of an open file it would be the number of its descriptor
             yield archive
     except _UNREADABLE as e:
         raise UserError(f'{path}: unreadable as an npz ({e}); expected {expected}') from e
