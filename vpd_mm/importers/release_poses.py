@@ -68,7 +68,5 @@ class ReleasePoses:
         wanted = (len(self.parents), 3)
         if array is None or array.shape != wanted or array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
             actual = 'no array' if array is None else f'{array.shape} {array.dtype}'
-            raise UserError(
-                f'{where}: offsets must be {wanted} finite numbers, found {actual}; name the skeleton of this file'
-            )
+            raise UserError(f'{where}: offsets must be {wanted}, found {actual}; name the skeleton of this file')
         return array
