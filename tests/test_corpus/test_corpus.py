@@ -115,7 +115,7 @@ def test_videos_round_trip_and_replace(tmp_path):
     [
         (('25.0', 'fast'), "fps must be a number, found 'fast'"),
         (('25.0', 'nan'), 'fps must be above 0'),
-        ((',9,', ',0,'), 'num_frames must be 1 or more'),
+        ((',9,', ',0,'), 'num_frames must be 1 to 100000000, found 0'),
         ((',48', ''), 'needs 6 values'),
         (('jump', 'ju/mp'), 'video name'),
         (('video,path', 'name,path'), 'header must be'),
