@@ -112,6 +112,7 @@ class CropStore:
 
     Args:
         directory: ``corpus.crops_dir``.
+        shards: Video to shard, where only some are to be read; None: all that the directory holds.
 
     Example:
         >>> store = CropStore(corpus.crops_dir)
@@ -121,16 +122,16 @@ class CropStore:
     Every method raises UserError where a shard, a video or a frame is missing or damaged; the message names it.
     """
 
-    def __init__(self, directory: str | os.PathLike) -> None:
-        self.directory = Path(directory)
+    def __init__(self, directory: str | os.PathLike, shards: dict[str, Path] | None = None) -> None:
+        self.directory, self._given = Path(directory), shards
         self._headers: dict[str, CropHeader] = {}
 
     def __getstate__(self) -> dict:
-        return {'directory': self.directory, '_headers': {}}
+        return {'directory': self.directory, '_given': self._given, '_headers': {}}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
-        return videos_of_shards(self.directory)
+        return videos_of_shards(self.directory) if self._given is None else self._given
 
     def videos(self) -> list[str]:
         """Names of the finished videos, sorted; an empty list where nothing is prepared yet."""

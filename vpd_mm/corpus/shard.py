@@ -202,7 +202,7 @@ def videos_of_shard(path: Path) -> list[str]:
     with _reading(path) as txn:
         keys, listed = _keys(txn, HEADER), txn.get(VIDEOS)
     with errors_name(f'{path}: list of videos'):
-        if listed is not None and unseal(VIDEOS, listed) != digest_of(keys):
+        if listed is not None and unseal(VIDEOS, bytes(listed)) != digest_of(keys):
             raise UserError('differs from the headers; delete the shard and run tools/prepare.py again')
     return [_video_of(path, key) for key in keys]
 

@@ -22,6 +22,7 @@ from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..files import npz_path
 from ..structures import FeatureSequence
 from ..teacher import JointFeature
 
@@ -161,9 +162,9 @@ def extract_corpus(
     """
     record_run(out, made_by)
     store = CropStore(corpus.crops_dir)
-    videos = [v for v in store.videos()[rank::world_size] if not (out / f'{v}.npz').exists()]
+    videos = [v for v in store.videos()[rank::world_size] if not npz_path(out, v).exists()]
     for num_done, (video, sequence) in enumerate(extractor.extract_all(store, videos), 1):
-        sequence.save(out / f'{video}.npz')
+        sequence.save(npz_path(out, video))
         on_progress(num_done, len(videos))
     return len(videos)
 
@@ -191,7 +192,7 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
         if different:
             raise UserError(f'{stores[0].directory} and {store.directory} differ in videos, first in {different[0]}')
     record_run(out, {'concat': [str(source) for source in sources]})
-    missing = [video for video in videos if not (out / f'{video}.npz').exists()]
+    missing = [video for video in videos if not npz_path(out, video).exists()]
     for video in missing:
         sequences = [store[video] for store in stores]
         frames = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
@@ -202,5 +203,5 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
         rows = [np.searchsorted(s.frame_inds, frames) for s in sequences]
         feats = np.concatenate([s.feats[r] for s, r in zip(sequences, rows, strict=True)], axis=2)
         scores = np.min([s.scores[r] for s, r in zip(sequences, rows, strict=True)], axis=0)
-        FeatureSequence(frames, feats, scores).save(out / f'{video}.npz')
+        FeatureSequence(frames, feats, scores).save(npz_path(out, video))
     return len(missing)

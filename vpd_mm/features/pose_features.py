@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from ..corpus import Corpus
 from ..corpus.provenance import file_digest, record_run, refresh_source
-from ..errors import UserError
+from ..errors import UserError, errors_name
+from ..files import check_video_name, npz_path
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
 
@@ -41,13 +42,12 @@ def pose_features(
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
     if made_by is not None:
         record_run(target, made_by)
-    inputs = {path.stem: file_digest(path) for path in paths}
-    existing = [video for video in inputs if (target / f'{video}.npz').exists()]
+    with errors_name(source):
+        inputs = {check_video_name(path.stem): file_digest(path) for path in paths}
+    existing = [video for video in inputs if npz_path(target, video).exists()]
     kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
     missing = [path for path in paths if path.stem not in kept]
     for path in missing:
-        try:
-            feature(PoseSequence.load(path)).save(target / path.name)
-        except UserError as e:
-            raise UserError(f'{path}: {e}') from e
+        with errors_name(path):
+            feature(PoseSequence.load(path)).save(npz_path(target, path.stem))
     return len(missing)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..files import npz_path
 from ..structures import FeatureSequence
 from .box_files import ATHLETE_SEPARATOR, read_boxes
 from .crop_folder import find_crop_folders, import_crops
@@ -107,8 +108,8 @@ class _ReleaseImport:
     def import_features(self, pickles: list[Path], targets: Mapping[Path, Path]) -> None:
         for path in track_progress(pickles, self.on_progress):
             video = path.name.removesuffix(SUFFIX)
-            target = targets[path.parent] / f'{video}.npz'
             with self.report.attempt():
+                target = npz_path(targets[path.parent], video)
                 info = self._info(video, path)
                 if not target.exists():
                     read_feature_pickle(path, info.num_frames).save(target)
