@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -159,14 +159,42 @@ def extract_corpus(
 
     Returns:
         Number of files written.
+
+    Raises:
+        UserError: the folder was made by another run, or the crops of some videos are damaged; the features of all
+            others are written first.
     """
     record_run(out, made_by)
     store = CropStore(corpus.crops_dir)
     videos = [v for v in store.videos()[rank::world_size] if not npz_path(out, v).exists()]
-    for num_done, (video, sequence) in enumerate(extractor.extract_all(store, videos), 1):
-        sequence.save(npz_path(out, video))
+    failures = []
+    for num_done, (video, result) in enumerate(_extract_each(extractor, store, videos), 1):
+        if isinstance(result, UserError):
+            failures.append(f'{video}: {result}')
+        else:
+            result.save(npz_path(out, video))
         on_progress(num_done, len(videos))
+    if failures:
+        raise UserError(f'{out}: {len(failures)} of {len(videos)} videos failed: {"; ".join(failures)}')
     return len(videos)
+
+
+def _extract_each(
+    extractor: Extractor, store: CropStore, videos: Sequence[str]
+) -> Iterator[tuple[str, FeatureSequence | UserError]]:
+    """Yield the features, or the error, of every video in order."""
+    remaining = deque(videos)
+    while remaining:
+        with suppress(UserError):  # of the next video, or of one that is loaded ahead
+            for video, sequence in extractor.extract_all(store, list(remaining)):
+                yield video, sequence
+                remaining.popleft()
+        if remaining:
+            video = remaining.popleft()
+            try:
+                yield from extractor.extract_all(store, [video])
+            except UserError as e:
+                yield video, e
 
 
 def run_identity(cfg: Config, checkpoint: str | os.PathLike) -> dict:

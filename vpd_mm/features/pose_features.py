@@ -33,7 +33,8 @@ def pose_features(
         Number of files written.
 
     Raises:
-        UserError: the pose set does not exist, or the folder holds features of another pose set or run.
+        UserError: the pose set does not exist, the folder holds features of another pose set or run, or some poses
+            are damaged; the features of all others are written first.
     """
     source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
     paths = sorted(source.glob('*.npz'))
@@ -47,7 +48,13 @@ def pose_features(
     existing = [video for video in inputs if npz_path(target, video).exists()]
     kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
     missing = [path for path in paths if path.stem not in kept]
+    failures = []
     for path in missing:
-        with errors_name(path):
-            feature(PoseSequence.load(path)).save(npz_path(target, path.stem))
+        try:
+            with errors_name(path):
+                feature(PoseSequence.load(path)).save(npz_path(target, path.stem))
+        except UserError as e:
+            failures.append(str(e))
+    if failures:
+        raise UserError(f'{target}: {len(failures)} of {len(missing)} videos failed: {"; ".join(failures)}')
     return len(missing)
