@@ -23,9 +23,9 @@ from vpd_mm.structures.table_io import write_table
 @pytest.fixture(scope='module')
 def corpus(tmp_path_factory) -> Corpus:
     """A corpus with a file of every kind, which the tests copy."""
-    corpus = make_tiny(tmp_path_factory.mktemp('fuzz') / 'tiny', {'a': 6, 'b': 3})
+    corpus = make_tiny(tmp_path_factory.mktemp('fuzz') / 'tiny', {'a': 9, 'b': 8})
     refresh_source(corpus.tracks_dir, {'boxes': 'full'}, [], '', {'a': '0' * 64})
-    record_run(corpus.teacher_dir('joints'), {'config': 'x.py', 'invert': False})
+    record_run(corpus.features_dir('vpd'), {'config': 'x.py', 'invert': False})
     return corpus
 
 
@@ -170,6 +170,6 @@ def test_notes(corpus, copy, data):
 
 @given(st.data())
 def test_run_note(corpus, copy, data):
-    path = corpus.teacher_dir('joints') / 'run.json'
+    path = corpus.features_dir('vpd') / 'run.json'
     damaged = copy(path, data.draw(mutated(path.read_bytes())))
     read_or_refuse(lambda: record_run(damaged.parent, {'config': 'x.py', 'invert': False}))
