@@ -38,7 +38,7 @@ class Job:
 
     @property
     def has_valid_name(self) -> bool:
-        """Whether the file name can name a video; preparing another one fails."""
+        """Return True if the file name can name a video; another one fails."""
         with suppress(UserError):
             return bool(check_video_name(self.name))
         return False

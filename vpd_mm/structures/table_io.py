@@ -24,8 +24,8 @@ def read_table(path: Path, row_type: type[Row], missing: str = '') -> Iterator[t
         reader = csv.DictReader(f)
         header = list(reader.fieldnames or [])
         if header != list(columns):
-            found = ','.join(header[: 2 * len(columns)])
-            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {found}')
+            actual = ','.join(header[: 2 * len(columns)])
+            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {actual}')
         for texts in reader:
             line = reader.line_num
             with errors_name(f'{path}:{line}'):
