@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..features import resolve_features, select_actions
 from ..features.clips import FRAMES_VERSION
 from ..features.corpus_config import adapt_config, datasets_of
-from ..files import atomic_write, open_file, read_text
+from ..files import atomic_write, npz_path, open_file, read_text
 from ..structures import Action, load_actions, load_classes
 from .spec import Method, Section, Spec
 
@@ -270,7 +270,7 @@ class CorpusContent:
     def _arrays(self, folder: Path) -> str:
         """Digest of the npz files of a folder, from the checksums that they carry."""
         checksums = []
-        for path in (folder / f'{video}.npz' for video in self.videos):
+        for path in (npz_path(folder, video) for video in self.videos):
             try:
                 if path.exists():
                     with open_file(path) as f, zipfile.ZipFile(f) as archive:

@@ -13,6 +13,7 @@ import numpy as np
 from ..athlete import FrameSource, VideoReader
 from ..corpus.image_file import read_image
 from ..errors import UserError
+from ..files import check_video_name
 from ..prepare.sources import find_videos, videos_inside
 from ..visualize.video_writer import is_our_video
 
@@ -138,7 +139,10 @@ def _list_folder(folder: Path, skipped: list[Path]) -> list[Path]:
     if images:  # overlays of them do not make it a folder of videos
         videos = [p for p in videos if not is_our_video(p)]
     if videos:
-        return find_videos(videos)
+        files = find_videos(videos)
+        for path in files:
+            check_video_name(path.stem)
+        return files
     if images:
         return [folder]
     raise UserError(f'{folder}: folder holds no video and no image')
