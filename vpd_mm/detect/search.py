@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from ..corpus import Corpus
 from ..engine.model_files import build_model, load_weights
 from ..engine.paths import newest_best
-from ..engine.resume import config_digest, sole_training
+from ..engine.resume import config_digest, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..files import atomic_write
@@ -182,8 +182,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     with sole_training(folder) as resume:
         cfg.resume = resume
         build_runner(cfg).train()
-        last = Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip())
-        name = (newest_best(folder) or last).name
+        name = (newest_best(folder) or last_checkpoint(folder)).name
         with atomic_write(done, 'w') as f:
             f.write(f'{name}\n')
     return folder / name
