@@ -120,12 +120,15 @@ def check_checkpoint(path: str | os.PathLike) -> None:
 
 
 def _check_archive(file: IO[bytes]) -> None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - zipfile.sizeEndCentDir))
+    ends = file.read(4) == zipfile.stringEndArchive
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         # torch and zipfile find the same records in an archive that starts and ends with its file
-        whole = min((m.header_offset for m in members), default=1) == 0 and not archive.comment
+        whole = ends and min((m.header_offset for m in members), default=1) == 0
         stored = all(m.compress_type == zipfile.ZIP_STORED for m in members)
-        fits = sum(m.file_size for m in members) <= os.fstat(file.fileno()).st_size
+        fits = sum(m.file_size for m in members) <= size
         if not (whole and stored and fits) or archive.testzip() is not None:
             raise zipfile.BadZipFile
         for member in members:

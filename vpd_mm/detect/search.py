@@ -18,7 +18,7 @@ from ..engine.paths import newest_best
 from ..engine.resume import config_digest, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
 from ..visualize.plots import save_figure, timeline_figure
@@ -168,7 +168,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     folder = work_dir / f'{num_folds}-folds-{settings}' / f'fold{fold}'
     done = folder / 'done.txt'
     if done.is_file():
-        return folder / done.read_text(encoding='utf-8').strip()
+        return folder / Path(read_text(done).strip()).name
     cfg = Config(cfg._cfg_dict.to_dict())
     cfg.train_dataloader.dataset.fold = (fold, num_folds)
     if cfg.get('protocol') == 'paper':
