@@ -42,6 +42,8 @@ MAX_TUPLE = 100_000
 MAX_POINTER = 10_000
 #: Most bytes of a weight that is larger than its stored values.
 MAX_EXPANDED = 64 << 20
+#: The last record of a zip archive without a comment: its first bytes and its size.
+ARCHIVE_END, ARCHIVE_END_BYTES = b'PK\x05\x06', 22
 #: Number of pickles at the start of torch's format before 1.6.
 LEGACY_PICKLES = 5
 #: Keys of ``meta`` and of the message hub with the text of a config.
@@ -121,8 +123,8 @@ def check_checkpoint(path: str | os.PathLike) -> None:
 
 def _check_archive(file: IO[bytes]) -> None:
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - zipfile.sizeEndCentDir))
-    ends = file.read(4) == zipfile.stringEndArchive
+    file.seek(max(0, size - ARCHIVE_END_BYTES))
+    ends = file.read(4) == ARCHIVE_END
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         # torch and zipfile find the same records in an archive that starts and ends with its file
