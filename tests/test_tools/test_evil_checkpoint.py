@@ -83,7 +83,7 @@ def test_train_resumes(detector, tool, corpus, tmp_path, named):
     assert 'resumed epoch: 1' in tool('train.py', *options)
 
 
-def test_test_detect_export_and_pack_load(detector, tool, corpus, tmp_path):
+def test_test_detect_and_pack_load(detector, tool, corpus, tmp_path):
     evil = detector / 'epoch_1.pth'
     tool('test.py', DETECTOR, evil, '--corpus', corpus, '--work-dir', tmp_path / 't')
     options = ['--corpus', corpus, '--work-dir', tmp_path / 'd', '--checkpoints', evil, '--threshold', '0.5']
@@ -91,7 +91,11 @@ def test_test_detect_export_and_pack_load(detector, tool, corpus, tmp_path):
     tool('pack_checkpoint.py', evil, tmp_path / 'packed.pth')
     packed = torch.load(tmp_path / 'packed.pth', weights_only=True)
     assert set(packed['meta']) == {'epoch', 'iter', 'mmengine_version', 'comment'}
+
+
+def test_export_loads(detector, tool, tmp_path):
     pytest.importorskip('onnxruntime')
+    evil = detector / 'epoch_1.pth'
     tool('export.py', DETECTOR, evil, '--out', tmp_path / 'scorer.onnx')
 
 
