@@ -55,14 +55,14 @@ def read_trained_config(config: str | os.PathLike, checkpoint: str | os.PathLike
     _check_local(checkpoint)
     folder = Path(checkpoint).parent
     dumped = sorted(folder.glob('*/vis_data/config.py'), reverse=True)  # the newest first, by their time stamps
-    found = [path for path in (folder / Path(cfg.filename).name, *dumped) if path.is_file()]
-    for path in filter(is_recorded, found):
+    candidates = [path for path in (folder / Path(cfg.filename).name, *dumped) if path.is_file()]
+    for path in filter(is_recorded, candidates):
         if not _missing_fields(trained := read_model_config(path)):
             print_log(f'{checkpoint}: its config is read from {path}, as {config} leaves fields to a corpus', 'current')
             return trained
     fields = f'{config}: leaves {", ".join(missing)} to a corpus'
-    if found and not any(map(is_recorded, found)):
-        raise UserError(f'{fields}; {found[0]} {NOT_OURS}: pass it in place of {config} if you trust it')
+    if candidates and not any(map(is_recorded, candidates)):
+        raise UserError(f'{fields}; {candidates[0]} {NOT_OURS}: pass it in place of {config} if you trust it')
     raise UserError(
         f'{fields}, and {folder} has no complete config of {checkpoint}; '
         'pass the config that tools/train.py wrote into its work dir'

@@ -57,10 +57,10 @@ class OnnxNetwork(nn.Module):
             raise UserError(f'{path}: onnxruntime cannot read it ({_one_line(e)}); export it again') from e
         text = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
         metadata = parse_json(text, path, 'export it again') if text else None
-        found = metadata.get('kind') if isinstance(metadata, dict) else None
-        if found != kind:
-            found = found if isinstance(found, str) else 'file that tools/export.py did not write'
-            raise UserError(f'{path}: is a {found}, expected a {kind}')
+        written_kind = metadata.get('kind') if isinstance(metadata, dict) else None
+        if written_kind != kind:
+            written_kind = written_kind if isinstance(written_kind, str) else 'file that tools/export.py did not write'
+            raise UserError(f'{path}: is a {written_kind}, expected a {kind}')
         self.metadata = check_meta(metadata, self.path)
         self.names = [item.name for item in self.session.get_inputs()]
         #: Last axis of the output: D or C.
