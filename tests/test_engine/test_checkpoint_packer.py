@@ -5,6 +5,7 @@ import torch
 
 from vpd_mm.engine.checkpoint_packer import check_packed, pack_checkpoint
 from vpd_mm.errors import UserError
+from vpd_mm.files import MARK
 
 
 def save(path, **weights):
@@ -19,7 +20,7 @@ def test_keeps_weights_in_half_precision_and_nothing_else_with_the_same_bytes(tm
     assert packed['state_dict']['weight'].tolist() == torch.tensor([0.1, -2.0]).half().tolist()
     assert packed['state_dict']['weight'].dtype == torch.float16
     assert packed['state_dict']['count'].item() == 7
-    assert packed['meta'] == {'epoch': 3}
+    assert packed['meta'] == {'comment': MARK, 'epoch': 3}
     assert set(packed) == {'meta', 'state_dict'}
     assert digest == hashlib.sha256((tmp_path / 'packed.pth').read_bytes()).hexdigest()
     assert (tmp_path / 'packed.sha256').read_text() == f'{digest}  packed.pth\n'
@@ -49,10 +50,23 @@ def test_bad_files(tmp_path):
         ('bare.pth', 'packed.bin', r'must end in \.pth'),
         ('text.pth', 'packed.pth', r'not written by torch\.save'),
         ('list.pth', 'packed.pth', 'weight is no tensor'),
-        ('a.pth', './a.pth', 'is the checkpoint itself'),
+        ('a.pth', './a.pth', 'is an input of this command'),
     ):
         with pytest.raises(UserError, match=message):
             pack_checkpoint(tmp_path / name, tmp_path / out)
     assert (tmp_path / 'a.pth').read_bytes() == before
     with pytest.raises(UserError, match='no such file'):
         check_packed(tmp_path / 'bare.pth')
+
+
+def test_only_packed_files_are_replaced(tmp_path):
+    source = save(tmp_path / 'a.pth', weight=torch.zeros(1))
+    for name in ('other.pth', 'packed.sha256'):
+        foreign = save(tmp_path / name, weight=torch.ones(1))
+        before = foreign.read_bytes()
+        out = foreign.with_suffix('.pth')
+        with pytest.raises(UserError, match=f'{name}: exists and was not written by this tool'):
+            pack_checkpoint(source, out)
+        assert foreign.read_bytes() == before
+        assert pack_checkpoint(source, out, overwrite=True) == pack_checkpoint(source, out)
+        assert check_packed(out) == out

@@ -114,8 +114,10 @@ def test_errors_become_one_line_and_status_1(error, line, capsys):
         cli.run_tool(main, [])
     assert stop.value.code == 1
     assert capsys.readouterr().err == line + '\n'
-    with pytest.raises(type(error)):
+    with pytest.raises(SystemExit) as stop:
         cli.run_tool(main, ['--debug'])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith('Traceback')
 
 
 @pytest.mark.parametrize(

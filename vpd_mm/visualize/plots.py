@@ -1,6 +1,5 @@
 """Plots as matplotlib figures without global state: accuracy over k, timeline, confusion matrix, training curves."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..files import atomic_write
+from ..files import MARK, atomic_write, parse_json, read_text
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito).
 SCORES, DETECTED, LABELLED = '#0072b2', '#d55e00', '#009e73'
@@ -138,7 +137,8 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     ``loss`` and ``error`` are keys in the log, for example 'loss' and 'distill/sq_error'.
     """
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    rows = [json.loads(line) for log in logs for line in log.read_text(encoding='utf-8').splitlines()]
+    hint = 'delete the folder to train again'
+    rows = [parse_json(line, log, hint) for log in logs for line in read_text(log).splitlines()]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses) for step in losses]
     figure = Figure(figsize=(5.6, 3.2), layout='constrained')
@@ -160,7 +160,7 @@ def figure_to_rgb(figure: Figure) -> np.ndarray:
 
 
 def save_figure(path: Path, figure: Figure) -> Path:
-    """Write a figure as PNG, atomically; returns ``path``."""
+    """Write a figure as PNG with the mark of this project, atomically; returns ``path``."""
     with atomic_write(path) as f:
-        FigureCanvasAgg(figure).print_png(f)
+        FigureCanvasAgg(figure).print_png(f, metadata={'Comment': MARK})
     return path
