@@ -4,15 +4,14 @@
 python tools/calibrate_teacher.py CONFIG CHECKPOINT --data data/generic
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.errors import UserError
+from vpd_mm.files import read_json
 
 #: Least number of joints for a reliable table.
 MIN_JOINTS = 100
@@ -30,24 +29,23 @@ def calibrate(config: str, checkpoint: str, data: Path) -> list[tuple[float, flo
         UserError: the model has another codec, or ``data`` has no or too few images.
     """
     from benchmarks.teacher_metrics import joint_hits
+    from vpd_mm.infer.frame_source import read_image
     from vpd_mm.teacher.joint_feature import VPD_JOINTS
     from vpd_mm.teacher.pose_teacher import PoseTeacher
     from vpd_mm.teacher.softmax_heatmap import SoftmaxHeatmap, fit_score_table
 
     path = data / 'annotations' / 'person_val.json'
-    if not path.is_file():
-        raise UserError(f'{path}: no such file; make it with tools/make_synthetic.py generic --out {data}')
+    coco = read_json(path, f'make it with tools/make_synthetic.py generic --out {data}')
     teacher = PoseTeacher(config, checkpoint)
     if not isinstance(teacher.model.head.decoder, SoftmaxHeatmap):
         raise UserError(f'{config}: the codec must be SoftmaxHeatmap to hold a score table')
     teacher.model.head.decoder.score_table = np.zeros((0, 2))
-    coco = json.loads(path.read_text(encoding='utf-8'))
     files = {image['id']: image['file_name'] for image in coco['images']}
     raw, correct = [], []
     for person in coco['annotations']:
         if person['iscrowd']:
             continue
-        image = cv2.cvtColor(cv2.imread(str(data / 'images' / files[person['image_id']])), cv2.COLOR_BGR2RGB)
+        image = read_image(data / 'images' / files[person['image_id']])
         ground_truth = np.array(person['keypoints'], float).reshape(1, 17, 3)
         x, y, w, h = person['bbox']
         keypoints, scores = teacher.infer([image], np.array([[x, y, x + w, y + h]]))

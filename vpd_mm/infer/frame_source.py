@@ -12,7 +12,7 @@ import numpy as np
 
 from ..athlete import FrameSource, VideoReader
 from ..errors import UserError
-from ..files import is_ours
+from ..files import is_ours, read_bytes
 from ..prepare.sources import find_videos, videos_inside
 
 #: Suffixes of the images in a folder of frames.
@@ -81,7 +81,8 @@ class FrameStream:
 
 def read_image(file: Path) -> np.ndarray:
     """Read an image as (H, W, 3) uint8 RGB."""
-    rgb = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+    data = np.frombuffer(read_bytes(file), np.uint8)
+    rgb = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
     if rgb is None:
         raise UserError(f'{file}: not a readable image; copy it again')
     return rgb
