@@ -146,7 +146,7 @@ def test_the_newest_of_equal_runs_counts(finished, tmp_path):
     other.save(second, {'top1': 20.0, 'seconds': 1})
     assert other.to_frame()['top1'].tolist() == [20.0]
     other.path(first.key).write_text('{')
-    with pytest.raises(UserError, match='not a result of this version'):
+    with pytest.raises(UserError, match=r'truncated or not JSON.*delete it to run again'):
         other.to_frame()
 
 
@@ -303,3 +303,14 @@ def test_each_row_of_the_paper_is_a_method_or_listed_as_unmapped(name):
     for row, values in numbers.items():
         assert '16' not in values or row in sections['ablation']
         assert 'AP@0.5' not in values or row in sections['detection']
+
+
+def test_comments_of_a_metafile_are_kept(finished, tmp_path):
+    _, spec, _, _, summary = finished
+    (tmp_path / 'm.yml').write_text('# by hand\nModels: []\n')
+    with pytest.raises(UserError, match=r'm\.yml: has comments, which would be lost'):
+        tables.merge_metafile(tmp_path / 'm.yml', tables.metafile_rows(spec, summary, 'r.csv'), spec)
+    assert (tmp_path / 'm.yml').read_text().startswith('# by hand')
+    (tmp_path / 'm.yml').write_text('mine: 1\n')
+    with pytest.raises(UserError, match='not a metafile'):
+        tables.merge_metafile(tmp_path / 'm.yml', [], spec, overwrite=True)

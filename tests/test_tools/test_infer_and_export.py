@@ -12,7 +12,9 @@ from inference_files import STUDENT, save_model
 from media import FRAMES, frame_picture, make_video
 
 from vpd_mm.athlete import VideoReader
+from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.errors import UserError
+from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import FeatureSequence
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -55,6 +57,29 @@ def test_a_second_run_skips_its_own_results(folder, capsys):
     assert json.loads((folder / 'images' / 'images.json').read_text())['num_frames'] == 3
 
 
+def test_any_error_of_one_input_costs_that_input(folder, capsys, monkeypatch):
+    forward = VPDInferencer.forward
+
+    def fail(self, inputs, *args, **kwargs):
+        if inputs.path.stem == 'one':
+            raise RuntimeError('out of \x1b[2J memory')
+        return forward(self, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(VPDInferencer, 'forward', fail)
+    assert infer(['videos', *STUDENT_ARGUMENTS, '--out', 'out']) == 1
+    assert r'error: one: RuntimeError: out of \x1b[2J memory' in capsys.readouterr().err
+    assert {path.name for path in (folder / 'out').glob('*.*')} == {'two.mp4', 'two.json'}
+
+
+def test_foreign_results_are_replaced_on_request_only(folder):
+    (folder / 'out').mkdir()
+    (folder / 'out' / 'one.json').write_text('{"name": "one"}')
+    arguments = ['videos', *STUDENT_ARGUMENTS, '--out', 'out', '--no-video']
+    with pytest.raises(UserError, match=r'one\.json: exists and was not written by this tool'):
+        infer(arguments)
+    assert infer([*arguments, '--overwrite']) == infer(arguments) == 0
+
+
 def test_two_videos_of_the_same_name(folder):
     for camera in ('cam1', 'cam2'):
         make_video(folder / camera / 'run.mp4', 3)
@@ -73,8 +98,12 @@ def test_takes_the_newest_student(folder, capsys):
         work = folder / 'work_dirs' / name
         work.mkdir(parents=True)
         save_model(work, 'c', text)
-        (work / 'last_checkpoint').write_text(str(work / 'c.pth'))
+        (work / 'last_checkpoint').write_text('/trained/elsewhere/c.pth')
         os.utime(work / 'last_checkpoint', (1e9 - age, 1e9 - age))
+    asks = r'new/c\.py is a program and was not written here .* pass --student work_dirs/new/c\.py:work_dirs/new/c\.pth'
+    with pytest.raises(UserError, match=asks):
+        infer(['videos/one.mp4'])
+    record_configs(['work_dirs/new/c.py'])
     assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-video']) == 0
     text = capsys.readouterr().out
     assert 'student: work_dirs/new/c.py:work_dirs/new/c.pth (the newest in' in text

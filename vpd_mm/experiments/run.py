@@ -10,11 +10,11 @@ from mmengine import dist
 from mmengine.config import Config
 
 from ..baselines.clip_scores import ClipScores, mean_scores
+from ..compat import find_latest_checkpoint
 from ..corpus import Corpus
 from ..detect.search import search_corpus
 from ..engine.locks import file_lock
 from ..engine.paths import newest_best
-from ..engine.resume import prepare_resume
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import select_actions
@@ -87,7 +87,7 @@ def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
         dataset.ids_file = None if run.k is None else run.split
     work_dir = store.work_dir(run.key)
     cfg.work_dir, cfg.experiment_name, cfg.launcher = str(work_dir), f'run-{run.key}', launcher
-    cfg.resume = prepare_resume(work_dir)
+    cfg.resume = find_latest_checkpoint(work_dir) is not None
     if cfg.resume:
         cfg.load_from = None
     metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
@@ -131,7 +131,7 @@ def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     cfg, work_dir = _exact_config(run), store.work_dir(run.key)
     if run.k is not None:
         cfg.train_dataloader.dataset |= {'max_videos': run.k, 'subset': run.subset}
-    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5))
+    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5), overwrite=True)
     aps = {name: round(100 * result[name], 2) for name in (*AP_COLUMNS, 'mAP') if name in result}
     return {'threshold': result['threshold'], **aps}
 

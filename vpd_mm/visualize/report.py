@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ..files import atomic_write
+from ..files import MARK, atomic_write, read_bytes
 from .panels import encode_image
 
 _MIME_TYPES = {'.png': 'image/png', '.jpg': 'image/jpeg', '.svg': 'image/svg+xml', '.mp4': 'video/mp4'}
@@ -104,7 +104,7 @@ def write_report(path: Path, title: str, lead: str, sections: Sequence[Section])
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections)
+    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections, generator=MARK)
     with atomic_write(path) as f:
         f.write(page.encode('utf-8'))
 
@@ -116,7 +116,7 @@ def image_uri(image: np.ndarray) -> str:
 
 def file_uri(path: Path) -> str:
     """A .png, .jpg, .svg or .mp4 file to a data URI."""
-    return _data_uri(path.suffix, path.read_bytes())
+    return _data_uri(path.suffix, read_bytes(path))
 
 
 def figure_uri(figure: Figure) -> str:
