@@ -21,7 +21,7 @@ os.environ.update({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'} | os.en
 import numpy as np
 import pandas as pd
 import torch
-from demo_parts.report import write_report, write_sheet
+from demo_parts.report import sport_tiles, write_report
 from demo_parts.steps import Steps, once, write_json
 from mmengine.config import Config
 from rich.console import Console
@@ -45,6 +45,7 @@ from vpd_mm.structures import Action, load_actions, load_classes, save_actions, 
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
 from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
 from vpd_mm.teacher import VipeFeature, load_encoder
+from vpd_mm.visualize.panels import grid, save_image
 
 CONFIGS = {
     name: f'configs/compare/demo{end}.py' for name, end in {'tiny': '_tiny', 'small': '', 'full': '_full'}.items()
@@ -72,7 +73,8 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         num, out, sheet = sizes.videos, root / 'sport', root / 'sport.jpg'
         if not sheet.is_file():
             first = [min(count, limit) for count, limit in zip((num.train, num.val, num.test), FIRST_VIDEOS)]
-            write_sheet(sheet, make_sport(out, *first, recipe, jobs, on_progress))
+            tiles = sport_tiles(make_sport(out, *first, recipe, jobs, on_progress))
+            save_image(sheet, grid(tiles, 4, gap=4, background=(255, 255, 255)))
         console.print(f'first image: {sheet}', highlight=False)
         sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
     text = 'All later steps read small images around the athlete, their motion and the poses of the teacher.'
@@ -132,7 +134,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         'versions': {name: importlib.import_module(name).__version__ for name in PACKAGES},
     }
     write_json(root / 'results.json', results)
-    write_report(root, corpus, sport, results, facts, {'sheet': sheet, **images}, vpd)
+    write_report(root, corpus, sport, results, facts, images, vpd)
     return results
 
 

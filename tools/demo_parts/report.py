@@ -15,7 +15,7 @@ from vpd_mm.retrieve import ClipPainter, Shot, load_clips, rank_corpus
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
-from vpd_mm.visualize.panels import draw_boxes, draw_text, flow_to_rgb, grid, resize, save_image
+from vpd_mm.visualize.panels import draw_boxes, draw_text, flow_to_rgb, resize
 from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_figure
 from vpd_mm.visualize.report import Block, Code, Gallery, Image, MethodDiagram, Section, Table, Text
 from vpd_mm.visualize.skeleton import draw_pose_panel
@@ -45,8 +45,8 @@ MIN_SCORE = 0.5  # of a confident frame
 SHEET, STRIP, ANIMATIONS = (12, 256), 6, (4, 50, 12.5)
 
 
-def write_sheet(path: Path, sport: Corpus) -> Path:
-    """Write an image of the sport: the middle of the first actions of different classes, with box and name."""
+def sport_tiles(sport: Corpus) -> list[np.ndarray]:
+    """Square images of the sport: the middle of the first action of each of several classes, with box and name."""
     classes, num, side = load_classes(sport.classes_path), *SHEET
     first = {action.label: action for action in reversed(load_actions(sport.actions_path))}
     tiles = []
@@ -57,8 +57,8 @@ def write_sheet(path: Path, sport: Corpus) -> Path:
         image = VideoReader(sport.video(action.video).path).read([frame_ind])[frame_ind]
         scale = side / len(image)
         tile = draw_boxes(resize(image, side), track.boxes[row] * scale)
-        tiles.append(draw_text(tile, classes[label], size=13))
-    return save_image(path, grid(tiles, 4, gap=4, background=(255, 255, 255)))
+        tiles.append(draw_text(tile, classes[label]))
+    return tiles
 
 
 def write_report(
@@ -66,8 +66,8 @@ def write_report(
 ) -> None:
     """Write ``root/report.html``.
 
-    ``vpd`` holds ``checkpoint``, ``decode`` and the test metrics ``gaps`` of 2D-VPD; ``images`` the path of the contact
-    ``sheet``, pairs (method, matrix) as ``confusion`` and (method, path) as ``detection``.
+    ``vpd`` holds ``checkpoint``, ``decode`` and the test metrics ``gaps`` of 2D-VPD; ``images`` pairs (method, matrix)
+    as ``confusion`` and (method, path) as ``detection``.
     """
     frames = compare_frames(corpus, sport.root / 'ground_truth' / 'poses', vpd.decode)
     seconds = {**results['seconds'], 'all': sum(results['seconds'].values())}
@@ -75,7 +75,8 @@ def write_report(
     versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
     made_with = Text(f'Scale {results["scale"]}, seed {results["seed"]}; {versions}.')
     learns = results['scale'] != 'tiny'
-    sheet = Image(report.file_uri(images['sheet']), 'The sport: the middle of an action, with the box of the athlete.')
+    tiles = [Image(report.image_uri(tile)) for tile in sport_tiles(sport)]
+    sheet = Gallery(tiles, SHEET[1], 'The sport: the middle of an action of each class, with the box of the athlete.')
     sections = [
         Section('Summary', list(summary(results, facts, learns))),
         Section('Low-confidence frames', list(gap_filling(frames, vpd, learns))),
@@ -104,13 +105,13 @@ def summary(results: Mapping, facts: Mapping, learns: bool) -> Iterator[Text]:
         before, after = gaps['teacher_error'], gaps['student_error']
         sentences.append(
             f'On {gaps["frames"]} low-confidence frames of the test videos, the mean joint error is {before:.2f} torso '
-            f'sizes for the teacher and {after:.2f} for the student, {abs(1 - after / before):.0%} '
+            f'sizes for the teacher and {after:.2f} for the student, {100 * abs(1 - after / before):.0f} % '
             f'{"lower" if after < before else "higher"}.'
         )
     k, top1 = recognised[student]['k'], [recognised[name]['top1_mean'] for name in (student, teacher)]
     sentences.append(
-        f'With {k} training clips per class, the features of the student ({student}) name the class of {top1[0]:.1f} % '
-        f'of the test clips; the joints of the teacher, {top1[1]:.1f} %.'
+        f'With {k} training clips{"" if k == "all" else " per class"}, the features of the student ({student}) name '
+        f'the class of {top1[0]:.1f} % of the test clips; the joints of the teacher, {top1[1]:.1f} %.'
     )
     first = [100 * ranked[name]['precision@1'] for name in (student, teacher)]
     sentences.append(
@@ -257,7 +258,8 @@ def animations(frames: SimpleNamespace, low: np.ndarray, gains: np.ndarray) -> I
         mine = frames.videos[low] == video
         gain = np.bincount(frames.frame_inds[low][mine], gains[mine])
         sums = np.convolve(gain, np.ones(length))[length - 1 :]  # of the frames from each one on
-        parts.append((sums.max(), video, int(sums.argmax())))
+        best = np.flatnonzero(sums >= sums.max() - 1e-9)
+        parts.append((sums.max(), video, int(best[len(best) // 2])))
     for _, video, start in sorted(parts, reverse=True)[:num]:
         images = [np.concatenate(panels, axis=1) for panels in frames.panels(video, range(start, start + length))]
         yield Image(report.animation_uri(images, fps), f'{video}, frames {start} to {start + length - 1}')
@@ -292,7 +294,9 @@ def detection(rows: Sequence[Mapping], images: Sequence[tuple[str, Path]]) -> It
     columns = ('AP@0.3', 'AP@0.5', 'AP@0.7', 'mAP')
     body = [(row['method'], *(f'{100 * row[name]:.1f}' for name in columns)) for row in rows]
     yield Table(('method', *(f'{name} %' for name in columns)), body)
-    text = 'uncut test videos; average precision of the intervals at several overlaps; mAP is the mean over 0.1 to 0.9.'
-    yield Text(f'{rows[0]["videos"]} {text}')
+    yield Text(
+        f'Uncut test videos: {rows[0]["videos"]}. Average precision (AP) of the intervals at several overlaps; mAP is '
+        'the mean over 0.1 to 0.9.'
+    )
     timelines = [Image(report.file_uri(path), name) for name, path in images]
     yield Gallery(timelines, 600, 'One test video: score of each frame, detected and labelled intervals.')
