@@ -126,8 +126,8 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
             f'estimator in {crops:,} crops.'
         ),
         Text(
-            f'Result: the estimator has a pose in {len(teacher)} of {len(features)} frames with a crop; the student fills '
-            f'in the other {len(filled)}. On held-out frames, its joints are {error} from those of the estimator.'
+            f'Result: the estimator has a pose in {len(teacher)} of {len(features)} frames with a crop; the student '
+            f'fills in the other {len(filled)}. On held-out frames, its joints are {error} from those of the estimator.'
         ),
         Text('Next: start with your own videos; the commands are in "Next steps".'),
     ]

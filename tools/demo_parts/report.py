@@ -115,10 +115,14 @@ def summary(results: Mapping, facts: Mapping, learns: bool) -> Iterator[Text]:
     )
     first = [100 * ranked[name]['precision@1'] for name in (student, teacher)]
     sentences.append(
-        f'The most similar training clip has the class of the query in {first[0]:.1f} % ({first[1]:.1f} %) of cases.'
+        f'The most similar training clip has the class of the query in {first[0]:.1f} % of cases (joints of the '
+        f'teacher: {first[1]:.1f} %).'
     )
     ap = [100 * detected[name]['AP@0.5'] for name in (student, teacher)]
-    sentences.append(f'Actions in uncut videos are detected with AP@0.5 of {ap[0]:.1f} % ({ap[1]:.1f} %).')
+    sentences.append(
+        f'The average precision of detection in uncut videos, AP@0.5, is {ap[0]:.1f} % (joints of the teacher: '
+        f'{ap[1]:.1f} %).'
+    )
     if not learns:
         sentences.append('Scale tiny trains for seconds: the numbers show that every step runs, and nothing else.')
     yield Text(f'Result: {" ".join(sentences)}')
@@ -210,7 +214,7 @@ def gap_filling(frames: SimpleNamespace, vpd: SimpleNamespace, learns: bool) -> 
         text = 'Low-confidence frames that the student improves most. The numbers are joint errors in torso sizes.'
         yield Gallery(pose_columns(frames, low[np.argsort(-gains)]), 160, text)
         text = 'Parts of test videos at half speed: crop, teacher (faint: low confidence), student.'
-        yield Gallery(list(animations(frames, low, gains)), 480, text)
+        yield Gallery(list(animations(frames, low, gains)), 520, text)
     body, gaps = [], vpd.gaps
     for key, name in (('confident', 'confident'), ('low_confidence', 'low'), ('lost', 'no pose')):
         if gaps.get(f'frames_{key}'):
@@ -281,7 +285,7 @@ def retrieval(corpus: Corpus, rows: Sequence[Mapping]) -> Iterator[Block]:
             tiles = [[*clip, *[clip[-1]] * (last - len(clip) + 1)] for clip in tiles]  # so that they start together
             captions = [f'{text}: {classes[action.label]}' for text, action in zip(texts, actions)]
             images = [Image(report.animation_uri(clip, 12.5), text) for clip, text in zip(tiles, captions)]
-            yield Gallery(images, 192, f'2D-VPD: a query and its nearest clips; the first is {name}. Half speed.')
+            yield Gallery(images, 240, f'2D-VPD: a query and its nearest clips; the first is {name}. Half speed.')
     body = [(row['method'], *(f'{100 * row[k]:.1f}' for k in ks)) for row in rows]
     yield Table(('method', *(f'{k} %' for k in ks)), body)
     yield Text(
