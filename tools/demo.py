@@ -58,7 +58,7 @@ TRACKER = {'method': 'path', 'every': 2}
 #: An action is used if at least this share of its frames is tracked.
 TRACKED_SHARE = 0.5
 #: Videos of train, val and test that are made before the contact sheet is drawn.
-FIRST_VIDEOS = (4, 1, 1)
+FIRST_VIDEOS = (2, 1, 1)
 PACKAGES = ('vpd_mm', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmaction')
 
 
