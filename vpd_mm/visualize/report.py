@@ -22,7 +22,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from ..files import atomic_write
+from ..files import atomic_write, read_bytes
 from .panels import encode_image
 
 _MIME_TYPES = {
@@ -150,7 +150,7 @@ def animation_uri(frames: Iterable[np.ndarray], fps: float) -> str:
 
 def file_uri(path: Path) -> str:
     """A .png, .jpg, .webp, .svg or .mp4 file to a data URI."""
-    return _data_uri(path.suffix, path.read_bytes())
+    return _data_uri(path.suffix, read_bytes(path))
 
 
 def figure_uri(figure: Figure) -> str:
