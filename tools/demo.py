@@ -57,8 +57,6 @@ POSES = 'teacher'
 TRACKER = {'method': 'path', 'every': 2}
 #: An action is used if at least this share of its frames is tracked.
 TRACKED_SHARE = 0.5
-#: Videos of train, val and test that are made before the contact sheet is drawn.
-FIRST_VIDEOS = (2, 1, 1)
 PACKAGES = ('vpd_mm', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmaction')
 
 
@@ -72,8 +70,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     with step('sport', 'make the synthetic sport', text) as on_progress:
         num, out, sheet = sizes.videos, root / 'sport', root / 'sport.jpg'
         if not sheet.is_file():
-            first = [min(count, limit) for count, limit in zip((num.train, num.val, num.test), FIRST_VIDEOS)]
-            tiles = sport_tiles(make_sport(out, *first, recipe, jobs, on_progress))
+            tiles = sport_tiles(make_sport(out, 1, 1, 1, recipe, 1, on_progress))  # before processes start
             save_image(sheet, grid(tiles, 4, gap=4, background=(255, 255, 255)))
         console.print(f'first image: {sheet}', highlight=False)
         sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
