@@ -11,12 +11,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from rich.console import Console
 from rich.table import Table
 
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.corpus.crop_writer import CropWriter
 from vpd_mm.engine.cli import ToolParser
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.cpu_autocast import cpu_has_bfloat16
 from vpd_mm.engine.paths import find_config
 from vpd_mm.registry import MODELS
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     table = Table('what', 'measured', 'goal', 'met', title=f'distill, {torch.get_num_threads()} thread(s)')
     for name, measured, goal, met in rows:
         table.add_row(name, measured, goal, 'yes' if met else 'no')
-    Console().print(table)
+    PlainConsole().print(table)
     return 0 if all(row[3] for row in rows) else 1
 
 

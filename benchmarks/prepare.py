@@ -116,7 +116,8 @@ def peak_memory(folder: Path, minutes: float) -> float:
     code = 'import sys; from vpd_mm.prepare import build_corpus; build_corpus(sys.argv[1:2], sys.argv[2])'
     root = str(Path(__file__).parents[1])
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))}
-    process = subprocess.Popen([sys.executable, '-c', code, str(video), str(folder / 'long')], env=env)
+    command = [sys.executable, '-c', code, str(video), str(folder / 'long')]
+    process = subprocess.Popen(command, env=env)  # noqa: S603  the code above
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -10,11 +10,11 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from rich.console import Console
 from rich.table import Table
 from torch.utils.data import default_collate
 
 from vpd_mm.engine.cli import ToolParser
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.paths import find_config
 from vpd_mm.registry import DATASETS, METRICS, MODELS
 
@@ -45,7 +45,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     table = Table('what', 'measured', 'goal', 'met', title='vipe, 1 thread, processor time')
     for name, measured, goal, met in rows:
         table.add_row(name, measured, goal, 'yes' if met else 'NO')
-    Console().print(table)
+    PlainConsole().print(table)
     return 0 if all(row[3] for row in rows) else 1
 
 

@@ -5,7 +5,6 @@ python tools/benchmark.py vipe-recipes --out runs/vipe --seconds 270 [packed pub
 
 import json
 import math
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,14 +15,15 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
-from rich.console import Console
 from rich.table import Table
 
 from vpd_mm.engine.checkpoint_packer import pack_checkpoint
-from vpd_mm.engine.cli import ToolParser
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.paths import find_config
 from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError
+from vpd_mm.files import MARK, check_output, open_output, read_bytes, read_json
 
 from .vipe import evaluate
 
@@ -88,26 +88,24 @@ def recipe_config(name: str, batch_size: int, poses: int) -> Config:
     return cfg
 
 
-def train(name: str, out: Path, args: tuple[float, int, int, int | None]) -> None:
-    """Train one recipe; writes ``<name>.pth`` (packed encoder) and ``<name>.json`` (metrics)."""
+def train(name: str, work: Path, args: tuple[float, int, int, int | None]) -> None:
+    """Train one recipe; writes ``packed.pth`` (encoder) and ``metrics.json`` into ``work``."""
     seconds, batch_size, poses, test_poses = args
     torch.set_num_threads(1)
     init_default_scope('vpd_mm')
     cfg = recipe_config(name, batch_size, poses)
-    work = Path(tempfile.mkdtemp(prefix=f'vipe_{name}_'))
     cfg.work_dir, cfg.experiment_name = str(work), name
     runner = build_runner(cfg)
     runner.register_hook(TimedSchedule(seconds, cosine='custom_hooks' in cfg), 'VERY_HIGH')
     runner.train()
     runner.save_checkpoint(str(work), 'last.pth')
-    pack_checkpoint(work / 'last.pth', work / f'{name}.pth', 16 << 20, 'encoder.')
+    pack_checkpoint(work / 'last.pth', work / 'packed.pth', 16 << 20, 'encoder.')
     metrics: dict = {'iterations': runner.iter, 'batch_size': cfg.train_dataloader.batch_size, 'seconds': seconds}
     cfg.dump(work / 'recipe.py')
     for split in ('val', 'test'):
-        values = evaluate(str(work / 'recipe.py'), str(work / f'{name}.pth'), test_poses, split)
+        values = evaluate(str(work / 'recipe.py'), str(work / 'packed.pth'), test_poses, split)
         metrics |= {f'{split}/{key}': round(value, 4) for key, value in values.items()}
-    shutil.copy(work / f'{name}.pth', out)
-    (out / f'{name}.json').write_text(json.dumps(metrics))
+    (work / 'metrics.json').write_text(json.dumps(metrics))
     print(name, metrics, flush=True)
 
 
@@ -119,26 +117,32 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--batch-size', type=int, default=512, help="of all but 'published'")
     parser.add_argument('--poses', type=int, default=16000, help='in motion, and as many in no motion')
     parser.add_argument('--test-poses', type=int, help='default: 500 of validation, 2000 of test')
+    add_overwrite_argument(parser)
     args = parser.parse_args(argv)
     names = args.recipes or list(RECIPES)
     if unknown := [name for name in names if name not in RECIPES]:
         raise UserError(f'no recipe {unknown[0]!r}; there are {", ".join(RECIPES)}')
-    args.out.mkdir(parents=True, exist_ok=True)
+    for path in [args.out / f'{name}.pth' for name in names] + [args.out / 'metrics.json']:
+        check_output(path, overwrite=args.overwrite)
     options = (args.seconds, args.batch_size, args.poses, args.test_poses)
-    processes = [get_context('spawn').Process(target=train, args=(name, args.out, options)) for name in names]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
     metrics = {}
-    for name in names:
-        if (path := args.out / f'{name}.json').is_file():
-            metrics[name] = json.loads(path.read_text())
-            path.unlink()
-    (args.out / 'metrics.json').write_text(json.dumps(metrics, indent=1))
+    with tempfile.TemporaryDirectory(prefix='vipe_') as scratch:
+        work = {name: Path(scratch) / name for name in names}
+        processes = [get_context('spawn').Process(target=train, args=(name, work[name], options)) for name in names]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        for name in names:
+            if (work[name] / 'metrics.json').is_file():
+                metrics[name] = read_json(work[name] / 'metrics.json', 'run it again')
+                with open_output(args.out / f'{name}.pth', overwrite=args.overwrite) as f:
+                    f.write(read_bytes(work[name] / 'packed.pth'))
+    with open_output(args.out / 'metrics.json', 'w', overwrite=args.overwrite) as f:
+        json.dump({**metrics, 'comment': MARK}, f, indent=1)
     table = Table('recipe', 'steps', *[f'{s} {k}' for s in ('val', 'test') for k in ('hit@1', 'chirality')])
     for name, values in metrics.items():
         shown = [f'{values[f"{s}/{k}"]:.3f}' for s in ('val', 'test') for k in ('hit@1', 'chirality')]
         table.add_row(name, str(values['iterations']), *shown)
-    Console().print(table)
+    PlainConsole().print(table)
     return 0 if len(metrics) == len(names) else 1

@@ -9,7 +9,7 @@ tools/compare.py configs/compare/penn_action.py --no-run --metafile metafile.yml
 import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, load_config, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, load_config, run_tool
 from vpd_mm.errors import UserError
 
 
@@ -22,6 +22,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--no-run', action='store_true', help='only write the tables of what is finished')
     parser.add_argument('--metafile', type=Path, help='put its rows into a metafile.yml, the plot beside it')
     parser.add_argument('--readme', type=Path, help='put its table between <!-- compare:NAME --> and <!-- /compare -->')
+    add_overwrite_argument(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
     return parser
 
@@ -43,9 +44,16 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
     """Run and report one comparison; returns the error lines of failed runs."""
     from vpd_mm.experiments import RunStore, plan_runs, read_spec
     from vpd_mm.experiments.jobs import run_with_progress
+    from vpd_mm.experiments.store import check_table
+    from vpd_mm.files import check_output
 
     cfg = load_config(argparse.Namespace(**{**vars(args), 'config': config}))
     spec, work_dir, failed = read_spec(cfg, args.only), Path(cfg.work_dir), {}
+    check_table(work_dir / 'results.csv', args.overwrite)
+    written = [work_dir / 'report.md', work_dir / 'accuracy_over_k.png']
+    written += [metafile_plot(args.metafile, spec)] if args.metafile else []
+    for path in written:
+        check_output(path, overwrite=args.overwrite)
     models = []
     if args.no_run and not Path(spec.corpus).exists():
         print(f'{spec.corpus}: no such corpus; tables are written from the metafile alone')
@@ -55,12 +63,12 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
             why = '; '.join(f'{name}: {problem}' for name, problem in plan.problems.items())
             raise UserError(f'{len(plan.problems)} methods cannot run ({why}); make what they need or --skip-missing')
         failed = {} if args.no_run else run_with_progress(plan, store, args)
-        models = write_report(spec, plan, store, work_dir)
+        models = write_report(spec, plan, store, work_dir, args.overwrite)
     write_metafile(read_spec(cfg), models, args)
     return list(failed.values())
 
 
-def write_report(spec, plan, store, work_dir: Path) -> list[dict]:
+def write_report(spec, plan, store, work_dir: Path, overwrite: bool) -> list[dict]:
     """Write results.csv, report.md and the plot of what is finished; returns metafile rows."""
     from vpd_mm.experiments import summarize, tables, write_table
     from vpd_mm.files import atomic_write
@@ -69,7 +77,7 @@ def write_report(spec, plan, store, work_dir: Path) -> list[dict]:
     summary = summarize(results)
     plot = work_dir / 'accuracy_over_k.png'
     drawn = tables.draw_section(plot, spec, summary)
-    write_table(work_dir / 'results.csv', results)
+    write_table(work_dir / 'results.csv', results, overwrite)
     text = tables.report_text(spec, plan, summary, plot.name if drawn else '')
     with atomic_write(work_dir / 'report.md', 'w') as f:
         f.write(text)
@@ -85,11 +93,14 @@ def write_metafile(spec, models: list[dict], args: argparse.Namespace) -> None:
     from vpd_mm.experiments import tables
 
     if args.metafile:
-        models = tables.merge_metafile(args.metafile, models, spec)
-        plot = args.metafile.with_name(f'accuracy_{spec.name}.png')
-        tables.draw_section(plot, spec, tables.read_metafile_rows(models))
+        models = tables.merge_metafile(args.metafile, models, spec, args.overwrite)
+        tables.draw_section(metafile_plot(args.metafile, spec), spec, tables.read_metafile_rows(models))
     if args.readme:
         tables.update_readme(args.readme, spec.name, tables.readme_tables(models))
+
+
+def metafile_plot(metafile: Path, spec) -> Path:
+    return metafile.with_name(f'accuracy_{spec.name}.png')
 
 
 if __name__ == '__main__':

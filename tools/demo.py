@@ -24,11 +24,11 @@ import torch
 from demo_parts.report import sport_tiles, write_report
 from demo_parts.steps import Steps, once, write_json
 from mmengine.config import Config
-from rich.console import Console
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import ToolParser, log_output, run_tool
 from vpd_mm.engine.config import read_config
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import OnProgress
 from vpd_mm.engine.resume import config_digest
@@ -60,7 +60,7 @@ TRACKED_SHARE = 0.5
 PACKAGES = ('vpd_mm', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmaction')
 
 
-def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console: Console) -> dict:
+def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console: PlainConsole) -> dict:
     """Run all steps and write ``results.json`` and ``report.html``; returns the results."""
     sizes, device = read_config(CONFIGS[scale]), pick_device(device)
     recipe = SportRecipe(seed, sizes.side, sizes.side, sizes.sub_frames)
@@ -72,7 +72,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         if not sheet.is_file():
             tiles = sport_tiles(make_sport(out, 1, 1, 1, recipe, 1, on_progress))  # before processes start
             save_image(sheet, grid(tiles, 4, gap=4, background=(255, 255, 255)))
-        console.print(f'first image: {sheet}', highlight=False)
+        console.print(f'first image: {sheet}')
         sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
     text = 'All later steps read small images around the athlete, their motion and the poses of the teacher.'
     with step('prepare', 'track the athlete, estimate poses, store crops and flow', text) as on_progress:

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from demo_parts.steps import Steps, once, write_json
-from rich.console import Console
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.engine.cli import ToolParser, log_output, run_tool
 from vpd_mm.engine.config import read_config
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.paths import resource_dir
 from vpd_mm.engine.run import test, train_once
@@ -70,7 +70,7 @@ python tools/train.py {CONFIG}
 python tools/extract_features.py {CONFIG} work_dirs/.../epoch_40.pth --corpus data/real --out vpd --preview"""
 
 
-def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: int, console: Console) -> Path:
+def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: int, console: PlainConsole) -> Path:
     """Run all steps and write ``results.json``, ``overlay/*.mp4`` and ``report.html``; returns ``root``."""
     if wheels is not None and not wheels.is_dir():
         raise UserError(f'--wheels {wheels}: no such folder')
@@ -166,7 +166,7 @@ def pip(*arguments: str, wheels: Path | None) -> None:
     """
     source = ['--no-index', '--find-links', str(wheels)] if wheels is not None else []
     command = [sys.executable, '-m', 'pip', arguments[0], '--quiet', '--no-deps', *source, *arguments[1:]]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603  pip, with names of this file
     if done.returncode:
         wanted = ' '.join(word for word in arguments[1:] if '==' in word)
         last = ([''] + [line for line in done.stderr.splitlines() if line.startswith('ERROR')])[-1]
@@ -183,7 +183,7 @@ def get_video(path: Path, folder: Path, wheels: Path | None) -> None:
         UserError: there is no wheel, or it holds another video.
     """
     pip('download', '--dest', str(folder), VIDEO_WHEEL, wheels=wheels)
-    source = read_json(BOXES, 'restore it')
+    source = read_json(BOXES, 'check it out again')
     with zipfile.ZipFile(next(folder.glob('sports2d-*.whl'))) as archive, archive.open(source['video']) as file:
         data = file.read(64 << 20)
     if hashlib.sha256(data).hexdigest() != source['sha256']:
@@ -194,7 +194,7 @@ def get_video(path: Path, folder: Path, wheels: Path | None) -> None:
 
 def key_frame_track() -> AthleteTrack:
     """The boxes of the key frames, linearly interpolated."""
-    keys = np.array(read_json(BOXES, 'restore it')['boxes'], np.float64)
+    keys = np.array(read_json(BOXES, 'check it out again')['boxes'], np.float64)
     inds = np.arange(int(keys[-1, 0]) + 1)
     boxes = np.stack([np.interp(inds, keys[:, 0], keys[:, side]) for side in range(1, 5)], axis=1)
     return AthleteTrack(inds.astype(np.int64), boxes.astype(np.float32), np.ones(len(inds), np.float32))
@@ -206,7 +206,8 @@ def prepare(video: Path, root: Path, site: Path) -> Corpus:
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
     command = [sys.executable, resource_dir() / 'tools' / 'prepare.py', video, '--out', root / 'corpus']
     command += ['--boxes', root / 'boxes', '--poses', 'mediapipe']
-    done = subprocess.run([str(word) for word in command], stderr=subprocess.PIPE, text=True, env=environment)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, env=environment)  # noqa: S603  our own tool
     if done.returncode:
         raise UserError(f'prepare: {(done.stderr.strip().splitlines() or ["no output"])[-1].removeprefix("error: ")}')
     return Corpus.open(root / 'corpus')

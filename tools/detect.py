@@ -4,7 +4,7 @@
 import json
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
 
 
 def main(argv=None):
@@ -20,15 +20,13 @@ def main(argv=None):
     parser.add_argument('--out', help='folder of the results; default <work dir>/<split>')
     parser.add_argument('--work-dir', help='default work_dirs/<config name>')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    add_overwrite_argument(parser)
     add_corpus_arguments(parser)
     args = parser.parse_args(argv)
-
-    from rich.console import Console
 
     from vpd_mm.detect.search import search_corpus
     from vpd_mm.features.corpus_config import load_corpus_config
 
-    console = Console()
     cfg = load_corpus_config(args, args.allow_missing)
     cfg.train_dataloader.dataset |= {'max_videos': args.train_videos, 'subset': args.subset}
     results = search_corpus(
@@ -39,8 +37,9 @@ def main(argv=None):
         [Path(path) for path in args.checkpoints or []],
         args.threshold,
         args.folds or cfg.get('folds', 5),
+        args.overwrite,
     )
-    console.print(json.dumps(results, indent=2))
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == '__main__':

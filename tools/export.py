@@ -7,7 +7,7 @@ python tools/export.py CONFIG CHECKPOINT --out student.onnx
 import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 
 
 def main(argv=None):
@@ -16,12 +16,13 @@ def main(argv=None):
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--out', help='file to write, *.onnx; default: beside the checkpoint')
     parser.add_argument('--opset', type=int, default=17, help='ONNX opset (default 17)')
+    add_overwrite_argument(parser)
     args = parser.parse_args(argv)
 
     from vpd_mm.export.onnx_export import TOLERANCE, export_model
 
     out = args.out or Path(args.checkpoint).with_suffix('.onnx')
-    for file in export_model(args.config, args.checkpoint, out, args.opset):
+    for file in export_model(args.config, args.checkpoint, out, args.opset, args.overwrite):
         sizes = '; '.join(' '.join('x'.join(map(str, shape)) for shape in shapes) for shapes in file.shapes)
         print(f'{file.path}: {file.kind}, {file.path.stat().st_size / 1e6:.1f} MB')
         print(f'  onnxruntime and PyTorch differ by {file.error:.1e} (limit {TOLERANCE:g}) on inputs {sizes}')

@@ -10,6 +10,7 @@ tools/extract_features.py --concat vpd joints --corpus data/real --out concat
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,14 @@ import numpy as np
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, launcher_ranks, merge_run_arguments, run_tool
+from vpd_mm.engine.cli import (
+    ToolParser,
+    add_overwrite_argument,
+    error_line,
+    launcher_ranks,
+    merge_run_arguments,
+    run_tool,
+)
 from vpd_mm.engine.model_files import read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
@@ -45,6 +53,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
     parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
     parser.add_argument('--preview', action='store_true', help='also draw student and teacher (teacher: joints)')
+    add_overwrite_argument(parser)
     parser.add_argument('--teacher', default='joints', help='teacher that --preview draws')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
@@ -73,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif args.invert:
             raise UserError(f'--invert: {args.config} is no config of VIPE*')
         else:
-            student(corpus, cfg, args)
+            return student(corpus, cfg, args)
     return 0
 
 
@@ -115,7 +124,7 @@ def clips(corpus: Corpus, args: argparse.Namespace) -> None:
     extract(corpus, extractor, out, cf.clip_run_identity(args.network, args.checkpoint, **settings), extractor.dims)
 
 
-def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
+def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
     from vpd_mm.features.feature_extractor import build_extractor, run_identity
 
     device = pick_device(args.device)
@@ -124,7 +133,8 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
     if args.preview and launcher_ranks()[0] == 0:
-        preview(corpus, args.teacher, extractor, out)
+        return preview(corpus, args.teacher, extractor, out, args.overwrite)
+    return 0
 
 
 def use_half(device: str, args: argparse.Namespace) -> bool:
@@ -146,10 +156,11 @@ def print_written(out: Path, written: int, dims: int | None = None) -> None:
     print(f'{out}: {written} videos written, {total} in total' + (f', D = {dims}' if dims else ''))
 
 
-def preview(corpus: Corpus, teacher: str, extractor, out: Path) -> None:
-    """Draw the decoded poses of the student beside the teacher's."""
+def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool) -> int:
+    """Draw the decoded poses of the student beside the teacher's; returns 1 where a video failed."""
     from vpd_mm.corpus import CropStore, FeatureStore
     from vpd_mm.features.preview import write_preview, write_strip
+    from vpd_mm.files import check_output
     from vpd_mm.structures import FeatureSequence, load_actions
     from vpd_mm.teacher import JointFeature
 
@@ -160,20 +171,32 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path) -> None:
     actions = load_actions(corpus.actions_path) if corpus.actions_path.is_file() else []
     videos = [video for video in store.videos() if video in joints and len(store.header(video))]
     ready = [video for video in videos if npz_path(out, video).is_file()]
-    for video in ready:
+
+    def draw(video: str) -> None:
+        strip = out / 'preview' / f'{video}_action.jpg'
+        check_output(strip, overwrite=overwrite)
         decoded = extractor.decode(FeatureSequence.load(npz_path(out, video)).feats)
-        paths = write_preview(store, video, decoded, joints[video], out / 'preview', corpus.video(video).fps)
+        fps = corpus.video(video).fps
+        paths = write_preview(store, video, decoded, joints[video], out / 'preview', fps, overwrite)
         print(*paths, sep='\n')
         frames = store.header(video).frame_inds
         spans = [(a.start_frame, a.end_frame) for a in actions if a.video == video]
         if spans := [(start, end) for start, end in spans if np.any((frames >= start) & (frames < end))]:
-            path = out / 'preview' / f'{video}_action.jpg'
-            print(write_strip(store, video, decoded, joints[video], path, *spans[0]))
+            print(write_strip(store, video, decoded, joints[video], strip, *spans[0]))
+
+    status = 0
+    for video in ready:
+        try:
+            draw(video)
+        except Exception as e:  # any: the other videos are drawn
+            print(error_line(e, video), file=sys.stderr)
+            status = 1
     if len(ready) < len(videos):
         print(
             f'no preview of {len(videos) - len(ready)} videos: other processes are not done with them; run this '
             'command again'
         )
+    return status
 
 
 if __name__ == '__main__':

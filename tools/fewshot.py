@@ -7,7 +7,7 @@ tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features j
 import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
 from vpd_mm.errors import UserError
 
 
@@ -22,6 +22,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--allow-short', action='store_true', help='accept classes with fewer than k actions')
     parser.add_argument('--allow-missing', action='store_true', help='leave out actions without features')
     parser.add_argument('--work-dir', help='default: work_dirs/<config name>')
+    add_overwrite_argument(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
     return parser
 
@@ -34,6 +35,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     from vpd_mm.experiments import Method, RunStore, few_shot_spec, plan_runs, summarize, write_table
+    from vpd_mm.experiments.store import check_table
     from vpd_mm.features.corpus_config import datasets_of, load_corpus_config
 
     for k in args.k:
@@ -48,19 +50,22 @@ def main(argv=None):
     plan = plan_runs(few_shot_spec(method, corpus, ks, **{name: getattr(args, name) for name in names}))
     for problem in plan.problems.values():
         raise UserError(problem)
+    for name in ('results.csv', 'summary.csv'):
+        check_table(work_dir / name, args.overwrite)
     store = RunStore(work_dir / 'runs')
     failed = run_with_progress(plan, store, args)
     results = store.to_frame()
-    write_table(work_dir / 'results.csv', results)
-    write_table(work_dir / 'summary.csv', summarize(results))
+    write_table(work_dir / 'results.csv', results, args.overwrite)
+    write_table(work_dir / 'summary.csv', summarize(results), args.overwrite)
     print_summary(summarize(store.to_frame(plan.runs)), f'{method.name} on {corpus}')
     if failed:
         raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
 
 
 def print_summary(summary, title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from vpd_mm.engine.console import PlainConsole
 
     columns = [
         name for name in ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean') if name in summary
@@ -68,7 +73,7 @@ def print_summary(summary, title: str) -> None:
     table = Table(*columns, title=title)
     for row in summary[columns].round(2).itertuples(index=False):
         table.add_row(*map(str, row))
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 if __name__ == '__main__':

@@ -8,10 +8,10 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.importers import (
     ImportReport,
@@ -53,7 +53,7 @@ def print_report(report: ImportReport, args: argparse.Namespace) -> None:
     table.columns[1].justify = 'right'
     for name, count in report.counts.items():
         table.add_row(name, f'{count:,}')
-    Console().print(table)
+    PlainConsole().print(table)
     for line in report.failures:
         print(f'failed: {line}')
     if report.failures:

@@ -10,8 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, error_line, run_tool
-from vpd_mm.errors import UserError
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, error_line, run_tool
 
 
 def make_parser() -> ToolParser:
@@ -34,6 +33,7 @@ def make_parser() -> ToolParser:
     add('--gallery', metavar='CORPUS:FEATURES[:SPLIT]', help='labelled actions to search for neighbours')
     add('--top', type=int, default=5, help='neighbours per interval (default 5)')
     add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default runs/infer)')
+    add_overwrite_argument(parser)
     add('--no-video', action='store_true', help='write no video')
     add('--no-film', action='store_true', dest='without_video', help=argparse.SUPPRESS)
     add('--show', action='store_true', help='show the frames in a window')
@@ -68,7 +68,7 @@ def main(argv=None):
     if args.boxes is None:
         print(f'boxes: {DEFAULT_BOXES} (default; --boxes selects others)')
     inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs], [args.out])
-    check_outputs(inputs, args.video_dir, args.out)  # all of them: each call below sees one
+    check_outputs(inputs, args.video_dir, args.out, args.overwrite)  # all of them: each call below sees one
     if args.show:
         check_display()
     inferencer = VPDInferencer(
@@ -88,17 +88,18 @@ def main(argv=None):
         subtract_median=args.subtract_median,
         batch_size=args.batch_size,
         show_progress=True,
+        overwrite=args.overwrite,
     )
     inferencer.load_detector()
     failures = 0
-    for item in inputs.values():
+    for name, item in inputs.items():
         try:
             infer_one(inferencer, item, args)
-        except UserError as e:
-            if len(inputs) == 1:
+        except Exception as e:  # any: the other inputs continue
+            if len(inputs) == 1 or args.debug:
                 raise
             failures += 1
-            print(error_line(e), file=sys.stderr)
+            print(error_line(e, name), file=sys.stderr)
     return 1 if failures else 0
 
 

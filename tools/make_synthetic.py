@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.progress import progress_bar
 
 
@@ -40,7 +40,7 @@ def make_sheets(args: argparse.Namespace) -> None:
     from vpd_mm.synthetic.corpus import SportRecipe
     from vpd_mm.synthetic.sheet import write_sheets
 
-    print(*write_sheets(args.out, SportRecipe(args.seed)), sep='\n')
+    print(*write_sheets(args.out, SportRecipe(args.seed), args.overwrite), sep='\n')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -74,7 +74,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         sub.add_argument('--height', type=int, default=256, help='px')
         sub.add_argument('--workers', type=int, default=1, help='number of processes; the data do not depend on it')
 
-    add_command('sheet', make_sheets, 'runs/sheets', 'draw contact sheets of both, with and without true skeletons')
+    text = 'draw contact sheets of both, with and without true skeletons'
+    add_overwrite_argument(add_command('sheet', make_sheets, 'runs/sheets', text))
     return parser.parse_args(argv)
 
 

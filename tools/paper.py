@@ -12,9 +12,9 @@ def main(argv=None):
     parser.add_argument('--markdown', action='store_true', help='the page of the documentation')
     args = parser.parse_args(argv)
 
-    from rich.console import Console
     from rich.table import Table
 
+    from vpd_mm.engine.console import PlainConsole
     from vpd_mm.experiments.paper_settings import HEADER, SETTINGS, cells, settings_markdown
 
     if args.markdown:
@@ -24,7 +24,7 @@ def main(argv=None):
         table = Table(*HEADER, title=step)
         for row in rows:
             table.add_row(*cells(row))
-        Console().print(table)
+        PlainConsole().print(table)
 
 
 if __name__ == '__main__':

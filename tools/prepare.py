@@ -8,11 +8,10 @@ tools/prepare.py inspect data/real [VIDEO]
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from vpd_mm.athlete.flow import METHODS
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.config import parse_options
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
 
@@ -57,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = vars(make_parser().parse_args(arguments))
     options.pop('debug')
     options['tracker'] = parse_options('--track', options.pop('track'))
-    console = Console()
+    console = PlainConsole()
     report = build_corpus(options.pop('videos'), options.pop('out'), console=console, **options)
     decoded = sum(r.decoded for r in report.videos)
     console.print(report_table(report.videos, f'{decoded} frames in {report.seconds:.1f} s'))
-    console.print(f'crops on disk: {report.disk_bytes / 1e6:.1f} MB', highlight=False)
+    console.print(f'crops on disk: {report.disk_bytes / 1e6:.1f} MB')
     if report.failures:
         print(f'{len(report.failures)} errors; fix them and run the same command again:', file=sys.stderr)
         for video, line in report.failures:
@@ -76,13 +75,14 @@ def inspect(argv: Sequence[str]) -> int:
     parser.add_argument('video', nargs='?', help='draw this video (default: numbers of all videos)')
     parser.add_argument('--pose-name', help='pose set to draw (default: the first)')
     parser.add_argument('--out', help='folder of the images (default: CORPUS/inspect)')
+    add_overwrite_argument(parser)
     args = parser.parse_args(argv)
-    console = Console()
-    result = inspect_corpus(args.corpus, args.video, pose_name=args.pose_name, out=args.out)
+    console = PlainConsole()
+    result = inspect_corpus(args.corpus, args.video, args.pose_name, args.out, args.overwrite)
     console.print(report_table(result.videos, str(args.corpus)))
     for line in result.lines:
-        console.print(line, highlight=False, soft_wrap=True)
-    return 0
+        console.print(line, soft_wrap=True)
+    return 1 if any(report.failures for report in result.videos) else 0
 
 
 if __name__ == '__main__':

@@ -6,23 +6,32 @@ python tools/retrieve.py --corpus data/penn --features joints --split test --gal
 
 import argparse
 import csv
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from vpd_mm.corpus import PROTOCOLS, Corpus
-from vpd_mm.engine.cli import ToolParser, run_tool
-from vpd_mm.files import atomic_write
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
+from vpd_mm.engine.console import PlainConsole
+from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
+
+COLUMNS = ('query', 'query_class', 'rank', 'action_id', 'class', 'distance')
 
 
 def main(argv=None):
     args = parse_args(argv)
-    from vpd_mm.retrieve import load_clips
+    from vpd_mm.retrieve import check_side_by_side, load_clips
 
+    rules = {'overwrite': args.overwrite, 'inputs': [args.corpus]}
+    if args.out is not None:
+        check_output(args.out, mark=','.join(COLUMNS), **rules)
+    if args.show is not None:
+        check_side_by_side(args.show)
+        check_output(args.show, **rules)
     corpus = Corpus.open(args.corpus)
     settings = corpus.settings(args.protocol)
     given = {name: getattr(args, name) for name in ('before_sec', 'after_sec') if getattr(args, name) is not None}
@@ -32,8 +41,8 @@ def main(argv=None):
     gallery, classes = clips.of_split(args.gallery_split), load_classes(corpus.classes_path)
     if args.query is None:
         rank_all(clips.of_split(args.split or settings.queries), gallery, classes, args)
-    else:
-        search_clip(corpus, clips, gallery, classes, fps, args)
+        return 0
+    return search_clip(corpus, clips, gallery, classes, fps, args)
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
@@ -46,13 +55,14 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     table = Table('k', 'precision@k', 'hit@k', title=f'{name}: {len(queries)} queries, {len(gallery)} clips')
     for k in args.ks:
         table.add_row(str(k), *(f'{100 * metrics[f"{metric}@{k}"]:.2f} %' for metric in ('precision', 'hit')))
-    Console().print(table)
+    PlainConsole().print(table)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
     if args.out is None:
         return
-    with atomic_write(args.out, 'w') as f:
+    rules = {'overwrite': args.overwrite, 'inputs': [args.corpus]}
+    with open_output(args.out, 'w', mark=','.join(COLUMNS), **rules) as f:
         writer = csv.writer(f, lineterminator='\n')
-        writer.writerow(('query', 'query_class', 'rank', 'action_id', 'class', 'distance'))
+        writer.writerow(COLUMNS)
         for query, inds, distances in zip(queries.actions, *nearest, strict=True):
             for rank, (i, distance) in enumerate(zip(inds, distances, strict=True), 1):
                 hit = gallery.actions[i]
@@ -60,9 +70,8 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
                 writer.writerow((*row, f'{distance:.6g}'))
 
 
-def search_clip(
-    corpus: Corpus, clips, gallery, classes: list[str], fps: float | None, args: argparse.Namespace
-) -> None:
+def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float | None, args: argparse.Namespace) -> int:
+    """Print the nearest clips and draw them; returns 1 where a clip could not be drawn."""
     from vpd_mm.retrieve import RANKING, ClipPainter, DTWRetriever, Shot, find_query, save_side_by_side
 
     query = find_query(corpus, args.features, clips, args.query, fps)
@@ -79,10 +88,13 @@ def search_clip(
         table.add_row(str(rank), hit.action_id, classes[hit.label], interval, f'{distance:.4f}')
         caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  {distance:.3f}'
         shots.append(Shot(hit.video, hit.start_frame, hit.end_frame, caption))
-    Console().print(table)
+    PlainConsole().print(table)
     if args.show is not None:
-        save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
+        failures = save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
         print(f'wrote {args.show}')
+        print(*(f'error: {line}' for line in failures), sep='\n', end='\n' * bool(failures), file=sys.stderr)
+        return 1 if failures else 0
+    return 0
 
 
 def parse_args(argv) -> argparse.Namespace:
@@ -99,6 +111,7 @@ def parse_args(argv) -> argparse.Namespace:
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
     add('--top', type=int, default=10, help='number of results of --query (default 10)')
     add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
+    add_overwrite_argument(parser)
     add('--poses', help='pose set that --show draws where there are no crops; default: the first')
     text = "'paper': windows, rate, views and counting as published (python -m vpd_mm paper)"
     add('--protocol', choices=PROTOCOLS, default='default', help=text)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 #: Longest message; of a longer one the beginning and the end, which holds the hint, are kept.
 MAX_MESSAGE = 1500
+_SPACES = str.maketrans('\n\r\t', '   ')
 
 
 class UserError(ValueError):
@@ -24,14 +25,17 @@ def one_line(text: object) -> str:
     line = str(text)
     if len(line) > 4 * MAX_MESSAGE:  # escaping takes time
         line = line[: 2 * MAX_MESSAGE] + line[-2 * MAX_MESSAGE :]
-    line = ''.join(c if c.isprintable() else _escape(c) for c in line)
+    line = printable(line.translate(_SPACES), keep='')
     if len(line) > MAX_MESSAGE:
         line = f'{line[: MAX_MESSAGE - 405]} ... {line[-400:]}'
     return line
 
 
-def _escape(character: str) -> str:
-    return ' ' if character in '\n\r\t' else character.encode('unicode_escape').decode()
+def printable(text: str, keep: str = '\n\t') -> str:
+    """Escape the characters of a text that are not printable, except those of ``keep``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() or c in keep else c.encode('unicode_escape').decode() for c in text)
 
 
 @contextmanager

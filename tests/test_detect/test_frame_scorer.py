@@ -18,6 +18,7 @@ from vpd_mm.engine.model_files import build_model
 from vpd_mm.errors import UserError
 from vpd_mm.features import Window, clip_positions
 from vpd_mm.features.corpus_config import adapt_config
+from vpd_mm.files import MARK
 from vpd_mm.structures import Action
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
@@ -160,7 +161,7 @@ def test_search_trains_folds_and_writes_results(tmp_path):
     cfg = small_config(corpus)
     result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=2)
     assert (result['AP@0.5'], result['threshold_from']) == (1, 'folds')
-    assert result == json.loads((tmp_path / 'out/ap.json').read_text())
+    assert json.loads((tmp_path / 'out/ap.json').read_text()) == result | {'comment': MARK}
     (interval,) = json.loads((tmp_path / 'out/v4.json').read_text())['intervals']
     assert abs(interval['start_frame'] - actions[4].start_frame) <= 2
     assert interval['start_sec'] == pytest.approx(interval['start_frame'] / 25, abs=1e-3)
@@ -172,6 +173,14 @@ def test_search_trains_folds_and_writes_results(tmp_path):
         search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', checkpoints)
     again = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', checkpoints, result['threshold'])
     assert again == result | {'threshold_from': 'argument'}
+    options = [checkpoints, result['threshold']]
+    search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', *options)  # replaces its own files
+    for name in ('v4.json', 'v4.csv', 'v4.png', 'ap.json'):
+        (tmp_path / name).write_text('{"video": "v4", "intervals": []}')
+        with pytest.raises(UserError, match=f'{name}: exists and was not written by this tool'):
+            search_corpus(cfg, tmp_path / 'w', 'test', tmp_path, *options)
+        assert (tmp_path / name).read_text() == '{"video": "v4", "intervals": []}'
+        (tmp_path / name).unlink()
 
 
 def test_search_as_published(tmp_path, monkeypatch):

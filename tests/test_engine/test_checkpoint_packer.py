@@ -50,7 +50,7 @@ def test_bad_files(tmp_path):
         ('bare.pth', 'packed.bin', r'must end in \.pth'),
         ('text.pth', 'packed.pth', r'not written by torch\.save'),
         ('list.pth', 'packed.pth', 'weight is no weight'),
-        ('a.pth', './a.pth', 'is the checkpoint itself'),
+        ('a.pth', './a.pth', 'is an input of this command'),
     ):
         with pytest.raises(UserError, match=message):
             pack_checkpoint(tmp_path / name, tmp_path / out)
@@ -59,15 +59,14 @@ def test_bad_files(tmp_path):
         check_packed(tmp_path / 'bare.pth')
 
 
-def test_replaces_only_what_it_wrote(tmp_path):
+def test_only_packed_files_are_replaced(tmp_path):
     source = save(tmp_path / 'a.pth', weight=torch.zeros(1))
-    digest = pack_checkpoint(source, tmp_path / 'packed.pth')
-    assert pack_checkpoint(source, tmp_path / 'packed.pth') == digest
-    for name, text in (('notes.sha256', 'mine'), ('mine.pth', 'mine')):
-        (tmp_path / name).write_text(text)
-        out = (tmp_path / name).with_suffix('.pth')
+    for name in ('other.pth', 'packed.sha256'):
+        foreign = save(tmp_path / name, weight=torch.ones(1))
+        before = foreign.read_bytes()
+        out = foreign.with_suffix('.pth')
         with pytest.raises(UserError, match=f'{name}: exists and was not written by this tool'):
             pack_checkpoint(source, out)
-        assert (tmp_path / name).read_text() == text
-        pack_checkpoint(source, out, overwrite=True)
+        assert foreign.read_bytes() == before
+        assert pack_checkpoint(source, out, overwrite=True) == pack_checkpoint(source, out)
         assert check_packed(out) == out

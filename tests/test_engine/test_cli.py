@@ -114,8 +114,10 @@ def test_errors_become_one_line_and_status_1(error, line, capsys):
         cli.run_tool(main, [])
     assert stop.value.code == 1
     assert capsys.readouterr().err == line + '\n'
-    with pytest.raises(type(error)):
+    with pytest.raises(SystemExit) as stop:
         cli.run_tool(main, ['--debug'])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith('Traceback')
 
 
 @pytest.mark.parametrize(
@@ -189,3 +191,11 @@ def test_only_the_console_reaches_the_terminal(run_python, tmp_path):
         assert done.stdout.splitlines() == ['before', 'progress', 'after']
         assert done.stderr == ''
     assert sorted((tmp_path / 'logs' / 'run.log').read_text().split()) == sorted(2 * ['printed', 'warned', 'child'])
+
+
+def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
+    config.write_text('# mine\nmodel = dict(type="A")\n')
+    with pytest.raises(UserError, match=r'c\.py: would be replaced by a copy of the config'):
+        cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
+    config.write_text(f"model = dict(type='A')\nwork_dir = '{tmp_path}'\n")  # such a copy
+    assert cli.load_config(parse(str(config), '--work-dir', str(tmp_path))).work_dir == str(tmp_path)

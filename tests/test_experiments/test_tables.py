@@ -303,3 +303,14 @@ def test_each_row_of_the_paper_is_a_method_or_listed_as_unmapped(name):
     for row, values in numbers.items():
         assert '16' not in values or row in sections['ablation']
         assert 'AP@0.5' not in values or row in sections['detection']
+
+
+def test_comments_of_a_metafile_are_kept(finished, tmp_path):
+    _, spec, _, _, summary = finished
+    (tmp_path / 'm.yml').write_text('# by hand\nModels: []\n')
+    with pytest.raises(UserError, match=r'm\.yml: has comments, which would be lost'):
+        tables.merge_metafile(tmp_path / 'm.yml', tables.metafile_rows(spec, summary, 'r.csv'), spec)
+    assert (tmp_path / 'm.yml').read_text().startswith('# by hand')
+    (tmp_path / 'm.yml').write_text('mine: 1\n')
+    with pytest.raises(UserError, match='not a metafile'):
+        tables.merge_metafile(tmp_path / 'm.yml', [], spec, overwrite=True)

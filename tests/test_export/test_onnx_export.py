@@ -109,6 +109,24 @@ def test_parity_detects_a_different_file(tmp_path):
     assert parity(Graph('encoder', other, graph.inputs, graph.outputs, graph.samples), tmp_path / 'e.onnx') > 0.01
 
 
+def test_only_exported_files_are_replaced_and_only_by_good_ones(tmp_path, monkeypatch):
+    config, checkpoint, _ = save(tmp_path, RECOGNIZER)
+    out = tmp_path / 'r.onnx'
+    out.write_bytes(b'of the user')
+    with pytest.raises(UserError, match=r'r\.onnx: exists and was not written by this tool'):
+        export_model(config, checkpoint, out)
+    export_model(config, checkpoint, out, overwrite=True)
+    export_model(config, checkpoint, out)
+    before = out.read_bytes()
+    monkeypatch.setattr('vpd_mm.export.onnx_export.TOLERANCE', -1.0)
+    with pytest.raises(UserError, match='would differ from PyTorch'):
+        export_model(config, checkpoint, out)
+    assert out.read_bytes() == before
+    (tmp_path / 'link.onnx').symlink_to(checkpoint)
+    with pytest.raises(UserError, match=r'link\.onnx: is an input of this command'):
+        export_model(config, checkpoint, tmp_path / 'link.onnx', overwrite=True)
+
+
 def test_errors_are_one_line(tmp_path, monkeypatch):
     config, checkpoint, _ = save(tmp_path, RECOGNIZER)
     with pytest.raises(UserError, match=r'must end in \.onnx'):
@@ -116,7 +134,7 @@ def test_errors_are_one_line(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r'none\.pth: no such file'):
         export_model(config, tmp_path / 'none.pth', tmp_path / 'r.onnx')
     monkeypatch.setattr('vpd_mm.export.onnx_export.TOLERANCE', -1.0)
-    with pytest.raises(UserError, match=r'differs from PyTorch by .* it was removed'):
+    with pytest.raises(UserError, match=r'r\.onnx: would differ from PyTorch by'):
         export_model(config, checkpoint, tmp_path / 'r.onnx')
     assert not (tmp_path / 'r.onnx').exists()
     monkeypatch.undo()

@@ -72,3 +72,20 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path, overwrite):
     for name in ('fifo', 'link', 'folder'):
         with pytest.raises(UserError, match=r'regular file|not written by this tool|cannot be opened'):
             check_output(tmp_path / name, overwrite=overwrite)
+
+
+def test_no_input_is_replaced_even_on_request(tmp_path):
+    (tmp_path / 'corpus').mkdir()
+    labels, video = tmp_path / 'corpus' / 'actions.csv', tmp_path / 'video.mp4'
+    labels.write_text('a,b\n')
+    video.write_text(MARK)  # of ours, and an input all the same
+    for name, target in (('link.csv', labels), ('link.mp4', video)):
+        (tmp_path / name).symlink_to(target)
+    os.link(video, tmp_path / 'hard.mp4')
+    inputs = [tmp_path / 'corpus', video, tmp_path / 'none']
+    for name in ('corpus/actions.csv', 'link.csv', 'video.mp4', 'link.mp4', 'hard.mp4', 'corpus/../video.mp4'):
+        with pytest.raises(UserError, match='is an input of this command'):
+            check_output(tmp_path / name, overwrite=True, inputs=inputs)
+    (tmp_path / 'corpus' / 'sheet.png').write_text(MARK)
+    check_output(tmp_path / 'corpus' / 'sheet.png', inputs=inputs)  # ours, in the folder of the corpus
+    check_output(tmp_path / 'corpus' / 'new.png', inputs=inputs)

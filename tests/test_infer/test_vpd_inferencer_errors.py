@@ -96,7 +96,7 @@ def test_foreign_files_are_not_replaced(folder, tmp_path):
     (tmp_path / 'link.mp4').symlink_to(jump)
     before = jump.read_bytes()
     for inputs in (jump, tmp_path / 'link.mp4', tmp_path):
-        with pytest.raises(UserError, match=r'mp4: is an input, which its own overlay would replace'):
+        with pytest.raises(UserError, match=r'mp4: is an input of this command'):
             inferencer(inputs, vis_out_dir=tmp_path)
     with pytest.raises(UserError, match=r'jump\.mp4: is an input'):
         next(inferencer.stream(str(jump), vis_out_dir=str(tmp_path)))

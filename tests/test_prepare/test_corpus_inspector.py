@@ -44,7 +44,7 @@ def test_without_the_video_file_the_crops_are_shown(corpus, tmp_path):
 
 def test_videos_and_foreign_files_are_not_replaced(corpus, tmp_path):
     before = (tmp_path / 'jump.mp4').read_bytes()
-    with pytest.raises(UserError, match=r'jump\.mp4: is a video of this corpus'):
+    with pytest.raises(UserError, match=r'jump\.mp4: is an input of this command'):
         inspect_corpus(corpus, out=tmp_path)
     assert (tmp_path / 'jump.mp4').read_bytes() == before
     assert not (tmp_path / 'jump.png').exists()

@@ -130,6 +130,39 @@ def test_queries_are_ids_or_intervals(corpus):
             find_query(corpus, 'joints', clips, text)
 
 
+def test_tool_replaces_its_own_files_only(corpus, tmp_path):
+    ranking = ['--split', 'test', '--gallery-split', 'train', '--ks', 1, '--out']
+    labels = corpus.actions_path.read_bytes()
+    (tmp_path / 'link.csv').symlink_to(corpus.actions_path)
+    for out in (corpus.actions_path, tmp_path / 'link.csv'):
+        for options in ([], ['--overwrite']):
+            with pytest.raises(UserError, match='is an input of this command'):
+                run_tool(corpus, *ranking, out, *options)
+    assert corpus.actions_path.read_bytes() == labels
+    (tmp_path / 'mine.csv').write_text('a,b\n')
+    with pytest.raises(UserError, match=r'mine\.csv: exists and was not written by this tool'):
+        run_tool(corpus, *ranking, tmp_path / 'mine.csv')
+    for options in (['--overwrite'], []):
+        run_tool(corpus, *ranking, tmp_path / 'mine.csv', *options)
+    (tmp_path / 'x.png').write_bytes(b'mine')
+    with pytest.raises(UserError, match=r'x\.png: exists and was not'):
+        run_tool(corpus, '--query', 'v3_30', '--show', tmp_path / 'x.png')
+    for options in (['--overwrite'], []):
+        run_tool(corpus, '--query', 'v3_30', '--top', 1, '--show', tmp_path / 'x.png', *options)
+
+
+def test_a_clip_that_cannot_be_shown_costs_that_clip(corpus, tmp_path, capsys):
+    query = ['--query', 'v3_30', '--top', 3, '--show', tmp_path / 'x.png']
+    assert run_tool(corpus, *query) == 0
+    rows = len(cv2.imread(str(tmp_path / 'x.png'))) // 4
+    hit = capsys.readouterr().out.split('v')[-1]
+    for path in corpus.root.glob('athlete/poses/*/v3.npz'):
+        path.write_bytes(b'damaged')
+    assert run_tool(corpus, *query) == 1
+    assert 'error: v3:' in capsys.readouterr().err, hit
+    assert len(cv2.imread(str(tmp_path / 'x.png'))) < 4 * rows
+
+
 def run_tool(corpus, *argv):
     main = runpy.run_path(str(TOOL))['main']
     return main(['--corpus', str(corpus.root), '--features', 'joints', '--allow-missing', *map(str, argv)])

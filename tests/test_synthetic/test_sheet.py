@@ -48,6 +48,6 @@ def test_six_sheets_are_replaced_by_a_rerun_and_foreign_files_are_kept(tmp_path)
     assert plain.shape == drawn.shape
     assert 0.005 < (np.abs(plain.astype(int) - drawn).max(axis=2) > 60).mean() < 0.4
     (tmp_path / 'classes.jpg').write_bytes(b'my holidays')
-    with pytest.raises(UserError, match=r'classes\.jpg: exists and is not a sheet'):
+    with pytest.raises(UserError, match=r'classes\.jpg: exists and was not written by this tool'):
         write_sheets(tmp_path, RECIPE)
     assert (tmp_path / 'classes.jpg').read_bytes() == b'my holidays'

@@ -14,6 +14,7 @@ from media import FRAMES, frame_picture, make_video
 from vpd_mm.athlete import VideoReader
 from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.errors import UserError
+from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import FeatureSequence
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -54,6 +55,29 @@ def test_a_second_run_skips_its_own_results(folder, capsys):
             videos = [line.split('; video ')[1] for line in lines if '; video ' in line]
             assert videos == [f'{out}/{name}.mp4' for name in (['one', 'two'] if inputs == 'videos' else [out])]
     assert json.loads((folder / 'images' / 'images.json').read_text())['num_frames'] == 3
+
+
+def test_any_error_of_one_input_costs_that_input(folder, capsys, monkeypatch):
+    forward = VPDInferencer.forward
+
+    def fail(self, inputs, *args, **kwargs):
+        if inputs.path.stem == 'one':
+            raise RuntimeError('out of \x1b[2J memory')
+        return forward(self, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(VPDInferencer, 'forward', fail)
+    assert infer(['videos', *STUDENT_ARGUMENTS, '--out', 'out']) == 1
+    assert r'error: one: RuntimeError: out of \x1b[2J memory' in capsys.readouterr().err
+    assert {path.name for path in (folder / 'out').glob('*.*')} == {'two.mp4', 'two.json'}
+
+
+def test_foreign_results_are_replaced_on_request_only(folder):
+    (folder / 'out').mkdir()
+    (folder / 'out' / 'one.json').write_text('{"name": "one"}')
+    arguments = ['videos', *STUDENT_ARGUMENTS, '--out', 'out', '--no-video']
+    with pytest.raises(UserError, match=r'one\.json: exists and was not written by this tool'):
+        infer(arguments)
+    assert infer([*arguments, '--overwrite']) == infer(arguments) == 0
 
 
 def test_two_videos_of_the_same_name(folder):

@@ -9,7 +9,8 @@ from media import frame_number, frame_picture, make_video
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
-from vpd_mm.visualize.video_writer import VideoWriter, check_video
+from vpd_mm.files import check_output
+from vpd_mm.visualize.video_writer import VideoWriter
 
 
 def write(path, images, fps=25, **options):
@@ -86,14 +87,14 @@ def test_only_marked_videos_may_be_replaced(tmp_path):
     data = write(tmp_path / 'data.mp4', [frame_picture(0)], mark=False)
     foreign = make_video(tmp_path / 'foreign.mp4', 2)
     (tmp_path / 'text.mp4').write_text('mine')
-    check_video(ours)
-    check_video(tmp_path / 'new.mp4')
+    check_output(ours)
+    check_output(tmp_path / 'new.mp4')
     for path in (data, foreign, tmp_path / 'text.mp4'):
         with pytest.raises(UserError, match=f'{path.name}: exists and was not written by this tool'):
-            check_video(path)
-    sheet = tmp_path / 'sheet.png'
-    check_video(sheet, foreign)
-    sheet.write_bytes(b'mine')
-    check_video(sheet, ours)
-    with pytest.raises(UserError, match=r'sheet\.png: exists and was not written'):
-        check_video(sheet, foreign)
+            check_output(path)
+
+
+def test_a_long_video_is_recognised(tmp_path):
+    frames = [frame_picture(i % 7) for i in range(3000)]
+    assert write(tmp_path / 'x.mp4', frames, options={'g': '1'}).stat().st_size > 3 * (64 << 10)
+    check_output(tmp_path / 'x.mp4')

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.errors import UserError
-from vpd_mm.files import atomic_write
+from vpd_mm.files import atomic_write, read_json
 
 
 class Steps:
@@ -19,7 +18,7 @@ class Steps:
     Raises UserError if ``root/demo.json`` records another identity, or if ``root`` is no folder of a demonstration.
     """
 
-    def __init__(self, root: Path, identity: dict, console: Console) -> None:
+    def __init__(self, root: Path, identity: dict, console: PlainConsole) -> None:
         path = root / 'demo.json'
         if root.is_file() or (root.is_dir() and any(root.iterdir()) and not path.is_file()):
             raise UserError(f'{root}: is not empty and holds no demonstration (no demo.json); pass another --out')
@@ -32,21 +31,21 @@ class Steps:
     def __call__(self, name: str, text: str, purpose: str) -> Iterator[OnProgress]:
         """Run a step; ``purpose``: one sentence that says what it is for."""
         start = time.monotonic()
-        self.console.print(f'{text} ...\n    {purpose}', highlight=False)
+        self.console.print(f'{text} ...\n    {purpose}')
         try:
             with progress_bar(text, console=self.console) as on_progress:
                 yield on_progress
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - start, 1)
             write_json(self.path, self.seconds)
-        self.console.print(f'{text}: {time.monotonic() - start:.0f} s', highlight=False)
+        self.console.print(f'{text}: {time.monotonic() - start:.0f} s')
 
 
 def once(path: Path, compute: Callable[[], dict]) -> dict:
     """Read the JSON of ``path``; if there is none, compute and write it first."""
     if not path.is_file():
         write_json(path, compute())
-    return json.loads(path.read_text(encoding='utf-8'))
+    return read_json(path, 'delete it to compute it again')
 
 
 def write_json(path: Path, content: dict) -> None:

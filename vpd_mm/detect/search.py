@@ -18,12 +18,16 @@ from ..engine.paths import newest_best
 from ..engine.resume import config_digest, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
-from ..files import atomic_write, read_text
+from ..files import MARK, atomic_write, check_output, open_output, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
 from ..visualize.plots import save_figure, timeline_figure
 from .proposals import Proposal, find_proposals, fit_proposal
 from .temporal_ap import TIOUS, ap_at_tiou, mean_over_classes
+
+_COLUMNS = ('start_frame', 'end_frame', 'start_sec', 'end_sec', 'label', 'score')
+#: Suffixes of the files of a video to the text by which they are recognised.
+_RESULTS = {'.json': MARK, '.csv': ','.join(_COLUMNS), '.png': MARK}
 
 
 class ScoredVideo(NamedTuple):
@@ -57,6 +61,7 @@ def search_corpus(
     checkpoints: Sequence[Path] = (),
     threshold: float | None = None,
     num_folds: int = 5,
+    overwrite: bool = False,
 ) -> dict:
     """Detect the actions of a split; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
 
@@ -74,12 +79,14 @@ def search_corpus(
         checkpoints: Trained models; default: train ``num_folds`` folds.
         threshold: Score threshold; default: chosen on the left-out videos of the folds.
         num_folds: Number of models.
+        overwrite: Replace files in ``out`` that were not written by this function.
 
     Returns:
         ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, ``AP@<tiou>`` and ``mAP``.
 
     Raises:
-        UserError: checkpoints without a threshold, a missing checkpoint, or an invalid data set.
+        UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, or a file in
+            ``out`` that was not written by this function, without ``overwrite``.
     """
     if checkpoints and threshold is None:
         raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
@@ -94,6 +101,10 @@ def search_corpus(
     classes = load_classes(corpus.classes_path) if dataset['num_classes'] > 1 else ['action']
     labelled = {**training, 'max_videos': None} if published else training
     lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    for video in infos:
+        for suffix, mark in _RESULTS.items():
+            check_output(out / f'{video}{suffix}', mark=mark, overwrite=overwrite, inputs=[corpus.root])
+    check_output(out / 'ap.json', overwrite=overwrite, inputs=[corpus.root])
     left_out: list[ScoredVideo] = []
     if not checkpoints:
         checkpoints, left_out = train_ensemble(cfg, num_folds, work_dir)
@@ -121,8 +132,8 @@ def search_corpus(
     result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
     result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
     result['mAP'] = round(float(aps.mean()), 4)
-    with atomic_write(out / 'ap.json', 'w') as f:
-        json.dump(result, f, indent=2)
+    with open_output(out / 'ap.json', 'w', overwrite=overwrite) as f:
+        json.dump({**result, 'comment': MARK}, f, indent=2)
     return result
 
 
@@ -130,16 +141,15 @@ def save_intervals(
     stem: Path, video: str, fps: float, threshold: float, intervals: Sequence[Proposal], classes: Sequence[str]
 ) -> None:
     """Write ``<stem>.json`` and ``<stem>.csv`` with frames of the video (end exclusive) and seconds."""
-    columns = ('start_frame', 'end_frame', 'start_sec', 'end_sec', 'label', 'score')
     rows = []
     for start, end, score, label in sorted(intervals):
         row = start, end, round(start / fps, 3), round(end / fps, 3), classes[label], round(score, 4)
-        rows.append(dict(zip(columns, row, strict=True)))
+        rows.append(dict(zip(_COLUMNS, row, strict=True)))
     with atomic_write(stem.with_name(f'{stem.name}.json'), 'w') as f:
-        json.dump({'video': video, 'fps': fps, 'threshold': threshold, 'intervals': rows}, f, indent=2)
+        json.dump({'video': video, 'fps': fps, 'threshold': threshold, 'comment': MARK, 'intervals': rows}, f, indent=2)
         f.write('\n')
     with atomic_write(stem.with_name(f'{stem.name}.csv'), 'w') as f:
-        writer = csv.DictWriter(f, columns, lineterminator='\n')
+        writer = csv.DictWriter(f, _COLUMNS, lineterminator='\n')
         writer.writeheader()
         writer.writerows(rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..compat import load_checkpoint_safely
 from ..errors import UserError
-from ..files import MARK, atomic_write, check_output, read_bytes, read_text
+from ..files import MARK, check_output, open_output, read_bytes, read_text
 
 #: Largest size of a packed checkpoint.
 MAX_BYTES = 4_000_000
@@ -27,18 +27,17 @@ def pack_checkpoint(
 
     Raises:
         UserError: the source is no checkpoint, a weight does not fit half precision, the result is too large, or one of
-            the files exists and was not written here.
+            the files exists and was not packed, without ``overwrite``.
     """
     import torch
 
     source, out = Path(source), Path(out)
     if out.suffix != '.pth':
         raise UserError(f'{out}: must end in .pth')
-    if source.resolve() == out.resolve():
-        raise UserError(f'{out}: is the checkpoint itself; pass another name to write to')
-    hash_file = out.with_suffix('.sha256')
-    check_output(out, overwrite=overwrite)
-    check_output(hash_file, mark=f'  {out.name}\n', overwrite=overwrite)
+    rules: dict = {'overwrite': overwrite, 'inputs': [source]}
+    hash_file, hash_rules = out.with_suffix('.sha256'), {'mark': f'  {out.name}\n', **rules}
+    check_output(out, **rules)
+    check_output(hash_file, **hash_rules)
     loaded = load_checkpoint_safely(str(source))
     if 'state_dict' not in loaded:
         raise UserError(f'{source}: has no state_dict; pass a checkpoint that tools/train.py wrote')
@@ -51,17 +50,17 @@ def pack_checkpoint(
             raise UserError(f'{source}: {key} is too large for half precision, or not finite; train again')
     if not state:
         raise UserError(f'{source}: has no weight whose name starts with {only!r}')
-    meta = {k: v for k, v in loaded.get('meta', {}).items() if k in ('epoch', 'iter', 'mmengine_version')}
-    meta['comment'] = MARK
+    kept = ('epoch', 'iter', 'mmengine_version')
+    meta = {'comment': MARK} | {k: v for k, v in loaded.get('meta', {}).items() if k in kept}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()
     if len(content) > max_bytes:
         raise UserError(f'{source}: packed it has {len(content)} bytes, more than {max_bytes}; train a narrower model')
     digest = hashlib.sha256(content).hexdigest()
-    with atomic_write(out) as f:
+    with open_output(out, **rules) as f:
         f.write(content)
-    with atomic_write(hash_file, 'w') as f:
+    with open_output(hash_file, 'w', **hash_rules) as f:
         f.write(f'{digest}  {out.name}\n')
     return digest
 

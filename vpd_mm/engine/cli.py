@@ -4,16 +4,18 @@ import argparse
 import ctypes
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mmengine.config import Config
-from rich.console import Console
 
 from ..errors import UserError, one_line
+from ..files import read_text
 from .config import merge_options, read_config
+from .console import PlainConsole, escaped_output
 
 #: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
 LAUNCHERS = {
@@ -27,18 +29,20 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     """Run a tool's ``main(argv)`` and exit; an error becomes one line on stderr, with ``--debug`` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
-    try:
-        status = main(arguments) or 0
-        leave_processes()
-        sys.exit(status)
-    except KeyboardInterrupt:
-        print('interrupted; run the same command again to resume', file=sys.stderr)
-        sys.exit(130)
-    except Exception as e:
-        if '--debug' in arguments:
-            raise
-        print(error_line(e), file=sys.stderr)
-        sys.exit(1)
+    with escaped_output():
+        try:
+            status = main(arguments) or 0
+            leave_processes()
+            sys.exit(status)
+        except KeyboardInterrupt:
+            print('interrupted; run the same command again to resume', file=sys.stderr)
+            sys.exit(130)
+        except Exception as e:
+            if '--debug' in arguments:
+                traceback.print_exc()
+            else:
+                print(error_line(e), file=sys.stderr)
+            sys.exit(1)
 
 
 def keep_freed_memory() -> None:
@@ -62,18 +66,18 @@ def leave_processes() -> None:
         torch.distributed.destroy_process_group()
 
 
-def error_line(error: BaseException) -> str:
-    """Error message on one line; unexpected errors get their type and a hint at ``--debug``."""
-    text = one_line(' '.join(str(error).split()))
-    if isinstance(error, UserError):
-        return f'error: {text}'
+def error_line(error: BaseException, where: str = '') -> str:
+    """Error message on one line, of input ``where``; unexpected errors get their type and a hint at ``--debug``."""
+    text = ' '.join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
-        return f'error: {error.filename or "file"}: {error.strerror}'
-    return f'error: {type(error).__name__}: {text} (--debug shows where)'
+        text = f'{os.fsdecode(error.filename or "file")}: {error.strerror}'
+    elif not isinstance(error, UserError):
+        text = f'{type(error).__name__}: {text} (--debug shows where)'
+    return one_line(f'error: {where}: {text}' if where else f'error: {text}')
 
 
 @contextmanager
-def log_output(path: Path) -> Iterator[Console]:
+def log_output(path: Path) -> Iterator[PlainConsole]:
     """Append all output, also that of child processes, to a file; gives a console on the terminal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     saved = {number: os.dup(number) for number in (1, 2)}
@@ -81,7 +85,7 @@ def log_output(path: Path) -> Iterator[Console]:
         with path.open('ab') as log, os.fdopen(os.dup(1), 'w') as terminal:
             for number in saved:
                 os.dup2(log.fileno(), number)
-            yield Console(file=terminal, soft_wrap=True)
+            yield PlainConsole(terminal, soft_wrap=True)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -109,6 +113,11 @@ class ToolParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f'{self.prog}: {message}; see --help')
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of every tool that writes a file where the user says (:func:`vpd_mm.files.check_output`)."""
+    parser.add_argument('--overwrite', action='store_true', help='also replace files that this tool did not write')
 
 
 def launcher_ranks() -> tuple[int, int, int]:
@@ -172,8 +181,16 @@ def merge_run_arguments(cfg: Config, args: argparse.Namespace, suffix: str = '')
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    copy = Path(cfg.work_dir) / Path(cfg.filename).name
+    if copy.exists() and not _is_copy(read_text(copy)):
+        raise UserError(f'{copy}: would be replaced by a copy of the config; pass another --work-dir')
     os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     return cfg
+
+
+def _is_copy(config: str) -> bool:
+    """True for the text of a config that a Runner has written into its work dir: without bases and comments."""
+    return 'work_dir = ' in config and '_base_' not in config and '#' not in config
 
 
 def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:

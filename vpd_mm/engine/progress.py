@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from ..errors import printable
+from .console import PlainConsole
 
 #: A progress callback: ``on_progress(done, total)``.
 OnProgress = Callable[[int, int], None]
@@ -30,10 +32,10 @@ class ProgressBars(Progress):
         ...     on_progress(20, 230)
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
+    def __init__(self, console: PlainConsole | None = None) -> None:
+        console = console or PlainConsole(stderr=True)
         columns = BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn()
-        text = TextColumn('{task.description}')
+        text = TextColumn('{task.description}', markup=False)
         super().__init__(text, *columns, console=console, transient=True, disable=not console.is_terminal)
 
     def add(self, description: str, unit: str = '') -> OnProgress:
@@ -42,7 +44,7 @@ class ProgressBars(Progress):
         The bar appears with the first call, disappears when ``done`` reaches ``total`` and appears again with a
         later call.  A total of 0 means that it is not known.
         """
-        task_id = self.add_task(description, total=None, visible=False, start=False, unit=unit)
+        task_id = self.add_task(printable(description, keep=''), total=None, visible=False, start=False, unit=unit)
 
         def on_progress(done: int, total: int) -> None:
             task = next(task for task in self.tasks if task.id == task_id)
@@ -54,7 +56,7 @@ class ProgressBars(Progress):
 
 
 @contextmanager
-def progress_bar(description: str, unit: str = '', console: Console | None = None) -> Iterator[OnProgress]:
+def progress_bar(description: str, unit: str = '', console: PlainConsole | None = None) -> Iterator[OnProgress]:
     """Show one progress bar; gives its callback, see :meth:`ProgressBars.add`.
 
     Example:

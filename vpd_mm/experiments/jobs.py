@@ -17,11 +17,11 @@ from pathlib import Path
 
 import submitit
 import torch
-from rich.console import Console
 from submitit.core.utils import UncompletedJobError, environment_variables
 from submitit.helpers import Checkpointable
 
 from ..engine.cli import error_line, leave_processes
+from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
 from ..files import atomic_write, read_text
@@ -50,16 +50,16 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
     """:func:`run_missing` with a progress bar and a line for each run; ``args`` are of :func:`add_job_arguments`."""
     if args.print_jobs:
         raise UserError('--print-jobs: removed in 0.2; use --executor slurm, which submits the runs itself')
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
 
     def on_end(run: Run, error: str) -> None:
         if error:
-            console.print(f'[red]failed[/red] {run.name}: {error}', soft_wrap=True, highlight=False)
+            console.print(f'failed {run.name}: {error}', style='red', soft_wrap=True)
         else:
             result = store[run.key]
             names = {'top1': 'top-1', 'AP@0.5': 'AP@0.5', 'P@1': 'P@1'}
             number = next(f'{title} {result[name]:.1f}' for name, title in names.items() if name in result)
-            console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)', highlight=False)
+            console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)')
 
     options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
     with progress_bar('runs', 'runs', console) as on_progress:
@@ -265,7 +265,8 @@ class _Queue:
         """Note, now and then, which jobs left the queue; squeue knows it on clusters without accounting, too."""
         if self.kind == 'slurm' and time.monotonic() - self.asked > _SQUEUE_SEC:
             self.asked = time.monotonic()
-            done = subprocess.run(['squeue', '--me', '-h', '-r', '-o', '%i'], capture_output=True, text=True)
+            command = ['squeue', '--me', '-h', '-r', '-o', '%i']  # looked up as submitit does with its commands
+            done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603  constant words
             if done.returncode == 0:
                 absent = {job.job_id for _, job in self.active.values()} - set(done.stdout.split())
                 # absent twice: the results of a job may appear late on a network file system

@@ -11,7 +11,7 @@ import pandas as pd
 from ..baselines.clip_scores import ClipScores
 from ..engine.paths import resource_dir
 from ..errors import UserError
-from ..files import atomic_write, read_json
+from ..files import atomic_write, check_output, open_output, read_json
 from ..version import __version__
 from .plan import Run
 
@@ -86,17 +86,27 @@ def _about(run: Run) -> dict[str, Any]:
     return about | {'method': run.method.name, 'group': run.method.group, 'kind': run.method.kind, 'k': run.k or 'all'}
 
 
-def write_table(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as csv, without its empty columns."""
-    with atomic_write(path, 'w') as f:
-        frame.dropna(axis='columns', how='all').to_csv(f, index=False, lineterminator='\n')
+#: Beginning of the header of results.csv and summary.csv, by which they are recognised.
+_TABLE_MARK = 'section,method,'
+
+
+def check_table(path: Path, overwrite: bool = False) -> None:
+    """Check that :func:`write_table` may write a file; errors as :func:`vpd_mm.files.check_output`."""
+    check_output(path, mark=_TABLE_MARK, overwrite=overwrite)
+
+
+def write_table(path: Path, frame: pd.DataFrame, overwrite: bool = False) -> None:
+    """Write a table as csv, without its empty columns; errors as :func:`check_table`."""
+    with open_output(path, 'w', mark=_TABLE_MARK, overwrite=overwrite) as f:
+        (frame.dropna(axis='columns', how='all') if len(frame) else frame).to_csv(f, index=False, lineterminator='\n')
 
 
 def code_commit() -> str:
     """The commit of this checkout, with ``+`` where tracked files were changed; the version of an installed wheel."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(['git', '-C', str(resource_dir()), *words], capture_output=True, text=True, check=True)
+        command = ['git', '-C', str(resource_dir()), *words]  # constant words; git is looked up as a shell does
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  as above
         return done.stdout.strip()
 
     try:

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from ..errors import UserError
-from ..files import atomic_write, read_json, read_text
+from ..files import MARK, atomic_write, read_json, read_text
 from ..visualize import plots
 from .plan import Plan
 from .spec import Section, Spec
@@ -138,7 +138,7 @@ def load_reference(spec: Spec) -> Mapping[str, Mapping[str, float]]:
         UserError: the file is missing, or is not ``{"source": str, "datasets": {name: {row: {column: value}}}}``.
     """
     path = Path(spec.reference) if spec.reference else PAPER_NUMBERS
-    content = read_json(path, 'pass another reference')
+    content = read_json(path, 'correct the reference of the comparison')
     try:
         numbers = content['datasets'].get(spec.dataset, {})
         if not str(content['source']):
@@ -183,6 +183,7 @@ def report_text(spec: Spec, plan: Plan, summary: pd.DataFrame, figure: str = '')
         parts.append('Left out: ' + '; '.join(f'{name} ({why})' for name, why in plan.problems.items()) + '\n')
     if len(summary):
         parts += ['## Origin of the numbers\n', sources_table(summary)]
+    parts.append(f'<!-- {MARK} -->\n')
     return '\n'.join(parts)
 
 
@@ -250,22 +251,26 @@ def read_metafile_rows(models: Sequence[Mapping]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec) -> list[dict]:
+def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec, overwrite: bool = False) -> list[dict]:
     """Put the rows of finished runs (:func:`metafile_rows`) into a metafile, which need not exist.
 
     Rows of other comparisons stay, and rows of methods that have no finished run here: they were run elsewhere.
     Returns the comparison's rows in the file, in the order of its methods; ``spec`` has them all.
 
     Raises:
-        UserError: the file is not a metafile.
+        UserError: the file is not a metafile, or has comments, which would be lost, without ``overwrite``.
     """
     content: Any = {}
-    if path.is_file():
+    if path.exists():
+        text = read_text(path)
+        if not overwrite and any(line.lstrip().startswith('#') for line in text.splitlines()):
+            raise UserError(f'{path}: has comments, which would be lost; pass another --metafile or --overwrite')
         try:
-            content = yaml.safe_load(read_text(path)) or {}
+            content = yaml.safe_load(text) or {}
         except (yaml.YAMLError, RecursionError) as e:
             raise UserError(f'{path}: not valid YAML ({e}); correct it or pass another --metafile') from e
-    lists = [content.get(name, []) for name in ('Collections', 'Models')] if isinstance(content, dict) else [None]
+    named = isinstance(content, dict) and (not content or content.keys() & {'Collections', 'Models'})
+    lists = [content.get(name, []) for name in ('Collections', 'Models')] if named else [None]
     if not all(isinstance(entries, list) and all(isinstance(e, dict) for e in entries) for entries in lists):
         raise UserError(f'{path}: not a metafile with Collections and Models; pass another --metafile')
     known = {row.get('Name'): row for row in [*content.get('Models', []), *map(dict, models)]}

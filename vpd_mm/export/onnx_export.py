@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +14,7 @@ import torch
 
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import MARK, check_output, open_output, read_bytes
 from ..infer.onnx_backend import META_KEY, OnnxNetwork, decoder_path, import_onnx
 from .onnx_graphs import Graph, graphs_of
 
@@ -30,38 +32,50 @@ class Exported(NamedTuple):
 
 
 def export_model(
-    config: str | os.PathLike, checkpoint: str | os.PathLike, out: str | os.PathLike, opset: int = 17
+    config: str | os.PathLike,
+    checkpoint: str | os.PathLike,
+    out: str | os.PathLike,
+    opset: int = 17,
+    overwrite: bool = False,
 ) -> list[Exported]:
-    """Write a student, recognizer, frame scorer or pose encoder (VIPE*) as ``*.onnx`` and compare.
+    """Write a student, recognizer, frame scorer or pose encoder (VIPE*) as ``*.onnx`` after comparing it.
 
     The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.
 
     Raises:
         UserError: onnx or onnxruntime is missing, the checkpoint does not fit the config, the model cannot be
-            exported, or the file differs from PyTorch by more than ``TOLERANCE`` (it is removed then).
+            exported, it differs from PyTorch by more than ``TOLERANCE`` (nothing is written then), or a file exists
+            that was not exported, without ``overwrite``.
     """
     import_onnx('onnx'), import_onnx('onnxruntime')
     out = Path(out)
     if out.suffix != '.onnx':
         raise UserError(f'{out}: must end in .onnx')
+    rules: dict = {'overwrite': overwrite, 'inputs': [config, checkpoint]}
+    check_output(out, **rules)
     cfg = read_trained_config(config, checkpoint)
     model = build_model(cfg)
     meta = load_weights(model, checkpoint, cfg)
     metadata = {'config': Path(str(cfg.filename)).name, 'classes': [str(name) for name in meta.get('classes') or ()]}
+    graphs = {out if graph.kind != 'decoder' else decoder_path(out): graph for graph in graphs_of(model)}
     exported = []
-    for graph in graphs_of(model):
-        path = out if graph.kind != 'decoder' else decoder_path(out)
-        write_graph(graph, path, metadata, opset)
-        error = parity(graph, path)
-        if not error <= TOLERANCE:
-            path.unlink()
-            raise UserError(f'{path}: differs from PyTorch by {error:.2g}, more than {TOLERANCE:g}; it was removed')
-        exported.append(Exported(path, graph.kind, error, [[tuple(t.shape) for t in s] for s in graph.samples]))
+    with tempfile.TemporaryDirectory() as folder:
+        for path, graph in graphs.items():
+            check_output(path, **rules)
+            compared = Path(folder) / f'{graph.kind}.onnx'
+            write_graph(graph, compared, metadata, opset)
+            error = parity(graph, compared)
+            if not error <= TOLERANCE:
+                raise UserError(f'{path}: would differ from PyTorch by {error:.2g}, more than {TOLERANCE:g}')
+            exported.append(Exported(path, graph.kind, error, [[tuple(t.shape) for t in s] for s in graph.samples]))
+        for path, graph in graphs.items():
+            with open_output(path, **rules) as f:
+                f.write(read_bytes(Path(folder) / f'{graph.kind}.onnx', sys.maxsize))
     return exported
 
 
 def write_graph(graph: Graph, path: Path, metadata: dict, opset: int = 17) -> None:
-    """Write one network with its metadata, atomically; UserError if torch cannot export it."""
+    """Write one network with its metadata; UserError if torch cannot export it."""
     onnx = import_onnx('onnx')
     buffer = io.BytesIO()
     try:
@@ -78,13 +92,12 @@ def write_graph(graph: Graph, path: Path, metadata: dict, opset: int = 17) -> No
                 dynamo=False,
             )
     except Exception as e:  # anything that torch's exporter raises
-        reason = ' '.join(str(e).split())[:300]
-        raise UserError(f'{path}: {graph.kind} cannot be written as ONNX opset {opset}: {reason}') from e
+        reason = ' '.join(str(e).split())
+        raise UserError(f'{graph.kind} cannot be written as ONNX opset {opset}: {reason}') from e
     proto = onnx.load_model_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(proto, {META_KEY: json.dumps({'kind': graph.kind, **metadata})})
+    onnx.helper.set_model_props(proto, {META_KEY: json.dumps({'kind': graph.kind, **metadata}), 'comment': MARK})
     onnx.checker.check_model(proto)
-    with atomic_write(path) as f:
-        f.write(proto.SerializeToString())
+    path.write_bytes(proto.SerializeToString())
 
 
 def parity(graph: Graph, path: Path) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..corpus import CropStore
 from ..errors import UserError
+from ..files import check_output
 from ..structures import FeatureSequence
 from ..visualize.panels import draw_text, evenly_spread, grid, resize, save_image
 from ..visualize.skeleton import BACKGROUND, draw_pose_panel
@@ -63,23 +64,31 @@ def write_strip(
 
 
 def write_preview(
-    store: CropStore, video: str, decoded: np.ndarray, teacher: FeatureSequence, out: Path, fps: float
+    store: CropStore,
+    video: str,
+    decoded: np.ndarray,
+    teacher: FeatureSequence,
+    out: Path,
+    fps: float,
+    overwrite: bool = False,
 ) -> tuple[Path, Path]:
     """Write ``out/<video>.png`` (4 x 8 evenly spread frames) and ``out/<video>.mp4`` (all frames).
 
     Raises:
-        UserError: the video has no crops.
+        UserError: the video has no crops, or one of the files exists and was not drawn here, without ``overwrite``.
     """
     num_frames = len(store.header(video))
     if not num_frames:
         raise UserError(f'{store.directory}: video {video!r} has no crops to show; look at its track')
     chosen = set(evenly_spread(num_frames, 32).tolist())
     tiles = []
-    clip = out / f'{video}.mp4'
+    sheet, clip = out / f'{video}.png', out / f'{video}.mp4'
+    for path in (sheet, clip):
+        check_output(path, overwrite=overwrite)
     with VideoWriter(clip, fps) as writer:
         for i, panels in enumerate(preview_panels(store, video, decoded, teacher)):
             image = np.concatenate(panels, axis=1)
             writer.write(image)
             if i in chosen:
                 tiles.append(image)
-    return save_image(out / f'{video}.png', grid(tiles, 4, gap=4)), clip
+    return save_image(sheet, grid(tiles, 4, gap=4)), clip

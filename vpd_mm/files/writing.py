@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -10,7 +10,7 @@ from typing import IO
 from ..errors import UserError
 from .reading import open_file
 
-#: Text in every image, video, page or network that a tool writes where the user says; it allows to overwrite it.
+#: Text in every image, video, page or network that a tool writes where the user says; it allows to replace the file.
 MARK = 'made by vpd_mm'
 #: Bytes at both ends of a file that are searched for a mark.
 _ENDS = 64 << 10
@@ -46,31 +46,55 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
 
 @contextmanager
 def open_output(
-    path: str | os.PathLike, mode: str = 'wb', *, mark: str = MARK, overwrite: bool = False
+    path: str | os.PathLike,
+    mode: str = 'wb',
+    *,
+    mark: str = MARK,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike] = (),
 ) -> Iterator[IO]:
-    """Open a file that the user named for writing, atomically; errors as :func:`check_output`."""
-    check_output(path, mark=mark, overwrite=overwrite)
+    """Open a file that the user named for writing, atomically; arguments and errors as :func:`check_output`."""
+    check_output(path, mark=mark, overwrite=overwrite, inputs=inputs)
     with atomic_write(path, mode) as f:
         yield f
 
 
-def check_output(path: str | os.PathLike, *, mark: str = MARK, overwrite: bool = False) -> None:
+def check_output(
+    path: str | os.PathLike,
+    *,
+    mark: str = MARK,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike] = (),
+) -> None:
     """Check that a file may be written: call it before long work.
 
-    A file that exists may be replaced if ``mark`` is part of its first or last 64 KiB, or with ``overwrite``.  Tables,
-    which have no room for a mark, pass their header line.
+    A file that exists may be replaced if :func:`is_ours`, or with ``overwrite``.  No input of the same command is ever
+    replaced: no file of ``inputs``, and in a folder of ``inputs`` nothing but what is ours.
 
     Raises:
-        UserError: the file exists and was not written by this tool, or it is no regular file.
+        UserError: the file exists and was not written by this tool or is an input, or it is no regular file.
     """
     if not os.path.lexists(path):
         return
-    if os.path.exists(path):
-        with open_file(path) as f:
-            head = f.read(_ENDS)
-            f.seek(max(0, os.fstat(f.fileno()).st_size - _ENDS))
-            if overwrite or mark.encode() in head or mark.encode() in f.read():
-                return
-    raise UserError(
-        f'{path}: exists and was not written by this tool; move it away, write to another path or pass --overwrite'
-    )
+    link_to_nothing = not os.path.exists(path)
+    ours = not link_to_nothing and is_ours(path, mark)
+    for source in map(Path, inputs):
+        inside = not ours and source.resolve() in Path(path).resolve().parents
+        if inside or (source.exists() and not link_to_nothing and source.samefile(path)):
+            raise UserError(f'{path}: is an input of this command and would be replaced; write to another path')
+    if link_to_nothing or not (ours or overwrite):
+        raise UserError(
+            f'{path}: exists and was not written by this tool; move it away, write to another path or pass --overwrite'
+        )
+
+
+def is_ours(path: str | os.PathLike, mark: str = MARK) -> bool:
+    """True where ``mark`` is part of the first or last 64 KiB of a file.
+
+    Tables, which have no room for a mark, pass their header line.  A file that is missing or not regular raises
+    UserError.
+    """
+    with open_file(path) as f:
+        head = f.read(_ENDS)
+        f.seek(max(0, os.fstat(f.fileno()).st_size - _ENDS))
+        return mark.encode() in head or mark.encode() in f.read()

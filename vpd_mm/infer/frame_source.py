@@ -13,9 +13,8 @@ import numpy as np
 from ..athlete import FrameSource, VideoReader
 from ..corpus.image_file import read_image
 from ..errors import UserError
-from ..files import check_video_name
+from ..files import check_video_name, is_ours
 from ..prepare.sources import find_videos, videos_inside
-from ..visualize.video_writer import is_our_video
 
 #: Suffixes of the images in a folder of frames.
 IMAGE_SUFFIXES = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
@@ -137,7 +136,7 @@ def _list_folder(folder: Path, skipped: list[Path]) -> list[Path]:
     videos = [p for p in videos_inside(folder) if inside.isdisjoint((p.parent.resolve() / p.name).parents)]
     images = image_files(folder)
     if images:  # overlays of them do not make it a folder of videos
-        videos = [p for p in videos if not is_our_video(p)]
+        videos = [p for p in videos if not is_ours(p)]
     if videos:
         files = find_videos(videos)
         for path in files:

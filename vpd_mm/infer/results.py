@@ -11,15 +11,14 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FrameSource
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, check_output, is_ours
 from ..structures import AthleteTrack, FeatureSequence
-from ..visualize.video_writer import check_video, foreign_file
 from .frame_source import Entry
 
 #: Boxes of one input: a track, or (T, 4) xyxy px with one row per frame (NaN: no box).
 Boxes = AthleteTrack | np.ndarray
-#: Fields by which a JSON file of an inferencer is recognised.
-_FIELDS = frozenset(['name', 'source', 'mode', 'num_frames', 'frames_with_box', 'frames_with_feature', 'segments'])
+#: Field by which a JSON file of an inferencer is recognised.
+_MARK = '"frames_with_feature": '
 
 
 def source_name(source: FrameSource) -> str:
@@ -61,12 +60,12 @@ def to_dict(sample: BaseDataElement) -> dict:
     return row | ({'frame_scores': sample.frame_scores} if 'frame_scores' in sample else {})
 
 
-def save_sample(sample: BaseDataElement, folder: Path) -> None:
+def save_sample(sample: BaseDataElement, folder: Path, overwrite: bool = False) -> None:
     """Write ``<name>.json``, ``tracks/<name>.npz`` and ``features/<name>.npz`` (a ``FeatureStore``).
 
-    Raises UserError where one of them exists and was not written by this tool.
+    Raises UserError where one of them exists and was not written by this tool, without ``overwrite``.
     """
-    path, track, features = _check_results(folder, sample.name)
+    path, track, features = _check_results(folder, sample.name, overwrite)
     with atomic_write(path, 'w') as f:  # first: it marks the other two as ours
         json.dump(to_json(sample), f, indent=1)
     sample.track.save(track)
@@ -74,34 +73,30 @@ def save_sample(sample: BaseDataElement, folder: Path) -> None:
 
 
 def check_outputs(
-    inputs: Mapping[str, Entry], video_dir: str | os.PathLike = '', result_dir: str | os.PathLike = ''
+    inputs: Mapping[str, Entry],
+    video_dir: str | os.PathLike = '',
+    result_dir: str | os.PathLike = '',
+    overwrite: bool = False,
 ) -> None:
     """Check the output files of the inputs of :func:`list_inputs` before any work starts ('' = none are written).
 
-    Raises UserError: a video would replace an input, or a file exists that this tool did not write.
+    Raises UserError: a video would replace an input, or a file exists that this tool did not write, without
+    ``overwrite``.
     """
-    sources = {item.resolve() for item in inputs.values() if isinstance(item, Path)}
+    sources = [item for item in inputs.values() if isinstance(item, Path)]
     for name in inputs:
         if video_dir:
-            video = Path(video_dir) / f'{name}.mp4'
-            if video.resolve() in sources:
-                raise UserError(f'{video}: is an input, which its own overlay would replace; write into another folder')
-            check_video(video)
+            check_output(Path(video_dir) / f'{name}.mp4', overwrite=overwrite, inputs=sources)
         if result_dir:
-            _check_results(Path(result_dir), name)
+            _check_results(Path(result_dir), name, overwrite)
 
 
-def _check_results(folder: Path, name: str) -> tuple[Path, Path, Path]:
+def _check_results(folder: Path, name: str, overwrite: bool) -> tuple[Path, Path, Path]:
     """Return the files of one athlete: JSON, track, features; one that this tool did not write is an error."""
     paths = folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
-    try:
-        row = json.loads(paths[0].read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        row = None
-    if not isinstance(row, dict) or not row.keys() >= _FIELDS:  # arrays without our JSON may belong to a corpus
+    if not (paths[0].exists() and is_ours(paths[0], _MARK)):  # arrays without our JSON may belong to a corpus
         for path in paths:
-            if path.exists():
-                raise foreign_file(path)
+            check_output(path, mark=_MARK, overwrite=overwrite)
     return paths
 
 

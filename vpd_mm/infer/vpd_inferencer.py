@@ -11,11 +11,11 @@ import torch
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.structures import BaseDataElement
-from rich.console import Console
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
+from ..engine.console import PlainConsole
 from ..engine.model_files import read_trained_config
 from ..engine.model_zoo import pick_device
 from ..engine.progress import ProgressBars
@@ -87,6 +87,7 @@ class VPDInferencer(BaseInferencer):
         crop_size, flow, flow_checkpoint, subtract_median: As the student's corpus was prepared.
         batch_size: Crops per forward pass.
         show_progress: Show progress bars on stderr.
+        overwrite: Replace files in ``vis_out_dir`` and ``pred_out_dir`` that this tool did not write.
 
     Raises UserError: a file is missing or does not fit, or an option is not valid.
 
@@ -120,10 +121,11 @@ class VPDInferencer(BaseInferencer):
         subtract_median: bool = False,
         batch_size: int = 64,
         show_progress: bool = False,
+        overwrite: bool = False,
     ) -> None:
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
-        self.batch_size = batch_size
+        self.batch_size, self.overwrite = batch_size, overwrite
         device = pick_device(device)
         cfg = model if isinstance(model, Config) else read_trained_config(model, weights)
         super().__init__(cfg, str(weights), device, 'vpd_mm', show_progress)
@@ -199,7 +201,7 @@ class VPDInferencer(BaseInferencer):
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         dirs = visualize.get('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
         entries = list_inputs(inputs, dirs)
-        check_outputs(entries, *dirs)
+        check_outputs(entries, *dirs, overwrite=self.overwrite)
         tracks = to_tracks(forward.pop('bboxes', None), len(entries))
         results: dict = {'predictions': [], 'visualization': []}
         for (name, item), track in zip(entries.items(), tracks, strict=True):
@@ -238,7 +240,7 @@ class VPDInferencer(BaseInferencer):
         entries = list_inputs(inputs, [vis_out_dir])
         if len(entries) != 1:
             raise UserError(f'stream takes one input, found {len(entries)}')
-        check_outputs(entries, vis_out_dir)
+        check_outputs(entries, vis_out_dir, overwrite=self.overwrite)
         [(name, item)] = entries.items()
         source = open_source(name, item, fps)
         with open_canvas(name, source.fps, vis_out_dir, show) as (paint, _):
@@ -271,7 +273,7 @@ class VPDInferencer(BaseInferencer):
             mode = 'offline'
             if bboxes is None:
                 self.load_detector()
-            with ProgressBars(None if self.show_progress else Console(quiet=True, force_terminal=False)) as bars:
+            with ProgressBars(None if self.show_progress else PlainConsole(quiet=True, force_terminal=False)) as bars:
                 both = [bars.add(f'{source_name(inputs)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
@@ -337,6 +339,6 @@ class VPDInferencer(BaseInferencer):
         """Write the files and convert the samples to dicts."""
         if pred_out_dir:
             for sample in preds:
-                save_sample(sample, Path(pred_out_dir))
+                save_sample(sample, Path(pred_out_dir), self.overwrite)
         predictions = list(preds) if return_datasamples else [to_dict(sample) for sample in preds]
         return {'predictions': predictions, 'visualization': [visualization]}

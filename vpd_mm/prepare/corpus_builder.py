@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ..corpus import Corpus, CropWriter
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
+from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
 from .options import PrepareSettings
@@ -28,7 +27,7 @@ def build_corpus(
     boxes: str | None = None,
     tracker: Mapping | None = None,
     workers: int = 1,
-    console: Console | None = None,
+    console: PlainConsole | None = None,
     on_progress: OnProgress = no_progress,
     **options: Any,
 ) -> PrepareReport:
@@ -68,7 +67,7 @@ def build_corpus(
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[str, list[VideoReport]] = {}
-        with ProgressBars(console or Console(quiet=True)) as bars:
+        with ProgressBars(console or PlainConsole(quiet=True)) as bars:
             on_video = bars.add('videos', 'videos')
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
@@ -76,7 +75,7 @@ def build_corpus(
                 reports[job.name] = results
                 for report in results:
                     style = 'red' if report.failures else None
-                    bars.console.print(report.line(), style=style, markup=False, highlight=False, soft_wrap=True)
+                    bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
         ordered = [report for job in jobs for report in reports[job.name]]

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
-from ..errors import UserError
+from ..errors import UserError, one_line
+from ..files import check_output
 from ..visualize.panels import (
     BACKGROUND,
     draw_boxes,
@@ -23,7 +24,7 @@ from ..visualize.panels import (
     save_image,
 )
 from ..visualize.skeleton import draw_skeleton
-from ..visualize.video_writer import VideoWriter, check_video
+from ..visualize.video_writer import VideoWriter
 from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
 
 #: Side of the panels of crop and flow in the video, px.
@@ -46,12 +47,13 @@ def inspect_corpus(
     video: str | None = None,
     pose_name: str | None = None,
     out: str | os.PathLike | None = None,
+    overwrite: bool = False,
 ) -> Inspection:
     """Count what a corpus holds; of ``video``, or the only one, also draw a contact sheet and a video.
 
     ``pose_name`` is the pose set (None = the first one), ``out`` the folder of the images (None = ``<root>/inspect``).
     Raises UserError: no corpus, no such video or pose set, a file is damaged, or an existing file that this tool did
-    not write would be replaced.
+    not write would be replaced, without ``overwrite``.
     """
     corpus = Corpus.open(root)
     rows = corpus.videos()
@@ -64,24 +66,30 @@ def inspect_corpus(
     pose_name = pose_name or next(iter(names), None)
     chosen = [corpus.video(video)] if video is not None else list(rows.values())
     store = CropStore(corpus.crops_dir)
-    views = [VideoView(corpus, store, row, pose_name) for row in chosen]
-    result = Inspection([view.report() for view in views])
+    result = Inspection()
+    for row in chosen:
+        try:
+            view = VideoView(corpus, store, row, pose_name)
+            result.videos.append(view.report())
+        except Exception as e:  # any: the other videos are counted
+            if len(chosen) == 1:
+                raise
+            result.videos.append(VideoReport(row.video, row.num_frames, failures=[one_line(e)]))
     result.lines += [
         f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
         f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB',
+        *(report.line() for report in result.videos if report.failures),
     ]
     if len(chosen) == 1 and chosen[0].video in store:
         folder = Path(out) if out is not None else corpus.root / 'inspect'
         sheet, clip = folder / f'{chosen[0].video}.png', folder / f'{chosen[0].video}.mp4'
-        if clip.resolve() in {Path(row.path).resolve() for row in rows.values() if row.path}:
-            raise UserError(f'{clip}: is a video of this corpus and would be replaced; pass another --out')
-        if out is not None:
-            check_video(clip)
-            check_video(sheet, clip)
-        views[0].write(clip, sheet)
+        inputs = [row.path for row in rows.values() if row.path]
+        for path in (sheet, clip):
+            check_output(path, overwrite=overwrite, inputs=inputs)
+        view.write(clip, sheet)
         result.images = [sheet, clip]
-        result.lines += [*views[0].statistics(), *(f'wrote {path}' for path in result.images)]
+        result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
     return result
 
 
@@ -135,8 +143,7 @@ class VideoView:
 
     def statistics(self) -> list[str]:
         """Lines about crops and flow."""
-        header = self.header
-        assert header is not None
+        header = self.store.header(self.row.video)
         inds, sides = header.frame_inds, header.windows[:, 2]
         lines = [
             f'frames {inds[0]}..{inds[-1]} with {int((np.diff(inds) > 1).sum())} gaps; window side '

@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.visualization import Visualizer
 
+from ..files import check_output
 from ..registry import METRICS
 from ..visualize.panels import save_image
 from ..visualize.plots import confusion_figure, figure_to_rgb
@@ -35,6 +36,8 @@ class ConfusionImage(BaseMetric):
     def __init__(self, out_file: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.out_file = out_file
+        if out_file is not None:
+            check_output(out_file)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         self.results += [(int(s['pred_label']), int(s['gt_label']), len(s['pred_score'])) for s in data_samples]

@@ -13,7 +13,7 @@ from .corpus_search import (
 from .dtw import dtw_distance, dtw_matrix
 from .dtw_retriever import DTWRetriever, Neighbours
 from .retrieval_metric import RetrievalMetric, hit_at, precision_at
-from .side_by_side import ClipPainter, Shot, save_side_by_side
+from .side_by_side import ClipPainter, Shot, check_side_by_side, save_side_by_side
 
 __all__ = [
     'NEAREST',
@@ -25,6 +25,7 @@ __all__ = [
     'Neighbours',
     'RetrievalMetric',
     'Shot',
+    'check_side_by_side',
     'dtw_distance',
     'dtw_matrix',
     'find_query',

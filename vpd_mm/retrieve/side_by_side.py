@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..corpus import Corpus, CropStore
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..teacher import JointFeature
 from ..visualize.panels import add_caption, evenly_spread, grid, resize, save_image
 from ..visualize.skeleton import draw_pose_panel
@@ -56,33 +56,45 @@ class ClipPainter:
             feats = joints.feats[_inside(joints.frame_inds, shot), 0]
             if len(feats):
                 return [draw_pose_panel(frame, TILE) for frame in feats[evenly_spread(len(feats), count)]]
-        clip = f'{shot.video}:{shot.start_frame}-{shot.end_frame}'
-        raise UserError(f'{self.corpus.root}: {clip} has neither crops nor poses to show; run tools/prepare.py')
+        raise UserError(f'{self.corpus.root} has neither crops nor poses to show; run tools/prepare.py')
 
 
-def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], frames_shown: int = 8) -> None:
+def check_side_by_side(path: Path) -> None:
+    """Raise UserError if ``path`` ends neither in .png nor in .mp4."""
+    if path.suffix not in ('.png', '.mp4'):
+        raise UserError(f'{path}: must end in .png (an image) or .mp4 (a video)')
+
+
+def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], frames_shown: int = 8) -> list[str]:
     """Write ``path``: .png = a row of frames per clip; .mp4 = all clips in a grid, starting together.
 
+    A clip that cannot be shown is left out; returns one line for each.
+
     Raises:
-        UserError: another suffix, or a clip with nothing to show.
+        UserError: another suffix, or no clip can be shown.
     """
+    check_side_by_side(path)
+    shown, failures = [], []
+    for shot in shots:
+        try:
+            shown.append((shot, painter.tiles(shot, frames_shown if path.suffix == '.png' else None)))
+        except Exception as e:  # any: the other clips are shown
+            failures.append(one_line(f'{shot.video}:{shot.start_frame}-{shot.end_frame}: {e}'))
+    if not shown:
+        raise UserError(f'no clip can be shown: {failures[0]}')
     if path.suffix == '.png':
         rows = []
-        for shot in shots:
-            tiles = painter.tiles(shot, frames_shown)
+        for shot, tiles in shown:
             tiles += [np.zeros_like(tiles[0])] * (frames_shown - len(tiles))
             rows.append(add_caption(np.concatenate(tiles, axis=1), shot.caption))
         save_image(path, np.concatenate(rows))
-    elif path.suffix == '.mp4':
-        clips = [painter.tiles(shot) for shot in shots]
-        columns = int(np.ceil(np.sqrt(len(clips))))
-        with VideoWriter(path, VIDEO_FPS) as writer:
-            for t in range(max(map(len, clips))):
-                tiles = [clip[min(t, len(clip) - 1)] for clip in clips]
-                captioned = [add_caption(tile, shot.caption, num_lines=2) for tile, shot in zip(tiles, shots)]
-                writer.write(grid(captioned, columns))
     else:
-        raise UserError(f'{path}: must end in .png (an image) or .mp4 (a video)')
+        columns = int(np.ceil(np.sqrt(len(shown))))
+        with VideoWriter(path, VIDEO_FPS) as writer:
+            for t in range(max(len(tiles) for _, tiles in shown)):
+                images = [add_caption(tiles[min(t, len(tiles) - 1)], shot.caption, 2) for shot, tiles in shown]
+                writer.write(grid(images, columns))
+    return failures
 
 
 def _inside(frame_inds: np.ndarray, shot: Shot) -> np.ndarray:

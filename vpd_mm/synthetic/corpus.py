@@ -1,7 +1,6 @@
 """The synthetic sport as a corpus: videos, boxes and labels, with the ground truth in a folder of its own."""
 
 import csv
-import json
 import os
 from collections import Counter
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_json
 from ..structures import Action, load_actions, load_classes, save_actions, save_classes
 from ..visualize.video_writer import VideoWriter
 from .generation import check_counts, check_recipe, run_jobs, write_json
@@ -123,7 +122,7 @@ def _num_made(root: Path, split: str) -> int:
 def _write_index(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -> None:
     rows, actions, performed = [], [], []
     for plan in plans:
-        index = json.loads(_index_path(corpus.root, plan.name).read_text(encoding='utf-8'))
+        index = read_json(_index_path(corpus.root, plan.name), 'delete the folder to make it again')
         path = str(_video_path(corpus.root, plan.name).resolve())
         rows.append(VideoInfo(plan.name, path, index['fps'], index['num_frames'], recipe.width, recipe.height))
         for k, done in enumerate(index['performed'] if plan.split != 'unlabelled' else ()):

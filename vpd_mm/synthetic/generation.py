@@ -14,7 +14,7 @@ import cv2
 
 from ..engine.progress import OnProgress
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_json
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,7 @@ def check_counts(counts: dict[str, int], largest: int, workers: int) -> None:
 
 def check_recipe(path: Path, recipe: dict) -> None:
     """Check that the recipe file of a folder holds this recipe."""
-    try:
-        stored = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as e:
-        raise UserError(f'{path}: no valid JSON ({e}); delete the folder or pass another --out') from e
+    stored = read_json(path, 'delete the folder or pass another --out')
     if stored != recipe:
         raise UserError(f'{path}: was made with {stored}, asked for {recipe}; pass the same numbers or another --out')
 

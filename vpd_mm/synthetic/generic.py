@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_json
 from ..visualize.panels import encode_image
 from ..visualize.skeleton import COCO17
 from .appearance import everyday_look, vivid
@@ -239,7 +239,9 @@ def make_generic(
     total = sum(counts.values())
     run_jobs(_make_part, jobs, workers, on_progress, total - sum(job[-1] for job in jobs), total)
     for split, count in counts.items():
-        pieces = [json.loads(_part_path(root, *part).read_text('utf-8')) for part in parts if part[0] == split]
+        pieces = [
+            read_json(_part_path(root, *part), 'delete it to make it again') for part in parts if part[0] == split
+        ]
         if count:
             _write_coco(root / 'annotations' / f'person_{split}.json', recipe, pieces)
     return root

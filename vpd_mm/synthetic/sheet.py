@@ -7,9 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import UserError
-from ..files import atomic_write
-from ..visualize.panels import BAR, draw_text, encode_image, evenly_spread, grid
+from ..files import check_output, open_output
+from ..visualize.panels import BAR, draw_text, encode_image, evenly_spread, grid, mark_image
 from ..visualize.skeleton import COCO17, draw_skeleton
 from .generic import GenericRecipe, generic_images
 from .routine import SKILLS, Skill
@@ -17,8 +16,6 @@ from .shot import VIDEOS_PER_ATHLETE, SportRecipe, perform_plan, plan_videos
 
 #: Largest size of a sheet, so that a web page may embed it.
 MAX_BYTES = 290_000
-#: JPEG comment by which :func:`write_sheets` knows its own files.
-_MARK = b'vpd_mm contact sheet'
 #: Plain image and the same image with the skeleton, RGB uint8.
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -103,28 +100,26 @@ def generic_sheet(sport: SportRecipe) -> Pair:
     return _grids(tiles, columns)
 
 
-def write_sheets(out: str | os.PathLike, recipe: SportRecipe) -> list[Path]:
+def write_sheets(out: str | os.PathLike, recipe: SportRecipe, overwrite: bool = False) -> list[Path]:
     """Write sport, sport_skeleton, classes, classes_skeleton, generic and generic_skeleton as JPEG into ``out``.
 
     Raises:
-        UserError: one of the files exists and is not a sheet.
+        UserError: one of the files exists and is not a sheet, without ``overwrite``.
     """
     draw = {'sport': sport_sheet, 'classes': class_strips, 'generic': generic_sheet}
     paths = [Path(out) / f'{name}{suffix}.jpg' for name in draw for suffix in ('', '_skeleton')]
     for path in paths:
-        if path.exists() and not (path.is_file() and _MARK in path.read_bytes()[: 8 + len(_MARK)]):
-            raise UserError(f'{path}: exists and is not a sheet of this command; pass another --out')
+        check_output(path, overwrite=overwrite)
     for path, image in zip(paths, itertools.chain(*(draw_pair(recipe) for draw_pair in draw.values()))):
-        with atomic_write(path) as f:
+        with open_output(path, overwrite=overwrite) as f:
             f.write(_jpeg(image))
     return paths
 
 
 def _jpeg(image: np.ndarray) -> bytes:
-    """Encode with the best quality that fits into :data:`MAX_BYTES`, with the comment :data:`_MARK`."""
+    """Encode with the best quality that fits into :data:`MAX_BYTES`, with the mark of this project."""
     for quality in range(90, 20, -10):
-        content = encode_image(image, '.jpg', quality)
+        content = mark_image(encode_image(image, '.jpg', quality))
         if len(content) <= MAX_BYTES:
             break
-    comment = b'\xff\xfe' + (2 + len(_MARK)).to_bytes(2, 'big') + _MARK
-    return content[:2] + comment + content[2:]
+    return content

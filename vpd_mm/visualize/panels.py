@@ -1,5 +1,6 @@
 """Images: text, boxes, captions, grids, colours of optical flow, image files."""
 
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..files import atomic_write
+from ..files import MARK, atomic_write
 from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.
@@ -142,10 +143,20 @@ def encode_image(image: np.ndarray, suffix: str, quality: int = 85) -> bytes:
 
 
 def save_image(path: Path, image: np.ndarray) -> Path:
-    """Write a ``.png`` or ``.jpg`` atomically; returns ``path``."""
+    """Write a ``.png`` or ``.jpg`` with the mark of this project, atomically; returns ``path``."""
     with atomic_write(path) as f:
-        f.write(encode_image(image, path.suffix))
+        f.write(mark_image(encode_image(image, path.suffix)))
     return path
+
+
+def mark_image(data: bytes) -> bytes:
+    """Put the mark of this project, by which its files are recognised, into an encoded PNG or JPEG as a comment."""
+    if data[:4] == b'\x89PNG':
+        chunk, start = b'tEXtComment\0' + MARK.encode(), 33  # after the signature and the header
+        comment = (len(chunk) - 4).to_bytes(4, 'big') + chunk + zlib.crc32(chunk).to_bytes(4, 'big')
+    else:
+        comment, start = b'\xff\xfe' + (2 + len(MARK)).to_bytes(2, 'big') + MARK.encode(), 2
+    return data[:start] + comment + data[start:]
 
 
 @lru_cache

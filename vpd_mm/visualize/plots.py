@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import UserError
-from ..files import atomic_write, parse_json, read_text
+from ..files import MARK, atomic_write, parse_json, read_text
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito).
 SCORES, DETECTED, LABELLED = '#0072b2', '#d55e00', '#009e73'
@@ -173,7 +173,7 @@ def figure_to_rgb(figure: Figure) -> np.ndarray:
 
 
 def save_figure(path: Path, figure: Figure) -> Path:
-    """Write a figure as PNG, atomically; returns ``path``."""
+    """Write a figure as PNG with the mark of this project, atomically; returns ``path``."""
     with atomic_write(path) as f:
-        FigureCanvasAgg(figure).print_png(f)
+        FigureCanvasAgg(figure).print_png(f, metadata={'Comment': MARK})
     return path

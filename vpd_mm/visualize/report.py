@@ -22,7 +22,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from ..files import atomic_write, read_bytes
+from ..files import MARK, atomic_write, read_bytes
 from .panels import encode_image
 
 _MIME_TYPES = {
@@ -128,7 +128,7 @@ def write_report(path: Path, title: str, lead: str, sections: Sequence[Section])
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections)
+    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections, generator=MARK)
     with atomic_write(path) as f:
         f.write(page.encode('utf-8'))
 

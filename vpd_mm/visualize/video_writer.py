@@ -1,4 +1,4 @@
-"""The video writer, and the check that a video may be overwritten."""
+"""The video writer."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -9,10 +9,7 @@ import av
 import numpy as np
 
 from ..errors import UserError
-from ..files import atomic_write
-
-#: Comment in the metadata of the videos that this project draws.
-VIDEO_MARK = 'made by vpd_mm'
+from ..files import MARK, atomic_write
 
 
 class VideoWriter:
@@ -46,7 +43,7 @@ class VideoWriter:
             file = stack.enter_context(atomic_write(self.path))
             self._container = stack.enter_context(av.open(file, 'w', format='mp4'))
             if self.mark:
-                self._container.metadata['comment'] = VIDEO_MARK
+                self._container.metadata['comment'] = MARK
             self._stack = stack.pop_all()
         return self
 
@@ -78,23 +75,3 @@ class VideoWriter:
             if self._stream is None:
                 raise UserError(f'{self.path}: no frame was written')
             self._container.mux(self._stream.encode())
-
-
-def is_our_video(path: Path) -> bool:
-    """True where the file is a video that :class:`VideoWriter` marked."""
-    try:
-        with av.open(str(path)) as container:
-            return container.metadata.get('comment') == VIDEO_MARK
-    except (av.FFmpegError, OSError, ValueError):
-        return False
-
-
-def check_video(path: Path, video: Path | None = None) -> None:
-    """Raise UserError if a file exists and this project did not draw the video: the file or, of an image, ``video``."""
-    if path.exists() and not is_our_video(video or path):
-        raise foreign_file(path)
-
-
-def foreign_file(path: Path) -> UserError:
-    """Error of a file that this project did not write and will not overwrite."""
-    return UserError(f'{path}: exists and was not written by this tool; move it away or write into another folder')
