@@ -31,7 +31,8 @@ class Steps:
     def __call__(self, name: str, text: str, purpose: str) -> Iterator[OnProgress]:
         """Run a step; ``purpose``: one sentence that says what it is for."""
         start = time.monotonic()
-        self.console.print(f'{text} ...\n    {purpose}')
+        self.console.print(f'{text} ...')
+        self.console.print(f'    {purpose}')
         try:
             with progress_bar(text, console=self.console) as on_progress:
                 yield on_progress
