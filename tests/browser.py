@@ -38,16 +38,25 @@ class Rendered:
 
 def render_on_phone(path: Path, folder: Path) -> Rendered:
     """Open a page 390 px wide; skips where no Chromium is."""
-    chromium = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-    if chromium is None:
-        pytest.skip('needs chromium')
     wrapper = folder / 'phone.html'
     page = html.escape(path.read_text(encoding='utf-8'))
     wrapper.write_text(_PAGE.format(width=PHONE, page=page), encoding='utf-8')
-    options = ['--headless=new', '--hide-scrollbars', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
-    options += [f'--user-data-dir={folder / "profile"}', '--virtual-time-budget=5000', '--dump-dom']
-    done = subprocess.run([chromium, *options, f'file://{wrapper}'], capture_output=True, text=True, timeout=120)
+    done = _open(wrapper, folder)
     shown = re.search(r'<output>([\d ]+)</output>', done.stdout)
     assert shown, done.stderr[-2000:]
     console = [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
     return Rendered(*map(int, shown[1].split()), console)
+
+
+def dump_page(path: Path, folder: Path) -> str:
+    """HTML of a page after its scripts have run; skips where no Chromium is."""
+    return _open(path, folder).stdout
+
+
+def _open(path: Path, folder: Path) -> subprocess.CompletedProcess:
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+    if chromium is None:
+        pytest.skip('needs chromium')
+    options = ['--headless=new', '--hide-scrollbars', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
+    options += [f'--user-data-dir={folder / "profile"}', '--virtual-time-budget=5000', '--dump-dom']
+    return subprocess.run([chromium, *options, f'file://{path}'], capture_output=True, text=True, timeout=120)

@@ -21,7 +21,7 @@ os.environ.update({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'} | os.en
 import numpy as np
 import pandas as pd
 import torch
-from demo_parts.report import write_report
+from demo_parts.report import sport_tiles, write_report
 from demo_parts.steps import Steps, once, write_json
 from mmengine.config import Config
 
@@ -39,11 +39,13 @@ from vpd_mm.experiments.store import AP_COLUMNS
 from vpd_mm.features import joint_features, pose_features
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
 from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.recognize import confusion_matrix
 from vpd_mm.retrieve import load_clips, rank_corpus
 from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
 from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
 from vpd_mm.teacher import VipeFeature, load_encoder
+from vpd_mm.visualize.panels import grid, save_image
 
 CONFIGS = {
     name: f'configs/compare/demo{end}.py' for name, end in {'tiny': '_tiny', 'small': '', 'full': '_full'}.items()
@@ -64,14 +66,22 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     recipe = SportRecipe(seed, sizes.side, sizes.side, sizes.sub_frames)
     step = Steps(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed, 'sizes': config_digest(sizes)}, console)
 
-    with step('sport', 'make the synthetic sport') as on_progress:
-        num, out = sizes.videos, root / 'sport'
+    text = 'Videos of athletes and the names and times of their actions stand in for recordings of your own.'
+    with step('sport', 'make the synthetic sport', text) as on_progress:
+        num, out, sheet = sizes.videos, root / 'sport', root / 'sport.jpg'
+        if not sheet.is_file():
+            tiles = sport_tiles(make_sport(out, 1, 1, 1, recipe, 1, on_progress))  # before processes start
+            save_image(sheet, grid(tiles, 4, gap=4, background=(255, 255, 255)))
+        console.print(f'first image: {sheet}')
         sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
-    with step('prepare', 'track the athlete, estimate poses, store crops and flow') as on_progress:
+    text = 'All later steps read small images around the athlete, their motion and the poses of the teacher.'
+    with step('prepare', 'track the athlete, estimate poses, store crops and flow', text) as on_progress:
         corpus, facts = prepare(sport, root / 'corpus', jobs, device, on_progress)
-    with step('joints', 'normalise the joints of the teacher'):
+    text = 'Joints relative to hips and torso are the target of the student and the first features to compare with.'
+    with step('joints', 'normalise the joints of the teacher', text):
         joint_features(corpus, POSES, 'joints')
-    with step('vipe', 'embed the poses with VIPE*'):
+    text = 'This network maps a 2D pose to a vector that depends little on the view: the second target.'
+    with step('vipe', 'embed the poses with VIPE*', text):
         config, checkpoint = packed_model('vipe')
         feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
         pose_features(
@@ -81,11 +91,13 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:
         cfg = student_config(student, seed, corpus, sport, start)
-        with step(f'distill-{student.run}', f'distil {student.name}') as on_progress:
+        text = 'A network learns the poses of confident frames from crop and flow; it then describes every frame.'
+        with step(f'distill-{student.run}', f'distil {student.name}', text) as on_progress:
             torch.set_num_threads(max(jobs - cfg.train_dataloader.num_workers, 1))  # a loader process needs a core
             start = train_once(cfg, root / 'work' / f'distill-{student.run}', on_progress)
             torch.set_num_threads(jobs)
-        with step(f'features-{student.run}', f'extract the features of {student.name}') as on_progress:
+        text = 'One vector per frame, also where the teacher has low confidence or no pose.'
+        with step(f'features-{student.run}', f'extract the features of {student.name}', text) as on_progress:
             extractor = build_extractor(cfg, start, device=device, half=device != 'cpu')
             out = corpus.features_dir(student.run)
             extract_corpus(extractor, corpus, out, run_identity(cfg, start), on_progress=on_progress)
@@ -93,13 +105,16 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         facts[f'{student.name} trained on'] = f'{crops:,} crops; it starts from {student.start}'
         students[student.run] = SimpleNamespace(cfg=cfg, checkpoint=start, decode=extractor.decode)
     vpd = students['vpd']
-    with step('gaps', 'compare student and teacher with the ground truth'):
+    text = 'The sport knows the true joints: they show whether the student is better where the teacher fails.'
+    with step('gaps', 'compare student and teacher with the ground truth', text):
         gaps = once(vpd.checkpoint.parent / 'test.json', lambda: test(vpd.cfg, vpd.checkpoint))
         vpd.gaps = {name.removeprefix('distill/'): round(value, 4) for name, value in gaps.items()}
 
-    with step('experiments', 'recognise and detect actions') as on_progress:
+    text = 'Small networks on each kind of features, with few labels, show which features describe actions best.'
+    with step('experiments', 'recognise and detect actions', text) as on_progress:
         recognition, detection, images = run_experiments(sizes, corpus, root / 'work' / 'runs', jobs, on_progress)
-    with step('retrieve', 'retrieve similar clips'):
+    text = 'Dynamic time warping finds the clips that are most similar to a query; it needs no training.'
+    with step('retrieve', 'retrieve similar clips', text):
         retrieval = [retrieve(corpus, name, run, sizes.precision_ks) for name, run in sizes.features.items()]
     results = {
         'recognition': recognition,
@@ -176,24 +191,32 @@ def student_config(student: Config, seed: int, corpus: Corpus, sport: Corpus, st
 def run_experiments(
     cfg: Config, corpus: Corpus, root: Path, jobs: int, on_progress: OnProgress
 ) -> tuple[list[dict], list[dict], dict[str, list]]:
-    """Execute the missing runs of a comparison; returns rows of recognition and of detection, and images by section."""
+    """Execute the missing runs of a comparison; returns rows of recognition and of detection, and what images show.
+
+    Images: (method, sum of the confusion matrices at the largest k) as ``confusion``, (method, path of the timeline of
+    the first test video) as ``detection``.
+    """
     cfg.corpus = str(corpus.root)
     plan, store = plan_runs(read_spec(cfg)), RunStore(root)
     if plan.problems:
         raise UserError('; '.join(f'{name}: {problem}' for name, problem in plan.problems.items()))
     if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
         raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
-    frame, aps, images = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], {'table': [], 'detection': []}
+    frame, aps, timelines = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], []
     rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
     recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
     rows = frame[frame['section'] == 'detection'][['method', 'threshold', *aps]]
     num_test = len({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'})
     detection = rows.assign(videos=num_test, **(rows[aps].astype(float) / 100).round(4)).to_dict('records')
+    matrices: dict[str, np.ndarray] = {}
     for run in plan.runs:
-        paths = sorted(store.work_dir(run.key).glob('**/confusion*.png' if run.section == 'table' else 'test/*.png'))
-        if paths and run.subset == 0 and run.k in (None, max(cfg.ks)):
-            images[run.section].append((run.method.name, paths[0]))
-    return recognition, detection, images
+        if run.section == 'detection':
+            timelines += [(run.method.name, path) for path in sorted(store.work_dir(run.key).glob('test/*.png'))[:1]]
+        elif run.k in (None, max(cfg.ks)):
+            clips = store.scores(run.key)
+            matrix = confusion_matrix(clips.scores.argmax(axis=1), clips.labels, clips.scores.shape[1])
+            matrices[run.method.name] = matrices.get(run.method.name, 0) + matrix
+    return recognition, detection, {'confusion': list(matrices.items()), 'detection': timelines}
 
 
 def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dict:

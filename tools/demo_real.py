@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +33,22 @@ from vpd_mm.features.preview import preview_panels
 from vpd_mm.files import atomic_write, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import AthleteTrack
-from vpd_mm.visualize.panels import evenly_spread, grid
+from vpd_mm.visualize.panels import evenly_spread
 from vpd_mm.visualize.plots import training_figure
-from vpd_mm.visualize.report import Code, Image, Section, Table, Text, figure_uri, file_uri, image_uri, write_report
+from vpd_mm.visualize.report import (
+    Block,
+    Code,
+    Gallery,
+    Image,
+    Section,
+    Table,
+    Text,
+    animation_uri,
+    figure_uri,
+    file_uri,
+    image_uri,
+    write_report,
+)
 
 VIDEO_WHEEL, POSE_WHEELS = 'sports2d==0.8.34', ('mediapipe==0.10.21', 'attrs', 'flatbuffers', 'absl-py')
 VIDEO, CONFIG = 'wall_flip', 'configs/distill/resnet18_2d-vpd-rotation_40e_real.py'
@@ -63,30 +76,33 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
         raise UserError(f'--wheels {wheels}: no such folder')
     step, device = Steps(root, {'demo': 'real', 'epochs': epochs}, console), pick_device(device)
     video, site = root / 'videos' / f'{VIDEO}.mp4', root / 'site'
-    with step('video', 'get a video from PyPI'):
+    with step('video', 'get a video from PyPI', 'A real flip, in which a pose estimator misses the athlete.'):
         if not video.is_file():
             get_video(video, root / 'wheels', wheels)
-    with step('estimator', 'get a pose estimator from PyPI'):
+    with step('estimator', 'get a pose estimator from PyPI', 'MediaPipe is the teacher of this demonstration.'):
         if not (site / 'mediapipe').is_dir():
             pip('install', '--upgrade', '--target', str(site), *POSE_WHEELS, wheels=wheels)
-    with step('prepare', 'store crops and flow, estimate poses'):
+    text = 'The later steps read small images around the athlete, their motion and the poses of the teacher.'
+    with step('prepare', 'store crops and flow, estimate poses', text):
         key_frame_track().save(root / 'boxes' / f'{VIDEO}.npz')
         corpus = prepare(video, root, site)
-    with step('joints', 'normalise the joints of the teacher'):
+    with step('joints', 'normalise the joints of the teacher', 'They are the target of the student.'):
         joint_features(corpus, 'mediapipe', 'joints')
     cfg = read_config(CONFIG)
     cfg.merge_from_dict({f'{part}_dataloader.dataset.corpus': str(corpus.root) for part in ('train', 'val', 'test')})
     cfg.merge_from_dict({'log_level': 'WARNING', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
     torch.set_num_threads(jobs)
-    with step('distil', 'distil the student') as on_progress:
+    text = 'A network learns the poses of confident frames from crop and flow.'
+    with step('distil', 'distil the student', text) as on_progress:
         checkpoint = train_once(cfg, root / 'work' / 'distill', on_progress)
         metrics = once(checkpoint.parent / 'test.json', lambda: test(cfg, checkpoint))
-    with step('student', 'extract the features of every frame'):
+    text = 'The student describes every frame, also where the teacher has no pose.'
+    with step('student', 'extract the features of every frame', text):
         extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
         out = corpus.features_dir('vpd')
         extract_corpus(extractor, corpus, out, run_identity(cfg, checkpoint))
     overlay = root / 'overlay' / f'{VIDEO}.mp4'
-    with step('overlay', 'draw the student into the video'):
+    with step('overlay', 'draw the student into the video', 'The result can be judged by eye.'):
         if not overlay.is_file():
             inferencer = VPDInferencer(cfg, checkpoint, device=device)
             inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(overlay.parent))
@@ -96,27 +112,47 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     results = {'frames': corpus.video(VIDEO).num_frames, 'crops': len(features), 'teacher': len(teacher)}
     write_json(root / 'results.json', {**results, 'filled': filled, 'seconds': step.seconds})
 
-    shown = [filled[i] for i in evenly_spread(len(filled), 8)]
     decoded, store = extractor.decode(features.feats), CropStore(corpus.crops_dir)
-    panels = [np.concatenate(p) for p in preview_panels(store, VIDEO, decoded, teacher, set(shown))]
+
+    def panels(frame_inds: Iterable[int]) -> Iterator[list[np.ndarray]]:
+        return preview_panels(store, VIDEO, decoded, teacher, set(frame_inds))
+
     curves = training_figure(checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
-    flip = [Image(file_uri(overlay), 'The poses of the student, in every frame with a box.')]
-    flip.append(
-        Text(f'The estimator has a pose in {len(teacher)} of {len(features)} frames; {len(filled)} are filled in.')
-    )
-    if panels:
-        flip.append(
-            Image(image_uri(grid(panels, 8)), 'Frames that are filled in: crop, estimator, student.', wide=True)
-        )
+    error = f'{metrics["distill/joint_error"]:.3f} torso sizes'
+    summary = [
+        Text(
+            f'Done: a video of {results["frames"]} frames was prepared, and a student learned from the poses of the '
+            f'estimator in {crops:,} crops.'
+        ),
+        Text(
+            f'Result: the estimator has a pose in {len(teacher)} of {len(features)} frames with a crop; the student '
+            f'fills in the other {len(filled)}. On held-out frames, its joints are {error} from those of the estimator.'
+        ),
+        Text('Next: start with your own videos; the commands are in "Next steps".'),
+    ]
+    flip: list[Block] = []
+    if filled:
+        shown = [filled[i] for i in evenly_spread(len(filled), 6)]
+        images = [Image(image_uri(np.concatenate(rows))) for rows in panels(shown)]
+        flip.append(Gallery(images, 160, 'Frames that are filled in: crop, estimator, student.'))
+        gap = range(filled[0] - 15, filled[-1] + 16)
+        images = [np.concatenate(columns, axis=1) for columns in panels(gap)]
+        flip.append(Image(animation_uri(images, 12.5), 'From the first to the last of them, slowly.'))
+    flip.append(Image(file_uri(overlay), 'The poses of the student, in every frame with a box.'))
     numbers = [
         ('crops seen in training', f'{crops:,}'),
-        ('joint error to the teacher, held-out frames', f'{metrics["distill/joint_error"]:.3f} torso sizes'),
+        ('joint error to the teacher, held-out frames', error),
         ('joints within 0.2 torso sizes of the teacher, held-out frames', f'{metrics["distill/pck"]:.0%}'),
         *((f'seconds: {name}', f'{value:.0f}') for name, value in step.seconds.items()),
     ]
     note = 'There is no ground truth for the filled frames: their quality can only be judged by eye.'
     training = [Table(('', ''), numbers), Text(note), Image(figure_uri(curves), 'Training of the student.')]
-    sections = [Section('The flip', flip), Section('Training', training), Section('Sources', [Text(ABOUT)])]
+    sections = [
+        Section('Summary', summary),
+        Section('The flip', flip),
+        Section('Training', training),
+        Section('Sources', [Text(ABOUT)]),
+    ]
     sections.append(Section('Next steps', [Code(NEXT)]))
     write_report(root / 'report.html', 'Video Pose Distillation: a real video', LEAD, sections)
     return root

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -74,6 +75,9 @@ def test_results_have_all_parts(demo):
 def test_only_progress_and_results_are_printed(demo):
     lines = demo[1].splitlines()
     assert lines[0] == 'make the synthetic sport ...'
+    assert lines[1].startswith('    Videos of athletes')  # the purpose of the step
+    assert lines[2] == 'first image: runs/demo-tiny/sport.jpg'
+    assert (demo[0] / 'runs' / 'demo-tiny' / 'sport.jpg').is_file()
     assert lines[-1].endswith('report.html')
     assert not [line for line in lines if 'Warning' in line or 'Loads checkpoint' in line]
 
@@ -81,13 +85,15 @@ def test_only_progress_and_results_are_printed(demo):
 def test_the_report_is_complete_on_a_phone(demo, tmp_path):
     report = demo[0] / 'runs' / 'demo-tiny' / 'report.html'
     text = report.read_text(encoding='utf-8')
-    titles = ('Overview', 'Few-shot recognition', 'Low-confidence frames', 'Retrieval', 'Detection', 'Next steps')
-    for title in (*titles, 'Time and versions'):
-        assert f'<h2>{title}</h2>' in text
+    titles = ['Summary', 'Low-confidence frames', 'Method', 'Few-shot recognition', 'Retrieval', 'Detection']
+    assert re.findall('<h2>(.*?)</h2>', text) == [*titles, 'Next steps', 'Time and versions']
+    assert text.count('data:image/webp') >= 5  # gaps that are filled, and a query with its nearest clips
+    assert 'Confusion matrices (k = all, sum of all runs)</summary>' in text
+    assert len(text) < 12e6
     assert 'src="http' not in text
     shown = render_on_phone(report, tmp_path)
     assert shown.scroll_width == shown.width == PHONE
-    assert shown.images >= 6
+    assert shown.images >= 20
     assert shown.broken == 0
     assert shown.console == []
 

@@ -10,7 +10,6 @@ from vpd_mm.visualize.panels import (
     BACKGROUND,
     BOX,
     add_caption,
-    add_row_labels,
     draw_boxes,
     draw_text,
     evenly_spread,
@@ -50,7 +49,7 @@ def test_labels_are_drawn_for_some_boxes_and_stay_inside():
     assert (draw_boxes(np.zeros((9, 9, 3), np.uint8), np.zeros((0, 4)), []) == 0).all()
 
 
-def test_captions_stand_above_and_labels_to_the_left():
+def test_captions_stand_above():
     image = np.full((100, 120, 3), 90, np.uint8)
     captioned = add_caption(image, 'a long caption that needs two lines', num_lines=2)
     np.testing.assert_array_equal(captioned[-100:], image)
@@ -58,9 +57,6 @@ def test_captions_stand_above_and_labels_to_the_left():
     first, second = captioned[: height // 2], captioned[height // 2 : height]
     assert (first == 255).sum() > 50 < (second == 255).sum()
     assert len(add_caption(image, 'x')) < len(captioned)
-    labelled = add_row_labels(image, ['crop', 'ground truth'])
-    np.testing.assert_array_equal(labelled[:, -120:], image)
-    assert all((half[:, :-120] == 255).any() for half in np.array_split(labelled, 2))
 
 
 def test_a_grid_centres_smaller_images_and_fills_empty_cells():

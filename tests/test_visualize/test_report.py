@@ -1,20 +1,25 @@
 """Reports: self-contained, escaped, readable on a phone."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
-from browser import PHONE, render_on_phone
+from browser import PHONE, dump_page, render_on_phone
 from jinja2 import UndefinedError
+from PIL import Image as PillowImage
 
 from vpd_mm.visualize.plots import confusion_figure
 from vpd_mm.visualize.report import (
     Code,
+    Gallery,
     Image,
     MethodDiagram,
     Section,
     Table,
     Text,
+    animation_uri,
     figure_uri,
     file_uri,
     image_uri,
@@ -32,9 +37,10 @@ def write_page(path):
         Text('a < b & <script>alert(1)</script>'),
         Text('reached', True),
         Table(('method', *(f'column {i}' for i in range(12))), [('x' * 40, '<i>', *range(11))]),
-        Image(image_uri(np.full((80, 1600, 3), 120, np.uint8)), 'wide', wide=True),
+        Image(image_uri(np.full((80, 1600, 3), 120, np.uint8)), 'wide'),
         Image(figure_uri(confusion_figure(np.eye(2, dtype=int), ['a', 'b'])), 'a "plot"'),
         Image(file_uri(path.with_suffix('.mp4')), 'a video'),
+        Gallery([Image(tile), Image(tile, 'second')], 160, 'all <b>', 'a & fold'),
         Code('python tools/demo.py ' + '--option value ' * 20 + '> out'),
     ]
     write_report(path, 'A title', 'a <b> lead', [Section('First & last', blocks)])
@@ -44,13 +50,23 @@ def write_page(path):
 def test_nothing_is_fetched_and_everything_is_escaped(tmp_path):
     text = write_page(tmp_path / 'page.html')
     links = re.findall(r'(?:src|href)="([^"]{0,12})', text)
-    assert len(links) == 1 + 3 + 10  # icon, images and video, tiles of the diagram
+    assert len(links) == 1 + 3 + 10 + 2  # icon, images and video, tiles of the diagram, gallery
     assert all(link.startswith('data:') for link in links)
-    assert '<script' not in text
+    assert text.count('<script') == 1
+    assert '&lt;script&gt;alert(1)' in text
     assert '<i>' not in text
-    pieces = ('a &lt; b &amp;', 'a &lt;b&gt; lead', 'First &amp; last', '&lt;i&gt;', 'a &#34;plot&#34;', '&gt; out')
+    pieces = (
+        'a &lt; b &amp;',
+        'a &lt;b&gt; lead',
+        'First &amp; last',
+        '&lt;i&gt;',
+        'a &#34;plot&#34;',
+        '&gt; out',
+        'all &lt;b&gt;',
+    )
     assert all(piece in text for piece in pieces)
     assert text.count('<video') == 1
+    assert '<details><summary>a &amp; fold</summary>' in text
     assert 'confident (0.91)' in text
     assert 'low confidence (0.20)' in text
 
@@ -71,5 +87,37 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(tmp_path):
     shown = render_on_phone(tmp_path / 'page.html', tmp_path)
     assert shown.width == PHONE
     assert shown.scroll_width == PHONE
-    assert (shown.images, shown.broken) == (2, 0)
+    assert (shown.images, shown.broken) == (4, 0)
     assert shown.console == []
+
+
+def test_an_animation_repeats_its_frames():
+    frames = [np.full((8, 12, 3), value, np.uint8) for value in (0, 100, 200)]
+    uri = animation_uri(frames, 12.5)
+    image = PillowImage.open(io.BytesIO(base64.b64decode(uri.removeprefix('data:image/webp;base64,'))))
+    assert (image.size, image.n_frames, image.info['loop']) == ((12, 8), 3, 0)
+    values = []
+    for k in range(3):
+        image.seek(k)
+        values.append(np.asarray(image.convert('RGB')).mean())
+        assert image.info['duration'] == 80
+    np.testing.assert_allclose(values, (0, 100, 200), atol=4)
+
+
+def test_a_click_sorts_a_table_by_numbers_and_then_backwards(tmp_path):
+    rows = [('b', '9.5', '1,000'), ('a', '10.5', '200'), ('c', '-', '30')]
+    write_report(
+        tmp_path / 'r.html', 't', 'l', [Section('s', [Table(('name', 'x', 'n'), rows), Table(('', ''), [(1, 2)])])]
+    )
+    page = (tmp_path / 'r.html').read_text()
+    assert page.count('<thead>') == 1
+    script = """<script>
+      const head = document.querySelectorAll('th'), order = () => [...document.querySelectorAll('tbody')[0].rows]
+        .map(row => row.cells[0].textContent).join('');
+      const out = [];
+      for (const column of [0, 2, 2]) { head[column].click(); out.push(order(), head[column].ariaSort); }
+      head[1].click();
+      document.body.append(out.join(' ') + ' ' + [...document.querySelectorAll('[aria-sort]')].length);
+    </script></body>"""
+    (tmp_path / 'r.html').write_text(page.replace('</body>', script))
+    assert 'abc ascending cab ascending bac descending 1' in dump_page(tmp_path / 'r.html', tmp_path)

@@ -1,4 +1,4 @@
-"""The report of the demonstration on the synthetic sport."""
+"""The report of the demonstration on the synthetic sport, and the contact sheet that comes before it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -10,13 +10,14 @@ import numpy as np
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill.distill_metric import joint_errors
-from vpd_mm.retrieve import ClipPainter, Shot, load_clips, rank_corpus, save_side_by_side
+from vpd_mm.features.preview import preview_panels
+from vpd_mm.retrieve import ClipPainter, Shot, load_clips, rank_corpus
 from vpd_mm.structures import PoseSequence, load_actions, load_classes
 from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
-from vpd_mm.visualize.panels import add_row_labels, draw_boxes, draw_text, flow_to_rgb, resize
-from vpd_mm.visualize.plots import accuracy_figure, training_figure
-from vpd_mm.visualize.report import Block, Code, Image, MethodDiagram, Section, Table, Text
+from vpd_mm.visualize.panels import draw_boxes, draw_text, flow_to_rgb, resize
+from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_figure
+from vpd_mm.visualize.report import Block, Code, Gallery, Image, MethodDiagram, Section, Table, Text
 from vpd_mm.visualize.skeleton import draw_pose_panel
 
 LEAD = (
@@ -25,7 +26,7 @@ LEAD = (
     'frame. All numbers were computed on this machine. The packed detector and teacher never saw this sport.'
 )
 LONGER = (
-    'For comparison, longer runs on a larger corpus (README): after 1,000,000 crops from the same start, the error on '
+    'For comparison, longer runs on a larger corpus: after 1,000,000 crops from the same start, the error on '
     'low-confidence frames is 31 % lower than that of the teacher, and the accuracy with 8 clips per class is 65.7 %, '
     'against 49.9 % with the joints of the teacher. From a random start, the error is 29 % lower after 1,450,000 crops.'
 )
@@ -39,33 +40,104 @@ python tools/extract_features.py joints --corpus data/real --poses files
 python tools/train.py configs/distill/resnet18_2d-vpd_40e_real.py"""
 #: Goals: points above the joints of the teacher, share of the error removed, error ratio on confident frames.
 GOAL_POINTS, GOAL_GAPS, GOAL_CONFIDENT = 5.0, 0.25, 1.5
-MIN_SCORE, SIDE = 0.5, 112  # score of a confident frame; px of a panel
+MIN_SCORE = 0.5  # of a confident frame
+#: Contact sheet: tiles, and px of one.  Strip: frames.  Animations: number, frames, and frames per second.
+SHEET, STRIP, ANIMATIONS = (12, 256), 6, (4, 50, 12.5)
+
+
+def sport_tiles(sport: Corpus) -> list[np.ndarray]:
+    """Square images of the sport: the middle of the first action of each of several classes, with box and name."""
+    classes, num, side = load_classes(sport.classes_path), *SHEET
+    first = {action.label: action for action in reversed(load_actions(sport.actions_path))}
+    tiles = []
+    for label, action in sorted(first.items())[:num]:
+        track, frame_ind = sport.track(action.video), (action.start_frame + action.end_frame) // 2
+        row = np.abs(track.frame_inds - frame_ind).argmin()
+        frame_ind = int(track.frame_inds[row])
+        image = VideoReader(sport.video(action.video).path).read([frame_ind])[frame_ind]
+        scale = side / len(image)
+        tile = draw_boxes(resize(image, side), track.boxes[row] * scale)
+        tiles.append(draw_text(tile, classes[label]))
+    return tiles
 
 
 def write_report(
     root: Path, corpus: Corpus, sport: Corpus, results: Mapping, facts: Mapping, images: Mapping, vpd: SimpleNamespace
 ) -> None:
-    """Write ``root/report.html``; ``vpd`` holds ``checkpoint``, ``decode`` and the test metrics ``gaps`` of 2D-VPD."""
+    """Write ``root/report.html``.
+
+    ``vpd`` holds ``checkpoint``, ``decode`` and the test metrics ``gaps`` of 2D-VPD; ``images`` pairs (method, matrix)
+    as ``confusion`` and (method, path) as ``detection``.
+    """
     frames = compare_frames(corpus, sport.root / 'ground_truth' / 'poses', vpd.decode)
-    store, seconds = CropStore(corpus.crops_dir), {**results['seconds'], 'all': sum(results['seconds'].values())}
+    seconds = {**results['seconds'], 'all': sum(results['seconds'].values())}
     times = Table(('step', 'seconds'), [(name, f'{value:.0f}') for name, value in seconds.items()])
     versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
     made_with = Text(f'Scale {results["scale"]}, seed {results["seed"]}; {versions}.')
+    learns = results['scale'] != 'tiny'
+    tiles = [Image(report.image_uri(tile)) for tile in sport_tiles(sport)]
+    sheet = Gallery(tiles, SHEET[1], 'The sport: the middle of an action of each class, with the box of the athlete.')
     sections = [
-        Section('Overview', [diagram(frames, store, corpus), Table(('', ''), list(facts.items())), Text(LONGER)]),
-        Section('Few-shot recognition', list(recognition(corpus, results['recognition'], images['table']))),
-        Section('Low-confidence frames', list(gap_filling(frames, store, vpd, results['scale'] != 'tiny'))),
-        Section('Retrieval', list(retrieval(root, corpus, results['retrieval']))),
+        Section('Summary', list(summary(results, facts, learns))),
+        Section('Low-confidence frames', list(gap_filling(frames, vpd, learns))),
+        Section('Method', [diagram(frames, corpus), sheet, Table(('', ''), list(facts.items()))]),
+        Section('Few-shot recognition', list(recognition(corpus, results['recognition'], images['confusion']))),
+        Section('Retrieval', list(retrieval(corpus, results['retrieval']))),
         Section('Detection', list(detection(results['detection'], images['detection']))),
-        Section('Next steps', [Code(NEXT)]),
+        Section('Next steps', [Code(NEXT), Text(LONGER)]),
         Section('Time and versions', [times, made_with]),
     ]
     report.write_report(root / 'report.html', 'Video Pose Distillation: the demonstration', LEAD, sections)
 
 
+def summary(results: Mapping, facts: Mapping, learns: bool) -> Iterator[Text]:
+    """Three paragraphs: the work, the result with the numbers of this run, the continuation."""
+    recognised, ranked, detected = (
+        {row['method']: row for row in results[part]} for part in ('recognition', 'retrieval', 'detection')
+    )  # of several k, the last row counts: the largest
+    teacher, student = next(iter(recognised)), '2D-VPD'
+    yield Text(
+        f'Done: videos were made ({facts["videos"]}), the athlete was tracked, the teacher estimated poses, a student '
+        'learned from the confident ones, and actions were recognised, retrieved and detected with its features.'
+    )
+    gaps, sentences = results['gap_filling'], []
+    if gaps['frames']:
+        before, after = gaps['teacher_error'], gaps['student_error']
+        sentences.append(
+            f'On {gaps["frames"]} low-confidence frames of the test videos, the mean joint error is {before:.2f} torso '
+            f'sizes for the teacher and {after:.2f} for the student, {100 * abs(1 - after / before):.0f} % '
+            f'{"lower" if after < before else "higher"}.'
+        )
+    k, top1 = recognised[student]['k'], [recognised[name]['top1_mean'] for name in (student, teacher)]
+    sentences.append(
+        f'With {k} training clips{"" if k == "all" else " per class"}, the features of the student ({student}) name '
+        f'the class of {top1[0]:.1f} % of the test clips; the joints of the teacher, {top1[1]:.1f} %.'
+    )
+    first = [100 * ranked[name]['precision@1'] for name in (student, teacher)]
+    sentences.append(
+        f'The most similar training clip has the class of the query in {first[0]:.1f} % of cases (joints of the '
+        f'teacher: {first[1]:.1f} %).'
+    )
+    ap = [100 * detected[name]['AP@0.5'] for name in (student, teacher)]
+    sentences.append(
+        f'The average precision of detection in uncut videos, AP@0.5, is {ap[0]:.1f} % (joints of the teacher: '
+        f'{ap[1]:.1f} %).'
+    )
+    if not learns:
+        sentences.append('Scale tiny trains for seconds: the numbers show that every step runs, and nothing else.')
+    yield Text(f'Result: {" ".join(sentences)}')
+    yield Text(
+        'Next: run "make demo-real" for a real video, or start with your own videos; the commands are in "Next steps".'
+    )
+
+
 def compare_frames(corpus: Corpus, ground_truth_dir: Path, decode: Callable) -> SimpleNamespace:
-    """Joints (N, 26) and errors (N,) of teacher and student on the test frames with a pose and a ground truth."""
+    """Joints (N, 26) and errors (N,) of teacher and student on the test frames with a pose and a ground truth.
+
+    Also ``panels``: (video, frames) to the panels of :func:`preview_panels`, and the crops as ``store``.
+    """
     teachers, students = FeatureStore(corpus.teacher_dir('joints')), FeatureStore(corpus.features_dir('vpd'))
+    store = CropStore(corpus.crops_dir)
     names, columns = ('videos', 'frame_inds', 'scores', 'teacher', 'student', 'truth'), []
     for video in sorted({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'}):
         truth = JointFeature()(PoseSequence.load(ground_truth_dir / f'{video}.npz'))
@@ -78,20 +150,24 @@ def compare_frames(corpus: Corpus, ground_truth_dir: Path, decode: Callable) -> 
     frames = SimpleNamespace(**dict(zip(names, map(np.concatenate, zip(*columns)))))
     frames.teacher_errors = joint_errors(frames.teacher, frames.truth).mean(axis=1)
     frames.student_errors = joint_errors(frames.student, frames.truth).mean(axis=1)
+    frames.store = store
+    frames.panels = lambda video, inds: preview_panels(
+        store, video, decode(students[video].feats), teachers[video], set(inds)
+    )
     return frames
 
 
-def diagram(frames: SimpleNamespace, store: CropStore, corpus: Corpus) -> MethodDiagram:
+def diagram(frames: SimpleNamespace, corpus: Corpus) -> MethodDiagram:
     """The method, with the most confident frame and the low-confidence frame that the student improves most."""
     low = frames.scores < max(MIN_SCORE, frames.scores.min() + 1e-6)
     good = int(frames.scores.argmax())
     bad = int(np.where(low, frames.teacher_errors - frames.student_errors, -np.inf).argmax())
-    video, frame_ind, track = frames.videos[good], frames.frame_inds[good], corpus.track(frames.videos[good])
-    image = next(rgb.copy() for i, rgb in VideoReader(corpus.video(video).path, corpus.fps) if i == frame_ind)
+    video, frame_ind, track = frames.videos[good], int(frames.frame_inds[good]), corpus.track(frames.videos[good])
+    image = VideoReader(corpus.video(video).path, corpus.fps).read([frame_ind])[frame_ind]
     panels = [draw_boxes(image, track.boxes[np.searchsorted(track.frame_inds, frame_ind)])]
     for i in (good, bad):
         video, frame_ind = frames.videos[i], int(frames.frame_inds[i])
-        panels += [store.crop(video, frame_ind), flow_to_rgb(store.flow(video, frame_ind))]
+        panels += [frames.store.crop(video, frame_ind), flow_to_rgb(frames.store.flow(video, frame_ind))]
         panels.append(draw_pose_panel(frames.teacher[i], faint=i == bad))
     uris = [report.image_uri(panel) for panel in (*panels, draw_pose_panel(frames.student[bad]))]
     return MethodDiagram(*uris[:4], frames.scores[good], *uris[4:7], frames.scores[bad], uris[7])
@@ -101,7 +177,18 @@ def goal(text: str, reached: bool, value: str) -> Text:
     return Text(f'Goal: {text}. {"Reached" if reached else "Not reached"}: {value}.', bool(reached))
 
 
-def recognition(corpus: Corpus, rows: Sequence[Mapping], images: Sequence) -> Iterator[Block]:
+def recognition(corpus: Corpus, rows: Sequence[Mapping], matrices: Sequence[tuple[str, np.ndarray]]) -> Iterator[Block]:
+    ks = list(dict.fromkeys(row['k'] for row in rows))
+    cells: dict[str, dict] = {row['method']: {} for row in rows}
+    for row in rows:
+        cells[row['method']][row['k']] = row['top1_mean'], row['top1_std']
+    k, teacher = ks[-1], next(iter(cells))
+    if k != 'all':
+        points = cells['2D-VPD'][k][0] - cells[teacher][k][0]
+        text = f'2D-VPD is at least {GOAL_POINTS:g} points above {teacher} at k = {k}'
+        yield goal(text, points >= GOAL_POINTS, f'{points:+.1f} points')
+    figure = accuracy_figure('', ks, cells, {name: kind(name) for name in cells})
+    yield Image(report.figure_uri(figure), 'Accuracy on the test clips; lines at the ends are standard deviations.')
     body = [(row['method'], row['k'], f'{row["top1_mean"]:.1f}', f'{row["top1_std"]:.1f}', row['runs']) for row in rows]
     yield Table(('method', 'k', 'top-1 %', '±', 'runs'), body)
     num_test = sum(action.split == 'test' for action in load_actions(corpus.actions_path))
@@ -109,24 +196,25 @@ def recognition(corpus: Corpus, rows: Sequence[Mapping], images: Sequence) -> It
         f'k training clips per class; mean and sample deviation over the runs; 18 classes; {num_test} test clips of '
         'athletes that no training video shows. All methods use the same clips and lists.'
     )
-    ks = sorted({row['k'] for row in rows if row['k'] != 'all'})
-    cells: dict[str, dict] = {row['method']: {} for row in rows}
-    for row in rows:
-        cells[row['method']][row['k']] = row['top1_mean'], row['top1_std']
-    if ks:
-        k, teacher = ks[-1], next(iter(cells))
-        points = cells['2D-VPD'][k][0] - cells[teacher][k][0]
-        text = f'2D-VPD is at least {GOAL_POINTS:g} points above {teacher} at k = {k}'
-        yield goal(text, points >= GOAL_POINTS, f'{points:+.1f} points')
-        figure = accuracy_figure('', ks, cells)
-        yield Image(report.figure_uri(figure), 'Accuracy over the number of training clips per class.')
-    else:
-        yield Text('Scale tiny: every step runs, nothing is learnt.')
-    for name, path in images:
-        yield Image(report.file_uri(path), f'{name}: rows are true classes, columns predicted ones.')
+    classes = load_classes(corpus.classes_path)
+    figures = [Image(report.figure_uri(confusion_figure(matrix, classes)), name) for name, matrix in matrices]
+    text = 'Rows are true classes, columns predicted ones; a click on a matrix shows it in full size.'
+    yield Gallery(figures, 430, text, f'Confusion matrices (k = {k}, sum of all runs)')
 
 
-def gap_filling(frames: SimpleNamespace, store: CropStore, vpd: SimpleNamespace, learns: bool) -> Iterator[Block]:
+def kind(method: str) -> str:
+    """Group of a method in the plot, by its name."""
+    return 'teacher' if '(teacher)' in method else 'student' if 'VPD' in method else 'baseline'
+
+
+def gap_filling(frames: SimpleNamespace, vpd: SimpleNamespace, learns: bool) -> Iterator[Block]:
+    low = np.flatnonzero(frames.scores < MIN_SCORE)
+    gains = frames.teacher_errors[low] - frames.student_errors[low]
+    if len(low):
+        text = 'Low-confidence frames that the student improves most. The numbers are joint errors in torso sizes.'
+        yield Gallery(pose_columns(frames, low[np.argsort(-gains)]), 160, text)
+        text = 'Parts of test videos at half speed: crop, teacher (faint: low confidence), student.'
+        yield Gallery(list(animations(frames, low, gains)), 520, text)
     body, gaps = [], vpd.gaps
     for key, name in (('confident', 'confident'), ('low_confidence', 'low'), ('lost', 'no pose')):
         if gaps.get(f'frames_{key}'):
@@ -142,64 +230,77 @@ def gap_filling(frames: SimpleNamespace, store: CropStore, vpd: SimpleNamespace,
         ratio = gaps['student_error_confident'] / gaps['teacher_error_confident']
         text = f'the error on confident frames is at most {GOAL_CONFIDENT:g} times that of the teacher'
         yield goal(text, ratio <= GOAL_CONFIDENT, f'{ratio:.2f} times')
-    low = np.flatnonzero(frames.scores < MIN_SCORE)
-    gains = frames.teacher_errors[low] - frames.student_errors[low]
     if len(low):
         yield Text(
             f'The student is closer to the ground truth than the teacher on {(gains > 0).mean():.0%} of {len(low)}.'
         )
-    for order, text in (
-        (low[np.argsort(-gains)], 'that the student improves most'),
-        (low[np.argsort(-frames.student_errors[low])], 'with the largest errors of the student'),
-    ):
-        first = np.sort(np.unique(frames.videos[order], return_index=True)[1])[:7]  # one frame per video
-        if len(first):
-            caption = f'Low-confidence frames {text}; the numbers are errors in torso sizes.'
-            yield Image(report.image_uri(pose_columns(frames, store, order[first])), caption, wide=True)
+        worst = pose_columns(frames, low[np.argsort(-frames.student_errors[low])])
+        yield Gallery(worst, 160, folded='Low-confidence frames with the largest errors of the student')
     figure = training_figure(vpd.checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
     yield Image(report.figure_uri(figure), 'Training of the 2D-VPD student.')
 
 
-def pose_columns(frames: SimpleNamespace, store: CropStore, chosen: Sequence[int]) -> np.ndarray:
-    """One column per frame: crop, poses of teacher and student, ground truth."""
+def pose_columns(frames: SimpleNamespace, order: Sequence[int]) -> list[Image]:
+    """Crop, poses of teacher and student, ground truth of the first frame of each video, STRIP at most."""
     columns = []
-    for i in chosen:
-        panels = [resize(store.crop(frames.videos[i], int(frames.frame_inds[i])), SIDE, SIDE)]
-        panels += [draw_pose_panel(poses[i], SIDE) for poses in (frames.teacher, frames.student, frames.truth)]
+    for i in np.sort(np.unique(frames.videos[order], return_index=True)[1])[:STRIP]:
+        row = order[i]
+        (panels,) = frames.panels(frames.videos[row], [int(frames.frame_inds[row])])
+        side = len(panels[0])
         for panel, errors in zip(panels[1:], (frames.teacher_errors, frames.student_errors)):
-            draw_text(panel, f'{errors[i]:.2f}', (3, SIDE - 18), 11)
-        columns.append(np.concatenate(panels))
-    return add_row_labels(np.concatenate(columns, axis=1), ('crop', 'teacher', 'student', 'truth'))
+            draw_text(panel, f'error {errors[row]:.2f}', (2, side - 20))
+        panels.append(draw_text(draw_pose_panel(frames.truth[row], side), 'ground truth'))
+        columns.append(Image(report.image_uri(np.concatenate(panels))))
+    return columns
 
 
-def retrieval(root: Path, corpus: Corpus, rows: Sequence[Mapping]) -> Iterator[Block]:
+def animations(frames: SimpleNamespace, low: np.ndarray, gains: np.ndarray) -> Iterator[Image]:
+    """The part of each video in which the student improves low-confidence frames most, of the best videos."""
+    num, length, fps = ANIMATIONS
+    parts = []
+    for video in np.unique(frames.videos[low]):
+        mine = frames.videos[low] == video
+        gain = np.bincount(frames.frame_inds[low][mine], gains[mine])
+        sums = np.convolve(gain, np.ones(length))[length - 1 :]  # of the frames from each one on
+        best = np.flatnonzero(sums >= sums.max() - 1e-9)
+        parts.append((sums.max(), video, int(best[len(best) // 2])))
+    for _, video, start in sorted(parts, reverse=True)[:num]:
+        images = [np.concatenate(panels, axis=1) for panels in frames.panels(video, range(start, start + length))]
+        yield Image(report.animation_uri(images, fps), f'{video}, frames {start} to {start + length - 1}')
+
+
+def retrieval(corpus: Corpus, rows: Sequence[Mapping]) -> Iterator[Block]:
     ks = [name for name in rows[0] if name.startswith('precision@')]
+    clips, classes = load_clips(corpus, 'features/vpd'), load_classes(corpus.classes_path)
+    queries, gallery = clips.of_split('test'), clips.of_split('train')
+    nearest, _ = rank_corpus(queries, gallery, (min(3, len(gallery)),))
+    correct = gallery.labels[nearest.inds[:, 0]] == queries.labels
+    painter = ClipPainter(corpus)
+    for name, group in (('correct', correct), ('wrong', ~correct)):
+        for q in np.flatnonzero(group)[:1]:
+            actions = [queries.actions[q], *(gallery.actions[i] for i in nearest.inds[q])]
+            texts = ['query', *(f'distance {distance:.3f}' for distance in nearest.distances[q])]
+            tiles = [painter.tiles(Shot(a.video, a.start_frame, a.end_frame, '')) for a in actions]
+            last = max(map(len, tiles)) - 1
+            tiles = [[*clip, *[clip[-1]] * (last - len(clip) + 1)] for clip in tiles]  # so that they start together
+            captions = [f'{text}: {classes[action.label]}' for text, action in zip(texts, actions)]
+            images = [Image(report.animation_uri(clip, 12.5), text) for clip, text in zip(tiles, captions)]
+            yield Gallery(images, 240, f'2D-VPD: a query and its nearest clips; the first is {name}. Half speed.')
     body = [(row['method'], *(f'{100 * row[k]:.1f}' for k in ks)) for row in rows]
     yield Table(('method', *(f'{k} %' for k in ks)), body)
     yield Text(
         f'{rows[0]["queries"]} test clips as queries, {rows[0]["gallery"]} training clips as gallery, ranked by '
         'dynamic time warping. Clips of the class of the query are correct.'
     )
-    clips, classes = load_clips(corpus, 'features/vpd'), load_classes(corpus.classes_path)
-    queries, gallery = clips.of_split('test'), clips.of_split('train')
-    nearest, _ = rank_corpus(queries, gallery, (min(3, len(gallery)),))
-    correct = gallery.labels[nearest.inds[:, 0]] == queries.labels
-    for name, group in (('correct', correct), ('wrong', ~correct)):
-        for q in np.flatnonzero(group)[:1]:
-            actions = [queries.actions[q], *(gallery.actions[i] for i in nearest.inds[q])]
-            texts = ['query', *(f'distance {distance:.3f}' for distance in nearest.distances[q])]
-            captions = [f'{text}: {classes[action.label]}' for text, action in zip(texts, actions)]
-            shots = [Shot(a.video, a.start_frame, a.end_frame, caption) for a, caption in zip(actions, captions)]
-            path = root / 'work' / f'nearest_{name}.png'
-            save_side_by_side(path, ClipPainter(corpus), shots, 6)
-            yield Image(report.file_uri(path), f'2D-VPD: a query and its nearest clips; the first is {name}.')
 
 
-def detection(rows: Sequence[Mapping], images: Sequence) -> Iterator[Block]:
+def detection(rows: Sequence[Mapping], images: Sequence[tuple[str, Path]]) -> Iterator[Block]:
     columns = ('AP@0.3', 'AP@0.5', 'AP@0.7', 'mAP')
     body = [(row['method'], *(f'{100 * row[name]:.1f}' for name in columns)) for row in rows]
     yield Table(('method', *(f'{name} %' for name in columns)), body)
-    text = 'uncut test videos; average precision of the intervals at several overlaps; mAP is the mean over 0.1 to 0.9.'
-    yield Text(f'{rows[0]["videos"]} {text}')
-    for name, path in images:
-        yield Image(report.file_uri(path), f'{name}: score per frame, detected and labelled intervals.', wide=True)
+    yield Text(
+        f'Uncut test videos: {rows[0]["videos"]}. Average precision (AP) of the intervals at several overlaps; mAP is '
+        'the mean over 0.1 to 0.9.'
+    )
+    timelines = [Image(report.file_uri(path), name) for name, path in images]
+    yield Gallery(timelines, 600, 'One test video: score of each frame, detected and labelled intervals.')

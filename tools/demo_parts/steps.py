@@ -28,9 +28,11 @@ class Steps:
         self.seconds: dict[str, float] = once(self.path, dict)
 
     @contextmanager
-    def __call__(self, name: str, text: str) -> Iterator[OnProgress]:
+    def __call__(self, name: str, text: str, purpose: str) -> Iterator[OnProgress]:
+        """Run a step; ``purpose``: one sentence that says what it is for."""
         start = time.monotonic()
         self.console.print(f'{text} ...')
+        self.console.print(f'    {purpose}')
         try:
             with progress_bar(text, console=self.console) as on_progress:
                 yield on_progress

@@ -82,14 +82,6 @@ def add_caption(image: np.ndarray, text: str, num_lines: int = 1) -> np.ndarray:
     return np.concatenate([draw_text(bar, lines, (4, 3), _LABEL_SIZE), image])
 
 
-def add_row_labels(image: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """A new image with a black bar to the left of ``image``, one label for each of its rows of equal height."""
-    width = round(max(map(_font(_LABEL_SIZE).getlength, labels))) + 10
-    bars = np.array_split(np.full((image.shape[0], width, 3), BAR, np.uint8), len(labels))
-    bars = [draw_text(bar, label, (4, (len(bar) - _LABEL_SIZE) // 2), _LABEL_SIZE) for bar, label in zip(bars, labels)]
-    return np.concatenate([np.concatenate(bars), image], axis=1)
-
-
 def grid(
     images: Sequence[np.ndarray], columns: int, gap: int = 0, background: tuple[int, int, int] = BACKGROUND
 ) -> np.ndarray:

@@ -42,18 +42,19 @@ def accuracy_figure(
 
 
 def _bars(title: str, ks: Sequence, methods: Mapping, known: list[str], groups: Mapping[str, list[str]]) -> Figure:
-    figure = Figure(figsize=(8.5, 1.5 + 0.24 * len(known)), dpi=120, layout='constrained')
+    figure = Figure(figsize=(6, 1 + 0.3 * len(known)), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     for g, (group, names) in enumerate(groups.items()):
         means, deviations = zip(*(methods[name][ks[0]] for name in names))
         rows = [known.index(name) for name in names]
-        axes.barh(rows, means, xerr=deviations, color=colormaps['tab10'](g % 10), label=group, capsize=2)
-    axes.set_yticks(range(len(known)), known, fontsize='small')
+        bars = axes.barh(rows, means, color=colormaps['tab10'](g % 10), label=group, xerr=deviations, capsize=2)
+        axes.bar_label(bars, [f'{mean:.1f}' for mean in means], padding=4, fontsize='small')
+    axes.set_yticks(range(len(known)), known)
     axes.invert_yaxis()
-    axes.margins(y=0.01)
+    axes.margins(x=0.12, y=0.01)
+    axes.spines[['top', 'right']].set_visible(False)
     number = 'all training actions' if ks[0] is None else f'{ks[0]} training actions per class'
     axes.set(xlabel=f'top-1 accuracy, %; {number}', title=title)
-    axes.grid(alpha=0.3, axis='x')
     if len(groups) > 1:
         figure.legend(loc='outside lower right', ncols=3, fontsize='small', frameon=False)
     return figure
@@ -103,7 +104,7 @@ def timeline_figure(
 
     The threshold is a dashed line.
     """
-    width = np.clip(seconds[-1] / 3, 8, 40) if len(seconds) else 8
+    width = np.clip(seconds[-1] / 3, 6, 40) if len(seconds) else 6
     figure = Figure(figsize=(width, 3), dpi=100, layout='constrained')
     curve, bars = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     curve.plot(seconds, scores.max(axis=1), color=SCORES, linewidth=1)
@@ -119,17 +120,17 @@ def timeline_figure(
 def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     """Confusion matrix (C, C) of counts, row = true class; the colour is the share within the true class."""
     n = len(matrix)
-    side = min(4 + 0.4 * n, 30)
-    figure = Figure(figsize=(side, side), dpi=100, layout='constrained')
+    side = min(1.8 + 0.24 * n, 30)
+    figure = Figure(figsize=(side, side), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     axes.set(xlabel='predicted', ylabel='true')
-    axes.set_xticks(range(n), classes, rotation=90)
-    axes.set_yticks(range(n), classes)
+    axes.set_xticks(range(n), classes, rotation=90, fontsize=8)
+    axes.set_yticks(range(n), classes, fontsize=8)
     for i, j in zip(*np.nonzero(matrix)):
         colour = 'white' if shares[i, j] > 0.6 else 'black'
-        axes.text(j, i, str(matrix[i, j]), ha='center', va='center', color=colour, fontsize=9)
+        axes.text(j, i, str(matrix[i, j]), ha='center', va='center', color=colour, fontsize=7)
     return figure
 
 

@@ -1,6 +1,7 @@
-"""A self-contained HTML report of sections: text, tables, images, videos, code.
+"""A self-contained HTML report of sections: text, tables, images, animations, videos, code.
 
-Images and videos are embedded as data URIs, so the page needs no other file.  Everything is escaped.
+Images and videos are embedded as data URIs, so the page needs no other file.  Everything is escaped.  A click on the
+head of a table sorts its rows; a click on an image that does not fit the page shows it in full size.
 
 Example:
     >>> plot = Image(figure_uri(training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')), 'Training.')
@@ -10,7 +11,7 @@ Example:
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -19,11 +20,18 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from PIL import Image as PillowImage
 
 from ..files import MARK, atomic_write, read_bytes
 from .panels import encode_image
 
-_MIME_TYPES = {'.png': 'image/png', '.jpg': 'image/jpeg', '.svg': 'image/svg+xml', '.mp4': 'video/mp4'}
+_MIME_TYPES = {
+    '.png': 'image/png',
+    '.jpg': 'image/jpeg',
+    '.webp': 'image/webp',
+    '.svg': 'image/svg+xml',
+    '.mp4': 'video/mp4',
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; below a text in the head, numbers and all columns but the first are right-aligned."""
+    """Rows under a head; below a text in the head, numbers and all columns but the first are right-aligned.
+
+    A head without any text is left out, and the rows cannot be sorted.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -46,12 +57,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """A data URI of an image or a video above its caption; ``wide``: scroll sideways instead of shrinking."""
+    """A data URI of an image or a video above its caption."""
 
     uri: str
     caption: str = ''
-    wide: bool = False
     kind: ClassVar[str] = 'image'
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images in rows, as many beside each other as fit, at most ``width`` px wide, above their common caption.
+
+    ``folded``: the heading under which the gallery is hidden until a click; '' = it is shown.
+    """
+
+    images: Sequence[Image]
+    width: int
+    caption: str = ''
+    folded: str = ''
+    kind: ClassVar[str] = 'gallery'
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,7 @@ class MethodDiagram:
     kind: ClassVar[str] = 'method'
 
 
-Block = Text | Table | Image | Code | MethodDiagram
+Block = Text | Table | Image | Gallery | Code | MethodDiagram
 
 
 @dataclass
@@ -114,8 +138,18 @@ def image_uri(image: np.ndarray) -> str:
     return _data_uri('.jpg', encode_image(image, '.jpg'))
 
 
+def animation_uri(frames: Iterable[np.ndarray], fps: float) -> str:
+    """Images (H, W, 3) uint8 RGB of one shape, at least one, to the data URI of an animated WebP that repeats."""
+    first, *others = map(PillowImage.fromarray, frames)
+    buffer = io.BytesIO()
+    first.save(
+        buffer, 'WEBP', save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=70, method=4
+    )
+    return _data_uri('.webp', buffer.getvalue())
+
+
 def file_uri(path: Path) -> str:
-    """A .png, .jpg, .svg or .mp4 file to a data URI."""
+    """A .png, .jpg, .webp, .svg or .mp4 file to a data URI."""
     return _data_uri(path.suffix, read_bytes(path))
 
 
