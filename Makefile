@@ -37,11 +37,11 @@ lint: setup
 
 # The documentation: docs/_build/html/index.html; every warning is an error, also of pages that have not changed.
 docs: $(VENV)/.done-docs
-	$(BIN)/python -m sphinx -q -E -W --keep-going docs docs/_build/html
+	$(BIN)/python -m sphinx -q -E -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 
 # Links between pages; links to other sites where there is a network.
 linkcheck: $(VENV)/.done-docs
-	$(BIN)/python -m sphinx -q -W --keep-going -b linkcheck docs docs/_build/linkcheck
+	$(BIN)/python -m sphinx -q -W --keep-going -b linkcheck -d docs/_build/doctrees docs docs/_build/linkcheck
 
 test: lint docs
 	$(BIN)/python tools/check_env.py
