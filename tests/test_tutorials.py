@@ -4,7 +4,18 @@ import json
 import re
 
 import pytest
-from tutorials import FOLDER, MAX_BYTES, NAMES, errors, num_images, outputs, read_tutorial, run_tutorial
+from nbformat.v4 import new_code_cell, new_notebook
+from tutorials import (
+    FOLDER,
+    MAX_BYTES,
+    NAMES,
+    errors,
+    num_images,
+    outputs,
+    read_tutorial,
+    run_notebook,
+    run_tutorial,
+)
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.structures import load_actions
@@ -13,7 +24,7 @@ from vpd_mm.structures import load_actions
 SIZES = {
     'synthetic_sport': """
 VIDEOS, SIDE, MOMENTS, EPOCHS, CROPS = {'train': 1, 'val': 1, 'test': 1}, 128, 1, 1, 100
-MODELS = {'boxes': 'tutorial/sport/athlete/tracks', 'poses': packed_source('teacher')}
+BOXES, TRACKER, POSES = 'tutorial/sport/athlete/tracks', None, 'tutorial/sport/ground_truth/poses'
 """,
     'your_own_video': """
 STAND_IN, SIDE, EPOCHS, CROPS, STEPS = {'train': 1, 'val': 1, 'test': 1}, 128, 1, 100, 10
@@ -58,8 +69,10 @@ def test_own_video_ends_with_a_prediction(run):
 
 def test_an_error_of_a_tool_is_found(tmp_path):
     """``%run`` itself does not raise."""
-    notebook = run_tutorial('your_own_video', tmp_path, '%run -m vpd_mm retrieve --corpus nothing --features x\n1 / 0')
-    assert errors(notebook)
+    cell = new_code_cell('%run -m vpd_mm retrieve --corpus nothing --features vpd')
+    notebook = new_notebook(cells=[cell])
+    run_notebook(notebook, tmp_path)
+    assert 'error: nothing/corpus.json' in errors(notebook)[0]
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -67,6 +67,9 @@ if __name__ == '__main__':
     for tutorial in NAMES:
         with tempfile.TemporaryDirectory() as root:
             done = run_tutorial(tutorial, Path(root))
+            for output in outputs(done):
+                if 'text' in output:
+                    output.text = output.text.replace(f'{root}/', '')
         if found := errors(done):
             raise SystemExit(f'{tutorial}: {found}')
         save_tutorial(tutorial, done)
