@@ -23,7 +23,7 @@ OPTIONAL = {
     'CUDA': 'a CUDA build of torch and torchvision: https://pytorch.org/get-started',
     'torchvision RAFT': 'the torchvision that fits this torch; DIS flow of OpenCV needs nothing',
     'compiled mmcv': 'pip uninstall mmcv-lite; pip install onedl-mmcv (compiles)',
-    'mediapipe': 'pip install --no-deps mediapipe',
+    'mediapipe': 'pip install --no-deps mediapipe==0.10.21 attrs flatbuffers absl-py (Python 3.10 to 3.12)',
     'decord': 'pip install decord; until then PyAV reads in its place',
     'onnxruntime': 'pip install onnx onnxruntime (tools/export.py)',
     'tensorboard': 'pip install tensorboard',
