@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -175,6 +176,16 @@ def listed(name: str) -> set[str]:
     """Names of the distributions in a requirements file."""
     lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
     return {Requirement(text).name for line in lines if (text := line.partition('#')[0].strip())}
+
+
+def test_installation_page_names_the_versions_of_today():
+    text = (ROOT / 'docs' / 'install.md').read_text(encoding='utf-8')
+    pins = (ROOT / 'requirements' / 'runtime.txt').read_text().splitlines()
+    assert {pin for pin in re.findall(r'torch(?:vision)?==\S+', text) if pin not in pins} == set()
+    assert set(re.findall(r'vpd_mm-([\d.]+)-py3', text)) == {__version__}
+    assert f'Python 3.{PYTHONS[0]}, 3.11, 3.12 or 3.{PYTHONS[1]}' in text
+    (block,) = re.findall(r'<!-- make test-wheel.*-->\n```bash\n(.*?)```', text, re.DOTALL)
+    assert 'vpd-mm check_env --fix run\nvpd-mm demo --scale tiny\n' in block
 
 
 def test_installed_wheel_runs_from_any_folder(wheel, tmp_path):
