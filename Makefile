@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test lint demo demo-real test-numpy1 wheel test-wheel clean
+.PHONY: setup setup-runtime test test-fuzz test-kill lint demo demo-real test-numpy1 wheel test-wheel clean
 
 setup: $(VENV)/.done-tests
 
@@ -35,6 +35,14 @@ lint: setup
 test: lint
 	$(BIN)/python tools/check_env.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
+
+# Thousands of new damaged files for every reader (make test tries fifteen each); ARGS: more for pytest.
+test-fuzz: setup
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(JOBS) tests/test_fuzz $(ARGS)
+
+# 30 trainings killed around a save: a table of the epoch that each had reached and the one it resumed from.
+test-kill: setup
+	$(BIN)/python -m pytest -m kill -s
 
 # The whole chain on the synthetic sport: runs/demo/report.html; SCALE=tiny, small or full, ARGS for more.
 demo: $(VENV)/.done

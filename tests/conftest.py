@@ -31,6 +31,12 @@ def shared() -> Path:
     return path
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _own_state(tmp_path_factory):
+    """The record of written configs belongs to the tests, not to the user who runs them."""
+    os.environ['XDG_STATE_HOME'] = str(tmp_path_factory.mktemp('state'))
+
+
 @pytest.fixture(scope='session')
 def run_python(tmp_path_factory):
     """Run ``python ARGS`` in a folder and return the finished process (text); a tool is forked (``forked.py``)."""

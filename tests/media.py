@@ -52,10 +52,13 @@ def make_video(
     container_options: dict | None = None,
     options: dict | None = None,
     picture: Callable[[int], np.ndarray] | None = None,
+    title: str = '',
 ) -> Path:
     """Encode ``frame_picture(0..)`` or ``picture(0..)``; ``ticks``: times in units of 1 / fps (a varying rate)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w', options=container_options or {}) as container:
+        if title:
+            container.metadata['title'] = title
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt

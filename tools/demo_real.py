@@ -8,7 +8,6 @@ Every step skips what exists: the same command resumes a stopped run.
 
 import argparse
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.features.preview import preview_panels
-from vpd_mm.files import atomic_write
+from vpd_mm.files import atomic_write, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import AthleteTrack
 from vpd_mm.visualize.panels import evenly_spread, grid
@@ -148,7 +147,7 @@ def get_video(path: Path, folder: Path, wheels: Path | None) -> None:
         UserError: there is no wheel, or it holds another video.
     """
     pip('download', '--dest', str(folder), VIDEO_WHEEL, wheels=wheels)
-    source = json.loads(BOXES.read_text(encoding='utf-8'))
+    source = read_json(BOXES, 'restore it')
     with zipfile.ZipFile(next(folder.glob('sports2d-*.whl'))) as archive, archive.open(source['video']) as file:
         data = file.read(64 << 20)
     if hashlib.sha256(data).hexdigest() != source['sha256']:
@@ -159,7 +158,7 @@ def get_video(path: Path, folder: Path, wheels: Path | None) -> None:
 
 def key_frame_track() -> AthleteTrack:
     """The boxes of the key frames, linearly interpolated."""
-    keys = np.array(json.loads(BOXES.read_text(encoding='utf-8'))['boxes'], np.float64)
+    keys = np.array(read_json(BOXES, 'restore it')['boxes'], np.float64)
     inds = np.arange(int(keys[-1, 0]) + 1)
     boxes = np.stack([np.interp(inds, keys[:, 0], keys[:, side]) for side in range(1, 5)], axis=1)
     return AthleteTrack(inds.astype(np.int64), boxes.astype(np.float32), np.ones(len(inds), np.float32))

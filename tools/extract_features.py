@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
@@ -21,6 +22,7 @@ from vpd_mm.engine.model_files import read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
 from vpd_mm.errors import UserError
+from vpd_mm.files import npz_path
 
 
 def make_parser() -> ToolParser:
@@ -157,14 +159,14 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path) -> None:
     store = CropStore(corpus.crops_dir)
     actions = load_actions(corpus.actions_path) if corpus.actions_path.is_file() else []
     videos = [video for video in store.videos() if video in joints and len(store.header(video))]
-    ready = [video for video in videos if (out / f'{video}.npz').is_file()]
+    ready = [video for video in videos if npz_path(out, video).is_file()]
     for video in ready:
-        decoded = extractor.decode(FeatureSequence.load(out / f'{video}.npz').feats)
+        decoded = extractor.decode(FeatureSequence.load(npz_path(out, video)).feats)
         paths = write_preview(store, video, decoded, joints[video], out / 'preview', corpus.video(video).fps)
         print(*paths, sep='\n')
-        frames = set(store.header(video).frame_inds.tolist())
+        frames = store.header(video).frame_inds
         spans = [(a.start_frame, a.end_frame) for a in actions if a.video == video]
-        if spans := [span for span in spans if frames & set(range(*span))]:
+        if spans := [(start, end) for start, end in spans if np.any((frames >= start) & (frames < end))]:
             path = out / 'preview' / f'{video}_action.jpg'
             print(write_strip(store, video, decoded, joints[video], path, *spans[0]))
     if len(ready) < len(videos):

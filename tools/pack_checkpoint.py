@@ -18,8 +18,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('out', type=Path, help='file to write, *.pth; the hash is written to *.sha256 beside it')
     parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help=f'largest size (default {MAX_BYTES})')
     parser.add_argument('--only', default='', help="keep the weights whose names start with this, e.g. 'encoder.'")
+    parser.add_argument('--overwrite', action='store_true', help='replace files that this tool did not write')
     args = parser.parse_args(argv)
-    digest = pack_checkpoint(args.checkpoint, args.out, args.max_bytes, args.only)
+    digest = pack_checkpoint(args.checkpoint, args.out, args.max_bytes, args.only, args.overwrite)
     print(f'{args.out}: {args.out.stat().st_size} bytes, SHA-256 {digest}')
 
 

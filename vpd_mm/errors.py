@@ -21,7 +21,10 @@ class UserError(ValueError):
 
 def one_line(text: object) -> str:
     """Return a text on one printable line of at most ``MAX_MESSAGE`` characters."""
-    line = ''.join(c if c.isprintable() else _escape(c) for c in str(text))
+    line = str(text)
+    if len(line) > 4 * MAX_MESSAGE:  # escaping takes time
+        line = line[: 2 * MAX_MESSAGE] + line[-2 * MAX_MESSAGE :]
+    line = ''.join(c if c.isprintable() else _escape(c) for c in line)
     if len(line) > MAX_MESSAGE:
         line = f'{line[: MAX_MESSAGE - 405]} ... {line[-400:]}'
     return line

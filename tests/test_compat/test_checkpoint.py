@@ -4,6 +4,7 @@ import collections
 import functools
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint
 
-from vpd_mm.compat import load_checkpoint_safely
+from vpd_mm.compat import find_latest_checkpoint, load_checkpoint_safely
 from vpd_mm.compat.checkpoint import FORBID, FORCE
 from vpd_mm.errors import UserError
 
@@ -48,6 +49,9 @@ class Points(torch.utils.data.Dataset):
         return {'inputs': torch.full((2,), float(index)), 'data_samples': torch.zeros(1)}
 
 
+SAVING = {'type': 'CheckpointHook', 'interval': 1, 'max_keep_ckpts': 1, 'save_best': 'test/mean', 'rule': 'greater'}
+
+
 def runner(folder, epochs, resume):
     def loader():
         return {'dataset': Points(), 'batch_size': 2, 'sampler': {'type': 'DefaultSampler', 'shuffle': False}}
@@ -66,7 +70,7 @@ def runner(folder, epochs, resume):
             {'type': 'CosineRestartLR', 'periods': [2, 2], 'restart_weights': [1, 0.5], 'eta_min': 0},
         ],
         custom_hooks=[{'type': 'EMAHook'}],
-        default_hooks={'checkpoint': {'type': 'CheckpointHook', 'save_best': 'test/mean', 'rule': 'greater'}},
+        default_hooks={'checkpoint': SAVING},
         default_scope='mmengine',
         experiment_name=f'resume {epochs}',
         log_level='ERROR',
@@ -86,6 +90,57 @@ def test_runner_resumes_and_checkpoint_reads_back(tmp_path):
     assert saved['meta']['epoch'] == 2
     assert saved['meta']['dataset_meta']['sigmas'].dtype == np.float32
     assert saved['message_hub']['log_scalars']['train/loss'].statistics('mean') == pytest.approx(history.mean())
+
+
+def test_old_checkpoints_are_removed_after_the_new_one_is_saved(tmp_path, monkeypatch):
+    training = runner(tmp_path, epochs=2, resume=False)
+    save = training.save_checkpoint
+
+    def disk_full(out_dir, filename, *args, **kwargs):
+        if filename == 'epoch_2.pth':
+            raise OSError(28, 'No space left on device')
+        save(out_dir, filename, *args, **kwargs)
+
+    monkeypatch.setattr(training, 'save_checkpoint', disk_full)
+    with pytest.raises(OSError, match='No space left'):
+        training.train()
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'epoch_1.pth')
+    (tmp_path / '.epoch_2.pth.abc.tmp').touch()  # of a killed process
+    runner(tmp_path, epochs=2, resume=True).train()
+    left = sorted(path.name for path in tmp_path.glob('*epoch*'))
+    assert [name for name in left if not name.startswith('best_')] == ['epoch_2.pth']
+
+
+def test_a_moved_training_removes_only_files_of_its_own_folder(tmp_path):
+    first, moved = tmp_path / 'first', tmp_path / 'moved'
+    runner(first, epochs=1, resume=False).train()
+    shutil.copytree(first, moved)
+    saved = torch.load(moved / 'epoch_1.pth', weights_only=True)
+    info = saved['message_hub']['runtime_info']
+    [best] = moved.glob('best_*.pth')
+    assert info['best_ckpt'] == str(first / best.name)
+    info['best_score'] = -1e9  # every validation is better
+    torch.save(saved, moved / 'epoch_1.pth')
+    before = {path.name: path.read_bytes() for path in first.glob('*.pth')}
+    runner(moved, epochs=2, resume=True).train()
+    assert {path.name: path.read_bytes() for path in first.glob('*.pth')} == before
+    assert sorted(path.name for path in moved.glob('*.pth')) == ['best_test_mean_epoch_2.pth', 'epoch_2.pth']
+
+    (tmp_path / 'mine.pth').write_text('mine')
+    info |= {'best_ckpt': str(tmp_path / 'mine.pth'), 'keep_ckpt_ids': ['/../../mine', '2']}
+    for path in moved.glob('*.pth'):
+        path.unlink()
+    torch.save(saved, moved / 'epoch_1.pth')
+    runner(moved, epochs=2, resume=True).train()
+    assert (tmp_path / 'mine.pth').read_text() == 'mine'
+
+
+def test_a_checkpoint_that_does_not_fit_the_training_is_named(tmp_path):
+    training = runner(tmp_path, epochs=1, resume=False)
+    for content in ({'state_dict': {}}, {'state_dict': {}, 'meta': {'epoch': 1, 'iter': 1}}):
+        torch.save(content, tmp_path / 'other.pth')
+        with pytest.raises(UserError, match=r'other\.pth: this training cannot resume from it'):
+            training.resume(str(tmp_path / 'other.pth'))
 
 
 class Calls:

@@ -115,7 +115,11 @@ def test_videos_round_trip_and_replace(tmp_path):
     [
         (('25.0', 'fast'), "fps must be a number, found 'fast'"),
         (('25.0', 'nan'), 'fps must be above 0'),
-        ((',9,', ',0,'), 'num_frames must be 1 or more'),
+        (('25.0', '1e308'), 'fps must be above 0'),
+        ((',9,', f',{10**17},'), 'num_frames must be 1 to 100000000'),
+        ((',9,', f',{10**400},'), 'num_frames must be a whole number'),
+        ((',64,', ',999999,'), 'width must be 1 to 100000'),
+        ((',9,', ',0,'), 'num_frames must be 1 to 100000000, found 0'),
         ((',48', ''), 'needs 6 values'),
         (('jump', 'ju/mp'), 'video name'),
         (('video,path', 'name,path'), 'header must be'),

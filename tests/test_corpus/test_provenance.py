@@ -84,5 +84,5 @@ def test_a_folder_belongs_to_one_run(tmp_path):
     with pytest.raises(UserError, match=r"features of {'config': 'a.py'}, not of {'config': 'b.py'}; pass another"):
         record_run(tmp_path / 'vpd', {'config': 'b.py'})
     (tmp_path / 'vpd' / 'run.json').write_text('{')
-    with pytest.raises(UserError, match=r'run\.json: no valid JSON'):
+    with pytest.raises(UserError, match=r'run\.json: truncated or not JSON'):
         record_run(tmp_path / 'vpd', {'config': 'a.py'})

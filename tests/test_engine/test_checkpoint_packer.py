@@ -5,6 +5,7 @@ import torch
 
 from vpd_mm.engine.checkpoint_packer import check_packed, pack_checkpoint
 from vpd_mm.errors import UserError
+from vpd_mm.files import MARK
 
 
 def save(path, **weights):
@@ -19,7 +20,7 @@ def test_keeps_weights_in_half_precision_and_nothing_else_with_the_same_bytes(tm
     assert packed['state_dict']['weight'].tolist() == torch.tensor([0.1, -2.0]).half().tolist()
     assert packed['state_dict']['weight'].dtype == torch.float16
     assert packed['state_dict']['count'].item() == 7
-    assert packed['meta'] == {'epoch': 3}
+    assert packed['meta'] == {'epoch': 3, 'comment': MARK}
     assert set(packed) == {'meta', 'state_dict'}
     assert digest == hashlib.sha256((tmp_path / 'packed.pth').read_bytes()).hexdigest()
     assert (tmp_path / 'packed.sha256').read_text() == f'{digest}  packed.pth\n'
@@ -40,7 +41,7 @@ def test_refuses_what_does_not_fit(tmp_path, weight, limit, message):
 
 def test_bad_files(tmp_path):
     torch.save({'weight': torch.zeros(1)}, tmp_path / 'bare.pth')
-    torch.save({'state_dict': {'weight': [1.0]}, 'meta': None}, tmp_path / 'list.pth')
+    torch.save({'state_dict': {'weight': [1.0]}}, tmp_path / 'list.pth')
     (tmp_path / 'text.pth').write_text('x')
     before = save(tmp_path / 'a.pth', weight=torch.zeros(1)).read_bytes()
     for name, out, message in (
@@ -48,7 +49,7 @@ def test_bad_files(tmp_path):
         ('bare.pth', 'packed.pth', 'has no state_dict'),
         ('bare.pth', 'packed.bin', r'must end in \.pth'),
         ('text.pth', 'packed.pth', r'not written by torch\.save'),
-        ('list.pth', 'packed.pth', 'weight is no tensor'),
+        ('list.pth', 'packed.pth', 'weight is no weight'),
         ('a.pth', './a.pth', 'is the checkpoint itself'),
     ):
         with pytest.raises(UserError, match=message):
@@ -56,3 +57,17 @@ def test_bad_files(tmp_path):
     assert (tmp_path / 'a.pth').read_bytes() == before
     with pytest.raises(UserError, match='no such file'):
         check_packed(tmp_path / 'bare.pth')
+
+
+def test_replaces_only_what_it_wrote(tmp_path):
+    source = save(tmp_path / 'a.pth', weight=torch.zeros(1))
+    digest = pack_checkpoint(source, tmp_path / 'packed.pth')
+    assert pack_checkpoint(source, tmp_path / 'packed.pth') == digest
+    for name, text in (('notes.sha256', 'mine'), ('mine.pth', 'mine')):
+        (tmp_path / name).write_text(text)
+        out = (tmp_path / name).with_suffix('.pth')
+        with pytest.raises(UserError, match=f'{name}: exists and was not written by this tool'):
+            pack_checkpoint(source, out)
+        assert (tmp_path / name).read_text() == text
+        pack_checkpoint(source, out, overwrite=True)
+        assert check_packed(out) == out

@@ -1,27 +1,44 @@
 """Resume of a stopped training; one process per folder; digests of settings."""
 
-import shutil
+import os
 
-import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
-from vpd_mm.engine.resume import config_digest, prepare_resume, sole_training
+from vpd_mm.engine.resume import config_digest, last_checkpoint, sole_training
 from vpd_mm.errors import UserError
 
 
-def test_an_incomplete_checkpoint_is_not_resumed(tmp_path):
-    folder = tmp_path / 'w'
+def save(path, mtime):
+    torch.save({'state_dict': {'weight': torch.zeros(100)}}, path)
+    os.utime(path, (mtime, mtime))
+
+
+def test_the_last_readable_checkpoint_is_resumed_and_no_file_is_removed(tmp_path):
+    folder = tmp_path / 'moved'
     folder.mkdir()
-    assert not prepare_resume(folder)
-    folder.mkdir()
-    np.savez(folder / 'epoch_1.npz', a=np.zeros(9))
-    shutil.move(folder / 'epoch_1.npz', folder / 'epoch_1.pth')  # a zip, as torch writes
-    (folder / 'last_checkpoint').write_text('elsewhere/epoch_1.pth')
-    assert prepare_resume(folder)
-    (folder / 'epoch_1.pth').write_bytes((folder / 'epoch_1.pth').read_bytes()[:40])
-    assert not prepare_resume(folder)
-    assert not folder.exists()
+    with sole_training(folder) as resume:
+        assert not resume
+    with pytest.raises(UserError, match=r'moved: has no readable checkpoint'):
+        last_checkpoint(folder)
+    for number in (1, 2, 10):
+        save(folder / f'epoch_{number}.pth', 1e9 + number)
+    (folder / 'notes.txt').write_text('mine')
+    (folder / 'last_checkpoint').write_text('/where/it/was/epoch_2.pth')
+    assert last_checkpoint(folder) == folder / 'epoch_2.pth'
+    for text in ('', '..', 'epoch_3.pth', '\0', '\udcff'.encode('utf-8', 'surrogateescape'), 'x' * 20_000):
+        (folder / 'last_checkpoint').write_bytes(text if isinstance(text, bytes) else text.encode())
+        assert last_checkpoint(folder) == folder / 'epoch_10.pth'
+    content = (folder / 'epoch_10.pth').read_bytes()
+    for damaged in (b'', content[:-40], content.replace(bytes(100), bytes(99) + b'1', 1)):
+        (folder / 'epoch_10.pth').write_bytes(damaged)
+        os.utime(folder / 'epoch_10.pth', (2e9, 2e9))
+        with sole_training(folder) as resume:
+            assert resume
+        assert last_checkpoint(folder) == folder / 'epoch_2.pth'
+    files = {'epoch_1.pth', 'epoch_2.pth', 'epoch_10.pth', 'notes.txt', 'last_checkpoint'}
+    assert {path.name for path in folder.iterdir()} == files
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

@@ -196,7 +196,7 @@ GOOD = [[1, 2, 0.5]] * 17
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ([one_release_entry(GOOD[:13])], r'entry 0 \(frame 0\): needs 17 COCO joints .* found 13'),
+        ([one_release_entry(GOOD[:13])], r'entry 0 \(frame 0\): needs 17 COCO joints .* found a list of 13'),
         ([one_release_entry([[1, float('nan'), 1], *GOOD[1:]])], r'a joint .* NaN or infinity at index 1'),
         ([one_release_entry([[1, 2], *GOOD[1:]])], r'needs a joint \[x, y, score\], found a list of 2'),
         ([one_release_entry(GOOD), one_release_entry(GOOD)], r'entry 1: frame 0 occurs twice'),
@@ -213,6 +213,14 @@ GOOD = [[1, 2, 0.5]] * 17
         ({'people': [{'pose_keypoints_2d': [1.0] * 30}]}, 'must hold 25 .* found 30'),
         ({'people': [{'pose_keypoints_2d': [0.5] * 75}]}, 'scaled to 0..1; run it with --keypoint_scale 0'),
         ({'people': None}, 'needs a list of people of OpenPose, found None'),
+        ([[0, [[True, [0, 0, 9, 9], GOOD]]]], 'needs a score, found True'),
+        ([[0, [['0.9', [0, 0, 9, 9], GOOD]]]], "needs a score, found '0.9'"),
+        ([[0, [[10**400, [0, 0, 9, 9], GOOD]]]], 'a score holds NaN or infinity'),
+        ([one_release_entry(['1', *GOOD[1:]])], "needs a joint .* found '1'"),
+        ([one_release_entry(GOOD, box=(0, 0, 9, False))], 'needs a box .* found False'),
+        ([one_release_entry(GOOD, frame=True)], 'frame must be a whole number, found True'),
+        ([one_release_entry(GOOD, frame=10**400)], 'frame must be a whole number, found inf'),
+        ([{'image_id': '\ud800', 'keypoints': [1] * 51}], 'surrogates not allowed'),
     ],
 )
 def test_pose_errors_name_file_and_entry_in_one_line(tmp_path, content, message):
@@ -222,6 +230,21 @@ def test_pose_errors_name_file_and_entry_in_one_line(tmp_path, content, message)
         read_poses(tmp_path, 'v', num_frames=10)
     assert str(tmp_path) in str(caught.value)
     assert '\n' not in str(caught.value)
+
+
+def test_an_error_does_not_print_what_is_deep_or_long(tmp_path):
+    deep = '[' * 900 + ']' * 900
+    for entry in (deep, '{"a": ' + deep + '}', '[' + '1,' * 300_000 + '1]'):
+        (tmp_path / 'v.json').write_text(f'[[{entry}, []]]')
+        with pytest.raises(UserError, match=r'entry 0: frame must be a whole number, found a (list|dict) of \d+$'):
+            read_poses(tmp_path, 'v')
+
+
+def test_an_athlete_of_a_folder_above_has_no_files(tmp_path, track):
+    write_release(tmp_path)
+    (tmp_path / 'v/inner').mkdir()
+    with pytest.raises(UserError, match='no poses of'):
+        read_poses(tmp_path / 'v/inner', 'front__..', track)
 
 
 def test_own_npz_comes_first(tmp_path):

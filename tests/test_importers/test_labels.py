@@ -355,3 +355,11 @@ def test_a_failed_import_leaves_no_corpus(tmp_path, count, message):
     with pytest.raises(UserError, match=message):
         import_labels(lambda source: labels, tmp_path, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('classes', [['a', 'a'], ['a\nb'], [' a'], [''], ['a\u2028b'], ['\x1b[2J']])
+def test_invalid_class_names_leave_no_corpus(tmp_path, classes):
+    labels = LabelSet('x', {'v': VideoInfo('v', '', 25.0, 9, 8, 8)}, classes, [Action('a', 'v', 0, 1, 0, 'train')])
+    with pytest.raises(UserError, match='class names must be unique, printable'):
+        import_labels(lambda source: labels, tmp_path, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()

@@ -72,8 +72,11 @@ def test_boxes_without_area_or_missing_are_absent(tmp_path):
         ({'bbox': np.full((4, 4), np.inf)}, 'bbox must hold'),
         ({'nframes': np.array([0])}, 'needs nframes and dimensions above 0'),
         ({'nframes': np.array([1, 2])}, 'nframes must be one number'),
-        ({'nframes': ['many']}, 'nframes must be one number'),
-        ({'action': np.array(['', ''])}, 'action must be one name'),
+        ({'nframes': ['many']}, "nframes must hold numbers, found 'many'"),
+        ({'nframes': np.array([np.nan])}, 'nframes must be one number'),
+        ({'x': np.full((4, 13), 1e308)}, 'x must hold 4 x 13 finite numbers'),
+        ({'action': [' ']}, "action must be one name, found ' '"),
+        ({'action': ['a', 'b']}, "field 'action' is missing"),
     ],
 )
 def test_errors_name_the_file(tmp_path, changes, message):

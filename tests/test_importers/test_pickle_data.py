@@ -4,6 +4,8 @@ import builtins
 import os
 import pickle
 import struct
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -66,7 +68,7 @@ def test_one_view_duplicates_and_nan(tmp_path):
         ([(0, np.ones(3, int), {})], 'entry 0: feature must be a float array'),
         ([(0, [1.0, 2.0], {})], 'entry 0: feature must be a float array'),
         ([(0, np.ones((3, 2)), {})], r'feats must be \(T, V, D\) with V 1 or 2'),
-        ([(0, np.ones(3), {'kp_score': 'x'})], 'entry 0: kp_score/dp_score must be a number'),
+        ([(0, np.ones(3), {'kp_score': 'x'})], 'entry 0: needs a number as kp_score/dp_score, found'),
         ([(0, np.ones(3), None)], 'entry 0: needs a dict'),
     ],
 )
@@ -181,3 +183,77 @@ def test_video_table_of_the_release_as_pickle(tmp_path):
     data += b'K\x64M\x40\x01K\xf0t\x81s.'
     (tmp_path / 'x.video_meta.pkl').write_bytes(data)
     assert read_video_meta(tmp_path / 'x.video_meta.pkl') == {'v': VideoInfo('v', '', 25.0, 100, 320, 240)}
+
+
+def nested(levels, start=b'K\x01', put=b'\x94', get=b'h'):
+    """A tuple that holds itself twice, again and again, by references: 2 ** levels items."""
+    data = start + b'\x85' + put
+    for level in range(levels):
+        data += get + bytes([level]) + get + bytes([level]) + b'\x86' + put
+    return data
+
+
+def prove_linear(path, message):
+    """Reading raises an error, in less than a second and 100 MB."""
+    tracemalloc.start()
+    begin = time.process_time()
+    for read in (read_pickle_data, read_feature_pickle, read_video_meta):
+        with pytest.raises(UserError, match=message) as raised:
+            read(path)
+        assert str(raised.value).isprintable()
+    assert time.process_time() - begin < 1
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+
+
+BOMB = nested(40)
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b']' + BOMB + b'a',
+        b'}' + BOMB + b'K\x01s',
+        b'cnumpy\ndtype\n' + BOMB + b'\x85R',
+        b'cnumpy\ndtype\n\x8c\x02f4\x85R' + BOMB + b'b',
+        b'cutil.video\nVideoMetadata\n' + BOMB + b'R',
+        b'\x8c\x05numpy' + BOMB + b'\x93',
+        b'cnumpy.core.numeric\n_frombuffer\nC\x04abcdcnumpy\ndtype\n\x8c\x02f4\x85R' + BOMB + b'\x8c\x01C(R',
+        pickle.dumps([np.zeros(100_000)] * 1000, 4)[2:-1],
+        b']\x94(h\x00h\x00e',  # holds itself
+        b'}\x94K\x01h\x00s',
+        b']\x85\x94h\x00\x86',
+        b'cnumpy.core.multiarray\n_reconstruct\n)R\x94h\x00\x86',
+    ],
+    ids=range(12),
+)
+def test_references_are_counted(tmp_path, data):
+    (tmp_path / 'v.pkl').write_bytes(b'\x80\x04' + data + b'.')
+    prove_linear(tmp_path / 'v.pkl', 'refused, the pickle holds (references|a list, dict or unfinished array)')
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'})' + b'\x85' * 10_000 + b'K\x01s',
+        b'}(' + b'K\x01' * 10_000 + b'tK\x01s',
+        b'}]K\x01s',
+        b')' + b'\x85' * 10_000 + b'cnumpy\ndtype\n\x93',
+        b'\x8a\xff' + b'\xff' * 254 + b'\x01',
+        b'\x8b' + struct.pack('<i', 1 << 20) + b'\x01' * (1 << 20),
+        b'I' + b'9' * 4000 + b'\n',
+        b'L0x' + b'f' * 10_000 + b'L\n',
+    ],
+    ids=range(8),
+)
+def test_keys_and_numbers_are_limited(tmp_path, data):
+    (tmp_path / 'v.pkl').write_bytes(b'\x80\x04' + data + b'.')
+    prove_linear(tmp_path / 'v.pkl', 'truncated or damaged')
+
+
+def test_small_things_may_be_shared(tmp_path):
+    shared = ('a', 1.5, np.float32(2))
+    content = {('man01', 'walk'): [shared] * 20, 'b': [np.ones(2), (shared, shared)]}
+    for protocol in (2, 4, 5):
+        (tmp_path / 'v.pkl').write_bytes(pickle.dumps(content, protocol))
+        assert read_pickle_data(tmp_path / 'v.pkl')['man01', 'walk'] == [('a', 1.5, 2.0)] * 20

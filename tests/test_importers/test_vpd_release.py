@@ -11,7 +11,7 @@ import pytest
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.errors import UserError
-from vpd_mm.importers import import_poses, import_vpd_release, read_masks
+from vpd_mm.importers import import_poses, import_vpd_release, read_masks, vpd_release
 from vpd_mm.importers.crop_folder import decode_flow_image
 
 SIZE = 128
@@ -105,7 +105,7 @@ def test_crops_flow_and_masks(tmp_path):
 def test_flow_code_is_unbiased():
     flow = np.random.default_rng(0).uniform(-20, 20, (64, 64, 2)).astype(np.float32)
     codes = ((flow + 20) * (255 / 41)).astype(np.uint8)
-    error = decode_flow_image(np.dstack([codes, codes[..., :1]])) - flow
+    error = decode_flow_image(np.dstack([codes[..., :1], codes[..., ::-1]])) - flow
     assert np.abs(error).max() < 0.5 * 41 / 255 + 1e-4
     assert abs(error.mean()) < 0.005
 
@@ -128,7 +128,9 @@ def test_crop_errors_leave_nothing_of_the_video(tmp_path):
     path = tmp_path / 'crops/a/2.png'
     path.write_bytes(path.read_bytes()[:500])
     report = import_vpd_release(tmp_path, tmp_path / 'out')
-    assert [line.split('crops/')[1] for line in report.failures] == ['a/2.png: the PNG is damaged; copy it again']
+    assert [line.split('crops/')[1] for line in report.failures] == [
+        'a/2.png: not a readable PNG, JPEG or BMP; copy it again'
+    ]
     assert CropStore(tmp_path / 'out/athlete/crops').videos() == ['b']
     cv2.imwrite(str(path), np.zeros((64, 64, 3), np.uint8))
     assert '2.png: side is 64, that of the first crop 128' in import_vpd_release(tmp_path, tmp_path / 'out').failures[0]
@@ -156,6 +158,31 @@ def test_features_join_a_corpus(tmp_path):
     assert store['a'].feats[:, 1, 0].tolist() == [0, 1, 2]
     import_vpd_release(tmp_path / 'embs/vi-vpd', tmp_path / 'out', teacher=True, name='vipe')
     assert FeatureStore(corpus.teacher_dir('vipe')).videos() == ['a']
+
+
+def test_an_unexpected_error_of_one_video_costs_that_video(tmp_path, monkeypatch):
+    write_pose(tmp_path, 'a')
+    write_pose(tmp_path, 'b')
+    read = vpd_release.read_boxes
+
+    def read_boxes(folder, video, *args):
+        if video == 'a':
+            raise KeyError('unforeseen')
+        return read(folder, video, *args)
+
+    monkeypatch.setattr(vpd_release, 'read_boxes', read_boxes)
+    report = import_vpd_release(tmp_path, tmp_path / 'out')
+    assert [line.split('pose/')[1] for line in report.failures] == ["a/boxes.json: KeyError: 'unforeseen'"]
+    assert list(Corpus.open(tmp_path / 'out').videos()) == ['b']
+
+
+def test_a_clip_of_a_match_above_the_folder_is_not_searched(tmp_path):
+    write_crops(tmp_path / 'back', [0])
+    write_crops(tmp_path / 'crops/x', [0])
+    meta = tmp_path / 'meta.json'
+    meta.write_text(json.dumps({'back__.._0_10': META}))
+    report = import_vpd_release(tmp_path / 'crops', tmp_path / 'out', meta=meta)
+    assert 'no crops of a known video' in report.failures[0]
 
 
 def test_nothing_to_import(tmp_path):
@@ -197,7 +224,7 @@ def test_masks(tmp_path):
     assert read_masks(tmp_path, 'none') == {}
     entries[0][1] = [[0.9, [0, 0, 2, 3], base64.b64encode(b'no png').decode()]]
     (tmp_path / 'v/mask.json.gz').write_bytes(gzip.compress(json.dumps(entries).encode()))
-    with pytest.raises(UserError, match=r'entry 0 \(frame 3\): the mask is no readable PNG'):
+    with pytest.raises(UserError, match=r'entry 0 \(frame 3\): mask: not a readable PNG'):
         read_masks(tmp_path, 'v')[3].full(8, 6)
     with pytest.raises(UserError, match='frame 4 is past the end'):
         read_masks(tmp_path, 'v', num_frames=4)

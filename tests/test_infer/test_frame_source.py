@@ -111,7 +111,7 @@ def test_frames_of_another_size(tmp_path):
     with pytest.raises(UserError, match='is 64x40, the first image 64x48'):
         list(open_input(tmp_path))
     (tmp_path / '1.png').write_bytes(b'no')
-    with pytest.raises(UserError, match=r'1\.png: not a readable image'):
+    with pytest.raises(UserError, match=r'1\.png: not a readable PNG, JPEG or BMP'):
         list(open_input(tmp_path))
     with pytest.raises(UserError, match='fps must be above 0'):
         open_input(FRAMES, -1)

@@ -59,6 +59,26 @@ def test_a_checkpoint_without_the_config_of_its_training_is_reported(recognizer,
         read_trained_config(BIGRU, tmp_path / 'none.pth')
 
 
+def test_a_config_that_came_with_a_checkpoint_is_not_run(recognizer, tmp_path):
+    copied, mark = Path(shutil.copytree(recognizer.parent, tmp_path / 'copied')), tmp_path / 'was_run'
+    for path in copied.rglob('*.py'):
+        path.write_text(f'{path.read_text()}\nopen({str(mark)!r}, "w").close()\n')
+    message = r'copied/bigru\.py is a program and was not written here by a training of yours: pass it in place of'
+    with pytest.raises(UserError, match=message):
+        read_trained_config(BIGRU, copied / 'epoch_1.pth')
+    assert not mark.exists()
+    ours = recognizer.with_name('bigru.py')
+    content = ours.read_text()
+    ours.write_text(f'{content}# changed\n')
+    read_trained_config(BIGRU, recognizer)  # the config in the log folder is unchanged
+    for path in recognizer.parent.rglob('vis_data/config.py'):
+        path.unlink()
+    with pytest.raises(UserError, match='was not written here'):
+        read_trained_config(BIGRU, recognizer)
+    ours.write_text(content)
+    read_trained_config(BIGRU, recognizer)
+
+
 def test_a_scorer_of_a_fold_is_read_with_the_config_of_its_training(corpus, tmp_path):
     cfg = adapt_config(Config.fromfile(DETECTOR), corpus)
     cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'default_hooks.checkpoint.interval': 1})

@@ -70,6 +70,34 @@ def test_bad_boxes_and_poses_are_listed(tmp_path):
     assert [(r.decoded, r.posed, r.failures) for r in again.videos] == [(0, 6, [])]
 
 
+@pytest.mark.parametrize('workers', ['1', '2'])
+def test_names_and_titles_that_are_not_utf8(tmp_path, workers):
+    folder = tmp_path / 'folder'
+    make_video(folder / 'good.mp4', FRAMES)
+    titled = make_video(folder / 'titled.mp4', FRAMES, title='Lüfte')
+    titled.write_bytes(titled.read_bytes().replace('ü'.encode(), b'\xfcx'))
+    os.link(folder / 'good.mp4', os.fsencode(folder) + b'/\xff\x1b.mp4')
+    done = _prepare(folder, '--out', tmp_path / 'c', '--workers', workers)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].startswith('1 errors')
+    assert "\\udcff\\x1b: video name '\\udcff\\x1b': must be" in done.stderr
+    corpus = Corpus.open(tmp_path / 'c')
+    assert list(corpus.videos()) == CropStore(corpus.crops_dir).videos() == ['good', 'titled']
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_any_error_of_one_video_costs_that_video(tmp_path, workers):
+    videos = [make_video(tmp_path / f'{name}.mp4', FRAMES) for name in ('a', 'b', 'c')]
+    boxes = write_boxes(tmp_path / 'boxes', 'a')
+    write_boxes(boxes, 'c')
+    (boxes / 'b').mkdir()
+    os.mkfifo(boxes / 'b' / 'boxes.json')
+    (boxes / 'c' / 'mask.json').write_text('{"2": {"bogus": 1}}')
+    report = build_corpus(videos, tmp_path / 'c', boxes=str(boxes), workers=workers)
+    assert {video for video, _ in report.failures} == {'b', 'c'}
+    assert Corpus.open(tmp_path / 'c').track('a').frame_inds.tolist() == list(range(2, 10))
+
+
 def test_huge_box_is_refused_before_allocation(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     boxes = write_boxes(tmp_path / 'boxes', 'jump', box=(-1e6, -1e6, 2e6, 2e6))

@@ -156,7 +156,7 @@ def test_models_are_identified_by_rules_and_checkpoint_content(tmp_path):
 def test_a_damaged_note_is_named(tmp_path, inputs):
     build_corpus(inputs, tmp_path / 'c')
     (tmp_path / 'c' / 'athlete' / 'tracks.sources.json').write_text('[')
-    with pytest.raises(UserError, match=r'tracks\.sources\.json: no valid JSON'):
+    with pytest.raises(UserError, match=r'tracks\.sources\.json: truncated or not JSON'):
         build_corpus(inputs, tmp_path / 'c', boxes='full')
 
 

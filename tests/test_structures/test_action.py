@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from vpd_mm.errors import UserError
@@ -53,3 +55,32 @@ def test_files_of_spreadsheet_programs(tmp_path):
     actions.write_text(HEADER + 'a' * 200000 + ',clip,0,10,0,train\n')
     with pytest.raises(UserError, match=r'actions\.csv: no CSV \(field larger than field limit'):
         load_actions(actions)
+
+
+def test_large_lists_are_read_in_linear_time(tmp_path):
+    start = time.process_time()
+    (tmp_path / 'classes.txt').write_text(''.join(f'class {i}\n' for i in range(200_000)))
+    assert len(load_classes(tmp_path / 'classes.txt')) == 200_000
+    lines = [f'a:{i},v,{i},{i + 1},{i % 10},train\n' for i in range(200_000)]
+    (tmp_path / 'actions.csv').write_text('action_id,video,start_frame,end_frame,label,split\n' + ''.join(lines))
+    assert len(load_actions(tmp_path / 'actions.csv', 10)) == 200_000
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ('row', 'message'),
+    [
+        ('a,v,0,' + '9' * 400 + ',0,train', 'end_frame must be a whole number'),
+        ('a,v,0,999999999,0,train', r'<= 100000000, found 0\.\.999999999'),
+        ('a,' + 'v' * 200_000 + ',0,1,0,train', 'no CSV .field larger'),
+        ('a,v\0,0,1,0,train', 'no CSV|printable'),
+        ('a\x1b[2J,v,0,1,0,train', 'must be non-empty and printable'),
+    ],
+)
+def test_absurd_values_are_named(tmp_path, row, message):
+    path = tmp_path / 'actions.csv'
+    path.write_text(f'action_id,video,start_frame,end_frame,label,split\n{row}\n')
+    with pytest.raises(UserError, match=message) as caught:
+        load_actions(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 2000

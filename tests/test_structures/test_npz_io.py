@@ -87,3 +87,11 @@ def test_damaged_and_encrypted_files_are_reported(tmp_path):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r'x\.npz: unreadable .*encrypted'):
         load_npz(path, 'Thing/1', ('a',))
+
+
+def test_a_foreign_array_that_expands_too_far_is_refused_before_it_is_read(tmp_path):
+    np.savez_compressed(tmp_path / 'x.npz', a=np.zeros(1 << 22))  # 32 MB in 32 KB
+    with pytest.raises(UserError, match=r"x\.npz: field 'a' expands from \d+ to 33554560 bytes"):
+        read_foreign_npz(tmp_path / 'x.npz', ('a',), 'numbers')
+    np.savez_compressed(tmp_path / 'x.npz', a=np.zeros(1000))
+    assert read_foreign_npz(tmp_path / 'x.npz', ('a',), 'numbers')['a'].shape == (1000,)

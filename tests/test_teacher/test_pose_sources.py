@@ -87,7 +87,7 @@ def test_release_axes_are_left_forward_up_and_persons_can_be_excluded(tmp_path):
 @pytest.mark.parametrize(
     ('frames', 'message'),
     [
-        ([(np.zeros(3), 0.0, np.zeros((24, 3)))], r'offsets must be \(3, 3\), found \(24, 3\); name the skeleton'),
+        ([(np.zeros(3), 0.0, np.zeros((24, 3)))], r'offsets must be \(3, 3\), found \(24, 3\) float64; name'),
         ([(np.zeros(3), 0.0)], 'found no array'),
         ([None], 'holds no pose'),
         (7, 'must be a list, found a int'),

@@ -3,16 +3,22 @@
 import shutil
 from pathlib import Path
 
+import lmdb
 import pytest
 from extract_features import main
 from inference_files import STUDENT, save_model
+from media import make_video
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, FeatureStore
+from vpd_mm.corpus.shard import VIDEOS, unseal
+from vpd_mm.distill import CropDataset
 from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
 from vpd_mm.features.corpus_config import adapt_config
+from vpd_mm.prepare import build_corpus
+from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.structures import PoseSequence
 
 
@@ -81,3 +87,44 @@ def test_joints_of_another_pose_set_are_refused(tmp_path, corpus):
     (made.root / 'teacher' / 'joints.sources.json').unlink()
     assert joint_features(made, 'mediapipe') == 1
     assert FeatureStore(made.teacher_dir('joints')).videos() == ['a', 'b']
+
+
+@pytest.mark.parametrize('name', [b'../../../../x/notes', b'\xff\xfe'])
+def test_names_of_a_foreign_shard_never_leave_the_corpus(extract, corpus, tmp_path, name):
+    copy = Corpus.open(shutil.copytree(corpus.root, tmp_path / 'deep' / 'er' / 'c'))
+    (shard,) = copy.crops_dir.glob('*.lmdb')
+    env = lmdb.open(str(shard), subdir=False, lock=False, map_size=16 << 20)
+    with env.begin(write=True) as txn:
+        for kind in (b'h/', b'c/'):
+            for key, value in [(key, value) for key, value in txn.cursor() if key.startswith(kind + b'b')]:
+                txn.put(kind + name + key[3:], unseal(key, value))
+        txn.delete(VIDEOS)
+    env.close()
+    before = sorted(tmp_path.rglob('*'))
+    commands = [
+        lambda: extract(0, 1, 'z', '--corpus', str(copy.root)),
+        lambda: inspect_corpus(copy.root),
+        lambda: CropDataset(copy.root, 'joints', []),
+    ]
+    for command in commands:
+        with pytest.raises(UserError, match='names no video') as caught:
+            command()
+        assert str(caught.value).isprintable()
+    [(_, line)] = build_corpus([make_video(tmp_path / 'videos' / 'v.mp4', 3)], copy.root).failures
+    assert 'names no video' in line
+    after = set(tmp_path.rglob('*')) - set(before)
+    assert all(copy.root in path.parents or path.parent in (tmp_path, tmp_path / 'videos') for path in after)
+    assert not any('notes' in path.name for path in after)
+
+
+def test_damaged_crops_cost_one_video(extract, corpus, tmp_path):
+    copy = Corpus.open(shutil.copytree(corpus.root, tmp_path / 'c'))
+    (shard,) = copy.crops_dir.glob('*.lmdb')
+    env = lmdb.open(str(shard), subdir=False, lock=False, map_size=16 << 20)
+    with env.begin(write=True) as txn:
+        key = b'c/a/0000000003'
+        txn.put(key, txn.get(key)[:-1] + b'?')
+    env.close()
+    with pytest.raises(UserError, match=r"1 of 2 videos failed: a: .*video 'a', frame 3: differs from its checksum"):
+        extract(0, 1, 'z', '--corpus', str(copy.root))
+    assert FeatureStore(copy.features_dir('z')).videos() == ['b']

@@ -12,6 +12,7 @@ from inference_files import STUDENT, save_model
 from media import FRAMES, frame_picture, make_video
 
 from vpd_mm.athlete import VideoReader
+from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence
 
@@ -73,8 +74,12 @@ def test_takes_the_newest_student(folder, capsys):
         work = folder / 'work_dirs' / name
         work.mkdir(parents=True)
         save_model(work, 'c', text)
-        (work / 'last_checkpoint').write_text(str(work / 'c.pth'))
+        (work / 'last_checkpoint').write_text('/trained/elsewhere/c.pth')
         os.utime(work / 'last_checkpoint', (1e9 - age, 1e9 - age))
+    asks = r'new/c\.py is a program and was not written here .* pass --student work_dirs/new/c\.py:work_dirs/new/c\.pth'
+    with pytest.raises(UserError, match=asks):
+        infer(['videos/one.mp4'])
+    record_configs(['work_dirs/new/c.py'])
     assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-video']) == 0
     text = capsys.readouterr().out
     assert 'student: work_dirs/new/c.py:work_dirs/new/c.pth (the newest in' in text

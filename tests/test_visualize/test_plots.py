@@ -78,6 +78,8 @@ def test_curves_span_the_epochs_and_join_the_logs_of_a_resumed_training(tmp_path
         path = tmp_path / name / 'vis_data' / 'scalars.json'
         path.parent.mkdir(parents=True)
         path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    with path.open('a') as f:  # not finite, nested too deep, and cut by a crash
+        f.write('[1]\n{"loss": NaN, "step": 25}\n' + '[' * 100_000 + '\n{"loss": 0.')
     axes = training_figure(tmp_path, 'loss', 'error', 'squared error').axes[0]
     training, validation = axes.lines
     assert training.get_xdata() == pytest.approx([0.5, 1, 1.5, 2])

@@ -15,6 +15,8 @@ from ..errors import UserError
 
 #: A file with less than this share of the frames or seconds that its header announces counts as truncated.
 _WHOLE_SHARE = 0.98
+#: A resampled video repeats its frames at most so often on average.
+_MAX_REPEATS = 10_000
 
 
 class FrameSource(Protocol):
@@ -77,6 +79,9 @@ class VideoReader:
         if time is not None and not self.num_damaged:  # decoders silently drop the leading frames of an open GOP
             self._times = self._times[min(np.searchsorted(self._times, time - 1e-6), len(self._times) - 1) :]
         self.num_frames = len(self._times) if fps is None else int(self._ticks(self._times[-1])) + 1
+        if self.num_frames > _MAX_REPEATS * len(self._times):
+            span = f'{len(self._times)} frames span {self._times[-1] - self._times[0]:g} s'
+            raise UserError(f'{self.path}: {span}, too much to resample to {self.fps:g} fps; encode it again')
         self.height, self.width = first.shape[:2]
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -150,7 +155,7 @@ class VideoReader:
 
     def _open(self) -> tuple['av.container.InputContainer', 'av.VideoStream']:
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors='replace')
         except av.FFmpegError as e:
             raise UserError(
                 f'{self.path}: no readable video ({e.strerror}); it may be truncated or of another format, copy or '

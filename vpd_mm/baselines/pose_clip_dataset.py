@@ -7,6 +7,7 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError
 from ..features import ActionWindowDataset, fill_unseen, interpolate
+from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence
 from ..teacher.joint_feature import VPD_JOINTS
@@ -64,7 +65,7 @@ class PoseClipDataset(ActionWindowDataset):
 
     def read_clip(self, action: Action, video: VideoInfo, positions: np.ndarray) -> dict | None:
         if self._read[0] != video.video:
-            path = self._folder / f'{video.video}.npz'
+            path = npz_path(self._folder, video.video)
             self._read = (video.video, fill_unseen(PoseSequence.load(path)) if path.is_file() else None)
         poses = self._read[1]
         clip = None if poses is None else to_skeleton(poses, positions)

@@ -2,9 +2,9 @@
 
 import sys
 
-from . import checkpoint, mmaction, mmcv, mmengine, torchvision, xtcocotools
+from . import checkpoint, mmaction, mmcv, mmengine, saving, torchvision, xtcocotools
 from .bridge import Bridge, BridgeFinder, copy_of, missing
-from .checkpoint import load_checkpoint_safely
+from .checkpoint import check_checkpoint, find_latest_checkpoint, load_checkpoint_safely
 
 BRIDGES = (
     Bridge(
@@ -54,7 +54,20 @@ BRIDGES = (
         'https://github.com/open-mmlab/mmengine/issues/1655',
         'allows the types that a Runner writes; loads with weights_only=True, refuses the rest with one line',
         checkpoint.cannot_resume,
-        around={'mmengine.runner.checkpoint': checkpoint.safe_loader},
+        around={
+            'mmengine.runner.checkpoint': checkpoint.safe_loader,
+            'mmengine.runner.runner': checkpoint.resume_errors,
+        },
+    ),
+    Bridge(
+        'mmengine saving',
+        'mmengine/hooks/checkpoint_hook.py:421, removes the old checkpoint before it saves the new one in place',
+        'writes files under a temporary name; removes old checkpoints, those of the work dir only, after saving',
+        saving.removes_first,
+        around={
+            'mmengine.fileio.backends.local_backend': saving.write_atomically,
+            'mmengine.hooks.checkpoint_hook': saving.remove_after_saving,
+        },
     ),
     Bridge(
         'torchvision operators',
@@ -128,4 +141,4 @@ def install() -> None:
         finder.patch_imported()
 
 
-__all__ = ['BRIDGES', 'Bridge', 'install', 'load_checkpoint_safely']
+__all__ = ['BRIDGES', 'Bridge', 'check_checkpoint', 'find_latest_checkpoint', 'install', 'load_checkpoint_safely']

@@ -3,6 +3,9 @@
 The checkpoint of a Runner contains its logs (``HistoryBuffer``, NumPy numbers), which the safe unpickler refuses, and
 onedl-mmengine then falls back to the unsafe one.  This bridge allows exactly the types that a Runner writes, uses the
 safe unpickler only, and refuses any other or damaged file with an error of one line.
+
+Two things that torch leaves open are closed here.  torch writes a CRC of every record and never compares it; and a
+checkpoint carries the text of its config, which mmengine executes: a loaded checkpoint has no such text.
 """
 
 import errno
@@ -10,13 +13,18 @@ import functools
 import importlib
 import os
 import pickle
+import pickletools
 import re
 import struct
+import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
+from typing import IO, Any
 
 from ..errors import UserError
+from ..files import open_file, read_text
 from .bridge import provider, rebind
 
 FORCE, FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
@@ -25,7 +33,21 @@ NUMPY_MODULES = ('numpy.core.multiarray', 'numpy._core.multiarray')
 #: Messages of torch's unpickler about a type or function that is not allowed.
 REFUSED = re.compile(r"(?:GLOBAL|unrecognized function|unsupported class) (<[^>]+>|[\w.]+)|but got <class '([\w.]+)'>")
 DAMAGE = (EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, struct.error)
-DAMAGE_TEXTS = ('PytorchStreamReader', 'magic number', 'EOF', 'corrupt', 'byte size')
+DAMAGE_TEXTS = ('PytorchStreamReader', 'magic number', 'EOF', 'corrupt', 'byte size', 'record size', 'storage')
+#: Errors of zipfile and pickletools on a file that is not valid.
+INVALID = (zipfile.BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError, TypeError, struct.error)
+#: Most values in a tuple, those in its tuples included: Python hashes and prints each of them.
+MAX_TUPLE = 100_000
+#: Most bytes of the file ``last_checkpoint``.
+MAX_POINTER = 10_000
+#: Most bytes of a weight that is larger than its stored values.
+MAX_EXPANDED = 64 << 20
+#: The last record of a zip archive without a comment: its first bytes and its size.
+ARCHIVE_END, ARCHIVE_END_BYTES = b'PK\x05\x06', 22
+#: Number of pickles at the start of torch's format before 1.6.
+LEGACY_PICKLES = 5
+#: Keys of ``meta`` and of the message hub with the text of a config.
+PROGRAMS = ('config', 'cfg')
 NOT_A_CHECKPOINT = 'it is damaged (truncated?) or was not written by torch.save'
 STATISTICS = ('min', 'max', 'mean', 'current')
 NUMPY_TYPES = ('Bool', 'Int8', 'Int16', 'Int32', 'Int64', 'UInt8', 'Float16', 'Float32', 'Float64', 'Str')
@@ -63,14 +85,116 @@ def allow_runner_types() -> None:
 
 
 def load_checkpoint_safely(filename: str, map_location='cpu') -> dict:
-    """Read a local checkpoint: weights and the data that a Runner adds; no other type, no code.
+    """Read a local checkpoint: weights and the data that a Runner adds; no other type, no code, no text of a config.
 
     Raises:
-        UserError: The file is missing, damaged, or holds a type that a Runner does not write.
+        UserError: The file is missing, damaged, or holds something that a Runner does not write.
     """
     allow_runner_types()
+    check_checkpoint(filename)
     with _clear_errors(str(filename)):
-        return _torch_load(filename, map_location)
+        content = _torch_load(filename, map_location)
+    return _checked(content, filename)
+
+
+def check_checkpoint(path: str | os.PathLike) -> None:
+    """Check a file before torch reads it; torch's format before 1.6 has no checksums to compare.
+
+    Raises:
+        UserError: No regular file, a record that is compressed or differs from its CRC, or a tuple that has more values
+            than its file.
+    """
+    try:
+        file = open_file(path)
+    except UserError as e:
+        raise UserError(f'checkpoint {e}') from e
+    with file:
+        try:
+            is_archive = file.read(4) == b'PK\x03\x04'
+            file.seek(0)
+            if is_archive:
+                _check_archive(file)
+            else:
+                for _ in range(LEGACY_PICKLES):
+                    _check_tuples(file)
+        except INVALID as e:
+            raise UserError(f'checkpoint {path}: {NOT_A_CHECKPOINT}; copy or download it again') from e
+
+
+def _check_archive(file: IO[bytes]) -> None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - ARCHIVE_END_BYTES))
+    ends = file.read(4) == ARCHIVE_END
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        # torch and zipfile find the same records in an archive that starts and ends with its file
+        whole = ends and min((m.header_offset for m in members), default=1) == 0
+        stored = all(m.compress_type == zipfile.ZIP_STORED for m in members)
+        fits = sum(m.file_size for m in members) <= size
+        if not (whole and stored and fits) or archive.testzip() is not None:
+            raise zipfile.BadZipFile
+        for member in members:
+            if member.filename.endswith('/data.pkl'):
+                with archive.open(member) as data:
+                    _check_tuples(data)
+
+
+def _check_tuples(data: IO[bytes]) -> None:
+    """Follow a pickle on a stack of the sizes of its tuples; any other value has size 1."""
+    stack: list[int] = []
+    marks: list[int] = []
+    memo: dict[Any, int] = {}
+    for op, argument, _ in pickletools.genops(data):
+        if op.name == 'MARK':
+            marks.append(len(stack))
+        elif op.name in ('GET', 'BINGET', 'LONG_BINGET'):
+            stack.append(memo[argument])
+        elif op.name in ('PUT', 'BINPUT', 'LONG_BINPUT', 'MEMOIZE'):
+            memo[len(memo) if op.name == 'MEMOIZE' else argument] = stack[-1]
+        elif op.name == 'DUP':
+            stack.append(stack[-1])
+        else:
+            operands = op.stack_before
+            if pickletools.markobject in operands:
+                start = marks.pop() - operands.index(pickletools.markobject)
+            else:
+                start = len(stack) - len(operands)
+            size = 1 + sum(stack[start:]) if 'TUPLE' in op.name else 1
+            if start < 0 or size > MAX_TUPLE:
+                raise ValueError(op.name)
+            stack[start:] = [size] * len(op.stack_after)
+
+
+def _checked(content: Any, filename: object) -> dict:
+    """Return a loaded checkpoint without the texts that mmengine would execute; other types raise UserError."""
+    parts = [content, *(content.get(key, {}) for key in ('meta', 'message_hub'))] if isinstance(content, dict) else []
+    weights = content.get('state_dict', content) if parts else None
+    if not parts or not all(isinstance(part, dict) and all(isinstance(k, str) for k in part) for part in parts):
+        raise UserError(f'checkpoint {filename}: its content is not that of a checkpoint; train or download it again')
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
+        raise UserError(f'checkpoint {filename}: has no weights (state_dict); train or download it again')
+    for key, value in weights.items() if weights is not content else ():
+        if not _is_weight(value):
+            raise UserError(f'checkpoint {filename}: {key} is no weight; train or download it again')
+    meta, hub = parts[1:]
+    for key in ('epoch', 'iter'):
+        if key in meta and not (type(meta[key]) is int and 0 <= meta[key] < 1 << 53):
+            raise UserError(f'checkpoint {filename}: {key} is no count; train or download it again')
+    if type(meta.get('seed', 0)) not in (int, type(None)):
+        raise UserError(f'checkpoint {filename}: seed is no whole number; train or download it again')
+    for texts in (meta, hub.get('runtime_info')):
+        for key in PROGRAMS if isinstance(texts, dict) else ():
+            texts.pop(key, None)
+    return content
+
+
+def _is_weight(value: Any) -> bool:
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta:
+        return False
+    size = value.numel() * value.element_size()  # a stride of 0 makes any number of values out of one
+    return size <= max(value.untyped_storage().nbytes(), MAX_EXPANDED)
 
 
 def _torch_load(file, map_location=None, weights_only=True):
@@ -120,13 +244,53 @@ def _weights_only() -> Iterator[None]:
 def safe_loader(module: ModuleType) -> Iterator[None]:
     yield
     allow_runner_types()
-    load = module._load_checkpoint
+    load = module.CheckpointLoader.load_checkpoint.__func__
 
     @functools.wraps(load)
-    def load_safely(filename, map_location=None, logger=None):
+    def load_safely(cls, filename, map_location=None, logger='current'):
+        if cls._get_checkpoint_loader(filename) is module.load_from_local:
+            check_checkpoint(os.path.expanduser(filename))
         with _clear_errors(str(filename)), _weights_only():
-            return load(filename, map_location, logger)
+            content = load(cls, filename, map_location, logger)
+        return _checked(content, filename)
 
-    rebind(load, load_safely)
+    module.CheckpointLoader.load_checkpoint = classmethod(load_safely)  # type: ignore[attr-defined]
+    rebind(module.find_latest_checkpoint, find_latest_checkpoint)
     if hasattr(module, '_safe_torch_load'):  # onedl-mmengine allows the real getattr and falls back to pickle
         rebind(module._safe_torch_load, _torch_load)
+
+
+def resume_errors(module: ModuleType) -> Iterator[None]:
+    """Report a checkpoint from which a Runner cannot resume."""
+    yield
+    resume = module.Runner.resume  # type: ignore[attr-defined]
+
+    @functools.wraps(resume)
+    def resume_or_report(self, filename, *args, **kwargs):
+        try:
+            return resume(self, filename, *args, **kwargs)
+        except UserError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as e:
+            reason = f'{type(e).__name__}: {e}'
+            raise UserError(f'checkpoint {filename}: this training cannot resume from it ({reason})') from e
+
+    module.Runner.resume = resume_or_report  # type: ignore[attr-defined]
+
+
+def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:
+    """Path of the last readable checkpoint of a training, None without any.
+
+    It is the one whose name ``last_checkpoint`` ends with, in whatever folder it was trained; without it the newest
+    one, as a process that is killed while it saves may leave a damaged file.
+    """
+    folder = Path(folder)
+    saved = [path for kind in ('epoch', 'iter') for path in folder.glob(f'{kind}_*.pth')]
+    candidates = sorted(saved, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    with suppress(UserError):
+        candidates.insert(0, folder / Path(read_text(folder / 'last_checkpoint', MAX_POINTER).strip()).name)
+    for path in candidates:
+        with suppress(UserError):
+            check_checkpoint(path)
+            return str(path)
+    return None

@@ -31,7 +31,7 @@ class PyAVReader:
     def _open(self):
         import av
 
-        return av.open(io.BytesIO(self._file))
+        return av.open(io.BytesIO(self._file), metadata_errors='replace')
 
     def __len__(self) -> int:
         return self._length

@@ -11,7 +11,7 @@ from typing import Any
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import atomic_write, check_video_name, checked_name, npz_path, read_json
-from ..structures import AthleteTrack, PoseSequence
+from ..structures import MAX_FRAMES, AthleteTrack, PoseSequence
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
 
@@ -20,6 +20,9 @@ LAYOUT_VERSION = 1
 
 #: Largest frame rate of a video.
 MAX_FPS = 10_000
+
+#: Longest side of a video, px.
+MAX_SIDE = 100_000
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,13 @@ class VideoInfo:
         check_video_name(self.video)
         if not 0 < self.fps <= MAX_FPS:
             raise UserError(f'video {self.video}: fps must be above 0, at most {MAX_FPS}, found {self.fps}')
-        for field in ('num_frames', 'width', 'height'):
-            if getattr(self, field) < 1:
-                raise UserError(f'video {self.video}: {field} must be 1 or more, found {getattr(self, field)}')
+        for field, most in (('num_frames', MAX_FRAMES), ('width', MAX_SIDE), ('height', MAX_SIDE)):
+            if not 1 <= getattr(self, field) <= most:
+                raise UserError(f'video {self.video}: {field} must be 1 to {most}, found {getattr(self, field)}')
+        try:
+            self.path.encode()
+        except UnicodeEncodeError as e:
+            raise UserError(f'video {self.video}: path {self.path!r} is not in UTF-8; rename the folder') from e
 
     @property
     def file(self) -> str:

@@ -1,23 +1,26 @@
 """Read crops, flow, masks and whole frames of all shards of a corpus."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import UserError
+from ..files import parse_json
+from ..structures import frames_in_order
 from . import crop_codec as codec
-from .shard import CROP, IMAGE, frame_key, header_key, read_value, videos_of_shards
+from .shard import CROP, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
 
 HEADER_VERSION = 1
 
 _MAX_SIDE = 4096
+#: Largest coordinate of a window, and side of a whole frame, px.
+_MAX_PX = 1 << 20
 _CACHED_HEADERS = 1000
 
 
@@ -63,24 +66,37 @@ class CropHeader:
         Raises:
             UserError: a field is missing or not valid, or the version is unknown.
         """
+        fields = parse_json(data, 'crop header', 'it is damaged')
         try:
-            fields = json.loads(data)
             version = fields.pop('version')
             if version != HEADER_VERSION:
                 raise UserError(f'crop header version {version!r}, this vpd_mm knows {HEADER_VERSION}')
-            arrays = {name: np.array(fields[name], dtype=np.int64) for name in ('frame_inds', 'windows', 'starts')}
-            arrays['windows'] = arrays['windows'].reshape(-1, 3)
+            inds, windows, starts = (_integers(fields[name]) for name in ('frame_inds', 'windows', 'starts'))
+            windows = windows.reshape(-1, 3)
+            arrays = {'frame_inds': inds, 'windows': windows, 'starts': starts}
             shape = fields['frame_shape']
             header = cls(**fields | arrays | {'frame_shape': None if shape is None else tuple(shape)})
+            whole = header.frame_shape or (1, 1)
+            sizes = (header.size, header.num_bytes, *whole)
             clip = 1.0 if header.flow is None else header.flow['clip']
-            valid = 0 < header.size <= _MAX_SIDE and clip > 0 and header.frame_inds.ndim == 1
+            valid = all(type(size) is int for size in sizes) and len(whole) == 2 and 0 < clip <= _MAX_PX
+            valid = valid and 0 < header.size <= _MAX_SIDE and 0 < min(whole) <= max(whole) <= _MAX_PX
         except UserError:
             raise
-        except (ValueError, KeyError, TypeError) as e:
+        except (ValueError, LookupError, TypeError, AttributeError) as e:
             raise UserError(f'crop header is damaged ({type(e).__name__}: {e})') from e
-        if not valid or len(header) != len(header.windows) or np.any(np.diff(header.frame_inds) <= 0):
+        valid = valid and frames_in_order(inds) and len(inds) == len(windows)
+        if not valid or np.any(np.abs(windows) > _MAX_PX) or np.any(windows[:, 2] < 1):
             raise UserError('crop header is damaged (sizes or frame numbers)')
         return header
+
+
+def _integers(values: Any) -> np.ndarray:
+    """Return a list of JSON as int64; TypeError or ValueError where it holds anything but numbers that fit."""
+    array = np.array(values)
+    if not isinstance(values, list) or (array.size and array.dtype != np.int64):
+        raise TypeError('not whole numbers')
+    return array.astype(np.int64)
 
 
 class Crop(NamedTuple):
@@ -96,6 +112,7 @@ class CropStore:
 
     Args:
         directory: ``corpus.crops_dir``.
+        shards: Video to shard, where only some are to be read; None: all that the directory holds.
 
     Example:
         >>> store = CropStore(corpus.crops_dir)
@@ -105,16 +122,16 @@ class CropStore:
     Every method raises UserError where a shard, a video or a frame is missing or damaged; the message names it.
     """
 
-    def __init__(self, directory: str | os.PathLike) -> None:
-        self.directory = Path(directory)
+    def __init__(self, directory: str | os.PathLike, shards: dict[str, Path] | None = None) -> None:
+        self.directory, self._given = Path(directory), shards
         self._headers: dict[str, CropHeader] = {}
 
     def __getstate__(self) -> dict:
-        return {'directory': self.directory, '_headers': {}}
+        return {'directory': self.directory, '_given': self._given, '_headers': {}}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
-        return videos_of_shards(self.directory)
+        return videos_of_shards(self.directory) if self._given is None else self._given
 
     def videos(self) -> list[str]:
         """Names of the finished videos, sorted; an empty list where nothing is prepared yet."""
@@ -130,10 +147,10 @@ class CropStore:
         """Read the header of ``video``."""
         if video not in self._headers:
             shard = self._shard(video)
-            data = read_value(shard, header_key(video))
-            if data is None:
-                raise UserError(f'{shard}: video {video!r} has no header; run tools/prepare.py again')
             with _located(f'{shard}: video {video!r}'):
+                data = read_value(shard, header_key(video))
+                if data is None:
+                    raise UserError('has no header')
                 self._headers[video] = CropHeader.from_json(data)
             if len(self._headers) > _CACHED_HEADERS:
                 self._headers.pop(next(iter(self._headers)))
@@ -187,13 +204,13 @@ class CropStore:
     def _record(self, video: str, frame_ind: int, kind: bytes = CROP) -> Iterator[bytes]:
         """Read a record; an error of the block names it."""
         shard = self._shard(video)
-        record = read_value(shard, frame_key(kind, video, frame_ind))
-        if record is None:
+        stored = read_stored(shard, key := frame_key(kind, video, frame_ind))
+        if stored is None:
             inds = self.header(video).frame_inds
             span = f'{inds[0]}..{inds[-1]}' if len(inds) else 'none'
             raise UserError(f'{shard}: video {video!r} has no frame {frame_ind}; it holds {len(inds)} ({span})')
         with _located(f'{shard}: video {video!r}, frame {frame_ind}'):
-            yield record
+            yield unseal(key, stored)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import lmdb
@@ -14,7 +14,21 @@ from ..errors import UserError
 from ..files import check_video_name
 from . import crop_codec as codec
 from .crop_store import CropHeader
-from .shard import CROP, ENVIRONMENTS, IMAGE, frame_key, header_key, keys_of, read_value, unfinished_videos, writing_key
+from .shard import (
+    CROP,
+    ENVIRONMENTS,
+    HEADER,
+    IMAGE,
+    VIDEOS,
+    digest_of,
+    frame_key,
+    header_key,
+    keys_of,
+    read_value,
+    seal,
+    unfinished_videos,
+    writing_key,
+)
 
 #: Bytes held in memory before a transaction writes them.
 _CHUNK_BYTES = 8 << 20
@@ -48,6 +62,7 @@ class CropWriter:
                 ENVIRONMENTS.writer(self.path)
                 for video in unfinished_videos(self.path):
                     self.remove(video)
+            stack.callback(self._list_videos)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> 'CropWriter':
@@ -59,6 +74,16 @@ class CropWriter:
     def close(self) -> None:
         """Close the shard and release its lock."""
         self._stack.close()
+
+    def _list_videos(self) -> None:
+        """Record which videos the shard holds; the next commit removes the list again.
+
+        LMDB keeps the former version of a shard beside the last one.  As this commit adds the list only, either
+        version holds all videos.
+        """
+        if self.path.exists() and read_value(self.path, VIDEOS) is None:
+            with suppress(UserError):  # the disk is full: the shard stays without a list
+                self.commit([(VIDEOS, digest_of(keys_of(self.path, HEADER)))])
 
     @contextmanager
     def video(
@@ -104,8 +129,9 @@ class CropWriter:
         while True:
             try:
                 with env.begin(write=True) as txn:
+                    txn.delete(VIDEOS)
                     for key, value in items:
-                        txn.put(key, value)
+                        txn.put(key, seal(key, value))
                     for key in delete:
                         txn.delete(key)
                 return

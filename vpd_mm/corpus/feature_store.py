@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
+from ..files import check_video_name, npz_path
 from ..structures import FeatureSequence
 
 
@@ -15,7 +16,7 @@ class FeatureStore:
         directory: ``corpus.features_dir(run)`` or ``corpus.teacher_dir(name)``.
 
     Raises:
-        UserError: no such folder, or it holds no npz.
+        UserError: no such folder, it holds no npz, or a file has no name of a video.
 
     Example:
         >>> store = FeatureStore(corpus.features_dir('vpd'))
@@ -28,7 +29,8 @@ class FeatureStore:
         if not self.directory.is_dir():
             raise UserError(f'{self.directory}: no such folder of features; run the step that makes it')
         names = sorted(p.stem for p in self.directory.glob('*.npz') if not p.name.startswith('.'))
-        self._videos = dict.fromkeys(names)
+        with errors_name(self.directory):
+            self._videos = dict.fromkeys(map(check_video_name, names))
         if not self._videos:
             raise UserError(f'{self.directory}: holds no <video>.npz; run the step that makes them')
         self._first: tuple[str, int, int] | None = None
@@ -53,7 +55,7 @@ class FeatureStore:
             UserError: no such video, the file is damaged, or its views or dims differ from those of the first file
                 read.
         """
-        path = self.directory / f'{video}.npz'
+        path = npz_path(self.directory, video)
         if video not in self:
             first = next(iter(self))
             raise UserError(f'{path}: no such file; {self.directory} holds {len(self)} videos, first {first}')

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, npz_path, open_file, read_json
 
 RUN_FILE = 'run.json'
 
@@ -23,7 +23,7 @@ def file_digest(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> str:
     """SHA-256 of the content of a file, or of several files in the given order."""
     digest = hashlib.sha256()
     for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
-        with open(path, 'rb') as f:
+        with open_file(path) as f:
             while block := f.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
@@ -66,7 +66,7 @@ def refresh_source(
             recorded = this['inputs']
             stale = [v for v in existing if v in recorded and v in inputs and recorded[v] != inputs[v]]
         elif notes and (conflicts := [v for v in existing if v not in inputs or known.get(v) != inputs[v]]):
-            made_of = ' or '.join(str(note['source']) for note in notes)
+            made_of = ' or '.join(_text(note['source']) for note in notes)
             raise UserError(
                 f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
                 f'keeps; requested: {described}; {hint}'
@@ -74,7 +74,7 @@ def refresh_source(
         if stale and remove is not None:
             remove(stale)
         for video in stale:
-            (folder / f'{video}.npz').unlink(missing_ok=True)
+            npz_path(folder, video).unlink(missing_ok=True)
         kept = set(existing) - set(stale)
         _record(folder, described, {v: d for v, d in inputs.items() if v not in kept or known.get(v) == d})
     return kept
@@ -106,10 +106,10 @@ def record_run(folder: Path, run: dict) -> None:
         UserError: the folder holds files of another run or of unknown origin.
     """
     path = folder / RUN_FILE
-    if path.is_file():
-        recorded = _read_json(path, 'restore it, or delete the folder')
+    if path.exists():
+        recorded = read_json(path, 'restore it, or delete the folder')
         if recorded != run:
-            raise UserError(f'{path}: the folder holds features of {recorded}, not of {run}; pass another --out')
+            raise UserError(f'{path}: the folder holds features of {_text(recorded)}, not of {run}; pass another --out')
     elif any(folder.glob('*.npz')):
         raise UserError(f'{folder}: holds features of unknown origin (no {RUN_FILE}); pass another --out')
     else:
@@ -125,14 +125,25 @@ def _note_path(folder: Path) -> Path:
 def _read_notes(folder: Path) -> list[dict]:
     """Each source of the files of ``folder``, with the inputs of its videos; none where it has no files."""
     path = _note_path(folder)
-    if not path.is_file() or not any(folder.glob('*.npz')):
-        return []
-    notes = _read_json(path, 'delete it, then any source is accepted')
-    return [{'inputs': note.pop('inputs', {}), 'source': note} for note in notes]
+    return read_notes(path) if path.exists() and any(folder.glob('*.npz')) else []
 
 
-def _read_json(path: Path, hint: str) -> Any:
+def read_notes(path: Path) -> list[dict]:
+    """Read ``<folder>.sources.json``: dicts of ``source`` and ``inputs``, video to digest; UserError if not valid."""
+    hint = 'delete it, then any source is accepted'
+    notes = read_json(path, hint)
+    if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
+        raise UserError(f'{path}: must be a list of objects; {hint}')
+    notes = [{'inputs': note.pop('inputs', {}), 'source': note} for note in notes]
+    for note in notes:
+        inputs = note['inputs']
+        if not isinstance(inputs, dict) or not all(isinstance(value, str) for value in inputs.values()):
+            raise UserError(f'{path}: inputs must map videos to digests; {hint}')
+    return notes
+
+
+def _text(value: object) -> str:
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as e:
-        raise UserError(f'{path}: no valid JSON ({e}); {hint}') from e
+        return str(value)
+    except RecursionError:
+        return 'nested data'

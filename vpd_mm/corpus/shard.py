@@ -1,11 +1,14 @@
 """LMDB shards: one file per writer, opened once per process, growing as needed.
 
 Keys: ``h/<video>`` header, written last, makes a video visible; ``w/<video>`` marks a video that is being written;
-``c/<video>/<frame>`` crop record; ``i/<video>/<frame>`` whole frame.
+``c/<video>/<frame>`` crop record; ``i/<video>/<frame>`` whole frame; ``a/videos`` digest of the headers' keys, there
+while no writer has the shard open.  Every value is sealed with a checksum; the values of former versions
+have none and stay readable.
 """
 
 import os
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
@@ -13,9 +16,16 @@ from pathlib import Path
 
 import lmdb
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
+from ..files import check_file, check_video_name
 
 HEADER, WRITING, CROP, IMAGE = b'h/', b'w/', b'c/', b'i/'
+#: Sorts before all other keys, so that one damaged page does not hide both the list and the headers.
+VIDEOS = b'a/videos'
+
+#: First bytes of a sealed value; JSON, a JPEG and a crop record of a former version begin in another way.
+_SEAL = b'VPD\x9a'
+_CRC_BYTES = 4
 
 _FIRST_MAP_BYTES = 64 << 20
 
@@ -30,6 +40,30 @@ def writing_key(video: str) -> bytes:
 
 def frame_key(kind: bytes, video: str, frame_ind: int) -> bytes:
     return b'%s%s/%010d' % (kind, video.encode(), frame_ind)
+
+
+def seal(key: bytes, value: bytes) -> bytes:
+    """Add a checksum of key and value."""
+    return b'%s%s%s' % (_SEAL, value, _checksum(key, value))
+
+
+def unseal(key: bytes, sealed: bytes) -> bytes:
+    """Return the value that was sealed, or a value without checksum as it is; UserError where it has changed."""
+    if not is_sealed(sealed):
+        return sealed
+    value = sealed[len(_SEAL) : -_CRC_BYTES]
+    if sealed[-_CRC_BYTES:] != _checksum(key, value):
+        raise UserError('differs from its checksum')
+    return value
+
+
+def is_sealed(value: bytes) -> bool:
+    """Return whether a stored value has a checksum."""
+    return value.startswith(_SEAL) and len(value) >= len(_SEAL) + _CRC_BYTES
+
+
+def _checksum(key: bytes, value: bytes) -> bytes:
+    return zlib.crc32(value, zlib.crc32(key)).to_bytes(_CRC_BYTES, 'little')
 
 
 class Environments:
@@ -58,9 +92,10 @@ class Environments:
             return entry[0]
         with self._lock:
             self.close(path)
+            check_file(path)  # LMDB would wait for a fifo
             try:
                 env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, readahead=False)
-            except lmdb.Error as e:
+            except (lmdb.Error, MemoryError, OSError) as e:
                 raise UserError(f'{path}: no readable shard ({e}); delete it and run tools/prepare.py again') from e
             # reading a page past the end of the file would kill the process
             needed = (env.info()['last_pgno'] + 1) * env.stat()['psize']
@@ -116,33 +151,81 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
             txn = env.begin()
         with txn:
             yield txn
-    except lmdb.Error as e:
+    except (lmdb.Error, MemoryError, OverflowError) as e:
         raise UserError(f'{path}: damaged ({e}); delete it and run tools/prepare.py again') from e
 
 
-def read_value(path: Path, key: bytes) -> bytes | None:
-    """Read the value of ``key``; None where there is none; UserError where the shard is missing or damaged."""
+def read_stored(path: Path, key: bytes) -> bytes | None:
+    """Read what is stored for ``key``, sealed or not; None where there is none; errors as :func:`read_value`."""
     with _reading(path) as txn:
         value = txn.get(key)
         return None if value is None else bytes(value)
 
 
+def read_value(path: Path, key: bytes) -> bytes | None:
+    """Read the value of ``key``; None where there is none.
+
+    Raises:
+        UserError: the shard is missing or damaged, or the value differs from its checksum.
+    """
+    stored = read_stored(path, key)
+    return None if stored is None else unseal(key, stored)
+
+
 def keys_of(path: Path, prefix: bytes) -> list[bytes]:
     """List the keys that start with ``prefix``; UserError where the shard is missing or damaged."""
-    with _reading(path) as txn, txn.cursor() as cursor:
+    with _reading(path) as txn:
+        return _keys(txn, prefix)
+
+
+def _keys(txn: lmdb.Transaction, prefix: bytes) -> list[bytes]:
+    with txn.cursor() as cursor:
         cursor.set_range(prefix)
         return list(takewhile(lambda key: key.startswith(prefix), map(bytes, cursor.iternext(values=False))))
 
 
 def videos_of_shards(directory: Path) -> dict[str, Path]:
-    """List the finished videos of all shards: name to shard."""
+    """List the finished videos of all shards: name to shard; errors as :func:`videos_of_shard`."""
     videos: dict[str, Path] = {}
     for path in sorted(directory.glob('shard-*.lmdb')):
-        for key in keys_of(path, HEADER):
-            videos.setdefault(key.removeprefix(HEADER).decode(), path)
+        for video in videos_of_shard(path):
+            videos.setdefault(video, path)
     return videos
 
 
+def videos_of_shard(path: Path) -> list[str]:
+    """List the finished videos of a shard.
+
+    Raises:
+        UserError: the shard is missing or damaged, or a key is no name of a video.
+    """
+    with _reading(path) as txn:
+        keys, listed = _keys(txn, HEADER), txn.get(VIDEOS)
+        if listed is None:  # a writer is at work or was killed, or the shard is of a former version
+            former = keys and not is_sealed(bytes(txn.get(keys[0], b'')))
+            main = ENVIRONMENTS.reader(path).open_db()
+            complete = former or len(_keys(txn, b'')) == txn.stat(main)['entries']
+        else:
+            with errors_name(f'{path}: list of videos'):
+                complete = unseal(VIDEOS, bytes(listed)) == digest_of(keys)
+    if not complete:
+        raise UserError(f'{path}: damaged (videos are missing); delete it and run tools/prepare.py again')
+    return [_video_of(path, key) for key in keys]
+
+
+def digest_of(keys: list[bytes]) -> bytes:
+    """Digest of the keys of all headers of a shard: their number and checksum."""
+    return b'%d %08x' % (len(keys), zlib.crc32(b'\0'.join(keys)))
+
+
 def unfinished_videos(path: Path) -> list[str]:
-    """List the videos whose writing was interrupted."""
-    return [key.removeprefix(WRITING).decode() for key in keys_of(path, WRITING)]
+    """List the videos whose writing was interrupted; errors as :func:`videos_of_shard`."""
+    return [_video_of(path, key) for key in keys_of(path, WRITING)]
+
+
+def _video_of(path: Path, key: bytes) -> str:
+    """Name of the video of a header or a mark."""
+    try:
+        return check_video_name(key.partition(b'/')[2].decode())
+    except (UnicodeDecodeError, UserError) as e:
+        raise UserError(f'{path}: key {key!r} names no video; the shard is damaged or not of vpd_mm') from e

@@ -15,10 +15,10 @@ from mmengine.logging import print_log
 from ..corpus import Corpus
 from ..engine.model_files import build_model, load_weights
 from ..engine.paths import newest_best
-from ..engine.resume import config_digest, sole_training
+from ..engine.resume import config_digest, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
 from ..visualize.plots import save_figure, timeline_figure
@@ -168,7 +168,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     folder = work_dir / f'{num_folds}-folds-{settings}' / f'fold{fold}'
     done = folder / 'done.txt'
     if done.is_file():
-        return folder / done.read_text(encoding='utf-8').strip()
+        return folder / Path(read_text(done).strip()).name
     cfg = Config(cfg._cfg_dict.to_dict())
     cfg.train_dataloader.dataset.fold = (fold, num_folds)
     if cfg.get('protocol') == 'paper':
@@ -182,8 +182,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     with sole_training(folder) as resume:
         cfg.resume = resume
         build_runner(cfg).train()
-        last = Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip())
-        name = (newest_best(folder) or last).name
+        name = (newest_best(folder) or last_checkpoint(folder)).name
         with atomic_write(done, 'w') as f:
             f.write(f'{name}\n')
     return folder / name

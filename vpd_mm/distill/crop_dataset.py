@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
+from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions
 from ..teacher import JointFeature
@@ -117,8 +118,8 @@ class CropDataset(Dataset):
                 kept = (rows >= 0) & (self._teacher[video][1][rows] >= min_score)
                 kept &= (previous >= 0) | (not needs_previous)
             if actions_only:
-                inside = [np.arange(action.start_frame, action.end_frame) for action in actions.get(video, ())]
-                kept &= np.isin(frames, np.concatenate([frames[:0], *inside]))
+                spans = [(action.start_frame, action.end_frame) for action in actions.get(video, ())]
+                kept &= np.any([(frames >= start) & (frames < end) for start, end in spans or [(0, 0)]], axis=0)
             parts.append(np.stack([np.full_like(frames, i), frames, rows, previous], axis=1)[kept])
         #: (N, 4): indices of the videos, frames, and the teacher's rows of t and t-1 (-1 = none).
         self._samples = np.concatenate(parts)
@@ -177,7 +178,7 @@ class CropDataset(Dataset):
         """Load the normalized ground truth joints (N, 26) of the samples; NaN if missing."""
         joints = np.full((len(self), JointFeature.dims), np.nan, np.float32)
         for i in np.unique(self._samples[:, 0]):
-            poses = PoseSequence.load(self.corpus.root / directory / f'{self.videos[i]}.npz')
+            poses = PoseSequence.load(npz_path(self.corpus.root / directory, self.videos[i]))
             feats, _ = _with_missing_row(JointFeature()(poses))
             own = self._samples[:, 0] == i
             joints[own] = feats[rows_of(poses.frame_inds, self._samples[own, 1]), 0]

@@ -7,22 +7,27 @@ from pathlib import Path
 
 from ..compat import load_checkpoint_safely
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import MARK, atomic_write, check_output, read_bytes, read_text
 
 #: Largest size of a packed checkpoint.
 MAX_BYTES = 4_000_000
 
 
 def pack_checkpoint(
-    source: str | os.PathLike, out: str | os.PathLike, max_bytes: int = MAX_BYTES, only: str = ''
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    max_bytes: int = MAX_BYTES,
+    only: str = '',
+    overwrite: bool = False,
 ) -> str:
     """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it; return the SHA-256.
 
     The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.  ``only`` keeps
-    the weights whose names start with it.
+    the weights whose names start with it.  ``overwrite`` allows to replace files that were not written here.
 
     Raises:
-        UserError: the source is no checkpoint, a weight does not fit half precision, or the result is too large.
+        UserError: the source is no checkpoint, a weight does not fit half precision, the result is too large, or one of
+            the files exists and was not written here.
     """
     import torch
 
@@ -31,6 +36,9 @@ def pack_checkpoint(
         raise UserError(f'{out}: must end in .pth')
     if source.resolve() == out.resolve():
         raise UserError(f'{out}: is the checkpoint itself; pass another name to write to')
+    hash_file = out.with_suffix('.sha256')
+    check_output(out, overwrite=overwrite)
+    check_output(hash_file, mark=f'  {out.name}\n', overwrite=overwrite)
     loaded = load_checkpoint_safely(str(source))
     if 'state_dict' not in loaded:
         raise UserError(f'{source}: has no state_dict; pass a checkpoint that tools/train.py wrote')
@@ -38,14 +46,13 @@ def pack_checkpoint(
     for key, value in loaded['state_dict'].items():
         if not key.startswith(only):
             continue
-        if not isinstance(value, torch.Tensor):
-            raise UserError(f'{source}: {key} is no tensor; pass a checkpoint that tools/train.py wrote')
         state[key] = value.half() if value.is_floating_point() else value.clone()
         if not torch.isfinite(state[key]).all():
             raise UserError(f'{source}: {key} is too large for half precision, or not finite; train again')
     if not state:
         raise UserError(f'{source}: has no weight whose name starts with {only!r}')
-    meta = {k: v for k, v in (loaded.get('meta') or {}).items() if k in ('epoch', 'iter', 'mmengine_version')}
+    meta = {k: v for k, v in loaded.get('meta', {}).items() if k in ('epoch', 'iter', 'mmengine_version')}
+    meta['comment'] = MARK
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()
@@ -54,7 +61,7 @@ def pack_checkpoint(
     digest = hashlib.sha256(content).hexdigest()
     with atomic_write(out) as f:
         f.write(content)
-    with atomic_write(out.with_suffix('.sha256'), 'w') as f:
+    with atomic_write(hash_file, 'w') as f:
         f.write(f'{digest}  {out.name}\n')
     return digest
 
@@ -67,11 +74,9 @@ def check_packed(path: str | os.PathLike) -> Path:
     """
     path = Path(path)
     hash_file = path.with_suffix('.sha256')
-    for file in (path, hash_file):
-        if not file.is_file():
-            raise UserError(f'{file}: no such file; reinstall the package, or make it with tools/pack_checkpoint.py')
-    expected = hash_file.read_text(encoding='utf-8').partition(' ')[0]
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    hint = 'reinstall the package, or make it with tools/pack_checkpoint.py'
+    digest = hashlib.sha256(read_bytes(path, missing=hint)).hexdigest()
+    expected = read_text(hash_file, missing=hint).partition(' ')[0]
     if digest != expected:
         raise UserError(f'{path}: SHA-256 is {digest}, {hash_file.name} says {expected or "nothing"}; reinstall')
     return path

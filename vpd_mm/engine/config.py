@@ -9,15 +9,18 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from ..errors import UserError
+from ..files import check_file
+from ..files.reading import MAX_TEXT_BYTES
 from .paths import find_config
 
 
 def read_config(name: str | os.PathLike) -> Config:
     """Read a config, found by :func:`vpd_mm.engine.paths.find_config`.
 
-    A config is a program: whatever it raises is reported as a UserError of one line.
+    A config is a program, and is run: only one that the user named, or that belongs to a package, may be read.
+    Whatever it raises is reported as a UserError of one line.
     """
-    path = find_config(str(name))
+    path = check_file(find_config(str(name)), MAX_TEXT_BYTES)
     try:
         return Config.fromfile(str(path))
     except Exception as e:

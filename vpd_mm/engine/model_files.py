@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..registry import MODELS
 from ..structures import load_classes
 from .config import read_config
+from .written_configs import NOT_OURS, is_recorded
 
 #: Fields of a data set that a config leaves to a corpus by setting them to None.
 CORPUS_FIELDS = ('corpus', 'num_classes', 'window', 'widen')
@@ -41,24 +42,29 @@ def read_trained_config(config: str | os.PathLike, checkpoint: str | os.PathLike
     """Read the config with which a checkpoint was trained.
 
     If ``config`` leaves fields to a corpus, its number of classes and dims are not those of the model.  The training
-    wrote the complete config into its work dir, the folder of the checkpoint: it is read instead, and logged.
+    wrote the complete config into its work dir, the folder of the checkpoint: it is read instead, and logged, if it
+    was written by this user (:mod:`vpd_mm.engine.written_configs`).
 
     Raises:
-        UserError: as :func:`read_model_config`; there is no complete config in the folder of the checkpoint.
+        UserError: as :func:`read_model_config`; there is no such config in the folder of the checkpoint.
     """
     cfg = read_model_config(config)
     missing = _missing_fields(cfg)
     if not missing:
         return cfg
-    _check_file(checkpoint)
+    _check_local(checkpoint)
     folder = Path(checkpoint).parent
     dumped = sorted(folder.glob('*/vis_data/config.py'), reverse=True)  # the newest first, by their time stamps
-    for path in (folder / Path(cfg.filename).name, *dumped):
-        if path.is_file() and not _missing_fields(trained := read_model_config(path)):
+    candidates = [path for path in (folder / Path(cfg.filename).name, *dumped) if path.is_file()]
+    for path in filter(is_recorded, candidates):
+        if not _missing_fields(trained := read_model_config(path)):
             print_log(f'{checkpoint}: its config is read from {path}, as {config} leaves fields to a corpus', 'current')
             return trained
+    fields = f'{config}: leaves {", ".join(missing)} to a corpus'
+    if candidates and not any(map(is_recorded, candidates)):
+        raise UserError(f'{fields}; {candidates[0]} {NOT_OURS}: pass it in place of {config} if you trust it')
     raise UserError(
-        f'{config}: leaves {", ".join(missing)} to a corpus, and {folder} has no complete config of {checkpoint}; '
+        f'{fields}, and {folder} has no complete config of {checkpoint}; '
         'pass the config that tools/train.py wrote into its work dir'
     )
 
@@ -68,7 +74,7 @@ def _missing_fields(cfg: Config) -> list[str]:
     return [name for name in CORPUS_FIELDS if dataset.get(name, '') is None]
 
 
-def _check_file(checkpoint: str | os.PathLike) -> None:
+def _check_local(checkpoint: str | os.PathLike) -> None:
     if not Path(checkpoint).is_file():
         raise UserError(f'checkpoint {checkpoint}: no such file')
 
@@ -85,15 +91,23 @@ def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Con
     Raises:
         UserError: the file is missing or damaged, or its tensors do not fit the model.
     """
-    _check_file(checkpoint)
+    _check_local(checkpoint)
     if Path(checkpoint).suffix == '.onnx':
         raise UserError(f'checkpoint {checkpoint}: is an ONNX file; pass the .pth file')
     try:
         loaded = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
     except RuntimeError as e:
-        detail = ' '.join(str(e).split())[:300]
+        detail = ' '.join(str(e).split())
         raise UserError(f'checkpoint {checkpoint}: does not fit {Path(str(cfg.filename)).name}: {detail}') from e
-    return loaded.get('meta', {}).get('dataset_meta') or {}
+    return check_meta(loaded.get('meta', {}).get('dataset_meta') or {}, f'checkpoint {checkpoint}')
+
+
+def check_meta(meta: Any, where: str) -> dict[str, Any]:
+    """Return the metadata of a trained model if its ``classes``, where it has any, are texts; else raise UserError."""
+    classes = (meta.get('classes') or ()) if isinstance(meta, dict) else None
+    if not isinstance(classes, list | tuple) or not all(isinstance(name, str) for name in classes):
+        raise UserError(f'{where}: its metadata has no list of classes; train or export it again')
+    return meta
 
 
 def class_names(cfg: Config, meta: dict[str, Any], count: int) -> Sequence[str]:

@@ -110,7 +110,7 @@ def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 
         )
     meta = loaded.get('meta', {})
     dataset_meta = meta.get('dataset_meta') or ({'classes': meta['CLASSES']} if meta.get('CLASSES') else {})
-    model.dataset_meta = {key.lower(): value for key, value in dataset_meta.items()}
+    model.dataset_meta = {str(key).lower(): value for key, value in dict(dataset_meta).items()}
     model.cfg = cfg
     return model.to(device).eval()
 

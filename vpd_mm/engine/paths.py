@@ -26,13 +26,15 @@ def newest_best(work_dir: Path) -> Path | None:
 
 
 def find_config(name: str) -> Path:
-    """Find a config file by path, or as ``mmaction::skeleton/stgcn/x.py`` within an OpenMMLab package.
+    """Find a config file, which is a Python file, by path, or as ``mmaction::skeleton/stgcn/x.py`` within a package.
 
     ``configs/baselines/x.py`` works from any folder: it is looked up in the current folder, then in the project.
 
     Raises:
-        UserError: there is no such file; the message lists the candidates.
+        UserError: the name does not end in ``.py``, or there is no such file; the message lists the candidates.
     """
+    if not name.endswith('.py'):
+        raise UserError(f'config {name}: must be a Python file (.py)')
     if '::' in name:
         package, _, relative = name.partition('::')
         spec = importlib.util.find_spec(package) if package.isidentifier() else None

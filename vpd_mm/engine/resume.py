@@ -2,37 +2,34 @@
 
 import hashlib
 import json
-import shutil
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
 
+from ..compat import find_latest_checkpoint
+from ..errors import UserError
 from .locks import file_lock
 
 
 @contextmanager
 def sole_training(work_dir: Path) -> Iterator[bool]:
-    """Hold the folder of a training exclusively; gives the result of :func:`prepare_resume`."""
+    """Hold the folder of a training exclusively; gives True if it has a checkpoint to resume from.
+
+    Nothing is removed: a damaged checkpoint is not read, and is replaced when the training saves again.
+    """
     busy = f'{work_dir}: another process trains there; start again when it is done'
     with file_lock(work_dir.with_name(f'.{work_dir.name}.lock'), busy=busy):
-        yield prepare_resume(work_dir)
+        yield find_latest_checkpoint(work_dir) is not None
 
 
-def prepare_resume(work_dir: Path) -> bool:
-    """Return True if ``work_dir`` has a complete last checkpoint; otherwise remove the folder and return False.
-
-    A process that is killed while it saves leaves an incomplete checkpoint or none.
-    """
-    pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        checkpoint = work_dir / Path(pointer.read_text(encoding='utf-8').strip()).name
-        if checkpoint.is_file() and zipfile.is_zipfile(checkpoint):
-            return True
-    shutil.rmtree(work_dir, ignore_errors=True)
-    return False
+def last_checkpoint(work_dir: Path) -> Path:
+    """Return the last readable checkpoint of a training; UserError without any."""
+    path = find_latest_checkpoint(work_dir)
+    if path is None:
+        raise UserError(f'{work_dir}: has no readable checkpoint; train again')
+    return Path(path)
 
 
 def config_digest(cfg: Config, **more: object) -> str:

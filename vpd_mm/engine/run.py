@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as torch_dist
+from mmengine import dist
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -16,7 +17,8 @@ from .cli import LAUNCHERS
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
 from .progress import OnProgress
-from .resume import config_digest, sole_training
+from .resume import config_digest, last_checkpoint, sole_training
+from .written_configs import record_configs
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -35,7 +37,12 @@ def build_runner(cfg: Config) -> Runner:
             cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
     if torch_dist.is_initialized() or launcher != 'none':
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ReduceLossHook'}]
-    return registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if dist.is_main_process():
+        name = Path(runner.cfg.filename).name if runner.cfg.filename else f'{runner.timestamp}.py'
+        written = Path(runner.work_dir) / name, Path(runner.log_dir) / 'vis_data' / 'config.py'
+        record_configs(path for path in written if path.is_file())
+    return runner
 
 
 def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
@@ -57,7 +64,7 @@ def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
             runner.register_hook(_ProgressHook(on_progress))
             runner.train()
         mark.touch()
-    return newest_best(work_dir) or work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
+    return newest_best(work_dir) or last_checkpoint(work_dir)
 
 
 def test(cfg: Config, checkpoint: Path) -> dict[str, float]:

@@ -24,7 +24,7 @@ from submitit.helpers import Checkpointable
 from ..engine.cli import error_line, leave_processes
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_text
 from .plan import Plan, Run
 from .run import execute
 from .store import RunStore
@@ -253,7 +253,7 @@ class _Queue:
 
     def _error(self, run: Run) -> str:
         path = self.folder / f'{run.key}.error'
-        return path.read_text(encoding='utf-8') if path.is_file() else ''
+        return read_text(path) if path.is_file() else ''
 
     def _is_over(self, job: submitit.Job) -> bool:
         if self.kind != 'slurm':

@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..features import resolve_features, select_actions
 from ..features.clips import FRAMES_VERSION
 from ..features.corpus_config import adapt_config, datasets_of
-from ..files import atomic_write
+from ..files import atomic_write, npz_path, open_file, read_text
 from ..structures import Action, load_actions, load_classes
 from .spec import Method, Section, Spec
 
@@ -139,7 +139,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                 detect = method.kind == 'detect'  # whose data set draws where the list is missing
                 path = corpus.localize_path(subset) if detect else few_shot_list(corpus, k, subset, spec.allow_short)
                 if path.is_file():
-                    split, ids = str(path.relative_to(corpus.root)), path.read_text(encoding='utf-8')
+                    split, ids = str(path.relative_to(corpus.root)), read_text(path)
                 if not detect and not spec.allow_short:
                     content.check_list(path, ids.split())
             for seed in range(num_seeds):
@@ -248,7 +248,7 @@ class CorpusContent:
         table = corpus.videos()
         labelled = [*self.actions, *(action for path in detect for action in load_actions(path))]
         self.videos = sorted({action.video for action in labelled})
-        self.file = cache(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+        self.file = cache(_file_digest)
         files = [self.file(path) for path in (corpus.actions_path, corpus.classes_path, *detect)]
         #: Digest of actions.csv, classes.txt, detect.csv, the videos' rows of videos.csv and the choice of frames.
         self.labels = digest([FRAMES_VERSION, *files, [vars(table[name]) for name in self.videos if name in table]])
@@ -270,10 +270,10 @@ class CorpusContent:
     def _arrays(self, folder: Path) -> str:
         """Digest of the npz files of a folder, from the checksums that they carry."""
         checksums = []
-        for path in (folder / f'{video}.npz' for video in self.videos):
+        for path in (npz_path(folder, video) for video in self.videos):
             try:
-                if path.is_file():
-                    with zipfile.ZipFile(path) as archive:
+                if path.exists():
+                    with open_file(path) as f, zipfile.ZipFile(f) as archive:
                         members = [(item.filename, item.file_size, item.CRC) for item in archive.infolist()]
                     checksums.append((path.stem, members))
             except (OSError, zipfile.BadZipFile) as e:
@@ -283,6 +283,11 @@ class CorpusContent:
     def _crops(self) -> str:
         store = CropStore(self.corpus.crops_dir)
         return digest([store.header(video).to_json() for video in self.videos if video in store])
+
+
+def _file_digest(path: Path) -> str:
+    with open_file(path) as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()  # type: ignore[arg-type]
 
 
 def digest(content: object) -> str:

@@ -10,11 +10,11 @@ from mmengine import dist
 from mmengine.config import Config
 
 from ..baselines.clip_scores import ClipScores, mean_scores
+from ..compat import find_latest_checkpoint
 from ..corpus import Corpus
 from ..detect.search import search_corpus
 from ..engine.locks import file_lock
 from ..engine.paths import newest_best
-from ..engine.resume import prepare_resume
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import select_actions
@@ -87,7 +87,7 @@ def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
         dataset.ids_file = None if run.k is None else run.split
     work_dir = store.work_dir(run.key)
     cfg.work_dir, cfg.experiment_name, cfg.launcher = str(work_dir), f'run-{run.key}', launcher
-    cfg.resume = prepare_resume(work_dir)
+    cfg.resume = find_latest_checkpoint(work_dir) is not None
     if cfg.resume:
         cfg.load_from = None
     metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

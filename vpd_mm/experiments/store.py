@@ -11,7 +11,7 @@ import pandas as pd
 from ..baselines.clip_scores import ClipScores
 from ..engine.paths import resource_dir
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_json
 from ..version import __version__
 from .plan import Run
 
@@ -52,12 +52,9 @@ class RunStore:
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read the result of a run; a damaged file raises UserError."""
         path = self.path(key)
-        try:
-            result = json.loads(path.read_text(encoding='utf-8'))
-            if result['key'] != key:
-                raise ValueError(f'has key {result["key"]!r}')
-        except (ValueError, KeyError, TypeError) as e:
-            raise UserError(f'{path}: not a result of this version ({e}); delete it to run again') from e
+        result = read_json(path, 'delete it to run again')
+        if not isinstance(result, dict) or result.get('key') != key:
+            raise UserError(f'{path}: not a result of this version, or of another key; delete it to run again')
         return result
 
     def scores(self, key: str) -> ClipScores:

@@ -1,6 +1,5 @@
 """Tables of finished runs: means, Markdown, metafile rows, README blocks."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 import yaml
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, read_json, read_text
 from ..visualize import plots
 from .plan import Plan
 from .spec import Section, Spec
@@ -139,16 +138,14 @@ def load_reference(spec: Spec) -> Mapping[str, Mapping[str, float]]:
         UserError: the file is missing, or is not ``{"source": str, "datasets": {name: {row: {column: value}}}}``.
     """
     path = Path(spec.reference) if spec.reference else PAPER_NUMBERS
-    if not path.is_file():
-        raise UserError(f'reference {path}: no such file')
+    content = read_json(path, 'pass another reference')
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
         numbers = content['datasets'].get(spec.dataset, {})
         if not str(content['source']):
             raise ValueError('source is empty')
         return {name: {k: float(value) for k, value in values.items()} for name, values in numbers.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise UserError(f'{path}: needs source and datasets: {{name: {{row: {{column: percent}}}}}} ({e!r})') from e
+        raise UserError(f'{path}: needs source and datasets: {{name: {{row: {{column: percent}}}}}} ({e})') from e
 
 
 def sources_table(summary: pd.DataFrame) -> str:
@@ -265,8 +262,8 @@ def merge_metafile(path: Path, models: Sequence[Mapping], spec: Spec) -> list[di
     content: Any = {}
     if path.is_file():
         try:
-            content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-        except yaml.YAMLError as e:
+            content = yaml.safe_load(read_text(path)) or {}
+        except (yaml.YAMLError, RecursionError) as e:
             raise UserError(f'{path}: not valid YAML ({e}); correct it or pass another --metafile') from e
     lists = [content.get(name, []) for name in ('Collections', 'Models')] if isinstance(content, dict) else [None]
     if not all(isinstance(entries, list) and all(isinstance(e, dict) for e in entries) for entries in lists):
@@ -313,9 +310,7 @@ def update_readme(path: Path, name: str, text: str) -> None:
         UserError: the file or the marks are missing.
     """
     begin, end = f'<!-- compare:{name} -->', '<!-- /compare -->'
-    if not path.is_file():
-        raise UserError(f'--readme {path}: no such file')
-    before, opened, rest = path.read_text(encoding='utf-8').partition(begin)
+    before, opened, rest = read_text(path).partition(begin)
     _, closed, after = rest.partition(end)
     if not opened or not closed:
         raise UserError(f'--readme {path}: needs the lines {begin} and {end} around the table')

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..files import npz_path
 from ..structures import FeatureSequence
 from ..teacher import JointFeature
 
@@ -158,14 +159,42 @@ def extract_corpus(
 
     Returns:
         Number of files written.
+
+    Raises:
+        UserError: the folder was made by another run, or the crops of some videos are damaged; the features of all
+            others are written first.
     """
     record_run(out, made_by)
     store = CropStore(corpus.crops_dir)
-    videos = [v for v in store.videos()[rank::world_size] if not (out / f'{v}.npz').exists()]
-    for num_done, (video, sequence) in enumerate(extractor.extract_all(store, videos), 1):
-        sequence.save(out / f'{video}.npz')
+    videos = [v for v in store.videos()[rank::world_size] if not npz_path(out, v).exists()]
+    failures = []
+    for num_done, (video, result) in enumerate(_extract_each(extractor, store, videos), 1):
+        if isinstance(result, UserError):
+            failures.append(f'{video}: {result}')
+        else:
+            result.save(npz_path(out, video))
         on_progress(num_done, len(videos))
+    if failures:
+        raise UserError(f'{out}: {len(failures)} of {len(videos)} videos failed: {"; ".join(failures)}')
     return len(videos)
+
+
+def _extract_each(
+    extractor: Extractor, store: CropStore, videos: Sequence[str]
+) -> Iterator[tuple[str, FeatureSequence | UserError]]:
+    """Yield the features, or the error, of every video in order."""
+    remaining = deque(videos)
+    while remaining:
+        with suppress(UserError):  # of the next video, or of one that is loaded ahead
+            for video, sequence in extractor.extract_all(store, list(remaining)):
+                yield video, sequence
+                remaining.popleft()
+        if remaining:
+            video = remaining.popleft()
+            try:
+                yield from extractor.extract_all(store, [video])
+            except UserError as e:
+                yield video, e
 
 
 def run_identity(cfg: Config, checkpoint: str | os.PathLike) -> dict:
@@ -191,7 +220,7 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
         if different:
             raise UserError(f'{stores[0].directory} and {store.directory} differ in videos, first in {different[0]}')
     record_run(out, {'concat': [str(source) for source in sources]})
-    missing = [video for video in videos if not (out / f'{video}.npz').exists()]
+    missing = [video for video in videos if not npz_path(out, video).exists()]
     for video in missing:
         sequences = [store[video] for store in stores]
         frames = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
@@ -202,5 +231,5 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
         rows = [np.searchsorted(s.frame_inds, frames) for s in sequences]
         feats = np.concatenate([s.feats[r] for s, r in zip(sequences, rows, strict=True)], axis=2)
         scores = np.min([s.scores[r] for s, r in zip(sequences, rows, strict=True)], axis=0)
-        FeatureSequence(frames, feats, scores).save(out / f'{video}.npz')
+        FeatureSequence(frames, feats, scores).save(npz_path(out, video))
     return len(missing)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from ..corpus import Corpus
 from ..corpus.provenance import file_digest, record_run, refresh_source
-from ..errors import UserError
+from ..errors import UserError, errors_name
+from ..files import check_video_name, npz_path
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
 
@@ -32,7 +33,8 @@ def pose_features(
         Number of files written.
 
     Raises:
-        UserError: the pose set does not exist, or the folder holds features of another pose set or run.
+        UserError: the pose set does not exist, the folder holds features of another pose set or run, or some poses
+            are damaged; the features of all others are written first.
     """
     source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
     paths = sorted(source.glob('*.npz'))
@@ -41,13 +43,18 @@ def pose_features(
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
     if made_by is not None:
         record_run(target, made_by)
-    inputs = {path.stem: file_digest(path) for path in paths}
-    existing = [video for video in inputs if (target / f'{video}.npz').exists()]
+    with errors_name(source):
+        inputs = {check_video_name(path.stem): file_digest(path) for path in paths}
+    existing = [video for video in inputs if npz_path(target, video).exists()]
     kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
     missing = [path for path in paths if path.stem not in kept]
+    failures = []
     for path in missing:
         try:
-            feature(PoseSequence.load(path)).save(target / path.name)
+            with errors_name(path):
+                feature(PoseSequence.load(path)).save(npz_path(target, path.stem))
         except UserError as e:
-            raise UserError(f'{path}: {e}') from e
+            failures.append(str(e))
+    if failures:
+        raise UserError(f'{target}: {len(failures)} of {len(missing)} videos failed: {"; ".join(failures)}')
     return len(missing)

@@ -1,11 +1,12 @@
 """Open files for reading and writing: the two modules through which every room does it."""
 
 from .names import check_video_name, checked_name, npz_path
-from .reading import check_file, open_file, open_text, parse_json, read_bytes, read_json, read_text
+from .reading import MAX_DIGITS, check_file, open_file, open_text, parse_json, read_bytes, read_json, read_text
 from .writing import MARK, atomic_write, check_output, open_output
 
 __all__ = [
     'MARK',
+    'MAX_DIGITS',
     'atomic_write',
     'check_file',
     'check_output',

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..corpus import CropWriter, VideoInfo
+from ..corpus.image_file import read_image
 from ..errors import UserError
 
 #: The flow images of the release cover +-20 px.
 FLOW_CLIP = 20.0
-_CROP = re.compile(r'(\d{1,9})\.png')
+_CROP = re.compile(r'([0-9]{1,9})\.png')
 _FLOW = re.compile(r'\d+\.(?!mask\.|prev\d*\.)([^.]+)\.png')
-_PLAYER_CLIP = re.compile(r'(?P<player>[^_]+)__(?P<match>.+)_(?P<first>\d+)_(?P<last>\d+)')
+_PLAYER_CLIP = re.compile(r'(?P<player>[^_]+)__(?P<match>[^.].*)_(?P<first>[0-9]{1,9})_(?P<last>[0-9]{1,9})')
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def find_crop_folders(root: Path, videos: Mapping[str, VideoInfo]) -> list[CropF
 
 
 def decode_flow_image(image: np.ndarray) -> np.ndarray:
-    """Decode (H, W, 3) uint8 as OpenCV reads it to (H, W, 2) float32 px.
+    """Decode (H, W, 3) uint8 RGB to (H, W, 2) float32 px.
 
     The release writes floor((flow + clip) * 255 / (2 clip + 1)), u in the blue channel, v in the green one; the middle
     of each step is taken.
     """
     step = (2 * FLOW_CLIP + 1) / 255
-    return np.clip((image[..., :2].astype(np.float32) + 0.5) * step - FLOW_CLIP, -FLOW_CLIP, FLOW_CLIP)
+    return np.clip((image[..., :0:-1].astype(np.float32) + 0.5) * step - FLOW_CLIP, -FLOW_CLIP, FLOW_CLIP)
 
 
 def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None) -> int:
@@ -78,7 +78,7 @@ def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None) -> int
     settings = None if flow is None else {'method': f'imported:{flow}', 'clip': FLOW_CLIP}
     with writer.video(crops.info.video, size, settings) as out:
         for frame in frames:
-            rgb = cv2.cvtColor(_read(crops.path(frame), size), cv2.COLOR_BGR2RGB)
+            rgb = _read(crops.path(frame), size)
             flow_px = None if flow is None else decode_flow_image(_read(crops.path(frame, f'.{flow}'), size))
             mask_path = crops.path(frame, '.mask')
             mask = _read(mask_path, size)[..., 0] > 0 if mask_path.is_file() else None
@@ -101,16 +101,10 @@ def _choose_flow(folder: Path, flow: str | None) -> str | None:
 
 
 def _read(path: Path, size: int | None = None) -> np.ndarray:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as e:
-        raise UserError(f'{path}: no such file; copy the crops again') from e
-    side = int.from_bytes(data[16:20], 'big')
-    if data[1:4] != b'PNG' or not 0 < side <= 4096 or data[16:20] != data[20:24]:
-        raise UserError(f'{path}: no square PNG of at most 4096 pixels; copy the crops again')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'{path}: the PNG is damaged; copy it again')
+    """Read a square image, RGB."""
+    image = read_image(path)
+    if image.shape[0] != image.shape[1]:
+        raise UserError(f'{path}: is {image.shape[1]}x{image.shape[0]}; a crop is square, copy the crops again')
     if size is not None and len(image) != size:
         raise UserError(f'{path}: side is {len(image)}, that of the first crop {size}; one size a video')
     return image

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UserError, errors_name
 from ..structures import FeatureSequence
-from .json_io import frame_number
+from .json_io import frame_number, numbers
 from .pickle_data import PickledArray, read_pickle_data
 
 SUFFIX = '.emb.pkl'
@@ -63,6 +63,5 @@ def _parse(entry: Any, where: str, num_frames: int | None) -> tuple[int, np.ndar
     if not isinstance(entry[2], dict):
         raise UserError(f'{where}: needs a dict after the array, found {type(entry[2]).__name__}')
     score = next((entry[2][field] for field in SCORE_FIELDS if entry[2].get(field) is not None), 1.0)
-    if not isinstance(score, (int, float)) or not np.isfinite(score):
-        raise UserError(f'{where}: {"/".join(SCORE_FIELDS)} must be a number, found {str(score)[:40]}')
-    return frame, np.atleast_2d(feature), float(score)
+    [confidence] = numbers([score], where, f'a number as {"/".join(SCORE_FIELDS)}', 1)
+    return frame, np.atleast_2d(feature), float(confidence)

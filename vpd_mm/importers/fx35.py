@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..structures import Action
-from .json_io import read_json
+from .json_io import numbers, read_json
 from .labels import LabelSet
 from .release_lists import find_video_meta, read_few_shot, read_labels, read_lines
 
@@ -15,7 +15,7 @@ CATEGORIES = 'gym99_categories.txt'
 ANNOTATIONS = 'finegym_annotation_info_v1.1.json'
 #: The validation elements of FineGym are the test set of the paper.
 SPLIT_FILES = {'train': 'gym99_train_element_v1.1.txt', 'test': 'gym99_val_element.txt'}
-_CATEGORY = re.compile(r'^Clabel:\s*(\d+)\s*;\s*set:\s*\d+\s*;\s*Glabel:\s*\d+\s*;\s*\((\w+)\)\s*(.+)$')
+_CATEGORY = re.compile(r'^Clabel:\s*(\d{1,9})\s*;\s*set:\s*\d+\s*;\s*Glabel:\s*\d+\s*;\s*\((\w+)\)\s*(.+)$')
 
 
 def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = None) -> LabelSet:
@@ -39,7 +39,7 @@ def read_fx35(source: Path, meta: Path | None = None, few_shot: Path | None = No
     for split, name in SPLIT_FILES.items():
         path = source / name
         for action_id, text in read_labels(path).items():
-            label = int(text) if text.isdigit() else -1
+            label = int(text) if re.fullmatch(r'[0-9]{1,9}', text) else -1
             if label not in categories:
                 raise UserError(f'{path}: {action_id} has label {text!r}, not in {CATEGORIES}')
             if label not in floor:
@@ -72,7 +72,7 @@ def _read_categories(path: Path) -> dict[int, tuple[str, str]]:
     for i, line in enumerate(read_lines(path), 1):
         match = _CATEGORY.match(line)
         if match is None:
-            raise UserError(f'{path}:{i}: needs "Clabel: i; set: j; Glabel: k; (FX) name", found {line[:60]!r}')
+            raise UserError(f'{path}:{i}: needs "Clabel: i; set: j; Glabel: k; (FX) name", found {line!r}')
         categories[int(match[1])] = (match[2], ' '.join(match[3].split()))
     return categories
 
@@ -81,10 +81,10 @@ def _timestamps(annotations: Any, routine: str, element: str, path: Path) -> tup
     """Return the first interval of the element, in seconds of the routine."""
     video, _, event = routine.rpartition('_E_')
     try:
-        start, end = annotations[video][f'E_{event}']['segments'][element]['timestamps'][0]
-    except (KeyError, IndexError, TypeError, ValueError) as e:
+        interval = annotations[video][f'E_{event}']['segments'][element]['timestamps'][0]
+    except (LookupError, TypeError) as e:
         raise UserError(f'{path}: has no timestamps of {routine}_{element}; is it of another version?') from e
-    numbers = all(isinstance(t, (int, float)) and math.isfinite(t) for t in (start, end))
-    if not numbers or not 0 <= start < end:
-        raise UserError(f'{path}: {routine}_{element} lasts from {start!r} to {end!r}; needs seconds, 0 <= start < end')
-    return float(start), float(end)
+    start, end = numbers(interval, f'{path}: {routine}_{element}', '[start, end] in seconds', 2).tolist()
+    if not 0 <= start < end:
+        raise UserError(f'{path}: {routine}_{element} lasts from {start} to {end}; needs seconds, 0 <= start < end')
+    return start, end

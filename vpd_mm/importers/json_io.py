@@ -14,11 +14,12 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import parse_json, read_bytes
+from ..files.reading import MAX_TEXT_BYTES
 
-#: Largest JSON text that is read (the poses of an hour of 60 fps video take about 200 MB).
-MAX_JSON_BYTES = 2 << 30
 #: Largest expansion of a gzip beyond the first bytes; real poses and masks expand up to 30 times.
 MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
+#: Types of numbers, which bool and str are not.
+_NUMBERS = {int, float, np.float64}
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -28,9 +29,9 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: the file is missing, empty, truncated, not JSON, nested too deep, or too large when unpacked.
     """
-    data = read_bytes(path, MAX_JSON_BYTES)
+    data = read_bytes(path)
     if data[:2] == b'\x1f\x8b':
-        limit = min(MAX_JSON_BYTES, max(GROWTH_FLOOR, MAX_GROWTH * len(data)))
+        limit = min(MAX_TEXT_BYTES, max(GROWTH_FLOOR, MAX_GROWTH * len(data)))
         try:
             with gzip.open(io.BytesIO(data)) as f:
                 unpacked = f.read(limit + 1)
@@ -80,7 +81,7 @@ def frame_number(value: Any, where: object, num_frames: int | None, frames: set[
     """Return a whole frame number from 0, below ``num_frames`` where that is known; add it to ``frames``, once."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or abs(value) >= 1 << 53:
-        raise UserError(f'{where}: frame must be a whole number, found {value!r}')
+        raise UserError(f'{where}: frame must be a whole number, found {brief(value)}')
     frame = int(value)
     if frame < 0:
         raise UserError(f'{where}: frame {frame} is negative; frames count from 0')
@@ -94,13 +95,12 @@ def frame_number(value: Any, where: object, num_frames: int | None, frames: set[
 
 
 def numbers(value: Any, where: str, form: str, size: int) -> np.ndarray:
-    """Return a finite float64 array (size,)."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as e:
-        raise shape_error(where, form, value) from e
-    if array.shape != (size,):
+    """Return a list of numbers that float32 holds as float64 (size,)."""
+    if not isinstance(value, list) or len(value) != size:
         raise shape_error(where, form, value)
+    if not _NUMBERS.issuperset(map(type, value)):
+        raise shape_error(where, form, next(v for v in value if type(v) not in _NUMBERS))
+    array = np.array(value, dtype=np.float64)
     valid = np.abs(array) <= _FLOAT32_MAX
     if not valid.all():
         raise UserError(f'{where}: {form} holds NaN or infinity at index {int(np.argmin(valid))}')
@@ -116,5 +116,11 @@ def xyxy(box: Any, where: str) -> np.ndarray:
 
 def shape_error(where: object, form: str, value: Any) -> UserError:
     """Return the error for an entry of the wrong form."""
-    brief = f'a list of {len(value)} ({repr(value)[:60]})' if isinstance(value, list) else repr(value)[:80]
-    return UserError(f'{where}: needs {form}, found {brief}')
+    return UserError(f'{where}: needs {form}, found {brief(value)}')
+
+
+def brief(value: Any) -> str:
+    """Text of a value for an error; of a list, tuple or dict, which may be large or deep, only the number of items."""
+    if isinstance(value, (list, tuple, dict)):
+        return f'a {type(value).__name__} of {len(value)}'
+    return repr(value[:80] if isinstance(value, str) else value)

@@ -128,7 +128,7 @@ def import_labels(
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
     labels = read(source, **options).with_validation(val_share, seed)
-    _check_actions(labels.actions)
+    _check_labels(labels)
     corpus = Corpus.create(out, sport=labels.sport, dataset=labels.dataset)
     if corpus.sport != labels.sport:
         raise UserError(f'{out}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out')
@@ -148,9 +148,13 @@ def import_labels(
     return ImportReport(labels.counts())
 
 
-def _check_actions(actions: list[Action]) -> None:
+def _check_labels(labels: LabelSet) -> None:
+    actions, classes = labels.actions, labels.classes
     if not actions:
         raise UserError('no action is left to import; do the labels and the table of videos belong together?')
+    invalid = [name for name in classes if not name or not name.isprintable() or name != name.strip()]
+    if invalid or len(set(classes)) < len(classes):
+        raise UserError(f'class names must be unique, printable and not empty; found {(invalid or classes)[:1]}')
     num_duplicates = len(actions) - len({action.action_id for action in actions})
     if num_duplicates:
         raise UserError(f'{num_duplicates} action ids are in several splits; are the files of one version?')

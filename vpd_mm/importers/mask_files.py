@@ -9,13 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..corpus.image_file import decode_image
 from ..errors import UserError
 from .json_io import frame_entries, read_json, scored_people, shape_error
 
 #: Masks of a lower score are left out, as in the published crops.
 MIN_SCORE = 0.8
-MAX_PIXELS = 64 << 20
-_PNG_START = b'\x89PNG\r\n\x1a\n'
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,7 @@ class MaskPatch:
 
     def full(self, width: int, height: int) -> np.ndarray:
         """Return the mask in its frame, (height, width) bool; raises UserError for a damaged or too large PNG."""
-        size = [int.from_bytes(self.png[i : i + 4], 'big') for i in (16, 20)]
-        image = None
-        if self.png.startswith(_PNG_START) and 0 < size[0] * size[1] <= MAX_PIXELS:
-            image = cv2.imdecode(np.frombuffer(self.png, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise UserError(f'{self.where}: the mask is no readable PNG; copy the file again or leave it out')
+        image = decode_image(self.png, f'{self.where}: mask', cv2.IMREAD_GRAYSCALE)
         mask = np.zeros((height, width), dtype=bool)
         x1, y1 = max(self.left, 0), max(self.top, 0)
         x2, y2 = min(self.left + image.shape[1], width), min(self.top + image.shape[0], height)

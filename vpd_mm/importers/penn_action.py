@@ -1,7 +1,5 @@
 """Penn Action (Zhang, Zhu, Derpanis 2013): hand-annotated joints, boxes, one action a clip, the official split."""
 
-import struct
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +11,7 @@ from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, errors_name
 from ..structures import Action, AthleteTrack, PoseSequence
 from .labels import LabelSet
+from .matlab_file import read_matlab_file
 from .report import track_progress
 
 #: The clips have no frame rate; 25 is the rate to which recognition resamples, so that nothing is resampled.
@@ -25,8 +24,6 @@ VISIBLE, HIDDEN, ABSENT = 1.0, 0.5, 0.0
 #: A joint that was not annotated lies at (1, 1) times the scale of the clip, which is below this; no other joint does.
 PLACEHOLDER_PX = 2.0
 FIELDS = ('action', 'train', 'x', 'y', 'visibility', 'bbox', 'dimensions', 'nframes')
-#: Errors of SciPy for a damaged file.
-_DAMAGE = (ValueError, TypeError, LookupError, OSError, EOFError, NotImplementedError, zlib.error, struct.error)
 
 
 class PennClip(NamedTuple):
@@ -75,52 +72,51 @@ def read_penn_clip(path: Path) -> PennClip:
     without a box (two clips lack their last), or whose box has no area, are absent from the track; frames without any
     annotated joint are absent from the poses.  A damaged file or an invalid field raises UserError.
     """
-    mat = _load(path)
-    num_frames = int(_number(mat, 'nframes', path))
-    size = np.ravel(mat['dimensions']).astype(np.int64)
-    if num_frames < 1 or len(size) < 2 or size[:2].min() < 1:
-        raise UserError(f'{path}: needs nframes and dimensions above 0, found {num_frames} and {size.tolist()}')
-    joints = {field: np.asarray(mat[field], dtype=np.float64) for field in ('x', 'y', 'visibility')}
+    mat = read_matlab_file(path)
+    if missing := [field for field in FIELDS if field not in mat]:
+        raise UserError(f'{path}: field {missing[0]!r} is missing; is this a label file of Penn Action?')
+    [num_frames], [train] = _whole(mat, 'nframes', 1, path), _whole(mat, 'train', 1, path)
+    size = _whole(mat, 'dimensions', 3, path)[:2]
+    if min(num_frames, *size) < 1:
+        raise UserError(f'{path}: needs nframes and dimensions above 0, found {num_frames} and {size}')
+    label = mat['action']
+    if not isinstance(label, str) or not label.strip():
+        raise UserError(f'{path}: action must be one name, found {label if isinstance(label, str) else "numbers"!r}')
+    joints = {field: _numbers(mat, field, path) for field in ('x', 'y', 'visibility')}
     for field, array in joints.items():
         if array.shape != (num_frames, len(COCO_ROWS)) or not np.isfinite(array).all():
             raise UserError(
                 f'{path}: {field} must hold {num_frames} x 13 finite numbers (nframes x joints), has {array.shape}'
             )
-    boxes = np.asarray(mat['bbox'], dtype=np.float32)
+    boxes = _numbers(mat, 'bbox', path).astype(np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) > num_frames or not np.isfinite(boxes).all():
         raise UserError(f'{path}: bbox must hold up to {num_frames} x 4 finite numbers, has {boxes.shape}')
-    label = np.ravel(mat['action'])
-    if len(label) != 1 or not str(label[0]).strip():
-        raise UserError(f'{path}: action must be one name, found {label.tolist()}')
     frames = np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1)).astype(np.int64)
     with errors_name(path):
         return PennClip(
-            info=VideoInfo(path.stem, '', PENN_FPS, num_frames, width=int(size[1]), height=int(size[0])),
-            label=str(label[0]).strip(),
-            split='train' if _number(mat, 'train', path) > 0 else 'test',
+            info=VideoInfo(path.stem, '', PENN_FPS, num_frames, width=size[1], height=size[0]),
+            label=label.strip(),
+            split='train' if train > 0 else 'test',
             track=AthleteTrack(frames, boxes[frames], np.ones(len(frames), dtype=np.float32)),
             poses=_poses(joints['x'], joints['y'], joints['visibility'] > 0),
         )
 
 
-def _load(path: Path) -> dict:
-    import scipy.io  # heavy, and only needed here
-
-    try:
-        mat = scipy.io.loadmat(path, variable_names=FIELDS)
-    except (*_DAMAGE, scipy.io.matlab.MatReadError) as e:
-        raise UserError(f'{path}: unreadable as a MATLAB 5 file ({" ".join(str(e).split())}); copy it again') from e
-    missing = [field for field in FIELDS if field not in mat]
-    if missing:
-        raise UserError(f'{path}: field {missing[0]!r} is missing; is this a label file of Penn Action?')
-    return mat
+def _numbers(mat: dict, field: str, path: Path) -> np.ndarray:
+    """Return a field as float64, where a number that float32 cannot hold is infinite."""
+    if isinstance(mat[field], str):
+        raise UserError(f'{path}: {field} must hold numbers, found {mat[field]!r}')
+    values = mat[field].astype(np.float64)
+    return np.where(np.abs(values) <= np.finfo(np.float32).max, values, np.inf)
 
 
-def _number(mat: dict, field: str, path: Path) -> float:
-    value = np.ravel(mat[field])
-    if len(value) != 1 or value.dtype.kind not in 'iuf':
-        raise UserError(f'{path}: {field} must be one number, found {value[:3].tolist()}')
-    return float(value[0])
+def _whole(mat: dict, field: str, count: int, path: Path) -> list[int]:
+    """Return the numbers of a field, rounded down."""
+    values = np.ravel(_numbers(mat, field, path))
+    if len(values) != count or not (np.abs(values) < 1 << 31).all():
+        number = 'one number' if count == 1 else f'{count} numbers'
+        raise UserError(f'{path}: {field} must be {number}, found {values[:3].tolist()}')
+    return values.astype(int).tolist()
 
 
 def _poses(x: np.ndarray, y: np.ndarray, visible: np.ndarray) -> PoseSequence:

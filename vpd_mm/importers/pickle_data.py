@@ -2,7 +2,8 @@
 
 The release stores features and video tables as pickles.  The C unpickler of Python calls what a file names; this reader
 interprets only the opcodes of plain containers and knows only the names below, which stand for NumPy arrays.  Any other
-opcode or name raises an error.
+opcode or name raises an error.  Time and memory grow with the size of the file: what the file refers to again counts
+again, up to a limit, and lists and dicts occur in one place each, so that none can hold itself.
 """
 
 import io
@@ -11,22 +12,27 @@ import pickle
 import pickletools
 import struct
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 
 from ..errors import UserError
+from ..files import read_bytes
 
 #: Largest pickle that is read (the features of an hour of video with V = 2, D = 128 take 250 MB).
 MAX_PICKLE_BYTES = 2 << 30
 #: Types of the numbers in an array.
 DTYPES = ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'b1')
+#: Bytes, characters and items that references may repeat, for every byte of the file, and in a small file.
+MAX_REPEATS, REPEATS_FLOOR = 16, 1000
+#: Longest tuple that is the key of a dict; its items, and other keys, are texts and numbers.
+MAX_KEY_ITEMS = 4
 _OPCODES = """
     PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT LONG LONG1 LONG4 BININT BININT1 BININT2 FLOAT BINFLOAT
     UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8
     EMPTY_LIST EMPTY_DICT EMPTY_TUPLE LIST DICT TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS SETITEM SETITEMS
     PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE
+    BUILD NEWOBJ BYTEARRAY8
 """
 _DAMAGE: tuple[type[Exception], ...] = (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError)
 _DAMAGE += (AttributeError, OverflowError, MemoryError, struct.error)
@@ -56,7 +62,7 @@ class _DType:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if code not in DTYPES:
-            raise _Refused(f'an array of dtype {str(code)[:20]!r}')
+            raise _Refused(f'an array of dtype {code!r}' if isinstance(code, str) else 'an unknown dtype')
         self.code = code
         self.order: Literal['<', '>', '='] = '='
 
@@ -70,7 +76,7 @@ def _decode(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(dtype, _DType) or not isinstance(content, bytes):
         raise _Refused('an array of objects')
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 8:
-        raise ValueError(f'an array of shape {str(shape)[:40]}')
+        raise ValueError('an array without a valid shape')
     values = np.frombuffer(content, np.dtype(dtype.code).newbyteorder(dtype.order))
     return values.reshape(shape, order='F' if order == 'F' else 'C')
 
@@ -113,11 +119,56 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc]  # the unpi
     stack: list
     read: Callable[[int], bytes]
     append: Callable[[Any], None]
+    pop_mark: Callable[[], list]
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self.repeats = MAX_REPEATS * len(data) + REPEATS_FLOOR
 
     def find_class(self, module: Any, name: Any) -> Callable:
         if (module, name) not in NAMES:
-            raise _Refused(f'{str(module)[:40]}.{str(name)[:40]}')
+            raise _Refused(f'{module}.{name}')
         return NAMES[module, name]
+
+    def check_reference(self) -> None:
+        """Count the content of an object that the file refers to; a list, dict or unfinished array is refused."""
+        pending = self.stack[-1:]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, (list, dict)) or (isinstance(item, PickledArray) and item.array is None):
+                raise _Refused('a list, dict or unfinished array in two places')
+            self.repeats -= 1 + (len(item) if isinstance(item, (tuple, str, bytes)) else 0)
+            self.repeats -= getattr(getattr(item, 'array', None), 'nbytes', 0)
+            if self.repeats < 0:
+                raise _Refused('references that repeat more than the file holds')
+            pending += item if isinstance(item, tuple) else ()
+
+    def check_int(self) -> None:
+        if not -(1 << 63) <= self.stack[-1] < 1 << 64:
+            raise ValueError('a number of more than 64 bits')
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self.set_items(items)
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self.set_items([key, value])
+
+    def load_setitems(self) -> None:
+        self.set_items(self.pop_mark())
+
+    def set_items(self, items: list) -> None:
+        """Put [key, value, ...] into the dict on the stack; keys whose hash takes long, or collides, are refused."""
+        content = self.stack[-1]
+        if not isinstance(content, dict):
+            raise ValueError('an entry outside of a dict')
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            parts = key if isinstance(key, tuple) else (key,)
+            if len(parts) > MAX_KEY_ITEMS or not all(isinstance(part, (str, int, float)) for part in parts):
+                raise ValueError('a key that is no text or number')
+            content[key] = value
 
     def load_newobj(self) -> None:
         arguments = self.stack.pop()
@@ -135,12 +186,25 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc]  # the unpi
         self.append(self.read(size))
 
 
+def _load(name: str) -> Callable:
+    """The function of an opcode, with the check of what it puts on the stack."""
+    load: Any = getattr(_Reader, f'load_{name.lower()}', None)
+    load = load or pickle._Unpickler.dispatch[getattr(pickle, name)[0]]  # type: ignore[attr-defined]
+    check = _CHECKS.get(name)
+    if check is None:
+        return load
+
+    def load_checked(reader: _Reader) -> None:
+        load(reader)
+        check(reader)
+
+    return load_checked
+
+
+_CHECKS = dict.fromkeys(('GET', 'BINGET', 'LONG_BINGET'), _Reader.check_reference)
+_CHECKS |= dict.fromkeys(('INT', 'LONG', 'LONG1', 'LONG4'), _Reader.check_int)
 for _name in _OPCODES.split():
-    _code = getattr(pickle, _name)[0]
-    _Reader.dispatch[_code] = pickle._Unpickler.dispatch[_code]  # type: ignore[attr-defined]
-_Reader.dispatch[pickle.BUILD[0]] = _Reader.load_build
-_Reader.dispatch[pickle.NEWOBJ[0]] = _Reader.load_newobj
-_Reader.dispatch[pickle.BYTEARRAY8[0]] = _Reader.load_bytearray8
+    _Reader.dispatch[getattr(pickle, _name)[0]] = _load(_name)
 
 
 def read_pickle_data(path: str | os.PathLike) -> Any:
@@ -149,13 +213,9 @@ def read_pickle_data(path: str | os.PathLike) -> Any:
     Raises:
         UserError: the file is missing, too large, truncated, damaged, or contains anything else; nothing of it has run.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f'{path}: no such file')
-    if path.stat().st_size > MAX_PICKLE_BYTES:
-        raise UserError(f'{path}: larger than {MAX_PICKLE_BYTES} bytes; not a file of features')
+    data = read_bytes(path, MAX_PICKLE_BYTES)
     try:
-        return _Reader(io.BytesIO(path.read_bytes())).load()
+        return _Reader(data).load()
     except _Refused as e:
         raise UserError(f'{path}: refused, the pickle holds {e}, not only NumPy arrays and plain containers') from e
     except _DAMAGE as e:

@@ -91,7 +91,7 @@ def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]
 
 def _candidates(directory: Path, video_name: str) -> tuple[str, list[Path]]:
     """Return the kind of the files of a video (npz, json, openpose, images) and the files."""
-    if not video_name:
+    if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
         return '', []
     names = [f'{video_name}.npz']
     for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
@@ -159,7 +159,7 @@ def import_poses(
         made_from = {'poses': str(Path(source).resolve())}
         refresh_source(folder, made_from, existing, 'pass another --name', inputs)
         for video, info in track_progress(list(videos.items()), on_progress):
-            with report.attempt():
+            with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
                     read_poses(source, video, track, info.num_frames).save(corpus.pose_path(name, video))

@@ -33,7 +33,7 @@ TO_COCO_17 = {
     25: (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11),  # BODY_25
     18: (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10),  # COCO-18, with a neck
 }
-OPENPOSE_NAME = re.compile(r'^(?P<video>.+)_(?P<frame>\d{12})_keypoints\.json$')
+OPENPOSE_NAME = re.compile(r'^(?P<video>.+)_(?P<frame>[0-9]{12})_keypoints\.json$')
 _FRAME_FIELDS = ('frame_id', 'frame_num', 'frame_number', 'frame_index')
 _IMAGE_FIELDS = ('image_id', 'keypoints')
 
@@ -116,7 +116,7 @@ def parse_openpose(files: Iterable[Path], num_frames: int | None) -> People:
 
 def last_digits(name: str) -> int | None:
     """'clip_000012.jpg' -> 12; None where the stem does not end in digits."""
-    match = re.search(r'(\d{1,15})$', Path(name).stem)
+    match = re.search(r'([0-9]{1,15})$', Path(name).stem[-15:])
     return int(match.group(1)) if match else None
 
 
@@ -147,7 +147,8 @@ def _instances(instances: Any, where: str) -> Iterator[Person]:
         if isinstance(box, list) and len(box) == 1:  # mmpose 1.x wraps the box into a tuple
             box = box[0]
         box = None if box is None else numbers(box, where, 'a bbox [x1, y1, x2, y2]', 4)
-        score = numbers(np.ravel(instance.get('bbox_score', scores.mean())), where, 'a bbox_score', 1)
+        score = instance.get('bbox_score', scores.mean())
+        score = numbers(score if isinstance(score, list) else [score], where, 'a bbox_score', 1)
         yield Person(np.column_stack([points, scores]), box, float(score[0]))
 
 
@@ -164,7 +165,8 @@ def _parse_coco_annotations(content: dict, path: Path, num_frames: int | None) -
     numbers_seen: set[int] = set()
     for where, image in entries_of(images, path, '{id, file_name}', 'image'):
         (image_id,) = fields_of(image, where, ['id'])
-        digits = last_digits(str(image.get('file_name', '')))
+        file_name = image.get('file_name')
+        digits = last_digits(file_name) if isinstance(file_name, str) else None
         number = next((image[f] for f in _FRAME_FIELDS if f in image), image_id if digits is None else digits)
         frames[_image_id(image_id, where)] = frame_number(number, where, num_frames, numbers_seen)
     for where, entry in entries_of(annotations, path, '{image_id, keypoints}', 'annotation'):
@@ -180,7 +182,7 @@ def _parse_coco_annotations(content: dict, path: Path, num_frames: int | None) -
 
 
 def _image_id(value: Any, where: str) -> int | str:
-    if not isinstance(value, (int, str)):
+    if not isinstance(value, (int, str)) or isinstance(value, bool):
         raise shape_error(where, 'a number or name as id of the image', value)
     return value
 
@@ -206,6 +208,5 @@ def _flat_joints(values: Any, where: str, counts: Iterable[int], form: str) -> n
 def _joint_rows(joints: Any, where: str, form: str, size: int) -> np.ndarray:
     """Return (17, size): the COCO joints of a list with a row for each."""
     if not isinstance(joints, list) or len(joints) not in COCO_FIRST:
-        count = len(joints) if isinstance(joints, list) else repr(joints)[:40]
-        raise UserError(f'{where}: needs 17 COCO joints (or {COCO_FIRST[1]}, {COCO_FIRST[2]}), found {count}')
+        raise shape_error(where, f'17 COCO joints (or {COCO_FIRST[1]}, {COCO_FIRST[2]})', joints)
     return np.stack([numbers(row, where, form, size) for row in joints[:17]])

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..corpus import VideoInfo
-from ..errors import UserError
-from ..files import open_text
+from ..errors import UserError, errors_name
+from ..files import read_text
 from ..structures import Action
-from .json_io import read_json
+from .json_io import brief, read_json, shape_error
 from .pickle_data import read_pickle_data
 
 #: Fields of a video table; tuples have this order.
@@ -23,19 +23,22 @@ def read_video_meta(path: str | os.PathLike) -> dict[str, VideoInfo]:
     table = read_pickle_data(path) if path.suffix == '.pkl' else read_json(path)
     if not isinstance(table, dict):
         raise UserError(f'{path}: needs {{video: {{{", ".join(META_FIELDS)}}}}}, found {type(table).__name__}')
-    return {str(video): parse_video_meta(str(video), entry, f'{path}: {video}') for video, entry in table.items()}
+    if not all(isinstance(video, str) for video in table):
+        raise UserError(f'{path}: names of videos must be texts')
+    return {video: parse_video_meta(video, entry, f'{path}: {video}') for video, entry in table.items()}
 
 
 def parse_video_meta(video: str, entry: Any, where: str) -> VideoInfo:
     """Return the row of a video without a file; ``entry`` is a dict, or a tuple in the order of ``META_FIELDS``."""
     values = dict(zip(META_FIELDS, entry, strict=False)) if isinstance(entry, tuple) else entry
     if not isinstance(values, dict):
-        raise UserError(f'{where}: needs {", ".join(META_FIELDS)}, found {type(entry).__name__}')
+        raise shape_error(where, ', '.join(META_FIELDS), entry)
     for field in META_FIELDS:
         value = values.get(field)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float('inf'):
-            raise UserError(f'{where}: {field} must be a positive number, found {value!r}')
-    return VideoInfo(video, '', float(values['fps']), *(int(values[field]) for field in META_FIELDS[1:]))
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1 << 53:
+            raise UserError(f'{where}: {field} must be a positive number, found {brief(value)}')
+    with errors_name(where):
+        return VideoInfo(video, '', float(values['fps']), *(int(values[field]) for field in META_FIELDS[1:]))
 
 
 def find_video_meta(source: Path, sport: str, path: str | os.PathLike | None) -> dict[str, VideoInfo]:
@@ -50,10 +53,8 @@ def find_video_meta(source: Path, sport: str, path: str | os.PathLike | None) ->
 
 def read_lines(path: Path) -> list[str]:
     """Return the non-empty lines of a text file, stripped."""
-    if not path.is_file():
-        raise UserError(f'{path}: no such file; is this the folder of the annotations?')
-    with open_text(path) as f:
-        return [line.strip() for line in f.read().splitlines() if line.strip()]
+    lines = read_text(path, missing='is this the folder of the annotations?').splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def read_labels(path: Path, known: Collection[str] = ()) -> dict[str, str]:
@@ -62,7 +63,7 @@ def read_labels(path: Path, known: Collection[str] = ()) -> dict[str, str]:
     for i, line in enumerate(read_lines(path), 1):
         parts = line.split()
         if len(parts) != 2:
-            raise UserError(f'{path}:{i}: needs "id label", found {line[:60]!r}')
+            raise UserError(f'{path}:{i}: needs "id label", found {line!r}')
         action_id, label = parts
         if action_id in labels:
             raise UserError(f'{path}:{i}: id {action_id} occurs twice')
@@ -90,7 +91,7 @@ def read_few_shot(
     """
     train_ids = {action.action_id for action in actions if action.split == 'train'}
     lists: dict[tuple[int, int], list[str]] = {}
-    for path, (k, subset) in _numbered(folder, r'train_(\d+)_(\d+)\.ids\.txt'):
+    for path, (k, subset) in _numbered(folder, r'train_([0-9]{1,6})_([0-9]{1,6})\.ids\.txt'):
         ids = set(read_lines(path))
         unknown = [] if others is None else sorted(ids - train_ids - set(others))
         if unknown:
@@ -107,7 +108,7 @@ def read_localize(folder: Path, videos: Collection[str], prefixes: Sequence[str]
     A line becomes one video for each of ``prefixes``; all must be in ``videos``.
     """
     lists: dict[int, list[str]] = {}
-    for path, (i,) in _numbered(folder, r'train\.localize\.(\d+)\.txt'):
+    for path, (i,) in _numbered(folder, r'train\.localize\.([0-9]{1,6})\.txt'):
         lists[i] = [prefix + line for line in read_lines(path) for prefix in prefixes]
         unknown = [video for video in lists[i] if video not in videos]
         if unknown:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..registry import TASK_UTILS
 from .pickle_data import PickledArray, read_pickle_data
 
@@ -43,14 +43,15 @@ class ReleasePoses:
         if not isinstance(sequences, dict):
             raise UserError(f'{self.path}: needs {{sequence: frames}}, found a {type(sequences).__name__}')
         joints = []
-        for name, frames in sequences.items():
+        for key, frames in sequences.items():
+            name = one_line(repr(key))
             if not isinstance(frames, list):
-                raise UserError(f'{self.path}: sequence {name!r} must be a list, found a {type(frames).__name__}')
-            if self.exclude & set(name if isinstance(name, tuple) else (name,)):
+                raise UserError(f'{self.path}: sequence {name} must be a list, found a {type(frames).__name__}')
+            if self.exclude & set(key if isinstance(key, tuple) else (key,)):
                 continue
             kept = range(0, len(frames), self.every)
             offsets = [
-                self._offsets(frames[i], f'{self.path}: {name!r} frame {i}') for i in kept if frames[i] is not None
+                self._offsets(frames[i], f'{self.path}: {name} frame {i}') for i in kept if frames[i] is not None
             ]
             bones = np.array(offsets, np.float64).reshape(-1, len(self.parents), 3)[..., [1, 0, 2]]
             points = np.zeros((len(bones), len(self.parents) + 1, 3))
@@ -65,7 +66,7 @@ class ReleasePoses:
         last = frame[2] if isinstance(frame, tuple) and len(frame) == 3 else None
         array = last.array if isinstance(last, PickledArray) else None
         wanted = (len(self.parents), 3)
-        if array is None or array.shape != wanted:
-            actual = 'no array' if array is None else f'{array.shape}'
+        if array is None or array.shape != wanted or array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
+            actual = 'no array' if array is None else f'{array.shape} {array.dtype}'
             raise UserError(f'{where}: offsets must be {wanted}, found {actual}; name the skeleton of this file')
         return array

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..engine.progress import OnProgress
-from ..errors import UserError
+from ..errors import UserError, one_line
 
 _Item = TypeVar('_Item')
 
@@ -28,9 +28,11 @@ class ImportReport:
     failures: list[str] = field(default_factory=list)
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Turn a UserError inside into a failure, so that the import continues with the next video."""
+    def attempt(self, name: object) -> Iterator[None]:
+        """Turn an error inside into a failure of ``name``, so that the import continues with the next video."""
         try:
             yield
         except UserError as e:
             self.failures.append(str(e))
+        except Exception as e:
+            self.failures.append(one_line(f'{name}: {type(e).__name__}: {e}'))

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..files import npz_path
 from ..structures import FeatureSequence
 from .box_files import ATHLETE_SEPARATOR, read_boxes
 from .crop_folder import find_crop_folders, import_crops
@@ -92,9 +93,9 @@ class _ReleaseImport:
     def import_poses(self, folder: Path) -> None:
         for path in track_progress(sorted(folder.glob('*/boxes.json')), self.on_progress):
             video = path.parent.name
-            track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
-            with self.report.attempt():
+            with self.report.attempt(path):
                 info = self._info(video, path)
+                track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
                 if not track_path.exists():
                     read_boxes(folder, video, (info.width, info.height), info.num_frames)[''].save(track_path)
                 track = self.corpus.track(video)
@@ -107,9 +108,8 @@ class _ReleaseImport:
     def import_features(self, pickles: list[Path], targets: Mapping[Path, Path]) -> None:
         for path in track_progress(pickles, self.on_progress):
             video = path.name.removesuffix(SUFFIX)
-            target = targets[path.parent] / f'{video}.npz'
-            with self.report.attempt():
-                info = self._info(video, path)
+            with self.report.attempt(path):
+                info, target = self._info(video, path), npz_path(targets[path.parent], video)
                 if not target.exists():
                     read_feature_pickle(path, info.num_frames).save(target)
                 self._count(info, {'videos with features': 1, 'features': len(FeatureSequence.load(target))})
@@ -125,7 +125,7 @@ class _ReleaseImport:
         stored = CropStore(crops_dir).videos() if any(crops_dir.glob('shard-*.lmdb')) else []
         with CropWriter(crops_dir / _SHARD) as writer:
             for crops in track_progress(folders, self.on_progress):
-                with self.report.attempt():
+                with self.report.attempt(crops.folder):
                     new = {} if crops.info.video in stored else {'crops': import_crops(crops, writer, flow)}
                     self._count(crops.info, {**new, 'videos with crops': 1})
         self.corpus.add_videos(self.videos.values())

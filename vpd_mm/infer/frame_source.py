@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 
 from ..athlete import FrameSource, VideoReader
+from ..corpus.image_file import read_image
 from ..errors import UserError
+from ..files import check_video_name
 from ..prepare.sources import find_videos, videos_inside
 from ..visualize.video_writer import is_our_video
 
@@ -79,14 +81,6 @@ class FrameStream:
             raise UserError(f'{self.path}: frame {frame_ind} must be {expected} uint8 RGB, found {given}')
 
 
-def read_image(file: Path) -> np.ndarray:
-    """Read an image as (H, W, 3) uint8 RGB."""
-    rgb = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
-    if rgb is None:
-        raise UserError(f'{file}: not a readable image; copy it again')
-    return rgb
-
-
 def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
     """Yield the RGB frames of an open capture and release it."""
     try:
@@ -145,7 +139,10 @@ def _list_folder(folder: Path, skipped: list[Path]) -> list[Path]:
     if images:  # overlays of them do not make it a folder of videos
         videos = [p for p in videos if not is_our_video(p)]
     if videos:
-        return find_videos(videos)
+        files = find_videos(videos)
+        for path in files:
+            check_video_name(path.stem)
+        return files
     if images:
         return [folder]
     raise UserError(f'{folder}: folder holds no video and no image')
@@ -189,4 +186,4 @@ def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource
 def image_files(folder: Path) -> list[Path]:
     """Images of a folder, sorted by name, numbers in it by value."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
-    return sorted(files, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r'(\d+)', p.name)])
+    return sorted(files, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r'(\d+)', p.name)])

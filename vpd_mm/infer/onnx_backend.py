@@ -1,7 +1,6 @@
 """Load trained models: checkpoints, or exported networks that run in onnxruntime."""
 
 import importlib
-import json
 import os
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +12,9 @@ from torch import Tensor, nn
 
 from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
-from ..engine.model_files import build_model, load_weights
+from ..engine.model_files import build_model, check_meta, load_weights
 from ..errors import UserError
+from ..files import check_file, parse_json
 from ..recognize import SequenceRecognizer
 
 #: Key of the metadata in an exported file: a JSON object with ``kind``, ``config`` and ``classes``.
@@ -45,8 +45,7 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         self.path = str(path)
         runtime = import_onnx('onnxruntime')
-        if not Path(path).is_file():
-            raise UserError(f'{path}: no such file; tools/export.py writes it')
+        check_file(path, missing='tools/export.py writes it')
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
@@ -57,12 +56,17 @@ class OnnxNetwork(nn.Module):
         except Exception as e:  # onnxruntime's errors have no common base class
             raise UserError(f'{path}: onnxruntime cannot read it ({_one_line(e)}); export it again') from e
         text = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
-        self.metadata = json.loads(text) if text else {'kind': 'file that tools/export.py did not write'}
-        if self.metadata['kind'] != kind:
-            raise UserError(f'{path}: is a {self.metadata["kind"]}, expected a {kind}')
+        metadata = parse_json(text, path, 'export it again') if text else None
+        written_kind = metadata.get('kind') if isinstance(metadata, dict) else None
+        if written_kind != kind:
+            written_kind = written_kind if isinstance(written_kind, str) else 'file that tools/export.py did not write'
+            raise UserError(f'{path}: is a {written_kind}, expected a {kind}')
+        self.metadata = check_meta(metadata, self.path)
         self.names = [item.name for item in self.session.get_inputs()]
         #: Last axis of the output: D or C.
-        self.out_dims = int(self.session.get_outputs()[0].shape[-1])
+        self.out_dims = (self.session.get_outputs()[0].shape or [None])[-1]
+        if not isinstance(self.out_dims, int):
+            raise UserError(f'{path}: its output has no fixed width; export it again')
 
     def forward(self, *inputs: Tensor) -> Tensor:
         feed = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in zip(self.names, inputs)}
@@ -95,9 +99,9 @@ def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[A
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}, expected a {kind.__name__}')
     if checkpoint.endswith('.onnx'):
         return model, run_in_onnx(model, checkpoint, device)
-    if isinstance(model, PoseDistiller) and model.decoder is not None and Path(checkpoint).is_file():
+    if isinstance(model, PoseDistiller) and model.decoder is not None:
         state = load_checkpoint_safely(checkpoint)
-        if isinstance(state, dict) and not any('decoder.' in key for key in state.get('state_dict', state)):
+        if not any('decoder.' in key for key in state.get('state_dict', state)):
             model.decoder = None
     meta = load_weights(model, checkpoint, cfg)
     return model.to(device), meta
@@ -130,4 +134,4 @@ def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dic
 
 
 def _one_line(error: Exception) -> str:
-    return ' '.join(str(error).split())[:200]
+    return ' '.join(str(error).split())

@@ -14,12 +14,15 @@ from mmengine.structures import BaseDataElement
 from rich.console import Console
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
+from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
 from ..engine.model_files import read_trained_config
 from ..engine.model_zoo import pick_device
 from ..engine.progress import ProgressBars
+from ..engine.written_configs import NOT_OURS, is_recorded
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
+from ..files import read_text
 from ..prepare.models import Models
 from ..prepare.options import PrepareSettings
 from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
@@ -38,13 +41,21 @@ DEFAULT_BOXES = 'mmdet:rtmdet-m'
 
 
 def newest_student() -> tuple[str, str]:
-    """Find config and checkpoint of the last distillation in work_dirs and runs; UserError where there is none."""
+    """Find config and checkpoint of the last distillation in work_dirs and runs.
+
+    Raises:
+        UserError: there is none, or its config was not written there by a training of this user.
+    """
     notes = [note for folder in ('work_dirs', 'runs') for note in Path(folder).rglob('last_checkpoint')]
     for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
-        checkpoint = note.parent / Path(note.read_text(encoding='utf-8').strip()).name
-        configs = [path for path in note.parent.glob('*.py') if 'PoseDistiller' in path.read_text(encoding='utf-8')]
-        if checkpoint.is_file() and configs:
-            return str(configs[0]), str(checkpoint)
+        checkpoint = find_latest_checkpoint(note.parent)
+        configs = [path for path in sorted(note.parent.glob('*.py')) if 'PoseDistiller' in read_text(path)]
+        if checkpoint and configs:
+            config = next(filter(is_recorded, configs), None)
+            if config is None:
+                spec = f'{configs[0]}:{checkpoint}'
+                raise UserError(f'student: {configs[0]} {NOT_OURS}: pass --student {spec} if you trust it')
+            return str(config), checkpoint
     raise UserError(
         'no student: none was trained in work_dirs or runs; pass --student CONFIG:CHECKPOINT (train one with '
         'tools/train.py and a config of configs/distill)'

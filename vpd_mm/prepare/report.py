@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ..errors import one_line
 from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
 
 #: Mean joint score from which a frame is a training target (paper, section 3.2).
@@ -38,6 +39,9 @@ class VideoReport:
     decoded: int = 0
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.video = one_line(self.video)
 
     def count(self, track: AthleteTrack, poses: PoseSequence | None) -> None:
         """Fill in the counts of a track and its poses."""

@@ -2,7 +2,8 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,13 @@ class Job:
     def name(self) -> str:
         return self.path.stem
 
+    @property
+    def has_valid_name(self) -> bool:
+        """Return True if the file name can name a video; another one fails."""
+        with suppress(UserError):
+            return bool(check_video_name(self.name))
+        return False
+
     def is_tracked(self, corpus: Corpus) -> bool:
         """Return True if all its athletes have tracks."""
         return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
@@ -43,8 +51,8 @@ class Job:
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     """List video files, each once, sorted by name; folders are searched with their subfolders.
 
-    A symbolic link keeps its own name and folder; the name of its target does not matter.  Raises UserError: a folder
-    holds no video, two files share a name, or a name is not valid for a video.
+    A symbolic link keeps its own name and folder; the name of its target does not matter.  Names are not checked.
+    Raises UserError: a folder holds no video, or two files share a name.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
@@ -57,7 +65,6 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
         raise UserError('no video given; pass files or folders')
     stems: dict[str, Path] = {}
     for path in sorted(files.values(), key=lambda p: p.stem):
-        check_video_name(path.stem)
         if path.stem in stems:
             raise UserError(
                 f'{stems[path.stem]} and {path} share the name {path.stem!r}, which identifies a video in a corpus; '
@@ -104,11 +111,13 @@ def settle_sources(
         world: Number of processes that prepare this corpus together.
 
     Returns:
-        The jobs; a stale video is new again.
+        The jobs, with invalid names last; a stale video is new again.
 
     Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
     files that have changed.
     """
+    invalid = [job for job in jobs if not job.has_valid_name]
+    jobs = [job for job in jobs if job.has_valid_name]
     folder = Path(settings.boxes)
     box_files = {job.name: find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {} for job in jobs}
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
@@ -126,7 +135,7 @@ def settle_sources(
             for name in videos:
                 _remove(corpus, tracked[name].rows, settings.pose_set)
 
-        digests = {name: file_digest(files.values()) for name, files in box_files.items() if files}
+        digests = _digests({name: files.values() for name, files in box_files.items()})
         refresh_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, digests, remove)
         jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
     if (pose_set := settings.pose_set) is not None:
@@ -135,10 +144,20 @@ def settle_sources(
         new_jobs = [job for job in jobs if not job.rows]
         videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
         files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
-        digests = {video: file_digest(paths) for video, paths in files.items() if paths}
+        digests = _digests(files)
         source = {'poses': _describe(settings.poses)}
         refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
-    return list(jobs)
+    return [*jobs, *invalid]
+
+
+def _digests(files: Mapping[str, Collection[Path]]) -> dict[str, str]:
+    """Digest of the files of each video; a video with none, or with one that cannot be read, is left out."""
+    digests = {}
+    for video, paths in files.items():
+        with suppress(UserError, OSError):  # reading it later costs this video alone
+            if paths:
+                digests[video] = file_digest(paths)
+    return digests
 
 
 def _describe(spec: str) -> str:

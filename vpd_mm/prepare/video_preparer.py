@@ -4,15 +4,13 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 
-import av
-import cv2
-
 from ..athlete import SquareCropper, VideoReader
 from ..athlete.camera_cuts import with_previous
 from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
 from ..engine.cli import error_line
 from ..engine.progress import OnProgress
 from ..errors import UserError
+from ..files import check_video_name
 from ..importers.mask_files import read_masks
 from ..importers.pose_files import read_poses
 from ..structures import AthleteTrack, PoseSequence
@@ -22,9 +20,6 @@ from .options import PrepareSettings
 from .report import VideoReport
 from .sources import Job, video_name
 from .tracking_pass import find_tracks
-
-#: Errors of a bad video, a full disk or too little memory; they fail one video and not the run.
-EXPECTED = (UserError, OSError, av.FFmpegError, cv2.error, MemoryError, RuntimeError)
 
 _PROGRESS_SEC = 0.25
 
@@ -42,14 +37,15 @@ class VideoPreparer:
     def prepare(self, job: Job, on_progress: OnProgress) -> list[VideoReport]:
         """Add what is missing of one video file; return one report per athlete, with the errors.
 
-        Raises SetupError where no video can be prepared.
+        Any other error fails this file and not the run.  Raises SetupError where no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
         try:
+            check_video_name(job.name)
             self._prepare(job, reports, on_progress)
         except SetupError:
             raise
-        except EXPECTED as e:
+        except Exception as e:
             for report in [r for r in reports.values() if not r.failures] or [VideoReport(job.name)]:
                 report.failures.append(error_line(e).removeprefix('error: '))
                 reports[report.video] = report

@@ -18,6 +18,7 @@ import cv2
 
 from ..corpus import CropWriter
 from ..engine.progress import OnProgress, ProgressBars
+from ..errors import one_line
 from .options import PrepareSettings
 from .report import VideoReport
 from .sources import Job
@@ -39,7 +40,7 @@ def run_jobs(
     with CropWriter(shards[0]) as writer:
         preparer = VideoPreparer(settings, writer)
         for job in jobs:
-            on_progress = bars.add(job.name, 'frames')
+            on_progress = bars.add(one_line(job.name), 'frames')
             reports = preparer.prepare(job, on_progress)
             on_progress(1, 1)
             yield job, reports
@@ -55,7 +56,7 @@ def _run_in_processes(
         while waiting or running:
             while waiting and idle:
                 worker, job = idle.popleft(), waiting.popleft()
-                running[worker.submit(job)] = worker, job, bars.add(job.name, 'frames')
+                running[worker.submit(job)] = worker, job, bars.add(one_line(job.name), 'frames')
             finished, _ = wait(running, _POLL_SEC, FIRST_COMPLETED)
             for worker, _, on_progress in running.values():
                 on_progress(*worker.progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import atomic_write, check_video_name, read_text
+from .sequences import MAX_FRAMES
 from .table_io import read_table, write_table
 
 
@@ -36,9 +37,11 @@ class Action:
             if not value or any(c in value for c in ',"') or not value.isprintable():
                 raise UserError(f'Action: {field} must be non-empty and printable, no comma or quote; found {value!r}')
         check_video_name(self.video)
-        if not 0 <= self.start_frame < self.end_frame:
+        if not 0 <= self.start_frame < self.end_frame <= MAX_FRAMES:
             span = f'{self.start_frame}..{self.end_frame}'
-            raise UserError(f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive), found {span}')
+            raise UserError(
+                f'Action {self.action_id}: needs 0 <= start_frame < end_frame (exclusive) <= {MAX_FRAMES}, found {span}'
+            )
         if self.label < 0:
             raise UserError(f'Action {self.action_id}: label must be 0 or more, found {self.label}')
 
@@ -54,12 +57,9 @@ def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
 
 def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
     """Read actions.csv; a missing file, an invalid line or a label from ``num_classes`` on raises UserError."""
-    path = Path(path)
-    if not path.is_file():
-        columns = ','.join(field.name for field in fields(Action))
-        raise UserError(f'{path}: no such file; a corpus keeps its actions there ({columns})')
+    columns = ','.join(field.name for field in fields(Action))
     actions = []
-    for line, action in read_table(path, Action):
+    for line, action in read_table(Path(path), Action, f'a corpus keeps its actions there ({columns})'):
         if num_classes is not None and action.label >= num_classes:
             problem = f'label {action.label} is not in classes.txt, which has {num_classes} classes'
             raise UserError(f'{path}:{line}: {problem}')

@@ -16,6 +16,8 @@ from ..files import atomic_write, open_file
 
 #: Largest array that is read (an hour of 60 fps video with V = 2, D = 2048 needs 3.5 GB).
 MAX_ARRAY_BYTES = 8 << 30
+#: Largest expansion of a compressed array beyond the first bytes.
+MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
 
 #: Errors of zipfile for a file that is truncated, damaged, encrypted or compressed by an unknown method.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
@@ -55,6 +57,7 @@ def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: 
 def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
     try:
         with open_file(path, missing=f'expected {expected}') as f, zipfile.ZipFile(f) as archive:
+            archive.filename = str(path)  # of an open file it would be the number of its descriptor
             yield archive
     except _UNREADABLE as e:
         raise UserError(f'{path}: unreadable as an npz ({e}); expected {expected}') from e
@@ -66,6 +69,8 @@ def _read_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -> 
         info = archive.getinfo(f'{name}.npy')
     except KeyError as e:
         raise UserError(f'{where} is missing; delete the file and run the step again') from e
+    if foreign and info.file_size > max(GROWTH_FLOOR, MAX_GROWTH * info.compress_size):
+        raise UserError(f'{where} expands from {info.compress_size} to {info.file_size} bytes; no file of poses does')
     if (info.compress_type != zipfile.ZIP_STORED and not foreign) or info.file_size > MAX_ARRAY_BYTES:
         raise UserError(f'{where} is compressed or larger than {MAX_ARRAY_BYTES} bytes, unlike files of vpd_mm')
     try:

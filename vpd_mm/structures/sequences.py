@@ -9,6 +9,9 @@ import numpy as np
 from ..errors import UserError, errors_name
 from .npz_io import load_npz, save_npz
 
+#: Frames of the longest video: 19 days at 60 fps.
+MAX_FRAMES = 100_000_000
+
 NUM_COCO_JOINTS = 17
 #: The 13 joints of VPD within COCO-17: nose, then 5..16 (shoulders, elbows, wrists, hips, knees, ankles; left first).
 VPD_JOINTS = (0, *range(5, 17))
@@ -34,8 +37,11 @@ class FrameSequence:
     def __post_init__(self) -> None:
         name = type(self).__name__
         check_array(name, 'frame_inds', self.frame_inds, np.int64, (None,))
-        if len(self) and (self.frame_inds[0] < 0 or np.any(np.diff(self.frame_inds) <= 0)):
-            raise UserError(f'{name}: frame_inds must start at 0 or later and strictly increase (no duplicate frame)')
+        if not frames_in_order(self.frame_inds):
+            raise UserError(
+                f'{name}: frame_inds must start at 0 or later and strictly increase (no duplicate frame), below '
+                f'{MAX_FRAMES}'
+            )
         for field, shape in self.SHAPES.items():
             check_array(name, field, getattr(self, field), np.float32, (len(self), *shape))
         scores = getattr(self, 'scores', None)
@@ -123,6 +129,12 @@ class FeatureSequence(FrameSequence):
     @property
     def dims(self) -> int:
         return self.feats.shape[2]
+
+
+def frames_in_order(frame_inds: np.ndarray) -> bool:
+    """Return whether these are frame numbers (T,), strictly increasing and below ``MAX_FRAMES``."""
+    inds = frame_inds
+    return inds.ndim == 1 and bool(np.all((inds >= 0) & (inds < MAX_FRAMES)) and np.all(inds[1:] > inds[:-1]))
 
 
 def check_array(owner: str, field: str, array: np.ndarray, dtype: type, shape: tuple[int | None, ...]) -> None:

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UserError, errors_name
-from ..files import atomic_write, open_text
+from ..files import MAX_DIGITS, atomic_write, open_text
 
 Row = TypeVar('Row')
 
 
-def read_table(path: Path, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
+def read_table(path: Path, row_type: type[Row], missing: str = '') -> Iterator[tuple[int, Row]]:
     """Yield (line number, row) of a CSV file whose columns are the fields of a dataclass; the first one is unique.
 
-    The UserError of a file that does not fit names the line.
+    The UserError of a file that does not fit names the line; ``missing`` is added to that of a missing file.
     """
     columns = {field.name: field.type for field in fields(row_type)}  # type: ignore[arg-type]
     key, lines = next(iter(columns)), dict[str, int]()
-    with open_text(path) as f:
+    with open_text(path, missing=missing) as f:
         reader = csv.DictReader(f)
-        header = reader.fieldnames or []
-        if list(header) != list(columns):
-            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {",".join(header)}')
+        header = list(reader.fieldnames or [])
+        if header != list(columns):
+            actual = ','.join(header[: 2 * len(columns)])
+            raise UserError(f'{path}:1: header must be {",".join(columns)}, found {actual}')
         for texts in reader:
             line = reader.line_num
             with errors_name(f'{path}:{line}'):
@@ -47,6 +48,8 @@ def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row
 
 def _parse(name: str, kind: Any, text: str) -> Any:
     try:
+        if kind is int and len(text) > MAX_DIGITS:
+            raise ValueError(text)
         return kind(text)
     except ValueError as e:
         raise UserError(f'{name} must be a {"whole number" if kind is int else "number"}, found {text!r}') from e

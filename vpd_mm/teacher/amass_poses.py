@@ -14,7 +14,9 @@ from ..structures.npz_io import read_foreign_npz
 #: 52 joints of SMPL-H and the nose, which is a vertex.
 NUM_JOINTS = 53
 POSES_PER_SECOND = 5
-_POSE_DIMS = 156
+#: The files of the body model that there are; the name of one is part of a path.
+GENDERS = ('male', 'female', 'neutral')
+_POSE_DIMS, _MAX_BETAS = 156, 300
 _BATCH = 512
 
 
@@ -49,13 +51,21 @@ class AmassPoses:
 
         what = 'an AMASS SMPL-H motion'
         data = read_foreign_npz(file, ('poses', 'trans', 'betas', 'gender', 'mocap_framerate'), what)
+        for field in ('poses', 'betas', 'mocap_framerate'):
+            array = data[field]
+            if array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
+                raise UserError(f'{file}: field {field!r} must hold finite numbers, {what}')
         poses = torch.from_numpy(data['poses'].astype(np.float32))
         betas = torch.from_numpy(data['betas'].ravel().astype(np.float32))
         if poses.ndim != 2 or poses.shape[1] != _POSE_DIMS:
             raise UserError(f"{file}: field 'poses' is {tuple(poses.shape)}; expected (N, {_POSE_DIMS}), {what}")
-        step = max(round(float(data['mocap_framerate']) / POSES_PER_SECOND), 1)
-        gender = data['gender'].item()
-        gender = gender.decode() if isinstance(gender, bytes) else str(gender)
+        if data['mocap_framerate'].size != 1 or len(betas) > _MAX_BETAS:
+            raise UserError(f'{file}: needs one mocap_framerate and up to {_MAX_BETAS} betas, {what}')
+        step = max(round(data['mocap_framerate'].item() / POSES_PER_SECOND), 1)
+        genders: dict = {text.encode() if data['gender'].dtype.kind == 'S' else text: text for text in GENDERS}
+        gender = genders.get(data['gender'].item() if data['gender'].size == 1 else None)
+        if gender is None:
+            raise UserError(f'{file}: gender must be one of {", ".join(GENDERS)}, {what}')
         model = _body_model(self.body_model, gender, len(betas))
         parts = []
         for theta in poses[::step].split(_BATCH):

@@ -44,6 +44,8 @@ class MocapPoses:
         if names.shape != joints.shape[:1] or names.dtype.kind != 'U':
             raise UserError(f"{self.path}: field 'imgname' is {names.dtype} {names.shape}; expected {what}")
         joints = joints.astype(np.float64)
+        if not np.isfinite(joints).all():
+            raise UserError(f"{self.path}: field 'S' holds NaN or infinity")
         if joints.shape[2] == 4:
             visible = (joints[..., 3] > 0).all(axis=1)
             joints, names = joints[visible, :, :3], names[visible]

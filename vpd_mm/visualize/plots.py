@@ -1,7 +1,7 @@
 """Plots as matplotlib figures without global state: accuracy over k, timeline, confusion matrix, training curves."""
 
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..files import atomic_write
+from ..errors import UserError
+from ..files import atomic_write, parse_json, read_text
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito).
 SCORES, DETECTED, LABELLED = '#0072b2', '#d55e00', '#009e73'
@@ -138,9 +139,9 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     ``loss`` and ``error`` are keys in the log, for example 'loss' and 'distill/sq_error'.
     """
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    rows = [json.loads(line) for log in logs for line in log.read_text(encoding='utf-8').splitlines()]
+    rows = [row for log in logs for row in _read_log(log)]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
-    epochs = [step * max(errors, default=1) / max(losses) for step in losses]
+    epochs = [step * max(errors, default=1) / max(losses, default=1) for step in losses]
     figure = Figure(figsize=(5.6, 3.2), layout='constrained')
     axes = figure.add_subplot()
     curves = (('training', SCORES, epochs, losses), ('validation', DETECTED, list(errors), errors))
@@ -150,6 +151,17 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     axes.legend(fontsize='small')
     axes.grid(alpha=0.3)
     return figure
+
+
+def _read_log(path: Path) -> list[dict[str, float]]:
+    """Return the finite numbers of each line of a ``scalars.json``; a line that was cut by a crash is left out."""
+    rows = []
+    for line in read_text(path).splitlines():
+        with suppress(UserError):
+            row = parse_json(line, path, '')
+            numbers = row.items() if isinstance(row, dict) else ()
+            rows.append({name: v for name, v in numbers if isinstance(v, (int, float)) and np.isfinite(v)})
+    return [row for row in rows if 'step' in row]
 
 
 def figure_to_rgb(figure: Figure) -> np.ndarray:

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ..files import atomic_write
+from ..files import atomic_write, read_bytes
 from .panels import encode_image
 
 _MIME_TYPES = {'.png': 'image/png', '.jpg': 'image/jpeg', '.svg': 'image/svg+xml', '.mp4': 'video/mp4'}
@@ -116,7 +116,7 @@ def image_uri(image: np.ndarray) -> str:
 
 def file_uri(path: Path) -> str:
     """A .png, .jpg, .svg or .mp4 file to a data URI."""
-    return _data_uri(path.suffix, path.read_bytes())
+    return _data_uri(path.suffix, read_bytes(path))
 
 
 def figure_uri(figure: Figure) -> str:

@@ -1,0 +1,173 @@
+"""check_corpus: a whole corpus passes, every kind of damage is named."""
+
+import os
+import re
+import shutil
+
+import lmdb
+import pytest
+from tiny_corpus import make_tiny
+
+from vpd_mm.corpus import Corpus
+from vpd_mm.corpus.corpus_check import check_corpus
+from vpd_mm.corpus.provenance import record_run
+from vpd_mm.corpus.shard import CROP, HEADER, VIDEOS, unseal
+from vpd_mm.errors import UserError
+from vpd_mm.structures import Action, save_actions
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory) -> Corpus:
+    return make_tiny(tmp_path_factory.mktemp('whole') / 'tiny', {'a': 25, 'b': 8})
+
+
+@pytest.fixture
+def corpus(whole, tmp_path) -> Corpus:
+    return Corpus.open(shutil.copytree(whole.root, tmp_path / 'c'))
+
+
+def _check(corpus):
+    problems = []
+    return check_corpus(corpus.root, problems.append), problems
+
+
+def test_a_whole_corpus_has_no_problem(corpus):
+    record_run(corpus.features_dir('vpd'), {'config': 'x.py'})
+    steps = []
+    result = check_corpus(corpus.root, pytest.fail, lambda done, total: steps.append((done, total)))
+    assert result.checked == {
+        'corpus.json': 1,
+        'videos.csv': 1,
+        'annotations': 2,
+        'shards': 1,
+        'teacher': 2,
+        'other arrays': 2,
+        'notes': 1,
+        'crops': 2,
+        'frames with a crop': 33,
+    }
+    assert result.notes == []
+    assert steps == [(i, 7) for i in range(8)]
+
+
+def _flip(path, at=-200):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def _edit_shard(path, change):
+    env = lmdb.open(str(path), subdir=False, lock=False, map_size=16 << 20)
+    with env.begin(write=True) as txn:
+        change(txn)
+    env.close()
+
+
+def _shard(corpus):
+    return corpus.crops_dir / 'shard-000.lmdb'
+
+
+def _put(key):
+    return lambda corpus: _edit_shard(_shard(corpus), lambda txn: txn.put(key, b''))
+
+
+def _flip_crop(txn):
+    key = CROP + b'a/0000000003'
+    value = bytearray(txn.get(key))
+    value[500] ^= 1
+    txn.put(key, value)
+
+
+def _write(path, text=''):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _assert_problems(corpus, damages):
+    """Each damage gives its problem, and there is no other one."""
+    for damage, _ in damages:
+        damage(corpus)
+    result, problems = _check(corpus)
+    for _, pattern in damages:
+        assert any(re.search(pattern, line) for line in problems), (pattern, problems)
+    assert result.problems.total() == len(problems) == len(damages)
+
+
+def _actions(corpus, *spans):
+    save_actions(corpus.actions_path, [Action(f'a:{i}', 'a', *span, 'train') for i, span in enumerate(spans)])
+
+
+def test_damaged_files_are_named(corpus):
+    shutil.rmtree(corpus.crops_dir)
+    damages = [
+        (lambda c: _flip(c.root / 'ground_truth' / 'a.npz', 2000), r'ground_truth/a\.npz.*checksum'),
+        (lambda c: _flip(c.teacher_dir('joints') / 'a.npz', 2000), r'joints/a\.npz: unreadable.*CRC'),
+        (lambda c: c.remove_videos(['b']), r"joints/b\.npz: video 'b' has no row in videos\.csv"),
+        (lambda c: _actions(c, (3, 26, 0), (3, 4, 0)), r'actions\.csv: a:0: frame 25, but the video has 25 frames'),
+        (lambda c: _write(c.fewshot_path(1, 0), 'a:0\na:7\n'), r"1_0\.txt: 1 of 2 are no action .* 'a:7'"),
+        (lambda c: _write(c.fewshot_path(1, 1), 'a:0\na:0\n'), "names action 'a:0' twice"),
+        (lambda c: _write(c.localize_path(0), 'a\nz\n'), "no video of this corpus, first 'z'"),
+        (lambda c: _write(c.root / 'teacher' / 'joints.sources.json', '{}'), r'sources\.json: must be a list'),
+        (lambda c: _write(c.teacher_dir('joints') / 'run.json', '[]'), r'run\.json: must be an object'),
+        (lambda c: _write(c.tracks_dir / '.a.npz.x.tmp'), r'\.tmp: left by a run that was killed'),
+        (lambda c: os.mkfifo(c.root / 'pipe.npz'), r'pipe\.npz: is not a regular file'),
+    ]
+    _assert_problems(corpus, damages)
+
+
+def test_damaged_tables_are_named(corpus):
+    shutil.rmtree(corpus.crops_dir)
+    damages = [
+        (lambda c: _write(c.videos_path, 'video'), r'videos\.csv:1: header must be'),
+        (lambda c: _actions(c, (3, 4, 1)), 'label 1 is not in classes.txt'),
+    ]
+    _assert_problems(corpus, damages)
+
+
+def test_damaged_shards_are_named(corpus):
+    shard = _shard(corpus)
+    for number in (1, 2):
+        shutil.copy(shard, shard.with_name(f'shard-00{number}.lmdb'))
+    _edit_shard(shard, lambda txn: txn.delete(HEADER + b'a'))
+    os.truncate(shard.with_name('shard-002.lmdb'), 9000)
+    os.mkfifo(shard.with_name('shard-003.lmdb'))
+    _, problems = _check(corpus)
+    patterns = ['000.lmdb: damaged .videos are missing', '002.lmdb: cut short', '003.lmdb: is not a regular file']
+    assert all(re.search(*both) for both in zip(patterns, problems, strict=True)), problems
+
+
+def test_damaged_crops_are_named(corpus):
+    damages = [
+        (lambda c: _edit_shard(_shard(c), _flip_crop), "video 'a', frame 3: differs from its checksum"),
+        (lambda c: _edit_shard(_shard(c), lambda txn: txn.delete(CROP + b'b/0000000004')), "'b' has no frame 4"),
+        (_put(b'w/c'), "writing 'c' was interrupted"),
+        (
+            lambda c: _edit_shard(_shard(c), lambda txn: txn.put(CROP + b'x/0000000000', b'')),
+            "without a header, first b'x'",
+        ),
+        (
+            lambda c: _edit_shard(_shard(c), lambda txn: txn.put(CROP + b'a/0000000099', b'')),
+            'holds 1 records that its header',
+        ),
+    ]
+    _assert_problems(corpus, damages)
+
+
+def test_crops_of_a_former_version_are_noted(corpus):
+    def take_out_checksums(txn):
+        for key, value in list(txn.cursor()):
+            txn.delete(key) if key == VIDEOS else txn.put(key, unseal(key, value))
+
+    _edit_shard(_shard(corpus), take_out_checksums)
+    result, problems = _check(corpus)
+    assert problems == []
+    assert result.notes[0].startswith('2 videos have crops without checksums')
+
+
+def test_a_shard_that_crashes_lmdb_costs_only_itself(corpus):
+    from vpd_mm.corpus.corpus_check import _Reader
+
+    with _Reader() as reader:
+        with pytest.raises(UserError, match='x: damaged so that LMDB crashes'):
+            reader('x', os.abort)
+        assert reader('x', len, 'abc') == 3

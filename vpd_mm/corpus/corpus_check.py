@@ -1,0 +1,300 @@
+"""Check everything that a corpus holds: tables, arrays, notes, and every crop."""
+
+import multiprocessing
+import os
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..engine.progress import OnProgress, no_progress
+from ..errors import UserError, one_line
+from ..files import check_video_name, open_file, open_text, read_json
+from ..structures import load_actions, load_classes
+from .corpus import Corpus, VideoInfo
+from .crop_store import CropStore
+from .feature_store import FeatureStore
+from .provenance import RUN_FILE, read_notes
+from .shard import (
+    CROP,
+    IMAGE,
+    frame_key,
+    header_key,
+    is_sealed,
+    keys_of,
+    read_stored,
+    unfinished_videos,
+    videos_of_shard,
+)
+
+#: Damaged frames of one video that are listed singly.
+_MAX_LISTED = 20
+
+
+@dataclass
+class CorpusCheck:
+    """Result of :func:`check_corpus`.
+
+    Args:
+        checked, problems: Kind of data to the number of things checked, and of problems found.
+        notes: Remarks that are no problems.
+    """
+
+    checked: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+
+def check_corpus(
+    root: str | os.PathLike, on_problem: Callable[[str], None], on_progress: OnProgress = no_progress
+) -> CorpusCheck:
+    """Read all files of a corpus and compare them with each other.
+
+    Shards are read in another process, because LMDB can crash on a damaged page.
+
+    Args:
+        root: Folder of the corpus.
+        on_problem: Called with one line for every problem.
+        on_progress: Called with (things checked, number of things); a thing is a file, or the crops of a video.
+
+    Raises:
+        UserError: the folder is no corpus, or its corpus.json is damaged.
+    """
+    return _Check(Corpus.open(root), on_problem, on_progress).run()
+
+
+class _Check:
+    def __init__(self, corpus: Corpus, on_problem: Callable[[str], None], on_progress: OnProgress) -> None:
+        self.corpus, self.on_problem, self.on_progress = corpus, on_problem, on_progress
+        self.result = CorpusCheck(Counter({'corpus.json': 1}))
+        self.videos: dict[str, VideoInfo] | None = None
+        self.unsealed = 0
+
+    def run(self) -> CorpusCheck:
+        self._check_tables()
+        with _Reader() as reader:
+            self.reader = reader
+            steps = [*self._array_steps(), *self._note_steps(), *self._crop_steps()]
+            for done, (kind, step) in enumerate(steps):
+                self.on_progress(done, len(steps))
+                with self._counted(kind):
+                    step()
+            self.on_progress(len(steps), len(steps))
+        if self.unsealed:
+            self.result.notes.append(
+                f'{self.unsealed} videos have crops without checksums, made by a former version: damage is found only '
+                'where it cannot be decoded'
+            )
+        return self.result
+
+    @contextmanager
+    def _counted(self, kind: str) -> Iterator[None]:
+        """Count a thing of a kind; an error of the block is a problem."""
+        self.result.checked[kind] += 1
+        try:
+            yield
+        except Exception as e:
+            self._problem(kind, e if isinstance(e, UserError) else f'{type(e).__name__}: {e}')
+
+    def _problem(self, kind: str, problem: object) -> None:
+        self.result.problems[kind] += 1
+        self.on_problem(one_line(problem))
+
+    def _check_tables(self) -> None:
+        corpus = self.corpus
+        if corpus.videos_path.exists():
+            with self._counted('videos.csv'):
+                self.videos = corpus.videos()
+        gone = [row for row in (self.videos or {}).values() if row.path and not Path(row.path).exists()]
+        if gone:
+            problem = f'{len(gone)} videos: their file is not there, for example {gone[0].path}'
+            self.result.notes.append(f'{problem} (a new prepare and inspect read it)')
+        classes: list[str] | None = None
+        if corpus.classes_path.exists():
+            with self._counted('annotations'):
+                classes = load_classes(corpus.classes_path)
+        ids: Collection[str] | None = None
+        for path in filter(Path.exists, (corpus.detect_path, corpus.actions_path)):
+            with self._counted('annotations'):
+                ids = None
+                actions = load_actions(path, None if classes is None else len(classes))
+                ids = {action.action_id for action in actions}
+                for action in actions:
+                    if (outside := self._outside(action.video, action.end_frame)) is not None:
+                        self._problem('annotations', f'{path}: {action.action_id}: {outside}')
+        annotations = corpus.root / 'annotations'
+        for folder, known, what in (('fewshot', ids, 'action'), ('localize', self.videos, 'video')):
+            for path in sorted((annotations / folder).glob('*.txt')):
+                with self._counted('annotations'):
+                    self._check_list(path, known, what)
+
+    def _check_list(self, path: Path, known: Collection[str] | None, what: str) -> None:
+        with open_text(path) as f:
+            names = [line.strip() for line in f if line.strip()]
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if not names or twice is not None:
+            raise UserError(f'{path}: ' + (f'names {what} {twice!r} twice' if names else 'is empty'))
+        unknown = [name for name in names if known is not None and name not in known]
+        if unknown:
+            count = f'{len(unknown)} of {len(names)}'
+            raise UserError(f'{path}: {count} are no {what} of this corpus, first {unknown[0]!r}')
+
+    def _outside(self, video: str, end_frame: int) -> str | None:
+        """Describe a video without a row in videos.csv, or frames behind its end."""
+        if self.videos is None:
+            return None
+        if video not in self.videos:
+            return f'video {video!r} has no row in videos.csv'
+        num_frames = self.videos[video].num_frames
+        return f'frame {end_frame - 1}, but the video has {num_frames} frames' if end_frame > num_frames else None
+
+    def _array_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        root = self.corpus.root
+        folders: dict[Path, tuple[str, Callable[[str], Any]]] = {self.corpus.tracks_dir: ('tracks', self.corpus.track)}
+        for folder in _folders(root / 'athlete' / 'poses'):
+            folders[folder] = 'poses', partial(self.corpus.poses, folder.name)
+        stores: dict[Path, FeatureStore] = {}
+        for kind in ('teacher', 'features'):
+            for folder in _folders(root / kind):
+                folders[folder] = kind, partial(_read_features, stores, folder)
+        for path in sorted(root.rglob('*.npz')):
+            if path.name.startswith('.'):
+                continue
+            kind, read = folders.get(path.parent, ('other arrays', None))
+            yield kind, partial(_check_zip, path) if read is None else partial(self._check_array, path, read)
+
+    def _check_array(self, path: Path, read: Callable[[str], Any]) -> None:
+        inds = read(check_video_name(path.stem)).frame_inds
+        if (problem := self._outside(path.stem, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
+            raise UserError(f'{path}: {problem}')
+
+    def _note_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        root = self.corpus.root
+        for path in sorted(root.rglob('*.sources.json')):
+            yield 'notes', partial(read_notes, path)  # type: ignore[misc]
+        for path in sorted(root.rglob(RUN_FILE)):
+            yield 'notes', partial(_check_run, path)
+        for path in sorted(root.rglob('.*.tmp')):
+            yield 'temporary files', partial(_refuse, f'{path}: left by a run that was killed; delete it')
+
+    def _crop_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        shard_of: dict[str, Path] = {}
+        for path in sorted(self.corpus.crops_dir.glob('shard-*.lmdb')):
+            with self._counted('shards'):
+                videos, problems = self.reader(path, _read_shard, path)
+                for problem in problems:
+                    self._problem('shards', f'{path}: {problem}')
+                for video in videos:
+                    if video in shard_of:
+                        self._problem('shards', f'{path}: video {video!r} is also in {shard_of[video]}')
+                    shard_of[video] = path
+                    yield 'crops', partial(self._check_crops, path, video)
+
+    def _check_crops(self, path: Path, video: str) -> None:
+        crops: _Crops = self.reader(path, _read_crops, path, video)
+        self.result.checked['frames with a crop'] += crops.num_frames
+        self.unsealed += not crops.sealed
+        for problem in crops.problems:
+            self._problem('crops', problem)
+        if (outside := self._outside(video, crops.end_frame)) is not None:
+            self._problem('crops', f'{path}: {outside}')
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.glob('*') if path.is_dir())
+
+
+def _read_features(stores: dict[Path, FeatureStore], folder: Path, video: str) -> Any:
+    """Read a feature file; the store, which compares the files of a folder, is opened once."""
+    if folder not in stores:
+        stores[folder] = FeatureStore(folder)
+    return stores[folder][video]
+
+
+def _check_zip(path: Path) -> None:
+    try:
+        with open_file(path) as f, zipfile.ZipFile(f) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as e:
+        raise UserError(f'{path}: unreadable as an npz ({e})') from e
+    if damaged is not None:
+        raise UserError(f'{path}: {damaged} differs from its checksum')
+
+
+def _check_run(path: Path) -> None:
+    if not isinstance(read_json(path, 'restore it, or delete the folder'), Mapping):
+        raise UserError(f'{path}: must be an object; restore it, or delete the folder')
+
+
+def _refuse(problem: str) -> None:
+    raise UserError(problem)
+
+
+class _Reader:
+    """Call functions that read shards in another process, which is started again after it died."""
+
+    def __enter__(self) -> '_Reader':
+        self._executor: ProcessPoolExecutor | None = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown()
+
+    def __call__(self, path: Path, function: Callable, *args: Any) -> Any:
+        """Return ``function(*args)``; UserError where it fails or ends the process."""
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'))
+        try:
+            return self._executor.submit(function, *args).result()
+        except BrokenProcessPool as e:
+            self._executor = None
+            raise UserError(f'{path}: damaged so that LMDB crashes; delete it and run tools/prepare.py again') from e
+
+
+def _read_shard(path: Path) -> tuple[list[str], list[str]]:
+    """List the videos of a shard, and its problems."""
+    videos, unfinished = videos_of_shard(path), unfinished_videos(path)
+    problems = [f'writing {video!r} was interrupted; run tools/prepare.py again' for video in unfinished]
+    owners = {key[2:].rpartition(b'/')[0] for kind in (CROP, IMAGE) for key in keys_of(path, kind)}
+    if lost := owners - {video.encode() for video in (*videos, *unfinished)}:
+        problems.append(f'holds crops of {len(lost)} videos without a header, first {min(lost)!r}')
+    return videos, problems
+
+
+@dataclass
+class _Crops:
+    num_frames: int
+    end_frame: int
+    sealed: bool
+    problems: list[str]
+
+
+def _read_crops(path: Path, video: str) -> _Crops:
+    """Read every record of a video."""
+    store, problems, num_damaged = CropStore(path.parent, shards={video: path}), [], 0
+    header = store.header(video)
+    sealed = is_sealed(read_stored(path, header_key(video)) or b'')
+    inds = header.frame_inds.tolist()
+    for frame_ind in inds:
+        try:
+            store.read(video, frame_ind)
+            if header.frame_shape is not None:
+                store.frame_image(video, frame_ind)
+        except UserError as e:
+            num_damaged += 1
+            problems += [str(e)] if num_damaged <= _MAX_LISTED else []
+    if num_damaged > _MAX_LISTED:
+        problems.append(f'{path}: video {video!r}: {num_damaged - _MAX_LISTED} more frames are damaged')
+    for kind in (CROP, IMAGE) if header.frame_shape is not None else (CROP,):
+        stored = keys_of(path, kind + video.encode() + b'/')
+        if extra := set(stored) - {frame_key(kind, video, frame_ind) for frame_ind in inds}:
+            problems.append(f'{path}: video {video!r}: holds {len(extra)} records that its header does not list')
+    return _Crops(len(inds), inds[-1] + 1 if inds else 0, sealed, problems)
