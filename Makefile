@@ -27,10 +27,11 @@ $(VENV)/.done-tests: $(VENV)/.done requirements/tests.txt
 	$(BIN)/python -m pip install -q -r requirements/tests.txt
 	touch $@
 
+# Types are checked against today's NumPy and PyAV, which have no releases for Python 3.10.
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then $(BIN)/mypy; fi
 
 test: lint
 	$(BIN)/python tools/check_env.py
