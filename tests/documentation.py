@@ -103,7 +103,8 @@ def parse_command(words: list[str]) -> None:
         targets = re.findall(r'^([\w-]+):', read_page('Makefile'), re.MULTILINE)
         assert {word for word in arguments if '=' not in word} <= set(targets), words
     elif program == 'pip':
-        pins = ''.join(path.read_text(encoding='utf-8') for path in (ROOT / 'requirements').glob('*.txt'))
+        files = [ROOT / 'pyproject.toml', *(ROOT / 'requirements').glob('*.txt')]
+        pins = ''.join(path.read_text(encoding='utf-8') for path in files)
         assert all(word in pins for word in arguments if '==' in word), words
         assert all((ROOT / word).is_file() for word in arguments if word.endswith('.txt')), words
     elif program == 'bash':
