@@ -2,13 +2,15 @@
 
 from .names import check_video_name, checked_name, npz_path
 from .reading import MAX_DIGITS, check_file, open_file, open_text, parse_json, read_bytes, read_json, read_text
-from .writing import MARK, atomic_write, check_output, is_ours, open_output
+from .writing import MARK, atomic_write, check_no_link, check_no_links, check_output, is_ours, open_output
 
 __all__ = [
     'MARK',
     'MAX_DIGITS',
     'atomic_write',
     'check_file',
+    'check_no_link',
+    'check_no_links',
     'check_output',
     'check_video_name',
     'checked_name',
