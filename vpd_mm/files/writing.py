@@ -108,8 +108,8 @@ def check_no_link(path: str | os.PathLike) -> None:
     """
     if os.path.islink(path):
         raise UserError(
-            f'{path}: is a link to {Path(path).readlink()}, through which files elsewhere would be changed; replace it by '
-            'what it leads to, or link the whole folder'
+            f'{path}: is a link to {Path(path).readlink()}, through which files elsewhere would be changed; replace it '
+            'by what it leads to, or link the whole folder'
         )
 
 
