@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError, one_line
-from ..files import read_text
+from ..files import check_no_links, read_text
 from .escaped_output import escaped_output
 from .tool_list import name_started_tools
 
@@ -196,6 +196,7 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    check_no_links(cfg.work_dir)
     copy = Path(cfg.work_dir) / Path(cfg.filename).name
     if copy.exists() and not _is_copy(read_text(copy)):
         raise UserError(f'{copy}: would be replaced by a copy of the config; pass another --work-dir')

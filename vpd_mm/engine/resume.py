@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from ..compat import find_latest_checkpoint
 from ..errors import UserError
+from ..files import check_no_link
 from .locks import file_lock
 
 
@@ -19,6 +20,7 @@ def sole_training(work_dir: Path) -> Iterator[bool]:
 
     Nothing is removed: a damaged checkpoint is not read, and is replaced when the training saves again.
     """
+    check_no_link(work_dir)
     busy = f'{work_dir}: another process trains there; start again when it is done'
     with file_lock(work_dir.with_name(f'.{work_dir.name}.lock'), busy=busy):
         yield find_latest_checkpoint(work_dir) is not None

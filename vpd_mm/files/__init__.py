@@ -13,7 +13,7 @@ from .reading import (
     read_text,
 )
 from .video import open_video
-from .writing import MARK, atomic_write, check_output, is_ours, open_output
+from .writing import MARK, atomic_write, check_no_link, check_no_links, check_output, is_ours, open_output
 
 __all__ = [
     'MARK',
@@ -21,6 +21,8 @@ __all__ = [
     'MAX_PIXELS',
     'atomic_write',
     'check_file',
+    'check_no_link',
+    'check_no_links',
     'check_output',
     'check_video_name',
     'checked_name',
