@@ -298,7 +298,8 @@ def _misfits(filename: object, effect: str) -> Iterator[None]:
     except UserError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, OverflowError) as e:
-        raise UserError(f'checkpoint {filename}: {effect} ({type(e).__name__}: {e})') from e
+        reason = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
+        raise UserError(f'checkpoint {filename}: {effect} ({reason})') from e
 
 
 def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:
