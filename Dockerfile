@@ -7,5 +7,5 @@ RUN pip install --no-cache-dir "$(grep '^torch==' requirements/runtime.txt)" \
  && pip install --no-cache-dir --no-deps -r requirements/openmmlab.txt \
  && pip install --no-cache-dir --no-deps .
 WORKDIR /workspace
-ENTRYPOINT ["python", "-m", "vpd_mm"]
+ENTRYPOINT ["vpd-mm"]
 CMD ["check_env"]

@@ -1,4 +1,5 @@
 # Two commands: make test, make demo. A second run skips the set-up.
+# Another Python: make test PYTHON=python3.13 VENV=.venv-3.13 (3.10 to 3.13).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,12 +9,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-fuzz test-kill lint docs linkcheck tutorials demo demo-real test-numpy1 wheel clean
+.PHONY: setup setup-runtime test test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
 
 # torch comes first and alone, so that pip takes the build that the machine offers and the rest fits it.
-$(VENV)/.done: requirements/runtime.txt requirements/openmmlab.txt setup.py
+$(VENV)/.done: requirements/runtime.txt requirements/openmmlab.txt setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q "$$(grep '^torch==' requirements/runtime.txt)"
 	$(BIN)/python -m pip install -q -r requirements/runtime.txt
@@ -30,10 +31,11 @@ $(VENV)/.done-docs: $(VENV)/.done requirements/docs.txt
 	$(BIN)/python -m pip install -q -r requirements/docs.txt
 	touch $@
 
+# Types are checked against today's NumPy and PyAV, which have no releases for Python 3.10.
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then $(BIN)/mypy; fi
 
 # The documentation: docs/_build/html/index.html; every warning is an error, also of pages that have not changed.
 docs: $(VENV)/.done-docs
@@ -72,7 +74,14 @@ test-numpy1:
 	$(MAKE) test VENV=.venv-numpy1 EXTRA=requirements/numpy1.txt
 
 wheel: $(VENV)/.done
+	rm -rf build dist
 	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
 
+# The block of docs/install.md, in an empty folder outside the checkout.
+test-wheel: wheel
+	FOLDER=$$(mktemp -d) && cp dist/vpd_mm-*.whl "$$FOLDER" \
+	&& sed -n '/^<!-- make test-wheel/,/^```$$/{/^[<`]/!p}' docs/install.md > "$$FOLDER/lines.sh" \
+	&& cd "$$FOLDER" && PATH="$(abspath $(BIN)):$$PATH" sh -ex lines.sh && rm -rf "$$FOLDER"
+
 clean:
-	rm -rf $(VENV) .venv-numpy1 build dist docs/_build *.egg-info
+	rm -rf $(VENV) .venv-* build dist docs/_build *.egg-info

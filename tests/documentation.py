@@ -1,6 +1,7 @@
 """Code blocks, commands and links of the documentation."""
 
 import argparse
+import os
 import re
 import runpy
 import subprocess
@@ -20,7 +21,7 @@ PAGES = [*ORDER, *sorted({str(path.relative_to(ROOT)) for path in _FILES} - set(
 #: bash: runs; sh: is parsed; python: runs; the others hold no code.
 LANGUAGES = {'bash', 'sh', 'python', 'text', 'csv', 'json', 'bibtex', '{toctree}', '{eval-rst}'}
 #: Commands of other programs that pages show.
-PROGRAMS = {'.', 'cd', 'git', 'docker', 'pre-commit', 'cp'}
+PROGRAMS = {'.', 'cd', 'git', 'docker', 'pre-commit', 'cp', 'mkdir'}
 _ROOMS = 'configs|tools|tests|docs|requirements|benchmarks|vpd_mm'
 _NAMED_FILE = re.compile(rf'(?:^|[:=\s])((?:{_ROOMS})/[\w./+-]+\.(?:py|sh|md|yml|txt|pth|npz))(?=$|[:\s),])')
 #: Prints each command of a block instead of running it: NUL after each word, a line break after each command.
@@ -29,6 +30,7 @@ command_not_found_handle() { printf '%s\\0' "$@" >&3; printf '\\n\\0' >&3; }
 .() { command_not_found_handle . "$@"; }
 cd() { command_not_found_handle cd "$@"; }
 basename() { /usr/bin/basename "$@"; }
+mkdir() { /bin/mkdir "$@"; command_not_found_handle mkdir "$@"; }
 PATH=/nonexistent
 """
 
@@ -68,7 +70,11 @@ def block_commands(text: str, folder: Path) -> list[list[str]]:
     """Words of each command of a shell block, as bash expands them; nothing runs."""
     out = folder / 'commands'
     done = subprocess.run(
-        ['/bin/bash', '-c', f'exec 3>{out}\n{_RECORDER}\n{text}'], cwd=folder, capture_output=True, text=True
+        ['/bin/bash', '-c', f'exec 3>{out}\n{_RECORDER}\n{text}'],
+        cwd=folder,
+        env={**os.environ, 'HOME': str(folder)},
+        capture_output=True,
+        text=True,
     )
     assert not done.stderr, done.stderr
     commands: list[list[str]] = [[]]
@@ -88,23 +94,30 @@ def parse_command(words: list[str]) -> None:
         assert any(name.startswith(stem) for stem in config_names()), f'work_dirs/{name}: no config of this name'
     program, *arguments = words
     scripts = [i for i, word in enumerate(words) if re.fullmatch(r'tools/\w+\.py', word)]
+    if program == 'uv':
+        program, *arguments = (words := arguments)
+        if program in ('venv', 'run'):
+            return
     if scripts:
         parse_tool(words[scripts[0]], words[scripts[0] + 1 :])
     elif program == 'python' and arguments[:2] == ['-m', 'vpd_mm']:
         parse_tool(f'tools/{arguments[2]}.py', arguments[3:])
     elif program == 'vpd-mm':
-        parse_tool(f'tools/{arguments[0]}.py', arguments[1:])
+        if arguments[0] != 'completion' and '--help' not in arguments and arguments[0] != 'TOOL':
+            parse_tool(f'tools/{arguments[0]}.py', arguments[1:])
     elif program == 'make':
         targets = re.findall(r'^([\w-]+):', read_page('Makefile'), re.MULTILINE)
         assert {word for word in arguments if '=' not in word} <= set(targets), words
     elif program == 'pip':
-        pins = ''.join(path.read_text(encoding='utf-8') for path in (ROOT / 'requirements').glob('*.txt'))
+        files = [ROOT / 'pyproject.toml', *(ROOT / 'requirements').glob('*.txt')]
+        pins = ''.join(path.read_text(encoding='utf-8') for path in files)
         assert all(word in pins for word in arguments if '==' in word), words
         assert all((ROOT / word).is_file() for word in arguments if word.endswith('.txt')), words
     elif program == 'bash':
         assert (ROOT / arguments[0]).is_file(), words
     else:
-        assert program in PROGRAMS or words[:3] == ['python', '-m', 'pytest'], f'unknown command: {words}'
+        modules = (['python', '-m', 'pytest'], ['python3', '-m', 'venv'])
+        assert program in PROGRAMS or words[:3] in modules, f'unknown command: {words}'
 
 
 def parse_tool(tool: str, arguments: list[str]) -> None:

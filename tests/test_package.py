@@ -2,13 +2,21 @@
 
 import ast
 import importlib.util
+import os
+import re
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from vpd_mm import __version__
+from vpd_mm.compat.environment import PYTHONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / 'vpd_mm').rglob('*.py'))
@@ -113,30 +121,90 @@ def test_import_is_silent_light_and_leaves_mmaction_alone(tmp_path):
     assert modules.strip() == '[]'
 
 
-def test_wheel_carries_configs_and_tools_and_runs_outside_the_checkout(tmp_path):
-    build = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path)]
-    source = tmp_path / 'source'
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """The wheel of the files that git has or would take."""
+    folder = tmp_path_factory.mktemp('wheel')
+    source = folder / 'source'
     tracked = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True)
     for name in tracked.stdout.split():
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
+    build = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(folder)]
     subprocess.run([*build, str(source)], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob('vpd_mm-*.whl')
+    (path,) = folder.glob('vpd_mm-*.whl')
+    return path
+
+
+def test_wheel_carries_configs_and_tools(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        archive.extractall(tmp_path / 'site')
-    for path in SOURCES:
-        assert str(path.relative_to(ROOT)) in names
-    for folder in ('configs', 'tools'):
-        for path in (ROOT / folder).rglob('*.py'):
-            assert f'vpd_mm/.mim/{path.relative_to(ROOT)}' in names
-    done = subprocess.run(
-        [sys.executable, '-m', 'vpd_mm', 'train', 'configs/baselines/nothing.py'],
-        cwd=tmp_path / 'site',
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith('error: config configs/baselines/nothing.py: no such file')
-    assert str(tmp_path / 'site') in done.stderr
+    wanted = [path for path in (ROOT / 'vpd_mm').rglob('*') if path.is_file() and '__pycache__' not in path.parts]
+    assert not [path for path in wanted if str(path.relative_to(ROOT)) not in names]
+    for folder in ('configs', 'tools', 'benchmarks', 'requirements'):
+        for path in (ROOT / folder).rglob('*'):
+            if path.is_file() and '__pycache__' not in path.parts:
+                assert f'vpd_mm/.mim/{path.relative_to(ROOT)}' in names
+    assert 'vpd_mm/.mim/model-index.yml' in names
+    assert {name.partition('/')[0].partition('-')[0] for name in names} == {'vpd_mm'}
+
+
+def test_metadata_agrees_with_the_requirements_and_the_check(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith('.dist-info/METADATA'))
+        fields = message_from_bytes(archive.read(name))
+        entry_points = archive.read(name.replace('METADATA', 'entry_points.txt')).decode()
+    first, last = PYTHONS
+    requirements = [Requirement(text) for text in fields.get_all('Requires-Dist')]
+    needed = {r.name for r in requirements if 'extra' not in str(r.marker)}
+    extras = {
+        extra: {r.name for r in requirements if f'extra == "{extra}"' in str(r.marker)}
+        for extra in fields.get_all('Provides-Extra')
+    }
+    assert fields['Version'] == __version__
+    assert SpecifierSet(fields['Requires-Python']) == SpecifierSet(f'>=3.{first},<3.{last + 1}')
+    minors = {text.rpartition('.')[2] for text in fields.get_all('Classifier') if ':: 3.' in text}
+    assert minors == {str(minor) for minor in range(first, last + 1)}
+    assert needed == listed('runtime')
+    assert extras.keys() == {'mediapipe', 'onnx', 'wandb', 'docs', 'dev'}
+    assert extras['dev'] == listed('tests') | {'pre-commit'}
+    assert 'vpd-mm = vpd_mm.__main__:run' in entry_points
+
+
+def listed(name: str) -> set[str]:
+    """Names of the distributions in a requirements file."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
+    return {Requirement(text).name for line in lines if (text := line.partition('#')[0].strip())}
+
+
+def test_installation_page_names_the_versions_of_today():
+    text = (ROOT / 'docs' / 'install.md').read_text(encoding='utf-8')
+    pins = (ROOT / 'requirements' / 'runtime.txt').read_text().splitlines()
+    assert {pin for pin in re.findall(r'torch(?:vision)?==\S+', text) if pin not in pins} == set()
+    assert set(re.findall(r'vpd_mm-([\d.]+)-py3', text)) == {__version__}
+    assert f'Python 3.{PYTHONS[0]}, 3.11, 3.12 or 3.{PYTHONS[1]}' in text
+    (block,) = re.findall(r'<!-- make test-wheel.*-->\n```sh\n(.*?)```', text, re.DOTALL)
+    assert 'vpd-mm check_env --fix run\nvpd-mm demo --scale tiny\n' in block
+
+
+def test_installed_wheel_runs_from_any_folder(wheel, tmp_path):
+    site = tmp_path / 'site'
+    install = ['install', '-q', '--no-deps', '--no-index', '--target', str(site), str(wheel)]
+    subprocess.run([sys.executable, '-m', 'pip', *install], check=True, capture_output=True)
+    folder = tmp_path / 'elsewhere'
+    folder.mkdir()
+
+    def vpd_mm(*arguments: str) -> subprocess.CompletedProcess:
+        environment = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(site), *filter(None, sys.path[1:])])}
+        command = [sys.executable, site / 'bin' / 'vpd-mm', *arguments]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    assert vpd_mm('--version').stdout == f'vpd_mm {__version__}\n'
+    failed = vpd_mm('train', 'configs/baselines/nothing.py')
+    assert failed.returncode == 1
+    assert failed.stderr.startswith('error: config configs/baselines/nothing.py: no such file')
+    assert str(site) in failed.stderr
+    text = vpd_mm('prepare', '--help').stdout
+    assert text.startswith('usage: vpd-mm prepare [-h]')
+    assert 'vpd-mm prepare my_videos/ --out data/real' in text

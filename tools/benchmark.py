@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Run benchmarks by name: benchmark.py NAME... [their options]; exit status 1 where a goal is missed."""
+"""Run benchmarks by name; exit status 1 where a goal is missed.
+
+tools/benchmark.py NAME --help shows the options of a benchmark.
+"""
 
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
 
-from vpd_mm.engine.cli import run_tool
+from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.engine.paths import resource_dir
 from vpd_mm.errors import UserError
 
@@ -18,8 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = list(takewhile(lambda a: not a.startswith('-'), arguments))
     options = arguments[len(names) :]
     if not names:
-        print(f'{__doc__}\nnames: {", ".join(BENCHMARKS)}; NAME --help shows its options')
-        return 0 if {'-h', '--help'} & set(options) else 1
+        parser = ToolParser(__doc__, usage='%(prog)s NAME ... [OPTION ...]')
+        parser.add_argument('name', nargs='+', choices=list(BENCHMARKS), help='benchmarks, run one after the other')
+        parser.parse_args(options)
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         raise UserError(f'no benchmark {unknown[0]!r}; there are {", ".join(BENCHMARKS)}')

@@ -172,7 +172,7 @@ def pip(*arguments: str, wheels: Path | None) -> None:
         last = ([''] + [line for line in done.stderr.splitlines() if line.startswith('ERROR')])[-1]
         raise UserError(
             f'pip cannot get {wanted} ({last}); fetch it elsewhere with "pip download --no-deps" and pass --wheels '
-            'FOLDER; make demo needs no download'
+            'FOLDER (mediapipe==0.10.21 has wheels for Python 3.10 to 3.12); make demo needs no download'
         )
 
 

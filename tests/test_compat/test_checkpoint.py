@@ -12,7 +12,7 @@ import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
-from mmengine.runner.checkpoint import _load_checkpoint
+from mmengine.runner.checkpoint import _load_checkpoint, load_state_dict
 
 from vpd_mm.compat import find_latest_checkpoint, load_checkpoint_safely
 from vpd_mm.compat.checkpoint import FORBID, FORCE
@@ -141,6 +141,67 @@ def test_a_checkpoint_that_does_not_fit_the_training_is_named(tmp_path):
         torch.save(content, tmp_path / 'other.pth')
         with pytest.raises(UserError, match=r'other\.pth: this training cannot resume from it'):
             training.resume(str(tmp_path / 'other.pth'))
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('trained')
+    runner(folder, epochs=1, resume=False).train()
+    return folder / 'epoch_1.pth'
+
+
+def first_state(content):
+    return content['optimizer']['state'][0]
+
+
+NOT_WRITTEN = {
+    'no optimizer': (lambda c: c.pop('optimizer'), 'no state of the optimizer'),
+    'empty optimizer': (lambda c: c['optimizer'].update(state={}), 'state of its optimizer is empty'),
+    'shape': (lambda c: first_state(c).update(exp_avg=torch.zeros(7)), 'exp_avg of parameter 0'),
+    'kind': (lambda c: first_state(c).update(exp_avg=first_state(c)['exp_avg'].long()), 'exp_avg of parameter 0'),
+    'optimizer step': (lambda c: first_state(c).update(step='x'), 'step of parameter 0'),
+    'lr': (lambda c: c['optimizer']['param_groups'][0].update(lr=torch.zeros(1).expand(9)), 'lr of its optimizer'),
+    'no schedulers': (lambda c: c.pop('param_schedulers'), 'param_schedulers are missing'),
+    'fewer schedulers': (lambda c: c['param_schedulers'].pop(), 'param_schedulers are missing'),
+    'last_step': (lambda c: c['param_schedulers'][0].update(last_step=10**18), 'last_step of its param_schedulers'),
+    'begin': (lambda c: c['param_schedulers'][0].update(begin=[1]), 'begin of its param_schedulers'),
+    'scheduler is a number': (lambda c: c['param_schedulers'].__setitem__(0, 5), 'cannot resume'),
+    'best text': (lambda c: c['message_hub']['runtime_info'].update(best_score='x'), 'best_score is no finite'),
+    'best nan': (lambda c: c['message_hub']['runtime_info'].update(best_score=float('nan')), 'best_score is no finite'),
+    'log': (lambda c: c['message_hub']['log_scalars'].update({'train/loss': [1]}), 'log of train/loss'),
+    'epoch': (lambda c: c['meta'].update(epoch=2**52), 'already finished'),
+    'iter': (lambda c: c['meta'].update(iter=2**52), 'already finished'),
+    'whole weights': (lambda c: c.update(state_dict={k: v.long() for k, v in c['state_dict'].items()}), 'int64'),
+}
+
+
+@pytest.mark.parametrize('name', NOT_WRITTEN)
+def test_a_training_resumes_only_from_what_a_training_writes(trained, tmp_path, name):
+    change, message = NOT_WRITTEN[name]
+    content = torch.load(trained, weights_only=True)
+    change(content)
+    torch.save(content, tmp_path / 'epoch_1.pth')
+    with pytest.raises(UserError, match=rf'epoch_1\.pth: .*{message}'):
+        runner(tmp_path, epochs=2, resume=True).train()
+
+
+def test_a_finished_training_resumes_and_ends(trained, tmp_path):
+    shutil.copy(trained, tmp_path)
+    again = runner(tmp_path, epochs=1, resume=True)
+    again.train()
+    assert again.epoch == 1
+
+
+@pytest.mark.parametrize('dtype', [torch.complex64, torch.bool, torch.int64])
+def test_weights_of_another_kind_are_refused_and_other_precisions_are_converted(tmp_path, dtype):
+    weights = {key: value.to(dtype) for key, value in Line().state_dict().items()}
+    torch.save({'state_dict': weights}, tmp_path / 'w.pth')
+    with pytest.raises(ValueError, match=f'{dtype} where the model has torch.float32'):
+        load_checkpoint(Line(), str(tmp_path / 'w.pth'))
+    half = {key: value.half() for key, value in Line().state_dict().items()}
+    model = Line()
+    load_state_dict(model, half, strict=True)
+    assert all(value.dtype == torch.float32 for value in model.parameters())
 
 
 class Calls:

@@ -1,12 +1,15 @@
 """Checkpoints that are damaged or made to harm: flipped bytes, compressed records, tuples that grow, wrong types."""
 
+import codecs
 import os
 import time
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging.history_buffer import HistoryBuffer
 
 from vpd_mm.compat import load_checkpoint_safely
 from vpd_mm.compat.checkpoint import check_checkpoint
@@ -84,9 +87,11 @@ def test_a_fifo_and_a_folder_do_not_block(tmp_path):
         ({'state_dict': []}, 'has no weights'),
         ({'state_dict': {1: torch.zeros(1)}}, 'has no weights'),
         ({'state_dict': {'w': 'text'}}, 'w is no weight'),
-        ({'state_dict': {'w': torch.zeros(1).expand(10**10)}}, 'w is no weight'),
-        ({'state_dict': {'w': torch.zeros(2, 2).to_sparse()}}, 'w is no weight'),
-        ({'state_dict': {'w': torch.zeros(1, device='meta')}}, 'w is no weight'),
+        ({'state_dict': {'w': torch.zeros(1).expand(10**10)}}, 'has a tensor without its values'),
+        ({'state_dict': {'w': torch.zeros(2, 2).to_sparse()}}, 'was refused.*_rebuild_sparse_tensor'),
+        ({'state_dict': {'w': torch.zeros(1, device='meta')}}, 'was refused.*_rebuild_meta_tensor'),
+        ({'optimizer': {'state': {0: {'exp_avg': torch.zeros(1).expand(10**10)}}}}, 'has a tensor without its values'),
+        ({'meta': {'x': [torch.zeros(1).expand(5 << 20) for _ in range(5)]}}, 'has a tensor without its values'),
         ({'meta': None}, 'its content is not that of a checkpoint'),
         ({'meta': {'epoch': '1'}}, 'epoch is no count'),
         ({'meta': {'iter': 10**400}}, 'iter is no count'),
@@ -98,8 +103,49 @@ def test_a_fifo_and_a_folder_do_not_block(tmp_path):
 )
 def test_wrong_types_are_named(tmp_path, changes, message):
     torch.save(content() | changes, tmp_path / 'wrong.pth')
-    with pytest.raises(UserError, match=rf'checkpoint .*wrong\.pth: {message}'):
+    with pytest.raises(UserError, match=rf'checkpoint .*wrong\.pth:? {message}'):
         load_checkpoint_safely(tmp_path / 'wrong.pth')
     torch.save([content()], tmp_path / 'list.pth')
     with pytest.raises(UserError, match=r'list\.pth: its content is not that of a checkpoint'):
         load_checkpoint_safely(tmp_path / 'list.pth')
+
+
+def call(function, *arguments):
+    """A value that pickle writes as a call of a function."""
+    return type('Call', (), {'__reduce__': lambda self: (function, arguments)})()
+
+
+def text_copied(times):
+    text = 'x' * 1_000_000
+    return [call(codecs.encode, text, 'latin1') for _ in range(times)]
+
+
+GROWING = {
+    'bytearray': call(bytearray, 1 << 40),
+    'hex': call(codecs.encode, call(codecs.encode, 'x' * 1000, 'latin1'), 'hex'),
+    'ndarray': call(np.ndarray, (10**11,)),
+    'reconstruct': call(np._core.multiarray._reconstruct, np.ndarray, (10**11,), b'b'),
+    'tensor': call(torch.FloatTensor, 10**11),
+    'copies': text_copied(1000),
+    'history': call(HistoryBuffer, [1.0], [1.0]),
+}
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+@pytest.mark.parametrize('name', GROWING)
+def test_a_call_that_grows_is_refused_before_torch_reads_it(tmp_path, name, legacy):
+    file = tmp_path / 'grown.pth'
+    torch.save(content() | {'x': GROWING[name]}, file, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(UserError, match=r'grown\.pth'):
+        check_checkpoint(file)
+
+
+def test_what_a_training_writes_is_read_back(tmp_path):
+    history = HistoryBuffer([1.0, 2.0], [1.0, 1.0])
+    values = [np.float64(2), np.int64(3), np.arange(6.0), np.array(['a']), Counter([1, 1]), torch.Size([2]), b'\xff']
+    extra = {'x': [*values, {1}, torch.float16, torch.device('cpu'), torch.nn.Parameter(torch.ones(2))], 'h': history}
+    for legacy in (False, True):
+        torch.save(content() | extra, tmp_path / 'c.pth', _use_new_zipfile_serialization=not legacy)
+        loaded = load_checkpoint_safely(tmp_path / 'c.pth')
+        assert list(map(str, loaded['x'])) == list(map(str, extra['x']))
+        assert loaded['h'].mean() == 1.5

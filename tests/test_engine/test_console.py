@@ -8,7 +8,8 @@ import pytest
 from rich.table import Table
 
 from vpd_mm.engine import cli
-from vpd_mm.engine.console import PlainConsole, escaped_output
+from vpd_mm.engine.console import PlainConsole
+from vpd_mm.engine.escaped_output import escaped_output
 from vpd_mm.engine.progress import ProgressBars
 
 EVIL = 'a\x1b[2J[red]b[/red]\x9b1m[/]\udcff\r'

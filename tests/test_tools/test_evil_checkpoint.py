@@ -126,7 +126,9 @@ def test_runs_are_resumed(tool, corrupt, tmp_path, name):
     [result] = (work / 'runs').glob('*.json')
     [best] = (work / 'runs').rglob('best_*.pth')
     result.unlink()
-    corrupt(best, best.with_name('epoch_1.pth'))
+    [config] = best.parent.glob('*.py')
+    tool('train.py', config, '--work-dir', tmp_path / 'stopped', '--cfg-options', 'train_cfg.max_epochs=1')
+    corrupt(tmp_path / 'stopped' / 'epoch_1.pth', best.with_name('epoch_1.pth'))
     logs = set(best.parent.rglob('*.log'))
     tool(name, *arguments)
     [log] = set(best.parent.rglob('*.log')) - logs

@@ -13,7 +13,6 @@ import functools
 import importlib
 import os
 import pickle
-import pickletools
 import re
 import struct
 import zipfile
@@ -26,21 +25,19 @@ from typing import IO, Any
 from ..errors import UserError
 from ..files import open_file, read_text
 from .bridge import provider, rebind
+from .pickle_scan import NUMPY_MODULES, NotWritten, check_pickle
+from .resumed import check_kinds, check_resume
 
 FORCE, FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-#: Both names of NumPy's module (it moved in NumPy 2); a checkpoint with either loads under both versions.
-NUMPY_MODULES = ('numpy.core.multiarray', 'numpy._core.multiarray')
 #: Messages of torch's unpickler about a type or function that is not allowed.
 REFUSED = re.compile(r"(?:GLOBAL|unrecognized function|unsupported class) (<[^>]+>|[\w.]+)|but got <class '([\w.]+)'>")
 DAMAGE = (EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, struct.error)
 DAMAGE_TEXTS = ('PytorchStreamReader', 'magic number', 'EOF', 'corrupt', 'byte size', 'record size', 'storage')
 #: Errors of zipfile and pickletools on a file that is not valid.
 INVALID = (zipfile.BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError, TypeError, struct.error)
-#: Most values in a tuple, those in its tuples included: Python hashes and prints each of them.
-MAX_TUPLE = 100_000
 #: Most bytes of the file ``last_checkpoint``.
 MAX_POINTER = 10_000
-#: Most bytes of a weight that is larger than its stored values.
+#: Most bytes by which tensors, all together, may be larger than their stored values.
 MAX_EXPANDED = 64 << 20
 #: The last record of a zip archive without a comment: its first bytes and its size.
 ARCHIVE_END, ARCHIVE_END_BYTES = b'PK\x05\x06', 22
@@ -101,8 +98,8 @@ def check_checkpoint(path: str | os.PathLike) -> None:
     """Check a file before torch reads it; torch's format before 1.6 has no checksums to compare.
 
     Raises:
-        UserError: No regular file, a record that is compressed or differs from its CRC, or a tuple that has more values
-            than its file.
+        UserError: No regular file, a record that is compressed or differs from its CRC, or a pickle with something that
+            no training writes or that grows (:mod:`vpd_mm.compat.pickle_scan`).
     """
     try:
         file = open_file(path)
@@ -115,8 +112,11 @@ def check_checkpoint(path: str | os.PathLike) -> None:
             if is_archive:
                 _check_archive(file)
             else:
+                size = os.fstat(file.fileno()).st_size
                 for _ in range(LEGACY_PICKLES):
-                    _check_tuples(file)
+                    check_pickle(file, size)
+        except NotWritten as e:
+            raise _refusal(path, str(e)) from e
         except INVALID as e:
             raise UserError(f'checkpoint {path}: {NOT_A_CHECKPOINT}; copy or download it again') from e
 
@@ -136,37 +136,13 @@ def _check_archive(file: IO[bytes]) -> None:
         for member in members:
             if member.filename.endswith('/data.pkl'):
                 with archive.open(member) as data:
-                    _check_tuples(data)
-
-
-def _check_tuples(data: IO[bytes]) -> None:
-    """Follow a pickle on a stack of the sizes of its tuples; any other value has size 1."""
-    stack: list[int] = []
-    marks: list[int] = []
-    memo: dict[Any, int] = {}
-    for op, argument, _ in pickletools.genops(data):
-        if op.name == 'MARK':
-            marks.append(len(stack))
-        elif op.name in ('GET', 'BINGET', 'LONG_BINGET'):
-            stack.append(memo[argument])
-        elif op.name in ('PUT', 'BINPUT', 'LONG_BINPUT', 'MEMOIZE'):
-            memo[len(memo) if op.name == 'MEMOIZE' else argument] = stack[-1]
-        elif op.name == 'DUP':
-            stack.append(stack[-1])
-        else:
-            operands = op.stack_before
-            if pickletools.markobject in operands:
-                start = marks.pop() - operands.index(pickletools.markobject)
-            else:
-                start = len(stack) - len(operands)
-            size = 1 + sum(stack[start:]) if 'TUPLE' in op.name else 1
-            if start < 0 or size > MAX_TUPLE:
-                raise ValueError(op.name)
-            stack[start:] = [size] * len(op.stack_after)
+                    check_pickle(data, size)
 
 
 def _checked(content: Any, filename: object) -> dict:
     """Return a loaded checkpoint without the texts that mmengine would execute; other types raise UserError."""
+    import torch
+
     parts = [content, *(content.get(key, {}) for key in ('meta', 'message_hub'))] if isinstance(content, dict) else []
     weights = content.get('state_dict', content) if parts else None
     if not parts or not all(isinstance(part, dict) and all(isinstance(k, str) for k in part) for part in parts):
@@ -174,8 +150,9 @@ def _checked(content: Any, filename: object) -> dict:
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise UserError(f'checkpoint {filename}: has no weights (state_dict); train or download it again')
     for key, value in weights.items() if weights is not content else ():
-        if not _is_weight(value):
+        if not isinstance(value, torch.Tensor):
             raise UserError(f'checkpoint {filename}: {key} is no weight; train or download it again')
+    _check_tensors(content, filename)
     meta, hub = parts[1:]
     for key in ('epoch', 'iter'):
         if key in meta and not (type(meta[key]) is int and 0 <= meta[key] < 1 << 53):
@@ -188,19 +165,41 @@ def _checked(content: Any, filename: object) -> dict:
     return content
 
 
-def _is_weight(value: Any) -> bool:
+def _check_tensors(content: Any, filename: object) -> None:
+    """Refuse tensors that are sparse or larger than what is stored: a stride of 0 makes any number of values of one."""
     import torch
 
-    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta:
-        return False
-    size = value.numel() * value.element_size()  # a stride of 0 makes any number of values out of one
-    return size <= max(value.untyped_storage().nbytes(), MAX_EXPANDED)
+    beyond, seen, waiting = 0, set(), [content]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple | set):
+            waiting += value
+        elif isinstance(value, torch.Tensor):
+            plain = value.layout == torch.strided and not value.is_meta
+            if plain:
+                stored = value.untyped_storage().nbytes()
+                beyond += max(0, value.numel() * value.element_size() - stored)
+            if not plain or beyond > MAX_EXPANDED:
+                raise UserError(f'checkpoint {filename}: has a tensor without its values; train or download it again')
 
 
 def _torch_load(file, map_location=None, weights_only=True):
     import torch
 
     return torch.load(file, map_location=map_location, weights_only=True)
+
+
+def _refusal(filename: object, name: str | None) -> UserError:
+    reason = f'it holds {name}, which no training run writes' if name else NOT_A_CHECKPOINT
+    return UserError(
+        f'checkpoint {filename} was refused and nothing in it was run: {reason}; '
+        'use one from a source you trust, saved with weights only'
+    )
 
 
 @contextmanager
@@ -211,11 +210,7 @@ def _clear_errors(filename: str) -> Iterator[None]:
         raise UserError(f'checkpoint {filename}: no such file') from None
     except pickle.UnpicklingError as e:
         match = REFUSED.search(str(e))
-        reason = f'it holds {(match[1] or match[2])}, which no training run writes' if match else NOT_A_CHECKPOINT
-        raise UserError(
-            f'checkpoint {filename} was refused and nothing in it was run: {reason}; '
-            'use one from a source you trust, saved with weights only'
-        ) from e
+        raise _refusal(filename, match and (match[1] or match[2])) from e
     except DAMAGE as e:
         if not os.path.isfile(os.path.expanduser(filename)) or not _is_damage(e):
             raise
@@ -255,27 +250,56 @@ def safe_loader(module: ModuleType) -> Iterator[None]:
         return _checked(content, filename)
 
     module.CheckpointLoader.load_checkpoint = classmethod(load_safely)  # type: ignore[attr-defined]
+    load_state_dict = module.load_state_dict
+
+    @functools.wraps(load_state_dict)
+    def load_same_kind(module, state_dict, *args, **kwargs):
+        check_kinds(module, state_dict)
+        return load_state_dict(module, state_dict, *args, **kwargs)
+
+    rebind(load_state_dict, load_same_kind)
     rebind(module.find_latest_checkpoint, find_latest_checkpoint)
     if hasattr(module, '_safe_torch_load'):  # onedl-mmengine allows the real getattr and falls back to pickle
         rebind(module._safe_torch_load, _torch_load)
 
 
 def resume_errors(module: ModuleType) -> Iterator[None]:
-    """Report a checkpoint from which a Runner cannot resume."""
+    """Report a checkpoint whose weights do not load, or from which a Runner cannot resume what it trains."""
     yield
-    resume = module.Runner.resume  # type: ignore[attr-defined]
+    resume, load = module.Runner.resume, module.Runner.load_checkpoint  # type: ignore[attr-defined]
+
+    @functools.wraps(load)
+    def load_or_report(self, filename, *args, **kwargs):
+        with _misfits(filename, 'this model cannot load it'):
+            return load(self, filename, *args, **kwargs)
 
     @functools.wraps(resume)
     def resume_or_report(self, filename, *args, **kwargs):
-        try:
-            return resume(self, filename, *args, **kwargs)
-        except UserError:
-            raise
-        except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as e:
-            reason = f'{type(e).__name__}: {e}'
-            raise UserError(f'checkpoint {filename}: this training cannot resume from it ({reason})') from e
+        def load_checked(*args, **kwargs):
+            content = load(self, *args, **kwargs)
+            check_resume(self, content)
+            return content
 
+        self.load_checkpoint = load_checked
+        try:
+            with _misfits(filename, 'this training cannot resume from it'):
+                return resume(self, filename, *args, **kwargs)
+        finally:
+            del self.load_checkpoint
+
+    module.Runner.load_checkpoint = load_or_report  # type: ignore[attr-defined]
     module.Runner.resume = resume_or_report  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _misfits(filename: object, effect: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, OverflowError) as e:
+        reason = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
+        raise UserError(f'checkpoint {filename}: {effect} ({reason})') from e
 
 
 def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from . import BRIDGES
 from .bridge import DISTRIBUTIONS, find_elsewhere, package_dir, provider
 
-PYTHONS = ((3, 10), (3, 12))
+#: First and last minor version of Python 3; as declared in pyproject.toml.
+PYTHONS = (10, 13)
 #: Import name -> what pip installs; the main path (video, teacher, distill, features, recognize) needs them all.
 REQUIRED = {name: name for name in ('torch', 'torchvision', 'numpy', 'scipy', 'av', 'lmdb', 'numba', 'supervision')}
 REQUIRED |= {name: name for name in ('pycocotools', 'xthotcoco', 'six', 'matplotlib', 'rich', 'mmengine')}
@@ -22,7 +23,7 @@ OPTIONAL = {
     'CUDA': 'a CUDA build of torch and torchvision: https://pytorch.org/get-started',
     'torchvision RAFT': 'the torchvision that fits this torch; DIS flow of OpenCV needs nothing',
     'compiled mmcv': 'pip uninstall mmcv-lite; pip install onedl-mmcv (compiles)',
-    'mediapipe': 'pip install --no-deps mediapipe',
+    'mediapipe': 'pip install --no-deps mediapipe==0.10.21 attrs flatbuffers absl-py (Python 3.10 to 3.12)',
     'decord': 'pip install decord; until then PyAV reads in its place',
     'onnxruntime': 'pip install onnx onnxruntime (tools/export.py)',
     'tensorboard': 'pip install tensorboard',
@@ -43,8 +44,7 @@ class Row(NamedTuple):
 
 def required_parts() -> list[Row]:
     """Return the rows of Python, OpenCV and the distributions of the main path."""
-    fits = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
-    rows = [Row('Python', fits, platform.python_version(), 'use Python 3.10, 3.11 or 3.12'), opencv_row()]
+    rows = [python_row(), opencv_row()]
     for name, distribution in REQUIRED.items():
         status, present = 'missing', find_elsewhere(name) is not None
         if installed := provider(name if name in DISTRIBUTIONS else distribution):
@@ -54,6 +54,12 @@ def required_parts() -> list[Row]:
         no_deps = '--no-deps ' if name in DISTRIBUTIONS else ''
         rows.append(Row(distribution, bool(installed) or present, status, f'pip install {no_deps}{distribution}'))
     return rows
+
+
+def python_row(version: tuple[int, int] = sys.version_info[:2]) -> Row:
+    """Check the version of Python."""
+    fits = (3, PYTHONS[0]) <= version <= (3, PYTHONS[1])
+    return Row('Python', fits, platform.python_version(), f'use Python 3.{PYTHONS[0]} to 3.{PYTHONS[1]}')
 
 
 def opencv_row(installed: Sequence[str] | None = None) -> Row:
@@ -114,7 +120,7 @@ def problems() -> list[str]:
 def main() -> int:
     """Print the tables; return 0 where the main path can run, else 1."""
     if find_elsewhere('rich') is None:
-        print('error: rich is missing: pip install rich', file=sys.stderr)
+        print('error: rich is missing; check_env --fix prints what to install', file=sys.stderr)
         return 1
     from rich.console import Console
     from rich.markup import escape
@@ -138,8 +144,8 @@ def main() -> int:
         console.print(table)
     for error in errors:
         print(f'error: {error}', file=sys.stderr)
-    if not errors:
-        console.print('The main path can run here.')
+    hint = 'vpd-mm check_env --fix prints the commands that install what is missing.'
+    console.print(hint if errors else 'The main path can run here.')
     return 1 if errors else 0
 
 

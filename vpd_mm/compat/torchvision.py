@@ -43,5 +43,7 @@ def _operators():
 
 
 def declare_operators(module: ModuleType) -> Iterator[None]:
-    _operators()
+    """Declare the operators, unless a compiled torchvision of this process has registered them."""
+    if not hasattr(importlib.import_module('torch').ops.torchvision, 'nms'):
+        _operators()
     yield

@@ -2,20 +2,24 @@
 
 import argparse
 import ctypes
+import itertools
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError, one_line
-from ..files import read_text
-from .config import merge_options, read_config
-from .console import PlainConsole, escaped_output
+from ..files import check_no_links, read_text
+from .escaped_output import escaped_output
+from .tool_list import name_started_tools
+
+if TYPE_CHECKING:  # check_env starts where they are missing
+    from mmengine.config import Config
+
+    from .console import PlainConsole
 
 #: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
 LAUNCHERS = {
@@ -77,8 +81,10 @@ def error_line(error: BaseException, where: str = '') -> str:
 
 
 @contextmanager
-def log_output(path: Path) -> Iterator[PlainConsole]:
+def log_output(path: Path) -> 'Iterator[PlainConsole]':
     """Append all output, also that of child processes, to a file; gives a console on the terminal."""
+    from .console import PlainConsole
+
     path.parent.mkdir(parents=True, exist_ok=True)
     saved = {number: os.dup(number) for number in (1, 2)}
     try:
@@ -104,12 +110,18 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
 
 
 class ToolParser(argparse.ArgumentParser):
-    """ArgumentParser with ``--debug`` and defaults in ``--help``; reports a bad argument in one line."""
+    """ArgumentParser with ``--debug`` and defaults in ``--help``; reports a bad argument in one line.
+
+    Started by ``vpd-mm``, its help names the tools so: ``vpd-mm prepare``, not ``tools/prepare.py``.
+    """
 
     def __init__(self, description: str | None = None, **kwargs: Any) -> None:
         kwargs.setdefault('formatter_class', _HelpFormatter)
         super().__init__(description=description, **kwargs)
         self.add_argument('--debug', action='store_true', help='show the traceback of an error')
+
+    def format_help(self) -> str:
+        return name_started_tools(super().format_help())
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f'{self.prog}: {message}; see --help')
@@ -167,23 +179,30 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help=text)
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace) -> 'Config':
     """Read ``args.config`` and merge the arguments that train and test share."""
+    from .config import read_config
+
     return merge_run_arguments(read_config(args.config), args)
 
 
-def merge_run_arguments(cfg: Config, args: argparse.Namespace, suffix: str = '') -> Config:
+def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
     """Merge the arguments that train and test share into a config, in place.
 
     ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work dir.
     """
+    from .config import merge_options
+
     merge_options(cfg, args.cfg_options)
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    check_no_links(cfg.work_dir)
     copy = Path(cfg.work_dir) / Path(cfg.filename).name
     if copy.exists() and not _is_copy(read_text(copy)):
         raise UserError(f'{copy}: would be replaced by a copy of the config; pass another --work-dir')
+    if copy.exists() and launcher_ranks()[0] == 0:
+        _keep_edited(copy)
     os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     return cfg
 
@@ -193,7 +212,18 @@ def _is_copy(config: str) -> bool:
     return 'work_dir = ' in config and '_base_' not in config and '#' not in config
 
 
-def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
+def _keep_edited(copy: Path) -> None:
+    """Rename a copy that no training of this user wrote, or that was edited: the Runner writes its own in its place."""
+    from .written_configs import is_recorded
+
+    if not is_recorded(copy):
+        names = (copy.with_name(f'{copy.stem}-{number}.py') for number in itertools.count(1))
+        kept = next(path for path in names if not os.path.lexists(path))
+        print(f'{copy}: was edited or comes from another place; kept as {kept.name}', file=sys.stderr)
+        copy.rename(kept)
+
+
+def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:
     """Merge the arguments of training into a config."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None

@@ -24,7 +24,7 @@ class MediaPipeTeacher:
         try:
             from mediapipe.python.solution_base import SolutionBase
         except ImportError as e:
-            install = 'pip install --no-deps mediapipe==0.10.21 attrs flatbuffers absl-py'
+            install = 'pip install --no-deps mediapipe==0.10.21 attrs flatbuffers absl-py (Python 3.10 to 3.12)'
             raise UserError(f'mediapipe cannot be imported ({e}); install it: {install}') from e
         # solutions.pose.Pose needs a call that protobuf 7 has removed.
         self._graph = SolutionBase(

@@ -1,0 +1,41 @@
+"""The tools in the order of the data flow, and how the command that started one is named."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+from .paths import resource_dir
+
+#: Group -> names of its tools (``tools/<name>.py``), both in the order of the data flow.
+GROUPS = {
+    'start': ('check_env', 'demo', 'demo_real', 'completion'),
+    'data': ('prepare', 'import_dataset', 'make_synthetic', 'corpus'),
+    'train': ('calibrate_teacher', 'extract_features', 'train', 'pack_checkpoint'),
+    'evaluate': ('test', 'fewshot', 'retrieve', 'detect', 'compare', 'paper'),
+    'infer': ('infer', 'export'),
+    'measure': ('benchmark',),
+}
+#: Commands that start tools by name.
+PROGRAMS = ('vpd-mm', 'python -m vpd_mm')
+
+
+def list_tools() -> dict[str, Path]:
+    """Return name -> file of the tools, in the order of ``GROUPS``."""
+    folder = resource_dir() / 'tools'
+    return {name: path for names in GROUPS.values() for name in names if (path := folder / f'{name}.py').is_file()}
+
+
+def first_line(tool: Path) -> str:
+    """Return the first line of a tool's docstring, without its final stop; does not import the tool."""
+    docstring = ast.get_docstring(ast.parse(tool.read_text(encoding='utf-8'))) or ''
+    return docstring.partition('\n')[0].removesuffix('.')
+
+
+def name_started_tools(text: str) -> str:
+    """Replace ``tools/prepare.py`` by ``vpd-mm prepare`` if the running tool was started as ``vpd-mm TOOL``.
+
+    ``sys.argv[0]`` holds that command, see :mod:`vpd_mm.__main__`.
+    """
+    program = sys.argv[0].rpartition(' ')[0]
+    return re.sub(r'(?:python )?tools/(\w+)\.py', rf'{program} \1', text) if program in PROGRAMS else text
