@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 #: Modules that take longest, started first so that no process works alone at the end.
-LONGEST = ('test_demo_tiny', 'test_readme', 'test_runs', 'test_breaks', 'test_end_to_end', 'test_train_and_test')
+LONGEST = (
+    'test_demo_tiny',
+    'test_readme',
+    'test_tutorials',
+    'test_runs',
+    'test_breaks',
+    'test_end_to_end',
+    'test_train_and_test',
+)
 
 
 def pytest_collection_modifyitems(items) -> None:

@@ -69,10 +69,10 @@ def test_own_video_ends_with_a_prediction(run):
 
 def test_an_error_of_a_tool_is_found(tmp_path):
     """``%run`` itself does not raise."""
-    cell = new_code_cell('%run -m vpd_mm retrieve --corpus nothing --features vpd')
+    cell = new_code_cell('%run -m vpd_mm nothing')
     notebook = new_notebook(cells=[cell])
     run_notebook(notebook, tmp_path)
-    assert 'error: nothing/corpus.json' in errors(notebook)[0]
+    assert "error: no tool 'nothing'" in errors(notebook)[0]
 
 
 @pytest.mark.parametrize('name', NAMES)

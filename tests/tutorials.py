@@ -25,11 +25,14 @@ def run_tutorial(name: str, folder: Path, sizes: str = '') -> nbformat.NotebookN
     notebook = read_tutorial(name)
     at = next(i for i, cell in enumerate(notebook.cells) if 'sizes' in cell.metadata.get('tags', ()))
     notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(sizes))
-    NotebookClient(
-        notebook, timeout=1200, kernel_name='python3', resources={'metadata': {'path': str(folder)}}
-    ).execute()
+    run_notebook(notebook, folder)
     del notebook.cells[at + 1]
     return notebook
+
+
+def run_notebook(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    resources = {'metadata': {'path': str(folder)}}
+    NotebookClient(notebook, timeout=1200, kernel_name='python3', resources=resources).execute()
 
 
 def outputs(notebook: nbformat.NotebookNode) -> Iterable[nbformat.NotebookNode]:
