@@ -74,8 +74,7 @@ def make_sport_corpus(root: Path, name: str, base: Corpus) -> Corpus:
     """The data of ``base`` with the sport, the classes and the only pose set of a data set of the paper."""
     sport, num_classes, pose_set = SPORT_CORPORA[name]
     corpus = Corpus.create(root / name, sport=sport, dataset=name if name in SPORTS else '')
-    corpus.poses_dir(pose_set).parent.mkdir(parents=True)
-    corpus.poses_dir(pose_set).symlink_to(base.poses_dir(pose_set))
+    shutil.copytree(base.poses_dir(pose_set), corpus.poses_dir(pose_set))
     shutil.copytree(base.crops_dir, corpus.crops_dir)  # LMDB opens a file once a process
     shutil.copy(base.videos_path, corpus.videos_path)
     shutil.copytree(base.actions_path.parent, corpus.actions_path.parent)

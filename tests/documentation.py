@@ -1,6 +1,7 @@
 """Code blocks, commands and links of the documentation."""
 
 import argparse
+import os
 import re
 import runpy
 import subprocess
@@ -29,6 +30,7 @@ command_not_found_handle() { printf '%s\\0' "$@" >&3; printf '\\n\\0' >&3; }
 .() { command_not_found_handle . "$@"; }
 cd() { command_not_found_handle cd "$@"; }
 basename() { /usr/bin/basename "$@"; }
+mkdir() { /bin/mkdir "$@"; command_not_found_handle mkdir "$@"; }
 PATH=/nonexistent
 """
 
@@ -68,7 +70,11 @@ def block_commands(text: str, folder: Path) -> list[list[str]]:
     """Words of each command of a shell block, as bash expands them; nothing runs."""
     out = folder / 'commands'
     done = subprocess.run(
-        ['/bin/bash', '-c', f'exec 3>{out}\n{_RECORDER}\n{text}'], cwd=folder, capture_output=True, text=True
+        ['/bin/bash', '-c', f'exec 3>{out}\n{_RECORDER}\n{text}'],
+        cwd=folder,
+        env={**os.environ, 'HOME': str(folder)},
+        capture_output=True,
+        text=True,
     )
     assert not done.stderr, done.stderr
     commands: list[list[str]] = [[]]
@@ -103,7 +109,8 @@ def parse_command(words: list[str]) -> None:
         targets = re.findall(r'^([\w-]+):', read_page('Makefile'), re.MULTILINE)
         assert {word for word in arguments if '=' not in word} <= set(targets), words
     elif program == 'pip':
-        pins = ''.join(path.read_text(encoding='utf-8') for path in (ROOT / 'requirements').glob('*.txt'))
+        files = [ROOT / 'pyproject.toml', *(ROOT / 'requirements').glob('*.txt')]
+        pins = ''.join(path.read_text(encoding='utf-8') for path in files)
         assert all(word in pins for word in arguments if '==' in word), words
         assert all((ROOT / word).is_file() for word in arguments if word.endswith('.txt')), words
     elif program == 'bash':

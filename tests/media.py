@@ -72,6 +72,13 @@ def make_video(
     return path
 
 
+def make_unreadable(folder: Path, suffix: str) -> None:
+    """A link to nothing, one to itself and a fifo."""
+    (folder / f'dangling{suffix}').symlink_to('nowhere')
+    (folder / f'loop{suffix}').symlink_to(f'loop{suffix}')
+    os.mkfifo(folder / f'fifo{suffix}')
+
+
 def make_sound(path: Path) -> Path:
     """A file with sound only."""
     with av.open(str(path), 'w') as container:

@@ -184,7 +184,7 @@ def test_installation_page_names_the_versions_of_today():
     assert {pin for pin in re.findall(r'torch(?:vision)?==\S+', text) if pin not in pins} == set()
     assert set(re.findall(r'vpd_mm-([\d.]+)-py3', text)) == {__version__}
     assert f'Python 3.{PYTHONS[0]}, 3.11, 3.12 or 3.{PYTHONS[1]}' in text
-    (block,) = re.findall(r'<!-- make test-wheel.*-->\n```bash\n(.*?)```', text, re.DOTALL)
+    (block,) = re.findall(r'<!-- make test-wheel.*-->\n```sh\n(.*?)```', text, re.DOTALL)
     assert 'vpd-mm check_env --fix run\nvpd-mm demo --scale tiny\n' in block
 
 

@@ -4,9 +4,12 @@
 tools/train.py configs/baselines/gsm.py --corpus data/fx35 --stream flow
 """
 
+from pathlib import Path
+
 from vpd_mm.engine.cli import (
     ToolParser,
     add_corpus_arguments,
+    add_overwrite_argument,
     add_train_arguments,
     merge_train_arguments,
     run_tool,
@@ -17,14 +20,17 @@ def main(argv=None):
     parser = ToolParser(__doc__)
     add_train_arguments(parser)
     add_corpus_arguments(parser)
+    add_overwrite_argument(parser)
     args = parser.parse_args(argv)
 
+    from vpd_mm.engine.resume import train_alone
     from vpd_mm.engine.run import build_runner
     from vpd_mm.features.corpus_config import load_corpus_config
 
     cfg = load_corpus_config(args)
     merge_train_arguments(cfg, args)
-    build_runner(cfg).train()
+    with train_alone(Path(cfg.work_dir), resume=bool(args.resume), overwrite=args.overwrite):
+        build_runner(cfg).train()
 
 
 if __name__ == '__main__':

@@ -164,8 +164,8 @@ def _fast_start_cut(path):
 @pytest.mark.parametrize(
     ('name', 'make', 'expected'),
     [
-        ('gone.mp4', lambda p: p, 'no such video file'),
-        ('folder.mp4', lambda p: p.mkdir() or p, 'is a folder'),
+        ('gone.mp4', lambda p: p, 'no such file'),
+        ('folder.mp4', lambda p: p.mkdir() or p, 'is not a regular file'),
         ('empty.mp4', lambda p: p.touch() or p, 'empty file'),
         ('text.mp4', lambda p: p.write_text('not a video\n' * 50) and p, 'no readable video'),
         ('sound.m4a', make_sound, 'has no video stream (it holds: audio)'),

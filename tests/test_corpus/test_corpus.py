@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from vpd_mm.corpus import Corpus, FeatureStore, VideoInfo
+from vpd_mm.corpus import Corpus, CropWriter, FeatureStore, VideoInfo
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence
@@ -219,3 +219,38 @@ def test_videos_csv_of_a_spreadsheet_program(tmp_path):
     path.write_bytes(text.encode('cp1252'))
     with pytest.raises(UserError, match=r'videos\.csv: not in UTF-8 \(byte 0xfc\)'):
         corpus.videos()
+
+
+@pytest.mark.parametrize(
+    'entry',
+    [
+        *('.videos.lock', 'athlete', 'athlete/tracks', 'athlete/poses', 'athlete/poses/files', 'athlete/crops'),
+        *('athlete/crops/shard-000-00.lmdb', 'teacher', 'teacher/joints', 'features', 'features/vpd', 'annotations'),
+        *('annotations/fewshot', 'ground_truth', 'ground_truth/poses'),
+    ],
+)
+def test_a_corpus_with_a_link_is_refused_and_a_link_to_a_corpus_is_not(tmp_path, entry):
+    corpus = Corpus.create(tmp_path / 'c')
+    mine = tmp_path / 'mine'
+    link = corpus.root / entry
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(mine)
+    (tmp_path / 'way').symlink_to(corpus.root)
+    for make_mine in (lambda: None, mine.mkdir):  # a link to nothing, then to a folder of the user
+        make_mine()
+        for open_corpus in (Corpus.open, Corpus.create):
+            with pytest.raises(UserError, match=f'{entry}: is a link to .*mine, through which files elsewhere'):
+                open_corpus(corpus.root)
+    assert not list(mine.iterdir())
+    link.unlink()
+    assert Corpus.open(tmp_path / 'way').root == tmp_path / 'way'
+
+
+def test_a_shard_of_elsewhere_is_not_written_through_a_link(tmp_path):
+    with CropWriter(tmp_path / 'mine.lmdb') as writer, writer.video('mine', size=8) as video:
+        video.add(0, (0, 0, 8), np.zeros((8, 8, 3), np.uint8))
+    content = (tmp_path / 'mine.lmdb').read_bytes()
+    (tmp_path / 'shard-000.lmdb').symlink_to(tmp_path / 'mine.lmdb')
+    with pytest.raises(UserError, match=r'shard-000\.lmdb: is a link to'):
+        CropWriter(tmp_path / 'shard-000.lmdb')
+    assert (tmp_path / 'mine.lmdb').read_bytes() == content

@@ -25,6 +25,16 @@ def png(width, height):
     return b'\x89PNG\r\n\x1a\n' + b''.join(packed)
 
 
+def progressive():
+    return cv2.imencode('.jpg', RGB, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+
+
+def repeated_scans(count):
+    data = progressive()
+    last = data.rindex(b'\xff\xda')
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
 @pytest.mark.parametrize('suffix', ['.png', '.bmp', '.jpg'])
 def test_images_are_rgb(tmp_path, suffix):
     (tmp_path / 'x').write_bytes(encoded(suffix))
@@ -50,8 +60,9 @@ def test_images_are_rgb(tmp_path, suffix):
         (png(0, 5), 'is 0x5'),
         (encoded('.bmp').replace(struct.pack('<ii', 30, 20), struct.pack('<ii', 90_000, -9000)), 'is 90000x9000'),
         (encoded('.jpg').replace(struct.pack('>HH', 20, 30), b'\xff\xf0\xff\xf0'), 'is 65520x65520'),
+        (repeated_scans(120), 'has 1[23][0-9] scans'),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_no_image_is_one_line(data, problem):
     with pytest.raises(UserError, match=f'^here: .*{problem}'):
@@ -62,3 +73,8 @@ def test_a_fifo_is_refused(tmp_path):
     os.mkfifo(tmp_path / 'x.png')
     with pytest.raises(UserError, match='not a regular file'):
         read_image(tmp_path / 'x.png')
+
+
+def test_progressive_jpegs_are_read():
+    assert progressive().count(b'\xff\xda') > 5
+    assert decode_image(progressive(), 'x').shape == (20, 30, 3)

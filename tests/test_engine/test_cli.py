@@ -9,6 +9,7 @@ from mmengine.config import Config
 from vpd_mm.engine import cli
 from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.model_zoo import pick_device
+from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.errors import UserError
 
 
@@ -197,5 +198,12 @@ def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
     config.write_text('# mine\nmodel = dict(type="A")\n')
     with pytest.raises(UserError, match=r'c\.py: would be replaced by a copy of the config'):
         cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
-    config.write_text(f"model = dict(type='A')\nwork_dir = '{tmp_path}'\n")  # such a copy
+    copy = f"model = dict(type='A')\nwork_dir = '{tmp_path}'\n"
+    config.write_text(copy)
+    record_configs([config])  # as a training does
     assert cli.load_config(parse(str(config), '--work-dir', str(tmp_path))).work_dir == str(tmp_path)
+    assert config.read_text() == copy
+    config.write_text(copy + "note = 'edited'\n")
+    cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
+    assert not config.exists()
+    assert (tmp_path / 'c-1.py').read_text() == copy + "note = 'edited'\n"

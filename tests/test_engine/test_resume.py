@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from vpd_mm.engine.resume import config_digest, last_checkpoint, sole_training
+from vpd_mm.engine.resume import config_digest, last_checkpoint, sole_training, train_alone
 from vpd_mm.errors import UserError
 
 
@@ -57,3 +57,23 @@ def test_digest_depends_on_settings_that_decide_the_numbers():
     assert config_digest(Config({'model': {'dims': 3}, 'work_dir': 'b', 'load_from': 'x.pth'})) == 'b731956c'
     assert config_digest(Config({'model': {'dims': 4}})) != 'b731956c'
     assert config_digest(cfg, load_from='x.pth') != config_digest(cfg, load_from=None)
+
+
+def test_a_training_is_not_replaced_and_not_shared(tmp_path):
+    work_dir = tmp_path / 'work'
+    with train_alone(work_dir, resume=False, overwrite=False):
+        with (
+            pytest.raises(UserError, match='another process trains there'),
+            train_alone(work_dir, resume=True, overwrite=False),
+        ):
+            pass
+        work_dir.mkdir()
+        (work_dir / 'epoch_2.pth').write_text('weights')
+    with (
+        pytest.raises(UserError, match=r'holds checkpoints \(epoch_2\.pth\); pass --resume'),
+        train_alone(work_dir, resume=False, overwrite=False),
+    ):
+        pass
+    for flags in ({'resume': True, 'overwrite': False}, {'resume': False, 'overwrite': True}):
+        with train_alone(work_dir, **flags):
+            pass

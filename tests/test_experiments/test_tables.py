@@ -227,6 +227,9 @@ def test_metafile_rows_go_beside_other_rows_and_make_the_readme(finished, tmp_pa
     assert 'old' not in text
     with pytest.raises(UserError, match='needs the lines <!-- compare:penn -->'):
         tables.update_readme(readme, 'penn', '')
+    readme.write_text('<!-- compare:penn -->\nmine\n<!-- compare:other -->\nb\n<!-- /compare -->\n')
+    with pytest.raises(UserError, match='no other section inside'):
+        tables.update_readme(readme, 'penn', '')
     path.write_text('- 1\n')
     with pytest.raises(UserError, match='not a metafile'):
         tables.merge_metafile(path, models, spec)

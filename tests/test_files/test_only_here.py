@@ -18,7 +18,6 @@ FUNCTIONS = {
 #: Files outside vpd_mm/files to what they open there, and why they may.
 ALLOWED: dict[str, tuple[set[str], str]] = {
     # libraries that open by path, after check_file, or that write into a file of atomic_write
-    'vpd_mm/athlete/video_reader.py': ({'av.open'}, 'FFmpeg opens by path'),
     'vpd_mm/compat/checkpoint.py': ({'torch.load', 'zipfile.ZipFile'}, 'with weights_only; of an open file'),
     'vpd_mm/corpus/shard.py': ({'lmdb.open'}, 'LMDB opens by path'),
     'vpd_mm/engine/config.py': ({'Config.fromfile'}, 'a config is a program that the user trusts'),
@@ -33,14 +32,13 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/engine/checkpoint_packer.py': ({'torch.save'}, 'into memory'),
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),
     'vpd_mm/engine/cli.py': ({'.open'}, 'the log, which is appended to'),
-    'vpd_mm/engine/locks.py': ({'.open'}, 'a lock, which is empty'),
+    'vpd_mm/engine/locks.py': ({'os.open'}, 'a lock, in which only the number of a process is replaced'),
     'vpd_mm/compat/mmengine.py': ({'.read_text', 'json.loads'}, 'metadata of an installed package, our own text'),
     'vpd_mm/compat/mmaction.py': ({'.read_text'}, 'source of an installed package'),
     'vpd_mm/compat/xtcocotools.py': ({'.read_bytes'}, 'an installed package'),
     'vpd_mm/__main__.py': ({'.read_bytes'}, 'a tool of this project'),
     'vpd_mm/engine/tool_list.py': ({'.read_text'}, 'tools of this project'),
     'vpd_mm/compat/repair.py': ({'.read_text'}, 'requirements of this project'),
-    'vpd_mm/compat/pyav_reader.py': ({'av.open'}, 'bytes in memory'),
     'tools/demo_real.py': ({'zipfile.ZipFile'}, 'a wheel that pip has downloaded'),
     'benchmarks/prepare.py': ({'av.open'}, 'writes into a temporary folder'),
     'benchmarks/vipe_recipes.py': ({'.write_text', 'Config.fromfile'}, 'a temporary folder; our own config'),

@@ -257,7 +257,7 @@ def test_diving48_errors(diving, entry, message):
 
 def test_another_sport_or_another_folder_is_refused(skating, diving, tmp_path):
     import_labels(read_fsjump6, skating, tmp_path / 'out')
-    with pytest.raises(UserError, match="dataset is 'fsjump6', importing 'diving48'"):
+    with pytest.raises(UserError, match="sport is 'figure_skating', importing 'diving'"):
         import_labels(read_diving48, diving, tmp_path / 'out')
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine/thesis.txt').write_text('x')

@@ -114,6 +114,27 @@ def test_import_is_repeatable_and_completes_what_is_missing(tmp_path):
         import_labels(read_penn_action, tmp_path, tmp_path / 'out', val_share=0.5, seed=3)
 
 
+def test_an_import_keeps_what_the_user_has_edited(tmp_path):
+    for i in range(6):
+        write_mat(tmp_path, f'{i:04d}', 'jump' if i % 2 else 'bow', train=1 if i < 4 else -1)
+    import_labels(read_penn_action, tmp_path, tmp_path / 'out')
+    corpus = Corpus.open(tmp_path / 'out')
+    corpus.classes_path.write_text('Bow\nJump\n')
+    with pytest.raises(UserError, match=r'classes\.txt: holds other classes than this import'):
+        import_labels(read_penn_action, tmp_path, tmp_path / 'out')
+    assert corpus.classes_path.read_text() == 'Bow\nJump\n'
+
+
+def test_a_refused_import_changes_nothing(tmp_path):
+    write_mat(tmp_path, '0001')
+    corpus = Corpus.create(tmp_path / 'out', sport='tennis')
+    before = (corpus.root / 'corpus.json').read_bytes()
+    with pytest.raises(UserError, match="sport is 'tennis'"):
+        import_labels(read_penn_action, tmp_path, tmp_path / 'out')
+    assert [path.name for path in corpus.root.iterdir()] == ['corpus.json']
+    assert (corpus.root / 'corpus.json').read_bytes() == before
+
+
 def test_missing_or_invalid_labels_write_nothing(tmp_path):
     with pytest.raises(UserError, match=r'no labels/\*\.mat'):
         import_labels(read_penn_action, tmp_path, tmp_path / 'out')

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from media import frame_number, frame_picture, make_video
+from media import frame_number, frame_picture, make_unreadable, make_video
 
 from vpd_mm.errors import UserError
 from vpd_mm.infer.frame_source import FrameStream, capture_frames, list_inputs, open_source
@@ -51,6 +51,18 @@ def test_images_are_rgb(tmp_path):
     assert rgb[0, 0].tolist() == [255, 0, 0]
 
 
+@pytest.mark.parametrize('name', ['dangling', 'loop', 'fifo'])
+def test_no_image_of_a_folder_is_skipped(tmp_path, name):
+    (tmp_path / 'all').mkdir()
+    make_unreadable(tmp_path / 'all', '.png')
+    for i in (0, 2):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), FRAMES[i])
+    assert len(list(open_input(tmp_path))) == 2
+    (tmp_path / 'all' / f'{name}.png').rename(tmp_path / '1.png')
+    with pytest.raises(UserError, match=r'1\.png: (no such file|is not a regular file|cannot be opened)'):
+        list(open_input(tmp_path))
+
+
 def test_lists_and_folders(tmp_path):
     one, two = make_video(tmp_path / 'v' / 'a.mp4'), make_video(tmp_path / 'v' / 'deep' / 'b.mp4')
     assert names(str(tmp_path / 'v')) == [one, two]
@@ -86,7 +98,7 @@ def test_results_are_not_inputs(tmp_path):
 @pytest.mark.parametrize(
     ('item', 'message'),
     [
-        ('none.mp4', r'none\.mp4: no such video file'),
+        ('none.mp4', r'none\.mp4: no such file'),
         (FRAMES[None], r'array0: frames must be \(T, H, W, 3\) uint8 RGB, found \(1, 12, 48, 64, 3\)'),
         (FRAMES.astype(np.float32), 'float32'),
         (iter([]), 'stream0: the iterator gives no frame'),

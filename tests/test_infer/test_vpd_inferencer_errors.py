@@ -69,7 +69,7 @@ def test_inputs(folder, tmp_path, monkeypatch):
     huge = np.tile(np.float32([0, 0, 90000, 90000]), (FRAMES, 1))
     none = np.full((FRAMES, 4), np.nan)
     for inputs, options, message in (
-        (tmp_path / 'gone.mp4', {}, r'gone\.mp4: no such video file'),
+        (tmp_path / 'gone.mp4', {}, r'gone\.mp4: no such file'),
         (tmp_path / 'notes.mp4', {}, r'notes\.mp4: no readable video'),
         (cut, {}, r'cut\.mp4'),
         (jump, {'show': True}, 'show: no display'),

@@ -1,11 +1,21 @@
 """build_corpus: results, reruns, division of the work."""
 
 import json
+import re
 from collections import defaultdict
 
 import numpy as np
 import pytest
-from media import FRAMES, corpus_content, cut_picture, frame_picture, make_video, write_boxes, write_poses
+from media import (
+    FRAMES,
+    corpus_content,
+    cut_picture,
+    frame_picture,
+    make_unreadable,
+    make_video,
+    write_boxes,
+    write_poses,
+)
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore
@@ -192,6 +202,17 @@ def test_find_videos(tmp_path):
         find_videos([tmp_path / 'none'])
     with pytest.raises(UserError, match='no video given'):
         find_videos([])
+
+
+def test_videos_that_cannot_be_opened_fail_by_name(tmp_path):
+    videos = make_video(tmp_path / 'v' / 'a.mp4', 3).parent
+    make_unreadable(videos, '.mp4')
+    (videos / 'folder.mp4').mkdir()
+    reports = {report.video: report.failures for report in build_corpus([videos], tmp_path / 'c').videos}
+    assert reports.pop('a') == []
+    assert sorted(reports) == ['dangling', 'fifo', 'loop']
+    for name, [failure] in reports.items():
+        assert re.search(rf'{name}\.mp4: (no such file|is not a regular file|cannot be opened)', failure)
 
 
 def test_name_clash_with_the_corpus(tmp_path):

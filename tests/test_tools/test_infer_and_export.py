@@ -120,11 +120,13 @@ def test_former_option_no_film(folder):
 
 def test_one_broken_video_does_not_stop_the_others(folder, capsys):
     (folder / 'videos' / 'bad.mp4').write_text('no video')
+    (folder / 'videos' / 'dangling.mp4').symlink_to('nowhere')
     arguments = ['videos', *STUDENT_ARGUMENTS, '--no-video', '--out', 'out']
     assert infer(arguments) == 1
     captured = capsys.readouterr()
-    assert captured.err.count('error: ') == 1
+    assert captured.err.count('error: ') == 2
     assert 'bad.mp4: no readable video' in captured.err
+    assert 'dangling.mp4: no such file' in captured.err
     assert sorted(p.stem for p in (folder / 'out').glob('*.json')) == ['one', 'two']
 
 
@@ -133,7 +135,7 @@ def test_errors_name_file_or_option(folder, monkeypatch):
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     for arguments, message in (
-        (['gone.mp4', *student], r'gone\.mp4: no such video file'),
+        (['gone.mp4', *student], r'gone\.mp4: no such file'),
         (['videos/one.mp4', '--student', 'student.py:gone.pth'], r'checkpoint gone\.pth: no such file'),
         (['videos/one.mp4', '--student', 'student.py'], 'must be CONFIG:CHECKPOINT'),
         (['videos/one.mp4', *student, '--show'], 'show: no display'),

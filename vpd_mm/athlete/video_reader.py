@@ -12,6 +12,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ..errors import UserError
+from ..files import check_file, open_video
 
 #: A file with less than this share of the frames or seconds that its header announces counts as truncated.
 _WHOLE_SHARE = 0.98
@@ -55,14 +56,13 @@ class VideoReader:
         width, height: Upright size, px.
         num_damaged: Damaged packets and frames of the last iteration.
 
-    Raises UserError: the file is missing, empty, no video, audio only, truncated, or without a decodable frame.
+    Raises UserError: the file is missing, empty, no video, audio only, truncated, too large, or without a frame that
+    decodes.
     """
 
     def __init__(self, path: str | os.PathLike, fps: float | None = None) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            what = 'is a folder, not a video file' if self.path.is_dir() else 'no such video file; check the path'
-            raise UserError(f'{self.path}: {what}')
+        check_file(self.path, missing='check the path')
         if self.path.stat().st_size == 0:
             raise UserError(f'{self.path}: empty file (0 bytes); copy or download it again')
         if fps is not None and not 0 < fps < 1e4:
@@ -154,13 +154,7 @@ class VideoReader:
         return images
 
     def _open(self) -> tuple['av.container.InputContainer', 'av.VideoStream']:
-        try:
-            container = av.open(str(self.path), metadata_errors='replace')
-        except av.FFmpegError as e:
-            raise UserError(
-                f'{self.path}: no readable video ({e.strerror}); it may be truncated or of another format, copy or '
-                'encode it again'
-            ) from e
+        container = open_video(self.path)
         stream = container.streams.best('video')
         if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
             kinds = ', '.join(sorted({s.type for s in container.streams})) or 'nothing'

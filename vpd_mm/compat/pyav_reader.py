@@ -1,9 +1,10 @@
 """A reader of videos over PyAV that mmaction2 can use in place of decord's."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
+
+from ..files import open_video
 
 
 class DecordLikeFrame(np.ndarray):
@@ -23,15 +24,10 @@ class PyAVReader:
     def __init__(self, file: bytes) -> None:
         self._file = file
         self._position = 0
-        with self._open() as container:
+        with open_video(self._file) as container:
             stream = container.streams.video[0]
             self._fps = float(stream.average_rate or 0)
             self._length = sum(1 for packet in container.demux(stream) if packet.size)
-
-    def _open(self):
-        import av
-
-        return av.open(io.BytesIO(self._file), metadata_errors='replace')
 
     def __len__(self) -> int:
         return self._length
@@ -44,7 +40,7 @@ class PyAVReader:
         wanted = [index + self._length * (index < 0) for index in np.ravel(indices).tolist()]
         frames: dict[int, np.ndarray] = {}
         newest = None
-        with self._open() as container:
+        with open_video(self._file) as container:
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
             for index, newest in enumerate(container.decode(stream)):

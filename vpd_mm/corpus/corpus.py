@@ -10,13 +10,19 @@ from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write, check_video_name, checked_name, npz_path, read_json
+from ..files import atomic_write, check_no_links, check_video_name, checked_name, npz_path, read_json
 from ..structures import MAX_FRAMES, AthleteTrack, PoseSequence
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
 
 #: Version of the layout on disk; other versions are refused.
 LAYOUT_VERSION = 1
+
+#: Folders and shards, outer ones first, through which a link would let a step write outside of the corpus.
+_LEVELS = (
+    *('*', 'athlete/*', 'athlete/poses/*', 'athlete/crops/*', 'teacher/*', 'features/*', 'annotations/*'),
+    'ground_truth/*',  # of the synthetic sport
+)
 
 #: Largest frame rate of a video.
 MAX_FPS = 10_000
@@ -129,11 +135,13 @@ class Corpus:
         """Open an existing corpus.
 
         Raises:
-            UserError: the folder is no corpus, corpus.json is damaged, or its layout is unknown.
+            UserError: the folder is no corpus, corpus.json is damaged, its layout is unknown, or a file or folder of
+                it is a link.
         """
         path = Path(root) / 'corpus.json'
         if not path.exists():
             raise UserError(f'{path}: no such file; {root} is no corpus (tools/prepare.py makes one)')
+        check_no_links(root, *_LEVELS)
         fields = read_json(path, 'restore it or prepare into another folder')
         version = fields.get('layout_version') if isinstance(fields, dict) else None
         if version != LAYOUT_VERSION:

@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
-from ..files import read_bytes
+from ..files import MAX_PIXELS, read_bytes
 
-#: Largest image.
-MAX_PIXELS, MAX_IMAGE_BYTES = 64 << 20, 256 << 20
+#: Largest image file.
+MAX_IMAGE_BYTES = 256 << 20
+#: Scans of a JPEG, each of which is decoded over the whole image; progressive ones have about 10.
+MAX_SCANS = 100
 _PNG, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
-_JPEG, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 #: Segments of a JPEG that state its size.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -26,7 +28,7 @@ def decode_image(data: bytes, where: object, mode: int = cv2.IMREAD_COLOR_RGB) -
     """Decode an image to uint8, with the channels that ``mode`` of OpenCV says.
 
     Raises:
-        UserError: it is no PNG, JPEG or BMP, truncated, damaged, or has more than ``MAX_PIXELS``.
+        UserError: it is no PNG, JPEG or BMP, truncated, damaged, or has more than ``MAX_PIXELS`` or ``MAX_SCANS``.
     """
     try:
         width, height = _size(data)
@@ -34,6 +36,8 @@ def decode_image(data: bytes, where: object, mode: int = cv2.IMREAD_COLOR_RGB) -
         raise UserError(f'{where}: not a readable PNG, JPEG or BMP; copy it again') from e
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
         raise UserError(f'{where}: the image is {width}x{height}; at most {MAX_PIXELS} pixels are read')
+    if data.startswith(_JPEG) and (scans := data.count(_JPEG_SCAN)) > MAX_SCANS:
+        raise UserError(f'{where}: the JPEG has {scans} scans, at most {MAX_SCANS} are read; save it again')
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:

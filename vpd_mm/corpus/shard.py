@@ -17,7 +17,7 @@ from pathlib import Path
 import lmdb
 
 from ..errors import UserError, errors_name
-from ..files import check_file, check_video_name
+from ..files import check_file, check_no_link, check_video_name
 
 HEADER, WRITING, CROP, IMAGE = b'h/', b'w/', b'c/', b'i/'
 #: Sorts before all other keys, so that one damaged page does not hide both the list and the headers.
@@ -111,8 +111,9 @@ class Environments:
         """Return an environment to write ``path``; the caller holds the lock file of the shard.
 
         Raises:
-            UserError: the file is no LMDB file.
+            UserError: the file is no LMDB file, or a link.
         """
+        check_no_link(path)
         with self._lock:
             if path.exists() and path.stat().st_size:
                 env = self.reader(path)  # refuses damaged files

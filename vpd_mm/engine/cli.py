@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import itertools
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError, one_line
-from ..files import read_text
+from ..files import check_no_links, read_text
 from .escaped_output import escaped_output
 from .tool_list import name_started_tools
 
@@ -196,9 +197,12 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    check_no_links(cfg.work_dir)
     copy = Path(cfg.work_dir) / Path(cfg.filename).name
     if copy.exists() and not _is_copy(read_text(copy)):
         raise UserError(f'{copy}: would be replaced by a copy of the config; pass another --work-dir')
+    if copy.exists() and launcher_ranks()[0] == 0:
+        _keep_edited(copy)
     os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     return cfg
 
@@ -206,6 +210,17 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
 def _is_copy(config: str) -> bool:
     """True for the text of a config that a Runner has written into its work dir: without bases and comments."""
     return 'work_dir = ' in config and '_base_' not in config and '#' not in config
+
+
+def _keep_edited(copy: Path) -> None:
+    """Rename a copy that no training of this user wrote, or that was edited: the Runner writes its own in its place."""
+    from .written_configs import is_recorded
+
+    if not is_recorded(copy):
+        names = (copy.with_name(f'{copy.stem}-{number}.py') for number in itertools.count(1))
+        kept = next(path for path in names if not os.path.lexists(path))
+        print(f'{copy}: was edited or comes from another place; kept as {kept.name}', file=sys.stderr)
+        copy.rename(kept)
 
 
 def merge_train_arguments(cfg: 'Config', args: argparse.Namespace) -> None:

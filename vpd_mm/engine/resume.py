@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from mmengine.config import Config
 
 from ..compat import find_latest_checkpoint
 from ..errors import UserError
+from ..files import check_no_link
+from .cli import launcher_ranks
 from .locks import file_lock
 
 
@@ -19,9 +22,30 @@ def sole_training(work_dir: Path) -> Iterator[bool]:
 
     Nothing is removed: a damaged checkpoint is not read, and is replaced when the training saves again.
     """
-    busy = f'{work_dir}: another process trains there; start again when it is done'
-    with file_lock(work_dir.with_name(f'.{work_dir.name}.lock'), busy=busy):
+    check_no_link(work_dir)
+    with file_lock(_lock_path(work_dir), busy=_busy(work_dir)):
         yield find_latest_checkpoint(work_dir) is not None
+
+
+@contextmanager
+def train_alone(work_dir: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Hold the work dir that the user named for a training; other ranks of the same launcher share the hold of rank 0.
+
+    Raises:
+        UserError: another process trains there, or there are checkpoints, which the training would replace, and neither
+            ``resume`` nor ``overwrite`` is given.
+    """
+    if launcher_ranks()[0] != 0:
+        yield
+        return
+    saved = sorted(path.name for path in work_dir.glob('*.pth'))
+    if saved and not resume and not overwrite:
+        raise UserError(
+            f'{work_dir}: holds checkpoints ({saved[0]}); pass --resume to continue that training, another --work-dir, '
+            'or --overwrite'
+        )
+    with file_lock(_lock_path(work_dir), busy=_busy(work_dir)):
+        yield
 
 
 def last_checkpoint(work_dir: Path) -> Path:
@@ -30,6 +54,15 @@ def last_checkpoint(work_dir: Path) -> Path:
     if path is None:
         raise UserError(f'{work_dir}: has no readable checkpoint; train again')
     return Path(path)
+
+
+def _lock_path(work_dir: Path) -> Path:
+    folder = Path(os.path.realpath(work_dir))
+    return folder.with_name(f'.{folder.name}.lock')
+
+
+def _busy(work_dir: Path) -> str:
+    return f'{work_dir}: another process trains there; start again when it is done'
 
 
 def config_digest(cfg: Config, **more: object) -> str:

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from .. import registry
 from ..errors import UserError
+from ..files import atomic_write, check_no_link, check_no_links
 from .cli import LAUNCHERS
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
@@ -20,12 +21,19 @@ from .progress import OnProgress
 from .resume import config_digest, last_checkpoint, sole_training
 from .written_configs import record_configs
 
+#: Where a Runner writes: the last two are its logs, in a folder named by the second.
+_WORK_DIR_LEVELS = ('*', '[0-9]*_[0-9]*/*', '[0-9]*_[0-9]*/vis_data/*')
+
 
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner of ``cfg``.
 
     Without CUDA, several processes communicate through gloo; mmengine itself starts them on accelerators only.
+
+    Raises:
+        UserError: a file or folder of the work dir is a link, through which the Runner would write.
     """
+    check_no_links(cfg.work_dir, *_WORK_DIR_LEVELS)
     launcher = cfg.get('launcher', 'none')
     if not torch.cuda.is_available():
         if cfg.get('optim_wrapper'):
@@ -63,7 +71,8 @@ def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
             runner = build_runner(cfg)
             runner.register_hook(_ProgressHook(on_progress))
             runner.train()
-        mark.touch()
+        with atomic_write(mark):
+            pass
     return newest_best(work_dir) or last_checkpoint(work_dir)
 
 
@@ -72,6 +81,7 @@ def test(cfg: Config, checkpoint: Path) -> dict[str, float]:
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.load_from, cfg.resume = str(checkpoint.parent / 'test'), str(checkpoint), False
     cfg.experiment_name = f'{checkpoint.parent.name}-test'
+    check_no_link(cfg.work_dir)
     return build_runner(cfg).test()
 
 

@@ -24,7 +24,7 @@ from ..engine.cli import error_line, leave_processes
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
-from ..files import atomic_write, read_text
+from ..files import atomic_write, check_no_link, read_text
 from .plan import Plan, Run
 from .run import execute
 from .store import RunStore
@@ -286,6 +286,7 @@ def _last_words(job: submitit.Job) -> str:
 
 def _private_folder(parent: Path) -> Path:
     """A new folder that no other user can read or write: the job files of submitit are pickles."""
+    check_no_link(parent)
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if parent.stat().st_uid != os.getuid():
         raise UserError(f'{parent}: belongs to another user; pass another --work-dir')

@@ -19,6 +19,7 @@ from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import datasets_of
+from ..files import check_no_link, check_no_links
 from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions, rank_corpus
 from ..structures import load_actions, load_classes
 from .plan import Run
@@ -35,20 +36,23 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
     (``ExactResumeHook``).  ``launcher`` is how the processes of this run were started; only ``rank`` 0 writes.
 
     Raises:
-        UserError: another process does this run, or the run is not possible.
+        UserError: another process does this run, the run is not possible, or its folder is or has a link.
     """
+    work_dir = store.work_dir(run.key)
     store.root.mkdir(parents=True, exist_ok=True)
-    busy = f'{store.work_dir(run.key)}: another process does this run'
+    busy = f'{work_dir}: another process does this run'
     with file_lock(store.root / f'.{run.key}-{rank}.lock', wait_sec=LOCK_WAIT_SEC, busy=busy):
         if run.key in store:
             return
+        check_no_link(work_dir)
+        check_no_links(work_dir)
         start, commit = perf_counter(), code_commit()
         kinds = {'train': _train, 'nearest': _nearest, 'retrieve': _retrieve, 'detect': _detect, 'ensemble': _ensemble}
         result = kinds[run.method.kind](run, store, launcher)
         if rank == 0:
             store.save(run, {'commit': commit, **result, 'seconds': round(perf_counter() - start, 1)})
             for pattern in ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint') if run.method.kind == 'train' else ():
-                for path in store.work_dir(run.key).glob(pattern):
+                for path in work_dir.glob(pattern):
                     path.unlink()  # the best checkpoint stays
 
 

@@ -316,8 +316,10 @@ def update_readme(path: Path, name: str, text: str) -> None:
     """
     begin, end = f'<!-- compare:{name} -->', '<!-- /compare -->'
     before, opened, rest = read_text(path).partition(begin)
-    _, closed, after = rest.partition(end)
-    if not opened or not closed:
-        raise UserError(f'--readme {path}: needs the lines {begin} and {end} around the table')
+    inside, closed, after = rest.partition(end)
+    if not opened or not closed or '<!-- compare:' in inside:
+        raise UserError(
+            f'--readme {path}: needs the lines {begin} and {end} around the table, and no other section inside'
+        )
     with atomic_write(path, 'w') as f:
         f.write(f'{before}{begin}\n{text.strip()}\n{end}{after}')

@@ -1,14 +1,28 @@
-"""Open files for reading and writing: the two modules through which every room does it."""
+"""Open files for reading and writing: the modules through which every room does it."""
 
 from .names import check_video_name, checked_name, npz_path
-from .reading import MAX_DIGITS, check_file, open_file, open_text, parse_json, read_bytes, read_json, read_text
-from .writing import MARK, atomic_write, check_output, is_ours, open_output
+from .reading import (
+    MAX_DIGITS,
+    MAX_PIXELS,
+    check_file,
+    open_file,
+    open_text,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+)
+from .video import open_video
+from .writing import MARK, atomic_write, check_no_link, check_no_links, check_output, is_ours, open_output
 
 __all__ = [
     'MARK',
     'MAX_DIGITS',
+    'MAX_PIXELS',
     'atomic_write',
     'check_file',
+    'check_no_link',
+    'check_no_links',
     'check_output',
     'check_video_name',
     'checked_name',
@@ -17,6 +31,7 @@ __all__ = [
     'open_file',
     'open_output',
     'open_text',
+    'open_video',
     'parse_json',
     'read_bytes',
     'read_json',

@@ -15,6 +15,8 @@ from ..errors import UserError
 
 #: Largest text or JSON file of a corpus or a run (a million actions take 60 MB).
 MAX_TEXT_BYTES = 512 << 20
+#: Pixels of the largest image or frame of a video.
+MAX_PIXELS = 64 << 20
 #: Characters of the longest whole number that always fits into 64 bits.
 MAX_DIGITS = 18
 _SURROGATE = re.compile(rb'\\u[dD][89a-fA-F]')

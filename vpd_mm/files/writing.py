@@ -1,4 +1,4 @@
-"""Write results: complete files only, and never over a file that this project did not write."""
+"""Write results: complete files only, never over a file that this project did not write nor through a link."""
 
 import os
 import tempfile
@@ -98,3 +98,31 @@ def is_ours(path: str | os.PathLike, mark: str = MARK) -> bool:
         head = f.read(_ENDS)
         f.seek(max(0, os.fstat(f.fileno()).st_size - _ENDS))
         return mark.encode() in head or mark.encode() in f.read()
+
+
+def check_no_link(path: str | os.PathLike) -> None:
+    """Check that a path which this project names, in a folder that may come from elsewhere, leads nowhere else.
+
+    Raises:
+        UserError: it is a symbolic link.
+    """
+    if os.path.islink(path):
+        raise UserError(
+            f'{path}: is a link to {Path(path).readlink()}, through which files elsewhere would be changed; replace it '
+            'by what it leads to, or link the whole folder'
+        )
+
+
+def check_no_links(folder: str | os.PathLike, *levels: str) -> None:
+    """Check the entries of a folder, which itself may be a link, as :func:`check_no_link`.
+
+    Checkpoints (``*.pth``) may be links: they are only ever replaced or removed.
+
+    Args:
+        folder: May be missing.
+        levels: Patterns of the entries, outer ones first; default: those directly in the folder.
+    """
+    for level in levels or ('*',):
+        for path in Path(folder).glob(level):
+            if path.suffix != '.pth':
+                check_no_link(path)

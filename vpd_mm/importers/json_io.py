@@ -17,7 +17,9 @@ from ..files import parse_json, read_bytes
 from ..files.reading import MAX_TEXT_BYTES
 
 #: Largest expansion of a gzip beyond the first bytes; real poses and masks expand up to 30 times.
-MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
+MAX_GROWTH, GROWTH_FLOOR = 30, 16 << 20
+#: Most values (of up to 100 bytes in memory) for a byte of a gzip, beyond the first ones; real poses have up to 0.7.
+MAX_VALUES, VALUES_FLOOR = 2, 4 << 20
 #: Types of numbers, which bool and str are not.
 _NUMBERS = {int, float, np.float64}
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -39,6 +41,8 @@ def read_json(path: Path) -> Any:
             raise UserError(f'{path}: the gzip is truncated or damaged ({e}); copy it again') from e
         if len(unpacked) > limit:
             raise UserError(f'{path}: unpacks to more than {limit} bytes from {len(data)}; not a file of poses')
+        if sum(map(unpacked.count, (b',', b'[', b'{'))) > max(VALUES_FLOOR, MAX_VALUES * len(data)):
+            raise UserError(f'{path}: holds too many values for {len(data)} bytes; not a file of poses')
         data = unpacked
     return parse_json(data, path, 'copy it again')
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write
-from ..structures import Action, AthleteTrack, PoseSequence, load_actions, save_actions, save_classes
+from ..files import atomic_write, read_text
+from ..structures import Action, AthleteTrack, PoseSequence, load_actions, load_classes, save_actions, save_classes
 from .report import ImportReport, track_progress
 
 
@@ -129,15 +129,11 @@ def import_labels(
         raise UserError(f'{source}: no such folder')
     labels = read(source, **options).with_validation(val_share, seed)
     _check_labels(labels)
+    if (Path(out) / 'corpus.json').exists():
+        _check_corpus(Corpus.open(out), labels)
     corpus = Corpus.create(out, sport=labels.sport, dataset=labels.dataset)
-    if corpus.sport != labels.sport:
-        raise UserError(f'{out}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out')
     with corpus.lock():
-        if corpus.actions_path.exists() and load_actions(corpus.actions_path) != labels.actions:
-            raise UserError(
-                f'{corpus.actions_path}: holds other actions than this import (edited, or another --seed or '
-                '--val-share); delete it or pass another --out'
-            )
+        _check_corpus(corpus, labels)  # under the lock, and before as creating it names the data set
         files: dict[Path, AthleteTrack | PoseSequence] = {corpus.track_path(v): t for v, t in labels.tracks.items()}
         for name, poses in labels.poses.items():
             files |= {corpus.pose_path(name, video): sequence for video, sequence in poses.items()}
@@ -160,12 +156,41 @@ def _check_labels(labels: LabelSet) -> None:
         raise UserError(f'{num_duplicates} action ids are in several splits; are the files of one version?')
 
 
+def _check_corpus(corpus: Corpus, labels: LabelSet) -> None:
+    """Raise UserError if the corpus is of another sport, or one of its label files holds something else."""
+    if corpus.sport != labels.sport:
+        raise UserError(
+            f'{corpus.root}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out'
+        )
+    known: list[tuple[Path, str, Callable, Sequence]] = [
+        (corpus.actions_path, 'actions', load_actions, labels.actions),
+        (corpus.detect_path, 'actions', load_actions, labels.detect),
+        (corpus.classes_path, 'classes', load_classes, labels.classes),
+        *((path, 'lines', _read_lines, lines) for path, lines in _lists(corpus, labels).items()),
+    ]
+    for path, what, read, content in known:
+        if content and path.exists() and list(read(path)) != list(content):
+            raise UserError(
+                f'{path}: holds other {what} than this import (edited, or another --seed or --val-share); move it away '
+                'or pass another --out'
+            )
+
+
+def _read_lines(path: Path) -> list[str]:
+    return read_text(path).splitlines()
+
+
+def _lists(corpus: Corpus, labels: LabelSet) -> dict[Path, Sequence[str]]:
+    lists: dict[Path, Sequence[str]] = {
+        corpus.fewshot_path(k, subset): ids for (k, subset), ids in labels.few_shot.items()
+    }
+    return lists | {corpus.localize_path(i): videos for i, videos in labels.localize.items()}
+
+
 def _write_labels(corpus: Corpus, labels: LabelSet) -> None:
     known = corpus.videos()
     corpus.add_videos(info for name, info in labels.videos.items() if name not in known)
-    lists = {corpus.fewshot_path(k, subset): ids for (k, subset), ids in labels.few_shot.items()}
-    lists |= {corpus.localize_path(i): videos for i, videos in labels.localize.items()}
-    for path, lines in lists.items():
+    for path, lines in _lists(corpus, labels).items():
         with atomic_write(path, 'w') as f:
             f.writelines(f'{line}\n' for line in lines)
     if labels.detect:

@@ -183,6 +183,6 @@ def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Images of a folder, sorted by name, numbers in it by value."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    """Images of a folder, sorted by name, numbers in it by value; also unreadable ones: none may be skipped."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
     return sorted(files, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r'(\d+)', p.name)])

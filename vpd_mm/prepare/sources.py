@@ -75,13 +75,13 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
 
 
 def videos_inside(folder: Path) -> list[Path]:
-    """List the video files of a folder and its subfolders, sorted by path."""
-    return [p for p in sorted(folder.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and p.is_file()]
+    """List the video files of a folder and its subfolders, sorted by path; also those that cannot be opened."""
+    return [p for p in sorted(folder.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
 
 
 def _identity(path: Path) -> tuple[Path, str]:
     """Identify a video file: two links with one name are one video, with two names two videos."""
-    return path.resolve(), path.stem
+    return Path(os.path.realpath(path)), path.stem  # unlike resolve(), for links that lead in a circle too
 
 
 def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, read_json
+from ..files import atomic_write, check_no_links, read_json
 from ..visualize.panels import encode_image
 from ..visualize.skeleton import COCO17
 from .appearance import everyday_look, vivid
@@ -298,6 +298,7 @@ def _num_made(root: Path, split: str) -> int:
 
 
 def _check_folder(root: Path, recipe: GenericRecipe) -> None:
+    check_no_links(root, '*', 'annotations/*')
     path = root / _RECIPE_FILE
     content = {'recipe': RECIPE, **asdict(recipe)}
     # Recipe files of earlier versions lack these fields.

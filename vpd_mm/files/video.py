@@ -1,0 +1,46 @@
+"""Open videos for reading: files and bytes that are one video in themselves, of limited size on the screen."""
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from .reading import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+#: Names in FFmpeg of the containers that are read.  It recognises them by content, and many others besides: playlists
+#: (concat, hls, dash), which read other files, are not to be among these.
+CONTAINERS = ','.join(
+    ['mov', 'matroska', 'avi', 'mpegts', 'mpeg', 'mpegvideo', 'asf', 'flv', 'mxf', 'ogg', 'dv', 'gif', 'ivf']
+    + ['yuv4mpegpipe', 'm4v', 'h264', 'hevc']
+)
+
+
+def open_video(source: str | os.PathLike | bytes) -> 'InputContainer':
+    """Open a video file, or the bytes of one, in which no frame decodes to more than ``MAX_PIXELS``.
+
+    Raises:
+        UserError: it is none of ``CONTAINERS``, is damaged, or has larger frames.
+    """
+    import av
+
+    where: object = 'video in memory' if isinstance(source, bytes) else source
+    # with 'file:' no name is taken for an address, as 'pipe:0' would be
+    file: Any = io.BytesIO(source) if isinstance(source, bytes) else f'file:{os.fspath(source)}'
+    limits = {'format_whitelist': CONTAINERS, 'protocol_whitelist': 'file'}
+    try:
+        container = av.open(file, 'r', metadata_errors='replace', container_options=limits)
+    except av.FFmpegError as e:
+        raise UserError(
+            f'{where}: no readable video container ({e.strerror}); it may be truncated or of another format, copy or '
+            'encode it again'
+        ) from e
+    for stream in container.streams.video:
+        if stream.width * stream.height > MAX_PIXELS:
+            size = f'{stream.width}x{stream.height}'
+            container.close()
+            raise UserError(f'{where}: the frames are {size}; at most {MAX_PIXELS} pixels are read')
+        stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}  # a stream may change its size
+    return container
