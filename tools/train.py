@@ -11,6 +11,7 @@ from vpd_mm.engine.cli import (
     merge_train_arguments,
     run_tool,
 )
+from vpd_mm.files import disk_errors_name
 
 
 def main(argv=None):
@@ -24,7 +25,8 @@ def main(argv=None):
 
     cfg = load_corpus_config(args)
     merge_train_arguments(cfg, args)
-    build_runner(cfg).train()
+    with disk_errors_name(cfg.work_dir):
+        build_runner(cfg).train()
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import UserError
+from ..files import disk_errors_name
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
     end = time.monotonic() + wait_sec
-    with path.open('a+') as handle:
+    with path.open('ab+', buffering=0) as handle:
         while True:
             try:
                 fcntl.flock(handle, mode)
@@ -30,13 +31,13 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
             except BlockingIOError as e:
                 if time.monotonic() >= end:
                     handle.seek(0)
-                    holder = handle.read(20).strip()
+                    holder = handle.read(20).decode(errors='replace').strip()
                     by = f' (process {holder})' if holder else ''
                     raise UserError((busy or f'{path}: locked by another process') + by) from e
                 time.sleep(0.05)
         if not shared:
             handle.seek(0)
             handle.truncate()
-            handle.write(str(os.getpid()))
-            handle.flush()
+            with disk_errors_name(path):
+                handle.write(str(os.getpid()).encode())
         yield

@@ -2,7 +2,7 @@
 
 from .names import check_video_name, checked_name, npz_path
 from .reading import MAX_DIGITS, check_file, open_file, open_text, parse_json, read_bytes, read_json, read_text
-from .writing import MARK, atomic_write, check_output, is_ours, open_output
+from .writing import MARK, atomic_write, check_output, disk_errors_name, is_ours, open_output
 
 __all__ = [
     'MARK',
@@ -12,6 +12,7 @@ __all__ = [
     'check_output',
     'check_video_name',
     'checked_name',
+    'disk_errors_name',
     'is_ours',
     'npz_path',
     'open_file',
