@@ -9,7 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-fuzz test-kill test-wheel lint docs linkcheck demo demo-real test-numpy1 wheel clean
+.PHONY: setup setup-runtime test test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real
+.PHONY: test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
 
@@ -44,6 +45,10 @@ docs: $(VENV)/.done-docs
 # Links between pages; links to other sites where there is a network.
 linkcheck: $(VENV)/.done-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -b linkcheck -d docs/_build/doctrees docs docs/_build/linkcheck
+
+# Run the tutorials and keep their outputs in docs/tutorials.
+tutorials: setup
+	$(BIN)/python tests/tutorials.py
 
 test: lint docs
 	$(BIN)/python tools/check_env.py

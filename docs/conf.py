@@ -18,13 +18,15 @@ copyright = 'the vpd_mm contributors, BSD-3-Clause'
 version = release = __version__
 
 extensions = [
-    'myst_parser',
+    'myst_nb',
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
     'sphinx.ext.intersphinx',
     'sphinx_copybutton',
 ]
 exclude_patterns = ['_build']
+nb_execution_mode = 'off'  # the outputs are in the notebooks; tests/test_tutorials.py runs them
+nb_merge_streams = True
 myst_enable_extensions = ['colon_fence', 'deflist']
 myst_heading_anchors = 3
 
