@@ -201,11 +201,11 @@ class _Check:
 
     def _check_video(self, row: VideoInfo, probe: Probe) -> None:
         """Compare a row of videos.csv with its file; a resampled video has another rate and number of frames."""
-        found = probe(Path(row.path))
+        read = probe(Path(row.path))
         for name in ('width', 'height') if self.corpus.fps is not None else ('fps', 'num_frames', 'width', 'height'):
-            if not math.isclose(value := getattr(row, name), found[name], rel_tol=1e-6):
+            if not math.isclose(value := getattr(row, name), read[name], rel_tol=1e-6):
                 where = f'{self.corpus.videos_path}: video {row.video!r}'
-                raise UserError(f'{where}: {name} is {value:g}, but {found[name]:g} in {row.path}')
+                raise UserError(f'{where}: {name} is {value:g}, but {read[name]:g} in {row.path}')
 
     def _array_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         root = self.corpus.root

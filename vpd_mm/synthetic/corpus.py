@@ -125,10 +125,10 @@ def _check_unedited(corpus: Corpus, plans: list[VideoPlan]) -> None:
     tables = _tables(corpus, [plan for plan in plans if _index_path(corpus.root, plan.name).is_file()])
     for path, (header, rows) in tables.items():
         if path.is_file():
-            found = read_text(path)
-            ends = [name for name, text in rows.items() if text and text in found]  # of each split the first videos
-            made = (text for name, text in rows.items() if any(name[:-4] == end[:-4] and name <= end for end in ends))
-            if found != header + ''.join(made):
+            text = read_text(path)
+            ends = [name for name, lines in rows.items() if lines and lines in text]  # of each split the first videos
+            made = (lines for name, lines in rows.items() if any(name[:-4] == end[:-4] and name <= end for end in ends))
+            if text != header + ''.join(made):
                 raise UserError(
                     f'{path}: was changed since it was made, and would be replaced; move it away, or pass another --out'
                 )
@@ -140,9 +140,9 @@ def _write_tables(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -
         index, path = _read_index(corpus, plan), str(_video_path(corpus.root, plan.name).resolve())
         rows.append(VideoInfo(plan.name, path, index['fps'], index['num_frames'], recipe.width, recipe.height))
     corpus.add_videos(rows)
-    for path, (header, texts) in _tables(corpus, plans).items():
-        with atomic_write(path, 'w') as f:
-            f.writelines((header, *texts.values()))
+    for table, (header, lines) in _tables(corpus, plans).items():
+        with atomic_write(table, 'w') as f:
+            f.writelines((header, *lines.values()))
 
 
 def _tables(corpus: Corpus, plans: list[VideoPlan]) -> dict[Path, tuple[str, dict[str, str]]]:
