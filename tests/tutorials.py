@@ -58,8 +58,8 @@ def save_tutorial(name: str, notebook: nbformat.NotebookNode) -> None:
                 output.pop('execution_count', None)
                 if output.output_type == 'execute_result':
                     output['execution_count'] = None
-                for kind in ('text/plain',) if 'image/jpeg' in output.get('data', ()) else ():
-                    output.data.pop(kind, None)
+                if {'image/jpeg', 'text/html'} & set(output.get('data', ())):
+                    output.data.pop('text/plain', None)
     nbformat.write(notebook, FOLDER / f'{name}.ipynb')
 
 
