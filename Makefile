@@ -9,7 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real test-numpy1 wheel clean
+.PHONY: setup setup-runtime test test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real
+.PHONY: test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
 

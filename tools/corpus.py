@@ -5,10 +5,13 @@ tools/corpus.py check data/real
 """
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus.corpus_check import check_corpus
 from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.engine.progress import ProgressBars
@@ -25,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     with ProgressBars(console) as bars:
-        result = check_corpus(args.corpus, on_problem, bars.add('check', 'files and videos'))
+        result = check_corpus(args.corpus, on_problem, bars.add('check', 'files and videos'), probe)
     table = Table('what', 'checked', 'problems', title=args.corpus, title_justify='left')
     for what, number in result.checked.items():
         table.add_row(what, str(number), str(result.problems[what] or '-'))
@@ -35,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     problems = result.problems.total()
     on_problem(f'{problems} problems' if problems else 'no problem found')
     return 1 if problems else 0
+
+
+@cache
+def probe(path: Path) -> dict[str, float]:
+    reader = VideoReader(path)
+    return {'fps': reader.fps, 'num_frames': reader.num_frames, 'width': reader.width, 'height': reader.height}
 
 
 if __name__ == '__main__':

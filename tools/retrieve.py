@@ -16,6 +16,7 @@ from rich.table import Table
 from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.console import PlainConsole
+from vpd_mm.errors import UserError
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
 
@@ -32,6 +33,8 @@ def main(argv=None):
     if args.show is not None:
         check_side_by_side(args.show)
         check_output(args.show, **rules)
+        if args.out is not None and args.out.resolve() == args.show.resolve():
+            raise UserError(f'{args.out}: --out and --show are the same file; write to two paths')
     corpus = Corpus.open(args.corpus)
     settings = corpus.settings(args.protocol)
     given = {name: getattr(args, name) for name in ('before_sec', 'after_sec') if getattr(args, name) is not None}

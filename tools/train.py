@@ -14,6 +14,7 @@ from vpd_mm.engine.cli import (
     merge_train_arguments,
     run_tool,
 )
+from vpd_mm.files import disk_errors_name
 
 
 def main(argv=None):
@@ -29,7 +30,10 @@ def main(argv=None):
 
     cfg = load_corpus_config(args)
     merge_train_arguments(cfg, args)
-    with train_alone(Path(cfg.work_dir), resume=bool(args.resume), overwrite=args.overwrite):
+    with (
+        train_alone(Path(cfg.work_dir), resume=bool(args.resume), overwrite=args.overwrite),
+        disk_errors_name(cfg.work_dir),
+    ):
         build_runner(cfg).train()
 
 

@@ -165,6 +165,7 @@ NOT_WRITTEN = {
     'fewer schedulers': (lambda c: c['param_schedulers'].pop(), 'param_schedulers are missing'),
     'last_step': (lambda c: c['param_schedulers'][0].update(last_step=10**18), 'last_step of its param_schedulers'),
     'begin': (lambda c: c['param_schedulers'][0].update(begin=[1]), 'begin of its param_schedulers'),
+    'method': (lambda c: c['param_schedulers'][0].update(step=5), 'step of its param_schedulers'),
     'scheduler is a number': (lambda c: c['param_schedulers'].__setitem__(0, 5), 'cannot resume'),
     'best text': (lambda c: c['message_hub']['runtime_info'].update(best_score='x'), 'best_score is no finite'),
     'best nan': (lambda c: c['message_hub']['runtime_info'].update(best_score=float('nan')), 'best_score is no finite'),

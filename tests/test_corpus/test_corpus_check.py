@@ -1,19 +1,21 @@
 """check_corpus: a whole corpus passes, every kind of damage is named."""
 
+import json
 import os
 import re
 import shutil
 
 import lmdb
+import numpy as np
 import pytest
 from tiny_corpus import make_tiny
 
-from vpd_mm.corpus import Corpus
+from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.corpus.corpus_check import check_corpus
 from vpd_mm.corpus.provenance import record_run
 from vpd_mm.corpus.shard import CROP, HEADER, VIDEOS, unseal
 from vpd_mm.errors import UserError
-from vpd_mm.structures import Action, save_actions
+from vpd_mm.structures import Action, AthleteTrack, save_actions
 
 
 @pytest.fixture(scope='module')
@@ -113,6 +115,50 @@ def test_damaged_files_are_named(corpus):
         (lambda c: os.mkfifo(c.root / 'pipe.npz'), r'pipe\.npz: is not a regular file'),
     ]
     _assert_problems(corpus, damages)
+
+
+def test_what_does_not_fit_the_tables_is_named(corpus):
+    corpus.add_videos([VideoInfo('a', '', 25.0, 20, 32, 32)])
+    track = AthleteTrack(np.arange(25), np.tile(np.float32([1, 1, 9, 9]), (25, 1)), np.ones(25, np.float32))
+    damages = [
+        (lambda c: track.save(c.track_path('a')), r'tracks/a\.npz: frame 24, but the video has 20 frames'),
+        (lambda c: shutil.copytree(c.root / 'ground_truth', c.poses_dir('p')), r'poses/p/a\.npz: frame 24, but'),
+        (lambda c: _write(c.fewshot_path(1, 0), 'a:0\nb:0\n'), r"1_0\.txt: 1 of 2 are of the split test, first 'b:0'"),
+        (lambda c: _write(c.localize_path(0), 'a\nb\n'), r"0\.txt: 1 of 2 are of the split test, first 'b'"),
+        (lambda c: c.classes_path.unlink(), r'classes\.txt: no such file, but there is .*actions\.csv'),
+        (lambda c: None, r'shard-000\.lmdb: frame 24, but'),
+        (lambda c: None, r'joints/a\.npz: frame 24, but'),
+    ]
+    _assert_problems(corpus, damages)
+
+
+def test_a_video_file_that_differs_from_its_row_is_named(corpus, tmp_path):
+    file = tmp_path / 'v.mp4'
+    file.touch()
+    found = {'fps': 25.0, 'num_frames': 25, 'width': 32, 'height': 32}
+    corpus.add_videos([VideoInfo('a', str(file), 25.0, 25, 32, 32)])
+    for name, value in {'fps': 30.0, 'num_frames': 24, 'width': 64, 'height': 64}.items():
+        assert check_corpus(corpus.root, pytest.fail, probe=lambda path: found).checked['video files'] == 1
+        problems = []
+        check_corpus(corpus.root, problems.append, probe=lambda path, changed=found | {name: value}: changed)
+        (problem,) = problems
+        assert f"video 'a': {name} is {found[name]:g}, but {value:g} in {file}" in problem
+    _write(corpus.root / 'corpus.json', json.dumps({'layout_version': 1, 'name': 'c', 'fps': 25}))
+    other = found | {'fps': 50.0, 'num_frames': 50}
+    assert check_corpus(corpus.root, pytest.fail, probe=lambda path: other).notes == []
+
+
+def test_missing_pieces_and_other_splits_are_noted(corpus):
+    (corpus.teacher_dir('joints') / 'b.npz').unlink()
+    corpus.add_videos([VideoInfo('c', '', 25.0, 20, 32, 32)])
+    save_actions(corpus.actions_path, [Action(f'a:{i}', 'a', 1, 2, 0, s) for i, s in enumerate(('train', 'tset'))])
+    result, problems = _check(corpus)
+    assert problems == []
+    assert sorted(note.rpartition('annotations/')[2] for note in result.notes) == [
+        'actions.csv: split tset: 1 action (the others are of train, val and test)',
+        'athlete/crops: 1 of 3 videos has none, first c',
+        'teacher/joints: 2 of 3 videos have none, first b',
+    ]
 
 
 def test_damaged_tables_are_named(corpus):

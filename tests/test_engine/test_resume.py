@@ -1,6 +1,7 @@
 """Resume of a stopped training; one process per folder; digests of settings."""
 
 import os
+import resource
 
 import pytest
 import torch
@@ -49,6 +50,17 @@ def test_a_folder_in_use_is_refused(tmp_path):
         with pytest.raises(UserError, match=r'w: another process trains there'), sole_training(folder):
             pass
         assert folder.is_dir()
+
+
+def test_a_full_disk_is_reported_with_the_lock(tmp_path):
+    size = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, size[1]))
+    try:
+        with pytest.raises(OSError, match='too large') as raised, sole_training(tmp_path / 'w'):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, size)
+    assert raised.value.filename == str(tmp_path / '.w.lock')
 
 
 def test_digest_depends_on_settings_that_decide_the_numbers():

@@ -146,8 +146,18 @@ def test_the_newest_of_equal_runs_counts(finished, tmp_path):
     other.save(second, {'top1': 20.0, 'seconds': 1})
     assert other.to_frame()['top1'].tolist() == [20.0]
     other.path(first.key).write_text('{')
-    with pytest.raises(UserError, match=r'truncated or not JSON.*delete it to run again'):
+    with pytest.raises(UserError, match=r'truncated or not JSON.*move it away to run again'):
         other.to_frame()
+
+
+@pytest.mark.parametrize('value', ['90', True, [1.0], {}, float('nan'), float('inf')])
+def test_a_number_of_a_result_is_a_number(finished, tmp_path, value):
+    run, store = finished[2].runs[0], RunStore(tmp_path)
+    store.save(run, {'top1': 10, 'top5': None, 'mAP': value, 'seconds': 1.5})
+    with pytest.raises(UserError, match=rf'{run.key}\.json: mAP must be a number or null, found .*move it away'):
+        store[run.key]
+    store.save(run, {'top1': 10, 'top5': None, 'seconds': 1.5})
+    assert store[run.key]['top1'] == 10
 
 
 def test_the_table_has_the_papers_numbers_beside_ours(finished, tmp_path):

@@ -34,11 +34,42 @@ def test_an_error_of_the_disk_names_the_file(tmp_path):
     assert raised.value.filename == str(tmp_path / 'x')
 
 
-def test_a_name_of_the_longest_length_can_be_written(tmp_path):
-    path = tmp_path / ('x' * 251 + '.csv')
-    with atomic_write(path, 'w') as f:
+@pytest.mark.parametrize('name', ['x' * 251 + '.csv', '日' * 83 + '.csv.x'])
+def test_a_name_of_the_longest_length_can_be_written(tmp_path, name):
+    with open_output(tmp_path / name, 'w') as f:
         f.write('é')
-    assert path.read_bytes() == b'\xc3\xa9'
+    assert (tmp_path / name).read_bytes() == b'\xc3\xa9'
+
+
+def test_an_error_never_names_the_temporary_file(tmp_path):
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(OSError, match='Is a directory') as raised, atomic_write(tmp_path / 'folder'):
+        pass
+    assert (raised.value.filename, raised.value.filename2) == (str(tmp_path / 'folder'), None)
+    with pytest.raises(OSError, match='too long') as raised, atomic_write(tmp_path / ('x' * 256)):
+        pass
+    assert raised.value.filename == str(tmp_path / ('x' * 256))
+    with pytest.raises(FileNotFoundError) as raised, atomic_write(tmp_path / 'x'):
+        (tmp_path / 'input').stat()
+    assert raised.value.filename == str(tmp_path / 'input')
+
+
+def test_a_path_that_cannot_be_written_is_refused_early(tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'link').symlink_to('nowhere')
+    for name, problem in (
+        ('x' * 256, 'longer than 255 bytes'),
+        ('日' * 86 + '/x', 'longer than 255 bytes'),
+        ('file/x', 'file is no folder'),
+        ('file/a/b/x', 'file is no folder'),
+        ('link/x', 'link is no folder'),
+    ):
+        with pytest.raises(UserError, match=problem):
+            check_output(tmp_path / name, overwrite=True)
+    check_output(tmp_path / 'a' / 'b' / ('x' * 255))
+    monkeypatch.setattr(os, 'access', lambda path, mode: path != tmp_path)  # root may write everywhere
+    with pytest.raises(UserError, match=f'no permission to write into {tmp_path}'):
+        check_output(tmp_path / 'a' / 'x')
 
 
 def test_a_file_of_ours_is_replaced_and_a_foreign_one_is_not(tmp_path):

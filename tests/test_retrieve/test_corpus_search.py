@@ -130,6 +130,16 @@ def test_queries_are_ids_or_intervals(corpus):
             find_query(corpus, 'joints', clips, text)
 
 
+def test_tool_refuses_early_what_it_cannot_write(corpus, tmp_path):
+    (tmp_path / 'file').touch()
+    for out in ('x' * 260, 'file/x.csv'):
+        with pytest.raises(UserError, match=r'longer than 255 bytes|file is no folder'):
+            run_tool(corpus, '--features', 'none', '--out', tmp_path / out)
+    same = ['--query', 'v3_30', '--show', tmp_path / 's.png', '--out', tmp_path / '.' / 's.png']
+    with pytest.raises(UserError, match=r's\.png: --out and --show are the same file'):
+        run_tool(corpus, *same)
+
+
 def test_tool_replaces_its_own_files_only(corpus, tmp_path):
     ranking = ['--split', 'test', '--gallery-split', 'train', '--ks', 1, '--out']
     labels = corpus.actions_path.read_bytes()

@@ -94,6 +94,26 @@ def test_paths_of_a_moved_corpus_are_corrected_and_smaller_numbers_remove_nothin
     assert len(load_actions(rebuilt.actions_path)) == len(load_actions(corpus.actions_path))
 
 
+def test_a_rerun_keeps_what_the_user_has_edited(corpus, tmp_path):
+    made = Path(shutil.copytree(corpus.root, tmp_path / 'made'))
+    tables = [made / 'annotations' / 'actions.csv', made / 'annotations' / 'classes.txt']
+    for path in (*tables, made / 'ground_truth' / 'performed.csv'):
+        whole = path.read_text()
+        lines = whole.splitlines(keepends=True)
+        for edited in (whole + 'mine', ''.join([lines[0], *lines[2:]]), whole.replace('0', '1').replace('a', 'b')):
+            path.write_text(edited)
+            with pytest.raises(UserError, match=f'{path.name}: was changed since it was made'):
+                make_sport(made, 1, 0, 1, RECIPE)
+            assert path.read_text() == edited
+        path.unlink()
+        make_sport(made, 1, 0, 1, RECIPE)
+        assert path.read_text() == whole
+    for path in (tables[0], made / 'ground_truth' / 'performed.csv'):  # as before a run that was to extend the corpus
+        path.write_text(''.join(line for line in path.read_text().splitlines(keepends=True) if 'test' not in line))
+    make_sport(made, 1, 0, 1, RECIPE)
+    assert _digest(made) == _digest(corpus.root)
+
+
 def test_longer_plans_begin_with_shorter_ones_and_classes_are_even():
     plans = plan_videos(RECIPE, 'train', 40)
     assert plans != plan_videos(SportRecipe(1), 'train', 40)

@@ -102,6 +102,6 @@ def test_a_work_dir_and_its_checkpoints_may_be_links(corpus, tmp_path):
     (tmp_path / 'disk' / 'epoch_1.pth').symlink_to(tmp_path / 'mine.pth')
     arguments = [CONFIG, '--corpus', str(corpus.root), '--features', 'joints', '--work-dir', str(tmp_path / 'w')]
     one_epoch = ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
-    train.main([*arguments, '--no-validate', '--cfg-options', *one_epoch])
+    train.main([*arguments, '--no-validate', '--overwrite', '--cfg-options', *one_epoch])
     assert (tmp_path / 'mine.pth').read_bytes() == b'mine'
     assert not (tmp_path / 'disk' / 'epoch_1.pth').is_symlink()

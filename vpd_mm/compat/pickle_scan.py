@@ -1,4 +1,4 @@
-"""What a checkpoint's pickle may hold, checked before torch reads it.
+"""Limits of the pickle of a checkpoint, checked before torch reads it.
 
 torch's safe unpickler calls functions that make gigabytes out of a few bytes (``bytearray(10**10)``).  Only the names
 that a Runner, or ``torch.save`` of tensors, writes are allowed here, with the arguments with which they are written.
@@ -43,7 +43,7 @@ class _Name(str):
 
 
 class _Value:
-    """What is known of a value: values in a tuple, bytes with those in it, and a constant, name or tuple of them."""
+    """Description of a value: values in a tuple, bytes with those in it, and a constant, name or tuple of them."""
 
     __slots__ = 'count', 'size', 'what'
 

@@ -1,7 +1,7 @@
-"""Whether the content of a checkpoint fits a model and the training that resumes from it.
+"""Checks that the content of a checkpoint fits a model and the training that resumes from it.
 
 torch and mmengine take what a checkpoint has: a training without the state of its optimizer, or with other types in it,
-goes on and gives other numbers, or stops at a later step.  The functions raise ValueError with the reason.
+continues and gives other numbers, or stops at a later step.  The functions raise ValueError with the reason.
 """
 
 import math
@@ -93,7 +93,10 @@ def _check_schedulers(saved: Any, own: Any, steps: int) -> None:
             _check_schedulers(saved[name], schedulers, steps)
         return
     for state, scheduler in zip(saved, own, strict=True):
-        _check_same_types(state, scheduler.state_dict(), 'param_schedulers')
+        expected = scheduler.state_dict()
+        if set(state) - set(expected):  # a further name would replace a method
+            raise ValueError(f'{min(set(state) - set(expected))} of its param_schedulers is not what a training writes')
+        _check_same_types(state, expected, 'param_schedulers')
         for name in ('last_step', '_global_step'):
             if not -1 <= state[name] <= steps + AHEAD:
                 raise ValueError(f'{name} of its param_schedulers is {state[name]} after {steps} steps')
@@ -121,7 +124,7 @@ def _same_type(value: Any, expected: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is one finite number, of Python, NumPy or torch."""
+    """Tell whether a value is one finite number, of Python, NumPy or torch."""
     if getattr(value, 'ndim', 0) or isinstance(value, bool | str | bytes):
         return False
     try:

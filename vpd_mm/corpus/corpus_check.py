@@ -1,5 +1,6 @@
 """Check everything that a corpus holds: tables, arrays, notes, and every crop."""
 
+import math
 import multiprocessing
 import os
 import zipfile
@@ -17,7 +18,7 @@ from typing import Any
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, one_line
 from ..files import check_video_name, open_file, open_text, read_json
-from ..structures import load_actions, load_classes
+from ..structures import Action, load_actions, load_classes
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
@@ -34,6 +35,8 @@ from .shard import (
     videos_of_shard,
 )
 
+#: Reads fps, num_frames, width and height of a video file.
+Probe = Callable[[Path], Mapping[str, float]]
 #: Damaged frames of one video that are listed singly.
 _MAX_LISTED = 20
 
@@ -53,7 +56,10 @@ class CorpusCheck:
 
 
 def check_corpus(
-    root: str | os.PathLike, on_problem: Callable[[str], None], on_progress: OnProgress = no_progress
+    root: str | os.PathLike,
+    on_problem: Callable[[str], None],
+    on_progress: OnProgress = no_progress,
+    probe: Probe | None = None,
 ) -> CorpusCheck:
     """Read all files of a corpus and compare them with each other.
 
@@ -63,30 +69,36 @@ def check_corpus(
         root: Folder of the corpus.
         on_problem: Called with one line for every problem.
         on_progress: Called with (things checked, number of things); a thing is a file, or the crops of a video.
+        probe: Reads the video files, with which videos.csv is compared; None: they are not read.
 
     Raises:
         UserError: the folder is no corpus, or its corpus.json is damaged.
     """
-    return _Check(Corpus.open(root), on_problem, on_progress).run()
+    return _Check(Corpus.open(root), on_problem, on_progress, probe).run()
 
 
 class _Check:
-    def __init__(self, corpus: Corpus, on_problem: Callable[[str], None], on_progress: OnProgress) -> None:
-        self.corpus, self.on_problem, self.on_progress = corpus, on_problem, on_progress
+    def __init__(
+        self, corpus: Corpus, on_problem: Callable[[str], None], on_progress: OnProgress, probe: Probe | None
+    ) -> None:
+        self.corpus, self.on_problem, self.on_progress, self.probe = corpus, on_problem, on_progress, probe
         self.result = CorpusCheck(Counter({'corpus.json': 1}))
         self.videos: dict[str, VideoInfo] | None = None
         self.unsealed = 0
+        #: Kind of data to the videos that have it.
+        self.having: dict[str, set[str]] = {}
 
     def run(self) -> CorpusCheck:
         self._check_tables()
         with _Reader() as reader:
             self.reader = reader
-            steps = [*self._array_steps(), *self._note_steps(), *self._crop_steps()]
+            steps = [*self._video_steps(), *self._array_steps(), *self._note_steps(), *self._crop_steps()]
             for done, (kind, step) in enumerate(steps):
                 self.on_progress(done, len(steps))
                 with self._counted(kind):
                     step()
             self.on_progress(len(steps), len(steps))
+        self._note_missing()
         if self.unsealed:
             self.result.notes.append(
                 f'{self.unsealed} videos have crops without checksums, made by a former version: damage is found only '
@@ -120,22 +132,46 @@ class _Check:
         if corpus.classes_path.exists():
             with self._counted('annotations'):
                 classes = load_classes(corpus.classes_path)
-        ids: Collection[str] | None = None
+        tables: dict[Path, list[Action]] = {}
         for path in filter(Path.exists, (corpus.detect_path, corpus.actions_path)):
             with self._counted('annotations'):
-                ids = None
-                actions = load_actions(path, None if classes is None else len(classes))
-                ids = {action.action_id for action in actions}
-                for action in actions:
+                tables[path] = []
+                tables[path] = load_actions(path, None if classes is None else len(classes))
+                for action in tables[path]:
                     if (outside := self._outside(action.video, action.end_frame)) is not None:
                         self._problem('annotations', f'{path}: {action.action_id}: {outside}')
-        annotations = corpus.root / 'annotations'
-        for folder, known, what in (('fewshot', ids, 'action'), ('localize', self.videos, 'video')):
-            for path in sorted((annotations / folder).glob('*.txt')):
+                self._note_splits(path, tables[path])
+        if corpus.actions_path in tables and not corpus.classes_path.exists():
+            self._problem('annotations', f'{corpus.classes_path}: no such file, but there is {corpus.actions_path}')
+        actions = tables.get(corpus.actions_path, [])
+        detected = tables.get(corpus.detect_path, actions)
+        ids = {action.action_id for action in actions} or None
+        for folder, known, test, what in (
+            ('fewshot', ids, {action.action_id for action in actions if action.split == 'test'}, 'action'),
+            ('localize', self.videos, {action.video for action in detected if action.split == 'test'}, 'video'),
+        ):
+            for path in sorted((corpus.root / 'annotations' / folder).glob('*.txt')):
                 with self._counted('annotations'):
-                    self._check_list(path, known, what)
+                    self._check_list(path, known, test, what)
 
-    def _check_list(self, path: Path, known: Collection[str] | None, what: str) -> None:
+    def _note_splits(self, path: Path, actions: list[Action]) -> None:
+        """Note the splits beside train, val and test, which may be misspelt."""
+        counts, usual = Counter(action.split for action in actions), {'train', 'val', 'test'}
+        if counts.keys() & usual:
+            for split in sorted(counts.keys() - usual):
+                number = f'{counts[split]} action' + 's' * (counts[split] > 1)
+                self.result.notes.append(f'{path}: split {split}: {number} (the others are of train, val and test)')
+
+    def _note_missing(self) -> None:
+        """Note the videos that lack what other videos have."""
+        videos = self.videos or {}
+        for kind, having in self.having.items():
+            if (missing := [video for video in videos if video not in having]) and len(missing) < len(videos):
+                verb = 'has' if len(missing) == 1 else 'have'
+                count = f'{len(missing)} of {len(videos)} videos {verb} none'
+                self.result.notes.append(f'{kind}: {count}, first {missing[0]}')
+
+    def _check_list(self, path: Path, known: Collection[str] | None, test: Collection[str], what: str) -> None:
         with open_text(path) as f:
             names = [line.strip() for line in f if line.strip()]
         twice = next((name for name, count in Counter(names).items() if count > 1), None)
@@ -145,6 +181,9 @@ class _Check:
         if unknown:
             count = f'{len(unknown)} of {len(names)}'
             raise UserError(f'{path}: {count} are no {what} of this corpus, first {unknown[0]!r}')
+        if of_test := [name for name in names if name in test]:
+            count = f'{len(of_test)} of {len(names)}'
+            raise UserError(f'{path}: {count} are of the split test, first {of_test[0]!r}; a list is for training')
 
     def _outside(self, video: str, end_frame: int) -> str | None:
         """Describe a video without a row in videos.csv, or frames behind its end."""
@@ -154,6 +193,19 @@ class _Check:
             return f'video {video!r} has no row in videos.csv'
         num_frames = self.videos[video].num_frames
         return f'frame {end_frame - 1}, but the video has {num_frames} frames' if end_frame > num_frames else None
+
+    def _video_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        for row in (self.videos or {}).values():
+            if self.probe is not None and row.path and Path(row.path).is_file():
+                yield 'video files', partial(self._check_video, row, self.probe)
+
+    def _check_video(self, row: VideoInfo, probe: Probe) -> None:
+        """Compare a row of videos.csv with its file; a resampled video has another rate and number of frames."""
+        read = probe(Path(row.path))
+        for name in ('width', 'height') if self.corpus.fps is not None else ('fps', 'num_frames', 'width', 'height'):
+            if not math.isclose(value := getattr(row, name), read[name], rel_tol=1e-6):
+                where = f'{self.corpus.videos_path}: video {row.video!r}'
+                raise UserError(f'{where}: {name} is {value:g}, but {read[name]:g} in {row.path}')
 
     def _array_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         root = self.corpus.root
@@ -168,6 +220,8 @@ class _Check:
             if path.name.startswith('.'):
                 continue
             kind, read = folders.get(path.parent, ('other arrays', None))
+            if read is not None:
+                self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.stem)
             yield kind, partial(_check_zip, path) if read is None else partial(self._check_array, path, read)
 
     def _check_array(self, path: Path, read: Callable[[str], Any]) -> None:
@@ -195,6 +249,7 @@ class _Check:
                     if video in shard_of:
                         self._problem('shards', f'{path}: video {video!r} is also in {shard_of[video]}')
                     shard_of[video] = path
+                    self.having.setdefault('athlete/crops', set()).add(video)
                     yield 'crops', partial(self._check_crops, path, video)
 
     def _check_crops(self, path: Path, video: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import check_no_link
+from ..files import check_no_link, disk_errors_name
 
 #: Digits of the longest number of a process.
 _MAX_DIGITS = 20
@@ -45,7 +45,8 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
                 time.sleep(0.05)
         if not shared:
             os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            with disk_errors_name(path):
+                os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)

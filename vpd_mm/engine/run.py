@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from .. import registry
 from ..errors import UserError
-from ..files import atomic_write, check_no_link, check_no_links
+from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
 from .cli import LAUNCHERS
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
@@ -68,9 +68,10 @@ def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
     if not mark.is_file():
         with sole_training(work_dir) as resume:
             cfg.work_dir, cfg.resume = str(work_dir), resume
-            runner = build_runner(cfg)
-            runner.register_hook(_ProgressHook(on_progress))
-            runner.train()
+            with disk_errors_name(work_dir):
+                runner = build_runner(cfg)
+                runner.register_hook(_ProgressHook(on_progress))
+                runner.train()
         with atomic_write(mark):
             pass
     return newest_best(work_dir) or last_checkpoint(work_dir)

@@ -19,7 +19,7 @@ from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import datasets_of
-from ..files import check_no_link, check_no_links
+from ..files import check_no_link, check_no_links, disk_errors_name
 from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions, rank_corpus
 from ..structures import load_actions, load_classes
 from .plan import Run
@@ -61,8 +61,9 @@ def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # small networks are no faster on more, and several runs share the cores
     try:
-        runner = build_runner(cfg)
-        runner.train()
+        with disk_errors_name(cfg.work_dir):
+            runner = build_runner(cfg)
+            runner.train()
         best = newest_best(Path(runner.work_dir))
         if best is None:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')

@@ -1,6 +1,7 @@
 """Results of finished runs: one JSON file each, and all of them as a table."""
 
 import json
+import math
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ COLUMNS = (
 )
 #: Columns that are known before a run starts.
 _IDENTITY = list(COLUMNS[:15])
+#: Columns of numbers; None where a run has none.
+_NUMBERS = ('top1', 'top5', 'mean1', 'threshold', *AP_COLUMNS, 'mAP', *PRECISIONS, 'seconds')
 
 
 class RunStore:
@@ -52,9 +55,13 @@ class RunStore:
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read the result of a run; a damaged file raises UserError."""
         path = self.path(key)
-        result = read_json(path, 'delete it to run again')
+        result = read_json(path, 'move it away to run again')
         if not isinstance(result, dict) or result.get('key') != key:
-            raise UserError(f'{path}: not a result of this version, or of another key; delete it to run again')
+            raise UserError(f'{path}: not a result of this version, or of another key; move it away to run again')
+        for name in _NUMBERS:
+            value = result.get(name)
+            if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
+                raise UserError(f'{path}: {name} must be a number or null, found {value!r}; move it away to run again')
         return result
 
     def scores(self, key: str) -> ClipScores:

@@ -13,7 +13,16 @@ from .reading import (
     read_text,
 )
 from .video import open_video
-from .writing import MARK, atomic_write, check_no_link, check_no_links, check_output, is_ours, open_output
+from .writing import (
+    MARK,
+    atomic_write,
+    check_no_link,
+    check_no_links,
+    check_output,
+    disk_errors_name,
+    is_ours,
+    open_output,
+)
 
 __all__ = [
     'MARK',
@@ -26,6 +35,7 @@ __all__ = [
     'check_output',
     'check_video_name',
     'checked_name',
+    'disk_errors_name',
     'is_ours',
     'npz_path',
     'open_file',

@@ -14,6 +14,19 @@ from .reading import open_file
 MARK = 'made by vpd_mm'
 #: Bytes at both ends of a file that are searched for a mark.
 _ENDS = 64 << 10
+#: Longest name of a file or folder.
+_MAX_NAME_BYTES = 255
+
+
+@contextmanager
+def disk_errors_name(path: str | os.PathLike) -> Iterator[None]:
+    """Name ``path`` in an OSError of the block, such as a full disk, that names no file."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno is not None and e.filename is None:
+            e.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -24,9 +37,10 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
     names ``path``.
     """
     path = Path(path)
+    prefix = f'.{os.fsencode(path.name)[:100].decode(errors="ignore")}.'
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name[:100]}.', suffix='.tmp')
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix='.tmp')
         try:
             os.umask(mask := os.umask(0))
             os.fchmod(handle, 0o666 & ~mask)
@@ -39,8 +53,8 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as e:
-        if e.errno is not None and e.filename is None:
-            e.filename = str(path)
+        if e.errno is not None and (e.filename is None or Path(os.fsdecode(e.filename)).name.startswith(prefix)):
+            e.filename, e.filename2 = str(path), None
         raise
 
 
@@ -72,8 +86,10 @@ def check_output(
     replaced: no file of ``inputs``, and in a folder of ``inputs`` nothing but what is ours.
 
     Raises:
-        UserError: the file exists and was not written by this tool or is an input, or it is no regular file.
+        UserError: the file exists and was not written by this tool or is an input, it is no regular file, or its
+            folder cannot be made or written.
     """
+    _check_folder(Path(path))
     if not os.path.lexists(path):
         return
     link_to_nothing = not os.path.exists(path)
@@ -86,6 +102,16 @@ def check_output(
         raise UserError(
             f'{path}: exists and was not written by this tool; move it away, write to another path or pass --overwrite'
         )
+
+
+def _check_folder(path: Path) -> None:
+    if any(len(os.fsencode(name)) > _MAX_NAME_BYTES for name in path.parts):
+        raise UserError(f'{path}: a name is longer than {_MAX_NAME_BYTES} bytes; write to another path')
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if not os.path.isdir(folder):
+        raise UserError(f'{path}: {folder} is no folder; write to another path')
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f'{path}: no permission to write into {folder}; write to another path')
 
 
 def is_ours(path: str | os.PathLike, mark: str = MARK) -> bool:

@@ -1,9 +1,9 @@
 """The synthetic sport as a corpus: videos, boxes and labels, with the ground truth in a folder of its own."""
 
-import csv
 import os
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, read_json
-from ..structures import Action, load_actions, load_classes, save_actions, save_classes
+from ..files import atomic_write, read_json, read_text
+from ..structures import Action, load_actions, load_classes
 from ..visualize.video_writer import VideoWriter
 from .generation import check_counts, check_recipe, run_jobs, write_json
 from .ground_truth import GroundTruth
@@ -49,7 +49,7 @@ def make_sport(
         unlabelled: Number of videos without labels, with athletes of their own, for distillation.
 
     Raises:
-        UserError: a number is invalid, or the folder holds something else.
+        UserError: a number is invalid, the folder holds something else, or the user has changed one of its tables.
     """
     recipe = recipe or SportRecipe()
     counts = {'train': train, 'val': val, 'test': test, 'unlabelled': unlabelled}
@@ -65,8 +65,9 @@ def make_sport(
         write_json(root / _RECIPE_FILE, content)
         plans = [p for s in SPLITS for p in plan_videos(recipe, s, max(counts[s], _num_made(root, s)))]
         jobs = [(root, recipe, plan) for plan in plans if not _video_path(root, plan.name).is_file()]
+        _check_unedited(corpus, plans)
         run_jobs(make_video, jobs, workers, on_progress, len(plans) - len(jobs), len(plans))
-        _write_index(corpus, recipe, plans)
+        _write_tables(corpus, recipe, plans)
     return corpus
 
 
@@ -119,25 +120,57 @@ def _num_made(root: Path, split: str) -> int:
     return max((int(path.stem[-4:]) + 1 for path in videos), default=0)
 
 
-def _write_index(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -> None:
-    rows, actions, performed = [], [], []
+def _check_unedited(corpus: Corpus, plans: list[VideoPlan]) -> None:
+    """Refuse to replace tables that differ from those of the videos that they name: the user has edited them."""
+    tables = _tables(corpus, [plan for plan in plans if _index_path(corpus.root, plan.name).is_file()])
+    for path, (header, rows) in tables.items():
+        if path.is_file():
+            text = read_text(path)
+            ends = [name for name, lines in rows.items() if lines and lines in text]  # of each split the first videos
+            made = (lines for name, lines in rows.items() if any(name[:-4] == end[:-4] and name <= end for end in ends))
+            if text != header + ''.join(made):
+                raise UserError(
+                    f'{path}: was changed since it was made, and would be replaced; move it away, or pass another --out'
+                )
+
+
+def _write_tables(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -> None:
+    rows = []
     for plan in plans:
-        index = read_json(_index_path(corpus.root, plan.name), 'delete the folder to make it again')
-        path = str(_video_path(corpus.root, plan.name).resolve())
+        index, path = _read_index(corpus, plan), str(_video_path(corpus.root, plan.name).resolve())
         rows.append(VideoInfo(plan.name, path, index['fps'], index['num_frames'], recipe.width, recipe.height))
-        for k, done in enumerate(index['performed'] if plan.split != 'unlabelled' else ()):
-            action_id = f'{plan.name}_{k}'
-            span = done['start_frame'], done['end_frame']
-            actions.append(Action(action_id, plan.name, *span, done['label'], plan.split))
-            flight = done['takeoff_sec'], done['landing_sec']
-            performed.append((action_id, index['athlete'], index['venue'], *flight, done['twists_to']))
     corpus.add_videos(rows)
-    save_classes(corpus.classes_path, CLASSES)
-    save_actions(corpus.actions_path, actions)
-    with atomic_write(corpus.root / 'ground_truth' / 'performed.csv', 'w') as f:
-        writer = csv.writer(f, lineterminator='\n')
-        writer.writerow(('action_id', 'athlete', 'venue', 'takeoff_sec', 'landing_sec', 'twists_to'))
-        writer.writerows(performed)
+    for table, (header, lines) in _tables(corpus, plans).items():
+        with atomic_write(table, 'w') as f:
+            f.writelines((header, *lines.values()))
+
+
+def _tables(corpus: Corpus, plans: list[VideoPlan]) -> dict[Path, tuple[str, dict[str, str]]]:
+    """Path to header and lines of each video: classes.txt, actions.csv and performed.csv."""
+    actions, performed = {}, {}
+    for plan in plans:
+        index, rows = _read_index(corpus, plan), []
+        for k, done in enumerate(index['performed'] if plan.split != 'unlabelled' else ()):
+            span = done['start_frame'], done['end_frame']
+            action = Action(f'{plan.name}_{k}', plan.name, *span, done['label'], plan.split)
+            flight = done['takeoff_sec'], done['landing_sec']
+            rows.append((action, (index['athlete'], index['venue'], *flight, done['twists_to'])))
+        actions[plan.name] = ''.join(_line(astuple(action)) for action, _ in rows)
+        performed[plan.name] = ''.join(_line((action.action_id, *more)) for action, more in rows)
+    columns = ('action_id', 'athlete', 'venue', 'takeoff_sec', 'landing_sec', 'twists_to')
+    return {
+        corpus.classes_path: (''.join(f'{name}\n' for name in CLASSES), {}),
+        corpus.actions_path: (_line([field.name for field in fields(Action)]), actions),
+        corpus.root / 'ground_truth' / 'performed.csv': (_line(columns), performed),
+    }
+
+
+def _line(values: Iterable[object]) -> str:
+    return ','.join(map(str, values)) + '\n'
+
+
+def _read_index(corpus: Corpus, plan: VideoPlan) -> dict:
+    return read_json(_index_path(corpus.root, plan.name), 'delete the folder to make it again')
 
 
 def sport_statistics(corpus: Corpus) -> dict[str, str]:
