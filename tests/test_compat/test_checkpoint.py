@@ -72,7 +72,7 @@ def runner(folder, epochs, resume):
         custom_hooks=[{'type': 'EMAHook'}],
         default_hooks={'checkpoint': SAVING},
         default_scope='mmengine',
-        experiment_name=f'resume {epochs}',
+        experiment_name=f'resume {folder} {epochs}',  # mmengine keeps the best score of a name
         log_level='ERROR',
         resume=resume,
     )
