@@ -107,9 +107,7 @@ def test_boxes_of_the_real_video_follow_the_key_frames():
 
 def test_a_missing_wheel_is_refused_in_one_line_with_a_hint(tmp_path):
     (tmp_path / 'wheels').mkdir()
-    with pytest.raises(
-        UserError, match=r'sports2d==0\.8\.34.*--wheels FOLDER .*make demo needs no download'
-    ) as caught:
+    with pytest.raises(UserError, match=r'sports2d==0\.8\.34.*--wheels FOLDER .*make demo needs no download') as caught:
         demo_real.run_real(tmp_path / 'run', 1, tmp_path / 'wheels', 'cpu', 1, Console(quiet=True))
     assert '\n' not in str(caught.value)
     with pytest.raises(UserError, match=r'mediapipe==0\.10\.21.*--wheels FOLDER'):
