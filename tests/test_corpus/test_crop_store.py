@@ -410,7 +410,7 @@ def test_videos_that_vanished_are_noticed(shard):
         CropStore(shard.parent).videos()
 
 
-@pytest.mark.parametrize('name', ['../../../x/notes', '/tmp/notes', 'a\0b', '.hidden', 'a\x1b[2J', b'\xff\xfe'])
+@pytest.mark.parametrize('name', ['../../../x/notes', '/notes', 'a\0b', '.hidden', 'a\x1b[2J', b'\xff\xfe'])
 def test_a_key_that_names_no_video_is_refused(shard, name):
     with CropWriter(shard) as writer:
         _write(writer, 'jump')
