@@ -288,7 +288,7 @@ def _private_folder(parent: Path) -> Path:
     """A new folder that no other user can read or write: the job files of submitit are pickles."""
     check_no_link(parent)
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if parent.stat().st_uid != os.getuid():
+    if hasattr(os, 'getuid') and parent.stat().st_uid != os.getuid():
         raise UserError(f'{parent}: belongs to another user; pass another --work-dir')
     parent.chmod(0o700)
     return Path(tempfile.mkdtemp(dir=parent)).resolve()

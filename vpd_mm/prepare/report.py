@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ..errors import one_line
+from ..files import list_folder
 from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
 
 #: Mean joint score from which a frame is a training target (paper, section 3.2).
@@ -77,7 +78,8 @@ class PrepareReport:
 
 def disk_bytes(directory: Path) -> int:
     """Size on disk of the files of ``directory`` (sparse files count what they use)."""
-    return sum(p.stat().st_blocks * 512 for p in directory.glob('*') if p.is_file())
+    sizes = (path.stat() for path in list_folder(directory) if path.is_file())
+    return sum(size.st_blocks * 512 if hasattr(size, 'st_blocks') else size.st_size for size in sizes)
 
 
 def report_table(reports: Sequence[VideoReport], title: str) -> Table:

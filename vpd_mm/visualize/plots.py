@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import UserError
-from ..files import MARK, atomic_write, parse_json, read_text
+from ..files import MARK, atomic_write, list_folder, parse_json, read_text
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito).
 SCORES, DETECTED, LABELLED = '#0072b2', '#d55e00', '#009e73'
@@ -139,7 +139,7 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
 
     ``loss`` and ``error`` are keys in the log, for example 'loss' and 'distill/sq_error'.
     """
-    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    logs = list_folder(work_dir, '*/vis_data/scalars.json')
     rows = [row for log in logs for row in _read_log(log)]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses, default=1) for step in losses]
