@@ -85,10 +85,10 @@ def disk_bytes(directory: Path) -> int:
 def report_table(reports: Sequence[VideoReport], title: str) -> Table:
     """Make a table with one row per video (the first 40) and the sum; shares are of all frames."""
     table = Table(title=title, title_justify='left')
-    table.add_column('video', overflow='fold', min_width=10)
+    table.add_column('video', min_width=10)
     for column in ('frames', 'crops', 'tracked', 'poses', 'confident', 'MB'):
         table.add_column(column, justify='right', no_wrap=True)
-    table.add_column('state', overflow='fold')
+    table.add_column('state')
     total = VideoReport(f'{len(reports)} videos')
     for i, report in enumerate(reports):
         for name in ('num_frames', 'tracked', 'crops', 'posed', 'confident', 'num_bytes'):
