@@ -45,7 +45,7 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
     handle = os.open(path, os.O_RDWR | os.O_CREAT | open_flags('NOFOLLOW', 'NONBLOCK', 'CLOEXEC', 'BINARY'), 0o666)
     with os.fdopen(handle, 'r+b', buffering=0) as file:
         _read_holder(file, path)
-        while not _try_lock(file, shared):
+        while not _try_lock(file, path, shared):
             if time.monotonic() >= end:
                 by = f' (process {holder})' if (holder := _read_holder(file, path)) else ''
                 raise UserError((busy or f'{path}: locked by another process') + by)
@@ -58,19 +58,20 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
         yield
 
 
-def _try_lock(file: IO[bytes], shared: bool) -> bool:
+def _try_lock(file: IO[bytes], path: Path, shared: bool) -> bool:
     """Lock a file, if there are locks here; False where another process holds it."""
     reason = 'this system'
     if fcntl is not None:
         try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            with disk_errors_name(path):
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             return False
         except OSError as e:
             if e.errno not in _NO_LOCKS:
                 raise
-            reason = f'the file system of {Path(file.name).parent}'
+            reason = f'the file system of {path.parent}'
     _warn_once(reason)
     return True
 

@@ -53,6 +53,7 @@ def stored_path(folder: str | os.PathLike, name: str) -> Path:
 
 def input_name(path: Path) -> str:
     """Name of the video that a file, or a folder of images, holds."""
+    path = Path(os.path.abspath(path))
     return composed(path.name if path.is_dir() else path.stem)
 
 
