@@ -3,8 +3,6 @@
 import argparse
 import math
 import os
-import select
-import signal
 import subprocess
 import tempfile
 import threading
@@ -164,6 +162,9 @@ def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> st
 def end_with(parent: int) -> None:
     """End this process as soon as the process ``parent`` ends, however it ends (Linux)."""
     if hasattr(os, 'pidfd_open'):
+        import select
+        import signal
+
         try:
             descriptor = os.pidfd_open(parent)
         except ProcessLookupError:
