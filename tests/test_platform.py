@@ -16,17 +16,8 @@ FUNCTIONS = ['sched_getaffinity', 'fork', 'forkpty', 'setsid', 'fchmod', 'pread'
 FUNCTIONS += ['pidfd_open', 'killpg', 'mkfifo', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_CLOEXEC', 'O_DIRECTORY', 'O_SYNC']
 SIGNALS = ['SIGKILL', 'SIGALRM', 'SIGUSR1', 'SIGUSR2', 'SIGHUP', 'SIGCHLD', 'alarm', 'setitimer', 'pthread_kill']
 #: Others of the kind, without which libraries do not run on Linux.
-FURTHER = {
-    'pwd',
-    'resource',
-    'os.getuid',
-    'os.geteuid',
-    'os.wait4',
-    'os.waitstatus_to_exitcode',
-    'os.statvfs',
-    'os.sysconf',
-    'os.uname',
-}
+FURTHER = {'pwd', 'resource', 'select', 'os.getuid', 'os.geteuid', 'os.register_at_fork', 'os.statvfs', 'os.sysconf'}
+FURTHER |= {'os.uname', 'os.wait3', 'os.wait4', 'os.waitstatus_to_exitcode'}
 #: Where such a name is used, after a test that the system has it.
 GUARDED = {
     ('vpd_mm/engine/locks.py', 'fcntl'),
