@@ -13,6 +13,7 @@ from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import (
     atomic_write,
+    check_file,
     check_no_links,
     check_video_name,
     checked_name,
@@ -81,6 +82,12 @@ class VideoInfo:
     def file(self) -> str:
         """Path of the video file, which its athletes share; without a path, its name."""
         return self.path or self.file_name
+
+    def existing_path(self) -> Path:
+        """Path of the video file; UserError where it is missing."""
+        return check_file(
+            self.path, missing='if it was moved, run tools/prepare.py with its new path and the same --out'
+        )
 
     @property
     def file_name(self) -> str:

@@ -127,7 +127,9 @@ class _Check:
         gone = [row for row in (self.videos or {}).values() if row.path and not Path(row.path).exists()]
         if gone:
             problem = f'{len(gone)} videos: their file is not there, for example {gone[0].path}'
-            self.result.notes.append(f'{problem} (a new prepare and inspect read it)')
+            self.result.notes.append(
+                f'{problem}; if it was moved, run tools/prepare.py with its new path and the same --out'
+            )
         classes: list[str] | None = None
         if corpus.classes_path.exists():
             with self._counted('annotations'):
