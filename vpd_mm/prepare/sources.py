@@ -119,12 +119,12 @@ def _moved(corpus: Corpus, path: Path, rows: Sequence[VideoInfo]) -> list[VideoI
     if not moved:
         raise UserError(f'{path}: {hint}; rename the file or pass another --out')
     reader, row = VideoReader(path, corpus.fps), rows[0]
-    found, known = ((v.width, v.height, round(v.fps, 3)) for v in (reader, row))
-    if found != known or row.num_frames not in (reader.num_frames, sum(1 for _ in reader)):
+    new, known = ((v.width, v.height, round(v.fps, 3)) for v in (reader, row))
+    if new != known or row.num_frames not in (reader.num_frames, sum(1 for _ in reader)):
         raise UserError(f'{path}: {hint}, which is gone, and this is not that video; rename it or pass another --out')
-    new = [replace(row, path=str(path)) for row in rows]
-    corpus.add_videos(new)
-    return new
+    moved_rows = [replace(row, path=str(path)) for row in rows]
+    corpus.add_videos(moved_rows)
+    return moved_rows
 
 
 def settle_sources(
