@@ -58,7 +58,8 @@ def main(argv=None):
     from vpd_mm.infer.frame_source import list_inputs
     from vpd_mm.infer.overlay import check_display
     from vpd_mm.infer.results import check_outputs
-    from vpd_mm.infer.vpd_inferencer import DEFAULT_BOXES, VPDInferencer, newest_student
+    from vpd_mm.infer.vpd_inferencer import VPDInferencer, newest_student
+    from vpd_mm.prepare.options import DEFAULT_BOXES
 
     if args.student:
         config, [checkpoint, *_] = split_spec(args.student, 'student')

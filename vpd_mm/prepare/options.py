@@ -9,6 +9,9 @@ from ..athlete import FlowEstimator, SquareCropper
 from ..errors import UserError
 from ..files import checked_name
 
+#: Models of the zoos of mmdet and mmpose (COCO; eight body datasets), downloaded once.
+DEFAULT_BOXES, DEFAULT_POSES = 'mmdet:rtmdet-m', 'mmpose:rtmpose-m'
+
 
 @dataclass(frozen=True)
 class PrepareSettings:
@@ -16,8 +19,8 @@ class PrepareSettings:
 
     Args:
         out: Folder of the corpus.
-        boxes: ``full`` (whole frame), ``mmdet:<config>[:<checkpoint>]``, or a folder of box files
-            (``importers.box_files``).
+        boxes: ``full`` (whole frame), ``mmdet:<alias or config>[:<checkpoint>]``, or a folder of box
+            files (``importers.box_files``).
         poses: ``none`` (a later run can add them), ``mediapipe``, ``mmpose:<alias or config>[:<checkpoint>]``, or a
             folder of pose files (``importers.pose_files``).
         pose_name: Name of the pose set; '' = ``files``, ``mediapipe`` or the stem of the mmpose config.
@@ -34,8 +37,8 @@ class PrepareSettings:
     """
 
     out: Path
-    boxes: str = 'full'
-    poses: str = 'none'
+    boxes: str = DEFAULT_BOXES
+    poses: str = DEFAULT_POSES
     pose_name: str = ''
     masks: str = ''
     size: int = 128

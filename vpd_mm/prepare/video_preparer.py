@@ -63,15 +63,15 @@ class VideoPreparer:
             rows, tracks = self._track(reader, on_progress)
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames)
-            if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
+            if job.pose_set is not None and not s.poses_by_model and self._poses(job, name) is None:
                 try:
                     poses = read_poses(s.poses, name, tracks[name], row.num_frames)
-                    poses.save(self.corpus.pose_path(s.pose_set, name))
+                    poses.save(self.corpus.pose_path(job.pose_set, name))
                 except UserError as e:
                     reports[name].failures.append(str(e))
-            reports[name].count(tracks[name], self._poses(name))
+            reports[name].count(tracks[name], self._poses(job, name))
         without_crops = [name for name in rows if not self._has_crops(name)]
-        without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
+        without_poses = [name for name in rows if s.poses_by_model and self._poses(job, name) is None]
         if without_crops or without_poses:
             reader = reader or VideoReader(job.path, s.fps)
             decoded, headers = self._decode(reader, tracks, without_crops, without_poses, on_progress)
@@ -84,7 +84,7 @@ class VideoPreparer:
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
-            report.count(tracks[name], self._poses(name))
+            report.count(tracks[name], self._poses(job, name))
 
     def _track(
         self, reader: VideoReader, on_progress: OnProgress
@@ -112,12 +112,11 @@ class VideoPreparer:
             )
         return True
 
-    def _poses(self, name: str) -> PoseSequence | None:
-        """Read the poses of the requested set; None where they are missing."""
-        pose_set = self.settings.pose_set
-        if pose_set is None or not self.corpus.pose_path(pose_set, name).is_file():
+    def _poses(self, job: Job, name: str) -> PoseSequence | None:
+        """Read the poses of the job's set; None where they are missing."""
+        if job.pose_set is None or not self.corpus.pose_path(job.pose_set, name).is_file():
             return None
-        return self.corpus.poses(pose_set, name)
+        return self.corpus.poses(job.pose_set, name)
 
     def _decode(
         self,
