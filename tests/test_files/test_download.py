@@ -30,7 +30,7 @@ def fetch(tmp_path):
 
 
 @pytest.mark.parametrize('digest', [DIGEST, ''])
-@pytest.mark.parametrize('options', [{}, {'delay': 0.02}, {'length': False}, {'ranges': False}])
+@pytest.mark.parametrize('options', [{'kind': 'text/plain'}, {'delay': 0.02}, {'length': False}, {'ranges': False}])
 def test_whole_and_slow_files(fetch, tmp_path, digest, options):
     calls = []
     assert fetch(digest, progress=lambda *call: calls.append(call), **options) == CONTENT
@@ -51,7 +51,7 @@ def test_a_cut_transfer_is_resumed(fetch, digest, ranges):
 def test_a_later_call_resumes_a_file_of_known_hash(fetch, tmp_path, monkeypatch, digest, requests):
     monkeypatch.setattr(module, 'STALL_SEC', 0.2)
     start = time.monotonic()
-    broke = r'http://127.*x\.pth \(the connection broke after 0.1 of 0.2 MB; run again\)$'
+    broke = r'http://127.*x\.pth \(the connection broke after 0.1 MB; run again\)$'
     with pytest.raises(DownloadError, match=broke):
         fetch(digest, cut=[120_000, 0], stall=True)
     assert time.monotonic() - start < 5
@@ -72,9 +72,9 @@ def test_the_rest_of_another_run(fetch, tmp_path, start):
     [
         ({'digest': '0123abcd'}, f'its SHA-256 starts with {DIGEST}, not with 0123abcd of its name'),
         ({'name': 'y.pth'}, 'HTTP 404 Not Found'),
-        ({'kind': 'text/html'}, r'the answer is a page \(text/html\)'),
+        ({'kind': 'text/html'}, 'the answer is a page'),
         ({'wait': 0.6}, 'no answer within 0.2 s'),
-        ({'cut': [0]}, 'the connection broke after 0.0 of 0.2 MB'),
+        ({'cut': [0]}, 'the connection broke after 0.0 MB'),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(fetch, tmp_path, monkeypatch, options, message):

@@ -60,7 +60,7 @@ def download(url: str, path: Path, digest: str, on_progress: Callable[[int, int]
                 part.unlink()
                 if not start:
                     raise UserError(f'its SHA-256 starts with {actual[: len(digest)]}, not with {digest} of its name')
-        raise UserError(f'the connection broke after {done / 1e6:.1f} of {total / 1e6:.1f} MB; run again')
+        raise UserError(f'the connection broke after {done / 1e6:.1f} MB; run again')
     except UserError as e:
         raise DownloadError(f'cannot download {url.partition("?")[0]} ({e})') from e
 
@@ -71,9 +71,8 @@ def _receive(url: str, part: Path, start: int, on_progress: Callable[[int, int],
     if response is None:  # there is nothing after ``start``
         return start, start
     with response, disk_errors_name(part):
-        kind = response.headers.get_content_type()
-        if kind.startswith('text/'):
-            raise UserError(f'the answer is a page ({kind}), as of a login or a proxy, not a file')
+        if response.headers.get_content_type() == 'text/html':
+            raise UserError('the answer is a page, as of a login or a proxy, not a file')
         if response.status != 206:  # the whole file
             start = 0
         length = response.headers.get('Content-Length', '')
