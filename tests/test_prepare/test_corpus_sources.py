@@ -136,7 +136,7 @@ def test_models_are_identified_by_rules_and_checkpoint_content(tmp_path):
         checkpoint = tmp_path / f'{weights}.pth'
         checkpoint.write_text(weights)
         settings = PrepareSettings(corpus.root, f'mmdet:{config}:{checkpoint}', 'none', tracker=rules)
-        settle_sources(corpus, settings, [job], boxes_given=True, poses_given=True)
+        settle_sources(corpus, settings, [job], boxes_given=True)
 
     settle('a/x.py', 'w', max_gap=3)
     AthleteTrack(np.arange(1), np.ones((1, 4), np.float32).cumsum(axis=1), np.ones(1, np.float32)).save(

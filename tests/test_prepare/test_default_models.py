@@ -13,7 +13,8 @@ from vpd_mm.corpus import Corpus
 from vpd_mm.engine import model_zoo
 from vpd_mm.errors import UserError
 from vpd_mm.prepare import build_corpus
-from vpd_mm.prepare.options import PrepareSettings
+from vpd_mm.prepare.models import fetch_models
+from vpd_mm.prepare.options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from vpd_mm.synthetic.checkpoints import packed_model
 
 #: The packed detector scores lower than RTMDet.
@@ -59,7 +60,7 @@ def test_new_videos_get_the_models_of_the_zoo(zoo, walk, tmp_path):
     # what is there is kept, and what was downloaded is used again
     assert [r.decoded for r in build_corpus([walk], tmp_path / 'c').videos] == [0]
     zoo.files.clear()
-    build_corpus([walk], tmp_path / 'd', tracker=EASY)
+    fetch_models(DEFAULT_BOXES, DEFAULT_POSES)
     assert zoo.requests == ['', '']
     # a damaged copy is noticed before any work
     for path in (tmp_path / 'cache' / 'hub' / 'checkpoints').glob('teacher-*.pth'):

@@ -5,17 +5,28 @@ digest of the input of each video; different videos may have different sources. 
 one run that made all files of a feature folder.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write, npz_path, read_json
-from ..files import file_digest as file_digest  # the rooms above import it from here
+from ..files import atomic_write, npz_path, open_file, read_json
 
 RUN_FILE = 'run.json'
+
+
+def file_digest(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> str:
+    """SHA-256 of the content of a file, or of several files in the given order."""
+    digest = hashlib.sha256()
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        with open_file(path) as f:
+            while block := f.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def refresh_source(

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -56,13 +56,12 @@ def open_file(path: str | os.PathLike, max_bytes: int | None = None, missing: st
     return file
 
 
-def file_digest(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> str:
-    """SHA-256 of the content of a file, or of several files in the given order."""
+def file_digest(path: str | os.PathLike) -> str:
+    """SHA-256 of the content of a file."""
     digest = hashlib.sha256()
-    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
-        with open_file(path) as f:
-            while block := f.read(1 << 20):
-                digest.update(block)
+    with open_file(path) as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 

@@ -69,7 +69,7 @@ def build_corpus(
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
         jobs = list_jobs(files, corpus.videos())
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, poses_given, world)[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given)[rank::world]
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
         num_shards = min(workers, max(len(jobs), 1))

@@ -27,11 +27,14 @@ _KEEP_POSES = 'pass another --pose-name, or only videos without poses'
 
 @dataclass(frozen=True)
 class Job:
-    """One video file, its rows of videos.csv (none where the video is new), and the pose set that it has or gets."""
+    """One video file and its rows of videos.csv (none where the video is new).
+
+    ``keeps_poses`` is the pose set that it has, where it gets no other; '' where it gets that of the run.
+    """
 
     path: Path
     rows: tuple[VideoInfo, ...] = ()
-    pose_set: str | None = None
+    keeps_poses: str = ''
 
     @property
     def name(self) -> str:
@@ -48,9 +51,10 @@ class Job:
         """Return True if all its athletes have tracks."""
         return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
 
-    def is_posed(self, corpus: Corpus, pose_set: str) -> bool:
-        """Return True if all its athletes have poses of a set."""
-        return bool(self.rows) and all(corpus.pose_path(pose_set, row.video).is_file() for row in self.rows)
+    def pose_set(self, corpus: Corpus, first: str | None = None) -> str:
+        """Return a pose set with poses of all its athletes, ``first`` if it is one; '' without any."""
+        sets = [n for n in corpus.pose_names() if all(corpus.pose_path(n, row.video).is_file() for row in self.rows)]
+        return '' if not (sets and self.rows) else first if first in sets else sets[0]
 
 
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
@@ -110,19 +114,19 @@ def settle_sources(
     settings: PrepareSettings,
     jobs: Sequence[Job],
     boxes_given: bool,
-    poses_given: bool,
     world: int = 1,
+    poses_given: bool = True,
 ) -> list[Job]:
     """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
 
     Args:
         corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
-        poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
         world: Number of processes that prepare this corpus together.
+        poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
 
     Returns:
-        The jobs with their pose sets, those with invalid names last; a stale video is new again.
+        The jobs, with invalid names last; a stale video is new again.
 
     Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
     files that have changed.
@@ -149,28 +153,26 @@ def settle_sources(
         digests = _digests({name: files.values() for name, files in box_files.items()})
         refresh_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, digests, remove)
         jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
-    pose_set, kept = settings.pose_set, {}
     if not poses_given:
-        names = sorted(corpus.pose_names(), key=lambda name: name == pose_set)
-        kept = {job.name: name for job in jobs for name in names if job.is_posed(corpus, name)}
-    if pose_set is not None and (others := [job for job in jobs if job.name not in kept]):
-        videos = [row.video for job in others for row in job.rows]
+        jobs = [replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for job in jobs]
+    if (pose_set := settings.pose_set) is not None and not all(job.keeps_poses for job in jobs):
+        videos = [row.video for job in jobs for row in job.rows]
         posed = [video for video in videos if poses_given and corpus.pose_path(pose_set, video).is_file()]
-        new_jobs = [job for job in others if not job.rows]
+        new_jobs = [job for job in jobs if not job.rows]
         videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
         files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
         digests = _digests(files)
         source = {'poses': _describe(settings.poses)}
         refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
-    return [replace(job, pose_set=kept.get(job.name, pose_set)) for job in jobs] + invalid
+    return [*jobs, *invalid]
 
 
 def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job]) -> list[str]:
     """List the boxes and the poses of the settings, each where a video of the run needs it."""
-    jobs = [job for job in jobs if job.has_valid_name]
-    without_poses = [job for job in jobs if job.pose_set is not None and not job.is_posed(corpus, job.pose_set)]
-    without_tracks = [job for job in jobs if not job.is_tracked(corpus)]
-    return [source for source, some in ((settings.boxes, without_tracks), (settings.poses, without_poses)) if some]
+    jobs, wanted = [job for job in jobs if job.has_valid_name], settings.pose_set
+    needs_tracks = any(not job.is_tracked(corpus) for job in jobs)
+    needs_poses = any(not job.keeps_poses and job.pose_set(corpus, wanted) != wanted for job in jobs)
+    return [source for source, needed in ((settings.boxes, needs_tracks), (settings.poses, needs_poses)) if needed]
 
 
 def _digests(files: Mapping[str, Collection[Path]]) -> dict[str, str]:

@@ -29,6 +29,7 @@ class VideoPreparer:
 
     def __init__(self, settings: PrepareSettings, writer: CropWriter) -> None:
         self.settings, self._writer = settings, writer
+        self._pose_name = settings.pose_name
         self.corpus = Corpus.open(settings.out)
         self._store = CropStore(self.corpus.crops_dir)
         self._models = Models(settings)
@@ -40,6 +41,7 @@ class VideoPreparer:
         Any other error fails this file and not the run.  Raises SetupError where no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
+        self.settings = replace(self.settings, pose_name=job.keeps_poses or self._pose_name)
         try:
             check_video_name(job.name)
             self._prepare(job, reports, on_progress)
@@ -63,15 +65,15 @@ class VideoPreparer:
             rows, tracks = self._track(reader, on_progress)
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames)
-            if job.pose_set is not None and not s.poses_by_model and self._poses(job, name) is None:
+            if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
                 try:
                     poses = read_poses(s.poses, name, tracks[name], row.num_frames)
-                    poses.save(self.corpus.pose_path(job.pose_set, name))
+                    poses.save(self.corpus.pose_path(s.pose_set, name))
                 except UserError as e:
                     reports[name].failures.append(str(e))
-            reports[name].count(tracks[name], self._poses(job, name))
+            reports[name].count(tracks[name], self._poses(name))
         without_crops = [name for name in rows if not self._has_crops(name)]
-        without_poses = [name for name in rows if s.poses_by_model and self._poses(job, name) is None]
+        without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
         if without_crops or without_poses:
             reader = reader or VideoReader(job.path, s.fps)
             decoded, headers = self._decode(reader, tracks, without_crops, without_poses, on_progress)
@@ -84,7 +86,7 @@ class VideoPreparer:
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
-            report.count(tracks[name], self._poses(job, name))
+            report.count(tracks[name], self._poses(name))
 
     def _track(
         self, reader: VideoReader, on_progress: OnProgress
@@ -112,11 +114,12 @@ class VideoPreparer:
             )
         return True
 
-    def _poses(self, job: Job, name: str) -> PoseSequence | None:
-        """Read the poses of the job's set; None where they are missing."""
-        if job.pose_set is None or not self.corpus.pose_path(job.pose_set, name).is_file():
+    def _poses(self, name: str) -> PoseSequence | None:
+        """Read the poses of the requested set; None where they are missing."""
+        pose_set = self.settings.pose_set
+        if pose_set is None or not self.corpus.pose_path(pose_set, name).is_file():
             return None
-        return self.corpus.poses(job.pose_set, name)
+        return self.corpus.poses(pose_set, name)
 
     def _decode(
         self,
