@@ -58,8 +58,7 @@ def main(argv=None):
     from vpd_mm.infer.frame_source import list_inputs
     from vpd_mm.infer.overlay import check_display
     from vpd_mm.infer.results import check_outputs
-    from vpd_mm.infer.vpd_inferencer import VPDInferencer, newest_student
-    from vpd_mm.prepare.options import DEFAULT_BOXES
+    from vpd_mm.infer.vpd_inferencer import DEFAULT_BOXES, VPDInferencer, newest_student
 
     if args.student:
         config, [checkpoint, *_] = split_spec(args.student, 'student')

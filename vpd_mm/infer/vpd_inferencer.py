@@ -76,7 +76,7 @@ class VPDInferencer(BaseInferencer):
         model: Distillation config: path, or ``Config``.
         weights: Checkpoint of the student; an ``.onnx`` file of ``tools/export.py`` runs in onnxruntime.
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``full``, or a folder of box files;
-            None: ``prepare.options.DEFAULT_BOXES``.  The detector is loaded when a video without ``bboxes`` needs it.
+            None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
         scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
         gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.

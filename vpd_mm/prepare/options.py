@@ -19,8 +19,8 @@ class PrepareSettings:
 
     Args:
         out: Folder of the corpus.
-        boxes: ``full`` (whole frame), ``mmdet:<alias or config>[:<checkpoint>]``, or a folder of box
-            files (``importers.box_files``).
+        boxes: ``full`` (whole frame), ``mmdet:<config>[:<checkpoint>]``, or a folder of box files
+            (``importers.box_files``).
         poses: ``none`` (a later run can add them), ``mediapipe``, ``mmpose:<alias or config>[:<checkpoint>]``, or a
             folder of pose files (``importers.pose_files``).
         pose_name: Name of the pose set; '' = ``files``, ``mediapipe`` or the stem of the mmpose config.
