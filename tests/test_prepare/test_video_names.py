@@ -32,8 +32,8 @@ def prepare(tmp_path, clip):
             write_boxes(tmp_path / 'boxes', name, range(number + 1))
         for number, name in enumerate(poses):
             write_poses(tmp_path / 'poses', name, range(number + 1))
-        options = {'boxes': str(tmp_path / 'boxes')} if boxes else {}
-        options |= {'poses': str(tmp_path / 'poses')} if poses else {}
+        options = {'boxes': str(tmp_path / 'boxes') if boxes else 'full'}
+        options |= {'poses': str(tmp_path / 'poses') if poses else 'none'}
         report = build_corpus([tmp_path / 'v'], tmp_path / out, **options)
         run.failures = [line for _, line in report.failures]
         return {r.video: 'refused' if r.failures else (r.tracked, r.posed) for r in report.videos}
@@ -69,7 +69,7 @@ def test_an_athlete_never_gets_the_name_of_a_video(prepare, tmp_path):
     assert prepare('take1.mp4', out='d', boxes=['anna__take1', 'ben__take1'])['take1'] == 'refused'
     (tmp_path / 'v/anna__take1.mp4').unlink()
     assert prepare(out='e', boxes=['anna__take1']) == {'anna__take1': (1, None), 'ben__take1': (2, None)}
-    late = prepare('ben__take1.mp4', out='e')
+    late = prepare('ben__take1.mp4', out='e', boxes=['anna__take1', 'ben__take1'])
     assert late['ben__take1'] == 'refused'
     assert 'has a video' in prepare.failures[-1]
     assert Corpus.open(tmp_path / 'e').video('ben__take1').path.endswith('/take1.mp4')
@@ -170,16 +170,16 @@ def test_moved_videos_get_their_new_path(prepare, tmp_path, clip):
     prepare(*names, boxes=['a', 'x__b', 'y__b'])
     (tmp_path / 'v').rename(tmp_path / 'disk2')
     (tmp_path / 'v').symlink_to(tmp_path / 'disk2')  # a link to the new place needs nothing
-    assert prepare() == {'a': (1, None), 'x__b': (2, None), 'y__b': (3, None)}
+    assert prepare(boxes=['a', 'x__b', 'y__b']) == {'a': (1, None), 'x__b': (2, None), 'y__b': (3, None)}
     (tmp_path / 'v').unlink()
     (tmp_path / 'disk2').rename(tmp_path / 'v2')
-    report = build_corpus([tmp_path / 'v2'], tmp_path / 'c')
+    report = build_corpus([tmp_path / 'v2'], tmp_path / 'c', poses='none')
     assert [(r.video, r.decoded, r.failures) for r in report.videos] == [('a', 0, []), ('x__b', 0, []), ('y__b', 0, [])]
     paths = {row.path for row in Corpus.open(tmp_path / 'c').videos().values()}
     assert paths == {f'{tmp_path}/v2/{name}' for name in names}
     # another video of that name is refused
     shutil.rmtree(tmp_path / 'v2')
     make_video(tmp_path / 'v3' / 'a.mp4', FRAMES + 1)
-    [(_, failure)] = build_corpus([tmp_path / 'v3'], tmp_path / 'c').failures
+    [(_, failure)] = build_corpus([tmp_path / 'v3'], tmp_path / 'c', poses='none').failures
     assert 'which is gone, and this is not that video; rename it' in failure
     assert {row.path for row in Corpus.open(tmp_path / 'c').videos().values()} == paths
