@@ -1,6 +1,5 @@
 """Reruns of build_corpus with other or changed boxes, rules and poses; links as videos."""
 
-import json
 import shutil
 from types import SimpleNamespace
 
@@ -8,13 +7,15 @@ import numpy as np
 import pytest
 from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
 
-from vpd_mm.corpus import Corpus, CropStore, VideoInfo
+from vpd_mm.athlete import FlowEstimator
+from vpd_mm.corpus import Corpus, CropStore, CropWriter, VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
-from vpd_mm.prepare.sources import Job, find_videos, settle_sources
+from vpd_mm.prepare.sources import Job, Sources, find_videos
 from vpd_mm.structures import AthleteTrack
+from vpd_mm.structures.npz_io import read_source
 
 
 @pytest.fixture
@@ -37,32 +38,40 @@ def test_other_boxes_are_refused_for_tracked_videos(tmp_path, inputs):
             build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     with pytest.raises(UserError, match='omit --boxes'):
         build_corpus(inputs[:1], tmp_path / 'c', tracker={'max_gap': 3})
-    # a video without a track may take them; tracks of either source are kept with either source, or with none
+    # a video without a track may take them; tracks of several sources are kept where none is named
     build_corpus(inputs[1:], tmp_path / 'c', boxes=other)
-    for boxes in (first, None):
-        report = build_corpus(inputs, tmp_path / 'c', boxes=boxes, poses=str(tmp_path / 'poses'))
+    with pytest.raises(UserError, match=r'first dive\) have files made of .*other_boxes'):
+        build_corpus(inputs, tmp_path / 'c', boxes=first)
+    for _ in range(2):
+        report = build_corpus(inputs, tmp_path / 'c', poses=str(tmp_path / 'poses'))
         assert [(r.video, r.tracked, r.decoded, r.posed is not None) for r in report.videos] == [
             ('dive', 5, 0, True),
             ('jump', 8, 0, True),
         ]
-    # without tracks the recorded sources do not count
+    report = build_corpus(inputs, tmp_path / 'c', boxes=first, overwrite=True)
+    assert [(r.video, r.tracked, r.crops, r.decoded) for r in report.videos] == [('dive', 8, 8, 12), ('jump', 8, 8, 0)]
     for folder in ('tracks', 'crops'):
         shutil.rmtree(tmp_path / 'c' / 'athlete' / folder)
     assert [r.tracked for r in build_corpus(inputs, tmp_path / 'c', boxes=other).videos] == [5, 5]
 
 
 def test_a_corpus_of_unknown_origin_is_accepted(tmp_path, inputs):
-    """Older versions and other tools record no source."""
+    """Older versions and other tools record no source; crops that do not fit the track are noted."""
     build_corpus(inputs[:1], tmp_path / 'c', boxes=str(tmp_path / 'boxes'))
-    note = tmp_path / 'c' / 'athlete' / 'tracks.sources.json'
-    [source] = json.loads(note.read_text())
-    assert source['boxes'] == str(tmp_path / 'boxes')
-    assert list(source['inputs']) == ['jump']
-    note.unlink()
+    corpus = Corpus.open(tmp_path / 'c')
+    assert read_source(corpus.track_path('jump'))['boxes'] == str(tmp_path / 'boxes')
+    corpus.track('jump').save(corpus.track_path('jump'))
     for boxes in (None, 'full', str(tmp_path / 'other_boxes')):
         [report] = build_corpus(inputs[:1], tmp_path / 'c', boxes=boxes, poses=str(tmp_path / 'poses')).videos
-        assert (report.tracked, report.posed, report.failures) == (8, 6, [])
-    assert not note.exists()
+        assert (report.tracked, report.posed, report.failures, report.notes) == (8, 6, [], [])
+    assert read_source(corpus.track_path('jump')) is None
+    shard = corpus.crops_dir / 'shard-000-00.lmdb'
+    shard.unlink()
+    with CropWriter(shard) as writer, writer.video('jump', 128, FlowEstimator('dis').settings) as crops:
+        crops.add(3, (0, 0, 48), np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128, 2), np.float32))
+    [report] = build_corpus(inputs[:1], tmp_path / 'c').videos
+    assert (report.crops, report.tracked, report.decoded) == (1, 8, 0)
+    assert report.notes[0].startswith('its 1 crops are not of the 8 frames with a box')
 
 
 def test_other_poses_are_refused_under_the_same_name(tmp_path, inputs):
@@ -105,9 +114,11 @@ def test_ranks_refuse_changed_boxes(tmp_path, inputs, monkeypatch):
     boxes = str(tmp_path / 'boxes')
     build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     write_boxes(tmp_path / 'boxes', 'jump', range(3, 8))
-    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('RANK', '1')
     monkeypatch.setenv('WORLD_SIZE', '2')
-    with pytest.raises(UserError, match='boxes of jump have changed; prepare it once in a single process'):
+    with pytest.raises(
+        UserError, match='boxes, masks or track of jump have changed; prepare it once in a single process'
+    ):
         build_corpus(inputs, tmp_path / 'c', boxes=boxes)
 
 
@@ -126,38 +137,27 @@ def test_the_same_files_in_another_folder_are_the_same_source(tmp_path, inputs):
     moved = {'boxes': str(tmp_path / 'moved_boxes'), 'poses': str(tmp_path / 'moved_poses')}
     assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, 0]
     write_boxes(tmp_path / 'moved_boxes', 'jump', range(3, 8))
-    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, FRAMES]
+    with pytest.raises(UserError, match=r"first jump\) have files made of {'boxes': '.*/boxes'}"):
+        build_corpus(inputs, tmp_path / 'c', **moved)
+    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved, overwrite=True).videos] == [0, FRAMES]
 
 
-def test_models_are_identified_by_rules_and_checkpoint_content(tmp_path):
-    corpus = Corpus.create(tmp_path / 'c')
-    job = Job(tmp_path / 'jump.mp4', (VideoInfo('jump', str(tmp_path / 'jump.mp4'), 25.0, 9, 64, 48),))
+def test_models_are_identified_by_rules_and_content(tmp_path):
+    corpus, job = Corpus.create(tmp_path / 'c'), Job(tmp_path / 'jump.mp4', digest='1')
 
-    def settle(config, weights, **rules):
-        checkpoint = tmp_path / f'{weights}.pth'
-        checkpoint.write_text(weights)
-        settings = PrepareSettings(corpus.root, f'mmdet:{config}:{checkpoint}', tracker=rules)
-        settle_sources(corpus, settings, [job], boxes_given=True)
+    def source(config, weights, **rules):
+        for name, text in ((config, config[2:]), (f'{weights}.pth', weights)):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        boxes = f'mmdet:{tmp_path / config}:{tmp_path / weights}.pth'
+        return Sources(corpus, PrepareSettings(corpus.root, boxes, tracker=rules)).track(job)
 
-    settle('a/x.py', 'w', max_gap=3)
-    AthleteTrack(np.arange(1), np.ones((1, 4), np.float32).cumsum(axis=1), np.ones(1, np.float32)).save(
-        corpus.track_path('jump')
-    )
-    settle('b/x.py', 'w', max_gap=3)  # the same file name and weights in another folder
-    for config, weights, rules in (
-        ('a/y.py', 'w', {'max_gap': 3}),
-        ('a/x.py', 'v', {'max_gap': 3}),
-        ('a/x.py', 'w', {}),
-    ):
-        with pytest.raises(UserError, match=r"made of {'boxes': 'mmdet:x.py:.*', 'track': {'max_gap': 3}}"):
-            settle(config, weights, **rules)
-
-
-def test_a_damaged_note_is_named(tmp_path, inputs):
-    build_corpus(inputs, tmp_path / 'c')
-    (tmp_path / 'c' / 'athlete' / 'tracks.sources.json').write_text('[')
-    with pytest.raises(UserError, match=r'tracks\.sources\.json: truncated or not JSON'):
-        build_corpus(inputs, tmp_path / 'c', boxes='full')
+    made_of = source('a/x.py', 'w', max_gap=3)
+    assert made_of['boxes'].startswith('mmdet:x.py:')
+    assert made_of['track'] == {'max_gap': 3}
+    assert source('b/x.py', 'w', max_gap=3) == made_of, 'the same content in another folder'
+    others = [source('a/y.py', 'w', max_gap=3), source('a/x.py', 'v', max_gap=3), source('a/x.py', 'w')]
+    assert len({source['inputs']['boxes'] for source in (made_of, *others)}) == 4
 
 
 def test_links_keep_their_names(tmp_path):

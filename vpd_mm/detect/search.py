@@ -15,9 +15,10 @@ from mmengine.logging import print_log
 from ..corpus import Corpus
 from ..engine.model_files import build_model, load_weights
 from ..engine.paths import newest_best
-from ..engine.resume import config_digest, last_checkpoint, sole_training
+from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
+from ..features.corpus_content import settings_digest
 from ..files import MARK, atomic_write, check_output, open_output, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
@@ -169,13 +170,13 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     """Train without the videos of ``fold`` and return the checkpoint; skip finished folds.
 
     It is that of the last epoch; with ``protocol = 'paper'`` in the config, of the best one on the left-out fold.
-    The folder is named by a digest of the settings, so folds of other settings are kept apart.
+    The folder is named by a digest of the settings and of what is read (:func:`settings_digest`), so folds of other
+    settings, labels or features are kept apart.
 
     Raises:
         UserError: another process trains this fold.
     """
-    settings = config_digest(cfg, load_from=cfg.get('load_from'))
-    folder = work_dir / f'{num_folds}-folds-{settings}' / f'fold{fold}'
+    folder = work_dir / f'{num_folds}-folds-{settings_digest(cfg)[:8]}' / f'fold{fold}'
     done = folder / 'done.txt'
     if done.is_file():
         return folder / Path(read_text(done).strip()).name

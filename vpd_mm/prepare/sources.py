@@ -2,18 +2,29 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..corpus import Corpus, CropWriter, VideoInfo
-from ..corpus.provenance import file_digest, refresh_source
+from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
+from ..corpus.provenance import (
+    CorpusInputs,
+    FileDigests,
+    Source,
+    digest,
+    file_digest,
+    files_digest,
+    stale_videos,
+)
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError
 from ..files import check_video_name
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
+from ..importers.mask_files import find_masks
 from ..importers.pose_files import find_pose_files
+from ..structures.npz_io import read_source
 from .options import PrepareSettings, split_model
 
 #: Endings of the video files that a folder is searched for.
@@ -21,16 +32,18 @@ VIDEO_ENDINGS = frozenset(
     ['.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.mts', '.m2ts', '.3gp']
 )
 
-_KEEP_BOXES = 'omit --boxes and --track to keep them, pass only videos without tracks, or pass another --out'
-_KEEP_POSES = 'pass another --pose-name, or only videos without poses'
+_KEEP_BOXES = 'omit --boxes and --track to keep them, pass another --out, or --overwrite to prepare them again'
+_SAME_BOXES = 'pass their --boxes and --track to prepare them again, or --overwrite to use the requested ones'
+_KEEP_POSES = 'pass another --pose-name, or --overwrite to make them again'
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video file and its rows of videos.csv (none where the video is new)."""
+    """One video file, its rows of videos.csv (none where the video is new), and the digest of its content."""
 
     path: Path
     rows: tuple[VideoInfo, ...] = ()
+    digest: str = ''
 
     @property
     def name(self) -> str:
@@ -100,64 +113,119 @@ def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job
     return [Job(path, tuple(rows[_identity(path)])) for path in files]
 
 
+class Sources:
+    """What the tracks, crops and poses of a run are made of.
+
+    Args:
+        corpus, settings: The corpus, and the options of the run.
+        of_file: Digest of a file.
+    """
+
+    def __init__(
+        self, corpus: Corpus, settings: PrepareSettings, of_file: Callable[[str | os.PathLike], str] = file_digest
+    ) -> None:
+        self.corpus, self.settings, self._of_file = corpus, settings, of_file
+        self.inputs = CorpusInputs(corpus)
+        self._boxes, self._poses = _describe(settings.boxes), _describe(settings.poses)
+
+    def video(self, job: Job) -> dict[str, str]:
+        return {'video': digest([job.digest, self.corpus.fps]) if job.digest else ''}
+
+    def track(self, job: Job) -> Source:
+        """Source of the tracks of a video file."""
+        s = self.settings
+        named: dict[str, Any] = {'boxes': self._boxes}
+        if s.boxes.startswith('mmdet:'):
+            named['track'] = dict(s.tracker)
+        folder = Path(s.boxes)
+        files = find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
+        boxes = files_digest(files.values(), self._of_file) if folder.is_dir() else digest(named)
+        return {**named, 'inputs': {**self.video(job), 'boxes': boxes}}
+
+    def crops(self, job: Job, video: str) -> Source:
+        """Source of the crops of one athlete, whose track is stored."""
+        masks = find_masks(self.settings.mask_dir, video) if self.settings.mask_dir is not None else []
+        return {'inputs': {**self.video(job), **self._track(video), 'masks': files_digest(masks, self._of_file)}}
+
+    def poses(self, job: Job, video: str) -> Source:
+        """Source of the poses of one athlete, whose track is stored."""
+        if self.settings.poses_by_model:
+            inputs = {**self.video(job), 'poses': self._poses}
+        else:
+            inputs = {'poses': files_digest(find_pose_files(self.settings.poses, video), self._of_file)}
+        return {'poses': self._poses, 'inputs': {**inputs, **self._track(video)}}
+
+    def _track(self, video: str) -> dict[str, str]:
+        return self.inputs.of(f'athlete/tracks/{video}.npz')
+
+
 def settle_sources(
-    corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job], boxes_given: bool, world: int = 1
+    corpus: Corpus,
+    settings: PrepareSettings,
+    jobs: Sequence[Job],
+    boxes_given: bool,
+    world: int = 1,
+    overwrite: bool = False,
 ) -> list[Job]:
-    """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
+    """Remove the tracks, crops and poses whose video, boxes, masks, track or pose files have changed.
 
     Args:
         corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
+        overwrite: Also remove the tracks and poses that were made from another source.
 
     Returns:
-        The jobs, with invalid names last; a stale video is new again.
+        The jobs, with invalid names last; a stale video, or one that lost a track, is new again.
 
-    Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
-    files that have changed.
+    Raises UserError: tracks or poses of these videos were made from another source, without ``overwrite``, or, with
+    several processes, something has changed.
     """
     invalid = [job for job in jobs if not job.has_valid_name]
-    jobs = [job for job in jobs if job.has_valid_name]
-    folder = Path(settings.boxes)
-    box_files = {job.name: find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {} for job in jobs}
-    tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
-    if boxes_given or len(tracked) < len(jobs):
-        source: dict = {'boxes': _describe(settings.boxes)}
-        if settings.boxes.startswith('mmdet:'):
-            source['track'] = dict(settings.tracker)
-        stale: list[str] = []
-
-        def remove(videos: Sequence[str]) -> None:
-            if world > 1:
-                problem = f'boxes of {videos[0]} have changed; prepare it once in a single process'
-                raise UserError(f'{settings.boxes}: {problem}')
-            stale.extend(videos)
-            for name in videos:
-                _remove(corpus, tracked[name].rows, settings.pose_set)
-
-        digests = _digests({name: files.values() for name, files in box_files.items()})
-        refresh_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, digests, remove)
-        jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
+    digests = FileDigests(corpus.root / '.digests.json')
+    jobs = [replace(job, digest=files_digest([job.path], digests)) for job in jobs if job.has_valid_name]
+    sources = Sources(corpus, settings, digests)
+    shards: dict[str, Path] = _known(videos_of_shards, corpus.crops_dir) or {}
+    store = CropStore(corpus.crops_dir, shards)
+    tracked = {row.video: job for job in jobs if job.is_tracked(corpus) for row in job.rows}
+    wanted = {video: sources.track(job) for video, job in tracked.items()}
+    if not boxes_given:
+        wanted = {v: {**source, 'inputs': sources.video(tracked[v])} for v, source in wanted.items()}
+    found = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
+    hint = _KEEP_BOXES if boxes_given else _SAME_BOXES
+    stale = stale_videos(corpus.tracks_dir, found, wanted, hint, overwrite=overwrite)
+    again = [job for job in jobs if job.rows and not all(row.video in tracked.keys() - stale for row in job.rows)]
+    kept = {video: job for video, job in tracked.items() if job not in again}
+    found = {video: _known(lambda v: store.header(v).source, video) for video in kept if video in store}
+    lost = stale_videos(corpus.crops_dir, found, {v: sources.crops(kept[v], v) for v in found}, '')
+    lost |= {row.video for job in again for row in job.rows} | _unlisted(corpus, shards, jobs)
+    if world > 1 and (first := next((video for video in shards if video in lost), None)):
+        problem = f'the video, boxes, masks or track of {first} have changed; prepare it once in a single process'
+        raise UserError(f'{corpus.root}: {problem}')
     if (pose_set := settings.pose_set) is not None:
-        videos = [row.video for job in jobs for row in job.rows]
-        posed = [video for video in videos if corpus.pose_path(pose_set, video).is_file()]
-        new_jobs = [job for job in jobs if not job.rows]
-        videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
-        files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
-        digests = _digests(files)
-        source = {'poses': _describe(settings.poses)}
-        refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
-    return [*jobs, *invalid]
+        paths = {video: path for video in kept if (path := corpus.pose_path(pose_set, video)).is_file()}
+        found = {video: _known(read_source, path) for video, path in paths.items()}
+        wanted = {video: sources.poses(kept[video], video) for video in paths}
+        for video in stale_videos(corpus.poses_dir(pose_set), found, wanted, _KEEP_POSES, overwrite=overwrite):
+            paths[video].unlink()
+    digests.save()
+    _remove_crops(shards, lost)
+    _remove(corpus, [row for job in again for row in job.rows], pose_set)
+    return [*(replace(job, rows=()) if job in again else job for job in jobs), *invalid]
 
 
-def _digests(files: Mapping[str, Collection[Path]]) -> dict[str, str]:
-    """Digest of the files of each video; a video with none, or with one that cannot be read, is left out."""
-    digests = {}
-    for video, paths in files.items():
-        with suppress(UserError, OSError):  # reading it later costs this video alone
-            if paths:
-                digests[video] = file_digest(paths)
-    return digests
+def _unlisted(corpus: Corpus, shards: Iterable[str], jobs: Sequence[Job]) -> set[str]:
+    """Videos with crops but without a row in videos.csv that new jobs may make."""
+    new, listed = {job.name for job in jobs if not job.rows}, corpus.videos()
+    ends = tuple(f'{ATHLETE_SEPARATOR}{name}' for name in new)
+    return {video for video in shards if video not in listed and (video in new or video.endswith(ends))}
+
+
+def _known(read: Callable, *args: object) -> Any:
+    """What ``read`` returns; None where the file is damaged, which costs this video alone when it is read."""
+    with suppress(UserError):
+        return read(*args)
+    return None
 
 
 def _describe(spec: str) -> str:
@@ -167,9 +235,8 @@ def _describe(spec: str) -> str:
     if not spec.startswith(('mmdet:', 'mmpose:')):
         return str(Path(spec).resolve())
     config, checkpoint = split_model(spec)
-    if checkpoint and Path(checkpoint).is_file():
-        checkpoint = file_digest(checkpoint)[:16]
-    return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, checkpoint]))
+    known = [file_digest(path)[:16] if path and Path(path).is_file() else '' for path in (config, checkpoint)]
+    return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, known[0], known[1] or checkpoint]))
 
 
 def video_name(athlete: str, stem: str) -> str:
@@ -177,14 +244,22 @@ def video_name(athlete: str, stem: str) -> str:
     return f'{athlete}{ATHLETE_SEPARATOR}{stem}' if athlete else stem
 
 
+def _remove_crops(shards: Mapping[str, Path], videos: Iterable[str]) -> None:
+    """Remove the crops of some videos from the shards, video to shard."""
+    by_shard = defaultdict(list)
+    for video in videos:
+        if video in shards:
+            by_shard[shards[video]].append(video)
+    for shard, names in by_shard.items():
+        with CropWriter(shard) as writer:
+            for name in names:
+                writer.remove(name)
+
+
 def _remove(corpus: Corpus, rows: Sequence[VideoInfo], pose_set: str | None) -> None:
-    """Remove tracks, crops and the poses of ``pose_set`` of videos; the track, which marks them as done, goes last."""
-    shards = videos_of_shards(corpus.crops_dir)
-    for row in rows:
-        if row.video in shards:
-            with CropWriter(shards[row.video]) as writer:
-                writer.remove(row.video)
-        if pose_set is not None:
+    """Remove tracks and the poses of ``pose_set`` of videos; the track, which marks them as done, goes last."""
+    if pose_set is not None:
+        for row in rows:
             corpus.pose_path(pose_set, row.video).unlink(missing_ok=True)
     corpus.remove_videos(row.video for row in rows)
     for row in rows:
