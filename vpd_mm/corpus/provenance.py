@@ -209,14 +209,21 @@ class CorpusInputs:
         for name in names:
             if name in self._checked:
                 continue
-            self._checked.add(name)
-            for made_of, before in ((self.source(name) or {}).get('inputs') or {}).items():
-                now = self.digest(made_of)
-                if now is not None and before and now != before:
-                    tool = 'tools/prepare.py' if name.startswith('athlete/') else 'tools/extract_features.py'
-                    raise UserError(f'{self.root / name}: {made_of} has changed since; make it again with {tool}')
-                if now is not None:
-                    self.check(made_of)
+            self._checked.add(name)  # first: a damaged file may name itself
+            try:
+                self._check(name)
+            except UserError:
+                self._checked.discard(name)
+                raise
+
+    def _check(self, name: str) -> None:
+        for made_of, before in ((self.source(name) or {}).get('inputs') or {}).items():
+            now = self.digest(made_of)
+            if now is not None and before and now != before:
+                tool = 'tools/prepare.py' if name.startswith('athlete/') else 'tools/extract_features.py'
+                raise UserError(f'{self.root / name}: {made_of} has changed since; make it again with {tool}')
+            if now is not None:
+                self.check(made_of)
 
     def source(self, name: str) -> Source | None:
         """Source of a file, as :meth:`digest` names it; None where it is missing or of unknown origin."""

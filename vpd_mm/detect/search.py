@@ -19,7 +19,7 @@ from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
 from ..features.corpus_content import settings_digest
-from ..files import MARK, atomic_write, check_output, open_output, read_text
+from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
 from ..visualize.plots import save_figure, timeline_figure
@@ -65,6 +65,8 @@ def search_corpus(
     overwrite: bool = False,
 ) -> dict:
     """Detect the actions of a split; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
+
+    Files of an earlier search about videos that are not of the split are removed.
 
     Proposals get about the duration of the training actions (:func:`fit_proposal`).  Where the config trains on split
     'train', the folds, which need no validation split, also train on 'val', unless that is searched.
@@ -129,6 +131,10 @@ def search_corpus(
             threshold=threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
+    for video in infos.keys() - {scored.video for scored in videos}:  # of a former split
+        for suffix, mark in _RESULTS.items():
+            if (path := out / f'{video}{suffix}').is_file() and is_ours(path, mark):
+                path.unlink()
     aps = ap_table(videos, threshold, lengths, published=published)
     result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
     result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}

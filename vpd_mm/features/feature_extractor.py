@@ -206,10 +206,13 @@ def _extract_each(
                 yield video, e
 
 
-def run_source(cfg: Config, checkpoint: str | os.PathLike, **settings: object) -> Source:
-    """Return config and checkpoint by name with the settings, and as an input the content of all of them."""
+def run_source(cfg: Config, checkpoint: str | os.PathLike, sha256: str | None = None, **settings: object) -> Source:
+    """Return config and checkpoint by name with the settings, and as an input the content of all of them.
+
+    ``sha256`` is that of the checkpoint; None: it is read.
+    """
     pipeline = (cfg.get('test_dataloader') or {}).get('dataset', {}).get('pipeline')
-    inputs = {'model': digest([cfg.model, pipeline, file_digest(checkpoint), settings])}
+    inputs = {'model': digest([cfg.model, pipeline, sha256 or file_digest(checkpoint), settings])}
     return {'config': Path(cfg.filename).name, 'checkpoint': Path(checkpoint).name, **settings, 'inputs': inputs}
 
 
