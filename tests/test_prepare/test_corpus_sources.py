@@ -1,8 +1,12 @@
 """Reruns of build_corpus with other or changed boxes, rules and poses; links as videos."""
 
+import base64
+import json
+import os
 import shutil
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
@@ -94,6 +98,65 @@ def test_changed_boxes_are_prepared_again(tmp_path, inputs):
     assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', boxes=boxes, poses=poses).videos] == [0, 0]
     build_corpus(inputs, tmp_path / 'whole', boxes=boxes, poses=poses)
     assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
+def _mask(folder, name):
+    png = base64.b64encode(cv2.imencode('.png', np.full((30, 20), 255, np.uint8))[1]).decode()
+    masks = [[i, [[0.9, [30, 8, 20, 30], png]]] for i in range(2, 10)]
+    (folder / name / 'mask.json').write_text(json.dumps(masks))
+
+
+def _same_size_and_time(path):
+    """Change one byte of a video in a free box behind the frames."""
+    before, data = path.stat(), path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _all_boxes(corpus, name):
+    boxes = np.tile(np.float32([[30, 8, 50, 38]]), (FRAMES, 1))
+    AthleteTrack(np.arange(FRAMES), boxes, np.ones(FRAMES, np.float32)).save(corpus.track_path(name))
+
+
+def test_whatever_has_changed_is_made_again(tmp_path, inputs):
+    """Changes of inputs, and files of the corpus that were removed, edited or left by a run that was killed."""
+    videos, corpus_dir = tmp_path / 'videos', tmp_path / 'c'
+    arguments = {'boxes': str(tmp_path / 'boxes'), 'poses': str(tmp_path / 'poses')}
+    build_corpus([videos], corpus_dir, **arguments)
+    corpus, whole = Corpus.open(corpus_dir), {'jump': (12, 8, 8, 6, 0), 'dive': (12, 8, 8, 6, 0)}
+    shard = corpus.crops_dir / 'shard-000-00.lmdb'
+    jump = videos / 'jump.mp4'
+    for what, change, expected in [
+        ('nothing', lambda: None, {}),
+        ('times', lambda: os.utime(jump), {}),
+        ('video', lambda: make_video(jump, 20), {'jump': (20, 8, 8, 6, 20)}),
+        ('shorter video', lambda: make_video(jump, FRAMES), {'jump': (12, 8, 8, 6, 12)}),
+        ('one byte', lambda: _same_size_and_time(jump), {'jump': (12, 8, 8, 6, 12)}),
+        ('masks', lambda: _mask(tmp_path / 'boxes', 'jump'), {'jump': (12, 8, 8, 6, 12)}),
+        ('track removed', lambda: corpus.track_path('jump').unlink(), {'jump': (12, 8, 8, 6, 12)}),
+        ('poses removed', lambda: corpus.pose_path('files', 'jump').unlink(), {}),
+        ('crops removed', shard.unlink, {'jump': (12, 8, 8, 6, 12), 'dive': (12, 8, 8, 6, 12)}),
+        ('row removed', lambda: corpus.remove_videos(['jump']), {'jump': (12, 8, 8, 6, 12)}),
+        ('track edited', lambda: _all_boxes(corpus, 'jump'), {'jump': (12, 12, 12, 6, 12)}),
+    ]:
+        change()
+        for numbers in (whole | expected, {name: (*counts[:4], 0) for name, counts in (whole | expected).items()}):
+            report = build_corpus([videos], corpus_dir, **arguments)
+            found = {r.video: (r.num_frames, r.tracked, r.crops, r.posed, r.decoded) for r in report.videos}
+            assert (found, report.failures) == (numbers, []), what
+        assert {name: row.num_frames for name, row in corpus.videos().items()} == {n: c[0] for n, c in found.items()}
+        if what == 'masks':
+            assert CropStore(corpus.crops_dir).mask('jump', 5).any()
+    # a video that is replaced is made again with its own boxes only
+    make_video(jump, 20)
+    with pytest.raises(UserError, match=r'tracks/jump\.npz: was edited for a former .*jump\.mp4; delete it'):
+        build_corpus([videos], corpus_dir, **arguments)
+    report = build_corpus([videos], corpus_dir, **arguments, overwrite=True)
+    assert [(r.video, r.num_frames, r.crops) for r in report.videos] == [('dive', 12, 8), ('jump', 20, 8)]
+    make_video(jump, FRAMES)
+    with pytest.raises(UserError, match=r"made of {'boxes': .*boxes'} \(video changed since\).*pass their --boxes"):
+        build_corpus([videos], corpus_dir)
+    assert [r.decoded for r in build_corpus([videos / 'dive.mp4'], corpus_dir).videos] == [0]
 
 
 def test_changed_boxes_may_show_other_athletes(tmp_path, inputs):

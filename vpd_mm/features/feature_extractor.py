@@ -213,7 +213,7 @@ def run_source(cfg: Config, checkpoint: str | os.PathLike, sha256: str | None = 
     """
     pipeline = (cfg.get('test_dataloader') or {}).get('dataset', {}).get('pipeline')
     inputs = {'model': digest([cfg.model, pipeline, sha256 or file_digest(checkpoint), settings])}
-    return {'config': Path(cfg.filename).name, 'checkpoint': Path(checkpoint).name, **settings, 'inputs': inputs}
+    return {'config': Path(str(cfg.filename)).name, 'checkpoint': Path(checkpoint).name, **settings, 'inputs': inputs}
 
 
 def concat_features(corpus: Corpus, sources: Sequence[Path], out: Path, overwrite: bool = False) -> int:

@@ -194,6 +194,13 @@ def settle_sources(
     found = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
     hint = _KEEP_BOXES if boxes_given else _SAME_BOXES
     stale = stale_videos(corpus.tracks_dir, found, wanted, hint, overwrite=overwrite)
+    for video in [video for video, source in found.items() if source is None and video in store]:
+        made_of = (_known(lambda v: store.header(v).source, video) or {}).get('inputs', {})
+        if made_of.get('video', '') not in ('', sources.video(tracked[video])['video']) and tracked[video].digest:
+            stale.add(video)
+            if not overwrite:
+                path, file = corpus.track_path(video), tracked[video].path
+                raise UserError(f'{path}: was edited for a former {file}; delete it, or pass --overwrite')
     again = [job for job in jobs if job.rows and not all(row.video in tracked.keys() - stale for row in job.rows)]
     kept = {video: job for video, job in tracked.items() if job not in again}
     found = {video: _known(lambda v: store.header(v).source, video) for video in kept if video in store}
