@@ -36,6 +36,10 @@ def _add_one(path):
     FeatureSequence(sequence.frame_inds, sequence.feats + np.float32(1), sequence.scores).save(path)
 
 
+def _save_again(path):
+    FeatureSequence.load(path).save(path, {'config': 'x.py', 'inputs': {}})
+
+
 @pytest.mark.parametrize(
     ('change', 'differs'),
     [

@@ -137,6 +137,19 @@ def stale_videos(
     return stale
 
 
+def is_current(path: Path, source: Source) -> bool:
+    """False where a file is missing, or was made of the same ``source`` of which an input has changed since.
+
+    Files of another or unknown origin are current: an importer keeps them.
+    """
+    if not path.exists():
+        return False
+    try:
+        return not stale_videos(path, {path.stem: read_source(path)}, {path.stem: source}, '')
+    except UserError:
+        return True
+
+
 def _named(source: Source) -> dict[str, Any]:
     return {key: value for key, value in source.items() if key != 'inputs'}
 
