@@ -26,8 +26,6 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/visualize/video_writer.py': ({'av.open'}, 'writes into a file of atomic_write'),
     'vpd_mm/compat/saving.py': ({'.rmtree'}, 'old checkpoints of the work dir, after saving'),
     'vpd_mm/corpus/corpus_check.py': ({'zipfile.ZipFile'}, 'of an open file'),
-    'vpd_mm/corpus/provenance.py': ({'json.loads'}, 'of our own text'),
-    'vpd_mm/experiments/plan.py': ({'zipfile.ZipFile'}, 'of an open file'),
     'vpd_mm/importers/json_io.py': ({'gzip.open'}, 'bytes in memory, bounded'),
     'vpd_mm/engine/checkpoint_packer.py': ({'torch.save'}, 'into memory'),
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),

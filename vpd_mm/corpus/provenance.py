@@ -44,10 +44,10 @@ def file_digest(path: str | os.PathLike) -> str:
 
 
 def _sha256(file: BinaryIO) -> str:
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     while block := file.read(1 << 20):
-        found.update(block)
-    return found.hexdigest()
+        sha256.update(block)
+    return sha256.hexdigest()
 
 
 class FileDigests:
@@ -75,13 +75,13 @@ class FileDigests:
             known = self._known.get(name)
             if isinstance(known, list) and known[:1] == [state]:
                 return str(known[-1])
-            found = _sha256(f)
+            sha256 = _sha256(f)
         if (
             stat.st_size >= _MIN_REMEMBERED_BYTES
             and time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _CLOCK_STEP_NS
         ):
-            self._new[name] = [state, found]
-        return found
+            self._new[name] = [state, sha256]
+        return sha256
 
     def save(self) -> None:
         """Keep the new digests."""
@@ -93,7 +93,7 @@ class FileDigests:
 
 def stale_videos(
     folder: Path,
-    found: Mapping[str, Source | None],
+    stored: Mapping[str, Source | None],
     wanted: Mapping[str, Source],
     hint: str,
     unknown: bool = True,
@@ -106,7 +106,7 @@ def stale_videos(
 
     Args:
         folder: Where the files lie.
-        found: Video to the source of its file; None where it is unknown.
+        stored: Video to the source of its file; None where it is unknown.
         wanted: The source that the file of each of these videos would get now.
         hint: How the user can solve a conflict.
         unknown: Accept files of unknown origin.
@@ -116,7 +116,7 @@ def stale_videos(
         UserError: files were made of something else than is asked for.
     """
     stale, conflicts, made_of = set(), [], set()
-    for video, source in found.items():
+    for video, source in stored.items():
         now = wanted[video]
         named, known = _named(now), {} if source is None else source['inputs']
         same = source is not None and digest(_named(source)) == digest(named)
@@ -174,18 +174,18 @@ def refresh_features(
     Raises:
         UserError: the folder holds files of another run or of unknown origin.
     """
-    found = {path.stem: read_source(path) for path in sorted(folder.glob('*.npz')) if path.name[0] != '.'}
+    stored = {path.stem: read_source(path) for path in sorted(folder.glob('*.npz')) if path.name[0] != '.'}
     shared = source.get('inputs', {'run': digest(source)})
-    wanted = {v: {**source, 'inputs': {**shared, **inputs.get(v, {})}} for v in [*found, *inputs]}
+    wanted = {v: {**source, 'inputs': {**shared, **inputs.get(v, {})}} for v in [*stored, *inputs]}
     hint = 'pass another --out, or --overwrite to make them again'
-    stale = stale_videos(folder, found, wanted, hint, unknown=False, overwrite=overwrite)
+    stale = stale_videos(folder, stored, wanted, hint, unknown=False, overwrite=overwrite)
     for video in stale - inputs.keys():
         (folder / f'{video}.npz').unlink()
-    return {video: wanted[video] for video in inputs if video in stale or video not in found}
+    return {video: wanted[video] for video in inputs if video in stale or video not in stored}
 
 
 class CorpusInputs:
-    """What the files of a corpus hold now, and whether it is what others were made of."""
+    """Digests of the files of a corpus, and the check that others were made of what they hold now."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.root, self._store = corpus.root, CropStore(corpus.crops_dir)
@@ -207,11 +207,11 @@ class CorpusInputs:
 
     def of(self, *names: str) -> dict[str, str]:
         """Inputs of a source: name to digest, '' where it is missing or damaged."""
-        found = dict.fromkeys(names, '')
+        digests = dict.fromkeys(names, '')
         for name in names:
             with suppress(UserError):  # reading it later costs this video alone
-                found[name] = self.digest(name) or ''
-        return found
+                digests[name] = self.digest(name) or ''
+        return digests
 
     def check(self, *names: str) -> None:
         """Check files, and what they were made of in turn.

@@ -160,8 +160,8 @@ def import_poses(
             files = {'poses': files_digest(find_pose_files(source, video))}
             made_of = {**files, **inputs.of(f'athlete/tracks/{video}.npz')}
             wanted[video] = {'poses': str(Path(source).resolve()), 'inputs': made_of}
-        found = {video: read_source(path) for video in videos if (path := corpus.pose_path(name, video)).exists()}
-        for video in stale_videos(folder, found, wanted, 'pass another --name'):
+        stored = {video: read_source(path) for video in videos if (path := corpus.pose_path(name, video)).exists()}
+        for video in stale_videos(folder, stored, wanted, 'pass another --name'):
             corpus.pose_path(name, video).unlink()
         for video, info in track_progress(list(videos.items()), on_progress):
             with report.attempt(f'{source}: {video}'):

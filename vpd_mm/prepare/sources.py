@@ -114,7 +114,7 @@ def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job
 
 
 class Sources:
-    """What the tracks, crops and poses of a run are made of.
+    """Sources of the tracks, crops and poses of a run.
 
     Args:
         corpus, settings: The corpus, and the options of the run.
@@ -191,10 +191,10 @@ def settle_sources(
     wanted = {video: sources.track(job) for video, job in tracked.items()}
     if not boxes_given:
         wanted = {v: {**source, 'inputs': sources.video(tracked[v])} for v, source in wanted.items()}
-    found = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
+    stored = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
     hint = _KEEP_BOXES if boxes_given else _SAME_BOXES
-    stale = stale_videos(corpus.tracks_dir, found, wanted, hint, overwrite=overwrite)
-    for video in [video for video, source in found.items() if source is None and video in store]:
+    stale = stale_videos(corpus.tracks_dir, stored, wanted, hint, overwrite=overwrite)
+    for video in [video for video, source in stored.items() if source is None and video in store]:
         made_of = (_known(lambda v: store.header(v).source, video) or {}).get('inputs', {})
         if made_of.get('video', '') not in ('', sources.video(tracked[video])['video']) and tracked[video].digest:
             stale.add(video)
@@ -203,17 +203,17 @@ def settle_sources(
                 raise UserError(f'{path}: was edited for a former {file}; delete it, or pass --overwrite')
     again = [job for job in jobs if job.rows and not all(row.video in tracked.keys() - stale for row in job.rows)]
     kept = {video: job for video, job in tracked.items() if job not in again}
-    found = {video: _known(lambda v: store.header(v).source, video) for video in kept if video in store}
-    lost = stale_videos(corpus.crops_dir, found, {v: sources.crops(kept[v], v) for v in found}, '')
+    stored = {video: _known(lambda v: store.header(v).source, video) for video in kept if video in store}
+    lost = stale_videos(corpus.crops_dir, stored, {v: sources.crops(kept[v], v) for v in stored}, '')
     lost |= {row.video for job in again for row in job.rows} | _unlisted(corpus, shards, jobs)
     if world > 1 and (first := next((video for video in shards if video in lost), None)):
         problem = f'the video, boxes, masks or track of {first} have changed; prepare it once in a single process'
         raise UserError(f'{corpus.root}: {problem}')
     if (pose_set := settings.pose_set) is not None:
         paths = {video: path for video in kept if (path := corpus.pose_path(pose_set, video)).is_file()}
-        found = {video: _known(read_source, path) for video, path in paths.items()}
+        stored = {video: _known(read_source, path) for video, path in paths.items()}
         wanted = {video: sources.poses(kept[video], video) for video in paths}
-        for video in stale_videos(corpus.poses_dir(pose_set), found, wanted, _KEEP_POSES, overwrite=overwrite):
+        for video in stale_videos(corpus.poses_dir(pose_set), stored, wanted, _KEEP_POSES, overwrite=overwrite):
             paths[video].unlink()
     digests.save()
     _remove_crops(shards, lost)
@@ -229,7 +229,7 @@ def _unlisted(corpus: Corpus, shards: Iterable[str], jobs: Sequence[Job]) -> set
 
 
 def _known(read: Callable, *args: object) -> Any:
-    """What ``read`` returns; None where the file is damaged, which costs this video alone when it is read."""
+    """Return what ``read`` returns; None where the file is damaged, which costs this video alone when it is read."""
     with suppress(UserError):
         return read(*args)
     return None
