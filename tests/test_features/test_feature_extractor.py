@@ -82,7 +82,7 @@ def test_processes_share_the_videos(extractor, corpus, tmp_path):
 def test_the_folder_of_another_run_is_refused(extractor, extracted, corpus, tmp_path):
     with pytest.raises(UserError, match='pass another --out'):
         extract_corpus(extractor, corpus, extracted, {'run': 2})
-    with pytest.raises(UserError, match='a former version'):
+    with pytest.raises(UserError, match='by a former version'):
         extract_corpus(extractor, corpus, corpus.teacher_dir('joints'), {'run': 1})
     assert read_source(extracted / 'a.npz')['run'] == 1
 

@@ -8,6 +8,7 @@ their header: both are written with the data, so that a run which is interrupted
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,8 @@ from ..files import atomic_write, open_file, read_json
 from ..structures.npz_io import npz_checksums, read_source
 from .corpus import Corpus
 from .crop_store import CropStore
+
+LOGGER = logging.getLogger(__name__)
 
 #: What a file was made of; see the module.
 Source = Mapping[str, Any]
@@ -126,9 +129,8 @@ def stale_videos(
         stale.add(video)
         if not same:
             conflicts.append(video)
-            since = ', '.join(k for k in changed if k in known and k not in named)
-            text = str(_named(source)) if source else 'unknown inputs (a former version or another program)'
-            made_of.add(f'{text} ({since} changed since)' if source and since else text)
+            since = ' (video changed since)' if 'video' in changed and 'video' in known else ''
+            made_of.add(f'{_named(source)}{since}' if source else 'unknown inputs (by a former version)')
     if conflicts and not overwrite:
         count, asked = f'{len(conflicts)} videos (first {conflicts[0]})', _named(wanted[conflicts[0]])
         raise UserError(
@@ -162,7 +164,7 @@ def refresh_features(
 ) -> dict[str, Source]:
     """Return the videos whose features are missing or stale, each with the source that its file gets.
 
-    Files of videos that have no input any more stay; where they are of a former model, they are removed.
+    Files of videos that have no input any more stay, which is logged; those of a former model are removed.
 
     Args:
         folder: Folder of ``<video>.npz``.
@@ -181,6 +183,8 @@ def refresh_features(
     stale = stale_videos(folder, stored, wanted, hint, unknown=False, overwrite=overwrite)
     for video in stale - inputs.keys():
         (folder / f'{video}.npz').unlink()
+    if kept := sorted(stored.keys() - inputs.keys() - stale):
+        LOGGER.warning('%s: %d files (first %s) are of videos without such input now', folder, len(kept), kept[0])
     return {video: wanted[video] for video in inputs if video in stale or video not in stored}
 
 
