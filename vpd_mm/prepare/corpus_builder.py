@@ -28,6 +28,7 @@ def build_corpus(
     boxes: str | None = None,
     tracker: Mapping | None = None,
     workers: int = 1,
+    overwrite: bool = False,
     console: PlainConsole | None = None,
     on_progress: OnProgress = no_progress,
     **options: Any,
@@ -43,6 +44,7 @@ def build_corpus(
         boxes: As of :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
+        overwrite: Make tracks and poses again that were made of other boxes, rules or poses.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
         options: The other arguments of :class:`PrepareSettings`.
@@ -51,7 +53,7 @@ def build_corpus(
         One report per athlete and video, in the order of the files.
 
     Raises UserError where the run cannot start: an option is not valid, the corpus is locked,
-    a model cannot be built, or videos were prepared with other boxes, rules or poses.
+    a model cannot be built, or videos were prepared with other boxes, rules or poses, without ``overwrite``.
     """
     start = time.monotonic()
     if workers < 1:
@@ -62,9 +64,9 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files)
-        jobs = settle_sources(corpus, settings, jobs, boxes_given=boxes is not None or bool(tracker), world=world)
-        jobs = jobs[rank::world]
+        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
+        given = boxes is not None or bool(tracker)
+        jobs = settle_sources(corpus, settings, jobs, given, world, overwrite)
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[Path, list[VideoReport]] = {}
