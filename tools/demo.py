@@ -37,7 +37,8 @@ from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
 from vpd_mm.experiments.store import AP_COLUMNS
 from vpd_mm.features import joint_features, pose_features
-from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
+from vpd_mm.features.corpus_content import settings_digest
+from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
 from vpd_mm.files import list_folder
 from vpd_mm.prepare.corpus_builder import build_corpus
 from vpd_mm.recognize import confusion_matrix
@@ -85,9 +86,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     with step('vipe', 'embed the poses with VIPE*', text):
         config, checkpoint = packed_model('vipe')
         feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
-        pose_features(
-            corpus, POSES, 'vipe', feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False}
-        )
+        pose_features(corpus, POSES, 'vipe', feature, run_source(cfg, checkpoint, invert=False), overwrite=True)
 
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:
@@ -95,13 +94,13 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         text = 'A network learns the poses of confident frames from crop and flow; it then describes every frame.'
         with step(f'distill-{student.run}', f'distil {student.name}', text) as on_progress:
             torch.set_num_threads(max(jobs - cfg.train_dataloader.num_workers, 1))  # a loader process needs a core
-            start = train_once(cfg, root / 'work' / f'distill-{student.run}', on_progress)
+            start = train_once(cfg, root / 'work' / f'distill-{student.run}-{settings_digest(cfg)}', on_progress)
             torch.set_num_threads(jobs)
         text = 'One vector per frame, also where the teacher has low confidence or no pose.'
         with step(f'features-{student.run}', f'extract the features of {student.name}', text) as on_progress:
             extractor = build_extractor(cfg, start, device=device, half=device != 'cpu')
             out = corpus.features_dir(student.run)
-            extract_corpus(extractor, corpus, out, run_identity(cfg, start), on_progress=on_progress)
+            extract_corpus(extractor, corpus, out, run_source(cfg, start), on_progress=on_progress, overwrite=True)
         crops = cfg.train_cfg.max_epochs * cfg.train_dataloader.sampler.num_samples
         facts[f'{student.name} trained on'] = f'{crops:,} crops; it starts from {student.start}'
         students[student.run] = SimpleNamespace(cfg=cfg, checkpoint=start, decode=extractor.decode)

@@ -27,7 +27,8 @@ from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.paths import resource_dir
 from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
-from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
+from vpd_mm.features.corpus_content import settings_digest
+from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.features.preview import preview_panels
 from vpd_mm.files import atomic_write, list_folder, read_json
@@ -94,18 +95,17 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     torch.set_num_threads(jobs)
     text = 'A network learns the poses of confident frames from crop and flow.'
     with step('distil', 'distil the student', text) as on_progress:
-        checkpoint = train_once(cfg, root / 'work' / 'distill', on_progress)
+        checkpoint = train_once(cfg, root / 'work' / f'distill-{settings_digest(cfg)}', on_progress)
         metrics = once(checkpoint.parent / 'test.json', lambda: test(cfg, checkpoint))
     text = 'The student describes every frame, also where the teacher has no pose.'
     with step('student', 'extract the features of every frame', text):
         extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
         out = corpus.features_dir('vpd')
-        extract_corpus(extractor, corpus, out, run_identity(cfg, checkpoint))
+        extract_corpus(extractor, corpus, out, run_source(cfg, checkpoint), overwrite=True)
     overlay = root / 'overlay' / f'{VIDEO}.mp4'
     with step('overlay', 'draw the student into the video', 'The result can be judged by eye.'):
-        if not overlay.is_file():
-            inferencer = VPDInferencer(cfg, checkpoint, device=device)
-            inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(overlay.parent))
+        inferencer = VPDInferencer(cfg, checkpoint, device=device)
+        inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(overlay.parent))
     features, teacher = FeatureStore(out)[VIDEO], FeatureStore(corpus.teacher_dir('joints'))[VIDEO]
     filled = np.setdiff1d(features.frame_inds, teacher.frame_inds).tolist()
     crops = epochs * cfg.train_dataloader.sampler.num_samples

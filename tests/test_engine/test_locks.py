@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from vpd_mm.corpus import Corpus, CropWriter, VideoInfo
-from vpd_mm.corpus.provenance import refresh_source
 from vpd_mm.engine import locks
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.engine.resume import sole_training
@@ -29,8 +28,6 @@ USERS = {
     '.prepare.lock': _lock_corpus,
     '.prepare-0.lock': _lock_corpus,
     '.videos.lock': lambda corpus: corpus.add_videos([VideoInfo('v', '', 25.0, 9, 64, 48)]),
-    'athlete/.sources.lock': lambda corpus: refresh_source(corpus.tracks_dir, {}, [], '', {}),
-    'athlete/poses/.sources.lock': lambda corpus: refresh_source(corpus.poses_dir('p'), {}, [], '', {}),
     'athlete/crops/shard-0.lock': lambda corpus: CropWriter(corpus.crops_dir / 'shard-0.lmdb').close(),
     '.w.lock': _train,
 }

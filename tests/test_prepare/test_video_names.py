@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from media import make_video, write_boxes, write_poses
+from media import cut_picture, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus, CropStore, VideoInfo
 from vpd_mm.importers import import_poses
@@ -179,7 +179,7 @@ def test_moved_videos_get_their_new_path(prepare, tmp_path, clip):
     assert paths == {f'{tmp_path}/v2/{name}' for name in names}
     # another video of that name is refused
     shutil.rmtree(tmp_path / 'v2')
-    make_video(tmp_path / 'v3' / 'a.mp4', FRAMES + 1)
+    make_video(tmp_path / 'v3' / 'a.mp4', FRAMES, picture=cut_picture, codec='mpeg4')
     [(_, failure)] = build_corpus([tmp_path / 'v3'], tmp_path / 'c', poses='none').failures
     assert 'which is gone, and this is not that video; rename it' in failure
     assert {row.path for row in Corpus.open(tmp_path / 'c').videos().values()} == paths

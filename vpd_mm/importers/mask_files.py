@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -37,14 +38,19 @@ class MaskPatch:
         return mask
 
 
+def find_masks(directory: str | os.PathLike, video_name: str) -> list[Path]:
+    """List the file that :func:`read_masks` reads for a video; empty where there is none."""
+    folder = stored_path(directory, video_name)
+    return [path for path in (folder / 'mask.json.gz', folder / 'mask.json') if path.is_file()][:1]
+
+
 def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | None = None) -> dict[int, MaskPatch]:
     """Read ``<video>/mask.json.gz`` (or ``.json``): ``[[frame, [[score, [x, y, w, h], png], ...]], ...]``.
 
     The mask of the highest score in a frame counts; frames where it is below 0.8 are absent.  Without the file the
     result is empty.  Raises UserError for an invalid entry.
     """
-    folder = stored_path(directory, video_name)
-    path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)
+    path = next(iter(find_masks(directory, video_name)), None)
     if path is None:
         return {}
     masks: dict[int, MaskPatch] = {}

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ..corpus import Corpus
-from ..corpus.provenance import file_digest, refresh_source
+from ..corpus.provenance import CorpusInputs, files_digest, stale_videos
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, errors_name
 from ..files import composed, list_folder, stored_path
 from ..structures import AthleteTrack, PoseSequence
+from ..structures.npz_io import read_source
 from .json_io import frame_number, read_json
 from .pose_formats import (
     OPENPOSE_NAME,
@@ -158,17 +159,20 @@ def import_poses(
         raise UserError(f'{corpus.videos_path}: holds no video; prepare or import the videos first')
     report = ImportReport()
     with corpus.lock():
-        existing = [video for video in videos if corpus.pose_path(name, video).exists()]
-        files = {video: find_pose_files(source, video, info.file_name) for video, info in videos.items()}
-        inputs = {video: file_digest(paths) for video, paths in files.items() if paths}
-        made_from = {'poses': str(Path(source).resolve())}
-        refresh_source(folder, made_from, existing, 'pass another --name', inputs)
+        inputs, wanted = CorpusInputs(corpus), {}
+        for video, info in videos.items():
+            files = {'poses': files_digest(find_pose_files(source, video, info.file_name))}
+            made_of = {**files, **inputs.of(f'athlete/tracks/{video}.npz')}
+            wanted[video] = {'poses': str(Path(source).resolve()), 'inputs': made_of}
+        stored = {video: read_source(path) for video in videos if (path := corpus.pose_path(name, video)).exists()}
+        for video in stale_videos(folder, stored, wanted, 'pass another --name'):
+            corpus.pose_path(name, video).unlink()
         for video, info in track_progress(list(videos.items()), on_progress):
             with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
                     poses = read_poses(source, video, track, info.num_frames, info.file_name)
-                    poses.save(corpus.pose_path(name, video))
+                    poses.save(corpus.pose_path(name, video), wanted[video])
                 report.counts['videos with poses'] += 1
                 report.counts['poses'] += len(corpus.poses(name, video))
     return report

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
+from ..corpus.provenance import CorpusInputs, FileDigests, Source, files_digest, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..files import composed, list_folder, npz_path
@@ -15,7 +16,7 @@ from .box_files import read_boxes
 from .crop_folder import find_crop_folders, import_crops
 from .feature_pickles import SUFFIX, read_feature_pickle
 from .json_io import read_json
-from .pose_files import read_poses
+from .pose_files import find_pose_files, read_poses
 from .release_lists import parse_video_meta, read_video_meta
 from .report import ImportReport, track_progress
 
@@ -35,7 +36,9 @@ def import_vpd_release(
     sport: str = '',
     on_progress: OnProgress = no_progress,
 ) -> ImportReport:
-    """Import all parts of the release in a folder; existing files of the corpus are kept.
+    """Import all parts of the release in a folder.
+
+    Existing files of the corpus are kept, except tracks, poses and features whose file in this folder has changed.
 
     - ``[pose/]<video>/{boxes.json, coco_keypoints.json.gz, meta.json}``: tracks and the pose set ``release``;
     - ``[crops/]<video>/<frame>.png``, ``.<flow>.png``, ``.mask.png``: the crop store (tennis:
@@ -80,6 +83,7 @@ def import_vpd_release(
             release.import_features(pickles, targets)
         if crops is not None:
             release.import_crops(crops, flow)
+        release.digests.save()
     return release.report
 
 
@@ -90,6 +94,11 @@ class _ReleaseImport:
         self.corpus, self.table, self.on_progress = corpus, table, on_progress
         self.report = ImportReport()
         self.videos = corpus.videos()
+        self.digests, self.inputs = FileDigests(corpus.root / '.digests.json'), CorpusInputs(corpus)
+
+    def _source(self, folder: Path, files: Sequence[Path], *of_corpus: str) -> Source:
+        inputs = {'files': files_digest(files, self.digests), **self.inputs.of(*of_corpus)}
+        return {'release': str(folder.resolve()), 'inputs': inputs}
 
     def import_poses(self, folder: Path) -> None:
         for path in track_progress(list_folder(folder, '*/boxes.json'), self.on_progress):
@@ -97,11 +106,13 @@ class _ReleaseImport:
             with self.report.attempt(path):
                 info = self._info(video, path)
                 track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
-                if not track_path.exists():
-                    read_boxes(folder, video, (info.width, info.height), info.num_frames)[''].save(track_path)
+                source = self._source(folder, [path])
+                if not is_current(track_path, source):
+                    read_boxes(folder, video, (info.width, info.height), info.num_frames)[''].save(track_path, source)
                 track = self.corpus.track(video)
-                if not pose_path.exists():
-                    read_poses(folder, video, track, info.num_frames).save(pose_path)
+                source = self._source(folder, find_pose_files(folder, video), f'athlete/tracks/{video}.npz')
+                if not is_current(pose_path, source):
+                    read_poses(folder, video, track, info.num_frames).save(pose_path, source)
                 poses = self.corpus.poses(POSES, video)
                 self._count(info, {'videos with boxes and poses': 1, 'boxes': len(track), 'poses': len(poses)})
         self.corpus.add_videos(self.videos.values())
@@ -111,8 +122,8 @@ class _ReleaseImport:
             video = composed(path.name.removesuffix(SUFFIX))
             with self.report.attempt(path):
                 info, target = self._info(video, path), npz_path(targets[path.parent], video)
-                if not target.exists():
-                    read_feature_pickle(path, info.num_frames).save(target)
+                if not is_current(target, source := self._source(path.parent, [path])):
+                    read_feature_pickle(path, info.num_frames).save(target, source)
                 self._count(info, {'videos with features': 1, 'features': len(FeatureSequence.load(target))})
         self.corpus.add_videos(self.videos.values())
 

@@ -1,8 +1,9 @@
 """Results of one athlete in one video: data sample, dict, files."""
 
+import glob
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FrameSource
 from ..errors import UserError
-from ..files import atomic_write, check_output, input_name, is_ours
+from ..files import atomic_write, check_output, input_name, is_ours, list_folder, read_json
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import Entry
 
@@ -67,6 +68,18 @@ def save_sample(sample: BaseDataElement, folder: Path, overwrite: bool = False) 
     sample.features.save(features)
 
 
+def remove_former(samples: Sequence[BaseDataElement], folder: Path) -> None:
+    """Remove the files that an earlier run wrote about other athletes of the input of ``samples``."""
+    names, first = {sample.name for sample in samples}, samples[0]
+    base = first.name.removeprefix(f'{first.athlete}__') if first.athlete else first.name
+    for path in [folder / f'{base}.json', *list_folder(folder, f'*__{glob.escape(base)}.json')]:
+        if path.stem not in names and path.is_file() and is_ours(path, _MARK):
+            former = read_json(path, 'delete it')
+            if isinstance(former, dict) and former.get('source') == first.source:
+                for result in _result_paths(folder, path.stem)[::-1]:  # the JSON, which marks the others, last
+                    result.unlink(missing_ok=True)
+
+
 def check_outputs(
     inputs: Mapping[str, Entry],
     video_dir: str | os.PathLike = '',
@@ -93,7 +106,7 @@ def _check_results(folder: Path, name: str, overwrite: bool, athlete: str = '') 
 
     So are the results of another video, ``<athlete>__<video>`` being also the name of a video file.
     """
-    paths = folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
+    paths = _result_paths(folder, name)
     if paths[0].exists() and is_ours(paths[0], _MARK):
         if not is_ours(paths[0], f'"athlete": {json.dumps(athlete)}'):
             hint = 'rename one of the two videos or write to another folder'
@@ -104,6 +117,10 @@ def _check_results(folder: Path, name: str, overwrite: bool, athlete: str = '') 
         for path in paths:
             check_output(path, mark=_MARK, overwrite=overwrite)
     return paths
+
+
+def _result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    return folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
 
 
 def to_tracks(bboxes: Any, count: int) -> list[AthleteTrack | None]:

@@ -21,7 +21,7 @@ from ..engine.model_zoo import pick_device
 from ..engine.progress import ProgressBars
 from ..engine.written_configs import NOT_OURS, is_recorded
 from ..errors import UserError
-from ..features.feature_extractor import FeatureExtractor
+from ..features.feature_extractor import FeatureExtractor, run_source
 from ..files import input_name, list_folder, read_text
 from ..prepare.models import Models
 from ..prepare.options import DEFAULT_BOXES, PrepareSettings
@@ -33,7 +33,16 @@ from .frame_source import FrameStream, Input, list_inputs, open_source
 from .onnx_backend import load_model
 from .overlay import Paint, draw_answer, open_canvas
 from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
-from .results import Boxes, check_outputs, make_sample, save_sample, to_dict, to_track, to_tracks
+from .results import (
+    Boxes,
+    check_outputs,
+    make_sample,
+    remove_former,
+    save_sample,
+    to_dict,
+    to_track,
+    to_tracks,
+)
 from .segments import Gallery, Recognizer, Scorer, Segment
 
 
@@ -136,11 +145,15 @@ class VPDInferencer(BaseInferencer):
         self._models = Models(PrepareSettings(Path(), boxes or DEFAULT_BOXES, device=device, tracker=rules))
         self.recognizer = Recognizer(recognizer, dims, device) if recognizer else None
         self.scorer = Scorer(scorer, dims, threshold, device) if scorer else None
-        self.gallery = Gallery(gallery, dims, top) if gallery else None
+        known = not str(weights).endswith('.onnx') or self._sha256
+        source = run_source(cfg, weights, self._sha256) if gallery and known else None
+        self.gallery = Gallery(gallery, dims, top, source) if gallery else None
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> PoseDistiller:
         self._student_device = 'cpu' if weights.endswith('.onnx') else device
-        return load_model(cfg, weights, PoseDistiller, device)[0]
+        model, metadata = load_model(cfg, weights, PoseDistiller, device)
+        self._sha256 = metadata.get('sha256')  # of the checkpoint that was exported
+        return model
 
     def _init_pipeline(self, cfg: Config) -> Any:
         pipeline = (cfg.get('test_dataloader') or cfg.val_dataloader).dataset.pipeline
@@ -340,5 +353,6 @@ class VPDInferencer(BaseInferencer):
         if pred_out_dir:
             for sample in preds:
                 save_sample(sample, Path(pred_out_dir), self.overwrite)
+            remove_former(preds, Path(pred_out_dir))
         predictions = list(preds) if return_datasamples else [to_dict(sample) for sample in preds]
         return {'predictions': predictions, 'visualization': [visualization]}

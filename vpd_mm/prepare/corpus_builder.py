@@ -13,6 +13,7 @@ from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
 from ..files import list_folder
+from .options import PrepareSettings
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .report import PrepareReport, VideoReport, disk_bytes
@@ -30,6 +31,7 @@ def build_corpus(
     poses: str | None = None,
     tracker: Mapping | None = None,
     workers: int = 1,
+    overwrite: bool = False,
     console: PlainConsole | None = None,
     on_progress: OnProgress = no_progress,
     **options: Any,
@@ -46,6 +48,7 @@ def build_corpus(
             a video without them gets those of ``DEFAULT_BOXES`` and ``DEFAULT_POSES``.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
+        overwrite: Make tracks and poses again that were made of other boxes, rules or poses.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
         options: The other arguments of :class:`PrepareSettings`.
@@ -53,8 +56,9 @@ def build_corpus(
     Returns:
         One report per athlete and video, in the order of the files.
 
-    Raises UserError where the run cannot start: an option is not valid, the corpus is locked,
-    weights cannot be downloaded, a model cannot be built, or videos were prepared with other boxes, rules or poses.
+    Raises UserError where the run cannot start: an option is not valid, the corpus is locked, weights cannot be
+    downloaded, a model cannot be built, or videos were prepared with other boxes, rules or poses, without
+    ``overwrite``.
     """
     start = time.monotonic()
     if workers < 1:
@@ -69,8 +73,8 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files)
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given)[rank::world]
+        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
         num_shards = min(workers, max(len(jobs), 1))

@@ -117,6 +117,8 @@ class VideoView:
             report.count(self.track, self.poses)
         if self.header is not None:
             report.crops, report.num_bytes, report.decoded = len(self.header), self.header.num_bytes, 1
+            if self.track is not None:
+                report.note_difference(self.track, self.header)
         else:
             report.notes.append('no crops')
         return report

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
+from ..corpus import CropHeader
 from ..errors import one_line
 from ..files import list_folder
 from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
@@ -50,6 +52,14 @@ class VideoReport:
         if poses is not None:
             self.posed = len(poses)
             self.confident = int((poses.scores[:, VPD_JOINTS].mean(axis=1) >= CONFIDENT).sum())
+
+    def note_difference(self, track: AthleteTrack, header: CropHeader) -> None:
+        """Note crops of unknown origin that are not of the frames of the track."""
+        if header.source is None and not np.array_equal(header.frame_inds, track.frame_inds):
+            self.notes.append(
+                f'its {len(header)} crops are not of the {len(track)} frames with a box; if the track is right, delete '
+                'the shard of the crops and prepare again'
+            )
 
     def line(self) -> str:
         """One line for the log."""
