@@ -9,12 +9,11 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
+from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes, write_poses
 
 from vpd_mm.athlete import FlowEstimator
 from vpd_mm.corpus import Corpus, CropStore, CropWriter, VideoInfo
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
 from vpd_mm.prepare.sources import Job, Sources, find_videos
@@ -47,7 +46,7 @@ def test_other_boxes_are_refused_for_tracked_videos(tmp_path, inputs):
     with pytest.raises(UserError, match=r'first dive\) have files made of .*other_boxes'):
         build_corpus(inputs, tmp_path / 'c', boxes=first)
     for _ in range(2):
-        report = build_corpus(inputs, tmp_path / 'c', poses=str(tmp_path / 'poses'))
+        report = build_corpus(inputs, tmp_path / 'c', boxes=None, poses=str(tmp_path / 'poses'))
         assert [(r.video, r.tracked, r.decoded, r.posed is not None) for r in report.videos] == [
             ('dive', 5, 0, True),
             ('jump', 8, 0, True),
@@ -155,8 +154,12 @@ def test_whatever_has_changed_is_made_again(tmp_path, inputs):
     assert [(r.video, r.num_frames, r.crops) for r in report.videos] == [('dive', 12, 8), ('jump', 20, 8)]
     make_video(jump, FRAMES)
     with pytest.raises(UserError, match=r"made of {'boxes': .*boxes'} \(video changed since\).*pass their --boxes"):
-        build_corpus([videos], corpus_dir)
-    assert [r.decoded for r in build_corpus([videos / 'dive.mp4'], corpus_dir).videos] == [0]
+        build_corpus([videos], corpus_dir, boxes=None)
+    assert [r.decoded for r in build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=None).videos] == [0]
+    # poses that are kept where none are named are checked too
+    write_boxes(tmp_path / 'boxes', 'dive', range(3, 6))
+    with pytest.raises(UserError, match=r"first dive\) have files made of {'poses': .*pass their --poses"):
+        build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=arguments['boxes'], poses=None)
 
 
 def test_changed_boxes_may_show_other_athletes(tmp_path, inputs):
@@ -213,7 +216,7 @@ def test_models_are_identified_by_rules_and_content(tmp_path):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
         boxes = f'mmdet:{tmp_path / config}:{tmp_path / weights}.pth'
-        return Sources(corpus, PrepareSettings(corpus.root, boxes, tracker=rules)).track(job)
+        return Sources(corpus, PrepareSettings(corpus.root, boxes, 'none', tracker=rules)).track(job)
 
     made_of = source('a/x.py', 'w', max_gap=3)
     assert made_of['boxes'].startswith('mmdet:x.py:')

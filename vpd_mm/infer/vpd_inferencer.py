@@ -24,7 +24,7 @@ from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor, run_source
 from ..files import read_text
 from ..prepare.models import Models
-from ..prepare.options import PrepareSettings
+from ..prepare.options import DEFAULT_BOXES, PrepareSettings
 from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
@@ -45,9 +45,6 @@ from .results import (
     to_tracks,
 )
 from .segments import Gallery, Recognizer, Scorer, Segment
-
-#: Detector of mmdet's model zoo (COCO), downloaded at the first use.
-DEFAULT_BOXES = 'mmdet:rtmdet-m'
 
 
 def newest_student() -> tuple[str, str]:

@@ -34,16 +34,21 @@ VIDEO_ENDINGS = frozenset(
 
 _KEEP_BOXES = 'omit --boxes and --track to keep them, pass another --out, or --overwrite to prepare them again'
 _SAME_BOXES = 'pass their --boxes and --track to prepare them again, or --overwrite to use the requested ones'
+_SAME_POSES = 'pass their --poses to make them again, or --overwrite to use the requested ones'
 _KEEP_POSES = 'pass another --pose-name, or --overwrite to make them again'
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video file, its rows of videos.csv (none where the video is new), and the digest of its content."""
+    """One video file, its rows of videos.csv (none where the video is new), and the digest of its content.
+
+    ``keeps_poses`` is the pose set that it has, where it gets no other; '' where it gets that of the run.
+    """
 
     path: Path
     rows: tuple[VideoInfo, ...] = ()
     digest: str = ''
+    keeps_poses: str = ''
 
     @property
     def name(self) -> str:
@@ -59,6 +64,11 @@ class Job:
     def is_tracked(self, corpus: Corpus) -> bool:
         """Return True if all its athletes have tracks."""
         return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
+
+    def pose_set(self, corpus: Corpus, first: str | None = None) -> str:
+        """Return a pose set with poses of all its athletes, ``first`` if it is one; '' without any."""
+        sets = [n for n in corpus.pose_names() if all(corpus.pose_path(n, row.video).is_file() for row in self.rows)]
+        return '' if not (sets and self.rows) else first if first in sets else sets[0]
 
 
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
@@ -126,7 +136,7 @@ class Sources:
     ) -> None:
         self.corpus, self.settings, self._of_file = corpus, settings, of_file
         self.inputs = CorpusInputs(corpus)
-        self._boxes, self._poses = _describe(settings.boxes), _describe(settings.poses)
+        self._boxes, self.poses_name = _describe(settings.boxes), _describe(settings.poses)
 
     def video(self, job: Job) -> dict[str, str]:
         return {'video': digest([job.digest, self.corpus.fps]) if job.digest else ''}
@@ -149,11 +159,13 @@ class Sources:
 
     def poses(self, job: Job, video: str) -> Source:
         """Source of the poses of one athlete, whose track is stored."""
-        if self.settings.poses_by_model:
-            inputs = {**self.video(job), 'poses': self._poses}
+        if job.keeps_poses:
+            inputs = {}
+        elif self.settings.poses_by_model:
+            inputs = {**self.video(job), 'poses': self.poses_name}
         else:
             inputs = {'poses': files_digest(find_pose_files(self.settings.poses, video), self._of_file)}
-        return {'poses': self._poses, 'inputs': {**inputs, **self._track(video)}}
+        return {'poses': self.poses_name, 'inputs': {**inputs, **self._track(video)}}
 
     def _track(self, video: str) -> dict[str, str]:
         return self.inputs.of(f'athlete/tracks/{video}.npz')
@@ -165,6 +177,7 @@ def settle_sources(
     jobs: Sequence[Job],
     boxes_given: bool,
     world: int = 1,
+    poses_given: bool = True,
     overwrite: bool = False,
 ) -> list[Job]:
     """Remove the tracks, crops and poses whose video, boxes, masks, track or pose files have changed.
@@ -173,6 +186,7 @@ def settle_sources(
         corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
+        poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
         overwrite: Also remove the tracks and poses that were made from another source.
 
     Returns:
@@ -209,16 +223,27 @@ def settle_sources(
     if world > 1 and (first := next((video for video in shards if video in lost), None)):
         problem = f'the video, boxes, masks or track of {first} have changed; prepare it once in a single process'
         raise UserError(f'{corpus.root}: {problem}')
-    if (pose_set := settings.pose_set) is not None:
-        paths = {video: path for video in kept if (path := corpus.pose_path(pose_set, video)).is_file()}
-        stored = {video: _known(read_source, path) for video, path in paths.items()}
-        wanted = {video: sources.poses(kept[video], video) for video in paths}
-        for video in stale_videos(corpus.poses_dir(pose_set), stored, wanted, _KEEP_POSES, overwrite=overwrite):
-            paths[video].unlink()
+    if not poses_given:
+        kept = {v: replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for v, job in kept.items()}
+    sets = {video: job.keeps_poses or settings.pose_set or '' for video, job in kept.items()}
+    if not poses_given:
+        sets |= {row.video: job.pose_set(corpus, settings.pose_set) for job in again for row in job.rows}
+    sets = {video: name for video, name in sets.items() if name}
+    paths = {video: path for video, name in sets.items() if (path := corpus.pose_path(name, video)).is_file()}
+    stored = {video: _known(read_source, path) for video, path in paths.items()}
+    of_new_track = {'poses': sources.poses_name, 'inputs': {'track': 'new'}}
+    wanted = {video: sources.poses(kept[video], video) if video in kept else of_new_track for video in paths}
+    hint = _KEEP_POSES if poses_given else _SAME_POSES
+    stale_poses = stale_videos(corpus.root / 'athlete' / 'poses', stored, wanted, hint, overwrite=overwrite)
+    for video in stale_poses:
+        paths[video].unlink()
     digests.save()
     _remove_crops(shards, lost)
-    _remove(corpus, [row for job in again for row in job.rows], pose_set)
-    return [*(replace(job, rows=()) if job in again else job for job in jobs), *invalid]
+    _remove(corpus, [row for job in again for row in job.rows], settings.pose_set)
+    remade = {kept[video].path for video in stale_poses if video in kept}
+    keeping = {job.path: job for job in kept.values() if job.path not in remade}
+    jobs = [replace(job, rows=()) if job in again else keeping.get(job.path, job) for job in jobs]
+    return [*jobs, *invalid]
 
 
 def _unlisted(corpus: Corpus, shards: Iterable[str], jobs: Sequence[Job]) -> set[str]:
@@ -233,6 +258,14 @@ def _known(read: Callable, *args: object) -> Any:
     with suppress(UserError):
         return read(*args)
     return None
+
+
+def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job]) -> list[str]:
+    """List the boxes and the poses of the settings, each where a video of the run needs it."""
+    jobs, wanted = [job for job in jobs if job.has_valid_name], settings.pose_set
+    needs_tracks = any(not job.is_tracked(corpus) for job in jobs)
+    needs_poses = any(not job.keeps_poses and job.pose_set(corpus, wanted) != wanted for job in jobs)
+    return [source for source, needed in ((settings.boxes, needs_tracks), (settings.poses, needs_poses)) if needed]
 
 
 def _describe(spec: str) -> str:
