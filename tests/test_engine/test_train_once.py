@@ -17,7 +17,7 @@ def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path)
 
     def train(epochs):
         cfg = adapt_config(read_config('configs/detect/bigru_detector.py'), str(corpus.root))
-        cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
+        cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': epochs})
         return train_once(cfg, tmp_path / 'work', lambda *done: seen.append(done))
 
     checkpoint = train(2)

@@ -13,8 +13,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 
 from ..corpus import Corpus
-from ..engine.model_files import build_model, load_weights
+from ..engine.model_files import build_model, class_names, load_weights
 from ..engine.paths import newest_best
+from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import config_digest, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
@@ -39,6 +40,7 @@ class ScoredVideo(NamedTuple):
         row_edges: (T + 1,) the first frame of each row, and the end of the video.
         intervals: (G, 2) rows of the actions, end exclusive.
         labels: (G,) their classes.
+        is_labelled: False where no label tells whether the video has actions; it does not count in AP.
     """
 
     video: str
@@ -46,6 +48,7 @@ class ScoredVideo(NamedTuple):
     row_edges: np.ndarray
     intervals: np.ndarray
     labels: np.ndarray
+    is_labelled: bool = True
 
     def to_frames(self, proposal: Proposal) -> Proposal:
         """Convert a proposal in rows to frames of the video, cut at its end."""
@@ -62,8 +65,10 @@ def search_corpus(
     threshold: float | None = None,
     num_folds: int = 5,
     overwrite: bool = False,
+    names: Sequence[str] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> dict:
-    """Detect the actions of a split; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
+    """Detect the actions of videos; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
 
     Proposals get about the duration of the training actions (:func:`fit_proposal`).  Where the config trains on split
     'train', the folds, which need no validation split, also train on 'val', unless that is searched.
@@ -80,9 +85,13 @@ def search_corpus(
         threshold: Score threshold; default: chosen on the left-out videos of the folds.
         num_folds: Number of models.
         overwrite: Replace files in ``out`` that were not written by this function.
+        names: Videos to search instead of those of ``split``, with or without labels; empty: all of the corpus.
+        on_progress: Called with (searched, all) videos.
 
     Returns:
-        ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, ``AP@<tiou>`` and ``mAP``.
+        ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, of these those
+        ``without_actions`` (a detection there is false) and ``without_labels`` (they do not count), ``AP@<tiou>`` and
+        ``mAP``, which are left out where no video has an action.
 
     Raises:
         UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, or a file in
@@ -95,12 +104,22 @@ def search_corpus(
     training = cfg.train_dataloader.dataset
     if training.split == 'train' and split != 'val':
         training.split = ['train', 'val']
-    dataset = {**cfg.test_dataloader.dataset, 'split': split}
-    corpus = Corpus.open(dataset['corpus'])
+    corpus = Corpus.open(training.corpus)
     infos = corpus.videos()
-    classes = load_classes(corpus.classes_path) if dataset['num_classes'] > 1 else ['action']
+    searched = names if names is None else list(names) or list(infos)
+    dataset = {**cfg.test_dataloader.dataset, 'split': split, 'videos': searched}
+    num_classes = dataset['num_classes']
+    classes: Sequence[str] = ['action'] if num_classes == 1 else []
+    if num_classes > 1 and corpus.classes_path.exists():
+        classes = load_classes(corpus.classes_path)
     labelled = {**training, 'max_videos': None} if published else training
-    lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    try:
+        lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    except UserError as e:
+        if not checkpoints:
+            raise
+        lengths = np.full(num_classes, np.nan)
+        print_log(f'detections keep their length, as the training actions are not known: {e}', 'current')
     for video in infos:
         for suffix, mark in _RESULTS.items():
             check_output(out / f'{video}{suffix}', mark=mark, overwrite=overwrite, inputs=[corpus.root])
@@ -108,11 +127,14 @@ def search_corpus(
     left_out: list[ScoredVideo] = []
     if not checkpoints:
         checkpoints, left_out = train_ensemble(cfg, num_folds, work_dir)
-    videos = score_videos([load_scorer(cfg, path) for path in checkpoints], dataset)
+    scorers = [load_scorer(cfg, path, classes) for path in checkpoints]
+    classes = classes or class_names(cfg, scorers[0].dataset_meta, num_classes)
+    videos = score_videos(scorers, dataset, on_progress)
+    labelled_videos = [video for video in videos if video.is_labelled]
     source = 'argument'
     if threshold is None:
         candidates = corpus.settings('paper' if published else 'default').thresholds
-        chosen_on, source = (videos, split) if published else (left_out, 'folds')
+        chosen_on, source = (labelled_videos, split) if published else (left_out, 'folds')
         threshold = choose_threshold(chosen_on, lengths, candidates, published)
         print_log(f'threshold {threshold}, chosen on {source}', 'current')
     for video in videos:
@@ -128,10 +150,15 @@ def search_corpus(
             threshold=threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
-    aps = ap_table(videos, threshold, lengths, published=published)
     result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
-    result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
-    result['mAP'] = round(float(aps.mean()), 4)
+    result['without_actions'] = sum(not len(video.labels) for video in labelled_videos)
+    result['without_labels'] = len(videos) - len(labelled_videos)
+    if any(len(video.labels) for video in labelled_videos):
+        aps = ap_table(labelled_videos, threshold, lengths, published=published)
+        result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
+        result['mAP'] = round(float(aps.mean()), 4)
+    else:
+        print_log('no searched video has a labelled action, so there is no AP', 'current')
     with open_output(out / 'ap.json', 'w', overwrite=overwrite) as f:
         json.dump({**result, 'comment': MARK}, f, indent=2)
     return result
@@ -198,15 +225,20 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     return folder / name
 
 
-def load_scorer(cfg: Config, checkpoint: Path) -> torch.nn.Module:
-    """Build the model of ``cfg`` with the weights of ``checkpoint`` for inference."""
+def load_scorer(cfg: Config, checkpoint: Path, classes: Sequence[str] = ()) -> torch.nn.Module:
+    """Build the model of ``cfg`` with the weights of ``checkpoint``, trained on ``classes`` if given, for inference."""
     model = build_model(cfg)
-    load_weights(model, checkpoint, cfg)
+    model.dataset_meta = load_weights(model, checkpoint, cfg)
+    trained = list(model.dataset_meta.get('classes') or classes)
+    if classes and trained != list(classes):
+        raise UserError(f'checkpoint {checkpoint}: was trained on {trained}, classes.txt has {list(classes)}')
     return model.to('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 @torch.no_grad()
-def score_videos(models: Sequence[torch.nn.Module], dataset: dict) -> list[ScoredVideo]:
+def score_videos(
+    models: Sequence[torch.nn.Module], dataset: dict, on_progress: OnProgress = no_progress
+) -> list[ScoredVideo]:
     """Average the scores of the models on every video of a ``FeatureWindowDataset`` config."""
     videos = DATASETS.build({**dataset, 'test_mode': True})
     scored = []
@@ -214,7 +246,9 @@ def score_videos(models: Sequence[torch.nn.Module], dataset: dict) -> list[Score
         outputs = [model.test_step(pseudo_collate([videos[i]]))[0] for model in models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
         first = outputs[0]
-        scored.append(ScoredVideo(first.video, scores, first.row_edges, first.gt_intervals, first.gt_labels))
+        labels = first.gt_intervals, first.gt_labels, first.labelled
+        scored.append(ScoredVideo(first.video, scores, first.row_edges, *labels))
+        on_progress(i + 1, len(videos))
     return scored
 
 

@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.crop_store import CropStore
-from ..engine.config import read_config
+from ..engine.config import merge_values, read_config
 from ..engine.resume import config_digest
 from ..errors import UserError
 from ..features import resolve_features, select_actions
@@ -210,7 +210,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
         if unknown := sorted({key.split('.')[0] for key in options} - set(cfg)):
             raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
         try:
-            cfg.merge_from_dict(dict(options))
+            merge_values(cfg, options)
         except (KeyError, IndexError, TypeError, ValueError) as e:
             raise UserError(f'method {method.name!r}: options do not fit {method.config}: {e}') from e
     return cfg

@@ -67,7 +67,7 @@ def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
         best = newest_best(Path(runner.work_dir))
         if best is None:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
-        runner.load_checkpoint(str(best))
+        runner.load_checkpoint(str(best), strict=True)
         runner.test()
     finally:
         torch.set_num_threads(threads)
