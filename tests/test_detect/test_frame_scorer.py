@@ -187,7 +187,7 @@ def test_search_trains_folds_and_writes_results(tmp_path):
 
 def test_videos_without_actions_or_labels_are_searched(tmp_path):
     """v5 is listed as a test video without actions: its detection is false; v6 has no labels: it does not count."""
-    corpus, actions = marked_corpus(tmp_path / 'c')
+    corpus, _ = marked_corpus(tmp_path / 'c')
     rng = np.random.default_rng(1)
     for name in ('v5', 'v6'):
         corpus.add_videos([VideoInfo(name, '', 25.0, 120, 64, 64)])
