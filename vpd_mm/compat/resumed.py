@@ -77,7 +77,8 @@ def check_resume(runner: Any, content: dict) -> None:
     meta = content['meta']
     unit = 'epoch' if _by_epoch(runner.train_loop) else 'iter'
     if meta[unit] > (last := getattr(runner.train_loop, f'max_{unit}s')):
-        raise ValueError(f'its training is already finished: it is at {unit} {meta[unit]}, this one has {last}')
+        hint = f'raise train_cfg.max_{unit}s'
+        raise ValueError(f'its training is already finished: it is at {unit} {meta[unit]}, this one has {last}; {hint}')
     average = content.get('ema_state_dict', {})
     for weights in (content['state_dict'], {key.removeprefix('module.'): value for key, value in average.items()}):
         check_kinds(getattr(runner.model, 'module', runner.model), weights)

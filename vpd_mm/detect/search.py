@@ -1,5 +1,6 @@
 """Detection in a corpus by an ensemble over folds: training, choice of the threshold, scores and result files."""
 
+import copy
 import csv
 import json
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import config_digest, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
+from ..features import FeatureWindowDataset
 from ..files import MARK, atomic_write, check_output, open_output, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
@@ -90,8 +92,8 @@ def search_corpus(
 
     Returns:
         ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, of these those
-        ``without_actions`` (a detection there is false) and ``without_labels`` (they do not count), ``AP@<tiou>`` and
-        ``mAP``, which are left out where no video has an action.
+        ``without_actions`` (a detection there is false) and ``without_labels`` (they do not count), with
+        ``allow_missing`` the videos ``left_out``, and, where a video has an action, ``AP@<tiou>`` and ``mAP``.
 
     Raises:
         UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, or a file in
@@ -99,7 +101,7 @@ def search_corpus(
     """
     if checkpoints and threshold is None:
         raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
-    cfg = Config(cfg._cfg_dict.to_dict())
+    cfg = copy.deepcopy(cfg)
     published = cfg.get('protocol') == 'paper'
     training = cfg.train_dataloader.dataset
     if training.split == 'train' and split != 'val':
@@ -107,7 +109,7 @@ def search_corpus(
     corpus = Corpus.open(training.corpus)
     infos = corpus.videos()
     searched = names if names is None else list(names) or list(infos)
-    dataset = {**cfg.test_dataloader.dataset, 'split': split, 'videos': searched}
+    dataset = {**cfg.test_dataloader.dataset, 'split': split, 'videos': searched, 'test_mode': True}
     num_classes = dataset['num_classes']
     classes: Sequence[str] = ['action'] if num_classes == 1 else []
     if num_classes > 1 and corpus.classes_path.exists():
@@ -124,12 +126,13 @@ def search_corpus(
         for suffix, mark in _RESULTS.items():
             check_output(out / f'{video}{suffix}', mark=mark, overwrite=overwrite, inputs=[corpus.root])
     check_output(out / 'ap.json', overwrite=overwrite, inputs=[corpus.root])
+    to_search = DATASETS.build(dataset)  # before the training: what is missing is an error here
     left_out: list[ScoredVideo] = []
     if not checkpoints:
         checkpoints, left_out = train_ensemble(cfg, num_folds, work_dir)
     scorers = [load_scorer(cfg, path, classes) for path in checkpoints]
     classes = classes or class_names(cfg, scorers[0].dataset_meta, num_classes)
-    videos = score_videos(scorers, dataset, on_progress)
+    videos = score_videos(scorers, to_search, on_progress)
     labelled_videos = [video for video in videos if video.is_labelled]
     source = 'argument'
     if threshold is None:
@@ -153,6 +156,8 @@ def search_corpus(
     result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
     result['without_actions'] = sum(not len(video.labels) for video in labelled_videos)
     result['without_labels'] = len(videos) - len(labelled_videos)
+    if dataset.get('allow_missing'):
+        result['left_out'] = to_search.num_left_out
     if any(len(video.labels) for video in labelled_videos):
         aps = ap_table(labelled_videos, threshold, lengths, published=published)
         result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
@@ -186,8 +191,8 @@ def train_ensemble(cfg: Config, num_folds: int, work_dir: Path) -> tuple[list[Pa
     checkpoints, left_out = [], []
     for fold in range(num_folds):
         checkpoints.append(train_fold(cfg, fold, num_folds, work_dir))
-        dataset = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds)}
-        left_out += score_videos([load_scorer(cfg, checkpoints[-1])], dataset)
+        dataset = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds), 'test_mode': True}
+        left_out += score_videos([load_scorer(cfg, checkpoints[-1])], DATASETS.build(dataset))
         print_log(f'fold {fold + 1} of {num_folds}: {checkpoints[-1]}', 'current')
     return checkpoints, left_out
 
@@ -231,16 +236,17 @@ def load_scorer(cfg: Config, checkpoint: Path, classes: Sequence[str] = ()) -> t
     model.dataset_meta = load_weights(model, checkpoint, cfg)
     trained = list(model.dataset_meta.get('classes') or classes)
     if classes and trained != list(classes):
-        raise UserError(f'checkpoint {checkpoint}: was trained on {trained}, classes.txt has {list(classes)}')
+        raise UserError(
+            f'checkpoint {checkpoint}: was trained on {trained}, searched is {list(classes)}; pass its config'
+        )
     return model.to('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 @torch.no_grad()
 def score_videos(
-    models: Sequence[torch.nn.Module], dataset: dict, on_progress: OnProgress = no_progress
+    models: Sequence[torch.nn.Module], videos: FeatureWindowDataset, on_progress: OnProgress = no_progress
 ) -> list[ScoredVideo]:
-    """Average the scores of the models on every video of a ``FeatureWindowDataset`` config."""
-    videos = DATASETS.build({**dataset, 'test_mode': True})
+    """Average the scores of the models on every video of a data set in test mode."""
     scored = []
     for i in range(len(videos)):
         outputs = [model.test_step(pseudo_collate([videos[i]]))[0] for model in models]

@@ -56,8 +56,8 @@ def build_runner(cfg: Config) -> Runner:
     def build_filled(*args, **kwargs):
         loader = build_dataloader(*args, **kwargs)
         if not len(loader):
-            samples, name = len(loader.dataset), type(loader.dataset).__name__
-            raise UserError(f'{name}: {samples} samples give no batch; lower batch_size, or set drop_last=False')
+            name, drawn = type(loader.dataset).__name__, len(loader.batch_sampler.sampler)
+            raise UserError(f'{name}: {drawn} samples give no batch; lower batch_size, or set drop_last=False')
         return loader
 
     runner.build_dataloader = build_filled

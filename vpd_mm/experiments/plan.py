@@ -89,6 +89,13 @@ class Plan(NamedTuple):
     runs: list[Run]
     problems: dict[str, str]
 
+    def why(self) -> str:
+        """The problems, each cause once: 'A, B: cause; C: cause'."""
+        names: dict[str, list[str]] = {}
+        for name, cause in self.problems.items():
+            names.setdefault(cause, []).append(name)
+        return '; '.join(f'{", ".join(those)}: {cause}' for cause, those in names.items())
+
 
 def plan_runs(spec: Spec) -> Plan:
     """List the runs of a comparison; few-shot lists that the corpus lacks are drawn and written.

@@ -99,6 +99,7 @@ class FeatureWindowDataset(BaseDataset):
             data = self._load_video(reader, video, actions)
             videos += [data] if data else []
             missing += [] if data else [video.video]
+        self.num_left_out = len(missing)
         if missing:
             problem = f'{len(missing)} videos have no {self.features} features, the first is {missing[0]}'
             if not videos or not self.allow_missing:
