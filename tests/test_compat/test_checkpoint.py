@@ -17,6 +17,7 @@ from mmengine.runner.checkpoint import _load_checkpoint, load_state_dict
 
 from vpd_mm.compat import find_latest_checkpoint, load_checkpoint_safely
 from vpd_mm.compat.checkpoint import FORBID, FORCE
+from vpd_mm.engine.hooks import RepeatValidationHook
 from vpd_mm.errors import UserError
 
 
@@ -227,9 +228,10 @@ def test_a_resumed_training_follows_the_schedule_of_its_config(tmp_path, batch_s
 def test_early_stopping_counts_on_after_a_resume(tmp_path):
     hook = {'type': 'EarlyStoppingHook', 'monitor': 'test/single', 'rule': 'greater', 'min_delta': 0.1, 'patience': 3}
     runner(tmp_path, 2, False, hooks=[hook]).train()  # the first value is the best
-    again = runner(tmp_path, 9, True, hooks=[hook])
-    again.train()
-    assert again.epoch == 5
+    for folder, resume, hooks in (('whole', False, [hook]), ('', True, [hook, RepeatValidationHook()])):
+        training = runner(tmp_path / folder, 9, resume, hooks=hooks)
+        training.train()
+        assert training.epoch == 4
 
 
 def test_all_weights_are_loaded_or_the_first_keys_named(tmp_path):

@@ -44,12 +44,14 @@ def load_fitting(model: Any, weights: Mapping, strict: bool) -> tuple[str, bool]
     absent, foreign = model.load_state_dict(fitting, strict=False)
     missing = [key for key in absent if key not in shapes and 'num_batches_tracked' not in key]
     groups = {'missing': missing, 'of another shape': other, 'not of this model': foreign}
-    faults = [f'{len(keys)} {what} ({keys[0]}{", ..." * (len(keys) > 1)})' for what, keys in groups.items() if keys]
+    problems = [f'{len(keys)} {what} ({keys[0]}{", ..." * (len(keys) > 1)})' for what, keys in groups.items() if keys]
     num_loaded = len(own) - len(absent)
-    line = f'{num_loaded} of the {len(own)} weights of the model are loaded' + ''.join(f'; {fault}' for fault in faults)
-    if faults and strict:
-        raise ValueError(f'{"; ".join(faults)}; pass the checkpoint of this config')
-    return line, not faults
+    line = f'{num_loaded} of the {len(own)} weights of the model are loaded' + ''.join(
+        f'; {problem}' for problem in problems
+    )
+    if problems and strict:
+        raise ValueError(f'{"; ".join(problems)}; pass the checkpoint of this config')
+    return line, not problems
 
 
 def check_start(runner: Any, content: Mapping, strict: bool) -> None:

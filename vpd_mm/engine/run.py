@@ -50,6 +50,9 @@ def build_runner(cfg: Config) -> Runner:
             cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
     if torch_dist.is_initialized() or launcher != 'none':
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ReduceLossHook'}]
+    hooks = cfg.get('custom_hooks') or []
+    if cfg.get('resume') and not any(str(hook['type']).endswith('ExactResumeHook') for hook in hooks):
+        cfg.custom_hooks = [*hooks, {'type': 'vpd_mm.RepeatValidationHook'}]
     runner = registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     build_dataloader = runner.build_dataloader
 
