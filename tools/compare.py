@@ -42,6 +42,8 @@ def main(argv=None):
 
 def compare(config: str, args: argparse.Namespace) -> list[str]:
     """Run and report one comparison; returns the error lines of failed runs."""
+    import pandas as pd
+
     from vpd_mm.experiments import RunStore, plan_runs, read_spec
     from vpd_mm.experiments.jobs import run_with_progress
     from vpd_mm.experiments.store import check_table
@@ -59,21 +61,25 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
         print(f'{spec.corpus}: no such corpus; tables are written from the metafile alone')
     else:
         plan, store = plan_runs(spec), RunStore(work_dir / 'runs')
-        if plan.problems and not args.skip_missing:
-            why = '; '.join(f'{name}: {problem}' for name, problem in plan.problems.items())
-            raise UserError(f'{len(plan.problems)} methods cannot run ({why}); make what they need or --skip-missing')
+        if plan.problems and not (args.skip_missing or args.no_run):
+            raise UserError(
+                f'{len(plan.problems)} methods cannot run ({plan.why()}); make what they need or --skip-missing'
+            )
         failed = {} if args.no_run else run_with_progress(plan, store, args)
-        models = write_report(spec, plan, store, work_dir, args.overwrite)
+        results = store.to_frame(plan.runs)
+        if args.no_run:  # results of earlier runs stay, also where their inputs are gone
+            earlier = store.to_frame()
+            results = pd.concat([results, earlier[earlier['method'].isin(plan.problems)]], ignore_index=True)
+        models = write_report(spec, plan, results, work_dir, args.overwrite)
     write_metafile(read_spec(cfg), models, args)
     return list(failed.values())
 
 
-def write_report(spec, plan, store, work_dir: Path, overwrite: bool) -> list[dict]:
+def write_report(spec, plan, results, work_dir: Path, overwrite: bool) -> list[dict]:
     """Write results.csv, report.md and the plot of what is finished; returns metafile rows."""
     from vpd_mm.experiments import summarize, tables, write_table
     from vpd_mm.files import atomic_write
 
-    results = store.to_frame(plan.runs)
     summary = summarize(results)
     plot = work_dir / 'accuracy_over_k.png'
     drawn = tables.draw_section(plot, spec, summary)

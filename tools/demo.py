@@ -199,7 +199,7 @@ def run_experiments(
     cfg.corpus = str(corpus.root)
     plan, store = plan_runs(read_spec(cfg)), RunStore(root)
     if plan.problems:
-        raise UserError('; '.join(f'{name}: {problem}' for name, problem in plan.problems.items()))
+        raise UserError(plan.why())
     if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
         raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
     frame, aps, timelines = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], []

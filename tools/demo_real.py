@@ -91,7 +91,7 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
         joint_features(corpus, 'mediapipe', 'joints')
     cfg = read_config(CONFIG)
     cfg.merge_from_dict({f'{part}_dataloader.dataset.corpus': str(corpus.root) for part in ('train', 'val', 'test')})
-    cfg.merge_from_dict({'log_level': 'WARNING', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
+    cfg.merge_from_dict({'log_level': 'WARNING', 'train_cfg.max_epochs': epochs})
     torch.set_num_threads(jobs)
     text = 'A network learns the poses of confident frames from crop and flow.'
     with step('distil', 'distil the student', text) as on_progress:

@@ -20,7 +20,9 @@ def make_parser() -> ToolParser:
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
     parser.add_argument('--allow-short', action='store_true', help='accept classes with fewer than k actions')
-    parser.add_argument('--allow-missing', action='store_true', help='leave out actions without features')
+    parser.add_argument(
+        '--allow-missing', action='store_true', help='leave out actions without features; the table counts them'
+    )
     parser.add_argument('--work-dir', help='default: work_dirs/<config name>')
     add_overwrite_argument(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
@@ -68,7 +70,9 @@ def print_summary(summary, title: str) -> None:
     from vpd_mm.engine.console import PlainConsole
 
     columns = [
-        name for name in ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean') if name in summary
+        name
+        for name in ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean', 'left_out')
+        if name in summary
     ]
     table = Table(*columns, title=title)
     for row in summary[columns].round(2).itertuples(index=False):

@@ -19,14 +19,14 @@ students = [
         name='2D-VPD',
         run='vpd',
         config='configs/distill/resnet18-teacher-start_2d-vpd_16e_synthetic.py',
-        options={**frames, 'train_cfg.max_epochs': 20, 'param_scheduler.T_max': 20},
+        options={**frames, 'train_cfg.max_epochs': 20},
         start='the first stages of the packed teacher (generic images, never this sport)',
     ),
     dict(
         name='VI-VPD',
         run='vi-vpd',
         config='configs/distill/resnet18-teacher-start_vi-vpd_6e_synthetic.py',
-        options={**frames, 'train_cfg.max_epochs': 2, 'param_scheduler.T_max': 2},
+        options={**frames, 'train_cfg.max_epochs': 2},
         start='the backbone of 2D-VPD',
     ),
 ]
@@ -47,12 +47,11 @@ recognizer = {
         dict(type='CosineAnnealingLR', T_max=258, begin=42, end=300, by_epoch=False),
     ],
 }
-cosine = dict(type='CosineAnnealingLR', T_max=3, by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 baseline = {'train_cfg.max_epochs': 3, 'param_scheduler': [cosine]}
 detector = {
     'folds': 2,
     'train_cfg.max_epochs': 8,
-    'param_scheduler.T_max': 8,
     'default_hooks.checkpoint.interval': 2,
 }
 options = dict(log_level='WARNING')

@@ -9,7 +9,7 @@ distillation = {
     'val_dataloader.dataset.max_frames': 4000,
 }
 students = [
-    dict(student, options={**distillation, 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
+    dict(student, options={**distillation, 'train_cfg.max_epochs': epochs})
     for student, epochs in zip(_base_.students, (100, 40))
 ]
 ks = [1, 2, 4, 8, 16]

@@ -8,7 +8,6 @@ sub_frames = 1
 distillation = {
     'log_level': 'WARNING',
     'train_cfg.max_epochs': 1,
-    'param_scheduler.T_max': 1,
     'train_dataloader.sampler.num_samples': 200,
     'val_dataloader.dataset.max_frames': 50,
 }

@@ -4,4 +4,3 @@ _base_ = ['resnet18-teacher-start_2d-vpd_60e_synthetic.py']
 
 max_epochs = 200
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = dict(T_max=max_epochs)

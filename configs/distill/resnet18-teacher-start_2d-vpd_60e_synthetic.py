@@ -26,4 +26,3 @@ model = dict(
 )
 train_dataloader = dict(dataset=dict(pipeline=varied_pipeline))
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = dict(T_max=max_epochs)

@@ -6,4 +6,3 @@ max_epochs = 6
 start = 'work_dirs/resnet18-teacher-start_2d-vpd_16e_synthetic/epoch_16.pth'
 model = dict(student=dict(init_cfg=dict(checkpoint=start)))
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = dict(T_max=max_epochs)

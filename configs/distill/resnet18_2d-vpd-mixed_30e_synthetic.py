@@ -18,4 +18,3 @@ mixed_pipeline = [
 max_epochs = 30
 train_dataloader = dict(num_workers=1, persistent_workers=True, dataset=dict(pipeline=mixed_pipeline))
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = dict(T_max=max_epochs)

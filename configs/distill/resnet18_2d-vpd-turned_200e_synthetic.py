@@ -13,5 +13,4 @@ turned_pipeline = [
 max_epochs = 200
 train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=turned_pipeline))
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
-param_scheduler = dict(T_max=max_epochs)
 default_hooks = dict(checkpoint=dict(interval=5))

@@ -7,6 +7,6 @@ warmup = max_iters // 7
 train_cfg = dict(max_iters=max_iters, val_interval=200)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=False),
-    dict(type='CosineAnnealingLR', T_max=max_iters - warmup, begin=warmup, end=max_iters, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=warmup, by_epoch=False),
 ]
 default_hooks = dict(checkpoint=dict(interval=200))

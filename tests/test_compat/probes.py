@@ -126,6 +126,13 @@ def write_clip(file):
         container.mux(stream.encode())
 
 
+def mean_class_accuracy(folder):
+    """A class without clips that is predicted is not counted: two of three clips are right."""
+    from mmaction.evaluation import mean_class_accuracy
+
+    assert abs(mean_class_accuracy([[1, 0], [1, 0], [0, 1]], [0, 0, 0]) - 2 / 3) < 1e-9
+
+
 # Order matters: what an earlier probe imports, a later one no longer tests.
 PROBES = (
     mmcv_version_limit,
@@ -140,6 +147,7 @@ PROBES = (
     mmaction_drn,
     decord,
     pose_compact,
+    mean_class_accuracy,
 )
 PACKAGES = [
     f'{package}.{part}' for package in ('mmaction', 'mmpose', 'mmdet') for part in ('models', 'apis', 'datasets')

@@ -27,6 +27,7 @@ BRIDGE_OF = {
     'mmaction_drn': 'mmaction2 DRN',
     'decord': 'mmaction2 decord',
     'pose_compact': 'mmaction2 np.Inf',
+    'mean_class_accuracy': 'mmaction2 mean class accuracy',
 }
 
 

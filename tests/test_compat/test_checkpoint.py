@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint, load_state_dict
 
 from vpd_mm.compat import find_latest_checkpoint, load_checkpoint_safely
 from vpd_mm.compat.checkpoint import FORBID, FORCE
+from vpd_mm.engine.hooks import RepeatValidationHook
 from vpd_mm.errors import UserError
 
 
@@ -52,9 +54,9 @@ class Points(torch.utils.data.Dataset):
 SAVING = {'type': 'CheckpointHook', 'interval': 1, 'max_keep_ckpts': 1, 'save_best': 'test/mean', 'rule': 'greater'}
 
 
-def runner(folder, epochs, resume):
+def runner(folder, epochs, resume, schedule=None, batch_size=2, hooks=()):
     def loader():
-        return {'dataset': Points(), 'batch_size': 2, 'sampler': {'type': 'DefaultSampler', 'shuffle': False}}
+        return {'dataset': Points(), 'batch_size': batch_size, 'sampler': {'type': 'DefaultSampler', 'shuffle': False}}
 
     validation = dict(val_dataloader=loader(), val_evaluator=Evaluator([Mean()]), val_cfg={})
     return Runner(
@@ -64,12 +66,13 @@ def runner(folder, epochs, resume):
         **validation,
         train_cfg={'by_epoch': True, 'max_epochs': epochs, 'val_interval': 1},
         optim_wrapper={'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 1e-3}},
-        param_scheduler=[
+        param_scheduler=schedule
+        or [
             {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'end': 2},
             {'type': 'MultiStepLR', 'milestones': [1, 2]},
             {'type': 'CosineRestartLR', 'periods': [2, 2], 'restart_weights': [1, 0.5], 'eta_min': 0},
         ],
-        custom_hooks=[{'type': 'EMAHook'}],
+        custom_hooks=[{'type': 'EMAHook'}, *hooks],
         default_hooks={'checkpoint': SAVING},
         default_scope='mmengine',
         experiment_name=f'resume {folder} {epochs}',  # mmengine keeps the best score of a name
@@ -139,7 +142,7 @@ def test_a_checkpoint_that_does_not_fit_the_training_is_named(tmp_path):
     training = runner(tmp_path, epochs=1, resume=False)
     for content in ({'state_dict': {}}, {'state_dict': {}, 'meta': {'epoch': 1, 'iter': 1}}):
         torch.save(content, tmp_path / 'other.pth')
-        with pytest.raises(UserError, match=r'other\.pth: this training cannot resume from it'):
+        with pytest.raises(UserError, match=r'other\.pth: does not fit this training: '):
             training.resume(str(tmp_path / 'other.pth'))
 
 
@@ -161,17 +164,10 @@ NOT_WRITTEN = {
     'kind': (lambda c: first_state(c).update(exp_avg=first_state(c)['exp_avg'].long()), 'exp_avg of parameter 0'),
     'optimizer step': (lambda c: first_state(c).update(step='x'), 'step of parameter 0'),
     'lr': (lambda c: c['optimizer']['param_groups'][0].update(lr=torch.zeros(1).expand(9)), 'lr of its optimizer'),
-    'no schedulers': (lambda c: c.pop('param_schedulers'), 'param_schedulers are missing'),
-    'fewer schedulers': (lambda c: c['param_schedulers'].pop(), 'param_schedulers are missing'),
-    'last_step': (lambda c: c['param_schedulers'][0].update(last_step=10**18), 'last_step of its param_schedulers'),
-    'begin': (lambda c: c['param_schedulers'][0].update(begin=[1]), 'begin of its param_schedulers'),
-    'method': (lambda c: c['param_schedulers'][0].update(step=5), 'step of its param_schedulers'),
-    'scheduler is a number': (lambda c: c['param_schedulers'].__setitem__(0, 5), 'cannot resume'),
     'best text': (lambda c: c['message_hub']['runtime_info'].update(best_score='x'), 'best_score is no finite'),
     'best nan': (lambda c: c['message_hub']['runtime_info'].update(best_score=float('nan')), 'best_score is no finite'),
     'log': (lambda c: c['message_hub']['log_scalars'].update({'train/loss': [1]}), 'log of train/loss'),
     'epoch': (lambda c: c['meta'].update(epoch=2**52), 'already finished'),
-    'iter': (lambda c: c['meta'].update(iter=2**52), 'already finished'),
     'whole weights': (lambda c: c.update(state_dict={k: v.long() for k, v in c['state_dict'].items()}), 'int64'),
 }
 
@@ -191,6 +187,77 @@ def test_a_finished_training_resumes_and_ends(trained, tmp_path):
     again = runner(tmp_path, epochs=1, resume=True)
     again.train()
     assert again.epoch == 1
+
+
+class Rates(Hook):
+    """Learning rate of every step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.seen.append(runner.optim_wrapper.get_lr()['lr'][0])
+
+
+def cosine(**options):
+    return [{'type': 'CosineAnnealingLR', 'by_epoch': True, 'convert_to_iter_based': True, **options}]
+
+
+@pytest.mark.parametrize(
+    ('batch_size', 'schedule'),
+    [
+        (2, cosine()),
+        (1, cosine()),  # twice the steps an epoch
+        (2, [{'type': 'LinearLR', 'start_factor': 0.1, 'end': 2}, *cosine(begin=2)]),
+        (2, [{'type': 'MultiStepLR', 'milestones': [1, 4], 'gamma': 0.5}]),
+    ],
+)
+def test_a_resumed_training_follows_the_schedule_of_its_config(tmp_path, batch_size, schedule):
+    runner(tmp_path / 'w', 3, False, schedule).train()
+    saved = torch.load(tmp_path / 'w' / 'epoch_3.pth', weights_only=True)
+    saved['param_schedulers'] = [{'step': 5}, 'x']  # is not read
+    torch.save(saved, tmp_path / 'w' / 'epoch_3.pth')
+    whole, resumed = Rates(), Rates()
+    runner(tmp_path / 'fresh', 6, False, schedule, batch_size, [whole]).train()
+    runner(tmp_path / 'w', 6, True, schedule, batch_size, [resumed]).train()
+    assert len(whole.seen) == 6 * 4 // batch_size
+    assert resumed.seen == whole.seen[len(whole.seen) // 2 :]
+    assert len(set(resumed.seen)) > 1
+
+
+def test_early_stopping_counts_on_after_a_resume(tmp_path):
+    hook = {'type': 'EarlyStoppingHook', 'monitor': 'test/single', 'rule': 'greater', 'min_delta': 0.1, 'patience': 3}
+    runner(tmp_path, 2, False, hooks=[hook]).train()  # the first value is the best
+    for folder, resume, hooks in (('whole', False, [hook]), ('', True, [hook, RepeatValidationHook()])):
+        training = runner(tmp_path / folder, 9, resume, hooks=hooks)
+        training.train()
+        assert training.epoch == 4
+
+
+def test_all_weights_are_loaded_or_the_first_keys_named(tmp_path):
+    weights = Line().state_dict()
+    extra = {**weights, 'layer.more': torch.zeros(1), 'layer.most': torch.zeros(1)}
+    other = {**weights, 'layer.weight': torch.zeros(3, 2)}
+    cases = [
+        ({'layer.bias': weights['layer.bias']}, r'1 missing \(layer.weight\); pass'),
+        (extra, r'2 not of this model \(layer.more, ...\)'),
+        (other, r'1 of another shape \(layer.weight \(3, 2\), in the model \(1, 2\)\)'),
+        ({'head.weight': torch.zeros(1)}, '2 missing .*; 1 not of this model'),
+    ]
+    test, training = runner(tmp_path, 1, False), runner(tmp_path, 1, False)
+    test._hooks = training._hooks = []
+    assert training.train_loop.max_epochs == 1  # it is built
+    file = str(tmp_path / 'other.pth')
+    for state, message in cases:
+        torch.save({'state_dict': state}, file)
+        with pytest.raises(UserError, match=rf'other\.pth: does not fit this training: {message}'):
+            test.load_checkpoint(file)
+    for state, _ in cases[:3]:
+        torch.save({'state_dict': state}, file)
+        training.load_checkpoint(file)  # fine-tuning starts from a part
+    torch.save({'state_dict': cases[3][0]}, file)
+    with pytest.raises(UserError, match='none of its 1 weights is one of this model'):
+        training.load_checkpoint(file)
 
 
 @pytest.mark.parametrize('dtype', [torch.complex64, torch.bool, torch.int64])

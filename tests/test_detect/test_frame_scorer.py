@@ -12,6 +12,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
+from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.detect import FrameAccuracy, FrameScorer, Proposal, search
 from vpd_mm.detect.frame_scorer import FrameHead, window_starts
 from vpd_mm.detect.search import ScoredVideo, ap_table, choose_threshold, search_corpus
@@ -20,7 +21,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.features import Window, clip_positions
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.files import MARK
-from vpd_mm.structures import Action
+from vpd_mm.structures import Action, FeatureSequence
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
@@ -185,6 +186,48 @@ def test_search_trains_folds_and_writes_results(tmp_path):
             search_corpus(cfg, tmp_path / 'w', 'test', tmp_path, *options)
         assert (tmp_path / name).read_text() == '{"video": "v4", "intervals": []}'
         (tmp_path / name).unlink()
+
+
+def test_videos_without_actions_or_labels_are_searched(tmp_path):
+    """v5 is listed as a test video without actions: its detection is false; v6 has no labels: it does not count."""
+    corpus, _ = marked_corpus(tmp_path / 'c')
+    rng = np.random.default_rng(1)
+    for name in ('v5', 'v6'):
+        corpus.add_videos([VideoInfo(name, '', 25.0, 120, 64, 64)])
+        feats = rng.normal(0, 0.1, (120, 2, 2)).astype(np.float32)
+        feats[40:50, :, 0] += 4
+        path = corpus.teacher_dir('joints') / f'{name}.npz'
+        FeatureSequence(np.arange(120), feats, np.ones(120, np.float32)).save(path)
+    cfg = small_config(corpus)
+    before = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'before', num_folds=2)
+    options = {'checkpoints': sorted((tmp_path / 'w').glob('2-folds-*/fold*/epoch_12.pth'))}
+    options['threshold'] = before['threshold']
+    seen = []
+    named = search_corpus(
+        cfg, tmp_path / 'w', 'test', tmp_path / 'new', **options, names=[], on_progress=lambda *n: seen.append(n)
+    )
+    assert seen == [(i, 7) for i in range(1, 8)]
+    assert (named['videos'], named['without_actions'], named['without_labels']) == (7, 0, 2)
+    (interval,) = json.loads((tmp_path / 'new/v6.json').read_text())['intervals']
+    assert abs(interval['start_frame'] - 40) <= 2
+    only = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'only', **options, names=['v6'])
+    assert set(only) == {'threshold', 'threshold_from', 'videos', 'without_actions', 'without_labels'}
+    with pytest.raises(UserError, match=r"videos\.csv: no video 'v9'; it holds 7, as v0"):
+        search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'only', **options, names=['v9'])
+    corpus.splits_path.write_text('video,split\nv5,test\n')
+    after = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'after', **options)
+    assert (after['videos'], after['without_actions']) == (2, 1)
+    # of two detections one is right: 1 where it has the better score, else 1/2
+    false, right = (
+        json.loads((tmp_path / f'after/{v}.json').read_text())['intervals'][0]['score'] for v in ('v5', 'v4')
+    )
+    assert (before['AP@0.5'], after['AP@0.5']) == (1, 1 if right > false else 0.5)
+    new = Corpus.create(tmp_path / 'new corpus')  # without any label
+    new.add_videos([corpus.video('v6')])
+    shutil.copytree(corpus.teacher_dir('joints'), new.teacher_dir('joints'))
+    cfg = small_config(new)
+    assert search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'fresh', **options, names=[])['without_labels'] == 1
+    assert json.loads((tmp_path / 'fresh/v6.json').read_text())['intervals'][0]['score'] == interval['score']
 
 
 def test_search_as_published(tmp_path, monkeypatch):

@@ -26,6 +26,18 @@ PUBLISHED = {
 }
 
 
+def test_a_detection_in_a_video_without_actions_is_false():
+    """Two actions in video a, none in b: right at ranks 2 and 3 gives (2/3 + 2/3) / 2; without b, 1."""
+    ground_truth = {'a': np.array([[0, 10], [20, 30]]), 'b': np.zeros((0, 2))}
+    right = [Detection('a', (0, 10), 0.8), Detection('a', (20, 30), 0.7)]
+    assert ap_at_tiou(ground_truth, right, (0.5,)) == 1
+    for published in (False, True):
+        ap = ap_at_tiou(ground_truth, [Detection('b', (0, 11), 0.9), *right], (0.5,), published)
+        assert ap == pytest.approx([2 / 3])
+    spots = {'a': np.array([5]), 'b': np.zeros(0)}
+    assert spotting_ap(spots, [Detection('b', 5, 0.9), Detection('a', 6, 0.8)], 1) == 0.5
+
+
 @pytest.mark.parametrize('case', range(6))
 def test_golden_values(case):
     with np.load(GOLDEN) as golden:

@@ -2,14 +2,50 @@
 
 from dataclasses import replace
 
+import pytest
 from sequence_corpus import make_corpus
 
 from vpd_mm.compat.checkpoint import load_checkpoint_safely
 from vpd_mm.engine.config import read_config
-from vpd_mm.engine.run import train_once
+from vpd_mm.engine.run import build_runner, train_once
+from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.structures import Action, save_actions
+
+
+@pytest.fixture
+def trained_config(tmp_path):
+    """A recognizer of two classes, one training clip each, one epoch."""
+    splits = {'v0': 'train', 'v1': 'train', 'v2': 'val', 'v3': 'test'}
+    actions = [Action(video, video, 20, 40, i % 2, split) for i, (video, split) in enumerate(splits.items())]
+    corpus = make_corpus(tmp_path / 'c', dict.fromkeys(splits, (25.0, 60)), actions)
+    cfg = adapt_config(read_config('configs/recognize/bigru.py'), str(corpus.root))
+    cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': 1, 'work_dir': str(tmp_path / 'w')})
+    cfg.visualizer = dict(type='Visualizer')
+    return cfg
+
+
+@pytest.mark.parametrize(('batch_size', 'steps'), [(1, 4), (3, 2), (1000, 1)])
+def test_any_batch_size_trains_without_workers(trained_config, batch_size, steps):
+    cfg = trained_config
+    workers = {'num_workers': 0, 'persistent_workers': True, 'prefetch_factor': 2}
+    for part in ('train', 'val', 'test'):
+        cfg[f'{part}_dataloader'] |= {**workers, 'batch_size': batch_size}
+    runner = build_runner(cfg)
+    runner.train()
+    assert runner.iter == steps
+    mean = runner.model.head[0].running_mean
+    assert bool(mean.any()) == (batch_size > 1)  # a single sequence has no variance: the running statistics are used
+
+
+def test_no_batch_at_all_is_one_line(trained_config):
+    cfg = trained_config
+    del cfg.train_dataloader.batch_sampler
+    cfg.train_dataloader |= {'drop_last': True, 'batch_size': 5}
+    runner = build_runner(cfg)
+    with pytest.raises(UserError, match='FeatureClipDataset: 4 samples give no batch; lower batch_size'):
+        runner.train()
 
 
 def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path):
@@ -20,7 +56,7 @@ def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path)
 
     def train(epochs):
         cfg = adapt_config(read_config('configs/detect/bigru_detector.py'), str(corpus.root))
-        cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
+        cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': epochs})
         return train_once(cfg, tmp_path / f'work-{settings_digest(cfg)}', lambda *done: seen.append(done))
 
     checkpoint = train(2)

@@ -9,9 +9,10 @@ from fewshot import main
 from mmengine.logging import MessageHub, MMLogger
 from sequence_corpus import make_corpus
 
+from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import draw_few_shot, few_shot_list
-from vpd_mm.structures import Action
+from vpd_mm.structures import Action, load_actions, save_actions
 
 CONFIG = 'configs/recognize/bigru.py'
 
@@ -65,6 +66,19 @@ def fewshot(tmp_path, monkeypatch):
         return main([CONFIG, *where, *arguments, '--cfg-options', *short])
 
     return run
+
+
+def test_actions_without_features_are_an_error_before_the_training_or_counted(fewshot):
+    corpus = Corpus.open('c')
+    corpus.add_videos([VideoInfo('v2', '', 25.0, 50, 64, 64)])
+    more = [Action('new0', 'v2', 5, 14, 0, 'train'), Action('new1', 'v2', 15, 24, 1, 'test')]
+    save_actions(corpus.actions_path, [*load_actions(corpus.actions_path), *more])
+    with pytest.raises(UserError, match=r'1 of 7 actions have no .*joints.* features: new1'):
+        fewshot('--k', 'all', '--all-seeds', '1')
+    assert not list(Path('w').rglob('*.pth'))
+    fewshot('--k', 'all', '--all-seeds', '1', '--allow-missing')
+    for name in ('results', 'summary'):
+        assert pd.read_csv(f'w/{name}.csv')['left_out'].tolist() == [2]
 
 
 def test_the_tool_trains_selects_on_validation_and_adds_to_its_tables(fewshot, capsys):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -248,6 +249,26 @@ def test_a_method_without_inputs_is_named_and_can_be_left_out(corpus, tmp_path):
     assert not compare([*arguments, '--skip-missing'])
     assert [row['method'] for row in results(tmp_path / 'w')] == ['nearest']
     assert 'Left out: ours' in (tmp_path / 'w/report.md').read_text()
+
+
+def test_finished_results_are_reported_without_their_inputs_and_a_cause_is_named_once(corpus, tmp_path):
+    folder = corpus.teacher_dir('gone')
+    shutil.copytree(corpus.teacher_dir('joints'), folder)
+    methods = [
+        NEAREST,
+        *(dict(name=name, kind='nearest', features=run) for name, run in (('a', 'gone'), ('b', 'joints+gone'))),
+    ]
+    path = write_comparison(tmp_path / 'c.py', corpus, methods=methods, ks=['all'])
+    arguments = [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
+    compare(arguments)
+    before = results(tmp_path / 'w')
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match=r"2 methods cannot run \(a, b: features 'gone': no folder") as error:
+        compare(arguments)
+    assert str(error.value).count('no folder') == 1
+    compare([*arguments, '--no-run'])
+    assert results(tmp_path / 'w') == before
+    assert 'Results of earlier runs, now: a, b: features' in (tmp_path / 'w/report.md').read_text()
 
 
 def test_a_run_that_fails_does_not_stop_the_others(corpus, tmp_path):

@@ -16,7 +16,7 @@ from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill.pose_distiller import mean_of_views
 from vpd_mm.engine.model_files import read_model_config
 from vpd_mm.errors import UserError
-from vpd_mm.features import FeatureClipDataset
+from vpd_mm.features import FeatureClipDataset, FeatureWindowDataset
 from vpd_mm.features.feature_extractor import build_extractor, run_source
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.registry import INFERENCERS
@@ -257,7 +257,7 @@ def test_segments_equal_those_of_the_scorer(folder, gallery):
     (folder / 'scorer.pth').rename(folder / 'scorer1.pth')
     save_model(folder, 'scorer', SCORER)
     cfg = read_model_config(folder / 'scorer.py')
-    dataset = {'type': 'FeatureWindowDataset', 'corpus': str(gallery.root), 'features': 'vpd', 'split': 'train'}
+    dataset = FeatureWindowDataset(str(gallery.root), 'vpd', 'train', test_mode=True)
     models = [load_scorer(cfg, folder / name) for name in ('scorer.pth', 'scorer1.pth')]
     [expected] = score_videos(models, dataset)
     threshold = float(np.median(expected.scores))

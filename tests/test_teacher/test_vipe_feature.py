@@ -106,7 +106,7 @@ def test_encoder_loads_from_training_and_packed_checkpoints(tmp_path, encoder):
     packed = load_encoder(cfg, tmp_path / 'packed.pth')
     assert packed.enter.weight.dtype == torch.float32
     torch.testing.assert_close(packed(inputs), encoder(inputs), atol=1e-2, rtol=1e-2)
-    with pytest.raises(UserError, match=r'is not of this config: .*size mismatch'):
+    with pytest.raises(UserError, match=r'does not fit .*: .* of another shape'):
         load_encoder(config(dims=8, hidden_dims=32), tmp_path / 'full.pth')
     with pytest.raises(UserError, match=r'none\.pth: no such file'):
         load_encoder(cfg, tmp_path / 'none.pth')

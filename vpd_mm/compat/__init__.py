@@ -105,6 +105,13 @@ BRIDGES = (
         around={'mmaction.datasets.transforms.pose_transforms': mmaction.with_inf},
     ),
     Bridge(
+        'mmaction2 mean class accuracy',
+        'mmaction/evaluation/functional/accuracy.py:89',
+        'averages over the classes that have a clip',
+        mmaction.averages_absent_classes,
+        around={'mmaction.evaluation.functional.accuracy': mmaction.average_present_classes},
+    ),
+    Bridge(
         'mmaction2 transformers',
         'mmaction/models/multimodal/vindlu/modeling_bert.py:44',
         'VindLU is left out, so that mmaction.models imports',

@@ -11,6 +11,7 @@ checkpoint carries the text of its config, which mmengine executes: a loaded che
 import errno
 import functools
 import importlib
+import logging
 import os
 import pickle
 import re
@@ -26,7 +27,7 @@ from ..errors import UserError
 from ..files import list_folder, open_file, read_text
 from .bridge import provider, rebind
 from .pickle_scan import NUMPY_MODULES, NotWritten, check_pickle
-from .resumed import check_kinds, check_resume
+from .resumed import check_resume, check_start, follow_config, load_fitting
 
 FORCE, FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 #: Messages of torch's unpickler about a type or function that is not allowed.
@@ -250,40 +251,47 @@ def safe_loader(module: ModuleType) -> Iterator[None]:
         return _checked(content, filename)
 
     module.CheckpointLoader.load_checkpoint = classmethod(load_safely)  # type: ignore[attr-defined]
-    load_state_dict = module.load_state_dict
 
-    @functools.wraps(load_state_dict)
-    def load_same_kind(module, state_dict, *args, **kwargs):
-        check_kinds(module, state_dict)
-        return load_state_dict(module, state_dict, *args, **kwargs)
+    def load_and_count(model, state_dict, strict=False, logger=None):
+        while module.is_model_wrapper(model) or isinstance(model, module.BaseTTAModel):
+            model = model.module
+        line, whole = load_fitting(model, state_dict, strict)
+        module.print_log(line, logger or 'current', logging.INFO if whole else logging.WARNING)
 
-    rebind(load_state_dict, load_same_kind)
+    rebind(module.load_state_dict, load_and_count)
     rebind(module.find_latest_checkpoint, find_latest_checkpoint)
     if hasattr(module, '_safe_torch_load'):  # onedl-mmengine allows the real getattr and falls back to pickle
         rebind(module._safe_torch_load, _torch_load)
 
 
 def resume_errors(module: ModuleType) -> Iterator[None]:
-    """Report a checkpoint whose weights do not load, or from which a Runner cannot resume what it trains."""
+    """Load and resume all weights or none; a training that starts from other weights (load_from) may load a part.
+
+    A resumed training follows the schedule of its config (:func:`vpd_mm.compat.resumed.follow_schedule`).
+    """
     yield
     resume, load = module.Runner.resume, module.Runner.load_checkpoint  # type: ignore[attr-defined]
 
     @functools.wraps(load)
-    def load_or_report(self, filename, *args, **kwargs):
-        with _misfits(filename, 'this model cannot load it'):
-            return load(self, filename, *args, **kwargs)
+    def load_or_report(self, filename, map_location='cpu', strict=None, **kwargs):
+        if strict is None:
+            strict = not isinstance(self._train_loop, module.BaseLoop)
+        with _misfits(self, filename):
+            content = load(self, filename, map_location, strict, **kwargs)
+            check_start(self, content, strict)
+            return content
 
     @functools.wraps(resume)
     def resume_or_report(self, filename, *args, **kwargs):
-        def load_checked(*args, **kwargs):
-            content = load(self, *args, **kwargs)
+        def load_checked(filename, map_location):
+            content = load(self, filename, map_location, strict=True)
             check_resume(self, content)
             return content
 
         self.load_checkpoint = load_checked
         try:
-            with _misfits(filename, 'this training cannot resume from it'):
-                return resume(self, filename, *args, **kwargs)
+            with _misfits(self, filename), follow_config(self):
+                resume(self, filename, *args, **kwargs)
         finally:
             del self.load_checkpoint
 
@@ -292,14 +300,15 @@ def resume_errors(module: ModuleType) -> Iterator[None]:
 
 
 @contextmanager
-def _misfits(filename: object, effect: str) -> Iterator[None]:
+def _misfits(runner: Any, filename: object) -> Iterator[None]:
     try:
         yield
     except UserError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, OverflowError) as e:
         reason = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
-        raise UserError(f'checkpoint {filename}: {effect} ({reason})') from e
+        config = Path(runner.cfg.filename or 'this training').name
+        raise UserError(f'checkpoint {filename}: does not fit {config}: {reason}') from e
 
 
 def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:

@@ -5,13 +5,13 @@ continues and gives other numbers, or stops at a later step.  The functions rais
 """
 
 import math
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 #: States of an optimizer that have the shape of their parameter.
 PARAMETER_SHAPED = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer')
-#: Steps that a scheduler may be ahead of its training: it counts one when it is made.
-AHEAD = 2
 
 
 def check_kinds(model: Any, weights: Mapping) -> None:
@@ -27,18 +27,64 @@ def check_kinds(model: Any, weights: Mapping) -> None:
             raise ValueError(f'{key} has {saved.dtype} where the model has {value.dtype}')
 
 
+def load_fitting(model: Any, weights: Mapping, strict: bool) -> tuple[str, bool]:
+    """Load the weights that a model has, in the same shape; with ``strict`` all must fit.
+
+    Returns:
+        A line that counts what was loaded, and whether everything fitted.
+    """
+    check_kinds(model, weights)
+    own = model.state_dict()
+    shapes = {key: (tuple(value.shape), tuple(own[key].shape)) for key, value in weights.items() if key in own}
+    differing = {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
+    other = [f'{key} {saved}, in the model {expected}' for key, (saved, expected) in differing.items()]
+    fitting = OrderedDict((key, value) for key, value in weights.items() if key not in differing)
+    if (metadata := getattr(weights, '_metadata', None)) is not None:
+        fitting._metadata = metadata  # type: ignore[attr-defined]
+    absent, foreign = model.load_state_dict(fitting, strict=False)
+    missing = [key for key in absent if key not in shapes and 'num_batches_tracked' not in key]
+    groups = {'missing': missing, 'of another shape': other, 'not of this model': foreign}
+    problems = [f'{len(keys)} {what} ({keys[0]}{", ..." * (len(keys) > 1)})' for what, keys in groups.items() if keys]
+    num_loaded = len(own) - len(absent)
+    line = f'{num_loaded} of the {len(own)} weights of the model are loaded' + ''.join(
+        f'; {problem}' for problem in problems
+    )
+    if problems and strict:
+        raise ValueError(f'{"; ".join(problems)}; pass the checkpoint of this config')
+    return line, not problems
+
+
+def check_start(runner: Any, content: Mapping, strict: bool) -> None:
+    """Require that a model got weights from a checkpoint; with ``strict`` also that its classes are those of the test.
+
+    Raises ValueError.
+    """
+    saved = content.get('state_dict', content)
+    own = getattr(runner.model, 'module', runner.model).state_dict()
+    if not own.keys() & {key.removeprefix('module.') for key in saved}:
+        raise ValueError(f'none of its {len(saved)} weights is one of this model')
+    dataset = getattr(getattr(runner._test_loop, 'dataloader', None), 'dataset', None)
+    trained = ((content.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+    tested = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    if strict and trained and tested and list(trained) != list(tested):
+        raise ValueError(f'it was trained on the classes {_few(trained)}, the test has {_few(tested)}')
+
+
+def _few(names: Sequence[str]) -> str:
+    return f'{", ".join(map(str, names[:5]))}{", ..." * (len(names) > 5)} ({len(names)})'
+
+
 def check_resume(runner: Any, content: dict) -> None:
     """Require that a checkpoint has all that a Runner of this training writes, in the same types."""
     meta = content['meta']
-    for name in ('epoch', 'iter'):
-        last = getattr(runner.train_loop, f'max_{name}s')
-        if meta[name] > last:
-            raise ValueError(f'its training is already finished: it is at {name} {meta[name]}, this one has {last}')
+    unit = 'epoch' if _by_epoch(runner.train_loop) else 'iter'
+    if meta[unit] > (last := getattr(runner.train_loop, f'max_{unit}s')):
+        hint = f'raise train_cfg.max_{unit}s'
+        raise ValueError(f'its training is already finished: it is at {unit} {meta[unit]}, this one has {last}; {hint}')
     average = content.get('ema_state_dict', {})
     for weights in (content['state_dict'], {key.removeprefix('module.'): value for key, value in average.items()}):
         check_kinds(getattr(runner.model, 'module', runner.model), weights)
     _check_hub(content['message_hub'])
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
     if 'optimizer' not in content:
         raise ValueError(
@@ -46,9 +92,65 @@ def check_resume(runner: Any, content: dict) -> None:
         )
     if optimizer is not None:
         _check_optimizer(content['optimizer'], optimizer, meta['iter'])
+    content.pop('param_schedulers', None)  # follow_config computes it
+
+
+@contextmanager
+def follow_config(runner: Any) -> Iterator[None]:
+    """After the resume inside, continue with the settings and on the schedule of the config, as if always trained so.
+
+    The learning rate is that of the config's schedule at this step, also where it has more or fewer epochs than the
+    stopped training; a jump is logged.  The count of an EarlyStoppingHook is restored.
+    """
+    from mmengine.hooks import EarlyStoppingHook
+
+    loop = runner.train_loop
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if runner.param_schedulers is not None:
         runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
-        _check_schedulers(content.get('param_schedulers'), runner.param_schedulers, max(meta['epoch'], meta['iter']))
+    schedulers = _all(runner.param_schedulers)
+    settings = [{k: v for k, v in group.items() if k != 'params'} for group in _groups(runner)]
+    yield
+    groups, length = _groups(runner), len(runner.train_dataloader)
+    saved = [group.get('lr') for group in groups]
+    if _by_epoch(loop):
+        loop._iter = loop.epoch * length  # batches of another size make another number of steps
+    if not any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):  # these need past metrics
+        for group, own in zip(groups, settings, strict=True):
+            group.update(own)
+        for scheduler in schedulers:
+            scheduler.optimizer._global_step = 0  # it was used: no warning
+        for step in range(1, loop.iter + 1):
+            for scheduler in schedulers:
+                if not scheduler.by_epoch or (_by_epoch(loop) and step % length == 0):
+                    scheduler.step()
+    for old, group in zip(saved, groups, strict=True):
+        if old is not None and not math.isclose(old, group['lr'], rel_tol=1e-6, abs_tol=1e-12):
+            runner.logger.warning(
+                f'the learning rate was {old:.3g} when the training stopped, and continues at {group["lr"]:.3g} on the '
+                'schedule of this config'
+            )
+            break
+    for hook in runner.hooks:
+        if isinstance(hook, EarlyStoppingHook) and f'val/{hook.monitor}' in runner.message_hub.log_scalars:
+            values, _ = runner.message_hub.get_scalar(f'val/{hook.monitor}').data
+            ends = [hook._check_stop_condition(value) for value in values]
+            if ends and ends[-1][0]:
+                loop.stop_training = True
+                runner.logger.warning(f'this training is over: {ends[-1][1]}')
+
+
+def _by_epoch(loop: Any) -> bool:
+    return type(loop).__name__.startswith('Epoch')
+
+
+def _all(parts: Any) -> list:
+    """The items of a list, or of the lists of a dict (one per optimizer)."""
+    return [item for part in parts.values() for item in part] if isinstance(parts, dict) else list(parts or ())
+
+
+def _groups(runner: Any) -> list[dict]:
+    return _all(runner.optim_wrapper.param_groups)
 
 
 def _check_hub(hub: dict) -> None:
@@ -83,23 +185,6 @@ def _check_optimizer(saved: Any, optimizer: Any, steps: int) -> None:
                 fits = (shape is None or value.numel() == 1) and _is_number(value) and 0 <= float(value) <= steps
             if not fits and value is not None:
                 raise ValueError(f'{name} of parameter {index} of its optimizer does not fit')
-
-
-def _check_schedulers(saved: Any, own: Any, steps: int) -> None:
-    if type(saved) is not type(own) or len(saved) != len(own):
-        raise ValueError('its param_schedulers are missing or others')
-    if isinstance(own, dict):
-        for name, schedulers in own.items():
-            _check_schedulers(saved[name], schedulers, steps)
-        return
-    for state, scheduler in zip(saved, own, strict=True):
-        expected = scheduler.state_dict()
-        if set(state) - set(expected):  # a further name would replace a method
-            raise ValueError(f'{min(set(state) - set(expected))} of its param_schedulers is not what a training writes')
-        _check_same_types(state, expected, 'param_schedulers')
-        for name in ('last_step', '_global_step'):
-            if not -1 <= state[name] <= steps + AHEAD:
-                raise ValueError(f'{name} of its param_schedulers is {state[name]} after {steps} steps')
 
 
 def _check_same_types(saved: Any, own: dict, where: str) -> None:

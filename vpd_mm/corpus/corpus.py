@@ -216,6 +216,11 @@ class Corpus:
         """Actions of detection, where these are not those of actions.csv; label 0."""
         return self.root / 'annotations' / 'detect.csv'
 
+    @property
+    def splits_path(self) -> Path:
+        """Split of whole videos, also of those without an action; may be missing."""
+        return self.root / 'annotations' / 'splits.csv'
+
     def track_path(self, video: str) -> Path:
         return npz_path(self.tracks_dir, video)
 

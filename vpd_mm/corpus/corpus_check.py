@@ -18,7 +18,7 @@ from typing import Any
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, one_line
 from ..files import check_video_name, composed, list_folder, open_file
-from ..structures import Action, load_actions, load_classes, read_lines
+from ..structures import Action, load_actions, load_classes, load_splits, read_lines
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
@@ -147,12 +147,21 @@ class _Check:
                 self._note_splits(path, tables[path])
         if corpus.actions_path in tables and not corpus.classes_path.exists():
             self._problem('annotations', f'{corpus.classes_path}: no such file, but there is {corpus.actions_path}')
+        splits: dict[str, str] = {}
+        if corpus.splits_path.exists():
+            with self._counted('annotations'):
+                splits = load_splits(corpus.splits_path)
+                for video in splits:
+                    if (outside := self._outside(video, 0)) is not None:
+                        self._problem('annotations', f'{corpus.splits_path}: {outside}')
         actions = tables.get(corpus.actions_path, [])
         detected = tables.get(corpus.detect_path, actions)
         ids = {action.action_id for action in actions} or None
+        test_videos = {action.video for action in detected if action.split == 'test'}
+        test_videos |= {video for video, split in splits.items() if split == 'test'}
         for folder, known, test, what in (
             ('fewshot', ids, {action.action_id for action in actions if action.split == 'test'}, 'action'),
-            ('localize', self.videos, {action.video for action in detected if action.split == 'test'}, 'video'),
+            ('localize', self.videos, test_videos, 'video'),
         ):
             for path in list_folder(corpus.root / 'annotations' / folder, '*.txt'):
                 with self._counted('annotations'):

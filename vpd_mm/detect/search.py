@@ -1,5 +1,6 @@
 """Detection in a corpus by an ensemble over folds: training, choice of the threshold, scores and result files."""
 
+import copy
 import csv
 import json
 from collections.abc import Sequence
@@ -13,11 +14,13 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 
 from ..corpus import Corpus
-from ..engine.model_files import build_model, load_weights
+from ..engine.model_files import build_model, class_names, load_weights
 from ..engine.paths import newest_best
+from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
+from ..features import FeatureWindowDataset
 from ..features.corpus_content import settings_digest
 from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
 from ..registry import DATASETS
@@ -40,6 +43,7 @@ class ScoredVideo(NamedTuple):
         row_edges: (T + 1,) the first frame of each row, and the end of the video.
         intervals: (G, 2) rows of the actions, end exclusive.
         labels: (G,) their classes.
+        is_labelled: False where no label tells whether the video has actions; it does not count in AP.
     """
 
     video: str
@@ -47,6 +51,7 @@ class ScoredVideo(NamedTuple):
     row_edges: np.ndarray
     intervals: np.ndarray
     labels: np.ndarray
+    is_labelled: bool = True
 
     def to_frames(self, proposal: Proposal) -> Proposal:
         """Convert a proposal in rows to frames of the video, cut at its end."""
@@ -63,10 +68,12 @@ def search_corpus(
     threshold: float | None = None,
     num_folds: int = 5,
     overwrite: bool = False,
+    names: Sequence[str] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> dict:
-    """Detect the actions of a split; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
+    """Detect the actions of videos; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
 
-    Files of an earlier search about videos that are not of the split are removed.
+    Files of an earlier search about videos that have left the split are removed.
 
     Proposals get about the duration of the training actions (:func:`fit_proposal`).  Where the config trains on split
     'train', the folds, which need no validation split, also train on 'val', unless that is searched.
@@ -83,9 +90,13 @@ def search_corpus(
         threshold: Score threshold; default: chosen on the left-out videos of the folds.
         num_folds: Number of models.
         overwrite: Replace files in ``out`` that were not written by this function.
+        names: Videos to search instead of those of ``split``, with or without labels; empty: all of the corpus.
+        on_progress: Called with (searched, all) videos.
 
     Returns:
-        ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, ``AP@<tiou>`` and ``mAP``.
+        ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, of these those
+        ``without_actions`` (a detection there is false) and ``without_labels`` (they do not count), with
+        ``allow_missing`` the videos ``left_out``, and, where a video has an action, ``AP@<tiou>`` and ``mAP``.
 
     Raises:
         UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, or a file in
@@ -93,29 +104,43 @@ def search_corpus(
     """
     if checkpoints and threshold is None:
         raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
-    cfg = Config(cfg._cfg_dict.to_dict())
+    cfg = copy.deepcopy(cfg)
     published = cfg.get('protocol') == 'paper'
     training = cfg.train_dataloader.dataset
     if training.split == 'train' and split != 'val':
         training.split = ['train', 'val']
-    dataset = {**cfg.test_dataloader.dataset, 'split': split}
-    corpus = Corpus.open(dataset['corpus'])
+    corpus = Corpus.open(training.corpus)
     infos = corpus.videos()
-    classes = load_classes(corpus.classes_path) if dataset['num_classes'] > 1 else ['action']
+    searched = names if names is None else list(names) or list(infos)
+    dataset = {**cfg.test_dataloader.dataset, 'split': split, 'videos': searched, 'test_mode': True}
+    num_classes = dataset['num_classes']
+    classes: Sequence[str] = ['action'] if num_classes == 1 else []
+    if num_classes > 1 and corpus.classes_path.exists():
+        classes = load_classes(corpus.classes_path)
     labelled = {**training, 'max_videos': None} if published else training
-    lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    try:
+        lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    except UserError as e:
+        if not checkpoints:
+            raise
+        lengths = np.full(num_classes, np.nan)
+        print_log(f'detections keep their length, as the training actions are not known: {e}', 'current')
     for video in infos:
         for suffix, mark in _RESULTS.items():
             check_output(out / f'{video}{suffix}', mark=mark, overwrite=overwrite, inputs=[corpus.root])
     check_output(out / 'ap.json', overwrite=overwrite, inputs=[corpus.root])
+    to_search = DATASETS.build(dataset)  # before the training: what is missing is an error here
     left_out: list[ScoredVideo] = []
     if not checkpoints:
         checkpoints, left_out = train_ensemble(cfg, num_folds, work_dir)
-    videos = score_videos([load_scorer(cfg, path) for path in checkpoints], dataset)
+    scorers = [load_scorer(cfg, path, classes) for path in checkpoints]
+    classes = classes or class_names(cfg, scorers[0].dataset_meta, num_classes)
+    videos = score_videos(scorers, to_search, on_progress)
+    labelled_videos = [video for video in videos if video.is_labelled]
     source = 'argument'
     if threshold is None:
         candidates = corpus.settings('paper' if published else 'default').thresholds
-        chosen_on, source = (videos, split) if published else (left_out, 'folds')
+        chosen_on, source = (labelled_videos, split) if published else (left_out, 'folds')
         threshold = choose_threshold(chosen_on, lengths, candidates, published)
         print_log(f'threshold {threshold}, chosen on {source}', 'current')
     for video in videos:
@@ -131,14 +156,22 @@ def search_corpus(
             threshold=threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
-    for video in infos.keys() - {scored.video for scored in videos}:  # of a former split
+    gone = infos.keys() - {scored.video for scored in videos} if names is None else ()
+    for video in gone:  # of a former split
         for suffix, mark in _RESULTS.items():
             if (path := out / f'{video}{suffix}').is_file() and is_ours(path, mark):
                 path.unlink()
-    aps = ap_table(videos, threshold, lengths, published=published)
     result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
-    result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
-    result['mAP'] = round(float(aps.mean()), 4)
+    result['without_actions'] = sum(not len(video.labels) for video in labelled_videos)
+    result['without_labels'] = len(videos) - len(labelled_videos)
+    if dataset.get('allow_missing'):
+        result['left_out'] = to_search.num_left_out
+    if any(len(video.labels) for video in labelled_videos):
+        aps = ap_table(labelled_videos, threshold, lengths, published=published)
+        result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
+        result['mAP'] = round(float(aps.mean()), 4)
+    else:
+        print_log('no searched video has a labelled action, so there is no AP', 'current')
     with open_output(out / 'ap.json', 'w', overwrite=overwrite) as f:
         json.dump({**result, 'comment': MARK}, f, indent=2)
     return result
@@ -166,8 +199,8 @@ def train_ensemble(cfg: Config, num_folds: int, work_dir: Path) -> tuple[list[Pa
     checkpoints, left_out = [], []
     for fold in range(num_folds):
         checkpoints.append(train_fold(cfg, fold, num_folds, work_dir))
-        dataset = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds)}
-        left_out += score_videos([load_scorer(cfg, checkpoints[-1])], dataset)
+        dataset = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds), 'test_mode': True}
+        left_out += score_videos([load_scorer(cfg, checkpoints[-1])], DATASETS.build(dataset))
         print_log(f'fold {fold + 1} of {num_folds}: {checkpoints[-1]}', 'current')
     return checkpoints, left_out
 
@@ -205,23 +238,31 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     return folder / name
 
 
-def load_scorer(cfg: Config, checkpoint: Path) -> torch.nn.Module:
-    """Build the model of ``cfg`` with the weights of ``checkpoint`` for inference."""
+def load_scorer(cfg: Config, checkpoint: Path, classes: Sequence[str] = ()) -> torch.nn.Module:
+    """Build the model of ``cfg`` with the weights of ``checkpoint``, trained on ``classes`` if given, for inference."""
     model = build_model(cfg)
-    load_weights(model, checkpoint, cfg)
+    model.dataset_meta = load_weights(model, checkpoint, cfg)
+    trained = list(model.dataset_meta.get('classes') or classes)
+    if classes and trained != list(classes):
+        raise UserError(
+            f'checkpoint {checkpoint}: was trained on {trained}, searched is {list(classes)}; pass its config'
+        )
     return model.to('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 @torch.no_grad()
-def score_videos(models: Sequence[torch.nn.Module], dataset: dict) -> list[ScoredVideo]:
-    """Average the scores of the models on every video of a ``FeatureWindowDataset`` config."""
-    videos = DATASETS.build({**dataset, 'test_mode': True})
+def score_videos(
+    models: Sequence[torch.nn.Module], videos: FeatureWindowDataset, on_progress: OnProgress = no_progress
+) -> list[ScoredVideo]:
+    """Average the scores of the models on every video of a data set in test mode."""
     scored = []
     for i in range(len(videos)):
         outputs = [model.test_step(pseudo_collate([videos[i]]))[0] for model in models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
         first = outputs[0]
-        scored.append(ScoredVideo(first.video, scores, first.row_edges, first.gt_intervals, first.gt_labels))
+        labels = first.gt_intervals, first.gt_labels, first.labelled
+        scored.append(ScoredVideo(first.video, scores, first.row_edges, *labels))
+        on_progress(i + 1, len(videos))
     return scored
 
 

@@ -2,8 +2,9 @@
 
 import difflib
 import inspect
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -12,6 +13,9 @@ from ..errors import UserError
 from ..files import check_file
 from ..files.reading import MAX_TEXT_BYTES
 from .paths import find_config
+
+#: Fields of a parameter scheduler that count epochs or iterations, besides T_max.
+SCHEDULE_FIELDS = {'begin', 'end', 'periods', 'milestones', 'step_size'}
 
 
 def read_config(name: str | os.PathLike) -> Config:
@@ -55,6 +59,44 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
             near = difflib.get_close_matches(top, known, n=1)
             raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
     try:
-        cfg.merge_from_dict(values)
+        merge_values(cfg, values)
     except (KeyError, IndexError, TypeError, ValueError) as e:
         raise UserError(f'--cfg-options {" ".join(options)}: does not fit the config: {e}') from e
+
+
+def merge_values(cfg: Config, values: Mapping[str, Any]) -> None:
+    """Merge fields such as ``train_cfg.max_epochs`` into a config; its schedule follows the length of the training.
+
+    Where the values change the number of epochs (or iterations) and not ``param_scheduler``, the fields of the
+    schedulers that count epochs (or iterations) are stretched.
+    """
+    unit, old = _train_length(cfg)
+    cfg.merge_from_dict(dict(values))
+    schedule, new = cfg.get('param_scheduler'), _train_length(cfg)
+    if not schedule or new[0] != unit or new[1] == old or any(key.split('.')[0] == 'param_scheduler' for key in values):
+        return
+    schedulers = schedule if isinstance(schedule, list) else [schedule]
+    if all('type' in scheduler for scheduler in schedulers):  # not one schedule for each optimizer
+        counted = [scheduler.get('by_epoch', True) == (unit == 'max_epochs') for scheduler in schedulers]
+        stretched = [_stretch(s, new[1] / old) if c else s for s, c in zip(schedulers, counted, strict=True)]
+        cfg.param_scheduler = [s for s in stretched if s.get('begin', 0) < s.get('end', new[1])]
+
+
+def _train_length(cfg: Config) -> tuple[str, int]:
+    train = cfg.get('train_cfg') or {}
+    return next(((unit, train[unit]) for unit in ('max_epochs', 'max_iters') if train.get(unit)), ('', 0))
+
+
+def _stretch(scheduler: Mapping[str, Any], ratio: float) -> dict[str, Any]:
+    """Multiply the fields of a scheduler that count epochs or iterations, rounded up."""
+
+    def times(count: float) -> int:
+        return math.ceil(count * ratio - 1e-9)
+
+    stretched, begin = dict(scheduler), scheduler.get('begin', 0)
+    for name in SCHEDULE_FIELDS & scheduler.keys():
+        value = scheduler[name]
+        stretched[name] = [times(count) for count in value] if isinstance(value, list | tuple) else times(value)
+    if 'T_max' in scheduler:  # it ends where the training does
+        stretched['T_max'] = max(1, times(begin + scheduler['T_max']) - times(begin))
+    return stretched

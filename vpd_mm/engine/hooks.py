@@ -27,15 +27,11 @@ class ChannelsLastHook(Hook):
 
 
 @HOOKS.register_module()
-class ExactResumeHook(Hook):
-    """Make a resumed training end with the same result as an uninterrupted one.
+class RepeatValidationHook(Hook):
+    """Let a resumed training first do the validation of its step, where its checkpoint has no result of it.
 
-    mmengine does not store the state of the random generators, and it saves a checkpoint before the validation of
-    the same step, which a resumed run then skips: it may choose another best checkpoint.  With this hook every step
-    draws from generators seeded with (seed, rank, step), and a resumed run first repeats that validation.
-
-    Exact for transforms that draw from the epoch's seed (those of vpd_mm), and for all transforms in an
-    ``EpochBasedTrainLoop`` without persistent workers.
+    mmengine saves a checkpoint before that validation, and again after it where the result is the best.  A resumed run
+    skips it: it may choose another best checkpoint, or stop later.
     """
 
     priority = 'LOWEST'  # after CheckpointHook and EMAHook have restored their states
@@ -45,8 +41,25 @@ class ExactResumeHook(Hook):
         by_epoch = type(loop).__name__.startswith('Epoch')
         step, last = (runner.epoch, loop.max_epochs) if by_epoch else (runner.iter, loop.max_iters)
         due = step % loop.val_interval == 0 or step == last
-        if runner.val_loop is not None and step >= max(1, loop.val_begin) and due:
+        if runner.val_loop is None or step < max(1, loop.val_begin) or not due:
+            return
+        expected = -(-step // loop.val_interval) - (max(1, loop.val_begin) - 1) // loop.val_interval
+        scalars = runner.message_hub.log_scalars.items()
+        done = [len(log.data[0]) for key, log in scalars if key.startswith('val/') and not key.endswith('time')]
+        if min(done, default=0) < expected:
             runner.val_loop.run()
+
+
+@HOOKS.register_module()
+class ExactResumeHook(RepeatValidationHook):
+    """Make a resumed training end with the same result as an uninterrupted one.
+
+    mmengine does not store the state of the random generators.  With this hook every step draws from generators seeded
+    with (seed, rank, step); a resumed run may repeat a validation (:class:`RepeatValidationHook`).
+
+    Exact for transforms that draw from the epoch's seed (those of vpd_mm), and for all transforms in an
+    ``EpochBasedTrainLoop`` without persistent workers.
+    """
 
     def before_train_epoch(self, runner) -> None:
         self._seed(runner, 0)

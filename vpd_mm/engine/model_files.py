@@ -97,6 +97,8 @@ def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Con
         raise UserError(f'checkpoint {checkpoint}: is an ONNX file; pass the .pth file')
     try:
         loaded = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
+    except UserError:
+        raise
     except (RuntimeError, TypeError, AttributeError, LookupError, ValueError) as e:
         detail = ' '.join(str(e).split())
         raise UserError(f'checkpoint {checkpoint}: does not fit {Path(str(cfg.filename)).name}: {detail}') from e

@@ -28,12 +28,17 @@ _WORK_DIR_LEVELS = ('*', '[0-9]*_[0-9]*/*', '[0-9]*_[0-9]*/vis_data/*')
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner of ``cfg``.
 
-    Without CUDA, several processes communicate through gloo; mmengine itself starts them on accelerators only.
+    Without CUDA, several processes communicate through gloo; mmengine itself starts them on accelerators only.  In
+    training, a batch of one value a channel is normalised with the running statistics, as it has no variance.
 
     Raises:
         UserError: a file or folder of the work dir is a link, through which the Runner would write.
     """
     check_no_links(cfg.work_dir, *_WORK_DIR_LEVELS)
+    for loader in filter(None, (cfg.get(f'{part}_dataloader') for part in ('train', 'val', 'test'))):
+        if not loader.get('num_workers'):  # torch refuses these without workers
+            for name in ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout'):
+                loader.pop(name, None)
     launcher = cfg.get('launcher', 'none')
     if not torch.cuda.is_available():
         if cfg.get('optim_wrapper'):
@@ -45,12 +50,39 @@ def build_runner(cfg: Config) -> Runner:
             cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}
     if torch_dist.is_initialized() or launcher != 'none':
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ReduceLossHook'}]
+    hooks = cfg.get('custom_hooks') or []
+    if cfg.get('resume') and not any(str(hook['type']).endswith('ExactResumeHook') for hook in hooks):
+        cfg.custom_hooks = [*hooks, {'type': 'vpd_mm.RepeatValidationHook'}]
     runner = registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    build_dataloader = runner.build_dataloader
+
+    def build_filled(*args, **kwargs):
+        loader = build_dataloader(*args, **kwargs)
+        if not len(loader):
+            name, drawn = type(loader.dataset).__name__, len(loader.batch_sampler.sampler)
+            raise UserError(f'{name}: {drawn} samples give no batch; lower batch_size, or set drop_last=False')
+        return loader
+
+    runner.build_dataloader = build_filled
+    for module in runner.model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.register_forward_pre_hook(_use_running_statistics)
+            module.register_forward_hook(_use_own_statistics)
     if dist.is_main_process():
         name = Path(runner.cfg.filename).name if runner.cfg.filename else f'{runner.timestamp}.py'
         written = Path(runner.work_dir) / name, Path(runner.log_dir) / 'vis_data' / 'config.py'
         record_configs(path for path in written if path.is_file())
     return runner
+
+
+def _use_running_statistics(module: torch.nn.Module, inputs: tuple) -> None:
+    if module.training and inputs[0].numel() == inputs[0].shape[1]:
+        module.training, module.is_single = False, True
+
+
+def _use_own_statistics(module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+    if module.__dict__.pop('is_single', False):
+        module.training = True
 
 
 def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:

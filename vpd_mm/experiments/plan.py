@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.provenance import digest
-from ..engine.config import read_config
+from ..engine.config import merge_values, read_config
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import adapt_config, datasets_of
@@ -83,6 +83,13 @@ class Plan(NamedTuple):
 
     runs: list[Run]
     problems: dict[str, str]
+
+    def why(self) -> str:
+        """The problems, each cause once: 'A, B: cause; C: cause'."""
+        names: dict[str, list[str]] = {}
+        for name, cause in self.problems.items():
+            names.setdefault(cause, []).append(name)
+        return '; '.join(f'{", ".join(those)}: {cause}' for cause, those in names.items())
 
 
 def plan_runs(spec: Spec) -> Plan:
@@ -207,7 +214,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
         if unknown := sorted({key.split('.')[0] for key in options} - set(cfg)):
             raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
         try:
-            cfg.merge_from_dict(dict(options))
+            merge_values(cfg, options)
         except (KeyError, IndexError, TypeError, ValueError) as e:
             raise UserError(f'method {method.name!r}: options do not fit {method.config}: {e}') from e
     return cfg

@@ -63,18 +63,29 @@ def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     try:
         with disk_errors_name(cfg.work_dir):
             runner = build_runner(cfg)
+            tested = runner.test_loop.dataloader.dataset  # before the training: what is missing is an error here
             runner.train()
         best = newest_best(Path(runner.work_dir))
         if best is None:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
-        runner.load_checkpoint(str(best))
+        runner.load_checkpoint(str(best), strict=True)
         runner.test()
     finally:
         torch.set_num_threads(threads)
     dist.barrier()
     if dist.get_rank() != 0:
         return {}
-    return {**store.scores(run.key).accuracy(), 'checkpoint': str(best.relative_to(store.root))}
+    result = {**store.scores(run.key).accuracy(), 'checkpoint': str(best.relative_to(store.root))}
+    if any(dataset.get('allow_missing') for dataset in datasets_of(cfg)):
+        used = [runner.train_dataloader.dataset, runner.val_dataloader.dataset, tested]
+        result['left_out'] = sum(map(_num_left_out, used))
+    return result
+
+
+def _num_left_out(dataset: Any) -> int:
+    """Number of actions without data that a data set, or those that it wraps, left out."""
+    inner = getattr(dataset, 'datasets', None) or filter(None, [getattr(dataset, 'dataset', None)])
+    return getattr(dataset, 'num_left_out', 0) + sum(map(_num_left_out, inner))
 
 
 def _exact_config(run: Run) -> Config:
@@ -111,14 +122,16 @@ def _nearest(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
         few = select_actions(actions, sport.train_splits, corpus.root / run.split, corpus.actions_path)
         ids = {action.action_id for action in few}
         kept = [i for i, action in enumerate(gallery.actions) if action.action_id in ids]
-        gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept])
+        missing = [action for action in gallery.missing if action.action_id in ids]
+        gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept], missing)
     retriever = DTWRetriever(gallery.clips, gallery.names, **NEAREST[run.protocol])
     neighbours = retriever.search(queries.clips, 1, own_positions(queries, gallery), queries.names)
     nearest = gallery.labels[neighbours.inds[:, 0]]
     votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[nearest]
     scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)
     scores.save(store.scores_path(run.key))
-    return {**scores.accuracy(), 'top5': None}  # one neighbour names one class
+    left_out = {'left_out': len(queries.missing) + len(gallery.missing)} if run.cfg['allow_missing'] else {}
+    return {**scores.accuracy(), 'top5': None, **left_out}  # one neighbour names one class
 
 
 def _retrieve(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
@@ -128,7 +141,8 @@ def _retrieve(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     clips = load_clips(corpus, settings=sport, **run.cfg)
     ks = {name: k for name, k in PRECISIONS.items() if k < len(clips)}
     _, metrics = rank_corpus(clips.of_split(sport.queries), clips, list(ks.values()), protocol=run.protocol)
-    return {name: round(100 * metrics[f'precision@{k}'], 2) for name, k in ks.items()}
+    missing = {'left_out': len(clips.missing)} if run.cfg['allow_missing'] else {}
+    return {name: round(100 * metrics[f'precision@{k}'], 2) for name, k in ks.items()} | missing
 
 
 def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
@@ -138,7 +152,7 @@ def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
         cfg.train_dataloader.dataset |= {'max_videos': run.k, 'subset': run.subset}
     result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5), overwrite=True)
     aps = {name: round(100 * result[name], 2) for name in (*AP_COLUMNS, 'mAP') if name in result}
-    return {'threshold': result['threshold'], **aps}
+    return {'threshold': result['threshold'], **aps, 'left_out': result.get('left_out')}
 
 
 def _ensemble(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:

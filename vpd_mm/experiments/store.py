@@ -19,16 +19,17 @@ from .plan import Run
 AP_COLUMNS = tuple(f'AP@{tiou / 10:g}' for tiou in range(1, 10))
 #: Precision among the k nearest actions (paper 4.2) to k.
 PRECISIONS = {'P@1': 1, 'P@10': 10, 'P@50': 50}
-#: Columns of results.csv.  Accuracies, AP and precisions are in percent; k is a number or 'all'.
+#: Columns of results.csv.  Accuracies, AP and precisions are in percent; k is a number or 'all'; left_out counts the
+#: actions (detection: videos) without features that --allow-missing left out.
 COLUMNS = (
     *('section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'corpus', 'k', 'subset', 'seed', 'split'),
     *('selected_on', 'protocol', 'settings', 'commit', 'checkpoint', 'top1', 'top5', 'mean1', 'threshold'),
-    *(*AP_COLUMNS, 'mAP', *PRECISIONS, 'seconds', 'key'),
+    *(*AP_COLUMNS, 'mAP', *PRECISIONS, 'left_out', 'seconds', 'key'),
 )
 #: Columns that are known before a run starts.
 _IDENTITY = list(COLUMNS[:15])
 #: Columns of numbers; None where a run has none.
-_NUMBERS = ('top1', 'top5', 'mean1', 'threshold', *AP_COLUMNS, 'mAP', *PRECISIONS, 'seconds')
+_NUMBERS = ('top1', 'top5', 'mean1', 'threshold', *AP_COLUMNS, 'mAP', *PRECISIONS, 'left_out', 'seconds')
 
 
 class RunStore:

@@ -32,7 +32,8 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean and sample deviation over the runs (:meth:`RunStore.to_frame`) that differ in subset and seed alone.
 
     Returns one row a method and k, in order of appearance: its columns, ``runs``, ``<metric>_mean`` and
-    ``<metric>_sd`` (0 of a single run), and ``split``, ``subset``, ``seed``, ``commit`` (sorted lists).
+    ``<metric>_sd`` (0 of a single run), the largest ``left_out`` where there is one, and ``split``, ``subset``,
+    ``seed``, ``commit`` (sorted lists).
     """
     rows = []
     for values, runs in frame.groupby(_ROW, sort=False, dropna=False):
@@ -42,6 +43,8 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
             numbers = runs[name].dropna().astype(float)
             if len(numbers):
                 row |= {f'{name}_mean': numbers.mean(), f'{name}_sd': numbers.std() if len(numbers) > 1 else 0.0}
+        if 'left_out' in runs and runs['left_out'].notna().any():
+            row['left_out'] = int(runs['left_out'].max())
         rows.append(row)
     return pd.DataFrame(rows, columns=None if rows else [*_ROW, 'runs'])
 
@@ -180,7 +183,8 @@ def report_text(spec: Spec, plan: Plan, summary: pd.DataFrame, figure: str = '')
         if section.name == 'table' and figure:
             parts.append(f'![Accuracy over the number of actions a class]({figure})\n')
     if plan.problems:
-        parts.append('Left out: ' + '; '.join(f'{name} ({why})' for name, why in plan.problems.items()) + '\n')
+        earlier = len(summary) and set(plan.problems) & set(summary['method'])
+        parts.append(f'{"Results of earlier runs, now" if earlier else "Left out"}: {plan.why()}\n')
     if len(summary):
         parts += ['## Origin of the numbers\n', sources_table(summary)]
     parts.append(f'<!-- {MARK} -->\n')

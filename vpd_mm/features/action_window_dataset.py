@@ -38,8 +38,9 @@ class ActionWindowDataset(BaseDataset):
         UserError: data is missing, an action exceeds its video, a window is empty, or the number of classes differs.
     """
 
-    #: Name of the data in messages about missing clips.
+    #: Name of the data in messages about missing clips, and number of actions that were left out for lack of it.
     what = 'clip'
+    num_left_out = 0
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class ActionWindowDataset(BaseDataset):
                 samples.append({**sample, 'total_frames': len(positions), 'start_index': 0, **clip})
         if problems:
             raise UserError(f'{corpus.actions_path}: {_listed(problems)}; correct the file')
+        self.num_left_out = len(missing)
         if missing:
             problem = f'{len(missing)} of {len(actions)} actions have no {self.what}: {_listed(missing)}'
             if not samples or not self.allow_missing:

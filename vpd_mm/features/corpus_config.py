@@ -91,7 +91,7 @@ def adapt_config(
             _set_student(cfg, dataset, opened, sport)
             continue
         head = cfg.model.get('cls_head') or cfg.model
-        if head.get('num_classes', 1) > 1:  # 1: a detector of actions of any class
+        if head.get('num_classes', 1) > 1 and opened.classes_path.exists():  # 1: a detector of actions of any class
             head.num_classes = len(load_classes(opened.classes_path))
         dataset.num_classes = head.get('num_classes', 1)
         for key in ('window', 'widen'):

@@ -74,8 +74,8 @@ class CorpusContent:
         self.actions = actions[0] if corpus.actions_path in tables else []
         self.videos = tuple(sorted({action.video for of_table in actions for action in of_table} or table))
         files = [file_digest(path) for path in (corpus.actions_path, corpus.classes_path) if path.is_file()]
-        files += [file_digest(path) for path in tables if path == corpus.detect_path]
-        #: Digest of actions.csv, classes.txt, detect.csv, the videos' rows of videos.csv and the choice of frames.
+        files += [file_digest(path) for path in (corpus.detect_path, corpus.splits_path) if path.is_file()]
+        #: Digest of actions.csv, classes.txt, detect.csv, splits.csv, the videos' rows of videos.csv and the choice of frames.
         self.labels = digest([FRAMES_VERSION, *files, [vars(table[name]) for name in self.videos if name in table]])
         #: Digest of the npz files of a folder, from the checksums that they carry; default: of ``videos``.
         self.arrays = cache(self._arrays)

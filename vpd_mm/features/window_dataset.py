@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..corpus import Corpus, VideoInfo, Window
 from ..errors import UserError
 from ..files import list_folder
 from ..registry import DATASETS
-from ..structures import Action, load_actions, load_classes, read_lines
+from ..structures import Action, load_actions, load_classes, load_splits, read_lines
 from .clips import FeatureReader, clip_positions
 
 
@@ -28,12 +29,15 @@ class FeatureWindowDataset(BaseDataset):
     Returns ``inputs`` (V, T, D) float32 and ``data_samples``, an ``ActionDataSample`` with ``gt_frames`` (T, C)
     float32, ``valid`` (T,) bool (a feature is near) and meta ``video``, ``frame_inds`` (T,), the rows of the sequence,
     ``row_edges`` (rows + 1,), the first frame of each row and the end of the video, ``gt_intervals`` (G, 2) of the
-    video in rows, end exclusive, and ``gt_labels`` (G,).  Actions of a class that touch or overlap are one interval.
+    video in rows, end exclusive, ``gt_labels`` (G,) and ``labelled``, False of a video without a split.  Actions of a
+    class that touch or overlap are one interval.
 
     Args:
         corpus: Folder of the corpus.
         features: As for ``FeatureClipDataset``.
-        split: Splits of the videos; the split of a video is the most frequent split of its actions.
+        split: Splits of the videos; the split of a video is that of annotations/splits.csv, which may list videos
+            without an action, else the most frequent split of its actions.
+        videos: Names of videos to use instead of those of ``split``; they may have no labels.
         num_classes: C; 1 = action or not, else the number of classes.
         fold: (i, n): leave out fold i of n (training) or use only fold i (``test_mode``); None: all videos.
         max_videos: Number of video files of the split (few labels), with all their athletes, before the folds; None:
@@ -58,6 +62,7 @@ class FeatureWindowDataset(BaseDataset):
         corpus: str,
         features: str | Sequence[str],
         split: str | Sequence[str] = 'train',
+        videos: Sequence[str] | None = None,
         num_classes: int = 1,
         fold: Sequence[int] | None = None,
         max_videos: int | None = None,
@@ -73,7 +78,7 @@ class FeatureWindowDataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         self.corpus_dir, self.features, self.dims = corpus, features, dims
-        self.splits = [split] if isinstance(split, str) else list(split)
+        self.splits, self.videos = [split] if isinstance(split, str) else list(split), videos
         self.num_classes, self.fold, self.max_videos, self.subset = num_classes, fold, max_videos, subset
         self.window, self.num_windows, self.widen = window, num_windows, Window(**(widen or {}))
         self.fps, self.max_gap_sec, self.allow_missing = fps, max_gap_sec, allow_missing
@@ -94,6 +99,7 @@ class FeatureWindowDataset(BaseDataset):
             data = self._load_video(reader, video, actions)
             videos += [data] if data else []
             missing += [] if data else [video.video]
+        self.num_left_out = len(missing)
         if missing:
             problem = f'{len(missing)} videos have no {self.features} features, the first is {missing[0]}'
             if not videos or not self.allow_missing:
@@ -114,30 +120,25 @@ class FeatureWindowDataset(BaseDataset):
     def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:
         """The chosen videos with their actions; reads no features."""
         corpus = Corpus.open(self.corpus_dir)
-        classes = load_classes(corpus.classes_path)
-        if self.num_classes not in (1, len(classes)):
-            raise UserError(
-                f'{corpus.classes_path}: {len(classes)} classes, the config has num_classes={self.num_classes}; '
-                'set num_classes to that or to 1'
-            )
-        self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']
         path = corpus.detect_path if self.num_classes == 1 and corpus.detect_path.is_file() else corpus.actions_path
-        actions = defaultdict(list)
-        for action in load_actions(path, len(classes)):
-            actions[action.video].append(action)
-        videos, files = corpus.videos(), {}
-        for name, of_video in actions.items():
+        classes, actions = self._read_labels(corpus, path)
+        self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']
+        videos = corpus.videos()
+        if self.videos is None:
+            names = [name for name, split in self.split_of.items() if split in self.splits]
+            if not names:
+                known = ', '.join(sorted({*self.split_of.values()})) or 'none'
+                raise UserError(f'{path}: no video of split {"/".join(self.splits)}; it has {known}')
+        else:
+            names = list(self.videos)
+        for name in names:
             if name not in videos:
-                raise UserError(f'{path}: video {name} is not in videos.csv')
-            late = [action for action in of_video if action.end_frame > videos[name].num_frames]
-            if late:
-                frames = videos[name].num_frames
-                raise UserError(f'{path}: {late[0].action_id} ends after its video ({frames} frames)')
-            splits = [action.split for action in of_video]
-            if max(sorted(set(splits)), key=splits.count) in self.splits:
-                files[name] = videos[name].file
-        if not files:
-            raise UserError(f'{path}: no video of split {"/".join(self.splits)}')
+                known = f'it holds {len(videos)}, as {next(iter(videos), "none")}'
+                raise UserError(f'{corpus.videos_path}: no video {name!r}; {known}')
+            for action in actions[name]:
+                if action.end_frame > (frames := videos[name].num_frames):
+                    raise UserError(f'{path}: {action.action_id} ends after its video ({frames} frames)')
+        files = {name: videos[name].file for name in names}
         chosen = set(self._few_files(corpus, files))
         if self.fold is not None:  # folds of equal size; the athletes of one file stay together
             fold, num_folds = self.fold
@@ -147,6 +148,29 @@ class FeatureWindowDataset(BaseDataset):
             in_fold = np.random.default_rng(0).permutation(names)[fold::num_folds]
             chosen = chosen.intersection(in_fold) if self.test_mode else chosen.difference(in_fold)
         return [(videos[name], actions[name]) for name in files if files[name] in chosen]
+
+    def _read_labels(self, corpus: Corpus, path: Path) -> tuple[list[str], dict[str, list[Action]]]:
+        """Read classes and the actions of ``path`` by video, and set ``split_of``; named videos need no such files."""
+        if self.videos is not None and not corpus.actions_path.exists():
+            self.split_of: dict[str, str] = load_splits(corpus.splits_path)
+            return [f'class {i}' for i in range(self.num_classes)], defaultdict(list)
+        classes = load_classes(corpus.classes_path)
+        if self.num_classes not in (1, len(classes)):
+            raise UserError(
+                f'{corpus.classes_path}: {len(classes)} classes, the config has num_classes={self.num_classes}; '
+                'set num_classes to that or to 1'
+            )
+        self.split_of = {}
+        by_path: dict[Path, dict[str, list[Action]]] = {}
+        for table in dict.fromkeys([corpus.actions_path, path]):  # a video may have actions, but none to detect
+            by_path[table] = defaultdict(list)
+            for action in load_actions(table, len(classes)):
+                by_path[table][action.video].append(action)
+            for name, of_video in by_path[table].items():
+                splits = [action.split for action in of_video]
+                self.split_of[name] = max(sorted(set(splits)), key=splits.count)
+        self.split_of |= load_splits(corpus.splits_path)
+        return classes, by_path[path]
 
     def _with_features(self, corpus: Corpus, files: dict[str, str], chosen: set[str]) -> set[str]:
         stores = FeatureReader(corpus, self.features).stores
@@ -209,7 +233,8 @@ class FeatureWindowDataset(BaseDataset):
             return None
         gaps = [_distance(sequence.frame_inds, rows) for sequence in reader(video.video) or []]
         targets, intervals, labels = self.ground_truth(video, actions)
-        meta = {'video': video.video, 'gt_intervals': intervals, 'gt_labels': labels}
+        labelled = video.video in self.split_of
+        meta = {'video': video.video, 'labelled': labelled, 'gt_intervals': intervals, 'gt_labels': labels}
         return {
             'feats': feats,
             'targets': targets,

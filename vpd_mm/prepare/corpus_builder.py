@@ -13,7 +13,6 @@ from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
 from ..files import list_folder
-from .options import PrepareSettings
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .report import PrepareReport, VideoReport, disk_bytes

@@ -1,6 +1,6 @@
 """Data that one step hands to the next: validated on creation, saved and loaded without pickle."""
 
-from .action import Action, load_actions, load_classes, save_actions, save_classes
+from .action import Action, load_actions, load_classes, load_splits, save_actions, save_classes
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
 from .table_io import read_lines
 
@@ -14,6 +14,7 @@ __all__ = [
     'frames_in_order',
     'load_actions',
     'load_classes',
+    'load_splits',
     'read_lines',
     'save_actions',
     'save_classes',

@@ -32,12 +32,7 @@ class Action:
     split: str
 
     def __post_init__(self) -> None:
-        for field in ('action_id', 'video', 'split'):
-            value = composed(getattr(self, field))
-            object.__setattr__(self, field, value)
-            if not value or any(c in value for c in ',"') or not value.isprintable() or value != value.strip():
-                rule = 'must be non-empty and printable, no comma or quote, no space at its ends'
-                raise UserError(f'Action: {field} {rule}; found {value!r}')
+        _check_texts(self, 'action_id', 'video', 'split')
         check_video_name(self.video)
         if not 0 <= self.start_frame < self.end_frame <= MAX_FRAMES:
             span = f'{self.start_frame}..{self.end_frame}'
@@ -50,6 +45,34 @@ class Action:
     @property
     def num_frames(self) -> int:
         return self.end_frame - self.start_frame
+
+
+@dataclass(frozen=True)
+class VideoSplit:
+    """Split of a video, a row of splits.csv; needed for videos without an action."""
+
+    video: str
+    split: str
+
+    def __post_init__(self) -> None:
+        _check_texts(self, 'video', 'split')
+        check_video_name(self.video)
+
+
+def _check_texts(row: object, *names: str) -> None:
+    """Compose the texts of a row (NFC); UserError where one is not valid."""
+    for field in names:
+        value = composed(getattr(row, field))
+        object.__setattr__(row, field, value)
+        if not value or any(c in value for c in ',"') or not value.isprintable() or value != value.strip():
+            rule = 'must be non-empty and printable, no comma or quote, no space at its ends'
+            raise UserError(f'{type(row).__name__}: {field} {rule}; found {value!r}')
+
+
+def load_splits(path: str | os.PathLike) -> dict[str, str]:
+    """Read splits.csv: video to split; empty where it does not exist."""
+    rows = read_table(Path(path), VideoSplit) if Path(path).exists() else ()
+    return {row.video: row.split for _, row in rows}
 
 
 def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:

@@ -1,10 +1,12 @@
 """VIPE* embeddings of poses, the teacher of VI-VPD (paper 3.1)."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import load_state_dict
 
 from ..compat import load_checkpoint_safely
 from ..engine.model_files import build_model
@@ -96,8 +98,7 @@ def load_encoder(cfg: Config, checkpoint: str | os.PathLike, device: str = 'cpu'
     weights = loaded.get('state_dict', loaded).items()
     state = {key.removeprefix('encoder.'): value for key, value in weights if key.startswith('encoder.')}
     try:
-        model.encoder.load_state_dict(state)
-    except RuntimeError as e:
-        detail = ' '.join(str(e).split())[:300]
-        raise UserError(f'checkpoint {checkpoint}: is not of this config: {detail}') from e
+        load_state_dict(model.encoder, state, strict=True, logger='silent')
+    except (RuntimeError, ValueError) as e:
+        raise UserError(f'checkpoint {checkpoint}: does not fit {Path(str(cfg.filename)).name}: {e}') from e
     return model.encoder.to(device)

@@ -32,7 +32,7 @@ val_cfg = test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-2), clip_grad=dict(max_norm=5.0)
 )
-param_scheduler = dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1, save_best='detect/mAP', rule='greater'))
 folds = 5  # tools/detect.py: models of an ensemble, each trained without one fold of the videos
 protocol = 'default'  # tools/detect.py: see vpd_mm.detect.search.search_corpus

@@ -25,5 +25,5 @@ test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pip
 max_epochs = 40
 train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 default_hooks = dict(checkpoint=dict(interval=1))

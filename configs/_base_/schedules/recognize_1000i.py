@@ -24,7 +24,7 @@ optim_wrapper = dict(optimizer=dict(lr=3e-3, weight_decay=1e-2), clip_grad=dict(
 warmup = max_iters // 7
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=False),
-    dict(type='CosineAnnealingLR', T_max=max_iters - warmup, begin=warmup, end=max_iters, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=warmup, by_epoch=False),
 ]
 custom_hooks = [dict(type='EMAHook', momentum=0.01, update_buffers=True)]
 default_hooks = dict(

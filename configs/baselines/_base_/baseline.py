@@ -34,14 +34,7 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=2)
 val_cfg = test_cfg = dict()
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=True, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - warmup,
-        begin=warmup,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    dict(type='CosineAnnealingLR', begin=warmup, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=1, save_best='acc/top1', rule='greater'))
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -25,10 +25,6 @@ streams = dict(
 )
 small_resnet = dict(depth=18, num_stages=3, strides=(2, 2, 2), dilations=(1, 1, 1), out_indices=(2,), pretrained=None)
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    dict(_base_.param_scheduler[1], T_max=max_epochs - _base_.warmup, end=max_epochs),
-]
 optim_wrapper = dict(
     type='AmpOptimWrapper',
     dtype='bfloat16',

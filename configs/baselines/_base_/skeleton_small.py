@@ -10,8 +10,4 @@ train_dataloader = dict(num_workers=0, sampler=dict(num_samples=960), dataset=di
 val_dataloader = dict(num_workers=0, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(num_workers=0, dataset=dict(pipeline=test_pipeline))
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    dict(_base_.param_scheduler[1], T_max=max_epochs - _base_.warmup, end=max_epochs),
-]
 default_hooks = dict(checkpoint=dict(interval=1))

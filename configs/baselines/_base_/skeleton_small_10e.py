@@ -4,8 +4,4 @@ _base_ = ['skeleton_small.py']
 
 max_epochs = 10
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    dict(_base_.param_scheduler[1], T_max=max_epochs - _base_.warmup, end=max_epochs),
-]
 optim_wrapper = dict(type='AmpOptimWrapper', dtype='bfloat16')
