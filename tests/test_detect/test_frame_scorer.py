@@ -19,7 +19,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.features import Window, clip_positions
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.files import MARK
-from vpd_mm.structures import Action
+from vpd_mm.structures import Action, FrameTimes
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
@@ -121,7 +121,7 @@ def test_choose_threshold_maximizes_the_ap():
 
 
 def test_results_are_exact_in_frames_of_the_video():
-    rows = clip_positions(0, 100, 29.97, 100, Window(), 25.0)
+    rows = clip_positions(0, 100, FrameTimes(29.97), 100, Window(), 25.0)
     video = ScoredVideo('v', np.zeros((len(rows), 1)), np.append(rows, 100), np.zeros((0, 2)), np.zeros(0))
     assert video.to_frames(Proposal(0, 6, 0.5)) == Proposal(0, 7, 0.5)  # frames 0, 1, 2, 3, 4, 5; row 6 is frame 7
     assert video.to_frames(Proposal(80, 99, 0.5))[:2] == (int(80 * 1.1988), 100)
