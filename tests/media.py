@@ -91,20 +91,6 @@ def make_sound(path: Path) -> Path:
     return path
 
 
-def copy_packets(source: Path, path: Path, from_key: int = 0, earlier: float = 0) -> Path:
-    """Stream copy from key frame ``from_key`` on, ``earlier`` s sooner; mp4: an edit list hides what is before 0."""
-    with av.open(str(source)) as given, av.open(str(path), 'w') as container:
-        stream = container.add_stream_from_template(given.streams.video[0])
-        keys = -1
-        for packet in given.demux(video=0):
-            keys += packet.is_keyframe
-            if packet.size and keys >= from_key:
-                ticks = round(earlier / packet.time_base)
-                packet.pts, packet.dts, packet.stream = packet.pts - ticks, packet.dts - ticks, stream
-                container.mux(packet)
-    return path
-
-
 def edit_duration(path: Path, seconds: float) -> Path:
     """Let the edit list of an mp4 end after so long; the packets stay."""
     data = bytearray(path.read_bytes())

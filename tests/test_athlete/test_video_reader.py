@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from media import (
-    copy_packets,
     cut_file,
     damage_packets,
     edit_duration,
@@ -17,6 +16,7 @@ from media import (
     write_display_matrix,
 )
 
+from benchmarks.containers import copy_packets
 from vpd_mm.athlete import VideoReader
 from vpd_mm.errors import UserError
 

@@ -1,7 +1,7 @@
 from sequence_corpus import make_corpus
 
 from vpd_mm.infer.segments import Gallery, Segment
-from vpd_mm.structures import Action, FeatureSequence
+from vpd_mm.structures import Action, FeatureSequence, FrameTimes
 
 
 def test_a_gallery_and_its_queries_have_the_window_of_the_data_set(tmp_path):
@@ -10,7 +10,7 @@ def test_a_gallery_and_its_queries_have_the_window_of_the_data_set(tmp_path):
     gallery = Gallery(f'{corpus.root}:joints', dims=2)
     assert [len(clip) for clip in gallery.clips.clips] == [25, 25]
     segment, features = Segment(50, 51), FeatureSequence.load(corpus.teacher_dir('joints') / 'v.npz')
-    gallery(features, [segment], fps=50.0, num_frames=200)
+    gallery(features, [segment], FrameTimes(50.0), num_frames=200)
     near, far = segment.neighbours
     assert (near['action_id'], near['distance']) == ('a50', 0)
     assert far['distance'] > 0

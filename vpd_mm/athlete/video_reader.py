@@ -202,7 +202,7 @@ class VideoReader:
             if not shown.any():
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
             self._tick = float(stream.time_base or 0)
-            rates = [float(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+            rates = [float(rate) for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
             if not rates and (np.isnan([pts, dts]).any() or len(rows) < 3):
                 raise UserError(f'{self.path}: has no frame rate; encode it again with one')
             clock = np.sort((pts if np.isfinite(pts[shown]).all() else dts)[shown]) * self._tick
@@ -217,6 +217,8 @@ class VideoReader:
         if not self._counted:
             return np.sort(pts[shown]), rates
         order = np.array([number for number, *_ in self._pictures()], np.int64)
+        if np.isnan([pts, dts]).all():  # a raw stream
+            return np.arange(len(order)) / rates[0] / self._tick, rates
         pts, dts = pts[order], dts[np.sort(order)]
         if np.count_nonzero(~(np.diff(pts) > 0)) <= np.count_nonzero(~(np.diff(dts) > 0)):
             return pts, rates
@@ -264,22 +266,20 @@ def frame_times(stamps: np.ndarray, tick: float, rates: Sequence[float]) -> tupl
     Args:
         stamps: (T,) s, in the order of the frames; NaN = missing.
         tick: Resolution of the stamps, s.
-        rates: Constant rates to try; the first one is taken where all stamps are missing.
+        rates: Constant rates to try: a guess, that of the header, others.
 
     Returns:
         The times, and (frame, step in s) of each frame after which the clock restarts or jumps.
     """
     steps = np.diff(stamps)
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / rates[0]
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
     # missing, repeated, or outside of its neighbours, which are near to each other: interpolated
     wrong = np.isnan(stamps)
     wrong[1:] |= steps == 0
     around = stamps[2:] - stamps[:-2]
     wrong[1:-1] |= ((steps[:-1] < 0) | (steps[1:] < 0)) & (around > 0) & (around < 4 * usual)
     inds = np.arange(len(stamps))
-    if wrong.all():
-        stamps = inds * usual
-    elif wrong.any():
+    if wrong.any():
         stamps = np.interp(inds, inds[~wrong], stamps[~wrong])
     steps = np.diff(stamps)
     breaks = _jumps(steps, usual)
@@ -288,7 +288,7 @@ def frame_times(stamps: np.ndarray, tick: float, rates: Sequence[float]) -> tupl
     jumps = [(int(ind), float(steps[ind])) for ind in np.flatnonzero(breaks)]
     if len(times) > 1:
         mean = (len(times) - 1) / times[-1]
-        rates = [*rates[:1], round(mean), *rates[1:], round(mean * 1.001) / 1.001]
+        rates = [*rates[1:2], round(mean), *rates, round(mean * 1.001) / 1.001]
     for rate in filter(None, rates):
         if np.abs(times - inds / rate).max() <= min(tick, 0.3 / rate) * 1.01 + 1e-9:
             return FrameTimes(rate), jumps
