@@ -156,6 +156,14 @@ def small_config(corpus, protocol='default'):
     return adapt_config(cfg, str(corpus.root), protocol=protocol)
 
 
+def test_seconds_of_the_results_are_those_of_the_time_stamps(tmp_path):
+    times = FrameTimes.variable(np.append(np.arange(240) / 60, 4 + np.arange(161) / 20))
+    search.save_intervals(tmp_path / 'v', 'v', times, 0.5, [Proposal(240, 400, 0.9, 0)], ['action'])
+    [row] = json.loads((tmp_path / 'v.json').read_text())['intervals']
+    assert (row['start_sec'], row['end_sec']) == (4.0, 12.0)
+    assert (tmp_path / 'v.csv').read_text().splitlines()[1] == '240,400,4.0,12.0,action,0.9'
+
+
 def test_search_trains_folds_and_writes_results(tmp_path):
     corpus, actions = marked_corpus(tmp_path / 'c')
     cfg = small_config(corpus)

@@ -1,7 +1,15 @@
+import numpy as np
 from sequence_corpus import make_corpus
 
 from vpd_mm.infer.segments import Gallery, Segment
 from vpd_mm.structures import Action, FeatureSequence, FrameTimes
+
+
+def test_seconds_are_those_of_the_time_stamps():
+    times = FrameTimes.variable(np.append(np.arange(240) / 60, 4 + np.arange(161) / 20))
+    row = Segment(240, 400).to_dict(times)
+    assert (row['start_sec'], row['end_sec']) == (4.0, 12.0)
+    assert Segment(240, 400).summary(times) == '    4.00 to    12.00 s'
 
 
 def test_a_gallery_and_its_queries_have_the_window_of_the_data_set(tmp_path):

@@ -181,6 +181,10 @@ class Corpus:
         return self.root / 'athlete' / 'tracks'
 
     @property
+    def times_dir(self) -> Path:
+        return self.root / 'athlete' / 'times'
+
+    @property
     def actions_path(self) -> Path:
         return self.root / 'annotations' / 'actions.csv'
 
@@ -198,7 +202,7 @@ class Corpus:
 
     def times_path(self, video: str) -> Path:
         """Times of the frames of a video at a variable rate."""
-        return npz_path(self.root / 'athlete' / 'times', video)
+        return npz_path(self.times_dir, video)
 
     def poses_dir(self, name: str) -> Path:
         return self.root / 'athlete' / 'poses' / checked_name('pose set', name)

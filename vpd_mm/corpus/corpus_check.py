@@ -18,7 +18,7 @@ from typing import Any
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, one_line
 from ..files import check_video_name, open_file, open_text, read_json
-from ..structures import Action, load_actions, load_classes
+from ..structures import Action, FrameTimes, load_actions, load_classes
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
@@ -219,6 +219,9 @@ class _Check:
         for path in sorted(root.rglob('*.npz')):
             if path.name.startswith('.'):
                 continue
+            if path.parent == self.corpus.times_dir:
+                yield 'times', partial(self._check_times, path)
+                continue
             kind, read = folders.get(path.parent, ('other arrays', None))
             if read is not None:
                 self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.stem)
@@ -228,6 +231,12 @@ class _Check:
         inds = read(check_video_name(path.stem)).frame_inds
         if (problem := self._outside(path.stem, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
             raise UserError(f'{path}: {problem}')
+
+    def _check_times(self, path: Path) -> None:
+        row, fps = (self.videos or {}).get(path.stem), FrameTimes.load(path).fps
+        if row is None or not math.isclose(fps, row.fps, rel_tol=1e-6):
+            in_table = 'no such video' if row is None else f'fps {row.fps:g}'
+            raise UserError(f'{path}: fps {fps:g}, but {self.corpus.videos_path} has {in_table}')
 
     def _note_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         root = self.corpus.root
