@@ -1,4 +1,4 @@
-"""Containers: the same pictures under the same numbers and times by iteration, at a constant rate and at random."""
+"""Containers: the same images under the same numbers and times by iteration, at a constant rate and at random."""
 
 import tempfile
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from av.codec.codec import UnknownCodecError
 
 from vpd_mm.engine.cli import ToolParser
 
-#: Pictures of a video, and the rate to which it is resampled.
+#: Images of a video, and the rate to which it is resampled.
 NUM_FRAMES, RESAMPLED = 24, 25
-#: Ticks of 1/60 s of the pictures: constant, and first 60, then 20 a second.
+#: Ticks of 1/60 s of the images: constant, and first 60, then 20 a second.
 CLOCKS = {'constant': [*range(0, 48, 2)], 'variable': [*range(16), *range(18, 42, 3)]}
 
 _B_FRAMES = {'g': '12', 'crf': '8', 'bf': '3', 'x264-params': 'b-adapt=0:scenecut=0'}
@@ -25,7 +25,7 @@ _OPEN_GOP = 'log-level=0:crf=8:open-gop=1:keyint=8:min-keyint=8:bframes=3:b-adap
 class Case:
     """A file: container, codec, and how it is changed.
 
-    ``from_key``, ``earlier_sec``: see :func:`copy_packets`; ``num_lost`` pictures are gone by that; ``joined``: the
+    ``from_key``, ``earlier_sec``: see :func:`copy_packets`; ``num_lost`` images are gone by that; ``joined``: the
     file twice, one after the other.
     """
 
@@ -68,7 +68,7 @@ CASES = [
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print one line a file; return 1 where pictures or times differ."""
+    """Print one line a file; return 1 where images or times differ."""
     ToolParser(__doc__, prog='benchmark.py containers').parse_args(argv)
     print('| file | clock | frames | fps | iteration | `--fps 25` | random access | seconds |\n|' + '---|' * 8)
     failed = False
@@ -117,20 +117,20 @@ def measure(case: Case, clock: str, folder: Path) -> tuple:
     )
 
 
-def picture(i: int) -> np.ndarray:
-    """Picture i: its grey level tells its number, a square moves."""
+def numbered_image(i: int) -> np.ndarray:
+    """Image i: its grey level tells its number, a square moves."""
     image = np.full((48, 64, 3), 20 + 8 * i, np.uint8)
     image[4:16, i : i + 12] = (230, 200, 40)
     return image
 
 
 def number_of(rgb: np.ndarray) -> int:
-    """Number of a decoded :func:`picture`."""
+    """Number of a decoded :func:`numbered_image`."""
     return round((float(rgb[24:44].mean()) - 20) / 8)
 
 
 def make_file(case: Case, clock: str, folder: Path) -> Path:
-    """Encode the pictures of a case."""
+    """Encode the images of a case."""
     av.Codec(case.codec, 'w')
     path = folder / f'{case.name}, {clock}{case.suffix}'
     rate, step = (30, 2) if clock == 'constant' else (60, 1)
@@ -138,7 +138,7 @@ def make_file(case: Case, clock: str, folder: Path) -> Path:
         stream = container.add_stream(case.codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, case.pix_fmt, dict(case.options)
         for i, tick in enumerate(CLOCKS[clock]):
-            frame = av.VideoFrame.from_ndarray(picture(i))
+            frame = av.VideoFrame.from_ndarray(numbered_image(i))
             frame.pts, frame.time_base = tick // step, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

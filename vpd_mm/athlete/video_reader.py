@@ -53,15 +53,15 @@ class VideoReader:
     rgb is a new (H, W, 3) uint8 array, rotated and mirrored according to the metadata and converted with the file's
     own color matrix and range (10-bit is rounded to 8).  Every iteration decodes the file again.
 
-    Frame n is the n-th picture that is shown, from 0, in the iteration, in :meth:`read` and for a constant rate, where
+    Frame n is the n-th that is shown, from 0, in the iteration, in :meth:`read` and for a constant rate, where
     every tick gets the nearest frame, so that slow parts repeat and fast parts drop frames.  If a file starts with
     packets that cannot be shown (an open GOP), frame 0 is the first one shown.  Packets that do not decode and frames
     that the decoder marks as corrupt are skipped and counted in ``num_damaged``; other frames keep their numbers.
 
     Times are those of the time stamps, from the first frame on.  Where these fit a constant rate to within their
     resolution, the times have exactly that rate; the rate in the header of the file is not trusted.  A clock that
-    restarts (joined files) or jumps by more than 10 minutes goes on with a usual step, with a warning; stamps that are
-    missing, repeated or out of order are interpolated.
+    restarts (joined files) or jumps by more than 10 minutes continues with a usual step, with a warning; stamps that
+    are missing, repeated or out of order are interpolated.
 
     ``fps`` is None, or the constant rate to resample to.
 
@@ -216,7 +216,7 @@ class VideoReader:
             self._seekable = not self._counted and (kind in _SEEKABLE or (kind == 'avi' and not reorders))
         if not self._counted:
             return np.sort(pts[shown]), rates
-        order = np.array([number for number, *_ in self._pictures()], np.int64)
+        order = np.array([number for number, *_ in self._frames()], np.int64)
         if np.isnan([pts, dts]).all():  # a raw stream
             return np.arange(len(order)) / rates[0] / self._tick, rates
         pts, dts = pts[order], dts[np.sort(order)]
@@ -230,13 +230,13 @@ class VideoReader:
     def _decode(self, start: float | None = None) -> Generator[tuple[int, av.VideoFrame], None, None]:
         """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on."""
         self.num_damaged = 0
-        for count, (_, pts, frame) in enumerate(self._pictures(start)):
+        for count, (_, pts, frame) in enumerate(self._frames(start)):
             if frame.is_corrupt:
                 self.num_damaged += 1
             else:
                 yield count if self._counted else int(np.searchsorted(self._stamps, pts)), frame
 
-    def _pictures(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
+    def _frames(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode."""
         container, stream = self._open()
         with container:
@@ -296,12 +296,12 @@ def frame_times(stamps: np.ndarray, tick: float, rates: Sequence[float]) -> tupl
 
 
 def _jumps(steps: np.ndarray, usual: float) -> np.ndarray:
-    """Which steps of a clock, s, are neither a usual step nor a pause."""
+    """Return which steps of a clock, s, are neither a usual step nor a pause."""
     return (steps < 0) | (steps > max(_MAX_PAUSE_SEC, _MAX_PAUSE_STEPS * usual))
 
 
 def _gives_order(pts: np.ndarray, dts: np.ndarray, stream: 'av.VideoStream') -> bool:
-    """Whether the time stamps of packets (P,), s, in file order, give the order in which their frames are shown."""
+    """Return whether the time stamps (P,) of packets in file order, s, give the order in which frames are shown."""
     steps, codec = np.diff(np.sort(pts)), stream.codec_context
     if np.isnan(pts).any() or (np.diff(dts[np.isfinite(dts)]) <= 0).any() or codec.name in _HIDING_CODECS:
         return False
