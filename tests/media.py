@@ -91,6 +91,20 @@ def make_sound(path: Path) -> Path:
     return path
 
 
+def restamp(source: Path, path: Path, change: Callable[[int, float], float]) -> Path:
+    """Stream copy with other time stamps, s: ``change(number of the packet, stamp)``; decoding is a second earlier."""
+    with av.open(str(source)) as given, av.open(str(path), 'w') as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for i, packet in enumerate(given.demux(video=0)):
+            if packet.size:
+                tick, lasts = packet.time_base, change(1000, 0.0)
+                packet.dts = round((change(i, float(packet.dts * tick)) if lasts else float(packet.dts * tick)) / tick)
+                packet.pts, packet.stream = round(change(i, float(packet.pts * tick)) / tick), stream
+                packet.dts -= round(1 / tick)
+                container.mux(packet)
+    return path
+
+
 def edit_duration(path: Path, seconds: float) -> Path:
     """Let the edit list of an mp4 end after so long; the packets stay."""
     data = bytearray(path.read_bytes())

@@ -206,7 +206,7 @@ class VideoReader:
             if not rates and (np.isnan([pts, dts]).any() or len(rows) < 3):
                 raise UserError(f'{self.path}: has no frame rate; encode it again with one')
             clock = np.sort((pts if np.isfinite(pts[shown]).all() else dts)[shown]) * self._tick
-            if remaining := _truncated(stream, int(filled.sum()), clock):
+            if remaining := _truncated(stream, int(filled.sum()), clock, rates[0] if rates else np.inf):
                 raise UserError(
                     f'{self.path}: cut short, holds {remaining}; copy or download it again (or repair it: ffmpeg -i IN '
                     '-c copy OUT)'
@@ -323,13 +323,14 @@ def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
 
 
-def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray) -> str | None:
+def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, rate: float) -> str | None:
     """Describe how much of a truncated file is left; None for a complete file.
 
-    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, s.
+    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, s; ``rate`` is that of the
+    header.
     """
     steps = np.diff(times)
-    frame_time = float(np.median(steps)) if len(steps) else 0.0
+    frame_time = float(np.median(steps)) if len(steps) else 1 / rate
     if stream.frames:
         if num_packets >= _WHOLE_SHARE * stream.frames - 1:
             return None
