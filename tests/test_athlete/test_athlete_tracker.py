@@ -317,6 +317,19 @@ def test_online_cut_ends_the_choice():
     assert iou(results[11][0][None], right[:1])[0] > 0.9
 
 
+@pytest.mark.parametrize('length', [1, 2])
+def test_a_camera_flash_does_not_end_a_track(length):
+    images = [np.zeros((36, 64, 3), np.uint8)] * 20
+    images[10 : 10 + length] = [np.full((36, 64, 3), 250, np.uint8)] * length
+    boxes = walk((100, 180), (1, 0), (80, 170), 20)
+    frames = [(i, NO_DETECTIONS if 10 <= i < 10 + length else person(box)) for i, box in enumerate(boxes)]
+    (track,) = run(frames, images)
+    assert track.frame_inds.tolist() == list(range(20))
+    _, results = follow(frames, images)
+    assert [i for i, result in enumerate(results) if result is None] == [0]
+    assert [i for i, _, previous, _ in with_previous(enumerate(images)) if previous is None] == [0]
+
+
 def test_online_memory_does_not_grow():
     boxes = walk((300, 180), (0.01, 0), (80, 170), 2000)
     tracker, results = follow([(i, person(b)) for i, b in enumerate(boxes)], memory_seconds=2)
