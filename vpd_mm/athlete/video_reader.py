@@ -216,14 +216,14 @@ class VideoReader:
             self._seekable = not self._counted and (kind in _SEEKABLE or (kind == 'avi' and not reorders))
         if not self._counted:
             return np.sort(pts[shown]), rates
-        order = np.array([number for number, *_ in self._frames()], np.int64)
+        order, given = zip(*((number, frame.dts) for number, _, frame in self._frames()))
         if np.isnan([pts, dts]).all():  # a raw stream
             return np.arange(len(order)) / rates[0] / self._tick, rates
-        pts, dts = pts[order], dts[np.sort(order)]
+        pts, dts = pts[np.array(order)], dts[np.sort(order)]
         if np.count_nonzero(~(np.diff(pts) > 0)) <= np.count_nonzero(~(np.diff(dts) > 0)):
             return pts, rates
-        # AVI: only packets have times, which come as many packets later as the decoder holds back
-        delay = int((order - np.arange(len(order))).max())
+        # AVI: only packets have times, in the order of the frames but as much later as the decoder holds frames back
+        delay = 0 if given[0] is None else int(np.nanargmin(np.abs(dts - given[0])))
         last_step = np.diff(dts[-2:]).sum()
         return np.append(dts[delay:], dts[-1] + np.arange(1, delay + 1) * last_step), rates
 
