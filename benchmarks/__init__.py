@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 #: Name on the command line to ``module:function``; the function takes argv and returns an exit status.
 BENCHMARKS = {
+    'containers': 'benchmarks.containers:main',
     'prepare': 'benchmarks.prepare:main',
     'synthetic': 'benchmarks.synthetic:run',
     'distill': 'benchmarks.distill:main',

@@ -96,16 +96,16 @@ def make_sound(path: Path) -> Path:
     return path
 
 
-def copy_packets(source: Path, path: Path, from_key: int = 0, earlier: float = 0) -> Path:
-    """Stream copy from key frame ``from_key`` on, ``earlier`` s sooner; mp4: an edit list hides what is before 0."""
+def restamp(source: Path, path: Path, change: Callable[[int, float], float]) -> Path:
+    """Stream copy with other time stamps, s: ``change(number of the packet, stamp)``; decoding is a second earlier."""
     with av.open(str(source)) as given, av.open(str(path), 'w') as container:
         stream = container.add_stream_from_template(given.streams.video[0])
-        keys = -1
-        for packet in given.demux(video=0):
-            keys += packet.is_keyframe
-            if packet.size and keys >= from_key:
-                ticks = round(earlier / packet.time_base)
-                packet.pts, packet.dts, packet.stream = packet.pts - ticks, packet.dts - ticks, stream
+        for i, packet in enumerate(given.demux(video=0)):
+            if packet.size:
+                tick, lasts = packet.time_base, change(1000, 0.0)
+                packet.dts = round((change(i, float(packet.dts * tick)) if lasts else float(packet.dts * tick)) / tick)
+                packet.pts, packet.stream = round(change(i, float(packet.pts * tick)) / tick), stream
+                packet.dts -= round(1 / tick)
                 container.mux(packet)
     return path
 

@@ -125,7 +125,7 @@ def infer_one(inferencer, item, args) -> None:
             f'D = {sample.features.dims}, {sample.mode}'
         )
         for segment in sample.segments:
-            print(f'  {segment.summary(sample.fps)}')
+            print(f'  {segment.summary(sample.times)}')
         print(f'  {Path(args.out) / sample.name}.json, tracks/ and features/{sample.name}.npz')
     frames, [video] = results['predictions'][0].num_frames, results['visualization']
     print(

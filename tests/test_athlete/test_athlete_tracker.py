@@ -8,9 +8,10 @@ import pytest
 from media import cut_picture
 
 from benchmarks.teacher_metrics import box_iou as iou
+from vpd_mm.athlete import VideoReader
 from vpd_mm.athlete.athlete_choice import ChoiceRules, join_tracks, score_people
 from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker, OnlineTracker, athlete_names
-from vpd_mm.athlete.camera_cuts import CutFinder, with_previous
+from vpd_mm.athlete.camera_cuts import mark_cuts, with_previous
 from vpd_mm.errors import UserError
 from vpd_mm.structures import AthleteTrack
 
@@ -34,9 +35,14 @@ def person(box, score=0.9):
 
 def run(frames, images=None, **options):
     tracker = AthleteTracker(options.pop('fps', 25), options.pop('size', SIZE), **options)
+    cuts = find_cuts(images or [])
     for i, detections in frames:
-        tracker.update(i, detections, None if images is None else images[i])
+        tracker.update(i, detections, cut=i in cuts)
     return tracker.finish()
+
+
+def find_cuts(images, **options):
+    return [i for i, _, cut in mark_cuts(enumerate(images), **options) if cut]
 
 
 def crowd(ground_truth, others, size, seed, misses=0.1):
@@ -210,31 +216,53 @@ def test_fast_pan_is_no_cut():
     other = [255 - pan[-1]] * 5
     differences = [np.abs(a / 255 - b / 255).mean() for a, b in pairwise(pan)]
     assert np.median(differences) > 0.1
-    finder = CutFinder()
-    assert [i for i, frame in enumerate(pan + other) if finder.update(frame)] == [60]
-    assert not any(map(CutFinder(threshold=1.1).update, pan + other))
+    assert find_cuts(pan + other) == [60]
+    assert find_cuts(pan + other, threshold=1.1) == []
+    pan[30] = np.full_like(pan[30], 255)  # a flash
+    assert find_cuts(pan + other) == [60]
 
 
 def test_first_frame_of_a_shot_and_after_a_gap_has_no_previous_frame():
     images = {i: cut_picture(i) for i in (0, 1, 2, 4, 5, 6, 7)}
-    before = {i: previous for i, _, previous in with_previous(images.items())}
+    before = {i: previous for i, _, previous, _ in with_previous(images.items())}
     assert [i for i in before if before[i] is None] == [0, 4, 6]
     assert all(before[i] is images[i - 1] for i in (1, 2, 5, 7))
 
 
 def test_no_false_cut_in_real_video(shared):
-    av = pytest.importorskip('av')
-    finder = CutFinder()
-    with av.open(str(shared / 'videos/basketball.mp4')) as video:
-        cuts = [finder.update(frame.to_ndarray(format='rgb24')) for frame in video.decode(video=0)]
-    with av.open(str(shared / 'videos/two_people.mp4')) as video:
-        cuts += [finder.update(frame.to_ndarray(format='rgb24')) for frame in video.decode(video=0)]
-    assert np.flatnonzero(cuts).tolist() == [300]
+    files = [VideoReader(shared / 'videos' / name) for name in ('basketball.mp4', 'two_people.mp4')]
+    images = [rgb[::4, ::4] for file in files for _, rgb in file]
+    assert find_cuts(images) == [300]
+    for i, length in ((50, 1), (150, 2), (250, 1), (308, 2), (330, 1)):  # camera flashes
+        images[i : i + length] = [
+            np.clip(image.astype(int) + 110, 0, 255).astype(np.uint8) for image in images[i : i + length]
+        ]
+    assert find_cuts(images) == [300]
+    images[200:203] = [255 - image for image in images[200:203]]  # three frames are a shot
+    assert find_cuts(images) == [200, 203, 300]
+
+
+@pytest.mark.parametrize('length', [1, 2])
+def test_frames_are_read_ahead_only_where_the_image_changes(length):
+    dark, light, read = np.zeros((36, 64, 3), np.uint8), np.full((36, 64, 3), 250, np.uint8), []
+    images = [dark] * 10 + [light] * length + [dark] * 10 + [light] * 5
+
+    def frames():
+        for i, image in enumerate(images):
+            read.append(i)
+            yield i, image
+
+    ahead = {i: read[-1] - i for i, *_ in mark_cuts(frames())}
+    assert set(ahead) == set(range(len(images)))
+    assert {i: n for i, n in ahead.items() if n} == (
+        {10: 2, 11: 1, 21: 2, 22: 1} if length == 1 else {10: 2, 11: 2, 12: 1, 22: 2, 23: 1}
+    )
 
 
 def follow(frames, images=None, **options):
     tracker = OnlineTracker(25, SIZE, **options)
-    return tracker, [tracker.choose(i, d, None if images is None else images[i]) for i, d in frames]
+    cuts = find_cuts(images or [])
+    return tracker, [tracker.choose(i, d, cut=i in cuts) for i, d in frames]
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -287,6 +315,19 @@ def test_online_cut_ends_the_choice():
     _, results = follow(frames, [dark] * 10 + [light] * 10)
     assert results[10] is None  # not held over the cut
     assert iou(results[11][0][None], right[:1])[0] > 0.9
+
+
+@pytest.mark.parametrize('length', [1, 2])
+def test_a_camera_flash_does_not_end_a_track(length):
+    images = [np.zeros((36, 64, 3), np.uint8)] * 20
+    images[10 : 10 + length] = [np.full((36, 64, 3), 250, np.uint8)] * length
+    boxes = walk((100, 180), (1, 0), (80, 170), 20)
+    frames = [(i, NO_DETECTIONS if 10 <= i < 10 + length else person(box)) for i, box in enumerate(boxes)]
+    (track,) = run(frames, images)
+    assert track.frame_inds.tolist() == list(range(20))
+    _, results = follow(frames, images)
+    assert [i for i, result in enumerate(results) if result is None] == [0]
+    assert [i for i, _, previous, _ in with_previous(enumerate(images)) if previous is None] == [0]
 
 
 def test_online_memory_does_not_grow():

@@ -97,12 +97,8 @@ def test_short_gaps_are_interpolated_and_cuts_separate_shots():
     assert track.frame_inds.tolist() == [0, 1, 2, 3, 4]
     assert track.scores.tolist() == pytest.approx([0.8, INTERPOLATED * 0.8, INTERPOLATED * 0.8, 0.8, 0.8])
     tracker = PathTracker(25, SIZE)
-    dark, light = np.zeros((256, 256, 3), np.uint8), np.full((256, 256, 3), 220, np.uint8)
-    light[::2] = 30
     for i in range(20):
-        tracker.update(
-            i, box + (0 if i < 10 else 60) * np.array([1, 0, 1, 0, 0], np.float32), dark if i < 10 else light
-        )
+        tracker.update(i, box + (0 if i < 10 else 60) * np.array([1, 0, 1, 0, 0], np.float32), cut=i == 10)
     (track,) = tracker.finish()
     assert track.boxes[9, 0] == pytest.approx(100)
     assert track.boxes[10, 0] == pytest.approx(160)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from media import (
-    copy_packets,
     cut_file,
     damage_packets,
     edit_duration,
@@ -13,11 +12,14 @@ from media import (
     frame_picture,
     make_sound,
     make_video,
+    restamp,
     rotate_by_metadata,
     write_display_matrix,
 )
 
+from benchmarks.containers import copy_packets
 from vpd_mm.athlete import VideoReader
+from vpd_mm.athlete.video_reader import frame_times
 from vpd_mm.errors import UserError
 
 CODECS = [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')]
@@ -136,8 +138,69 @@ def test_resampling_to_half_drops_every_other_frame(tmp_path):
     assert set(np.diff(numbers)) == {2}
 
 
+@pytest.mark.parametrize('fps', [None, 25])
+@pytest.mark.parametrize(
+    ('name', 'change'),
+    [
+        ('ts', lambda i, pts: pts + 10 * 3600 * (i >= 12)),  # a jump by 10 hours
+        ('mkv', lambda i, pts: pts + 10 * 3600 * (i >= 12)),
+        ('mp4', lambda i, pts: pts + 10 * 3600 * (i >= 12)),
+        ('mkv', lambda i, pts: pts + 1000 * (i == 7)),  # one wrong stamp
+        ('mkv', lambda i, pts: pts - 0.04 * (i == 7)),  # a repeated stamp
+        ('mkv', lambda i, pts: pts + 7.5),
+    ],
+)
+def test_a_clock_that_jumps_or_has_a_wrong_stamp_goes_on(tmp_path, name, change, fps):
+    path = make_video(tmp_path / f'a.{name}', 24, options={'g': '6', 'bf': '0', 'crf': '12'})
+    path = restamp(path, tmp_path / f'b.{name}', change)
+    reader = VideoReader(path, fps)
+    assert (reader.fps, reader.num_frames) == (25.0, 24)
+    assert [(i, frame_number(rgb)) for i, rgb in reader] == [(i, i) for i in range(24)]
+    assert [frame_number(reader.read([i])[i]) for i in (0, 6, 13, 23)] == [0, 6, 13, 23]
+
+
+def test_a_jump_and_a_restart_are_reported_with_their_place(tmp_path, monkeypatch):
+    path = make_video(tmp_path / 'a.ts', 24)
+    path.write_bytes(2 * path.read_bytes())
+    lines = []
+    monkeypatch.setattr('vpd_mm.athlete.video_reader.print_log', lambda line, *_: lines.append(line))
+    assert VideoReader(path).num_frames == 48
+    [line] = lines
+    assert line.startswith(f'{path}: the clock jumps by -0.92 s after frame 23 (0.92 s)')
+
+
+@pytest.mark.parametrize(
+    ('stamps', 'seconds', 'jumps'),
+    [
+        ([5, 6, 7], [0, 1, 2], []),
+        ([-3, -2, -1], [0, 1, 2], []),
+        ([0, 1, np.nan, np.nan, 4, np.nan], [0, 1, 2, 3, 4, 5], []),
+        ([0, 1, 2, 2, 4, 4, 4, 7], [0, 1, 2, 3, 4, 5, 6, 7], []),
+        ([0, 1, 2, -90, 4, 5], [0, 1, 2, 3, 4, 5], []),
+        ([0, 1, 3, 2, 4, 5], [0, 1, 2, 3, 4, 5], []),
+        ([0, 1, 2, 0, 1, 2], [0, 1, 2, 3, 4, 5], [(2, -2)]),
+        ([0, 1, 2, 602, 603], [0, 1, 2, 602, 603], []),
+        ([0, 1, 2, 604, 605], [0, 1, 2, 3, 4], [(2, 602)]),
+        ([0, 900, 1800, 2700], [0, 900, 1800, 2700], []),
+    ],
+)
+def test_times_always_advance(stamps, seconds, jumps):
+    times, found = frame_times(np.array(stamps, float), 1e-3, [25.0])
+    assert times.seconds(np.arange(len(seconds))).tolist() == pytest.approx(seconds)
+    assert found == jumps
+
+
+def test_a_rate_that_fits_all_stamps_is_exact():
+    exact = np.arange(100) * 1001 / 30000
+    for tick in (1e-3, 1 / 90000):
+        times, _ = frame_times(exact.round(3) if tick == 1e-3 else exact, tick, [1000.0, 60.0])
+        assert (times.fps, times.edges) == (30 / 1.001, None)
+    assert frame_times(exact + 0.004 * (np.arange(100) == 50), 1e-3, [30 / 1.001])[0].edges is not None
+
+
 def test_one_frame_odd_size_and_ten_bit(tmp_path):
-    assert len(list(VideoReader(make_video(tmp_path / 'one.mp4', 1)))) == 1
+    for name in ('one.mp4', 'one.mkv', 'one.avi'):
+        assert len(list(VideoReader(make_video(tmp_path / name, 1)))) == 1
     odd = VideoReader(make_video(tmp_path / 'odd.mp4', 3, size=(65, 49), pix_fmt='yuv444p'))
     assert [rgb.shape for _, rgb in odd] == [(49, 65, 3)] * 3
     ten = VideoReader(make_video(tmp_path / 'ten.mp4', 5, pix_fmt='yuv420p10le'))

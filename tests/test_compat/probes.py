@@ -101,6 +101,7 @@ def decord(folder):
     results['frame_inds'] = np.array([7, 0, 7])
     images = DecordDecode().transform(results)['imgs']
     assert [round(image.mean() / 20) for image in images] == [7, 0, 7]
+    assert round(results['avg_fps'], 3) == 16.176  # 11 steps of 17 ticks of 1/25 s
 
 
 def pose_compact(folder):
@@ -122,6 +123,7 @@ def write_clip(file):
         stream.pix_fmt = 'yuv420p'
         for t in range(12):
             frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 20 * t, np.uint8), format='rgb24')
+            frame.pts = t if t < 6 else 2 * t - 5
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 

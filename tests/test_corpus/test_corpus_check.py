@@ -14,7 +14,7 @@ from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.corpus.corpus_check import check_corpus
 from vpd_mm.corpus.shard import CROP, HEADER, VIDEOS, unseal
 from vpd_mm.errors import UserError
-from vpd_mm.structures import Action, AthleteTrack, save_actions
+from vpd_mm.structures import Action, AthleteTrack, FrameTimes, save_actions
 
 
 @pytest.fixture(scope='module')
@@ -115,8 +115,10 @@ def test_damaged_files_are_named(corpus):
 def test_what_does_not_fit_the_tables_is_named(corpus):
     corpus.add_videos([VideoInfo('a', '', 25.0, 20, 32, 32)])
     track = AthleteTrack(np.arange(25), np.tile(np.float32([1, 1, 9, 9]), (25, 1)), np.ones(25, np.float32))
+    half = FrameTimes.variable(np.arange(21) / 12.5)
     damages = [
         (lambda c: track.save(c.track_path('a')), r'tracks/a\.npz: frame 24, but the video has 20 frames'),
+        (lambda c: c.save_times('a', half), r'times/a\.npz: fps 12\.5, but .*videos\.csv has fps 25'),
         (lambda c: shutil.copytree(c.root / 'ground_truth', c.poses_dir('p')), r'poses/p/a\.npz: frame 24, but'),
         (lambda c: _write(c.fewshot_path(1, 0), 'a:0\nb:0\n'), r"1_0\.txt: 1 of 2 are of the split test, first 'b:0'"),
         (lambda c: _write(c.localize_path(0), 'a\nb\n'), r"0\.txt: 1 of 2 are of the split test, first 'b'"),

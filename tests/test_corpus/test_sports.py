@@ -11,6 +11,7 @@ import vpd_mm.corpus.sports
 from vpd_mm.corpus import SPORTS, Corpus, Window
 from vpd_mm.corpus.sports import Sport, find_sport
 from vpd_mm.errors import UserError
+from vpd_mm.structures import FrameTimes
 
 IMPORTERS = Path(vpd_mm.corpus.sports.__file__).parents[1] / 'importers'
 
@@ -65,7 +66,7 @@ def test_the_published_protocol():
     ],
 )
 def test_windows_are_whole_frames(window, action, fps, span):
-    assert window.span(*action, fps) == span
+    assert window.span(*action, FrameTimes(fps)) == span
 
 
 def test_the_windows_of_the_published_code():
@@ -75,9 +76,12 @@ def test_the_windows_of_the_published_code():
         for fps in (25.0, 29.97):
             end, middle = start + length, start + length / 2
             published = min(start, int(middle - 2.5 * fps)), max(end, int(middle + 0.5 * fps))
-            assert SPORTS['fsjump6'].window.span(start, end, fps) == published
+            assert SPORTS['fsjump6'].window.span(start, end, FrameTimes(fps)) == published
             for window, half in ((SPORTS['tennis7'].window, 0.5), (SPORTS['tennis7'].widen, 0.1)):
-                assert window.span(start, start + 1, fps) == (int(start - half * fps), int(start + half * fps))
+                assert window.span(start, start + 1, FrameTimes(fps)) == (
+                    int(start - half * fps),
+                    int(start + half * fps),
+                )
 
 
 def test_an_unknown_anchor_is_refused():

@@ -21,7 +21,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.features import Window, clip_positions
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.files import MARK
-from vpd_mm.structures import Action, FeatureSequence
+from vpd_mm.structures import Action, FeatureSequence, FrameTimes
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
@@ -123,7 +123,7 @@ def test_choose_threshold_maximizes_the_ap():
 
 
 def test_results_are_exact_in_frames_of_the_video():
-    rows = clip_positions(0, 100, 29.97, 100, Window(), 25.0)
+    rows = clip_positions(0, 100, FrameTimes(29.97), 100, Window(), 25.0)
     video = ScoredVideo('v', np.zeros((len(rows), 1)), np.append(rows, 100), np.zeros((0, 2)), np.zeros(0))
     assert video.to_frames(Proposal(0, 6, 0.5)) == Proposal(0, 7, 0.5)  # frames 0, 1, 2, 3, 4, 5; row 6 is frame 7
     assert video.to_frames(Proposal(80, 99, 0.5))[:2] == (int(80 * 1.1988), 100)
@@ -156,6 +156,14 @@ def small_config(corpus, protocol='default'):
     cfg.merge_from_dict(options | {'model.backbone.hidden_dims': 8, 'train_dataloader.batch_size': 4})
     cfg.train_dataloader.dataset.window = cfg.model.window = 60
     return adapt_config(cfg, str(corpus.root), protocol=protocol)
+
+
+def test_seconds_of_the_results_are_those_of_the_time_stamps(tmp_path):
+    times = FrameTimes.variable(np.append(np.arange(240) / 60, 4 + np.arange(161) / 20))
+    search.save_intervals(tmp_path / 'v', 'v', times, 0.5, [Proposal(240, 400, 0.9, 0)], ['action'])
+    [row] = json.loads((tmp_path / 'v.json').read_text())['intervals']
+    assert (row['start_sec'], row['end_sec']) == (4.0, 12.0)
+    assert (tmp_path / 'v.csv').read_text().splitlines()[1] == '240,400,4.0,12.0,action,0.9'
 
 
 def test_search_trains_folds_and_writes_results(tmp_path):

@@ -52,7 +52,7 @@ def test_joints_have_the_colour_of_their_side_and_labels_stand_at_the_box():
 
 def test_canvas_keeps_frames_and_writes_a_video(tmp_path):
     with open_canvas('f', 25, tmp_path, return_vis=True) as (paint, frames):
-        paint(frame_picture(3))
+        paint(frame_picture(3), 0.0)
     assert frame_number(frames[0]) == 3
     assert (tmp_path / 'f.mp4').is_file()
     with open_canvas('t', 25) as nothing:

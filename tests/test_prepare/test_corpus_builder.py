@@ -54,6 +54,20 @@ def test_boxes_and_poses_from_files(tmp_path):
     assert store.flow('jump', 2)[..., 0].max() > 1
 
 
+def test_times_of_a_variable_rate_are_kept(tmp_path):
+    ticks = [*range(6), *range(7, 19, 2)]  # 25, then 12.5 frames a second
+    for name in ('jump.mp4', 'jump.mkv'):
+        video = make_video(tmp_path / name, FRAMES, ticks=ticks)
+        build_corpus([video], tmp_path / name.replace('.', '_'), flow='none')
+        corpus = Corpus.open(tmp_path / name.replace('.', '_'))
+        row = corpus.video('jump')
+        assert row.fps == pytest.approx(11 / (17 / 25))
+        assert corpus.times(row).seconds(np.arange(13)).tolist() == pytest.approx([t / 25 for t in (*ticks, 19)])
+    resampled = Corpus.open(tmp_path / 'jump_mp4')
+    resampled.save_times('jump', VideoReader(video, fps=25).times)
+    assert not resampled.times_path('jump').exists()
+
+
 def test_first_frame_has_no_flow_and_full_boxes_cover_the_frame(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     report = build_corpus([video], tmp_path / 'c')

@@ -40,6 +40,16 @@ def test_frame_rates_are_kept(tmp_path, fps):
         assert sum(1 for _ in container.decode(video=0)) == 6
 
 
+def test_frames_are_shown_at_their_times(tmp_path):
+    seconds = [0, 0.04, 0.08, 0.3, 1.001]
+    with VideoWriter(tmp_path / 'f.mp4', 25) as writer:
+        for i, second in enumerate(seconds):
+            writer.write(frame_picture(i), second)
+    reader = VideoReader(tmp_path / 'f.mp4')
+    assert [frame_number(rgb) for _, rgb in reader] == [0, 1, 2, 3, 4]
+    assert reader.times.seconds(np.arange(5)).tolist() == pytest.approx(seconds, abs=2e-5)
+
+
 def test_odd_sides_lose_their_last_row_and_column(tmp_path):
     path = write(tmp_path / 'f.mp4', [np.full((51, 33, 3), 120, np.uint8)] * 2)
     assert [rgb.shape for _, rgb in VideoReader(path)] == [(50, 32, 3)] * 2

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import UserError
 from ..structures import AthleteTrack
 from .athlete_choice import ChoiceRules, concatenate, join_tracks, score_people
-from .camera_cuts import CutFinder
+from .camera_cuts import CUT_THRESHOLD
 from .square_cropper import usable_boxes
 
 #: Score of an interpolated box, relative to the lower score of its neighbors.
@@ -35,17 +35,20 @@ class ShotTracker(ABC):
             )
         self.fps, self.frame_size = fps, frame_size
         self.max_gap = round(max_gap_seconds * fps)
-        self._cuts = CutFinder(cut_threshold)
+        self.cut_threshold = cut_threshold
         self._last = -1
 
-    def update(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None) -> None:
+    def update(
+        self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None, cut: bool = False
+    ) -> None:
         """Add the next frame.
 
         Args:
             frame_ind: Larger than the previous one; skipped frames count as frames without detections.
             detections: (N, 5) float32 x1, y1, x2, y2, score; N may be 0.  Boxes that are NaN, empty or outside the
                 frame are ignored.
-            frame_rgb: (H, W, 3) uint8, needed to detect cuts.
+            frame_rgb: (H, W, 3) uint8, for trackers that compare colors.
+            cut: A shot begins with this frame (:func:`mark_cuts`).
         """
         detections = np.asarray(detections, np.float32)
         name = type(self).__name__
@@ -54,7 +57,7 @@ class ShotTracker(ABC):
         if detections.ndim != 2 or detections.shape[1] != 5:
             raise UserError(f'{name}: detections must be (n, 5), got {detections.shape} in frame {frame_ind}')
         usable = usable_boxes(detections[:, :4], self.frame_size) & np.isfinite(detections[:, 4])
-        if frame_rgb is not None and self._cuts.update(frame_rgb):
+        if cut:
             self._end_shot()
         self._add(frame_ind, detections[usable], frame_rgb)
         self._last = frame_ind
@@ -87,7 +90,7 @@ class AthleteTracker(ShotTracker):
         high_score: Detections at or above this score are associated first and start tracks; lower ones only continue
             tracks, so detect with a low ``score_thr`` (0.1).
         min_iou: Smallest IoU of a detection and the predicted box.
-        cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+        cut_threshold: Argument of :func:`~vpd_mm.athlete.camera_cuts.mark_cuts`, which finds the cuts.
 
     Raises UserError: an argument is out of range.
     """
@@ -102,7 +105,7 @@ class AthleteTracker(ShotTracker):
         rules: ChoiceRules | None = None,
         high_score: float = 0.5,
         min_iou: float = 0.3,
-        cut_threshold: float = 0.1,
+        cut_threshold: float = CUT_THRESHOLD,
     ) -> None:
         from trackers import ByteTrackTracker
 
@@ -219,10 +222,10 @@ class OnlineTracker(AthleteTracker):
         self._athlete: int | None = None
 
     def choose(
-        self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None
+        self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None = None, cut: bool = False
     ) -> tuple[np.ndarray, float] | None:
         """Add the next frame (see ``update``) and return box (4,) float32 xyxy px and score, or None."""
-        self.update(frame_ind, detections, frame_rgb)
+        self.update(frame_ind, detections, frame_rgb, cut)
         people = {}
         for person, rows in list(self._people.items()):
             frames = rows[::6]

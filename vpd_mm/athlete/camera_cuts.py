@@ -2,49 +2,71 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
 
+#: On our videos frames of one shot differ by at most 0.075, frames of two shots by at least 0.12.
+CUT_THRESHOLD = 0.1
+#: Frames of the longest camera flash.
+_FLASH = 2
 
-class CutFinder:
-    """Detect the first frame after a camera cut.
 
-    A frame starts a shot if its mean absolute difference from the previous frame, over 32x32 thumbnails scaled to
-    [0, 1], is at least ``threshold`` and at least 4 times the median of the last 12 differences; the latter keeps fast
-    pans from counting as cuts.
+def mark_cuts(
+    frames: Iterable[tuple[int, np.ndarray]], threshold: float = CUT_THRESHOLD
+) -> Iterator[tuple[int, np.ndarray, bool]]:
+    """Yield (frame_ind, rgb, whether a shot begins with this frame).
 
-    Args:
-        threshold: In [0, 1]; a value above 1 disables cuts.  On our videos frames of one shot differ by at most
-            0.075, frames of two shots by at least 0.12.
+    A frame differs from an earlier one if the mean absolute difference of their 32x32 thumbnails, scaled to [0, 1], is
+    at least ``threshold`` and at least 4 times the median of the last 12 differences of consecutive frames; the latter
+    keeps fast pans from counting as cuts.  A shot begins with a frame that differs from the one before, as do the two
+    frames after it: one or two odd frames, such as a camera flash, are no shot.  Only to decide that are frames read
+    ahead, two at most.
+
+    ``threshold`` lies in [0, 1]; a value above 1 disables cuts.
     """
+    source = ((frame_ind, rgb, _thumbnail(rgb)) for frame_ind, rgb in frames)
+    ahead: deque[tuple[int, np.ndarray, np.ndarray]] = deque()
+    differences: deque[float] = deque(maxlen=12)
+    previous: np.ndarray | None = None  # not of a flash
 
-    def __init__(self, threshold: float = 0.1) -> None:
-        self.threshold = threshold
-        self._previous: np.ndarray | None = None
-        self._differences: deque[float] = deque(maxlen=12)
+    def differs(difference: float) -> bool:
+        usual = float(np.median(differences)) if differences else np.inf
+        return difference >= threshold and difference >= 4 * usual
 
-    def update(self, frame: np.ndarray) -> bool:
-        """Add the next (H, W, 3) uint8 frame; return True if a new shot begins with it."""
-        step = max(min(frame.shape[:2]) // 128, 1)
-        thumbnail = cv2.resize(frame[::step, ::step], (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        previous, self._previous = self._previous, thumbnail
+    while item := ahead.popleft() if ahead else next(source, None):
+        frame_ind, rgb, thumbnail = item
+        cut = False
         if previous is None:
-            return False
-        difference = float(np.abs(thumbnail - previous).mean())
-        usual = float(np.median(self._differences)) if self._differences else float('inf')
-        self._differences.append(difference)
-        return difference >= self.threshold and difference >= 4 * usual
+            previous = thumbnail
+        else:
+            difference = _difference(previous, thumbnail)
+            if differs(difference):
+                ahead.extend(islice(source, _FLASH - len(ahead)))
+                cut = all(differs(_difference(previous, later)) for _, _, later in ahead)
+            if cut or not differs(difference):
+                differences.append(difference)
+                previous = thumbnail
+        yield frame_ind, rgb, cut
 
 
 def with_previous(
-    frames: Iterable[tuple[int, np.ndarray]],
-) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """Yield (frame_ind, rgb, previous rgb); the last is None where it is missing or of another shot."""
-    cuts = CutFinder()
+    frames: Iterable[tuple[int, np.ndarray]], threshold: float = CUT_THRESHOLD
+) -> Iterator[tuple[int, np.ndarray, np.ndarray | None, bool]]:
+    """Yield (frame_ind, rgb, previous rgb, cut), see :func:`mark_cuts`; the previous one is None where it is missing or
+    of another shot.
+    """
     previous, end = None, 0
-    for frame_ind, rgb in frames:
-        if cuts.update(rgb) or frame_ind != end:
-            previous = None
-        yield frame_ind, rgb, previous
+    for frame_ind, rgb, cut in mark_cuts(frames, threshold):
+        yield frame_ind, rgb, None if cut or frame_ind != end else previous, cut
         previous, end = rgb, frame_ind + 1
+
+
+def _thumbnail(frame: np.ndarray) -> np.ndarray:
+    step = max(min(frame.shape[:2]) // 128, 1)
+    return cv2.resize(frame[::step, ::step], (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.abs(first - second).mean())

@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..structures import AthleteTrack
 from .athlete_choice import concatenate
 from .athlete_tracker import ShotTracker, fill_gaps
+from .camera_cuts import CUT_THRESHOLD
 
 #: Number of detections per frame that a path may use, best scores first.
 CANDIDATES = 14
@@ -68,7 +69,7 @@ class PathTracker(ShotTracker):
         max_gap_seconds: Longest gap within a path; gaps are interpolated linearly.
         smooth_seconds: Window in which the course of the boxes is fitted by a parabola.
         rules: Weights.
-        cut_threshold: Argument of :class:`~vpd_mm.athlete.camera_cuts.CutFinder`.
+        cut_threshold: Argument of :func:`~vpd_mm.athlete.camera_cuts.mark_cuts`, which finds the cuts.
         every: The detector runs on every n-th frame only; frames between are filled like gaps.
 
     Raises UserError: an argument is out of range.
@@ -81,7 +82,7 @@ class PathTracker(ShotTracker):
         max_gap_seconds: float = 0.5,
         smooth_seconds: float = 0.5,
         rules: PathRules | None = None,
-        cut_threshold: float = 0.1,
+        cut_threshold: float = CUT_THRESHOLD,
         every: int = 1,
     ) -> None:
         super().__init__(fps, frame_size, max_gap_seconds, cut_threshold)

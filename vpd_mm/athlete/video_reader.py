@@ -4,30 +4,42 @@ import os
 import struct
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from logging import WARNING
 from pathlib import Path
 from typing import Any, Protocol
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..files import check_file, open_video
+from ..structures import FrameTimes
 
 #: A file with less than this share of the frames or seconds that its header announces counts as truncated.
 _WHOLE_SHARE = 0.98
+#: A step of the clock by more seconds, and by more than so many usual steps, is a jump and no pause.
+_MAX_PAUSE_SEC, _MAX_PAUSE_STEPS = 600, 100
 #: A resampled video repeats its frames at most so often on average.
 _MAX_REPEATS = 10_000
+#: Packets by which the order of the time stamps may differ from that of a file whose frames are not counted.
+_MAX_REORDER = 8
+#: Codecs with packets that show nothing.
+_HIDING_CODECS = frozenset(['vp8'])
+#: Containers that give a frame the same time stamp after a seek.
+_SEEKABLE = frozenset(['mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts', 'flv'])
 
 
 class FrameSource(Protocol):
     """Frames of one input; iterating gives (frame_ind from 0, (H, W, 3) uint8 RGB).
 
-    ``path`` names the input; ``num_frames`` is 0 where it is not known.
+    ``path`` names the input; ``num_frames`` is 0 where it is not known; ``fps`` is that of ``times``.
     """
 
     path: Path
     fps: float
+    times: FrameTimes
     num_frames: int
     width: int
     height: int
@@ -41,17 +53,20 @@ class VideoReader:
     rgb is a new (H, W, 3) uint8 array, rotated and mirrored according to the metadata and converted with the file's
     own color matrix and range (10-bit is rounded to 8).  Every iteration decodes the file again.
 
-    Frame numbers count from 0.  With ``fps=None`` they are those of the file, also at a variable rate.  With a
-    constant rate every tick gets the nearest frame, so slow parts repeat and fast parts drop frames.
+    Frame n is the n-th that is shown, from 0, in the iteration, in :meth:`read` and for a constant rate, where
+    every tick gets the nearest frame, so that slow parts repeat and fast parts drop frames.  If a file starts with
+    packets that cannot be shown (an open GOP), frame 0 is the first one shown.  Packets that do not decode and frames
+    that the decoder marks as corrupt are skipped and counted in ``num_damaged``; other frames keep their numbers.
 
-    Packets that do not decode and frames that the decoder marks as corrupt are skipped and counted in
-    ``num_damaged``; later frames keep their numbers by their time stamps.  If a file starts with packets that cannot
-    be shown (an open GOP), frame 0 is the first one shown.
+    Times are those of the time stamps, from the first frame on.  Where these fit a constant rate to within their
+    resolution, the times have exactly that rate; the rate in the header of the file is not trusted.  A clock that
+    restarts (joined files) or jumps by more than 10 minutes continues with a usual step, with a warning; stamps that
+    are missing, repeated or out of order are interpolated.
 
     ``fps`` is None, or the constant rate to resample to.
 
     Attributes:
-        fps: Frames per second (the mean at a variable rate).
+        times, fps: Times of the frames; their rate: (n - 1) / (last - first time stamp).
         num_frames: Expected number of frames; decoding a damaged file can give fewer.
         width, height: Upright size, px.
         num_damaged: Damaged packets and frames of the last iteration.
@@ -67,55 +82,60 @@ class VideoReader:
             raise UserError(f'{self.path}: empty file (0 bytes); copy or download it again')
         if fps is not None and not 0 < fps < 1e4:
             raise UserError(f'{self.path}: fps must be above 0, found {fps}')
-        self._target = fps
         self.num_damaged = 0
-        self._native, self._times = self._scan()
-        self.fps = float(fps or self._native)
+        self._converter = VideoReformatter()
         self._size: tuple[int, int] | None = None
+        #: Time stamps of the frames in ticks; increasing unless frames are counted.
+        self._stamps, rates = self._scan()
         with closing(self._decode()) as frames:
-            time, first = next(frames, (None, None))
+            first_ind, first = next(frames, (0, None))
         if first is None:
-            raise UserError(f'{self.path}: no frame decodes (0 of {len(self._times)}); copy or encode it again')
-        if time is not None and not self.num_damaged:  # decoders silently drop the leading frames of an open GOP
-            self._times = self._times[min(np.searchsorted(self._times, time - 1e-6), len(self._times) - 1) :]
-        self.num_frames = len(self._times) if fps is None else int(self._ticks(self._times[-1])) + 1
-        if self.num_frames > _MAX_REPEATS * len(self._times):
-            span = f'{len(self._times)} frames span {self._times[-1] - self._times[0]:g} s'
-            raise UserError(f'{self.path}: {span}, too much to resample to {self.fps:g} fps; encode it again')
-        self.height, self.width = first.shape[:2]
+            raise UserError(f'{self.path}: no frame decodes (0 of {len(self._stamps)}); copy or encode it again')
+        self.height, self.width = self._to_rgb(first).shape[:2]
+        if not self.num_damaged:  # decoders silently drop the leading frames of an open GOP
+            self._stamps = self._stamps[first_ind:]
+        self.times, breaks = frame_times(self._stamps * self._tick, self._tick, rates)
+        for ind, step in breaks:
+            print_log(
+                f'{self.path}: the clock jumps by {step:.2f} s after frame {ind} ({self.times.seconds(ind):.2f} s); '
+                'the next frame is taken to follow at once',
+                'current',
+                WARNING,
+            )
+        self.num_frames = len(self._stamps)
+        self._ticks: np.ndarray | None = None
+        if fps is not None:
+            seconds = self.times.seconds(np.arange(len(self._stamps)))
+            self._ticks = np.maximum.accumulate(np.floor(seconds * fps + 0.5 + 1e-6).astype(np.int64))
+            self.times, self.num_frames = FrameTimes(float(fps)), int(self._ticks[-1]) + 1
+            if self.num_frames > _MAX_REPEATS * len(self._stamps):
+                span = f'{len(self._stamps)} frames span {seconds[-1]:g} s'
+                raise UserError(f'{self.path}: {span}, too much to resample to {fps:g} fps; encode it again')
+        self.fps = self.times.fps
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        if self._target is not None:
-            yield from self._resampled()
-            return
-        frame_ind = -1
-        for time, rgb in self._decode():
-            frame_ind += 1
-            if self.num_damaged and time is not None:
-                frame_ind = max(frame_ind, int(np.searchsorted(self._times, time - 1e-6)))
-            yield frame_ind, rgb
+        last = -1
+        for frame_ind, frame in self._decode() if self._ticks is None else self._resampled(self._ticks):
+            if frame_ind <= last:
+                raise UserError(f'{self.path}: time stamps out of order after frame {last}; encode it again')
+            last = frame_ind
+            yield frame_ind, self._to_rgb(frame)
 
-    def _resampled(self) -> Iterator[tuple[int, np.ndarray]]:
-        held, next_tick, end = np.zeros(0, np.uint8), 0, 0
-        for count, (time, rgb) in enumerate(self._decode()):
-            tick = int(self._ticks(count / self._native + self._times[0] if time is None else time))
-            while count and next_tick < tick:
-                yield next_tick, held
-                # a copy, because a caller may draw on the frame
-                held, next_tick = held.copy(), next_tick + 1
-            held, end = rgb, max(tick + 1, end)
-        for tick in range(next_tick, end):
-            yield tick, held.copy()
-
-    def _ticks(self, times: float | np.ndarray) -> np.ndarray:
-        """Return the numbers of the ticks nearest to times, s, at the constant rate."""
-        return np.floor((times - self._times[0]) * self.fps + 0.5).astype(int)
+    def _resampled(self, ticks: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Yield (tick, frame) of every tick."""
+        held, next_tick = None, 0
+        for frame_ind, frame in self._decode():
+            if held is not None:
+                yield from ((tick, held) for tick in range(next_tick, ticks[frame_ind]))
+            held, next_tick = frame, ticks[frame_ind]
+        if held is not None:
+            yield next_tick, held
 
     def read(self, frame_inds: Sequence[int]) -> dict[int, np.ndarray]:
-        """Return {frame number: (H, W, 3) uint8 rgb}, numbers as of the iteration if no packet is damaged.
+        """Return {frame number: (H, W, 3) uint8 rgb}, numbers as of the iteration.
 
-        Decodes from the key frame before the first requested frame to the last one.  UserError: a frame lies outside
-        the video or does not decode.
+        Decodes from the key frame before the first requested frame to the last one, or, where frames cannot be found
+        by their time stamps, from the beginning.  UserError: a frame lies outside the video or does not decode.
         """
         wanted = np.unique(np.asarray(frame_inds, np.int64))
         if not len(wanted):
@@ -123,33 +143,31 @@ class VideoReader:
         if not 0 <= wanted[0] <= wanted[-1] < self.num_frames:
             raise UserError(f'{self.path}: has frames 0..{self.num_frames - 1}, asked for {wanted[0]}..{wanted[-1]}')
         positions = wanted
-        if self._target is not None:  # a tick shows the last frame that is nearest to it or to an earlier tick
-            ticks = np.maximum.accumulate(self._ticks(self._times))
-            positions = np.searchsorted(ticks, wanted, side='right') - 1
-        images = self._decode_at(positions)
+        if self._ticks is not None:  # a tick shows the last frame that is nearest to it or to an earlier tick
+            positions = np.searchsorted(self._ticks, wanted, side='right') - 1
+        images = self._read(positions)
         missing = [frame for frame, position in zip(wanted, positions) if position not in images]
         if missing:
             raise UserError(f'{self.path}: frame {missing[0]} does not decode; copy or encode the file again')
         return {int(frame): images[position] for frame, position in zip(wanted, positions)}
 
-    def _decode_at(self, positions: np.ndarray) -> dict[int, np.ndarray]:
+    def _read(self, positions: np.ndarray) -> dict[int, np.ndarray]:
         """Decode the frames at these increasing positions in the file, as far as possible."""
         images: dict[int, np.ndarray] = {}
         first, last = positions[[0, -1]].tolist()
         # Containers seek by decoding time, which may lead past the frame: retry from farther back, finally from 0.
-        for back in (0.0, 1.0, 5.0, None):
-            start = None if back is None else float(self._times[first]) - back
+        for back in (0, 1, 5, None) if self._seekable else (None,):
+            start = None if back is None else self._stamps[first] - back / self._tick
+            if start is not None and start <= self._stamps[0]:
+                start = None
             images.clear()
             with closing(self._decode(start)) as frames:
-                for count, (time, rgb) in enumerate(frames):
-                    if time is None and start is not None:
+                for count, (frame_ind, frame) in enumerate(frames):
+                    if count == 0 and frame_ind > first and start is not None:
                         break
-                    position = count if time is None else int(np.argmin(np.abs(self._times - time)))
-                    if count == 0 and position > first:
-                        break
-                    if position in positions:
-                        images[position] = rgb
-                    if position >= last:
+                    if frame_ind in positions:
+                        images[frame_ind] = self._to_rgb(frame)
+                    if frame_ind >= last:
                         return images
         return images
 
@@ -161,63 +179,137 @@ class VideoReader:
             container.close()
             raise UserError(f'{self.path}: has no video stream (it holds: {kinds}); pass the file with the video')
         stream.thread_type = 'AUTO'
+        stream.codec_context.copy_opaque = True
         return container, stream
 
-    def _scan(self) -> tuple[float, np.ndarray]:
-        """Return the frame rate and the sorted packet times in seconds, without decoding."""
+    def _scan(self) -> tuple[np.ndarray, list[float]]:
+        """Return the time stamps of the frames in ticks, NaN = missing, and the rates of the header.
+
+        Decodes the file only where the stamps of its packets do not give the order of the frames.
+        """
         container, stream = self._open()
-        stamps: list[int] = []
-        num_packets = 0
+        rows: list[tuple] = []
         with container:
             try:
                 for packet in container.demux(stream):
-                    num_packets += packet.size > 0
-                    if packet.size and not packet.is_discard:
-                        stamp = packet.pts if packet.pts is not None else packet.dts
-                        stamps.append(stamp if stamp is not None else -1)
+                    rows.append((packet.pts, packet.dts, packet.size > 0, packet.is_discard))
             except av.FFmpegError as e:
                 raise UserError(
-                    f'{self.path}: damaged after {len(stamps)} frames ({e.strerror}); copy or encode it again'
+                    f'{self.path}: damaged after {len(rows)} frames ({e.strerror}); copy or encode it again'
                 ) from e
-            rate = float(stream.average_rate or stream.guessed_rate or stream.base_rate or 0)
-            if not stamps:
+            pts, dts, filled, hidden = np.array(rows, np.float64).reshape(-1, 4).T
+            shown = filled > hidden
+            if not shown.any():
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
-            if not rate:
+            self._tick = float(stream.time_base or 0)
+            rates = [float(rate) for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
+            if not rates and (np.isnan([pts, dts]).any() or len(rows) < 3):
                 raise UserError(f'{self.path}: has no frame rate; encode it again with one')
-            times = np.sort(np.array(stamps, dtype=np.int64)) * float(stream.time_base or 1 / rate)
-            if min(stamps) < 0 and len(set(stamps)) < len(stamps):  # no time stamps: use the frame rate
-                times = np.arange(len(stamps)) / rate
-            remaining = _truncated(stream, num_packets, times, 1 / rate)
-        if remaining:
-            raise UserError(
-                f'{self.path}: cut short, holds {remaining}; copy or download it again (or repair it: ffmpeg -i IN '
-                '-c copy OUT)'
-            )
-        return rate, times
+            clock = np.sort((pts if np.isfinite(pts[shown]).all() else dts)[shown]) * self._tick
+            if remaining := _truncated(stream, int(filled.sum()), clock, rates[0] if rates else np.inf):
+                raise UserError(
+                    f'{self.path}: cut short, holds {remaining}; copy or download it again (or repair it: ffmpeg -i IN '
+                    '-c copy OUT)'
+                )
+            self._counted = not _gives_order(pts[shown] * self._tick, dts[shown], stream)
+            kind, reorders = container.format.name, stream.codec_context.has_b_frames
+            self._seekable = not self._counted and (kind in _SEEKABLE or (kind == 'avi' and not reorders))
+        if not self._counted:
+            return np.sort(pts[shown]), rates
+        order, given = zip(*((number, frame.dts) for number, _, frame in self._frames()))
+        if np.isnan([pts, dts]).all():  # a raw stream
+            return np.arange(len(order)) / rates[0] / self._tick, rates
+        pts, dts = pts[np.array(order)], dts[np.sort(order)]
+        if np.count_nonzero(~(np.diff(pts) > 0)) <= np.count_nonzero(~(np.diff(dts) > 0)):
+            return pts, rates
+        # AVI: only packets have times, in the order of the frames but as much later as the decoder holds frames back
+        delay = 0 if given[0] is None else int(np.nanargmin(np.abs(dts - given[0])))
+        last_step = np.diff(dts[-2:]).sum()
+        return np.append(dts[delay:], dts[-1] + np.arange(1, delay + 1) * last_step), rates
 
-    def _decode(self, start: float | None = None) -> Generator[tuple[float | None, np.ndarray], None, None]:
-        """Yield (time in seconds or None, upright rgb) of every intact frame from the key frame before ``start``."""
+    def _decode(self, start: float | None = None) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on."""
         self.num_damaged = 0
+        for count, (_, pts, frame) in enumerate(self._frames(start)):
+            if frame.is_corrupt:
+                self.num_damaged += 1
+            else:
+                yield count if self._counted else int(np.searchsorted(self._stamps, pts)), frame
+
+    def _frames(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
+        """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode."""
         container, stream = self._open()
-        converter = VideoReformatter()
         with container:
-            if start is not None and stream.time_base:
+            if start is not None:
                 with suppress(av.FFmpegError):  # a file without an index is decoded from its start
-                    container.seek(int(start / stream.time_base), stream=stream)
-            for packet in container.demux(stream):
+                    container.seek(int(start), stream=stream)
+            for number, packet in enumerate(container.demux(stream)):
+                packet.opaque = number, packet.pts
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
                     self.num_damaged += 1
                     continue
                 for frame in frames:
-                    if frame.is_corrupt:
-                        self.num_damaged += 1
-                        continue
-                    width, height = self._size or (frame.width, frame.height)
-                    self._size = (width, height)  # if the stream changes size, scale to the first one
-                    rgb = converter.reformat(frame, width, height, format='rgb24').to_ndarray()
-                    yield frame.time, _upright(rgb, frame)
+                    origin: Any = frame.opaque
+                    yield *origin, frame
+
+    def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""
+        self._size = self._size or (frame.width, frame.height)
+        return _upright(self._converter.reformat(frame, *self._size, format='rgb24').to_ndarray(), frame)
+
+
+def frame_times(stamps: np.ndarray, tick: float, rates: Sequence[float]) -> tuple[FrameTimes, list[tuple[int, float]]]:
+    """Make a clock that starts at 0 and always advances out of time stamps.
+
+    Args:
+        stamps: (T,) s, in the order of the frames; NaN = missing.
+        tick: Resolution of the stamps, s.
+        rates: Constant rates to try: a guess, that of the header, others.
+
+    Returns:
+        The times, and (frame, step in s) of each frame after which the clock restarts or jumps.
+    """
+    steps = np.diff(stamps)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
+    # missing, repeated, or outside of its neighbours, which are near to each other: interpolated
+    wrong = np.isnan(stamps)
+    wrong[1:] |= steps == 0
+    around = stamps[2:] - stamps[:-2]
+    wrong[1:-1] |= ((steps[:-1] < 0) | (steps[1:] < 0)) & (around > 0) & (around < 4 * usual)
+    inds = np.arange(len(stamps))
+    if wrong.any():
+        stamps = np.interp(inds, inds[~wrong], stamps[~wrong])
+    steps = np.diff(stamps)
+    breaks = _jumps(steps, usual)
+    lost = np.where(breaks | (steps == 0), usual - steps, 0)
+    times = stamps - stamps[0] + np.append(0, np.cumsum(lost))
+    jumps = [(int(ind), float(steps[ind])) for ind in np.flatnonzero(breaks)]
+    if len(times) > 1:
+        mean = (len(times) - 1) / times[-1]
+        rates = [*rates[1:2], round(mean), *rates, round(mean * 1.001) / 1.001]
+    for rate in filter(None, rates):
+        if np.abs(times - inds / rate).max() <= min(tick, 0.3 / rate) * 1.01 + 1e-9:
+            return FrameTimes(rate), jumps
+    return FrameTimes.variable(np.append(times, times[-1] + np.median(np.diff(times)[-5:]))), jumps
+
+
+def _jumps(steps: np.ndarray, usual: float) -> np.ndarray:
+    """Return which steps of a clock, s, are neither a usual step nor a pause."""
+    return (steps < 0) | (steps > max(_MAX_PAUSE_SEC, _MAX_PAUSE_STEPS * usual))
+
+
+def _gives_order(pts: np.ndarray, dts: np.ndarray, stream: 'av.VideoStream') -> bool:
+    """Return whether the time stamps (P,) of packets in file order, s, give the order in which frames are shown."""
+    steps, codec = np.diff(np.sort(pts)), stream.codec_context
+    if np.isnan(pts).any() or (np.diff(dts[np.isfinite(dts)]) <= 0).any() or codec.name in _HIDING_CODECS:
+        return False
+    if (steps == 0).any() or _jumps(steps, float(np.median(steps)) if len(steps) else 0).any():
+        return False
+    moved = np.abs(np.argsort(np.argsort(pts)) - np.arange(len(pts))).max()
+    # AVI has no time stamps: they are made from the order of the packets, also where the codec shows another one
+    return bool(moved) == codec.has_b_frames and moved <= _MAX_REORDER
 
 
 def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
@@ -231,11 +323,14 @@ def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
 
 
-def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, frame_time: float) -> str | None:
+def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, rate: float) -> str | None:
     """Describe how much of a truncated file is left; None for a complete file.
 
-    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, ``frame_time`` is the mean, in s.
+    ``num_packets`` includes those that an edit list hides; ``times`` are sorted, s; ``rate`` is that of the
+    header.
     """
+    steps = np.diff(times)
+    frame_time = float(np.median(steps)) if len(steps) else 1 / rate
     if stream.frames:
         if num_packets >= _WHOLE_SHARE * stream.frames - 1:
             return None
@@ -248,5 +343,5 @@ def _truncated(stream: 'av.VideoStream', num_packets: int, times: np.ndarray, fr
     except ValueError:
         return None
     end = hours * 3600 + minutes * 60 + seconds
-    longest = np.diff(times).max(initial=frame_time)  # longest time that the last frame may be shown
+    longest = steps.max(initial=frame_time)  # longest time that the last frame may be shown
     return f'{times[-1]:.2f} of {end:.2f} s' if times[-1] + longest < _WHOLE_SHARE * end else None

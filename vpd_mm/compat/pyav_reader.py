@@ -17,8 +17,8 @@ class DecordLikeFrame(np.ndarray):
 class PyAVReader:
     """The part of ``decord.VideoReader`` that DecordInit and DecordDecode use, over PyAV.
 
-    Frames are numbered in display order.  Opening counts the packets without decoding, as headers may be wrong; each
-    request decodes from the start in one pass, so that frame numbers are exact.
+    Frame n is the n-th that is shown.  Opening reads the packets without decoding: length and rate are theirs, as
+    headers may be wrong.  Each request decodes from the start in one pass, so that frame numbers are exact.
     """
 
     def __init__(self, file: bytes) -> None:
@@ -26,8 +26,11 @@ class PyAVReader:
         self._position = 0
         with open_video(self._file) as container:
             stream = container.streams.video[0]
-            self._fps = float(stream.average_rate or 0)
-            self._length = sum(1 for packet in container.demux(stream) if packet.size)
+            stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+            known = [stamp for stamp in stamps if stamp is not None] or [0]
+            span = float((max(known) - min(known)) * (stream.time_base or 0))
+            self._length = len(stamps)
+            self._fps = (len(known) - 1) / span if span else float(stream.average_rate or 0)
 
     def __len__(self) -> int:
         return self._length

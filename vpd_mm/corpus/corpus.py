@@ -23,7 +23,7 @@ from ..files import (
     npz_path,
     read_json,
 )
-from ..structures import MAX_FRAMES, AthleteTrack, PoseSequence
+from ..structures import MAX_FRAMES, AthleteTrack, FrameTimes, PoseSequence
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
 
@@ -204,6 +204,10 @@ class Corpus:
         return self.root / 'athlete' / 'tracks'
 
     @property
+    def times_dir(self) -> Path:
+        return self.root / 'athlete' / 'times'
+
+    @property
     def actions_path(self) -> Path:
         return self.root / 'annotations' / 'actions.csv'
 
@@ -223,6 +227,10 @@ class Corpus:
 
     def track_path(self, video: str) -> Path:
         return npz_path(self.tracks_dir, video)
+
+    def times_path(self, video: str) -> Path:
+        """Times of the frames of a video at a variable rate."""
+        return npz_path(self.times_dir, video)
 
     def poses_dir(self, name: str) -> Path:
         return self.root / 'athlete' / 'poses' / checked_name('pose set', name)
@@ -283,6 +291,19 @@ class Corpus:
     def track(self, video: str) -> AthleteTrack:
         """Read the boxes of the athlete in ``video``."""
         return AthleteTrack.load(self.track_path(video))
+
+    def times(self, video: VideoInfo) -> FrameTimes:
+        """Read the times of the frames of ``video``; without a file they have its constant rate."""
+        path = self.times_path(video.video)
+        return FrameTimes.load(path) if path.exists() else FrameTimes(video.fps)
+
+    def save_times(self, video: str, times: FrameTimes) -> None:
+        """Write the times of a video; a constant rate is in videos.csv."""
+        path = self.times_path(video)
+        if times.edges is None:
+            path.unlink(missing_ok=True)
+        else:
+            times.save(path)
 
     def poses(self, name: str, video: str) -> PoseSequence:
         """Read the poses of set ``name`` in ``video``."""

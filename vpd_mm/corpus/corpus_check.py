@@ -18,7 +18,7 @@ from typing import Any
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, one_line
 from ..files import check_video_name, composed, list_folder, open_file
-from ..structures import Action, load_actions, load_classes, load_splits, read_lines
+from ..structures import Action, FrameTimes, load_actions, load_classes, load_splits, read_lines
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
@@ -238,6 +238,9 @@ class _Check:
             for folder in _folders(root / kind):
                 folders[folder] = kind, partial(_read_features, stores, folder)
         for path in list_folder(root, '**/*.npz'):
+            if path.parent == self.corpus.times_dir:
+                yield 'times', partial(self._check_times, path)
+                continue
             kind, read = folders.get(path.parent, ('other arrays', None))
             if read is not None:
                 self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(composed(path.stem))
@@ -248,6 +251,12 @@ class _Check:
         inds = read(video).frame_inds
         if (problem := self._outside(video, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
             raise UserError(f'{path}: {problem}')
+
+    def _check_times(self, path: Path) -> None:
+        row, fps = (self.videos or {}).get(composed(path.stem)), FrameTimes.load(path).fps
+        if row is None or not math.isclose(fps, row.fps, rel_tol=1e-6):
+            in_table = 'no such video' if row is None else f'fps {row.fps:g}'
+            raise UserError(f'{path}: fps {fps:g}, but {self.corpus.videos_path} has {in_table}')
 
     def _temporary_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         for path in sorted(self.corpus.root.rglob('.*.tmp')):

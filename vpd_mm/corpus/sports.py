@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UserError
+from ..structures import FrameTimes
 
 #: 'default': selection on validation data, defects of the published code mended; 'paper': as published.
 PROTOCOLS = ('default', 'paper')
@@ -32,18 +33,20 @@ class Window:
         if self.around not in ('ends', 'middle', 'start'):
             raise UserError(f'window: around must be ends, middle or start, found {self.around!r}')
 
-    def span(self, start: int, end: int, fps: float) -> tuple[int, int]:
+    def span(self, start: int, end: int, times: FrameTimes) -> tuple[int, int]:
         """Return the first frame and the end (exclusive) of the window of an action; both may leave the video.
 
         Examples:
-            >>> Window(0.1, 0.1, 'start').span(100, 101, 25.0)  # the five frames of 200 ms
+            >>> Window(0.1, 0.1, 'start').span(100, 101, FrameTimes(25.0))  # the five frames of 200 ms
             (97, 102)
         """
-        before, after = self.before_sec * fps, self.after_sec * fps
+        before, after = times.seconds(start), times.seconds(end)
+        if self.around != 'ends':
+            before = after = before if self.around == 'start' else (before + after) / 2
+        before, after = times.frames(before - self.before_sec), times.frames(after + self.after_sec)
         if self.around == 'ends':
-            return math.floor(start - before + 1e-6), math.ceil(end + after - 1e-6)
-        anchor = start if self.around == 'start' else (start + end) / 2
-        return min(start, math.floor(anchor - before + 1e-6)), max(end, math.floor(anchor + after + 1e-6))
+            return math.floor(before + 1e-6), math.ceil(after - 1e-6)
+        return min(start, math.floor(before + 1e-6)), max(end, math.floor(after + 1e-6))
 
 
 @dataclass(frozen=True)

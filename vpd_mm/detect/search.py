@@ -24,7 +24,7 @@ from ..features import FeatureWindowDataset
 from ..features.corpus_content import settings_digest
 from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
 from ..registry import DATASETS
-from ..structures import load_classes
+from ..structures import FrameTimes, load_classes
 from ..visualize.plots import save_figure, timeline_figure
 from .proposals import Proposal, find_proposals, fit_proposal
 from .temporal_ap import TIOUS, ap_at_tiou, mean_over_classes
@@ -144,15 +144,15 @@ def search_corpus(
         threshold = choose_threshold(chosen_on, lengths, candidates, published)
         print_log(f'threshold {threshold}, chosen on {source}', 'current')
     for video in videos:
-        fps = infos[video.video].fps
+        times = corpus.times(infos[video.video])
         proposals = [video.to_frames(p) for p in propose(video, threshold, lengths)]
-        save_intervals(out / video.video, video.video, fps, threshold, proposals, classes)
+        save_intervals(out / video.video, video.video, times, threshold, proposals, classes)
         figure = timeline_figure(
             video.video,
-            video.row_edges[:-1] / fps,
+            times.seconds(video.row_edges[:-1]),
             video.scores,
-            detected=[(p.start_frame / fps, p.end_frame / fps) for p in proposals],
-            labelled=[tuple(video.row_edges[rows] / fps) for rows in video.intervals],
+            detected=[(times.seconds(p.start_frame), times.seconds(p.end_frame)) for p in proposals],
+            labelled=[tuple(times.seconds(video.row_edges[rows])) for rows in video.intervals],
             threshold=threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
@@ -178,15 +178,18 @@ def search_corpus(
 
 
 def save_intervals(
-    stem: Path, video: str, fps: float, threshold: float, intervals: Sequence[Proposal], classes: Sequence[str]
+    stem: Path, video: str, times: FrameTimes, threshold: float, intervals: Sequence[Proposal], classes: Sequence[str]
 ) -> None:
     """Write ``<stem>.json`` and ``<stem>.csv`` with frames of the video (end exclusive) and seconds."""
     rows = []
     for start, end, score, label in sorted(intervals):
-        row = start, end, round(start / fps, 3), round(end / fps, 3), classes[label], round(score, 4)
+        seconds = (round(float(times.seconds(frame)), 3) for frame in (start, end))
+        row = start, end, *seconds, classes[label], round(score, 4)
         rows.append(dict(zip(_COLUMNS, row, strict=True)))
     with atomic_write(stem.with_name(f'{stem.name}.json'), 'w') as f:
-        json.dump({'video': video, 'fps': fps, 'threshold': threshold, 'comment': MARK, 'intervals': rows}, f, indent=2)
+        json.dump(
+            {'video': video, 'fps': times.fps, 'threshold': threshold, 'comment': MARK, 'intervals': rows}, f, indent=2
+        )
         f.write('\n')
     with atomic_write(stem.with_name(f'{stem.name}.csv'), 'w') as f:
         writer = csv.DictWriter(f, _COLUMNS, lineterminator='\n')

@@ -20,7 +20,7 @@ from ..features.clips import clip_positions, interpolate
 from ..features.corpus_config import apply_protocol
 from ..recognize import SequenceRecognizer
 from ..retrieve import NEAREST, RANKING, DTWRetriever
-from ..structures import FeatureSequence, PoseSequence
+from ..structures import FeatureSequence, FrameTimes, PoseSequence
 from ..teacher.joint_feature import JointFeature, fill_unseen, normalize_joints
 from .tables import markdown_table
 
@@ -140,12 +140,12 @@ def _gap(protocol: str) -> float:
 
 def _element_frames(protocol: str) -> int:
     sport = SPORTS['fx35'].under(protocol)
-    return len(clip_positions(25, 50, 25.0, 100, sport.window, sport.fps))
+    return len(clip_positions(25, 50, FrameTimes(25.0), 100, sport.window, sport.fps))
 
 
 def _left_out(protocol: str) -> list[int]:
     sport = SPORTS['diving48'].under(protocol)
-    return sorted({*range(30)} - {*clip_positions(0, 30, 30.0, 30, sport.window, sport.fps).tolist()})
+    return sorted({*range(30)} - {*clip_positions(0, 30, FrameTimes(30.0), 30, sport.window, sport.fps).tolist()})
 
 
 def _first_validations(protocol: str) -> list[int]:

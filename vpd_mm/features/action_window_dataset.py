@@ -95,7 +95,7 @@ class ActionWindowDataset(BaseDataset):
                 problems.append(f'{name}: the video has only {video.num_frames} frames')
                 continue
             positions = clip_positions(
-                action.start_frame, action.end_frame, video.fps, video.num_frames, self.window, self.fps
+                action.start_frame, action.end_frame, corpus.times(video), video.num_frames, self.window, self.fps
             )
             if not len(positions):
                 problems.append(f'{name}: its window is empty')

@@ -9,7 +9,7 @@ from ..corpus import Corpus, FeatureStore, Window
 from ..corpus.provenance import CorpusInputs
 from ..errors import UserError
 from ..files import npz_path
-from ..structures import FeatureSequence
+from ..structures import FeatureSequence, FrameTimes
 
 #: Version of the choice of frames of a clip; part of the key of a run, so that older results are not taken for new.
 FRAMES_VERSION = 2
@@ -73,23 +73,28 @@ class FeatureReader:
 
 
 def clip_positions(
-    start: int, end: int, video_fps: float, num_frames: int, window: Window, fps: float | None
+    start: int, end: int, times: FrameTimes, num_frames: int, window: Window, fps: float | None
 ) -> np.ndarray:
     """Return the frames (T,) int64 of an action in its window, each at most once; T is 0 if the window is empty.
 
     Args:
         start, end: Frames of the action, end exclusive.
-        video_fps, num_frames: Frame rate and number of frames of the video.
+        times, num_frames: Times and number of frames of the video.
         window: Margins around the action.
-        fps: Frames of faster videos are left out to reach this rate; None: every frame.
+        fps: Frames of faster videos, or of faster parts, are left out to reach this rate; None: every frame.
 
     Example:
-        >>> clip_positions(10, 14, 50.0, 100, Window(), 25.0)
+        >>> clip_positions(10, 14, FrameTimes(50.0), 100, Window(), 25.0)
         array([10, 12])
     """
-    first, last = np.clip(window.span(start, end, video_fps), 0, num_frames)
-    step = 1.0 if fps is None else max(1.0, video_fps / fps)
-    return first + np.floor(step * np.arange(np.ceil((last - first) / step - 1e-6)) + 1e-6).astype(np.int64)
+    first, last = np.clip(window.span(start, end, times), 0, num_frames)
+    if fps is None:
+        return np.arange(first, last)
+    begin, stop = times.seconds(first), times.seconds(last)
+    samples = begin + np.arange(np.ceil((stop - begin) * fps - 1e-6)) / fps
+    if times.edges is not None:  # a frame that is a little late is not lost
+        samples += 0.25 / fps
+    return np.unique(np.floor(times.frames(samples) + 1e-6).astype(np.int64).clip(first, last - 1))
 
 
 def interpolate(sequence: FeatureSequence, positions: np.ndarray, num_views: int) -> np.ndarray | None:

@@ -75,8 +75,9 @@ class CorpusContent:
         self.videos = tuple(sorted({action.video for of_table in actions for action in of_table} or table))
         files = [file_digest(path) for path in (corpus.actions_path, corpus.classes_path) if path.is_file()]
         files += [file_digest(path) for path in (corpus.detect_path, corpus.splits_path) if path.is_file()]
-        #: Digest of actions.csv, classes.txt, detect.csv, splits.csv, the videos' rows of videos.csv and the choice of frames.
-        self.labels = digest([FRAMES_VERSION, *files, [vars(table[name]) for name in self.videos if name in table]])
+        #: Digest of the tables of labels and splits, the videos' rows and times, and the choice of frames.
+        rows = [vars(table[name]) for name in self.videos if name in table]
+        self.labels = digest([FRAMES_VERSION, *files, rows, self._arrays(corpus.times_dir)])
         #: Digest of the npz files of a folder, from the checksums that they carry; default: of ``videos``.
         self.arrays = cache(self._arrays)
         #: Digest of the headers of the crops of some videos; None: of all.

@@ -77,11 +77,12 @@ class FeatureWindowDataset(BaseDataset):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        self.corpus_dir, self.features, self.dims = corpus, features, dims
+        self.features, self.dims = features, dims
         self.splits, self.videos = [split] if isinstance(split, str) else list(split), videos
         self.num_classes, self.fold, self.max_videos, self.subset = num_classes, fold, max_videos, subset
         self.window, self.num_windows, self.widen = window, num_windows, Window(**(widen or {}))
         self.fps, self.max_gap_sec, self.allow_missing = fps, max_gap_sec, allow_missing
+        self._corpus = Corpus.open(corpus)
         self.set_epoch(0, seed)
         super().__init__(**{'serialize_data': False, **kwargs})
 
@@ -91,7 +92,7 @@ class FeatureWindowDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Load one dict per video, or for training per window and view."""
-        corpus = Corpus.open(self.corpus_dir)
+        corpus = self._corpus
         reader = FeatureReader(corpus, self.features, self.dims)
         self.dims = reader.dims
         videos, missing = [], []
@@ -119,7 +120,7 @@ class FeatureWindowDataset(BaseDataset):
 
     def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:
         """The chosen videos with their actions; reads no features."""
-        corpus = Corpus.open(self.corpus_dir)
+        corpus = self._corpus
         path = corpus.detect_path if self.num_classes == 1 and corpus.detect_path.is_file() else corpus.actions_path
         classes, actions = self._read_labels(corpus, path)
         self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']
@@ -198,11 +199,12 @@ class FeatureWindowDataset(BaseDataset):
         return names[: self.max_videos]
 
     def _rows(self, video: VideoInfo) -> np.ndarray:
-        return clip_positions(0, video.num_frames, video.fps, video.num_frames, Window(), self.fps)
+        return clip_positions(0, video.num_frames, self._corpus.times(video), video.num_frames, Window(), self.fps)
 
     def _intervals(self, video: VideoInfo, actions: Sequence[Action], rows: np.ndarray) -> np.ndarray:
         """Rows (G, 2) of the actions, at least one each."""
-        spans = [self.widen.span(action.start_frame, action.end_frame, video.fps) for action in actions]
+        times = self._corpus.times(video)
+        spans = [self.widen.span(action.start_frame, action.end_frame, times) for action in actions]
         first, end = np.searchsorted(rows, np.reshape(spans, (-1, 2))).T
         first = np.minimum(first, len(rows) - 1)
         return np.stack([first, np.maximum(end, first + 1)], axis=1)
@@ -231,14 +233,16 @@ class FeatureWindowDataset(BaseDataset):
         feats = reader.interpolate(video.video, rows)
         if feats is None:
             return None
-        gaps = [_distance(sequence.frame_inds, rows) for sequence in reader(video.video) or []]
+        times = self._corpus.times(video)
+        known = [times.seconds(sequence.frame_inds) for sequence in reader(video.video) or []]
+        gaps = [_distance(seconds, times.seconds(rows)) for seconds in known]
         targets, intervals, labels = self.ground_truth(video, actions)
         labelled = video.video in self.split_of
         meta = {'video': video.video, 'labelled': labelled, 'gt_intervals': intervals, 'gt_labels': labels}
         return {
             'feats': feats,
             'targets': targets,
-            'valid': np.max(gaps, axis=0) <= self.max_gap_sec * video.fps,
+            'valid': np.max(gaps, axis=0) <= self.max_gap_sec + 1e-6,
             'num_frames': len(rows),
             'meta': meta | {'row_edges': np.append(rows, video.num_frames)},
         }
@@ -264,8 +268,8 @@ class FeatureWindowDataset(BaseDataset):
         return {'inputs': torch.from_numpy(np.ascontiguousarray(data['feats'][:, span])), 'data_samples': sample}
 
 
-def _distance(frame_inds: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return the distance (T,) of each position to the nearest frame."""
-    padded = np.concatenate([[-np.inf], frame_inds, [np.inf]])
-    after = np.searchsorted(frame_inds, positions) + 1
+def _distance(known: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the distance (T,) of each position to the nearest known one."""
+    padded = np.concatenate([[-np.inf], known, [np.inf]])
+    after = np.searchsorted(known, positions) + 1
     return np.minimum(positions - padded[after - 1], padded[after] - positions)

@@ -15,6 +15,7 @@ from ..corpus.image_file import read_image
 from ..errors import UserError
 from ..files import check_video_name, input_name, is_ours, list_folder
 from ..prepare.sources import find_videos, videos_inside
+from ..structures import FrameTimes
 
 #: Suffixes of the images in a folder of frames.
 IMAGE_SUFFIXES = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
@@ -35,7 +36,7 @@ class Images:
     """
 
     def __init__(self, items: Any, fps: float, path: Path, read: Callable[[Any], np.ndarray] = np.asarray) -> None:
-        self.path, self.fps, self.num_frames = path, fps, len(items)
+        self.path, self.fps, self.times, self.num_frames = path, fps, FrameTimes(fps), len(items)
         self._items, self._read = items, read
         self.height, self.width = read(items[0]).shape[:2]
 
@@ -55,7 +56,7 @@ class FrameStream:
     """
 
     def __init__(self, frames: Iterable[np.ndarray], fps: float, name: str) -> None:
-        self.path, self.fps, self.num_frames = Path(name), fps, 0
+        self.path, self.fps, self.times, self.num_frames = Path(name), fps, FrameTimes(fps), 0
         rest = iter(frames)
         first = next(rest, None)
         if first is None:

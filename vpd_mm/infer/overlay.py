@@ -14,8 +14,8 @@ from ..visualize.panels import draw_boxes, draw_text, resize
 from ..visualize.skeleton import draw_skeleton, place_normalized
 from ..visualize.video_writer import VideoWriter
 
-#: Takes the next drawn frame (H, W, 3) uint8 RGB.
-Paint = Callable[[np.ndarray], None]
+#: Takes the next drawn frame (H, W, 3) uint8 RGB, and its time, s.
+Paint = Callable[[np.ndarray, float], None]
 
 #: The larger side of the joints, relative to that of the box, which also holds hair, hands and feet.
 _FILL = 0.85
@@ -86,7 +86,7 @@ class Window:
         self._plt = plt
         self._image: Any = None
 
-    def show(self, rgb: np.ndarray) -> None:
+    def show(self, rgb: np.ndarray, seconds: float) -> None:
         """Show a frame, unless the window was closed."""
         if not self._plt.fignum_exists(self._figure.number):
             return
@@ -121,10 +121,10 @@ def open_canvas(
         if path is not None:
             targets.append(stack.enter_context(VideoWriter(path, fps)).write)
         if return_vis:
-            targets.append(frames.append)
+            targets.append(lambda rgb, seconds: frames.append(rgb))
 
-        def paint(rgb: np.ndarray) -> None:
+        def paint(rgb: np.ndarray, seconds: float) -> None:
             for target in targets:
-                target(rgb)
+                target(rgb, seconds)
 
         yield paint if targets else None, frames if return_vis else path

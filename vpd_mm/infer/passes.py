@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
-from ..athlete.camera_cuts import with_previous
+from ..athlete.camera_cuts import CUT_THRESHOLD, with_previous
 from ..corpus import crop_codec as codec
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
@@ -23,7 +23,8 @@ from .frame_source import FrameStream
 
 #: Box (4,) float32 xyxy px and its score; None where there is no athlete.
 ScoredBox = tuple[np.ndarray, float] | None
-Frames = list[tuple[int, np.ndarray]]
+#: (frame_ind, rgb, whether a shot begins with it) of each frame.
+Frames = list[tuple[int, np.ndarray, bool]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,17 +122,17 @@ def online_pass(
         raise UserError(f'batch size must be 1 or more, found {batch_size}')
     find_boxes = _box_finder(models, rules, source, track)
     previous_box: np.ndarray | None = None
-    for batch in _batches(with_previous(source), batch_size):
-        boxes = find_boxes([(frame_ind, rgb) for frame_ind, rgb, _ in batch])
+    for batch in _batches(with_previous(source, rules.get('cut_threshold', CUT_THRESHOLD)), batch_size):
+        boxes = find_boxes([(frame_ind, rgb, cut) for frame_ind, rgb, _, cut in batch])
         crops = []
-        for (_, rgb, previous), scored in zip(batch, boxes, strict=True):
+        for (_, rgb, previous, _), scored in zip(batch, boxes, strict=True):
             if scored is not None:
                 crops.append(student.cut(rgb, previous, scored[0], previous_box))
             previous_box = None if scored is None else scored[0]
         feats = student.features(crops) if crops else np.zeros((0, 2, 0), np.float32)
         joints = student.joints(feats) if crops else None
         rows = zip(feats, [None] * len(feats) if joints is None else joints, strict=True)
-        for (frame_ind, rgb, _), scored in zip(batch, boxes, strict=True):
+        for (frame_ind, rgb, *_), scored in zip(batch, boxes, strict=True):
             yield FrameResult(frame_ind, rgb, *([] if scored is None else [*scored, *next(rows)]))
 
 
@@ -145,8 +146,8 @@ def _box_finder(
         detector = models.detector
 
         def detect(batch: Frames) -> list[ScoredBox]:
-            detections = detector.detect([rgb for _, rgb in batch])
-            return [tracker.choose(i, d, rgb) for (i, rgb), d in zip(batch, detections, strict=True)]
+            detections = detector.detect([rgb for _, rgb, _ in batch])
+            return [tracker.choose(i, d, rgb, cut) for (i, rgb, cut), d in zip(batch, detections, strict=True)]
 
         return detect
     if track is None and boxes == 'full':
@@ -161,7 +162,7 @@ def _box_finder(
         (track,) = tracks.values()
     check_box_sizes(track, source, 'bboxes')
     known = dict(zip(track.frame_inds.tolist(), zip(track.boxes, track.scores.tolist())))
-    return lambda batch: [known.get(frame_ind) for frame_ind, _ in batch]
+    return lambda batch: [known.get(frame_ind) for frame_ind, *_ in batch]
 
 
 def join_results(results: Iterable[FrameResult]) -> tuple[AthleteTrack, FeatureSequence, int]:
@@ -220,7 +221,7 @@ def _extract(
 
     def crops() -> Iterator[tuple[int, int, int, Tensor]]:  # athlete, row of its track, frames so far, inputs
         nonlocal end
-        for frame_ind, rgb, previous in with_previous(source):
+        for frame_ind, rgb, previous, _ in with_previous(source):
             end = frame_ind + 1
             for athlete, track in enumerate(tracks):
                 row, before = row_of(track, frame_ind), row_of(track, frame_ind - 1)

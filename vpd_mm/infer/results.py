@@ -30,7 +30,7 @@ def make_sample(
     name = f'{athlete}__{name}' if athlete else name
     meta: dict[str, Any] = dict(name=name, source=str(source.path), athlete=athlete, mode=mode)
     meta |= dict(fps=float(source.fps), num_frames=num_frames, width=source.width, height=source.height)
-    return BaseDataElement(metainfo=meta, track=track, features=features)
+    return BaseDataElement(metainfo=meta, track=track, features=features, times=source.times)
 
 
 def to_json(sample: BaseDataElement) -> dict:
@@ -40,7 +40,7 @@ def to_json(sample: BaseDataElement) -> dict:
         'frames_with_box': len(sample.track),
         'frames_with_feature': len(sample.features),
         'dims': sample.features.dims,
-        'segments': [segment.to_dict(sample.fps) for segment in sample.segments],
+        'segments': [segment.to_dict(sample.times) for segment in sample.segments],
     }
 
 

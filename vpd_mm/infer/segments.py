@@ -19,7 +19,7 @@ from ..features import Window, clip_positions, interpolate, resolve_features
 from ..files import npz_path
 from ..recognize import SequenceRecognizer
 from ..retrieve import DTWRetriever, load_clips
-from ..structures import FeatureSequence, load_classes
+from ..structures import FeatureSequence, FrameTimes, load_classes
 from ..structures.npz_io import read_source
 from .onnx_backend import load_model
 
@@ -45,10 +45,11 @@ class Segment:
     label_scores: list[float] = field(default_factory=list)
     neighbours: list[dict] = field(default_factory=list)
 
-    def to_dict(self, fps: float) -> dict:
+    def to_dict(self, times: FrameTimes) -> dict:
         """Convert to JSON types; empty fields are left out."""
         row = {k: v for k, v in asdict(self).items() if v is not None and v != []}
-        return row | {'start_sec': round(self.start_frame / fps, 3), 'end_sec': round(self.end_frame / fps, 3)}
+        start, end = (round(float(times.seconds(frame)), 3) for frame in (self.start_frame, self.end_frame))
+        return row | {'start_sec': start, 'end_sec': end}
 
     @property
     def caption(self) -> str:
@@ -59,9 +60,9 @@ class Segment:
             return f'like {self.neighbours[0]["label"]} ({self.neighbours[0]["distance"]:.2f})'
         return f'{self.scored_class or "action"}{"" if self.score is None else f" {self.score:.2f}"}'
 
-    def summary(self, fps: float) -> str:
+    def summary(self, times: FrameTimes) -> str:
         """One line of text with all results."""
-        text = f'{self.start_frame / fps:8.2f} to {self.end_frame / fps:8.2f} s'
+        text = f'{times.seconds(self.start_frame):8.2f} to {times.seconds(self.end_frame):8.2f} s'
         if self.score is not None:
             text += f'  {self.scored_class or "action"} {self.score:.2f}'
         if self.label is not None:
@@ -96,9 +97,11 @@ class Recognizer:
         return self.pipeline(sample)
 
     @torch.no_grad()
-    def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
+    def __call__(
+        self, features: FeatureSequence, segments: Sequence[Segment], times: FrameTimes, num_frames: int
+    ) -> None:
         """Label ``segments``; an interval without a feature gets no label."""
-        for segment, feats in _read_segments(features, segments, fps, num_frames, self.window, self.fps):
+        for segment, feats in _read_segments(features, segments, times, num_frames, self.window, self.fps):
             scores = self.model.test_step(pseudo_collate([self._sample(feats)]))[0].pred_score.cpu()
             best = int(scores.argmax())
             segment.label, segment.label_score = self.classes[best], float(scores[best])
@@ -125,9 +128,11 @@ class Scorer:
         _check_dims(f'scorer {spec}: takes', cfg.model.backbone.get('in_dims', dims), dims)
 
     @torch.no_grad()
-    def __call__(self, features: FeatureSequence, fps: float, num_frames: int) -> tuple[np.ndarray, list[Segment]]:
+    def __call__(
+        self, features: FeatureSequence, times: FrameTimes, num_frames: int
+    ) -> tuple[np.ndarray, list[Segment]]:
         """Return (T, C) scores at the rate of the scorer, and the intervals above the threshold in order of time."""
-        rows = clip_positions(0, num_frames, fps, num_frames, Window(), self.fps)
+        rows = clip_positions(0, num_frames, times, num_frames, Window(), self.fps)
         feats = interpolate(features, rows, features.num_views)
         if feats is None:
             return np.zeros((0, len(self.classes))), []
@@ -170,10 +175,12 @@ class Gallery:
         self.top = min(top, len(self.clips))
         self._retriever = DTWRetriever(self.clips.clips, self.clips.names)
 
-    def __call__(self, features: FeatureSequence, segments: Sequence[Segment], fps: float, num_frames: int) -> None:
+    def __call__(
+        self, features: FeatureSequence, segments: Sequence[Segment], times: FrameTimes, num_frames: int
+    ) -> None:
         """Find the neighbours of ``segments``."""
         window, rate = self.settings.window, self.settings.fps
-        for segment, feats in _read_segments(features, segments, fps, num_frames, window, rate):
+        for segment, feats in _read_segments(features, segments, times, num_frames, window, rate):
             nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)
             for i, distance in zip(nearest.inds[0], nearest.distances[0], strict=True):
                 action = self.clips.actions[i]
@@ -185,14 +192,14 @@ class Gallery:
 def _read_segments(
     features: FeatureSequence,
     segments: Sequence[Segment],
-    fps: float,
+    times: FrameTimes,
     num_frames: int,
     window: Window,
     rate: float | None,
 ) -> Iterator[tuple[Segment, np.ndarray]]:
     """Yield intervals with features, and these (V, T, D) at ``rate``, as ``FeatureClipDataset`` reads an action."""
     for segment in segments:
-        positions = clip_positions(segment.start_frame, segment.end_frame, fps, num_frames, window, rate)
+        positions = clip_positions(segment.start_frame, segment.end_frame, times, num_frames, window, rate)
         feats = interpolate(features, positions, features.num_views) if len(positions) else None
         if feats is not None:
             yield segment, feats

@@ -240,7 +240,8 @@ class VPDInferencer(BaseInferencer):
         """Yield a ``FrameResult`` per frame, online; memory does not grow.
 
         Latency: the result of frame t comes before frame t + ``batch_size`` is read, with 1 (the default) before the
-        next frame is.  Larger batches are faster.  The first frame of an athlete in a shot has no box: ByteTrack
+        next frame is; where the whole image changes, two more frames are read to tell a cut from a camera flash.
+        Larger batches are faster.  The first frame of an athlete in a shot has no box: ByteTrack
         confirms a track with its second detection.
 
         Args:
@@ -270,8 +271,9 @@ class VPDInferencer(BaseInferencer):
         """Make a data sample per athlete of one opened input; ``paint`` takes the frames of the online pass.
 
         Meta: ``name``, ``source``, ``athlete``, ``fps``, ``num_frames``, ``width``, ``height``, ``mode``.  Data:
-        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``segments`` (list of ``Segment``), ``frame_scores``
-        (T, C) with a scorer.  Raises UserError: no athlete is found, or the input cannot be read.
+        ``track`` (AthleteTrack), ``features`` (FeatureSequence), ``times`` (FrameTimes), ``segments`` (list of
+        ``Segment``), ``frame_scores`` (T, C) with a scorer.  Raises UserError: no athlete is found, or the input cannot
+        be read.
         """
         size = batch_size or self.batch_size
         if online or isinstance(inputs, FrameStream):
@@ -303,16 +305,16 @@ class VPDInferencer(BaseInferencer):
 
     def _add_segments(self, sample: BaseDataElement) -> None:
         """Find the intervals, then label them; without a scorer the whole track is one interval."""
-        features, fps, num_frames = sample.features, sample.fps, sample.num_frames
+        features, times, num_frames = sample.features, sample.times, sample.num_frames
         labellers = [model for model in (self.recognizer, self.gallery) if model is not None]
         segments: list[Segment] = []
         if self.scorer is not None:
-            scores, segments = self.scorer(features, fps, num_frames)
+            scores, segments = self.scorer(features, times, num_frames)
             sample.set_field(scores, 'frame_scores')
         elif labellers and len(features):
             segments = [Segment(int(features.frame_inds[0]), int(features.frame_inds[-1]) + 1)]
         for label in labellers:
-            label(features, segments, fps, num_frames)
+            label(features, segments, times, num_frames)
         sample.set_field(segments, 'segments')
 
     def _online(
@@ -324,13 +326,15 @@ class VPDInferencer(BaseInferencer):
         for result in online_pass(self.student, self._models, self._rules, source, batch_size, track):
             if paint is not None:
                 athletes = [] if result.box is None else [(result.box, result.joints)]
-                paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}']))
+                seconds = source.times.seconds(result.frame_ind)
+                paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}  {seconds:.2f} s']), seconds)
             yield result
 
     def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], paint: Paint) -> None:
         """Draw the samples of one input into its frames, in another pass over them."""
         for frame_ind, rgb in inputs:
-            athletes, labels, lines = [], [], [f'{frame_ind}']
+            seconds = inputs.times.seconds(frame_ind)
+            athletes, labels, lines = [], [], [f'{frame_ind}  {seconds:.2f} s']
             for sample in preds:
                 captions = [s.caption for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
                 row, feature = row_of(sample.track, frame_ind), row_of(sample.features, frame_ind)
@@ -340,7 +344,7 @@ class VPDInferencer(BaseInferencer):
                 joints = None if feature is None else self.joints(sample.features.feats[feature : feature + 1])
                 athletes.append((sample.track.boxes[row], None if joints is None else joints[0]))
                 labels.append(', '.join(captions))
-            paint(draw_answer(rgb, athletes, lines, labels))
+            paint(draw_answer(rgb, athletes, lines, labels), seconds)
 
     def postprocess(
         self,

@@ -97,6 +97,7 @@ class VideoView:
 
     def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
         self.row, self.store, self.fps, self.problems = row, store, corpus.fps, list[str]()
+        self.times = corpus.times(row)
         self.header = store.header(row.video) if row.video in store else None
         self.track = corpus.track(row.video) if corpus.track_path(row.video).is_file() else None
         has_poses = pose_name is not None and corpus.pose_path(pose_name, row.video).is_file()
@@ -141,7 +142,7 @@ class VideoView:
                 image, text = self._image(frame_ind, rgb), self._text(frame_ind)
                 if frame_ind in chosen:
                     tiles.append(draw_text(resize(image, _TILE), text))
-                writer.write(draw_text(image, text))
+                writer.write(draw_text(image, text), self.times.seconds(frame_ind))
         save_image(sheet, grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255)))
 
     def statistics(self) -> list[str]:

@@ -355,4 +355,5 @@ def _remove(corpus: Corpus, rows: Sequence[VideoInfo], pose_set: str | None) -> 
             corpus.pose_path(pose_set, row.video).unlink(missing_ok=True)
     corpus.remove_videos(row.video for row in rows)
     for row in rows:
+        corpus.times_path(row.video).unlink(missing_ok=True)
         corpus.track_path(row.video).unlink(missing_ok=True)

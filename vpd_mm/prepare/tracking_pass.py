@@ -11,6 +11,7 @@ import numpy as np
 from ..athlete import FrameSource
 from ..athlete.athlete_choice import ChoiceRules
 from ..athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_names
+from ..athlete.camera_cuts import mark_cuts
 from ..athlete.path_tracker import PathRules, PathTracker
 from ..engine.progress import OnProgress
 from ..errors import UserError
@@ -54,12 +55,12 @@ def _detect(
     settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
 ) -> dict[str, AthleteTrack]:
     tracker = build_tracker(settings.tracker, source.fps, (source.width, source.height))
-    every, frames = getattr(tracker, 'every', 1), iter(source)
+    every, frames = getattr(tracker, 'every', 1), mark_cuts(source, tracker.cut_threshold)
     while batch := list(islice(frames, models.frames_per_batch(source))):
-        chosen = {frame_ind: rgb for frame_ind, rgb in batch if frame_ind % every == 0}
+        chosen = {frame_ind: rgb for frame_ind, rgb, _ in batch if frame_ind % every == 0}
         detections = dict(zip(chosen, models.detector.detect(list(chosen.values()))))
-        for frame_ind, rgb in batch:
-            tracker.update(frame_ind, detections.get(frame_ind, _NO_DETECTIONS), rgb)
+        for frame_ind, rgb, cut in batch:
+            tracker.update(frame_ind, detections.get(frame_ind, _NO_DETECTIONS), rgb, cut)
         on_progress(batch[-1][0] + 1, source.num_frames)
     tracks = tracker.finish()
     return dict(zip(athlete_names(len(tracks)), tracks)) if tracks else {}

@@ -106,6 +106,7 @@ class VideoPreparer:
         rows = {name: VideoInfo(name, *file) for name in tracks}
         for name, track in tracks.items():
             track.save(self.corpus.track_path(name), self._sources.track(job))
+            self.corpus.save_times(name, reader.times)
             if self._poses(name) is not None and read_source(path := self._pose_path(name)) is not None:
                 path.unlink()  # made for a former track
         self.corpus.add_videos(rows.values())
@@ -157,7 +158,7 @@ class VideoPreparer:
             limit = self._models.frames_per_batch(reader)
             pose_tasks = {name: PoseTask(tracks[name], self._models, limit) for name in without_poses}
             tasks += pose_tasks.values()
-            for frame_ind, rgb, previous in with_previous(reader):
+            for frame_ind, rgb, previous, _ in with_previous(reader):
                 for task in tasks:
                     task.step(frame_ind, rgb, previous)
                 end = frame_ind + 1

@@ -119,7 +119,7 @@ def find_query(
     video, start, end = corpus.video(match['video']), int(match['start']), int(match['end'])
     if not start < end <= video.num_frames:
         raise UserError(f'query {query!r}: needs start < end <= {video.num_frames}, the frames of {video.video}')
-    positions = clip_positions(start, end, video.fps, video.num_frames, Window(), fps)
+    positions = clip_positions(start, end, corpus.times(video), video.num_frames, Window(), fps)
     feats = FeatureReader(corpus, features).interpolate(video.video, positions)
     if feats is None:
         raise UserError(f'query {query!r}: these frames have no {features} features; extract them')

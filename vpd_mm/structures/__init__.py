@@ -1,6 +1,7 @@
 """Data that one step hands to the next: validated on creation, saved and loaded without pickle."""
 
 from .action import Action, load_actions, load_classes, load_splits, save_actions, save_classes
+from .frame_times import FrameTimes
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
 from .table_io import read_lines
 
@@ -8,6 +9,7 @@ __all__ = [
     'Action',
     'AthleteTrack',
     'FeatureSequence',
+    'FrameTimes',
     'PoseSequence',
     'MAX_FRAMES',
     'VPD_JOINTS',

@@ -11,6 +11,9 @@ import numpy as np
 from ..errors import UserError
 from ..files import MARK, atomic_write
 
+#: Unit of the times of frames, s.
+_TICK = Fraction(1, 90_000)
+
 
 class VideoWriter:
     """Write an mp4 (H.264, yuv420p) frame by frame.
@@ -47,8 +50,8 @@ class VideoWriter:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, rgb: np.ndarray) -> None:
-        """Add a frame (H, W, 3) uint8 RGB.
+    def write(self, rgb: np.ndarray, seconds: float | None = None) -> None:
+        """Add a frame (H, W, 3) uint8 RGB, at its time, which must increase; None (for all frames): at the rate.
 
         H.264 needs even sides: the last row or column of an odd side is cut off.
 
@@ -62,10 +65,15 @@ class VideoWriter:
             self._stream = self._container.add_stream('libx264', rate=self.rate, options=self.options)
             self._stream.height, self._stream.width = (side // 2 * 2 for side in rgb.shape[:2])
             self._stream.pix_fmt = 'yuv420p'
+            if seconds is not None:
+                self._stream.codec_context.time_base = _TICK
         if rgb.shape != self._shape:
             raise ValueError(f'{self.path}: all frames have one shape, {self._shape}, found {rgb.shape}')
         rgb = np.ascontiguousarray(rgb[: self._stream.height, : self._stream.width])
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(rgb, format='rgb24')))
+        frame = av.VideoFrame.from_ndarray(rgb, format='rgb24')
+        if seconds is not None:
+            frame.pts, frame.time_base = round(seconds / _TICK), _TICK
+        self._container.mux(self._stream.encode(frame))
 
     def __exit__(self, kind, error, trace) -> None:
         if error is not None:
