@@ -22,8 +22,8 @@ def make_parser() -> ToolParser:
     parser.add_argument('--out', required=True, help='folder of the corpus, e.g. data/jumps')
     parser.add_argument(
         '--boxes',
-        help='full, mmdet:<config>[:<checkpoint>], or a folder of box files; default: existing tracks, full for '
-        'videos without',
+        help='full, mediapipe (one athlete), mmdet:<config>[:<checkpoint>], or a folder of box files; default: '
+        'existing tracks, full for videos without',
     )
     parser.add_argument(
         '--poses',

@@ -58,7 +58,10 @@ def test_boxes_and_poses(tmp_path):
     write_pose(tmp_path, 'front__b_0_10')
     report = import_vpd_release(tmp_path, tmp_path / 'out', sport='tennis')
     corpus = Corpus.open(tmp_path / 'out')
-    assert report.counts == {'videos with boxes and poses': 2, 'boxes': 6, 'poses': 6}
+    assert report.counts == {
+        **{'videos with boxes and poses': 2, 'boxes': 6, 'poses': 6},
+        'people with COCO-17 joints': 6,
+    }
     assert corpus.sport == 'tennis'
     assert list(corpus.videos()) == ['a', 'front__b_0_10']
     assert corpus.video('a').num_frames == 10
@@ -76,7 +79,7 @@ def test_a_failed_video_is_reported_and_the_others_are_imported(tmp_path):
     assert list(corpus.videos()) == ['b']
     assert len(report.failures) == 2
     assert 'a/boxes.json: truncated' in report.failures[0]
-    assert 'c/boxes.json: entry 0: frame 10 is past the end' in report.failures[1]
+    assert 'c/boxes.json: frame 10 is past the end' in report.failures[1]
     assert not corpus.track_path('a').exists()
     (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
     assert len(import_vpd_release(tmp_path, tmp_path / 'out').failures) == 1
@@ -197,7 +200,7 @@ def test_poses_for_a_corpus(tmp_path):
     import_vpd_release(tmp_path, tmp_path / 'out')
     (tmp_path / 'pose/b/coco_keypoints.json.gz').unlink()
     report = import_poses(tmp_path / 'pose', tmp_path / 'out', name='mine')
-    assert report.counts == {'videos with poses': 1, 'poses': 3}
+    assert report.counts == {'videos with poses': 1, 'poses': 3, 'people with COCO-17 joints': 3}
     assert "no poses of 'b'" in report.failures[0]
     with pytest.raises(UserError, match='pose set name'):
         import_poses(tmp_path / 'pose', tmp_path / 'out', name='../x')
@@ -251,4 +254,7 @@ def test_tool(tmp_path, run_python, request):
 
 def test_real_release(shared, tmp_path):
     report = import_vpd_release(shared / 'videos/poses', tmp_path / 'out')
-    assert report.counts == {'videos with boxes and poses': 2, 'boxes': 225 + 103, 'poses': 208 + 103}
+    assert report.counts == {
+        **{'videos with boxes and poses': 2, 'boxes': 225 + 103, 'poses': 208 + 103},
+        'people with COCO-17 joints': 208 + 103,
+    }

@@ -102,7 +102,7 @@ def test_huge_box_is_refused_before_allocation(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     boxes = write_boxes(tmp_path / 'boxes', 'jump', box=(-1e6, -1e6, 2e6, 2e6))
     [(_, line)] = build_corpus([video], tmp_path / 'c', boxes=str(boxes)).failures
-    assert 'box of frame 2 of jump.mp4 is 2e+06 px' in line
+    assert '8 of 8 boxes, first [-1000000.0, -1000000.0, 1000000.0, 1000000.0] (xyxy) of frame 0, are not' in line
 
 
 def test_second_prepare_on_the_same_corpus(tmp_path):

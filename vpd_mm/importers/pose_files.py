@@ -1,38 +1,28 @@
 """Athlete poses from files: npz of vpd_mm, or the output of pose estimators."""
 
 import os
-from collections import defaultdict
+import re
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from ..corpus import Corpus
+from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import file_digest, refresh_source
 from ..engine.progress import OnProgress, no_progress
-from ..errors import UserError, errors_name
+from ..errors import UserError
 from ..structures import AthleteTrack, PoseSequence
+from .athlete_poses import choose_poses
 from .box_files import ATHLETE_SEPARATOR
-from .json_io import frame_number, read_json
-from .pose_formats import (
-    OPENPOSE_NAME,
-    People,
-    Person,
-    last_digits,
-    parse_mmpose_images,
-    parse_openpose,
-    parse_pose_json,
-)
+from .json_io import first_frame, read_json
+from .pose_formats import parse_frame_files, parse_pose_json
 from .report import ImportReport, track_progress
-
-#: Least IoU of a person with the athlete's box; less is another person.
-MIN_IOU = 0.1
 
 
 def read_poses(
     directory: str | os.PathLike,
     video_name: str,
     track: AthleteTrack | None = None,
-    num_frames: int | None = None,
+    video: VideoInfo | None = None,
+    counts: Counter[str] | None = None,
 ) -> PoseSequence:
     """Read the poses of one video and keep the athlete's.
 
@@ -40,98 +30,83 @@ def read_poses(
 
     1. ``<video>.npz`` (PoseSequence);
     2. ``<video>/coco_keypoints.json.gz`` or ``.json`` (VPD release);
-    3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz`` (mmpose, COCO, VPD release; see
-       ``pose_formats.parse_pose_json``);
-    4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose, BODY_25 or COCO-18);
-    5. ``<video>/<frame>.json`` (mmpose's inferencer on a folder of frames).
+    3. ``<video>.json``, ``results_<video>.json``, ``<video>/alphapose-results.json``, the same with ``.gz`` (mmpose,
+       COCO, AlphaPose, VPD release; see ``pose_formats.parse_pose_json``);
+    4. a file per frame, of OpenPose or mmpose: ``<video>_<frame>_keypoints.json``, or any name that ends in
+       ``<frame>.json`` or ``<frame>_keypoints.json`` in ``<video>/`` or ``<video>_json/`` (Pose2Sim, Sports2D).
 
-    The athlete is the person with the largest IoU with the track in that frame.  Joint scores above 1 are clipped.
+    The joint set is one of ``joint_sets.JOINT_SETS``.  Frames count from 0, or from 1 where the file has frame 1, the
+    one past the end, and no frame 0.  The athlete is chosen by :func:`~vpd_mm.importers.athlete_poses.choose_poses`.
 
     Args:
         directory: Holds the files.
         video_name: Name of the video without its ending.  With a track, files of ``<video>``, which hold all people,
             also serve ``<athlete>__<video>``.
-        track: Boxes of the athlete; without them the person of the highest score is taken.
-        num_frames: Frames of the video; no pose may lie past its end.
+        track: Boxes of the athlete.
+        video: Size and length of the video: no pose may lie past its end, a joint outside of its frame is not seen.
+        counts: Gets the numbers of people of each joint set, and of what was corrected or left out.
 
     Raises:
-        UserError: no file, or an invalid entry: NaN, wrong joint count, past the end, a frame twice, truncated or too
-            large JSON or gzip.
+        UserError: no file, an invalid entry (wrong joint count, past the end, a frame twice, truncated or too large
+            JSON or gzip), most joints are unusable, or nobody is the athlete.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise UserError(f'{directory}: no such folder of poses')
-    kind, files = _candidates(directory, video_name)
+    files = _files(directory, video_name)
     if not files and track is not None:
-        kind, files = _candidates(directory, video_name.partition(ATHLETE_SEPARATOR)[2])
+        files = _files(directory, video_name.partition(ATHLETE_SEPARATOR)[2])
     if not files:
         raise UserError(
             f'{directory}: no poses of {video_name!r}; expected {video_name}.npz, {video_name}/coco_keypoints.json.gz, '
-            f'{video_name}.json (mmpose, COCO) or {video_name}_000000000000_keypoints.json ... (OpenPose)'
+            f'{video_name}.json (mmpose, COCO, AlphaPose), or a file per frame such as '
+            f'{video_name}_000000000000_keypoints.json (OpenPose) or {video_name}_json/{video_name}_000000.json'
         )
-    path = files[0]
-    if kind == 'npz':
+    counts = Counter() if counts is None else counts
+    num_frames = None if video is None else video.num_frames
+    path = files[0][1]
+    if path.suffix == '.npz':
         poses = PoseSequence.load(path)
-        if len(poses):
-            frame_number(int(poses.frame_inds[-1]), path, num_frames)
+        first_frame(poses.frame_inds[-1:].tolist(), path, num_frames)
+        if not len(poses):
+            raise UserError(f'{path}: holds no pose')
         return poses
-    if kind == 'json':
-        people = parse_pose_json(read_json(path), path, num_frames)
+    if files[0][0] is None:
+        people = list(parse_pose_json(read_json(path), path))
     else:
         path = path.parent
-        people = (parse_openpose if kind == 'openpose' else parse_mmpose_images)(files, num_frames)
-    return _choose_poses(people, track, path)
+        people = list(parse_frame_files(files))
+    first = first_frame({frame for frame, _ in people}, path, num_frames)
+    if first:
+        counts['frames counted from 1'] += len(people)
+    return choose_poses([(frame - first, persons) for frame, persons in people], track, video, path, counts)
 
 
 def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
     """List the files that :func:`read_poses` reads for a video; empty where there are none."""
     names = video_name, video_name.partition(ATHLETE_SEPARATOR)[2]
-    return next((files for name in names if (files := _candidates(Path(directory), name)[1])), [])
+    return next(([path for _, path in files] for name in names if (files := _files(Path(directory), name))), [])
 
 
-def _candidates(directory: Path, video_name: str) -> tuple[str, list[Path]]:
-    """Return the kind of the files of a video (npz, json, openpose, images) and the files."""
+def _files(directory: Path, video_name: str) -> list[tuple[int | None, Path]]:
+    """Return (frame, file) of the files of a video, in the order of the frames; None for a file of all frames."""
     if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
-        return '', []
+        return []
     names = [f'{video_name}.npz']
-    for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
-        names += [f'{name}.gz', name]
+    for name in ('{}/coco_keypoints.json', '{}.json', 'results_{}.json', '{}/alphapose-results.json'):
+        names += [f'{name.format(video_name)}.gz', name.format(video_name)]
     for path in (directory / name for name in names):
         if path.is_file():
-            return 'npz' if path.suffix == '.npz' else 'json', [path]
-    folder = directory / video_name
-    paths = [path for parent in (directory, folder) if parent.is_dir() for path in sorted(parent.iterdir())]
-    openpose = [path for path in paths if (m := OPENPOSE_NAME.match(path.name)) and m['video'] == video_name]
-    if openpose:
-        return 'openpose', openpose
-    return 'images', sorted(path for path in folder.glob('*.json') if last_digits(path.name) is not None)
-
-
-def _choose_poses(people: People, track: AthleteTrack | None, path: Path) -> PoseSequence:
-    """Keep the person with the largest IoU (at least ``MIN_IOU``), or score, of every frame; the first wins a tie."""
-    boxes = {} if track is None else dict(zip(track.frame_inds.tolist(), track.boxes, strict=True))
-    chosen: dict[int, Person] = {}
-    best: dict[int, float] = defaultdict(lambda: -np.inf)
-    for frame, person in people:
-        if track is None:
-            value = person.score
-        else:
-            value = iou(person.extent(), boxes[frame]) if frame in boxes else 0.0
-        if value > best[frame] and (track is None or value >= MIN_IOU):
-            best[frame], chosen[frame] = value, person
-    inds = np.array(sorted(chosen), dtype=np.int64)
-    joints = np.array([chosen[i].joints for i in inds], dtype=np.float32).reshape(-1, 17, 3)
-    with errors_name(path):
-        return PoseSequence(inds, joints[..., :2], np.clip(joints[..., 2], 0, 1))
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two xyxy boxes; 0 where one has no area."""
-    size = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    if size.min() <= 0:
-        return 0.0
-    shared = float(size.prod())
-    return shared / (float((a[2:] - a[:2]).prod()) + float((b[2:] - b[:2]).prod()) - shared)
+            return [(None, path)]
+    shared = re.compile(rf'{re.escape(video_name)}_([0-9]{{1,15}})_keypoints\.json')
+    own = re.compile(r'(?!\.).*?([0-9]{1,15})(_keypoints)?\.json')
+    folders = {directory: shared, directory / video_name: own, directory / f'{video_name}_json': own}
+    for folder, pattern in folders.items():
+        paths = folder.iterdir() if folder.is_dir() else ()
+        files = [(int(match[1]), path) for path in paths if (match := pattern.fullmatch(path.name))]
+        if files:
+            return sorted(files)
+    return []
 
 
 def import_poses(
@@ -162,7 +137,7 @@ def import_poses(
             with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
-                    read_poses(source, video, track, info.num_frames).save(corpus.pose_path(name, video))
+                    read_poses(source, video, track, info, report.counts).save(corpus.pose_path(name, video))
                 report.counts['videos with poses'] += 1
                 report.counts['poses'] += len(corpus.poses(name, video))
     return report

@@ -97,10 +97,11 @@ class _ReleaseImport:
                 info = self._info(video, path)
                 track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
                 if not track_path.exists():
-                    read_boxes(folder, video, (info.width, info.height), info.num_frames)[''].save(track_path)
+                    boxes = read_boxes(folder, video, (info.width, info.height), info.num_frames, self.report.counts)
+                    boxes[''].save(track_path)
                 track = self.corpus.track(video)
                 if not pose_path.exists():
-                    read_poses(folder, video, track, info.num_frames).save(pose_path)
+                    read_poses(folder, video, track, info, self.report.counts).save(pose_path)
                 poses = self.corpus.poses(POSES, video)
                 self._count(info, {'videos with boxes and poses': 1, 'boxes': len(track), 'poses': len(poses)})
         self.corpus.add_videos(self.videos.values())

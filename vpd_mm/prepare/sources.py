@@ -123,7 +123,7 @@ def settle_sources(
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
     if boxes_given or len(tracked) < len(jobs):
         source: dict = {'boxes': _describe(settings.boxes)}
-        if settings.boxes.startswith('mmdet:'):
+        if settings.boxes_by_model:
             source['track'] = dict(settings.tracker)
         stale: list[str] = []
 

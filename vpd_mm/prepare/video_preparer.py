@@ -1,6 +1,7 @@
 """Prepare one video file: tracks, crops, flow and poses."""
 
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -55,20 +56,22 @@ class VideoPreparer:
         s = self.settings
         reader: VideoReader | None = None
         headers: dict[str, CropHeader] = {}
+        of_boxes: Counter[str] = Counter()
         if job.is_tracked(self.corpus):
             rows = {row.video: row for row in job.rows}
             tracks = {name: self.corpus.track(name) for name in rows}
         else:
             reader = VideoReader(job.path, s.fps)
-            rows, tracks = self._track(reader, on_progress)
+            rows, tracks = self._track(reader, on_progress, of_boxes)
         for name, row in rows.items():
-            reports[name] = VideoReport(name, row.num_frames)
+            reports[name], counts = VideoReport(name, row.num_frames), of_boxes.copy()
             if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
                 try:
-                    poses = read_poses(s.poses, name, tracks[name], row.num_frames)
+                    poses = read_poses(s.poses, name, tracks[name], row, counts)
                     poses.save(self.corpus.pose_path(s.pose_set, name))
                 except UserError as e:
                     reports[name].failures.append(str(e))
+            reports[name].notes += [f'{count} {what}' for what, count in counts.items()]
             reports[name].count(tracks[name], self._poses(name))
         without_crops = [name for name in rows if not self._has_crops(name)]
         without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
@@ -87,10 +90,10 @@ class VideoPreparer:
             report.count(tracks[name], self._poses(name))
 
     def _track(
-        self, reader: VideoReader, on_progress: OnProgress
+        self, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
     ) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
         """Find the athletes; save their tracks and rows of videos.csv."""
-        athletes = find_tracks(self.settings, self._models, reader, on_progress)
+        athletes = find_tracks(self.settings, self._models, reader, on_progress, counts)
         tracks = {video_name(athlete, reader.path.stem): track for athlete, track in athletes.items()}
         file = (str(reader.path.absolute()), reader.fps, reader.num_frames, reader.width, reader.height)
         rows = {name: VideoInfo(name, *file) for name in tracks}
