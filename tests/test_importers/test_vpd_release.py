@@ -81,7 +81,7 @@ def test_a_failed_video_is_reported_and_the_others_are_imported(tmp_path):
     assert 'a/boxes.json: truncated' in report.failures[0]
     assert 'c/boxes.json: frame 10 is past the end' in report.failures[1]
     assert not corpus.track_path('a').exists()
-    (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
+    (tmp_path / 'pose/a/boxes.json').write_text('[[0, [10, 10, 50, 80]]]')
     assert len(import_vpd_release(tmp_path, tmp_path / 'out').failures) == 1
     assert list(Corpus.open(tmp_path / 'out').videos()) == ['a', 'b']
 

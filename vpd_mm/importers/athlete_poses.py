@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,36 +43,54 @@ def choose_poses(
     Raises:
         UserError: most joints are unusable, or nobody is the athlete.
     """
+    people = _usable_people(frames, video, path, counts)
+    num_people = len(people.inds)
+    ious, inside = _overlaps(people, track)
+    if track is None or _is_vague(track, people.inds, ious):
+        people = people.take(inside >= _INSIDE)
+        ious, _ = _overlaps(people, _follow(people, sorted({frame for frame, _ in frames}), video))
+    best = _best_rows(people.inds, ious)
+    best = best[ious[best] >= MIN_IOU]
+    if not len(best):
+        raise UserError(
+            f'{path}: none of its {num_people} people is in the boxes of the athlete; are these poses of this video, '
+            'in pixels of its frames?'
+        )
+    chosen = people.take(best)
+    poses = chosen.joints.astype(np.float32)
+    with errors_name(path):
+        return PoseSequence(chosen.inds, poses[..., :2], poses[..., 2])
+
+
+class _People(NamedTuple):
+    """People of a file: frames (P,), joints (P, 17, 3), boxes (P, 4) xyxy with an area, scores (P,) in [0, 1]."""
+
+    inds: np.ndarray
+    joints: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def take(self, rows: np.ndarray) -> '_People':
+        return _People(*(values[rows] for values in self))
+
+
+def _usable_people(
+    frames: Sequence[tuple[int, list[Person]]], video: VideoInfo | None, path: Path, counts: Counter[str]
+) -> _People:
+    """Return the people with a joint that is seen and a box, or joints, with an area."""
     found = [(frame, person) for frame, people in frames for person in people]
     joints = np.array([person.joints for _, person in found], np.float64).reshape(-1, 17, 3)
     size = (np.inf, np.inf) if video is None else (video.width, video.height)
     _correct(joints, size, path, counts)
     given = np.array([person.box for _, person in found], np.float64).reshape(-1, 4)
     boxes = np.where(np.isfinite(given).all(axis=1, keepdims=True), given, _extents(joints)).clip(0, [*size, *size])
-    usable = np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (joints[..., 2] > 0).any(axis=1))
-    if not len(usable):
+    usable = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (joints[..., 2] > 0).any(axis=1)
+    if not usable.any():
         raise UserError(f'{path}: no usable person in its {len({frame for frame, _ in frames})} frames')
-    counts.update(f'people with {found[i][1].joint_set} joints' for i in usable)
-    inds = np.array([found[i][0] for i in usable])
-    scores = np.nan_to_num([found[i][1].score for i in usable]).clip(0)
-    joints, boxes = joints[usable], boxes[usable]
-    ious, inside = _overlaps(inds, boxes, track)
-    if track is None or _is_vague(track, inds, ious):
-        among = inside >= _INSIDE
-        inds, joints, boxes, scores = inds[among], joints[among], boxes[among], scores[among]
-        followed = _follow(sorted({frame for frame, _ in frames}), inds, boxes, scores / scores.max(initial=1), video)
-        ious, _ = _overlaps(inds, boxes, followed)
-    best = np.lexsort((-np.arange(len(inds)), ious))  # the first one wins a tie
-    best = best[ious[best] >= MIN_IOU]
-    if not len(best):
-        raise UserError(
-            f'{path}: none of its {len(usable)} people is in the boxes of the athlete; are these poses of this video, '
-            'in pixels of its frames?'
-        )
-    chosen = dict(zip(inds[best].tolist(), best.tolist()))
-    poses = joints[[chosen[frame] for frame in sorted(chosen)]].astype(np.float32)
-    with errors_name(path):
-        return PoseSequence(np.array(sorted(chosen), np.int64), poses[..., :2], poses[..., 2])
+    counts.update(f'people with {found[i][1].joint_set} joints' for i in np.flatnonzero(usable))
+    scores = np.nan_to_num([person.score for _, person in found]).clip(0)
+    inds = np.array([frame for frame, _ in found], np.int64)
+    return _People(inds, joints, boxes, scores / scores.max(initial=1)).take(np.flatnonzero(usable))
 
 
 def _correct(joints: np.ndarray, size: tuple[float, float], path: Path, counts: Counter[str]) -> None:
@@ -114,11 +134,12 @@ def _extents(joints: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.concatenate([low, high], axis=1), posinf=0, neginf=0)
 
 
-def _overlaps(inds: np.ndarray, boxes: np.ndarray, track: AthleteTrack | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the IoU (P,) of boxes (P, 4) with those of a track, and the share of each that is inside.
+def _overlaps(people: _People, track: AthleteTrack | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the IoU (P,) of the people's boxes with those of a track, and the share of each that is inside.
 
     Both are 0 in frames without a box; without a track, everybody is inside.
     """
+    inds, boxes = people.inds, people.boxes
     if track is None or not len(track):
         return np.zeros(len(inds)), np.full(len(inds), float(track is None))
     rows = np.minimum(np.searchsorted(track.frame_inds, inds), len(track) - 1)
@@ -129,34 +150,34 @@ def _overlaps(inds: np.ndarray, boxes: np.ndarray, track: AthleteTrack | None) -
     return has_box * shared / (area + other_area - shared), has_box * shared / area
 
 
+def _best_rows(inds: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the row of the largest of the values (P,) in every frame, in the order of the frames; the first one wins
+    a tie."""
+    order = np.lexsort((-values, inds))
+    return order[np.unique(inds[order], return_index=True)[1]]
+
+
 def _is_vague(track: AthleteTrack, inds: np.ndarray, ious: np.ndarray) -> bool:
     """Return whether the boxes of a track do not say who the athlete is; ``ious`` (P,) are those of the people."""
     if len(track) > 1 and (track.boxes == track.boxes[0]).all():
         return True
-    frames, rows = np.unique(inds, return_inverse=True)
-    best = np.zeros(len(frames))
-    np.maximum.at(best, rows, ious)
-    return not best.any() or np.median(best[best > 0]) < MIN_IOU
+    best = ious[_best_rows(inds, ious)]
+    return not best.any() or bool(np.median(best[best > 0]) < MIN_IOU)
 
 
-def _follow(
-    frames: list[int], inds: np.ndarray, boxes: np.ndarray, scores: np.ndarray, video: VideoInfo | None
-) -> AthleteTrack:
-    """Track the people of ``frames``, those with a row in the file, and choose the athlete.
+def _follow(people: _People, frames: list[int], video: VideoInfo | None) -> AthleteTrack:
+    """Track the people of ``frames``, those of the file, and choose the athlete.
 
     Where nobody can be followed, as in a single frame, it is the person of the best score in each frame.
     """
-    size = tuple(boxes[:, 2:].max(axis=0, initial=1)) if video is None else (video.width, video.height)
-    tracker = AthleteTracker(25.0 if video is None else video.fps, size, min_seconds=0, high_score=0)
-    detections = np.column_stack([boxes, scores]).astype(np.float32)
-    order = np.argsort(inds, kind='stable')
-    starts = np.searchsorted(inds[order], frames)
-    for i, people in enumerate(np.split(order, starts[1:])):  # a file may hold every tenth frame only
-        tracker.update(i, detections[people])
-    tracks = tracker.finish()
-    if tracks:
-        (track,) = tracks
-        return AthleteTrack(np.array(frames)[track.frame_inds], track.boxes, track.scores)
-    best = dict(zip(inds[rows := np.lexsort((-np.arange(len(inds)), scores))].tolist(), rows.tolist()))
-    rows = [best[frame] for frame in sorted(best)]
-    return AthleteTrack(np.array(sorted(best), np.int64), detections[rows, :4], detections[rows, 4])
+    size = people.boxes[:, 2:].max(axis=0, initial=1).tolist() if video is None else (video.width, video.height)
+    fps = (25 if video is None else video.fps) * len(frames) / (frames[-1] - frames[0] + 1)
+    tracker = AthleteTracker(fps, size, min_seconds=0, high_score=0, min_iou=MIN_IOU)
+    people = people.take(np.argsort(people.inds, kind='stable'))
+    detections = np.column_stack([people.boxes, people.scores]).astype(np.float32)
+    for i, rows in enumerate(np.split(detections, np.searchsorted(people.inds, frames)[1:])):
+        tracker.update(i, rows)  # numbers, not frames: a file may hold every tenth frame only
+    if tracks := tracker.finish():
+        return replace(tracks[0], frame_inds=np.array(frames, np.int64)[tracks[0].frame_inds])
+    best = people.take(_best_rows(people.inds, people.scores))
+    return AthleteTrack(best.inds, best.boxes.astype(np.float32), best.scores.astype(np.float32))

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def _read_track(
         with np.errstate(over='ignore'):
             boxes = np.array([by_frame[i] for i in inds], dtype=np.float64).reshape(-1, 4).astype(np.float32)
         inds, scores = inds - first, np.ones(len(inds), dtype=np.float32)
-    size = (np.inf, np.inf) if frame_size is None else frame_size
+    size: Any = (np.inf, np.inf) if frame_size is None else frame_size
     usable = usable_boxes(boxes, size) & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= MAX_SIDES * max(size))
     num_unusable = int((~usable).sum())
     if num_unusable > len(usable) / 2:

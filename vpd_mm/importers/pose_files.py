@@ -16,6 +16,9 @@ from .json_io import first_frame, read_json
 from .pose_formats import parse_frame_files, parse_pose_json
 from .report import ImportReport, track_progress
 
+#: Stands for the frame of a file that holds a whole video.
+_ALL_FRAMES = -1
+
 
 def read_poses(
     directory: str | os.PathLike,
@@ -71,7 +74,7 @@ def read_poses(
         if not len(poses):
             raise UserError(f'{path}: holds no pose')
         return poses
-    if files[0][0] is None:
+    if files[0][0] == _ALL_FRAMES:
         people = list(parse_pose_json(read_json(path), path))
     else:
         path = path.parent
@@ -88,8 +91,8 @@ def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]
     return next(([path for _, path in files] for name in names if (files := _files(Path(directory), name))), [])
 
 
-def _files(directory: Path, video_name: str) -> list[tuple[int | None, Path]]:
-    """Return (frame, file) of the files of a video, in the order of the frames; None for a file of all frames."""
+def _files(directory: Path, video_name: str) -> list[tuple[int, Path]]:
+    """Return (frame, file) of the files of a video, in the order of the frames."""
     if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
         return []
     names = [f'{video_name}.npz']
@@ -97,7 +100,7 @@ def _files(directory: Path, video_name: str) -> list[tuple[int | None, Path]]:
         names += [f'{name.format(video_name)}.gz', name.format(video_name)]
     for path in (directory / name for name in names):
         if path.is_file():
-            return [(None, path)]
+            return [(_ALL_FRAMES, path)]
     shared = re.compile(rf'{re.escape(video_name)}_([0-9]{{1,15}})_keypoints\.json')
     own = re.compile(r'(?!\.).*?([0-9]{1,15})(_keypoints)?\.json')
     folders = {directory: shared, directory / video_name: own, directory / f'{video_name}_json': own}

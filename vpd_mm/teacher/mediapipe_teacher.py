@@ -11,8 +11,9 @@ from .pose_teacher import infer_poses
 
 #: Indices of COCO's 17 joints among BlazePose's 33.
 BLAZEPOSE_OF_COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-#: Margin on each side of the square, as a share of the longer side of the box.
-PADDING = 0.15
+#: Margins on each side of the square, as shares of the longer side of the box.  In a small picture BlazePose often
+#: finds a person only with more around it: the second one is tried where the first one shows nobody.
+PADDINGS = (0.15, 0.5)
 #: Least visibility of a landmark that belongs to the box of a person.
 _VISIBLE = 0.5
 #: Margin on each side of the extent of the landmarks, which lie inside of head, hands and feet, as a share of its
@@ -24,9 +25,9 @@ class MediaPipeTeacher:
     """Estimate COCO-17 poses, or the boxes of one person, by BlazePose (Bazarevsky et al., 2020; the "full" model).
 
     Runs on the CPU.  For poses, frames are independent: no tracking, no smoothing.  BlazePose gets a square around the
-    box, black outside the frame; without a detection the scores are 0.  The score of a joint is BlazePose's visibility.
-    For boxes, BlazePose searches whole frames and follows the person that it has found.  Raises UserError where
-    mediapipe is not installed.
+    box, black outside the frame; without a person in the box the scores are 0.  The score of a joint is BlazePose's
+    visibility.  For boxes, BlazePose searches whole frames and follows the person that it has found.  Raises UserError
+    where mediapipe is not installed.
     """
 
     def __init__(self) -> None:
@@ -59,13 +60,16 @@ class MediaPipeTeacher:
         return infer_poses(frames, boxes, 1, self._infer_one)
 
     def _infer_one(self, frames: list[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        left, top, side = square_window(frames[0], boxes[0])
-        square = np.ascontiguousarray(cut_square(frames[0], (left, top, side)))
-        landmarks = _landmarks(self._independent, square)
-        if landmarks is None:
-            return np.zeros((1, 17, 2)), np.zeros((1, 17))
-        joints = landmarks[None, list(BLAZEPOSE_OF_COCO)]
-        return joints[..., :2] + (left, top), joints[..., 2]
+        for padding in PADDINGS:
+            left, top, side = square_window(frames[0], boxes[0], padding)
+            landmarks = _landmarks(self._independent, cut_square(frames[0], (left, top, side)))
+            if landmarks is not None:
+                joints = landmarks[None, list(BLAZEPOSE_OF_COCO)]
+                xy = joints[..., :2] + (left, top)
+                middle = xy.mean(axis=1)
+                if (middle > boxes[:, :2]).all() and (middle < boxes[:, 2:]).all():  # else it is somebody beside it
+                    return xy, joints[..., 2]
+        return np.zeros((1, 17, 2)), np.zeros((1, 17))
 
     def start_video(self) -> None:
         """Forget the person of the last call of :meth:`detect`."""
@@ -105,10 +109,10 @@ def extent_of(landmarks: np.ndarray | None) -> np.ndarray:
     return np.array([[*(low - margin), *(high + margin), visible[:, 2].mean()]], np.float32)
 
 
-def square_window(frame: np.ndarray, box: np.ndarray) -> Window:
+def square_window(frame: np.ndarray, box: np.ndarray, padding: float = PADDINGS[0]) -> Window:
     """Return left, top and side of a padded square around the visible part of an xyxy box."""
     height, width = frame.shape[:2]
     x1, x2 = np.clip(box[::2], 0, width).tolist()
     y1, y2 = np.clip(box[1::2], 0, height).tolist()
-    side = max(round(max(x2 - x1, y2 - y1) * (1 + 2 * PADDING)), 1)
+    side = max(round(max(x2 - x1, y2 - y1) * (1 + 2 * padding)), 1)
     return round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2), side
