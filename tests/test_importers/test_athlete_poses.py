@@ -59,7 +59,11 @@ def test_the_athlete_is_followed_where_no_box_says_who_it_is(tmp_path, track, st
     frames = range(0, NUM_FRAMES, step)
     people = {f: [bystander(f)] if f == 12 else [bystander(f), athlete(f)] for f in frames}
     (tmp_path / 'v').mkdir()
-    entries = [{'image_id': f, 'keypoints': person.ravel().tolist()} for f in reversed(frames) for person in people[f]]
+    entries = [
+        {'image_id': f, 'keypoints': person.ravel().tolist(), 'bbox': [9, 9, 0, 0]}
+        for f in reversed(frames)
+        for person in people[f]
+    ]
     (tmp_path / 'v.json').write_text(json.dumps(entries))
     poses = read_poses(tmp_path, 'v', track, VIDEO)
     assert poses.frame_inds.tolist() == [f for f in frames if f != 12]

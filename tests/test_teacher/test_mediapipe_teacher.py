@@ -63,12 +63,13 @@ def test_frames_are_independent_and_keypoints_follow_the_box(teacher, athlete):
 @needs_mediapipe
 def test_boxes_follow_the_athlete_in_whole_frames(teacher, athlete):
     frames, boxes, _ = athlete
+    frame = frames[3].copy()
+    frame[480:] = 0  # the passer-by
     teacher.start_video()
-    found = teacher.detect(frames[1:])
-    assert [len(rows) for rows in found] == [1] * len(frames[1:])
-    overlaps = np.diag(box_iou_batch(boxes[1:], np.concatenate(found)[:, :4]))
-    assert np.median(overlaps) > 0.6
-    assert (np.concatenate(found)[:, 4] > 0.5).all()
+    found = np.concatenate(teacher.detect([frame] * 2) + teacher.detect([frame]))
+    assert found.shape == (3, 5)
+    assert box_iou_batch(boxes[3:4], found[:, :4]).min() > 0.6
+    assert (found[:, 4] > 0.5).all()
     teacher.start_video()
     [nobody] = teacher.detect([np.full_like(frames[0], 128)])
     assert nobody.shape == (0, 5)

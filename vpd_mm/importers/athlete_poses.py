@@ -82,8 +82,8 @@ def _usable_people(
     joints = np.array([person.joints for _, person in found], np.float64).reshape(-1, 17, 3)
     size = (np.inf, np.inf) if video is None else (video.width, video.height)
     _correct(joints, size, path, counts)
-    given = np.array([person.box for _, person in found], np.float64).reshape(-1, 4)
-    boxes = np.where(np.isfinite(given).all(axis=1, keepdims=True), given, _extents(joints)).clip(0, [*size, *size])
+    given, extents = np.array([person.box for _, person in found], np.float64).reshape(-1, 4), _extents(joints)
+    boxes = np.where((given[:, 2:] > given[:, :2]).all(axis=1, keepdims=True), given, extents).clip(0, [*size, *size])
     usable = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (joints[..., 2] > 0).any(axis=1)
     if not usable.any():
         raise UserError(f'{path}: no usable person in its {len({frame for frame, _ in frames})} frames')
