@@ -72,6 +72,15 @@ def test_the_athlete_is_followed_where_no_box_says_who_it_is(tmp_path, track, st
     np.testing.assert_allclose(poses.scores, wanted[..., 2], rtol=1e-6)
 
 
+def test_every_shot_has_its_athlete(tmp_path):
+    """A cut at frame 12, and one person who leaves and comes back elsewhere."""
+    after = [joints_at(20, 50 + 2 * f, 110, 210) for f in range(12)]
+    write(tmp_path, [[bystander(f), athlete(f)] for f in range(12)] + [[after[f]] if f > 2 else [] for f in range(12)])
+    poses = read_poses(tmp_path, 'v', FULL, VIDEO)
+    assert poses.frame_inds.tolist() == [*range(12), *range(15, 24)]
+    np.testing.assert_allclose(poses.keypoints[12], after[3][:, :2], rtol=1e-6)
+
+
 def test_tight_boxes_decide_even_for_a_smaller_person_without_a_pose_in_most_frames(tmp_path):
     write(tmp_path, [[athlete(f), *([bystander(f)] if f < 5 else [])] for f in range(NUM_FRAMES)])
     boxes = [[900 + f % 2, 300, 960, 420] for f in range(NUM_FRAMES)]  # a box that never changes says nothing

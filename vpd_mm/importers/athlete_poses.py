@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ..athlete.athlete_choice import concatenate
 from ..athlete.athlete_tracker import AthleteTracker
 from ..corpus import VideoInfo
 from ..errors import UserError, errors_name
@@ -166,18 +168,38 @@ def _is_vague(track: AthleteTrack, inds: np.ndarray, ious: np.ndarray) -> bool:
 
 
 def _follow(people: _People, frames: list[int], video: VideoInfo | None) -> AthleteTrack:
-    """Track the people of ``frames``, those of the file, and choose the athlete.
+    """Track the people of ``frames``, those of the file, and choose the athlete of each shot.
 
-    Where nobody can be followed, as in a single frame, it is the person of the best score in each frame.
+    A shot ends where nobody overlaps with anybody before.  Where nobody can be followed, as in a single frame, the
+    athlete is the person of the best score in each frame.
     """
+    from supervision import box_iou_batch
+
     size = people.boxes[:, 2:].max(axis=0, initial=1).tolist() if video is None else (video.width, video.height)
     fps = (25 if video is None else video.fps) * len(frames) / (frames[-1] - frames[0] + 1)
-    tracker = AthleteTracker(fps, size, min_seconds=0, high_score=0, min_iou=MIN_IOU)
     people = people.take(np.argsort(people.inds, kind='stable'))
-    detections = np.column_stack([people.boxes, people.scores]).astype(np.float32)
-    for i, rows in enumerate(np.split(detections, np.searchsorted(people.inds, frames)[1:])):
-        tracker.update(i, rows)  # numbers, not frames: a file may hold every tenth frame only
-    if tracks := tracker.finish():
-        return replace(tracks[0], frame_inds=np.array(frames, np.int64)[tracks[0].frame_inds])
-    best = people.take(_best_rows(people.inds, people.scores))
-    return AthleteTrack(best.inds, best.boxes.astype(np.float32), best.scores.astype(np.float32))
+    starts = [*np.searchsorted(people.inds, frames), len(people.inds)]
+    shots: list[list[np.ndarray]] = [[]]
+    last = people.boxes[:0]
+    for rows in (np.arange(*ends) for ends in pairwise(starts)):
+        boxes = people.boxes[rows]
+        if len(last) and len(boxes) and box_iou_batch(last, boxes).max() < MIN_IOU:
+            shots.append([])
+        shots[-1].append(rows)
+        last = boxes if len(boxes) else last
+    tracks, first = [], 0
+    for shot in shots:
+        tracker = AthleteTracker(fps, size, min_seconds=0, high_score=0, min_iou=MIN_IOU)
+        for i, rows in enumerate(shot):  # numbers, not frames: a file may hold every tenth frame only
+            detections = np.column_stack([people.boxes[rows], people.scores[rows]])
+            tracker.update(i, detections.astype(np.float32))
+        found = tracker.finish()
+        if found:
+            inds = np.array(frames[first : first + len(shot)], np.int64)
+            tracks.append(replace(found[0], frame_inds=inds[found[0].frame_inds]))
+        else:
+            best = people.take(np.concatenate(shot).astype(int))
+            best = best.take(_best_rows(best.inds, best.scores))
+            tracks.append(AthleteTrack(best.inds, best.boxes.astype(np.float32), best.scores.astype(np.float32)))
+        first += len(shot)
+    return concatenate(tracks)
