@@ -43,7 +43,7 @@ def choose_poses(
         path: Named in errors.
 
     Raises:
-        UserError: most joints are unusable, or nobody is the athlete.
+        UserError: most joints are unusable, or none of the people is the athlete.
     """
     people = _usable_people(frames, video, path, counts)
     num_people = len(people.inds)
@@ -80,18 +80,18 @@ def _usable_people(
     frames: Sequence[tuple[int, list[Person]]], video: VideoInfo | None, path: Path, counts: Counter[str]
 ) -> _People:
     """Return the people with a joint that is seen and a box, or joints, with an area."""
-    found = [(frame, person) for frame, people in frames for person in people]
-    joints = np.array([person.joints for _, person in found], np.float64).reshape(-1, 17, 3)
+    candidates = [(frame, person) for frame, people in frames for person in people]
+    joints = np.array([person.joints for _, person in candidates], np.float64).reshape(-1, 17, 3)
     size = (np.inf, np.inf) if video is None else (video.width, video.height)
     _correct(joints, size, path, counts)
-    given, extents = np.array([person.box for _, person in found], np.float64).reshape(-1, 4), _extents(joints)
+    given, extents = np.array([person.box for _, person in candidates], np.float64).reshape(-1, 4), _extents(joints)
     boxes = np.where((given[:, 2:] > given[:, :2]).all(axis=1, keepdims=True), given, extents).clip(0, [*size, *size])
     usable = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (joints[..., 2] > 0).any(axis=1)
     if not usable.any():
         raise UserError(f'{path}: no usable person in its {len({frame for frame, _ in frames})} frames')
-    counts.update(f'people with {found[i][1].joint_set} joints' for i in np.flatnonzero(usable))
-    scores = np.nan_to_num([person.score for _, person in found]).clip(0)
-    inds = np.array([frame for frame, _ in found], np.int64)
+    counts.update(f'people with {candidates[i][1].joint_set} joints' for i in np.flatnonzero(usable))
+    scores = np.nan_to_num([person.score for _, person in candidates]).clip(0)
+    inds = np.array([frame for frame, _ in candidates], np.int64)
     return _People(inds, joints, boxes, scores / scores.max(initial=1)).take(np.flatnonzero(usable))
 
 
@@ -105,7 +105,7 @@ def _correct(joints: np.ndarray, size: tuple[float, float], path: Path, counts: 
         counts['joints with a score in percent'] += len(seen)
         scores /= 100
     unknown = ~np.isfinite(joints).all(axis=2) | (scores < 0)
-    unknown &= ~unknown.all(axis=1, keepdims=True)  # nobody
+    unknown &= ~unknown.all(axis=1, keepdims=True)  # no person
     positions = np.where((scores > 0)[..., None], joints[..., :2], 0)
     if (largest := np.abs(np.nan_to_num(positions)).max(initial=0)) <= 1 and largest > 0:
         raise UserError(f'{path}: coordinates are scaled to 0..1, not pixels (OpenPose: --keypoint_scale 0)')
@@ -116,13 +116,13 @@ def _correct(joints: np.ndarray, size: tuple[float, float], path: Path, counts: 
             f'{path}: {unusable.sum()} of {total.sum()} joints are not finite or outside of the frame; are these poses '
             'of this video, in pixels of its frames?'
         )
-    for name, found in (
+    for name, rows in (
         ('joints without position or score, not seen', unknown),
         ('joints outside of the frame, not seen', outside),
         ('joints with a score above 1, cut to 1', scores > 1),
     ):
-        if found.any():
-            counts[name] += int(found.sum())
+        if rows.any():
+            counts[name] += int(rows.sum())
     joints[~np.isfinite(joints).all(axis=2)] = 0
     scores[unusable] = 0
     scores.clip(0, 1, out=scores)
@@ -170,7 +170,7 @@ def _is_vague(track: AthleteTrack, inds: np.ndarray, ious: np.ndarray) -> bool:
 def _follow(people: _People, frames: list[int], video: VideoInfo | None) -> AthleteTrack:
     """Track the people of ``frames``, those of the file, and choose the athlete of each shot.
 
-    A shot ends where nobody overlaps with anybody before.  Where nobody can be followed, as in a single frame, the
+    A shot ends where no person overlaps with one before.  Where no one can be followed, as in a single frame, the
     athlete is the person of the best score in each frame.
     """
     from supervision import box_iou_batch
@@ -193,10 +193,10 @@ def _follow(people: _People, frames: list[int], video: VideoInfo | None) -> Athl
         for i, rows in enumerate(shot):  # numbers, not frames: a file may hold every tenth frame only
             detections = np.column_stack([people.boxes[rows], people.scores[rows]])
             tracker.update(i, detections.astype(np.float32))
-        found = tracker.finish()
-        if found:
+        candidates = tracker.finish()
+        if candidates:
             inds = np.array(frames[first : first + len(shot)], np.int64)
-            tracks.append(replace(found[0], frame_inds=inds[found[0].frame_inds]))
+            tracks.append(replace(candidates[0], frame_inds=inds[candidates[0].frame_inds]))
         else:
             best = people.take(np.concatenate(shot).astype(int))
             best = best.take(_best_rows(best.inds, best.scores))

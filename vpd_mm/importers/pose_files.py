@@ -51,7 +51,7 @@ def read_poses(
 
     Raises:
         UserError: no file, an invalid entry (wrong joint count, past the end, a frame twice, truncated or too large
-            JSON or gzip), most joints are unusable, or nobody is the athlete.
+            JSON or gzip), most joints are unusable, or none of the people is the athlete.
     """
     directory = Path(directory)
     if not directory.is_dir():

@@ -11,8 +11,8 @@ from .pose_teacher import infer_poses
 
 #: Indices of COCO's 17 joints among BlazePose's 33.
 BLAZEPOSE_OF_COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-#: Margins on each side of the square, as shares of the longer side of the box.  In a small picture BlazePose often
-#: finds a person only with more around it: the second one is tried where the first one shows nobody.
+#: Margins on each side of the square, as shares of the longer side of the box.  In a small image BlazePose often
+#: finds a person only with more around it: the second one is tried where the first one gives no person.
 PADDINGS = (0.15, 0.5)
 #: Least visibility of a landmark that belongs to the box of a person.
 _VISIBLE = 0.5
