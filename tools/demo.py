@@ -26,7 +26,7 @@ from demo_parts.steps import Steps, once, write_json
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, log_output, run_tool
+from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.model_zoo import pick_device
@@ -37,7 +37,9 @@ from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
 from vpd_mm.experiments.store import AP_COLUMNS
 from vpd_mm.features import joint_features, pose_features
-from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
+from vpd_mm.features.corpus_content import settings_digest
+from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
+from vpd_mm.files import list_folder
 from vpd_mm.prepare.corpus_builder import build_corpus
 from vpd_mm.recognize import confusion_matrix
 from vpd_mm.retrieve import load_clips, rank_corpus
@@ -84,9 +86,7 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     with step('vipe', 'embed the poses with VIPE*', text):
         config, checkpoint = packed_model('vipe')
         feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
-        pose_features(
-            corpus, POSES, 'vipe', feature, {**run_identity(cfg, checkpoint), 'poses': POSES, 'invert': False}
-        )
+        pose_features(corpus, POSES, 'vipe', feature, run_source(cfg, checkpoint, invert=False), overwrite=True)
 
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:
@@ -94,13 +94,13 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         text = 'A network learns the poses of confident frames from crop and flow; it then describes every frame.'
         with step(f'distill-{student.run}', f'distil {student.name}', text) as on_progress:
             torch.set_num_threads(max(jobs - cfg.train_dataloader.num_workers, 1))  # a loader process needs a core
-            start = train_once(cfg, root / 'work' / f'distill-{student.run}', on_progress)
+            start = train_once(cfg, root / 'work' / f'distill-{student.run}-{settings_digest(cfg)}', on_progress)
             torch.set_num_threads(jobs)
         text = 'One vector per frame, also where the teacher has low confidence or no pose.'
         with step(f'features-{student.run}', f'extract the features of {student.name}', text) as on_progress:
             extractor = build_extractor(cfg, start, device=device, half=device != 'cpu')
             out = corpus.features_dir(student.run)
-            extract_corpus(extractor, corpus, out, run_identity(cfg, start), on_progress=on_progress)
+            extract_corpus(extractor, corpus, out, run_source(cfg, start), on_progress=on_progress, overwrite=True)
         crops = cfg.train_cfg.max_epochs * cfg.train_dataloader.sampler.num_samples
         facts[f'{student.name} trained on'] = f'{crops:,} crops; it starts from {student.start}'
         students[student.run] = SimpleNamespace(cfg=cfg, checkpoint=start, decode=extractor.decode)
@@ -211,7 +211,7 @@ def run_experiments(
     matrices: dict[str, np.ndarray] = {}
     for run in plan.runs:
         if run.section == 'detection':
-            timelines += [(run.method.name, path) for path in sorted(store.work_dir(run.key).glob('test/*.png'))[:1]]
+            timelines += [(run.method.name, path) for path in list_folder(store.work_dir(run.key), 'test/*.png')[:1]]
         elif run.k in (None, max(cfg.ks)):
             clips = store.scores(run.key)
             matrix = confusion_matrix(clips.scores.argmax(axis=1), clips.labels, clips.scores.shape[1])
@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
     parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
     parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
-    parser.add_argument('--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='processes or threads')
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='processes or threads')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     args = parser.parse_args(arguments)
     if args.jobs < 1:

@@ -20,17 +20,18 @@ import torch
 from demo_parts.steps import Steps, once, write_json
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
-from vpd_mm.engine.cli import ToolParser, log_output, run_tool
+from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.paths import resource_dir
 from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
-from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
+from vpd_mm.features.corpus_content import settings_digest
+from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.features.preview import preview_panels
-from vpd_mm.files import atomic_write, read_json
+from vpd_mm.files import atomic_write, list_folder, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import AthleteTrack
 from vpd_mm.visualize.panels import evenly_spread
@@ -94,18 +95,17 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     torch.set_num_threads(jobs)
     text = 'A network learns the poses of confident frames from crop and flow.'
     with step('distil', 'distil the student', text) as on_progress:
-        checkpoint = train_once(cfg, root / 'work' / 'distill', on_progress)
+        checkpoint = train_once(cfg, root / 'work' / f'distill-{settings_digest(cfg)}', on_progress)
         metrics = once(checkpoint.parent / 'test.json', lambda: test(cfg, checkpoint))
     text = 'The student describes every frame, also where the teacher has no pose.'
     with step('student', 'extract the features of every frame', text):
         extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
         out = corpus.features_dir('vpd')
-        extract_corpus(extractor, corpus, out, run_identity(cfg, checkpoint))
+        extract_corpus(extractor, corpus, out, run_source(cfg, checkpoint), overwrite=True)
     overlay = root / 'overlay' / f'{VIDEO}.mp4'
     with step('overlay', 'draw the student into the video', 'The result can be judged by eye.'):
-        if not overlay.is_file():
-            inferencer = VPDInferencer(cfg, checkpoint, device=device)
-            inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(overlay.parent))
+        inferencer = VPDInferencer(cfg, checkpoint, device=device)
+        inferencer(str(video), bboxes=key_frame_track(), vis_out_dir=str(overlay.parent))
     features, teacher = FeatureStore(out)[VIDEO], FeatureStore(corpus.teacher_dir('joints'))[VIDEO]
     filled = np.setdiff1d(features.frame_inds, teacher.frame_inds).tolist()
     crops = epochs * cfg.train_dataloader.sampler.num_samples
@@ -184,7 +184,7 @@ def get_video(path: Path, folder: Path, wheels: Path | None) -> None:
     """
     pip('download', '--dest', str(folder), VIDEO_WHEEL, wheels=wheels)
     source = read_json(BOXES, 'check it out again')
-    with zipfile.ZipFile(next(folder.glob('sports2d-*.whl'))) as archive, archive.open(source['video']) as file:
+    with zipfile.ZipFile(list_folder(folder, 'sports2d-*.whl')[0]) as archive, archive.open(source['video']) as file:
         data = file.read(64 << 20)
     if hashlib.sha256(data).hexdigest() != source['sha256']:
         raise UserError(f'{folder}: {source["video"]} is another video than the annotated one; delete the folder')
@@ -218,9 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, default=Path('runs/demo-real'), help='folder of the run')
     parser.add_argument('--epochs', type=int, default=40, help='epochs of distillation, 2,000 crops each')
     parser.add_argument('--wheels', type=Path, help='folder of wheels; default: pip downloads them')
-    parser.add_argument(
-        '--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='threads; default: one per core'
-    )
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='threads; default: one per core')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, help=argparse.SUPPRESS)  # accepted as by older versions; the config has one
     args = parser.parse_args(argv)

@@ -18,9 +18,9 @@ import numpy as np
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
+from vpd_mm.corpus.provenance import Source
 from vpd_mm.engine.cli import (
     ToolParser,
-    add_overwrite_argument,
     error_line,
     launcher_ranks,
     merge_run_arguments,
@@ -30,7 +30,7 @@ from vpd_mm.engine.model_files import read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
 from vpd_mm.errors import UserError
-from vpd_mm.files import npz_path
+from vpd_mm.files import list_folder, npz_path
 
 
 def make_parser() -> ToolParser:
@@ -53,7 +53,9 @@ def make_parser() -> ToolParser:
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
     parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
     parser.add_argument('--preview', action='store_true', help='also draw student and teacher (teacher: joints)')
-    add_overwrite_argument(parser)
+    parser.add_argument(
+        '--overwrite', action='store_true', help='make features of another run again, replace files of other programs'
+    )
     parser.add_argument('--teacher', default='joints', help='teacher that --preview draws')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
@@ -92,25 +94,26 @@ def concat(corpus: Corpus, args: argparse.Namespace) -> None:
     if not args.out:
         raise UserError('--concat needs --out NAME')
     sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in args.concat]
-    print_written(corpus.features_dir(args.out), concat_features(sources, corpus.features_dir(args.out)))
+    out = corpus.features_dir(args.out)
+    print_written(out, concat_features(corpus, sources, out, args.overwrite))
 
 
 def joints(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.features.pose_features import joint_features
 
     name = args.out or 'joints'
-    print_written(corpus.teacher_dir(name), joint_features(corpus, args.poses, name))
+    print_written(corpus.teacher_dir(name), joint_features(corpus, args.poses, name, args.overwrite))
 
 
 def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
-    from vpd_mm.features.feature_extractor import run_identity
+    from vpd_mm.features.feature_extractor import run_source
     from vpd_mm.features.pose_features import pose_features
     from vpd_mm.teacher import VipeFeature, load_encoder
 
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
-    made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
-    written = pose_features(corpus, args.poses, name, feature, made_by)
+    made_by = run_source(cfg, args.checkpoint, invert=args.invert)
+    written = pose_features(corpus, args.poses, name, feature, made_by, args.overwrite)
     print_written(corpus.teacher_dir(name), written, feature.dims)
 
 
@@ -121,17 +124,17 @@ def clips(corpus: Corpus, args: argparse.Namespace) -> None:
     options = {'batch_size': args.batch_size, 'half': use_half(device, args), **settings}
     extractor = cf.ClipFeatureExtractor(args.network, args.checkpoint, device, **options)
     out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
-    extract(corpus, extractor, out, cf.clip_run_identity(args.network, args.checkpoint, **settings), extractor.dims)
+    extract(corpus, extractor, out, cf.clip_run_source(args.network, args.checkpoint, **settings), extractor.dims, args)
 
 
 def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
-    from vpd_mm.features.feature_extractor import build_extractor, run_identity
+    from vpd_mm.features.feature_extractor import build_extractor, run_source
 
     device = pick_device(args.device)
     options = {'batch_size': args.batch_size, 'half': use_half(device, args)}
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
-    extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
+    extract(corpus, extractor, out, run_source(cfg, args.checkpoint), extractor.model.student.out_dims, args)
     if args.preview and launcher_ranks()[0] == 0:
         return preview(corpus, args.teacher, extractor, out, args.overwrite)
     return 0
@@ -141,18 +144,18 @@ def use_half(device: str, args: argparse.Namespace) -> bool:
     return device.startswith('cuda') and not args.full_precision
 
 
-def extract(corpus: Corpus, extractor, out: Path, made_by: dict, dims: int) -> None:
+def extract(corpus: Corpus, extractor, out: Path, made_by: Source, dims: int, args: argparse.Namespace) -> None:
     """Extract the features of this rank's share of the videos."""
     from vpd_mm.features.feature_extractor import extract_corpus
 
     with progress_bar(f'features of {corpus.name}', 'videos') as on_progress:
-        written = extract_corpus(extractor, corpus, out, made_by, *launcher_ranks()[:2], on_progress)
+        written = extract_corpus(extractor, corpus, out, made_by, *launcher_ranks()[:2], on_progress, args.overwrite)
     print_written(out, written, dims)
 
 
 def print_written(out: Path, written: int, dims: int | None = None) -> None:
     # a rank without videos may come here before the others have written any
-    total = sum(1 for _ in out.glob('*.npz'))
+    total = len(list_folder(out, '*.npz'))
     print(f'{out}: {written} videos written, {total} in total' + (f', D = {dims}' if dims else ''))
 
 

@@ -47,6 +47,9 @@ def make_parser() -> ToolParser:
     parser.add_argument(
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete (AthleteTracker)'
     )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='make tracks and poses again that were made of other boxes or poses'
+    )
     return parser
 
 

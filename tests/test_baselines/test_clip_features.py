@@ -1,6 +1,5 @@
 """Features of a clip network: its frames and weights, and the marking of random weights."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -11,6 +10,7 @@ import torch
 from vpd_mm.baselines.clip_features import ClipFeatureExtractor, build_clip_network, run_name
 from vpd_mm.corpus import CropStore, FeatureStore
 from vpd_mm.errors import UserError
+from vpd_mm.structures.npz_io import read_source
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'extract_features.py'
 SMALL = dict(clip_len=4, stride=20, size=32)
@@ -69,7 +69,7 @@ def test_the_tool_writes_a_feature_run(baseline_corpus, weights, run_python, tmp
     assert done.returncode == 0, done.stderr[-2000:]
     store = FeatureStore(baseline_corpus.features_dir('mc3'))
     assert (store.videos(), store.dims) == (['a', 'b'], 512)
-    made_by = json.loads((baseline_corpus.features_dir('mc3') / 'run.json').read_text())
+    made_by = read_source(baseline_corpus.features_dir('mc3') / 'a.npz')
     assert made_by['network'] == 'mc3_18'
     done = run_python(TOOL, 'clips', 'random', *common, '--out', 'mc3', cwd=tmp_path)
     assert done.returncode == 1

@@ -1,88 +1,131 @@
-"""Notes of the inputs that derived files were made from."""
+"""Sources of derived files, and what is made again because an input has changed."""
 
-import json
+import os
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from vpd_mm.corpus.provenance import file_digest, record_run, refresh_source
+from vpd_mm.corpus import Corpus
+from vpd_mm.corpus.provenance import (
+    CorpusInputs,
+    FileDigests,
+    file_digest,
+    files_digest,
+    refresh_features,
+    stale_videos,
+)
 from vpd_mm.errors import UserError
+from vpd_mm.structures import FeatureSequence, PoseSequence
+from vpd_mm.structures.npz_io import read_source
 
-HINT = 'pass another --out'
 
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with files of videos a and b, made of boxes x with digests 1 and 2."""
-    folder = tmp_path / 'tracks'
-    refresh_source(folder, {'boxes': 'x'}, [], HINT, {'a': '1', 'b': '2'})
-    folder.mkdir()
-    for video in ('a', 'b'):
-        (folder / f'{video}.npz').touch()
-    return folder
+def _features(path, value=0.0, source=None):
+    FeatureSequence(np.arange(2), np.full((2, 1, 3), value, np.float32), np.ones(2, np.float32)).save(path, source)
 
 
 def test_digest_of_one_and_of_several_files(tmp_path):
     for name in ('a', 'b'):
         (tmp_path / name).write_text(name)
-    one = 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb'
-    assert file_digest(tmp_path / 'a') == file_digest([str(tmp_path / 'a')]) == one
-    assert file_digest([tmp_path / 'a', tmp_path / 'b']) != file_digest([tmp_path / 'b', tmp_path / 'a'])
+    a, b = tmp_path / 'a', tmp_path / 'b'
+    assert file_digest(a) == 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb'
+    assert len({files_digest(paths) for paths in ([a], [b], [a, b], [b, a])}) == 4
+    assert files_digest([]) == files_digest([tmp_path / 'none']) == files_digest([a, tmp_path]) == ''
 
 
-def _refresh(folder, source, existing, **inputs):
-    return refresh_source(folder, {'boxes': source}, existing, HINT, inputs)
+def test_a_large_file_is_read_again_only_if_it_may_have_changed(tmp_path, monkeypatch):
+    """Same size and time of change are not enough: a copy can keep both."""
+    video, kept = tmp_path / 'video', tmp_path / 'kept'
+    video.write_bytes(bytes(2 << 20))
+    monkeypatch.setattr('vpd_mm.corpus.provenance._CLOCK_STEP_NS', -(10**12))
+    reads = []
+    read = file_digest.__globals__['_sha256']
+    monkeypatch.setattr('vpd_mm.corpus.provenance._sha256', lambda file: reads.append(1) or read(file))
 
+    def run():
+        digests = FileDigests(kept)
+        found = digests(video)
+        digests.save()
+        return found
 
-def _notes(folder):
-    return json.loads((folder.parent / 'tracks.sources.json').read_text())
+    zeros = run()
+    assert (run(), len(reads)) == (zeros, 1)
+    os.utime(video)
+    assert (run(), len(reads)) == (zeros, 2)
+    assert (run(), len(reads)) == (zeros, 2)
+    times, other = video.stat(), tmp_path / 'other'
+    other.write_bytes(bytes((2 << 20) - 1) + b'x')
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    other.replace(video)
+    assert run() != zeros
 
 
 @pytest.mark.parametrize(
-    ('inputs', 'stale'), [({'a': '1', 'b': '2'}, []), ({'a': '1', 'b': '3'}, ['b']), ({'a': '9'}, ['a']), ({}, [])]
+    ('made_of', 'inputs', 'expected'),
+    [
+        ('x', {'boxes': '1', 'video': 'v'}, set()),
+        ('x', {'boxes': '2', 'video': 'v'}, {'a'}),
+        ('x', {'boxes': '1', 'video': 'w'}, {'a'}),
+        ('x', {'boxes': '', 'video': 'v'}, set()),  # the boxes are gone
+        ('moved', {'boxes': '1', 'video': 'v'}, set()),
+        ('y', {'video': 'v'}, set()),  # boxes are not asked for
+        ('y', {'boxes': '2', 'video': 'v'}, r"files made of {'boxes': 'x'}; requested: {'boxes': 'y'}; hint"),
+        ('y', {'boxes': '', 'video': 'v'}, r"files made of {'boxes': 'x'}; requested"),
+        ('y', {'video': 'w'}, r"files made of {'boxes': 'x'} \(video changed since\); requested"),
+    ],
 )
-def test_files_with_a_changed_input_are_removed(folder, inputs, stale):
-    kept = _refresh(folder, 'x', ['a', 'b'], **inputs)
-    assert kept == {'a', 'b'} - set(stale)
-    assert {path.stem for path in folder.glob('*.npz')} == kept
-    assert _notes(folder) == [{'boxes': 'x', 'inputs': {'a': '1', 'b': '2'} | inputs}]
+def test_stale_videos(tmp_path, made_of, inputs, expected):
+    found = {'a': {'boxes': 'x', 'inputs': {'boxes': '1', 'video': 'v'}}, 'b': None}
+    wanted = {video: {'boxes': made_of, 'inputs': inputs} for video in found}
+    if isinstance(expected, set):
+        assert stale_videos(tmp_path, found, wanted, 'hint') == expected
+    else:
+        with pytest.raises(UserError, match=rf'1 videos \(first a\) have {expected}'):
+            stale_videos(tmp_path, found, wanted, 'hint')
+        assert stale_videos(tmp_path, found, wanted, 'hint', overwrite=True) == {'a'}
+    with pytest.raises(UserError, match='made of unknown inputs'):
+        stale_videos(tmp_path, found, wanted, 'hint', unknown=False)
 
 
-def test_another_source_with_the_same_content_is_accepted(folder):
-    with pytest.raises(UserError, match=r"1 videos \(first b\) have files made of {'boxes': 'x'}.*pass another --out"):
-        _refresh(folder, 'moved', ['a', 'b'], a='1', b='3')
-    assert _refresh(folder, 'moved', ['a', 'b'], a='1', b='2') == {'a', 'b'}
-    assert _refresh(folder, 'moved', ['a', 'b'], a='1', b='3') == {'a'}
+def test_features_without_an_input_stay_unless_the_model_has_changed(tmp_path):
+    def refresh(model, *videos, **kwargs):
+        made_of = {'config': 'x.py', 'inputs': {'model': model}}
+        missing = refresh_features(tmp_path, made_of, {video: {'crops': '1'} for video in videos}, **kwargs)
+        for video, source in missing.items():
+            _features(tmp_path / f'{video}.npz', source=source)
+        return sorted(missing)
+
+    assert refresh('m', 'a', 'b') == ['a', 'b']
+    assert read_source(tmp_path / 'a.npz') == {'config': 'x.py', 'inputs': {'crops': '1', 'model': 'm'}}
+    assert refresh('m', 'a', 'b') == refresh('m', 'a') == []
+    assert sorted(path.stem for path in tmp_path.glob('*.npz')) == ['a', 'b']
+    assert refresh('n', 'a') == ['a']
+    assert sorted(path.stem for path in tmp_path.glob('*.npz')) == ['a']
+    (tmp_path / 'a.npz').write_bytes(b'no npz')
+    with pytest.raises(UserError, match=r'a\.npz: unreadable.*delete it'):
+        refresh('n', 'a')
 
 
-def test_a_new_video_may_have_another_source(folder):
-    assert _refresh(folder, 'y', [], c='3') == set()
-    (folder / 'c.npz').touch()
-    assert _notes(folder) == [{'boxes': 'x', 'inputs': {'a': '1', 'b': '2'}}, {'boxes': 'y', 'inputs': {'c': '3'}}]
-    # files of either recorded source are kept with both
-    assert _refresh(folder, 'y', ['a', 'c'], a='8', c='3') == {'a', 'c'}
+def test_what_is_made_of_something_that_changed_since_is_refused(tmp_path):
+    """Also where the change is two steps back."""
+    corpus = Corpus.create(tmp_path / 'c')
+    names = 'athlete/poses/p/a.npz', 'teacher/joints/a.npz', 'features/both/a.npz'
 
+    def save_poses(x):
+        keypoints = np.full((1, 17, 2), x, np.float32)
+        PoseSequence(np.arange(1), keypoints, np.ones((1, 17), np.float32)).save(corpus.root / names[0])
 
-def test_a_source_without_digests(folder):
-    (folder.parent / 'tracks.sources.json').write_text('[{"boxes": "x"}]')
-    with pytest.raises(UserError, match='made of'):
-        _refresh(folder, 'y', ['a'], a='7')
-    assert _refresh(folder, 'x', ['a', 'b'], a='7', c='1') == {'a', 'b'}
-    assert _notes(folder) == [{'boxes': 'x', 'inputs': {'c': '1'}}]
-
-
-def test_files_of_unknown_origin_are_accepted_and_stay_unknown(folder):
-    note = folder.parent / 'tracks.sources.json'
-    note.unlink()
-    assert _refresh(folder, 'y', ['a'], a='7') == {'a'}
-    assert not note.exists()
-
-
-def test_a_folder_belongs_to_one_run(tmp_path):
-    for _ in range(2):
-        record_run(tmp_path / 'vpd', {'config': 'a.py'})
-    assert json.loads((tmp_path / 'vpd' / 'run.json').read_text()) == {'config': 'a.py'}
-    with pytest.raises(UserError, match=r"features of {'config': 'a.py'}, not of {'config': 'b.py'}; pass another"):
-        record_run(tmp_path / 'vpd', {'config': 'b.py'})
-    (tmp_path / 'vpd' / 'run.json').write_text('{')
-    with pytest.raises(UserError, match=r'run\.json: truncated or not JSON'):
-        record_run(tmp_path / 'vpd', {'config': 'a.py'})
+    save_poses(1)
+    inputs = CorpusInputs(corpus)
+    for made_of, name in pairwise(names):
+        _features(corpus.root / name, source={'inputs': inputs.of(made_of, 'teacher/none/a.npz') | {'model': '1'}})
+    CorpusInputs(corpus).check(*names)
+    _features(corpus.root / names[1], source={'inputs': inputs.of(names[0]), 'note': 'the same content'})
+    CorpusInputs(corpus).check(*names)
+    save_poses(2)
+    message = r'teacher/joints/a\.npz: athlete/poses/p/a\.npz has changed since; make it again with tools/extract_fea'
+    for name in names[1:]:
+        with pytest.raises(UserError, match=message):
+            CorpusInputs(corpus).check(name)
+    (corpus.root / names[0]).unlink()
+    CorpusInputs(corpus).check(*names)

@@ -1,6 +1,7 @@
 """FrameScorer: windows, views, loss, training; search over a corpus."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -174,7 +175,10 @@ def test_search_trains_folds_and_writes_results(tmp_path):
     again = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', checkpoints, result['threshold'])
     assert again == result | {'threshold_from': 'argument'}
     options = [checkpoints, result['threshold']]
+    for suffix in ('json', 'csv', 'png'):
+        shutil.copy(tmp_path / f'again/v4.{suffix}', tmp_path / f'again/v0.{suffix}')
     search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', *options)  # replaces its own files
+    assert not list((tmp_path / 'again').glob('v0.*')), 'of a split that had v0'
     for name in ('v4.json', 'v4.csv', 'v4.png', 'ap.json'):
         (tmp_path / name).write_text('{"video": "v4", "intervals": []}')
         with pytest.raises(UserError, match=f'{name}: exists and was not written by this tool'):

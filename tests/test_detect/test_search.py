@@ -1,5 +1,6 @@
-"""Training of folds: finished folds are skipped, folds of other settings kept apart."""
+"""Training of folds: finished folds are skipped, folds of other settings or labels kept apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from vpd_mm.detect.search import train_fold
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
-from vpd_mm.structures import Action
+from vpd_mm.structures import Action, load_actions, save_actions
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
@@ -34,6 +35,7 @@ def other(cfg, **options):
 
 def test_fold_of_other_settings_is_trained_separately(cfg, tmp_path):
     work = tmp_path / 'w'
+    corpus = Path(cfg.train_dataloader.dataset.corpus)
     first = train_fold(cfg, 0, 2, work)
     content = first.read_bytes()
     assert train_fold(cfg, 0, 2, work) == first
@@ -43,7 +45,10 @@ def test_fold_of_other_settings_is_trained_separately(cfg, tmp_path):
         train_fold(other(cfg, **{'train_dataloader.dataset.max_videos': 2}), 0, 2, work),
         train_fold(other(cfg, load_from=str(first)), 0, 2, work),
     ]
-    assert len({first, *others}) == 5
+    actions = load_actions(corpus / 'annotations' / 'actions.csv')
+    save_actions(corpus / 'annotations' / 'actions.csv', [replace(action, end_frame=50) for action in actions])
+    others.append(train_fold(cfg, 0, 2, work))
+    assert len({first, *others}) == 6
     assert first.read_bytes() == content
 
 

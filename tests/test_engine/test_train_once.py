@@ -1,12 +1,15 @@
 """Trainings that are skipped when finished and resumed when stopped."""
 
+from dataclasses import replace
+
 from sequence_corpus import make_corpus
 
 from vpd_mm.compat.checkpoint import load_checkpoint_safely
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.run import train_once
 from vpd_mm.features.corpus_config import adapt_config
-from vpd_mm.structures import Action
+from vpd_mm.features.corpus_content import settings_digest
+from vpd_mm.structures import Action, save_actions
 
 
 def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path):
@@ -18,7 +21,7 @@ def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path)
     def train(epochs):
         cfg = adapt_config(read_config('configs/detect/bigru_detector.py'), str(corpus.root))
         cfg.merge_from_dict({'log_level': 'ERROR', 'train_cfg.max_epochs': epochs, 'param_scheduler.T_max': epochs})
-        return train_once(cfg, tmp_path / 'work', lambda *done: seen.append(done))
+        return train_once(cfg, tmp_path / f'work-{settings_digest(cfg)}', lambda *done: seen.append(done))
 
     checkpoint = train(2)
     assert checkpoint.is_file()
@@ -35,6 +38,8 @@ def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path)
     assert train(2) == checkpoint
     assert len(seen) > 0
     assert load_checkpoint_safely(str(last))['meta']['epoch'] == 2
-    other = train(1)
-    assert other.parent != checkpoint.parent
+    others = [train(1)]
+    save_actions(corpus.actions_path, [replace(action, end_frame=50) for action in actions])
+    others.append(train(2))
+    assert len({path.parent for path in (checkpoint, *others)}) == 3
     assert checkpoint.is_file()

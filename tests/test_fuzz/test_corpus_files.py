@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from tiny_corpus import make_tiny
 
 from vpd_mm.corpus import Corpus, CropHeader, CropStore, VideoInfo
-from vpd_mm.corpus.provenance import read_notes, record_run, refresh_source
+from vpd_mm.corpus.provenance import CorpusInputs, FileDigests
 from vpd_mm.corpus.shard import seal, unseal
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence, load_actions, load_classes, save_actions, save_classes
+from vpd_mm.structures.npz_io import read_source, save_npz
 from vpd_mm.structures.table_io import write_table
 
 
@@ -24,8 +26,6 @@ from vpd_mm.structures.table_io import write_table
 def corpus(tmp_path_factory) -> Corpus:
     """A corpus with a file of every kind, which the tests copy."""
     corpus = make_tiny(tmp_path_factory.mktemp('fuzz') / 'tiny', {'a': 9, 'b': 8})
-    refresh_source(corpus.tracks_dir, {'boxes': 'full'}, [], '', {'a': '0' * 64})
-    record_run(corpus.features_dir('vpd'), {'config': 'x.py', 'invert': False})
     return corpus
 
 
@@ -157,19 +157,21 @@ def test_classes(corpus, copy, data):
 
 
 @given(st.data())
-def test_notes(corpus, copy, data):
-    path = corpus.tracks_dir.with_name('tracks.sources.json')
-    damaged = copy(path, data.draw(mutated(path.read_bytes())))
-    notes = read_or_refuse(lambda: read_notes(damaged))
-    assert notes is None or all(isinstance(note['inputs'], dict) for note in notes)
-    tracks = damaged.with_name('tracks')
-    tracks.mkdir(exist_ok=True)
-    (tracks / 'a.npz').touch()
-    read_or_refuse(lambda: refresh_source(tracks, {'boxes': 'full'}, ['a'], 'hint', {'a': '1' * 64}))
+def test_sources(corpus, copy, data):
+    """What a file says it was made of is damaged in itself, or names files that are not there."""
+    path = corpus.teacher_dir('joints') / 'a.npz'
+    source = b'{"poses": "p", "inputs": {"athlete/crops/a": "0", "teacher/joints/b.npz": "1", "../x.npz": "2"}}'
+    damaged = copy(path, path.read_bytes())
+    text = data.draw(mutated(source)).decode('latin-1')
+    sequence = FeatureSequence.load(path)
+    save_npz(damaged, FeatureSequence.KIND, vars(sequence) | {'source': np.array(text)})
+    read_or_refuse(lambda: read_source(damaged))
+    read_or_refuse(lambda: CorpusInputs(replace(corpus, root=damaged.parents[2])).check('teacher/joints/a.npz'))
 
 
 @given(st.data())
-def test_run_note(corpus, copy, data):
-    path = corpus.features_dir('vpd') / 'run.json'
-    damaged = copy(path, data.draw(mutated(path.read_bytes())))
-    read_or_refuse(lambda: record_run(damaged.parent, {'config': 'x.py', 'invert': False}))
+def test_kept_digests(tmp_path_factory, data):
+    root = tmp_path_factory.mktemp('digests', numbered=True)
+    (root / 'kept').write_bytes(data.draw(mutated(b'{"a": [1, 2, 3, 4, "x"]}')))
+    (root / 'a').write_text('a')
+    assert FileDigests(root / 'kept')(root / 'a')[:8] == 'ca978112'

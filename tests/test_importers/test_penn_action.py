@@ -119,6 +119,11 @@ def test_an_import_keeps_what_the_user_has_edited(tmp_path):
         write_mat(tmp_path, f'{i:04d}', 'jump' if i % 2 else 'bow', train=1 if i < 4 else -1)
     import_labels(read_penn_action, tmp_path, tmp_path / 'out')
     corpus = Corpus.open(tmp_path / 'out')
+    corpus.track('0001').save(corpus.track_path('0001'))
+    for video in ('0001', '0002'):
+        write_mat(tmp_path, video, 'jump' if video == '0001' else 'bow', bbox=np.tile([1.0, 2.0, 5.0, 9.0], (4, 1)))
+    import_labels(read_penn_action, tmp_path, tmp_path / 'out')
+    assert [corpus.track(video).boxes[0, 2] > 10 for video in ('0001', '0002')] == [True, False]
     corpus.classes_path.write_text('Bow\nJump\n')
     with pytest.raises(UserError, match=r'classes\.txt: holds other classes than this import'):
         import_labels(read_penn_action, tmp_path, tmp_path / 'out')

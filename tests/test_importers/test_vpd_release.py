@@ -13,6 +13,7 @@ from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.errors import UserError
 from vpd_mm.importers import import_poses, import_vpd_release, read_masks, vpd_release
 from vpd_mm.importers.crop_folder import decode_flow_image
+from vpd_mm.structures import AthleteTrack
 
 SIZE = 128
 META = {'fps': 25.0, 'num_frames': 10, 'width': 320, 'height': 240}
@@ -84,6 +85,19 @@ def test_a_failed_video_is_reported_and_the_others_are_imported(tmp_path):
     (tmp_path / 'pose/a/boxes.json').write_text('[[0, [10, 10, 50, 80]]]')
     assert len(import_vpd_release(tmp_path, tmp_path / 'out').failures) == 1
     assert list(Corpus.open(tmp_path / 'out').videos()) == ['a', 'b']
+
+
+def test_files_of_the_release_that_have_changed_are_imported_again(tmp_path):
+    """What somebody edited in the corpus stays."""
+    for video in ('a', 'b'):
+        write_pose(tmp_path, video)
+    import_vpd_release(tmp_path, tmp_path / 'out')
+    corpus = Corpus.open(tmp_path / 'out')
+    AthleteTrack.load(corpus.track_path('b')).save(corpus.track_path('b'))
+    for video in ('a', 'b'):
+        (tmp_path / 'pose' / video / 'boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
+    assert import_vpd_release(tmp_path, tmp_path / 'out').counts['boxes'] == 1 + 3
+    assert (len(corpus.track('a')), len(corpus.track('b'))) == (1, 3)
 
 
 def test_crops_flow_and_masks(tmp_path):

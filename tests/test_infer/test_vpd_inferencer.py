@@ -1,6 +1,7 @@
 """VPDInferencer gives the numbers of a corpus for every kind of input, offline and online."""
 
 import json
+import shutil
 from itertools import islice
 
 import av
@@ -14,8 +15,9 @@ from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill.pose_distiller import mean_of_views
 from vpd_mm.engine.model_files import read_model_config
+from vpd_mm.errors import UserError
 from vpd_mm.features import FeatureClipDataset
-from vpd_mm.features.feature_extractor import build_extractor
+from vpd_mm.features.feature_extractor import build_extractor, run_source
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.registry import INFERENCERS
 from vpd_mm.structures import Action, AthleteTrack, FeatureSequence, save_actions, save_classes
@@ -200,6 +202,19 @@ def test_written_files_and_videos(folder, tmp_path):
     assert VideoReader(tmp_path / 'stream0.mp4').num_frames == FRAMES
 
 
+def test_results_of_former_athletes_of_an_input_are_removed(folder, tmp_path):
+    """Those of another input of a similar name stay."""
+    boxes = {name: write_boxes(tmp_path / 'boxes', f'{name}__jump') for name in ('p1', 'p2')}['p1']
+    make(folder, boxes=str(boxes))(folder / 'jump.mp4', pred_out_dir=tmp_path / 'out')
+    shutil.copy(folder / 'jump.mp4', tmp_path / 'p3__jump.mp4')
+    make(folder)(tmp_path / 'p3__jump.mp4', pred_out_dir=tmp_path / 'out')
+    names = ['jump', 'p1__jump', 'p2__jump', 'p3__jump']
+    assert [path.stem for path in sorted((tmp_path / 'out').glob('*.json'))] == names[1:]
+    make(folder)(folder / 'jump.mp4', pred_out_dir=tmp_path / 'out')
+    for pattern in ('*.json', 'tracks/*.npz', 'features/*.npz'):
+        assert [path.stem for path in sorted((tmp_path / 'out').glob(pattern))] == [names[0], names[3]]
+
+
 @pytest.fixture(scope='module')
 def gallery(folder):
     """A corpus with the student's features of jump.mp4 and two actions."""
@@ -277,6 +292,39 @@ def test_runs_in_onnxruntime(folder, gallery, tmp_path):
     np.testing.assert_allclose(got['label_scores'], want['label_scores'], atol=1e-4)
     assert got['label'] == want['label']
     np.testing.assert_allclose(onnx_one.joints(result['feats']), torch_one.joints(expected['feats']), atol=1e-4)
+
+
+def test_what_is_of_a_former_student_is_named(folder, gallery, tmp_path, monkeypatch):
+    """An ONNX file beside a newer checkpoint, the decoder of another export, a gallery of former features."""
+    pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime')
+    from vpd_mm.export.onnx_export import export_model
+
+    logged = []
+    for module in ('onnx_backend', 'segments'):
+        monkeypatch.setattr(f'vpd_mm.infer.{module}.print_log', lambda text, *_: logged.append(text))
+    save_model(tmp_path, 'student', STUDENT.format(dims=26))
+    config, checkpoint = tmp_path / 'student.py', tmp_path / 'student.pth'
+    onnx = tmp_path / 'student.onnx'
+    export_model(config, checkpoint, onnx)
+    features = FeatureStore(gallery.features_dir('vpd'))['jump']
+    features.save(gallery.features_dir('old') / 'jump.npz', run_source(read_model_config(config), checkpoint))
+    for weights in (checkpoint, onnx):
+        VPDInferencer(config, weights, boxes='full', gallery=f'{gallery.root}:old')
+    assert logged == []
+    decoder = (tmp_path / 'student.decoder.onnx').read_bytes()
+    save_model(tmp_path, 'student', STUDENT.format(dims=26), seed=1)
+    VPDInferencer(config, onnx, boxes='full', gallery=f'{gallery.root}:old')
+    VPDInferencer(config, checkpoint, boxes='full', gallery=f'{gallery.root}:old')
+    assert [text.partition(': ')[2] for text in logged] == [
+        f'{checkpoint} has changed since it was exported; export it again',
+        'its features are of another student (student.py, student.pth, as it was then); distances mean little, '
+        'extract them again',
+    ]
+    export_model(config, checkpoint, onnx)
+    (tmp_path / 'student.decoder.onnx').write_bytes(decoder)
+    with pytest.raises(UserError, match=r'decoder\.onnx: is of another checkpoint than .*student\.onnx; export both'):
+        VPDInferencer(config, onnx, boxes='full')
 
 
 def test_a_checkpoint_without_decoder_draws_no_skeleton(folder, tmp_path):

@@ -1,19 +1,24 @@
 """Reruns of build_corpus with other or changed boxes, rules and poses; links as videos."""
 
+import base64
 import json
+import os
 import shutil
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes, write_poses
 
-from vpd_mm.corpus import Corpus, CropStore, VideoInfo
+from vpd_mm.athlete import FlowEstimator
+from vpd_mm.corpus import Corpus, CropStore, CropWriter, VideoInfo
 from vpd_mm.errors import UserError
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
-from vpd_mm.prepare.sources import Job, find_videos, settle_sources
+from vpd_mm.prepare.sources import Job, Sources, find_videos
 from vpd_mm.structures import AthleteTrack
+from vpd_mm.structures.npz_io import read_source
 
 
 @pytest.fixture
@@ -36,32 +41,40 @@ def test_other_boxes_are_refused_for_tracked_videos(tmp_path, inputs):
             build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     with pytest.raises(UserError, match='omit --boxes'):
         build_corpus(inputs[:1], tmp_path / 'c', tracker={'max_gap': 3})
-    # a video without a track may take them; tracks of either source are kept with either source, or with none
+    # a video without a track may take them; tracks of several sources are kept where none is named
     build_corpus(inputs[1:], tmp_path / 'c', boxes=other)
-    for boxes in (first, None):
-        report = build_corpus(inputs, tmp_path / 'c', boxes=boxes, poses=str(tmp_path / 'poses'))
+    with pytest.raises(UserError, match=r'first dive\) have files made of .*other_boxes'):
+        build_corpus(inputs, tmp_path / 'c', boxes=first)
+    for _ in range(2):
+        report = build_corpus(inputs, tmp_path / 'c', boxes=None, poses=str(tmp_path / 'poses'))
         assert [(r.video, r.tracked, r.decoded, r.posed is not None) for r in report.videos] == [
             ('dive', 5, 0, True),
             ('jump', 8, 0, True),
         ]
-    # without tracks the recorded sources do not count
+    report = build_corpus(inputs, tmp_path / 'c', boxes=first, overwrite=True)
+    assert [(r.video, r.tracked, r.crops, r.decoded) for r in report.videos] == [('dive', 8, 8, 12), ('jump', 8, 8, 0)]
     for folder in ('tracks', 'crops'):
         shutil.rmtree(tmp_path / 'c' / 'athlete' / folder)
     assert [r.tracked for r in build_corpus(inputs, tmp_path / 'c', boxes=other).videos] == [5, 5]
 
 
 def test_a_corpus_of_unknown_origin_is_accepted(tmp_path, inputs):
-    """Older versions and other tools record no source."""
+    """Older versions and other tools record no source; crops that do not fit the track are noted."""
     build_corpus(inputs[:1], tmp_path / 'c', boxes=str(tmp_path / 'boxes'))
-    note = tmp_path / 'c' / 'athlete' / 'tracks.sources.json'
-    [source] = json.loads(note.read_text())
-    assert source['boxes'] == str(tmp_path / 'boxes')
-    assert list(source['inputs']) == ['jump']
-    note.unlink()
+    corpus = Corpus.open(tmp_path / 'c')
+    assert read_source(corpus.track_path('jump'))['boxes'] == str(tmp_path / 'boxes')
+    corpus.track('jump').save(corpus.track_path('jump'))
     for boxes in (None, 'full', str(tmp_path / 'other_boxes')):
         [report] = build_corpus(inputs[:1], tmp_path / 'c', boxes=boxes, poses=str(tmp_path / 'poses')).videos
-        assert (report.tracked, report.posed, report.failures) == (8, 6, [])
-    assert not note.exists()
+        assert (report.tracked, report.posed, report.failures, report.notes) == (8, 6, [], [])
+    assert read_source(corpus.track_path('jump')) is None
+    shard = corpus.crops_dir / 'shard-000-00.lmdb'
+    shard.unlink()
+    with CropWriter(shard) as writer, writer.video('jump', 128, FlowEstimator('dis').settings) as crops:
+        crops.add(3, (0, 0, 48), np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128, 2), np.float32))
+    [report] = build_corpus(inputs[:1], tmp_path / 'c').videos
+    assert (report.crops, report.tracked, report.decoded) == (1, 8, 0)
+    assert report.notes[0].startswith('its 1 crops are not of the 8 frames with a box')
 
 
 def test_other_poses_are_refused_under_the_same_name(tmp_path, inputs):
@@ -86,6 +99,69 @@ def test_changed_boxes_are_prepared_again(tmp_path, inputs):
     assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
 
 
+def _mask(folder, name):
+    png = base64.b64encode(cv2.imencode('.png', np.full((30, 20), 255, np.uint8))[1]).decode()
+    masks = [[i, [[0.9, [30, 8, 20, 30], png]]] for i in range(2, 10)]
+    (folder / name / 'mask.json').write_text(json.dumps(masks))
+
+
+def _same_size_and_time(path):
+    """Change one byte of a video in a free box behind the frames."""
+    before, data = path.stat(), path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _all_boxes(corpus, name):
+    boxes = np.tile(np.float32([[30, 8, 50, 38]]), (FRAMES, 1))
+    AthleteTrack(np.arange(FRAMES), boxes, np.ones(FRAMES, np.float32)).save(corpus.track_path(name))
+
+
+def test_whatever_has_changed_is_made_again(tmp_path, inputs):
+    """Changes of inputs, and files of the corpus that were removed, edited or left by a run that was killed."""
+    videos, corpus_dir = tmp_path / 'videos', tmp_path / 'c'
+    arguments = {'boxes': str(tmp_path / 'boxes'), 'poses': str(tmp_path / 'poses')}
+    build_corpus([videos], corpus_dir, **arguments)
+    corpus, whole = Corpus.open(corpus_dir), {'jump': (12, 8, 8, 6, 0), 'dive': (12, 8, 8, 6, 0)}
+    shard = corpus.crops_dir / 'shard-000-00.lmdb'
+    jump = videos / 'jump.mp4'
+    for what, change, expected in [
+        ('nothing', lambda: None, {}),
+        ('times', lambda: os.utime(jump), {}),
+        ('video', lambda: make_video(jump, 20), {'jump': (20, 8, 8, 6, 20)}),
+        ('shorter video', lambda: make_video(jump, FRAMES), {'jump': (12, 8, 8, 6, 12)}),
+        ('one byte', lambda: _same_size_and_time(jump), {'jump': (12, 8, 8, 6, 12)}),
+        ('masks', lambda: _mask(tmp_path / 'boxes', 'jump'), {'jump': (12, 8, 8, 6, 12)}),
+        ('track removed', lambda: corpus.track_path('jump').unlink(), {'jump': (12, 8, 8, 6, 12)}),
+        ('poses removed', lambda: corpus.pose_path('files', 'jump').unlink(), {}),
+        ('crops removed', shard.unlink, {'jump': (12, 8, 8, 6, 12), 'dive': (12, 8, 8, 6, 12)}),
+        ('row removed', lambda: corpus.remove_videos(['jump']), {'jump': (12, 8, 8, 6, 12)}),
+        ('track edited', lambda: _all_boxes(corpus, 'jump'), {'jump': (12, 12, 12, 6, 12)}),
+    ]:
+        change()
+        for numbers in (whole | expected, {name: (*counts[:4], 0) for name, counts in (whole | expected).items()}):
+            report = build_corpus([videos], corpus_dir, **arguments)
+            found = {r.video: (r.num_frames, r.tracked, r.crops, r.posed, r.decoded) for r in report.videos}
+            assert (found, report.failures) == (numbers, []), what
+        assert {name: row.num_frames for name, row in corpus.videos().items()} == {n: c[0] for n, c in found.items()}
+        if what == 'masks':
+            assert CropStore(corpus.crops_dir).mask('jump', 5).any()
+    # a video that is replaced is made again with its own boxes only
+    make_video(jump, 20)
+    with pytest.raises(UserError, match=r'tracks/jump\.npz: was edited for a former .*jump\.mp4; delete it'):
+        build_corpus([videos], corpus_dir, **arguments)
+    report = build_corpus([videos], corpus_dir, **arguments, overwrite=True)
+    assert [(r.video, r.num_frames, r.crops) for r in report.videos] == [('dive', 12, 8), ('jump', 20, 8)]
+    make_video(jump, FRAMES)
+    with pytest.raises(UserError, match=r"made of {'boxes': .*boxes'} \(video changed since\).*pass their --boxes"):
+        build_corpus([videos], corpus_dir, boxes=None)
+    assert [r.decoded for r in build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=None).videos] == [0]
+    # poses that are kept where none are named are checked too
+    write_boxes(tmp_path / 'boxes', 'dive', range(3, 6))
+    with pytest.raises(UserError, match=r"first dive\) have files made of {'poses': .*pass their --poses"):
+        build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=arguments['boxes'], poses=None)
+
+
 def test_changed_boxes_may_show_other_athletes(tmp_path, inputs):
     boxes = str(tmp_path / 'boxes')
     build_corpus(inputs[:1], tmp_path / 'c', boxes=boxes)
@@ -104,9 +180,11 @@ def test_ranks_refuse_changed_boxes(tmp_path, inputs, monkeypatch):
     boxes = str(tmp_path / 'boxes')
     build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     write_boxes(tmp_path / 'boxes', 'jump', range(3, 8))
-    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('RANK', '1')
     monkeypatch.setenv('WORLD_SIZE', '2')
-    with pytest.raises(UserError, match='boxes of jump have changed; prepare it once in a single process'):
+    with pytest.raises(
+        UserError, match='boxes, masks or track of jump have changed; prepare it once in a single process'
+    ):
         build_corpus(inputs, tmp_path / 'c', boxes=boxes)
 
 
@@ -125,38 +203,27 @@ def test_the_same_files_in_another_folder_are_the_same_source(tmp_path, inputs):
     moved = {'boxes': str(tmp_path / 'moved_boxes'), 'poses': str(tmp_path / 'moved_poses')}
     assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, 0]
     write_boxes(tmp_path / 'moved_boxes', 'jump', range(3, 8))
-    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, FRAMES]
+    with pytest.raises(UserError, match=r"first jump\) have files made of {'boxes': '.*/boxes'}"):
+        build_corpus(inputs, tmp_path / 'c', **moved)
+    assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved, overwrite=True).videos] == [0, FRAMES]
 
 
-def test_models_are_identified_by_rules_and_checkpoint_content(tmp_path):
-    corpus = Corpus.create(tmp_path / 'c')
-    job = Job(tmp_path / 'jump.mp4', (VideoInfo('jump', str(tmp_path / 'jump.mp4'), 25.0, 9, 64, 48),))
+def test_models_are_identified_by_rules_and_content(tmp_path):
+    corpus, job = Corpus.create(tmp_path / 'c'), Job(tmp_path / 'jump.mp4', digest='1')
 
-    def settle(config, weights, **rules):
-        checkpoint = tmp_path / f'{weights}.pth'
-        checkpoint.write_text(weights)
-        settings = PrepareSettings(corpus.root, f'mmdet:{config}:{checkpoint}', 'none', tracker=rules)
-        settle_sources(corpus, settings, [job], boxes_given=True)
+    def source(config, weights, **rules):
+        for name, text in ((config, config[2:]), (f'{weights}.pth', weights)):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        boxes = f'mmdet:{tmp_path / config}:{tmp_path / weights}.pth'
+        return Sources(corpus, PrepareSettings(corpus.root, boxes, 'none', tracker=rules)).track(job)
 
-    settle('a/x.py', 'w', max_gap=3)
-    AthleteTrack(np.arange(1), np.ones((1, 4), np.float32).cumsum(axis=1), np.ones(1, np.float32)).save(
-        corpus.track_path('jump')
-    )
-    settle('b/x.py', 'w', max_gap=3)  # the same file name and weights in another folder
-    for config, weights, rules in (
-        ('a/y.py', 'w', {'max_gap': 3}),
-        ('a/x.py', 'v', {'max_gap': 3}),
-        ('a/x.py', 'w', {}),
-    ):
-        with pytest.raises(UserError, match=r"made of {'boxes': 'mmdet:x.py:.*', 'track': {'max_gap': 3}}"):
-            settle(config, weights, **rules)
-
-
-def test_a_damaged_note_is_named(tmp_path, inputs):
-    build_corpus(inputs, tmp_path / 'c')
-    (tmp_path / 'c' / 'athlete' / 'tracks.sources.json').write_text('[')
-    with pytest.raises(UserError, match=r'tracks\.sources\.json: truncated or not JSON'):
-        build_corpus(inputs, tmp_path / 'c', boxes='full')
+    made_of = source('a/x.py', 'w', max_gap=3)
+    assert made_of['boxes'].startswith('mmdet:x.py:')
+    assert made_of['track'] == {'max_gap': 3}
+    assert source('b/x.py', 'w', max_gap=3) == made_of, 'the same content in another folder'
+    others = [source('a/y.py', 'w', max_gap=3), source('a/x.py', 'v', max_gap=3), source('a/x.py', 'w')]
+    assert len({source['inputs']['boxes'] for source in (made_of, *others)}) == 4
 
 
 def test_links_keep_their_names(tmp_path):

@@ -82,9 +82,11 @@ def test_joints_of_another_pose_set_are_refused(tmp_path, corpus):
     ):
         joint_features(made, 'mediapipe')
     assert joint_features(made, 'mediapipe', 'others') == 2
-    # a folder of an older version does not record its source
-    (made.root / 'teacher' / 'joints.sources.json').unlink()
-    assert joint_features(made, 'mediapipe') == 1
+    # a file of an older version does not record its source
+    FeatureStore(made.teacher_dir('joints'))['a'].save(made.teacher_dir('joints') / 'a.npz')
+    with pytest.raises(UserError, match='files made of unknown inputs'):
+        joint_features(made, 'files')
+    assert joint_features(made, 'mediapipe', overwrite=True) == 2
     assert FeatureStore(made.teacher_dir('joints')).videos() == ['a', 'b']
 
 

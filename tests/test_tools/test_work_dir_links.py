@@ -9,7 +9,6 @@ import train
 from comparison_corpus import easy_corpus, plan_of, write_comparison
 
 from vpd_mm.engine.config import read_config
-from vpd_mm.engine.resume import config_digest
 from vpd_mm.engine.run import build_runner, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
@@ -70,7 +69,7 @@ def test_a_link_where_a_runner_writes(corpus, tmp_path, mine, name):
 def test_a_link_in_place_of_a_training(corpus, tmp_path, mine, after):
     cfg = adapt_config(read_config(CONFIG), str(corpus.root), features='joints')
     cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1, 'log_level': 'ERROR'})
-    name = f'distill-{config_digest(cfg)}{after}'
+    name = f'distill{after}'
     link(tmp_path / 'work' / name, mine / 'nothing' if after else mine)
     with nullcontext() if after else pytest.raises(UserError, match=f'{name}: is a link to .*mine'):
         train_once(cfg, tmp_path / 'work' / 'distill', lambda *done: None)

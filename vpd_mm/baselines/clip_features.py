@@ -12,7 +12,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
 
 from ..corpus import CropStore
-from ..corpus.provenance import file_digest
+from ..corpus.provenance import Source, digest, file_digest
 from ..engine.paths import find_weights
 from ..errors import UserError
 from ..structures import FeatureSequence
@@ -125,10 +125,12 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
     return net
 
 
-def clip_run_identity(network: str, checkpoint: str, **settings) -> dict:
-    """Identity of a feature run: network, digest of the weights and settings; untrained weights are marked."""
+def clip_run_source(network: str, checkpoint: str, **settings) -> Source:
+    """Source of a feature run: network, weights and settings; untrained weights are marked."""
     weights = 'RANDOM WEIGHTS, UNTRAINED' if checkpoint == RANDOM else checkpoint
-    return {'network': network, 'weights': file_digest(weights) if Path(weights).is_file() else weights, **settings}
+    content = file_digest(weights) if Path(weights).is_file() else weights
+    model = digest([network, content, settings])
+    return {'network': network, 'weights': weights, **settings, 'inputs': {'model': model}}
 
 
 def run_name(network: str, checkpoint: str, asked: str | None) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
+from ..corpus.provenance import CorpusInputs, crops_of
 from ..errors import UserError
 from ..features import ActionWindowDataset
 from ..registry import DATASETS
@@ -29,7 +30,7 @@ class ClipSource:
             raise UserError(f'CropClipDataset: source must be one of {", ".join(SOURCES)}, found {source!r}')
         self.corpus = corpus
         self.source = source
-        self.store = CropStore(corpus.crops_dir)
+        self.store, self.inputs = CropStore(corpus.crops_dir), CorpusInputs(corpus)
 
     def frame_inds(self, video: VideoInfo) -> np.ndarray:
         """Frames (T,) int64 that have an image; none where the video has no crops."""
@@ -37,6 +38,7 @@ class ClipSource:
             return np.arange(video.num_frames, dtype=np.int64)
         if video.video not in self.store:
             return np.zeros(0, np.int64)
+        self.inputs.check(crops_of(video.video))
         return self.store.header(video.video).frame_inds
 
     def read(self, video: VideoInfo, frame_inds: Sequence[int]) -> list[np.ndarray]:
@@ -50,7 +52,7 @@ class ClipSource:
             get = {'crop': self.store.crop, 'flow': self.store.flow, 'frame': self.store.frame_image}[self.source]
             images = {i: get(name, i) for i in set(frames)}
         elif video.path:
-            images = open_video(video.path, self.corpus.fps).read(frames)
+            images = open_video(video.existing_path(), self.corpus.fps).read(frames)
         else:
             raise UserError(
                 f'{self.corpus.videos_path}: video {name!r} has no file and {self.corpus.crops_dir} no whole frames '

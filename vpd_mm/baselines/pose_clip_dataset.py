@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
+from ..corpus.provenance import CorpusInputs
 from ..errors import UserError
 from ..features import ActionWindowDataset, fill_unseen, interpolate
 from ..files import npz_path
@@ -46,7 +47,7 @@ class PoseClipDataset(ActionWindowDataset):
         kwargs: Of the base.
 
     Raises:
-        UserError: besides the base's: no such pose set.
+        UserError: besides the base's: no such pose set, or poses of a former track.
     """
 
     what = 'pose'
@@ -61,11 +62,13 @@ class PoseClipDataset(ActionWindowDataset):
         if not self._folder.is_dir():
             known = ', '.join(corpus.pose_names()) or 'none'
             raise UserError(f'{self._folder}: no such poses; {corpus.root} has pose sets: {known}')
+        self._inputs = CorpusInputs(corpus)
         self._read: tuple[str, PoseSequence | None] = ('', None)
 
     def read_clip(self, action: Action, video: VideoInfo, positions: np.ndarray) -> dict | None:
         if self._read[0] != video.video:
             path = npz_path(self._folder, video.video)
+            self._inputs.check(self._inputs.name(path))
             self._read = (video.video, fill_unseen(PoseSequence.load(path)) if path.is_file() else None)
         poses = self._read[1]
         clip = None if poses is None else to_skeleton(poses, positions)

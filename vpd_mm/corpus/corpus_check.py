@@ -1,4 +1,4 @@
-"""Check everything that a corpus holds: tables, arrays, notes, and every crop."""
+"""Check everything that a corpus holds: tables, arrays, what they were made of, and every crop."""
 
 import math
 import multiprocessing
@@ -11,18 +11,18 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, one_line
-from ..files import check_video_name, open_file, open_text, read_json
-from ..structures import Action, load_actions, load_classes
+from ..files import check_video_name, composed, list_folder, open_file
+from ..structures import Action, load_actions, load_classes, read_lines
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
-from .provenance import RUN_FILE, read_notes
+from .provenance import CROPS, CorpusInputs
 from .shard import (
     CROP,
     IMAGE,
@@ -92,12 +92,14 @@ class _Check:
         self._check_tables()
         with _Reader() as reader:
             self.reader = reader
-            steps = [*self._video_steps(), *self._array_steps(), *self._note_steps(), *self._crop_steps()]
+            steps = [*self._video_steps(), *self._array_steps(), *self._temporary_steps(), *self._crop_steps()]
             for done, (kind, step) in enumerate(steps):
                 self.on_progress(done, len(steps))
                 with self._counted(kind):
                     step()
             self.on_progress(len(steps), len(steps))
+            if not self.result.problems:  # else each damage would be named again
+                self._check_inputs()
         self._note_missing()
         if self.unsealed:
             self.result.notes.append(
@@ -127,7 +129,9 @@ class _Check:
         gone = [row for row in (self.videos or {}).values() if row.path and not Path(row.path).exists()]
         if gone:
             problem = f'{len(gone)} videos: their file is not there, for example {gone[0].path}'
-            self.result.notes.append(f'{problem} (a new prepare and inspect read it)')
+            self.result.notes.append(
+                f'{problem}; if it was moved, run tools/prepare.py with its new path and the same --out'
+            )
         classes: list[str] | None = None
         if corpus.classes_path.exists():
             with self._counted('annotations'):
@@ -150,9 +154,18 @@ class _Check:
             ('fewshot', ids, {action.action_id for action in actions if action.split == 'test'}, 'action'),
             ('localize', self.videos, {action.video for action in detected if action.split == 'test'}, 'video'),
         ):
-            for path in sorted((corpus.root / 'annotations' / folder).glob('*.txt')):
+            for path in list_folder(corpus.root / 'annotations' / folder, '*.txt'):
                 with self._counted('annotations'):
                     self._check_list(path, known, test, what)
+
+    def _check_inputs(self) -> None:
+        """Find what was made of something that has changed since."""
+        names = [f'{folder}/{video}' for folder, videos in self.having.items() for video in sorted(videos)]
+        for name in names:
+            try:
+                self.reader(self.corpus.crops_dir, _check_inputs, self.corpus, name)
+            except UserError as e:
+                self._problem('inputs', e)
 
     def _note_splits(self, path: Path, actions: list[Action]) -> None:
         """Note the splits beside train, val and test, which may be misspelt."""
@@ -172,8 +185,7 @@ class _Check:
                 self.result.notes.append(f'{kind}: {count}, first {missing[0]}')
 
     def _check_list(self, path: Path, known: Collection[str] | None, test: Collection[str], what: str) -> None:
-        with open_text(path) as f:
-            names = [line.strip() for line in f if line.strip()]
+        names = read_lines(path)
         twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if not names or twice is not None:
             raise UserError(f'{path}: ' + (f'names {what} {twice!r} twice' if names else 'is empty'))
@@ -216,31 +228,25 @@ class _Check:
         for kind in ('teacher', 'features'):
             for folder in _folders(root / kind):
                 folders[folder] = kind, partial(_read_features, stores, folder)
-        for path in sorted(root.rglob('*.npz')):
-            if path.name.startswith('.'):
-                continue
+        for path in list_folder(root, '**/*.npz'):
             kind, read = folders.get(path.parent, ('other arrays', None))
             if read is not None:
-                self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.stem)
+                self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(composed(path.stem))
             yield kind, partial(_check_zip, path) if read is None else partial(self._check_array, path, read)
 
     def _check_array(self, path: Path, read: Callable[[str], Any]) -> None:
-        inds = read(check_video_name(path.stem)).frame_inds
-        if (problem := self._outside(path.stem, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
+        video = check_video_name(path.stem)
+        inds = read(video).frame_inds
+        if (problem := self._outside(video, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
             raise UserError(f'{path}: {problem}')
 
-    def _note_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        root = self.corpus.root
-        for path in sorted(root.rglob('*.sources.json')):
-            yield 'notes', partial(read_notes, path)  # type: ignore[misc]
-        for path in sorted(root.rglob(RUN_FILE)):
-            yield 'notes', partial(_check_run, path)
-        for path in sorted(root.rglob('.*.tmp')):
+    def _temporary_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        for path in sorted(self.corpus.root.rglob('.*.tmp')):
             yield 'temporary files', partial(_refuse, f'{path}: left by a run that was killed; delete it')
 
     def _crop_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         shard_of: dict[str, Path] = {}
-        for path in sorted(self.corpus.crops_dir.glob('shard-*.lmdb')):
+        for path in list_folder(self.corpus.crops_dir, 'shard-*.lmdb'):
             with self._counted('shards'):
                 videos, problems = self.reader(path, _read_shard, path)
                 for problem in problems:
@@ -249,7 +255,7 @@ class _Check:
                     if video in shard_of:
                         self._problem('shards', f'{path}: video {video!r} is also in {shard_of[video]}')
                     shard_of[video] = path
-                    self.having.setdefault('athlete/crops', set()).add(video)
+                    self.having.setdefault(CROPS, set()).add(video)
                     yield 'crops', partial(self._check_crops, path, video)
 
     def _check_crops(self, path: Path, video: str) -> None:
@@ -263,7 +269,7 @@ class _Check:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.glob('*') if path.is_dir())
+    return [path for path in list_folder(parent) if path.is_dir()]
 
 
 def _read_features(stores: dict[Path, FeatureStore], folder: Path, video: str) -> Any:
@@ -281,11 +287,6 @@ def _check_zip(path: Path) -> None:
         raise UserError(f'{path}: unreadable as an npz ({e})') from e
     if damaged is not None:
         raise UserError(f'{path}: {damaged} differs from its checksum')
-
-
-def _check_run(path: Path) -> None:
-    if not isinstance(read_json(path, 'restore it, or delete the folder'), Mapping):
-        raise UserError(f'{path}: must be an object; restore it, or delete the folder')
 
 
 def _refuse(problem: str) -> None:
@@ -312,6 +313,15 @@ class _Reader:
         except BrokenProcessPool as e:
             self._executor = None
             raise UserError(f'{path}: damaged so that LMDB crashes; delete it and run tools/prepare.py again') from e
+
+
+@cache
+def _inputs_of(corpus: Corpus) -> CorpusInputs:
+    return CorpusInputs(corpus)
+
+
+def _check_inputs(corpus: Corpus, name: str) -> None:
+    _inputs_of(corpus).check(name if Path(name).parent == Path(CROPS) else f'{name}.npz')
 
 
 def _read_shard(path: Path) -> tuple[list[str], list[str]]:

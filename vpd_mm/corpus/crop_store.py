@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import parse_json
 from ..structures import frames_in_order
+from ..structures.npz_io import check_source
 from . import crop_codec as codec
 from .shard import CROP, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
 
@@ -36,6 +37,7 @@ class CropHeader:
         frame_inds: (T,) int64, strictly increasing.
         windows: (T, 3) int64: left, top, side of the crop in the full frame, px; it may leave the frame.
         starts: (K,) int64, frames whose previous frame is missing or of another shot.
+        source: What they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
     """
 
     size: int
@@ -45,6 +47,7 @@ class CropHeader:
     frame_inds: np.ndarray
     windows: np.ndarray
     starts: np.ndarray
+    source: Mapping | None = None
 
     def __len__(self) -> int:
         return len(self.frame_inds)
@@ -57,7 +60,8 @@ class CropHeader:
     def to_json(self) -> dict:
         """Return the fields as JSON values."""
         arrays = {name: getattr(self, name).tolist() for name in ('frame_inds', 'windows', 'starts')}
-        return {'version': HEADER_VERSION, **vars(self), **arrays}
+        fields = {name: value for name, value in vars(self).items() if name != 'source' or value is not None}
+        return {'version': HEADER_VERSION, **fields, **arrays}
 
     @classmethod
     def from_json(cls, data: bytes) -> 'CropHeader':
@@ -79,6 +83,8 @@ class CropHeader:
             whole = header.frame_shape or (1, 1)
             sizes = (header.size, header.num_bytes, *whole)
             clip = 1.0 if header.flow is None else header.flow['clip']
+            if header.source is not None:
+                check_source(header.source, 'crop header')
             valid = all(type(size) is int for size in sizes) and len(whole) == 2 and 0 < clip <= _MAX_PX
             valid = valid and 0 < header.size <= _MAX_SIDE and 0 < min(whole) <= max(whole) <= _MAX_PX
         except UserError:

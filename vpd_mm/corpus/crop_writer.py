@@ -148,6 +148,7 @@ class VideoCropWriter:
     Attributes:
         full_frame: Whole frames are stored too.
         header: Description of the stored crops; None until finished.
+        source: What they are made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
     """
 
     def __init__(self, shard: CropWriter, video: str, size: int, flow: Mapping | None, full_frame: bool) -> None:
@@ -162,6 +163,7 @@ class VideoCropWriter:
         self._num_bytes = 0
         self._frame_shape: tuple[int, int] | None = None
         self.header: CropHeader | None = None
+        self.source: Mapping | None = None
 
     def add(
         self,
@@ -212,6 +214,7 @@ class VideoCropWriter:
             frame_inds=np.array(self._frame_inds, dtype=np.int64),
             windows=np.array(self._windows, dtype=np.int64).reshape(-1, 3),
             starts=np.array(self._starts, dtype=np.int64),
+            source=self.source,
         )
         self._pending.append((header_key(self._video), json.dumps(self.header.to_json()).encode()))
         self._flush(delete=[writing_key(self._video)])

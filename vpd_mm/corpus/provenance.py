@@ -1,149 +1,263 @@
-"""Record and check the inputs that derived files were made from.
+"""Record what derived files were made of, and find those whose input has changed since.
 
-Two notes exist on disk.  ``<folder>.sources.json`` lists the sources of the ``<video>.npz`` of a folder, with a
-digest of the input of each video; different videos may have different sources.  ``<folder>/run.json`` identifies the
-one run that made all files of a feature folder.
+A derived file carries its source: a JSON object of what the user named, such as ``{'boxes': 'my_boxes'}``, and of
+``inputs``, the digest of the content of each input.  An input inside the corpus is named by its place in it
+(``athlete/tracks/<video>.npz``, ``athlete/crops/<video>``).  An npz holds its source as the field ``source``, crops in
+their header: both are written with the data, so that a run which is interrupted leaves no wrong record.
 """
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
-from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write, npz_path, open_file, read_json
+from ..files import atomic_write, composed, list_folder, npz_path, open_file, read_json
+from ..structures.npz_io import npz_checksums, read_source
+from .corpus import Corpus
+from .crop_store import CropStore
 
-RUN_FILE = 'run.json'
+LOGGER = logging.getLogger(__name__)
+
+#: What a file was made of; see the module.
+Source = Mapping[str, Any]
+
+#: Smaller files are read again instead of being remembered.
+_MIN_REMEMBERED_BYTES = 1 << 20
+#: A file changed so shortly ago may change again without another time stamp.
+_CLOCK_STEP_NS = 2_000_000_000
+#: Name of the crops as an input: this and the video.
+CROPS = 'athlete/crops'
 
 
-def file_digest(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> str:
-    """SHA-256 of the content of a file, or of several files in the given order."""
-    digest = hashlib.sha256()
-    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+def digest(content: object) -> str:
+    """12 hexadecimal digits of the SHA-256 of ``content`` as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def file_digest(path: str | os.PathLike) -> str:
+    """SHA-256 of the content of a file."""
+    with open_file(path) as f:
+        return _sha256(f)
+
+
+def _sha256(file: BinaryIO) -> str:
+    sha256 = hashlib.sha256()
+    while block := file.read(1 << 20):
+        sha256.update(block)
+    return sha256.hexdigest()
+
+
+class FileDigests:
+    """:func:`file_digest` of files, which are read again only if size, times or inode have changed.
+
+    Args:
+        path: Where the digests are kept; a file that is missing or damaged is made again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._new = path, dict[str, list]()
+        self._known = self._read()
+
+    def _read(self) -> dict[str, list]:
+        with suppress(UserError):
+            if isinstance(known := read_json(self.path, ''), dict):
+                return known
+        return {}
+
+    def __call__(self, path: str | os.PathLike) -> str:
+        """Return the digest of a file; errors as :func:`vpd_mm.files.open_file`."""
         with open_file(path) as f:
-            while block := f.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+            stat, name = os.fstat(f.fileno()), os.path.abspath(path)
+            state = f'{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}'
+            known = self._known.get(name)
+            if isinstance(known, list) and known[:1] == [state]:
+                return str(known[-1])
+            sha256 = _sha256(f)
+        if (
+            stat.st_size >= _MIN_REMEMBERED_BYTES
+            and time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _CLOCK_STEP_NS
+        ):
+            self._new[name] = [state, sha256]
+        return sha256
+
+    def save(self) -> None:
+        """Keep the new digests."""
+        if self._new:
+            known = self._read() | self._new
+            with atomic_write(self.path, 'w') as f:
+                json.dump(known, f)
 
 
-def refresh_source(
+def stale_videos(
     folder: Path,
-    source: Mapping[str, Any],
-    existing: Iterable[str],
+    stored: Mapping[str, Source | None],
+    wanted: Mapping[str, Source],
     hint: str,
-    inputs: Mapping[str, str],
-    remove: Callable[[Sequence[str]], None] | None = None,
+    unknown: bool = True,
+    overwrite: bool = False,
 ) -> set[str]:
-    """Remove the files of a folder whose input has changed, and record the source of those that a run will add.
+    """Find the videos whose file is to be made again.
 
-    A folder with files but without a note (made by another tool) is accepted as it is and stays without one.
+    Those are the videos of which an input has changed.  An input with the digest '' is not there: it counts as
+    unchanged.  Files that the user asks to make of something else are an error, unless the content is the same.
+
+    Args:
+        folder: Where the files lie.
+        stored: Video to the source of its file; None where it is unknown.
+        wanted: The source that the file of each of these videos would get now.
+        hint: How the user can solve a conflict.
+        unknown: Accept files of unknown origin.
+        overwrite: Make files of another or unknown origin again instead of raising.
+
+    Raises:
+        UserError: files were made of something else than is asked for.
+    """
+    stale, conflicts, made_of = set(), [], set()
+    for video, source in stored.items():
+        now = wanted[video]
+        named, known = _named(now), {} if source is None else source['inputs']
+        same = source is not None and digest(_named(source)) == digest(named)
+        changed = [k for k, v in now['inputs'].items() if known.get(k) != v and (v or not same)]
+        if unknown if source is None else not changed:
+            continue
+        stale.add(video)
+        if not same:
+            conflicts.append(video)
+            since = ' (video changed since)' if 'video' in changed and 'video' in known else ''
+            made_of.add(f'{_named(source)}{since}' if source else 'unknown inputs (by a former version)')
+    if conflicts and not overwrite:
+        count, asked = f'{len(conflicts)} videos (first {conflicts[0]})', _named(wanted[conflicts[0]])
+        raise UserError(
+            f'{folder}: {count} have files made of {" or ".join(sorted(made_of))}; requested: {asked}; {hint}'
+        )
+    return stale
+
+
+def is_current(path: Path, source: Source) -> bool:
+    """False where a file is missing, or was made of the same ``source`` of which an input has changed since.
+
+    Files of another or unknown origin are current: an importer keeps them.
+    """
+    if not path.exists():
+        return False
+    try:
+        return not stale_videos(path, {path.stem: read_source(path)}, {path.stem: source}, '')
+    except UserError:
+        return True
+
+
+def _named(source: Source) -> dict[str, Any]:
+    return {key: value for key, value in source.items() if key != 'inputs'}
+
+
+def refresh_features(
+    folder: Path,
+    source: Source,
+    inputs: Mapping[str, Mapping[str, str]],
+    overwrite: bool = False,
+) -> dict[str, Source]:
+    """Return the videos whose features are missing or stale, each with the source that its file gets.
+
+    Files of videos that have no input any more stay, which is logged; those of a former model are removed.
 
     Args:
         folder: Folder of ``<video>.npz``.
-        source: Description of the source, for example ``{'boxes': <folder>}``; JSON values.
-        existing: Videos of this run that have a file.
-        hint: How the user can solve a conflict.
-        inputs: Digest of the input of each video; videos without one are checked by ``source`` only.
-        remove: Removes the files of stale videos; default: delete their npz.
-
-    Returns:
-        The videos of ``existing`` that still have their file.
-
-    Raises:
-        UserError: no file of the folder was made from ``source``, and one of ``existing`` from another input.
-    """
-    described = json.loads(json.dumps(source, default=str))
-    existing, path = list(existing), _note_path(folder)
-    with file_lock(folder.with_name('.sources.lock'), wait_sec=60, busy=f'{path}: locked for a minute'):
-        notes = _read_notes(folder)
-        known = {video: digest for note in notes for video, digest in note['inputs'].items()}
-        this = next((note for note in notes if note['source'] == described), None)
-        stale = []
-        if this is not None:
-            recorded = this['inputs']
-            stale = [v for v in existing if v in recorded and v in inputs and recorded[v] != inputs[v]]
-        elif notes and (conflicts := [v for v in existing if v not in inputs or known.get(v) != inputs[v]]):
-            made_of = ' or '.join(_text(note['source']) for note in notes)
-            raise UserError(
-                f'{folder}: {len(conflicts)} videos (first {conflicts[0]}) have files made of {made_of}, which a rerun '
-                f'keeps; requested: {described}; {hint}'
-            )
-        if stale and remove is not None:
-            remove(stale)
-        for video in stale:
-            npz_path(folder, video).unlink(missing_ok=True)
-        kept = set(existing) - set(stale)
-        _record(folder, described, {v: d for v, d in inputs.items() if v not in kept or known.get(v) == d})
-    return kept
-
-
-def _record(folder: Path, source: dict, inputs: dict[str, str]) -> None:
-    """Add a source and the inputs of its videos to the notes of a folder."""
-    notes = _read_notes(folder)
-    if not notes and any(folder.glob('*.npz')):
-        return
-    if source not in [note['source'] for note in notes]:
-        notes.append({'source': source, 'inputs': {}})
-    for note in notes:
-        others = {video: digest for video, digest in note['inputs'].items() if video not in inputs}
-        note['inputs'] = others | inputs if note['source'] == source else others
-    as_json = [note['source'] | ({'inputs': note['inputs']} if note['inputs'] else {}) for note in notes]
-    with atomic_write(_note_path(folder), 'w') as f:
-        json.dump(as_json, f, indent=1)
-
-
-def record_run(folder: Path, run: dict) -> None:
-    """Make ``folder`` the output of ``run``, or check that it is.
-
-    Args:
-        folder: Folder of ``<video>.npz``; made when missing.
-        run: Identity of the run: the config, digests of the weights, settings; JSON values.
+        source: What all features of the run are made of; its ``inputs`` are those that the videos share, default: a
+            digest of the source itself.
+        inputs: Further inputs of each video.
+        overwrite: Make the files of another run again.
 
     Raises:
         UserError: the folder holds files of another run or of unknown origin.
     """
-    path = folder / RUN_FILE
-    if path.exists():
-        recorded = read_json(path, 'restore it, or delete the folder')
-        if recorded != run:
-            raise UserError(f'{path}: the folder holds features of {_text(recorded)}, not of {run}; pass another --out')
-    elif any(folder.glob('*.npz')):
-        raise UserError(f'{folder}: holds features of unknown origin (no {RUN_FILE}); pass another --out')
-    else:
-        with atomic_write(path, 'w') as f:
-            json.dump(run, f, indent=1)
+    stored = {composed(path.stem): read_source(path) for path in list_folder(folder, '*.npz')}
+    shared = source.get('inputs', {'run': digest(source)})
+    wanted = {v: {**source, 'inputs': {**shared, **inputs.get(v, {})}} for v in [*stored, *inputs]}
+    hint = 'pass another --out, or --overwrite to make them again'
+    stale = stale_videos(folder, stored, wanted, hint, unknown=False, overwrite=overwrite)
+    for video in stale - inputs.keys():
+        npz_path(folder, video).unlink()
+    if kept := sorted(stored.keys() - inputs.keys() - stale):
+        LOGGER.warning('%s: %d files (first %s) are of videos without such input now', folder, len(kept), kept[0])
+    return {video: wanted[video] for video in inputs if video in stale or video not in stored}
 
 
-def _note_path(folder: Path) -> Path:
-    """Path beside the folder: a note inside would make an empty pose set look used."""
-    return folder.with_name(f'{folder.name}.sources.json')
+class CorpusInputs:
+    """Digests of the files of a corpus, and the check that others were made of what they hold now."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.root, self._store = corpus.root, CropStore(corpus.crops_dir)
+        self._checked: set[str] = set()
+
+    def name(self, path: Path) -> str:
+        """Name of a file or folder as an input; one outside of the corpus keeps its path."""
+        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+    def digest(self, name: str) -> str | None:
+        """Digest of the content of ``<folder>/<video>.npz`` or ``athlete/crops/<video>``; None where it is missing."""
+        place = PurePosixPath(name)
+        if '..' in place.parts or place.is_absolute():
+            return None
+        if str(place.parent) == CROPS:
+            return digest(self._store.header(place.name).to_json()) if place.name in self._store else None
+        path = self.root / place
+        return digest(npz_checksums(path)) if path.suffix == '.npz' and path.is_file() else None
+
+    def of(self, *names: str) -> dict[str, str]:
+        """Inputs of a source: name to digest, '' where it is missing or damaged."""
+        digests = dict.fromkeys(names, '')
+        for name in names:
+            with suppress(UserError):  # reading it later costs this video alone
+                digests[name] = self.digest(name) or ''
+        return digests
+
+    def check(self, *names: str) -> None:
+        """Check files, and what they were made of in turn.
+
+        Raises:
+            UserError: an input of one has changed since; inputs that are missing, or not in this corpus, are passed.
+        """
+        for name in names:
+            if name in self._checked:
+                continue
+            self._checked.add(name)  # first: a damaged file may name itself
+            try:
+                self._check(name)
+            except UserError:
+                self._checked.discard(name)
+                raise
+
+    def _check(self, name: str) -> None:
+        for made_of, before in ((self.source(name) or {}).get('inputs') or {}).items():
+            now = self.digest(made_of)
+            if now is not None and before and now != before:
+                tool = 'tools/prepare.py' if name.startswith('athlete/') else 'tools/extract_features.py'
+                raise UserError(f'{self.root / name}: {made_of} has changed since; make it again with {tool}')
+            if now is not None:
+                self.check(made_of)
+
+    def source(self, name: str) -> Source | None:
+        """Source of a file, as :meth:`digest` names it; None where it is missing or of unknown origin."""
+        place = PurePosixPath(name)
+        if self.digest(name) is None:
+            return None
+        return self._store.header(place.name).source if str(place.parent) == CROPS else read_source(self.root / place)
 
 
-def _read_notes(folder: Path) -> list[dict]:
-    """Each source of the files of ``folder``, with the inputs of its videos; none where it has no files."""
-    path = _note_path(folder)
-    return read_notes(path) if path.exists() and any(folder.glob('*.npz')) else []
+def crops_of(video: str) -> str:
+    """Name of the crops of a video as an input."""
+    return f'{CROPS}/{video}'
 
 
-def read_notes(path: Path) -> list[dict]:
-    """Read ``<folder>.sources.json``: dicts of ``source`` and ``inputs``, video to digest; UserError if not valid."""
-    hint = 'delete it, then any source is accepted'
-    notes = read_json(path, hint)
-    if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
-        raise UserError(f'{path}: must be a list of objects; {hint}')
-    notes = [{'inputs': note.pop('inputs', {}), 'source': note} for note in notes]
-    for note in notes:
-        inputs = note['inputs']
-        if not isinstance(inputs, dict) or not all(isinstance(value, str) for value in inputs.values()):
-            raise UserError(f'{path}: inputs must map videos to digests; {hint}')
-    return notes
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except RecursionError:
-        return 'nested data'
+def files_digest(paths: Iterable[str | os.PathLike], of_file: Callable = file_digest) -> str:
+    """Digest of the files of one video; '' where there are none, or one cannot be read."""
+    with suppress(UserError, OSError):  # reading it later costs this video alone
+        digests = [of_file(path) for path in paths]
+        return digest(digests) if digests else ''
+    return ''

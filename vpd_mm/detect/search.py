@@ -15,10 +15,11 @@ from mmengine.logging import print_log
 from ..corpus import Corpus
 from ..engine.model_files import build_model, load_weights
 from ..engine.paths import newest_best
-from ..engine.resume import config_digest, last_checkpoint, sole_training
+from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError
-from ..files import MARK, atomic_write, check_output, open_output, read_text
+from ..features.corpus_content import settings_digest
+from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
 from ..registry import DATASETS
 from ..structures import load_classes
 from ..visualize.plots import save_figure, timeline_figure
@@ -64,6 +65,8 @@ def search_corpus(
     overwrite: bool = False,
 ) -> dict:
     """Detect the actions of a split; write ``<video>.json``, ``.csv`` and ``.png`` per video, and ``ap.json``.
+
+    Files of an earlier search about videos that are not of the split are removed.
 
     Proposals get about the duration of the training actions (:func:`fit_proposal`).  Where the config trains on split
     'train', the folds, which need no validation split, also train on 'val', unless that is searched.
@@ -128,6 +131,10 @@ def search_corpus(
             threshold=threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
+    for video in infos.keys() - {scored.video for scored in videos}:  # of a former split
+        for suffix, mark in _RESULTS.items():
+            if (path := out / f'{video}{suffix}').is_file() and is_ours(path, mark):
+                path.unlink()
     aps = ap_table(videos, threshold, lengths, published=published)
     result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
     result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
@@ -169,13 +176,13 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     """Train without the videos of ``fold`` and return the checkpoint; skip finished folds.
 
     It is that of the last epoch; with ``protocol = 'paper'`` in the config, of the best one on the left-out fold.
-    The folder is named by a digest of the settings, so folds of other settings are kept apart.
+    The folder is named by a digest of the settings and of what is read (:func:`settings_digest`), so folds of other
+    settings, labels or features are kept apart.
 
     Raises:
         UserError: another process trains this fold.
     """
-    settings = config_digest(cfg, load_from=cfg.get('load_from'))
-    folder = work_dir / f'{num_folds}-folds-{settings}' / f'fold{fold}'
+    folder = work_dir / f'{num_folds}-folds-{settings_digest(cfg)[:8]}' / f'fold{fold}'
     done = folder / 'done.txt'
     if done.is_file():
         return folder / Path(read_text(done).strip()).name

@@ -11,6 +11,7 @@ from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from ..corpus import Corpus, CropStore, FeatureStore
+from ..corpus.provenance import CorpusInputs, crops_of
 from ..engine.deprecation import renamed_arguments
 from ..errors import UserError
 from ..files import npz_path
@@ -56,8 +57,8 @@ class CropDataset(Dataset):
             ``protocol='paper'`` (= ``holdout='frame'``).
 
     Raises:
-        UserError: no frame passes the gate, teacher and crops share no video, the subset is empty, or the corpus is
-            damaged.
+        UserError: no frame passes the gate, teacher and crops share no video, the subset is empty, the corpus is
+            damaged, or what the teacher's features or the crops were made of has changed since.
     """
 
     def __init__(
@@ -106,8 +107,9 @@ class CropDataset(Dataset):
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
         #: Features and scores of each video; row -1, which missing frames have, is NaN with score 0.
         self._teacher: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        parts = []
+        parts, inputs = [], CorpusInputs(self.corpus)
         for i, video in enumerate(self.videos):
+            inputs.check(inputs.name(npz_path(features.directory, video)), crops_of(video))
             sequence, header = features[video], self.store.header(video)
             self._teacher[video] = _with_missing_row(sequence)
             frames, rows = header.frame_inds, rows_of(sequence.frame_inds, header.frame_inds)

@@ -18,7 +18,7 @@ from .cli import LAUNCHERS
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
 from .progress import OnProgress
-from .resume import config_digest, last_checkpoint, sole_training
+from .resume import last_checkpoint, sole_training
 from .written_configs import record_configs
 
 #: Where a Runner writes: the last two are its logs, in a folder named by the second.
@@ -56,14 +56,13 @@ def build_runner(cfg: Config) -> Runner:
 def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
     """Train to the end, resume a stopped training or skip a finished one.
 
-    Returns the best checkpoint, or the last one where the config selects none.  The digest of the config is appended to
-    the name of ``work_dir``, so that a run with other settings never reuses a checkpoint.
+    Returns the best checkpoint, or the last one where the config selects none.  The name of ``work_dir`` has to say
+    what the training depends on (``features.corpus_content.settings_digest``): a finished one is not repeated.
 
     Raises:
         UserError: another process trains in this folder.
     """
-    cfg.experiment_name = f'{work_dir.name}-{config_digest(cfg)}'
-    work_dir = work_dir.with_name(cfg.experiment_name)
+    cfg.experiment_name = work_dir.name
     mark = work_dir.with_suffix('.finished')
     if not mark.is_file():
         with sole_training(work_dir) as resume:

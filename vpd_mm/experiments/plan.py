@@ -1,12 +1,8 @@
 """From a comparison to its runs: what each one trains on, and the key that identifies its result."""
 
-import hashlib
-import json
 import logging
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +11,13 @@ import numpy as np
 from mmengine.config import Config
 
 from ..corpus import Corpus
-from ..corpus.crop_store import CropStore
+from ..corpus.provenance import digest
 from ..engine.config import read_config
-from ..engine.resume import config_digest
 from ..errors import UserError
-from ..features import resolve_features, select_actions
-from ..features.clips import FRAMES_VERSION
+from ..features import select_actions
 from ..features.corpus_config import adapt_config, datasets_of
-from ..files import atomic_write, npz_path, open_file, read_text
+from ..features.corpus_content import CorpusContent, feature_names, settings_digest
+from ..files import atomic_write, read_text
 from ..structures import Action, load_actions, load_classes
 from .spec import Method, Section, Spec
 
@@ -96,7 +91,9 @@ def plan_runs(spec: Spec) -> Plan:
     Raises:
         UserError: the corpus is missing or has no labels.
     """
-    content = CorpusContent(Corpus.open(spec.corpus))
+    corpus = Corpus.open(spec.corpus)
+    load_actions(corpus.actions_path)
+    content = CorpusContent(corpus)
     runs: list[Run] = []
     problems: dict[str, str] = {}
     for section in spec.sections:
@@ -130,8 +127,8 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
             else:
                 selected_on = next(datasets_of(config, 'val')).split
                 select_actions(content.actions, [selected_on], None, corpus.actions_path)
-            settings, cfg = _settings(config, content), config._cfg_dict.to_dict()
-            features = _features(next(datasets_of(config, 'test')))
+            settings, cfg = settings_digest(config, content), config._cfg_dict.to_dict()
+            features = feature_names(next(datasets_of(config, 'test')))
         num_seeds = 1 if method.kind in ('nearest', 'retrieve') else spec.all_seeds if k is None else spec.seeds
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
@@ -141,7 +138,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                 if path.is_file():
                     split, ids = str(path.relative_to(corpus.root)), read_text(path)
                 if not detect and not spec.allow_short:
-                    content.check_list(path, ids.split())
+                    _check_list(content.actions, path, ids.split())
             for seed in range(num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on or None])
@@ -216,80 +213,9 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     return cfg
 
 
-def _settings(cfg: Config, content: 'CorpusContent') -> str:
-    """Digest of a config in which the content of what its data sets read stands for folders and names."""
-    cfg = Config(cfg._cfg_dict.to_dict())
-    for dataset in datasets_of(cfg):
-        if 'corpus' in dataset:
-            dataset.corpus = content.labels
-            if features := _features(dataset):
-                dataset.features = list(map(content.features, features))
-            if dataset.get('poses'):
-                dataset.poses = content.poses(dataset.poses)
-            if dataset.get('source'):
-                dataset.crops = content.crops()
-    weights = Path(cfg.get('load_from') or '')
-    return digest([config_digest(cfg), content.file(weights) if weights.is_file() else str(weights)])
-
-
-def _features(dataset: Mapping[str, Any]) -> list[str]:
-    features = dataset.get('features') or []
-    return [features] if isinstance(features, str) else list(features)
-
-
-class CorpusContent:
-    """Digests of what runs read from a corpus: by content, of the videos that have actions."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self.corpus = corpus
-        self.actions = load_actions(corpus.actions_path)
-        self._label_of = {action.action_id: action.label for action in self.actions}
-        detect = [corpus.detect_path] if corpus.detect_path.is_file() else []
-        table = corpus.videos()
-        labelled = [*self.actions, *(action for path in detect for action in load_actions(path))]
-        self.videos = sorted({action.video for action in labelled})
-        self.file = cache(_file_digest)
-        files = [self.file(path) for path in (corpus.actions_path, corpus.classes_path, *detect)]
-        #: Digest of actions.csv, classes.txt, detect.csv, the videos' rows of videos.csv and the choice of frames.
-        self.labels = digest([FRAMES_VERSION, *files, [vars(table[name]) for name in self.videos if name in table]])
-        self.features = cache(lambda name: self._arrays(resolve_features(corpus, name)))
-        #: Digest of the headers of the crops.
-        self.crops = cache(self._crops)
-
-    def check_list(self, path: Path, ids: Sequence[str]) -> None:
-        """Raise UserError if a few-shot list names no action of a class that has training actions."""
-        classes = {action.label for action in self.actions if action.split == 'train'}
-        if absent := classes - {self._label_of[action_id] for action_id in ids if action_id in self._label_of}:
-            problem = f'names no action of {len(absent)} of {len(classes)} classes that have training actions'
-            raise UserError(f'{path}: {problem}; import it with the complete labels, or pass --allow-short')
-
-    def poses(self, name: str) -> str:
-        """Digest of a pose set: its name, or a folder relative to the corpus."""
-        return self._arrays(self.corpus.root / name if '/' in name else self.corpus.poses_dir(name))
-
-    def _arrays(self, folder: Path) -> str:
-        """Digest of the npz files of a folder, from the checksums that they carry."""
-        checksums = []
-        for path in (npz_path(folder, video) for video in self.videos):
-            try:
-                if path.exists():
-                    with open_file(path) as f, zipfile.ZipFile(f) as archive:
-                        members = [(item.filename, item.file_size, item.CRC) for item in archive.infolist()]
-                    checksums.append((path.stem, members))
-            except (OSError, zipfile.BadZipFile) as e:
-                raise UserError(f'{path}: unreadable ({e}); delete it and make it again') from e
-        return digest(checksums)
-
-    def _crops(self) -> str:
-        store = CropStore(self.corpus.crops_dir)
-        return digest([store.header(video).to_json() for video in self.videos if video in store])
-
-
-def _file_digest(path: Path) -> str:
-    with open_file(path) as f:
-        return hashlib.file_digest(f, 'sha256').hexdigest()  # type: ignore[arg-type]
-
-
-def digest(content: object) -> str:
-    """12 hexadecimal digits of the SHA-256 of ``content`` as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+def _check_list(actions: Sequence[Action], path: Path, ids: Sequence[str]) -> None:
+    """Raise UserError if a few-shot list names no action of a class that has training actions."""
+    classes, listed = {action.label for action in actions if action.split == 'train'}, set(ids)
+    if absent := classes - {action.label for action in actions if action.action_id in listed}:
+        problem = f'names no action of {len(absent)} of {len(classes)} classes that have training actions'
+        raise UserError(f'{path}: {problem}; import it with the complete labels, or pass --allow-short')

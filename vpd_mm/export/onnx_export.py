@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..corpus.provenance import file_digest
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
 from ..files import MARK, check_output, open_output, read_bytes
@@ -57,6 +58,7 @@ def export_model(
     model = build_model(cfg)
     meta = load_weights(model, checkpoint, cfg)
     metadata = {'config': Path(str(cfg.filename)).name, 'classes': [str(name) for name in meta.get('classes') or ()]}
+    metadata |= {'checkpoint': Path(checkpoint).name, 'sha256': file_digest(checkpoint)}
     graphs = {out if graph.kind != 'decoder' else decoder_path(out): graph for graph in graphs_of(model)}
     exported = []
     with tempfile.TemporaryDirectory() as folder:

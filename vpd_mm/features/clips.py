@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ..corpus import Corpus, FeatureStore, Window
+from ..corpus.provenance import CorpusInputs
 from ..errors import UserError
+from ..files import npz_path
 from ..structures import FeatureSequence
 
 #: Version of the choice of frames of a clip; part of the key of a run, so that older results are not taken for new.
@@ -41,7 +43,7 @@ class FeatureReader:
         dims: Expected total D; None: any.
 
     Raises:
-        UserError: a folder is missing, or D is not ``dims``.
+        UserError: a folder is missing, or D is not ``dims``; on reading, what features were made of has changed since.
     """
 
     def __init__(self, corpus: Corpus, names: str | Sequence[str], dims: int | None = None) -> None:
@@ -52,12 +54,14 @@ class FeatureReader:
             raise UserError(f'{corpus.root}: features {"+".join(names)} have d={self.dims}, the config has dims={dims}')
         self.num_views = min(store.num_views for store in self.stores)
         self._cache: dict[str, list[FeatureSequence]] = {}
+        self._inputs = CorpusInputs(corpus)
 
     def __call__(self, video: str) -> list[FeatureSequence] | None:
         """Return the sequences of ``video``, one per folder; None if a folder lacks it."""
         if any(video not in store for store in self.stores):
             return None
         if video not in self._cache:
+            self._inputs.check(*(self._inputs.name(npz_path(store.directory, video)) for store in self.stores))
             self._cache[video] = [store[video] for store in self.stores]
         return self._cache[video]
 

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 
 from ..corpus import Corpus, CropStore, FeatureStore
-from ..corpus.provenance import file_digest, record_run
+from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, file_digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..engine.model_files import build_model, load_weights
@@ -144,38 +144,47 @@ def extract_corpus(
     extractor: Extractor,
     corpus: Corpus,
     out: Path,
-    made_by: dict,
+    made_by: Source,
     rank: int = 0,
     world_size: int = 1,
     on_progress: OnProgress = no_progress,
+    overwrite: bool = False,
 ) -> int:
-    """Write ``out/<video>.npz`` for every video with crops; existing files are kept.
+    """Write ``out/<video>.npz`` for every video with crops; files are kept unless crops or model have changed.
 
     Process ``rank`` of ``world_size`` takes its share of the videos.
 
     Args:
-        made_by: Identity of the run (see :func:`run_identity`); a folder made by another run is refused.
+        made_by: Source of the run (see :func:`run_source`).
         on_progress: Called with (videos done, number of videos).
+        overwrite: Make the files of another run again.
 
     Returns:
         Number of files written.
 
     Raises:
-        UserError: the folder was made by another run, or the crops of some videos are damaged; the features of all
-            others are written first.
+        UserError: the folder was made by another run, without ``overwrite``, or the crops of some videos are damaged
+            or of a former track; the features of all others are written first.
     """
-    record_run(out, made_by)
-    store = CropStore(corpus.crops_dir)
-    videos = [v for v in store.videos()[rank::world_size] if not npz_path(out, v).exists()]
-    failures = []
+    store, of_corpus, failures = CropStore(corpus.crops_dir), CorpusInputs(corpus), []
+    inputs = {video: of_corpus.of(crops_of(video)) for video in store.videos()}
+    sources = refresh_features(out, made_by, inputs, overwrite)
+    videos = []
+    for video in store.videos()[rank::world_size]:
+        if video in sources:
+            try:
+                of_corpus.check(crops_of(video))
+                videos.append(video)
+            except UserError as e:
+                failures.append(f'{video}: {e}')
     for num_done, (video, result) in enumerate(_extract_each(extractor, store, videos), 1):
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
-            result.save(npz_path(out, video))
+            result.save(npz_path(out, video), sources[video])
         on_progress(num_done, len(videos))
     if failures:
-        raise UserError(f'{out}: {len(failures)} of {len(videos)} videos failed: {"; ".join(failures)}')
+        raise UserError(f'{out}: {len(failures)} of {len(sources)} videos failed: {"; ".join(failures)}')
     return len(videos)
 
 
@@ -197,12 +206,17 @@ def _extract_each(
                 yield video, e
 
 
-def run_identity(cfg: Config, checkpoint: str | os.PathLike) -> dict:
-    """Return the name of the config and the digest of the weights; equal identities give equal features."""
-    return {'config': Path(cfg.filename).name, 'checkpoint_sha256': file_digest(checkpoint)}
+def run_source(cfg: Config, checkpoint: str | os.PathLike, sha256: str | None = None, **settings: object) -> Source:
+    """Return config and checkpoint by name with the settings, and as an input the content of all of them.
+
+    ``sha256`` is that of the checkpoint; None: it is read.
+    """
+    pipeline = (cfg.get('test_dataloader') or {}).get('dataset', {}).get('pipeline')
+    inputs = {'model': digest([cfg.model, pipeline, sha256 or file_digest(checkpoint), settings])}
+    return {'config': Path(str(cfg.filename)).name, 'checkpoint': Path(checkpoint).name, **settings, 'inputs': inputs}
 
 
-def concat_features(sources: Sequence[Path], out: Path) -> int:
+def concat_features(corpus: Corpus, sources: Sequence[Path], out: Path, overwrite: bool = False) -> int:
     """Stack feature runs along D (Concat-VPD), on the frames that all have.
 
     Scores are the smallest of the sources.
@@ -219,9 +233,12 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
         different = sorted(set(videos) ^ set(store.videos()))
         if different:
             raise UserError(f'{stores[0].directory} and {store.directory} differ in videos, first in {different[0]}')
-    record_run(out, {'concat': [str(source) for source in sources]})
-    missing = [video for video in videos if not npz_path(out, video).exists()]
-    for video in missing:
+    of_corpus = CorpusInputs(corpus)
+    folders = [of_corpus.name(source) for source in sources]
+    inputs = {video: of_corpus.of(*(f'{folder}/{video}.npz' for folder in folders)) for video in videos}
+    missing = refresh_features(out, {'concat': folders, 'inputs': {'concat': digest(folders)}}, inputs, overwrite)
+    for video, made_of in missing.items():
+        of_corpus.check(*inputs[video])
         sequences = [store[video] for store in stores]
         frames = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
         if len({s.num_views for s in sequences}) > 1:
@@ -231,5 +248,5 @@ def concat_features(sources: Sequence[Path], out: Path) -> int:
         rows = [np.searchsorted(s.frame_inds, frames) for s in sequences]
         feats = np.concatenate([s.feats[r] for s, r in zip(sequences, rows, strict=True)], axis=2)
         scores = np.min([s.scores[r] for s, r in zip(sequences, rows, strict=True)], axis=0)
-        FeatureSequence(frames, feats, scores).save(npz_path(out, video))
+        FeatureSequence(frames, feats, scores).save(npz_path(out, video), made_of)
     return len(missing)

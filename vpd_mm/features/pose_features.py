@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from ..corpus import Corpus
-from ..corpus.provenance import file_digest, record_run, refresh_source
+from ..corpus.provenance import CorpusInputs, Source, refresh_features
 from ..errors import UserError, errors_name
-from ..files import check_video_name, npz_path
+from ..files import check_video_name, list_folder, npz_path
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
 
 
-def joint_features(corpus: Corpus, poses: str, name: str = 'joints') -> int:
+def joint_features(corpus: Corpus, poses: str, name: str = 'joints', overwrite: bool = False) -> int:
     """Make ``teacher/<name>`` of normalized 2D joints (``JointFeature``); otherwise as :func:`pose_features`."""
     feature = JointFeature()
-    return pose_features(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)))
+    return pose_features(corpus, poses, name, lambda sequence: feature(fill_unseen(sequence)), overwrite=overwrite)
 
 
 def pose_features(
@@ -21,38 +21,38 @@ def pose_features(
     poses: str,
     name: str,
     feature: Callable[[PoseSequence], FeatureSequence],
-    made_by: dict | None = None,
+    made_by: Source | None = None,
+    overwrite: bool = False,
 ) -> int:
-    """Make ``teacher/<name>`` of pose set ``poses``; existing files are kept unless their poses have changed.
+    """Make ``teacher/<name>`` of pose set ``poses``; files are kept unless their poses or the model have changed.
 
     Args:
         feature: Feature of the poses of a video, such as ``VipeFeature``.
-        made_by: Identity of the run; a folder made by another run is refused.
+        made_by: Source of the run, see :func:`vpd_mm.features.feature_extractor.run_source`; None: no model.
+        overwrite: Make the files of another pose set or run again.
 
     Returns:
         Number of files written.
 
     Raises:
-        UserError: the pose set does not exist, the folder holds features of another pose set or run, or some poses
-            are damaged; the features of all others are written first.
+        UserError: the pose set does not exist, the folder holds features of another pose set or run, without
+            ``overwrite``, or some poses are damaged or of a former track; the features of all others are written first.
     """
     source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
-    paths = sorted(source.glob('*.npz'))
+    paths = list_folder(source, '*.npz')
     if not paths:
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
-    if made_by is not None:
-        record_run(target, made_by)
     with errors_name(source):
-        inputs = {check_video_name(path.stem): file_digest(path) for path in paths}
-    existing = [video for video in inputs if npz_path(target, video).exists()]
-    kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
-    missing = [path for path in paths if path.stem not in kept]
-    failures = []
-    for path in missing:
+        of_corpus, failures = CorpusInputs(corpus), []
+        names = {check_video_name(path.stem): of_corpus.name(path) for path in paths}
+        inputs = {video: of_corpus.of(name) for video, name in names.items()}
+    missing = refresh_features(target, {**(made_by or {'inputs': {}}), 'poses': poses}, inputs, overwrite)
+    for video, made_of in missing.items():
         try:
-            with errors_name(path):
-                feature(PoseSequence.load(path)).save(npz_path(target, path.stem))
+            of_corpus.check(names[video])
+            with errors_name(path := npz_path(source, video)):
+                feature(PoseSequence.load(path)).save(npz_path(target, video), made_of)
         except UserError as e:
             failures.append(str(e))
     if failures:

@@ -1,6 +1,7 @@
 """Labels of a public data set, and how they become the annotations of a corpus."""
 
 import os
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,10 +11,20 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
+from ..corpus.provenance import digest, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, read_text
-from ..structures import Action, AthleteTrack, PoseSequence, load_actions, load_classes, save_actions, save_classes
+from ..files import atomic_write
+from ..structures import (
+    Action,
+    AthleteTrack,
+    PoseSequence,
+    load_actions,
+    load_classes,
+    read_lines,
+    save_actions,
+    save_classes,
+)
 from .report import ImportReport, track_progress
 
 
@@ -106,7 +117,7 @@ def import_labels(
     on_progress: OnProgress = no_progress,
     **options: Any,
 ) -> ImportReport:
-    """Import the labels of one data set; existing tracks and poses are kept.
+    """Import the labels of one data set; tracks and poses of another source are kept.
 
     Besides the files of every corpus it writes ``annotations/localize/<i>.txt`` (training videos in one order; the
     first n are the n-shot subset of detection) and ``annotations/detect.csv`` (columns of actions.csv, label 0).
@@ -138,8 +149,10 @@ def import_labels(
         for name, poses in labels.poses.items():
             files |= {corpus.pose_path(name, video): sequence for video, sequence in poses.items()}
         for path, sequence in track_progress(list(files.items()), on_progress):
-            if not path.exists():
-                sequence.save(path)
+            content = {name: zlib.crc32(array.tobytes()) for name, array in vars(sequence).items()}
+            made_of = {'labels': labels.dataset, 'inputs': {'labels': digest(content)}}
+            if not is_current(path, made_of):
+                sequence.save(path, made_of)
         _write_labels(corpus, labels)
     return ImportReport(labels.counts())
 
@@ -166,7 +179,7 @@ def _check_corpus(corpus: Corpus, labels: LabelSet) -> None:
         (corpus.actions_path, 'actions', load_actions, labels.actions),
         (corpus.detect_path, 'actions', load_actions, labels.detect),
         (corpus.classes_path, 'classes', load_classes, labels.classes),
-        *((path, 'lines', _read_lines, lines) for path, lines in _lists(corpus, labels).items()),
+        *((path, 'lines', read_lines, lines) for path, lines in _lists(corpus, labels).items()),
     ]
     for path, what, read, content in known:
         if content and path.exists() and list(read(path)) != list(content):
@@ -174,10 +187,6 @@ def _check_corpus(corpus: Corpus, labels: LabelSet) -> None:
                 f'{path}: holds other {what} than this import (edited, or another --seed or --val-share); move it away '
                 'or pass another --out'
             )
-
-
-def _read_lines(path: Path) -> list[str]:
-    return read_text(path).splitlines()
 
 
 def _lists(corpus: Corpus, labels: LabelSet) -> dict[Path, Sequence[str]]:

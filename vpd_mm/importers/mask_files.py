@@ -11,6 +11,7 @@ import numpy as np
 
 from ..corpus.image_file import decode_image
 from ..errors import UserError
+from ..files import stored_path
 from .json_io import frame_entries, read_json, scored_people, shape_error
 
 #: Masks of a lower score are left out, as in the published crops.
@@ -37,14 +38,19 @@ class MaskPatch:
         return mask
 
 
+def find_masks(directory: str | os.PathLike, video_name: str) -> list[Path]:
+    """List the file that :func:`read_masks` reads for a video; empty where there is none."""
+    folder = stored_path(directory, video_name)
+    return [path for path in (folder / 'mask.json.gz', folder / 'mask.json') if path.is_file()][:1]
+
+
 def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | None = None) -> dict[int, MaskPatch]:
     """Read ``<video>/mask.json.gz`` (or ``.json``): ``[[frame, [[score, [x, y, w, h], png], ...]], ...]``.
 
     The mask of the highest score in a frame counts; frames where it is below 0.8 are absent.  Without the file the
     result is empty.  Raises UserError for an invalid entry.
     """
-    folder = Path(directory) / video_name
-    path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)
+    path = next(iter(find_masks(directory, video_name)), None)
     if path is None:
         return {}
     masks: dict[int, MaskPatch] = {}

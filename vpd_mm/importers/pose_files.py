@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 from ..corpus import Corpus, VideoInfo
-from ..corpus.provenance import file_digest, refresh_source
+from ..corpus.provenance import CorpusInputs, files_digest, stale_videos
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
+from ..files import composed, list_folder, stored_path
 from ..structures import AthleteTrack, PoseSequence
+from ..structures.npz_io import read_source
 from .athlete_poses import choose_poses
-from .box_files import ATHLETE_SEPARATOR
 from .json_io import first_frame, read_json
 from .pose_formats import parse_frame_files, parse_pose_json
 from .report import ImportReport, track_progress
@@ -43,10 +44,10 @@ def read_poses(
 
     Args:
         directory: Holds the files.
-        video_name: Name of the video without its ending.  With a track, files of ``<video>``, which hold all people,
-            also serve ``<athlete>__<video>``.
+        video_name: Name of the video without its ending.
         track: Boxes of the athlete.
-        video: Size and length of the video: no pose may lie past its end, a joint outside of its frame is not seen.
+        video: Its size and length: no pose may lie past its end, a joint outside of its frame is not seen.  With a
+            track, files of the name of its video file, which hold all people, serve too.
         counts: Gets the numbers of people of each joint set, and of what was corrected or left out.
 
     Raises:
@@ -57,8 +58,8 @@ def read_poses(
     if not directory.is_dir():
         raise UserError(f'{directory}: no such folder of poses')
     files = _files(directory, video_name)
-    if not files and track is not None:
-        files = _files(directory, video_name.partition(ATHLETE_SEPARATOR)[2])
+    if not files and track is not None and video is not None:
+        files = _files(directory, video.file_name, ())
     if not files:
         raise UserError(
             f'{directory}: no poses of {video_name!r}; expected {video_name}.npz, {video_name}/coco_keypoints.json.gz, '
@@ -85,28 +86,32 @@ def read_poses(
     return choose_poses([(frame - first, persons) for frame, persons in people], track, video, path, counts)
 
 
-def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
-    """List the files that :func:`read_poses` reads for a video; empty where there are none."""
-    names = video_name, video_name.partition(ATHLETE_SEPARATOR)[2]
-    return next(([path for _, path in files] for name in names if (files := _files(Path(directory), name))), [])
+def find_pose_files(directory: str | os.PathLike, video_name: str, file_name: str = '') -> list[Path]:
+    """List the files that :func:`read_poses` reads for a video with a track; empty where there are none."""
+    directory = Path(directory)
+    return [path for _, path in _files(directory, video_name) or _files(directory, file_name, ())]
 
 
-def _files(directory: Path, video_name: str) -> list[tuple[int, Path]]:
-    """Return (frame, file) of the files of a video, in the order of the frames."""
+def _files(directory: Path, video_name: str, endings: tuple[str, ...] = ('.npz',)) -> list[tuple[int, Path]]:
+    """Return (frame, file) of the files of a video, in the order of the frames.
+
+    ``endings`` are those of files that hold one person only.
+    """
     if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
         return []
-    names = [f'{video_name}.npz']
-    for name in ('{}/coco_keypoints.json', '{}.json', 'results_{}.json', '{}/alphapose-results.json'):
-        names += [f'{name.format(video_name)}.gz', name.format(video_name)]
-    for path in (directory / name for name in names):
+    names = [f'{video_name}{ending}' for ending in endings]
+    for name in ('/coco_keypoints.json', '.json', '/alphapose-results.json'):
+        names += [f'{video_name}{name}.gz', f'{video_name}{name}']
+    names += [f'results_{video_name}.json.gz', f'results_{video_name}.json']
+    for path in (stored_path(directory, name) for name in names):
         if path.is_file():
             return [(_ALL_FRAMES, path)]
     shared = re.compile(rf'{re.escape(video_name)}_([0-9]{{1,15}})_keypoints\.json')
-    own = re.compile(r'(?!\.).*?([0-9]{1,15})(_keypoints)?\.json')
-    folders = {directory: shared, directory / video_name: own, directory / f'{video_name}_json': own}
-    for folder, pattern in folders.items():
-        paths = folder.iterdir() if folder.is_dir() else ()
-        files = [(int(match[1]), path) for path in paths if (match := pattern.fullmatch(path.name))]
+    own = re.compile(r'.*?([0-9]{1,15})(_keypoints)?\.json')
+    own_folders = (stored_path(directory, name) for name in (video_name, f'{video_name}_json'))
+    for folder, pattern in ((directory, shared), *((folder, own) for folder in own_folders)):
+        paths = list_folder(folder, '*.json')
+        files = [(int(match[1]), path) for path in paths if (match := pattern.fullmatch(composed(path.name)))]
         if files:
             return sorted(files)
     return []
@@ -132,15 +137,20 @@ def import_poses(
         raise UserError(f'{corpus.videos_path}: holds no video; prepare or import the videos first')
     report = ImportReport()
     with corpus.lock():
-        existing = [video for video in videos if corpus.pose_path(name, video).exists()]
-        inputs = {video: file_digest(files) for video in videos if (files := find_pose_files(source, video))}
-        made_from = {'poses': str(Path(source).resolve())}
-        refresh_source(folder, made_from, existing, 'pass another --name', inputs)
+        inputs, wanted = CorpusInputs(corpus), {}
+        for video, info in videos.items():
+            files = {'poses': files_digest(find_pose_files(source, video, info.file_name))}
+            made_of = {**files, **inputs.of(f'athlete/tracks/{video}.npz')}
+            wanted[video] = {'poses': str(Path(source).resolve()), 'inputs': made_of}
+        stored = {video: read_source(path) for video in videos if (path := corpus.pose_path(name, video)).exists()}
+        for video in stale_videos(folder, stored, wanted, 'pass another --name'):
+            corpus.pose_path(name, video).unlink()
         for video, info in track_progress(list(videos.items()), on_progress):
             with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
-                    read_poses(source, video, track, info, report.counts).save(corpus.pose_path(name, video))
+                    poses = read_poses(source, video, track, info, report.counts)
+                    poses.save(corpus.pose_path(name, video), wanted[video])
                 report.counts['videos with poses'] += 1
                 report.counts['poses'] += len(corpus.poses(name, video))
     return report

@@ -1,20 +1,22 @@
 """Import of the public VPD release: boxes, poses, crops and features."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
+from ..corpus.provenance import CorpusInputs, FileDigests, Source, files_digest, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import npz_path
+from ..files import composed, list_folder, npz_path
 from ..structures import FeatureSequence
-from .box_files import ATHLETE_SEPARATOR, read_boxes
+from .box_files import read_boxes
 from .crop_folder import find_crop_folders, import_crops
 from .feature_pickles import SUFFIX, read_feature_pickle
 from .json_io import read_json
-from .pose_files import read_poses
+from .pose_files import find_pose_files, read_poses
 from .release_lists import parse_video_meta, read_video_meta
 from .report import ImportReport, track_progress
 
@@ -34,7 +36,9 @@ def import_vpd_release(
     sport: str = '',
     on_progress: OnProgress = no_progress,
 ) -> ImportReport:
-    """Import all parts of the release in a folder; existing files of the corpus are kept.
+    """Import all parts of the release in a folder.
+
+    Existing files of the corpus are kept, except tracks, poses and features whose file in this folder has changed.
 
     - ``[pose/]<video>/{boxes.json, coco_keypoints.json.gz, meta.json}``: tracks and the pose set ``release``;
     - ``[crops/]<video>/<frame>.png``, ``.<flow>.png``, ``.mask.png``: the crop store (tennis:
@@ -60,9 +64,9 @@ def import_vpd_release(
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
     table = {} if meta is None else read_video_meta(meta)
-    poses = next((f for f in (source / 'pose', source) if any(f.glob('*/boxes.json'))), None)
+    poses = next((f for f in (source / 'pose', source) if list_folder(f, '*/boxes.json')), None)
     crops = next((f for f in (source / 'crops', source) if _has_crops(f)), None)
-    pickles = sorted([*source.glob(f'*{SUFFIX}'), *source.glob(f'*/*{SUFFIX}')])
+    pickles = sorted([*list_folder(source, f'*{SUFFIX}'), *list_folder(source, f'*/*{SUFFIX}')])
     if poses is None and crops is None and not pickles:
         raise UserError(f'{source}: holds no <video>/boxes.json, no <video>/<frame>.png and no *{SUFFIX}')
     folders = {path.parent for path in pickles}
@@ -79,6 +83,7 @@ def import_vpd_release(
             release.import_features(pickles, targets)
         if crops is not None:
             release.import_crops(crops, flow)
+        release.digests.save()
     return release.report
 
 
@@ -89,30 +94,37 @@ class _ReleaseImport:
         self.corpus, self.table, self.on_progress = corpus, table, on_progress
         self.report = ImportReport()
         self.videos = corpus.videos()
+        self.digests, self.inputs = FileDigests(corpus.root / '.digests.json'), CorpusInputs(corpus)
+
+    def _source(self, folder: Path, files: Sequence[Path], *of_corpus: str) -> Source:
+        inputs = {'files': files_digest(files, self.digests), **self.inputs.of(*of_corpus)}
+        return {'release': str(folder.resolve()), 'inputs': inputs}
 
     def import_poses(self, folder: Path) -> None:
-        for path in track_progress(sorted(folder.glob('*/boxes.json')), self.on_progress):
-            video = path.parent.name
+        for path in track_progress(list_folder(folder, '*/boxes.json'), self.on_progress):
+            video = composed(path.parent.name)
             with self.report.attempt(path):
                 info = self._info(video, path)
                 track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
-                if not track_path.exists():
-                    boxes = read_boxes(folder, video, (info.width, info.height), info.num_frames, self.report.counts)
-                    boxes[''].save(track_path)
+                source = self._source(folder, [path])
+                if not is_current(track_path, source):
+                    size, counts = (info.width, info.height), self.report.counts
+                    read_boxes(folder, video, size, info.num_frames, counts)[''].save(track_path, source)
                 track = self.corpus.track(video)
-                if not pose_path.exists():
-                    read_poses(folder, video, track, info, self.report.counts).save(pose_path)
+                source = self._source(folder, find_pose_files(folder, video), f'athlete/tracks/{video}.npz')
+                if not is_current(pose_path, source):
+                    read_poses(folder, video, track, info, self.report.counts).save(pose_path, source)
                 poses = self.corpus.poses(POSES, video)
                 self._count(info, {'videos with boxes and poses': 1, 'boxes': len(track), 'poses': len(poses)})
         self.corpus.add_videos(self.videos.values())
 
     def import_features(self, pickles: list[Path], targets: Mapping[Path, Path]) -> None:
         for path in track_progress(pickles, self.on_progress):
-            video = path.name.removesuffix(SUFFIX)
+            video = composed(path.name.removesuffix(SUFFIX))
             with self.report.attempt(path):
                 info, target = self._info(video, path), npz_path(targets[path.parent], video)
-                if not target.exists():
-                    read_feature_pickle(path, info.num_frames).save(target)
+                if not is_current(target, source := self._source(path.parent, [path])):
+                    read_feature_pickle(path, info.num_frames).save(target, source)
                 self._count(info, {'videos with features': 1, 'features': len(FeatureSequence.load(target))})
         self.corpus.add_videos(self.videos.values())
 
@@ -123,7 +135,7 @@ class _ReleaseImport:
             self.report.failures.append(f'{folder}: {problem}')
             return
         crops_dir = self.corpus.crops_dir
-        stored = CropStore(crops_dir).videos() if any(crops_dir.glob('shard-*.lmdb')) else []
+        stored = CropStore(crops_dir).videos() if list_folder(crops_dir, 'shard-*.lmdb') else []
         with CropWriter(crops_dir / _SHARD) as writer:
             for crops in track_progress(folders, self.on_progress):
                 with self.report.attempt(crops.folder):
@@ -142,7 +154,7 @@ class _ReleaseImport:
         own = path.with_name('meta.json')
         if own.is_file():
             return parse_video_meta(video, read_json(own), str(own))
-        for name in (video, video.partition(ATHLETE_SEPARATOR)[2]):
+        for name in (video, re.sub('^(front|back)__', '', video)):
             if name in self.table:
                 return replace(self.table[name], video=video)
         raise UserError(
@@ -151,4 +163,4 @@ class _ReleaseImport:
 
 
 def _has_crops(folder: Path) -> bool:
-    return any(folder.glob('*/[0-9]*.png')) or any(folder.glob('*/*/[0-9]*.png'))
+    return bool(list_folder(folder, '*/[0-9]*.png') or list_folder(folder, '*/*/[0-9]*.png'))

@@ -2,22 +2,26 @@
 
 import importlib
 import os
+from logging import WARNING
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..compat import load_checkpoint_safely
+from ..corpus.provenance import file_digest
 from ..distill import PoseDistiller
 from ..engine.model_files import build_model, check_meta, load_weights
 from ..errors import UserError
 from ..files import check_file, parse_json
 from ..recognize import SequenceRecognizer
 
-#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config`` and ``classes``.
+#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config``, ``classes``, and the name and
+#: ``sha256`` of the ``checkpoint``.
 META_KEY = 'vpd_mm'
 
 
@@ -111,8 +115,9 @@ def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dic
     """Replace the networks and the normalisation of ``model`` by exported files, in place.
 
     The model is a ``PoseDistiller``, ``SequenceRecognizer`` or ``FrameScorer``; the decoder of a student lies beside
-    ``path``.  Returns the metadata of the file (``classes``, ...).  Raises UserError: a file is missing or was exported
-    with another config.
+    ``path``.  Returns the metadata of the file (``classes``, ...).  A checkpoint of the same name beside ``path`` that
+    has changed since the export is logged.  Raises UserError: a file is missing or was exported with another config or
+    from another checkpoint.
     """
     if isinstance(model, PoseDistiller):
         kind, what, dims = 'student', 'D', model.student.out_dims
@@ -120,6 +125,9 @@ def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dic
         kind = 'recognizer' if isinstance(model, SequenceRecognizer) else 'scorer'
         what, dims = 'classes', model.head[-1].out_features
     network = OnnxNetwork(path, kind, device)
+    checkpoint, sha256 = Path(path).parent / str(network.metadata.get('checkpoint')), network.metadata.get('sha256')
+    if sha256 and checkpoint.is_file() and file_digest(checkpoint) != sha256:
+        print_log(f'{path}: {checkpoint} has changed since it was exported; export it again', 'current', WARNING)
     if network.out_dims != dims:
         hint = 'pass the config that it was made from'
         raise UserError(f'{path}: has {network.out_dims} {what}, the config says {dims}; {hint}')
@@ -127,7 +135,9 @@ def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dic
         model.data_preprocessor, model.channels_last = _RawCrops(model.student.in_channels), False
         model.student = network
         if model.decoder is not None:
-            model.decoder = OnnxNetwork(decoder_path(Path(path)), 'decoder', device)
+            model.decoder = decoder = OnnxNetwork(decoder_path(Path(path)), 'decoder', device)
+            if decoder.metadata.get('sha256') != sha256:
+                raise UserError(f'{decoder.path}: is of another checkpoint than {path}; export both again')
     else:
         model.backbone, model.head = network, nn.Identity()
     return network.metadata

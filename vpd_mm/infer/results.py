@@ -1,8 +1,9 @@
 """Results of one athlete in one video: data sample, dict, files."""
 
+import glob
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FrameSource
 from ..errors import UserError
-from ..files import atomic_write, check_output, is_ours
+from ..files import atomic_write, check_output, input_name, is_ours, list_folder, read_json
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import Entry
 
@@ -21,16 +22,11 @@ Boxes = AthleteTrack | np.ndarray
 _MARK = '"frames_with_feature": '
 
 
-def source_name(source: FrameSource) -> str:
-    """Name of an input: the stem of a video file, the name of a folder, ``array0``, ``camera0``, ..."""
-    return source.path.name if source.path.is_dir() else source.path.stem
-
-
 def make_sample(
     source: FrameSource, athlete: str, track: AthleteTrack, features: FeatureSequence, num_frames: int, mode: str
 ) -> BaseDataElement:
     """Make a data sample, see ``VPDInferencer.forward``."""
-    name = source_name(source)
+    name = input_name(source.path)
     name = f'{athlete}__{name}' if athlete else name
     meta: dict[str, Any] = dict(name=name, source=str(source.path), athlete=athlete, mode=mode)
     meta |= dict(fps=float(source.fps), num_frames=num_frames, width=source.width, height=source.height)
@@ -65,11 +61,23 @@ def save_sample(sample: BaseDataElement, folder: Path, overwrite: bool = False) 
 
     Raises UserError where one of them exists and was not written by this tool, without ``overwrite``.
     """
-    path, track, features = _check_results(folder, sample.name, overwrite)
+    path, track, features = _check_results(folder, sample.name, overwrite, sample.athlete)
     with atomic_write(path, 'w') as f:  # first: it marks the other two as ours
         json.dump(to_json(sample), f, indent=1)
     sample.track.save(track)
     sample.features.save(features)
+
+
+def remove_former(samples: Sequence[BaseDataElement], folder: Path) -> None:
+    """Remove the files that an earlier run wrote about other athletes of the input of ``samples``."""
+    names, first = {sample.name for sample in samples}, samples[0]
+    base = first.name.removeprefix(f'{first.athlete}__') if first.athlete else first.name
+    for path in [folder / f'{base}.json', *list_folder(folder, f'*__{glob.escape(base)}.json')]:
+        if path.stem not in names and path.is_file() and is_ours(path, _MARK):
+            former = read_json(path, 'delete it')
+            if isinstance(former, dict) and former.get('source') == first.source:
+                for result in _result_paths(folder, path.stem)[::-1]:  # the JSON, which marks the others, last
+                    result.unlink(missing_ok=True)
 
 
 def check_outputs(
@@ -84,20 +92,35 @@ def check_outputs(
     ``overwrite``.
     """
     sources = [item for item in inputs.values() if isinstance(item, Path)]
-    for name in inputs:
+    for name, item in inputs.items():
+        if isinstance(item, UserError):
+            continue
         if video_dir:
             check_output(Path(video_dir) / f'{name}.mp4', overwrite=overwrite, inputs=sources)
         if result_dir:
             _check_results(Path(result_dir), name, overwrite)
 
 
-def _check_results(folder: Path, name: str, overwrite: bool) -> tuple[Path, Path, Path]:
-    """Return the files of one athlete: JSON, track, features; one that this tool did not write is an error."""
-    paths = folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
-    if not (paths[0].exists() and is_ours(paths[0], _MARK)):  # arrays without our JSON may belong to a corpus
+def _check_results(folder: Path, name: str, overwrite: bool, athlete: str = '') -> tuple[Path, Path, Path]:
+    """Return the files of one athlete: JSON, track, features; one that this tool did not write is an error.
+
+    So are the results of another video, ``<athlete>__<video>`` being also the name of a video file.
+    """
+    paths = _result_paths(folder, name)
+    if paths[0].exists() and is_ours(paths[0], _MARK):
+        if not is_ours(paths[0], f'"athlete": {json.dumps(athlete)}'):
+            hint = 'rename one of the two videos or write to another folder'
+            raise UserError(
+                f'{paths[0]}: holds the results of another video, <athlete>__<video> being its name; {hint}'
+            )
+    else:  # arrays without our JSON may belong to a corpus
         for path in paths:
             check_output(path, mark=_MARK, overwrite=overwrite)
     return paths
+
+
+def _result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    return folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
 
 
 def to_tracks(bboxes: Any, count: int) -> list[AthleteTrack | None]:

@@ -1,21 +1,26 @@
 """Find and label intervals of a video from the features of one athlete."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import print_log
 
 from ..corpus import Corpus
 from ..detect import FrameScorer, find_proposals
 from ..detect.search import ScoredVideo
 from ..engine.model_files import class_names, read_trained_config, split_spec
 from ..errors import UserError
-from ..features import Window, clip_positions, interpolate
+from ..features import Window, clip_positions, interpolate, resolve_features
+from ..files import npz_path
 from ..recognize import SequenceRecognizer
 from ..retrieve import DTWRetriever, load_clips
 from ..structures import FeatureSequence, load_classes
+from ..structures.npz_io import read_source
 from .onnx_backend import load_model
 
 
@@ -142,11 +147,12 @@ class Gallery:
 
     Window and rate are those of the corpus.
 
-    ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Raises
-    UserError: the corpus or its features are missing, or their D is not ``dims``.
+    ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Features
+    of another run than ``student`` (``features.feature_extractor.run_source``) are logged.  Raises UserError: the
+    corpus or its features are missing, or their D is not ``dims``.
     """
 
-    def __init__(self, spec: str, dims: int, top: int = 5) -> None:
+    def __init__(self, spec: str, dims: int, top: int = 5, student: Mapping[str, Any] | None = None) -> None:
         parts = spec.split(':')
         if len(parts) not in (2, 3) or not all(parts) or top < 1:
             raise UserError(f'gallery {spec!r}: must be CORPUS:FEATURES[:SPLIT], and top at least 1 (found {top})')
@@ -154,6 +160,12 @@ class Gallery:
         self.settings = corpus.settings()
         self.clips = load_clips(corpus, parts[1], allow_missing=True).of_split(parts[2] if len(parts) == 3 else None)
         self.classes = load_classes(corpus.classes_path)
+        source = read_source(npz_path(resolve_features(corpus, parts[1]), self.clips.actions[0].video)) or {}
+        model = source.get('inputs', {}).get('model')
+        if student is not None and model not in (None, student['inputs']['model']):
+            made_of = f'{source.get("config")}, {source.get("checkpoint")}, as it was then'
+            text = f'its features are of another student ({made_of}); distances mean little, extract them again'
+            print_log(f'gallery {spec}: {text}', 'current', logging.WARNING)
         _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
         self.top = min(top, len(self.clips))
         self._retriever = DTWRetriever(self.clips.clips, self.clips.names)

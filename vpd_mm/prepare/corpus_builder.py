@@ -12,6 +12,7 @@ from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError
+from ..files import list_folder
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .report import PrepareReport, VideoReport, disk_bytes
@@ -29,6 +30,7 @@ def build_corpus(
     poses: str | None = None,
     tracker: Mapping | None = None,
     workers: int = 1,
+    overwrite: bool = False,
     console: PlainConsole | None = None,
     on_progress: OnProgress = no_progress,
     **options: Any,
@@ -45,6 +47,7 @@ def build_corpus(
             a video without them gets those of ``DEFAULT_BOXES`` and ``DEFAULT_POSES``.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
+        overwrite: Make tracks and poses again that were made of other boxes, rules or poses.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
         options: The other arguments of :class:`PrepareSettings`.
@@ -52,8 +55,9 @@ def build_corpus(
     Returns:
         One report per athlete and video, in the order of the files.
 
-    Raises UserError where the run cannot start: an option is not valid, two videos share a name, the corpus is locked,
-    weights cannot be downloaded, a model cannot be built, or videos were prepared with other boxes, rules or poses.
+    Raises UserError where the run cannot start: an option is not valid, the corpus is locked, weights cannot be
+    downloaded, a model cannot be built, or videos were prepared with other boxes, rules or poses, without
+    ``overwrite``.
     """
     start = time.monotonic()
     if workers < 1:
@@ -68,31 +72,31 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(files, corpus.videos())
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given)[rank::world]
+        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
-        reports: dict[str, list[VideoReport]] = {}
+        reports: dict[Path, list[VideoReport]] = {}
         with ProgressBars(console or PlainConsole(quiet=True)) as bars:
             on_video = bars.add('videos', 'videos')
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
             for job, results in run_jobs(jobs, settings, shards, bars):
-                reports[job.name] = results
+                reports[job.path] = results
                 for report in results:
                     style = 'red' if report.failures else None
                     bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
-        ordered = [report for job in jobs for report in reports[job.name]]
+        ordered = [report for job in jobs for report in reports[job.path]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
 
 
 def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:
     """Remove what an interrupted run left in the shards, including those of other workers."""
-    for path in sorted(crops_dir.glob('shard-*.lmdb' if world == 1 else f'shard-{rank:03d}-*.lmdb')):
+    for path in list_folder(crops_dir, 'shard-*.lmdb' if world == 1 else f'shard-{rank:03d}-*.lmdb'):
         if unfinished_videos(path):
             CropWriter(path).close()
         ENVIRONMENTS.close(path)

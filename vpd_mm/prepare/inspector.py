@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,7 +88,7 @@ def inspect_corpus(
             check_output(path, overwrite=overwrite, inputs=inputs)
         view.write(clip, sheet)
         result.images = [sheet, clip]
-        result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
+        result.lines += [*view.problems, *view.statistics(), *(f'wrote {path}' for path in result.images)]
     return result
 
 
@@ -97,7 +96,7 @@ class VideoView:
     """Count and draw one video of a corpus, with its crops in ``store``; ``pose_name`` None = no poses."""
 
     def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
-        self.row, self.store, self.fps = row, store, corpus.fps
+        self.row, self.store, self.fps, self.problems = row, store, corpus.fps, list[str]()
         self.header = store.header(row.video) if row.video in store else None
         self.track = corpus.track(row.video) if corpus.track_path(row.video).is_file() else None
         has_poses = pose_name is not None and corpus.pose_path(pose_name, row.video).is_file()
@@ -118,6 +117,8 @@ class VideoView:
             report.count(self.track, self.poses)
         if self.header is not None:
             report.crops, report.num_bytes, report.decoded = len(self.header), self.header.num_bytes, 1
+            if self.track is not None:
+                report.note_difference(self.track, self.header)
         else:
             report.notes.append('no crops')
         return report
@@ -130,8 +131,10 @@ class VideoView:
         chosen = {inds[i] for i in evenly_spread(len(inds), _NUM_TILES)}
         frames: Iterable[tuple[int, np.ndarray | None]] = ((frame_ind, None) for frame_ind in inds)
         if self.row.path:
-            with suppress(UserError):  # the file has gone; crops and poses can still be drawn
-                frames = VideoReader(self.row.path, self.fps)
+            try:
+                frames = VideoReader(self.row.existing_path(), self.fps)
+            except UserError as e:  # crops and poses can still be drawn
+                self.problems.append(f'drawn without the frames of the video: {e}')
         tiles = []
         with VideoWriter(clip, self.row.fps) as writer:
             for frame_ind, rgb in frames:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
+from ..corpus import CropHeader
 from ..errors import one_line
+from ..files import list_folder
 from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
 
 #: Mean joint score from which a frame is a training target (paper, section 3.2).
@@ -50,6 +53,14 @@ class VideoReport:
             self.posed = len(poses)
             self.confident = int((poses.scores[:, VPD_JOINTS].mean(axis=1) >= CONFIDENT).sum())
 
+    def note_difference(self, track: AthleteTrack, header: CropHeader) -> None:
+        """Note crops of unknown origin that are not of the frames of the track."""
+        if header.source is None and not np.array_equal(header.frame_inds, track.frame_inds):
+            self.notes.append(
+                f'its {len(header)} crops are not of the {len(track)} frames with a box; if the track is right, delete '
+                'the shard of the crops and prepare again'
+            )
+
     def line(self) -> str:
         """One line for the log."""
         if self.failures:
@@ -77,16 +88,17 @@ class PrepareReport:
 
 def disk_bytes(directory: Path) -> int:
     """Size on disk of the files of ``directory`` (sparse files count what they use)."""
-    return sum(p.stat().st_blocks * 512 for p in directory.glob('*') if p.is_file())
+    sizes = (path.stat() for path in list_folder(directory) if path.is_file())
+    return sum(size.st_blocks * 512 if hasattr(size, 'st_blocks') else size.st_size for size in sizes)
 
 
 def report_table(reports: Sequence[VideoReport], title: str) -> Table:
     """Make a table with one row per video (the first 40) and the sum; shares are of all frames."""
     table = Table(title=title, title_justify='left')
-    table.add_column('video', overflow='fold', min_width=10)
+    table.add_column('video', min_width=10)
     for column in ('frames', 'crops', 'tracked', 'poses', 'confident', 'MB'):
         table.add_column(column, justify='right', no_wrap=True)
-    table.add_column('state', overflow='fold')
+    table.add_column('state')
     total = VideoReport(f'{len(reports)} videos')
     for i, report in enumerate(reports):
         for name in ('num_frames', 'tracked', 'crops', 'posed', 'confident', 'num_bytes'):

@@ -1,19 +1,32 @@
 """Input of a prepare run: video files, and the origin of boxes and poses."""
 
 import os
+import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..corpus import Corpus, CropWriter, VideoInfo
-from ..corpus.provenance import file_digest, refresh_source
+from ..athlete import VideoReader
+from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
+from ..corpus.provenance import (
+    CorpusInputs,
+    FileDigests,
+    Source,
+    digest,
+    file_digest,
+    files_digest,
+    stale_videos,
+)
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError
-from ..files import check_video_name
+from ..files import check_video_name, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
+from ..importers.mask_files import find_masks
 from ..importers.pose_files import find_pose_files
+from ..structures.npz_io import read_source
 from .options import PrepareSettings, split_model
 
 #: Endings of the video files that a folder is searched for.
@@ -21,31 +34,30 @@ VIDEO_ENDINGS = frozenset(
     ['.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.mts', '.m2ts', '.3gp']
 )
 
-_KEEP_BOXES = 'omit --boxes and --track to keep them, pass only videos without tracks, or pass another --out'
-_KEEP_POSES = 'pass another --pose-name, or only videos without poses'
+_KEEP_BOXES = 'omit --boxes and --track to keep them, pass another --out, or --overwrite to prepare them again'
+_SAME_BOXES = 'pass their --boxes and --track to prepare them again, or --overwrite to use the requested ones'
+_SAME_POSES = 'pass their --poses to make them again, or --overwrite to use the requested ones'
+_KEEP_POSES = 'pass another --pose-name, or --overwrite to make them again'
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video file and its rows of videos.csv (none where the video is new).
+    """One video file, its rows of videos.csv (none where the video is new), and the digest of its content.
 
+    ``problem`` says why the file is refused; ``taken`` are the names of other videos that its athletes could get.
     ``keeps_poses`` is the pose set that it has, where it gets no other; '' where it gets that of the run.
     """
 
     path: Path
     rows: tuple[VideoInfo, ...] = ()
+    digest: str = ''
+    problem: str = ''
+    taken: frozenset[str] = frozenset()
     keeps_poses: str = ''
 
     @property
     def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def has_valid_name(self) -> bool:
-        """Return True if the file name can name a video; another one fails."""
-        with suppress(UserError):
-            return bool(check_video_name(self.name))
-        return False
+        return input_name(self.path)
 
     def is_tracked(self, corpus: Corpus) -> bool:
         """Return True if all its athletes have tracks."""
@@ -61,7 +73,7 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     """List video files, each once, sorted by name; folders are searched with their subfolders.
 
     A symbolic link keeps its own name and folder; the name of its target does not matter.  Names are not checked.
-    Raises UserError: a folder holds no video, or two files share a name.
+    Raises UserError: a folder holds no video.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
@@ -72,20 +84,12 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
             files.setdefault(_identity(path), path.absolute())
     if not files:
         raise UserError('no video given; pass files or folders')
-    stems: dict[str, Path] = {}
-    for path in sorted(files.values(), key=lambda p: p.stem):
-        if path.stem in stems:
-            raise UserError(
-                f'{stems[path.stem]} and {path} share the name {path.stem!r}, which identifies a video in a corpus; '
-                'rename one'
-            )
-        stems[path.stem] = path
-    return list(stems.values())
+    return sorted(files.values(), key=lambda p: (p.stem, p))
 
 
 def videos_inside(folder: Path) -> list[Path]:
     """List the video files of a folder and its subfolders, sorted by path; also those that cannot be opened."""
-    return [p for p in sorted(folder.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
+    return [p for p in list_folder(folder, '**/*') if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
 
 
 def _identity(path: Path) -> tuple[Path, str]:
@@ -93,20 +97,130 @@ def _identity(path: Path) -> tuple[Path, str]:
     return Path(os.path.realpath(path)), path.stem  # unlike resolve(), for links that lead in a circle too
 
 
-def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job]:
-    """Join video files with their rows of videos.csv; UserError where a file has the name of another of the corpus."""
+def list_jobs(corpus: Corpus, files: Sequence[Path], boxes: str) -> list[Job]:
+    """Join video files with their rows of videos.csv, in which a file that was moved gets its new path.
+
+    A file is refused (``Job.problem``) if its name is not valid, or also that of another file here or of the corpus.
+    ``boxes`` are those of the run.
+    """
     rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
-    for info in known.values():
+    named: dict[str, list[VideoInfo]] = defaultdict(list)
+    for info in corpus.videos().values():
         if info.path:
             rows[_identity(Path(info.path))].append(info)
+            for name in {info.video, input_name(Path(info.path))}:
+                named[_key(corpus, name)].append(info)
+    same_name: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        row = known.get(path.stem)
-        if row is not None and row.path and row not in rows[_identity(path)]:
-            raise UserError(
-                f'{path}: this corpus has a video {path.stem!r} already, from {row.path}; rename the file or pass '
-                'another --out'
-            )
-    return [Job(path, tuple(rows[_identity(path)])) for path in files]
+        same_name[_key(corpus, input_name(path))].append(path)
+    jobs = []
+    for path in files:
+        own, key = rows[_identity(path)], _key(corpus, input_name(path))
+        try:
+            check_video_name(input_name(path))
+            if others := [row for row in named[key] if row not in own]:
+                own = _moved(corpus, path, others)
+            if not own and (twin := next((p for p in same_name[key] if p != path), None)) is not None:
+                raise UserError(f'{path}: {twin} has the same name, which identifies a video; rename one of the two')
+            jobs.append(Job(path, tuple(own)))
+        except UserError as e:
+            jobs.append(Job(path, problem=str(e)))
+    return _with_taken(corpus, jobs, boxes)
+
+
+def _with_taken(corpus: Corpus, jobs: Sequence[Job], boxes: str) -> list[Job]:
+    """Give each job the names of other videos, of this run and of the corpus, that its athletes could get."""
+    owners: dict[str, set[tuple[Path, str]]] = defaultdict(set)
+    for row in corpus.videos().values():
+        if row.path:
+            owners[row.video].add(_identity(Path(row.path)))
+    folder = Path(boxes)
+    for job in jobs:
+        for athlete in ['', *(find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else ())]:
+            owners[video_name(athlete, job.name)].add(_identity(job.path))
+    taken: dict[str, set[str]] = defaultdict(set)
+    for name in owners:
+        for match in re.finditer(f'(?={ATHLETE_SEPARATOR})', name):
+            taken[name[match.start() + len(ATHLETE_SEPARATOR) :]].add(name)
+    return [
+        replace(job, taken=frozenset(name for name in taken[job.name] if owners[name] - {_identity(job.path)}))
+        for job in jobs
+    ]
+
+
+def _key(corpus: Corpus, name: str) -> str:
+    """Equal for names that the file system of the corpus does not tell apart."""
+    return name.casefold() if (corpus.root / 'CORPUS.JSON').exists() else name
+
+
+def _moved(corpus: Corpus, path: Path, rows: Sequence[VideoInfo]) -> list[VideoInfo]:
+    """Write the new path of a video file into its rows; UserError where they are of another video."""
+    old = Path(rows[0].path)
+    moved = not old.exists() and input_name(old) == input_name(path)
+    hint = f'this corpus has a video {rows[0].video!r} already, from {old}'
+    if not moved:
+        raise UserError(f'{path}: {hint}; rename the file or pass another --out')
+    source = _known(read_source, corpus.track_path(rows[0].video)) or {}
+    if recorded := source.get('inputs', {}).get('video'):
+        same = recorded == digest([files_digest([path]), corpus.fps])
+    else:  # of a former version
+        new, row = VideoReader(path, corpus.fps), rows[0]
+        sizes = [(video.width, video.height, round(video.fps, 3)) for video in (new, row)]
+        same = sizes[0] == sizes[1] and row.num_frames in (new.num_frames, sum(1 for _ in new))
+    if not same:
+        raise UserError(f'{path}: {hint}, which is gone, and this is not that video; rename it or pass another --out')
+    moved_rows = [replace(row, path=str(path)) for row in rows]
+    corpus.add_videos(moved_rows)
+    return moved_rows
+
+
+class Sources:
+    """Sources of the tracks, crops and poses of a run.
+
+    Args:
+        corpus, settings: The corpus, and the options of the run.
+        of_file: Digest of a file.
+    """
+
+    def __init__(
+        self, corpus: Corpus, settings: PrepareSettings, of_file: Callable[[str | os.PathLike], str] = file_digest
+    ) -> None:
+        self.corpus, self.settings, self._of_file = corpus, settings, of_file
+        self.inputs = CorpusInputs(corpus)
+        self._boxes, self.poses_name = _describe(settings.boxes), _describe(settings.poses)
+
+    def video(self, job: Job) -> dict[str, str]:
+        return {'video': digest([job.digest, self.corpus.fps]) if job.digest else ''}
+
+    def track(self, job: Job) -> Source:
+        """Source of the tracks of a video file."""
+        s = self.settings
+        named: dict[str, Any] = {'boxes': self._boxes}
+        if s.boxes_by_model:
+            named['track'] = dict(s.tracker)
+        folder = Path(s.boxes)
+        files = find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
+        boxes = files_digest(files.values(), self._of_file) if folder.is_dir() else digest(named)
+        return {**named, 'inputs': {**self.video(job), 'boxes': boxes}}
+
+    def crops(self, job: Job, video: str) -> Source:
+        """Source of the crops of one athlete, whose track is stored."""
+        masks = find_masks(self.settings.mask_dir, video) if self.settings.mask_dir is not None else []
+        return {'inputs': {**self.video(job), **self._track(video), 'masks': files_digest(masks, self._of_file)}}
+
+    def poses(self, job: Job, video: str) -> Source:
+        """Source of the poses of one athlete, whose track is stored."""
+        if job.keeps_poses:
+            inputs = {}
+        elif self.settings.poses_by_model:
+            inputs = {**self.video(job), 'poses': self.poses_name}
+        else:
+            files = find_pose_files(self.settings.poses, video, job.name)
+            inputs = {'poses': files_digest(files, self._of_file)}
+        return {'poses': self.poses_name, 'inputs': {**inputs, **self._track(video)}}
+
+    def _track(self, video: str) -> dict[str, str]:
+        return self.inputs.of(f'athlete/tracks/{video}.npz')
 
 
 def settle_sources(
@@ -116,73 +230,94 @@ def settle_sources(
     boxes_given: bool,
     world: int = 1,
     poses_given: bool = True,
+    overwrite: bool = False,
 ) -> list[Job]:
-    """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
+    """Remove the tracks, crops and poses whose video, boxes, masks, track or pose files have changed.
 
     Args:
         corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
         poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
+        overwrite: Also remove the tracks and poses that were made from another source.
 
     Returns:
-        The jobs, with invalid names last; a stale video is new again.
+        The jobs, with refused files last; a stale video, or one that lost a track, is new again.
 
-    Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
-    files that have changed.
+    Raises UserError: tracks or poses of these videos were made from another source, without ``overwrite``, or, with
+    several processes, something has changed.
     """
-    invalid = [job for job in jobs if not job.has_valid_name]
-    jobs = [job for job in jobs if job.has_valid_name]
-    folder = Path(settings.boxes)
-    box_files = {job.name: find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {} for job in jobs}
-    tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
-    if boxes_given or len(tracked) < len(jobs):
-        source: dict = {'boxes': _describe(settings.boxes)}
-        if settings.boxes_by_model:
-            source['track'] = dict(settings.tracker)
-        stale: list[str] = []
-
-        def remove(videos: Sequence[str]) -> None:
-            if world > 1:
-                problem = f'boxes of {videos[0]} have changed; prepare it once in a single process'
-                raise UserError(f'{settings.boxes}: {problem}')
-            stale.extend(videos)
-            for name in videos:
-                _remove(corpus, tracked[name].rows, settings.pose_set)
-
-        digests = _digests({name: files.values() for name, files in box_files.items()})
-        refresh_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, digests, remove)
-        jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
+    refused = [job for job in jobs if job.problem]
+    digests = FileDigests(corpus.root / '.digests.json')
+    jobs = [replace(job, digest=files_digest([job.path], digests)) for job in jobs if not job.problem]
+    sources = Sources(corpus, settings, digests)
+    shards: dict[str, Path] = _known(videos_of_shards, corpus.crops_dir) or {}
+    store = CropStore(corpus.crops_dir, shards)
+    tracked = {row.video: job for job in jobs if job.is_tracked(corpus) for row in job.rows}
+    wanted = {video: sources.track(job) for video, job in tracked.items()}
+    if not boxes_given:
+        wanted = {v: {**source, 'inputs': sources.video(tracked[v])} for v, source in wanted.items()}
+    stored = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
+    hint = _KEEP_BOXES if boxes_given else _SAME_BOXES
+    stale = stale_videos(corpus.tracks_dir, stored, wanted, hint, overwrite=overwrite)
+    for video in [video for video, source in stored.items() if source is None and video in store]:
+        made_of = (_known(lambda v: store.header(v).source, video) or {}).get('inputs', {})
+        if made_of.get('video', '') not in ('', sources.video(tracked[video])['video']) and tracked[video].digest:
+            stale.add(video)
+            if not overwrite:
+                path, file = corpus.track_path(video), tracked[video].path
+                raise UserError(f'{path}: was edited for a former {file}; delete it, or pass --overwrite')
+    again = [job for job in jobs if job.rows and not all(row.video in tracked.keys() - stale for row in job.rows)]
+    kept = {video: job for video, job in tracked.items() if job not in again}
+    stored = {video: _known(lambda v: store.header(v).source, video) for video in kept if video in store}
+    lost = stale_videos(corpus.crops_dir, stored, {v: sources.crops(kept[v], v) for v in stored}, '')
+    lost |= {row.video for job in again for row in job.rows} | _unlisted(corpus, shards, jobs)
+    if world > 1 and (first := next((video for video in shards if video in lost), None)):
+        problem = f'the video, boxes, masks or track of {first} have changed; prepare it once in a single process'
+        raise UserError(f'{corpus.root}: {problem}')
     if not poses_given:
-        jobs = [replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for job in jobs]
-    if (pose_set := settings.pose_set) is not None and not all(job.keeps_poses for job in jobs):
-        videos = [row.video for job in jobs for row in job.rows]
-        posed = [video for video in videos if poses_given and corpus.pose_path(pose_set, video).is_file()]
-        new_jobs = [job for job in jobs if not job.rows]
-        videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
-        files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
-        digests = _digests(files)
-        source = {'poses': _describe(settings.poses)}
-        refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
-    return [*jobs, *invalid]
+        kept = {v: replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for v, job in kept.items()}
+    sets = {video: job.keeps_poses or settings.pose_set or '' for video, job in kept.items()}
+    if not poses_given:
+        sets |= {row.video: job.pose_set(corpus, settings.pose_set) for job in again for row in job.rows}
+    sets = {video: name for video, name in sets.items() if name}
+    paths = {video: path for video, name in sets.items() if (path := corpus.pose_path(name, video)).is_file()}
+    stored = {video: _known(read_source, path) for video, path in paths.items()}
+    of_new_track = {'poses': sources.poses_name, 'inputs': {'track': 'new'}}
+    wanted = {video: sources.poses(kept[video], video) if video in kept else of_new_track for video in paths}
+    hint = _KEEP_POSES if poses_given else _SAME_POSES
+    stale_poses = stale_videos(corpus.root / 'athlete' / 'poses', stored, wanted, hint, overwrite=overwrite)
+    for video in stale_poses:
+        paths[video].unlink()
+    digests.save()
+    _remove_crops(shards, lost)
+    _remove(corpus, [row for job in again for row in job.rows], settings.pose_set)
+    remade = {kept[video].path for video in stale_poses if video in kept}
+    keeping = {job.path: job for job in kept.values() if job.path not in remade}
+    jobs = [replace(job, rows=()) if job in again else keeping.get(job.path, job) for job in jobs]
+    return [*jobs, *refused]
+
+
+def _unlisted(corpus: Corpus, shards: Iterable[str], jobs: Sequence[Job]) -> set[str]:
+    """Videos with crops but without a row in videos.csv that new jobs may make."""
+    new, listed = {job.name for job in jobs if not job.rows}, corpus.videos()
+    ends = tuple(f'{ATHLETE_SEPARATOR}{name}' for name in new)
+    return {video for video in shards if video not in listed and (video in new or video.endswith(ends))}
+
+
+def _known(read: Callable, *args: object) -> Any:
+    """Return what ``read`` returns; None where the file is damaged, which costs this video alone when it is read."""
+    with suppress(UserError):
+        return read(*args)
+    return None
 
 
 def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job]) -> list[str]:
     """List the boxes and the poses of the settings, each where a video of the run needs it."""
-    jobs, wanted = [job for job in jobs if job.has_valid_name], settings.pose_set
+    jobs, wanted = [job for job in jobs if not job.problem], settings.pose_set
     needs_tracks = any(not job.is_tracked(corpus) for job in jobs)
     needs_poses = any(not job.keeps_poses and job.pose_set(corpus, wanted) != wanted for job in jobs)
     return [source for source, needed in ((settings.boxes, needs_tracks), (settings.poses, needs_poses)) if needed]
-
-
-def _digests(files: Mapping[str, Collection[Path]]) -> dict[str, str]:
-    """Digest of the files of each video; a video with none, or with one that cannot be read, is left out."""
-    digests = {}
-    for video, paths in files.items():
-        with suppress(UserError, OSError):  # reading it later costs this video alone
-            if paths:
-                digests[video] = file_digest(paths)
-    return digests
 
 
 def _describe(spec: str) -> str:
@@ -192,9 +327,8 @@ def _describe(spec: str) -> str:
     if not spec.startswith(('mmdet:', 'mmpose:')):
         return str(Path(spec).resolve())
     config, checkpoint = split_model(spec)
-    if checkpoint and Path(checkpoint).is_file():
-        checkpoint = file_digest(checkpoint)[:16]
-    return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, checkpoint]))
+    known = [file_digest(path)[:16] if path and Path(path).is_file() else '' for path in (config, checkpoint)]
+    return ':'.join(filter(None, [spec.partition(':')[0], Path(config).name, known[0], known[1] or checkpoint]))
 
 
 def video_name(athlete: str, stem: str) -> str:
@@ -202,14 +336,22 @@ def video_name(athlete: str, stem: str) -> str:
     return f'{athlete}{ATHLETE_SEPARATOR}{stem}' if athlete else stem
 
 
+def _remove_crops(shards: Mapping[str, Path], videos: Iterable[str]) -> None:
+    """Remove the crops of some videos from the shards, video to shard."""
+    by_shard = defaultdict(list)
+    for video in videos:
+        if video in shards:
+            by_shard[shards[video]].append(video)
+    for shard, names in by_shard.items():
+        with CropWriter(shard) as writer:
+            for name in names:
+                writer.remove(name)
+
+
 def _remove(corpus: Corpus, rows: Sequence[VideoInfo], pose_set: str | None) -> None:
-    """Remove tracks, crops and the poses of ``pose_set`` of videos; the track, which marks them as done, goes last."""
-    shards = videos_of_shards(corpus.crops_dir)
-    for row in rows:
-        if row.video in shards:
-            with CropWriter(shards[row.video]) as writer:
-                writer.remove(row.video)
-        if pose_set is not None:
+    """Remove tracks and the poses of ``pose_set`` of videos; the track, which marks them as done, goes last."""
+    if pose_set is not None:
+        for row in rows:
             corpus.pose_path(pose_set, row.video).unlink(missing_ok=True)
     corpus.remove_videos(row.video for row in rows)
     for row in rows:

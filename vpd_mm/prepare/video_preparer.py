@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from ..athlete import SquareCropper, VideoReader
 from ..athlete.camera_cuts import with_previous
@@ -11,15 +12,15 @@ from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
 from ..engine.cli import error_line
 from ..engine.progress import OnProgress
 from ..errors import UserError
-from ..files import check_video_name
 from ..importers.mask_files import read_masks
 from ..importers.pose_files import read_poses
 from ..structures import AthleteTrack, PoseSequence
+from ..structures.npz_io import read_source
 from .crop_pass import CropTask, PoseTask
 from .models import Models, SetupError
 from .options import PrepareSettings
 from .report import VideoReport
-from .sources import Job, video_name
+from .sources import Job, Sources, video_name
 from .tracking_pass import find_tracks
 
 _PROGRESS_SEC = 0.25
@@ -33,6 +34,7 @@ class VideoPreparer:
         self._pose_name = settings.pose_name
         self.corpus = Corpus.open(settings.out)
         self._store = CropStore(self.corpus.crops_dir)
+        self._sources = Sources(self.corpus, settings)
         self._models = Models(settings)
         self._cropper = SquareCropper(settings.size)
 
@@ -44,7 +46,8 @@ class VideoPreparer:
         reports: dict[str, VideoReport] = {}
         self.settings = replace(self.settings, pose_name=job.keeps_poses or self._pose_name)
         try:
-            check_video_name(job.name)
+            if job.problem:
+                raise UserError(job.problem)
             self._prepare(job, reports, on_progress)
         except SetupError:
             raise
@@ -64,43 +67,51 @@ class VideoPreparer:
             tracks = {name: self.corpus.track(name) for name in rows}
         else:
             reader = VideoReader(job.path, s.fps)
-            rows, tracks = self._track(reader, on_progress, of_boxes)
+            rows, tracks = self._track(job, reader, on_progress, of_boxes)
         for name, row in rows.items():
-            reports[name], counts = VideoReport(name, row.num_frames), of_boxes.copy()
-            if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
-                try:
-                    poses = read_poses(s.poses, name, tracks[name], row, counts)
-                    poses.save(self.corpus.pose_path(s.pose_set, name))
-                except UserError as e:
-                    reports[name].failures.append(str(e))
-            reports[name].notes += [f'{count} {what}' for what, count in counts.items()]
+            reports[name] = VideoReport(name, row.num_frames, notes=_texts(of_boxes))
             reports[name].count(tracks[name], self._poses(name))
         without_crops = [name for name in rows if not self._has_crops(name)]
         without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
         if without_crops or without_poses:
             reader = reader or VideoReader(job.path, s.fps)
-            decoded, headers = self._decode(reader, tracks, without_crops, without_poses, on_progress)
-            if not reader.num_damaged and decoded != reader.num_frames:
-                self._set_length(rows, tracks, decoded)
+            decoded, headers = self._decode(job, reader, rows, tracks, without_crops, without_poses, on_progress)
             for name, report in reports.items():
                 report.num_frames, report.decoded = rows[name].num_frames, decoded
                 if reader.num_damaged:
                     report.notes.append(f'{reader.num_damaged} damaged packets or frames skipped')
+        for name, row in rows.items():
+            if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
+                counts: Counter[str] = Counter()
+                try:
+                    poses = read_poses(s.poses, name, tracks[name], row, counts)
+                    poses.save(self._pose_path(name), self._sources.poses(job, name))
+                except UserError as e:
+                    reports[name].failures.append(str(e))
+                reports[name].notes += _texts(counts)
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
+            report.note_difference(tracks[name], header)
             report.count(tracks[name], self._poses(name))
 
     def _track(
-        self, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
+        self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
     ) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
-        """Find the athletes; save their tracks and rows of videos.csv."""
+        """Find the athletes; save their tracks and rows of videos.csv; UserError where one has another video's name."""
         athletes = find_tracks(self.settings, self._models, reader, on_progress, counts)
-        tracks = {video_name(athlete, reader.path.stem): track for athlete, track in athletes.items()}
+        tracks = {video_name(athlete, job.name): track for athlete, track in athletes.items()}
+        if shared := sorted(job.taken.intersection(tracks)):
+            raise UserError(
+                f'{job.path}: one of its athletes would be named {shared[0]!r}, as another video is; rename one of the '
+                'two videos'
+            )
         file = (str(reader.path.absolute()), reader.fps, reader.num_frames, reader.width, reader.height)
         rows = {name: VideoInfo(name, *file) for name in tracks}
         for name, track in tracks.items():
-            track.save(self.corpus.track_path(name))
+            track.save(self.corpus.track_path(name), self._sources.track(job))
+            if self._poses(name) is not None and read_source(path := self._pose_path(name)) is not None:
+                path.unlink()  # made for a former track
         self.corpus.add_videos(rows.values())
         return rows, tracks
 
@@ -119,14 +130,18 @@ class VideoPreparer:
 
     def _poses(self, name: str) -> PoseSequence | None:
         """Read the poses of the requested set; None where they are missing."""
-        pose_set = self.settings.pose_set
-        if pose_set is None or not self.corpus.pose_path(pose_set, name).is_file():
+        if self.settings.pose_set is None or not self._pose_path(name).is_file():
             return None
-        return self.corpus.poses(pose_set, name)
+        return self.corpus.poses(self.settings.pose_set, name)
+
+    def _pose_path(self, name: str) -> Path:
+        return self.corpus.pose_path(str(self.settings.pose_set), name)
 
     def _decode(
         self,
+        job: Job,
         reader: VideoReader,
+        rows: dict[str, VideoInfo],
         tracks: dict[str, AthleteTrack],
         without_crops: list[str],
         without_poses: list[str],
@@ -153,15 +168,23 @@ class VideoPreparer:
                 if time.monotonic() > next_call:
                     on_progress(end, reader.num_frames)
                     next_call = time.monotonic() + _PROGRESS_SEC
+            if not reader.num_damaged and end != reader.num_frames:
+                self._set_length(job, rows, tracks, end)
+            for name, writer in writers.items():
+                writer.source = self._sources.crops(job, name)
             for name, task in pose_tasks.items():
-                task.finish().save(self.corpus.pose_path(str(s.pose_set), name))
+                task.finish().save(self._pose_path(name), self._sources.poses(job, name))
         return end, {name: writer.header for name, writer in writers.items() if writer.header is not None}
 
-    def _set_length(self, rows: dict[str, VideoInfo], tracks: dict[str, AthleteTrack], decoded: int) -> None:
+    def _set_length(self, job: Job, rows: dict[str, VideoInfo], tracks: dict[str, AthleteTrack], decoded: int) -> None:
         """Correct the number of frames: some containers hold packets without a visible frame."""
         for name, track in tracks.items():
             rows[name] = replace(rows[name], num_frames=decoded)
             if self.settings.boxes == 'full' and len(track) > decoded:
                 tracks[name] = AthleteTrack(track.frame_inds[:decoded], track.boxes[:decoded], track.scores[:decoded])
-                tracks[name].save(self.corpus.track_path(name))
+                tracks[name].save(self.corpus.track_path(name), self._sources.track(job))
         self.corpus.add_videos(rows.values())
+
+
+def _texts(counts: Counter[str]) -> list[str]:
+    return [f'{count} {name}' for name, count in counts.items()]

@@ -1,5 +1,6 @@
 """Arrays on disk: ``.npz`` without pickle, checked before they are allocated."""
 
+import json
 import os
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from ..errors import UserError
-from ..files import atomic_write, open_file
+from ..files import atomic_write, open_file, parse_json
 
 #: Largest array that is read (an hour of 60 fps video with V = 2, D = 2048 needs 3.5 GB).
 MAX_ARRAY_BYTES = 8 << 30
@@ -23,9 +24,16 @@ MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
 
-def save_npz(path: str | os.PathLike, kind: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write ``arrays`` as an uncompressed npz that states its ``kind`` (for example ``AthleteTrack/1``)."""
+def save_npz(
+    path: str | os.PathLike, kind: str, arrays: Mapping[str, np.ndarray], source: Mapping[str, Any] | None = None
+) -> None:
+    """Write ``arrays`` as an uncompressed npz that states its ``kind`` (for example ``AthleteTrack/1``).
+
+    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
+    """
     members: dict[str, Any] = {'format': np.array(f'vpd_mm/{kind}'), **arrays}
+    if source is not None:
+        members['source'] = np.array(json.dumps(source, sort_keys=True, default=str))
     with atomic_write(path) as f:
         np.savez(f, **members)
 
@@ -42,6 +50,29 @@ def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dic
         if stored != f'vpd_mm/{kind}':
             raise UserError(f'{path}: holds {stored!r}, expected vpd_mm/{kind}; make it again with this version')
         return {name: _read_member(archive, name) for name in fields}
+
+
+def read_source(path: str | os.PathLike) -> dict[str, Any] | None:
+    """Read what the arrays of a file of :func:`save_npz` were made of; None where it is unknown; raises UserError."""
+    with _open_archive(Path(path), 'a file of vpd_mm; delete it and run the step again') as archive:
+        if 'source.npy' not in archive.namelist():
+            return None
+        return check_source(parse_json(str(_read_member(archive, 'source')), path, 'make it again'), path)
+
+
+def check_source(source: Any, where: object) -> dict[str, Any]:
+    """Return ``source`` if it is an object with ``inputs``, name to digest; else raise UserError."""
+    inputs = source.get('inputs') if isinstance(source, dict) else None
+    if not isinstance(inputs, dict) or not all(isinstance(value, str) for value in inputs.values()):
+        raise UserError(f'{where}: its source must be an object with inputs, name to digest; make it again')
+    return source
+
+
+def npz_checksums(path: str | os.PathLike) -> list[tuple[str, int, int]]:
+    """Name, size and checksum of the arrays of a file, without its source; they are not read.  Raises UserError."""
+    with _open_archive(Path(path), 'an npz; delete it and make it again') as archive:
+        members = [(item.filename, item.file_size, item.CRC) for item in archive.infolist()]
+    return [member for member in members if member[0] != 'source.npy']
 
 
 def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: str) -> dict[str, np.ndarray]:

@@ -1,8 +1,9 @@
 """Boxes, poses and features of one athlete in one video: one row of arrays per frame."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -51,9 +52,9 @@ class FrameSequence:
     def __len__(self) -> int:
         return len(self.frame_inds)
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the arrays as npz, atomically."""
-        save_npz(path, self.KIND, vars(self))
+    def save(self, path: str | os.PathLike, source: Mapping[str, Any] | None = None) -> None:
+        """Write the arrays as npz, atomically, with what they were made of (:mod:`vpd_mm.corpus.provenance`)."""
+        save_npz(path, self.KIND, vars(self), source)
 
     @classmethod
     def load(cls: type[_Sequence], path: str | os.PathLike) -> _Sequence:
