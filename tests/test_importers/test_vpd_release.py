@@ -95,7 +95,7 @@ def test_files_of_the_release_that_have_changed_are_imported_again(tmp_path):
     corpus = Corpus.open(tmp_path / 'out')
     AthleteTrack.load(corpus.track_path('b')).save(corpus.track_path('b'))
     for video in ('a', 'b'):
-        (tmp_path / 'pose' / video / 'boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
+        (tmp_path / 'pose' / video / 'boxes.json').write_text('[[0, [11, 10, 50, 80]]]')
     assert import_vpd_release(tmp_path, tmp_path / 'out').counts['boxes'] == 1 + 3
     assert (len(corpus.track('a')), len(corpus.track('b'))) == (1, 3)
 
