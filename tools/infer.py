@@ -25,7 +25,8 @@ def make_parser() -> ToolParser:
     )
     add(
         '--boxes',
-        help='mmdet:<config>[:<checkpoint>], full, or a folder of box files; default: mmdet:rtmdet-m, downloaded once',
+        help='mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: mmdet:rtmdet-m, '
+        'downloaded once',
     )
     add('--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules of the tracker')
     add('--recognizer', metavar='CONFIG:CHECKPOINT', help='label the actions')

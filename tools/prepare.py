@@ -23,8 +23,8 @@ def make_parser() -> ToolParser:
     parser.add_argument('--out', required=True, help='folder of the corpus, e.g. data/jumps')
     parser.add_argument(
         '--boxes',
-        help='mmdet:<alias or config>[:<checkpoint>], full, or a folder of box files; default: existing tracks, '
-        f'{DEFAULT_BOXES} (downloaded once) for videos without',
+        help='mmdet:<alias or config>[:<checkpoint>], mediapipe (one athlete), full, or a folder of box files; '
+        f'default: existing tracks, {DEFAULT_BOXES} (downloaded once) for videos without',
     )
     parser.add_argument(
         '--poses',

@@ -80,7 +80,7 @@ JSON_FORMATS = {
     ),
     'openpose': (
         'v_000000000001_keypoints.json',
-        {'people': [{'pose_keypoints_2d': [9.5] * 75}]},
+        {'people': [{'pose_keypoints_2d': (FLAT * 2)[:75]}]},
         partial(read_poses, video_name='v'),
     ),
     'masks': (

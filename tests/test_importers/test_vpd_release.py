@@ -59,7 +59,10 @@ def test_boxes_and_poses(tmp_path):
     write_pose(tmp_path, 'front__b_0_10')
     report = import_vpd_release(tmp_path, tmp_path / 'out', sport='tennis')
     corpus = Corpus.open(tmp_path / 'out')
-    assert report.counts == {'videos with boxes and poses': 2, 'boxes': 6, 'poses': 6}
+    assert report.counts == {
+        **{'videos with boxes and poses': 2, 'boxes': 6, 'poses': 6},
+        'people with COCO-17 joints': 6,
+    }
     assert corpus.sport == 'tennis'
     assert list(corpus.videos()) == ['a', 'front__b_0_10']
     assert corpus.video('a').num_frames == 10
@@ -77,9 +80,9 @@ def test_a_failed_video_is_reported_and_the_others_are_imported(tmp_path):
     assert list(corpus.videos()) == ['b']
     assert len(report.failures) == 2
     assert 'a/boxes.json: truncated' in report.failures[0]
-    assert 'c/boxes.json: entry 0: frame 10 is past the end' in report.failures[1]
+    assert 'c/boxes.json: frame 10 is past the end' in report.failures[1]
     assert not corpus.track_path('a').exists()
-    (tmp_path / 'pose/a/boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
+    (tmp_path / 'pose/a/boxes.json').write_text('[[0, [10, 10, 50, 80]]]')
     assert len(import_vpd_release(tmp_path, tmp_path / 'out').failures) == 1
     assert list(Corpus.open(tmp_path / 'out').videos()) == ['a', 'b']
 
@@ -92,7 +95,7 @@ def test_files_of_the_release_that_have_changed_are_imported_again(tmp_path):
     corpus = Corpus.open(tmp_path / 'out')
     AthleteTrack.load(corpus.track_path('b')).save(corpus.track_path('b'))
     for video in ('a', 'b'):
-        (tmp_path / 'pose' / video / 'boxes.json').write_text('[[0, [1, 2, 3, 4]]]')
+        (tmp_path / 'pose' / video / 'boxes.json').write_text('[[0, [11, 10, 50, 80]]]')
     assert import_vpd_release(tmp_path, tmp_path / 'out').counts['boxes'] == 1 + 3
     assert (len(corpus.track('a')), len(corpus.track('b'))) == (1, 3)
 
@@ -211,7 +214,7 @@ def test_poses_for_a_corpus(tmp_path):
     import_vpd_release(tmp_path, tmp_path / 'out')
     (tmp_path / 'pose/b/coco_keypoints.json.gz').unlink()
     report = import_poses(tmp_path / 'pose', tmp_path / 'out', name='mine')
-    assert report.counts == {'videos with poses': 1, 'poses': 3}
+    assert report.counts == {'videos with poses': 1, 'poses': 3, 'people with COCO-17 joints': 3}
     assert "no poses of 'b'" in report.failures[0]
     with pytest.raises(UserError, match='pose set name'):
         import_poses(tmp_path / 'pose', tmp_path / 'out', name='../x')
@@ -265,4 +268,7 @@ def test_tool(tmp_path, run_python, request):
 
 def test_real_release(shared, tmp_path):
     report = import_vpd_release(shared / 'videos/poses', tmp_path / 'out')
-    assert report.counts == {'videos with boxes and poses': 2, 'boxes': 225 + 103, 'poses': 208 + 103}
+    assert report.counts == {
+        **{'videos with boxes and poses': 2, 'boxes': 225 + 103, 'poses': 208 + 103},
+        'people with COCO-17 joints': 208 + 103,
+    }

@@ -245,7 +245,7 @@ def test_split_model():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'boxes': 'nowhere'}, "boxes 'nowhere': must be full, mmdet:"),
+        ({'boxes': 'nowhere'}, "boxes 'nowhere': must be full, mediapipe, mmdet:"),
         ({'poses': 'nowhere'}, "poses 'nowhere': must be none, mediapipe"),
         ({'masks': 'nowhere'}, "masks 'nowhere'"),
         ({'flow': 'magic'}, 'flow method must be one of'),

@@ -1,12 +1,15 @@
 """build_corpus and tools/prepare.py with bad files, a full disk, concurrent runs and killed processes."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from media import (
     FRAMES,
@@ -107,11 +110,30 @@ def test_any_error_of_one_video_costs_that_video(tmp_path, workers):
     assert Corpus.open(tmp_path / 'c').track('a').frame_inds.tolist() == list(range(2, 10))
 
 
+def test_poses_of_a_wide_shot_with_full_boxes_and_of_another_video(tmp_path):
+    """A person of 2.5 % of the frame, 26 joints in Pose2Sim's folder; nobody in the poses of the second video."""
+    videos = [make_video(tmp_path / f'{name}.mp4', FRAMES) for name in ('wide', 'other', 'nobody')]
+    for name, size in (('wide', (7, 10)), ('other', (200, 300)), ('nobody', None)):
+        folder = tmp_path / f'poses/{name}_json'
+        folder.mkdir(parents=True)
+        for frame in range(FRAMES):
+            xy = np.random.default_rng(0).uniform((20 + frame, 20), np.add((20 + frame, 20), size or 0), (26, 2))
+            people = [{'pose_keypoints_2d': np.column_stack([xy, np.full(26, 0.9)]).ravel().tolist()}] if size else []
+            (folder / f'{name}_{frame:06d}.json').write_text(json.dumps({'people': people}))
+    report = build_corpus(videos, tmp_path / 'c', boxes='full', poses=str(tmp_path / 'poses'))
+    counts = {r.video: (r.posed, r.notes) for r in report.videos}
+    assert counts['wide'] == (FRAMES, [f'{FRAMES} people with Halpe-26 joints'])
+    failures = dict(report.failures)
+    assert set(failures) == {'other', 'nobody'}
+    assert re.search(r'other_json: \d+ of 204 joints are not finite or outside of the frame', failures['other'])
+    assert failures['nobody'].endswith(f'nobody_json: no usable person in its {FRAMES} frames')
+
+
 def test_huge_box_is_refused_before_allocation(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     boxes = write_boxes(tmp_path / 'boxes', 'jump', box=(-1e6, -1e6, 2e6, 2e6))
     [(_, line)] = build_corpus([video], tmp_path / 'c', boxes=str(boxes)).failures
-    assert 'box of frame 2 of jump.mp4 is 2e+06 px' in line
+    assert '8 of 8 boxes, first [-1000000.0, -1000000.0, 1000000.0, 1000000.0] (xyxy) of frame 2, are not' in line
 
 
 def test_second_prepare_on_the_same_corpus(tmp_path):

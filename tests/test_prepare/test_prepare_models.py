@@ -23,10 +23,13 @@ def _square(rgb):
 
 
 class SquareFinder:
-    """Detect the square, and record the batch sizes."""
+    """Detect the square, and record the batch sizes and the starts of videos."""
 
     def __init__(self):
         self.batches = []
+
+    def start_video(self):
+        self.batches.append('start')
 
     def detect(self, frames):
         self.batches.append(len(frames))
@@ -45,13 +48,14 @@ class SquareFinder:
 
 def _models(settings, finder):
     models = Models(settings)
-    models.__dict__.update(detector=finder, teacher=finder)
+    models.__dict__.update({'detector': finder, 'teacher': finder, '_mediapipe': finder})
     return models
 
 
-def test_detections_become_the_athletes_track(tmp_path):
+@pytest.mark.parametrize(('boxes', 'start'), [('mmdet:any.py', []), ('mediapipe', ['start'])])
+def test_detections_become_the_athletes_track(tmp_path, boxes, start):
     reader = VideoReader(make_video(tmp_path / 'jump.mp4', FRAMES, size=(128, 96)))
-    settings = PrepareSettings(tmp_path, boxes='mmdet:any.py', batch_size=5, tracker={'min_seconds': 0.1})
+    settings = PrepareSettings(tmp_path, boxes=boxes, batch_size=5, tracker={'min_seconds': 0.1})
     finder, calls = SquareFinder(), []
     athletes = find_tracks(settings, _models(settings, finder), reader, lambda done, total: calls.append((done, total)))
     assert list(athletes) == ['']
@@ -59,7 +63,7 @@ def test_detections_become_the_athletes_track(tmp_path):
     assert track.frame_inds.tolist() == list(range(FRAMES))
     expected = np.array([_square(rgb) for _, rgb in reader])
     assert np.abs(track.boxes - expected).max() < 1.5
-    assert finder.batches == [5, 5, 2]
+    assert finder.batches == [*start, 5, 5, 2]
     assert calls == [(5, FRAMES), (10, FRAMES), (12, FRAMES)]
 
 

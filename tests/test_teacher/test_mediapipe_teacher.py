@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from supervision import box_iou_batch
 
 from vpd_mm.athlete.square_cropper import cut_square
 from vpd_mm.errors import UserError
-from vpd_mm.teacher.mediapipe_teacher import MediaPipeTeacher, square_window
+from vpd_mm.teacher.mediapipe_teacher import MediaPipeTeacher, extent_of, square_window
 
 INSTALLED = importlib.util.find_spec('mediapipe') is not None
 needs_mediapipe = pytest.mark.skipif(not INSTALLED, reason='needs the extra mediapipe')
@@ -60,6 +61,28 @@ def test_frames_are_independent_and_keypoints_follow_the_box(teacher, athlete):
 
 
 @needs_mediapipe
+def test_boxes_follow_the_athlete_in_whole_frames(teacher, athlete):
+    frames, boxes, _ = athlete
+    frame = frames[3].copy()
+    frame[480:] = 0  # the passer-by
+    teacher.start_video()
+    found = np.concatenate(teacher.detect([frame] * 2) + teacher.detect([frame]))
+    assert found.shape == (3, 5)
+    assert box_iou_batch(boxes[3:4], found[:, :4]).min() > 0.6
+    assert (found[:, 4] > 0.5).all()
+    teacher.start_video()
+    [nobody] = teacher.detect([np.full_like(frames[0], 128)])
+    assert nobody.shape == (0, 5)
+
+
+@needs_mediapipe
+def test_a_person_beside_the_box_is_not_taken(teacher, athlete):
+    frames, boxes, _ = athlete
+    beside = boxes[:1] + np.float32([1, 0, 1, 0]) * 1.2 * (boxes[0, 2] - boxes[0, 0])
+    assert (teacher.infer(frames[:1], beside)[1] == 0).all()
+
+
+@needs_mediapipe
 def test_scores_are_zero_without_person_or_box(teacher, athlete):
     frames, boxes, _ = athlete
     blank = np.full_like(frames[0], 128)
@@ -73,6 +96,13 @@ def test_scores_are_zero_without_person_or_box(teacher, athlete):
 def test_missing_package_error_names_the_command():
     with pytest.raises(UserError, match=r'pip install --no-deps mediapipe==0\.10\.21'):
         MediaPipeTeacher()
+
+
+def test_box_is_the_padded_extent_of_the_visible_landmarks():
+    landmarks = np.array([[10, 20, 0.5], [50, 100, 0.9], [30, 60, 1.0], [900, 0, 0.49]])
+    [box] = extent_of(landmarks)
+    np.testing.assert_allclose(box, [10 - 8, 20 - 8, 50 + 8, 100 + 8, 0.8], rtol=1e-6)
+    assert extent_of(None).shape == extent_of(landmarks[3:]).shape == (0, 5)
 
 
 def test_square_is_padded_and_black_outside():

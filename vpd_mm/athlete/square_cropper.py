@@ -11,6 +11,8 @@ Window = tuple[int, int, int]
 
 #: Padding on each side, as a share of the longer side of the box (paper, section 3.2; the published code).
 PADDING = 0.1
+#: Longest side of a box, as a multiple of the longer side of the frame: its square is allocated in memory.
+MAX_SIDES = 4
 
 
 class SquareCropper:

@@ -1,14 +1,17 @@
 """Athlete boxes from files: npz of vpd_mm, or boxes.json of the public VPD release."""
 
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..athlete.square_cropper import MAX_SIDES, usable_boxes
 from ..errors import UserError, errors_name
 from ..files import composed, list_folder, stored_path
 from ..structures import AthleteTrack
-from .json_io import frame_entries, frame_number, read_json, xyxy
+from .json_io import first_frame, frame_entries, read_json, xyxy
 
 #: Separates the name of the athlete from that of the video: ``front__<clip>``.
 ATHLETE_SEPARATOR = '__'
@@ -19,25 +22,28 @@ def read_boxes(
     video_name: str,
     frame_size: tuple[int, int] | None = None,
     num_frames: int | None = None,
+    counts: Counter[str] | None = None,
 ) -> dict[str, AthleteTrack]:
     """Read the boxes of one video.
 
     Candidates, in this order: ``<video>.npz`` (AthleteTrack), ``<video>/boxes.json``
-    (``[[frame, [x, y, w, h]], ...]``, pixels, frames from 0, any order); where neither exists, the same two under every
-    ``<athlete>__<video>`` (tennis: ``front__<clip>``, ``back__<clip>``).
+    (``[[frame, [x, y, w, h]], ...]``, pixels, any order); where neither exists, the same two under every
+    ``<athlete>__<video>`` (tennis: ``front__<clip>``, ``back__<clip>``).  Frames count from 0, or from 1 where the file
+    has frame 1, the one past the end, and no frame 0.
 
     Args:
         directory: Holds the files.
         video_name: Name of the video without its ending.
-        frame_size: (width, height); every box must touch the frame.
+        frame_size: (width, height).
         num_frames: Frames of the video; no box may lie past its end.
+        counts: Gets the number of boxes that were left out: not finite, without area, outside of the frame, or more
+            than four times as large.
 
     Returns:
         Athlete name to track; the name is '' where the video has only one.
 
     Raises:
-        UserError: no file, or an invalid entry: NaN, no area, outside the frame, past the end, a frame twice,
-            truncated JSON.
+        UserError: no file, an invalid entry (past the end, a frame twice, truncated JSON), or most boxes are left out.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -48,15 +54,8 @@ def read_boxes(
             f'{directory}: no boxes of {video_name!r}; expected {video_name}.npz, {video_name}/boxes.json or the same '
             f'under <athlete>{ATHLETE_SEPARATOR}{video_name}'
         )
-    tracks = {}
-    for athlete, path in athletes.items():
-        track = AthleteTrack.load(path) if path.suffix == '.npz' else _read_json_boxes(path, num_frames)
-        if len(track):
-            frame_number(int(track.frame_inds[-1]), path, num_frames)
-        if frame_size is not None:
-            _check_inside(track, path, frame_size)
-        tracks[athlete] = track
-    return tracks
+    counts = Counter() if counts is None else counts
+    return {name: _read_track(path, frame_size, num_frames, counts) for name, path in athletes.items()}
 
 
 def find_athletes(directory: Path, video_name: str, json_name: str) -> dict[str, Path]:
@@ -74,23 +73,34 @@ def find_athletes(directory: Path, video_name: str, json_name: str) -> dict[str,
     }
 
 
-def _read_json_boxes(path: Path, num_frames: int | None) -> AthleteTrack:
-    boxes = {
-        frame: xyxy(box, where)
-        for where, frame, box in frame_entries(read_json(path), path, '[x, y, w, h]', num_frames)
-    }
-    inds = np.array(sorted(boxes), dtype=np.int64)
-    with errors_name(path):
-        rows = np.array([boxes[i] for i in inds], dtype=np.float32).reshape(-1, 4)
-        return AthleteTrack(inds, rows, np.ones(len(inds), dtype=np.float32))
-
-
-def _check_inside(track: AthleteTrack, path: Path, frame_size: tuple[int, int]) -> None:
-    outside = (track.boxes[:, 2:] <= 0).any(axis=1) | (track.boxes[:, :2] >= np.array(frame_size)).any(axis=1)
-    if outside.any():
-        first = int(np.argmax(outside))
-        box = [round(float(v), 1) for v in track.boxes[first]]
+def _read_track(
+    path: Path, frame_size: tuple[int, int] | None, num_frames: int | None, counts: Counter[str]
+) -> AthleteTrack:
+    if path.suffix == '.npz':
+        track = AthleteTrack.load(path)
+        inds, boxes, scores = track.frame_inds, track.boxes, track.scores
+        first_frame(inds[-1:].tolist(), path, num_frames)
+    else:
+        entries = frame_entries(read_json(path), path, '[x, y, w, h]', None)
+        by_frame = {frame: xyxy(box, where) for where, frame, box in entries}
+        inds = np.array(sorted(by_frame), dtype=np.int64)
+        if first := first_frame(by_frame, path, num_frames):
+            counts['boxes counted from frame 1'] += len(inds)
+        with np.errstate(over='ignore'):
+            boxes = np.array([by_frame[i] for i in inds], dtype=np.float64).reshape(-1, 4).astype(np.float32)
+        inds, scores = inds - first, np.ones(len(inds), dtype=np.float32)
+    size: Any = (np.inf, np.inf) if frame_size is None else frame_size
+    usable = usable_boxes(boxes, size) & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= MAX_SIDES * max(size))
+    num_unusable = int((~usable).sum())
+    if num_unusable > len(usable) / 2:
+        row = int(np.argmin(usable))
+        box, frame = boxes[row].round(1).tolist(), int(inds[row])
         raise UserError(
-            f'{path}: box {box} (xyxy) of frame {int(track.frame_inds[first])} lies outside the '
-            f'{frame_size[0]}x{frame_size[1]} frame; is it made for another size, or corner and size swapped?'
+            f'{path}: {num_unusable} of {len(usable)} boxes, first {box} (xyxy) of frame {frame}, are not finite, '
+            f'without area, too large or outside the {size[0]}x{size[1]} frame; is it made for another size, or corner '
+            'and size swapped?'
         )
+    if num_unusable:
+        counts['boxes not usable, left out'] += num_unusable
+    with errors_name(path):
+        return AthleteTrack(inds[usable], boxes[usable], scores[usable])

@@ -6,7 +6,7 @@
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from ..files.reading import MAX_TEXT_BYTES
 MAX_GROWTH, GROWTH_FLOOR = 30, 16 << 20
 #: Most values (of up to 100 bytes in memory) for a byte of a gzip, beyond the first ones; real poses have up to 0.7.
 MAX_VALUES, VALUES_FLOOR = 2, 4 << 20
-#: Types of numbers, which bool and str are not.
-_NUMBERS = {int, float, np.float64}
+#: Types of numbers, which bool and str are not; null stands for NaN, which JSON does not have.
+_NUMBERS = {int, float, np.float64, type(None)}
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -66,12 +66,12 @@ def frame_entries(content: Any, path: Path, form: str, num_frames: int | None) -
 
 
 def scored_people(content: Any, where: str, form: str) -> Iterator[tuple[float, np.ndarray, Any]]:
-    """Yield (score, xyxy box, value) of ``[[score, [x, y, w, h], value], ...]``."""
+    """Yield (score, xyxy box, value) of ``[[score, [x, y, w, h], value], ...]``; see :func:`measurements`."""
     form = f'[score, [x, y, w, h], {form}]'
     for _, person in entries_of(content, where, form):
         if not isinstance(person, list) or len(person) != 3:
             raise shape_error(where, form, person)
-        yield float(numbers([person[0]], where, 'a score', 1)[0]), xyxy(person[1], where), person[2]
+        yield float(measurements([person[0]], where, 'a score', 1)[0]), xyxy(person[1], where), person[2]
 
 
 def fields_of(entry: Any, where: object, names: Iterable[str]) -> list:
@@ -79,6 +79,18 @@ def fields_of(entry: Any, where: object, names: Iterable[str]) -> list:
     if not isinstance(entry, dict) or not set(names) <= entry.keys():
         raise shape_error(where, f'{{{", ".join(names)}}}', entry)
     return [entry[name] for name in names]
+
+
+def first_frame(frames: Collection[int], where: object, num_frames: int | None) -> int:
+    """Return from where a file counts the frames: 1 if it has frame 1, no frame 0, and one past the end, else 0.
+
+    Raises:
+        UserError: another frame is past the end of the video.
+    """
+    first = int(0 not in frames and 1 in frames and num_frames in frames)
+    if frames:
+        frame_number(max(frames) - first, where, num_frames)
+    return first
 
 
 def frame_number(value: Any, where: object, num_frames: int | None, frames: set[int] | None = None) -> int:
@@ -100,20 +112,26 @@ def frame_number(value: Any, where: object, num_frames: int | None, frames: set[
 
 def numbers(value: Any, where: str, form: str, size: int) -> np.ndarray:
     """Return a list of numbers that float32 holds as float64 (size,)."""
+    array = measurements(value, where, form, size)
+    if np.isnan(array).any():
+        raise UserError(f'{where}: {form} holds NaN or infinity at index {int(np.argmax(np.isnan(array)))}')
+    return array
+
+
+def measurements(value: Any, where: str, form: str, size: int) -> np.ndarray:
+    """Return a list of numbers as float64 (size,); NaN where one is null, not finite, or too large for float32."""
     if not isinstance(value, list) or len(value) != size:
         raise shape_error(where, form, value)
     if not _NUMBERS.issuperset(map(type, value)):
         raise shape_error(where, form, next(v for v in value if type(v) not in _NUMBERS))
     array = np.array(value, dtype=np.float64)
-    valid = np.abs(array) <= _FLOAT32_MAX
-    if not valid.all():
-        raise UserError(f'{where}: {form} holds NaN or infinity at index {int(np.argmin(valid))}')
+    array[~(np.abs(array) <= _FLOAT32_MAX)] = np.nan
     return array
 
 
 def xyxy(box: Any, where: str) -> np.ndarray:
-    """Return ``[x, y, w, h]`` as (4,) x1, y1, x2, y2."""
-    corner_and_size = numbers(box, where, 'a box [x, y, w, h]', 4)
+    """Return ``[x, y, w, h]`` as (4,) x1, y1, x2, y2; see :func:`measurements`."""
+    corner_and_size = measurements(box, where, 'a box [x, y, w, h]', 4)
     corner_and_size[2:] += corner_and_size[:2]
     return corner_and_size
 

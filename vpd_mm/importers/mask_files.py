@@ -64,6 +64,6 @@ def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | 
                 png = base64.b64decode(text)
             except (binascii.Error, ValueError) as e:
                 raise UserError(f'{where}: the mask is not base64 ({e}); copy the file again') from e
-            if score >= MIN_SCORE and score > best:
+            if score >= MIN_SCORE and score > best and np.isfinite(box).all():
                 best, masks[frame] = score, MaskPatch(int(box[0]), int(box[1]), png, where)
     return masks

@@ -1,40 +1,32 @@
 """Athlete poses from files: npz of vpd_mm, or the output of pose estimators."""
 
 import os
-from collections import defaultdict
+import re
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from ..corpus import Corpus
+from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import CorpusInputs, files_digest, stale_videos
 from ..engine.progress import OnProgress, no_progress
-from ..errors import UserError, errors_name
+from ..errors import UserError
 from ..files import composed, list_folder, stored_path
 from ..structures import AthleteTrack, PoseSequence
 from ..structures.npz_io import read_source
-from .json_io import frame_number, read_json
-from .pose_formats import (
-    OPENPOSE_NAME,
-    People,
-    Person,
-    last_digits,
-    parse_mmpose_images,
-    parse_openpose,
-    parse_pose_json,
-)
+from .athlete_poses import choose_poses
+from .json_io import first_frame, read_json
+from .pose_formats import parse_frame_files, parse_pose_json
 from .report import ImportReport, track_progress
 
-#: Least IoU of a person with the athlete's box; less is another person.
-MIN_IOU = 0.1
+#: Stands for the frame of a file that holds a whole video.
+_ALL_FRAMES = -1
 
 
 def read_poses(
     directory: str | os.PathLike,
     video_name: str,
     track: AthleteTrack | None = None,
-    num_frames: int | None = None,
-    file_name: str = '',
+    video: VideoInfo | None = None,
+    counts: Counter[str] | None = None,
 ) -> PoseSequence:
     """Read the poses of one video and keep the athlete's.
 
@@ -42,101 +34,87 @@ def read_poses(
 
     1. ``<video>.npz`` (PoseSequence);
     2. ``<video>/coco_keypoints.json.gz`` or ``.json`` (VPD release);
-    3. ``<video>.json``, ``results_<video>.json``, the same with ``.gz`` (mmpose, COCO, VPD release; see
-       ``pose_formats.parse_pose_json``);
-    4. ``<video>_<12 digits>_keypoints.json`` here or in ``<video>/`` (OpenPose, BODY_25 or COCO-18);
-    5. ``<video>/<frame>.json`` (mmpose's inferencer on a folder of frames).
+    3. ``<video>.json``, ``results_<video>.json``, ``<video>/alphapose-results.json``, the same with ``.gz`` (mmpose,
+       COCO, AlphaPose, VPD release; see ``pose_formats.parse_pose_json``);
+    4. a file per frame, of OpenPose or mmpose: ``<video>_<frame>_keypoints.json``, or any name that ends in
+       ``<frame>.json`` or ``<frame>_keypoints.json`` in ``<video>/`` or ``<video>_json/`` (Pose2Sim, Sports2D).
 
-    The athlete is the person with the largest IoU with the track in that frame.  Joint scores above 1 are clipped.
+    The joint set is one of ``joint_sets.JOINT_SETS``.  Frames count from 0, or from 1 where the file has frame 1, the
+    one past the end, and no frame 0.  The athlete is chosen by :func:`~vpd_mm.importers.athlete_poses.choose_poses`.
 
     Args:
         directory: Holds the files.
         video_name: Name of the video without its ending.
-        track: Boxes of the athlete; without them the person of the highest score is taken.
-        num_frames: Frames of the video; no pose may lie past its end.
-        file_name: Name of the video file, where ``video_name`` is that of one of its athletes; with a track, the files
-            of that name, which hold all people, serve too.
+        track: Boxes of the athlete.
+        video: Its size and length: no pose may lie past its end, a joint outside of its frame is not seen.  With a
+            track, files of the name of its video file, which hold all people, serve too.
+        counts: Gets the numbers of people of each joint set, and of what was corrected or left out.
 
     Raises:
-        UserError: no file, or an invalid entry: NaN, wrong joint count, past the end, a frame twice, truncated or too
-            large JSON or gzip.
+        UserError: no file, an invalid entry (wrong joint count, past the end, a frame twice, truncated or too large
+            JSON or gzip), most joints are unusable, or none of the people is the athlete.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise UserError(f'{directory}: no such folder of poses')
-    kind, files = _candidates(directory, video_name)
-    if not files and track is not None:
-        kind, files = _candidates(directory, file_name, ())
+    files = _files(directory, video_name)
+    if not files and track is not None and video is not None:
+        files = _files(directory, video.file_name, ())
     if not files:
         raise UserError(
             f'{directory}: no poses of {video_name!r}; expected {video_name}.npz, {video_name}/coco_keypoints.json.gz, '
-            f'{video_name}.json (mmpose, COCO) or {video_name}_000000000000_keypoints.json ... (OpenPose)'
+            f'{video_name}.json (mmpose, COCO, AlphaPose), or a file per frame such as '
+            f'{video_name}_000000000000_keypoints.json (OpenPose) or {video_name}_json/{video_name}_000000.json'
         )
-    path = files[0]
-    if kind == 'npz':
+    counts = Counter() if counts is None else counts
+    num_frames = None if video is None else video.num_frames
+    path = files[0][1]
+    if path.suffix == '.npz':
         poses = PoseSequence.load(path)
-        if len(poses):
-            frame_number(int(poses.frame_inds[-1]), path, num_frames)
+        first_frame(poses.frame_inds[-1:].tolist(), path, num_frames)
+        if not len(poses):
+            raise UserError(f'{path}: holds no pose')
         return poses
-    if kind == 'json':
-        people = parse_pose_json(read_json(path), path, num_frames)
+    if files[0][0] == _ALL_FRAMES:
+        people = list(parse_pose_json(read_json(path), path))
     else:
         path = path.parent
-        people = (parse_openpose if kind == 'openpose' else parse_mmpose_images)(files, num_frames)
-    return _choose_poses(people, track, path)
+        people = list(parse_frame_files(files))
+    first = first_frame({frame for frame, _ in people}, path, num_frames)
+    if first:
+        counts['frames counted from 1'] += len(people)
+    return choose_poses([(frame - first, persons) for frame, persons in people], track, video, path, counts)
 
 
 def find_pose_files(directory: str | os.PathLike, video_name: str, file_name: str = '') -> list[Path]:
     """List the files that :func:`read_poses` reads for a video with a track; empty where there are none."""
-    return _candidates(Path(directory), video_name)[1] or _candidates(Path(directory), file_name, ())[1]
+    directory = Path(directory)
+    return [path for _, path in _files(directory, video_name) or _files(directory, file_name, ())]
 
 
-def _candidates(directory: Path, video_name: str, endings: tuple[str, ...] = ('.npz',)) -> tuple[str, list[Path]]:
-    """Return the kind of the files of a video (npz, json, openpose, images) and the files.
+def _files(directory: Path, video_name: str, endings: tuple[str, ...] = ('.npz',)) -> list[tuple[int, Path]]:
+    """Return (frame, file) of the files of a video, in the order of the frames.
 
     ``endings`` are those of files that hold one person only.
     """
     if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
-        return '', []
+        return []
     names = [f'{video_name}{ending}' for ending in endings]
-    for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
-        names += [f'{name}.gz', name]
-    folder = stored_path(directory, video_name)
+    for name in ('/coco_keypoints.json', '.json', '/alphapose-results.json'):
+        names += [f'{video_name}{name}.gz', f'{video_name}{name}']
+    names += [f'results_{video_name}.json.gz', f'results_{video_name}.json']
     for path in (stored_path(directory, name) for name in names):
         if path.is_file():
-            return 'npz' if path.suffix == '.npz' else 'json', [path]
-    paths = [path for parent in (directory, folder) for path in list_folder(parent)]
-    openpose = [path for path in paths if (m := OPENPOSE_NAME.match(composed(path.name))) and m['video'] == video_name]
-    if openpose:
-        return 'openpose', openpose
-    return 'images', [path for path in list_folder(folder, '*.json') if last_digits(path.name) is not None]
-
-
-def _choose_poses(people: People, track: AthleteTrack | None, path: Path) -> PoseSequence:
-    """Keep the person with the largest IoU (at least ``MIN_IOU``), or score, of every frame; the first wins a tie."""
-    boxes = {} if track is None else dict(zip(track.frame_inds.tolist(), track.boxes, strict=True))
-    chosen: dict[int, Person] = {}
-    best: dict[int, float] = defaultdict(lambda: -np.inf)
-    for frame, person in people:
-        if track is None:
-            value = person.score
-        else:
-            value = iou(person.extent(), boxes[frame]) if frame in boxes else 0.0
-        if value > best[frame] and (track is None or value >= MIN_IOU):
-            best[frame], chosen[frame] = value, person
-    inds = np.array(sorted(chosen), dtype=np.int64)
-    joints = np.array([chosen[i].joints for i in inds], dtype=np.float32).reshape(-1, 17, 3)
-    with errors_name(path):
-        return PoseSequence(inds, joints[..., :2], np.clip(joints[..., 2], 0, 1))
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two xyxy boxes; 0 where one has no area."""
-    size = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    if size.min() <= 0:
-        return 0.0
-    shared = float(size.prod())
-    return shared / (float((a[2:] - a[:2]).prod()) + float((b[2:] - b[:2]).prod()) - shared)
+            return [(_ALL_FRAMES, path)]
+    shared = re.compile(rf'{re.escape(video_name)}_([0-9]{{1,15}})_keypoints\.json')
+    own = re.compile(r'.*?([0-9]{1,15})(_keypoints)?\.json')
+    own_folders = (stored_path(directory, name) for name in (video_name, f'{video_name}_json'))
+    for folder, pattern in ((directory, shared), *((folder, own) for folder in own_folders)):
+        paths = list_folder(folder, '*.json')
+        files = [(int(match[1]), path) for path in paths if (match := pattern.fullmatch(composed(path.name)))]
+        if files:
+            return sorted(files)
+    return []
 
 
 def import_poses(
@@ -171,7 +149,7 @@ def import_poses(
             with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
-                    poses = read_poses(source, video, track, info.num_frames, info.file_name)
+                    poses = read_poses(source, video, track, info, report.counts)
                     poses.save(corpus.pose_path(name, video), wanted[video])
                 report.counts['videos with poses'] += 1
                 report.counts['poses'] += len(corpus.poses(name, video))

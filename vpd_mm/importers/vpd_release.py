@@ -108,11 +108,12 @@ class _ReleaseImport:
                 track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
                 source = self._source(folder, [path])
                 if not is_current(track_path, source):
-                    read_boxes(folder, video, (info.width, info.height), info.num_frames)[''].save(track_path, source)
+                    size, counts = (info.width, info.height), self.report.counts
+                    read_boxes(folder, video, size, info.num_frames, counts)[''].save(track_path, source)
                 track = self.corpus.track(video)
                 source = self._source(folder, find_pose_files(folder, video), f'athlete/tracks/{video}.npz')
                 if not is_current(pose_path, source):
-                    read_poses(folder, video, track, info.num_frames).save(pose_path, source)
+                    read_poses(folder, video, track, info, self.report.counts).save(pose_path, source)
                 poses = self.corpus.poses(POSES, video)
                 self._count(info, {'videos with boxes and poses': 1, 'boxes': len(track), 'poses': len(poses)})
         self.corpus.add_videos(self.videos.values())

@@ -141,9 +141,9 @@ def _box_finder(
 ) -> Callable[[Frames], list[ScoredBox]]:
     """Return a function that gives the athlete's box in each frame of consecutive batches."""
     boxes = models.settings.boxes
-    if track is None and boxes.startswith('mmdet:'):
+    if track is None and models.settings.boxes_by_model:
         tracker = build_tracker(rules, source.fps, (source.width, source.height), online=True)
-        detector = models.detector
+        detector = models.start_detector()
 
         def detect(batch: Frames) -> list[ScoredBox]:
             detections = detector.detect([rgb for _, rgb, _ in batch])

@@ -84,8 +84,9 @@ class VPDInferencer(BaseInferencer):
     Args:
         model: Distillation config: path, or ``Config``.
         weights: Checkpoint of the student; an ``.onnx`` file of ``tools/export.py`` runs in onnxruntime.
-        boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``full``, or a folder of box files;
-            None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes`` needs it.
+        boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``mediapipe``, ``full``, or a folder
+            of box files; None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes``
+            needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
         scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
         gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
@@ -169,7 +170,7 @@ class VPDInferencer(BaseInferencer):
 
     def load_detector(self) -> None:
         """Build the detector now instead of at the first video; UserError where it cannot be built."""
-        if not self._models.settings.boxes.startswith('mmdet:'):
+        if not self._models.settings.boxes_by_model:
             return
         try:
             _ = self._models.detector
@@ -177,8 +178,8 @@ class VPDInferencer(BaseInferencer):
             if not self._default_boxes:
                 raise
             raise UserError(
-                f'{e}; or pass other boxes than the default {DEFAULT_BOXES}: mmdet:<config>[:<checkpoint>], full, or a '
-                'folder of box files'
+                f'{e}; or pass other boxes than the default {DEFAULT_BOXES}: mmdet:<config>[:<checkpoint>], mediapipe, '
+                'full, or a folder of box files'
             ) from e
 
     def __call__(

@@ -46,24 +46,38 @@ class Models:
 
     @cached_property
     def detector(self):
-        """``AthleteDetector`` of ``settings.boxes``."""
+        """``AthleteDetector`` or ``MediaPipeTeacher`` of ``settings.boxes``."""
         from ..athlete.athlete_detector import AthleteDetector  # imports torch
 
         s = self.settings
+        if s.boxes == 'mediapipe':
+            return self._mediapipe
         with _setup(f'boxes {s.boxes}: '):
             return AthleteDetector(*split_model(s.boxes), s.device, s.batch_size, LOW_SCORE)
+
+    def start_detector(self):
+        """Return the detector, ready for the first frame of a video."""
+        if self.settings.boxes == 'mediapipe':
+            self._mediapipe.start_video()
+        return self.detector
 
     @cached_property
     def teacher(self):
         """``MediaPipeTeacher`` or ``PoseTeacher`` of ``settings.poses``."""
-        from ..teacher.mediapipe_teacher import MediaPipeTeacher  # imports torch
-        from ..teacher.pose_teacher import PoseTeacher
+        from ..teacher.pose_teacher import PoseTeacher  # imports torch
 
         s = self.settings
+        if s.poses == 'mediapipe':
+            return self._mediapipe
         with _setup(f'poses {s.poses}: '):
-            if s.poses == 'mediapipe':
-                return MediaPipeTeacher()
             return PoseTeacher(*split_model(s.poses), s.device, s.batch_size)
+
+    @cached_property
+    def _mediapipe(self):
+        from ..teacher.mediapipe_teacher import MediaPipeTeacher  # imports torch
+
+        with _setup(''):
+            return MediaPipeTeacher()
 
     @cached_property
     def flow(self) -> FlowEstimator:

@@ -19,8 +19,8 @@ class PrepareSettings:
 
     Args:
         out: Folder of the corpus.
-        boxes: ``full`` (whole frame), ``mmdet:<config>[:<checkpoint>]``, or a folder of box files
-            (``importers.box_files``).
+        boxes: ``full`` (whole frame), ``mediapipe`` (one athlete), ``mmdet:<config>[:<checkpoint>]``, or a folder of
+            box files (``importers.box_files``).
         poses: ``none`` (a later run can add them), ``mediapipe``, ``mmpose:<alias or config>[:<checkpoint>]``, or a
             folder of pose files (``importers.pose_files``).
         pose_name: Name of the pose set; '' = ``files``, ``mediapipe`` or the stem of the mmpose config.
@@ -52,8 +52,9 @@ class PrepareSettings:
     tracker: Mapping = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.boxes != 'full' and not self.boxes.startswith('mmdet:') and not Path(self.boxes).is_dir():
-            raise UserError(f'boxes {self.boxes!r}: must be full, mmdet:<config>[:<checkpoint>] or an existing folder')
+        if self.boxes != 'full' and not self.boxes_by_model and not Path(self.boxes).is_dir():
+            kinds = 'full, mediapipe, mmdet:<config>[:<checkpoint>] or an existing folder'
+            raise UserError(f'boxes {self.boxes!r}: must be {kinds}')
         if self.poses != 'none' and not self.poses_by_model and not Path(self.poses).is_dir():
             kinds = 'none, mediapipe, mmpose:<alias or config>[:<checkpoint>] or an existing folder'
             raise UserError(f'poses {self.poses!r}: must be {kinds}')
@@ -65,6 +66,10 @@ class PrepareSettings:
         FlowEstimator('none' if self.flow == 'raft' else self.flow)
         if self.pose_set is not None:
             checked_name('pose set', self.pose_set)
+
+    @property
+    def boxes_by_model(self) -> bool:
+        return self.boxes == 'mediapipe' or self.boxes.startswith('mmdet:')
 
     @property
     def poses_by_model(self) -> bool:

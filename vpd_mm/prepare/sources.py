@@ -196,7 +196,7 @@ class Sources:
         """Source of the tracks of a video file."""
         s = self.settings
         named: dict[str, Any] = {'boxes': self._boxes}
-        if s.boxes.startswith('mmdet:'):
+        if s.boxes_by_model:
             named['track'] = dict(s.tracker)
         folder = Path(s.boxes)
         files = find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}

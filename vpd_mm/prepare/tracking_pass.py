@@ -1,6 +1,7 @@
 """Find the athletes of a video: one box per frame and athlete."""
 
 import inspect
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from itertools import islice
@@ -13,6 +14,7 @@ from ..athlete.athlete_choice import ChoiceRules
 from ..athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_names
 from ..athlete.camera_cuts import mark_cuts
 from ..athlete.path_tracker import PathRules, PathTracker
+from ..athlete.square_cropper import MAX_SIDES
 from ..engine.progress import OnProgress
 from ..errors import UserError
 from ..files import input_name
@@ -28,26 +30,29 @@ _NO_DETECTIONS = np.zeros((0, 5), np.float32)
 
 
 def find_tracks(
-    settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
+    settings: PrepareSettings,
+    models: Models,
+    source: FrameSource,
+    on_progress: OnProgress,
+    counts: Counter[str] | None = None,
 ) -> dict[str, AthleteTrack]:
     """Find the athletes of one video: name, '' where it has only one, to track.
 
     The settings name the boxes and the rules of the tracker.  The source is read once with a detector, else not at all.
-    Raises UserError: no person is detected, or the box file is missing or invalid.
+    ``counts`` gets the number of boxes of a file that were left out.  Raises UserError: no person is detected, or the
+    box file is missing or invalid.
     """
     frame_size = (source.width, source.height)
     if settings.boxes == 'full':
         boxes = np.tile(np.array([0, 0, *frame_size], np.float32), (source.num_frames, 1))
         return {'': AthleteTrack(np.arange(source.num_frames), boxes, np.ones(source.num_frames, np.float32))}
-    if settings.boxes.startswith('mmdet:'):
+    if settings.boxes_by_model:
         athletes = _detect(settings, models, source, on_progress)
     else:
-        athletes = read_boxes(settings.boxes, input_name(source.path), frame_size, source.num_frames)
+        athletes = read_boxes(settings.boxes, input_name(source.path), frame_size, source.num_frames, counts)
     athletes = {name: track for name, track in athletes.items() if len(track)}
     if not athletes:
         raise no_athlete_error(source, source.num_frames, settings.boxes)
-    for track in athletes.values():
-        check_box_sizes(track, source, settings.boxes)
     return athletes
 
 
@@ -55,10 +60,11 @@ def _detect(
     settings: PrepareSettings, models: Models, source: FrameSource, on_progress: OnProgress
 ) -> dict[str, AthleteTrack]:
     tracker = build_tracker(settings.tracker, source.fps, (source.width, source.height))
-    every, frames = getattr(tracker, 'every', 1), mark_cuts(source, tracker.cut_threshold)
+    every, detector = getattr(tracker, 'every', 1), models.start_detector()
+    frames = mark_cuts(source, tracker.cut_threshold)
     while batch := list(islice(frames, models.frames_per_batch(source))):
         chosen = {frame_ind: rgb for frame_ind, rgb, _ in batch if frame_ind % every == 0}
-        detections = dict(zip(chosen, models.detector.detect(list(chosen.values()))))
+        detections = dict(zip(chosen, detector.detect(list(chosen.values()))))
         for frame_ind, rgb, cut in batch:
             tracker.update(frame_ind, detections.get(frame_ind, _NO_DETECTIONS), rgb, cut)
         on_progress(batch[-1][0] + 1, source.num_frames)
@@ -105,7 +111,7 @@ def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserEr
 def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:
     """Raise UserError, naming ``boxes``, if a box is much larger than the frame: its square is allocated in memory."""
     sides = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
-    large = np.flatnonzero(sides > 4 * max(source.width, source.height))
+    large = np.flatnonzero(sides > MAX_SIDES * max(source.width, source.height))
     if len(large):
         raise UserError(
             f'{boxes}: box of frame {int(track.frame_inds[large[0]])} of {source.path.name} is '

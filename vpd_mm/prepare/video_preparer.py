@@ -1,6 +1,7 @@
 """Prepare one video file: tracks, crops, flow and poses."""
 
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -60,14 +61,15 @@ class VideoPreparer:
         s = self.settings
         reader: VideoReader | None = None
         headers: dict[str, CropHeader] = {}
+        of_boxes: Counter[str] = Counter()
         if job.is_tracked(self.corpus):
             rows = {row.video: row for row in job.rows}
             tracks = {name: self.corpus.track(name) for name in rows}
         else:
             reader = VideoReader(job.path, s.fps)
-            rows, tracks = self._track(job, reader, on_progress)
+            rows, tracks = self._track(job, reader, on_progress, of_boxes)
         for name, row in rows.items():
-            reports[name] = VideoReport(name, row.num_frames)
+            reports[name] = VideoReport(name, row.num_frames, notes=_texts(of_boxes))
             reports[name].count(tracks[name], self._poses(name))
         without_crops = [name for name in rows if not self._has_crops(name)]
         without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
@@ -80,11 +82,13 @@ class VideoPreparer:
                     report.notes.append(f'{reader.num_damaged} damaged packets or frames skipped')
         for name, row in rows.items():
             if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
+                counts: Counter[str] = Counter()
                 try:
-                    poses = read_poses(s.poses, name, tracks[name], row.num_frames, job.name)
+                    poses = read_poses(s.poses, name, tracks[name], row, counts)
                     poses.save(self._pose_path(name), self._sources.poses(job, name))
                 except UserError as e:
                     reports[name].failures.append(str(e))
+                reports[name].notes += _texts(counts)
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
@@ -92,10 +96,10 @@ class VideoPreparer:
             report.count(tracks[name], self._poses(name))
 
     def _track(
-        self, job: Job, reader: VideoReader, on_progress: OnProgress
+        self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
     ) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
         """Find the athletes; save their tracks and rows of videos.csv; UserError where one has another video's name."""
-        athletes = find_tracks(self.settings, self._models, reader, on_progress)
+        athletes = find_tracks(self.settings, self._models, reader, on_progress, counts)
         tracks = {video_name(athlete, job.name): track for athlete, track in athletes.items()}
         if shared := sorted(job.taken.intersection(tracks)):
             raise UserError(
@@ -181,3 +185,7 @@ class VideoPreparer:
                 tracks[name] = AthleteTrack(track.frame_inds[:decoded], track.boxes[:decoded], track.scores[:decoded])
                 tracks[name].save(self.corpus.track_path(name), self._sources.track(job))
         self.corpus.add_videos(rows.values())
+
+
+def _texts(counts: Counter[str]) -> list[str]:
+    return [f'{count} {name}' for name, count in counts.items()]
