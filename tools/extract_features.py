@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from vpd_mm.athlete.recipe import differences
 from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import (
     ToolParser,
@@ -46,7 +47,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--network', default='r2plus1d_18', help="with 'clips': r2plus1d_18, r3d_18 or mc3_18")
     parser.add_argument('--clip-len', type=int, default=16, help="with 'clips': frames per clip")
     parser.add_argument('--stride', type=int, default=4, help="with 'clips': frames between two features")
-    parser.add_argument('--poses', default='files', help='pose set of joints and VIPE*')
+    parser.add_argument('--poses', help="pose set of joints and VIPE* (default: the only one, else 'files')")
     parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the inverted pose')
     parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
@@ -54,7 +55,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
     parser.add_argument('--preview', action='store_true', help='also draw student and teacher (teacher: joints)')
     add_overwrite_argument(parser)
-    parser.add_argument('--teacher', default='joints', help='teacher that --preview draws')
+    parser.add_argument('--teacher', help="teacher that --preview draws (default: the student's, else 'joints')")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
     return parser
@@ -95,11 +96,16 @@ def concat(corpus: Corpus, args: argparse.Namespace) -> None:
     print_written(corpus.features_dir(args.out), concat_features(sources, corpus.features_dir(args.out)))
 
 
+def default_poses(corpus: Corpus) -> str:
+    names = corpus.pose_names()
+    return names[0] if len(names) == 1 else 'files'
+
+
 def joints(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.features.pose_features import joint_features
 
     name = args.out or 'joints'
-    print_written(corpus.teacher_dir(name), joint_features(corpus, args.poses, name))
+    print_written(corpus.teacher_dir(name), joint_features(corpus, args.poses or default_poses(corpus), name))
 
 
 def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
@@ -109,8 +115,9 @@ def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
 
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
-    made_by = {**run_identity(cfg, args.checkpoint), 'poses': args.poses, 'invert': args.invert}
-    written = pose_features(corpus, args.poses, name, feature, made_by)
+    poses = args.poses or default_poses(corpus)
+    made_by = {**run_identity(cfg, args.checkpoint), 'poses': poses, 'invert': args.invert}
+    written = pose_features(corpus, poses, name, feature, made_by)
     print_written(corpus.teacher_dir(name), written, feature.dims)
 
 
@@ -130,10 +137,16 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     options = {'batch_size': args.batch_size, 'half': use_half(device, args)}
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
+    recipe = extractor.recipe
+    if recipe is None:
+        print(f'{args.checkpoint}: does not record how its corpus was made, which is not compared', file=sys.stderr)
+    for line in differences(recipe, corpus) if recipe else ():
+        print(f'warning: {corpus.root}: {line}', file=sys.stderr)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
     if args.preview and launcher_ranks()[0] == 0:
-        return preview(corpus, args.teacher, extractor, out, args.overwrite)
+        teacher = args.teacher or (recipe and recipe.teacher) or 'joints'
+        return preview(corpus, teacher, extractor, out, args.overwrite)
     return 0
 
 

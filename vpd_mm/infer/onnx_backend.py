@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..files import check_file, parse_json
 from ..recognize import SequenceRecognizer
 
-#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config`` and ``classes``.
+#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config``, ``classes`` and ``recipe``.
 META_KEY = 'vpd_mm'
 
 

@@ -11,8 +11,9 @@ from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
-from ..errors import UserError
+from ..errors import UserError, one_line
 from .options import PrepareSettings
+from .recipe import record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
 from .sources import find_videos, list_jobs, settle_sources
 from .workers import run_jobs
@@ -62,12 +63,16 @@ def build_corpus(
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
         jobs = list_jobs(files, corpus.videos())
-        jobs = settle_sources(corpus, settings, jobs, boxes_given=boxes is not None or bool(tracker), world=world)
+        boxes_given = boxes is not None or bool(tracker)
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world)
+        notes = record_recipe(corpus, settings, not boxes_given and all(job.is_tracked(corpus) for job in jobs))
         jobs = jobs[rank::world]
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[str, list[VideoReport]] = {}
         with ProgressBars(console or PlainConsole(quiet=True)) as bars:
+            for note in notes:
+                bars.console.print(f'note: {note}', soft_wrap=True)
             on_video = bars.add('videos', 'videos')
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
@@ -78,6 +83,9 @@ def build_corpus(
                     bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
+        failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
+        finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
+        corpus.record_failures(finished, failures)
         ordered = [report for job in jobs for report in reports[job.name]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
 
