@@ -74,9 +74,11 @@ def inspect_corpus(
     for row in chosen:
         try:
             view = VideoView(corpus, store, row, pose_name)
-            result.videos.append(view.report())
-            counts[row.video] = view.counts(result.videos[-1])
+            report = view.report()
+            counts[row.video] = view.counts(report)
             marks += view.marks(counts[row.video])
+            report.notes += [f'! {check.name}' for check in failing(counts[row.video])]
+            result.videos.append(report)
         except Exception as e:  # any: the other videos are counted
             if len(chosen) == 1:
                 raise
@@ -102,8 +104,8 @@ def inspect_corpus(
         view.write(clip, sheet)
         result.images = [sheet, clip]
         result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
-    if store.videos():
-        result.lines += [f'note: {line}' for line in corpus_recipe(corpus, store, store.videos())[1]]
+    with_crops = [name for name in counts if name in store]
+    result.lines += [f'note: {line}' for line in corpus_recipe(corpus, store, with_crops)[1]]
     result.lines += [*marks, *verdict(corpus, result.videos, counts)]
     return result
 
@@ -111,7 +113,12 @@ def inspect_corpus(
 def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts]) -> list[str]:
     """Lines about the checks of the whole corpus; the last one says what to do first, or that it is ready to train."""
     total = total_counts(list(counts.values()))
-    lines = [('  ' if check.passes(*total[check.name]) else '! ') + check.text(*total[check.name]) for check in CHECKS]
+    lines = []
+    for check in CHECKS:
+        lines.append(f'{" " if check.passes(*total[check.name]) else "!"} {check.text(*total[check.name])}')
+        if failed_in := [video for video, one in counts.items() if check in failing(one)]:
+            fps = min(true_rate(corpus.video(video).fps, counts[video]) for video in failed_in)
+            lines.append(f'    {len(failed_in)} of {len(counts)} videos: {check.hint.format(fps=f"{fps:g}")}')
     without = [report.video for report in reports if report.failures]
     if not counts:
         return [*lines, f'first: correct what failed in {len(without)} videos, and run tools/prepare.py again']
@@ -119,9 +126,8 @@ def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts
         return [*lines, 'first: run tools/prepare.py on the video files; no video has crops']
     if not corpus.pose_names() and not any((corpus.root / 'teacher').glob('*')):
         return [*lines, 'first: run tools/prepare.py again with --poses; there is no pose set']
-    for check in failing(total):
-        fps = min(true_rate(corpus.video(video).fps, one) for video, one in counts.items() if check in failing(one))
-        return [*lines, f'first ({check.name}): {check.hint.format(fps=f"{fps:g}")}']
+    if beyond := failing(total):
+        return [*lines, f'first: {beyond[0].name}, see above']
     missing = f', without {len(without)} that failed (first {without[0]})' if without else ''
     return [*lines, f'ready to train{missing}']
 

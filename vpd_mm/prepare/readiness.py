@@ -14,13 +14,13 @@ SIDES = np.array([[5, 6], [7, 8], [9, 10], [11, 12], [13, 14], [15, 16]])
 MAX_STEP, MAX_GROWTH = 0.5, 4.0
 #: A repeated frame has less than this share of the flow of moving frames on both sides, which are so many frames away
 #: at most and have this mean flow at least, px.
-STILL, NEAR, MOVING = 0.1, 3, 0.1
+STILL, NEAR, MOVING = 0.1, 4, 0.1
 #: Fewest frames in motion that say something about repeated frames; frames whose flow is read per video.
 MIN_MOVING, FLOW_FRAMES = 10, 200
 #: Joints below this score are not compared; with sides exchanged, joints that come this much closer are swapped.
 MIN_SCORE, SWAPPED = 0.3, 0.5
 #: Usual frame rates of videos.
-RATES = (10, 12, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 100, 120)
+RATES = (10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120)
 
 
 @dataclass(frozen=True)
