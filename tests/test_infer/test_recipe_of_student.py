@@ -113,10 +113,8 @@ def test_a_detector_that_may_not_be_used_is_an_error_where_boxes_are_needed(fold
     for call in (inferencer.load_detector, lambda: inferencer(str(folder / 'jump.mp4'))):
         with pytest.raises(UserError, match=message):
             call()
-    assert (
-        len(inferencer(str(folder / 'jump.mp4'), bboxes=np.tile([0, 0, 40, 40], (len_resampled, 1)))['predictions'])
-        == 1
-    )
+    bboxes = np.tile([0, 0, 40, 40], (resampled(folder), 1))
+    assert len(inferencer(str(folder / 'jump.mp4'), bboxes=bboxes)['predictions']) == 1
     build(folder, name, boxes='full').load_detector()
 
 
@@ -135,7 +133,7 @@ def test_packed_and_exported_students_keep_it(folder, lines, tmp_path):
     pack_checkpoint(folder / 'student.pth', tmp_path / 'packed.pth', 10**8)
     assert torch.load(tmp_path / 'packed.pth', weights_only=True)['meta']['dataset_meta'] == {'recipe': RECIPE}
     assert settings(build(folder, 'student', weights=tmp_path / 'packed.pth'))[2:] == (64, 'farneback', True)
-    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnx'), pytest.importorskip('onnxruntime')
     assert export([str(folder / 'student.py'), str(folder / 'student.pth'), '--out', str(tmp_path / 's.onnx')]) is None
     assert settings(build(folder, 'student', weights=tmp_path / 's.onnx')) == ('full', {}, 64, 'farneback', True)
 
