@@ -1,6 +1,5 @@
 """The way from a video to the input of a student, as a corpus and the student's checkpoint record it."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -96,7 +95,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return json.loads(json.dumps(asdict(self)))
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def choose(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return each option of ``given`` with its value, else (None) as recorded, else the default.

@@ -189,7 +189,7 @@ class Corpus:
 
     @property
     def recipe(self) -> Any:
-        """How prepare made the videos, as recorded in corpus.json and not checked (``athlete.recipe.Recipe``)."""
+        """Options with which prepare made the videos, of corpus.json, not checked (``athlete.recipe.Recipe``)."""
         return read_json(self.root / 'corpus.json', 'restore it').get('recipe')
 
     def record_recipe(self, recipe: Mapping[str, Any]) -> None:
