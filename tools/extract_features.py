@@ -138,10 +138,10 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
     options = {'batch_size': args.batch_size, 'half': use_half(device, args)}
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
     recipe = extractor.recipe
-    if recipe is None:
-        print(f'{args.checkpoint}: does not record how its corpus was made, which is not compared', file=sys.stderr)
-    for line in differences(recipe, corpus) if recipe else ():
-        print(f'warning: {corpus.root}: {line}', file=sys.stderr)
+    if launcher_ranks()[0] == 0:
+        unknown = f'{args.checkpoint}: does not record how its corpus was made; {corpus.root} is not compared with it'
+        lines = [unknown] if recipe is None else [f'{corpus.root}: {line}' for line in differences(recipe, corpus)]
+        print(*(f'warning: {line}' for line in lines), sep='\n', end='\n' * bool(lines), file=sys.stderr)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_identity(cfg, args.checkpoint), extractor.model.student.out_dims)
     if args.preview and launcher_ranks()[0] == 0:

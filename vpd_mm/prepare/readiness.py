@@ -14,7 +14,7 @@ SIDES = np.array([[5, 6], [7, 8], [9, 10], [11, 12], [13, 14], [15, 16]])
 MAX_STEP, MAX_GROWTH = 0.5, 4.0
 #: A repeated frame has less than this share of the flow of moving frames on both sides, which are so many frames away
 #: at most and have this mean flow at least, px.
-STILL, NEAR, MOVING = 0.1, 4, 0.1
+STILL, NEAR, MOVING = 1 / 3, 4, 0.1
 #: Fewest frames in motion that say something about repeated frames; frames whose flow is read per video.
 MIN_MOVING, FLOW_FRAMES = 10, 200
 #: Joints below this score are not compared; with sides exchanged, joints that come this much closer are swapped.
@@ -79,7 +79,7 @@ CHECKS = (
         False,
         '24 frames in 30 repeat one in five, 25 in 30 one in six, 25 in 50 every second one: its flow is zero, while '
         'the next one has twice the motion',
-        'prepare the videos again with --fps {fps}, their true rate, and another --out',
+        'prepare these videos again with --fps {fps}, about their true rate, and another --out',
     ),
     Check(
         'confident',
@@ -95,8 +95,8 @@ CHECKS = (
         'steps',
         0.02,
         False,
-        'sides that are exchanged in one frame count twice; on real videos of vaults and flips less than one in a '
-        'hundred steps is suspected',
+        'sides that are exchanged in one frame count twice; MediaPipe on 28 videos of vaults and muscle-ups has 0.4 %, '
+        'and 5.5 % on a flip where it visibly exchanges arms and legs in several places',
         'look at the skeletons of a marked video; pass other --poses with another --pose-name',
     ),
 )
