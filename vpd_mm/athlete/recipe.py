@@ -167,8 +167,9 @@ def corpus_recipe(
     elif notes and recorded.boxes is None:  # of a former version
         boxes = str(notes[0]['source'].get('boxes'))
         values['boxes'] = boxes if boxes in PLAIN_BOXES else 'files' if Path(boxes).is_absolute() else boxes
+        values['track'] = notes[0]['source'].get('track', {})
     if teacher is not None:
-        sets = {note['source'].get('poses') for note in _notes(corpus.teacher_dir(teacher))}
+        sets = {str(note['source'].get('poses')) for note in _notes(corpus.teacher_dir(teacher))}
         values['poses'] = sets.pop() if len(sets) == 1 else None
     return Recipe(**values), lines
 
