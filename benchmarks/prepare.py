@@ -62,7 +62,8 @@ def measure(
     from vpd_mm.prepare import build_corpus
 
     path = Path(video) if video else make_video(folder / 'generated.mp4', 240, 1280, 720)
-    build_corpus([make_video(folder / 'warm.mp4', 3, 64, 64)], folder / 'warm')  # imports and first calls
+    warm = make_video(folder / 'warm.mp4', 3, 64, 64)
+    build_corpus([warm], folder / 'warm', boxes='full', poses='none')  # imports and first calls
     start = time.perf_counter()
     report = build_corpus([path], folder / 'corpus', boxes=boxes, poses=poses)
     seconds = time.perf_counter() - start
@@ -113,7 +114,8 @@ def _quality(store, path: Path) -> dict[str, float]:
 def peak_memory(folder: Path, minutes: float) -> float:
     """Return the peak memory in MB of preparing a video of that length (320x180, 30 frames/s)."""
     video = make_video(folder / 'long.mp4', round(minutes * 60 * 30), 320, 180)
-    code = 'import sys; from vpd_mm.prepare import build_corpus; build_corpus(sys.argv[1:2], sys.argv[2])'
+    call = 'build_corpus(sys.argv[1:2], sys.argv[2], boxes="full", poses="none")'
+    code = f'import sys; from vpd_mm.prepare import build_corpus; {call}'
     root = str(Path(__file__).parents[1])
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))}
     command = [sys.executable, '-c', code, str(video), str(folder / 'long')]

@@ -5,11 +5,13 @@ import os
 import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 
+from vpd_mm import prepare
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.structures import PoseSequence
 
@@ -18,6 +20,9 @@ LEVEL_STEP = 8
 
 #: Length of the videos that the tests of prepare make.
 FRAMES = 12
+
+#: ``vpd_mm.prepare.build_corpus``, with the whole frame and no poses where a test names no source: no model is loaded.
+build_corpus = partial(prepare.build_corpus, boxes='full', poses='none')
 
 
 def frame_picture(i: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:

@@ -124,7 +124,7 @@ def test_six_lines_on_real_videos_repeat_no_option(shared, tmp_path, run_python)
     assert outputs[1].splitlines()[-1].startswith(('ready to train', 'first: '))
     assert 'warning' not in outputs[4]
     weights = (shared / 'weights' / 'yolox_nano_coco.pth').resolve()
-    boxes = f'boxes mmdet:mmdet::yolox/yolox_nano_8xb8-300e_coco.py:{weights}'
+    boxes = f'boxes mmdet:yolox_nano_8xb8-300e_coco:{weights}'
     assert f"{boxes}: as in the student's corpus" in outputs[5]
     assert 'run: 23 frames, athlete in 23 (100%), D = 26, offline' in outputs[5]
     student = FeatureStore(Corpus.open(tmp_path / 'data' / 'real').features_dir('vpd'))['run'].feats

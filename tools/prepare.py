@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prepare videos into a corpus (tracks, crops, flow, poses), and inspect the result.
 
-tools/prepare.py my_videos/ --out data/real --boxes my_boxes/ --poses my_poses/
+tools/prepare.py my_videos/ --out data/real
 tools/prepare.py inspect data/real [VIDEO]
 """
 
@@ -14,6 +14,7 @@ from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
+from vpd_mm.prepare.options import DEFAULT_BOXES, DEFAULT_POSES
 
 
 def make_parser() -> ToolParser:
@@ -22,13 +23,13 @@ def make_parser() -> ToolParser:
     parser.add_argument('--out', required=True, help='folder of the corpus, e.g. data/jumps')
     parser.add_argument(
         '--boxes',
-        help='full, mmdet:<config>[:<checkpoint>], or a folder of box files; default: existing tracks, full for '
-        'videos without',
+        help='mmdet:<alias or config>[:<checkpoint>], full, or a folder of box files; default: existing tracks, '
+        f'{DEFAULT_BOXES} (downloaded once) for videos without',
     )
     parser.add_argument(
         '--poses',
-        default='none',
-        help='none, mediapipe, mmpose:<alias or config>[:<checkpoint>], or a folder of pose files',
+        help='mmpose:<alias or config>[:<checkpoint>], mediapipe, none, or a folder of pose files; default: existing '
+        f'poses, {DEFAULT_POSES} (downloaded once) for videos without',
     )
     parser.add_argument('--pose-name', default='', help='name of the pose set in the corpus (default: from --poses)')
     parser.add_argument('--masks', default='', help='folder of mask files (default: folder of --boxes)')

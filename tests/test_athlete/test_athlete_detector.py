@@ -1,6 +1,7 @@
 """AthleteDetector with a narrow RTMDet of random weights."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,7 +137,49 @@ def test_model_zoo_names():
     by_path = find_model('mmdet', 'mmdet::rtmdet/rtmdet_m_8xb32-300e_coco.py')
     assert by_path[1] == weights
     assert find_model('mmdet', 'rtmdet-m', 'mine.pth')[1] == 'mine.pth'
-    with pytest.raises(UserError, match=r"'rtmdet-mm': neither a config file .* did you mean rtmdet-m"):
-        find_model('mmdet', 'rtmdet-mm')
-    with pytest.raises(UserError, match='no such file'):
-        find_model('mmdet', 'configs/nothing.py')
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('rtmdet_m_8xb32-300e_coco', 'RTMDet_m_8xb32-300e_coco.py', 'rtmdet/rtmdet_m_8xb32-300e_coco'),
+        *('configs/rtmdet/rtmdet_m_8xb32-300e_coco.py', 'mmdet::rtmdet/rtmdet_m_8xb32-300e_coco.py'),
+    ],
+)
+def test_a_config_of_the_package_by_any_of_its_names(name):
+    cfg, weights = find_model('mmdet', name)
+    assert Path(cfg.filename).name == 'rtmdet_m_8xb32-300e_coco.py'
+    assert weights.endswith('-229f527c.pth')
+
+
+def test_a_config_that_the_model_zoo_does_not_list():
+    with pytest.raises(UserError, match=r'zoo lists none; pass one: mmdet:yolox_nano_8xb8-300e_coco:<checkpoint\.pth>'):
+        find_model('mmdet', 'yolox_nano_8xb8-300e_coco')
+    cfg, weights = find_model('mmdet', 'yolox_nano_8xb8-300e_coco', 'yolox_nano_coco.pth')
+    assert (cfg.model.backbone.widen_factor, weights) == (0.25, 'yolox_nano_coco.pth')
+
+
+def test_a_file_of_the_user_goes_before_one_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'rtmdet_m_8xb32-300e_coco.py').write_text('own = 1')
+    (tmp_path / 'rtmdet-m').touch()
+    assert find_model('mmdet', 'rtmdet_m_8xb32-300e_coco.py', 'x.pth')[0].own == 1
+    assert find_model('mmdet', 'rtmdet-m', 'x.pth')[0].model.type == 'RTMDet'
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('rtmdet-mm', "'rtmdet-mm': neither a config file .* did you mean rtmdet-m"),
+        ('rtmdet_m', 'did you mean rtmdet-m'),
+        ('yolox_nano_8x8_300e_coco', 'did you mean yolox_nano_8xb8-300e_coco'),
+        ('own/rtmdet_m_8xb32-300e_coco.py', 'no such file.* did you mean rtmdet_m_8xb32-300e_coco'),
+        ('configs/nothing.py', 'no such file'),
+        ('mmdet::rtmdet/nothing.py', 'no such file'),
+        ('override_category', r'several configs have this name; pass mmdet::glip/odinw/override_category\.py or '),
+        ('', "model '': neither"),
+    ],
+)
+def test_near_misses_are_suggested(name, message):
+    with pytest.raises(UserError, match=message):
+        find_model('mmdet', name, 'x.pth' if name == 'yolox_nano_8x8_300e_coco' else None)

@@ -120,6 +120,8 @@ def test_models_are_recorded_by_package_and_content(tmp_path, monkeypatch):
         (f'mmdet:{path}:w.pth', f'mmdet:{YOLOX}', weights),
         ('mmdet:rtmdet-m', 'mmdet:rtmdet-m', None),
         ('mmdet:mine.py:w.pth', 'mmdet:mine.py', weights),
+        ('mmdet:yolox_nano_8xb8-300e_coco:w.pth', 'mmdet:yolox_nano_8xb8-300e_coco', weights),
+        ('mmdet:configs/yolox/yolox_nano_8xb8-300e_coco.py', 'mmdet:yolox_nano_8xb8-300e_coco', None),
         ('mmdet:rtmdet-m:https://host/w.pth', 'mmdet:rtmdet-m', ('https://host/w.pth', '')),
         (str(tmp_path), 'files', None),
     ):

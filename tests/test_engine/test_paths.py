@@ -11,5 +11,5 @@ def test_packed_weights_are_found_from_any_folder_and_a_file_of_the_user_goes_fi
     own.parent.mkdir(parents=True)
     own.write_bytes(b'')
     assert find_weights(name) == name
-    for other in ('work_dirs/x/epoch_1.pth', 'https://host/x.pth', 'torchvision://resnet34', packed):
+    for other in ('work_dirs/x/epoch_1.pth', 'torchvision://resnet34', packed):
         assert find_weights(other) == other

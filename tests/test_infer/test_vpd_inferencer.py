@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from inference_files import RECOGNIZER, SCORER, STUDENT, save_model, walking_video
-from media import FRAMES, cut_picture, make_video, write_boxes
+from media import FRAMES, build_corpus, cut_picture, make_video, write_boxes
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
@@ -17,7 +17,6 @@ from vpd_mm.engine.model_files import read_model_config
 from vpd_mm.features import FeatureClipDataset
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
-from vpd_mm.prepare import build_corpus
 from vpd_mm.registry import INFERENCERS
 from vpd_mm.structures import Action, AthleteTrack, FeatureSequence, save_actions, save_classes
 from vpd_mm.synthetic.checkpoints import packed_source

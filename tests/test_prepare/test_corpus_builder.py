@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from media import (
     FRAMES,
+    build_corpus,
     corpus_content,
     cut_picture,
     frame_picture,
@@ -21,7 +22,6 @@ from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.engine.progress import ProgressBars
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.corpus_builder import run_jobs
 from vpd_mm.prepare.options import PrepareSettings, split_model
 from vpd_mm.prepare.sources import Job, find_videos
@@ -134,7 +134,7 @@ def test_progress_of_worker_processes_reaches_the_parent(tmp_path):
     jobs = [Job(make_video(tmp_path / f'{name}.mp4', FRAMES)) for name in ('a', 'b', 'c')]
     corpus = Corpus.create(tmp_path / 'c')
     shards = [corpus.crops_dir / f'shard-{i}.lmdb' for i in range(2)]
-    results = dict(run_jobs(jobs, PrepareSettings(corpus.root), shards, RecordedBars()))
+    results = dict(run_jobs(jobs, PrepareSettings(corpus.root, 'full', 'none'), shards, RecordedBars()))
     assert {job.name: reports[0].crops for job, reports in results.items()} == dict.fromkeys('abc', FRAMES)
     for name in 'abc':
         counts = RecordedBars.calls[name]

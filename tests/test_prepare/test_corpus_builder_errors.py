@@ -8,17 +8,26 @@ import time
 from pathlib import Path
 
 import pytest
-from media import FRAMES, corpus_content, cut_file, damage_packets, make_sound, make_video, write_boxes, write_poses
+from media import (
+    FRAMES,
+    build_corpus,
+    corpus_content,
+    cut_file,
+    damage_packets,
+    make_sound,
+    make_video,
+    write_boxes,
+    write_poses,
+)
 
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def _prepare(*args, **kwargs):
-    command = [sys.executable, ROOT / 'tools' / 'prepare.py', *args]
+    command = [sys.executable, ROOT / 'tools' / 'prepare.py', *args, '--boxes', 'full', '--poses', 'none']
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     return subprocess.run(command, check=False, capture_output=True, text=True, env=env, timeout=120, **kwargs)
 
@@ -150,7 +159,7 @@ def slow_add(self, *args, **kwargs):
     time.sleep(0.03)
     add(self, *args, **kwargs)
 crop_writer.VideoCropWriter.add = slow_add
-build_corpus([sys.argv[1]], sys.argv[2], poses=sys.argv[3])
+build_corpus([sys.argv[1]], sys.argv[2], boxes='full', poses=sys.argv[3])
 """
 
 
@@ -184,7 +193,7 @@ from vpd_mm.prepare import build_corpus
 from vpd_mm.corpus import crop_writer
 crop_writer._CHUNK_BYTES = 20_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-for video, line in build_corpus([sys.argv[1]], sys.argv[2]).failures:
+for video, line in build_corpus([sys.argv[1]], sys.argv[2], boxes='full', poses='none').failures:
     print(video, line)
 """
 
@@ -234,7 +243,7 @@ def dying(self, job, on_progress):
 video_preparer.VideoPreparer.prepare = dying  # runs again in every spawned process
 if __name__ == '__main__':
     from vpd_mm.prepare import build_corpus
-    report = build_corpus([sys.argv[1]], sys.argv[2], workers=2)
+    report = build_corpus([sys.argv[1]], sys.argv[2], boxes='full', poses='none', workers=2)
     print(report.failures)
     print([r.video for r in report.videos if not r.failures])
 """
@@ -259,7 +268,7 @@ def slow_step(self, *args):
 video_preparer.CropTask.step = slow_step  # also in every spawned process
 if __name__ == '__main__':
     from vpd_mm.prepare import build_corpus
-    build_corpus([sys.argv[1]], sys.argv[2], workers=2)
+    build_corpus([sys.argv[1]], sys.argv[2], boxes='full', poses='none', workers=2)
 """
 
 

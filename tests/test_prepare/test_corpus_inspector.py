@@ -3,10 +3,9 @@
 import av
 import cv2
 import pytest
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import FRAMES, build_corpus, make_video, write_boxes, write_poses
 
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.inspector import inspect_corpus
 
 

@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
+from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus, CropStore, VideoInfo
 from vpd_mm.errors import UserError
-from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
 from vpd_mm.prepare.sources import Job, find_videos, settle_sources
@@ -136,7 +135,7 @@ def test_models_are_identified_by_rules_and_checkpoint_content(tmp_path):
     def settle(config, weights, **rules):
         checkpoint = tmp_path / f'{weights}.pth'
         checkpoint.write_text(weights)
-        settings = PrepareSettings(corpus.root, f'mmdet:{config}:{checkpoint}', tracker=rules)
+        settings = PrepareSettings(corpus.root, f'mmdet:{config}:{checkpoint}', 'none', tracker=rules)
         settle_sources(corpus, settings, [job], boxes_given=True)
 
     settle('a/x.py', 'w', max_gap=3)

@@ -167,7 +167,8 @@ def test_other_joint_sets_are_mapped_by_name(tmp_path, frames):
         make_teacher(tmp_path, joints=few)
 
 
-def test_model_zoo_names_and_missing_checkpoints(tmp_path):
+def test_model_zoo_names_and_missing_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     cfg, weights = find_model('mmpose', 'rtmpose-m')
     assert (cfg.data_mode, cfg.codec.input_size) == ('topdown', (192, 256))
     assert weights == find_model('mmpose', 'human')[1]

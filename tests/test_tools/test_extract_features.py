@@ -7,7 +7,7 @@ import lmdb
 import pytest
 from extract_features import main
 from inference_files import STUDENT, save_model
-from media import make_video
+from media import build_corpus, make_video
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, FeatureStore
@@ -18,7 +18,6 @@ from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
 from vpd_mm.features.corpus_config import adapt_config
-from vpd_mm.prepare import build_corpus
 from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.structures import PoseSequence
 

@@ -19,7 +19,7 @@ COMMANDS = {
     'import_dataset': ['penn-action', '{}', '--out', '{}c'],
     'infer': ['{}', '--student', '{}.py:{}.pth', '--boxes', 'full'],
     'pack_checkpoint': ['{}.pth', '{}out.pth'],
-    'prepare': ['{}.mp4', '--out', '{}c'],
+    'prepare': ['{}.mp4', '--out', '{}c', '--boxes', 'full', '--poses', 'none'],
     'retrieve': ['--corpus', '{}', '--features', '{}'],
     'test': ['{}.py', '{}.pth', '--corpus', '{}'],
     'train': ['{}.py', '--corpus', '{}'],
@@ -51,7 +51,7 @@ def test_names_of_files_do_not_control_the_terminal(tool, exists, tmp_path, monk
 def test_markup_in_names_of_videos_is_shown(tmp_path, capfd):
     for name in ('[red]x', '[b]y'):
         make_video(tmp_path / 'videos' / f'{name}.mp4', 4)
-    assert run('prepare', [tmp_path / 'videos', '--out', tmp_path / 'c']) == 0
+    assert run('prepare', [tmp_path / 'videos', '--out', tmp_path / 'c', '--boxes', 'full', '--poses', 'none']) == 0
     text = capfd.readouterr().out
     assert text.count('[red]x') == text.count('[b]y') == 2
     assert run('prepare', ['inspect', tmp_path / 'c']) == 0

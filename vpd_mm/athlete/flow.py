@@ -9,6 +9,7 @@ import numpy as np
 
 from ..compat import load_checkpoint_safely
 from ..errors import UserError
+from ..files.download import DownloadError
 
 METHODS = ('dis', 'farneback', 'raft', 'none')
 
@@ -123,13 +124,13 @@ def _raft_model(checkpoint: str | os.PathLike | None):
     from torchvision.models.optical_flow import Raft_Small_Weights, raft_large, raft_small
 
     if checkpoint is None:
+        from ..engine.weights import fetch_weights  # imports torch
+
         try:
-            return raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False)
-        except OSError as e:  # urllib's errors are OSErrors
-            raise UserError(
-                f'flow raft: its weights cannot be downloaded ({e}); pass a state_dict of torchvision raft_small or '
-                'raft_large as --flow-checkpoint, or use --flow dis'
-            ) from e
+            checkpoint = fetch_weights(Raft_Small_Weights.DEFAULT.url)
+        except DownloadError as e:
+            hint = 'pass a state_dict of torchvision raft_small or raft_large as --flow-checkpoint, or use --flow dis'
+            raise UserError(f'flow raft: {e}; {hint}') from e
     state = load_checkpoint_safely(str(checkpoint))
     for model in (raft_small(), raft_large()):
         if isinstance(state, dict) and state.keys() == model.state_dict().keys():

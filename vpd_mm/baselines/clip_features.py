@@ -13,6 +13,7 @@ from torch import nn
 
 from ..corpus import CropStore
 from ..corpus.provenance import file_digest
+from ..engine.paths import find_weights
 from ..errors import UserError
 from ..structures import FeatureSequence
 from .crop_clip_dataset import clip_frames
@@ -101,7 +102,7 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
         checkpoint: Path or URL of a state dict (plain or under 'state_dict'; the classifier is ignored), or 'random'.
 
     Raises:
-        UserError: unknown network or checkpoint, or a checkpoint of another network.
+        UserError: unknown network or checkpoint, one that cannot be downloaded, or a checkpoint of another network.
     """
     if network not in NETWORKS:
         raise UserError(f'clip network must be one of {", ".join(NETWORKS)}, found {network!r}')
@@ -112,10 +113,9 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
     if str(checkpoint) == RANDOM:
         LOGGER.warning('%s: RANDOM WEIGHTS, untrained: good for trying the commands, not for results', network)
         return net
-    try:
-        state = _load_checkpoint(str(checkpoint), map_location='cpu')  # weights only, see compat/checkpoint.py
-    except OSError as e:
-        raise UserError(f'checkpoint {checkpoint}: cannot be fetched ({e}); download it and pass its path') from e
+    state = _load_checkpoint(
+        find_weights(str(checkpoint)), map_location='cpu'
+    )  # weights only, see compat/checkpoint.py
     state = state.get('state_dict', state)
     try:
         net.load_state_dict({name: value for name, value in state.items() if not name.startswith('fc.')})

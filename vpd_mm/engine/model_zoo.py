@@ -2,7 +2,9 @@
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from ..errors import UserError
+from ..errors import UserError, errors_name
+from ..files import check_file
+from ..files.download import DownloadError
 from .cli import launcher_ranks
 from .config import read_config
-from .paths import find_config
+from .paths import find_config, find_weights
 
 if TYPE_CHECKING:
     import torch
@@ -27,41 +31,73 @@ def find_model(package: str, name: str, checkpoint: str | None = None) -> tuple[
 
     Args:
         package: The package.
-        name: Path of a config file, ``package::path`` within the package's configs, or a name or alias of the
-            package's model zoo (``rtmdet-m``, ``rtmpose-m``).
+        name: Path of a config file, ``package::path`` within the package's configs, a name or alias of the package's
+            model zoo (``rtmdet-m``, ``rtmpose-m``), or the name of any config file that the package carries, with or
+            without ``.py`` and the folder that the package's documentation writes (``configs/rtmdet/...``).
         checkpoint: File or URL; None: the one that the model zoo lists for this config.
 
     Raises:
         UserError: no such config or name, or no checkpoint is known for it.
     """
-    if '::' in name or name.endswith('.py'):
-        path = find_config(name)
-        if checkpoint is None:
-            listed = [weights for _, config, weights in _zoo_models(package) if config == path]
-            if not listed:
-                raise UserError(
-                    f'{package} config {name}: no checkpoint given, and the model zoo lists none; '
-                    f'pass one: {package}:{name}:<checkpoint.pth>'
-                )
-            checkpoint = listed[0]
-        return read_config(path), checkpoint
-    key = SHORT_NAMES.get(name.lower(), name.lower())
-    known = []
-    for names, config, weights in _zoo_models(package):
-        if key in names:
-            return read_config(config), checkpoint or weights
-        known += names
-    close = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
-    hint = f'; did you mean {", ".join(close)}?' if close else ''
-    raise UserError(f'{package} model {name!r}: neither a config file (.py) nor a name of the model zoo{hint}')
+    path = _find_config(package, name)
+    if path is None or checkpoint is None:
+        listed = list(_zoo_models(package))
+        key = SHORT_NAMES.get(name.lower(), name.lower())
+        named = [(config, weights) for _, config, weights in listed if config == path]
+        named += [(config, weights) for names, config, weights in listed if key in names]
+        if path is None and not named:
+            known = {name for names, *_ in listed for name in names} | {p.stem.lower() for p in _carried(package)}
+            close = difflib.get_close_matches(
+                Path(key).name.removesuffix('.py'), known | SHORT_NAMES.keys(), n=3, cutoff=0.4
+            )
+            hint = f'; did you mean {", ".join(close)}?' if close else ''
+            kind = 'no such file, and no config' if name.endswith('.py') else 'neither a config file (.py) nor a name'
+            raise UserError(f'{package} model {name!r}: {kind} of the model zoo{hint}')
+        if checkpoint is None and not named:
+            raise UserError(
+                f'{package} config {name}: no checkpoint given, and the model zoo lists none; '
+                f'pass one: {package}:{name}:<checkpoint.pth>'
+            )
+        path, checkpoint = path or named[0][0], checkpoint or named[0][1]
+    return read_config(path), checkpoint
+
+
+def _find_config(package: str, name: str) -> Path | None:
+    """Find a config file of the user, or one that a package carries; None for another name."""
+    if '::' in name or (name.endswith('.py') and Path(name).is_file()):
+        return find_config(name)
+    key = name.lower().removesuffix('.py')
+    paths = [path for path in _carried(package) if f'/{path.with_suffix("")}'.lower().endswith(f'/{key}')]
+    if len(paths) > 1:
+        choices = ' or '.join(f'{package}::{path.relative_to("configs")}' for path in paths)
+        raise UserError(f'{package} model {name!r}: several configs have this name; pass {choices}')
+    if paths:
+        return (_package_dir(package) / paths[0]).resolve()
+    with suppress(UserError):
+        return find_config(name)
+    return None
+
+
+def _carried(package: str) -> list[Path]:
+    """Paths ``configs/...py`` of the configs that a package carries, within its folder."""
+    root = _package_dir(package)
+    return [path.relative_to(root) for path in sorted(root.glob('configs/*/**/*.py')) if '_base_' not in path.parts]
+
+
+def _package_dir(package: str) -> Path:
+    """Folder that holds ``configs/`` and the list of the model zoo of an OpenMMLab package."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f'{package} is not installed; run tools/check_env.py --fix')
+    folder = Path(spec.submodule_search_locations[0]).resolve()
+    return folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
 
 
 def _zoo_models(package: str) -> Iterator[tuple[list[str], Path, str]]:
     """Yield names in lower case, config and checkpoint of the models in a package's model zoo."""
     from mmengine.infer import BaseInferencer
 
-    folder = Path(importlib.import_module(package).__path__[0]).resolve()
-    root = folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
+    root = _package_dir(package)
     for entry in BaseInferencer._get_models_from_metafile(str(root)):
         if weights := entry.get('Weights'):
             aliases = entry.get('Alias', [])
@@ -70,35 +106,46 @@ def _zoo_models(package: str) -> Iterator[tuple[list[str], Path, str]]:
             yield [n.lower() for n in names], (root / entry['Config']).resolve(), weights
 
 
+def fetch_model(package: str, name: str, checkpoint: str | None = None) -> tuple[Config, str]:
+    """Find config and checkpoint as :func:`find_model`; a checkpoint on a web server is downloaded, once.
+
+    Raises:
+        DownloadError: the checkpoint cannot be downloaded.
+        UserError: as :func:`find_model`; the checkpoint is missing.
+    """
+    cfg, weights = find_model(package, name, checkpoint)
+    try:
+        weights = find_weights(weights)
+    except DownloadError as e:
+        hint = f'download that file elsewhere and pass it: {package}:{name}:<checkpoint.pth>'
+        raise DownloadError(f'{package} model {name}: {e}; {hint}') from e
+    if '://' not in weights:
+        with errors_name('checkpoint'):
+            check_file(weights)
+    return cfg, weights
+
+
 def load_model(package: str, name: str, checkpoint: str | None, device: str) -> 'torch.nn.Module':
     """Load a model in evaluation mode, arguments as of :func:`find_model`.
 
     ``model.cfg`` is its config, ``model.dataset_meta`` the checkpoint's (keys in lower case; may be empty).
 
     Raises:
-        UserError: as :func:`find_model`; the checkpoint is missing or damaged, cannot be downloaded, or does not fit.
+        UserError: as :func:`fetch_model`; the checkpoint is damaged, or does not fit.
     """
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import MODELS
     from mmengine.runner import load_checkpoint
 
     importlib.import_module(f'{package}.apis')
-    cfg, weights = find_model(package, name, checkpoint)
+    cfg, weights = fetch_model(package, name, checkpoint)
     cfg.setdefault('default_scope', package)
     if cfg.model.get('backbone', {}).get('init_cfg'):
         cfg.model.backbone.init_cfg = None  # do not download weights that the checkpoint replaces
     cfg.model.train_cfg = None
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
-    try:
-        loaded = load_checkpoint(model, weights, map_location='cpu', logger='silent')
-    except OSError as e:
-        if '://' not in weights:
-            raise
-        raise UserError(
-            f'{package} model {name}: cannot download {weights} ({getattr(e, "reason", e)}); '
-            f'download that file elsewhere and pass it: {package}:{name}:<checkpoint.pth>'
-        ) from e
+    loaded = load_checkpoint(model, weights, map_location='cpu', logger='silent')
     # load_checkpoint is not strict: with a checkpoint of another model it only logs that weights stay random
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
     parameters = dict(model.named_parameters())

@@ -15,7 +15,15 @@ def resource_dir() -> Path:
 
 
 def find_weights(name: str) -> str:
-    """Return a checkpoint by path or URL; weights of the package (``vpd_mm/...``) are found from any folder."""
+    """Return the path of a checkpoint; one on a web server is downloaded (:mod:`vpd_mm.engine.weights`).
+
+    Weights of the package (``vpd_mm/...``) are found from any folder.  Names that mmengine resolves (``torchvision://``)
+    and missing files are returned as they are.
+    """
+    if name.lower().startswith(('http://', 'https://')):
+        from .weights import fetch_weights  # imports mmengine
+
+        return str(fetch_weights(name))
     packed = _PACKAGE.parent / name
     return str(packed) if not Path(name).is_file() and packed.is_file() else name
 

@@ -1,6 +1,7 @@
 """Open files for reading: regular files of limited size; text, JSON and CSV that are not valid raise UserError."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -53,6 +54,15 @@ def open_file(path: str | os.PathLike, max_bytes: int | None = None, missing: st
         file.close()
         raise UserError(f'{path}: has {size} bytes, more than the {max_bytes} that such a file may have')
     return file
+
+
+def file_digest(path: str | os.PathLike) -> str:
+    """SHA-256 of the content of a file."""
+    digest = hashlib.sha256()
+    with open_file(path) as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES, missing: str = '') -> bytes:

@@ -26,7 +26,7 @@ from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
 from ..files import read_text
 from ..prepare.models import Models
-from ..prepare.options import PrepareSettings
+from ..prepare.options import DEFAULT_BOXES, PrepareSettings
 from ..prepare.recipe import describe_boxes
 from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
 from ..registry import INFERENCERS
@@ -38,9 +38,6 @@ from .overlay import Paint, draw_answer, open_canvas
 from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
 from .results import Boxes, check_outputs, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
 from .segments import Gallery, Recognizer, Scorer, Segment
-
-#: Detector of mmdet's model zoo (COCO), downloaded at the first use.
-DEFAULT_BOXES = 'mmdet:rtmdet-m'
 
 
 def newest_student() -> tuple[str, str]:

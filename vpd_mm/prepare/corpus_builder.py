@@ -12,10 +12,11 @@ from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError, one_line
-from .options import PrepareSettings
+from .models import fetch_models
+from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .recipe import record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
-from .sources import find_videos, list_jobs, settle_sources
+from .sources import find_videos, list_jobs, missing_sources, settle_sources
 from .workers import run_jobs
 
 
@@ -26,6 +27,7 @@ def build_corpus(
     name: str | None = None,
     sport: str = '',
     boxes: str | None = None,
+    poses: str | None = None,
     tracker: Mapping | None = None,
     workers: int = 1,
     console: PlainConsole | None = None,
@@ -40,7 +42,8 @@ def build_corpus(
     Args:
         videos, out: Video files, or folders that are searched for them; folder of the corpus, created when missing.
         name, sport: Of the corpus; None = name of the folder.
-        boxes: As of :class:`PrepareSettings`; None = keep existing tracks, ``full`` for videos without.
+        boxes, poses: As of :class:`PrepareSettings`; None = keep the tracks, and the poses of any set, of each video;
+            a video without them gets those of ``DEFAULT_BOXES`` and ``DEFAULT_POSES``.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
         console: Shows progress and one line per video; None = nothing is shown.
@@ -51,22 +54,27 @@ def build_corpus(
         One report per athlete and video, in the order of the files.
 
     Raises UserError where the run cannot start: an option is not valid, two videos share a name, the corpus is locked,
-    a model cannot be built, or videos were prepared with other boxes, rules or poses.
+    weights cannot be downloaded, a model cannot be built, or videos were prepared with other boxes, rules or poses.
     """
     start = time.monotonic()
     if workers < 1:
         raise UserError(f'workers must be 1 or more, found {workers}')
-    settings = PrepareSettings(Path(out), 'full' if boxes is None else boxes, tracker=dict(tracker or {}), **options)
+    boxes_given, poses_given = boxes is not None or bool(tracker), poses is not None
+    boxes, poses = DEFAULT_BOXES if boxes is None else boxes, DEFAULT_POSES if poses is None else poses
+    settings = PrepareSettings(Path(out), boxes, poses, tracker=dict(tracker or {}), **options)
     files = find_videos(videos)
     rank, world, _ = launcher_ranks()
+    if is_new := not (Path(out) / 'corpus.json').exists():
+        fetch_models(boxes, poses)
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
         jobs = list_jobs(files, corpus.videos())
-        boxes_given = boxes is not None or bool(tracker)
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, world)
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given)
         notes = record_recipe(corpus, settings, not boxes_given and all(job.is_tracked(corpus) for job in jobs))
         jobs = jobs[rank::world]
+        if not is_new:
+            fetch_models(*missing_sources(corpus, settings, jobs))
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[str, list[VideoReport]] = {}

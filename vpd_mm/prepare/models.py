@@ -6,11 +6,15 @@ from functools import cached_property
 
 from ..athlete import FlowEstimator, FrameSource
 from ..errors import UserError
+from ..files.download import DownloadError
 from .options import PrepareSettings, split_model
 
 #: Detections below this score do not reach the tracker, which starts tracks with high scores and continues them
 #: with low ones.
 LOW_SCORE = 0.1
+
+#: What to do where weights cannot be downloaded.
+_OFFLINE = 'or without network: --boxes mediapipe --poses mediapipe, or folders of boxes and poses'
 
 #: Largest batch of whole frames (a 4K frame has 25 MB).
 _BATCH_BYTES = 128 << 20
@@ -18,6 +22,20 @@ _BATCH_BYTES = 128 << 20
 
 class SetupError(UserError):
     """A model cannot be built, so no video of the run can be prepared."""
+
+
+def fetch_models(*specs: str) -> None:
+    """Download the weights of ``mmdet:`` and ``mmpose:`` boxes and poses, once; SetupError where one is missing."""
+    for spec in specs:
+        package, separator, _ = spec.partition(':')
+        if separator and package in ('mmdet', 'mmpose'):
+            from ..engine.model_zoo import fetch_model  # imports torch
+
+            with _setup(''):
+                try:
+                    fetch_model(package, *split_model(spec))
+                except DownloadError as e:
+                    raise UserError(f'{e}; {_OFFLINE}') from e
 
 
 class Models:

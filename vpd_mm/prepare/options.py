@@ -9,6 +9,9 @@ from ..athlete import FlowEstimator, SquareCropper
 from ..errors import UserError
 from ..files import checked_name
 
+#: Models of the zoos of mmdet and mmpose (COCO; eight body datasets), downloaded once.
+DEFAULT_BOXES, DEFAULT_POSES = 'mmdet:rtmdet-m', 'mmpose:rtmpose-m'
+
 
 @dataclass(frozen=True)
 class PrepareSettings:
@@ -34,8 +37,8 @@ class PrepareSettings:
     """
 
     out: Path
-    boxes: str = 'full'
-    poses: str = 'none'
+    boxes: str = DEFAULT_BOXES
+    poses: str = DEFAULT_POSES
     pose_name: str = ''
     masks: str = ''
     size: int = 128

@@ -54,13 +54,13 @@ def record_recipe(corpus: Corpus, settings: PrepareSettings, keeps_boxes: bool) 
 
 
 def _name_config(config: str) -> str:
-    """Name a config as ``package::path``, a name of the model zoo as it is, and a file of the user by its file name."""
-    if '::' in config or not config.endswith('.py'):
+    """Name a config as ``package::path``, one of the zoo by its name or stem, a file of the user as ``name.py``."""
+    if '::' in config:
         return config
     try:
         path = find_config(config)
-    except UserError:  # building the detector reports it
-        return Path(config).name
+    except UserError:  # a name or a stem
+        return Path(config).name.removesuffix('.py')
     for package in ('mmdet', 'mmpose', 'vpd_mm'):
         if (folder := config_dir(package).resolve()) in path.parents:
             return f'{package}::{path.relative_to(folder).as_posix()}'

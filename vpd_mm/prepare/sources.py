@@ -27,10 +27,14 @@ _KEEP_POSES = 'pass another --pose-name, or only videos without poses'
 
 @dataclass(frozen=True)
 class Job:
-    """One video file and its rows of videos.csv (none where the video is new)."""
+    """One video file and its rows of videos.csv (none where the video is new).
+
+    ``keeps_poses`` is the pose set that it has, where it gets no other; '' where it gets that of the run.
+    """
 
     path: Path
     rows: tuple[VideoInfo, ...] = ()
+    keeps_poses: str = ''
 
     @property
     def name(self) -> str:
@@ -46,6 +50,11 @@ class Job:
     def is_tracked(self, corpus: Corpus) -> bool:
         """Return True if all its athletes have tracks."""
         return bool(self.rows) and all(corpus.track_path(row.video).is_file() for row in self.rows)
+
+    def pose_set(self, corpus: Corpus, first: str | None = None) -> str:
+        """Return a pose set with poses of all its athletes, ``first`` if it is one; '' without any."""
+        sets = [n for n in corpus.pose_names() if all(corpus.pose_path(n, row.video).is_file() for row in self.rows)]
+        return '' if not (sets and self.rows) else first if first in sets else sets[0]
 
 
 def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
@@ -101,7 +110,12 @@ def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job
 
 
 def settle_sources(
-    corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job], boxes_given: bool, world: int = 1
+    corpus: Corpus,
+    settings: PrepareSettings,
+    jobs: Sequence[Job],
+    boxes_given: bool,
+    world: int = 1,
+    poses_given: bool = True,
 ) -> list[Job]:
     """Record the origin of this run's boxes and poses, and remove what was made from files that have changed.
 
@@ -109,6 +123,7 @@ def settle_sources(
         corpus, settings, jobs: The corpus to write, the options and all videos of the run.
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
+        poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
 
     Returns:
         The jobs, with invalid names last; a stale video is new again.
@@ -138,9 +153,11 @@ def settle_sources(
         digests = _digests({name: files.values() for name, files in box_files.items()})
         refresh_source(corpus.tracks_dir, source, tracked if boxes_given else [], _KEEP_BOXES, digests, remove)
         jobs = [replace(job, rows=()) if job.name in stale else job for job in jobs]
-    if (pose_set := settings.pose_set) is not None:
+    if not poses_given:
+        jobs = [replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for job in jobs]
+    if (pose_set := settings.pose_set) is not None and not all(job.keeps_poses for job in jobs):
         videos = [row.video for job in jobs for row in job.rows]
-        posed = [video for video in videos if corpus.pose_path(pose_set, video).is_file()]
+        posed = [video for video in videos if poses_given and corpus.pose_path(pose_set, video).is_file()]
         new_jobs = [job for job in jobs if not job.rows]
         videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
         files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
@@ -148,6 +165,14 @@ def settle_sources(
         source = {'poses': _describe(settings.poses)}
         refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
     return [*jobs, *invalid]
+
+
+def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job]) -> list[str]:
+    """List the boxes and the poses of the settings, each where a video of the run needs it."""
+    jobs, wanted = [job for job in jobs if job.has_valid_name], settings.pose_set
+    needs_tracks = any(not job.is_tracked(corpus) for job in jobs)
+    needs_poses = any(not job.keeps_poses and job.pose_set(corpus, wanted) != wanted for job in jobs)
+    return [source for source, needed in ((settings.boxes, needs_tracks), (settings.poses, needs_poses)) if needed]
 
 
 def _digests(files: Mapping[str, Collection[Path]]) -> dict[str, str]:

@@ -29,6 +29,7 @@ class VideoPreparer:
 
     def __init__(self, settings: PrepareSettings, writer: CropWriter) -> None:
         self.settings, self._writer = settings, writer
+        self._pose_name = settings.pose_name
         self.corpus = Corpus.open(settings.out)
         self._store = CropStore(self.corpus.crops_dir)
         self._models = Models(settings)
@@ -40,6 +41,7 @@ class VideoPreparer:
         Any other error fails this file and not the run.  Raises SetupError where no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
+        self.settings = replace(self.settings, pose_name=job.keeps_poses or self._pose_name)
         try:
             check_video_name(job.name)
             self._prepare(job, reports, on_progress)
