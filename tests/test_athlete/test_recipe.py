@@ -137,14 +137,14 @@ def test_models_are_recorded_by_package_and_content(tmp_path, monkeypatch):
 def test_prepare_records_and_reports_what_differs(tmp_path):
     video, other = make_video(tmp_path / 'jump.mp4'), make_video(tmp_path / 'dive.mp4')
     boxes = str(write_boxes(tmp_path / 'boxes', 'jump'))
-    build_corpus([video], tmp_path / 'c', boxes=boxes, size=32, subtract_median=True)
+    build_corpus([video], tmp_path / 'c', boxes=boxes, poses='none', size=32, subtract_median=True)
     corpus = Corpus.open(tmp_path / 'c')
     store = CropStore(corpus.crops_dir)
     expected = Recipe('files', None, {}, 32, 'dis', None, True)
     assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
-    build_corpus([video], tmp_path / 'c', size=32, subtract_median=True)  # keeps the tracks, and what made them
+    build_corpus([video], tmp_path / 'c', poses='none', size=32, subtract_median=True)  # keeps the tracks
     assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
-    build_corpus([other], tmp_path / 'c', size=16, flow='farneback')
+    build_corpus([other], tmp_path / 'c', boxes='full', poses='none', size=16, flow='farneback')
     store = CropStore(corpus.crops_dir)
     recipe, lines = corpus_recipe(corpus, store, store.videos())
     assert recipe == Recipe()
@@ -170,7 +170,7 @@ def test_a_corpus_of_a_former_version_or_an_import(tmp_path):
         == Recipe(size=32, subtract_median=False, teacher='joints').to_json()
     )
     video = make_video(tmp_path / 'jump.mp4')
-    build_corpus([video], tmp_path / 'c')
+    build_corpus([video], tmp_path / 'c', boxes='full', poses='none')
     former = Corpus.open(tmp_path / 'c')
     former.record_recipe(None)
     store = CropStore(former.crops_dir)
