@@ -2,7 +2,6 @@
 
 import importlib.util
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -102,6 +101,8 @@ def large_search(size: tuple[int, int], threads: int, seed: int) -> bool:
 
 
 def _large_search(queries: int, gallery: int, threads: int, seed: int) -> tuple[float, int]:
+    import resource  # not on Windows
+
     from vpd_mm.retrieve.dtw_retriever import DTWRetriever
 
     rng = np.random.default_rng(seed)

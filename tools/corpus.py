@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus.corpus_check import check_corpus
 from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.progress import ProgressBars
 
 
@@ -22,10 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('action', choices=['check'], help='check: read every file and every crop, and compare them')
     parser.add_argument('corpus', help='folder of the corpus')
     args = parser.parse_args(argv)
-    console = Console()
+    console = PlainConsole()
 
     def on_problem(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     with ProgressBars(console) as bars:
         result = check_corpus(args.corpus, on_problem, bars.add('check', 'files and videos'), probe)

@@ -26,7 +26,7 @@ from demo_parts.steps import Steps, once, write_json
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, log_output, run_tool
+from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.model_zoo import pick_device
@@ -38,6 +38,7 @@ from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summ
 from vpd_mm.experiments.store import AP_COLUMNS
 from vpd_mm.features import joint_features, pose_features
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
+from vpd_mm.files import list_folder
 from vpd_mm.prepare.corpus_builder import build_corpus
 from vpd_mm.recognize import confusion_matrix
 from vpd_mm.retrieve import load_clips, rank_corpus
@@ -211,7 +212,7 @@ def run_experiments(
     matrices: dict[str, np.ndarray] = {}
     for run in plan.runs:
         if run.section == 'detection':
-            timelines += [(run.method.name, path) for path in sorted(store.work_dir(run.key).glob('test/*.png'))[:1]]
+            timelines += [(run.method.name, path) for path in list_folder(store.work_dir(run.key), 'test/*.png')[:1]]
         elif run.k in (None, max(cfg.ks)):
             clips = store.scores(run.key)
             matrix = confusion_matrix(clips.scores.argmax(axis=1), clips.labels, clips.scores.shape[1])
@@ -240,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
     parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
     parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
-    parser.add_argument('--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='processes or threads')
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='processes or threads')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     args = parser.parse_args(arguments)
     if args.jobs < 1:

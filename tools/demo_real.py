@@ -20,7 +20,7 @@ import torch
 from demo_parts.steps import Steps, once, write_json
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
-from vpd_mm.engine.cli import ToolParser, log_output, run_tool
+from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.model_zoo import pick_device
@@ -30,7 +30,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_identity
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.features.preview import preview_panels
-from vpd_mm.files import atomic_write, read_json
+from vpd_mm.files import atomic_write, list_folder, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.structures import AthleteTrack
 from vpd_mm.visualize.panels import evenly_spread
@@ -184,7 +184,7 @@ def get_video(path: Path, folder: Path, wheels: Path | None) -> None:
     """
     pip('download', '--dest', str(folder), VIDEO_WHEEL, wheels=wheels)
     source = read_json(BOXES, 'check it out again')
-    with zipfile.ZipFile(next(folder.glob('sports2d-*.whl'))) as archive, archive.open(source['video']) as file:
+    with zipfile.ZipFile(list_folder(folder, 'sports2d-*.whl')[0]) as archive, archive.open(source['video']) as file:
         data = file.read(64 << 20)
     if hashlib.sha256(data).hexdigest() != source['sha256']:
         raise UserError(f'{folder}: {source["video"]} is another video than the annotated one; delete the folder')
@@ -218,9 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, default=Path('runs/demo-real'), help='folder of the run')
     parser.add_argument('--epochs', type=int, default=40, help='epochs of distillation, 2,000 crops each')
     parser.add_argument('--wheels', type=Path, help='folder of wheels; default: pip downloads them')
-    parser.add_argument(
-        '--jobs', type=int, default=min(len(os.sched_getaffinity(0)), 8), help='threads; default: one per core'
-    )
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='threads; default: one per core')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, help=argparse.SUPPRESS)  # accepted as by older versions; the config has one
     args = parser.parse_args(argv)

@@ -31,7 +31,7 @@ from vpd_mm.engine.model_files import read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
 from vpd_mm.errors import UserError
-from vpd_mm.files import npz_path
+from vpd_mm.files import list_folder, npz_path
 
 
 def make_parser() -> ToolParser:
@@ -165,7 +165,7 @@ def extract(corpus: Corpus, extractor, out: Path, made_by: dict, dims: int) -> N
 
 def print_written(out: Path, written: int, dims: int | None = None) -> None:
     # a rank without videos may come here before the others have written any
-    total = sum(1 for _ in out.glob('*.npz'))
+    total = len(list_folder(out, '*.npz'))
     print(f'{out}: {written} videos written, {total} in total' + (f', D = {dims}' if dims else ''))
 
 

@@ -11,12 +11,13 @@ import warnings
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, error_line, run_tool
+from vpd_mm.errors import UserError
 
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('inputs', nargs='+', metavar='INPUT', help='video, folder of videos or of images, or camera:0 (a number)')
+    add('inputs', nargs='+', metavar='INPUT', help='video, folder of videos or of images, or camera:0')
     add(
         '--student',
         metavar='CONFIG:CHECKPOINT',
@@ -68,7 +69,7 @@ def main(argv=None):
     else:
         config, checkpoint = newest_student()
         print(f'student: {config}:{checkpoint} (the newest in work_dirs and runs; --student selects another)')
-    inputs = list_inputs([int(item) if item.isdigit() else item for item in args.inputs], [args.out])
+    inputs = list_inputs(args.inputs, [args.out])
     check_outputs(inputs, args.video_dir, args.out, args.overwrite)  # all of them: each call below sees one
     if args.show:
         check_display()
@@ -95,6 +96,8 @@ def main(argv=None):
     failures = 0
     for name, item in inputs.items():
         try:
+            if isinstance(item, UserError):
+                raise item
             infer_one(inferencer, item, args)
         except Exception as e:  # any: the other inputs continue
             if len(inputs) == 1 or args.debug:

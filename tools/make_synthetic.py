@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.progress import progress_bar
+from vpd_mm.files import list_folder
 
 
 def make_sport(args: argparse.Namespace) -> None:
@@ -32,7 +33,7 @@ def make_generic(args: argparse.Namespace) -> None:
     recipe = GenericRecipe(args.seed, args.width, args.height, args.public, args.leaping, args.clear, args.over)
     with progress_bar('images') as on_progress:
         root = make_generic(args.out, args.train, args.val, recipe, args.workers, on_progress)
-    files = ', '.join(f'annotations/{path.name}' for path in sorted((root / 'annotations').glob('person_*.json')))
+    files = ', '.join(f'annotations/{path.name}' for path in list_folder(root / 'annotations', 'person_*.json'))
     print(f'{root}: images/, {files} (COCO keypoints)')
 
 

@@ -43,6 +43,15 @@ def test_tables_and_lines_have_no_markup(capsys):
     assert '\x9b' not in text
 
 
+def test_a_long_name_is_printed_whole():
+    console = PlainConsole(io.StringIO(), width=40)
+    table = Table('video', 'frames')
+    table.add_row('run' * 40, '7')
+    console.print(table)
+    assert console.file.getvalue().count('run') >= 38
+    assert '\u2026' not in console.file.getvalue()
+
+
 def test_descriptions_of_bars_are_escaped():
     console = PlainConsole(io.StringIO(), force_terminal=True, width=120)
     with ProgressBars(console) as bars:

@@ -1,14 +1,15 @@
-"""Files are opened in vpd_mm/files and nowhere else, but for the exceptions below."""
+"""Files are opened, and folders listed, in vpd_mm/files and nowhere else, but for the exceptions below."""
 
 import ast
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Methods of paths that open the file, whatever the object; ``open`` where it has no other meaning.
-METHODS = {'read_text', 'read_bytes', 'write_text', 'write_bytes', 'rmtree'}
+#: Methods of paths that open or list, whatever the object; ``open`` where it has no other meaning.
+METHODS = {'read_text', 'read_bytes', 'write_text', 'write_bytes', 'rmtree'} | {'glob', 'rglob', 'iterdir'}
 #: Functions that open a path.  json.load and the like, which take an open file, are not among them.
 FUNCTIONS = {
+    *('os.listdir', 'os.scandir', 'os.walk', 'glob.iglob'),
     *('open', 'os.open', 'io.open', 'np.load', 'np.save', 'np.savez', 'np.savez_compressed'),
     *('np.loadtxt', 'np.genfromtxt', 'np.fromfile', 'torch.load', 'torch.save', 'json.loads', 'cv2.imread'),
     *('cv2.imwrite', 'cv2.VideoCapture', 'pickle.load', 'pickle.loads', 'yaml.load', 'scipy.io.loadmat'),
@@ -24,14 +25,15 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/infer/frame_source.py': ({'cv2.VideoCapture'}, 'cameras'),
     'vpd_mm/structures/npz_io.py': ({'np.savez', 'zipfile.ZipFile'}, 'on open files'),
     'vpd_mm/visualize/video_writer.py': ({'av.open'}, 'writes into a file of atomic_write'),
-    'vpd_mm/compat/saving.py': ({'.rmtree'}, 'old checkpoints of the work dir, after saving'),
-    'vpd_mm/corpus/corpus_check.py': ({'zipfile.ZipFile'}, 'of an open file'),
+    'vpd_mm/compat/saving.py': ({'.rmtree', '.glob'}, 'old checkpoints of the work dir; hidden temporary files'),
+    'vpd_mm/corpus/corpus_check.py': ({'zipfile.ZipFile', '.rglob'}, 'of an open file; hidden temporary files'),
     'vpd_mm/corpus/provenance.py': ({'json.loads'}, 'of our own text'),
     'vpd_mm/experiments/plan.py': ({'zipfile.ZipFile'}, 'of an open file'),
     'vpd_mm/importers/json_io.py': ({'gzip.open'}, 'bytes in memory, bounded'),
     'vpd_mm/engine/checkpoint_packer.py': ({'torch.save'}, 'into memory'),
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),
     'vpd_mm/engine/cli.py': ({'.open'}, 'the log, which is appended to'),
+    'vpd_mm/experiments/jobs.py': ({'.iterdir'}, 'its own folder, which it empties'),
     'vpd_mm/engine/locks.py': ({'os.open'}, 'a lock, in which only the number of a process is replaced'),
     'vpd_mm/compat/mmengine.py': ({'.read_text', 'json.loads'}, 'metadata of an installed package, our own text'),
     'vpd_mm/compat/mmaction.py': ({'.read_text'}, 'source of an installed package'),

@@ -141,7 +141,7 @@ def test_frames_with_another_person_or_without_a_box_have_no_pose(tmp_path):
 
 def test_athlete_of_a_clip_uses_the_file_with_all_people(tmp_path, track):
     write_mmpose_inferencer(tmp_path)
-    assert read_poses(tmp_path, 'front__v', track).frame_inds.tolist() == list(FRAMES)
+    assert read_poses(tmp_path, 'front__v', track, file_name='v').frame_inds.tolist() == list(FRAMES)
 
 
 def test_left_and_right_of_openpose():
@@ -244,7 +244,7 @@ def test_an_athlete_of_a_folder_above_has_no_files(tmp_path, track):
     write_release(tmp_path)
     (tmp_path / 'v/inner').mkdir()
     with pytest.raises(UserError, match='no poses of'):
-        read_poses(tmp_path / 'v/inner', 'front__..', track)
+        read_poses(tmp_path / 'v/inner', 'front__..', track, file_name='..')
 
 
 def test_own_npz_comes_first(tmp_path):

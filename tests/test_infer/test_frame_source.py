@@ -79,6 +79,34 @@ def test_lists_and_folders(tmp_path):
         list_inputs(list(FRAMES))
 
 
+def test_a_number_is_a_camera_unless_it_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('0', '0001', 'camera:1', '.hidden'):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / '0.png'), FRAMES[0])
+    (tmp_path / '0001' / '._0.png').write_bytes(b'')  # of macOS
+    make_video(tmp_path / '7.mp4').rename(tmp_path / '7')
+    inputs = ['0', '0001', 'camera:1', '7', '1', 'camera:0', 'webcam:2', 'camera', '0003']
+    paths = [tmp_path / name for name in inputs[:4]]
+    assert [tmp_path / e if isinstance(e, type(tmp_path)) else e for e in names(inputs[:-2])] == [*paths, 1, 0, 2]
+    assert [names(one) for one in inputs[-2:]] == [[0], [3]]
+    assert numbers(open_input('0001')) == [(0, 0)]
+    monkeypatch.chdir(tmp_path / '0001')
+    assert list(list_inputs('.')) == ['0001']
+
+
+def test_an_input_without_a_name_of_its_own_is_refused_alone(tmp_path):
+    for name in ('a.mp4', 'b.mp4', 'deep/a.mov', 'c,d.mp4', 'La\u0308ufer.mp4'):
+        make_video(tmp_path / name)
+    entries = list_inputs(tmp_path)
+    good = {name: entry for name, entry in entries.items() if not isinstance(entry, UserError)}
+    assert good == {'L\u00e4ufer': tmp_path / 'La\u0308ufer.mp4', **{n: tmp_path / f'{n}.mp4' for n in 'ab'}}
+    refused = {name: str(entry) for name, entry in entries.items() if isinstance(entry, UserError)}
+    assert len(refused) == 2
+    assert "two inputs are named 'a'" in refused[str(tmp_path / 'deep/a.mov')]
+    assert "video name 'c,d': must be" in refused[str(tmp_path / 'c,d.mp4')]
+
+
 def test_results_are_not_inputs(tmp_path):
     """Videos in the output folder and overlays in a folder of images are skipped."""
     one = make_video(tmp_path / 'v' / 'a.mp4')

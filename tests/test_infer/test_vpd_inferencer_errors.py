@@ -136,6 +136,23 @@ def test_results_of_named_athletes_are_checked(folder, tmp_path):
     assert not (tmp_path / 'tracks').exists()
 
 
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_an_athlete_never_replaces_the_results_of_a_video(folder, tmp_path, overwrite):
+    for name in ('take1', 'anna__take1'):
+        make_video(tmp_path / f'{name}.mp4')
+    boxes = write_boxes(tmp_path / 'boxes', 'anna__take1')
+    spec = folder / 'student.py', folder / 'student.pth'
+    inferencer = VPDInferencer(*spec, boxes=str(boxes), overwrite=overwrite)
+    for first, second in (('anna__take1', 'take1'), ('take1', 'anna__take1')):
+        out = tmp_path / first
+        inferencer(tmp_path / f'{first}.mp4', pred_out_dir=out)
+        before = (out / 'anna__take1.json').read_text()
+        with pytest.raises(UserError, match=r'anna__take1\.json: holds the results of another video'):
+            inferencer(tmp_path / f'{second}.mp4', pred_out_dir=out)
+        inferencer(tmp_path / f'{first}.mp4', pred_out_dir=out)
+        assert (out / 'anna__take1.json').read_text() == before
+
+
 def test_video_without_an_athlete(folder):
     frames = np.full((8, 96, 96, 3), 120, np.uint8)
     inferencer = VPDInferencer(folder / 'student.py', folder / 'student.pth', boxes=packed_source('detector'))

@@ -194,9 +194,6 @@ def test_find_videos(tmp_path):
         (tmp_path / name).touch()
     assert [p.name for p in find_videos([tmp_path])] == ['a.AVI', 'b.mp4']
     assert [p.name for p in find_videos([tmp_path / 'b.mp4', tmp_path])] == ['a.AVI', 'b.mp4']
-    (tmp_path / 'deep' / 'b.mov').touch()
-    with pytest.raises(UserError, match="share the name 'b'"):
-        find_videos([tmp_path])
     (tmp_path / 'none').mkdir()
     with pytest.raises(UserError, match='folder holds no video'):
         find_videos([tmp_path / 'none'])
@@ -217,8 +214,8 @@ def test_videos_that_cannot_be_opened_fail_by_name(tmp_path):
 
 def test_name_clash_with_the_corpus(tmp_path):
     build_corpus([make_video(tmp_path / 'x' / 'jump.mp4', 3)], tmp_path / 'c')
-    with pytest.raises(UserError, match="has a video 'jump' already, from"):
-        build_corpus([make_video(tmp_path / 'y' / 'jump.mp4', 3)], tmp_path / 'c')
+    [(_, failure)] = build_corpus([make_video(tmp_path / 'y' / 'jump.mp4', 3)], tmp_path / 'c').failures
+    assert "has a video 'jump' already, from" in failure
 
 
 def test_split_model():

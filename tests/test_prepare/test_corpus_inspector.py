@@ -37,6 +37,7 @@ def test_without_the_video_file_the_crops_are_shown(corpus, tmp_path):
     (tmp_path / 'jump.mp4').unlink()
     result = inspect_corpus(corpus, out=tmp_path / 'images')
     assert [p.parent for p in result.images] == [tmp_path / 'images'] * 2
+    assert any('jump.mp4: no such file; if it was moved, run tools/prepare.py' in line for line in result.lines)
     with av.open(str(result.images[1])) as container:
         assert sum(1 for _ in container.decode(video=0)) == 8
 

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
+from vpd_mm.structures import Action, load_actions, load_classes, read_lines, save_actions, save_classes
 
 ACTIONS = [Action('a:1', 'clip', 0, 10, 0, 'train'), Action('ü 2', 'clip', 10, 11, 3, 'test')]
 HEADER = 'action_id,video,start_frame,end_frame,label,split\n'
@@ -84,3 +84,16 @@ def test_absurd_values_are_named(tmp_path, row, message):
         load_actions(path)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 2000
+
+
+def test_lists_that_people_edit_name_what_the_corpus_holds(tmp_path):
+    """Line ends of Windows, spaces, and the decomposed Unicode form of macOS."""
+    (tmp_path / 'list.txt').write_bytes('\ufeffLa\u0308ufer 1\r\n\r\n  b\n'.encode())
+    assert read_lines(tmp_path / 'list.txt') == ['L\u00e4ufer 1', 'b']
+    action = Action('La\u0308ufer:0', 'La\u0308ufer', 0, 1, 0, 'trai\u0308n')
+    assert (action.action_id, action.video, action.split) == ('L\u00e4ufer:0', 'L\u00e4ufer', 'tra\u00efn')
+    save_classes(tmp_path / 'classes.txt', ['Sprung [2]', '$x$', 'U\u0308bung'])
+    assert load_classes(tmp_path / 'classes.txt') == ['Sprung [2]', '$x$', '\u00dcbung']
+    for name in (' a', 'a\x85b', ''):
+        with pytest.raises(UserError, match='class names must be unique'):
+            save_classes(tmp_path / 'classes.txt', [name])

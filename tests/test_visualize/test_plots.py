@@ -5,6 +5,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, figure_to_rgb, timeline_figure, training_figure
 
@@ -44,6 +45,24 @@ def test_a_method_keeps_its_colour_whichever_methods_are_finished():
     ]
     assert list(colours[1]) == ['joints']
     assert colours[0]['joints'] == colours[1]['joints']
+
+
+def test_names_are_drawn_literally():
+    """No formula between dollars, which may be invalid, and no name left out of a legend."""
+    names = {'_run': '_g', '$\\frac$': 'a$b$c', 'x\\$': '100%'}
+    known = {name: {4: (60.0, 3.0), None: (80.0, 1.0)} for name in names}
+    figures = [accuracy_figure('$x^$', ks, known, names) for ks in ((4,), (4, None))]
+    figures += [timeline_figure('$x^$', np.zeros(2), np.zeros((2, 1)), [], [], 0.5)]
+    figures += [confusion_figure(np.eye(3, dtype=int), [*names])]
+    drawn = []
+    for figure in figures:
+        figure_to_rgb(figure)  # a formula that is not valid raises
+        texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+        drawn.append({text._preprocess_math(text.get_text())[0].lstrip('\u200b') for text in texts})
+    assert set(names) | set(names.values()) | {'$x^$'} <= drawn[0]
+    assert set(names) | {'$x^$'} <= drawn[1]
+    assert '$x^$' in drawn[2]
+    assert set(names) <= drawn[3]
 
 
 def test_a_timeline_has_the_scores_and_a_bar_per_interval():

@@ -9,7 +9,7 @@ from pathlib import Path
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.errors import UserError
-from vpd_mm.files import atomic_write, read_json
+from vpd_mm.files import atomic_write, list_folder, read_json
 
 
 class Steps:
@@ -20,7 +20,7 @@ class Steps:
 
     def __init__(self, root: Path, identity: dict, console: PlainConsole) -> None:
         path = root / 'demo.json'
-        if root.is_file() or (root.is_dir() and any(root.iterdir()) and not path.is_file()):
+        if root.is_file() or (root.is_dir() and list_folder(root) and not path.is_file()):
             raise UserError(f'{root}: is not empty and holds no demonstration (no demo.json); pass another --out')
         if (recorded := once(path, lambda: identity)) != identity:
             raise UserError(f'{root}: was made with {recorded}, not with {identity}; delete it or pass another --out')

@@ -50,7 +50,7 @@ class ClipSource:
             get = {'crop': self.store.crop, 'flow': self.store.flow, 'frame': self.store.frame_image}[self.source]
             images = {i: get(name, i) for i in set(frames)}
         elif video.path:
-            images = open_video(video.path, self.corpus.fps).read(frames)
+            images = open_video(video.existing_path(), self.corpus.fps).read(frames)
         else:
             raise UserError(
                 f'{self.corpus.videos_path}: video {name!r} has no file and {self.corpus.crops_dir} no whole frames '

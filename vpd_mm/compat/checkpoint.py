@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from ..errors import UserError
-from ..files import open_file, read_text
+from ..files import list_folder, open_file, read_text
 from .bridge import provider, rebind
 from .pickle_scan import NUMPY_MODULES, NotWritten, check_pickle
 from .resumed import check_kinds, check_resume
@@ -309,7 +309,7 @@ def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:
     one, as a process that is killed while it saves may leave a damaged file.
     """
     folder = Path(folder)
-    saved = [path for kind in ('epoch', 'iter') for path in folder.glob(f'{kind}_*.pth')]
+    saved = [path for kind in ('epoch', 'iter') for path in list_folder(folder, f'{kind}_*.pth')]
     candidates = sorted(saved, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     with suppress(UserError):
         candidates.insert(0, folder / Path(read_text(folder / 'last_checkpoint', MAX_POINTER).strip()).name)

@@ -123,10 +123,9 @@ def main() -> int:
         print('error: rich is missing; check_env --fix prints what to install', file=sys.stderr)
         return 1
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     bridges = bridge_rows()  # before the main path is imported, which changes what can be found
     errors = problems()
     sections = (
@@ -140,7 +139,7 @@ def main() -> int:
             table.add_column(header, ratio=ratio, overflow='fold')
         for row in rows:
             mark, hint = (good, '') if row.good else (bad, row.hint)
-            table.add_row(row.name, mark, escape(row.status), escape(hint))
+            table.add_row(row.name, mark, row.status, hint)
         console.print(table)
     for error in errors:
         print(f'error: {error}', file=sys.stderr)

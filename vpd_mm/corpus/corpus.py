@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,18 @@ from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write, check_no_links, check_video_name, checked_name, npz_path, read_json
+from ..files import (
+    atomic_write,
+    check_file,
+    check_no_links,
+    check_video_name,
+    checked_name,
+    composed,
+    input_name,
+    list_folder,
+    npz_path,
+    read_json,
+)
 from ..structures import MAX_FRAMES, AthleteTrack, PoseSequence
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
@@ -55,7 +67,7 @@ class VideoInfo:
     height: int
 
     def __post_init__(self) -> None:
-        check_video_name(self.video)
+        object.__setattr__(self, 'video', check_video_name(self.video))
         if not 0 < self.fps <= MAX_FPS:
             raise UserError(f'video {self.video}: fps must be above 0, at most {MAX_FPS}, found {self.fps}')
         for field, most in (('num_frames', MAX_FRAMES), ('width', MAX_SIDE), ('height', MAX_SIDE)):
@@ -68,8 +80,19 @@ class VideoInfo:
 
     @property
     def file(self) -> str:
-        """Path of the video file, which its athletes share; without a path, the name without the athlete."""
-        return self.path or self.video.rpartition('__')[2]
+        """Path of the video file, which its athletes share; without a path, its name."""
+        return self.path or self.file_name
+
+    def existing_path(self) -> Path:
+        """Path of the video file; UserError where it is missing."""
+        return check_file(
+            self.path, missing='if it was moved, run tools/prepare.py with its new path and the same --out'
+        )
+
+    @property
+    def file_name(self) -> str:
+        """Name of the video file; without a path, the name without the player of the public tennis data."""
+        return input_name(Path(self.path)) if self.path else re.sub('^(front|back)__', '', self.video)
 
 
 @dataclass(frozen=True)
@@ -111,7 +134,7 @@ class Corpus:
         if root.exists() and not root.is_dir():
             raise UserError(f'{root}: is a file; a corpus is a folder, pass another --out')
         # corpus.json is tested last: another rank may write it during the test of the folder
-        if root.is_dir() and any(not p.name.startswith('.') for p in root.iterdir()) and not path.exists():
+        if list_folder(root) and not path.exists():
             raise UserError(f'{root}: not empty and no corpus (it has no corpus.json); pass another --out')
         if path.exists():
             corpus = cls.open(root)
@@ -264,7 +287,7 @@ class Corpus:
         Raises:
             UserError: there is no such row.
         """
-        videos = self.videos()
+        videos, name = self.videos(), composed(name)
         if name not in videos:
             known = ', '.join(list(videos)[:5]) or 'none'
             raise UserError(f'{self.videos_path}: no video {name!r}; it holds {len(videos)} ({known} ...)')
@@ -295,7 +318,7 @@ class Corpus:
 
     def pose_names(self) -> list[str]:
         """Names of the pose sets."""
-        return sorted(p.name for p in (self.root / 'athlete' / 'poses').glob('*') if p.is_dir())
+        return [p.name for p in list_folder(self.root / 'athlete' / 'poses') if p.is_dir()]
 
     @contextmanager
     def lock(self, rank: int = 0, world: int = 1) -> Iterator[None]:

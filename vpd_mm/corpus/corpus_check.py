@@ -17,8 +17,8 @@ from typing import Any
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, one_line
-from ..files import check_video_name, open_file, open_text, read_json
-from ..structures import Action, load_actions, load_classes
+from ..files import check_video_name, composed, list_folder, open_file, read_json
+from ..structures import Action, load_actions, load_classes, read_lines
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
@@ -127,7 +127,9 @@ class _Check:
         gone = [row for row in (self.videos or {}).values() if row.path and not Path(row.path).exists()]
         if gone:
             problem = f'{len(gone)} videos: their file is not there, for example {gone[0].path}'
-            self.result.notes.append(f'{problem} (a new prepare and inspect read it)')
+            self.result.notes.append(
+                f'{problem}; if it was moved, run tools/prepare.py with its new path and the same --out'
+            )
         classes: list[str] | None = None
         if corpus.classes_path.exists():
             with self._counted('annotations'):
@@ -150,7 +152,7 @@ class _Check:
             ('fewshot', ids, {action.action_id for action in actions if action.split == 'test'}, 'action'),
             ('localize', self.videos, {action.video for action in detected if action.split == 'test'}, 'video'),
         ):
-            for path in sorted((corpus.root / 'annotations' / folder).glob('*.txt')):
+            for path in list_folder(corpus.root / 'annotations' / folder, '*.txt'):
                 with self._counted('annotations'):
                     self._check_list(path, known, test, what)
 
@@ -172,8 +174,7 @@ class _Check:
                 self.result.notes.append(f'{kind}: {count}, first {missing[0]}')
 
     def _check_list(self, path: Path, known: Collection[str] | None, test: Collection[str], what: str) -> None:
-        with open_text(path) as f:
-            names = [line.strip() for line in f if line.strip()]
+        names = read_lines(path)
         twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if not names or twice is not None:
             raise UserError(f'{path}: ' + (f'names {what} {twice!r} twice' if names else 'is empty'))
@@ -216,31 +217,30 @@ class _Check:
         for kind in ('teacher', 'features'):
             for folder in _folders(root / kind):
                 folders[folder] = kind, partial(_read_features, stores, folder)
-        for path in sorted(root.rglob('*.npz')):
-            if path.name.startswith('.'):
-                continue
+        for path in list_folder(root, '**/*.npz'):
             kind, read = folders.get(path.parent, ('other arrays', None))
             if read is not None:
-                self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.stem)
+                self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(composed(path.stem))
             yield kind, partial(_check_zip, path) if read is None else partial(self._check_array, path, read)
 
     def _check_array(self, path: Path, read: Callable[[str], Any]) -> None:
-        inds = read(check_video_name(path.stem)).frame_inds
-        if (problem := self._outside(path.stem, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
+        video = check_video_name(path.stem)
+        inds = read(video).frame_inds
+        if (problem := self._outside(video, int(inds[-1]) + 1 if len(inds) else 0)) is not None:
             raise UserError(f'{path}: {problem}')
 
     def _note_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         root = self.corpus.root
-        for path in sorted(root.rglob('*.sources.json')):
+        for path in list_folder(root, '**/*.sources.json'):
             yield 'notes', partial(read_notes, path)  # type: ignore[misc]
-        for path in sorted(root.rglob(RUN_FILE)):
+        for path in list_folder(root, f'**/{RUN_FILE}'):
             yield 'notes', partial(_check_run, path)
         for path in sorted(root.rglob('.*.tmp')):
             yield 'temporary files', partial(_refuse, f'{path}: left by a run that was killed; delete it')
 
     def _crop_steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         shard_of: dict[str, Path] = {}
-        for path in sorted(self.corpus.crops_dir.glob('shard-*.lmdb')):
+        for path in list_folder(self.corpus.crops_dir, 'shard-*.lmdb'):
             with self._counted('shards'):
                 videos, problems = self.reader(path, _read_shard, path)
                 for problem in problems:
@@ -263,7 +263,7 @@ class _Check:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.glob('*') if path.is_dir())
+    return [path for path in list_folder(parent) if path.is_dir()]
 
 
 def _read_features(stores: dict[Path, FeatureStore], folder: Path, video: str) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError, errors_name
-from ..files import check_video_name, npz_path
+from ..files import check_video_name, list_folder, npz_path
 from ..structures import FeatureSequence
 
 
@@ -28,9 +28,9 @@ class FeatureStore:
         self.directory = Path(directory)
         if not self.directory.is_dir():
             raise UserError(f'{self.directory}: no such folder of features; run the step that makes it')
-        names = sorted(p.stem for p in self.directory.glob('*.npz') if not p.name.startswith('.'))
+        names = [path.stem for path in list_folder(self.directory, '*.npz')]
         with errors_name(self.directory):
-            self._videos = dict.fromkeys(map(check_video_name, names))
+            self._videos = dict.fromkeys(sorted(map(check_video_name, names)))
         if not self._videos:
             raise UserError(f'{self.directory}: holds no <video>.npz; run the step that makes them')
         self._first: tuple[str, int, int] | None = None

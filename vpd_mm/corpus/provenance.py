@@ -14,7 +14,7 @@ from typing import Any
 
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write, npz_path, open_file, read_json
+from ..files import atomic_write, list_folder, npz_path, open_file, read_json
 
 RUN_FILE = 'run.json'
 
@@ -83,7 +83,7 @@ def refresh_source(
 def _record(folder: Path, source: dict, inputs: dict[str, str]) -> None:
     """Add a source and the inputs of its videos to the notes of a folder."""
     notes = _read_notes(folder)
-    if not notes and any(folder.glob('*.npz')):
+    if not notes and list_folder(folder, '*.npz'):
         return
     if source not in [note['source'] for note in notes]:
         notes.append({'source': source, 'inputs': {}})
@@ -110,7 +110,7 @@ def record_run(folder: Path, run: dict) -> None:
         recorded = read_json(path, 'restore it, or delete the folder')
         if recorded != run:
             raise UserError(f'{path}: the folder holds features of {_text(recorded)}, not of {run}; pass another --out')
-    elif any(folder.glob('*.npz')):
+    elif list_folder(folder, '*.npz'):
         raise UserError(f'{folder}: holds features of unknown origin (no {RUN_FILE}); pass another --out')
     else:
         with atomic_write(path, 'w') as f:
@@ -125,7 +125,7 @@ def _note_path(folder: Path) -> Path:
 def _read_notes(folder: Path) -> list[dict]:
     """Each source of the files of ``folder``, with the inputs of its videos; none where it has no files."""
     path = _note_path(folder)
-    return read_notes(path) if path.exists() and any(folder.glob('*.npz')) else []
+    return read_notes(path) if path.exists() and list_folder(folder, '*.npz') else []
 
 
 def read_notes(path: Path) -> list[dict]:

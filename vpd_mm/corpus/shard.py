@@ -17,7 +17,7 @@ from pathlib import Path
 import lmdb
 
 from ..errors import UserError, errors_name
-from ..files import check_file, check_no_link, check_video_name
+from ..files import check_file, check_no_link, check_video_name, list_folder
 
 HEADER, WRITING, CROP, IMAGE = b'h/', b'w/', b'c/', b'i/'
 #: Sorts before all other keys, so that one damaged page does not hide both the list and the headers.
@@ -138,7 +138,8 @@ class Environments:
 
 #: The table of this process; LMDB's rule holds per process too.
 ENVIRONMENTS = Environments()
-os.register_at_fork(after_in_child=ENVIRONMENTS.__init__)  # type: ignore[misc]
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=ENVIRONMENTS.__init__)  # type: ignore[misc]
 
 
 @contextmanager
@@ -188,7 +189,7 @@ def _keys(txn: lmdb.Transaction, prefix: bytes) -> list[bytes]:
 def videos_of_shards(directory: Path) -> dict[str, Path]:
     """List the finished videos of all shards: name to shard; errors as :func:`videos_of_shard`."""
     videos: dict[str, Path] = {}
-    for path in sorted(directory.glob('shard-*.lmdb')):
+    for path in list_folder(directory, 'shard-*.lmdb'):
         for video in videos_of_shard(path):
             videos.setdefault(video, path)
     return videos

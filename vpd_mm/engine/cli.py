@@ -56,10 +56,16 @@ def keep_freed_memory() -> None:
     (``tools/benchmark.py distill``).  Forked processes inherit the setting.
     """
     trim_threshold, mmap_threshold = -1, -3
-    with suppress(OSError, AttributeError):  # other C libraries have no mallopt
+    with suppress(OSError, AttributeError, TypeError):  # other C libraries have no mallopt
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(trim_threshold, 256 << 20)
         mallopt(mmap_threshold, 32 << 20)
+
+
+def num_cores() -> int:
+    """Number of processor cores that this process may use."""
+    allowed = getattr(os, 'sched_getaffinity', None)  # Linux only
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def leave_processes() -> None:

@@ -4,13 +4,14 @@ import sys
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ..errors import printable
 
 
 class PlainConsole(Console):
-    """A rich console that prints text as it is: no markup, control characters escaped; styles are passed as such.
+    """A rich console that prints text as it is: no markup, whole, control characters escaped; styles are arguments.
 
     It writes past :mod:`vpd_mm.engine.escaped_output`, as colours and progress bars need control sequences.
     """
@@ -18,6 +19,11 @@ class PlainConsole(Console):
     def __init__(self, file: TextIO | None = None, stderr: bool = False, **kwargs: Any) -> None:
         file = file or (sys.stderr if stderr else sys.stdout)
         super().__init__(file=getattr(file, 'unescaped', file), markup=False, highlight=False, emoji=False, **kwargs)
+
+    def print(self, *objects: Any, **kwargs: Any) -> None:
+        for column in (column for table in objects if isinstance(table, Table) for column in table.columns):
+            column.overflow = 'fold'  # a long name takes several lines instead of losing its end
+        super().print(*objects, **kwargs)
 
     def render_str(self, text: str, **kwargs: Any) -> Text:
         return super().render_str(printable(text), **kwargs)

@@ -1,23 +1,35 @@
 """Advisory file locks, released by the kernel when their process ends."""
 
-import fcntl
+import errno
+import logging
 import os
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 from ..errors import UserError
-from ..files import check_no_link, disk_errors_name
+from ..files import check_no_link, disk_errors_name, open_flags
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: Digits of the longest number of a process.
 _MAX_DIGITS = 20
+#: Errors of a file system, often one of a network, that has no locks.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
 def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: str = '') -> Iterator[None]:
     """Hold a lock on ``path``; the file stays on disk and has no meaning while unlocked.
+
+    Where the system or the file system has no locks, a warning says so and nothing is locked.
 
     Args:
         path: Created when missing.
@@ -29,32 +41,52 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     check_no_link(path)
-    mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
     end = time.monotonic() + wait_sec
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    try:
-        _read_holder(handle, path)
-        while True:
-            try:
-                fcntl.flock(handle, mode)
-                break
-            except BlockingIOError as e:
-                if time.monotonic() >= end:
-                    by = f' (process {holder})' if (holder := _read_holder(handle, path)) else ''
-                    raise UserError((busy or f'{path}: locked by another process') + by) from e
-                time.sleep(0.05)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | open_flags('NOFOLLOW', 'NONBLOCK', 'CLOEXEC', 'BINARY'), 0o666)
+    with os.fdopen(handle, 'r+b', buffering=0) as file:
+        _read_holder(file, path)
+        while not _try_lock(file, path, shared):
+            if time.monotonic() >= end:
+                by = f' (process {holder})' if (holder := _read_holder(file, path)) else ''
+                raise UserError((busy or f'{path}: locked by another process') + by)
+            time.sleep(0.05)
         if not shared:
-            os.ftruncate(handle, 0)
             with disk_errors_name(path):
-                os.pwrite(handle, str(os.getpid()).encode(), 0)
+                file.seek(0)
+                file.truncate()
+                file.write(str(os.getpid()).encode())
         yield
-    finally:
-        os.close(handle)
 
 
-def _read_holder(handle: int, path: Path) -> str:
+def _try_lock(file: IO[bytes], path: Path, shared: bool) -> bool:
+    """Lock a file, if there are locks here; False where another process holds it."""
+    reason = 'this system'
+    if fcntl is not None:
+        try:
+            with disk_errors_name(path):
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError as e:
+            if e.errno not in _NO_LOCKS:
+                raise
+            reason = f'the file system of {path.parent}'
+    _warn_once(reason)
+    return True
+
+
+@cache
+def _warn_once(where: str) -> None:
+    logging.getLogger(__name__).warning('%s has no locks; run one command at a time', where)
+
+
+def _read_holder(file: IO[bytes], path: Path) -> str:
     """The number of the process that held the lock last, '' for a new lock; UserError where it is another file."""
-    content = os.pread(handle, _MAX_DIGITS + 1, 0) if stat.S_ISREG(os.fstat(handle).st_mode) else b'no file'
+    content = b'no file'
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.seek(0)
+        content = file.read(_MAX_DIGITS + 1)
     if content and not (content.isdigit() and len(content) <= _MAX_DIGITS):
         raise UserError(f'{path}: is no lock of vpd_mm, whose place it takes; move it away')
     return content.decode()

@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from ..errors import UserError
+from ..files import list_folder
 from ..registry import MODELS
 from ..structures import load_classes
 from .config import read_config
@@ -54,7 +55,7 @@ def read_trained_config(config: str | os.PathLike, checkpoint: str | os.PathLike
         return cfg
     _check_local(checkpoint)
     folder = Path(checkpoint).parent
-    dumped = sorted(folder.glob('*/vis_data/config.py'), reverse=True)  # the newest first, by their time stamps
+    dumped = list_folder(folder, '*/vis_data/config.py')[::-1]  # the newest first, by their time stamps
     candidates = [path for path in (folder / Path(cfg.filename).name, *dumped) if path.is_file()]
     for path in filter(is_recorded, candidates):
         if not _missing_fields(trained := read_model_config(path)):

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ..errors import UserError, errors_name
-from ..files import check_file
+from ..files import check_file, list_folder
 from ..files.download import DownloadError
 from .cli import launcher_ranks
 from .config import read_config
@@ -81,7 +81,7 @@ def _find_config(package: str, name: str) -> Path | None:
 def _carried(package: str) -> list[Path]:
     """Paths ``configs/...py`` of the configs that a package carries, within its folder."""
     root = _package_dir(package)
-    return [path.relative_to(root) for path in sorted(root.glob('configs/*/**/*.py')) if '_base_' not in path.parts]
+    return [path.relative_to(root) for path in list_folder(root, 'configs/*/**/*.py') if '_base_' not in path.parts]
 
 
 def _package_dir(package: str) -> Path:

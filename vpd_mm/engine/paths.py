@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from ..errors import UserError
+from ..files import list_folder
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -30,7 +31,7 @@ def find_weights(name: str) -> str:
 
 def newest_best(work_dir: Path) -> Path | None:
     """Return the newest best checkpoint of a training (``best_*.pth``), None without any."""
-    return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
+    return max(list_folder(work_dir, 'best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def config_dir(package: str) -> Path:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from ..compat import find_latest_checkpoint
 from ..errors import UserError
-from ..files import check_no_link
+from ..files import check_no_link, list_folder
 from .cli import launcher_ranks
 from .locks import file_lock
 
@@ -38,7 +38,7 @@ def train_alone(work_dir: Path, *, resume: bool, overwrite: bool) -> Iterator[No
     if launcher_ranks()[0] != 0:
         yield
         return
-    saved = sorted(path.name for path in work_dir.glob('*.pth'))
+    saved = [path.name for path in list_folder(work_dir, '*.pth')]
     if saved and not resume and not overwrite:
         raise UserError(
             f'{work_dir}: holds checkpoints ({saved[0]}); pass --resume to continue that training, another --work-dir, '

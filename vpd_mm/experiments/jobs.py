@@ -3,8 +3,6 @@
 import argparse
 import math
 import os
-import select
-import signal
 import subprocess
 import tempfile
 import threading
@@ -164,6 +162,9 @@ def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> st
 def end_with(parent: int) -> None:
     """End this process as soon as the process ``parent`` ends, however it ends (Linux)."""
     if hasattr(os, 'pidfd_open'):
+        import select
+        import signal
+
         try:
             descriptor = os.pidfd_open(parent)
         except ProcessLookupError:
@@ -288,7 +289,7 @@ def _private_folder(parent: Path) -> Path:
     """A new folder that no other user can read or write: the job files of submitit are pickles."""
     check_no_link(parent)
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if parent.stat().st_uid != os.getuid():
+    if hasattr(os, 'getuid') and parent.stat().st_uid != os.getuid():
         raise UserError(f'{parent}: belongs to another user; pass another --work-dir')
     parent.chmod(0o700)
     return Path(tempfile.mkdtemp(dir=parent)).resolve()

@@ -19,7 +19,7 @@ from ..engine.run import build_runner
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import datasets_of
-from ..files import check_no_link, check_no_links, disk_errors_name
+from ..files import check_no_link, check_no_links, disk_errors_name, list_folder
 from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions, rank_corpus
 from ..structures import load_actions, load_classes
 from .plan import Run
@@ -52,7 +52,7 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
         if rank == 0:
             store.save(run, {'commit': commit, **result, 'seconds': round(perf_counter() - start, 1)})
             for pattern in ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint') if run.method.kind == 'train' else ():
-                for path in work_dir.glob(pattern):
+                for path in list_folder(work_dir, pattern):
                     path.unlink()  # the best checkpoint stays
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ..baselines.clip_scores import ClipScores
 from ..engine.paths import resource_dir
 from ..errors import UserError
-from ..files import atomic_write, check_output, open_output, read_json
+from ..files import atomic_write, check_output, list_folder, open_output, read_json
 from ..version import __version__
 from .plan import Run
 
@@ -82,7 +82,7 @@ class RunStore:
         if runs is not None:
             rows = [{**self[run.key], **_about(run)} for run in runs if run.key in self]
             return pd.DataFrame(rows, columns=list(COLUMNS))
-        paths = sorted(self.root.glob('*.json'), key=lambda path: path.stat().st_mtime_ns)
+        paths = sorted(list_folder(self.root, '*.json'), key=lambda path: path.stat().st_mtime_ns)
         frame = pd.DataFrame([self[path.stem] for path in paths], columns=list(COLUMNS))
         return frame.drop_duplicates(_IDENTITY, keep='last', ignore_index=True)
 

@@ -11,8 +11,7 @@ from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
 from ..errors import UserError
-from ..files import open_text
-from ..structures import Action, load_actions, load_classes
+from ..structures import Action, load_actions, load_classes, read_lines
 from .clips import clip_positions
 
 
@@ -160,8 +159,7 @@ def select_actions(
     by_id = {a.action_id: a for a in actions}
     if not ids_file.is_file():
         raise UserError(f'{ids_file}: no such id list; it needs one action id per line')
-    with open_text(ids_file) as f:
-        ids = [line.strip() for line in f if line.strip()]
+    ids = read_lines(ids_file)
     for action_id in ids:
         if action_id not in by_id:
             raise UserError(f'{ids_file}: action {action_id!r} is not in {source}')

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ..corpus import Corpus
 from ..corpus.provenance import file_digest, record_run, refresh_source
 from ..errors import UserError, errors_name
-from ..files import check_video_name, npz_path
+from ..files import check_video_name, composed, list_folder, npz_path
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
 
@@ -37,7 +37,7 @@ def pose_features(
             are damaged; the features of all others are written first.
     """
     source, target = corpus.poses_dir(poses), corpus.teacher_dir(name)
-    paths = sorted(source.glob('*.npz'))
+    paths = list_folder(source, '*.npz')
     if not paths:
         known = ', '.join(corpus.pose_names()) or 'none'
         raise UserError(f'{source}: no poses; {corpus.root} has pose sets: {known}')
@@ -47,7 +47,7 @@ def pose_features(
         inputs = {check_video_name(path.stem): file_digest(path) for path in paths}
     existing = [video for video in inputs if npz_path(target, video).exists()]
     kept = refresh_source(target, {'poses': poses}, existing, 'pass another --out', inputs)
-    missing = [path for path in paths if path.stem not in kept]
+    missing = [path for path in paths if composed(path.stem) not in kept]
     failures = []
     for path in missing:
         try:

@@ -12,9 +12,9 @@ from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
 from ..errors import UserError
-from ..files import open_text
+from ..files import list_folder
 from ..registry import DATASETS
-from ..structures import Action, load_actions, load_classes
+from ..structures import Action, load_actions, load_classes, read_lines
 from .clips import FeatureReader, clip_positions
 
 
@@ -159,9 +159,8 @@ class FeatureWindowDataset(BaseDataset):
             return names
         path = corpus.localize_path(self.subset)
         if path.is_file():
-            with open_text(path) as f:
-                names = list(dict.fromkeys(files[line] for line in f.read().split('\n') if line in files))
-        elif lists := sorted(path.parent.glob('*.txt')):
+            names = list(dict.fromkeys(files[line] for line in read_lines(path) if line in files))
+        elif lists := list_folder(path.parent, '*.txt'):
             raise UserError(f'{path}: no such list of videos; subset must be one of {", ".join(p.stem for p in lists)}')
         else:
             names = list(np.random.default_rng((self.subset, 1)).permutation(names))

@@ -1,11 +1,12 @@
 """Open files for reading and writing: the modules through which every room does it."""
 
-from .names import check_video_name, checked_name, npz_path
+from .names import check_video_name, checked_name, composed, input_name, list_folder, npz_path, stored_path
 from .reading import (
     MAX_DIGITS,
     MAX_PIXELS,
     check_file,
     open_file,
+    open_flags,
     open_text,
     parse_json,
     read_bytes,
@@ -35,10 +36,14 @@ __all__ = [
     'check_output',
     'check_video_name',
     'checked_name',
+    'composed',
     'disk_errors_name',
+    'input_name',
     'is_ours',
+    'list_folder',
     'npz_path',
     'open_file',
+    'open_flags',
     'open_output',
     'open_text',
     'open_video',
@@ -46,4 +51,5 @@ __all__ = [
     'read_bytes',
     'read_json',
     'read_text',
+    'stored_path',
 ]

@@ -38,10 +38,15 @@ def check_file(path: str | os.PathLike, max_bytes: int | None = None, missing: s
     return Path(path)
 
 
+def open_flags(*names: str) -> int:
+    """Flags of ``os.open`` by the end of their names; a system has some of them only."""
+    return sum(getattr(os, f'O_{name}', 0) for name in names)
+
+
 def open_file(path: str | os.PathLike, max_bytes: int | None = None, missing: str = '') -> BinaryIO:
     """Open a regular file for reading bytes; arguments and errors as :func:`check_file`."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # without O_NONBLOCK a fifo would block
+        handle = os.open(path, os.O_RDONLY | open_flags('NONBLOCK', 'CLOEXEC', 'BINARY'))  # a fifo would block
     except (FileNotFoundError, NotADirectoryError) as e:
         raise UserError(f'{path}: no such file' + (f'; {missing}' if missing else '')) from e
     except (OSError, ValueError) as e:

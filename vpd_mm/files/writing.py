@@ -43,7 +43,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix='.tmp')
         try:
             os.umask(mask := os.umask(0))
-            os.fchmod(handle, 0o666 & ~mask)
+            os.chmod(temporary, 0o666 & ~mask)
             with os.fdopen(handle, mode, encoding=None if 'b' in mode else 'utf-8') as f:
                 yield f
                 f.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError, errors_name
+from ..files import composed, list_folder, stored_path
 from ..structures import AthleteTrack
 from .json_io import frame_entries, frame_number, read_json, xyxy
 
@@ -60,12 +61,12 @@ def read_boxes(
 
 def find_athletes(directory: Path, video_name: str, json_name: str) -> dict[str, Path]:
     """Return athlete name to the file of ``<video>``: npz first, then ``<folder>/<json_name>``; sorted by name."""
-    for path in (directory / f'{video_name}.npz', directory / video_name / json_name):
+    for path in (stored_path(directory, name) for name in (f'{video_name}.npz', f'{video_name}/{json_name}')):
         if path.is_file():
             return {'': path}
     ending = f'{ATHLETE_SEPARATOR}{video_name}'
-    json_files = {path.name: path / json_name for path in directory.glob(f'*{ATHLETE_SEPARATOR}*')}
-    npz_files = {path.stem: path for path in directory.glob(f'*{ATHLETE_SEPARATOR}*.npz')}
+    json_files = {composed(path.name): path / json_name for path in list_folder(directory, f'*{ATHLETE_SEPARATOR}*')}
+    npz_files = {composed(path.stem): path for path in list_folder(directory, f'*{ATHLETE_SEPARATOR}*.npz')}
     return {
         name.removesuffix(ending): path
         for name, path in sorted((json_files | npz_files).items())

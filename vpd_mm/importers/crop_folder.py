@@ -10,6 +10,7 @@ import numpy as np
 from ..corpus import CropWriter, VideoInfo
 from ..corpus.image_file import read_image
 from ..errors import UserError
+from ..files import list_folder, stored_path
 
 #: The flow images of the release cover +-20 px.
 FLOW_CLIP = 20.0
@@ -27,7 +28,7 @@ class CropFolder:
     first: int
 
     def frames(self) -> list[int]:
-        matches = (_CROP.fullmatch(p.name) for p in self.folder.iterdir())
+        matches = (_CROP.fullmatch(p.name) for p in list_folder(self.folder))
         frames = (int(m[1]) - self.first for m in matches if m)
         return sorted(f for f in frames if 0 <= f < self.info.num_frames)
 
@@ -39,7 +40,7 @@ def find_crop_folders(root: Path, videos: Mapping[str, VideoInfo]) -> list[CropF
     """Find the crop folders of known videos: ``<video>/``, for tennis ``<match>/<front|back>/``."""
     folders = []
     for video, info in videos.items():
-        folder, first = root / video, 0
+        folder, first = stored_path(root, video), 0
         if not folder.is_dir() and (match := _PLAYER_CLIP.fullmatch(video)):
             folder, first = root / match['match'] / match['player'], int(match['first'])
         if folder.is_dir():
@@ -87,7 +88,7 @@ def import_crops(crops: CropFolder, writer: CropWriter, flow: str | None) -> int
 
 
 def _choose_flow(folder: Path, flow: str | None) -> str | None:
-    names = sorted({match[1] for path in folder.iterdir() if (match := _FLOW.fullmatch(path.name))})
+    names = sorted({match[1] for path in list_folder(folder) if (match := _FLOW.fullmatch(path.name))})
     if flow == 'none' or (flow is None and not names):
         return None
     if flow is None and len(names) == 1:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from ..errors import UserError
-from ..structures import Action
+from ..structures import Action, read_lines
 from .labels import LabelSet
-from .release_lists import find_video_meta, read_few_shot, read_labels, read_lines, read_localize, split_id
+from .release_lists import find_video_meta, read_few_shot, read_labels, read_localize, split_id
 
 CLASSES = ('axel', 'flip', 'loop', 'lutz', 'salchow', 'toe_loop')
 #: The competitions of this year are the test set (paper 4); the names of their videos contain it.

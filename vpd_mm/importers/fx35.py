@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..structures import Action
+from ..structures import Action, read_lines
 from .json_io import numbers, read_json
 from .labels import LabelSet
-from .release_lists import find_video_meta, read_few_shot, read_labels, read_lines
+from .release_lists import find_video_meta, read_few_shot, read_labels
 
 CATEGORIES = 'gym99_categories.txt'
 ANNOTATIONS = 'finegym_annotation_info_v1.1.json'

@@ -12,8 +12,17 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, read_text
-from ..structures import Action, AthleteTrack, PoseSequence, load_actions, load_classes, save_actions, save_classes
+from ..files import atomic_write
+from ..structures import (
+    Action,
+    AthleteTrack,
+    PoseSequence,
+    load_actions,
+    load_classes,
+    read_lines,
+    save_actions,
+    save_classes,
+)
 from .report import ImportReport, track_progress
 
 
@@ -166,7 +175,7 @@ def _check_corpus(corpus: Corpus, labels: LabelSet) -> None:
         (corpus.actions_path, 'actions', load_actions, labels.actions),
         (corpus.detect_path, 'actions', load_actions, labels.detect),
         (corpus.classes_path, 'classes', load_classes, labels.classes),
-        *((path, 'lines', _read_lines, lines) for path, lines in _lists(corpus, labels).items()),
+        *((path, 'lines', read_lines, lines) for path, lines in _lists(corpus, labels).items()),
     ]
     for path, what, read, content in known:
         if content and path.exists() and list(read(path)) != list(content):
@@ -174,10 +183,6 @@ def _check_corpus(corpus: Corpus, labels: LabelSet) -> None:
                 f'{path}: holds other {what} than this import (edited, or another --seed or --val-share); move it away '
                 'or pass another --out'
             )
-
-
-def _read_lines(path: Path) -> list[str]:
-    return read_text(path).splitlines()
 
 
 def _lists(corpus: Corpus, labels: LabelSet) -> dict[Path, Sequence[str]]:

@@ -4,13 +4,13 @@ import base64
 import binascii
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..corpus.image_file import decode_image
 from ..errors import UserError
+from ..files import stored_path
 from .json_io import frame_entries, read_json, scored_people, shape_error
 
 #: Masks of a lower score are left out, as in the published crops.
@@ -43,7 +43,7 @@ def read_masks(directory: str | os.PathLike, video_name: str, num_frames: int | 
     The mask of the highest score in a frame counts; frames where it is below 0.8 are absent.  Without the file the
     result is empty.  Raises UserError for an invalid entry.
     """
-    folder = Path(directory) / video_name
+    folder = stored_path(directory, video_name)
     path = next((p for p in (folder / 'mask.json.gz', folder / 'mask.json') if p.is_file()), None)
     if path is None:
         return {}

@@ -9,6 +9,7 @@ import numpy as np
 from ..corpus import VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, errors_name
+from ..files import composed, list_folder
 from ..structures import Action, AthleteTrack, PoseSequence
 from .labels import LabelSet
 from .matlab_file import read_matlab_file
@@ -43,10 +44,10 @@ def read_penn_action(source: Path, on_progress: OnProgress = no_progress) -> Lab
 
     ``source`` holds ``labels/*.mat``; ``on_progress`` is called with (done, total) clips.
     """
-    files = sorted((source / 'labels').glob('*.mat')) or sorted(source.glob('*.mat'))
+    files = list_folder(source / 'labels', '*.mat') or list_folder(source, '*.mat')
     if not files:
         raise UserError(f'{source}: no labels/*.mat; pass the folder that holds the labels of Penn Action')
-    clips = {path.stem: read_penn_clip(path) for path in track_progress(files, on_progress)}
+    clips = {composed(path.stem): read_penn_clip(path) for path in track_progress(files, on_progress)}
     classes = sorted({clip.label for clip in clips.values()})
     counts = Counter(f'official split, {clip.split}' for clip in clips.values())
     for clip in clips.values():

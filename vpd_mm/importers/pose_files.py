@@ -10,8 +10,8 @@ from ..corpus import Corpus
 from ..corpus.provenance import file_digest, refresh_source
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, errors_name
+from ..files import composed, list_folder, stored_path
 from ..structures import AthleteTrack, PoseSequence
-from .box_files import ATHLETE_SEPARATOR
 from .json_io import frame_number, read_json
 from .pose_formats import (
     OPENPOSE_NAME,
@@ -33,6 +33,7 @@ def read_poses(
     video_name: str,
     track: AthleteTrack | None = None,
     num_frames: int | None = None,
+    file_name: str = '',
 ) -> PoseSequence:
     """Read the poses of one video and keep the athlete's.
 
@@ -49,10 +50,11 @@ def read_poses(
 
     Args:
         directory: Holds the files.
-        video_name: Name of the video without its ending.  With a track, files of ``<video>``, which hold all people,
-            also serve ``<athlete>__<video>``.
+        video_name: Name of the video without its ending.
         track: Boxes of the athlete; without them the person of the highest score is taken.
         num_frames: Frames of the video; no pose may lie past its end.
+        file_name: Name of the video file, where ``video_name`` is that of one of its athletes; with a track, the files
+            of that name, which hold all people, serve too.
 
     Raises:
         UserError: no file, or an invalid entry: NaN, wrong joint count, past the end, a frame twice, truncated or too
@@ -63,7 +65,7 @@ def read_poses(
         raise UserError(f'{directory}: no such folder of poses')
     kind, files = _candidates(directory, video_name)
     if not files and track is not None:
-        kind, files = _candidates(directory, video_name.partition(ATHLETE_SEPARATOR)[2])
+        kind, files = _candidates(directory, file_name, ())
     if not files:
         raise UserError(
             f'{directory}: no poses of {video_name!r}; expected {video_name}.npz, {video_name}/coco_keypoints.json.gz, '
@@ -83,28 +85,30 @@ def read_poses(
     return _choose_poses(people, track, path)
 
 
-def find_pose_files(directory: str | os.PathLike, video_name: str) -> list[Path]:
-    """List the files that :func:`read_poses` reads for a video; empty where there are none."""
-    names = video_name, video_name.partition(ATHLETE_SEPARATOR)[2]
-    return next((files for name in names if (files := _candidates(Path(directory), name)[1])), [])
+def find_pose_files(directory: str | os.PathLike, video_name: str, file_name: str = '') -> list[Path]:
+    """List the files that :func:`read_poses` reads for a video with a track; empty where there are none."""
+    return _candidates(Path(directory), video_name)[1] or _candidates(Path(directory), file_name, ())[1]
 
 
-def _candidates(directory: Path, video_name: str) -> tuple[str, list[Path]]:
-    """Return the kind of the files of a video (npz, json, openpose, images) and the files."""
+def _candidates(directory: Path, video_name: str, endings: tuple[str, ...] = ('.npz',)) -> tuple[str, list[Path]]:
+    """Return the kind of the files of a video (npz, json, openpose, images) and the files.
+
+    ``endings`` are those of files that hold one person only.
+    """
     if not video_name or video_name.startswith('.'):  # no name of a file, such as '..'
         return '', []
-    names = [f'{video_name}.npz']
+    names = [f'{video_name}{ending}' for ending in endings]
     for name in (f'{video_name}/coco_keypoints.json', f'{video_name}.json', f'results_{video_name}.json'):
         names += [f'{name}.gz', name]
-    for path in (directory / name for name in names):
+    folder = stored_path(directory, video_name)
+    for path in (stored_path(directory, name) for name in names):
         if path.is_file():
             return 'npz' if path.suffix == '.npz' else 'json', [path]
-    folder = directory / video_name
-    paths = [path for parent in (directory, folder) if parent.is_dir() for path in sorted(parent.iterdir())]
-    openpose = [path for path in paths if (m := OPENPOSE_NAME.match(path.name)) and m['video'] == video_name]
+    paths = [path for parent in (directory, folder) for path in list_folder(parent)]
+    openpose = [path for path in paths if (m := OPENPOSE_NAME.match(composed(path.name))) and m['video'] == video_name]
     if openpose:
         return 'openpose', openpose
-    return 'images', sorted(path for path in folder.glob('*.json') if last_digits(path.name) is not None)
+    return 'images', [path for path in list_folder(folder, '*.json') if last_digits(path.name) is not None]
 
 
 def _choose_poses(people: People, track: AthleteTrack | None, path: Path) -> PoseSequence:
@@ -155,14 +159,16 @@ def import_poses(
     report = ImportReport()
     with corpus.lock():
         existing = [video for video in videos if corpus.pose_path(name, video).exists()]
-        inputs = {video: file_digest(files) for video in videos if (files := find_pose_files(source, video))}
+        files = {video: find_pose_files(source, video, info.file_name) for video, info in videos.items()}
+        inputs = {video: file_digest(paths) for video, paths in files.items() if paths}
         made_from = {'poses': str(Path(source).resolve())}
         refresh_source(folder, made_from, existing, 'pass another --name', inputs)
         for video, info in track_progress(list(videos.items()), on_progress):
             with report.attempt(f'{source}: {video}'):
                 if not corpus.pose_path(name, video).exists():
                     track = corpus.track(video) if corpus.track_path(video).exists() else None
-                    read_poses(source, video, track, info.num_frames).save(corpus.pose_path(name, video))
+                    poses = read_poses(source, video, track, info.num_frames, info.file_name)
+                    poses.save(corpus.pose_path(name, video))
                 report.counts['videos with poses'] += 1
                 report.counts['poses'] += len(corpus.poses(name, video))
     return report

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..corpus import VideoInfo
 from ..errors import UserError, errors_name
-from ..files import read_text
-from ..structures import Action
+from ..files import list_folder
+from ..structures import Action, read_lines
 from .json_io import brief, read_json, shape_error
 from .pickle_data import read_pickle_data
 
@@ -49,12 +49,6 @@ def find_video_meta(source: Path, sport: str, path: str | os.PathLike | None) ->
     if path is None:
         raise UserError(f'{source}: neither here nor one folder up is {" or ".join(names)}; pass --meta FILE')
     return read_video_meta(path)
-
-
-def read_lines(path: Path) -> list[str]:
-    """Return the non-empty lines of a text file, stripped."""
-    lines = read_text(path, missing='is this the folder of the annotations?').splitlines()
-    return [line.strip() for line in lines if line.strip()]
 
 
 def read_labels(path: Path, known: Collection[str] = ()) -> dict[str, str]:
@@ -119,6 +113,6 @@ def read_localize(folder: Path, videos: Collection[str], prefixes: Sequence[str]
 def _numbered(folder: Path, pattern: str) -> Iterator[tuple[Path, list[int]]]:
     if not folder.is_dir():
         raise UserError(f'{folder}: no such folder of id lists')
-    for path in sorted(folder.iterdir()):
+    for path in list_folder(folder):
         if match := re.fullmatch(pattern, path.name):
             yield path, [int(number) for number in match.groups()]

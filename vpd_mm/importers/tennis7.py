@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..corpus import VideoInfo
 from ..errors import UserError
-from ..structures import Action
+from ..structures import Action, read_lines
 from .labels import LabelSet
-from .release_lists import find_video_meta, read_few_shot, read_labels, read_lines, read_localize, split_id
+from .release_lists import find_video_meta, read_few_shot, read_labels, read_localize, split_id
 
 CLASSES = (
     'forehand_topspin',

@@ -1,6 +1,7 @@
 """Import of the public VPD release: boxes, poses, crops and features."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,9 @@ from pathlib import Path
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import npz_path
+from ..files import composed, list_folder, npz_path
 from ..structures import FeatureSequence
-from .box_files import ATHLETE_SEPARATOR, read_boxes
+from .box_files import read_boxes
 from .crop_folder import find_crop_folders, import_crops
 from .feature_pickles import SUFFIX, read_feature_pickle
 from .json_io import read_json
@@ -60,9 +61,9 @@ def import_vpd_release(
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
     table = {} if meta is None else read_video_meta(meta)
-    poses = next((f for f in (source / 'pose', source) if any(f.glob('*/boxes.json'))), None)
+    poses = next((f for f in (source / 'pose', source) if list_folder(f, '*/boxes.json')), None)
     crops = next((f for f in (source / 'crops', source) if _has_crops(f)), None)
-    pickles = sorted([*source.glob(f'*{SUFFIX}'), *source.glob(f'*/*{SUFFIX}')])
+    pickles = sorted([*list_folder(source, f'*{SUFFIX}'), *list_folder(source, f'*/*{SUFFIX}')])
     if poses is None and crops is None and not pickles:
         raise UserError(f'{source}: holds no <video>/boxes.json, no <video>/<frame>.png and no *{SUFFIX}')
     folders = {path.parent for path in pickles}
@@ -91,8 +92,8 @@ class _ReleaseImport:
         self.videos = corpus.videos()
 
     def import_poses(self, folder: Path) -> None:
-        for path in track_progress(sorted(folder.glob('*/boxes.json')), self.on_progress):
-            video = path.parent.name
+        for path in track_progress(list_folder(folder, '*/boxes.json'), self.on_progress):
+            video = composed(path.parent.name)
             with self.report.attempt(path):
                 info = self._info(video, path)
                 track_path, pose_path = self.corpus.track_path(video), self.corpus.pose_path(POSES, video)
@@ -107,7 +108,7 @@ class _ReleaseImport:
 
     def import_features(self, pickles: list[Path], targets: Mapping[Path, Path]) -> None:
         for path in track_progress(pickles, self.on_progress):
-            video = path.name.removesuffix(SUFFIX)
+            video = composed(path.name.removesuffix(SUFFIX))
             with self.report.attempt(path):
                 info, target = self._info(video, path), npz_path(targets[path.parent], video)
                 if not target.exists():
@@ -122,7 +123,7 @@ class _ReleaseImport:
             self.report.failures.append(f'{folder}: {problem}')
             return
         crops_dir = self.corpus.crops_dir
-        stored = CropStore(crops_dir).videos() if any(crops_dir.glob('shard-*.lmdb')) else []
+        stored = CropStore(crops_dir).videos() if list_folder(crops_dir, 'shard-*.lmdb') else []
         with CropWriter(crops_dir / _SHARD) as writer:
             for crops in track_progress(folders, self.on_progress):
                 with self.report.attempt(crops.folder):
@@ -141,7 +142,7 @@ class _ReleaseImport:
         own = path.with_name('meta.json')
         if own.is_file():
             return parse_video_meta(video, read_json(own), str(own))
-        for name in (video, video.partition(ATHLETE_SEPARATOR)[2]):
+        for name in (video, re.sub('^(front|back)__', '', video)):
             if name in self.table:
                 return replace(self.table[name], video=video)
         raise UserError(
@@ -150,4 +151,4 @@ class _ReleaseImport:
 
 
 def _has_crops(folder: Path) -> bool:
-    return any(folder.glob('*/[0-9]*.png')) or any(folder.glob('*/*/[0-9]*.png'))
+    return bool(list_folder(folder, '*/[0-9]*.png') or list_folder(folder, '*/*/[0-9]*.png'))

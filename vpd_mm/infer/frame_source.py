@@ -13,7 +13,7 @@ import numpy as np
 from ..athlete import FrameSource, VideoReader
 from ..corpus.image_file import read_image
 from ..errors import UserError
-from ..files import check_video_name, is_ours
+from ..files import check_video_name, input_name, is_ours, list_folder
 from ..prepare.sources import find_videos, videos_inside
 
 #: Suffixes of the images in a folder of frames.
@@ -21,11 +21,11 @@ IMAGE_SUFFIXES = frozenset(['.jpg', '.jpeg', '.png', '.bmp'])
 #: Frames per second of inputs without a rate.
 DEFAULT_FPS = 25.0
 
-_CAMERA = re.compile(r'(?:camera|webcam)(?::(\d+))?')
+_CAMERA = re.compile(r'(?:(?:camera|webcam):?)?([0-9]{1,9})|camera|webcam')
 
 Input = str | os.PathLike | int | np.ndarray | Iterable[np.ndarray]
-#: One video: index of a camera, path, array or iterator.
-Entry = int | Path | np.ndarray | Iterable[np.ndarray]
+#: One video: index of a camera, path, array or iterator, or why it is refused.
+Entry = int | Path | np.ndarray | Iterable[np.ndarray] | UserError
 
 
 class Images:
@@ -109,9 +109,11 @@ def open_camera(index: int, fps: float | None) -> FrameStream:
 def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.PathLike] = ()) -> dict[str, Entry]:
     """Name each video: each item of a list, each video of a folder, or a folder of images.
 
-    ``output_dirs`` are the folders of the results ('' = none), skipped where they lie inside a searched folder. Returns
-    the name of the results to an index of a camera, a path, an array or an iterator.  Raises UserError: a folder holds
-    neither videos nor images, the list is one of frames, or two inputs share a name.
+    A bare number or ``camera:<number>`` is a camera, unless a file or folder has that name.  ``output_dirs`` are the
+    folders of the results ('' = none), skipped where they lie inside a searched folder.
+
+    Returns the name of the results to an entry, a UserError where the name is not valid or that of an earlier input.
+    Raises UserError: a folder holds neither videos nor images, or the list is one of frames.
     """
     items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     if not items:
@@ -124,8 +126,12 @@ def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.Pat
         path = Path(item) if isinstance(item, str | os.PathLike) else None
         for one in _list_folder(path, skipped) if path is not None and path.is_dir() else [item]:
             name, entry = _name_input(one, len(named))
-            if name in named:
-                raise UserError(f'two inputs are named {name!r}; results go by that name, pass them one at a time')
+            try:
+                check_video_name(name)
+                if name in named:
+                    raise UserError(f'two inputs are named {name!r}, by which results go; pass one with another --out')
+            except UserError as e:
+                name, entry = f'{one}', e
             named[name] = entry
     return named
 
@@ -138,10 +144,7 @@ def _list_folder(folder: Path, skipped: list[Path]) -> list[Path]:
     if images:  # overlays of them do not make it a folder of videos
         videos = [p for p in videos if not is_ours(p)]
     if videos:
-        files = find_videos(videos)
-        for path in files:
-            check_video_name(path.stem)
-        return files
+        return find_videos(videos)
     if images:
         return [folder]
     raise UserError(f'{folder}: folder holds no video and no image')
@@ -154,7 +157,7 @@ def _name_input(item: Input, number: int) -> tuple[str, Entry]:
         return f'camera{item}', item
     if isinstance(item, str | os.PathLike):
         path = Path(item)
-        return path.name if path.is_dir() else path.stem, path
+        return input_name(path), path
     return f'array{number}' if isinstance(item, np.ndarray) else f'stream{number}', item
 
 
@@ -165,6 +168,8 @@ def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource
     """
     if fps is not None and not 0 < fps < 1e4:
         raise UserError(f'fps must be above 0, found {fps}')
+    if isinstance(item, UserError):
+        raise item
     if isinstance(item, int):
         return open_camera(item, fps)
     if isinstance(item, Path) and not item.is_dir():
@@ -184,5 +189,5 @@ def open_source(name: str, item: Entry, fps: float | None = None) -> FrameSource
 
 def image_files(folder: Path) -> list[Path]:
     """Images of a folder, sorted by name, numbers in it by value; also unreadable ones: none may be skipped."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
+    files = [p for p in list_folder(folder) if p.suffix.lower() in IMAGE_SUFFIXES]
     return sorted(files, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r'(\d+)', p.name)])

@@ -11,7 +11,7 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FrameSource
 from ..errors import UserError
-from ..files import atomic_write, check_output, is_ours
+from ..files import atomic_write, check_output, input_name, is_ours
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import Entry
 
@@ -21,16 +21,11 @@ Boxes = AthleteTrack | np.ndarray
 _MARK = '"frames_with_feature": '
 
 
-def source_name(source: FrameSource) -> str:
-    """Name of an input: the stem of a video file, the name of a folder, ``array0``, ``camera0``, ..."""
-    return source.path.name if source.path.is_dir() else source.path.stem
-
-
 def make_sample(
     source: FrameSource, athlete: str, track: AthleteTrack, features: FeatureSequence, num_frames: int, mode: str
 ) -> BaseDataElement:
     """Make a data sample, see ``VPDInferencer.forward``."""
-    name = source_name(source)
+    name = input_name(source.path)
     name = f'{athlete}__{name}' if athlete else name
     meta: dict[str, Any] = dict(name=name, source=str(source.path), athlete=athlete, mode=mode)
     meta |= dict(fps=float(source.fps), num_frames=num_frames, width=source.width, height=source.height)
@@ -65,7 +60,7 @@ def save_sample(sample: BaseDataElement, folder: Path, overwrite: bool = False) 
 
     Raises UserError where one of them exists and was not written by this tool, without ``overwrite``.
     """
-    path, track, features = _check_results(folder, sample.name, overwrite)
+    path, track, features = _check_results(folder, sample.name, overwrite, sample.athlete)
     with atomic_write(path, 'w') as f:  # first: it marks the other two as ours
         json.dump(to_json(sample), f, indent=1)
     sample.track.save(track)
@@ -84,17 +79,28 @@ def check_outputs(
     ``overwrite``.
     """
     sources = [item for item in inputs.values() if isinstance(item, Path)]
-    for name in inputs:
+    for name, item in inputs.items():
+        if isinstance(item, UserError):
+            continue
         if video_dir:
             check_output(Path(video_dir) / f'{name}.mp4', overwrite=overwrite, inputs=sources)
         if result_dir:
             _check_results(Path(result_dir), name, overwrite)
 
 
-def _check_results(folder: Path, name: str, overwrite: bool) -> tuple[Path, Path, Path]:
-    """Return the files of one athlete: JSON, track, features; one that this tool did not write is an error."""
+def _check_results(folder: Path, name: str, overwrite: bool, athlete: str = '') -> tuple[Path, Path, Path]:
+    """Return the files of one athlete: JSON, track, features; one that this tool did not write is an error.
+
+    So are the results of another video, ``<athlete>__<video>`` being also the name of a video file.
+    """
     paths = folder / f'{name}.json', folder / 'tracks' / f'{name}.npz', folder / 'features' / f'{name}.npz'
-    if not (paths[0].exists() and is_ours(paths[0], _MARK)):  # arrays without our JSON may belong to a corpus
+    if paths[0].exists() and is_ours(paths[0], _MARK):
+        if not is_ours(paths[0], f'"athlete": {json.dumps(athlete)}'):
+            hint = 'rename one of the two videos or write to another folder'
+            raise UserError(
+                f'{paths[0]}: holds the results of another video, <athlete>__<video> being its name; {hint}'
+            )
+    else:  # arrays without our JSON may belong to a corpus
         for path in paths:
             check_output(path, mark=_MARK, overwrite=overwrite)
     return paths

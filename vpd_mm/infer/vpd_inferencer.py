@@ -24,7 +24,7 @@ from ..engine.progress import ProgressBars
 from ..engine.written_configs import NOT_OURS, is_recorded
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
-from ..files import read_text
+from ..files import input_name, list_folder, read_text
 from ..prepare.models import Models
 from ..prepare.options import DEFAULT_BOXES, PrepareSettings
 from ..prepare.recipe import describe_boxes
@@ -36,7 +36,7 @@ from .frame_source import Entry, FrameStream, Input, list_inputs, open_source
 from .onnx_backend import load_model
 from .overlay import Paint, draw_answer, open_canvas
 from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
-from .results import Boxes, check_outputs, make_sample, save_sample, source_name, to_dict, to_track, to_tracks
+from .results import Boxes, check_outputs, make_sample, save_sample, to_dict, to_track, to_tracks
 from .segments import Gallery, Recognizer, Scorer, Segment
 
 
@@ -46,10 +46,10 @@ def newest_student() -> tuple[str, str]:
     Raises:
         UserError: there is none, or its config was not written there by a training of this user.
     """
-    notes = [note for folder in ('work_dirs', 'runs') for note in Path(folder).rglob('last_checkpoint')]
+    notes = [note for folder in ('work_dirs', 'runs') for note in list_folder(folder, '**/last_checkpoint')]
     for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
         checkpoint = find_latest_checkpoint(note.parent)
-        configs = [path for path in sorted(note.parent.glob('*.py')) if 'PoseDistiller' in read_text(path)]
+        configs = [path for path in list_folder(note.parent, '*.py') if 'PoseDistiller' in read_text(path)]
         if checkpoint and configs:
             config = next(filter(is_recorded, configs), None)
             if config is None:
@@ -236,6 +236,9 @@ class VPDInferencer(BaseInferencer):
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         dirs = visualize.get('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
         entries = list_inputs(inputs, dirs)
+        for refused in entries.values():
+            if isinstance(refused, UserError):
+                raise refused
         check_outputs(entries, *dirs, overwrite=self.overwrite)
         tracks = to_tracks(forward.pop('bboxes', None), len(entries))
         results: dict = {'predictions': [], 'visualization': []}
@@ -309,7 +312,7 @@ class VPDInferencer(BaseInferencer):
             if bboxes is None:
                 self.load_detector()
             with ProgressBars(None if self.show_progress else PlainConsole(quiet=True, force_terminal=False)) as bars:
-                both = [bars.add(f'{source_name(inputs)}: {step}', 'frames') for step in ('track', 'features')]
+                both = [bars.add(f'{input_name(inputs.path)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
         for sample in samples:

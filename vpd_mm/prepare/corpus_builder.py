@@ -12,6 +12,7 @@ from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
 from ..errors import UserError, one_line
+from ..files import list_folder
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .recipe import record_recipe
@@ -53,7 +54,7 @@ def build_corpus(
     Returns:
         One report per athlete and video, in the order of the files.
 
-    Raises UserError where the run cannot start: an option is not valid, two videos share a name, the corpus is locked,
+    Raises UserError where the run cannot start: an option is not valid, the corpus is locked,
     weights cannot be downloaded, a model cannot be built, or videos were prepared with other boxes, rules or poses.
     """
     start = time.monotonic()
@@ -69,7 +70,7 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(files, corpus.videos())
+        jobs = list_jobs(corpus, files)
         jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given)
         notes = record_recipe(corpus, settings, not boxes_given and all(job.is_tracked(corpus) for job in jobs))
         jobs = jobs[rank::world]
@@ -77,7 +78,7 @@ def build_corpus(
             fetch_models(*missing_sources(corpus, settings, jobs))
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
-        reports: dict[str, list[VideoReport]] = {}
+        reports: dict[Path, list[VideoReport]] = {}
         with ProgressBars(console or PlainConsole(quiet=True)) as bars:
             for note in notes:
                 bars.console.print(f'note: {note}', soft_wrap=True)
@@ -85,7 +86,7 @@ def build_corpus(
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
             for job, results in run_jobs(jobs, settings, shards, bars):
-                reports[job.name] = results
+                reports[job.path] = results
                 for report in results:
                     style = 'red' if report.failures else None
                     bars.console.print(report.line(), style=style, soft_wrap=True)
@@ -94,13 +95,13 @@ def build_corpus(
         failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
         corpus.record_failures(finished, failures)
-        ordered = [report for job in jobs for report in reports[job.name]]
+        ordered = [report for job in jobs for report in reports[job.path]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
 
 
 def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:
     """Remove what an interrupted run left in the shards, including those of other workers."""
-    for path in sorted(crops_dir.glob('shard-*.lmdb' if world == 1 else f'shard-{rank:03d}-*.lmdb')):
+    for path in list_folder(crops_dir, 'shard-*.lmdb' if world == 1 else f'shard-{rank:03d}-*.lmdb'):
         if unfinished_videos(path):
             CropWriter(path).close()
         ENVIRONMENTS.close(path)

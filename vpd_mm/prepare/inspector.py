@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ..athlete import VideoReader
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError, one_line
-from ..files import check_output
+from ..files import check_output, list_folder
 from ..visualize.panels import (
     BACKGROUND,
     draw_boxes,
@@ -103,7 +102,7 @@ def inspect_corpus(
             check_output(path, overwrite=overwrite, inputs=inputs)
         view.write(clip, sheet)
         result.images = [sheet, clip]
-        result.lines += [*view.statistics(), *(f'wrote {path}' for path in result.images)]
+        result.lines += [*view.problems, *view.statistics(), *(f'wrote {path}' for path in result.images)]
     with_crops = [name for name in counts if name in store]
     result.lines += [f'note: {line}' for line in corpus_recipe(corpus, store, with_crops)[1]]
     result.lines += [*marks, *verdict(corpus, result.videos, counts)]
@@ -124,7 +123,7 @@ def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts
         return [*lines, f'first: correct what failed in {len(without)} videos, and run tools/prepare.py again']
     if not any(report.crops for report in reports):
         return [*lines, 'first: run tools/prepare.py on the video files; no video has crops']
-    if not corpus.pose_names() and not any((corpus.root / 'teacher').glob('*')):
+    if not corpus.pose_names() and not list_folder(corpus.root / 'teacher'):
         return [*lines, 'first: run tools/prepare.py again with --poses; there is no pose set']
     if beyond := failing(total):
         return [*lines, f'first: {beyond[0].name}, see above']
@@ -137,6 +136,7 @@ class VideoView:
 
     def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
         self.row, self.store, self.fps, self.pose_name = row, store, corpus.fps, pose_name
+        self.problems: list[str] = []
         self.header = store.header(row.video) if row.video in store else None
         self.track = corpus.track(row.video) if corpus.track_path(row.video).is_file() else None
         has_poses = pose_name is not None and corpus.pose_path(pose_name, row.video).is_file()
@@ -186,8 +186,10 @@ class VideoView:
         chosen = {inds[i] for i in evenly_spread(len(inds), _NUM_TILES)}
         frames: Iterable[tuple[int, np.ndarray | None]] = ((frame_ind, None) for frame_ind in inds)
         if self.row.path:
-            with suppress(UserError):  # the file has gone; crops and poses can still be drawn
-                frames = VideoReader(self.row.path, self.fps)
+            try:
+                frames = VideoReader(self.row.existing_path(), self.fps)
+            except UserError as e:  # crops and poses can still be drawn
+                self.problems.append(f'drawn without the frames of the video: {e}')
         tiles = []
         with VideoWriter(clip, self.row.fps) as writer:
             for frame_ind, rgb in frames:

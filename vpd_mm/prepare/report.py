@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ..errors import one_line
+from ..files import list_folder
 from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
 
 #: Mean joint score from which a frame is a training target (paper, section 3.2).
@@ -77,16 +78,17 @@ class PrepareReport:
 
 def disk_bytes(directory: Path) -> int:
     """Size on disk of the files of ``directory`` (sparse files count what they use)."""
-    return sum(p.stat().st_blocks * 512 for p in directory.glob('*') if p.is_file())
+    sizes = (path.stat() for path in list_folder(directory) if path.is_file())
+    return sum(size.st_blocks * 512 if hasattr(size, 'st_blocks') else size.st_size for size in sizes)
 
 
 def report_table(reports: Sequence[VideoReport], title: str) -> Table:
     """Make a table with one row per video (the first 40) and the sum; shares are of all frames."""
     table = Table(title=title, title_justify='left')
-    table.add_column('video', overflow='fold', min_width=10)
+    table.add_column('video', min_width=10)
     for column in ('frames', 'crops', 'tracked', 'poses', 'confident', 'MB'):
         table.add_column(column, justify='right', no_wrap=True)
-    table.add_column('state', overflow='fold')
+    table.add_column('state')
     total = VideoReport(f'{len(reports)} videos')
     for i, report in enumerate(reports):
         for name in ('num_frames', 'tracked', 'crops', 'posed', 'confident', 'num_bytes'):

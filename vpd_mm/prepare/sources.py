@@ -1,17 +1,19 @@
 """Input of a prepare run: video files, and the origin of boxes and poses."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..athlete import VideoReader
 from ..corpus import Corpus, CropWriter, VideoInfo
 from ..corpus.provenance import file_digest, refresh_source
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError
-from ..files import check_video_name
+from ..files import check_video_name, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.pose_files import find_pose_files
 from .options import PrepareSettings, split_model
@@ -29,23 +31,19 @@ _KEEP_POSES = 'pass another --pose-name, or only videos without poses'
 class Job:
     """One video file and its rows of videos.csv (none where the video is new).
 
+    ``problem`` says why the file is refused; ``taken`` are the names of other videos that its athletes could get.
     ``keeps_poses`` is the pose set that it has, where it gets no other; '' where it gets that of the run.
     """
 
     path: Path
     rows: tuple[VideoInfo, ...] = ()
+    problem: str = ''
+    taken: frozenset[str] = frozenset()
     keeps_poses: str = ''
 
     @property
     def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def has_valid_name(self) -> bool:
-        """Return True if the file name can name a video; another one fails."""
-        with suppress(UserError):
-            return bool(check_video_name(self.name))
-        return False
+        return input_name(self.path)
 
     def is_tracked(self, corpus: Corpus) -> bool:
         """Return True if all its athletes have tracks."""
@@ -61,7 +59,7 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
     """List video files, each once, sorted by name; folders are searched with their subfolders.
 
     A symbolic link keeps its own name and folder; the name of its target does not matter.  Names are not checked.
-    Raises UserError: a folder holds no video, or two files share a name.
+    Raises UserError: a folder holds no video.
     """
     files: dict[tuple[Path, str], Path] = {}
     for given in map(Path, videos):
@@ -72,20 +70,12 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
             files.setdefault(_identity(path), path.absolute())
     if not files:
         raise UserError('no video given; pass files or folders')
-    stems: dict[str, Path] = {}
-    for path in sorted(files.values(), key=lambda p: p.stem):
-        if path.stem in stems:
-            raise UserError(
-                f'{stems[path.stem]} and {path} share the name {path.stem!r}, which identifies a video in a corpus; '
-                'rename one'
-            )
-        stems[path.stem] = path
-    return list(stems.values())
+    return sorted(files.values(), key=lambda p: (p.stem, p))
 
 
 def videos_inside(folder: Path) -> list[Path]:
     """List the video files of a folder and its subfolders, sorted by path; also those that cannot be opened."""
-    return [p for p in sorted(folder.rglob('*')) if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
+    return [p for p in list_folder(folder, '**/*') if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
 
 
 def _identity(path: Path) -> tuple[Path, str]:
@@ -93,20 +83,55 @@ def _identity(path: Path) -> tuple[Path, str]:
     return Path(os.path.realpath(path)), path.stem  # unlike resolve(), for links that lead in a circle too
 
 
-def list_jobs(files: Sequence[Path], known: Mapping[str, VideoInfo]) -> list[Job]:
-    """Join video files with their rows of videos.csv; UserError where a file has the name of another of the corpus."""
+def list_jobs(corpus: Corpus, files: Sequence[Path]) -> list[Job]:
+    """Join video files with their rows of videos.csv, in which a file that was moved gets its new path.
+
+    A file is refused (``Job.problem``) if its name is not valid, or also that of another file here or of the corpus.
+    """
     rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
-    for info in known.values():
+    named: dict[str, list[VideoInfo]] = defaultdict(list)
+    for info in corpus.videos().values():
         if info.path:
             rows[_identity(Path(info.path))].append(info)
+            for name in {info.video, input_name(Path(info.path))}:
+                named[_key(corpus, name)].append(info)
+    same_name: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        row = known.get(path.stem)
-        if row is not None and row.path and row not in rows[_identity(path)]:
-            raise UserError(
-                f'{path}: this corpus has a video {path.stem!r} already, from {row.path}; rename the file or pass '
-                'another --out'
-            )
-    return [Job(path, tuple(rows[_identity(path)])) for path in files]
+        same_name[_key(corpus, input_name(path))].append(path)
+    jobs = []
+    for path in files:
+        own, key = rows[_identity(path)], _key(corpus, input_name(path))
+        try:
+            check_video_name(input_name(path))
+            if others := [row for row in named[key] if row not in own]:
+                own = _moved(corpus, path, others)
+            if not own and (twin := next((p for p in same_name[key] if p != path), None)) is not None:
+                raise UserError(f'{path}: {twin} has the same name, which identifies a video; rename one of the two')
+            jobs.append(Job(path, tuple(own)))
+        except UserError as e:
+            jobs.append(Job(path, problem=str(e)))
+    return jobs
+
+
+def _key(corpus: Corpus, name: str) -> str:
+    """Equal for names that the file system of the corpus does not tell apart."""
+    return name.casefold() if (corpus.root / 'CORPUS.JSON').exists() else name
+
+
+def _moved(corpus: Corpus, path: Path, rows: Sequence[VideoInfo]) -> list[VideoInfo]:
+    """Write the new path of a video file into its rows; UserError where they are of another video."""
+    old = Path(rows[0].path)
+    moved = not old.exists() and input_name(old) == input_name(path)
+    hint = f'this corpus has a video {rows[0].video!r} already, from {old}'
+    if not moved:
+        raise UserError(f'{path}: {hint}; rename the file or pass another --out')
+    reader, row = VideoReader(path, corpus.fps), rows[0]
+    new, known = ((v.width, v.height, round(v.fps, 3)) for v in (reader, row))
+    if new != known or row.num_frames not in (reader.num_frames, sum(1 for _ in reader)):
+        raise UserError(f'{path}: {hint}, which is gone, and this is not that video; rename it or pass another --out')
+    moved_rows = [replace(row, path=str(path)) for row in rows]
+    corpus.add_videos(moved_rows)
+    return moved_rows
 
 
 def settle_sources(
@@ -126,13 +151,13 @@ def settle_sources(
         poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
 
     Returns:
-        The jobs, with invalid names last; a stale video is new again.
+        The jobs, with refused files last; a stale video is new again.
 
     Raises UserError: tracks or poses of these videos were made from another source, or, with several processes, from
     files that have changed.
     """
-    invalid = [job for job in jobs if not job.has_valid_name]
-    jobs = [job for job in jobs if job.has_valid_name]
+    refused = [job for job in jobs if job.problem]
+    jobs = [job for job in jobs if not job.problem]
     folder = Path(settings.boxes)
     box_files = {job.name: find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {} for job in jobs}
     tracked = {job.name: job for job in jobs if job.is_tracked(corpus)}
@@ -156,20 +181,41 @@ def settle_sources(
     if not poses_given:
         jobs = [replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for job in jobs]
     if (pose_set := settings.pose_set) is not None and not all(job.keeps_poses for job in jobs):
-        videos = [row.video for job in jobs for row in job.rows]
-        posed = [video for video in videos if poses_given and corpus.pose_path(pose_set, video).is_file()]
-        new_jobs = [job for job in jobs if not job.rows]
-        videos += [video_name(athlete, job.name) for job in new_jobs for athlete in box_files[job.name] or ['']]
-        files = {} if settings.poses_by_model else {video: find_pose_files(settings.poses, video) for video in videos}
+        files_of = {row.video: job.name for job in jobs for row in job.rows}
+        posed = [video for video in files_of if poses_given and corpus.pose_path(pose_set, video).is_file()]
+        for job in jobs:
+            if not job.rows:
+                files_of |= {video_name(athlete, job.name): job.name for athlete in box_files[job.name] or ['']}
+        given = {} if settings.poses_by_model else files_of
+        files = {video: find_pose_files(settings.poses, video, file) for video, file in given.items()}
         digests = _digests(files)
         source = {'poses': _describe(settings.poses)}
         refresh_source(corpus.poses_dir(pose_set), source, posed, _KEEP_POSES, digests)
-    return [*jobs, *invalid]
+    return [*_with_taken(corpus, jobs, box_files), *refused]
+
+
+def _with_taken(corpus: Corpus, jobs: Sequence[Job], athletes: Mapping[str, Iterable[str]]) -> list[Job]:
+    """Give each job the names of other videos, of this run and of the corpus, that its athletes could get."""
+    owners: dict[str, set[tuple[Path, str]]] = defaultdict(set)
+    for row in corpus.videos().values():
+        if row.path:
+            owners[row.video].add(_identity(Path(row.path)))
+    for job in jobs:
+        for athlete in ['', *athletes[job.name]]:
+            owners[video_name(athlete, job.name)].add(_identity(job.path))
+    taken: dict[str, set[str]] = defaultdict(set)
+    for name in owners:
+        for match in re.finditer(f'(?={ATHLETE_SEPARATOR})', name):
+            taken[name[match.start() + len(ATHLETE_SEPARATOR) :]].add(name)
+    return [
+        replace(job, taken=frozenset(name for name in taken[job.name] if owners[name] - {_identity(job.path)}))
+        for job in jobs
+    ]
 
 
 def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Job]) -> list[str]:
     """List the boxes and the poses of the settings, each where a video of the run needs it."""
-    jobs, wanted = [job for job in jobs if job.has_valid_name], settings.pose_set
+    jobs, wanted = [job for job in jobs if not job.problem], settings.pose_set
     needs_tracks = any(not job.is_tracked(corpus) for job in jobs)
     needs_poses = any(not job.keeps_poses and job.pose_set(corpus, wanted) != wanted for job in jobs)
     return [source for source, needed in ((settings.boxes, needs_tracks), (settings.poses, needs_poses)) if needed]

@@ -14,6 +14,7 @@ from ..athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_nam
 from ..athlete.path_tracker import PathRules, PathTracker
 from ..engine.progress import OnProgress
 from ..errors import UserError
+from ..files import input_name
 from ..importers.box_files import read_boxes
 from ..structures import AthleteTrack
 from .models import Models, SetupError
@@ -40,7 +41,7 @@ def find_tracks(
     if settings.boxes.startswith('mmdet:'):
         athletes = _detect(settings, models, source, on_progress)
     else:
-        athletes = read_boxes(settings.boxes, source.path.stem, frame_size, source.num_frames)
+        athletes = read_boxes(settings.boxes, input_name(source.path), frame_size, source.num_frames)
     athletes = {name: track for name, track in athletes.items() if len(track)}
     if not athletes:
         raise no_athlete_error(source, source.num_frames, settings.boxes)

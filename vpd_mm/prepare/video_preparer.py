@@ -10,7 +10,6 @@ from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
 from ..engine.cli import error_line
 from ..engine.progress import OnProgress
 from ..errors import UserError
-from ..files import check_video_name
 from ..importers.mask_files import read_masks
 from ..importers.pose_files import read_poses
 from ..structures import AthleteTrack, PoseSequence
@@ -43,7 +42,8 @@ class VideoPreparer:
         reports: dict[str, VideoReport] = {}
         self.settings = replace(self.settings, pose_name=job.keeps_poses or self._pose_name)
         try:
-            check_video_name(job.name)
+            if job.problem:
+                raise UserError(job.problem)
             self._prepare(job, reports, on_progress)
         except SetupError:
             raise
@@ -62,12 +62,12 @@ class VideoPreparer:
             tracks = {name: self.corpus.track(name) for name in rows}
         else:
             reader = VideoReader(job.path, s.fps)
-            rows, tracks = self._track(reader, on_progress)
+            rows, tracks = self._track(job, reader, on_progress)
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames)
             if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
                 try:
-                    poses = read_poses(s.poses, name, tracks[name], row.num_frames)
+                    poses = read_poses(s.poses, name, tracks[name], row.num_frames, job.name)
                     poses.save(self.corpus.pose_path(s.pose_set, name))
                 except UserError as e:
                     reports[name].failures.append(str(e))
@@ -89,11 +89,16 @@ class VideoPreparer:
             report.count(tracks[name], self._poses(name))
 
     def _track(
-        self, reader: VideoReader, on_progress: OnProgress
+        self, job: Job, reader: VideoReader, on_progress: OnProgress
     ) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
-        """Find the athletes; save their tracks and rows of videos.csv."""
+        """Find the athletes; save their tracks and rows of videos.csv; UserError where one has another video's name."""
         athletes = find_tracks(self.settings, self._models, reader, on_progress)
-        tracks = {video_name(athlete, reader.path.stem): track for athlete, track in athletes.items()}
+        tracks = {video_name(athlete, job.name): track for athlete, track in athletes.items()}
+        if shared := sorted(job.taken.intersection(tracks)):
+            raise UserError(
+                f'{job.path}: one of its athletes would be named {shared[0]!r}, as another video is; rename one of the '
+                'two videos'
+            )
         file = (str(reader.path.absolute()), reader.fps, reader.num_frames, reader.width, reader.height)
         rows = {name: VideoInfo(name, *file) for name in tracks}
         for name, track in tracks.items():

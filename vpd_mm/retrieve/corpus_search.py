@@ -11,6 +11,7 @@ from ..corpus import Corpus
 from ..corpus.sports import Sport
 from ..errors import UserError
 from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions
+from ..files import composed
 from ..structures import Action, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
 from .retrieval_metric import metrics_at
@@ -108,6 +109,7 @@ def find_query(
     Raises:
         UserError: it is neither, or the interval leaves the video or has no features.
     """
+    query = composed(query)
     for action, clip in zip(clips.actions, clips.clips, strict=True):
         if action.action_id == query:
             return ClipQuery(action, action.video, action.start_frame, action.end_frame, clip)

@@ -5,13 +5,13 @@ Distances equal dtw-python's ``dtw(cost, step_pattern=..., distance_only=True).n
 times the other), symmetric2 is used.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
+from ..engine.cli import num_cores
 from ..errors import UserError
 from . import dtw_kernel as kernel
 
@@ -125,7 +125,7 @@ def dtw_matrix(
 
 def run_in_threads(work: Callable[[int], object], count: int, num_threads: int | None = None) -> None:
     """Call ``work(0), ..., work(count - 1)`` in threads; the kernels release the GIL."""
-    threads = min(num_threads or len(os.sched_getaffinity(0)), count)
+    threads = min(num_threads or num_cores(), count)
     if threads == 1:
         for i in range(count):
             work(i)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..corpus import Corpus, CropStore
 from ..errors import UserError, one_line
+from ..files import list_folder
 from ..teacher import JointFeature
 from ..visualize.panels import add_caption, evenly_spread, grid, resize, save_image
 from ..visualize.skeleton import draw_pose_panel
@@ -37,7 +38,7 @@ class ClipPainter:
     def __init__(self, corpus: Corpus, poses: str | None = None) -> None:
         self.corpus = corpus
         self.poses = poses or next(iter(corpus.pose_names()), None)
-        self.crops = CropStore(corpus.crops_dir) if any(corpus.crops_dir.glob('shard-*')) else None
+        self.crops = CropStore(corpus.crops_dir) if list_folder(corpus.crops_dir, 'shard-*') else None
 
     def tiles(self, shot: Shot, count: int | None = None) -> list[np.ndarray]:
         """``count`` evenly spread frames of a clip (None = all) among those that can be shown.

@@ -2,6 +2,7 @@
 
 from .action import Action, load_actions, load_classes, save_actions, save_classes
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
+from .table_io import read_lines
 
 __all__ = [
     'Action',
@@ -13,6 +14,7 @@ __all__ = [
     'frames_in_order',
     'load_actions',
     'load_classes',
+    'read_lines',
     'save_actions',
     'save_classes',
 ]

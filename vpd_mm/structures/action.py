@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import atomic_write, check_video_name, read_text
+from ..files import atomic_write, check_video_name, composed, read_text
 from .sequences import MAX_FRAMES
 from .table_io import read_table, write_table
 
@@ -33,9 +33,11 @@ class Action:
 
     def __post_init__(self) -> None:
         for field in ('action_id', 'video', 'split'):
-            value = getattr(self, field)
-            if not value or any(c in value for c in ',"') or not value.isprintable():
-                raise UserError(f'Action: {field} must be non-empty and printable, no comma or quote; found {value!r}')
+            value = composed(getattr(self, field))
+            object.__setattr__(self, field, value)
+            if not value or any(c in value for c in ',"') or not value.isprintable() or value != value.strip():
+                rule = 'must be non-empty and printable, no comma or quote, no space at its ends'
+                raise UserError(f'Action: {field} {rule}; found {value!r}')
         check_video_name(self.video)
         if not 0 <= self.start_frame < self.end_frame <= MAX_FRAMES:
             span = f'{self.start_frame}..{self.end_frame}'
@@ -69,8 +71,8 @@ def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> lis
 
 def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
     """Write classes.txt; the line number (from 0) is the label."""
-    if len(set(classes)) != len(classes) or any(not c.strip() or '\n' in c for c in classes):
-        raise UserError(f'{path}: class names must be unique, non-empty and without line breaks, found {list(classes)}')
+    if len(set(classes)) != len(classes) or any(not c.isprintable() or not c or c != c.strip() for c in classes):
+        raise UserError(f'{path}: class names must be unique, non-empty, printable and stripped, found {list(classes)}')
     with atomic_write(path, 'w') as f:
         f.writelines(f'{c}\n' for c in classes)
 
@@ -80,7 +82,7 @@ def load_classes(path: str | os.PathLike) -> list[str]:
     text = read_text(path, missing='a corpus keeps its class names there, one a line')
     classes: dict[str, None] = {}
     for i, line in enumerate(text.splitlines()):
-        name = line.strip()
+        name = composed(line.strip())
         if not name or not name.isprintable() or name in classes:
             raise UserError(f'{path}:{i + 1}: class name {name!r} is empty, not printable or a duplicate')
         classes[name] = None

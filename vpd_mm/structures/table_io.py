@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UserError, errors_name
-from ..files import MAX_DIGITS, atomic_write, open_text
+from ..files import MAX_DIGITS, atomic_write, composed, open_text, read_text
 
 Row = TypeVar('Row')
 
@@ -36,6 +36,12 @@ def read_table(path: Path, row_type: type[Row], missing: str = '') -> Iterator[t
                 row = row_type(**{name: _parse(name, kind, texts[name]) for name, kind in columns.items()})
             lines[texts[key]] = line
             yield line, row
+
+
+def read_lines(path: Path, missing: str = 'is this the right folder?') -> list[str]:
+    """Return the non-empty lines of a text file, such as names, stripped and in the composed Unicode form."""
+    lines = read_text(path, missing=missing).splitlines()
+    return [composed(line.strip()) for line in lines if line.strip()]
 
 
 def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row]) -> None:

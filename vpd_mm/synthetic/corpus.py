@@ -11,7 +11,7 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, read_json, read_text
+from ..files import atomic_write, list_folder, read_json, read_text
 from ..structures import Action, load_actions, load_classes
 from ..visualize.video_writer import VideoWriter
 from .generation import check_counts, check_recipe, run_jobs, write_json
@@ -116,7 +116,7 @@ def _index_path(root: Path, name: str) -> Path:
 
 
 def _num_made(root: Path, split: str) -> int:
-    videos = (root / 'videos').glob(f'{split}_[0-9][0-9][0-9][0-9].mp4')
+    videos = list_folder(root / 'videos', f'{split}_[0-9][0-9][0-9][0-9].mp4')
     return max((int(path.stem[-4:]) + 1 for path in videos), default=0)
 
 
@@ -186,7 +186,7 @@ def sport_statistics(corpus: Corpus) -> dict[str, str]:
     scenes = [GroundTruth.load(_scene_path(corpus.root, name)) for name in videos]
     heights = np.concatenate([scene.boxes[:, 3] - scene.boxes[:, 1] for scene in scenes])
     visibility = np.concatenate([scene.visibility for scene in scenes])
-    num_bytes = sum(path.stat().st_size for path in (corpus.root / 'videos').glob('*.mp4'))
+    num_bytes = sum(path.stat().st_size for path in list_folder(corpus.root / 'videos', '*.mp4'))
     statistics = {
         'videos': f'{len(videos)} ({len(videos) - len(labelled)} without labels)',
         'frames': f'{frames:,}',

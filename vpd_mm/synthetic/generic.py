@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, check_no_links, read_json
+from ..files import atomic_write, check_no_links, list_folder, read_json
 from ..visualize.panels import encode_image
 from ..visualize.skeleton import COCO17
 from .appearance import everyday_look, vivid
@@ -293,7 +293,7 @@ def _part_path(root: Path, split: str, start: int, count: int) -> Path:
 
 
 def _num_made(root: Path, split: str) -> int:
-    parts = (root / 'annotations' / 'parts').glob(f'{split}_*_*.json')
+    parts = list_folder(root / 'annotations' / 'parts', f'{split}_*_*.json')
     return max((sum(map(int, path.stem.split('_')[1:])) for path in parts), default=0)
 
 
@@ -305,7 +305,7 @@ def _check_folder(root: Path, recipe: GenericRecipe) -> None:
     content = {k: v for k, v in content.items() if v or k not in ('public', 'leaping', 'clear', 'over')}
     if path.is_file():
         check_recipe(path, content)
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+    elif root.exists() and (not root.is_dir() or list_folder(root)):
         raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')
     else:
         write_json(path, content)

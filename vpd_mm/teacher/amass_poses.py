@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..errors import UserError
+from ..files import list_folder
 from ..registry import TASK_UTILS
 from ..structures.npz_io import read_foreign_npz
 
@@ -38,7 +39,7 @@ class AmassPoses:
 
     def poses(self) -> list[np.ndarray]:
         """Return (T, 53, 3) in meters, z up, of each sequence: the joints of SMPL-H and the nose."""
-        files = sorted(self.path.rglob('*_poses.npz'))
+        files = list_folder(self.path, '**/*_poses.npz')
         if not files:
             raise UserError(
                 f'{self.path}: holds no *_poses.npz; download AMASS (SMPL-H) from https://amass.is.tue.mpg.de'

@@ -8,6 +8,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ..errors import UserError, errors_name
+from ..files import list_folder
 from ..registry import DATASETS
 from ..structures import PoseSequence
 from .vipe_feature import sequence_inputs
@@ -57,7 +58,7 @@ def _videos(paths: list[Path]) -> list[list[Path]]:
     for path in paths:
         if not path.is_dir():
             raise UserError(f'{path}: must be a folder of pose files, as {paths[0]} is')
-    names = sorted(set.intersection(*({file.name for file in path.glob('*.npz')} for path in paths)))
+    names = sorted(set.intersection(*({file.name for file in list_folder(path, '*.npz')} for path in paths)))
     if not names:
         raise UserError(f'{paths[0]} and {paths[1]}: hold no pose file of the same name')
     return [[path / name for path in paths] for name in names]

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import UserError
-from ..files import MARK, atomic_write, parse_json, read_text
+from ..files import MARK, atomic_write, list_folder, parse_json, read_text
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito).
 SCORES, DETECTED, LABELLED = '#0072b2', '#d55e00', '#009e73'
@@ -22,6 +22,11 @@ _LINES = ('-', '--', ':', '-.')
 Accuracy = Mapping[int | None, tuple[float, float]]
 
 
+def literal(text: str) -> str:
+    """Return a text that matplotlib draws as it is: dollars enclose no formula, and a legend keeps a leading ``_``."""
+    return ('\u200b' if text.startswith('_') else '') + text.replace('$', r'\$')
+
+
 def accuracy_figure(
     title: str, ks: Sequence[int | None], methods: Mapping[str, Accuracy], groups: Mapping[str, str] | None = None
 ) -> Figure | None:
@@ -31,12 +36,14 @@ def accuracy_figure(
     Error bars are standard deviations.  A method without accuracy keeps its colour and is left out.  A group shares the
     kind of line, or the colour of bars.  Returns None where no method has an accuracy.
     """
+    title, methods = literal(title), {literal(name): accuracy for name, accuracy in methods.items()}
+    groups = {literal(name): literal(group) for name, group in (groups or {}).items()}
     known = [name for name, accuracy in methods.items() if any(k in accuracy for k in ks)]
     if not known:
         return None
     grouped: dict[str, list[str]] = {}
     for name in known:
-        grouped.setdefault((groups or {}).get(name, ''), []).append(name)
+        grouped.setdefault(groups.get(name, ''), []).append(name)
     draw = _bars if len(ks) == 1 else _lines
     return draw(title, ks, methods, known, grouped)
 
@@ -109,7 +116,7 @@ def timeline_figure(
     curve, bars = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     curve.plot(seconds, scores.max(axis=1), color=SCORES, linewidth=1)
     curve.axhline(threshold, color='gray', linestyle='--', linewidth=0.8)
-    curve.set(ylim=(0, 1), ylabel='score', title=title)
+    curve.set(ylim=(0, 1), ylabel='score', title=literal(title))
     for row, (intervals, colour) in enumerate(((labelled, LABELLED), (detected, DETECTED))):
         bars.broken_barh([(start, end - start) for start, end in intervals], (row + 0.1, 0.8), color=colour)
     bars.set(yticks=(0.5, 1.5), yticklabels=('labelled', 'detected'), ylim=(0, 2), xlabel='seconds')
@@ -126,8 +133,9 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     axes.set(xlabel='predicted', ylabel='true')
-    axes.set_xticks(range(n), classes, rotation=90, fontsize=8)
-    axes.set_yticks(range(n), classes, fontsize=8)
+    names = [literal(name) for name in classes]
+    axes.set_xticks(range(n), names, rotation=90, fontsize=8)
+    axes.set_yticks(range(n), names, fontsize=8)
     for i, j in zip(*np.nonzero(matrix)):
         colour = 'white' if shares[i, j] > 0.6 else 'black'
         axes.text(j, i, str(matrix[i, j]), ha='center', va='center', color=colour, fontsize=7)
@@ -139,7 +147,7 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
 
     ``loss`` and ``error`` are keys in the log, for example 'loss' and 'distill/sq_error'.
     """
-    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    logs = list_folder(work_dir, '*/vis_data/scalars.json')
     rows = [row for log in logs for row in _read_log(log)]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses, default=1) for step in losses]
