@@ -1,6 +1,9 @@
 """A video becomes a corpus, a student is trained on it and describes every frame: the commands of the README."""
 
+import importlib.util
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ from forked import run_ranks
 from media import FRAMES, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus, FeatureStore
+from vpd_mm.synthetic.checkpoints import packed_source
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 CONFIG = """
@@ -93,3 +97,36 @@ def test_another_checkpoint_needs_another_out(folder, run_python):
     assert done.returncode == 1
     assert 'pass another --out' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_six_lines_on_real_videos_repeat_no_option(shared, tmp_path, run_python):
+    """The six lines of the documentation on two parkour videos, with the real detector and a short training."""
+    page = (TOOLS.parent / 'docs' / 'your_own_videos.md').read_text()
+    [script] = [block for block in re.findall(r'```sh\n(.*?)```', page, re.DOTALL) if 'yolox_nano' in block]
+    (tmp_path / 'my_videos').mkdir()
+    for name, video in (('run', 'kv01_PKLP'), ('vault', 'kv01_PKFC')):
+        (tmp_path / 'my_videos' / f'{name}.mp4').symlink_to(shared / 'parkour' / 'videos' / f'{video}.mp4')
+    (tmp_path / 'yolox_nano_coco.pth').symlink_to(shared / 'weights' / 'yolox_nano_coco.pth')
+    # The packed pose model, of the synthetic sport, is not confident on real videos.
+    options = 'train_cfg.max_epochs=1 train_dataloader.sampler.num_samples=8 train_dataloader.batch_size=4 '
+    options += 'train_dataloader.num_workers=0 train_dataloader.persistent_workers=False '
+    options += 'train_dataloader.dataset.min_score=0 val_dataloader.dataset.min_score=0'
+    if importlib.util.find_spec('mediapipe') is None:
+        script = script.replace('mediapipe', packed_source('teacher'))
+    script = script.replace('40e_real.py\n', f'40e_real.py --cfg-options {options}\n').replace('epoch_40', 'epoch_1')
+    outputs = []
+    for line in script.splitlines():
+        _, tool, *arguments = shlex.split(line)
+        done = run_python(TOOLS.parent / tool, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, f'{line}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}'
+        outputs.append(done.stdout + done.stderr)
+    assert re.search(r'tracked: 100\.0% \(57 of 57 frames; at least 50%\)', outputs[1])
+    assert outputs[1].splitlines()[-1].startswith(('ready to train', 'first: '))
+    assert 'warning' not in outputs[4]
+    weights = (shared / 'weights' / 'yolox_nano_coco.pth').resolve()
+    boxes = f'boxes mmdet:yolox_nano_8xb8-300e_coco:{weights}'
+    assert f"{boxes}: as in the student's corpus" in outputs[5]
+    assert 'run: 23 frames, athlete in 23 (100%), D = 26, offline' in outputs[5]
+    student = FeatureStore(Corpus.open(tmp_path / 'data' / 'real').features_dir('vpd'))['run'].feats
+    inferred = FeatureStore(tmp_path / 'runs' / 'infer' / 'features')['run'].feats
+    assert np.array_equal(student, inferred), 'inference makes the features of the corpus'

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from vpd_mm.athlete.recipe import differences
 from vpd_mm.corpus import Corpus
 from vpd_mm.corpus.provenance import Source
 from vpd_mm.engine.cli import (
@@ -46,7 +47,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--network', default='r2plus1d_18', help="with 'clips': r2plus1d_18, r3d_18 or mc3_18")
     parser.add_argument('--clip-len', type=int, default=16, help="with 'clips': frames per clip")
     parser.add_argument('--stride', type=int, default=4, help="with 'clips': frames between two features")
-    parser.add_argument('--poses', default='files', help='pose set of joints and VIPE*')
+    parser.add_argument('--poses', help="pose set of joints and VIPE* (default: the only one, else 'files')")
     parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the inverted pose')
     parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
@@ -56,7 +57,7 @@ def make_parser() -> ToolParser:
     parser.add_argument(
         '--overwrite', action='store_true', help='make features of another run again, replace files of other programs'
     )
-    parser.add_argument('--teacher', default='joints', help='teacher that --preview draws')
+    parser.add_argument('--teacher', help="teacher that --preview draws (default: the student's, else 'joints')")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
     return parser
@@ -98,11 +99,17 @@ def concat(corpus: Corpus, args: argparse.Namespace) -> None:
     print_written(out, concat_features(corpus, sources, out, args.overwrite))
 
 
+def default_poses(corpus: Corpus) -> str:
+    names = corpus.pose_names()
+    return names[0] if len(names) == 1 else 'files'
+
+
 def joints(corpus: Corpus, args: argparse.Namespace) -> None:
     from vpd_mm.features.pose_features import joint_features
 
     name = args.out or 'joints'
-    print_written(corpus.teacher_dir(name), joint_features(corpus, args.poses, name, args.overwrite))
+    poses = args.poses or default_poses(corpus)
+    print_written(corpus.teacher_dir(name), joint_features(corpus, poses, name, args.overwrite))
 
 
 def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
@@ -113,7 +120,8 @@ def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
     made_by = run_source(cfg, args.checkpoint, invert=args.invert)
-    written = pose_features(corpus, args.poses, name, feature, made_by, args.overwrite)
+    poses = args.poses or default_poses(corpus)
+    written = pose_features(corpus, poses, name, feature, made_by, args.overwrite)
     print_written(corpus.teacher_dir(name), written, feature.dims)
 
 
@@ -133,10 +141,16 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     options = {'batch_size': args.batch_size, 'half': use_half(device, args)}
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
+    recipe = extractor.recipe
+    if launcher_ranks()[0] == 0:
+        unknown = f'{args.checkpoint}: does not record how its corpus was made; {corpus.root} is not compared with it'
+        lines = [unknown] if recipe is None else [f'{corpus.root}: {line}' for line in differences(recipe, corpus)]
+        print(*(f'warning: {line}' for line in lines), sep='\n', end='\n' * bool(lines), file=sys.stderr)
     out = corpus.features_dir(args.out or Path(cfg.filename).stem)
     extract(corpus, extractor, out, run_source(cfg, args.checkpoint), extractor.model.student.out_dims, args)
     if args.preview and launcher_ranks()[0] == 0:
-        return preview(corpus, args.teacher, extractor, out, args.overwrite)
+        teacher = args.teacher or (recipe and recipe.teacher) or 'joints'
+        return preview(corpus, teacher, extractor, out, args.overwrite)
     return 0
 
 

@@ -25,10 +25,10 @@ def make_parser() -> ToolParser:
     )
     add(
         '--boxes',
-        help='mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: mmdet:rtmdet-m, '
-        'downloaded once',
+        help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
+        'corpus, else mmdet:rtmdet-m',
     )
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules of the tracker')
+    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help="rules of the tracker (default: the student's)")
     add('--recognizer', metavar='CONFIG:CHECKPOINT', help='label the actions')
     add('--scorer', metavar='CONFIG:CHECKPOINT[,...]', help='find the intervals of actions')
     add('--threshold', type=float, default=0.5, help='threshold of the scorer (default 0.5)')
@@ -40,11 +40,13 @@ def make_parser() -> ToolParser:
     add('--no-film', action='store_true', dest='without_video', help=argparse.SUPPRESS)
     add('--show', action='store_true', help='show the frames in a window')
     add('--online', action='store_true', help='one pass, the athlete is chosen in every frame')
-    add('--fps', type=float, help='rate to which files are resampled')
-    add('--size', type=int, default=128, help="side of the crops in px, as in the student's corpus (default 128)")
-    add('--flow', default='dis', help="flow method, as in the student's corpus (default dis)")
+    own = "(default: as in the student's corpus)"
+    add('--fps', type=float, help=f'rate to which files are resampled {own}')
+    add('--size', type=int, help=f'side of the crops, px {own}')
+    add('--flow', help=f'flow method {own}')
     add('--flow-checkpoint', help='weights of raft')
-    add('--subtract-median', action='store_true', help="subtract the camera motion, as in the student's corpus")
+    help_text = f'subtract the camera motion {own}'
+    add('--subtract-median', action=argparse.BooleanOptionalAction, default=None, help=help_text)
     add('--batch-size', type=int, default=64, help='crops per forward pass (default 64)')
     add('--device', default='auto', help='auto, cpu, cuda')
     return parser
@@ -60,15 +62,13 @@ def main(argv=None):
     from vpd_mm.infer.frame_source import list_inputs
     from vpd_mm.infer.overlay import check_display
     from vpd_mm.infer.results import check_outputs
-    from vpd_mm.infer.vpd_inferencer import DEFAULT_BOXES, VPDInferencer, newest_student
+    from vpd_mm.infer.vpd_inferencer import VPDInferencer, newest_student
 
     if args.student:
         config, [checkpoint, *_] = split_spec(args.student, 'student')
     else:
         config, checkpoint = newest_student()
         print(f'student: {config}:{checkpoint} (the newest in work_dirs and runs; --student selects another)')
-    if args.boxes is None:
-        print(f'boxes: {DEFAULT_BOXES} (default; --boxes selects others)')
     inputs = list_inputs(args.inputs, [args.out])
     check_outputs(inputs, args.video_dir, args.out, args.overwrite)  # all of them: each call below sees one
     if args.show:

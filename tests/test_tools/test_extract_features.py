@@ -11,6 +11,7 @@ from media import build_corpus, make_video
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, FeatureStore
+from vpd_mm.corpus.provenance import sources_in
 from vpd_mm.corpus.shard import VIDEOS, unseal
 from vpd_mm.distill import CropDataset
 from vpd_mm.engine.run import build_runner
@@ -33,6 +34,41 @@ def extract(tmp_path, monkeypatch, corpus):
         return main([*model, '--corpus', str(corpus.root), '--out', out, '--device', 'cpu', *options])
 
     return run
+
+
+def test_a_corpus_that_was_made_in_another_way_is_warned_of(extract, tmp_path, corpus, capsys):
+    assert extract(0, 1, 'former') == 0
+    assert 'student.pth: does not record how its corpus was made' in capsys.readouterr().err
+    for recipe, lines in (
+        ({'size': 32, 'subtract_median': False}, []),
+        (
+            {'size': 64, 'flow': 'dis', 'subtract_median': True, 'fps': 25, 'boxes': 'full'},
+            [
+                'size 32 in 2 videos (first a), of the student 64',
+                'flow known in 2 videos (first a), of the student dis',
+                'subtract_median False in 2 videos (first a), of the student True',
+                'fps as decoded, of the student 25',
+            ],
+        ),
+    ):
+        save_model(tmp_path, 'student', STUDENT.format(dims=26), meta={'recipe': recipe})
+        assert extract(0, 1, f'run{len(lines)}') == 0
+        warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith('warning: ')]
+        assert warnings == [f'warning: {corpus.root}: {line}' for line in lines]
+    save_model(tmp_path, 'student', STUDENT.format(dims=26), meta={'recipe': {'size': 'x'}})
+    with pytest.raises(UserError, match=r'student\.pth: recipe: size must be a whole number'):
+        extract(0, 1, 'bad')
+
+
+def test_the_only_pose_set_needs_no_option(tmp_path, corpus):
+    poses = PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')
+    made = Corpus.create(tmp_path / 'c')
+    poses.save(made.pose_path('mediapipe', 'a'))
+    assert main(['joints', '--corpus', str(made.root)]) == 0
+    assert sources_in(made.teacher_dir('joints')) == [{'poses': 'mediapipe'}]
+    poses.save(made.pose_path('others', 'a'))
+    with pytest.raises(UserError, match=r'no poses; .* has pose sets: mediapipe, others'):
+        main(['joints', '--corpus', str(made.root), '--out', 'second'])
 
 
 def test_an_ablation_is_extracted_with_the_config_of_its_training(tmp_path, corpus, capsys):

@@ -191,6 +191,39 @@ class Corpus:
         """Settings that the data set decides: windows, rate and splits."""
         return find_sport(self.dataset, self.window).under(protocol)
 
+    def failures(self) -> dict[str, str]:
+        """Read the videos that prepare could not finish, with the reason."""
+        path = self.root / 'athlete' / 'failures.json'
+        hint = 'delete it; a new prepare writes it'
+        failures = read_json(path, hint) if path.exists() else {}
+        if not isinstance(failures, dict) or not all(isinstance(reason, str) for reason in failures.values()):
+            raise UserError(f'{path}: must map videos to reasons; {hint}')
+        return failures
+
+    def record_failures(self, videos: Iterable[str], failures: Mapping[str, str]) -> None:
+        """Record which of the videos of a run could not be finished; the others are no longer listed."""
+        path = self.root / 'athlete' / 'failures.json'
+        with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{path}: locked for a minute'):
+            old, done = self.failures(), set(videos)
+            new = {video: reason for video, reason in old.items() if video not in done} | dict(failures)
+            if new != old:
+                with atomic_write(path, 'w') as f:
+                    json.dump(new, f, indent=1)
+
+    @property
+    def recipe(self) -> Any:
+        """Options with which prepare made the videos, of corpus.json, not checked (``athlete.recipe.Recipe``)."""
+        return read_json(self.root / 'corpus.json', 'restore it').get('recipe')
+
+    def record_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Record how prepare makes the videos, in corpus.json."""
+        path = self.root / 'corpus.json'
+        with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{path}: locked for a minute'):
+            fields = read_json(path, 'restore it')
+            if fields.get('recipe') != recipe:
+                with atomic_write(path, 'w') as f:
+                    f.write(json.dumps(fields | {'recipe': recipe}, indent=2) + '\n')
+
     @property
     def videos_path(self) -> Path:
         return self.root / 'videos.csv'

@@ -156,6 +156,17 @@ def _named(source: Source) -> dict[str, Any]:
     return {key: value for key, value in source.items() if key != 'inputs'}
 
 
+def sources_in(folder: Path) -> list[dict[str, Any]]:
+    """What the user named for the files of a folder, each once, without the inputs; unknown origins are left out."""
+    found: list[dict[str, Any]] = []
+    for path in list_folder(folder, '*.npz'):
+        with suppress(UserError):  # reading its arrays reports it
+            source = read_source(path)
+            if source is not None and (named := _named(source)) not in found:
+                found.append(named)
+    return found
+
+
 def refresh_features(
     folder: Path,
     source: Source,

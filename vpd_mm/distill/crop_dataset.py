@@ -1,5 +1,6 @@
 """Crops of the frames in which the teacher is confident, with its targets (paper 3.2)."""
 
+import logging
 import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -8,8 +9,10 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, crops_of
 from ..engine.deprecation import renamed_arguments
@@ -141,7 +144,11 @@ class CropDataset(Dataset):
         if max_frames is not None and len(self) > max_frames:
             self._samples = self._samples[np.linspace(0, len(self) - 1, max_frames).astype(np.int64)]
         self._ground_truth = self._load_ground_truth(ground_truth_dir) if ground_truth_dir else None
+        recipe, lines = corpus_recipe(self.corpus, self.store, self.videos, teacher)
+        for line in lines if subset != 'val' else ():
+            print_log(f'{line}; the student cannot record it', 'current', logging.WARNING)
         self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
+        self.metainfo['recipe'] = recipe.to_json()
 
     def _choose_videos(
         self, features: FeatureStore, actions: dict[str, list[Action]], splits: Sequence[str] | None, unlabelled: bool

@@ -22,6 +22,8 @@ def pack_checkpoint(
 ) -> str:
     """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it; return the SHA-256.
 
+    The recipe of a student (``athlete.recipe``) is kept.
+
     The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.  ``only`` keeps
     the weights whose names start with it.  ``overwrite`` allows to replace files that were not written here.
 
@@ -52,6 +54,9 @@ def pack_checkpoint(
         raise UserError(f'{source}: has no weight whose name starts with {only!r}')
     kept = ('epoch', 'iter', 'mmengine_version')
     meta = {'comment': MARK} | {k: v for k, v in loaded.get('meta', {}).items() if k in kept}
+    dataset_meta = loaded.get('meta', {}).get('dataset_meta')
+    if isinstance(dataset_meta, dict) and 'recipe' in dataset_meta:
+        meta['dataset_meta'] = {'recipe': dataset_meta['recipe']}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()

@@ -34,6 +34,16 @@ def newest_best(work_dir: Path) -> Path | None:
     return max(list_folder(work_dir, 'best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
 
 
+def config_dir(package: str) -> Path:
+    """Return the folder of the configs of an installed package; UserError where it is not installed."""
+    if package == 'vpd_mm':
+        return resource_dir() / 'configs'
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f'configs of {package}: package {package!r} is not installed')
+    return Path(spec.submodule_search_locations[0]) / '.mim' / 'configs'
+
+
 def find_config(name: str) -> Path:
     """Find a config file, which is a Python file, by path, or as ``mmaction::skeleton/stgcn/x.py`` within a package.
 
@@ -46,10 +56,7 @@ def find_config(name: str) -> Path:
         raise UserError(f'config {name}: must be a Python file (.py)')
     if '::' in name:
         package, _, relative = name.partition('::')
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
-        if spec is None or not spec.submodule_search_locations:
-            raise UserError(f'config {name}: package {package!r} is not installed')
-        candidates = [Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / relative]
+        candidates = [config_dir(package) / relative]
     else:
         candidates = [Path(name), resource_dir() / name, resource_dir() / 'configs' / name]
     for candidate in candidates:

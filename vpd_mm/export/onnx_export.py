@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..athlete.recipe import Recipe
 from ..corpus.provenance import file_digest
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
@@ -41,7 +42,7 @@ def export_model(
 ) -> list[Exported]:
     """Write a student, recognizer, frame scorer or pose encoder (VIPE*) as ``*.onnx`` after comparing it.
 
-    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.
+    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.  The file of a student records its recipe.
 
     Raises:
         UserError: onnx or onnxruntime is missing, the checkpoint does not fit the config, the model cannot be
@@ -57,8 +58,11 @@ def export_model(
     cfg = read_trained_config(config, checkpoint)
     model = build_model(cfg)
     meta = load_weights(model, checkpoint, cfg)
-    metadata = {'config': Path(str(cfg.filename)).name, 'classes': [str(name) for name in meta.get('classes') or ()]}
+    classes = [str(name) for name in meta.get('classes') or ()]
+    metadata: dict = {'config': Path(str(cfg.filename)).name, 'classes': classes}
     metadata |= {'checkpoint': Path(checkpoint).name, 'sha256': file_digest(checkpoint)}
+    if recipe := Recipe.from_json(meta.get('recipe'), f'checkpoint {checkpoint}'):
+        metadata['recipe'] = recipe.to_json()
     graphs = {out if graph.kind != 'decoder' else decoder_path(out): graph for graph in graphs_of(model)}
     exported = []
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
+from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, file_digest, refresh_features
 from ..distill import PoseDistiller
@@ -44,6 +45,7 @@ class FeatureExtractor:
         device: Device of the network.
         batch_size: Frames per batch; the network gets both views of each.
         half: Half precision (autocast), for GPUs.
+        recipe: How the student's corpus was made; None where its checkpoint does not record it.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class FeatureExtractor:
         device: str = 'cpu',
         batch_size: int = 64,
         half: bool = False,
+        recipe: Recipe | None = None,
     ) -> None:
         self.model = model.to(device).eval()
         self.pipeline = Compose(list(pipeline))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half
+        self.recipe = recipe
 
     def extract(self, store: CropStore, video: str) -> FeatureSequence:
         """Return the features of every frame with a crop, (T, 2, D) = [original, flipped]; all scores are 1."""
@@ -136,8 +140,8 @@ def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> Fea
     model = build_model(cfg)
     if not isinstance(model, PoseDistiller):
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}; features come from a PoseDistiller')
-    load_weights(model, checkpoint, cfg)
-    return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, **kwargs)
+    recipe = Recipe.from_json(load_weights(model, checkpoint, cfg).get('recipe'), f'checkpoint {checkpoint}')
+    return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, recipe=recipe, **kwargs)
 
 
 def extract_corpus(

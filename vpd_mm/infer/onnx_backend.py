@@ -20,8 +20,8 @@ from ..errors import UserError
 from ..files import check_file, parse_json
 from ..recognize import SequenceRecognizer
 
-#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config``, ``classes``, and the name and
-#: ``sha256`` of the ``checkpoint``.
+#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config``, ``classes``, ``recipe``, and the
+#: name and ``sha256`` of the ``checkpoint``.
 META_KEY = 'vpd_mm'
 
 

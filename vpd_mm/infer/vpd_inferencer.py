@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
+from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
+from ..athlete.recipe import Recipe
 from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
 from ..engine.console import PlainConsole
@@ -25,11 +27,12 @@ from ..features.feature_extractor import FeatureExtractor, run_source
 from ..files import input_name, list_folder, read_text
 from ..prepare.models import Models
 from ..prepare.options import DEFAULT_BOXES, PrepareSettings
+from ..prepare.recipe import describe_boxes
 from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
 from ..teacher import JointFeature
-from .frame_source import FrameStream, Input, list_inputs, open_source
+from .frame_source import Entry, FrameStream, Input, list_inputs, open_source
 from .onnx_backend import load_model
 from .overlay import Paint, draw_answer, open_canvas
 from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
@@ -85,16 +88,19 @@ class VPDInferencer(BaseInferencer):
         model: Distillation config: path, or ``Config``.
         weights: Checkpoint of the student; an ``.onnx`` file of ``tools/export.py`` runs in onnxruntime.
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``mediapipe``, ``full``, or a folder
-            of box files; None: ``mmdet:rtmdet-m``.  The detector is loaded when the first video without ``bboxes``
-            needs it.
+            of box files.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
         scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
         gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
-        crop_size, flow, flow_checkpoint, subtract_median: As the student's corpus was prepared.
+        crop_size, flow, flow_checkpoint, subtract_median: As ``tools/prepare.py``.
         batch_size: Crops per forward pass.
         show_progress: Show progress bars on stderr.
         overwrite: Replace files in ``vis_out_dir`` and ``pred_out_dir`` that this tool did not write.
+
+    Boxes, tracker, crops and flow that are None, and the rate of video files, are those of the student's corpus, which
+    its checkpoint records (:class:`~vpd_mm.athlete.recipe.Recipe`); boxes that came from files become
+    ``mmdet:rtmdet-m``.  A line is logged where a given value differs, and where nothing is recorded.
 
     Raises UserError: a file is missing or does not fit, or an option is not valid.
 
@@ -122,10 +128,10 @@ class VPDInferencer(BaseInferencer):
         top: int = 5,
         device: str = 'auto',
         tracker: dict | None = None,
-        crop_size: int = 128,
-        flow: str = 'dis',
+        crop_size: int | None = None,
+        flow: str | None = None,
         flow_checkpoint: str | None = None,
-        subtract_median: bool = False,
+        subtract_median: bool | None = None,
         batch_size: int = 64,
         show_progress: bool = False,
         overwrite: bool = False,
@@ -138,22 +144,50 @@ class VPDInferencer(BaseInferencer):
         super().__init__(cfg, str(weights), device, 'vpd_mm', show_progress)
         dims = self.model.student.out_dims
         has_joints = dims == JointFeature.dims and not (cfg.model.get('decoder') and self.model.decoder is None)
-        estimator = FlowEstimator(flow, subtract_median=subtract_median, checkpoint=flow_checkpoint, device=device)
-        self.student = StudentPass(self.extractor, SquareCropper(crop_size), estimator, has_joints)
-        self._rules = dict(tracker or {})
-        rules = {k: v for k, v in self._rules.items() if k not in ONLINE_RULES}
-        self._default_boxes = boxes is None
-        self._models = Models(PrepareSettings(Path(), boxes or DEFAULT_BOXES, device=device, tracker=rules))
+        recipe = self.recipe or Recipe()
+        given = {'size': crop_size, 'flow': flow, 'subtract_median': subtract_median, 'track': tracker or None}
+        chosen, lines = recipe.choose(given)
+        if self.recipe is None:
+            lines = [f'{weights}: does not record how its corpus was made, which the options must repeat: {chosen}']
+        if chosen['flow'] == 'raft' and flow_checkpoint is None:
+            flow_checkpoint = recipe.flow_checkpoint()
+        estimator = FlowEstimator(chosen['flow'], chosen['subtract_median'], flow_checkpoint, device)
+        self.student = StudentPass(self.extractor, SquareCropper(chosen['size']), estimator, has_joints)
+        boxes, line = self._choose_boxes(boxes, recipe)
+        for text in filter(None, [*lines, line]):
+            print_log(text, 'current')
+        rules = {k: v for k, v in chosen['track'].items() if k not in ONLINE_RULES}
+        self._models = Models(PrepareSettings(Path(), boxes, device=device, tracker=rules))
+        # the path method, where the student's corpus was made with it, has no online form
+        self._rules = chosen['track'] if tracker or rules.get('method') != 'path' else {}
         self.recognizer = Recognizer(recognizer, dims, device) if recognizer else None
         self.scorer = Scorer(scorer, dims, threshold, device) if scorer else None
         known = not str(weights).endswith('.onnx') or self._sha256
         source = run_source(cfg, weights, self._sha256) if gallery and known else None
         self.gallery = Gallery(gallery, dims, top, source) if gallery else None
 
+    def _choose_boxes(self, boxes: str | None, recipe: Recipe) -> tuple[str, str]:
+        """Return the boxes as given, else those of the recipe, else the default, and a line about it."""
+        self._default_boxes, self._boxes_error = False, None
+        if boxes is not None:
+            name, weights = describe_boxes(boxes)
+            same = recipe.boxes in (None, name) and (weights or ('', ''))[1] == (recipe.boxes_weights or ('', ''))[1]
+            return boxes, '' if same else f"boxes {boxes}: given; the student's corpus was made with {recipe.boxes}"
+        try:
+            own = recipe.boxes_option()
+        except UserError as e:  # raised where boxes are needed
+            self._boxes_error, own = e, 'full'
+        if own is not None:
+            return own, f"boxes {own}: as in the student's corpus"
+        self._default_boxes = True
+        known = f"the student's corpus was made with {recipe.boxes}" if recipe.boxes else 'the default'
+        return DEFAULT_BOXES, f'boxes {DEFAULT_BOXES}: {known}; --boxes selects others'
+
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> PoseDistiller:
         self._student_device = 'cpu' if weights.endswith('.onnx') else device
         model, metadata = load_model(cfg, weights, PoseDistiller, device)
         self._sha256 = metadata.get('sha256')  # of the checkpoint that was exported
+        self.recipe = Recipe.from_json(metadata.get('recipe'), weights)
         return model
 
     def _init_pipeline(self, cfg: Config) -> Any:
@@ -170,6 +204,8 @@ class VPDInferencer(BaseInferencer):
 
     def load_detector(self) -> None:
         """Build the detector now instead of at the first video; UserError where it cannot be built."""
+        if self._boxes_error is not None:
+            raise self._boxes_error
         if not self._models.settings.boxes_by_model:
             return
         try:
@@ -219,7 +255,7 @@ class VPDInferencer(BaseInferencer):
         tracks = to_tracks(forward.pop('bboxes', None), len(entries))
         results: dict = {'predictions': [], 'visualization': []}
         for (name, item), track in zip(entries.items(), tracks, strict=True):
-            source = open_source(name, item, **preprocess)
+            source = open_source(name, item, self._rate(item, **preprocess))
             with open_canvas(name, source.fps, **visualize) as (paint, drawn):
                 paint_online = paint if isinstance(source, FrameStream) else None  # read once, and drawn meanwhile
                 samples = self.forward(source, track, batch_size=batch_size, paint=paint_online, **forward)
@@ -257,7 +293,7 @@ class VPDInferencer(BaseInferencer):
             raise UserError(f'stream takes one input, found {len(entries)}')
         check_outputs(entries, vis_out_dir, overwrite=self.overwrite)
         [(name, item)] = entries.items()
-        source = open_source(name, item, fps)
+        source = open_source(name, item, self._rate(item, fps))
         with open_canvas(name, source.fps, vis_out_dir, show) as (paint, _):
             yield from self._online(source, batch_size, to_track(bboxes), paint)
 
@@ -303,6 +339,15 @@ class VPDInferencer(BaseInferencer):
         None where the student does not describe 2D joints (D is not 26) or its checkpoint has no decoder.
         """
         return self.student.joints(feats)
+
+    def _rate(self, item: Entry, fps: float | None = None) -> float | None:
+        """Rate of an input: as given, else of video files as in the student's corpus."""
+        if self.recipe is None or not isinstance(item, Path) or item.is_dir():
+            return fps
+        if fps is not None and fps != self.recipe.fps:
+            own = 'frames as decoded' if self.recipe.fps is None else f'{self.recipe.fps:g}'
+            print_log(f"fps {fps:g}: given; the student's corpus was made with {own}", 'current')
+        return self.recipe.fps if fps is None else fps
 
     def _add_segments(self, sample: BaseDataElement) -> None:
         """Find the intervals, then label them; without a scorer the whole track is one interval."""

@@ -11,10 +11,11 @@ from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..files import list_folder
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
+from .recipe import record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
 from .sources import find_videos, list_jobs, missing_sources, settle_sources
 from .workers import run_jobs
@@ -72,14 +73,18 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
+        jobs = list_jobs(corpus, files, settings.boxes)
+        keeps_boxes = not boxes_given and all(job.is_tracked(corpus) for job in jobs)
+        jobs = settle_sources(corpus, settings, jobs[rank::world], boxes_given, world, poses_given, overwrite)
+        notes = record_recipe(corpus, settings, keeps_boxes)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[Path, list[VideoReport]] = {}
         with ProgressBars(console or PlainConsole(quiet=True)) as bars:
+            for note in notes:
+                bars.console.print(f'note: {note}', soft_wrap=True)
             on_video = bars.add('videos', 'videos')
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
@@ -90,6 +95,9 @@ def build_corpus(
                     bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
+        failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
+        finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
+        corpus.record_failures(finished, failures)
         ordered = [report for job in jobs for report in reports[job.path]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
 

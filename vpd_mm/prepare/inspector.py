@@ -1,4 +1,4 @@
-"""Inspect a corpus: counts, and of one video a contact sheet and a video of box, skeleton, crop and flow."""
+"""Inspect a corpus: counts and checks, and of one video a contact sheet and a video of box, pose, crop and flow."""
 
 import os
 from collections.abc import Iterable
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..athlete import VideoReader
+from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..errors import UserError, one_line
-from ..files import check_output
+from ..files import check_output, list_folder
 from ..visualize.panels import (
     BACKGROUND,
     draw_boxes,
@@ -24,6 +25,7 @@ from ..visualize.panels import (
 )
 from ..visualize.skeleton import draw_skeleton
 from ..visualize.video_writer import VideoWriter
+from .readiness import CHECKS, Counts, count_video, failing, read_flow, total_counts, true_rate
 from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
 
 #: Side of the panels of crop and flow in the video, px.
@@ -55,8 +57,8 @@ def inspect_corpus(
     not write would be replaced, without ``overwrite``.
     """
     corpus = Corpus.open(root)
-    rows = corpus.videos()
-    if not rows:
+    rows, failed = corpus.videos(), corpus.failures()
+    if not rows and not failed:
         raise UserError(f'{corpus.videos_path}: holds no videos; run tools/prepare.py')
     names = corpus.pose_names()
     known = ', '.join(names) or 'none'
@@ -66,14 +68,26 @@ def inspect_corpus(
     chosen = [corpus.video(video)] if video is not None else list(rows.values())
     store = CropStore(corpus.crops_dir)
     result = Inspection()
+    counts: dict[str, Counts] = {}
+    marks: list[str] = []
     for row in chosen:
         try:
             view = VideoView(corpus, store, row, pose_name)
-            result.videos.append(view.report())
+            report = view.report()
+            counts[row.video] = view.counts(report)
+            marks += view.marks(counts[row.video])
+            report.notes += [f'! {check.name}' for check in failing(counts[row.video])]
+            result.videos.append(report)
         except Exception as e:  # any: the other videos are counted
             if len(chosen) == 1:
                 raise
             result.videos.append(VideoReport(row.video, row.num_frames, failures=[one_line(e)]))
+    if video is None:
+        known_failures = {report.video: report for report in result.videos}
+        for name, reason in failed.items():
+            report = known_failures.get(name) or VideoReport(name)
+            result.videos += [report] * (name not in known_failures)
+            report.failures.append(reason)
     result.lines += [
         f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
@@ -89,15 +103,40 @@ def inspect_corpus(
         view.write(clip, sheet)
         result.images = [sheet, clip]
         result.lines += [*view.problems, *view.statistics(), *(f'wrote {path}' for path in result.images)]
+    with_crops = [name for name in counts if name in store]
+    result.lines += [f'note: {line}' for line in corpus_recipe(corpus, store, with_crops)[1]]
+    result.lines += [*marks, *verdict(corpus, result.videos, counts)]
     return result
+
+
+def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts]) -> list[str]:
+    """Lines about the checks of the whole corpus; the last one says what to do first, or that it is ready to train."""
+    total = total_counts(list(counts.values()))
+    lines = []
+    for check in CHECKS:
+        lines.append(f'{" " if check.passes(*total[check.name]) else "!"} {check.text(*total[check.name])}')
+        if failed_in := [video for video, one in counts.items() if check in failing(one)]:
+            fps = min(true_rate(corpus.video(video).fps, counts[video]) for video in failed_in)
+            lines.append(f'    {len(failed_in)} of {len(counts)} videos: {check.hint.format(fps=f"{fps:g}")}')
+    without = [report.video for report in reports if report.failures]
+    if not counts:
+        return [*lines, f'first: correct what failed in {len(without)} videos, and run tools/prepare.py again']
+    if not any(report.crops for report in reports):
+        return [*lines, 'first: run tools/prepare.py on the video files; no video has crops']
+    if not corpus.pose_names() and not list_folder(corpus.root / 'teacher'):
+        return [*lines, 'first: run tools/prepare.py again with --poses; there is no pose set']
+    if beyond := failing(total):
+        return [*lines, f'first: {beyond[0].name}, see above']
+    missing = f', without {len(without)} that failed (first {without[0]})' if without else ''
+    return [*lines, f'ready to train{missing}']
 
 
 class VideoView:
     """Count and draw one video of a corpus, with its crops in ``store``; ``pose_name`` None = no poses."""
 
     def __init__(self, corpus: Corpus, store: CropStore, row: VideoInfo, pose_name: str | None) -> None:
-        self.row, self.store, self.fps, self.problems = row, store, corpus.fps, list[str]()
-        self.times = corpus.times(row)
+        self.row, self.store, self.fps, self.pose_name = row, store, corpus.fps, pose_name
+        self.times, self.problems = corpus.times(row), list[str]()
         self.header = store.header(row.video) if row.video in store else None
         self.track = corpus.track(row.video) if corpus.track_path(row.video).is_file() else None
         has_poses = pose_name is not None and corpus.pose_path(pose_name, row.video).is_file()
@@ -123,6 +162,23 @@ class VideoView:
         else:
             report.notes.append('no crops')
         return report
+
+    def counts(self, report: VideoReport) -> Counts:
+        """Count what the checks need."""
+        confident = 0 if self.pose_name is not None and report.confident is None else report.confident
+        flow = read_flow(self.store, self.row.video, self.header)
+        counts, self._frames = count_video(self.row.num_frames, self.track, self.poses, confident, self.header, flow)
+        return counts
+
+    def marks(self, counts: Counts) -> list[str]:
+        """Lines about the checks that this video does not pass, with the first frames."""
+        lines = []
+        for check in failing(counts):
+            frames = [str(i) for i in self._frames.get(check.name, [])]
+            frames[5:] = ['...'] * (len(frames) > 5)
+            where = f'; frames {", ".join(frames)}' if frames else ''
+            lines.append(f'{self.row.video}: {check.text(*counts[check.name])}{where}')
+        return lines
 
     def write(self, clip: Path, sheet: Path) -> None:
         """Write a video of all frames and a contact sheet of evenly spread frames with a crop."""

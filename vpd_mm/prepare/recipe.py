@@ -1,0 +1,78 @@
+"""Record the options of a prepare run as the recipe of its corpus."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..athlete.recipe import PLAIN_BOXES, Recipe
+from ..corpus import Corpus
+from ..corpus.provenance import file_digest
+from ..engine.paths import config_dir, find_config
+from ..errors import UserError
+from .options import PrepareSettings, split_model
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def describe_boxes(boxes: str) -> tuple[str, tuple[str, str] | None]:
+    """Return ``boxes`` and ``boxes_weights`` of a :class:`Recipe` for an option ``--boxes``."""
+    if not boxes.startswith('mmdet:'):
+        return boxes if boxes in PLAIN_BOXES else 'files', None
+    config, checkpoint = split_model(boxes)
+    return f'mmdet:{_name_config(config)}', _identify(checkpoint)
+
+
+def recipe_of(settings: PrepareSettings) -> Recipe:
+    """Return the recipe of a run: configs by package, weights by absolute path and content."""
+    boxes, weights = describe_boxes(settings.boxes)
+    return Recipe(
+        boxes=boxes,
+        boxes_weights=weights,
+        track=dict(settings.tracker) if boxes.startswith('mmdet:') else {},
+        size=settings.size,
+        flow=settings.flow,
+        flow_weights=_identify(settings.flow_checkpoint),
+        subtract_median=settings.subtract_median,
+        fps=settings.fps,
+    )
+
+
+def record_recipe(corpus: Corpus, settings: PrepareSettings, keeps_boxes: bool) -> list[str]:
+    """Record the recipe of a run, and return a line for each field in which the videos of the corpus then differ.
+
+    ``keeps_boxes``: the run makes no tracks.
+    """
+    where = corpus.root / 'corpus.json'
+    recipe, before = recipe_of(settings), Recipe.from_json(corpus.recipe, where)
+    if before is not None and keeps_boxes:
+        recipe = replace(recipe, boxes=before.boxes, boxes_weights=before.boxes_weights, track=before.track)
+    corpus.record_recipe(recipe.to_json())
+    if before is None or not corpus.videos():
+        return []
+    names = ('boxes', 'track', 'size', 'flow', 'subtract_median')
+    pairs = [(name, getattr(before, name), getattr(recipe, name)) for name in names]
+    return [f'{name} {new}: the videos of an earlier run have {old}' for name, old, new in pairs if old != new]
+
+
+def _name_config(config: str) -> str:
+    """Name a config as ``package::path``, one of the zoo by its name or stem, a file of the user as ``name.py``."""
+    if '::' in config:
+        return config
+    try:
+        path = find_config(config)
+    except UserError:  # a name or a stem
+        return Path(config).name.removesuffix('.py')
+    for package in ('mmdet', 'mmpose', 'vpd_mm'):
+        if (folder := config_dir(package).resolve()) in path.parents:
+            return f'{package}::{path.relative_to(folder).as_posix()}'
+    return path.name
+
+
+def _identify(checkpoint: str | None) -> tuple[str, str] | None:
+    """Path and SHA-256 of weights: absolute, within this package relative to it; a URL or a missing file has none."""
+    if checkpoint is None:
+        return None
+    if not Path(checkpoint).is_file():
+        return checkpoint, ''
+    path = Path(checkpoint).resolve()
+    name = path.relative_to(_PACKAGE.parent) if _PACKAGE in path.parents else path
+    return name.as_posix(), file_digest(path)
