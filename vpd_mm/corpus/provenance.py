@@ -157,14 +157,14 @@ def _named(source: Source) -> dict[str, Any]:
 
 
 def sources_in(folder: Path) -> list[dict[str, Any]]:
-    """What the user named for the files of a folder, each once, without the inputs; unknown origins are left out."""
-    found: list[dict[str, Any]] = []
+    """List the sources of the files of a folder, each once, without their inputs; unknown ones are left out."""
+    sources: list[dict[str, Any]] = []
     for path in list_folder(folder, '*.npz'):
         with suppress(UserError):  # reading its arrays reports it
             source = read_source(path)
-            if source is not None and (named := _named(source)) not in found:
-                found.append(named)
-    return found
+            if source is not None and (named := _named(source)) not in sources:
+                sources.append(named)
+    return sources
 
 
 def refresh_features(
