@@ -1,6 +1,7 @@
 """The recipe of a corpus: what prepare records, what a student's checkpoint may say, what is used of it."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from media import make_video, write_boxes
@@ -132,6 +133,8 @@ def test_models_are_recorded_by_package_and_content(tmp_path, monkeypatch):
     assert packed.boxes_option().startswith(packed.boxes)
     settings = PrepareSettings(tmp_path, 'mmdet:rtmdet-m', size=64, tracker={'num_athletes': 2}, fps=12.5)
     assert recipe_of(settings) == Recipe('mmdet:rtmdet-m', None, {'num_athletes': 2}, 64, 'dis', None, False, 12.5)
+    assert recipe_of(replace(settings, boxes='mediapipe')).track == {'num_athletes': 2}
+    assert recipe_of(replace(settings, boxes='full')).track == {}
 
 
 def test_prepare_records_and_reports_what_differs(tmp_path):
@@ -174,7 +177,14 @@ def test_a_corpus_of_a_former_version_or_an_import(tmp_path):
     former = Corpus.open(tmp_path / 'c')
     former.record_recipe(None)
     store = CropStore(former.crops_dir)
-    assert corpus_recipe(former, store, ['jump'])[0] == Recipe('full', None, {}, 128, 'dis', None, False)
+    expected = Recipe('full', None, {}, 128, 'dis', None, False)
+    assert corpus_recipe(former, store, ['jump'])[0] == expected
+    build_corpus([video], tmp_path / 'c', poses='none')
+    assert corpus_recipe(former, store, ['jump'])[0] == expected, 'kept tracks are not of the default detector'
+    former.track('jump').save(former.track_path('jump'), {'release': '/x', 'inputs': {}})
+    assert corpus_recipe(former, store, ['jump'])[0].boxes == 'files'
+    former.track('jump').save(former.track_path('jump'))
+    assert corpus_recipe(former, store, ['jump'])[0].boxes is None
     (tmp_path / 'c' / 'corpus.json').write_text('{"layout_version": 1, "recipe": {"size": "x"}}')
     with pytest.raises(UserError, match=r'corpus\.json: recipe: size must be .* prepare the corpus again'):
         corpus_recipe(former, store, ['jump'])

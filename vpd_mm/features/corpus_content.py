@@ -10,9 +10,9 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.crop_store import CropStore
-from ..corpus.provenance import digest, file_digest
+from ..corpus.provenance import digest
 from ..engine.resume import config_digest
-from ..files import composed, list_folder, npz_path
+from ..files import composed, file_digest, list_folder, npz_path
 from ..structures import load_actions
 from ..structures.npz_io import npz_checksums
 from .clips import FRAMES_VERSION, resolve_features
@@ -75,8 +75,8 @@ class CorpusContent:
         self.videos = tuple(sorted({action.video for of_table in actions for action in of_table} or table))
         files = [file_digest(path) for path in (corpus.actions_path, corpus.classes_path) if path.is_file()]
         files += [file_digest(path) for path in (corpus.detect_path, corpus.splits_path) if path.is_file()]
-        #: Digest of the tables of labels and splits, the videos' rows and times, and the choice of frames.
         rows = [vars(table[name]) for name in self.videos if name in table]
+        #: Digest of the tables of labels and splits, the videos' rows and times, and the choice of frames.
         self.labels = digest([FRAMES_VERSION, *files, rows, self._arrays(corpus.times_dir)])
         #: Digest of the npz files of a folder, from the checksums that they carry; default: of ``videos``.
         self.arrays = cache(self._arrays)

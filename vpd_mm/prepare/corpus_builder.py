@@ -73,12 +73,12 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files, settings.boxes)
-        keeps_boxes = not boxes_given and all(job.is_tracked(corpus) for job in jobs)
-        jobs = settle_sources(corpus, settings, jobs[rank::world], boxes_given, world, poses_given, overwrite)
-        notes = record_recipe(corpus, settings, keeps_boxes)
+        listed = list_jobs(corpus, files, settings.boxes)
+        jobs = settle_sources(corpus, settings, listed[rank::world], boxes_given, world, poses_given, overwrite)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
+        keeps_boxes = not boxes_given and all(job.problem or job.is_tracked(corpus) for job in listed)
+        notes = record_recipe(corpus, settings, keeps_boxes)
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[Path, list[VideoReport]] = {}
