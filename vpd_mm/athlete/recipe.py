@@ -16,7 +16,7 @@ from .flow import METHODS
 from .square_cropper import SquareCropper
 
 #: Options where no recipe is known.
-DEFAULTS: dict[str, Any] = {'size': 128, 'flow': 'dis', 'subtract_median': False, 'fps': None, 'track': {}}
+DEFAULTS: dict[str, Any] = {'size': 128, 'flow': 'dis', 'subtract_median': False, 'track': {}}
 #: Boxes without a model; ``files`` are boxes of another program, which exist for the videos of the corpus only.
 PLAIN_BOXES = ('full', 'mediapipe', 'files')
 #: A detector of a recipe: a name of mmdet's model zoo, or a config inside an installed package; never another file.
