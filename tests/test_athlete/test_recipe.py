@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
-from media import make_video, write_boxes
+from media import make_sound, make_video, write_boxes
 from tiny_corpus import VIDEOS, make_tiny
 
 from vpd_mm.athlete.recipe import Recipe, corpus_recipe, differences
@@ -137,7 +137,7 @@ def test_models_are_recorded_by_package_and_content(tmp_path, monkeypatch):
     assert recipe_of(replace(settings, boxes='full')).track == {}
 
 
-def test_prepare_records_and_reports_what_differs(tmp_path):
+def test_prepare_records_and_reports_what_differs(tmp_path, monkeypatch):
     video, other = make_video(tmp_path / 'jump.mp4'), make_video(tmp_path / 'dive.mp4')
     boxes = str(write_boxes(tmp_path / 'boxes', 'jump'))
     build_corpus([video], tmp_path / 'c', boxes=boxes, poses='none', size=32, subtract_median=True)
@@ -145,8 +145,11 @@ def test_prepare_records_and_reports_what_differs(tmp_path):
     store = CropStore(corpus.crops_dir)
     expected = Recipe('files', None, {}, 32, 'dis', None, True)
     assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
-    build_corpus([video], tmp_path / 'c', poses='none', size=32, subtract_median=True)  # keeps the tracks
-    assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
+    failing = make_sound(tmp_path / 'sound.mp4')
+    monkeypatch.setattr('vpd_mm.prepare.corpus_builder.fetch_models', lambda *specs: None)
+    for videos in ([video], [video, failing]):  # keeps the tracks
+        build_corpus(videos, tmp_path / 'c', poses='none', size=32, subtract_median=True)
+        assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
     build_corpus([other], tmp_path / 'c', boxes='full', poses='none', size=16, flow='farneback')
     store = CropStore(corpus.crops_dir)
     recipe, lines = corpus_recipe(corpus, store, store.videos())

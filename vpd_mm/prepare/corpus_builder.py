@@ -73,18 +73,15 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        listed = list_jobs(corpus, files, settings.boxes)
-        jobs = settle_sources(corpus, settings, listed[rank::world], boxes_given, world, poses_given, overwrite)
+        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
-        keeps_boxes = not boxes_given and all(job.problem or job.is_tracked(corpus) for job in listed)
-        notes = record_recipe(corpus, settings, keeps_boxes)
+        untracked = [job.path for job in jobs if not job.is_tracked(corpus)]
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[Path, list[VideoReport]] = {}
         with ProgressBars(console or PlainConsole(quiet=True)) as bars:
-            for note in notes:
-                bars.console.print(f'note: {note}', soft_wrap=True)
             on_video = bars.add('videos', 'videos')
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
@@ -95,6 +92,9 @@ def build_corpus(
                     bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
+            keeps_boxes = not (boxes_given or any(r.tracked for path in untracked for r in reports[path]))
+            for note in record_recipe(corpus, settings, keeps_boxes):
+                bars.console.print(f'note: {note}', soft_wrap=True)
         failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
         corpus.record_failures(finished, failures)

@@ -39,7 +39,7 @@ def recipe_of(settings: PrepareSettings) -> Recipe:
 def record_recipe(corpus: Corpus, settings: PrepareSettings, keeps_boxes: bool) -> list[str]:
     """Record the recipe of a run, and return a line for each field in which the videos of the corpus then differ.
 
-    ``keeps_boxes``: the run makes no tracks, so the boxes stay as recorded, or unknown.
+    ``keeps_boxes``: the run made no tracks, so the boxes stay as recorded, or unknown.
     """
     where = corpus.root / 'corpus.json'
     recipe, before = recipe_of(settings), Recipe.from_json(corpus.recipe, where)
