@@ -15,7 +15,7 @@ from ..errors import UserError, one_line
 from ..files import list_folder
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
-from .recipe import record_recipe
+from .recipe import recipe_of, record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
 from .sources import find_videos, list_jobs, missing_sources, settle_sources
 from .workers import run_jobs
@@ -66,7 +66,7 @@ def build_corpus(
     boxes_given, poses_given = boxes is not None or bool(tracker), poses is not None
     boxes, poses = DEFAULT_BOXES if boxes is None else boxes, DEFAULT_POSES if poses is None else poses
     settings = PrepareSettings(Path(out), boxes, poses, tracker=dict(tracker or {}), **options)
-    files = find_videos(videos)
+    files, recipe = find_videos(videos), recipe_of(settings)
     rank, world, _ = launcher_ranks()
     if is_new := not (Path(out) / 'corpus.json').exists():
         fetch_models(boxes, poses)
@@ -93,7 +93,7 @@ def build_corpus(
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
             keeps_boxes = not (boxes_given or any(r.tracked for path in untracked for r in reports[path]))
-            for note in record_recipe(corpus, settings, keeps_boxes):
+            for note in record_recipe(corpus, recipe, keeps_boxes):
                 bars.console.print(f'note: {note}', soft_wrap=True)
         failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
