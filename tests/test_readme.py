@@ -44,6 +44,11 @@ SHORTER = {
         'default_hooks.checkpoint.interval=10',
     ],
 }
+#: Boxes and poses of the tests' videos, in which no detector sees an athlete; test_default_models.py runs the defaults.
+GIVEN = {
+    'tools/prepare.py my_videos/ --out data/real': ['--boxes', 'my_boxes/', '--poses', 'my_poses/'],
+    'tools/infer.py my_videos/run.mp4': ['--boxes', 'my_boxes/'],
+}
 SHELL_PAGES = [page for page in PAGES if any(block.language in ('bash', 'sh') for block in blocks(page))]
 PYTHON_PAGES = [page for page in PAGES if any(block.language == 'python' for block in blocks(page))]
 
@@ -80,6 +85,7 @@ def test_command_runs(command, folder, run_python):
     program, tool, *arguments = shlex.split(command)
     if tool in ('tools/train.py', 'tools/dist_train.sh', 'tools/fewshot.py'):
         arguments += [word for name, extra in SHORTER.items() if name in command for word in extra]
+    arguments += GIVEN.get(command.removeprefix('python '), [])
     if program == 'python' and tool.endswith('.py'):
         done = run_python(folder / tool, *arguments, cwd=folder)
     else:

@@ -127,7 +127,7 @@ class VideoReader:
         for frame_ind, frame in self._decode():
             if held is not None:
                 yield from ((tick, held) for tick in range(next_tick, ticks[frame_ind]))
-            held, next_tick = frame, ticks[frame_ind]
+            held, next_tick = frame, int(ticks[frame_ind])
         if held is not None:
             yield next_tick, held
 
