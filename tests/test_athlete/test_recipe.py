@@ -1,9 +1,10 @@
 """The recipe of a corpus: what prepare records, what a student's checkpoint may say, what is used of it."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
-from media import make_video, write_boxes
+from media import make_sound, make_video, write_boxes
 from tiny_corpus import VIDEOS, make_tiny
 
 from vpd_mm.athlete.recipe import Recipe, corpus_recipe, differences
@@ -132,9 +133,11 @@ def test_models_are_recorded_by_package_and_content(tmp_path, monkeypatch):
     assert packed.boxes_option().startswith(packed.boxes)
     settings = PrepareSettings(tmp_path, 'mmdet:rtmdet-m', size=64, tracker={'num_athletes': 2}, fps=12.5)
     assert recipe_of(settings) == Recipe('mmdet:rtmdet-m', None, {'num_athletes': 2}, 64, 'dis', None, False, 12.5)
+    assert recipe_of(replace(settings, boxes='mediapipe')).track == {'num_athletes': 2}
+    assert recipe_of(replace(settings, boxes='full')).track == {}
 
 
-def test_prepare_records_and_reports_what_differs(tmp_path):
+def test_prepare_records_and_reports_what_differs(tmp_path, monkeypatch):
     video, other = make_video(tmp_path / 'jump.mp4'), make_video(tmp_path / 'dive.mp4')
     boxes = str(write_boxes(tmp_path / 'boxes', 'jump'))
     build_corpus([video], tmp_path / 'c', boxes=boxes, poses='none', size=32, subtract_median=True)
@@ -142,8 +145,11 @@ def test_prepare_records_and_reports_what_differs(tmp_path):
     store = CropStore(corpus.crops_dir)
     expected = Recipe('files', None, {}, 32, 'dis', None, True)
     assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
-    build_corpus([video], tmp_path / 'c', poses='none', size=32, subtract_median=True)  # keeps the tracks
-    assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
+    failing = make_sound(tmp_path / 'sound.mp4')
+    monkeypatch.setattr('vpd_mm.prepare.corpus_builder.fetch_models', lambda *specs: None)
+    for videos in ([video], [video, failing]):  # keeps the tracks
+        build_corpus(videos, tmp_path / 'c', poses='none', size=32, subtract_median=True)
+        assert corpus_recipe(corpus, store, ['jump']) == (expected, [])
     build_corpus([other], tmp_path / 'c', boxes='full', poses='none', size=16, flow='farneback')
     store = CropStore(corpus.crops_dir)
     recipe, lines = corpus_recipe(corpus, store, store.videos())
@@ -174,7 +180,14 @@ def test_a_corpus_of_a_former_version_or_an_import(tmp_path):
     former = Corpus.open(tmp_path / 'c')
     former.record_recipe(None)
     store = CropStore(former.crops_dir)
-    assert corpus_recipe(former, store, ['jump'])[0] == Recipe('full', None, {}, 128, 'dis', None, False)
+    expected = Recipe('full', None, {}, 128, 'dis', None, False)
+    assert corpus_recipe(former, store, ['jump'])[0] == expected
+    build_corpus([video], tmp_path / 'c', poses='none')
+    assert corpus_recipe(former, store, ['jump'])[0] == expected, 'kept tracks are not of the default detector'
+    former.track('jump').save(former.track_path('jump'), {'release': '/x', 'inputs': {}})
+    assert corpus_recipe(former, store, ['jump'])[0].boxes == 'files'
+    former.track('jump').save(former.track_path('jump'))
+    assert corpus_recipe(former, store, ['jump'])[0].boxes is None
     (tmp_path / 'c' / 'corpus.json').write_text('{"layout_version": 1, "recipe": {"size": "x"}}')
     with pytest.raises(UserError, match=r'corpus\.json: recipe: size must be .* prepare the corpus again'):
         corpus_recipe(former, store, ['jump'])

@@ -10,12 +10,12 @@ from vpd_mm.corpus import Corpus
 from vpd_mm.corpus.provenance import (
     CorpusInputs,
     FileDigests,
-    file_digest,
     files_digest,
     refresh_features,
     stale_videos,
 )
 from vpd_mm.errors import UserError
+from vpd_mm.files import file_digest
 from vpd_mm.structures import FeatureSequence, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
@@ -39,8 +39,7 @@ def test_a_large_file_is_read_again_only_if_it_may_have_changed(tmp_path, monkey
     video.write_bytes(bytes(2 << 20))
     monkeypatch.setattr('vpd_mm.corpus.provenance._CLOCK_STEP_NS', -(10**12))
     reads = []
-    read = file_digest.__globals__['_sha256']
-    monkeypatch.setattr('vpd_mm.corpus.provenance._sha256', lambda file: reads.append(1) or read(file))
+    monkeypatch.setattr('vpd_mm.corpus.provenance.file_digest', lambda path: reads.append(1) or file_digest(path))
 
     def run():
         digests = FileDigests(kept)

@@ -43,10 +43,7 @@ def _save_again(path):
 @pytest.mark.parametrize(
     ('change', 'differs'),
     [
-        (
-            lambda c: FeatureSequence.load(c / 'teacher/joints/v0.npz').save(c / 'teacher/joints/v0.npz', {'a': 1}),
-            False,
-        ),
+        (lambda c: _save_again(c / 'teacher/joints/v0.npz'), False),
         (lambda c: _add_one(c / 'teacher/joints/other.npz'), False),  # it has no action
         (lambda c: _add_one(c / 'teacher/joints/v0.npz'), True),
         (lambda c: (c / 'teacher/joints/v0.npz').unlink(), True),
@@ -64,6 +61,14 @@ def test_the_digest_follows_the_content(whole, tmp_path, change, differs):
     assert _digest(copy) == before
     change(copy)
     assert (_digest(copy) != before) == differs
+
+
+def test_a_detector_reads_videos_of_a_split_without_actions(whole, tmp_path):
+    copy = Corpus.open(shutil.copytree(whole.root, tmp_path / 'c'))
+    copy.splits_path.write_text('video,split\nother,train\n')
+    before = _digest(copy.root)
+    _add_one(copy.teacher_dir('joints') / 'other.npz')
+    assert _digest(copy.root) != before
 
 
 def test_a_distillation_reads_all_videos_of_its_teacher(whole, tmp_path):

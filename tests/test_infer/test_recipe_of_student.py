@@ -99,6 +99,9 @@ def test_boxes_of_files_and_former_checkpoints_take_the_defaults(folder, lines):
     assert settings(build(folder, 'former')) == ('mmdet:rtmdet-m', {}, 128, 'dis', False)
     assert ['former.pth: does not record how its corpus was made' in line for line in lines] == [True, False]
     assert 'the default; --boxes selects others' in lines[1]
+    lines.clear()
+    build(folder, 'former', boxes=f'mmdet:rtmdet-m:{folder}/former.pth')
+    assert ['does not record' in line for line in lines] == [True], 'nothing to differ from'
 
 
 @pytest.mark.parametrize(
@@ -110,6 +113,7 @@ def test_boxes_of_files_and_former_checkpoints_take_the_defaults(folder, lines):
 )
 def test_a_detector_that_may_not_be_used_is_an_error_where_boxes_are_needed(folder, lines, name, message):
     inferencer = build(folder, name)
+    assert lines == []
     for call in (inferencer.load_detector, lambda: inferencer(str(folder / 'jump.mp4'))):
         with pytest.raises(UserError, match=message):
             call()

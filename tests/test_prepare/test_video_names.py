@@ -85,7 +85,7 @@ def test_detected_athletes_never_get_the_name_of_a_video(prepare, monkeypatch):
     full = video_preparer.find_tracks
     two = lambda *args: dict.fromkeys(('front', 'back'), full(*args)[''])  # noqa: E731
     monkeypatch.setattr(
-        video_preparer, 'find_tracks', lambda s, m, r, p: (two if r.path.stem == 't' else full)(s, m, r, p)
+        video_preparer, 'find_tracks', lambda s, m, r, *more: (two if r.path.stem == 't' else full)(s, m, r, *more)
     )
     assert prepare('t.mp4', 'front__t.mp4') == {'front__t': (FRAMES, None), 't': 'refused'}
     assert "would be named 'front__t', as another video is" in prepare.failures[0]

@@ -8,14 +8,15 @@ from typing import Any
 
 from ..corpus import Corpus, CropStore
 from ..corpus.corpus import MAX_FPS
-from ..corpus.provenance import file_digest, sources_in
+from ..corpus.provenance import sources_in
 from ..engine.paths import find_weights
 from ..errors import UserError
+from ..files import file_digest
 from .flow import METHODS
 from .square_cropper import SquareCropper
 
 #: Options where no recipe is known.
-DEFAULTS: dict[str, Any] = {'size': 128, 'flow': 'dis', 'subtract_median': False, 'fps': None, 'track': {}}
+DEFAULTS: dict[str, Any] = {'size': 128, 'flow': 'dis', 'subtract_median': False, 'track': {}}
 #: Boxes without a model; ``files`` are boxes of another program, which exist for the videos of the corpus only.
 PLAIN_BOXES = ('full', 'mediapipe', 'files')
 #: A detector of a recipe: a name of mmdet's model zoo, or a config inside an installed package; never another file.
@@ -165,7 +166,7 @@ def corpus_recipe(
         values |= {'boxes': None, 'boxes_weights': None, 'track': {}}
         lines.append(f'{corpus.root}: videos differ in boxes: {", ".join(map(str, sources))}')
     elif sources and recorded.boxes is None:  # of a former version
-        boxes = str(sources[0].get('boxes'))
+        boxes = str(sources[0].get('boxes', 'files'))  # an importer names none
         values['boxes'] = boxes if boxes in PLAIN_BOXES else 'files' if Path(boxes).is_absolute() else boxes
         values['track'] = sources[0].get('track', {})
     if teacher is not None:

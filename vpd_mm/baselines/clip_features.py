@@ -12,9 +12,10 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
 
 from ..corpus import CropStore
-from ..corpus.provenance import Source, digest, file_digest
+from ..corpus.provenance import Source, digest
 from ..engine.paths import find_weights
 from ..errors import UserError
+from ..files import file_digest
 from ..structures import FeatureSequence
 from .crop_clip_dataset import clip_frames
 
@@ -113,9 +114,8 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
     if str(checkpoint) == RANDOM:
         LOGGER.warning('%s: RANDOM WEIGHTS, untrained: good for trying the commands, not for results', network)
         return net
-    state = _load_checkpoint(
-        find_weights(str(checkpoint)), map_location='cpu'
-    )  # weights only, see compat/checkpoint.py
+    path = find_weights(str(checkpoint))
+    state = _load_checkpoint(path, map_location='cpu')  # weights only, see compat/checkpoint.py
     state = state.get('state_dict', state)
     try:
         net.load_state_dict({name: value for name, value in state.items() if not name.startswith('fc.')})

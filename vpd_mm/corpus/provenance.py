@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..errors import UserError
-from ..files import atomic_write, composed, list_folder, npz_path, open_file, read_json
+from ..files import atomic_write, composed, file_digest, list_folder, npz_path, open_file, read_json
 from ..structures.npz_io import npz_checksums, read_source
 from .corpus import Corpus
 from .crop_store import CropStore
@@ -40,21 +40,8 @@ def digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def file_digest(path: str | os.PathLike) -> str:
-    """SHA-256 of the content of a file."""
-    with open_file(path) as f:
-        return _sha256(f)
-
-
-def _sha256(file: BinaryIO) -> str:
-    sha256 = hashlib.sha256()
-    while block := file.read(1 << 20):
-        sha256.update(block)
-    return sha256.hexdigest()
-
-
 class FileDigests:
-    """:func:`file_digest` of files, which are read again only if size, times or inode have changed.
+    """:func:`vpd_mm.files.file_digest` of files, read again only if size, times or inode have changed.
 
     Args:
         path: Where the digests are kept; a file that is missing or damaged is made again.
@@ -74,11 +61,11 @@ class FileDigests:
         """Return the digest of a file; errors as :func:`vpd_mm.files.open_file`."""
         with open_file(path) as f:
             stat, name = os.fstat(f.fileno()), os.path.abspath(path)
-            state = f'{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}'
-            known = self._known.get(name)
-            if isinstance(known, list) and known[:1] == [state]:
-                return str(known[-1])
-            sha256 = _sha256(f)
+        state = f'{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}'
+        known = self._known.get(name)
+        if isinstance(known, list) and known[:1] == [state]:
+            return str(known[-1])
+        sha256 = file_digest(path)
         if (
             stat.st_size >= _MIN_REMEMBERED_BYTES
             and time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _CLOCK_STEP_NS
@@ -193,7 +180,7 @@ def refresh_features(
     hint = 'pass another --out, or --overwrite to make them again'
     stale = stale_videos(folder, stored, wanted, hint, unknown=False, overwrite=overwrite)
     for video in stale - inputs.keys():
-        npz_path(folder, video).unlink()
+        npz_path(folder, video).unlink(missing_ok=True)  # another process may do the same
     if kept := sorted(stored.keys() - inputs.keys() - stale):
         LOGGER.warning('%s: %d files (first %s) are of videos without such input now', folder, len(kept), kept[0])
     return {video: wanted[video] for video in inputs if video in stale or video not in stored}

@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..files import check_file, list_folder
 from ..files.download import DownloadError
 from .cli import launcher_ranks
 from .config import read_config
-from .paths import find_config, find_weights
+from .paths import find_config, find_weights, zoo_dir
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +71,7 @@ def _find_config(package: str, name: str) -> Path | None:
         choices = ' or '.join(f'{package}::{path.relative_to("configs")}' for path in paths)
         raise UserError(f'{package} model {name!r}: several configs have this name; pass {choices}')
     if paths:
-        return (_package_dir(package) / paths[0]).resolve()
+        return (zoo_dir(package) / paths[0]).resolve()
     with suppress(UserError):
         return find_config(name)
     return None
@@ -80,24 +79,15 @@ def _find_config(package: str, name: str) -> Path | None:
 
 def _carried(package: str) -> list[Path]:
     """Paths ``configs/...py`` of the configs that a package carries, within its folder."""
-    root = _package_dir(package)
+    root = zoo_dir(package)
     return [path.relative_to(root) for path in list_folder(root, 'configs/*/**/*.py') if '_base_' not in path.parts]
-
-
-def _package_dir(package: str) -> Path:
-    """Folder that holds ``configs/`` and the list of the model zoo of an OpenMMLab package."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f'{package} is not installed; run tools/check_env.py --fix')
-    folder = Path(spec.submodule_search_locations[0]).resolve()
-    return folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
 
 
 def _zoo_models(package: str) -> Iterator[tuple[list[str], Path, str]]:
     """Yield names in lower case, config and checkpoint of the models in a package's model zoo."""
     from mmengine.infer import BaseInferencer
 
-    root = _package_dir(package)
+    root = zoo_dir(package)
     for entry in BaseInferencer._get_models_from_metafile(str(root)):
         if weights := entry.get('Weights'):
             aliases = entry.get('Alias', [])

@@ -36,12 +36,19 @@ def newest_best(work_dir: Path) -> Path | None:
 
 def config_dir(package: str) -> Path:
     """Return the folder of the configs of an installed package; UserError where it is not installed."""
-    if package == 'vpd_mm':
-        return resource_dir() / 'configs'
+    return (resource_dir() if package == 'vpd_mm' else zoo_dir(package)) / 'configs'
+
+
+def zoo_dir(package: str) -> Path:
+    """Return the folder that holds ``configs/`` and the list of the model zoo of an OpenMMLab package.
+
+    Raises UserError: it is not installed.
+    """
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f'configs of {package}: package {package!r} is not installed')
-    return Path(spec.submodule_search_locations[0]) / '.mim' / 'configs'
+        raise UserError(f'package {package!r} is not installed; run tools/check_env.py --fix')
+    folder = Path(spec.submodule_search_locations[0]).resolve()
+    return folder / '.mim' if (folder / '.mim').is_dir() else folder.parent
 
 
 def find_config(name: str) -> Path:

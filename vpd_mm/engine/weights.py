@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from mmengine.logging import print_log
 
+from ..files import file_digest
 from ..files.download import download
-from ..files.reading import file_digest
 from .locks import file_lock
 from .progress import progress_bar
 

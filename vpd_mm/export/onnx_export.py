@@ -13,10 +13,9 @@ import numpy as np
 import torch
 
 from ..athlete.recipe import Recipe
-from ..corpus.provenance import file_digest
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
-from ..files import MARK, check_output, open_output, read_bytes
+from ..files import MARK, check_output, file_digest, open_output, read_bytes
 from ..infer.onnx_backend import META_KEY, OnnxNetwork, decoder_path, import_onnx
 from .onnx_graphs import Graph, graphs_of
 

@@ -10,10 +10,10 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.crop_store import CropStore
-from ..corpus.provenance import digest, file_digest
+from ..corpus.provenance import digest
 from ..engine.resume import config_digest
-from ..files import composed, list_folder, npz_path
-from ..structures import load_actions
+from ..files import composed, file_digest, list_folder, npz_path
+from ..structures import load_actions, load_splits
 from ..structures.npz_io import npz_checksums
 from .clips import FRAMES_VERSION, resolve_features
 from .corpus_config import datasets_of
@@ -65,18 +65,19 @@ def feature_names(dataset: Mapping[str, Any]) -> list[str]:
 
 
 class CorpusContent:
-    """Digests of what runs read from a corpus: by content; where it has labels, of the videos that have actions."""
+    """Digests of what runs read from a corpus: by content; where it has labels, of the videos with action or split."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus, table = corpus, corpus.videos()
         tables = [path for path in (corpus.actions_path, corpus.detect_path) if path.is_file()]
         actions = [load_actions(path) for path in tables]
         self.actions = actions[0] if corpus.actions_path in tables else []
-        self.videos = tuple(sorted({action.video for of_table in actions for action in of_table} or table))
+        used = {action.video for of_table in actions for action in of_table} | load_splits(corpus.splits_path).keys()
+        self.videos = tuple(sorted(used or table))
         files = [file_digest(path) for path in (corpus.actions_path, corpus.classes_path) if path.is_file()]
         files += [file_digest(path) for path in (corpus.detect_path, corpus.splits_path) if path.is_file()]
-        #: Digest of the tables of labels and splits, the videos' rows and times, and the choice of frames.
         rows = [vars(table[name]) for name in self.videos if name in table]
+        #: Digest of the tables of labels and splits, the videos' rows and times, and the choice of frames.
         self.labels = digest([FRAMES_VERSION, *files, rows, self._arrays(corpus.times_dir)])
         #: Digest of the npz files of a folder, from the checksums that they carry; default: of ``videos``.
         self.arrays = cache(self._arrays)

@@ -17,13 +17,13 @@ from mmengine.dataset import Compose
 
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
-from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, file_digest, refresh_features
+from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import npz_path
+from ..files import file_digest, npz_path
 from ..structures import FeatureSequence
 from ..teacher import JointFeature
 

@@ -13,11 +13,10 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..compat import load_checkpoint_safely
-from ..corpus.provenance import file_digest
 from ..distill import PoseDistiller
 from ..engine.model_files import build_model, check_meta, load_weights
 from ..errors import UserError
-from ..files import check_file, parse_json
+from ..files import check_file, file_digest, parse_json
 from ..recognize import SequenceRecognizer
 
 #: Key of the metadata in an exported file: a JSON object with ``kind``, ``config``, ``classes``, ``recipe``, and the

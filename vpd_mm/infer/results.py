@@ -13,6 +13,7 @@ from mmengine.structures import BaseDataElement
 from ..athlete import FrameSource
 from ..errors import UserError
 from ..files import atomic_write, check_output, input_name, is_ours, list_folder, read_json
+from ..prepare.sources import video_name
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import Entry
 
@@ -26,8 +27,7 @@ def make_sample(
     source: FrameSource, athlete: str, track: AthleteTrack, features: FeatureSequence, num_frames: int, mode: str
 ) -> BaseDataElement:
     """Make a data sample, see ``VPDInferencer.forward``."""
-    name = input_name(source.path)
-    name = f'{athlete}__{name}' if athlete else name
+    name = video_name(athlete, input_name(source.path))
     meta: dict[str, Any] = dict(name=name, source=str(source.path), athlete=athlete, mode=mode)
     meta |= dict(fps=float(source.fps), num_frames=num_frames, width=source.width, height=source.height)
     return BaseDataElement(metainfo=meta, track=track, features=features, times=source.times)
@@ -71,8 +71,8 @@ def save_sample(sample: BaseDataElement, folder: Path, overwrite: bool = False) 
 def remove_former(samples: Sequence[BaseDataElement], folder: Path) -> None:
     """Remove the files that an earlier run wrote about other athletes of the input of ``samples``."""
     names, first = {sample.name for sample in samples}, samples[0]
-    base = first.name.removeprefix(f'{first.athlete}__') if first.athlete else first.name
-    for path in [folder / f'{base}.json', *list_folder(folder, f'*__{glob.escape(base)}.json')]:
+    base = input_name(Path(first.source))
+    for path in [folder / f'{base}.json', *list_folder(folder, f'{video_name("*", glob.escape(base))}.json')]:
         if path.stem not in names and path.is_file() and is_ours(path, _MARK):
             former = read_json(path, 'delete it')
             if isinstance(former, dict) and former.get('source') == first.source:

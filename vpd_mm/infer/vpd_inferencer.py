@@ -171,12 +171,14 @@ class VPDInferencer(BaseInferencer):
         self._default_boxes, self._boxes_error = False, None
         if boxes is not None:
             name, weights = describe_boxes(boxes)
-            same = recipe.boxes in (None, name) and (weights or ('', ''))[1] == (recipe.boxes_weights or ('', ''))[1]
+            of_weights, of_own = (file[1] if file else '' for file in (weights, recipe.boxes_weights))
+            same = recipe.boxes is None or (name, of_weights) == (recipe.boxes, of_own)
             return boxes, '' if same else f"boxes {boxes}: given; the student's corpus was made with {recipe.boxes}"
         try:
             own = recipe.boxes_option()
         except UserError as e:  # raised where boxes are needed
-            self._boxes_error, own = e, 'full'
+            self._boxes_error = e
+            return 'full', ''
         if own is not None:
             return own, f"boxes {own}: as in the student's corpus"
         self._default_boxes = True

@@ -15,7 +15,7 @@ from ..errors import UserError, one_line
 from ..files import list_folder
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
-from .recipe import record_recipe
+from .recipe import recipe_of, record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
 from .sources import find_videos, list_jobs, missing_sources, settle_sources
 from .workers import run_jobs
@@ -66,25 +66,22 @@ def build_corpus(
     boxes_given, poses_given = boxes is not None or bool(tracker), poses is not None
     boxes, poses = DEFAULT_BOXES if boxes is None else boxes, DEFAULT_POSES if poses is None else poses
     settings = PrepareSettings(Path(out), boxes, poses, tracker=dict(tracker or {}), **options)
-    files = find_videos(videos)
+    files, recipe = find_videos(videos), recipe_of(settings)
     rank, world, _ = launcher_ranks()
     if is_new := not (Path(out) / 'corpus.json').exists():
         fetch_models(boxes, poses)
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files, settings.boxes)
-        keeps_boxes = not boxes_given and all(job.is_tracked(corpus) for job in jobs)
-        jobs = settle_sources(corpus, settings, jobs[rank::world], boxes_given, world, poses_given, overwrite)
-        notes = record_recipe(corpus, settings, keeps_boxes)
+        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
+        untracked = [job.path for job in jobs if not job.is_tracked(corpus)]
         num_shards = min(workers, max(len(jobs), 1))
         shards = [corpus.crops_dir / f'shard-{rank:03d}-{worker:02d}.lmdb' for worker in range(num_shards)]
         reports: dict[Path, list[VideoReport]] = {}
         with ProgressBars(console or PlainConsole(quiet=True)) as bars:
-            for note in notes:
-                bars.console.print(f'note: {note}', soft_wrap=True)
             on_video = bars.add('videos', 'videos')
             on_video(0, len(jobs))
             on_progress(0, len(jobs))
@@ -95,6 +92,9 @@ def build_corpus(
                     bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
+            keeps_boxes = not (boxes_given or any(r.tracked for path in untracked for r in reports[path]))
+            for note in record_recipe(corpus, recipe, keeps_boxes):
+                bars.console.print(f'note: {note}', soft_wrap=True)
         failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
         corpus.record_failures(finished, failures)

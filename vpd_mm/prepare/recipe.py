@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ..athlete.recipe import PLAIN_BOXES, Recipe
 from ..corpus import Corpus
-from ..corpus.provenance import file_digest
 from ..engine.paths import config_dir, find_config
 from ..errors import UserError
+from ..files import file_digest
 from .options import PrepareSettings, split_model
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,7 +27,7 @@ def recipe_of(settings: PrepareSettings) -> Recipe:
     return Recipe(
         boxes=boxes,
         boxes_weights=weights,
-        track=dict(settings.tracker) if boxes.startswith('mmdet:') else {},
+        track=dict(settings.tracker) if settings.boxes_by_model else {},
         size=settings.size,
         flow=settings.flow,
         flow_weights=_identify(settings.flow_checkpoint),
@@ -36,21 +36,21 @@ def recipe_of(settings: PrepareSettings) -> Recipe:
     )
 
 
-def record_recipe(corpus: Corpus, settings: PrepareSettings, keeps_boxes: bool) -> list[str]:
-    """Record the recipe of a run, and return a line for each field in which the videos of the corpus then differ.
+def record_recipe(corpus: Corpus, recipe: Recipe, keeps_boxes: bool) -> list[str]:
+    """Record the recipe of a run, and return a line for each field in which it differs from that of an earlier run.
 
-    ``keeps_boxes``: the run makes no tracks.
+    ``keeps_boxes``: the run made no tracks, so the boxes stay as recorded, or unknown.
     """
-    where = corpus.root / 'corpus.json'
-    recipe, before = recipe_of(settings), Recipe.from_json(corpus.recipe, where)
-    if before is not None and keeps_boxes:
-        recipe = replace(recipe, boxes=before.boxes, boxes_weights=before.boxes_weights, track=before.track)
+    before = Recipe.from_json(corpus.recipe, corpus.root / 'corpus.json')
+    if keeps_boxes:
+        own = before or Recipe()
+        recipe = replace(recipe, boxes=own.boxes, boxes_weights=own.boxes_weights, track=own.track)
     corpus.record_recipe(recipe.to_json())
-    if before is None or not corpus.videos():
+    if before is None:
         return []
     names = ('boxes', 'track', 'size', 'flow', 'subtract_median')
     pairs = [(name, getattr(before, name), getattr(recipe, name)) for name in names]
-    return [f'{name} {new}: the videos of an earlier run have {old}' for name, old, new in pairs if old != new]
+    return [f'{name} {new}: an earlier run had {old}' for name, old, new in pairs if old != new]
 
 
 def _name_config(config: str) -> str:

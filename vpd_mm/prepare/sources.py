@@ -16,13 +16,12 @@ from ..corpus.provenance import (
     FileDigests,
     Source,
     digest,
-    file_digest,
     files_digest,
     stale_videos,
 )
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError
-from ..files import check_video_name, input_name, list_folder
+from ..files import check_video_name, file_digest, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.mask_files import find_masks
 from ..importers.pose_files import find_pose_files

@@ -67,7 +67,7 @@ class MediaPipeTeacher:
                 joints = landmarks[None, list(BLAZEPOSE_OF_COCO)]
                 xy = joints[..., :2] + (left, top)
                 middle = xy.mean(axis=1)
-                if (middle > boxes[:, :2]).all() and (middle < boxes[:, 2:]).all():  # else it is somebody beside it
+                if (middle > boxes[:, :2]).all() and (middle < boxes[:, 2:]).all():  # else it is another person
                     return xy, joints[..., 2]
         return np.zeros((1, 17, 2)), np.zeros((1, 17))
 
