@@ -64,9 +64,9 @@ ABOUT = (
     'Poses: MediaPipe BlazePose. Turned crops (CropRotation) teach the student upside-down poses, which the estimator '
     'rarely detects; the paper does without them, on hours of video.'
 )
-NEXT = f"""# your own video: boxes (or --boxes mmdet:...), poses, then the same steps
-python tools/prepare.py my_videos/ --out data/real --boxes my_boxes/ --poses my_poses/
-python tools/extract_features.py joints --corpus data/real --poses files
+NEXT = f"""# your own video: the same steps
+python tools/prepare.py my_videos/ --out data/real
+python tools/extract_features.py joints --corpus data/real
 python tools/train.py {CONFIG}
 python tools/extract_features.py {CONFIG} work_dirs/.../epoch_40.pth --corpus data/real --out vpd --preview"""
 

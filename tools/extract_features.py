@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Write features of a corpus: of a student on crops, a teacher on poses, a clip network, or a concatenation.
 
-tools/extract_features.py joints --corpus data/real --poses files
-tools/extract_features.py vipe --corpus data/real --poses files [--invert]
-tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real --poses files [--invert]
+tools/extract_features.py joints --corpus data/real
+tools/extract_features.py vipe --corpus data/real [--invert]
+tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real [--invert]
 tools/extract_features.py clips WEIGHTS --network r2plus1d_18 --corpus data/real
 tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd [--preview]
 tools/extract_features.py --concat vpd joints --corpus data/real --out concat

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run a student on videos: athlete, features of every frame, video with the decoded skeleton, optional labels.
 
-python tools/infer.py my_videos/run.mp4 --student CONFIG:CHECKPOINT --boxes my_boxes/ --out runs/infer
+python tools/infer.py my_videos/run.mp4 --student CONFIG:CHECKPOINT
 """
 
 import argparse

@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
         ({'weights': 'student.onnx'}, r'student\.onnx: no such file|not installed'),
         ({'model': 'recognizer.py', 'weights': 'recognizer.pth'}, 'SequenceRecognizer, expected a PoseDistiller'),
         ({'model': 'none.py'}, r'none\.py: no such file'),
-        ({'boxes': 'nowhere'}, "boxes 'nowhere': must be full, mmdet:"),
+        ({'boxes': 'nowhere'}, "boxes 'nowhere': must be full, mediapipe, mmdet:"),
         ({'flow': 'magic'}, 'flow method must be one of'),
         ({'batch_size': 0}, 'batch size must be'),
         ({'recognizer': 'scorer'}, 'its model is FrameScorer, expected a SequenceRecognizer'),

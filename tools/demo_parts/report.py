@@ -35,8 +35,8 @@ python tools/demo.py --scale full
 # a real video and a real pose estimator
 make demo-real
 # your own videos
-python tools/prepare.py my_videos/ --out data/real --boxes my_boxes/ --poses my_poses/
-python tools/extract_features.py joints --corpus data/real --poses files
+python tools/prepare.py my_videos/ --out data/real
+python tools/extract_features.py joints --corpus data/real
 python tools/train.py configs/distill/resnet18_2d-vpd_40e_real.py"""
 #: Goals: points above the joints of the teacher, share of the error removed, error ratio on confident frames.
 GOAL_POINTS, GOAL_GAPS, GOAL_CONFIDENT = 5.0, 0.25, 1.5

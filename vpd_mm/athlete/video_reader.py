@@ -125,10 +125,9 @@ class VideoReader:
         """Yield (tick, frame) of every tick."""
         held, next_tick = None, 0
         for frame_ind, frame in self._decode():
-            tick = int(ticks[frame_ind])
             if held is not None:
-                yield from ((repeat, held) for repeat in range(next_tick, tick))
-            held, next_tick = frame, tick
+                yield from ((tick, held) for tick in range(next_tick, ticks[frame_ind]))
+            held, next_tick = frame, int(ticks[frame_ind])
         if held is not None:
             yield next_tick, held
 

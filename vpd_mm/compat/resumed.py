@@ -30,6 +30,8 @@ def check_kinds(model: Any, weights: Mapping) -> None:
 def load_fitting(model: Any, weights: Mapping, strict: bool) -> tuple[str, bool]:
     """Load the weights that a model has, in the same shape; with ``strict`` all must fit.
 
+    Modules that a model names in ``training_only`` may be missing, as in a packed checkpoint.
+
     Returns:
         A line that counts what was loaded, and whether everything fitted.
     """
@@ -42,7 +44,9 @@ def load_fitting(model: Any, weights: Mapping, strict: bool) -> tuple[str, bool]
     if (metadata := getattr(weights, '_metadata', None)) is not None:
         fitting._metadata = metadata  # type: ignore[attr-defined]
     absent, foreign = model.load_state_dict(fitting, strict=False)
+    optional = tuple(f'{name}.' for name in getattr(model, 'training_only', ()))
     missing = [key for key in absent if key not in shapes and 'num_batches_tracked' not in key]
+    missing = [key for key in missing if not key.startswith(optional)]
     groups = {'missing': missing, 'of another shape': other, 'not of this model': foreign}
     problems = [f'{len(keys)} {what} ({keys[0]}{", ..." * (len(keys) > 1)})' for what, keys in groups.items() if keys]
     num_loaded = len(own) - len(absent)

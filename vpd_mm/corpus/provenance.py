@@ -219,7 +219,7 @@ class CorpusInputs:
         """Check files, and what they were made of in turn.
 
         Raises:
-            UserError: an input of one has changed since; inputs that are missing, or not in this corpus, are passed.
+            UserError: an input of one has changed since; one that is missing, damaged or not in this corpus is passed.
         """
         for name in names:
             if name in self._checked:
@@ -233,11 +233,11 @@ class CorpusInputs:
 
     def _check(self, name: str) -> None:
         for made_of, before in ((self.source(name) or {}).get('inputs') or {}).items():
-            now = self.digest(made_of)
-            if now is not None and before and now != before:
+            now = self.of(made_of)[made_of]
+            if now and before and now != before:
                 tool = 'tools/prepare.py' if name.startswith('athlete/') else 'tools/extract_features.py'
                 raise UserError(f'{self.root / name}: {made_of} has changed since; make it again with {tool}')
-            if now is not None:
+            if now:
                 self.check(made_of)
 
     def source(self, name: str) -> Source | None:

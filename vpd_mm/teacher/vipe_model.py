@@ -35,6 +35,9 @@ class VIPE(BaseModel):
         decoder_dims: Width of the two hidden layers of the decoder.
     """
 
+    #: Modules that a packed checkpoint leaves out.
+    training_only = ('decoder', 'heads')
+
     def __init__(
         self,
         encoder: dict,
