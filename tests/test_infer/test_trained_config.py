@@ -14,6 +14,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.export.onnx_export import export_model
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.infer.segments import Recognizer, Scorer
+from vpd_mm.structures import FeatureSequence
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 BIGRU, DETECTOR = CONFIGS / 'recognize/bigru.py', CONFIGS / 'detect/bigru_detector.py'
@@ -21,7 +22,11 @@ BIGRU, DETECTOR = CONFIGS / 'recognize/bigru.py', CONFIGS / 'detect/bigru_detect
 
 @pytest.fixture(scope='module')
 def corpus(tmp_path_factory) -> str:
-    return str(make_baseline_corpus(tmp_path_factory.mktemp('corpus')).root)
+    corpus = make_baseline_corpus(tmp_path_factory.mktemp('corpus'))
+    for path in corpus.root.glob('*/*/*.npz'):
+        if path.parts[-3] in ('teacher', 'features'):
+            FeatureSequence.load(path).save(path, {'checkpoint': 'a.pth', 'inputs': {'model': 'a'}})
+    return str(corpus.root)
 
 
 @pytest.fixture(scope='module')
@@ -42,6 +47,15 @@ def test_a_recognizer_is_read_with_the_config_of_its_training(recognizer, corpus
     assert f'its config is read from {recognizer.with_name("bigru.py")}' in lines[0]
     named = read_trained_config(recognizer.with_name('bigru.py'), recognizer)
     assert named.test_dataloader.dataset.corpus == corpus
+
+
+def test_features_of_another_student_are_logged(recognizer, monkeypatch):
+    lines = []
+    monkeypatch.setattr('vpd_mm.infer.segments.print_log', lambda text, *_: lines.append(text))
+    Recognizer(f'{BIGRU}:{recognizer}', 26, student={'inputs': {'model': 'a'}})
+    assert lines == []
+    Recognizer(f'{BIGRU}:{recognizer}', 26, student={'inputs': {'model': 'b'}})
+    assert "was trained on features of another student, {'checkpoint': 'a.pth'}, as it was then" in lines[0]
 
 
 def test_it_is_exported_with_the_config_of_its_training(recognizer):

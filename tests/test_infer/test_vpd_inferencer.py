@@ -318,8 +318,8 @@ def test_what_is_of_a_former_student_is_named(folder, gallery, tmp_path, monkeyp
     VPDInferencer(config, checkpoint, boxes='full', gallery=f'{gallery.root}:old')
     assert [text.partition(': ')[2] for text in logged] == [
         f'{checkpoint} has changed since it was exported; export it again',
-        'its features are of another student (student.py, student.pth, as it was then); distances mean little, '
-        'extract them again',
+        "has features of another student, {'config': 'student.py', 'checkpoint': 'student.pth'}, as it was then; "
+        'results mean little: pass the --student that fits, or make it again',
     ]
     export_model(config, checkpoint, onnx)
     (tmp_path / 'student.decoder.onnx').write_bytes(decoder)

@@ -50,6 +50,8 @@ class FeatureClipDataset(ActionWindowDataset):
 
     def read_clip(self, action: Action, video: VideoInfo, positions: np.ndarray) -> dict | None:
         feats = self._reader.interpolate(action.video, positions)
+        if feats is not None and 'features' not in self._metainfo:
+            self._metainfo['features'] = self._reader.made_of(action.video)
         return None if feats is None else {'feats': feats, 'num_frames': len(positions)}
 
     def load_data_list(self) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ..corpus.provenance import CorpusInputs
 from ..errors import UserError
 from ..files import npz_path
 from ..structures import FeatureSequence, FrameTimes
+from ..structures.npz_io import read_source
 
 #: Version of the choice of frames of a clip; part of the key of a run, so that older results are not taken for new.
 FRAMES_VERSION = 2
@@ -55,6 +57,17 @@ class FeatureReader:
         self.num_views = min(store.num_views for store in self.stores)
         self._cache: dict[str, list[FeatureSequence]] = {}
         self._inputs = CorpusInputs(corpus)
+
+    def made_of(self, video: str) -> list[dict[str, Any]] | None:
+        """Return what the user named for the features of ``video`` in each folder, and the digest ``model``, '' = none.
+
+        None where it is unknown.
+        """
+        sources = [read_source(npz_path(store.directory, video)) for store in self.stores if video in store]
+        known = [source for source in sources if source is not None]
+        if len(known) < len(self.stores):
+            return None
+        return [{k: v for k, v in s.items() if k != 'inputs'} | {'model': s['inputs'].get('model', '')} for s in known]
 
     def __call__(self, video: str) -> list[FeatureSequence] | None:
         """Return the sequences of ``video``, one per folder; None if a folder lacks it."""

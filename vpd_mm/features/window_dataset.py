@@ -99,6 +99,8 @@ class FeatureWindowDataset(BaseDataset):
         for video, actions in self.labelled_videos():
             data = self._load_video(reader, video, actions)
             videos += [data] if data else []
+            if data and 'features' not in self._metainfo:
+                self._metainfo['features'] = reader.made_of(video.video)
             missing += [] if data else [video.video]
         self.num_left_out = len(missing)
         if missing:

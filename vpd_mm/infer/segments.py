@@ -15,12 +15,11 @@ from ..detect import FrameScorer, find_proposals
 from ..detect.search import ScoredVideo
 from ..engine.model_files import class_names, read_trained_config, split_spec
 from ..errors import UserError
-from ..features import Window, clip_positions, interpolate, resolve_features
-from ..files import npz_path
+from ..features import Window, clip_positions, interpolate
+from ..features.clips import FeatureReader
 from ..recognize import SequenceRecognizer
 from ..retrieve import DTWRetriever, load_clips
 from ..structures import FeatureSequence, FrameTimes, load_classes
-from ..structures.npz_io import read_source
 from .onnx_backend import load_model
 
 
@@ -74,16 +73,18 @@ class Segment:
 class Recognizer:
     """A trained ``SequenceRecognizer`` on intervals of a feature sequence, read as its test data set reads them.
 
-    ``spec`` is ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.  ``dims`` is D of the features.  Raises
-    UserError: the files do not fit, or the model takes other features.
+    ``spec`` is ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.  ``dims`` is D of the features.  A model
+    that was trained on features of another run than ``student`` (``features.feature_extractor.run_source``) is logged.
+    Raises UserError: the files do not fit, or the model takes other features.
     """
 
-    def __init__(self, spec: str, dims: int, device: str = 'cpu') -> None:
+    def __init__(self, spec: str, dims: int, device: str = 'cpu', student: Mapping[str, Any] | None = None) -> None:
         config, checkpoints = split_spec(spec, 'recognizer')
         if len(checkpoints) > 1:
             raise UserError(f'recognizer {spec!r}: takes one checkpoint')
         cfg = read_trained_config(config, checkpoints[0])
         self.model, meta = load_model(cfg, checkpoints[0], SequenceRecognizer, device)
+        _compare_students(f'recognizer {spec}: was trained on', meta.get('features'), student)
         data = cfg.test_dataloader.dataset
         self.window = Window(**(data.get('window') or {}))
         self.fps = data.get('fps', 25.0)
@@ -111,17 +112,25 @@ class Recognizer:
 class Scorer:
     """The mean of trained ``FrameScorer`` models, ``CONFIG:CHECKPOINT[,CHECKPOINT...]``, on a whole video.
 
-    A frame belongs to an action from a score of ``threshold`` on.  ``dims`` is D of the features.  Raises UserError:
-    the files do not fit, or the models take other features.
+    A frame belongs to an action from a score of ``threshold`` on.  ``dims`` and ``student`` are as of ``Recognizer``.
+    Raises UserError: the files do not fit, or the models take other features.
     """
 
-    def __init__(self, spec: str, dims: int, threshold: float = 0.5, device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        spec: str,
+        dims: int,
+        threshold: float = 0.5,
+        device: str = 'cpu',
+        student: Mapping[str, Any] | None = None,
+    ) -> None:
         if not 0 <= threshold <= 1:
             raise UserError(f'threshold must lie in 0..1, found {threshold}')
         config, checkpoints = split_spec(spec, 'scorer')
         cfg = read_trained_config(config, checkpoints[0])
         loaded = [load_model(cfg, checkpoint, FrameScorer, device) for checkpoint in checkpoints]
         self.models = [model for model, _ in loaded]
+        _compare_students(f'scorer {spec}: was trained on', loaded[0][1].get('features'), student)
         self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
         self.threshold = threshold
         self.classes = class_names(cfg, loaded[0][1], cfg.model.get('num_classes', 1))
@@ -165,12 +174,8 @@ class Gallery:
         self.settings = corpus.settings()
         self.clips = load_clips(corpus, parts[1], allow_missing=True).of_split(parts[2] if len(parts) == 3 else None)
         self.classes = load_classes(corpus.classes_path)
-        source = read_source(npz_path(resolve_features(corpus, parts[1]), self.clips.actions[0].video)) or {}
-        model = source.get('inputs', {}).get('model')
-        if student is not None and model not in (None, student['inputs']['model']):
-            made_of = f'{source.get("config")}, {source.get("checkpoint")}, as it was then'
-            text = f'its features are of another student ({made_of}); distances mean little, extract them again'
-            print_log(f'gallery {spec}: {text}', 'current', logging.WARNING)
+        made_of = FeatureReader(corpus, parts[1]).made_of(self.clips.actions[0].video)
+        _compare_students(f'gallery {spec}: has', made_of, student)
         _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
         self.top = min(top, len(self.clips))
         self._retriever = DTWRetriever(self.clips.clips, self.clips.names)
@@ -203,6 +208,17 @@ def _read_segments(
         feats = interpolate(features, positions, features.num_views) if len(positions) else None
         if feats is not None:
             yield segment, feats
+
+
+def _compare_students(what: str, made_of: Any, student: Mapping[str, Any] | None) -> None:
+    """Log where features, as :meth:`FeatureReader.made_of` describes them, are not of this student."""
+    if student is None or not isinstance(made_of, list) or not all(isinstance(one, Mapping) for one in made_of):
+        return
+    models = [one.get('model') for one in made_of]
+    if any(models) and models != [student['inputs']['model']]:
+        named = ' + '.join(str({k: v for k, v in one.items() if k != 'model'}) for one in made_of)
+        text = f'features of another student, {named}, as it was then; results mean little'
+        print_log(f'{what} {text}: pass the --student that fits, or make it again', 'current', logging.WARNING)
 
 
 def _check_dims(what: str, dims: int, given: int) -> None:

@@ -160,10 +160,10 @@ class VPDInferencer(BaseInferencer):
         self._models = Models(PrepareSettings(Path(), boxes, device=device, tracker=rules))
         # the path method, where the student's corpus was made with it, has no online form
         self._rules = chosen['track'] if tracker or rules.get('method') != 'path' else {}
-        self.recognizer = Recognizer(recognizer, dims, device) if recognizer else None
-        self.scorer = Scorer(scorer, dims, threshold, device) if scorer else None
         known = not str(weights).endswith('.onnx') or self._sha256
-        source = run_source(cfg, weights, self._sha256) if gallery and known else None
+        source = run_source(cfg, weights, self._sha256) if (recognizer or scorer or gallery) and known else None
+        self.recognizer = Recognizer(recognizer, dims, device, source) if recognizer else None
+        self.scorer = Scorer(scorer, dims, threshold, device, source) if scorer else None
         self.gallery = Gallery(gallery, dims, top, source) if gallery else None
 
     def _choose_boxes(self, boxes: str | None, recipe: Recipe) -> tuple[str, str]:
