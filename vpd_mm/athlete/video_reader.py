@@ -243,16 +243,19 @@ class VideoReader:
             if start is not None:
                 with suppress(av.FFmpegError):  # a file without an index is decoded from its start
                     container.seek(int(start), stream=stream)
-            for number, packet in enumerate(container.demux(stream)):
-                packet.opaque = number, packet.pts
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    self.num_damaged += 1
-                    continue
-                for frame in frames:
-                    origin: Any = frame.opaque
-                    yield *origin, frame
+            try:
+                for number, packet in enumerate(container.demux(stream)):
+                    packet.opaque = number, packet.pts
+                    try:
+                        frames = packet.decode()
+                    except av.FFmpegError:
+                        self.num_damaged += 1
+                        continue
+                    for frame in frames:
+                        origin: Any = frame.opaque
+                        yield *origin, frame
+            finally:  # the decoder's threads free the opaque objects, for which they must not wait while it is closed
+                stream.codec_context.flush_buffers()
 
     def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""
