@@ -286,7 +286,7 @@ def test_read_outside_the_video_is_refused(tmp_path):
 
 
 def test_a_reader_closes_while_its_decoder_is_busy(tmp_path):
-    """Of a fragmented mp4, as of OBS and browsers: the threads of the decoder once waited for Python, and it for them."""
+    """Of a fragmented mp4, as of OBS: once the threads of the decoder waited for Python, and it for them."""
     path = make_video(tmp_path / 'a.mp4', 24, container_options={'movflags': 'frag_keyframe+empty_moov'})
     code = f'from vpd_mm.athlete import VideoReader; r = VideoReader({str(path)!r}); print(r.num_frames, *r.read([5]))'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
