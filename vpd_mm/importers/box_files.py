@@ -36,8 +36,8 @@ def read_boxes(
         video_name: Name of the video without its ending.
         frame_size: (width, height).
         num_frames: Frames of the video; no box may lie past its end.
-        counts: Gets the number of boxes that were left out: null, not finite, without area, outside of the frame, or more
-            than four times as large.
+        counts: Gets the number of boxes that were left out: null, not finite, without area, outside of the frame, or
+            more than four times as large.
 
     Returns:
         Athlete name to track; the name is '' where the video has only one.
