@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real
+.PHONY: setup setup-runtime test test-full test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real
 .PHONY: test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
@@ -50,9 +50,14 @@ linkcheck: $(VENV)/.done-docs
 tutorials: setup
 	$(BIN)/python tests/tutorials.py
 
-test: lint docs
+test: setup $(VENV)/.done-docs
+	$(MAKE) -j 2 lint docs
 	$(BIN)/python tools/check_env.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
+
+# Further cases of the longest tests: all data sets of the paper under both protocols, reruns of the demo.
+test-full: setup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m full $(ARGS)
 
 # Thousands of new damaged files for every reader (make test tries fifteen each); ARGS: more for pytest.
 test-fuzz: setup

@@ -38,7 +38,16 @@ NO_WORKERS = [
     for option in ('num_workers=0', 'persistent_workers=False')
 ]
 ONE_EPOCH = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1']
+#: Cases of ``make test``.
+SHORT = {('fsjump6', 'default'), ('tennis7', 'paper'), ('fx35', 'default'), ('diving48', 'paper')}
 SMALL_BIGRU = [*ONE_EPOCH, 'model.hidden_dims=16', 'model.backbone.hidden_dims=8']
+
+
+def cases(*protocols: str) -> pytest.MarkDecorator:
+    """Each data set under these protocols; the cases that are not among SHORT run with ``make test-full``."""
+    pairs = [(sport, protocol) for sport in SPORTS for protocol in protocols]
+    params = [pytest.param(*pair, marks=[] if pair in SHORT else pytest.mark.full) for pair in pairs]
+    return pytest.mark.parametrize(('imported', 'student'), params, indirect=True)
 
 
 @pytest.fixture(scope='module', params=SPORTS)
@@ -56,7 +65,7 @@ def imported(request, tmp_path_factory) -> tuple[str, Corpus, SportFiles]:
     return sport, Corpus.open(out), files
 
 
-@pytest.fixture(scope='module', params=PROTOCOLS)
+@pytest.fixture(scope='module')
 def student(request, imported) -> tuple[str, Path]:
     """The protocol, and the folder of a training of a few steps; its features are ``features/<protocol>``."""
     protocol, (_, corpus, _) = request.param, imported
@@ -130,6 +139,7 @@ def test_clips_have_the_published_windows(imported):
         assert clip['feats'].shape[1] == published_length(sport, info.fps, start, end, info.num_frames)
 
 
+@cases(*PROTOCOLS)
 def test_distillation_uses_no_test_video(imported, student):
     protocol, folder = student
     files = imported[2]
@@ -147,6 +157,7 @@ def test_distillation_uses_no_test_video(imported, student):
     assert (parts['train'].metainfo['dims'], parts['train'].metainfo['motion']) == (STUDENTS[protocol][1], True)
 
 
+@cases(*PROTOCOLS)
 def test_student_describes_both_views_of_every_crop(imported, student):
     protocol, _ = student
     _, corpus, _ = imported
@@ -158,6 +169,7 @@ def test_student_describes_both_views_of_every_crop(imported, student):
     assert np.abs(sequence.feats[:, 0] - sequence.feats[:, 1]).max() > 0
 
 
+@cases(*PROTOCOLS)
 def test_few_shot_and_full(imported, student, tmp_path):
     protocol, _ = student
     sport, corpus, _ = imported
@@ -177,6 +189,7 @@ def test_few_shot_and_full(imported, student, tmp_path):
     assert num_train == splits['train'] + (splits['val'] if no_validation else 0)
 
 
+@cases(*PROTOCOLS)
 def test_retrieval(imported, student, tmp_path):
     protocol, _ = student
     sport, corpus, _ = imported
@@ -200,6 +213,7 @@ def test_retrieval(imported, student, tmp_path):
     assert all(row['query'] != row['action_id'] for row in rows)
 
 
+@cases(*PROTOCOLS)
 def test_detection(imported, student, tmp_path):
     protocol, _ = student
     _, corpus, files = imported
@@ -215,6 +229,7 @@ def test_detection(imported, student, tmp_path):
     assert 0 <= result['AP@0.5'] <= 1
 
 
+@cases(*PROTOCOLS)
 def test_a_step_of_a_baseline(imported, student, tmp_path):
     protocol, _ = student
     _, corpus, _ = imported
@@ -251,11 +266,10 @@ def rows_of(report: str, heading: str) -> dict[str, list[str]]:
     return {line[0]: line for line in lines}
 
 
+@cases('paper')  # by the features of VI-VPD
 def test_comparison_has_the_tables_of_the_paper(imported, student, tmp_path):
     protocol, _ = student
     sport, corpus, files = imported
-    if protocol == 'default':
-        pytest.skip('one comparison a data set, by the features of VI-VPD')
     features = corpus.features_dir('vi-vpd')
     if not features.exists():
         shutil.copytree(corpus.features_dir(protocol), features)

@@ -38,6 +38,7 @@ SHORTER = {
     'stgcn_joint_8e_generated.py': ['--cfg-options', 'train_dataloader.dataset.num_clips=16'],
     'stgcn-gn_joint_8e_generated.py': ['--cfg-options', 'train_cfg.max_epochs=1'],
     'fewshot.py': [
+        *('--subsets', '1', '--jobs', '1'),
         '--cfg-options',
         'train_cfg.max_iters=10',
         'train_cfg.val_interval=10',

@@ -104,6 +104,7 @@ def made_files(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in root.rglob('*') if path.suffix in ('.mp4', '.npz', '.pth')}
 
 
+@pytest.mark.full
 def test_another_run_makes_what_is_missing_and_nothing_else(demo, run_python):
     root = demo[0] / 'runs' / 'demo-tiny'
     before = made_files(demo[0])

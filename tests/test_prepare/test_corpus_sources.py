@@ -17,7 +17,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
 from vpd_mm.prepare.sources import Job, Sources, find_videos
-from vpd_mm.structures import AthleteTrack
+from vpd_mm.structures import AthleteTrack, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
 
@@ -160,6 +160,16 @@ def test_whatever_has_changed_is_made_again(tmp_path, inputs):
     write_boxes(tmp_path / 'boxes', 'dive', range(3, 6))
     with pytest.raises(UserError, match=r"first dive\) have files made of {'poses': .*pass their --poses"):
         build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=arguments['boxes'], poses=None)
+
+
+def test_poses_edited_by_hand_outlive_their_track(tmp_path, inputs):
+    run = dict(poses=str(tmp_path / 'poses'))
+    build_corpus(inputs[:1], tmp_path / 'c', boxes=str(tmp_path / 'boxes'), **run)
+    path = Corpus.open(tmp_path / 'c').pose_path('files', 'jump')
+    PoseSequence.load(path).save(path)  # without the record of prepare
+    edited = path.read_bytes()
+    build_corpus(inputs[:1], tmp_path / 'c', boxes=str(tmp_path / 'other_boxes'), overwrite=True, **run)
+    assert path.read_bytes() == edited
 
 
 def test_changed_boxes_may_show_other_athletes(tmp_path, inputs):

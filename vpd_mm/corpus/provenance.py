@@ -219,8 +219,7 @@ class CorpusInputs:
         """Check files, and what they were made of in turn.
 
         Raises:
-            UserError: an input of one has changed since; inputs that are missing or damaged, or not in this corpus,
-                are passed.
+            UserError: an input of one has changed since; one that is missing, damaged or not in this corpus is passed.
         """
         for name in names:
             if name in self._checked:

@@ -130,9 +130,7 @@ def list_inputs(inputs: Input | list | tuple, output_dirs: Iterable[str | os.Pat
             try:
                 check_video_name(name)
                 if name in named:
-                    raise UserError(
-                        f'two inputs are named {name!r}, as the results are; pass one of them with another --out'
-                    )
+                    raise UserError(f'two inputs are named {name!r}, as are the results; pass one with another --out')
             except UserError as e:
                 name, entry = f'{one}', e
             named[name] = entry

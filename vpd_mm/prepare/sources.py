@@ -354,8 +354,9 @@ def _remove_crops(shards: Mapping[str, Path], videos: Iterable[str]) -> None:
 def _remove(corpus: Corpus, rows: Sequence[VideoInfo], pose_set: str | None) -> None:
     """Remove tracks and the poses of ``pose_set`` of videos; the track, which marks them as done, goes last."""
     if pose_set is not None:
-        for row in rows:
-            corpus.pose_path(pose_set, row.video).unlink(missing_ok=True)
+        for path in [corpus.pose_path(pose_set, row.video) for row in rows]:
+            if path.is_file() and _known(read_source, path) is not None:  # others are the user's
+                path.unlink()
     corpus.remove_videos(row.video for row in rows)
     for row in rows:
         corpus.times_path(row.video).unlink(missing_ok=True)
