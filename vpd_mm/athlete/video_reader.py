@@ -229,12 +229,14 @@ class VideoReader:
 
     def _decode(self, start: float | None = None) -> Generator[tuple[int, av.VideoFrame], None, None]:
         """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on."""
-        self.num_damaged = 0
+        self.num_damaged, count = 0, -1
         for count, (_, pts, frame) in enumerate(self._frames(start)):
             if frame.is_corrupt:
                 self.num_damaged += 1
             else:
                 yield count if self._counted else int(np.searchsorted(self._stamps, pts)), frame
+        if start is None:  # after an error at the end, decoders with threads drop what they hold
+            self.num_damaged = max(self.num_damaged, len(self._stamps) - count - 1)
 
     def _frames(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode."""
