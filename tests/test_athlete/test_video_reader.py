@@ -1,5 +1,8 @@
 """VideoReader: frame numbers, colors, orientation and invalid files."""
 
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -281,3 +284,20 @@ def test_read_at_a_constant_rate(tmp_path, fps):
 def test_read_outside_the_video_is_refused(tmp_path):
     with pytest.raises(UserError, match=r'has frames 0..4, asked for 3..5'):
         VideoReader(make_video(tmp_path / 'a.mp4', 5)).read([3, 5])
+
+
+def test_a_reader_closes_while_its_decoder_is_busy(tmp_path):
+    """Of a fragmented mp4, as of OBS: once the threads of the decoder waited for Python, and it for them."""
+    path = make_video(tmp_path / 'a.mp4', 24, container_options={'movflags': 'frag_keyframe+empty_moov'})
+    code = f'from vpd_mm.athlete import VideoReader; r = VideoReader({str(path)!r}); print(r.num_frames, *r.read([5]))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == '24 5\n'
+
+
+def test_frames_lost_behind_an_error_at_the_end_are_counted(tmp_path):
+    """Of a fragmented mp4 that was cut short, whose header announces no length."""
+    path = make_video(tmp_path / 'a.mp4', 24, container_options={'movflags': 'frag_keyframe+empty_moov'})
+    reader = VideoReader(cut_file(path, 0.64))
+    frames = [frame_number(rgb) for _, rgb in reader]
+    assert frames == list(range(len(frames)))
+    assert 0 < len(frames) < reader.num_frames <= len(frames) + reader.num_damaged

@@ -360,6 +360,7 @@ def test_two_players_of_one_clip(tmp_path):
         ([[1.5, [0, 0, 5, 5]]], r'entry 0: frame must be a whole number'),
         ([[10**400, [0, 0, 5, 5]]], r'entry 0: frame must be a whole number'),
         ([[0, [100, 0, 5, 5]]], r'1 of 1 boxes, first \[100\.0, 0\.0, 105\.0, 5\.0\] \(xyxy\) of frame 0'),
+        ([[0, [0.3, 0.2, 0.4, 0.5]]], r'boxes are scaled to 0\.\.1, not pixels'),
         ([[0, [0, 0, 5]]], r'entry 0 \(frame 0\): needs a box \[x, y, w, h\], found a list of 3'),
         ([[0, 'box']], r'entry 0 \(frame 0\): needs a box'),
         ([0], r'entry 0: needs \[frame, \[x, y, w, h\]\]'),
@@ -373,10 +374,29 @@ def test_two_players_of_one_clip(tmp_path):
         (gzip.compress(b' ' * (40 << 20)), 'unpacks to more than'),
         (gzip.compress(b'[' + b'{},' * (2 << 20) + b'0]'), 'holds too many values'),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_box_errors_name_file_and_entry_in_one_line(tmp_path, entries, message):
     write_boxes(tmp_path, 'v', entries)
     with pytest.raises(UserError, match=rf'boxes\.json: .*{message}') as caught:
         read_boxes(tmp_path, 'v', (100, 50), 9)
     assert '\n' not in str(caught.value)
+
+
+def test_a_null_box_is_left_out(tmp_path):
+    write_boxes(tmp_path, 'v', [[0, [1, 2, 30, 20]], [1, None], [2, [2, 2, 30, 20]]])
+    counts = Counter()
+    assert read_boxes(tmp_path, 'v', (100, 50), 9, counts)[''].frame_inds.tolist() == [0, 2]
+    assert counts == {'boxes not usable, left out': 1}
+
+
+def test_a_damaged_file_of_one_frame_is_left_out(tmp_path, track):
+    write_openpose(tmp_path)
+    (tmp_path / 'v/v_000000000007_keypoints.json').write_text('{"people": [')
+    counts = Counter()
+    assert read_poses(tmp_path, 'v', track, video(10), counts).frame_inds.tolist() == list(FRAMES)
+    assert counts['files of a frame that are damaged, left out'] == 1
+    for t in FRAMES:
+        (tmp_path / f'v/v_{t:012d}_keypoints.json').write_text('')
+    with pytest.raises(UserError, match=r'v_000000000002_keypoints\.json: truncated or not JSON'):
+        read_poses(tmp_path, 'v', track, video(10))

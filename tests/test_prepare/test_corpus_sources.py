@@ -279,3 +279,10 @@ def test_flow_runs_on_the_device_of_the_rank(tmp_path, monkeypatch, device, expe
         monkeypatch.setenv(name, value)
     assert Models(PrepareSettings(tmp_path, flow='raft', device=device)).flow.method == 'raft'
     assert devices == [expected]
+
+
+def test_what_inspect_drew_into_a_corpus_beside_the_videos_is_no_video(tmp_path):
+    own = make_video(tmp_path / 'inspect' / 'own.mp4', 2)  # of a folder that is no corpus
+    Corpus.create(tmp_path / 'corpus')
+    make_video(tmp_path / 'corpus' / 'inspect' / 'drawn.mp4', 2)
+    assert find_videos([tmp_path]) == [own]

@@ -229,12 +229,14 @@ class VideoReader:
 
     def _decode(self, start: float | None = None) -> Generator[tuple[int, av.VideoFrame], None, None]:
         """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on."""
-        self.num_damaged = 0
+        self.num_damaged, count = 0, -1
         for count, (_, pts, frame) in enumerate(self._frames(start)):
             if frame.is_corrupt:
                 self.num_damaged += 1
             else:
                 yield count if self._counted else int(np.searchsorted(self._stamps, pts)), frame
+        if start is None:  # after an error at the end, decoders with threads drop what they hold
+            self.num_damaged = max(self.num_damaged, len(self._stamps) - count - 1)
 
     def _frames(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode."""
@@ -243,16 +245,19 @@ class VideoReader:
             if start is not None:
                 with suppress(av.FFmpegError):  # a file without an index is decoded from its start
                     container.seek(int(start), stream=stream)
-            for number, packet in enumerate(container.demux(stream)):
-                packet.opaque = number, packet.pts
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    self.num_damaged += 1
-                    continue
-                for frame in frames:
-                    origin: Any = frame.opaque
-                    yield *origin, frame
+            try:
+                for number, packet in enumerate(container.demux(stream)):
+                    packet.opaque = number, packet.pts
+                    try:
+                        frames = packet.decode()
+                    except av.FFmpegError:
+                        self.num_damaged += 1
+                        continue
+                    for frame in frames:
+                        origin: Any = frame.opaque
+                        yield *origin, frame
+            finally:  # the decoder's threads free the opaque objects, for which they must not wait while it is closed
+                stream.codec_context.flush_buffers()
 
     def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""

@@ -36,14 +36,15 @@ def read_boxes(
         video_name: Name of the video without its ending.
         frame_size: (width, height).
         num_frames: Frames of the video; no box may lie past its end.
-        counts: Gets the number of boxes that were left out: not finite, without area, outside of the frame, or more
-            than four times as large.
+        counts: Gets the number of boxes that were left out: null, not finite, without area, outside of the frame, or
+            more than four times as large.
 
     Returns:
         Athlete name to track; the name is '' where the video has only one.
 
     Raises:
-        UserError: no file, an invalid entry (past the end, a frame twice, truncated JSON), or most boxes are left out.
+        UserError: no file, an invalid entry (past the end, a frame twice, truncated JSON), most boxes are left out, or
+            none exceeds 1 px.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -82,7 +83,8 @@ def _read_track(
         first_frame(inds[-1:].tolist(), path, num_frames)
     else:
         entries = frame_entries(read_json(path), path, '[x, y, w, h]', None)
-        by_frame = {frame: xyxy(box, where) for where, frame, box in entries}
+        nothing = np.full(4, np.nan)
+        by_frame = {frame: nothing if box is None else xyxy(box, where) for where, frame, box in entries}
         inds = np.array(sorted(by_frame), dtype=np.int64)
         if first := first_frame(by_frame, path, num_frames):
             counts['boxes counted from frame 1'] += len(inds)
@@ -90,6 +92,8 @@ def _read_track(
             boxes = np.array([by_frame[i] for i in inds], dtype=np.float64).reshape(-1, 4).astype(np.float32)
         inds, scores = inds - first, np.ones(len(inds), dtype=np.float32)
     size: Any = (np.inf, np.inf) if frame_size is None else frame_size
+    if 0 < np.nan_to_num(boxes).max(initial=0) <= 1:
+        raise UserError(f'{path}: boxes are scaled to 0..1, not pixels; multiply them by the size of the frame')
     usable = usable_boxes(boxes, size) & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= MAX_SIDES * max(size))
     num_unusable = int((~usable).sum())
     if num_unusable > len(usable) / 2:

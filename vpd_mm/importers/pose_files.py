@@ -79,7 +79,7 @@ def read_poses(
         people = list(parse_pose_json(read_json(path), path))
     else:
         path = path.parent
-        people = list(parse_frame_files(files))
+        people = list(parse_frame_files(files, counts))
     first = first_frame({frame for frame, _ in people}, path, num_frames)
     if first:
         counts['frames counted from 1'] += len(people)

@@ -5,7 +5,8 @@ entry of the wrong form.  Numbers that are not finite, or null, are NaN.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,13 +77,25 @@ def parse_pose_json(content: Any, path: Path) -> People:
     return iter(())
 
 
-def parse_frame_files(files: Iterable[tuple[int, Path]]) -> People:
-    """Read (frame, file) of one video: OpenPose's ``{people: [...]}``, or a list of mmpose's instances."""
+def parse_frame_files(files: Sequence[tuple[int, Path]], counts: Counter[str]) -> People:
+    """Read (frame, file) of one video: OpenPose's ``{people: [...]}``, or a list of mmpose's instances.
+
+    Files that are no JSON, as of a program that was ended, are left out and counted; UserError if most are.
+    """
     frames: set[int] = set()
+    broken: list[UserError] = []
     for frame, path in files:
         frame_number(frame, path, None, frames)
-        content = read_json(path)
+        try:
+            content = read_json(path)
+        except UserError as e:
+            broken.append(e)
+            continue
         yield frame, list((_openpose_people if _is_openpose(content) else _instances)(content, str(path)))
+    if len(broken) > len(files) / 2:
+        raise broken[0]
+    if broken:
+        counts['files of a frame that are damaged, left out'] += len(broken)
 
 
 def last_digits(name: str) -> int | None:

@@ -87,8 +87,12 @@ def find_videos(videos: Iterable[str | os.PathLike]) -> list[Path]:
 
 
 def videos_inside(folder: Path) -> list[Path]:
-    """List the video files of a folder and its subfolders, sorted by path; also those that cannot be opened."""
-    return [p for p in list_folder(folder, '**/*') if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
+    """List the video files of a folder and its subfolders, sorted by path; also those that cannot be opened.
+
+    Videos that ``inspect`` drew into a corpus are left out.
+    """
+    paths = [p for p in list_folder(folder, '**/*') if p.suffix.lower() in VIDEO_ENDINGS and not p.is_dir()]
+    return [p for p in paths if p.parent.name != 'inspect' or not (p.parents[1] / 'corpus.json').is_file()]
 
 
 def _identity(path: Path) -> tuple[Path, str]:
