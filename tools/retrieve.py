@@ -20,6 +20,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
 
+DEFAULT_KS = (1, 10, 50)
 COLUMNS = ('query', 'query_class', 'rank', 'action_id', 'class', 'distance')
 
 
@@ -51,12 +52,15 @@ def main(argv=None):
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.retrieve import rank_corpus
 
+    ks = args.ks or [k for k in DEFAULT_KS if k == 1 or k < len(gallery)]
+    if not args.ks and len(ks) < len(DEFAULT_KS):
+        print(f'k = {", ".join(map(str, ks))}: {len(gallery)} clips are too few for more (--ks selects others)')
     start = time.perf_counter()
-    nearest, metrics = rank_corpus(queries, gallery, args.ks, args.device, args.protocol)
+    nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
     name = '+'.join(args.features)
     table = Table('k', 'precision@k', 'hit@k', title=f'{name}: {len(queries)} queries, {len(gallery)} clips')
-    for k in args.ks:
+    for k in ks:
         table.add_row(str(k), *(f'{100 * metrics[f"{metric}@{k}"]:.2f} %' for metric in ('precision', 'hit')))
     PlainConsole().print(table)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
@@ -109,7 +113,7 @@ def parse_args(argv) -> argparse.Namespace:
     )
     add('--split', help='split of the queries; default: all actions, of Diving48 test')
     add('--gallery-split', help='split to search; default: all actions, without the query itself')
-    add('--ks', type=int, nargs='+', default=[1, 10, 50], help='k of precision@k and hit@k (default 1 10 50)')
+    add('--ks', type=int, nargs='+', help='k of precision@k and hit@k (default: those of 1 10 50 that fit)')
     add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
     add('--top', type=int, default=10, help='number of results of --query (default 10)')

@@ -161,6 +161,12 @@ def test_tool_replaces_its_own_files_only(corpus, tmp_path):
         run_tool(corpus, '--query', 'v3_30', '--top', 1, '--show', tmp_path / 'x.png', *options)
 
 
+def test_default_ks_are_those_that_fit(corpus, tmp_path, capsys):
+    assert run_tool(corpus) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith('k = 1, 10: 22 clips are too few for more (--ks selects others)')
+
+
 def test_a_clip_that_cannot_be_shown_costs_that_clip(corpus, tmp_path, capsys):
     query = ['--query', 'v3_30', '--top', 3, '--show', tmp_path / 'x.png']
     assert run_tool(corpus, *query) == 0

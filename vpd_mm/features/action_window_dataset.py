@@ -152,7 +152,8 @@ def select_actions(
         if not chosen:
             known = ', '.join(sorted({a.split for a in actions})) or 'none'
             hint = (
-                '; pass --protocol paper, or import with a --val-share above 0 and training actions that no list names'
+                '; write val as the split of some training actions, or import with a --val-share above 0; FX35 and '
+                'Diving48 can do without (--protocol paper)'
                 if list(splits) == ['val']
                 else ''
             )

@@ -95,7 +95,8 @@ def build_corpus(
             keeps_boxes = not (boxes_given or any(r.tracked for path in untracked for r in reports[path]))
             for note in record_recipe(corpus, recipe, keeps_boxes):
                 bars.console.print(f'note: {note}', soft_wrap=True)
-        failures = {r.video: '; '.join(r.failures) for results in reports.values() for r in results if r.failures}
+        listed = [r for path, results in reports.items() if os.path.lexists(path) for r in results if r.failures]
+        failures = {report.video: '; '.join(report.failures) for report in listed}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
         corpus.record_failures(finished, failures)
         ordered = [report for job in jobs for report in reports[job.path]]
