@@ -226,6 +226,15 @@ def test_videos_that_cannot_be_opened_fail_by_name(tmp_path):
         assert re.search(rf'{name}\.mp4: (no such file|is not a regular file|cannot be opened)', failure)
 
 
+def test_a_wrong_path_leaves_nothing_behind(tmp_path):
+    with pytest.raises(UserError, match='nowhere: no such file or folder'):
+        build_corpus([tmp_path / 'nowhere'], tmp_path / 'c')
+    assert not (tmp_path / 'c').exists()
+    video = make_video(tmp_path / 'a.mp4', 3)
+    assert len(build_corpus([tmp_path / 'nowhere.mp4', video], tmp_path / 'c').failures) == 1
+    assert Corpus.open(tmp_path / 'c').failures() == {}
+
+
 def test_name_clash_with_the_corpus(tmp_path):
     build_corpus([make_video(tmp_path / 'x' / 'jump.mp4', 3)], tmp_path / 'c')
     [(_, failure)] = build_corpus([make_video(tmp_path / 'y' / 'jump.mp4', 3)], tmp_path / 'c').failures

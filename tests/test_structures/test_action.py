@@ -26,6 +26,7 @@ def test_round_trip(tmp_path):
         (HEADER + 'a,v,0,5,9,train\n', ':2: label 9 is not in classes.txt, which has 4'),
         (HEADER + 'a,v,0,5\n', ':2: needs 6 values'),
         (HEADER + 'a,,0,5,0,train\n', ':2: .*video must be non-empty'),
+        (HEADER + 'a,v,0,5,0,Test\n', ":2: .*split 'Test' would be a split of its own; write test"),
     ],
 )
 def test_errors_name_the_line(tmp_path, text, message):

@@ -67,6 +67,8 @@ def build_corpus(
     boxes, poses = DEFAULT_BOXES if boxes is None else boxes, DEFAULT_POSES if poses is None else poses
     settings = PrepareSettings(Path(out), boxes, poses, tracker=dict(tracker or {}), **options)
     files, recipe = find_videos(videos), recipe_of(settings)
+    if not any(map(os.path.lexists, files)):
+        raise UserError(f'{files[0]}: no such file or folder')
     rank, world, _ = launcher_ranks()
     if is_new := not (Path(out) / 'corpus.json').exists():
         fetch_models(boxes, poses)

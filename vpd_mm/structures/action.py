@@ -10,6 +10,9 @@ from ..files import atomic_write, check_video_name, composed, read_text
 from .sequences import MAX_FRAMES
 from .table_io import read_table, write_table
 
+#: Splits that training, validation and test read by default.
+SPLITS = ('train', 'val', 'test')
+
 
 @dataclass(frozen=True)
 class Action:
@@ -67,6 +70,8 @@ def _check_texts(row: object, *names: str) -> None:
         if not value or any(c in value for c in ',"') or not value.isprintable() or value != value.strip():
             rule = 'must be non-empty and printable, no comma or quote, no space at its ends'
             raise UserError(f'{type(row).__name__}: {field} {rule}; found {value!r}')
+        if field == 'split' and value.lower() in SPLITS and value not in SPLITS:
+            raise UserError(f'{type(row).__name__}: split {value!r} would be a split of its own; write {value.lower()}')
 
 
 def load_splits(path: str | os.PathLike) -> dict[str, str]:
