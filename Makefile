@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/runtime.txt requirements/openmmlab.txt requirements/tests.txt
-JOBS ?= 2
+JOBS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other.
+# Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other. Three on two
+# cores, as tests also wait for files and other processes.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup setup-runtime test test-full test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real
