@@ -59,8 +59,9 @@ def test_what_some_systems_lack_is_used_in_guarded_places():
 #: Removes the names from the standard library, whose own modules are imported before, and runs the tools.
 SCRIPT = f"""
 import asyncio, concurrent.futures.process, getpass, multiprocessing.popen_spawn_posix, multiprocessing.synchronize
-import os, pkgutil, runpy, selectors, signal, subprocess, sys, tempfile
+import os, pkgutil, runpy, selectors, shutil, signal, subprocess, sys, tempfile
 import importlib
+shutil._use_fd_functions = False  # as where these names are missing
 sys.modules |= dict.fromkeys({MODULES})
 for module, names in ((os, {FUNCTIONS}), (signal, {SIGNALS})):
     for name in names:

@@ -22,7 +22,7 @@ BAD = [
     (dict(subsets=0), 'subsets must be a whole number above 0, found 0'),
     (dict(methods=[dict(name='a', kind='guess')]), "method 'a': kind must be one of .*, found 'guess'"),
     (dict(methods=[dict(name='a', kind='nearest')]), "method 'a': kind 'nearest' needs 'features'"),
-    (dict(methods=[dict(name='a', confg='b')]), "method 'a': .*unexpected keyword argument 'confg'; the fields are"),
+    (dict(methods=[dict(name='a', confg='b')]), "method 'a': unknown field 'confg'; the fields are name, "),
     (dict(methods=[dict(name='a', config='b')] * 2), "two methods are named 'a'"),
     (dict(methods=[dict(name='a', kind='ensemble', of=['b'])]), "ensemble 'a' is of 'b', which is no method"),
     (dict(methods=[dict(name='a', kind='ensemble', of=['a'])]), 'ensembles in a circle: a, a'),

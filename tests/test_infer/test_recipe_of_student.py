@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
         ('files', RECIPE | {'boxes': 'files', 'track': {'num_athletes': 2}}),
         ('path', RECIPE | {'boxes': 'mmdet:rtmdet-m', 'track': {'method': 'path', 'every': 2}}),
         ('moved', RECIPE | {'boxes': 'mmdet:rtmdet-m', 'boxes_weights': ['/nowhere/w.pth', 'a' * 64]}),
-        ('evil', RECIPE | {'boxes': 'mmdet:/tmp/evil.py'}),
+        ('evil', RECIPE | {'boxes': 'mmdet:/evil.py'}),
         ('bad', RECIPE | {'size': '64'}),
     ):
         save_model(folder, name, STUDENT.format(dims=26), meta={'recipe': recipe} if recipe else {})
@@ -108,7 +108,7 @@ def test_boxes_of_files_and_former_checkpoints_take_the_defaults(folder, lines):
     ('name', 'message'),
     [
         ('moved', r'weights /nowhere/w\.pth: no such file; pass --boxes mmdet:rtmdet-m:<checkpoint>'),
-        ('evil', r'boxes mmdet:/tmp/evil\.py, a config of its author; pass --boxes'),
+        ('evil', r'boxes mmdet:/evil\.py, a config of its author; pass --boxes'),
     ],
 )
 def test_a_detector_that_may_not_be_used_is_an_error_where_boxes_are_needed(folder, lines, name, message):

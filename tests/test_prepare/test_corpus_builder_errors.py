@@ -111,9 +111,9 @@ def test_any_error_of_one_video_costs_that_video(tmp_path, workers):
 
 
 def test_poses_of_a_wide_shot_with_full_boxes_and_of_another_video(tmp_path):
-    """A person of 2.5 % of the frame, 26 joints in Pose2Sim's folder; nobody in the poses of the second video."""
-    videos = [make_video(tmp_path / f'{name}.mp4', FRAMES) for name in ('wide', 'other', 'nobody')]
-    for name, size in (('wide', (7, 10)), ('other', (200, 300)), ('nobody', None)):
+    """A person of 2.5 % of the frame, 26 joints in Pose2Sim's folder; no person in the poses of the third video."""
+    videos = [make_video(tmp_path / f'{name}.mp4', FRAMES) for name in ('wide', 'other', 'empty')]
+    for name, size in (('wide', (7, 10)), ('other', (200, 300)), ('empty', None)):
         folder = tmp_path / f'poses/{name}_json'
         folder.mkdir(parents=True)
         for frame in range(FRAMES):
@@ -124,9 +124,9 @@ def test_poses_of_a_wide_shot_with_full_boxes_and_of_another_video(tmp_path):
     counts = {r.video: (r.posed, r.notes) for r in report.videos}
     assert counts['wide'] == (FRAMES, [f'{FRAMES} people with Halpe-26 joints'])
     failures = dict(report.failures)
-    assert set(failures) == {'other', 'nobody'}
+    assert set(failures) == {'other', 'empty'}
     assert re.search(r'other_json: \d+ of 204 joints are not finite or outside of the frame', failures['other'])
-    assert failures['nobody'].endswith(f'nobody_json: no usable person in its {FRAMES} frames')
+    assert failures['empty'].endswith(f'empty_json: no usable person in its {FRAMES} frames')
 
 
 def test_huge_box_is_refused_before_allocation(tmp_path):

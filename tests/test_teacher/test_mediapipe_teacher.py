@@ -71,8 +71,8 @@ def test_boxes_follow_the_athlete_in_whole_frames(teacher, athlete):
     assert box_iou_batch(boxes[3:4], found[:, :4]).min() > 0.6
     assert (found[:, 4] > 0.5).all()
     teacher.start_video()
-    [nobody] = teacher.detect([np.full_like(frames[0], 128)])
-    assert nobody.shape == (0, 5)
+    [empty] = teacher.detect([np.full_like(frames[0], 128)])
+    assert empty.shape == (0, 5)
 
 
 @needs_mediapipe

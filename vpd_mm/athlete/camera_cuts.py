@@ -24,7 +24,9 @@ def mark_cuts(
     frames after it: one or two odd frames, such as a camera flash, are no shot.  Only to decide that are frames read
     ahead, two at most.
 
-    ``threshold`` lies in [0, 1]; a value above 1 disables cuts.
+    Args:
+        frames: (frame_ind, (H, W, 3) uint8).
+        threshold: In [0, 1]; above 1 no shot ends.
     """
     source = ((frame_ind, rgb, _thumbnail(rgb)) for frame_ind, rgb in frames)
     ahead: deque[tuple[int, np.ndarray, np.ndarray]] = deque()

@@ -137,11 +137,14 @@ def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Met
     methods: dict[str, Method] = {}
     for entry in entries:
         kind = {'detection': 'detect', 'retrieval': 'retrieve'}.get(section, 'train')
+        names = [item.name for item in fields(Method)]
+        if unknown := [name for name in entry if name not in names]:
+            problem = f'unknown field {unknown[0]!r}; the fields are {", ".join(names)}'
+            raise UserError(f'{source}: method {entry.get("name")!r}: {problem}')
         try:
             method = Method(**{'kind': kind, **entry, 'of': tuple(entry.get('of', ()))})
-        except TypeError as e:  # names the field that is unknown or missing
-            names = ', '.join(item.name for item in fields(Method))
-            raise UserError(f'{source}: method {entry.get("name")!r}: {e}; the fields are {names}') from e
+        except TypeError as e:  # names the field that is missing
+            raise UserError(f'{source}: method {entry.get("name")!r}: {e}; the fields are {", ".join(names)}') from e
         if method.kind != kind and {method.kind, kind} & {'detect', 'retrieve'}:
             raise UserError(f'{source}: {section}: method {method.name!r} cannot be of kind {method.kind!r}')
         if method.name in methods:
