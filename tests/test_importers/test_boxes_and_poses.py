@@ -361,6 +361,10 @@ def test_two_players_of_one_clip(tmp_path):
         ([[10**400, [0, 0, 5, 5]]], r'entry 0: frame must be a whole number'),
         ([[0, [100, 0, 5, 5]]], r'1 of 1 boxes, first \[100\.0, 0\.0, 105\.0, 5\.0\] \(xyxy\) of frame 0'),
         ([[0, [0.3, 0.2, 0.4, 0.5]]], r'boxes are scaled to 0\.\.1, not pixels'),
+        (
+            [[0, [40, 5, 90, 45]], [1, [42, 6, 92, 46]], [2, None]],
+            '2 of 2 boxes leave the frame, read as x, y, width, height; read as x1, y1, x2, y2 none does: convert them',
+        ),
         ([[0, [0, 0, 5]]], r'entry 0 \(frame 0\): needs a box \[x, y, w, h\], found a list of 3'),
         ([[0, 'box']], r'entry 0 \(frame 0\): needs a box'),
         ([0], r'entry 0: needs \[frame, \[x, y, w, h\]\]'),
@@ -374,7 +378,7 @@ def test_two_players_of_one_clip(tmp_path):
         (gzip.compress(b' ' * (40 << 20)), 'unpacks to more than'),
         (gzip.compress(b'[' + b'{},' * (2 << 20) + b'0]'), 'holds too many values'),
     ],
-    ids=range(19),
+    ids=range(20),
 )
 def test_box_errors_name_file_and_entry_in_one_line(tmp_path, entries, message):
     write_boxes(tmp_path, 'v', entries)

@@ -77,6 +77,7 @@ def find_athletes(directory: Path, video_name: str, json_name: str) -> dict[str,
 def _read_track(
     path: Path, frame_size: tuple[int, int] | None, num_frames: int | None, counts: Counter[str]
 ) -> AthleteTrack:
+    size: Any = (np.inf, np.inf) if frame_size is None else frame_size
     if path.suffix == '.npz':
         track = AthleteTrack.load(path)
         inds, boxes, scores = track.frame_inds, track.boxes, track.scores
@@ -91,7 +92,7 @@ def _read_track(
         with np.errstate(over='ignore'):
             boxes = np.array([by_frame[i] for i in inds], dtype=np.float64).reshape(-1, 4).astype(np.float32)
         inds, scores = inds - first, np.ones(len(inds), dtype=np.float32)
-    size: Any = (np.inf, np.inf) if frame_size is None else frame_size
+        _refuse_corners(boxes, size, path)
     if 0 < np.nan_to_num(boxes).max(initial=0) <= 1:
         raise UserError(f'{path}: boxes are scaled to 0..1, not pixels; multiply them by the size of the frame')
     usable = usable_boxes(boxes, size) & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= MAX_SIDES * max(size))
@@ -108,3 +109,15 @@ def _read_track(
         counts['boxes not usable, left out'] += num_unusable
     with errors_name(path):
         return AthleteTrack(inds[usable], boxes[usable], scores[usable])
+
+
+def _refuse_corners(boxes: np.ndarray, size: tuple[float, float], path: Path) -> None:
+    """Raise UserError if most boxes leave the frame by a tenth as x, y, width, height, and none does as corners."""
+    boxes = boxes[np.isfinite(boxes).all(axis=1)]
+    given = boxes[:, 2:] - boxes[:, :2]
+    beyond = int((boxes[:, 2:] > np.multiply(size, 1.1)).any(axis=1).sum())
+    if beyond > len(boxes) / 2 and bool(((given > boxes[:, :2]) & (given <= size)).all()):
+        raise UserError(
+            f'{path}: {beyond} of {len(boxes)} boxes leave the frame, read as x, y, width, height; read as x1, y1, x2, '
+            'y2 none does: convert them'
+        )
