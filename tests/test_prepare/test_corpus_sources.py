@@ -172,6 +172,15 @@ def test_poses_edited_by_hand_outlive_their_track(tmp_path, inputs):
     assert path.read_bytes() == edited
 
 
+def test_poses_whose_file_is_gone_are_kept_and_reported(tmp_path, inputs):
+    run = dict(boxes=str(tmp_path / 'boxes'), poses=str(tmp_path / 'poses'))
+    for notes in ([], [f'poses kept, although {run["poses"]} has no file of them any more']):
+        report = {r.video: r for r in build_corpus(inputs, tmp_path / 'c', **run).videos}
+        assert (report['jump'].notes, report['jump'].posed, report['dive'].notes) == (notes, 6, [])
+        for path in (tmp_path / 'poses').rglob('*jump*'):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def test_changed_boxes_may_show_other_athletes(tmp_path, inputs):
     boxes = str(tmp_path / 'boxes')
     build_corpus(inputs[:1], tmp_path / 'c', boxes=boxes)

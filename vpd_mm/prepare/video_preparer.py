@@ -13,7 +13,7 @@ from ..engine.cli import error_line
 from ..engine.progress import OnProgress
 from ..errors import UserError
 from ..importers.mask_files import read_masks
-from ..importers.pose_files import read_poses
+from ..importers.pose_files import find_pose_files, read_poses
 from ..structures import AthleteTrack, PoseSequence
 from ..structures.npz_io import read_source
 from .crop_pass import CropTask, PoseTask
@@ -81,7 +81,9 @@ class VideoPreparer:
                 if reader.num_damaged:
                     report.notes.append(f'{reader.num_damaged} damaged packets or frames skipped')
         for name, row in rows.items():
-            if s.pose_set is not None and not s.poses_by_model and self._poses(name) is None:
+            if s.pose_set is None or s.poses_by_model:
+                continue
+            if self._poses(name) is None:
                 counts: Counter[str] = Counter()
                 try:
                     poses = read_poses(s.poses, name, tracks[name], row, counts)
@@ -89,6 +91,8 @@ class VideoPreparer:
                 except UserError as e:
                     reports[name].failures.append(str(e))
                 reports[name].notes += _texts(counts)
+            elif not find_pose_files(s.poses, name, job.name):
+                reports[name].notes.append(f'poses kept, although {s.poses} has no file of them any more')
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
