@@ -31,7 +31,7 @@ def make_parser() -> ToolParser:
     add('--track', nargs='+', default=[], metavar='RULE=VALUE', help="rules of the tracker (default: the student's)")
     add('--recognizer', metavar='CONFIG:CHECKPOINT', help='label the actions')
     add('--scorer', metavar='CONFIG:CHECKPOINT[,...]', help='find the intervals of actions')
-    add('--threshold', type=float, default=0.5, help='threshold of the scorer (default 0.5)')
+    add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')
     add('--gallery', metavar='CORPUS:FEATURES[:SPLIT]', help='labelled actions to search for neighbours')
     add('--top', type=int, default=5, help='neighbours per interval (default 5)')
     add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default runs/infer)')

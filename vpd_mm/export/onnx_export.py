@@ -41,7 +41,8 @@ def export_model(
 ) -> list[Exported]:
     """Write a student, recognizer, frame scorer or pose encoder (VIPE*) as ``*.onnx`` after comparing it.
 
-    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.  The file of a student records its recipe.
+    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.  The file of a student records its
+    recipe, that of a scorer its rule for proposals.
 
     Raises:
         UserError: onnx or onnxruntime is missing, the checkpoint does not fit the config, the model cannot be
@@ -60,6 +61,8 @@ def export_model(
     classes = [str(name) for name in meta.get('classes') or ()]
     metadata: dict = {'config': Path(str(cfg.filename)).name, 'classes': classes}
     metadata |= {'checkpoint': Path(checkpoint).name, 'sha256': file_digest(checkpoint)}
+    if 'proposals' in meta:
+        metadata['proposals'] = meta['proposals']
     if recipe := Recipe.from_json(meta.get('recipe'), f'checkpoint {checkpoint}'):
         metadata['recipe'] = recipe.to_json()
     graphs = {out if graph.kind != 'decoder' else decoder_path(out): graph for graph in graphs_of(model)}

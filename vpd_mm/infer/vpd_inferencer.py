@@ -90,7 +90,8 @@ class VPDInferencer(BaseInferencer):
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``mediapipe``, ``full``, or a folder
             of box files.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
-        scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
+        scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold
+            (None: as recorded in the checkpoint, else 0.5).
         gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As ``tools/prepare.py``.
@@ -123,7 +124,7 @@ class VPDInferencer(BaseInferencer):
         boxes: str | None = None,
         recognizer: str | None = None,
         scorer: str | None = None,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         gallery: str | None = None,
         top: int = 5,
         device: str = 'auto',
