@@ -2,7 +2,7 @@
 """Find actions in uncut videos: train an ensemble over folds (or take checkpoints), write intervals and timelines.
 
 tools/detect.py configs/detect/bigru_detector.py --corpus data/fsjump6
-tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints fold0.pth --videos
+tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints work_dirs/RUN --videos
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_ar
 def main(argv=None):
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='a detection config')
-    parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
+    parser.add_argument('--checkpoints', nargs='+', help='trained models or a run folder; default: train the folds')
     threshold = 'score from which a frame counts; default: chosen on the folds, or as recorded in the checkpoints'
     parser.add_argument('--threshold', type=float, help=threshold)
     folds = 'models of the ensemble; default: 5, or as many as training videos; 1: the threshold is chosen on split val'
@@ -33,9 +33,12 @@ def main(argv=None):
 
     from vpd_mm.detect.search import search_corpus
     from vpd_mm.detect.summary import describe
+    from vpd_mm.engine.model_files import find_trained
     from vpd_mm.engine.progress import progress_bar
     from vpd_mm.features.corpus_config import load_corpus_config
 
+    found = [find_trained(args.config, 'checkpoints', path).checkpoints for path in args.checkpoints or ()]
+    checkpoints = [Path(path) for of_one in found for path in of_one]
     cfg = load_corpus_config(args, args.allow_missing)
     cfg.train_dataloader.dataset |= {'max_videos': args.train_videos, 'subset': args.subset}
     out = Path(args.out) if args.out else Path(cfg.work_dir) / (args.split if args.videos is None else 'videos')
@@ -45,7 +48,7 @@ def main(argv=None):
             Path(cfg.work_dir),
             args.split,
             out,
-            [Path(path) for path in args.checkpoints or []],
+            checkpoints,
             args.threshold,
             args.folds,
             args.overwrite,
@@ -53,6 +56,8 @@ def main(argv=None):
             on_progress,
         )
     print(*describe(results), f'intervals and timelines: {out}', sep='\n')
+    if not checkpoints:
+        print(f'next: python tools/infer.py VIDEO --scorer {cfg.work_dir}')
 
 
 if __name__ == '__main__':

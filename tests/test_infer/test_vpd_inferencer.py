@@ -249,7 +249,7 @@ def test_labels_equal_those_of_the_data_set(folder, gallery):
 
 
 def test_segments_equal_those_of_the_scorer(folder, gallery):
-    from vpd_mm.detect.proposals import find_proposals
+    from vpd_mm.detect.proposals import ProposalRule, find_proposals
     from vpd_mm.detect.search import load_scorer, score_videos
 
     spec = save_model(folder, 'scorer', SCORER)
@@ -266,6 +266,17 @@ def test_segments_equal_those_of_the_scorer(folder, gallery):
     np.testing.assert_allclose(result['frame_scores'], expected.scores, atol=1e-5)
     proposals = find_proposals(result['frame_scores'], threshold)
     assert [(s['start_frame'], s['end_frame']) for s in result['segments']] == [p[:2] for p in proposals]
+    rule = {'threshold': threshold, 'max_gap': 3, 'min_frames': 2, 'mean_frames': [3.0]}
+    meta = {'classes': ['vault'], 'proposals': rule}
+    recorded = make(folder, scorer=save_model(folder, 'scorer', SCORER, meta=meta))
+    [result] = recorded(folder / 'jump.mp4')['predictions']
+    proposals = ProposalRule(threshold, 3, 2, (3.0,))(result['frame_scores'])
+    found = [(s['start_frame'], s['end_frame'], s['scored_class']) for s in result['segments']]
+    assert found == [(*p[:2], 'vault') for p in proposals] != []
+    save_model(folder, 'scorer', SCORER, meta={'proposals': rule | {'threshold': 0.0, 'mean_frames': []}})
+    [everything] = make(folder, scorer=spec)(folder / 'jump.mp4')['predictions']
+    assert [(s['start_frame'], s['end_frame']) for s in everything['segments']] == [(0, 12)]
+    save_model(folder, 'scorer', SCORER)
     everything = make(folder, scorer=spec, threshold=0.0)(folder / 'jump.mp4')['predictions'][0]['segments']
     assert [(s['start_frame'], s['end_frame']) for s in everything] == [(0, 12)]
 

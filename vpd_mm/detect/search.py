@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 
 from ..compat import load_checkpoint_safely
 from ..corpus import Corpus
-from ..engine.model_files import build_model, class_names, load_weights
+from ..engine.model_files import build_model, class_names, load_weights, record_trained
 from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import last_checkpoint, sole_training
@@ -61,7 +61,7 @@ def search_corpus(
 
     Args:
         cfg: Detection config set to a corpus (:func:`vpd_mm.features.corpus_config.adapt_config`).
-        work_dir: Folder in which the folds are trained.
+        work_dir: Folder in which the folds are trained; afterwards it stands for them (``record_trained``).
         split: Split of the videos.
         out: Folder of the results.
         checkpoints: Trained models; default: train ``num_folds`` folds.
@@ -132,8 +132,10 @@ def search_corpus(
         notes += [note] if note else []
     rule = rule if threshold is None else rule._replace(threshold=threshold)
     print_log(f'threshold {rule.threshold:g}, from: {source}', 'current')
-    for path in checkpoints if trained_on else ():
-        record_rule(path, rule)
+    if trained_on:
+        for path in checkpoints:
+            record_rule(path, rule)
+        record_trained(work_dir, checkpoints)
     for video in videos:
         times = corpus.times(infos[video.video])
         proposals = [video.to_frames(p) for p in rule(video.scores)]

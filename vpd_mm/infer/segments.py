@@ -29,7 +29,7 @@ class Segment:
 
     Args:
         start_frame, end_frame: End exclusive.
-        score, scored_class: Of the frame scorer; the class where it has several.
+        score, scored_class: Of the frame scorer; its class, where it names classes.
         label, label_score: Class of the recognizer and its probability.
         label_scores: (C,) probabilities of all classes.
         neighbours: Gallery actions, nearest first: action_id, label, video, start_frame, end_frame, distance.
@@ -133,6 +133,7 @@ class Scorer:
         _compare_students(f'scorer {spec}: was trained on', loaded[0][1].get('features'), student)
         self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
         self.classes = class_names(cfg, loaded[0][1], cfg.model.get('num_classes', 1))
+        self._named = len(self.classes) > 1 or loaded[0][1].get('classes') not in (None, ['action'])
         where = f'scorer {checkpoints[0]}'
         recorded = [meta.get('proposals') for _, meta in loaded]
         rule = ProposalRule.from_json(recorded[0], len(self.classes), where)
@@ -160,9 +161,8 @@ class Scorer:
         outputs = [model.test_step(inputs)[0] for model in self.models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
         video = ScoredVideo('', scores, np.append(rows, num_frames), np.zeros((0, 2)), np.zeros(0, int))
-        several = len(self.classes) > 1
         return scores, [
-            Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if several else None)
+            Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if self._named else None)
             for p in sorted(video.to_frames(p) for p in self.rule(scores))
         ]
 
