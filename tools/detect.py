@@ -5,7 +5,10 @@ tools/detect.py configs/detect/bigru_detector.py --corpus data/fsjump6
 tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints work_dirs/RUN --videos
 """
 
+import shlex
 from pathlib import Path
+
+import numpy as np
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
 
@@ -57,7 +60,23 @@ def main(argv=None):
         )
     print(*describe(results), f'intervals and timelines: {out}', sep='\n')
     if not checkpoints:
-        print(f'next: python tools/infer.py VIDEO --scorer {cfg.work_dir}')
+        print(f'next: {next_command(cfg, args)}')
+
+
+def next_command(cfg, args) -> str:
+    """The command that finds actions in another video: with a student if it was trained on one, else in a corpus."""
+    from vpd_mm.corpus import Corpus
+    from vpd_mm.engine.tool_list import name_started_tools
+    from vpd_mm.features.clips import resolve_features
+
+    dataset, folder = cfg.test_dataloader.dataset, shlex.quote(str(cfg.work_dir))
+    corpus, [features, *others] = Corpus.open(dataset.corpus), list(np.atleast_1d(dataset.features))
+    video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
+    if video and not others and resolve_features(corpus, features).parent.name == 'features':
+        return name_started_tools(f'python tools/infer.py {shlex.quote(video)} --scorer {folder}')
+    options = f'--corpus {shlex.quote(str(corpus.root))} --features {"+".join([features, *others])}'
+    command = f'python tools/detect.py {shlex.quote(args.config)} {options} --checkpoints {folder} --videos'
+    return name_started_tools(command)
 
 
 if __name__ == '__main__':

@@ -108,6 +108,8 @@ def main(argv=None):
 
 
 def infer_one(inferencer, item, args) -> None:
+    from vpd_mm.retrieve import NO_PATH
+
     start = time.monotonic()
     results = inferencer(
         item,
@@ -127,6 +129,8 @@ def infer_one(inferencer, item, args) -> None:
         )
         for segment in sample.segments:
             print(f'  {segment.summary(sample.times)}')
+        if any(n['step_pattern'] == 'symmetric2' for segment in sample.segments for n in segment.neighbours[:3]):
+            print(f'  * {NO_PATH}')
         print(f'  {Path(args.out) / sample.name}.json, tracks/ and features/{sample.name}.npz')
     frames, [video] = results['predictions'][0].num_frames, results['visualization']
     print(

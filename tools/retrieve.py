@@ -75,7 +75,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         table.add_row(str(k), f'{100 * precision.value:.2f}', interval, *(f'{100 * share:.2f}' for share in shares))
     PlainConsole().print(table)
     if context.overlapping:
-        print(f'{context.overlapping} pairs of a query and a clip that overlap in one video are left out')
+        print(f'left out, as they overlap in one video: {context.overlapping} pairs of a query and a clip')
     found = [inds[inds >= 0] for inds in nearest.inds]
     patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, found)]
     num_last = sum(row.count('symmetric2') for row in patterns)
@@ -135,7 +135,8 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
         print(f'* {NO_PATH}')
     others = [gallery.actions[i].action_id for i in exclude if query.action != gallery.actions[i]]
     if others:
-        print(f'{len(others)} clips that overlap with the query in its video are left out: {", ".join(others[:5])}')
+        shown = ', '.join([*others[:5], *['...'] * (len(others) > 5)])
+        print(f'left out, as they overlap with the query in its video: {len(others)} ({shown})')
     if args.show is not None:
         failures = save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
         print(f'wrote {args.show}')

@@ -229,10 +229,13 @@ def gallery(folder):
     return corpus
 
 
-def test_labels_equal_those_of_the_data_set(folder, gallery):
+def test_labels_equal_those_of_the_data_set(folder, gallery, tmp_path):
     spec = save_model(folder, 'recognizer', RECOGNIZER, meta={'classes': ['hop', 'roll']})
     inferencer = make(folder, recognizer=spec, gallery=f'{gallery.root}:vpd:train', top=9)
     [result] = inferencer(folder / 'jump.mp4')['predictions']
+    assert 'neighbours' not in result['segments'][0]  # it would find itself
+    shutil.copy(folder / 'jump.mp4', tmp_path / 'leap.mp4')
+    [result] = inferencer(tmp_path / 'leap.mp4')['predictions']
     [segment] = result['segments']
     assert (segment['start_frame'], segment['end_frame'], segment['end_sec']) == (0, 12, 0.48)
     cfg = read_model_config(folder / 'recognizer.py')
@@ -246,6 +249,7 @@ def test_labels_equal_those_of_the_data_set(folder, gallery):
     nearest, second = segment['neighbours']
     assert (nearest['action_id'], nearest['label'], nearest['distance']) == ('j:0', 'hop', pytest.approx(0, abs=1e-6))
     assert second['distance'] > 0
+    assert [nearest['step_pattern'], second['step_pattern']] == ['symmetricP2', 'symmetric2']
 
 
 def test_segments_equal_those_of_the_scorer(folder, gallery):

@@ -262,15 +262,15 @@ def test_tool_says_what_it_leaves_out_and_what_comes_last(corpus, capsys):
     hits = [line.split('│')[2].strip() for line in text.splitlines() if '│' in line]
     assert len(hits) == 24 - 3
     assert not {'v3_30', 'v3_again', 'v3_long'} & {*hits}
-    assert '2 clips that overlap with the query in its video are left out: v3_again, v3_long' in text
+    assert 'left out, as they overlap with the query in its video: 2 (v3_again, v3_long)' in text
     run_tool(corpus, '--query', 'v4_2', '--top', 30)
     text = capsys.readouterr().out
-    assert '* about 1.5 times as long as the query' in text
+    assert '* more than about 1.5 times longer or shorter than the query' in text
     assert [line for line in text.splitlines() if '│' in line][-1].rstrip(' │').endswith('*')
     run_tool(corpus)
     text = capsys.readouterr().out
-    assert '10 pairs of a query and a clip that overlap in one video are left out' in text
-    assert 'neighbours: about 1.5 times' in text
+    assert 'left out, as they overlap in one video: 10 pairs of a query and a clip' in text
+    assert 'neighbours: more than about 1.5 times' in text
     save_actions(corpus.actions_path, more)
     with pytest.raises(UserError, match=r'all 2 clips of the gallery overlap with it'):
         run_tool(corpus, '--query', 'v3_long')

@@ -262,6 +262,15 @@ def train_ensemble(
     return checkpoints, left_out
 
 
+def use_recorded_rule(cfg: Config, checkpoint: str) -> None:
+    """Let the ``TemporalAPMetric`` of the test part of ``cfg`` use the rule that a checkpoint records, if it does."""
+    metrics = cfg.get('test_evaluator') or []
+    for metric in metrics if isinstance(metrics, list) else [metrics]:
+        if str(metric.type).rpartition('.')[2] == 'TemporalAPMetric':
+            meta = load_checkpoint_safely(checkpoint).get('meta', {}).get('dataset_meta') or {}
+            metric.proposals = meta.get('proposals')
+
+
 def record_rule(checkpoint: Path, rule: ProposalRule) -> None:
     """Write the rule into the metadata of a checkpoint."""
     content = load_checkpoint_safely(str(checkpoint))

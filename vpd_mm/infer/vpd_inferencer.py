@@ -352,15 +352,16 @@ class VPDInferencer(BaseInferencer):
     def _add_segments(self, sample: BaseDataElement) -> None:
         """Find the intervals, then label them; without a scorer the whole track is one interval."""
         features, times, num_frames = sample.features, sample.times, sample.num_frames
-        labellers = [model for model in (self.recognizer, self.gallery) if model is not None]
         segments: list[Segment] = []
         if self.scorer is not None:
             scores, segments = self.scorer(features, times, num_frames)
             sample.set_field(scores, 'frame_scores')
-        elif labellers and len(features):
+        elif (self.recognizer or self.gallery) and len(features):
             segments = [Segment(int(features.frame_inds[0]), int(features.frame_inds[-1]) + 1)]
-        for label in labellers:
-            label(features, segments, times, num_frames)
+        if self.recognizer is not None:
+            self.recognizer(features, segments, times, num_frames)
+        if self.gallery is not None:
+            self.gallery(features, segments, times, num_frames, sample.name)
         sample.set_field(segments, 'segments')
 
     def _online(
