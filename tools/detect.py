@@ -40,8 +40,8 @@ def main(argv=None):
     from vpd_mm.engine.progress import progress_bar
     from vpd_mm.features.corpus_config import load_corpus_config
 
-    found = [find_trained(args.config, 'checkpoints', path).checkpoints for path in args.checkpoints or ()]
-    checkpoints = [Path(path) for of_one in found for path in of_one]
+    trained = [find_trained(args.config, 'checkpoints', path).checkpoints for path in args.checkpoints or ()]
+    checkpoints = [Path(path) for of_one in trained for path in of_one]
     cfg = load_corpus_config(args, args.allow_missing)
     cfg.train_dataloader.dataset |= {'max_videos': args.train_videos, 'subset': args.subset}
     out = Path(args.out) if args.out else Path(cfg.work_dir) / (args.split if args.videos is None else 'videos')

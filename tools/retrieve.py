@@ -76,8 +76,8 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     PlainConsole().print(table)
     if context.overlapping:
         print(f'left out, as they overlap in one video: {context.overlapping} pairs of a query and a clip')
-    found = [inds[inds >= 0] for inds in nearest.inds]
-    patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, found)]
+    ranked = [inds[inds >= 0] for inds in nearest.inds]
+    patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, ranked)]
     num_last = sum(row.count('symmetric2') for row in patterns)
     if num_last and args.protocol != 'paper':  # there they are at an infinite distance
         print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
@@ -90,7 +90,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     with open_output(args.out, 'w', mark=','.join(COLUMNS), **rules) as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow((*COLUMNS, 'step_pattern'))
-        for query, inds, distances, names in zip(queries.actions, found, nearest.distances, patterns, strict=True):
+        for query, inds, distances, names in zip(queries.actions, ranked, nearest.distances, patterns, strict=True):
             for rank, (i, distance, pattern) in enumerate(zip(inds, distances, names), 1):
                 hit = gallery.actions[i]
                 row = (query.action_id, classes[query.label], rank, hit.action_id, classes[hit.label])

@@ -11,7 +11,7 @@ from sequence_corpus import make_corpus
 from vpd_mm.detect.search import search_corpus, train_fold, use_recorded_rule
 from vpd_mm.engine.model_files import find_trained
 from vpd_mm.engine.resume import sole_training
-from vpd_mm.engine.run import test
+from vpd_mm.engine.run import test as run_test
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import Action, load_actions, save_actions, save_classes
@@ -107,7 +107,7 @@ def test_a_fold_is_tested_by_the_rule_that_it_records(tmp_path):
     result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', threshold=0.0)
     _, [checkpoint], _ = find_trained(tmp_path / 'w')
     use_recorded_rule(cfg, checkpoint)
-    metrics = test(cfg, Path(checkpoint))
+    metrics = run_test(cfg, Path(checkpoint))
     assert metrics['detect/mAP'] == pytest.approx(result['mAP'], abs=1e-4)
     assert metrics['detect/AP@0.5'] == 1  # with the length of the training actions; else 0
 

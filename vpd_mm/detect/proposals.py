@@ -83,7 +83,7 @@ def fit_proposal(proposal: Proposal, mean_frames: float) -> Proposal:
 
 
 class ProposalRule(NamedTuple):
-    """How frame scores become intervals: :func:`find_proposals`, then :func:`fit_proposal`.
+    """Conversion of frame scores to intervals: :func:`find_proposals`, then :func:`fit_proposal`.
 
     ``tools/detect.py`` chooses it and records it in the checkpoints of a scorer, as ``proposals`` of their metadata.
 

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
+from mmengine.runner import save_checkpoint
 
 from ..compat import load_checkpoint_safely
 from ..corpus import Corpus
@@ -277,8 +278,7 @@ def record_rule(checkpoint: Path, rule: ProposalRule) -> None:
     meta = content.setdefault('meta', {}).setdefault('dataset_meta', {})
     if meta.get('proposals') != rule.to_json():
         meta['proposals'] = rule.to_json()
-        with atomic_write(checkpoint, 'wb') as f:
-            torch.save(content, f)
+        save_checkpoint(content, str(checkpoint))
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:

@@ -174,7 +174,7 @@ class Scorer:
 class Gallery:
     """Labelled actions of a corpus, searched by DTW for the ``top`` neighbours of an interval.
 
-    Window and rate are those of the corpus.  A video of the corpus itself, told by its name and number of frames, does
+    Window and rate are those of the corpus.  A video of the corpus itself, by its name and number of frames, does
     not find the actions that share frames with the interval.
 
     ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Features
