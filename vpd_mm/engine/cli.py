@@ -197,7 +197,8 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
 
     ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work dir.
     """
-    from .config import RUN_CONFIG, config_name, merge_options
+    from ..compat.checkpoint import RUN_CONFIG
+    from .config import config_name, merge_options
 
     merge_options(cfg, args.cfg_options)
     cfg.launcher = getattr(args, 'launcher', 'none')

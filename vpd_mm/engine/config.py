@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from ..compat.checkpoint import RUN_CONFIG
 from ..errors import UserError
 from ..files import check_file
 from ..files.reading import MAX_TEXT_BYTES
@@ -17,9 +18,6 @@ from .paths import find_config
 
 #: Fields of a parameter scheduler that count epochs or iterations, besides T_max.
 SCHEDULE_FIELDS = {'begin', 'end', 'periods', 'milestones', 'step_size'}
-
-#: Name of the config that a Runner writes into its work dir.
-RUN_CONFIG = 'config.py'
 
 
 def config_name(cfg: Config) -> str:

@@ -12,10 +12,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .. import registry
+from ..compat.checkpoint import RUN_CONFIG
 from ..errors import UserError
 from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
 from .cli import LAUNCHERS
-from .config import RUN_CONFIG, config_name
+from .config import config_name
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
 from .progress import OnProgress
