@@ -8,7 +8,7 @@ tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints
 import json
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
 
 
 def main(argv=None):
@@ -28,6 +28,7 @@ def main(argv=None):
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
     add_overwrite_argument(parser)
     add_corpus_arguments(parser)
+    add_epochs_argument(parser)
     args = parser.parse_args(argv)
 
     from vpd_mm.detect.search import search_corpus

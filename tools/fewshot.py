@@ -7,7 +7,7 @@ tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features j
 import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
 from vpd_mm.errors import UserError
 
 
@@ -15,6 +15,7 @@ def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a recognition or baseline config')
     add_corpus_arguments(parser)
+    add_epochs_argument(parser)
     parser.add_argument('--k', nargs='+', default=['4', '8', '16', '32', '64', 'all'], help='actions a class, or all')
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')

@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -160,6 +160,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of training."""
     add_run_arguments(parser)
+    add_epochs_argument(parser)
     add = parser.add_argument
     resume = 'resume from CKPT, or from the last checkpoint in the work dir'
     add('--resume', nargs='?', const='auto', metavar='CKPT', help=resume)
@@ -169,6 +170,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add('--seed', type=int, help='random seed; default: that of the config')
     add('--diff-rank-seed', action='store_true', help='a different seed in each process')
     add('--deterministic', action='store_true', help='deterministic kernels')
+
+
+def add_epochs_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the length of a training."""
+    text = 'epochs of a training; the schedule follows; default: that of the config'
+    parser.add_argument('--epochs', type=int, metavar='N', help=text)
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
@@ -192,15 +199,19 @@ def load_config(args: argparse.Namespace) -> 'Config':
     return merge_run_arguments(read_config(args.config), args)
 
 
-def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
+def merge_run_arguments(
+    cfg: 'Config', args: argparse.Namespace, suffix: str = '', top: Collection[str] = ()
+) -> 'Config':
     """Merge the arguments that train and test share into a config, in place.
 
-    ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work dir.
+    ``epochs``, ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work
+    dir; ``top`` is as of :func:`vpd_mm.engine.option_check.check_key`.
     """
     from ..compat.checkpoint import RUN_CONFIG
-    from .config import config_name, merge_options
+    from .config import config_name, epochs_option, merge_options
 
-    merge_options(cfg, args.cfg_options)
+    epochs = getattr(args, 'epochs', None)
+    merge_options(cfg, args.cfg_options + ([] if epochs is None else [epochs_option(cfg, epochs)]), top)
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (config_name(cfg), suffix)))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)

@@ -1,10 +1,8 @@
 """Read config files and override their fields."""
 
-import difflib
-import inspect
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +48,18 @@ def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def merge_options(cfg: Config, options: Sequence[str]) -> None:
-    """Merge the values of ``--cfg-options`` into a config.
+def merge_options(cfg: Config, options: Sequence[str], top: Collection[str] = ()) -> None:
+    """Merge the values of ``--cfg-options`` into a config; ``top`` is as of :func:`check_key`.
 
     Raises:
-        UserError: an option does not fit, or its first key is unknown to the config and the Runner (mmengine ignores
-            such keys).
+        UserError: an option does not fit, or changes nothing.
     """
-    from mmengine.runner import Runner
-
-    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters) | {'sync_bn', 'compile'}
     values = parse_options('--cfg-options', options)
-    for key in values:
-        top = key.split('.')[0]
-        if top not in known:
-            near = difflib.get_close_matches(top, known, n=1)
-            raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
+    if values:
+        from .option_check import check_key  # imports the Runner
+
+        for key in values:
+            check_key(cfg, key, '--cfg-options', top)
     try:
         merge_values(cfg, values)
     except (KeyError, IndexError, TypeError, ValueError) as e:
@@ -88,6 +82,17 @@ def merge_values(cfg: Config, values: Mapping[str, Any]) -> None:
         counted = [scheduler.get('by_epoch', True) == (unit == 'max_epochs') for scheduler in schedulers]
         stretched = [_stretch(s, new[1] / old) if c else s for s, c in zip(schedulers, counted, strict=True)]
         cfg.param_scheduler = [s for s in stretched if s.get('begin', 0) < s.get('end', new[1])]
+
+
+def epochs_option(cfg: Config, epochs: int) -> str:
+    """The option that sets the length of a training; UserError below 1, or if the training counts iterations."""
+    unit, length = _train_length(cfg)
+    if epochs < 1:
+        raise UserError(f'--epochs {epochs}: must be 1 or more')
+    if unit != 'max_epochs':
+        hint = f'counts iterations: --cfg-options train_cfg.max_iters=N, now {length}' if unit else 'is no training'
+        raise UserError(f'--epochs {epochs}: {config_name(cfg)} {hint}')
+    return f'train_cfg.max_epochs={epochs}'
 
 
 def _train_length(cfg: Config) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.config import merge_values, read_config
+from ..engine.option_check import check_key
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import adapt_config, datasets_of
@@ -211,8 +212,8 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
     cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing, protocol=spec.protocol)
     for options in (spec.options, method.options):
-        if unknown := sorted({key.split('.')[0] for key in options} - set(cfg)):
-            raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
+        for key in options:
+            check_key(cfg, key, f'method {method.name!r}: options:')
         try:
             merge_values(cfg, options)
         except (KeyError, IndexError, TypeError, ValueError) as e:
