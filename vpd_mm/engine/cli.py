@@ -192,11 +192,11 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help=text)
 
 
-def load_config(args: argparse.Namespace) -> 'Config':
-    """Read ``args.config`` and merge the arguments that train and test share."""
+def load_config(args: argparse.Namespace, suffix: str = '', top: Collection[str] = ()) -> 'Config':
+    """Read ``args.config`` and merge the arguments that train and test share (:func:`merge_run_arguments`)."""
     from .config import read_config
 
-    return merge_run_arguments(read_config(args.config), args)
+    return merge_run_arguments(read_config(args.config), args, suffix, top)
 
 
 def merge_run_arguments(

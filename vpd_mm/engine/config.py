@@ -24,6 +24,11 @@ def config_name(cfg: Config) -> str:
     return str(cfg.get('experiment_name', name.stem)) if name.name == RUN_CONFIG else name.stem
 
 
+def set_filename(cfg: Config, name: str | os.PathLike) -> None:
+    """Set the file from which a config counts as read, which the Runner takes as the name of its copy."""
+    object.__setattr__(cfg, '_filename', str(name))
+
+
 def read_config(name: str | os.PathLike) -> Config:
     """Read a config, found by :func:`vpd_mm.engine.paths.find_config`.
 

@@ -3,11 +3,12 @@
 from .jobs import run_missing
 from .plan import Plan, draw_few_shot, few_shot_list, plan_runs
 from .run import execute
-from .spec import Method, Spec, few_shot_spec, read_spec
+from .spec import DEFAULTS, Method, Spec, few_shot_spec, read_spec
 from .store import RunStore, write_table
 from .tables import summarize
 
 __all__ = [
+    'DEFAULTS',
     'Method',
     'Plan',
     'RunStore',
