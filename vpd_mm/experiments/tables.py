@@ -215,6 +215,7 @@ def chance_texts(summary: pd.DataFrame) -> list[str]:
         *(f'{text}.\n' for text in sizes),
         markdown_table(header, lines),
         f'{INTERVAL_TEXT}.\n',
+        'Every clip is in predictions.csv, the confusion of the classes in confusion.csv.\n',
     ]
 
 
