@@ -221,7 +221,7 @@ def test_errors_name_the_problem(tmp_path):
     corpus = make_corpus(
         tmp_path / 'd', {'a': (25.0, 30), 'b': (25.0, 30)}, [Action('x', 'a', 5, 9, 0, 'train')], missing=('a',)
     )
-    with pytest.raises(UserError, match='1 videos have no joints features, the first is a; extract them'):
+    with pytest.raises(UserError, match='1 video without joints features, the first is a; extract them'):
         FeatureWindowDataset(str(corpus.root), 'joints')
 
 

@@ -133,9 +133,11 @@ class ToolParser(argparse.ArgumentParser):
         raise UserError(f'{self.prog}: {message}; see --help')
 
 
-def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+def add_overwrite_argument(
+    parser: argparse.ArgumentParser, text: str = 'also replace files that this tool did not write'
+) -> None:
     """Add the argument of every tool that writes a file where the user says (:func:`vpd_mm.files.check_output`)."""
-    parser.add_argument('--overwrite', action='store_true', help='also replace files that this tool did not write')
+    parser.add_argument('--overwrite', action='store_true', help=text)
 
 
 def launcher_ranks() -> tuple[int, int, int]:

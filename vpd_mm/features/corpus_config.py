@@ -49,8 +49,8 @@ def adapt_config(
       that is not zero is logged.
     - ``split``: of the training and the validation part, where the data set has no validation split (paper).
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
-    - ``teacher``, with ``corpus``: the dims of student and decoder follow; a student from random weights gets the mean
-      and standard deviation of R, G, B of the data set.
+    - ``teacher``: the dims of student and decoder follow; a student from random weights gets the mean and standard
+      deviation of R, G, B of the data set.
     - ``poses``: the only pose set of the corpus; a value in the config stays.
 
     The field ``paper`` of a config holds what ``protocol='paper'`` changes.  The field ``streams`` holds, for each
@@ -83,7 +83,7 @@ def adapt_config(
         dataset.corpus = corpus or dataset.corpus
         if not dataset.corpus:
             raise UserError(f'{name}: names no corpus; pass --corpus DIR')
-        if not dataset.keys() & {'num_classes', 'features', 'poses'} and not (corpus and 'teacher' in dataset):
+        if not dataset.keys() & {'num_classes', 'features', 'poses', 'teacher'}:
             continue
         opened = Corpus.open(dataset.corpus)
         sport = opened.settings(protocol)
@@ -139,7 +139,12 @@ def window_fields(window: Window) -> dict:
 
 def _set_student(cfg: Config, dataset: ConfigDict, corpus: Corpus, sport: Sport) -> None:
     """Set a distillation to the dims of its teacher and the colours of its data set."""
-    cfg.model.student.out_dims = FeatureStore(corpus.teacher_dir(dataset.teacher)).dims
+    folder = corpus.teacher_dir(dataset.teacher)
+    if not folder.is_dir():
+        command = f'tools/extract_features.py {dataset.teacher} --corpus {corpus.root}'
+        hint = command if dataset.teacher in ('joints', 'vipe') else 'tools/extract_features.py'
+        raise UserError(f'{folder}: no such folder: the targets of the training; make them with {hint}')
+    cfg.model.student.out_dims = FeatureStore(folder).dims
     if cfg.model.get('decoder'):
         cfg.model.decoder.dims = cfg.model.student.out_dims
     if sport.rgb and not cfg.model.student.get('init_cfg'):
