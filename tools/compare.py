@@ -72,9 +72,8 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
         print(f'{note} (ks = [...] in the config selects others)\n' if note else '', end='')
         plan, store = plan_runs(spec), RunStore.of_tool(work_dir)
         if plan.problems and not (args.skip_missing or args.no_run):
-            raise UserError(
-                f'{counted(len(plan.problems), "method")} cannot run ({plan.why()}); make what they need or --skip-missing'
-            )
+            count = counted(len(plan.problems), 'method')
+            raise UserError(f'{count} cannot run ({plan.why()}); make what they need or --skip-missing')
         failed = {} if args.no_run else run_with_progress(plan, store, args)
         results = store.to_frame(plan.runs)
         if args.no_run:  # results of earlier runs stay, also where their inputs are gone

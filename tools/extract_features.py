@@ -61,7 +61,7 @@ def make_parser() -> ToolParser:
     )
     parser.add_argument('--teacher', help="teacher that --preview draws (default: the student's, else 'joints')")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
-    parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
+    parser.set_defaults(launcher='none', work_dir=None, local_rank=0, subfolder='extract')
     return parser
 
 
@@ -212,10 +212,8 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool)
             print(error_line(e, video), file=sys.stderr)
             status = 1
     if len(ready) < len(videos):
-        print(
-            f'no preview of {counted(len(videos) - len(ready), "video")}: other processes are not done with them; run this '
-            'command again'
-        )
+        left = counted(len(videos) - len(ready), 'video')
+        print(f'no preview of {left}: other processes are not done with them; run this command again')
     return status
 
 

@@ -231,5 +231,5 @@ def test_videos_without_features_can_be_left_out(tmp_path):
     dataset = FeatureWindowDataset(str(corpus.root), 'joints', allow_missing=True, test_mode=True)
     assert [sample['data_samples'].video for sample in dataset] == ['b']
     (corpus.teacher_dir('joints') / 'b.npz').unlink()
-    with pytest.raises(UserError, match='2 videos have no joints features'):
+    with pytest.raises(UserError, match='2 videos without joints features'):
         FeatureWindowDataset(str(corpus.root), 'joints', allow_missing=True)

@@ -103,8 +103,8 @@ class _Check:
         self._note_missing()
         if self.unsealed:
             self.result.notes.append(
-                f'{counted(self.unsealed, "video")} with crops without checksums, made by a former version: damage is found only '
-                'where it cannot be decoded'
+                f'{counted(self.unsealed, "video")} with crops without checksums, made by a former version: damage is '
+                'found only where it cannot be decoded'
             )
         return self.result
 

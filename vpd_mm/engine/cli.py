@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError, one_line
-from ..files import check_no_links, read_text
+from ..files import check_no_link, check_no_links, read_text
 from .escaped_output import escaped_output
 from .tool_list import name_started_tools
 
@@ -206,8 +206,8 @@ def merge_run_arguments(
 ) -> 'Config':
     """Merge the arguments that train and test share into a config, in place.
 
-    ``epochs``, ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work
-    dir; ``top`` is as of :func:`vpd_mm.engine.option_check.check_key`.
+    ``epochs``, ``launcher``, ``local_rank`` and ``subfolder``, a folder of the default work dir that is taken in its
+    place, may be absent; ``suffix`` is appended to the name of the default work dir; ``top`` is as of :func:`vpd_mm.engine.option_check.check_fields`.
     """
     from ..compat.checkpoint import RUN_CONFIG
     from .config import config_name, epochs_option, merge_options
@@ -216,7 +216,10 @@ def merge_run_arguments(
     merge_options(cfg, args.cfg_options + ([] if epochs is None else [epochs_option(cfg, epochs)]), top)
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (config_name(cfg), suffix)))
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    folder = getattr(args, 'subfolder', '')
+    cfg.work_dir = args.work_dir or str(Path(cfg.get('work_dir') or Path('work_dirs') / name) / folder)
+    if folder and not args.work_dir:
+        check_no_link(cfg.work_dir)
     check_no_links(cfg.work_dir)
     copy = Path(cfg.work_dir) / RUN_CONFIG
     if copy.exists() and not _is_copy(read_text(copy)):

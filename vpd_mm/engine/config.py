@@ -54,17 +54,18 @@ def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def merge_options(cfg: Config, options: Sequence[str], top: Collection[str] = ()) -> None:
-    """Merge the values of ``--cfg-options`` into a config; ``top`` is as of :func:`check_key`.
+    """Merge the values of ``--cfg-options`` into a config.
+
+    ``top`` is as of :func:`vpd_mm.engine.option_check.check_fields`.
 
     Raises:
         UserError: an option does not fit, or changes nothing.
     """
     values = parse_options('--cfg-options', options)
     if values:
-        from .option_check import check_key  # imports the Runner
+        from .option_check import check_fields  # imports the Runner
 
-        for key in values:
-            check_key(cfg, key, '--cfg-options', top)
+        check_fields(cfg, values, '--cfg-options', top)
     try:
         merge_values(cfg, values)
     except (KeyError, IndexError, TypeError, ValueError) as e:

@@ -32,21 +32,29 @@ _OWN = {'folds', 'protocol'}
 _RANDOMNESS = {'seed', 'diff_rank_seed', 'deterministic'}
 
 
-def check_key(cfg: Config, key: str, option: str, top: Collection[str] = ()) -> None:
-    """Check that a dotted key names a field that something reads.
+def check_fields(cfg: Config, values: Mapping[str, Any], option: str, top: Collection[str] = ()) -> None:
+    """Check that something reads each field that values set: their dotted keys, and those of dicts among them.
 
     A variable of the config, whose value other fields took when it was read, is none, nor is a misspelt name.  A field
     that the config does not have is accepted if the class that it configures has such an argument.
 
     Args:
         cfg: The config.
-        key: Such as ``train_dataloader.dataset.min_score`` or ``param_scheduler.0.begin``.
-        option: How the key was given, for the message.
+        values: Of keys such as ``train_dataloader.dataset.min_score`` or ``param_scheduler.0.begin``.
+        option: How the values were given, for the message.
         top: Top-level fields of a config that is not for a Runner.
 
     Raises:
         UserError: nothing reads the field; the message has the nearest one.
     """
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value and not value.keys() & {'type', '_delete_'}:
+            check_fields(cfg, {f'{key}.{name}': part for name, part in value.items()}, option, top)
+        else:
+            _check_field(cfg, key, option, top)
+
+
+def _check_field(cfg: Config, key: str, option: str, top: Collection[str]) -> None:
     known = set(top) or _parameters(Runner) | _TOP | (_OWN & cfg.keys())
     node: Any = cfg._cfg_dict
     parts = key.split('.')

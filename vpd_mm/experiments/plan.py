@@ -13,7 +13,7 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.config import merge_values, read_config
-from ..engine.option_check import check_key
+from ..engine.option_check import check_fields
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import adapt_config, datasets_of
@@ -241,8 +241,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
     cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing, protocol=spec.protocol)
     for options in (spec.options, method.options):
-        for key in options:
-            check_key(cfg, key, f'method {method.name!r}: options:')
+        check_fields(cfg, options, f'method {method.name!r}: options:')
         try:
             merge_values(cfg, options)
         except (KeyError, IndexError, TypeError, ValueError) as e:

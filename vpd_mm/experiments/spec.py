@@ -115,8 +115,8 @@ def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str] = (), **f
 def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     """Read a comparison; ``only`` keeps these methods, with the members of their ensembles.
 
-    Fields that it leaves out have the values of ``DEFAULTS``; its name is that of its file, which is also its title, and
-    the name of its data set is that of the corpus.
+    Fields that it leaves out have the values of ``DEFAULTS``; its name and title are that of its file, and the name of
+    its data set is that of the corpus.
 
     Raises:
         UserError: a field is missing or has an invalid value.

@@ -49,8 +49,8 @@ def adapt_config(
       that is not zero is logged.
     - ``split``: of the training and the validation part, where the data set has no validation split (paper).
     - ``features``: ``dims`` and the model's ``in_dims`` follow.
-    - ``teacher``: the dims of student and decoder follow; a student from random weights gets the mean and standard
-      deviation of R, G, B of the data set.
+    - ``teacher``, with ``corpus``: the dims of student and decoder follow; a student from random weights gets the mean
+      and standard deviation of R, G, B of the data set.
     - ``poses``: the only pose set of the corpus; a value in the config stays.
 
     The field ``paper`` of a config holds what ``protocol='paper'`` changes.  The field ``streams`` holds, for each
@@ -83,7 +83,7 @@ def adapt_config(
         dataset.corpus = corpus or dataset.corpus
         if not dataset.corpus:
             raise UserError(f'{name}: names no corpus; pass --corpus DIR')
-        if not dataset.keys() & {'num_classes', 'features', 'poses', 'teacher'}:
+        if not dataset.keys() & {'num_classes', 'features', 'poses'} and not (corpus and 'teacher' in dataset):
             continue
         opened = Corpus.open(dataset.corpus)
         sport = opened.settings(protocol)
@@ -186,7 +186,10 @@ def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) ->
         UserError: as :func:`adapt_config` and :func:`merge_run_arguments`.
     """
     options = {name: getattr(args, name) for name in ('features', 'stream', 'poses', 'protocol')}
-    cfg = adapt_config(read_config(args.config), args.corpus, **options, allow_missing=allow_missing)
+    cfg = read_config(args.config)
+    students = {dataset.get('corpus') for dataset in datasets_of(cfg) if 'teacher' in dataset}
+    corpus = args.corpus or (students.pop() if len(students) == 1 else None)
+    cfg = adapt_config(cfg, corpus, **options, allow_missing=allow_missing)
     given = [args.stream, args.features, args.poses, args.corpus and Path(args.corpus).resolve().name]
     given += ['paper'] * (args.protocol == 'paper')
     return merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))
