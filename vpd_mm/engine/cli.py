@@ -206,8 +206,9 @@ def merge_run_arguments(
 ) -> 'Config':
     """Merge the arguments that train and test share into a config, in place.
 
-    ``epochs``, ``launcher``, ``local_rank`` and ``subfolder``, a folder of the default work dir that is taken in its
-    place, may be absent; ``suffix`` is appended to the name of the default work dir; ``top`` is as of :func:`vpd_mm.engine.option_check.check_fields`.
+    ``epochs``, ``launcher``, ``local_rank`` and ``subfolder`` (taken in place of the default work dir that holds it)
+    may be absent; ``suffix`` is appended to the name of the default work dir; ``top`` is as of
+    :func:`vpd_mm.engine.option_check.check_fields`.
     """
     from ..compat.checkpoint import RUN_CONFIG
     from .config import config_name, epochs_option, merge_options
