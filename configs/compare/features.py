@@ -1,5 +1,6 @@
 """Features of your own corpus (``--corpus DIR``), with few labels and with all; ``--only`` selects rows."""
 
+corpus = 'data/real'
 bigru = dict(group='BiGRU', config='configs/recognize/bigru_fast_features.py')
 nearest = dict(group='Nearest neighbour (DTW)', kind='nearest')
 rows = [('2D joints (teacher)', 'teacher/joints'), ('2D-VPD (student)', 'features/vpd')]

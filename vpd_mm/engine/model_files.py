@@ -109,8 +109,8 @@ def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
     below = sorted({str(path.parent) for path in list_folder(folder, '**/*.pth')})
     if not saved and below:
         raise UserError(f'{folder}: holds several trainings; pass one of them: {", ".join(below[:3])}')
-    found = f'{len(saved)} files *.pth, none of them named as a training does' if saved else 'no checkpoint'
-    raise UserError(f'{folder}: has {found}; pass a run folder of tools/train.py, or CONFIG:CHECKPOINT')
+    problem = f'{len(saved)} files *.pth, none of them named as a training does' if saved else 'no checkpoint'
+    raise UserError(f'{folder}: has {problem}; pass a run folder of tools/train.py, or CONFIG:CHECKPOINT')
 
 
 def run_config(checkpoint: str | os.PathLike) -> Path:
