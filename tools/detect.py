@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
 
 
 def main(argv=None):
@@ -32,6 +32,7 @@ def main(argv=None):
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
     add_overwrite_argument(parser)
     add_corpus_arguments(parser)
+    add_epochs_argument(parser)
     args = parser.parse_args(argv)
 
     from vpd_mm.detect.search import search_corpus

@@ -32,7 +32,7 @@ from vpd_mm.engine.config import config_name
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted
 from vpd_mm.files import list_folder, npz_path
 
 
@@ -61,7 +61,7 @@ def make_parser() -> ToolParser:
     )
     parser.add_argument('--teacher', help="teacher that --preview draws (default: the student's, else 'joints')")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
-    parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
+    parser.set_defaults(launcher='none', work_dir=None, local_rank=0, subfolder='extract')
     return parser
 
 
@@ -173,7 +173,7 @@ def extract(corpus: Corpus, extractor, out: Path, made_by: Source, dims: int, ar
 def print_written(out: Path, written: int, dims: int | None = None) -> None:
     # a rank without videos may come here before the others have written any
     total = len(list_folder(out, '*.npz'))
-    print(f'{out}: {written} videos written, {total} in total' + (f', D = {dims}' if dims else ''))
+    print(f'{out}: {counted(written, "video")} written, {total} in total' + (f', D = {dims}' if dims else ''))
 
 
 def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool) -> int:
@@ -212,10 +212,8 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool)
             print(error_line(e, video), file=sys.stderr)
             status = 1
     if len(ready) < len(videos):
-        print(
-            f'no preview of {len(videos) - len(ready)} videos: other processes are not done with them; run this '
-            'command again'
-        )
+        left = counted(len(videos) - len(ready), 'video')
+        print(f'no preview of {left}: other processes are not done with them; run this command again')
     return status
 
 

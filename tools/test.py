@@ -23,6 +23,7 @@ def main(argv=None):
         metavar='POSES',
         help='VIPE*: find poses again across these synchronised cameras, a pose file (npz) or folder each',
     )
+    parser.set_defaults(subfolder='test')  # the config of the training stays
     args = parser.parse_args(argv)
 
     from vpd_mm.detect.search import use_recorded_rule

@@ -204,7 +204,7 @@ def test_crops_of_a_former_version_are_noted(corpus):
     _edit_shard(_shard(corpus), take_out_checksums)
     result, problems = _check(corpus)
     assert problems == []
-    assert result.notes[0].startswith('2 videos have crops without checksums')
+    assert result.notes[0].startswith('2 videos with crops without checksums')
 
 
 def test_a_shard_that_crashes_lmdb_costs_only_itself(corpus):

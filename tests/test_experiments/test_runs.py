@@ -17,9 +17,11 @@ import pandas as pd
 import pytest
 from compare import main as compare
 from comparison_corpus import EPOCHS, ROOT, easy_corpus, plan_of, write_comparison
+from documentation import blocks
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import EpochBasedTrainLoop, ValLoop
 
+from vpd_mm.corpus import Corpus
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
@@ -48,6 +50,33 @@ def results(work_dir):
     """results.csv without the columns that differ from run to run."""
     frame = pd.read_csv(work_dir / 'results.csv', keep_default_na=False)
     return frame.drop(columns=['seconds', 'commit']).to_dict('records')
+
+
+def test_the_comparison_of_the_page_runs_on_another_corpus(corpus, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    [text] = [block.text for block in blocks('docs/evaluate.md') if "kind='nearest'" in block.text]
+    assert len(text.splitlines()) == 10
+    Path('my_comparison.py').write_text(text)
+    own = Corpus.open(shutil.copytree(corpus.root, 'own'))
+    shutil.copytree(own.teacher_dir('joints'), own.features_dir('vpd'))
+    short = ['train_cfg.max_iters=4', 'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=2']
+    options = ['subsets=1', 'all_seeds=1', *(f'options.{option}' for option in short)]
+    compare(['my_comparison.py', '--corpus', 'own', '--executor', 'debug', '--cfg-options', *options])
+    rows = results(Path('work_dirs/my_comparison_own'))
+    assert [(row['method'], row['k']) for row in rows if row['section'] == 'table'] == [
+        *[(name, k) for name in ('2D joints', '2D-VPD', '2D-VPD, nearest clip') for k in ('2', 'all')]
+    ]
+    assert float(rows[-1]['P@1']) > 50
+    assert '# my_comparison' in capsys.readouterr().out
+    for option, message in (
+        ('subset=1', "--cfg-options subset: changes nothing: the config has no 'subset'; did you mean subsets"),
+        (
+            'options.model.nam_classes=2',
+            '2 methods cannot run .*model.nam_classes: changes nothing: .* mean model.num_classes',
+        ),
+    ):
+        with pytest.raises(UserError, match=message):
+            compare(['my_comparison.py', '--corpus', 'own', '--cfg-options', option])
 
 
 def test_nearest_neighbours_learn_from_the_list_alone(corpus, tmp_path):

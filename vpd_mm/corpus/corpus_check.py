@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.progress import OnProgress, no_progress
-from ..errors import UserError, one_line
+from ..errors import UserError, counted, one_line
 from ..files import check_video_name, composed, list_folder, open_file
 from ..structures import Action, FrameTimes, load_actions, load_classes, load_splits, read_lines
 from .corpus import Corpus, VideoInfo
@@ -103,8 +103,8 @@ class _Check:
         self._note_missing()
         if self.unsealed:
             self.result.notes.append(
-                f'{self.unsealed} videos have crops without checksums, made by a former version: damage is found only '
-                'where it cannot be decoded'
+                f'{counted(self.unsealed, "video")} with crops without checksums, made by a former version: damage is '
+                'found only where it cannot be decoded'
             )
         return self.result
 
@@ -128,7 +128,7 @@ class _Check:
                 self.videos = corpus.videos()
         gone = [row for row in (self.videos or {}).values() if row.path and not Path(row.path).exists()]
         if gone:
-            problem = f'{len(gone)} videos: their file is not there, for example {gone[0].path}'
+            problem = f'{counted(len(gone), "video")}: the file is not there, for example {gone[0].path}'
             self.result.notes.append(
                 f'{problem}; if it was moved, run tools/prepare.py with its new path and the same --out'
             )
@@ -348,7 +348,7 @@ def _read_shard(path: Path) -> tuple[list[str], list[str]]:
     problems = [f'writing {video!r} was interrupted; run tools/prepare.py again' for video in unfinished]
     owners = {key[2:].rpartition(b'/')[0] for kind in (CROP, IMAGE) for key in keys_of(path, kind)}
     if lost := owners - {video.encode() for video in (*videos, *unfinished)}:
-        problems.append(f'holds crops of {len(lost)} videos without a header, first {min(lost)!r}')
+        problems.append(f'holds crops of {counted(len(lost), "video")} without a header, first {min(lost)!r}')
     return videos, problems
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import atomic_write, composed, file_digest, list_folder, npz_path, open_file, read_json
 from ..structures.npz_io import npz_checksums, read_source
 from .corpus import Corpus
@@ -119,9 +119,9 @@ def stale_videos(
             since = ' (video changed since)' if 'video' in changed and 'video' in known else ''
             made_of.add(f'{_named(source)}{since}' if source else 'unknown inputs (by a former version)')
     if conflicts and not overwrite:
-        count, asked = f'{len(conflicts)} videos (first {conflicts[0]})', _named(wanted[conflicts[0]])
+        count, asked = f'{counted(len(conflicts), "video")} (first {conflicts[0]})', _named(wanted[conflicts[0]])
         raise UserError(
-            f'{folder}: {count} have files made of {" or ".join(sorted(made_of))}; requested: {asked}; {hint}'
+            f'{folder}: {count} with files made of {" or ".join(sorted(made_of))}; requested: {asked}; {hint}'
         )
     return stale
 

@@ -12,10 +12,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .. import registry
+from ..compat.checkpoint import RUN_CONFIG
 from ..errors import UserError
 from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
 from .cli import LAUNCHERS
-from .config import RUN_CONFIG, config_name
+from .config import config_name, set_filename
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
 from .progress import OnProgress
@@ -42,7 +43,7 @@ def build_runner(cfg: Config) -> Runner:
                 loader.pop(name, None)
     cfg = copy.copy(cfg)
     cfg.setdefault('experiment_name', config_name(cfg))
-    object.__setattr__(cfg, '_filename', RUN_CONFIG)  # as which the Runner writes its config
+    set_filename(cfg, RUN_CONFIG)
     launcher = cfg.get('launcher', 'none')
     if not torch.cuda.is_available():
         if cfg.get('optim_wrapper'):

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.config import merge_values, read_config
+from ..engine.option_check import check_fields
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import adapt_config, datasets_of
@@ -90,6 +91,32 @@ class Plan(NamedTuple):
         for name, cause in self.problems.items():
             names.setdefault(cause, []).append(name)
         return '; '.join(f'{", ".join(those)}: {cause}' for cause, those in names.items())
+
+
+def fit_ks(spec: Spec) -> tuple[Spec, str]:
+    """Leave out the default ks for which a class has too few training actions and the corpus no lists.
+
+    Returns the comparison, and a line that says what was left out ('' = nothing).
+
+    Raises:
+        UserError: the corpus is missing or has no labels.
+    """
+    sections, note = list(spec.sections), ''
+    for i, section in enumerate(sections):
+        if not section.fit:
+            continue
+        corpus = Corpus.open(spec.corpus)
+        classes = load_classes(corpus.classes_path)
+        labels = [a.label for a in load_actions(corpus.actions_path, len(classes)) if a.split == 'train']
+        counts = np.bincount(labels, minlength=len(classes))
+        least = int(counts.argmax() if spec.allow_short else counts.argmin())
+        listed = {k for k in section.ks if k and all(corpus.fewshot_path(k, i).is_file() for i in range(spec.subsets))}
+        ks = tuple(k for k in section.ks if k is None or k <= counts[least] or k in listed)
+        if left := [str(k) for k in section.ks if k not in ks]:
+            few = f'class {classes[least]} has {counts[least]} training actions, too few for {", ".join(left)}'
+            note = f'k = {", ".join(str(k or "all") for k in ks)}: {few}'
+            sections[i] = replace(section, ks=ks)
+    return replace(spec, sections=tuple(sections)), note
 
 
 def plan_runs(spec: Spec) -> Plan:
@@ -176,10 +203,13 @@ def draw_few_shot(
     of_split = [action for action in actions if action.split == 'train']
     ids = [sorted(a.action_id for a in of_split if a.label == label) for label in range(len(classes))]
     counts = {name: len(of_class) for name, of_class in zip(classes, ids, strict=True)}
-    short = [f'{name} ({count})' for name, count in counts.items() if count < (1 if allow_short else k)]
+    fewest = sorted(counts.items(), key=lambda item: item[1])
+    short = [f'{name} ({count})' for name, count in fewest if count < (1 if allow_short else k)]
     if short:
-        hint = 'these classes need training actions' if allow_short else 'pass a smaller k or --allow-short'
-        raise UserError(f'k={k} is more than the training actions of {", ".join(short)}; {hint}')
+        more = f' and {len(short) - 5} other classes' if len(short) > 5 else ''
+        fits = f'pass a k of {fewest[0][1]} or less, or --allow-short' if fewest[0][1] else 'label some, or pass all'
+        hint = 'these classes need training actions' if allow_short else fits
+        raise UserError(f'k={k} is more than the training actions of {", ".join(short[:5])}{more}; {hint}')
     return sorted(of_class[i] for of_class in ids for i in rng.permutation(len(of_class))[:k])
 
 
@@ -211,8 +241,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
     cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing, protocol=spec.protocol)
     for options in (spec.options, method.options):
-        if unknown := sorted({key.split('.')[0] for key in options} - set(cfg)):
-            raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
+        check_fields(cfg, options, f'method {method.name!r}: options:')
         try:
             merge_values(cfg, options)
         except (KeyError, IndexError, TypeError, ValueError) as e:

@@ -139,7 +139,12 @@ def window_fields(window: Window) -> dict:
 
 def _set_student(cfg: Config, dataset: ConfigDict, corpus: Corpus, sport: Sport) -> None:
     """Set a distillation to the dims of its teacher and the colours of its data set."""
-    cfg.model.student.out_dims = FeatureStore(corpus.teacher_dir(dataset.teacher)).dims
+    folder = corpus.teacher_dir(dataset.teacher)
+    if not folder.is_dir():
+        command = f'tools/extract_features.py {dataset.teacher} --corpus {corpus.root}'
+        hint = command if dataset.teacher in ('joints', 'vipe') else 'tools/extract_features.py'
+        raise UserError(f'{folder}: no such folder: the targets of the training; make them with {hint}')
+    cfg.model.student.out_dims = FeatureStore(folder).dims
     if cfg.model.get('decoder'):
         cfg.model.decoder.dims = cfg.model.student.out_dims
     if sport.rgb and not cfg.model.student.get('init_cfg'):
@@ -181,7 +186,10 @@ def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) ->
         UserError: as :func:`adapt_config` and :func:`merge_run_arguments`.
     """
     options = {name: getattr(args, name) for name in ('features', 'stream', 'poses', 'protocol')}
-    cfg = adapt_config(read_config(args.config), args.corpus, **options, allow_missing=allow_missing)
+    cfg = read_config(args.config)
+    students = {dataset.get('corpus') for dataset in datasets_of(cfg) if 'teacher' in dataset}
+    corpus = args.corpus or (students.pop() if len(students) == 1 else None)
+    cfg = adapt_config(cfg, corpus, **options, allow_missing=allow_missing)
     given = [args.stream, args.features, args.poses, args.corpus and Path(args.corpus).resolve().name]
     given += ['paper'] * (args.protocol == 'paper')
     return merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))

@@ -12,7 +12,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import list_folder
 from ..registry import DATASETS
 from ..structures import Action, load_actions, load_classes, load_splits, read_lines
@@ -104,7 +104,7 @@ class FeatureWindowDataset(BaseDataset):
             missing += [] if data else [video.video]
         self.num_left_out = len(missing)
         if missing:
-            problem = f'{len(missing)} videos have no {self.features} features, the first is {missing[0]}'
+            problem = f'{counted(len(missing), "video")} without {self.features} features, the first is {missing[0]}'
             if not videos or not self.allow_missing:
                 raise UserError(f'{corpus.root}: {problem}; extract them, or leave the videos out with --allow-missing')
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
