@@ -153,7 +153,7 @@ def test_invalid_input_raises_one_clear_line(corpus, tmp_path):
     stranger.save(corpus.teacher_dir('stranger') / 'other.npz')
     for message, teacher, fields in (
         ('no frame passes the gate', 'joints', {'min_score': 0.99}),
-        ('the train split is empty', 'joints', {'splits': ['test']}),
+        ('the train split is empty', 'joints', {'splits': ['test'], 'holdout': 'video'}),
         ('subset must be', 'joints', {'subset': 'valid'}),
         ('no such folder of features', 'nothing', {}),
         ('share no video', 'stranger', {}),

@@ -56,7 +56,7 @@ def pack_checkpoint(
     meta = {'comment': MARK} | {k: v for k, v in loaded.get('meta', {}).items() if k in kept}
     dataset_meta = loaded.get('meta', {}).get('dataset_meta')
     if isinstance(dataset_meta, dict) and 'recipe' in dataset_meta:
-        meta['dataset_meta'] = {'recipe': dataset_meta['recipe']}
+        meta['dataset_meta'] = {key: dataset_meta[key] for key in ('recipe', 'trained_on') if key in dataset_meta}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()

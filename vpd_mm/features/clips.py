@@ -10,7 +10,7 @@ from ..corpus import Corpus, FeatureStore, Window
 from ..corpus.provenance import CorpusInputs
 from ..errors import UserError
 from ..files import npz_path
-from ..structures import FeatureSequence, FrameTimes
+from ..structures import Action, FeatureSequence, FrameTimes
 from ..structures.npz_io import read_source
 
 #: Version of the choice of frames of a clip; part of the key of a run, so that older results are not taken for new.
@@ -67,7 +67,16 @@ class FeatureReader:
         known = [source for source in sources if source is not None]
         if len(known) < len(self.stores):
             return None
-        return [{k: v for k, v in s.items() if k != 'inputs'} | {'model': s['inputs'].get('model', '')} for s in known]
+        return [
+            {k: v for k, v in s.items() if k not in ('inputs', 'trained_on')} | {'model': s['inputs'].get('model', '')}
+            for s in known
+        ]
+
+    def trained_on(self, video: str) -> bool | None:
+        """Tell if a student of these features was trained on ``video``; None where no file records it."""
+        sources = [read_source(npz_path(store.directory, video)) for store in self.stores if video in store]
+        known = [source['trained_on'] is True for source in sources if source and 'trained_on' in source]
+        return any(known) if known else None
 
     def __call__(self, video: str) -> list[FeatureSequence] | None:
         """Return the sequences of ``video``, one per folder; None if a folder lacks it."""
@@ -132,3 +141,23 @@ def read_at(feats: np.ndarray, positions: np.ndarray) -> np.ndarray:
     after = np.minimum(before + 1, feats.shape[1] - 1)
     weight = (positions - before)[:, None].astype(feats.dtype)
     return feats[:, before] * (1 - weight) + feats[:, after] * weight
+
+
+def seen_by_student(
+    corpus: Corpus, names: str | Sequence[str], actions: Sequence[Action], what: str
+) -> tuple[str, bool]:
+    """Say in a line on how many videos of actions the student of their features was trained.
+
+    Also returns True where it was trained on some of them, which flatters a test.  Features of no student, such as
+    joints, and those of a student whose checkpoint does not record it, give an empty line.
+
+    Example of a line: ``the student was trained on the videos of 3 of 10 test clips (features vpd)``.
+    """
+    reader = FeatureReader(corpus, names)
+    of_video = {video: reader.trained_on(video) for video in {action.video for action in actions}}
+    known = [seen for action in actions if (seen := of_video[action.video]) is not None]
+    if not known:
+        return '', False
+    number = f'{sum(known)} of {len(actions)}' if any(known) else f'none of the {len(actions)}'
+    named = '+'.join([names] if isinstance(names, str) else names)
+    return f'the student was trained on the videos of {number} {what} (features {named})', any(known)
