@@ -190,8 +190,8 @@ class CropDataset(Dataset):
         used = self.used_videos()
         tested = set(used) - set(videos_of_splits(self.corpus, used, ('train', 'val')))
         return [
-            f'{len(tested)} of {len(used)} training videos have test actions ({shortened(tested)}), which flatters a test '
-            'of a recogniser; --cfg-options train_dataloader.dataset.splits=train,val leaves them out'
+            f'{len(tested)} of {len(used)} training videos have test actions ({shortened(tested)}), which flatters a '
+            'test of a recogniser; --cfg-options train_dataloader.dataset.splits=train,val leaves them out'
         ] * bool(tested)
 
     def compare_with(self, meta: Mapping[str, Any], where: str) -> list[str]:
