@@ -25,6 +25,8 @@ _ACCURACIES = {
 }
 #: Longest training with a line for each epoch; in longer ones short epochs without validation are left out.
 _ALL_EPOCHS, _PAUSE_SEC = 50, 2.0
+#: Most numbers of a line.
+_MOST_NUMBERS = 5
 
 
 class _OwnLines(logging.Filter):
@@ -167,7 +169,8 @@ class ConsoleHook(Hook):
         done, count = (runner.epoch, runner.max_epochs) if self._by_epoch else (runner.iter, runner.max_iters)
         if best := self._record['best']:
             path = Path(runner.work_dir) / best['checkpoint']
-            self._show(runner, f'best: {self._unit} {best["step"]} of {count}: {_numbers(best["metrics"])}  {path}')
+            numbers = self._numbers(runner, best['metrics'])
+            self._show(runner, f'best: {self._unit} {best["step"]} of {count}: {numbers}  {path}')
         elif not runner.val_loop:
             self._show(runner, f'trained {done} {self._unit}s in {_duration(time.monotonic() - self._start)}')
         self._save(runner, done, count)
@@ -177,14 +180,24 @@ class ConsoleHook(Hook):
             runner.logger.info(f'test: {line}')
         for text in _meanings(runner.test_evaluator.metrics):
             runner.logger.info(text)
-        runner.logger.info(f'result: {_numbers(metrics or {}, whole=True)}')
+        numbers = '  '.join(f'{name} {value:.4g}' for name, value in (metrics or {}).items() if not _is_time(name))
+        runner.logger.info(f'result: {numbers}')
 
     def _line(self, runner, done: int, count: int, metrics: dict[str, Any]) -> str:
         seconds = (time.monotonic() - self._start) / max(1, runner.iter + (not metrics) - self._start_iter)
         remaining = max(0, runner.max_iters - runner.iter - (not metrics)) * seconds
         losses = runner.message_hub.log_scalars.get('train/loss')
         loss = f'  loss {losses.mean(len(runner.train_dataloader)):.4g}' if losses else ''
-        return f'{self._unit} {done}/{count}{loss}  {_numbers(metrics)}'.rstrip() + f'  eta {_duration(remaining)}'
+        numbers = self._numbers(runner, metrics)
+        return f'{self._unit} {done}/{count}{loss}  {numbers}'.rstrip() + f'  eta {_duration(remaining)}'
+
+    def _numbers(self, runner, metrics: dict[str, Any]) -> str:
+        """The number that selects the best checkpoint, and the first others; no top-5 accuracy of few classes."""
+        chosen = [key for hook in runner.hooks if isinstance(hook, CheckpointHook) for key in hook.key_indicators or ()]
+        few = len(getattr(runner.val_dataloader.dataset, 'metainfo', {}).get('classes', range(6))) < 6
+        names = [name for name in metrics if not _is_time(name) and not (few and _short(name) == 'top5')]
+        names.sort(key=lambda name: name not in chosen)
+        return '  '.join(f'{_short(name)} {metrics[name]:.4g}' for name in names[:_MOST_NUMBERS])
 
     def _show_pending(self, runner, last: bool = False) -> None:
         few = self._by_epoch and runner.max_epochs <= _ALL_EPOCHS
@@ -207,8 +220,8 @@ def _describe(dataset: Any) -> list[str]:
 
 
 def _meanings(metrics: Iterable[Any]) -> list[str]:
-    of_upstream = [_ACCURACIES[name] for m in metrics for name in getattr(m, 'metric_list', ()) if name in _ACCURACIES]
-    return [text for metric in metrics for text in getattr(metric, 'meanings', ())] + of_upstream
+    of_upstream = [_ACCURACIES[name] for m in metrics for name in getattr(m, 'metrics', ()) if name in _ACCURACIES]
+    return of_upstream + [text for metric in metrics for text in getattr(metric, 'meanings', ())]
 
 
 def _choice(runner) -> str:
@@ -230,9 +243,8 @@ def _short(name: str) -> str:
     return name.rpartition('/')[2]
 
 
-def _numbers(metrics: dict[str, Any], whole: bool = False) -> str:
-    names = [name for name in metrics if _short(name) not in ('time', 'data_time')]
-    return '  '.join(f'{name if whole else _short(name)} {metrics[name]:.4g}' for name in names)
+def _is_time(name: str) -> bool:
+    return _short(name) in ('time', 'data_time')
 
 
 def _duration(seconds: float) -> str:
