@@ -106,9 +106,7 @@ def check_rules(rules: Mapping[str, Any], online: bool = False) -> tuple[Any, An
 def rules_help() -> str:
     """Describe all rules, one a line."""
     lines = ['rules of --track: RULE=DEFAULT, what is allowed, meaning']
-    lines.append(
-        f'  {"method=bytetrack":22} {"bytetrack, path":30} path: one athlete, by the best path through weak detections'
-    )
+    lines.append(f'  {"method=bytetrack":22} {"bytetrack, path":30} path: one athlete, by the best path through weak detections')
     for method, kinds in METHODS.items():
         lines.append(f'rules of method={method}:')
         for name, value in default_rules(*kinds).items():

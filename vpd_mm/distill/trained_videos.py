@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..corpus import Corpus
+from ..corpus.provenance import digest, files_digest
 from ..errors import UserError
 from ..structures.npz_io import read_source
 
@@ -57,6 +59,11 @@ class TrainedVideos:
         if digest and (own or own is None):
             return digest in self.videos.values()
         return own is not None and corpus == self.corpus
+
+
+def video_digest(path: Path, fps: float | None) -> str:
+    """Digest of a video file at the rate of a corpus (None: as decoded), as its tracks record it."""
+    return digest([files_digest([path]), fps])
 
 
 def _digest(corpus: Corpus, video: str) -> str:

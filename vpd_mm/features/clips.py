@@ -10,7 +10,7 @@ from ..corpus import Corpus, FeatureStore, Window
 from ..corpus.provenance import CorpusInputs
 from ..errors import UserError
 from ..files import npz_path
-from ..structures import Action, FeatureSequence, FrameTimes
+from ..structures import FeatureSequence, FrameTimes
 from ..structures.npz_io import read_source
 
 #: Version of the choice of frames of a clip; part of the key of a run, so that older results are not taken for new.
@@ -141,23 +141,3 @@ def read_at(feats: np.ndarray, positions: np.ndarray) -> np.ndarray:
     after = np.minimum(before + 1, feats.shape[1] - 1)
     weight = (positions - before)[:, None].astype(feats.dtype)
     return feats[:, before] * (1 - weight) + feats[:, after] * weight
-
-
-def seen_by_student(
-    corpus: Corpus, names: str | Sequence[str], actions: Sequence[Action], what: str
-) -> tuple[str, bool]:
-    """Say in a line on how many videos of actions the student of their features was trained.
-
-    Also returns True where it was trained on some of them, which flatters a test.  Features of no student, such as
-    joints, and those of a student whose checkpoint does not record it, give an empty line.
-
-    Example of a line: ``the student was trained on the videos of 3 of 10 test clips (features vpd)``.
-    """
-    reader = FeatureReader(corpus, names)
-    of_video = {video: reader.trained_on(video) for video in {action.video for action in actions}}
-    known = [seen for action in actions if (seen := of_video[action.video]) is not None]
-    if not known:
-        return '', False
-    number = f'{sum(known)} of {len(actions)}' if any(known) else f'none of the {len(actions)}'
-    named = '+'.join([names] if isinstance(names, str) else names)
-    return f'the student was trained on the videos of {number} {what} (features {named})', any(known)
