@@ -1,4 +1,4 @@
-"""What a Runner shows on the console: a summary, a line per epoch, the result, warnings; its log file has the rest."""
+"""The console of a Runner: a summary, a line per epoch, the result, warnings; its log file has the rest."""
 
 import datetime
 import json
