@@ -51,6 +51,7 @@ def main(argv=None):
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
+    from vpd_mm.features.clip_summary import seen_by_student
     from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
 
     context = ranking_context(queries, gallery, args.protocol)
@@ -83,6 +84,9 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
     for note in context.notes(metrics, ks):
         print(f'warning: {note}')
+    line, seen = seen_by_student(Corpus.open(args.corpus), args.features, queries.actions, 'queries')
+    if line:
+        print(f'warning: {line}: the results flatter, new videos give worse ones' if seen else line)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
     if args.out is None:
         return

@@ -208,3 +208,12 @@ def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
     cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
     assert not config.exists()
     assert (tmp_path / 'config-1.py').read_text() == copy + "note = 'edited'\n"
+
+
+def test_threads_of_openmp_wait_without_spinning(run_python, tmp_path):
+    """It has to be set before torch is imported, which reads it then."""
+    code = (
+        'import os, sys; os.environ.pop("OMP_WAIT_POLICY"); import vpd_mm.engine.cli; '
+        'print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)'
+    )
+    assert run_python('-c', code, cwd=tmp_path, env={'OMP_WAIT_POLICY': 'ACTIVE'}).stdout == 'PASSIVE False\n'

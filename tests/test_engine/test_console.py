@@ -2,13 +2,14 @@
 
 import io
 import logging
+import os
 import sys
 
 import pytest
 from rich.table import Table
 
 from vpd_mm.engine import cli
-from vpd_mm.engine.console import PlainConsole
+from vpd_mm.engine.console import PlainConsole, without_native_lines
 from vpd_mm.engine.escaped_output import escaped_output
 from vpd_mm.engine.progress import ProgressBars
 
@@ -77,3 +78,10 @@ def test_errors_of_a_tool_are_escaped(capsys, options):
 
 def test_an_error_names_its_input():
     assert cli.error_line(ValueError('x'), 'jump') == 'error: jump: ValueError: x (--debug shows where)'
+
+
+def test_known_lines_of_native_code_are_left_out_and_others_kept(capfd):
+    with without_native_lines('Created delegate', 'W0000'):
+        os.write(2, b'INFO: Created delegate for CPU.\nE0000 out of memory\n')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'E0000 out of memory\nafter\n'

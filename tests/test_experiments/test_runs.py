@@ -225,7 +225,7 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     assert list(failed) == [endless.key]
     assert 'ended without a result: it was killed' in failed[endless.key]
     log = failed[endless.key].partition('(log: ')[2].rstrip(')')
-    assert 'Epoch(train)' in Path(log).read_text()
+    assert 'training: ' in Path(log).read_text()
     assert other.key in store
     assert modes == [0o700]
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))

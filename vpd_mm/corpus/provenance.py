@@ -1,7 +1,8 @@
 """Record what derived files were made of, and find those whose input has changed since.
 
 A derived file carries its source: a JSON object of what the user named, such as ``{'boxes': 'my_boxes'}``, and of
-``inputs``, the digest of the content of each input.  An input inside the corpus is named by its place in it
+``inputs``, the digest of the content of each input; features also of ``trained_on``, whether their student was trained
+on this video.  An input inside the corpus is named by its place in it
 (``athlete/tracks/<video>.npz``, ``athlete/crops/<video>``).  An npz holds its source as the field ``source``, crops in
 their header: both are written with the data, so that a run which is interrupted leaves no wrong record.
 """
@@ -140,7 +141,7 @@ def is_current(path: Path, source: Source) -> bool:
 
 
 def _named(source: Source) -> dict[str, Any]:
-    return {key: value for key, value in source.items() if key != 'inputs'}
+    return {key: value for key, value in source.items() if key not in ('inputs', 'trained_on')}
 
 
 def sources_in(folder: Path) -> list[dict[str, Any]]:

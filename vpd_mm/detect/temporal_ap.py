@@ -177,6 +177,10 @@ class TemporalAPMetric(BaseMetric):
     """
 
     default_prefix = 'detect'
+    meanings = (
+        'AP@t = average precision of the intervals that overlap an action by at least t, mAP their mean',
+        'spotting_mAP@n = the same of middle frames at most n frames from those of the actions',
+    )
 
     def __init__(
         self,

@@ -1,6 +1,10 @@
-"""A console on which no text that was read from a file can control the terminal."""
+"""A console on which no text that was read from a file can control the terminal; known noise of native libraries."""
 
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -27,3 +31,25 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **kwargs: Any) -> Text:
         return super().render_str(printable(text), **kwargs)
+
+
+@contextmanager
+def without_native_lines(*known: str) -> Iterator[None]:
+    """Leave lines with one of the texts out of what is written to stderr inside, by native code, too.
+
+    All other lines are written at the end.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            written.seek(0)
+            for line in written:
+                if not any(text.encode() in line for text in known):
+                    os.write(2, line)

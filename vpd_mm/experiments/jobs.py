@@ -18,10 +18,12 @@ import torch
 from submitit.core.utils import UncompletedJobError, environment_variables
 from submitit.helpers import Checkpointable
 
+from ..corpus import Corpus
 from ..engine.cli import error_line, leave_processes
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
+from ..features.clip_summary import describe_splits
 from ..files import atomic_write, check_no_link, read_text
 from .plan import Plan, Run
 from .run import execute
@@ -60,8 +62,27 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
             console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)')
 
     options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
+    warnings = _describe(plan, console)
     with progress_bar('runs', 'runs', console) as on_progress:
-        return run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
+        failed = run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
+    for line in warnings:  # after the runs, where the table follows
+        console.print(f'warning: {line}', style='yellow', soft_wrap=True)
+    return failed
+
+
+def _describe(plan: Plan, console: PlainConsole) -> list[str]:
+    """Print what is tested, and return the warnings about it."""
+    features: dict[str, set[str]] = {}
+    for run in plan.runs:
+        if run.method.kind in ('train', 'nearest', 'retrieve'):
+            features.setdefault(run.corpus, set()).update({run.features} - {''})
+    warnings = []
+    for root, names in features.items():
+        lines, flattering = describe_splits(Corpus.open(root), sorted(names))
+        for line in lines:
+            console.print(f'{root}: {line}')
+        warnings += [f'{root}: {line}' for line in flattering]
+    return warnings
 
 
 def run_missing(

@@ -67,7 +67,16 @@ class FeatureReader:
         known = [source for source in sources if source is not None]
         if len(known) < len(self.stores):
             return None
-        return [{k: v for k, v in s.items() if k != 'inputs'} | {'model': s['inputs'].get('model', '')} for s in known]
+        return [
+            {k: v for k, v in s.items() if k not in ('inputs', 'trained_on')} | {'model': s['inputs'].get('model', '')}
+            for s in known
+        ]
+
+    def trained_on(self, video: str) -> bool | None:
+        """Tell if a student of these features was trained on ``video``; None where no file records it."""
+        sources = [read_source(npz_path(store.directory, video)) for store in self.stores if video in store]
+        known = [source['trained_on'] is True for source in sources if source and 'trained_on' in source]
+        return any(known) if known else None
 
     def __call__(self, video: str) -> list[FeatureSequence] | None:
         """Return the sequences of ``video``, one per folder; None if a folder lacks it."""

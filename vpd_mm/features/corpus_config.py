@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -15,6 +15,9 @@ from ..engine.config import read_config
 from ..errors import UserError
 from ..structures import load_classes
 from .clips import FeatureReader
+
+#: Fields of a ``CropDataset`` that decide which frames are held out.
+HOLDOUT_FIELDS = ('holdout', 'val_ratio', 'seed', 'splits', 'unlabelled', 'teacher')
 
 
 def datasets_of(cfg: Config, *parts: str) -> Iterator[ConfigDict]:
@@ -192,4 +195,27 @@ def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) ->
     cfg = adapt_config(cfg, corpus, **options, allow_missing=allow_missing)
     given = [args.stream, args.features, args.poses, args.corpus and Path(args.corpus).resolve().name]
     given += ['paper'] * (args.protocol == 'paper')
-    return merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))
+    cfg = merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))
+    share_holdout(cfg, {option.partition('=')[0] for option in args.cfg_options})
+    return cfg
+
+
+def share_holdout(cfg: Config, options: Container[str] = ()) -> None:
+    """Give the held-out frames of a distillation the hold-out of its training, which is the one switch for all parts.
+
+    Raises:
+        UserError: an option, ``<part>_dataloader.dataset.<field>``, sets it for the validation or the test alone.
+    """
+    training: ConfigDict | dict = next(datasets_of(cfg, 'train'), {})
+    for part in ('val', 'test') if 'teacher' in training else ():
+        for dataset in datasets_of(cfg, part):
+            if dataset.get('subset') != 'val' or dataset.get('corpus') != training.get('corpus'):
+                continue
+            for field in HOLDOUT_FIELDS:
+                own, name = dataset.pop(field, None), f'dataloader.dataset.{field}'
+                if field in training:
+                    dataset[field] = training[field]
+                if f'{part}_{name}' in options and own != training.get(field):
+                    raise UserError(
+                        f'--cfg-options {part}_{name}: held-out frames follow the training; set train_{name}'
+                    )

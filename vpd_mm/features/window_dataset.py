@@ -120,6 +120,16 @@ class FeatureWindowDataset(BaseDataset):
         self._weights = weights / weights.sum()
         return [{'num_frames': self.window} for _ in range(self.num_windows)]
 
+    def used_videos(self) -> list[str]:
+        """List the videos of the samples."""
+        data = self.data_list if self.num_windows is None or self.test_mode else self._views
+        return sorted({sample['meta']['video'] for sample in data})
+
+    def summary(self) -> list[str]:
+        """Describe the samples in a line for people."""
+        windows = '' if self.test_mode else f'{len(self)} windows of {self.window} frames of '
+        return [f'{windows}{len(self.used_videos())} videos of {self._corpus.root}']
+
     def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:
         """The chosen videos with their actions; reads no features."""
         corpus = self._corpus

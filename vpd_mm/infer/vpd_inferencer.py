@@ -1,5 +1,6 @@
 """The inferencer: video in; athlete, features, labels, intervals, neighbours out."""
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from ..athlete.recipe import Recipe
 from ..athlete.track_rules import ONLINE_RULES, check_rules
 from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
+from ..distill.trained_videos import TrainedVideos, video_digest
 from ..engine.console import PlainConsole
 from ..engine.model_files import find_one_trained
 from ..engine.model_zoo import pick_device
@@ -131,7 +133,7 @@ class VPDInferencer(BaseInferencer):
     ) -> None:
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
-        check_rules(tracker or {}, online='path' != (tracker or {}).get('method'))
+        check_rules(tracker or {}, online=(tracker or {}).get('method') != 'path')
         self.batch_size, self.overwrite = batch_size, overwrite
         device = pick_device(device)
         if isinstance(model, Config):
@@ -188,6 +190,7 @@ class VPDInferencer(BaseInferencer):
         model, metadata = load_model(cfg, weights, PoseDistiller, device)
         self._sha256 = metadata.get('sha256')  # of the checkpoint that was exported
         self.recipe = Recipe.from_json(metadata.get('recipe'), weights)
+        self.trained_on = TrainedVideos.from_meta(metadata, weights)
         return model
 
     def _init_pipeline(self, cfg: Config) -> Any:
@@ -329,9 +332,22 @@ class VPDInferencer(BaseInferencer):
                 both = [bars.add(f'{input_name(inputs.path)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
+        seen = self._is_known(Path(inputs.path))
         for sample in samples:
+            sample.set_metainfo({'student_trained_on_video': seen})
             self._add_segments(sample)
         return samples
+
+    def _is_known(self, path: Path) -> bool | None:
+        """Tell, and log, if the student was trained on a video file; None where it is unknown."""
+        if self.trained_on is None or not path.is_file():
+            return None
+        digest = video_digest(path, self.recipe.fps if self.recipe else None)
+        seen = self.trained_on.has(input_name(path), digest)
+        if seen:
+            text = 'the student was trained on this video; its results on it say less about new videos'
+            print_log(f'{path}: {text}', 'current', logging.WARNING)
+        return seen
 
     def joints(self, feats: np.ndarray) -> np.ndarray | None:
         """Decode (N, 2, D) features to normalised joints (N, 13, 2) of the original view.
