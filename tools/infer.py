@@ -28,8 +28,8 @@ def make_parser() -> ToolParser:
         help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
         'corpus, else mmdet:rtmdet-m',
     )
-    rules = "rules of the tracker (default: the student's), see prepare --help; online also memory_seconds, switch_margin"
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules)
+    rules = "rules of the tracker (default: the student's), listed by prepare --help; with --online also "
+    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules + 'memory_seconds=2, switch_margin=0.1')
     add('--recognizer', metavar='CONFIG:CHECKPOINT', help='label the actions')
     add('--scorer', metavar='CONFIG:CHECKPOINT[,...]', help='find the intervals of actions')
     add('--threshold', type=float, default=0.5, help='threshold of the scorer (default 0.5)')

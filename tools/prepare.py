@@ -49,7 +49,12 @@ def make_parser() -> ToolParser:
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete, see below'
     )
     parser.add_argument(
-        '--overwrite', action='store_true', help='make tracks and poses again that were made of other boxes or poses'
+        '--overwrite',
+        action='store_true',
+        help='make again what was made of other boxes, rules, poses or crop options',
+    )
+    parser.add_argument(
+        '--redo', nargs='+', default=[], metavar='VIDEO', help='make tracks, crops and poses of these videos again'
     )
     return parser
 

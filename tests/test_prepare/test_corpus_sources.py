@@ -40,7 +40,7 @@ def test_other_boxes_are_refused_for_tracked_videos(tmp_path, inputs):
         with pytest.raises(UserError, match=r"first jump\) have files made of {'boxes': '.*/boxes'}.*omit --boxes"):
             build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     with pytest.raises(UserError, match='omit --boxes'):
-        build_corpus(inputs[:1], tmp_path / 'c', tracker={'max_gap': 3})
+        build_corpus(inputs[:1], tmp_path / 'c', boxes='mmdet:rtmdet-m', tracker={'motion': 3})
     # a video without a track may take them; tracks of several sources are kept where none is named
     build_corpus(inputs[1:], tmp_path / 'c', boxes=other)
     with pytest.raises(UserError, match=r'first dive\) have files made of .*other_boxes'):
@@ -237,11 +237,11 @@ def test_models_are_identified_by_rules_and_content(tmp_path):
         boxes = f'mmdet:{tmp_path / config}:{tmp_path / weights}.pth'
         return Sources(corpus, PrepareSettings(corpus.root, boxes, 'none', tracker=rules)).track(job)
 
-    made_of = source('a/x.py', 'w', max_gap=3)
+    made_of = source('a/x.py', 'w', motion=3)
     assert made_of['boxes'].startswith('mmdet:x.py:')
-    assert made_of['track'] == {'max_gap': 3}
-    assert source('b/x.py', 'w', max_gap=3) == made_of, 'the same content in another folder'
-    others = [source('a/y.py', 'w', max_gap=3), source('a/x.py', 'v', max_gap=3), source('a/x.py', 'w')]
+    assert made_of['track'] == {'motion': 3}
+    assert source('b/x.py', 'w', motion=3) == made_of, 'the same content in another folder'
+    others = [source('a/y.py', 'w', motion=3), source('a/x.py', 'v', motion=3), source('a/x.py', 'w')]
     assert len({source['inputs']['boxes'] for source in (made_of, *others)}) == 4
 
 

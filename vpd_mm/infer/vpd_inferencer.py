@@ -139,7 +139,7 @@ class VPDInferencer(BaseInferencer):
     ) -> None:
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
-        check_rules(tracker or {}, online='path' != (tracker or {}).get('method'))
+        check_rules(tracker or {}, online=(tracker or {}).get('method') != 'path')
         self.batch_size, self.overwrite = batch_size, overwrite
         device = pick_device(device)
         cfg = model if isinstance(model, Config) else read_trained_config(model, weights)

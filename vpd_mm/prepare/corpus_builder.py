@@ -17,7 +17,7 @@ from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .recipe import recipe_of, record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
-from .sources import find_videos, list_jobs, missing_sources, settle_sources
+from .sources import find_videos, jobs_named, list_jobs, missing_sources, settle_sources
 from .workers import run_jobs
 
 
@@ -32,6 +32,7 @@ def build_corpus(
     tracker: Mapping | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    redo: Sequence[str] = (),
     console: PlainConsole | None = None,
     on_progress: OnProgress = no_progress,
     **options: Any,
@@ -48,7 +49,8 @@ def build_corpus(
             a video without them gets those of ``DEFAULT_BOXES`` and ``DEFAULT_POSES``.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
-        overwrite: Make tracks and poses again that were made of other boxes, rules or poses.
+        overwrite: Make tracks, crops and poses again that were made of other boxes, rules, poses or options.
+        redo: Names of videos or files whose tracks, crops and poses are made again.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
         options: The other arguments of :class:`PrepareSettings`.
@@ -77,8 +79,9 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
+        all_jobs = list_jobs(corpus, files, settings.boxes)
+        again, jobs = jobs_named(all_jobs, redo), all_jobs[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite, again)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
         untracked = [job.path for job in jobs if not job.is_tracked(corpus)]
