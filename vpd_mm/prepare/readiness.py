@@ -70,7 +70,7 @@ CHECKS = (
         0.5,
         True,
         'a detector with real weights tracks 90 % of the frames that show one athlete; below one half it misses them',
-        'look at the contact sheet of a marked video; pass other --boxes, or --track rules, and another --out',
+        'look at the contact sheet of a marked video; pass other --boxes, or --track rules, with --redo VIDEO',
     ),
     Check(
         'box jumps',
@@ -79,7 +79,7 @@ CHECKS = (
         False,
         'a vault at 10 frames per second moves a box by 0.31 of its longer side and changes its area by 3.1 in a step, '
         'less than the limits of a jump; one in a hundred steps is a change to another person every few seconds',
-        'look at the video of a marked one, at these frames; pass --track rules, or --boxes FOLDER, and another --out',
+        'look at the video of a marked one, at these frames; pass --track rules, or --boxes FOLDER, with --redo VIDEO',
     ),
     Check(
         'repeated frames',
@@ -104,7 +104,7 @@ CHECKS = (
         'confident frames',
         0.05,
         False,
-        'MediaPipe on 28 parkour videos has IMPLAUSIBLE of such poses: joints outside of the box, a pose much smaller than '
+        'MediaPipe on parkour videos has 2.4 % of such poses: joints outside of the box, a pose much smaller than '
         'it, a limb too long, or a leap; they are targets of the training like all confident ones',
         'look at the skeletons of a marked video at these frames: is it the athlete? pass other --poses with another '
         '--pose-name, or --boxes; or leave the video out',
@@ -229,7 +229,8 @@ def implausible_poses(poses: PoseSequence, track: AthleteTrack, starts: np.ndarr
         steps = np.nanmedian(np.diff(body, axis=0), axis=1) - np.diff(corners.mean(axis=1), axis=0)
     leaps = (np.diff(inds) == 1) & ~np.isin(inds[1:], starts) & (np.hypot(*steps.T) > LEAP * side[1:])
     wrong = (inside.sum(axis=1) < INSIDE * known.sum(axis=1)) | (extent < SMALL * side)
-    wrong |= (lengths[:, -1] > LONG * np.hypot(*sizes.T)) | (lengths[:, -1] > LONGER * np.maximum(lengths[:, -3], 1e-9))
+    third, longest = lengths[:, -3], lengths[:, -1]
+    wrong |= (longest > LONG * np.hypot(*sizes.T)) | ((longest > LONGER * third) & (third > 0))
     wrong[1:] |= leaps
     return inds[wrong], len(inds)
 

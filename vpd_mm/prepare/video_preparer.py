@@ -96,8 +96,8 @@ class VideoPreparer:
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
-            report.note_difference(tracks[name], header)
             report.count(tracks[name], self._poses(name))
+            report.note_gaps(tracks[name], header)
 
     def _track(
         self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]

@@ -1,6 +1,6 @@
 """Data that one step hands to the next: validated on creation, saved and loaded without pickle."""
 
-from .action import Action, load_actions, load_classes, load_splits, save_actions, save_classes
+from .action import Action, left_out_videos, load_actions, load_classes, load_splits, save_actions, save_classes
 from .frame_times import FrameTimes
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
 from .table_io import read_lines
@@ -14,6 +14,7 @@ __all__ = [
     'MAX_FRAMES',
     'VPD_JOINTS',
     'frames_in_order',
+    'left_out_videos',
     'load_actions',
     'load_classes',
     'load_splits',
