@@ -58,7 +58,8 @@ class VideoReport:
             del pairs['confident']
         checks = [check for check in CHECKS if check.name in pairs and not check.passes(*pairs[check.name])]
         self.notes += [f'! {check.text(*pairs[check.name])}' for check in checks]
-        self.notes += [f'! {text}' for text in [crops_differ(track.frame_inds, header.frame_inds)] if text]
+        if text := crops_differ(track.frame_inds, header.frame_inds):
+            self.notes.append(f'! {text}; pass --redo {self.video}')
 
     @property
     def is_marked(self) -> bool:
