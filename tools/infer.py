@@ -28,10 +28,8 @@ def make_parser() -> ToolParser:
         help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
         'corpus, else mmdet:rtmdet-m',
     )
-    rules = (
-        "rules of the tracker (default: the student's), see prepare --help; online also memory_seconds, switch_margin"
-    )
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules)
+    rules = "rules of the tracker (default: the student's), listed by prepare --help; with --online also "
+    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules + 'memory_seconds=2, switch_margin=0.1')
     add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')

@@ -180,6 +180,9 @@ def select_actions(
     if not ids_file.is_file():
         raise UserError(f'{ids_file}: no such id list; it needs one action id per line')
     ids = read_lines(ids_file)
+    if not by_id.keys() >= set(ids):  # some may be of videos that are left out
+        every = {action.action_id for action in load_actions(source, all_videos=True)}
+        ids = [name for name in ids if name in by_id or name not in every]
     for action_id in ids:
         if action_id not in by_id:
             raise UserError(f'{ids_file}: action {action_id!r} is not in {source}')

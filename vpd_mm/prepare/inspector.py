@@ -1,7 +1,7 @@
 """Inspect a corpus: counts and checks, and of one video a contact sheet and a video of box, pose, crop and flow."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +10,11 @@ import numpy as np
 from ..athlete import VideoReader
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, VideoInfo
+from ..corpus.agreement import disagreements
+from ..corpus.shard import videos_of_shards
 from ..errors import UserError, one_line
 from ..files import check_output, list_folder
+from ..structures import VPD_JOINTS
 from ..visualize.panels import (
     BACKGROUND,
     draw_boxes,
@@ -25,8 +28,8 @@ from ..visualize.panels import (
 )
 from ..visualize.skeleton import draw_skeleton
 from ..visualize.video_writer import VideoWriter
-from .readiness import CHECKS, Counts, count_video, failing, read_flow, total_counts, true_rate
-from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
+from .readiness import CHECKS, CONFIDENT, Counts, count_video, failing, read_flow, total_counts, true_rate
+from .report import VideoReport, disk_bytes
 
 #: Side of the panels of crop and flow in the video, px.
 _PANEL = 256
@@ -65,8 +68,12 @@ def inspect_corpus(
     if pose_name is not None and pose_name not in names:
         raise UserError(f'{corpus.root}: has no pose set {pose_name!r}, only {known}')
     pose_name = pose_name or next(iter(names), None)
-    chosen = [corpus.video(video)] if video is not None else list(rows.values())
-    store = CropStore(corpus.crops_dir)
+    left_out = corpus.left_out()
+    chosen = [row for row in rows.values() if row.video not in left_out]
+    if video is not None:
+        chosen = [corpus.video(video)]
+    store = CropStore(corpus.crops_dir, videos_of_shards(corpus.crops_dir))
+    differing = disagreements(corpus, store, [row.video for row in chosen])
     result = Inspection()
     counts: dict[str, Counts] = {}
     marks: list[str] = []
@@ -77,6 +84,7 @@ def inspect_corpus(
             counts[row.video] = view.counts(report)
             marks += view.marks(counts[row.video])
             report.notes += [f'! {check.name}' for check in failing(counts[row.video])]
+            report.notes += ['! files disagree'] * (row.video in differing)
             result.videos.append(report)
         except Exception as e:  # any: the other videos are counted
             if len(chosen) == 1:
@@ -85,9 +93,12 @@ def inspect_corpus(
     if video is None:
         known_failures = {report.video: report for report in result.videos}
         for name, reason in failed.items():
+            if name in left_out:
+                continue
             report = known_failures.get(name) or VideoReport(name)
             result.videos += [report] * (name not in known_failures)
             report.failures.append(reason)
+        result.videos += [VideoReport(name, notes=['left out']) for name in sorted(left_out)]
     result.lines += [
         f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
@@ -105,11 +116,14 @@ def inspect_corpus(
         result.lines += [*view.problems, *view.statistics(), *(f'wrote {path}' for path in result.images)]
     with_crops = [name for name in counts if name in store]
     result.lines += [f'note: {line}' for line in corpus_recipe(corpus, store, with_crops)[1]]
-    result.lines += [*marks, *verdict(corpus, result.videos, counts)]
+    result.lines += [*marks, *(f'{name}: {reason}' for name, reason in differing.items())]
+    result.lines += verdict(corpus, result.videos, counts, list(differing))
     return result
 
 
-def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts]) -> list[str]:
+def verdict(
+    corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts], differing: Sequence[str] = ()
+) -> list[str]:
     """Lines about the checks of the whole corpus; the last one says what to do first, or that it is ready to train."""
     total = total_counts(list(counts.values()))
     lines = []
@@ -121,12 +135,17 @@ def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts
     without = [report.video for report in reports if report.failures]
     if not counts:
         return [*lines, f'first: correct what failed in {len(without)} videos, and run tools/prepare.py again']
+    if differing:
+        names = ' '.join(differing)
+        return [*lines, f'first: run the command of tools/prepare.py again with --redo {names}; its files disagree']
     if not any(report.crops for report in reports):
         return [*lines, 'first: run tools/prepare.py on the video files; no video has crops']
     if not corpus.pose_names() and not list_folder(corpus.root / 'teacher'):
         return [*lines, 'first: run tools/prepare.py again with --poses; there is no pose set']
     if beyond := failing(total):
-        return [*lines, f'first: {beyond[0].name}, see above']
+        marked = [video for video, one in counts.items() if beyond[0] in failing(one)]
+        leave_out = f', or tools/prepare.py leave-out {corpus.root} {" ".join(marked)}'
+        return [*lines, f'first: {beyond[0].name}, see above' + leave_out * (len(marked) < len(counts))]
     missing = f', without {len(without)} that failed (first {without[0]})' if without else ''
     return [*lines, f'ready to train{missing}']
 
@@ -157,8 +176,6 @@ class VideoView:
             report.count(self.track, self.poses)
         if self.header is not None:
             report.crops, report.num_bytes, report.decoded = len(self.header), self.header.num_bytes, 1
-            if self.track is not None:
-                report.note_difference(self.track, self.header)
         else:
             report.notes.append('no crops')
         return report
