@@ -93,4 +93,4 @@ def test_a_pose_panel_has_the_hips_in_its_centre():
     panel, faint = draw_pose_panel(joints, 160), draw_pose_panel(joints.ravel(), 160, FAINT)
     assert panel[144, 86].tolist() == list(LEFT)
     assert panel[0, 0].tolist() == faint[0, 0].tolist() == list(BACKGROUND)
-    assert faint[144, 86].tolist() == pytest.approx([0.6 * b + 0.4 * c for b, c in zip(BACKGROUND, LEFT)], abs=1)
+    assert faint[144, 86].tolist() == pytest.approx([0.5 * b + 0.5 * c for b, c in zip(BACKGROUND, LEFT)], abs=1)

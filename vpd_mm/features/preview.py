@@ -56,7 +56,7 @@ class CropPoses:
             self._hips = dict(zip(inds[confident].tolist(), torsos[confident, 2:].mean(axis=1)))
             self._sizes = np.stack([inds[confident], sizes[confident]], axis=1)
 
-    def in_crop(self, frame_ind: int, points: np.ndarray, side: int = _SIDE) -> np.ndarray:
+    def in_crop(self, frame_ind: int, points: np.ndarray, side: int) -> np.ndarray:
         """Points (..., 2) px of the frame to px of its crop, resized to ``side``."""
         left, top, width = self.windows[frame_ind]
         return (points - (left, top)) * (side / width)
@@ -88,7 +88,12 @@ class CropPoses:
 
 
 def preview_panels(
-    corpus: Corpus, video: str, decoded: np.ndarray, teacher: str = 'joints', only: Collection[int] | None = None
+    corpus: Corpus,
+    video: str,
+    decoded: np.ndarray,
+    teacher: str = 'joints',
+    only: Collection[int] | None = None,
+    side: int = _SIDE,
 ) -> Iterator[list[np.ndarray]]:
     """Three square panels (RGB uint8) per crop: crop with frame number, teacher's pose with score, student's pose.
 
@@ -98,14 +103,15 @@ def preview_panels(
         decoded: (T, 26) poses that the student gives for the crops of the video.
         teacher: Folder of the teacher's normalised joints in ``corpus``.
         only: Frames to draw; None = all.
+        side: Of a panel, px.
     """
     poses = CropPoses(corpus, video, teacher)
     for frame_ind, joints in zip(poses.windows, decoded, strict=True):
         if only is not None and frame_ind not in only:
             continue
-        crop, of_teacher, of_student = (resize(poses.store.crop(video, frame_ind), _SIDE) for _ in range(3))
+        crop, of_teacher, of_student = (resize(poses.store.crop(video, frame_ind), side) for _ in range(3))
         texts = [f'frame {frame_ind}', poses.teacher(frame_ind, of_teacher), 'student']
-        draw_skeleton(of_student, poses.in_crop(frame_ind, poses.place(frame_ind, joints)))
+        draw_skeleton(of_student, poses.in_crop(frame_ind, poses.place(frame_ind, joints), side))
         yield [draw_text(panel, text) for panel, text in zip((crop, of_teacher, of_student), texts)]
 
 

@@ -50,7 +50,7 @@ def accuracy_figure(
 
 
 def _bars(title: str, ks: Sequence, methods: Mapping, known: list[str], groups: Mapping[str, list[str]]) -> Figure:
-    figure = Figure(figsize=(6, 1 + 0.3 * len(known)), dpi=120, layout='constrained')
+    figure = Figure(figsize=(4.8, 1 + 0.3 * len(known)), dpi=150, layout='constrained')
     axes = figure.add_subplot()
     for g, (group, names) in enumerate(groups.items()):
         means, deviations = zip(*(methods[name][ks[0]] for name in names))
@@ -156,7 +156,7 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     rows = [row for log in logs for row in _read_log(log)]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses, default=1) for step in losses]
-    figure = Figure(figsize=(5.6, 3.2), layout='constrained')
+    figure = Figure(figsize=(4.8, 3), layout='constrained')
     axes = figure.add_subplot()
     curves = (('training', SCORES, epochs, losses), ('validation', DETECTED, list(errors), errors))
     for name, colour, x, values in curves:

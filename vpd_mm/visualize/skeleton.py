@@ -18,7 +18,7 @@ BACKGROUND = (30, 30, 30)
 #: RGB outline that separates limbs from a bright image.
 OUTLINE = (20, 20, 20)
 #: Opacity of a pose that is not used, such as a teacher's of low confidence.
-FAINT = 0.4
+FAINT = 0.5
 #: The larger side of placed joints, relative to that of the box, which also holds hair, hands and feet.
 _FILL = 0.85
 _SUBPIXEL_BITS = 4
