@@ -304,7 +304,7 @@ def test_tool_shows_a_query_beside_its_results(corpus, capsys):
     run_tool(corpus, '--query', 'v3_30', '--top', 3, '--show', corpus.root / 'x.png')
     assert 'most similar to v3_30 (bow)' in capsys.readouterr().out
     sheet = cv2.imread(str(corpus.root / 'x.png'))
-    assert sheet.shape == (4 * (TILE + 22) + len(legend(8 * TILE, SIDES)), 8 * TILE, 3)
+    assert sheet.shape == (4 * (TILE + 32) + len(legend(8 * TILE, SIDES)), 8 * TILE, 3)
     assert (sheet[30:170, 20:140] > 100).any()
     run_tool(corpus, '--query', 'v3:5-20', '--top', 4, '--show', corpus.root / 'x.mp4')
     with av.open(str(corpus.root / 'x.mp4')) as video:

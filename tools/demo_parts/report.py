@@ -107,10 +107,9 @@ def write_report(
 
 
 def constant_error(frames: SimpleNamespace) -> float:
-    """Mean joint error on low-confidence frames of one pose for all frames, the teacher's mean; a student beats it."""
-    low = frames.scores < MIN_SCORE
-    constant = np.broadcast_to(frames.teacher[~low].mean(axis=0), frames.truth[low].shape)
-    return float(joint_errors(constant, frames.truth[low]).mean()) if low.any() and not low.all() else np.inf
+    """Mean joint error of one pose for all low-confidence frames, their true mean; a student beats it."""
+    truth = frames.truth[frames.scores < MIN_SCORE]
+    return float(joint_errors(np.broadcast_to(truth.mean(axis=0), truth.shape), truth).mean()) if len(truth) else 0.0
 
 
 def summary(results: Mapping, corpus: Corpus, constant: float) -> dict[str, Verdict]:
@@ -130,7 +129,7 @@ def summary(results: Mapping, corpus: Corpus, constant: float) -> dict[str, Verd
         better = after < min(before, LEARNT * constant)
         text = (
             f'{gaps["frames"]} in the test videos; their mean joint error is {after:.2f} torso sizes for the student, '
-            f'{before:.2f} for the teacher, and {constant:.2f} for the mean pose in every frame.'
+            f'{before:.2f} for the teacher, and {constant:.2f} for their mean pose.'
         )
     verdicts = {'gaps': _judge(better, text, hint)}
 

@@ -22,7 +22,6 @@ BOX = (255, 220, 0)
 FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
 FULL_FLOW_PX = 5.0
-_LABEL_SIZE = 13
 
 
 def draw_text(
@@ -78,10 +77,11 @@ def draw_boxes(
 
 def add_captions(images: Sequence[np.ndarray], texts: Sequence[str]) -> list[np.ndarray]:
     """New images, each below a black bar with its text; all bars have the height of the one with the most lines."""
-    lines = [_wrap(text, _font(_LABEL_SIZE), image.shape[1] - 8) for image, text in zip(images, texts, strict=True)]
-    height = round((1.3 * max(map(len, lines)) + 0.4) * _LABEL_SIZE)
+    size = max(13, max(image.shape[1] for image in images) // 80)
+    lines = [_wrap(text, _font(size), image.shape[1] - 8) for image, text in zip(images, texts, strict=True)]
+    height = round((1.3 * max(map(len, lines)) + 0.4) * size)
     bars = [np.full((height, image.shape[1], 3), BAR, np.uint8) for image in images]
-    return [np.concatenate([draw_text(b, x, (4, 3), _LABEL_SIZE), image]) for b, x, image in zip(bars, lines, images)]
+    return [np.concatenate([draw_text(b, x, (4, 3), size), image]) for b, x, image in zip(bars, lines, images)]
 
 
 def legend(width: int, entries: Mapping[str, tuple[int, int, int] | np.ndarray | None], size: int = 14) -> np.ndarray:
