@@ -310,6 +310,6 @@ def test_tool_shows_a_query_beside_its_results(corpus, capsys):
     with av.open(str(corpus.root / 'x.mp4')) as video:
         frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 25
-    assert frames[0].shape == (2 * (TILE + 22) + len(legend(3 * TILE, SIDES)), 3 * TILE, 3)
+    assert frames[0].shape == (2 * (TILE + 39) + len(legend(3 * TILE, SIDES)), 3 * TILE, 3)  # two lines of caption
     with pytest.raises(UserError, match=r'must end in \.png \(an image\) or \.mp4'):
         run_tool(corpus, '--query', 'v3_30', '--show', corpus.root / 'x.gif')
