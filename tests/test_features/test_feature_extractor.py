@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,10 @@ from mmengine.config import Config
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill import ChiralFlip, PoseDistiller
 from vpd_mm.errors import UserError
+from vpd_mm.features import joint_features
 from vpd_mm.features.feature_extractor import FeatureExtractor, build_extractor, concat_features, extract_corpus
-from vpd_mm.features.preview import write_preview, write_strip
+from vpd_mm.features.preview import CropPoses, write_preview, write_strip
+from vpd_mm.structures import VPD_JOINTS, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
 BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
@@ -137,6 +141,19 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     assert strip.shape[1] == 5 * 160
     first = cv2.resize(store.crop('a', 10), (160, 160), interpolation=cv2.INTER_AREA)[..., ::-1]
     assert abs(strip[20:160, :160].astype(int) - first[20:]).mean() < 8
+
+
+def test_joints_of_the_teacher_are_placed_where_its_pose_set_has_them(corpus, tmp_path):
+    copy = Corpus.open(shutil.copytree(corpus.root, tmp_path / 'copy'))
+    keypoints = np.random.default_rng(0).uniform(0, 50, (60, 17, 2)).astype(np.float32)
+    sequence = PoseSequence(np.arange(60), keypoints, np.ones((60, 17), np.float32))
+    sequence.save(copy.pose_path('p', 'a'))
+    joint_features(copy, 'p', 'placed')
+    poses = CropPoses(copy, 'a', 'placed')
+    placed = poses.place(33, poses.features.feats[33, 0])
+    np.testing.assert_allclose(placed, keypoints[33, VPD_JOINTS], atol=1e-3)
+    left, top, side = poses.windows[33]
+    np.testing.assert_allclose(poses.in_crop(33, placed, 160) * side / 160 + (left, top), placed)
 
 
 def test_preview_without_crops_or_with_an_error_leaves_nothing(extractor, extracted, corpus, tmp_path):
