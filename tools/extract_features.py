@@ -177,7 +177,7 @@ def print_written(out: Path, written: int, dims: int | None = None) -> None:
 
 
 def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool) -> int:
-    """Draw the decoded poses of the student beside the teacher's; returns 1 where a video failed."""
+    """Draw the poses of teacher and student over the crops; returns 1 where a video failed."""
     from vpd_mm.corpus import CropStore, FeatureStore
     from vpd_mm.features.preview import write_preview, write_strip
     from vpd_mm.files import check_output
@@ -197,12 +197,12 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool)
         check_output(strip, overwrite=overwrite)
         decoded = extractor.decode(FeatureSequence.load(npz_path(out, video)).feats)
         fps = corpus.video(video).fps
-        paths = write_preview(store, video, decoded, joints[video], out / 'preview', fps, overwrite)
+        paths = write_preview(corpus, video, decoded, teacher, out / 'preview', fps, overwrite)
         print(*paths, sep='\n')
         frames = store.header(video).frame_inds
         spans = [(a.start_frame, a.end_frame) for a in actions if a.video == video]
         if spans := [(start, end) for start, end in spans if np.any((frames >= start) & (frames < end))]:
-            print(write_strip(store, video, decoded, joints[video], strip, *spans[0]))
+            print(write_strip(corpus, video, decoded, teacher, strip, *spans[0]))
 
     status = 0
     for video in ready:

@@ -132,7 +132,7 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
         interval = f'{hit.video}:{hit.start_frame}-{hit.end_frame}'
         star = '*' * (pattern == 'symmetric2')
         table.add_row(str(rank), hit.action_id, classes[hit.label], interval, f'{distance:.4f}{star}')
-        caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  {distance:.3f}{star}'
+        caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  distance {distance:.3f}{star}'
         shots.append(Shot(hit.video, hit.start_frame, hit.end_frame, caption))
     PlainConsole().print(table)
     if 'symmetric2' in patterns:

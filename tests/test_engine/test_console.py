@@ -53,6 +53,17 @@ def test_a_long_name_is_printed_whole():
     assert '\u2026' not in console.file.getvalue()
 
 
+@pytest.mark.parametrize(('width', 'words'), [(60, ['top1_mean', 'subsets']), (30, ['4', '61', '.25'])])
+def test_a_head_breaks_at_spaces_and_no_column_is_lost(width, words):
+    console = PlainConsole(io.StringIO(), width=width)
+    table = Table('features', 'k', 'top1_mean', 'mean of subsets')
+    table.add_row('features/of_a_run_with_a_long_name', '4', '61.25', '1')
+    console.print(table)
+    text = console.file.getvalue()
+    assert all(word in text for word in words)
+    assert all(line.endswith(('┓', '┃', '┩', '│', '┘')) for line in text.splitlines())
+
+
 def test_descriptions_of_bars_are_escaped():
     console = PlainConsole(io.StringIO(), force_terminal=True, width=120)
     with ProgressBars(console) as bars:

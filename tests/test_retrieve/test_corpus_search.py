@@ -25,6 +25,8 @@ from vpd_mm.retrieve import (
 )
 from vpd_mm.retrieve.side_by_side import TILE
 from vpd_mm.structures import Action, PoseSequence, load_actions, save_actions, save_classes
+from vpd_mm.visualize.panels import legend
+from vpd_mm.visualize.skeleton import SIDES
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_retrieve.npz'
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
@@ -302,12 +304,12 @@ def test_tool_shows_a_query_beside_its_results(corpus, capsys):
     run_tool(corpus, '--query', 'v3_30', '--top', 3, '--show', corpus.root / 'x.png')
     assert 'most similar to v3_30 (bow)' in capsys.readouterr().out
     sheet = cv2.imread(str(corpus.root / 'x.png'))
-    assert sheet.shape == (4 * (TILE + 22), 8 * TILE, 3)
+    assert sheet.shape == (4 * (TILE + 32) + len(legend(8 * TILE, SIDES)), 8 * TILE, 3)
     assert (sheet[30:170, 20:140] > 100).any()
     run_tool(corpus, '--query', 'v3:5-20', '--top', 4, '--show', corpus.root / 'x.mp4')
     with av.open(str(corpus.root / 'x.mp4')) as video:
         frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 25
-    assert frames[0].shape == (2 * (TILE + 39), 3 * TILE, 3)  # two lines of caption
+    assert frames[0].shape == (2 * (TILE + 39) + len(legend(3 * TILE, SIDES)), 3 * TILE, 3)  # two lines of caption
     with pytest.raises(UserError, match=r'must end in \.png \(an image\) or \.mp4'):
         run_tool(corpus, '--query', 'v3_30', '--show', corpus.root / 'x.gif')

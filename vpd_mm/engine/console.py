@@ -25,8 +25,12 @@ class PlainConsole(Console):
         super().__init__(file=getattr(file, 'unescaped', file), markup=False, highlight=False, emoji=False, **kwargs)
 
     def print(self, *objects: Any, **kwargs: Any) -> None:
-        for column in (column for table in objects if isinstance(table, Table) for column in table.columns):
-            column.overflow = 'fold'  # a long name takes several lines instead of losing its end
+        for table in (table for table in objects if isinstance(table, Table)):
+            heads = [max(map(len, str(column.header).split()), default=1) for column in table.columns]
+            fit = sum(heads) + 3 * len(heads) < self.width
+            for column, width in zip(table.columns, heads):
+                column.overflow = 'fold'  # a long name takes several lines instead of losing its end
+                column.min_width = width if fit else None  # the head breaks at spaces, where there is room
         super().print(*objects, **kwargs)
 
     def render_str(self, text: str, **kwargs: Any) -> Text:

@@ -390,14 +390,14 @@ class VPDInferencer(BaseInferencer):
             if paint is not None:
                 athletes = [] if result.box is None else [(result.box, result.joints)]
                 seconds = source.times.seconds(result.frame_ind)
-                paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}  {seconds:.2f} s']), seconds)
+                paint(draw_answer(result.rgb, athletes, [f'frame {result.frame_ind}, {seconds:.2f} s']), seconds)
             yield result
 
     def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], paint: Paint) -> None:
         """Draw the samples of one input into its frames, in another pass over them."""
         for frame_ind, rgb in inputs:
             seconds = inputs.times.seconds(frame_ind)
-            athletes, labels, lines = [], [], [f'{frame_ind}  {seconds:.2f} s']
+            athletes, labels, lines = [], [], [f'frame {frame_ind}, {seconds:.2f} s']
             for sample in preds:
                 captions = [s.caption for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
                 row, feature = row_of(sample.track, frame_ind), row_of(sample.features, frame_ind)

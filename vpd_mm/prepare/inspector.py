@@ -17,24 +17,27 @@ from ..files import check_output, list_folder
 from ..structures import VPD_JOINTS
 from ..visualize.panels import (
     BACKGROUND,
+    BOX,
+    FULL_FLOW_PX,
     draw_boxes,
     draw_text,
     evenly_spread,
     flow_to_rgb,
     flow_wheel,
     grid,
+    legend,
     resize,
     save_image,
 )
-from ..visualize.skeleton import draw_skeleton
+from ..visualize.skeleton import SIDES, draw_skeleton
 from ..visualize.video_writer import VideoWriter
 from .readiness import CHECKS, CONFIDENT, Counts, count_video, failing, read_flow, total_counts, true_rate
 from .report import VideoReport, disk_bytes
 
-#: Side of the panels of crop and flow in the video, px.
-_PANEL = 256
-#: Height of a tile of the contact sheet, px; tiles; tiles per row.
-_TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
+#: Side of the panels of crop, pose and flow in the video, px.
+_PANEL = 176
+#: Height of a tile of the contact sheet, px; tiles; width of a row at most, px.
+_TILE, _NUM_TILES, _WIDTH = 320, 16, 1440
 
 
 @dataclass
@@ -214,9 +217,11 @@ class VideoView:
             for frame_ind, rgb in frames:
                 image, text = self._image(frame_ind, rgb), self._text(frame_ind)
                 if frame_ind in chosen:
-                    tiles.append(draw_text(resize(image, _TILE), text))
-                writer.write(draw_text(image, text), self.times.seconds(frame_ind))
-        save_image(sheet, grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255)))
+                    tiles.append(draw_text(resize(image, _TILE), text, size=18))
+                image = np.concatenate([draw_text(image, text, size=18), legend(image.shape[1], self._legend())])
+                writer.write(image, self.times.seconds(frame_ind))
+        image = grid(tiles, min(max(1, _WIDTH // tiles[0].shape[1]), 8), gap=8, background=(255, 255, 255))
+        save_image(sheet, np.concatenate([image, legend(image.shape[1], self._legend(), 18)]))
 
     def statistics(self) -> list[str]:
         """Lines about crops and flow."""
@@ -237,17 +242,15 @@ class VideoView:
         return lines
 
     def _image(self, frame_ind: int, rgb: np.ndarray | None) -> np.ndarray:
-        """The frame (where the video file exists) with box and skeleton; the crop and the flow beside it."""
-        crop, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(2))
+        """The frame (where the video file exists) with box and pose; beside it crop, crop with pose, and flow."""
+        crop, pose, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(3))
         if frame_ind in self._windows:
-            crop = resize(self.store.crop(self.row.video, frame_ind), _PANEL)
+            crop, pose = (resize(self.store.crop(self.row.video, frame_ind), _PANEL) for _ in range(2))
             left, top, side = self._windows[frame_ind]
-            self._draw_pose(crop, frame_ind, (left, top), _PANEL / side)
-            if self.header is not None and self.header.flow is not None:
+            self._draw_pose(pose, frame_ind, (left, top), _PANEL / side)
+            if self._has_flow:
                 flow = resize(flow_to_rgb(self.store.flow(self.row.video, frame_ind)), _PANEL)
-                wheel = flow_wheel(_PANEL // 5)
-                flow[: len(wheel), -len(wheel) :] = wheel
-        panels = np.concatenate([crop, flow])
+        panels = np.concatenate([crop, pose, flow])
         if rgb is None:
             return panels
         image, scale = resize(rgb, len(panels)), len(panels) / len(rgb)
@@ -256,14 +259,28 @@ class VideoView:
         self._draw_pose(image, frame_ind, (0, 0), scale)
         return np.concatenate([image, panels], axis=1)
 
+    @property
+    def _has_flow(self) -> bool:
+        return self.header is not None and self.header.flow is not None
+
+    def _legend(self) -> dict:
+        """The colours of what this video has."""
+        entries: dict = {'box': BOX} if self._boxes else {}
+        if self._joints:
+            entries |= SIDES | {f'ring: joint below {CONFIDENT:g}': None, 'confidence: mean score of the joints': None}
+        if self._has_flow:
+            entries[f'flow: direction; full colour from {FULL_FLOW_PX:g} px'] = flow_wheel(64)
+        return entries
+
     def _draw_pose(self, image: np.ndarray, frame_ind: int, origin: tuple[float, float], scale: float) -> None:
         if frame_ind in self._joints:
             joints, scores = self._joints[frame_ind]
             draw_skeleton(image, (joints - origin) * scale, scores=scores, threshold=CONFIDENT, rings=True)
 
     def _text(self, frame_ind: int) -> str:
+        text = f'frame {frame_ind}'
         if frame_ind in self._joints:
-            return f'{frame_ind}  confidence {self._joints[frame_ind][1].mean():.2f}'
+            return f'{text}, confidence {self._joints[frame_ind][1].mean():.2f}'
         if frame_ind not in self._boxes:
-            return f'{frame_ind}  no box'
-        return f'{frame_ind}  no pose' if self._joints else f'{frame_ind}'
+            return f'{text}, no box'
+        return f'{text}, no pose' if self._joints else text
