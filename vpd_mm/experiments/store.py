@@ -129,7 +129,7 @@ def add_to_table(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         earlier = pd.read_csv(StringIO(read_text(path)), dtype=texts)
     except ValueError as e:
         raise UserError(f'{path}: damaged ({e}); move it away') from e
-    earlier = earlier.reindex(columns=list(COLUMNS)).fillna(dict.fromkeys(texts, ''))
+    earlier = earlier.reindex(columns=list(COLUMNS)).fillna(dict.fromkeys(_IDENTITY, ''))
     for name in ('k', 'subset', 'seed'):
         earlier[name] = [int(value) if value.isdigit() else value for value in earlier[name]]
     rows = [*earlier.to_dict('records'), *frame.to_dict('records')]
