@@ -7,7 +7,7 @@ tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real [--invert]
 tools/extract_features.py clips WEIGHTS --network r2plus1d_18 --corpus data/real
 tools/extract_features.py RUN_FOLDER --corpus data/real --out vpd [--preview]
 tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd
-tools/extract_features.py --concat vpd joints --corpus data/real --out concat
+tools/extract_features.py --concat vpd+joints --corpus data/real --out concat
 """
 
 import argparse
@@ -29,6 +29,7 @@ from vpd_mm.engine.cli import (
     run_tool,
 )
 from vpd_mm.engine.config import config_name
+from vpd_mm.engine.deprecation import joined_words
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
@@ -51,7 +52,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--stride', type=int, default=4, help="with 'clips': frames between two features")
     parser.add_argument('--poses', help="pose set of joints and VIPE* (default: the only one, else 'files')")
     parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the inverted pose')
-    parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
+    parser.add_argument('--concat', nargs='+', metavar='RUN+RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
     parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
@@ -97,7 +98,8 @@ def concat(corpus: Corpus, args: argparse.Namespace) -> None:
 
     if not args.out:
         raise UserError('--concat needs --out NAME')
-    sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in args.concat]
+    names = joined_words('--concat', args.concat).split('+')
+    sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in names]
     out = corpus.features_dir(args.out)
     print_written(out, concat_features(corpus, sources, out, args.overwrite))
 

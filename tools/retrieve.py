@@ -17,6 +17,7 @@ from rich.table import Table
 from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.console import PlainConsole
+from vpd_mm.engine.deprecation import joined_words
 from vpd_mm.errors import UserError
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
@@ -66,7 +67,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
     sizes = f'{context.num_queries} queries, {len(gallery)} clips, {context.num_classes} classes'
-    table = Table(title=f'{"+".join(args.features)}: {sizes}; in %')
+    table = Table(title=f'{args.features}: {sizes}; in %')
     for name in ('k', 'precision@k', '95 % interval', 'chance', 'at most', 'hit@k', 'chance'):
         table.add_column(name, justify='right')
     for k in ks:
@@ -154,7 +155,11 @@ def parse_args(argv) -> argparse.Namespace:
     add = parser.add_argument
     add('--corpus', type=Path, required=True, help='folder of the corpus, such as data/penn')
     add(
-        '--features', nargs='+', required=True, help='features/<run>, teacher/<name> or a bare name; several are joined'
+        '--features',
+        nargs='+',
+        required=True,
+        metavar='NAME',
+        help='features/<run>, teacher/<name> or a bare name, several joined by +',
     )
     add('--split', help='split of the queries; default: all actions, of Diving48 test')
     add('--gallery-split', help='split to search; default: all actions, without those that overlap with the query')
@@ -172,7 +177,9 @@ def parse_args(argv) -> argparse.Namespace:
     add('--after-sec', type=float, help='seconds to add after an action; default: those of the data set')
     add('--device', default='cpu', help='cpu or cuda (default cpu)')
     add('--allow-missing', action='store_true', help='leave out actions without features')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.features = joined_words('--features', args.features)
+    return args
 
 
 if __name__ == '__main__':

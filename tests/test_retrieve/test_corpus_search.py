@@ -256,6 +256,16 @@ def test_tool_ranks_a_corpus(corpus, capsys):
             run_tool(corpus, '--split', 'test', '--gallery-split', 'train', '--ks', *ks)
 
 
+def test_tool_joins_features_by_plus_and_still_by_a_space(corpus, capsys):
+    few = ('--split', 'test', '--gallery-split', 'train', '--ks', 1)
+    run_tool(corpus, '--features', 'teacher/joints+joints', *few)
+    joined = capsys.readouterr().out.partition('\n')[0]
+    assert 'teacher/joints+joints: 6 queries' in joined
+    with pytest.warns(DeprecationWarning, match=r'joints joints is .*; write --features teacher/joints\+joints'):
+        run_tool(corpus, '--features', 'teacher/joints', 'joints', *few)
+    assert capsys.readouterr().out.partition('\n')[0] == joined
+
+
 def test_tool_says_what_it_leaves_out_and_what_comes_last(corpus, capsys):
     more = [Action('v3_again', 'v3', 0, 40, 0, 'train'), Action('v3_long', 'v3', 0, 60, 0, 'test')]
     save_actions(corpus.actions_path, [*load_actions(corpus.actions_path), *more])

@@ -114,7 +114,7 @@ def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
             cfg.work_dir, cfg.resume = str(work_dir), resume
             with disk_errors_name(work_dir):
                 runner = build_runner(cfg)
-                runner.register_hook(_ProgressHook(on_progress))
+                runner.register_hook(ProgressHook(on_progress))
                 runner.train()
         with atomic_write(mark):
             pass
@@ -130,7 +130,9 @@ def test(cfg: Config, checkpoint: Path) -> dict[str, float]:
     return build_runner(cfg).test()
 
 
-class _ProgressHook(Hook):
+class ProgressHook(Hook):
+    """Pass the steps of a training to ``on_progress``."""
+
     def __init__(self, on_progress: OnProgress) -> None:
         self.on_progress = on_progress
 

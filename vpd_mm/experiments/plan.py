@@ -16,6 +16,7 @@ from ..engine.config import merge_values, read_config
 from ..engine.option_check import check_fields
 from ..errors import UserError
 from ..features import select_actions
+from ..features.clips import split_names
 from ..features.corpus_config import adapt_config, datasets_of
 from ..features.corpus_content import CorpusContent, feature_names, settings_digest
 from ..files import atomic_write, read_text
@@ -150,7 +151,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
     for k in section.ks:
         selected_on = ''
         if method.kind in ('nearest', 'retrieve'):
-            sport, features = corpus.settings(spec.protocol), method.features.split('+')
+            sport, features = corpus.settings(spec.protocol), split_names(method.features)
             cfg = {'features': features, 'allow_missing': spec.allow_missing}
             read = [list(map(content.features, features)), content.labels]
             settings = digest([spec.allow_missing, *read, vars(sport.window), sport.fps, sport.train_splits])

@@ -17,6 +17,11 @@ from ..structures.npz_io import read_source
 FRAMES_VERSION = 2
 
 
+def split_names(names: str | Sequence[str]) -> list[str]:
+    """The names of features that are concatenated: ``'vpd+vipe'`` or ``['vpd', 'vipe']``."""
+    return [name for part in ([names] if isinstance(names, str) else names) for name in part.split('+')]
+
+
 def resolve_features(corpus: Corpus, name: str) -> Path:
     """Return the folder of features ``features/<run>``, ``teacher/<name>``, or of an unambiguous bare name.
 
@@ -41,7 +46,7 @@ class FeatureReader:
 
     Args:
         corpus: The corpus.
-        names: One name, or several names whose features are concatenated.
+        names: One name, or several names, also joined by ``+``, whose features are concatenated.
         dims: Expected total D; None: any.
 
     Raises:
@@ -49,7 +54,7 @@ class FeatureReader:
     """
 
     def __init__(self, corpus: Corpus, names: str | Sequence[str], dims: int | None = None) -> None:
-        names = [names] if isinstance(names, str) else list(names)
+        names = split_names(names)
         self.stores = [FeatureStore(resolve_features(corpus, name)) for name in names]
         self.dims = sum(store.dims for store in self.stores)
         if dims not in (None, self.dims):

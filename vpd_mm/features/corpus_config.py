@@ -14,7 +14,7 @@ from ..engine.cli import merge_run_arguments
 from ..engine.config import read_config
 from ..errors import UserError
 from ..structures import load_classes
-from .clips import FeatureReader
+from .clips import FeatureReader, split_names
 
 #: Fields of a ``CropDataset`` that decide which frames are held out.
 HOLDOUT_FIELDS = ('holdout', 'val_ratio', 'seed', 'splits', 'unlabelled', 'teacher')
@@ -48,6 +48,7 @@ def adapt_config(
 
     - ``corpus``: the folder.
     - ``num_classes``: the number of classes; the model follows.  A detector of one class (action or not) keeps it.
+      Below six classes top-5 accuracy is not measured, where the config leaves the choice to ``AccMetric``.
     - ``window``, ``widen``, ``fps``: as the data set of the corpus needs them; a value in the config stays, a window
       that is not zero is logged.
     - ``split``: of the training and the validation part, where the data set has no validation split (paper).
@@ -97,6 +98,8 @@ def adapt_config(
         if head.get('num_classes', 1) > 1 and opened.classes_path.exists():  # 1: a detector of actions of any class
             head.num_classes = len(load_classes(opened.classes_path))
         dataset.num_classes = head.get('num_classes', 1)
+        if 1 < dataset.num_classes < 6:
+            _drop_top5(cfg)
         for key in ('window', 'widen'):
             if key in dataset and dataset[key] is None:
                 dataset[key] = window_fields(value := getattr(sport, key))
@@ -112,7 +115,7 @@ def adapt_config(
         if splits:
             dataset.split = splits if len(splits) > 1 else splits[0]
         if 'features' in dataset:
-            dataset.features = features.split('+') if features else dataset.features
+            dataset.features = split_names(features or dataset.features)
             dataset.dims = FeatureReader(opened, dataset.features).dims
             velocity = any(step['type'].endswith('AddVelocity') for step in dataset.get('pipeline', []))
             cfg.model.backbone.in_dims = dataset.dims * (2 if velocity else 1)
@@ -169,6 +172,15 @@ def _set_stream(cfg: Config, name: str, stream: str | None) -> None:
         raise UserError(f'{name}: --stream must be one of {", ".join(streams)}, found {chosen!r}')
     else:
         cfg.merge_from_dict({**streams[chosen], 'stream': chosen})
+
+
+def _drop_top5(cfg: Config) -> None:
+    """Let the accuracies of a config be top-1 alone, unless it says which."""
+    for part in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(part) or []
+        for metric in metrics if isinstance(metrics, list) else [metrics]:
+            if str(metric.get('type')).endswith('AccMetric'):
+                metric.setdefault('metric_options', {'top_k_accuracy': {'topk': (1,)}})
 
 
 def _only_pose_set(corpus: Corpus) -> str:

@@ -15,7 +15,7 @@ from ..engine.resume import config_digest
 from ..files import composed, file_digest, list_folder, npz_path
 from ..structures import left_out_videos, load_actions, load_splits
 from ..structures.npz_io import npz_checksums
-from .clips import FRAMES_VERSION, resolve_features
+from .clips import FRAMES_VERSION, resolve_features, split_names
 from .corpus_config import datasets_of
 
 
@@ -60,8 +60,7 @@ def _by_content(value: Any) -> Any:
 
 def feature_names(dataset: Mapping[str, Any]) -> list[str]:
     """Names of the features that a data set reads."""
-    features = dataset.get('features') or []
-    return [features] if isinstance(features, str) else list(features)
+    return split_names(dataset.get('features') or [])
 
 
 class CorpusContent:

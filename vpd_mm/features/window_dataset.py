@@ -16,7 +16,7 @@ from ..errors import UserError, counted
 from ..files import list_folder
 from ..registry import DATASETS
 from ..structures import Action, load_actions, load_classes, load_splits, read_lines
-from .clips import FeatureReader, clip_positions
+from .clips import FeatureReader, clip_positions, split_names
 
 
 @DATASETS.register_module()
@@ -104,7 +104,8 @@ class FeatureWindowDataset(BaseDataset):
             missing += [] if data else [video.video]
         self.num_left_out = len(missing)
         if missing:
-            problem = f'{counted(len(missing), "video")} without {self.features} features, the first is {missing[0]}'
+            named = '+'.join(split_names(self.features))
+            problem = f'{counted(len(missing), "video")} without {named} features, the first is {missing[0]}'
             if not videos or not self.allow_missing:
                 raise UserError(f'{corpus.root}: {problem}; extract them, or leave the videos out with --allow-missing')
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)

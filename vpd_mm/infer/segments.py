@@ -31,7 +31,7 @@ class Segment:
         start_frame, end_frame: End exclusive.
         score, scored_class: Of the frame scorer; its class, where it names classes.
         label, label_score: Class of the recognizer and its probability.
-        label_scores: (C,) probabilities of all classes.
+        label_scores: Class to probability, of all classes.
         neighbours: Gallery actions, nearest first: action_id, label, video, start_frame, end_frame, distance,
             step_pattern (those of symmetric2 come last, whatever the distance).
     """
@@ -42,12 +42,12 @@ class Segment:
     scored_class: str | None = None
     label: str | None = None
     label_score: float | None = None
-    label_scores: list[float] = field(default_factory=list)
+    label_scores: dict[str, float] = field(default_factory=dict)
     neighbours: list[dict] = field(default_factory=list)
 
     def to_dict(self, times: FrameTimes) -> dict:
         """Convert to JSON types; empty fields are left out."""
-        row = {k: v for k, v in asdict(self).items() if v is not None and v != []}
+        row = {k: v for k, v in asdict(self).items() if v not in (None, [], {})}
         start, end = (round(float(times.seconds(frame)), 3) for frame in (self.start_frame, self.end_frame))
         return row | {'start_sec': start, 'end_sec': end}
 
@@ -109,7 +109,7 @@ class Recognizer:
             scores = self.model.test_step(pseudo_collate([self._sample(feats)]))[0].pred_score.cpu()
             best = int(scores.argmax())
             segment.label, segment.label_score = self.classes[best], float(scores[best])
-            segment.label_scores = [float(s) for s in scores]
+            segment.label_scores = dict(zip(self.classes, map(float, scores), strict=True))
 
 
 class Scorer:
