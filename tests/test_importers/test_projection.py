@@ -2,38 +2,17 @@
 
 import numpy as np
 import pytest
+from mocap import moving_joints, seen_by_camera
 
-from vpd_mm.importers.projection import MAX_ERROR, fit_camera, joint_distances, project
+from vpd_mm.importers.projection import fit_camera, joint_distances
 from vpd_mm.structures import PoseSequence
-
-#: 80 px per unit at depth 6, looking along y.
-CAMERA = np.array([[480.0, 320, 0, 0], [0, 240, -480, 480], [0, 1, 0, 6]])
-
-
-def athlete(frames, rng):
-    """Joints (T, 12, 3) of an athlete who runs, bends and turns."""
-    body = rng.normal(0, 0.3, (12, 3)) + np.repeat([[0, 0, 1.4], [0, 0, 0.7]], 6, axis=0)
-    angle = 0.08 * frames[:, None]
-    swing = 0.25 * np.sin(0.4 * frames[:, None, None] + np.arange(36).reshape(12, 3))
-    x, y = (
-        body[:, 0] * np.cos(angle) - body[:, 1] * np.sin(angle),
-        body[:, 0] * np.sin(angle) + body[:, 1] * np.cos(angle),
-    )
-    turned = np.stack([x, y, np.broadcast_to(body[:, 2], x.shape)], axis=-1)
-    return turned + swing + 0.06 * frames[:, None, None] * [1, 0.3, 0] - [1, 0, 0]
-
-
-def seen(joints, scores=1.0):
-    keypoints, all_scores = np.zeros((len(joints), 17, 2), np.float32), np.zeros((len(joints), 17), np.float32)
-    keypoints[:, 5:], all_scores[:, 5:] = project(CAMERA, joints), scores
-    return PoseSequence(np.arange(len(joints)), keypoints, all_scores)
 
 
 def test_camera_and_delay_come_back_from_joints_of_which_a_quarter_is_wrong():
     rng = np.random.default_rng(0)
-    joints, frames = athlete(np.arange(43.0), rng), np.arange(40.0)
-    moved = athlete(frames - 1.4, np.random.default_rng(0))  # the capture starts 1.4 frames after the video
-    poses = seen(moved)
+    joints, frames = moving_joints(np.arange(43.0)), np.arange(40.0)
+    moved = moving_joints(frames - 1.4)  # the capture starts 1.4 frames after the video
+    poses = seen_by_camera(moved)
     poses.keypoints[:, 5:] += rng.normal(0, 1, (40, 12, 2))
     wrong = rng.random((40, 12)) < 0.25
     poses.keypoints[:, 5:][wrong] += rng.normal(0, 60, (wrong.sum(), 2))
@@ -47,22 +26,23 @@ def test_camera_and_delay_come_back_from_joints_of_which_a_quarter_is_wrong():
     assert fit.joints == 38 * 11
     assert ground_truth.frame_inds.tolist() == list(range(2, 40))
     assert ground_truth.scores[0].tolist() == [0] * 5 + [1] * 12
-    expected = seen(moved).keypoints[2:]
+    expected = seen_by_camera(moved).keypoints[2:]
     assert np.linalg.norm(ground_truth.keypoints - expected, axis=-1)[:, 5:].mean() < 1
     assert joint_distances(ground_truth.keypoints, expected).mean() < 0.02
 
 
 def test_left_out_with_too_few_joints_or_a_poor_fit():
-    joints, rng = athlete(np.arange(23.0), np.random.default_rng(0)), np.random.default_rng(1)
-    ground_truth, fit = fit_camera('v', joints, seen(joints[:20], np.where(np.arange(20)[:, None] < 4, 1, 0.4)), 20)
+    joints, rng = moving_joints(np.arange(23.0)), np.random.default_rng(1)
+    ground_truth, fit = fit_camera(
+        'v', joints, seen_by_camera(joints[:20], np.where(np.arange(20)[:, None] < 4, 1, 0.4)), 20
+    )
     assert ground_truth is None
     assert fit.problem == '48 joints with a score of 0.5 or more, needs 60'
-    noise = seen(joints[:20])
+    noise = seen_by_camera(joints[:20])
     noise.keypoints[:, 5:] += rng.normal(0, 150, (20, 12, 2))
     ground_truth, fit = fit_camera('v', joints, noise, 20)
     assert ground_truth is None
     assert 'torsos, at most' in fit.problem
-    assert MAX_ERROR == 0.1
     assert fit_camera('v', joints, PoseSequence(*(a[:0] for a in vars(noise).values())), 20)[1].joints == 0
 
 
