@@ -11,14 +11,14 @@ from vpd_mm.distill.pose_distiller import mean_of_views
 from vpd_mm.structures import VPD_JOINTS
 from vpd_mm.teacher import JointFeature, normalize_joints
 
-#: Settings of Sports2D 0.8 (``Config_demo.toml``): least score of a joint, and of a pose on average; half of the window
-#: (7 frames at 30 fps) and limit of the Hampel filter; cut-off frequency, Hz, and order of the Butterworth filter.
-JOINT_SCORE, POSE_SCORE, HAMPEL_HALF_SEC, HAMPEL_LIMIT, CUTOFF, ORDER = 0.3, 0.5, 3.5 / 30, 2.0, 6.0, 4
+#: Settings of Sports2D 0.8 (``Config_demo.toml``): half of the window (7 frames at 30 fps) and limit of the Hampel
+#: filter; cut-off frequency, Hz, and order of the Butterworth filter.
+HAMPEL_HALF_SEC, HAMPEL_LIMIT, CUTOFF, ORDER = 3.5 / 30, 2.0, 6.0, 4
 
 
 @dataclass(frozen=True)
 class VideoPoses:
-    """What is known of the T frames of one video.
+    """Poses of the T frames of one video, by teacher and student.
 
     Args:
         fps: Frames per second.
@@ -49,13 +49,12 @@ def interpolated(video: VideoPoses) -> np.ndarray:
 
 
 def sports2d(video: VideoPoses) -> np.ndarray:
-    """What Sports2D does: gates, linear interpolation, Hampel filter, Butterworth low-pass, per coordinate."""
-    confident = video.scores >= JOINT_SCORE
-    with np.errstate(invalid='ignore'):
-        average = (video.scores * confident).sum(axis=1) / confident.sum(axis=1)
-    used = confident & (average >= POSE_SCORE)[:, None]
-    used |= ~used.any(axis=0)  # a joint that never passes the gates is filtered as it is
-    keypoints = hampel(_filled(np.where(used[..., None], video.keypoints, np.nan)), round(HAMPEL_HALF_SEC * video.fps))
+    """Filter as Sports2D does: linear interpolation, Hampel filter, Butterworth low-pass, per coordinate.
+
+    Its gates (joints from a score of 0.3, poses from a mean of 0.5), made for RTMPose, are left out: for MediaPipe's
+    visibility, which is low for hidden joints, they raise the error.
+    """
+    keypoints = hampel(_filled(video.keypoints), round(HAMPEL_HALF_SEC * video.fps))
     numerator, denominator = butter(ORDER / 2, CUTOFF / (video.fps / 2))  # run forth and back
     if len(keypoints) > 3 * len(numerator):
         keypoints = filtfilt(numerator, denominator, keypoints, axis=0)

@@ -1,6 +1,6 @@
 """Train the students of ``benchmark.py real``: seeds, and each athlete left out; write their poses of every frame.
 
-A run that is complete is skipped, so that a stopped command goes on.  The corpus needs crops and teacher/joints.
+A run that is complete is skipped, so that a stopped command resumes.  The corpus needs crops and teacher/joints.
 """
 
 import argparse
@@ -32,7 +32,7 @@ ALL, WITHOUT = 'all_seed{seed}', 'without-{athlete}_seed{seed}'
 
 
 def run_names(athletes: Sequence[str], seeds: Sequence[int]) -> dict[str, tuple[str, int]]:
-    """Name of every run to its athlete ('' = nobody is left out) and seed."""
+    """Name of every run to its athlete ('' = none is left out) and seed."""
     runs = {ALL.format(seed=seed): ('', seed) for seed in seeds}
     return runs | {WITHOUT.format(athlete=a, seed=seed): (a, seed) for a in athletes for seed in seeds}
 
