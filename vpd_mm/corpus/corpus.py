@@ -34,7 +34,7 @@ LAYOUT_VERSION = 1
 #: Folders and shards, outer ones first, through which a link would let a step write outside of the corpus.
 _LEVELS = (
     *('*', 'athlete/*', 'athlete/poses/*', 'athlete/crops/*', 'teacher/*', 'features/*', 'annotations/*'),
-    'ground_truth/*',  # of the synthetic sport
+    'ground_truth/*',  # of the synthetic sport and of Parkour; no training reads it
 )
 
 #: Largest frame rate of a video.

@@ -7,6 +7,7 @@ from .fsjump6 import read_fsjump6
 from .fx35 import read_fx35
 from .labels import LabelSet, import_labels
 from .mask_files import MaskPatch, read_masks
+from .parkour import import_parkour
 from .penn_action import read_penn_action
 from .pose_files import import_poses, read_poses
 from .release_lists import read_video_meta
@@ -21,6 +22,7 @@ __all__ = [
     'MaskPatch',
     'ReleasePoses',
     'import_labels',
+    'import_parkour',
     'import_poses',
     'import_vpd_release',
     'read_boxes',
