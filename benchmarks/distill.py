@@ -78,8 +78,8 @@ def config_of(name: str, corpus: Corpus) -> Config:
 def speed_of(step: Callable[[], int], seconds: float, device: str = 'cpu') -> float:
     """Return items per second of ``step``, which returns its number of items, after a warm-up.
 
-    A GPU gets half as long a warm-up as a measurement: within the first three steps of ResNet-34 an H200 had not reached
-    its clock, so that training from disk, which was measured later, seemed faster than the bare network.
+    A GPU warms up for half of the time of a measurement: after three steps of ResNet-34 an H200 had not reached its
+    clock, so that training from disk, which was measured later, seemed faster than the bare network.
     """
     finished = torch.cuda.synchronize if device.startswith('cuda') else lambda: None
     warm = time.perf_counter() + (seconds / 2 if device.startswith('cuda') else 0)
