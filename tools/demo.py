@@ -33,7 +33,7 @@ from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import OnProgress
 from vpd_mm.engine.resume import config_digest
 from vpd_mm.engine.run import test, train_once
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted
 from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
 from vpd_mm.experiments.store import AP_COLUMNS
 from vpd_mm.features import joint_features, pose_features
@@ -145,7 +145,7 @@ def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnPro
     )
     failures = [line for _, line in report.failures if 'no person found' not in line]
     if failures:
-        raise UserError(f'{failures[0]} ({len(failures)} videos could not be prepared)')
+        raise UserError(f'{failures[0]} ({counted(len(failures), "video")} could not be prepared)')
     corpus, classes, videos = Corpus.open(out), load_classes(sport.classes_path), sport.videos().values()
     labelled = load_actions(sport.actions_path, len(classes))
     used = tracked_actions(corpus, labelled)
@@ -201,7 +201,7 @@ def run_experiments(
     if plan.problems:
         raise UserError(plan.why())
     if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
-        raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
+        raise UserError(f'{counted(len(failed), "run")} failed; the first: {next(iter(failed.values()))}')
     frame, aps, timelines = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], []
     rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
     recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')

@@ -5,10 +5,7 @@ tools/detect.py configs/detect/bigru_detector.py --corpus data/fsjump6
 tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints work_dirs/RUN --videos
 """
 
-import shlex
 from pathlib import Path
-
-import numpy as np
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
 
@@ -67,17 +64,15 @@ def main(argv=None):
 def next_command(cfg, args) -> str:
     """The command that finds actions in another video: with a student if it was trained on one, else in a corpus."""
     from vpd_mm.corpus import Corpus
-    from vpd_mm.engine.tool_list import name_started_tools
-    from vpd_mm.features.clips import resolve_features
+    from vpd_mm.engine.tool_list import tool_command
+    from vpd_mm.features.clip_summary import infer_command
+    from vpd_mm.features.clips import split_names
 
-    dataset, folder = cfg.test_dataloader.dataset, shlex.quote(str(cfg.work_dir))
-    corpus, [features, *others] = Corpus.open(dataset.corpus), list(np.atleast_1d(dataset.features))
-    video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
-    if video and not others and resolve_features(corpus, features).parent.name == 'features':
-        return name_started_tools(f'python tools/infer.py {shlex.quote(video)} --scorer {folder}')
-    options = f'--corpus {shlex.quote(str(corpus.root))} --features {"+".join([features, *others])}'
-    command = f'python tools/detect.py {shlex.quote(args.config)} {options} --checkpoints {folder} --videos'
-    return name_started_tools(command)
+    dataset = cfg.test_dataloader.dataset
+    if command := infer_command(Corpus.open(dataset.corpus), dataset.features, '--scorer', cfg.work_dir):
+        return command
+    words = [args.config, '--corpus', dataset.corpus, '--features', '+'.join(split_names(dataset.features))]
+    return tool_command('detect', *words, '--checkpoints', cfg.work_dir, '--videos')
 
 
 if __name__ == '__main__':

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 
-FORMATS = ('openpose', 'mmpose', 'coco', 'trc', 'csv')
-
 
 def main(argv=None):
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,6 +15,7 @@ from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.console import PlainConsole
+from vpd_mm.errors import counted
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.prepare.options import DEFAULT_BOXES, DEFAULT_POSES
@@ -78,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(f'crops on disk: {report.disk_bytes / 1e6:.1f} MB')
     console.print(f'{summary(report.videos)}; whether to train: tools/prepare.py inspect {out}', soft_wrap=True)
     if report.failures:
-        print(f'{len(report.failures)} errors; fix them and run the same command again:', file=sys.stderr)
+        print(
+            f'{counted(len(report.failures), "error")}; fix the cause and run the same command again:', file=sys.stderr
+        )
         for video, line in report.failures:
             print(f'  {video}: {line}', file=sys.stderr)
     return 1 if report.failures else 0

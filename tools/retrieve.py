@@ -18,7 +18,7 @@ from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.deprecation import joined_words
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted, listed
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
 
@@ -52,32 +52,36 @@ def main(argv=None):
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
-    from vpd_mm.features.clip_summary import seen_by_student
+    from vpd_mm.features.clip_summary import TOO_GOOD, seen_by_student
     from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
 
     context = ranking_context(queries, gallery, args.protocol)
     most = int(context.candidates.max())
     ks = sorted({k for k in args.ks or DEFAULT_KS if args.ks or k == 1 or k <= most})
     if not 1 <= ks[0] <= ks[-1] <= most:
-        what = '--ks must be' if args.ks else f'{args.corpus}: k = 1 is not'
-        raise UserError(f'{what} 1 to {most}, the largest number of clips that a query can find, found {ks}')
+        if not most:
+            raise UserError(f'{args.corpus}: no query has another clip to find; label more actions')
+        raise UserError(f'--ks must be 1 to {most}, the largest number of clips that a query can find, found {ks}')
     if not args.ks and len(ks) < len(DEFAULT_KS):
-        print(f'k = {", ".join(map(str, ks))}: {len(gallery)} clips are too few for more (--ks selects others)')
+        clips = counted(len(gallery), 'clip')
+        print(f'k = {", ".join(map(str, ks))}: a gallery of {clips} is too small for more (--ks selects others)')
     start = time.perf_counter()
     nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
-    sizes = f'{context.num_queries} queries, {len(gallery)} clips, {context.num_classes} classes'
-    table = Table(title=f'{args.features}: {sizes}; in %')
+    sizes = {'query': context.num_queries, 'clip': len(gallery), 'class': context.num_classes}
+    title = ', '.join(counted(number, noun) for noun, number in sizes.items())
+    table = Table(title=f'{args.features}: {title}; in %')
     for name in ('k', 'precision@k', '95 % interval', 'chance', 'at most', 'hit@k', 'chance'):
         table.add_column(name, justify='right')
     for k in ks:
         precision, hit = context.shares(metrics, k)
-        interval = ' to '.join(f'{100 * bound:.1f}' for bound in precision.interval)
         shares = precision.chance, context.best(k), hit.value, hit.chance
-        table.add_row(str(k), f'{100 * precision.value:.2f}', interval, *(f'{100 * share:.2f}' for share in shares))
+        table.add_row(
+            str(k), f'{100 * precision.value:.2f}', precision.interval_text, *(f'{100 * share:.2f}' for share in shares)
+        )
     PlainConsole().print(table)
     if context.overlapping:
-        print(f'left out, as they overlap in one video: {context.overlapping} pairs of a query and a clip')
+        print(f'left out, as they overlap in one video: {counted(context.overlapping, "pair")} of a query and a clip')
     ranked = [inds[inds >= 0] for inds in nearest.inds]
     patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, ranked)]
     num_last = sum(row.count('symmetric2') for row in patterns)
@@ -87,7 +91,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         print(f'warning: {note}')
     line, seen = seen_by_student(Corpus.open(args.corpus), args.features, queries.actions, 'queries')
     if line:
-        print(f'warning: {line}: the results flatter, new videos give worse ones' if seen else line)
+        print(f'warning: {line}: {TOO_GOOD}' if seen else line)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
     if args.out is None:
         return
@@ -140,8 +144,7 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
         print(f'* {NO_PATH}')
     others = [gallery.actions[i].action_id for i in exclude if query.action != gallery.actions[i]]
     if others:
-        shown = ', '.join([*others[:5], *['...'] * (len(others) > 5)])
-        print(f'left out, as they overlap with the query in its video: {len(others)} ({shown})')
+        print(f'left out, as they overlap with the query in its video: {len(others)} ({listed(others)})')
     if args.show is not None:
         failures = save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
         print(f'wrote {args.show}')

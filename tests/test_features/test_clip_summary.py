@@ -29,9 +29,9 @@ def test_test_clips_that_the_student_has_seen_are_a_warning(corpus):
         features(corpus, name, trained_on)
     lines, warnings = describe_splits(corpus, ['seen', 'unseen', 'unknown', 'seen+unseen'])
     assert lines == [
-        'train: 1 clips, videos: 1, classes: 1',
-        'val: 1 clips, videos: 1, classes: 1',
-        'test: 3 clips, videos: 2, classes: 2',
+        'train: 1 clip of 1 video, 1 class',
+        'val: 1 clip of 1 video, 1 class',
+        'test: 3 clips of 2 videos, 2 classes',
         'the student of unseen was trained on the videos of none of the 3 test clips',
     ]
     assert [line.partition(':')[0] for line in warnings] == [
@@ -42,6 +42,6 @@ def test_test_clips_that_the_student_has_seen_are_a_warning(corpus):
 def test_test_clips_of_training_videos_are_a_warning(corpus):
     save_actions(corpus.actions_path, [Action('a:0', 'a', 0, 5, 0, 'train'), Action('a:1', 'a', 6, 9, 0, 'test')])
     assert describe_splits(corpus)[1] == [
-        '1 of 1 test clips are of videos with training or validation clips: the results flatter, new videos give worse '
-        'ones'
+        '1 of 1 test clips from videos with training or validation clips: the results are too good, new videos give '
+        'worse ones'
     ]

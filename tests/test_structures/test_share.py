@@ -28,7 +28,7 @@ def test_retrieval_chance():
     [
         (Share(0.4, 10, 0.5), '40.0 % of 10 clips is below chance (50.0 %)'),
         (Share(0.5, 10, 0.5), '50.0 % of 10 clips is at chance (50.0 %)'),
-        (Share(1.0, 3, 1.0, 'queries'), '100.0 % of 3 queries is at chance (100.0 %)'),
+        (Share(1.0, 3, 1.0, 'query'), '100.0 % of 3 queries is at chance (100.0 %)'),
         (
             Share(0.7, 10, 0.5),
             '70.0 % of 10 clips cannot be told from chance (50.0 %): the 95 % interval begins at 39.7 %; '

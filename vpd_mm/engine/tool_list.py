@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -39,3 +40,8 @@ def name_started_tools(text: str) -> str:
     """
     program = sys.argv[0].rpartition(' ')[0]
     return re.sub(r'(?:python )?tools/(\w+)\.py', rf'{program} \1', text) if program in PROGRAMS else text
+
+
+def tool_command(tool: str, *words: object) -> str:
+    """Return the command line that starts a tool with these arguments, to copy."""
+    return name_started_tools(shlex.join(['python', f'tools/{tool}.py', *map(str, words)]))

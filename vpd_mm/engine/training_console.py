@@ -83,7 +83,7 @@ class ConsoleHook(Hook):
 
     - ``summary()``: lines about the samples;
     - ``used_videos()``: their videos; those of the training in the validation are a warning;
-    - ``warnings()``: of a training set, lines about what makes results flatter;
+    - ``warnings()``: of a training set, lines about what makes results too good;
     - ``compare_with(dataset_meta, where)``: warnings about a checkpoint that is loaded.
 
     Metrics may have ``meanings``: what a number is and its unit, such as 'pck = share of ...'.  Hooks that add a number
@@ -116,8 +116,8 @@ class ConsoleHook(Hook):
             shared = set(held_out) & set(training.used_videos())
             if shared:
                 warnings.append(
-                    f'{len(shared)} of {len(held_out)} validation videos are also training videos: the numbers '
-                    'flatter, new videos give worse ones'
+                    f'{len(shared)} of {len(held_out)} validation videos also train: the numbers are too good, new '
+                    'videos give worse ones'
                 )
         self._record = {'summary': lines, 'warnings': warnings, 'best': self._former_best(runner)}
         for line in lines:
