@@ -5,6 +5,7 @@ from .diving48 import read_diving48
 from .feature_pickles import read_feature_pickle
 from .fsjump6 import read_fsjump6
 from .fx35 import read_fx35
+from .label_table import import_label_table, read_label_table
 from .labels import LabelSet, import_labels
 from .mask_files import MaskPatch, read_masks
 from .penn_action import read_penn_action
@@ -20,6 +21,7 @@ __all__ = [
     'LabelSet',
     'MaskPatch',
     'ReleasePoses',
+    'import_label_table',
     'import_labels',
     'import_poses',
     'import_vpd_release',
@@ -28,6 +30,7 @@ __all__ = [
     'read_feature_pickle',
     'read_fsjump6',
     'read_fx35',
+    'read_label_table',
     'read_masks',
     'read_penn_action',
     'read_poses',
