@@ -20,6 +20,7 @@ from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_f
 from vpd_mm.visualize.report import Block, Code, Gallery, Image, MethodDiagram, Section, Table, Text
 from vpd_mm.visualize.skeleton import draw_pose_panel
 
+TITLE = 'Video Pose Distillation: the demonstration'
 LEAD = (
     'Video Pose Distillation (Hong, Fisher, Gharbi, Fatahalian, ICCV 2021) on a synthetic sport. An off-the-shelf pose '
     'estimator, the teacher, fails on many frames. A student network learns from the other frames and describes every '
@@ -87,7 +88,7 @@ def write_report(
         Section('Next steps', [Code(NEXT), Text(LONGER)]),
         Section('Time and versions', [times, made_with]),
     ]
-    report.write_report(root / 'report.html', 'Video Pose Distillation: the demonstration', LEAD, sections)
+    report.write_report(root / 'report.html', TITLE, LEAD, sections)
 
 
 def summary(results: Mapping, facts: Mapping, learns: bool) -> Iterator[Text]:

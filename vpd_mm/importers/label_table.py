@@ -104,8 +104,8 @@ def _row(line: int, values: Mapping[str, str], interval: tuple[str, str] | None)
         if not 0 <= start < end:
             raise UserError(f'needs 0 <= {interval[0]} < {interval[1]}, found {start:g} and {end:g}')
         span = {'start': start, 'end': end, 'in_seconds': in_seconds}
-    optional = {name: values[name] for name in OPTIONAL if name in values}
-    return LabelRow(line, values['video'], values['label'], **span, **optional)
+    span |= {name: values[name] for name in OPTIONAL if name in values}
+    return LabelRow(line, values['video'], values['label'], **span)
 
 
 def _number(name: str, text: str, in_seconds: bool) -> float:

@@ -1,0 +1,268 @@
+"""Verdicts on what the steps have written: enough frames, confident, better than a constant pose, above chance."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from ..corpus import Corpus, CropStore, FeatureStore
+from ..distill.distill_metric import joint_errors
+from ..engine.paths import newest_best
+from ..engine.resume import last_checkpoint
+from ..experiments import RunStore
+from ..experiments.plan import Run
+from ..files import list_folder, open_text, read_json, read_text
+from ..prepare.inspector import inspect_corpus
+from ..prepare.report import CONFIDENT
+from ..recognize import confusion_matrix
+from ..registry import DATASETS
+from ..structures import Action, Share, guess_chance, load_actions, load_classes, retrieval_chance
+from ..structures.action import SPLITS
+from ..teacher import JointFeature
+from ..visualize.plots import confusion_figure, training_figure
+from ..visualize.report import Block, Gallery, Image, Table, Text, figure_uri, file_uri, shrunk_uri
+from .steps import Verdict
+
+#: Confident frames from which a student learns something, and below which none is trained.
+ENOUGH_FRAMES, FEWEST_FRAMES = 1000, 50
+#: Joint error of a student that has learnt, as a share of that of a constant pose.
+LEARNT = 0.8
+#: Fewest intervals in the searched videos of which an average precision says something.
+ENOUGH_INTERVALS = 20
+#: Images of a gallery.
+_NUM_IMAGES = 3
+
+
+def judge_first(corpus_dir: Path, video: str) -> Verdict:
+    """The first video: is there an athlete, and a pose in its frames."""
+    corpus = Corpus.open(corpus_dir)
+    if reason := corpus.failures().get(video):
+        return Verdict(False, f'{video}: {reason}.', 'The others are tried nevertheless.')
+    row, [poses] = corpus.video(video), corpus.pose_names()[:1] or ['']
+    tracked = len(corpus.track(video))
+    posed = len(corpus.poses(poses, video)) if poses and corpus.pose_path(poses, video).is_file() else 0
+    text = f'{video}: the athlete is in {tracked} of {row.num_frames} frames, a pose in {posed}.'
+    return Verdict(posed >= 0.5 * row.num_frames, text, 'Look at the next image: is it the right person?')
+
+
+def judge_sheet(corpus_dir: Path, video: str) -> Verdict:
+    """The contact sheet of the first video, for the eye."""
+    path = corpus_dir / 'inspect' / f'{video}.png'
+    text = 'Only the eye can judge: the box has to follow the right person, the skeleton its body.'
+    return Verdict(None, text, blocks=[Image(shrunk_uri(path), f'{video}: box, skeleton, crop and optical flow.')])
+
+
+def judge_corpus(corpus_dir: Path, num_files: int) -> Verdict:
+    """All videos: how many could be prepared."""
+    corpus = Corpus.open(corpus_dir)
+    videos, failures = corpus.videos(), corpus.failures()
+    tracked = [name for name in videos if name not in failures and corpus.track_path(name).is_file()]
+    frames = sum(videos[name].num_frames for name in tracked)
+    text = f'{len(tracked)} of {num_files} videos are prepared, {frames:,} frames.'
+    blocks: list[Block] = [Table(('video', 'not prepared, as'), list(failures.items()))] if failures else []
+    if not tracked:
+        reason = next(iter(failures.values()), 'no video')
+        hint = 'Pass other --boxes, or --track rules, with another --out.'
+        return Verdict(False, f'{text} The first reason: {reason}.', hint, blocks, stop=True)
+    hint = f'The first reason, of {len(failures)}: {next(iter(failures.values()), "")}.'
+    return Verdict(not failures, text, hint, blocks)
+
+
+def judge_check(corpus_dir: Path) -> Verdict:
+    """The numbers of ``prepare inspect``, and the number of confident frames."""
+    inspection = inspect_corpus(corpus_dir)
+    confident = sum(video.confident or 0 for video in inspection.videos)
+    tracked = sum(video.tracked for video in inspection.videos)
+    rows = [
+        (video.video, video.num_frames, video.tracked, video.posed, video.confident, '; '.join(video.notes))
+        for video in inspection.videos
+    ]
+    blocks: list[Block] = [
+        Table(('video', 'frames', 'tracked', 'poses', 'confident', 'notes'), rows),
+        *(Text(line.strip()) for line in inspection.lines[-12:]),
+    ]
+    text = f'{confident:,} of {tracked:,} tracked frames are confident (mean joint score {CONFIDENT:g} or more).'
+    if confident < FEWEST_FRAMES:
+        hint = f'A student needs {FEWEST_FRAMES} at the very least: add videos, or pass other --boxes or --poses.'
+        return Verdict(False, text, hint, blocks, stop=True)
+    last = inspection.lines[-1]
+    if not last.startswith('ready'):
+        return Verdict(False, text, f'{last[0].upper()}{last[1:]}.', blocks)
+    hint = f'Enough to see that the steps work; {ENOUGH_FRAMES:,} or more make a useful student: add videos.'
+    return Verdict(confident >= ENOUGH_FRAMES, text, hint, blocks)
+
+
+def count_targets(corpus: Corpus) -> int:
+    """Number of frames of which the student learns: with normalised joints, of a confident pose."""
+    teacher, least = FeatureStore(corpus.teacher_dir('joints')), corpus.settings().min_score
+    return sum(int((teacher[video].scores >= least).sum()) for video in teacher.videos())
+
+
+def judge_targets(corpus_dir: Path) -> Verdict:
+    """The targets of the student."""
+    corpus = Corpus.open(corpus_dir)
+    count, videos = count_targets(corpus), len(FeatureStore(corpus.teacher_dir('joints')))
+    text = f'{count:,} frames of {videos} videos are targets.'
+    return Verdict(count >= ENOUGH_FRAMES, text, f'{ENOUGH_FRAMES:,} or more make a useful student.')
+
+
+def judge_student(cfg: Config, work_dir: Path) -> Verdict:
+    """Joint error of the best checkpoint on held-out frames, against a constant pose on the same frames."""
+    constant, num_frames, num_videos, is_seen = constant_pose(cfg)
+    rows = [json.loads(line) for path in _logs(work_dir) for line in read_text(path).splitlines() if line]
+    errors = {row['step']: row['distill/joint_error'] for row in rows if 'distill/joint_error' in row}
+    best = trained_checkpoint(work_dir)
+    step = int(best.stem.rpartition('_')[2])
+    error = errors[step] if step in errors else min(errors.values())
+    of = f'{num_frames} held-out frames of {num_videos} videos'
+    text = f'Joint error {error:.3f} torso sizes on {of}; that of a constant pose, the mean one, is {constant:.3f}.'
+    if is_seen:
+        text += ' Other frames of these videos were trained on, which flatters.'
+    curves = training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')
+    blocks: list[Block] = [
+        Table(('', ''), [('joint error, student', f'{error:.3f}'), ('joint error, constant pose', f'{constant:.3f}')]),
+        Text('The mean distance of 13 joints to the pose of the teacher, in torso sizes.'),
+        Image(figure_uri(curves), 'Training: both curves should fall, and end flat.'),
+    ]
+    hint = 'The student has learnt little: pass more --epochs, or add videos.'
+    return Verdict(error <= LEARNT * constant, text, hint, blocks)
+
+
+def _logs(work_dir: Path) -> list[Path]:
+    return list_folder(work_dir, '*/vis_data/scalars.json')
+
+
+def trained_checkpoint(work_dir: Path) -> Path:
+    """The best checkpoint of a training, or the last one; raises UserError."""
+    return newest_best(work_dir) or last_checkpoint(work_dir)
+
+
+def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
+    """Mean joint error, on held-out frames, of the mean pose of the training frames; frames and videos held out.
+
+    The last value: whether other frames of these videos are trained on.
+    """
+    poses, videos = {}, {}
+    for part in ('train', 'val'):
+        samples = DATASETS.build({**cfg[f'{part}_dataloader'].dataset, 'pipeline': []})
+        rows = [samples[i] for i in range(len(samples))]
+        poses[part] = np.stack([row['targets'][0, : JointFeature.dims] for row in rows])
+        videos[part] = {row['video'] for row in rows}
+    errors = joint_errors(poses['val'], poses['train'].mean(axis=0, keepdims=True))
+    return float(errors.mean()), len(errors), len(videos['val']), bool(videos['train'] & videos['val'])
+
+
+def judge_features(corpus_dir: Path, run: str) -> Verdict:
+    """Frames that the student describes and the teacher does not, and the previews for the eye."""
+    corpus = Corpus.open(corpus_dir)
+    student, teacher = FeatureStore(corpus.features_dir(run)), FeatureStore(corpus.teacher_dir('joints'))
+    least, frames, confident, gaps = corpus.settings().min_score, 0, 0, dict[str, int]()
+    for video in student.videos():
+        inds, known = student[video].frame_inds, 0
+        if video in teacher:
+            of_teacher = teacher[video]
+            known = int(np.isin(inds, of_teacher.frame_inds[of_teacher.scores >= least]).sum())
+        frames, confident, gaps[video] = frames + len(inds), confident + known, len(inds) - known
+    text = f'{frames:,} frames have features; the teacher is confident in {confident:,}, the student adds the rest.'
+    folder = corpus.features_dir(run) / 'preview'
+    most = sorted((video for video in gaps if (folder / f'{video}.png').is_file()), key=lambda video: -gaps[video])
+    images = [Image(shrunk_uri(folder / f'{video}.png'), video) for video in most[:_NUM_IMAGES]]
+    blocks: list[Block] = [Gallery(images, 1000, 'Crop, teacher (faint: not confident), student. Most gaps first.')]
+    for video in [video for video in most if (folder / f'{video}.mp4').stat().st_size < 4e6][:1]:
+        blocks.append(Image(file_uri(folder / f'{video}.mp4'), f'{video}, every frame.'))
+    missing = len(CropStore(corpus.crops_dir).videos()) - len(student)
+    hint = f'{missing} videos with crops have none.'
+    return Verdict(not missing, text, hint, blocks)
+
+
+def judge_labels(corpus_dir: Path, has_splits: bool) -> Verdict:
+    """Actions by class and split: every class needs some to train and to test on."""
+    corpus = Corpus.open(corpus_dir)
+    classes = load_classes(corpus.classes_path)
+    actions, infos = load_actions(corpus.actions_path, len(classes)), corpus.videos()
+    counts = {split: Counter(a.label for a in actions if a.split == split) for split in SPLITS}
+    rows = [(name, *(counts[split][i] for split in SPLITS)) for i, name in enumerate(classes)]
+    blocks: list[Block] = [Table(('class', *SPLITS), rows)]
+    text = f'{len(actions)} actions of {len(classes)} classes: ' + ', '.join(
+        f'{counts[split].total()} {split}' for split in SPLITS
+    )
+    text += '.' if has_splits else '; the table has no column split, so that whole videos were divided.'
+    if missing := [split for split in SPLITS if not counts[split]]:
+        hint = 'Give actions of three or more videos to each class, or a column split.'
+        return Verdict(False, f'{text} None is {missing[0]}.', hint, blocks, stop=True)
+    lacking = [name for i, name in enumerate(classes) if not (counts['train'][i] and counts['test'][i])]
+    if lacking:
+        hint = f'{", ".join(lacking)}: not in both train and test; give actions of three or more videos to each class.'
+        return Verdict(False, text, hint, blocks)
+    splits: dict[str, set[str]] = {}
+    for action in actions:
+        splits.setdefault(infos[action.video].file, set()).add(action.split)
+    if shared := sum(len(names) > 1 for names in splits.values()):
+        hint = f'{shared} videos have actions in several splits, which flatters the numbers: label more videos.'
+        return Verdict(False, text, hint, blocks)
+    return Verdict(True, text, blocks=blocks)
+
+
+def judge_recognition(corpus_dir: Path, runs_dir: Path, run: Run) -> Verdict:
+    """Accuracy on the test clips against chance."""
+    classes, scores = load_classes(Corpus.open(corpus_dir).classes_path), RunStore(runs_dir).scores(run.key)
+    predicted = scores.scores.argmax(axis=1)
+    right = float((predicted == scores.labels).mean())
+    share = Share(right, len(predicted), max(guess_chance(scores.labels, len(classes))))
+    matrix = confusion_matrix(predicted.tolist(), scores.labels.tolist(), len(classes))
+    rows = [
+        (name, classes[label], classes[guess], f'{100 * top:.0f} %')
+        for name, label, guess, top in zip(scores.action_ids, scores.labels, predicted, scores.scores.max(axis=1))
+    ]
+    blocks: list[Block] = [
+        Table(('clip', 'class', 'predicted', 'score'), rows[:50]),
+        Image(figure_uri(confusion_figure(matrix, classes)), 'Rows are true classes, columns predicted ones.'),
+        Text('The student saw the frames of all videos, test clips included, but no labels.'),
+    ]
+    return _judge_share(share, f'{len(classes)} classes, top-1: ', blocks)
+
+
+def judge_retrieval(path: Path) -> Verdict:
+    """Precision of the nearest clip against chance, from the table that ``retrieve`` has written."""
+    with open_text(path) as f:
+        rows = [row for row in csv.DictReader(f) if row['rank'] == '1']
+    queries, nearest = ([row[name] for row in rows] for name in ('query_class', 'class'))
+    names = sorted({*queries, *nearest})
+    labels = [names.index(name) for name in queries]
+    hits = [query == hit for query, hit in zip(queries, nearest)]
+    share = Share(float(np.mean(hits)), len(hits), retrieval_chance(labels, labels, True), 'queries')
+    table = [(row['query'], row['query_class'], row['action_id'], row['class'], row['distance']) for row in rows]
+    blocks: list[Block] = [Table(('query', 'class', 'nearest clip', 'its class', 'distance'), table[:50])]
+    return _judge_share(share, 'The nearest other clip has the same class: ', blocks)
+
+
+def _judge_share(share: Share, name: str, blocks: list[Block]) -> Verdict:
+    return Verdict(not share.warning, f'{name}{share}.', f'{share.warning}.', blocks)
+
+
+def judge_detection(out: Path, num_intervals: int) -> Verdict:
+    """Average precision in the test videos, with the number of intervals that it is computed from."""
+    found = read_json(out / 'ap.json', 'run the step again')
+    if 'AP@0.5' not in found:
+        return Verdict(False, 'No test video has a labelled action.', 'Label intervals in test videos.')
+    text = (
+        f'AP@0.5 {100 * found["AP@0.5"]:.1f} % in {found["videos"]} test videos with {num_intervals} labelled '
+        f'intervals; a frame counts from score {found["threshold"]:g}.'
+    )
+    images = [Image(file_uri(path), path.stem) for path in list_folder(out, '*.png')[:_NUM_IMAGES]]
+    blocks: list[Block] = [Gallery(images, 600, 'Score of each frame, detected and labelled intervals.')]
+    hint = f'{ENOUGH_INTERVALS} intervals are needed for a number that means something: label more.'
+    return Verdict(num_intervals >= ENOUGH_INTERVALS and found['AP@0.5'] > 0, text, hint, blocks)
+
+
+def is_whole_video(actions: Sequence[Action], corpus: Corpus) -> bool:
+    """True where the actions cover nearly all frames of their videos, so that there is nothing to find in them."""
+    infos, covered = corpus.videos(), Counter[str]()
+    for action in actions:
+        covered[action.video] += action.num_frames
+    total = sum(infos[video].num_frames for video in covered)
+    return covered.total() > 0.9 * total
