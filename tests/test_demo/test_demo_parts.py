@@ -83,10 +83,9 @@ def test_the_goal_compares_2d_vpd_with_the_joints_at_the_largest_k(monkeypatch):
     monkeypatch.setattr(report, 'load_classes', lambda path: [])
     corpus = type('Corpus', (), {'actions_path': None, 'classes_path': None})
     blocks = list(report.recognition(corpus, rows, []))
-    goals = [block for block in blocks if isinstance(block, report.Text) and block.good is not None]
-    assert [block.text for block in goals] == [
-        'Goal: 2D-VPD is at least 5 points above 2D joints (teacher) at k = 8. Reached: +10.5 points.'
-    ]
+    goals = [block for block in blocks if isinstance(block, report.Verdict)]
+    text = 'Goal: 2D-VPD is at least 5 points above 2D joints (teacher) at k = 8. Reached: +10.5 points.'
+    assert goals == [report.Verdict('ok', text)]
     (table,) = [block for block in blocks if isinstance(block, report.Table)]
     assert table.rows[0] == ('2D joints (teacher)', 2, '20.5', '1.0', 2)
 

@@ -19,6 +19,7 @@ from vpd_mm.visualize.report import (
     Section,
     Table,
     Text,
+    Verdict,
     animation_uri,
     figure_uri,
     file_uri,
@@ -35,7 +36,7 @@ def write_page(path):
     blocks = [
         MethodDiagram(tile, tile, tile, tile, 0.912, tile, tile, tile, 0.2, tile),
         Text('a < b & <script>alert(1)</script>'),
-        Text('reached', True),
+        Verdict('ok', 'reached <', 'go > on'),
         Table(('method', *(f'column {i}' for i in range(12))), [('x' * 40, '<i>', *range(11))]),
         Image(image_uri(np.full((80, 1600, 3), 120, np.uint8)), 'wide'),
         Image(figure_uri(confusion_figure(np.eye(2, dtype=int), ['a', 'b'])), 'a "plot"'),
@@ -43,22 +44,26 @@ def write_page(path):
         Gallery([Image(tile), Image(tile, 'second')], 160, 'all <b>', 'a & fold'),
         Code('python tools/demo.py ' + '--option value ' * 20 + '> out'),
     ]
-    write_report(path, 'A title', 'a <b> lead', [Section('First & last', blocks)])
+    section = Section('First & last', blocks, Verdict('stop', 'no & yes', 'label'), 'vpd-mm fewshot --k <4>')
+    write_report(path, 'A title', 'a <b> lead', [Section('Before'), section])
     return path.read_text(encoding='utf-8')
 
 
 def test_nothing_is_fetched_and_everything_is_escaped(tmp_path):
     text = write_page(tmp_path / 'page.html')
     links = re.findall(r'(?:src|href)="([^"]{0,12})', text)
-    assert len(links) == 1 + 3 + 10 + 2  # icon, images and video, tiles of the diagram, gallery
-    assert all(link.startswith('data:') for link in links)
+    assert len(links) == 1 + 1 + 3 + 10 + 2  # icon, verdict, images and video, tiles of the diagram, gallery
+    assert all(link.startswith('data:') for link in links if link != '#s2')
     assert text.count('<script') == 1
     assert '&lt;script&gt;alert(1)' in text
     assert '<i>' not in text
     pieces = (
         'a &lt; b &amp;',
         'a &lt;b&gt; lead',
-        'First &amp; last',
+        '<section id="s2">\n<h2>First &amp; last',
+        '<li class="stop"><span class="level">stop</span><div><a href="#s2">First &amp; last</a> no &amp; yes',
+        '<p class="verdict ok"><span class="level">ok</span>reached &lt; <span class="hint">Next: go &gt; on</span>',
+        '<pre>vpd-mm fewshot --k &lt;4&gt;</pre>',
         '&lt;i&gt;',
         'a &#34;plot&#34;',
         '&gt; out',

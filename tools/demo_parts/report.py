@@ -17,7 +17,7 @@ from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
 from vpd_mm.visualize.panels import draw_boxes, draw_text, flow_to_rgb, resize
 from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_figure
-from vpd_mm.visualize.report import Block, Code, Gallery, Image, MethodDiagram, Section, Table, Text
+from vpd_mm.visualize.report import Block, Code, Gallery, Image, MethodDiagram, Section, Table, Text, Verdict
 from vpd_mm.visualize.skeleton import draw_pose_panel
 
 TITLE = 'Video Pose Distillation: the demonstration'
@@ -174,8 +174,8 @@ def diagram(frames: SimpleNamespace, corpus: Corpus) -> MethodDiagram:
     return MethodDiagram(*uris[:4], frames.scores[good], *uris[4:7], frames.scores[bad], uris[7])
 
 
-def goal(text: str, reached: bool, value: str) -> Text:
-    return Text(f'Goal: {text}. {"Reached" if reached else "Not reached"}: {value}.', bool(reached))
+def goal(text: str, reached: bool, value: str) -> Verdict:
+    return Verdict('ok' if reached else 'warn', f'Goal: {text}. {"Reached" if reached else "Not reached"}: {value}.')
 
 
 def recognition(corpus: Corpus, rows: Sequence[Mapping], matrices: Sequence[tuple[str, np.ndarray]]) -> Iterator[Block]:

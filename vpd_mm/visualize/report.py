@@ -1,12 +1,15 @@
-"""A self-contained HTML report of sections: text, tables, images, animations, videos, code.
+"""A self-contained HTML report of sections: text, verdicts, tables, images, animations, videos, code.
 
 Images and videos are embedded as data URIs, so the page needs no other file.  Everything is escaped.  A click on the
-head of a table sorts its rows; a click on an image that does not fit the page shows it in full size.
+head of a table sorts its rows; a click on an image that does not fit the page shows it in full size.  Where sections
+have verdicts, the page begins with a list of them.
 
 Example:
     >>> plot = Image(figure_uri(training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')), 'Training.')
     >>> table = Table(('method', 'top-1 %'), [('2D-VPD', '71.3')])
-    >>> write_report(path, 'A title', 'One sentence.', [Section('Results', [Text('Best of five.'), table, plot])])
+    >>> verdict = Verdict('warn', '6 test clips: 50 % is no better than chance (50 %).', 'label more clips')
+    >>> section = Section('Recognition', [table, plot], verdict, 'vpd-mm fewshot --corpus data/mine --k 4')
+    >>> write_report(path, 'A title', 'One sentence.', [section])
 """
 
 import base64
@@ -14,7 +17,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -36,11 +39,20 @@ _MIME_TYPES = {
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; ``good``: True = marked green, False = marked red, None = plain."""
+    """A paragraph."""
 
     text: str
-    good: bool | None = None
     kind: ClassVar[str] = 'text'
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A paragraph that is marked 'ok', 'warn' or 'stop'; ``hint``: the next thing to do, '' = nothing."""
+
+    level: Literal['ok', 'warn', 'stop']
+    text: str
+    hint: str = ''
+    kind: ClassVar[str] = 'verdict'
 
 
 @dataclass(frozen=True)
@@ -108,19 +120,21 @@ class MethodDiagram:
     kind: ClassVar[str] = 'method'
 
 
-Block = Text | Table | Image | Gallery | Code | MethodDiagram
+Block = Text | Verdict | Table | Image | Gallery | Code | MethodDiagram
 
 
 @dataclass
 class Section:
-    """A heading and the blocks under it."""
+    """A heading, and under it the verdict, the command that made it, '' = none, and the blocks."""
 
     title: str
     blocks: list[Block] = field(default_factory=list)
+    verdict: Verdict | None = None
+    command: str = ''
 
 
 def write_report(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
-    """Write the page atomically: its title, a paragraph below it, and the sections."""
+    """Write the page atomically: its title, a paragraph below it, the list of verdicts, and the sections."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
