@@ -72,7 +72,7 @@ NEXT = f"""# your own video: the same steps
 python tools/prepare.py my_videos/ --out data/real
 python tools/extract_features.py joints --corpus data/real
 python tools/train.py {CONFIG}
-python tools/extract_features.py {CONFIG} work_dirs/.../epoch_40.pth --corpus data/real --out vpd --preview"""
+python tools/extract_features.py work_dirs/... --corpus data/real --out vpd --preview"""
 
 
 def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: int, console: PlainConsole) -> Path:

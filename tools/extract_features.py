@@ -5,7 +5,8 @@ tools/extract_features.py joints --corpus data/real
 tools/extract_features.py vipe --corpus data/real [--invert]
 tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real [--invert]
 tools/extract_features.py clips WEIGHTS --network r2plus1d_18 --corpus data/real
-tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd [--preview]
+tools/extract_features.py RUN_FOLDER --corpus data/real --out vpd [--preview]
+tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd
 tools/extract_features.py --concat vpd joints --corpus data/real --out concat
 """
 
@@ -27,7 +28,8 @@ from vpd_mm.engine.cli import (
     merge_run_arguments,
     run_tool,
 )
-from vpd_mm.engine.model_files import read_trained_config
+from vpd_mm.engine.config import config_name
+from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
 from vpd_mm.errors import UserError
@@ -37,7 +39,7 @@ from vpd_mm.files import list_folder, npz_path
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__)
     parser.add_argument(
-        'config', nargs='?', help="a config of distillation or VIPE*; or 'joints', 'vipe' (packed), 'clips'"
+        'config', nargs='?', help="run folder or config of a student or VIPE*; or 'joints', 'vipe' (packed), 'clips'"
     )
     parser.add_argument(
         'checkpoint', nargs='?', help="student or VIPE*; with 'clips' the network's weights: path, URL or 'random'"
@@ -74,11 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         concat(corpus, args)
     elif args.config == 'joints':
         joints(corpus, args)
-    elif not args.config or not args.checkpoint:
-        raise UserError("needs CONFIG and CHECKPOINT, 'joints', 'vipe', 'clips' and WEIGHTS, or --concat; see --help")
+    elif not args.config or (args.config == 'clips' and not args.checkpoint):
+        raise UserError("needs a run folder, CONFIG and CHECKPOINT, 'joints', 'vipe', 'clips' and WEIGHTS, or --concat")
     elif args.config == 'clips':
         clips(corpus, args)
     else:
+        args.config, args.checkpoint = find_one_trained(args.config, 'model', args.checkpoint or '')
         cfg = merge_run_arguments(read_trained_config(args.config, args.checkpoint), args)
         if cfg.get('model', {}).get('type', '').rpartition('.')[2] == 'VIPE':
             vipe(corpus, cfg, args)
@@ -146,7 +149,7 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
         unknown = f'{args.checkpoint}: does not record how its corpus was made; {corpus.root} is not compared with it'
         lines = [unknown] if recipe is None else [f'{corpus.root}: {line}' for line in differences(recipe, corpus)]
         print(*(f'warning: {line}' for line in lines), sep='\n', end='\n' * bool(lines), file=sys.stderr)
-    out = corpus.features_dir(args.out or Path(cfg.filename).stem)
+    out = corpus.features_dir(args.out or config_name(cfg))
     extract(corpus, extractor, out, run_source(cfg, args.checkpoint), extractor.model.student.out_dims, args)
     if args.preview and launcher_ranks()[0] == 0:
         teacher = args.teacher or (recipe and recipe.teacher) or 'joints'

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run a student on videos: athlete, features of every frame, video with the decoded skeleton, optional labels.
 
-python tools/infer.py my_videos/run.mp4 --student CONFIG:CHECKPOINT
+python tools/infer.py my_videos/run.mp4 --student work_dirs/RUN
 """
 
 import argparse
@@ -20,8 +20,8 @@ def make_parser() -> ToolParser:
     add('inputs', nargs='+', metavar='INPUT', help='video, folder of videos or of images, or camera:0')
     add(
         '--student',
-        metavar='CONFIG:CHECKPOINT',
-        help='distillation config and its checkpoint (.onnx: onnxruntime); default: newest in work_dirs or runs',
+        metavar='RUN_FOLDER',
+        help='run folder of a distillation, .onnx file, or CONFIG:CHECKPOINT; default: newest in work_dirs or runs',
     )
     add(
         '--boxes',
@@ -29,8 +29,8 @@ def make_parser() -> ToolParser:
         'corpus, else mmdet:rtmdet-m',
     )
     add('--track', nargs='+', default=[], metavar='RULE=VALUE', help="rules of the tracker (default: the student's)")
-    add('--recognizer', metavar='CONFIG:CHECKPOINT', help='label the actions')
-    add('--scorer', metavar='CONFIG:CHECKPOINT[,...]', help='find the intervals of actions')
+    add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
+    add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, default=0.5, help='threshold of the scorer (default 0.5)')
     add('--gallery', metavar='CORPUS:FEATURES[:SPLIT]', help='labelled actions to search for neighbours')
     add('--top', type=int, default=5, help='neighbours per interval (default 5)')
@@ -58,24 +58,21 @@ def main(argv=None):
         warnings.warn('--no-film is deprecated since 0.2, removed in 0.3; use --no-video', DeprecationWarning, 1)
     args.video_dir = '' if args.no_video or args.without_video else args.out
     from vpd_mm.engine.config import parse_options
-    from vpd_mm.engine.model_files import split_spec
     from vpd_mm.infer.frame_source import list_inputs
     from vpd_mm.infer.overlay import check_display
     from vpd_mm.infer.results import check_outputs
     from vpd_mm.infer.vpd_inferencer import VPDInferencer, newest_student
 
-    if args.student:
-        config, [checkpoint, *_] = split_spec(args.student, 'student')
-    else:
-        config, checkpoint = newest_student()
-        print(f'student: {config}:{checkpoint} (the newest in work_dirs and runs; --student selects another)')
+    student = args.student
+    if not student:
+        student = newest_student()
+        print(f'student: {student} (the newest in work_dirs and runs; --student selects another)')
     inputs = list_inputs(args.inputs, [args.out])
     check_outputs(inputs, args.video_dir, args.out, args.overwrite)  # all of them: each call below sees one
     if args.show:
         check_display()
     inferencer = VPDInferencer(
-        config,
-        checkpoint,
+        student,
         boxes=args.boxes,
         recognizer=args.recognizer,
         scorer=args.scorer,

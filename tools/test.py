@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Evaluate a checkpoint of vpd_mm or mmaction2 with the test part of its config.
 
+tools/test.py RUN_FOLDER
 tools/test.py CONFIG CHECKPOINT [--corpus data/fx35]
 tools/test.py configs/teacher/VIPE_CONFIG CHECKPOINT --views cam1.npz cam2.npz
 """
@@ -15,7 +16,7 @@ def main(argv=None):
     parser = ToolParser(__doc__)
     add_run_arguments(parser)
     add_corpus_arguments(parser)
-    parser.add_argument('checkpoint', help='the .pth file to evaluate')
+    parser.add_argument('checkpoint', nargs='?', help='the .pth file to evaluate; default: the best of the run folder')
     parser.add_argument(
         '--views',
         nargs='+',
@@ -24,9 +25,11 @@ def main(argv=None):
     )
     args = parser.parse_args(argv)
 
+    from vpd_mm.engine.model_files import find_one_trained
     from vpd_mm.engine.run import build_runner
     from vpd_mm.features.corpus_config import load_corpus_config
 
+    args.config, args.checkpoint = find_one_trained(args.config, 'model', args.checkpoint or '')
     cfg = load_corpus_config(args)
     if not Path(args.checkpoint).is_file():
         raise UserError(f'checkpoint {args.checkpoint}: no such file')

@@ -195,8 +195,9 @@ def test_only_the_console_reaches_the_terminal(run_python, tmp_path):
 
 
 def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
+    config = config.rename(tmp_path / 'config.py')
     config.write_text('# mine\nmodel = dict(type="A")\n')
-    with pytest.raises(UserError, match=r'c\.py: would be replaced by a copy of the config'):
+    with pytest.raises(UserError, match=r'config\.py: would be replaced by a copy of the config'):
         cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
     copy = f"model = dict(type='A')\nwork_dir = '{tmp_path}'\n"
     config.write_text(copy)
@@ -206,4 +207,4 @@ def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
     config.write_text(copy + "note = 'edited'\n")
     cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
     assert not config.exists()
-    assert (tmp_path / 'c-1.py').read_text() == copy + "note = 'edited'\n"
+    assert (tmp_path / 'config-1.py').read_text() == copy + "note = 'edited'\n"

@@ -8,7 +8,7 @@ from baseline_corpus import make_baseline_corpus
 from mmengine.config import Config
 
 from vpd_mm.detect.search import train_fold
-from vpd_mm.engine.model_files import read_trained_config
+from vpd_mm.engine.model_files import find_one_trained, find_trained, read_trained_config, record_trained
 from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError
 from vpd_mm.export.onnx_export import export_model
@@ -44,9 +44,53 @@ def test_a_recognizer_is_read_with_the_config_of_its_training(recognizer, corpus
     lines = []
     monkeypatch.setattr('vpd_mm.engine.model_files.print_log', lambda text, _: lines.append(text))
     assert Recognizer(f'{BIGRU}:{recognizer}', 26).classes == ['jump', 'spin']
-    assert f'its config is read from {recognizer.with_name("bigru.py")}' in lines[0]
-    named = read_trained_config(recognizer.with_name('bigru.py'), recognizer)
+    assert f'its config is read from {recognizer.with_name("config.py")}' in lines[0]
+    named = read_trained_config(recognizer.with_name('config.py'), recognizer)
     assert named.test_dataloader.dataset.corpus == corpus
+
+
+def test_a_run_folder_stands_for_its_best_checkpoint_and_its_config(recognizer, tmp_path):
+    folder = recognizer.parent
+    expected = [str(folder / 'config.py'), [str(recognizer)], {}]
+    for spec in (folder, recognizer):
+        assert list(find_trained(spec)) == expected
+    assert list(find_trained(BIGRU, checkpoint=folder)) == list(find_trained(f'{BIGRU}:{folder}'))
+    best = shutil.copy(recognizer, folder / 'best_nll_epoch_1.pth')
+    assert find_trained(folder).checkpoints == [str(best)]
+    best.unlink()
+    (tmp_path / 'grid').symlink_to(folder)
+    record_trained(tmp_path, [tmp_path / 'grid/epoch_1.pth'] * 2, threshold=0.3)
+    config, checkpoints, settings = find_trained(tmp_path)
+    assert checkpoints == [f'{tmp_path}/grid/epoch_1.pth'] * 2
+    assert Path(config).samefile(folder / 'config.py')
+    assert settings['threshold'] == 0.3
+    with pytest.raises(UserError, match='takes one checkpoint, found 2'):
+        find_one_trained(tmp_path)
+    assert Recognizer(str(folder), 26).classes == ['jump', 'spin']
+
+
+@pytest.mark.parametrize(
+    ('files', 'spec', 'message'),
+    [
+        ((), 'w', 'w: has no checkpoint; pass a run folder'),
+        ((), 'gone', "'gone': no such file or folder"),
+        ((), 'c.py', "'c.py': must be a run folder, a checkpoint in one, or CONFIG:CHECKPOINT"),
+        ((), 'c.py:', 'must be a run folder'),
+        (('a.pth',), 'w/a.pth', r'w/a\.pth: no config\.py beside it; pass CONFIG:w/a\.pth'),
+        (('a.pth', 'config.py'), 'w', r'w/config\.py: is a program .*; pass w/config\.py:w/a\.pth if you trust it'),
+        (('a.pth', 'b.pth'), 'w', r'w: has 2 files \*\.pth, none of them named'),
+        (('a/a.pth', 'b/b.pth'), 'w', 'w: holds several trainings; pass one of them: w/a, w/b'),
+        (('trained.json',), 'w', r'w/trained\.json'),
+    ],
+)
+def test_what_is_no_run_folder_is_reported(tmp_path, monkeypatch, files, spec, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ('w/x', *(f'w/{file}' for file in files)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{}')
+    with pytest.raises(UserError, match=message):
+        find_trained(spec)
 
 
 def test_features_of_another_student_are_logged(recognizer, monkeypatch):
@@ -58,10 +102,12 @@ def test_features_of_another_student_are_logged(recognizer, monkeypatch):
     assert "was trained on features of another student, {'checkpoint': 'a.pth'}, as it was then" in lines[0]
 
 
-def test_it_is_exported_with_the_config_of_its_training(recognizer):
+def test_it_is_exported_with_the_config_of_its_training(recognizer, tmp_path):
     pytest.importorskip('onnxruntime')
     [exported] = export_model(BIGRU, recognizer, recognizer.with_suffix('.onnx'))
     assert Recognizer(f'{BIGRU}:{exported.path}', 26).classes == ['jump', 'spin']
+    alone = shutil.move(exported.path, tmp_path / 'r.onnx')
+    assert Recognizer(alone, 26).classes == ['jump', 'spin']
 
 
 def test_a_checkpoint_without_the_config_of_its_training_is_reported(recognizer, tmp_path):
@@ -77,11 +123,11 @@ def test_a_config_that_came_with_a_checkpoint_is_not_run(recognizer, tmp_path):
     copied, mark = Path(shutil.copytree(recognizer.parent, tmp_path / 'copied')), tmp_path / 'was_run'
     for path in copied.rglob('*.py'):
         path.write_text(f'{path.read_text()}\nopen({str(mark)!r}, "w").close()\n')
-    message = r'copied/bigru\.py is a program and was not written here by a training of yours: pass it in place of'
+    message = r'copied/config\.py is a program and was not written here by a training of yours: pass it in place of'
     with pytest.raises(UserError, match=message):
         read_trained_config(BIGRU, copied / 'epoch_1.pth')
     assert not mark.exists()
-    ours = recognizer.with_name('bigru.py')
+    ours = recognizer.with_name('config.py')
     content = ours.read_text()
     ours.write_text(f'{content}# changed\n')
     read_trained_config(BIGRU, recognizer)  # the config in the log folder is unchanged

@@ -83,7 +83,7 @@ def test_an_ablation_is_extracted_with_the_config_of_its_training(tmp_path, corp
     command = [str(config), str(best), '--corpus', str(corpus.root), '--out', 'rgb', '--device', 'cpu']
     assert main(command) == 0
     assert 'rgb: 2 videos written, 2 in total, D = 26' in capsys.readouterr().out
-    (tmp_path / config.name).unlink()
+    (tmp_path / 'config.py').unlink()
     shutil.rmtree(next(tmp_path.glob('*/vis_data')))
     with pytest.raises(UserError, match=r'leaves corpus to a corpus, and .* has no complete config'):
         main(command)

@@ -100,13 +100,13 @@ def test_takes_the_newest_student(folder, capsys):
         save_model(work, 'c', text)
         (work / 'last_checkpoint').write_text('/trained/elsewhere/c.pth')
         os.utime(work / 'last_checkpoint', (1e9 - age, 1e9 - age))
-    asks = r'new/c\.py is a program and was not written here .* pass --student work_dirs/new/c\.py:work_dirs/new/c\.pth'
+    asks = r'new/c\.py: is a program and was not written here .* pass work_dirs/new/c\.py:work_dirs/new/c\.pth'
     with pytest.raises(UserError, match=asks):
         infer(['videos/one.mp4'])
     record_configs(['work_dirs/new/c.py'])
     assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-video']) == 0
     text = capsys.readouterr().out
-    assert 'student: work_dirs/new/c.py:work_dirs/new/c.pth (the newest in' in text
+    assert 'student: work_dirs/new (the newest in' in text
     assert 'D = 26' in text
     assert not list((folder / 'out').glob('*.mp4'))
 
@@ -137,7 +137,7 @@ def test_errors_name_file_or_option(folder, monkeypatch):
     for arguments, message in (
         (['gone.mp4', *student], r'gone\.mp4: no such file'),
         (['videos/one.mp4', '--student', 'student.py:gone.pth'], r'checkpoint gone\.pth: no such file'),
-        (['videos/one.mp4', '--student', 'student.py'], 'must be CONFIG:CHECKPOINT'),
+        (['videos/one.mp4', '--student', 'student.py'], 'must be a run folder'),
         (['videos/one.mp4', *student, '--show'], 'show: no display'),
         (['videos/one.mp4', *student, '--track', 'speed'], '--track speed: must be KEY=VALUE'),
     ):
@@ -162,6 +162,6 @@ def test_export_then_infer(folder, capsys):
     assert 'student.onnx: student' in text
     assert 'student.decoder.onnx: decoder' in text
     assert text.count('onnxruntime and PyTorch differ by') == 2
-    arguments = ['videos/one.mp4', '--student', 'student.py:student.onnx', '--boxes', 'full', '--out', 'out']
+    arguments = ['videos/one.mp4', '--student', 'student.onnx', '--boxes', 'full', '--out', 'out']
     assert infer(arguments) == 0
     assert VideoReader(folder / 'out' / 'one.mp4').num_frames == FRAMES

@@ -44,7 +44,7 @@ def corpus(tmp_path_factory):
 
 
 @pytest.mark.parametrize('target', ['last_checkpoint', 'config.py', 'nothing', '.'])
-@pytest.mark.parametrize('name', ['last_checkpoint', 'bigru.py', 'runs', 'jobs', 'results.csv', '20260101_000000'])
+@pytest.mark.parametrize('name', ['last_checkpoint', 'config.py', 'runs', 'jobs', 'results.csv', '20260101_000000'])
 @pytest.mark.parametrize('tool', [train, fewshot])
 def test_a_link_in_the_work_dir_of_a_tool(corpus, tmp_path, mine, tool, name, target):
     link(tmp_path / 'w' / name, mine / target)

@@ -307,7 +307,7 @@ def _misfits(runner: Any, filename: object) -> Iterator[None]:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, OverflowError) as e:
         reason = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
-        config = Path(runner.cfg.filename or 'this training').name
+        config = runner.cfg.get('experiment_name') or Path(runner.cfg.filename or 'this training').name
         raise UserError(f'checkpoint {filename}: does not fit {config}: {reason}') from e
 
 

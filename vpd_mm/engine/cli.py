@@ -197,14 +197,14 @@ def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '
 
     ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work dir.
     """
-    from .config import merge_options
+    from .config import RUN_CONFIG, config_name, merge_options
 
     merge_options(cfg, args.cfg_options)
     cfg.launcher = getattr(args, 'launcher', 'none')
-    name = '_'.join(filter(None, (Path(cfg.filename).stem, suffix)))
+    name = '_'.join(filter(None, (config_name(cfg), suffix)))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
     check_no_links(cfg.work_dir)
-    copy = Path(cfg.work_dir) / Path(cfg.filename).name
+    copy = Path(cfg.work_dir) / RUN_CONFIG
     if copy.exists() and not _is_copy(read_text(copy)):
         raise UserError(f'{copy}: would be replaced by a copy of the config; pass another --work-dir')
     if copy.exists() and launcher_ranks()[0] == 0:

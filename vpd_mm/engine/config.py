@@ -5,6 +5,7 @@ import inspect
 import math
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -16,6 +17,15 @@ from .paths import find_config
 
 #: Fields of a parameter scheduler that count epochs or iterations, besides T_max.
 SCHEDULE_FIELDS = {'begin', 'end', 'periods', 'milestones', 'step_size'}
+
+#: Name of the config that a Runner writes into its work dir.
+RUN_CONFIG = 'config.py'
+
+
+def config_name(cfg: Config) -> str:
+    """Name of a config without ``.py``; one that a Runner wrote has the name of its experiment."""
+    name = Path(cfg.filename or RUN_CONFIG)
+    return str(cfg.get('experiment_name', name.stem)) if name.name == RUN_CONFIG else name.stem
 
 
 def read_config(name: str | os.PathLike) -> Config:

@@ -1,9 +1,10 @@
 """Build a model of this project from a config and load its checkpoint."""
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -11,24 +12,128 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
+from ..compat import find_latest_checkpoint
 from ..errors import UserError
-from ..files import list_folder
+from ..files import MARK, atomic_write, list_folder, read_json
 from ..registry import MODELS
 from ..structures import load_classes
-from .config import read_config
+from .config import RUN_CONFIG, read_config
+from .paths import newest_best
 from .written_configs import NOT_OURS, is_recorded
 
+#: File in which a tool that trains several models records those that its folder stands for.
+TRAINED = 'trained.json'
 #: Fields of a data set that a config leaves to a corpus by setting them to None.
 CORPUS_FIELDS = ('corpus', 'num_classes', 'window', 'widen')
 
 
-def split_spec(spec: str, what: str) -> tuple[str, list[str]]:
-    """Split ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` into config and checkpoints; UserError if one is missing."""
-    config, _, checkpoints = spec.rpartition(':')
-    files = [name for name in checkpoints.split(',') if name]
-    if not config or not files:
-        raise UserError(f'{what} {spec!r}: must be CONFIG:CHECKPOINT, the files that tools/train.py read and wrote')
-    return config, files
+class Trained(NamedTuple):
+    """A trained model on disk.
+
+    ``config`` is '' for an ONNX file that was given alone, which holds its config.  ``checkpoints`` has several where
+    the model is an ensemble; ``settings`` are those of :func:`record_trained`.
+    """
+
+    config: str
+    checkpoints: list[str]
+    settings: Mapping[str, Any]
+
+
+def find_trained(spec: str | os.PathLike, what: str = 'model', checkpoint: str | os.PathLike = '') -> Trained:
+    """Find config and checkpoints of ``CONFIG:CHECKPOINT[,CHECKPOINT...]``, or of CHECKPOINTs alone.
+
+    A CHECKPOINT is a file, or a run folder: that of a training stands for its best checkpoint, else for the last one;
+    that of a tool which trains several models for those that it recorded (:func:`record_trained`).  Without CONFIG it
+    is the one that the training wrote beside the first checkpoint (:func:`run_config`).  ``checkpoint``, where it is
+    given, is the CHECKPOINT and ``spec`` the CONFIG.
+
+    Raises:
+        UserError: a file or folder is missing, or a folder has no checkpoint.
+    """
+    text = str(spec)
+    if checkpoint:
+        config, names = text, [str(checkpoint)]
+    else:
+        config, _, rest = ('', '', text) if Path(text).exists() else text.rpartition(':')
+        names = [name for name in rest.split(',') if name]
+    if not names or names[0].endswith('.py'):
+        raise UserError(
+            f'{what} {text!r}: must be a run folder, a checkpoint in one, or CONFIG:CHECKPOINT, the files that '
+            'tools/train.py read and wrote'
+        )
+    checkpoints, settings = list[str](), dict[str, Any]()
+    for name in names:
+        if Path(name).is_dir():
+            of_run, settings = _checkpoints_of(Path(name))
+            checkpoints += of_run
+        elif config or Path(name).is_file():
+            checkpoints.append(name)
+        else:
+            raise UserError(f'{what} {text!r}: no such file or folder; pass a run folder, or CONFIG:CHECKPOINT')
+    if not config and not checkpoints[0].endswith('.onnx'):
+        config = str(run_config(checkpoints[0]))
+    return Trained(config, checkpoints, settings)
+
+
+def find_one_trained(
+    spec: str | os.PathLike, what: str = 'model', checkpoint: str | os.PathLike = ''
+) -> tuple[str, str]:
+    """:func:`find_trained` of a model that is no ensemble; UserError for several checkpoints."""
+    config, checkpoints, _ = find_trained(spec, what, checkpoint)
+    if len(checkpoints) > 1:
+        raise UserError(f'{what} {str(spec)!r}: takes one checkpoint, found {len(checkpoints)}')
+    return config, checkpoints[0]
+
+
+def record_trained(folder: str | os.PathLike, checkpoints: Sequence[str | os.PathLike], **settings: Any) -> None:
+    """Let a folder stand for checkpoints below it, with settings (JSON), in :func:`find_trained`."""
+    names = [os.path.relpath(checkpoint, folder) for checkpoint in checkpoints]
+    with atomic_write(Path(folder) / TRAINED, 'w') as f:
+        json.dump({'checkpoints': names, **settings, 'comment': MARK}, f, indent=2)
+        f.write('\n')
+
+
+def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
+    """Checkpoints that a folder stands for, and recorded settings."""
+    own, record = newest_best(folder) or find_latest_checkpoint(folder), folder / TRAINED
+    if own and not (record.is_file() and record.stat().st_mtime > Path(own).stat().st_mtime):
+        return [str(own)], {}
+    if record.is_file():
+        content = read_json(record, 'run the command that wrote it again')
+        names = content.pop('checkpoints', None) if isinstance(content, dict) else None
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise UserError(f'{record}: names no checkpoints; run the command that wrote it again')
+        return [str(folder / name) for name in names], content
+    if len(saved := list_folder(folder, '*.pth')) == 1:
+        return [str(saved[0])], {}
+    below = sorted({str(path.parent) for path in list_folder(folder, '**/*.pth')})
+    if not saved and below:
+        raise UserError(f'{folder}: holds several trainings; pass one of them: {", ".join(below[:3])}')
+    found = f'{len(saved)} files *.pth, none of them named as a training does' if saved else 'no checkpoint'
+    raise UserError(f'{folder}: has {found}; pass a run folder of tools/train.py, or CONFIG:CHECKPOINT')
+
+
+def run_config(checkpoint: str | os.PathLike) -> Path:
+    """Find the config that the training of a checkpoint wrote beside it.
+
+    Raises:
+        UserError: there is none, or it was not written there by a training of this user
+            (:mod:`vpd_mm.engine.written_configs`).
+    """
+    configs = _written_configs(Path(checkpoint).parent)
+    if own := next(filter(is_recorded, configs), None):
+        return own
+    if configs:
+        spec = f'{configs[0]}:{checkpoint}'
+        raise UserError(f'{configs[0]}: {NOT_OURS}; pass {spec} if you trust it')
+    raise UserError(f'{checkpoint}: no config.py beside it; pass CONFIG:{checkpoint}')
+
+
+def _written_configs(folder: Path) -> list[Path]:
+    """Configs in the folder of a training, the likeliest first: config.py, its former names, those of its logs."""
+    dumped = list_folder(folder, '*/vis_data/config.py')[::-1]  # the newest first, by their time stamps
+    own = sorted(list_folder(folder, '*.py'), key=lambda path: path.name != RUN_CONFIG)
+    return [*own, *dumped]
 
 
 def read_model_config(config: str | os.PathLike) -> Config:
@@ -55,8 +160,7 @@ def read_trained_config(config: str | os.PathLike, checkpoint: str | os.PathLike
         return cfg
     _check_local(checkpoint)
     folder = Path(checkpoint).parent
-    dumped = list_folder(folder, '*/vis_data/config.py')[::-1]  # the newest first, by their time stamps
-    candidates = [path for path in (folder / Path(cfg.filename).name, *dumped) if path.is_file()]
+    candidates = _written_configs(folder)
     for path in filter(is_recorded, candidates):
         if not _missing_fields(trained := read_model_config(path)):
             print_log(f'{checkpoint}: its config is read from {path}, as {config} leaves fields to a corpus', 'current')

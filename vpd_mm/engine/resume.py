@@ -67,6 +67,7 @@ def _busy(work_dir: Path) -> str:
 
 def config_digest(cfg: Config, **more: object) -> str:
     """Hash the settings that decide the numbers of a run: the config, and ``more`` that is not part of it."""
-    skipped = ('work_dir', 'launcher', 'resume', 'load_from', 'vis_backends', 'visualizer', 'log_level', 'env_cfg')
+    skipped = {'work_dir', 'launcher', 'resume', 'load_from', 'vis_backends', 'visualizer', 'log_level', 'env_cfg'}
+    skipped.add('experiment_name')  # of a config that a Runner wrote
     content = {key: value for key, value in cfg._cfg_dict.to_dict().items() if key not in skipped}
     return hashlib.sha256(json.dumps(content | more, sort_keys=True, default=str).encode()).hexdigest()[:8]

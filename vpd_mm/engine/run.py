@@ -15,6 +15,7 @@ from .. import registry
 from ..errors import UserError
 from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
 from .cli import LAUNCHERS
+from .config import RUN_CONFIG, config_name
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
 from .progress import OnProgress
@@ -26,7 +27,7 @@ _WORK_DIR_LEVELS = ('*', '[0-9]*_[0-9]*/*', '[0-9]*_[0-9]*/vis_data/*')
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the Runner of ``cfg``.
+    """Build the Runner of ``cfg``, which writes it as ``config.py`` into its work dir.
 
     Without CUDA, several processes communicate through gloo; mmengine itself starts them on accelerators only.  In
     training, a batch of one value a channel is normalised with the running statistics, as it has no variance.
@@ -39,6 +40,9 @@ def build_runner(cfg: Config) -> Runner:
         if not loader.get('num_workers'):  # torch refuses these without workers
             for name in ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout'):
                 loader.pop(name, None)
+    cfg = copy.copy(cfg)
+    cfg.setdefault('experiment_name', config_name(cfg))
+    object.__setattr__(cfg, '_filename', RUN_CONFIG)  # as which the Runner writes its config
     launcher = cfg.get('launcher', 'none')
     if not torch.cuda.is_available():
         if cfg.get('optim_wrapper'):
@@ -69,8 +73,7 @@ def build_runner(cfg: Config) -> Runner:
             module.register_forward_pre_hook(_use_running_statistics)
             module.register_forward_hook(_use_own_statistics)
     if dist.is_main_process():
-        name = Path(runner.cfg.filename).name if runner.cfg.filename else f'{runner.timestamp}.py'
-        written = Path(runner.work_dir) / name, Path(runner.log_dir) / 'vis_data' / 'config.py'
+        written = Path(runner.work_dir) / RUN_CONFIG, Path(runner.log_dir) / 'vis_data' / 'config.py'
         record_configs(path for path in written if path.is_file())
     return runner
 

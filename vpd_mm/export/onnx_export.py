@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..athlete.recipe import Recipe
+from ..engine.config import config_name
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
 from ..files import MARK, check_output, file_digest, open_output, read_bytes
@@ -58,7 +59,9 @@ def export_model(
     model = build_model(cfg)
     meta = load_weights(model, checkpoint, cfg)
     classes = [str(name) for name in meta.get('classes') or ()]
-    metadata: dict = {'config': Path(str(cfg.filename)).name, 'classes': classes}
+    metadata: dict = {'config': f'{config_name(cfg)}.py', 'classes': classes}
+    content = cfg._cfg_dict.to_dict()
+    metadata['settings'] = {k: content[k] for k in ('default_scope', 'model', 'test_dataloader') if k in content}
     metadata |= {'checkpoint': Path(checkpoint).name, 'sha256': file_digest(checkpoint)}
     if recipe := Recipe.from_json(meta.get('recipe'), f'checkpoint {checkpoint}'):
         metadata['recipe'] = recipe.to_json()

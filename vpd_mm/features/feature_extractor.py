@@ -20,6 +20,7 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.pose_distiller import mean_of_views, mirror_crops
+from ..engine.config import config_name
 from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
@@ -217,7 +218,7 @@ def run_source(cfg: Config, checkpoint: str | os.PathLike, sha256: str | None = 
     """
     pipeline = (cfg.get('test_dataloader') or {}).get('dataset', {}).get('pipeline')
     inputs = {'model': digest([cfg.model, pipeline, sha256 or file_digest(checkpoint), settings])}
-    return {'config': Path(str(cfg.filename)).name, 'checkpoint': Path(checkpoint).name, **settings, 'inputs': inputs}
+    return {'config': f'{config_name(cfg)}.py', 'checkpoint': Path(checkpoint).name, **settings, 'inputs': inputs}
 
 
 def concat_features(corpus: Corpus, sources: Sequence[Path], out: Path, overwrite: bool = False) -> int:

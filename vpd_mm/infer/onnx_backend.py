@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
-from ..engine.model_files import build_model, check_meta, load_weights
+from ..engine.model_files import build_model, check_meta, load_weights, read_trained_config
 from ..errors import UserError
 from ..files import check_file, file_digest, parse_json
 from ..recognize import SequenceRecognizer
 
-#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config``, ``classes``, ``recipe``, and the
-#: name and ``sha256`` of the ``checkpoint``.
+#: Key of the metadata in an exported file: a JSON object with ``kind``, ``config`` (its name), ``settings`` (what
+#: inference reads of it), ``classes``, ``recipe``, and the name and ``sha256`` of the ``checkpoint``.
 META_KEY = 'vpd_mm'
 
 
@@ -37,6 +37,24 @@ def decoder_path(student: Path) -> Path:
     return student.with_suffix('.decoder.onnx')
 
 
+def _open(path: str | os.PathLike, device: str = 'cpu') -> tuple[Any, dict]:
+    """Open an exported file; returns the session of onnxruntime and the metadata, {} of another file."""
+    runtime = import_onnx('onnxruntime')
+    check_file(path, missing='tools/export.py writes it')
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    wanted = ['CUDAExecutionProvider'] if device.startswith('cuda') else []
+    providers = [p for p in [*wanted, 'CPUExecutionProvider'] if p in runtime.get_available_providers()]
+    try:
+        session = runtime.InferenceSession(str(path), options, providers=providers)
+    except Exception as e:  # onnxruntime's errors have no common base class
+        raise UserError(f'{path}: onnxruntime cannot read it ({_one_line(e)}); export it again') from e
+    text = session.get_modelmeta().custom_metadata_map.get(META_KEY)
+    metadata = parse_json(text, path, 'export it again') if text else None
+    return session, metadata if isinstance(metadata, dict) else {}
+
+
 class OnnxNetwork(nn.Module):
     """An exported network as a module: tensors in, its one output out.
 
@@ -47,20 +65,8 @@ class OnnxNetwork(nn.Module):
     def __init__(self, path: str | os.PathLike, kind: str, device: str = 'cpu') -> None:
         super().__init__()
         self.path = str(path)
-        runtime = import_onnx('onnxruntime')
-        check_file(path, missing='tools/export.py writes it')
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        wanted = ['CUDAExecutionProvider'] if device.startswith('cuda') else []
-        providers = [p for p in [*wanted, 'CPUExecutionProvider'] if p in runtime.get_available_providers()]
-        try:
-            self.session = runtime.InferenceSession(self.path, options, providers=providers)
-        except Exception as e:  # onnxruntime's errors have no common base class
-            raise UserError(f'{path}: onnxruntime cannot read it ({_one_line(e)}); export it again') from e
-        text = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
-        metadata = parse_json(text, path, 'export it again') if text else None
-        written_kind = metadata.get('kind') if isinstance(metadata, dict) else None
+        self.session, metadata = _open(path, device)
+        written_kind = metadata.get('kind')
         if written_kind != kind:
             written_kind = written_kind if isinstance(written_kind, str) else 'file that tools/export.py did not write'
             raise UserError(f'{path}: is a {written_kind}, expected a {kind}')
@@ -89,6 +95,21 @@ class _RawCrops(nn.Module):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         return {**data, 'inputs': data['inputs'][:, : self.num_channels].float()}
+
+
+def read_model_settings(config: str | os.PathLike, checkpoint: str | os.PathLike) -> Config:
+    """Read the config of a trained model (:func:`read_trained_config`); '': that in the ONNX file ``checkpoint``.
+
+    Raises UserError: as :func:`read_trained_config`, or the file was exported by a version that wrote no config.
+    """
+    if config:
+        return read_trained_config(config, checkpoint)
+    settings = _open(checkpoint)[1].get('settings')
+    if not isinstance(settings, dict) or not isinstance(settings.get('model'), dict):
+        raise UserError(f'{checkpoint}: holds no config; export it again, or pass CONFIG:{checkpoint}')
+    cfg = Config(settings)
+    object.__setattr__(cfg, '_filename', str(checkpoint))  # named in messages
+    return cfg
 
 
 def load_model(cfg: Config, checkpoint: str, kind: type, device: str) -> tuple[Any, dict]:

@@ -13,14 +13,14 @@ from mmengine.logging import print_log
 from ..corpus import Corpus
 from ..detect import FrameScorer, find_proposals
 from ..detect.search import ScoredVideo
-from ..engine.model_files import class_names, read_trained_config, split_spec
+from ..engine.model_files import class_names, find_one_trained, find_trained
 from ..errors import UserError
 from ..features import Window, clip_positions, interpolate
 from ..features.clips import FeatureReader
 from ..recognize import SequenceRecognizer
 from ..retrieve import DTWRetriever, load_clips
 from ..structures import FeatureSequence, FrameTimes, load_classes
-from .onnx_backend import load_model
+from .onnx_backend import load_model, read_model_settings
 
 
 @dataclass
@@ -73,17 +73,16 @@ class Segment:
 class Recognizer:
     """A trained ``SequenceRecognizer`` on intervals of a feature sequence, read as its test data set reads them.
 
-    ``spec`` is ``CONFIG:CHECKPOINT``; an ``.onnx`` file runs in onnxruntime.  ``dims`` is D of the features.  A model
+    ``spec`` is ``CONFIG:CHECKPOINT`` or a run folder (:func:`~vpd_mm.engine.model_files.find_trained`); an ``.onnx``
+    file runs in onnxruntime.  ``dims`` is D of the features.  A model
     that was trained on features of another run than ``student`` (``features.feature_extractor.run_source``) is logged.
     Raises UserError: the files do not fit, or the model takes other features.
     """
 
     def __init__(self, spec: str, dims: int, device: str = 'cpu', student: Mapping[str, Any] | None = None) -> None:
-        config, checkpoints = split_spec(spec, 'recognizer')
-        if len(checkpoints) > 1:
-            raise UserError(f'recognizer {spec!r}: takes one checkpoint')
-        cfg = read_trained_config(config, checkpoints[0])
-        self.model, meta = load_model(cfg, checkpoints[0], SequenceRecognizer, device)
+        config, checkpoint = find_one_trained(spec, 'recognizer')
+        cfg = read_model_settings(config, checkpoint)
+        self.model, meta = load_model(cfg, checkpoint, SequenceRecognizer, device)
         _compare_students(f'recognizer {spec}: was trained on', meta.get('features'), student)
         data = cfg.test_dataloader.dataset
         self.window = Window(**(data.get('window') or {}))
@@ -110,7 +109,7 @@ class Recognizer:
 
 
 class Scorer:
-    """The mean of trained ``FrameScorer`` models, ``CONFIG:CHECKPOINT[,CHECKPOINT...]``, on a whole video.
+    """The mean of trained ``FrameScorer`` models, ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` or a run folder, on a video.
 
     A frame belongs to an action from a score of ``threshold`` on.  ``dims`` and ``student`` are as of ``Recognizer``.
     Raises UserError: the files do not fit, or the models take other features.
@@ -126,8 +125,8 @@ class Scorer:
     ) -> None:
         if not 0 <= threshold <= 1:
             raise UserError(f'threshold must lie in 0..1, found {threshold}')
-        config, checkpoints = split_spec(spec, 'scorer')
-        cfg = read_trained_config(config, checkpoints[0])
+        config, checkpoints, _ = find_trained(spec, 'scorer')
+        cfg = read_model_settings(config, checkpoints[0])
         loaded = [load_model(cfg, checkpoint, FrameScorer, device) for checkpoint in checkpoints]
         self.models = [model for model, _ in loaded]
         _compare_students(f'scorer {spec}: was trained on', loaded[0][1].get('features'), student)

@@ -18,10 +18,9 @@ from ..athlete.recipe import Recipe
 from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
 from ..engine.console import PlainConsole
-from ..engine.model_files import read_trained_config
+from ..engine.model_files import find_one_trained
 from ..engine.model_zoo import pick_device
 from ..engine.progress import ProgressBars
-from ..engine.written_configs import NOT_OURS, is_recorded
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor, run_source
 from ..files import input_name, list_folder, read_text
@@ -33,7 +32,7 @@ from ..registry import INFERENCERS
 from ..structures import AthleteTrack
 from ..teacher import JointFeature
 from .frame_source import Entry, FrameStream, Input, list_inputs, open_source
-from .onnx_backend import load_model
+from .onnx_backend import load_model, read_model_settings
 from .overlay import Paint, draw_answer, open_canvas
 from .passes import FrameResults, StudentPass, join_results, offline_pass, online_pass, row_of
 from .results import (
@@ -49,24 +48,15 @@ from .results import (
 from .segments import Gallery, Recognizer, Scorer, Segment
 
 
-def newest_student() -> tuple[str, str]:
-    """Find config and checkpoint of the last distillation in work_dirs and runs.
-
-    Raises:
-        UserError: there is none, or its config was not written there by a training of this user.
-    """
+def newest_student() -> str:
+    """Find the run folder of the last distillation in work_dirs and runs; UserError without any."""
     notes = [note for folder in ('work_dirs', 'runs') for note in list_folder(folder, '**/last_checkpoint')]
     for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
-        checkpoint = find_latest_checkpoint(note.parent)
-        configs = [path for path in list_folder(note.parent, '*.py') if 'PoseDistiller' in read_text(path)]
-        if checkpoint and configs:
-            config = next(filter(is_recorded, configs), None)
-            if config is None:
-                spec = f'{configs[0]}:{checkpoint}'
-                raise UserError(f'student: {configs[0]} {NOT_OURS}: pass --student {spec} if you trust it')
-            return str(config), checkpoint
+        configs = list_folder(note.parent, '*.py')
+        if find_latest_checkpoint(note.parent) and any('PoseDistiller' in read_text(path) for path in configs):
+            return str(note.parent)
     raise UserError(
-        'no student: none was trained in work_dirs or runs; pass --student CONFIG:CHECKPOINT (train one with '
+        'no student: none was trained in work_dirs or runs; pass --student RUN_FOLDER (train one with '
         'tools/train.py and a config of configs/distill)'
     )
 
@@ -85,12 +75,14 @@ class VPDInferencer(BaseInferencer):
     Memory does not grow with the video but for the result: 28 bytes per box and 8 D per feature (:meth:`stream`: none).
 
     Args:
-        model: Distillation config: path, or ``Config``.
-        weights: Checkpoint of the student; an ``.onnx`` file of ``tools/export.py`` runs in onnxruntime.
+        model: Run folder of the student, or its distillation config: path, or ``Config``.
+        weights: Checkpoint of the student; None: the best one of the run folder.  An ``.onnx`` file of
+            ``tools/export.py`` runs in onnxruntime, as ``model`` too.
         boxes: As ``tools/prepare.py --boxes``: ``mmdet:<config>[:<checkpoint>]``, ``mediapipe``, ``full``, or a folder
             of box files.  The detector is loaded when the first video without ``bboxes`` needs it.
-        recognizer: ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
-        scorer, threshold: ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their threshold.
+        recognizer: Run folder or ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
+        scorer, threshold: Run folder or ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their
+            threshold.
         gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As ``tools/prepare.py``.
@@ -105,7 +97,7 @@ class VPDInferencer(BaseInferencer):
     Raises UserError: a file is missing or does not fit, or an option is not valid.
 
     Example:
-        >>> inferencer = VPDInferencer('configs/distill/x.py', 'epoch_40.pth', recognizer='r.py:r.pth')
+        >>> inferencer = VPDInferencer('work_dirs/student', recognizer='work_dirs/recognizer')
         >>> inferencer('jump.mp4', vis_out_dir='out', pred_out_dir='out')['predictions'][0]['segments']
         >>> for result in inferencer.stream(0):  # camera
         ...     print(result.frame_ind, result.box)
@@ -119,7 +111,7 @@ class VPDInferencer(BaseInferencer):
     def __init__(
         self,
         model: str | os.PathLike | Config,
-        weights: str | os.PathLike,
+        weights: str | os.PathLike | None = None,
         boxes: str | None = None,
         recognizer: str | None = None,
         scorer: str | None = None,
@@ -140,7 +132,11 @@ class VPDInferencer(BaseInferencer):
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
         self.batch_size, self.overwrite = batch_size, overwrite
         device = pick_device(device)
-        cfg = model if isinstance(model, Config) else read_trained_config(model, weights)
+        if isinstance(model, Config):
+            cfg, weights = model, weights or ''
+        else:
+            model, weights = find_one_trained(model, 'student', weights or '')
+            cfg = read_model_settings(model, weights)
         super().__init__(cfg, str(weights), device, 'vpd_mm', show_progress)
         dims = self.model.student.out_dims
         has_joints = dims == JointFeature.dims and not (cfg.model.get('decoder') and self.model.decoder is None)
