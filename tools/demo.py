@@ -40,7 +40,7 @@ from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
 from vpd_mm.files import list_folder
 from vpd_mm.prepare.corpus_builder import build_corpus
-from vpd_mm.quickstart import Steps, Verdict
+from vpd_mm.quickstart import Result, Steps
 from vpd_mm.quickstart.page import write_page
 from vpd_mm.quickstart.steps import once, write_json
 from vpd_mm.recognize import confusion_matrix
@@ -49,7 +49,7 @@ from vpd_mm.structures import Action, load_actions, load_classes, save_actions, 
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
 from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
 from vpd_mm.visualize.panels import grid, save_image
-from vpd_mm.visualize.report import Image, file_uri
+from vpd_mm.visualize.report import Image, Verdict, file_uri
 
 CONFIGS = {
     name: f'configs/compare/demo{end}.py' for name, end in {'tiny': '_tiny', 'small': '', 'full': '_full'}.items()
@@ -166,10 +166,11 @@ def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnPro
     }
 
 
-def count_frames(corpus: Corpus, teacher: str) -> Verdict:
+def count_frames(corpus: Corpus, teacher: str) -> Result:
     """Number of frames with a teacher's features."""
     store = FeatureStore(corpus.teacher_dir(teacher))
-    return Verdict(None, f'{sum(len(store[video]) for video in store.videos()):,} frames of {len(store)} videos')
+    num_frames = sum(len(store[video]) for video in store.videos())
+    return Result(Verdict('ok', f'{num_frames:,} frames of {len(store)} videos.'))
 
 
 def tracked_actions(corpus: Corpus, actions: Sequence[Action]) -> list[Action]:

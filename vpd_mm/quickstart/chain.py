@@ -20,9 +20,10 @@ from ..importers.label_table import find_video
 from ..prepare.options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from ..prepare.sources import find_videos
 from ..structures import load_actions
+from ..visualize.report import Code, Section, Text
 from . import verdicts
 from .page import write_page
-from .steps import Steps
+from .steps import Steps, shown_command
 
 STUDENT = 'configs/distill/resnet18_2d-vpd_40e_real.py'
 RECOGNIZER = 'configs/recognize/bigru_fast_features.py'
@@ -31,6 +32,14 @@ FEATURES = 'vpd'
 #: Times that each target is drawn, draws of an epoch of STUDENT, and fewest and most epochs.
 DRAWS, EPOCH_DRAWS, EPOCHS = 40, 2000, (5, 40)
 MAX_WORKERS = 4
+LEAD = (
+    'Video Pose Distillation on your videos. Each step names the command that it runs, its purpose and a verdict. All '
+    'numbers were computed on this machine.'
+)
+#: A table of labels, as an example.
+TABLE = """video,label
+run.mp4,jump
+walk.mp4,turn"""
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,8 @@ def run_quickstart(
     has_splits = labels is not None and check_labels(labels, files)
     options.settings(out)
     identity = {'videos': [str(Path(video).resolve()) for video in given]}
-    after = advice(files, labels, out)
-    on_change = lambda records: write_page(report, 'Quickstart', LEAD, records, after(records))  # noqa: E731
+    after: list[Section] = []
+    on_change = lambda records: write_page(report, 'Quickstart', LEAD, records, after)  # noqa: E731
     steps = Steps(out, 'quickstart', identity, console, on_change)
     console.print(f'report: {report} (open it in a browser; it is written again after each step)', soft_wrap=True)
     root, teacher = out / 'corpus', ['--corpus', out / 'corpus']
@@ -127,11 +136,11 @@ def run_quickstart(
     command += ['--cfg-options', f'train_cfg.max_epochs={epochs}']
     cfg = adapt_config(read_config(STUDENT), str(root))
     steps.tool('student', 'Train the student', text, command, lambda: verdicts.judge_student(cfg, work_dir))
-    checkpoint = verdicts.trained_checkpoint(work_dir)
     text = 'One vector per frame, also where the teacher has no pose; the preview draws both beside each other.'
-    command = ['extract_features', STUDENT, checkpoint, *teacher, '--out', FEATURES, '--preview', '--overwrite']
+    command = ['extract_features', work_dir, *teacher, '--out', FEATURES, '--preview', '--overwrite']
     judge = lambda: verdicts.judge_features(root, FEATURES)  # noqa: E731
     steps.tool('features', 'Describe every frame', text, command, judge)
+    after.append(next_steps(work_dir, first, labels))
     if labels is None:
         reason = 'pass --labels with a table of the columns video,label (start_sec,end_sec for parts of a video)'
         steps.skip('labels', 'Recognise, retrieve and detect actions', reason)
@@ -185,6 +194,19 @@ def use_labels(steps: Steps, corpus: Corpus, labels: Path, has_splits: bool, out
         command += ['--work-dir', out_dir, '--out', out_dir / 'test', '--overwrite']
         num = sum(action.split == 'test' for action in actions)
         steps.tool('detection', title, text, command, lambda: verdicts.judge_detection(out_dir / 'test', num))
+
+
+def next_steps(work_dir: Path, video: Path, labels: Path | None) -> Section:
+    """The section of the report on what to do with a student."""
+    section = Section('Next steps', [Text('The student runs on any video of this sport, without a pose model:')])
+    section.blocks.append(Code(shown_command(['infer', video, '--student', work_dir])))
+    if labels is None:
+        text = (
+            'With --labels labels.csv, the same command also recognises, retrieves and detects actions. The file names '
+            'the class of each video; with the columns start_sec,end_sec, that of each action:'
+        )
+        section.blocks += [Text(text), Code(TABLE)]
+    return section
 
 
 def check_labels(labels: Path, files: Sequence[Path]) -> bool:

@@ -3,52 +3,25 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..visualize.report import Block, Code, Section, Table, Text, write_report
+from ..visualize.report import Block, Section, Text, write_report
 from .steps import RESUME, Record
 
 
-
-def write_page(path: Path, title: str, lead: str, records: Sequence[Record], after: Sequence[Block] = ()) -> None:
-    """Write the report of the steps so far; ``after`` follows what to do next."""
-    table = Table(('step', 'verdict', 'time'), [(r.title, _word(r), _time(r.seconds)) for r in records])
-    summary: list[Block] = [*_status(records), table, *_next(records), *after]
-    sections = [Section('Summary', summary), *(Section(record.title, _blocks(record)) for record in records)]
-    write_report(path, title, lead, sections)
+def write_page(path: Path, title: str, lead: str, records: Sequence[Record], after: Sequence[Section] = ()) -> None:
+    """Write the report of the steps so far, a section each; ``after`` are further sections."""
+    sections = [Section(r.title, _blocks(r), r.verdict, r.command) for r in records]
+    write_report(path, title, f'{lead} {_state(records)}', [*sections, *after])
 
 
-def _word(record: Record) -> str:
-    if record.state != 'done' or record.verdict is None:
-        return record.state
-    return record.verdict.line().partition(':')[0]
-
-
-def _time(seconds: float) -> str:
-    return f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'
-
-
-def _status(records: Sequence[Record]) -> list[Block]:
-    last = records[-1]
+def _state(records: Sequence[Record]) -> str:
+    last, done = records[-1], sum(record.state == 'done' for record in records)
     if last.state == 'running':
-        text = f'Now: {last.title}. If no command is running, it was stopped; {RESUME}.'
-        return [Text(text)]
-    if last.error:
-        return [Text(f'Stopped at: {last.title}. {last.error}', False)]
-    warnings = [r for r in records if r.verdict and r.verdict.good is False]
-    text = f'{sum(r.state == "done" for r in records)} steps are done, {len(warnings)} with a warning.'
-    return [Text(text, not warnings or None)]
-
-
-def _next(records: Sequence[Record]) -> list[Block]:
-    """The first thing to do about the first warning."""
-    warnings = (r for r in records if r.verdict and r.verdict.good is False and r.verdict.hint)
-    return [Text(f'Next: {r.verdict.hint} ({r.title})') for r in [next(warnings, None)] if r and r.verdict]
+        return f'Now running: {last.title}; reload this page. If no command is running, it was stopped, and {RESUME}.'
+    if last.state == 'stopped':
+        return f'Stopped at: {last.title}.'
+    return f'Steps done: {done}.'
 
 
 def _blocks(record: Record) -> list[Block]:
-    blocks: list[Block] = [Text(record.purpose)]
-    blocks += [Code(record.command)] if record.command else []
-    if verdict := record.verdict:
-        blocks += [Text(verdict.line(), verdict.good), *verdict.blocks]
-    elif record.error:
-        blocks.append(Text(record.error, False))
-    return [*blocks, *record.blocks]
+    took = f' ({record.seconds:.0f} s)' if record.state != 'skipped' else ' (skipped)'
+    return [Text(record.purpose + took), *record.blocks]

@@ -20,41 +20,24 @@ from ..engine.progress import OnProgress, progress_bar
 from ..engine.tool_list import PROGRAMS, list_tools
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
-from ..visualize.report import Block
+from ..visualize.report import Block, Verdict
 
 RESUME = 'the same command resumes here'
 
 
-@dataclass
-class Verdict:
-    """Judgement of a finished step.
+@dataclass(frozen=True)
+class Result:
+    """Verdict on a finished step, None where only the eye can judge, and what the report shows of it."""
 
-    Args:
-        good: True; False = a warning, and the command continues; None = nothing to judge.
-        text: One or two sentences with the numbers.
-        hint: First thing to do where it is not good.
-        blocks: Tables and images for the report.
-        stop: The next steps cannot run.
-    """
-
-    good: bool | None
-    text: str
-    hint: str = ''
-    blocks: list[Block] = field(default_factory=list)
-    stop: bool = False
-
-    def line(self) -> str:
-        """Verdict on one line."""
-        word = 'stop' if self.stop else {True: 'good', False: 'warning', None: 'done'}[self.good]
-        return f'{word}: {self.text}' + (f' {self.hint}' if self.hint and not self.good else '')
+    verdict: Verdict | None
+    blocks: Sequence[Block] = ()
 
 
 @dataclass
 class Record:
     """A step that has begun: title, sentence, command line ('' = none), and how it ended.
 
-    ``state`` is 'running', 'done', 'skipped' or 'stopped'; ``error`` is the line of the error that stopped it;
-    ``blocks`` are shown before there is a verdict.
+    ``state`` is 'running', 'done', 'skipped' or 'stopped'; the verdict of a stopped one is its error.
     """
 
     name: str
@@ -64,7 +47,6 @@ class Record:
     state: str = 'running'
     verdict: Verdict | None = None
     blocks: list[Block] = field(default_factory=list)
-    error: str = ''
     seconds: float = 0.0
 
 
@@ -104,23 +86,23 @@ class Steps:
         with self._run(Record(name, title, purpose)), progress_bar(title, console=self.console) as on_progress:
             yield on_progress
 
-    def tool(
-        self, name: str, title: str, purpose: str, command: Sequence[object], judge: Callable[[], Verdict]
-    ) -> Verdict:
+    def tool(self, name: str, title: str, purpose: str, command: Sequence[object], judge: Callable[[], Result]) -> None:
         """Run a tool, show its command line, and judge what it has written.
 
         Raises:
             UserError: the tool fails, or the verdict stops the command.
         """
         words = [str(word) for word in command]
-        record = Record(name, title, purpose, shlex.join([*tool_words(words[0]), *words[1:]]))
+        record = Record(name, title, purpose, shown_command(words))
         with self._run(record):
             call_tool(words)
-            verdict = record.verdict = judge()
-            self.console.print(f'    {verdict.line()}')
-            if verdict.stop:
-                raise UserError(f'{title}: {verdict.text} {verdict.hint}')
-        return verdict
+            result = judge()
+            record.verdict, record.blocks = result.verdict, [*record.blocks, *result.blocks]
+            if verdict := result.verdict:
+                text = f'{verdict.text} {verdict.hint}'.strip()
+                if verdict.level == 'stop':
+                    raise UserError(text)
+                self.console.print(f'    {verdict.level}: {text}')
 
     def show(self, *blocks: Block) -> None:
         """Add tables or images of the running step to the report."""
@@ -148,12 +130,12 @@ class Steps:
             yield
             record.state = 'done'
         except Exception as e:
-            record.error = error_line(e).removeprefix('error: ')
+            record.verdict = record.verdict or Verdict('stop', error_line(e), f'mend that; {RESUME}')
             if isinstance(e, UserError):
                 raise UserError(f'{e} (step {record.name}; {RESUME})') from e
             raise
         except KeyboardInterrupt:
-            record.error = 'interrupted'
+            record.verdict = Verdict('stop', 'interrupted', RESUME)
             raise
         finally:
             record.seconds += time.monotonic() - start
@@ -169,6 +151,12 @@ def tool_words(tool: str) -> list[str]:
     if program in PROGRAMS:
         return [*program.split(), tool]
     return ['python', str(Path(sys.argv[0]).with_name(f'{tool}.py'))]
+
+
+def shown_command(words: Sequence[object]) -> str:
+    """The command line of a tool with its arguments, to copy."""
+    tool, *arguments = (str(word) for word in words)
+    return shlex.join([*tool_words(tool), *arguments])
 
 
 def call_tool(words: Sequence[str]) -> int:

@@ -5,14 +5,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mmengine.config import Config
 
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..distill.distill_metric import joint_errors
-from ..engine.paths import newest_best
-from ..engine.resume import last_checkpoint
+from ..engine.model_files import find_trained
 from ..experiments import RunStore
 from ..experiments.plan import Run
 from ..files import list_folder, open_text, read_json, read_text
@@ -24,9 +24,10 @@ from ..structures import Action, Share, guess_chance, load_actions, load_classes
 from ..structures.action import SPLITS
 from ..teacher import JointFeature
 from ..visualize.plots import confusion_figure, training_figure
-from ..visualize.report import Block, Gallery, Image, Table, Text, figure_uri, file_uri, shrunk_uri
-from .steps import Verdict
+from ..visualize.report import Block, Gallery, Image, Table, Text, Verdict, figure_uri, file_uri, shrunk_uri
+from .steps import Result
 
+Level = Literal['ok', 'warn', 'stop']
 #: Confident frames from which a student learns something, and below which none is trained.
 ENOUGH_FRAMES, FEWEST_FRAMES = 1000, 50
 #: Joint error of a student that has learnt, as a share of that of a constant pose.
@@ -37,26 +38,32 @@ ENOUGH_INTERVALS = 20
 _NUM_IMAGES = 3
 
 
-def judge_first(corpus_dir: Path, video: str) -> Verdict:
+def _judged(level: Level | bool, text: str, hint: str = '', blocks: Sequence[Block] = ()) -> Result:
+    """A result; a bool stands for 'ok' and 'warn'.  A hint is for what is not ok."""
+    word: Level = level if isinstance(level, str) else 'ok' if level else 'warn'
+    return Result(Verdict(word, text, '' if word == 'ok' else hint), blocks)
+
+
+def judge_first(corpus_dir: Path, video: str) -> Result:
     """The first video: is there an athlete, and a pose in its frames."""
     corpus = Corpus.open(corpus_dir)
     if reason := corpus.failures().get(video):
-        return Verdict(False, f'{video}: {reason}.', 'The others are tried nevertheless.')
+        return _judged('warn', f'{video}: {reason}.', 'nothing yet, the others are tried nevertheless')
     row, [poses] = corpus.video(video), corpus.pose_names()[:1] or ['']
     tracked = len(corpus.track(video))
     posed = len(corpus.poses(poses, video)) if poses and corpus.pose_path(poses, video).is_file() else 0
     text = f'{video}: the athlete is in {tracked} of {row.num_frames} frames, a pose in {posed}.'
-    return Verdict(posed >= 0.5 * row.num_frames, text, 'Look at the next image: is it the right person?')
+    return _judged(posed >= 0.5 * row.num_frames, text, 'look at the next image: is it the right person?')
 
 
-def judge_sheet(corpus_dir: Path, video: str) -> Verdict:
+def judge_sheet(corpus_dir: Path, video: str) -> Result:
     """The contact sheet of the first video, for the eye."""
     path = corpus_dir / 'inspect' / f'{video}.png'
     text = 'Only the eye can judge: the box has to follow the right person, the skeleton its body.'
-    return Verdict(None, text, blocks=[Image(shrunk_uri(path), f'{video}: box, skeleton, crop and optical flow.')])
+    return Result(None, [Text(text), Image(shrunk_uri(path), f'{video}: box, skeleton, crop and optical flow.')])
 
 
-def judge_corpus(corpus_dir: Path, num_files: int) -> Verdict:
+def judge_corpus(corpus_dir: Path, num_files: int) -> Result:
     """All videos: how many could be prepared."""
     corpus = Corpus.open(corpus_dir)
     videos, failures = corpus.videos(), corpus.failures()
@@ -66,13 +73,13 @@ def judge_corpus(corpus_dir: Path, num_files: int) -> Verdict:
     blocks: list[Block] = [Table(('video', 'not prepared, as'), list(failures.items()))] if failures else []
     if not tracked:
         reason = next(iter(failures.values()), 'no video')
-        hint = 'Pass other --boxes, or --track rules, with another --out.'
-        return Verdict(False, f'{text} The first reason: {reason}.', hint, blocks, stop=True)
-    hint = f'The first reason, of {len(failures)}: {next(iter(failures.values()), "")}.'
-    return Verdict(not failures, text, hint, blocks)
+        hint = 'pass other --boxes, or --track rules, with another --out'
+        return _judged('stop', f'{text} The first reason: {reason}.', hint, blocks)
+    hint = f'see why {len(failures)} are missing: {next(iter(failures.values()), "")}'
+    return _judged(not failures, text, hint, blocks)
 
 
-def judge_check(corpus_dir: Path) -> Verdict:
+def judge_check(corpus_dir: Path) -> Result:
     """The numbers of ``prepare inspect``, and the number of confident frames."""
     inspection = inspect_corpus(corpus_dir)
     confident = sum(video.confident or 0 for video in inspection.videos)
@@ -87,13 +94,13 @@ def judge_check(corpus_dir: Path) -> Verdict:
     ]
     text = f'{confident:,} of {tracked:,} tracked frames are confident (mean joint score {CONFIDENT:g} or more).'
     if confident < FEWEST_FRAMES:
-        hint = f'A student needs {FEWEST_FRAMES} at the very least: add videos, or pass other --boxes or --poses.'
-        return Verdict(False, text, hint, blocks, stop=True)
+        hint = f'add videos, or pass other --boxes or --poses: a student needs {FEWEST_FRAMES} at the very least'
+        return _judged('stop', text, hint, blocks)
     last = inspection.lines[-1]
     if not last.startswith('ready'):
-        return Verdict(False, text, f'{last[0].upper()}{last[1:]}.', blocks)
-    hint = f'Enough to see that the steps work; {ENOUGH_FRAMES:,} or more make a useful student: add videos.'
-    return Verdict(confident >= ENOUGH_FRAMES, text, hint, blocks)
+        return _judged('warn', text, last, blocks)
+    hint = f'add videos: this shows that the steps work, {ENOUGH_FRAMES:,} or more make a useful student'
+    return _judged(confident >= ENOUGH_FRAMES, text, hint, blocks)
 
 
 def count_targets(corpus: Corpus) -> int:
@@ -102,22 +109,21 @@ def count_targets(corpus: Corpus) -> int:
     return sum(int((teacher[video].scores >= least).sum()) for video in teacher.videos())
 
 
-def judge_targets(corpus_dir: Path) -> Verdict:
+def judge_targets(corpus_dir: Path) -> Result:
     """The targets of the student."""
     corpus = Corpus.open(corpus_dir)
     count, videos = count_targets(corpus), len(FeatureStore(corpus.teacher_dir('joints')))
     text = f'{count:,} frames of {videos} videos are targets.'
-    return Verdict(count >= ENOUGH_FRAMES, text, f'{ENOUGH_FRAMES:,} or more make a useful student.')
+    return _judged(count >= ENOUGH_FRAMES, text, f'add videos: {ENOUGH_FRAMES:,} or more make a useful student')
 
 
-def judge_student(cfg: Config, work_dir: Path) -> Verdict:
+def judge_student(cfg: Config, work_dir: Path) -> Result:
     """Joint error of the best checkpoint on held-out frames, against a constant pose on the same frames."""
     constant, num_frames, num_videos, is_seen = constant_pose(cfg)
     rows = [json.loads(line) for path in _logs(work_dir) for line in read_text(path).splitlines() if line]
     errors = {row['step']: row['distill/joint_error'] for row in rows if 'distill/joint_error' in row}
-    best = trained_checkpoint(work_dir)
-    step = int(best.stem.rpartition('_')[2])
-    error = errors[step] if step in errors else min(errors.values())
+    step = int(Path(find_trained(work_dir).checkpoints[0]).stem.rpartition('_')[2])
+    error = errors.get(step, min(errors.values()))
     of = f'{num_frames} held-out frames of {num_videos} videos'
     text = f'Joint error {error:.3f} torso sizes on {of}; that of a constant pose, the mean one, is {constant:.3f}.'
     if is_seen:
@@ -128,17 +134,12 @@ def judge_student(cfg: Config, work_dir: Path) -> Verdict:
         Text('The mean distance of 13 joints to the pose of the teacher, in torso sizes.'),
         Image(figure_uri(curves), 'Training: both curves should fall, and end flat.'),
     ]
-    hint = 'The student has learnt little: pass more --epochs, or add videos.'
-    return Verdict(error <= LEARNT * constant, text, hint, blocks)
+    hint = 'the student has learnt little: add videos, or pass more --epochs'
+    return _judged(error <= LEARNT * constant, text, hint, blocks)
 
 
 def _logs(work_dir: Path) -> list[Path]:
     return list_folder(work_dir, '*/vis_data/scalars.json')
-
-
-def trained_checkpoint(work_dir: Path) -> Path:
-    """The best checkpoint of a training, or the last one; raises UserError."""
-    return newest_best(work_dir) or last_checkpoint(work_dir)
 
 
 def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
@@ -156,7 +157,7 @@ def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
     return float(errors.mean()), len(errors), len(videos['val']), bool(videos['train'] & videos['val'])
 
 
-def judge_features(corpus_dir: Path, run: str) -> Verdict:
+def judge_features(corpus_dir: Path, run: str) -> Result:
     """Frames that the student describes and the teacher does not, and the previews for the eye."""
     corpus = Corpus.open(corpus_dir)
     student, teacher = FeatureStore(corpus.features_dir(run)), FeatureStore(corpus.teacher_dir('joints'))
@@ -175,11 +176,11 @@ def judge_features(corpus_dir: Path, run: str) -> Verdict:
     for video in [video for video in most if (folder / f'{video}.mp4').stat().st_size < 4e6][:1]:
         blocks.append(Image(file_uri(folder / f'{video}.mp4'), f'{video}, every frame.'))
     missing = len(CropStore(corpus.crops_dir).videos()) - len(student)
-    hint = f'{missing} videos with crops have none.'
-    return Verdict(not missing, text, hint, blocks)
+    hint = f'{missing} videos with crops have none; run the same command again'
+    return _judged(not missing, text, hint, blocks)
 
 
-def judge_labels(corpus_dir: Path, has_splits: bool) -> Verdict:
+def judge_labels(corpus_dir: Path, has_splits: bool) -> Result:
     """Actions by class and split: every class needs some to train and to test on."""
     corpus = Corpus.open(corpus_dir)
     classes = load_classes(corpus.classes_path)
@@ -192,22 +193,22 @@ def judge_labels(corpus_dir: Path, has_splits: bool) -> Verdict:
     )
     text += '.' if has_splits else '; the table has no column split, so that whole videos were divided.'
     if missing := [split for split in SPLITS if not counts[split]]:
-        hint = 'Give actions of three or more videos to each class, or a column split.'
-        return Verdict(False, f'{text} None is {missing[0]}.', hint, blocks, stop=True)
+        hint = 'label actions in three or more videos of each class, or add a column split'
+        return _judged('stop', f'{text} None is {missing[0]}.', hint, blocks)
     lacking = [name for i, name in enumerate(classes) if not (counts['train'][i] and counts['test'][i])]
     if lacking:
-        hint = f'{", ".join(lacking)}: not in both train and test; give actions of three or more videos to each class.'
-        return Verdict(False, text, hint, blocks)
+        hint = f'label three or more videos of each class; not in both train and test: {", ".join(lacking)}'
+        return _judged('warn', text, hint, blocks)
     splits: dict[str, set[str]] = {}
     for action in actions:
         splits.setdefault(infos[action.video].file, set()).add(action.split)
     if shared := sum(len(names) > 1 for names in splits.values()):
-        hint = f'{shared} videos have actions in several splits, which flatters the numbers: label more videos.'
-        return Verdict(False, text, hint, blocks)
-    return Verdict(True, text, blocks=blocks)
+        hint = f'label more videos: {shared} have actions in several splits, which flatters the numbers'
+        return _judged('warn', text, hint, blocks)
+    return _judged('ok', text, '', blocks)
 
 
-def judge_recognition(corpus_dir: Path, runs_dir: Path, run: Run) -> Verdict:
+def judge_recognition(corpus_dir: Path, runs_dir: Path, run: Run) -> Result:
     """Accuracy on the test clips against chance."""
     classes, scores = load_classes(Corpus.open(corpus_dir).classes_path), RunStore(runs_dir).scores(run.key)
     predicted = scores.scores.argmax(axis=1)
@@ -226,7 +227,7 @@ def judge_recognition(corpus_dir: Path, runs_dir: Path, run: Run) -> Verdict:
     return _judge_share(share, f'{len(classes)} classes, top-1: ', blocks)
 
 
-def judge_retrieval(path: Path) -> Verdict:
+def judge_retrieval(path: Path) -> Result:
     """Precision of the nearest clip against chance, from the table that ``retrieve`` has written."""
     with open_text(path) as f:
         rows = [row for row in csv.DictReader(f) if row['rank'] == '1']
@@ -240,23 +241,23 @@ def judge_retrieval(path: Path) -> Verdict:
     return _judge_share(share, 'The nearest other clip has the same class: ', blocks)
 
 
-def _judge_share(share: Share, name: str, blocks: list[Block]) -> Verdict:
-    return Verdict(not share.warning, f'{name}{share}.', f'{share.warning}.', blocks)
+def _judge_share(share: Share, name: str, blocks: list[Block]) -> Result:
+    return _judged(not share.warning, f'{name}{share}.', share.warning, blocks)
 
 
-def judge_detection(out: Path, num_intervals: int) -> Verdict:
+def judge_detection(out: Path, num_intervals: int) -> Result:
     """Average precision in the test videos, with the number of intervals that it is computed from."""
     found = read_json(out / 'ap.json', 'run the step again')
     if 'AP@0.5' not in found:
-        return Verdict(False, 'No test video has a labelled action.', 'Label intervals in test videos.')
+        return _judged('warn', 'No test video has a labelled action.', 'label intervals in test videos')
     text = (
         f'AP@0.5 {100 * found["AP@0.5"]:.1f} % in {found["videos"]} test videos with {num_intervals} labelled '
         f'intervals; a frame counts from score {found["threshold"]:g}.'
     )
     images = [Image(file_uri(path), path.stem) for path in list_folder(out, '*.png')[:_NUM_IMAGES]]
     blocks: list[Block] = [Gallery(images, 600, 'Score of each frame, detected and labelled intervals.')]
-    hint = f'{ENOUGH_INTERVALS} intervals are needed for a number that means something: label more.'
-    return Verdict(num_intervals >= ENOUGH_INTERVALS and found['AP@0.5'] > 0, text, hint, blocks)
+    hint = f'label more: a number means something from {ENOUGH_INTERVALS} intervals on'
+    return _judged(num_intervals >= ENOUGH_INTERVALS and found['AP@0.5'] > 0, text, hint, blocks)
 
 
 def is_whole_video(actions: Sequence[Action], corpus: Corpus) -> bool:
