@@ -102,7 +102,7 @@ class Steps:
                 text = f'{verdict.text} {verdict.hint}'.strip()
                 if verdict.level == 'stop':
                     raise UserError(text)
-                self.console.print(f'    {verdict.level}: {text}')
+                self.console.print(f'    {verdict.level}: {text}', soft_wrap=True)
 
     def show(self, *blocks: Block) -> None:
         """Add tables or images of the running step to the report."""
@@ -111,7 +111,7 @@ class Steps:
 
     def skip(self, name: str, title: str, reason: str) -> None:
         """Record a step that is not possible, or not needed."""
-        self.console.print(f'{title}: skipped; {reason}')
+        self.console.print(f'{title}: skipped; {reason}', soft_wrap=True)
         self.records.append(Record(name, title, reason, state='skipped'))
         self.on_change(self.records)
 
@@ -122,19 +122,20 @@ class Steps:
         self.records.append(record)
         self.on_change(self.records)
         self.console.print(f'{record.title} ...')
-        self.console.print(f'    {record.purpose}')
+        self.console.print(f'    {record.purpose}', soft_wrap=True)
         if record.command:
             self.console.print(f'    $ {record.command}', soft_wrap=True)
-        record.state = 'stopped'
         try:
             yield
             record.state = 'done'
         except Exception as e:
+            record.state = 'stopped'
             record.verdict = record.verdict or Verdict('stop', error_line(e), f'mend that; {RESUME}')
             if isinstance(e, UserError):
                 raise UserError(f'{e} (step {record.name}; {RESUME})') from e
             raise
         except KeyboardInterrupt:
+            record.state = 'stopped'
             record.verdict = Verdict('stop', 'interrupted', RESUME)
             raise
         finally:
