@@ -168,7 +168,10 @@ def judge_features(corpus_dir: Path, run: str) -> Result:
             of_teacher = teacher[video]
             known = int(np.isin(inds, of_teacher.frame_inds[of_teacher.scores >= least]).sum())
         frames, confident, gaps[video] = frames + len(inds), confident + known, len(inds) - known
-    text = f'{frames:,} frames have features; the teacher is confident in {confident:,}, the student adds the rest.'
+    text = (
+        f'{frames:,} frames have features: the teacher is confident in {confident:,}, the student adds '
+        f'{frames - confident:,}.'
+    )
     folder = corpus.features_dir(run) / 'preview'
     most = sorted((video for video in gaps if (folder / f'{video}.png').is_file()), key=lambda video: -gaps[video])
     images = [Image(shrunk_uri(folder / f'{video}.png'), video) for video in most[:_NUM_IMAGES]]
