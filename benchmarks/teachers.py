@@ -256,7 +256,7 @@ def _overlaps(
     Only frames that show the athlete (ground_truth (T, 4)) count; 0 where there is no box; others (T, M, 4).
     """
     from vpd_mm.athlete.camera_cuts import mark_cuts
-    from vpd_mm.prepare.tracking_pass import build_tracker
+    from vpd_mm.athlete.track_rules import build_tracker
 
     tracker = build_tracker({'method': method}, fps, (frames[0].shape[1], frames[0].shape[0]))
     for (i, rgb, cut), detected in zip(mark_cuts(enumerate(frames), tracker.cut_threshold), boxes, strict=True):

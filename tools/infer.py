@@ -28,7 +28,8 @@ def make_parser() -> ToolParser:
         help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
         'corpus, else mmdet:rtmdet-m',
     )
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help="rules of the tracker (default: the student's)")
+    rules = "rules of the tracker (default: the student's), see prepare --help; online also memory_seconds, switch_margin"
+    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules)
     add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, default=0.5, help='threshold of the scorer (default 0.5)')

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from vpd_mm.athlete.flow import METHODS
+from vpd_mm.athlete.track_rules import rules_help
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.console import PlainConsole
@@ -18,7 +19,7 @@ from vpd_mm.prepare.options import DEFAULT_BOXES, DEFAULT_POSES
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__)
+    parser = ToolParser(__doc__, epilog=rules_help())
     parser.add_argument('videos', nargs='+', metavar='VIDEO_OR_DIR', help='video files, or folders of them')
     parser.add_argument('--out', required=True, help='folder of the corpus, e.g. data/jumps')
     parser.add_argument(
@@ -45,7 +46,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--device', default='auto', help='device of the models: auto, cpu, cuda')
     parser.add_argument('--batch-size', type=int, default=16, help='frames per batch of a model')
     parser.add_argument(
-        '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete (AthleteTracker)'
+        '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete, see below'
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='make tracks and poses again that were made of other boxes or poses'

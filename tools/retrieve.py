@@ -6,6 +6,7 @@ python tools/retrieve.py --corpus data/penn --features joints --split test --gal
 
 import argparse
 import csv
+import math
 import sys
 import time
 from dataclasses import replace
@@ -50,52 +51,91 @@ def main(argv=None):
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
-    from vpd_mm.retrieve import rank_corpus
+    from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
 
-    ks = args.ks or [k for k in DEFAULT_KS if k == 1 or k < len(gallery)]
+    context = ranking_context(queries, gallery, args.protocol)
+    most = int(context.candidates.max())
+    ks = sorted({k for k in args.ks or DEFAULT_KS if args.ks or k == 1 or k <= most})
+    if not 1 <= ks[0] <= ks[-1] <= most:
+        what = '--ks must be' if args.ks else f'{args.corpus}: k = 1 is not'
+        raise UserError(f'{what} 1 to {most}, the largest number of clips that a query can find, found {ks}')
     if not args.ks and len(ks) < len(DEFAULT_KS):
         print(f'k = {", ".join(map(str, ks))}: {len(gallery)} clips are too few for more (--ks selects others)')
     start = time.perf_counter()
     nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
-    name = '+'.join(args.features)
-    table = Table('k', 'precision@k', 'hit@k', title=f'{name}: {len(queries)} queries, {len(gallery)} clips')
+    sizes = f'{context.num_queries} queries, {len(gallery)} clips, {context.num_classes} classes'
+    table = Table(title=f'{"+".join(args.features)}: {sizes}; in %')
+    for name in ('k', 'precision@k', '95 % interval', 'chance', 'at most', 'hit@k', 'chance'):
+        table.add_column(name, justify='right')
     for k in ks:
-        table.add_row(str(k), *(f'{100 * metrics[f"{metric}@{k}"]:.2f} %' for metric in ('precision', 'hit')))
+        precision, hit = context.shares(metrics, k)
+        interval = ' to '.join(f'{100 * bound:.1f}' for bound in precision.interval)
+        shares = precision.chance, context.best(k), hit.value, hit.chance
+        table.add_row(str(k), f'{100 * precision.value:.2f}', interval, *(f'{100 * share:.2f}' for share in shares))
     PlainConsole().print(table)
+    if context.overlapping:
+        print(f'{context.overlapping} pairs of a query and a clip that overlap in one video are left out')
+    found = [inds[inds >= 0] for inds in nearest.inds]
+    patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, found)]
+    num_last = sum(row.count('symmetric2') for row in patterns)
+    if num_last and args.protocol != 'paper':  # there they are at an infinite distance
+        print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
+    for note in context.notes(metrics, ks):
+        print(f'warning: {note}')
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
     if args.out is None:
         return
     rules = {'overwrite': args.overwrite, 'inputs': [args.corpus]}
     with open_output(args.out, 'w', mark=','.join(COLUMNS), **rules) as f:
         writer = csv.writer(f, lineterminator='\n')
-        writer.writerow(COLUMNS)
-        for query, inds, distances in zip(queries.actions, *nearest, strict=True):
-            for rank, (i, distance) in enumerate(zip(inds, distances, strict=True), 1):
+        writer.writerow((*COLUMNS, 'step_pattern'))
+        for query, inds, distances, names in zip(queries.actions, found, nearest.distances, patterns, strict=True):
+            for rank, (i, distance, pattern) in enumerate(zip(inds, distances, names), 1):
                 hit = gallery.actions[i]
                 row = (query.action_id, classes[query.label], rank, hit.action_id, classes[hit.label])
-                writer.writerow((*row, f'{distance:.6g}'))
+                writer.writerow((*row, f'{distance:.6g}', pattern if distance < math.inf else ''))
 
 
 def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float | None, args: argparse.Namespace) -> int:
     """Print the nearest clips and draw them; returns 1 where a clip could not be drawn."""
-    from vpd_mm.retrieve import RANKING, ClipPainter, DTWRetriever, Shot, find_query, save_side_by_side
+    from vpd_mm.retrieve import (
+        NO_PATH,
+        RANKING,
+        ClipPainter,
+        DTWRetriever,
+        Shot,
+        find_query,
+        items_to_exclude,
+        save_side_by_side,
+        step_patterns,
+    )
 
     query = find_query(corpus, args.features, clips, args.query, fps)
-    own = gallery.actions.index(query.action) if query.action in gallery.actions else -1
+    [exclude] = items_to_exclude([query], gallery.actions)
     retriever = DTWRetriever(gallery.clips, gallery.names, args.device, **RANKING[args.protocol])
-    top = min(args.top, len(gallery) - (own >= 0))
-    nearest = retriever.search([query.feats], top, [own], [f'query {args.query}'])
+    if (candidates := len(gallery) - len(exclude)) < 1:
+        raise UserError(f'query {args.query}: all {len(gallery)} clips of the gallery overlap with it; add others')
+    if args.top < 1:
+        raise UserError(f'--top must be 1 or more, found {args.top}')
+    nearest = retriever.search([query.feats], min(args.top, candidates), [exclude], [f'query {args.query}'])
     title = args.query if query.action is None else f'{args.query} ({classes[query.action.label]})'
     table = Table('rank', 'action', 'class', 'video:start-end', 'distance', title=f'most similar to {title}')
     shots = [Shot(query.video, query.start_frame, query.end_frame, f'query {title}')]
-    for rank, (i, distance) in enumerate(zip(nearest.inds[0], nearest.distances[0], strict=True), 1):
+    patterns = step_patterns(query.feats, [gallery.clips[i] for i in nearest.inds[0]])
+    for rank, (i, distance, pattern) in enumerate(zip(nearest.inds[0], nearest.distances[0], patterns), 1):
         hit = gallery.actions[i]
         interval = f'{hit.video}:{hit.start_frame}-{hit.end_frame}'
-        table.add_row(str(rank), hit.action_id, classes[hit.label], interval, f'{distance:.4f}')
-        caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  {distance:.3f}'
+        star = '*' * (pattern == 'symmetric2')
+        table.add_row(str(rank), hit.action_id, classes[hit.label], interval, f'{distance:.4f}{star}')
+        caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  {distance:.3f}{star}'
         shots.append(Shot(hit.video, hit.start_frame, hit.end_frame, caption))
     PlainConsole().print(table)
+    if 'symmetric2' in patterns:
+        print(f'* {NO_PATH}')
+    others = [gallery.actions[i].action_id for i in exclude if query.action != gallery.actions[i]]
+    if others:
+        print(f'{len(others)} clips that overlap with the query in its video are left out: {", ".join(others[:5])}')
     if args.show is not None:
         failures = save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
         print(f'wrote {args.show}')
@@ -112,7 +152,7 @@ def parse_args(argv) -> argparse.Namespace:
         '--features', nargs='+', required=True, help='features/<run>, teacher/<name> or a bare name; several are joined'
     )
     add('--split', help='split of the queries; default: all actions, of Diving48 test')
-    add('--gallery-split', help='split to search; default: all actions, without the query itself')
+    add('--gallery-split', help='split to search; default: all actions, without those that overlap with the query')
     add('--ks', type=int, nargs='+', help='k of precision@k and hit@k (default: those of 1 10 50 that fit)')
     add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')

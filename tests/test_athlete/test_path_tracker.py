@@ -15,7 +15,6 @@ from vpd_mm.athlete.path_tracker import (
     median_colours,
 )
 from vpd_mm.errors import UserError
-from vpd_mm.prepare.tracking_pass import build_tracker
 
 SIZE = (256, 256)
 EMPTY = np.zeros((0, 5), np.float32)
@@ -105,22 +104,12 @@ def test_short_gaps_are_interpolated_and_cuts_separate_shots():
     assert PathTracker(25, SIZE).finish() == []
 
 
-def test_selected_by_a_rule_and_invalid_arguments_refused():
-    tracker = build_tracker({'method': 'path', 'centrality': 3.0, 'max_gap_seconds': 1.0}, 25, SIZE)
-    assert isinstance(tracker, PathTracker)
-    assert tracker.rules.centrality == 3
-    with pytest.raises(UserError, match='method=magic'):
-        build_tracker({'method': 'magic'}, 25, SIZE)
-    with pytest.raises(UserError, match='must be bytetrack with --online'):
-        build_tracker({'method': 'path'}, 25, SIZE, online=True)
-    with pytest.raises(UserError, match='num_athletes: no such rule'):
-        build_tracker({'method': 'path', 'num_athletes': 2}, 25, SIZE)
+def test_invalid_arguments_are_refused():
     for bad in (-1, '0,4', float('inf'), float('nan')):
         with pytest.raises(UserError, match='skip: numbers must be'):
             PathRules(skip=bad)
     with pytest.raises(UserError, match='not negative'):
-        build_tracker({'method': 'path', 'max_gap_seconds': float('inf')}, 25, SIZE)
-    assert build_tracker({'method': 'path', 'every': 3}, 25, SIZE).every == 3
+        PathTracker(25, SIZE, max_gap_seconds=float('inf'))
     with pytest.raises(UserError, match='every must be a whole number from 1'):
         PathTracker(25, SIZE, every=20)
     with pytest.raises(UserError, match='must be positive'):

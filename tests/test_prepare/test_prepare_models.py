@@ -7,11 +7,12 @@ import pytest
 from media import FRAMES, make_video
 
 from vpd_mm.athlete import VideoReader
+from vpd_mm.engine.config import parse_options
 from vpd_mm.errors import UserError
 from vpd_mm.prepare.crop_pass import PoseTask
 from vpd_mm.prepare.models import Models, SetupError
 from vpd_mm.prepare.options import PrepareSettings
-from vpd_mm.prepare.tracking_pass import build_tracker, find_tracks
+from vpd_mm.prepare.tracking_pass import find_tracks
 from vpd_mm.structures import AthleteTrack
 
 
@@ -67,12 +68,31 @@ def test_detections_become_the_athletes_track(tmp_path, boxes, start):
     assert calls == [(5, FRAMES), (10, FRAMES), (12, FRAMES)]
 
 
-def test_no_person_is_an_error(tmp_path):
-    reader = VideoReader(make_video(tmp_path / 'jump.mp4', 4))
-    settings = PrepareSettings(tmp_path, boxes='mmdet:any.py')
-    empty = SimpleNamespace(detect=lambda frames: [np.zeros((0, 5), np.float32)] * len(frames))
-    with pytest.raises(UserError, match=r'jump\.mp4: no person found in 4 frames with boxes mmdet:any\.py'):
-        find_tracks(settings, _models(settings, empty), reader, lambda *_: None)
+@pytest.mark.parametrize(
+    ('score', 'rules', 'reason'),
+    [
+        (None, {}, 'no detection has a score of 0.1; check the video, or pass other --boxes'),
+        (0.34, {}, 'the best score of a detection is 0.34, below high_score=0.5; try --track high_score=0.3'),
+        (0.9, {'min_seconds': 2}, 'the longest track, in seconds, is 0.48, below min_seconds=2; try --track min_s'),
+        (0.9, {'min_score': 0.99}, 'the best score of a person is 0.90, below min_score=0.99; try --track min_score=0.8'),
+        (0.34, {'method': 'path'}, 'a path is 0.34, below least=0.4; try --track method=path least=0.3'),
+    ],
+)
+def test_no_person_names_what_was_seen_and_the_rule_that_helps(tmp_path, score, rules, reason):
+    reader = VideoReader(make_video(tmp_path / 'jump.mp4', FRAMES))
+
+    def find(rules):
+        settings = PrepareSettings(tmp_path, boxes='mmdet:any.py', tracker=rules)
+        return find_tracks(settings, _models(settings, finder), reader, lambda *_: None)
+
+    boxes = np.zeros((0, 5), np.float32) if score is None else np.float32([[20, 10, 40, 40, score]])
+    finder = SimpleNamespace(detect=lambda frames: [boxes] * len(frames))
+    with pytest.raises(UserError, match=r'jump\.mp4: no person found in 12 frames with boxes mmdet:any\.py') as caught:
+        find(rules)
+    assert reason in str(caught.value)
+    if score is not None:
+        advice = str(caught.value).rpartition('--track ')[2]
+        assert len(find(rules | parse_options('--track', advice.split()))['']) == FRAMES
 
 
 def test_batches_shrink_with_large_frames(tmp_path):
@@ -97,17 +117,6 @@ def test_teacher_sees_tracked_frames_in_batches(tmp_path):
     for i, keypoints in zip(poses.frame_inds, poses.keypoints):
         x1, _, x2, _ = centres[i]
         assert keypoints[0, 0] == (x1 + x2) / 2
-
-
-def test_rules_reach_tracker_and_choice():
-    tracker = build_tracker({'num_athletes': 2, 'motion': 3.0}, 25.0, (64, 48))
-    assert (tracker.num_athletes, tracker.rules.motion) == (2, 3.0)
-    with pytest.raises(SetupError, match='--track speed: no such rule; there are'):
-        build_tracker({'speed': 1}, 25.0, (64, 48))
-    with pytest.raises(SetupError, match='num_athletes'):
-        build_tracker({'num_athletes': 0}, 25.0, (64, 48))
-    with pytest.raises(SetupError, match='--track'):
-        build_tracker({'motion': 'much'}, 25.0, (64, 48))
 
 
 def test_setup_errors_name_the_model(tmp_path):

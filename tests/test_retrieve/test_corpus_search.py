@@ -12,9 +12,19 @@ from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.corpus.sports import Sport
 from vpd_mm.errors import UserError
 from vpd_mm.features import Window, joint_features
-from vpd_mm.retrieve import NEAREST, ActionClips, DTWRetriever, find_query, load_clips, rank_corpus
+from vpd_mm.retrieve import (
+    NEAREST,
+    ActionClips,
+    ClipQuery,
+    DTWRetriever,
+    find_query,
+    items_to_exclude,
+    load_clips,
+    rank_corpus,
+    ranking_context,
+)
 from vpd_mm.retrieve.side_by_side import TILE
-from vpd_mm.structures import Action, PoseSequence, save_actions, save_classes
+from vpd_mm.structures import Action, PoseSequence, load_actions, save_actions, save_classes
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_retrieve.npz'
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
@@ -61,6 +71,50 @@ def test_ranking_excludes_the_query_and_finds_its_class(corpus):
     assert 0.8 < metrics['precision@5'] <= metrics['hit@5'] == 1
     result, _ = rank_corpus(clips.of_split('test'), clips.of_split('train'), ks=(16,))
     assert result.inds.shape == (6, 16)
+
+
+def labelled(*rows):
+    """Clips (video, start, end, label) with ids a0, a1, ...; the features tell the frames."""
+    actions = [Action(f'a{i}', *row, 'train') for i, row in enumerate(rows)]
+    feats = [np.arange(a.start_frame, a.end_frame, dtype=np.float32)[:, None, None].repeat(2, 1) for a in actions]
+    return ActionClips(actions, feats)
+
+
+def test_a_query_does_not_find_the_frames_it_is_made_of():
+    whole = ('v', 0, 230, 0)
+    clips = labelled(
+        ('v', 0, 50, 0), whole, whole, ('v', 49, 60, 1), ('v', 50, 90, 1), ('w', 0, 50, 0), ('v', 230, 240, 0)
+    )
+    left_out = [items.tolist() for items in items_to_exclude(clips.actions, clips.actions)]
+    assert left_out == [[0, 1, 2, 3], *[[0, 1, 2, 3, 4]] * 2, [0, 1, 2, 3, 4], [1, 2, 3, 4], [5], [6]]
+    assert [items.tolist() for items in items_to_exclude(clips.actions, clips.actions, 'paper')] == [
+        [i] for i in range(7)
+    ]
+    free = ClipQuery(None, 'v', 50, 60, clips.clips[0])
+    assert items_to_exclude([free], clips.actions)[0].tolist() == [1, 2, 3, 4]
+    nearest, metrics = rank_corpus(clips, clips, [1])
+    assert nearest.inds[:, 0].tolist() == [5, 5, 5, 6, 0, 0, 3]
+    context = ranking_context(clips, clips)
+    assert (context.overlapping, context.candidates.tolist()) == (18, [3, 2, 2, 2, 3, 6, 6])
+    assert context.relevant.tolist() == [2, 2, 2, 0, 0, 4, 4]
+    assert metrics['precision@1'] == pytest.approx(4 / 7)
+
+
+def test_precision_stands_beside_that_of_a_random_order():
+    """Of candidates in random order, by all orders: 2 queries of class 0 (1 of 3 right), 2 of class 1."""
+    clips = labelled(*((f'v{i}', 0, 9, int(i > 1)) for i in range(4)))
+    context = ranking_context(clips, clips)
+    assert (context.num_queries, context.num_gallery, context.num_classes, context.overlapping) == (4, 4, 2, 0)
+    metrics = {'precision@1': 0.25, 'hit@1': 0.25, 'precision@2': 0.5, 'hit@2': 1.0}
+    precision, hit = context.shares(metrics, 2)
+    assert (precision.chance, hit.chance, context.best(2)) == pytest.approx((1 / 3, 2 / 3, 1 / 2))
+    assert (precision.value, precision.n) == (0.5, 4)
+    [low, unclear] = context.notes(metrics, [1, 2])
+    assert low == 'precision@1: 25.0 % of 4 queries is below chance (33.3 %)'
+    assert 'cannot be told from chance' in unclear
+    assert ranking_context(clips, labelled(('w', 0, 9, 0))).notes({'precision@1': 1.0, 'hit@1': 1.0}, [1]) == [
+        '2 of 4 queries have no other clip of their class to find'
+    ]
 
 
 def test_window_and_rate_reach_the_clips(corpus):
@@ -185,13 +239,43 @@ def run_tool(corpus, *argv):
 
 
 def test_tool_ranks_a_corpus(corpus, capsys):
-    run_tool(corpus, '--split', 'test', '--gallery-split', 'train', '--ks', 1, 2, '--out', corpus.root / 'ranks.csv')
+    run_tool(corpus, '--split', 'test', '--gallery-split', 'train', '--ks', 2, 1, 2, '--out', corpus.root / 'ranks.csv')
     text = capsys.readouterr().out
-    assert '100.00 %' in text
+    assert 'joints: 6 queries, 16 clips, 3 classes; in %' in text
+    [first, _] = ([cell.strip() for cell in line.split('│')] for line in text.splitlines() if '│' in line)
+    assert first[1:6] == ['1', '100.00', '61.0 to 100.0', '33.33', '100.00']
     rows = list(csv.DictReader((corpus.root / 'ranks.csv').open()))
     assert len(rows) == 6 * 2
     assert rows[0]['query_class'] == rows[0]['class'] == 'turn'
     assert float(rows[0]['distance']) <= float(rows[1]['distance'])
+    assert rows[0]['step_pattern'] == 'symmetricP2'
+    for ks, message in {(0,): r'1 to 16, .*, found \[0\]', (1, 17): r'1 to 16, .*, found \[1, 17\]'}.items():
+        with pytest.raises(UserError, match=f'--ks must be {message}'):
+            run_tool(corpus, '--split', 'test', '--gallery-split', 'train', '--ks', *ks)
+
+
+def test_tool_says_what_it_leaves_out_and_what_comes_last(corpus, capsys):
+    more = [Action('v3_again', 'v3', 0, 40, 0, 'train'), Action('v3_long', 'v3', 0, 60, 0, 'test')]
+    save_actions(corpus.actions_path, [*load_actions(corpus.actions_path), *more])
+    run_tool(corpus, '--query', 'v3_30', '--top', 30)
+    text = capsys.readouterr().out
+    hits = [line.split('│')[2].strip() for line in text.splitlines() if '│' in line]
+    assert len(hits) == 24 - 3
+    assert not {'v3_30', 'v3_again', 'v3_long'} & {*hits}
+    assert '2 clips that overlap with the query in its video are left out: v3_again, v3_long' in text
+    run_tool(corpus, '--query', 'v4_2', '--top', 30)
+    text = capsys.readouterr().out
+    assert '* about 1.5 times as long as the query' in text
+    assert [line for line in text.splitlines() if '│' in line][-1].rstrip(' │').endswith('*')
+    run_tool(corpus)
+    text = capsys.readouterr().out
+    assert '10 pairs of a query and a clip that overlap in one video are left out' in text
+    assert 'neighbours: about 1.5 times' in text
+    save_actions(corpus.actions_path, more)
+    with pytest.raises(UserError, match=r'all 2 clips of the gallery overlap with it'):
+        run_tool(corpus, '--query', 'v3_long')
+    with pytest.raises(UserError, match=r'k = 1 is not 1 to 0, the largest number of clips that a query can find'):
+        run_tool(corpus)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def by_hand(queries, gallery, k, exclude, views, fallback):
     for query, excluded in zip(queries, exclude, strict=True):
         first, last = ([distance(query, item, views, p) for item in gallery] for p in ('symmetricP2', 'symmetric2'))
         order = sorted(range(len(gallery)), key=lambda i: (first[i], last[i] if fallback else i))
-        order = [i for i in order if i != excluded]
+        order = [i for i in order if i not in np.atleast_1d(excluded)]
         count = k if fallback else min(k, sum(first[i] < np.inf for i in order))
         order = order[:count] + order[len(order) - k + count :]
         inds.append(order)
@@ -46,7 +46,7 @@ def by_hand(queries, gallery, k, exclude, views, fallback):
 @pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
 def test_search_is_exact(views, num_views, fallback, device):
     gallery, queries = clips(0, 30, num_views), clips(1, 6, num_views)
-    exclude = [-1, 3, 0, 29, -1, 5]
+    exclude = [-1, 3, 0, 29, np.array([], int), np.array([5])]
     retriever = DTWRetriever(gallery, device=device, num_threads=2, views=views, fallback=fallback)
     for k in (1, 7, 29):
         inds, distances = retriever.search(queries, k, exclude)
@@ -76,9 +76,22 @@ def test_a_clip_finds_itself_original_or_flipped():
 def test_distant_candidates_are_skipped():
     pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)], 'clips')
     items, dists = np.empty(3, np.int64), np.empty(3)
-    computed = kernel.search_one(pack, 0, 1, pack, 1, -1, True, items, dists)
+    computed = kernel.search_one(pack, 0, 1, pack, 1, np.zeros(60, bool), True, items, dists)
     assert items[0] == 0
     assert 3 <= computed < 40
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
+def test_several_items_are_left_out_and_missing_ranks_are_empty(device):
+    gallery = clips(7, 6)
+    exclude = [np.array([0, 2, 5]), -1]
+    inds, distances = DTWRetriever(gallery, device=device).search(gallery[:2], 6, exclude)
+    assert sorted(inds[0]) == [-1, -1, -1, 1, 3, 4]
+    assert inds[0, 3:].tolist() == [-1, -1, -1]
+    assert np.isinf(distances[0]).tolist() == [False] * 3 + [True] * 3
+    expected, _ = by_hand(gallery[:1], gallery, 3, exclude[:1], 'original', True)
+    assert inds[0, :3].tolist() == expected[0].tolist()
+    assert sorted(inds[1]) == list(range(6))
 
 
 def test_bad_input_is_named():

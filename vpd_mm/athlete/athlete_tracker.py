@@ -1,5 +1,6 @@
 """Athlete tracking: ByteTrack within a shot, then a choice of the athletes by rules."""
 
+import math
 from abc import ABC, abstractmethod
 from array import array
 
@@ -36,6 +37,8 @@ class ShotTracker(ABC):
         self.fps, self.frame_size = fps, frame_size
         self.max_gap = round(max_gap_seconds * fps)
         self.cut_threshold = cut_threshold
+        #: Best score of a usable detection; 0 without any.
+        self.best_score = 0.0
         self._last = -1
 
     def update(
@@ -57,6 +60,7 @@ class ShotTracker(ABC):
         if detections.ndim != 2 or detections.shape[1] != 5:
             raise UserError(f'{name}: detections must be (n, 5), got {detections.shape} in frame {frame_ind}')
         usable = usable_boxes(detections[:, :4], self.frame_size) & np.isfinite(detections[:, 4])
+        self.best_score = max(self.best_score, *detections[usable, 4].tolist(), 0.0)
         if cut:
             self._end_shot()
         self._add(frame_ind, detections[usable], frame_rgb)
@@ -69,6 +73,10 @@ class ShotTracker(ABC):
     @abstractmethod
     def _end_shot(self) -> None:
         """Finish the tracks before a camera cut."""
+
+    @abstractmethod
+    def explain(self) -> str:
+        """Say why a video without an athlete has none: the best value seen, the limit, and the option to try."""
 
 
 class AthleteTracker(ShotTracker):
@@ -129,6 +137,9 @@ class AthleteTracker(ShotTracker):
         self._first_detections: dict[object, tuple] = {}
         self._shot_start: int | None = None
         self._shots: list[list[AthleteTrack]] = []
+        self._high_score, self._min_iou = high_score, min_iou
+        #: Frames of the longest track, and score of the best person, of all shots.
+        self._longest, self._best_person = 0, 0.0
 
     def finish(self) -> list[AthleteTrack]:
         """End the video and return one track per athlete, in the order of :func:`athlete_names`.
@@ -149,6 +160,16 @@ class AthleteTracker(ShotTracker):
             for track, slot in zip(shot, slots, strict=True):
                 athletes[slot].append(track)
         return [concatenate(tracks) for tracks in athletes] if shots else []
+
+    def explain(self) -> str:
+        if self.best_score < self._high_score:
+            return suggest('the best score of a detection', self.best_score, 'high_score', self._high_score)
+        if not self._longest:
+            return f'no detection continues in another frame with min_iou={self._min_iou:g}; try --track min_iou=0.1'
+        if self._longest < self.min_frames:
+            seconds, limit = self._longest / self.fps, self.min_frames / self.fps
+            return suggest('the longest track, in seconds,', seconds, 'min_seconds', limit)
+        return suggest('the best score of a person', self._best_person, 'min_score', self.rules.min_score)
 
     def _add(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None) -> None:
         if self._shot_start is None:
@@ -178,8 +199,11 @@ class AthleteTracker(ShotTracker):
     def _end_shot(self) -> None:
         if self._shot_start is not None:
             tracks = [fill_gaps(_to_track(rows), self.max_gap) for rows in self._people.values()]
-            people = [p for p in join_tracks(tracks, self.fps, self.rules) if len(p) >= self.min_frames]
+            joined = join_tracks(tracks, self.fps, self.rules)
+            people = [p for p in joined if len(p) >= self.min_frames]
             scores = score_people(people, self._last + 1 - self._shot_start, self.frame_size, self.rules)
+            self._longest = max([self._longest, *map(len, joined)])
+            self._best_person = max([self._best_person, *scores.tolist()])
             best = [i for i in np.argsort(-scores, kind='stable') if scores[i] >= self.rules.min_score]
             chosen = [fill_gaps(people[i], self.max_gap) for i in best[: self.num_athletes]]
             self._shots.append(sorted(chosen, key=_feet, reverse=True))
@@ -253,6 +277,13 @@ class OnlineTracker(AthleteTracker):
     def _end_shot(self) -> None:
         self._reset()
         self._athlete = None
+
+
+def suggest(what: str, seen: float, name: str, limit: float) -> str:
+    """Say which value was seen, the limit of rule ``name`` above it, and the option to try."""
+    step = 10 if seen > 0.1 else 100
+    lower = max(math.ceil(seen * step) - 1, 0) / step
+    return f'{what} is {seen:.2f}, below {name}={limit:g}; try --track {name}={lower:g}'
 
 
 def fill_gaps(track: AthleteTrack, max_gap: int) -> AthleteTrack:

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import UserError
 from ..structures import AthleteTrack
 from .athlete_choice import concatenate
-from .athlete_tracker import ShotTracker, fill_gaps
+from .athlete_tracker import ShotTracker, fill_gaps, suggest
 from .camera_cuts import CUT_THRESHOLD
 
 #: Number of detections per frame that a path may use, best scores first.
@@ -88,7 +88,7 @@ class PathTracker(ShotTracker):
         super().__init__(fps, frame_size, max_gap_seconds, cut_threshold)
         if not 0 <= smooth_seconds < np.inf:
             raise UserError(f'PathTracker: smooth_seconds must be 0 or more, got {smooth_seconds}')
-        if not isinstance(every, int) or not 1 <= every <= max(self.max_gap, 1):
+        if not 1 <= every <= max(self.max_gap, 1):
             raise UserError(
                 f'PathTracker: every must be a whole number from 1 to the {self.max_gap} frames of '
                 f'max_gap_seconds={max_gap_seconds}, got {every}'
@@ -97,6 +97,7 @@ class PathTracker(ShotTracker):
         self.rules = rules or PathRules()
         self.window = round(smooth_seconds * fps) // 2 * 2 + 1
         self._tracks: list[AthleteTrack] = []
+        self._best_path = 0.0
         self._detections: dict[int, np.ndarray] = {}
         self._colours: dict[int, np.ndarray] = {}
 
@@ -104,6 +105,10 @@ class PathTracker(ShotTracker):
         """End the video and return one track, or an empty list if no shot has an athlete."""
         self._end_shot()
         return [concatenate(self._tracks)] if self._tracks else []
+
+    def explain(self) -> str:
+        what = 'the best median score along a path'
+        return suggest(what, self._best_path, 'least', self.rules.least).replace('--track', '--track method=path')
 
     def _add(self, frame_ind: int, detections: np.ndarray, frame_rgb: np.ndarray | None) -> None:
         best = detections[np.argsort(-detections[:, 4], kind='stable')[:CANDIDATES]]
@@ -136,6 +141,7 @@ class PathTracker(ShotTracker):
             if not path:
                 continue
             score = np.median([detections[frame][row, 4] for frame, row in path.items()])
+            self._best_path = max(self._best_path, float(score))
             similar = float(np.median([similarity[frame][row] for frame, row in path.items()])) if similarity else 1.0
             min_similarity = min_similarity or _SIMILAR * similar
             if score >= self.rules.least and similar >= min_similarity:

@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import datasets_of
 from ..files import check_no_link, check_no_links, disk_errors_name, list_folder
-from ..retrieve import NEAREST, ActionClips, DTWRetriever, load_clips, own_positions, rank_corpus
+from ..retrieve import NEAREST, ActionClips, DTWRetriever, items_to_exclude, load_clips, rank_corpus
 from ..structures import load_actions, load_classes
 from .plan import Run
 from .store import AP_COLUMNS, PRECISIONS, RunStore, code_commit
@@ -125,7 +125,10 @@ def _nearest(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
         missing = [action for action in gallery.missing if action.action_id in ids]
         gallery = ActionClips([gallery.actions[i] for i in kept], [gallery.clips[i] for i in kept], missing)
     retriever = DTWRetriever(gallery.clips, gallery.names, **NEAREST[run.protocol])
-    neighbours = retriever.search(queries.clips, 1, own_positions(queries, gallery), queries.names)
+    exclude = items_to_exclude(queries.actions, gallery.actions, run.protocol)
+    neighbours = retriever.search(queries.clips, 1, exclude, queries.names)
+    if alone := [name for name, i in zip(queries.names, neighbours.inds[:, 0]) if i < 0]:
+        raise UserError(f'{alone[0]}: all training clips overlap with this test clip; correct {corpus.actions_path}')
     nearest = gallery.labels[neighbours.inds[:, 0]]
     votes = np.eye(len(load_classes(corpus.classes_path)), dtype=np.float32)[nearest]
     scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)

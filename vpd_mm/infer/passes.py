@@ -11,13 +11,14 @@ from torch import Tensor
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..athlete.camera_cuts import CUT_THRESHOLD, with_previous
+from ..athlete.track_rules import build_tracker
 from ..corpus import crop_codec as codec
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor
 from ..prepare.crop_pass import cut_pair
 from ..prepare.models import Models
-from ..prepare.tracking_pass import build_tracker, check_box_sizes, find_tracks, no_athlete_error
+from ..prepare.tracking_pass import check_box_sizes, find_tracks, no_athlete_error
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import FrameStream
 

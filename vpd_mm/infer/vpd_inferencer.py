@@ -15,6 +15,7 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..athlete.recipe import Recipe
+from ..athlete.track_rules import ONLINE_RULES, check_rules
 from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
 from ..engine.console import PlainConsole
@@ -27,7 +28,7 @@ from ..files import input_name, list_folder, read_text
 from ..prepare.models import Models
 from ..prepare.options import DEFAULT_BOXES, PrepareSettings
 from ..prepare.recipe import describe_boxes
-from ..prepare.tracking_pass import ONLINE_RULES, no_athlete_error
+from ..prepare.tracking_pass import no_athlete_error
 from ..registry import INFERENCERS
 from ..structures import AthleteTrack
 from ..teacher import JointFeature
@@ -130,6 +131,7 @@ class VPDInferencer(BaseInferencer):
     ) -> None:
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
+        check_rules(tracker or {}, online='path' != (tracker or {}).get('method'))
         self.batch_size, self.overwrite = batch_size, overwrite
         device = pick_device(device)
         if isinstance(model, Config):

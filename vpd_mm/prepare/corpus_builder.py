@@ -66,6 +66,8 @@ def build_corpus(
     boxes_given, poses_given = boxes is not None or bool(tracker), poses is not None
     boxes, poses = DEFAULT_BOXES if boxes is None else boxes, DEFAULT_POSES if poses is None else poses
     settings = PrepareSettings(Path(out), boxes, poses, tracker=dict(tracker or {}), **options)
+    if tracker and not settings.boxes_by_model:
+        raise UserError(f'--track: rules choose among detections, and boxes {boxes} have none; omit --track')
     files, recipe = find_videos(videos), recipe_of(settings)
     if not any(map(os.path.lexists, files)):
         raise UserError(f'{files[0]}: no such file or folder')
@@ -94,8 +96,9 @@ def build_corpus(
                     bars.console.print(report.line(), style=style, soft_wrap=True)
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
-            keeps_boxes = not (boxes_given or any(r.tracked for path in untracked for r in reports[path]))
-            for note in record_recipe(corpus, recipe, keeps_boxes):
+            made_tracks = any(r.tracked for path in untracked for r in reports[path])
+            made_crops = any(r.crops and r.decoded for results in reports.values() for r in results)
+            for note in record_recipe(corpus, recipe, made_tracks, made_crops):
                 bars.console.print(f'note: {note}', soft_wrap=True)
         listed = [r for path, results in reports.items() if os.path.lexists(path) for r in results if r.failures]
         failures = {report.video: '; '.join(report.failures) for report in listed}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..athlete import FlowEstimator, SquareCropper
+from ..athlete.track_rules import check_rules
 from ..errors import UserError
 from ..files import checked_name
 
@@ -31,7 +32,7 @@ class PrepareSettings:
         fps: None = frames as decoded; a number = resample to this rate.
         device: Device of the models.
         batch_size: Frames per batch of a model.
-        tracker: Rules of the tracker; see ``tracking_pass.build_tracker``.
+        tracker: Rules of the tracker; see :mod:`vpd_mm.athlete.track_rules`.
 
     Raises UserError: an option has no valid value.
     """
@@ -62,6 +63,7 @@ class PrepareSettings:
             raise UserError(f'masks {self.masks!r}: must be an existing folder')
         if self.batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {self.batch_size}')
+        check_rules(self.tracker)
         SquareCropper(self.size)
         FlowEstimator('none' if self.flow == 'raft' else self.flow)
         if self.pose_set is not None:

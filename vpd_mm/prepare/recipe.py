@@ -1,6 +1,6 @@
 """Record the options of a prepare run as the recipe of its corpus."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from ..athlete.recipe import PLAIN_BOXES, Recipe
@@ -36,16 +36,17 @@ def recipe_of(settings: PrepareSettings) -> Recipe:
     )
 
 
-def record_recipe(corpus: Corpus, recipe: Recipe, keeps_boxes: bool) -> list[str]:
+def record_recipe(corpus: Corpus, recipe: Recipe, made_tracks: bool, made_crops: bool) -> list[str]:
     """Record the recipe of a run, and return a line for each field in which it differs from that of an earlier run.
 
-    ``keeps_boxes``: the run made no tracks, so the boxes stay as recorded, or unknown.
+    Only options that wrote a file are recorded: the boxes with ``made_tracks``, the others with ``made_crops``.
     """
     before = Recipe.from_json(corpus.recipe, corpus.root / 'corpus.json')
-    if keeps_boxes:
-        own = before or Recipe()
-        recipe = replace(recipe, boxes=own.boxes, boxes_weights=own.boxes_weights, track=own.track)
-    corpus.record_recipe(recipe.to_json())
+    own, of_boxes = before or Recipe(), ('boxes', 'boxes_weights', 'track')
+    kept = [f.name for f in fields(Recipe) if not (made_tracks if f.name in of_boxes else made_crops)]
+    recipe = replace(recipe, **{name: getattr(own, name) for name in kept})
+    if recipe != own:
+        corpus.record_recipe(recipe.to_json())
     if before is None:
         return []
     names = ('boxes', 'track', 'size', 'flow', 'subtract_median')

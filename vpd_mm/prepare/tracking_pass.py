@@ -1,30 +1,22 @@
 """Find the athletes of a video: one box per frame and athlete."""
 
-import inspect
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import fields
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from ..athlete import FrameSource
-from ..athlete.athlete_choice import ChoiceRules
-from ..athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_names
+from ..athlete.athlete_tracker import ShotTracker, athlete_names
 from ..athlete.camera_cuts import mark_cuts
-from ..athlete.path_tracker import PathRules, PathTracker
 from ..athlete.square_cropper import MAX_SIDES
+from ..athlete.track_rules import build_tracker
 from ..engine.progress import OnProgress
 from ..errors import UserError
 from ..files import input_name
 from ..importers.box_files import read_boxes
 from ..structures import AthleteTrack
-from .models import Models, SetupError
+from .models import LOW_SCORE, Models
 from .options import PrepareSettings
-
-#: Rules that only ``OnlineTracker`` has.
-ONLINE_RULES = frozenset(['memory_seconds', 'switch_margin'])
 
 _NO_DETECTIONS = np.zeros((0, 5), np.float32)
 
@@ -69,43 +61,20 @@ def _detect(
             tracker.update(frame_ind, detections.get(frame_ind, _NO_DETECTIONS), rgb, cut)
         on_progress(batch[-1][0] + 1, source.num_frames)
     tracks = tracker.finish()
-    return dict(zip(athlete_names(len(tracks)), tracks)) if tracks else {}
+    if not any(map(len, tracks)):
+        raise no_athlete_error(source, source.num_frames, settings.boxes, tracker)
+    return dict(zip(athlete_names(len(tracks)), tracks))
 
 
-def build_tracker(rules: Mapping, fps: float, frame_size: tuple[int, int], online: bool = False):
-    """Build a tracker from its rules: arguments of the tracker and of its weights, by name.
-
-    The rule ``method`` is 'bytetrack' (``AthleteTracker`` or ``OnlineTracker``, with ``ChoiceRules``), or 'path'
-    (``PathTracker``, with ``PathRules``: one athlete, weak detector, not online).
-
-    Raises SetupError: a rule is unknown or has no valid value.
-    """
-    rules = dict(rules)
-    method = rules.pop('method', 'bytetrack')
-    kinds: dict[str, tuple[Any, Any]] = {'bytetrack': (AthleteTracker, ChoiceRules), 'path': (PathTracker, PathRules)}
-    if online:
-        kinds = {'bytetrack': (OnlineTracker, ChoiceRules)}
-    if method not in kinds:
-        allowed = 'bytetrack with --online' if online else 'bytetrack or path'
-        raise SetupError(f'--track method={method}: must be {allowed}')
-    kind, weights = kinds[method]
-    of_weights = {f.name for f in fields(weights)}
-    arguments = {name for base in kind.__mro__[:-2] for name in inspect.signature(base).parameters}
-    of_tracker = arguments - {'fps', 'frame_size', 'rules', 'options'}
-    if unknown := sorted(set(rules) - of_weights - of_tracker):
-        known = ', '.join(sorted(of_weights | of_tracker | {'method'}))
-        raise SetupError(f'--track {unknown[0]}: no such rule; there are {known}')
-    try:
-        choice = weights(**{k: v for k, v in rules.items() if k in of_weights})
-        return kind(fps, frame_size, rules=choice, **{k: v for k, v in rules.items() if k in of_tracker})
-    except (TypeError, UserError, ImportError) as e:
-        raise SetupError(f'--track {rules}: {e}') from e
-
-
-def no_athlete_error(source: FrameSource, num_frames: int, boxes: str) -> UserError:
-    """Return the error for a video without an athlete."""
-    hint = 'check the video, relax the tracker rules, or give boxes'
-    return UserError(f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; {hint}')
+def no_athlete_error(
+    source: FrameSource, num_frames: int, boxes: str, tracker: ShotTracker | None = None
+) -> UserError:
+    """Return the error for a video without an athlete; ``tracker`` knows why, where there was one."""
+    reason = 'check the video, or give boxes'
+    if tracker is not None:
+        nothing = f'no detection has a score of {LOW_SCORE:g}; check the video, or pass other --boxes'
+        reason = tracker.explain() if tracker.best_score else nothing
+    return UserError(f'{source.path}: no person found in {num_frames} frames with boxes {boxes}; {reason}')
 
 
 def check_box_sizes(track: AthleteTrack, source: FrameSource, boxes: str) -> None:

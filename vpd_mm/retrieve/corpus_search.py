@@ -1,7 +1,9 @@
 """Search the actions of a corpus."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ from ..corpus.sports import Sport
 from ..errors import UserError
 from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions
 from ..files import composed
-from ..structures import Action, load_actions, load_classes
+from ..structures import Action, Share, load_actions, load_classes
 from .dtw_retriever import DTWRetriever, Neighbours
 from .retrieval_metric import metrics_at
 
@@ -126,16 +128,30 @@ def find_query(
     return ClipQuery(None, video.video, start, end, feats.transpose(1, 0, 2))
 
 
-def own_positions(queries: ActionClips, gallery: ActionClips) -> np.ndarray:
-    """(Q,) position of each query in the gallery; -1 where it is not in it."""
-    positions = {action.action_id: i for i, action in enumerate(gallery.actions)}
-    return np.array([positions.get(action.action_id, -1) for action in queries.actions], np.int64)
+def items_to_exclude(
+    queries: Sequence[Action | ClipQuery], gallery: Sequence[Action], protocol: str = 'default'
+) -> list[np.ndarray]:
+    """Positions of the gallery actions that a query must not find: itself, and those it shares frames with.
+
+    With ``protocol='paper'`` a query does not find itself only, as published.
+    """
+    of_video = defaultdict(list)
+    for i, action in enumerate(gallery):
+        of_video[action.video].append(i)
+
+    def is_same(query: Action | ClipQuery, i: int) -> bool:
+        item = gallery[i]
+        if protocol == 'paper':
+            return isinstance(query, Action) and item.action_id == query.action_id
+        return query.start_frame < item.end_frame and item.start_frame < query.end_frame
+
+    return [np.array([i for i in of_video[query.video] if is_same(query, i)], np.int64) for query in queries]
 
 
 def rank_corpus(
     queries: ActionClips, gallery: ActionClips, ks: Sequence[int], device: str = 'cpu', protocol: str = 'default'
 ) -> tuple[Neighbours, dict[str, float]]:
-    """Rank the gallery for every query; a query is left out of its own ranking.
+    """Rank the gallery for every query without the clips of :func:`items_to_exclude`.
 
     With ``protocol='paper'``, a query without features counts as one whose results are all wrong.
 
@@ -143,11 +159,67 @@ def rank_corpus(
         The max(ks) nearest neighbours, and ``precision@k`` and ``hit@k`` for every k (paper 4.2).
 
     Raises:
-        UserError: a k exceeds the number of candidates.
+        UserError: a k exceeds the number of candidates of every query.
     """
     retriever = DTWRetriever(gallery.clips, gallery.names, device, **RANKING[protocol])
-    nearest = retriever.search(queries.clips, max(ks), own_positions(queries, gallery), queries.names)
-    relevant = gallery.labels[nearest.inds] == queries.labels[:, None]
+    exclude = items_to_exclude(queries.actions, gallery.actions, protocol)
+    nearest = retriever.search(queries.clips, max(ks), exclude, queries.names)
+    relevant = (gallery.labels[nearest.inds] == queries.labels[:, None]) & (nearest.inds >= 0)
     if protocol == 'paper':
         relevant = np.pad(relevant, ((0, len(queries.missing)), (0, 0)))
     return nearest, metrics_at(relevant, ks)
+
+
+class RankingContext(NamedTuple):
+    """What the numbers of a ranking rest on.
+
+    Args:
+        num_queries, num_gallery: Q and G.
+        num_classes: Classes among both.
+        candidates: (Q,) gallery clips that a query can find.
+        relevant: (Q,) those of its class.
+        overlapping: Pairs of different actions that share frames, which are left out.
+    """
+
+    num_queries: int
+    num_gallery: int
+    num_classes: int
+    candidates: np.ndarray
+    relevant: np.ndarray
+    overlapping: int
+
+    def shares(self, metrics: Mapping[str, float], k: int) -> tuple[Share, Share]:
+        """``precision@k`` and ``hit@k`` of :func:`rank_corpus` beside those of a gallery in random order."""
+        precisions, hits = [], []
+        for num, relevant in zip(self.candidates.tolist(), self.relevant.tolist(), strict=True):
+            shown = min(k, num)
+            precisions.append(shown * relevant / max(num, 1) / k)
+            hits.append(1 - math.comb(num - relevant, shown) / math.comb(num, shown))
+        names = (f'precision@{k}', precisions), (f'hit@{k}', hits)
+        precision, hit = (Share(metrics[name], self.num_queries, float(np.mean(c)), 'queries') for name, c in names)
+        return precision, hit
+
+    def best(self, k: int) -> float:
+        """The largest possible ``precision@k``."""
+        return float(np.minimum(self.relevant, k).mean() / k)
+
+    def notes(self, metrics: Mapping[str, float], ks: Sequence[int]) -> list[str]:
+        """One line for each reason to doubt the numbers of :func:`rank_corpus`."""
+        lines = [f'precision@{k}: {share.warning}' for k in ks if (share := self.shares(metrics, k)[0]).warning]
+        if alone := int((self.relevant == 0).sum()):
+            lines.append(f'{alone} of {self.num_queries} queries have no other clip of their class to find')
+        return lines
+
+
+def ranking_context(queries: ActionClips, gallery: ActionClips, protocol: str = 'default') -> RankingContext:
+    """Count what :func:`rank_corpus` compares."""
+    counts, rows, overlapping = Counter(gallery.labels.tolist()), [], 0
+    for query, items in zip(queries.actions, items_to_exclude(queries.actions, gallery.actions, protocol), strict=True):
+        left_out = [gallery.actions[i] for i in items]
+        overlapping += sum(action.action_id != query.action_id for action in left_out)
+        same = counts[query.label] - sum(action.label == query.label for action in left_out)
+        rows.append((len(gallery) - len(items), same))
+    rows += [(0, 0)] * (len(queries.missing) if protocol == 'paper' else 0)
+    candidates, relevant = np.array(rows).T
+    num_classes = len({*counts, *queries.labels.tolist()})
+    return RankingContext(len(rows), len(gallery), num_classes, candidates, relevant, overlapping)

@@ -215,33 +215,33 @@ def _bound(queries, q, gallery, e, row_rest, col_rest):
 
 
 @_kernel
-def search_one(queries, q, query_views, gallery, views, exclude, fallback, items, dists):
+def search_one(queries, q, query_views, gallery, views, excluded, fallback, items, dists):
     """Find the ``len(items)`` nearest items of query ``q``, nearest first, equal distances by item number.
 
     Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``, and likewise for the queries; the nearest
     pair of views counts.  Items without a symmetricP2 path come after all others: by symmetric2 with ``fallback``, else
     the last of them at infinite distance.  Item numbers are written to ``items``, normalised distances to ``dists``;
-    item ``exclude`` is left out.  Returns the number of computed pairs.
+    items with ``excluded`` (G,) are left out; ranks that remain have item -1.  Returns the number of computed pairs.
     """
     items[:] = -1
     dists[:] = np.inf
-    computed = _search(queries, q, query_views, gallery, views, exclude, SYMMETRIC_P2, items, dists)
+    computed = _search(queries, q, query_views, gallery, views, excluded, SYMMETRIC_P2, items, dists)
     num_ranked = (items >= 0).sum()
     if fallback and num_ranked < len(items):
         return computed + _search(
-            queries, q, query_views, gallery, views, exclude, SYMMETRIC2, items[num_ranked:], dists[num_ranked:]
+            queries, q, query_views, gallery, views, excluded, SYMMETRIC2, items[num_ranked:], dists[num_ranked:]
         )
     slot = len(items) - 1
     for item in range(len(gallery.lengths) // views - 1, -1, -1):
         no_path = not has_path(queries.lengths[q * query_views], gallery.lengths[item * views])
-        if slot >= num_ranked and item != exclude and no_path:
+        if slot >= num_ranked and not excluded[item] and no_path:
             items[slot] = item
             slot -= 1
     return computed
 
 
 @_kernel
-def _search(queries, q, query_views, gallery, views, exclude, pattern, items, dists):
+def _search(queries, q, query_views, gallery, views, excluded, pattern, items, dists):
     """Search the items with a symmetricP2 path by that pattern, or the others by symmetric2."""
     entries, first = len(gallery.lengths), q * query_views
     n = queries.lengths[first]
@@ -249,7 +249,7 @@ def _search(queries, q, query_views, gallery, views, exclude, pattern, items, di
     bounds = np.full(query_views * entries, np.inf)
     for p in range(len(bounds)):
         e = p % entries
-        if e // views != exclude and has_path(n, gallery.lengths[e]) == (pattern == SYMMETRIC_P2):
+        if not excluded[e // views] and has_path(n, gallery.lengths[e]) == (pattern == SYMMETRIC_P2):
             bounds[p] = _bound(queries, first + p // entries, gallery, e, row_rest, col_rest)
     computed = 0
     for p in np.argsort(bounds):

@@ -7,17 +7,30 @@ import numpy as np
 
 from ..errors import UserError
 from . import dtw_kernel as kernel
-from .dtw import pack_sequences, run_in_threads
+from .dtw import PATTERNS, pack_sequences, run_in_threads
 from .dtw_torch import one_to_many
 
 VIEWS = ('original', 'every', 'joined')
+#: Why some neighbours come last.
+NO_PATH = (
+    'about 1.5 times as long as the query, or more, or as short: compared by symmetric2, without limits of slope, and '
+    'ranked after all others, whatever the distance'
+)
 
 
 class Neighbours(NamedTuple):
-    """inds (Q, k) int64 gallery items, nearest first; distances (Q, k) float64."""
+    """inds (Q, k) int64 gallery items, nearest first; distances (Q, k) float64.
+
+    The last ranks of a query with less than k candidates have -1 and infinity.
+    """
 
     inds: np.ndarray
     distances: np.ndarray
+
+
+def step_patterns(query: np.ndarray, items: Sequence[np.ndarray]) -> list[str]:
+    """Return the step pattern by which ``DTWRetriever`` ranks each item (T, ...) for a query (T, ...)."""
+    return [PATTERNS[0 if kernel.has_path(len(query), len(item)) else 1] for item in items]
 
 
 class DTWRetriever:
@@ -80,7 +93,7 @@ class DTWRetriever:
         self,
         queries: Sequence[np.ndarray],
         k: int,
-        exclude: Sequence[int] | np.ndarray | None = None,
+        exclude: Sequence[int | np.ndarray] | np.ndarray | None = None,
         names: Sequence[str] | None = None,
     ) -> Neighbours:
         """Find the k nearest gallery items of each query.
@@ -88,11 +101,12 @@ class DTWRetriever:
         Args:
             queries: Q arrays (T, V, D); of views='original' only view 0 is used.
             k: Neighbours per query.
-            exclude: (Q,) gallery item to leave out of a query's result (itself); -1: none.
+            exclude: (Q,) gallery item, or array of items, to leave out of a query's result (itself); -1: none.
             names: Names of the queries for error messages.
 
         Raises:
-            UserError: k is below 1 or above the number of candidates, or a query is empty, not finite or of another D.
+            UserError: k is below 1 or above the candidates of every query, or a query is empty, not finite or of
+                another D.
         """
         num_views = self.num_views if self.views == 'every' else 1
         entries = [self._entries_of(query)[:num_views] for query in queries]
@@ -100,17 +114,18 @@ class DTWRetriever:
             raise UserError(f'queries: must have the {num_views} views of the gallery')
         names = names and [name for name in names for _ in range(num_views)]
         query_pack = pack_sequences([e for views in entries for e in views], 'queries', names, self._pack.dims)
-        excluded = np.full(len(queries), -1) if exclude is None else np.asarray(exclude)
-        candidates = len(self) - bool((excluded >= 0).any())
+        items = [np.setdiff1d(left_out, -1) for left_out in (-np.ones(len(queries)) if exclude is None else exclude)]
+        candidates = len(self) - min(map(len, items))
         if not 1 <= k <= candidates:
             raise UserError(f'k must be 1 to {candidates}, the number of gallery candidates, found {k}')
-        inds, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
+        inds, distances = np.full((len(queries), k), -1), np.full((len(queries), k), np.inf)
+
+        def excluded(q: int) -> np.ndarray:
+            return np.isin(np.arange(len(self)), items[q])
 
         def search_one(q: int) -> None:
-            results = inds[q], distances[q]
-            kernel.search_one(
-                query_pack, q, num_views, self._pack, self.num_views, excluded[q], self.fallback, *results
-            )
+            results = excluded(q), self.fallback, inds[q], distances[q]
+            kernel.search_one(query_pack, q, num_views, self._pack, self.num_views, *results)
 
         if self.device == 'cpu':
             run_in_threads(search_one, len(queries), self.num_threads)
@@ -122,8 +137,8 @@ class DTWRetriever:
             if not self.fallback:
                 row[~path] = np.inf
             order = np.lexsort((row, ~path))
-            order = order[order != excluded[q]]
+            order = order[~excluded(q)[order]]
             count = k if self.fallback else min(k, path[order].sum())
-            inds[q] = [*order[:count], *order[len(order) - k + count :]]
-            distances[q] = row[inds[q]]
+            order = np.append(order[:count], order[count:][max(0, len(order) - k) :])
+            inds[q, : len(order)], distances[q, : len(order)] = order, row[order]
         return Neighbours(inds, distances)
