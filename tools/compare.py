@@ -12,6 +12,8 @@ from pathlib import Path
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, load_config, run_tool
 from vpd_mm.errors import UserError
 
+TABLES = ('results.csv', 'predictions.csv', 'confusion.csv')
+
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,14 +46,15 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
     """Run and report one comparison; returns the error lines of failed runs."""
     import pandas as pd
 
-    from vpd_mm.experiments import RunStore, plan_runs, read_spec
+    from vpd_mm.experiments import RunStore, add_to_table, fit_ks, plan_runs, read_spec
     from vpd_mm.experiments.jobs import run_with_progress
     from vpd_mm.experiments.store import check_table
     from vpd_mm.files import check_output
 
     cfg = load_config(argparse.Namespace(**{**vars(args), 'config': config}))
     spec, work_dir, failed = read_spec(cfg, args.only), Path(cfg.work_dir), {}
-    check_table(work_dir / 'results.csv', args.overwrite)
+    for name in TABLES:
+        check_table(work_dir / name, args.overwrite)
     written = [work_dir / 'report.md', work_dir / 'accuracy_over_k.png']
     written += [metafile_plot(args.metafile, spec)] if args.metafile else []
     for path in written:
@@ -60,7 +63,9 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
     if args.no_run and not Path(spec.corpus).exists():
         print(f'{spec.corpus}: no such corpus; tables are written from the metafile alone')
     else:
-        plan, store = plan_runs(spec), RunStore(work_dir / 'runs')
+        spec, note = fit_ks(spec)
+        print(f'{note} (ks = [...] in the config selects others)\n' if note else '', end='')
+        plan, store = plan_runs(spec), RunStore.of_tool(work_dir)
         if plan.problems and not (args.skip_missing or args.no_run):
             raise UserError(
                 f'{len(plan.problems)} methods cannot run ({plan.why()}); make what they need or --skip-missing'
@@ -68,29 +73,31 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
         failed = {} if args.no_run else run_with_progress(plan, store, args)
         results = store.to_frame(plan.runs)
         if args.no_run:  # results of earlier runs stay, also where their inputs are gone
-            earlier = store.to_frame()
+            earlier = add_to_table(work_dir / 'results.csv', results)
             results = pd.concat([results, earlier[earlier['method'].isin(plan.problems)]], ignore_index=True)
-        models = write_report(spec, plan, results, work_dir, args.overwrite)
+        models = write_report(spec, plan, results, store, work_dir, args.overwrite)
     write_metafile(read_spec(cfg), models, args)
     return list(failed.values())
 
 
-def write_report(spec, plan, results, work_dir: Path, overwrite: bool) -> list[dict]:
-    """Write results.csv, report.md and the plot of what is finished; returns metafile rows."""
-    from vpd_mm.experiments import summarize, tables, write_table
+def write_report(spec, plan, results, store, work_dir: Path, overwrite: bool) -> list[dict]:
+    """Write tables, report.md and the plot of what is finished; returns metafile rows."""
+    from vpd_mm.experiments import confusion_of, predictions_of, summarize, tables, write_table
     from vpd_mm.files import atomic_write
 
     summary = summarize(results)
     plot = work_dir / 'accuracy_over_k.png'
     drawn = tables.draw_section(plot, spec, summary)
-    write_table(work_dir / 'results.csv', results, overwrite)
+    predictions = predictions_of(plan.runs, store)
+    for name, table in zip(TABLES, (results, predictions, confusion_of(predictions)), strict=True):
+        write_table(work_dir / name, table, overwrite)
     text = tables.report_text(spec, plan, summary, plot.name if drawn else '')
     with atomic_write(work_dir / 'report.md', 'w') as f:
         f.write(text)
     print(text)
     seconds = results[results['kind'] != 'ensemble'].drop_duplicates('key')['seconds']
     print(f'{len(seconds)} runs took {seconds.sum() / 60:.0f} minutes in all, one after the other')
-    print(f'wrote {work_dir}/results.csv, report.md' + (f', {plot.name}' if drawn else ''))
+    print(f'wrote {work_dir}: {", ".join((*TABLES, "report.md"))}' + (f', {plot.name}' if drawn else ''))
     return tables.metafile_rows(spec, summary, str(work_dir / 'results.csv'))
 
 

@@ -5,17 +5,23 @@ tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features j
 """
 
 import argparse
+import shlex
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
 from vpd_mm.errors import UserError
+
+TABLES = ('results.csv', 'summary.csv', 'predictions.csv', 'confusion.csv')
+#: Classes up to which the confusion is printed, not only written.
+LARGEST_CONFUSION = 10
 
 
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a recognition or baseline config')
     add_corpus_arguments(parser)
-    parser.add_argument('--k', nargs='+', default=['4', '8', '16', '32', '64', 'all'], help='actions a class, or all')
+    fit = 'default: those of 4 8 16 32 64 all that every class has'
+    parser.add_argument('--k', nargs='+', default=[], help=f'training actions a class, or all; {fit}')
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
@@ -36,7 +42,18 @@ def main(argv=None):
     add_job_arguments(parser)
     args = parser.parse_args(argv)
 
-    from vpd_mm.experiments import Method, RunStore, few_shot_spec, plan_runs, summarize, write_table
+    from vpd_mm.experiments import (
+        Method,
+        RunStore,
+        add_to_table,
+        confusion_of,
+        few_shot_spec,
+        fit_ks,
+        plan_runs,
+        predictions_of,
+        summarize,
+        write_table,
+    )
     from vpd_mm.experiments.store import check_table
     from vpd_mm.features.corpus_config import datasets_of, load_corpus_config
 
@@ -49,35 +66,73 @@ def main(argv=None):
     method = Method(Path(args.config).stem, config=args.config, cfg=cfg)
     names = ('subsets', 'seeds', 'all_seeds', 'protocol', 'allow_short', 'allow_missing')
     ks = [k if k == 'all' else int(k) for k in args.k]
-    plan = plan_runs(few_shot_spec(method, corpus, ks, **{name: getattr(args, name) for name in names}))
+    spec, note = fit_ks(few_shot_spec(method, corpus, ks, **{name: getattr(args, name) for name in names}))
+    print(f'{note} (--k selects others)\n' if note else '', end='')
+    plan = plan_runs(spec)
     for problem in plan.problems.values():
         raise UserError(problem)
-    for name in ('results.csv', 'summary.csv'):
+    for name in TABLES:
         check_table(work_dir / name, args.overwrite)
-    store = RunStore(work_dir / 'runs')
+    store = RunStore.of_tool(work_dir)
     failed = run_with_progress(plan, store, args)
-    results = store.to_frame()
-    write_table(work_dir / 'results.csv', results, args.overwrite)
-    write_table(work_dir / 'summary.csv', summarize(results), args.overwrite)
-    print_summary(summarize(store.to_frame(plan.runs)), f'{method.name} on {corpus}')
+    finished, predictions = store.to_frame(plan.runs), predictions_of(plan.runs, store)
+    results, confusion = add_to_table(work_dir / 'results.csv', finished), confusion_of(predictions)
+    for name, table in zip(TABLES, (results, summarize(results), predictions, confusion), strict=True):
+        write_table(work_dir / name, table, args.overwrite)
+    print_summary(summarize(finished), confusion, f'{method.name} on {corpus}')
+    print(f'wrote {work_dir}: {", ".join(TABLES)}')
     if failed:
         raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
+    print(f'next: {next_command(plan.runs, store)}')
 
 
-def print_summary(summary, title: str) -> None:
+def print_summary(summary, confusion, title: str) -> None:
+    """Print accuracies beside chance, the confusion at the largest k, and warnings."""
+    import pandas as pd
     from rich.table import Table
 
     from vpd_mm.engine.console import PlainConsole
+    from vpd_mm.experiments.predictions import INTERVAL_TEXT, share_of, test_set_text
 
-    columns = [
-        name
-        for name in ('features', 'protocol', 'k', 'runs', 'top1_mean', 'top1_sd', 'top5_mean', 'left_out')
-        if name in summary
-    ]
-    table = Table(*columns, title=title)
-    for row in summary[columns].round(2).itertuples(index=False):
-        table.add_row(*map(str, row))
-    PlainConsole().print(table)
+    console, rows = PlainConsole(), [row for row in summary.to_dict('records') if share_of(row)]
+    if not rows:
+        return
+    columns = {'runs': 'runs', 'top1_mean': 'top-1, %', 'top1_sd': 'sd', 'top5_mean': 'top-5, %'}
+    columns['left_out'] = 'left out'
+    columns = {name: text for name, text in columns.items() if name in summary and summary[name].notna().any()}
+    table = Table('k', *columns.values(), '95 % interval', 'chance, %', title=title)
+    for row in rows:
+        cells = ('-' if pd.isna(row[name]) else str(round(row[name], 1)) for name in columns)
+        share = share_of(row)
+        table.add_row(str(row['k']), *cells, share.interval_text, f'{100 * share.chance:.1f}')
+    console.print(table)
+    last, names = rows[-1], [name for name in confusion if name.startswith('predicted_')]
+    if len(names) <= LARGEST_CONFUSION:
+        runs = f'sum of {last["runs"]} runs' if last['runs'] > 1 else 'of one run'
+        console.print(f'k={last["k"]}: test clips by class (row) and predicted class (column), {runs}')
+        table = Table('', *(name.removeprefix('predicted_') for name in names))
+        for row in confusion[confusion['k'] == last['k']][['label', *names]].itertuples(index=False):
+            table.add_row(*map(str, row))
+        console.print(table)
+    console.print(test_set_text(last), INTERVAL_TEXT, sep='\n', soft_wrap=True)
+    for row in rows:
+        if row['warning']:
+            console.print(f'warning: k={row["k"]}: {row["warning"]}', style='yellow', soft_wrap=True)
+
+
+def next_command(runs, store) -> str:
+    """The command that uses the first model of the largest k: not the best one, which only the test clips name."""
+    from vpd_mm.corpus import Corpus
+    from vpd_mm.engine.tool_list import name_started_tools
+    from vpd_mm.features.clips import resolve_features
+
+    run = max(runs, key=lambda run: (run.k is None, run.k or 0, -run.subset, -run.seed))
+    corpus, folder = Corpus.open(run.corpus), shlex.quote(str(store.work_dir(run.key)))
+    video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
+    one = run.features and '+' not in run.features
+    if video and one and resolve_features(corpus, run.features).parent.name == 'features':
+        return name_started_tools(f'python tools/infer.py {shlex.quote(video)} --recognizer {folder}')
+    return name_started_tools(f'python tools/test.py {folder}')
 
 
 if __name__ == '__main__':

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from compare import main as compare
+from comparison_corpus import write_comparison
 from fewshot import main
 from mmengine.logging import MessageHub, MMLogger
 from sequence_corpus import make_corpus
 
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import draw_few_shot, few_shot_list
+from vpd_mm.experiments import Method, draw_few_shot, few_shot_list, few_shot_spec, fit_ks
 from vpd_mm.structures import Action, load_actions, save_actions
 
 CONFIG = 'configs/recognize/bigru.py'
@@ -87,8 +89,25 @@ def test_the_tool_trains_selects_on_validation_and_adds_to_its_tables(fewshot, c
     assert results[['k', 'subset', 'seed', 'selected_on']].values.tolist() == [[2, 0, 0, 'val'], [2, 1, 0, 'val']]
     assert results['top1'].between(0, 100).all()
     assert results['features'].tolist() == ['joints', 'joints']
-    assert 'bigru' in capsys.readouterr().out
     modified = {path: path.stat().st_mtime_ns for path in Path('w/runs').glob('*.json')}
+    output = capsys.readouterr().out
+    assert '6 test clips of 2 videos, 2 classes; chance: 50.0 % by a uniform guess, 50.0 % by always' in output
+    assert 'top-5' not in output
+    mean, hits = results['top1'].mean(), round(results['top1'].mean() * 6 / 100, 6)
+    assert ('warning: k=2' in output) == (mean < 100)  # of six clips, only all right is above chance
+    assert f'next: python tools/test.py w/runs/{results["key"][0]}' in output
+    predictions = pd.read_csv('w/predictions.csv')
+    assert len(predictions) == 12
+    assert predictions.columns[3:].tolist() == [
+        *('subset', 'seed', 'clip', 'video', 'label', 'prediction', 'score_class0', 'score_class1')
+    ]
+    assert set(predictions['clip']) == {f'test{c}_{i}' for c in range(2) for i in range(3)}
+    assert (predictions['video'].str[1] == predictions['label'].str[-1]).all()
+    assert (predictions[['score_class0', 'score_class1']].idxmax(axis=1).str[6:] == predictions['prediction']).all()
+    assert (predictions['label'] == predictions['prediction']).sum() == 2 * hits
+    confusion = pd.read_csv('w/confusion.csv').set_index('label')[['predicted_class0', 'predicted_class1']]
+    assert confusion.sum(axis=1).to_dict() == {'class0': 6, 'class1': 6}
+    assert np.diag(confusion).sum() == 2 * hits
     assert not fewshot('--k', 'all', '2', '--subsets', '2', '--all-seeds', '1')
     assert {path: path.stat().st_mtime_ns for path in modified} == modified
     assert sorted(pd.read_csv('w/results.csv')['k']) == ['2', '2', 'all']
@@ -96,12 +115,48 @@ def test_the_tool_trains_selects_on_validation_and_adds_to_its_tables(fewshot, c
     assert summary['runs'].to_dict() == {'2': 2, 'all': 1}
     assert summary.loc['2', 'top1_mean'] == results['top1'].mean()
     assert summary.loc['2', 'top1_sd'] == pytest.approx(results['top1'].std())
+    assert np.isnan(summary.loc['all', 'top1_sd'])
+
+
+def test_default_ks_are_those_that_fit(tmp_path):
+    corpus = make_corpus(tmp_path / 'c', {'v0': (25.0, 99), 'v1': (25.0, 99)}, actions_of([9, 6]))
+
+    def fitted(ks=(), **fields):
+        spec, note = fit_ks(few_shot_spec(Method('m', config='c'), str(corpus.root), ks, **fields))
+        return spec.sections[0].ks, note
+
+    assert fitted() == ((4, None), 'k = 4, all: class class1 has 6 training actions, too few for 8, 16, 32, 64')
+    assert fitted(allow_short=True)[0] == (4, 8, None)
+    assert fitted([8]) == ((8,), '')  # planning refuses it
+    for subset in range(5):
+        few_shot_list(corpus, 16, subset, allow_short=True)
+    assert fitted()[0] == (4, 16, None)
+    save_actions(corpus.actions_path, actions_of([9, 0]))
+    assert fitted(subsets=6) == ((None,), 'k = all: class class1 has 0 training actions, too few for 4, 8, 16, 32, 64')
+
+
+def test_fewshot_and_compare_share_their_runs(fewshot, capsys):
+    short = {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1, 'default_hooks.checkpoint.interval': 1}
+    methods = [dict(name='2D-VPD', config=CONFIG, features='teacher/joints')]
+    config = write_comparison(Path('c.py'), Corpus.open('c'), ks=[2], subsets=1, methods=methods, options=short)
+    assert not fewshot('--k', '2', '--subsets', '1', '--work-dir', 'work_dirs/a')
+    [result] = Path('work_dirs/runs').glob('*.json')
+    modified = result.stat().st_mtime_ns
+    assert not compare([str(config), '--executor', 'debug'])
+    assert [path.stat().st_mtime_ns for path in Path('work_dirs/runs').glob('*.json')] == [modified]
+    tables = [pd.read_csv(f'work_dirs/{name}/results.csv').set_index('method') for name in ('a', 'c')]
+    assert tables[0].loc['bigru', 'key'] == tables[1].loc['2D-VPD', 'key'] == result.stem
+    assert tables[0].loc['bigru', 'top1'] == tables[1].loc['2D-VPD', 'top1']
+    text = Path('work_dirs/c/report.md').read_text()
+    assert '6 test clips of 2 videos, 2 classes' in text
+    assert '| 2D-VPD | 2 |' in text.partition('## Top-1 and chance')[2]
+    assert len(pd.read_csv('work_dirs/c/predictions.csv')) == 6
 
 
 def test_the_tool_refuses_what_it_cannot_do(fewshot):
     for message, *arguments in (
         ('--k 0: must be a number above 0 or all', '0'),
-        (r'k=9 is more than the training actions of class0 \(6\), class1 \(6\)', '9'),
+        (r'k=9 is more than the training actions of class0 \(6\), class1 \(6\); pass a k of 6 or less', '9'),
         (r'--print-jobs: removed in 0\.2; use --executor slurm', '2', '--print-jobs'),
     ):
         with pytest.raises(UserError, match=message):

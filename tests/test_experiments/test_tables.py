@@ -13,11 +13,12 @@ import torch
 import yaml
 from compare import main as compare
 from comparison_corpus import ROOT, easy_corpus, plan_of, spec_of, write_comparison
+from scipy.stats import binomtest
 
 from vpd_mm.baselines import ClipScoreMetric, ClipScores, mean_scores
 from vpd_mm.baselines.clip_scores import as_probabilities
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import Plan, RunStore, run_missing, summarize, tables, write_table
+from vpd_mm.experiments import Plan, RunStore, add_to_table, run_missing, summarize, tables, write_table
 
 IDS = np.array(['a', 'b', 'c'])
 LABELS = np.array([0, 1, 1])
@@ -71,10 +72,11 @@ def test_scores_round_trip_and_a_damaged_file_is_named(tmp_path):
 
 
 def test_accuracy_by_hand():
-    assert FIRST.accuracy() == {'top1': 66.67, 'top5': 100.0, 'mean1': 75.0}
-    six = np.array([[0.3, 0.2, 0.15, 0.13, 0.12, 0.06, 0.04]], np.float32)
-    assert ClipScores(np.array(['a']), six, np.array([4])).accuracy() == {'top1': 0.0, 'top5': 100.0, 'mean1': 0.0}
-    assert ClipScores(np.array(['a']), six, np.array([5])).accuracy()['top5'] == 0.0
+    sizes = {'clips': 3, 'classes': 2, 'chance': 50.0, 'majority': 66.67}
+    assert FIRST.accuracy() == {'top1': 66.67, 'top5': None, 'mean1': 75.0} | sizes
+    six = np.array([[0.3, 0.2, 0.15, 0.13, 0.12, 0.1]], np.float32)
+    for scores, label, top5 in ((six, 4, 100.0), (six, 5, 0.0), (six[:, :5], 4, None)):
+        assert ClipScores(np.array(['a']), scores, np.array([label])).accuracy()['top5'] == top5
 
 
 def test_the_mean_of_scores_does_not_depend_on_the_order_of_clips():
@@ -125,12 +127,19 @@ def test_ensembles_are_means_of_the_runs_of_their_members(finished):
 def test_means_and_sample_deviations():
     identity = dict(section='t', method='m', group='', kind='train', config='c', features='', stream='', corpus='p')
     identity |= dict(protocol='default', settings='ab', split='s', selected_on='val', seed=0, commit='x')
+    identity |= dict(clips=10, classes=2, chance=50.0, majority=60.0)
     rows = [identity | dict(k=4, subset=i, top1=t) for i, t in enumerate((50.0, 60.0, 70.0))]
     rows += [identity | dict(k='all', subset=0, top1=90.0)]
     frame = pd.DataFrame(rows, columns=[*rows[0], 'top5', 'mean1', 'mAP', *tables.AP_COLUMNS, *tables.PRECISIONS])
     few, full = summarize(frame).to_dict('records')
     assert (few['k'], few['runs'], few['top1_mean'], few['top1_sd']) == (4, 3, 60.0, 10.0)
-    assert (full['k'], full['runs'], full['top1_mean'], full['top1_sd']) == ('all', 1, 90.0, 0.0)
+    assert (full['k'], full['runs'], full['top1_mean']) == ('all', 1, 90.0)
+    assert np.isnan(full['top1_sd'])  # a single run deviates from nothing
+    assert few['warning'] == '60.0 % of 10 clips is at chance (60.0 %)'
+    assert 'cannot be told from chance (60.0 %): the 95 % interval begins at 59.6 %' in full['warning']
+    for row, hits in ((few, 6), (full, 9)):  # of the 10 clips, which all subsets share
+        expected = binomtest(hits, 10).proportion_ci(method='wilson')
+        assert (row['top1_low'], row['top1_high']) == pytest.approx((100 * expected.low, 100 * expected.high), abs=0.01)
     assert few['subset'] == [0, 1, 2]
     assert tables.cell_text(few, 'top1', 3) == '60.0 ± 10.0'
     assert tables.cell_text(few, 'top1', 5) == '60.0 ± 10.0 (3 of 5 runs)'
@@ -142,12 +151,23 @@ def test_the_newest_of_equal_runs_counts(finished, tmp_path):
     plan = finished[2]
     first, second = plan.runs[0], replace(plan.runs[0], key='0' * 12)  # its id list was changed, for example
     other = RunStore(tmp_path)
-    other.save(first, {'top1': 10.0, 'seconds': 1})
-    other.save(second, {'top1': 20.0, 'seconds': 1})
-    assert other.to_frame()['top1'].tolist() == [20.0]
+    third = next(run for run in plan.runs if run.k is None)
+    other.save(first, {'top1': 10.0, 'seconds': 1, 'commit': '0012'})
+    other.save(second, {'top1': 20.0, 'seconds': 1, 'commit': 'abc'})
+    other.save(third, {'top1': 30.0, 'seconds': 1})
+    path = tmp_path / 'results.csv'
+    assert add_to_table(path, other.to_frame([first]))['top1'].tolist() == [10.0]
+    write_table(path, other.to_frame([first, third]))
+    both = add_to_table(path, other.to_frame([second]))
+    assert both[['k', 'top1', 'commit']].values.tolist() == [['all', 30.0, ''], [2, 20.0, 'abc']]
+    first_again = add_to_table(path, other.to_frame([]))
+    assert first_again[['k', 'group', 'commit']].values.tolist() == [[2, 'skeletons', '0012'], ['all', 'skeletons', '']]
+    path.write_text('section,method,k\n"')
+    with pytest.raises(UserError, match=r'results\.csv: damaged .*; move it away'):
+        add_to_table(path, both)
     other.path(first.key).write_text('{')
     with pytest.raises(UserError, match=r'truncated or not JSON.*move it away to run again'):
-        other.to_frame()
+        other.to_frame([first])
 
 
 @pytest.mark.parametrize('value', ['90', True, [1.0], {}, float('nan'), float('inf')])

@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from ..errors import UserError
 from ..registry import METRICS
+from ..structures import guess_chance
 from ..structures.npz_io import load_npz, save_npz
 
 _KIND = 'ClipScores/1'
@@ -58,13 +59,21 @@ class ClipScores:
         except UserError as e:
             raise UserError(f'{path}: {e}') from e
 
-    def accuracy(self) -> dict[str, float]:
-        """``top1``, ``top5`` and ``mean1`` (mean over the classes that have a clip) in percent."""
+    def accuracy(self) -> dict[str, float | None]:
+        """``top1``, ``top5`` (from six classes on, else None) and ``mean1`` (mean over the classes that have a clip).
+
+        In percent, beside ``clips`` and ``classes``, their numbers, and the accuracy by chance, in percent: ``chance``
+        of a uniform guess, ``majority`` of always naming the most frequent class of the clips.
+        """
         order = np.argsort(-self.scores, axis=1, kind='stable')
         hits = order == self.labels[:, None]
         each = [hits[self.labels == label, 0].mean() for label in np.unique(self.labels)]
+        clips, classes = self.scores.shape
+        chance, majority = guess_chance(self.labels, classes)
         shares = {'top1': hits[:, 0].mean(), 'top5': hits[:, :5].any(axis=1).mean(), 'mean1': np.mean(each)}
-        return {name: round(100 * float(value), 2) for name, value in shares.items()}
+        shares |= {'chance': chance, 'majority': majority}
+        percent = {name: round(100 * float(value), 2) for name, value in shares.items()}
+        return percent | ({'top5': None} if classes < 6 else {}) | {'clips': clips, 'classes': classes}
 
 
 def mean_scores(parts: Sequence[ClipScores]) -> ClipScores:

@@ -92,6 +92,32 @@ class Plan(NamedTuple):
         return '; '.join(f'{", ".join(those)}: {cause}' for cause, those in names.items())
 
 
+def fit_ks(spec: Spec) -> tuple[Spec, str]:
+    """Leave out the default ks for which a class has too few training actions and the corpus no lists.
+
+    Returns the comparison, and a line that says what was left out ('' = nothing).
+
+    Raises:
+        UserError: the corpus is missing or has no labels.
+    """
+    sections, note = list(spec.sections), ''
+    for i, section in enumerate(sections):
+        if not section.fit:
+            continue
+        corpus = Corpus.open(spec.corpus)
+        classes = load_classes(corpus.classes_path)
+        labels = [a.label for a in load_actions(corpus.actions_path, len(classes)) if a.split == 'train']
+        counts = np.bincount(labels, minlength=len(classes))
+        least = int(counts.argmax() if spec.allow_short else counts.argmin())
+        listed = {k for k in section.ks if k and all(corpus.fewshot_path(k, i).is_file() for i in range(spec.subsets))}
+        ks = tuple(k for k in section.ks if k is None or k <= counts[least] or k in listed)
+        if left := [str(k) for k in section.ks if k not in ks]:
+            few = f'class {classes[least]} has {counts[least]} training actions, too few for {", ".join(left)}'
+            note = f'k = {", ".join(str(k or "all") for k in ks)}: {few}'
+            sections[i] = replace(section, ks=ks)
+    return replace(spec, sections=tuple(sections)), note
+
+
 def plan_runs(spec: Spec) -> Plan:
     """List the runs of a comparison; few-shot lists that the corpus lacks are drawn and written.
 
@@ -176,10 +202,13 @@ def draw_few_shot(
     of_split = [action for action in actions if action.split == 'train']
     ids = [sorted(a.action_id for a in of_split if a.label == label) for label in range(len(classes))]
     counts = {name: len(of_class) for name, of_class in zip(classes, ids, strict=True)}
-    short = [f'{name} ({count})' for name, count in counts.items() if count < (1 if allow_short else k)]
+    fewest = sorted(counts.items(), key=lambda item: item[1])
+    short = [f'{name} ({count})' for name, count in fewest if count < (1 if allow_short else k)]
     if short:
-        hint = 'these classes need training actions' if allow_short else 'pass a smaller k or --allow-short'
-        raise UserError(f'k={k} is more than the training actions of {", ".join(short)}; {hint}')
+        more = f' and {len(short) - 5} other classes' if len(short) > 5 else ''
+        fits = f'pass a k of {fewest[0][1]} or less, or --allow-short' if fewest[0][1] else 'label some, or pass all'
+        hint = 'these classes need training actions' if allow_short else fits
+        raise UserError(f'k={k} is more than the training actions of {", ".join(short[:5])}{more}; {hint}')
     return sorted(of_class[i] for of_class in ids for i in rng.permutation(len(of_class))[:k])
 
 

@@ -9,7 +9,7 @@ import torch
 from mmengine import dist
 from mmengine.config import Config
 
-from ..baselines.clip_scores import ClipScores, mean_scores
+from ..baselines.clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from ..compat import find_latest_checkpoint
 from ..corpus import Corpus
 from ..detect.search import search_corpus
@@ -69,17 +69,25 @@ def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
         if best is None:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
         runner.load_checkpoint(str(best), strict=True)
+        runner.test_loop.evaluator.metrics.append(ClipScoreMetric(str(store.scores_path(run.key))))
         runner.test()
     finally:
         torch.set_num_threads(threads)
     dist.barrier()
     if dist.get_rank() != 0:
         return {}
-    result = {**store.scores(run.key).accuracy(), 'checkpoint': str(best.relative_to(store.root))}
+    result = {**_accuracy(run, store.scores(run.key)), 'checkpoint': str(best.relative_to(store.root))}
     if any(dataset.get('allow_missing') for dataset in datasets_of(cfg)):
         used = [runner.train_dataloader.dataset, runner.val_dataloader.dataset, tested]
         result['left_out'] = sum(map(_num_left_out, used))
     return result
+
+
+def _accuracy(run: Run, scores: ClipScores) -> dict[str, Any]:
+    """Accuracy and chance (:meth:`ClipScores.accuracy`), and the number of videos of the clips."""
+    actions, tested = load_actions(Corpus.open(run.corpus).actions_path), set(scores.action_ids.tolist())
+    videos = {action.video for action in actions if action.action_id in tested}
+    return {**scores.accuracy(), 'videos': len(videos) or None}
 
 
 def _num_left_out(dataset: Any) -> int:
@@ -97,7 +105,7 @@ def _exact_config(run: Run) -> Config:
 
 
 def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
-    """The config that a run trains, with its id list, seed, work dir and saved scores."""
+    """The config that a run trains, with its id list, seed and work dir."""
     cfg = _exact_config(run)
     for dataset in datasets_of(cfg, 'train'):
         dataset.ids_file = None if run.k is None else run.split
@@ -106,8 +114,6 @@ def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
     cfg.resume = find_latest_checkpoint(work_dir) is not None
     if cfg.resume:
         cfg.load_from = None
-    metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
-    cfg.test_evaluator = [*metrics, {'type': 'vpd_mm.ClipScoreMetric', 'out_file': str(store.scores_path(run.key))}]
     return cfg
 
 
@@ -134,7 +140,7 @@ def _nearest(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     scores = ClipScores(np.array([a.action_id for a in queries.actions]), votes, queries.labels)
     scores.save(store.scores_path(run.key))
     left_out = {'left_out': len(queries.missing) + len(gallery.missing)} if run.cfg['allow_missing'] else {}
-    return {**scores.accuracy(), 'top5': None, **left_out}  # one neighbour names one class
+    return {**_accuracy(run, scores), 'top5': None, **left_out}  # one neighbour names one class
 
 
 def _retrieve(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
@@ -163,4 +169,4 @@ def _ensemble(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     scores = mean_scores([store.scores(member.key) for member in run.members])
     scores.save(store.scores_path(run.key))
     commits = sorted({store[member.key]['commit'] for member in run.members})
-    return {'commit': '+'.join(commits), **scores.accuracy()}
+    return {'commit': '+'.join(commits), **_accuracy(run, scores)}

@@ -11,6 +11,8 @@ from mmengine.config import Config
 from ..corpus import PROTOCOLS
 from ..errors import UserError
 
+#: Actions a class of the paper's few-shot tables, and of a comparison that names none.
+FEW_SHOT_KS, COMPARE_KS = (4, 8, 16, 32, 64, 'all'), (16, 'all')
 #: Kind of a method to the field that it needs.
 KINDS = {'train': 'config', 'nearest': 'features', 'ensemble': 'of', 'detect': 'config', 'retrieve': 'features'}
 
@@ -59,13 +61,15 @@ class Method:
 class Section:
     """One table: 'table', 'ablation', 'retrieval' or 'detection'.
 
-    ``ks``: actions a class, or labelled videos of detection; None = the whole training split.
+    ``ks``: actions a class, or labelled videos of detection; None = the whole training split.  ``fit``: those that are
+    too large for the corpus may be left out (:func:`vpd_mm.experiments.fit_ks`).
     """
 
     name: str
     title: str
     ks: tuple[int | None, ...]
     methods: tuple[Method, ...]
+    fit: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,12 @@ class Spec:
                 raise UserError(f'{self.name}: {name} must be a whole number above 0, found {value!r}')
 
 
-def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str], **fields: Any) -> Spec:
-    """The comparison of a single method at several k ('all' = the whole training split); ``fields`` are of Spec."""
-    section = Section('table', method.name, _ks(ks, method.name), (method,))
+def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str] = (), **fields: Any) -> Spec:
+    """The comparison of a single method at several k ('all' = the whole training split); ``fields`` are of Spec.
+
+    Without ``ks``: those of the paper.
+    """
+    section = Section('table', method.name, _ks(ks or FEW_SHOT_KS, method.name), (method,), fit=not ks)
     return Spec(method.name, method.name, Path(corpus).name, corpus, (section,), **fields)
 
 
@@ -117,7 +124,9 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
         ('detection', cfg.detection),
     ):
         methods = _methods(entry['methods'], name, source)
-        sections.append(Section(name, entry['title'], _ks(entry['ks'], source), methods))
+        fit = entry['ks'] is None and name in ('table', 'ablation')
+        ks = _ks(COMPARE_KS if fit else entry['ks'] or (), source)
+        sections.append(Section(name, entry['title'], ks, methods, fit))
     if only:
         sections = _only(sections, only, source)
     values = {item.name: cfg[item.name] for item in fields(Spec) if item.name in cfg}

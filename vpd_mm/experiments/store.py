@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,26 @@ import pandas as pd
 from ..baselines.clip_scores import ClipScores
 from ..engine.paths import resource_dir
 from ..errors import UserError
-from ..files import atomic_write, check_output, list_folder, open_output, read_json
+from ..files import atomic_write, check_no_link, check_output, is_ours, open_output, read_json, read_text
 from ..version import __version__
 from .plan import Run
 
 AP_COLUMNS = tuple(f'AP@{tiou / 10:g}' for tiou in range(1, 10))
 #: Precision among the k nearest actions (paper 4.2) to k.
 PRECISIONS = {'P@1': 1, 'P@10': 10, 'P@50': 50}
+#: Sizes of the test set, and the accuracy of a uniform guess and of the most frequent class, in percent.
+COUNTS = ('clips', 'videos', 'classes', 'chance', 'majority')
 #: Columns of results.csv.  Accuracies, AP and precisions are in percent; k is a number or 'all'; left_out counts the
 #: actions (detection: videos) without features that --allow-missing left out.
 COLUMNS = (
     *('section', 'method', 'group', 'kind', 'config', 'features', 'stream', 'corpus', 'k', 'subset', 'seed', 'split'),
-    *('selected_on', 'protocol', 'settings', 'commit', 'checkpoint', 'top1', 'top5', 'mean1', 'threshold'),
+    *('selected_on', 'protocol', 'settings', 'commit', 'checkpoint', 'top1', 'top5', 'mean1', *COUNTS, 'threshold'),
     *(*AP_COLUMNS, 'mAP', *PRECISIONS, 'left_out', 'seconds', 'key'),
 )
 #: Columns that are known before a run starts.
 _IDENTITY = list(COLUMNS[:15])
 #: Columns of numbers; None where a run has none.
-_NUMBERS = ('top1', 'top5', 'mean1', 'threshold', *AP_COLUMNS, 'mAP', *PRECISIONS, 'left_out', 'seconds')
+_NUMBERS = ('top1', 'top5', 'mean1', *COUNTS, 'threshold', *AP_COLUMNS, 'mAP', *PRECISIONS, 'left_out', 'seconds')
 
 
 class RunStore:
@@ -40,6 +43,17 @@ class RunStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @classmethod
+    def of_tool(cls, work_dir: Path) -> 'RunStore':
+        """The store of a work dir: ``work_dirs/runs`` of all folders in ``work_dirs``, so that no run is done twice.
+
+        Another work dir, and one of a former version with runs, has its own.
+        """
+        own, shared = work_dir / 'runs', work_dir.parent / 'runs'
+        root = shared if work_dir.parent.resolve() == Path('work_dirs').resolve() and not own.is_dir() else own
+        check_no_link(root)
+        return cls(root)
 
     def path(self, key: str) -> Path:
         return self.root / f'{key}.json'
@@ -75,17 +89,10 @@ class RunStore:
             json.dump({**_about(run), **result}, f, indent=2)
             f.write('\n')
 
-    def to_frame(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
-        """The finished ones of ``runs``, one row a run, with the columns ``COLUMNS``.
-
-        None: every result of the folder, of equal runs the newest.
-        """
-        if runs is not None:
-            rows = [{**self[run.key], **_about(run)} for run in runs if run.key in self]
-            return pd.DataFrame(rows, columns=list(COLUMNS))
-        paths = sorted(list_folder(self.root, '*.json'), key=lambda path: path.stat().st_mtime_ns)
-        frame = pd.DataFrame([self[path.stem] for path in paths], columns=list(COLUMNS))
-        return frame.drop_duplicates(_IDENTITY, keep='last', ignore_index=True)
+    def to_frame(self, runs: Iterable[Run]) -> pd.DataFrame:
+        """The finished ones of ``runs``, one row a run, with the columns ``COLUMNS``."""
+        rows = [{**self[run.key], **_about(run)} for run in runs if run.key in self]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _about(run: Run) -> dict[str, Any]:
@@ -107,6 +114,26 @@ def write_table(path: Path, frame: pd.DataFrame, overwrite: bool = False) -> Non
     """Write a table as csv, without its empty columns; errors as :func:`check_table`."""
     with open_output(path, 'w', mark=_TABLE_MARK, overwrite=overwrite) as f:
         (frame.dropna(axis='columns', how='all') if len(frame) else frame).to_csv(f, index=False, lineterminator='\n')
+
+
+def add_to_table(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the results.csv at ``path``, which may be missing, and those of ``frame``, which replace equal runs.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.is_file() or not is_ours(path, _TABLE_MARK):
+        return frame
+    texts = dict.fromkeys((*_IDENTITY, 'commit', 'checkpoint', 'key'), str)
+    try:
+        earlier = pd.read_csv(StringIO(read_text(path)), dtype=texts)
+    except ValueError as e:
+        raise UserError(f'{path}: damaged ({e}); move it away') from e
+    earlier = earlier.reindex(columns=list(COLUMNS)).fillna(dict.fromkeys(texts, ''))
+    for name in ('k', 'subset', 'seed'):
+        earlier[name] = [int(value) if value.isdigit() else value for value in earlier[name]]
+    rows = [*earlier.to_dict('records'), *frame.to_dict('records')]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).drop_duplicates(_IDENTITY, keep='last', ignore_index=True)
 
 
 def code_commit() -> str:

@@ -12,8 +12,9 @@ from ..errors import UserError
 from ..files import MARK, atomic_write, read_json, read_text
 from ..visualize import plots
 from .plan import Plan
+from .predictions import INTERVAL_TEXT, share_of, test_set_text
 from .spec import Section, Spec
-from .store import AP_COLUMNS, PRECISIONS
+from .store import AP_COLUMNS, COUNTS, PRECISIONS
 
 #: Published numbers in percent, by data set, name of the row in the paper, and column ('16', 'all', 'AP@0.5').
 PAPER_NUMBERS = Path(__file__).with_name('paper_numbers.json')
@@ -31,9 +32,10 @@ _TASKS = {'detection': 'Temporal Action Localization', 'retrieval': 'Action Retr
 def summarize(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean and sample deviation over the runs (:meth:`RunStore.to_frame`) that differ in subset and seed alone.
 
-    Returns one row a method and k, in order of appearance: its columns, ``runs``, ``<metric>_mean`` and
-    ``<metric>_sd`` (0 of a single run), the largest ``left_out`` where there is one, and ``split``, ``subset``,
-    ``seed``, ``commit`` (sorted lists).
+    Returns one row a method and k, in order of appearance: its columns, ``runs``, ``<metric>_mean`` and, of several
+    runs, ``<metric>_sd``, the largest ``left_out`` where there is one, and ``split``, ``subset``, ``seed``, ``commit``
+    (sorted lists).  Of recognition: :data:`COUNTS` of the test set, ``top1_low`` and ``top1_high``, the interval of
+    the mean (:func:`share_of`), in percent, and ``warning``, '' where it is above chance.
     """
     rows = []
     for values, runs in frame.groupby(_ROW, sort=False, dropna=False):
@@ -42,7 +44,11 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
         for name in _METRICS:
             numbers = runs[name].dropna().astype(float)
             if len(numbers):
-                row |= {f'{name}_mean': numbers.mean(), f'{name}_sd': numbers.std() if len(numbers) > 1 else 0.0}
+                row |= {f'{name}_mean': numbers.mean(), f'{name}_sd': numbers.std()}
+        row |= {name: known.iloc[0] for name in COUNTS if name in runs and len(known := runs[name].dropna())}
+        if share := share_of(row):
+            low, high = (round(100 * bound, 2) for bound in share.interval)
+            row |= {'top1_low': low, 'top1_high': high, 'warning': share.warning}
         if 'left_out' in runs and runs['left_out'].notna().any():
             row['left_out'] = int(runs['left_out'].max())
         rows.append(row)
@@ -60,7 +66,8 @@ def draw_section(path: Path, spec: Spec, summary: pd.DataFrame) -> bool:
         return False
     methods: dict[str, dict] = {method.name: {} for method in section.methods}
     for (method, k), row in _rows_of(summary, section.name).items():
-        methods[method][None if k == 'all' else k] = row['top1_mean'], row['top1_sd']
+        deviation = row.get('top1_sd')
+        methods[method][None if k == 'all' else k] = row['top1_mean'], 0.0 if pd.isna(deviation) else deviation
     groups = {method.name: method.group for method in section.methods}
     figure = plots.accuracy_figure(spec.title, section.ks, methods, groups)
     if figure is not None:
@@ -182,6 +189,7 @@ def report_text(spec: Spec, plan: Plan, summary: pd.DataFrame, figure: str = '')
         parts.append(section_table(spec, plan, section, summary))
         if section.name == 'table' and figure:
             parts.append(f'![Accuracy over the number of actions a class]({figure})\n')
+    parts += chance_texts(summary)
     if plan.problems:
         earlier = len(summary) and set(plan.problems) & set(summary['method'])
         parts.append(f'{"Results of earlier runs, now" if earlier else "Left out"}: {plan.why()}\n')
@@ -189,6 +197,26 @@ def report_text(spec: Spec, plan: Plan, summary: pd.DataFrame, figure: str = '')
         parts += ['## Origin of the numbers\n', sources_table(summary)]
     parts.append(f'<!-- {MARK} -->\n')
     return '\n'.join(parts)
+
+
+def chance_texts(summary: pd.DataFrame) -> list[str]:
+    """Top-1 accuracy of each method and k with its interval, beside chance, for the report; empty without clips."""
+    judged = [(row, share) for row in summary.to_dict('records') if (share := share_of(row))]
+    if not judged:
+        return []
+    header = ['method', 'k', 'top-1', '95 % interval', 'chance', 'warning']
+    lines = [
+        [row['method'], str(row['k']), f'{100 * s.value:.1f}', s.interval_text, f'{100 * s.chance:.1f}', s.warning]
+        for row, s in judged
+    ]
+    sizes = dict.fromkeys(test_set_text(row) for row, _ in judged)
+    return [
+        '## Top-1 and chance\n',
+        *(f'{text}.\n' for text in sizes),
+        markdown_table(header, lines),
+        f'{INTERVAL_TEXT}.\n',
+        'Every clip is in predictions.csv, the confusion of the classes in confusion.csv.\n',
+    ]
 
 
 def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]:
@@ -200,10 +228,10 @@ def metafile_rows(spec: Spec, summary: pd.DataFrame, results: str) -> list[dict]
     for row in summary.to_dict('records'):
         dataset = spec.dataset or Path(spec.corpus).name
         if row['section'] in _COLUMNS:
-            means = {name: row.get(f'{name}_mean') for name in _COLUMNS[row['section']]}
-            metrics = {name: value for name, value in means.items() if not pd.isna(value)}
+            metrics = {name: row.get(f'{name}_mean') for name in _COLUMNS[row['section']]}
         else:
             metrics = {'Top 1 Accuracy': row['top1_mean'], 'Top 1 Deviation': row['top1_sd']}
+        metrics = {name: value for name, value in metrics.items() if not pd.isna(value)}
         about = {
             'Comparison': spec.name,
             'Training Data': f'{dataset}{_amount(row["section"], row["k"])}',

@@ -70,6 +70,11 @@ class Share:
         return wilson_interval(self.value, self.n)
 
     @property
+    def interval_text(self) -> str:
+        """The interval in percent: '16.8 to 68.7'."""
+        return ' to '.join(f'{100 * bound:.1f}' for bound in self.interval)
+
+    @property
     def warning(self) -> str:
         """Why the value says nothing yet: it is at or below chance, or its interval includes chance; else ''."""
         what, low = f'{100 * self.value:.1f} % of {self.n} {self.unit}', self.interval[0]
@@ -82,6 +87,5 @@ class Share:
         return ''
 
     def __str__(self) -> str:
-        low, high = (100 * bound for bound in self.interval)
         of = f'{100 * self.value:.1f} % of {self.n} {self.unit}'
-        return f'{of} (95 % interval {low:.1f} to {high:.1f}, chance {100 * self.chance:.1f})'
+        return f'{of} (95 % interval {self.interval_text}, chance {100 * self.chance:.1f})'
