@@ -2,10 +2,9 @@
 """Find actions in uncut videos: train an ensemble over folds (or take checkpoints), write intervals and timelines.
 
 tools/detect.py configs/detect/bigru_detector.py --corpus data/fsjump6
-tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints fold0.pth --threshold 0.5 --videos
+tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints fold0.pth --videos
 """
 
-import json
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
@@ -15,8 +14,10 @@ def main(argv=None):
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='a detection config')
     parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
-    parser.add_argument('--threshold', type=float, help='score from which a frame counts; default: chosen on the folds')
-    parser.add_argument('--folds', type=int, help='models of the ensemble; default: that of the config')
+    threshold = 'score from which a frame counts; default: chosen on the folds, or as recorded in the checkpoints'
+    parser.add_argument('--threshold', type=float, help=threshold)
+    folds = 'models of the ensemble; default: 5, or as many as training videos; 1: the threshold is chosen on split val'
+    parser.add_argument('--folds', type=int, help=folds)
     parser.add_argument('--train-videos', type=int, help='train on so many video files only; default: all')
     parser.add_argument('--subset', type=int, default=0, help='list of the training videos, annotations/localize/')
     parser.add_argument('--allow-missing', action='store_true', help='leave out videos without features')
@@ -31,26 +32,27 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     from vpd_mm.detect.search import search_corpus
+    from vpd_mm.detect.summary import describe
     from vpd_mm.engine.progress import progress_bar
     from vpd_mm.features.corpus_config import load_corpus_config
 
     cfg = load_corpus_config(args, args.allow_missing)
     cfg.train_dataloader.dataset |= {'max_videos': args.train_videos, 'subset': args.subset}
-    folder = args.split if args.videos is None else 'videos'
+    out = Path(args.out) if args.out else Path(cfg.work_dir) / (args.split if args.videos is None else 'videos')
     with progress_bar('search', 'videos') as on_progress:
         results = search_corpus(
             cfg,
             Path(cfg.work_dir),
             args.split,
-            Path(args.out) if args.out else Path(cfg.work_dir) / folder,
+            out,
             [Path(path) for path in args.checkpoints or []],
             args.threshold,
-            args.folds or cfg.get('folds', 5),
+            args.folds,
             args.overwrite,
             args.videos,
             on_progress,
         )
-    print(json.dumps(results, indent=2))
+    print(*describe(results), f'intervals and timelines: {out}', sep='\n')
 
 
 if __name__ == '__main__':

@@ -28,11 +28,13 @@ def make_parser() -> ToolParser:
         help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
         'corpus, else mmdet:rtmdet-m',
     )
-    rules = "rules of the tracker (default: the student's), see prepare --help; online also memory_seconds, switch_margin"
+    rules = (
+        "rules of the tracker (default: the student's), see prepare --help; online also memory_seconds, switch_margin"
+    )
     add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules)
     add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
-    add('--threshold', type=float, default=0.5, help='threshold of the scorer (default 0.5)')
+    add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')
     add('--gallery', metavar='CORPUS:FEATURES[:SPLIT]', help='labelled actions to search for neighbours')
     add('--top', type=int, default=5, help='neighbours per interval (default 5)')
     add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default runs/infer)')

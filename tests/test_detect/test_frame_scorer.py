@@ -15,7 +15,8 @@ from sequence_corpus import make_corpus
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.detect import FrameAccuracy, FrameScorer, Proposal, search
 from vpd_mm.detect.frame_scorer import FrameHead, window_starts
-from vpd_mm.detect.search import ScoredVideo, ap_table, choose_threshold, search_corpus
+from vpd_mm.detect.scored_video import ScoredVideo
+from vpd_mm.detect.search import search_corpus
 from vpd_mm.engine.model_files import build_model
 from vpd_mm.errors import UserError
 from vpd_mm.features import Window, clip_positions
@@ -111,17 +112,6 @@ def test_number_of_parameters_is_the_published_one():
     assert sum(p.numel() for p in build_model(Config.fromfile(CONFIG)).parameters()) == 483_586
 
 
-def test_choose_threshold_maximizes_the_ap():
-    scores = np.full((60, 1), 0.1)
-    scores[10:20], scores[30:40] = 0.8, 0.45
-    video = ScoredVideo('v', scores, np.arange(61), np.array([[10, 20]]), np.array([0]))
-    both = ScoredVideo('v', scores, np.arange(61), np.array([[10, 20], [30, 40]]), np.array([0, 0]))
-    length = np.array([10.0])
-    assert ap_table([video], 0.6, length, (0.5,)) == pytest.approx([1])
-    assert choose_threshold([both], length, (0.05, 0.3, 0.4, 0.6)) == 0.4  # 0.3 and 0.4 are equal
-    assert ap_table([video], 0.6, np.array([4.0]), (0.5, 0.7)).tolist() == [1, 0]  # fitted to 5 frames
-
-
 def test_results_are_exact_in_frames_of_the_video():
     rows = clip_positions(0, 100, FrameTimes(29.97), 100, Window(), 25.0)
     video = ScoredVideo('v', np.zeros((len(rows), 1)), np.append(rows, 100), np.zeros((0, 2)), np.zeros(0))
@@ -179,10 +169,19 @@ def test_search_trains_folds_and_writes_results(tmp_path):
     assert cv2.imread(str(tmp_path / 'out/v4.png')).std() > 5
     checkpoints = sorted((tmp_path / 'w').glob('2-folds-*/fold*/epoch_12.pth'))
     assert len(checkpoints) == 2
-    with pytest.raises(UserError, match='--checkpoints needs --threshold'):
-        search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', checkpoints)
+    assert result['trained_on'] == {'folds': 2, 'intervals': 4, 'videos': 4, 'frames': 480}
+    assert (result['intervals'], result['frames']) == (1, 120)
+    assert result['mAP'] > result['chance_mAP']
+    measured = {key: value for key, value in result.items() if key not in ('threshold_from', 'trained_on', 'notes')}
+    recorded = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'recorded', checkpoints)
+    assert (recorded.items() >= measured.items(), recorded['threshold_from']) == (True, 'checkpoint')
     again = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'again', checkpoints, result['threshold'])
-    assert again == result | {'threshold_from': 'argument'}
+    assert again == recorded | {'threshold_from': 'argument'}
+    content = torch.load(checkpoints[0], weights_only=False)
+    del content['meta']['dataset_meta']['proposals']
+    torch.save(content, tmp_path / 'old.pth')
+    with pytest.raises(UserError, match='--checkpoints needs --threshold: these checkpoints record none'):
+        search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', [tmp_path / 'old.pth'])
     options = [checkpoints, result['threshold']]
     for suffix in ('json', 'csv', 'png'):
         shutil.copy(tmp_path / f'again/v4.{suffix}', tmp_path / f'again/v0.{suffix}')
@@ -219,7 +218,9 @@ def test_videos_without_actions_or_labels_are_searched(tmp_path):
     (interval,) = json.loads((tmp_path / 'new/v6.json').read_text())['intervals']
     assert abs(interval['start_frame'] - 40) <= 2
     only = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'only', **options, names=['v6'])
-    assert set(only) == {'threshold', 'threshold_from', 'videos', 'without_actions', 'without_labels'}
+    assert not any('AP' in key for key in only)
+    assert (only['intervals'], only['frames']) == (0, 0)
+    assert only['notes'] == ['no searched video has a labelled action, so there is no AP']
     with pytest.raises(UserError, match=r"videos\.csv: no video 'v9'; it holds 7, as v0"):
         search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'only', **options, names=['v9'])
     corpus.splits_path.write_text('video,split\nv5,test\n')

@@ -1,5 +1,6 @@
 """Training of folds: finished folds are skipped, folds of other settings or labels kept apart."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,11 +8,11 @@ import pytest
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
-from vpd_mm.detect.search import train_fold
+from vpd_mm.detect.search import search_corpus, train_fold
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
-from vpd_mm.structures import Action, load_actions, save_actions
+from vpd_mm.structures import Action, load_actions, save_actions, save_classes
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/detect/bigru_detector.py'
 
@@ -31,6 +32,79 @@ def other(cfg, **options):
     cfg = Config(cfg._cfg_dict.to_dict())
     cfg.merge_from_dict(options)
     return cfg
+
+
+def labelled_corpus(root, splits, frames=60):
+    """A corpus of a video of 60 frames per split, with an action of either class."""
+    actions = [
+        Action(f'x{i}_{label}', f'v{i}', start, start + 10, label, split)
+        for i, split in enumerate(splits)
+        for label, start in enumerate((10, 35))
+    ]
+    return make_corpus(root, {f'v{i}': (25.0, frames) for i in range(len(splits))}, actions)
+
+
+def small_config(corpus, config=CONFIG):
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict({'train_cfg.max_epochs': 1, 'model.backbone.hidden_dims': 4})
+    cfg.visualizer = dict(type='Visualizer')
+    return adapt_config(cfg, str(corpus.root))
+
+
+@pytest.mark.parametrize(
+    ('splits', 'num_folds', 'folds', 'videos', 'source'),
+    [
+        (('train', 'val', 'train', 'test'), None, 3, 3, 'folds'),  # of 5 in the config
+        (('train', 'train', 'train', 'test'), 2, 2, 3, 'folds'),
+        (('train', 'train', 'test'), 1, 1, 2, 'default'),
+        (('train', 'val', 'train', 'test'), 1, 1, 2, 'val'),
+        (('train', 'test'), None, 1, 1, 'default'),
+    ],
+)
+def test_folds_follow_the_data(tmp_path, monkeypatch, splits, num_folds, folds, videos, source):
+    lines = []
+    monkeypatch.setattr('vpd_mm.detect.search.print_log', lambda text, *_: lines.append(text))
+    cfg = small_config(labelled_corpus(tmp_path / 'c', splits))
+    result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=num_folds)
+    assert (result['trained_on']['folds'], result['trained_on']['videos']) == (folds, videos)
+    assert result['trained_on']['intervals'] == 2 * videos
+    assert result['threshold_from'] == source
+    assert any(line.startswith(f'folds: {folds} instead of 5') for line in lines) == (num_folds is None)
+    assert len(list(tmp_path.glob('w/*/fold*/done.txt'))) == folds
+    if source == 'default':
+        assert 'threshold 0.5 is not chosen: no video with an action was left out of the training' in result['notes']
+    assert any('2 classes (class0, class1) are detected as one' in note for note in result['notes'])
+
+
+def test_folds_that_do_not_fit_are_refused(tmp_path):
+    cfg = small_config(labelled_corpus(tmp_path / 'c', ('train', 'train', 'test')))
+    message = '--folds must be 1 to 2, the number of training videos, found'
+    for num_folds in (0, -1, 3):
+        with pytest.raises(UserError, match=f'{message} {num_folds}'):
+            search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=num_folds)
+    cfg.protocol = 'paper'
+    with pytest.raises(UserError, match='it needs 2 training videos and 2 folds'):
+        search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', num_folds=1)
+
+
+def test_classes_are_kept(tmp_path):
+    corpus = labelled_corpus(tmp_path / 'c', ('train', 'test'))
+    cfg = small_config(corpus, CONFIG.with_name('bigru_detector_classes.py'))
+    result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', threshold=0.0)
+    assert {name: row['intervals'] for name, row in result['classes'].items()} == {'class0': 1, 'class1': 1}
+    assert not any('detected as one' in note for note in result['notes'])
+    intervals = json.loads((tmp_path / 'out/v1.json').read_text())['intervals']
+    assert sorted(row['label'] for row in intervals) == ['class0', 'class1']
+
+
+def test_the_only_class_keeps_its_name(tmp_path):
+    corpus = labelled_corpus(tmp_path / 'c', ('train', 'test'))
+    save_classes(corpus.classes_path, ['vault'])
+    save_actions(corpus.actions_path, [replace(a, label=0) for a in load_actions(corpus.actions_path)])
+    result = search_corpus(small_config(corpus), tmp_path / 'w', 'test', tmp_path / 'out', threshold=0.0)
+    assert not any('detected as one' in note for note in result['notes'])
+    [row] = json.loads((tmp_path / 'out/v1.json').read_text())['intervals']
+    assert row['label'] == 'vault'
 
 
 def test_fold_of_other_settings_is_trained_separately(cfg, tmp_path):

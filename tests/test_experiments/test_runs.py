@@ -148,7 +148,7 @@ def test_ap_of_a_detection_run_is_kept_in_percent(corpus, tmp_path, monkeypatch)
     cfg = search.call_args.args[0]
     assert cfg.randomness['seed'] == run.seed
     assert cfg.test_dataloader.dataset.corpus == str(corpus.root)
-    assert search.call_args.kwargs == {'num_folds': 5, 'overwrite': True}
+    assert search.call_args.kwargs == {'overwrite': True}
     few = dict(ks=[5], methods=[detector])
     run = plan_of(write_comparison(tmp_path / 'c.py', corpus, options={}, detection=few)).runs[-1]
     execute(run, store)

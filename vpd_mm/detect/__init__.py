@@ -2,7 +2,7 @@
 
 from .frame_accuracy import FrameAccuracy
 from .frame_scorer import FrameScorer
-from .proposals import Proposal, Spot, find_proposals, find_spots, fit_proposal, stitch_scores
+from .proposals import Proposal, ProposalRule, Spot, find_proposals, find_spots, fit_proposal, stitch_scores
 from .temporal_ap import Detection, TemporalAPMetric, ap_at_tiou, interpolated_ap, spotting_ap, temporal_iou
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     'FrameAccuracy',
     'FrameScorer',
     'Proposal',
+    'ProposalRule',
     'Spot',
     'TemporalAPMetric',
     'ap_at_tiou',

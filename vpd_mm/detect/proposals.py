@@ -1,7 +1,8 @@
 """Conversion of frame scores to intervals and spotted frames (paper 4.3)."""
 
+import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,6 +80,44 @@ def fit_proposal(proposal: Proposal, mean_frames: float) -> Proposal:
             middle, half = (first + last) // 2, int(limit // 2)
             return proposal._replace(start_frame=max(0, middle - half), end_frame=middle + half + 1)
     return proposal
+
+
+class ProposalRule(NamedTuple):
+    """How frame scores become intervals: :func:`find_proposals`, then :func:`fit_proposal`.
+
+    ``tools/detect.py`` chooses it and records it in the checkpoints of a scorer, as ``proposals`` of their metadata.
+
+    Args:
+        threshold, max_gap, min_frames: As of :func:`find_proposals`, in rows of the scorer's rate.
+        mean_frames: (C,) mean durations of the training actions, NaN of a class without any; (): proposals stay.
+    """
+
+    threshold: float
+    max_gap: int = 1
+    min_frames: int = 5
+    mean_frames: tuple[float, ...] = ()
+
+    def __call__(self, scores: np.ndarray) -> list[Proposal]:
+        proposals = find_proposals(scores, *self[:3])
+        return [fit_proposal(p, self.mean_frames[p.label]) for p in proposals] if self.mean_frames else proposals
+
+    def to_json(self) -> dict:
+        """Convert to JSON types; ``None`` for NaN."""
+        return self._asdict() | {'mean_frames': [None if math.isnan(n) else n for n in self.mean_frames]}
+
+    @classmethod
+    def from_json(cls, value: Any, num_classes: int, where: str) -> 'ProposalRule | None':
+        """Read what :meth:`to_json` gave, None of None; UserError where it is something else."""
+        if value is None:
+            return None
+        try:
+            threshold, gap, least = float(value['threshold']), int(value['max_gap']), int(value['min_frames'])
+            lengths = tuple(math.nan if n is None else float(n) for n in value['mean_frames'])
+            if not (0 <= threshold <= 1 and gap >= 0 and least >= 0 and len(lengths) in (0, num_classes)):
+                raise ValueError(value)
+        except (TypeError, ValueError, LookupError) as e:
+            raise UserError(f'{where}: its rule for proposals is not valid ({value}); run tools/detect.py again') from e
+        return cls(threshold, gap, least, lengths)
 
 
 def find_spots(

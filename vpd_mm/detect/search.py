@@ -3,9 +3,9 @@
 import copy
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 
+from ..compat import load_checkpoint_safely
 from ..corpus import Corpus
 from ..engine.model_files import build_model, class_names, load_weights
 from ..engine.paths import newest_best
@@ -26,37 +27,14 @@ from ..files import MARK, atomic_write, check_output, is_ours, open_output, read
 from ..registry import DATASETS
 from ..structures import FrameTimes, load_classes
 from ..visualize.plots import save_figure, timeline_figure
-from .proposals import Proposal, find_proposals, fit_proposal
-from .temporal_ap import TIOUS, ap_at_tiou, mean_over_classes
+from .proposals import Proposal, ProposalRule
+from .scored_video import ScoredVideo, choose_threshold
+from .summary import measure
 
 _COLUMNS = ('start_frame', 'end_frame', 'start_sec', 'end_sec', 'label', 'score')
 #: Suffixes of the files of a video to the text by which they are recognised.
 _RESULTS = {'.json': MARK, '.csv': ','.join(_COLUMNS), '.png': MARK}
-
-
-class ScoredVideo(NamedTuple):
-    """Scores and ground truth of a video, one row per frame at the rate of the data set.
-
-    Args:
-        video: Name.
-        scores: (T, C) in [0, 1].
-        row_edges: (T + 1,) the first frame of each row, and the end of the video.
-        intervals: (G, 2) rows of the actions, end exclusive.
-        labels: (G,) their classes.
-        is_labelled: False where no label tells whether the video has actions; it does not count in AP.
-    """
-
-    video: str
-    scores: np.ndarray
-    row_edges: np.ndarray
-    intervals: np.ndarray
-    labels: np.ndarray
-    is_labelled: bool = True
-
-    def to_frames(self, proposal: Proposal) -> Proposal:
-        """Convert a proposal in rows to frames of the video, cut at its end."""
-        start, end = self.row_edges[np.minimum(proposal[:2], len(self.scores))]
-        return proposal._replace(start_frame=int(start), end_frame=int(end))
+KEEPS_CLASSES = 'configs/detect/bigru_detector_classes.py'
 
 
 def search_corpus(
@@ -66,7 +44,7 @@ def search_corpus(
     out: Path,
     checkpoints: Sequence[Path] = (),
     threshold: float | None = None,
-    num_folds: int = 5,
+    num_folds: int | None = None,
     overwrite: bool = False,
     names: Sequence[str] | None = None,
     on_progress: OnProgress = no_progress,
@@ -75,8 +53,8 @@ def search_corpus(
 
     Files of an earlier search about videos that have left the split are removed.
 
-    Proposals get about the duration of the training actions (:func:`fit_proposal`).  Where the config trains on split
-    'train', the folds, which need no validation split, also train on 'val', unless that is searched.
+    Training is that of :func:`train_ensemble`.  The threshold, and what else makes intervals of scores
+    (:class:`ProposalRule`), are recorded in the checkpoints.
 
     ``protocol = 'paper'`` in the config: as published, the epoch is chosen on the left-out fold, the threshold on the
     searched videos, the duration is that of all training videos, and AP has ``published=True`` (:func:`ap_at_tiou`).
@@ -87,73 +65,86 @@ def search_corpus(
         split: Split of the videos.
         out: Folder of the results.
         checkpoints: Trained models; default: train ``num_folds`` folds.
-        threshold: Score threshold; default: chosen on the left-out videos of the folds.
-        num_folds: Number of models.
+        threshold: Score threshold; default: that of the checkpoints, or chosen on the left-out videos of the folds.
+        num_folds: Number of models; default: ``folds`` of the config, or the training videos where they are fewer.
         overwrite: Replace files in ``out`` that were not written by this function.
         names: Videos to search instead of those of ``split``, with or without labels; empty: all of the corpus.
         on_progress: Called with (searched, all) videos.
 
     Returns:
-        ``threshold``, ``threshold_from`` ('folds', 'argument' or the split), ``videos``, of these those
-        ``without_actions`` (a detection there is false) and ``without_labels`` (they do not count), with
-        ``allow_missing`` the videos ``left_out``, and, where a video has an action, ``AP@<tiou>`` and ``mAP``.
+        What is in ``ap.json`` (:func:`~vpd_mm.detect.summary.describe` makes lines of it):
+
+        - ``threshold``, ``threshold_from``: 'folds', 'val', 'default' (0.5), 'checkpoint', 'argument', or the split
+          (paper); ``max_gap``, ``min_frames``: as of :class:`ProposalRule`.
+        - ``trained_on``: ``folds``, ``videos``, ``frames``, ``intervals``; not with ``checkpoints``.
+        - ``videos``, of these those ``without_actions`` (a detection there is false) and ``without_labels`` (they do
+          not count), with ``allow_missing`` the videos ``left_out``; ``frames`` and ``intervals`` that AP rests on.
+        - Where a video has an action: ``AP@<tiou>``, ``mAP``, its level of chance ``chance_mAP`` (:func:`chance_ap`),
+          all in 0..1, and with several classes ``classes``: name to ``intervals`` and ``mAP``.
+        - ``notes``: reasons to doubt the numbers.
 
     Raises:
-        UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, or a file in
-            ``out`` that was not written by this function, without ``overwrite``.
+        UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, more folds than videos,
+            or a file in ``out`` that was not written by this function, without ``overwrite``.
     """
-    if checkpoints and threshold is None:
-        raise UserError('--checkpoints needs --threshold: it was chosen when they were trained (ap.json)')
     cfg = copy.deepcopy(cfg)
     published = cfg.get('protocol') == 'paper'
     training = cfg.train_dataloader.dataset
-    if training.split == 'train' and split != 'val':
-        training.split = ['train', 'val']
     corpus = Corpus.open(training.corpus)
     infos = corpus.videos()
     searched = names if names is None else list(names) or list(infos)
     dataset = {**cfg.test_dataloader.dataset, 'split': split, 'videos': searched, 'test_mode': True}
     num_classes = dataset['num_classes']
-    classes: Sequence[str] = ['action'] if num_classes == 1 else []
-    if num_classes > 1 and corpus.classes_path.exists():
-        classes = load_classes(corpus.classes_path)
-    labelled = {**training, 'max_videos': None} if published else training
-    try:
-        lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
-    except UserError as e:
-        if not checkpoints:
-            raise
-        lengths = np.full(num_classes, np.nan)
-        print_log(f'detections keep their length, as the training actions are not known: {e}', 'current')
+    classes: Sequence[str] = load_classes(corpus.classes_path) if corpus.classes_path.exists() else []
     for video in infos:
         for suffix, mark in _RESULTS.items():
             check_output(out / f'{video}{suffix}', mark=mark, overwrite=overwrite, inputs=[corpus.root])
     check_output(out / 'ap.json', overwrite=overwrite, inputs=[corpus.root])
     to_search = DATASETS.build(dataset)  # before the training: what is missing is an error here
-    left_out: list[ScoredVideo] = []
-    if not checkpoints:
-        checkpoints, left_out = train_ensemble(cfg, num_folds, work_dir)
-    scorers = [load_scorer(cfg, path, classes) for path in checkpoints]
-    classes = classes or class_names(cfg, scorers[0].dataset_meta, num_classes)
+    left_out, source, trained_on = list[ScoredVideo](), 'argument', dict[str, int]()
+    if checkpoints:
+        lengths = _mean_lengths(training, num_classes)
+    else:
+        lengths, trained_on, held_out = prepare_training(cfg, split, num_folds)
+        checkpoints, left_out = train_ensemble(cfg, trained_on['folds'], work_dir, held_out)
+    scorers = [load_scorer(cfg, path, classes if num_classes > 1 else ()) for path in checkpoints]
+    meta = scorers[0].dataset_meta
+    classes = class_names(cfg, meta, num_classes) if num_classes > 1 else meta.get('classes') or ['action']
+    rule = ProposalRule.from_json(meta.get('proposals'), num_classes, f'checkpoint {checkpoints[0]}')
+    if rule is None or trained_on:
+        rule = ProposalRule(0.5, mean_frames=tuple(lengths.tolist()))
+        if not trained_on and threshold is None:
+            raise UserError('--checkpoints needs --threshold: these checkpoints record none')
+    elif threshold is None:
+        source = 'checkpoint'
     videos = score_videos(scorers, to_search, on_progress)
-    labelled_videos = [video for video in videos if video.is_labelled]
-    source = 'argument'
-    if threshold is None:
+    labelled, notes = [video for video in videos if video.is_labelled], list[str]()
+    if trained_on and threshold is None:
         candidates = corpus.settings('paper' if published else 'default').thresholds
-        chosen_on, source = (labelled_videos, split) if published else (left_out, 'folds')
-        threshold = choose_threshold(chosen_on, lengths, candidates, published)
-        print_log(f'threshold {threshold}, chosen on {source}', 'current')
+        chosen_on, source = (
+            (labelled, split) if published else (left_out, 'folds' if trained_on['folds'] > 1 else 'val')
+        )
+        if any(len(video.labels) for video in chosen_on):
+            threshold, note = choose_threshold(chosen_on, rule, candidates, published)
+        else:
+            threshold, source = rule.threshold, 'default'
+            note = f'threshold {threshold:g} is not chosen: no video with an action was left out of the training'
+        notes += [note] if note else []
+    rule = rule if threshold is None else rule._replace(threshold=threshold)
+    print_log(f'threshold {rule.threshold:g}, from: {source}', 'current')
+    for path in checkpoints if trained_on else ():
+        record_rule(path, rule)
     for video in videos:
         times = corpus.times(infos[video.video])
-        proposals = [video.to_frames(p) for p in propose(video, threshold, lengths)]
-        save_intervals(out / video.video, video.video, times, threshold, proposals, classes)
+        proposals = [video.to_frames(p) for p in rule(video.scores)]
+        save_intervals(out / video.video, video.video, times, rule.threshold, proposals, classes)
         figure = timeline_figure(
             video.video,
             times.seconds(video.row_edges[:-1]),
             video.scores,
             detected=[(times.seconds(p.start_frame), times.seconds(p.end_frame)) for p in proposals],
             labelled=[tuple(times.seconds(video.row_edges[rows])) for rows in video.intervals],
-            threshold=threshold,
+            threshold=rule.threshold,
         )
         save_figure(out / f'{video.video}.png', figure)
     gone = infos.keys() - {scored.video for scored in videos} if names is None else ()
@@ -161,17 +152,19 @@ def search_corpus(
         for suffix, mark in _RESULTS.items():
             if (path := out / f'{video}{suffix}').is_file() and is_ours(path, mark):
                 path.unlink()
-    result = {'threshold': threshold, 'threshold_from': source, 'videos': len(videos)}
-    result['without_actions'] = sum(not len(video.labels) for video in labelled_videos)
-    result['without_labels'] = len(videos) - len(labelled_videos)
+    result: dict[str, Any] = {'threshold': rule.threshold, 'threshold_from': source}
+    result |= {'max_gap': rule.max_gap, 'min_frames': rule.min_frames}
+    result |= {'trained_on': trained_on} if trained_on else {}
+    result |= {'videos': len(videos), 'without_actions': sum(not len(video.labels) for video in labelled)}
+    result['without_labels'] = len(videos) - len(labelled)
     if dataset.get('allow_missing'):
         result['left_out'] = to_search.num_left_out
-    if any(len(video.labels) for video in labelled_videos):
-        aps = ap_table(labelled_videos, threshold, lengths, published=published)
-        result |= {f'AP@{tiou:g}': round(float(ap), 4) for tiou, ap in zip(TIOUS, aps, strict=True)}
-        result['mAP'] = round(float(aps.mean()), 4)
-    else:
-        print_log('no searched video has a labelled action, so there is no AP', 'current')
+    result |= measure(labelled, rule, classes, published, notes)
+    known = to_search.classes
+    if num_classes == 1 < len(known) and trained_on and not published:
+        shown = ', '.join([*known[:3], *['...'] * (len(known) > 3)])
+        notes.append(f'{len(known)} classes ({shown}) are detected as one, {classes[0]!r}; {KEEPS_CLASSES} keeps them')
+    result['notes'] = notes
     with open_output(out / 'ap.json', 'w', overwrite=overwrite) as f:
         json.dump({**result, 'comment': MARK}, f, indent=2)
     return result
@@ -197,15 +190,84 @@ def save_intervals(
         writer.writerows(rows)
 
 
-def train_ensemble(cfg: Config, num_folds: int, work_dir: Path) -> tuple[list[Path], list[ScoredVideo]]:
-    """Train all folds; return the checkpoints and the left-out videos, each scored by the model without it."""
+def _mean_lengths(training: Mapping[str, Any], num_classes: int) -> np.ndarray:
+    """Mean lengths (C,) of the training actions, NaN where there are none, for checkpoints that record none."""
+    splits = ['train', 'val'] if training['split'] == 'train' else training['split']
+    try:
+        return DATASETS.build({**training, 'split': splits, 'lazy_init': True}).mean_lengths()
+    except UserError as e:
+        print_log(f'detections keep their length, as the training actions are not known: {e}', 'current')
+        return np.full(num_classes, np.nan)
+
+
+def prepare_training(
+    cfg: Config, searched: str, num_folds: int | None
+) -> tuple[np.ndarray, dict[str, int], dict[str, Any] | None]:
+    """Set the training split of ``cfg``, and fit the number of folds to the training videos.
+
+    Where the config trains on split 'train', the folds, which need no validation split, also train on 'val', unless
+    that is searched.  A single model (``num_folds=1``, or one training video) leaves 'val' out.
+
+    Returns:
+        Mean lengths (C,) of the training actions, ``trained_on`` of :func:`search_corpus`, and the data set of the
+        videos that a single model leaves out, None without any.
+
+    Raises:
+        UserError: no training video has an action, or ``num_folds`` does not fit.
+    """
+    training, published = cfg.train_dataloader.dataset, cfg.get('protocol') == 'paper'
+    own, use_val = training.split, training.split == 'train' and searched != 'val'
+    training.split = ['train', 'val'] if use_val else own
+    available = DATASETS.build({**training, 'lazy_init': True})
+    videos = available.labelled_videos()
+    most, wanted = available.num_files, num_folds or cfg.get('folds', 5)
+    if num_folds is not None and not 1 <= num_folds <= most:
+        raise UserError(f'--folds must be 1 to {most}, the number of training videos, found {num_folds}')
+    if min(wanted, most) < wanted:
+        print_log(f'folds: {most} instead of {wanted}, as there are {most} training videos', 'current')
+    num_folds, held_out = min(wanted, most), None
+    if num_folds == 1:
+        if published:
+            raise UserError(
+                '--protocol paper chooses the epoch on a left-out fold: it needs 2 training videos and 2 folds'
+            )
+        training.split = own
+        videos = DATASETS.build({**training, 'lazy_init': True}).labelled_videos()
+        if use_val and 'val' in available.split_of.values():
+            held_out = {**training, 'split': 'val', 'max_videos': None, 'test_mode': True}
+    labelled = {**training, 'max_videos': None} if published else training
+    lengths = DATASETS.build({**labelled, 'lazy_init': True}).mean_lengths()
+    if np.isnan(lengths).all():
+        raise UserError(f'{training.corpus}: no training video has an action; label some in annotations/actions.csv')
+    counts = {'intervals': sum(len(actions) for _, actions in videos), 'videos': len({info.file for info, _ in videos})}
+    return lengths, {'folds': num_folds, **counts, 'frames': sum(info.num_frames for info, _ in videos)}, held_out
+
+
+def train_ensemble(
+    cfg: Config, num_folds: int, work_dir: Path, held_out: dict[str, Any] | None = None
+) -> tuple[list[Path], list[ScoredVideo]]:
+    """Train all folds; return the checkpoints and the left-out videos, each scored by the model without it.
+
+    A single model is trained on all videos; the left-out ones are those of the data set ``held_out``.
+    """
     checkpoints, left_out = [], []
     for fold in range(num_folds):
         checkpoints.append(train_fold(cfg, fold, num_folds, work_dir))
-        dataset = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds), 'test_mode': True}
-        left_out += score_videos([load_scorer(cfg, checkpoints[-1])], DATASETS.build(dataset))
+        of_fold = {**cfg.train_dataloader.dataset, 'fold': (fold, num_folds), 'test_mode': True}
+        if dataset := of_fold if num_folds > 1 else held_out:
+            left_out += score_videos([load_scorer(cfg, checkpoints[-1])], DATASETS.build(dataset))
         print_log(f'fold {fold + 1} of {num_folds}: {checkpoints[-1]}', 'current')
     return checkpoints, left_out
+
+
+def record_rule(checkpoint: Path, rule: ProposalRule) -> None:
+    """Write the rule into the metadata of a checkpoint."""
+    content = load_checkpoint_safely(str(checkpoint))
+    meta = content.setdefault('meta', {}).setdefault('dataset_meta', {})
+    if meta.get('proposals') != rule.to_json():
+        meta['proposals'] = rule.to_json()
+        with atomic_write(checkpoint, 'wb') as f:
+            torch.save(content, f)
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
@@ -223,7 +285,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     if done.is_file():
         return folder / Path(read_text(done).strip()).name
     cfg = Config(cfg._cfg_dict.to_dict())
-    cfg.train_dataloader.dataset.fold = (fold, num_folds)
+    cfg.train_dataloader.dataset.fold = (fold, num_folds) if num_folds > 1 else None
     if cfg.get('protocol') == 'paper':
         cfg.val_dataloader.dataset = {**cfg.train_dataloader.dataset, 'test_mode': True}
     else:  # the threshold is chosen on the left-out fold, so it must not be used for validation
@@ -267,30 +329,3 @@ def score_videos(
         scored.append(ScoredVideo(first.video, scores, first.row_edges, *labels))
         on_progress(i + 1, len(videos))
     return scored
-
-
-def propose(video: ScoredVideo, threshold: float, lengths: np.ndarray) -> list[Proposal]:
-    """Proposals in rows, fitted to the mean lengths (C,) of the training actions."""
-    return [fit_proposal(p, lengths[p.label]) for p in find_proposals(video.scores, threshold)]
-
-
-def ap_table(
-    videos: Sequence[ScoredVideo],
-    threshold: float,
-    lengths: np.ndarray,
-    tious: Sequence[float] = TIOUS,
-    published: bool = False,
-) -> np.ndarray:
-    """Compute the AP (len(tious),) of the proposals, mean over the classes that have an action."""
-    rows = [(v.video, propose(v, threshold, lengths), v.intervals, v.labels) for v in videos]
-    return mean_over_classes(rows, lambda gt, detections: ap_at_tiou(gt, detections, tious, published))
-
-
-def choose_threshold(
-    videos: Sequence[ScoredVideo], lengths: np.ndarray, candidates: Sequence[float], published: bool = False
-) -> float:
-    """Return the threshold with the best mean AP at tIoU 0.3 to 0.7 (paper 4.3); the middle one of ties."""
-    tious = (0.3, 0.4, 0.5, 0.6, 0.7)
-    means = np.array([ap_table(videos, t, lengths, tious, published).mean() for t in candidates])
-    best = np.flatnonzero(means >= means.max() - 1e-9)
-    return candidates[best[len(best) // 2]]

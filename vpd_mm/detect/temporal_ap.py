@@ -122,10 +122,10 @@ def _ap(
     return area(hits, sum(map(len, ground_truth.values())))
 
 
-def mean_over_classes(
+def ap_by_class(
     videos: Sequence[tuple[str, Sequence[Proposal] | Sequence[Spot], np.ndarray, np.ndarray]], ap: Callable
-) -> np.ndarray:
-    """Average ``ap(ground_truth, detections)`` over the classes that have an action.
+) -> dict[int, Any]:
+    """Compute ``ap(ground_truth, detections)`` for each class that has an action.
 
     Args:
         videos: (video, proposals or spots, ground truth positions (G, ...), labels (G,)) each.
@@ -137,7 +137,7 @@ def mean_over_classes(
     classes = sorted({int(label) for *_, labels in videos for label in labels})
     if not classes:
         raise UserError('detection: no video has an action; actions.csv must label the split that is tested')
-    values = []
+    values = {}
     for c in classes:
         ground_truth = {video: positions[labels == c] for video, _, positions, labels in videos}
         detections = [
@@ -146,8 +146,8 @@ def mean_over_classes(
             for item in items
             if item.label == c
         ]
-        values.append(ap(ground_truth, detections))
-    return np.mean(values, axis=0)
+        values[c] = ap(ground_truth, detections)
+    return values
 
 
 @METRICS.register_module()
@@ -209,10 +209,11 @@ class TemporalAPMetric(BaseMetric):
             proposals = find_proposals(scores, self.threshold, frame_inds=inds)
             intervals.append((video, proposals, actions, labels))
             spots.append((video, find_spots(scores, frame_inds=inds), actions.mean(1), labels))
-        aps = mean_over_classes(intervals, lambda gt, detections: ap_at_tiou(gt, detections, self.tious))
+        of_class = ap_by_class(intervals, lambda gt, detections: ap_at_tiou(gt, detections, self.tious))
+        aps = np.mean([*of_class.values()], axis=0)
         metrics = {f'AP@{tiou:g}': float(ap) for tiou, ap in zip(self.tious, aps, strict=True)}
         metrics['mAP'] = float(aps.mean())
         for tolerance in self.tolerances:
-            ap = mean_over_classes(spots, lambda gt, detections, n=tolerance: spotting_ap(gt, detections, n))
-            metrics[f'spotting_mAP@{tolerance}'] = float(ap)
+            of_class = ap_by_class(spots, lambda gt, detections, n=tolerance: spotting_ap(gt, detections, n))
+            metrics[f'spotting_mAP@{tolerance}'] = float(np.mean([*of_class.values()]))
         return metrics

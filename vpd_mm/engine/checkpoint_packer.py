@@ -22,7 +22,7 @@ def pack_checkpoint(
 ) -> str:
     """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it; return the SHA-256.
 
-    The recipe of a student (``athlete.recipe``) is kept.
+    The recipe of a student (``athlete.recipe``) and a scorer's rule for proposals (``detect.ProposalRule``) are kept.
 
     The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.  ``only`` keeps
     the weights whose names start with it.  ``overwrite`` allows to replace files that were not written here.
@@ -55,8 +55,8 @@ def pack_checkpoint(
     kept = ('epoch', 'iter', 'mmengine_version')
     meta = {'comment': MARK} | {k: v for k, v in loaded.get('meta', {}).items() if k in kept}
     dataset_meta = loaded.get('meta', {}).get('dataset_meta')
-    if isinstance(dataset_meta, dict) and 'recipe' in dataset_meta:
-        meta['dataset_meta'] = {'recipe': dataset_meta['recipe']}
+    if isinstance(dataset_meta, dict) and (kept_meta := dataset_meta.keys() & {'recipe', 'proposals'}):
+        meta['dataset_meta'] = {name: dataset_meta[name] for name in sorted(kept_meta)}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)
     content = buffer.getvalue()

@@ -159,7 +159,7 @@ def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     cfg, work_dir = _exact_config(run), store.work_dir(run.key)
     if run.k is not None:
         cfg.train_dataloader.dataset |= {'max_videos': run.k, 'subset': run.subset}
-    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', num_folds=cfg.get('folds', 5), overwrite=True)
+    result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', overwrite=True)
     aps = {name: round(100 * result[name], 2) for name in (*AP_COLUMNS, 'mAP') if name in result}
     return {'threshold': result['threshold'], **aps, 'left_out': result.get('left_out')}
 

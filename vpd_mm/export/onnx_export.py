@@ -42,7 +42,8 @@ def export_model(
 ) -> list[Exported]:
     """Write a student, recognizer, frame scorer or pose encoder (VIPE*) as ``*.onnx`` after comparing it.
 
-    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.  The file of a student records its recipe.
+    The decoder of a distilled model becomes ``<out stem>.decoder.onnx``.  The file of a student records its
+    recipe, that of a scorer its rule for proposals.
 
     Raises:
         UserError: onnx or onnxruntime is missing, the checkpoint does not fit the config, the model cannot be
@@ -63,6 +64,8 @@ def export_model(
     content = cfg._cfg_dict.to_dict()
     metadata['settings'] = {k: content[k] for k in ('default_scope', 'model', 'test_dataloader') if k in content}
     metadata |= {'checkpoint': Path(checkpoint).name, 'sha256': file_digest(checkpoint)}
+    if 'proposals' in meta:
+        metadata['proposals'] = meta['proposals']
     if recipe := Recipe.from_json(meta.get('recipe'), f'checkpoint {checkpoint}'):
         metadata['recipe'] = recipe.to_json()
     graphs = {out if graph.kind != 'decoder' else decoder_path(out): graph for graph in graphs_of(model)}

@@ -125,7 +125,8 @@ class FeatureWindowDataset(BaseDataset):
         corpus = self._corpus
         path = corpus.detect_path if self.num_classes == 1 and corpus.detect_path.is_file() else corpus.actions_path
         classes, actions = self._read_labels(corpus, path)
-        self._metainfo['classes'] = classes if self.num_classes > 1 else ['action']
+        self.classes = classes
+        self._metainfo['classes'] = classes if self.num_classes == len(classes) else ['action']
         videos = corpus.videos()
         if self.videos is None:
             names = [name for name, split in self.split_of.items() if split in self.splits]
@@ -143,11 +144,12 @@ class FeatureWindowDataset(BaseDataset):
                     raise UserError(f'{path}: {action.action_id} ends after its video ({frames} frames)')
         files = {name: videos[name].file for name in names}
         chosen = set(self._few_files(corpus, files))
+        names = sorted(self._with_features(corpus, files, chosen) if self.allow_missing else chosen)
+        self.num_files = len(names)
         if self.fold is not None:  # folds of equal size; the athletes of one file stay together
             fold, num_folds = self.fold
-            names = sorted(self._with_features(corpus, files, chosen) if self.allow_missing else chosen)
-            if len(names) < num_folds:
-                raise UserError(f'{num_folds} folds need as many videos, found {len(names)}; take fewer folds')
+            if not 2 <= num_folds <= len(names):
+                raise UserError(f'folds must be 2 to {len(names)}, the training videos, found {num_folds}')
             in_fold = np.random.default_rng(0).permutation(names)[fold::num_folds]
             chosen = chosen.intersection(in_fold) if self.test_mode else chosen.difference(in_fold)
         return [(videos[name], actions[name]) for name in files if files[name] in chosen]
@@ -156,7 +158,8 @@ class FeatureWindowDataset(BaseDataset):
         """Read classes and the actions of ``path`` by video, and set ``split_of``; named videos need no such files."""
         if self.videos is not None and not corpus.actions_path.exists():
             self.split_of: dict[str, str] = load_splits(corpus.splits_path)
-            return [f'class {i}' for i in range(self.num_classes)], defaultdict(list)
+            classes = [f'class {i}' for i in range(self.num_classes)] if self.num_classes > 1 else ['action']
+            return classes, defaultdict(list)
         classes = load_classes(corpus.classes_path)
         if self.num_classes not in (1, len(classes)):
             raise UserError(

@@ -11,7 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import print_log
 
 from ..corpus import Corpus
-from ..detect import FrameScorer, find_proposals
+from ..detect import FrameScorer, ProposalRule
 from ..detect.search import ScoredVideo
 from ..engine.model_files import class_names, find_one_trained, find_trained
 from ..errors import UserError
@@ -111,7 +111,8 @@ class Recognizer:
 class Scorer:
     """The mean of trained ``FrameScorer`` models, ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` or a run folder, on a video.
 
-    A frame belongs to an action from a score of ``threshold`` on.  ``dims`` and ``student`` are as of ``Recognizer``.
+    Intervals are made by the rule that ``tools/detect.py`` recorded in the first checkpoint (``ProposalRule``), else by
+    threshold 0.5, which is logged; ``threshold`` replaces it.  ``dims`` and ``student`` are as of ``Recognizer``.
     Raises UserError: the files do not fit, or the models take other features.
     """
 
@@ -119,11 +120,11 @@ class Scorer:
         self,
         spec: str,
         dims: int,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         device: str = 'cpu',
         student: Mapping[str, Any] | None = None,
     ) -> None:
-        if not 0 <= threshold <= 1:
+        if threshold is not None and not 0 <= threshold <= 1:
             raise UserError(f'threshold must lie in 0..1, found {threshold}')
         config, checkpoints, _ = find_trained(spec, 'scorer')
         cfg = read_model_settings(config, checkpoints[0])
@@ -131,15 +132,26 @@ class Scorer:
         self.models = [model for model, _ in loaded]
         _compare_students(f'scorer {spec}: was trained on', loaded[0][1].get('features'), student)
         self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
-        self.threshold = threshold
         self.classes = class_names(cfg, loaded[0][1], cfg.model.get('num_classes', 1))
+        where = f'scorer {checkpoints[0]}'
+        recorded = [meta.get('proposals') for _, meta in loaded]
+        rule = ProposalRule.from_json(recorded[0], len(self.classes), where)
+        self.rule = rule or ProposalRule(0.5)
+        if threshold is not None:
+            self.rule = self.rule._replace(threshold=threshold)
+        elif rule is None:
+            print_log(f'{where}: records no threshold, 0.5 is used; tools/detect.py chooses one', 'current')
+        else:
+            print_log(f'{where}: threshold {rule.threshold:g}, as recorded when it was trained', 'current')
+        if any(other != recorded[0] for other in recorded):
+            print_log(f'{where}: the other checkpoints record another threshold', 'current', logging.WARNING)
         _check_dims(f'scorer {spec}: takes', cfg.model.backbone.get('in_dims', dims), dims)
 
     @torch.no_grad()
     def __call__(
         self, features: FeatureSequence, times: FrameTimes, num_frames: int
     ) -> tuple[np.ndarray, list[Segment]]:
-        """Return (T, C) scores at the rate of the scorer, and the intervals above the threshold in order of time."""
+        """Return (T, C) scores at the rate of the scorer, and the intervals in order of time."""
         rows = clip_positions(0, num_frames, times, num_frames, Window(), self.fps)
         feats = interpolate(features, rows, features.num_views)
         if feats is None:
@@ -151,7 +163,7 @@ class Scorer:
         several = len(self.classes) > 1
         return scores, [
             Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if several else None)
-            for p in sorted(video.to_frames(p) for p in find_proposals(scores, self.threshold))
+            for p in sorted(video.to_frames(p) for p in self.rule(scores))
         ]
 
 

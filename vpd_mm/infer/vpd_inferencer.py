@@ -83,7 +83,7 @@ class VPDInferencer(BaseInferencer):
             of box files.  The detector is loaded when the first video without ``bboxes`` needs it.
         recognizer: Run folder or ``CONFIG:CHECKPOINT`` of a ``SequenceRecognizer``.
         scorer, threshold: Run folder or ``CONFIG:CHECKPOINT[,CHECKPOINT...]`` of ``FrameScorer`` models, and their
-            threshold.
+            threshold (None: as recorded in the checkpoint, else 0.5).
         gallery, top: ``CORPUS:FEATURES[:SPLIT]`` of labelled actions, and neighbours per interval.
         tracker: Rules of the trackers, as ``tools/prepare.py --track``.
         crop_size, flow, flow_checkpoint, subtract_median: As ``tools/prepare.py``.
@@ -116,7 +116,7 @@ class VPDInferencer(BaseInferencer):
         boxes: str | None = None,
         recognizer: str | None = None,
         scorer: str | None = None,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         gallery: str | None = None,
         top: int = 5,
         device: str = 'auto',
