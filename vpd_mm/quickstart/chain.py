@@ -10,8 +10,6 @@ from ..engine.cli import num_cores
 from ..engine.config import read_config
 from ..engine.console import PlainConsole
 from ..errors import UserError, errors_name
-from ..experiments import Method, few_shot_spec, plan_runs
-from ..experiments.plan import Run
 from ..features.corpus_config import adapt_config
 from ..features.corpus_content import CorpusContent
 from ..files import input_name
@@ -19,15 +17,16 @@ from ..importers import read_label_table
 from ..importers.label_table import find_video
 from ..prepare.options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from ..prepare.sources import find_videos
+from ..retrieve import load_clips
 from ..structures import load_actions
 from ..visualize.report import Code, Section, Text
 from . import verdicts
 from .page import write_page
-from .steps import Steps, shown_command
+from .steps import Result, Steps, shown_command
 
 STUDENT = 'configs/distill/resnet18_2d-vpd_40e_real.py'
 RECOGNIZER = 'configs/recognize/bigru_fast_features.py'
-SCORER = 'configs/detect/bigru_detector.py'
+SCORER = 'configs/detect/bigru_detector_classes.py'
 FEATURES = 'vpd'
 #: Times that each target is drawn, draws of an epoch of STUDENT, and fewest and most epochs.
 DRAWS, EPOCH_DRAWS, EPOCHS = 40, 2000, (5, 40)
@@ -172,28 +171,28 @@ def use_labels(steps: Steps, corpus: Corpus, labels: Path, has_splits: bool, out
     work_dir = out / 'recognition'
     command = ['fewshot', RECOGNIZER, *reading, '--k', 'all', '--all-seeds', 1, '--allow-missing']
     command += ['--work-dir', work_dir, '--overwrite']
-    judge = lambda: verdicts.judge_recognition(root, work_dir / 'runs', recognition_run(corpus))  # noqa: E731
-    steps.tool('recognition', 'Recognise actions', text, command, judge)
+    steps.tool('recognition', 'Recognise actions', text, command, lambda: verdicts.judge_recognition(work_dir))
 
     text = 'Clips that are alike by dynamic time warping, without any training. '
     text += 'Each clip is compared with all others.' if whole else 'Each test clip is compared with the training clips.'
     path = out / 'retrieval.csv'
     command = ['retrieve', *reading, '--allow-missing', '--ks', 1, '--out', path, '--overwrite']
     command += [] if whole else ['--split', 'test', '--gallery-split', 'train']
-    steps.tool('retrieval', 'Retrieve similar clips', text, command, lambda: verdicts.judge_retrieval(path))
 
+    def judge_retrieval() -> Result:
+        clips = load_clips(corpus, FEATURES, allow_missing=True)
+        queries, gallery = (clips, clips) if whole else (clips.of_split('test'), clips.of_split('train'))
+        return verdicts.judge_retrieval(path, queries, gallery)
+
+    steps.tool('retrieval', 'Retrieve similar clips', text, command, judge_retrieval)
     title, out_dir = 'Detect actions', out / 'detection'
-    files = {corpus.video(action.video).file for action in actions if action.split != 'test'}
     if whole:
         steps.skip('detection', title, 'the labels are of whole videos, in which there is nothing to find')
-    elif len(files) < 2:
-        steps.skip('detection', title, 'it needs labelled actions in two or more videos outside of the split test')
-    else:
-        text = 'Where in an uncut video does an action happen: the score of every frame, and intervals of high scores.'
-        command = ['detect', SCORER, *reading, '--allow-missing', '--folds', min(5, len(files))]
-        command += ['--work-dir', out_dir, '--out', out_dir / 'test', '--overwrite']
-        num = sum(action.split == 'test' for action in actions)
-        steps.tool('detection', title, text, command, lambda: verdicts.judge_detection(out_dir / 'test', num))
+        return
+    text = 'Where in an uncut video does an action happen: the score of every frame, and intervals of high scores.'
+    command = ['detect', SCORER, *reading, '--allow-missing']
+    command += ['--work-dir', out_dir, '--out', out_dir / 'test', '--overwrite']
+    steps.tool('detection', title, text, command, lambda: verdicts.judge_detection(out_dir / 'test'))
 
 
 def next_steps(work_dir: Path, video: Path, labels: Path | None) -> Section:
@@ -234,11 +233,3 @@ def student_digest(corpus: Corpus, epochs: int) -> str:
     """Name of a training: of targets, crops and epochs, but not of labels, which it does not read."""
     content, folder = CorpusContent(corpus), corpus.teacher_dir('joints')
     return digest([content.arrays(folder, tuple(corpus.videos())), content.crops(None), epochs])[:8]
-
-
-def recognition_run(corpus: Corpus) -> Run:
-    """The run that ``fewshot`` does."""
-    cfg = adapt_config(read_config(RECOGNIZER), str(corpus.root), features=FEATURES, allow_missing=True)
-    method = Method(Path(RECOGNIZER).stem, config=RECOGNIZER, cfg=cfg)
-    [run] = plan_runs(few_shot_spec(method, str(corpus.root), ['all'], all_seeds=1, allow_missing=True)).runs
-    return run

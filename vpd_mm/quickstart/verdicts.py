@@ -11,16 +11,16 @@ import numpy as np
 from mmengine.config import Config
 
 from ..corpus import Corpus, CropStore, FeatureStore
+from ..detect.summary import describe
 from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
-from ..experiments import RunStore
-from ..experiments.plan import Run
 from ..files import list_folder, open_text, read_json, read_text
 from ..prepare.inspector import inspect_corpus
 from ..prepare.report import CONFIDENT
 from ..recognize import confusion_matrix
 from ..registry import DATASETS
-from ..structures import Action, Share, guess_chance, load_actions, load_classes, retrieval_chance
+from ..retrieve import ActionClips, ranking_context
+from ..structures import Action, Share, guess_chance, load_actions, load_classes
 from ..structures.action import SPLITS
 from ..teacher import JointFeature
 from ..visualize.plots import confusion_figure, training_figure
@@ -32,10 +32,8 @@ Level = Literal['ok', 'warn', 'stop']
 ENOUGH_FRAMES, FEWEST_FRAMES = 1000, 50
 #: Joint error of a student that has learnt, as a share of that of a constant pose.
 LEARNT = 0.8
-#: Fewest intervals in the searched videos of which an average precision says something.
-ENOUGH_INTERVALS = 20
-#: Images of a gallery.
-_NUM_IMAGES = 3
+#: Images of a gallery, rows of a table.
+_NUM_IMAGES, _NUM_ROWS = 3, 50
 
 
 def _judged(level: Level | bool, text: str, hint: str = '', blocks: Sequence[Block] = ()) -> Result:
@@ -211,56 +209,52 @@ def judge_labels(corpus_dir: Path, has_splits: bool) -> Result:
     return _judged('ok', text, '', blocks)
 
 
-def judge_recognition(corpus_dir: Path, runs_dir: Path, run: Run) -> Result:
-    """Accuracy on the test clips against chance."""
-    classes, scores = load_classes(Corpus.open(corpus_dir).classes_path), RunStore(runs_dir).scores(run.key)
-    predicted = scores.scores.argmax(axis=1)
-    right = float((predicted == scores.labels).mean())
-    share = Share(right, len(predicted), max(guess_chance(scores.labels, len(classes))))
-    matrix = confusion_matrix(predicted.tolist(), scores.labels.tolist(), len(classes))
-    rows = [
-        (name, classes[label], classes[guess], f'{100 * top:.0f} %')
-        for name, label, guess, top in zip(scores.action_ids, scores.labels, predicted, scores.scores.max(axis=1))
+def judge_recognition(work_dir: Path) -> Result:
+    """Accuracy on the test clips against chance, from the predictions that ``fewshot`` has written."""
+    with open_text(work_dir / 'predictions.csv', missing='run the step again') as f:
+        rows = list(csv.DictReader(f))
+    classes = [name.removeprefix('score_') for name in rows[0] if name.startswith('score_')]
+    labels, predicted = ([classes.index(row[name]) for row in rows] for name in ('label', 'prediction'))
+    share = Share(float(np.mean(np.equal(labels, predicted))), len(rows), max(guess_chance(labels, len(classes))))
+    matrix = confusion_figure(confusion_matrix(predicted, labels, len(classes)), classes)
+    table = [
+        (row['clip'], row['label'], row['prediction'], f'{100 * float(row["score_" + row["prediction"]]):.0f} %')
+        for row in rows[:_NUM_ROWS]
     ]
     blocks: list[Block] = [
-        Table(('clip', 'class', 'predicted', 'score'), rows[:50]),
-        Image(figure_uri(confusion_figure(matrix, classes)), 'Rows are true classes, columns predicted ones.'),
+        Table(('clip', 'class', 'predicted', 'score'), table),
+        Image(figure_uri(matrix), 'Rows are true classes, columns predicted ones.'),
         Text('The student saw the frames of all videos, test clips included, but no labels.'),
     ]
-    return _judge_share(share, f'{len(classes)} classes, top-1: ', blocks)
+    return _judged(not share.warning, f'{len(classes)} classes, top-1: {share}.', share.warning, blocks)
 
 
-def judge_retrieval(path: Path) -> Result:
+def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips) -> Result:
     """Precision of the nearest clip against chance, from the table that ``retrieve`` has written."""
-    with open_text(path) as f:
+    with open_text(path, missing='run the step again') as f:
         rows = [row for row in csv.DictReader(f) if row['rank'] == '1']
-    queries, nearest = ([row[name] for row in rows] for name in ('query_class', 'class'))
-    names = sorted({*queries, *nearest})
-    labels = [names.index(name) for name in queries]
-    hits = [query == hit for query, hit in zip(queries, nearest)]
-    share = Share(float(np.mean(hits)), len(hits), retrieval_chance(labels, labels, True), 'queries')
+    hits = float(np.mean([row['query_class'] == row['class'] for row in rows]))
+    context, metrics = ranking_context(queries, gallery), {'precision@1': hits, 'hit@1': hits}
     table = [(row['query'], row['query_class'], row['action_id'], row['class'], row['distance']) for row in rows]
-    blocks: list[Block] = [Table(('query', 'class', 'nearest clip', 'its class', 'distance'), table[:50])]
-    return _judge_share(share, 'The nearest other clip has the same class: ', blocks)
+    blocks: list[Block] = [Table(('query', 'class', 'nearest clip', 'its class', 'distance'), table[:_NUM_ROWS])]
+    notes, share = context.notes(metrics, [1]), context.shares(metrics, 1)[0]
+    return _judged(not notes, f'The nearest clip has the class of the query: {share}.', '; '.join(notes), blocks)
 
 
-def _judge_share(share: Share, name: str, blocks: list[Block]) -> Result:
-    return _judged(not share.warning, f'{name}{share}.', share.warning, blocks)
-
-
-def judge_detection(out: Path, num_intervals: int) -> Result:
-    """Average precision in the test videos, with the number of intervals that it is computed from."""
-    found = read_json(out / 'ap.json', 'run the step again')
-    if 'AP@0.5' not in found:
-        return _judged('warn', 'No test video has a labelled action.', 'label intervals in test videos')
-    text = (
-        f'AP@0.5 {100 * found["AP@0.5"]:.1f} % in {found["videos"]} test videos with {num_intervals} labelled '
-        f'intervals; a frame counts from score {found["threshold"]:g}.'
-    )
+def judge_detection(out: Path) -> Result:
+    """Average precision in the test videos, what it rests on, and reasons to doubt it."""
+    result = read_json(out / 'ap.json', 'run the step again')
+    lines = [line for line in describe(result) if not line.startswith('warning: ')]
     images = [Image(file_uri(path), path.stem) for path in list_folder(out, '*.png')[:_NUM_IMAGES]]
-    blocks: list[Block] = [Gallery(images, 600, 'Score of each frame, detected and labelled intervals.')]
-    hint = f'label more: a number means something from {ENOUGH_INTERVALS} intervals on'
-    return _judged(num_intervals >= ENOUGH_INTERVALS and found['AP@0.5'] > 0, text, hint, blocks)
+    caption = 'Score of each frame, detected and labelled intervals.'
+    blocks: list[Block] = [*map(Text, lines), Gallery(images, 600, caption)]
+    text = 'No test video has a labelled action.'
+    if 'AP@0.5' in result:
+        text = (
+            f'AP@0.5 {100 * result["AP@0.5"]:.1f} %, mAP {100 * result["mAP"]:.1f} % (at random times '
+            f'{100 * result["chance_mAP"]:.1f} %) of {result["intervals"]} intervals in {result["videos"]} test videos.'
+        )
+    return _judged(not result['notes'], text, '; '.join(result['notes']), blocks)
 
 
 def is_whole_video(actions: Sequence[Action], corpus: Corpus) -> bool:
