@@ -27,7 +27,7 @@ param_scheduler = []
 default_hooks = dict(checkpoint=dict(interval=10))
 """
 SCORER = """
-_base_ = ['{root}/configs/detect/bigru_detector.py']
+_base_ = ['{root}/configs/detect/bigru_detector_classes.py']
 train_cfg = dict(max_epochs=1, val_interval=1)
 default_hooks = dict(checkpoint=dict(interval=1))
 """
@@ -93,7 +93,7 @@ def test_every_step_is_shown_judged_and_reported_and_a_stopped_run_resumes(quick
         '6 actions of 2 classes: 2 train, 2 val, 2 test; the table has no column split',
         'of 2 clips (95 % interval',
         'of 2 queries (95 % interval',
-        'in 2 test videos with 2 labelled intervals',
+        'of 2 intervals in 2 test videos',
         'vpd-mm infer',
     ):
         assert part in text, part

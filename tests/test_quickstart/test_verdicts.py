@@ -10,6 +10,7 @@ from tiny_corpus import make_tiny
 
 from vpd_mm.errors import UserError
 from vpd_mm.quickstart import chain, verdicts
+from vpd_mm.retrieve import ActionClips
 from vpd_mm.structures import Action
 
 
@@ -60,29 +61,43 @@ def test_the_constant_pose_is_the_mean_of_the_training_targets(tmp_path):
     ('hits', 'level', 'words'), [(10, 'ok', '100.0 % of 10'), (4, 'warn', 'below chance (44.4 %)')]
 )
 def test_retrieval_is_compared_with_chance(tmp_path, hits, level, words):
-    rows = ['query,query_class,rank,action_id,class,distance']
+    rows = ['query,query_class,rank,action_id,class,distance,step_pattern']
     for i in range(10):
         own, other = ('kong', 'safety') if i % 2 else ('safety', 'kong')
-        rows += [f'a{i},{own},1,b,{own if i < hits else other},0.5', f'a{i},{own},2,c,{own},0.7']
+        rows += [f'a{i},{own},1,b,{own if i < hits else other},0.5,', f'a{i},{own},2,c,{own},0.7,']
     (tmp_path / 'r.csv').write_text('\n'.join(rows))
-    verdict = verdicts.judge_retrieval(tmp_path / 'r.csv').verdict
+    actions = actions_of(*((f'v{i}', i % 2, 'train') for i in range(10)))
+    clips = ActionClips(actions, [np.zeros((1, 1, 2), np.float32)] * 10)
+    verdict = verdicts.judge_retrieval(tmp_path / 'r.csv', clips, clips).verdict
     assert verdict.level == level
     assert words in f'{verdict.text} {verdict.hint}'
 
 
 @pytest.mark.parametrize(
-    ('ap', 'num', 'level', 'words'),
-    [
-        ({'AP@0.5': 0.5}, 20, 'ok', 'AP@0.5 50.0 % in 3 test videos with 20 labelled intervals'),
-        ({'AP@0.5': 1.0}, 3, 'warn', 'label more'),
-        ({}, 0, 'warn', 'No test video has a labelled action'),
-    ],
+    ('hits', 'level', 'words'), [(10, 'ok', '100.0 % of 10'), (4, 'warn', 'below chance (60.0 %)')]
 )
-def test_detection_names_the_number_of_intervals(tmp_path, ap, num, level, words):
-    (tmp_path / 'ap.json').write_text(json.dumps({'threshold': 0.3, 'videos': 3, **ap}))
-    verdict = verdicts.judge_detection(tmp_path, num).verdict
-    assert verdict.level == level
-    assert words in f'{verdict.text} {verdict.hint}'
+def test_recognition_is_compared_with_chance(tmp_path, hits, level, words):
+    rows = ['clip,label,prediction,score_kong,score_safety']
+    for i in range(10):
+        own, other = ('kong', 'safety') if i < 6 else ('safety', 'kong')
+        rows.append(f'a{i},{own},{own if i < hits else other},0.4,0.6')
+    (tmp_path / 'predictions.csv').write_text('\n'.join(rows))
+    result = verdicts.judge_recognition(tmp_path)
+    assert result.verdict.level == level
+    assert words in f'{result.verdict.text} {result.verdict.hint}'
+    assert result.blocks[0].rows[0] == ('a0', 'kong', 'kong', '40 %')
+
+
+def test_detection_repeats_what_the_numbers_rest_on(tmp_path):
+    result = {'threshold': 0.3, 'threshold_from': 'folds', 'max_gap': 1, 'min_frames': 5, 'videos': 3, 'frames': 90}
+    result |= {'intervals': 2, 'AP@0.3': 1, 'AP@0.5': 0.5, 'AP@0.7': 0, 'mAP': 0.4, 'chance_mAP': 0.1, 'notes': []}
+    (tmp_path / 'ap.json').write_text(json.dumps(result))
+    verdict = verdicts.judge_detection(tmp_path).verdict
+    assert verdict.level == 'ok'
+    assert verdict.text == 'AP@0.5 50.0 %, mAP 40.0 % (at random times 10.0 %) of 2 intervals in 3 test videos.'
+    (tmp_path / 'ap.json').write_text(json.dumps({**result, 'notes': ['AP rests on few intervals']}))
+    verdict = verdicts.judge_detection(tmp_path).verdict
+    assert (verdict.level, verdict.hint) == ('warn', 'AP rests on few intervals')
 
 
 def test_without_any_athlete_the_command_stops_and_says_why(tmp_path):
