@@ -85,8 +85,8 @@ def _interval(path: str | os.PathLike, names: Sequence[str]) -> tuple[str, str] 
     unknown = [name for name in names if name not in known]
     if missing or unknown or len(set(names)) < len(names):
         what = f'has no column {missing[0]}' if missing else f'unknown column {unknown[0]!r}' if unknown else 'twice'
-        found = ','.join(names[:10])
-        raise UserError(f'{path}:1: {what}; video,label are needed, of {",".join(known)}; found {found}')
+        actual = ','.join(names[:10])
+        raise UserError(f'{path}:1: {what}; video,label are needed, of {",".join(known)}; found {actual}')
     given = [pair for pair in INTERVALS if set(pair) & set(names)]
     if len(given) > 1 or (given and not set(given[0]) <= set(names)):
         raise UserError(f'{path}:1: needs start and end either in frames or in seconds; found {",".join(names)}')

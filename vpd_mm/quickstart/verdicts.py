@@ -1,7 +1,6 @@
 """Verdicts on what the steps have written: enough frames, confident, better than a constant pose, above chance."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..detect.summary import describe
 from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
-from ..files import list_folder, open_text, read_json, read_text
+from ..files import list_folder, open_text, read_json
 from ..prepare.inspector import inspect_corpus
 from ..prepare.report import CONFIDENT
 from ..recognize import confusion_matrix
@@ -23,7 +22,7 @@ from ..retrieve import ActionClips, ranking_context
 from ..structures import Action, Share, guess_chance, load_actions, load_classes
 from ..structures.action import SPLITS
 from ..teacher import JointFeature
-from ..visualize.plots import confusion_figure, training_figure
+from ..visualize.plots import confusion_figure, read_log, training_figure
 from ..visualize.report import Block, Gallery, Image, Table, Text, Verdict, figure_uri, file_uri, shrunk_uri
 from .steps import Result
 
@@ -118,7 +117,7 @@ def judge_targets(corpus_dir: Path) -> Result:
 def judge_student(cfg: Config, work_dir: Path) -> Result:
     """Joint error of the best checkpoint on held-out frames, against a constant pose on the same frames."""
     constant, num_frames, num_videos, is_seen = constant_pose(cfg)
-    rows = [json.loads(line) for path in _logs(work_dir) for line in read_text(path).splitlines() if line]
+    rows = [row for log in list_folder(work_dir, '*/vis_data/scalars.json') for row in read_log(log)]
     errors = {row['step']: row['distill/joint_error'] for row in rows if 'distill/joint_error' in row}
     step = int(Path(find_trained(work_dir).checkpoints[0]).stem.rpartition('_')[2])
     error = errors.get(step, min(errors.values()))
@@ -134,10 +133,6 @@ def judge_student(cfg: Config, work_dir: Path) -> Result:
     ]
     hint = 'the student has learnt little: add videos, or pass more --epochs'
     return _judged(error <= LEARNT * constant, text, hint, blocks)
-
-
-def _logs(work_dir: Path) -> list[Path]:
-    return list_folder(work_dir, '*/vis_data/scalars.json')
 
 
 def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
