@@ -9,6 +9,7 @@ BENCHMARKS = {
     'prepare': 'benchmarks.prepare:main',
     'synthetic': 'benchmarks.synthetic:run',
     'distill': 'benchmarks.distill:main',
+    'gpu': 'benchmarks.gpu:main',
     'bigru': 'benchmarks.bigru:run',
     'dtw': 'benchmarks.dtw:run',
     'vipe': 'benchmarks.vipe:run',

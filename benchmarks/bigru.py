@@ -99,12 +99,12 @@ def published_epochs(corpus: Corpus) -> Iterator[Callable[[], None]]:
         yield epoch
 
 
-def our_epochs(config: str, corpus: Corpus) -> Iterator[Callable[[], None]]:
+def our_epochs(config: str, corpus: Corpus, device: str = 'cpu') -> Iterator[Callable[[], None]]:
     """Yield epochs of a recognition config, with its data set, sampler, transforms and model."""
     cfg = adapt_config(Config.fromfile(find_config(config)), str(corpus.root))
     init_default_scope(cfg.default_scope)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    model = MODELS.build(cfg.model).train()
+    model = MODELS.build(cfg.model).to(device).train()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
 
     def epoch() -> None:

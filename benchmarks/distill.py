@@ -23,7 +23,7 @@ from vpd_mm.registry import MODELS
 from vpd_mm.structures import FeatureSequence
 
 #: Goals: samples/s of one loader process, share of waiting, share of the bare forward pass.
-GOALS = {'loader': 1000.0, 'waiting': 0.05, 'extraction': 0.95, 'gpu': 0.9}
+GOALS = {'loader': 1000.0, 'waiting': 0.05, 'extraction': 0.95}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows = [measure_loader(args.config, corpus, args.seconds)]
         rows.append(measure_training(args.small, corpus, args.seconds))
         rows.append(measure_extraction(args.small, corpus, args.seconds))
-        if torch.cuda.is_available():
-            rows.append(measure_gpu(args.config, corpus, args.seconds))
     table = Table('what', 'measured', 'goal', 'met', title=f'distill, {torch.get_num_threads()} thread(s)')
     for name, measured, goal, met in rows:
         table.add_row(name, measured, goal, 'yes' if met else 'no')
@@ -67,7 +65,8 @@ def make_corpus(root: Path, num_frames: int = 400, size: int = 128) -> Corpus:
     return corpus
 
 
-def _config(name: str, corpus: Corpus) -> Config:
+def config_of(name: str, corpus: Corpus) -> Config:
+    """Read a distillation config for a corpus without splits."""
     cfg = Config.fromfile(find_config(name))
     init_default_scope('vpd_mm')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -75,23 +74,27 @@ def _config(name: str, corpus: Corpus) -> Config:
     return cfg
 
 
-def _rate(step: Callable[[], int], seconds: float) -> float:
-    """Return items per second of ``step``, which returns its number of items; the first call is not counted."""
-    step()
+def speed_of(step: Callable[[], int], seconds: float, device: str = 'cpu') -> float:
+    """Return items per second of ``step``, which returns its number of items; the first calls are not counted."""
+    finished = torch.cuda.synchronize if device.startswith('cuda') else lambda: None
+    for _ in range(3):
+        step()
+    finished()
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         count += step()
+    finished()
     return count / (time.perf_counter() - start)
 
 
 def measure_loader(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
     """Measure fully augmented samples per second of one loader process."""
-    cfg = _config(config, corpus)
+    cfg = config_of(config, corpus)
     loader_cfg = dict(cfg.train_dataloader, num_workers=1, prefetch_factor=4)
     loader_cfg['sampler'] = dict(loader_cfg['sampler'], num_samples=10**7)
     loader = Runner.build_dataloader(loader_cfg, seed=0)
     batches = iter(loader)
-    rate = _rate(lambda: len(next(batches)['inputs']), seconds)
+    rate = speed_of(lambda: len(next(batches)['inputs']), seconds)
     store = CropStore(corpus.crops_dir)
     headers = [store.header(video) for video in store.videos()]
     size = sum(header.num_bytes for header in headers) / sum(map(len, headers)) / 1000
@@ -105,7 +108,7 @@ def measure_loader(config: str, corpus: Corpus, seconds: float) -> tuple[str, st
 
 def measure_training(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
     """Measure the share of the time of CPU training that is spent waiting for data."""
-    cfg = _config(config, corpus)
+    cfg = config_of(config, corpus)
     model = MODELS.build(cfg.model).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     sampler = dict(cfg.train_dataloader.sampler, num_samples=10**7)
@@ -133,7 +136,7 @@ def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str
     """Measure frames per second of feature extraction, relative to the bare forward pass with the same batch size."""
     from vpd_mm.features.feature_extractor import FeatureExtractor
 
-    cfg = _config(config, corpus)
+    cfg = config_of(config, corpus)
     extractor = FeatureExtractor(MODELS.build(cfg.model), cfg.test_dataloader.dataset.pipeline, batch_size=64)
     store = CropStore(corpus.crops_dir)
     videos = store.videos()[:3]
@@ -150,33 +153,8 @@ def measure_extraction(config: str, corpus: Corpus, seconds: float) -> tuple[str
     # Alternate, so that other load affects both.
     rates: dict[str, list[float]] = {'bare': [], 'extract': []}
     for _ in range(3):
-        rates['bare'].append(_rate(bare, seconds / 6))
-        rates['extract'].append(_rate(extract, seconds / 6))
+        rates['bare'].append(speed_of(bare, seconds / 6))
+        rates['extract'].append(speed_of(extract, seconds / 6))
     bare_rate, rate = (float(np.median(rates[k])) for k in ('bare', 'extract'))
     name = f'extraction ({rate:.0f} frames/s), share of the bare forward pass'
     return name, f'{rate / bare_rate:.1%}', f'>= {GOALS["extraction"]:.0%}', rate / bare_rate >= GOALS['extraction']
-
-
-def measure_gpu(config: str, corpus: Corpus, seconds: float) -> tuple[str, str, str, bool]:
-    """Measure mixed-precision training on the GPU, relative to the bare model on fixed tensors."""
-    cfg = _config(config, corpus)
-    model = MODELS.build(dict(cfg.model, channels_last=True)).cuda().train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    sampler = dict(cfg.train_dataloader.sampler, num_samples=10**8)
-    loader_cfg = dict(cfg.train_dataloader, sampler=sampler, batch_size=512, num_workers=12, pin_memory=True)
-    batches = iter(Runner.build_dataloader(loader_cfg, seed=0))
-    fixed = model.data_preprocessor(next(batches), training=True)
-
-    def train(data: dict) -> int:
-        with torch.autocast('cuda'):
-            loss = model(**data, mode='loss')['loss']
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        torch.cuda.synchronize()
-        return len(data['inputs'])
-
-    bare = _rate(lambda: train(fixed), seconds)
-    rate = _rate(lambda: train(model.data_preprocessor(next(batches), training=True)), seconds)
-    name = f'GPU training ({rate:.0f} samples/s), share of the bare model'
-    return name, f'{rate / bare:.1%}', f'>= {GOALS["gpu"]:.0%}', rate / bare >= GOALS['gpu']

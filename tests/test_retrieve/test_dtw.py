@@ -7,7 +7,7 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.retrieve import dtw_distance, dtw_matrix
 from vpd_mm.retrieve import dtw_kernel as kernel
-from vpd_mm.retrieve.dtw_torch import one_to_many
+from vpd_mm.retrieve.dtw_torch import DeviceGallery
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_dtw.npz'
 
@@ -105,8 +105,9 @@ def test_float32_is_summed_in_float64():
 @pytest.mark.parametrize('max_cells', [2000, 1 << 27])
 def test_torch_equals_numba(max_cells):
     queries, gallery = sequences(4, 4), sequences(5, 30)
+    on_device = DeviceGallery(gallery, 'cpu', max_cells)
     for query, expected in zip(queries, dtw_matrix(queries, gallery), strict=True):
-        np.testing.assert_allclose(one_to_many(query, gallery, 'cpu', max_cells), expected, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(on_device.distances(query), expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from functools import reduce
 from itertools import groupby
@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from torch.utils.data import DataLoader, Dataset
 
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.pose_distiller import mean_of_views, mirror_crops
+from ..engine.cli import num_cores
 from ..engine.config import config_name
 from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
@@ -38,7 +40,7 @@ class Extractor(Protocol):
 class FeatureExtractor:
     """Run a trained student over all crops of a video.
 
-    A second thread decodes the next crops while the network computes.
+    A second thread decodes the next crops while the network computes; for a GPU, as many processes as there are cores.
 
     Args:
         model: A trained :class:`PoseDistiller`; moved to ``device``.
@@ -86,6 +88,7 @@ class FeatureExtractor:
     @torch.inference_mode()
     def _both_views(self, inputs: torch.Tensor) -> torch.Tensor:
         """(2 N, ...) on the device, normalised: original, then flipped."""
+        inputs = inputs.to(self.device)
         return self.model.data_preprocessor({'inputs': torch.cat([inputs, mirror_crops(inputs)])})['inputs']
 
     @torch.inference_mode()
@@ -113,23 +116,43 @@ class FeatureExtractor:
         A video without crops has one batch, None.
         """
 
-        def load(video: str, frame_inds: list[int]) -> torch.Tensor | None:
-            samples = ({'store': store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds)
-            inputs = [self.pipeline(sample)['inputs'] for sample in samples]
-            return self._both_views(torch.stack(inputs)) if inputs else None
+        frames = (
+            (number, video, inds[start : start + self.batch_size])
+            for number, video in enumerate(videos)
+            for inds in [store.header(video).frame_inds.tolist()]
+            for start in range(0, max(len(inds), 1), self.batch_size)
+        )
+        num_workers = 0 if self.device.type == 'cpu' else max(1, num_cores() - 1)
+        batches = iter(DataLoader(_Crops(store, self.pipeline), None, sampler=frames, num_workers=num_workers))
+
+        def load() -> tuple[tuple[int, str], torch.Tensor | None] | None:
+            for number, video, inputs in batches:
+                if isinstance(inputs, UserError):
+                    raise inputs
+                return (number, video), None if inputs is None else self._both_views(inputs)
+            return None
 
         with ThreadPoolExecutor(1) as pool:
-            pending: deque[tuple[tuple[int, str], Future]] = deque()
-            for key in enumerate(videos):
-                frame_inds = store.header(key[1]).frame_inds.tolist()
-                for start in range(0, max(len(frame_inds), 1), self.batch_size):
-                    batch = frame_inds[start : start + self.batch_size]
-                    pending.append((key, pool.submit(load, key[1], batch)))
-                    if len(pending) > 1:
-                        first, inputs = pending.popleft()
-                        yield first, inputs.result()
-            for last, inputs in pending:
-                yield last, inputs.result()
+            ahead = pool.submit(load)
+            while (batch := ahead.result()) is not None:
+                ahead = pool.submit(load)
+                yield batch
+
+
+class _Crops(Dataset):
+    """Map (number, video, frames) to (number, video, inputs (N, C, H, W); None without frames, or the error)."""
+
+    def __init__(self, store: CropStore, pipeline: Callable) -> None:
+        self.store, self.pipeline = store, pipeline
+
+    def __getitem__(self, batch: tuple[int, str, list[int]]) -> tuple[int, str, torch.Tensor | UserError | None]:
+        number, video, frame_inds = batch
+        samples = ({'store': self.store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds)
+        try:
+            inputs = [self.pipeline(sample)['inputs'] for sample in samples]
+        except UserError as e:  # a loader process would send its traceback as text
+            return number, video, e
+        return number, video, torch.stack(inputs) if inputs else None
 
 
 def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> FeatureExtractor:

@@ -13,11 +13,18 @@ class JointSet(NamedTuple):
     rows: tuple[int, ...] = tuple(range(17))
 
 
+BODY_25 = JointSet('OpenPose BODY_25', (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11))
+#: COCO-17's joints as Sports2D and Pose2Sim name them.
+TRC_NAMES = (
+    *('Nose', 'LEye', 'REye', 'LEar', 'REar', 'LShoulder', 'RShoulder', 'LElbow', 'RElbow', 'LWrist', 'RWrist'),
+    *('LHip', 'RHip', 'LKnee', 'RKnee', 'LAnkle', 'RAnkle'),
+)
+
 #: Number of joints to joint set.
 JOINT_SETS = {
     17: JointSet('COCO-17'),
     18: JointSet('OpenPose COCO-18', (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)),
-    25: JointSet('OpenPose BODY_25', (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11)),
+    25: BODY_25,
     26: JointSet('Halpe-26'),
     133: JointSet('COCO-WholeBody-133'),
     136: JointSet('Halpe-136'),

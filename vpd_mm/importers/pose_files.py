@@ -14,9 +14,13 @@ from ..structures import AthleteTrack, PoseSequence
 from ..structures.npz_io import read_source
 from .athlete_poses import choose_poses
 from .json_io import first_frame, read_json
-from .pose_formats import parse_frame_files, parse_pose_json
+from .pose_formats import parse_frame_files, parse_pose_json, person_of
+from .pose_tables import parse_pose_table
 from .report import ImportReport, track_progress
 
+#: Endings of files that hold one person only, and those of tables.
+_OF_ONE_PERSON = ('.npz', '.csv', '_px.trc', '_Sports2D_px_person00.trc')
+TABLES = ('.csv', '.trc')
 #: Stands for the frame of a file that holds a whole video.
 _ALL_FRAMES = -1
 
@@ -34,9 +38,10 @@ def read_poses(
 
     1. ``<video>.npz`` (PoseSequence);
     2. ``<video>/coco_keypoints.json.gz`` or ``.json`` (VPD release);
-    3. ``<video>.json``, ``results_<video>.json``, ``<video>/alphapose-results.json``, the same with ``.gz`` (mmpose,
+    3. ``<video>.csv``, ``<video>_px.trc``, ``<video>_Sports2D_px_person00.trc`` (one person; see ``pose_tables``);
+    4. ``<video>.json``, ``results_<video>.json``, ``<video>/alphapose-results.json``, the same with ``.gz`` (mmpose,
        COCO, AlphaPose, VPD release; see ``pose_formats.parse_pose_json``);
-    4. a file per frame, of OpenPose or mmpose: ``<video>_<frame>_keypoints.json``, or any name that ends in
+    5. a file per frame, of OpenPose or mmpose: ``<video>_<frame>_keypoints.json``, or any name that ends in
        ``<frame>.json`` or ``<frame>_keypoints.json`` in ``<video>/`` or ``<video>_json/`` (Pose2Sim, Sports2D).
 
     The joint set is one of ``joint_sets.JOINT_SETS``.  Frames count from 0, or from 1 where the file has frame 1, the
@@ -75,7 +80,9 @@ def read_poses(
         if not len(poses):
             raise UserError(f'{path}: holds no pose')
         return poses
-    if files[0][0] == _ALL_FRAMES:
+    if path.suffix in TABLES:
+        people = [(frame, [person_of(joints, str(path))]) for frame, joints in parse_pose_table(path)]
+    elif files[0][0] == _ALL_FRAMES:
         people = list(parse_pose_json(read_json(path), path))
     else:
         path = path.parent
@@ -92,7 +99,7 @@ def find_pose_files(directory: str | os.PathLike, video_name: str, file_name: st
     return [path for _, path in _files(directory, video_name) or _files(directory, file_name, ())]
 
 
-def _files(directory: Path, video_name: str, endings: tuple[str, ...] = ('.npz',)) -> list[tuple[int, Path]]:
+def _files(directory: Path, video_name: str, endings: tuple[str, ...] = _OF_ONE_PERSON) -> list[tuple[int, Path]]:
     """Return (frame, file) of the files of a video, in the order of the frames.
 
     ``endings`` are those of files that hold one person only.

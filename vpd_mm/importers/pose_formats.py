@@ -56,8 +56,8 @@ def parse_pose_json(content: Any, path: Path) -> People:
     - COCO results, AlphaPose: ``[{image_id, keypoints: 3 numbers a joint, score, bbox or box?}, ...]``; the frame is
       ``image_id``, or the last digits of it where it is a name
     - AlphaPose with ``--format cmu`` or ``open``: ``{image: {people: [...]}}``, people as of OpenPose
-    - COCO annotations: ``{images, annotations}``; the frame is the image's ``frame_id``, else the last digits of its
-      ``file_name``, else its ``id``
+    - COCO annotations: ``{images, annotations}``; the scores are ``keypoint_scores`` where given, else the visibility;
+      the frame is the image's ``frame_id``, else the last digits of its ``file_name``, else its ``id``
     """
     first = content[0] if isinstance(content, list) and content else None
     if isinstance(content, dict) and 'instance_info' in content:
@@ -104,7 +104,7 @@ def last_digits(name: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _person(joints: np.ndarray, where: str, box: np.ndarray | None = None, score: float | None = None) -> Person:
+def person_of(joints: np.ndarray, where: str, box: np.ndarray | None = None, score: float | None = None) -> Person:
     """Return the person with joints (K, 3) of any known joint set; the score is by default that of the joints."""
     name, rows = find_joint_set(len(joints), where)
     joints = joints[list(rows)]
@@ -118,7 +118,7 @@ def _parse_release(entries: list, path: Path) -> People:
         yield (
             frame,
             [
-                _person(_rows(joints, where, 'a joint [x, y, score]', 3), where, box, score)
+                person_of(_rows(joints, where, 'a joint [x, y, score]', 3), where, box, score)
                 for score, box, joints in scored_people(people, where, 'keypoints')
             ],
         )
@@ -145,7 +145,7 @@ def _instances(instances: Any, where: str) -> Iterator[Person]:
         score = instance.get('bbox_score')
         if score is not None:
             score = float(measurements(score if isinstance(score, list) else [score], where, 'a bbox_score', 1)[0])
-        yield _person(np.column_stack([points, scores]), where, box, score)
+        yield person_of(np.column_stack([points, scores]), where, box, score)
 
 
 def _is_openpose(content: Any) -> bool:
@@ -156,7 +156,7 @@ def _openpose_people(content: dict, where: str) -> Iterator[Person]:
     field = next(name for name in _PEOPLE_FIELDS if name in content)
     for entry_where, entry in entries_of(content[field], where, 'people of OpenPose', 'person'):
         (values,) = fields_of(entry, entry_where, [_PEOPLE_FIELDS[field]])
-        yield _person(_flat(values, entry_where), entry_where)
+        yield person_of(_flat(values, entry_where), entry_where)
 
 
 def _parse_images(content: dict, path: Path) -> People:
@@ -194,6 +194,9 @@ def _parse_coco_annotations(content: dict, path: Path) -> People:
         if unknown:
             raise UserError(f'{where}: visibility must be 0, 1 or 2, found {sorted(unknown)[0]:g}')
         joints[:, 2] = [COCO_VISIBILITY[int(v)] for v in joints[:, 2]]
+        if 'keypoint_scores' in entry:
+            form = f'{len(joints)} keypoint_scores'
+            joints[:, 2] = measurements(entry['keypoint_scores'], where, form, len(joints))
         yield frames[image_id], [_coco_person({'bbox': entry.get('bbox')}, joints, where)]
 
 
@@ -205,7 +208,7 @@ def _image_id(value: Any, where: str) -> int | str:
 
 def _coco_person(entry: dict, joints: np.ndarray, where: str) -> Person:
     box, score = entry.get('bbox', entry.get('box')), entry.get('score')
-    return _person(
+    return person_of(
         joints,
         where,
         None if box is None else xyxy(box, where),

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import UserError
 from . import dtw_kernel as kernel
 from .dtw import PATTERNS, pack_sequences, run_in_threads
-from .dtw_torch import one_to_many
+from .dtw_torch import DeviceGallery
 
 VIEWS = ('original', 'every', 'joined')
 #: Why some neighbours come last.
@@ -70,7 +70,7 @@ class DTWRetriever:
     ) -> None:
         if views not in VIEWS:
             raise UserError(f'views must be one of {", ".join(VIEWS)}, found {views!r}')
-        self.device, self.num_threads, self.views, self.fallback = device, num_threads, views, fallback
+        self.num_threads, self.views, self.fallback = num_threads, views, fallback
         names = names or [f'gallery[{i}]' for i in range(len(gallery))]
         for item, name in zip(gallery, names, strict=True):
             if item.ndim != 3 or item.shape[1] != gallery[0].shape[1]:
@@ -78,7 +78,7 @@ class DTWRetriever:
         entries = [entry for item in gallery for entry in self._entries_of(item)]
         self.num_views = len(entries) // max(1, len(gallery))
         self._pack = pack_sequences(entries, 'gallery', [name for name in names for _ in range(self.num_views)])
-        self._entries = entries if device != 'cpu' else []  # the CPU needs the pack only
+        self._on_device = DeviceGallery(entries, device) if device != 'cpu' else None
 
     def _entries_of(self, clip: np.ndarray) -> list[np.ndarray]:
         """The sequences (T, D'), of which one is compared at a time."""
@@ -127,11 +127,11 @@ class DTWRetriever:
             results = excluded(q), self.fallback, inds[q], distances[q]
             kernel.search_one(query_pack, q, num_views, self._pack, self.num_views, *results)
 
-        if self.device == 'cpu':
+        if self._on_device is None:
             run_in_threads(search_one, len(queries), self.num_threads)
             return Neighbours(inds, distances)
         for q, views in enumerate(entries):
-            rows = np.stack([one_to_many(view, self._entries, self.device) for view in views])
+            rows = np.stack([self._on_device.distances(view) for view in views])
             row = rows.reshape(num_views, len(self), self.num_views).min(axis=(0, 2))
             path = kernel.has_path(len(views[0]), self._pack.lengths[:: self.num_views])
             if not self.fallback:

@@ -1,6 +1,7 @@
 """DTW in torch for CUDA devices: all pairs of a chunk advance row by row."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -9,34 +10,56 @@ from .dtw_kernel import has_path
 
 #: Largest local cost of a chunk in cells (pairs x rows x columns, float64): 1 GiB.
 MAX_CELLS = 1 << 27
+#: Sequences are padded together up to this multiple of the shortest.
+_SPREAD = 1.2
 
 
-def one_to_many(
-    query: np.ndarray, gallery: Sequence[np.ndarray], device: str, max_cells: int = MAX_CELLS
-) -> np.ndarray:
-    """Compute (G,) float64 normalised distances of one (n, D) query to every (m, D) gallery sequence.
+class DeviceGallery:
+    """Sequences (T, D) that stay on a device, ordered by length, and padded with those of similar length.
 
-    Uses symmetricP2, and symmetric2 where that has no path.  Sequences of similar length share a chunk, which keeps
-    padding short.
+    Args:
+        gallery: G arrays (T, D) of one D.
+        device: Device of torch.
+        max_cells: Largest number of local costs that are computed at once.
     """
-    n = len(query)
-    lengths = np.array([len(s) for s in gallery])
-    slanted = has_path(n, lengths)
-    out = np.empty(len(gallery))
-    a = torch.as_tensor(query, dtype=torch.float64, device=device)
-    for chosen, path_sums in ((slanted, _symmetric_p2), (~slanted, _symmetric2)):
-        inds = np.flatnonzero(chosen)
-        inds = inds[np.argsort(lengths[inds], kind='stable')]
-        while len(inds):
-            fits = np.arange(1, len(inds) + 1) * n * lengths[inds] <= max_cells
-            chunk, inds = np.split(inds, [max(1, int(fits.sum()))])
-            b = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(gallery[i]) for i in chunk], batch_first=True)
-            b = b.to(device=device, dtype=torch.float64)
-            # The matrix product form of cdist loses half of the digits where two frames are close.
-            cost = torch.cdist(a.expand(len(chunk), -1, -1), b, compute_mode='donot_use_mm_for_euclid_dist')
-            ends = torch.as_tensor(lengths[chunk] - 1, device=device)
-            out[chunk] = path_sums(cost).gather(1, ends[:, None])[:, 0].cpu().numpy()
-    return out / (n + lengths)
+
+    def __init__(self, gallery: Sequence[np.ndarray], device: str, max_cells: int = MAX_CELLS) -> None:
+        self.device, self.max_cells = device, max_cells
+        lengths = np.array([len(s) for s in gallery])
+        self._order = np.argsort(lengths, kind='stable')
+        self._lengths = lengths[self._order]
+        self._groups: list[tuple[int, torch.Tensor]] = []  # number of sequences before it, (P, T, D)
+        start = 0
+        while start < len(gallery):
+            end = int(np.searchsorted(self._lengths, self._lengths[start] * _SPREAD, 'right'))
+            members = [torch.as_tensor(gallery[i]) for i in self._order[start:end]]
+            self._groups.append((start, torch.nn.utils.rnn.pad_sequence(members, batch_first=True).to(device)))
+            start = end
+
+    def distances(self, query: np.ndarray) -> np.ndarray:
+        """Compute (G,) float64 normalised distances of one (n, D) query to every sequence.
+
+        Uses symmetricP2, and symmetric2 where that has no path.
+        """
+        n = len(query)
+        a = torch.as_tensor(query, dtype=torch.float64, device=self.device)
+        sums = torch.empty(len(self._order), dtype=torch.float64, device=self.device)
+        ends = torch.as_tensor(self._lengths - 1, device=self.device)
+        # by length, the sequences that have a path are one range
+        cuts = np.flatnonzero(np.diff(has_path(n, self._lengths))) + 1
+        for first, group in self._groups:
+            step = max(1, self.max_cells // (n * group.shape[1]))
+            last = first + len(group)
+            edges = sorted({*range(first, last, step), last, *cuts[(cuts > first) & (cuts < last)].tolist()})
+            for start, end in pairwise(edges):
+                b = group[start - first : end - first, : self._lengths[end - 1]].double()
+                # The matrix product form of cdist loses half of the digits where two frames are close.
+                cost = torch.cdist(a.expand(len(b), -1, -1), b, compute_mode='donot_use_mm_for_euclid_dist')
+                path_sums = _symmetric_p2 if has_path(n, self._lengths[start]) else _symmetric2
+                sums[start:end] = path_sums(cost).gather(1, ends[start:end, None])[:, 0]
+        out = np.empty(len(self._order))
+        out[self._order] = sums.cpu().numpy() / (n + self._lengths)
+        return out
 
 
 def _symmetric_p2(cost: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,42 @@
+"""The measurements of the GPU benchmark, on the CPU."""
+
+import pytest
+import torch
+
+from benchmarks import gpu
+from benchmarks.distill import make_corpus
+from vpd_mm.errors import UserError
+
+SMALL = 'configs/distill/resnet18_2d-vpd_40e_real.py'
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp('gpu') / 'corpus', num_frames=30, size=64)
+
+
+def test_share_is_that_of_the_bare_network(corpus):
+    bare, disk = gpu.training(SMALL, corpus, 4, gpu.MODES[0], 0.01, 'cpu')
+    assert disk.share == disk.speed / bare.speed > 0
+    bare, disk = gpu.extraction(SMALL, corpus, 0.01, 'cpu')
+    assert disk.share == disk.speed / bare.speed > 0
+
+
+def test_goal_is_of_the_share_or_of_the_speed():
+    row = gpu.Row('x', 500.0, 'frames/s', 0.895, 0.9)
+    assert not row.reached
+    assert row.cells() == ('x', '500 frames/s', '89.5%', '90%', 'no')
+    assert gpu.Row('x', 2e6, 'pairs/s', None, 1e6).reached
+    assert gpu.Row('x', 5.0, 'epochs/min').cells() == ('x', '5 epochs/min', '', '', '')
+
+
+def test_pairs_are_counted_for_both_views():
+    (row,) = gpu.dtw(20, 0.01, 'cpu:0')
+    assert row.unit == 'pairs/s'
+    assert row.speed > 100
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')
+def test_without_a_gpu():
+    with pytest.raises(UserError, match='torch finds no GPU'):
+        gpu.main([])
