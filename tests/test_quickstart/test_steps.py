@@ -22,6 +22,7 @@ def main(argv):
         raise UserError('file.csv:3: no such video; name another')
     if argv[1:] == ['interrupt']:
         raise KeyboardInterrupt
+    return len(argv) - 1
 """
 
 
@@ -47,14 +48,18 @@ def judged(level):
 def test_a_tool_is_run_with_the_shown_command_and_judged(make_steps, tmp_path):
     run = make_steps()
     run.tool('one', 'First step', 'It is a test.', ['write', tmp_path / 'a file', '--x'], judged('warn'))
+    run.tool('done', 'Third step', 'It is a test.', ['write', tmp_path / 'a file'], judged('ok'))
+    run.tool('bad', 'Fourth step', 'It is a test.', ['write', tmp_path / 'b', '--x'], judged('ok'))
+    assert [record.verdict.level for record in run.records] == ['warn', 'ok', 'warn']
+
     run.skip('two', 'Second step', 'it needs labels')
-    assert (tmp_path / 'a file').read_text() == f'vpd-mm write {tmp_path}/a file --x'
+    assert (tmp_path / 'b').read_text() == f'vpd-mm write {tmp_path}/b --x'
     run.console.file.flush()
     shown = (tmp_path / 'shown.txt').read_text().splitlines()
     assert shown[:3] == ['First step ...', '    It is a test.', f"    $ vpd-mm write '{tmp_path}/a file' --x"]
     assert shown[3] == '    warn: 3 frames. add videos'
     text = (tmp_path / 'run' / 'report.html').read_text()
-    for part in ('Steps done: 1.', 'First step', 'A table.', '3 frames.', 'Next: add videos', 'it needs labels'):
+    for part in ('Steps done: 3.', 'First step', 'A table.', '3 frames.', 'Next: add videos', 'it needs labels'):
         assert part in text, part
     assert sys.argv == ['vpd-mm quickstart', 'videos']
 

@@ -95,10 +95,12 @@ class Steps:
         words = [str(word) for word in command]
         record = Record(name, title, purpose, shown_command(words))
         with self._run(record):
-            call_tool(words)
-            result = judge()
-            record.verdict, record.blocks = result.verdict, [*record.blocks, *result.blocks]
-            if verdict := result.verdict:
+            status, result = call_tool(words), judge()
+            verdict = result.verdict
+            if status and (verdict is None or verdict.level == 'ok'):
+                verdict = Verdict('warn', verdict.text if verdict else title, 'see the errors that the command printed')
+            record.verdict, record.blocks = verdict, [*record.blocks, *result.blocks]
+            if verdict:
                 text = f'{verdict.text} {verdict.hint}'.strip()
                 if verdict.level == 'stop':
                     raise UserError(text)
