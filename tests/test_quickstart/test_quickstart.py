@@ -38,7 +38,7 @@ STEPS += ['recognition', 'retrieval', 'detection']
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """Six videos of two classes with boxes and poses, labels, and short trainings."""
+    """Six videos of two classes with boxes and poses, a broken one, labels, and short trainings."""
     folder = tmp_path_factory.mktemp('quickstart')
     lines = ['video,start_sec,end_sec,label']
     for name in ('jump0', 'jump1', 'jump2', 'turn0', 'turn1', 'turn2'):
@@ -46,6 +46,8 @@ def folder(tmp_path_factory):
         write_boxes(folder / 'boxes', name, range(FRAMES))
         write_poses(folder / 'poses', name, range(FRAMES))
         lines.append(f'{name}.mp4,0.08,0.28,{name[:-1]}')
+    (folder / 'videos' / 'broken.mp4').write_bytes(b'')
+    lines.append('broken.mp4,,,jump')
     (folder / 'labels.csv').write_text('\n'.join(lines))
     for name, text in (('student', STUDENT), ('recognizer', RECOGNIZER), ('scorer', SCORER)):
         (folder / f'{name}.py').write_text(text.format(root=ROOT))
@@ -86,7 +88,7 @@ def test_every_step_is_shown_judged_and_reported_and_a_stopped_run_resumes(quick
     text = page.read_text()
     assert re.search(r'Steps done: 11\.', text)
     for part in (
-        '6 of 6 videos are prepared, 72 frames.',
+        '6 of 7 videos are prepared, 72 frames.',
         '72 of 72 tracked frames are confident',
         'that of a constant pose, the mean one, is',
         '72 frames have features: the teacher is confident in 72, the student adds 0.',
@@ -112,7 +114,7 @@ def test_labels_that_do_not_fit_are_refused_before_anything_is_made(quickstart, 
 
 def test_without_an_athlete_the_command_stops_and_the_report_says_why(quickstart, folder):
     (folder / 'none').mkdir(exist_ok=True)
-    with pytest.raises(UserError, match=r'0 of 6 videos are prepared.*pass other --boxes'):
+    with pytest.raises(UserError, match=r'0 of 7 videos are prepared.*pass other --boxes'):
         quickstart('--boxes', 'none', '--out', 'stopped')
     assert 'pass other --boxes' in (folder / 'stopped' / 'report.html').read_text()
     assert Corpus.open(folder / 'stopped' / 'corpus').failures()

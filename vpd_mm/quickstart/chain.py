@@ -1,9 +1,11 @@
 """The steps of ``vpd-mm quickstart``: corpus, check, targets, student, features; with labels three applications."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore
 from ..corpus.provenance import digest
 from ..engine.cli import num_cores
@@ -31,6 +33,8 @@ FEATURES = 'vpd'
 #: Times that each target is drawn, draws of an epoch of STUDENT, and fewest and most epochs.
 DRAWS, EPOCH_DRAWS, EPOCHS = 40, 2000, (5, 40)
 MAX_WORKERS = 4
+#: Fewest frames of the video that goes first.
+FIRST_FRAMES = 10
 LEAD = (
     'Video Pose Distillation on your videos. Each step names the command that it runs, its purpose and a verdict. All '
     'numbers were computed on this machine.'
@@ -104,7 +108,7 @@ def run_quickstart(
     console.print(f'report: {report} (open it in a browser; it is written again after each step)', soft_wrap=True)
     root, teacher = out / 'corpus', ['--corpus', out / 'corpus']
 
-    first = min(files, key=lambda path: path.stat().st_size)
+    first = first_video(files)
     if len(files) > 1:
         text = 'The smallest video goes first, so that you soon see whether the right person is followed.'
         command = ['prepare', first, '--out', root, *options.words()]
@@ -146,6 +150,15 @@ def run_quickstart(
     else:
         use_labels(steps, corpus, labels, has_splits, out)
     return report
+
+
+def first_video(files: Sequence[Path]) -> Path:
+    """The smallest video that can be opened and has FIRST_FRAMES frames; else the first one."""
+    for path in sorted((path for path in files if path.is_file()), key=lambda path: path.stat().st_size):
+        with suppress(UserError):
+            if VideoReader(path).num_frames >= FIRST_FRAMES:
+                return path
+    return files[0]
 
 
 def draw_sheet(steps: Steps, root: Path, video: str, report: Path) -> None:
