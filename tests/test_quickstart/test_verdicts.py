@@ -74,7 +74,7 @@ def test_retrieval_is_compared_with_chance(tmp_path, hits, level, words):
 
 
 @pytest.mark.parametrize(
-    ('hits', 'level', 'words'), [(10, 'ok', '100.0 % of 10'), (4, 'warn', 'below chance (60.0 %)')]
+    ('hits', 'level', 'words'), [(10, 'ok', '100.0 % of 10'), (4, 'warn', 'label more videos')]
 )
 def test_recognition_is_compared_with_chance(tmp_path, hits, level, words):
     rows = ['clip,label,prediction,score_kong,score_safety']

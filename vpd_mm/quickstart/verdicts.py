@@ -221,7 +221,14 @@ def judge_recognition(work_dir: Path) -> Result:
         Image(figure_uri(matrix), 'Rows are true classes, columns predicted ones.'),
         Text('The student saw the frames of all videos, test clips included, but no labels.'),
     ]
-    return _judged(not share.warning, f'{len(classes)} classes, top-1: {share}.', share.warning, blocks)
+    return _judged(not share.warning, f'{len(classes)} classes, top-1: {share}.', _doubt(share), blocks)
+
+
+def _doubt(share: Share) -> str:
+    """Next thing to do where a share is not above chance: with few items, more of them."""
+    if share.interval[1] > share.chance:
+        return f'label more videos: so few {share.unit} cannot be told from chance'
+    return f'{share.warning}: look at the labels, and at the preview of the features'
 
 
 def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips) -> Result:
