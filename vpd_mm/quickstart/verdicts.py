@@ -240,7 +240,8 @@ def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips) -> R
     table = [(row['query'], row['query_class'], row['action_id'], row['class'], row['distance']) for row in rows]
     blocks: list[Block] = [Table(('query', 'class', 'nearest clip', 'its class', 'distance'), table[:_NUM_ROWS])]
     notes, share = context.notes(metrics, [1]), context.shares(metrics, 1)[0]
-    return _judged(not notes, f'The nearest clip has the class of the query: {share}.', '; '.join(notes), blocks)
+    hint = _doubt(share) if share.warning else '; '.join(notes)
+    return _judged(not notes, f'The nearest clip has the class of the query: {share}.', hint, blocks)
 
 
 def judge_detection(out: Path) -> Result:
