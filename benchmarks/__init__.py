@@ -8,6 +8,8 @@ BENCHMARKS = {
     'containers': 'benchmarks.containers:main',
     'prepare': 'benchmarks.prepare:main',
     'synthetic': 'benchmarks.synthetic:run',
+    'real': 'benchmarks.real:run',
+    'real-students': 'benchmarks.real_students:run',
     'distill': 'benchmarks.distill:main',
     'gpu': 'benchmarks.gpu:main',
     'bigru': 'benchmarks.bigru:run',

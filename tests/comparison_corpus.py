@@ -58,7 +58,7 @@ def write_comparison(path: Path, corpus: Corpus, **fields) -> Path:
         ],
     )
     lines = [f'{name} = {value!r}' for name, value in (content | fields).items()]
-    path.write_text('\n'.join([f"_base_ = ['{ROOT}/configs/_base_/compare.py']", *lines]) + '\n')
+    path.write_text('\n'.join(lines) + '\n')
     return path
 
 

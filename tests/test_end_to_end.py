@@ -44,7 +44,7 @@ def folder(tmp_path_factory, run_python):
         ['train.py', 'c.py'],
         ['train.py', 'c.py', '--resume', 'work_dirs/c/epoch_1.pth', '--work-dir', 'resumed'],
         ['extract_features.py', 'c.py', 'work_dirs/c/epoch_3.pth', '--corpus', 'data/two', '--out', 'vpd', '--preview'],
-        ['extract_features.py', '--concat', 'vpd', 'joints', '--corpus', 'data/two', '--out', 'both'],
+        ['extract_features.py', '--concat', 'vpd+joints', '--corpus', 'data/two', '--out', 'both'],
     ]
     for command in commands:
         done = run_python(TOOLS / command[0], *command[1:], cwd=folder)

@@ -18,15 +18,14 @@ from benchmarks import BENCHMARKS, load_benchmark
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
-    names = list(takewhile(lambda a: not a.startswith('-'), arguments))
+    names = list(takewhile(BENCHMARKS.__contains__, arguments))
     options = arguments[len(names) :]
+    if not names and options and not options[0].startswith('-'):
+        raise UserError(f'no benchmark {options[0]!r}; there are {", ".join(BENCHMARKS)}')
     if not names:
         parser = ToolParser(__doc__, usage='%(prog)s NAME ... [OPTION ...]')
         parser.add_argument('name', nargs='+', choices=list(BENCHMARKS), help='benchmarks, run one after the other')
         parser.parse_args(options)
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        raise UserError(f'no benchmark {unknown[0]!r}; there are {", ".join(BENCHMARKS)}')
     status = 0
     for name in names:
         print(f'== {name}')

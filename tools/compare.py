@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Compare methods on the same clips: run what is missing, then write tables, plot and metafile rows.
 
+tools/compare.py configs/compare/features.py --corpus data/real
 tools/compare.py configs/compare/penn_action.py --jobs 2
 tools/compare.py configs/compare/penn_action.py --executor slurm --jobs 8 --gpus 4 --partition gpu
 tools/compare.py configs/compare/penn_action.py --no-run --metafile metafile.yml --readme README.md
@@ -10,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, load_config, run_tool
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted
 
 TABLES = ('results.csv', 'predictions.csv', 'confusion.csv')
 
@@ -18,6 +19,7 @@ TABLES = ('results.csv', 'predictions.csv', 'confusion.csv')
 def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+', metavar='config', help='comparisons, one or several of configs/compare/')
+    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus; default: that of the config')
     parser.add_argument('--work-dir', help='folder of runs and tables; default: work_dirs/<config name>')
     parser.add_argument('--only', nargs='+', default=[], metavar='METHOD', help='only these rows')
     parser.add_argument('--skip-missing', action='store_true', help='leave out methods whose inputs are missing')
@@ -39,19 +41,22 @@ def main(argv=None):
         raise UserError(f'--work-dir {args.work_dir}: holds one comparison, found {len(args.configs)} configs')
     failed = [error for config in args.configs for error in compare(config, args)]
     if failed:
-        raise UserError(f'{len(failed)} runs failed; the first: {failed[0]}')
+        raise UserError(f'{counted(len(failed), "run")} failed; the first: {failed[0]}')
 
 
 def compare(config: str, args: argparse.Namespace) -> list[str]:
     """Run and report one comparison; returns the error lines of failed runs."""
     import pandas as pd
 
-    from vpd_mm.experiments import RunStore, add_to_table, fit_ks, plan_runs, read_spec
+    from vpd_mm.engine.config import read_config
+    from vpd_mm.experiments import DEFAULTS, RunStore, add_to_table, fit_ks, plan_runs, read_spec
     from vpd_mm.experiments.jobs import run_with_progress
     from vpd_mm.experiments.store import check_table
     from vpd_mm.files import check_output
 
-    cfg = load_config(argparse.Namespace(**{**vars(args), 'config': config}))
+    suffix, top = Path(args.corpus).resolve().name if args.corpus else '', [*read_config(DEFAULTS), 'work_dir']
+    cfg = load_config(argparse.Namespace(**{**vars(args), 'config': config}), suffix, top)
+    cfg.corpus = args.corpus or cfg.get('corpus')
     spec, work_dir, failed = read_spec(cfg, args.only), Path(cfg.work_dir), {}
     for name in TABLES:
         check_table(work_dir / name, args.overwrite)
@@ -67,9 +72,8 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
         print(f'{note} (ks = [...] in the config selects others)\n' if note else '', end='')
         plan, store = plan_runs(spec), RunStore.of_tool(work_dir)
         if plan.problems and not (args.skip_missing or args.no_run):
-            raise UserError(
-                f'{len(plan.problems)} methods cannot run ({plan.why()}); make what they need or --skip-missing'
-            )
+            count = counted(len(plan.problems), 'method')
+            raise UserError(f'{count} cannot run ({plan.why()}); make what they need or --skip-missing')
         failed = {} if args.no_run else run_with_progress(plan, store, args)
         results = store.to_frame(plan.runs)
         if args.no_run:  # results of earlier runs stay, also where their inputs are gone
@@ -96,7 +100,7 @@ def write_report(spec, plan, results, store, work_dir: Path, overwrite: bool) ->
         f.write(text)
     print(text)
     seconds = results[results['kind'] != 'ensemble'].drop_duplicates('key')['seconds']
-    print(f'{len(seconds)} runs took {seconds.sum() / 60:.0f} minutes in all, one after the other')
+    print(f'{counted(len(seconds), "run")} took {seconds.sum() / 60:.0f} minutes in all, one after the other')
     print(f'wrote {work_dir}: {", ".join((*TABLES, "report.md"))}' + (f', {plot.name}' if drawn else ''))
     return tables.metafile_rows(spec, summary, str(work_dir / 'results.csv'))
 

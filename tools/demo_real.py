@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.console import PlainConsole
@@ -29,7 +29,7 @@ from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
-from vpd_mm.features.preview import preview_panels
+from vpd_mm.features.preview import LEGEND, preview_panels
 from vpd_mm.files import atomic_write, list_folder, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.quickstart import Steps
@@ -44,6 +44,7 @@ from vpd_mm.visualize.report import (
     Code,
     Gallery,
     Image,
+    Legend,
     Section,
     Table,
     Text,
@@ -119,10 +120,10 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     results = {'frames': corpus.video(VIDEO).num_frames, 'crops': len(features), 'teacher': len(teacher)}
     write_json(root / 'results.json', {**results, 'filled': filled, 'seconds': step.seconds})
 
-    decoded, store = extractor.decode(features.feats), CropStore(corpus.crops_dir)
+    decoded = extractor.decode(features.feats)
 
     def panels(frame_inds: Iterable[int]) -> Iterator[list[np.ndarray]]:
-        return preview_panels(store, VIDEO, decoded, teacher, set(frame_inds))
+        return preview_panels(corpus, VIDEO, decoded, only=set(frame_inds), side=240)
 
     curves = training_figure(checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
     error = f'{metrics["distill/joint_error"]:.3f} torso sizes'
@@ -141,7 +142,7 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     if filled:
         shown = [filled[i] for i in evenly_spread(len(filled), 6)]
         images = [Image(image_uri(np.concatenate(rows))) for rows in panels(shown)]
-        flip.append(Gallery(images, 160, 'Frames that are filled in: crop, estimator, student.'))
+        flip += [Gallery(images, 240, 'Frames that are filled in: crop, estimator, student.'), Legend(LEGEND)]
         gap = range(filled[0] - 15, filled[-1] + 16)
         images = [np.concatenate(columns, axis=1) for columns in panels(gap)]
         flip.append(Image(animation_uri(images, 12.5), 'From the first to the last of them, slowly.'))

@@ -2,18 +2,21 @@
 """Find actions in uncut videos: train an ensemble over folds (or take checkpoints), write intervals and timelines.
 
 tools/detect.py configs/detect/bigru_detector.py --corpus data/fsjump6
-tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints fold0.pth --videos
+tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints work_dirs/RUN --videos
 """
 
+import shlex
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
+import numpy as np
+
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
 
 
 def main(argv=None):
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='a detection config')
-    parser.add_argument('--checkpoints', nargs='+', help='trained models; default: train the folds')
+    parser.add_argument('--checkpoints', nargs='+', help='trained models or a run folder; default: train the folds')
     threshold = 'score from which a frame counts; default: chosen on the folds, or as recorded in the checkpoints'
     parser.add_argument('--threshold', type=float, help=threshold)
     folds = 'models of the ensemble; default: 5, or as many as training videos; 1: the threshold is chosen on split val'
@@ -29,13 +32,17 @@ def main(argv=None):
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
     add_overwrite_argument(parser)
     add_corpus_arguments(parser)
+    add_epochs_argument(parser)
     args = parser.parse_args(argv)
 
     from vpd_mm.detect.search import search_corpus
     from vpd_mm.detect.summary import describe
+    from vpd_mm.engine.model_files import find_trained
     from vpd_mm.engine.progress import progress_bar
     from vpd_mm.features.corpus_config import load_corpus_config
 
+    trained = [find_trained(args.config, 'checkpoints', path).checkpoints for path in args.checkpoints or ()]
+    checkpoints = [Path(path) for of_one in trained for path in of_one]
     cfg = load_corpus_config(args, args.allow_missing)
     cfg.train_dataloader.dataset |= {'max_videos': args.train_videos, 'subset': args.subset}
     out = Path(args.out) if args.out else Path(cfg.work_dir) / (args.split if args.videos is None else 'videos')
@@ -45,7 +52,7 @@ def main(argv=None):
             Path(cfg.work_dir),
             args.split,
             out,
-            [Path(path) for path in args.checkpoints or []],
+            checkpoints,
             args.threshold,
             args.folds,
             args.overwrite,
@@ -53,6 +60,24 @@ def main(argv=None):
             on_progress,
         )
     print(*describe(results), f'intervals and timelines: {out}', sep='\n')
+    if not checkpoints:
+        print(f'next: {next_command(cfg, args)}')
+
+
+def next_command(cfg, args) -> str:
+    """The command that finds actions in another video: with a student if it was trained on one, else in a corpus."""
+    from vpd_mm.corpus import Corpus
+    from vpd_mm.engine.tool_list import name_started_tools
+    from vpd_mm.features.clips import resolve_features
+
+    dataset, folder = cfg.test_dataloader.dataset, shlex.quote(str(cfg.work_dir))
+    corpus, [features, *others] = Corpus.open(dataset.corpus), list(np.atleast_1d(dataset.features))
+    video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
+    if video and not others and resolve_features(corpus, features).parent.name == 'features':
+        return name_started_tools(f'python tools/infer.py {shlex.quote(video)} --scorer {folder}')
+    options = f'--corpus {shlex.quote(str(corpus.root))} --features {"+".join([features, *others])}'
+    command = f'python tools/detect.py {shlex.quote(args.config)} {options} --checkpoints {folder} --videos'
+    return name_started_tools(command)
 
 
 if __name__ == '__main__':

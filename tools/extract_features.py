@@ -7,7 +7,7 @@ tools/extract_features.py VIPE_CONFIG CHECKPOINT --corpus data/real [--invert]
 tools/extract_features.py clips WEIGHTS --network r2plus1d_18 --corpus data/real
 tools/extract_features.py RUN_FOLDER --corpus data/real --out vpd [--preview]
 tools/extract_features.py CONFIG CHECKPOINT --corpus data/real --out vpd
-tools/extract_features.py --concat vpd joints --corpus data/real --out concat
+tools/extract_features.py --concat vpd+joints --corpus data/real --out concat
 """
 
 import argparse
@@ -29,10 +29,11 @@ from vpd_mm.engine.cli import (
     run_tool,
 )
 from vpd_mm.engine.config import config_name
+from vpd_mm.engine.deprecation import joined_words
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import progress_bar
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted
 from vpd_mm.files import list_folder, npz_path
 
 
@@ -51,7 +52,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--stride', type=int, default=4, help="with 'clips': frames between two features")
     parser.add_argument('--poses', help="pose set of joints and VIPE* (default: the only one, else 'files')")
     parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the inverted pose')
-    parser.add_argument('--concat', nargs='+', metavar='RUN', help='stack these runs along D')
+    parser.add_argument('--concat', nargs='+', metavar='RUN+RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
     parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
@@ -61,7 +62,7 @@ def make_parser() -> ToolParser:
     )
     parser.add_argument('--teacher', help="teacher that --preview draws (default: the student's, else 'joints')")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
-    parser.set_defaults(launcher='none', work_dir=None, local_rank=0)
+    parser.set_defaults(launcher='none', work_dir=None, local_rank=0, subfolder='extract')
     return parser
 
 
@@ -97,7 +98,8 @@ def concat(corpus: Corpus, args: argparse.Namespace) -> None:
 
     if not args.out:
         raise UserError('--concat needs --out NAME')
-    sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in args.concat]
+    names = joined_words('--concat', args.concat).split('+')
+    sources = [p if (p := corpus.features_dir(name)).is_dir() else corpus.teacher_dir(name) for name in names]
     out = corpus.features_dir(args.out)
     print_written(out, concat_features(corpus, sources, out, args.overwrite))
 
@@ -173,11 +175,11 @@ def extract(corpus: Corpus, extractor, out: Path, made_by: Source, dims: int, ar
 def print_written(out: Path, written: int, dims: int | None = None) -> None:
     # a rank without videos may come here before the others have written any
     total = len(list_folder(out, '*.npz'))
-    print(f'{out}: {written} videos written, {total} in total' + (f', D = {dims}' if dims else ''))
+    print(f'{out}: {counted(written, "video")} written, {total} in total' + (f', D = {dims}' if dims else ''))
 
 
 def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool) -> int:
-    """Draw the decoded poses of the student beside the teacher's; returns 1 where a video failed."""
+    """Draw the poses of teacher and student over the crops; returns 1 where a video failed."""
     from vpd_mm.corpus import CropStore, FeatureStore
     from vpd_mm.features.preview import write_preview, write_strip
     from vpd_mm.files import check_output
@@ -197,12 +199,12 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool)
         check_output(strip, overwrite=overwrite)
         decoded = extractor.decode(FeatureSequence.load(npz_path(out, video)).feats)
         fps = corpus.video(video).fps
-        paths = write_preview(store, video, decoded, joints[video], out / 'preview', fps, overwrite)
+        paths = write_preview(corpus, video, decoded, teacher, out / 'preview', fps, overwrite)
         print(*paths, sep='\n')
         frames = store.header(video).frame_inds
         spans = [(a.start_frame, a.end_frame) for a in actions if a.video == video]
         if spans := [(start, end) for start, end in spans if np.any((frames >= start) & (frames < end))]:
-            print(write_strip(store, video, decoded, joints[video], strip, *spans[0]))
+            print(write_strip(corpus, video, decoded, teacher, strip, *spans[0]))
 
     status = 0
     for video in ready:
@@ -212,10 +214,8 @@ def preview(corpus: Corpus, teacher: str, extractor, out: Path, overwrite: bool)
             print(error_line(e, video), file=sys.stderr)
             status = 1
     if len(ready) < len(videos):
-        print(
-            f'no preview of {len(videos) - len(ready)} videos: other processes are not done with them; run this '
-            'command again'
-        )
+        left = counted(len(videos) - len(ready), 'video')
+        print(f'no preview of {left}: other processes are not done with them; run this command again')
     return status
 
 

@@ -8,7 +8,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
 from vpd_mm.errors import UserError
 
 TABLES = ('results.csv', 'summary.csv', 'predictions.csv', 'confusion.csv')
@@ -20,6 +20,7 @@ def make_parser() -> ToolParser:
     parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a recognition or baseline config')
     add_corpus_arguments(parser)
+    add_epochs_argument(parser)
     fit = 'default: those of 4 8 16 32 64 all that every class has'
     parser.add_argument('--k', nargs='+', default=[], help=f'training actions a class, or all; {fit}')
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
@@ -42,6 +43,7 @@ def main(argv=None):
     add_job_arguments(parser)
     args = parser.parse_args(argv)
 
+    from vpd_mm.engine.model_files import record_trained
     from vpd_mm.experiments import (
         Method,
         RunStore,
@@ -83,7 +85,10 @@ def main(argv=None):
     print(f'wrote {work_dir}: {", ".join(TABLES)}')
     if failed:
         raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
-    print(f'next: {next_command(plan.runs, store)}')
+    # the first model of the largest k: the best one is known only from the test clips
+    run = max(plan.runs, key=lambda run: (run.k is None, run.k or 0, -run.subset, -run.seed))
+    record_trained(work_dir, [store.root / store[run.key]['checkpoint']])
+    print(f'next: {next_command(run, work_dir)}')
 
 
 def print_summary(summary, confusion, title: str) -> None:
@@ -120,14 +125,13 @@ def print_summary(summary, confusion, title: str) -> None:
             console.print(f'warning: k={row["k"]}: {row["warning"]}', style='yellow', soft_wrap=True)
 
 
-def next_command(runs, store) -> str:
-    """The command that uses the first model of the largest k: not the best one, which only the test clips name."""
+def next_command(run, work_dir: Path) -> str:
+    """The command that uses a model: on a video, or where it reads more than the features of a student, on its test."""
     from vpd_mm.corpus import Corpus
     from vpd_mm.engine.tool_list import name_started_tools
     from vpd_mm.features.clips import resolve_features
 
-    run = max(runs, key=lambda run: (run.k is None, run.k or 0, -run.subset, -run.seed))
-    corpus, folder = Corpus.open(run.corpus), shlex.quote(str(store.work_dir(run.key)))
+    corpus, folder = Corpus.open(run.corpus), shlex.quote(str(work_dir))
     video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
     one = run.features and '+' not in run.features
     if video and one and resolve_features(corpus, run.features).parent.name == 'features':

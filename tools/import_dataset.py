@@ -18,6 +18,7 @@ from vpd_mm.importers import (
     ImportReport,
     import_label_table,
     import_labels,
+    import_parkour,
     import_poses,
     import_vpd_release,
     read_diving48,
@@ -41,7 +42,8 @@ def main(argv=None):
 def run_import(args: argparse.Namespace, on_progress: OnProgress) -> ImportReport:
     """Call the importer of the data set with its options."""
     options = {k: v for k, v in vars(args).items() if k not in ('dataset', 'src', 'out', 'debug')}
-    importers = {'vpd-release': import_vpd_release, 'poses': import_poses, 'labels': import_label_table}
+    importers = {'vpd-release': import_vpd_release, 'poses': import_poses, 'parkour': import_parkour}
+    importers['labels'] = import_label_table
     if args.dataset == 'penn-action':
         options['read'] = partial(read_penn_action, on_progress=on_progress)
     elif args.dataset in READERS:
@@ -56,6 +58,8 @@ def print_report(report: ImportReport, args: argparse.Namespace) -> None:
     for name, count in report.counts.items():
         table.add_row(name, f'{count:,}')
     PlainConsole().print(table)
+    for line in report.notes:
+        print(line)
     for line in report.failures:
         print(f'failed: {line}')
     if report.failures:
@@ -104,6 +108,9 @@ def parse_args(argv) -> argparse.Namespace:
         _add_meta(sub, meta)
         sub.add_argument('--few-shot', type=Path, help=f'folder action_dataset/{folder} of the release; default SRC')
         _add_validation(sub)
+
+    sub = add('parkour', 'LAAS Parkour: techniques, athletes, ground truth in the image', 'clone of its repository')
+    sub.add_argument('--poses', help='pose set to which the cameras are fitted; by default the only one')
 
     sub = add('poses', 'poses for the videos of a corpus', 'their folder: npz, VPD release, mmpose, COCO, OpenPose')
     sub.add_argument('--name', default='imported', help='name of the pose set')

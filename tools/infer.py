@@ -28,10 +28,8 @@ def make_parser() -> ToolParser:
         help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
         'corpus, else mmdet:rtmdet-m',
     )
-    rules = (
-        "rules of the tracker (default: the student's), see prepare --help; online also memory_seconds, switch_margin"
-    )
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules)
+    rules = "rules of the tracker (default: the student's), listed by prepare --help; with --online also "
+    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules + 'memory_seconds=2, switch_margin=0.1')
     add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')
@@ -108,6 +106,8 @@ def main(argv=None):
 
 
 def infer_one(inferencer, item, args) -> None:
+    from vpd_mm.retrieve import NO_PATH
+
     start = time.monotonic()
     results = inferencer(
         item,
@@ -127,6 +127,8 @@ def infer_one(inferencer, item, args) -> None:
         )
         for segment in sample.segments:
             print(f'  {segment.summary(sample.times)}')
+        if any(n['step_pattern'] == 'symmetric2' for segment in sample.segments for n in segment.neighbours[:3]):
+            print(f'  * {NO_PATH}')
         print(f'  {Path(args.out) / sample.name}.json, tracks/ and features/{sample.name}.npz')
     frames, [video] = results['predictions'][0].num_frames, results['visualization']
     print(

@@ -3,6 +3,7 @@
 
 tools/prepare.py my_videos/ --out data/real
 tools/prepare.py inspect data/real [VIDEO]
+tools/prepare.py leave-out data/real VIDEO ...
 """
 
 import sys
@@ -10,12 +11,14 @@ from collections.abc import Sequence
 
 from vpd_mm.athlete.flow import METHODS
 from vpd_mm.athlete.track_rules import rules_help
+from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.prepare.options import DEFAULT_BOXES, DEFAULT_POSES
+from vpd_mm.prepare.report import summary
 
 
 def make_parser() -> ToolParser:
@@ -49,7 +52,12 @@ def make_parser() -> ToolParser:
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete, see below'
     )
     parser.add_argument(
-        '--overwrite', action='store_true', help='make tracks and poses again that were made of other boxes or poses'
+        '--overwrite',
+        action='store_true',
+        help='make again what was made of other boxes, rules, poses or crop options',
+    )
+    parser.add_argument(
+        '--redo', nargs='+', default=[], metavar='VIDEO', help='make tracks, crops and poses of these videos again'
     )
     return parser
 
@@ -58,14 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ['inspect']:
         return inspect(arguments[1:])
+    if arguments[:1] == ['leave-out']:
+        return leave_out(arguments[1:])
     options = vars(make_parser().parse_args(arguments))
     options.pop('debug')
     options['tracker'] = parse_options('--track', options.pop('track'))
-    console = PlainConsole()
+    console, out = PlainConsole(), options['out']
     report = build_corpus(options.pop('videos'), options.pop('out'), console=console, **options)
     decoded = sum(r.decoded for r in report.videos)
     console.print(report_table(report.videos, f'{decoded} frames in {report.seconds:.1f} s'))
     console.print(f'crops on disk: {report.disk_bytes / 1e6:.1f} MB')
+    console.print(f'{summary(report.videos)}; whether to train: tools/prepare.py inspect {out}', soft_wrap=True)
     if report.failures:
         print(f'{len(report.failures)} errors; fix them and run the same command again:', file=sys.stderr)
         for video, line in report.failures:
@@ -87,6 +98,18 @@ def inspect(argv: Sequence[str]) -> int:
     console.print(report_table(result.videos, str(args.corpus)))
     for line in result.lines:
         console.print(line, soft_wrap=True)
+    return 0
+
+
+def leave_out(argv: Sequence[str]) -> int:
+    parser = ToolParser('Leave videos out of training, features and all later steps; nothing of them is removed.')
+    parser.prog = 'prepare.py leave-out'
+    parser.add_argument('corpus', help='folder of the corpus')
+    parser.add_argument('videos', nargs='+', metavar='VIDEO', help='names, as inspect shows them')
+    parser.add_argument('--undo', action='store_true', help='use these videos again')
+    args = parser.parse_args(argv)
+    left_out = sorted(Corpus.open(args.corpus).leave_out(args.videos, args.undo))
+    PlainConsole().print(f'left out of {args.corpus}: {", ".join(left_out) or "none"}', soft_wrap=True)
     return 0
 
 

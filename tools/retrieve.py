@@ -17,6 +17,7 @@ from rich.table import Table
 from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.console import PlainConsole
+from vpd_mm.engine.deprecation import joined_words
 from vpd_mm.errors import UserError
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
@@ -51,6 +52,7 @@ def main(argv=None):
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
+    from vpd_mm.features.clip_summary import seen_by_student
     from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
 
     context = ranking_context(queries, gallery, args.protocol)
@@ -65,7 +67,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
     sizes = f'{context.num_queries} queries, {len(gallery)} clips, {context.num_classes} classes'
-    table = Table(title=f'{"+".join(args.features)}: {sizes}; in %')
+    table = Table(title=f'{args.features}: {sizes}; in %')
     for name in ('k', 'precision@k', '95 % interval', 'chance', 'at most', 'hit@k', 'chance'):
         table.add_column(name, justify='right')
     for k in ks:
@@ -75,14 +77,17 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         table.add_row(str(k), f'{100 * precision.value:.2f}', interval, *(f'{100 * share:.2f}' for share in shares))
     PlainConsole().print(table)
     if context.overlapping:
-        print(f'{context.overlapping} pairs of a query and a clip that overlap in one video are left out')
-    found = [inds[inds >= 0] for inds in nearest.inds]
-    patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, found)]
+        print(f'left out, as they overlap in one video: {context.overlapping} pairs of a query and a clip')
+    ranked = [inds[inds >= 0] for inds in nearest.inds]
+    patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, ranked)]
     num_last = sum(row.count('symmetric2') for row in patterns)
     if num_last and args.protocol != 'paper':  # there they are at an infinite distance
         print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
     for note in context.notes(metrics, ks):
         print(f'warning: {note}')
+    line, seen = seen_by_student(Corpus.open(args.corpus), args.features, queries.actions, 'queries')
+    if line:
+        print(f'warning: {line}: the results flatter, new videos give worse ones' if seen else line)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
     if args.out is None:
         return
@@ -90,7 +95,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     with open_output(args.out, 'w', mark=','.join(COLUMNS), **rules) as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow((*COLUMNS, 'step_pattern'))
-        for query, inds, distances, names in zip(queries.actions, found, nearest.distances, patterns, strict=True):
+        for query, inds, distances, names in zip(queries.actions, ranked, nearest.distances, patterns, strict=True):
             for rank, (i, distance, pattern) in enumerate(zip(inds, distances, names), 1):
                 hit = gallery.actions[i]
                 row = (query.action_id, classes[query.label], rank, hit.action_id, classes[hit.label])
@@ -128,14 +133,15 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
         interval = f'{hit.video}:{hit.start_frame}-{hit.end_frame}'
         star = '*' * (pattern == 'symmetric2')
         table.add_row(str(rank), hit.action_id, classes[hit.label], interval, f'{distance:.4f}{star}')
-        caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  {distance:.3f}{star}'
+        caption = f'{rank}: {classes[hit.label]}  {hit.action_id}  distance {distance:.3f}{star}'
         shots.append(Shot(hit.video, hit.start_frame, hit.end_frame, caption))
     PlainConsole().print(table)
     if 'symmetric2' in patterns:
         print(f'* {NO_PATH}')
     others = [gallery.actions[i].action_id for i in exclude if query.action != gallery.actions[i]]
     if others:
-        print(f'{len(others)} clips that overlap with the query in its video are left out: {", ".join(others[:5])}')
+        shown = ', '.join([*others[:5], *['...'] * (len(others) > 5)])
+        print(f'left out, as they overlap with the query in its video: {len(others)} ({shown})')
     if args.show is not None:
         failures = save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
         print(f'wrote {args.show}')
@@ -149,7 +155,11 @@ def parse_args(argv) -> argparse.Namespace:
     add = parser.add_argument
     add('--corpus', type=Path, required=True, help='folder of the corpus, such as data/penn')
     add(
-        '--features', nargs='+', required=True, help='features/<run>, teacher/<name> or a bare name; several are joined'
+        '--features',
+        nargs='+',
+        required=True,
+        metavar='NAME',
+        help='features/<run>, teacher/<name> or a bare name, several joined by +',
     )
     add('--split', help='split of the queries; default: all actions, of Diving48 test')
     add('--gallery-split', help='split to search; default: all actions, without those that overlap with the query')
@@ -167,7 +177,9 @@ def parse_args(argv) -> argparse.Namespace:
     add('--after-sec', type=float, help='seconds to add after an action; default: those of the data set')
     add('--device', default='cpu', help='cpu or cuda (default cpu)')
     add('--allow-missing', action='store_true', help='leave out actions without features')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.features = joined_words('--features', args.features)
+    return args
 
 
 if __name__ == '__main__':

@@ -23,8 +23,10 @@ def main(argv=None):
         metavar='POSES',
         help='VIPE*: find poses again across these synchronised cameras, a pose file (npz) or folder each',
     )
+    parser.set_defaults(subfolder='test')  # the config of the training stays
     args = parser.parse_args(argv)
 
+    from vpd_mm.detect.search import use_recorded_rule
     from vpd_mm.engine.model_files import find_one_trained
     from vpd_mm.engine.run import build_runner
     from vpd_mm.features.corpus_config import load_corpus_config
@@ -36,6 +38,7 @@ def main(argv=None):
     if not cfg.get('test_dataloader'):
         raise UserError(f'{args.config}: has no test_dataloader to evaluate on')
     cfg.load_from = args.checkpoint
+    use_recorded_rule(cfg, args.checkpoint)
     if args.views:
         use_views(cfg, args)
     build_runner(cfg).test()

@@ -21,7 +21,7 @@ def main(argv=None):
     parser = ToolParser(__doc__)
     add_train_arguments(parser)
     add_corpus_arguments(parser)
-    add_overwrite_argument(parser)
+    add_overwrite_argument(parser, 'train from the start where the work dir holds checkpoints, and replace them')
     args = parser.parse_args(argv)
 
     from vpd_mm.engine.resume import train_alone

@@ -38,6 +38,11 @@ def printable(text: str, keep: str = '\n\t') -> str:
     return ''.join(c if c.isprintable() or c in keep else c.encode('unicode_escape').decode() for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: '1 video', '2 videos'."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
 @contextmanager
 def errors_name(where: object) -> Iterator[None]:
     """Put ``where``, a file or an entry of it, in front of the message of a UserError raised inside."""

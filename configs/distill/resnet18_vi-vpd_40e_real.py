@@ -1,4 +1,4 @@
-"""VI-VPD (d = 64) on one or two videos of your own (data/real of the README)."""
+"""VI-VPD (d = 64) on videos of your own (data/real of the README)."""
 
 _base_ = ['resnet18_2d-vpd_40e_real.py']
 

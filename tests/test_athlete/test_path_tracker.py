@@ -114,6 +114,7 @@ def test_invalid_arguments_are_refused():
         PathTracker(25, SIZE, every=20)
     with pytest.raises(UserError, match='must be positive'):
         PathTracker(0, SIZE)
+    tracker = PathTracker(25, SIZE)
     tracker.update(1, EMPTY)
     with pytest.raises(UserError, match='come in order'):
         tracker.update(1, EMPTY)

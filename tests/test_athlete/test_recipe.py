@@ -162,9 +162,9 @@ def test_prepare_records_and_reports_what_differs(tmp_path, monkeypatch):
     assert 'videos differ in boxes' in lines[3]
     student = Recipe('files', None, {}, 32, 'dis', None, True, 25.0)
     assert differences(student, corpus) == [
-        'size 16 in 1 videos (first dive), of the student 32',
-        'flow farneback in 1 videos (first dive), of the student dis',
-        'subtract_median False in 1 videos (first dive), of the student True',
+        'size 16 in 1 video (first dive), of the student 32',
+        'flow farneback in 1 video (first dive), of the student dis',
+        'subtract_median False in 1 video (first dive), of the student True',
         'fps as decoded, of the student 25',
     ]
 

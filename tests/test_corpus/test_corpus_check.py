@@ -204,7 +204,7 @@ def test_crops_of_a_former_version_are_noted(corpus):
     _edit_shard(_shard(corpus), take_out_checksums)
     result, problems = _check(corpus)
     assert problems == []
-    assert result.notes[0].startswith('2 videos have crops without checksums')
+    assert result.notes[0].startswith('2 videos with crops without checksums')
 
 
 def test_a_shard_that_crashes_lmdb_costs_only_itself(corpus):
@@ -214,3 +214,25 @@ def test_a_shard_that_crashes_lmdb_costs_only_itself(corpus):
         with pytest.raises(UserError, match='x: damaged so that LMDB crashes'):
             reader('x', os.abort)
         assert reader('x', len, 'abc') == 3
+
+
+def test_every_invalid_line_of_a_table_is_listed(corpus):
+    lines = ['action_id,video,start_frame,end_frame,label,split', 'x,a,1,2,0,train']
+    lines += [f'bad_{i},a,5,2,0,train' for i in range(2)] + [
+        'y,a,1,2,9,train',
+        'x,a,1,2,0,train',
+        'z,a,1',
+        'w,a,0,1,0,val',
+    ]
+    corpus.actions_path.write_text('\n'.join(lines) + '\n')
+    problems = []
+    assert check_corpus(corpus.root, problems.append).problems['annotations'] == 5
+    assert [re.search(r'actions\.csv:(\d+): ', line)[1] for line in problems] == ['3', '4', '5', '6', '7']
+    corpus.actions_path.write_text('\n'.join(lines[:1] + [f'bad_{i},a,5,2,0,train' for i in range(30)]) + '\n')
+    problems.clear()
+    check_corpus(corpus.root, problems.append)
+    assert problems[-1].endswith('actions.csv: 10 more lines are not valid')
+    (corpus.left_out_path).write_text('gone\n')
+    problems.clear()
+    check_corpus(corpus.root, problems.append)
+    assert any(line.endswith("left_out.txt: no video 'gone' in this corpus") for line in problems)

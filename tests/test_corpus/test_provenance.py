@@ -79,7 +79,7 @@ def test_stale_videos(tmp_path, made_of, inputs, expected):
     if isinstance(expected, set):
         assert stale_videos(tmp_path, found, wanted, 'hint') == expected
     else:
-        with pytest.raises(UserError, match=rf'1 videos \(first a\) have {expected}'):
+        with pytest.raises(UserError, match=rf'1 video \(first a\) with {expected}'):
             stale_videos(tmp_path, found, wanted, 'hint')
         assert stale_videos(tmp_path, found, wanted, 'hint', overwrite=True) == {'a'}
     with pytest.raises(UserError, match='made of unknown inputs'):

@@ -75,6 +75,31 @@ def test_the_goal_compares_2d_vpd_with_the_joints_at_the_largest_k(monkeypatch):
     assert table.rows[0] == ('2D joints (teacher)', 2, '20.5', '1.0', 2)
 
 
+@pytest.mark.parametrize(('error', 'level'), [(0.5, 'ok'), (0.9, 'warn'), (0.6, 'warn')])
+def test_a_student_is_good_if_it_beats_the_teacher_and_a_constant_pose(monkeypatch, error, level):
+    actions = [Action(f'{split}{i}', 'v', i, i + 1, i % 2, split) for i in range(20) for split in ('train', 'test')]
+    monkeypatch.setattr(report, 'load_actions', lambda path: actions)
+    monkeypatch.setattr(report, 'load_classes', lambda path: ['a', 'b'])
+    results = {
+        'scale': 'small',
+        'gap_filling': {'teacher_error': 0.8, 'student_error': error, 'frames': 9},
+        'recognition': [
+            {'method': name, 'k': 4, 'top1_mean': mean} for name, mean in (('2D joints', 60.0), ('2D-VPD', 90))
+        ],
+        'retrieval': [{'method': name, 'precision@1': 0.5, 'queries': 20} for name in ('2D joints', '2D-VPD')],
+        'detection': [{'method': name, 'AP@0.5': ap} for name, ap in (('2D joints', 0.2), ('2D-VPD', 0.3))],
+    }
+    corpus = type('Corpus', (), {'actions_path': None, 'classes_path': None})
+    verdicts = report.summary(results, corpus, constant=0.7)
+    assert {name: verdict.level for name, verdict in verdicts.items()} == {
+        'gaps': level,
+        'recognition': 'ok',  # 18 of 20, of two classes
+        'retrieval': 'warn',  # at chance
+        'detection': 'ok',
+    }
+    assert '20 clips (95 % interval 69.9 to 97.2, chance 50.0)' in verdicts['recognition'].text
+
+
 def test_boxes_of_the_real_video_follow_the_key_frames():
     keys = json.loads(demo_real.BOXES.read_text())
     track = demo_real.key_frame_track()

@@ -8,8 +8,10 @@ import pytest
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
-from vpd_mm.detect.search import search_corpus, train_fold
+from vpd_mm.detect.search import search_corpus, train_fold, use_recorded_rule
+from vpd_mm.engine.model_files import find_trained
 from vpd_mm.engine.resume import sole_training
+from vpd_mm.engine.run import test as run_test
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.structures import Action, load_actions, save_actions, save_classes
@@ -95,6 +97,19 @@ def test_classes_are_kept(tmp_path):
     assert not any('detected as one' in note for note in result['notes'])
     intervals = json.loads((tmp_path / 'out/v1.json').read_text())['intervals']
     assert sorted(row['label'] for row in intervals) == ['class0', 'class1']
+
+
+def test_a_fold_is_tested_by_the_rule_that_it_records(tmp_path):
+    corpus = labelled_corpus(tmp_path / 'c', ('train', 'test'))
+    first = [action for action in load_actions(corpus.actions_path) if action.label == 0]
+    save_actions(corpus.actions_path, [replace(action, start_frame=25, end_frame=35) for action in first])
+    cfg = small_config(corpus)
+    result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'out', threshold=0.0)
+    _, [checkpoint], _ = find_trained(tmp_path / 'w')
+    use_recorded_rule(cfg, checkpoint)
+    metrics = run_test(cfg, Path(checkpoint))
+    assert metrics['detect/mAP'] == pytest.approx(result['mAP'], abs=1e-4)
+    assert metrics['detect/AP@0.5'] == 1  # with the length of the training actions; else 0
 
 
 def test_the_only_class_keeps_its_name(tmp_path):

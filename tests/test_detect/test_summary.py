@@ -21,8 +21,8 @@ def test_a_result_names_what_it_rests_on():
     lines = describe({**RESULT, 'trained_on': TRAINED, **measured, 'notes': notes})
     assert lines[0] == 'trained on 9 intervals in 3 videos (1,200 frames): 3 folds'
     assert lines[1].startswith('threshold 0.35 (chosen on the left-out videos of the folds), merge gap 1, at least 5')
-    assert 'mAP 75.0 % of 3 intervals in 1 videos (200 frames); mAP at random times' in lines[2]
-    assert lines[3:5] == ['  jump: mAP 50.0 % of 2 intervals', '  turn: mAP 100.0 % of 1 intervals']
+    assert 'mAP 75.0 % of 3 intervals in 1 video (200 frames); mAP at random times' in lines[2]
+    assert lines[3:5] == ['  jump: mAP 50.0 % of 2 intervals', '  turn: mAP 100.0 % of 1 interval']
     assert lines[5] == f'warning: {few}'
 
 

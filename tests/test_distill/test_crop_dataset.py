@@ -153,7 +153,7 @@ def test_invalid_input_raises_one_clear_line(corpus, tmp_path):
     stranger.save(corpus.teacher_dir('stranger') / 'other.npz')
     for message, teacher, fields in (
         ('no frame passes the gate', 'joints', {'min_score': 0.99}),
-        ('the train split is empty', 'joints', {'splits': ['test']}),
+        ('the train split is empty', 'joints', {'splits': ['test'], 'holdout': 'video'}),
         ('subset must be', 'joints', {'subset': 'valid'}),
         ('no such folder of features', 'nothing', {}),
         ('share no video', 'stranger', {}),
@@ -251,3 +251,62 @@ def test_the_gate_is_that_of_the_data_set(tmp_path):
     assert {video for video, _ in frames(make(corpus, subset='all'))} == {'a', 'b'}
     Corpus.create(corpus.root, dataset='tennis7')
     assert {video for video, _ in frames(make(corpus, subset='all'))} == {'a'}
+
+
+@pytest.mark.parametrize(
+    ('videos', 'unit', 'held'),
+    [
+        ({'a': 60, 'b': 60}, 'block', {'a', 'b'}),
+        ({'a': 60, 'b': 60, 'c': 60}, 'video', {'c'}),
+        (
+            {f'{athlete}__{name}': 60 for name in 'abc' for athlete in ('front', 'back')},
+            'video',
+            {'front__c', 'back__c'},
+        ),
+    ],
+)
+def test_whole_video_files_are_held_out_from_three_on(tmp_path, videos, unit, held):
+    corpus = make_tiny(tmp_path / 'c', videos)
+    val, train = (make(corpus, subset=subset) for subset in ('val', 'train'))
+    assert val.holdout == unit
+    assert set(val.used_videos()) == held
+    assert (set(train.used_videos()) & held == set()) == (unit == 'video')
+    assert not frames(val) & frames(train)
+
+
+def test_no_video_without_a_confident_frame_is_held_out(tmp_path):
+    corpus = make_tiny(tmp_path / 'c', dict.fromkeys('abcd', 60))
+    assert make(corpus, subset='val').used_videos() == ['c']
+    sequence = FeatureStore(corpus.teacher_dir('joints'))['c']
+    low = FeatureSequence(sequence.frame_inds, sequence.feats, np.full(len(sequence), 0.1, np.float32))
+    low.save(corpus.teacher_dir('joints') / 'c.npz')
+    assert make(corpus, subset='val').used_videos() == ['d']
+    assert make(corpus, subset='val', gate=False).used_videos() == ['d']
+
+
+def test_the_summary_counts_frames_and_what_the_gate_drops(tmp_path):
+    corpus = make_tiny(tmp_path / 'c', dict.fromkeys('abc', 60))
+    train, val = (make(corpus, subset=subset, require_previous_pose=False) for subset in ('train', 'val'))
+    root = corpus.root
+    # of 60 frames 7 has no pose, and each fifth is below the gate
+    assert train.summary() == [f'94 frames, 2 of 3 videos of {root}', 'gate: 26 of 120 dropped (score >= 0.5)']
+    assert val.summary() == [f'47 frames, 1 of 3 videos of {root}, held out: c']
+    by_time = make(corpus, subset='val', holdout='block').summary()[0]
+    assert by_time.endswith('3 of 3 videos of ' + f'{root}, held out by time, in blocks of 25 frames')
+    assert train.warnings() == [
+        '1 of 2 training videos have test actions (b), which flatters a test of a recogniser; --cfg-options '
+        'train_dataloader.dataset.splits=train,val leaves them out'
+    ]
+    assert make(corpus, splits=['train', 'val']).warnings() == []
+
+
+def test_a_checkpoint_of_the_tested_videos_is_a_warning(tmp_path):
+    corpus = make_tiny(tmp_path / 'c', dict.fromkeys('abc', 60))
+    train, val = (make(corpus, subset=subset) for subset in ('train', 'val'))
+    assert train.metainfo['trained_on'] == {'corpus': 'c', 'videos': {'a': '', 'b': ''}}
+    assert val.compare_with(train.metainfo, 'x.pth') == []
+    (line,) = make(corpus, subset='val', holdout='block').compare_with(train.metainfo, 'x.pth')
+    assert line.startswith('x.pth: was trained on 2 of 3 tested videos (a, b)')
+    assert 'does not record the videos' in val.compare_with({}, 'x.pth')[0]
+    assert train.compare_with(val.metainfo, 'first.pth') == []  # a further training, of a student of video c
+    assert set(train.metainfo['trained_on']['videos']) == set('abc')

@@ -22,16 +22,16 @@ def parse(*argv):
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / 'c.py'
-    path.write_text(
-        "model = dict(type='A', depth=1)\noptim_wrapper = dict(optimizer=dict(lr=0.1))\nlist = [dict(a=1)]\n"
-    )
+    path.write_text('model = dict(depth=1)\noptim_wrapper = dict(optimizer=dict(lr=0.1))\ncustom_hooks = [dict(a=1)]\n')
     return path
 
 
 def test_options_reach_the_config(config):
-    cfg = cli.load_config(parse(str(config), '--cfg-options', 'model.depth=18', 'list.0.a=[1,2]', 'resume=True'))
+    cfg = cli.load_config(
+        parse(str(config), '--cfg-options', 'model.depth=18', 'custom_hooks.0.a=[1,2]', 'resume=True')
+    )
     assert cfg.model.depth == 18
-    assert cfg.list[0].a == [1, 2]
+    assert cfg.custom_hooks[0].a == [1, 2]
     assert cfg.resume is True
     assert cfg.work_dir == 'work_dirs/c'
 
@@ -39,10 +39,10 @@ def test_options_reach_the_config(config):
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
-        ('modle.depth=18', "the config has no 'modle'; 'model'?"),
+        ('modle.depth=18', "the config has no 'modle'; did you mean model.depth?"),
         ('model.depth', 'must be KEY=VALUE'),
         ('model.depth.deeper=1', 'does not fit the config'),
-        ('list.7.a=1', 'does not fit the config'),
+        ('custom_hooks.7.a=1', 'does not fit the config'),
     ],
 )
 def test_wrong_options_are_reported(config, option, message):
@@ -208,3 +208,12 @@ def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
     cli.load_config(parse(str(config), '--work-dir', str(tmp_path)))
     assert not config.exists()
     assert (tmp_path / 'config-1.py').read_text() == copy + "note = 'edited'\n"
+
+
+def test_threads_of_openmp_wait_without_spinning(run_python, tmp_path):
+    """It has to be set before torch is imported, which reads it then."""
+    code = (
+        'import os, sys; os.environ.pop("OMP_WAIT_POLICY"); import vpd_mm.engine.cli; '
+        'print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)'
+    )
+    assert run_python('-c', code, cwd=tmp_path, env={'OMP_WAIT_POLICY': 'ACTIVE'}).stdout == 'PASSIVE False\n'

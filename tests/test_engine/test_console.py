@@ -2,13 +2,14 @@
 
 import io
 import logging
+import os
 import sys
 
 import pytest
 from rich.table import Table
 
 from vpd_mm.engine import cli
-from vpd_mm.engine.console import PlainConsole
+from vpd_mm.engine.console import PlainConsole, without_native_lines
 from vpd_mm.engine.escaped_output import escaped_output
 from vpd_mm.engine.progress import ProgressBars
 
@@ -52,6 +53,17 @@ def test_a_long_name_is_printed_whole():
     assert '\u2026' not in console.file.getvalue()
 
 
+@pytest.mark.parametrize(('width', 'words'), [(60, ['top1_mean', 'subsets']), (30, ['4', '61', '.25'])])
+def test_a_head_breaks_at_spaces_and_no_column_is_lost(width, words):
+    console = PlainConsole(io.StringIO(), width=width)
+    table = Table('features', 'k', 'top1_mean', 'mean of subsets')
+    table.add_row('features/of_a_run_with_a_long_name', '4', '61.25', '1')
+    console.print(table)
+    text = console.file.getvalue()
+    assert all(word in text for word in words)
+    assert all(line.endswith(('┓', '┃', '┩', '│', '┘')) for line in text.splitlines())
+
+
 def test_descriptions_of_bars_are_escaped():
     console = PlainConsole(io.StringIO(), force_terminal=True, width=120)
     with ProgressBars(console) as bars:
@@ -77,3 +89,10 @@ def test_errors_of_a_tool_are_escaped(capsys, options):
 
 def test_an_error_names_its_input():
     assert cli.error_line(ValueError('x'), 'jump') == 'error: jump: ValueError: x (--debug shows where)'
+
+
+def test_known_lines_of_native_code_are_left_out_and_others_kept(capfd):
+    with without_native_lines('Created delegate', 'W0000'):
+        os.write(2, b'INFO: Created delegate for CPU.\nE0000 out of memory\n')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'E0000 out of memory\nafter\n'

@@ -27,8 +27,22 @@ def test_bars_show_counts_on_a_terminal():
     assert '10/10' not in shown
 
 
-def test_without_a_terminal_only_printed_lines_appear():
+def test_without_a_terminal_only_printed_lines_appear(monkeypatch):
     assert _run(terminal=False).strip() == 'jump is done'
+    monkeypatch.setattr('vpd_mm.engine.progress.LINE_SEC', 0)
+    lines = ['features: 1 of 20 videos', 'videos: 0 of 2', 'jump is done', 'camera: 3 of ?']
+    assert _run(terminal=False).splitlines() == lines
+
+
+def test_a_line_says_how_much_time_is_left(monkeypatch):
+    text, now = io.StringIO(), 0.0
+    bars = ProgressBars(Console(file=text, force_terminal=False, width=120, get_time=lambda: now))
+    on_progress = bars.add('runs', 'runs')
+    for i in range(5):
+        now = 10.0 * i
+        on_progress(0.5 * i, 40)
+    lines = ['runs: 1 of 40 runs, about 0:13:00 left', 'runs: 2 of 40 runs, about 0:12:40 left']
+    assert text.getvalue().splitlines() == lines
 
 
 def test_a_complete_bar_is_hidden_and_can_start_again():

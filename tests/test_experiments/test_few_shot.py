@@ -12,6 +12,7 @@ from mmengine.logging import MessageHub, MMLogger
 from sequence_corpus import make_corpus
 
 from vpd_mm.corpus import Corpus, VideoInfo
+from vpd_mm.engine.model_files import find_one_trained
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import Method, draw_few_shot, few_shot_list, few_shot_spec, fit_ks
 from vpd_mm.structures import Action, load_actions, save_actions
@@ -95,7 +96,8 @@ def test_the_tool_trains_selects_on_validation_and_adds_to_its_tables(fewshot, c
     assert 'top-5' not in output
     mean, hits = results['top1'].mean(), round(results['top1'].mean() * 6 / 100, 6)
     assert ('warning: k=2' in output) == (mean < 100)  # of six clips, only all right is above chance
-    assert f'next: python tools/test.py w/runs/{results["key"][0]}' in output
+    assert 'next: python tools/test.py w\n' in output
+    assert Path(find_one_trained('w')[1]).samefile(Path('w/runs') / results['checkpoint'][0])
     predictions = pd.read_csv('w/predictions.csv')
     assert len(predictions) == 12
     assert predictions.columns[3:].tolist() == [

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from vpd_mm.corpus import Corpus
 from vpd_mm.engine.paths import find_config
 from vpd_mm.errors import UserError
-from vpd_mm.experiments import Method, few_shot_spec, plan_runs
+from vpd_mm.experiments import Method, few_shot_spec, plan_runs, read_spec
 from vpd_mm.structures import FeatureSequence, load_actions, save_actions
 
 BIGRU = 'configs/recognize/bigru.py'
@@ -18,6 +18,11 @@ BAD = [
     (dict(methods=[]), 'methods must be set'),
     (dict(ks=[2, 'many']), "ks must hold whole numbers above 0 or 'all', found 'many'"),
     (dict(ks=[2, 2]), 'ks must name each k once'),
+    (dict(ks=4), 'ks must be a list, found 4'),
+    (dict(methods=['a']), r"table: a method must be dict\(name=..., ...\), found 'a'"),
+    (dict(methods=dict(name='a')), 'methods must be a list, found'),
+    (dict(ablation=None), 'ablation must be a dict, found None'),
+    (dict(options=[3]), r'options must be a dict, found \[3\]'),
     (dict(protocol='best'), 'protocol must be one of default, paper'),
     (dict(subsets=0), 'subsets must be a whole number above 0, found 0'),
     (dict(methods=[dict(name='a', kind='guess')]), "method 'a': kind must be one of .*, found 'guess'"),
@@ -39,6 +44,14 @@ def corpus(tmp_path_factory):
 def test_an_invalid_comparison_is_refused_in_one_line(fields, message, corpus, tmp_path):
     with pytest.raises(UserError, match=message):
         spec_of(write_comparison(tmp_path / 'c.py', corpus, **fields))
+
+
+def test_a_comparison_needs_a_corpus_and_methods_and_is_named_by_its_file(corpus):
+    methods = [dict(name='a', kind='nearest', features='joints')]
+    with pytest.raises(UserError, match='comparison: not a comparison: corpus must be set; --corpus DIR sets it'):
+        read_spec(Config(dict(methods=methods)))
+    spec = read_spec(Config(dict(methods=methods, corpus=str(corpus.root))))
+    assert (spec.name, spec.title, spec.dataset, spec.subsets) == ('comparison', 'comparison', 'easy', 5)
 
 
 def test_runs_are_methods_by_k_by_subset_and_seed(corpus, tmp_path):

@@ -159,9 +159,12 @@ def test_the_newest_of_equal_runs_counts(finished, tmp_path):
     assert add_to_table(path, other.to_frame([first]))['top1'].tolist() == [10.0]
     write_table(path, other.to_frame([first, third]))
     both = add_to_table(path, other.to_frame([second]))
-    assert both[['k', 'top1', 'commit']].values.tolist() == [['all', 30.0, ''], [2, 20.0, 'abc']]
+    assert both[['k', 'top1', 'commit']].fillna('').values.tolist() == [['all', 30.0, ''], [2, 20.0, 'abc']]
     first_again = add_to_table(path, other.to_frame([]))
-    assert first_again[['k', 'group', 'commit']].values.tolist() == [[2, 'skeletons', '0012'], ['all', 'skeletons', '']]
+    assert first_again[['k', 'group', 'commit']].fillna('').values.tolist() == [
+        [2, 'skeletons', '0012'],
+        ['all', 'skeletons', ''],
+    ]
     path.write_text('section,method,k\n"')
     with pytest.raises(UserError, match=r'results\.csv: damaged .*; move it away'):
         add_to_table(path, both)

@@ -119,9 +119,10 @@ def test_nan_features_are_refused(tmp_path):
         build(corpus)
 
 
-def test_features_are_concatenated(tmp_path):
+@pytest.mark.parametrize('names', [['teacher/joints', 'joints'], 'teacher/joints+joints'])
+def test_features_are_concatenated(tmp_path, names):
     corpus = make_corpus(tmp_path / 'c', VIDEOS, ACTIONS)
-    dataset = FeatureClipDataset(str(corpus.root), ['teacher/joints', 'joints'], pipeline=PACK)
+    dataset = FeatureClipDataset(str(corpus.root), names, pipeline=PACK)
     inputs = dataset[0]['inputs']
     assert inputs.shape == (1, 10, 4)
     torch.testing.assert_close(inputs[..., :2], inputs[..., 2:])

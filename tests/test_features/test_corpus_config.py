@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from vpd_mm.engine.cli import add_corpus_arguments, add_run_arguments
 from vpd_mm.errors import UserError
-from vpd_mm.features.corpus_config import adapt_config, datasets_of, load_corpus_config
+from vpd_mm.features.corpus_config import adapt_config, datasets_of, load_corpus_config, share_holdout
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 WINDOWS = {
@@ -225,3 +225,19 @@ def test_arguments_reach_the_config_and_name_the_work_dir(roots):
     bigru = [str(CONFIGS / 'recognize/bigru.py'), '--corpus', roots['penn'], '--features', 'features/vpd']
     assert load_corpus_config(parser.parse_args(bigru)).work_dir == 'work_dirs/bigru_features-vpd_penn'
     assert load_corpus_config(parser.parse_args([*bigru, '--work-dir', 'mine'])).work_dir == 'mine'
+
+
+def test_the_training_sets_the_held_out_frames_of_all_parts():
+    cfg = read('distill/resnet18_2d-vpd_40e_real')
+    cfg.merge_from_dict({'train_dataloader.dataset.holdout': 'frame', 'val_dataloader.dataset.val_ratio': 0.5})
+    share_holdout(cfg, {'train_dataloader.dataset.holdout'})
+    for part in ('val', 'test'):
+        assert cfg[f'{part}_dataloader'].dataset.holdout == 'frame'
+        assert 'val_ratio' not in cfg[f'{part}_dataloader'].dataset
+    name = 'test_dataloader.dataset.holdout'
+    cfg.merge_from_dict({name: 'block'})
+    with pytest.raises(UserError, match=f'{name}: held-out frames follow the training; set train_dataloader'):
+        share_holdout(cfg, {name})
+    synthetic = read('distill/resnet18_2d-vpd_40e_synthetic')
+    share_holdout(synthetic)
+    assert synthetic.test_dataloader.dataset.splits == ('test',)  # videos of its own

@@ -1,13 +1,17 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from vpd_mm.corpus import CropStore, FeatureStore
+from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill import ChiralFlip, PoseDistiller
 from vpd_mm.errors import UserError
+from vpd_mm.features import joint_features
 from vpd_mm.features.feature_extractor import FeatureExtractor, build_extractor, concat_features, extract_corpus
-from vpd_mm.features.preview import write_preview, write_strip
+from vpd_mm.features.preview import CropPoses, write_preview, write_strip
+from vpd_mm.structures import VPD_JOINTS, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
 BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
@@ -127,27 +131,41 @@ def test_preview_shows_every_frame(extractor, extracted, corpus, tmp_path):
     store = CropStore(corpus.crops_dir)
     decoded = extractor.decode(FeatureStore(extracted)['a'].feats)
     assert decoded.shape == (60, 26)
-    teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
-    sheet, clip = write_preview(store, 'a', decoded, teacher, tmp_path, fps=25.0)
-    assert cv2.imread(str(sheet)).shape == (8 * 160 + 7 * 4, 4 * 480 + 3 * 4, 3)
+    sheet, clip = write_preview(corpus, 'a', decoded, 'joints', tmp_path, fps=25.0)
+    height, width, _ = cv2.imread(str(sheet)).shape
+    assert width == 3 * 480 + 2 * 4
+    assert 10 * 160 + 9 * 4 < height < 10 * 160 + 9 * 4 + 50  # the legend
     with av.open(str(clip)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 60
-    strip = cv2.imread(str(write_strip(store, 'a', decoded, teacher, tmp_path / 'a.jpg', 10, 30, columns=5)))
-    assert strip.shape == (3 * 160, 5 * 160, 3)
+    strip = cv2.imread(str(write_strip(corpus, 'a', decoded, 'joints', tmp_path / 'a.jpg', 10, 30, columns=5)))
+    assert strip.shape[1] == 5 * 160
     first = cv2.resize(store.crop('a', 10), (160, 160), interpolation=cv2.INTER_AREA)[..., ::-1]
     assert abs(strip[20:160, :160].astype(int) - first[20:]).mean() < 8
+
+
+def test_joints_of_the_teacher_are_placed_where_its_pose_set_has_them(corpus, tmp_path):
+    copy = Corpus.open(shutil.copytree(corpus.root, tmp_path / 'copy'))
+    keypoints = np.random.default_rng(0).uniform(0, 50, (60, 17, 2)).astype(np.float32)
+    sequence = PoseSequence(np.arange(60), keypoints, np.ones((60, 17), np.float32))
+    sequence.save(copy.pose_path('p', 'a'))
+    joint_features(copy, 'p', 'placed')
+    poses = CropPoses(copy, 'a', 'placed')
+    placed = poses.place(33, poses.features.feats[33, 0])
+    np.testing.assert_allclose(placed, keypoints[33, VPD_JOINTS], atol=1e-3)
+    left, top, side = poses.windows[33]
+    np.testing.assert_allclose(poses.in_crop(33, placed, 160) * side / 160 + (left, top), placed)
 
 
 def test_preview_without_crops_or_with_an_error_leaves_nothing(extractor, extracted, corpus, tmp_path):
     from vpd_mm.corpus.crop_writer import CropWriter
 
-    teacher = FeatureStore(corpus.teacher_dir('joints'))['a']
-    with CropWriter(tmp_path / 'crops' / 'shard-000.lmdb') as writer, writer.video('empty', 32):
+    other = Corpus.create(tmp_path / 'other', 'other')
+    with CropWriter(other.crops_dir / 'shard-000.lmdb') as writer, writer.video('empty', 32):
         pass
     nothing = np.zeros((0, 26), np.float32)
     with pytest.raises(UserError, match="video 'empty' has no crops to show"):
-        write_preview(CropStore(tmp_path / 'crops'), 'empty', nothing, teacher, tmp_path / 'out', fps=25.0)
+        write_preview(other, 'empty', nothing, 'joints', tmp_path / 'out', fps=25.0)
     decoded = extractor.decode(FeatureStore(extracted)['a'].feats)
     with pytest.raises(ValueError, match='zip'):  # fewer poses than crops
-        write_preview(CropStore(corpus.crops_dir), 'a', decoded[:20], teacher, tmp_path / 'out', fps=25.0)
+        write_preview(corpus, 'a', decoded[:20], 'joints', tmp_path / 'out', fps=25.0)
     assert not list((tmp_path / 'out').iterdir())

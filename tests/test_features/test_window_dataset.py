@@ -221,7 +221,7 @@ def test_errors_name_the_problem(tmp_path):
     corpus = make_corpus(
         tmp_path / 'd', {'a': (25.0, 30), 'b': (25.0, 30)}, [Action('x', 'a', 5, 9, 0, 'train')], missing=('a',)
     )
-    with pytest.raises(UserError, match='1 videos have no joints features, the first is a; extract them'):
+    with pytest.raises(UserError, match='1 video without joints features, the first is a; extract them'):
         FeatureWindowDataset(str(corpus.root), 'joints')
 
 
@@ -231,5 +231,5 @@ def test_videos_without_features_can_be_left_out(tmp_path):
     dataset = FeatureWindowDataset(str(corpus.root), 'joints', allow_missing=True, test_mode=True)
     assert [sample['data_samples'].video for sample in dataset] == ['b']
     (corpus.teacher_dir('joints') / 'b.npz').unlink()
-    with pytest.raises(UserError, match='2 videos have no joints features'):
+    with pytest.raises(UserError, match='2 videos without joints features'):
         FeatureWindowDataset(str(corpus.root), 'joints', allow_missing=True)

@@ -137,6 +137,7 @@ def test_malicious_pickles_are_refused_and_nothing_runs(tmp_path, name, protocol
         b'(S"touch x"\nios\nsystem\n.',  # INST
         b'\x80\x02(cos\nsystem\nU\x07touch xo.',  # OBJ
         b'\x80\x02U\x01xQ.',  # persistent id
+        b"cbuiltins\neval\n(S'1'\ntR.",
         b'\x80\x02\x82\x01.',  # extension registry
         b'\x80\x05\x97.',  # out-of-band buffer
         b'\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x01x\x85R.',
@@ -162,6 +163,8 @@ def test_other_opcodes_and_names_are_refused(tmp_path, data):
         b'\x80\x04' + b'\x8e' + struct.pack('<Q', 1 << 60) + b'x.',  # declares an exabyte
         b'\x80\x04' + b'(' * 1000 + b'.',
         b'\x80\x04}]]s.',  # a list as key
+        b'S1\n.',  # text of Python 2 without quotes
+        b'\x80\x02T\xff\xff\xff\xff.',  # of negative length
         pickle.dumps([(0, np.ones(300), {})])[:-1200],
         pickle.dumps(np.zeros((2, 3), np.float32), 3).replace(b'K\x02K\x03\x86', b'K\x02K\xff\x86'),  # shape (2, 255)
     ],

@@ -5,9 +5,9 @@ import pytest
 from media import frame_number, frame_picture
 
 from vpd_mm.errors import UserError
-from vpd_mm.infer.overlay import Window, draw_answer, open_canvas, place_joints
+from vpd_mm.infer.overlay import Window, draw_answer, open_canvas
 from vpd_mm.visualize.panels import BOX
-from vpd_mm.visualize.skeleton import LEFT, RIGHT
+from vpd_mm.visualize.skeleton import LEFT, RIGHT, place_joints
 
 
 def test_joints_fill_the_box():
@@ -25,8 +25,10 @@ def test_joints_fill_the_box():
 def test_a_box_is_drawn_on_its_outline_only():
     rgb = np.full((101, 201, 3), 90, np.uint8)
     image = draw_answer(rgb, [(np.array([20.0, 40, 60, 90]), None)], [])
-    assert image.shape == (100, 200, 3)
-    changed = np.argwhere((image != 90).any(axis=2))
+    assert image.shape[1] == 200
+    assert image.shape[0] % 2 == 0
+    assert len(image) > 100 + 20  # the legend
+    changed = np.argwhere((image[:100] != 90).any(axis=2))
     assert changed.min(axis=0).tolist() == [40, 20]
     assert changed.max(axis=0).tolist() == [89, 60]
     assert image[40, 40].tolist() == list(BOX)
@@ -35,8 +37,9 @@ def test_a_box_is_drawn_on_its_outline_only():
 
 def test_large_frames_are_scaled_down_and_text_is_drawn():
     image = draw_answer(np.zeros((1440, 2560, 3), np.uint8), [], ['jump \u00fc'])
-    assert image.shape == (720, 1280, 3)
-    assert image.max() > 200
+    assert image.shape[1] == 1280
+    assert 720 < len(image) < 780
+    assert image[:720].max() > 200
 
 
 def test_joints_have_the_colour_of_their_side_and_labels_stand_at_the_box():

@@ -8,6 +8,7 @@ from baseline_corpus import make_baseline_corpus
 from mmengine.config import Config
 
 from vpd_mm.detect.search import train_fold
+from vpd_mm.engine.config import read_config
 from vpd_mm.engine.model_files import find_one_trained, find_trained, read_trained_config, record_trained
 from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError
@@ -67,6 +68,18 @@ def test_a_run_folder_stands_for_its_best_checkpoint_and_its_config(recognizer, 
     with pytest.raises(UserError, match='takes one checkpoint, found 2'):
         find_one_trained(tmp_path)
     assert Recognizer(str(folder), 26).classes == ['jump', 'spin']
+
+
+def test_a_config_of_other_classes_is_refused_and_that_of_the_run_is_named(recognizer, tmp_path):
+    other, own = tmp_path / 'mine.py', recognizer.with_name('config.py')
+    other.write_text(own.read_text().replace('num_classes=2', 'num_classes=18'))
+    hint = f'; or the config of its training, {own}$'
+    with pytest.raises(UserError, match=rf'mine\.py: .*head\.6.* \(2, 256\), in the model \(18, 256\).*{hint}'):
+        Recognizer(f'{other}:{recognizer}', 26)
+    cfg = read_config(own)
+    cfg.work_dir, cfg.load_from, cfg.model.hidden_dims = str(tmp_path / 'w'), str(recognizer), 64
+    with pytest.raises(UserError, match=rf'does not fit bigru: .*head\.2.*{hint}'):
+        build_runner(cfg).test()
 
 
 @pytest.mark.parametrize(

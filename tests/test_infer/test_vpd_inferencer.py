@@ -229,10 +229,13 @@ def gallery(folder):
     return corpus
 
 
-def test_labels_equal_those_of_the_data_set(folder, gallery):
+def test_labels_equal_those_of_the_data_set(folder, gallery, tmp_path):
     spec = save_model(folder, 'recognizer', RECOGNIZER, meta={'classes': ['hop', 'roll']})
     inferencer = make(folder, recognizer=spec, gallery=f'{gallery.root}:vpd:train', top=9)
     [result] = inferencer(folder / 'jump.mp4')['predictions']
+    assert 'neighbours' not in result['segments'][0]  # it would find itself
+    shutil.copy(folder / 'jump.mp4', tmp_path / 'leap.mp4')
+    [result] = inferencer(tmp_path / 'leap.mp4')['predictions']
     [segment] = result['segments']
     assert (segment['start_frame'], segment['end_frame'], segment['end_sec']) == (0, 12, 0.48)
     cfg = read_model_config(folder / 'recognizer.py')
@@ -241,15 +244,17 @@ def test_labels_equal_those_of_the_data_set(folder, gallery):
     model = inferencer.recognizer.model
     with torch.no_grad():
         expected = model.test_step({'inputs': [dataset[0]['inputs']]})[0].pred_score
-    np.testing.assert_allclose(segment['label_scores'], expected.numpy(), atol=1e-6)
+    assert list(segment['label_scores']) == ['hop', 'roll']
+    np.testing.assert_allclose(list(segment['label_scores'].values()), expected.numpy(), atol=1e-6)
     assert segment['label'] == ['hop', 'roll'][int(expected.argmax())]
     nearest, second = segment['neighbours']
     assert (nearest['action_id'], nearest['label'], nearest['distance']) == ('j:0', 'hop', pytest.approx(0, abs=1e-6))
     assert second['distance'] > 0
+    assert [nearest['step_pattern'], second['step_pattern']] == ['symmetricP2', 'symmetric2']
 
 
 def test_segments_equal_those_of_the_scorer(folder, gallery):
-    from vpd_mm.detect.proposals import find_proposals
+    from vpd_mm.detect.proposals import ProposalRule, find_proposals
     from vpd_mm.detect.search import load_scorer, score_videos
 
     spec = save_model(folder, 'scorer', SCORER)
@@ -266,6 +271,17 @@ def test_segments_equal_those_of_the_scorer(folder, gallery):
     np.testing.assert_allclose(result['frame_scores'], expected.scores, atol=1e-5)
     proposals = find_proposals(result['frame_scores'], threshold)
     assert [(s['start_frame'], s['end_frame']) for s in result['segments']] == [p[:2] for p in proposals]
+    rule = {'threshold': threshold, 'max_gap': 3, 'min_frames': 2, 'mean_frames': [3.0]}
+    meta = {'classes': ['vault'], 'proposals': rule}
+    recorded = make(folder, scorer=save_model(folder, 'scorer', SCORER, meta=meta))
+    [result] = recorded(folder / 'jump.mp4')['predictions']
+    proposals = ProposalRule(threshold, 3, 2, (3.0,))(result['frame_scores'])
+    found = [(s['start_frame'], s['end_frame'], s['scored_class']) for s in result['segments']]
+    assert found == [(*p[:2], 'vault') for p in proposals] != []
+    save_model(folder, 'scorer', SCORER, meta={'proposals': rule | {'threshold': 0.0, 'mean_frames': []}})
+    [everything] = make(folder, scorer=spec)(folder / 'jump.mp4')['predictions']
+    assert [(s['start_frame'], s['end_frame']) for s in everything['segments']] == [(0, 12)]
+    save_model(folder, 'scorer', SCORER)
     everything = make(folder, scorer=spec, threshold=0.0)(folder / 'jump.mp4')['predictions'][0]['segments']
     assert [(s['start_frame'], s['end_frame']) for s in everything] == [(0, 12)]
 
@@ -289,7 +305,7 @@ def test_runs_in_onnxruntime(folder, gallery, tmp_path):
     [expected], [result] = (i(folder / 'jump.mp4')['predictions'] for i in (torch_one, onnx_one))
     np.testing.assert_allclose(result['feats'], expected['feats'], atol=1e-4)
     want, got = expected['segments'][0], result['segments'][0]
-    np.testing.assert_allclose(got['label_scores'], want['label_scores'], atol=1e-4)
+    assert got['label_scores'] == pytest.approx(want['label_scores'], abs=1e-4)
     assert got['label'] == want['label']
     np.testing.assert_allclose(onnx_one.joints(result['feats']), torch_one.joints(expected['feats']), atol=1e-4)
 

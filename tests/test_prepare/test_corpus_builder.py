@@ -176,10 +176,15 @@ def test_options_reach_the_store(tmp_path):
 def test_other_options_are_refused(tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     build_corpus([video], tmp_path / 'c')
-    report = build_corpus([video], tmp_path / 'c', size=64)
-    [(name, line)] = report.failures
-    assert name == 'jump'
-    assert 'exist with size 128' in line
+    new = make_video(tmp_path / 'new.mp4', FRAMES)
+    for options in ({'size': 64}, {'flow': 'none'}, {'subtract_median': True}, {'full_frame': True}):
+        for redo in ([], ['jump']):
+            with pytest.raises(UserError, match=r'crops of 1 videos \(first jump\) exist with size 128'):
+                build_corpus([new, video], tmp_path / 'c', redo=redo, **options)
+    corpus = Corpus.open(tmp_path / 'c')
+    assert (list(corpus.videos()), corpus.failures(), corpus.recipe['size']) == (['jump'], {}, 128)
+    build_corpus([video], tmp_path / 'c', size=64, overwrite=True)
+    assert CropStore(corpus.crops_dir).header('jump').size == corpus.recipe['size'] == 64
     with pytest.raises(UserError, match='fps is None'):
         build_corpus([video], tmp_path / 'c', fps=10)
 

@@ -25,12 +25,13 @@ def test_counts_sheet_and_video_of_one_video(corpus):
     sheet, clip = result.images
     assert (sheet, clip) == (corpus / 'inspect' / 'jump.png', corpus / 'inspect' / 'jump.mp4')
     image = cv2.imread(str(sheet))
-    assert image.shape == (2 * 320 + 8, 4 * 587 + 3 * 8, 3)
+    assert image.shape[1] == 2 * 533 + 8
+    assert 4 * 320 + 3 * 8 < len(image) < 4 * 320 + 3 * 8 + 100  # the legend
     assert image.std() > 20
     with av.open(str(clip)) as container:
         frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
     assert len(frames) == FRAMES
-    assert frames[0].shape[0] == 512
+    assert 3 * 176 < frames[0].shape[0] < 3 * 176 + 100
 
 
 def test_without_the_video_file_the_crops_are_shown(corpus, tmp_path):

@@ -12,8 +12,11 @@ import pytest
 from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes, write_poses
 
 from vpd_mm.athlete import FlowEstimator
-from vpd_mm.corpus import Corpus, CropStore, CropWriter, VideoInfo
+from vpd_mm.corpus import Corpus, CropStore, CropWriter, FeatureStore, VideoInfo
+from vpd_mm.corpus.agreement import orphans, stale_files
 from vpd_mm.errors import UserError
+from vpd_mm.features.pose_features import joint_features
+from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
 from vpd_mm.prepare.sources import Job, Sources, find_videos
@@ -40,7 +43,7 @@ def test_other_boxes_are_refused_for_tracked_videos(tmp_path, inputs):
         with pytest.raises(UserError, match=r"first jump\) have files made of {'boxes': '.*/boxes'}.*omit --boxes"):
             build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     with pytest.raises(UserError, match='omit --boxes'):
-        build_corpus(inputs[:1], tmp_path / 'c', tracker={'max_gap': 3})
+        build_corpus(inputs[:1], tmp_path / 'c', boxes='mmdet:rtmdet-m', tracker={'motion': 3})
     # a video without a track may take them; tracks of several sources are kept where none is named
     build_corpus(inputs[1:], tmp_path / 'c', boxes=other)
     with pytest.raises(UserError, match=r'first dive\) have files made of .*other_boxes'):
@@ -74,7 +77,9 @@ def test_a_corpus_of_unknown_origin_is_accepted(tmp_path, inputs):
         crops.add(3, (0, 0, 48), np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128, 2), np.float32))
     [report] = build_corpus(inputs[:1], tmp_path / 'c').videos
     assert (report.crops, report.tracked, report.decoded) == (1, 8, 0)
-    assert report.notes[0].startswith('its 1 crops are not of the 8 frames with a box')
+    assert report.notes == [
+        '! its 1 crops are not of the 8 frames with a box (first difference: frame 2); pass --redo jump'
+    ]
 
 
 def test_other_poses_are_refused_under_the_same_name(tmp_path, inputs):
@@ -237,11 +242,11 @@ def test_models_are_identified_by_rules_and_content(tmp_path):
         boxes = f'mmdet:{tmp_path / config}:{tmp_path / weights}.pth'
         return Sources(corpus, PrepareSettings(corpus.root, boxes, 'none', tracker=rules)).track(job)
 
-    made_of = source('a/x.py', 'w', max_gap=3)
+    made_of = source('a/x.py', 'w', motion=3)
     assert made_of['boxes'].startswith('mmdet:x.py:')
-    assert made_of['track'] == {'max_gap': 3}
-    assert source('b/x.py', 'w', max_gap=3) == made_of, 'the same content in another folder'
-    others = [source('a/y.py', 'w', max_gap=3), source('a/x.py', 'v', max_gap=3), source('a/x.py', 'w')]
+    assert made_of['track'] == {'motion': 3}
+    assert source('b/x.py', 'w', motion=3) == made_of, 'the same content in another folder'
+    others = [source('a/y.py', 'w', motion=3), source('a/x.py', 'v', motion=3), source('a/x.py', 'w')]
     assert len({source['inputs']['boxes'] for source in (made_of, *others)}) == 4
 
 
@@ -295,3 +300,94 @@ def test_what_inspect_drew_into_a_corpus_beside_the_videos_is_no_video(tmp_path)
     Corpus.create(tmp_path / 'corpus')
     make_video(tmp_path / 'corpus' / 'inspect' / 'drawn.mp4', 2)
     assert find_videos([tmp_path]) == [own]
+
+
+def test_redo_makes_named_videos_again(tmp_path, inputs):
+    run = dict(boxes=str(tmp_path / 'boxes'), poses=str(tmp_path / 'poses'))
+    build_corpus(inputs, tmp_path / 'c', **run)
+    corpus = Corpus.open(tmp_path / 'c')
+    joint_features(corpus, 'files')
+    before = corpus_content(tmp_path / 'c')
+    for name in ('jump', 'jump.mp4', str(inputs[0])):
+        report = build_corpus(inputs, tmp_path / 'c', **run, redo=[name])
+        assert [(r.video, r.decoded, r.tracked, r.crops, r.posed) for r in report.videos] == [
+            ('dive', 0, 8, 8, 6),
+            ('jump', FRAMES, 8, 8, 6),
+        ]
+    assert corpus_content(tmp_path / 'c') == before
+    assert stale_files(corpus, ['jump', 'dive']) == [], 'the same content'
+    corpus.record_failures([], {'jump': 'failed before'})
+    other = dict(boxes='full', poses=str(tmp_path / 'other_poses'))
+    report = build_corpus(inputs[:1], tmp_path / 'c', **other, redo=['jump'])  # named, so without --overwrite
+    assert [(r.tracked, r.crops, r.posed) for r in report.videos] == [(FRAMES, FRAMES, 2)]
+    assert corpus.failures() == {}
+    [stale] = stale_files(corpus, ['jump', 'dive'])
+    assert stale.startswith(f'{corpus.root}/teacher/joints/jump.npz: athlete/poses/files/jump.npz has changed since')
+    with pytest.raises(UserError, match=r"made of {'boxes': 'full'}; requested: .*pass their --boxes and --track"):
+        build_corpus(inputs[:1], tmp_path / 'c', boxes=None, poses='none', redo=['jump'])
+    with pytest.raises(UserError, match=r'--redo jmp: no such video among the files of this command; jump'):
+        build_corpus(inputs, tmp_path / 'c', **run, redo=['jmp'])
+
+
+def test_tracks_without_a_record_are_kept_unless_overwritten(tmp_path, inputs):
+    build_corpus(inputs[:1], tmp_path / 'c')
+    corpus = Corpus.open(tmp_path / 'c')
+    corpus.track('jump').save(corpus.track_path('jump'))
+    for again, tracked in (({}, FRAMES), ({'overwrite': True}, 8)):
+        [report] = build_corpus(inputs[:1], tmp_path / 'c', boxes=str(tmp_path / 'boxes'), **again).videos
+        assert (report.tracked, report.crops) == (tracked, tracked)
+
+
+def test_only_options_that_wrote_a_file_are_recorded(tmp_path, inputs):
+    empty = tmp_path / 'empty'
+    for name in ('jump', 'dive'):
+        write_boxes(empty, name, [])
+    for _ in range(3):
+        report = build_corpus(inputs, tmp_path / 'c', boxes=str(empty), size=64)
+        assert len(report.failures) == 2
+    corpus = Corpus.open(tmp_path / 'c')
+    assert corpus.recipe is None
+    assert sorted(corpus.failures()) == ['dive', 'jump']
+    build_corpus(inputs, tmp_path / 'c')
+    assert (corpus.recipe['boxes'], corpus.recipe['size'], corpus.failures()) == ('full', 128, {})
+    recipe = corpus.recipe
+    build_corpus([make_video(tmp_path / 'new.mp4')], tmp_path / 'c', boxes=str(empty), flow='farneback')
+    assert corpus.recipe == recipe
+
+
+def test_files_of_videos_that_are_no_longer_listed_are_named(tmp_path, inputs):
+    run = dict(boxes=str(tmp_path / 'boxes'), poses=str(tmp_path / 'poses'))
+    build_corpus(inputs[:1], tmp_path / 'c', **run)
+    corpus = Corpus.open(tmp_path / 'c')
+    joint_features(corpus, 'files')
+    assert orphans(corpus) == []
+    shutil.rmtree(tmp_path / 'boxes' / 'jump')
+    write_boxes(tmp_path / 'boxes', 'front__jump', range(4))
+    build_corpus(inputs[:1], tmp_path / 'c', **(run | {'poses': 'none'}))
+    assert [path.relative_to(corpus.root).as_posix() for path in orphans(corpus)] == [
+        'athlete/poses/files/jump.npz',
+        'teacher/joints/jump.npz',
+    ]
+
+
+def test_a_video_that_is_left_out_is_passed_over_until_it_is_taken_back(tmp_path, inputs):
+    run = dict(poses=str(tmp_path / 'poses'))
+    build_corpus(inputs, tmp_path / 'c', **run)
+    corpus = Corpus.open(tmp_path / 'c')
+    joint_features(corpus, 'files')
+    corpus.record_failures([], {'lost': 'no person found'})
+    assert corpus.leave_out(['jump', 'lost']) == {'jump', 'lost'}
+    make_video(inputs[0], 20)
+    assert [r.video for r in build_corpus(inputs, tmp_path / 'c', **run).videos] == ['dive']
+    features, crops = FeatureStore(corpus.teacher_dir('joints')), CropStore(corpus.crops_dir)
+    assert features.videos() == crops.videos() == ['dive']
+    with pytest.raises(UserError, match="no video 'jmp'; jump"):
+        corpus.leave_out(['jmp'])
+    with pytest.raises(UserError, match="no video is left out as 'dive'"):
+        corpus.leave_out(['dive'], undo=True)
+    assert [r.video for r in inspect_corpus(corpus.root).videos] == ['dive', 'jump', 'lost']
+    report = build_corpus(inputs, tmp_path / 'c', **run, redo=['jump'])
+    assert [(r.video, r.tracked) for r in report.videos] == [('dive', FRAMES), ('jump', 20)]
+    assert corpus.leave_out(['lost'], undo=True) == set()
+    assert not corpus.left_out_path.exists()
+    assert CropStore(corpus.crops_dir).videos() == ['dive', 'jump']

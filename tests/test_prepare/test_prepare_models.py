@@ -74,7 +74,7 @@ def test_detections_become_the_athletes_track(tmp_path, boxes, start):
         (None, {}, 'no detection has a score of 0.1; check the video, or pass other --boxes'),
         (0.34, {}, 'the best score of a detection is 0.34, below high_score=0.5; try --track high_score=0.3'),
         (0.9, {'min_seconds': 2}, 'the longest track, in seconds, is 0.48, below min_seconds=2; try --track min_s'),
-        (0.9, {'min_score': 0.99}, 'the best score of a person is 0.90, below min_score=0.99; try --track min_score=0.8'),
+        (0.9, {'min_score': 0.99}, 'score of a person is 0.90, below min_score=0.99; try --track min_score=0.8'),
         (0.34, {'method': 'path'}, 'a path is 0.34, below least=0.4; try --track method=path least=0.3'),
     ],
 )

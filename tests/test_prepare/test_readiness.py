@@ -1,11 +1,13 @@
 """Checks of a corpus: each defect is counted where it is planted, and nothing where there is none."""
 
 import numpy as np
+import prepare
 import pytest
 
 from vpd_mm.corpus import Corpus, CropWriter, VideoInfo
+from vpd_mm.corpus.corpus_check import check_corpus
 from vpd_mm.prepare.inspector import inspect_corpus
-from vpd_mm.prepare.readiness import CHECKS, box_jumps, repeated_frames, side_swaps, true_rate
+from vpd_mm.prepare.readiness import CHECKS, box_jumps, implausible_poses, repeated_frames, side_swaps, true_rate
 from vpd_mm.structures import AthleteTrack, PoseSequence
 
 FRAMES = 60
@@ -65,6 +67,13 @@ def swapped(at=(20, 21, 22)):
         ({'frames': [3, 4]}, 'tracked', 'tracked: 3.3% (2 of 60 frames; at least 50%)'),
         ({'boxes': jumped()}, 'box jumps', 'box jumps: 1.7% (1 of 59 steps; at most 1%)'),
         ({'score': 0.3}, 'confident', 'confident: 0.0% (0 of 60 tracked frames; at least 50%)'),
+        (
+            {
+                'joints': body(walk()) + np.float32([0, 30]) * (np.arange(FRAMES) < 6)[:, None, None]
+            },  # on the skateboard
+            'implausible poses',
+            'implausible poses: 11.7% (7 of 60 confident frames; at most 5%)',
+        ),
         ({'joints': swapped()}, 'left/right swaps', 'left/right swaps: 3.4% (2 of 59 steps; at most 2%)'),
         (
             {'speed': 3.0 * (np.arange(FRAMES) % 2), 'fps': 50.0},
@@ -80,8 +89,61 @@ def test_a_planted_defect_is_counted_marked_and_comes_first(tmp_path, options, c
     assert any(line.startswith(f'bad: {text}') for line in result.lines)
     assert result.videos[0].notes == [f'! {check}']
     assert result.lines[-1] == f'first: {check}, see above'
+    assert check in ('tracked', 'confident') or '; frames ' in next(x for x in result.lines if x.startswith('bad: '))
     if check == 'repeated frames':
         assert any('prepare these videos again with --fps 25,' in line for line in result.lines)
+
+
+@pytest.mark.parametrize(
+    ('change', 'frames'),
+    [
+        (lambda joints: joints, []),
+        (lambda joints: joints + np.float32([25, 0]), [20, 21]),  # outside of the box; frame 21 leaps back
+        (lambda joints: joints.mean(axis=0) + 0.2 * (joints - joints.mean(axis=0)), [20]),  # much smaller than the box
+        (lambda joints: joints + np.float32([0, 45]) * (np.arange(17) == 16)[:, None], [20]),  # a shin too long
+    ],
+)
+def test_implausible_poses(change, frames):
+    joints, boxes = body(walk()), walk()
+    joints[20] = change(joints[20])
+    track = AthleteTrack(np.arange(FRAMES), boxes, np.ones(FRAMES, np.float32))
+    poses = PoseSequence(np.arange(FRAMES), joints, np.full((FRAMES, 17), 0.9, np.float32))
+    wrong, of = implausible_poses(poses, track, np.zeros(0))
+    assert (wrong.tolist(), of) == (frames, FRAMES)
+    poses.scores[20] = 0.2  # of low confidence, so no target
+    assert 20 not in implausible_poses(poses, track, np.zeros(0))[0]
+    none = AthleteTrack(np.arange(2) + 90, boxes[:2], np.ones(2, np.float32))
+    assert implausible_poses(poses, none, np.zeros(0))[1] == 0
+
+
+def test_files_that_disagree_come_first(tmp_path):
+    corpus = make(tmp_path / 'c', 'a')
+    make(tmp_path / 'c', 'b')
+    assert inspect_corpus(corpus.root).lines[-1] == 'ready to train'
+    track = corpus.track('b')
+    AthleteTrack(track.frame_inds[:40], track.boxes[:40], track.scores[:40]).save(corpus.track_path('b'))
+    problems = []
+    for reason in (
+        'its 60 crops are not of the 40 frames with a box (first difference: frame 40)',
+        'has crops, but no track',
+    ):
+        result = inspect_corpus(corpus.root)
+        assert [report.notes for report in result.videos] == [[], ['! files disagree']]
+        assert f'b: {reason}' in result.lines
+        assert result.lines[-1].endswith('again with --redo b; its files disagree')
+        assert check_corpus(corpus.root, problems.append).problems == {'inputs': 1}
+        assert problems.pop() == f'b: {reason}'
+        corpus.track_path('b').unlink(missing_ok=True)
+
+
+def test_a_marked_video_can_be_left_out(tmp_path):
+    make(tmp_path / 'c', 'a')
+    corpus = make(tmp_path / 'c', 'weak', frames=range(3), num_frames=200)
+    *_, last = inspect_corpus(corpus.root).lines
+    assert last == f'first: tracked, see above, or tools/prepare.py leave-out {corpus.root} weak'
+    for options, line in ((['weak'], 'ready to train'), (['weak', '--undo'], last)):
+        assert prepare.main(['leave-out', str(corpus.root), *options]) == 0
+        assert inspect_corpus(corpus.root, out=tmp_path / 'images').lines[-1] == line
 
 
 def test_a_clean_corpus_is_ready_and_one_weak_video_is_marked(tmp_path):
@@ -144,10 +206,13 @@ def test_cuts_gaps_and_growth():
 )
 def test_repeated_frames(pattern, share, fps, rate):
     lengths = np.tile(np.float64(pattern), 240 // len(pattern))
-    repeated, moving = repeated_frames(np.arange(len(lengths)), lengths)
+    copies, moving = repeated_frames(np.arange(len(lengths)), lengths)
+    repeated = len(copies)
+    assert (lengths[copies] < 0.5).all()
     assert repeated / max(moving, 1) == pytest.approx(share, abs=0.01)
     assert true_rate(fps, {'repeated frames': (repeated, moving)}) == rate
-    assert repeated_frames(np.arange(5), lengths[:5]) == (0, 0), 'too few to say'
+    copies, moving = repeated_frames(np.arange(5), lengths[:5])
+    assert (len(copies), moving) == (0, 0), 'too few to say'
 
 
 @pytest.mark.parametrize('part', ['arms', 'legs'])

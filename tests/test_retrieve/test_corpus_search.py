@@ -25,6 +25,8 @@ from vpd_mm.retrieve import (
 )
 from vpd_mm.retrieve.side_by_side import TILE
 from vpd_mm.structures import Action, PoseSequence, load_actions, save_actions, save_classes
+from vpd_mm.visualize.panels import legend
+from vpd_mm.visualize.skeleton import SIDES
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_retrieve.npz'
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
@@ -254,6 +256,16 @@ def test_tool_ranks_a_corpus(corpus, capsys):
             run_tool(corpus, '--split', 'test', '--gallery-split', 'train', '--ks', *ks)
 
 
+def test_tool_joins_features_by_plus_and_still_by_a_space(corpus, capsys):
+    few = ('--split', 'test', '--gallery-split', 'train', '--ks', 1)
+    run_tool(corpus, '--features', 'teacher/joints+joints', *few)
+    joined = capsys.readouterr().out.partition('\n')[0]
+    assert 'teacher/joints+joints: 6 queries' in joined
+    with pytest.warns(DeprecationWarning, match=r'joints joints is .*; write --features teacher/joints\+joints'):
+        run_tool(corpus, '--features', 'teacher/joints', 'joints', *few)
+    assert capsys.readouterr().out.partition('\n')[0] == joined
+
+
 def test_tool_says_what_it_leaves_out_and_what_comes_last(corpus, capsys):
     more = [Action('v3_again', 'v3', 0, 40, 0, 'train'), Action('v3_long', 'v3', 0, 60, 0, 'test')]
     save_actions(corpus.actions_path, [*load_actions(corpus.actions_path), *more])
@@ -262,15 +274,15 @@ def test_tool_says_what_it_leaves_out_and_what_comes_last(corpus, capsys):
     hits = [line.split('│')[2].strip() for line in text.splitlines() if '│' in line]
     assert len(hits) == 24 - 3
     assert not {'v3_30', 'v3_again', 'v3_long'} & {*hits}
-    assert '2 clips that overlap with the query in its video are left out: v3_again, v3_long' in text
+    assert 'left out, as they overlap with the query in its video: 2 (v3_again, v3_long)' in text
     run_tool(corpus, '--query', 'v4_2', '--top', 30)
     text = capsys.readouterr().out
-    assert '* about 1.5 times as long as the query' in text
+    assert '* more than about 1.5 times longer or shorter than the query' in text
     assert [line for line in text.splitlines() if '│' in line][-1].rstrip(' │').endswith('*')
     run_tool(corpus)
     text = capsys.readouterr().out
-    assert '10 pairs of a query and a clip that overlap in one video are left out' in text
-    assert 'neighbours: about 1.5 times' in text
+    assert 'left out, as they overlap in one video: 10 pairs of a query and a clip' in text
+    assert 'neighbours: more than about 1.5 times' in text
     save_actions(corpus.actions_path, more)
     with pytest.raises(UserError, match=r'all 2 clips of the gallery overlap with it'):
         run_tool(corpus, '--query', 'v3_long')
@@ -302,12 +314,12 @@ def test_tool_shows_a_query_beside_its_results(corpus, capsys):
     run_tool(corpus, '--query', 'v3_30', '--top', 3, '--show', corpus.root / 'x.png')
     assert 'most similar to v3_30 (bow)' in capsys.readouterr().out
     sheet = cv2.imread(str(corpus.root / 'x.png'))
-    assert sheet.shape == (4 * (TILE + 22), 8 * TILE, 3)
+    assert sheet.shape == (4 * (TILE + 32) + len(legend(8 * TILE, SIDES)), 8 * TILE, 3)
     assert (sheet[30:170, 20:140] > 100).any()
     run_tool(corpus, '--query', 'v3:5-20', '--top', 4, '--show', corpus.root / 'x.mp4')
     with av.open(str(corpus.root / 'x.mp4')) as video:
         frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 25
-    assert frames[0].shape == (2 * (TILE + 39), 3 * TILE, 3)  # two lines of caption
+    assert frames[0].shape == (2 * (TILE + 39) + len(legend(3 * TILE, SIDES)), 3 * TILE, 3)  # two lines of caption
     with pytest.raises(UserError, match=r'must end in \.png \(an image\) or \.mp4'):
         run_tool(corpus, '--query', 'v3_30', '--show', corpus.root / 'x.gif')

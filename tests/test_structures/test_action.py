@@ -3,7 +3,8 @@ import time
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.structures import Action, load_actions, load_classes, read_lines, save_actions, save_classes
+from vpd_mm.features.action_window_dataset import select_actions
+from vpd_mm.structures import Action, load_actions, load_classes, load_splits, read_lines, save_actions, save_classes
 
 ACTIONS = [Action('a:1', 'clip', 0, 10, 0, 'train'), Action('ü 2', 'clip', 10, 11, 3, 'test')]
 HEADER = 'action_id,video,start_frame,end_frame,label,split\n'
@@ -98,3 +99,20 @@ def test_lists_that_people_edit_name_what_the_corpus_holds(tmp_path):
     for name in (' a', 'a\x85b', ''):
         with pytest.raises(UserError, match='class names must be unique'):
             save_classes(tmp_path / 'classes.txt', [name])
+
+
+def test_actions_of_videos_that_are_left_out_are_not_read(tmp_path):
+    path = tmp_path / 'annotations' / 'actions.csv'
+    actions = [Action(f'{video}_1', video, 0, 5, 0, 'train') for video in 'abc']
+    save_actions(path, actions)
+    (path.parent / 'splits.csv').write_text('video,split\na,train\nb,val\n')
+    (path.parent / 'few.txt').write_text('a_1\nb_1\nc_1\n')
+    (path.parent / 'left_out.txt').write_text('b\n\n')
+    kept = load_actions(path)
+    assert [action.video for action in kept] == ['a', 'c']
+    assert load_actions(path, all_videos=True) == actions
+    assert load_splits(path.parent / 'splits.csv') == {'a': 'train'}
+    assert select_actions(kept, ['train'], path.parent / 'few.txt', path) == kept
+    (path.parent / 'few.txt').write_text('a_1\nd_1\n')
+    with pytest.raises(UserError, match="action 'd_1' is not in"):
+        select_actions(kept, ['train'], path.parent / 'few.txt', path)

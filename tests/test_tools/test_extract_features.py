@@ -97,7 +97,7 @@ def test_a_rank_without_videos_succeeds(extract, capsys):
 def test_preview_skips_videos_of_other_ranks(extract, corpus, capsys):
     out = corpus.features_dir('shared')
     assert extract(0, 2, 'shared', '--preview') == 0
-    assert 'no preview of 1 videos: other processes' in capsys.readouterr().out
+    assert 'no preview of 1 video: other processes' in capsys.readouterr().out
     assert sorted(p.name for p in (out / 'preview').iterdir()) == ['a.mp4', 'a.png', 'a_action.jpg']
     assert extract(1, 2, 'shared') == 0
     assert extract(0, 2, 'shared', '--preview') == 0

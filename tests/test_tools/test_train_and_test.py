@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from forked import run_ranks
 
+from vpd_mm.engine.training_console import training_record
+
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 STGCN = 'configs/baselines/stgcn_joint_8e_generated.py'
 PLAIN = 'configs/baselines/stgcn-gn_joint_8e_generated.py'
@@ -44,7 +46,7 @@ def trained(tmp_path_factory, tool):
     """A training of four epochs, and one that resumed from the checkpoint of the second."""
     folder = tmp_path_factory.mktemp('train')
     options = ['--cfg-options', *SHORT, 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.max_keep_ckpts=-1']
-    tool('train.py', STGCN, '--work-dir', 'whole', *options, cwd=folder)
+    (folder / 'shown.txt').write_text(tool('train.py', STGCN, '--work-dir', 'whole', *options, cwd=folder))
     tool('train.py', STGCN, '--resume', 'whole/epoch_2.pth', '--work-dir', 'resumed', *options, cwd=folder)
     return folder
 
@@ -64,6 +66,21 @@ def test_trains_with_progress_and_keeps_checkpoints(trained):
     assert (trained / 'whole' / 'epoch_4.pth').is_file()
     curve = losses(trained / 'whole')
     assert curve[max(curve)] < curve[1]
+
+
+def test_the_console_has_a_summary_a_line_per_epoch_and_the_best(trained):
+    shown, work_dir = (trained / 'shown.txt').read_text().splitlines(), trained / 'whole'
+    first = [line for line in shown if line.startswith('epoch ')]
+    assert [line.split()[1] for line in first] == ['1/4', '2/4', '3/4', '4/4']
+    assert all(' eta 0:' in line and ' loss ' in line for line in first)
+    assert shown[shown.index(first[0]) - 4].startswith('training: 32 samples of GeneratedActionDataset; 4 epochs of 2')
+    best = training_record(work_dir)['best']
+    assert (work_dir / best['checkpoint']).is_file()
+    assert any(line.startswith(f'best: epoch {best["step"]} of 4: ') for line in shown)
+    assert len(shown) < 15
+    log = next(work_dir.glob('*/*.log')).read_text()
+    assert 'System environment' in log
+    assert 'Hooks will be executed' in log
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(trained):

@@ -37,7 +37,7 @@ def tool(run_python, name, *args):
 def test_poses_become_features_of_both_views(run_python, cameras):
     done = tool(run_python, 'extract_features.py', 'vipe', '--corpus', cameras.root, '--poses', 'left')
     assert done.returncode == 0, done.stderr
-    assert '1 videos written, 1 in total, D = 64' in done.stdout
+    assert '1 video written, 1 in total, D = 64' in done.stdout
     done = tool(run_python, 'extract_features.py', 'vipe', '--invert', '--corpus', cameras.root, '--poses', 'left')
     assert 'D = 128' in done.stdout, done.stderr
     plain = FeatureStore(cameras.teacher_dir('vipe'))['v'].feats

@@ -9,13 +9,14 @@ import pytest
 from vpd_mm.visualize.panels import (
     BACKGROUND,
     BOX,
-    add_caption,
+    add_captions,
     draw_boxes,
     draw_text,
     evenly_spread,
     flow_to_rgb,
     flow_wheel,
     grid,
+    legend,
     resize,
     save_image,
 )
@@ -26,11 +27,23 @@ def test_text_is_drawn_with_any_letter_and_stays_inside():
     plain, umlaut, long = (draw_text(empty.copy(), text) for text in ('u', 'ü', 'Axel ' * 100))
     assert (plain != umlaut).any()
     assert all(image.max() == 255 and image.min() < 40 for image in (plain, umlaut, long))
-    assert (long[:, 198:] == 90).all()  # shortened
+    assert (long[:, 198:] == 90).all()
     draw_text(empty[:5, :5].copy(), 'larger than the image', (0, 10))
-    two = draw_text(np.full((60, 200, 3), 90, np.uint8), ['one', 'two'])
-    rows = np.flatnonzero((two == 255).all(2).any(1))
-    assert rows.min() < 18 < 24 < rows.max()
+
+
+@pytest.mark.parametrize(
+    ('lines', 'same'),
+    [
+        ('a first and a second line', ['a first and a', 'second line']),
+        ('backward_straight_s2_t4', ['backward_', 'straight_s2_', 't4']),
+        ('w' * 11, ['w' * 8, 'www']),
+        (['one', '', 'two'], ['one', ' ', 'two']),
+    ],
+    ids=['words', 'signs', 'letters', 'lines'],
+)
+def test_a_line_that_is_too_long_is_broken_and_nothing_is_lost(lines, same):
+    first, second = (draw_text(np.full((60, 100, 3), 90, np.uint8), text) for text in (lines, same))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_the_outline_has_the_colour_of_a_box():
@@ -49,14 +62,27 @@ def test_labels_are_drawn_for_some_boxes_and_stay_inside():
     assert (draw_boxes(np.zeros((9, 9, 3), np.uint8), np.zeros((0, 4)), []) == 0).all()
 
 
-def test_captions_stand_above():
+def test_captions_stand_above_whole_and_end_at_one_height():
     image = np.full((100, 120, 3), 90, np.uint8)
-    captioned = add_caption(image, 'a long caption that needs two lines', num_lines=2)
-    np.testing.assert_array_equal(captioned[-100:], image)
-    height = len(captioned) - 100
-    first, second = captioned[: height // 2], captioned[height // 2 : height]
+    long, short = add_captions([image, image], ['a long caption that needs two lines', 'x'])
+    for captioned in (long, short):
+        np.testing.assert_array_equal(captioned[-100:], image)
+    height = len(long) - 100
+    assert len(short) == len(long)
+    first, second = long[: height // 2], long[height // 2 : height]
     assert (first == 255).sum() > 50 < (second == 255).sum()
-    assert len(add_caption(image, 'x')) < len(captioned)
+    assert len(add_captions([image], ['x'])[0]) < len(long)
+
+
+def test_a_legend_shows_each_colour_and_goes_on_in_further_lines():
+    entries = {'left': (60, 150, 255), 'flow': np.full((9, 9, 3), (9, 200, 9), np.uint8), 'faint: not trained on': None}
+    wide, narrow = legend(400, entries), legend(100, entries)
+    for bar in (wide, narrow):
+        assert [(bar == colour).all(axis=2).sum() > 100 for colour in ((60, 150, 255), (9, 200, 9))] == [True, True]
+        assert len(bar) % 2 == 0
+    assert len(wide) < 30 < 3 * 20 < len(narrow)
+    left, flow = ((narrow == colour).all(axis=2).any(axis=1).argmax() for colour in ((60, 150, 255), (9, 200, 9)))
+    assert left < 10 < flow + 10
 
 
 def test_a_grid_centres_smaller_images_and_fills_empty_cells():

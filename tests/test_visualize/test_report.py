@@ -15,6 +15,7 @@ from vpd_mm.visualize.report import (
     Code,
     Gallery,
     Image,
+    Legend,
     MethodDiagram,
     Section,
     Table,
@@ -42,6 +43,7 @@ def write_page(path):
         Image(figure_uri(confusion_figure(np.eye(2, dtype=int), ['a', 'b'])), 'a "plot"'),
         Image(file_uri(path.with_suffix('.mp4')), 'a video'),
         Gallery([Image(tile), Image(tile, 'second')], 160, 'all <b>', 'a & fold'),
+        Legend({"athlete's <left": (60, 150, 255), 'faint': None}),
         Code('python tools/demo.py ' + '--option value ' * 20 + '> out'),
     ]
     section = Section('First & last', blocks, Verdict('stop', 'no & yes', 'label'), 'vpd-mm fewshot --k <4>')
@@ -61,13 +63,14 @@ def test_nothing_is_fetched_and_everything_is_escaped(tmp_path):
         'a &lt; b &amp;',
         'a &lt;b&gt; lead',
         '<section id="s2">\n<h2>First &amp; last',
-        '<li class="stop"><span class="level">stop</span><div><a href="#s2">First &amp; last</a> no &amp; yes',
+        '<li class="stop"><span class="level">stop</span><div><a href="#s2">First &amp; last</a>: no &amp; yes',
         '<p class="verdict ok"><span class="level">ok</span>reached &lt; <span class="hint">Next: go &gt; on</span>',
         '<pre>vpd-mm fewshot --k &lt;4&gt;</pre>',
         '&lt;i&gt;',
         'a &#34;plot&#34;',
         '&gt; out',
         'all &lt;b&gt;',
+        '<li><i style="background: rgb(60, 150, 255)"></i>athlete&#39;s &lt;left</li>\n<li>faint</li>',
     )
     assert all(piece in text for piece in pieces)
     assert text.count('<video') == 1

@@ -7,6 +7,7 @@ from vpd_mm.teacher.joint_feature import FLIP_ORDER, VPD_JOINTS
 from vpd_mm.visualize.skeleton import (
     BACKGROUND,
     COCO17,
+    FAINT,
     LEFT,
     MIDDLE,
     RIGHT,
@@ -89,7 +90,7 @@ def test_a_pose_panel_has_the_hips_in_its_centre():
     placed = place_normalized(joints.ravel(), (80, 80), 64)
     assert placed[[7, 8]].mean(axis=0).tolist() == [80, 80]
     assert placed[11].tolist() == pytest.approx([86.4, 144])
-    panel, faint = draw_pose_panel(joints, 160), draw_pose_panel(joints.ravel(), 160, faint=True)
+    panel, faint = draw_pose_panel(joints, 160), draw_pose_panel(joints.ravel(), 160, FAINT)
     assert panel[144, 86].tolist() == list(LEFT)
     assert panel[0, 0].tolist() == faint[0, 0].tolist() == list(BACKGROUND)
-    assert faint[144, 86].tolist() == pytest.approx([0.6 * b + 0.4 * c for b, c in zip(BACKGROUND, LEFT)], abs=1)
+    assert faint[144, 86].tolist() == pytest.approx([0.5 * b + 0.5 * c for b, c in zip(BACKGROUND, LEFT)], abs=1)

@@ -8,23 +8,32 @@ from types import SimpleNamespace
 import numpy as np
 
 from vpd_mm.athlete import VideoReader
-from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.distill.distill_metric import joint_errors
-from vpd_mm.features.preview import preview_panels
+from vpd_mm.features.preview import LEGEND, CropPoses, preview_panels
 from vpd_mm.retrieve import ClipPainter, Shot, load_clips, rank_corpus
-from vpd_mm.structures import PoseSequence, load_actions, load_classes
+from vpd_mm.structures import (
+    VPD_JOINTS,
+    PoseSequence,
+    Share,
+    guess_chance,
+    load_actions,
+    load_classes,
+    retrieval_chance,
+)
 from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
-from vpd_mm.visualize.panels import draw_boxes, draw_text, flow_to_rgb, resize
+from vpd_mm.visualize.panels import BOX, draw_boxes, draw_text, flow_to_rgb, resize
 from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_figure
-from vpd_mm.visualize.report import Block, Code, Gallery, Image, MethodDiagram, Section, Table, Text, Verdict
-from vpd_mm.visualize.skeleton import draw_pose_panel
+from vpd_mm.visualize.report import Block, Code, Gallery, Image, Legend, MethodDiagram, Section, Table, Text, Verdict
+from vpd_mm.visualize.skeleton import draw_skeleton
 
 TITLE = 'Video Pose Distillation: the demonstration'
 LEAD = (
     'Video Pose Distillation (Hong, Fisher, Gharbi, Fatahalian, ICCV 2021) on a synthetic sport. An off-the-shelf pose '
     'estimator, the teacher, fails on many frames. A student network learns from the other frames and describes every '
-    'frame. All numbers were computed on this machine. The packed detector and teacher never saw this sport.'
+    'frame. All numbers were computed on this machine. The packed detector and teacher never saw this sport. '
+    'The commands for a real video and for your own videos are in "Next steps".'
 )
 LONGER = (
     'For comparison, longer runs on a larger corpus: after 1,000,000 crops from the same start, the error on '
@@ -42,8 +51,10 @@ python tools/train.py configs/distill/resnet18_2d-vpd_40e_real.py"""
 #: Goals: points above the joints of the teacher, share of the error removed, error ratio on confident frames.
 GOAL_POINTS, GOAL_GAPS, GOAL_CONFIDENT = 5.0, 0.25, 1.5
 MIN_SCORE = 0.5  # of a confident frame
-#: Contact sheet: tiles, and px of one.  Strip: frames.  Animations: number, frames, and frames per second.
-SHEET, STRIP, ANIMATIONS = (12, 256), 6, (4, 50, 12.5)
+LEARNT = 0.8  # largest error of a student that has learnt, relative to that of a constant pose
+#: Contact sheet: tiles, and px of one.  Strip: frames, at least so many apart within a video.  Animations: number,
+#: frames, and frames per second.  Px of a pose over its crop.
+SHEET, STRIP, ANIMATIONS, SIDE = (12, 256), (6, 10), (4, 50, 12.5), 240
 
 
 def sport_tiles(sport: Corpus) -> list[np.ndarray]:
@@ -77,83 +88,98 @@ def write_report(
     made_with = Text(f'Scale {results["scale"]}, seed {results["seed"]}; {versions}.')
     learns = results['scale'] != 'tiny'
     tiles = [Image(report.image_uri(tile)) for tile in sport_tiles(sport)]
-    sheet = Gallery(tiles, SHEET[1], 'The sport: the middle of an action of each class, with the box of the athlete.')
+    sheet = Gallery(tiles, SHEET[1], 'The sport: the middle of an action of each class.')
+    legend = Legend({'box of the athlete': BOX, **LEGEND})
+    verdicts = summary(results, corpus, constant_error(frames))
     sections = [
-        Section('Summary', list(summary(results, facts, learns))),
-        Section('Low-confidence frames', list(gap_filling(frames, vpd, learns))),
-        Section('Method', [diagram(frames, corpus), sheet, Table(('', ''), list(facts.items()))]),
-        Section('Few-shot recognition', list(recognition(corpus, results['recognition'], images['confusion']))),
-        Section('Retrieval', list(retrieval(corpus, results['retrieval']))),
-        Section('Detection', list(detection(results['detection'], images['detection']))),
+        Section('Low-confidence frames', list(gap_filling(frames, vpd, learns)), verdicts['gaps']),
+        Section(
+            'Few-shot recognition',
+            list(recognition(corpus, results['recognition'], images['confusion'])),
+            verdicts['recognition'],
+        ),
+        Section('Retrieval', list(retrieval(corpus, results['retrieval'])), verdicts['retrieval']),
+        Section('Detection', list(detection(results['detection'], images['detection'])), verdicts['detection']),
+        Section('Method', [diagram(frames, corpus), sheet, legend, Table(('', ''), list(facts.items()))]),
         Section('Next steps', [Code(NEXT), Text(LONGER)]),
         Section('Time and versions', [times, made_with]),
     ]
     report.write_report(root / 'report.html', TITLE, LEAD, sections)
 
 
-def summary(results: Mapping, facts: Mapping, learns: bool) -> Iterator[Text]:
-    """Three paragraphs: the work, the result with the numbers of this run, the continuation."""
+def constant_error(frames: SimpleNamespace) -> float:
+    """Mean joint error of one pose for all low-confidence frames, their true mean; a student beats it."""
+    truth = frames.truth[frames.scores < MIN_SCORE]
+    return float(joint_errors(np.broadcast_to(truth.mean(axis=0), truth.shape), truth).mean()) if len(truth) else 0.0
+
+
+def summary(results: Mapping, corpus: Corpus, constant: float) -> dict[str, Verdict]:
+    """The result of each part with the numbers of this run: 'gaps', 'recognition', 'retrieval', 'detection'.
+
+    ``constant`` is :func:`constant_error`.
+    """
     recognised, ranked, detected = (
         {row['method']: row for row in results[part]} for part in ('recognition', 'retrieval', 'detection')
     )  # of several k, the last row counts: the largest
     teacher, student = next(iter(recognised)), '2D-VPD'
-    yield Text(
-        f'Done: videos were made ({facts["videos"]}), the athlete was tracked, the teacher estimated poses, a student '
-        'learned from the confident ones, and actions were recognised, retrieved and detected with its features.'
-    )
-    gaps, sentences = results['gap_filling'], []
+    hint = 'run it with --scale small; tiny trains for seconds, which only shows that every step runs.'
+    hint *= results['scale'] == 'tiny'
+    gaps, better, text = results['gap_filling'], False, 'none in the test videos.'
     if gaps['frames']:
         before, after = gaps['teacher_error'], gaps['student_error']
-        sentences.append(
-            f'On {gaps["frames"]} low-confidence frames of the test videos, the mean joint error is {before:.2f} torso '
-            f'sizes for the teacher and {after:.2f} for the student, {100 * abs(1 - after / before):.0f} % '
-            f'{"lower" if after < before else "higher"}.'
+        better = after < min(before, LEARNT * constant)
+        text = (
+            f'{gaps["frames"]} in the test videos; their mean joint error is {after:.2f} torso sizes for the student, '
+            f'{before:.2f} for the teacher, and {constant:.2f} for their mean pose.'
         )
-    k, top1 = recognised[student]['k'], [recognised[name]['top1_mean'] for name in (student, teacher)]
-    sentences.append(
-        f'With {k} training clips{"" if k == "all" else " per class"}, the features of the student ({student}) name '
-        f'the class of {top1[0]:.1f} % of the test clips; the joints of the teacher, {top1[1]:.1f} %.'
-    )
-    first = [100 * ranked[name]['precision@1'] for name in (student, teacher)]
-    sentences.append(
-        f'The most similar training clip has the class of the query in {first[0]:.1f} % of cases (joints of the '
-        f'teacher: {first[1]:.1f} %).'
-    )
+    verdicts = {'gaps': _judge(better, text, hint)}
+
+    actions = load_actions(corpus.actions_path)
+    train, test = ([action.label for action in actions if action.split == split] for split in ('train', 'test'))
+    num_classes, k = len(load_classes(corpus.classes_path)), recognised[student]['k']
+    top1 = [recognised[name]['top1_mean'] for name in (student, teacher)]
+    share = Share(top1[0] / 100, len(test), max(guess_chance(test, num_classes)))
+    clips = f'with {k} training clips{"" if k == "all" else " per class"}, the class is right for {share}'
+    text = f'{clips}; with the joints of the teacher for {top1[1]:.1f} %.'
+    verdicts['recognition'] = _judge(not share.warning, text, hint)
+    first = [ranked[name]['precision@1'] for name in (student, teacher)]
+    share = Share(first[0], ranked[student]['queries'], retrieval_chance(test, train, False), 'queries')
+    text = f'the most similar training clip has the right class for {share}; with the joints of the teacher for'
+    verdicts['retrieval'] = _judge(not share.warning, f'{text} {100 * first[1]:.1f} %.', hint)
     ap = [100 * detected[name]['AP@0.5'] for name in (student, teacher)]
-    sentences.append(
-        f'The average precision of detection in uncut videos, AP@0.5, is {ap[0]:.1f} % (joints of the teacher: '
-        f'{ap[1]:.1f} %).'
-    )
-    if not learns:
-        sentences.append('Scale tiny trains for seconds: the numbers show that every step runs, and nothing else.')
-    yield Text(f'Result: {" ".join(sentences)}')
-    yield Text(
-        'Next: run "make demo-real" for a real video, or start with your own videos; the commands are in "Next steps".'
-    )
+    text = f'the average precision in uncut videos, AP@0.5, is {ap[0]:.1f} %; with the joints of the teacher'
+    verdicts['detection'] = _judge(ap[0] > ap[1], f'{text} {ap[1]:.1f} %.', hint)
+    return verdicts
+
+
+def _judge(good: bool, text: str, hint: str) -> Verdict:
+    return Verdict('ok', text) if good else Verdict('warn', text, hint)
 
 
 def compare_frames(corpus: Corpus, ground_truth_dir: Path, decode: Callable) -> SimpleNamespace:
     """Joints (N, 26) and errors (N,) of teacher and student on the test frames with a pose and a ground truth.
 
-    Also ``panels``: (video, frames) to the panels of :func:`preview_panels`, and the crops as ``store``.
+    Also ``keypoints`` (N, 13, 2) px of the ground truth, ``panels``: (video, frames) to the panels of
+    :func:`preview_panels`, and ``poses``: video to its :class:`CropPoses`.
     """
     teachers, students = FeatureStore(corpus.teacher_dir('joints')), FeatureStore(corpus.features_dir('vpd'))
-    store = CropStore(corpus.crops_dir)
-    names, columns = ('videos', 'frame_inds', 'scores', 'teacher', 'student', 'truth'), []
+    names, columns = ('videos', 'frame_inds', 'scores', 'teacher', 'student', 'truth', 'keypoints'), []
     for video in sorted({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'}):
-        truth = JointFeature()(PoseSequence.load(ground_truth_dir / f'{video}.npz'))
+        true_poses = PoseSequence.load(ground_truth_dir / f'{video}.npz')
+        truth = JointFeature()(true_poses)
         sequences = teachers[video], students[video], truth
         inds = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
         rows = [np.searchsorted(sequence.frame_inds, inds) for sequence in sequences]
         teacher, student, truth = (sequence.feats[row] for sequence, row in zip(sequences, rows))
         scores, videos = sequences[0].scores[rows[0]], np.full(len(inds), video)
-        columns.append((videos, inds, scores, teacher[:, 0], decode(student), truth[:, 0]))
+        keypoints = true_poses.keypoints[rows[2]][:, VPD_JOINTS]
+        columns.append((videos, inds, scores, teacher[:, 0], decode(student), truth[:, 0], keypoints))
     frames = SimpleNamespace(**dict(zip(names, map(np.concatenate, zip(*columns)))))
     frames.teacher_errors = joint_errors(frames.teacher, frames.truth).mean(axis=1)
     frames.student_errors = joint_errors(frames.student, frames.truth).mean(axis=1)
-    frames.store = store
+    frames.poses = {video: CropPoses(corpus, video) for video in np.unique(frames.videos).tolist()}
     frames.panels = lambda video, inds: preview_panels(
-        store, video, decode(students[video].feats), teachers[video], set(inds)
+        corpus, video, decode(students[video].feats), only=set(inds), side=SIDE
     )
     return frames
 
@@ -168,9 +194,12 @@ def diagram(frames: SimpleNamespace, corpus: Corpus) -> MethodDiagram:
     panels = [draw_boxes(image, track.boxes[np.searchsorted(track.frame_inds, frame_ind)])]
     for i in (good, bad):
         video, frame_ind = frames.videos[i], int(frames.frame_inds[i])
-        panels += [frames.store.crop(video, frame_ind), flow_to_rgb(frames.store.flow(video, frame_ind))]
-        panels.append(draw_pose_panel(frames.teacher[i], faint=i == bad))
-    uris = [report.image_uri(panel) for panel in (*panels, draw_pose_panel(frames.student[bad]))]
+        poses = frames.poses[video]
+        crop, pose = (resize(poses.store.crop(video, frame_ind), SIDE) for _ in range(2))
+        poses.teacher(frame_ind, pose)
+        panels += [crop, flow_to_rgb(poses.store.flow(video, frame_ind)), pose]
+    keypoints = poses.in_crop(frame_ind, poses.place(frame_ind, frames.student[bad]), SIDE)
+    uris = [report.image_uri(panel) for panel in (*panels, draw_skeleton(crop.copy(), keypoints))]
     return MethodDiagram(*uris[:4], frames.scores[good], *uris[4:7], frames.scores[bad], uris[7])
 
 
@@ -189,9 +218,15 @@ def recognition(corpus: Corpus, rows: Sequence[Mapping], matrices: Sequence[tupl
         text = f'2D-VPD is at least {GOAL_POINTS:g} points above {teacher} at k = {k}'
         yield goal(text, points >= GOAL_POINTS, f'{points:+.1f} points')
     figure = accuracy_figure('', ks, cells, {name: kind(name) for name in cells})
-    yield Image(report.figure_uri(figure), 'Accuracy on the test clips; lines at the ends are standard deviations.')
-    body = [(row['method'], row['k'], f'{row["top1_mean"]:.1f}', f'{row["top1_std"]:.1f}', row['runs']) for row in rows]
-    yield Table(('method', 'k', 'top-1 %', '±', 'runs'), body)
+    yield Image(
+        report.figure_uri(figure), 'Accuracy on the test clips; lines at the ends: standard deviation of the runs.'
+    )
+    body = [
+        (row['method'], row['k'], f'{row["top1_mean"]:.1f}', f'{row["top1_std"]:.1f}' if row['runs'] > 1 else '-')
+        for row in rows
+    ]
+    body = [(*cells, row['runs']) for cells, row in zip(body, rows)]
+    yield Table(('method', 'k', 'top-1 %', '± sd', 'runs'), body)
     num_test = sum(action.split == 'test' for action in load_actions(corpus.actions_path))
     yield Text(
         f'k training clips per class; mean and sample deviation over the runs; 18 classes; {num_test} test clips of '
@@ -213,9 +248,10 @@ def gap_filling(frames: SimpleNamespace, vpd: SimpleNamespace, learns: bool) -> 
     gains = frames.teacher_errors[low] - frames.student_errors[low]
     if len(low):
         text = 'Low-confidence frames that the student improves most. The numbers are joint errors in torso sizes.'
-        yield Gallery(pose_columns(frames, low[np.argsort(-gains)]), 160, text)
-        text = 'Parts of test videos at half speed: crop, teacher (faint: low confidence), student.'
-        yield Gallery(list(animations(frames, low, gains)), 520, text)
+        yield Gallery(pose_columns(frames, low[np.argsort(-gains)]), SIDE, text)
+        yield Legend(LEGEND)
+        text = 'Gaps being filled, at half speed: crop, teacher, student.'
+        yield Gallery(list(animations(frames, low, gains)), 2 * SIDE, text)
     body, gaps = [], vpd.gaps
     for key, name in (('confident', 'confident'), ('low_confidence', 'low'), ('lost', 'no pose')):
         if gaps.get(f'frames_{key}'):
@@ -236,21 +272,29 @@ def gap_filling(frames: SimpleNamespace, vpd: SimpleNamespace, learns: bool) -> 
             f'The student is closer to the ground truth than the teacher on {(gains > 0).mean():.0%} of {len(low)}.'
         )
         worst = pose_columns(frames, low[np.argsort(-frames.student_errors[low])])
-        yield Gallery(worst, 160, folded='Low-confidence frames with the largest errors of the student')
+        yield Gallery(worst, SIDE, folded='Low-confidence frames with the largest errors of the student')
     figure = training_figure(vpd.checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
     yield Image(report.figure_uri(figure), 'Training of the 2D-VPD student.')
 
 
 def pose_columns(frames: SimpleNamespace, order: Sequence[int]) -> list[Image]:
-    """Crop, poses of teacher and student, ground truth of the first frame of each video, STRIP at most."""
+    """Crop, poses of teacher and student, ground truth of the first frames of ``order``, those of each video first."""
+    (num, apart), chosen = STRIP, []
+    firsts = np.sort(np.unique(frames.videos[order], return_index=True)[1])
+    for i in [*order[firsts], *order]:
+        near = [j for j in chosen if frames.videos[i] == frames.videos[j]]
+        if len(chosen) < num and all(abs(frames.frame_inds[i] - frames.frame_inds[j]) >= apart for j in near):
+            chosen.append(i)
     columns = []
-    for i in np.sort(np.unique(frames.videos[order], return_index=True)[1])[:STRIP]:
-        row = order[i]
-        (panels,) = frames.panels(frames.videos[row], [int(frames.frame_inds[row])])
-        side = len(panels[0])
+    for row in chosen:
+        video, frame_ind = frames.videos[row], int(frames.frame_inds[row])
+        (panels,) = frames.panels(video, [frame_ind])
         for panel, errors in zip(panels[1:], (frames.teacher_errors, frames.student_errors)):
-            draw_text(panel, f'error {errors[row]:.2f}', (2, side - 20))
-        panels.append(draw_text(draw_pose_panel(frames.truth[row], side), 'ground truth'))
+            draw_text(panel, f'error {errors[row]:.2f}', (2, SIDE - 20))
+        poses = frames.poses[video]
+        truth = resize(poses.store.crop(video, frame_ind), SIDE)
+        draw_skeleton(truth, poses.in_crop(frame_ind, frames.keypoints[row], SIDE))
+        panels.append(draw_text(truth, 'ground truth'))
         columns.append(Image(report.image_uri(np.concatenate(panels))))
     return columns
 

@@ -60,9 +60,7 @@ class FlowEstimator:
     @property
     def settings(self) -> dict | None:
         """Settings that a crop header stores; None for ``none``."""
-        if self._pair is None:
-            return None
-        return {'method': self.method, 'clip': self.clip, 'subtract_median': self.subtract_median}
+        return flow_settings(self.method, self.subtract_median)
 
     def __call__(self, previous: np.ndarray | None, current: np.ndarray) -> np.ndarray | None:
         """Return (H, W, 2) float32 (u, v) at every pixel of ``previous``; None for method ``none``.
@@ -77,6 +75,12 @@ class FlowEstimator:
         if self.subtract_median:
             flow = flow - np.median(flow, axis=(0, 1))
         return np.clip(flow, -self.clip, self.clip)
+
+
+def flow_settings(method: str, subtract_median: bool) -> dict | None:
+    """Return the settings that a crop header stores; None for ``none``."""
+    flow = {'method': method, 'clip': FlowEstimator.clip, 'subtract_median': subtract_median}
+    return None if method == 'none' else flow
 
 
 def _opencv(method: str) -> Pair:

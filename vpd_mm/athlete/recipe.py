@@ -10,7 +10,7 @@ from ..corpus import Corpus, CropStore
 from ..corpus.corpus import MAX_FPS
 from ..corpus.provenance import sources_in
 from ..engine.paths import find_weights
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import file_digest
 from .flow import METHODS
 from .square_cropper import SquareCropper
@@ -200,7 +200,9 @@ def differences(student: Recipe, corpus: Corpus) -> list[str]:
         own = getattr(student, name)
         for value, videos in variants.items() if own is not None else ():
             if value != own:
-                lines.append(f'{name} {value} in {len(videos)} videos (first {videos[0]}), of the student {own}')
+                lines.append(
+                    f'{name} {value} in {counted(len(videos), "video")} (first {videos[0]}), of the student {own}'
+                )
     if corpus.fps != student.fps:
         rates = ['as decoded' if fps is None else f'{fps:g}' for fps in (corpus.fps, student.fps)]
         lines.append(f'fps {rates[0]}, of the student {rates[1]}')

@@ -69,7 +69,7 @@ def default_rules(tracker: type[ShotTracker], weights: type) -> dict[str, int | 
 
 
 def build_tracker(rules: Mapping[str, Any], fps: float, frame_size: tuple[int, int], online: bool = False) -> Any:
-    """Build a tracker from its rules, by name; UserError where :func:`check_rules` raises it, or ``every`` is too large.
+    """Build a tracker from its rules, by name; UserError as of :func:`check_rules`, or where ``every`` is too large.
 
     The rule ``method`` is 'bytetrack' (``AthleteTracker`` or ``OnlineTracker``, with ``ChoiceRules``), or 'path'
     (``PathTracker``, with ``PathRules``: one athlete, weak detector, not online).
@@ -106,7 +106,8 @@ def check_rules(rules: Mapping[str, Any], online: bool = False) -> tuple[Any, An
 def rules_help() -> str:
     """Describe all rules, one a line."""
     lines = ['rules of --track: RULE=DEFAULT, what is allowed, meaning']
-    lines.append(f'  {"method=bytetrack":22} {"bytetrack, path":30} path: one athlete, by the best path through weak detections')
+    text = 'path: one athlete, by the best path through weak detections'
+    lines.append(f'  {"method=bytetrack":22} {"bytetrack, path":30} {text}')
     for method, kinds in METHODS.items():
         lines.append(f'rules of method={method}:')
         for name, value in default_rules(*kinds).items():

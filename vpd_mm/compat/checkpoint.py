@@ -38,6 +38,8 @@ DAMAGE_TEXTS = ('PytorchStreamReader', 'magic number', 'EOF', 'corrupt', 'byte s
 INVALID = (zipfile.BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError, TypeError, struct.error)
 #: Most bytes of the file ``last_checkpoint``.
 MAX_POINTER = 10_000
+#: Name of the config that a Runner writes into its work dir.
+RUN_CONFIG = 'config.py'
 #: Most bytes by which tensors, all together, may be larger than their stored values.
 MAX_EXPANDED = 64 << 20
 #: The last record of a zip archive without a comment: its first bytes and its size.
@@ -308,7 +310,13 @@ def _misfits(runner: Any, filename: object) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, OverflowError) as e:
         reason = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
         config = runner.cfg.get('experiment_name') or Path(runner.cfg.filename or 'this training').name
-        raise UserError(f'checkpoint {filename}: does not fit {config}: {reason}') from e
+        raise UserError(f'checkpoint {filename}: does not fit {config}: {reason}{own_config(filename)}') from e
+
+
+def own_config(checkpoint: object) -> str:
+    """Hint at the config that the training of a checkpoint wrote beside it, '' where there is none."""
+    path = Path(str(checkpoint)).parent / RUN_CONFIG
+    return f'; or the config of its training, {path}' if path.is_file() else ''
 
 
 def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:

@@ -1,5 +1,6 @@
 """A corpus: the folder on disk that every step reads and writes."""
 
+import difflib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from ..files import (
     npz_path,
     read_json,
 )
-from ..structures import MAX_FRAMES, AthleteTrack, FrameTimes, PoseSequence
+from ..structures import MAX_FRAMES, AthleteTrack, FrameTimes, PoseSequence, left_out_videos
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
 
@@ -33,7 +34,7 @@ LAYOUT_VERSION = 1
 #: Folders and shards, outer ones first, through which a link would let a step write outside of the corpus.
 _LEVELS = (
     *('*', 'athlete/*', 'athlete/poses/*', 'athlete/crops/*', 'teacher/*', 'features/*', 'annotations/*'),
-    'ground_truth/*',  # of the synthetic sport
+    'ground_truth/*',  # of the synthetic sport and of Parkour; no training reads it
 )
 
 #: Largest frame rate of a video.
@@ -252,6 +253,36 @@ class Corpus:
     def detect_path(self) -> Path:
         """Actions of detection, where these are not those of actions.csv; label 0."""
         return self.root / 'annotations' / 'detect.csv'
+
+    @property
+    def left_out_path(self) -> Path:
+        """Videos that no step uses, one a line."""
+        return self.root / 'annotations' / 'left_out.txt'
+
+    def left_out(self) -> set[str]:
+        """Read the videos that no step uses."""
+        return left_out_videos(self.root)
+
+    def leave_out(self, videos: Iterable[str], undo: bool = False) -> set[str]:
+        """Leave videos out of all steps, or with ``undo`` use them again; return those that are left out now.
+
+        Raises:
+            UserError: a video is neither in videos.csv nor among those that failed, or with ``undo`` is not left out.
+        """
+        names, before = {composed(video) for video in videos}, self.left_out()
+        known = before if undo else {*self.videos(), *self.failures(), *before}
+        if unknown := sorted(names - known):
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f'{near[0]}?' if near else f'there are {", ".join(sorted(known)[:5]) or "none"}'
+            what = f'no video is left out as {unknown[0]!r}' if undo else f'no video {unknown[0]!r}'
+            raise UserError(f'{self.root}: {what}; {hint}')
+        now = before - names if undo else before | names
+        if now:
+            with atomic_write(self.left_out_path, 'w') as f:
+                f.writelines(f'{video}\n' for video in sorted(now))
+        else:
+            self.left_out_path.unlink(missing_ok=True)
+        return now
 
     @property
     def splits_path(self) -> Path:

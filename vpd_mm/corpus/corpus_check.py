@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.progress import OnProgress, no_progress
-from ..errors import UserError, one_line
+from ..errors import UserError, counted, one_line
 from ..files import check_video_name, composed, list_folder, open_file
 from ..structures import Action, FrameTimes, load_actions, load_classes, load_splits, read_lines
+from .agreement import disagreements
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
@@ -37,7 +38,7 @@ from .shard import (
 
 #: Reads fps, num_frames, width and height of a video file.
 Probe = Callable[[Path], Mapping[str, float]]
-#: Damaged frames of one video that are listed singly.
+#: Damaged frames of one video, and invalid lines of a table, that are listed singly.
 _MAX_LISTED = 20
 
 
@@ -85,6 +86,7 @@ class _Check:
         self.result = CorpusCheck(Counter({'corpus.json': 1}))
         self.videos: dict[str, VideoInfo] | None = None
         self.unsealed = 0
+        self.left_out: set[str] = set()
         #: Kind of data to the videos that have it.
         self.having: dict[str, set[str]] = {}
 
@@ -103,8 +105,8 @@ class _Check:
         self._note_missing()
         if self.unsealed:
             self.result.notes.append(
-                f'{self.unsealed} videos have crops without checksums, made by a former version: damage is found only '
-                'where it cannot be decoded'
+                f'{counted(self.unsealed, "video")} with crops without checksums, made by a former version: damage is '
+                'found only where it cannot be decoded'
             )
         return self.result
 
@@ -128,7 +130,7 @@ class _Check:
                 self.videos = corpus.videos()
         gone = [row for row in (self.videos or {}).values() if row.path and not Path(row.path).exists()]
         if gone:
-            problem = f'{len(gone)} videos: their file is not there, for example {gone[0].path}'
+            problem = f'{counted(len(gone), "video")}: the file is not there, for example {gone[0].path}'
             self.result.notes.append(
                 f'{problem}; if it was moved, run tools/prepare.py with its new path and the same --out'
             )
@@ -139,14 +141,24 @@ class _Check:
         tables: dict[Path, list[Action]] = {}
         for path in filter(Path.exists, (corpus.detect_path, corpus.actions_path)):
             with self._counted('annotations'):
-                tables[path] = []
-                tables[path] = load_actions(path, None if classes is None else len(classes))
+                tables[path], errors = [], list[UserError]()
+                tables[path] = load_actions(path, None if classes is None else len(classes), on_error=errors.append)
+                for error in errors[:_MAX_LISTED]:
+                    self._problem('annotations', error)
+                if len(errors) > _MAX_LISTED:
+                    self._problem('annotations', f'{path}: {len(errors) - _MAX_LISTED} more lines are not valid')
                 for action in tables[path]:
                     if (outside := self._outside(action.video, action.end_frame)) is not None:
                         self._problem('annotations', f'{path}: {action.action_id}: {outside}')
                 self._note_splits(path, tables[path])
         if corpus.actions_path in tables and not corpus.classes_path.exists():
             self._problem('annotations', f'{corpus.classes_path}: no such file, but there is {corpus.actions_path}')
+        if corpus.left_out_path.exists():
+            with self._counted('annotations'):
+                self.left_out = corpus.left_out()
+                for video in sorted(self.left_out - {*(self.videos or ()), *corpus.failures()}):
+                    self._problem('annotations', f'{corpus.left_out_path}: no video {video!r} in this corpus')
+            self.result.notes.append(f'{corpus.left_out_path}: {len(self.left_out)} videos are left out')
         splits: dict[str, str] = {}
         if corpus.splits_path.exists():
             with self._counted('annotations'):
@@ -168,13 +180,17 @@ class _Check:
                     self._check_list(path, known, test, what)
 
     def _check_inputs(self) -> None:
-        """Find what was made of something that has changed since."""
+        """Find what was made of something that has changed since, and tracks, crops and poses that disagree."""
         names = [f'{folder}/{video}' for folder, videos in self.having.items() for video in sorted(videos)]
         for name in names:
             try:
                 self.reader(self.corpus.crops_dir, _check_inputs, self.corpus, name)
             except UserError as e:
                 self._problem('inputs', e)
+        if not self.result.problems:
+            videos = [video for video in self.videos or () if video not in self.left_out]
+            for video, reason in disagreements(self.corpus, CropStore(self.corpus.crops_dir), videos).items():
+                self._problem('inputs', f'{video}: {reason}')
 
     def _note_splits(self, path: Path, actions: list[Action]) -> None:
         """Note the splits beside train, val and test, which may be misspelt."""
@@ -242,6 +258,8 @@ class _Check:
                 yield 'times', partial(self._check_times, path)
                 continue
             kind, read = folders.get(path.parent, ('other arrays', None))
+            if kind in ('teacher', 'features') and composed(path.stem) in self.left_out:
+                read = None  # no store holds it
             if read is not None:
                 self.having.setdefault(path.parent.relative_to(root).as_posix(), set()).add(composed(path.stem))
             yield kind, partial(_check_zip, path) if read is None else partial(self._check_array, path, read)
@@ -348,7 +366,7 @@ def _read_shard(path: Path) -> tuple[list[str], list[str]]:
     problems = [f'writing {video!r} was interrupted; run tools/prepare.py again' for video in unfinished]
     owners = {key[2:].rpartition(b'/')[0] for kind in (CROP, IMAGE) for key in keys_of(path, kind)}
     if lost := owners - {video.encode() for video in (*videos, *unfinished)}:
-        problems.append(f'holds crops of {len(lost)} videos without a header, first {min(lost)!r}')
+        problems.append(f'holds crops of {counted(len(lost), "video")} without a header, first {min(lost)!r}')
     return videos, problems
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import parse_json
-from ..structures import frames_in_order
+from ..structures import frames_in_order, left_out_videos
 from ..structures.npz_io import check_source
 from . import crop_codec as codec
 from .shard import CROP, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
@@ -118,7 +118,7 @@ class CropStore:
 
     Args:
         directory: ``corpus.crops_dir``.
-        shards: Video to shard, where only some are to be read; None: all that the directory holds.
+        shards: Video to shard, where only some are to be read; None: all of the directory but those left out.
 
     Example:
         >>> store = CropStore(corpus.crops_dir)
@@ -137,7 +137,10 @@ class CropStore:
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
-        return videos_of_shards(self.directory) if self._given is None else self._given
+        if self._given is not None:
+            return self._given
+        left_out = left_out_videos(self.directory / '..' / '..')
+        return {video: shard for video, shard in videos_of_shards(self.directory).items() if video not in left_out}
 
     def videos(self) -> list[str]:
         """Names of the finished videos, sorted; an empty list where nothing is prepared yet."""

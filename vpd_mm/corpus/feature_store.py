@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ..errors import UserError, errors_name
 from ..files import check_video_name, list_folder, npz_path
-from ..structures import FeatureSequence
+from ..structures import FeatureSequence, left_out_videos
 
 
 class FeatureStore:
-    """A folder of ``<video>.npz``; a file is read on access.
+    """A folder of ``<video>.npz``, without the videos that are left out of its corpus; a file is read on access.
 
     Args:
         directory: ``corpus.features_dir(run)`` or ``corpus.teacher_dir(name)``.
@@ -30,7 +30,8 @@ class FeatureStore:
             raise UserError(f'{self.directory}: no such folder of features; run the step that makes it')
         names = [path.stem for path in list_folder(self.directory, '*.npz')]
         with errors_name(self.directory):
-            self._videos = dict.fromkeys(sorted(map(check_video_name, names)))
+            left_out = left_out_videos(self.directory / '..' / '..')
+            self._videos = dict.fromkeys(sorted(set(map(check_video_name, names)) - left_out))
         if not self._videos:
             raise UserError(f'{self.directory}: holds no <video>.npz; run the step that makes them')
         self._first: tuple[str, int, int] | None = None

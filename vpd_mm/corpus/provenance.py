@@ -1,7 +1,8 @@
 """Record what derived files were made of, and find those whose input has changed since.
 
 A derived file carries its source: a JSON object of what the user named, such as ``{'boxes': 'my_boxes'}``, and of
-``inputs``, the digest of the content of each input.  An input inside the corpus is named by its place in it
+``inputs``, the digest of the content of each input; features also of ``trained_on``, whether their student was trained
+on this video.  An input inside the corpus is named by its place in it
 (``athlete/tracks/<video>.npz``, ``athlete/crops/<video>``).  An npz holds its source as the field ``source``, crops in
 their header: both are written with the data, so that a run which is interrupted leaves no wrong record.
 """
@@ -16,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import atomic_write, composed, file_digest, list_folder, npz_path, open_file, read_json
 from ..structures.npz_io import npz_checksums, read_source
 from .corpus import Corpus
@@ -119,9 +120,9 @@ def stale_videos(
             since = ' (video changed since)' if 'video' in changed and 'video' in known else ''
             made_of.add(f'{_named(source)}{since}' if source else 'unknown inputs (by a former version)')
     if conflicts and not overwrite:
-        count, asked = f'{len(conflicts)} videos (first {conflicts[0]})', _named(wanted[conflicts[0]])
+        count, asked = f'{counted(len(conflicts), "video")} (first {conflicts[0]})', _named(wanted[conflicts[0]])
         raise UserError(
-            f'{folder}: {count} have files made of {" or ".join(sorted(made_of))}; requested: {asked}; {hint}'
+            f'{folder}: {count} with files made of {" or ".join(sorted(made_of))}; requested: {asked}; {hint}'
         )
     return stale
 
@@ -140,7 +141,7 @@ def is_current(path: Path, source: Source) -> bool:
 
 
 def _named(source: Source) -> dict[str, Any]:
-    return {key: value for key, value in source.items() if key != 'inputs'}
+    return {key: value for key, value in source.items() if key not in ('inputs', 'trained_on')}
 
 
 def sources_in(folder: Path) -> list[dict[str, Any]]:

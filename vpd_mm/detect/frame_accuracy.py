@@ -17,6 +17,7 @@ class FrameAccuracy(BaseMetric):
     """
 
     default_prefix = 'detect'
+    meanings = ('frame_accuracy = share of the frames that are rightly called action or not',)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:

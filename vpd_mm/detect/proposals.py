@@ -83,7 +83,7 @@ def fit_proposal(proposal: Proposal, mean_frames: float) -> Proposal:
 
 
 class ProposalRule(NamedTuple):
-    """How frame scores become intervals: :func:`find_proposals`, then :func:`fit_proposal`.
+    """Conversion of frame scores to intervals: :func:`find_proposals`, then :func:`fit_proposal`.
 
     ``tools/detect.py`` chooses it and records it in the checkpoints of a scorer, as ``proposals`` of their metadata.
 
@@ -97,8 +97,8 @@ class ProposalRule(NamedTuple):
     min_frames: int = 5
     mean_frames: tuple[float, ...] = ()
 
-    def __call__(self, scores: np.ndarray) -> list[Proposal]:
-        proposals = find_proposals(scores, *self[:3])
+    def __call__(self, scores: np.ndarray, frame_inds: np.ndarray | None = None) -> list[Proposal]:
+        proposals = find_proposals(scores, *self[:3], frame_inds)
         return [fit_proposal(p, self.mean_frames[p.label]) for p in proposals] if self.mean_frames else proposals
 
     def to_json(self) -> dict:
@@ -106,14 +106,16 @@ class ProposalRule(NamedTuple):
         return self._asdict() | {'mean_frames': [None if math.isnan(n) else n for n in self.mean_frames]}
 
     @classmethod
-    def from_json(cls, value: Any, num_classes: int, where: str) -> 'ProposalRule | None':
+    def from_json(cls, value: Any, num_classes: int | None, where: str) -> 'ProposalRule | None':
         """Read what :meth:`to_json` gave, None of None; UserError where it is something else."""
         if value is None:
             return None
         try:
             threshold, gap, least = float(value['threshold']), int(value['max_gap']), int(value['min_frames'])
             lengths = tuple(math.nan if n is None else float(n) for n in value['mean_frames'])
-            if not (0 <= threshold <= 1 and gap >= 0 and least >= 0 and len(lengths) in (0, num_classes)):
+            if not (
+                0 <= threshold <= 1 and gap >= 0 and least >= 0 and len(lengths) in (0, num_classes or len(lengths))
+            ):
                 raise ValueError(value)
         except (TypeError, ValueError, LookupError) as e:
             raise UserError(f'{where}: its rule for proposals is not valid ({value}); run tools/detect.py again') from e

@@ -71,7 +71,7 @@ def choose_threshold(
 ) -> tuple[float, str]:
     """Choose the threshold with the best mean AP at tIoU 0.3 to 0.7 (paper 4.3); the middle one of ties.
 
-    Where the best ones reach one end of the candidates, the search goes on beyond it, unless ``published``.
+    Where the best ones reach one end of the candidates, the search continues beyond it, unless ``published``.
 
     Returns:
         The threshold, and a line if it lies at the end of the search or does not matter, else ''.

@@ -12,10 +12,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
+from mmengine.runner import save_checkpoint
 
 from ..compat import load_checkpoint_safely
 from ..corpus import Corpus
-from ..engine.model_files import build_model, class_names, load_weights
+from ..engine.model_files import build_model, class_names, load_weights, record_trained
 from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import last_checkpoint, sole_training
@@ -61,7 +62,7 @@ def search_corpus(
 
     Args:
         cfg: Detection config set to a corpus (:func:`vpd_mm.features.corpus_config.adapt_config`).
-        work_dir: Folder in which the folds are trained.
+        work_dir: Folder in which the folds are trained; afterwards it stands for them (``record_trained``).
         split: Split of the videos.
         out: Folder of the results.
         checkpoints: Trained models; default: train ``num_folds`` folds.
@@ -132,8 +133,10 @@ def search_corpus(
         notes += [note] if note else []
     rule = rule if threshold is None else rule._replace(threshold=threshold)
     print_log(f'threshold {rule.threshold:g}, from: {source}', 'current')
-    for path in checkpoints if trained_on else ():
-        record_rule(path, rule)
+    if trained_on:
+        for path in checkpoints:
+            record_rule(path, rule)
+        record_trained(work_dir, checkpoints)
     for video in videos:
         times = corpus.times(infos[video.video])
         proposals = [video.to_frames(p) for p in rule(video.scores)]
@@ -260,14 +263,22 @@ def train_ensemble(
     return checkpoints, left_out
 
 
+def use_recorded_rule(cfg: Config, checkpoint: str) -> None:
+    """Let the ``TemporalAPMetric`` of the test part of ``cfg`` use the rule that a checkpoint records, if it does."""
+    metrics = cfg.get('test_evaluator') or []
+    for metric in metrics if isinstance(metrics, list) else [metrics]:
+        if str(metric.type).rpartition('.')[2] == 'TemporalAPMetric':
+            meta = load_checkpoint_safely(checkpoint).get('meta', {}).get('dataset_meta') or {}
+            metric.proposals = meta.get('proposals')
+
+
 def record_rule(checkpoint: Path, rule: ProposalRule) -> None:
     """Write the rule into the metadata of a checkpoint."""
     content = load_checkpoint_safely(str(checkpoint))
     meta = content.setdefault('meta', {}).setdefault('dataset_meta', {})
     if meta.get('proposals') != rule.to_json():
         meta['proposals'] = rule.to_json()
-        with atomic_write(checkpoint, 'wb') as f:
-            torch.save(content, f)
+        save_checkpoint(content, str(checkpoint))
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:

@@ -63,10 +63,14 @@ def describe(result: Mapping[str, Any]) -> list[str]:
         chance = f'mAP at random times {100 * result["chance_mAP"]:.1f} %'
         lines.append(f'{values} of {_sizes(result)}; {chance}')
     for name, row in result.get('classes', {}).items():
-        lines.append(f'  {name}: mAP {100 * row["mAP"]:.1f} % of {row["intervals"]} intervals')
+        lines.append(f'  {name}: mAP {100 * row["mAP"]:.1f} % of {_count(row["intervals"], "interval")}')
     return lines + [f'warning: {note}' for note in result['notes']]
 
 
 def _sizes(row: Mapping[str, Any]) -> str:
     labelled = row['videos'] - row.get('without_labels', 0)
-    return f'{row["intervals"]} intervals in {labelled} videos ({row["frames"]:,} frames)'
+    return f'{_count(row["intervals"], "interval")} in {_count(labelled, "video")} ({row["frames"]:,} frames)'
+
+
+def _count(number: int, unit: str) -> str:
+    return f'{number} {unit}{"s" * (number != 1)}'

@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 
 from ..errors import UserError
 from ..registry import METRICS
-from .proposals import Proposal, Spot, find_proposals, find_spots, stitch_scores
+from .proposals import Proposal, ProposalRule, Spot, find_spots, stitch_scores
 
 TIOUS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _ROUNDING = 1e-9  # tolerates the rounding of ratios such as 7 / 10
@@ -169,6 +169,7 @@ class TemporalAPMetric(BaseMetric):
         tious: Temporal IoU thresholds.
         tolerances: Tolerances of spotting, frames.
         threshold: Score threshold of :func:`find_proposals`.
+        proposals: Recorded :class:`ProposalRule` to use instead (:func:`vpd_mm.detect.search.use_recorded_rule`).
         kwargs: Arguments of mmengine's BaseMetric.
 
     Raises:
@@ -176,16 +177,22 @@ class TemporalAPMetric(BaseMetric):
     """
 
     default_prefix = 'detect'
+    meanings = (
+        'AP@t = average precision of the intervals that overlap an action by at least t, mAP their mean',
+        'spotting_mAP@n = the same of middle frames at most n frames from those of the actions',
+    )
 
     def __init__(
         self,
         tious: Sequence[float] = TIOUS,
         tolerances: Sequence[int] = (),
         threshold: float = 0.5,
+        proposals: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.tious, self.tolerances, self.threshold = tuple(tious), tuple(tolerances), threshold
+        self.tious, self.tolerances = tuple(tious), tuple(tolerances)
+        self.rule = ProposalRule.from_json(proposals, None, 'TemporalAPMetric') or ProposalRule(threshold)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
@@ -206,8 +213,7 @@ class TemporalAPMetric(BaseMetric):
         for video, parts in windows.items():
             inds, scores = stitch_scores((inds, scores) for inds, scores, _, _ in parts)
             _, _, actions, labels = parts[0]
-            proposals = find_proposals(scores, self.threshold, frame_inds=inds)
-            intervals.append((video, proposals, actions, labels))
+            intervals.append((video, self.rule(scores, inds), actions, labels))
             spots.append((video, find_spots(scores, frame_inds=inds), actions.mean(1), labels))
         of_class = ap_by_class(intervals, lambda gt, detections: ap_at_tiou(gt, detections, self.tious))
         aps = np.mean([*of_class.values()], axis=0)

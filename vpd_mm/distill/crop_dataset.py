@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions
 from ..teacher import JointFeature
+from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
 BLOCK_FRAMES = {'block': 25, 'frame': 1}
+#: Fewest videos of which whole ones are held out by default.
+MIN_VIDEOS = 3
 
 
 @DATASETS.register_module()
@@ -42,8 +45,9 @@ class CropDataset(Dataset):
         corpus, teacher: Folder of the corpus, and name of the teacher's folder (``teacher/<name>``).
         pipeline: Transforms, see crop_transforms.
         subset: 'train' (frames not held out), 'val' (held out) or 'all'.
-        holdout: Unit of the hold-out: 'video', 'block' of 25 frames (for one or two videos), or 'frame', which mixes
-            neighboring frames of a video over train and val as the published code does.
+        holdout: Unit of the hold-out: 'video' with all its athletes, 'block' of 25 frames, 'frame', which mixes
+            neighboring frames of a video over train and val as the published code does, or 'auto': 'video', of one or
+            two videos 'block'.  Of videos without a confident frame none is held out, if others are left.
         val_ratio: Share that is held out: of the videos, or of the blocks or frames of each video before gating.
         min_score: Confidence gate; None: that of the data set (0.7 for tennis, 0.5 for others).
         motion: Also learn p_t - p_(t-1).
@@ -70,7 +74,7 @@ class CropDataset(Dataset):
         teacher: str,
         pipeline: Sequence[dict | Callable],
         subset: str = 'train',
-        holdout: str = 'video',
+        holdout: str = 'auto',
         val_ratio: float = 0.2,
         min_score: float | None = None,
         motion: bool = True,
@@ -90,7 +94,7 @@ class CropDataset(Dataset):
         ground_truth_dir = renamed.get('ground_truth_dir', ground_truth_dir)
         for name, value, allowed in (
             ('subset', subset, ('train', 'val', 'all')),
-            ('holdout', holdout, ('video', *BLOCK_FRAMES)),
+            ('holdout', holdout, ('auto', 'video', *BLOCK_FRAMES)),
         ):
             if value not in allowed:
                 raise UserError(f'CropDataset: {name} must be one of {", ".join(allowed)}, found {value!r}')
@@ -109,37 +113,44 @@ class CropDataset(Dataset):
                 actions.setdefault(action.video, []).append(action)
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
         #: Features and scores of each video; row -1, which missing frames have, is NaN with score 0.
-        self._teacher: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        parts, inputs = [], CorpusInputs(self.corpus)
+        self._teacher = {video: _with_missing_row(features[video]) for video in self.videos}
+        if subset != 'all':
+            self._choose_held_out(holdout, val_ratio)
+        parts, inputs, passed = [], CorpusInputs(self.corpus), 0
+        self._num_used = 0
         for i, video in enumerate(self.videos):
             inputs.check(inputs.name(npz_path(features.directory, video)), crops_of(video))
-            sequence, header = features[video], self.store.header(video)
-            self._teacher[video] = _with_missing_row(sequence)
-            frames, rows = header.frame_inds, rows_of(sequence.frame_inds, header.frame_inds)
+            header, (_, scores) = self.store.header(video), self._teacher[video]
+            frames, known = header.frame_inds, features[video].frame_inds
+            rows = rows_of(known, frames)
             # A change of pose at a cut is no motion.
-            previous = np.where(np.isin(frames, header.starts), -1, rows_of(sequence.frame_inds, frames - 1))
-            kept = np.ones(len(frames), bool)
-            if gate:
-                kept = (rows >= 0) & (self._teacher[video][1][rows] >= min_score)
-                kept &= (previous >= 0) | (not needs_previous)
+            previous = np.where(np.isin(frames, header.starts), -1, rows_of(known, frames - 1))
+            used = np.ones(len(frames), bool)
             if actions_only:
                 spans = [(action.start_frame, action.end_frame) for action in actions.get(video, ())]
-                kept &= np.any([(frames >= start) & (frames < end) for start, end in spans or [(0, 0)]], axis=0)
-            parts.append(np.stack([np.full_like(frames, i), frames, rows, previous], axis=1)[kept])
+                used = np.any([(frames >= start) & (frames < end) for start, end in spans or [(0, 0)]], axis=0)
+            kept = np.ones(len(frames), bool)
+            if gate:
+                kept = (rows >= 0) & (scores[rows] >= min_score)
+                kept &= (previous >= 0) | (not needs_previous)
+            passed += int((used & kept).sum())
+            if subset != 'all':
+                used &= self._held_out(i) == (subset == 'val')
+            self._num_used += int(used.sum())
+            parts.append(np.stack([np.full_like(frames, i), frames, rows, previous], axis=1)[kept & used])
         #: (N, 4): indices of the videos, frames, and the teacher's rows of t and t-1 (-1 = none).
         self._samples = np.concatenate(parts)
-        if not len(self):
+        self._num_passed = len(self)
+        if not passed:
             raise UserError(
                 f'{features.directory}: no frame passes the gate (score >= {min_score}'
                 f'{", with a pose in the frame before" if needs_previous else ""}); lower min_score or check the '
                 'teacher'
             )
-        if subset != 'all':
-            self._samples = self._samples[self._held_out(holdout, val_ratio) == (subset == 'val')]
         if not len(self):
             raise UserError(
                 f'{self.corpus.root}: the {subset} split is empty: {len(self.videos)} video(s) cannot be split by '
-                f"{holdout} with val_ratio {val_ratio}; use holdout='block' for a corpus of few videos"
+                f"{self.holdout} with val_ratio {val_ratio}; holdout='auto' splits few videos by time"
             )
         if max_frames is not None and len(self) > max_frames:
             self._samples = self._samples[np.linspace(0, len(self) - 1, max_frames).astype(np.int64)]
@@ -149,6 +160,58 @@ class CropDataset(Dataset):
             print_log(f'{line}; the student cannot record it', 'current', logging.WARNING)
         self.metainfo = {'dims': features.dims, 'teacher': teacher, 'corpus': self.corpus.name, 'motion': motion}
         self.metainfo['recipe'] = recipe.to_json()
+        self.subset, self.gate = (
+            subset,
+            f'score >= {min_score:g}' + ', with a pose in the frame before' * needs_previous,
+        )
+        self.metainfo['trained_on'] = TrainedVideos.of(self.corpus, self.used_videos()).to_json()
+
+    def used_videos(self) -> list[str]:
+        """List the videos of the samples."""
+        return [self.videos[i] for i in np.unique(self._samples[:, 0])]
+
+    def summary(self) -> list[str]:
+        """Describe the samples in lines for people: frames and videos, what the gate dropped, what is held out."""
+        videos = self.used_videos()
+        counts = f'{len(self)} frames, {len(videos)} of {len(self.videos)} videos of {self.corpus.root}'
+        if self.subset == 'train':
+            return [counts, f'gate: {self._num_used - self._num_passed} of {self._num_used} dropped ({self.gate})']
+        if self.subset == 'all' or self.holdout == 'video':
+            return [counts + f', held out: {shortened(videos)}' * (self.subset == 'val')]
+        size = BLOCK_FRAMES[self.holdout]
+        unit = f'by time, in blocks of {size} frames' if size > 1 else 'frame by frame'
+        few = f' (fewer than {MIN_VIDEOS} videos with confident frames)' * self.is_short
+        return [f'{counts}, held out {unit}{few}']
+
+    def warnings(self) -> list[str]:
+        """List what makes the numbers of these samples flatter."""
+        if self.subset != 'train' or not self.corpus.actions_path.is_file():
+            return []
+        used = self.used_videos()
+        tested = set(used) - set(videos_of_splits(self.corpus, used, ('train', 'val')))
+        return [
+            f'{len(tested)} of {len(used)} training videos have test actions ({shortened(tested)}), which flatters a '
+            'test of a recogniser; --cfg-options train_dataloader.dataset.splits=train,val leaves them out'
+        ] * bool(tested)
+
+    def compare_with(self, meta: Mapping[str, Any], where: str) -> list[str]:
+        """List warnings about a checkpoint that is loaded, given its ``dataset_meta``.
+
+        A training set adds the videos of a former training to its own; another one looks for those it would test.
+        """
+        trained = TrainedVideos.from_meta(meta, where)
+        if self.subset == 'train':
+            own = TrainedVideos.of(self.corpus, self.used_videos())
+            if trained is not None and not trained.videos.keys() <= own.videos.keys():
+                self.metainfo['trained_on'] = (own | trained).to_json()
+            return []
+        if trained is None:
+            return [f'{where}: does not record the videos that it was trained on; they may be among those tested']
+        videos = self.used_videos()
+        if not (seen := trained.seen(self.corpus, videos)):
+            return []
+        counts = f'{len(seen)} of {len(videos)} tested videos ({shortened(seen)})'
+        return [f'{where}: was trained on {counts}: the numbers flatter; test held-out or new videos']
 
     def _choose_videos(
         self, features: FeatureStore, actions: dict[str, list[Action]], splits: Sequence[str] | None, unlabelled: bool
@@ -166,22 +229,30 @@ class CropDataset(Dataset):
             raise UserError(f'{self.corpus.actions_path}: no video with crops has actions{wanted}')
         return chosen
 
-    def _held_out(self, holdout: str, ratio: float) -> np.ndarray:
-        """Return (N,) bool, True for samples that are held out."""
-        if holdout == 'video':
-            order = np.random.default_rng(self.seed).permutation(len(self.videos))
-            return np.isin(self._samples[:, 0], order[: max(1, round(ratio * len(order)))])
-        length = BLOCK_FRAMES[holdout]
-        held = np.zeros(len(self), bool)
-        for i, video in enumerate(self.videos):
-            # Blocks of all crops, because train and val may have different gates.
-            blocks = np.unique(self.store.header(video).frame_inds // length)
-            rng = np.random.default_rng((self.seed, zlib.crc32(video.encode())))
-            share = ratio * len(blocks)
-            count = round(share) or int(rng.random() < share)  # below half a block it is rounded at random
-            held_blocks = rng.permutation(blocks)[:count]
-            held |= (self._samples[:, 0] == i) & np.isin(self._samples[:, 1] // length, held_blocks)
-        return held
+    def _choose_held_out(self, holdout: str, ratio: float) -> None:
+        """Choose the unit of the hold-out, and the videos, whatever the gate, which may differ in train and val."""
+        infos, min_score = self.corpus.videos(), self.corpus.settings().min_score
+        files = {video: infos[video].file if video in infos else video for video in self.videos}
+        confident = {files[video] for video, (_, scores) in self._teacher.items() if (scores >= min_score).any()}
+        units = list(dict.fromkeys(file for file in files.values() if file in confident or len(confident) < MIN_VIDEOS))
+        self.is_short = holdout == 'auto' and len(units) < MIN_VIDEOS
+        if holdout == 'auto':
+            holdout = 'block' if self.is_short else 'video'
+        self.holdout, self.val_ratio = holdout, ratio
+        order = np.random.default_rng(self.seed).permutation(len(units))
+        chosen = {units[i] for i in order[: max(1, round(ratio * len(order)))]}
+        self._held_videos = {video for video, file in files.items() if file in chosen}
+
+    def _held_out(self, index: int) -> np.ndarray:
+        """Return (T,) bool, True for the frames of a video's crops that are held out."""
+        video, frames = self.videos[index], self.store.header(self.videos[index]).frame_inds
+        if self.holdout == 'video':
+            return np.full(len(frames), video in self._held_videos)
+        blocks = frames // BLOCK_FRAMES[self.holdout]
+        rng, names = np.random.default_rng((self.seed, zlib.crc32(video.encode()))), np.unique(blocks)
+        share = self.val_ratio * len(names)
+        count = round(share) or int(rng.random() < share)  # below half a block it is rounded at random
+        return np.isin(blocks, rng.permutation(names)[:count])
 
     def _load_ground_truth(self, directory: str) -> np.ndarray:
         """Load the normalized ground truth joints (N, 26) of the samples; NaN if missing."""
@@ -216,6 +287,12 @@ class CropDataset(Dataset):
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
         return self.pipeline(sample)
+
+
+def shortened(names: Iterable[str], most: int = 5) -> str:
+    """Join names, of many the first ones."""
+    ordered = sorted(names)
+    return ', '.join(ordered[:most]) + f' and {len(ordered) - most} more' * (len(ordered) > most)
 
 
 def videos_of_splits(corpus: Corpus, videos: Iterable[str], splits: Sequence[str]) -> list[str]:

@@ -43,6 +43,16 @@ class DistillMetric(BaseMetric):
         self.min_score = min_score
         self.pck_thr = pck_thr
 
+    @property
+    def meanings(self) -> list[str]:
+        """Explain the numbers (:class:`vpd_mm.engine.training_console.ConsoleHook`)."""
+        joints = [
+            "joint_error = mean distance of a joint from the teacher's, in torso sizes (hips to shoulders)",
+            f"pck = share of the joints within {self.pck_thr:g} torso sizes of the teacher's",
+        ]
+        has_joints = (self.dataset_meta or {}).get('dims') == JointFeature.dims
+        return joints * has_joints + ["sq_error = squared difference to the teacher's targets, summed over dimensions"]
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for batch in data_samples:
             names = [n for n in ('decoded', 'target', 'score', 'ground_truth') if n in batch]

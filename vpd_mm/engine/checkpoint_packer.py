@@ -55,7 +55,7 @@ def pack_checkpoint(
     kept = ('epoch', 'iter', 'mmengine_version')
     meta = {'comment': MARK} | {k: v for k, v in loaded.get('meta', {}).items() if k in kept}
     dataset_meta = loaded.get('meta', {}).get('dataset_meta')
-    if isinstance(dataset_meta, dict) and (kept_meta := dataset_meta.keys() & {'recipe', 'proposals'}):
+    if isinstance(dataset_meta, dict) and (kept_meta := dataset_meta.keys() & {'recipe', 'proposals', 'trained_on'}):
         meta['dataset_meta'] = {name: dataset_meta[name] for name in sorted(kept_meta)}
     buffer = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, buffer)

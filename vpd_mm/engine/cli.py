@@ -6,13 +6,13 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError, one_line
-from ..files import check_no_links, read_text
+from ..files import check_no_link, check_no_links, read_text
 from .escaped_output import escaped_output
 from .tool_list import name_started_tools
 
@@ -27,6 +27,10 @@ LAUNCHERS = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
+
+# The threads of OpenMP, which torch computes with, wait for each other by spinning: where other programs, or the
+# loaders, use the cores as well, a training step takes ten times as long.  libgomp reads this when torch is imported.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
@@ -133,9 +137,11 @@ class ToolParser(argparse.ArgumentParser):
         raise UserError(f'{self.prog}: {message}; see --help')
 
 
-def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+def add_overwrite_argument(
+    parser: argparse.ArgumentParser, text: str = 'also replace files that this tool did not write'
+) -> None:
     """Add the argument of every tool that writes a file where the user says (:func:`vpd_mm.files.check_output`)."""
-    parser.add_argument('--overwrite', action='store_true', help='also replace files that this tool did not write')
+    parser.add_argument('--overwrite', action='store_true', help=text)
 
 
 def launcher_ranks() -> tuple[int, int, int]:
@@ -160,6 +166,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of training."""
     add_run_arguments(parser)
+    add_epochs_argument(parser)
     add = parser.add_argument
     resume = 'resume from CKPT, or from the last checkpoint in the work dir'
     add('--resume', nargs='?', const='auto', metavar='CKPT', help=resume)
@@ -169,6 +176,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add('--seed', type=int, help='random seed; default: that of the config')
     add('--diff-rank-seed', action='store_true', help='a different seed in each process')
     add('--deterministic', action='store_true', help='deterministic kernels')
+
+
+def add_epochs_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the length of a training."""
+    text = 'epochs of a training; the schedule follows; default: that of the config'
+    parser.add_argument('--epochs', type=int, metavar='N', help=text)
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,24 +198,33 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help=text)
 
 
-def load_config(args: argparse.Namespace) -> 'Config':
-    """Read ``args.config`` and merge the arguments that train and test share."""
+def load_config(args: argparse.Namespace, suffix: str = '', top: Collection[str] = ()) -> 'Config':
+    """Read ``args.config`` and merge the arguments that train and test share (:func:`merge_run_arguments`)."""
     from .config import read_config
 
-    return merge_run_arguments(read_config(args.config), args)
+    return merge_run_arguments(read_config(args.config), args, suffix, top)
 
 
-def merge_run_arguments(cfg: 'Config', args: argparse.Namespace, suffix: str = '') -> 'Config':
+def merge_run_arguments(
+    cfg: 'Config', args: argparse.Namespace, suffix: str = '', top: Collection[str] = ()
+) -> 'Config':
     """Merge the arguments that train and test share into a config, in place.
 
-    ``launcher`` and ``local_rank`` may be absent; ``suffix`` is appended to the name of the default work dir.
+    ``epochs``, ``launcher``, ``local_rank`` and ``subfolder`` (taken in place of the default work dir that holds it)
+    may be absent; ``suffix`` is appended to the name of the default work dir; ``top`` is as of
+    :func:`vpd_mm.engine.option_check.check_fields`.
     """
-    from .config import RUN_CONFIG, config_name, merge_options
+    from ..compat.checkpoint import RUN_CONFIG
+    from .config import config_name, epochs_option, merge_options
 
-    merge_options(cfg, args.cfg_options)
+    epochs = getattr(args, 'epochs', None)
+    merge_options(cfg, args.cfg_options + ([] if epochs is None else [epochs_option(cfg, epochs)]), top)
     cfg.launcher = getattr(args, 'launcher', 'none')
     name = '_'.join(filter(None, (config_name(cfg), suffix)))
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
+    folder = getattr(args, 'subfolder', '')
+    cfg.work_dir = args.work_dir or str(Path(cfg.get('work_dir') or Path('work_dirs') / name) / folder)
+    if folder and not args.work_dir:
+        check_no_link(cfg.work_dir)
     check_no_links(cfg.work_dir)
     copy = Path(cfg.work_dir) / RUN_CONFIG
     if copy.exists() and not _is_copy(read_text(copy)):

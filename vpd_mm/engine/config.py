@@ -1,15 +1,14 @@
 """Read config files and override their fields."""
 
-import difflib
-import inspect
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from ..compat.checkpoint import RUN_CONFIG
 from ..errors import UserError
 from ..files import check_file
 from ..files.reading import MAX_TEXT_BYTES
@@ -18,14 +17,16 @@ from .paths import find_config
 #: Fields of a parameter scheduler that count epochs or iterations, besides T_max.
 SCHEDULE_FIELDS = {'begin', 'end', 'periods', 'milestones', 'step_size'}
 
-#: Name of the config that a Runner writes into its work dir.
-RUN_CONFIG = 'config.py'
-
 
 def config_name(cfg: Config) -> str:
     """Name of a config without ``.py``; one that a Runner wrote has the name of its experiment."""
     name = Path(cfg.filename or RUN_CONFIG)
     return str(cfg.get('experiment_name', name.stem)) if name.name == RUN_CONFIG else name.stem
+
+
+def set_filename(cfg: Config, name: str | os.PathLike) -> None:
+    """Set the file from which a config counts as read, which the Runner takes as the name of its copy."""
+    object.__setattr__(cfg, '_filename', str(name))
 
 
 def read_config(name: str | os.PathLike) -> Config:
@@ -52,22 +53,19 @@ def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def merge_options(cfg: Config, options: Sequence[str]) -> None:
+def merge_options(cfg: Config, options: Sequence[str], top: Collection[str] = ()) -> None:
     """Merge the values of ``--cfg-options`` into a config.
 
-    Raises:
-        UserError: an option does not fit, or its first key is unknown to the config and the Runner (mmengine ignores
-            such keys).
-    """
-    from mmengine.runner import Runner
+    ``top`` is as of :func:`vpd_mm.engine.option_check.check_fields`.
 
-    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters) | {'sync_bn', 'compile'}
+    Raises:
+        UserError: an option does not fit, or changes nothing.
+    """
     values = parse_options('--cfg-options', options)
-    for key in values:
-        top = key.split('.')[0]
-        if top not in known:
-            near = difflib.get_close_matches(top, known, n=1)
-            raise UserError(f'--cfg-options {key}: the config has no {top!r}' + (f'; {near[0]!r}?' if near else ''))
+    if values:
+        from .option_check import check_fields  # imports the Runner
+
+        check_fields(cfg, values, '--cfg-options', top)
     try:
         merge_values(cfg, values)
     except (KeyError, IndexError, TypeError, ValueError) as e:
@@ -90,6 +88,17 @@ def merge_values(cfg: Config, values: Mapping[str, Any]) -> None:
         counted = [scheduler.get('by_epoch', True) == (unit == 'max_epochs') for scheduler in schedulers]
         stretched = [_stretch(s, new[1] / old) if c else s for s, c in zip(schedulers, counted, strict=True)]
         cfg.param_scheduler = [s for s in stretched if s.get('begin', 0) < s.get('end', new[1])]
+
+
+def epochs_option(cfg: Config, epochs: int) -> str:
+    """The option that sets the length of a training; UserError below 1, or if the training counts iterations."""
+    unit, length = _train_length(cfg)
+    if epochs < 1:
+        raise UserError(f'--epochs {epochs}: must be 1 or more')
+    if unit != 'max_epochs':
+        hint = f'counts iterations: --cfg-options train_cfg.max_iters=N, now {length}' if unit else 'is no training'
+        raise UserError(f'--epochs {epochs}: {config_name(cfg)} {hint}')
+    return f'train_cfg.max_epochs={epochs}'
 
 
 def _train_length(cfg: Config) -> tuple[str, int]:

@@ -1,7 +1,7 @@
-"""Deprecated names of arguments."""
+"""Deprecated names and spellings of arguments."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -16,3 +16,13 @@ def renamed_arguments(owner: str, given: Mapping[str, Any], names: Mapping[str, 
         message = f'{owner}: {name} is deprecated since 0.2, removed in 0.3; use {names[name]}'
         warnings.warn(message, DeprecationWarning, stacklevel=3)
     return {names[name]: value for name, value in given.items()}
+
+
+def joined_words(option: str, words: Sequence[str]) -> str:
+    """Return ``a+b`` for the words a, b of an option of a tool, with a DeprecationWarning where there are several."""
+    joined = '+'.join(words)
+    if len(words) > 1:
+        given = ' '.join(words)
+        message = f'{option} {given} is deprecated since 0.2, refused from 0.3 on; write {option} {joined}'
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return joined

@@ -100,6 +100,7 @@ class SmoothMetricHook(Hook):
     def __init__(self, key: str, window: int = 5) -> None:
         self.key = key
         self.window = window
+        self.meaning = f'mean over the last {window} validations'
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         if self.key not in (metrics or {}):

@@ -12,12 +12,12 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from ..compat import find_latest_checkpoint
+from ..compat.checkpoint import RUN_CONFIG, find_latest_checkpoint, own_config
 from ..errors import UserError
 from ..files import MARK, atomic_write, list_folder, read_json
 from ..registry import MODELS
 from ..structures import load_classes
-from .config import RUN_CONFIG, read_config
+from .config import read_config
 from .paths import newest_best
 from .written_configs import NOT_OURS, is_recorded
 
@@ -109,8 +109,8 @@ def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
     below = sorted({str(path.parent) for path in list_folder(folder, '**/*.pth')})
     if not saved and below:
         raise UserError(f'{folder}: holds several trainings; pass one of them: {", ".join(below[:3])}')
-    found = f'{len(saved)} files *.pth, none of them named as a training does' if saved else 'no checkpoint'
-    raise UserError(f'{folder}: has {found}; pass a run folder of tools/train.py, or CONFIG:CHECKPOINT')
+    problem = f'{len(saved)} files *.pth, none of them named as a training does' if saved else 'no checkpoint'
+    raise UserError(f'{folder}: has {problem}; pass a run folder of tools/train.py, or CONFIG:CHECKPOINT')
 
 
 def run_config(checkpoint: str | os.PathLike) -> Path:
@@ -204,8 +204,8 @@ def load_weights(model: torch.nn.Module, checkpoint: str | os.PathLike, cfg: Con
     except UserError:
         raise
     except (RuntimeError, TypeError, AttributeError, LookupError, ValueError) as e:
-        detail = ' '.join(str(e).split())
-        raise UserError(f'checkpoint {checkpoint}: does not fit {Path(str(cfg.filename)).name}: {detail}') from e
+        detail = ' '.join(str(e).split()) + own_config(checkpoint)
+        raise UserError(f'checkpoint {checkpoint}: does not fit {cfg.filename}: {detail}') from e
     return check_meta(loaded.get('meta', {}).get('dataset_meta') or {}, f'checkpoint {checkpoint}')
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -9,11 +10,14 @@ from rich.text import Text
 from ..errors import printable
 from .console import PlainConsole
 
-#: A progress callback: ``on_progress(done, total)``.
-OnProgress = Callable[[int, int], None]
+#: Seconds between the lines that stand for a bar where there is no terminal.
+LINE_SEC = 15.0
+
+#: A progress callback: ``on_progress(done, total)``; ``done`` may count parts.
+OnProgress = Callable[[float, int], None]
 
 
-def no_progress(done: int, total: int) -> None:
+def no_progress(done: float, total: int) -> None:
     """Ignore progress."""
 
 
@@ -24,7 +28,9 @@ class _RateColumn(ProgressColumn):
 
 
 class ProgressBars(Progress):
-    """Several progress bars with rate and remaining time on stderr or ``console``; nothing without a terminal.
+    """Several progress bars with rate and remaining time on stderr or ``console``.
+
+    Without a terminal each of them prints a line every ``LINE_SEC`` seconds.
 
     Example:
         >>> with ProgressBars() as bars:
@@ -36,7 +42,14 @@ class ProgressBars(Progress):
         console = console or PlainConsole(stderr=True)
         columns = BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn()
         text = TextColumn('{task.description}', markup=False)
-        super().__init__(text, *columns, console=console, transient=True, disable=not console.is_terminal)
+        super().__init__(
+            text,
+            *columns,
+            console=console,
+            speed_estimate_period=600,  # slow items, such as trainings, have a rate too
+            transient=True,
+            disable=not console.is_terminal,
+        )
 
     def add(self, description: str, unit: str = '') -> OnProgress:
         """Return the callback of a new bar with the plural of the counted items, for example 'frames'.
@@ -46,11 +59,19 @@ class ProgressBars(Progress):
         """
         task_id = self.add_task(printable(description, keep=''), total=None, visible=False, start=False, unit=unit)
 
-        def on_progress(done: int, total: int) -> None:
+        last_line = self.get_time()
+
+        def on_progress(done: float, total: int) -> None:
+            nonlocal last_line
             task = next(task for task in self.tasks if task.id == task_id)
             if task.finished or task.start_time is None:
                 self.reset(task_id)
             self.update(task_id, completed=done, total=total or None, visible=not 0 < total <= done)
+            if self.disable and task.visible and self.get_time() - last_line >= LINE_SEC:
+                last_line, seconds = self.get_time(), task.time_remaining
+                left = f', about {timedelta(seconds=round(seconds))} left' if seconds else ''
+                numbers = f'{round(done, 1):g} of {total or "?"} {unit}'.rstrip()
+                self.console.print(f'{task.description}: {numbers}{left}', soft_wrap=True)
 
         return on_progress
 

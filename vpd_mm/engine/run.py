@@ -9,17 +9,21 @@ import torch.distributed as torch_dist
 from mmengine import dist
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from .. import registry
+from ..compat.checkpoint import RUN_CONFIG
 from ..errors import UserError
 from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
 from .cli import LAUNCHERS
-from .config import RUN_CONFIG, config_name
+from .config import config_name, set_filename
 from .cpu_autocast import on_this_cpu
 from .paths import newest_best
 from .progress import OnProgress
 from .resume import last_checkpoint, sole_training
+from .training_console import ConsoleHook, quiet_console
 from .written_configs import record_configs
 
 #: Where a Runner writes: the last two are its logs, in a folder named by the second.
@@ -42,7 +46,7 @@ def build_runner(cfg: Config) -> Runner:
                 loader.pop(name, None)
     cfg = copy.copy(cfg)
     cfg.setdefault('experiment_name', config_name(cfg))
-    object.__setattr__(cfg, '_filename', RUN_CONFIG)  # as which the Runner writes its config
+    set_filename(cfg, RUN_CONFIG)
     launcher = cfg.get('launcher', 'none')
     if not torch.cuda.is_available():
         if cfg.get('optim_wrapper'):
@@ -57,17 +61,8 @@ def build_runner(cfg: Config) -> Runner:
     hooks = cfg.get('custom_hooks') or []
     if cfg.get('resume') and not any(str(hook['type']).endswith('ExactResumeHook') for hook in hooks):
         cfg.custom_hooks = [*hooks, {'type': 'vpd_mm.RepeatValidationHook'}]
-    runner = registry.RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    build_dataloader = runner.build_dataloader
-
-    def build_filled(*args, **kwargs):
-        loader = build_dataloader(*args, **kwargs)
-        if not len(loader):
-            name, drawn = type(loader.dataset).__name__, len(loader.batch_sampler.sampler)
-            raise UserError(f'{name}: {drawn} samples give no batch; lower batch_size, or set drop_last=False')
-        return loader
-
-    runner.build_dataloader = build_filled
+    runner = registry.RUNNERS.build(cfg) if 'runner_type' in cfg else QuietRunner.from_cfg(cfg)
+    runner.register_hook(ConsoleHook())
     for module in runner.model.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.register_forward_pre_hook(_use_running_statistics)
@@ -76,6 +71,21 @@ def build_runner(cfg: Config) -> Runner:
         written = Path(runner.work_dir) / RUN_CONFIG, Path(runner.log_dir) / 'vis_data' / 'config.py'
         record_configs(path for path in written if path.is_file())
     return runner
+
+
+class QuietRunner(Runner):
+    """A Runner with a short console (:mod:`vpd_mm.engine.training_console`), which refuses a loader without a batch."""
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        return quiet_console(super().build_logger(*args, **kwargs))
+
+    @staticmethod
+    def build_dataloader(*args, **kwargs) -> DataLoader:
+        loader = Runner.build_dataloader(*args, **kwargs)
+        if not len(loader):
+            name, drawn = type(loader.dataset).__name__, len(loader.batch_sampler.sampler)
+            raise UserError(f'{name}: {drawn} samples give no batch; lower batch_size, or set drop_last=False')
+        return loader
 
 
 def _use_running_statistics(module: torch.nn.Module, inputs: tuple) -> None:
@@ -104,7 +114,7 @@ def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
             cfg.work_dir, cfg.resume = str(work_dir), resume
             with disk_errors_name(work_dir):
                 runner = build_runner(cfg)
-                runner.register_hook(_ProgressHook(on_progress))
+                runner.register_hook(ProgressHook(on_progress))
                 runner.train()
         with atomic_write(mark):
             pass
@@ -120,7 +130,9 @@ def test(cfg: Config, checkpoint: Path) -> dict[str, float]:
     return build_runner(cfg).test()
 
 
-class _ProgressHook(Hook):
+class ProgressHook(Hook):
+    """Pass the steps of a training to ``on_progress``."""
+
     def __init__(self, on_progress: OnProgress) -> None:
         self.on_progress = on_progress
 

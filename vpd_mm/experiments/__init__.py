@@ -4,11 +4,12 @@ from .jobs import run_missing
 from .plan import Plan, draw_few_shot, few_shot_list, fit_ks, plan_runs
 from .predictions import confusion_of, predictions_of, share_of
 from .run import execute
-from .spec import Method, Spec, few_shot_spec, read_spec
+from .spec import DEFAULTS, Method, Spec, few_shot_spec, read_spec
 from .store import RunStore, add_to_table, write_table
 from .tables import summarize
 
 __all__ = [
+    'DEFAULTS',
     'Method',
     'Plan',
     'RunStore',

@@ -18,10 +18,12 @@ import torch
 from submitit.core.utils import UncompletedJobError, environment_variables
 from submitit.helpers import Checkpointable
 
+from ..corpus import Corpus
 from ..engine.cli import error_line, leave_processes
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError
+from ..features.clip_summary import describe_splits
 from ..files import atomic_write, check_no_link, read_text
 from .plan import Plan, Run
 from .run import execute
@@ -60,8 +62,30 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
             console.print(f'{run.name}: {number} % ({result["seconds"]:.0f} s)')
 
     options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
-    with progress_bar('runs', 'runs', console) as on_progress:
-        return run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
+    keys = {run.key for run in plan.runs}
+    left = sum(key not in store for key in keys)
+    console.print(f'{left} of {len(keys)} runs to do; finished ones are kept in {store.root}')
+    warnings = _describe(plan, console)
+    with progress_bar('done', 'runs', console) as on_progress:
+        failed = run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
+    for line in warnings:  # after the runs, where the table follows
+        console.print(f'warning: {line}', style='yellow', soft_wrap=True)
+    return failed
+
+
+def _describe(plan: Plan, console: PlainConsole) -> list[str]:
+    """Print what is tested, and return the warnings about it."""
+    features: dict[str, set[str]] = {}
+    for run in plan.runs:
+        if run.method.kind in ('train', 'nearest', 'retrieve'):
+            features.setdefault(run.corpus, set()).update({run.features} - {''})
+    warnings = []
+    for root, names in features.items():
+        lines, flattering = describe_splits(Corpus.open(root), sorted(names))
+        for line in lines:
+            console.print(f'{root}: {line}')
+        warnings += [f'{root}: {line}' for line in flattering]
+    return warnings
 
 
 def run_missing(
@@ -86,7 +110,7 @@ def run_missing(
         jobs: At most so many at the same time.
         gpus: GPUs, and processes, of each training.
         partition, hours: Of Slurm.
-        on_progress: Called when a run ends.
+        on_progress: Called when a run ends, and about once a second with the parts of the current trainings.
         on_end: Called with a run and its error line, '' where it is finished.
 
     Returns:
@@ -109,7 +133,8 @@ def run_missing(
     singles = [run for run in missing.values() if not run.members]
     if singles:
         folder = _private_folder(store.root.parent / 'jobs')
-        _Queue(folder, store, executor, jobs, gpus, partition, hours).work(singles, end)
+        queue = _Queue(folder, store, executor, jobs, gpus, partition, hours)
+        queue.work(singles, end, lambda part: on_progress(len(ended) + part, len(missing)))
         for path in folder.iterdir():
             if path.suffix not in ('.out', '.err') or not failed:  # logs stay where a run failed
                 path.unlink()
@@ -143,15 +168,32 @@ class RunJob(Checkpointable):
             submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
             launcher, rank = 'pytorch', environment.global_rank
         for run in self.runs:
-            if error := _try(run, RunStore(self.root), launcher, rank):
+            on_progress = _progress_file(self.folder / f'{run.key}.progress') if rank == 0 else no_progress
+            if error := _try(run, RunStore(self.root), launcher, rank, on_progress):
                 with atomic_write(self.folder / f'{run.key}.error', 'w') as f:
                     f.write(error)
 
 
-def _try(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> str:
+def _progress_file(path: Path) -> OnProgress:
+    """Write the share that is done to a file, at most once a second."""
+    written = 0.0
+
+    def on_progress(done: float, total: int) -> None:
+        nonlocal written
+        if time.monotonic() - written >= 1:
+            written = time.monotonic()
+            with atomic_write(path, 'w') as f:
+                f.write(str(done / total))
+
+    return on_progress
+
+
+def _try(
+    run: Run, store: RunStore, launcher: str = 'none', rank: int = 0, on_progress: OnProgress = no_progress
+) -> str:
     """Do a run; returns its error line, '' where it is finished."""
     try:
-        execute(run, store, launcher, rank)
+        execute(run, store, launcher, rank, on_progress)
         leave_processes()
     except Exception as e:  # any: the other runs continue
         traceback.print_exc()
@@ -197,9 +239,10 @@ class _Queue:
         self.active: dict[int, tuple[list[Run], submitit.Job]] = {}
         self.asked, self.absent, self.gone = time.monotonic(), set[str](), set[str]()
 
-    def work(self, runs: Sequence[Run], on_end: OnEnd) -> None:
-        """Execute runs until all have ended."""
+    def work(self, runs: Sequence[Run], on_end: OnEnd, on_part: Callable[[float], None]) -> None:
+        """Execute runs until all have ended; ``on_part`` gets the sum of the shares that are done of active ones."""
         waiting, limit = list(runs), {'local': self.jobs, 'debug': 1}.get(self.kind, math.inf)
+        asked = time.monotonic()
         try:
             while waiting or self.active:
                 while waiting and len(self.active) < limit:
@@ -217,6 +260,9 @@ class _Queue:
                         if batch:  # the process died in the first of these
                             on_end(batch[0], f'{_last_words(job)} (log: {job.task(0).paths.stdout})')
                             waiting[:0] = batch[1:]
+                if time.monotonic() - asked >= 1:
+                    asked = time.monotonic()
+                    on_part(sum(self._part(run) for batch, _ in self.active.values() for run in batch[:1]))
         finally:
             for _, job in self.active.values():
                 with suppress(OSError, subprocess.CalledProcessError):
@@ -251,6 +297,10 @@ class _Queue:
         self.active |= dict(zip(slots, zip(batches, jobs, strict=True), strict=False))
         submitted = {run.key for batch in batches for run in batch}
         waiting[:] = [run for run in waiting if run.key not in submitted]
+
+    def _part(self, run: Run) -> float:
+        path = self.folder / f'{run.key}.progress'
+        return float(read_text(path)) if path.is_file() else 0.0
 
     def _error(self, run: Run) -> str:
         path = self.folder / f'{run.key}.error'

@@ -13,8 +13,10 @@ from mmengine.config import Config
 from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.config import merge_values, read_config
+from ..engine.option_check import check_fields
 from ..errors import UserError
 from ..features import select_actions
+from ..features.clips import split_names
 from ..features.corpus_config import adapt_config, datasets_of
 from ..features.corpus_content import CorpusContent, feature_names, settings_digest
 from ..files import atomic_write, read_text
@@ -149,7 +151,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
     for k in section.ks:
         selected_on = ''
         if method.kind in ('nearest', 'retrieve'):
-            sport, features = corpus.settings(spec.protocol), method.features.split('+')
+            sport, features = corpus.settings(spec.protocol), split_names(method.features)
             cfg = {'features': features, 'allow_missing': spec.allow_missing}
             read = [list(map(content.features, features)), content.labels]
             settings = digest([spec.allow_missing, *read, vars(sport.window), sport.fps, sport.train_splits])
@@ -240,8 +242,7 @@ def method_config(method: Method, spec: Spec, k: int | None) -> Config:
     choices = {name: getattr(method, name) or None for name in ('features', 'stream', 'poses')}
     cfg = adapt_config(cfg, spec.corpus, **choices, allow_missing=spec.allow_missing, protocol=spec.protocol)
     for options in (spec.options, method.options):
-        if unknown := sorted({key.split('.')[0] for key in options} - set(cfg)):
-            raise UserError(f'method {method.name!r}: options: {method.config} has no {unknown[0]!r}')
+        check_fields(cfg, options, f'method {method.name!r}: options:')
         try:
             merge_values(cfg, options)
         except (KeyError, IndexError, TypeError, ValueError) as e:

@@ -1,5 +1,6 @@
 """One run, from its training to its saved result."""
 
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,7 +16,8 @@ from ..corpus import Corpus
 from ..detect.search import search_corpus
 from ..engine.locks import file_lock
 from ..engine.paths import newest_best
-from ..engine.run import build_runner
+from ..engine.progress import OnProgress, no_progress
+from ..engine.run import ProgressHook, build_runner
 from ..errors import UserError
 from ..features import select_actions
 from ..features.corpus_config import datasets_of
@@ -29,11 +31,14 @@ from .store import AP_COLUMNS, PRECISIONS, RunStore, code_commit
 LOCK_WAIT_SEC = 5.0
 
 
-def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) -> None:
+def execute(
+    run: Run, store: RunStore, launcher: str = 'none', rank: int = 0, on_progress: OnProgress = no_progress
+) -> None:
     """Do a run and save its result; a finished run is left alone.
 
     A stopped training resumes from its last whole checkpoint and ends as if it had not been stopped
     (``ExactResumeHook``).  ``launcher`` is how the processes of this run were started; only ``rank`` 0 writes.
+    ``on_progress`` gets the steps of a training.
 
     Raises:
         UserError: another process does this run, the run is not possible, or its folder is or has a link.
@@ -47,7 +52,8 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
         check_no_link(work_dir)
         check_no_links(work_dir)
         start, commit = perf_counter(), code_commit()
-        kinds = {'train': _train, 'nearest': _nearest, 'retrieve': _retrieve, 'detect': _detect, 'ensemble': _ensemble}
+        kinds = {'nearest': _nearest, 'retrieve': _retrieve, 'detect': _detect, 'ensemble': _ensemble}
+        kinds['train'] = partial(_train, on_progress=on_progress)
         result = kinds[run.method.kind](run, store, launcher)
         if rank == 0:
             store.save(run, {'commit': commit, **result, 'seconds': round(perf_counter() - start, 1)})
@@ -56,13 +62,14 @@ def execute(run: Run, store: RunStore, launcher: str = 'none', rank: int = 0) ->
                     path.unlink()  # the best checkpoint stays
 
 
-def _train(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
+def _train(run: Run, store: RunStore, launcher: str, on_progress: OnProgress) -> dict[str, Any]:
     cfg = _train_config(run, store, launcher)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # small networks are no faster on more, and several runs share the cores
     try:
         with disk_errors_name(cfg.work_dir):
             runner = build_runner(cfg)
+            runner.register_hook(ProgressHook(on_progress))
             tested = runner.test_loop.dataloader.dataset  # before the training: what is missing is an error here
             runner.train()
         best = newest_best(Path(runner.work_dir))

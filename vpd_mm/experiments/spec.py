@@ -9,10 +9,15 @@ from typing import Any
 from mmengine.config import Config
 
 from ..corpus import PROTOCOLS
+from ..engine.config import read_config
 from ..errors import UserError
 
 #: Actions a class of the paper's few-shot tables, and of a comparison that names none.
 FEW_SHOT_KS, COMPARE_KS = (4, 8, 16, 32, 64, 'all'), (16, 'all')
+#: Config with the fields of every comparison.
+DEFAULTS = 'configs/_base_/compare.py'
+#: Its tables besides that of its own methods.
+TABLES = ('ablation', 'retrieval', 'detection')
 #: Kind of a method to the field that it needs.
 KINDS = {'train': 'config', 'nearest': 'features', 'ensemble': 'of', 'detect': 'config', 'retrieve': 'features'}
 
@@ -74,7 +79,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Spec:
-    """A comparison: the fields of configs/_base_/compare.py, and its tables without empty ones."""
+    """A comparison: the fields of configs/_base_/compare.py (``DEFAULTS``), and its tables without empty ones."""
 
     name: str
     title: str
@@ -110,19 +115,26 @@ def few_shot_spec(method: Method, corpus: str, ks: Sequence[int | str] = (), **f
 def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
     """Read a comparison; ``only`` keeps these methods, with the members of their ensembles.
 
+    Fields that it leaves out have the values of ``DEFAULTS``; its name and title are that of its file, and the name of
+    its data set is that of the corpus.
+
     Raises:
         UserError: a field is missing or has an invalid value.
     """
-    source = cfg.filename or 'comparison'
-    if missing := [name for name in ('name', 'corpus', 'methods') if not cfg.get(name)]:
-        raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set, as in configs/compare/')
+    source = str(cfg.filename or 'comparison')
+    hint = '; --corpus DIR sets it' if not cfg.get('corpus') else ', as in docs/evaluate.md'
+    if missing := [name for name in ('corpus', 'methods') if not cfg.get(name)]:
+        raise UserError(f'{source}: not a comparison: {", ".join(missing)} must be set{hint}')
+    given, cfg = cfg, read_config(DEFAULTS)
+    for name, kind in (('methods', list), ('options', dict), *((table, dict) for table in TABLES)):
+        if not isinstance(given.get(name, kind()), kind):
+            raise UserError(f'{source}: {name} must be a {kind.__name__}, found {given[name]!r}')
+    cfg.merge_from_dict(given._cfg_dict.to_dict())
+    cfg.name = cfg.name or Path(source).stem
+    cfg.title, cfg.dataset = cfg.title or cfg.name, cfg.dataset or Path(cfg.corpus).resolve().name
     sections = []
-    for name, entry in (
-        ('table', cfg),
-        ('ablation', cfg.ablation),
-        ('retrieval', cfg.retrieval),
-        ('detection', cfg.detection),
-    ):
+    for name in ('table', *TABLES):
+        entry = cfg if name == 'table' else cfg[name]
         methods = _methods(entry['methods'], name, source)
         fit = entry['ks'] is None and name in ('table', 'ablation')
         ks = _ks(COMPARE_KS if fit else entry['ks'] or (), source)
@@ -134,6 +146,8 @@ def read_spec(cfg: Config, only: Sequence[str] = ()) -> Spec:
 
 
 def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
+    if not isinstance(values, list | tuple):
+        raise UserError(f'{source}: ks must be a list, found {values!r}')
     for k in values:
         if k != 'all' and not (isinstance(k, int) and k > 0):
             raise UserError(f"{source}: ks must hold whole numbers above 0 or 'all', found {k!r}")
@@ -145,6 +159,8 @@ def _ks(values: Sequence, source: str) -> tuple[int | None, ...]:
 def _methods(entries: Sequence[Mapping], section: str, source: str) -> tuple[Method, ...]:
     methods: dict[str, Method] = {}
     for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise UserError(f'{source}: {section}: a method must be dict(name=..., ...), found {entry!r}')
         kind = {'detection': 'detect', 'retrieval': 'retrieve'}.get(section, 'train')
         names = [item.name for item in fields(Method)]
         if unknown := [name for name in entry if name not in names]:

@@ -1,5 +1,6 @@
 """Results of finished runs: one JSON file each, and all of them as a table."""
 
+import csv
 import json
 import math
 import subprocess
@@ -124,12 +125,13 @@ def add_to_table(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     """
     if not path.is_file() or not is_ours(path, _TABLE_MARK):
         return frame
-    texts = dict.fromkeys((*_IDENTITY, 'commit', 'checkpoint', 'key'), str)
     try:
-        earlier = pd.read_csv(StringIO(read_text(path)), dtype=texts)
-    except ValueError as e:
+        records = list(csv.DictReader(StringIO(read_text(path)), strict=True))
+        earlier = pd.DataFrame(records, columns=list(COLUMNS)).replace('', None)
+        earlier = earlier.assign(**{name: pd.to_numeric(earlier[name]) for name in _NUMBERS})
+    except (ValueError, csv.Error) as e:
         raise UserError(f'{path}: damaged ({e}); move it away') from e
-    earlier = earlier.reindex(columns=list(COLUMNS)).fillna(dict.fromkeys(texts, ''))
+    earlier = earlier.fillna(dict.fromkeys(_IDENTITY, ''))
     for name in ('k', 'subset', 'seed'):
         earlier[name] = [int(value) if value.isdigit() else value for value in earlier[name]]
     rows = [*earlier.to_dict('records'), *frame.to_dict('records')]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..athlete.recipe import Recipe
+from ..distill.trained_videos import TrainedVideos
 from ..engine.config import config_name
 from ..engine.model_files import build_model, load_weights, read_trained_config
 from ..errors import UserError
@@ -68,6 +69,8 @@ def export_model(
         metadata['proposals'] = meta['proposals']
     if recipe := Recipe.from_json(meta.get('recipe'), f'checkpoint {checkpoint}'):
         metadata['recipe'] = recipe.to_json()
+    if trained := TrainedVideos.from_meta(meta, f'checkpoint {checkpoint}'):
+        metadata['trained_on'] = trained.to_json()
     graphs = {out if graph.kind != 'decoder' else decoder_path(out): graph for graph in graphs_of(model)}
     exported = []
     with tempfile.TemporaryDirectory() as folder:

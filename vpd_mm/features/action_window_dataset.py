@@ -1,6 +1,7 @@
 """Base of the data sets of labeled actions: selection of the actions and of their frames."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,22 @@ class ActionWindowDataset(BaseDataset):
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
         return samples
 
+    def used_videos(self) -> list[str]:
+        """List the videos of the samples."""
+        return sorted({sample['video'] for sample in self.data_list})
+
+    def summary(self) -> list[str]:
+        """Describe the samples in a line for people."""
+        labels = {sample['action_id']: sample['label'] for sample in self.data_list}
+        counts = Counter(labels.values())
+        few, most = min(counts.values()), max(counts.values())
+        each = f'{few}' if few == most else f'{few} to {most}'
+        left_out = f', {self.num_left_out} left out' * bool(self.num_left_out)
+        return [
+            f'{len(labels)} clips of {len(self.used_videos())} videos of {self.corpus_dir}, {each} of each of '
+            f'{len(counts)} classes{left_out}'
+        ]
+
     def set_epoch(self, epoch: int, seed: int) -> None:
         """Set epoch and seed, so that random transforms are reproducible after a resume."""
         self.seed, self.epoch = seed, epoch
@@ -163,6 +180,9 @@ def select_actions(
     if not ids_file.is_file():
         raise UserError(f'{ids_file}: no such id list; it needs one action id per line')
     ids = read_lines(ids_file)
+    if not by_id.keys() >= set(ids):  # some may be of videos that are left out
+        every = {action.action_id for action in load_actions(source, all_videos=True)}
+        ids = [name for name in ids if name in by_id or name not in every]
     for action_id in ids:
         if action_id not in by_id:
             raise UserError(f'{ids_file}: action {action_id!r} is not in {source}')

@@ -9,7 +9,7 @@ from ..corpus import Corpus, VideoInfo
 from ..registry import DATASETS
 from ..structures import Action
 from .action_window_dataset import ActionWindowDataset
-from .clips import FeatureReader
+from .clips import FeatureReader, split_names
 
 
 @DATASETS.register_module()
@@ -41,7 +41,7 @@ class FeatureClipDataset(ActionWindowDataset):
         **kwargs: Any,
     ) -> None:
         self.features, self.dims = features, dims
-        self.what = f'{features} features'
+        self.what = f'{"+".join(split_names(features))} features'
         super().__init__(corpus, split, **kwargs)
 
     def open_corpus(self, corpus: Corpus) -> None:

@@ -17,6 +17,11 @@ from ..structures.npz_io import read_source
 FRAMES_VERSION = 2
 
 
+def split_names(names: str | Sequence[str]) -> list[str]:
+    """The names of features that are concatenated: ``'vpd+vipe'`` or ``['vpd', 'vipe']``."""
+    return [name for part in ([names] if isinstance(names, str) else names) for name in part.split('+')]
+
+
 def resolve_features(corpus: Corpus, name: str) -> Path:
     """Return the folder of features ``features/<run>``, ``teacher/<name>``, or of an unambiguous bare name.
 
@@ -41,7 +46,7 @@ class FeatureReader:
 
     Args:
         corpus: The corpus.
-        names: One name, or several names whose features are concatenated.
+        names: One name, or several names, also joined by ``+``, whose features are concatenated.
         dims: Expected total D; None: any.
 
     Raises:
@@ -49,7 +54,7 @@ class FeatureReader:
     """
 
     def __init__(self, corpus: Corpus, names: str | Sequence[str], dims: int | None = None) -> None:
-        names = [names] if isinstance(names, str) else list(names)
+        names = split_names(names)
         self.stores = [FeatureStore(resolve_features(corpus, name)) for name in names]
         self.dims = sum(store.dims for store in self.stores)
         if dims not in (None, self.dims):
@@ -67,7 +72,16 @@ class FeatureReader:
         known = [source for source in sources if source is not None]
         if len(known) < len(self.stores):
             return None
-        return [{k: v for k, v in s.items() if k != 'inputs'} | {'model': s['inputs'].get('model', '')} for s in known]
+        return [
+            {k: v for k, v in s.items() if k not in ('inputs', 'trained_on')} | {'model': s['inputs'].get('model', '')}
+            for s in known
+        ]
+
+    def trained_on(self, video: str) -> bool | None:
+        """Tell if a student of these features was trained on ``video``; None where no file records it."""
+        sources = [read_source(npz_path(store.directory, video)) for store in self.stores if video in store]
+        known = [source['trained_on'] is True for source in sources if source and 'trained_on' in source]
+        return any(known) if known else None
 
     def __call__(self, video: str) -> list[FeatureSequence] | None:
         """Return the sequences of ``video``, one per folder; None if a folder lacks it."""

@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -14,7 +14,10 @@ from ..engine.cli import merge_run_arguments
 from ..engine.config import read_config
 from ..errors import UserError
 from ..structures import load_classes
-from .clips import FeatureReader
+from .clips import FeatureReader, split_names
+
+#: Fields of a ``CropDataset`` that decide which frames are held out.
+HOLDOUT_FIELDS = ('holdout', 'val_ratio', 'seed', 'splits', 'unlabelled', 'teacher')
 
 
 def datasets_of(cfg: Config, *parts: str) -> Iterator[ConfigDict]:
@@ -45,6 +48,7 @@ def adapt_config(
 
     - ``corpus``: the folder.
     - ``num_classes``: the number of classes; the model follows.  A detector of one class (action or not) keeps it.
+      Below six classes top-5 accuracy is not measured, where the config leaves the choice to ``AccMetric``.
     - ``window``, ``widen``, ``fps``: as the data set of the corpus needs them; a value in the config stays, a window
       that is not zero is logged.
     - ``split``: of the training and the validation part, where the data set has no validation split (paper).
@@ -94,6 +98,8 @@ def adapt_config(
         if head.get('num_classes', 1) > 1 and opened.classes_path.exists():  # 1: a detector of actions of any class
             head.num_classes = len(load_classes(opened.classes_path))
         dataset.num_classes = head.get('num_classes', 1)
+        if 1 < dataset.num_classes < 6:
+            _drop_top5(cfg)
         for key in ('window', 'widen'):
             if key in dataset and dataset[key] is None:
                 dataset[key] = window_fields(value := getattr(sport, key))
@@ -109,7 +115,7 @@ def adapt_config(
         if splits:
             dataset.split = splits if len(splits) > 1 else splits[0]
         if 'features' in dataset:
-            dataset.features = features.split('+') if features else dataset.features
+            dataset.features = split_names(features or dataset.features)
             dataset.dims = FeatureReader(opened, dataset.features).dims
             velocity = any(step['type'].endswith('AddVelocity') for step in dataset.get('pipeline', []))
             cfg.model.backbone.in_dims = dataset.dims * (2 if velocity else 1)
@@ -139,7 +145,12 @@ def window_fields(window: Window) -> dict:
 
 def _set_student(cfg: Config, dataset: ConfigDict, corpus: Corpus, sport: Sport) -> None:
     """Set a distillation to the dims of its teacher and the colours of its data set."""
-    cfg.model.student.out_dims = FeatureStore(corpus.teacher_dir(dataset.teacher)).dims
+    folder = corpus.teacher_dir(dataset.teacher)
+    if not folder.is_dir():
+        command = f'tools/extract_features.py {dataset.teacher} --corpus {corpus.root}'
+        hint = command if dataset.teacher in ('joints', 'vipe') else 'tools/extract_features.py'
+        raise UserError(f'{folder}: no such folder: the targets of the training; make them with {hint}')
+    cfg.model.student.out_dims = FeatureStore(folder).dims
     if cfg.model.get('decoder'):
         cfg.model.decoder.dims = cfg.model.student.out_dims
     if sport.rgb and not cfg.model.student.get('init_cfg'):
@@ -163,6 +174,15 @@ def _set_stream(cfg: Config, name: str, stream: str | None) -> None:
         cfg.merge_from_dict({**streams[chosen], 'stream': chosen})
 
 
+def _drop_top5(cfg: Config) -> None:
+    """Let the accuracies of a config be top-1 alone, unless it says which."""
+    for part in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(part) or []
+        for metric in metrics if isinstance(metrics, list) else [metrics]:
+            if str(metric.get('type')).endswith('AccMetric'):
+                metric.setdefault('metric_options', {'top_k_accuracy': {'topk': (1,)}})
+
+
 def _only_pose_set(corpus: Corpus) -> str:
     names = corpus.pose_names()
     if len(names) != 1:
@@ -181,7 +201,33 @@ def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) ->
         UserError: as :func:`adapt_config` and :func:`merge_run_arguments`.
     """
     options = {name: getattr(args, name) for name in ('features', 'stream', 'poses', 'protocol')}
-    cfg = adapt_config(read_config(args.config), args.corpus, **options, allow_missing=allow_missing)
+    cfg = read_config(args.config)
+    students = {dataset.get('corpus') for dataset in datasets_of(cfg) if 'teacher' in dataset}
+    corpus = args.corpus or (students.pop() if len(students) == 1 else None)
+    cfg = adapt_config(cfg, corpus, **options, allow_missing=allow_missing)
     given = [args.stream, args.features, args.poses, args.corpus and Path(args.corpus).resolve().name]
     given += ['paper'] * (args.protocol == 'paper')
-    return merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))
+    cfg = merge_run_arguments(cfg, args, '_'.join(part.replace('/', '-') for part in given if part))
+    share_holdout(cfg, {option.partition('=')[0] for option in args.cfg_options})
+    return cfg
+
+
+def share_holdout(cfg: Config, options: Container[str] = ()) -> None:
+    """Give the held-out frames of a distillation the hold-out of its training, which is the one switch for all parts.
+
+    Raises:
+        UserError: an option, ``<part>_dataloader.dataset.<field>``, sets it for the validation or the test alone.
+    """
+    training: ConfigDict | dict = next(datasets_of(cfg, 'train'), {})
+    for part in ('val', 'test') if 'teacher' in training else ():
+        for dataset in datasets_of(cfg, part):
+            if dataset.get('subset') != 'val' or dataset.get('corpus') != training.get('corpus'):
+                continue
+            for field in HOLDOUT_FIELDS:
+                own, name = dataset.pop(field, None), f'dataloader.dataset.{field}'
+                if field in training:
+                    dataset[field] = training[field]
+                if f'{part}_{name}' in options and own != training.get(field):
+                    raise UserError(
+                        f'--cfg-options {part}_{name}: held-out frames follow the training; set train_{name}'
+                    )

@@ -13,9 +13,9 @@ from ..corpus.crop_store import CropStore
 from ..corpus.provenance import digest
 from ..engine.resume import config_digest
 from ..files import composed, file_digest, list_folder, npz_path
-from ..structures import load_actions, load_splits
+from ..structures import left_out_videos, load_actions, load_splits
 from ..structures.npz_io import npz_checksums
-from .clips import FRAMES_VERSION, resolve_features
+from .clips import FRAMES_VERSION, resolve_features, split_names
 from .corpus_config import datasets_of
 
 
@@ -60,8 +60,7 @@ def _by_content(value: Any) -> Any:
 
 def feature_names(dataset: Mapping[str, Any]) -> list[str]:
     """Names of the features that a data set reads."""
-    features = dataset.get('features') or []
-    return [features] if isinstance(features, str) else list(features)
+    return split_names(dataset.get('features') or [])
 
 
 class CorpusContent:
@@ -76,6 +75,7 @@ class CorpusContent:
         self.videos = tuple(sorted(used or table))
         files = [file_digest(path) for path in (corpus.actions_path, corpus.classes_path) if path.is_file()]
         files += [file_digest(path) for path in (corpus.detect_path, corpus.splits_path) if path.is_file()]
+        files += sorted(left_out_videos(corpus.root))
         rows = [vars(table[name]) for name in self.videos if name in table]
         #: Digest of the tables of labels and splits, the videos' rows and times, and the choice of frames.
         self.labels = digest([FRAMES_VERSION, *files, rows, self._arrays(corpus.times_dir)])

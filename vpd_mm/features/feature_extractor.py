@@ -21,6 +21,7 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.pose_distiller import mean_of_views, mirror_crops
+from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
 from ..engine.config import config_name
 from ..engine.model_files import build_model, load_weights
@@ -28,6 +29,7 @@ from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..files import file_digest, npz_path
 from ..structures import FeatureSequence
+from ..structures.npz_io import read_source
 from ..teacher import JointFeature
 
 
@@ -48,7 +50,8 @@ class FeatureExtractor:
         device: Device of the network.
         batch_size: Frames per batch; the network gets both views of each.
         half: Half precision (autocast), for GPUs.
-        recipe: How the student's corpus was made; None where its checkpoint does not record it.
+        recipe, trained_on: How the student's corpus was made, and its training videos; None where its checkpoint does
+            not record it.
     """
 
     def __init__(
@@ -59,13 +62,14 @@ class FeatureExtractor:
         batch_size: int = 64,
         half: bool = False,
         recipe: Recipe | None = None,
+        trained_on: TrainedVideos | None = None,
     ) -> None:
         self.model = model.to(device).eval()
         self.pipeline = Compose(list(pipeline))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half
-        self.recipe = recipe
+        self.recipe, self.trained_on = recipe, trained_on
 
     def extract(self, store: CropStore, video: str) -> FeatureSequence:
         """Return the features of every frame with a crop, (T, 2, D) = [original, flipped]; all scores are 1."""
@@ -164,8 +168,12 @@ def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> Fea
     model = build_model(cfg)
     if not isinstance(model, PoseDistiller):
         raise UserError(f'{cfg.filename}: its model is {type(model).__name__}; features come from a PoseDistiller')
-    recipe = Recipe.from_json(load_weights(model, checkpoint, cfg).get('recipe'), f'checkpoint {checkpoint}')
-    return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, recipe=recipe, **kwargs)
+    meta, where = load_weights(model, checkpoint, cfg), f'checkpoint {checkpoint}'
+    kwargs |= {
+        'recipe': Recipe.from_json(meta.get('recipe'), where),
+        'trained_on': TrainedVideos.from_meta(meta, where),
+    }
+    return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, **kwargs)
 
 
 def extract_corpus(
@@ -195,6 +203,7 @@ def extract_corpus(
             or of a former track; the features of all others are written first.
     """
     store, of_corpus, failures = CropStore(corpus.crops_dir), CorpusInputs(corpus), []
+    trained_on: TrainedVideos | None = getattr(extractor, 'trained_on', None)
     inputs = {video: of_corpus.of(crops_of(video)) for video in store.videos()}
     sources = refresh_features(out, made_by, inputs, overwrite)
     videos = []
@@ -209,7 +218,8 @@ def extract_corpus(
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
-            result.save(npz_path(out, video), sources[video])
+            known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
+            result.save(npz_path(out, video), {**sources[video], **known})
         on_progress(num_done, len(videos))
     if failures:
         raise UserError(f'{out}: {len(failures)} of {len(sources)} videos failed: {"; ".join(failures)}')
@@ -267,7 +277,7 @@ def concat_features(corpus: Corpus, sources: Sequence[Path], out: Path, overwrit
     missing = refresh_features(out, {'concat': folders, 'inputs': {'concat': digest(folders)}}, inputs, overwrite)
     for video, made_of in missing.items():
         of_corpus.check(*inputs[video])
-        sequences = [store[video] for store in stores]
+        sequences, stored = [store[video] for store in stores], [npz_path(s.directory, video) for s in stores]
         frames = reduce(np.intersect1d, [sequence.frame_inds for sequence in sequences])
         if len({s.num_views for s in sequences}) > 1:
             raise UserError(f'{video}: the sources have {[s.num_views for s in sequences]} views; extract both again')
@@ -276,5 +286,7 @@ def concat_features(corpus: Corpus, sources: Sequence[Path], out: Path, overwrit
         rows = [np.searchsorted(s.frame_inds, frames) for s in sequences]
         feats = np.concatenate([s.feats[r] for s, r in zip(sequences, rows, strict=True)], axis=2)
         scores = np.min([s.scores[r] for s, r in zip(sequences, rows, strict=True)], axis=0)
-        FeatureSequence(frames, feats, scores).save(npz_path(out, video), made_of)
+        known = [source['trained_on'] for path in stored if (source := read_source(path)) and 'trained_on' in source]
+        seen = {'trained_on': any(known)} if known else {}
+        FeatureSequence(frames, feats, scores).save(npz_path(out, video), {**made_of, **seen})
     return len(missing)

@@ -12,11 +12,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import list_folder
 from ..registry import DATASETS
 from ..structures import Action, load_actions, load_classes, load_splits, read_lines
-from .clips import FeatureReader, clip_positions
+from .clips import FeatureReader, clip_positions, split_names
 
 
 @DATASETS.register_module()
@@ -104,7 +104,8 @@ class FeatureWindowDataset(BaseDataset):
             missing += [] if data else [video.video]
         self.num_left_out = len(missing)
         if missing:
-            problem = f'{len(missing)} videos have no {self.features} features, the first is {missing[0]}'
+            named = '+'.join(split_names(self.features))
+            problem = f'{counted(len(missing), "video")} without {named} features, the first is {missing[0]}'
             if not videos or not self.allow_missing:
                 raise UserError(f'{corpus.root}: {problem}; extract them, or leave the videos out with --allow-missing')
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
@@ -119,6 +120,16 @@ class FeatureWindowDataset(BaseDataset):
             raise UserError(f'{corpus.root}: no video is longer than window={self.window} frames; take a shorter one')
         self._weights = weights / weights.sum()
         return [{'num_frames': self.window} for _ in range(self.num_windows)]
+
+    def used_videos(self) -> list[str]:
+        """List the videos of the samples."""
+        data = self.data_list if self.num_windows is None or self.test_mode else self._views
+        return sorted({sample['meta']['video'] for sample in data})
+
+    def summary(self) -> list[str]:
+        """Describe the samples in a line for people."""
+        windows = '' if self.test_mode else f'{len(self)} windows of {self.window} frames of '
+        return [f'{windows}{len(self.used_videos())} videos of {self._corpus.root}']
 
     def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:
         """The chosen videos with their actions; reads no features."""

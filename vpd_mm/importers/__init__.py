@@ -8,6 +8,7 @@ from .fx35 import read_fx35
 from .label_table import import_label_table, read_label_table
 from .labels import LabelSet, import_labels
 from .mask_files import MaskPatch, read_masks
+from .parkour import import_parkour
 from .penn_action import read_penn_action
 from .pose_files import import_poses, read_poses
 from .release_lists import read_video_meta
@@ -23,6 +24,7 @@ __all__ = [
     'ReleasePoses',
     'import_label_table',
     'import_labels',
+    'import_parkour',
     'import_poses',
     'import_vpd_release',
     'read_boxes',

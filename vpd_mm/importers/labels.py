@@ -5,6 +5,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +177,10 @@ def check_corpus(corpus: Corpus, labels: LabelSet) -> None:
         raise UserError(
             f'{corpus.root}/corpus.json: sport is {corpus.sport!r}, importing {labels.sport!r}; pass another --out'
         )
+    read_actions = partial(load_actions, all_videos=True)
     known: list[tuple[Path, str, Callable, Sequence]] = [
-        (corpus.actions_path, 'actions', load_actions, labels.actions),
-        (corpus.detect_path, 'actions', load_actions, labels.detect),
+        (corpus.actions_path, 'actions', read_actions, labels.actions),
+        (corpus.detect_path, 'actions', read_actions, labels.detect),
         (corpus.classes_path, 'classes', load_classes, labels.classes),
         *((path, 'lines', read_lines, lines) for path, lines in _lists(corpus, labels).items()),
     ]

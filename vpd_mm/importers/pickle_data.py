@@ -29,7 +29,7 @@ MAX_REPEATS, REPEATS_FLOOR = 16, 1000
 MAX_KEY_ITEMS = 4
 _OPCODES = """
     PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT LONG LONG1 LONG4 BININT BININT1 BININT2 FLOAT BINFLOAT
-    UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8
+    STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8
     EMPTY_LIST EMPTY_DICT EMPTY_TUPLE LIST DICT TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS SETITEM SETITEMS
     PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE
     BUILD NEWOBJ BYTEARRAY8
@@ -73,6 +73,8 @@ class _DType:
 
 
 def _decode(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    if isinstance(content, str):  # of Python 2
+        content = _encode(content, 'latin1')
     if not isinstance(dtype, _DType) or not isinstance(content, bytes):
         raise _Refused('an array of objects')
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 8:
@@ -122,7 +124,7 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc]  # the unpi
     pop_mark: Callable[[], list]
 
     def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
+        super().__init__(io.BytesIO(data), encoding='latin1')
         self.repeats = MAX_REPEATS * len(data) + REPEATS_FLOOR
 
     def find_class(self, module: Any, name: Any) -> Callable:

@@ -22,10 +22,11 @@ def track_progress(items: Sequence[_Item], on_progress: OnProgress) -> Iterator[
 
 @dataclass
 class ImportReport:
-    """Counts of what was imported, {'videos': n, ...}, and one line for every video that failed."""
+    """Counts of what was imported, {'videos': n, ...}; one line for every video that failed; further lines."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def attempt(self, name: object) -> Iterator[None]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
+from ..engine.config import set_filename
 from ..engine.model_files import build_model, check_meta, load_weights, read_trained_config
 from ..errors import UserError
 from ..files import check_file, file_digest, parse_json
@@ -108,7 +109,7 @@ def read_model_settings(config: str | os.PathLike, checkpoint: str | os.PathLike
     if not isinstance(settings, dict) or not isinstance(settings.get('model'), dict):
         raise UserError(f'{checkpoint}: holds no config; export it again, or pass CONFIG:{checkpoint}')
     cfg = Config(settings)
-    object.__setattr__(cfg, '_filename', str(checkpoint))  # named in messages
+    set_filename(cfg, checkpoint)  # named in messages
     return cfg
 
 

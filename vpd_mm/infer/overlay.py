@@ -10,27 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..visualize.panels import draw_boxes, draw_text, resize
-from ..visualize.skeleton import draw_skeleton, place_normalized
+from ..visualize.panels import BOX, draw_boxes, draw_text, legend, resize
+from ..visualize.skeleton import SIDES, draw_skeleton, place_joints
 from ..visualize.video_writer import VideoWriter
 
 #: Takes the next drawn frame (H, W, 3) uint8 RGB, and its time, s.
 Paint = Callable[[np.ndarray, float], None]
 
-#: The larger side of the joints, relative to that of the box, which also holds hair, hands and feet.
-_FILL = 0.85
+_LEGEND = {'box of an athlete': BOX, **SIDES, 'pose of the student: its shape, fitted into the box': None}
 #: Longer side of an image at most, px.
 _MAX_SIDE = 1280
-
-
-def place_joints(joints: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Convert normalised joints (13, 2) to px of the frame: centred on the box (xyxy), 85 % of its larger side.
-
-    A student gives the shape of a pose, not its position and size.
-    """
-    low, high = joints.min(axis=0), joints.max(axis=0)
-    scale = _FILL * float((box[2:] - box[:2]).max()) / max(float((high - low).max()), 1e-6)
-    return place_normalized(joints - (low + high) / 2, tuple((box[:2] + box[2:]) / 2), scale)
 
 
 def draw_answer(
@@ -39,7 +28,9 @@ def draw_answer(
     lines: Sequence[str],
     labels: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Draw boxes, placed joints and lines of text into a copy of a frame, which has even sides of at most 1280 px.
+    """Draw boxes, placed joints and lines of text into a copy of a frame, of at most 1280 px, above a legend.
+
+    Both sides are even.
 
     Args:
         rgb: (H, W, 3) uint8.
@@ -55,7 +46,8 @@ def draw_answer(
     for box, joints in athletes:
         if joints is not None:
             draw_skeleton(image, place_joints(joints, box) * factor)
-    return draw_text(image, lines, (6, 4), max(14, max(height, width) // 50))
+    size = max(14, max(height, width) // 50)
+    return np.concatenate([draw_text(image, lines, (6, 4), size), legend(width, _LEGEND, max(14, width // 80))])
 
 
 def check_display() -> None:

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..features import Window, clip_positions, interpolate
 from ..features.clips import FeatureReader
 from ..recognize import SequenceRecognizer
-from ..retrieve import DTWRetriever, load_clips
+from ..retrieve import ClipQuery, DTWRetriever, items_to_exclude, load_clips, step_patterns
 from ..structures import FeatureSequence, FrameTimes, load_classes
 from .onnx_backend import load_model, read_model_settings
 
@@ -29,10 +29,11 @@ class Segment:
 
     Args:
         start_frame, end_frame: End exclusive.
-        score, scored_class: Of the frame scorer; the class where it has several.
+        score, scored_class: Of the frame scorer; its class, where it names classes.
         label, label_score: Class of the recognizer and its probability.
-        label_scores: (C,) probabilities of all classes.
-        neighbours: Gallery actions, nearest first: action_id, label, video, start_frame, end_frame, distance.
+        label_scores: Class to probability, of all classes.
+        neighbours: Gallery actions, nearest first: action_id, label, video, start_frame, end_frame, distance,
+            step_pattern (those of symmetric2 come last, whatever the distance).
     """
 
     start_frame: int
@@ -41,12 +42,12 @@ class Segment:
     scored_class: str | None = None
     label: str | None = None
     label_score: float | None = None
-    label_scores: list[float] = field(default_factory=list)
+    label_scores: dict[str, float] = field(default_factory=dict)
     neighbours: list[dict] = field(default_factory=list)
 
     def to_dict(self, times: FrameTimes) -> dict:
         """Convert to JSON types; empty fields are left out."""
-        row = {k: v for k, v in asdict(self).items() if v is not None and v != []}
+        row = {k: v for k, v in asdict(self).items() if v not in (None, [], {})}
         start, end = (round(float(times.seconds(frame)), 3) for frame in (self.start_frame, self.end_frame))
         return row | {'start_sec': start, 'end_sec': end}
 
@@ -66,7 +67,10 @@ class Segment:
             text += f'  {self.scored_class or "action"} {self.score:.2f}'
         if self.label is not None:
             text += f'  {self.label} {self.label_score:.2f}'
-        near = ', '.join(f'{n["label"]} ({n["action_id"]}, {n["distance"]:.3f})' for n in self.neighbours[:3])
+        near = ', '.join(
+            f'{n["label"]} ({n["action_id"]}, {n["distance"]:.3f}{"*" * (n["step_pattern"] == "symmetric2")})'
+            for n in self.neighbours[:3]
+        )
         return f'{text}  like {near}' if near else text
 
 
@@ -105,7 +109,7 @@ class Recognizer:
             scores = self.model.test_step(pseudo_collate([self._sample(feats)]))[0].pred_score.cpu()
             best = int(scores.argmax())
             segment.label, segment.label_score = self.classes[best], float(scores[best])
-            segment.label_scores = [float(s) for s in scores]
+            segment.label_scores = dict(zip(self.classes, map(float, scores), strict=True))
 
 
 class Scorer:
@@ -133,6 +137,7 @@ class Scorer:
         _compare_students(f'scorer {spec}: was trained on', loaded[0][1].get('features'), student)
         self.fps = cfg.test_dataloader.dataset.get('fps', 25.0)
         self.classes = class_names(cfg, loaded[0][1], cfg.model.get('num_classes', 1))
+        self._named = len(self.classes) > 1 or loaded[0][1].get('classes') not in (None, ['action'])
         where = f'scorer {checkpoints[0]}'
         recorded = [meta.get('proposals') for _, meta in loaded]
         rule = ProposalRule.from_json(recorded[0], len(self.classes), where)
@@ -160,9 +165,8 @@ class Scorer:
         outputs = [model.test_step(inputs)[0] for model in self.models]
         scores = np.mean([output.frame_scores.cpu().numpy() for output in outputs], axis=0)
         video = ScoredVideo('', scores, np.append(rows, num_frames), np.zeros((0, 2)), np.zeros(0, int))
-        several = len(self.classes) > 1
         return scores, [
-            Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if several else None)
+            Segment(p.start_frame, p.end_frame, float(p.score), self.classes[p.label] if self._named else None)
             for p in sorted(video.to_frames(p) for p in self.rule(scores))
         ]
 
@@ -170,7 +174,8 @@ class Scorer:
 class Gallery:
     """Labelled actions of a corpus, searched by DTW for the ``top`` neighbours of an interval.
 
-    Window and rate are those of the corpus.
+    Window and rate are those of the corpus.  A video of the corpus itself, by its name and number of frames, does
+    not find the actions that share frames with the interval.
 
     ``spec`` is ``CORPUS:FEATURES[:SPLIT]``, such as ``data/jumps:vpd`` or ``data/jumps:features/vpd:train``.  Features
     of another run than ``student`` (``features.feature_extractor.run_source``) are logged.  Raises UserError: the
@@ -190,19 +195,35 @@ class Gallery:
         _check_dims(f'gallery {spec}: has', self.clips.clips[0].shape[2], dims)
         self.top = min(top, len(self.clips))
         self._retriever = DTWRetriever(self.clips.clips, self.clips.names)
+        self._frames = {name: video.num_frames for name, video in corpus.videos().items()}
 
     def __call__(
-        self, features: FeatureSequence, segments: Sequence[Segment], times: FrameTimes, num_frames: int
+        self,
+        features: FeatureSequence,
+        segments: Sequence[Segment],
+        times: FrameTimes,
+        num_frames: int,
+        video: str = '',
     ) -> None:
-        """Find the neighbours of ``segments``."""
+        """Find the neighbours of ``segments`` of ``video``."""
+        video = video if self._frames.get(video) == num_frames else ''
         window, rate = self.settings.window, self.settings.fps
         for segment, feats in _read_segments(features, segments, times, num_frames, window, rate):
-            nearest = self._retriever.search([feats.transpose(1, 0, 2)], self.top)
-            for i, distance in zip(nearest.inds[0], nearest.distances[0], strict=True):
+            query = ClipQuery(None, video, segment.start_frame, segment.end_frame, feats.transpose(1, 0, 2))
+            [own] = items_to_exclude([query], self.clips.actions)
+            if len(own):
+                text = f'{video}: is in the gallery; its own actions there that overlap are left out: {len(own)}'
+                print_log(text, 'current')
+            top = min(self.top, len(self.clips) - len(own))
+            if not top:
+                continue
+            [inds], [distances] = self._retriever.search([query.feats], top, [own])
+            patterns = step_patterns(query.feats, [self.clips.clips[i] for i in inds])
+            for i, distance, pattern in zip(inds, distances, patterns, strict=True):
                 action = self.clips.actions[i]
                 row = {'action_id': action.action_id, 'label': self.classes[action.label], 'video': action.video}
                 row |= {'start_frame': action.start_frame, 'end_frame': action.end_frame, 'distance': float(distance)}
-                segment.neighbours.append(row)
+                segment.neighbours.append(row | {'step_pattern': pattern})
 
 
 def _read_segments(

@@ -1,5 +1,6 @@
 """The inferencer: video in; athlete, features, labels, intervals, neighbours out."""
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from ..athlete.recipe import Recipe
 from ..athlete.track_rules import ONLINE_RULES, check_rules
 from ..compat import find_latest_checkpoint
 from ..distill import PoseDistiller
+from ..distill.trained_videos import TrainedVideos, video_digest
 from ..engine.console import PlainConsole
 from ..engine.model_files import find_one_trained
 from ..engine.model_zoo import pick_device
@@ -131,7 +133,7 @@ class VPDInferencer(BaseInferencer):
     ) -> None:
         if batch_size < 1:
             raise UserError(f'batch size must be 1 or more, found {batch_size}')
-        check_rules(tracker or {}, online='path' != (tracker or {}).get('method'))
+        check_rules(tracker or {}, online=(tracker or {}).get('method') != 'path')
         self.batch_size, self.overwrite = batch_size, overwrite
         device = pick_device(device)
         if isinstance(model, Config):
@@ -188,6 +190,7 @@ class VPDInferencer(BaseInferencer):
         model, metadata = load_model(cfg, weights, PoseDistiller, device)
         self._sha256 = metadata.get('sha256')  # of the checkpoint that was exported
         self.recipe = Recipe.from_json(metadata.get('recipe'), weights)
+        self.trained_on = TrainedVideos.from_meta(metadata, weights)
         return model
 
     def _init_pipeline(self, cfg: Config) -> Any:
@@ -329,9 +332,22 @@ class VPDInferencer(BaseInferencer):
                 both = [bars.add(f'{input_name(inputs.path)}: {step}', 'frames') for step in ('track', 'features')]
                 athletes, num_frames = offline_pass(self.student, self._models, inputs, size, bboxes, *both)
         samples = [make_sample(inputs, name, *pair, num_frames, mode) for name, pair in athletes.items()]
+        seen = self._is_known(Path(inputs.path))
         for sample in samples:
+            sample.set_metainfo({'student_trained_on_video': seen})
             self._add_segments(sample)
         return samples
+
+    def _is_known(self, path: Path) -> bool | None:
+        """Tell, and log, if the student was trained on a video file; None where it is unknown."""
+        if self.trained_on is None or not path.is_file():
+            return None
+        digest = video_digest(path, self.recipe.fps if self.recipe else None)
+        seen = self.trained_on.has(input_name(path), digest)
+        if seen:
+            text = 'the student was trained on this video; its results on it say less about new videos'
+            print_log(f'{path}: {text}', 'current', logging.WARNING)
+        return seen
 
     def joints(self, feats: np.ndarray) -> np.ndarray | None:
         """Decode (N, 2, D) features to normalised joints (N, 13, 2) of the original view.
@@ -352,15 +368,16 @@ class VPDInferencer(BaseInferencer):
     def _add_segments(self, sample: BaseDataElement) -> None:
         """Find the intervals, then label them; without a scorer the whole track is one interval."""
         features, times, num_frames = sample.features, sample.times, sample.num_frames
-        labellers = [model for model in (self.recognizer, self.gallery) if model is not None]
         segments: list[Segment] = []
         if self.scorer is not None:
             scores, segments = self.scorer(features, times, num_frames)
             sample.set_field(scores, 'frame_scores')
-        elif labellers and len(features):
+        elif (self.recognizer or self.gallery) and len(features):
             segments = [Segment(int(features.frame_inds[0]), int(features.frame_inds[-1]) + 1)]
-        for label in labellers:
-            label(features, segments, times, num_frames)
+        if self.recognizer is not None:
+            self.recognizer(features, segments, times, num_frames)
+        if self.gallery is not None:
+            self.gallery(features, segments, times, num_frames, sample.name)
         sample.set_field(segments, 'segments')
 
     def _online(
@@ -373,14 +390,14 @@ class VPDInferencer(BaseInferencer):
             if paint is not None:
                 athletes = [] if result.box is None else [(result.box, result.joints)]
                 seconds = source.times.seconds(result.frame_ind)
-                paint(draw_answer(result.rgb, athletes, [f'{result.frame_ind}  {seconds:.2f} s']), seconds)
+                paint(draw_answer(result.rgb, athletes, [f'frame {result.frame_ind}, {seconds:.2f} s']), seconds)
             yield result
 
     def visualize(self, inputs: FrameSource, preds: Sequence[BaseDataElement], paint: Paint) -> None:
         """Draw the samples of one input into its frames, in another pass over them."""
         for frame_ind, rgb in inputs:
             seconds = inputs.times.seconds(frame_ind)
-            athletes, labels, lines = [], [], [f'{frame_ind}  {seconds:.2f} s']
+            athletes, labels, lines = [], [], [f'frame {frame_ind}, {seconds:.2f} s']
             for sample in preds:
                 captions = [s.caption for s in sample.segments if s.start_frame <= frame_ind < s.end_frame]
                 row, feature = row_of(sample.track, frame_ind), row_of(sample.features, frame_ind)

@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..corpus import Corpus, CropWriter
+from ..corpus.agreement import orphans, stale_files
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
@@ -17,7 +18,7 @@ from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from .recipe import recipe_of, record_recipe
 from .report import PrepareReport, VideoReport, disk_bytes
-from .sources import find_videos, list_jobs, missing_sources, settle_sources
+from .sources import Job, find_videos, jobs_named, list_jobs, missing_sources, settle_sources
 from .workers import run_jobs
 
 
@@ -32,6 +33,7 @@ def build_corpus(
     tracker: Mapping | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    redo: Sequence[str] = (),
     console: PlainConsole | None = None,
     on_progress: OnProgress = no_progress,
     **options: Any,
@@ -48,7 +50,8 @@ def build_corpus(
             a video without them gets those of ``DEFAULT_BOXES`` and ``DEFAULT_POSES``.
         tracker: Rules of the tracker.
         workers: Number of processes; each writes one shard.
-        overwrite: Make tracks and poses again that were made of other boxes, rules or poses.
+        overwrite: Make tracks, crops and poses again that were made of other boxes, rules, poses or options.
+        redo: Names of videos or files whose tracks, crops and poses are made again, also where they were left out.
         console: Shows progress and one line per video; None = nothing is shown.
         on_progress: Called with (videos done, number of videos) at the start and after every video.
         options: The other arguments of :class:`PrepareSettings`.
@@ -77,8 +80,10 @@ def build_corpus(
     corpus = Corpus.create(out, name, sport, settings.fps)
     with corpus.lock(rank, world):
         _remove_unfinished(corpus.crops_dir, rank, world)
-        jobs = list_jobs(corpus, files, settings.boxes)[rank::world]
-        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite)
+        all_jobs = list_jobs(corpus, files, settings.boxes)
+        again = jobs_named(all_jobs, redo)
+        jobs = _without_left_out(corpus, all_jobs, again)[rank::world]
+        jobs = settle_sources(corpus, settings, jobs, boxes_given, world, poses_given, overwrite, again)
         if not is_new:
             fetch_models(*missing_sources(corpus, settings, jobs))
         untracked = [job.path for job in jobs if not job.is_tracked(corpus)]
@@ -100,12 +105,27 @@ def build_corpus(
             made_crops = any(r.crops and r.decoded for results in reports.values() for r in results)
             for note in record_recipe(corpus, recipe, made_tracks, made_crops):
                 bars.console.print(f'note: {note}', soft_wrap=True)
+            stale = stale_files(corpus, [r.video for results in reports.values() for r in results])
+            lost = orphans(corpus)
+            if stale:
+                bars.console.print(f'note: {len(stale)} files are stale, first {stale[0]}', soft_wrap=True)
+            if lost:
+                text = f'{len(lost)} files are of videos that videos.csv does not list (first {lost[0]}); delete them'
+                bars.console.print(f'note: {text}', soft_wrap=True)
         listed = [r for path, results in reports.items() if os.path.lexists(path) for r in results if r.failures]
         failures = {report.video: '; '.join(report.failures) for report in listed}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
         corpus.record_failures(finished, failures)
         ordered = [report for job in jobs for report in reports[job.path]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
+
+
+def _without_left_out(corpus: Corpus, jobs: Sequence[Job], again: Collection[Path]) -> list[Job]:
+    """Return the jobs without those whose videos are all left out; the videos of ``again`` no longer are."""
+    left_out = corpus.left_out()
+    if taken_back := left_out & {name for job in jobs if job.path in again for name in (job.name, *job.videos)}:
+        left_out = corpus.leave_out(taken_back, undo=True)
+    return [job for job in jobs if not left_out.issuperset(job.videos or [job.name])]
 
 
 def _remove_unfinished(crops_dir: Path, rank: int, world: int) -> None:

@@ -1,7 +1,7 @@
 """Inspect a corpus: counts and checks, and of one video a contact sheet and a video of box, pose, crop and flow."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,28 +10,34 @@ import numpy as np
 from ..athlete import VideoReader
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, VideoInfo
+from ..corpus.agreement import disagreements
+from ..corpus.shard import videos_of_shards
 from ..errors import UserError, one_line
 from ..files import check_output, list_folder
+from ..structures import VPD_JOINTS
 from ..visualize.panels import (
     BACKGROUND,
+    BOX,
+    FULL_FLOW_PX,
     draw_boxes,
     draw_text,
     evenly_spread,
     flow_to_rgb,
     flow_wheel,
     grid,
+    legend,
     resize,
     save_image,
 )
-from ..visualize.skeleton import draw_skeleton
+from ..visualize.skeleton import SIDES, draw_skeleton
 from ..visualize.video_writer import VideoWriter
-from .readiness import CHECKS, Counts, count_video, failing, read_flow, total_counts, true_rate
-from .report import CONFIDENT, VPD_JOINTS, VideoReport, disk_bytes
+from .readiness import CHECKS, CONFIDENT, Counts, count_video, failing, read_flow, total_counts, true_rate
+from .report import VideoReport, disk_bytes
 
-#: Side of the panels of crop and flow in the video, px.
-_PANEL = 256
-#: Height of a tile of the contact sheet, px; tiles; tiles per row.
-_TILE, _NUM_TILES, _COLUMNS = 320, 16, 4
+#: Side of the panels of crop, pose and flow in the video, px.
+_PANEL = 176
+#: Height of a tile of the contact sheet, px; tiles; width of a row at most, px.
+_TILE, _NUM_TILES, _WIDTH = 320, 16, 1440
 
 
 @dataclass
@@ -65,8 +71,12 @@ def inspect_corpus(
     if pose_name is not None and pose_name not in names:
         raise UserError(f'{corpus.root}: has no pose set {pose_name!r}, only {known}')
     pose_name = pose_name or next(iter(names), None)
-    chosen = [corpus.video(video)] if video is not None else list(rows.values())
-    store = CropStore(corpus.crops_dir)
+    left_out = corpus.left_out()
+    chosen = [row for row in rows.values() if row.video not in left_out]
+    if video is not None:
+        chosen = [corpus.video(video)]
+    store = CropStore(corpus.crops_dir, videos_of_shards(corpus.crops_dir))
+    differing = disagreements(corpus, store, [row.video for row in chosen])
     result = Inspection()
     counts: dict[str, Counts] = {}
     marks: list[str] = []
@@ -77,6 +87,7 @@ def inspect_corpus(
             counts[row.video] = view.counts(report)
             marks += view.marks(counts[row.video])
             report.notes += [f'! {check.name}' for check in failing(counts[row.video])]
+            report.notes += ['! files disagree'] * (row.video in differing)
             result.videos.append(report)
         except Exception as e:  # any: the other videos are counted
             if len(chosen) == 1:
@@ -85,9 +96,12 @@ def inspect_corpus(
     if video is None:
         known_failures = {report.video: report for report in result.videos}
         for name, reason in failed.items():
+            if name in left_out:
+                continue
             report = known_failures.get(name) or VideoReport(name)
             result.videos += [report] * (name not in known_failures)
             report.failures.append(reason)
+        result.videos += [VideoReport(name, notes=['left out']) for name in sorted(left_out)]
     result.lines += [
         f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
@@ -105,11 +119,14 @@ def inspect_corpus(
         result.lines += [*view.problems, *view.statistics(), *(f'wrote {path}' for path in result.images)]
     with_crops = [name for name in counts if name in store]
     result.lines += [f'note: {line}' for line in corpus_recipe(corpus, store, with_crops)[1]]
-    result.lines += [*marks, *verdict(corpus, result.videos, counts)]
+    result.lines += [*marks, *(f'{name}: {reason}' for name, reason in differing.items())]
+    result.lines += verdict(corpus, result.videos, counts, list(differing))
     return result
 
 
-def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts]) -> list[str]:
+def verdict(
+    corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts], differing: Sequence[str] = ()
+) -> list[str]:
     """Lines about the checks of the whole corpus; the last one says what to do first, or that it is ready to train."""
     total = total_counts(list(counts.values()))
     lines = []
@@ -121,12 +138,17 @@ def verdict(corpus: Corpus, reports: list[VideoReport], counts: dict[str, Counts
     without = [report.video for report in reports if report.failures]
     if not counts:
         return [*lines, f'first: correct what failed in {len(without)} videos, and run tools/prepare.py again']
+    if differing:
+        names = ' '.join(differing)
+        return [*lines, f'first: run the command of tools/prepare.py again with --redo {names}; its files disagree']
     if not any(report.crops for report in reports):
         return [*lines, 'first: run tools/prepare.py on the video files; no video has crops']
     if not corpus.pose_names() and not list_folder(corpus.root / 'teacher'):
         return [*lines, 'first: run tools/prepare.py again with --poses; there is no pose set']
     if beyond := failing(total):
-        return [*lines, f'first: {beyond[0].name}, see above']
+        marked = [video for video, one in counts.items() if beyond[0] in failing(one)]
+        leave_out = f', or tools/prepare.py leave-out {corpus.root} {" ".join(marked)}'
+        return [*lines, f'first: {beyond[0].name}, see above' + leave_out * (len(marked) < len(counts))]
     missing = f', without {len(without)} that failed (first {without[0]})' if without else ''
     return [*lines, f'ready to train{missing}']
 
@@ -157,8 +179,6 @@ class VideoView:
             report.count(self.track, self.poses)
         if self.header is not None:
             report.crops, report.num_bytes, report.decoded = len(self.header), self.header.num_bytes, 1
-            if self.track is not None:
-                report.note_difference(self.track, self.header)
         else:
             report.notes.append('no crops')
         return report
@@ -197,9 +217,11 @@ class VideoView:
             for frame_ind, rgb in frames:
                 image, text = self._image(frame_ind, rgb), self._text(frame_ind)
                 if frame_ind in chosen:
-                    tiles.append(draw_text(resize(image, _TILE), text))
-                writer.write(draw_text(image, text), self.times.seconds(frame_ind))
-        save_image(sheet, grid(tiles, _COLUMNS, gap=8, background=(255, 255, 255)))
+                    tiles.append(draw_text(resize(image, _TILE), text, size=18))
+                image = np.concatenate([draw_text(image, text, size=18), legend(image.shape[1], self._legend())])
+                writer.write(image, self.times.seconds(frame_ind))
+        image = grid(tiles, min(max(1, _WIDTH // tiles[0].shape[1]), 8), gap=8, background=(255, 255, 255))
+        save_image(sheet, np.concatenate([image, legend(image.shape[1], self._legend(), 18)]))
 
     def statistics(self) -> list[str]:
         """Lines about crops and flow."""
@@ -220,17 +242,15 @@ class VideoView:
         return lines
 
     def _image(self, frame_ind: int, rgb: np.ndarray | None) -> np.ndarray:
-        """The frame (where the video file exists) with box and skeleton; the crop and the flow beside it."""
-        crop, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(2))
+        """The frame (where the video file exists) with box and pose; beside it crop, crop with pose, and flow."""
+        crop, pose, flow = (np.full((_PANEL, _PANEL, 3), BACKGROUND, np.uint8) for _ in range(3))
         if frame_ind in self._windows:
-            crop = resize(self.store.crop(self.row.video, frame_ind), _PANEL)
+            crop, pose = (resize(self.store.crop(self.row.video, frame_ind), _PANEL) for _ in range(2))
             left, top, side = self._windows[frame_ind]
-            self._draw_pose(crop, frame_ind, (left, top), _PANEL / side)
-            if self.header is not None and self.header.flow is not None:
+            self._draw_pose(pose, frame_ind, (left, top), _PANEL / side)
+            if self._has_flow:
                 flow = resize(flow_to_rgb(self.store.flow(self.row.video, frame_ind)), _PANEL)
-                wheel = flow_wheel(_PANEL // 5)
-                flow[: len(wheel), -len(wheel) :] = wheel
-        panels = np.concatenate([crop, flow])
+        panels = np.concatenate([crop, pose, flow])
         if rgb is None:
             return panels
         image, scale = resize(rgb, len(panels)), len(panels) / len(rgb)
@@ -239,14 +259,28 @@ class VideoView:
         self._draw_pose(image, frame_ind, (0, 0), scale)
         return np.concatenate([image, panels], axis=1)
 
+    @property
+    def _has_flow(self) -> bool:
+        return self.header is not None and self.header.flow is not None
+
+    def _legend(self) -> dict:
+        """The colours of what this video has."""
+        entries: dict = {'box': BOX} if self._boxes else {}
+        if self._joints:
+            entries |= SIDES | {f'ring: joint below {CONFIDENT:g}': None, 'confidence: mean score of the joints': None}
+        if self._has_flow:
+            entries[f'flow: direction; full colour from {FULL_FLOW_PX:g} px'] = flow_wheel(64)
+        return entries
+
     def _draw_pose(self, image: np.ndarray, frame_ind: int, origin: tuple[float, float], scale: float) -> None:
         if frame_ind in self._joints:
             joints, scores = self._joints[frame_ind]
             draw_skeleton(image, (joints - origin) * scale, scores=scores, threshold=CONFIDENT, rings=True)
 
     def _text(self, frame_ind: int) -> str:
+        text = f'frame {frame_ind}'
         if frame_ind in self._joints:
-            return f'{frame_ind}  confidence {self._joints[frame_ind][1].mean():.2f}'
+            return f'{text}, confidence {self._joints[frame_ind][1].mean():.2f}'
         if frame_ind not in self._boxes:
-            return f'{frame_ind}  no box'
-        return f'{frame_ind}  no pose' if self._joints else f'{frame_ind}'
+            return f'{text}, no box'
+        return f'{text}, no pose' if self._joints else text

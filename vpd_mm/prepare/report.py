@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from rich.table import Table
 
 from ..corpus import CropHeader
+from ..corpus.agreement import crops_differ
 from ..errors import one_line
 from ..files import list_folder
-from ..structures import VPD_JOINTS, AthleteTrack, PoseSequence
-
-#: Mean joint score from which a frame is a training target (paper, section 3.2).
-CONFIDENT = 0.5
+from ..structures import AthleteTrack, PoseSequence
+from .readiness import CHECKS, confident_frames
 
 _MAX_ROWS = 40
 
@@ -51,15 +49,22 @@ class VideoReport:
         self.tracked = len(track)
         if poses is not None:
             self.posed = len(poses)
-            self.confident = int((poses.scores[:, VPD_JOINTS].mean(axis=1) >= CONFIDENT).sum())
+            self.confident = int(confident_frames(poses).sum())
 
-    def note_difference(self, track: AthleteTrack, header: CropHeader) -> None:
-        """Note crops of unknown origin that are not of the frames of the track."""
-        if header.source is None and not np.array_equal(header.frame_inds, track.frame_inds):
-            self.notes.append(
-                f'its {len(header)} crops are not of the {len(track)} frames with a box; if the track is right, delete '
-                'the shard of the crops and prepare again'
-            )
+    def note_gaps(self, track: AthleteTrack, header: CropHeader) -> None:
+        """Note a coverage below the limits of inspect, and crops that are not of the frames of the track."""
+        pairs = {'tracked': (self.tracked, self.num_frames), 'confident': (self.confident or 0, self.tracked)}
+        if self.posed is None:
+            del pairs['confident']
+        checks = [check for check in CHECKS if check.name in pairs and not check.passes(*pairs[check.name])]
+        self.notes += [f'! {check.text(*pairs[check.name])}' for check in checks]
+        if text := crops_differ(track.frame_inds, header.frame_inds):
+            self.notes.append(f'! {text}; pass --redo {self.video}')
+
+    @property
+    def is_marked(self) -> bool:
+        """True where a note says that a limit is not met."""
+        return any(note.startswith('!') for note in self.notes)
 
     def line(self) -> str:
         """One line for the log."""
@@ -68,7 +73,7 @@ class VideoReport:
         counts = f'{self.num_frames} frames, {self.tracked} tracked, {self.crops} crops'
         if self.posed is not None:
             counts += f', {self.posed} poses ({self.confident} confident)'
-        state = '' if self.decoded else ' (skipped, complete)'
+        state = '' if self.decoded else ' (nothing to do)'
         return '; '.join([f'{self.video}: {counts}, {self.num_bytes / 1e6:.1f} MB{state}', *self.notes])
 
 
@@ -93,8 +98,9 @@ def disk_bytes(directory: Path) -> int:
 
 
 def report_table(reports: Sequence[VideoReport], title: str) -> Table:
-    """Make a table with one row per video (the first 40) and the sum; shares are of all frames."""
-    table = Table(title=title, title_justify='left')
+    """Make a table with one row per video (the first 40) and the sum."""
+    shares = 'tracked: share of the frames; poses, confident: shares of the tracked frames; !: below or beyond a limit'
+    table = Table(title=title, title_justify='left', caption=shares, caption_justify='left')
     table.add_column('video', min_width=10)
     for column in ('frames', 'crops', 'tracked', 'poses', 'confident', 'MB'):
         table.add_column(column, justify='right', no_wrap=True)
@@ -111,14 +117,25 @@ def report_table(reports: Sequence[VideoReport], title: str) -> Table:
     if len(reports) > _MAX_ROWS:
         table.add_row(f'... {len(reports) - _MAX_ROWS} more')
     table.add_section()
-    failed = sum(bool(r.failures) for r in reports)
-    table.add_row(*_cells(total), f'{failed} failed' if failed else 'no errors')
+    table.add_row(*_cells(total), summary(reports))
     return table
+
+
+def summary(reports: Sequence[VideoReport]) -> str:
+    """Say how many videos failed or are marked."""
+    failed = sum(bool(r.failures) for r in reports)
+    marked = sum(r.is_marked for r in reports)
+    counts = {'failed': failed, 'marked (!)': marked}
+    return ', '.join(f'{number} {what}' for what, number in counts.items() if number) or 'no errors'
 
 
 def _cells(report: VideoReport) -> list[str]:
     shares = [
-        '-' if count is None else f'{count / max(report.num_frames, 1):.1%}'
-        for count in (report.tracked, report.posed, report.confident)
+        '-' if count is None else f'{count / max(total, 1):.1%}'
+        for count, total in (
+            (report.tracked, report.num_frames),
+            (report.posed, report.tracked),
+            (report.confident, report.tracked),
+        )
     ]
     return [report.video, str(report.num_frames), str(report.crops), *shares, f'{report.num_bytes / 1e6:.1f}']

@@ -1,16 +1,18 @@
 """Input of a prepare run: video files, and the origin of boxes and poses."""
 
+import difflib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..athlete import VideoReader
-from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
+from ..athlete.flow import flow_settings
+from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
 from ..corpus.provenance import (
     CorpusInputs,
     FileDigests,
@@ -21,7 +23,7 @@ from ..corpus.provenance import (
 )
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError
-from ..files import check_video_name, file_digest, input_name, list_folder
+from ..files import check_video_name, composed, file_digest, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.mask_files import find_masks
 from ..importers.pose_files import find_pose_files
@@ -37,6 +39,8 @@ _KEEP_BOXES = 'omit --boxes and --track to keep them, pass another --out, or --o
 _SAME_BOXES = 'pass their --boxes and --track to prepare them again, or --overwrite to use the requested ones'
 _SAME_POSES = 'pass their --poses to make them again, or --overwrite to use the requested ones'
 _KEEP_POSES = 'pass another --pose-name, or --overwrite to make them again'
+#: An input that differs from what any file was made of.
+_MADE_AGAIN = {'inputs': {'track': 'new'}}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Job:
     @property
     def name(self) -> str:
         return input_name(self.path)
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """Names of its athletes, as in videos.csv."""
+        return tuple(row.video for row in self.rows)
 
     def is_tracked(self, corpus: Corpus) -> bool:
         """Return True if all its athletes have tracks."""
@@ -98,6 +107,17 @@ def videos_inside(folder: Path) -> list[Path]:
 def _identity(path: Path) -> tuple[Path, str]:
     """Identify a video file: two links with one name are one video, with two names two videos."""
     return Path(os.path.realpath(path)), path.stem  # unlike resolve(), for links that lead in a circle too
+
+
+def jobs_named(jobs: Iterable[Job], names: Iterable[str]) -> set[Path]:
+    """Return the paths of the jobs of these videos or files; UserError where a name is none of them."""
+    paths = {name: job.path for job in jobs for name in (job.name, job.path.name, str(job.path), *job.videos)}
+    for name in names:
+        if composed(name) not in paths:
+            near = difflib.get_close_matches(name, paths, n=1)
+            known = f'{near[0]}?' if near else f'they hold {", ".join(list(paths)[:1])} ...'
+            raise UserError(f'--redo {name}: no such video among the files of this command; {known}')
+    return {paths[composed(name)] for name in names}
 
 
 def list_jobs(corpus: Corpus, files: Sequence[Path], boxes: str) -> list[Job]:
@@ -234,6 +254,7 @@ def settle_sources(
     world: int = 1,
     poses_given: bool = True,
     overwrite: bool = False,
+    redo: Collection[Path] = (),
 ) -> list[Job]:
     """Remove the tracks, crops and poses whose video, boxes, masks, track or pose files have changed.
 
@@ -242,63 +263,112 @@ def settle_sources(
         boxes_given: The user named boxes or rules; otherwise existing tracks are kept whatever they come from.
         world: Number of processes that prepare this corpus together.
         poses_given: The user named poses; otherwise a video that has poses, of whatever set, keeps these alone.
-        overwrite: Also remove the tracks and poses that were made from another source.
+        overwrite: Also remove the tracks, crops and poses that were made from another source.
+        redo: Video files whose tracks, crops and poses are removed in any case.
 
     Returns:
         The jobs, with refused files last; a stale video, or one that lost a track, is new again.
 
-    Raises UserError: tracks or poses of these videos were made from another source, without ``overwrite``, or, with
-    several processes, something has changed.
+    Raises UserError: tracks, crops or poses of these videos were made from another source, without ``overwrite``, or,
+    with several processes, something has changed.
     """
     refused = [job for job in jobs if job.problem]
     digests = FileDigests(corpus.root / '.digests.json')
     jobs = [replace(job, digest=files_digest([job.path], digests)) for job in jobs if not job.problem]
-    sources = Sources(corpus, settings, digests)
     shards: dict[str, Path] = _known(videos_of_shards, corpus.crops_dir) or {}
-    store = CropStore(corpus.crops_dir, shards)
-    tracked = {row.video: job for job in jobs if job.is_tracked(corpus) for row in job.rows}
-    wanted = {video: sources.track(job) for video, job in tracked.items()}
-    if not boxes_given:
-        wanted = {v: {**source, 'inputs': sources.video(tracked[v])} for v, source in wanted.items()}
-    stored = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
-    hint = _KEEP_BOXES if boxes_given else _SAME_BOXES
-    stale = stale_videos(corpus.tracks_dir, stored, wanted, hint, overwrite=overwrite)
-    for video in [video for video, source in stored.items() if source is None and video in store]:
-        made_of = (_known(lambda v: store.header(v).source, video) or {}).get('inputs', {})
-        if made_of.get('video', '') not in ('', sources.video(tracked[video])['video']) and tracked[video].digest:
-            stale.add(video)
-            if not overwrite:
-                path, file = corpus.track_path(video), tracked[video].path
-                raise UserError(f'{path}: was edited for a former {file}; delete it, or pass --overwrite')
-    again = [job for job in jobs if job.rows and not all(row.video in tracked.keys() - stale for row in job.rows)]
-    kept = {video: job for video, job in tracked.items() if job not in again}
-    stored = {video: _known(lambda v: store.header(v).source, video) for video in kept if video in store}
-    lost = stale_videos(corpus.crops_dir, stored, {v: sources.crops(kept[v], v) for v in stored}, '')
-    lost |= {row.video for job in again for row in job.rows} | _unlisted(corpus, shards, jobs)
+    store, sources = CropStore(corpus.crops_dir, shards), Sources(corpus, settings, digests)
+    known = {video: _known(store.header, video) for job in jobs for video in job.videos if video in store}
+    headers = {video: header for video, header in known.items() if header is not None}
+
+    again = [job for job in jobs if job.rows and not job.is_tracked(corpus)]
+    tracked = [job for job in jobs if job.is_tracked(corpus)]
+    again += _stale_tracks(sources, tracked, headers, boxes_given, overwrite, redo)
+    kept = {video: job for job in jobs if job not in again for video in job.videos}
+    lost = _stale_crops(sources, kept, headers, overwrite)
+    lost |= {video for job in again for video in job.videos} | _unlisted(corpus, shards, jobs)
     if world > 1 and (first := next((video for video in shards if video in lost), None)):
         problem = f'the video, boxes, masks or track of {first} have changed; prepare it once in a single process'
         raise UserError(f'{corpus.root}: {problem}')
     if not poses_given:
         kept = {v: replace(job, keeps_poses=job.pose_set(corpus, settings.pose_set)) for v, job in kept.items()}
-    sets = {video: job.keeps_poses or settings.pose_set or '' for video, job in kept.items()}
-    if not poses_given:
-        sets |= {row.video: job.pose_set(corpus, settings.pose_set) for job in again for row in job.rows}
-    sets = {video: name for video, name in sets.items() if name}
-    paths = {video: path for video, name in sets.items() if (path := corpus.pose_path(name, video)).is_file()}
-    stored = {video: _known(read_source, path) for video, path in paths.items()}
-    of_new_track = {'poses': sources.poses_name, 'inputs': {'track': 'new'}}
-    wanted = {video: sources.poses(kept[video], video) if video in kept else of_new_track for video in paths}
-    hint = _KEEP_POSES if poses_given else _SAME_POSES
-    stale_poses = stale_videos(corpus.root / 'athlete' / 'poses', stored, wanted, hint, overwrite=overwrite)
-    for video in stale_poses:
-        paths[video].unlink()
+    stale_poses = _stale_poses(sources, kept, again, poses_given, overwrite)
+
     digests.save()
+    for path in stale_poses.values():
+        path.unlink()
     _remove_crops(shards, lost)
     _remove(corpus, [row for job in again for row in job.rows], settings.pose_set)
     remade = {kept[video].path for video in stale_poses if video in kept}
     keeping = {job.path: job for job in kept.values() if job.path not in remade}
     jobs = [replace(job, rows=()) if job in again else keeping.get(job.path, job) for job in jobs]
     return [*jobs, *refused]
+
+
+def _stale_tracks(
+    sources: Sources,
+    jobs: Sequence[Job],
+    headers: Mapping[str, CropHeader],
+    given: bool,
+    overwrite: bool,
+    redo: Collection[Path],
+) -> list[Job]:
+    """Find the jobs whose tracks are to be made again; all have tracks."""
+    corpus, hint = sources.corpus, _KEEP_BOXES if given else _SAME_BOXES
+    tracked = {video: job for job in jobs for video in job.videos}
+    stored = {video: _known(read_source, corpus.track_path(video)) for video in tracked}
+    wanted = {video: sources.track(job) for video, job in tracked.items()}
+    named = {video: source for video, source in stored.items() if tracked[video].path in redo}
+    new = {video: {**wanted[video], **_MADE_AGAIN} for video in named}
+    stale = stale_videos(corpus.tracks_dir, named, new, hint, unknown=False, overwrite=overwrite or given)
+    for video, job in tracked.items() if not given else ():
+        wanted[video] = {**wanted[video], 'inputs': sources.video(job)}
+    others = {video: source for video, source in stored.items() if video not in named}
+    stale |= stale_videos(
+        corpus.tracks_dir, others, wanted, hint, unknown=not (overwrite and given), overwrite=overwrite
+    )
+    for video in [video for video, source in others.items() if source is None and video in headers]:
+        made_of = ((headers[video].source or {}).get('inputs') or {}).get('video')
+        now = sources.video(tracked[video])
+        if made_of and now['video'] not in ('', made_of):
+            stale.add(video)
+            if not overwrite:
+                path, file = corpus.track_path(video), tracked[video].path
+                raise UserError(f'{path}: was edited for a former {file}; delete it, or pass --overwrite')
+    return [job for job in jobs if stale.intersection(job.videos)]
+
+
+def _stale_crops(
+    sources: Sources, kept: Mapping[str, Job], headers: Mapping[str, CropHeader], overwrite: bool
+) -> set[str]:
+    """Find the videos whose crops are to be made again, among those that keep their track; UserError: other options."""
+    corpus, settings = sources.corpus, sources.settings
+    wanted = settings.size, flow_settings(settings.flow, settings.subtract_median), settings.full_frame
+    made = {v: (h.size, h.flow, h.frame_shape is not None) for v, h in headers.items()}
+    others = [video for video, options in made.items() if options != wanted]
+    if others and not overwrite:
+        size, flow, full = made[others[0]]
+        raise UserError(
+            f'{corpus.crops_dir}: crops of {len(others)} videos (first {others[0]}) exist with size {size}, flow '
+            f'{flow}, full frames {full}; pass the same options, another --out, or --overwrite to make them again'
+        )
+    stored = {video: header.source for video, header in headers.items() if video in kept}
+    return stale_videos(corpus.crops_dir, stored, {v: sources.crops(kept[v], v) for v in stored}, '') | {*others}
+
+
+def _stale_poses(
+    sources: Sources, kept: Mapping[str, Job], again: Sequence[Job], given: bool, overwrite: bool
+) -> dict[str, Path]:
+    """Find the pose files that are to be made again, by video; those of a new track are removed with the former one."""
+    corpus, first = sources.corpus, sources.settings.pose_set
+    sets = {video: job.keeps_poses or first for video, job in kept.items()}
+    if not given:
+        sets |= {video: job.pose_set(corpus, first) for job in again for video in job.videos}
+    paths = {v: path for v, name in sets.items() if name and (path := corpus.pose_path(name, v)).is_file()}
+    stored = {video: _known(read_source, path) for video, path in paths.items()}
+    new = {'poses': sources.poses_name, **_MADE_AGAIN}
+    wanted = {video: sources.poses(kept[video], video) if video in kept else new for video in paths}
+    folder, hint = corpus.root / 'athlete' / 'poses', _KEEP_POSES if given else _SAME_POSES
+    return {video: paths[video] for video in stale_videos(folder, stored, wanted, hint, overwrite=overwrite)}
 
 
 def _unlisted(corpus: Corpus, shards: Iterable[str], jobs: Sequence[Job]) -> set[str]:

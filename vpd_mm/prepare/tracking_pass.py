@@ -66,9 +66,7 @@ def _detect(
     return dict(zip(athlete_names(len(tracks)), tracks))
 
 
-def no_athlete_error(
-    source: FrameSource, num_frames: int, boxes: str, tracker: ShotTracker | None = None
-) -> UserError:
+def no_athlete_error(source: FrameSource, num_frames: int, boxes: str, tracker: ShotTracker | None = None) -> UserError:
     """Return the error for a video without an athlete; ``tracker`` knows why, where there was one."""
     reason = 'check the video, or give boxes'
     if tracker is not None:

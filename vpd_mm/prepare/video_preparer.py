@@ -71,7 +71,7 @@ class VideoPreparer:
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames, notes=_texts(of_boxes))
             reports[name].count(tracks[name], self._poses(name))
-        without_crops = [name for name in rows if not self._has_crops(name)]
+        without_crops = [name for name in rows if name not in self._store]
         without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
         if without_crops or without_poses:
             reader = reader or VideoReader(job.path, s.fps)
@@ -96,8 +96,8 @@ class VideoPreparer:
         for name, report in reports.items():
             header = headers[name] if name in headers else self._store.header(name)
             report.crops, report.num_bytes = len(header), header.num_bytes
-            report.note_difference(tracks[name], header)
             report.count(tracks[name], self._poses(name))
+            report.note_gaps(tracks[name], header)
 
     def _track(
         self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
@@ -119,19 +119,6 @@ class VideoPreparer:
                 path.unlink()  # made for a former track
         self.corpus.add_videos(rows.values())
         return rows, tracks
-
-    def _has_crops(self, name: str) -> bool:
-        """Return True if the crops are stored; raise UserError if they were made with other options."""
-        if name not in self._store:
-            return False
-        header = self._store.header(name)
-        stored = header.size, header.flow, header.frame_shape is not None
-        if stored != (self.settings.size, self._models.flow.settings, self.settings.full_frame):
-            raise UserError(
-                f'{self.corpus.crops_dir}: crops of {name} exist with size {stored[0]}, flow {stored[1]}, full frames '
-                f'{stored[2]}; pass the same options or another --out'
-            )
-        return True
 
     def _poses(self, name: str) -> PoseSequence | None:
         """Read the poses of the requested set; None where they are missing."""

@@ -135,7 +135,7 @@ def _open_preparer() -> VideoPreparer:
 
 
 def _prepare(job: Job) -> list[VideoReport]:
-    def on_progress(done: int, total: int) -> None:
-        _progress[:] = done, total
+    def on_progress(done: float, total: int) -> None:
+        _progress[:] = int(done), total
 
     return _open_preparer().prepare(job, on_progress)

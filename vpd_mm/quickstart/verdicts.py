@@ -15,7 +15,7 @@ from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
 from ..files import list_folder, open_text, read_json
 from ..prepare.inspector import inspect_corpus
-from ..prepare.report import CONFIDENT
+from ..prepare.readiness import CONFIDENT
 from ..recognize import confusion_matrix
 from ..registry import DATASETS
 from ..retrieve import ActionClips, ranking_context

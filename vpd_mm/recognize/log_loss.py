@@ -24,6 +24,10 @@ class LogLoss(BaseMetric):
     """
 
     default_prefix = 'nll'
+    meanings = (
+        'log_loss = mean of -log of the probability of the right class (chance: log of the number of classes)',
+        'top1_then_loss = top1, where equal less with more log_loss',
+    )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         self.results += [(s['pred_score'].cpu().numpy(), int(s['gt_label'])) for s in data_samples]

@@ -171,7 +171,7 @@ def rank_corpus(
 
 
 class RankingContext(NamedTuple):
-    """What the numbers of a ranking rest on.
+    """Sizes that the numbers of a ranking rest on.
 
     Args:
         num_queries, num_gallery: Q and G.

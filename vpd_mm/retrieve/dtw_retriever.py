@@ -13,8 +13,8 @@ from .dtw_torch import DeviceGallery
 VIEWS = ('original', 'every', 'joined')
 #: Why some neighbours come last.
 NO_PATH = (
-    'about 1.5 times as long as the query, or more, or as short: compared by symmetric2, without limits of slope, and '
-    'ranked after all others, whatever the distance'
+    'more than about 1.5 times longer or shorter than the query, thus compared by symmetric2, which has no limits of '
+    'slope, and ranked after all others whatever the distance'
 )
 
 

@@ -1,6 +1,6 @@
 """Clips side by side, as an image or a video: crops where the corpus has them, else skeletons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from ..corpus import Corpus, CropStore
 from ..errors import UserError, one_line
 from ..files import list_folder
 from ..teacher import JointFeature
-from ..visualize.panels import add_caption, evenly_spread, grid, resize, save_image
-from ..visualize.skeleton import draw_pose_panel
+from ..visualize.panels import add_captions, evenly_spread, grid, legend, resize, save_image
+from ..visualize.skeleton import SIDES, draw_pose_panel
 from ..visualize.video_writer import VideoWriter
 
 TILE = 192  # px
@@ -40,18 +40,22 @@ class ClipPainter:
         self.poses = poses or next(iter(corpus.pose_names()), None)
         self.crops = CropStore(corpus.crops_dir) if list_folder(corpus.crops_dir, 'shard-*') else None
 
+    def crop_inds(self, shot: Shot) -> np.ndarray:
+        """Frames of a clip that have a crop; without any, skeletons are drawn."""
+        if self.crops is None or shot.video not in self.crops:
+            return np.zeros(0, np.int64)
+        frame_inds = self.crops.header(shot.video).frame_inds
+        return frame_inds[_inside(frame_inds, shot)]
+
     def tiles(self, shot: Shot, count: int | None = None) -> list[np.ndarray]:
         """``count`` evenly spread frames of a clip (None = all) among those that can be shown.
 
         Raises:
             UserError: the clip has neither crops nor poses.
         """
-        if self.crops is not None and shot.video in self.crops:
-            frame_inds = self.crops.header(shot.video).frame_inds
-            frame_inds = frame_inds[_inside(frame_inds, shot)]
-            if len(frame_inds):
-                chosen = frame_inds[evenly_spread(len(frame_inds), count)].tolist()
-                return [resize(self.crops.crop(shot.video, i), TILE) for i in chosen]
+        if self.crops is not None and len(frame_inds := self.crop_inds(shot)):
+            chosen = frame_inds[evenly_spread(len(frame_inds), count)].tolist()
+            return [resize(self.crops.crop(shot.video, i), TILE) for i in chosen]
         if self.poses is not None and self.corpus.pose_path(self.poses, shot.video).is_file():
             joints = JointFeature()(self.corpus.poses(self.poses, shot.video))
             feats = joints.feats[_inside(joints.frame_inds, shot), 0]
@@ -83,19 +87,24 @@ def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], f
             failures.append(one_line(f'{shot.video}:{shot.start_frame}-{shot.end_frame}: {e}'))
     if not shown:
         raise UserError(f'no clip can be shown: {failures[0]}')
+    captions = [shot.caption for shot, _ in shown]
+    explain = {} if all(len(painter.crop_inds(shot)) for shot, _ in shown) else SIDES
     if path.suffix == '.png':
-        rows = []
-        for shot, tiles in shown:
+        for _, tiles in shown:
             tiles += [np.zeros_like(tiles[0])] * (frames_shown - len(tiles))
-            rows.append(add_caption(np.concatenate(tiles, axis=1), shot.caption))
-        save_image(path, np.concatenate(rows))
+        rows = add_captions([np.concatenate(tiles, axis=1) for _, tiles in shown], captions)
+        save_image(path, _finish(np.concatenate(rows), explain))
     else:
         columns = int(np.ceil(np.sqrt(len(shown))))
         with VideoWriter(path, VIDEO_FPS) as writer:
             for t in range(max(len(tiles) for _, tiles in shown)):
-                images = [add_caption(tiles[min(t, len(tiles) - 1)], shot.caption, 2) for shot, tiles in shown]
-                writer.write(grid(images, columns))
+                images = [tiles[min(t, len(tiles) - 1)] for _, tiles in shown]
+                writer.write(_finish(grid(add_captions(images, captions), columns), explain))
     return failures
+
+
+def _finish(image: np.ndarray, explain: Mapping) -> np.ndarray:
+    return np.concatenate([image, legend(image.shape[1], explain)]) if explain else image
 
 
 def _inside(frame_inds: np.ndarray, shot: Shot) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Data that one step hands to the next: validated on creation, saved and loaded without pickle."""
 
-from .action import Action, load_actions, load_classes, load_splits, save_actions, save_classes
+from .action import Action, left_out_videos, load_actions, load_classes, load_splits, save_actions, save_classes
 from .frame_times import FrameTimes
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
 from .share import Share, guess_chance, retrieval_chance, wilson_interval
@@ -17,6 +17,7 @@ __all__ = [
     'VPD_JOINTS',
     'frames_in_order',
     'guess_chance',
+    'left_out_videos',
     'load_actions',
     'load_classes',
     'load_splits',

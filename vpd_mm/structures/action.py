@@ -1,14 +1,14 @@
 """Labelled actions and class names: actions.csv and classes.txt."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import UserError
 from ..files import atomic_write, check_video_name, composed, read_text
 from .sequences import MAX_FRAMES
-from .table_io import read_table, write_table
+from .table_io import read_lines, read_table, write_table
 
 #: Splits that training, validation and test read by default.
 SPLITS = ('train', 'val', 'test')
@@ -74,10 +74,17 @@ def _check_texts(row: object, *names: str) -> None:
             raise UserError(f'{type(row).__name__}: split {value!r} would be a split of its own; write {value.lower()}')
 
 
+def left_out_videos(corpus: str | os.PathLike) -> set[str]:
+    """Read the videos that no step uses: annotations/left_out.txt, one name a line; empty where it does not exist."""
+    path = Path(corpus) / 'annotations' / 'left_out.txt'
+    return set(read_lines(path)) if path.exists() else set()
+
+
 def load_splits(path: str | os.PathLike) -> dict[str, str]:
-    """Read splits.csv: video to split; empty where it does not exist."""
+    """Read splits.csv: video to split, without those left out; empty where it does not exist."""
     rows = read_table(Path(path), VideoSplit) if Path(path).exists() else ()
-    return {row.video: row.split for _, row in rows}
+    left_out = left_out_videos(Path(path).parent / '..')
+    return {row.video: row.split for _, row in rows if row.video not in left_out}
 
 
 def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
@@ -85,15 +92,34 @@ def save_actions(path: str | os.PathLike, actions: Iterable[Action]) -> None:
     write_table(path, Action, actions)
 
 
-def load_actions(path: str | os.PathLike, num_classes: int | None = None) -> list[Action]:
-    """Read actions.csv; a missing file, an invalid line or a label from ``num_classes`` on raises UserError."""
+def load_actions(
+    path: str | os.PathLike,
+    num_classes: int | None = None,
+    all_videos: bool = False,
+    on_error: Callable[[UserError], None] | None = None,
+) -> list[Action]:
+    """Read actions.csv, without the actions of videos that are left out of the corpus.
+
+    Args:
+        path: The file, in the folder ``annotations`` of a corpus.
+        num_classes: Number of classes; a label from there on is an error.
+        all_videos: Read those of videos that are left out, too.
+        on_error: Called with the error of every invalid line, which is passed over; None: the first one is raised.
+
+    Raises UserError: the file is missing, or a line is invalid.
+    """
     columns = ','.join(field.name for field in fields(Action))
+    left_out = set[str]() if all_videos else left_out_videos(Path(path).parent / '..')
     actions = []
-    for line, action in read_table(Path(path), Action, f'a corpus keeps its actions there ({columns})'):
+    for line, action in read_table(Path(path), Action, f'a corpus keeps its actions there ({columns})', on_error):
         if num_classes is not None and action.label >= num_classes:
             problem = f'label {action.label} is not in classes.txt, which has {num_classes} classes'
-            raise UserError(f'{path}:{line}: {problem}')
-        actions.append(action)
+            error = UserError(f'{path}:{line}: {problem}')
+            if on_error is None:
+                raise error
+            on_error(error)
+        elif action.video not in left_out:
+            actions.append(action)
     return actions
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +13,13 @@ from ..files import MAX_DIGITS, atomic_write, composed, open_text, read_text
 Row = TypeVar('Row')
 
 
-def read_table(path: Path, row_type: type[Row], missing: str = '') -> Iterator[tuple[int, Row]]:
+def read_table(
+    path: Path, row_type: type[Row], missing: str = '', on_error: Callable[[UserError], None] | None = None
+) -> Iterator[tuple[int, Row]]:
     """Yield (line number, row) of a CSV file whose columns are the fields of a dataclass; the first one is unique.
 
-    The UserError of a file that does not fit names the line; ``missing`` is added to that of a missing file.
+    The UserError of a line that does not fit names it, and is given to ``on_error`` instead of being raised;
+    ``missing`` is added to that of a missing file.
     """
     columns = {field.name: field.type for field in fields(row_type)}  # type: ignore[arg-type]
     key, lines = next(iter(columns)), dict[str, int]()
@@ -28,12 +31,18 @@ def read_table(path: Path, row_type: type[Row], missing: str = '') -> Iterator[t
             raise UserError(f'{path}:1: header must be {",".join(columns)}, found {actual}')
         for texts in reader:
             line = reader.line_num
-            with errors_name(f'{path}:{line}'):
-                if None in texts or None in texts.values():
-                    raise UserError(f'needs {len(columns)} values')
-                if texts[key] in lines:
-                    raise UserError(f'{key} {texts[key]} is already on line {lines[texts[key]]}')
-                row = row_type(**{name: _parse(name, kind, texts[name]) for name, kind in columns.items()})
+            try:
+                with errors_name(f'{path}:{line}'):
+                    if None in texts or None in texts.values():
+                        raise UserError(f'needs {len(columns)} values')
+                    if texts[key] in lines:
+                        raise UserError(f'{key} {texts[key]} is already on line {lines[texts[key]]}')
+                    row = row_type(**{name: _parse(name, kind, texts[name]) for name, kind in columns.items()})
+            except UserError as e:
+                if on_error is None:
+                    raise
+                on_error(e)
+                continue
             lines[texts[key]] = line
             yield line, row
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ..files import check_output, open_output
-from ..visualize.panels import BAR, draw_text, encode_image, evenly_spread, grid, mark_image
-from ..visualize.skeleton import COCO17, draw_skeleton
+from ..visualize.panels import BAR, draw_text, encode_image, evenly_spread, grid, legend, mark_image
+from ..visualize.skeleton import COCO17, SIDES, draw_skeleton
 from .generic import GenericRecipe, generic_images
 from .routine import SKILLS, Skill
 from .shot import VIDEOS_PER_ATHLETE, SportRecipe, perform_plan, plan_videos
@@ -45,7 +45,11 @@ def _draw_frame(shot: tuple, frame: int, side: int = 0) -> Pair:
 
 def _grids(tiles: list[Pair], columns: int) -> Pair:
     plain, drawn = (grid(list(images), columns) for images in zip(*tiles))
-    return plain, drawn
+    return plain, _explain(drawn)
+
+
+def _explain(drawn: np.ndarray) -> np.ndarray:
+    return np.vstack([drawn, legend(drawn.shape[1], SIDES | {'ring: hidden joint': None})])
 
 
 def sport_sheet(recipe: SportRecipe) -> Pair:
@@ -78,7 +82,7 @@ def class_strips(recipe: SportRecipe) -> Pair:
         label = draw_text(np.full((side, 2 * side, 3), BAR, np.uint8), lines, (8, 6), 18)
         tiles.append([np.hstack([label, *images]) for images in zip(*strips[skill])])
     plain, drawn = (np.vstack(images) for images in zip(*tiles))
-    return plain, drawn
+    return plain, _explain(drawn)
 
 
 def generic_sheet(sport: SportRecipe) -> Pair:

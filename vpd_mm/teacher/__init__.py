@@ -1,7 +1,7 @@
 """Teachers: pose estimators and pose features, the targets of the distillation (paper 3.1)."""
 
 from .amass_poses import AmassPoses
-from .joint_feature import JointFeature, fill_unseen, flip_joints, frame_scores, normalize_joints
+from .joint_feature import JointFeature, fill_unseen, flip_joints, frame_scores, normalize_joints, torso_sizes
 from .mocap_poses import MocapPoses
 from .pose_skeleton import Skeleton
 from .view_retrieval_metric import ViewRetrievalMetric
@@ -14,5 +14,5 @@ from .vipe_model import VIPE
 __all__ = [
     'AmassPoses', 'JointFeature', 'MocapPoses', 'MultiViewPoseDataset', 'PoseNoise', 'PoseViewDataset', 'Skeleton',
     'VIPE', 'VIPEEncoder', 'ViewRetrievalMetric', 'VipeFeature', 'fill_unseen', 'flip_joints', 'frame_scores',
-    'load_encoder', 'normalize_joints', 'pose_inputs',
+    'load_encoder', 'normalize_joints', 'pose_inputs', 'torso_sizes',
 ]  # fmt: skip

@@ -24,16 +24,17 @@ def frame_scores(poses: PoseSequence) -> np.ndarray:
     return poses.scores[:, VPD_JOINTS].mean(axis=1)
 
 
-def normalize_joints(keypoints: np.ndarray) -> np.ndarray:
-    """Move the hip midpoint of (..., 13, 2) px to the origin and scale the torso to size 0.5.
+def torso_sizes(keypoints: np.ndarray) -> np.ndarray:
+    """Return the largest distance (...) among shoulders and hips of (..., 13, 2)."""
+    torso = keypoints[..., SHOULDERS + HIPS, :]
+    return np.linalg.norm(torso[..., :, None, :] - torso[..., None, :, :], axis=-1).max(axis=(-2, -1))
 
-    The torso size is the largest distance among shoulders and hips; a torso of size 0 gives zeros.
-    """
+
+def normalize_joints(keypoints: np.ndarray) -> np.ndarray:
+    """Move the hip midpoint of (..., 13, 2) px to the origin and scale the torso to size 0.5; one of size 0 to 0."""
     centered = keypoints - keypoints[..., HIPS, :].mean(axis=-2, keepdims=True)
-    torso = centered[..., SHOULDERS + HIPS, :]
-    distances = np.linalg.norm(torso[..., :, None, :] - torso[..., None, :, :], axis=-1)
-    size = distances.max(axis=(-2, -1))[..., None, None]
-    return np.divide(0.5 * centered, size, out=np.zeros_like(centered), where=size > 0)
+    size = torso_sizes(centered)[..., None, None]
+    return np.divide(0.5 * centered, size, out=np.zeros_like(centered), where=size != 0)
 
 
 def flip_joints(joints: Joints) -> Joints:

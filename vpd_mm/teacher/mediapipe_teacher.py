@@ -1,11 +1,14 @@
 """Pose estimation by MediaPipe's BlazePose, whose wheel contains the weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..athlete.square_cropper import Window, cut_square
+from ..engine.console import without_native_lines
 from ..errors import UserError
 from .pose_teacher import infer_poses
 
@@ -19,6 +22,13 @@ _VISIBLE = 0.5
 #: Margin on each side of the extent of the landmarks, which lie inside of head, hands and feet, as a share of its
 #: longer side.
 _BOX_MARGIN = 0.1
+#: Lines that the graph of every healthy run logs.
+_START_LINES = (
+    'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.',
+    'All log messages before absl::InitializeLog() is called are written to STDERR',
+    'Feedback manager requires a model with a single signature inference.',
+    'Using NORM_RECT without IMAGE_DIMENSIONS is only supported for the square ROI.',
+)
 
 
 class MediaPipeTeacher:
@@ -32,11 +42,13 @@ class MediaPipeTeacher:
 
     def __init__(self) -> None:
         try:
-            from mediapipe.python.solution_base import SolutionBase
+            with _with_get_prototype():
+                from mediapipe.python.solution_base import SolutionBase
         except ImportError as e:
             install = 'pip install --no-deps mediapipe==0.10.21 attrs flatbuffers absl-py (Python 3.10 to 3.12)'
             raise UserError(f'mediapipe cannot be imported ({e}); install it: {install}') from e
         self._make_graph = SolutionBase
+        self._is_started: set[str] = set()
 
     @cached_property
     def _independent(self) -> Any:
@@ -62,7 +74,7 @@ class MediaPipeTeacher:
     def _infer_one(self, frames: list[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for padding in PADDINGS:
             left, top, side = square_window(frames[0], boxes[0], padding)
-            landmarks = _landmarks(self._independent, cut_square(frames[0], (left, top, side)))
+            landmarks = self._landmarks('_independent', cut_square(frames[0], (left, top, side)))
             if landmarks is not None:
                 joints = landmarks[None, list(BLAZEPOSE_OF_COCO)]
                 xy = joints[..., :2] + (left, top)
@@ -81,7 +93,20 @@ class MediaPipeTeacher:
         Returns per frame (N, 5) float32, N 0 or 1: x1, y1, x2, y2 in px, the padded extent of the visible landmarks,
         and their mean visibility.
         """
-        return [extent_of(_landmarks(self._following, frame)) for frame in frames]
+        return [extent_of(self._landmarks('_following', frame)) for frame in frames]
+
+    def _landmarks(self, name: str, image: np.ndarray) -> np.ndarray | None:
+        """Return BlazePose's landmarks (33, 3) in an image: x, y in px, visibility in [0, 1]; None without a person.
+
+        ``name`` is the attribute of the graph, which logs its start up to its first person.
+        """
+        with nullcontext() if name in self._is_started else without_native_lines(*_START_LINES):
+            landmarks = getattr(self, name).process(np.ascontiguousarray(image)).pose_landmarks
+        if landmarks is None:
+            return None
+        self._is_started.add(name)
+        height, width = image.shape[:2]
+        return np.array([(p.x * width, p.y * height, min(max(p.visibility, 0), 1)) for p in landmarks.landmark])
 
     def close(self) -> None:
         """Stop the threads of the graphs."""
@@ -90,13 +115,20 @@ class MediaPipeTeacher:
                 getattr(self, name).close()
 
 
-def _landmarks(graph: Any, image: np.ndarray) -> np.ndarray | None:
-    """Return BlazePose's landmarks (33, 3) in an image: x, y in px, visibility in [0, 1]; None without a person."""
-    landmarks = graph.process(np.ascontiguousarray(image)).pose_landmarks
-    if landmarks is None:
-        return None
-    height, width = image.shape[:2]
-    return np.array([(p.x * width, p.y * height, min(max(p.visibility, 0), 1)) for p in landmarks.landmark])
+@contextmanager
+def _with_get_prototype() -> Iterator[None]:
+    """Give protobuf the method that importing mediapipe calls, which prints an error without; protobuf 7 has none."""
+    from google.protobuf import message_factory
+
+    factory = message_factory.MessageFactory
+    if hasattr(factory, 'GetPrototype'):
+        yield
+        return
+    factory.GetPrototype = lambda self, descriptor: message_factory.GetMessageClass(descriptor)
+    try:
+        yield
+    finally:
+        del factory.GetPrototype
 
 
 def extent_of(landmarks: np.ndarray | None) -> np.ndarray:

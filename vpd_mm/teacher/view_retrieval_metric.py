@@ -50,6 +50,7 @@ class ViewRetrievalMetric(BaseMetric):
     """
 
     default_prefix = 'view'
+    meanings = ('hit@k = share of the views for which one of the k nearest poses from another camera is the same pose',)
     ks = (1, 5, 10, 20)
     max_error = 0.1  # trunk lengths
     tolerance = 2  # frames

@@ -180,6 +180,10 @@ class MultiViewPoseDataset(Dataset):
     def __len__(self) -> int:
         return len(self.joints) // 2
 
+    def summary(self) -> list[str]:
+        """Describe the samples in a line for people."""
+        return [f'{len(self)} poses of {self.num_sequences.sum()} sequences, {self.num_views} views each']
+
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         return self.__getitems__([item])[0]
 

@@ -1,7 +1,8 @@
-"""Images: text, boxes, captions, grids, colours of optical flow, image files."""
+"""Images: text, boxes, captions, legends, grids, colours of optical flow, image files."""
 
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +22,6 @@ BOX = (255, 220, 0)
 FONT_PATH = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 #: Flow of this length, px, has full colour.
 FULL_FLOW_PX = 5.0
-_LABEL_SIZE = 13
 
 
 def draw_text(
@@ -29,18 +29,18 @@ def draw_text(
 ) -> np.ndarray:
     """Draw lines of white text on a darkened background into an image (H, W, 3) uint8 RGB, in place.
 
-    A line that is too long is shortened.  ``xy`` is the top left corner of the first line, ``size`` the height of the
+    A line that is too long is broken.  ``xy`` is the top left corner of the first line, ``size`` the height of the
     font, px.  Returns the image.
     """
     font, height, (left, y) = _font(size), round(1.3 * size), xy
     for text in [lines] if isinstance(lines, str) else lines:
-        text = _shorten(text, font, image.shape[1] - left - 4)
-        part = image[y : y + height, left : left + round(font.getlength(text)) + 4]
-        if part.size and text:
-            label = Image.fromarray((0.35 * part).astype(np.uint8))
-            ImageDraw.Draw(label).text((2, 0), text, TEXT, font)
-            part[:] = np.asarray(label)
-        y += height
+        for line in _wrap(text, font, image.shape[1] - left - 4):
+            part = image[y : y + height, left : left + round(font.getlength(line)) + 4]
+            if part.size and line:
+                label = Image.fromarray((0.35 * part).astype(np.uint8))
+                ImageDraw.Draw(label).text((2, 0), line, TEXT, font)
+                part[:] = np.asarray(label)
+            y += height
     return image
 
 
@@ -75,11 +75,42 @@ def draw_boxes(
     return image
 
 
-def add_caption(image: np.ndarray, text: str, num_lines: int = 1) -> np.ndarray:
-    """A new image with a black bar of ``num_lines`` lines of text above ``image``; too long a text is shortened."""
-    lines = _wrap(text, _font(_LABEL_SIZE), image.shape[1] - 6, num_lines)
-    bar = np.full((round((1.3 * num_lines + 0.4) * _LABEL_SIZE), image.shape[1], 3), BAR, np.uint8)
-    return np.concatenate([draw_text(bar, lines, (4, 3), _LABEL_SIZE), image])
+def add_captions(images: Sequence[np.ndarray], texts: Sequence[str]) -> list[np.ndarray]:
+    """New images, each below a black bar with its text; all bars have the height of the one with the most lines."""
+    size = max(13, max(image.shape[1] for image in images) // 80)
+    lines = [_wrap(text, _font(size), image.shape[1] - 8) for image, text in zip(images, texts, strict=True)]
+    height = round((1.3 * max(map(len, lines)) + 0.4) * size)
+    bars = [np.full((height, image.shape[1], 3), BAR, np.uint8) for image in images]
+    return [np.concatenate([draw_text(b, x, (4, 3), size), image]) for b, x, image in zip(bars, lines, images)]
+
+
+def legend(width: int, entries: Mapping[str, tuple[int, int, int] | np.ndarray | None], size: int = 14) -> np.ndarray:
+    """A black bar (H, width, 3) uint8 RGB, H even, that explains colours.
+
+    ``entries``: a text to the RGB colour of its swatch, or the image that stands for it, or None.  They stand beside
+    each other and continue in further lines.  ``size``: height of the font, px.
+    """
+    font, height, x, y = _font(size), round(1.6 * size), size // 2, 3
+    marks: list[tuple[int, int, np.ndarray | None, str]] = []
+    for text, mark in entries.items():
+        if mark is not None:
+            side = size - 2 if isinstance(mark, tuple) else round(1.4 * size)
+            mark = resize(np.full((1, 1, 3), mark, np.uint8) if isinstance(mark, tuple) else mark, side, side)
+        indent = 0 if mark is None else mark.shape[1] + 2
+        if x > size // 2 and x + indent + font.getlength(text) + 4 > width:
+            x, y = size // 2, y + height
+        for i, line in enumerate(_wrap(text, font, width - indent - size)):
+            y += height if i else 0
+            marks.append((x, y, None if i else mark, line))
+        x += indent + round(font.getlength(line)) + size
+    bar = np.full((-(-(y + height) // 2) * 2, width, 3), BAR, np.uint8)
+    for x, y, mark, text in marks:
+        if mark is not None:
+            top = y + (height - len(mark)) // 2 - 1
+            bar[top : top + len(mark), x : x + mark.shape[1]] = mark[:, : width - x]
+            x += mark.shape[1] + 2
+        draw_text(bar, text, (x, y), size)
+    return bar
 
 
 def grid(
@@ -164,19 +195,14 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(FONT_PATH, size)
 
 
-def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    short, end = text, ''
-    while short and font.getlength(short + end) > width:
-        short, end = short[:-1], '…'
-    return short.rstrip() + end if end else text
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, num_lines: int) -> list[str]:
-    """Break a text at spaces; what is too long for the lines stays in the last one."""
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Break a text after spaces and signs, and within a word that is too long for a line."""
     lines = ['']
-    for word in text.split(' '):
-        if lines[-1] and len(lines) < num_lines and font.getlength(f'{lines[-1]} {word}') > width:
-            lines.append(word)
-        else:
-            lines[-1] = f'{lines[-1]} {word}'.lstrip()
-    return lines
+    for word in re.findall(r'[^ _/:,-]*[ _/:,-]?', text):
+        if lines[-1] and font.getlength(lines[-1] + word.rstrip()) > width:
+            lines.append('')
+        for letter in word if font.getlength(word.rstrip()) > width else [word]:
+            if lines[-1] and font.getlength(lines[-1] + letter.rstrip()) > width:
+                lines.append('')
+            lines[-1] += letter
+    return [line.rstrip() for line in lines]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..errors import UserError
 from ..files import MARK, atomic_write, list_folder, parse_json, read_text
@@ -49,16 +50,18 @@ def accuracy_figure(
 
 
 def _bars(title: str, ks: Sequence, methods: Mapping, known: list[str], groups: Mapping[str, list[str]]) -> Figure:
-    figure = Figure(figsize=(6, 1 + 0.3 * len(known)), dpi=120, layout='constrained')
+    figure = Figure(figsize=(4.8, 1 + 0.3 * len(known)), dpi=150, layout='constrained')
     axes = figure.add_subplot()
     for g, (group, names) in enumerate(groups.items()):
         means, deviations = zip(*(methods[name][ks[0]] for name in names))
         rows = [known.index(name) for name in names]
-        bars = axes.barh(rows, means, color=colormaps['tab10'](g % 10), label=group, xerr=deviations, capsize=2)
+        error = deviations if any(deviations) else None
+        bars = axes.barh(rows, means, color=colormaps['tab10'](g % 10), label=group, xerr=error, capsize=2)
         axes.bar_label(bars, [f'{mean:.1f}' for mean in means], padding=4, fontsize='small')
     axes.set_yticks(range(len(known)), known)
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.01)
+    axes.set_xlim(left=0)
     axes.spines[['top', 'right']].set_visible(False)
     number = 'all training actions' if ks[0] is None else f'{ks[0]} training actions per class'
     axes.set(xlabel=f'top-1 accuracy, %; {number}', title=title)
@@ -109,14 +112,15 @@ def timeline_figure(
 ) -> Figure:
     """The largest of the scores (T, C) of each frame over ``seconds`` (T,), above the intervals (start, end), seconds.
 
-    The threshold is a dashed line.
+    The threshold is a dashed line; a legend names the lines.
     """
     width = np.clip(seconds[-1] / 3, 6, 40) if len(seconds) else 6
-    figure = Figure(figsize=(width, 3), dpi=100, layout='constrained')
+    figure = Figure(figsize=(width, 3.4), dpi=100, layout='constrained')
     curve, bars = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    curve.plot(seconds, scores.max(axis=1), color=SCORES, linewidth=1)
-    curve.axhline(threshold, color='gray', linestyle='--', linewidth=0.8)
+    curve.plot(seconds, scores.max(axis=1), color=SCORES, linewidth=1, label='largest score of any class')
+    curve.axhline(threshold, color='gray', linestyle='--', linewidth=0.8, label=f'threshold {threshold:g}')
     curve.set(ylim=(0, 1), ylabel='score', title=literal(title))
+    figure.legend(loc='outside lower center', ncols=2, fontsize='small', frameon=False)
     for row, (intervals, colour) in enumerate(((labelled, LABELLED), (detected, DETECTED))):
         bars.broken_barh([(start, end - start) for start, end in intervals], (row + 0.1, 0.8), color=colour)
     bars.set(yticks=(0.5, 1.5), yticklabels=('labelled', 'detected'), ylim=(0, 2), xlabel='seconds')
@@ -127,12 +131,13 @@ def timeline_figure(
 def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     """Confusion matrix (C, C) of counts, row = true class; the colour is the share within the true class."""
     n = len(matrix)
-    side = min(1.8 + 0.24 * n, 30)
+    side = min(1.4 + 0.24 * n + 0.07 * max(map(len, classes)), 30)
     figure = Figure(figsize=(side, side), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
-    axes.set(xlabel='predicted', ylabel='true')
+    axes.set(xlabel='predicted class', ylabel='true class')
+    figure.suptitle(f'number of clips (of {matrix.sum()});\ndarker: larger share of the true class', fontsize=8)
     names = [literal(name) for name in classes]
     axes.set_xticks(range(n), names, rotation=90, fontsize=8)
     axes.set_yticks(range(n), names, fontsize=8)
@@ -151,12 +156,15 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     rows = [row for log in logs for row in read_log(log)]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses, default=1) for step in losses]
-    figure = Figure(figsize=(5.6, 3.2), layout='constrained')
+    figure = Figure(figsize=(4.8, 3), layout='constrained')
     axes = figure.add_subplot()
     curves = (('training', SCORES, epochs, losses), ('validation', DETECTED, list(errors), errors))
     for name, colour, x, values in curves:
         axes.plot(x, list(values.values()), label=name, color=colour, marker='o' if len(x) < 50 else None, markersize=4)
-    axes.set(xlabel='epoch', ylabel=ylabel, ylim=(0, None))
+    axes.set(xlabel='epoch', ylabel=ylabel)
+    axes.set_xlim(0, 1.05 * max([1, *errors]))
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(fontsize='small')
     axes.grid(alpha=0.3)
     return figure

@@ -14,7 +14,7 @@ Example:
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -91,6 +91,14 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Legend:
+    """Texts with the RGB colour of their swatch, or None, such as :data:`vpd_mm.visualize.skeleton.SIDES`."""
+
+    entries: Mapping[str, tuple[int, int, int] | None]
+    kind: ClassVar[str] = 'legend'
+
+
+@dataclass(frozen=True)
 class Code:
     """Commands or source text."""
 
@@ -120,7 +128,7 @@ class MethodDiagram:
     kind: ClassVar[str] = 'method'
 
 
-Block = Text | Verdict | Table | Image | Gallery | Code | MethodDiagram
+Block = Text | Verdict | Table | Image | Gallery | Legend | Code | MethodDiagram
 
 
 @dataclass

@@ -11,10 +11,16 @@ import numpy as np
 
 #: RGB colours of the athlete's left side, right side and middle.
 LEFT, RIGHT, MIDDLE = (60, 150, 255), (255, 140, 30), (235, 235, 235)
+#: The legend of skeletons, for :func:`vpd_mm.visualize.panels.legend`.
+SIDES = {"athlete's left": LEFT, "athlete's right": RIGHT}
 #: RGB background of panels that show a skeleton alone.
 BACKGROUND = (30, 30, 30)
 #: RGB outline that separates limbs from a bright image.
 OUTLINE = (20, 20, 20)
+#: Opacity of a pose that is not used, such as a teacher's of low confidence.
+FAINT = 0.5
+#: The larger side of placed joints, relative to that of the box, which also holds hair, hands and feet.
+_FILL = 0.85
 _SUBPIXEL_BITS = 4
 
 
@@ -62,6 +68,7 @@ def draw_skeleton(
     threshold: float = 0.3,
     thickness: int | None = None,
     rings: bool = False,
+    opacity: float = 1.0,
 ) -> np.ndarray:
     """Draw a pose into an image, in place.
 
@@ -73,6 +80,7 @@ def draw_skeleton(
         threshold: A joint with a lower score is skipped, with its limbs.
         thickness: Of a limb, px; None = by the size of the image.
         rings: Draw joints below the threshold as rings and their limbs as thin lines, instead of skipping them.
+        opacity: Of the whole pose, 0 to 1; :data:`FAINT` for a pose that is not used.
 
     Raises:
         ValueError: the number of keypoints or scores is not that of the skeleton.
@@ -94,13 +102,14 @@ def draw_skeleton(
     widths = [thickness if confident[[*limb]].all() else 1 for limb in limbs]
     lines = [(*limb, OUTLINE, width + 2) for limb, width in zip(limbs, widths) if width > 1]
     lines += [(*limb, skeleton.colour(*limb), width) for limb, width in zip(limbs, widths)]
+    drawn_on = image if opacity == 1 else image.copy()
     for a, b, colour, width in lines:
-        cv2.line(image, points[a], points[b], colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.line(drawn_on, points[a], points[b], colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
     for k in np.flatnonzero(drawn).tolist():
         radius, fill = (thickness + 0.5, -1) if confident[k] else (thickness + 2, 1)
         radius = round(radius * 2**_SUBPIXEL_BITS)
-        cv2.circle(image, points[k], radius, skeleton.colour(k), fill, cv2.LINE_AA, _SUBPIXEL_BITS)
-    return image
+        cv2.circle(drawn_on, points[k], radius, skeleton.colour(k), fill, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return image if opacity == 1 else cv2.addWeighted(drawn_on, opacity, image, 1 - opacity, 0, image)
 
 
 def place_normalized(joints: np.ndarray, centre: tuple[float, float], scale: float) -> np.ndarray:
@@ -108,13 +117,17 @@ def place_normalized(joints: np.ndarray, centre: tuple[float, float], scale: flo
     return np.asarray(joints, np.float64).reshape(-1, 2) * scale + centre
 
 
-def draw_pose_panel(joints: np.ndarray, size: int = 160, faint: bool = False) -> np.ndarray:
-    """Draw normalised joints, (13, 2) or (26,), alone on a dark square (size, size, 3) uint8 RGB, hips in its centre.
+def place_joints(joints: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Convert normalised joints (13, 2) to px of the frame: centred on the box (xyxy), 85 % of its larger side.
 
-    ``faint``: with half the contrast, for a pose that is not used.
+    A student gives the shape of a pose, not its position and size.
     """
+    low, high = joints.min(axis=0), joints.max(axis=0)
+    scale = _FILL * float((box[2:] - box[:2]).max()) / max(float((high - low).max()), 1e-6)
+    return place_normalized(joints - (low + high) / 2, tuple((box[:2] + box[2:]) / 2), scale)
+
+
+def draw_pose_panel(joints: np.ndarray, size: int = 160, opacity: float = 1.0) -> np.ndarray:
+    """Draw normalised joints, (13, 2) or (26,), on a dark square (size, size, 3) uint8 RGB, hips in its centre."""
     panel = np.full((size, size, 3), BACKGROUND, np.uint8)
-    draw_skeleton(panel, place_normalized(joints, (size / 2, size / 2), 0.4 * size))
-    if faint:
-        panel = np.round(0.6 * np.array(BACKGROUND) + 0.4 * panel).astype(np.uint8)
-    return panel
+    return draw_skeleton(panel, place_normalized(joints, (size / 2, size / 2), 0.4 * size), opacity=opacity)

@@ -1,0 +1,150 @@
+"""Students and their teacher on the videos of LAAS Parkour, against motion capture: from raw videos to a table.
+
+benchmark.py real PATH prepares a clone of github.com/zongmianli/Parkour-dataset, trains a student for each seed and for
+each athlete left out, and compares the poses of every frame that has a crop.  What exists already is kept.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.engine.cli import ToolParser
+from vpd_mm.errors import UserError
+from vpd_mm.features.pose_features import joint_features
+from vpd_mm.files import list_folder, open_output
+from vpd_mm.importers import import_parkour
+from vpd_mm.importers.parkour import athlete_of
+from vpd_mm.prepare import build_corpus
+from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence
+
+from .real_methods import STUDENT_METHODS, TEACHER_METHODS, VideoPoses, to_torsos
+from .real_students import ALL, WITHOUT, add_arguments, load_predictions, run_names, train_students
+from .real_table import METRICS, evaluate, frame_groups, table, to_markdown
+
+_TITLES = {
+    'error': 'mean joint error, torsos',
+    'pck': 'PCK@0.2, share of the joints',
+    'acceleration': 'acceleration error, torsos per frame squared',
+}
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run; returns 1 where a video could not be prepared or a training failed."""
+    parser = ToolParser(__doc__, prog='benchmark.py real')
+    parser.add_argument('path', metavar='PATH', help='clone of the public repository')
+    parser.add_argument('--out', type=Path, default=Path('data/parkour'), help='the corpus')
+    parser.add_argument('--boxes', help='as tools/prepare.py')
+    parser.add_argument('--poses', help='as tools/prepare.py')
+    parser.add_argument('--workers', type=int, default=1, help='processes of the preparation')
+    parser.add_argument(
+        '--students', type=Path, help='folder of the poses of the students (default: OUT/students), see real-students'
+    )
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/real'), help='folder of the trainings')
+    parser.add_argument('--csv', help='also write the table to this file')
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    corpus = prepare(args)
+    if corpus is None:
+        return 1
+    students = args.students or corpus.root / 'students'
+    if train_students(corpus, students, args.work_dir, args):
+        return 1
+    videos = load_videos(corpus, only_poses(corpus))
+    athletes = [] if args.seen_only else sorted({athlete_of(video) for video in CropStore(corpus.crops_dir).videos()})
+    poses = {name: load_predictions(students, name) for name in run_names(athletes, args.seeds)}
+    result = compare(videos, poses, bool(athletes), args.seeds)
+    for metric in METRICS:
+        print(f'\n{_TITLES[metric]}\n\n{to_markdown(result, metric)}')
+    if args.csv:
+        with open_output(args.csv, 'w', overwrite=True) as f:
+            result.to_csv(f, index=False)
+    return 0
+
+
+def prepare(args: argparse.Namespace) -> Corpus | None:
+    """Import and prepare what is missing, print how well the cameras are known; None where a video failed."""
+    import_parkour(args.path, args.out)
+    report = build_corpus(
+        [Path(args.path) / 'videos'], args.out, boxes=args.boxes, poses=args.poses, workers=args.workers
+    )
+    print(*(f'{video}: {line}' for video, line in report.failures), sep='\n')
+    if report.failures:
+        return None
+    print(*import_parkour(args.path, args.out).notes, sep='\n')
+    corpus = Corpus.open(args.out)
+    joint_features(corpus, only_poses(corpus))
+    return corpus
+
+
+def only_poses(corpus: Corpus) -> str:
+    """Name of the only pose set, the teacher of the benchmark; UserError where there are several or none."""
+    names = corpus.pose_names()
+    if len(names) != 1:
+        raise UserError(f'{corpus.root}: needs one pose set, the teacher; has {", ".join(names) or "none"}')
+    return names[0]
+
+
+def load_videos(corpus: Corpus, poses: str) -> dict[str, tuple[VideoPoses, np.ndarray]]:
+    """Read the videos with ground truth.
+
+    Returns:
+        Video to the teacher's poses of all its frames, and the ground truth (T, 12, 2) in torsos, NaN in frames without
+        ground truth or crop.
+    """
+    store, videos = CropStore(corpus.crops_dir), {}
+    for path in list_folder(corpus.root / 'ground_truth' / 'poses', '*.npz'):
+        info = corpus.video(path.stem)
+        teacher, known = corpus.poses(poses, info.video), PoseSequence.load(path)
+        truth = to_torsos(_every_frame(known.frame_inds, known.keypoints, info.num_frames))
+        truth[np.setdiff1d(np.arange(info.num_frames), store.header(info.video).frame_inds)] = np.nan
+        keypoints = _every_frame(teacher.frame_inds, teacher.keypoints, info.num_frames)
+        scores = _every_frame(teacher.frame_inds, teacher.scores, info.num_frames, 0)
+        no_student = np.full((info.num_frames, 2, 26), np.nan)
+        videos[info.video] = VideoPoses(info.fps, keypoints, scores, no_student), truth
+    if not videos:
+        raise UserError(f'{corpus.root}: no video has ground truth; see tools/import_dataset.py parkour')
+    return videos
+
+
+def compare(
+    videos: Mapping[str, tuple[VideoPoses, np.ndarray]],
+    students: Mapping[str, Mapping[str, FeatureSequence]],
+    new_athletes: bool,
+    seeds: Sequence[int],
+) -> pd.DataFrame:
+    """Measure every method: the :func:`~benchmarks.real_table.table`.
+
+    Args:
+        videos: Of :func:`load_videos`.
+        students: Run, of :func:`~benchmarks.real_students.run_names`, to video to the poses of its student.
+        new_athletes: Measure also the students that never saw the athlete of the video.
+        seeds: Of the trainings.
+    """
+    known, truths = [video for video, _ in videos.values()], [truth for _, truth in videos.values()]
+    scores = [video.scores[:, VPD_JOINTS].mean(axis=1) for video in known]
+    groups = frame_groups([TEACHER_METHODS['teacher'](video) for video in known], scores, truths)
+    results = {name: [evaluate([of(v) for v in known], truths, groups)] for name, of in TEACHER_METHODS.items()}
+    for is_new in (False, True)[: 1 + new_athletes]:
+        for name, method in STUDENT_METHODS.items():
+            results[name + ', new athlete' * is_new] = runs = []
+            for seed in seeds:
+                poses = []
+                for video, (teacher, _) in videos.items():
+                    run_name = WITHOUT.format(athlete=athlete_of(video), seed=seed) if is_new else ALL.format(seed=seed)
+                    own = students[run_name][video]
+                    feats = _every_frame(own.frame_inds, own.feats, len(teacher.scores))
+                    poses.append(method(replace(teacher, student=feats)))
+                runs.append(evaluate(poses, truths, groups))
+    return table(results)
+
+
+def _every_frame(frame_inds: np.ndarray, values: np.ndarray, num_frames: int, missing: float = np.nan) -> np.ndarray:
+    """Return (num_frames, ...): the values of some frames, ``missing`` in the others."""
+    result = np.full((num_frames, *values.shape[1:]), missing, np.float64)
+    result[frame_inds] = values
+    return result

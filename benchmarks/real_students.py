@@ -1,0 +1,133 @@
+"""Train the students of ``benchmark.py real``: seeds, and each athlete left out; write their poses of every frame.
+
+A run that is complete is skipped, so that a stopped command resumes.  The corpus needs crops and teacher/joints.
+"""
+
+import argparse
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.engine.cli import ToolParser
+from vpd_mm.engine.config import merge_options, read_config
+from vpd_mm.engine.paths import newest_best
+from vpd_mm.engine.resume import last_checkpoint
+from vpd_mm.errors import UserError
+from vpd_mm.features.corpus_config import adapt_config, datasets_of
+from vpd_mm.features.feature_extractor import build_extractor
+from vpd_mm.files import atomic_write, npz_path
+from vpd_mm.importers.parkour import athlete_of
+from vpd_mm.structures import FeatureSequence
+
+#: Student of the table.
+CONFIG = 'configs/distill/resnet18_2d-vpd_40e_real.py'
+#: Name of the run of a seed, and of one that never saw an athlete.
+ALL, WITHOUT = 'all_seed{seed}', 'without-{athlete}_seed{seed}'
+
+
+def run_names(athletes: Sequence[str], seeds: Sequence[int]) -> dict[str, tuple[str, int]]:
+    """Name of every run to its athlete ('' = none is left out) and seed."""
+    runs = {ALL.format(seed=seed): ('', seed) for seed in seeds}
+    return runs | {WITHOUT.format(athlete=a, seed=seed): (a, seed) for a in athletes for seed in seeds}
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Train; returns 1 where a run failed."""
+    parser = ToolParser(__doc__, prog='benchmark.py real-students')
+    parser.add_argument('corpus', type=Path, help='prepared corpus with teacher/joints')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the poses: <out>/<run>/<video>.npz')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/real'), help='folder of the trainings')
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    return train_students(Corpus.open(args.corpus), args.out, args.work_dir, args)
+
+
+def add_arguments(parser: ToolParser) -> None:
+    """Arguments that ``real`` and ``real-students`` share."""
+    parser.add_argument('--config', default=CONFIG, help='distillation of 2D joints')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='training seeds')
+    parser.add_argument('--seen-only', action='store_true', help='leave out no athlete')
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at the same time')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of the config')
+
+
+def train_students(corpus: Corpus, out: Path, work_dir: Path, args: argparse.Namespace) -> int:
+    """Train the missing runs, ``args.jobs`` at the same time; returns 1 where one failed, which is printed."""
+    if args.jobs < 1:
+        raise UserError(f'--jobs must be 1 or more, found {args.jobs}')
+    videos = [v for v in CropStore(corpus.crops_dir).videos() if v in FeatureStore(corpus.teacher_dir('joints'))]
+    athletes = [] if args.seen_only else sorted({athlete_of(video) for video in videos})
+    missing = {name: job for name, job in run_names(athletes, args.seeds).items() if not (out / name / 'done').exists()}
+    for athlete in athletes:
+        leave_out(corpus, athlete, videos)
+    print(f'{len(missing)} trainings, {args.jobs} at the same time')
+    threads = max(1, (os.cpu_count() or 1) // args.jobs)
+    failed = 0
+    with ProcessPoolExecutor(args.jobs, get_context('spawn'), max_tasks_per_child=1) as pool:
+        pending = {
+            pool.submit(
+                train_student, args.config, corpus.root, out / name, work_dir / name, *job, threads, args.cfg_options
+            ): name
+            for name, job in missing.items()
+        }
+        for future in as_completed(pending):
+            error = future.exception()
+            failed += error is not None
+            print(f'{pending[future]}: {"failed: " + str(error) if error else future.result()}', flush=True)
+    return 1 if failed else 0
+
+
+def leave_out(corpus: Corpus, athlete: str, videos: Sequence[str]) -> str:
+    """Copy the targets of the other athletes into a teacher of their own; return its name."""
+    name = f'joints-without-{athlete}'
+    for video in videos:
+        target = npz_path(corpus.teacher_dir(name), video)
+        if athlete_of(video) != athlete:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(npz_path(corpus.teacher_dir('joints'), video), target)
+    return name
+
+
+def train_student(
+    config: str, corpus: Path, out: Path, work_dir: Path, athlete: str, seed: int, threads: int, options: Sequence[str]
+) -> str:
+    """Train one student and write its poses, of the athlete who was left out, or of all; return a line to print."""
+    from vpd_mm.engine.run import build_runner
+
+    torch.set_num_threads(threads)
+    cfg = read_config(config)
+    merge_options(cfg, options)
+    cfg = adapt_config(cfg, str(corpus))
+    for dataset in datasets_of(cfg):
+        dataset.teacher = f'joints-without-{athlete}' if athlete else 'joints'
+    cfg.work_dir, cfg.launcher, cfg.randomness = str(work_dir), 'none', {**cfg.get('randomness', {}), 'seed': seed}
+    cfg.default_hooks.checkpoint.update(max_keep_ckpts=1)
+    cfg.log_level = 'ERROR'
+    build_runner(cfg).train()
+    checkpoint = newest_best(work_dir) or last_checkpoint(work_dir)
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    extractor = build_extractor(cfg, checkpoint, device=device)
+    store = CropStore(corpus / 'athlete' / 'crops')
+    videos = [video for video in store.videos() if athlete in ('', athlete_of(video))]
+    for video, features in extractor.extract_all(store, videos):
+        with torch.inference_mode():
+            views = torch.from_numpy(features.feats).to(device).unbind(1)
+            decoded = torch.stack([extractor.model.decode(view) for view in views], dim=1).float().cpu().numpy()
+        FeatureSequence(features.frame_inds, decoded, features.scores).save(npz_path(out, video))
+    with atomic_write(out / 'done', 'w') as f:
+        f.write(f'{Path(checkpoint).name}\n')
+    return f'{Path(checkpoint).name}, {sum(len(store.header(video)) for video in videos)} frames'
+
+
+def load_predictions(out: Path, name: str) -> dict[str, FeatureSequence]:
+    """Read the poses that a run wrote: (T, 2, 26 or 52), views [original, flipped]; UserError where it is not done."""
+    if not (out / name / 'done').exists():
+        raise UserError(f'{out / name}: not complete; run tools/benchmark.py real-students with --out {out}')
+    store = FeatureStore(out / name)
+    return {video: store[video] for video in store}
