@@ -8,7 +8,6 @@ import demo_real
 import numpy as np
 import pytest
 from demo_parts import report
-from demo_parts.steps import Steps
 from rich.console import Console
 from sequence_corpus import make_corpus
 
@@ -56,20 +55,6 @@ def test_actions_tracked_in_half_of_their_frames_are_used(tmp_path):
     inds = np.array([0, 1, 2, 3, 4, 22, 23, 24, 25])
     AthleteTrack(inds, np.tile(np.float32([0, 0, 9, 9]), (9, 1)), np.ones(9, np.float32)).save(corpus.track_path('v'))
     assert [action.action_id for action in demo.tracked_actions(corpus, actions)] == ['a']
-
-
-def test_steps_keep_their_seconds_also_when_they_fail(tmp_path):
-    console = Console(quiet=True)
-    step = Steps(tmp_path / 'run', {'seed': 0}, console)
-    step.seconds['work'] = 5.0
-    with pytest.raises(KeyboardInterrupt), step('work', 'work', 'It is a test.'):
-        raise KeyboardInterrupt
-    assert 5.0 <= Steps(tmp_path / 'run', {'seed': 0}, console).seconds['work'] < 6.0
-    with pytest.raises(UserError, match=r"was made with \{'seed': 0\}, not with \{'seed': 1\}"):
-        Steps(tmp_path / 'run', {'seed': 1}, console)
-    (tmp_path / 'note.txt').write_text('mine')
-    with pytest.raises(UserError, match='holds no demonstration'):
-        Steps(tmp_path, {'seed': 0}, console)
 
 
 def test_the_goal_compares_2d_vpd_with_the_joints_at_the_largest_k(monkeypatch):

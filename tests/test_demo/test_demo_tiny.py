@@ -130,7 +130,7 @@ def test_another_seed_or_a_foreign_folder_is_refused_in_one_line(demo, run_pytho
     (tmp_path / 'out' / 'mine.txt').write_text('mine')
     done = run_python(TOOL, 'run', '--out', 'out', cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith('error: out: is not empty and holds no demonstration')
+    assert done.stderr.startswith('error: out: is not empty and holds no run of demo')
     done = run_python(TOOL, '--scale', 'huge', cwd=tmp_path)
     assert done.returncode == 1
     assert "invalid choice: 'huge'" in done.stderr

@@ -28,6 +28,7 @@ from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_f
 from vpd_mm.visualize.report import Block, Code, Gallery, Image, Legend, MethodDiagram, Section, Table, Text, Verdict
 from vpd_mm.visualize.skeleton import draw_skeleton
 
+TITLE = 'Video Pose Distillation: the demonstration'
 LEAD = (
     'Video Pose Distillation (Hong, Fisher, Gharbi, Fatahalian, ICCV 2021) on a synthetic sport. An off-the-shelf pose '
     'estimator, the teacher, fails on many frames. A student network learns from the other frames and describes every '
@@ -103,7 +104,7 @@ def write_report(
         Section('Next steps', [Code(NEXT), Text(LONGER)]),
         Section('Time and versions', [times, made_with]),
     ]
-    report.write_report(root / 'report.html', 'Video Pose Distillation: the demonstration', LEAD, sections)
+    report.write_report(root / 'report.html', TITLE, LEAD, sections)
 
 
 def constant_error(frames: SimpleNamespace) -> float:

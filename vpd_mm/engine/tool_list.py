@@ -10,7 +10,7 @@ from .paths import resource_dir
 
 #: Group -> names of its tools (``tools/<name>.py``), both in the order of the data flow.
 GROUPS = {
-    'start': ('check_env', 'demo', 'demo_real', 'completion'),
+    'start': ('check_env', 'quickstart', 'demo', 'demo_real', 'completion'),
     'data': ('prepare', 'import_dataset', 'make_synthetic', 'corpus'),
     'train': ('calibrate_teacher', 'extract_features', 'train', 'pack_checkpoint'),
     'evaluate': ('test', 'fewshot', 'retrieve', 'detect', 'compare', 'paper'),

@@ -193,6 +193,8 @@ class ConsoleHook(Hook):
 
     def _numbers(self, runner, metrics: dict[str, Any]) -> str:
         """The number that selects the best checkpoint, and the first others; no top-5 accuracy of few classes."""
+        if not metrics:  # nothing is validated, and a CheckpointHook without save_best has no key_indicators
+            return ''
         chosen = [key for hook in runner.hooks if isinstance(hook, CheckpointHook) for key in hook.key_indicators or ()]
         few = len(getattr(runner.val_dataloader.dataset, 'metainfo', {}).get('classes', range(6))) < 6
         names = [name for name in metrics if not _is_time(name) and not (few and _short(name) == 'top5')]
