@@ -44,7 +44,7 @@ from vpd_mm.quickstart import Result, Steps
 from vpd_mm.quickstart.page import write_page
 from vpd_mm.quickstart.steps import once, write_json
 from vpd_mm.recognize import confusion_matrix
-from vpd_mm.retrieve import load_clips, rank_corpus
+from vpd_mm.retrieve import load_clips, rank_corpus, ranking_context
 from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
 from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
@@ -213,8 +213,9 @@ def run_experiments(
     if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
         raise UserError(f'{counted(len(failed), "run")} failed; the first: {next(iter(failed.values()))}')
     frame, aps, timelines = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], []
-    rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
-    recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
+    rows = summarize(frame[frame['section'] == 'table'])
+    names = ['method', 'k', 'top1_mean', 'top1_sd', 'runs', 'clips', 'chance', 'majority']
+    recognition = rows[names].round(2).rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
     rows = frame[frame['section'] == 'detection'][['method', 'threshold', *aps]]
     num_test = len({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'})
     detection = rows.assign(videos=num_test, **(rows[aps].astype(float) / 100).round(4)).to_dict('records')
@@ -230,10 +231,11 @@ def run_experiments(
 
 
 def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dict:
-    """Rank the training actions for every test action; returns shares between 0 and 1."""
+    """Rank the training actions for every test action; returns shares between 0 and 1, and that of chance."""
     clips = load_clips(corpus, features)
     queries, gallery = clips.of_split('test'), clips.of_split('train')
     _, metrics = rank_corpus(queries, gallery, [k for k in ks if k <= len(gallery)])
+    metrics['chance'] = ranking_context(queries, gallery).shares(metrics, 1)[0].chance
     metrics = {key: round(value, 4) for key, value in metrics.items()}
     return {'method': name, 'queries': len(queries), 'gallery': len(gallery), **metrics}
 

@@ -104,16 +104,3 @@ def test_seconds_add_up_and_another_identity_is_refused(make_steps, tmp_path):
     (tmp_path / 'run' / 'demo.json').unlink()
     with pytest.raises(UserError, match=r'holds no run of demo'):
         make_steps()
-
-
-@pytest.mark.parametrize(
-    ('started', 'words'),
-    [
-        ('vpd-mm quickstart', ['vpd-mm', 'prepare']),
-        ('python -m vpd_mm quickstart', ['python', '-m', 'vpd_mm', 'prepare']),
-        ('tools/quickstart.py', ['python', 'tools/prepare.py']),
-    ],
-)
-def test_a_tool_is_named_as_the_running_one_was_started(monkeypatch, started, words):
-    monkeypatch.setattr(sys, 'argv', [started])
-    assert steps.tool_words('prepare') == words

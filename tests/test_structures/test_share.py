@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from vpd_mm.structures import Share, guess_chance, retrieval_chance, wilson_interval
+from vpd_mm.structures import Share, guess_chance, wilson_interval
 
 
 @pytest.mark.parametrize(('hits', 'n'), [(0, 10), (4, 10), (10, 10), (1, 1), (500, 539)])
@@ -15,12 +15,6 @@ def test_wilson_interval(hits, n):
 def test_guess_chance():
     assert guess_chance([0, 1, 1, 1], 2) == (0.5, 0.75)
     assert guess_chance([3, 3], 4) == (0.25, 1.0)  # classes without a clip can still be guessed
-
-
-def test_retrieval_chance():
-    assert retrieval_chance([0, 1], [0, 0, 1, 1, 1], False) == pytest.approx((2 / 5 + 3 / 5) / 2)
-    assert retrieval_chance([0, 1], [0, 0, 1, 1, 1], [True, False]) == pytest.approx((1 / 4 + 3 / 5) / 2)
-    assert retrieval_chance([1, 1], [1, 1, 1], True) == 1
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ def name_started_tools(text: str) -> str:
     return re.sub(r'(?:python )?tools/(\w+)\.py', rf'{program} \1', text) if program in PROGRAMS else text
 
 
+def tool_words(tool: str) -> list[str]:
+    """Return the words that start a tool the way the running one was: ``vpd-mm prepare``, ``python DIR/prepare.py``."""
+    program, beside = sys.argv[0].rpartition(' ')[0], Path(sys.argv[0]).parent / f'{tool}.py'
+    if program in PROGRAMS:
+        return [*program.split(), tool]
+    return ['python', str(beside) if beside.is_file() else f'tools/{tool}.py']
+
+
 def tool_command(tool: str, *words: object) -> str:
-    """Return the command line that starts a tool with these arguments, to copy."""
-    return name_started_tools(shlex.join(['python', f'tools/{tool}.py', *map(str, words)]))
+    """Return the command line of a tool with its arguments, to copy."""
+    return shlex.join([*tool_words(tool), *map(str, words)])

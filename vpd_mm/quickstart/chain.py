@@ -11,6 +11,7 @@ from ..corpus.provenance import digest
 from ..engine.cli import num_cores
 from ..engine.config import read_config
 from ..engine.console import PlainConsole
+from ..engine.tool_list import tool_command
 from ..errors import UserError, errors_name
 from ..features.corpus_config import adapt_config
 from ..features.corpus_content import CorpusContent
@@ -24,7 +25,7 @@ from ..structures import load_actions
 from ..visualize.report import Code, Section, Text
 from . import verdicts
 from .page import write_page
-from .steps import Result, Steps, shown_command
+from .steps import Result, Steps
 
 STUDENT = 'configs/distill/resnet18_2d-vpd_40e_real.py'
 RECOGNIZER = 'configs/recognize/bigru_fast_features.py'
@@ -211,7 +212,7 @@ def use_labels(steps: Steps, corpus: Corpus, labels: Path, has_splits: bool, out
 def next_steps(work_dir: Path, video: Path, labels: Path | None) -> Section:
     """The section of the report on what to do with a student."""
     section = Section('Next steps', [Text('The student runs on any video of this sport, without a pose model:')])
-    section.blocks.append(Code(shown_command(['infer', video, '--student', work_dir])))
+    section.blocks.append(Code(tool_command('infer', video, '--student', work_dir)))
     if labels is None:
         text = (
             'With --labels labels.csv, the same command also recognises, retrieves and detects actions. The file names '

@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from mmengine.visualization import Visualizer
 from ..engine.cli import error_line
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, progress_bar
-from ..engine.tool_list import PROGRAMS, list_tools
+from ..engine.tool_list import list_tools, tool_command, tool_words
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
 from ..visualize.report import Block, Verdict
@@ -93,7 +92,7 @@ class Steps:
             UserError: the tool fails, or the verdict stops the command.
         """
         words = [str(word) for word in command]
-        record = Record(name, title, purpose, shown_command(words))
+        record = Record(name, title, purpose, tool_command(*words))
         with self._run(record):
             status, result = call_tool(words), judge()
             verdict = result.verdict
@@ -146,20 +145,6 @@ class Steps:
             write_json(self.path, self.seconds)
             self.on_change(self.records)
         self.console.print(f'{record.title}: {time.monotonic() - start:.0f} s')
-
-
-def tool_words(tool: str) -> list[str]:
-    """The words that start a tool the way the running one was: ``vpd-mm prepare``, ``python tools/prepare.py``."""
-    program = sys.argv[0].rpartition(' ')[0]
-    if program in PROGRAMS:
-        return [*program.split(), tool]
-    return ['python', str(Path(sys.argv[0]).with_name(f'{tool}.py'))]
-
-
-def shown_command(words: Sequence[object]) -> str:
-    """The command line of a tool with its arguments, to copy."""
-    tool, *arguments = (str(word) for word in words)
-    return shlex.join([*tool_words(tool), *arguments])
 
 
 def call_tool(words: Sequence[str]) -> int:

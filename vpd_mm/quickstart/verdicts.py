@@ -13,6 +13,7 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..detect.summary import describe
 from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
+from ..errors import plural
 from ..files import list_folder, open_text, read_json
 from ..prepare.inspector import inspect_corpus
 from ..prepare.readiness import CONFIDENT
@@ -124,7 +125,7 @@ def judge_student(cfg: Config, work_dir: Path) -> Result:
     of = f'{num_frames} held-out frames of {num_videos} videos'
     text = f'Joint error {error:.3f} torso sizes on {of}; that of a constant pose, the mean one, is {constant:.3f}.'
     if is_seen:
-        text += ' Other frames of these videos were trained on, which flatters.'
+        text += ' Other frames of these videos were trained on: this is too good.'
     curves = training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')
     blocks: list[Block] = [
         Table(('', ''), [('joint error, student', f'{error:.3f}'), ('joint error, constant pose', f'{constant:.3f}')]),
@@ -199,7 +200,7 @@ def judge_labels(corpus_dir: Path, has_splits: bool) -> Result:
     for action in actions:
         splits.setdefault(infos[action.video].file, set()).add(action.split)
     if shared := sum(len(names) > 1 for names in splits.values()):
-        hint = f'label more videos: {shared} have actions in several splits, which flatters the numbers'
+        hint = f'label more videos: {shared} with actions in several splits, which makes the numbers too good'
         return _judged('warn', text, hint, blocks)
     return _judged('ok', text, '', blocks)
 
@@ -227,7 +228,7 @@ def judge_recognition(work_dir: Path) -> Result:
 def _doubt(share: Share) -> str:
     """Next thing to do where a share is not above chance: with few items, more of them."""
     if share.interval[1] > share.chance:
-        return f'label more videos: so few {share.unit} cannot be told from chance'
+        return f'label more videos: so few {plural(share.unit)} cannot be told from chance'
     return f'{share.warning}: look at the labels, and at the preview of the features'
 
 

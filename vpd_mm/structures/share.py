@@ -29,21 +29,6 @@ def guess_chance(labels: Sequence[int] | np.ndarray, num_classes: int) -> tuple[
     return 1 / num_classes, float(np.bincount(labels).max() / len(labels))
 
 
-def retrieval_chance(
-    labels: Sequence[int] | np.ndarray, gallery_labels: Sequence[int] | np.ndarray, in_gallery: Sequence[bool] | bool
-) -> float:
-    """Expected precision at any k of a gallery in random order.
-
-    Args:
-        labels: (Q,) classes of the queries.
-        gallery_labels: (G,) classes of the gallery.
-        in_gallery: (Q,) whether a query is itself in the gallery, and left out of its own ranking; or one for all.
-    """
-    same = (np.asarray(labels)[:, None] == np.asarray(gallery_labels)).sum(axis=1)
-    own = np.broadcast_to(np.asarray(in_gallery, np.int64), same.shape)
-    return float(np.mean((same - own) / (len(gallery_labels) - own)))
-
-
 @dataclass(frozen=True)
 class Share:
     """A mean of n values between 0 and 1, such as an accuracy or a precision, beside the chance level.
