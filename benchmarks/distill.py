@@ -30,7 +30,7 @@ GOALS = {'loader': 1000.0, 'waiting': 0.05, 'extraction': 0.95}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns 1 where a goal is missed."""
     parser = ToolParser(__doc__)
-    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints; default: a generated one')
+    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints (default: a generated one)')
     parser.add_argument('--config', default='configs/distill/resnet34_2d-vpd_1000e.py', help='of the loader test')
     parser.add_argument('--small', default='configs/distill/resnet18_2d-vpd_40e_real.py', help='of the CPU training')
     parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')

@@ -247,11 +247,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = f'tools/demo.py {old}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py'
         warnings.warn(' '.join([text, *command]), DeprecationWarning, stacklevel=1)
         return importlib.import_module(tool).main([*command, *arguments[1:]])
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('command', nargs='?', choices=('run',), default='run', help=argparse.SUPPRESS)  # as before 0.2
-    parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
-    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
-    parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
+    parser.add_argument('--out', type=Path, help='folder of the run (default: runs/demo or runs/demo-<scale>)')
+    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run (default: small)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation (default: 0)')
     parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='processes or threads')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     args = parser.parse_args(arguments)

@@ -222,11 +222,11 @@ def prepare(video: Path, root: Path, site: Path) -> Corpus:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--out', type=Path, default=Path('runs/demo-real'), help='folder of the run')
     parser.add_argument('--epochs', type=int, default=40, help='epochs of distillation, 2,000 crops each')
-    parser.add_argument('--wheels', type=Path, help='folder of wheels; default: pip downloads them')
-    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='threads; default: one per core')
+    parser.add_argument('--wheels', type=Path, help='folder of wheels (default: pip downloads them)')
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='threads (default: one per core)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, help=argparse.SUPPRESS)  # accepted as by older versions; the config has one
     args = parser.parse_args(argv)

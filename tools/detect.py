@@ -7,26 +7,33 @@ tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints
 
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import (
+    ToolParser,
+    add_cfg_options_argument,
+    add_corpus_arguments,
+    add_epochs_argument,
+    add_overwrite_argument,
+    run_tool,
+)
 
 
 def main(argv=None):
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='a detection config')
-    parser.add_argument('--checkpoints', nargs='+', help='trained models or a run folder; default: train the folds')
-    threshold = 'score from which a frame counts; default: chosen on the folds, or as recorded in the checkpoints'
+    parser.add_argument('--checkpoints', nargs='+', help='trained models or a run folder (default: train the folds)')
+    threshold = 'score from which a frame counts (default: chosen on the folds, or as recorded in the checkpoints)'
     parser.add_argument('--threshold', type=float, help=threshold)
-    folds = 'models of the ensemble; default: 5, or as many as training videos; 1: the threshold is chosen on split val'
+    folds = 'models; 1: the threshold is chosen on split val (default: 5, or as many as training videos)'
     parser.add_argument('--folds', type=int, help=folds)
-    parser.add_argument('--train-videos', type=int, help='train on so many video files only; default: all')
+    parser.add_argument('--train-videos', type=int, help='train on so many video files only (default: all)')
     parser.add_argument('--subset', type=int, default=0, help='list of the training videos, annotations/localize/')
     parser.add_argument('--allow-missing', action='store_true', help='leave out videos without features')
     parser.add_argument('--split', default='test', help='videos to search; a detection in one without actions is false')
     videos = 'search these videos instead, with or without labels; without names: all of the corpus'
     parser.add_argument('--videos', nargs='*', metavar='VIDEO', help=videos)
-    parser.add_argument('--out', help='folder of the results; default <work dir>/<split>, or videos')
-    parser.add_argument('--work-dir', help='default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    parser.add_argument('--out', help='folder of the results (default: <work dir>/<split>, or videos)')
+    parser.add_argument('--work-dir', help='folder of the trained models (default: work_dirs/<config name>)')
+    add_cfg_options_argument(parser)
     add_overwrite_argument(parser)
     add_corpus_arguments(parser)
     add_epochs_argument(parser)

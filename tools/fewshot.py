@@ -4,10 +4,16 @@
 tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features joints --k 16 all --jobs 2
 """
 
-import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import (
+    ToolParser,
+    add_cfg_options_argument,
+    add_corpus_arguments,
+    add_epochs_argument,
+    add_overwrite_argument,
+    run_tool,
+)
 from vpd_mm.errors import UserError, counted
 
 TABLES = ('results.csv', 'summary.csv', 'predictions.csv', 'confusion.csv')
@@ -16,12 +22,12 @@ LARGEST_CONFUSION = 10
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='a recognition or baseline config')
     add_corpus_arguments(parser)
     add_epochs_argument(parser)
-    fit = 'default: those of 4 8 16 32 64 all that every class has'
-    parser.add_argument('--k', nargs='+', default=[], help=f'training actions a class, or all; {fit}')
+    fit = '(default: those of 4 8 16 32 64 all that every class has)'
+    parser.add_argument('--k', nargs='+', default=[], help=f'training actions a class, or all {fit}')
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
@@ -29,9 +35,9 @@ def make_parser() -> ToolParser:
     parser.add_argument(
         '--allow-missing', action='store_true', help='leave out actions without features; the table counts them'
     )
-    parser.add_argument('--work-dir', help='default: work_dirs/<config name>')
+    parser.add_argument('--work-dir', help='folder of runs and tables (default: work_dirs/<config name>)')
     add_overwrite_argument(parser)
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    add_cfg_options_argument(parser)
     return parser
 
 

@@ -106,7 +106,7 @@ def parse_args(argv) -> argparse.Namespace:
     ):
         sub = add(name, text, source)
         _add_meta(sub, meta)
-        sub.add_argument('--few-shot', type=Path, help=f'folder action_dataset/{folder} of the release; default SRC')
+        sub.add_argument('--few-shot', type=Path, help=f'folder action_dataset/{folder} of the release (default: SRC)')
         _add_validation(sub)
 
     sub = add('parkour', 'LAAS Parkour: techniques, athletes, ground truth in the image', 'clone of its repository')

@@ -33,7 +33,7 @@ def make_parser() -> ToolParser:
     )
     parser.add_argument(
         '--poses',
-        help='mmpose:<alias or config>[:<checkpoint>], mediapipe, none, or a folder of pose files; default: existing '
+        help='mmpose:<alias or config>[:<checkpoint>], mediapipe, none, or a folder of pose files ; default: existing '
         f'poses, {DEFAULT_POSES} (downloaded once) for videos without',
     )
     parser.add_argument('--pose-name', default='', help='name of the pose set in the corpus (default: from --poses)')
@@ -47,7 +47,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--subtract-median', action='store_true', help='subtract the camera motion from the flow')
     parser.add_argument('--fps', type=float, help='resample to this constant rate (default: frames as decoded)')
     parser.add_argument('--workers', type=int, default=1, help='number of processes; each writes one shard')
-    parser.add_argument('--device', default='auto', help='device of the models: auto, cpu, cuda')
+    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto: a GPU where there is one')
     parser.add_argument('--batch-size', type=int, default=16, help='frames per batch of a model')
     parser.add_argument(
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete, see below'

@@ -6,7 +6,6 @@ tools/quickstart.py my_videos/ [--labels labels.csv]    # runs/quickstart/report
 Each step shows the command that it runs.  The same command resumes a stopped run, and does only what is missing.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,17 +15,17 @@ from vpd_mm.errors import UserError
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('videos', nargs='+', metavar='VIDEO_OR_DIR', help='video files, or folders of them')
     add('--labels', type=Path, metavar='CSV', help='columns video,label; optionally start_sec,end_sec, athlete, split')
-    add('--out', type=Path, default=Path('runs/quickstart'), help='folder of the run; default: runs/quickstart')
-    add('--boxes', default='', help='as of prepare, e.g. mediapipe, a folder; default: RTMDet, downloaded once')
-    add('--poses', default='', help='as of prepare, e.g. mediapipe, a folder; default: RTMPose, downloaded once')
+    add('--out', type=Path, default=Path('runs/quickstart'), help='folder of the run (default: runs/quickstart)')
+    add('--boxes', default='', help='as of prepare, e.g. mediapipe, a folder (default: RTMDet, downloaded once)')
+    add('--poses', default='', help='as of prepare, e.g. mediapipe, a folder (default: RTMPose, downloaded once)')
     add('--track', nargs='+', default=[], metavar='RULE=VALUE', help='as of prepare: rules that choose the athlete')
-    epochs = 'of the student, 2,000 draws each; default: so many that each target is drawn 40 times, 5 to 40'
+    epochs = 'of the student, 2,000 draws each (default: so many that each target is drawn 40 times, 5 to 40)'
     add('--epochs', type=int, help=epochs)
-    add('--workers', type=int, help='processes that prepare videos; default: one per core, at most 4')
+    add('--workers', type=int, help='processes that prepare videos (default: one per core, at most 4)')
     return parser
 
 

@@ -154,9 +154,9 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
 
 
 def parse_args(argv) -> argparse.Namespace:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('--corpus', type=Path, required=True, help='folder of the corpus, such as data/penn')
+    add('--corpus', type=Path, required=True, metavar='DIR', help='folder of the corpus, such as data/penn')
     add(
         '--features',
         nargs='+',
@@ -164,21 +164,21 @@ def parse_args(argv) -> argparse.Namespace:
         metavar='NAME',
         help='features/<run>, teacher/<name> or a bare name, several joined by +',
     )
-    add('--split', help='split of the queries; default: all actions, of Diving48 test')
-    add('--gallery-split', help='split to search; default: all actions, without those that overlap with the query')
+    add('--split', help='split of the queries (default: all actions, of Diving48 test)')
+    add('--gallery-split', help='split to search (default: all actions, without those that overlap with the query)')
     add('--ks', type=int, nargs='+', help='k of precision@k and hit@k (default: those of 1 10 50 that fit)')
     add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
-    add('--top', type=int, default=10, help='number of results of --query (default 10)')
+    add('--top', type=int, default=10, help='number of results of --query (default: 10)')
     add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
     add_overwrite_argument(parser)
-    add('--poses', help='pose set that --show draws where there are no crops; default: the first')
+    add('--poses', help='pose set that --show draws where there are no crops (default: the first)')
     text = "'paper': windows, rate, views and counting as published (python -m vpd_mm paper)"
     add('--protocol', choices=PROTOCOLS, default='default', help=text)
-    add('--fps', type=float, help='rate to which clips are reduced; 0: their own; default: that of the data set')
-    add('--before-sec', type=float, help='seconds to add before an action; default: those of the data set')
-    add('--after-sec', type=float, help='seconds to add after an action; default: those of the data set')
-    add('--device', default='cpu', help='cpu or cuda (default cpu)')
+    add('--fps', type=float, help='rate to which clips are reduced; 0: their own (default: that of the data set)')
+    add('--before-sec', type=float, help='seconds to add before an action (default: those of the data set)')
+    add('--after-sec', type=float, help='seconds to add after an action (default: those of the data set)')
+    add('--device', default='cpu', help='cpu or cuda (default: cpu)')
     add('--allow-missing', action='store_true', help='leave out actions without features')
     args = parser.parse_args(argv)
     args.features = joined_words('--features', args.features)

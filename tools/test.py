@@ -14,9 +14,9 @@ from vpd_mm.errors import UserError
 
 def main(argv=None):
     parser = ToolParser(__doc__)
-    add_run_arguments(parser)
+    add_run_arguments(parser, 'run folder of the training, or its config: ')
     add_corpus_arguments(parser)
-    parser.add_argument('checkpoint', nargs='?', help='the .pth file to evaluate; default: the best of the run folder')
+    parser.add_argument('checkpoint', nargs='?', help='the .pth file to evaluate (default: the best of the run folder)')
     parser.add_argument(
         '--views',
         nargs='+',
