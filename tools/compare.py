@@ -69,7 +69,8 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
         print(f'{spec.corpus}: no such corpus; tables are written from the metafile alone')
     else:
         spec, note = fit_ks(spec)
-        print(f'{note} (ks = [...] in the config selects others)\n' if note else '', end='')
+        if note:
+            print(f'{note} (ks = [...] in the config selects others)')
         plan, store = plan_runs(spec), RunStore.of_tool(work_dir)
         if plan.problems and not (args.skip_missing or args.no_run):
             count = counted(len(plan.problems), 'method')

@@ -77,7 +77,8 @@ def main(argv=None):
     names = ('subsets', 'seeds', 'all_seeds', 'protocol', 'allow_short', 'allow_missing')
     ks = [k if k == 'all' else int(k) for k in args.k]
     spec, note = fit_ks(few_shot_spec(method, corpus, ks, **{name: getattr(args, name) for name in names}))
-    print(f'{note} (--k selects others)\n' if note else '', end='')
+    if note:
+        print(f'{note} (--k selects others)')
     plan = plan_runs(spec)
     for problem in plan.problems.values():
         raise UserError(problem)
