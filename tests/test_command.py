@@ -64,7 +64,7 @@ def test_unknown_tool_gets_no_suggestion():
 def test_help_and_errors_of_a_tool_name_the_command(tmp_path):
     text = run('export', '--help', cwd=tmp_path).stdout
     assert text.startswith('usage: python -m vpd_mm export [-h]')
-    assert 'python -m vpd_mm export CONFIG CHECKPOINT --out student.onnx' in text
+    assert 'python -m vpd_mm export RUN_FOLDER --out student.onnx' in text
     assert 'tools/' not in text
     failed = run('export', cwd=tmp_path)
     assert failed.returncode == 1
