@@ -119,6 +119,9 @@ class ConsoleHook(Hook):
                     f'{len(shared)} of {len(held_out)} validation videos also train: the numbers are too good, new '
                     'videos give worse ones'
                 )
+        if runner.iter:
+            done = runner.epoch if self._by_epoch else runner.iter
+            lines.append(f'resumed: {self._unit} {done} is done')
         self._record = {'summary': lines, 'warnings': warnings, 'best': self._former_best(runner)}
         for line in lines:
             runner.logger.info(line)
