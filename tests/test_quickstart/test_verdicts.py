@@ -29,7 +29,7 @@ def actions_of(*parts):
     [
         ([('v0', 0, 'train'), ('v1', 0, 'train'), ('v2', 0, 'val')], 'stop', 'None is test.'),
         ([('v0', 0, 'train'), ('v1', 0, 'val'), ('v2', 0, 'test'), ('v0', 1, 'train')], 'warn', 'and test: class1'),
-        ([('v0', 0, 'train'), ('v0', 0, 'val'), ('v1', 0, 'test')], 'warn', '1 have actions in several splits'),
+        ([('v0', 0, 'train'), ('v0', 0, 'val'), ('v1', 0, 'test')], 'warn', '1 with actions in several splits'),
         ([('v0', 0, 'train'), ('v1', 0, 'val'), ('v2', 0, 'test')], 'ok', '1 train, 1 val, 1 test'),
     ],
 )  # fmt: skip

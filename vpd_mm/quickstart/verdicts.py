@@ -13,7 +13,7 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..detect.summary import describe
 from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
-from ..errors import plural
+from ..errors import counted, plural
 from ..files import list_folder, open_text, read_json
 from ..prepare.inspector import inspect_corpus
 from ..prepare.readiness import CONFIDENT
@@ -111,7 +111,7 @@ def judge_targets(corpus_dir: Path) -> Result:
     """The targets of the student."""
     corpus = Corpus.open(corpus_dir)
     count, videos = count_targets(corpus), len(FeatureStore(corpus.teacher_dir('joints')))
-    text = f'{count:,} frames of {videos} videos are targets.'
+    text = f'{count:,} frames of {counted(videos, "video")} are targets.'
     return _judged(count > 0, text, 'pass other --poses')
 
 
@@ -122,7 +122,7 @@ def judge_student(cfg: Config, work_dir: Path) -> Result:
     errors = {row['step']: row['distill/joint_error'] for row in rows if 'distill/joint_error' in row}
     step = int(Path(find_trained(work_dir).checkpoints[0]).stem.rpartition('_')[2])
     error = errors.get(step, min(errors.values()))
-    of = f'{num_frames} held-out frames of {num_videos} videos'
+    of = f'{num_frames} held-out frames of {counted(num_videos, "video")}'
     text = f'Joint error {error:.3f} torso sizes on {of}; that of a constant pose, the mean one, is {constant:.3f}.'
     if is_seen:
         text += ' Other frames of these videos were trained on: this is too good.'
@@ -173,7 +173,7 @@ def judge_features(corpus_dir: Path, run: str) -> Result:
     for video in [video for video in most if (folder / f'{video}.mp4').stat().st_size < 4e6][:1]:
         blocks.append(Image(file_uri(folder / f'{video}.mp4'), f'{video}, every frame.'))
     missing = len(CropStore(corpus.crops_dir).videos()) - len(student)
-    hint = f'{missing} videos with crops have none; run the same command again'
+    hint = f'{counted(missing, "video")} with crops but no features; run the same command again'
     return _judged(not missing, text, hint, blocks)
 
 
@@ -185,7 +185,7 @@ def judge_labels(corpus_dir: Path, has_splits: bool) -> Result:
     counts = {split: Counter(a.label for a in actions if a.split == split) for split in SPLITS}
     rows = [(name, *(counts[split][i] for split in SPLITS)) for i, name in enumerate(classes)]
     blocks: list[Block] = [Table(('class', *SPLITS), rows)]
-    text = f'{len(actions)} actions of {len(classes)} classes: ' + ', '.join(
+    text = f'{counted(len(actions), "action")} of {counted(len(classes), "class")}: ' + ', '.join(
         f'{counts[split].total()} {split}' for split in SPLITS
     )
     text += '.' if has_splits else '; the table has no column split, so that whole videos were divided.'
@@ -222,7 +222,7 @@ def judge_recognition(work_dir: Path) -> Result:
         Image(figure_uri(matrix), 'Rows are true classes, columns predicted ones.'),
         Text('The student saw the frames of all videos, test clips included, but no labels.'),
     ]
-    return _judged(not share.warning, f'{len(classes)} classes, top-1: {share}.', _doubt(share), blocks)
+    return _judged(not share.warning, f'{counted(len(classes), "class")}, top-1: {share}.', _doubt(share), blocks)
 
 
 def _doubt(share: Share) -> str:
@@ -256,7 +256,8 @@ def judge_detection(out: Path) -> Result:
     if 'AP@0.5' in result:
         text = (
             f'AP@0.5 {100 * result["AP@0.5"]:.1f} %, mAP {100 * result["mAP"]:.1f} % (at random times '
-            f'{100 * result["chance_mAP"]:.1f} %) of {result["intervals"]} intervals in {result["videos"]} test videos.'
+            f'{100 * result["chance_mAP"]:.1f} %) of {counted(result["intervals"], "interval")} in '
+            f'{counted(result["videos"], "test video")}.'
         )
     return _judged(not result['notes'], text, '; '.join(result['notes']), blocks)
 
