@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
         ({'batch_size': 0}, 'batch size must be'),
         ({'recognizer': 'scorer'}, 'its model is FrameScorer, expected a SequenceRecognizer'),
         ({'scorer': 'recognizer'}, 'its model is SequenceRecognizer, expected a FrameScorer'),
-        ({'recognizer': 'one'}, "recognizer 'one': must be CONFIG:CHECKPOINT"),
+        ({'recognizer': 'one'}, "recognizer 'one': no such file or folder"),
         (
             {'model': 'five.py', 'weights': 'five.pth', 'recognizer': 'recognizer'},
             'takes d=52, this student gives d=10',
