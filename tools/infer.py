@@ -25,7 +25,7 @@ def make_parser() -> ToolParser:
     )
     add(
         '--boxes',
-        help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files ; default: as in the student's "
+        help="mmdet:<config>[:<checkpoint>], mediapipe, full, or a folder of box files; default: as in the student's "
         'corpus, else mmdet:rtmdet-m',
     )
     rules = "rules of the tracker (default: the student's), listed by prepare --help; with --online also "
