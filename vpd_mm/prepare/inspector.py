@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,8 +76,12 @@ def inspect_corpus(
     chosen = [row for row in rows.values() if row.video not in left_out]
     if video is not None:
         chosen = [corpus.video(video)]
-    store = CropStore(corpus.crops_dir, videos_of_shards(corpus.crops_dir))
-    differing = disagreements(corpus, store, [row.video for row in chosen])
+    store = CropStore(corpus.crops_dir)
+    differing: dict[str, str] = {}
+    if video is not None:  # also one that is left out
+        store = CropStore(corpus.crops_dir, videos_of_shards(corpus.crops_dir))
+    with suppress(UserError):  # of a damaged shard: every video reports it
+        differing = disagreements(corpus, store, [row.video for row in chosen])
     result = Inspection()
     counts: dict[str, Counts] = {}
     marks: list[str] = []
