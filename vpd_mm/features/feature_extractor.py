@@ -24,7 +24,7 @@ from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
 from ..engine.config import config_name
-from ..engine.model_files import build_model, load_weights
+from ..engine.model_files import build_model, find_one_trained, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted
 from ..files import file_digest, npz_path
@@ -52,6 +52,7 @@ class FeatureExtractor:
         half: Half precision (autocast), for GPUs.
         recipe, trained_on: How the student's corpus was made, and its training videos; None where its checkpoint does
             not record it.
+        student: Its run folder or CONFIG:CHECKPOINT, which the features record; '' = unknown.
     """
 
     def __init__(
@@ -63,13 +64,14 @@ class FeatureExtractor:
         half: bool = False,
         recipe: Recipe | None = None,
         trained_on: TrainedVideos | None = None,
+        student: str = '',
     ) -> None:
         self.model = model.to(device).eval()
         self.pipeline = Compose(list(pipeline))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half
-        self.recipe, self.trained_on = recipe, trained_on
+        self.recipe, self.trained_on, self.student = recipe, trained_on, student
 
     def extract(self, store: CropStore, video: str) -> FeatureSequence:
         """Return the features of every frame with a crop, (T, 2, D) = [original, flipped]; all scores are 1."""
@@ -143,6 +145,14 @@ class FeatureExtractor:
                 yield batch
 
 
+def _student(cfg: Config, checkpoint: Path) -> str:
+    """The run folder that stands for a checkpoint, else CONFIG:CHECKPOINT."""
+    with suppress(UserError):
+        if Path(find_one_trained(checkpoint.parent)[1]) == checkpoint:
+            return str(checkpoint.parent)
+    return f'{Path(cfg.filename).resolve()}:{checkpoint}' if cfg.filename else ''
+
+
 class _Crops(Dataset):
     """Map (number, video, frames) to (number, video, inputs (N, C, H, W); None without frames, or the error)."""
 
@@ -172,6 +182,7 @@ def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> Fea
     kwargs |= {
         'recipe': Recipe.from_json(meta.get('recipe'), where),
         'trained_on': TrainedVideos.from_meta(meta, where),
+        'student': _student(cfg, Path(checkpoint).resolve()),
     }
     return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, **kwargs)
 
@@ -204,6 +215,7 @@ def extract_corpus(
     """
     store, of_corpus, failures = CropStore(corpus.crops_dir), CorpusInputs(corpus), []
     trained_on: TrainedVideos | None = getattr(extractor, 'trained_on', None)
+    student = {'student': spec} if (spec := getattr(extractor, 'student', '')) else {}
     inputs = {video: of_corpus.of(crops_of(video)) for video in store.videos()}
     sources = refresh_features(out, made_by, inputs, overwrite)
     videos = []
@@ -219,7 +231,7 @@ def extract_corpus(
             failures.append(f'{video}: {result}')
         else:
             known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
-            result.save(npz_path(out, video), {**sources[video], **known})
+            result.save(npz_path(out, video), {**sources[video], **student, **known})
         on_progress(num_done, len(videos))
     if failures:
         raise UserError(f'{out}: {len(failures)} of {counted(len(sources), "video")} failed: {"; ".join(failures)}')
