@@ -27,6 +27,8 @@ TEST_SHARE, VAL_SHARE = 0.3, 0.4
 MIN_GROUPS = 3
 #: An end so many seconds beyond that of the video is cut.
 TOLERANCE_SEC = 0.5
+#: Action id to the name of its group.
+_Groups = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def import_label_table(
     Without a column ``split``, about 30 % of each class become 'test' and 40 % of the rest 'val', all actions of an
     athlete (with that column), or of a video file, in one split.  No split stays empty if that is possible, and a class
     keeps a training action.  Below ``MIN_GROUPS`` athletes videos are divided, below so many videos the actions one by
-    one.  The notes of the report say what was divided, and what the splits do not allow.  Actions of videos that could not be prepared are left out and counted.
+    one.  The notes of the report say what was divided, and what the splits do not allow.  Actions of videos that could
+    not be prepared are left out and counted.
 
     Args:
         source: The table.
@@ -226,11 +229,9 @@ def check_splits(source: str | os.PathLike, rows: Sequence[LabelRow], seed: int 
         raise UserError(f'{source}: {problem}')
 
 
-def _units(
-    rows: Sequence[LabelRow], athletes: Mapping[str, str], files: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    units = {'athlete': dict(athletes)} if any(row.athlete for row in rows) else {}
-    return units | {'video': dict(files)}
+def _units(rows: Sequence[LabelRow], athletes: _Groups, files: _Groups) -> dict[str, _Groups]:
+    """The units of a split by name, the largest first; athletes only with that column."""
+    return ({'athlete': athletes} if any(row.athlete for row in rows) else {}) | {'video': files}
 
 
 def split_problem(labels: LabelSet) -> str:
@@ -280,7 +281,7 @@ def _frames(row: LabelRow, info: VideoInfo, corpus: Corpus) -> tuple[int, int]:
     return int(start), int(end)
 
 
-def with_splits(labels: LabelSet, units: Mapping[str, Mapping[str, str]], seed: int) -> LabelSet:
+def with_splits(labels: LabelSet, units: Mapping[str, _Groups], seed: int) -> LabelSet:
     """Give splits to actions of the split 'train' (:func:`import_label_table`).
 
     ``units``: name of a unit, the largest first, to action id to its group.
@@ -302,7 +303,7 @@ def with_splits(labels: LabelSet, units: Mapping[str, Mapping[str, str]], seed: 
     return labels
 
 
-def _with_one_group(labels: LabelSet, groups: Mapping[str, str], split: str) -> LabelSet:
+def _with_one_group(labels: LabelSet, groups: _Groups, split: str) -> LabelSet:
     """Move a group to an empty split: one that leaves most classes in train, and then shares most classes with it."""
     split_of = {groups[action.action_id]: action.split for action in labels.actions}
     sizes = Counter(split_of.values())
