@@ -27,6 +27,8 @@ TEST_SHARE, VAL_SHARE = 0.3, 0.4
 MIN_GROUPS = 3
 #: An end so many seconds beyond that of the video is cut.
 TOLERANCE_SEC = 0.5
+#: Name of a count of the report.
+ATHLETES_SHARED = 'athletes with actions in several splits'
 #: Action id to the name of its group.
 _Groups = Mapping[str, str]
 
@@ -213,7 +215,13 @@ def label_set(source: str | os.PathLike, rows: Sequence[LabelRow], corpus: Corpu
             athletes[action_id] = row.athlete or videos[name].file
     more = {'actions left out: video not prepared': left_out}
     labels = LabelSet(corpus.sport, videos, classes, list(actions.values()), other_counts=more)
-    return labels if rows[0].split else with_splits(labels, _units(rows, athletes, files), seed)
+    if not rows[0].split:
+        labels = with_splits(labels, _units(rows, athletes, files), seed)
+    splits: dict[str, set[str]] = {}
+    for action in labels.actions:
+        splits.setdefault(athletes[action.action_id], set()).add(action.split)
+    more[ATHLETES_SHARED] = sum(len(of) > 1 for of in splits.values()) if any(row.athlete for row in rows) else 0
+    return labels
 
 
 def check_splits(source: str | os.PathLike, rows: Sequence[LabelRow], seed: int = 0) -> None:
