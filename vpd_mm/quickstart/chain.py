@@ -157,8 +157,8 @@ def run_quickstart(
         reason = 'pass --labels with a table of the columns video,label (start_sec,end_sec for parts of a video)'
         steps.skip('labels', 'Recognise, retrieve and detect actions', reason)
     else:
-        recognize = ['infer', first, '--student', work_dir, '--recognizer', out / 'recognition']
-        use_labels(steps, corpus, labels, out, section, tool_command(*recognize))
+        recognize = tool_command('infer', first, '--student', work_dir, '--recognizer', out / 'recognition')
+        use_labels(steps, corpus, labels, out, section, recognize)
     return report
 
 
