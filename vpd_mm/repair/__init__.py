@@ -1,0 +1,23 @@
+"""Repair of a teacher's poses by a student: noise levels, fusion over time, placement in the frame, whole corpora."""
+
+from .corpus_repair import RepairReport, observe, repair_corpus
+from .noise import Noise, calibrate
+from .placement import Placement, place
+from .pose_repair import Observations, Repair, repair, shots
+from .repaired_poses import ORIGINS, RepairedPoses
+
+__all__ = [
+    'ORIGINS',
+    'Noise',
+    'Observations',
+    'Placement',
+    'Repair',
+    'RepairReport',
+    'RepairedPoses',
+    'calibrate',
+    'observe',
+    'place',
+    'repair',
+    'repair_corpus',
+    'shots',
+]
