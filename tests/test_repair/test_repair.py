@@ -22,7 +22,7 @@ POSE = normalize_joints(
         *([-10, 0], [10, 0], [-14, 40], [16, 42], [-15, 80], [18, 81]),
     ], float)
 )  # fmt: skip
-TEACHER, STUDENT, MOTION, RHO, ACCELERATION = 0.02, 0.04, 0.01, 0.6, 1e-4
+TEACHER, STUDENT, MOTION, RHO, ACCELERATION = 0.02, 0.04, 0.01, 0.6, 4e-4
 
 
 def simulated(num_frames=2000, seed=0, trained_share=0.5):
@@ -44,6 +44,7 @@ def simulated(num_frames=2000, seed=0, trained_share=0.5):
         np.zeros((num_frames, 17, 2)), np.ones((num_frames, 17)), student, change, np.arange(num_frames),
         np.zeros(0, int), 25.0, trained,
     )  # fmt: skip
+    poses.motion[np.isinf(steps)] = np.nan
     return replace(poses, steps=steps, teacher=teacher), truth
 
 

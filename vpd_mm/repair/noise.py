@@ -107,14 +107,17 @@ def process_noise(series: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
 
     Returns:
         White noise w is the variance of the third difference / 20.  The second difference has the variance
-        6 w + 2/3 q of the white noise and of the acceleration noise q.
+        6 w + 2/3 q of the white noise and of the acceleration noise q; q is at least the standard error of this.
     """
-    second, third = (
-        robust_variance([np.diff(x, n, axis=0)[_rows(frames, steps, n + 1)[n:]] for x, frames, steps in series])
+    differences = [
+        np.concatenate([np.diff(x, n, axis=0)[_rows(frames, steps, n + 1)[n:]] for x, frames, steps in series])
         for n in (2, 3)
-    )
+    ]
+    second, third = (robust_variance([values]) for values in differences)
     white = np.where(np.isfinite(third), third / 20, 0)
-    return np.clip(1.5 * (second - 6 * white), 1e-8, 1), white
+    # relative standard error of a variance from the median of N absolute values: 2.33 / sqrt(N)
+    error = 2.33 * second / np.sqrt(max(differences[0][:, 0].size, 1))
+    return np.minimum(1.5 * np.maximum(second - 6 * white, error), 1), white
 
 
 def _usable(poses: Observations) -> np.ndarray:
