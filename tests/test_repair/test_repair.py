@@ -99,7 +99,7 @@ def test_smoother_is_the_least_squares_solution():
 
 def test_noise_levels_of_simulated_poses(calibrated):
     _, _, noise = calibrated
-    assert (noise.num_held_out, noise.num_trained, noise.is_sure) == (1000, 1000, True)
+    assert (noise.num_held_out, noise.num_trained, noise.is_held_out) == (1000, 1000, True)
     held_out = TEACHER**2 + STUDENT**2
     assert noise.held_out.mean() == pytest.approx(held_out, rel=0.1)
     assert noise.teacher.mean() == pytest.approx(TEACHER**2 + STUDENT**2 / 4, rel=0.1)
@@ -177,7 +177,7 @@ def test_a_pose_without_a_hip_is_left_out_and_a_start_has_no_motion():
 def test_too_few_and_no_confident_frames(calibrated):
     poses, *_ = calibrated
     few = replace(poses, confident=np.arange(2000) >= 2000 - MIN_FRAMES + 1)
-    assert not calibrate([few]).is_sure
+    assert not calibrate([few]).is_held_out
     with pytest.raises(UserError, match='no confident pose'):
         calibrate([replace(poses, confident=np.zeros(2000, bool))])
     no_motion = calibrate([replace(poses, motion=np.full_like(poses.motion, np.nan))])

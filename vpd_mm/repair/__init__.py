@@ -1,7 +1,8 @@
 """Repair of a teacher's poses by a student: noise levels, fusion over time, placement in the frame, whole corpora."""
 
+from .calibration import calibrate
 from .corpus_repair import RepairReport, observe, repair_corpus
-from .noise import Noise, calibrate
+from .noise import Noise
 from .placement import Placement, place
 from .pose_repair import Observations, Repair, repair, shots
 from .repaired_poses import ORIGINS, RepairedPoses

@@ -24,7 +24,8 @@ from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence
 from ..structures.sequences import NUM_COCO_JOINTS
 from ..teacher import JointFeature, normalize_joints
 from ..teacher.joint_feature import HIPS, SHOULDERS
-from .noise import MIN_FRAMES, Noise, calibrate
+from .calibration import calibrate
+from .noise import MIN_FRAMES, Noise
 from .placement import calibrate_placement, place, relative_placement
 from .pose_repair import Observations, repair, shots
 from .repaired_poses import NEAR_TORSOS, RepairCounts, repaired_poses
@@ -34,7 +35,7 @@ _TORSO = [VPD_JOINTS[row] for row in (*SHOULDERS, *HIPS)]
 
 @dataclass(frozen=True, eq=False)
 class RepairReport:
-    """What :func:`repair_corpus` did; without ``noise`` all files were current.
+    """Result of :func:`repair_corpus`; without ``noise`` all files were current.
 
     Args:
         written, total: Numbers of videos.
@@ -147,7 +148,7 @@ def repair_corpus(
         raise UserError(f'{folder}: {len(failures)} of {len(videos)} videos failed: {text}')
     notes = (
         []
-        if noise.is_sure
+        if noise.is_held_out
         else [
             f'{noise.num_held_out} confident frames that the student was not trained on (needs {MIN_FRAMES}): noise '
             'levels are of the training frames, which flatters the student; hold out more, or add videos'

@@ -1,15 +1,12 @@
 """Fuse the poses of teacher and student over time, in the normalised frame."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..teacher.joint_feature import FLIP_ORDER
+from .noise import Noise
 from .smoother import UNKNOWN, smooth
-
-if TYPE_CHECKING:
-    from .noise import Noise
 
 #: Degrees of freedom of the t distribution of a teacher's pose: smaller = wrong poses have less weight.
 DEGREES = 4
@@ -75,7 +72,7 @@ def shots(frame_inds: np.ndarray, starts: np.ndarray, fps: float) -> np.ndarray:
     return np.where(cut | (steps > max(MAX_GAP_SEC * fps, 1)), np.inf, steps)
 
 
-def repair(poses: Observations, noise: 'Noise') -> Repair:
+def repair(poses: Observations, noise: Noise) -> Repair:
     """Estimate the pose of every frame.
 
     The state of a joint is position and velocity.  The teacher's pose, the student's pose and the student's motion are
