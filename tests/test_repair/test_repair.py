@@ -8,7 +8,7 @@ import pytest
 from vpd_mm.errors import UserError
 from vpd_mm.repair import ORIGINS, RepairedPoses, calibrate, observe, place, repair, shots
 from vpd_mm.repair.noise import MIN_FRAMES
-from vpd_mm.repair.placement import PlacementNoise, calibrate_placement, relative_placement
+from vpd_mm.repair.placement import PlacementNoise, PlacementSeries, calibrate_placement
 from vpd_mm.repair.pose_repair import unswap
 from vpd_mm.repair.repaired_poses import repaired_poses
 from vpd_mm.repair.smoother import smooth
@@ -190,7 +190,8 @@ def placed(num_frames=40):
     windows = np.stack([10 + 3 * frames, 20 + frames, np.full(num_frames, 240)], axis=1)
     keypoints = np.zeros((num_frames, 17, 2))
     keypoints[:, VPD_JOINTS] = POSE * 200 + (windows[:, :2] + 110)[:, None]
-    noise = PlacementNoise(np.zeros(3), np.full(3, 0.1), np.full(3, 1e-4), np.full(3, 1e-4), np.full(3, 1e-5))
+    offset = np.array([-10 / 240, -10 / 240, np.log(100 / 240)])
+    noise = PlacementNoise(offset, np.full(3, 0.01), np.full(3, 1e-4), np.full(3, 1e-5))
     return windows, keypoints, noise
 
 
@@ -198,12 +199,17 @@ def test_placement_returns_to_the_same_pixels_also_in_gaps():
     windows, keypoints, noise = placed()
     joints = keypoints[:, list(VPD_JOINTS)].copy()
     joints[[0, 1, 15, 16, 17, 38, 39]] = np.nan
-    relative = relative_placement(joints, windows)
-    result = place(relative, np.ones(40), shots(np.arange(40), np.zeros(1), 25.0), windows, noise)
+    series = PlacementSeries.of(joints, windows)
+    result = place(series, np.ones(40), shots(np.arange(40), np.zeros(1), 25.0), noise)
     np.testing.assert_allclose(result.to_px(np.tile(POSE, (40, 1, 1))), keypoints[:, list(VPD_JOINTS)], atol=0.5)
-    assert result.root_variances[16] > 1.5 * result.root_variances[8]
-    calibrated = calibrate_placement([(relative, np.ones(40, bool), np.ones(40))])
-    np.testing.assert_allclose(calibrated.middle, [-10 / 240, -10 / 240, np.log(100 / 240)], atol=1e-6)
+    assert result.root_variances[16] > 1.1 * result.root_variances[8]
+    calibrated = calibrate_placement([(series, np.ones(40, bool), np.ones(40))])
+    np.testing.assert_allclose(calibrated.offset, noise.offset, atol=1e-6)
+    # a shot without a pose lies where the crops have it
+    alone = PlacementSeries.of(np.full_like(joints, np.nan), windows)
+    result = place(alone, np.ones(40), np.full(40, np.inf), noise)
+    np.testing.assert_allclose(result.roots, windows[:, :2] + 110, atol=1)
+    np.testing.assert_allclose(result.sizes, 100, atol=0.5)
 
 
 def test_repaired_poses_keep_confident_joints_and_say_where_they_come_from(calibrated, tmp_path):
@@ -220,8 +226,8 @@ def test_repaired_poses_keep_confident_joints_and_say_where_they_come_from(calib
         np.zeros(1), 25.0, np.zeros(40, bool),
     )  # fmt: skip
     repaired = repair(poses, noise)
-    relative = relative_placement(np.where(np.isfinite(poses.teacher), keypoints[:, list(VPD_JOINTS)], np.nan), windows)
-    placement = place(relative, repaired.factors, poses.steps, windows, of_placement)
+    joints = np.where(np.isfinite(poses.teacher), keypoints[:, list(VPD_JOINTS)], np.nan)
+    placement = place(PlacementSeries.of(joints, windows), repaired.factors, poses.steps, of_placement)
     result, counts = repaired_poses(np.arange(40), keypoints, scores, repaired, placement)
     assert (counts.frames, counts.filled, counts.swaps) == (40, 3, 0)
     assert counts.overruled == 9  # all but shoulders and hips

@@ -3,7 +3,7 @@
 from .calibration import calibrate
 from .corpus_repair import RepairReport, observe, repair_corpus
 from .noise import Noise
-from .placement import Placement, place
+from .placement import Placement, PlacementSeries, place
 from .pose_repair import Observations, Repair, repair, shots
 from .repaired_poses import ORIGINS, RepairedPoses
 
@@ -12,6 +12,7 @@ __all__ = [
     'Noise',
     'Observations',
     'Placement',
+    'PlacementSeries',
     'Repair',
     'RepairReport',
     'RepairedPoses',

@@ -1,7 +1,7 @@
 """Repair a pose set of a corpus with a student that was trained on the corpus."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from ..teacher import JointFeature, normalize_joints
 from ..teacher.joint_feature import HIPS, SHOULDERS
 from .calibration import calibrate
 from .noise import MIN_FRAMES, Noise
-from .placement import calibrate_placement, place, relative_placement
+from .placement import PlacementSeries, calibrate_placement, place
 from .pose_repair import Observations, repair, shots
 from .repaired_poses import NEAR_TORSOS, RepairCounts, repaired_poses
 
@@ -266,22 +266,21 @@ def _write(
         noise = calibrate([video.poses for video in videos.values()])
     except UserError as e:
         raise UserError(f'{corpus.poses_dir(poses)}: {e}') from e
-    relative = dict(_relative_placements(videos))
+    placements = {name: _placement(video) for name, video in videos.items()}
     of_placement = calibrate_placement(
-        [(relative[name], video.poses.confident, video.poses.steps) for name, video in videos.items()]
+        [(placements[name], video.poses.confident, video.poses.steps) for name, video in videos.items()]
     )
     counts, written = RepairCounts(), 0
     for name, video in videos.items():
         if name in sources:
             repaired = repair(video.poses, noise)
-            placement = place(relative[name], repaired.factors, video.poses.steps, video.windows, of_placement)
+            placement = place(placements[name], repaired.factors, video.poses.steps, of_placement)
             result, own = repaired_poses(video.frame_inds, video.keypoints, video.scores, repaired, placement)
             result.save(corpus.pose_path(out, name), sources[name])
             counts, written = counts + own, written + 1
     return written, counts, noise
 
 
-def _relative_placements(videos: Mapping[str, _Video]) -> Iterator[tuple[str, np.ndarray]]:
-    for name, video in videos.items():
-        joints = np.where(np.isfinite(video.poses.teacher), video.keypoints[:, list(VPD_JOINTS)], np.nan)
-        yield name, relative_placement(joints, video.windows)
+def _placement(video: _Video) -> PlacementSeries:
+    joints = np.where(np.isfinite(video.poses.teacher), video.keypoints[:, list(VPD_JOINTS)], np.nan)
+    return PlacementSeries.of(joints, video.windows)

@@ -6,29 +6,60 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..teacher.joint_feature import HIPS, torso_sizes
-from .noise import process_noise, robust_variance
-from .smoother import smooth
+from .noise import consecutive, correlation, process_noise, robust_variance
+from .smoother import UNKNOWN, smooth
 
 #: Size of the torso of a normalised pose.
 NORMALIZED_TORSO = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class PlacementNoise:
-    """Of the offset (x, y) of the hips from the middle of the crop and the log size of the torso, in sides of the crop.
+class PlacementSeries:
+    """Where the teacher and the crops have the athlete in T frames of one video.
+
+    Values are the middle of the hips (x, y) and the log size of the torso, relative to the median of the crops.
 
     Args:
-        middle: (3,) medians.
-        spread: (3,) variances around them.
-        white: (3,) variances of a measurement of the teacher.
-        change: (3,) variances of the change from frame to frame.
-        acceleration: (3,) variances that the change gains in a frame.
+        teacher: (T, 3), NaN without a pose.
+        crops: (T, 3) the middle and the log side of the crops.
+        origin: (2,) px, median middle of the crops.
+        side: Median side of the crops, px.
     """
 
-    middle: np.ndarray
-    spread: np.ndarray
-    white: np.ndarray
-    change: np.ndarray
+    teacher: np.ndarray
+    crops: np.ndarray
+    origin: np.ndarray
+    side: float
+
+    @classmethod
+    def of(cls, joints: np.ndarray, windows: np.ndarray) -> 'PlacementSeries':
+        """Observe joints (T, 13, 2) px, NaN where the teacher has none, in crops (T, 3): left, top, side, px.
+
+        A torso without a size has no placement.
+        """
+        middles, sides = windows[:, :2] + windows[:, 2:] / 2, windows[:, 2:].astype(float)
+        origin, side = np.median(middles, axis=0), float(np.median(sides))
+        sizes = torso_sizes(joints)[:, None]
+        log_sizes = np.log(np.where(sizes > 0, sizes, np.nan) / side)
+        hips = (joints[:, HIPS].mean(axis=1) - origin) / side
+        teacher = np.where(np.isfinite(log_sizes), np.concatenate([hips, log_sizes], axis=1), np.nan)
+        return cls(teacher, np.concatenate([(middles - origin) / side, np.log(sides / side)], axis=1), origin, side)
+
+
+@dataclass(frozen=True, eq=False)
+class PlacementNoise:
+    """Noise of the values of a :class:`PlacementSeries`.
+
+    Args:
+        offset: (3,) median of teacher minus crops.
+        crops: (3,) variances of the placement that the crops give with this offset.
+        teacher: (3,) variances of the teacher's.
+        acceleration: (3,) variances that the change from frame to frame gains in a frame.
+    """
+
+    offset: np.ndarray
+    crops: np.ndarray
+    teacher: np.ndarray
     acceleration: np.ndarray
 
 
@@ -53,54 +84,42 @@ class Placement:
         return np.sqrt(scale * (variances + by_size) + self.root_variances[:, None])
 
 
-def relative_placement(joints: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Return (T, 3): offset of the hips of joints (T, 13, 2) px and log torso size, relative to their crops (T, 3).
+def calibrate_placement(videos: Sequence[tuple[PlacementSeries, np.ndarray, np.ndarray]]) -> PlacementNoise:
+    """Measure the noise on confident frames (T,) bool of videos, at steps (T,).
 
-    NaN where a hip or shoulder is NaN or the torso has no size.
+    Teacher minus crops lasts for many frames: its variance counts (1 + r) / (1 - r) times, r its lag-1 correlation.
     """
-    middle, side = windows[:, :2] + windows[:, 2:] / 2, windows[:, 2:]
-    sizes = torso_sizes(joints)[:, None]
-    relative = np.log(np.where(sizes > 0, sizes, np.nan) / side)
-    return np.concatenate([(joints[:, HIPS].mean(axis=1) - middle) / side + 0 * relative, relative], axis=1)
+    confident = [frames & np.isfinite(series.teacher).all(axis=1) for series, frames, _ in videos]
+    offsets = [series.teacher - series.crops for series, *_ in videos]
+    offset = np.median(np.concatenate([o[frames] for o, frames in zip(offsets, confident)]), axis=0)
+    errors = [(o - offset)[..., None] for o in offsets]
+    variances = robust_variance([e[frames] for e, frames in zip(errors, confident)]) + 1e-6
+    pairs = [consecutive(frames, steps, 2) for frames, (_, _, steps) in zip(confident, videos)]
+    lag = correlation(
+        np.concatenate([e[np.flatnonzero(rows) - 1] for e, rows in zip(errors, pairs)]),
+        np.concatenate([e[rows] for e, rows in zip(errors, pairs)]),
+        variances,
+    )
+    acceleration, white = process_noise(
+        [(series.teacher[..., None], frames, steps) for frames, (series, _, steps) in zip(confident, videos)]
+    )
+    return PlacementNoise(offset, variances * (1 + lag) / (1 - lag), white + 1e-6, acceleration)
 
 
-def calibrate_placement(series: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> PlacementNoise:
-    """Measure the noise of the relative placements (T, 3) of videos, in confident frames (T,), at steps (T,)."""
-    series = [(x[..., None], frames & np.isfinite(x).all(axis=1), steps) for x, frames, steps in series]
-    values = np.concatenate([x[frames] for x, frames, _ in series])
-    middle = np.median(values[..., 0], axis=0)
-    acceleration, white = process_noise(series)
-    changes = [np.diff(x, axis=0)[(frames[1:] & frames[:-1] & (steps[1:] == 1))] for x, frames, steps in series]
-    change = robust_variance(changes)
-    change = np.where(np.isfinite(change), change, 0) + 1e-8
-    spread = robust_variance([values - middle[:, None]])
-    return PlacementNoise(middle, spread + 1e-4, white + 1e-6, change, acceleration)
-
-
-def place(
-    relative: np.ndarray, factors: np.ndarray, steps: np.ndarray, windows: np.ndarray, noise: PlacementNoise
-) -> Placement:
-    """Smooth the relative placements over time; frames without one, NaN, get that of the others.
+def place(series: PlacementSeries, factors: np.ndarray, steps: np.ndarray, noise: PlacementNoise) -> Placement:
+    """Smooth the placement over time; frames without a pose get that of the others and of the crops.
 
     Args:
-        relative: (T, 3) of :func:`relative_placement`.
-        factors: (T,) of the variances, as of the poses.
+        factors: (T,) of the teacher's variances, as of the poses.
         steps: (T,) of :func:`~vpd_mm.repair.pose_repair.shots`.
-        windows: (T, 3) left, top, side of the crops, px.
-
-    A shot without any gets the median of the corpus.
     """
-    present = np.isfinite(relative)
-    measured = np.where(present, noise.white * factors[:, None], np.inf)
-    # without a measurement the placement comes to rest instead of leaving the crop
-    velocity = np.where(present, np.inf, noise.change)
-    centred = np.where(present, relative - noise.middle, 0)[:, None, :, None]
-    start = (float(noise.spread.max()), float(noise.change.max()))
-    means, variances = smooth(
-        centred, measured[:, None], np.zeros((*relative.shape, 1)), velocity, steps, noise.acceleration, start
+    teacher = np.where(np.isfinite(series.teacher), noise.teacher * factors[:, None], np.inf)
+    variances = np.stack([teacher, np.broadcast_to(noise.crops, teacher.shape)], axis=1)
+    positions = np.stack([np.nan_to_num(series.teacher), series.crops + noise.offset], axis=1)[..., None]
+    no_velocity = np.full(teacher.shape, np.inf)
+    means, placed_variances = smooth(
+        positions, variances, np.zeros((*teacher.shape, 1)), no_velocity, steps, noise.acceleration, UNKNOWN
     )
-    values = means[..., 0] + noise.middle
-    side = windows[:, 2].astype(float)
-    roots = windows[:, :2] + side[:, None] * (0.5 + values[:, :2])
-    variances = variances + np.where(present, 0, noise.white)
-    return Placement(roots, side * np.exp(values[:, 2]), side**2 * variances[:, :2].mean(axis=1), variances[:, 2])
+    values, placed_variances = means[..., 0], placed_variances + noise.teacher
+    roots, sizes = series.origin + series.side * values[:, :2], series.side * np.exp(values[:, 2])
+    return Placement(roots, sizes, series.side**2 * placed_variances[:, :2].mean(axis=1), placed_variances[:, 2])
