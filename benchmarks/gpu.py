@@ -75,7 +75,7 @@ MODES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; returns 1 where a goal is missed."""
     parser = ToolParser(__doc__, prog='benchmark.py gpu')
-    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints; default: a generated one')
+    parser.add_argument('--corpus', help='a corpus with crops and teacher/joints (default: a generated one)')
     parser.add_argument('--config', default='configs/distill/resnet34_2d-vpd_1000e.py', help='of the student')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each measurement')
     parser.add_argument('--batch-sizes', type=int, nargs='+', default=(100, 512), help='of the training')

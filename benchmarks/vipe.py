@@ -28,9 +28,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Measure and print; returns 1 where a goal is missed."""
     parser = ToolParser(__doc__, prog='benchmark.py vipe')
     parser.add_argument('--config', default='configs/teacher/vipe_fc1024_500e_synthetic.py', help='of the speed test')
-    parser.add_argument('--model', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='to evaluate; default: the packed')
+    parser.add_argument('--model', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='to evaluate (default: the packed)')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each measurement')
-    parser.add_argument('--poses', type=int, help='number of poses to retrieve; default: those of the config')
+    parser.add_argument('--poses', type=int, help='number of poses to retrieve (default: those of the config)')
     args = parser.parse_args(argv)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -21,6 +21,7 @@ LONGEST = (
     'test_runs',
     'test_breaks',
     'test_end_to_end',
+    'test_quickstart',
     'test_platform',
     'test_train_and_test',
 )

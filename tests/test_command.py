@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vpd_mm.__main__ import main, usage
-from vpd_mm.engine.tool_list import GROUPS, first_line, list_tools, name_started_tools
+from vpd_mm.engine.tool_list import GROUPS, first_line, list_tools, name_started_tools, tool_words
 from vpd_mm.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +64,7 @@ def test_unknown_tool_gets_no_suggestion():
 def test_help_and_errors_of_a_tool_name_the_command(tmp_path):
     text = run('export', '--help', cwd=tmp_path).stdout
     assert text.startswith('usage: python -m vpd_mm export [-h]')
-    assert 'python -m vpd_mm export CONFIG CHECKPOINT --out student.onnx' in text
+    assert 'python -m vpd_mm export RUN_FOLDER --out student.onnx' in text
     assert 'tools/' not in text
     failed = run('export', cwd=tmp_path)
     assert failed.returncode == 1
@@ -79,3 +79,18 @@ def test_a_script_keeps_the_names_of_scripts(monkeypatch):
     assert name_started_tools(text) == text
     monkeypatch.setattr(sys, 'argv', ['vpd-mm export'])
     assert name_started_tools(text) == 'vpd-mm export A; vpd-mm prepare B'
+
+
+@pytest.mark.parametrize(
+    ('started', 'words'),
+    [
+        ('vpd-mm quickstart', ['vpd-mm', 'prepare']),
+        ('python -m vpd_mm quickstart', ['python', '-m', 'vpd_mm', 'prepare']),
+        ('tools/quickstart.py', ['python', 'tools/prepare.py']),
+        (f'{ROOT}/tools/quickstart.py', ['python', f'{ROOT}/tools/prepare.py']),
+        ('/usr/bin/pytest', ['python', 'tools/prepare.py']),
+    ],
+)
+def test_a_tool_is_named_as_the_running_one_was_started(monkeypatch, started, words):
+    monkeypatch.setattr(sys, 'argv', [started])
+    assert tool_words('prepare') == words

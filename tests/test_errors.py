@@ -1,6 +1,6 @@
 """Messages of errors."""
 
-from vpd_mm.errors import MAX_MESSAGE, UserError
+from vpd_mm.errors import MAX_MESSAGE, UserError, counted, listed
 
 
 def test_a_message_is_one_printable_line_of_limited_length():
@@ -9,3 +9,14 @@ def test_a_message_is_one_printable_line_of_limited_length():
     assert text.endswith('the hint')
     assert text.isprintable()
     assert len(text) == MAX_MESSAGE
+
+
+def test_counts_have_their_noun_in_singular_or_plural():
+    assert [counted(n, 'video') for n in (0, 1, 2)] == ['0 videos', '1 video', '2 videos']
+    assert [counted(2, noun) for noun in ('class', 'query')] == ['2 classes', '2 queries']
+
+
+def test_of_many_names_the_first_ones_are_listed():
+    assert listed(list('abc'), 3) == 'a, b, c'
+    assert listed(list('abcde'), 3) == 'a, b, c and 2 more'
+    assert listed([]) == ''

@@ -24,7 +24,18 @@ SOURCES = sorted((ROOT / 'vpd_mm').rglob('*.py'))
 ORDER = [
     *('errors', 'version', 'registry', 'files', 'structures', 'compat', 'engine', 'corpus', 'visualize'),
     *('athlete', 'teacher', 'distill', 'features', 'repair', 'recognize', 'retrieve', 'detect'),
-    *('baselines', 'importers', 'exporters', 'prepare', 'infer', 'export', 'experiments', 'studio', 'synthetic'),
+    *(
+        'baselines',
+        'importers',
+        'exporters',
+        'prepare',
+        'infer',
+        'export',
+        'experiments',
+        'quickstart',
+        'studio',
+        'synthetic',
+    ),
 ]
 
 

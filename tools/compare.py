@@ -10,24 +10,24 @@ tools/compare.py configs/compare/penn_action.py --no-run --metafile metafile.yml
 import argparse
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, load_config, run_tool
+from vpd_mm.engine.cli import ToolParser, add_cfg_options_argument, add_overwrite_argument, load_config, run_tool
 from vpd_mm.errors import UserError, counted
 
 TABLES = ('results.csv', 'predictions.csv', 'confusion.csv')
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('configs', nargs='+', metavar='config', help='comparisons, one or several of configs/compare/')
-    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus; default: that of the config')
-    parser.add_argument('--work-dir', help='folder of runs and tables; default: work_dirs/<config name>')
+    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus (default: that of the config)')
+    parser.add_argument('--work-dir', help='folder of runs and tables (default: work_dirs/<config name>)')
     parser.add_argument('--only', nargs='+', default=[], metavar='METHOD', help='only these rows')
     parser.add_argument('--skip-missing', action='store_true', help='leave out methods whose inputs are missing')
     parser.add_argument('--no-run', action='store_true', help='only write the tables of what is finished')
     parser.add_argument('--metafile', type=Path, help='put its rows into a metafile.yml, the plot beside it')
     parser.add_argument('--readme', type=Path, help='put its table between <!-- compare:NAME --> and <!-- /compare -->')
     add_overwrite_argument(parser)
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    add_cfg_options_argument(parser)
     return parser
 
 
@@ -69,7 +69,8 @@ def compare(config: str, args: argparse.Namespace) -> list[str]:
         print(f'{spec.corpus}: no such corpus; tables are written from the metafile alone')
     else:
         spec, note = fit_ks(spec)
-        print(f'{note} (ks = [...] in the config selects others)\n' if note else '', end='')
+        if note:
+            print(f'{note} (ks = [...] in the config selects others)')
         plan, store = plan_runs(spec), RunStore.of_tool(work_dir)
         if plan.problems and not (args.skip_missing or args.no_run):
             count = counted(len(plan.problems), 'method')

@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,11 +22,10 @@ os.environ.update({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'} | os.en
 import numpy as np
 import pandas as pd
 import torch
-from demo_parts.report import sport_tiles, write_report
-from demo_parts.steps import Steps, once, write_json
+from demo_parts.report import LEAD, TITLE, sport_tiles, write_report
 from mmengine.config import Config
 
-from vpd_mm.corpus import Corpus
+from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.console import PlainConsole
@@ -33,21 +33,23 @@ from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.engine.progress import OnProgress
 from vpd_mm.engine.resume import config_digest
 from vpd_mm.engine.run import test, train_once
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted
 from vpd_mm.experiments import RunStore, plan_runs, read_spec, run_missing, summarize
 from vpd_mm.experiments.store import AP_COLUMNS
-from vpd_mm.features import joint_features, pose_features
 from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
 from vpd_mm.files import list_folder
 from vpd_mm.prepare.corpus_builder import build_corpus
+from vpd_mm.quickstart import Result, Steps
+from vpd_mm.quickstart.page import write_page
+from vpd_mm.quickstart.steps import once, write_json
 from vpd_mm.recognize import confusion_matrix
-from vpd_mm.retrieve import load_clips, rank_corpus
+from vpd_mm.retrieve import load_clips, rank_corpus, ranking_context
 from vpd_mm.structures import Action, load_actions, load_classes, save_actions, save_classes
 from vpd_mm.synthetic.checkpoints import packed_model, packed_source
 from vpd_mm.synthetic.corpus import SPORT, SportRecipe, make_sport
-from vpd_mm.teacher import VipeFeature, load_encoder
 from vpd_mm.visualize.panels import grid, save_image
+from vpd_mm.visualize.report import Image, Verdict, file_uri
 
 CONFIGS = {
     name: f'configs/compare/demo{end}.py' for name, end in {'tiny': '_tiny', 'small': '', 'full': '_full'}.items()
@@ -66,7 +68,8 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
     """Run all steps and write ``results.json`` and ``report.html``; returns the results."""
     sizes, device = read_config(CONFIGS[scale]), pick_device(device)
     recipe = SportRecipe(seed, sizes.side, sizes.side, sizes.sub_frames)
-    step = Steps(root, {'demo': 'synthetic', 'scale': scale, 'seed': seed, 'sizes': config_digest(sizes)}, console)
+    identity = {'demo': 'synthetic', 'scale': scale, 'seed': seed, 'sizes': config_digest(sizes)}
+    step = Steps(root, 'demo', identity, console, partial(write_page, root / 'report.html', TITLE, LEAD))
 
     text = 'Videos of athletes and the names and times of their actions stand in for recordings of your own.'
     with step('sport', 'make the synthetic sport', text) as on_progress:
@@ -74,19 +77,19 @@ def run_demo(root: Path, scale: str, seed: int, jobs: int, device: str, console:
         if not sheet.is_file():
             tiles = sport_tiles(make_sport(out, 1, 1, 1, recipe, 1, on_progress))  # before processes start
             save_image(sheet, grid(tiles, 4, gap=4, background=(255, 255, 255)))
+        step.show(Image(file_uri(sheet), 'The sport.'))
         console.print(f'first image: {sheet}')
         sport = make_sport(out, num.train, num.val, num.test, recipe, jobs, on_progress, num.unlabelled)
     text = 'All later steps read small images around the athlete, their motion and the poses of the teacher.'
     with step('prepare', 'track the athlete, estimate poses, store crops and flow', text) as on_progress:
         corpus, facts = prepare(sport, root / 'corpus', jobs, device, on_progress)
     text = 'Joints relative to hips and torso are the target of the student and the first features to compare with.'
-    with step('joints', 'normalise the joints of the teacher', text):
-        joint_features(corpus, POSES, 'joints')
+    reading = ['--corpus', corpus.root, '--poses', POSES]
+    command = ['extract_features', 'joints', *reading]
+    step.tool('joints', 'normalise the joints of the teacher', text, command, lambda: count_frames(corpus, 'joints'))
     text = 'This network maps a 2D pose to a vector that depends little on the view: the second target.'
-    with step('vipe', 'embed the poses with VIPE*', text):
-        config, checkpoint = packed_model('vipe')
-        feature = VipeFeature(load_encoder(cfg := read_config(config), checkpoint, device), False)
-        pose_features(corpus, POSES, 'vipe', feature, run_source(cfg, checkpoint, invert=False), overwrite=True)
+    command = ['extract_features', 'vipe', *reading, '--device', device, '--overwrite']
+    step.tool('vipe', 'embed the poses with VIPE*', text, command, lambda: count_frames(corpus, 'vipe'))
 
     students, start = {}, Path(packed_model('teacher')[1])
     for student in sizes.students:
@@ -145,7 +148,7 @@ def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnPro
     )
     failures = [line for _, line in report.failures if 'no person found' not in line]
     if failures:
-        raise UserError(f'{failures[0]} ({len(failures)} videos could not be prepared)')
+        raise UserError(f'{failures[0]} ({counted(len(failures), "video")} could not be prepared)')
     corpus, classes, videos = Corpus.open(out), load_classes(sport.classes_path), sport.videos().values()
     labelled = load_actions(sport.actions_path, len(classes))
     used = tracked_actions(corpus, labelled)
@@ -161,6 +164,13 @@ def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnPro
         'actions used': f'{len(used)}: those tracked in at least half of their frames',
         'teacher confident (score 0.5 or more)': f'in {confident / max(tracked, 1):.0%} of the tracked frames',
     }
+
+
+def count_frames(corpus: Corpus, teacher: str) -> Result:
+    """Number of frames with a teacher's features."""
+    store = FeatureStore(corpus.teacher_dir(teacher))
+    num_frames = sum(len(store[video]) for video in store.videos())
+    return Result(Verdict('ok', f'{num_frames:,} frames of {len(store)} videos.'))
 
 
 def tracked_actions(corpus: Corpus, actions: Sequence[Action]) -> list[Action]:
@@ -201,10 +211,11 @@ def run_experiments(
     if plan.problems:
         raise UserError(plan.why())
     if failed := run_missing(plan.runs, store, jobs=jobs, on_progress=on_progress):
-        raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
+        raise UserError(f'{counted(len(failed), "run")} failed; the first: {next(iter(failed.values()))}')
     frame, aps, timelines = store.to_frame(plan.runs), [*AP_COLUMNS, 'mAP'], []
-    rows = summarize(frame[frame['section'] == 'table'])[['method', 'k', 'top1_mean', 'top1_sd', 'runs']].round(2)
-    recognition = rows.rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
+    rows = summarize(frame[frame['section'] == 'table'])
+    names = ['method', 'k', 'top1_mean', 'top1_sd', 'runs', 'clips', 'chance', 'majority']
+    recognition = rows[names].round(2).rename(columns={'top1_sd': 'top1_std'}).to_dict('records')
     rows = frame[frame['section'] == 'detection'][['method', 'threshold', *aps]]
     num_test = len({action.video for action in load_actions(corpus.actions_path) if action.split == 'test'})
     detection = rows.assign(videos=num_test, **(rows[aps].astype(float) / 100).round(4)).to_dict('records')
@@ -220,10 +231,11 @@ def run_experiments(
 
 
 def retrieve(corpus: Corpus, name: str, features: str, ks: Sequence[int]) -> dict:
-    """Rank the training actions for every test action; returns shares between 0 and 1."""
+    """Rank the training actions for every test action; returns shares between 0 and 1, and that of chance."""
     clips = load_clips(corpus, features)
     queries, gallery = clips.of_split('test'), clips.of_split('train')
     _, metrics = rank_corpus(queries, gallery, [k for k in ks if k <= len(gallery)])
+    metrics['chance'] = ranking_context(queries, gallery).shares(metrics, 1)[0].chance
     metrics = {key: round(value, 4) for key, value in metrics.items()}
     return {'method': name, 'queries': len(queries), 'gallery': len(gallery), **metrics}
 
@@ -235,11 +247,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = f'tools/demo.py {old}: deprecated since 0.2, removed in 0.3; use tools/{tool}.py'
         warnings.warn(' '.join([text, *command]), DeprecationWarning, stacklevel=1)
         return importlib.import_module(tool).main([*command, *arguments[1:]])
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('command', nargs='?', choices=('run',), default='run', help=argparse.SUPPRESS)  # as before 0.2
-    parser.add_argument('--out', type=Path, help='folder of the run; default: runs/demo or runs/demo-<scale>')
-    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run; default: small')
-    parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation; default: 0')
+    parser.add_argument('--out', type=Path, help='folder of the run (default: runs/demo or runs/demo-<scale>)')
+    parser.add_argument('--scale', choices=CONFIGS, default='small', help='size of the run (default: small)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of sport and distillation (default: 0)')
     parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='processes or threads')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     args = parser.parse_args(arguments)

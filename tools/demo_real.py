@@ -13,11 +13,11 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from demo_parts.steps import Steps, once, write_json
 
 from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.engine.cli import ToolParser, log_output, num_cores, run_tool
@@ -29,10 +29,13 @@ from vpd_mm.engine.run import test, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.features.feature_extractor import build_extractor, extract_corpus, run_source
-from vpd_mm.features.pose_features import joint_features
 from vpd_mm.features.preview import LEGEND, preview_panels
 from vpd_mm.files import atomic_write, list_folder, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
+from vpd_mm.quickstart import Steps
+from vpd_mm.quickstart.page import write_page
+from vpd_mm.quickstart.steps import once, write_json
+from vpd_mm.quickstart.verdicts import judge_targets
 from vpd_mm.structures import AthleteTrack
 from vpd_mm.visualize.panels import evenly_spread
 from vpd_mm.visualize.plots import training_figure
@@ -56,6 +59,7 @@ VIDEO_WHEEL, POSE_WHEELS = 'sports2d==0.8.34', ('mediapipe==0.10.21', 'attrs', '
 VIDEO, CONFIG = 'wall_flip', 'configs/distill/resnet18_2d-vpd-rotation_40e_real.py'
 #: Path and SHA-256 of the video in its wheel, and boxes at key frames.
 BOXES = Path(__file__).parent / 'demo_parts' / 'real_boxes.json'
+TITLE = 'Video Pose Distillation: a real video'
 LEAD = (
     'An athlete warms up on a wall, then flips off it in front of a low sun, where the pose estimator misses him. A '
     'student network learns from the other frames and describes all of them.'
@@ -76,7 +80,9 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     """Run all steps and write ``results.json``, ``overlay/*.mp4`` and ``report.html``; returns ``root``."""
     if wheels is not None and not wheels.is_dir():
         raise UserError(f'--wheels {wheels}: no such folder')
-    step, device = Steps(root, {'demo': 'real', 'epochs': epochs}, console), pick_device(device)
+    on_change = partial(write_page, root / 'report.html', TITLE, LEAD)
+    step = Steps(root, 'demo', {'demo': 'real', 'epochs': epochs}, console, on_change)
+    device = pick_device(device)
     video, site = root / 'videos' / f'{VIDEO}.mp4', root / 'site'
     with step('video', 'get a video from PyPI', 'A real flip, in which a pose estimator misses the athlete.'):
         if not video.is_file():
@@ -88,8 +94,9 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     with step('prepare', 'store crops and flow, estimate poses', text):
         key_frame_track().save(root / 'boxes' / f'{VIDEO}.npz')
         corpus = prepare(video, root, site)
-    with step('joints', 'normalise the joints of the teacher', 'They are the target of the student.'):
-        joint_features(corpus, 'mediapipe', 'joints')
+    command = ['extract_features', 'joints', '--corpus', corpus.root]
+    text = 'They are the target of the student.'
+    step.tool('joints', 'normalise the joints of the teacher', text, command, lambda: judge_targets(corpus.root))
     cfg = read_config(CONFIG)
     cfg.merge_from_dict({f'{part}_dataloader.dataset.corpus': str(corpus.root) for part in ('train', 'val', 'test')})
     cfg.merge_from_dict({'log_level': 'WARNING', 'train_cfg.max_epochs': epochs})
@@ -155,7 +162,7 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
         Section('Sources', [Text(ABOUT)]),
     ]
     sections.append(Section('Next steps', [Code(NEXT)]))
-    write_report(root / 'report.html', 'Video Pose Distillation: a real video', LEAD, sections)
+    write_report(root / 'report.html', TITLE, LEAD, sections)
     return root
 
 
@@ -215,11 +222,11 @@ def prepare(video: Path, root: Path, site: Path) -> Corpus:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--out', type=Path, default=Path('runs/demo-real'), help='folder of the run')
     parser.add_argument('--epochs', type=int, default=40, help='epochs of distillation, 2,000 crops each')
-    parser.add_argument('--wheels', type=Path, help='folder of wheels; default: pip downloads them')
-    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='threads; default: one per core')
+    parser.add_argument('--wheels', type=Path, help='folder of wheels (default: pip downloads them)')
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), 8), help='threads (default: one per core)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, help=argparse.SUPPRESS)  # accepted as by older versions; the config has one
     args = parser.parse_args(argv)

@@ -5,31 +5,35 @@ tools/detect.py configs/detect/bigru_detector.py --corpus data/fsjump6
 tools/detect.py configs/detect/bigru_detector.py --corpus data/new --checkpoints work_dirs/RUN --videos
 """
 
-import shlex
 from pathlib import Path
 
-import numpy as np
-
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import (
+    ToolParser,
+    add_cfg_options_argument,
+    add_corpus_arguments,
+    add_epochs_argument,
+    add_overwrite_argument,
+    run_tool,
+)
 
 
 def main(argv=None):
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='a detection config')
-    parser.add_argument('--checkpoints', nargs='+', help='trained models or a run folder; default: train the folds')
-    threshold = 'score from which a frame counts; default: chosen on the folds, or as recorded in the checkpoints'
+    parser.add_argument('--checkpoints', nargs='+', help='trained models or a run folder (default: train the folds)')
+    threshold = 'score from which a frame counts (default: chosen on the folds, or as recorded in the checkpoints)'
     parser.add_argument('--threshold', type=float, help=threshold)
-    folds = 'models of the ensemble; default: 5, or as many as training videos; 1: the threshold is chosen on split val'
+    folds = 'models; 1: the threshold is chosen on split val (default: 5, or as many as training videos)'
     parser.add_argument('--folds', type=int, help=folds)
-    parser.add_argument('--train-videos', type=int, help='train on so many video files only; default: all')
+    parser.add_argument('--train-videos', type=int, help='train on so many video files only (default: all)')
     parser.add_argument('--subset', type=int, default=0, help='list of the training videos, annotations/localize/')
     parser.add_argument('--allow-missing', action='store_true', help='leave out videos without features')
     parser.add_argument('--split', default='test', help='videos to search; a detection in one without actions is false')
     videos = 'search these videos instead, with or without labels; without names: all of the corpus'
     parser.add_argument('--videos', nargs='*', metavar='VIDEO', help=videos)
-    parser.add_argument('--out', help='folder of the results; default <work dir>/<split>, or videos')
-    parser.add_argument('--work-dir', help='default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    parser.add_argument('--out', help='folder of the results (default: <work dir>/<split>, or videos)')
+    parser.add_argument('--work-dir', help='folder of the trained models (default: work_dirs/<config name>)')
+    add_cfg_options_argument(parser)
     add_overwrite_argument(parser)
     add_corpus_arguments(parser)
     add_epochs_argument(parser)
@@ -67,17 +71,15 @@ def main(argv=None):
 def next_command(cfg, args) -> str:
     """The command that finds actions in another video: with a student if it was trained on one, else in a corpus."""
     from vpd_mm.corpus import Corpus
-    from vpd_mm.engine.tool_list import name_started_tools
-    from vpd_mm.features.clips import resolve_features
+    from vpd_mm.engine.tool_list import tool_command
+    from vpd_mm.features.clip_summary import infer_command
+    from vpd_mm.features.clips import split_names
 
-    dataset, folder = cfg.test_dataloader.dataset, shlex.quote(str(cfg.work_dir))
-    corpus, [features, *others] = Corpus.open(dataset.corpus), list(np.atleast_1d(dataset.features))
-    video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
-    if video and not others and resolve_features(corpus, features).parent.name == 'features':
-        return name_started_tools(f'python tools/infer.py {shlex.quote(video)} --scorer {folder}')
-    options = f'--corpus {shlex.quote(str(corpus.root))} --features {"+".join([features, *others])}'
-    command = f'python tools/detect.py {shlex.quote(args.config)} {options} --checkpoints {folder} --videos'
-    return name_started_tools(command)
+    dataset = cfg.test_dataloader.dataset
+    if command := infer_command(Corpus.open(dataset.corpus), dataset.features, '--scorer', cfg.work_dir):
+        return command
+    words = [args.config, '--corpus', dataset.corpus, '--features', '+'.join(split_names(dataset.features))]
+    return tool_command('detect', *words, '--checkpoints', cfg.work_dir, '--videos')
 
 
 if __name__ == '__main__':

@@ -4,22 +4,19 @@
 python tools/export_poses.py --corpus data/real --poses rtmpose-m --format trc --out poses
 """
 
-import argparse
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 
-FORMATS = ('openpose', 'mmpose', 'coco', 'trc', 'csv')
-
 
 def main(argv=None):
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--corpus', required=True, help='folder of the corpus')
-    parser.add_argument('--poses', required=True, help='name of the pose set (athlete/poses/<name>)')
+    parser = ToolParser(__doc__)
+    parser.add_argument('--corpus', required=True, metavar='DIR', help='folder of the corpus')
+    parser.add_argument('--poses', required=True, metavar='NAME', help='name of the pose set (athlete/poses/<name>)')
     formats = ('openpose', 'mmpose', 'coco', 'trc', 'csv')
     parser.add_argument('--format', required=True, choices=formats, help='format of the files')
     parser.add_argument('--out', required=True, type=Path, help='folder to write into')
-    parser.add_argument('--videos', nargs='+', default=(), help='names of videos; default: all with such poses')
+    parser.add_argument('--videos', nargs='+', default=(), help='names of videos (default: all with such poses)')
     parser.add_argument('--height', type=float, help='trc in metres: height of the athlete, m')
     add_overwrite_argument(parser)
     args = parser.parse_args(argv)

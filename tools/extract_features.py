@@ -23,6 +23,7 @@ from vpd_mm.corpus import Corpus
 from vpd_mm.corpus.provenance import Source
 from vpd_mm.engine.cli import (
     ToolParser,
+    add_cfg_options_argument,
     error_line,
     launcher_ranks,
     merge_run_arguments,
@@ -45,7 +46,7 @@ def make_parser() -> ToolParser:
     parser.add_argument(
         'checkpoint', nargs='?', help="student or VIPE*; with 'clips' the network's weights: path, URL or 'random'"
     )
-    parser.add_argument('--corpus', required=True, help='folder of the corpus')
+    parser.add_argument('--corpus', required=True, metavar='DIR', help='folder of the corpus')
     parser.add_argument('--out', help='name of the run (features/<out>; for joints and VIPE* teacher/<out>)')
     parser.add_argument('--network', default='r2plus1d_18', help="with 'clips': r2plus1d_18, r3d_18 or mc3_18")
     parser.add_argument('--clip-len', type=int, default=16, help="with 'clips': frames per clip")
@@ -54,14 +55,14 @@ def make_parser() -> ToolParser:
     parser.add_argument('--invert', action='store_true', help='VIPE*: append the embedding of the inverted pose')
     parser.add_argument('--concat', nargs='+', metavar='RUN+RUN', help='stack these runs along D')
     parser.add_argument('--batch-size', type=int, default=64)
-    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
+    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto: a GPU where there is one')
     parser.add_argument('--full-precision', action='store_true', help='on a GPU: float32; by default float16 there')
     parser.add_argument('--preview', action='store_true', help='also draw student and teacher (teacher: joints)')
     parser.add_argument(
         '--overwrite', action='store_true', help='make features of another run again, replace files of other programs'
     )
     parser.add_argument('--teacher', help="teacher that --preview draws (default: the student's, else 'joints')")
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    add_cfg_options_argument(parser)
     parser.set_defaults(launcher='none', work_dir=None, local_rank=0, subfolder='extract')
     return parser
 

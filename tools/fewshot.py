@@ -4,12 +4,17 @@
 tools/fewshot.py configs/recognize/bigru_fast.py --corpus data/penn --features joints --k 16 all --jobs 2
 """
 
-import argparse
-import shlex
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_epochs_argument, add_overwrite_argument, run_tool
-from vpd_mm.errors import UserError
+from vpd_mm.engine.cli import (
+    ToolParser,
+    add_cfg_options_argument,
+    add_corpus_arguments,
+    add_epochs_argument,
+    add_overwrite_argument,
+    run_tool,
+)
+from vpd_mm.errors import UserError, counted
 
 TABLES = ('results.csv', 'summary.csv', 'predictions.csv', 'confusion.csv')
 #: Classes up to which the confusion is printed, not only written.
@@ -17,12 +22,12 @@ LARGEST_CONFUSION = 10
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='a recognition or baseline config')
     add_corpus_arguments(parser)
     add_epochs_argument(parser)
-    fit = 'default: those of 4 8 16 32 64 all that every class has'
-    parser.add_argument('--k', nargs='+', default=[], help=f'training actions a class, or all; {fit}')
+    fit = '(default: those of 4 8 16 32 64 all that every class has)'
+    parser.add_argument('--k', nargs='+', default=[], help=f'training actions a class, or all {fit}')
     parser.add_argument('--subsets', type=int, default=5, help='fixed subsets for each k')
     parser.add_argument('--seeds', type=int, default=1, help='seeds for each subset')
     parser.add_argument('--all-seeds', type=int, default=3, help='seeds with all training actions')
@@ -30,9 +35,9 @@ def make_parser() -> ToolParser:
     parser.add_argument(
         '--allow-missing', action='store_true', help='leave out actions without features; the table counts them'
     )
-    parser.add_argument('--work-dir', help='default: work_dirs/<config name>')
+    parser.add_argument('--work-dir', help='folder of runs and tables (default: work_dirs/<config name>)')
     add_overwrite_argument(parser)
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields')
+    add_cfg_options_argument(parser)
     return parser
 
 
@@ -43,7 +48,9 @@ def main(argv=None):
     add_job_arguments(parser)
     args = parser.parse_args(argv)
 
+    from vpd_mm.corpus import Corpus
     from vpd_mm.engine.model_files import record_trained
+    from vpd_mm.engine.tool_list import tool_command
     from vpd_mm.experiments import (
         Method,
         RunStore,
@@ -57,6 +64,7 @@ def main(argv=None):
         write_table,
     )
     from vpd_mm.experiments.store import check_table
+    from vpd_mm.features.clip_summary import infer_command
     from vpd_mm.features.corpus_config import datasets_of, load_corpus_config
 
     for k in args.k:
@@ -69,7 +77,8 @@ def main(argv=None):
     names = ('subsets', 'seeds', 'all_seeds', 'protocol', 'allow_short', 'allow_missing')
     ks = [k if k == 'all' else int(k) for k in args.k]
     spec, note = fit_ks(few_shot_spec(method, corpus, ks, **{name: getattr(args, name) for name in names}))
-    print(f'{note} (--k selects others)\n' if note else '', end='')
+    if note:
+        print(f'{note} (--k selects others)')
     plan = plan_runs(spec)
     for problem in plan.problems.values():
         raise UserError(problem)
@@ -84,11 +93,12 @@ def main(argv=None):
     print_summary(summarize(finished), confusion, f'{method.name} on {corpus}')
     print(f'wrote {work_dir}: {", ".join(TABLES)}')
     if failed:
-        raise UserError(f'{len(failed)} runs failed; the first: {next(iter(failed.values()))}')
+        raise UserError(f'{counted(len(failed), "run")} failed; the first: {next(iter(failed.values()))}')
     # the first model of the largest k: the best one is known only from the test clips
     run = max(plan.runs, key=lambda run: (run.k is None, run.k or 0, -run.subset, -run.seed))
     record_trained(work_dir, [store.root / store[run.key]['checkpoint']])
-    print(f'next: {next_command(run, work_dir)}')
+    on_video = infer_command(Corpus.open(corpus), run.features, '--recognizer', work_dir) if run.features else ''
+    print('next:', on_video or tool_command('test', work_dir))
 
 
 def print_summary(summary, confusion, title: str) -> None:
@@ -123,20 +133,6 @@ def print_summary(summary, confusion, title: str) -> None:
     for row in rows:
         if row['warning']:
             console.print(f'warning: k={row["k"]}: {row["warning"]}', style='yellow', soft_wrap=True)
-
-
-def next_command(run, work_dir: Path) -> str:
-    """The command that uses a model: on a video, or where it reads more than the features of a student, on its test."""
-    from vpd_mm.corpus import Corpus
-    from vpd_mm.engine.tool_list import name_started_tools
-    from vpd_mm.features.clips import resolve_features
-
-    corpus, folder = Corpus.open(run.corpus), shlex.quote(str(work_dir))
-    video = next((video.path for video in corpus.videos().values() if Path(video.path).is_file()), '')
-    one = run.features and '+' not in run.features
-    if video and one and resolve_features(corpus, run.features).parent.name == 'features':
-        return name_started_tools(f'python tools/infer.py {shlex.quote(video)} --recognizer {folder}')
-    return name_started_tools(f'python tools/test.py {folder}')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Import a public data set or release into a corpus; existing files of the corpus are kept.
+"""Import a public data set or release, or labels of your own, into a corpus; existing files of the corpus are kept.
 
 python tools/import_dataset.py penn-action /data/Penn_Action --out data/penn
+python tools/import_dataset.py labels my_labels.csv --out data/real
 """
 
 import argparse
@@ -15,6 +16,7 @@ from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.progress import OnProgress, progress_bar
 from vpd_mm.importers import (
     ImportReport,
+    import_label_table,
     import_labels,
     import_parkour,
     import_poses,
@@ -41,6 +43,7 @@ def run_import(args: argparse.Namespace, on_progress: OnProgress) -> ImportRepor
     """Call the importer of the data set with its options."""
     options = {k: v for k, v in vars(args).items() if k not in ('dataset', 'src', 'out', 'debug')}
     importers = {'vpd-release': import_vpd_release, 'poses': import_poses, 'parkour': import_parkour}
+    importers['labels'] = import_label_table
     if args.dataset == 'penn-action':
         options['read'] = partial(read_penn_action, on_progress=on_progress)
     elif args.dataset in READERS:
@@ -103,7 +106,7 @@ def parse_args(argv) -> argparse.Namespace:
     ):
         sub = add(name, text, source)
         _add_meta(sub, meta)
-        sub.add_argument('--few-shot', type=Path, help=f'folder action_dataset/{folder} of the release; default SRC')
+        sub.add_argument('--few-shot', type=Path, help=f'folder action_dataset/{folder} of the release (default: SRC)')
         _add_validation(sub)
 
     sub = add('parkour', 'LAAS Parkour: techniques, athletes, ground truth in the image', 'clone of its repository')
@@ -111,6 +114,16 @@ def parse_args(argv) -> argparse.Namespace:
 
     sub = add('poses', 'poses for the videos of a corpus', 'their folder: npz, VPD release, mmpose, COCO, OpenPose')
     sub.add_argument('--name', default='imported', help='name of the pose set')
+
+    table = 'CSV: video,label, optionally start_sec,end_sec (or _frame), athlete, split; without split it is made'
+    sub = add('labels', 'actions of the videos of a corpus, as a table of your own', table)
+    sub.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the split (30 %% of each class test, of the rest 40 %% val, whole videos)',
+    )
+    sub.add_argument('--overwrite', action='store_true', help='replace other actions of the corpus')
     return parser.parse_args(argv)
 
 

@@ -15,13 +15,13 @@ from vpd_mm.errors import UserError
 
 
 def make_parser() -> ToolParser:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('inputs', nargs='+', metavar='INPUT', help='video, folder of videos or of images, or camera:0')
     add(
         '--student',
         metavar='RUN_FOLDER',
-        help='run folder of a distillation, .onnx file, or CONFIG:CHECKPOINT; default: newest in work_dirs or runs',
+        help='run folder of a distillation, .onnx file, or CONFIG:CHECKPOINT (default: newest in work_dirs or runs)',
     )
     add(
         '--boxes',
@@ -34,8 +34,8 @@ def make_parser() -> ToolParser:
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')
     add('--gallery', metavar='CORPUS:FEATURES[:SPLIT]', help='labelled actions to search for neighbours')
-    add('--top', type=int, default=5, help='neighbours per interval (default 5)')
-    add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default runs/infer)')
+    add('--top', type=int, default=5, help='neighbours per interval (default: 5)')
+    add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default: runs/infer)')
     add_overwrite_argument(parser)
     add('--no-video', action='store_true', help='write no video')
     add('--no-film', action='store_true', dest='without_video', help=argparse.SUPPRESS)
@@ -48,8 +48,8 @@ def make_parser() -> ToolParser:
     add('--flow-checkpoint', help='weights of raft')
     help_text = f'subtract the camera motion {own}'
     add('--subtract-median', action=argparse.BooleanOptionalAction, default=None, help=help_text)
-    add('--batch-size', type=int, default=64, help='crops per forward pass (default 64)')
-    add('--device', default='auto', help='auto, cpu, cuda')
+    add('--batch-size', type=int, default=64, help='crops per forward pass (default: 64)')
+    add('--device', default='auto', help='cpu, cuda, cuda:1; auto: a GPU where there is one')
     return parser
 
 

@@ -45,7 +45,7 @@ def make_sheets(args: argparse.Namespace) -> None:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
     def add_command(name: str, action, out: str, help_text: str) -> argparse.ArgumentParser:

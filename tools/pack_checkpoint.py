@@ -4,7 +4,6 @@
 python tools/pack_checkpoint.py work_dirs/CONFIG/epoch_40.pth student.pth
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', type=Path, help='checkpoint of tools/train.py: work_dirs/<config>/epoch_N.pth')
     parser.add_argument('out', type=Path, help='file to write, *.pth; the hash is written to *.sha256 beside it')
-    parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help=f'largest size (default {MAX_BYTES})')
+    parser.add_argument('--max-bytes', type=int, default=MAX_BYTES, help=f'largest size (default: {MAX_BYTES})')
     parser.add_argument('--only', default='', help="keep the weights whose names start with this, e.g. 'encoder.'")
     add_overwrite_argument(parser)
     args = parser.parse_args(argv)

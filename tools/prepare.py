@@ -15,6 +15,7 @@ from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.console import PlainConsole
+from vpd_mm.errors import counted
 from vpd_mm.prepare import build_corpus, report_table
 from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.prepare.options import DEFAULT_BOXES, DEFAULT_POSES
@@ -46,7 +47,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--subtract-median', action='store_true', help='subtract the camera motion from the flow')
     parser.add_argument('--fps', type=float, help='resample to this constant rate (default: frames as decoded)')
     parser.add_argument('--workers', type=int, default=1, help='number of processes; each writes one shard')
-    parser.add_argument('--device', default='auto', help='device of the models: auto, cpu, cuda')
+    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto: a GPU where there is one')
     parser.add_argument('--batch-size', type=int, default=16, help='frames per batch of a model')
     parser.add_argument(
         '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete, see below'
@@ -78,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(f'crops on disk: {report.disk_bytes / 1e6:.1f} MB')
     console.print(f'{summary(report.videos)}; whether to train: tools/prepare.py inspect {out}', soft_wrap=True)
     if report.failures:
-        print(f'{len(report.failures)} errors; fix them and run the same command again:', file=sys.stderr)
+        print(
+            f'{counted(len(report.failures), "error")}; fix the cause and run the same command again:', file=sys.stderr
+        )
         for video, line in report.failures:
             print(f'  {video}: {line}', file=sys.stderr)
     return 1 if report.failures else 0

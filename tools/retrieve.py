@@ -18,7 +18,7 @@ from vpd_mm.corpus import PROTOCOLS, Corpus
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.deprecation import joined_words
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, counted, listed
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
 
@@ -52,32 +52,36 @@ def main(argv=None):
 
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
-    from vpd_mm.features.clip_summary import seen_by_student
+    from vpd_mm.features.clip_summary import TOO_GOOD, seen_by_student
     from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
 
     context = ranking_context(queries, gallery, args.protocol)
     most = int(context.candidates.max())
     ks = sorted({k for k in args.ks or DEFAULT_KS if args.ks or k == 1 or k <= most})
     if not 1 <= ks[0] <= ks[-1] <= most:
-        what = '--ks must be' if args.ks else f'{args.corpus}: k = 1 is not'
-        raise UserError(f'{what} 1 to {most}, the largest number of clips that a query can find, found {ks}')
+        if not most:
+            raise UserError(f'{args.corpus}: no query has another clip to find; label more actions')
+        raise UserError(f'--ks must be 1 to {most}, the largest number of clips that a query can find, found {ks}')
     if not args.ks and len(ks) < len(DEFAULT_KS):
-        print(f'k = {", ".join(map(str, ks))}: {len(gallery)} clips are too few for more (--ks selects others)')
+        clips = counted(len(gallery), 'clip')
+        print(f'k = {", ".join(map(str, ks))}: a gallery of {clips} is too small for more (--ks selects others)')
     start = time.perf_counter()
     nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
     seconds = time.perf_counter() - start
-    sizes = f'{context.num_queries} queries, {len(gallery)} clips, {context.num_classes} classes'
-    table = Table(title=f'{args.features}: {sizes}; in %')
+    sizes = {'query': context.num_queries, 'clip': len(gallery), 'class': context.num_classes}
+    title = ', '.join(counted(number, noun) for noun, number in sizes.items())
+    table = Table(title=f'{args.features}: {title}; in %')
     for name in ('k', 'precision@k', '95 % interval', 'chance', 'at most', 'hit@k', 'chance'):
         table.add_column(name, justify='right')
     for k in ks:
         precision, hit = context.shares(metrics, k)
-        interval = ' to '.join(f'{100 * bound:.1f}' for bound in precision.interval)
         shares = precision.chance, context.best(k), hit.value, hit.chance
-        table.add_row(str(k), f'{100 * precision.value:.2f}', interval, *(f'{100 * share:.2f}' for share in shares))
+        table.add_row(
+            str(k), f'{100 * precision.value:.2f}', precision.interval_text, *(f'{100 * share:.2f}' for share in shares)
+        )
     PlainConsole().print(table)
     if context.overlapping:
-        print(f'left out, as they overlap in one video: {context.overlapping} pairs of a query and a clip')
+        print(f'left out, as they overlap in one video: {counted(context.overlapping, "pair")} of a query and a clip')
     ranked = [inds[inds >= 0] for inds in nearest.inds]
     patterns = [step_patterns(clip, [gallery.clips[i] for i in inds]) for clip, inds in zip(queries.clips, ranked)]
     num_last = sum(row.count('symmetric2') for row in patterns)
@@ -85,9 +89,9 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
     for note in context.notes(metrics, ks):
         print(f'warning: {note}')
-    line, seen = seen_by_student(Corpus.open(args.corpus), args.features, queries.actions, 'queries')
+    line, seen = seen_by_student(Corpus.open(args.corpus), args.features.split('+'), queries.actions, 'queries')
     if line:
-        print(f'warning: {line}: the results flatter, new videos give worse ones' if seen else line)
+        print(f'warning: {line}: {TOO_GOOD}' if seen else line)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
     if args.out is None:
         return
@@ -140,8 +144,7 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
         print(f'* {NO_PATH}')
     others = [gallery.actions[i].action_id for i in exclude if query.action != gallery.actions[i]]
     if others:
-        shown = ', '.join([*others[:5], *['...'] * (len(others) > 5)])
-        print(f'left out, as they overlap with the query in its video: {len(others)} ({shown})')
+        print(f'left out, as they overlap with the query in its video: {len(others)} ({listed(others)})')
     if args.show is not None:
         failures = save_side_by_side(args.show, ClipPainter(corpus, args.poses), shots)
         print(f'wrote {args.show}')
@@ -151,9 +154,9 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
 
 
 def parse_args(argv) -> argparse.Namespace:
-    parser = ToolParser(__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('--corpus', type=Path, required=True, help='folder of the corpus, such as data/penn')
+    add('--corpus', type=Path, required=True, metavar='DIR', help='folder of the corpus, such as data/penn')
     add(
         '--features',
         nargs='+',
@@ -161,21 +164,21 @@ def parse_args(argv) -> argparse.Namespace:
         metavar='NAME',
         help='features/<run>, teacher/<name> or a bare name, several joined by +',
     )
-    add('--split', help='split of the queries; default: all actions, of Diving48 test')
-    add('--gallery-split', help='split to search; default: all actions, without those that overlap with the query')
+    add('--split', help='split of the queries (default: all actions, of Diving48 test)')
+    add('--gallery-split', help='split to search (default: all actions, without those that overlap with the query)')
     add('--ks', type=int, nargs='+', help='k of precision@k and hit@k (default: those of 1 10 50 that fit)')
     add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
-    add('--top', type=int, default=10, help='number of results of --query (default 10)')
+    add('--top', type=int, default=10, help='number of results of --query (default: 10)')
     add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
     add_overwrite_argument(parser)
-    add('--poses', help='pose set that --show draws where there are no crops; default: the first')
+    add('--poses', help='pose set that --show draws where there are no crops (default: the first)')
     text = "'paper': windows, rate, views and counting as published (python -m vpd_mm paper)"
     add('--protocol', choices=PROTOCOLS, default='default', help=text)
-    add('--fps', type=float, help='rate to which clips are reduced; 0: their own; default: that of the data set')
-    add('--before-sec', type=float, help='seconds to add before an action; default: those of the data set')
-    add('--after-sec', type=float, help='seconds to add after an action; default: those of the data set')
-    add('--device', default='cpu', help='cpu or cuda (default cpu)')
+    add('--fps', type=float, help='rate to which clips are reduced; 0: their own (default: that of the data set)')
+    add('--before-sec', type=float, help='seconds to add before an action (default: those of the data set)')
+    add('--after-sec', type=float, help='seconds to add after an action (default: those of the data set)')
+    add('--device', default='cpu', help='cpu or cuda (default: cpu)')
     add('--allow-missing', action='store_true', help='leave out actions without features')
     args = parser.parse_args(argv)
     args.features = joined_words('--features', args.features)

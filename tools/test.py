@@ -14,9 +14,9 @@ from vpd_mm.errors import UserError
 
 def main(argv=None):
     parser = ToolParser(__doc__)
-    add_run_arguments(parser)
+    add_run_arguments(parser, 'run folder of the training, or its config: ')
     add_corpus_arguments(parser)
-    parser.add_argument('checkpoint', nargs='?', help='the .pth file to evaluate; default: the best of the run folder')
+    parser.add_argument('checkpoint', nargs='?', help='the .pth file to evaluate (default: the best of the run folder)')
     parser.add_argument(
         '--views',
         nargs='+',
@@ -37,7 +37,7 @@ def main(argv=None):
         raise UserError(f'checkpoint {args.checkpoint}: no such file')
     if not cfg.get('test_dataloader'):
         raise UserError(f'{args.config}: has no test_dataloader to evaluate on')
-    cfg.load_from = args.checkpoint
+    cfg.load_from, cfg.resume = args.checkpoint, False  # the config of a resumed training resumes
     use_recorded_rule(cfg, args.checkpoint)
     if args.views:
         use_views(cfg, args)

@@ -11,6 +11,7 @@ from vpd_mm.engine.cli import (
     add_corpus_arguments,
     add_overwrite_argument,
     add_train_arguments,
+    launcher_ranks,
     merge_train_arguments,
     run_tool,
 )
@@ -35,6 +36,25 @@ def main(argv=None):
         disk_errors_name(cfg.work_dir),
     ):
         build_runner(cfg).train()
+    if launcher_ranks()[0] == 0 and (command := next_command(cfg)):
+        print(f'next: {command}')
+
+
+def next_command(cfg) -> str:
+    """The command that uses the trained model, '' where there is none."""
+    from vpd_mm.corpus import Corpus
+    from vpd_mm.engine.tool_list import tool_command
+    from vpd_mm.features.clip_summary import infer_command
+    from vpd_mm.features.corpus_config import datasets_of
+
+    dataset, model = next(datasets_of(cfg, 'train')), str(cfg.model.get('type')).rpartition('.')[2]
+    if model == 'PoseDistiller':
+        more = ['--out', 'vpd', '--preview'] if dataset.teacher == 'joints' else []
+        return tool_command('extract_features', cfg.work_dir, '--corpus', dataset.corpus, *more)
+    command = tool_command('test', cfg.work_dir) if cfg.get('test_dataloader') else ''
+    if option := {'SequenceRecognizer': '--recognizer', 'FrameScorer': '--scorer'}.get(model):
+        return infer_command(Corpus.open(dataset.corpus), dataset.features, option, cfg.work_dir) or command
+    return command
 
 
 if __name__ == '__main__':

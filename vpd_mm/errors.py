@@ -1,6 +1,6 @@
 """Errors that the user can fix."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 #: Longest message; of a longer one the beginning and the end, which holds the hint, are kept.
@@ -39,8 +39,17 @@ def printable(text: str, keep: str = '\n\t') -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun: '1 video', '2 videos'."""
-    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+    """A number with its noun: '1 video', '2 videos', '3 queries', '4 classes'."""
+    return f'{number} {noun}' if number == 1 else f'{number} {plural(noun)}'
+
+
+def plural(noun: str) -> str:
+    return f'{noun[:-1]}ies' if noun.endswith('ry') else noun + ('es' if noun.endswith('s') else 's')
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names, of many the first ones: 'a, b', 'a, b, c, d, e and 2 more'."""
+    return ', '.join(names[:most]) + (f' and {len(names) - most} more' if len(names) > most else '')
 
 
 @contextmanager

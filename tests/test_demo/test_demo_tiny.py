@@ -53,11 +53,12 @@ def test_results_have_all_parts(demo):
     assert [row['method'] for row in results['retrieval']] == features
     assert [row['method'] for row in results['detection']] == features
     for row in results['recognition']:
-        assert set(row) == {'method', 'k', 'top1_mean', 'top1_std', 'runs'}
+        assert set(row) == {'method', 'k', 'top1_mean', 'top1_std', 'runs', 'clips', 'chance', 'majority'}
         assert 0 <= row['top1_mean'] <= 100
         assert (row['k'], row['runs']) == ('all', 1)
     for row in results['retrieval']:
-        assert {'method', 'queries', 'gallery', 'precision@1', 'precision@3', 'hit@1', 'hit@3'} == set(row)
+        assert {'method', 'queries', 'gallery', 'chance'} == {name for name in row if '@' not in name}
+        assert {'precision@1', 'precision@3', 'hit@1', 'hit@3'} == {name for name in row if '@' in name}
     for row in results['detection']:
         assert {'method', 'threshold', 'videos', 'AP@0.1', 'AP@0.3', 'AP@0.5', 'AP@0.7', 'AP@0.9', 'mAP'} < set(row)
         assert 0 <= row['mAP'] <= 1
@@ -130,7 +131,7 @@ def test_another_seed_or_a_foreign_folder_is_refused_in_one_line(demo, run_pytho
     (tmp_path / 'out' / 'mine.txt').write_text('mine')
     done = run_python(TOOL, 'run', '--out', 'out', cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith('error: out: is not empty and holds no demonstration')
+    assert done.stderr.startswith('error: out: is not empty and holds no run of demo')
     done = run_python(TOOL, '--scale', 'huge', cwd=tmp_path)
     assert done.returncode == 1
     assert "invalid choice: 'huge'" in done.stderr

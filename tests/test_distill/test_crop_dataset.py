@@ -294,7 +294,7 @@ def test_the_summary_counts_frames_and_what_the_gate_drops(tmp_path):
     by_time = make(corpus, subset='val', holdout='block').summary()[0]
     assert by_time.endswith('3 of 3 videos of ' + f'{root}, held out by time, in blocks of 25 frames')
     assert train.warnings() == [
-        '1 of 2 training videos have test actions (b), which flatters a test of a recogniser; --cfg-options '
+        '1 of 2 training videos with test actions (b): a test of a recogniser is too good; --cfg-options '
         'train_dataloader.dataset.splits=train,val leaves them out'
     ]
     assert make(corpus, splits=['train', 'val']).warnings() == []

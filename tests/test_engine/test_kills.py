@@ -76,6 +76,6 @@ def test_no_kill_loses_more_than_the_epochs_since_the_last_save(corpus, tmp_path
         assert reached - 1 <= resumed <= reached
     done = finish_tool(start(resumed + 2), **files, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert f'resumed epoch: {resumed}' in done.stdout + done.stderr or not resumed
+    assert f'resumed: epoch {resumed} is done' in done.stdout + done.stderr or not resumed
     assert max(epochs(work, 'epoch_*.pth')) == resumed + 2
     assert not list(work.glob('.*.tmp'))

@@ -170,3 +170,16 @@ def test_comparisons_of_this_project_name_existing_configs(path):
         for method in section.methods:
             if method.stream:
                 assert method.stream in Config.fromfile(find_config(method.config)).streams
+
+
+def test_seeds_count_from_that_of_the_config(corpus, tmp_path):
+    methods = [dict(name='a', config=BIGRU, features='joints')]
+    fields = dict(methods=methods, ks=['all'], all_seeds=2)
+
+    def seeds(**more):
+        runs = plan_of(write_comparison(tmp_path / 'c.py', corpus, **fields, **more)).runs
+        return [run.seed for run in runs], {run.key for run in runs}
+
+    (own, keys), (given, others) = seeds(), seeds(options={'randomness.seed': 5})
+    assert (own, given) == ([0, 1], [5, 6])
+    assert not keys & others

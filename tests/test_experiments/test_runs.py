@@ -301,10 +301,10 @@ def test_finished_results_are_reported_without_their_inputs_and_a_cause_is_named
 
 
 def test_a_run_that_fails_does_not_stop_the_others(corpus, tmp_path):
-    methods = [dict(name='broken', config=BIGRU, options={'model.head': 3}), NEAREST]
+    methods = [dict(name='broken', config=BIGRU, options={'model.dropout': 3}), NEAREST]
     path = write_comparison(tmp_path / 'c.py', corpus, methods=methods, ks=['all'])
     arguments = [str(path), '--work-dir', str(tmp_path / 'w'), '--executor', 'debug']
-    with pytest.raises(UserError, match=r'1 runs failed; the first: error: .*head'):
+    with pytest.raises(UserError, match=r'1 run failed; the first: error: .*dropout'):
         compare(arguments)
     assert [row['method'] for row in results(tmp_path / 'w')] == ['nearest']
     assert '| broken | - |' in (tmp_path / 'w/report.md').read_text()

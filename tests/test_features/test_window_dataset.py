@@ -138,7 +138,7 @@ def test_folds_partition_the_videos(root):
     assert [len(fold) for fold in out] == [2, 2, 2]
     for i in range(3):
         assert videos(False, i) == {f'v{j}' for j in range(6)} - out[i]
-    with pytest.raises(UserError, match='7 folds need as many videos, found 6'):
+    with pytest.raises(UserError, match='folds must be 2 to 6, the training videos, found 7'):
         FeatureWindowDataset(root, 'joints', fold=(0, 7))
 
 

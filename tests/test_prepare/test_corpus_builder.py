@@ -179,7 +179,7 @@ def test_other_options_are_refused(tmp_path):
     new = make_video(tmp_path / 'new.mp4', FRAMES)
     for options in ({'size': 64}, {'flow': 'none'}, {'subtract_median': True}, {'full_frame': True}):
         for redo in ([], ['jump']):
-            with pytest.raises(UserError, match=r'crops of 1 videos \(first jump\) exist with size 128'):
+            with pytest.raises(UserError, match=r'crops of 1 video \(first jump\) exist with size 128'):
                 build_corpus([new, video], tmp_path / 'c', redo=redo, **options)
     corpus = Corpus.open(tmp_path / 'c')
     assert (list(corpus.videos()), corpus.failures(), corpus.recipe['size']) == (['jump'], {}, 128)

@@ -40,13 +40,13 @@ def test_other_boxes_are_refused_for_tracked_videos(tmp_path, inputs):
     first, other = str(tmp_path / 'boxes'), str(tmp_path / 'other_boxes')
     build_corpus(inputs[:1], tmp_path / 'c', boxes=first)
     for boxes in (other, 'full'):
-        with pytest.raises(UserError, match=r"first jump\) have files made of {'boxes': '.*/boxes'}.*omit --boxes"):
+        with pytest.raises(UserError, match=r"first jump\) with files made of {'boxes': '.*/boxes'}.*omit --boxes"):
             build_corpus(inputs, tmp_path / 'c', boxes=boxes)
     with pytest.raises(UserError, match='omit --boxes'):
         build_corpus(inputs[:1], tmp_path / 'c', boxes='mmdet:rtmdet-m', tracker={'motion': 3})
     # a video without a track may take them; tracks of several sources are kept where none is named
     build_corpus(inputs[1:], tmp_path / 'c', boxes=other)
-    with pytest.raises(UserError, match=r'first dive\) have files made of .*other_boxes'):
+    with pytest.raises(UserError, match=r'first dive\) with files made of .*other_boxes'):
         build_corpus(inputs, tmp_path / 'c', boxes=first)
     for _ in range(2):
         report = build_corpus(inputs, tmp_path / 'c', boxes=None, poses=str(tmp_path / 'poses'))
@@ -163,7 +163,7 @@ def test_whatever_has_changed_is_made_again(tmp_path, inputs):
     assert [r.decoded for r in build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=None).videos] == [0]
     # poses that are kept where none are named are checked too
     write_boxes(tmp_path / 'boxes', 'dive', range(3, 6))
-    with pytest.raises(UserError, match=r"first dive\) have files made of {'poses': .*pass their --poses"):
+    with pytest.raises(UserError, match=r"first dive\) with files made of {'poses': .*pass their --poses"):
         build_corpus([videos / 'dive.mp4'], corpus_dir, boxes=arguments['boxes'], poses=None)
 
 
@@ -227,7 +227,7 @@ def test_the_same_files_in_another_folder_are_the_same_source(tmp_path, inputs):
     moved = {'boxes': str(tmp_path / 'moved_boxes'), 'poses': str(tmp_path / 'moved_poses')}
     assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved).videos] == [0, 0]
     write_boxes(tmp_path / 'moved_boxes', 'jump', range(3, 8))
-    with pytest.raises(UserError, match=r"first jump\) have files made of {'boxes': '.*/boxes'}"):
+    with pytest.raises(UserError, match=r"first jump\) with files made of {'boxes': '.*/boxes'}"):
         build_corpus(inputs, tmp_path / 'c', **moved)
     assert [r.decoded for r in build_corpus(inputs, tmp_path / 'c', **moved, overwrite=True).videos] == [0, FRAMES]
 

@@ -56,7 +56,7 @@ def corpus(tmp_path):
 
 
 def test_actions_without_features_are_listed_and_refused(corpus):
-    with pytest.raises(UserError, match=r'2 of 24 actions have no joints features: v11_2 .*; v11_30 '):
+    with pytest.raises(UserError, match=r'2 of 24 actions have no joints features: v11_2 .*, v11_30 '):
         load_clips(corpus, 'joints')
     clips = load_clips(corpus, 'joints', allow_missing=True)
     assert len(clips) == 22
@@ -220,7 +220,7 @@ def test_tool_replaces_its_own_files_only(corpus, tmp_path):
 def test_default_ks_are_those_that_fit(corpus, tmp_path, capsys):
     assert run_tool(corpus) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith('k = 1, 10: 22 clips are too few for more (--ks selects others)')
+    assert printed.startswith('k = 1, 10: a gallery of 22 clips is too small for more (--ks selects others)')
 
 
 def test_a_clip_that_cannot_be_shown_costs_that_clip(corpus, tmp_path, capsys):
@@ -286,7 +286,7 @@ def test_tool_says_what_it_leaves_out_and_what_comes_last(corpus, capsys):
     save_actions(corpus.actions_path, more)
     with pytest.raises(UserError, match=r'all 2 clips of the gallery overlap with it'):
         run_tool(corpus, '--query', 'v3_long')
-    with pytest.raises(UserError, match=r'k = 1 is not 1 to 0, the largest number of clips that a query can find'):
+    with pytest.raises(UserError, match=r'no query has another clip to find; label more actions'):
         run_tool(corpus)
 
 

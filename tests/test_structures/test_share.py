@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from vpd_mm.structures import Share, guess_chance, retrieval_chance, wilson_interval
+from vpd_mm.structures import Share, guess_chance, wilson_interval
 
 
 @pytest.mark.parametrize(('hits', 'n'), [(0, 10), (4, 10), (10, 10), (1, 1), (500, 539)])
@@ -17,18 +17,12 @@ def test_guess_chance():
     assert guess_chance([3, 3], 4) == (0.25, 1.0)  # classes without a clip can still be guessed
 
 
-def test_retrieval_chance():
-    assert retrieval_chance([0, 1], [0, 0, 1, 1, 1], False) == pytest.approx((2 / 5 + 3 / 5) / 2)
-    assert retrieval_chance([0, 1], [0, 0, 1, 1, 1], [True, False]) == pytest.approx((1 / 4 + 3 / 5) / 2)
-    assert retrieval_chance([1, 1], [1, 1, 1], True) == 1
-
-
 @pytest.mark.parametrize(
     ('share', 'warning'),
     [
         (Share(0.4, 10, 0.5), '40.0 % of 10 clips is below chance (50.0 %)'),
         (Share(0.5, 10, 0.5), '50.0 % of 10 clips is at chance (50.0 %)'),
-        (Share(1.0, 3, 1.0, 'queries'), '100.0 % of 3 queries is at chance (100.0 %)'),
+        (Share(1.0, 3, 1.0, 'query'), '100.0 % of 3 queries is at chance (100.0 %)'),
         (
             Share(0.7, 10, 0.5),
             '70.0 % of 10 clips cannot be told from chance (50.0 %): the 95 % interval begins at 39.7 %; '

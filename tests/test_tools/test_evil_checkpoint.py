@@ -80,7 +80,7 @@ def test_train_resumes(detector, tool, corpus, tmp_path, named):
     work = Path(shutil.copytree(detector, tmp_path / 'copied'))
     resume = ['--resume', work / 'epoch_1.pth'] if named else ['--resume']
     options = [DETECTOR, '--corpus', corpus, '--work-dir', work, *resume, *EPOCHS, 'train_cfg.max_epochs=2']
-    assert 'resumed epoch: 1' in tool('train.py', *options)
+    assert 'resumed: epoch 1 is done' in tool('train.py', *options)
 
 
 def test_test_detect_and_pack_load(detector, tool, corpus, tmp_path):
@@ -106,7 +106,7 @@ def test_detect_resumes_a_fold(tool, corpus, corrupt, tmp_path):
         last = Path(find_latest_checkpoint(done.parent))
         corrupt(last, last)
         done.unlink()
-    assert 'resumed epoch: 2' in tool('detect.py', *options, 'train_cfg.max_epochs=2')
+    assert 'resumed: epoch 2 is done' in tool('detect.py', *options, 'train_cfg.max_epochs=2')
 
 
 @pytest.mark.parametrize('name', ['fewshot.py', 'compare.py'])

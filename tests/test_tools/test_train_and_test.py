@@ -77,7 +77,8 @@ def test_the_console_has_a_summary_a_line_per_epoch_and_the_best(trained):
     best = training_record(work_dir)['best']
     assert (work_dir / best['checkpoint']).is_file()
     assert any(line.startswith(f'best: epoch {best["step"]} of 4: ') for line in shown)
-    assert len(shown) < 15
+    assert f'next: python {TOOLS}/test.py whole' in shown
+    assert len(shown) < 16
     log = next(work_dir.glob('*/*.log')).read_text()
     assert 'System environment' in log
     assert 'Hooks will be executed' in log

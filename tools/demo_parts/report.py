@@ -10,16 +10,15 @@ import numpy as np
 from vpd_mm.athlete import VideoReader
 from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.distill.distill_metric import joint_errors
+from vpd_mm.experiments import share_of
 from vpd_mm.features.preview import LEGEND, CropPoses, preview_panels
 from vpd_mm.retrieve import ClipPainter, Shot, load_clips, rank_corpus
 from vpd_mm.structures import (
     VPD_JOINTS,
     PoseSequence,
     Share,
-    guess_chance,
     load_actions,
     load_classes,
-    retrieval_chance,
 )
 from vpd_mm.teacher import JointFeature
 from vpd_mm.visualize import report
@@ -28,6 +27,7 @@ from vpd_mm.visualize.plots import accuracy_figure, confusion_figure, training_f
 from vpd_mm.visualize.report import Block, Code, Gallery, Image, Legend, MethodDiagram, Section, Table, Text, Verdict
 from vpd_mm.visualize.skeleton import draw_skeleton
 
+TITLE = 'Video Pose Distillation: the demonstration'
 LEAD = (
     'Video Pose Distillation (Hong, Fisher, Gharbi, Fatahalian, ICCV 2021) on a synthetic sport. An off-the-shelf pose '
     'estimator, the teacher, fails on many frames. A student network learns from the other frames and describes every '
@@ -89,7 +89,7 @@ def write_report(
     tiles = [Image(report.image_uri(tile)) for tile in sport_tiles(sport)]
     sheet = Gallery(tiles, SHEET[1], 'The sport: the middle of an action of each class.')
     legend = Legend({'box of the athlete': BOX, **LEGEND})
-    verdicts = summary(results, corpus, constant_error(frames))
+    verdicts = summary(results, constant_error(frames))
     sections = [
         Section('Low-confidence frames', list(gap_filling(frames, vpd, learns)), verdicts['gaps']),
         Section(
@@ -103,7 +103,7 @@ def write_report(
         Section('Next steps', [Code(NEXT), Text(LONGER)]),
         Section('Time and versions', [times, made_with]),
     ]
-    report.write_report(root / 'report.html', 'Video Pose Distillation: the demonstration', LEAD, sections)
+    report.write_report(root / 'report.html', TITLE, LEAD, sections)
 
 
 def constant_error(frames: SimpleNamespace) -> float:
@@ -112,7 +112,7 @@ def constant_error(frames: SimpleNamespace) -> float:
     return float(joint_errors(np.broadcast_to(truth.mean(axis=0), truth.shape), truth).mean()) if len(truth) else 0.0
 
 
-def summary(results: Mapping, corpus: Corpus, constant: float) -> dict[str, Verdict]:
+def summary(results: Mapping, constant: float) -> dict[str, Verdict]:
     """The result of each part with the numbers of this run: 'gaps', 'recognition', 'retrieval', 'detection'.
 
     ``constant`` is :func:`constant_error`.
@@ -133,16 +133,12 @@ def summary(results: Mapping, corpus: Corpus, constant: float) -> dict[str, Verd
         )
     verdicts = {'gaps': _judge(better, text, hint)}
 
-    actions = load_actions(corpus.actions_path)
-    train, test = ([action.label for action in actions if action.split == split] for split in ('train', 'test'))
-    num_classes, k = len(load_classes(corpus.classes_path)), recognised[student]['k']
-    top1 = [recognised[name]['top1_mean'] for name in (student, teacher)]
-    share = Share(top1[0] / 100, len(test), max(guess_chance(test, num_classes)))
+    k, share = recognised[student]['k'], share_of(recognised[student])
     clips = f'with {k} training clips{"" if k == "all" else " per class"}, the class is right for {share}'
-    text = f'{clips}; with the joints of the teacher for {top1[1]:.1f} %.'
+    text = f'{clips}; with the joints of the teacher for {recognised[teacher]["top1_mean"]:.1f} %.'
     verdicts['recognition'] = _judge(not share.warning, text, hint)
     first = [ranked[name]['precision@1'] for name in (student, teacher)]
-    share = Share(first[0], ranked[student]['queries'], retrieval_chance(test, train, False), 'queries')
+    share = Share(first[0], ranked[student]['queries'], ranked[student]['chance'], 'query')
     text = f'the most similar training clip has the right class for {share}; with the joints of the teacher for'
     verdicts['retrieval'] = _judge(not share.warning, f'{text} {100 * first[1]:.1f} %.', hint)
     ap = [100 * detected[name]['AP@0.5'] for name in (student, teacher)]

@@ -158,7 +158,7 @@ class _Check:
                 self.left_out = corpus.left_out()
                 for video in sorted(self.left_out - {*(self.videos or ()), *corpus.failures()}):
                     self._problem('annotations', f'{corpus.left_out_path}: no video {video!r} in this corpus')
-            self.result.notes.append(f'{corpus.left_out_path}: {len(self.left_out)} videos are left out')
+            self.result.notes.append(f'{corpus.left_out_path}: {counted(len(self.left_out), "video")} left out')
         splits: dict[str, str] = {}
         if corpus.splits_path.exists():
             with self._counted('annotations'):

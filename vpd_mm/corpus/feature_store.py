@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError, errors_name
+from ..errors import UserError, counted, errors_name
 from ..files import check_video_name, list_folder, npz_path
 from ..structures import FeatureSequence, left_out_videos
 
@@ -59,7 +59,9 @@ class FeatureStore:
         path = npz_path(self.directory, video)
         if video not in self:
             first = next(iter(self))
-            raise UserError(f'{path}: no such file; {self.directory} holds {len(self)} videos, first {first}')
+            raise UserError(
+                f'{path}: no such file; {self.directory} holds {counted(len(self), "video")}, first {first}'
+            )
         sequence = FeatureSequence.load(path)
         self._first = self._first or (video, sequence.num_views, sequence.dims)
         first, views, dims = self._first

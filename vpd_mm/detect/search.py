@@ -21,7 +21,7 @@ from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
-from ..errors import UserError
+from ..errors import UserError, listed
 from ..features import FeatureWindowDataset
 from ..features.corpus_content import settings_digest
 from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
@@ -165,8 +165,9 @@ def search_corpus(
     result |= measure(labelled, rule, classes, published, notes)
     known = to_search.classes
     if num_classes == 1 < len(known) and trained_on and not published:
-        shown = ', '.join([*known[:3], *['...'] * (len(known) > 3)])
-        notes.append(f'{len(known)} classes ({shown}) are detected as one, {classes[0]!r}; {KEEPS_CLASSES} keeps them')
+        notes.append(
+            f'{len(known)} classes ({listed(known, 3)}) are detected as one, {classes[0]!r}; {KEEPS_CLASSES} keeps them'
+        )
     result['notes'] = notes
     with open_output(out / 'ap.json', 'w', overwrite=overwrite) as f:
         json.dump({**result, 'comment': MARK}, f, indent=2)

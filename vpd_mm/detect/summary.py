@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import counted
 from .proposals import ProposalRule
 from .scored_video import ScoredVideo, ap_table, chance_ap
 from .temporal_ap import TIOUS
@@ -63,14 +64,10 @@ def describe(result: Mapping[str, Any]) -> list[str]:
         chance = f'mAP at random times {100 * result["chance_mAP"]:.1f} %'
         lines.append(f'{values} of {_sizes(result)}; {chance}')
     for name, row in result.get('classes', {}).items():
-        lines.append(f'  {name}: mAP {100 * row["mAP"]:.1f} % of {_count(row["intervals"], "interval")}')
+        lines.append(f'  {name}: mAP {100 * row["mAP"]:.1f} % of {counted(row["intervals"], "interval")}')
     return lines + [f'warning: {note}' for note in result['notes']]
 
 
 def _sizes(row: Mapping[str, Any]) -> str:
     labelled = row['videos'] - row.get('without_labels', 0)
-    return f'{_count(row["intervals"], "interval")} in {_count(labelled, "video")} ({row["frames"]:,} frames)'
-
-
-def _count(number: int, unit: str) -> str:
-    return f'{number} {unit}{"s" * (number != 1)}'
+    return f'{counted(row["intervals"], "interval")} in {counted(labelled, "video")} ({row["frames"]:,} frames)'

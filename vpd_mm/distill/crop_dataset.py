@@ -16,7 +16,7 @@ from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, crops_of
 from ..engine.deprecation import renamed_arguments
-from ..errors import UserError
+from ..errors import UserError, counted, listed
 from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions
@@ -177,25 +177,26 @@ class CropDataset(Dataset):
     def summary(self) -> list[str]:
         """Describe the samples in lines for people: frames and videos, what the gate dropped, what is held out."""
         videos = self.used_videos()
-        counts = f'{len(self)} frames, {len(videos)} of {len(self.videos)} videos of {self.corpus.root}'
+        frames, of = counted(len(self), 'frame'), counted(len(self.videos), 'video')
+        counts = f'{frames}, {len(videos)} of {of} of {self.corpus.root}'
         if self.subset == 'train':
             return [counts, f'gate: {self._num_used - self._num_passed} of {self._num_used} dropped ({self.gate})']
         if self.subset == 'all' or self.holdout == 'video':
-            return [counts + f', held out: {shortened(videos)}' * (self.subset == 'val')]
+            return [counts + f', held out: {listed(videos)}' * (self.subset == 'val')]
         size = BLOCK_FRAMES[self.holdout]
         unit = f'by time, in blocks of {size} frames' if size > 1 else 'frame by frame'
         few = f' (fewer than {MIN_VIDEOS} videos with confident frames)' * self.is_short
         return [f'{counts}, held out {unit}{few}']
 
     def warnings(self) -> list[str]:
-        """List what makes the numbers of these samples flatter."""
+        """List what makes numbers too good, of these samples or of a test of their features."""
         if self.subset != 'train' or not self.corpus.actions_path.is_file():
             return []
         used = self.used_videos()
         tested = set(used) - set(videos_of_splits(self.corpus, used, ('train', 'val')))
         return [
-            f'{len(tested)} of {len(used)} training videos have test actions ({shortened(tested)}), which flatters a '
-            'test of a recogniser; --cfg-options train_dataloader.dataset.splits=train,val leaves them out'
+            f'{len(tested)} of {counted(len(used), "training video")} with test actions ({listed(sorted(tested))}): a '
+            'test of a recogniser is too good; --cfg-options train_dataloader.dataset.splits=train,val leaves them out'
         ] * bool(tested)
 
     def compare_with(self, meta: Mapping[str, Any], where: str) -> list[str]:
@@ -214,8 +215,8 @@ class CropDataset(Dataset):
         videos = self.used_videos()
         if not (seen := trained.seen(self.corpus, videos)):
             return []
-        counts = f'{len(seen)} of {len(videos)} tested videos ({shortened(seen)})'
-        return [f'{where}: was trained on {counts}: the numbers flatter; test held-out or new videos']
+        counts = f'{len(seen)} of {counted(len(videos), "tested video")} ({listed(sorted(seen))})'
+        return [f'{where}: was trained on {counts}: the numbers are too good; test held-out or new videos']
 
     def _choose_videos(
         self, features: FeatureStore, actions: dict[str, list[Action]], splits: Sequence[str] | None, unlabelled: bool
@@ -291,12 +292,6 @@ class CropDataset(Dataset):
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
         return self.pipeline(sample)
-
-
-def shortened(names: Iterable[str], most: int = 5) -> str:
-    """Join names, of many the first ones."""
-    ordered = sorted(names)
-    return ', '.join(ordered[:most]) + f' and {len(ordered) - most} more' * (len(ordered) > most)
 
 
 def videos_of_splits(corpus: Corpus, videos: Iterable[str], splits: Sequence[str]) -> list[str]:

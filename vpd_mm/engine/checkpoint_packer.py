@@ -22,7 +22,8 @@ def pack_checkpoint(
 ) -> str:
     """Write the weights of a checkpoint in half precision, and ``OUT.sha256`` beside it; return the SHA-256.
 
-    The recipe of a student (``athlete.recipe``) and a scorer's rule for proposals (``detect.ProposalRule``) are kept.
+    Of a student, the recipe (``athlete.recipe``) and the training videos (``distill.trained_videos``) are kept; of a
+    scorer, the rule for proposals (``detect.ProposalRule``).
 
     The same source gives the same bytes.  mmengine saves a moving average (EMAHook) as ``state_dict``.  ``only`` keeps
     the weights whose names start with it.  ``overwrite`` allows to replace files that were not written here.

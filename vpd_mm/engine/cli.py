@@ -152,13 +152,21 @@ def launcher_ranks() -> tuple[int, int, int]:
     return 0, 1, 0
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of every tool that runs a config, named as in mmaction2."""
+def add_cfg_options_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that overrides fields of a config (:func:`vpd_mm.engine.config.merge_options`)."""
+    example = 'override fields of the config, e.g. model.backbone.depth=18 train_cfg.max_epochs=2'
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=example)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, instead: str = '') -> None:
+    """Add the arguments of every tool that runs a config, named as in mmaction2.
+
+    ``instead``: what may be given in place of a config, for the help text.
+    """
     add = parser.add_argument
-    add('config', help='a path, a config of this project from any folder, or mmaction::<path>')
-    add('--work-dir', help='folder of logs and checkpoints; default work_dirs/<config name>')
-    example = 'override fields, e.g. model.backbone.depth=18 train_cfg.max_epochs=2'
-    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=example)
+    add('config', help=f'{instead}a path, a config of this project from any folder, or mmaction::<path>')
+    add('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config name>)')
+    add_cfg_options_argument(parser)
     add('--launcher', choices=['none', *LAUNCHERS], default='none', help='how the processes were started')
     add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
@@ -173,27 +181,27 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add('--amp', action='store_true', help='automatic mixed precision')
     add('--no-validate', action='store_true', help='train without validation')
     add('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
-    add('--seed', type=int, help='random seed; default: that of the config')
+    add('--seed', type=int, help='random seed (default: that of the config)')
     add('--diff-rank-seed', action='store_true', help='a different seed in each process')
     add('--deterministic', action='store_true', help='deterministic kernels')
 
 
 def add_epochs_argument(parser: argparse.ArgumentParser) -> None:
     """Add the length of a training."""
-    text = 'epochs of a training; the schedule follows; default: that of the config'
+    text = 'epochs of a training, for configs that count epochs; the schedule follows (default: those of the config)'
     parser.add_argument('--epochs', type=int, metavar='N', help=text)
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that set a config to a corpus (:mod:`vpd_mm.features.corpus_config`)."""
-    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus; default: that of the config')
+    parser.add_argument('--corpus', metavar='DIR', help='folder of the corpus (default: that of the config)')
     parser.add_argument(
         '--features',
         metavar='NAME',
-        help='features/<run>, teacher/<name> or a bare name, several joined by +; default: those of the config',
+        help='features/<run>, teacher/<name> or a bare name, several joined by + (default: those of the config)',
     )
     parser.add_argument('--stream', help='input of a baseline, e.g. crop, flow, bone; ablation of a distillation')
-    parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline; default: the only one there')
+    parser.add_argument('--poses', metavar='NAME', help='pose set of a skeleton baseline (default: the only one there)')
     text = "'paper': windows, splits, selection and model as published (python -m vpd_mm paper)"
     parser.add_argument('--protocol', choices=('default', 'paper'), default='default', help=text)
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from .paths import resource_dir
 
 #: Group -> names of its tools (``tools/<name>.py``), both in the order of the data flow.
 GROUPS = {
-    'start': ('check_env', 'demo', 'demo_real', 'completion'),
+    'start': ('check_env', 'quickstart', 'demo', 'demo_real', 'completion'),
     'data': ('prepare', 'import_dataset', 'make_synthetic', 'corpus'),
     'train': ('calibrate_teacher', 'extract_features', 'train', 'pack_checkpoint'),
     'evaluate': ('test', 'fewshot', 'retrieve', 'detect', 'compare', 'paper'),
@@ -39,3 +40,16 @@ def name_started_tools(text: str) -> str:
     """
     program = sys.argv[0].rpartition(' ')[0]
     return re.sub(r'(?:python )?tools/(\w+)\.py', rf'{program} \1', text) if program in PROGRAMS else text
+
+
+def tool_words(tool: str) -> list[str]:
+    """Return the words that start a tool the way the running one was: ``vpd-mm prepare``, ``python DIR/prepare.py``."""
+    program, beside = sys.argv[0].rpartition(' ')[0], Path(sys.argv[0]).parent / f'{tool}.py'
+    if program in PROGRAMS:
+        return [*program.split(), tool]
+    return ['python', str(beside) if beside.is_file() else f'tools/{tool}.py']
+
+
+def tool_command(tool: str, *words: object) -> str:
+    """Return the command line of a tool with its arguments, to copy."""
+    return shlex.join([*tool_words(tool), *map(str, words)])

@@ -83,7 +83,7 @@ class ConsoleHook(Hook):
 
     - ``summary()``: lines about the samples;
     - ``used_videos()``: their videos; those of the training in the validation are a warning;
-    - ``warnings()``: of a training set, lines about what makes results flatter;
+    - ``warnings()``: of a training set, lines about what makes results too good;
     - ``compare_with(dataset_meta, where)``: warnings about a checkpoint that is loaded.
 
     Metrics may have ``meanings``: what a number is and its unit, such as 'pck = share of ...'.  Hooks that add a number
@@ -116,9 +116,12 @@ class ConsoleHook(Hook):
             shared = set(held_out) & set(training.used_videos())
             if shared:
                 warnings.append(
-                    f'{len(shared)} of {len(held_out)} validation videos are also training videos: the numbers '
-                    'flatter, new videos give worse ones'
+                    f'{len(shared)} of {len(held_out)} validation videos also train: the numbers are too good, new '
+                    'videos give worse ones'
                 )
+        if runner.iter:
+            done = runner.epoch if self._by_epoch else runner.iter
+            lines.append(f'resumed: {self._unit} {done} is done')
         self._record = {'summary': lines, 'warnings': warnings, 'best': self._former_best(runner)}
         for line in lines:
             runner.logger.info(line)
@@ -193,6 +196,8 @@ class ConsoleHook(Hook):
 
     def _numbers(self, runner, metrics: dict[str, Any]) -> str:
         """The number that selects the best checkpoint, and the first others; no top-5 accuracy of few classes."""
+        if not metrics:  # nothing is validated, and a CheckpointHook without save_best has no key_indicators
+            return ''
         chosen = [key for hook in runner.hooks if isinstance(hook, CheckpointHook) for key in hook.key_indicators or ()]
         few = len(getattr(runner.val_dataloader.dataset, 'metainfo', {}).get('classes', range(6))) < 6
         names = [name for name in metrics if not _is_time(name) and not (few and _short(name) == 'top5')]

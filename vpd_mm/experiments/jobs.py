@@ -22,7 +22,7 @@ from ..corpus import Corpus
 from ..engine.cli import error_line, leave_processes
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..features.clip_summary import describe_splits
 from ..files import atomic_write, check_no_link, read_text
 from .plan import Plan, Run
@@ -64,7 +64,7 @@ def run_with_progress(plan: Plan, store: RunStore, args: argparse.Namespace) -> 
     options = {name: getattr(args, name) for name in ('executor', 'jobs', 'gpus', 'partition', 'hours')}
     keys = {run.key for run in plan.runs}
     left = sum(key not in store for key in keys)
-    console.print(f'{left} of {len(keys)} runs to do; finished ones are kept in {store.root}')
+    console.print(f'{left} of {counted(len(keys), "run")} to do; finished ones are kept in {store.root}')
     warnings = _describe(plan, console)
     with progress_bar('done', 'runs', console) as on_progress:
         failed = run_missing(plan.runs, store, **options, on_progress=on_progress, on_end=on_end)
@@ -81,10 +81,10 @@ def _describe(plan: Plan, console: PlainConsole) -> list[str]:
             features.setdefault(run.corpus, set()).update({run.features} - {''})
     warnings = []
     for root, names in features.items():
-        lines, flattering = describe_splits(Corpus.open(root), sorted(names))
+        lines, doubts = describe_splits(Corpus.open(root), sorted(names))
         for line in lines:
             console.print(f'{root}: {line}')
-        warnings += [f'{root}: {line}' for line in flattering]
+        warnings += [f'{root}: {line}' for line in doubts]
     return warnings
 
 

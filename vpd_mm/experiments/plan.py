@@ -14,7 +14,7 @@ from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.config import merge_values, read_config
 from ..engine.option_check import check_fields
-from ..errors import UserError
+from ..errors import UserError, listed
 from ..features import select_actions
 from ..features.clips import split_names
 from ..features.corpus_config import adapt_config, datasets_of
@@ -149,7 +149,7 @@ def plan_runs(spec: Spec) -> Plan:
 def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent') -> Iterator[Run]:
     corpus = content.corpus
     for k in section.ks:
-        selected_on = ''
+        selected_on, first_seed = '', 0
         if method.kind in ('nearest', 'retrieve'):
             sport, features = corpus.settings(spec.protocol), split_names(method.features)
             cfg = {'features': features, 'allow_missing': spec.allow_missing}
@@ -164,6 +164,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                 select_actions(content.actions, [selected_on], None, corpus.actions_path)
             settings, cfg = settings_digest(config, content), config._cfg_dict.to_dict()
             features = feature_names(next(datasets_of(config, 'test')))
+            first_seed = (config.get('randomness') or {}).get('seed') or 0
         num_seeds = 1 if method.kind in ('nearest', 'retrieve') else spec.all_seeds if k is None else spec.seeds
         for subset in range(1 if k is None else spec.subsets):
             split, ids = 'train', ''
@@ -174,7 +175,7 @@ def _runs(spec: Spec, section: Section, method: Method, content: 'CorpusContent'
                     split, ids = str(path.relative_to(corpus.root)), read_text(path)
                 if not detect and not spec.allow_short:
                     _check_list(content.actions, path, ids.split())
-            for seed in range(num_seeds):
+            for seed in range(first_seed, first_seed + num_seeds):
                 where = (section.name, method, str(corpus.root), k, subset, seed, split, spec.protocol)
                 key = digest([method.kind, settings, k, subset, seed, ids, spec.protocol, selected_on or None])
                 yield Run(*where, selected_on, settings, '+'.join(features), key, cfg)
@@ -207,10 +208,9 @@ def draw_few_shot(
     fewest = sorted(counts.items(), key=lambda item: item[1])
     short = [f'{name} ({count})' for name, count in fewest if count < (1 if allow_short else k)]
     if short:
-        more = f' and {len(short) - 5} other classes' if len(short) > 5 else ''
         fits = f'pass a k of {fewest[0][1]} or less, or --allow-short' if fewest[0][1] else 'label some, or pass all'
         hint = 'these classes need training actions' if allow_short else fits
-        raise UserError(f'k={k} is more than the training actions of {", ".join(short[:5])}{more}; {hint}')
+        raise UserError(f'k={k} is more than the training actions of {listed(short)}; {hint}')
     return sorted(of_class[i] for of_class in ids for i in rng.permutation(len(of_class))[:k])
 
 

@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from ..corpus import Corpus, VideoInfo, Window
-from ..errors import UserError
+from ..errors import UserError, counted, listed
 from ..structures import Action, load_actions, load_classes, read_lines
 from .clips import clip_positions
 
@@ -106,10 +106,10 @@ class ActionWindowDataset(BaseDataset):
                 sample = {'label': action.label, 'action_id': action.action_id, 'video': action.video}
                 samples.append({**sample, 'total_frames': len(positions), 'start_index': 0, **clip})
         if problems:
-            raise UserError(f'{corpus.actions_path}: {_listed(problems)}; correct the file')
+            raise UserError(f'{corpus.actions_path}: {listed(problems)}; correct the file')
         self.num_left_out = len(missing)
         if missing:
-            problem = f'{len(missing)} of {len(actions)} actions have no {self.what}: {_listed(missing)}'
+            problem = f'{len(missing)} of {len(actions)} actions have no {self.what}: {listed(missing)}'
             if not samples or not self.allow_missing:
                 raise UserError(f'{corpus.root}: {problem}; make them, or leave the actions out with --allow-missing')
             print_log(f'{corpus.root}: left out: {problem}', 'current', level=30)
@@ -123,12 +123,11 @@ class ActionWindowDataset(BaseDataset):
         """Describe the samples in a line for people."""
         labels = {sample['action_id']: sample['label'] for sample in self.data_list}
         counts = Counter(labels.values())
-        few, most = min(counts.values()), max(counts.values())
-        each = f'{few}' if few == most else f'{few} to {most}'
+        each = ' to '.join(map(str, sorted({min(counts.values()), max(counts.values())})))
         left_out = f', {self.num_left_out} left out' * bool(self.num_left_out)
         return [
-            f'{len(labels)} clips of {len(self.used_videos())} videos of {self.corpus_dir}, {each} of each of '
-            f'{len(counts)} classes{left_out}'
+            f'{counted(len(labels), "clip")} of {counted(len(self.used_videos()), "video")} of {self.corpus_dir}, '
+            f'{each} of each of {counted(len(counts), "class")}{left_out}'
         ]
 
     def set_epoch(self, epoch: int, seed: int) -> None:
@@ -149,11 +148,6 @@ class ActionWindowDataset(BaseDataset):
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the class of sample ``idx`` for ``ClassBalancedDataset``."""
         return [self.data_list[idx]['label']]
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return '; '.join(names[:most]) + more
 
 
 def select_actions(

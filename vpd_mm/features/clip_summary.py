@@ -1,11 +1,18 @@
-"""Lines for people about labelled clips before a test: their splits, and what the student of the features has seen."""
+"""Lines for people: splits of labelled clips, what the student of the features has seen, the command for a video."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ..corpus import Corpus
+from ..engine.tool_list import tool_command
+from ..errors import counted
 from ..structures import Action, load_actions
-from .clips import FeatureReader
+from .clips import FeatureReader, resolve_features, split_names
+
+#: What it means that a test is not on new videos.
+TOO_GOOD = 'the results are too good, new videos give worse ones'
 
 
 def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[str], list[str]]:
@@ -18,26 +25,26 @@ def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[
     Returns:
         Lines, and warnings: test clips of videos of the training, of recognisers or of the student of the features.
 
-    Example of a line: ``test: 10 clips of 4 videos, of 2 classes``.
+    Example of a line: ``test: 10 clips of 4 videos, 2 classes``.
     """
     of_split: dict[str, list[Action]] = defaultdict(list)
     for action in load_actions(corpus.actions_path):
         of_split[action.split].append(action)
     lines, warnings = [], []
     for split, actions in of_split.items():
-        videos, labels = ({getattr(action, name) for action in actions} for name in ('video', 'label'))
-        lines.append(f'{split}: {len(actions)} clips, videos: {len(videos)}, classes: {len(labels)}')
+        videos, labels = (len({getattr(action, name) for action in actions}) for name in ('video', 'label'))
+        clips = f'{counted(len(actions), "clip")} of {counted(videos, "video")}'
+        lines.append(f'{split}: {clips}, {counted(labels, "class")}')
     tested = of_split.get('test', [])
     known = {action.video for split, actions in of_split.items() if split != 'test' for action in actions}
     if shared := [action for action in tested if action.video in known]:
         warnings.append(
-            f'{len(shared)} of {len(tested)} test clips are of videos with training or validation clips: the results '
-            'flatter, new videos give worse ones'
+            f'{len(shared)} of {len(tested)} test clips from videos with training or validation clips: {TOO_GOOD}'
         )
     for name in features if tested else ():
         line, seen = seen_by_student(corpus, name.split('+'), tested, 'test clips')
         if seen:
-            warnings.append(f'{line}: the results flatter, new videos give worse ones')
+            warnings.append(f'{line}: {TOO_GOOD}')
         elif line:
             lines.append(line)
     return lines, warnings
@@ -46,8 +53,8 @@ def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[
 def seen_by_student(corpus: Corpus, names: Sequence[str], actions: Sequence[Action], what: str) -> tuple[str, bool]:
     """Say in a line on the videos of how many actions the student of their features was trained.
 
-    Also returns True where it was trained on some, which flatters a test.  Features without a student, such as joints,
-    and those of a student whose checkpoint does not record its videos have no line.
+    Also returns True where it was trained on some, so that a test is too good.  Features without a student, such as
+    joints, and those of a student whose checkpoint does not record its videos have no line.
 
     Example of a line: ``the student of vpd was trained on the videos of 3 of 10 test clips``.
     """
@@ -58,3 +65,16 @@ def seen_by_student(corpus: Corpus, names: Sequence[str], actions: Sequence[Acti
         return '', False
     number = f'{sum(known)} of {len(actions)}' if any(known) else f'none of the {len(actions)}'
     return f'the student of {"+".join(names)} was trained on the videos of {number} {what}', any(known)
+
+
+def infer_command(corpus: Corpus, features: str | Sequence[str], option: str, run: str | os.PathLike) -> str:
+    """The command that applies the model in a run folder to a video of the corpus.
+
+    ``option`` is '--recognizer' or '--scorer'.  '' where the model reads more than the features of one student, which
+    are all that ``tools/infer.py`` computes, or where no video file is there.
+    """
+    names = split_names(features)
+    video = next((info.path for info in corpus.videos().values() if Path(info.path).is_file()), '')
+    if not video or len(names) != 1 or resolve_features(corpus, names[0]).parent.name != 'features':
+        return ''
+    return tool_command('infer', video, option, run)

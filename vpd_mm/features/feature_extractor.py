@@ -26,7 +26,7 @@ from ..engine.cli import num_cores
 from ..engine.config import config_name
 from ..engine.model_files import build_model, load_weights
 from ..engine.progress import OnProgress, no_progress
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import file_digest, npz_path
 from ..structures import FeatureSequence
 from ..structures.npz_io import read_source
@@ -225,7 +225,7 @@ def extract_corpus(
             result.save(npz_path(out, video), {**sources[video], **known})
         on_progress(num_done, len(videos))
     if failures:
-        raise UserError(f'{out}: {len(failures)} of {len(sources)} videos failed: {"; ".join(failures)}')
+        raise UserError(f'{out}: {len(failures)} of {counted(len(sources), "video")} failed: {"; ".join(failures)}')
     return len(videos)
 
 

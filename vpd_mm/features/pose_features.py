@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ..corpus import Corpus
 from ..corpus.provenance import CorpusInputs, Source, refresh_features
-from ..errors import UserError, errors_name
+from ..errors import UserError, counted, errors_name
 from ..files import check_video_name, list_folder, npz_path
 from ..structures import FeatureSequence, PoseSequence
 from ..teacher import JointFeature, fill_unseen
@@ -56,5 +56,5 @@ def pose_features(
         except UserError as e:
             failures.append(str(e))
     if failures:
-        raise UserError(f'{target}: {len(failures)} of {len(missing)} videos failed: {"; ".join(failures)}')
+        raise UserError(f'{target}: {len(failures)} of {counted(len(missing), "video")} failed: {"; ".join(failures)}')
     return len(missing)

@@ -5,6 +5,7 @@ from .diving48 import read_diving48
 from .feature_pickles import read_feature_pickle
 from .fsjump6 import read_fsjump6
 from .fx35 import read_fx35
+from .label_table import import_label_table, read_label_table
 from .labels import LabelSet, import_labels
 from .mask_files import MaskPatch, read_masks
 from .parkour import import_parkour
@@ -21,6 +22,7 @@ __all__ = [
     'LabelSet',
     'MaskPatch',
     'ReleasePoses',
+    'import_label_table',
     'import_labels',
     'import_parkour',
     'import_poses',
@@ -30,6 +32,7 @@ __all__ = [
     'read_feature_pickle',
     'read_fsjump6',
     'read_fx35',
+    'read_label_table',
     'read_masks',
     'read_penn_action',
     'read_poses',

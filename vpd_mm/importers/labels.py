@@ -61,8 +61,8 @@ class LabelSet:
     group: Callable[[Action], str] = lambda action: action.video
     dataset: str = ''
 
-    def with_validation(self, share: float, seed: int) -> 'LabelSet':
-        """Move about ``share`` (in [0, 1)) of the training actions to the split 'val', whole groups at a time.
+    def with_validation(self, share: float, seed: int, split: str = 'val') -> 'LabelSet':
+        """Move about ``share`` (in [0, 1)) of the training actions to another split, whole groups at a time.
 
         Actions that a published few-shot list names stay; where there are lists, the others move one by one.  Groups
         are visited in random order; one moves when its classes still need more than half of its actions.  Every class
@@ -89,8 +89,8 @@ class LabelSet:
             moved.add(names[i])
             left -= members
             wanted = {label: max(0, count - members[label]) for label, count in wanted.items()}
-        val_ids = {action.action_id for action in candidates if group(action) in moved}
-        return replace(self, actions=[replace(a, split='val') if a.action_id in val_ids else a for a in self.actions])
+        ids = {action.action_id for action in candidates if group(action) in moved}
+        return replace(self, actions=[replace(a, split=split) if a.action_id in ids else a for a in self.actions])
 
     def counts(self) -> Counter[str]:
         """Return the numbers of videos, classes, actions by split, and lists; those of 0 are left out."""
@@ -140,12 +140,12 @@ def import_labels(
     if not source.is_dir():
         raise UserError(f'{source}: no such folder')
     labels = read(source, **options).with_validation(val_share, seed)
-    _check_labels(labels)
+    check_labels(labels)
     if (Path(out) / 'corpus.json').exists():
-        _check_corpus(Corpus.open(out), labels)
+        check_corpus(Corpus.open(out), labels)
     corpus = Corpus.create(out, sport=labels.sport, dataset=labels.dataset)
     with corpus.lock():
-        _check_corpus(corpus, labels)  # under the lock, and before as creating it names the data set
+        check_corpus(corpus, labels)  # under the lock, and before as creating it names the data set
         files: dict[Path, AthleteTrack | PoseSequence] = {corpus.track_path(v): t for v, t in labels.tracks.items()}
         for name, poses in labels.poses.items():
             files |= {corpus.pose_path(name, video): sequence for video, sequence in poses.items()}
@@ -154,11 +154,12 @@ def import_labels(
             made_of = {'labels': labels.dataset, 'inputs': {'labels': digest(content)}}
             if not is_current(path, made_of):
                 sequence.save(path, made_of)
-        _write_labels(corpus, labels)
+        write_labels(corpus, labels)
     return ImportReport(labels.counts())
 
 
-def _check_labels(labels: LabelSet) -> None:
+def check_labels(labels: LabelSet) -> None:
+    """Raise UserError where there is no action, or a class name or action id is not valid."""
     actions, classes = labels.actions, labels.classes
     if not actions:
         raise UserError('no action is left to import; do the labels and the table of videos belong together?')
@@ -170,7 +171,7 @@ def _check_labels(labels: LabelSet) -> None:
         raise UserError(f'{num_duplicates} action ids are in several splits; are the files of one version?')
 
 
-def _check_corpus(corpus: Corpus, labels: LabelSet) -> None:
+def check_corpus(corpus: Corpus, labels: LabelSet) -> None:
     """Raise UserError if the corpus is of another sport, or one of its label files holds something else."""
     if corpus.sport != labels.sport:
         raise UserError(
@@ -198,7 +199,8 @@ def _lists(corpus: Corpus, labels: LabelSet) -> dict[Path, Sequence[str]]:
     return lists | {corpus.localize_path(i): videos for i, videos in labels.localize.items()}
 
 
-def _write_labels(corpus: Corpus, labels: LabelSet) -> None:
+def write_labels(corpus: Corpus, labels: LabelSet) -> None:
+    """Write the lists, the classes and, last, the actions of a data set into a corpus."""
     known = corpus.videos()
     corpus.add_videos(info for name, info in labels.videos.items() if name not in known)
     for path, lines in _lists(corpus, labels).items():

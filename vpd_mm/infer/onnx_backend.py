@@ -101,7 +101,8 @@ class _RawCrops(nn.Module):
 def read_model_settings(config: str | os.PathLike, checkpoint: str | os.PathLike) -> Config:
     """Read the config of a trained model (:func:`read_trained_config`); '': that in the ONNX file ``checkpoint``.
 
-    Raises UserError: as :func:`read_trained_config`, or the file was exported by a version that wrote no config.
+    Raises:
+        UserError: as :func:`read_trained_config`, or the file was exported by a version that wrote no config.
     """
     if config:
         return read_trained_config(config, checkpoint)

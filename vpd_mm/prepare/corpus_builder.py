@@ -12,7 +12,7 @@ from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, ProgressBars, no_progress
-from ..errors import UserError, one_line
+from ..errors import UserError, counted, one_line
 from ..files import list_folder
 from .models import fetch_models
 from .options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
@@ -108,9 +108,10 @@ def build_corpus(
             stale = stale_files(corpus, [r.video for results in reports.values() for r in results])
             lost = orphans(corpus)
             if stale:
-                bars.console.print(f'note: {len(stale)} files are stale, first {stale[0]}', soft_wrap=True)
+                bars.console.print(f'note: {counted(len(stale), "stale file")}, first {stale[0]}', soft_wrap=True)
             if lost:
-                text = f'{len(lost)} files are of videos that videos.csv does not list (first {lost[0]}); delete them'
+                count = counted(len(lost), 'file')
+                text = f'{count} of videos that videos.csv does not list (first {lost[0]}); delete them'
                 bars.console.print(f'note: {text}', soft_wrap=True)
         listed = [r for path, results in reports.items() if os.path.lexists(path) for r in results if r.failures]
         failures = {report.video: '; '.join(report.failures) for report in listed}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..corpus.agreement import disagreements
 from ..corpus.shard import videos_of_shards
-from ..errors import UserError, one_line
+from ..errors import UserError, counted, one_line
 from ..files import check_output, list_folder
 from ..structures import VPD_JOINTS
 from ..visualize.panels import (
@@ -75,8 +76,12 @@ def inspect_corpus(
     chosen = [row for row in rows.values() if row.video not in left_out]
     if video is not None:
         chosen = [corpus.video(video)]
-    store = CropStore(corpus.crops_dir, videos_of_shards(corpus.crops_dir))
-    differing = disagreements(corpus, store, [row.video for row in chosen])
+    store = CropStore(corpus.crops_dir)
+    differing: dict[str, str] = {}
+    if video is not None:  # also one that is left out
+        store = CropStore(corpus.crops_dir, videos_of_shards(corpus.crops_dir))
+    with suppress(UserError):  # of a damaged shard: every video reports it
+        differing = disagreements(corpus, store, [row.video for row in chosen])
     result = Inspection()
     counts: dict[str, Counts] = {}
     marks: list[str] = []
@@ -103,7 +108,7 @@ def inspect_corpus(
             report.failures.append(reason)
         result.videos += [VideoReport(name, notes=['left out']) for name in sorted(left_out)]
     result.lines += [
-        f'{corpus.name}: {len(rows)} videos, sport {corpus.sport or "not given"}, layout 1',
+        f'{corpus.name}: {counted(len(rows), "video")}, sport {corpus.sport or "not given"}, layout 1',
         f'pose sets: {known}' + (f' (counted: {pose_name})' if pose_name else ''),
         f'crops on disk: {disk_bytes(corpus.crops_dir) / 1e6:.1f} MB',
         *(report.line() for report in result.videos if report.failures),
@@ -134,10 +139,15 @@ def verdict(
         lines.append(f'{" " if check.passes(*total[check.name]) else "!"} {check.text(*total[check.name])}')
         if failed_in := [video for video, one in counts.items() if check in failing(one)]:
             fps = min(true_rate(corpus.video(video).fps, counts[video]) for video in failed_in)
-            lines.append(f'    {len(failed_in)} of {len(counts)} videos: {check.hint.format(fps=f"{fps:g}")}')
+            lines.append(
+                f'    {len(failed_in)} of {counted(len(counts), "video")}: {check.hint.format(fps=f"{fps:g}")}'
+            )
     without = [report.video for report in reports if report.failures]
     if not counts:
-        return [*lines, f'first: correct what failed in {len(without)} videos, and run tools/prepare.py again']
+        return [
+            *lines,
+            f'first: correct what failed in {counted(len(without), "video")}, and run tools/prepare.py again',
+        ]
     if differing:
         names = ' '.join(differing)
         return [*lines, f'first: run the command of tools/prepare.py again with --redo {names}; its files disagree']

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..corpus import CropHeader
 from ..corpus.agreement import crops_differ
-from ..errors import one_line
+from ..errors import counted, one_line
 from ..files import list_folder
 from ..structures import AthleteTrack, PoseSequence
 from .readiness import CHECKS, confident_frames
@@ -105,7 +105,7 @@ def report_table(reports: Sequence[VideoReport], title: str) -> Table:
     for column in ('frames', 'crops', 'tracked', 'poses', 'confident', 'MB'):
         table.add_column(column, justify='right', no_wrap=True)
     table.add_column('state')
-    total = VideoReport(f'{len(reports)} videos')
+    total = VideoReport(counted(len(reports), 'video'))
     for i, report in enumerate(reports):
         for name in ('num_frames', 'tracked', 'crops', 'posed', 'confident', 'num_bytes'):
             if (count := getattr(report, name)) is not None:

@@ -22,7 +22,7 @@ from ..corpus.provenance import (
     stale_videos,
 )
 from ..corpus.shard import videos_of_shards
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..files import check_video_name, composed, file_digest, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.mask_files import find_masks
@@ -352,8 +352,8 @@ def _stale_crops(
     if others and not overwrite:
         size, flow, full = made[others[0]]
         raise UserError(
-            f'{corpus.crops_dir}: crops of {len(others)} videos (first {others[0]}) exist with size {size}, flow '
-            f'{flow}, full frames {full}; pass the same options, another --out, or --overwrite to make them again'
+            f'{corpus.crops_dir}: crops of {counted(len(others), "video")} (first {others[0]}) exist with size {size}, '
+            f'flow {flow}, full frames {full}; pass the same options, another --out, or --overwrite to make them again'
         )
     stored = {video: header.source for video, header in headers.items() if video in kept}
     return stale_videos(corpus.crops_dir, stored, {v: sources.crops(kept[v], v) for v in stored}, '') | {*others}

@@ -196,7 +196,7 @@ class RankingContext(NamedTuple):
             precisions.append(shown * relevant / max(num, 1) / k)
             hits.append(1 - math.comb(num - relevant, shown) / math.comb(num, shown))
         names = (f'precision@{k}', precisions), (f'hit@{k}', hits)
-        precision, hit = (Share(metrics[name], self.num_queries, float(np.mean(c)), 'queries') for name, c in names)
+        precision, hit = (Share(metrics[name], self.num_queries, float(np.mean(c)), 'query') for name, c in names)
         return precision, hit
 
     def best(self, k: int) -> float:

@@ -3,7 +3,7 @@
 from .action import Action, left_out_videos, load_actions, load_classes, load_splits, save_actions, save_classes
 from .frame_times import FrameTimes
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
-from .share import Share, guess_chance, retrieval_chance, wilson_interval
+from .share import Share, guess_chance, wilson_interval
 from .table_io import read_lines
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     'load_classes',
     'load_splits',
     'read_lines',
-    'retrieval_chance',
     'save_actions',
     'save_classes',
     'wilson_interval',

@@ -106,7 +106,8 @@ def load_actions(
         all_videos: Read those of videos that are left out, too.
         on_error: Called with the error of every invalid line, which is passed over; None: the first one is raised.
 
-    Raises UserError: the file is missing, or a line is invalid.
+    Raises:
+        UserError: the file is missing, or a line is invalid and ``on_error`` is None.
     """
     columns = ','.join(field.name for field in fields(Action))
     left_out = set[str]() if all_videos else left_out_videos(Path(path).parent / '..')

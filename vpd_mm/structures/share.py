@@ -7,6 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from ..errors import counted, plural
+
 CONFIDENCE = 0.95
 
 
@@ -27,21 +29,6 @@ def guess_chance(labels: Sequence[int] | np.ndarray, num_classes: int) -> tuple[
     return 1 / num_classes, float(np.bincount(labels).max() / len(labels))
 
 
-def retrieval_chance(
-    labels: Sequence[int] | np.ndarray, gallery_labels: Sequence[int] | np.ndarray, in_gallery: Sequence[bool] | bool
-) -> float:
-    """Expected precision at any k of a gallery in random order.
-
-    Args:
-        labels: (Q,) classes of the queries.
-        gallery_labels: (G,) classes of the gallery.
-        in_gallery: (Q,) whether a query is itself in the gallery, and left out of its own ranking; or one for all.
-    """
-    same = (np.asarray(labels)[:, None] == np.asarray(gallery_labels)).sum(axis=1)
-    own = np.broadcast_to(np.asarray(in_gallery, np.int64), same.shape)
-    return float(np.mean((same - own) / (len(gallery_labels) - own)))
-
-
 @dataclass(frozen=True)
 class Share:
     """A mean of n values between 0 and 1, such as an accuracy or a precision, beside the chance level.
@@ -50,7 +37,7 @@ class Share:
         value: Between 0 and 1.
         n: Number of tested items.  Several models tested on the same items do not make it larger.
         chance: Expected value of the best guess without a model, between 0 and 1.
-        unit: Plural of the items.
+        unit: An item, in the singular.
 
     Examples:
         >>> print(Share(0.4, 10, 0.5))
@@ -62,7 +49,7 @@ class Share:
     value: float
     n: int
     chance: float
-    unit: str = 'clips'
+    unit: str = 'clip'
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -77,15 +64,15 @@ class Share:
     @property
     def warning(self) -> str:
         """Why the value says nothing yet: it is at or below chance, or its interval includes chance; else ''."""
-        what, low = f'{100 * self.value:.1f} % of {self.n} {self.unit}', self.interval[0]
+        what, low = f'{100 * self.value:.1f} % of {counted(self.n, self.unit)}', self.interval[0]
         at_chance = isclose(self.value, self.chance)
         if at_chance or self.value < self.chance:
             return f'{what} is {"at" if at_chance else "below"} chance ({100 * self.chance:.1f} %)'
         if low <= self.chance:
-            least = f'the 95 % interval begins at {100 * low:.1f} %'
-            return f'{what} cannot be told from chance ({100 * self.chance:.1f} %): {least}; test on more {self.unit}'
+            least = f'the 95 % interval begins at {100 * low:.1f} %; test on more {plural(self.unit)}'
+            return f'{what} cannot be told from chance ({100 * self.chance:.1f} %): {least}'
         return ''
 
     def __str__(self) -> str:
-        of = f'{100 * self.value:.1f} % of {self.n} {self.unit}'
+        of = f'{100 * self.value:.1f} % of {counted(self.n, self.unit)}'
         return f'{of} (95 % interval {self.interval_text}, chance {100 * self.chance:.1f})'

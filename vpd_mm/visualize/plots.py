@@ -153,7 +153,7 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     ``loss`` and ``error`` are keys in the log, for example 'loss' and 'distill/sq_error'.
     """
     logs = list_folder(work_dir, '*/vis_data/scalars.json')
-    rows = [row for log in logs for row in _read_log(log)]
+    rows = [row for log in logs for row in read_log(log)]
     losses, errors = ({row['step']: row[key] for row in rows if key in row} for key in (loss, error))
     epochs = [step * max(errors, default=1) / max(losses, default=1) for step in losses]
     figure = Figure(figsize=(4.8, 3), layout='constrained')
@@ -170,7 +170,7 @@ def training_figure(work_dir: Path, loss: str, error: str, ylabel: str) -> Figur
     return figure
 
 
-def _read_log(path: Path) -> list[dict[str, float]]:
+def read_log(path: Path) -> list[dict[str, float]]:
     """Return the finite numbers of each line of a ``scalars.json``; a line that was cut by a crash is left out."""
     rows = []
     for line in read_text(path).splitlines():

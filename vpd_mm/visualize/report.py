@@ -175,6 +175,13 @@ def file_uri(path: Path) -> str:
     return _data_uri(path.suffix, read_bytes(path))
 
 
+def shrunk_uri(path: Path, width: int = 1600) -> str:
+    """An image file, shrunk to at most ``width`` px, to the data URI of a JPEG."""
+    with PillowImage.open(io.BytesIO(read_bytes(path))) as image:
+        image.thumbnail((width, 100 * width))
+        return image_uri(np.asarray(image.convert('RGB')))
+
+
 def figure_uri(figure: Figure) -> str:
     """A matplotlib figure to the data URI of an SVG."""
     buffer = io.BytesIO()

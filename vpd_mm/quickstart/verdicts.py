@@ -1,0 +1,271 @@
+"""Verdicts on what the steps have written: enough frames, confident, better than a constant pose, above chance."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from mmengine.config import Config
+
+from ..corpus import Corpus, CropStore, FeatureStore
+from ..detect.summary import describe
+from ..distill.distill_metric import joint_errors
+from ..engine.model_files import find_trained
+from ..errors import counted, plural
+from ..files import list_folder, open_text, read_json
+from ..prepare.inspector import inspect_corpus
+from ..prepare.readiness import CONFIDENT
+from ..recognize import confusion_matrix
+from ..registry import DATASETS
+from ..retrieve import ActionClips, ranking_context
+from ..structures import Action, Share, guess_chance, load_actions, load_classes
+from ..structures.action import SPLITS
+from ..teacher import JointFeature
+from ..visualize.plots import confusion_figure, read_log, training_figure
+from ..visualize.report import Block, Code, Gallery, Image, Table, Text, Verdict, figure_uri, file_uri, shrunk_uri
+from .steps import Result
+
+Level = Literal['ok', 'warn', 'stop']
+#: Confident frames from which a student learns something, and below which none is trained.
+ENOUGH_FRAMES, FEWEST_FRAMES = 1000, 50
+#: Joint error of a student that has learnt, as a share of that of a constant pose.
+LEARNT = 0.8
+#: Images of a gallery, rows of a table.
+_NUM_IMAGES, _NUM_ROWS = 3, 50
+
+
+def _judged(level: Level | bool, text: str, hint: str = '', blocks: Sequence[Block] = ()) -> Result:
+    """A result; a bool stands for 'ok' and 'warn'.  A hint is for what is not ok."""
+    word: Level = level if isinstance(level, str) else 'ok' if level else 'warn'
+    return Result(Verdict(word, text, '' if word == 'ok' else hint), blocks)
+
+
+def judge_first(corpus_dir: Path, video: str) -> Result:
+    """The first video: is there an athlete, and a pose in its frames."""
+    corpus = Corpus.open(corpus_dir)
+    if reason := corpus.failures().get(video):
+        return _judged('warn', f'{video}: {reason}.', 'nothing yet, the others are tried nevertheless')
+    row, [poses] = corpus.video(video), corpus.pose_names()[:1] or ['']
+    tracked = len(corpus.track(video))
+    posed = len(corpus.poses(poses, video)) if poses and corpus.pose_path(poses, video).is_file() else 0
+    text = f'{video}: the athlete is in {tracked} of {row.num_frames} frames, a pose in {posed}.'
+    return _judged(posed >= 0.5 * row.num_frames, text, 'look at the next image: is it the right person?')
+
+
+def judge_sheet(corpus_dir: Path, video: str) -> Result:
+    """The contact sheet of the first video, for the eye."""
+    path = corpus_dir / 'inspect' / f'{video}.png'
+    text = 'Only the eye can judge: the box has to follow the right person, the skeleton its body.'
+    return Result(None, [Text(text), Image(shrunk_uri(path), f'{video}: box, skeleton, crop and optical flow.')])
+
+
+def judge_corpus(corpus_dir: Path, num_files: int) -> Result:
+    """All videos: how many could be prepared."""
+    corpus = Corpus.open(corpus_dir)
+    videos, failures = corpus.videos(), corpus.failures()
+    tracked = [name for name in videos if name not in failures and corpus.track_path(name).is_file()]
+    frames = sum(videos[name].num_frames for name in tracked)
+    text = f'{len(tracked)} of {num_files} videos are prepared, {frames:,} frames.'
+    blocks: list[Block] = [Table(('video', 'not prepared, as'), list(failures.items()))] if failures else []
+    if not tracked:
+        reason = next(iter(failures.values()), 'no video')
+        hint = 'pass other --boxes, or --track rules, with another --out'
+        return _judged('stop', f'{text} The first reason: {reason}.', hint, blocks)
+    hint = f'see why {len(failures)} are missing: {next(iter(failures.values()), "")}'
+    return _judged(not failures, text, hint, blocks)
+
+
+def judge_check(corpus_dir: Path) -> Result:
+    """The numbers of ``prepare inspect``, and the number of confident frames."""
+    inspection = inspect_corpus(corpus_dir)
+    confident = sum(video.confident or 0 for video in inspection.videos)
+    tracked = sum(video.tracked for video in inspection.videos)
+    rows = [
+        (video.video, video.num_frames, video.tracked, video.posed, video.confident, '; '.join(video.notes))
+        for video in inspection.videos
+    ]
+    blocks: list[Block] = [
+        Table(('video', 'frames', 'tracked', 'poses', 'confident', 'notes'), rows),
+        Code('\n'.join(inspection.lines)),
+    ]
+    text = f'{confident:,} of {tracked:,} tracked frames are confident (mean joint score {CONFIDENT:g} or more).'
+    if confident < FEWEST_FRAMES:
+        hint = f'add videos, or pass other --boxes or --poses: a student needs {FEWEST_FRAMES} at the very least'
+        return _judged('stop', text, hint, blocks)
+    last = inspection.lines[-1]
+    if not last.startswith('ready'):
+        return _judged('warn', text, last, blocks)
+    hint = f'add videos: this shows that the steps work, {ENOUGH_FRAMES:,} or more make a useful student'
+    return _judged(confident >= ENOUGH_FRAMES, text, hint, blocks)
+
+
+def count_targets(corpus: Corpus) -> int:
+    """Number of frames of which the student learns: with normalised joints, of a confident pose."""
+    teacher, least = FeatureStore(corpus.teacher_dir('joints')), corpus.settings().min_score
+    return sum(int((teacher[video].scores >= least).sum()) for video in teacher.videos())
+
+
+def judge_targets(corpus_dir: Path) -> Result:
+    """The targets of the student."""
+    corpus = Corpus.open(corpus_dir)
+    count, videos = count_targets(corpus), len(FeatureStore(corpus.teacher_dir('joints')))
+    text = f'{count:,} frames of {counted(videos, "video")} are targets.'
+    return _judged(count > 0, text, 'pass other --poses')
+
+
+def judge_student(cfg: Config, work_dir: Path) -> Result:
+    """Joint error of the best checkpoint on held-out frames, against a constant pose on the same frames."""
+    constant, num_frames, num_videos, is_seen = constant_pose(cfg)
+    rows = [row for log in list_folder(work_dir, '*/vis_data/scalars.json') for row in read_log(log)]
+    errors = {row['step']: row['distill/joint_error'] for row in rows if 'distill/joint_error' in row}
+    step = int(Path(find_trained(work_dir).checkpoints[0]).stem.rpartition('_')[2])
+    error = errors.get(step, min(errors.values()))
+    of = f'{num_frames} held-out frames of {counted(num_videos, "video")}'
+    text = f'Joint error {error:.3f} torso sizes on {of}; that of a constant pose, the mean one, is {constant:.3f}.'
+    if is_seen:
+        text += ' Other frames of these videos were trained on: this is too good.'
+    curves = training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')
+    blocks: list[Block] = [
+        Table(('', ''), [('joint error, student', f'{error:.3f}'), ('joint error, constant pose', f'{constant:.3f}')]),
+        Text('The mean distance of 13 joints to the pose of the teacher, in torso sizes.'),
+        Image(figure_uri(curves), 'Training: both curves should fall, and end flat.'),
+    ]
+    hint = 'the student has learnt little: add videos, or pass more --epochs'
+    return _judged(error <= LEARNT * constant, text, hint, blocks)
+
+
+def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
+    """Mean joint error, on held-out frames, of the mean pose of the training frames; frames and videos held out.
+
+    The last value: whether other frames of these videos are trained on.
+    """
+    poses, videos = {}, {}
+    for part in ('train', 'val'):
+        samples = DATASETS.build({**cfg[f'{part}_dataloader'].dataset, 'pipeline': []})
+        rows = [samples[i] for i in range(len(samples))]
+        poses[part] = np.stack([row['targets'][0, : JointFeature.dims] for row in rows])
+        videos[part] = {row['video'] for row in rows}
+    errors = joint_errors(poses['val'], poses['train'].mean(axis=0, keepdims=True))
+    return float(errors.mean()), len(errors), len(videos['val']), bool(videos['train'] & videos['val'])
+
+
+def judge_features(corpus_dir: Path, run: str) -> Result:
+    """Frames that the student describes and the teacher does not, and the previews for the eye."""
+    corpus = Corpus.open(corpus_dir)
+    student, teacher = FeatureStore(corpus.features_dir(run)), FeatureStore(corpus.teacher_dir('joints'))
+    least, frames, confident, gaps = corpus.settings().min_score, 0, 0, dict[str, int]()
+    for video in student.videos():
+        inds, known = student[video].frame_inds, 0
+        if video in teacher:
+            of_teacher = teacher[video]
+            known = int(np.isin(inds, of_teacher.frame_inds[of_teacher.scores >= least]).sum())
+        frames, confident, gaps[video] = frames + len(inds), confident + known, len(inds) - known
+    text = (
+        f'{frames:,} frames have features: the teacher is confident in {confident:,}, the student adds '
+        f'{frames - confident:,}.'
+    )
+    folder = corpus.features_dir(run) / 'preview'
+    most = sorted((video for video in gaps if (folder / f'{video}.png').is_file()), key=lambda video: -gaps[video])
+    images = [Image(shrunk_uri(folder / f'{video}.png'), video) for video in most[:_NUM_IMAGES]]
+    blocks: list[Block] = [Gallery(images, 1000, 'Crop, teacher (faint: not confident), student. Most gaps first.')]
+    for video in [video for video in most if (folder / f'{video}.mp4').stat().st_size < 4e6][:1]:
+        blocks.append(Image(file_uri(folder / f'{video}.mp4'), f'{video}, every frame.'))
+    missing = len(CropStore(corpus.crops_dir).videos()) - len(student)
+    hint = f'{counted(missing, "video")} with crops but no features; run the same command again'
+    return _judged(not missing, text, hint, blocks)
+
+
+def judge_labels(corpus_dir: Path, has_splits: bool) -> Result:
+    """Actions by class and split: every class needs some to train and to test on."""
+    corpus = Corpus.open(corpus_dir)
+    classes = load_classes(corpus.classes_path)
+    actions, infos = load_actions(corpus.actions_path, len(classes)), corpus.videos()
+    counts = {split: Counter(a.label for a in actions if a.split == split) for split in SPLITS}
+    rows = [(name, *(counts[split][i] for split in SPLITS)) for i, name in enumerate(classes)]
+    blocks: list[Block] = [Table(('class', *SPLITS), rows)]
+    text = f'{counted(len(actions), "action")} of {counted(len(classes), "class")}: ' + ', '.join(
+        f'{counts[split].total()} {split}' for split in SPLITS
+    )
+    text += '.' if has_splits else '; the table has no column split, so that whole videos were divided.'
+    if missing := [split for split in SPLITS if not counts[split]]:
+        hint = 'label actions in three or more videos of each class, or add a column split'
+        return _judged('stop', f'{text} None is {missing[0]}.', hint, blocks)
+    lacking = [name for i, name in enumerate(classes) if not (counts['train'][i] and counts['test'][i])]
+    if lacking:
+        hint = f'label three or more videos of each class; not in both train and test: {", ".join(lacking)}'
+        return _judged('warn', text, hint, blocks)
+    splits: dict[str, set[str]] = {}
+    for action in actions:
+        splits.setdefault(infos[action.video].file, set()).add(action.split)
+    if shared := sum(len(names) > 1 for names in splits.values()):
+        hint = f'label more videos: {shared} with actions in several splits, which makes the numbers too good'
+        return _judged('warn', text, hint, blocks)
+    return _judged('ok', text, '', blocks)
+
+
+def judge_recognition(work_dir: Path) -> Result:
+    """Accuracy on the test clips against chance, from the predictions that ``fewshot`` has written."""
+    with open_text(work_dir / 'predictions.csv', missing='run the step again') as f:
+        rows = list(csv.DictReader(f))
+    classes = [name.removeprefix('score_') for name in rows[0] if name.startswith('score_')]
+    labels, predicted = ([classes.index(row[name]) for row in rows] for name in ('label', 'prediction'))
+    share = Share(float(np.mean(np.equal(labels, predicted))), len(rows), max(guess_chance(labels, len(classes))))
+    matrix = confusion_figure(confusion_matrix(predicted, labels, len(classes)), classes)
+    table = [
+        (row['clip'], row['label'], row['prediction'], f'{100 * float(row["score_" + row["prediction"]]):.0f} %')
+        for row in rows[:_NUM_ROWS]
+    ]
+    blocks: list[Block] = [
+        Table(('clip', 'class', 'predicted', 'score'), table),
+        Image(figure_uri(matrix), 'Rows are true classes, columns predicted ones.'),
+        Text('The student saw the frames of all videos, test clips included, but no labels.'),
+    ]
+    return _judged(not share.warning, f'{counted(len(classes), "class")}, top-1: {share}.', _doubt(share), blocks)
+
+
+def _doubt(share: Share) -> str:
+    """Next thing to do where a share is not above chance: with few items, more of them."""
+    if share.interval[1] > share.chance:
+        return f'label more videos: so few {plural(share.unit)} cannot be told from chance'
+    return f'{share.warning}: look at the labels, and at the preview of the features'
+
+
+def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips) -> Result:
+    """Precision of the nearest clip against chance, from the table that ``retrieve`` has written."""
+    with open_text(path, missing='run the step again') as f:
+        rows = [row for row in csv.DictReader(f) if row['rank'] == '1']
+    hits = float(np.mean([row['query_class'] == row['class'] for row in rows]))
+    context, metrics = ranking_context(queries, gallery), {'precision@1': hits, 'hit@1': hits}
+    table = [(row['query'], row['query_class'], row['action_id'], row['class'], row['distance']) for row in rows]
+    blocks: list[Block] = [Table(('query', 'class', 'nearest clip', 'its class', 'distance'), table[:_NUM_ROWS])]
+    notes, share = context.notes(metrics, [1]), context.shares(metrics, 1)[0]
+    hint = _doubt(share) if share.warning else '; '.join(notes)
+    return _judged(not notes, f'The nearest clip has the class of the query: {share}.', hint, blocks)
+
+
+def judge_detection(out: Path) -> Result:
+    """Average precision in the test videos, what it rests on, and reasons to doubt it."""
+    result = read_json(out / 'ap.json', 'run the step again')
+    lines = [line for line in describe(result) if not line.startswith('warning: ')]
+    images = [Image(file_uri(path), path.stem) for path in list_folder(out, '*.png')[:_NUM_IMAGES]]
+    caption = 'Score of each frame, detected and labelled intervals.'
+    blocks: list[Block] = [*map(Text, lines), Gallery(images, 600, caption)]
+    text = 'No test video has a labelled action.'
+    if 'AP@0.5' in result:
+        text = (
+            f'AP@0.5 {100 * result["AP@0.5"]:.1f} %, mAP {100 * result["mAP"]:.1f} % (at random times '
+            f'{100 * result["chance_mAP"]:.1f} %) of {counted(result["intervals"], "interval")} in '
+            f'{counted(result["videos"], "test video")}.'
+        )
+    return _judged(not result['notes'], text, '; '.join(result['notes']), blocks)
+
+
+def is_whole_video(actions: Sequence[Action], corpus: Corpus) -> bool:
+    """True where the actions cover nearly all frames of their videos, so that there is nothing to find in them."""
+    infos, covered = corpus.videos(), Counter[str]()
+    for action in actions:
+        covered[action.video] += action.num_frames
+    total = sum(infos[video].num_frames for video in covered)
+    return covered.total() > 0.9 * total
