@@ -15,7 +15,7 @@ NORMALIZED_TORSO = 0.5
 
 @dataclass(frozen=True, eq=False)
 class PlacementSeries:
-    """Where the teacher and the crops have the athlete in T frames of one video.
+    """Placement of the athlete in T frames of one video, by the teacher and by the crops.
 
     Values are the middle of the hips (x, y) and the log size of the torso, relative to the median of the crops.
 
