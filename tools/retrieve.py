@@ -89,7 +89,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
     for note in context.notes(metrics, ks):
         print(f'warning: {note}')
-    line, seen = seen_by_student(Corpus.open(args.corpus), args.features, queries.actions, 'queries')
+    line, seen = seen_by_student(Corpus.open(args.corpus), args.features.split('+'), queries.actions, 'queries')
     if line:
         print(f'warning: {line}: {TOO_GOOD}' if seen else line)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
