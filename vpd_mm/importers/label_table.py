@@ -244,9 +244,9 @@ def _units(rows: Sequence[LabelRow], athletes: _Groups, files: _Groups) -> dict[
 
 def split_problem(labels: LabelSet) -> str:
     """Reason why the splits do not allow a training and a test, and what to do; '' where they do."""
-    found = {split: {a.label for a in labels.actions if a.split == split} for split in SPLITS}
-    missing = [split for split in SPLITS if not found[split]]
-    if not missing and found['train'] & found['test']:
+    labels_of = {split: {a.label for a in labels.actions if a.split == split} for split in SPLITS}
+    missing = [split for split in SPLITS if not labels_of[split]]
+    if not missing and labels_of['train'] & labels_of['test']:
         return ''
     text = f'no action is {missing[0]}' if missing else 'no class has actions in both train and test'
     hint = {

@@ -202,7 +202,7 @@ def problem_of_splits(corpus: Corpus, divided: str) -> str:
 
 
 def lacks_videos(actions: Sequence[Action]) -> str:
-    """What a detection lacks: videos of which most actions are to train and to test on; '' where they are there."""
+    """Sentence on the videos that a detection lacks, to train on or for the test; '' where it lacks none."""
     splits: dict[str, list[str]] = {}
     for action in actions:
         splits.setdefault(action.video, []).append(action.split)
