@@ -290,7 +290,9 @@ def record_rule(checkpoint: Path, rule: ProposalRule, keep: bool = False) -> Non
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
-    """Train without the videos of ``fold`` and return the checkpoint; skip finished folds.
+    """Train without the videos of ``fold`` and return the checkpoint; finished folds are skipped.
+
+    A stopped one is resumed and ends as if it had not been stopped.
 
     It is that of the last epoch; with ``protocol = 'paper'`` in the config, of the best one on the left-out fold.
     The folder is named by a digest of the settings and of what is read (:func:`settings_digest`), so folds of other
@@ -299,11 +301,12 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     Raises:
         UserError: another process trains this fold.
     """
+    cfg = Config(cfg._cfg_dict.to_dict())
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     folder = work_dir / f'{num_folds}-folds-{settings_digest(cfg)[:8]}' / f'fold{fold}'
     done = folder / 'done.txt'
     if done.is_file():
         return folder / Path(read_text(done).strip()).name
-    cfg = Config(cfg._cfg_dict.to_dict())
     cfg.train_dataloader.dataset.fold = (fold, num_folds) if num_folds > 1 else None
     if cfg.get('protocol') == 'paper':
         cfg.val_dataloader.dataset = {**cfg.train_dataloader.dataset, 'test_mode': True}
