@@ -22,7 +22,7 @@ from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
-from ..errors import UserError, listed
+from ..errors import UserError, counted, listed
 from ..features import FeatureWindowDataset
 from ..features.corpus_content import settings_digest
 from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
@@ -83,7 +83,7 @@ def search_corpus(
         - ``videos``, of these those ``without_actions`` (a detection there is false) and ``without_labels`` (they do
           not count), with ``allow_missing`` the videos ``left_out``; ``frames`` and ``intervals`` that AP rests on.
         - Where a video has an action: ``AP@<tiou>``, ``mAP``, its level of chance ``chance_mAP`` (:func:`chance_ap`),
-          all in 0..1, and with several classes ``classes``: name to ``intervals`` and ``mAP``.
+          all in 0..1, and with several classes ``classes``: name to ``intervals`` and ``mAP`` (None of none).
         - ``notes``: reasons to doubt the numbers.
 
     Raises:
@@ -232,7 +232,8 @@ def prepare_training(
     if num_folds is not None and not 1 <= num_folds <= most:
         raise UserError(f'--folds must be 1 to {most}, the number of training videos, found {num_folds}')
     if min(wanted, most) < wanted:
-        print_log(f'folds: {most} instead of {wanted}, as there are {most} training videos', 'current')
+        verb = 'is' if most == 1 else 'are'
+        print_log(f'folds: {most} instead of {wanted}, as there {verb} {counted(most, "training video")}', 'current')
     num_folds, held_out = min(wanted, most), None
     if num_folds == 1:
         if published:
