@@ -13,7 +13,7 @@ def test_a_message_is_one_printable_line_of_limited_length():
 
 def test_counts_have_their_noun_in_singular_or_plural():
     assert [counted(n, 'video') for n in (0, 1, 2)] == ['0 videos', '1 video', '2 videos']
-    assert [counted(2, noun) for noun in ('class', 'query')] == ['2 classes', '2 queries']
+    assert [counted(2, noun) for noun in ('class', 'query', 'batch')] == ['2 classes', '2 queries', '2 batches']
 
 
 def test_of_many_names_the_first_ones_are_listed():

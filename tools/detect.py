@@ -13,8 +13,18 @@ from vpd_mm.engine.cli import (
     add_corpus_arguments,
     add_epochs_argument,
     add_overwrite_argument,
+    refuse_options,
     run_tool,
 )
+
+#: Fields of the data sets to the options that set them.
+FIELDS = {
+    'train_dataloader.dataset.max_videos': '--train-videos',
+    'train_dataloader.dataset.subset': '--subset',
+    'train_dataloader.dataset.fold': '--folds',
+    'test_dataloader.dataset.split': '--split',
+    'test_dataloader.dataset.videos': '--videos',
+}
 
 
 def main(argv=None):
@@ -38,6 +48,7 @@ def main(argv=None):
     add_corpus_arguments(parser)
     add_epochs_argument(parser)
     args = parser.parse_args(argv)
+    refuse_options(args, FIELDS)
 
     from vpd_mm.detect.search import search_corpus
     from vpd_mm.detect.summary import describe

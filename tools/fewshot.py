@@ -12,6 +12,7 @@ from vpd_mm.engine.cli import (
     add_corpus_arguments,
     add_epochs_argument,
     add_overwrite_argument,
+    refuse_options,
     run_tool,
 )
 from vpd_mm.errors import UserError, counted
@@ -47,6 +48,7 @@ def main(argv=None):
     parser = make_parser()
     add_job_arguments(parser)
     args = parser.parse_args(argv)
+    refuse_options(args, {'train_dataloader.dataset.ids_file': '--k'})
 
     from vpd_mm.corpus import Corpus
     from vpd_mm.engine.model_files import record_trained

@@ -8,7 +8,9 @@ import pytest
 from mmengine.config import Config
 from sequence_corpus import make_corpus
 
-from vpd_mm.detect.search import search_corpus, train_fold, use_recorded_rule
+from vpd_mm.compat import load_checkpoint_safely
+from vpd_mm.detect.proposals import ProposalRule
+from vpd_mm.detect.search import record_rule, search_corpus, train_fold, use_recorded_rule
 from vpd_mm.engine.model_files import find_trained
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.engine.run import test as run_test
@@ -110,6 +112,30 @@ def test_a_fold_is_tested_by_the_rule_that_it_records(tmp_path):
     metrics = run_test(cfg, Path(checkpoint))
     assert metrics['detect/mAP'] == pytest.approx(result['mAP'], abs=1e-4)
     assert metrics['detect/AP@0.5'] == 1  # with the length of the training actions; else 0
+
+
+def test_a_threshold_that_is_not_chosen_replaces_none_that_is_recorded(tmp_path):
+    cfg = small_config(labelled_corpus(tmp_path / 'c', ('train', 'train', 'test')))
+
+    def run(threshold=None):
+        result = search_corpus(cfg, tmp_path / 'w', 'test', tmp_path / 'o', threshold=threshold, num_folds=2)
+        checkpoints = find_trained(tmp_path / 'w').checkpoints
+        recorded = [load_checkpoint_safely(path)['meta']['dataset_meta'] for path in checkpoints]
+        return result['threshold'], [meta['proposals']['threshold'] for meta in recorded], checkpoints
+
+    for invalid in (1.5, float('nan')):
+        with pytest.raises(UserError, match=f'threshold must lie in 0..1, found {invalid}'):
+            run(invalid)
+    assert not (tmp_path / 'w').exists()
+    assert run(0.9)[:2] == (0.9, [0.9, 0.9])  # where there is none
+    chosen, recorded, _ = run()
+    assert (recorded, chosen != 0.9) == ([chosen, chosen], True)
+    *seen, checkpoints = run(0.9)
+    assert seen == [0.9, [chosen, chosen]]
+    record_rule(Path(checkpoints[0]), ProposalRule(1.5))
+    assert run(0.8)[:2] == (0.8, [0.8, chosen])
+    record_rule(Path(checkpoints[0]), ProposalRule(1.5))
+    assert run()[1] == [chosen, chosen]
 
 
 def test_the_only_class_keeps_its_name(tmp_path):

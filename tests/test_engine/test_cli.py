@@ -1,6 +1,8 @@
 import resource
 import sys
 
+import detect
+import fewshot
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,21 @@ def test_options_reach_the_config(config):
 def test_wrong_options_are_reported(config, option, message):
     with pytest.raises(UserError, match=message.replace('?', r'\?')):
         cli.load_config(parse(str(config), '--cfg-options', option))
+
+
+@pytest.mark.parametrize(
+    ('tool', 'option', 'instead'),
+    [
+        (detect, 'train_dataloader.dataset.subset=3', '--subset'),
+        (detect, 'train_dataloader.dataset.max_videos=1', '--train-videos'),
+        (detect, 'test_dataloader.dataset.split=val', '--split'),
+        (fewshot, 'train_dataloader.dataset.ids_file=a.txt', '--k'),
+        (fewshot, 'train_dataloader.dataset.dataset.ids_file=a.txt', '--k'),
+    ],
+)
+def test_a_field_that_an_argument_sets_is_no_option(tool, option, instead):
+    with pytest.raises(UserError, match=f': pass {instead} instead, which sets it'):
+        tool.main(['no_config.py', '--cfg-options', 'train_cfg.max_epochs=1', option])
 
 
 def test_values_of_an_option_are_parsed():

@@ -15,12 +15,16 @@ from unittest.mock import create_autospec
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from compare import main as compare
 from comparison_corpus import EPOCHS, ROOT, easy_corpus, plan_of, write_comparison
+from detect import main as detect
 from documentation import blocks
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import EpochBasedTrainLoop, ValLoop
+from sequence_corpus import make_corpus
 
+from vpd_mm.compat import load_checkpoint_safely
 from vpd_mm.corpus import Corpus
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
@@ -28,7 +32,7 @@ from vpd_mm.experiments import RunStore, execute, run_missing
 from vpd_mm.experiments import run as run_module
 from vpd_mm.experiments.store import code_commit
 from vpd_mm.retrieve import load_clips, rank_corpus
-from vpd_mm.structures import load_actions, save_actions
+from vpd_mm.structures import Action, load_actions, save_actions
 
 BIGRU = 'configs/recognize/bigru.py'
 NEAREST = dict(name='nearest', kind='nearest', features='joints')
@@ -183,6 +187,24 @@ def test_ap_of_a_detection_run_is_kept_in_percent(corpus, tmp_path, monkeypatch)
     execute(run, store)
     training = search.call_args.args[0].train_dataloader.dataset
     assert (training.max_videos, training.subset, run.subset) == (5, 1, 1)
+
+
+def test_a_detection_run_has_the_models_of_the_tool(tmp_path):
+    actions = [Action(f'x{i}', f'v{i}', 20, 40, 0, 'train' if i < 2 else 'test') for i in range(3)]
+    corpus = make_corpus(tmp_path / 'c', {f'v{i}': (25.0, 60) for i in range(3)}, actions)
+    config, options = 'configs/detect/bigru_detector.py', {'train_cfg.max_epochs': 1, 'model.backbone.hidden_dims': 4}
+    options |= {'folds': 2, 'default_hooks.checkpoint.interval': 1}
+    section = dict(methods=[dict(name='detector', config=config, features='joints')])
+    run = plan_of(write_comparison(tmp_path / 'c.py', corpus, options=options, detection=section)).runs[-1]
+    store = RunStore(tmp_path / 'runs')
+    execute(run, store)
+    given = [f'{name}={value}' for name, value in options.items()]
+    detect([config, '--corpus', str(corpus.root), '--work-dir', str(tmp_path / 'w'), '--cfg-options', *given])
+    of_run, of_tool = (sorted(folder.glob('*/fold*/*.pth')) for folder in (store.work_dir(run.key), tmp_path / 'w'))
+    assert len(of_run) == len(of_tool) == 2
+    for paths in zip(of_run, of_tool, strict=True):
+        first, second = (load_checkpoint_safely(str(path))['state_dict'] for path in paths)
+        assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path):

@@ -8,7 +8,7 @@ from train import next_command
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.features.clip_summary import describe_splits, infer_command
-from vpd_mm.structures import Action, FeatureSequence, save_actions
+from vpd_mm.structures import Action, FeatureSequence, save_actions, save_classes
 
 
 @pytest.fixture
@@ -50,6 +50,13 @@ def test_test_clips_of_training_videos_are_a_warning(corpus):
         '1 of 1 test clips from videos with training or validation clips: the results are too good, new videos give '
         'worse ones'
     ]
+
+
+def test_classes_without_clips_are_named(corpus):
+    save_classes(corpus.classes_path, ['jump', 'turn', 'roll'])
+    lines, warnings = describe_splits(corpus)
+    assert lines[3:] == ['class roll has no test clip']
+    assert warnings == [f'class {name} has no training clip: it cannot be recognised' for name in ('turn', 'roll')]
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from baseline_corpus import SPORT_CORPORA, make_baseline_corpus, make_sport_corpus
 from mmengine.config import Config
 
+from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import add_corpus_arguments, add_run_arguments
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config, datasets_of, load_corpus_config, share_holdout
+from vpd_mm.structures import save_classes
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 WINDOWS = {
@@ -55,6 +58,15 @@ def test_classes_window_rate_and_splits_come_from_the_corpus(name, protocol, roo
     tennis = dict(before_sec=0.1, after_sec=0.1, around='start')
     assert cfg.train_dataloader.dataset.widen == (tennis if name == 'tennis7' else dict(before_sec=0.0, after_sec=0.0))
     assert cfg.train_dataloader.dataset.num_classes == cfg.model.num_classes == 1
+
+
+def test_top5_is_not_measured_of_few_classes(base, tmp_path):
+    corpus = Corpus.open(shutil.copytree(base.root, tmp_path / 'c'))
+    for num_classes, expected in ((1, (1,)), (5, (1,)), (6, None)):
+        save_classes(corpus.classes_path, [f'class{i}' for i in range(num_classes)])
+        evaluators = adapt_config(read('recognize/bigru'), str(corpus.root)).test_evaluator
+        [accuracy] = [metric for metric in evaluators if metric.type.endswith('AccMetric')]
+        assert accuracy.get('metric_options', {}).get('top_k_accuracy', {}).get('topk') == expected
 
 
 @pytest.mark.parametrize('name', SPORT_CORPORA)

@@ -82,6 +82,12 @@ def fit_proposal(proposal: Proposal, mean_frames: float) -> Proposal:
     return proposal
 
 
+def check_threshold(threshold: float | None) -> None:
+    """Raise UserError for a score threshold outside 0..1; None is one that is still to be chosen."""
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UserError(f'threshold must lie in 0..1, found {threshold}')
+
+
 class ProposalRule(NamedTuple):
     """Conversion of frame scores to intervals: :func:`find_proposals`, then :func:`fit_proposal`.
 

@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import last_checkpoint, sole_training
 from ..engine.run import build_runner
-from ..errors import UserError, listed
+from ..errors import UserError, counted, listed
 from ..features import FeatureWindowDataset
 from ..features.corpus_content import settings_digest
 from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
 from ..registry import DATASETS
 from ..structures import FrameTimes, load_classes
 from ..visualize.plots import save_figure, timeline_figure
-from .proposals import Proposal, ProposalRule
+from .proposals import Proposal, ProposalRule, check_threshold
 from .scored_video import ScoredVideo, choose_threshold
 from .summary import measure
 
@@ -55,7 +56,8 @@ def search_corpus(
     Files of an earlier search about videos that have left the split are removed.
 
     Training is that of :func:`train_ensemble`.  The threshold, and what else makes intervals of scores
-    (:class:`ProposalRule`), are recorded in the checkpoints.
+    (:class:`ProposalRule`), are recorded in the checkpoints; a threshold that is not chosen on
+    videos only where they have none.
 
     ``protocol = 'paper'`` in the config: as published, the epoch is chosen on the left-out fold, the threshold on the
     searched videos, the duration is that of all training videos, and AP has ``published=True`` (:func:`ap_at_tiou`).
@@ -81,13 +83,14 @@ def search_corpus(
         - ``videos``, of these those ``without_actions`` (a detection there is false) and ``without_labels`` (they do
           not count), with ``allow_missing`` the videos ``left_out``; ``frames`` and ``intervals`` that AP rests on.
         - Where a video has an action: ``AP@<tiou>``, ``mAP``, its level of chance ``chance_mAP`` (:func:`chance_ap`),
-          all in 0..1, and with several classes ``classes``: name to ``intervals`` and ``mAP``.
+          all in 0..1, and with several classes ``classes``: name to ``intervals`` and ``mAP`` (None of none).
         - ``notes``: reasons to doubt the numbers.
 
     Raises:
-        UserError: checkpoints without a threshold, a missing checkpoint, an invalid data set, more folds than videos,
-            or a file in ``out`` that was not written by this function, without ``overwrite``.
+        UserError: a threshold outside 0..1, checkpoints without one, a missing checkpoint, an invalid data set, more
+            folds than videos, or a file in ``out`` that was not written by this function, without ``overwrite``.
     """
+    check_threshold(threshold)
     cfg = copy.deepcopy(cfg)
     published = cfg.get('protocol') == 'paper'
     training = cfg.train_dataloader.dataset
@@ -111,8 +114,9 @@ def search_corpus(
     scorers = [load_scorer(cfg, path, classes if num_classes > 1 else ()) for path in checkpoints]
     meta = scorers[0].dataset_meta
     classes = class_names(cfg, meta, num_classes) if num_classes > 1 else meta.get('classes') or ['action']
-    rule = ProposalRule.from_json(meta.get('proposals'), num_classes, f'checkpoint {checkpoints[0]}')
-    if rule is None or trained_on:
+    recorded = None if trained_on else meta.get('proposals')
+    rule = ProposalRule.from_json(recorded, num_classes, f'checkpoint {checkpoints[0]}')
+    if rule is None:
         rule = ProposalRule(0.5, mean_frames=tuple(lengths.tolist()))
         if not trained_on and threshold is None:
             raise UserError('--checkpoints needs --threshold: these checkpoints record none')
@@ -135,7 +139,7 @@ def search_corpus(
     print_log(f'threshold {rule.threshold:g}, from: {source}', 'current')
     if trained_on:
         for path in checkpoints:
-            record_rule(path, rule)
+            record_rule(path, rule, keep=source in ('argument', 'default'))
         record_trained(work_dir, checkpoints)
     for video in videos:
         times = corpus.times(infos[video.video])
@@ -228,7 +232,8 @@ def prepare_training(
     if num_folds is not None and not 1 <= num_folds <= most:
         raise UserError(f'--folds must be 1 to {most}, the number of training videos, found {num_folds}')
     if min(wanted, most) < wanted:
-        print_log(f'folds: {most} instead of {wanted}, as there are {most} training videos', 'current')
+        verb = 'is' if most == 1 else 'are'
+        print_log(f'folds: {most} instead of {wanted}, as there {verb} {counted(most, "training video")}', 'current')
     num_folds, held_out = min(wanted, most), None
     if num_folds == 1:
         if published:
@@ -273,17 +278,22 @@ def use_recorded_rule(cfg: Config, checkpoint: str) -> None:
             metric.proposals = meta.get('proposals')
 
 
-def record_rule(checkpoint: Path, rule: ProposalRule) -> None:
-    """Write the rule into the metadata of a checkpoint."""
+def record_rule(checkpoint: Path, rule: ProposalRule, keep: bool = False) -> None:
+    """Write the rule into the metadata of a checkpoint; with ``keep``, a valid one that is there stays."""
     content = load_checkpoint_safely(str(checkpoint))
     meta = content.setdefault('meta', {}).setdefault('dataset_meta', {})
+    with suppress(UserError):
+        if keep and ProposalRule.from_json(meta.get('proposals'), len(rule.mean_frames), str(checkpoint)):
+            return
     if meta.get('proposals') != rule.to_json():
         meta['proposals'] = rule.to_json()
         save_checkpoint(content, str(checkpoint))
 
 
 def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
-    """Train without the videos of ``fold`` and return the checkpoint; skip finished folds.
+    """Train without the videos of ``fold`` and return the checkpoint; finished folds are skipped.
+
+    A stopped one is resumed and ends as if it had not been stopped.
 
     It is that of the last epoch; with ``protocol = 'paper'`` in the config, of the best one on the left-out fold.
     The folder is named by a digest of the settings and of what is read (:func:`settings_digest`), so folds of other
@@ -292,11 +302,12 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     Raises:
         UserError: another process trains this fold.
     """
+    cfg = Config(cfg._cfg_dict.to_dict())
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     folder = work_dir / f'{num_folds}-folds-{settings_digest(cfg)[:8]}' / f'fold{fold}'
     done = folder / 'done.txt'
     if done.is_file():
         return folder / Path(read_text(done).strip()).name
-    cfg = Config(cfg._cfg_dict.to_dict())
     cfg.train_dataloader.dataset.fold = (fold, num_folds) if num_folds > 1 else None
     if cfg.get('protocol') == 'paper':
         cfg.val_dataloader.dataset = {**cfg.train_dataloader.dataset, 'test_mode': True}

@@ -29,6 +29,9 @@ def measure(
     """AP of labelled videos and what it rests on; reasons to doubt it are added to ``notes``."""
     counts = Counter(classes[label] for video in videos for label in video.labels)
     result: dict[str, Any] = {'frames': sum(int(video.row_edges[-1]) for video in videos), 'intervals': counts.total()}
+    if len(classes) > 1 and not np.isnan(rule.mean_frames).all():
+        untrained = [name for name, length in zip(classes, rule.mean_frames, strict=True) if np.isnan(length)]
+        notes += [f'class {name} has no training action: it cannot be recognised' for name in untrained]
     if not counts:
         notes.append('no searched video has a labelled action, so there is no AP')
         return result
@@ -40,7 +43,7 @@ def measure(
         rows = {
             classes[c]: {'intervals': counts[classes[c]], 'mAP': round(float(t.mean()), 4)} for c, t in tables.items()
         }
-        result['classes'] = rows
+        result['classes'] = {name: {'intervals': 0, 'mAP': None} for name in classes if not counts[name]} | rows
     if few := {name: count for name, count in counts.items() if count < FEW_INTERVALS}:
         shown = ', '.join(f'{count} of {name!r}' for name, count in few.items())
         change = f'one more or less that is found changes it by up to {100 / min(few.values()):.0f} points'
@@ -64,7 +67,8 @@ def describe(result: Mapping[str, Any]) -> list[str]:
         chance = f'mAP at random times {100 * result["chance_mAP"]:.1f} %'
         lines.append(f'{values} of {_sizes(result)}; {chance}')
     for name, row in result.get('classes', {}).items():
-        lines.append(f'  {name}: mAP {100 * row["mAP"]:.1f} % of {counted(row["intervals"], "interval")}')
+        ap = 'not tested: ' if row['mAP'] is None else f'mAP {100 * row["mAP"]:.1f} % of '
+        lines.append(f'  {name}: {ap}{counted(row["intervals"], "interval")}')
     return lines + [f'warning: {note}' for note in result['notes']]
 
 

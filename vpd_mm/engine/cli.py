@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -156,6 +156,14 @@ def add_cfg_options_argument(parser: argparse.ArgumentParser) -> None:
     """Add the argument that overrides fields of a config (:func:`vpd_mm.engine.config.merge_options`)."""
     example = 'override fields of the config, e.g. model.backbone.depth=18 train_cfg.max_epochs=2'
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=example)
+
+
+def refuse_options(args: argparse.Namespace, instead: Mapping[str, str]) -> None:
+    """Raise UserError for ``--cfg-options`` of a field that an argument of the tool sets, named in ``instead``."""
+    for option in args.cfg_options:
+        name = option.partition('=')[0].strip().replace('.dataset.dataset.', '.dataset.')  # of a wrapper
+        if name in instead:
+            raise UserError(f'--cfg-options {name}: pass {instead[name]} instead, which sets it')
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, instead: str = '') -> None:

@@ -14,6 +14,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.runner.base_loop import BaseLoop
 
+from ..errors import counted
 from ..files import atomic_write, read_json
 
 #: File in the work dir of a training; see :func:`training_record`.
@@ -130,7 +131,9 @@ class ConsoleHook(Hook):
 
     def _lines(self, runner, training: Any, validation: Any) -> list[str]:
         loop, batches = runner.train_loop, len(runner.train_dataloader)
-        length = f'{loop.max_epochs} epochs of {batches} batches' if self._by_epoch else f'{loop.max_iters} batches'
+        length = counted(loop.max_iters, 'batch')
+        if self._by_epoch:
+            length = f'{counted(loop.max_epochs, "epoch")} of {counted(batches, "batch")}'
         first, *more = _describe(training)
         lines = [f'training: {first}; {length} of {runner.train_dataloader.batch_sampler.batch_size}', *more]
         lines += [f'validation: {"; ".join(_describe(validation))}'] if validation else ['validation: none']
@@ -221,7 +224,8 @@ class ConsoleHook(Hook):
 
 
 def _describe(dataset: Any) -> list[str]:
-    return dataset.summary() if hasattr(dataset, 'summary') else [f'{len(dataset)} samples of {type(dataset).__name__}']
+    samples = f'{counted(len(dataset), "sample")} of {type(dataset).__name__}'
+    return dataset.summary() if hasattr(dataset, 'summary') else [samples]
 
 
 def _meanings(metrics: Iterable[Any]) -> list[str]:

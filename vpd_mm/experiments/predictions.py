@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ..corpus import Corpus
+from ..errors import counted
 from ..recognize.confusion_image import confusion_matrix
 from ..structures import Share, load_actions, load_classes
 from .plan import Run
@@ -70,8 +71,9 @@ def share_of(row: Mapping[str, Any]) -> Share | None:
 
 def test_set_text(row: Mapping[str, Any]) -> str:
     """The test set of a row of :func:`summarize`, and chance on it, in words."""
-    videos = '' if pd.isna(row.get('videos')) else f' of {int(row["videos"])} videos'
+    videos = '' if pd.isna(row.get('videos')) else f' of {counted(int(row["videos"]), "video")}'
     chance = (
         f'{row["chance"]:.1f} % by a uniform guess, {row["majority"]:.1f} % by always naming the most frequent class'
     )
-    return f'{int(row["clips"])} test clips{videos}, {int(row["classes"])} classes; chance: {chance}'
+    clips, classes = counted(int(row['clips']), 'test clip'), counted(int(row['classes']), 'class')
+    return f'{clips}{videos}, {classes}; chance: {chance}'

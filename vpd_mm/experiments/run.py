@@ -103,17 +103,17 @@ def _num_left_out(dataset: Any) -> int:
     return getattr(dataset, 'num_left_out', 0) + sum(map(_num_left_out, inner))
 
 
-def _exact_config(run: Run) -> Config:
-    """The config of a run's method with its seed, so that a stopped training ends as one that was not."""
+def _seeded_config(run: Run) -> Config:
+    """The config of a run's method with its seed."""
     cfg = Config(dict(run.cfg))
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     return cfg
 
 
 def _train_config(run: Run, store: RunStore, launcher: str) -> Config:
-    """The config that a run trains, with its id list, seed and work dir."""
-    cfg = _exact_config(run)
+    """The config that a run trains, with its id list, seed and work dir; a stopped training ends as if it was not."""
+    cfg = _seeded_config(run)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'vpd_mm.ExactResumeHook'}]
     for dataset in datasets_of(cfg, 'train'):
         dataset.ids_file = None if run.k is None else run.split
     work_dir = store.work_dir(run.key)
@@ -163,7 +163,7 @@ def _retrieve(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
 
 def _detect(run: Run, store: RunStore, launcher: str) -> dict[str, Any]:
     """AP, in percent, of intervals in the test videos, by the ensemble of folds of tools/detect.py."""
-    cfg, work_dir = _exact_config(run), store.work_dir(run.key)
+    cfg, work_dir = _seeded_config(run), store.work_dir(run.key)
     if run.k is not None:
         cfg.train_dataloader.dataset |= {'max_videos': run.k, 'subset': run.subset}
     result = search_corpus(cfg, work_dir, 'test', work_dir / 'test', overwrite=True)

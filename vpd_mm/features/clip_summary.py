@@ -11,7 +11,7 @@ from ..engine.model_files import find_one_trained
 from ..engine.tool_list import tool_command
 from ..errors import UserError, counted
 from ..files import npz_path
-from ..structures import Action, load_actions
+from ..structures import Action, load_actions, load_classes
 from ..structures.npz_io import read_source
 from .clips import FeatureReader, resolve_features, split_names
 
@@ -27,7 +27,8 @@ def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[
         features: Names of features, several that are concatenated joined by ``+``.
 
     Returns:
-        Lines, and warnings: test clips of videos of the training, of recognisers or of the student of the features.
+        Lines, and warnings: classes without a training clip, and test clips of videos of the training, of recognisers
+        or of the student of the features.
 
     Example of a line: ``test: 10 clips of 4 videos, 2 classes``.
     """
@@ -40,6 +41,10 @@ def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[
         clips = f'{counted(len(actions), "clip")} of {counted(videos, "video")}'
         lines.append(f'{split}: {clips}, {counted(labels, "class")}')
     tested = of_split.get('test', [])
+    trained = [action for split in corpus.settings().train_splits for action in of_split.get(split, [])]
+    classes = load_classes(corpus.classes_path) if corpus.classes_path.exists() else []
+    warnings += [f'{name} has no training clip: it cannot be recognised' for name in absent_classes(classes, trained)]
+    lines += [f'{name} has no test clip' for name in absent_classes(classes, tested)]
     known = {action.video for split, actions in of_split.items() if split != 'test' for action in actions}
     if shared := [action for action in tested if action.video in known]:
         warnings.append(
@@ -52,6 +57,12 @@ def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[
         elif line:
             lines.append(line)
     return lines, warnings
+
+
+def absent_classes(classes: Sequence[str], actions: Iterable[Action]) -> list[str]:
+    """'class NAME' for each class without an action; none where there are no actions at all."""
+    present = {action.label for action in actions}
+    return [f'class {name}' for label, name in enumerate(classes) if present and label not in present]
 
 
 def seen_by_student(corpus: Corpus, names: Sequence[str], actions: Sequence[Action], what: str) -> tuple[str, bool]:

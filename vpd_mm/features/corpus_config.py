@@ -98,7 +98,7 @@ def adapt_config(
         if head.get('num_classes', 1) > 1 and opened.classes_path.exists():  # 1: a detector of actions of any class
             head.num_classes = len(load_classes(opened.classes_path))
         dataset.num_classes = head.get('num_classes', 1)
-        if 1 < dataset.num_classes < 6:
+        if dataset.num_classes < 6:
             _drop_top5(cfg)
         for key in ('window', 'widen'):
             if key in dataset and dataset[key] is None:

@@ -128,7 +128,7 @@ class FeatureWindowDataset(BaseDataset):
 
     def summary(self) -> list[str]:
         """Describe the samples in a line for people."""
-        windows = '' if self.test_mode else f'{len(self)} windows of {self.window} frames of '
+        windows = '' if self.test_mode else f'{counted(len(self), "window")} of {counted(self.window, "frame")} of '
         return [f'{windows}{counted(len(self.used_videos()), "video")} of {self._corpus.root}']
 
     def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from ..corpus import Corpus
 from ..detect import FrameScorer, ProposalRule
+from ..detect.proposals import check_threshold
 from ..detect.search import ScoredVideo
 from ..engine.model_files import class_names, find_one_trained, find_trained
 from ..errors import UserError
@@ -128,8 +129,7 @@ class Scorer:
         device: str = 'cpu',
         student: Mapping[str, Any] | None = None,
     ) -> None:
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise UserError(f'threshold must lie in 0..1, found {threshold}')
+        check_threshold(threshold)
         config, checkpoints, _ = find_trained(spec, 'scorer')
         cfg = read_model_settings(config, checkpoints[0])
         loaded = [load_model(cfg, checkpoint, FrameScorer, device) for checkpoint in checkpoints]
