@@ -38,7 +38,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     """Run a tool's ``main(argv)`` and exit; an error becomes one line on stderr, with ``--debug`` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
-    warnings.formatwarning = _plain_deprecation
+    warnings.formatwarning = _plain_deprecation  # type: ignore[assignment]
     with escaped_output():
         try:
             status = main(arguments) or 0
