@@ -101,16 +101,19 @@ class FeatureExtractor:
             feats = self.model(views, mode='tensor')
         return feats.float().reshape(2, len(views) // 2, -1).transpose(0, 1).cpu().numpy()
 
-    @torch.inference_mode()
     def decode(self, feats: np.ndarray) -> np.ndarray:
         """Decode features (T, V, D) to teacher features p_t (T, D) of the original view.
 
         2D joints are the mean of both views, as with ``flip_test``.
         """
-        dims = self.model.student.out_dims
+        return self.decode_motion(feats)[:, : self.model.student.out_dims]
+
+    @torch.inference_mode()
+    def decode_motion(self, feats: np.ndarray) -> np.ndarray:
+        """Decode as :meth:`decode`, to (T, 2 D) with p_t - p_(t-1) where the student has learned it."""
         views = torch.from_numpy(feats).to(self.device).unbind(1)
-        original, *flipped = (self.model.decode(view)[:, :dims] for view in views)
-        if flipped and dims == JointFeature.dims:
+        original, *flipped = (self.model.decode(view) for view in views)
+        if flipped and self.model.student.out_dims == JointFeature.dims:
             original = mean_of_views(original, flipped[0])
         return original.cpu().numpy()
 
@@ -214,7 +217,7 @@ def extract_corpus(
                 videos.append(video)
             except UserError as e:
                 failures.append(f'{video}: {e}')
-    for num_done, (video, result) in enumerate(_extract_each(extractor, store, videos), 1):
+    for num_done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
@@ -226,7 +229,7 @@ def extract_corpus(
     return len(videos)
 
 
-def _extract_each(
+def extract_each(
     extractor: Extractor, store: CropStore, videos: Sequence[str]
 ) -> Iterator[tuple[str, FeatureSequence | UserError]]:
     """Yield the features, or the error, of every video in order."""
