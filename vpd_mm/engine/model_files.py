@@ -68,8 +68,8 @@ def find_trained(spec: str | os.PathLike, what: str = 'model', checkpoint: str |
     for name in names:
         path = Path(name)
         part = path.name if path.name in _PARTS and not path.exists() and path.parent.is_dir() else ''
-        if part and (found := _PARTS[part](path.parent)):
-            checkpoints.append(str(found))
+        if part and (own := _PARTS[part](path.parent)):
+            checkpoints.append(str(own))
         elif path.is_dir() or part == 'best':
             of_run, settings = _checkpoints_of(path.parent if part else path)
             checkpoints += of_run
