@@ -29,7 +29,7 @@ from vpd_mm.engine.cli import (
     merge_run_arguments,
     run_tool,
 )
-from vpd_mm.engine.config import config_name
+from vpd_mm.engine.config import check_read, config_name
 from vpd_mm.engine.deprecation import joined_words
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
@@ -74,6 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vpd_mm.synthetic.checkpoints import packed_model
 
         args.config, args.checkpoint = packed_model('vipe')
+    if args.cfg_options and (args.concat or args.config in ('joints', 'clips')):
+        raise UserError(f'--cfg-options: {"--concat" if args.concat else args.config} reads no config; leave them out')
+    read = r'(model|default_scope|test_dataloader\.dataset\.pipeline)\b'
+    check_read(args.cfg_options, f'(?!{read})', 'tools/extract_features.py')
     if args.concat:
         concat(corpus, args)
     elif args.config == 'joints':

@@ -34,7 +34,7 @@ def make_parser() -> ToolParser:
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')
     add('--gallery', metavar='CORPUS:FEATURES[:SPLIT]', help='labelled actions to search for neighbours')
-    add('--top', type=int, default=5, help='neighbours per interval (default: 5)')
+    add('--top', type=int, help='neighbours per interval (default: 5)')
     add('--out', default='runs/infer', help='folder of json, npz and mp4 files (default: runs/infer)')
     add_overwrite_argument(parser)
     add('--no-video', action='store_true', help='write no video')
@@ -57,6 +57,9 @@ def main(argv=None):
     args = make_parser().parse_args(argv)
     if args.without_video:
         warnings.warn('--no-film is deprecated since 0.2, removed in 0.3; use --no-video', DeprecationWarning, 1)
+    for name, needed in (('threshold', 'scorer'), ('top', 'gallery')):
+        if getattr(args, name) is not None and not getattr(args, needed):
+            raise UserError(f'--{name}: changes nothing without --{needed}; leave it out')
     args.video_dir = '' if args.no_video or args.without_video else args.out
     from vpd_mm.engine.config import parse_options
     from vpd_mm.infer.frame_source import list_inputs
@@ -79,7 +82,7 @@ def main(argv=None):
         scorer=args.scorer,
         threshold=args.threshold,
         gallery=args.gallery,
-        top=args.top,
+        top=5 if args.top is None else args.top,
         device=args.device,
         tracker=parse_options('--track', args.track),
         crop_size=args.size,

@@ -36,8 +36,6 @@ def main(argv=None):
     if args.show is not None:
         check_side_by_side(args.show)
         check_output(args.show, **rules)
-        if args.out is not None and args.out.resolve() == args.show.resolve():
-            raise UserError(f'{args.out}: --out and --show are the same file; write to two paths')
     corpus = Corpus.open(args.corpus)
     settings = corpus.settings(args.protocol)
     given = {name: getattr(args, name) for name in ('before_sec', 'after_sec') if getattr(args, name) is not None}
@@ -125,9 +123,10 @@ def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float |
     retriever = DTWRetriever(gallery.clips, gallery.names, args.device, **RANKING[args.protocol])
     if (candidates := len(gallery) - len(exclude)) < 1:
         raise UserError(f'query {args.query}: all {len(gallery)} clips of the gallery overlap with it; add others')
-    if args.top < 1:
-        raise UserError(f'--top must be 1 or more, found {args.top}')
-    nearest = retriever.search([query.feats], min(args.top, candidates), [exclude], [f'query {args.query}'])
+    top = 10 if args.top is None else args.top
+    if top < 1:
+        raise UserError(f'--top must be 1 or more, found {top}')
+    nearest = retriever.search([query.feats], min(top, candidates), [exclude], [f'query {args.query}'])
     title = args.query if query.action is None else f'{args.query} ({classes[query.action.label]})'
     table = Table('rank', 'action', 'class', 'video:start-end', 'distance', title=f'most similar to {title}')
     shots = [Shot(query.video, query.start_frame, query.end_frame, f'query {title}')]
@@ -169,7 +168,7 @@ def parse_args(argv) -> argparse.Namespace:
     add('--ks', type=int, nargs='+', help='k of precision@k and hit@k (default: those of 1 10 50 that fit)')
     add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
-    add('--top', type=int, default=10, help='number of results of --query (default: 10)')
+    add('--top', type=int, help='number of results of --query (default: 10)')
     add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
     add_overwrite_argument(parser)
     add('--poses', help='pose set that --show draws where there are no crops (default: the first)')
@@ -182,6 +181,10 @@ def parse_args(argv) -> argparse.Namespace:
     add('--allow-missing', action='store_true', help='leave out actions without features')
     args = parser.parse_args(argv)
     args.features = joined_words('--features', args.features)
+    given = args.query is not None
+    for name in ('split', 'ks', 'out') if given else ('top', 'show', 'poses'):
+        if getattr(args, name) is not None:
+            raise UserError(f'--{name}: changes nothing {"with" if given else "without"} --query; leave it out')
     return args
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from vpd_mm.engine.cli import ToolParser, add_corpus_arguments, add_run_arguments, run_tool
 from vpd_mm.errors import UserError
 
+#: Fields of a config that a training alone reads, or that arguments set.
+TRAINING = r'(train|val)_|(optim_wrapper|param_scheduler|auto_scale_lr|load_from|resume|launcher)\b'
+
 
 def main(argv=None):
     parser = ToolParser(__doc__)
@@ -27,10 +30,13 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     from vpd_mm.detect.search import use_recorded_rule
+    from vpd_mm.engine.config import check_read
     from vpd_mm.engine.model_files import find_one_trained
     from vpd_mm.engine.run import build_runner
-    from vpd_mm.features.corpus_config import load_corpus_config
+    from vpd_mm.features.corpus_config import HOLDOUT_FIELDS, load_corpus_config
 
+    held_out = rf'(?!train_dataloader\.dataset\.({"|".join(HOLDOUT_FIELDS)})\b)'  # the test follows the training
+    check_read(args.cfg_options, f'{held_out}({TRAINING})', 'tools/test.py')
     args.config, args.checkpoint = find_one_trained(args.config, 'model', args.checkpoint or '')
     cfg = load_corpus_config(args)
     if not Path(args.checkpoint).is_file():

@@ -308,5 +308,9 @@ def test_a_checkpoint_of_the_tested_videos_is_a_warning(tmp_path):
     (line,) = make(corpus, subset='val', holdout='block').compare_with(train.metainfo, 'x.pth')
     assert line.startswith('x.pth: was trained on 2 of 3 tested videos (a, b)')
     assert 'does not record the videos' in val.compare_with({}, 'x.pth')[0]
-    assert train.compare_with(val.metainfo, 'first.pth') == []  # a further training, of a student of video c
+    (line,) = train.compare_with(train.metainfo, 'x.pth')  # subset 'train' in a test
+    assert line.startswith('x.pth: was trained on 2 of 2 tested videos (a, b)')
+    assert (
+        train.compare_with(val.metainfo, 'first.pth', training=True) == []
+    )  # a further training, of a student of video c
     assert set(train.metainfo['trained_on']['videos']) == set('abc')

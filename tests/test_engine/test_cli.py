@@ -234,3 +234,8 @@ def test_threads_of_openmp_wait_without_spinning(run_python, tmp_path):
         'print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)'
     )
     assert run_python('-c', code, cwd=tmp_path, env={'OMP_WAIT_POLICY': 'ACTIVE'}).stdout == 'PASSIVE False\n'
+
+
+def test_a_deprecation_is_one_line_and_other_warnings_keep_their_source():
+    assert cli._plain_deprecation('a is b', DeprecationWarning, 'x.py', 3) == 'warning: a is b\n'
+    assert cli._plain_deprecation('a is b', UserWarning, 'x.py', 3).startswith('x.py:3: UserWarning: a is b')

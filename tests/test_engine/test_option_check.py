@@ -66,9 +66,19 @@ def test_a_field_that_is_read_is_set(config, key):
     assert value == 3
 
 
-def test_a_name_that_is_like_no_other_gets_the_list():
-    with pytest.raises(UserError, match=r"the config has no 'zzz'; it has custom_hooks, default_hooks, .*train_cfg"):
-        merge_options(read_config(BIGRU), ['zzz=1'])
+@pytest.mark.parametrize(
+    ('config', 'key', 'message'),
+    [
+        (BIGRU, 'zzz', "the config has no 'zzz'; it has custom_hooks, default_hooks, .*train_cfg"),
+        (REAL, 'train_cfg.max_iters', "train_cfg has no 'max_iters'; it has by_epoch, max_epochs, val_interval$"),
+        (BIGRU, 'train_cfg.max_epochs', "train_cfg has no 'max_epochs'; it has "),
+        (DETECTOR, 'val_evaluator.0.foo', "val_evaluator has no '0'; it has threshold, tolerances, type"),
+        (DETECTOR, 'val_evaluator.foo', "val_evaluator has no 'foo'; it has threshold, tolerances, type"),
+    ],
+)
+def test_a_name_that_is_like_no_other_gets_the_list(config, key, message):
+    with pytest.raises(UserError, match=message):
+        merge_options(read_config(config), [f'{key}=1'])
 
 
 def test_epochs_set_the_length_of_trainings_that_count_them():

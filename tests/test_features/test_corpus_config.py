@@ -224,6 +224,18 @@ def test_missing_actions_are_allowed_where_they_can_be(roots):
         assert adapt_config(read(config), roots['penn'], allow_missing=True).train_dataloader.dataset.allow_missing
 
 
+def test_a_relative_corpus_of_a_config_is_looked_up_here(roots, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    args = [str(CONFIGS / 'distill/resnet18_2d-vpd_40e_real.py')]
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser)
+    add_corpus_arguments(parser)
+    with pytest.raises(
+        UserError, match=rf'names the corpus data/real, no folder seen from {tmp_path}; pass --corpus DIR'
+    ):
+        load_corpus_config(parser.parse_args(args))
+
+
 def test_arguments_reach_the_config_and_name_the_work_dir(roots):
     parser = argparse.ArgumentParser()
     add_run_arguments(parser)

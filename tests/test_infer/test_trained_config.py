@@ -50,7 +50,7 @@ def test_a_recognizer_is_read_with_the_config_of_its_training(recognizer, corpus
     assert named.test_dataloader.dataset.corpus == corpus
 
 
-def test_a_run_folder_stands_for_its_best_checkpoint_and_its_config(recognizer, tmp_path):
+def test_a_run_folder_stands_for_its_best_checkpoint_and_its_config(recognizer, tmp_path, monkeypatch):
     folder = recognizer.parent
     expected = [str(folder / 'config.py'), [str(recognizer)], {}]
     for spec in (folder, recognizer):
@@ -58,15 +58,28 @@ def test_a_run_folder_stands_for_its_best_checkpoint_and_its_config(recognizer, 
     assert list(find_trained(BIGRU, checkpoint=folder)) == list(find_trained(f'{BIGRU}:{folder}'))
     best = shutil.copy(recognizer, folder / 'best_nll_epoch_1.pth')
     assert find_trained(folder).checkpoints == [str(best)]
+    assert find_trained(f'{folder}/best').checkpoints == [str(best)]
+    assert list(find_trained(BIGRU, checkpoint=f'{folder}/latest').checkpoints) == [str(recognizer)]
+    lines = []
+    monkeypatch.setattr('vpd_mm.engine.model_files.print_log', lambda text, _: lines.append(text))
+    second = shutil.copy(recognizer, folder / 'best_nll_epoch_2.pth')
+    assert find_trained(folder).checkpoints == [str(second)]
+    assert lines == [f'{folder}: has 2 best checkpoints; the newest is used: best_nll_epoch_2.pth']
     best.unlink()
+    second.unlink()
     (tmp_path / 'grid').symlink_to(folder)
     record_trained(tmp_path, [tmp_path / 'grid/epoch_1.pth'] * 2, threshold=0.3)
     config, checkpoints, settings = find_trained(tmp_path)
     assert checkpoints == [f'{tmp_path}/grid/epoch_1.pth'] * 2
     assert Path(config).samefile(folder / 'config.py')
     assert settings['threshold'] == 0.3
-    with pytest.raises(UserError, match='takes one checkpoint, found 2'):
+    with pytest.raises(UserError, match=r'found 2; pass one, such as .*/grid/epoch_1\.pth; tools/detect\.py CONFIG'):
         find_one_trained(tmp_path)
+    shutil.copy(tmp_path / 'trained.json', (copy := tmp_path / 'elsewhere/copy').mkdir(parents=True) or copy)
+    assert find_trained(copy) == find_trained(tmp_path)
+    (tmp_path / 'grid').unlink()
+    with pytest.raises(UserError, match=r'copy/trained\.json: its checkpoint .*/grid/epoch_1\.pth is not there: '):
+        find_trained(copy)
     assert Recognizer(str(folder), 26).classes == ['jump', 'spin']
 
 

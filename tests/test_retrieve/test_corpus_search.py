@@ -191,9 +191,18 @@ def test_tool_refuses_early_what_it_cannot_write(corpus, tmp_path):
     for out in ('x' * 260, 'file/x.csv'):
         with pytest.raises(UserError, match=r'longer than 255 bytes|file is no folder'):
             run_tool(corpus, '--features', 'none', '--out', tmp_path / out)
-    same = ['--query', 'v3_30', '--show', tmp_path / 's.png', '--out', tmp_path / '.' / 's.png']
-    with pytest.raises(UserError, match=r's\.png: --out and --show are the same file'):
-        run_tool(corpus, *same)
+
+
+def test_tool_refuses_options_that_change_nothing(corpus):
+    for options, message in (
+        (['--query', 'v3_30', '--ks', 3], '--ks: changes nothing with --query; leave it out'),
+        (['--query', 'v3_30', '--out', 'q.csv'], '--out: changes nothing with --query'),
+        (['--query', 'v3_30', '--split', 'val'], '--split: changes nothing with --query'),
+        (['--top', 3], '--top: changes nothing without --query'),
+        (['--show', 'x.png'], '--show: changes nothing without --query'),
+    ):
+        with pytest.raises(UserError, match=message):
+            run_tool(corpus, *options)
 
 
 def test_tool_replaces_its_own_files_only(corpus, tmp_path):

@@ -60,6 +60,14 @@ def test_a_corpus_that_was_made_in_another_way_is_warned_of(extract, tmp_path, c
         extract(0, 1, 'bad')
 
 
+def test_options_that_are_not_read_are_refused(extract, corpus):
+    for option in ('train_cfg.max_epochs=9', 'test_dataloader.batch_size=9', 'optim_wrapper.optimizer.lr=1'):
+        with pytest.raises(UserError, match=r'changes nothing: tools/extract_features\.py does not read it'):
+            extract(0, 1, 'run', '--cfg-options', option)
+    with pytest.raises(UserError, match='--cfg-options: joints reads no config'):
+        main(['joints', '--corpus', str(corpus.root), '--cfg-options', 'model.foo=9'])
+
+
 def test_the_only_pose_set_needs_no_option(tmp_path, corpus):
     poses = PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')
     made = Corpus.create(tmp_path / 'c')

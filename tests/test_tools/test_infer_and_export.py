@@ -165,3 +165,9 @@ def test_export_then_infer(folder, capsys):
     arguments = ['videos/one.mp4', '--student', 'student.onnx', '--boxes', 'full', '--out', 'out']
     assert infer(arguments) == 0
     assert VideoReader(folder / 'out' / 'one.mp4').num_frames == FRAMES
+
+
+@pytest.mark.parametrize(('option', 'needed'), [('--threshold', '--scorer'), ('--top', '--gallery')])
+def test_options_of_absent_parts_are_refused(option, needed):
+    with pytest.raises(UserError, match=f'{option}: changes nothing without {needed}'):
+        infer(['x.mp4', option, '9'])

@@ -1,12 +1,14 @@
 """tools/train.py and tools/test.py as a user types them, on mmaction2's models."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
 from forked import run_ranks
 
 from vpd_mm.engine.training_console import training_record
+from vpd_mm.errors import UserError
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 STGCN = 'configs/baselines/stgcn_joint_8e_generated.py'
@@ -96,6 +98,14 @@ def test_evaluates_a_checkpoint(trained, tool):
     assert 'acc/mean1' in tool('test.py', STGCN, 'whole/epoch_4.pth', '--work-dir', 'tested', cwd=trained)
 
 
+@pytest.mark.parametrize(
+    'option', ['train_cfg.max_epochs', 'val_evaluator.x', 'train_dataloader.dataset.subset', 'load_from', 'launcher']
+)
+def test_an_option_of_the_training_is_refused(option):
+    with pytest.raises(UserError, match=rf'{option}: changes nothing: tools/test\.py does not read it'):
+        runpy.run_path(str(TOOLS / 'test.py'))['main']([STGCN, 'x.pth', '--cfg-options', f'{option}=3'])
+
+
 def test_a_cut_checkpoint_is_one_clear_line(trained, run_python, tmp_path):
     cut = tmp_path / 'cut.pth'
     cut.write_bytes((trained / 'whole' / 'epoch_4.pth').read_bytes()[:5000])
@@ -117,10 +127,14 @@ def test_two_processes_have_the_loss_curve_of_one(tool, tmp_path):
 
 def test_tsn_trains_and_is_evaluated(tool, tmp_path):
     tiny = ['train_dataloader.dataset.num_clips=4', 'val_dataloader.dataset.num_clips=4', 'train_cfg.max_epochs=1']
-    small = ['model.backbone.depth=18', 'model.cls_head.in_channels=512']  # the depth of the config takes a minute
-    config, options = 'configs/baselines/tsn_r50_rgb_2e_generated.py', ['--cfg-options', *tiny, *small]
+    small = [
+        '--cfg-options',
+        'model.backbone.depth=18',
+        'model.cls_head.in_channels=512',
+    ]  # the depth of the config takes a minute
+    config, options = 'configs/baselines/tsn_r50_rgb_2e_generated.py', [*small, *tiny]
     tool('train.py', config, '--work-dir', 'tsn', *options, cwd=tmp_path)
-    options += ['test_dataloader.dataset.num_clips=4']
+    options = [*small, 'test_dataloader.dataset.num_clips=4']
     assert 'acc/top1' in tool('test.py', config, 'tsn/epoch_1.pth', '--work-dir', 'tsn', *options, cwd=tmp_path)
 
 

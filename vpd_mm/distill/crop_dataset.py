@@ -199,13 +199,14 @@ class CropDataset(Dataset):
             'test of a recogniser is too good; --cfg-options train_dataloader.dataset.splits=train,val leaves them out'
         ] * bool(tested)
 
-    def compare_with(self, meta: Mapping[str, Any], where: str) -> list[str]:
+    def compare_with(self, meta: Mapping[str, Any], where: str, training: bool = False) -> list[str]:
         """List warnings about a checkpoint that is loaded, given its ``dataset_meta``.
 
-        A training set adds the videos of a former training to its own; another one looks for those it would test.
+        The set of a ``training`` adds the videos of a former training to its own; another one looks for those it would
+        test.
         """
         trained = TrainedVideos.from_meta(meta, where)
-        if self.subset == 'train':
+        if training:
             own = TrainedVideos.of(self.corpus, self.used_videos())
             if trained is not None and not trained.videos.keys() <= own.videos.keys():
                 self.metainfo['trained_on'] = (own | trained).to_json()

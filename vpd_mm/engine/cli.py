@@ -6,6 +6,7 @@ import itertools
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     """Run a tool's ``main(argv)`` and exit; an error becomes one line on stderr, with ``--debug`` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
+    warnings.formatwarning = _plain_deprecation  # type: ignore[assignment]
     with escaped_output():
         try:
             status = main(arguments) or 0
@@ -51,6 +53,11 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
             else:
                 print(error_line(e), file=sys.stderr)
             sys.exit(1)
+
+
+def _plain_deprecation(message, category, *where: Any, _format: Callable = warnings.formatwarning) -> str:
+    """Format a DeprecationWarning in one line without the source, others as usual."""
+    return f'warning: {message}\n' if category is DeprecationWarning else _format(message, category, *where)
 
 
 def keep_freed_memory() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,18 @@ def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
             raise UserError(f'{option} {pair}: must be KEY=VALUE')
         values[key] = DictAction._parse_iterable(value)
     return values
+
+
+def check_read(options: Sequence[str], unread: str, tool: str) -> None:
+    """Check that a tool reads the fields of ``--cfg-options``; ``unread`` matches the start of those it does not read.
+
+    Raises:
+        UserError: the tool does not read one.
+    """
+    for option in options:
+        if re.match(unread, option):
+            key = option.partition('=')[0]
+            raise UserError(f'--cfg-options {key}: changes nothing: {tool} does not read it')
 
 
 def merge_options(cfg: Config, options: Sequence[str], top: Collection[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ from .written_configs import NOT_OURS, is_recorded
 
 #: File in which a tool that trains several models records those that its folder stands for.
 TRAINED = 'trained.json'
+#: Last part of a path, where no file has this name, to the function that finds it in a run folder.
+_PARTS: dict[str, Callable[[Path], Any]] = {'best': newest_best, 'latest': find_latest_checkpoint}
 #: Fields of a data set that a config leaves to a corpus by setting them to None.
 CORPUS_FIELDS = ('corpus', 'num_classes', 'window', 'widen')
 
@@ -43,7 +45,8 @@ def find_trained(spec: str | os.PathLike, what: str = 'model', checkpoint: str |
     """Find config and checkpoints of ``CONFIG:CHECKPOINT[,CHECKPOINT...]``, or of CHECKPOINTs alone.
 
     A CHECKPOINT is a file, or a run folder: that of a training stands for its best checkpoint, else for the last one;
-    that of a tool which trains several models for those that it recorded (:func:`record_trained`).  Without CONFIG it
+    that of a tool which trains several models for those that it recorded (:func:`record_trained`); ``best`` and
+    ``latest`` after a folder select one.  Without CONFIG it
     is the one that the training wrote beside the first checkpoint (:func:`run_config`).  ``checkpoint``, where it is
     given, is the CHECKPOINT and ``spec`` the CONFIG.
 
@@ -63,10 +66,14 @@ def find_trained(spec: str | os.PathLike, what: str = 'model', checkpoint: str |
         )
     checkpoints, settings = list[str](), dict[str, Any]()
     for name in names:
-        if Path(name).is_dir():
-            of_run, settings = _checkpoints_of(Path(name))
+        path = Path(name)
+        part = path.name if path.name in _PARTS and not path.exists() and path.parent.is_dir() else ''
+        if part and (own := _PARTS[part](path.parent)):
+            checkpoints.append(str(own))
+        elif path.is_dir() or part == 'best':
+            of_run, settings = _checkpoints_of(path.parent if part else path)
             checkpoints += of_run
-        elif config or Path(name).is_file():
+        elif config or path.is_file():
             checkpoints.append(name)
         else:
             raise UserError(f'{what} {text!r}: no such file or folder; pass a run folder, or CONFIG:CHECKPOINT')
@@ -81,7 +88,8 @@ def find_one_trained(
     """:func:`find_trained` of a model that is no ensemble; UserError for several checkpoints."""
     config, checkpoints, _ = find_trained(spec, what, checkpoint)
     if len(checkpoints) > 1:
-        raise UserError(f'{what} {str(spec)!r}: takes one checkpoint, found {len(checkpoints)}')
+        hint = f'pass one, such as {checkpoints[0]}; tools/detect.py CONFIG --checkpoints tests them together'
+        raise UserError(f'{what} {str(spec)!r}: takes one checkpoint, found {len(checkpoints)}; {hint}')
     return config, checkpoints[0]
 
 
@@ -89,7 +97,9 @@ def record_trained(folder: str | os.PathLike, checkpoints: Sequence[str | os.Pat
     """Let a folder stand for checkpoints below it, with settings (JSON), in :func:`find_trained`."""
     names = [os.path.relpath(checkpoint, folder) for checkpoint in checkpoints]
     with atomic_write(Path(folder) / TRAINED, 'w') as f:
-        json.dump({'checkpoints': names, **settings, 'comment': MARK}, f, indent=2)
+        json.dump(
+            {'checkpoints': names, 'folder': str(Path(folder).resolve()), **settings, 'comment': MARK}, f, indent=2
+        )
         f.write('\n')
 
 
@@ -97,13 +107,20 @@ def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
     """Checkpoints that a folder stands for, and recorded settings."""
     own, record = newest_best(folder) or find_latest_checkpoint(folder), folder / TRAINED
     if own and not (record.is_file() and record.stat().st_mtime > Path(own).stat().st_mtime):
+        if (count := len(list_folder(folder, 'best_*.pth'))) > 1:
+            print_log(f'{folder}: has {count} best checkpoints; the newest is used: {Path(own).name}', 'current')
         return [str(own)], {}
     if record.is_file():
         content = read_json(record, 'run the command that wrote it again')
         names = content.pop('checkpoints', None) if isinstance(content, dict) else None
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UserError(f'{record}: names no checkpoints; run the command that wrote it again')
-        return [str(folder / name) for name in names], content
+        origin = Path(str(content.pop('folder', folder)))  # of a copy
+        paths = [folder / name if (folder / name).is_file() else origin / name for name in names]
+        if missing := [path for path in paths if not path.is_file()]:
+            hint = 'was the folder copied without it? Pass the folder that was copied, or CONFIG:CHECKPOINT'
+            raise UserError(f'{record}: its checkpoint {missing[0]} is not there: {hint}')
+        return [os.path.normpath(path) for path in paths], content
     if len(saved := list_folder(folder, '*.pth')) == 1:
         return [str(saved[0])], {}
     below = sorted({str(path.parent) for path in list_folder(folder, '**/*.pth')})

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.optim import OptimWrapper
 from mmengine.registry import Registry
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from .. import registry
@@ -67,7 +68,7 @@ def _check_field(cfg: Config, key: str, option: str, top: Collection[str]) -> No
         names, strict = (known, True) if i == 0 else _fields(node, parts[:i])
         own = names if i == 0 else names | node.keys()
         nearest = difflib.get_close_matches(part, own, n=1, cutoff=0.8)
-        if part not in own and (strict or nearest):
+        if part not in own and (strict or nearest or part.isdigit()):
             fields = {name: value for name, value in node.items() if name in known} if i == 0 else {}
             near = [] if part in node else ['.'.join([*parts[:i], name, *parts[i + 1 :]]) for name in nearest]
             near = (
@@ -106,7 +107,7 @@ def _fields(node: Mapping, path: list[str]) -> tuple[set[str], bool]:
     if path[-1].endswith('_dataloader'):
         return _parameters(DataLoader) | _LOADER, True
     if path == ['train_cfg']:
-        return _parameters(EpochBasedTrainLoop) | _parameters(IterBasedTrainLoop) | _LOOP, True
+        return _parameters(EpochBasedTrainLoop if node.get('by_epoch', True) else IterBasedTrainLoop) | _LOOP, True
     if path == ['optim_wrapper']:
         return _parameters(OptimWrapper) | _TYPED, False
     return (_RANDOMNESS, True) if path == ['randomness'] else (set(), False)
@@ -125,5 +126,7 @@ def _parameters(cls: Any) -> set[str]:
 
 def _takes_any(cls: Any) -> bool:
     """True if arguments are accepted that no signature names."""
+    if inspect.isclass(cls) and issubclass(cls, BaseMetric | BaseLoop):  # they pass the others on to these
+        return False
     kinds = [parameter.kind for parameter in inspect.signature(cls).parameters.values()]
     return inspect.Parameter.VAR_KEYWORD in kinds

@@ -85,7 +85,7 @@ class ConsoleHook(Hook):
     - ``summary()``: lines about the samples;
     - ``used_videos()``: their videos; those of the training in the validation are a warning;
     - ``warnings()``: of a training set, lines about what makes results too good;
-    - ``compare_with(dataset_meta, where)``: warnings about a checkpoint that is loaded.
+    - ``compare_with(dataset_meta, where, training)``: warnings about a checkpoint that is loaded.
 
     Metrics may have ``meanings``: what a number is and its unit, such as 'pck = share of ...'.  Hooks that add a number
     may have ``meaning``.
@@ -101,7 +101,7 @@ class ConsoleHook(Hook):
         meta, where = (checkpoint.get('meta') or {}).get('dataset_meta') or {}, runner._load_from or runner.work_dir
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
             compare = getattr(loop.dataloader.dataset, 'compare_with', None) if isinstance(loop, BaseLoop) else None
-            for line in compare(meta, f'checkpoint {where}') if compare else ():
+            for line in compare(meta, f'checkpoint {where}', loop is runner._train_loop) if compare else ():
                 runner.logger.warning(line)
 
     def before_train(self, runner) -> None:

@@ -202,6 +202,11 @@ def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) ->
     """
     options = {name: getattr(args, name) for name in ('features', 'stream', 'poses', 'protocol')}
     cfg = read_config(args.config)
+    for own in () if args.corpus else filter(None, (dataset.get('corpus') for dataset in datasets_of(cfg))):
+        if not Path(own).is_dir():
+            raise UserError(
+                f'{args.config}: names the corpus {own}, no folder seen from {Path.cwd()}; pass --corpus DIR'
+            )
     students = {dataset.get('corpus') for dataset in datasets_of(cfg) if 'teacher' in dataset}
     corpus = args.corpus or (students.pop() if len(students) == 1 else None)
     cfg = adapt_config(cfg, corpus, **options, allow_missing=allow_missing)
