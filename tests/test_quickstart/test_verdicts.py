@@ -1,6 +1,7 @@
 """Verdicts from files of known content: counts, chance levels, and the point from which a number is good."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from mmengine.config import Config
 from sequence_corpus import make_corpus
 from tiny_corpus import make_tiny
 
+from vpd_mm.corpus import CropWriter
 from vpd_mm.errors import UserError
 from vpd_mm.quickstart import chain, verdicts
 from vpd_mm.retrieve import ActionClips
@@ -137,3 +139,17 @@ def test_only_videos_of_the_folder_that_are_not_left_out_are_counted(tmp_path):
     corpus.leave_out(['v3', 'v0'])
     verdict = verdicts.judge_corpus(corpus.root, files).verdict
     assert (verdict.level, verdict.text) == ('ok', '2 of 2 videos are prepared, 20 frames. 2 left out.')
+
+
+def test_frames_without_a_vector_and_a_student_that_learnt_nothing_are_named(tmp_path):
+    parts = actions_of(('v0', 0, 'train'), ('v1', 0, 'test'))
+    videos, frames = {'v0': (25.0, 10), 'v1': (25.0, 20)}, {'v0': np.arange(6)}
+    corpus = make_corpus(tmp_path / 'c', videos, parts, 1, frames=frames)
+    shutil.copytree(corpus.teacher_dir('joints'), corpus.features_dir('vpd'))
+    with CropWriter(corpus.crops_dir / 'shard-000.lmdb'):
+        pass
+    verdict = verdicts.judge_features(corpus.root, 'vpd', has_learnt=False).verdict
+    assert '4 of 30 frames have none (no tracked athlete), most in v0 4 of 10.' in verdict.text
+    assert (verdict.level, verdict.hint) == ('warn', 'the student is worse than a constant pose: nothing was learnt')
+    text = verdicts.judge_labels(corpus.root, True, 'vpd').verdict.text
+    assert text.endswith('1 train, 0 val, 1 test. 1 clip with frames without features. None is val.')

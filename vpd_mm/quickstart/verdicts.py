@@ -204,7 +204,7 @@ def judge_features(corpus_dir: Path, run: str, has_learnt: bool = True) -> Resul
     blocks: list[Block] = [Gallery(images, 1000, 'Crop, teacher (faint: not confident), student. Most gaps first.')]
     for video in [video for video in most if (folder / f'{video}.mp4').stat().st_size < 4e6][:1]:
         blocks.append(Image(file_uri(folder / f'{video}.mp4'), f'{video}, every frame.'))
-    missing = len(CropStore(corpus.crops_dir).videos()) - len(student)
+    missing = len({*CropStore(corpus.crops_dir).videos()} - {*student.videos()})
     hint = f'{counted(missing, "video")} with crops but no features; run the same command again'
     if not missing:
         hint = f'the student is {NOTHING}'
