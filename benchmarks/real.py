@@ -22,8 +22,8 @@ from vpd_mm.importers.parkour import athlete_of
 from vpd_mm.prepare import build_corpus
 from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence
 
-from .real_methods import STUDENT_METHODS, TEACHER_METHODS, VideoPoses, to_torsos
-from .real_students import ALL, WITHOUT, add_arguments, load_predictions, run_names, train_students
+from .real_methods import STUDENT_METHODS, TEACHER_METHODS, VideoPoses, repair_all, to_torsos
+from .real_students import ALL, WITHOUT, add_arguments, load_predictions, run_names, train_students, trained_frames
 from .real_table import METRICS, evaluate, frame_groups, table, to_markdown
 
 _TITLES = {
@@ -54,7 +54,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     students = args.students or corpus.root / 'students'
     if train_students(corpus, students, args.work_dir, args):
         return 1
-    videos = load_videos(corpus, only_poses(corpus))
+    trained_on = trained_frames(corpus, args.config, args.cfg_options)
+    videos = load_videos(corpus, only_poses(corpus), trained_on)
     athletes = [] if args.seen_only else sorted({athlete_of(video) for video in CropStore(corpus.crops_dir).videos()})
     poses = {name: load_predictions(students, name) for name in run_names(athletes, args.seeds)}
     result = compare(videos, poses, bool(athletes), args.seeds)
@@ -83,14 +84,16 @@ def prepare(args: argparse.Namespace) -> Corpus | None:
 
 def only_poses(corpus: Corpus) -> str:
     """Name of the only pose set, the teacher of the benchmark; UserError where there are several or none."""
-    names = corpus.pose_names()
+    names = corpus.pose_names(repaired=False)
     if len(names) != 1:
         raise UserError(f'{corpus.root}: needs one pose set, the teacher; has {", ".join(names) or "none"}')
     return names[0]
 
 
-def load_videos(corpus: Corpus, poses: str) -> dict[str, tuple[VideoPoses, np.ndarray]]:
-    """Read the videos with ground truth.
+def load_videos(
+    corpus: Corpus, poses: str, trained_on: Mapping[str, np.ndarray]
+) -> dict[str, tuple[VideoPoses, np.ndarray]]:
+    """Read the videos with ground truth; ``trained_on``: frames of each video that the students were trained on.
 
     Returns:
         Video to the teacher's poses of all its frames, and the ground truth (T, 12, 2) in torsos, NaN in frames without
@@ -104,8 +107,9 @@ def load_videos(corpus: Corpus, poses: str) -> dict[str, tuple[VideoPoses, np.nd
         truth[np.setdiff1d(np.arange(info.num_frames), store.header(info.video).frame_inds)] = np.nan
         keypoints = _every_frame(teacher.frame_inds, teacher.keypoints, info.num_frames)
         scores = _every_frame(teacher.frame_inds, teacher.scores, info.num_frames, 0)
-        no_student = np.full((info.num_frames, 2, 26), np.nan)
-        videos[info.video] = VideoPoses(info.fps, keypoints, scores, no_student), truth
+        no_student, starts = np.full((info.num_frames, 2, 26), np.nan), store.header(info.video).starts
+        trained = np.isin(np.arange(info.num_frames), trained_on.get(info.video, ()))
+        videos[info.video] = VideoPoses(info.fps, keypoints, scores, no_student, starts, trained), truth
     if not videos:
         raise UserError(f'{corpus.root}: no video has ground truth; see tools/import_dataset.py parkour')
     return videos
@@ -119,6 +123,9 @@ def compare(
 ) -> pd.DataFrame:
     """Measure every method: the :func:`~benchmarks.real_table.table`.
 
+    For an athlete that the student never saw, the noise of the teacher is at most that of the student of all athletes,
+    of the same seed.
+
     Args:
         videos: Of :func:`load_videos`.
         students: Run, of :func:`~benchmarks.real_students.run_names`, to video to the poses of its student.
@@ -129,18 +136,35 @@ def compare(
     scores = [video.scores[:, VPD_JOINTS].mean(axis=1) for video in known]
     groups = frame_groups([TEACHER_METHODS['teacher'](video) for video in known], scores, truths)
     results = {name: [evaluate([of(v) for v in known], truths, groups)] for name, of in TEACHER_METHODS.items()}
+    levels = dict[int, np.ndarray]()
     for is_new in (False, True)[: 1 + new_athletes]:
+        runs = {seed: _with_students(videos, students, seed, is_new) for seed in seeds}
+        suffix = ', new athlete' * is_new
         for name, method in STUDENT_METHODS.items():
-            results[name + ', new athlete' * is_new] = runs = []
-            for seed in seeds:
-                poses = []
-                for video, (teacher, _) in videos.items():
-                    run_name = WITHOUT.format(athlete=athlete_of(video), seed=seed) if is_new else ALL.format(seed=seed)
-                    own = students[run_name][video]
-                    feats = _every_frame(own.frame_inds, own.feats, len(teacher.scores))
-                    poses.append(method(replace(teacher, student=feats)))
-                runs.append(evaluate(poses, truths, groups))
+            poses = [[method(video) for video in run] for run in runs.values()]
+            results[name + suffix] = [evaluate(own, truths, groups) for own in poses]
+        results['repaired' + suffix] = []
+        for seed, run in runs.items():
+            repaired, noise = repair_all(run, levels.get(seed))
+            levels[seed] = noise.teacher
+            results['repaired' + suffix].append(evaluate(repaired, truths, groups))
     return table(results)
+
+
+def _with_students(
+    videos: Mapping[str, tuple[VideoPoses, np.ndarray]],
+    students: Mapping[str, Mapping[str, FeatureSequence]],
+    seed: int,
+    is_new: bool,
+) -> list[VideoPoses]:
+    """Add the poses of the student of all athletes, or of the one that never saw the athlete."""
+    result = []
+    for video, (poses, _) in videos.items():
+        name = WITHOUT.format(athlete=athlete_of(video), seed=seed) if is_new else ALL.format(seed=seed)
+        own = students[name][video]
+        feats = _every_frame(own.frame_inds, own.feats, len(poses.scores))
+        result.append(replace(poses, student=feats, trained=poses.trained & (not is_new)))
+    return result
 
 
 def _every_frame(frame_inds: np.ndarray, values: np.ndarray, num_frames: int, missing: float = np.nan) -> np.ndarray:

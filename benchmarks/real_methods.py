@@ -1,13 +1,14 @@
 """Poses of every frame of a video by the methods that ``benchmark.py real`` compares."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from scipy.signal import butter, filtfilt
 
 from vpd_mm.distill.pose_distiller import mean_of_views
+from vpd_mm.repair import Noise, calibrate, observe, repair
 from vpd_mm.structures import VPD_JOINTS
 from vpd_mm.teacher import JointFeature, normalize_joints
 
@@ -26,12 +27,16 @@ class VideoPoses:
         scores: (T, 17); 0 without a pose.
         student: (T, 2, 26 or 52) normalized joints of the student (and their change) in the views [original, flipped];
             NaN without a crop.
+        starts: Frames whose previous frame is missing or of another shot.
+        trained: (T,) bool: the student was trained on the frame.
     """
 
     fps: float
     keypoints: np.ndarray
     scores: np.ndarray
     student: np.ndarray
+    starts: np.ndarray
+    trained: np.ndarray
 
 
 def to_torsos(keypoints: np.ndarray) -> np.ndarray:
@@ -85,6 +90,36 @@ def student_flip_test(video: VideoPoses) -> np.ndarray:
     """Mean of the student's poses of both views."""
     original, flipped = (torch.from_numpy(view[:, : JointFeature.dims]) for view in np.moveaxis(video.student, 1, 0))
     return _joints(mean_of_views(original, flipped).numpy())
+
+
+def repair_all(videos: Sequence[VideoPoses], teacher_noise: np.ndarray | None = None) -> tuple[list[np.ndarray], Noise]:
+    """Repair the poses of all videos of one student, as ``tools/repair_poses.py`` does.
+
+    Args:
+        videos: The videos.
+        teacher_noise: (13,) largest variances of the teacher, of a student that was trained on these videos.
+
+    Returns:
+        The poses of each video, and the noise levels.
+    """
+    frames = [np.flatnonzero(np.isfinite(video.student).all(axis=(1, 2))) for video in videos]
+    observed = []
+    for video, inds in zip(videos, frames, strict=True):
+        original, flipped = (torch.from_numpy(view[inds]) for view in np.moveaxis(video.student, 1, 0))
+        decoded = mean_of_views(original, flipped).numpy().reshape(len(inds), -1, 13, 2)
+        motion = decoded[:, 1] if decoded.shape[1] > 1 else np.full_like(decoded[:, 0], np.nan)
+        keypoints, scores = np.nan_to_num(video.keypoints[inds]), video.scores[inds]
+        student = decoded[:, 0], motion, inds, video.starts
+        observed.append(observe(keypoints, scores, *student, video.fps, video.trained[inds]))
+    noise = calibrate(observed)
+    if teacher_noise is not None:
+        noise = replace(noise, teacher=np.minimum(noise.teacher, teacher_noise))
+    results = []
+    for video, inds, poses in zip(videos, frames, observed, strict=True):
+        result = np.full((len(video.scores), 12, 2), np.nan)
+        result[inds] = 2 * normalize_joints(repair(poses, noise).joints)[:, 1:]
+        results.append(result)
+    return results, noise
 
 
 #: Methods without and with a student, by their names in the table.

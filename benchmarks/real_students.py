@@ -11,9 +11,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.distill import CropDataset
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.config import merge_options, read_config
 from vpd_mm.engine.paths import newest_best
@@ -23,6 +25,7 @@ from vpd_mm.features.corpus_config import adapt_config, datasets_of
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.files import atomic_write, npz_path
 from vpd_mm.importers.parkour import athlete_of
+from vpd_mm.registry import DATASETS
 from vpd_mm.structures import FeatureSequence
 
 #: Student of the table.
@@ -123,6 +126,15 @@ def train_student(
     with atomic_write(out / 'done', 'w') as f:
         f.write(f'{Path(checkpoint).name}\n')
     return f'{Path(checkpoint).name}, {sum(len(store.header(video)) for video in videos)} frames'
+
+
+def trained_frames(corpus: Corpus, config: str, options: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the frames of each video that the students of all athletes are trained on."""
+    cfg = read_config(config)
+    merge_options(cfg, options)
+    dataset = next(datasets_of(adapt_config(cfg, str(corpus.root)), 'train'))
+    crops: CropDataset = DATASETS.build({**dataset, 'teacher': 'joints', 'pipeline': []})
+    return {video: crops.used_frames(video) for video in crops.videos}
 
 
 def load_predictions(out: Path, name: str) -> dict[str, FeatureSequence]:

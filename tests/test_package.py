@@ -23,7 +23,7 @@ SOURCES = sorted((ROOT / 'vpd_mm').rglob('*.py'))
 #: Rooms from the ground up (the design page, "Layout"): each imports only those before it.
 ORDER = [
     *('errors', 'version', 'registry', 'files', 'structures', 'compat', 'engine', 'corpus', 'visualize'),
-    *('athlete', 'teacher', 'distill', 'features', 'recognize', 'retrieve', 'detect'),
+    *('athlete', 'teacher', 'distill', 'features', 'repair', 'recognize', 'retrieve', 'detect'),
     *(
         'baselines',
         'importers',

@@ -4,9 +4,11 @@
 python tools/export.py RUN_FOLDER --out student.onnx
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
+from vpd_mm.errors import UserError
 
 
 def main(argv=None):
@@ -17,6 +19,10 @@ def main(argv=None):
     parser.add_argument('--opset', type=int, default=17, help='ONNX opset (default: 17)')
     add_overwrite_argument(parser)
     args = parser.parse_args(argv)
+
+    for package in ('onnx', 'onnxruntime'):  # before the slow imports
+        if find_spec(package) is None:
+            raise UserError(f'{package} is not installed; pip install onnx onnxruntime')
 
     from vpd_mm.engine.model_files import find_one_trained
     from vpd_mm.export.onnx_export import TOLERANCE, export_model

@@ -106,7 +106,7 @@ def concat(corpus: Corpus, args: argparse.Namespace) -> None:
 
 
 def default_poses(corpus: Corpus) -> str:
-    names = corpus.pose_names()
+    names = corpus.pose_names(repaired=False)
     return names[0] if len(names) == 1 else 'files'
 
 

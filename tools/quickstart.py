@@ -30,6 +30,7 @@ def make_parser() -> ToolParser:
         metavar='RULE=VALUE',
         help='as of prepare: rules that choose the athlete',
     )
+    add('--fps', type=float, help='as of prepare: resample to this rate (default: frames as decoded)')
     epochs = 'of the student, 2,000 draws each (default: so many that each target is drawn 40 times, 5 to 40)'
     add('--epochs', type=int, help=epochs)
     add('--workers', type=int, help='processes that prepare videos (default: one per core, at most 4)')
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from vpd_mm.quickstart import QuickstartOptions, run_quickstart
 
-    options = QuickstartOptions(args.boxes, args.poses, args.track, args.epochs, args.workers)
+    options = QuickstartOptions(args.boxes, args.poses, args.track, args.fps, args.epochs, args.workers)
     report = run_quickstart(args.videos, args.labels, args.out, options, PlainConsole())
     print(f'report: {report}')
     return 0

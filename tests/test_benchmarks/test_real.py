@@ -26,7 +26,12 @@ def video(num_frames=10, **changes):
     """An athlete who moves 5 px a frame, seen in every frame."""
     steps = np.arange(num_frames)[:, None, None] * [5.0, 0]
     fields = {'fps': 25.0, 'keypoints': KEYPOINTS + steps, 'scores': np.full((num_frames, 17), 0.8)}
-    return VideoPoses(**fields | {'student': np.full((num_frames, 2, 26), np.nan)} | changes)
+    return VideoPoses(
+        **fields
+        | {'student': np.full((num_frames, 2, 26), np.nan), 'starts': np.zeros(1, int)}
+        | {'trained': np.zeros(num_frames, bool)}
+        | changes
+    )
 
 
 def test_joints_in_torsos_relative_to_the_hips():

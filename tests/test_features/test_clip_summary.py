@@ -6,6 +6,7 @@ from mmengine.config import Config
 from train import next_command
 
 from vpd_mm.corpus import Corpus, VideoInfo
+from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.features.clip_summary import describe_splits, infer_command
 from vpd_mm.structures import Action, FeatureSequence, save_actions
 
@@ -20,12 +21,12 @@ def corpus(tmp_path):
     return corpus
 
 
-def features(corpus, name, trained_on):
+def features(corpus, name, trained_on, **more):
     """Features of the three videos; ``trained_on`` has their record, as far as there is one."""
     for video in 'abc':
         known = {'trained_on': video in trained_on} if trained_on is not None else {}
         sequence = FeatureSequence(np.arange(20), np.zeros((20, 2, 4), np.float32), np.ones(20, np.float32))
-        sequence.save(corpus.features_dir(name) / f'{video}.npz', {'inputs': {}, **known})
+        sequence.save(corpus.features_dir(name) / f'{video}.npz', {'inputs': {}, **known, **more})
 
 
 def test_test_clips_that_the_student_has_seen_are_a_warning(corpus):
@@ -57,16 +58,25 @@ def played(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['vpd-mm train'])
     (tmp_path / 'b c.mp4').touch()
     corpus.add_videos([VideoInfo('b', str(tmp_path / 'b c.mp4'), 25.0, 20, 64, 48)])
-    for name in ('vpd', 'other'):
-        features(corpus, name, None)
+    (tmp_path / 'student').mkdir()
+    (tmp_path / 'student' / 'best_loss_epoch_1.pth').touch()
+    written = tmp_path / 'student' / 'config.py'
+    written.touch()
+    record_configs([written])
+    for name, student in (('vpd', 'student'), ('other', 'student'), ('gone', 'deleted')):
+        features(corpus, name, None, student=str(tmp_path / student))
+    features(corpus, 'unknown', None)
     return corpus
 
 
-def test_a_model_on_the_features_of_one_student_is_used_on_a_video(played, tmp_path):
-    expected = f"vpd-mm infer '{tmp_path}/b c.mp4' --recognizer w"
+def test_a_model_on_the_features_of_one_student_is_used_on_a_video(played, tmp_path, monkeypatch):
+    expected = f"vpd-mm infer '{tmp_path}/b c.mp4' --student {tmp_path}/student --recognizer w"
     assert infer_command(played, 'vpd', '--recognizer', 'w') == expected
     assert infer_command(played, ['features/vpd'], '--recognizer', 'w') == expected
-    assert infer_command(played, 'vpd+other', '--recognizer', 'w') == ''
+    for name in ('vpd+other', 'gone', 'unknown'):
+        assert infer_command(played, name, '--recognizer', 'w') == ''
+    monkeypatch.chdir(tmp_path)
+    assert infer_command(played, 'vpd', '--scorer', 'w').endswith("b c.mp4' --student student --scorer w")
     (tmp_path / 'b c.mp4').unlink()
     assert infer_command(played, 'vpd', '--recognizer', 'w') == ''
 
@@ -80,7 +90,7 @@ def test_train_names_the_command_that_uses_the_result(played, tmp_path):
     extract = f'vpd-mm extract_features w --corpus {played.root}'
     assert named('vpd_mm.PoseDistiller', teacher='joints') == f'{extract} --out vpd --preview'
     assert named('vpd_mm.PoseDistiller', teacher='vipe') == extract
-    assert named('vpd_mm.FrameScorer', features='vpd') == f"vpd-mm infer '{tmp_path}/b c.mp4' --scorer w"
+    assert named('vpd_mm.FrameScorer', features='vpd') == infer_command(played, 'vpd', '--scorer', 'w') != ''
     assert named('vpd_mm.SequenceRecognizer', features=['vpd', 'other']) == 'vpd-mm test w'
     assert named('mmaction.RecognizerGCN') == 'vpd-mm test w'
     assert named('mmaction.RecognizerGCN', test=False) == ''

@@ -1,10 +1,13 @@
 """Labels of one's own: forms of the table, splits, and the line of an error."""
 
+import re
+
 import pytest
 from sequence_corpus import make_corpus
 
 from vpd_mm.errors import UserError
-from vpd_mm.importers import import_label_table
+from vpd_mm.importers import import_label_table, read_label_table
+from vpd_mm.importers.label_table import check_splits
 from vpd_mm.structures import load_actions, load_classes
 
 #: Ten seconds each.
@@ -96,6 +99,41 @@ def test_athletes_stay_in_one_split(corpus, tmp_path):
     assert all(len(names) == 1 for names in splits.values())
 
 
+@pytest.mark.parametrize(
+    ('athletes', 'divided', 'counts'),
+    [('abcabcabca', 'whole athletes', [4, 3, 3]), ('ababababab', 'whole videos', [4, 2, 4])],
+)
+def test_no_split_stays_empty_if_that_is_possible(corpus, tmp_path, athletes, divided, counts):
+    lines = [
+        f'{name},{"wxyz"[i % 4]},{athlete}' for i, (name, athlete) in enumerate(zip(VIDEOS, athletes, strict=False))
+    ]
+    report = import_label_table(
+        write(tmp_path, '\n'.join(['video,label,athlete', *lines])), corpus.root, overwrite=True
+    )
+    assert report.notes == [f'divided into train, val and test: {divided}']
+    actions = load_actions(corpus.actions_path)
+    assert {action.label for action in actions if action.split == 'train'} == {0, 1, 2, 3}
+    assert [report.counts[f'actions, {split}'] for split in ('train', 'val', 'test')] == counts
+
+
+@pytest.mark.parametrize(
+    ('text', 'problem'),
+    [
+        ('video,label\nkong0,a\nkong1,b\nkong2,c\n', r'no class has .* train and test; whole videos were divided'),
+        ('video,label,athlete\nkong0,a,x\nkong1,b,y\nkong2,c,z\n', r'label more athletes, or leave out the column'),
+        ('video,label\nkong0,a\nkong1,b\n', r'no action is val; there are fewer than three videos'),
+        ('video,label,split\nkong0,a,train\nkong1,a,test\n', r'no action is val; correct the column split'),
+    ],
+)
+def test_splits_that_allow_no_test_are_known_from_the_table(corpus, tmp_path, text, problem):
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match=problem):
+        check_splits(path, read_label_table(path))
+    [*_, note] = import_label_table(path, corpus.root, overwrite=True).notes
+    assert note.startswith('warning: ')
+    assert re.search(problem, note)
+
+
 def test_failed_videos_are_counted_and_other_actions_kept(corpus, tmp_path):
     counts, actions, _ = import_text(tmp_path, corpus, 'video,label,split\nkong0,a,train\nbroken,a,test\n')
     assert (counts['actions left out: video not prepared'], len(actions)) == (1, 1)
@@ -116,6 +154,7 @@ def test_failed_videos_are_counted_and_other_actions_kept(corpus, tmp_path):
         ('video,label\nkong0,a\nkongo1,a\n', r":3: video 'kongo1': not in the corpus; did you mean 'kong1'"),
         ('video,label\nkong0,Vault\nkong1,vault\n', r":3: label 'vault' is 'Vault' on line 2"),
         ('video,label,split\nkong0,a,train\nkong1,a,\n', r':3: has no split'),
+        ('video,label,split\nkong0,a,train\nkong1,a,validation\n', r":3: split must be .*, found 'validation'"),
         ('video,label\nkong0,a\nkong0,a\n', r':3: action kong0:0:250 is there twice'),
         ('video,label,start_sec,end_sec\nkong0,a,2,11\n', r':2: 2 s to 11 s leaves video kong0, which is 10\.00 s'),
         ('video,label,start_sec,end_sec\nkong0,a,nan,2\n', r":2: start_sec must be seconds, such as 2\.5, found 'nan'"),

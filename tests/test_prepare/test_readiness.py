@@ -88,10 +88,11 @@ def test_a_planted_defect_is_counted_marked_and_comes_first(tmp_path, options, c
     assert f'! {text}' in result.lines
     assert any(line.startswith(f'bad: {text}') for line in result.lines)
     assert result.videos[0].notes == [f'! {check}']
-    assert result.lines[-1] == f'first: {check}, see above'
+    share = text.split(' (')[0].replace(':', '')
+    assert result.lines[-1].startswith(f'first: {share}: ')
     assert check in ('tracked', 'confident') or '; frames ' in next(x for x in result.lines if x.startswith('bad: '))
     if check == 'repeated frames':
-        assert any('prepare these videos again with --fps 25,' in line for line in result.lines)
+        assert 'prepare these videos again with --fps 25,' in result.lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,8 @@ def test_a_marked_video_can_be_left_out(tmp_path):
     make(tmp_path / 'c', 'a')
     corpus = make(tmp_path / 'c', 'weak', frames=range(3), num_frames=200)
     *_, last = inspect_corpus(corpus.root).lines
-    assert last == f'first: tracked, see above, or tools/prepare.py leave-out {corpus.root} weak'
+    assert last.startswith('first: tracked 24.2%: look at the contact sheet')
+    assert last.endswith(f', or tools/prepare.py leave-out {corpus.root} weak')
     for options, line in ((['weak'], 'ready to train'), (['weak', '--undo'], last)):
         assert prepare.main(['leave-out', str(corpus.root), *options]) == 0
         assert inspect_corpus(corpus.root, out=tmp_path / 'images').lines[-1] == line

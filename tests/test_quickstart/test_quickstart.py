@@ -85,7 +85,11 @@ def test_every_step_is_shown_judged_and_reported_and_a_stopped_run_resumes(quick
     tools = ['prepare', 'prepare', 'prepare', 'prepare', 'extract_features', 'train', 'extract_features']
     assert [words[1] for words in commands] == [*tools, 'import_dataset', 'fewshot', 'retrieve', 'detect']
     assert 'first image: run/corpus/inspect/' in shown
+    [command] = re.findall(r'next: (vpd-mm infer .*)', shown.partition('Recognise actions ...')[2].split('Retrieve')[0])
+    student = commands[5][commands[5].index('--work-dir') + 1]
+    assert command.endswith(f'--student {student} --recognizer run/recognition')
     text = page.read_text()
+    assert command.partition(' --student')[2] in text
     assert re.search(r'Steps done: 11\.', text)
     for part in (
         '6 of 7 videos are prepared, 72 frames.',

@@ -29,18 +29,22 @@ def actions_of(*parts):
 @pytest.mark.parametrize(
     ('parts', 'level', 'words'),
     [
-        ([('v0', 0, 'train'), ('v1', 0, 'train'), ('v2', 0, 'val')], 'stop', 'None is test.'),
-        ([('v0', 0, 'train'), ('v1', 0, 'val'), ('v2', 0, 'test'), ('v0', 1, 'train')], 'warn', 'and test: class1'),
-        ([('v0', 0, 'train'), ('v0', 0, 'val'), ('v1', 0, 'test')], 'warn', '1 with actions in several splits'),
+        ([('v0', 0, 'train'), ('v1', 0, 'train'), ('v2', 0, 'val')], 'warn', 'no action is test; correct the column'),
+        ([('v0', 0, 'train'), ('v1', 0, 'val'), ('v2', 0, 'test'), ('v0', 1, 'train')], 'warn', 'val and test: class1'),
+        ([('v0', 0, 'train'), ('v0', 0, 'val'), ('v1', 0, 'test')], 'warn', 'of 1 of 2 videos are in several'),
         ([('v0', 0, 'train'), ('v1', 0, 'val'), ('v2', 0, 'test')], 'ok', '1 train, 1 val, 1 test'),
     ],
 )  # fmt: skip
 def test_labels_need_every_class_in_train_and_test_and_whole_videos(tmp_path, parts, level, words):
     videos = {f'v{i}': (25.0, 99) for i in range(3)}
     corpus = make_corpus(tmp_path / 'c', videos, actions_of(*parts), 1 + max(label for _, label, _ in parts))
-    verdict = verdicts.judge_labels(corpus.root, has_splits=True).verdict
+    verdict = verdicts.judge_labels(corpus.root).verdict
     assert verdict.level == level
     assert words in f'{verdict.text} {verdict.hint}'
+    if level == 'ok':
+        verdict = verdicts.judge_labels(corpus.root, 'athlete', 1).verdict
+        assert (verdict.level, verdict.hint.partition(' with')[0]) == ('warn', 'label more athletes: 1')
+        assert verdict.text.endswith('so that whole athletes were divided.')
 
 
 def test_the_constant_pose_is_the_mean_of_the_training_targets(tmp_path):
@@ -84,6 +88,13 @@ def test_recognition_is_compared_with_chance(tmp_path, hits, level, words):
     assert result.verdict.level == level
     assert words in f'{result.verdict.text} {result.verdict.hint}'
     assert result.blocks[0].rows[0] == ('a0', 'kong', 'kong', '40 %')
+    doubted = verdicts.judge_recognition(tmp_path, (), ['the student has learnt little']).verdict
+    assert doubted.level == 'warn'
+    assert 'The student has learnt little.' in doubted.text
+    (tmp_path / 'predictions.csv').write_text('\n'.join([*rows[:3], *rows[7:9]]))
+    few = verdicts.judge_recognition(tmp_path).verdict
+    assert few.level == 'warn'
+    assert '4 clips are few: fewer than 10.' in few.text
 
 
 def test_detection_repeats_what_the_numbers_rest_on(tmp_path):
@@ -95,7 +106,8 @@ def test_detection_repeats_what_the_numbers_rest_on(tmp_path):
     assert verdict.text == 'AP@0.5 50.0 %, mAP 40.0 % (at random times 10.0 %) of 2 intervals in 3 test videos.'
     (tmp_path / 'ap.json').write_text(json.dumps({**result, 'notes': ['AP rests on few intervals']}))
     verdict = verdicts.judge_detection(tmp_path).verdict
-    assert (verdict.level, verdict.hint) == ('warn', 'AP rests on few intervals')
+    assert (verdict.level, verdict.hint) == ('warn', 'label more videos')
+    assert verdict.text.endswith('AP rests on few intervals.')
 
 
 def test_without_any_athlete_the_command_stops_and_says_why(tmp_path):
@@ -104,6 +116,20 @@ def test_without_any_athlete_the_command_stops_and_says_why(tmp_path):
     verdict = verdicts.judge_corpus(corpus.root, [tmp_path / 'v0.mp4']).verdict
     assert verdict.level == 'stop'
     assert 'no person found; ease min_score' in verdict.text
+
+
+@pytest.mark.parametrize(
+    ('parts', 'lacking'),
+    [
+        ([('v0', 0, 'train'), ('v0', 0, 'val'), ('v0', 0, 'test'), ('v0', 0, 'train')], 'there are 1 and 0:'),
+        ([('v0', 0, 'train'), ('v1', 0, 'test')], 'there are 1 and 1:'),
+        ([('v0', 0, 'train'), ('v1', 0, 'val'), ('v2', 0, 'test')], ''),
+    ],
+)
+def test_a_detection_needs_three_videos(parts, lacking):
+    text = verdicts.lacks_videos(actions_of(*parts))
+    assert lacking in text
+    assert bool(text) == bool(lacking)
 
 
 def test_labels_of_whole_videos_leave_nothing_to_detect(tmp_path):
@@ -119,6 +145,8 @@ def test_labels_of_whole_videos_leave_nothing_to_detect(tmp_path):
     [
         ('video,label\nrun.mp4,a\nwalk,b\nswim,b\n', r":4: video 'swim': not in the corpus"),
         ('video,label\nrun.mp4,a\nwalk,a\n', r"holds the class 'a' alone"),
+        ('video,label\nrun.mp4,a\nwalk,b\n', r'no action is val; there are fewer than three videos'),
+        ('video,label,split\nrun.mp4,a,train\nwalk,b,validation\n', r':3: split must be one of train, val, test'),
     ],
 )
 def test_labels_are_checked_before_the_long_steps(tmp_path, text, error):
@@ -151,5 +179,5 @@ def test_frames_without_a_vector_and_a_student_that_learnt_nothing_are_named(tmp
     verdict = verdicts.judge_features(corpus.root, 'vpd', has_learnt=False).verdict
     assert '4 of 30 frames have none (no tracked athlete), most in v0 4 of 10.' in verdict.text
     assert (verdict.level, verdict.hint) == ('warn', 'the student is worse than a constant pose: nothing was learnt')
-    text = verdicts.judge_labels(corpus.root, True, 'vpd').verdict.text
-    assert text.endswith('1 train, 0 val, 1 test. 1 clip with frames without features. None is val.')
+    text = verdicts.judge_labels(corpus.root, features='vpd').verdict.text
+    assert text.endswith('1 train, 0 val, 1 test. 1 clip with frames without features.')

@@ -27,7 +27,7 @@ def test_round_trip(tmp_path):
         (HEADER + 'a,v,0,5,9,train\n', ':2: label 9 is not in classes.txt, which has 4'),
         (HEADER + 'a,v,0,5\n', ':2: needs 6 values'),
         (HEADER + 'a,,0,5,0,train\n', ':2: .*video must be non-empty'),
-        (HEADER + 'a,v,0,5,0,Test\n', ":2: .*split 'Test' would be a split of its own; write test"),
+        (HEADER + 'a,v,0,5,0,Test\n', ":2: .*split must be one of train, val, test, found 'Test'"),
     ],
 )
 def test_errors_name_the_line(tmp_path, text, message):
@@ -92,8 +92,8 @@ def test_lists_that_people_edit_name_what_the_corpus_holds(tmp_path):
     """Line ends of Windows, spaces, and the decomposed Unicode form of macOS."""
     (tmp_path / 'list.txt').write_bytes('\ufeffLa\u0308ufer 1\r\n\r\n  b\n'.encode())
     assert read_lines(tmp_path / 'list.txt') == ['L\u00e4ufer 1', 'b']
-    action = Action('La\u0308ufer:0', 'La\u0308ufer', 0, 1, 0, 'trai\u0308n')
-    assert (action.action_id, action.video, action.split) == ('L\u00e4ufer:0', 'L\u00e4ufer', 'tra\u00efn')
+    action = Action('La\u0308ufer:0', 'La\u0308ufer', 0, 1, 0, 'train')
+    assert (action.action_id, action.video) == ('L\u00e4ufer:0', 'L\u00e4ufer')
     save_classes(tmp_path / 'classes.txt', ['Sprung [2]', '$x$', 'U\u0308bung'])
     assert load_classes(tmp_path / 'classes.txt') == ['Sprung [2]', '$x$', '\u00dcbung']
     for name in (' a', 'a\x85b', ''):

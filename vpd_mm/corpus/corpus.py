@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..files import (
     read_json,
 )
 from ..structures import MAX_FRAMES, AthleteTrack, FrameTimes, PoseSequence, left_out_videos
+from ..structures.npz_io import read_source
 from ..structures.table_io import read_table, write_table
 from .sports import Sport, Window, find_sport
 
@@ -385,9 +386,10 @@ class Corpus:
         """Read the poses of set ``name`` in ``video``."""
         return PoseSequence.load(self.pose_path(name, video))
 
-    def pose_names(self) -> list[str]:
-        """Names of the pose sets."""
-        return [p.name for p in list_folder(self.root / 'athlete' / 'poses') if p.is_dir()]
+    def pose_names(self, repaired: bool = True) -> list[str]:
+        """Names of the pose sets; ``repaired=False`` leaves out those of ``tools/repair_poses.py``."""
+        folders = [p for p in list_folder(self.root / 'athlete' / 'poses') if p.is_dir()]
+        return [folder.name for folder in folders if repaired or not is_repaired(folder)]
 
     @contextmanager
     def lock(self, rank: int = 0, world: int = 1) -> Iterator[None]:
@@ -400,6 +402,13 @@ class Corpus:
         own = self.root / f'.prepare-{rank}.lock'
         with file_lock(self.root / '.prepare.lock', shared=world > 1, busy=busy), file_lock(own, busy=busy):
             yield
+
+
+def is_repaired(poses: Path) -> bool:
+    """True for a folder of poses that were repaired."""
+    with suppress(UserError):  # reading its poses reports it
+        return any('repaired' in (read_source(path) or {}) for path in list_folder(poses, '*.npz')[:1])
+    return False
 
 
 def _read_window(fields: Mapping[str, Any]) -> Window:

@@ -150,7 +150,6 @@ class _Check:
                 for action in tables[path]:
                     if (outside := self._outside(action.video, action.end_frame)) is not None:
                         self._problem('annotations', f'{path}: {action.action_id}: {outside}')
-                self._note_splits(path, tables[path])
         if corpus.actions_path in tables and not corpus.classes_path.exists():
             self._problem('annotations', f'{corpus.classes_path}: no such file, but there is {corpus.actions_path}')
         if corpus.left_out_path.exists():
@@ -191,14 +190,6 @@ class _Check:
             videos = [video for video in self.videos or () if video not in self.left_out]
             for video, reason in disagreements(self.corpus, CropStore(self.corpus.crops_dir), videos).items():
                 self._problem('inputs', f'{video}: {reason}')
-
-    def _note_splits(self, path: Path, actions: list[Action]) -> None:
-        """Note the splits beside train, val and test, which may be misspelt."""
-        counts, usual = Counter(action.split for action in actions), {'train', 'val', 'test'}
-        if counts.keys() & usual:
-            for split in sorted(counts.keys() - usual):
-                number = f'{counts[split]} action' + 's' * (counts[split] > 1)
-                self.result.notes.append(f'{path}: split {split}: {number} (the others are of train, val and test)')
 
     def _note_missing(self) -> None:
         """Note the videos that lack what other videos have."""

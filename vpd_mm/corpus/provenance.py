@@ -34,6 +34,8 @@ _MIN_REMEMBERED_BYTES = 1 << 20
 _CLOCK_STEP_NS = 2_000_000_000
 #: Name of the crops as an input: this and the video.
 CROPS = 'athlete/crops'
+#: Keys of a source that do not tell one run from another.
+NOT_SETTINGS = ('inputs', 'trained_on', 'student')
 
 
 def digest(content: object) -> str:
@@ -141,7 +143,7 @@ def is_current(path: Path, source: Source) -> bool:
 
 
 def _named(source: Source) -> dict[str, Any]:
-    return {key: value for key, value in source.items() if key not in ('inputs', 'trained_on')}
+    return {key: value for key, value in source.items() if key not in NOT_SETTINGS}
 
 
 def sources_in(folder: Path) -> list[dict[str, Any]]:

@@ -170,6 +170,10 @@ class CropDataset(Dataset):
         """List the videos of the samples."""
         return [self.videos[i] for i in np.unique(self._samples[:, 0])]
 
+    def used_frames(self, video: str) -> np.ndarray:
+        """Return the frames of the samples of a video."""
+        return self._samples[self._samples[:, 0] == self.videos.index(video), 1]
+
     def summary(self) -> list[str]:
         """Describe the samples in lines for people: frames and videos, what the gate dropped, what is held out."""
         videos = self.used_videos()

@@ -188,7 +188,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_epochs_argument(parser: argparse.ArgumentParser) -> None:
     """Add the length of a training."""
-    text = 'epochs of a training; the schedule follows (default: that of the config)'
+    text = 'epochs of a training, for configs that count epochs; the schedule follows (default: those of the config)'
     parser.add_argument('--epochs', type=int, metavar='N', help=text)
 
 

@@ -14,7 +14,7 @@ GROUPS = {
     'data': ('prepare', 'import_dataset', 'make_synthetic', 'corpus'),
     'train': ('calibrate_teacher', 'extract_features', 'train', 'pack_checkpoint'),
     'evaluate': ('test', 'fewshot', 'retrieve', 'detect', 'compare', 'paper'),
-    'infer': ('infer', 'export', 'export_poses'),
+    'infer': ('infer', 'repair_poses', 'export', 'export_poses'),
     'measure': ('benchmark',),
 }
 #: Commands that start tools by name.

@@ -3,12 +3,16 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ..corpus import Corpus
+from ..corpus import Corpus, FeatureStore
+from ..engine.model_files import find_one_trained
 from ..engine.tool_list import tool_command
-from ..errors import counted
+from ..errors import UserError, counted
+from ..files import npz_path
 from ..structures import Action, load_actions
+from ..structures.npz_io import read_source
 from .clips import FeatureReader, resolve_features, split_names
 
 #: What it means that a test is not on new videos.
@@ -71,10 +75,18 @@ def infer_command(corpus: Corpus, features: str | Sequence[str], option: str, ru
     """The command that applies the model in a run folder to a video of the corpus.
 
     ``option`` is '--recognizer' or '--scorer'.  '' where the model reads more than the features of one student, which
-    are all that ``tools/infer.py`` computes, or where no video file is there.
+    are all that ``tools/infer.py`` computes, or where no video file is there, or no student that the features record.
     """
     names = split_names(features)
     video = next((info.path for info in corpus.videos().values() if Path(info.path).is_file()), '')
     if not video or len(names) != 1 or resolve_features(corpus, names[0]).parent.name != 'features':
         return ''
-    return tool_command('infer', video, option, run)
+    store = FeatureStore(resolve_features(corpus, names[0]))
+    sources = [read_source(npz_path(store.directory, name)) or {} for name in store.videos()]
+    student = next((source['student'] for source in sources if source.get('student')), '')
+    with suppress(UserError):
+        find_one_trained(student, 'student')
+        parts = [student] if Path(student).exists() else student.split(':')
+        spec = ':'.join(os.path.relpath(part) if Path(part).is_relative_to(Path.cwd()) else part for part in parts)
+        return tool_command('infer', video, '--student', spec, option, run)
+    return ''

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, FeatureStore, Window
-from ..corpus.provenance import CorpusInputs
+from ..corpus.provenance import NOT_SETTINGS, CorpusInputs
 from ..errors import UserError
 from ..files import npz_path
 from ..structures import FeatureSequence, FrameTimes
@@ -73,7 +73,7 @@ class FeatureReader:
         if len(known) < len(self.stores):
             return None
         return [
-            {k: v for k, v in s.items() if k not in ('inputs', 'trained_on')} | {'model': s['inputs'].get('model', '')}
+            {k: v for k, v in s.items() if k not in NOT_SETTINGS} | {'model': s['inputs'].get('model', '')}
             for s in known
         ]
 

@@ -184,7 +184,7 @@ def _drop_top5(cfg: Config) -> None:
 
 
 def _only_pose_set(corpus: Corpus) -> str:
-    names = corpus.pose_names()
+    names = corpus.pose_names(repaired=False)
     if len(names) != 1:
         known = f'the pose sets {", ".join(names)}; pass --poses NAME' if names else 'no poses; import or prepare them'
         raise UserError(f'{corpus.root}: has {known}')

@@ -24,7 +24,7 @@ from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
 from ..engine.config import config_name
-from ..engine.model_files import build_model, load_weights
+from ..engine.model_files import build_model, find_one_trained, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted
 from ..files import file_digest, npz_path
@@ -52,6 +52,7 @@ class FeatureExtractor:
         half: Half precision (autocast), for GPUs.
         recipe, trained_on: How the student's corpus was made, and its training videos; None where its checkpoint does
             not record it.
+        student: Its run folder or CONFIG:CHECKPOINT, which the features record; '' = unknown.
     """
 
     def __init__(
@@ -63,13 +64,14 @@ class FeatureExtractor:
         half: bool = False,
         recipe: Recipe | None = None,
         trained_on: TrainedVideos | None = None,
+        student: str = '',
     ) -> None:
         self.model = model.to(device).eval()
         self.pipeline = Compose(list(pipeline))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half
-        self.recipe, self.trained_on = recipe, trained_on
+        self.recipe, self.trained_on, self.student = recipe, trained_on, student
 
     def extract(self, store: CropStore, video: str) -> FeatureSequence:
         """Return the features of every frame with a crop, (T, 2, D) = [original, flipped]; all scores are 1."""
@@ -101,16 +103,19 @@ class FeatureExtractor:
             feats = self.model(views, mode='tensor')
         return feats.float().reshape(2, len(views) // 2, -1).transpose(0, 1).cpu().numpy()
 
-    @torch.inference_mode()
     def decode(self, feats: np.ndarray) -> np.ndarray:
         """Decode features (T, V, D) to teacher features p_t (T, D) of the original view.
 
         2D joints are the mean of both views, as with ``flip_test``.
         """
-        dims = self.model.student.out_dims
+        return self.decode_motion(feats)[:, : self.model.student.out_dims]
+
+    @torch.inference_mode()
+    def decode_motion(self, feats: np.ndarray) -> np.ndarray:
+        """Decode as :meth:`decode`, to (T, 2 D) with p_t - p_(t-1) where the student has learned it."""
         views = torch.from_numpy(feats).to(self.device).unbind(1)
-        original, *flipped = (self.model.decode(view)[:, :dims] for view in views)
-        if flipped and dims == JointFeature.dims:
+        original, *flipped = (self.model.decode(view) for view in views)
+        if flipped and self.model.student.out_dims == JointFeature.dims:
             original = mean_of_views(original, flipped[0])
         return original.cpu().numpy()
 
@@ -143,6 +148,14 @@ class FeatureExtractor:
                 yield batch
 
 
+def _student(cfg: Config, checkpoint: Path) -> str:
+    """The run folder that stands for a checkpoint, else CONFIG:CHECKPOINT."""
+    with suppress(UserError):
+        if Path(find_one_trained(checkpoint.parent)[1]) == checkpoint:
+            return str(checkpoint.parent)
+    return f'{Path(cfg.filename).resolve()}:{checkpoint}' if cfg.filename else ''
+
+
 class _Crops(Dataset):
     """Map (number, video, frames) to (number, video, inputs (N, C, H, W); None without frames, or the error)."""
 
@@ -172,6 +185,7 @@ def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> Fea
     kwargs |= {
         'recipe': Recipe.from_json(meta.get('recipe'), where),
         'trained_on': TrainedVideos.from_meta(meta, where),
+        'student': _student(cfg, Path(checkpoint).resolve()),
     }
     return FeatureExtractor(model, cfg.test_dataloader.dataset.pipeline, **kwargs)
 
@@ -204,6 +218,7 @@ def extract_corpus(
     """
     store, of_corpus, failures = CropStore(corpus.crops_dir), CorpusInputs(corpus), []
     trained_on: TrainedVideos | None = getattr(extractor, 'trained_on', None)
+    student = {'student': spec} if (spec := getattr(extractor, 'student', '')) else {}
     inputs = {video: of_corpus.of(crops_of(video)) for video in store.videos()}
     sources = refresh_features(out, made_by, inputs, overwrite)
     videos = []
@@ -214,19 +229,19 @@ def extract_corpus(
                 videos.append(video)
             except UserError as e:
                 failures.append(f'{video}: {e}')
-    for num_done, (video, result) in enumerate(_extract_each(extractor, store, videos), 1):
+    for num_done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
             known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
-            result.save(npz_path(out, video), {**sources[video], **known})
+            result.save(npz_path(out, video), {**sources[video], **student, **known})
         on_progress(num_done, len(videos))
     if failures:
         raise UserError(f'{out}: {len(failures)} of {counted(len(sources), "video")} failed: {"; ".join(failures)}')
     return len(videos)
 
 
-def _extract_each(
+def extract_each(
     extractor: Extractor, store: CropStore, videos: Sequence[str]
 ) -> Iterator[tuple[str, FeatureSequence | UserError]]:
     """Yield the features, or the error, of every video in order."""

@@ -129,7 +129,7 @@ class FeatureWindowDataset(BaseDataset):
     def summary(self) -> list[str]:
         """Describe the samples in a line for people."""
         windows = '' if self.test_mode else f'{len(self)} windows of {self.window} frames of '
-        return [f'{windows}{len(self.used_videos())} videos of {self._corpus.root}']
+        return [f'{windows}{counted(len(self.used_videos()), "video")} of {self._corpus.root}']
 
     def labelled_videos(self) -> list[tuple[VideoInfo, list[Action]]]:
         """The chosen videos with their actions; reads no features."""

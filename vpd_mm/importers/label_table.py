@@ -4,6 +4,7 @@ import csv
 import difflib
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, errors_name
 from ..files import composed, open_text
 from ..structures import Action, load_classes
+from ..structures.action import SPLITS
 from .labels import LabelSet, check_corpus, check_labels, write_labels
 from .report import ImportReport
 
@@ -21,10 +23,14 @@ INTERVALS = (('start_frame', 'end_frame'), ('start_sec', 'end_sec'))
 NEEDED, OPTIONAL = ('video', 'label'), ('action_id', 'split', 'athlete')
 #: Share of each class that is tested on, and share of the rest that validates.
 TEST_SHARE, VAL_SHARE = 0.3, 0.4
-#: Below so many groups of videos, the actions are split one by one.
+#: Below so many athletes, or videos, a smaller unit is divided.
 MIN_GROUPS = 3
 #: An end so many seconds beyond that of the video is cut.
 TOLERANCE_SEC = 0.5
+#: Name of a count of the report.
+ATHLETES_SHARED = 'athletes with actions in several splits'
+#: Action id to the name of its group.
+_Groups = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ def _row(line: int, values: Mapping[str, str], interval: tuple[str, str] | None)
     for name in NEEDED:
         if not values[name]:
             raise UserError(f'{name} is empty')
+    if (split := values.get('split')) and split not in SPLITS:
+        raise UserError(f'split must be one of {", ".join(SPLITS)}, found {split!r}')
     span: dict = {}
     if interval and any(values[name] for name in interval):
         in_seconds = interval == INTERVALS[1]
@@ -153,8 +161,10 @@ def import_label_table(
     """Write actions.csv and classes.txt of a corpus from a table (:func:`read_label_table`).
 
     Without a column ``split``, about 30 % of each class become 'test' and 40 % of the rest 'val', all actions of an
-    athlete, or of a video file, in one split.  A class keeps a training action; below ``MIN_GROUPS`` groups the actions
-    are split one by one.  Actions of videos that could not be prepared are left out and counted.
+    athlete (with that column), or of a video file, in one split.  No split stays empty if that is possible, and a class
+    keeps a training action.  Below ``MIN_GROUPS`` athletes videos are divided, below so many videos the actions one by
+    one.  The notes of the report say what was divided, and what the splits do not allow.  Actions of videos that could
+    not be prepared are left out and counted.
 
     Args:
         source: The table.
@@ -175,7 +185,10 @@ def import_label_table(
             check_corpus(corpus, labels)
         write_labels(corpus, labels)
     on_progress(len(rows), len(rows))
-    return ImportReport(labels.counts())
+    divided = {'athlete': 'whole athletes', 'video': 'whole videos', 'action': 'actions one by one'}
+    notes = [f'divided into train, val and test: {divided[labels.divided]}'] if labels.divided else []
+    problem = split_problem(labels)
+    return ImportReport(labels.counts(), notes=[*notes, *([f'warning: {problem}'] if problem else [])])
 
 
 def label_set(source: str | os.PathLike, rows: Sequence[LabelRow], corpus: Corpus, seed: int = 0) -> LabelSet:
@@ -183,6 +196,7 @@ def label_set(source: str | os.PathLike, rows: Sequence[LabelRow], corpus: Corpu
     videos, failed = corpus.videos(), corpus.failures()
     classes = sorted({row.label for row in rows}, key=lambda name: (name.isdigit() and int(name), name))
     actions: dict[str, Action] = {}
+    files: dict[str, str] = {}
     athletes: dict[str, str] = {}
     left_out = 0
     for row in rows:
@@ -197,10 +211,51 @@ def label_set(source: str | os.PathLike, rows: Sequence[LabelRow], corpus: Corpu
                 raise UserError(f'action {action_id} is there twice')
             label = classes.index(row.label)
             actions[action_id] = Action(action_id, name, start, end, label, row.split or 'train')
+            files[action_id] = videos[name].file
             athletes[action_id] = row.athlete or videos[name].file
     more = {'actions left out: video not prepared': left_out}
     labels = LabelSet(corpus.sport, videos, classes, list(actions.values()), other_counts=more)
-    return labels if rows[0].split else with_splits(labels, athletes, seed)
+    if not rows[0].split:
+        labels = with_splits(labels, _units(rows, athletes, files), seed)
+    splits: dict[str, set[str]] = {}
+    for action in labels.actions:
+        splits.setdefault(athletes[action.action_id], set()).add(action.split)
+    more[ATHLETES_SHARED] = sum(len(of) > 1 for of in splits.values()) if any(row.athlete for row in rows) else 0
+    return labels
+
+
+def check_splits(source: str | os.PathLike, rows: Sequence[LabelRow], seed: int = 0) -> None:
+    """Raise UserError where the splits of a table, as they will be, do not allow a training and a test."""
+    classes = sorted({row.label for row in rows})
+    actions = [Action(str(i), 'v', 0, 1, classes.index(row.label), row.split or 'train') for i, row in enumerate(rows)]
+    labels = LabelSet('', {}, classes, actions)
+    if not rows[0].split:
+        files = {str(i): Path(row.video).stem.partition('__')[0] for i, row in enumerate(rows)}
+        athletes = {str(i): row.athlete or files[str(i)] for i, row in enumerate(rows)}
+        labels = with_splits(labels, _units(rows, athletes, files), seed)
+    if problem := split_problem(labels):
+        raise UserError(f'{source}: {problem}')
+
+
+def _units(rows: Sequence[LabelRow], athletes: _Groups, files: _Groups) -> dict[str, _Groups]:
+    """The units of a split by name, the largest first; athletes only with that column."""
+    return ({'athlete': athletes} if any(row.athlete for row in rows) else {}) | {'video': files}
+
+
+def split_problem(labels: LabelSet) -> str:
+    """Reason why the splits do not allow a training and a test, and what to do; '' where they do."""
+    found = {split: {a.label for a in labels.actions if a.split == split} for split in SPLITS}
+    missing = [split for split in SPLITS if not found[split]]
+    if not missing and found['train'] & found['test']:
+        return ''
+    text = f'no action is {missing[0]}' if missing else 'no class has actions in both train and test'
+    hint = {
+        '': 'correct the column split, or leave it out',
+        'athlete': 'whole athletes were divided: label more athletes, or leave out the column athlete to divide videos',
+        'video': 'whole videos were divided: label three or more videos of each class',
+        'action': 'there are fewer than three videos: label three or more actions of each class',
+    }
+    return f'{text}; {hint[labels.divided]}'
 
 
 def find_video(text: str, videos: Mapping[str, VideoInfo], failed: Mapping[str, str]) -> str:
@@ -234,11 +289,15 @@ def _frames(row: LabelRow, info: VideoInfo, corpus: Corpus) -> tuple[int, int]:
     return int(start), int(end)
 
 
-def with_splits(labels: LabelSet, groups: Mapping[str, str], seed: int) -> LabelSet:
-    """Give splits to actions of the split 'train' (:func:`import_label_table`); ``groups``: action id to its group."""
-    if len(set(groups.values())) < MIN_GROUPS:
-        groups = {action_id: action_id for action_id in groups}
-    labels = replace(labels, group=lambda action: groups[action.action_id])
+def with_splits(labels: LabelSet, units: Mapping[str, _Groups], seed: int) -> LabelSet:
+    """Give splits to actions of the split 'train' (:func:`import_label_table`).
+
+    ``units``: name of a unit, the largest first, to action id to its group.
+    """
+    units = {**units, 'action': {action.action_id: action.action_id for action in labels.actions}}
+    divided = next((unit for unit, of in units.items() if len(set(of.values())) >= MIN_GROUPS), 'action')
+    groups = units[divided]
+    labels = replace(labels, group=lambda action: groups[action.action_id], divided=divided)
     labels = labels.with_validation(TEST_SHARE, seed, 'test').with_validation(VAL_SHARE, seed)
     tested = sorted({groups[action.action_id] for action in labels.actions if action.split == 'test'})
     if len(tested) > 1 and not any(action.split == 'val' for action in labels.actions):  # two groups a class
@@ -246,4 +305,23 @@ def with_splits(labels: LabelSet, groups: Mapping[str, str], seed: int) -> Label
         labels = replace(
             labels, actions=[replace(a, split='val') if groups[a.action_id] in moved else a for a in labels.actions]
         )
+    for split in ('test', 'val'):
+        if not any(action.split == split for action in labels.actions):
+            labels = _with_one_group(labels, groups, split)
     return labels
+
+
+def _with_one_group(labels: LabelSet, groups: _Groups, split: str) -> LabelSet:
+    """Move a group to an empty split: one that leaves most classes in train, and then shares most classes with it."""
+    split_of = {groups[action.action_id]: action.split for action in labels.actions}
+    sizes = Counter(split_of.values())
+
+    def value(group: str) -> tuple[int, int, int]:
+        own = [action.label for action in labels.actions if groups[action.action_id] == group]
+        left = {a.label for a in labels.actions if a.split == 'train' and groups[a.action_id] != group}
+        return len(left), len(left & set(own)), -len(own)
+
+    candidates = sorted(group for group, of in split_of.items() if sizes[of] > 1)
+    moved = max(candidates, key=value, default=None)
+    actions = [replace(a, split=split) if groups[a.action_id] == moved else a for a in labels.actions]
+    return replace(labels, actions=actions)

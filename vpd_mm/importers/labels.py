@@ -45,6 +45,7 @@ class LabelSet:
         poses: Name of a pose set to its poses by video.
         other_counts: Name to number of other things, for the report.
         group: Name of the group that a validation split keeps together, where no lists are published.
+        divided: 'athlete', 'video' or 'action', what an automatic split kept together; '' without one.
         dataset: Key of ``vpd_mm.corpus.SPORTS`` that decides windows and splits; '' for none.
     """
 
@@ -59,6 +60,7 @@ class LabelSet:
     poses: Mapping[str, Mapping[str, PoseSequence]] = field(default_factory=dict)
     other_counts: Mapping[str, int] = field(default_factory=dict)
     group: Callable[[Action], str] = lambda action: action.video
+    divided: str = ''
     dataset: str = ''
 
     def with_validation(self, share: float, seed: int, split: str = 'val') -> 'LabelSet':

@@ -110,7 +110,7 @@ def import_parkour(
     with corpus.lock():
         # tools/prepare.py reads the rate of the containers
         corpus.add_videos(replace(info, fps=PARKOUR_FPS) for info in corpus.videos().values())
-        names = corpus.pose_names()
+        names = corpus.pose_names(repaired=False)
         if poses is None and len(names) > 1:
             raise UserError(f'{corpus.root}: pose sets {", ".join(names)}; name that of the ground truth with --poses')
         if poses is not None and poses not in names:

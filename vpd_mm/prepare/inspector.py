@@ -158,7 +158,10 @@ def verdict(
     if beyond := failing(total):
         marked = [video for video, one in counts.items() if beyond[0] in failing(one)]
         leave_out = f', or tools/prepare.py leave-out {corpus.root} {" ".join(marked)}'
-        return [*lines, f'first: {beyond[0].name}, see above' + leave_out * (len(marked) < len(counts))]
+        check, (count, of) = beyond[0], total[beyond[0].name]
+        fps = min((true_rate(corpus.video(video).fps, counts[video]) for video in marked), default=0)
+        text = f'first: {check.name} {count / of:.1%}: {check.hint.format(fps=f"{fps:g}")}'
+        return [*lines, text + leave_out * (len(marked) < len(counts))]
     missing = f', without {len(without)} that failed (first {without[0]})' if without else ''
     return [*lines, f'ready to train{missing}']
 

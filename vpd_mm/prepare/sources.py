@@ -73,7 +73,11 @@ class Job:
 
     def pose_set(self, corpus: Corpus, first: str | None = None) -> str:
         """Return a pose set with poses of all its athletes, ``first`` if it is one; '' without any."""
-        sets = [n for n in corpus.pose_names() if all(corpus.pose_path(n, row.video).is_file() for row in self.rows)]
+        sets = [
+            n
+            for n in corpus.pose_names(repaired=False)
+            if all(corpus.pose_path(n, row.video).is_file() for row in self.rows)
+        ]
         return '' if not (sets and self.rows) else first if first in sets else sets[0]
 
 

@@ -12,12 +12,13 @@ from ..engine.cli import num_cores
 from ..engine.config import parse_options, read_config
 from ..engine.console import PlainConsole
 from ..engine.tool_list import tool_command
-from ..errors import UserError, errors_name
+from ..errors import UserError, counted, errors_name
+from ..features.clip_summary import describe_splits
 from ..features.corpus_config import adapt_config
 from ..features.corpus_content import CorpusContent
 from ..files import input_name
 from ..importers import read_label_table
-from ..importers.label_table import find_video
+from ..importers.label_table import ATHLETES_SHARED, check_splits, find_video, label_set
 from ..prepare.options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from ..prepare.sources import find_videos
 from ..retrieve import load_clips
@@ -51,7 +52,7 @@ class QuickstartOptions:
     """Options of :func:`run_quickstart`.
 
     Args:
-        boxes, poses, track: As in ``tools/prepare.py``; '' and () = its defaults.
+        boxes, poses, track, fps: As in ``tools/prepare.py``; '', () and None = its defaults.
         epochs: Of the student; None = :func:`epochs_for` the number of targets.
         workers: Processes of prepare; None = one per core, at most MAX_WORKERS.
     """
@@ -59,17 +60,24 @@ class QuickstartOptions:
     boxes: str = ''
     poses: str = ''
     track: Sequence[str] = ()
+    fps: float | None = None
     epochs: int | None = None
     workers: int | None = None
 
     def settings(self, out: Path) -> PrepareSettings:
         """The settings of prepare; raises UserError where one is not valid."""
         rules = parse_options('--track', self.track)
-        return PrepareSettings(out, self.boxes or DEFAULT_BOXES, self.poses or DEFAULT_POSES, tracker=rules)
+        boxes, poses = self.boxes or DEFAULT_BOXES, self.poses or DEFAULT_POSES
+        return PrepareSettings(out, boxes, poses, fps=self.fps, tracker=rules)
 
     def words(self) -> list[str]:
         """The arguments of ``tools/prepare.py``."""
-        words = [word for name in ('boxes', 'poses') if (value := getattr(self, name)) for word in (f'--{name}', value)]
+        words = [
+            word
+            for name in ('boxes', 'poses', 'fps')
+            if (value := getattr(self, name))
+            for word in (f'--{name}', str(value))
+        ]
         return words + (['--track', *self.track] if self.track else [])
 
 
@@ -101,12 +109,14 @@ def run_quickstart(
     """
     given = [str(video) for video in videos]
     files, report = find_videos(given), out / 'report.html'
-    has_splits = labels is not None and check_labels(labels, files)
+    if labels is not None:
+        check_labels(labels, files)
     settings, root = options.settings(out), out / 'corpus'
     identity = {
         'videos': [str(Path(video).resolve()) for video in given],
         **{name: _absolute(getattr(settings, name)) for name in ('boxes', 'poses')},
         'track': settings.tracker,
+        'fps': settings.fps,
     }
     if (out / 'quickstart.json').is_file() and not (root / 'corpus.json').is_file():  # nothing was made with it
         write_json(out / 'quickstart.json', identity)
@@ -142,7 +152,7 @@ def run_quickstart(
     work_dir = out / f'student-{student_digest(corpus, epochs)}'
     text = (
         'A network learns the poses of confident frames from crop and flow, so that it can describe every frame. '
-        f'{epochs} epochs of {EPOCH_DRAWS:,} draws'
+        f'{counted(epochs, "epoch")} of {EPOCH_DRAWS:,} draws'
         + (': as given.' if options.epochs else f': each of the {num_targets:,} targets about {DRAWS} times.')
     )
     command = ['train', STUDENT, *teacher, '--work-dir', work_dir, '--resume']
@@ -154,12 +164,13 @@ def run_quickstart(
     command = ['extract_features', work_dir, *teacher, '--out', FEATURES, '--preview', '--overwrite']
     judge = lambda: verdicts.judge_features(root, FEATURES, has_learnt)  # noqa: E731
     steps.tool('features', 'Describe every frame', text, command, judge)
-    after.append(next_steps(work_dir, first, labels))
+    after.append(section := next_steps(work_dir, first, labels))
     if labels is None:
         reason = 'pass --labels with a table of the columns video,label (start_sec,end_sec for parts of a video)'
         steps.skip('labels', 'Recognise, retrieve and detect actions', reason)
     else:
-        use_labels(steps, corpus, labels, has_splits, out)
+        recognize = tool_command('infer', first, '--student', work_dir, '--recognizer', out / 'recognition')
+        use_labels(steps, corpus, labels, out, section, recognize)
     return report
 
 
@@ -187,20 +198,40 @@ def draw_sheet(steps: Steps, root: Path, video: str, report: Path) -> None:
     steps.console.print(f'    first image: {root / "inspect" / f"{video}.png"}, also in {report}', soft_wrap=True)
 
 
-def use_labels(steps: Steps, corpus: Corpus, labels: Path, has_splits: bool, out: Path) -> None:
-    """The steps that need labels."""
+def use_labels(steps: Steps, corpus: Corpus, labels: Path, out: Path, section: Section, recognize: str) -> None:
+    """The steps that need labels; the command ``recognize`` becomes a next step of ``section``."""
     root, reading = corpus.root, ['--corpus', corpus.root, '--features', FEATURES]
     text = 'The table becomes classes and actions, each of them in train, val (chooses the best epoch) or test.'
     command = ['import_dataset', 'labels', labels, '--out', root, '--overwrite']
-    steps.tool('labels', 'Import the labels', text, command, lambda: verdicts.judge_labels(root, has_splits, FEATURES))
+    table = lambda: label_set(labels, read_label_table(labels), corpus)  # noqa: E731
+
+    def judge_labels() -> Result:
+        made = table()
+        return verdicts.judge_labels(root, made.divided, made.other_counts[ATHLETES_SHARED], FEATURES)
+
+    steps.tool('labels', 'Import the labels', text, command, judge_labels)
     actions = load_actions(corpus.actions_path)
+    if problem := verdicts.problem_of_splits(corpus, table().divided):
+        steps.skip('recognition', 'Recognise, retrieve and detect actions', problem)
+        return
+    doubts = [
+        record.verdict.hint
+        for record in steps.records
+        if record.name in ('student', 'labels') and record.verdict and record.verdict.level == 'warn'
+    ]
+    lines, seen = describe_splits(corpus, [FEATURES])
+    doubts += seen
     whole = verdicts.is_whole_video(actions, corpus)
 
-    text = 'A small network learns the classes from the features of the training clips, and is tested on other videos.'
+    text = (
+        'A small network learns the classes from the features of the training clips, and is tested on the test clips.'
+    )
     work_dir = out / 'recognition'
     command = ['fewshot', RECOGNIZER, *reading, '--k', 'all', '--all-seeds', 1, '--allow-missing']
     command += ['--work-dir', work_dir, '--overwrite']
-    steps.tool('recognition', 'Recognise actions', text, command, lambda: verdicts.judge_recognition(work_dir))
+    judge = lambda: verdicts.judge_recognition(work_dir, [*lines, *seen], doubts)  # noqa: E731
+    steps.tool('recognition', 'Recognise actions', text, command, judge)
+    section.blocks += [Text('With the names of the classes:'), Code(recognize)]
 
     text = 'Clips that are alike by dynamic time warping, without any training. '
     text += 'Each clip is compared with all others.' if whole else 'Each test clip is compared with the training clips.'
@@ -211,12 +242,15 @@ def use_labels(steps: Steps, corpus: Corpus, labels: Path, has_splits: bool, out
     def judge_retrieval() -> Result:
         clips = load_clips(corpus, FEATURES, allow_missing=True)
         queries, gallery = (clips, clips) if whole else (clips.of_split('test'), clips.of_split('train'))
-        return verdicts.judge_retrieval(path, queries, gallery)
+        return verdicts.judge_retrieval(path, queries, gallery, doubts)
 
     steps.tool('retrieval', 'Retrieve similar clips', text, command, judge_retrieval)
     title, out_dir = 'Detect actions', out / 'detection'
     if whole:
         steps.skip('detection', title, 'the labels are of whole videos, in which there is nothing to find')
+        return
+    if lacking := verdicts.lacks_videos(actions):
+        steps.skip('detection', title, lacking)
         return
     text = 'Where in an uncut video does an action happen: the score of every frame, and intervals of high scores.'
     command = ['detect', SCORER, *reading, '--allow-missing']
@@ -237,8 +271,8 @@ def next_steps(work_dir: Path, video: Path, labels: Path | None) -> Section:
     return section
 
 
-def check_labels(labels: Path, files: Sequence[Path]) -> bool:
-    """Refuse a table that is not valid, or names other videos, before the long steps; True if it has splits."""
+def check_labels(labels: Path, files: Sequence[Path]) -> None:
+    """Refuse a table that is not valid, or names other videos, before the long steps."""
     rows, names = read_label_table(labels), {input_name(path): '' for path in files}
     for row in rows:
         with errors_name(f'{labels}:{row.line}'):
@@ -246,7 +280,7 @@ def check_labels(labels: Path, files: Sequence[Path]) -> bool:
                 find_video(row.video, {}, names)
     if len({row.label for row in rows}) < 2:
         raise UserError(f'{labels}: holds the class {rows[0].label!r} alone; two or more can be told apart')
-    return bool(rows[0].split)
+    check_splits(labels, rows)
 
 
 def pose_words(corpus: Corpus, options: QuickstartOptions) -> list[str]:

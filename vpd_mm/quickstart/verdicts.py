@@ -14,8 +14,10 @@ from ..detect.summary import describe
 from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
 from ..engine.tool_list import tool_command
-from ..errors import counted, plural
+from ..errors import counted
 from ..files import input_name, list_folder, open_text, read_json
+from ..importers.label_table import split_problem
+from ..importers.labels import LabelSet
 from ..prepare.inspector import inspect_corpus
 from ..prepare.readiness import CONFIDENT
 from ..recognize import confusion_matrix
@@ -35,6 +37,13 @@ ENOUGH_FRAMES, FEWEST_FRAMES = 1000, 50
 LEARNT = 0.8
 #: Hint on a student that is worse than a constant pose.
 NOTHING = 'worse than a constant pose: nothing was learnt'
+#: Test clips below which no share is good.
+FEW_CLIPS = 10
+_DIVIDED = {
+    'athlete': 'whole athletes were divided',
+    'video': 'whole videos were divided',
+    'action': 'the actions were divided one by one, as there are fewer than three videos',
+}
 #: Images of a gallery, rows of a table.
 _NUM_IMAGES, _NUM_ROWS = 3, 50
 
@@ -76,7 +85,8 @@ def judge_corpus(corpus_dir: Path, files: Iterable[Path]) -> Result:
     tracked = [name for name in videos if name not in {*failures, *left_out} and corpus.track_path(name).is_file()]
     tracked = [name for name in tracked if named[name] in wanted]
     frames, done = sum(videos[name].num_frames for name in tracked), {named[name] for name in tracked}
-    text = f'{len(done)} of {len(wanted)} videos are prepared, {frames:,} frames.'
+    verb = 'is' if len(wanted) == 1 else 'are'
+    text = f'{len(done)} of {counted(len(wanted), "video")} {verb} prepared, {frames:,} frames.'
     if left_out:
         text += f' {len(left_out)} left out.'
     if gone := sorted(rest - given):
@@ -99,8 +109,14 @@ def judge_check(corpus_dir: Path) -> Result:
     confident = sum(video.confident or 0 for video in inspection.videos)
     tracked = sum(video.tracked for video in inspection.videos)
     rows = [
-        (video.video, video.num_frames, video.tracked, video.posed, video.confident, '; '.join(video.notes))
-        for video in inspection.videos
+        (
+            v.video,
+            v.num_frames,
+            v.tracked,
+            *('-' if n is None else n for n in (v.posed, v.confident)),
+            '; '.join(v.notes),
+        )
+        for v in inspection.videos
     ]
     blocks: list[Block] = [
         Table(('video', 'frames', 'tracked', 'poses', 'confident', 'notes'), rows),
@@ -112,7 +128,9 @@ def judge_check(corpus_dir: Path) -> Result:
         return _judged('stop', text, hint, blocks)
     last = inspection.lines[-1]
     if not last.startswith('ready'):
-        return _judged('warn', text, last, blocks)
+        what, colon, todo = last.removeprefix('first: ').partition(': ')
+        again = '; then run the same command again' if 'leave-out' in last else ''
+        return _judged('warn', f'{text} {what}.' if colon else text, (todo or what) + again, blocks)
     hint = f'add videos: this shows that the steps work, {ENOUGH_FRAMES:,} or more make a useful student'
     return _judged(confident >= ENOUGH_FRAMES, text, hint, blocks)
 
@@ -211,8 +229,33 @@ def judge_features(corpus_dir: Path, run: str, has_learnt: bool = True) -> Resul
     return _judged(has_learnt and not missing, text, hint, blocks)
 
 
-def judge_labels(corpus_dir: Path, has_splits: bool, features: str = '') -> Result:
-    """Actions by class and split: every class needs some to train and to test on; and frames with ``features``."""
+def problem_of_splits(corpus: Corpus, divided: str) -> str:
+    """Reason why the actions of a corpus allow no training and test; '' where they do."""
+    actions = load_actions(corpus.actions_path)
+    return split_problem(LabelSet(corpus.sport, corpus.videos(), [], actions, divided=divided))
+
+
+def lacks_videos(actions: Sequence[Action]) -> str:
+    """What a detection lacks: videos of which most actions are to train and to test on; '' where they are there."""
+    splits: dict[str, list[str]] = {}
+    for action in actions:
+        splits.setdefault(action.video, []).append(action.split)
+    usual = [max(sorted(set(of)), key=of.count) for of in splits.values()]
+    num_tested = usual.count('test')
+    if num_tested and len(usual) - num_tested > 1:
+        return ''
+    return (
+        'whole videos are searched, so that three or more with labels are needed, two of them to train on and one for '
+        f'the test; there are {len(usual) - num_tested} and {num_tested}: label more videos'
+    )
+
+
+def judge_labels(corpus_dir: Path, divided: str = '', num_athletes: int = 0, features: str = '') -> Result:
+    """Actions by class and split: every class needs some to train and to test on.
+
+    ``divided``: as of ``LabelSet``; ``num_athletes`` have actions in several splits; frames without ``features``
+    are counted.
+    """
     corpus = Corpus.open(corpus_dir)
     classes = load_classes(corpus.classes_path)
     actions, infos = load_actions(corpus.actions_path, len(classes)), corpus.videos()
@@ -222,31 +265,37 @@ def judge_labels(corpus_dir: Path, has_splits: bool, features: str = '') -> Resu
     text = f'{counted(len(actions), "action")} of {counted(len(classes), "class")}: ' + ', '.join(
         f'{counts[split].total()} {split}' for split in SPLITS
     )
-    text += '.' if has_splits else '; the table has no column split, so that whole videos were divided.'
+    text += f'; the table has no column split, so that {_DIVIDED[divided]}.' if divided else '.'
     if features:
         store, none = FeatureStore(corpus.features_dir(features)), np.zeros(0, np.int64)
         inds = {video: store[video].frame_inds if video in store else none for video in {a.video for a in actions}}
         ends = [np.searchsorted(inds[a.video], (a.start_frame, a.end_frame)) for a in actions]
         partly = sum(int(end - start) < a.num_frames for (start, end), a in zip(ends, actions, strict=True))
         text += f' {counted(partly, "clip")} with frames without features.' * bool(partly)
-    if missing := [split for split in SPLITS if not counts[split]]:
-        hint = 'label actions in three or more videos of each class, or add a column split'
-        return _judged('stop', f'{text} None is {missing[0]}.', hint, blocks)
-    lacking = [name for i, name in enumerate(classes) if not (counts['train'][i] and counts['test'][i])]
+    if problem := problem_of_splits(corpus, divided):
+        return _judged('warn', text, problem, blocks)
+    lacking = [name for i, name in enumerate(classes) if not all(counts[split][i] for split in SPLITS)]
     if lacking:
-        hint = f'label three or more videos of each class; not in both train and test: {", ".join(lacking)}'
+        hint = f'label three or more videos of each class; not in all of train, val and test: {", ".join(lacking)}'
         return _judged('warn', text, hint, blocks)
     splits: dict[str, set[str]] = {}
     for action in actions:
         splits.setdefault(infos[action.video].file, set()).add(action.split)
     if shared := sum(len(names) > 1 for names in splits.values()):
-        hint = f'label more videos: {shared} with actions in several splits, which makes the numbers too good'
+        of = f'{shared} of {counted(len(splits), "video")}'
+        hint = f'label more videos: actions of {of} are in several splits, which makes the numbers too good'
+        return _judged('warn', text, hint, blocks)
+    if num_athletes:
+        hint = f'label more athletes: {num_athletes} with actions in several splits, which makes the numbers too good'
         return _judged('warn', text, hint, blocks)
     return _judged('ok', text, '', blocks)
 
 
-def judge_recognition(work_dir: Path) -> Result:
-    """Accuracy on the test clips against chance, from the predictions that ``fewshot`` has written."""
+def judge_recognition(work_dir: Path, lines: Sequence[str] = (), doubts: Sequence[str] = ()) -> Result:
+    """Accuracy on the test clips against chance, from the predictions that ``fewshot`` has written.
+
+    ``lines`` describe the clips; with ``doubts`` of earlier steps, or few clips, no accuracy is good.
+    """
     with open_text(work_dir / 'predictions.csv', missing='run the step again') as f:
         rows = list(csv.DictReader(f))
     classes = [name.removeprefix('score_') for name in rows[0] if name.startswith('score_')]
@@ -260,19 +309,22 @@ def judge_recognition(work_dir: Path) -> Result:
     blocks: list[Block] = [
         Table(('clip', 'class', 'predicted', 'score'), table),
         Image(figure_uri(matrix), 'Rows are true classes, columns predicted ones.'),
-        Text('The student saw the frames of all videos, test clips included, but no labels.'),
+        *map(Text, lines),
     ]
-    return _judged(not share.warning, f'{counted(len(classes), "class")}, top-1: {share}.', _doubt(share), blocks)
+    return _doubted(f'{counted(len(classes), "class")}, top-1: {share}.', share, [share.warning, *doubts], blocks)
 
 
-def _doubt(share: Share) -> str:
-    """Next thing to do where a share is not above chance: with few items, more of them."""
-    if share.interval[1] > share.chance:
-        return f'label more videos: so few {plural(share.unit)} cannot be told from chance'
-    return f'{share.warning}: look at the labels, and at the preview of the features'
+def _doubted(text: str, share: Share, doubts: Sequence[str], blocks: Sequence[Block]) -> Result:
+    """A verdict on a share with the reasons to doubt it."""
+    few = f'{counted(share.n, share.unit)} are few: fewer than {FEW_CLIPS}' if share.n < FEW_CLIPS else ''
+    reasons = [f'{doubt[0].upper()}{doubt[1:]}.' for doubt in dict.fromkeys([few, *doubts]) if doubt]
+    hint = 'label more videos, also of other athletes, and test on those'
+    if share.interval[1] <= share.chance:
+        hint = 'look at the labels, and at the preview of the features'
+    return _judged(not reasons, ' '.join([text, *reasons]), hint, blocks)
 
 
-def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips) -> Result:
+def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips, doubts: Sequence[str] = ()) -> Result:
     """Precision of the nearest clip against chance, from the table that ``retrieve`` has written."""
     with open_text(path, missing='run the step again') as f:
         rows = [row for row in csv.DictReader(f) if row['rank'] == '1']
@@ -281,8 +333,7 @@ def judge_retrieval(path: Path, queries: ActionClips, gallery: ActionClips) -> R
     table = [(row['query'], row['query_class'], row['action_id'], row['class'], row['distance']) for row in rows]
     blocks: list[Block] = [Table(('query', 'class', 'nearest clip', 'its class', 'distance'), table[:_NUM_ROWS])]
     notes, share = context.notes(metrics, [1]), context.shares(metrics, 1)[0]
-    hint = _doubt(share) if share.warning else '; '.join(notes)
-    return _judged(not notes, f'The nearest clip has the class of the query: {share}.', hint, blocks)
+    return _doubted(f'The nearest clip has the class of the query: {share}.', share, [*notes, *doubts], blocks)
 
 
 def judge_detection(out: Path) -> Result:
@@ -299,7 +350,8 @@ def judge_detection(out: Path) -> Result:
             f'{100 * result["chance_mAP"]:.1f} %) of {counted(result["intervals"], "interval")} in '
             f'{counted(result["videos"], "test video")}.'
         )
-    return _judged(not result['notes'], text, '; '.join(result['notes']), blocks)
+    reasons = [f'{note[0].upper()}{note[1:]}.' for note in result['notes']]
+    return _judged(not reasons, ' '.join([text, *reasons]), 'label more videos', blocks)
 
 
 def is_whole_video(actions: Sequence[Action], corpus: Corpus) -> bool:

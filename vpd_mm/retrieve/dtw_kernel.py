@@ -11,24 +11,17 @@ behind a cell is a lower bound of the rest of the path.  Here r_i and c_j are di
 box.
 """
 
-import numba
 import numpy as np
+
+from ..compat.numba_kernels import compiled
 
 PAD = 8
 SYMMETRIC_P2, SYMMETRIC2, FALLBACK = 0, 1, 2  # FALLBACK: symmetricP2, and symmetric2 where that has no path
 
 # nnan: inputs are checked to be finite, infinity is only added and compared. The order of sums does not change.
-OPTIONS = {'nogil': True, 'fastmath': {'contract', 'nsz', 'nnan'}}
+_kernel = compiled(fastmath={'contract', 'nsz', 'nnan'})
 _U = np.uintp  # unsigned indices need no test for negative ones, which would keep LLVM from vectorising
 _GUARD = 1 + 1e-9  # a bound must exceed the limit by more than rounding
-
-
-def _kernel(function):
-    """Compile at the first call; cache the result on disk where a folder is writable."""
-    try:
-        return numba.njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:  # neither the package's nor the user's cache directory can be written
-        return numba.njit(**OPTIONS)(function)
 
 
 @_kernel

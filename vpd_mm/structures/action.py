@@ -24,7 +24,7 @@ class Action:
         start_frame: First frame, counted from 0.
         end_frame: One past the last frame.
         label: Index of the class: the line of classes.txt, from 0.
-        split: 'train', 'val', 'test', or any other name without a comma.
+        split: 'train', 'val' or 'test'.
     """
 
     action_id: str
@@ -70,8 +70,8 @@ def _check_texts(row: object, *names: str) -> None:
         if not value or any(c in value for c in ',"') or not value.isprintable() or value != value.strip():
             rule = 'must be non-empty and printable, no comma or quote, no space at its ends'
             raise UserError(f'{type(row).__name__}: {field} {rule}; found {value!r}')
-        if field == 'split' and value.lower() in SPLITS and value not in SPLITS:
-            raise UserError(f'{type(row).__name__}: split {value!r} would be a split of its own; write {value.lower()}')
+        if field == 'split' and value not in SPLITS:
+            raise UserError(f'{type(row).__name__}: split must be one of {", ".join(SPLITS)}, found {value!r}')
 
 
 def left_out_videos(corpus: str | os.PathLike) -> set[str]:

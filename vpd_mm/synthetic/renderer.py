@@ -6,9 +6,9 @@ Bodies and objects are tapered capsules with depth, shading and cloth patterns, 
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 
+from ..compat.numba_kernels import compiled
 from .appearance import Look, capsule_ends
 from .camera import CameraTrack
 from .skeleton import Body, Posture
@@ -28,15 +28,7 @@ _JITTER = np.array([
 ], np.float32)  # fmt: skip
 
 
-def _jit(function):
-    """Compile; cache the machine code where a folder for it is writable."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
-
-
-@_jit
+@compiled()
 def _bounds(parts, margin, height, width):
     """Return x0, y0, x1, y1 of the pixels within ``margin`` of parts (P, 19), cut at the image."""
     left, top, right, bottom = 1e9, 1e9, -1e9, -1e9
@@ -48,7 +40,7 @@ def _bounds(parts, margin, height, width):
     return max(int(left), 0), max(int(top), 0), min(int(right) + 2, width), min(int(bottom) + 2, height)
 
 
-@_jit
+@compiled()
 def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hidden, cover):
     """Draw one figure over the image.
 
@@ -94,7 +86,7 @@ def draw_figure(image, parts, kinds, colors, params, light, ambient, joints, hid
                     image[y0 + y, x0 + x, c] = image[y0 + y, x0 + x, c] * (1 - total[y, x, 3]) + total[y, x, c]
 
 
-@_jit
+@compiled()
 def _draw_part(part, kind, colors, params, light, ambient, x0, y0, jx, jy, depth, shade):
     h, w = depth.shape
     ua, va, za, ra, ma = part[0], part[1], part[2], part[3], part[4]
@@ -153,7 +145,7 @@ def _draw_part(part, kind, colors, params, light, ambient, x0, y0, jx, jy, depth
             shade[y, x, 3] = 1
 
 
-@_jit
+@compiled()
 def darken_figure(image, parts, strength):
     """Draw a soft shadow: parts (P, 19) whose ends lie on the floor darken (H, W, 3) ``image`` once."""
     x0, y0, x1, y1 = _bounds(parts, 3.0, image.shape[0], image.shape[1])
@@ -178,7 +170,7 @@ def darken_figure(image, parts, strength):
     patch[:] = patch * (1 - strength * np.expand_dims(dark, 2))
 
 
-@_jit
+@compiled()
 def develop(image, noise, sigma, gain, out):
     """Convert (H, W, 3) float32 to uint8 ``out`` with exposure ``gain`` (3,) and ``noise`` that grows with light."""
     for y in range(image.shape[0]):

@@ -1,0 +1,104 @@
+"""Repair of a whole corpus with a tiny student: files, provenance, reruns, and input that does not fit."""
+
+import numpy as np
+import pytest
+from inference_files import STUDENT, save_model
+from repair_poses import main
+from tiny_corpus import SIDE, make_tiny
+
+from vpd_mm.corpus.provenance import CorpusInputs
+from vpd_mm.distill.trained_videos import TrainedVideos
+from vpd_mm.errors import UserError
+from vpd_mm.features import joint_features
+from vpd_mm.repair import ORIGINS, RepairedPoses
+from vpd_mm.structures import PoseSequence
+from vpd_mm.structures.npz_io import read_source
+
+TRAINING = """
+train_dataloader = dict(dataset=dict(type='CropDataset', corpus={corpus!r}, teacher='joints', holdout='block',
+    require_previous_pose=False, pipeline=[]))
+"""
+
+
+def save_student(folder, corpus, name='student', dims=26, trained_on=('a', 'b')):
+    meta = {'trained_on': TrainedVideos.of(corpus, trained_on).to_json()} if trained_on is not None else {}
+    return save_model(folder, name, STUDENT.format(dims=dims) + TRAINING.format(corpus=str(corpus.root)), meta=meta)
+
+
+@pytest.fixture(scope='module')
+def repaired(tmp_path_factory):
+    """A corpus with poses of an athlete who stands, of whom every tenth frame is missing, and the arguments."""
+    folder = tmp_path_factory.mktemp('repair')
+    corpus = make_tiny(folder / 'corpus', {'a': 60, 'b': 30})
+    rng = np.random.default_rng(0)
+    pose = np.stack([np.tile([14, 18], 9)[:17], np.linspace(4, 28, 17)], axis=1)
+    for name, count in (('a', 60), ('b', 30)):
+        frames = np.flatnonzero(np.arange(count) % 10 != 7)
+        keypoints = (pose + rng.normal(0, 0.2, (len(frames), 17, 2))).astype(np.float32)
+        poses = PoseSequence(frames, keypoints, np.full((len(frames), 17), 0.9, np.float32))
+        poses.save(corpus.pose_path('made', name))
+    joint_features(corpus, 'made', overwrite=True)
+    return corpus, ['--corpus', str(corpus.root), '--device', 'cpu', '--student', save_student(folder, corpus)]
+
+
+def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, capsys):
+    corpus, args = repaired
+    assert not main([*args, '--poses', 'made'])
+    printed = capsys.readouterr()
+    assert 'made-repaired: 2 videos written, 2 in total\n90 frames repaired, 9 of them without a pose' in printed.out
+    assert '81 confident frames' not in printed.out  # some were trained on
+    assert 'warning: ' in printed.err  # fewer than 50 are held out
+    result = RepairedPoses.load(corpus.pose_path('made-repaired', 'a'))
+    assert result.frame_inds.tolist() == list(range(60))
+    assert (result.scores[:, 5:][result.frame_inds % 10 != 7] >= 0.5).mean() > 0.9
+    assert np.isin(result.origins[7::10, 5:], [ORIGINS.index('student'), ORIGINS.index('interpolated')]).all()
+    assert (result.deviations_px[:, 5:] > 0).all()
+    assert np.abs(result.keypoints[:, 5:] - SIDE / 2).max() < SIDE
+    source = read_source(corpus.pose_path('made-repaired', 'a'))
+    assert (source['repaired'], source['checkpoint']) == ('made', 'student.pth')
+    assert corpus.pose_names() == ['made', 'made-repaired']
+    assert corpus.pose_names(repaired=False) == ['made']
+    main([*args, '--poses', 'made'])
+    assert 'made-repaired: 0 videos written, 2 in total' in capsys.readouterr().out
+    poses = corpus.poses('made', 'b')
+    poses.keypoints[3] += 1
+    poses.save(corpus.pose_path('made', 'b'))
+    with pytest.raises(UserError, match=r'b\.npz has changed since'):
+        CorpusInputs(corpus).check('athlete/poses/made-repaired/b.npz')
+    joint_features(corpus, 'made')
+    main([*args, '--poses', 'made'])
+    assert 'made-repaired: 2 videos written' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('student', 'match'),
+    [
+        ({'dims': 64}, r'd64\.pth: is a student of D = 64; repair needs one of 2D joints, D = 26'),
+        ({'trained_on': None}, 'does not record the videos that it was trained on; train the student again'),
+        (
+            {'trained_on': ()},
+            r"was trained on corpus 'corpus', on no video of .*; repair needs a student of this corpus",
+        ),
+    ],
+)
+def test_students_that_do_not_fit(repaired, tmp_path, student, match):
+    corpus, args = repaired
+    spec = save_student(tmp_path, corpus, f'd{student.get("dims", 26)}', **student)
+    with pytest.raises(UserError, match=match):
+        main([*args[:-1], spec, '--poses', 'made', '--out', 'other'])
+
+
+def test_poses_that_do_not_fit(repaired):
+    corpus, args = repaired
+    with pytest.raises(UserError, match=r'poses/none: no poses of a video with crops; .* pose sets: made'):
+        main([*args, '--poses', 'none'])
+    with pytest.raises(UserError, match='poses/made: holds poses that were not repaired; pass another --out'):
+        main([*args, '--poses', 'made', '--out', 'made', '--overwrite'])
+    poses = corpus.poses('made', 'a')
+    PoseSequence(poses.frame_inds + 1000, poses.keypoints, poses.scores).save(corpus.pose_path('later', 'a'))
+    with pytest.raises(UserError, match=r'later/a\.npz: holds no pose of a frame with a crop; poses of other frames\?'):
+        main([*args, '--poses', 'later'])
+    PoseSequence(poses.frame_inds, poses.keypoints, poses.scores * 0.3).save(corpus.pose_path('faint', 'a'))
+    with pytest.raises(UserError, match='poses/faint: the teacher has no confident pose in a frame with a crop'):
+        main([*args, '--poses', 'faint'])
+    assert not corpus.poses_dir('faint-repaired').exists()

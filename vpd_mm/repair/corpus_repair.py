@@ -1,0 +1,286 @@
+"""Repair a pose set of a corpus with a student that was trained on the corpus."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from ..corpus import Corpus, CropStore
+from ..corpus.corpus import is_repaired
+from ..corpus.provenance import CorpusInputs, crops_of, digest, refresh_features
+from ..distill import CropDataset
+from ..distill.crop_dataset import rows_of
+from ..engine.progress import OnProgress, no_progress
+from ..errors import UserError, counted
+from ..features.corpus_config import datasets_of
+from ..features.feature_extractor import FeatureExtractor, build_extractor, extract_each, run_source
+from ..files import list_folder
+from ..registry import DATASETS
+from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence
+from ..structures.sequences import NUM_COCO_JOINTS
+from ..teacher import JointFeature, normalize_joints
+from ..teacher.joint_feature import HIPS, SHOULDERS
+from .calibration import calibrate
+from .noise import MIN_FRAMES, Noise
+from .placement import PlacementSeries, calibrate_placement, place
+from .pose_repair import Observations, repair, shots
+from .repaired_poses import NEAR_TORSOS, RepairCounts, repaired_poses
+
+_TORSO = [VPD_JOINTS[row] for row in (*SHOULDERS, *HIPS)]
+
+
+@dataclass(frozen=True, eq=False)
+class RepairReport:
+    """Result of :func:`repair_corpus`; without ``noise`` all files were current.
+
+    Args:
+        written, total: Numbers of videos.
+        counts: Of the poses that were written.
+        noise: Noise levels of the corpus.
+        notes: Warnings.
+    """
+
+    written: int
+    total: int
+    counts: RepairCounts = field(default_factory=RepairCounts)
+    noise: Noise | None = None
+    notes: Sequence[str] = ()
+
+    def lines(self) -> list[str]:
+        """Describe it for people; noise is in torsos, the mean over the joints."""
+        if self.noise is None:
+            return []
+        noise, counts = self.noise, self.counts
+        levels = {
+            'teacher': noise.teacher,
+            'student': noise.student,
+            'motion': noise.motion,
+            'teacher minus student, held out': noise.held_out,
+        }
+        known = ((name, np.sqrt(variances).mean() * 2) for name, variances in levels.items())
+        return [
+            f'{counted(counts.frames, "frame")} repaired, {counts.filled} of them without a pose of the teacher',
+            f'{counts.overruled} joints of the teacher overruled (moved by more than {NEAR_TORSOS:g} torsos), '
+            f'left and right exchanged in {counted(counts.swaps, "frame")}',
+            'noise in torsos: ' + ', '.join(f'{name} {level:.3f}' for name, level in known if np.isfinite(level)),
+            f'measured on {noise.num_held_out} confident frames that the student was not trained on, and on '
+            f'{noise.num_trained} that it was',
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Video:
+    """One video: its crops, the teacher's poses of these frames, and the normalised poses of both."""
+
+    frame_inds: np.ndarray
+    windows: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    poses: Observations
+
+
+def repair_corpus(
+    corpus: Corpus,
+    poses: str,
+    cfg: Config,
+    checkpoint: str | os.PathLike,
+    out: str | None = None,
+    *,
+    device: str = 'cpu',
+    batch_size: int = 64,
+    overwrite: bool = False,
+    on_progress: OnProgress = no_progress,
+) -> RepairReport:
+    """Write ``athlete/poses/<out>`` (:class:`RepairedPoses`) for every video with crops and poses.
+
+    Files are kept unless poses, crops or student have changed; as all videos share the noise levels, a change of one
+    makes all again.  The student's outputs of all frames are held in memory, 208 bytes each.
+
+    Args:
+        poses: Pose set to repair.
+        cfg, checkpoint: Of the student, which must have learned 2D joints on this corpus.
+        out: Name of the repaired pose set; None: ``<poses>-repaired``.
+        overwrite: Make the files of another student or pose set again.
+        on_progress: Called with (done, total) videos.
+
+    Raises:
+        UserError: the pose set is unknown or has no confident pose, the student is of another corpus or teacher,
+            ``out`` is no repaired pose set, or some videos failed; all others are written first.
+    """
+    out = out or f'{poses}-repaired'
+    store = CropStore(corpus.crops_dir)
+    videos = [video for video in store.videos() if corpus.pose_path(poses, video).is_file()]
+    if not videos:
+        known = ', '.join(corpus.pose_names()) or 'none'
+        raise UserError(
+            f'{corpus.poses_dir(poses)}: no poses of a video with crops; {corpus.root} has pose sets: {known}'
+        )
+    folder = corpus.poses_dir(out)
+    if list_folder(folder, '*.npz') and not is_repaired(folder):
+        raise UserError(f'{folder}: holds poses that were not repaired; pass another --out')
+    extractor = build_extractor(cfg, checkpoint, device=device, batch_size=batch_size)
+    trained = trained_frames(extractor, cfg, corpus, checkpoint, videos)
+    of_corpus = CorpusInputs(corpus)
+    inputs = {v: of_corpus.of(of_corpus.name(corpus.pose_path(poses, v)), crops_of(v)) for v in videos}
+    made_by = run_source(cfg, checkpoint)
+    shared = {**made_by['inputs'], 'corpus': digest([inputs, {v: frames.tolist() for v, frames in trained.items()}])}
+    missing = refresh_features(folder, {**made_by, 'repaired': poses, 'inputs': shared}, inputs, overwrite)
+    if not missing:
+        return RepairReport(0, len(videos))
+    known_videos, failures = dict[str, _Video](), dict[str, UserError]()
+    for done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
+        try:
+            if isinstance(result, UserError):
+                raise result
+            of_corpus.check(*inputs[video])
+            known_videos[video] = _observe(corpus, store, poses, video, extractor, result, trained[video])
+        except UserError as e:
+            failures[video] = e
+        on_progress(done, len(videos))
+    if known_videos:
+        written, counts, noise = _write(corpus, known_videos, out, missing, poses)
+    if failures:
+        text = '; '.join(f'{video}: {error}' for video, error in failures.items())
+        raise UserError(f'{folder}: {len(failures)} of {len(videos)} videos failed: {text}')
+    notes = (
+        []
+        if noise.is_held_out
+        else [
+            f'{noise.num_held_out} confident frames that the student was not trained on (needs {MIN_FRAMES}): noise '
+            'levels are of the training frames, which flatters the student; hold out more, or add videos'
+        ]
+    )
+    return RepairReport(written, len(videos), counts, noise, notes)
+
+
+def trained_frames(
+    extractor: FeatureExtractor, cfg: Config, corpus: Corpus, checkpoint: str | os.PathLike, videos: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return the frames of each video that the student was trained on.
+
+    Raises:
+        UserError: the student gives no 2D joints, does not record its videos, or was trained on none of the corpus.
+    """
+    dims = extractor.model.student.out_dims
+    if dims != JointFeature.dims:
+        raise UserError(
+            f'{checkpoint}: is a student of D = {dims}; repair needs one of 2D joints, D = {JointFeature.dims}'
+        )
+    if extractor.trained_on is None:
+        raise UserError(f'{checkpoint}: does not record the videos that it was trained on; train the student again')
+    seen = extractor.trained_on.seen(corpus, videos)
+    if not seen:
+        raise UserError(
+            f'{checkpoint}: was trained on corpus {extractor.trained_on.corpus!r}, on no video of {corpus.root}; '
+            f'repair needs a student of this corpus (tools/train.py CONFIG --corpus {corpus.root})'
+        )
+    datasets = list(datasets_of(cfg, 'train'))
+    own = [d for d in datasets if Path(d.get('corpus') or '').resolve() == corpus.root.resolve()] or datasets[:1]
+    if not own or 'teacher' not in own[0]:
+        raise UserError(f'{cfg.filename}: has no training data; pass the config with which the student was trained')
+    dataset: CropDataset = DATASETS.build({**own[0], 'corpus': str(corpus.root), 'pipeline': []})
+    result = dict.fromkeys(videos, np.zeros(0, np.int64))
+    for video in seen:
+        frames = dataset.used_frames(video) if video in dataset.videos else result[video]
+        # held out now, not in the training: the videos of the corpus have changed since
+        result[video] = frames if len(frames) else dataset.store.header(video).frame_inds
+    return result
+
+
+def _observe(
+    corpus: Corpus,
+    store: CropStore,
+    poses: str,
+    video: str,
+    extractor: FeatureExtractor,
+    features: FeatureSequence,
+    trained: np.ndarray,
+) -> _Video:
+    header, sequence = store.header(video), corpus.poses(poses, video)
+    rows = rows_of(sequence.frame_inds, header.frame_inds)
+    if not len(header) or (rows < 0).all():
+        raise UserError(
+            f'{corpus.pose_path(poses, video)}: holds no pose of a frame with a crop; poses of other frames?'
+        )
+    decoded = extractor.decode_motion(features.feats).reshape(len(rows), -1, 13, 2).astype(float)
+    keypoints, scores = teacher_poses(sequence, rows)
+    motion = decoded[:, 1] if decoded.shape[1] > 1 else np.full_like(decoded[:, 0], np.nan)
+    observed = observe(
+        keypoints,
+        scores,
+        decoded[:, 0],
+        motion,
+        header.frame_inds,
+        header.starts,
+        corpus.video(video).fps,
+        np.isin(header.frame_inds, trained),
+        corpus.settings().min_score,
+    )
+    return _Video(header.frame_inds, header.windows, keypoints, scores, observed)
+
+
+def teacher_poses(sequence: PoseSequence, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints (T, 17, 2) and scores (T, 17) of rows (T,) of a sequence; score 0 where a row is -1."""
+    keypoints, scores = np.zeros((len(rows), NUM_COCO_JOINTS, 2)), np.zeros((len(rows), NUM_COCO_JOINTS))
+    keypoints[rows >= 0], scores[rows >= 0] = sequence.keypoints[rows[rows >= 0]], sequence.scores[rows[rows >= 0]]
+    return keypoints, scores
+
+
+def observe(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    student: np.ndarray,
+    motion: np.ndarray,
+    frame_inds: np.ndarray,
+    starts: np.ndarray,
+    fps: float,
+    trained: np.ndarray,
+    min_score: float = 0.5,
+) -> Observations:
+    """Normalise the poses of T frames with a crop.
+
+    Args:
+        keypoints, scores: (T, 17, 2) px, (T, 17): the teacher's; score 0 = no joint.  Without a hip or shoulder a pose
+            has no size, and is left out.
+        student, motion: (T, 13, 2).
+        frame_inds, starts: Of the crops.
+        fps: Frames per second.
+        trained: (T,) bool.
+        min_score: Confidence gate.
+    """
+    seen = (scores[:, VPD_JOINTS] > 0) & (scores[:, _TORSO] > 0).all(axis=1, keepdims=True)
+    teacher = np.where(seen[..., None], normalize_joints(keypoints[:, VPD_JOINTS].astype(float)), np.nan)
+    motion = np.where(np.isin(frame_inds, starts)[:, None, None], np.nan, motion)
+    confident = scores[:, VPD_JOINTS].mean(axis=1) >= min_score
+    return Observations(shots(frame_inds, starts, fps), teacher, confident, student, motion, trained)
+
+
+def _write(
+    corpus: Corpus, videos: Mapping[str, _Video], out: str, sources: Mapping[str, Any], poses: str
+) -> tuple[int, RepairCounts, Noise]:
+    try:
+        noise = calibrate([video.poses for video in videos.values()])
+    except UserError as e:
+        raise UserError(f'{corpus.poses_dir(poses)}: {e}') from e
+    placements = {name: _placement(video) for name, video in videos.items()}
+    of_placement = calibrate_placement(
+        [(placements[name], video.poses.confident, video.poses.steps) for name, video in videos.items()]
+    )
+    counts, written = RepairCounts(), 0
+    for name, video in videos.items():
+        if name in sources:
+            repaired = repair(video.poses, noise)
+            placement = place(placements[name], repaired.factors, video.poses.steps, of_placement)
+            result, own = repaired_poses(video.frame_inds, video.keypoints, video.scores, repaired, placement)
+            result.save(corpus.pose_path(out, name), sources[name])
+            counts, written = counts + own, written + 1
+    return written, counts, noise
+
+
+def _placement(video: _Video) -> PlacementSeries:
+    joints = np.where(np.isfinite(video.poses.teacher), video.keypoints[:, list(VPD_JOINTS)], np.nan)
+    return PlacementSeries.of(joints, video.windows)

@@ -1,0 +1,84 @@
+"""Noise levels of teacher and student, and robust statistics of series."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+#: With fewer confident frames that the student was not trained on, or was trained on, they say nothing.
+MIN_FRAMES = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Variances (13,) per joint of a coordinate, in normalised units.
+
+    Args:
+        held_out: Of teacher minus student on frames that the student was not trained on.
+        teacher: Of the teacher's pose.
+        student: Of the student's pose.
+        motion: Of the student's motion.
+        acceleration: That the velocity gains in a frame.
+        scale: Factor of the variance of the estimate and of the teacher together that makes it fit the residuals of
+            the teacher in held-out frames, where it was left out of the estimate.
+        num_held_out, num_trained: Numbers of confident frames.
+    """
+
+    held_out: np.ndarray
+    teacher: np.ndarray
+    student: np.ndarray
+    motion: np.ndarray
+    acceleration: np.ndarray
+    scale: np.ndarray
+    num_held_out: int
+    num_trained: int
+
+    @property
+    def is_held_out(self) -> bool:
+        """False where too few confident frames were held out: the levels are then those of the training frames."""
+        return self.num_held_out >= MIN_FRAMES
+
+
+def process_noise(series: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate the acceleration noise (J,), and the white noise (J,) of measurements, from their differences.
+
+    Args:
+        series: Of each video: values (T, J, C), whether a frame counts (T,), steps (T,).
+
+    Returns:
+        White noise w is the variance of the third difference / 20.  The second difference has the variance
+        6 w + 2/3 q of the white noise and of the acceleration noise q; q is at least the standard error of this.
+    """
+    differences = [
+        np.concatenate([np.diff(x, n, axis=0)[consecutive(frames, steps, n + 1)[n:]] for x, frames, steps in series])
+        for n in (2, 3)
+    ]
+    second, third = (robust_variance([values]) for values in differences)
+    white = np.where(np.isfinite(third), third / 20, 0)
+    # relative standard error of a variance from the median of N absolute values: 2.33 / sqrt(N)
+    error = 2.33 * second / np.sqrt(max(differences[0][:, 0].size, 1))
+    return np.minimum(1.5 * np.maximum(second - 6 * white, error), 1), white
+
+
+def consecutive(frames: np.ndarray, steps: np.ndarray, count: int) -> np.ndarray:
+    """Return (T,) bool: the frame and the ``count - 1`` before it, without a gap, are among ``frames`` (T,) bool."""
+    result = frames
+    for _ in range(count - 1):
+        result = frames & (steps == 1) & np.concatenate([[False], result[:-1]])
+    return result
+
+
+def robust_variance(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return (J,): the robust variance of values (N, J, C), NaN of none."""
+    values = np.concatenate(parts)
+    values = values[np.isfinite(values).all(axis=(1, 2))]
+    return (1.4826 * np.median(np.abs(values), axis=(0, 2))) ** 2 if len(values) else np.full(values.shape[1], np.inf)
+
+
+def correlation(a: np.ndarray, b: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """Return (J,): the correlation of (N, J, C), clipped at four standard deviations; 0 of none."""
+    limit = 4 * np.sqrt(variances)[:, None]
+    a, b = np.clip(a, -limit, limit), np.clip(b, -limit, limit)
+    power = np.sqrt((a**2).sum(axis=(0, 2)) * (b**2).sum(axis=(0, 2)))
+    product = (a * b).sum(axis=(0, 2))
+    return np.clip(np.divide(product, power, out=np.zeros_like(power), where=power > 0), 0, 0.99)

@@ -1,0 +1,126 @@
+"""Fuse the poses of teacher and student over time, in the normalised frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..teacher.joint_feature import FLIP_ORDER
+from .noise import Noise
+from .smoother import UNKNOWN, smooth
+
+#: Degrees of freedom of the t distribution of a teacher's pose: smaller = wrong poses have less weight.
+DEGREES = 4
+#: Rounds of weighting the teacher's poses; in the first one the student is the estimate.
+ROUNDS = 3
+#: A swapped pose replaces the teacher's where its squared distance to the estimate is smaller by this factor.
+SWAP_FACTOR = 4
+#: Rows of the 13 joints that are exchanged: arms, legs.
+_ARMS, _LEGS = slice(1, 7), slice(7, 13)
+#: A longer gap in the crops starts a new shot, seconds.
+MAX_GAP_SEC = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Normalised poses of T frames of one video, by teacher and student.
+
+    Args:
+        steps: (T,) frames since the row before; infinite at the start of a shot (:func:`shots`).
+        teacher: (T, 13, 2), NaN where it has no joint.
+        confident: (T,) bool: the teacher passes the confidence gate.
+        student: (T, 13, 2), finite.
+        motion: (T, 13, 2) the change of the pose since the frame before, by the student; NaN where it has none.
+        trained: (T,) bool: the student was trained on the frame.
+    """
+
+    steps: np.ndarray
+    teacher: np.ndarray
+    confident: np.ndarray
+    student: np.ndarray
+    motion: np.ndarray
+    trained: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """Repaired poses of T frames.
+
+    Args:
+        joints: (T, 13, 2) in the normalised frame; hips and size are those of a normalised pose but for noise.
+        variances: (T, 13) of a coordinate of a confident pose of the teacher around the repaired one.
+        shares: (T, 13) part of the teacher, in all frames of the shot, in the position; the rest is the student's.
+        teacher: (T, 13, 2) the teacher's pose, without swaps.
+        factors: (T,) factor of the variance of the teacher's pose.
+        swapped: (T,) bool: left and right were exchanged.
+    """
+
+    joints: np.ndarray
+    variances: np.ndarray
+    shares: np.ndarray
+    teacher: np.ndarray
+    factors: np.ndarray
+    swapped: np.ndarray
+
+
+def shots(frame_inds: np.ndarray, starts: np.ndarray, fps: float) -> np.ndarray:
+    """Return the steps (T,) of frames with a crop: infinite at a cut, and after a gap of more than a second.
+
+    A frame of ``starts`` (``CropHeader``) whose previous frame has a crop begins a shot.
+    """
+    steps = np.diff(frame_inds, prepend=-np.inf).astype(float)
+    cut = (steps == 1) & np.isin(frame_inds, starts)
+    return np.where(cut | (steps > max(MAX_GAP_SEC * fps, 1)), np.inf, steps)
+
+
+def repair(poses: Observations, noise: Noise) -> Repair:
+    """Estimate the pose of every frame.
+
+    The state of a joint is position and velocity.  The teacher's pose, the student's pose and the student's motion are
+    measurements with the variances of ``noise``.  That of a teacher's pose grows with its distance from the estimate,
+    as for a t distribution; left and right are exchanged in arms, legs or both where this fits the student far better.
+    """
+    teacher, swapped = unswap(poses.teacher, poses.student, noise.held_out)
+    estimate = poses.student
+    # a third channel is 1 for the teacher and 0 for the student: its estimate is the share of the teacher
+    positions = np.zeros((len(teacher), 2, 13, 3))
+    positions[:, 0, :, :2], positions[:, 0, :, 2], positions[:, 1, :, :2] = np.nan_to_num(teacher), 1, poses.student
+    motion = np.concatenate([np.nan_to_num(poses.motion), np.zeros((*teacher.shape[:2], 1))], axis=2)
+    motion_variances = np.where(np.isfinite(poses.motion[..., 0]), noise.motion, np.inf)
+    present = np.isfinite(teacher[..., 0])
+    measured = np.broadcast_to(noise.student, (len(teacher), 2, 13)).copy()
+    for _ in range(ROUNDS):
+        factors = (DEGREES + distances(teacher, estimate, noise.held_out)) / (DEGREES + 1)
+        measured[:, 0] = np.where(present, noise.teacher * factors[:, None], np.inf)
+        fused, uncertain = smooth(
+            positions, measured, motion, motion_variances, poses.steps, noise.acceleration, UNKNOWN
+        )
+        estimate = fused[..., :2]
+    shares = np.clip(fused[..., 2], 0, 1)
+    variances = noise.scale * (uncertain + noise.teacher)
+    return Repair(estimate, variances, shares, teacher, factors, swapped)
+
+
+def distances(teacher: np.ndarray, estimate: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """Return (T,): mean squared distance of the joints that the teacher has in units of ``variances``; 0 without."""
+    squared = ((teacher - estimate) ** 2).mean(axis=-1) / variances
+    present = np.isfinite(squared)
+    return np.where(present, squared, 0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+
+
+def unswap(teacher: np.ndarray, estimate: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exchange left and right in arms, legs or both where this divides the distance by ``SWAP_FACTOR``.
+
+    Returns:
+        The poses (T, 13, 2), and (T,) bool of those that were changed.
+    """
+    result, best = teacher.copy(), distances(teacher, estimate, variances)
+    swapped = np.zeros(len(teacher), bool)
+    for parts in ((_ARMS,), (_LEGS,), (_ARMS, _LEGS)):
+        candidate = teacher.copy()
+        for part in parts:
+            candidate[:, part] = teacher[:, FLIP_ORDER[part]]
+        distance = distances(candidate, estimate, variances)
+        better = distance * SWAP_FACTOR < best
+        result[better], best[better] = candidate[better], distance[better]
+        swapped |= better
+    return result, swapped
