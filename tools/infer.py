@@ -29,7 +29,14 @@ def make_parser() -> ToolParser:
         'corpus, else mmdet:rtmdet-m',
     )
     rules = "rules of the tracker (default: the student's), listed by prepare --help; with --online also "
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help=rules + 'memory_seconds=2, switch_margin=0.1')
+    add(
+        '--track',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='RULE=VALUE',
+        help=rules + 'memory_seconds=2, switch_margin=0.1',
+    )
     add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')

@@ -50,7 +50,12 @@ def make_parser() -> ToolParser:
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto: a GPU where there is one')
     parser.add_argument('--batch-size', type=int, default=16, help='frames per batch of a model')
     parser.add_argument(
-        '--track', nargs='+', default=[], metavar='RULE=VALUE', help='rules that choose the athlete, see below'
+        '--track',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='RULE=VALUE',
+        help='rules that choose the athlete, see below',
     )
     parser.add_argument(
         '--overwrite',

@@ -22,7 +22,14 @@ def make_parser() -> ToolParser:
     add('--out', type=Path, default=Path('runs/quickstart'), help='folder of the run (default: runs/quickstart)')
     add('--boxes', default='', help='as of prepare, e.g. mediapipe, a folder (default: RTMDet, downloaded once)')
     add('--poses', default='', help='as of prepare, e.g. mediapipe, a folder (default: RTMPose, downloaded once)')
-    add('--track', nargs='+', default=[], metavar='RULE=VALUE', help='as of prepare: rules that choose the athlete')
+    add(
+        '--track',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='RULE=VALUE',
+        help='as of prepare: rules that choose the athlete',
+    )
     add('--fps', type=float, help='as of prepare: resample to this rate (default: frames as decoded)')
     epochs = 'of the student, 2,000 draws each (default: so many that each target is drawn 40 times, 5 to 40)'
     add('--epochs', type=int, help=epochs)

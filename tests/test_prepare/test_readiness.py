@@ -121,20 +121,25 @@ def test_files_that_disagree_come_first(tmp_path):
     corpus = make(tmp_path / 'c', 'a')
     make(tmp_path / 'c', 'b')
     assert inspect_corpus(corpus.root).lines[-1] == 'ready to train'
-    track = corpus.track('b')
-    AthleteTrack(track.frame_inds[:40], track.boxes[:40], track.scores[:40]).save(corpus.track_path('b'))
+    track, poses = corpus.track('b'), corpus.pose_path('files', 'b')
+    kept = poses.rename(tmp_path / 'b.npz')
     problems = []
     for reason in (
+        'has a track and crops, but no poses, which other videos have',
         'its 60 crops are not of the 40 frames with a box (first difference: frame 40)',
         'has crops, but no track',
     ):
         result = inspect_corpus(corpus.root)
-        assert [report.notes for report in result.videos] == [[], ['! files disagree']]
+        assert [report.notes[-1:] for report in result.videos] == [[], ['! files disagree']]
         assert f'b: {reason}' in result.lines
         assert result.lines[-1].endswith('again with --redo b; its files disagree')
         assert check_corpus(corpus.root, problems.append).problems == {'inputs': 1}
         assert problems.pop() == f'b: {reason}'
-        corpus.track_path('b').unlink(missing_ok=True)
+        if kept.is_file():
+            kept.rename(poses)
+            AthleteTrack(track.frame_inds[:40], track.boxes[:40], track.scores[:40]).save(corpus.track_path('b'))
+        else:
+            corpus.track_path('b').unlink(missing_ok=True)
 
 
 def test_a_marked_video_can_be_left_out(tmp_path):
@@ -167,7 +172,8 @@ def test_failed_videos_stay_listed_until_they_are_prepared(tmp_path):
     result = inspect_corpus(tmp_path / 'c', out=tmp_path / 'images')
     assert [(r.video, r.failures) for r in result.videos] == [('a', []), ('dive', ['dive.mp4: no person found'])]
     assert result.lines[-1] == 'ready to train, without 1 that failed (first dive)'
-    corpus.record_failures(['dive'], {})
+    corpus.record_failures(['dive'], {'swim': 'swim.mp4: no person found'}, {'swim': tmp_path / 'gone.mp4'})
+    assert corpus.failures() == {}
     assert inspect_corpus(tmp_path / 'c', out=tmp_path / 'images').lines[-1] == 'ready to train'
 
 

@@ -105,7 +105,15 @@ def test_every_step_is_shown_judged_and_reported_and_a_stopped_run_resumes(quick
         assert part in text, part
     assert text.count('data:image') >= 4
     again = {path: path.stat().st_mtime_ns for path in folder.glob('run/**/*') if path.suffix in ('.npz', '.pth')}
+    text = page.read_text()
+    for options, field in ((('--poses', 'none'), 'poses'), (('--boxes', 'full'), 'boxes')):
+        with pytest.raises(UserError, match=f"^run: was made with {{'{field}': .* pass another --out$"):
+            quickstart(*options)
+    assert page.read_text() == text
+    quickstart()
+    assert 'Recognise actions (of the last run)' in page.read_text()
     quickstart('--labels', 'labels.csv')
+    assert 'of the last run' not in page.read_text()
     assert {path: path.stat().st_mtime_ns for path in again} == again
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from vpd_mm.errors import UserError
 from vpd_mm.quickstart import Result, Steps, steps
 from vpd_mm.quickstart.page import write_page
-from vpd_mm.visualize.report import Text, Verdict
+from vpd_mm.visualize.report import Gallery, Image, Table, Text, Verdict
 
 TOOL = """
 import sys
@@ -104,3 +104,26 @@ def test_seconds_add_up_and_another_identity_is_refused(make_steps, tmp_path):
     (tmp_path / 'run' / 'demo.json').unlink()
     with pytest.raises(UserError, match=r'holds no run of demo'):
         make_steps()
+
+
+def test_what_an_earlier_run_showed_is_kept_until_it_is_done_again(make_steps, tmp_path):
+    run, page = make_steps(), tmp_path / 'run' / 'report.html'
+    picture = Gallery([Image('data:image/png;base64,eA==', 'v0')], 100)
+    blocks = [Text('An old table.'), Table(('a', 'b'), [('c', 3)]), picture]
+    for name in ('one', 'two'):
+        run.tool(name, f'Step {name}', 'It is a test.', ['write', tmp_path / 'f'], lambda: Result(None, blocks))
+    run = make_steps()
+    error = r'pass --overwrite \(step one; this command has no --overwrite: pass another'
+    with pytest.raises(UserError, match=error), run('one', 'Step one', 'It is a test.'):
+        raise UserError('a file exists; pass --overwrite')
+    text = page.read_text()
+    assert text.count('An old table.') == 2
+    for part in ('Stopped at: Step one.', 'Step one (of the last run)', 'Step two (of the last run)'):
+        assert part in text, part
+    run = make_steps()
+    run.tool('one', 'Step one', 'It is a test.', ['write', tmp_path / 'f'], judged('ok'))
+    run.skip('two', 'Step two', 'it needs labels')
+    text = page.read_text()
+    assert 'Steps done: 1.' in text
+    assert 'Step one (of the last run)' not in text
+    assert 'Step two (of the last run)' in text

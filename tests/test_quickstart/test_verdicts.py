@@ -1,6 +1,7 @@
 """Verdicts from files of known content: counts, chance levels, and the point from which a number is good."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from mmengine.config import Config
 from sequence_corpus import make_corpus
 from tiny_corpus import make_tiny
 
+from vpd_mm.corpus import CropWriter
 from vpd_mm.errors import UserError
 from vpd_mm.quickstart import chain, verdicts
 from vpd_mm.retrieve import ActionClips
@@ -52,8 +54,8 @@ def test_the_constant_pose_is_the_mean_of_the_training_targets(tmp_path):
         f'{p}_dataloader': dict(dataset=dict(dataset, subset=p, holdout='video', val_ratio=0.5))
         for p in ('train', 'val')
     }
-    error, num_frames, num_videos, is_seen = verdicts.constant_pose(Config(parts))
-    assert (num_videos, is_seen) == (1, False)
+    error, num_frames, videos, is_seen = verdicts.constant_pose(Config(parts))
+    assert (len(videos), is_seen) == (1, False)
     # targets are normal with sd 0.3 for each coordinate: the mean distance is 0.3 sqrt(pi / 2) / 0.5
     assert error == pytest.approx(0.3 * np.sqrt(np.pi / 2) / 0.5, rel=0.1)
     assert 10 < num_frames < 60
@@ -111,7 +113,7 @@ def test_detection_repeats_what_the_numbers_rest_on(tmp_path):
 def test_without_any_athlete_the_command_stops_and_says_why(tmp_path):
     corpus = make_corpus(tmp_path / 'c', {'v0': (25.0, 99)}, [])
     corpus.record_failures(['v0'], {'v0': 'no person found; ease min_score'})
-    verdict = verdicts.judge_corpus(corpus.root, 1).verdict
+    verdict = verdicts.judge_corpus(corpus.root, [tmp_path / 'v0.mp4']).verdict
     assert verdict.level == 'stop'
     assert 'no person found; ease min_score' in verdict.text
 
@@ -151,3 +153,31 @@ def test_labels_are_checked_before_the_long_steps(tmp_path, text, error):
     (tmp_path / 'labels.csv').write_text(text)
     with pytest.raises(UserError, match=error):
         chain.check_labels(tmp_path / 'labels.csv', [tmp_path / 'run.mp4', tmp_path / 'walk.mp4'])
+
+
+def test_only_videos_of_the_folder_that_are_not_left_out_are_counted(tmp_path):
+    corpus = make_corpus(tmp_path / 'c', {f'v{i}': (25.0, 10) for i in range(4)}, [])
+    corpus.tracks_dir.mkdir(parents=True, exist_ok=True)
+    for i in range(4):
+        corpus.track_path(f'v{i}').write_bytes(b'')
+    files = [tmp_path / f'v{i}.mp4' for i in range(3)]
+    verdict = verdicts.judge_corpus(corpus.root, files).verdict
+    assert verdict.text == '3 of 3 videos are prepared, 30 frames. Not in the folder any more, but still used: v3.'
+    assert (verdict.level, verdict.hint.split()[-1]) == ('warn', 'v3')
+    corpus.leave_out(['v3', 'v0'])
+    verdict = verdicts.judge_corpus(corpus.root, files).verdict
+    assert (verdict.level, verdict.text) == ('ok', '2 of 2 videos are prepared, 20 frames. 2 left out.')
+
+
+def test_frames_without_a_vector_and_a_student_that_learnt_nothing_are_named(tmp_path):
+    parts = actions_of(('v0', 0, 'train'), ('v1', 0, 'test'))
+    videos, frames = {'v0': (25.0, 10), 'v1': (25.0, 20)}, {'v0': np.arange(6)}
+    corpus = make_corpus(tmp_path / 'c', videos, parts, 1, frames=frames)
+    shutil.copytree(corpus.teacher_dir('joints'), corpus.features_dir('vpd'))
+    with CropWriter(corpus.crops_dir / 'shard-000.lmdb'):
+        pass
+    verdict = verdicts.judge_features(corpus.root, 'vpd', has_learnt=False).verdict
+    assert '4 of 30 frames have none (no tracked athlete), most in v0 4 of 10.' in verdict.text
+    assert (verdict.level, verdict.hint) == ('warn', 'the student is worse than a constant pose: nothing was learnt')
+    text = verdicts.judge_labels(corpus.root, features='vpd').verdict.text
+    assert text.endswith('1 train, 0 val, 1 test. 1 clip with frames without features.')

@@ -42,9 +42,11 @@ class ChoiceRules:
     join_size: float = 2.0
 
     def __post_init__(self) -> None:
-        weights = (self.length, self.size, self.centrality, self.motion, self.confidence)
+        names = ('length', 'size', 'centrality', 'motion', 'confidence')
+        weights = [getattr(self, name) for name in names]
         if min(weights) < 0 or sum(weights) <= 0:
-            raise UserError(f'ChoiceRules: weights must be >= 0 and not all 0, got {weights}')
+            given = ' '.join(f'{name}={weight:g}' for name, weight in zip(names, weights, strict=True))
+            raise UserError(f'rules {given}: must be 0 or more, one of them above 0')
 
 
 def score_people(

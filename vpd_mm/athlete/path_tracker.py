@@ -90,8 +90,8 @@ class PathTracker(ShotTracker):
             raise UserError(f'PathTracker: smooth_seconds must be 0 or more, got {smooth_seconds}')
         if not 1 <= every <= max(self.max_gap, 1):
             raise UserError(
-                f'PathTracker: every must be a whole number from 1 to the {self.max_gap} frames of '
-                f'max_gap_seconds={max_gap_seconds}, got {every}'
+                f'rule every={every}: must be a whole number from 1 to {max(self.max_gap, 1)}, '
+                f'the frames of max_gap_seconds={max_gap_seconds:g} at {fps:g} frames per second'
             )
         self.every = every
         self.rules = rules or PathRules()

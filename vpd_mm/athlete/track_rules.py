@@ -97,7 +97,7 @@ def check_rules(rules: Mapping[str, Any], online: bool = False) -> tuple[Any, An
         rule, whole = RULES[name], isinstance(defaults[name], int)
         valid = type(value) is int or (type(value) is float and not whole)
         if not valid or not rule.least <= value <= rule.most:
-            raise UserError(f'--track {name}={value}: must be {_allowed(rule, whole)}; default {defaults[name]}')
+            raise UserError(f'--track {name}={value}: must be a {_allowed(rule, whole)}; default {defaults[name]}')
     of_weights = inspect.signature(weights).parameters
     weights(**{name: value for name, value in rules.items() if name in of_weights})
     return tracker, weights
@@ -117,8 +117,8 @@ def rules_help() -> str:
 
 
 def _allowed(rule: Rule, whole: bool) -> str:
-    span = f'{rule.least:g} or more' if rule.most == Rule.most else f'{rule.least:g} to {rule.most:g}'
-    return f'{"whole" if whole else "number"}, {span}{rule.unit and f" {rule.unit}"}'
+    span = f', {rule.least:g} or more' if rule.most == Rule.most else f' from {rule.least:g} to {rule.most:g}'
+    return f'{"whole " * whole}number{span}{rule.unit and f" {rule.unit}"}'
 
 
 def _unknown(name: str, method: str, known: list[str]) -> str:

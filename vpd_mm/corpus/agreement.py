@@ -27,10 +27,12 @@ def crops_differ(boxes: np.ndarray, crops: np.ndarray) -> str:
 def disagreements(corpus: Corpus, store: CropStore, videos: Iterable[str]) -> dict[str, str]:
     """Return the videos whose track, crops and poses do not belong together, with the reason.
 
-    A video that lacks its track or crops counts where it has the rest, and where other videos have both.
+    A video that lacks its track, crops or poses counts where it has the rest, and where other videos have them.
     """
     inputs, reasons = CorpusInputs(corpus), dict[str, str]()
     has_tracks, pose_names = bool(list_folder(corpus.tracks_dir, '*.npz')), corpus.pose_names()
+    failed = corpus.failures()
+    has_poses = any(list_folder(corpus.root / 'athlete' / 'poses' / name, '*.npz') for name in pose_names)
     for video in videos:
         poses = [path for name in pose_names if (path := corpus.pose_path(name, video)).is_file()]
         is_tracked, is_cropped = corpus.track_path(video).is_file(), video in store
@@ -43,6 +45,8 @@ def disagreements(corpus: Corpus, store: CropStore, videos: Iterable[str]) -> di
                 text = crops_differ(corpus.track(video).frame_inds, store.header(video).frame_inds)
                 if text:
                     raise UserError(text)
+                if has_poses and not poses and video not in failed:
+                    raise UserError('has a track and crops, but no poses, which other videos have')
             inputs.check(*[crops_of(video)] * is_cropped, *map(inputs.name, poses))
         except UserError as e:
             reasons[video] = str(e)

@@ -194,20 +194,32 @@ class Corpus:
         return find_sport(self.dataset, self.window).under(protocol)
 
     def failures(self) -> dict[str, str]:
-        """Read the videos that prepare could not finish, with the reason."""
+        """Read the videos that prepare could not finish, with the reason; not those whose file is gone."""
+        failures = self._failures()
+        return {video: f['reason'] for video, f in failures.items() if not f['file'] or os.path.lexists(f['file'])}
+
+    def _failures(self) -> dict[str, dict[str, str]]:
+        """Read ``file`` and ``reason`` of each failure; former versions recorded the reason alone."""
         path = self.root / 'athlete' / 'failures.json'
         hint = 'delete it; a new prepare writes it'
         failures = read_json(path, hint) if path.exists() else {}
-        if not isinstance(failures, dict) or not all(isinstance(reason, str) for reason in failures.values()):
-            raise UserError(f'{path}: must map videos to reasons; {hint}')
-        return failures
+        names = ('file', 'reason')
+        if isinstance(failures, dict):
+            rows = {video: {'file': '', 'reason': f} if isinstance(f, str) else f for video, f in failures.items()}
+            if all(isinstance(f, dict) and all(type(f.get(k)) is str for k in names) for f in rows.values()):
+                return rows
+        raise UserError(f'{path}: must map videos to file and reason; {hint}')
 
-    def record_failures(self, videos: Iterable[str], failures: Mapping[str, str]) -> None:
-        """Record which of the videos of a run could not be finished; the others are no longer listed."""
+    def record_failures(
+        self, videos: Iterable[str], failures: Mapping[str, str], files: Mapping[str, Path] | None = None
+    ) -> None:
+        """Record which of the videos of a run could not be finished, and their files; others are no longer listed."""
         path = self.root / 'athlete' / 'failures.json'
         with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{path}: locked for a minute'):
-            old, done = self.failures(), set(videos)
-            new = {video: reason for video, reason in old.items() if video not in done} | dict(failures)
+            old, done = self._failures(), set(videos)
+            new = {video: failure for video, failure in old.items() if video not in done}
+            for video, reason in failures.items():
+                new[video] = {'file': str((files or {}).get(video, '')), 'reason': reason}
             if new != old:
                 with atomic_write(path, 'w') as f:
                     json.dump(new, f, indent=1)

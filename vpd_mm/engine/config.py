@@ -50,6 +50,8 @@ def parse_options(option: str, pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, value = pair.partition('=')
         if not equals or not key:
             raise UserError(f'{option} {pair}: must be KEY=VALUE')
+        if key in values:
+            raise UserError(f'{option} {pair}: {key} is given twice; give it once')
         values[key] = DictAction._parse_iterable(value)
     return values
 

@@ -3,9 +3,12 @@
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..athlete import VideoReader
+from ..athlete.track_rules import build_tracker
 from ..corpus import Corpus, CropWriter
 from ..corpus.agreement import orphans, stale_files
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
@@ -74,6 +77,8 @@ def build_corpus(
     files, recipe = find_videos(videos), recipe_of(settings)
     if not any(map(os.path.lexists, files)):
         raise UserError(f'{files[0]}: no such file or folder')
+    if 'every' in settings.tracker:
+        _check_interval(settings, files)
     rank, world, _ = launcher_ranks()
     if is_new := not (Path(out) / 'corpus.json').exists():
         fetch_models(boxes, poses)
@@ -113,12 +118,23 @@ def build_corpus(
                 count = counted(len(lost), 'file')
                 text = f'{count} of videos that videos.csv does not list (first {lost[0]}); delete them'
                 bars.console.print(f'note: {text}', soft_wrap=True)
-        listed = [r for path, results in reports.items() if os.path.lexists(path) for r in results if r.failures]
-        failures = {report.video: '; '.join(report.failures) for report in listed}
+        failed = {r.video: (path, r) for path, results in reports.items() for r in results if r.failures}
+        failures = {video: '; '.join(r.failures) for video, (path, r) in failed.items() if os.path.lexists(path)}
         finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
-        corpus.record_failures(finished, failures)
+        corpus.record_failures(finished, failures, {video: path for video, (path, _) in failed.items()})
         ordered = [report for job in jobs for report in reports[job.path]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)
+
+
+def _check_interval(settings: PrepareSettings, files: Sequence[Path]) -> None:
+    """Raise UserError where the interval of the detector does not fit the frame rate of the first video that opens."""
+    for path in files:
+        with suppress(UserError):
+            reader = VideoReader(path, settings.fps)
+            break
+    else:
+        return
+    build_tracker(settings.tracker, reader.fps, (reader.width, reader.height))
 
 
 def _without_left_out(corpus: Corpus, jobs: Sequence[Job], again: Collection[Path]) -> list[Job]:

@@ -114,14 +114,20 @@ def _identity(path: Path) -> tuple[Path, str]:
 
 
 def jobs_named(jobs: Iterable[Job], names: Iterable[str]) -> set[Path]:
-    """Return the paths of the jobs of these videos or files; UserError where a name is none of them."""
-    paths = {name: job.path for job in jobs for name in (job.name, job.path.name, str(job.path), *job.videos)}
-    for name in names:
-        if composed(name) not in paths:
+    """Return the paths of the jobs of these videos, file names or paths; UserError where a name is none of them."""
+    names = list(names)
+    paths = {
+        composed(name): job.path
+        for job in jobs
+        for name in (job.name, job.path.name, os.path.abspath(job.path), *job.videos)  # without '..'
+    }
+    keys = {name: next(filter(paths.__contains__, map(composed, (name, os.path.abspath(name)))), '') for name in names}
+    for name, key in keys.items():
+        if not key:
             near = difflib.get_close_matches(name, paths, n=1)
             known = f'{near[0]}?' if near else f'they hold {", ".join(list(paths)[:1])} ...'
             raise UserError(f'--redo {name}: no such video among the files of this command; {known}')
-    return {paths[composed(name)] for name in names}
+    return {paths[key] for key in keys.values()}
 
 
 def list_jobs(corpus: Corpus, files: Sequence[Path], boxes: str) -> list[Job]:

@@ -9,7 +9,7 @@ from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore
 from ..corpus.provenance import digest
 from ..engine.cli import num_cores
-from ..engine.config import read_config
+from ..engine.config import parse_options, read_config
 from ..engine.console import PlainConsole
 from ..engine.tool_list import tool_command
 from ..errors import UserError, counted, errors_name
@@ -23,10 +23,10 @@ from ..prepare.options import DEFAULT_BOXES, DEFAULT_POSES, PrepareSettings
 from ..prepare.sources import find_videos
 from ..retrieve import load_clips
 from ..structures import load_actions
-from ..visualize.report import Code, Section, Text
+from ..visualize.report import Code, Section, Table, Text
 from . import verdicts
 from .page import write_page
-from .steps import Result, Steps
+from .steps import Result, Steps, write_json
 
 STUDENT = 'configs/distill/resnet18_2d-vpd_40e_real.py'
 RECOGNIZER = 'configs/recognize/bigru_fast_features.py'
@@ -65,8 +65,10 @@ class QuickstartOptions:
     workers: int | None = None
 
     def settings(self, out: Path) -> PrepareSettings:
-        """The settings of prepare; raises UserError where boxes or poses are not valid."""
-        return PrepareSettings(out, self.boxes or DEFAULT_BOXES, self.poses or DEFAULT_POSES, fps=self.fps)
+        """The settings of prepare; raises UserError where one is not valid."""
+        rules = parse_options('--track', self.track)
+        boxes, poses = self.boxes or DEFAULT_BOXES, self.poses or DEFAULT_POSES
+        return PrepareSettings(out, boxes, poses, fps=self.fps, tracker=rules)
 
     def words(self) -> list[str]:
         """The arguments of ``tools/prepare.py``."""
@@ -109,13 +111,20 @@ def run_quickstart(
     files, report = find_videos(given), out / 'report.html'
     if labels is not None:
         check_labels(labels, files)
-    options.settings(out)
-    identity = {'videos': [str(Path(video).resolve()) for video in given]}
+    settings, root = options.settings(out), out / 'corpus'
+    identity = {
+        'videos': [str(Path(video).resolve()) for video in given],
+        **{name: _absolute(getattr(settings, name)) for name in ('boxes', 'poses')},
+        'track': settings.tracker,
+        'fps': settings.fps,
+    }
+    if (out / 'quickstart.json').is_file() and not (root / 'corpus.json').is_file():  # nothing was made with it
+        write_json(out / 'quickstart.json', identity)
     after: list[Section] = []
     on_change = lambda records: write_page(report, 'Quickstart', LEAD, records, after)  # noqa: E731
     steps = Steps(out, 'quickstart', identity, console, on_change)
     console.print(f'report: {report} (open it in a browser; it is written again after each step)', soft_wrap=True)
-    root, teacher = out / 'corpus', ['--corpus', out / 'corpus']
+    teacher = ['--corpus', root]
 
     first = first_video(files)
     if len(files) > 1:
@@ -126,11 +135,13 @@ def run_quickstart(
     text = 'All later steps read small images around the athlete, their motion (optical flow), and the poses.'
     workers = min(options.workers or min(num_cores(), MAX_WORKERS), len(files))
     command = ['prepare', *given, '--out', root, *options.words(), '--workers', workers]
-    steps.tool('prepare', 'Prepare all videos', text, command, lambda: verdicts.judge_corpus(root, len(files)))
+    steps.tool('prepare', 'Prepare all videos', text, command, lambda: verdicts.judge_corpus(root, files))
     if len(files) == 1:
         draw_sheet(steps, root, next(iter(Corpus.open(root).videos())), report)
     text = 'Numbers say whether boxes and poses are good enough to train on.'
     steps.tool('check', 'Check the corpus', text, ['prepare', 'inspect', root], lambda: verdicts.judge_check(root))
+    tables = [block for block in steps.records[-1].blocks if isinstance(block, Table)]
+    marked = [str(row[0]) for table in tables for row in table.rows if '!' in str(row[-1])]
 
     corpus = Corpus.open(root)
     text = 'Joints relative to hips and torso: the student learns them in the frames where the teacher is confident.'
@@ -147,10 +158,11 @@ def run_quickstart(
     command = ['train', STUDENT, *teacher, '--work-dir', work_dir, '--resume']
     command += ['--cfg-options', f'train_cfg.max_epochs={epochs}']
     cfg = adapt_config(read_config(STUDENT), str(root))
-    steps.tool('student', 'Train the student', text, command, lambda: verdicts.judge_student(cfg, work_dir))
-    text = 'One vector per frame, also where the teacher has no pose; the preview draws both beside each other.'
+    steps.tool('student', 'Train the student', text, command, lambda: verdicts.judge_student(cfg, work_dir, marked))
+    has_learnt = verdicts.NOTHING not in getattr(steps.records[-1].verdict, 'hint', '')
+    text = 'One vector per tracked frame, also where the teacher has no pose; the preview draws both beside each other.'
     command = ['extract_features', work_dir, *teacher, '--out', FEATURES, '--preview', '--overwrite']
-    judge = lambda: verdicts.judge_features(root, FEATURES)  # noqa: E731
+    judge = lambda: verdicts.judge_features(root, FEATURES, has_learnt)  # noqa: E731
     steps.tool('features', 'Describe every frame', text, command, judge)
     after.append(section := next_steps(work_dir, first, labels))
     if labels is None:
@@ -160,6 +172,11 @@ def run_quickstart(
         recognize = tool_command('infer', first, '--student', work_dir, '--recognizer', out / 'recognition')
         use_labels(steps, corpus, labels, out, section, recognize)
     return report
+
+
+def _absolute(source: str) -> str:
+    """A folder by its absolute path; else the source itself."""
+    return str(Path(source).resolve()) if Path(source).is_dir() else source
 
 
 def first_video(files: Sequence[Path]) -> Path:
@@ -190,7 +207,7 @@ def use_labels(steps: Steps, corpus: Corpus, labels: Path, out: Path, section: S
 
     def judge_labels() -> Result:
         made = table()
-        return verdicts.judge_labels(root, made.divided, made.other_counts[ATHLETES_SHARED])
+        return verdicts.judge_labels(root, made.divided, made.other_counts[ATHLETES_SHARED], FEATURES)
 
     steps.tool('labels', 'Import the labels', text, command, judge_labels)
     actions = load_actions(corpus.actions_path)

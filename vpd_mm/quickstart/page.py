@@ -8,13 +8,15 @@ from .steps import RESUME, Record
 
 
 def write_page(path: Path, title: str, lead: str, records: Sequence[Record], after: Sequence[Section] = ()) -> None:
-    """Write the report of the steps so far, a section each; ``after`` are further sections."""
-    sections = [Section(r.title, _blocks(r), r.verdict, r.command) for r in records]
+    """Write the report of the steps so far, a section each, those of the last run marked; ``after``: more sections."""
+    kept = ' (of the last run)'
+    sections = [Section(r.title + kept * (r.state == 'kept'), _blocks(r), r.verdict, r.command) for r in records]
     write_report(path, title, f'{lead} {_state(records)}', [*sections, *after])
 
 
 def _state(records: Sequence[Record]) -> str:
-    last, done = records[-1], sum(record.state == 'done' for record in records)
+    last = [record for record in records if record.state != 'kept'][-1]
+    done = sum(record.state == 'done' for record in records)
     if last.state == 'running':
         return f'Now running: {last.title}; reload this page. If no command is running, it was stopped, and {RESUME}.'
     if last.state == 'stopped':

@@ -6,8 +6,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
@@ -19,7 +20,7 @@ from ..engine.progress import OnProgress, progress_bar
 from ..engine.tool_list import list_tools, tool_command, tool_words
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
-from ..visualize.report import Block, Verdict
+from ..visualize.report import Block, Gallery, Image, Verdict
 
 RESUME = 'the same command resumes here'
 
@@ -36,7 +37,8 @@ class Result:
 class Record:
     """A step that has begun: title, sentence, command line ('' = none), and how it ended.
 
-    ``state`` is 'running', 'done', 'skipped' or 'stopped'; the verdict of a stopped one is its error.
+    ``state`` is 'running', 'done', 'skipped', 'stopped', or 'kept' (done by an earlier run, and not yet again); the
+    verdict of a stopped one is its error.
     """
 
     name: str
@@ -52,12 +54,15 @@ class Record:
 class Steps:
     """Run steps, and add up their seconds, over all calls of the command, in ``seconds.json``.
 
+    What the report shows of a step stays in ``steps.json`` until that step is done again.
+
     Args:
         root: Folder of the run.
         kind: Word for the run; ``<kind>.json`` records ``identity``, with which it was started.
         identity: Everything of which another value needs another folder.
         console: Where the steps are shown.
-        on_change: Called with the records after each change, also where a step fails: writes the report.
+        on_change: Called with the records after each change, also where a step fails, those that are kept from an
+            earlier run last: writes the report.
 
     Raises UserError: ``root`` records another identity, or is no folder of such a run.
     """
@@ -73,9 +78,14 @@ class Steps:
         path = root / f'{kind}.json'
         if root.is_file() or (root.is_dir() and list_folder(root) and not path.is_file()):
             raise UserError(f'{root}: is not empty and holds no run of {kind} (no {path.name}); pass another --out')
-        if (recorded := once(path, lambda: identity)) != identity:
-            raise UserError(f'{root}: was made with {recorded}, not with {identity}; delete it or pass another --out')
-        self.path, self.console, self.on_change = root / 'seconds.json', console, on_change
+        recorded = identity | once(path, lambda: identity)  # a former version recorded less
+        if others := [name for name in recorded if recorded[name] != identity.get(name)]:
+            old, new = ({name: fields.get(name) for name in others} for fields in (recorded, identity))
+            raise UserError(f'{root}: was made with {old}, not with {new}; delete it or pass another --out')
+        self.path, self.console, self.write = root / 'seconds.json', console, on_change
+        self.kept_path = root / 'steps.json'
+        kept = read_json(self.kept_path, 'delete it') if self.kept_path.is_file() else []
+        self.kept = {fields['name']: _record(fields) for fields in kept}
         self.seconds: dict[str, float] = once(self.path, dict)
         self.records: list[Record] = []
 
@@ -105,23 +115,37 @@ class Steps:
                     raise UserError(text)
                 self.console.print(f'    {verdict.level}: {text}', soft_wrap=True)
 
+    def on_change(self) -> None:
+        """Write the report."""
+        done = {record.name for record in self.records if record.state == 'done'}
+        self.write([*self.records, *(record for name, record in self.kept.items() if name not in done)])
+
+    def _keep(self, record: Record) -> None:
+        """Keep a step that is done."""
+        self.kept[record.name] = replace(record, state='kept')
+        rows = [
+            {**asdict(kept), 'blocks': [{'kind': block.kind, **asdict(block)} for block in kept.blocks]}
+            for kept in self.kept.values()
+        ]
+        write_json(self.kept_path, rows)
+
     def show(self, *blocks: Block) -> None:
         """Add tables or images of the running step to the report."""
         self.records[-1].blocks += blocks
-        self.on_change(self.records)
+        self.on_change()
 
     def skip(self, name: str, title: str, reason: str) -> None:
         """Record a step that is not possible, or not needed."""
         self.console.print(f'{title}: skipped; {reason}', soft_wrap=True)
         self.records.append(Record(name, title, reason, state='skipped'))
-        self.on_change(self.records)
+        self.on_change()
 
     @contextmanager
     def _run(self, record: Record) -> Iterator[None]:
         start = time.monotonic()
         record.seconds = self.seconds.get(record.name, 0.0)
         self.records.append(record)
-        self.on_change(self.records)
+        self.on_change()
         self.console.print(f'{record.title} ...')
         self.console.print(f'    {record.purpose}', soft_wrap=True)
         if record.command:
@@ -131,9 +155,11 @@ class Steps:
             record.state = 'done'
         except Exception as e:
             record.state = 'stopped'
-            record.verdict = record.verdict or Verdict('stop', error_line(e), f'mend that; {RESUME}')
+            no_option = '--overwrite' in str(e)  # of the tool, not of this command
+            hint = 'this command has no --overwrite: pass another --out' if no_option else RESUME
+            record.verdict = record.verdict or Verdict('stop', error_line(e), f'mend that; {hint}')
             if isinstance(e, UserError):
-                raise UserError(f'{e} (step {record.name}; {RESUME})') from e
+                raise UserError(f'{e} (step {record.name}; {hint})') from e
             raise
         except KeyboardInterrupt:
             record.state = 'stopped'
@@ -143,8 +169,23 @@ class Steps:
             record.seconds += time.monotonic() - start
             self.seconds[record.name] = round(record.seconds, 1)
             write_json(self.path, self.seconds)
-            self.on_change(self.records)
+            if record.state == 'done':
+                self._keep(record)
+            self.on_change()
         self.console.print(f'{record.title}: {time.monotonic() - start:.0f} s')
+
+
+def _record(fields: dict) -> Record:
+    """Rebuild a record from its JSON."""
+    kinds = {block.kind: block for block in get_args(Block)}
+    blocks = []
+    for values in fields['blocks']:
+        kind = kinds[values.pop('kind')]
+        if kind is Gallery:
+            values['images'] = [Image(**image) for image in values['images']]
+        blocks.append(kind(**values))
+    verdict = fields['verdict'] and Verdict(**fields['verdict'])
+    return Record(**{**fields, 'blocks': blocks, 'verdict': verdict})
 
 
 def call_tool(words: Sequence[str]) -> int:
@@ -171,8 +212,8 @@ def once(path: Path, compute: Callable[[], dict]) -> dict:
     return read_json(path, 'delete it to compute it again')
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict | list) -> None:
     """Write JSON atomically."""
     with atomic_write(path, 'w') as f:
-        json.dump(content, f, indent=1)
+        json.dump(content, f, indent=1, default=str)
         f.write('\n')

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +13,9 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..detect.summary import describe
 from ..distill.distill_metric import joint_errors
 from ..engine.model_files import find_trained
+from ..engine.tool_list import tool_command
 from ..errors import counted
-from ..files import list_folder, open_text, read_json
+from ..files import input_name, list_folder, open_text, read_json
 from ..importers.label_table import split_problem
 from ..importers.labels import LabelSet
 from ..prepare.inspector import inspect_corpus
@@ -34,6 +35,8 @@ Level = Literal['ok', 'warn', 'stop']
 ENOUGH_FRAMES, FEWEST_FRAMES = 1000, 50
 #: Joint error of a student that has learnt, as a share of that of a constant pose.
 LEARNT = 0.8
+#: Hint on a student that is worse than a constant pose.
+NOTHING = 'worse than a constant pose: nothing was learnt'
 #: Test clips below which no share is good.
 FEW_CLIPS = 10
 _DIVIDED = {
@@ -70,21 +73,34 @@ def judge_sheet(corpus_dir: Path, video: str) -> Result:
     return Result(None, [Text(text), Image(shrunk_uri(path), f'{video}: box, skeleton, crop and optical flow.')])
 
 
-def judge_corpus(corpus_dir: Path, num_files: int) -> Result:
-    """All videos: how many could be prepared."""
+def judge_corpus(corpus_dir: Path, files: Iterable[Path]) -> Result:
+    """All video files that are not left out: how many could be prepared."""
     corpus = Corpus.open(corpus_dir)
-    videos, failures = corpus.videos(), corpus.failures()
-    tracked = [name for name in videos if name not in failures and corpus.track_path(name).is_file()]
-    frames = sum(videos[name].num_frames for name in tracked)
-    verb = 'is' if num_files == 1 else 'are'
-    text = f'{len(tracked)} of {counted(num_files, "video")} {verb} prepared, {frames:,} frames.'
+    videos, left_out = corpus.videos(), corpus.left_out()
+    failures = {name: reason for name, reason in corpus.failures().items() if name not in left_out}
+    named = {name: input_name(Path(row.file)) for name, row in videos.items()}
+    rest = {named[name] for name in videos if name not in left_out}
+    given = {input_name(path) for path in files}
+    wanted = given - {named.get(name, name) for name in left_out} | given & rest
+    tracked = [name for name in videos if name not in {*failures, *left_out} and corpus.track_path(name).is_file()]
+    tracked = [name for name in tracked if named[name] in wanted]
+    frames, done = sum(videos[name].num_frames for name in tracked), {named[name] for name in tracked}
+    verb = 'is' if len(wanted) == 1 else 'are'
+    text = f'{len(done)} of {counted(len(wanted), "video")} {verb} prepared, {frames:,} frames.'
+    if left_out:
+        text += f' {len(left_out)} left out.'
+    if gone := sorted(rest - given):
+        text += f' Not in the folder any more, but still used: {", ".join(gone[:5])}{" ..." * (len(gone) > 5)}.'
     blocks: list[Block] = [Table(('video', 'not prepared, as'), list(failures.items()))] if failures else []
     if not tracked:
         reason = next(iter(failures.values()), 'no video')
         hint = 'pass other --boxes, or --track rules, with another --out'
         return _judged('stop', f'{text} The first reason: {reason}.', hint, blocks)
     hint = f'see why {len(failures)} are missing: {next(iter(failures.values()), "")}'
-    return _judged(not failures, text, hint, blocks)
+    if gone and not failures:
+        names = [name for name in videos if name not in left_out and named[name] in gone]
+        hint = f'to leave them out: {tool_command("prepare", "leave-out", str(corpus_dir), *names)}'
+    return _judged(not failures and not gone and len(done) == len(wanted), text, hint, blocks)
 
 
 def judge_check(corpus_dir: Path) -> Result:
@@ -133,28 +149,37 @@ def judge_targets(corpus_dir: Path) -> Result:
     return _judged(count > 0, text, 'pass other --poses')
 
 
-def judge_student(cfg: Config, work_dir: Path) -> Result:
-    """Joint error of the best checkpoint on held-out frames, against a constant pose on the same frames."""
-    constant, num_frames, num_videos, is_seen = constant_pose(cfg)
+def judge_student(cfg: Config, work_dir: Path, marked: Collection[str] = ()) -> Result:
+    """Joint error of the best checkpoint on held-out frames, against a constant pose on the same frames.
+
+    ``marked`` are the videos that the check has marked.
+    """
+    constant, num_frames, videos, is_seen = constant_pose(cfg)
     rows = [row for log in list_folder(work_dir, '*/vis_data/scalars.json') for row in read_log(log)]
     errors = {row['step']: row['distill/joint_error'] for row in rows if 'distill/joint_error' in row}
     step = int(Path(find_trained(work_dir).checkpoints[0]).stem.rpartition('_')[2])
     error = errors.get(step, min(errors.values()))
-    of = f'{num_frames} held-out frames of {counted(num_videos, "video")}'
+    of = f'{num_frames} held-out frames of {counted(len(videos), "video")}'
     text = f'Joint error {error:.3f} torso sizes on {of}; that of a constant pose, the mean one, is {constant:.3f}.'
     if is_seen:
         text += ' Other frames of these videos were trained on: this is too good.'
+    if doubtful := sorted(videos.intersection(marked)):
+        names = ', '.join(doubtful[:5]) + ' ...' * (len(doubtful) > 5)
+        text += f' The check has marked {len(doubtful)} of these videos ({names}): do not trust this number.'
     curves = training_figure(work_dir, 'loss', 'distill/sq_error', 'squared error')
     blocks: list[Block] = [
         Table(('', ''), [('joint error, student', f'{error:.3f}'), ('joint error, constant pose', f'{constant:.3f}')]),
         Text('The mean distance of 13 joints to the pose of the teacher, in torso sizes.'),
         Image(figure_uri(curves), 'Training: both curves should fall, and end flat.'),
     ]
-    hint = 'the student has learnt little: add videos, or pass more --epochs'
-    return _judged(error <= LEARNT * constant, text, hint, blocks)
+    state = NOTHING if error >= constant else 'the student has learnt little'
+    hint = f'look at the marked videos: {", ".join(doubtful)}'
+    if error > LEARNT * constant:
+        hint = f'{state}: add videos, or pass more --epochs'
+    return _judged(error <= LEARNT * constant and not doubtful, text, hint, blocks)
 
 
-def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
+def constant_pose(cfg: Config) -> tuple[float, int, set[str], bool]:
     """Mean joint error, on held-out frames, of the mean pose of the training frames; frames and videos held out.
 
     The last value: whether other frames of these videos are trained on.
@@ -166,11 +191,11 @@ def constant_pose(cfg: Config) -> tuple[float, int, int, bool]:
         poses[part] = np.stack([row['targets'][0, : JointFeature.dims] for row in rows])
         videos[part] = {row['video'] for row in rows}
     errors = joint_errors(poses['val'], poses['train'].mean(axis=0, keepdims=True))
-    return float(errors.mean()), len(errors), len(videos['val']), bool(videos['train'] & videos['val'])
+    return float(errors.mean()), len(errors), videos['val'], bool(videos['train'] & videos['val'])
 
 
-def judge_features(corpus_dir: Path, run: str) -> Result:
-    """Frames that the student describes and the teacher does not, and the previews for the eye."""
+def judge_features(corpus_dir: Path, run: str, has_learnt: bool = True) -> Result:
+    """Frames that the student describes and the teacher does not, those without a vector, and previews for the eye."""
     corpus = Corpus.open(corpus_dir)
     student, teacher = FeatureStore(corpus.features_dir(run)), FeatureStore(corpus.teacher_dir('joints'))
     least, frames, confident, gaps = corpus.settings().min_score, 0, 0, dict[str, int]()
@@ -184,15 +209,24 @@ def judge_features(corpus_dir: Path, run: str) -> Result:
         f'{frames:,} frames have features: the teacher is confident in {confident:,}, the student adds '
         f'{frames - confident:,}.'
     )
+    infos = corpus.videos()
+    sizes = {video: infos[video].num_frames for video in student.videos() if video in infos}
+    lacking = {video: size - len(student[video].frame_inds) for video, size in sizes.items()}
+    if total := sum(lacking.values()):
+        worst = [video for video in sorted(sizes, key=lambda v: -lacking[v] / sizes[v]) if lacking[video]]
+        shares = ', '.join(f'{video} {lacking[video]} of {sizes[video]}' for video in worst[:3])
+        text += f' {total:,} of {sum(sizes.values()):,} frames have none (no tracked athlete), most in {shares}.'
     folder = corpus.features_dir(run) / 'preview'
     most = sorted((video for video in gaps if (folder / f'{video}.png').is_file()), key=lambda video: -gaps[video])
     images = [Image(shrunk_uri(folder / f'{video}.png'), video) for video in most[:_NUM_IMAGES]]
     blocks: list[Block] = [Gallery(images, 1000, 'Crop, teacher (faint: not confident), student. Most gaps first.')]
     for video in [video for video in most if (folder / f'{video}.mp4').stat().st_size < 4e6][:1]:
         blocks.append(Image(file_uri(folder / f'{video}.mp4'), f'{video}, every frame.'))
-    missing = len(CropStore(corpus.crops_dir).videos()) - len(student)
+    missing = len({*CropStore(corpus.crops_dir).videos()} - {*student.videos()})
     hint = f'{counted(missing, "video")} with crops but no features; run the same command again'
-    return _judged(not missing, text, hint, blocks)
+    if not missing:
+        hint = f'the student is {NOTHING}'
+    return _judged(has_learnt and not missing, text, hint, blocks)
 
 
 def problem_of_splits(corpus: Corpus, divided: str) -> str:
@@ -216,10 +250,11 @@ def lacks_videos(actions: Sequence[Action]) -> str:
     )
 
 
-def judge_labels(corpus_dir: Path, divided: str = '', num_athletes: int = 0) -> Result:
+def judge_labels(corpus_dir: Path, divided: str = '', num_athletes: int = 0, features: str = '') -> Result:
     """Actions by class and split: every class needs some to train and to test on.
 
-    ``divided``: as of ``LabelSet``; ``num_athletes`` have actions in several splits.
+    ``divided``: as of ``LabelSet``; ``num_athletes`` have actions in several splits; frames without ``features``
+    are counted.
     """
     corpus = Corpus.open(corpus_dir)
     classes = load_classes(corpus.classes_path)
@@ -231,6 +266,12 @@ def judge_labels(corpus_dir: Path, divided: str = '', num_athletes: int = 0) -> 
         f'{counts[split].total()} {split}' for split in SPLITS
     )
     text += f'; the table has no column split, so that {_DIVIDED[divided]}.' if divided else '.'
+    if features:
+        store, none = FeatureStore(corpus.features_dir(features)), np.zeros(0, np.int64)
+        inds = {video: store[video].frame_inds if video in store else none for video in {a.video for a in actions}}
+        ends = [np.searchsorted(inds[a.video], (a.start_frame, a.end_frame)) for a in actions]
+        partly = sum(int(end - start) < a.num_frames for (start, end), a in zip(ends, actions, strict=True))
+        text += f' {counted(partly, "clip")} with frames without features.' * bool(partly)
     if problem := problem_of_splits(corpus, divided):
         return _judged('warn', text, problem, blocks)
     lacking = [name for i, name in enumerate(classes) if not all(counts[split][i] for split in SPLITS)]
