@@ -44,7 +44,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def plural(noun: str) -> str:
-    return f'{noun[:-1]}ies' if noun.endswith('ry') else noun + ('es' if noun.endswith(('s', 'ch')) else 's')
+    return f'{noun[:-1]}ies' if noun.endswith('ry') else noun + ('es' if noun.endswith(('s', 'tch')) else 's')
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -205,7 +205,7 @@ def test_invalid_boxes_are_ignored_and_invalid_arguments_refused():
         tracker.update(4, np.zeros((2, 4)))
     with pytest.raises(UserError, match='positive'):
         AthleteTracker(0, SIZE)
-    with pytest.raises(UserError, match='weights'):
+    with pytest.raises(UserError, match='must be 0 or more, one of them above 0'):
         ChoiceRules(length=-1)
 
 

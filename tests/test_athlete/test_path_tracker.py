@@ -110,7 +110,7 @@ def test_invalid_arguments_are_refused():
             PathRules(skip=bad)
     with pytest.raises(UserError, match='not negative'):
         PathTracker(25, SIZE, max_gap_seconds=float('inf'))
-    with pytest.raises(UserError, match='every must be a whole number from 1'):
+    with pytest.raises(UserError, match='every=20: must be a whole number from 1'):
         PathTracker(25, SIZE, every=20)
     with pytest.raises(UserError, match='must be positive'):
         PathTracker(0, SIZE)

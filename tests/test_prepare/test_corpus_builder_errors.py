@@ -91,7 +91,7 @@ def test_names_and_titles_that_are_not_utf8(tmp_path, workers):
     os.link(folder / 'good.mp4', os.fsencode(folder) + b'/\xff\x1b.mp4')
     done = _prepare(folder, '--out', tmp_path / 'c', '--workers', workers)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0].startswith('1 errors')
+    assert done.stderr.splitlines()[0].startswith('1 error;')
     assert "\\udcff\\x1b: video name '\\udcff\\x1b': must be" in done.stderr
     corpus = Corpus.open(tmp_path / 'c')
     assert list(corpus.videos()) == CropStore(corpus.crops_dir).videos() == ['good', 'titled']
