@@ -1,6 +1,7 @@
 """Train the students of ``benchmark.py real``: seeds, and each athlete left out; write their poses of every frame.
 
-A run that is complete is skipped, so that a stopped command resumes.  The corpus needs crops and teacher/joints.
+A run that is complete, of the same settings, targets and crops, is skipped, so that a stopped command resumes.  The
+corpus needs crops and teacher/joints.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill import CropDataset
@@ -22,8 +24,9 @@ from vpd_mm.engine.paths import newest_best
 from vpd_mm.engine.resume import last_checkpoint
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config, datasets_of
+from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.features.feature_extractor import build_extractor
-from vpd_mm.files import atomic_write, npz_path
+from vpd_mm.files import atomic_write, npz_path, read_text
 from vpd_mm.importers.parkour import athlete_of
 from vpd_mm.registry import DATASETS
 from vpd_mm.structures import FeatureSequence
@@ -66,7 +69,9 @@ def train_students(corpus: Corpus, out: Path, work_dir: Path, args: argparse.Nam
         raise UserError(f'--jobs must be 1 or more, found {args.jobs}')
     videos = [v for v in CropStore(corpus.crops_dir).videos() if v in FeatureStore(corpus.teacher_dir('joints'))]
     athletes = [] if args.seen_only else sorted({athlete_of(video) for video in videos})
-    missing = {name: job for name, job in run_names(athletes, args.seeds).items() if not (out / name / 'done').exists()}
+    made_of = settings_digest(read_settings(args.config, args.cfg_options, corpus.root))
+    runs = run_names(athletes, args.seeds)
+    missing = {name: job for name, job in runs.items() if not is_done(out / name, made_of)}
     for athlete in athletes:
         leave_out(corpus, athlete, videos)
     print(f'{len(missing)} trainings, {args.jobs} at the same time')
@@ -75,7 +80,15 @@ def train_students(corpus: Corpus, out: Path, work_dir: Path, args: argparse.Nam
     with ProcessPoolExecutor(args.jobs, get_context('spawn'), max_tasks_per_child=1) as pool:
         pending = {
             pool.submit(
-                train_student, args.config, corpus.root, out / name, work_dir / name, *job, threads, args.cfg_options
+                train_student,
+                args.config,
+                corpus.root,
+                out / name,
+                work_dir / name,
+                *job,
+                threads,
+                args.cfg_options,
+                made_of,
             ): name
             for name, job in missing.items()
         }
@@ -97,16 +110,35 @@ def leave_out(corpus: Corpus, athlete: str, videos: Sequence[str]) -> str:
     return name
 
 
+def is_done(folder: Path, made_of: str) -> bool:
+    """True for the poses of a complete run of these settings, targets and crops."""
+    path = folder / 'done'
+    return path.is_file() and read_text(path).strip() == made_of
+
+
+def read_settings(config: str, options: Sequence[str], corpus: Path) -> Config:
+    """Read the config of the students for a corpus."""
+    cfg = read_config(config)
+    merge_options(cfg, options)
+    return adapt_config(cfg, str(corpus))
+
+
 def train_student(
-    config: str, corpus: Path, out: Path, work_dir: Path, athlete: str, seed: int, threads: int, options: Sequence[str]
+    config: str,
+    corpus: Path,
+    out: Path,
+    work_dir: Path,
+    athlete: str,
+    seed: int,
+    threads: int,
+    options: Sequence[str],
+    made_of: str,
 ) -> str:
     """Train one student and write its poses, of the athlete who was left out, or of all; return a line to print."""
     from vpd_mm.engine.run import build_runner
 
     torch.set_num_threads(threads)
-    cfg = read_config(config)
-    merge_options(cfg, options)
-    cfg = adapt_config(cfg, str(corpus))
+    cfg = read_settings(config, options, corpus)
     for dataset in datasets_of(cfg):
         dataset.teacher = f'joints-without-{athlete}' if athlete else 'joints'
     cfg.work_dir, cfg.launcher, cfg.randomness = str(work_dir), 'none', {**cfg.get('randomness', {}), 'seed': seed}
@@ -124,15 +156,13 @@ def train_student(
             decoded = torch.stack([extractor.model.decode(view) for view in views], dim=1).float().cpu().numpy()
         FeatureSequence(features.frame_inds, decoded, features.scores).save(npz_path(out, video))
     with atomic_write(out / 'done', 'w') as f:
-        f.write(f'{Path(checkpoint).name}\n')
+        f.write(f'{made_of}\n')
     return f'{Path(checkpoint).name}, {sum(len(store.header(video)) for video in videos)} frames'
 
 
 def trained_frames(corpus: Corpus, config: str, options: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the frames of each video that the students of all athletes are trained on."""
-    cfg = read_config(config)
-    merge_options(cfg, options)
-    dataset = next(datasets_of(adapt_config(cfg, str(corpus.root)), 'train'))
+    dataset = next(datasets_of(read_settings(config, options, corpus.root), 'train'))
     crops: CropDataset = DATASETS.build({**dataset, 'teacher': 'joints', 'pipeline': []})
     return {video: crops.used_frames(video) for video in crops.videos}
 

@@ -10,7 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, error_line, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, add_track_argument, error_line, run_tool
 from vpd_mm.errors import UserError
 
 
@@ -29,14 +29,7 @@ def make_parser() -> ToolParser:
         'corpus, else mmdet:rtmdet-m',
     )
     rules = "rules of the tracker (default: the student's), listed by prepare --help; with --online also "
-    add(
-        '--track',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='RULE=VALUE',
-        help=rules + 'memory_seconds=2, switch_margin=0.1',
-    )
+    add_track_argument(parser, rules + 'memory_seconds=2, switch_margin=0.1')
     add('--recognizer', metavar='RUN_FOLDER', help='label the actions; run folder, .onnx or CONFIG:CHECKPOINT')
     add('--scorer', metavar='RUN_FOLDER', help='find the actions; as --recognizer, or CONFIG:CHECKPOINT,...')
     add('--threshold', type=float, help='threshold of the scorer (default: chosen by its training, else 0.5)')

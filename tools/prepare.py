@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from vpd_mm.athlete.flow import METHODS
 from vpd_mm.athlete.track_rules import rules_help
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, add_track_argument, run_tool
 from vpd_mm.engine.config import parse_options
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.errors import counted
@@ -49,14 +49,7 @@ def make_parser() -> ToolParser:
     parser.add_argument('--workers', type=int, default=1, help='number of processes; each writes one shard')
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto: a GPU where there is one')
     parser.add_argument('--batch-size', type=int, default=16, help='frames per batch of a model')
-    parser.add_argument(
-        '--track',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='RULE=VALUE',
-        help='rules that choose the athlete, see below',
-    )
+    add_track_argument(parser, 'rules that choose the athlete, see below')
     parser.add_argument(
         '--overwrite',
         action='store_true',

@@ -9,7 +9,7 @@ Each step shows the command that it runs.  The same command resumes a stopped ru
 from collections.abc import Sequence
 from pathlib import Path
 
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.cli import ToolParser, add_track_argument, run_tool
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.errors import UserError
 
@@ -22,14 +22,7 @@ def make_parser() -> ToolParser:
     add('--out', type=Path, default=Path('runs/quickstart'), help='folder of the run (default: runs/quickstart)')
     add('--boxes', default='', help='as of prepare, e.g. mediapipe, a folder (default: RTMDet, downloaded once)')
     add('--poses', default='', help='as of prepare, e.g. mediapipe, a folder (default: RTMPose, downloaded once)')
-    add(
-        '--track',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='RULE=VALUE',
-        help='as of prepare: rules that choose the athlete',
-    )
+    add_track_argument(parser, 'as of prepare: rules that choose the athlete')
     add('--fps', type=float, help='as of prepare: resample to this rate (default: frames as decoded)')
     epochs = 'of the student, 2,000 draws each (default: so many that each target is drawn 40 times, 5 to 40)'
     add('--epochs', type=int, help=epochs)

@@ -51,6 +51,7 @@ def main(argv=None):
 
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.features.clip_summary import TOO_GOOD, seen_by_student
+    from vpd_mm.features.clips import split_names
     from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
 
     context = ranking_context(queries, gallery, args.protocol)
@@ -87,7 +88,7 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         print(f'{num_last} of {sum(map(len, patterns))} neighbours: {NO_PATH}')
     for note in context.notes(metrics, ks):
         print(f'warning: {note}')
-    line, seen = seen_by_student(Corpus.open(args.corpus), args.features.split('+'), queries.actions, 'queries')
+    line, seen = seen_by_student(Corpus.open(args.corpus), split_names(args.features), queries.actions, 'queries')
     if line:
         print(f'warning: {line}: {TOO_GOOD}' if seen else line)
     print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')

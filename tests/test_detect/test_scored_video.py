@@ -30,13 +30,13 @@ def test_the_threshold_maximizes_the_ap():
     ('level', 'background', 'published', 'threshold', 'note'),
     [
         (0.95, 0.85, False, 0.9, ''),
-        (0.95, 0.85, True, 0.9, 'threshold 0.9 lies at the end of the search (0.1 to 0.9)'),
+        (0.95, 0.85, True, 0.9, 'threshold 0.9 is at the end of the search (0.1 to 0.9)'),
         (0.05, 0.0, False, 0.02, ''),  # 0.001 to 0.04 are equal
         (0.1, 0.05, False, 0.1, ''),
         (0.98, 0.925, False, 0.97, ''),  # 0.96 to 0.98 are equal
         (1.0, 0.0, False, 0.5, ''),  # all are equal, and right
         (0.0, 0.0, False, 0.5, 'every threshold (0.001 to 0.999) gives the same AP, 0.0 %'),
-        (1.0, 0.9985, False, 0.999, 'threshold 0.999 lies at the end of the search (0.001 to 0.999)'),
+        (1.0, 0.9985, False, 0.999, 'threshold 0.999 is at the end of the search (0.001 to 0.999)'),
     ],
 )
 def test_the_search_goes_on_beyond_its_ends(level, background, published, threshold, note):

@@ -124,7 +124,7 @@ def test_a_threshold_that_is_not_chosen_replaces_none_that_is_recorded(tmp_path)
         return result['threshold'], [meta['proposals']['threshold'] for meta in recorded], checkpoints
 
     for invalid in (1.5, float('nan')):
-        with pytest.raises(UserError, match=f'threshold must lie in 0..1, found {invalid}'):
+        with pytest.raises(UserError, match=f'threshold must be 0 to 1, found {invalid}'):
             run(invalid)
     assert not (tmp_path / 'w').exists()
     assert run(0.9)[:2] == (0.9, [0.9, 0.9])  # where there is none

@@ -230,10 +230,11 @@ def test_the_config_is_not_replaced_by_its_copy(config, tmp_path):
 def test_threads_of_openmp_wait_without_spinning(run_python, tmp_path):
     """It has to be set before torch is imported, which reads it then."""
     code = (
-        'import os, sys; os.environ.pop("OMP_WAIT_POLICY"); import vpd_mm.engine.cli; '
-        'print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)'
+        'import os, sys; os.environ.pop("OMP_WAIT_POLICY"); from vpd_mm.engine.cli import run_tool; '
+        'imported = "OMP_WAIT_POLICY" in os.environ; '
+        'run_tool(lambda _: print(imported, os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules))'
     )
-    assert run_python('-c', code, cwd=tmp_path, env={'OMP_WAIT_POLICY': 'ACTIVE'}).stdout == 'PASSIVE False\n'
+    assert run_python('-c', code, cwd=tmp_path, env={'OMP_WAIT_POLICY': 'ACTIVE'}).stdout == 'False PASSIVE False\n'
 
 
 def test_a_deprecation_is_one_line_and_other_warnings_keep_their_source():

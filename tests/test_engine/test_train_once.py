@@ -8,6 +8,7 @@ from sequence_corpus import make_corpus
 from vpd_mm.compat.checkpoint import load_checkpoint_safely
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.run import build_runner, train_once
+from vpd_mm.engine.training_console import training_record
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.features.corpus_content import settings_digest
@@ -79,3 +80,19 @@ def test_a_training_runs_once_per_config_and_again_after_a_killed_save(tmp_path)
     others.append(train(2))
     assert len({path.parent for path in (checkpoint, *others)}) == 3
     assert checkpoint.is_file()
+
+
+def test_the_best_epoch_of_a_resumed_training_is_that_of_its_checkpoint(trained_config, tmp_path):
+    """A training is killed after it has saved the best checkpoint of epoch 1, before its record is written."""
+    cfg = trained_config
+    cfg.merge_from_dict({'default_hooks.checkpoint.interval': 1, 'train_cfg.val_interval': 1, 'train_cfg.val_begin': 1})
+    cfg.default_hooks.checkpoint.rule = 'less'  # of a score that rises: the first epoch stays the best
+    build_runner(cfg).train()
+    (record,) = (tmp_path / 'w').glob('training.json')
+    assert training_record(tmp_path / 'w')['best']['step'] == 1
+    record.unlink()
+    cfg.merge_from_dict({'train_cfg.max_epochs': 2, 'resume': True})
+    build_runner(cfg).train()
+    (saved,) = (tmp_path / 'w').glob('best_*.pth')
+    assert saved.stem.endswith('_1')
+    assert training_record(tmp_path / 'w')['best'] is None  # its numbers are not known

@@ -114,7 +114,7 @@ def test_csv_has_times_and_empty_cells(corpus, tmp_path):
     ('arguments', 'message'),
     [
         (('other', 'csv'), 'other: no poses; pose sets of .*: made'),
-        (('made', 'csv', ['nobody']), 'nobody.npz: no such poses'),
+        (('made', 'csv', ['unknown']), 'unknown.npz: no such poses'),
         (('made', 'csv', (), 1.7), 'height 1.7: must be 0.5 to 3 m, and is for the format trc'),
         (('made', 'trc', (), 170), 'height 170: must be 0.5 to 3 m'),
     ],

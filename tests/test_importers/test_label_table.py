@@ -110,7 +110,7 @@ def test_no_split_stays_empty_if_that_is_possible(corpus, tmp_path, athletes, di
     report = import_label_table(
         write(tmp_path, '\n'.join(['video,label,athlete', *lines])), corpus.root, overwrite=True
     )
-    assert report.notes == [f'divided into train, val and test: {divided}']
+    assert report.notes == [f'no column split: {divided} were divided']
     actions = load_actions(corpus.actions_path)
     assert {action.label for action in actions if action.split == 'train'} == {0, 1, 2, 3}
     assert [report.counts[f'actions, {split}'] for split in ('train', 'val', 'test')] == counts
@@ -121,7 +121,7 @@ def test_no_split_stays_empty_if_that_is_possible(corpus, tmp_path, athletes, di
     [
         ('video,label\nkong0,a\nkong1,b\nkong2,c\n', r'no class has .* train and test; whole videos were divided'),
         ('video,label,athlete\nkong0,a,x\nkong1,b,y\nkong2,c,z\n', r'label more athletes, or leave out the column'),
-        ('video,label\nkong0,a\nkong1,b\n', r'no action is val; there are fewer than three videos'),
+        ('video,label\nkong0,a\nkong1,b\n', r'no action is val; .* one by one, as there are fewer than three videos'),
         ('video,label,split\nkong0,a,train\nkong1,a,test\n', r'no action is val; correct the column split'),
     ],
 )
@@ -132,6 +132,13 @@ def test_splits_that_allow_no_test_are_known_from_the_table(corpus, tmp_path, te
     [*_, note] = import_label_table(path, corpus.root, overwrite=True).notes
     assert note.startswith('warning: ')
     assert re.search(problem, note)
+
+
+def test_a_name_with_two_underscores_is_a_file_or_an_athlete_of_one(tmp_path):
+    rows = read_label_table(write(tmp_path, 'video,label\n' + ''.join(f'{name}__m,{name}\n' * 3 for name in 'abc')))
+    check_splits('t.csv', rows, ['m'])  # three athletes of one video, whose clips are divided one by one
+    with pytest.raises(UserError, match='whole videos were divided'):
+        check_splits('t.csv', rows, ['a__m', 'b__m', 'c__m'])
 
 
 def test_failed_videos_are_counted_and_other_actions_kept(corpus, tmp_path):

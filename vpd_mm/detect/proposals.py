@@ -85,7 +85,7 @@ def fit_proposal(proposal: Proposal, mean_frames: float) -> Proposal:
 def check_threshold(threshold: float | None) -> None:
     """Raise UserError for a score threshold outside 0..1; None is one that is still to be chosen."""
     if threshold is not None and not 0 <= threshold <= 1:
-        raise UserError(f'threshold must lie in 0..1, found {threshold}')
+        raise UserError(f'threshold must be 0 to 1, found {threshold}')
 
 
 class ProposalRule(NamedTuple):

@@ -74,7 +74,7 @@ def choose_threshold(
     Where the best ones reach one end of the candidates, the search continues beyond it, unless ``published``.
 
     Returns:
-        The threshold, and a line if it lies at the end of the search or does not matter, else ''.
+        The threshold, and a line if it is at the end of the search or does not matter, else ''.
     """
     tious = (0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -96,6 +96,6 @@ def choose_threshold(
     if len(best) == len(tried):
         return threshold, '' if ap > 1 - 1e-9 else f'every threshold {searched} gives the same AP, {100 * ap:.1f} %'
     if chosen in (0, len(tried) - 1):
-        text = f'threshold {threshold:g} lies at the end of the search {searched}: the scores hardly separate'
+        text = f'threshold {threshold:g} is at the end of the search {searched}: the scores hardly separate'
         return threshold, f'{text} actions from the rest; train on more labelled videos'
     return threshold, ''

@@ -29,15 +29,14 @@ LAUNCHERS = {
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
 
-# The threads of OpenMP, which torch computes with, wait for each other by spinning: where other programs, or the
-# loaders, use the cores as well, a training step takes ten times as long.  libgomp reads this when torch is imported.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
     """Run a tool's ``main(argv)`` and exit; an error becomes one line on stderr, with ``--debug`` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     keep_freed_memory()
+    # The threads of OpenMP, which torch computes with, wait for each other by spinning, and a training step takes much
+    # longer where other programs, or the loaders, use the cores as well.  libgomp reads this when torch is imported.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     warnings.formatwarning = _plain_deprecation  # type: ignore[assignment]
     with escaped_output():
         try:
@@ -199,6 +198,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add('--seed', type=int, help='random seed (default: that of the config)')
     add('--diff-rank-seed', action='store_true', help='a different seed in each process')
     add('--deterministic', action='store_true', help='deterministic kernels')
+
+
+def add_track_argument(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the rules of the tracker, in one option or in several."""
+    parser.add_argument('--track', nargs='+', action='extend', default=[], metavar='RULE=VALUE', help=text)
 
 
 def add_epochs_argument(parser: argparse.ArgumentParser) -> None:

@@ -162,7 +162,8 @@ class ConsoleHook(Hook):
             return
         done, count = (runner.epoch, runner.max_epochs) if self._by_epoch else (runner.iter, runner.max_iters)
         best, old = runner.message_hub.runtime_info.get('best_ckpt'), self._record['best']
-        if best and Path(best).name != (old or {}).get('checkpoint'):
+        # one of another step is from before a resume, and its numbers are not known
+        if best and Path(best).name != (old or {}).get('checkpoint') and Path(best).stem.endswith(f'_{done}'):
             numbers = {name: float(value) for name, value in (metrics or {}).items()}
             self._record['best'] = {'step': done, 'checkpoint': Path(best).name, 'metrics': numbers}
         self._pending, text = '', self._line(runner, done, count, metrics or {})

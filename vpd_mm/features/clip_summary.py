@@ -51,7 +51,7 @@ def describe_splits(corpus: Corpus, features: Iterable[str] = ()) -> tuple[list[
             f'{len(shared)} of {len(tested)} test clips from videos with training or validation clips: {TOO_GOOD}'
         )
     for name in features if tested else ():
-        line, seen = seen_by_student(corpus, name.split('+'), tested, 'test clips')
+        line, seen = seen_by_student(corpus, split_names(name), tested, 'test clips')
         if seen:
             warnings.append(f'{line}: {TOO_GOOD}')
         elif line:
@@ -93,7 +93,7 @@ def infer_command(corpus: Corpus, features: str | Sequence[str], option: str, ru
     if not video or len(names) != 1 or resolve_features(corpus, names[0]).parent.name != 'features':
         return ''
     store = FeatureStore(resolve_features(corpus, names[0]))
-    sources = [read_source(npz_path(store.directory, name)) or {} for name in store.videos()]
+    sources = (read_source(npz_path(store.directory, name)) or {} for name in store.videos())
     student = next((source['student'] for source in sources if source.get('student')), '')
     with suppress(UserError):
         find_one_trained(student, 'student')

@@ -5,7 +5,7 @@ import difflib
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,12 @@ MIN_GROUPS = 3
 TOLERANCE_SEC = 0.5
 #: Name of a count of the report.
 ATHLETES_SHARED = 'athletes with actions in several splits'
+#: ``LabelSet.divided`` in words.
+DIVIDED = {
+    'athlete': 'whole athletes were divided',
+    'video': 'whole videos were divided',
+    'action': 'the actions were divided one by one, as there are fewer than three videos',
+}
 #: Action id to the name of its group.
 _Groups = Mapping[str, str]
 
@@ -185,8 +191,7 @@ def import_label_table(
             check_corpus(corpus, labels)
         write_labels(corpus, labels)
     on_progress(len(rows), len(rows))
-    divided = {'athlete': 'whole athletes', 'video': 'whole videos', 'action': 'actions one by one'}
-    notes = [f'divided into train, val and test: {divided[labels.divided]}'] if labels.divided else []
+    notes = [f'no column split: {DIVIDED[labels.divided]}'] if labels.divided else []
     problem = split_problem(labels)
     return ImportReport(labels.counts(), notes=[*notes, *([f'warning: {problem}'] if problem else [])])
 
@@ -224,13 +229,19 @@ def label_set(source: str | os.PathLike, rows: Sequence[LabelRow], corpus: Corpu
     return labels
 
 
-def check_splits(source: str | os.PathLike, rows: Sequence[LabelRow], seed: int = 0) -> None:
-    """Raise UserError where the splits of a table, as they will be, do not allow a training and a test."""
+def check_splits(
+    source: str | os.PathLike, rows: Sequence[LabelRow], names: Collection[str] = (), seed: int = 0
+) -> None:
+    """Raise UserError where the splits of a table, as they will be, do not allow a training and a test.
+
+    ``names`` are those of the video files; another name is that of an athlete of a file, ``<athlete>__<file>``.
+    """
     classes = sorted({row.label for row in rows})
     actions = [Action(str(i), 'v', 0, 1, classes.index(row.label), row.split or 'train') for i, row in enumerate(rows)]
     labels = LabelSet('', {}, classes, actions)
     if not rows[0].split:
-        files = {str(i): Path(row.video).stem.partition('__')[0] for i, row in enumerate(rows)}
+        stems = [row.video if row.video in names else Path(row.video).stem for row in rows]
+        files = {str(i): stem if stem in names else stem.partition('__')[2] or stem for i, stem in enumerate(stems)}
         athletes = {str(i): row.athlete or files[str(i)] for i, row in enumerate(rows)}
         labels = with_splits(labels, _units(rows, athletes, files), seed)
     if problem := split_problem(labels):
@@ -251,11 +262,12 @@ def split_problem(labels: LabelSet) -> str:
     text = f'no action is {missing[0]}' if missing else 'no class has actions in both train and test'
     hint = {
         '': 'correct the column split, or leave it out',
-        'athlete': 'whole athletes were divided: label more athletes, or leave out the column athlete to divide videos',
-        'video': 'whole videos were divided: label three or more videos of each class',
-        'action': 'there are fewer than three videos: label three or more actions of each class',
+        'athlete': 'label more athletes, or leave out the column athlete to divide videos',
+        'video': 'label three or more videos of each class',
+        'action': 'label three or more actions of each class',
     }
-    return f'{text}; {hint[labels.divided]}'
+    divided = f'{DIVIDED[labels.divided]}: ' if labels.divided else ''
+    return f'{text}; {divided}{hint[labels.divided]}'
 
 
 def find_video(text: str, videos: Mapping[str, VideoInfo], failed: Mapping[str, str]) -> str:

@@ -210,7 +210,7 @@ def confident_frames(poses: PoseSequence) -> np.ndarray:
 def implausible_poses(poses: PoseSequence, track: AthleteTrack, starts: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the confident frames whose pose is hardly the athlete's, and the number of confident frames with a box.
 
-    Such a pose lies outside of the box, is much smaller than it, has a limb that is too long, or leaps from a frame to
+    Such a pose is outside of the box, is much smaller than it, has a limb that is too long, or leaps from a frame to
     the next against the box.
     """
     chosen = confident_frames(poses) & np.isin(poses.frame_inds, track.frame_inds)

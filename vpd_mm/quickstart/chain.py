@@ -155,8 +155,7 @@ def run_quickstart(
         f'{counted(epochs, "epoch")} of {EPOCH_DRAWS:,} draws'
         + (': as given.' if options.epochs else f': each of the {num_targets:,} targets about {DRAWS} times.')
     )
-    command = ['train', STUDENT, *teacher, '--work-dir', work_dir, '--resume']
-    command += ['--cfg-options', f'train_cfg.max_epochs={epochs}']
+    command = ['train', STUDENT, *teacher, '--epochs', epochs, '--work-dir', work_dir, '--resume']
     cfg = adapt_config(read_config(STUDENT), str(root))
     steps.tool('student', 'Train the student', text, command, lambda: verdicts.judge_student(cfg, work_dir, marked))
     has_learnt = verdicts.NOTHING not in getattr(steps.records[-1].verdict, 'hint', '')
@@ -280,7 +279,7 @@ def check_labels(labels: Path, files: Sequence[Path]) -> None:
                 find_video(row.video, {}, names)
     if len({row.label for row in rows}) < 2:
         raise UserError(f'{labels}: holds the class {rows[0].label!r} alone; two or more can be told apart')
-    check_splits(labels, rows)
+    check_splits(labels, rows, names)
 
 
 def pose_words(corpus: Corpus, options: QuickstartOptions) -> list[str]:

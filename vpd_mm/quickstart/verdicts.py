@@ -16,7 +16,7 @@ from ..engine.model_files import find_trained
 from ..engine.tool_list import tool_command
 from ..errors import counted
 from ..files import input_name, list_folder, open_text, read_json
-from ..importers.label_table import split_problem
+from ..importers.label_table import DIVIDED, split_problem
 from ..importers.labels import LabelSet
 from ..prepare.inspector import inspect_corpus
 from ..prepare.readiness import CONFIDENT
@@ -39,11 +39,6 @@ LEARNT = 0.8
 NOTHING = 'worse than a constant pose: nothing was learnt'
 #: Test clips below which no share is good.
 FEW_CLIPS = 10
-_DIVIDED = {
-    'athlete': 'whole athletes were divided',
-    'video': 'whole videos were divided',
-    'action': 'the actions were divided one by one, as there are fewer than three videos',
-}
 #: Images of a gallery, rows of a table.
 _NUM_IMAGES, _NUM_ROWS = 3, 50
 
@@ -58,7 +53,7 @@ def judge_first(corpus_dir: Path, video: str) -> Result:
     """The first video: is there an athlete, and a pose in its frames."""
     corpus = Corpus.open(corpus_dir)
     if reason := corpus.failures().get(video):
-        return _judged('warn', f'{video}: {reason}.', 'nothing yet, the others are tried nevertheless')
+        return _judged('warn', f'{video}: {reason}.', 'read the reason; the other videos are prepared next')
     row, [poses] = corpus.video(video), corpus.pose_names()[:1] or ['']
     tracked = len(corpus.track(video))
     posed = len(corpus.poses(poses, video)) if poses and corpus.pose_path(poses, video).is_file() else 0
@@ -265,7 +260,7 @@ def judge_labels(corpus_dir: Path, divided: str = '', num_athletes: int = 0, fea
     text = f'{counted(len(actions), "action")} of {counted(len(classes), "class")}: ' + ', '.join(
         f'{counts[split].total()} {split}' for split in SPLITS
     )
-    text += f'; the table has no column split, so that {_DIVIDED[divided]}.' if divided else '.'
+    text += f'; the table has no column split, so that {DIVIDED[divided]}.' if divided else '.'
     if features:
         store, none = FeatureStore(corpus.features_dir(features)), np.zeros(0, np.int64)
         inds = {video: store[video].frame_inds if video in store else none for video in {a.video for a in actions}}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UserError
-from .noise import MIN_FRAMES, Noise, consecutive, correlation, process_noise, robust_variance
+from .noise import MIN_FRAMES, Noise, consecutive, lag_correlation, process_noise, robust_variance
 from .pose_repair import Observations, repair, unswap
 
 
@@ -35,11 +35,7 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
         teacher = np.minimum(teacher, robust_variance([e[_usable(v) & v.trained] for e, v in zip(errors, videos)]))
     pairs = [consecutive(frames, v.steps, 2) for v, frames in zip(videos, held)]
     changes = [(np.diff(v.teacher, axis=0, prepend=np.nan) - v.motion)[rows] for v, rows in zip(videos, pairs)]
-    lag = correlation(
-        np.concatenate([e[np.flatnonzero(rows) - 1] for e, rows in zip(errors, pairs)]),
-        np.concatenate([e[rows] for e, rows in zip(errors, pairs)]),
-        held_out,
-    )
+    lag = lag_correlation(errors, pairs, held_out)
     acceleration, _ = process_noise([(v.teacher, _usable(v), v.steps) for v in videos])
     noise = Noise(
         held_out,

@@ -151,7 +151,7 @@ def repair_corpus(
         if noise.is_held_out
         else [
             f'{noise.num_held_out} confident frames that the student was not trained on (needs {MIN_FRAMES}): noise '
-            'levels are of the training frames, which flatters the student; hold out more, or add videos'
+            'levels are of the training frames, where the student is better; hold out more, or add videos'
         ]
     )
     return RepairReport(written, len(videos), counts, noise, notes)

@@ -75,8 +75,13 @@ def robust_variance(parts: Sequence[np.ndarray]) -> np.ndarray:
     return (1.4826 * np.median(np.abs(values), axis=(0, 2))) ** 2 if len(values) else np.full(values.shape[1], np.inf)
 
 
-def correlation(a: np.ndarray, b: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """Return (J,): the correlation of (N, J, C), clipped at four standard deviations; 0 of none."""
+def lag_correlation(series: Sequence[np.ndarray], rows: Sequence[np.ndarray], variances: np.ndarray) -> np.ndarray:
+    """Return (J,): the correlation of values (T, J, C) with those of the row before, at rows (T,) bool of each video.
+
+    Values are clipped at four standard deviations; it is 0 of none, and never negative.
+    """
+    a = np.concatenate([values[np.flatnonzero(chosen) - 1] for values, chosen in zip(series, rows)])
+    b = np.concatenate([values[chosen] for values, chosen in zip(series, rows)])
     limit = 4 * np.sqrt(variances)[:, None]
     a, b = np.clip(a, -limit, limit), np.clip(b, -limit, limit)
     power = np.sqrt((a**2).sum(axis=(0, 2)) * (b**2).sum(axis=(0, 2)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..teacher.joint_feature import HIPS, torso_sizes
-from .noise import consecutive, correlation, process_noise, robust_variance
+from .noise import consecutive, lag_correlation, process_noise, robust_variance
 from .smoother import UNKNOWN, smooth
 
 #: Size of the torso of a normalised pose.
@@ -95,11 +95,7 @@ def calibrate_placement(videos: Sequence[tuple[PlacementSeries, np.ndarray, np.n
     errors = [(o - offset)[..., None] for o in offsets]
     variances = robust_variance([e[frames] for e, frames in zip(errors, confident)]) + 1e-6
     pairs = [consecutive(frames, steps, 2) for frames, (_, _, steps) in zip(confident, videos)]
-    lag = correlation(
-        np.concatenate([e[np.flatnonzero(rows) - 1] for e, rows in zip(errors, pairs)]),
-        np.concatenate([e[rows] for e, rows in zip(errors, pairs)]),
-        variances,
-    )
+    lag = lag_correlation(errors, pairs, variances)
     acceleration, white = process_noise(
         [(series.teacher[..., None], frames, steps) for frames, (series, _, steps) in zip(confident, videos)]
     )
