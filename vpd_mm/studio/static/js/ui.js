@@ -1,0 +1,20 @@
+// Small pieces of pages: elements, messages.
+
+// element('button', {class: 'main', onclick: f, disabled: false}, 'text', child): attributes, listeners, children.
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, '');
+    else if (value !== false && value != null) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}
+
+// Show a line at the foot of the page; kind: 'info' or 'error'.
+export function message(text, kind = 'info') {
+  const line = element('p', { class: kind }, text);
+  document.getElementById('messages').append(line);
+  setTimeout(() => line.remove(), kind === 'error' ? 10000 : 4000);
+}

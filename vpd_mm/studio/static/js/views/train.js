@@ -1,0 +1,5 @@
+import { element } from '../ui.js';
+
+export async function show(container) {
+  container.append(element('h1', {}, 'Train and predict'));
+}
