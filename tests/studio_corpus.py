@@ -1,12 +1,13 @@
 """Corpora of the studio's tests: videos with burnt-in frame numbers, prepared, with labels and features."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from media import build_corpus, make_video, numbered_picture
 
-from vpd_mm.corpus import Corpus
+from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.structures import (
     Action,
     AthleteTrack,
@@ -28,6 +29,7 @@ CLASSES = ('jump', 'spin', 'roll')
 #: Frames of the videos whose time stamps are tested, and of those with actions for training.
 FRAMES, PRACTICE_FRAMES = 90, 360
 PRACTICE = ('practice_0', 'practice_1')
+FILMS = ('bframes', 'ntsc', 'vfr', 'match', *PRACTICE)
 #: Features of the corpora.
 RUN = 'vpd'
 
@@ -37,18 +39,18 @@ def vfr_ticks(num_frames: int) -> list[int]:
     return np.cumsum([0, *np.resize([1, 1, 3, 1, 2], num_frames - 1)]).tolist()
 
 
-def make_films(folder: Path) -> list[Path]:
-    """Videos of every kind of time stamps; frame n of each shows the number n."""
-    return [
-        make_video(folder / 'bframes.mp4', FRAMES, SIZE, options=OPEN_GOP, picture=numbered_picture),
-        make_video(folder / 'ntsc.mp4', FRAMES, SIZE, NTSC, options=OPEN_GOP, picture=numbered_picture),
-        make_video(folder / 'vfr.mkv', FRAMES, SIZE, ticks=vfr_ticks(FRAMES), picture=numbered_picture),
-        make_video(folder / 'match.mp4', FRAMES, SIZE, picture=numbered_picture),
-        *(make_video(folder / f'{name}.mp4', PRACTICE_FRAMES, SIZE, picture=numbered_picture) for name in PRACTICE),
-    ]
+def make_film(folder: Path, name: str) -> Path:
+    """A video whose frame n shows the number n."""
+    numbers = {'size': SIZE, 'picture': numbered_picture}
+    if name == 'vfr':
+        return make_video(folder / 'vfr.mkv', FRAMES, ticks=vfr_ticks(FRAMES), **numbers)
+    if name in ('bframes', 'ntsc'):
+        fps = NTSC if name == 'ntsc' else 25
+        return make_video(folder / f'{name}.mp4', FRAMES, fps=fps, options=OPEN_GOP, **numbers)
+    return make_video(folder / f'{name}.mp4', PRACTICE_FRAMES if name in PRACTICE else FRAMES, **numbers)
 
 
-def athlete(num_frames: int, left: float, seed: int) -> tuple[AthleteTrack, PoseSequence]:
+def movement(num_frames: int, left: float) -> tuple[AthleteTrack, PoseSequence]:
     """Box and pose of an athlete who moves to and fro around ``left``; the pose is unsure in every tenth frame."""
     frames = np.arange(num_frames)
     x = (left + 20 * np.sin(frames / 15)).astype(np.float32)
@@ -58,7 +60,7 @@ def athlete(num_frames: int, left: float, seed: int) -> tuple[AthleteTrack, Pose
         + [(19, 50), (31, 50), (18, 68), (32, 68), (17, 86), (33, 86)],
         np.float32,
     )
-    keypoints = body[None] + boxes[:, None, :2] + np.random.default_rng(seed).normal(0, 1, (num_frames, 17, 2))
+    keypoints = body[None] + boxes[:, None, :2] + np.random.default_rng(0).normal(0, 1, (num_frames, 17, 2))
     scores = np.where(frames % 10 == 9, 0.3, 0.9).astype(np.float32)[:, None].repeat(17, 1)
     track = AthleteTrack(frames, boxes.astype(np.float32), np.full(num_frames, 0.95, np.float32))
     return track, PoseSequence(frames, keypoints.astype(np.float32), scores)
@@ -67,48 +69,43 @@ def athlete(num_frames: int, left: float, seed: int) -> tuple[AthleteTrack, Pose
 def practice_actions() -> list[Action]:
     """Actions of 20 frames every 30 frames, of the three classes in turn; the last video is for tests."""
     return [
-        Action(
-            f'{video}:{i}',
-            video,
-            30 * i + 5,
-            30 * i + 25,
-            i % len(CLASSES),
-            'train' if video == PRACTICE[0] else 'test',
-        )
-        for video in PRACTICE
+        Action(f'{video}:{i}', video, 30 * i + 5, 30 * i + 25, i % len(CLASSES), split)
+        for video, split in zip(PRACTICE, ('train', 'test'))
         for i in range(PRACTICE_FRAMES // 30)
     ]
 
 
-def features(video: str, num_frames: int, actions: list[Action]) -> FeatureSequence:
+def features(video: VideoInfo, actions: list[Action]) -> FeatureSequence:
     """Noise, and in an action of class c a wave in dimensions 2 c and 2 c + 1."""
-    rng = np.random.default_rng(sum(map(ord, video)))
-    feats = rng.normal(0, 0.2, (num_frames, 2, 8)).astype(np.float32)
+    rng = np.random.default_rng(sum(map(ord, video.video)))
+    feats = rng.normal(0, 0.2, (video.num_frames, 2, 8)).astype(np.float32)
     for action in actions:
-        if action.video == video:
+        if action.video == video.video:
             phase = np.linspace(0, 2 * np.pi, action.num_frames)
             for dim, wave in enumerate((np.sin(phase), np.cos(phase))):
                 feats[action.start_frame : action.end_frame, :, 2 * action.label + dim] += 2 * wave[:, None]
-    return FeatureSequence(np.arange(num_frames), feats, np.ones(num_frames, np.float32))
+    return FeatureSequence(np.arange(video.num_frames), feats, np.ones(video.num_frames, np.float32))
 
 
-def make_studio_corpus(folder: Path, fps: float | None = None) -> Corpus:
-    """Prepare the videos below ``folder`` into ``folder/corpus``; boxes and poses are given, features are made up."""
-    films = make_films(folder / 'films')
-    athletes = {film.stem: 130.0 for film in films} | {'front__match': 60.0, 'back__match': 200.0}
-    del athletes['match']
-    for seed, (name, left) in enumerate(athletes.items()):
-        track, poses = athlete(PRACTICE_FRAMES if name in PRACTICE else FRAMES, left, seed)
-        track.save(folder / 'boxes' / f'{name}.npz')
-        poses.save(folder / 'poses' / f'{name}.npz')
-    options = dict(boxes=str(folder / 'boxes'), poses=str(folder / 'poses'), size=64)
-    report = build_corpus(films, folder / 'corpus', name='numbers', sport='counting', fps=fps, **options)
+def make_studio_corpus(folder: Path, films: Sequence[str] = FILMS, fps: float | None = None) -> Corpus:
+    """Prepare videos below ``folder`` into ``folder/corpus``; features are made up, and boxes and poses of each frame.
+
+    With ``fps`` the box is the whole frame, and there are no poses.
+    """
+    for name in films:
+        for athlete, left in {'front__': 60, 'back__': 200}.items() if name == 'match' else [('', 130)]:
+            track, poses = movement(PRACTICE_FRAMES if name in PRACTICE else FRAMES, left)
+            track.save(folder / 'boxes' / f'{athlete}{name}.npz')
+            poses.save(folder / 'poses' / f'{athlete}{name}.npz')
+    given = {'boxes': str(folder / 'boxes'), 'poses': str(folder / 'poses')} if fps is None else {'fps': fps}
+    paths = [make_film(folder / 'films', name) for name in films]
+    build_corpus(paths, folder / 'corpus', name='numbers', sport='counting', size=64, **given)
     corpus = Corpus.open(folder / 'corpus')
     assert not corpus.failures(), corpus.failures()
-    actions = practice_actions()
+    actions = [action for action in practice_actions() if action.video in films]
     for video in corpus.videos().values():
-        sequence = features(video.video, video.num_frames, actions)
-        sequence.save(corpus.features_dir(RUN) / f'{video.video}.npz')
+        features(video, actions).save(corpus.features_dir(RUN) / f'{video.video}.npz')
+    corpus.actions_path.parent.mkdir(exist_ok=True)
     save_classes(corpus.classes_path, CLASSES)
     save_actions(corpus.actions_path, actions)
     return corpus

@@ -53,7 +53,7 @@ def chromium() -> Iterator:
 
 
 class Watched:
-    """A page whose errors are collected: of the console, of scripts and of requests; those that a test expects are left out.
+    """A page whose errors are collected: of the console, of scripts and of requests.
 
     ``expected`` is a pattern of addresses whose requests may fail.
     """
