@@ -46,6 +46,7 @@ class View {
     });
     this.session = new Session({
       ...{ numFrames: row.num_frames, athletes, active: row.video, classes: this.classes, store: this.store, say },
+      frameOf: () => this.transport.target,
       onChange: () => this.#changed(),
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
@@ -260,7 +261,6 @@ class View {
     this.number.dataset.frame = frame;
     this.time.textContent = clock(seconds);
     this.time.dataset.seconds = seconds;
-    this.session.frame = frame;
     this.timeline.show(frame, !this.timeline.dragging);
     clearTimeout(this.addressing);
     this.addressing = setTimeout(() => this.#address(), 400);
