@@ -3,10 +3,12 @@
 // A view exports `async function show(container, {argument, query})`, which fills the container and may return a
 // function that is called when the view is left.
 
+import { get } from './api.js';
 import { element, message } from './ui.js';
 
 const VIEWS = ['library', 'player', 'search', 'train', 'review', 'exchange'];
 const container = document.getElementById('view');
+let corpus = 'vpd_mm studio';
 let leave = null;
 let shown = 0;
 
@@ -30,11 +32,29 @@ async function route() {
     const left = await module.show(container, { argument: decodeURIComponent(rest.join('/')), query });
     if (turn === shown) leave = left ?? null;
     else left?.();
+    if (turn === shown) arrived();
   } catch (error) {
     if (turn === shown) container.replaceChildren(element('p', { class: 'error' }, error.message));
     message(error.message, 'error');
   }
 }
 
+// Name the page, and hand the keyboard to the new view where the view has not done so.
+function arrived() {
+  document.title = [container.querySelector('h1')?.textContent, corpus].filter(Boolean).join(' - ');
+  if (shown > 1 && !container.contains(document.activeElement)) container.focus({ preventScroll: true });
+}
+
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault(); // the hash belongs to the router
+  container.focus();
+});
+get('corpus')
+  .then(({ name, sport }) => {
+    corpus = name;
+    document.getElementById('corpus').textContent = sport && sport !== name ? `${name} (${sport})` : name;
+    arrived();
+  })
+  .catch((error) => message(error.message, 'error'));
 window.addEventListener('hashchange', route);
 route();
