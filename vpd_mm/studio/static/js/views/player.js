@@ -93,7 +93,8 @@ class View {
       element('label', { for: 'go-to', class: 'inline' }, 'Go to frame', goTo),
     );
     const main = element('div', { class: 'main-column' }, this.stage.root, position, this.#controls(), this.#switches(), this.#lanes());
-    return [title, element('div', { class: 'player' }, main, this.panel.root)];
+    this.broken = element('p', { id: 'label-problem', class: 'error', role: 'alert', hidden: true });
+    return [title, this.broken, element('div', { class: 'player' }, main, this.panel.root)];
   }
 
   #button(text, label, command, argument = null) {
@@ -282,9 +283,16 @@ class View {
 
   #changed() {
     if (!this.saved) return;
-    const { state, problem } = this.store;
+    const { state, reason } = this.store;
     this.saved.dataset.state = state;
-    this.saved.textContent = { saved: 'Saved', saving: 'Saving', waiting: `Not saved yet, trying again: ${problem}` }[state];
+    this.saved.textContent = { saved: 'Saved', saving: 'Saving', waiting: `Not saved yet, trying again: ${reason}` }[state];
+    if (this.store.classes.join('\n') !== this.classes.join('\n')) {
+      this.classes.splice(0, this.classes.length, ...this.store.classes);
+      this.panel.redrawClasses();
+    }
+    const problem = this.store.problems[0];
+    this.broken.hidden = !problem;
+    this.broken.textContent = problem ? `Labels cannot be changed: ${problem}` : '';
     const { active } = this.session;
     this.athlete.value = active;
     this.panel.redraw();
@@ -316,12 +324,8 @@ class View {
   async #changeClasses(body) {
     try {
       await api.post('classes', body);
-      const { classes } = await get('corpus');
-      this.classes.splice(0, this.classes.length, ...classes);
       this.session.label = body.rename ?? body.name;
-      await this.store.refresh();
-      this.panel.redrawClasses();
-      this.#changed();
+      await this.store.renamed(body.name, this.session.label);
     } catch (error) {
       message(error.message, 'error');
     }
