@@ -1,6 +1,6 @@
 // Requests to the server.  An answer that is not ok becomes an Error with the server's line and `status`, `body`.
 
-async function request(method, path, body) {
+export async function request(method, path, body) {
   const response = await fetch(`api/${path}`, {
     method,
     headers: { 'X-VPD-Studio': '1', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },

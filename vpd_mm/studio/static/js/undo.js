@@ -1,4 +1,5 @@
-// Decisions that can be undone: each is {text, redo, undo}, two functions that return promises.
+// Decisions that can be undone: each is {text, redo, undo, shown}: two functions that return promises, and shown(done),
+// which is called after each of them, also after a failure, with whether the decision holds now.
 
 import { message } from './ui.js';
 
@@ -7,16 +8,18 @@ export class Decisions {
   #undone = [];
   #last = Promise.resolve();
 
-  get canUndo() {
-    return this.#done.length > 0;
-  }
-
   // Do a decision and remember it; decisions are carried out one after the other.
   make(decision) {
     return this.#run(async () => {
-      await decision.redo();
+      try {
+        await decision.redo();
+      } catch (error) {
+        decision.shown(false);
+        throw error;
+      }
       this.#done.push(decision);
       this.#undone = [];
+      decision.shown(true);
       message(decision.text);
     });
   }
@@ -30,6 +33,7 @@ export class Decisions {
       if (!decision) return message(`Nothing to ${way}`);
       await decision[way]();
       to.push(from.pop());
+      decision.shown(way === 'redo');
       message(`${way === 'undo' ? 'Undone' : 'Done again'}: ${decision.text}`);
     });
   }

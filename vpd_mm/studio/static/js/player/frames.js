@@ -32,7 +32,9 @@ export class FrameLoader {
   async want(frame, ahead = []) {
     const needed = new Set([frame, ...ahead]);
     for (const [other, { controller }] of this.#loading) {
-      if (!needed.has(other)) controller.abort();
+      if (needed.has(other)) continue;
+      controller.abort();
+      this.#loading.delete(other);
     }
     for (const other of [...ahead].reverse()) this.#touch(other);
     this.#touch(frame);
@@ -58,8 +60,7 @@ export class FrameLoader {
   }
 
   #start(frame) {
-    const running = this.#loading.get(frame);
-    if (running && !running.controller.signal.aborted) return running.promise;
+    if (this.#loading.has(frame)) return this.#loading.get(frame).promise;
     const controller = new AbortController();
     const promise = this.load(frame, controller.signal).then((image) => this.#keep(frame, image));
     const entry = { controller, promise };

@@ -19,8 +19,10 @@ export class LabelStore {
     Object.assign(this, { videos, api, onChange, onConflict, onError, wait });
     this.labels = new Map();
     this.state = 'saved'; // 'saving'; 'waiting': the server does not answer or cannot write, it is tried again
-    this.problem = '';
+    this.reason = '';
     this.version = null;
+    this.classes = [];
+    this.problems = []; // lines of files that are not valid: nothing is saved before they are corrected
   }
 
   get pending() {
@@ -53,7 +55,7 @@ export class LabelStore {
     const ids = new Set([...stored.keys(), ...this.#stored.keys()]);
     const differ = [...ids].filter((id) => !same(stored.get(id) ?? null, this.#stored.get(id) ?? null));
     this.#stored = stored;
-    if (differ.length) this.#rebuild();
+    this.#rebuild();
     return differ.length;
   }
 
@@ -72,10 +74,10 @@ export class LabelStore {
     return this.#enqueue(this.#undo.redo());
   }
 
-  // Wait until all is saved, or the server has not answered for a while.
-  async settled(milliseconds = 2000) {
-    const end = Date.now() + milliseconds;
-    while (this.#queue.length && Date.now() < end) await sleep(20);
+  // Follow a class that was renamed on the server.
+  async renamed(old, label) {
+    this.#undo.rename(old, label);
+    await this.refresh();
   }
 
   close() {
@@ -85,8 +87,8 @@ export class LabelStore {
   async #fetch() {
     const stored = new Map();
     for (const video of this.videos) {
-      const { version, labels } = await this.api.get(`labels?video=${encodeURIComponent(video)}`);
-      this.version = version;
+      const { labels, ...state } = await this.api.get(`labels?video=${encodeURIComponent(video)}`);
+      Object.assign(this, state);
       for (const label of labels) stored.set(label.action_id, label);
     }
     return stored;
@@ -114,8 +116,8 @@ export class LabelStore {
     this.onChange(this);
   }
 
-  #show(state, problem = '') {
-    Object.assign(this, { state, problem });
+  #show(state, reason = '') {
+    Object.assign(this, { state, reason });
     this.onChange(this);
   }
 
@@ -131,14 +133,14 @@ export class LabelStore {
     let pause = 500;
     while (this.#queue.length) {
       const changes = this.#queue[0].map((change) => this.#complete(change));
-      this.#show(this.state === 'waiting' ? 'waiting' : 'saving', this.problem);
+      this.#show(this.state === 'waiting' ? 'waiting' : 'saving', this.reason);
       try {
-        const { version, labels } = await this.api.post('labels', { changes });
-        this.version = version;
+        const { labels } = await this.api.post('labels', { changes });
+        this.version = null; // others may have written in between: the next look compares all labels
         this.#saved(changes, labels);
         pause = 500;
         this.state = 'saving';
-        this.problem = '';
+        this.reason = '';
       } catch (error) {
         if (error.status === 409) await this.#conflict(changes).catch((problem) => this.onError(problem.message));
         else if (error.status >= 400 && error.status < 500) await this.#refused(error);
@@ -175,7 +177,7 @@ export class LabelStore {
     const stored = await this.#fetch();
     const differs = (change, value) => !same(stored.get(idOf(change)) ?? null, value);
     this.#stored = stored;
-    if (!changes.some((change) => differs(change, change.after))) {
+    if (!changes.some((change) => differs(change, change.after && { ...stored.get(idOf(change)), ...change.after }))) {
       this.#queue.shift(); // saved before, and the answer was lost
       return this.#rebuild();
     }

@@ -28,7 +28,7 @@ export class Panel {
     this.buttons.add.classList.add('main');
     this.what = element('p', { id: 'selection' });
     this.classes = element('div', { id: 'classes', class: 'classes', role: 'group', 'aria-label': 'Class' });
-    this.note = element('textarea', { id: 'note', rows: 2, maxlength: 2000 });
+    this.note = element('textarea', { id: 'note', rows: 2, maxlength: 10000 });
     this.athlete = element('select', { id: 'label-athlete' }, ...session.athletes.map((video) => element('option', { value: video }, video)));
     this.similar = element('a', { id: 'similar' }, 'Search for similar segments');
     this.body = element('tbody');

@@ -56,7 +56,7 @@ export function ticks(scale, times, apart = 80) {
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
   const step = steps.find((value) => value >= least) ?? 7200;
   const marks = [];
-  for (let k = Math.ceil(first / step - 1e-9); k * step <= last; k++) {
+  for (let k = Math.max(0, Math.ceil(first / step - 1e-9)); k * step <= last; k++) {
     marks.push({ frame: times.nearest(k * step), seconds: k * step });
   }
   return marks;

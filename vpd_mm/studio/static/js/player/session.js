@@ -7,13 +7,17 @@ const NOTHING = { start_frame: null, end_frame: null };
 export class Session {
   #ids = new Set(); // of the selected labels
 
-  // store: LabelStore; active: the athlete who is labelled; say(text); onChange(); frame is that on screen.
-  constructor({ numFrames, athletes, active, classes, store, say, onChange }) {
-    Object.assign(this, { numFrames, athletes, active, classes, store, say, onChange });
-    this.frame = 0;
+  // store: LabelStore; active: the athlete who is labelled; say(text); onChange(); frameOf() is the frame on
+  // screen, or on its way there: keys count in the order in which they are pressed.
+  constructor({ numFrames, athletes, active, classes, store, say, onChange, frameOf }) {
+    Object.assign(this, { numFrames, athletes, active, classes, store, say, onChange, frameOf });
     this.draft = NOTHING; // the marks of a new label
     this.label = null; // class of the next label
     this.prediction = null;
+  }
+
+  get frame() {
+    return this.frameOf();
   }
 
   // Selected labels in the order of time.

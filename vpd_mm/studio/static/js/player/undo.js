@@ -34,6 +34,14 @@ export class UndoStack {
     this.#undone = this.#undone.filter(other);
   }
 
+  // Follow a class that was renamed.
+  rename(old, label) {
+    const renamed = (one) => (one?.label === old ? { ...one, label } : one);
+    const all = (changes) => changes.map(({ before, after }) => ({ before: renamed(before), after: renamed(after) }));
+    this.#done = this.#done.map(all);
+    this.#undone = this.#undone.map(all);
+  }
+
   get canUndo() {
     return this.#done.length > 0;
   }

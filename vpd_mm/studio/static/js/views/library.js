@@ -39,8 +39,9 @@ export async function show(container, { query }) {
   const filter = choice('filter', FILTERS, query.filter);
   const shown = element('p', { class: 'muted', role: 'status' });
   const list = element('ul', { class: 'cards videos', id: 'videos' });
-  container.classList.add('stack');
-  container.append(
+  const page = element(
+    'div',
+    { class: 'stack' },
     element('h1', {}, 'Videos'),
     element(
       'dl',
@@ -61,6 +62,7 @@ export async function show(container, { query }) {
     shown,
     list,
   );
+  container.append(page);
   refresh();
   window.scrollTo(0, scrolled.get(address) ?? 0);
 
@@ -113,10 +115,7 @@ export async function show(container, { query }) {
 
   const keepPosition = () => scrolled.set(address, window.scrollY);
   window.addEventListener('scrollend', keepPosition);
-  return () => {
-    window.removeEventListener('scrollend', keepPosition);
-    container.classList.remove('stack');
-  };
+  return () => window.removeEventListener('scrollend', keepPosition);
 }
 
 const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));

@@ -46,6 +46,7 @@ class View {
     });
     this.session = new Session({
       ...{ numFrames: row.num_frames, athletes, active: row.video, classes: this.classes, store: this.store, say },
+      frameOf: () => this.transport.target,
       onChange: () => this.#changed(),
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
@@ -93,7 +94,8 @@ class View {
       element('label', { for: 'go-to', class: 'inline' }, 'Go to frame', goTo),
     );
     const main = element('div', { class: 'main-column' }, this.stage.root, position, this.#controls(), this.#switches(), this.#lanes());
-    return [title, element('div', { class: 'player' }, main, this.panel.root)];
+    this.broken = element('p', { id: 'label-problem', class: 'error', role: 'alert', hidden: true });
+    return [title, this.broken, element('div', { class: 'player' }, main, this.panel.root)];
   }
 
   #button(text, label, command, argument = null) {
@@ -261,7 +263,6 @@ class View {
     this.number.dataset.frame = frame;
     this.time.textContent = clock(seconds);
     this.time.dataset.seconds = seconds;
-    this.session.frame = frame;
     this.timeline.show(frame, !this.timeline.dragging);
     clearTimeout(this.addressing);
     this.addressing = setTimeout(() => this.#address(), 400);
@@ -283,9 +284,16 @@ class View {
 
   #changed() {
     if (!this.saved) return;
-    const { state, problem } = this.store;
+    const { state, reason } = this.store;
     this.saved.dataset.state = state;
-    this.saved.textContent = { saved: 'Saved', saving: 'Saving', waiting: `Not saved yet, trying again: ${problem}` }[state];
+    this.saved.textContent = { saved: 'Saved', saving: 'Saving', waiting: `Not saved yet, trying again: ${reason}` }[state];
+    if (this.store.classes.join('\n') !== this.classes.join('\n')) {
+      this.classes.splice(0, this.classes.length, ...this.store.classes);
+      this.panel.redrawClasses();
+    }
+    const problem = this.store.problems[0];
+    this.broken.hidden = !problem;
+    this.broken.textContent = problem ? `Labels cannot be changed: ${problem}` : '';
     const { active } = this.session;
     this.athlete.value = active;
     this.panel.redraw();
@@ -317,12 +325,8 @@ class View {
   async #changeClasses(body) {
     try {
       await api.post('classes', body);
-      const { classes } = await get('corpus');
-      this.classes.splice(0, this.classes.length, ...classes);
       this.session.label = body.rename ?? body.name;
-      await this.store.refresh();
-      this.panel.redrawClasses();
-      this.#changed();
+      await this.store.renamed(body.name, this.session.label);
     } catch (error) {
       message(error.message, 'error');
     }
