@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ..errors import UserError, one_line
-from . import frame_routes, label_routes, library_routes, overlay_routes
+from . import frame_routes, label_routes, library_routes, overlay_routes, search_routes
 from .workspace import UnknownVideo, Workspace
 
 STATIC = Path(__file__).parent / 'static'
@@ -20,6 +20,7 @@ PARTS: list[Callable[[Workspace], APIRouter]] = [
     frame_routes.routes,
     overlay_routes.routes,
     label_routes.routes,
+    search_routes.routes,
 ]
 
 
