@@ -45,9 +45,12 @@ def frame_number(rgb: np.ndarray) -> int:
 
 
 def numbered_picture(i: int, size: tuple[int, int] = (320, 180)) -> np.ndarray:
-    """:func:`frame_picture` below two rows of black and white blocks: the bits of i, and their complement."""
+    """A moving square below two rows of black and white blocks: the bits of i, and their complement."""
     width, height = size
-    image = frame_picture(i, size)
+    image = np.repeat(np.linspace(70, 130, width).astype(np.uint8)[None, :, None], height, 0).repeat(3, 2)
+    x = round(width * (0.4 + np.sin(i / 15) / 16))
+    image[height // 2 : height - 10, x : x + width // 6] = (210, 190, 60)
+    image[height // 2 + 10 : height - 20, x + 10 : x + width // 6 - 10] = (60, 90, 170)
     bits = np.array([i >> (NUMBER_BITS - 1 - k) & 1 for k in range(NUMBER_BITS)], np.uint8)
     for row, values in enumerate((bits, 1 - bits)):
         blocks = np.repeat(values, width // NUMBER_BITS) * 219 + 16

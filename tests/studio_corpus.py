@@ -22,7 +22,7 @@ SIZE = (320, 180)
 OPEN_GOP = {
     'crf': '18',
     'preset': 'veryfast',
-    'x264-params': 'open-gop=1:bframes=3:b-pyramid=normal:keyint=12:scenecut=0',
+    'x264-params': 'open-gop=1:bframes=3:b-adapt=0:b-pyramid=normal:keyint=12:scenecut=0',
 }
 NTSC = Fraction(60000, 1001)
 CLASSES = ('jump', 'spin', 'roll')
@@ -41,12 +41,12 @@ def vfr_ticks(num_frames: int) -> list[int]:
 
 def make_film(folder: Path, name: str) -> Path:
     """A video whose frame n shows the number n."""
-    numbers = {'size': SIZE, 'picture': numbered_picture}
+    numbers = {'size': SIZE, 'picture': numbered_picture, 'options': {'crf': '18', 'preset': 'ultrafast', 'g': '12'}}
     if name == 'vfr':
         return make_video(folder / 'vfr.mkv', FRAMES, ticks=vfr_ticks(FRAMES), **numbers)
     if name in ('bframes', 'ntsc'):
         fps = NTSC if name == 'ntsc' else 25
-        return make_video(folder / f'{name}.mp4', FRAMES, fps=fps, options=OPEN_GOP, **numbers)
+        return make_video(folder / f'{name}.mp4', FRAMES, fps=fps, **numbers | {'options': OPEN_GOP})
     return make_video(folder / f'{name}.mp4', PRACTICE_FRAMES if name in PRACTICE else FRAMES, **numbers)
 
 
