@@ -183,7 +183,8 @@ function history(entries, done) {
 
 function past(entry, index, done) {
   const time = new Date(entry.time).toLocaleString();
-  const words = `${time}: ${counted(entry.num_changes ?? entry.changes.length, 'change')}${entry.source ? `, ${entry.source}` : ''}`;
+  const number = entry.num_changes ?? entry.changes.length;
+  const words = `${time}, ${entry.source}: ${number === 1 ? changeWords(entry.changes[0]) : counted(number, 'change')}`;
   const restore = async (event) => {
     event.target.disabled = true;
     try {
@@ -199,14 +200,13 @@ function past(entry, index, done) {
   return element(
     'li',
     {},
-    element('details', {}, element('summary', {}, words), element('ul', { class: 'lines' }, ...entry.changes.map(change))),
+    element('details', {}, element('summary', {}, words), element('ul', { class: 'lines' }, ...entry.changes.map((change) => element('li', {}, changeWords(change))))),
     index ? button : element('span', { class: 'muted' }, 'now'),
   );
 }
 
-function change({ before, after }) {
+function changeWords({ before, after }) {
   const words = (label) => `${label.label} in ${label.video}, frames ${label.start_frame} to ${label.end_frame}`;
-  if (!before) return element('li', {}, `added ${words(after)}`);
-  if (!after) return element('li', {}, `deleted ${words(before)}`);
-  return element('li', {}, `changed ${words(before)} to ${words(after)}`);
+  if (!before) return `added ${words(after)}`;
+  return after ? `changed ${words(before)} to ${words(after)}` : `deleted ${words(before)}`;
 }
