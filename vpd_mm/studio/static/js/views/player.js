@@ -51,8 +51,10 @@ class View {
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
     this.overlays = new Overlays({ athletes, onLoad: () => this.stage.redraw(), onError: problem });
-    this.overlays.poses = row.poses.find((set) => !isRepaired(set)) ?? row.poses[0] ?? '';
-    this.overlays.repaired = row.poses.find(isRepaired) ?? '';
+    const repaired = new Set(corpus.repaired);
+    this.poses = row.poses.filter((set) => !repaired.has(set));
+    this.repaired = row.poses.filter((set) => repaired.has(set));
+    Object.assign(this.overlays, { poses: this.poses[0] ?? '', repaired: this.repaired[0] ?? '' });
     this.overlays.student = corpus.student;
     this.stage = new Stage({ row, overlays: this.overlays });
     this.transport = new Transport({
@@ -84,6 +86,7 @@ class View {
     const length = clock(times.seconds(row.num_frames));
     const goTo = element('input', { id: 'go-to', type: 'number', min: 0, max: row.num_frames - 1, step: 1 });
     goTo.addEventListener('change', () => goTo.value !== '' && this.transport.go(Number(goTo.value)));
+    goTo.addEventListener('keydown', ({ key }) => key === 'Enter' && goTo.blur());
     const title = element('div', { class: 'title' }, element('h1', {}, row.video), this.saved);
     const position = element(
       'div',
@@ -125,7 +128,7 @@ class View {
   }
 
   #switches() {
-    const { overlays, row } = this;
+    const { overlays } = this;
     const present = { box: true, teacher: overlays.poses, student: overlays.student, repaired: overlays.repaired, flow: true };
     const boxes = SWITCHES.filter(([key]) => present[key]).map(([key, text]) => {
       const box = element('input', { type: 'checkbox', id: `show-${key}`, checked: overlays.on[key] });
@@ -137,14 +140,20 @@ class View {
       line.style.backgroundColor = OUTLINES[key] ?? '';
       return element('label', { class: 'check', for: `show-${key}` }, box, text, line);
     });
-    const sets = row.poses.filter((set) => set !== overlays.repaired);
-    const select = element('select', { id: 'pose-set' }, ...sets.map((set) => element('option', { value: set }, set)));
-    select.addEventListener('change', () => {
-      overlays.poses = select.value;
-      this.stage.redraw();
-    });
-    const choice = sets.length > 1 ? element('label', { for: 'pose-set', class: 'inline' }, "Teacher's poses", select) : null;
-    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, choice);
+    const choice = (id, title, sets, key) => {
+      if (sets.length < 2) return null;
+      const select = element('select', { id }, ...sets.map((set) => element('option', { value: set }, set)));
+      select.addEventListener('change', () => {
+        overlays[key] = select.value;
+        this.stage.redraw();
+      });
+      return element('label', { for: id, class: 'inline' }, title, select);
+    };
+    const choices = [
+      choice('pose-set', "Teacher's poses", this.poses, 'poses'),
+      choice('repaired-set', 'Repaired poses', this.repaired, 'repaired'),
+    ];
+    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices);
   }
 
   #lanes() {
@@ -216,7 +225,7 @@ class View {
     const { row, stage, transport } = this;
     this.height = stage.height;
     const bytes = 4 * this.height ** 2 * (row.width / row.height);
-    const url = (frame) => `api/videos/${name(this.athletes[0])}/frames/${frame}?height=${this.height}`;
+    const url = (frame) => `api/videos/${name(this.athletes[0])}/frames/${frame}?height=${this.height}&v=${row.tag}`;
     const old = transport.loader;
     transport.loader = new FrameLoader({
       load: async (frame, signal) => {
@@ -232,11 +241,11 @@ class View {
 
   async #loadValues(video) {
     const frames = (part) => async (path) => {
-      const { frame_inds, scores } = await get(path);
+      const { frame_inds, scores, gate } = await get(path);
       if (!frame_inds.length) return;
       const values = new Float32Array(this.row.num_frames).fill(NaN);
       frame_inds.forEach((n, index) => (values[n] = scores[index]));
-      this.#values.set(`${part}/${video}`, values);
+      this.#values.set(`${part}/${video}`, Object.assign(values, { gate }));
     };
     const predictions = async (path) => {
       const answer = await get(path);
@@ -422,9 +431,6 @@ class View {
     };
   }
 }
-
-// tools/repair_poses.py names its sets so unless it is given a name.
-const isRepaired = (set) => set.endsWith('-repaired');
 
 // A button, switch or choice that was clicked hands the keys back to the player; one reached with Tab keeps them.
 let byPointer = false;
