@@ -24,13 +24,14 @@ export class Overlays {
   #flows = new Map(); // path -> {image, window}, null while loading or absent
   #flowless = false; // one message is enough for a corpus without flow
 
-  // athletes: videos of the file; onLoad(): data has arrived; onError(line).
-  constructor({ athletes, onLoad, onError }) {
-    Object.assign(this, { athletes, onLoad, onError });
+  // posesOf: Map(athlete of the file -> names of its pose sets); onLoad(): data has arrived; onError(line).
+  constructor({ posesOf, onLoad, onError }) {
+    Object.assign(this, { posesOf, onLoad, onError });
     this.on = Object.fromEntries(SWITCHES.map(([key, , on]) => [key, on]));
     Object.assign(this.on, JSON.parse(localStorage.getItem(KEPT) ?? '{}'));
     this.poses = ''; // set of the teacher's poses
     this.repaired = '';
+    this.student = false;
   }
 
   set(key, on) {
@@ -41,14 +42,13 @@ export class Overlays {
   // Draw the overlays of a frame; scale: px of the canvas for one px of the frame; active: the athlete who is labelled.
   draw(context, frame, scale, active) {
     if (this.on.flow) this.#flow(context, active, frame, scale);
-    for (const video of this.athletes) {
+    for (const [video, sets] of this.posesOf) {
+      const pose = (kind, part) => this.#pose(context, this.#row(video, part, frame), scale, kind);
       context.globalAlpha = video === active ? 1 : 0.5;
       if (this.on.box) this.#box(context, this.#row(video, 'track', frame), scale, video === active);
-      if (this.on.teacher && this.poses) this.#pose(context, this.#row(video, `poses/${name(this.poses)}`, frame), scale, 'teacher');
-      if (this.on.repaired && this.repaired) {
-        this.#pose(context, this.#row(video, `poses/${name(this.repaired)}`, frame), scale, 'repaired');
-      }
-      if (this.on.student) this.#pose(context, this.#row(video, 'student', frame), scale, 'student');
+      if (this.on.teacher && sets.includes(this.poses)) pose('teacher', `poses/${name(this.poses)}`);
+      if (this.on.repaired && sets.includes(this.repaired)) pose('repaired', `poses/${name(this.repaired)}`);
+      if (this.on.student && this.student) pose('student', 'student');
     }
     context.globalAlpha = 1;
   }

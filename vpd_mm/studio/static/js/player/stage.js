@@ -29,10 +29,11 @@ export class Stage {
 
   // picture: an ImageBitmap or a <video>.
   show(frame, picture) {
-    const width = picture.videoWidth || picture.width;
-    const height = picture.videoHeight || picture.height;
+    const { videoHeight } = picture;
+    const height = videoHeight ? Math.min(videoHeight, this.height) : picture.height;
+    const width = videoHeight ? Math.round((picture.videoWidth * height) / videoHeight) : picture.width;
     if (this.picture.width !== width || this.picture.height !== height) Object.assign(this.picture, { width, height });
-    this.picture.getContext('2d').drawImage(picture, 0, 0);
+    this.picture.getContext('2d').drawImage(picture, 0, 0, width, height);
     this.#frame = frame;
     this.problem.hidden = true;
     this.redraw();

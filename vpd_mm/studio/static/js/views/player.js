@@ -23,7 +23,7 @@ const REPEATED = new Set(['step', 'jump', 'zoom', 'speed', 'undo', 'redo']);
 
 export async function show(container, { argument, query }) {
   const [corpus, row] = await Promise.all([get('corpus'), get(`videos/${name(argument)}`)]);
-  const athletes = row.athletes?.length ? row.athletes : [row.video];
+  const athletes = await Promise.all(row.athletes.map((video) => (video === row.video ? row : get(`videos/${name(video)}`))));
   const times = new FrameTimes(row.num_frames, row.fps, row.times);
   const view = new View({ corpus, row, athletes, times });
   container.append(...view.page());
@@ -36,7 +36,9 @@ class View {
   #listeners = new AbortController();
   #values = new Map(); // 'confidence/<video>', 'scores/<video>' -> Float32Array; 'predictions/<video>' -> list
 
-  constructor({ corpus, row, athletes, times }) {
+  // row: of the video that was opened; athletes: rows of all athletes of its file.
+  constructor({ corpus, row, athletes: rows, times }) {
+    const athletes = rows.map(({ video }) => video);
     Object.assign(this, { row, athletes, times, classes: [...corpus.classes] });
     const say = (text) => message(text);
     const problem = (text) => message(text, 'error');
@@ -50,7 +52,7 @@ class View {
       onChange: () => this.#changed(),
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
-    this.overlays = new Overlays({ athletes, onLoad: () => this.stage.redraw(), onError: problem });
+    this.overlays = new Overlays({ posesOf: new Map(rows.map(({ video, poses }) => [video, poses])), onLoad: () => this.stage.redraw(), onError: problem });
     const repaired = new Set(corpus.repaired);
     this.poses = row.poses.filter((set) => !repaired.has(set));
     this.repaired = row.poses.filter((set) => repaired.has(set));
@@ -101,16 +103,16 @@ class View {
   }
 
   #button(text, label, command, argument = null) {
-    return element('button', { type: 'button', 'aria-label': label, title: label, 'data-command': command, onclick: () => this.#do(command, argument) }, text);
+    return element('button', { type: 'button', 'aria-label': `${text}, ${label}`, title: label, 'data-command': command, onclick: () => this.#do(command, argument) }, text);
   }
 
   #controls() {
-    this.play = this.#button('Play', 'Play or pause (Space)', 'toggle');
+    this.play = this.#button('Play', 'Space', 'toggle');
     this.play.classList.add('main');
     this.speed = element('select', { id: 'speed', 'aria-label': 'Speed' }, ...SPEEDS.map((speed) => element('option', { value: speed }, `${speed}x`)));
     this.speed.value = '1';
     this.speed.addEventListener('change', () => this.transport.setSpeed(Number(this.speed.value)));
-    this.looping = this.#button('Loop', 'Loop within the segment (P)', 'loop');
+    this.looping = this.#button('Loop', 'within the segment (P)', 'loop');
     return element(
       'div',
       { class: 'controls', role: 'group', 'aria-label': 'Playback' },
@@ -159,7 +161,7 @@ class View {
   #lanes() {
     const zoom = (text, label, factor) => this.#button(text, label, 'zoom', factor);
     const pan = (text, label, share) =>
-      element('button', { type: 'button', 'aria-label': label, title: label, onclick: () => this.timeline.pan(share) }, text);
+      element('button', { type: 'button', 'aria-label': `${text}, ${label}`, title: label, onclick: () => this.timeline.pan(share) }, text);
     this.athlete = element('select', { id: 'athlete' }, ...this.athletes.map((video) => element('option', { value: video }, video)));
     this.athlete.addEventListener('change', () => this.session.activate(this.athlete.value));
     const several = this.athletes.length > 1;
@@ -285,6 +287,7 @@ class View {
   #state() {
     const { playing, speed, loop } = this.transport;
     this.play.textContent = playing ? 'Pause' : 'Play';
+    this.play.setAttribute('aria-label', `${this.play.textContent}, Space`);
     this.speed.value = speed;
     this.looping.setAttribute('aria-pressed', Boolean(loop));
     this.timeline.redraw();
