@@ -8,12 +8,17 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from ..errors import UserError
-from . import search_routes
+from . import label_routes, review_routes, search_routes, training_routes
 from .workspace import Workspace
 
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
-PARTS: list[Callable[[Workspace], APIRouter]] = [search_routes.routes]
+PARTS: list[Callable[[Workspace], APIRouter]] = [
+    label_routes.routes,
+    search_routes.routes,
+    training_routes.routes,
+    review_routes.routes,
+]
 
 
 def create_app(workspace: Workspace) -> FastAPI:
