@@ -4,16 +4,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
-from ..errors import UserError
-from . import label_routes, review_routes, search_routes, training_routes
-from .workspace import Workspace
+from ..errors import UserError, one_line
+from . import (
+    frame_routes,
+    label_routes,
+    library_routes,
+    overlay_routes,
+    review_routes,
+    search_routes,
+    training_routes,
+)
+from .workspace import UnknownVideo, Workspace
 
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
 PARTS: list[Callable[[Workspace], APIRouter]] = [
+    library_routes.routes,
+    frame_routes.routes,
+    overlay_routes.routes,
     label_routes.routes,
     search_routes.routes,
     training_routes.routes,
@@ -26,10 +39,28 @@ def create_app(workspace: Workspace) -> FastAPI:
     app = FastAPI(title='vpd_mm studio', docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(UserError)
-    def user_error(request: Request, error: UserError) -> JSONResponse:
-        return JSONResponse({'error': str(error)}, status_code=400)
+    async def user_error(request: Request, error: UserError) -> JSONResponse:
+        return _answer(404 if isinstance(error, UnknownVideo) else 400, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return _answer(error.status_code, f'{request.url.path}: {error.detail}')
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = '.'.join(str(part) for part in first['loc'][1:]) or 'body'
+        return _answer(400, f'{request.url.path}: {where}: {first["msg"]}')
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        return _answer(500, f'{request.url.path}: {type(error).__name__}; the window of the studio shows where')
 
     for routes in PARTS:
         app.include_router(routes(workspace), prefix='/api')
     app.mount('/', StaticFiles(directory=STATIC, html=True), name='static')
     return app
+
+
+def _answer(status: int, line: str) -> JSONResponse:
+    return JSONResponse({'error': one_line(line)}, status_code=status)
