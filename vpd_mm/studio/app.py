@@ -15,6 +15,9 @@ from . import (
     label_routes,
     library_routes,
     overlay_routes,
+    review_routes,
+    search_routes,
+    training_routes,
 )
 from .access import Access, Guard
 from .workspace import UnknownVideo, Workspace
@@ -26,6 +29,9 @@ PARTS: list[Callable[[Workspace], APIRouter]] = [
     label_routes.routes,
     library_routes.routes,
     overlay_routes.routes,
+    review_routes.routes,
+    search_routes.routes,
+    training_routes.routes,
 ]
 
 
