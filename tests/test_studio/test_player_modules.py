@@ -9,7 +9,7 @@ import pytest
 FOLDER = Path(__file__).with_name('player')
 STATIC = Path(__file__).parents[2] / 'vpd_mm' / 'studio' / 'static' / 'js'
 #: They draw or build the page: tested in a browser.
-OF_THE_PAGE = {'dialogs', 'overlays', 'panel', 'stage', 'timeline', 'colours'}
+OF_THE_PAGE = {'dialogs', 'overlays', 'panel', 'stage', 'timeline'}
 
 
 @pytest.mark.parametrize('path', sorted(FOLDER.glob('*.test.mjs')), ids=lambda path: path.name.partition('.')[0])

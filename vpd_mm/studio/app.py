@@ -10,22 +10,40 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ..errors import UserError, one_line
-from . import frame_routes, label_routes, library_routes, overlay_routes, search_routes
+from . import (
+    frame_routes,
+    label_routes,
+    library_routes,
+    overlay_routes,
+    review_routes,
+    search_routes,
+    training_routes,
+)
+from .access import Access, Guard
 from .workspace import UnknownVideo, Workspace
 
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
 PARTS: list[Callable[[Workspace], APIRouter]] = [
-    library_routes.routes,
     frame_routes.routes,
-    overlay_routes.routes,
     label_routes.routes,
+    library_routes.routes,
+    overlay_routes.routes,
+    review_routes.routes,
     search_routes.routes,
+    training_routes.routes,
 ]
 
 
-def create_app(workspace: Workspace) -> FastAPI:
-    """Make the application of one corpus; a UserError becomes status 400 and ``{"error": line}``."""
+def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
+    """Make the application of one corpus.
+
+    A UserError becomes status 400 (404 for an unknown video) and ``{"error": line}``, as does every other refusal.
+
+    Args:
+        workspace: The corpus.
+        access: Who may use it; None: this machine.
+    """
     app = FastAPI(title='vpd_mm studio', docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(UserError)
@@ -46,6 +64,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         return _answer(500, f'{request.url.path}: {type(error).__name__}; the window of the studio shows where')
 
+    app.add_middleware(Guard, access=access or Access())
     for routes in PARTS:
         app.include_router(routes(workspace), prefix='/api')
     app.mount('/', StaticFiles(directory=STATIC, html=True), name='static')

@@ -57,7 +57,7 @@ class Labels:
         """Changes of labels that make ``other`` of these, whose classes are renamed already."""
         ids = dict.fromkeys([*self.labels, *other.labels])
         pairs = ((self.labels.get(i), other.labels.get(i)) for i in ids)
-        return [(before, after) for before, after in pairs if before != after]
+        return [(before, after) for before, after in pairs if before is not after and before != after]
 
     def with_classes(self, classes: list[str]) -> 'Labels':
         """Labels with other class names: each keeps its number where there is such a line."""

@@ -1,6 +1,6 @@
 // A small line chart as SVG.
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [560, 300, 52, 44, 12, 28];
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [400, 260, 52, 44, 12, 28];
 
 function svg(tag, attributes, ...children) {
   const made = document.createElementNS('http://www.w3.org/2000/svg', tag);

@@ -17,17 +17,21 @@ const SIDES = ['#ebebeb', '#3c96ff', '#ff8c1e'];
 export const OUTLINES = { teacher: '#141414', student: '#ffffff', repaired: '#2fd07a' };
 const THRESHOLD = 0.3; // joints below are drawn thin
 const KEPT = 'vpd-studio-overlays';
+const FLOWS = 24; // images kept
 
 export class Overlays {
   #data = new Map(); // path -> rows by frame, null while loading or absent
+  #flows = new Map(); // path -> {image, window}, null while loading or absent
+  #flowless = false; // one message is enough for a corpus without flow
 
-  // athletes: videos of the file; onLoad(): data has arrived; onError(line).
-  constructor({ athletes, onLoad, onError }) {
-    Object.assign(this, { athletes, onLoad, onError });
+  // posesOf: Map(athlete of the file -> names of its pose sets); onLoad(): data has arrived; onError(line).
+  constructor({ posesOf, onLoad, onError }) {
+    Object.assign(this, { posesOf, onLoad, onError });
     this.on = Object.fromEntries(SWITCHES.map(([key, , on]) => [key, on]));
     Object.assign(this.on, JSON.parse(localStorage.getItem(KEPT) ?? '{}'));
     this.poses = ''; // set of the teacher's poses
     this.repaired = '';
+    this.student = false;
   }
 
   set(key, on) {
@@ -37,14 +41,14 @@ export class Overlays {
 
   // Draw the overlays of a frame; scale: px of the canvas for one px of the frame; active: the athlete who is labelled.
   draw(context, frame, scale, active) {
-    for (const video of this.athletes) {
+    if (this.on.flow) this.#flow(context, active, frame, scale);
+    for (const [video, sets] of this.posesOf) {
+      const pose = (kind, part) => this.#pose(context, this.#row(video, part, frame), scale, kind);
       context.globalAlpha = video === active ? 1 : 0.5;
       if (this.on.box) this.#box(context, this.#row(video, 'track', frame), scale, video === active);
-      if (this.on.teacher && this.poses) this.#pose(context, this.#row(video, `poses/${name(this.poses)}`, frame), scale, 'teacher');
-      if (this.on.repaired && this.repaired) {
-        this.#pose(context, this.#row(video, `poses/${name(this.repaired)}`, frame), scale, 'repaired');
-      }
-      if (this.on.student) this.#pose(context, this.#row(video, 'student', frame), scale, 'student');
+      if (this.on.teacher && sets.includes(this.poses)) pose('teacher', `poses/${name(this.poses)}`);
+      if (this.on.repaired && sets.includes(this.repaired)) pose('repaired', `poses/${name(this.repaired)}`);
+      if (this.on.student && this.student) pose('student', 'student');
     }
     context.globalAlpha = 1;
   }
@@ -65,6 +69,33 @@ export class Overlays {
     const row = data?.rowOf.get(frame);
     if (row === undefined) return null;
     return { box: data.boxes?.[row], keypoints: data.keypoints?.[row], scores: data.scores?.[row], limbs: data.limbs };
+  }
+
+  // The flow of the crop, where the crop is; only of frames with a box, as others have no crop.
+  #flow(context, video, frame, scale) {
+    const path = `api/videos/${name(video)}/flow/${frame}`;
+    if (!this.#flowless && !this.#flows.has(path) && this.#row(video, 'track', frame)) this.#loadFlow(path);
+    const flow = this.#flows.get(path);
+    if (!flow) return;
+    const [left, top, side] = flow.window.map((value) => value * scale);
+    context.globalAlpha = 0.65;
+    context.drawImage(flow.image, left, top, side, side);
+    context.globalAlpha = 1;
+  }
+
+  async #loadFlow(path) {
+    this.#flows.set(path, null);
+    if (this.#flows.size > FLOWS) this.#flows.delete(this.#flows.keys().next().value);
+    try {
+      const response = await fetch(path);
+      if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `Flow: ${response.status}`);
+      const window = response.headers.get('X-Window').split(',').map(Number);
+      this.#flows.set(path, { image: await createImageBitmap(await response.blob()), window });
+      this.onLoad();
+    } catch (error) {
+      if (!this.#flowless) this.onError(error.message);
+      this.#flowless = true;
+    }
   }
 
   #box(context, row, scale, strong) {

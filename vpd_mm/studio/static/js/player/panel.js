@@ -1,6 +1,6 @@
 // The side of the player: buttons of classes, fields of the selected label, tables of labels and predictions.
 
-import { name } from '../api.js';
+import { searchLink } from '../segment.js';
 import { element } from '../ui.js';
 import { byStart } from './segments.js';
 
@@ -62,7 +62,7 @@ export class Panel {
     this.athlete.value = single?.video ?? session.active;
     const segment = session.segment;
     this.similar.hidden = !segment;
-    if (segment) this.similar.href = `#/search?video=${name(segment.video)}&start=${segment.start_frame}&end=${segment.end_frame}`;
+    if (segment) this.similar.href = searchLink(segment);
     this.#redrawRows();
   }
 

@@ -1,13 +1,11 @@
-// The picture of the video, with the overlays on a second canvas above and the flow of the crop in a corner.
+// The picture of the video, with the overlays on a second canvas above.
 
-import { name } from '../api.js';
 import { element } from '../ui.js';
 
 const HEIGHTS = [240, 360, 540, 720, 1080];
 
 export class Stage {
   #frame = null;
-  #flow = new Map(); // frame -> image
 
   constructor({ row, overlays }) {
     Object.assign(this, { row, overlays });
@@ -15,9 +13,8 @@ export class Stage {
     this.video = element('video', { playsinline: true, muted: true, 'aria-hidden': 'true', tabindex: -1 });
     this.picture = element('canvas', { id: 'picture', role: 'img', 'aria-label': 'Frame of the video' });
     this.drawing = element('canvas', { id: 'overlay', 'aria-hidden': 'true' });
-    this.flow = element('img', { id: 'flow', alt: 'Flow of the crop', hidden: true });
     this.problem = element('p', { class: 'problem', role: 'alert', hidden: true });
-    this.root = element('div', { class: 'stage' }, this.video, this.picture, this.drawing, this.flow, this.problem);
+    this.root = element('div', { class: 'stage' }, this.video, this.picture, this.drawing, this.problem);
     this.root.style.aspectRatio = `${row.width} / ${row.height}`;
     this.root.style.setProperty('--shape', row.width / row.height);
     this.observer = new ResizeObserver(() => this.#resize());
@@ -32,10 +29,11 @@ export class Stage {
 
   // picture: an ImageBitmap or a <video>.
   show(frame, picture) {
-    const width = picture.videoWidth || picture.width;
-    const height = picture.videoHeight || picture.height;
+    const { videoHeight } = picture;
+    const height = videoHeight ? Math.min(videoHeight, this.height) : picture.height;
+    const width = videoHeight ? Math.round((picture.videoWidth * height) / videoHeight) : picture.width;
     if (this.picture.width !== width || this.picture.height !== height) Object.assign(this.picture, { width, height });
-    this.picture.getContext('2d').drawImage(picture, 0, 0);
+    this.picture.getContext('2d').drawImage(picture, 0, 0, width, height);
     this.#frame = frame;
     this.problem.hidden = true;
     this.redraw();
@@ -52,30 +50,10 @@ export class Stage {
     context.clearRect(0, 0, this.drawing.width, this.drawing.height);
     if (this.#frame === null) return;
     this.overlays.draw(context, this.#frame, this.drawing.width / this.row.width, this.active);
-    this.#showFlow();
   }
 
   close() {
     this.observer.disconnect();
-  }
-
-  #showFlow() {
-    const src = `api/videos/${name(this.active)}/flow/${this.#frame}`;
-    if (!this.overlays.on.flow) this.flow.hidden = true;
-    else if (this.flow.dataset.src !== src) {
-      this.flow.hidden = true; // never the flow of another frame
-      this.flow.dataset.src = src;
-      const image = new Image();
-      image.src = src;
-      image.decode().then(
-        () => {
-          if (this.flow.dataset.src !== src) return;
-          this.flow.src = src;
-          this.flow.hidden = !this.overlays.on.flow;
-        },
-        () => {},
-      );
-    } else this.flow.hidden = !this.flow.src;
   }
 
   #resize() {

@@ -2,6 +2,7 @@
 // frame scores.  It draws and reports what the pointer does; what the page does about it is decided by its listener.
 
 import { element } from '../ui.js';
+import { inkOn } from './colours.js';
 import { rows, resized, moved } from './segments.js';
 import { Scale, ticks } from './scale.js';
 import { clock } from './times.js';
@@ -20,7 +21,7 @@ export class Timeline {
   #drawing = 0;
 
   // model: {times, athletes, labelsOf(video), predictionsOf(video), confidenceOf(video), scoresOf(video) -> a score or
-  // NaN for each frame, colourOf(class), active, selected: Set of segments, draft, loop}.
+  // NaN for each frame, with the `gate` above which a frame is confident, colourOf(class), active, selected: Set of segments, draft, loop}.
   // on: {seek(frame), select(kind, segment, more), activate(video), dragging(frame, span), change(label, span)}.
   constructor({ model, on }) {
     Object.assign(this, { model, on });
@@ -181,15 +182,16 @@ export class Timeline {
     const width = Math.max(2, right - left - 1);
     const selected = [...model.selected].some((other) => isSame(other, segment));
     context.fillStyle = model.colourOf(segment.label);
-    context.globalAlpha = lane.kind === 'predictions' ? 0.35 + 0.5 * (segment.score ?? 1) : 1;
+    const predicted = lane.kind === 'predictions';
+    context.globalAlpha = predicted ? 0.15 + 0.4 * (segment.score ?? 1) : 1;
     context.fillRect(left, y, width, height);
     context.globalAlpha = 1;
     if (selected) {
       Object.assign(context, { strokeStyle: colours.ink, lineWidth: 2.5 });
-      context.strokeRect(left + 1, y + 1, Math.max(1, width - 2), height - 2);
+      context.strokeRect(left, y, width, height);
       if (lane.kind === 'labels') {
         context.fillStyle = colours.ink;
-        for (const x of [left, left + width - 5]) context.fillRect(x, y + height / 4, 5, height / 2);
+        for (const x of [left - 1, left + width - 4]) context.fillRect(x, y, 5, height);
       }
     }
     if (width < 24) return;
@@ -199,9 +201,7 @@ export class Timeline {
     context.clip();
     const text = segment.score === undefined ? segment.label : `${segment.label} ${Math.round(100 * segment.score)} %`;
     const x = Math.max(left, 0) + 8;
-    context.fillStyle = '#000000b0';
-    context.fillRect(x - 3, y + height / 2 - 7, context.measureText(text).width + 6, 14);
-    context.fillStyle = '#ffffff';
+    context.fillStyle = predicted ? colours.ink : inkOn(model.colourOf(segment.label));
     context.fillText(text, x, y + height / 2 + 0.5);
     context.restore();
   }
@@ -218,13 +218,16 @@ export class Timeline {
     context.setLineDash([]);
   }
 
-  // Mean of each column of pixels; frames without a value leave a gap.
+  // Mean of each column of pixels, and the gate; frames without a value leave a gap.
   #drawCurve(context, lane) {
     context.fillStyle = this.colours.accent;
     this.#columns(lane.values, (values) => values.reduce((sum, value) => sum + value, 0) / values.length, (x, value) => {
       const height = Math.max(1, value * (lane.height - 2));
       context.fillRect(x, lane.y + lane.height - height, 1, height);
     });
+    if (lane.values.gate === undefined) return;
+    context.fillStyle = this.colours.ink;
+    context.fillRect(0, lane.y + lane.height - lane.values.gate * (lane.height - 2), this.scale.width, 1);
   }
 
   // Largest score of each column.

@@ -23,7 +23,7 @@ const REPEATED = new Set(['step', 'jump', 'zoom', 'speed', 'undo', 'redo']);
 
 export async function show(container, { argument, query }) {
   const [corpus, row] = await Promise.all([get('corpus'), get(`videos/${name(argument)}`)]);
-  const athletes = row.athletes?.length ? row.athletes : [row.video];
+  const athletes = await Promise.all(row.athletes.map((video) => (video === row.video ? row : get(`videos/${name(video)}`))));
   const times = new FrameTimes(row.num_frames, row.fps, row.times);
   const view = new View({ corpus, row, athletes, times });
   container.append(...view.page());
@@ -36,7 +36,9 @@ class View {
   #listeners = new AbortController();
   #values = new Map(); // 'confidence/<video>', 'scores/<video>' -> Float32Array; 'predictions/<video>' -> list
 
-  constructor({ corpus, row, athletes, times }) {
+  // row: of the video that was opened; athletes: rows of all athletes of its file.
+  constructor({ corpus, row, athletes: rows, times }) {
+    const athletes = rows.map(({ video }) => video);
     Object.assign(this, { row, athletes, times, classes: [...corpus.classes] });
     const say = (text) => message(text);
     const problem = (text) => message(text, 'error');
@@ -50,9 +52,11 @@ class View {
       onChange: () => this.#changed(),
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
-    this.overlays = new Overlays({ athletes, onLoad: () => this.stage.redraw(), onError: problem });
-    this.overlays.poses = row.poses.find((set) => !isRepaired(set)) ?? row.poses[0] ?? '';
-    this.overlays.repaired = row.poses.find(isRepaired) ?? '';
+    this.overlays = new Overlays({ posesOf: new Map(rows.map(({ video, poses }) => [video, poses])), onLoad: () => this.stage.redraw(), onError: problem });
+    const repaired = new Set(corpus.repaired);
+    this.poses = row.poses.filter((set) => !repaired.has(set));
+    this.repaired = row.poses.filter((set) => repaired.has(set));
+    Object.assign(this.overlays, { poses: this.poses[0] ?? '', repaired: this.repaired[0] ?? '' });
     this.overlays.student = corpus.student;
     this.stage = new Stage({ row, overlays: this.overlays });
     this.transport = new Transport({
@@ -99,16 +103,16 @@ class View {
   }
 
   #button(text, label, command, argument = null) {
-    return element('button', { type: 'button', 'aria-label': label, title: label, 'data-command': command, onclick: () => this.#do(command, argument) }, text);
+    return element('button', { type: 'button', 'aria-label': `${text}, ${label}`, title: label, 'data-command': command, onclick: () => this.#do(command, argument) }, text);
   }
 
   #controls() {
-    this.play = this.#button('Play', 'Play or pause (Space)', 'toggle');
+    this.play = this.#button('Play', 'Space', 'toggle');
     this.play.classList.add('main');
     this.speed = element('select', { id: 'speed', 'aria-label': 'Speed' }, ...SPEEDS.map((speed) => element('option', { value: speed }, `${speed}x`)));
     this.speed.value = '1';
     this.speed.addEventListener('change', () => this.transport.setSpeed(Number(this.speed.value)));
-    this.looping = this.#button('Loop', 'Loop within the segment (P)', 'loop');
+    this.looping = this.#button('Loop', 'within the segment (P)', 'loop');
     return element(
       'div',
       { class: 'controls', role: 'group', 'aria-label': 'Playback' },
@@ -126,7 +130,7 @@ class View {
   }
 
   #switches() {
-    const { overlays, row } = this;
+    const { overlays } = this;
     const present = { box: true, teacher: overlays.poses, student: overlays.student, repaired: overlays.repaired, flow: true };
     const boxes = SWITCHES.filter(([key]) => present[key]).map(([key, text]) => {
       const box = element('input', { type: 'checkbox', id: `show-${key}`, checked: overlays.on[key] });
@@ -138,20 +142,26 @@ class View {
       line.style.backgroundColor = OUTLINES[key] ?? '';
       return element('label', { class: 'check', for: `show-${key}` }, box, text, line);
     });
-    const sets = row.poses.filter((set) => set !== overlays.repaired);
-    const select = element('select', { id: 'pose-set' }, ...sets.map((set) => element('option', { value: set }, set)));
-    select.addEventListener('change', () => {
-      overlays.poses = select.value;
-      this.stage.redraw();
-    });
-    const choice = sets.length > 1 ? element('label', { for: 'pose-set', class: 'inline' }, "Teacher's poses", select) : null;
-    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, choice);
+    const choice = (id, title, sets, key) => {
+      if (sets.length < 2) return null;
+      const select = element('select', { id }, ...sets.map((set) => element('option', { value: set }, set)));
+      select.addEventListener('change', () => {
+        overlays[key] = select.value;
+        this.stage.redraw();
+      });
+      return element('label', { for: id, class: 'inline' }, title, select);
+    };
+    const choices = [
+      choice('pose-set', "Teacher's poses", this.poses, 'poses'),
+      choice('repaired-set', 'Repaired poses', this.repaired, 'repaired'),
+    ];
+    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices);
   }
 
   #lanes() {
     const zoom = (text, label, factor) => this.#button(text, label, 'zoom', factor);
     const pan = (text, label, share) =>
-      element('button', { type: 'button', 'aria-label': label, title: label, onclick: () => this.timeline.pan(share) }, text);
+      element('button', { type: 'button', 'aria-label': `${text}, ${label}`, title: label, onclick: () => this.timeline.pan(share) }, text);
     this.athlete = element('select', { id: 'athlete' }, ...this.athletes.map((video) => element('option', { value: video }, video)));
     this.athlete.addEventListener('change', () => this.session.activate(this.athlete.value));
     const several = this.athletes.length > 1;
@@ -217,7 +227,7 @@ class View {
     const { row, stage, transport } = this;
     this.height = stage.height;
     const bytes = 4 * this.height ** 2 * (row.width / row.height);
-    const url = (frame) => `api/videos/${name(this.athletes[0])}/frames/${frame}?height=${this.height}`;
+    const url = (frame) => `api/videos/${name(this.athletes[0])}/frames/${frame}?height=${this.height}&v=${row.tag}`;
     const old = transport.loader;
     transport.loader = new FrameLoader({
       load: async (frame, signal) => {
@@ -233,11 +243,11 @@ class View {
 
   async #loadValues(video) {
     const frames = (part) => async (path) => {
-      const { frame_inds, scores } = await get(path);
+      const { frame_inds, scores, gate } = await get(path);
       if (!frame_inds.length) return;
       const values = new Float32Array(this.row.num_frames).fill(NaN);
       frame_inds.forEach((n, index) => (values[n] = scores[index]));
-      this.#values.set(`${part}/${video}`, values);
+      this.#values.set(`${part}/${video}`, Object.assign(values, { gate }));
     };
     const predictions = async (path) => {
       const answer = await get(path);
@@ -277,6 +287,7 @@ class View {
   #state() {
     const { playing, speed, loop } = this.transport;
     this.play.textContent = playing ? 'Pause' : 'Play';
+    this.play.setAttribute('aria-label', `${this.play.textContent}, Space`);
     this.speed.value = speed;
     this.looping.setAttribute('aria-pressed', Boolean(loop));
     this.timeline.redraw();
@@ -423,9 +434,6 @@ class View {
     };
   }
 }
-
-// tools/repair_poses.py names its sets so unless it is given a name.
-const isRepaired = (set) => set.endsWith('-repaired');
 
 // A button, switch or choice that was clicked hands the keys back to the player; one reached with Tab keeps them.
 let byPointer = false;
