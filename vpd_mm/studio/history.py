@@ -1,6 +1,7 @@
 """History of the labels: every change as a line of history.jsonl, from which the labels of any time follow."""
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -231,13 +232,13 @@ class History:
             append(self.path, b'\n')
         self.update()
 
-    def entries(self) -> Iterator[tuple[int, Entry]]:
-        """Yield (number of the line, entry) from the first to the last that is finished."""
-        if self.path.exists():
-            with open_file(self.path) as f:
-                for number, line in enumerate(f, 1):
-                    if line.endswith(b'\n') and line.strip():
-                        try:
-                            yield number, Entry.parse(line, f'{self.path}:{number}')
-                        except UserError:  # is in problems
-                            continue
+    def entries(self, last: int | None = None) -> Iterator[tuple[int, Entry]]:
+        """Yield (number of the line, entry) of the ``last`` lines, or of all, without one that is not finished."""
+        if not self.path.exists():
+            return
+        with open_file(self.path) as f:
+            numbered = ((number, line) for number, line in enumerate(f, 1) if line.endswith(b'\n'))
+            for number, line in numbered if last is None else deque(numbered, last):
+                with suppress(UserError):  # is in problems
+                    if line.strip():
+                        yield number, Entry.parse(line, f'{self.path}:{number}')
