@@ -194,7 +194,7 @@ def import_label_table(
             actions, without ``overwrite``; nothing is written.
     """
     rows, corpus = read_label_table(source), Corpus.open(out)
-    with corpus.lock():
+    with corpus.lock(), corpus.lock_labels():
         labels = label_set(source, rows, corpus, seed)
         check_labels(labels)
         if not overwrite:
