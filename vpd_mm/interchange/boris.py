@@ -58,21 +58,22 @@ def _pair(events: Iterable[_Event], reading: Reading) -> None:
     started: dict[tuple[str, str, str], list[_Event]] = defaultdict(list)
     for event in events:
         key = event.video, event.subject, event.behavior
-        names = {'athlete': event.subject, 'note': event.comment}
         if event.kind == 'POINT':
-            reading.entries.append(Entry(event.where, event.video, event.behavior, event.time, **names))
+            reading.entries.append(_entry(event, None, event.comment))
         elif event.kind == 'START':
             started[key].append(event)
         elif started[key]:
             start = started[key].pop(0)
-            names['note'] = start.comment or event.comment
-            entry = Entry(start.where, event.video, event.behavior, start.time, event.time, **names)
-            reading.entries.append(entry)
+            reading.entries.append(_entry(start, event.time, start.comment or event.comment))
         else:
             reading.skip(event.where, f'{event.behavior} stops without a start')
     for waiting in started.values():
         for event in waiting:
             reading.skip(event.where, f'{event.behavior} starts without a stop')
+
+
+def _entry(event: _Event, end: float | None, note: str) -> Entry:
+    return Entry(event.where, event.video, event.behavior, event.time, end, athlete=event.subject, note=note)
 
 
 def _read_table(source: Source, reading: Reading) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..importers.label_table import INTERVALS, parse_label_table, read_label_table
 from .entries import Entry, LabelledVideo, Reading, Source
@@ -29,8 +30,8 @@ def read(source: Source, known: KnownNames) -> Reading:
             with reading.attempt(where):
                 start, end = 0, known.find(row.video, row.athlete).num_frames
         if start is not None:
-            names = {'athlete': row.athlete, 'action_id': row.action_id, 'split': row.split}
-            reading.entries.append(Entry(where, row.video, row.label, start, end, row.in_seconds, **names))
+            entry = Entry(where, row.video, row.label, start, end, row.in_seconds, athlete=row.athlete)
+            reading.entries.append(replace(entry, action_id=row.action_id, split=row.split))
     return reading
 
 

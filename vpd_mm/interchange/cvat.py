@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 
@@ -232,15 +233,15 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     xml = XMLGenerator(text, 'utf-8', short_empty_elements=True)
     xml.startDocument()
     text.write(f'<!-- {MARK} -->\n')
-    xml.startElement('annotations', {})
+    _begin(xml, 'annotations')
     _leaf(xml, 'version', '1.1')
     _write_meta(xml, videos[0], classes)
     number = 0
     for video in videos:
         for label, shapes in _tracks_of(video):
-            xml.startElement('track', {'id': str(number), 'label': label, 'source': 'manual'})
+            _begin(xml, 'track', {'id': str(number), 'label': label, 'source': 'manual'})
             for tag, attributes, points in shapes:
-                xml.startElement(tag, attributes)
+                _begin(xml, tag, attributes)
                 for point in points:
                     _leaf(xml, 'points', '', point)
                 if video.athlete:
@@ -253,20 +254,24 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     return text.getvalue().encode()
 
 
+def _begin(xml: XMLGenerator, tag: str, attributes: dict[str, str] | None = None) -> None:
+    xml.startElement(tag, AttributesImpl(attributes or {}))
+
+
 def _leaf(xml: XMLGenerator, tag: str, text: str = '', attributes: dict[str, str] | None = None) -> None:
-    xml.startElement(tag, attributes or {})
+    _begin(xml, tag, attributes)
     xml.characters(text)
     xml.endElement(tag)
 
 
 def _write_meta(xml: XMLGenerator, video: LabelledVideo, classes: Sequence[str]) -> None:
-    xml.startElement('meta', {})
-    xml.startElement('task', {})
+    _begin(xml, 'meta')
+    _begin(xml, 'task')
     last = str(video.info.num_frames - 1)
     task = {'name': video.info.file_name, 'size': str(video.info.num_frames), 'mode': 'interpolation'}
     for tag, value in {**task, 'overlap': '0', 'start_frame': '0', 'stop_frame': last, 'frame_filter': ''}.items():
         _leaf(xml, tag, value)
-    xml.startElement('labels', {})
+    _begin(xml, 'labels')
     for name in (ATHLETE, *classes):
         _write_label(xml, name, 'rectangle')
     _write_label(xml, POSE, 'skeleton')
@@ -274,7 +279,7 @@ def _write_meta(xml: XMLGenerator, video: LabelledVideo, classes: Sequence[str])
         _write_label(xml, name, 'points', POSE)
     xml.endElement('labels')
     xml.endElement('task')
-    xml.startElement('original_size', {})
+    _begin(xml, 'original_size')
     _leaf(xml, 'width', str(video.info.width))
     _leaf(xml, 'height', str(video.info.height))
     xml.endElement('original_size')
@@ -283,12 +288,12 @@ def _write_meta(xml: XMLGenerator, video: LabelledVideo, classes: Sequence[str])
 
 
 def _write_label(xml: XMLGenerator, name: str, kind: str, parent: str = '') -> None:
-    xml.startElement('label', {})
+    _begin(xml, 'label')
     _leaf(xml, 'name', name)
     _leaf(xml, 'type', kind)
-    xml.startElement('attributes', {})
+    _begin(xml, 'attributes')
     if not parent:
-        xml.startElement('attribute', {})
+        _begin(xml, 'attribute')
         values = {'name': ATHLETE, 'mutable': 'False', 'input_type': 'text', 'default_value': '', 'values': ''}
         for tag, value in values.items():
             _leaf(xml, tag, value)

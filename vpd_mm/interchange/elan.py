@@ -13,7 +13,7 @@ from ..files import MARK
 from .entries import Entry, Label, LabelledVideo, Reading, Source
 from .fields import name_of, text_of, whole_of
 from .videos import KnownNames
-from .xml_io import parse_xml, xml_bytes
+from .xml_io import add_child, parse_xml, xml_bytes
 
 _SCHEMA = 'http://www.w3.org/2001/XMLSchema-instance'
 #: Tier of a video with one athlete, who has no name.
@@ -83,38 +83,37 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
             'xsi:noNamespaceSchemaLocation': 'http://www.mpi.nl/tools/elan/EAFv3.0.xsd',
         },
     )
-    header = ET.SubElement(root, 'HEADER', MEDIA_FILE='', TIME_UNITS='milliseconds')
+    header = add_child(root, 'HEADER', {'MEDIA_FILE': '', 'TIME_UNITS': 'milliseconds'})
     path = Path(videos[0].info.path or videos[0].file_name)
     mime = {'.mp4': 'video/mp4', '.mov': 'video/quicktime', '.mpg': 'video/mpeg'}.get(path.suffix.lower(), 'video/*')
-    urls = {'MEDIA_URL': path.absolute().as_uri(), 'RELATIVE_MEDIA_URL': f'./{path.name}'}
-    ET.SubElement(header, 'MEDIA_DESCRIPTOR', MIME_TYPE=mime, **urls)
-    order = ET.SubElement(root, 'TIME_ORDER')
+    media = {'MEDIA_URL': path.absolute().as_uri(), 'MIME_TYPE': mime, 'RELATIVE_MEDIA_URL': f'./{path.name}'}
+    add_child(header, 'MEDIA_DESCRIPTOR', media)
+    order = add_child(root, 'TIME_ORDER')
     slots, number = dict[int, str](), 0
     times = sorted({ms for video in videos for label in video.labels for ms in _span(video, label)})
     for i, ms in enumerate(times, 1):
         slots[ms] = f'ts{i}'
-        ET.SubElement(order, 'TIME_SLOT', TIME_SLOT_ID=slots[ms], TIME_VALUE=str(ms))
+        add_child(order, 'TIME_SLOT', {'TIME_SLOT_ID': slots[ms], 'TIME_VALUE': str(ms)})
     for video in videos:
         for name, labels in _tiers(video):
             participant = {'PARTICIPANT': video.athlete} if video.athlete else {}
-            tier = ET.SubElement(root, 'TIER', LINGUISTIC_TYPE_REF=_TYPE, TIER_ID=name, **participant)
+            tier = add_child(root, 'TIER', {'LINGUISTIC_TYPE_REF': _TYPE, 'TIER_ID': name, **participant})
             for label in labels:
                 number += 1
                 start, end = (slots[ms] for ms in _span(video, label))
-                references = {'TIME_SLOT_REF1': start, 'TIME_SLOT_REF2': end}
-                annotation = ET.SubElement(tier, 'ANNOTATION')
-                aligned = ET.SubElement(annotation, 'ALIGNABLE_ANNOTATION', ANNOTATION_ID=f'a{number}', **references)
-                ET.SubElement(aligned, 'ANNOTATION_VALUE').text = label.label
-    ET.SubElement(header, 'PROPERTY', NAME='lastUsedAnnotationId').text = str(number)
+                aligned = {'ANNOTATION_ID': f'a{number}', 'TIME_SLOT_REF1': start, 'TIME_SLOT_REF2': end}
+                annotation = add_child(add_child(tier, 'ANNOTATION'), 'ALIGNABLE_ANNOTATION', aligned)
+                add_child(annotation, 'ANNOTATION_VALUE', text=label.label)
+    add_child(header, 'PROPERTY', {'NAME': 'lastUsedAnnotationId'}, str(number))
     kind = {'LINGUISTIC_TYPE_ID': _TYPE, 'TIME_ALIGNABLE': 'true', 'GRAPHIC_REFERENCES': 'false'}
-    ET.SubElement(root, 'LINGUISTIC_TYPE', CONTROLLED_VOCABULARY_REF=_VOCABULARY, **kind)
+    add_child(root, 'LINGUISTIC_TYPE', {'CONTROLLED_VOCABULARY_REF': _VOCABULARY, **kind})
     language = {'LANG_ID': _LANGUAGE, 'LANG_LABEL': 'undetermined (und)'}
-    ET.SubElement(root, 'LANGUAGE', LANG_DEF='http://cdb.iso.org/lg/CDB-00130975-001', **language)
-    vocabulary = ET.SubElement(root, 'CONTROLLED_VOCABULARY', CV_ID=_VOCABULARY)
-    ET.SubElement(vocabulary, 'DESCRIPTION', LANG_REF=_LANGUAGE)
+    add_child(root, 'LANGUAGE', {'LANG_DEF': 'http://cdb.iso.org/lg/CDB-00130975-001', **language})
+    vocabulary = add_child(root, 'CONTROLLED_VOCABULARY', {'CV_ID': _VOCABULARY})
+    add_child(vocabulary, 'DESCRIPTION', {'LANG_REF': _LANGUAGE})
     for i, name in enumerate(classes):
-        entry = ET.SubElement(vocabulary, 'CV_ENTRY_ML', CVE_ID=f'class{i}')
-        ET.SubElement(entry, 'CVE_VALUE', DESCRIPTION='', LANG_REF=_LANGUAGE).text = name
+        entry = add_child(vocabulary, 'CV_ENTRY_ML', {'CVE_ID': f'class{i}'})
+        add_child(entry, 'CVE_VALUE', {'DESCRIPTION': '', 'LANG_REF': _LANGUAGE}, name)
     return xml_bytes(root)
 
 
@@ -127,7 +126,7 @@ def _tiers(video: LabelledVideo) -> Iterator[tuple[str, list[Label]]]:
     rest, number = list(video.labels), 1
     while number == 1 or rest:
         here: list[Label] = []
-        later = []
+        later: list[Label] = []
         for label in rest:
             (later if here and label.start_frame < here[-1].end_frame else here).append(label)
         name = video.athlete or _TIER

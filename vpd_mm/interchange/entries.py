@@ -9,11 +9,8 @@ from typing import Any
 
 from ..corpus import VideoInfo
 from ..errors import UserError, one_line
-from ..files import parse_json, read_bytes
+from ..files import parse_json
 from ..structures import AthleteTrack, FrameTimes, PoseSequence
-
-#: Largest file of labels that is parsed.
-MAX_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -139,15 +136,6 @@ class Source:
     name: str
     data: bytes
     path: Path | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.data) > MAX_BYTES:
-            raise UserError(f'{self.name}: has {len(self.data)} bytes, more than the {MAX_BYTES} of a file of labels')
-
-    @classmethod
-    def open(cls, path: Path, max_bytes: int = MAX_BYTES) -> 'Source':
-        """Read a file that the user named; raises UserError."""
-        return cls(path.name, read_bytes(path, max_bytes), path)
 
     @property
     def stem(self) -> str:

@@ -6,6 +6,7 @@ A sample is one athlete of one video file; its athlete is in the ``metadata`` of
 import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from typing import Any
 
 from ..errors import UserError
 from ..files import MARK
@@ -30,13 +31,13 @@ def read(source: Source, known: KnownNames) -> Reading:
         with reading.attempt(f'sample {number}'):
             sample = dict_of(sample, 'a sample')
             inputs = list_of(sample.get('inputs', []), 'inputs')
-            paths = [item.get('path') for item in inputs if isinstance(item, dict) and item.get('type') == 'video']
-            paths = [path for path in paths if isinstance(path, str)] or [name_of(sample.get('id'), 'id')]
+            media = [item for item in inputs if isinstance(item, dict) and item.get('type') == 'video']
+            paths = [name_of(item.get('path'), 'path') for item in media] or [name_of(sample.get('id'), 'id')]
             video = next((path for path in paths if known.videos_named(path)), paths[0])
             metadata = sample.get('metadata')
             metadata = metadata if isinstance(metadata, dict) else {}
             athlete = name_of(metadata.get('athlete', ''), 'athlete', empty=True)
-            own = {'athlete': athlete, 'split': _split_of(sample) or split}
+            own: dict[str, Any] = {'athlete': athlete, 'split': _split_of(sample) or split}
             events = list_of(sample.get('events', []), 'events')
             for i, event in enumerate(events, 1):
                 where = f'event {i} of sample {number}'

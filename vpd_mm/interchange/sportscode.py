@@ -11,7 +11,7 @@ from ..errors import UserError
 from .entries import Entry, LabelledVideo, Reading, Source
 from .fields import name_of, number_of, text_of
 from .videos import KnownNames
-from .xml_io import child_text, parse_xml, xml_bytes
+from .xml_io import add_child, child_text, parse_xml, xml_bytes
 
 _ATHLETE, _VIDEO = 'Athlete', 'Video'
 #: Groups whose label names the athlete.
@@ -43,28 +43,27 @@ def read(source: Source, known: KnownNames) -> Reading:
 def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     """Write the athletes of one video file."""
     root = ET.Element('file')
-    sort = ET.SubElement(root, 'SORT_INFO')
-    ET.SubElement(sort, 'sort_type').text = 'sort order'
-    instances = ET.SubElement(root, 'ALL_INSTANCES')
+    add_child(add_child(root, 'SORT_INFO'), 'sort_type', text='sort order')
+    instances = add_child(root, 'ALL_INSTANCES')
     rows = [(video, label) for video in videos for label in video.labels]
     rows.sort(key=lambda row: (row[1].start_frame, row[1].end_frame))
     for number, (video, label) in enumerate(rows, 1):
-        instance = ET.SubElement(instances, 'instance')
+        instance = add_child(instances, 'instance')
         start, end = video.seconds(label.start_frame), video.seconds(label.end_frame)
         for tag, text in (('ID', number), ('start', f'{start:.6f}'), ('end', f'{end:.6f}'), ('code', label.label)):
-            ET.SubElement(instance, tag).text = str(text)
+            add_child(instance, tag, text=str(text))
         for group, text in ((_ATHLETE, video.athlete), (_VIDEO, video.file_name)):
             if text:
-                element = ET.SubElement(instance, 'label')
-                ET.SubElement(element, 'group').text = group
-                ET.SubElement(element, 'text').text = text
+                element = add_child(instance, 'label')
+                add_child(element, 'group', text=group)
+                add_child(element, 'text', text=text)
         if label.note:
-            ET.SubElement(instance, 'free_text').text = label.note
-    codes = ET.SubElement(root, 'ROWS')
+            add_child(instance, 'free_text', text=label.note)
+    codes = add_child(root, 'ROWS')
     for i, name in enumerate(classes):
-        row = ET.SubElement(codes, 'row')
-        ET.SubElement(row, 'sort_order').text = str(i + 1)
-        ET.SubElement(row, 'code').text = name
+        row = add_child(codes, 'row')
+        add_child(row, 'sort_order', text=str(i + 1))
+        add_child(row, 'code', text=name)
         for tag, value in zip('RGB', _COLOURS[i % len(_COLOURS)], strict=True):
-            ET.SubElement(row, tag).text = str(value)
+            add_child(row, tag, text=str(value))
     return xml_bytes(root)

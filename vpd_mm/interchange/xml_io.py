@@ -66,6 +66,13 @@ class _Rooted:
         return self.target.start(tag, attributes)
 
 
+def add_child(parent: ET.Element, tag: str, attributes: dict[str, str] | None = None, text: str = '') -> ET.Element:
+    """Add an element at the end of another one and return it."""
+    child = ET.SubElement(parent, tag, attributes or {})
+    child.text = text or None
+    return child
+
+
 def child_text(element: ET.Element, *names: str) -> str:
     """Stripped text of the first child of one of these names, whatever its case; '' without one."""
     for child in element:

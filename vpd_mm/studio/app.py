@@ -8,12 +8,12 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from ..errors import UserError
-from . import label_routes
+from . import format_routes, label_routes
 from .workspace import Workspace
 
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
-PARTS: list[Callable[[Workspace], APIRouter]] = [label_routes.routes]
+PARTS: list[Callable[[Workspace], APIRouter]] = [label_routes.routes, format_routes.routes]
 
 
 def create_app(workspace: Workspace) -> FastAPI:
