@@ -196,7 +196,9 @@ class _Merger:
         same = entry.rate is None or (times.edges is None and abs(entry.rate / info.fps - 1) <= _SAME_RATE)
         if not entry.in_seconds and same:
             if end is None:
-                start = float(times.seconds(start + 0.5))
+                if not 0 <= start < info.num_frames:
+                    raise UserError(f'frame {start:g} is not in video {info.video}, which has {info.num_frames}')
+                start = float(times.seconds(start))
             elif start == int(start) and end == int(end):
                 if not 0 <= start < end:
                     raise UserError(f'needs 0 <= start < end, found frames {start:g} to {end:g}')
