@@ -192,6 +192,7 @@ def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[
     labelled = {action.video for action in task.actions} - held_out
     rejected = {segment.video for segment in task.rejected if infos[segment.video].file not in files}
     cfg.train_dataloader.dataset.videos = sorted(labelled | rejected)
+    left_out = {**cfg.test_dataloader.dataset, 'videos': sorted(held_out), 'test_mode': True}
     before = _start_from(task, f'scorer_{fold or 0}')
     epochs = max(1, round(cfg.train_cfg.max_epochs * (WARM_STEPS if before else 1)))
     cfg.train_cfg.max_epochs = cfg.default_hooks.checkpoint.interval = epochs
@@ -208,8 +209,7 @@ def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[
     _train(cfg, task.folder / f'scorer_{fold or 0}', before, on_progress, only_rejected)
     if not held_out:
         return []
-    dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'videos': sorted(held_out), 'test_mode': True})
-    scored = score_videos([_load(task, 'scorer', fold or 0)], dataset)
+    scored = score_videos([_load(task, 'scorer', fold or 0)], DATASETS.build(left_out))
     return [(video.video, video.scores, video.row_edges) for video in scored]
 
 
