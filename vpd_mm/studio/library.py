@@ -15,8 +15,7 @@ from ..files import atomic_write, list_folder, read_json
 from ..structures import VPD_JOINTS, load_actions, load_classes, load_splits, read_lines
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
-from .frame_images import content_tag
-from .workspace import Workspace, file_state
+from .workspace import Workspace, content_tag, file_state
 
 #: Seconds in which the list has to be there; shares that take longer are missing in it and counted afterwards.
 PATIENCE_SEC = 1.0

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from fastapi import APIRouter, Response
 
-from ..corpus import CropStore
 from ..errors import UserError
 from ..structures import VPD_JOINTS
 from ..visualize.panels import flow_to_rgb
@@ -63,7 +62,7 @@ def routes(workspace: Workspace) -> APIRouter:
     def flow(video: str, frame: int) -> Response:
         """PNG of the optical flow of the crop of a frame; ``X-Window``: left, top, side of the crop, px."""
         row = workspace.video(video)
-        store = CropStore(corpus.crops_dir)
+        store = workspace.crops()
         image = flow_to_rgb(store.flow(row.video, frame))
         header = store.header(row.video)
         window = header.windows[np.searchsorted(header.frame_inds, frame)].tolist()
