@@ -21,7 +21,7 @@ export function report(content) {
     element('div', {}, element('h2', {}, 'Last training'), element('p', { class: 'muted' }, new Date(1000 * made).toLocaleString())),
     element('dl', { class: 'figures' }, ...figures),
     warnings.length ? element('ul', { class: 'notice', 'aria-label': 'Warnings' }, ...warnings.map((line) => element('li', {}, line))) : null,
-    element('div', { class: 'pair' }, recognition(accuracy, content.validated_by), detection && found(detection)),
+    element('div', { class: 'columns' }, recognition(accuracy, content.validated_by), detection && found(detection)),
     matrix(classes, confusion),
     reliability(calibration),
   ].filter(Boolean);
@@ -108,6 +108,6 @@ function reliability({ error, error_before, temperature, bins }) {
   return section(
     'Calibration',
     element('p', {}, `Probabilities are off by ${percent(error, 1)} on average (expected calibration error${before}).`),
-    element('div', { class: 'pair' }, chart, scrolled('Calibration', table(['Mean probability', 'Correct', 'Labels'], rows))),
+    element('div', { class: 'columns' }, chart, scrolled('Calibration', table(['Mean probability', 'Correct', 'Labels'], rows))),
   );
 }

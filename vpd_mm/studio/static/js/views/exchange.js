@@ -14,7 +14,7 @@ export async function show(container) {
       element('h1', {}, 'Import and export'),
       element(
         'div',
-        { class: 'pair' },
+        { class: 'columns' },
         section('Export', ...exporting(formats.filter((form) => form.writes), rows, corpus)),
         section('Import', ...importing(formats.filter((form) => form.reads), refresh)),
       ),
