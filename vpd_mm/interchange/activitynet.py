@@ -25,7 +25,7 @@ def read(source: Source, known: KnownNames) -> Reading:
     Raises:
         UserError: it is no such file.
     """
-    database = dict_of(get(source.json(), 'database', source.name), 'database')
+    database = dict_of(get(source.json(), 'database', 'the file'), 'database')
     reading = Reading()
     for video, item in database.items():
         with reading.attempt(f'video {video}'):

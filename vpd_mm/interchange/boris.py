@@ -161,8 +161,8 @@ def _offset(files: Sequence[str], lengths: Sequence[Any], video: str) -> float:
 
 def _project_events(source: Source, reading: Reading) -> Iterator[_Event]:
     """Yield the events of all observations of media, in time."""
-    content = dict_of(source.json(), source.name)
-    observations = dict_of(content.get('observations'), f'{source.name}: observations')
+    content = dict_of(source.json(), 'the file')
+    observations = dict_of(content.get('observations'), 'observations')
     states = set()
     for behavior in dict_of(content.get('behaviors_conf', {}), 'behaviors_conf').values():
         if isinstance(behavior, dict) and str(behavior.get('type', '')).lower().startswith('state'):

@@ -205,7 +205,7 @@ def _boxes(track: _Track, num_frames: int) -> AthleteTrack:
         box = np.array(shape.box)
         last = np.array(following[2].box) if following and following[0] == end else box
         if end > num_frames:
-            raise UserError(f'its boxes go on to frame {end - 1}, the video has {num_frames}')
+            raise UserError(f'its boxes continue to frame {end - 1}, the video has {num_frames}')
         for frame in range(start, end):
             inds.append(frame)
             boxes.append(box + (last - box) * (frame - start) / (end - start))

@@ -21,7 +21,7 @@ _CLIP = re.compile(r'(.+)_(\d{1,9})_(\d{1,9})')
 def read(source: Source, known: KnownNames) -> Reading:
     """Read the events of all videos; raises UserError where it is no such file."""
     reading = Reading()
-    for number, item in enumerate(list_of(source.json(), source.name), 1):
+    for number, item in enumerate(list_of(source.json(), 'the file'), 1):
         with reading.attempt(f'video {number}'):
             item = dict_of(item, 'an entry')
             name = name_of(get(item, 'video', 'an entry'), 'video')

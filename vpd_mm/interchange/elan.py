@@ -65,7 +65,7 @@ def _media(source: Source, header: ET.Element | None, known: KnownNames) -> tupl
     for media in [] if header is None else header.findall('MEDIA_DESCRIPTOR'):
         for key in ('MEDIA_URL', 'RELATIVE_MEDIA_URL'):
             if url := media.get(key):
-                names.append((url, whole_of(media.get('TIME_ORIGIN', '0'), f'{source.name}: TIME_ORIGIN')))
+                names.append((url, whole_of(media.get('TIME_ORIGIN', '0'), 'TIME_ORIGIN')))
     names.append((source.stem, 0))
     return next((item for item in names if known.videos_named(item[0])), names[0])
 

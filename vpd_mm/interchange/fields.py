@@ -24,8 +24,9 @@ def name_of(value: Any, what: str, empty: bool = False) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Free text on one line; '' for None."""
-    return ' '.join(str(value).split())[:MAX_NAME] if isinstance(value, str) else ''
+    """Free text on one line, without what cannot be printed; '' for what is no text."""
+    text = ' '.join(value.split())[:MAX_NAME] if isinstance(value, str) else ''
+    return ''.join(c for c in text if c.isprintable()).strip()
 
 
 def number_of(value: Any, what: str) -> float:

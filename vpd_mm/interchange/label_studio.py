@@ -30,7 +30,7 @@ def read(source: Source, known: KnownNames) -> Reading:
         UserError: it is no such file.
     """
     reading = Reading()
-    for number, task in enumerate(list_of(source.json(), source.name), 1):
+    for number, task in enumerate(list_of(source.json(), 'the file'), 1):
         with reading.attempt(f'task {number}'):
             task = dict_of(task, 'a task')
             data = dict_of(task.get('data', task), 'data')

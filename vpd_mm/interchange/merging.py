@@ -19,6 +19,8 @@ POINT_SEC = 1.0
 TOLERANCE_SEC = 0.5
 #: A rate that a file gives for its frames is that of the video up to this share.
 _SAME_RATE = 0.005
+#: Longest name of a class that is added.
+MAX_CLASS = 100
 #: Name of the pose set that a file with skeletons becomes.
 POSE_SET = 'cvat'
 
@@ -117,7 +119,11 @@ def merge_file(
     known = KnownNames(store.corpus)
     if video:
         known.videos_named(video) or known.find(video)
-    reading = form.read(source, known)
+    try:
+        reading = form.read(source, known)
+    except UserError as e:
+        where = '' if str(e).startswith((source.name, str(source.path))) else f'{source.name}: '
+        raise UserError(f'{where}{e}; is it a file of {form.title}?') from e
     report = MergeReport(skipped=list(reading.skipped))
     merger = _Merger(store, known, source.name, report, point_sec)
     changes = merger.changes(reading, video, new_classes)
@@ -157,7 +163,7 @@ class _Merger:
                 continue
             name = classes.get(_spelling(entry.label))
             if name is None:
-                if not new_classes:
+                if not new_classes or len(entry.label) > MAX_CLASS:
                     unknown[entry.label] = unknown.get(entry.label, 0) + 1
                     continue
                 name = classes[_spelling(entry.label)] = entry.label

@@ -24,7 +24,7 @@ _SPLITS = {'valid': 'val', 'validation': 'val', **{split: split for split in SPL
 def read(source: Source, known: KnownNames) -> Reading:
     """Read the events of all heads, and the labels of whole samples; raises UserError where it is no such file."""
     content = source.json()
-    samples = list_of(get(content, 'data', source.name), 'data')
+    samples = list_of(get(content, 'data', 'the file'), 'data')
     split = _split_of(content)
     reading = Reading()
     for number, sample in enumerate(samples, 1):

@@ -27,7 +27,7 @@ def read(source: Source, known: KnownNames) -> Reading:
     game = content.get('UrlLocal', '') if isinstance(content, dict) else ''
     game = game if isinstance(game, str) else ''
     reading, halves = Reading(), dict[int, str]()
-    for number, event in enumerate(list_of(get(content, 'annotations', source.name), 'annotations'), 1):
+    for number, event in enumerate(list_of(get(content, 'annotations', 'the file'), 'annotations'), 1):
         where = f'annotation {number}'
         with reading.attempt(where):
             event = dict_of(event, 'an annotation')

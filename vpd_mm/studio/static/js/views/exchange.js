@@ -14,7 +14,7 @@ export async function show(container) {
       element('h1', {}, 'Import and export'),
       element(
         'div',
-        { class: 'pair' },
+        { class: 'columns' },
         section('Export', ...exporting(formats.filter((form) => form.writes), rows, corpus)),
         section('Import', ...importing(formats.filter((form) => form.reads), refresh)),
       ),
@@ -81,7 +81,7 @@ function exporting(formats, rows, corpus) {
     button.disabled = true;
     say(status, 'Writing the file');
     try {
-      const query = part ? `?videos=${videos.map(name).join(',')}` : '';
+      const query = part ? `?${videos.map((video) => `videos=${name(video)}`).join('&')}` : '';
       const response = await fetch(`api/export/${name(select.value)}${query}`, { headers: { 'X-VPD-Studio': '1' } });
       if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `export: ${response.status}`);
       const form = formats.find((one) => one.name === select.value);
@@ -145,7 +145,7 @@ function importing(formats, done) {
     say(status, 'Importing');
     try {
       const [chosen] = file.files;
-      const query = `name=${name(chosen.name)}&new_classes=${create.checked}`;
+      const query = `file=${name(chosen.name)}&new_classes=${create.checked}`;
       const report = await upload(`import/${name(select.value)}?${query}`, chosen);
       say(status, `Imported ${chosen.name}: ${counted(report.added, 'label')} added`);
       result.replaceChildren(...results(report));

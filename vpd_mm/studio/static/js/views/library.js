@@ -142,7 +142,7 @@ function content(row, numAthletes) {
   if (numAthletes > 1) details.push(`1 of ${numAthletes} athletes`);
   const link = { class: 'whole', href: `#/player/${name(row.video)}`, onclick: () => (opened = row.video) };
   return [
-    lazyImage(`api/videos/${name(row.video)}/thumbnail`, { class: 'view' }),
+    lazyImage(`api/videos/${name(row.video)}/thumbnail?v=${row.tag}`, { class: 'view' }),
     element(
       'div',
       { class: 'text' },
