@@ -25,6 +25,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from mmengine.utils.dl_utils import collect_env
 
 from ..compat import find_latest_checkpoint
 from ..detect import Proposal, ProposalRule, temporal_iou
@@ -192,6 +193,7 @@ def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[
     labelled = {action.video for action in task.actions} - held_out
     rejected = {segment.video for segment in task.rejected if infos[segment.video].file not in files}
     cfg.train_dataloader.dataset.videos = sorted(labelled | rejected)
+    left_out = {**cfg.test_dataloader.dataset, 'videos': sorted(held_out), 'test_mode': True}
     before = _start_from(task, f'scorer_{fold or 0}')
     epochs = max(1, round(cfg.train_cfg.max_epochs * (WARM_STEPS if before else 1)))
     cfg.train_cfg.max_epochs = cfg.default_hooks.checkpoint.interval = epochs
@@ -208,8 +210,7 @@ def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[
     _train(cfg, task.folder / f'scorer_{fold or 0}', before, on_progress, only_rejected)
     if not held_out:
         return []
-    dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'videos': sorted(held_out), 'test_mode': True})
-    scored = score_videos([_load(task, 'scorer', fold or 0)], dataset)
+    scored = score_videos([_load(task, 'scorer', fold or 0)], DATASETS.build(left_out))
     return [(video.video, video.scores, video.row_edges) for video in scored]
 
 
@@ -400,6 +401,8 @@ def learn(task: Task, num_workers: int, on_stage: Callable[[str, float], None]) 
 
     ``on_stage`` gets the stage, 'train' or 'predict', and its done share.
     """
+    collect_env()  # imports what every Runner asks for: once, before the processes part
+    build_model(task.config('recognizer'))
     scorer_folds: list[int | None] = [*range(NUM_FOLDS)] if task.folds.unit == 'video' else [None]
     jobs: list[Callable] = [partial(train_recognizer, task, fold) for fold in range(NUM_FOLDS)]
     jobs += [partial(train_scorer, task, fold) for fold in scorer_folds]
