@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/visualize/video_writer.py': ({'av.open'}, 'writes into a file of atomic_write'),
     'vpd_mm/compat/saving.py': ({'.rmtree', '.glob'}, 'old checkpoints of the work dir; hidden temporary files'),
     'vpd_mm/corpus/corpus_check.py': ({'zipfile.ZipFile', '.rglob'}, 'of an open file; hidden temporary files'),
+    'vpd_mm/interchange/archives.py': ({'zipfile.ZipFile', '.open'}, 'bytes in memory, bounded'),
     'vpd_mm/importers/json_io.py': ({'gzip.open'}, 'bytes in memory, bounded'),
     'vpd_mm/engine/checkpoint_packer.py': ({'torch.save'}, 'into memory'),
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from ..errors import UserError, one_line
 from . import (
+    format_routes,
     frame_routes,
     label_routes,
     library_routes,
@@ -25,6 +26,7 @@ from .workspace import UnknownVideo, Workspace
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
 PARTS: list[Callable[[Workspace], APIRouter]] = [
+    format_routes.routes,
     frame_routes.routes,
     label_routes.routes,
     library_routes.routes,

@@ -1,48 +1,74 @@
 // The report of a training: counts, validation, confusion matrix, calibration, warnings.
 
 import { lineChart } from './chart.js';
-import { duration, percent } from './format.js';
+import { counted, duration, percent } from './format.js';
 import { scrolled, table } from './tables.js';
 import { element } from './ui.js';
 
-// Sections of a report.
-export function report({ counts = {}, validation, confusion, calibration, warnings = [], seconds }) {
-  const figures = Object.entries(counts).map(([name, number]) => figure(name.replaceAll('_', ' '), number.toLocaleString('en')));
-  if (seconds != null) figures.push(figure('time', duration(seconds)));
-  const made = [element('h2', {}, 'Last training'), element('dl', { class: 'figures' }, ...figures)];
-  if (warnings.length) made.push(element('ul', { class: 'notice', 'aria-label': 'Warnings' }, ...warnings.map((line) => element('li', {}, line))));
-  if (validation) made.push(accuracy(validation));
-  if (confusion) made.push(matrix(confusion));
-  if (calibration) made.push(reliability(calibration));
-  return made;
+// Sections of a report of GET training.
+export function report(content) {
+  const { accuracy, calibration, classes, confusion, detection, made, notes, num_labels, num_predictions, seconds, warm, without_features } = content;
+  const warnings = [...notes, accuracy.warning, detection?.found.warning].filter(Boolean);
+  if (without_features) warnings.push(`${counted(without_features, 'label')} without features, not used`);
+  const figures = [
+    figure('Labels', num_labels.toLocaleString('en')),
+    figure('Classes', classes.filter((one) => one.labels).length),
+    figure('Predictions', num_predictions.toLocaleString('en')),
+    figure('Time', duration(seconds)),
+    figure('Began', warm ? 'from the last training' : 'from nothing'),
+  ];
+  return [
+    element('div', {}, element('h2', {}, 'Last training'), element('p', { class: 'muted' }, new Date(1000 * made).toLocaleString())),
+    element('dl', { class: 'figures' }, ...figures),
+    warnings.length ? element('ul', { class: 'notice', 'aria-label': 'Warnings' }, ...warnings.map((line) => element('li', {}, line))) : null,
+    element('div', { class: 'columns' }, recognition(accuracy, content.validated_by), detection && found(detection)),
+    matrix(classes, confusion),
+    reliability(calibration),
+  ].filter(Boolean);
 }
 
 const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));
 const section = (title, ...parts) => element('section', { class: 'panel stack' }, element('h3', {}, title), ...parts);
 
-function accuracy({ accuracy, num, chance, interval, from }) {
-  return section(
-    'Validation',
-    element(
-      'dl',
-      { class: 'figures' },
-      figure('Accuracy', percent(accuracy, 1)),
-      interval ? figure('95 % interval', `${percent(interval[0], 0)} to ${percent(interval[1], 0)}`) : null,
-      figure('Labels', num),
-      figure('Chance', percent(chance, 1)),
-    ),
-    element('p', { class: 'muted' }, from ?? 'On labels that were left out of the training.'),
+// A share with its interval, number of labels and chance.
+const share = (name, { value, n, chance, interval }) =>
+  element(
+    'dl',
+    { class: 'figures' },
+    figure(name, percent(value, 1)),
+    figure('95 % interval', interval.map((end) => percent(end)).join(' to ')),
+    figure('Labels', n),
+    figure('Chance', percent(chance, 1)),
   );
-}
+
+const recognition = (accuracy, by) =>
+  section(
+    'Recognition',
+    share('Accuracy', accuracy),
+    element('p', { class: 'muted' }, `Each label by models that were not trained on ${by === 'video' ? 'its video' : 'it'}.`),
+  );
+
+const found = ({ found, num_proposals, threshold }) =>
+  section(
+    'Detection',
+    share('Labels that are found', found),
+    element('p', { class: 'muted' }, `By ${counted(num_proposals, 'segment')} with frame scores above ${threshold.toFixed(2)}, of scorers that were not trained on their videos.`),
+  );
 
 // Rows are the labelled classes, columns the predicted ones.
-function matrix({ classes, counts }) {
+function matrix(classes, counts) {
   const most = Math.max(1, ...counts.flat());
-  const head = classes.map((label, index) =>
-    element('th', { scope: 'col', title: label }, `${index + 1}`, element('span', { class: 'hidden' }, ` ${label}`)),
+  const head = classes.map(({ name }, index) =>
+    element('th', { scope: 'col', title: name }, `${index + 1}`, element('span', { class: 'hidden' }, ` ${name}`)),
   );
-  const rows = classes.map((label, row) =>
-    element('tr', {}, element('th', { scope: 'row' }, `${row + 1} ${label}`), ...counts[row].map((count, column) => cell(count, row === column, most))),
+  const rows = classes.map(({ name, recall }, row) =>
+    element(
+      'tr',
+      {},
+      element('th', { scope: 'row' }, `${row + 1} ${name}`),
+      ...counts[row].map((count, column) => cell(count, row === column, most)),
+      element('td', {}, percent(recall)),
+    ),
   );
   return section(
     'Confusion',
@@ -52,7 +78,7 @@ function matrix({ classes, counts }) {
         'table',
         { class: 'matrix' },
         element('caption', {}, 'Rows: labelled class. Columns: predicted class, by number. Bordered: correct.'),
-        element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Labelled'), ...head)),
+        element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Labelled'), ...head, element('th', { scope: 'col' }, 'Correct'))),
         element('tbody', {}, ...rows),
       ),
     ),
@@ -65,28 +91,23 @@ function cell(count, right, most) {
   return made;
 }
 
-function reliability({ error, bins }) {
-  const used = bins.filter((bin) => bin.num);
+function reliability({ error, error_before, temperature, bins }) {
   const chart = lineChart({
-    points: used.map((bin) => [bin.probability, bin.accuracy]),
+    points: bins.map((bin) => [bin.confidence, bin.accuracy]),
     title: 'Share of correct predictions against their probability; the dashed line is perfect calibration',
     xLabel: 'probability',
     yLabel: 'correct',
     xPercent: true,
     diagonal: true,
   });
-  const rows = used.map((bin) =>
-    element(
-      'tr',
-      {},
-      element('th', { scope: 'row' }, `${percent(bin.low)} to ${percent(bin.high)}`),
-      ...[bin.num, percent(bin.probability), percent(bin.accuracy)].map((value) => element('td', { class: 'number' }, value)),
-    ),
+  const cell = (value) => element('td', { class: 'number' }, value);
+  const rows = bins.map((bin) =>
+    element('tr', {}, element('th', { scope: 'row' }, percent(bin.confidence, 1)), cell(percent(bin.accuracy, 1)), cell(bin.n)),
   );
-  const heads = ['Probability', 'Labels', 'Mean probability', 'Correct'];
+  const before = temperature === 1 ? '' : `, ${percent(error_before, 1)} before a temperature of ${temperature.toFixed(2)}`;
   return section(
     'Calibration',
-    element('p', {}, `Probabilities are off by ${percent(error, 1)} on average (expected calibration error).`),
-    element('div', { class: 'pair' }, chart, scrolled('Calibration', table(heads, rows))),
+    element('p', {}, `Probabilities are off by ${percent(error, 1)} on average (expected calibration error${before}).`),
+    element('div', { class: 'columns' }, chart, scrolled('Calibration', table(['Mean probability', 'Correct', 'Labels'], rows))),
   );
 }

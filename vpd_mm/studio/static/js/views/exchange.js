@@ -14,7 +14,7 @@ export async function show(container) {
       element('h1', {}, 'Import and export'),
       element(
         'div',
-        { class: 'pair' },
+        { class: 'columns' },
         section('Export', ...exporting(formats.filter((form) => form.writes), rows, corpus)),
         section('Import', ...importing(formats.filter((form) => form.reads), refresh)),
       ),
@@ -81,7 +81,7 @@ function exporting(formats, rows, corpus) {
     button.disabled = true;
     say(status, 'Writing the file');
     try {
-      const query = part ? `?videos=${videos.map(name).join(',')}` : '';
+      const query = part ? `?${videos.map((video) => `videos=${name(video)}`).join('&')}` : '';
       const response = await fetch(`api/export/${name(select.value)}${query}`, { headers: { 'X-VPD-Studio': '1' } });
       if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `export: ${response.status}`);
       const form = formats.find((one) => one.name === select.value);
@@ -145,7 +145,7 @@ function importing(formats, done) {
     say(status, 'Importing');
     try {
       const [chosen] = file.files;
-      const query = `name=${name(chosen.name)}&new_classes=${create.checked}`;
+      const query = `file=${name(chosen.name)}&new_classes=${create.checked}`;
       const report = await upload(`import/${name(select.value)}?${query}`, chosen);
       say(status, `Imported ${chosen.name}: ${counted(report.added, 'label')} added`);
       result.replaceChildren(...results(report));
@@ -183,7 +183,8 @@ function history(entries, done) {
 
 function past(entry, index, done) {
   const time = new Date(entry.time).toLocaleString();
-  const words = `${time}: ${counted(entry.num_changes ?? entry.changes.length, 'change')}${entry.source ? `, ${entry.source}` : ''}`;
+  const number = entry.num_changes ?? entry.changes.length;
+  const words = `${time}, ${entry.source}: ${number === 1 ? changeWords(entry.changes[0]) : counted(number, 'change')}`;
   const restore = async (event) => {
     event.target.disabled = true;
     try {
@@ -199,14 +200,13 @@ function past(entry, index, done) {
   return element(
     'li',
     {},
-    element('details', {}, element('summary', {}, words), element('ul', { class: 'lines' }, ...entry.changes.map(change))),
+    element('details', {}, element('summary', {}, words), element('ul', { class: 'lines' }, ...entry.changes.map((change) => element('li', {}, changeWords(change))))),
     index ? button : element('span', { class: 'muted' }, 'now'),
   );
 }
 
-function change({ before, after }) {
+function changeWords({ before, after }) {
   const words = (label) => `${label.label} in ${label.video}, frames ${label.start_frame} to ${label.end_frame}`;
-  if (!before) return element('li', {}, `added ${words(after)}`);
-  if (!after) return element('li', {}, `deleted ${words(before)}`);
-  return element('li', {}, `changed ${words(before)} to ${words(after)}`);
+  if (!before) return `added ${words(after)}`;
+  return after ? `changed ${words(before)} to ${words(after)}` : `deleted ${words(before)}`;
 }

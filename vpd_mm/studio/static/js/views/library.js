@@ -5,7 +5,9 @@ import { counted, duration, percent } from '../format.js';
 import { lazyImage } from '../segment.js';
 import { element } from '../ui.js';
 
-const byName = (a, b) => a.video.localeCompare(b.video, 'en', { numeric: true });
+const collator = new Intl.Collator('en', { numeric: true });
+const byName = (a, b) => collator.compare(a.video, b.video);
+// Choices: text, and the order or the condition.
 const SORTS = {
   name: ['name', byName],
   longest: ['longest first', (a, b) => b.seconds - a.seconds],
@@ -25,16 +27,21 @@ const FILTERS = {
   val: ['split: val', (row) => row.split === 'val'],
   test: ['split: test', (row) => row.split === 'test'],
 };
-const scrolled = new Map(); // address -> position, for "back"
+let opened = null; // the video that was opened last: "back" returns to it
 
 export async function show(container, { query }) {
   const [corpus, rows] = await Promise.all([get('corpus'), get('videos')]);
   const athletes = new Map();
   for (const row of rows) athletes.set(row.file, (athletes.get(row.file) ?? 0) + 1);
-  const cards = new Map(rows.map((row) => [row.video, null]));
-  let address = location.hash;
+  const cards = new Map(rows.map((row) => [row.video, element('li', { class: 'card' })]));
+  const rowOf = new Map(rows.map((row) => [cards.get(row.video), row]));
+  const near = new IntersectionObserver(
+    (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => fill(entry.target)),
+    { rootMargin: '1000px' },
+  );
+  for (const card of cards.values()) near.observe(card);
 
-  const search = element('input', { type: 'search', id: 'search', value: query.search ?? '', oninput: refresh });
+  const search = element('input', { type: 'search', id: 'search', value: query.search ?? '', oninput: choose });
   const sort = choice('sort', SORTS, query.sort);
   const filter = choice('filter', FILTERS, query.filter);
   const shown = element('p', { class: 'muted', role: 'status' });
@@ -64,10 +71,22 @@ export async function show(container, { query }) {
   );
   container.append(page);
   refresh();
-  window.scrollTo(0, scrolled.get(address) ?? 0);
+  const last = cards.get(opened);
+  if (last?.isConnected) {
+    fill(last);
+    last.scrollIntoView({ block: 'center' });
+    last.querySelector('a').focus({ preventScroll: true });
+  }
+  return () => near.disconnect();
+
+  function fill(card) {
+    near.unobserve(card);
+    const row = rowOf.get(card);
+    if (!card.hasChildNodes()) card.append(...content(row, athletes.get(row.file)));
+  }
 
   function choice(id, options, value) {
-    const made = element('select', { id, onchange: refresh });
+    const made = element('select', { id, onchange: choose });
     for (const [key, [text]] of Object.entries(options)) {
       made.append(element('option', { value: key, selected: key === value }, text));
     }
@@ -100,39 +119,34 @@ export async function show(container, { query }) {
     const kept = rows
       .filter((row) => keep(row) && words.every((word) => `${row.video} ${row.file}`.toLowerCase().includes(word)))
       .sort((a, b) => order(a, b) || byName(a, b));
-    for (const row of kept) {
-      if (!cards.get(row.video)) cards.set(row.video, card(row, athletes.get(row.file)));
-    }
     list.replaceChildren(...kept.map((row) => cards.get(row.video)));
     shown.textContent = kept.length === rows.length ? counted(rows.length, 'video') : `${kept.length} of ${counted(rows.length, 'video')}`;
+  }
+
+  function choose() {
+    refresh();
     const chosen = new URLSearchParams();
     if (search.value) chosen.set('search', search.value);
     if (sort.value !== 'name') chosen.set('sort', sort.value);
     if (filter.value !== 'all') chosen.set('filter', filter.value);
-    address = chosen.size ? `#/library?${chosen}` : '#/library';
-    history.replaceState(null, '', address);
+    history.replaceState(null, '', chosen.size ? `#/library?${chosen}` : '#/library');
   }
-
-  const keepPosition = () => scrolled.set(address, window.scrollY);
-  window.addEventListener('scrollend', keepPosition);
-  return () => window.removeEventListener('scrollend', keepPosition);
 }
 
 const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));
 const key = (text) => element('kbd', {}, text);
 const hint = (...parts) => element('p', { class: 'notice' }, ...parts);
 
-function card(row, numAthletes) {
+function content(row, numAthletes) {
   const details = [duration(row.seconds), `${Number(row.fps.toFixed(2))} fps`, row.split];
   if (numAthletes > 1) details.push(`1 of ${numAthletes} athletes`);
-  return element(
-    'li',
-    { class: 'card' },
-    lazyImage(`api/videos/${name(row.video)}/thumbnail`, { class: 'view' }),
+  const link = { class: 'whole', href: `#/player/${name(row.video)}`, onclick: () => (opened = row.video) };
+  return [
+    lazyImage(`api/videos/${name(row.video)}/thumbnail?v=${row.tag}`, { class: 'view' }),
     element(
       'div',
       { class: 'text' },
-      element('h2', {}, element('a', { class: 'whole', href: `#/player/${name(row.video)}` }, row.video)),
+      element('h2', {}, element('a', link, row.video)),
       element('p', { class: 'muted numbers' }, details.filter(Boolean).join(' · ')),
       element(
         'dl',
@@ -143,5 +157,5 @@ function card(row, numAthletes) {
         figure('predictions', row.num_predictions),
       ),
     ),
-  );
+  ];
 }

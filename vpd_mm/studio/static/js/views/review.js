@@ -9,14 +9,23 @@ import { scrolled, table } from '../tables.js';
 import { element } from '../ui.js';
 import { Decisions } from '../undo.js';
 
-const ORDERS = { informative: 'what teaches most', uncertain: 'least certain', confident: 'most certain', video: 'video and time' };
+const ORDERS = {
+  informative: 'what teaches most',
+  uncertain: 'least certain',
+  disagreement: 'models disagree',
+  diverse: 'unlike the labels',
+  rare: 'rare classes',
+  confident: 'most certain',
+  time: 'video and time',
+};
+const LIMIT = 200; // predictions at a time
 const STRIP = 8; // frames below the clip
-const IDLE = 60; // seconds after which a person is not counted as working on a prediction
+const IDLE = 120; // seconds after which a person is not counted as working on a prediction
 const DONE = { accept: 'accepted', reject: 'rejected', correct: 'corrected' };
 
 export async function show(container, { query }) {
   const order = query.order in ORDERS ? query.order : 'informative';
-  const [corpus, queue, curve] = await Promise.all([get('corpus'), get(`review?order=${order}`), get('review/curve')]);
+  const [corpus, queue, curve] = await Promise.all([get('corpus'), get(`review?order=${order}&limit=${LIMIT}`), get('review/curve')]);
   if (!queue.length) {
     container.append(element('div', { class: 'stack' }, element('h1', {}, 'Review'), nothing(), progressOf(curve)));
     return null;
@@ -43,6 +52,8 @@ class Review {
 
   constructor(classes, queue, order, curve) {
     this.classes = classes;
+    this.curve = curve;
+    this.learned = scrolled('Labels by class', '');
     this.items = queue.map((prediction) => ({ prediction, state: null, label: null }));
     const button = (name, text, key, onclick, number) =>
       element('button', { type: 'button', class: name, onclick, 'aria-keyshortcuts': key }, text, element('kbd', { 'aria-hidden': 'true' }, number ?? key));
@@ -97,6 +108,7 @@ class Review {
             { class: 'panel stack' },
             element('h2', {}, 'Learned'),
             this.counts,
+            element('details', {}, element('summary', {}, 'Labels by class'), this.learned),
             element(
               'div',
               { class: 'row' },
@@ -165,10 +177,11 @@ class Review {
     const body = { prediction: { video, start_frame, end_frame, label: prediction.label }, decision, seconds: this.#seconds() };
     if (decision === 'correct') body.label = label;
     item.state = 'busy';
+    let made = null;
     this.#decisions.make({
       text: decision === 'reject' ? `Rejected ${prediction.label}` : `Labelled ${label ?? prediction.label}`,
-      redo: () => post('review', body),
-      undo: () => request('DELETE', 'review', { prediction: body.prediction }),
+      redo: async () => (made = await post('review', body)),
+      undo: () => request('DELETE', 'review', { review_id: made.review.review_id, label: made.label }),
       shown: (done) => {
         Object.assign(item, { state: done ? decision : null, label: label ?? prediction.label });
         if (done) this.#refresh();
@@ -191,36 +204,47 @@ class Review {
     this.state.textContent = state in DONE ? `${DONE[state]}${state === 'correct' ? ` to ${label}` : ''}` : '';
     this.accept.disabled = this.reject.disabled = decided;
     for (const choice of this.choices) choice.button.disabled = decided;
-    const number = (which) => this.items.filter((item) => item.state === which).length;
+    const { decisions, learned } = this.curve;
+    const all = (which) => (decisions[which] ?? 0) + this.items.filter((item) => item.state === which).length;
     const left = this.items.filter((item) => !item.state).length;
     this.counts.textContent =
-      `${number('accept')} accepted, ${number('correct')} corrected, ${number('reject')} rejected; ` +
-      (left ? `${left} left.` : 'nothing is left: train again to find more.');
+      `${all('accept')} accepted, ${all('correct')} corrected, ${all('reject')} rejected; ` +
+      (left ? `${left} left.` : 'nothing is left here: train again to find more.');
+    const labels = new Map(Object.entries(learned));
+    for (const item of this.items.filter((one) => one.state === 'accept' || one.state === 'correct')) {
+      labels.set(item.label, (labels.get(item.label) ?? 0) + 1);
+    }
+    const row = (label) => element('tr', {}, element('th', { scope: 'row' }, label), element('td', { class: 'number' }, labels.get(label)));
+    this.learned.replaceChildren(table(['Class', 'Labels'], this.classes.filter((label) => labels.has(label)).map(row)));
   }
 }
 
 // Accuracy against minutes of work.
-function progressOf(curve) {
-  const known = curve.filter((point) => point.accuracy != null);
-  if (!known.length) {
+function progressOf({ points }) {
+  if (!points.length) {
     return element('p', { class: 'muted' }, 'Each training adds a point to the curve of accuracy against minutes of work.');
   }
   const chart = lineChart({
-    points: known.map((point) => [point.minutes, point.accuracy]),
-    title: `Validation accuracy against minutes of work, ${counted(known.length, 'training')}; the table has the numbers`,
-    xLabel: 'minutes of work',
+    points: points.map((point) => [point.minutes, point.accuracy]),
+    title: `Validation accuracy against minutes of review, ${counted(points.length, 'training')}; the table has the numbers`,
+    xLabel: 'minutes of review',
     yLabel: 'accuracy',
-    texts: known.map((point) => `${point.minutes.toFixed(1)} min, ${counted(point.labels, 'label')}: ${percent(point.accuracy, 1)}`),
+    texts: points.map((point) => `${point.minutes.toFixed(1)} min, ${counted(point.num_labels, 'label')}: ${percent(point.accuracy, 1)}`),
   });
-  const cell = (value) => element('td', { class: 'number' }, value);
-  const rows = known.map((point) =>
-    element('tr', {}, element('th', { scope: 'row' }, point.minutes.toFixed(1)), cell(point.labels), cell(percent(point.accuracy, 1))),
+  const rows = points.map(({ minutes, num_labels, accuracy, low, high }) =>
+    element(
+      'tr',
+      {},
+      element('th', { scope: 'row' }, minutes.toFixed(1)),
+      ...[num_labels, percent(accuracy, 1), `${percent(low)} to ${percent(high)}`].map((value) => element('td', { class: 'number' }, value)),
+    ),
   );
+  const numbers = table(['Minutes', 'Labels', 'Accuracy', '95 % interval'], rows);
   return element(
     'figure',
     {},
-    element('figcaption', { class: 'muted' }, 'Validation accuracy against minutes of work'),
+    element('figcaption', { class: 'muted' }, 'Validation accuracy against minutes of review, one point for each training'),
     chart,
-    element('details', {}, element('summary', {}, 'Numbers'), scrolled('Accuracy by minutes of work', table(['Minutes', 'Labels', 'Accuracy'], rows))),
+    element('details', {}, element('summary', {}, 'Numbers'), scrolled('Accuracy by minutes of review', numbers)),
   );
 }

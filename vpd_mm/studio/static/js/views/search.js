@@ -167,8 +167,8 @@ class Search {
 
   accept(label) {
     const card = this.#cards[this.#current];
-    if (!card?.open) return;
-    card.state = 'busy';
+    if (!card?.open || !label) return;
+    card.wait();
     this.#decisions.make({
       text: `Labelled ${card.name} as ${label}`,
       ...addLabel({ ...card.match, label }),
@@ -180,7 +180,7 @@ class Search {
   reject() {
     const card = this.#cards[this.#current];
     if (!card?.open) return;
-    card.state = 'busy';
+    card.wait();
     const { video, start_frame, end_frame } = card.match;
     const body = { query: this.segment, match: { video, start_frame, end_frame } };
     this.#decisions.make({
@@ -238,6 +238,12 @@ class Card {
 
   get open() {
     return this.state === 'open' && this.match.label_from !== 'label';
+  }
+
+  wait() {
+    this.state = 'busy';
+    this.text.textContent = 'saving';
+    this.accept.disabled = this.reject.disabled = true;
   }
 
   decide(state, label) {

@@ -7,6 +7,7 @@ import { scrolled, table } from '../tables.js';
 import { element, message } from '../ui.js';
 
 const LEAST = 2; // labels of a class
+const STAGES = { start: 'Reading labels and features', train: 'Training the recogniser and the frame scorer', predict: 'Predicting all videos', save: 'Saving' };
 
 export async function show(container) {
   const [corpus, { labels }, training] = await Promise.all([get('corpus'), get('labels'), get('training')]);
@@ -57,16 +58,10 @@ export async function show(container) {
     progress.hidden = now.state === 'idle' || now.state === 'done';
     bar.hidden = left.hidden = !running;
     if (running) {
-      if (now.total) Object.assign(bar, { max: now.total, value: now.done });
-      else bar.removeAttribute('value');
-      left.textContent = [
-        now.total ? `${Math.round((100 * now.done) / now.total)} %` : '',
-        now.eta_sec == null ? '' : `about ${duration(now.eta_sec)} left`,
-      ]
-        .filter(Boolean)
-        .join(', ');
+      Object.assign(bar, { max: now.total, value: now.done });
+      left.textContent = `${Math.round((100 * now.done) / now.total)} %${now.eta_sec == null ? '' : `, about ${duration(now.eta_sec)} left`}`;
     }
-    const words = { running: now.stage, cancelled: 'Cancelled; the last training is kept.', failed: now.error ?? 'The training failed.' };
+    const words = { running: STAGES[now.stage] ?? now.stage, cancelled: 'Cancelled; the results of the last training stay.', failed: now.error };
     const text = words[now.state] ?? '';
     if (stage.textContent !== text) stage.textContent = text; // the status speaks once per stage
     stage.classList.toggle('error', now.state === 'failed');
