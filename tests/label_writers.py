@@ -7,7 +7,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.importers import import_label_table
 from vpd_mm.studio.history import Label
 from vpd_mm.studio.labels import LabelStore
 
@@ -16,7 +15,7 @@ _CONTEXT = multiprocessing.get_context('forkserver')
 
 def start(function: Callable, *args: object):
     """Start a function of this module in a process; returns the process and the end of a pipe that reads from it."""
-    _CONTEXT.set_forkserver_preload(['vpd_mm', 'vpd_mm.importers', 'vpd_mm.studio.labels', 'uvicorn'])
+    _CONTEXT.set_forkserver_preload(['vpd_mm', 'vpd_mm.studio.labels', 'uvicorn'])
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=function, args=(*args, sender), daemon=True)
     process.start()
@@ -29,7 +28,7 @@ def pair(video: str, step: int) -> list[Label]:
     if step % 4 == 3:
         return []
     names, text = ('left', 'right'), f'step {step}, "{video}"\n' + 'ü' * (step % 5)
-    return [Label(f'{video}:{name}', video, step % 7, 8 + step % 20, 'jump', 'train', text) for name in names]
+    return [Label(f'{video}:{name}', video, step % 7, 8 + step % 20, 'class0', 'train', text) for name in names]
 
 
 def changes(video: str, step: int) -> list[dict]:
@@ -54,17 +53,10 @@ def add_labels(root: Path, video: str, num: int, sender: Connection) -> None:
     """Add labels without ids; sends each as stored."""
     store = LabelStore(Corpus.open(root))
     for i in range(num):
-        after = {'video': video, 'start_frame': i, 'end_frame': i + 1, 'label': 'jump', 'note': f'{i}'}
+        after = {'video': video, 'start_frame': i, 'end_frame': i + 1, 'label': 'class0', 'note': f'{i}'}
         _, (label,) = store.change([{'before': None, 'after': after}])
         sender.send(label)
     sender.send(None)
-
-
-def import_table(root: Path, table: Path, sender: Connection) -> None:
-    """Replace the labels by those of a table; sends when it starts and ends."""
-    sender.send('start')
-    import_label_table(table, root, overwrite=True)
-    sender.send('end')
 
 
 def serve(root: Path, sender: Connection) -> None:

@@ -95,6 +95,9 @@ def test_a_pending_entry_is_finished_from_any_point():
     only_notes = Labels(OLD.classes, {**OLD.labels, 'a:0': replace(ONE, note='')})
     for reached in (OLD, renamed, only_notes, only_notes.with_classes(NEW.classes), NEW):
         assert entry.finished(reached) == NEW
+    added = Entry.between(Labels(OLD.classes), OLD, '')
+    assert added.finished(Labels(OLD.classes, {**OLD.labels, 'a:0': replace(ONE, note='')})) == OLD
+    assert Entry.between(OLD, Labels(OLD.classes), '').finished(OLD) == Labels(OLD.classes)
 
 
 def test_finishing_keeps_what_others_changed_since():

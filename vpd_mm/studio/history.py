@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from os import fstat
 from pathlib import Path
@@ -82,7 +82,7 @@ class Labels:
 
 
 def _replace(label: Label, new: dict[str, str]) -> Label:
-    return Label(**{**asdict(label), 'label': new[label.label]}) if label.label in new else label
+    return replace(label, label=new[label.label]) if label.label in new else label
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,12 @@ class Entry:
 
 
 def _finished(now: Label | None, before: Label | None, after: Label | None) -> Change | None:
-    if now in (before, after) or None in (now, before, after):
-        return (now, after) if now == before else None
-    old, was, new = (asdict(label) for label in (now, before, after) if label is not None)
+    if now == before:
+        return now, after
+    if now is None or after is None:
+        return None
+    before = before or replace(after, note='')  # the row may be written before the note
+    old, was, new = (asdict(label) for label in (now, before, after))
     return now, Label(**{name: new[name] if old[name] == was[name] else old[name] for name in old})
 
 

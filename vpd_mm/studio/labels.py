@@ -311,7 +311,8 @@ class LabelStore:
         """Write the files that differ beside the old ones; they take their places at the end of the block."""
         for path in self._paths:
             remove_unfinished(path)
-        notes = {i: note for i, note in now.notes.items() if i not in now.state.labels}
+        known = {*now.state.labels, *new.labels}
+        notes = {i: note for i, note in now.notes.items() if i not in known}
         notes |= {label.action_id: label.note for label in new.labels.values() if label.note}
         actions = _actions(new)
         tables = [
