@@ -92,9 +92,7 @@ class FrameImages:
         if reader.num_frames < row.num_frames or (reader.width, reader.height) != (row.width, row.height):
             now = f'{reader.num_frames} frames of {reader.width}x{reader.height}'
             before = f'{row.num_frames} of {row.width}x{row.height}'
-            raise UserError(
-                f'{row.path}: has {now}, in videos.csv {before}; it was replaced, run tools/prepare.py again'
-            )
+            raise UserError(f'{row.path}: has {now}, videos.csv says {before}; prepare the video again')
         return video
 
     def tag(self, row: VideoInfo) -> str:

@@ -20,8 +20,6 @@ from typing import Any
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
-from ..importers.label_table import DIVIDED, split_problem, with_splits
-from ..importers.labels import LabelSet
 from ..structures import Action, load_actions, load_classes, load_splits
 from ..structures.action import SPLITS
 from ..structures.table_io import read_table, table_text
@@ -155,7 +153,7 @@ class LabelStore:
     def history(self, limit: int = 100) -> list[tuple[int, Entry]]:
         """The last entries with their numbers, the newest first."""
         self.read()
-        return list(self._history.entries())[: -limit - 1 : -1]
+        return list(self._history.entries(limit))[::-1]
 
     def notices(self) -> list[str]:
         """Lines that the user should know: entries of the history that cannot be read, labels without effect."""
@@ -205,6 +203,9 @@ class LabelStore:
             UserError: the corpus is that of a public data set, which has its splits; the labels do not suffice for a
                 training and a test; or a file cannot be read or written.
         """
+        from ..importers.label_table import DIVIDED, split_problem, with_splits  # takes seconds
+        from ..importers.labels import LabelSet
+
         if self.corpus.dataset:
             raise UserError(f'{self.corpus.root}: has the splits of {self.corpus.dataset}, which are not divided again')
         with self._writing() as (now, commit):
@@ -310,7 +311,8 @@ class LabelStore:
         """Write the files that differ beside the old ones; they take their places at the end of the block."""
         for path in self._paths:
             remove_unfinished(path)
-        notes = {i: note for i, note in now.notes.items() if i not in now.state.labels}
+        known = {*now.state.labels, *new.labels}
+        notes = {i: note for i, note in now.notes.items() if i not in known}
         notes |= {label.action_id: label.note for label in new.labels.values() if label.note}
         actions = _actions(new)
         tables = [

@@ -25,6 +25,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from mmengine.utils.dl_utils import collect_env
 
 from ..compat import find_latest_checkpoint
 from ..detect import Proposal, ProposalRule, temporal_iou
@@ -400,6 +401,8 @@ def learn(task: Task, num_workers: int, on_stage: Callable[[str, float], None]) 
 
     ``on_stage`` gets the stage, 'train' or 'predict', and its done share.
     """
+    collect_env()  # imports what every Runner asks for: once, before the processes part
+    build_model(task.config('recognizer'))
     scorer_folds: list[int | None] = [*range(NUM_FOLDS)] if task.folds.unit == 'video' else [None]
     jobs: list[Callable] = [partial(train_recognizer, task, fold) for fold in range(NUM_FOLDS)]
     jobs += [partial(train_scorer, task, fold) for fold in scorer_folds]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from ..errors import UserError
 from ..structures import VPD_JOINTS
 from ..visualize.panels import flow_to_rgb
-from ..visualize.skeleton import COCO17, Skeleton
+from ..visualize.skeleton import COCO17, VPD13, Skeleton
 from .workspace import Workspace
 
 
@@ -41,6 +41,14 @@ def routes(workspace: Workspace) -> APIRouter:
             raise UserError(f'{corpus.root}: no pose set {name!r}; it has {", ".join(corpus.pose_names()) or "none"}')
         sequence = corpus.poses(name, row.video)
         return pose_json(sequence.frame_inds, sequence.keypoints, sequence.scores, COCO17)
+
+    @router.get('/videos/{video}/student')
+    def student(video: str, start: int | None = None, end: int | None = None) -> dict[str, Any]:
+        """The student's keypoints (T, 13, 2) px of frames ``start`` to ``end``; see :class:`StudentPoses`."""
+        from .student_poses import StudentPoses  # imports torch
+
+        frame_inds, keypoints = StudentPoses(workspace).poses(workspace.video(video), start, end)
+        return pose_json(frame_inds, keypoints, np.ones(keypoints.shape[:2]), VPD13)
 
     @router.get('/videos/{video}/confidence')
     def confidence(video: str) -> dict[str, Any]:

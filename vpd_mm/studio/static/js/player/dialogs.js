@@ -32,7 +32,7 @@ export function help() {
   });
   const dialog = element(
     'dialog',
-    { class: 'help', 'aria-labelledby': 'help-title' },
+    { class: 'keys', 'aria-labelledby': 'help-title' },
     element('h2', { id: 'help-title' }, 'Keys'),
     element('p', {}, 'Timeline: drag an edge of a label, or a selected label; Shift + click selects several; Ctrl + wheel zooms, Shift + wheel moves.'),
     element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('tbody', {}, ...rows))),
@@ -54,7 +54,7 @@ export async function conflict(conflicts) {
   const pairs = conflicts.map(({ mine, theirs }) =>
     element(
       'div',
-      { class: 'pair', 'data-action-id': idOf({ before: mine, after: theirs }) },
+      { class: 'values', 'data-action-id': idOf({ before: mine, after: theirs }) },
       element('section', { class: 'mine' }, element('h3', {}, 'Yours'), described(mine)),
       element('section', { class: 'theirs' }, element('h3', {}, 'The other one, stored now'), described(theirs)),
     ),

@@ -109,10 +109,9 @@ export class Transport {
       if (this.target < start_frame || this.target >= end_frame) await this.seek(direction > 0 ? start_frame : end_frame - 1);
     } else if (direction > 0 && this.target === this.times.numFrames - 1) await this.seek(0);
     if (turn !== this.#turn) return;
-    const byVideo = direction > 0 && this.speed >= 1 && !this.loop && (await this.#prepare());
-    if (turn !== this.#turn) return;
-    if (byVideo) await this.#playVideo(turn);
-    else this.#playFrames(turn);
+    this.#playFrames(turn);
+    if (direction < 0 || this.speed < 1 || this.loop || !(await this.#prepare())) return;
+    if (turn === this.#turn) await this.#playVideo(++this.#turn);
   }
 
   close() {
@@ -140,7 +139,6 @@ export class Transport {
         done(true);
       });
       video.addEventListener('error', () => done(false), { once: true });
-      setTimeout(() => done(false), 4000);
       Object.assign(video, { muted: true, preload: 'auto', src: this.url });
       return undefined;
     });

@@ -89,7 +89,8 @@ class View {
     const goTo = element('input', { id: 'go-to', type: 'number', min: 0, max: row.num_frames - 1, step: 1 });
     goTo.addEventListener('change', () => goTo.value !== '' && this.transport.go(Number(goTo.value)));
     goTo.addEventListener('keydown', ({ key }) => key === 'Enter' && goTo.blur());
-    const title = element('div', { class: 'title' }, element('h1', {}, row.video), this.saved);
+    const past = element('a', { href: '#/exchange' }, 'History');
+    const title = element('div', { class: 'title' }, element('h1', {}, row.video), element('div', {}, this.saved, ' ', past));
     const position = element(
       'div',
       { class: 'position' },
