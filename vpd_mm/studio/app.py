@@ -10,13 +10,31 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ..errors import UserError, one_line
-from . import frame_routes, library_routes, overlay_routes
+from . import (
+    format_routes,
+    frame_routes,
+    label_routes,
+    library_routes,
+    overlay_routes,
+    review_routes,
+    search_routes,
+    training_routes,
+)
 from .access import Access, Guard
 from .workspace import UnknownVideo, Workspace
 
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
-PARTS: list[Callable[[Workspace], APIRouter]] = [library_routes.routes, frame_routes.routes, overlay_routes.routes]
+PARTS: list[Callable[[Workspace], APIRouter]] = [
+    format_routes.routes,
+    frame_routes.routes,
+    label_routes.routes,
+    library_routes.routes,
+    overlay_routes.routes,
+    review_routes.routes,
+    search_routes.routes,
+    training_routes.routes,
+]
 
 
 def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:

@@ -13,9 +13,10 @@ from ..corpus import VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
-from ..structures import VPD_JOINTS, load_actions, load_classes, load_splits, read_lines
+from ..structures import VPD_JOINTS, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
+from .predictions import PredictionStore
 from .workspace import Workspace, content_tag, file_state
 
 #: Seconds in which the list has to be there; shares that take longer are missing in it and counted afterwards.
@@ -120,10 +121,8 @@ class Library:
         return Counter(action.video for action in load_actions(path)) if path.exists() else Counter()
 
     def _num_predictions(self) -> Counter[str]:
-        path = self.workspace.folder / 'predictions.csv'
-        if not path.exists():
-            return Counter()
-        return Counter(line.partition(',')[0] for line in read_lines(path)[1:])
+        of_video = PredictionStore(self.workspace).read().of_video
+        return Counter({video: len(found) for video, found in of_video.items()})
 
     def _splits(self) -> dict[str, str]:
         """Split of each video: of splits.csv, else that of its actions."""
