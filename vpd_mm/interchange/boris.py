@@ -166,7 +166,7 @@ def _project_events(source: Source, reading: Reading) -> Iterator[_Event]:
     states = set()
     for behavior in dict_of(content.get('behaviors_conf', {}), 'behaviors_conf').values():
         if isinstance(behavior, dict) and str(behavior.get('type', '')).lower().startswith('state'):
-            states.add(behavior.get('code'))
+            states.add(text_of(behavior.get('code')))
     for name, item in observations.items():
         with reading.attempt(f'observation {name}'):
             item = dict_of(item, 'an observation')
@@ -194,7 +194,7 @@ def _project_events(source: Source, reading: Reading) -> Iterator[_Event]:
                     code = name_of(event[2], 'code')
                     at = next((i for i, end in enumerate(ends) if time < end), len(files) - 1)
                     kind = 'POINT'
-                    if event[2] in states:
+                    if code in states:
                         kind = 'STOP' if running[subject, code] else 'START'
                         running[subject, code] = kind == 'START'
                     comment = text_of(event[4]) if len(event) > 4 else ''

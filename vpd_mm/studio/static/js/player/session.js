@@ -69,7 +69,8 @@ export class Session {
     this.onChange();
   }
 
-  // The label before or after the selected one, or this frame, of the active athlete; null at the ends.
+  // The label before or after the selected one; without one, that starts at this frame or before it, or after it.  Of the
+  // active athlete; null at the ends.
   neighbour(step) {
     const labels = this.store.of(this.active).sort(segments.byStart);
     const { single, frame } = this;
@@ -77,7 +78,7 @@ export class Session {
       ? labels.findIndex(({ action_id }) => action_id === single.action_id) + step
       : step > 0
         ? labels.findIndex((label) => label.start_frame > frame)
-        : labels.findLastIndex((label) => label.start_frame < frame);
+        : labels.findLastIndex((label) => label.start_frame <= frame);
     if (labels[index]) this.select(labels[index]);
     return labels[index] ?? null;
   }
