@@ -28,7 +28,6 @@ def main(argv=None):
         access = Access.of_host(args.host)
         print(f'{corpus.name}: open {access.address(listening.getsockname()[1])} (Ctrl-C stops it)', flush=True)
         serve(Workspace(corpus, features, args.student), access, listening)
-    print('stopped')
 
 
 def check_features(corpus: Corpus, name: str | None) -> str:

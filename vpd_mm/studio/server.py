@@ -20,6 +20,7 @@ class _Server(uvicorn.Server):
     """A server that leaves the process at the end although a thread may be at work; files are written atomically."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logging.getLogger('uvicorn.error').disabled = True  # of connections that are cut off
         await super().shutdown(sockets)
         timer = threading.Timer(_LAST_SEC, os._exit, (0,))
         timer.daemon = True
@@ -37,6 +38,5 @@ def serve(workspace: Workspace, access: Access, listening: socket.socket) -> Non
         ws='websockets-sansio',
         ws_max_size=1 << 16,
     )
-    logging.getLogger('uvicorn.error').addFilter(lambda record: 'graceful shutdown' not in record.getMessage())
     with suppress(KeyboardInterrupt):
         _Server(config).run(sockets=[listening])

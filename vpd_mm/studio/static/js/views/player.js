@@ -52,7 +52,7 @@ class View {
       onChange: () => this.#changed(),
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
-    this.overlays = new Overlays({ posesOf: new Map(rows.map(({ video, poses }) => [video, poses])), onLoad: () => this.stage.redraw(), onError: problem });
+    this.overlays = new Overlays({ numFrames: row.num_frames, posesOf: new Map(rows.map(({ video, poses }) => [video, poses])), onLoad: () => this.#overlaid(), onError: problem });
     const repaired = new Set(corpus.repaired);
     this.poses = row.poses.filter((set) => !repaired.has(set));
     this.repaired = row.poses.filter((set) => repaired.has(set));
@@ -131,13 +131,14 @@ class View {
   }
 
   #switches() {
+    this.loading = element('span', { class: 'muted', role: 'status' });
     const { overlays } = this;
     const present = { box: true, teacher: overlays.poses, student: overlays.student, repaired: overlays.repaired, flow: true };
     const boxes = SWITCHES.filter(([key]) => present[key]).map(([key, text]) => {
       const box = element('input', { type: 'checkbox', id: `show-${key}`, checked: overlays.on[key] });
       box.addEventListener('change', () => {
         overlays.set(key, box.checked);
-        this.stage.redraw();
+        this.#overlaid();
       });
       const line = element('i', { class: 'outline', 'aria-hidden': 'true', hidden: !OUTLINES[key] });
       line.style.backgroundColor = OUTLINES[key] ?? '';
@@ -148,7 +149,7 @@ class View {
       const select = element('select', { id }, ...sets.map((set) => element('option', { value: set }, set)));
       select.addEventListener('change', () => {
         overlays[key] = select.value;
-        this.stage.redraw();
+        this.#overlaid();
       });
       return element('label', { for: id, class: 'inline' }, title, select);
     };
@@ -156,7 +157,7 @@ class View {
       choice('pose-set', "Teacher's poses", this.poses, 'poses'),
       choice('repaired-set', 'Repaired poses', this.repaired, 'repaired'),
     ];
-    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices);
+    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices, this.loading);
   }
 
   #lanes() {
@@ -283,6 +284,11 @@ class View {
   #address() {
     if (this.transport.playing) return;
     history.replaceState(history.state, '', `#/player/${name(this.session.active)}?frame=${this.session.frame}`);
+  }
+
+  #overlaid() {
+    this.stage.redraw();
+    this.loading.textContent = this.overlays.loading ? 'Loading poses' : '';
   }
 
   #state() {

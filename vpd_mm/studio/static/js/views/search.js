@@ -89,6 +89,7 @@ class Search {
     this.list = element('ol', { class: 'cards results', 'aria-label': 'Results, most alike first' });
     this.more = element('button', { type: 'button', onclick: () => this.run(this.#limit + STEP) }, 'Show more');
     this.more.hidden = true;
+    const fresh = element('input', { type: 'checkbox', id: 'fresh', onchange: () => this.list.classList.toggle('fresh', fresh.checked) });
     const undo = element('button', { type: 'button', onclick: this.#decisions.undo }, 'Undo');
     const redo = element('button', { type: 'button', onclick: this.#decisions.redo }, 'Redo');
     this.page = element(
@@ -111,7 +112,13 @@ class Search {
         element('div', { class: 'row' }, undo, redo, pauseButton()),
         keysHelp(),
       ),
-      element('section', { class: 'stack', 'aria-label': 'Results' }, this.status, this.list, element('div', {}, this.more)),
+      element(
+        'section',
+        { class: 'stack', 'aria-label': 'Results' },
+        element('div', { class: 'row ends' }, this.status, element('label', { class: 'check' }, fresh, 'Hide what has a label')),
+        this.list,
+        element('div', {}, this.more),
+      ),
     );
   }
 
@@ -119,8 +126,8 @@ class Search {
     return {
       a: () => this.accept(this.select.value),
       r: () => this.reject(),
-      e: () => this.#go(this.#current + 1),
-      q: () => this.#go(this.#current - 1),
+      e: () => this.#step(1),
+      q: () => this.#step(-1),
       o: () => this.#cards.length && location.assign(playerLink(this.#cards[this.#current].match)),
       'ctrl+z': this.#decisions.undo,
       'ctrl+shift+z': this.#decisions.redo,
@@ -174,7 +181,7 @@ class Search {
       ...addLabel({ ...card.match, label }),
       shown: (done) => card.decide(done ? 'accepted' : null, label),
     });
-    this.#go(this.#current + 1);
+    this.#step(1);
   }
 
   reject() {
@@ -189,7 +196,7 @@ class Search {
       undo: () => request('DELETE', 'search/reject', body),
       shown: (done) => card.decide(done ? 'rejected' : null),
     });
-    this.#go(this.#current + 1);
+    this.#step(1);
   }
 
   #mark(index) {
@@ -198,10 +205,12 @@ class Search {
     this.#cards[this.#current].item.setAttribute('aria-current', 'true');
   }
 
-  #go(index) {
-    if (!this.#cards.length) return;
-    this.#mark(index);
-    this.#cards[this.#current].item.focus();
+  // The next or previous card that is shown.
+  #step(by) {
+    let index = this.#current + by;
+    while (this.#cards[index] && !this.#cards[index].item.checkVisibility()) index += by;
+    if (this.#cards[index]) this.#mark(index);
+    this.#cards[this.#current]?.item.focus();
   }
 }
 
@@ -221,7 +230,7 @@ class Card {
     this.reject = button('reject', 'Reject', reject);
     this.item = element(
       'li',
-      { class: 'card', tabindex: -1, onfocusin: select, onclick: select },
+      { class: `card ${match.label_from === 'label' ? 'known' : ''}`, tabindex: -1, onfocusin: select, onclick: select },
       clip(match, { alt: `Clip of ${this.name}` }),
       element(
         'div',
