@@ -83,6 +83,7 @@ class View {
   page() {
     const { row, times } = this;
     this.number = element('b', { id: 'frame-number' }, '-');
+    this.number.style.minWidth = `${String(row.num_frames - 1).length}ch`;
     this.time = element('b', { id: 'frame-time' }, '-');
     this.saved = element('span', { id: 'save-state', role: 'status' });
     const length = clock(times.seconds(row.num_frames));
