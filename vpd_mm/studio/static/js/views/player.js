@@ -61,7 +61,7 @@ class View {
     this.stage = new Stage({ row, overlays: this.overlays });
     this.transport = new Transport({
       ...{ times, loader: null, video: this.stage.video, url: `api/videos/${name(row.video)}/file` },
-      onShow: (frame, picture) => this.#shown(frame, picture),
+      onShow: (frame, image) => this.#shown(frame, image),
       onState: () => this.#state(),
       onError: (error) => this.stage.fail(error.message),
     });
@@ -158,7 +158,7 @@ class View {
       choice('pose-set', "Teacher's poses", this.poses, 'poses'),
       choice('repaired-set', 'Repaired poses', this.repaired, 'repaired'),
     ];
-    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices, this.loading);
+    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the image' }, ...boxes, ...choices, this.loading);
   }
 
   #lanes() {
@@ -225,7 +225,7 @@ class View {
     }
   }
 
-  // A loader of pictures in the height that the screen needs.
+  // A loader of images in the height that the screen needs.
   #makeLoader() {
     const { row, stage, transport } = this;
     this.height = stage.height;
@@ -269,8 +269,8 @@ class View {
 
   // -- what happens
 
-  #shown(frame, picture) {
-    this.stage.show(frame, picture);
+  #shown(frame, image) {
+    this.stage.show(frame, image);
     const seconds = this.times.seconds(frame);
     this.number.textContent = frame;
     this.number.dataset.frame = frame;
