@@ -124,6 +124,10 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if args.to and not args.out:
         parser.error('--to needs --out')
+    others = ('video', 'new_classes', 'point_sec') if args.to else ('out', 'videos', 'poses', 'features', 'overwrite')
+    for name in others:
+        if getattr(args, name) != parser.get_default(name):
+            parser.error(f'--{name.replace("_", "-")} is for {"--from" if args.to else "--to"}')
     return args
 
 
