@@ -16,7 +16,7 @@ export class Transport {
   #turn = 0; // of playing; a new one ends the old one
   #preview; // a <video>, ready; false where the browser cannot play the file
 
-  // loader: FrameLoader; video: an unused <video>, its file at `url`; onState(): playing, speed or loop have changed.
+  // loader: FrameLoader; video: an unused <video>, its file at `url`, '' for none; onState(): playing, speed or loop have changed.
   constructor({ times, loader, video, url, onShow, onState, onError }) {
     Object.assign(this, { times, loader, video, url, onShow, onState, onError });
     this.frame = null; // on screen
@@ -133,7 +133,7 @@ export class Transport {
   async #prepare() {
     this.#preview ??= new Promise((done) => {
       const { video } = this;
-      if (!video.requestVideoFrameCallback) return done(false);
+      if (!this.url || !video.requestVideoFrameCallback) return done(false);
       video.requestVideoFrameCallback((now, { mediaTime }) => {
         this.origin = mediaTime;
         done(true);

@@ -59,8 +59,9 @@ class View {
     Object.assign(this.overlays, { poses: this.poses[0] ?? '', repaired: this.repaired[0] ?? '' });
     this.overlays.student = corpus.student;
     this.stage = new Stage({ row, overlays: this.overlays });
+    const url = corpus.fps ? '' : `api/videos/${name(row.video)}/file`; // a resampled corpus has other frames than its files
     this.transport = new Transport({
-      ...{ times, loader: null, video: this.stage.video, url: `api/videos/${name(row.video)}/file` },
+      ...{ times, loader: null, video: this.stage.video, url },
       onShow: (frame, image) => this.#shown(frame, image),
       onState: () => this.#state(),
       onError: (error) => this.stage.fail(error.message),
