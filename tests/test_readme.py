@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from documentation import (
     LANGUAGES,
@@ -20,6 +21,7 @@ from documentation import (
     read_page,
 )
 from media import FRAMES, make_video, write_boxes, write_poses
+from studio_server import start_studio
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / 'shared'
@@ -89,6 +91,10 @@ def test_command_runs(command, folder, run_python):
     if tool in ('tools/train.py', 'tools/dist_train.sh', 'tools/fewshot.py'):
         arguments += [word for name, extra in SHORTER.items() if name in command for word in extra]
     arguments += GIVEN.get(command.removeprefix('python '), [])
+    if tool == 'tools/studio.py':
+        with start_studio(*arguments, cwd=folder) as url:
+            assert httpx.get(f'{url}/api/corpus').json()['features'] == ['vpd']
+        return
     if program == 'python' and tool.endswith('.py'):
         done = run_python(folder / tool, *arguments, cwd=folder)
     else:

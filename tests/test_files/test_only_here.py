@@ -33,6 +33,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),
     'vpd_mm/engine/cli.py': ({'.open'}, 'the log, which is appended to'),
     'vpd_mm/experiments/jobs.py': ({'.iterdir'}, 'its own folder, which it empties'),
+    'vpd_mm/studio/predictions.py': ({'.rmtree'}, 'trainings that do not count any more'),
     'vpd_mm/engine/locks.py': ({'os.open'}, 'a lock, in which only the number of a process is replaced'),
     'vpd_mm/compat/mmengine.py': ({'.read_text', 'json.loads'}, 'metadata of an installed package, our own text'),
     'vpd_mm/compat/mmaction.py': ({'.read_text'}, 'source of an installed package'),

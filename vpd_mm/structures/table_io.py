@@ -4,7 +4,8 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,8 +65,9 @@ def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
     """Text of a table that :func:`read_table` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(field.name for field in fields(row_type))  # type: ignore[arg-type]
-    writer.writerows(astuple(row) for row in rows)  # type: ignore[call-overload]
+    names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
+    writer.writerow(names)
+    writer.writerows(map(attrgetter(*names), rows))
     return text.getvalue()
 
 

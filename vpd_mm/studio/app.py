@@ -4,27 +4,74 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
-from ..errors import UserError
-from . import format_routes, label_routes
-from .workspace import Workspace
+from ..errors import UserError, one_line
+from . import (
+    format_routes,
+    frame_routes,
+    label_routes,
+    library_routes,
+    overlay_routes,
+    review_routes,
+    search_routes,
+    training_routes,
+)
+from .access import Access, Guard
+from .workspace import UnknownVideo, Workspace
 
 STATIC = Path(__file__).parent / 'static'
 #: Parts of the application; each makes its routes, all below ``/api``.
-PARTS: list[Callable[[Workspace], APIRouter]] = [label_routes.routes, format_routes.routes]
+PARTS: list[Callable[[Workspace], APIRouter]] = [
+    format_routes.routes,
+    frame_routes.routes,
+    label_routes.routes,
+    library_routes.routes,
+    overlay_routes.routes,
+    review_routes.routes,
+    search_routes.routes,
+    training_routes.routes,
+]
 
 
-def create_app(workspace: Workspace) -> FastAPI:
-    """Make the application of one corpus; a UserError becomes status 400 and ``{"error": line}``."""
+def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
+    """Make the application of one corpus.
+
+    A UserError becomes status 400 (404 for an unknown video) and ``{"error": line}``, as does every other refusal.
+
+    Args:
+        workspace: The corpus.
+        access: Who may use it; None: this machine.
+    """
     app = FastAPI(title='vpd_mm studio', docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(UserError)
-    def user_error(request: Request, error: UserError) -> JSONResponse:
-        return JSONResponse({'error': str(error)}, status_code=400)
+    async def user_error(request: Request, error: UserError) -> JSONResponse:
+        return _answer(404 if isinstance(error, UnknownVideo) else 400, str(error))
 
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return _answer(error.status_code, f'{request.url.path}: {error.detail}')
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = '.'.join(str(part) for part in first['loc'][1:]) or 'body'
+        return _answer(400, f'{request.url.path}: {where}: {first["msg"]}')
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        return _answer(500, f'{request.url.path}: {type(error).__name__}; the window of the studio shows where')
+
+    app.add_middleware(Guard, access=access or Access())
     for routes in PARTS:
         app.include_router(routes(workspace), prefix='/api')
     app.mount('/', StaticFiles(directory=STATIC, html=True), name='static')
     return app
+
+
+def _answer(status: int, line: str) -> JSONResponse:
+    return JSONResponse({'error': one_line(line)}, status_code=status)

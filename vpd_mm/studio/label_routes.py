@@ -62,6 +62,15 @@ def routes(workspace: Workspace) -> APIRouter:
         version, num_changes = store.restore(entry)
         return {'version': version, 'num_changes': num_changes}
 
+    @router.post('/labels/divide')
+    def divide(body: Any = Body(default={})) -> Any:  # noqa: B008
+        """Divide all labels into train, val and test; ``{"seed"}`` of 0 by default."""
+        seed = _fields(body, optional='seed').get('seed', 0)
+        if type(seed) is not int or not 0 <= seed < 2**32:
+            raise UserError(f'seed must be a whole number from 0, found {str(seed)[:100]!r}')
+        version, splits, divided = store.divide(seed)
+        return {'version': version, 'splits': splits, 'divided': divided}
+
     @router.post('/classes')
     def classes(body: Any = Body()) -> Any:  # noqa: B008
         """Add class ``{"name"}``, or rename it with ``{"name", "rename"}``; its labels keep their number."""

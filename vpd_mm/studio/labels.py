@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
 from ..structures import Action, load_actions, load_classes, load_splits
+from ..structures.action import SPLITS
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
 
@@ -150,7 +153,7 @@ class LabelStore:
     def history(self, limit: int = 100) -> list[tuple[int, Entry]]:
         """The last entries with their numbers, the newest first."""
         self.read()
-        return list(self._history.entries())[: -limit - 1 : -1]
+        return list(self._history.entries(limit))[::-1]
 
     def notices(self) -> list[str]:
         """Lines that the user should know: entries of the history that cannot be read, labels without effect."""
@@ -187,6 +190,39 @@ class LabelStore:
             changed = len(now.state.with_classes(new.classes).changes_to(new))
             return commit(new, f'restored {entry}'), changed
 
+    def divide(self, seed: int = 0) -> tuple[str, dict[str, int], str]:
+        """Divide all labels anew into train, val and test, as an import of labels without a split does.
+
+        About 30 % of each class become 'test' and 40 % of the rest 'val'; labels of one video file stay together where
+        there are three files or more.  Videos of splits.csv keep their split.
+
+        Returns:
+            The version, the number of labels of each split, and what was kept together.
+
+        Raises:
+            UserError: the corpus is that of a public data set, which has its splits; the labels do not suffice for a
+                training and a test; or a file cannot be read or written.
+        """
+        from ..importers.label_table import DIVIDED, split_problem, with_splits  # takes seconds
+        from ..importers.labels import LabelSet
+
+        if self.corpus.dataset:
+            raise UserError(f'{self.corpus.root}: has the splits of {self.corpus.dataset}, which are not divided again')
+        with self._writing() as (now, commit):
+            labels, videos, fixed = now.state.labels, self.corpus.videos(), load_splits(self.corpus.splits_path)
+            actions = [a for a in _actions(now.state) if a.video not in fixed]
+            files = {a.action_id: videos[a.video].file if a.video in videos else a.video for a in actions}
+            free = [replace(action, split='train') for action in actions]
+            divided = LabelSet(self.corpus.sport, videos, now.state.classes, free)
+            divided = with_splits(divided, {'video': files}, seed)
+            splits = {a.action_id: fixed.get(a.video, a.split) for a in [*_actions(now.state), *divided.actions]}
+            new = replace(now.state, labels={i: replace(x, split=splits[i]) for i, x in labels.items()})
+            if problem := split_problem(replace(divided, actions=_actions(new))):
+                raise UserError(f'{self.corpus.actions_path}: {problem}')
+            counts = Counter(splits.values())
+            version = commit(new, 'divided')
+        return version, {split: counts[split] for split in SPLITS}, DIVIDED[divided.divided]
+
     def _info(self, video: str) -> VideoInfo:
         videos = self.corpus.videos()
         if video not in videos:
@@ -212,11 +248,7 @@ class LabelStore:
             raise UserError(f'{where}: cannot be written ({e.strerror or e}); nothing was changed') from e
 
     def _version(self) -> str:
-        digest = hashlib.sha256()
-        for path in self._paths:
-            content = read_bytes(path) if path.exists() else b''
-            digest.update(b'%d ' % len(content) + content)
-        return digest.hexdigest()[:16]
+        return _digest([_content(path) for path in self._paths])
 
     def _load(self) -> Snapshot:
         """Read the files."""
@@ -263,6 +295,7 @@ class LabelStore:
         if self._history.state != now.state:
             self._history.begin(Entry.between(self._history.state, now.state, 'elsewhere'))
             self._history.end()
+        self._history.state = now.state.with_changes([])  # equal; the same labels are compared sooner
         return now
 
     def _commit(self, now: Snapshot, new: Labels, source: str) -> str:
@@ -278,26 +311,46 @@ class LabelStore:
         """Write the files that differ beside the old ones; they take their places at the end of the block."""
         for path in self._paths:
             remove_unfinished(path)
-        notes = {i: note for i, note in now.notes.items() if i not in now.state.labels}
+        known = {*now.state.labels, *new.labels}
+        notes = {i: note for i, note in now.notes.items() if i not in known}
         notes |= {label.action_id: label.note for label in new.labels.values() if label.note}
-        numbers = {name: i for i, name in enumerate(new.classes)}
-        actions = [
-            Action(x.action_id, x.video, x.start_frame, x.end_frame, numbers[x.label], x.split)
-            for x in new.labels.values()
+        actions = _actions(new)
+        tables = [
+            ''.join(f'{name}\n' for name in new.classes),
+            table_text(Note, (Note(*row) for row in notes.items())) if notes or self.notes_path.exists() else '',
+            table_text(Action, actions) if actions or self.corpus.actions_path.exists() else '',
         ]
-        files = [
-            (self.corpus.actions_path, actions, table_text(Action, actions)),
-            (self.notes_path, notes, table_text(Note, (Note(*row) for row in notes.items()))),
-            (self.corpus.classes_path, new.classes, ''.join(f'{name}\n' for name in new.classes)),
-        ]
-        with ExitStack() as stack:  # the last one is renamed first
-            for path, rows, text in files:
-                if read_bytes(path) != text.encode() if path.exists() else rows:
-                    file = stack.enter_context(atomic_write(path, 'w'))
-                    file.write(text)
+        contents = [text.encode() for text in tables]
+        with ExitStack() as stack:
+            for path, content in zip(self._paths, contents, strict=True):
+                if content != _content(path):
+                    file = stack.enter_context(atomic_write(path))
+                    file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
             yield
+        self._known = Snapshot(_digest(contents), new, [], notes)
+
+
+def _content(path: Path) -> bytes:
+    return read_bytes(path) if path.exists() else b''
+
+
+def _digest(contents: Sequence[bytes]) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(b'%d ' % len(content) + content)
+    return digest.hexdigest()[:16]
+
+
+def _actions(state: Labels) -> list[Action]:
+    numbers = {name: i for i, name in enumerate(state.classes)}
+    return [_action(label, numbers[label.label]) for label in state.labels.values()]
+
+
+@lru_cache(maxsize=1 << 17)  # the checks of an Action take longer than the rest of a change
+def _action(label: Label, number: int) -> Action:
+    return Action(label.action_id, label.video, label.start_frame, label.end_frame, number, label.split)
 
 
 class _Rules:
@@ -306,7 +359,8 @@ class _Rules:
     def __init__(self, corpus: Corpus, state: Labels, used_ids: Collection[str]) -> None:
         self.corpus, self.state, self.used_ids = corpus, state, used_ids
         self.videos = corpus.videos()
-        self.splits: Mapping[str, str] = load_splits(corpus.splits_path)
+        self.splits: dict[str, str] = load_splits(corpus.splits_path)
+        self._next_numbers = Counter(label.video for label in state.labels.values())
 
     def check(self, content: Any, where: str) -> Change:
         """Check one change in JSON against what is stored; raises LabelConflict, and UserError with ``where``."""
@@ -348,8 +402,11 @@ class _Rules:
 
     def split_of(self, video: str) -> str:
         """Split of a new label: of its video in splits.csv, or that of most labels of the video, or of its file."""
-        if video in self.splits:
-            return self.splits[video]
+        if video not in self.splits:
+            self.splits[video] = self._usual_split(video)
+        return self.splits[video]
+
+    def _usual_split(self, video: str) -> str:
         same_file = {name for name, info in self.videos.items() if info.file == self.videos[video].file}
         for videos in ({video}, same_file):
             if counts := Counter(x.split for x in self.state.labels.values() if x.video in videos):
@@ -358,10 +415,11 @@ class _Rules:
 
     def new_id(self, video: str) -> str:
         """An id that no label has or had: ``<video>:<number>``."""
-        number = sum(label.video == video for label in self.state.labels.values())
-        while (action_id := f'{video}:{number}') in self.state.labels or action_id in self.used_ids:
-            number += 1
-        return action_id
+        while True:
+            action_id = f'{video}:{self._next_numbers[video]}'
+            self._next_numbers[video] += 1
+            if action_id not in self.state.labels and action_id not in self.used_ids:
+                return action_id
 
 
 def _label(content: Any) -> Label:

@@ -1,0 +1,167 @@
+"""Order of the review queue: which predictions teach most.
+
+A prediction is in the queue until it is decided, or a label covers it.  Orders:
+
+- 'informative', the default: greedily, the prediction with the largest product of
+
+  - its distance to the nearest label, or prediction that is in the queue before it, as a share of the largest such
+    distance: clips unlike all that is known, each kind once;
+  - ``1 + entropy + disagreement``: of the class probabilities, and of the models of the folds, each 0..1;
+  - ``1 + balance``, where balance is 1 for a class without labels and 0 for the class with the most;
+  - the mean frame score, so that what is hardly an action does not come first.
+
+- 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': by distance alone; 'rare': classes
+  with the fewest labels first; 'confident': the most probable ones first, to accept many at once; 'time': video and time.
+
+The distance of two clips is Euclidean, over :data:`NUM_STEPS` moments of each, the smaller one to the mirror image.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .predictions import Prediction, PredictionStore, entropy
+from .rejections import SAME_TIOU
+from .reviews import Reviews
+from .segments import ClipReader, Segment, read_labels, segment_of
+from .workspace import Workspace
+
+ORDERS = ('informative', 'uncertain', 'disagreement', 'diverse', 'rare', 'confident', 'time')
+#: Moments of a clip that are compared.
+NUM_STEPS = 8
+#: Predictions that are ordered by the greedy orders; the others follow in the order of 'uncertain'.
+MAX_GREEDY = 500
+
+
+class Candidates(NamedTuple):
+    """What is known of N predictions for their order.
+
+    Args:
+        probabilities: (N, C).
+        disagreement, frame_score: (N,) 0..1.
+        vectors: (N, V, K) of :func:`clip_vector`, all views.
+        known: (L, K) of the labels, original view.
+        counts: (C,) labels of each class.
+    """
+
+    probabilities: np.ndarray
+    disagreement: np.ndarray
+    frame_score: np.ndarray
+    vectors: np.ndarray
+    known: np.ndarray
+    counts: np.ndarray
+
+
+def clip_vector(clip: np.ndarray) -> np.ndarray:
+    """(V, NUM_STEPS * D) of a clip (T, V, D): its features at moments of equal distance."""
+    rows = np.round(np.linspace(0, len(clip) - 1, NUM_STEPS)).astype(np.int64)
+    return np.ascontiguousarray(clip[rows].transpose(1, 0, 2)).reshape(clip.shape[1], -1)
+
+
+def order_candidates(candidates: Candidates, order: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Order predictions; see the module.
+
+    Args:
+        candidates: N predictions.
+        order: One of ``ORDERS`` but 'time'.
+        limit: Only the first of them; None: all.
+
+    Returns:
+        Their positions, first to last, and the values of the order at these positions.
+    """
+    num = len(candidates.probabilities)
+    limit = num if limit is None else min(limit, num)
+    doubt = entropy(candidates.probabilities) / np.log(max(candidates.probabilities.shape[1], 2))
+    balance = 1 - candidates.counts / max(candidates.counts.max(initial=0), 1)
+    expected = candidates.probabilities @ balance
+    simple = {
+        'uncertain': doubt,
+        'disagreement': candidates.disagreement,
+        'rare': expected,
+        'confident': candidates.probabilities.max(1, initial=0),
+    }
+    if order in simple:
+        positions = np.argsort(-simple[order], kind='stable')[:limit]
+        return positions, simple[order][positions]
+    weight = (1 + doubt + candidates.disagreement) * (1 + expected) * candidates.frame_score
+    return _spread(candidates, weight if order == 'informative' else np.ones(num), limit)
+
+
+def _spread(candidates: Candidates, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Greedily take the largest product of weight and distance to what is known or taken."""
+    originals = candidates.vectors[:, 0]
+    nearest = np.full(len(originals), np.inf)
+    for vector in candidates.known:
+        nearest = np.minimum(nearest, _distances(candidates.vectors, vector))
+    nearest = np.where(np.isfinite(nearest), nearest, max(np.linalg.norm(originals, axis=1).max(initial=0), 1e-9))
+    scale = max(nearest.max(initial=0), 1e-9)
+    positions, values, free = [], [], np.ones(len(originals), bool)
+    for _ in range(min(limit, MAX_GREEDY)):
+        value = np.where(free, weight * nearest / scale, -np.inf)
+        i = int(value.argmax())
+        positions.append(i)
+        values.append(value[i])
+        free[i] = False
+        nearest = np.minimum(nearest, _distances(candidates.vectors, originals[i]))
+    rest = np.flatnonzero(free)
+    rest = rest[np.argsort(-weight[rest], kind='stable')][: limit - len(positions)]
+    return np.array([*positions, *rest], np.int64), np.array([*values, *np.zeros(len(rest))])
+
+
+def _distances(vectors: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """(N,) distance of a vector (K,) to the nearest view of each of (N, V, K)."""
+    return np.linalg.norm(vectors - vector, axis=2).min(1)
+
+
+def queue(workspace: Workspace, order: str = 'informative', limit: int = 100) -> list[dict[str, Any]]:
+    """The predictions to decide, first to last: their JSON with ``reason`` and ``value`` of the order."""
+    predictions = open_predictions(workspace)
+    if order == 'time' or not predictions:
+        return [{**p.to_json(), 'reason': 'in the order of time', 'value': 0.0} for p in predictions[:limit]]
+    classes, actions = read_labels(workspace.corpus)
+    reader, names = ClipReader(workspace), list(predictions[0].scores)
+    clips = [(p, reader.read(p.segment)) for p in predictions]
+    present = [(p, clip) for p, clip in clips if clip is not None]
+    labelled = [reader.read(segment_of(action)) for action in actions if action.split != 'test']
+    known = [clip_vector(clip)[0] for clip in labelled if clip is not None]
+    counts = Counter(classes[action.label] for action in actions if action.split != 'test')
+    dims = 0 if not present else clip_vector(present[0][1]).shape[1]
+    candidates = Candidates(
+        np.array([[p.scores[name] for name in names] for p, _ in present]),
+        np.array([p.disagreement for p, _ in present]),
+        np.array([p.frame_score for p, _ in present]),
+        np.array([clip_vector(clip) for _, clip in present]),
+        np.array(known).reshape(-1, dims),
+        np.array([counts[name] for name in names]),
+    )
+    positions, values = order_candidates(candidates, order, limit)
+    return [
+        {**present[i][0].to_json(), 'reason': reason(present[i][0], counts), 'value': round(float(value), 4)}
+        for i, value in zip(positions, values, strict=True)
+    ]
+
+
+def open_predictions(workspace: Workspace) -> list[Prediction]:
+    """Predictions that are neither decided nor covered by a label, in the order of video and time."""
+    covered: dict[str, list[Segment]] = {}
+    for segment in [segment_of(action) for action in read_labels(workspace.corpus)[1]]:
+        covered.setdefault(segment.video, []).append(segment)
+    for row in Reviews(workspace).read():
+        covered.setdefault(row.video, []).append(row.segment)
+    predictions: Sequence[Prediction] = PredictionStore(workspace).read().all()
+    return [p for p in predictions if not p.segment.overlaps_any(covered.get(p.segment.video, []), SAME_TIOU)]
+
+
+def reason(prediction: Prediction, counts: Mapping[str, int]) -> str:
+    """Why a prediction is asked for, in a few words."""
+    ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])
+    (first, p), (second, q) = ranked[0], ranked[1] if len(ranked) > 1 else ('', 0.0)
+    if second and q > 0.5 * p:
+        return f'{first} or {second}: {100 * p:.0f} and {100 * q:.0f} %'
+    if prediction.disagreement > 0.2:
+        return f'the models disagree on {first}'
+    if counts.get(first, 0) <= max(counts.values(), default=0) / 2:
+        return f'{first} has {counts.get(first, 0)} labels'
+    return f'unlike the labels so far, {first} at {100 * p:.0f} %'

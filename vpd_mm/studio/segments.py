@@ -1,0 +1,97 @@
+"""Intervals of videos, and their features as recognition reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..corpus import Corpus
+from ..detect import temporal_iou
+from ..errors import UserError
+from ..features import FeatureReader, clip_positions
+from ..structures import Action, load_actions, load_classes
+from .workspace import Workspace
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """An interval of a video: frames counted from 0, end exclusive."""
+
+    video: str
+    start_frame: int
+    end_frame: int
+
+    @classmethod
+    def from_json(cls, content: Any, what: str = 'segment') -> 'Segment':
+        """Read ``video``, ``start_frame`` and ``end_frame`` of an object; raises UserError, which names ``what``."""
+        if not isinstance(content, dict):
+            raise UserError(f'{what}: must be an object with video, start_frame and end_frame')
+        video, start, end = (content.get(name) for name in ('video', 'start_frame', 'end_frame'))
+        if not isinstance(video, str) or type(start) is not int or type(end) is not int or not 0 <= start < end:
+            found = f'{video!r}, {start!r}, {end!r}'[:200]
+            raise UserError(f'{what}: needs a video and whole numbers 0 <= start_frame < end_frame, found {found}')
+        return cls(video, start, end)
+
+    def tiou(self, other: 'Segment') -> float:
+        """Intersection over union in time; 0 of two videos."""
+        if self.video != other.video:
+            return 0.0
+        return float(
+            temporal_iou((self.start_frame, self.end_frame), np.array([[other.start_frame, other.end_frame]]))[0]
+        )
+
+    def overlaps_any(self, others: Sequence['Segment'], least: float) -> bool:
+        """Whether the intersection over union with one of the others is at least ``least``."""
+        return any(self.tiou(other) >= least for other in others)
+
+
+def segment_of(action: Action) -> Segment:
+    """The interval of a labelled action."""
+    return Segment(action.video, action.start_frame, action.end_frame)
+
+
+def read_labels(corpus: Corpus) -> tuple[list[str], list[Action]]:
+    """Class names and labelled actions; both empty in a corpus without labels."""
+    if not corpus.classes_path.exists() or not corpus.actions_path.exists():
+        return [], []
+    classes = load_classes(corpus.classes_path)
+    return classes, load_actions(corpus.actions_path, len(classes))
+
+
+class ClipReader:
+    """Features of segments in the window and at the rate that recognition uses (``FeatureClipDataset``).
+
+    Raises:
+        UserError: the workspace names no features, they are missing, or what they were made of has changed since.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.corpus, self.settings = workspace.corpus, workspace.corpus.settings()
+        self.reader = FeatureReader(self.corpus, feature_name(workspace))
+        self.videos = self.corpus.videos()
+        self._times: dict[str, Any] = {}
+
+    def times(self, video: str) -> Any:
+        """Times of the frames of a video (``FrameTimes``)."""
+        if video not in self._times:
+            self._times[video] = self.corpus.times(self.videos[video])
+        return self._times[video]
+
+    def read(self, segment: Segment) -> np.ndarray | None:
+        """The features (T, V, D) float32 of a segment; None where its frames have none, or it leaves its video."""
+        info = self.videos.get(segment.video)
+        if info is None or segment.end_frame > info.num_frames:
+            return None
+        span = segment.start_frame, segment.end_frame
+        times = self.times(segment.video)
+        positions = clip_positions(*span, times, info.num_frames, self.settings.window, self.settings.fps)
+        feats = self.reader.interpolate(segment.video, positions) if len(positions) else None
+        return None if feats is None else feats.transpose(1, 0, 2)
+
+
+def feature_name(workspace: Workspace) -> str:
+    """Name of the features in use; UserError where there are none."""
+    if not workspace.features:
+        raise UserError(f'{workspace.corpus.root}: has no features yet; make them with tools/extract_features.py')
+    return workspace.features
