@@ -1,6 +1,7 @@
 """The web application: routes of all parts, errors as one line of JSON, the static page."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
@@ -21,6 +22,7 @@ from . import (
     training_routes,
 )
 from .access import Access, Guard
+from .labels import LabelConflict
 from .workspace import UnknownVideo, Workspace
 
 STATIC = Path(__file__).parent / 'static'
@@ -40,7 +42,8 @@ PARTS: list[Callable[[Workspace], APIRouter]] = [
 def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
     """Make the application of one corpus.
 
-    A UserError becomes status 400 (404 for an unknown video) and ``{"error": line}``, as does every other refusal.
+    A UserError becomes status 400 (404 for an unknown video, 409 with ``current`` for a label that has changed since)
+    and ``{"error": line}``, as does every other refusal.
 
     Args:
         workspace: The corpus.
@@ -51,6 +54,11 @@ def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
     @app.exception_handler(UserError)
     async def user_error(request: Request, error: UserError) -> JSONResponse:
         return _answer(404 if isinstance(error, UnknownVideo) else 400, str(error))
+
+    @app.exception_handler(LabelConflict)
+    async def conflict(request: Request, error: LabelConflict) -> JSONResponse:
+        current = error.current and asdict(error.current)
+        return JSONResponse({'error': str(error), 'current': current}, status_code=409)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
