@@ -24,6 +24,7 @@ from ..structures import Action, load_actions, load_classes, load_splits
 from ..structures.action import SPLITS
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
+from .workspace import UnknownVideo
 
 #: Longest note, characters.
 MAX_NOTE = 10_000
@@ -39,10 +40,6 @@ class LabelConflict(UserError):
     def __init__(self, message: str, current: Label | None) -> None:
         super().__init__(message)
         self.current = current
-
-
-class UnknownVideo(UserError):
-    """A video that the corpus does not have."""
 
 
 @dataclass(frozen=True)
