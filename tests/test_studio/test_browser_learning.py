@@ -87,7 +87,7 @@ def test_search_by_example_accept_and_reject(studio, open_page, labels):  # noqa
 def test_a_training_is_cancelled(studio, open_page):  # noqa: F811
     page = open_page(f'{studio[0]}/#/train')
     page.click('#start')
-    page.wait_for_selector('#bar:visible')
+    page.wait_for_selector('#bar:visible', timeout=120_000)  # the first one loads its modules
     page.click('#cancel')
     page.wait_for_selector('#stage:has-text("Cancelled")')
     assert page.is_enabled('#start')
