@@ -42,6 +42,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/engine/tool_list.py': ({'.read_text'}, 'tools of this project'),
     'vpd_mm/compat/repair.py': ({'.read_text'}, 'requirements of this project'),
     'tools/demo_real.py': ({'zipfile.ZipFile'}, 'a wheel that pip has downloaded'),
+    'benchmarks/studio.py': ({'av.open', '.read_text'}, 'a temporary folder; the memory of a process'),
     'benchmarks/prepare.py': ({'av.open'}, 'writes into a temporary folder'),
     'benchmarks/containers.py': ({'av.open', '.read_bytes', '.write_bytes'}, 'a temporary folder'),
     'benchmarks/vipe_recipes.py': ({'.write_text', 'Config.fromfile'}, 'a temporary folder; our own config'),

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..errors import UserError, listed, one_line
 from ..files import composed, open_file
-from ..interchange import FORMATS, export_labels, find_format, labelled_videos, merge_file, merge_reports, write_clips
+from ..interchange import FORMATS, export_labels, find_format, labelled_videos, merge_files, write_clips
 from ..interchange.archives import pack, pack_folder, sources
 from ..interchange.merging import POINT_SEC
 from .labels import LabelStore
@@ -83,8 +83,7 @@ def routes(workspace: Workspace) -> APIRouter:
         file_name = PurePosixPath(file.replace('\\', '/')).name or f'upload{form.suffix}'
 
         def merge() -> dict[str, Any]:
-            uploaded = sources(form, file_name, bytes(body))
-            report = merge_reports(merge_file(store, form, source, **options) for source in uploaded)
+            report = merge_files(store, form, sources(form, file_name, bytes(body)), **options)
             return {
                 'added': report.added,
                 'unchanged': report.unchanged,

@@ -59,9 +59,10 @@ class View {
     Object.assign(this.overlays, { poses: this.poses[0] ?? '', repaired: this.repaired[0] ?? '' });
     this.overlays.student = corpus.student;
     this.stage = new Stage({ row, overlays: this.overlays });
+    const url = corpus.fps ? '' : `api/videos/${name(row.video)}/file`; // a resampled corpus has other frames than its files
     this.transport = new Transport({
-      ...{ times, loader: null, video: this.stage.video, url: `api/videos/${name(row.video)}/file` },
-      onShow: (frame, picture) => this.#shown(frame, picture),
+      ...{ times, loader: null, video: this.stage.video, url },
+      onShow: (frame, image) => this.#shown(frame, image),
       onState: () => this.#state(),
       onError: (error) => this.stage.fail(error.message),
     });
@@ -83,6 +84,7 @@ class View {
   page() {
     const { row, times } = this;
     this.number = element('b', { id: 'frame-number' }, '-');
+    this.number.style.minWidth = `${String(row.num_frames - 1).length}ch`;
     this.time = element('b', { id: 'frame-time' }, '-');
     this.saved = element('span', { id: 'save-state', role: 'status' });
     const length = clock(times.seconds(row.num_frames));
@@ -157,7 +159,7 @@ class View {
       choice('pose-set', "Teacher's poses", this.poses, 'poses'),
       choice('repaired-set', 'Repaired poses', this.repaired, 'repaired'),
     ];
-    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices, this.loading);
+    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the image' }, ...boxes, ...choices, this.loading);
   }
 
   #lanes() {
@@ -224,7 +226,7 @@ class View {
     }
   }
 
-  // A loader of pictures in the height that the screen needs.
+  // A loader of images in the height that the screen needs.
   #makeLoader() {
     const { row, stage, transport } = this;
     this.height = stage.height;
@@ -268,8 +270,8 @@ class View {
 
   // -- what happens
 
-  #shown(frame, picture) {
-    this.stage.show(frame, picture);
+  #shown(frame, image) {
+    this.stage.show(frame, image);
     const seconds = this.times.seconds(frame);
     this.number.textContent = frame;
     this.number.dataset.frame = frame;

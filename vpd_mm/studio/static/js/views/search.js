@@ -2,14 +2,23 @@
 
 import { get, post, request } from '../api.js';
 import { counted, frames } from '../format.js';
-import { listen } from '../keys.js';
+import { help, listen } from '../keys.js';
 import { addLabel, classSelect } from '../labels.js';
 import { clip, frameImage, lazyImage, pauseButton, playerLink, searchLink } from '../segment.js';
-import { element } from '../ui.js';
+import { element, message } from '../ui.js';
 import { Decisions } from '../undo.js';
 
 const STEP = 20; // matches at a time
 const MOST = 200; // matches that the server gives
+const KEYS = [
+  ['A', 'accept'],
+  ['1 to 9', 'accept as this class; above 9 type both digits'],
+  ['R', 'reject'],
+  ['Q, E', 'previous, next'],
+  ['O', 'open in the player'],
+  ['Ctrl+Z', 'undo; with Shift: redo'],
+  ['?', 'show the keys'],
+];
 
 export async function show(container, { query }) {
   const [corpus, { labels }] = await Promise.all([get('corpus'), get('labels')]);
@@ -110,7 +119,7 @@ class Search {
         ),
         element('label', {}, 'Accept as', this.select),
         element('div', { class: 'row' }, undo, redo, pauseButton()),
-        keysHelp(),
+        help(KEYS),
       ),
       element(
         'section',
@@ -174,7 +183,8 @@ class Search {
 
   accept(label) {
     const card = this.#cards[this.#current];
-    if (!card?.open || !label) return;
+    if (!card?.open) return;
+    if (!label) return message('Choose the class first, or press its number', 'error');
     card.wait();
     this.#decisions.make({
       text: `Labelled ${card.name} as ${label}`,
@@ -264,23 +274,4 @@ class Card {
       state === 'accepted' ? `labelled ${label}` : state === 'rejected' ? 'rejected' : known ? `${source}: ${known}` : 'no label';
     this.accept.disabled = this.reject.disabled = !this.open;
   }
-}
-
-function keysHelp() {
-  const line = (key, text) => element('div', {}, element('dt', {}, element('kbd', {}, key)), element('dd', {}, text));
-  return element(
-    'details',
-    { class: 'help' },
-    element('summary', {}, 'Keys'),
-    element(
-      'dl',
-      { class: 'keys' },
-      line('A', 'accept'),
-      line('1 to 9', 'accept as this class; two digits of classes above 9'),
-      line('R', 'reject'),
-      line('Q, E', 'previous, next'),
-      line('O', 'open in the player'),
-      line('Ctrl+Z', 'undo, with Shift redo'),
-    ),
-  );
 }
