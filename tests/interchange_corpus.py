@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vpd_mm.corpus import Corpus, VideoInfo
-from vpd_mm.interchange import export_labels, find_format, merge_file, merge_reports
+from vpd_mm.interchange import export_labels, find_format, merge_files
 from vpd_mm.interchange.entries import Source
 from vpd_mm.structures import Action, AthleteTrack, FrameTimes, PoseSequence, load_actions, save_actions, save_classes
 from vpd_mm.studio.labels import LabelStore
@@ -82,6 +82,6 @@ def merge(corpus: Corpus, name: str, files: dict[str, bytes] | bytes | str, **op
     """Merge files by name, or the content of one called ``file``."""
     if not isinstance(files, dict):
         files = {'file': files}
-    form, store = find_format(name), LabelStore(corpus)
     data = {key: value.encode() if isinstance(value, str) else value for key, value in files.items()}
-    return merge_reports(merge_file(store, form, Source(key, value), **options) for key, value in data.items())
+    sources = [Source(key, value) for key, value in data.items()]
+    return merge_files(LabelStore(corpus), find_format(name), sources, **options)

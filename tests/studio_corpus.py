@@ -75,6 +75,10 @@ def practice_actions() -> list[Action]:
     ]
 
 
+def is_unlabelled(action: Action) -> bool:
+    return action.video == PRACTICE[-1] and action.start_frame >= PRACTICE_FRAMES // 2
+
+
 def features(video: VideoInfo, actions: list[Action]) -> FeatureSequence:
     """Noise, and in an action of class c a wave in dimensions 2 c and 2 c + 1."""
     rng = np.random.default_rng(sum(map(ord, video.video)))
@@ -90,6 +94,7 @@ def features(video: VideoInfo, actions: list[Action]) -> FeatureSequence:
 def make_studio_corpus(folder: Path, films: Sequence[str] = FILMS, fps: float | None = None) -> Corpus:
     """Prepare videos below ``folder`` into ``folder/corpus``; features are made up, and boxes and poses of each frame.
 
+    The second half of the last practice video has actions that are not labelled.
     With ``fps`` the box is the whole frame, and there are no poses.
     """
     for name in films:
@@ -107,5 +112,5 @@ def make_studio_corpus(folder: Path, films: Sequence[str] = FILMS, fps: float | 
         features(video, actions).save(corpus.features_dir(RUN) / f'{video.video}.npz')
     corpus.actions_path.parent.mkdir(exist_ok=True)
     save_classes(corpus.classes_path, CLASSES)
-    save_actions(corpus.actions_path, actions)
+    save_actions(corpus.actions_path, [action for action in actions if not is_unlabelled(action)])
     return corpus

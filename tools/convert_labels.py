@@ -18,8 +18,7 @@ from vpd_mm.interchange import (
     export_labels,
     find_format,
     labelled_videos,
-    merge_file,
-    merge_reports,
+    merge_files,
     write_clips,
 )
 from vpd_mm.interchange.archives import pack, sources
@@ -81,11 +80,9 @@ def read(args, store) -> MergeReport:
     if not paths:
         raise UserError(f'--from {name}: name the files to read')
     options = {'video': args.video, 'new_classes': args.new_classes, 'point_sec': args.point_sec}
-    reports = []
-    for path in map(Path, paths):
-        data = read_bytes(path, form.max_bytes)
-        reports += [merge_file(store, form, source, **options) for source in sources(form, path.name, data, path)]
-    return merge_reports(reports)
+    files = [(path, read_bytes(path, form.max_bytes)) for path in map(Path, paths)]
+    given = [source for path, data in files for source in sources(form, path.name, data, path)]
+    return merge_files(store, form, given, **options)
 
 
 def print_report(report: MergeReport) -> None:
@@ -124,6 +121,10 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if args.to and not args.out:
         parser.error('--to needs --out')
+    others = ('video', 'new_classes', 'point_sec') if args.to else ('out', 'videos', 'poses', 'features', 'overwrite')
+    for name in others:
+        if getattr(args, name) != parser.get_default(name):
+            parser.error(f'--{name.replace("_", "-")} is for {"--from" if args.to else "--to"}')
     return args
 
 

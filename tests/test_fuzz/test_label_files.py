@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from interchange_corpus import export, make_corpus, without_labels
 from test_fuzz.test_foreign_files import changed
 
-from vpd_mm.interchange import FORMATS, merge_file
+from vpd_mm.interchange import FORMATS, merge_files
 from vpd_mm.interchange.archives import pack, sources
 from vpd_mm.structures import load_actions, load_classes
 from vpd_mm.studio.labels import LabelStore
@@ -46,11 +46,10 @@ def test_files_of_labels(name, full, tmp_path):
         for path in (corpus.actions_path, corpus.track_path('pal'), corpus.pose_path('cvat', 'pal')):
             path.unlink(missing_ok=True)
         store = LabelStore(corpus)
-        for source in sources(form, 'file', data):
-            report = merge_file(store, form, source, new_classes=True)
-            for line in [*report.conflicts, *report.skipped]:
-                assert line.isprintable(), repr(line)
-                assert len(line) < 2000
+        report = merge_files(store, form, sources(form, 'file', data), new_classes=True)
+        for line in [*report.conflicts, *report.skipped]:
+            assert line.isprintable(), repr(line)
+            assert len(line) < 2000
         videos = corpus.videos()
         actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path))) if report.added else []
         assert all(action.end_frame <= videos[action.video].num_frames for action in actions)

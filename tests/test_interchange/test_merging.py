@@ -173,3 +173,21 @@ def test_names_that_mean_no_video_or_several(corpus, text, athlete, problem):
     corpus.record_failures(['broken'], {'broken': 'no person was found'})
     with pytest.raises(UserError, match=problem.replace('?', '.')):
         KnownNames(corpus).find(text, athlete)
+
+
+def test_several_files_are_one_change(corpus):
+    """A file that is not valid lets nothing of the others in; lines name the file."""
+    text = (
+        '<file><ALL_INSTANCES><instance><start>1</start><end>{}</end><code>%s</code></instance></ALL_INSTANCES></file>'
+    )
+    files = {name: (text % KONG).format(end).encode() for name, end in (('pal.xml', 2), ('ntsc.xml', 99))}
+    with pytest.raises(UserError, match=r'^bad\.xml: truncated or not XML'):
+        merge(corpus, 'sportscode', files | {'bad.xml': b'<file>'})
+    assert not corpus.actions_path.exists()
+    report = merge(corpus, 'sportscode', files)
+    assert (report.added, report.skipped) == (
+        1,
+        ['ntsc.xml: instance 1: 1 s to 99 s leaves video ntsc, which is 20.02 s long'],
+    )
+    history = (corpus.root / 'studio' / 'history.jsonl').read_text().splitlines()
+    assert 'imported sportscode pal.xml, ntsc.xml' in history[-1] + history[-2]

@@ -179,7 +179,7 @@ def test_csv_of_ones_own(corpus):
 
 def test_actions_csv_of_another_corpus(corpus, tmp_path):
     """Numbers of classes are lines of the classes.txt beside the table, also where those are in another order."""
-    from vpd_mm.interchange import find_format, merge_file
+    from vpd_mm.interchange import find_format, merge_files
     from vpd_mm.interchange.entries import Source
     from vpd_mm.studio.labels import LabelStore
 
@@ -187,7 +187,7 @@ def test_actions_csv_of_another_corpus(corpus, tmp_path):
     path.parent.mkdir()
     (path.parent / 'classes.txt').write_text(f'{SAFETY}\n{KONG}\n')
     path.write_text('action_id,video,start_frame,end_frame,label,split\nx,pal,3,9,0,test\n')
-    merge_file(LabelStore(corpus), find_format('csv'), Source(path.name, path.read_bytes(), path))
+    merge_files(LabelStore(corpus), find_format('csv'), [Source(path.name, path.read_bytes(), path)])
     assert content(corpus) == {('pal', 3, 9, SAFETY)}
     [action] = load_actions(corpus.actions_path)
     assert (action.action_id, action.split) == ('x', 'test')

@@ -122,7 +122,9 @@ def test_no_kill_of_the_server_loses_what_was_answered(corpus):
             while True:
                 step = watched.begun = watched.acknowledged + 1
                 body = json.dumps({'changes': changes('a', step)})
-                connection.request('POST', '/api/labels', body, {'Content-Type': 'application/json'})
+                connection.request(
+                    'POST', '/api/labels', body, {'Content-Type': 'application/json', 'X-VPD-Studio': '1'}
+                )
                 answer = connection.getresponse()
                 content = answer.read()
                 assert answer.status == 200, content

@@ -15,7 +15,7 @@ NEW = {'video': 'a', 'start_frame': 1, 'end_frame': 5, 'label': 'class1'}
 @pytest.fixture
 def client(tmp_path):
     corpus = make_corpus(tmp_path / 'c', {'a': (25.0, 60), 'b': (25.0, 30)}, [Action('a:0', 'a', 10, 20, 0, 'train')])
-    return TestClient(create_app(Workspace(corpus)), base_url='http://127.0.0.1:8765')
+    return TestClient(create_app(Workspace(corpus)), base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'})
 
 
 def test_two_tabs_see_and_refuse_each_other(client):

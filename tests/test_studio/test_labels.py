@@ -14,7 +14,8 @@ from vpd_mm.errors import UserError
 from vpd_mm.importers import import_label_table
 from vpd_mm.structures import Action, load_actions, load_classes
 from vpd_mm.studio.history import Label
-from vpd_mm.studio.labels import MAX_NOTE, LabelConflict, LabelStore, UnknownVideo
+from vpd_mm.studio.labels import MAX_NOTE, LabelConflict, LabelStore
+from vpd_mm.studio.workspace import UnknownVideo
 
 ONE = Label('a:0', 'a', 10, 20, 'class0', 'train')
 NOTE = 'comma, "quote"\nline\ttab, ünïcode 日本 👨\u200d👩\u200d👧 =1+1'

@@ -3,7 +3,7 @@
 from .clips import write_clips
 from .exporting import export_labels, labelled_videos
 from .formats import FORMATS, Format, find_format
-from .merging import MergeReport, merge_file, merge_reports
+from .merging import MergeReport, merge_files
 
 __all__ = [
     'FORMATS',
@@ -12,7 +12,6 @@ __all__ = [
     'export_labels',
     'find_format',
     'labelled_videos',
-    'merge_file',
-    'merge_reports',
+    'merge_files',
     'write_clips',
 ]

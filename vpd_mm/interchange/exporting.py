@@ -19,7 +19,7 @@ def export_labels(store: Store, form: Format, videos: Sequence[str] = (), poses:
     Args:
         store: Labels of the corpus.
         form: Format of the files.
-        videos: Names of videos; default: all that have labels.
+        videos: Names of videos; default: all that have labels, without those left out of the corpus.
         poses: Name of the pose set; default: the first that has poses of the video.
 
     Returns:
@@ -51,7 +51,8 @@ def labelled_videos(store: Store, videos: Sequence[str] = (), poses: str | None 
         corpus.video(name)
     if poses and poses not in corpus.pose_names():
         raise UserError(f'{corpus.root}: no pose set {poses!r}; there are {", ".join(corpus.pose_names()) or "none"}')
-    chosen = [infos[name] for name in infos if (name in videos if videos else name in by_video)]
+    wanted = set(videos) or by_video.keys() - corpus.left_out()
+    chosen = [info for name, info in infos.items() if name in wanted]
     if not chosen:
         raise UserError(f'{corpus.actions_path}: no label of a video of the corpus; label some, or name videos')
     result = []

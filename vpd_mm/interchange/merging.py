@@ -1,12 +1,13 @@
 """Labels of a file are merged into those of a corpus: added, unchanged, in conflict or skipped; nothing is lost."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import digest
-from ..errors import UserError, errors_name, listed, one_line
+from ..errors import UserError, counted, errors_name, listed, one_line
 from ..structures import FrameTimes
 from ..structures.action import SPLITS
 from .entries import Entry, Reading, Source, nearest_frame
@@ -82,16 +83,16 @@ class MergeReport:
     notes: list[str] = field(default_factory=list)
 
 
-def merge_file(
+def merge_files(
     store: Store,
     form: Format,
-    source: Source,
+    sources: Sequence[Source],
     *,
     video: str = '',
     new_classes: bool = False,
     point_sec: float = POINT_SEC,
 ) -> MergeReport:
-    """Add the labels of a file to a corpus; nothing of the corpus is changed or deleted.
+    """Add the labels of files to a corpus, as one change; nothing of the corpus is changed or deleted.
 
     A label is unchanged where the corpus has it with the same video, frames and class, and in conflict where it
     overlaps another label of the same video in the corpus, or has the id of another label: it is not added.  Times
@@ -99,99 +100,122 @@ def merge_file(
 
     Args:
         store: Labels of the corpus.
-        form: Format of the file.
-        source: The file.
-        video: The video that the file is about, instead of the one that it names.
+        form: Format of the files.
+        sources: The files.
+        video: The video that the files are about, instead of the one that they name.
         new_classes: Add classes that the corpus does not have; without, their labels are skipped.
         point_sec: Length of the action that a moment becomes, s.
 
     Raises:
-        UserError: the file is not of this format, or the corpus has invalid labels; nothing is added.
+        UserError: a file is not of this format, or the corpus has invalid labels; nothing is added.
     """
     if form.read is None:
         raise UserError(f'{form.title} is written, not read')
-    if len(source.data) > form.max_bytes:
-        raise UserError(
-            f'{source.name}: has {len(source.data)} bytes; of {form.title} at most {form.max_bytes} are read'
-        )
     if not 0 < point_sec <= 3600:
         raise UserError(f'the length of a moment must be above 0, at most 3600 s; found {point_sec:g}')
     known = KnownNames(store.corpus)
-    if video:
-        known.videos_named(video) or known.find(video)
+    if video and not known.videos_named(video):
+        known.find(video)
+    readings = [(source, _read(form, source, known)) for source in sources]
+    merger = _Merger(store, known, point_sec, new_classes)
+    for source, reading in readings:
+        merger.add_labels(reading, video, f'{source.name}: ' if len(readings) > 1 else '')
+    for name in merger.report.new_classes:
+        store.add_class(name)
+    if merger.added:
+        names = ', '.join(source.name for source in sources)
+        store.change(list(merger.added.values()), source=f'imported {form.name} {names}'[:200])
+    for source, reading in readings:
+        merger.add_sequences(reading, video, source.name)
+    return merger.finish()
+
+
+def _read(form: Format, source: Source, known: KnownNames) -> Reading:
+    """Read a file; raises UserError with its name."""
+    if form.read is None:
+        raise UserError(f'{form.title} is written, not read')
+    if len(source.data) > form.max_bytes:
+        size = len(source.data)
+        raise UserError(f'{source.name}: has {size} bytes; of {form.title} at most {form.max_bytes} are read')
     try:
-        reading = form.read(source, known)
+        return form.read(source, known)
     except UserError as e:
         where = '' if str(e).startswith((source.name, str(source.path))) else f'{source.name}: '
         raise UserError(f'{where}{e}; is it a file of {form.title}?') from e
-    report = MergeReport(skipped=list(reading.skipped))
-    merger = _Merger(store, known, source.name, report, point_sec)
-    changes = merger.changes(reading, video, new_classes)
-    for name in report.new_classes:
-        store.add_class(name)
-    if changes:
-        store.change(changes, source=f'imported {form.name} {source.name}'[:200])
-    report.added = len(changes)
-    merger.add_sequences(reading, video)
-    return report
 
 
 class _Merger:
-    """One import."""
+    """One import.
 
-    def __init__(self, store: Store, known: KnownNames, name: str, report: MergeReport, point_sec: float) -> None:
-        self.corpus, self.known, self.name, self.report, self.point_sec = store.corpus, known, name, report, point_sec
+    Attributes:
+        report: What has happened so far.
+        added: New labels, as changes for the store, by what they are.
+    """
+
+    def __init__(self, store: Store, known: KnownNames, point_sec: float, new_classes: bool) -> None:
+        self.corpus, self.known, self.point_sec, self.new_classes = store.corpus, known, point_sec, new_classes
+        self.report = MergeReport()
+        self.added: dict[tuple[str, int, int, str], dict[str, Any]] = {}
+        self._classes = {_spelling(name): name for name in known.classes}
+        self._unknown: dict[str, int] = {}
         self._times: dict[str, FrameTimes] = {}
         self._ids: dict[str, StoredLabel] = {}
+        self._new_ids: set[str] = set()
         self._stored: dict[str, list[StoredLabel]] = {}
         for label in store.labels()[1]:
             self._ids[label.action_id] = label
             self._stored.setdefault(label.video, []).append(label)
 
-    def changes(self, reading: Reading, video: str, new_classes: bool) -> list[dict[str, Any]]:
-        """Changes for the store, and the classes that they need; fills the report."""
-        classes = {_spelling(name): name for name in self.known.classes}
-        added: dict[tuple, dict[str, Any]] = {}
-        ids = set(self._ids)
-        unknown: dict[str, int] = {}
+    def add_labels(self, reading: Reading, video: str, prefix: str) -> None:
+        """Sort the labels of a file into those that are added and others; ``prefix`` begins the lines about them."""
+        report = self.report
+        report.skipped += [one_line(f'{prefix}{line}') for line in reading.skipped]
         for entry in reading.entries:
             try:
                 info = self.known.find(video or entry.video, entry.athlete)
                 start, end = self.frames(entry, info)
             except UserError as e:
-                self.report.skipped.append(one_line(f'{entry.where}: {e}'))
+                report.skipped.append(one_line(f'{prefix}{entry.where}: {e}'))
                 continue
-            name = classes.get(_spelling(entry.label))
+            name = self._class_of(entry.label)
             if name is None:
-                if not new_classes or len(entry.label) > MAX_CLASS:
-                    unknown[entry.label] = unknown.get(entry.label, 0) + 1
-                    continue
-                name = classes[_spelling(entry.label)] = entry.label
-                self.report.new_classes.append(name)
+                continue
             problem = self.conflict(entry, info.video, start, end, name)
+            key = info.video, start, end, name
             if problem is None:
-                self.report.unchanged += 1
+                report.unchanged += 1
             elif problem:
-                self.report.conflicts.append(one_line(f'{entry.where}: {problem}'))
-            elif (key := (info.video, start, end, name)) in added:
-                self.report.skipped.append(one_line(f'{entry.where}: {name} {start}..{end} is there twice'))
+                report.conflicts.append(one_line(f'{prefix}{entry.where}: {problem}'))
+            elif key in self.added:
+                report.skipped.append(one_line(f'{prefix}{entry.where}: {name} {start}..{end} is there twice'))
             else:
-                label = {'video': info.video, 'start_frame': start, 'end_frame': end, 'label': name}
-                if _usable_id(entry.action_id) and entry.action_id not in ids:
+                label: dict[str, Any] = {'video': info.video, 'start_frame': start, 'end_frame': end, 'label': name}
+                if _usable_id(entry.action_id) and entry.action_id not in self._ids.keys() | self._new_ids:
                     label['action_id'] = entry.action_id
-                    ids.add(entry.action_id)
+                    self._new_ids.add(entry.action_id)
                 label |= {'split': entry.split} if entry.split in SPLITS else {}
                 label |= {'note': entry.note} if entry.note else {}
-                added[key] = {'before': None, 'after': label}
-        for name, count in unknown.items():
-            have = listed(self.known.classes) or 'none'
-            self.report.skipped.append(
-                one_line(
-                    f'{count} labels of class {name!r}, which the corpus does not have (it has {have}); '
-                    'add it, or import with --new-classes'
-                )
-            )
-        return list(added.values())
+                self.added[key] = {'before': None, 'after': label}
+
+    def _class_of(self, label: str) -> str | None:
+        """Name of the class of a label as the corpus spells it; None where it has none and gets none."""
+        name = self._classes.get(_spelling(label))
+        if name is None and self.new_classes and len(label) <= MAX_CLASS:
+            name = self._classes[_spelling(label)] = label
+            self.report.new_classes.append(name)
+        if name is None:
+            self._unknown[label] = self._unknown.get(label, 0) + 1
+        return name
+
+    def finish(self) -> MergeReport:
+        """The report, with the classes that are not known."""
+        have = listed(self.known.classes) or 'none'
+        for name, count in self._unknown.items():
+            which = f'which the corpus does not have (it has {have})'
+            line = f'{counted(count, "label")} of class {name!r}, {which}; add it, or import with --new-classes'
+            self.report.skipped.append(one_line(line))
+        self.report.added = len(self.added)
+        return self.report
 
     def frames(self, entry: Entry, info: VideoInfo) -> tuple[int, int]:
         """First frame and end (exclusive) of an entry; raises UserError where it is not in the video."""
@@ -242,7 +266,7 @@ class _Merger:
                 return f'{name} {start}..{end} of {video} overlaps {_words(other)}'
         return ''
 
-    def add_sequences(self, reading: Reading, video: str) -> None:
+    def add_sequences(self, reading: Reading, video: str, file: str) -> None:
         """Write boxes and poses of videos that have none."""
         parts: tuple[tuple[str, Mapping], ...] = (('boxes', reading.tracks), ('poses', reading.poses))
         for what, sequences in parts:
@@ -250,15 +274,15 @@ class _Merger:
                 try:
                     with errors_name(f'{what} of {named}'):
                         info = self.known.find(video or named, athlete)
-                        is_track = what == 'boxes'
+                        track = what == 'boxes'
                         path = self.corpus.track_path(info.video)
-                        path = path if is_track else self.corpus.pose_path(POSE_SET, info.video)
+                        path = path if track else self.corpus.pose_path(POSE_SET, info.video)
                         if path.exists():
                             raise UserError(f'the corpus has {what} of {info.video} already ({path})')
                         if len(sequence) and sequence.frame_inds[-1] >= info.num_frames:
                             raise UserError(f'frame {sequence.frame_inds[-1]} is beyond the {info.num_frames} frames')
-                        content = {'file': self.name, 'frames': sequence.frame_inds.tolist()}
-                        sequence.save(path, {'imported': self.name, 'inputs': {'labels': digest(content)}})
+                        content = {name: zlib.crc32(array.tobytes()) for name, array in vars(sequence).items()}
+                        sequence.save(path, {'imported': file, 'inputs': {'labels': digest(content)}})
                         self.report.notes.append(f'{what} of {info.video}: {path}')
                 except UserError as e:
                     self.report.skipped.append(str(e))
@@ -282,14 +306,3 @@ def _usable_id(action_id: str) -> bool:
         and action_id.isprintable()
         and action_id == action_id.strip()
     )
-
-
-def merge_reports(reports: Iterable[MergeReport]) -> MergeReport:
-    """One report of several files."""
-    total = MergeReport()
-    for report in reports:
-        total.added += report.added
-        total.unchanged += report.unchanged
-        for name in ('new_classes', 'conflicts', 'skipped', 'notes'):
-            getattr(total, name).extend(getattr(report, name))
-    return total

@@ -1,6 +1,7 @@
 """The web application: routes of all parts, errors as one line of JSON, the static page."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from ..errors import UserError, one_line
 from . import frame_routes, label_routes, library_routes, overlay_routes, review_routes
 from .access import Access, Guard
+from .labels import LabelConflict
 from .late_parts import LateParts
 from .workspace import UnknownVideo, Workspace
 
@@ -32,7 +34,8 @@ LATE_PARTS = ('format_routes', 'search_routes', 'training_routes')
 def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
     """Make the application of one corpus.
 
-    A UserError becomes status 400 (404 for an unknown video) and ``{"error": line}``, as does every other refusal.
+    A UserError becomes status 400 (404 for an unknown video, 409 with ``current`` for a label that has changed since)
+    and ``{"error": line}``, as does every other refusal.
 
     Args:
         workspace: The corpus.
@@ -62,6 +65,11 @@ def _new_app(lifespan: Callable | None = None) -> FastAPI:
     @app.exception_handler(UserError)
     async def user_error(request: Request, error: UserError) -> JSONResponse:
         return _answer(404 if isinstance(error, UnknownVideo) else 400, str(error))
+
+    @app.exception_handler(LabelConflict)
+    async def conflict(request: Request, error: LabelConflict) -> JSONResponse:
+        current = error.current and asdict(error.current)
+        return JSONResponse({'error': str(error), 'current': current}, status_code=409)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:

@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import UserError, listed
+from ..errors import UserError, listed, one_line
 from ..files import composed, open_file
-from ..interchange import FORMATS, export_labels, find_format, labelled_videos, merge_file, merge_reports, write_clips
+from ..interchange import FORMATS, export_labels, find_format, labelled_videos, merge_files, write_clips
 from ..interchange.archives import pack, pack_folder, sources
 from ..interchange.merging import POINT_SEC
 from .labels import LabelStore
@@ -42,9 +42,12 @@ def routes(workspace: Workspace) -> APIRouter:
     def export(name: str, request: Request, poses: str = '') -> Response:
         """A file with the labels of the ``videos`` (default: all that have some); a ZIP where there are several.
 
-        Videos are repeated: ``?videos=a&videos=b``.
+        Videos are repeated: ``?videos=a&videos=b``; status 404 for one that is unknown.
         """
         videos = [composed(video) for video in request.query_params.getlist('videos') if video]
+        known = workspace.corpus.videos()
+        if unknown := [video for video in videos if video not in known]:
+            return JSONResponse({'error': one_line(f'{workspace.corpus.videos_path}: no video {unknown[0]!r}')}, 404)
         stem = workspace.corpus.name or 'labels'
         if name == CLIPS:
             return StreamingResponse(_clips(store, videos), headers=_headers(f'{stem}-clips.zip', '.zip'))
@@ -80,8 +83,7 @@ def routes(workspace: Workspace) -> APIRouter:
         file_name = PurePosixPath(file.replace('\\', '/')).name or f'upload{form.suffix}'
 
         def merge() -> dict[str, Any]:
-            uploaded = sources(form, file_name, bytes(body))
-            report = merge_reports(merge_file(store, form, source, **options) for source in uploaded)
+            report = merge_files(store, form, sources(form, file_name, bytes(body)), **options)
             return {
                 'added': report.added,
                 'unchanged': report.unchanged,

@@ -24,6 +24,7 @@ from ..structures import Action, load_actions, load_classes, load_splits
 from ..structures.action import SPLITS
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
+from .workspace import UnknownVideo
 
 #: Longest note, characters.
 MAX_NOTE = 10_000
@@ -39,10 +40,6 @@ class LabelConflict(UserError):
     def __init__(self, message: str, current: Label | None) -> None:
         super().__init__(message)
         self.current = current
-
-
-class UnknownVideo(UserError):
-    """A video that the corpus does not have."""
 
 
 @dataclass(frozen=True)
@@ -359,7 +356,8 @@ class _Rules:
     def __init__(self, corpus: Corpus, state: Labels, used_ids: Collection[str]) -> None:
         self.corpus, self.state, self.used_ids = corpus, state, used_ids
         self.videos = corpus.videos()
-        self.splits: Mapping[str, str] = load_splits(corpus.splits_path)
+        self.splits: dict[str, str] = load_splits(corpus.splits_path)
+        self._next_numbers = Counter(label.video for label in state.labels.values())
 
     def check(self, content: Any, where: str) -> Change:
         """Check one change in JSON against what is stored; raises LabelConflict, and UserError with ``where``."""
@@ -401,8 +399,11 @@ class _Rules:
 
     def split_of(self, video: str) -> str:
         """Split of a new label: of its video in splits.csv, or that of most labels of the video, or of its file."""
-        if video in self.splits:
-            return self.splits[video]
+        if video not in self.splits:
+            self.splits[video] = self._usual_split(video)
+        return self.splits[video]
+
+    def _usual_split(self, video: str) -> str:
         same_file = {name for name, info in self.videos.items() if info.file == self.videos[video].file}
         for videos in ({video}, same_file):
             if counts := Counter(x.split for x in self.state.labels.values() if x.video in videos):
@@ -411,10 +412,11 @@ class _Rules:
 
     def new_id(self, video: str) -> str:
         """An id that no label has or had: ``<video>:<number>``."""
-        number = sum(label.video == video for label in self.state.labels.values())
-        while (action_id := f'{video}:{number}') in self.state.labels or action_id in self.used_ids:
-            number += 1
-        return action_id
+        while True:
+            action_id = f'{video}:{self._next_numbers[video]}'
+            self._next_numbers[video] += 1
+            if action_id not in self.state.labels and action_id not in self.used_ids:
+                return action_id
 
 
 def _label(content: Any) -> Label:

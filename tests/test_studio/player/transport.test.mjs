@@ -8,7 +8,7 @@ let transport;
 let shown;
 let callbacks;
 let now;
-let delays; // frame -> a promise that holds its picture back
+let delays; // frame -> a promise that holds its image back
 let errors;
 
 // A screen of 60 Hz whose clock is the test's, and a browser that cannot play the file.
@@ -26,7 +26,7 @@ beforeEach(() => {
   };
   transport = new Transport({
     times: new FrameTimes(100, 25), loader: new FrameLoader({ load }), video: { pause() {} }, url: '',
-    onShow: (frame, picture) => shown.push(frame) && assert.equal(picture.frame, frame),
+    onShow: (frame, image) => shown.push(frame) && assert.equal(image.frame, frame),
     onState() {}, onError: (error) => errors.push(error.message),
   });
 });
@@ -41,7 +41,7 @@ async function run(seconds) {
   }
 }
 
-test('steps count from the last wish; only pictures that arrived are shown', async () => {
+test('steps count from the last wish; only images that arrived are shown', async () => {
   let release;
   delays.set(2, new Promise((done) => (release = done)));
   await transport.seek(0);
@@ -58,7 +58,7 @@ test('steps count from the last wish; only pictures that arrived are shown', asy
   assert.equal(transport.frame, 99);
 });
 
-test('a picture that arrives late does not replace a newer one', async () => {
+test('an image that arrives late does not replace a newer one', async () => {
   let release;
   delays.set(50, new Promise((done) => (release = done)));
   transport.seek(50);

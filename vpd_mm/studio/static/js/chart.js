@@ -20,7 +20,7 @@ function ticks(end) {
 // Points [x, y] with x from 0 and y from 0 to 1 in percent.  `title` describes the chart to those who do not see it;
 // `diagonal` draws y = x; `texts` are the tooltips of the points.
 export function lineChart({ points, title, xLabel, yLabel, xPercent = false, diagonal = false, texts = [] }) {
-  const end = xPercent ? 1 : Math.max(...points.map(([x]) => x), 1e-9);
+  const end = xPercent ? 1 : Math.max(1, ...points.map(([x]) => x));
   const x = (value) => LEFT + ((WIDTH - LEFT - RIGHT) * value) / end;
   const y = (value) => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value;
   const number = (value, share) => (share ? `${Math.round(100 * value)} %` : Number(value.toPrecision(6)));

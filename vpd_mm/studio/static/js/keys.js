@@ -1,5 +1,7 @@
 // Keys of a view.
 
+import { element } from './ui.js';
+
 // Call `actions[key]` when a key is pressed outside of a field; `onnumber(n)` for class number n = 1..count.
 // A number of two digits is typed within 0.7 s.  Keys are those of `event.key` in lower case, 'ctrl+z', 'ctrl+shift+z'.
 // Returns the function that ends it.
@@ -28,6 +30,7 @@ export function listen(actions, { count = 0, onnumber = null } = {}) {
     const key = `${control ? 'ctrl+' : ''}${control && event.shiftKey ? 'shift+' : ''}${event.key.toLowerCase()}`;
     if (onnumber && /^[0-9]$/.test(key)) digit(key);
     else if (actions[key]) actions[key]();
+    else if (key === '?') document.querySelector('details.keys')?.toggleAttribute('open');
     else return;
     event.preventDefault();
   }
@@ -37,4 +40,10 @@ export function listen(actions, { count = 0, onnumber = null } = {}) {
     clearTimeout(timer);
     document.removeEventListener('keydown', pressed);
   };
+}
+
+// The keys of a view to read, as [key, what it does]; "?" opens and closes them.
+export function help(lines) {
+  const line = ([key, text]) => element('div', {}, element('dt', {}, element('kbd', {}, key)), element('dd', {}, text));
+  return element('details', { class: 'keys' }, element('summary', {}, 'Keys'), element('dl', {}, ...lines.map(line)));
 }

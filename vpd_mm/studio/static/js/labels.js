@@ -15,8 +15,9 @@ export function addLabel({ video, start_frame, end_frame, label }) {
   };
 }
 
-// The classes with their numbers.
+// The classes with their numbers; none is chosen where `chosen` is null.
 export function classSelect(classes, chosen, attributes) {
   const option = (label, index) => element('option', { value: label, selected: label === chosen }, `${index + 1} ${label}`);
-  return element('select', attributes, ...classes.map(option));
+  const none = chosen === null ? element('option', { value: '' }, 'choose a class') : null;
+  return element('select', attributes, none, ...classes.map(option));
 }

@@ -5,6 +5,7 @@ import { element } from './ui.js';
 
 const still = window.matchMedia('(prefers-reduced-motion: reduce)');
 let paused = still.matches;
+const NOTHING = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=='; // one transparent pixel
 
 export const segmentQuery = ({ video, start_frame, end_frame }) => `video=${name(video)}&start=${start_frame}&end=${end_frame}`;
 export const searchLink = (segment) => `#/search?${segmentQuery(segment)}`;
@@ -19,7 +20,7 @@ const seen = new IntersectionObserver(
       if (isIntersecting) {
         target.src = target.dataset.src;
       } else if (!target.complete) {
-        target.removeAttribute('src'); // scrolled past before it was loaded
+        target.src = NOTHING; // scrolled past before it was loaded
       }
     }
   },
@@ -27,8 +28,8 @@ const seen = new IntersectionObserver(
 );
 
 export function lazyImage(src, attributes = {}) {
-  const image = element('img', { alt: '', width: 320, height: 180, ...attributes, 'data-src': src });
-  image.addEventListener('load', () => seen.unobserve(image));
+  const image = element('img', { alt: '', width: 320, height: 180, ...attributes, src: NOTHING, 'data-src': src });
+  image.addEventListener('load', () => image.getAttribute('src') === image.dataset.src && seen.unobserve(image));
   seen.observe(image);
   return image;
 }
@@ -51,7 +52,7 @@ export function pauseButton() {
     button.setAttribute('aria-pressed', paused);
     for (const image of document.querySelectorAll('img.clip')) {
       image.dataset.src = paused ? image.dataset.middle : image.dataset.moving;
-      image.removeAttribute('src');
+      image.src = NOTHING;
       seen.unobserve(image);
       seen.observe(image); // loads it if it is in sight
     }

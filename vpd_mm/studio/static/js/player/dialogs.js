@@ -32,7 +32,7 @@ export function help() {
   });
   const dialog = element(
     'dialog',
-    { class: 'keys', 'aria-labelledby': 'help-title' },
+    { class: 'key-table', 'aria-labelledby': 'help-title' },
     element('h2', { id: 'help-title' }, 'Keys'),
     element('p', {}, 'Timeline: drag an edge of a label, or a selected label; Shift + click selects several; Ctrl + wheel zooms, Shift + wheel moves.'),
     element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('tbody', {}, ...rows))),

@@ -1,4 +1,4 @@
-// Pictures of frames: fetched by index, decoded off the main thread, kept, fetched ahead both ways.
+// Images of frames: fetched by index, decoded off the main thread, kept, fetched ahead both ways.
 
 // Frames to hold around one, in the order of need: its neighbours, two thirds of them ahead; then the targets of jumps.
 export function plan(times, frame, direction, count) {

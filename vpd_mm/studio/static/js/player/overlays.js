@@ -18,20 +18,23 @@ export const OUTLINES = { teacher: '#141414', student: '#ffffff', repaired: '#2f
 const THRESHOLD = 0.3; // joints below are drawn thin
 const KEPT = 'vpd-studio-overlays';
 const FLOWS = 24; // images kept
+const CHUNK = 64; // frames of the student's poses that are asked for together: they may be computed on demand
 
 export class Overlays {
   #data = new Map(); // path -> rows by frame, null while loading or absent
   #flows = new Map(); // path -> {image, window}, null while loading or absent
-  #flowless = false; // one message is enough for a corpus without flow
+  #failed = new Set(); // parts of a video that the server does not have: one message is enough
 
-  // posesOf: Map(athlete of the file -> names of its pose sets); onLoad(): data has arrived; onError(line).
-  constructor({ posesOf, onLoad, onError }) {
-    Object.assign(this, { posesOf, onLoad, onError });
+  // posesOf: Map(athlete of the file -> names of its pose sets); onLoad(): data has arrived;
+  // onError(line).
+  constructor({ numFrames, posesOf, onLoad, onError }) {
+    Object.assign(this, { numFrames, posesOf, onLoad, onError });
     this.on = Object.fromEntries(SWITCHES.map(([key, , on]) => [key, on]));
     Object.assign(this.on, JSON.parse(localStorage.getItem(KEPT) ?? '{}'));
     this.poses = ''; // set of the teacher's poses
     this.repaired = '';
     this.student = false;
+    this.loading = 0; // requests for what is drawn
   }
 
   set(key, on) {
@@ -48,7 +51,12 @@ export class Overlays {
       if (this.on.box) this.#box(context, this.#row(video, 'track', frame), scale, video === active);
       if (this.on.teacher && sets.includes(this.poses)) pose('teacher', `poses/${name(this.poses)}`);
       if (this.on.repaired && sets.includes(this.repaired)) pose('repaired', `poses/${name(this.repaired)}`);
-      if (this.on.student && this.student) pose('student', 'student');
+      if (this.on.student && this.student) {
+        const chunk = (at) => `student?start=${at}&end=${Math.min(at + CHUNK, this.numFrames)}`;
+        const start = frame - (frame % CHUNK);
+        pose('student', chunk(start));
+        if (start + CHUNK < this.numFrames) this.#row(video, chunk(start + CHUNK), frame);
+      }
     }
     context.globalAlpha = 1;
   }
@@ -56,14 +64,14 @@ export class Overlays {
   // The row of a frame: {boxes, keypoints, scores, limbs}; null where there is none, or none yet.
   #row(video, part, frame) {
     const path = `videos/${name(video)}/${part}`;
-    if (!this.#data.has(path)) {
+    if (!this.#data.has(path) && !this.#failed.has(kindOf(path))) {
       this.#data.set(path, null);
+      this.loading++;
       get(path)
-        .then((data) => {
-          this.#data.set(path, { ...data, rowOf: new Map(data.frame_inds.map((n, row) => [n, row])) });
-          this.onLoad();
-        })
-        .catch((error) => this.onError(error.message));
+        .then((data) => this.#data.set(path, { ...data, rowOf: new Map(data.frame_inds.map((n, row) => [n, row])) }))
+        .catch((error) => this.#fail(path, error))
+        .then(() => this.loading--)
+        .then(() => this.onLoad());
     }
     const data = this.#data.get(path);
     const row = data?.rowOf.get(frame);
@@ -74,7 +82,7 @@ export class Overlays {
   // The flow of the crop, where the crop is; only of frames with a box, as others have no crop.
   #flow(context, video, frame, scale) {
     const path = `api/videos/${name(video)}/flow/${frame}`;
-    if (!this.#flowless && !this.#flows.has(path) && this.#row(video, 'track', frame)) this.#loadFlow(path);
+    if (!this.#failed.has(kindOf(path)) && !this.#flows.has(path) && this.#row(video, 'track', frame)) this.#loadFlow(path);
     const flow = this.#flows.get(path);
     if (!flow) return;
     const [left, top, side] = flow.window.map((value) => value * scale);
@@ -93,9 +101,13 @@ export class Overlays {
       this.#flows.set(path, { image: await createImageBitmap(await response.blob()), window });
       this.onLoad();
     } catch (error) {
-      if (!this.#flowless) this.onError(error.message);
-      this.#flowless = true;
+      this.#fail(path, error);
     }
+  }
+
+  #fail(path, error) {
+    if (!this.#failed.has(kindOf(path))) this.onError(error.message);
+    this.#failed.add(kindOf(path));
   }
 
   #box(context, row, scale, strong) {
@@ -141,3 +153,6 @@ export class Overlays {
     return Math.max(1, Math.sqrt(Math.max(context.canvas.width, context.canvas.height)) / 18);
   }
 }
+
+// '.../student?start=0', '.../flow/12' -> '.../student', '.../flow': what fails for one frame fails for all.
+const kindOf = (path) => path.replace(/\?.*$|(?<=\/flow)\/\d+$/, '');

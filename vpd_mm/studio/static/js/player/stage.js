@@ -1,4 +1,4 @@
-// The picture of the video, with the overlays on a second canvas above.
+// The image of the video, with the overlays on a second canvas above.
 
 import { element } from '../ui.js';
 
@@ -11,10 +11,10 @@ export class Stage {
     Object.assign(this, { row, overlays });
     this.active = row.video;
     this.video = element('video', { playsinline: true, muted: true, 'aria-hidden': 'true', tabindex: -1 });
-    this.picture = element('canvas', { id: 'picture', role: 'img', 'aria-label': 'Frame of the video' });
+    this.image = element('canvas', { id: 'picture', role: 'img', 'aria-label': 'Frame of the video' });
     this.drawing = element('canvas', { id: 'overlay', 'aria-hidden': 'true' });
     this.problem = element('p', { class: 'problem', role: 'alert', hidden: true });
-    this.root = element('div', { class: 'stage' }, this.video, this.picture, this.drawing, this.problem);
+    this.root = element('div', { class: 'stage' }, this.video, this.image, this.drawing, this.problem);
     this.root.style.aspectRatio = `${row.width} / ${row.height}`;
     this.root.style.setProperty('--shape', row.width / row.height);
     this.observer = new ResizeObserver(() => this.#resize());
@@ -27,13 +27,13 @@ export class Stage {
     return Math.min(HEIGHTS.find((height) => height >= needed * 0.95) ?? 1080, this.row.height);
   }
 
-  // picture: an ImageBitmap or a <video>.
-  show(frame, picture) {
-    const { videoHeight } = picture;
-    const height = videoHeight ? Math.min(videoHeight, this.height) : picture.height;
-    const width = videoHeight ? Math.round((picture.videoWidth * height) / videoHeight) : picture.width;
-    if (this.picture.width !== width || this.picture.height !== height) Object.assign(this.picture, { width, height });
-    this.picture.getContext('2d').drawImage(picture, 0, 0, width, height);
+  // image: an ImageBitmap or a <video>.
+  show(frame, image) {
+    const { videoHeight } = image;
+    const height = videoHeight ? Math.min(videoHeight, this.height) : image.height;
+    const width = videoHeight ? Math.round((image.videoWidth * height) / videoHeight) : image.width;
+    if (this.image.width !== width || this.image.height !== height) Object.assign(this.image, { width, height });
+    this.image.getContext('2d').drawImage(image, 0, 0, width, height);
     this.#frame = frame;
     this.problem.hidden = true;
     this.redraw();

@@ -1,8 +1,8 @@
 // Position and playback of one video.
 //
-// `onShow(frame, picture)` is called with a picture and its frame number together, and with nothing else: what the page
-// says about the position it says there.  Frames are shown by index; a <video> is only the source of pictures while
-// playing forward at normal speed or faster, where the browser tells the time stamp of each picture.  Slow motion,
+// `onShow(frame, image)` is called with an image and its frame number together, and with nothing else: what the page
+// says about the position it says there.  Frames are shown by index; a <video> is only the source of images while
+// playing forward at normal speed or faster, where the browser tells the time stamp of each image.  Slow motion,
 // backward, loops and videos that the browser cannot play step by index.
 
 import { plan } from './frames.js';
@@ -16,7 +16,7 @@ export class Transport {
   #turn = 0; // of playing; a new one ends the old one
   #preview; // a <video>, ready; false where the browser cannot play the file
 
-  // loader: FrameLoader; video: an unused <video>, its file at `url`; onState(): playing, speed or loop have changed.
+  // loader: FrameLoader; video: an unused <video>, its file at `url`, '' for none; onState(): playing, speed or loop have changed.
   constructor({ times, loader, video, url, onShow, onState, onError }) {
     Object.assign(this, { times, loader, video, url, onShow, onState, onError });
     this.frame = null; // on screen
@@ -36,14 +36,14 @@ export class Transport {
     if (ready) this.#show(target, ready, order);
     const ahead = plan(this.times, target, this.#direction, this.loader.capacity);
     try {
-      const picture = await this.loader.want(target, ahead);
-      if (!ready && order > this.#shownOrder) this.#show(target, picture, order);
+      const image = await this.loader.want(target, ahead);
+      if (!ready && order > this.#shownOrder) this.#show(target, image, order);
     } catch (error) {
       if (error.name !== 'AbortError' && order === this.#order) this.onError(error);
     }
   }
 
-  // Steps and jumps count from the last wish, so that none is lost while pictures are on their way.
+  // Steps and jumps count from the last wish, so that none is lost while images are on their way.
   step(frames) {
     this.pause(false);
     return this.seek(this.target + frames);
@@ -88,7 +88,7 @@ export class Transport {
     this.onState();
   }
 
-  // Stop; `exact` shows the frame by index whose picture is on screen.
+  // Stop; `exact` shows the frame by index whose image is on screen.
   pause(exact = true) {
     if (!this.playing) return;
     this.#turn++;
@@ -123,17 +123,17 @@ export class Transport {
     this.loader.close();
   }
 
-  #show(frame, picture, order) {
+  #show(frame, image, order) {
     this.#shownOrder = order;
     this.frame = frame;
-    this.onShow(frame, picture);
+    this.onShow(frame, image);
   }
 
-  // Load the preview once; learn the time stamp of its first picture, from which the times of frames count.
+  // Load the preview once; learn the time stamp of its first image, from which the times of frames count.
   async #prepare() {
     this.#preview ??= new Promise((done) => {
       const { video } = this;
-      if (!video.requestVideoFrameCallback) return done(false);
+      if (!this.url || !video.requestVideoFrameCallback) return done(false);
       video.requestVideoFrameCallback((now, { mediaTime }) => {
         this.origin = mediaTime;
         done(true);
@@ -147,16 +147,16 @@ export class Transport {
 
   async #playVideo(turn) {
     const { video, times } = this;
-    const pictured = (now, { mediaTime }) => {
+    const presented = (now, { mediaTime }) => {
       if (turn !== this.#turn) return;
       this.target = times.nearest(mediaTime - this.origin);
       this.#show(this.target, video, ++this.#order);
-      video.requestVideoFrameCallback(pictured);
+      video.requestVideoFrameCallback(presented);
     };
     video.playbackRate = this.speed;
     video.currentTime = this.origin + times.seconds(this.target) + 1e-4;
     video.onended = () => turn === this.#turn && this.#end();
-    video.requestVideoFrameCallback(pictured);
+    video.requestVideoFrameCallback(presented);
     try {
       await video.play();
     } catch (error) {
@@ -173,7 +173,7 @@ export class Transport {
     this.onState();
   }
 
-  // A clock that waits for pictures; faster than they come, frames are left out.
+  // A clock that waits for images; faster than they come, frames are left out.
   #playFrames(turn) {
     const { times } = this;
     const first = this.loop?.start_frame ?? 0;

@@ -52,16 +52,17 @@ class View {
       onChange: () => this.#changed(),
     });
     const colour = (label) => colourOf(this.classes.indexOf(label));
-    this.overlays = new Overlays({ posesOf: new Map(rows.map(({ video, poses }) => [video, poses])), onLoad: () => this.stage.redraw(), onError: problem });
+    this.overlays = new Overlays({ numFrames: row.num_frames, posesOf: new Map(rows.map(({ video, poses }) => [video, poses])), onLoad: () => this.#overlaid(), onError: problem });
     const repaired = new Set(corpus.repaired);
     this.poses = row.poses.filter((set) => !repaired.has(set));
     this.repaired = row.poses.filter((set) => repaired.has(set));
     Object.assign(this.overlays, { poses: this.poses[0] ?? '', repaired: this.repaired[0] ?? '' });
     this.overlays.student = corpus.student;
     this.stage = new Stage({ row, overlays: this.overlays });
+    const url = corpus.fps ? '' : `api/videos/${name(row.video)}/file`; // a resampled corpus has other frames than its files
     this.transport = new Transport({
-      ...{ times, loader: null, video: this.stage.video, url: `api/videos/${name(row.video)}/file` },
-      onShow: (frame, picture) => this.#shown(frame, picture),
+      ...{ times, loader: null, video: this.stage.video, url },
+      onShow: (frame, image) => this.#shown(frame, image),
       onState: () => this.#state(),
       onError: (error) => this.stage.fail(error.message),
     });
@@ -83,6 +84,7 @@ class View {
   page() {
     const { row, times } = this;
     this.number = element('b', { id: 'frame-number' }, '-');
+    this.number.style.minWidth = `${String(row.num_frames - 1).length}ch`;
     this.time = element('b', { id: 'frame-time' }, '-');
     this.saved = element('span', { id: 'save-state', role: 'status' });
     const length = clock(times.seconds(row.num_frames));
@@ -131,13 +133,14 @@ class View {
   }
 
   #switches() {
+    this.loading = element('span', { class: 'muted', role: 'status' });
     const { overlays } = this;
     const present = { box: true, teacher: overlays.poses, student: overlays.student, repaired: overlays.repaired, flow: true };
     const boxes = SWITCHES.filter(([key]) => present[key]).map(([key, text]) => {
       const box = element('input', { type: 'checkbox', id: `show-${key}`, checked: overlays.on[key] });
       box.addEventListener('change', () => {
         overlays.set(key, box.checked);
-        this.stage.redraw();
+        this.#overlaid();
       });
       const line = element('i', { class: 'outline', 'aria-hidden': 'true', hidden: !OUTLINES[key] });
       line.style.backgroundColor = OUTLINES[key] ?? '';
@@ -148,7 +151,7 @@ class View {
       const select = element('select', { id }, ...sets.map((set) => element('option', { value: set }, set)));
       select.addEventListener('change', () => {
         overlays[key] = select.value;
-        this.stage.redraw();
+        this.#overlaid();
       });
       return element('label', { for: id, class: 'inline' }, title, select);
     };
@@ -156,7 +159,7 @@ class View {
       choice('pose-set', "Teacher's poses", this.poses, 'poses'),
       choice('repaired-set', 'Repaired poses', this.repaired, 'repaired'),
     ];
-    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the picture' }, ...boxes, ...choices);
+    return element('div', { class: 'switches', role: 'group', 'aria-label': 'Shown over the image' }, ...boxes, ...choices, this.loading);
   }
 
   #lanes() {
@@ -223,7 +226,7 @@ class View {
     }
   }
 
-  // A loader of pictures in the height that the screen needs.
+  // A loader of images in the height that the screen needs.
   #makeLoader() {
     const { row, stage, transport } = this;
     this.height = stage.height;
@@ -267,8 +270,8 @@ class View {
 
   // -- what happens
 
-  #shown(frame, picture) {
-    this.stage.show(frame, picture);
+  #shown(frame, image) {
+    this.stage.show(frame, image);
     const seconds = this.times.seconds(frame);
     this.number.textContent = frame;
     this.number.dataset.frame = frame;
@@ -283,6 +286,11 @@ class View {
   #address() {
     if (this.transport.playing) return;
     history.replaceState(history.state, '', `#/player/${name(this.session.active)}?frame=${this.session.frame}`);
+  }
+
+  #overlaid() {
+    this.stage.redraw();
+    this.loading.textContent = this.overlays.loading ? 'Loading poses' : '';
   }
 
   #state() {

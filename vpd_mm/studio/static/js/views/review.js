@@ -3,7 +3,7 @@
 import { get, post, request } from '../api.js';
 import { lineChart } from '../chart.js';
 import { counted, frames, percent } from '../format.js';
-import { listen } from '../keys.js';
+import { help, listen } from '../keys.js';
 import { clip, frameImage, pauseButton, playerLink, searchLink } from '../segment.js';
 import { scrolled, table } from '../tables.js';
 import { element } from '../ui.js';
@@ -21,6 +21,15 @@ const ORDERS = {
 const LIMIT = 200; // predictions at a time
 const STRIP = 8; // frames below the clip
 const IDLE = 120; // seconds after which a person is not counted as working on a prediction
+const KEYS = [
+  ['A', 'accept'],
+  ['R', 'reject: this is no action'],
+  ['1 to 9', 'correct to this class; above 9 type both digits'],
+  ['Q, E', 'previous, next'],
+  ['O', 'open in the player'],
+  ['Ctrl+Z', 'undo; with Shift: redo'],
+  ['?', 'show the keys'],
+];
 const DONE = { accept: 'accepted', reject: 'rejected', correct: 'corrected' };
 
 export async function show(container, { query }) {
@@ -53,6 +62,8 @@ class Review {
   constructor(classes, queue, order, curve) {
     this.classes = classes;
     this.curve = curve;
+    const reload = () => window.dispatchEvent(new HashChangeEvent('hashchange'));
+    this.next = element('button', { type: 'button', class: 'main', onclick: reload, hidden: true }, 'Show the next predictions');
     this.learned = scrolled('Labels by class', '');
     this.items = queue.map((prediction) => ({ prediction, state: null, label: null }));
     const button = (name, text, key, onclick, number) =>
@@ -115,8 +126,10 @@ class Review {
               button('', 'Undo', 'Control+Z', this.#decisions.undo, 'Ctrl+Z'),
               button('', 'Redo', 'Control+Shift+Z', this.#decisions.redo, 'Ctrl+Shift+Z'),
               pauseButton(),
+              this.next,
               element('a', { class: 'button', href: '#/train' }, 'Train again'),
             ),
+            help(KEYS),
             progressOf(curve),
           ),
         ),
@@ -209,7 +222,8 @@ class Review {
     const left = this.items.filter((item) => !item.state).length;
     this.counts.textContent =
       `${all('accept')} accepted, ${all('correct')} corrected, ${all('reject')} rejected; ` +
-      (left ? `${left} left.` : 'nothing is left here: train again to find more.');
+      (left ? `${left} left.` : 'nothing is left here.');
+    this.next.hidden = left > 0 || this.items.length < LIMIT;
     const labels = new Map(Object.entries(learned));
     for (const item of this.items.filter((one) => one.state === 'accept' || one.state === 'correct')) {
       labels.set(item.label, (labels.get(item.label) ?? 0) + 1);

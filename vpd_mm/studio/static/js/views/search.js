@@ -2,14 +2,23 @@
 
 import { get, post, request } from '../api.js';
 import { counted, frames } from '../format.js';
-import { listen } from '../keys.js';
+import { help, listen } from '../keys.js';
 import { addLabel, classSelect } from '../labels.js';
 import { clip, frameImage, lazyImage, pauseButton, playerLink, searchLink } from '../segment.js';
-import { element } from '../ui.js';
+import { element, message } from '../ui.js';
 import { Decisions } from '../undo.js';
 
 const STEP = 20; // matches at a time
 const MOST = 200; // matches that the server gives
+const KEYS = [
+  ['A', 'accept'],
+  ['1 to 9', 'accept as this class; above 9 type both digits'],
+  ['R', 'reject'],
+  ['Q, E', 'previous, next'],
+  ['O', 'open in the player'],
+  ['Ctrl+Z', 'undo; with Shift: redo'],
+  ['?', 'show the keys'],
+];
 
 export async function show(container, { query }) {
   const [corpus, { labels }] = await Promise.all([get('corpus'), get('labels')]);
@@ -89,6 +98,7 @@ class Search {
     this.list = element('ol', { class: 'cards results', 'aria-label': 'Results, most alike first' });
     this.more = element('button', { type: 'button', onclick: () => this.run(this.#limit + STEP) }, 'Show more');
     this.more.hidden = true;
+    const fresh = element('input', { type: 'checkbox', id: 'fresh', onchange: () => this.list.classList.toggle('fresh', fresh.checked) });
     const undo = element('button', { type: 'button', onclick: this.#decisions.undo }, 'Undo');
     const redo = element('button', { type: 'button', onclick: this.#decisions.redo }, 'Redo');
     this.page = element(
@@ -109,9 +119,15 @@ class Search {
         ),
         element('label', {}, 'Accept as', this.select),
         element('div', { class: 'row' }, undo, redo, pauseButton()),
-        keysHelp(),
+        help(KEYS),
       ),
-      element('section', { class: 'stack', 'aria-label': 'Results' }, this.status, this.list, element('div', {}, this.more)),
+      element(
+        'section',
+        { class: 'stack', 'aria-label': 'Results' },
+        element('div', { class: 'row ends' }, this.status, element('label', { class: 'check' }, fresh, 'Hide what has a label')),
+        this.list,
+        element('div', {}, this.more),
+      ),
     );
   }
 
@@ -119,8 +135,8 @@ class Search {
     return {
       a: () => this.accept(this.select.value),
       r: () => this.reject(),
-      e: () => this.#go(this.#current + 1),
-      q: () => this.#go(this.#current - 1),
+      e: () => this.#step(1),
+      q: () => this.#step(-1),
       o: () => this.#cards.length && location.assign(playerLink(this.#cards[this.#current].match)),
       'ctrl+z': this.#decisions.undo,
       'ctrl+shift+z': this.#decisions.redo,
@@ -167,14 +183,15 @@ class Search {
 
   accept(label) {
     const card = this.#cards[this.#current];
-    if (!card?.open || !label) return;
+    if (!card?.open) return;
+    if (!label) return message('Choose the class first, or press its number', 'error');
     card.wait();
     this.#decisions.make({
       text: `Labelled ${card.name} as ${label}`,
       ...addLabel({ ...card.match, label }),
       shown: (done) => card.decide(done ? 'accepted' : null, label),
     });
-    this.#go(this.#current + 1);
+    this.#step(1);
   }
 
   reject() {
@@ -189,7 +206,7 @@ class Search {
       undo: () => request('DELETE', 'search/reject', body),
       shown: (done) => card.decide(done ? 'rejected' : null),
     });
-    this.#go(this.#current + 1);
+    this.#step(1);
   }
 
   #mark(index) {
@@ -198,10 +215,12 @@ class Search {
     this.#cards[this.#current].item.setAttribute('aria-current', 'true');
   }
 
-  #go(index) {
-    if (!this.#cards.length) return;
-    this.#mark(index);
-    this.#cards[this.#current].item.focus();
+  // The next or previous card that is shown.
+  #step(by) {
+    let index = this.#current + by;
+    while (this.#cards[index] && !this.#cards[index].item.checkVisibility()) index += by;
+    if (this.#cards[index]) this.#mark(index);
+    this.#cards[this.#current]?.item.focus();
   }
 }
 
@@ -221,7 +240,7 @@ class Card {
     this.reject = button('reject', 'Reject', reject);
     this.item = element(
       'li',
-      { class: 'card', tabindex: -1, onfocusin: select, onclick: select },
+      { class: `card ${match.label_from === 'label' ? 'known' : ''}`, tabindex: -1, onfocusin: select, onclick: select },
       clip(match, { alt: `Clip of ${this.name}` }),
       element(
         'div',
@@ -255,23 +274,4 @@ class Card {
       state === 'accepted' ? `labelled ${label}` : state === 'rejected' ? 'rejected' : known ? `${source}: ${known}` : 'no label';
     this.accept.disabled = this.reject.disabled = !this.open;
   }
-}
-
-function keysHelp() {
-  const line = (key, text) => element('div', {}, element('dt', {}, element('kbd', {}, key)), element('dd', {}, text));
-  return element(
-    'details',
-    { class: 'help' },
-    element('summary', {}, 'Keys'),
-    element(
-      'dl',
-      { class: 'keys' },
-      line('A', 'accept'),
-      line('1 to 9', 'accept as this class; two digits of classes above 9'),
-      line('R', 'reject'),
-      line('Q, E', 'previous, next'),
-      line('O', 'open in the player'),
-      line('Ctrl+Z', 'undo, with Shift redo'),
-    ),
-  );
 }

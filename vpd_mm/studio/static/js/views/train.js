@@ -18,8 +18,8 @@ export async function show(container) {
   const bar = element('progress', { id: 'bar', 'aria-label': 'Progress of the training' });
   const progress = element('div', { class: 'panel stack' }, stage, bar, left);
   const result = element('div', { class: 'stack', id: 'report' });
-  start.addEventListener('click', () => ask(post, 'training'));
-  cancel.addEventListener('click', () => ask(remove, 'training'));
+  start.addEventListener('click', () => ask(post, 'Starting'));
+  cancel.addEventListener('click', () => ask(remove, 'Cancelling'));
 
   const missing = reasons(corpus, labels);
   container.append(
@@ -40,10 +40,12 @@ export async function show(container) {
   const stop = follow(update);
   return stop;
 
-  async function ask(method, path) {
+  async function ask(method, words) {
     start.disabled = cancel.disabled = true;
+    progress.hidden = false;
+    stage.textContent = words;
     try {
-      update((await method(path)) ?? (await get('training')));
+      update(await method('training'));
     } catch (error) {
       message(error.message, 'error');
       update(await get('training'));
