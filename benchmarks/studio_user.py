@@ -1,13 +1,14 @@
 """Labels that the studio needs for an accuracy: asked for by its review queue, against random order.
 
-A simulated user answers with the ground truth.  The pool are the actions of splits train and val with their true ends;
-the recogniser is that of the studio (three folds, each round starting from the models of the last one), and is tested on
-split test.  Both orders start from the same random labels.
+A simulated user answers with the ground truth.  The pool are the actions of splits train and val with their true
+ends; the recogniser is that of the studio (three folds, each round starting from the models of the last one), and is
+tested on split test.  Both orders start from the same random labels.
 
-Without --corpus the embedded sport is performed, but not rendered: features are its true 2D joints with noise, so that
-there are enough test actions for a curve, and labels, not features, limit the accuracy.
+Without --corpus the embedded sport is performed, but not rendered: features are its true 2D joints with noise, so
+that there are enough test actions for a curve, and labels, not features, limit the accuracy.
 """
 
+import itertools
 import json
 import shutil
 import sys
@@ -68,7 +69,7 @@ def labels_needed(points: Sequence[tuple[int, float]], level: float) -> float:
         >>> labels_needed([(10, 0.5), (20, 0.7)], 0.6)
         15.0
     """
-    for (n, a), (m, b) in zip(points, points[1:]):
+    for (n, a), (m, b) in itertools.pairwise(points):
         if a < level <= b:
             return float(n + (m - n) * (level - a) / (b - a))
     return float(points[0][0]) if points and points[0][1] >= level else float('nan')
@@ -89,7 +90,9 @@ def report(curves: dict[str, list]) -> bool:
         is_met = bool(both.all() and saved >= GOAL)
         reached &= is_met
         verdict = 'reached' if is_met else 'MISSED'
-        print(f'{f"fewer labels for {100 * level:.0f} %":40s} {100 * saved:.1f} %   at least {100 * GOAL:.0f}: {verdict}')
+        print(
+            f'{f"fewer labels for {100 * level:.0f} %":40s} {100 * saved:.1f} %   at least {100 * GOAL:.0f}: {verdict}'
+        )
     return reached
 
 
@@ -124,8 +127,8 @@ def simulate(args: Any, pool: 'Pool', seed: int) -> dict[str, list[tuple[int, fl
     return curves
 
 
-#: Standard deviation of the errors of joints, px of a person of about 100 px, and their correlation from frame to frame:
-#: the nearest neighbour among all labels is then right about as often as with the features of a student.
+#: Standard deviation of the errors of joints, px of a person of about 100 px, and their correlation from frame to
+#: frame: the nearest neighbour among all labels is then right about as often as with the features of a student.
 NOISE, CORRELATION = 18.0, 0.8
 
 
@@ -222,7 +225,7 @@ class Pool:
     def train(
         self, chosen: Sequence[int], folder: Path, before: Path | None, jobs: int
     ) -> tuple[float, np.ndarray, np.ndarray]:
-        """Train on some labels; return the accuracy on split test, and the members' probabilities (M, N, C) of the pool."""
+        """Train on some labels; return the accuracy on split test, and probabilities and disagreement of the pool."""
         from vpd_mm.files import read_json
         from vpd_mm.studio.folds import NUM_FOLDS, Folds, assign_folds
         from vpd_mm.studio.learning import Task, class_scores, run_jobs, train_recognizer

@@ -33,8 +33,6 @@ def test_folds_keep_videos_together_and_stay(workspace):
     assert [later.of(a, videos) for a in actions] == [folds.of(a, videos) for a in actions]
 
 
-
-
 def test_labels_of_one_video_are_spread_by_class():
     actions = [Action(f'{i}', 'v', 10 * i, 10 * i + 5, i % 2, 'train') for i in range(6)]
 
@@ -73,9 +71,11 @@ def test_temperature_repairs_overconfidence():
     assert fit_temperature(sharp, labels) == pytest.approx(2.5, rel=0.1)
     before, _ = reliability(sharp, labels)
     after, bins = reliability(true, labels)
-    assert after < 0.03 < 0.08 < before and sum(b['n'] for b in bins) == 3000
+    assert after < 0.03 < 0.08 < before
+    assert sum(b['n'] for b in bins) == 3000
     temperature, report = calibrate(sharp, labels, np.arange(3000) % 3)
-    assert temperature == pytest.approx(2.5, rel=0.1) and report['error'] < report['error_before']
+    assert temperature == pytest.approx(2.5, rel=0.1)
+    assert report['error'] < report['error_before']
     assert calibrate(sharp, labels, np.zeros(3000))[0] == 1.0
 
 
@@ -91,7 +91,9 @@ def test_the_threshold_finds_labels_with_few_proposals():
     actions = [Action('a', 'v', 50, 70, 0, 'train'), Action('b', 'v', 120, 140, 1, 'train')]
     rule, report = learning.choose_rule([('v', scores, np.arange(201))], actions, 20.0)
     assert 0.3 < rule.threshold <= 0.6
-    assert report['found']['value'] == 1.0 and report['num_proposals'] == 2 and report['found']['chance'] < 0.5
+    assert report['found']['value'] == 1.0
+    assert report['num_proposals'] == 2
+    assert report['found']['chance'] < 0.5
     assert learning.choose_rule([], actions, 20.0)[1] is None
 
 
@@ -110,10 +112,15 @@ def test_a_training_predicts_the_rest_of_the_corpus(workspace, quick):
     stages = []
     report = train(workspace, lambda stage, done: stages.append((stage, done)))
     store = PredictionStore(workspace)
-    assert stages[0] == ('train', 0.0) and stages[-1][0] == 'save' and not store.is_stale()
-    assert report['accuracy']['value'] > 0.8 and report['accuracy']['n'] == 16
+    assert stages[0] == ('train', 0.0)
+    assert stages[-1][0] == 'save'
+    assert not store.is_stale()
+    assert report['accuracy']['value'] > 0.8
+    assert report['accuracy']['n'] == 16
     assert report['accuracy']['chance'] == pytest.approx(6 / 16)
-    assert np.sum(report['confusion']) == 16 and report['validated_by'] == 'video' and not report['warm']
+    assert np.sum(report['confusion']) == 16
+    assert report['validated_by'] == 'video'
+    assert not report['warm']
     found = [p for p in store.read().all() if p.segment.video in ('v4', 'v5')]
     right = 0
     for i in (4, 5):
@@ -125,7 +132,8 @@ def test_a_training_predicts_the_rest_of_the_corpus(workspace, quick):
     assert right >= 7
     assert all(sum(p.scores.values()) == pytest.approx(1, abs=1e-3) for p in found)
     frames, scores = store.frame_scores('v4')
-    assert frames.tolist() == list(range(200)) and scores[25:35].mean() > scores[0:15].mean() + 0.2
+    assert frames.tolist() == list(range(200))
+    assert scores[25:35].mean() > scores[0:15].mean() + 0.2
     rejected = found[0]
     Reviews(workspace).add(rejected.segment, rejected.label, 'reject', '-', 1.0)
     save_classes(workspace.corpus.classes_path, CLASSES)
@@ -133,7 +141,9 @@ def test_a_training_predicts_the_rest_of_the_corpus(workspace, quick):
     save_actions(workspace.corpus.actions_path, load_actions(workspace.corpus.actions_path)[1:])
     assert store.is_stale()
     again = train(workspace, lambda stage, done: None)
-    assert again['warm'] and again['num_labels'] == 15 and not store.is_stale()
+    assert again['warm']
+    assert again['num_labels'] == 15
+    assert not store.is_stale()
     assert not any(p.segment.tiou(rejected.segment) >= 0.5 for p in store.read().all())
     assert [t.num_labels for t in Reviews(workspace).trainings()] == [16, 15]
     assert [f.name for f in list_folder(store.root) if f.is_dir()] == [store.folder.name]
@@ -143,8 +153,11 @@ def test_other_classes_start_from_random_weights(workspace):
     task, _ = make_task(workspace, None, workspace.folder / 'trainings' / '1')
     assert task.before is None
     same, _ = make_task(workspace, task.folder, workspace.folder / 'trainings' / '2')
-    assert same.before == task.folder and same.folds.of_unit == task.folds.of_unit
+    assert same.before == task.folder
+    assert same.folds.of_unit == task.folds.of_unit
     save_classes(workspace.corpus.classes_path, [*CLASSES, 'roll'])
     other, _ = make_task(workspace, task.folder, workspace.folder / 'trainings' / '3')
-    assert other.before is None and other.folds.of_unit == task.folds.of_unit
-    assert task.rejected == [] and Segment('v0', 0, 1).tiou(Segment('v1', 0, 1)) == 0
+    assert other.before is None
+    assert other.folds.of_unit == task.folds.of_unit
+    assert task.rejected == []
+    assert Segment('v0', 0, 1).tiou(Segment('v1', 0, 1)) == 0

@@ -32,8 +32,10 @@ FIRST, SECOND = 3, 10
 
 def test_informative_asks_for_the_middle_of_each_group_and_the_outlier_last():
     order, values = order_candidates(candidates([*TWO, 50.0]), 'informative')
-    assert set(order[:2]) == {FIRST, SECOND} and order[2] == 14
-    assert (np.diff(values) <= 1e-9).all() and sorted(order) == list(range(15))
+    assert set(order[:2]) == {FIRST, SECOND}
+    assert order[2] == 14
+    assert (np.diff(values) <= 1e-9).all()
+    assert sorted(order) == list(range(15))
 
 
 def test_informative_asks_where_there_is_no_label_yet():
@@ -53,7 +55,9 @@ def test_informative_asks_what_is_uncertain_rare_and_an_action():
 
 
 def test_simple_orders():
-    three = candidates([0, 1, 2], probabilities=[[0.6, 0.4], [0.5, 0.5], [0.1, 0.9]], doubts=[0, 0.1, 0.9], counts=(9, 1))
+    three = candidates(
+        [0, 1, 2], probabilities=[[0.6, 0.4], [0.5, 0.5], [0.1, 0.9]], doubts=[0, 0.1, 0.9], counts=(9, 1)
+    )
     assert order_candidates(three, 'uncertain')[0].tolist() == [1, 0, 2]
     assert order_candidates(three, 'confident')[0].tolist() == [2, 0, 1]
     assert order_candidates(three, 'disagreement')[0].tolist() == [2, 1, 0]
@@ -92,7 +96,8 @@ def studio(tmp_path):
 def test_the_queue_holds_what_no_label_covers(studio):
     _, client = studio
     found = client.get('/api/review').json()
-    assert len(found) == 8 and {p['video'] for p in found} == {'v4', 'v5'}
+    assert len(found) == 8
+    assert {p['video'] for p in found} == {'v4', 'v5'}
     assert all(p['reason'] and p['value'] >= 0 and p['scores']['rise'] == 0.6 for p in found)
     assert [p['start_frame'] for p in client.get('/api/review?order=time').json()[:2]] == [20, 60]
     assert len(client.get('/api/review?limit=3').json()) == 3
@@ -106,13 +111,16 @@ def test_decisions_add_labels_and_leave_the_queue(studio):
     body = {'prediction': second, 'decision': 'correct', 'label': 'wave', 'seconds': 5}
     assert client.post('/api/review', json=body).json()['label']['label'] == 'wave'
     made = client.post('/api/review', json={'prediction': third, 'decision': 'reject', 'seconds': 1e6}).json()
-    assert made['label'] is None and made['left'] == 5 and made['review']['seconds'] == MAX_SECONDS
+    assert made['label'] is None
+    assert made['left'] == 5
+    assert made['review']['seconds'] == MAX_SECONDS
     labels = {(x['video'], x['start_frame']): x['label'] for x in client.get('/api/labels?video=v4').json()['labels']}
     assert labels == {('v4', 20): 'rise', ('v4', 60): 'wave'}
     assert Reviews(workspace).rejected() == [Segment('v4', 100, 120)]
     curve = client.get('/api/review/curve').json()
     assert curve['decisions'] == {'accept': 1, 'correct': 1, 'reject': 1}
-    assert curve['learned'] == {'rise': 1, 'wave': 1} and curve['num_labels'] == 18
+    assert curve['learned'] == {'rise': 1, 'wave': 1}
+    assert curve['num_labels'] == 18
     assert curve['minutes'] == pytest.approx((2.5 + 5 + MAX_SECONDS) / 60, abs=1e-3)
     assert client.get('/api/predictions?video=v4').json()['stale'] is True
 
@@ -152,7 +160,8 @@ def test_wrong_decisions_change_nothing(studio, change, line):
     _, client = studio
     body = {'prediction': client.get('/api/review').json()[0], 'decision': 'accept', 'seconds': 1, **change}
     answer = client.post('/api/review', json=body)
-    assert answer.status_code == 400 and line in answer.json()['error']
+    assert answer.status_code == 400
+    assert line in answer.json()['error']
     assert len(client.get('/api/review').json()) == 8
 
 

@@ -26,7 +26,8 @@ def test_the_nearest_are_of_the_class_and_exact(workspace):
     # v0 .. v5 hold rise at 20, 140; -, -; ... : class (i + j) % 3 == 0
     same = {(f'v{i}', 20 + 40 * j) for i in range(6) for j in range(4) if (i + j) % 3 == 0} - {('v0', 20)}
     starts = {(m.video, 20 + 40 * round((m.start_frame - 20) / 40)) for m in found.matches[:7]}
-    assert len(same) == 7 and starts == same
+    assert len(same) == 7
+    assert starts == same
     reader = ClipReader(workspace)
     query = reader.read(QUERY)
     for match in found.matches[:4]:
@@ -41,9 +42,11 @@ def test_the_nearest_are_of_the_class_and_exact(workspace):
 def test_labels_are_named_and_uncut_videos_are_searched(workspace):
     matches = SearchEngine(workspace).search(QUERY, 10).matches
     labels = [m for m in matches if m.video in ('v0', 'v1', 'v2', 'v3') and m.label == 'rise']
-    assert {m.label_from for m in labels} == {'label'} and all(m.action_id for m in labels)
+    assert {m.label_from for m in labels} == {'label'}
+    assert all(m.action_id for m in labels)
     unlabelled = [m for m in matches[:7] if m.video in ('v4', 'v5')]
-    assert {m.label for m in unlabelled} == {None} and len(unlabelled) == 2
+    assert {m.label for m in unlabelled} == {None}
+    assert len(unlabelled) == 2
 
 
 def test_no_result_overlaps_another_or_the_query(workspace):
@@ -62,7 +65,9 @@ def test_a_short_list_is_the_begin_of_a_long_one(workspace):
 def test_windows_have_lengths_around_the_query():
     for seconds in (0.2, 0.8, 7.0):
         lengths = window_lengths(seconds)
-        assert len(lengths) == 3 and min(lengths) >= seconds / 1.41 and max(lengths) <= seconds * 1.41
+        assert len(lengths) == 3
+        assert min(lengths) >= seconds / 1.41
+        assert max(lengths) <= seconds * 1.41
     assert set(window_lengths(0.8)) & set(window_lengths(0.9))
 
 
@@ -74,7 +79,8 @@ def test_frames_without_features_are_no_candidates(tmp_path):
     FeatureSequence(sequence.frame_inds[keep], sequence.feats[keep], sequence.scores[keep]).save(path)
     matches = SearchEngine(Workspace(corpus, 'vpd')).search(QUERY, 15).matches
     inside = [m for m in matches if m.video == 'v1']
-    assert inside and all(m.end_frame <= 50 + 13 or m.start_frame >= 150 - 13 for m in inside)
+    assert inside
+    assert all(m.end_frame <= 50 + 13 or m.start_frame >= 150 - 13 for m in inside)
 
 
 def test_changed_features_are_read_again(tmp_path):
@@ -110,7 +116,8 @@ def test_a_rejected_match_stays_away_until_it_is_taken_back(tmp_path):
     client = TestClient(create_app(Workspace(corpus, 'vpd')), base_url='http://127.0.0.1:8765')
     body = {'video': 'v0', 'start_frame': 20, 'end_frame': 40, 'limit': 5}
     answer = client.post('/api/search', json=body).json()
-    assert answer['seconds'] < 60 and answer['num_candidates'] == sum(answer['candidates_from'].values()) > 50
+    assert answer['seconds'] < 60
+    assert answer['num_candidates'] == sum(answer['candidates_from'].values()) > 50
     first = answer['matches'][0]
     pair = {'query': body, 'match': first}
     assert client.post('/api/search/reject', json=pair).json() == {'rejections': 1}
@@ -127,9 +134,11 @@ def test_a_rejected_match_stays_away_until_it_is_taken_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'body', [{}, [], {'video': 'v0', 'start_frame': 5, 'end_frame': 5}, {'video': 'v0', 'start_frame': 0.5, 'end_frame': 9}]
+    'body',
+    [{}, [], {'video': 'v0', 'start_frame': 5, 'end_frame': 5}, {'video': 'v0', 'start_frame': 0.5, 'end_frame': 9}],
 )
 def test_a_wrong_body_is_refused(workspace, body):
     client = TestClient(create_app(workspace), base_url='http://127.0.0.1:8765')
     answer = client.post('/api/search', json=body)
-    assert answer.status_code == 400 and 'query' in answer.json()['error']
+    assert answer.status_code == 400
+    assert 'query' in answer.json()['error']

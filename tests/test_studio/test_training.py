@@ -26,12 +26,14 @@ def test_a_training_runs_beside_the_server_and_is_cancelled(client, tmp_path):
         started = client.post('/api/training')
         assert (started.status_code, started.json()['state']) == (200, 'running')
         again = client.post('/api/training')
-        assert again.status_code == 409 and 'a training is running' in again.json()['error']
+        assert again.status_code == 409
+        assert 'a training is running' in again.json()['error']
         state = socket.receive_json()
         end = time.monotonic() + 120
         while state['stage'] != 'train' and time.monotonic() < end:
             state = socket.receive_json()
-        assert state['state'] == 'running' and state['total'] == 100
+        assert state['state'] == 'running'
+        assert state['total'] == 100
         assert client.delete('/api/training').json()['state'] == 'cancelled'
     assert not [path for path in list_folder(tmp_path / 'c' / 'studio' / 'trainings') if path.is_dir()]
     assert client.get('/api/predictions').json() == {'made': None, 'stale': False, 'predictions': []}
@@ -41,7 +43,8 @@ def test_a_training_runs_beside_the_server_and_is_cancelled(client, tmp_path):
 def test_too_few_labels_are_refused_at_once(client, tmp_path):
     save_actions(tmp_path / 'c' / 'annotations' / 'actions.csv', [])
     answer = client.post('/api/training')
-    assert answer.status_code == 400 and 'no labels yet' in answer.json()['error']
+    assert answer.status_code == 400
+    assert 'no labels yet' in answer.json()['error']
     assert client.get('/api/training').json()['state'] == 'idle'
 
 

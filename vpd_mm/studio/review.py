@@ -2,17 +2,19 @@
 
 A prediction is in the queue until it is decided, or a label covers it.  Orders:
 
-- 'informative', the default: greedily, the prediction from which most is learned about all that are open: the sum over
-  them of how much more alike to it they are than to any label, or to any prediction before it in the queue (facility
-  location: each kind of clip is asked for once, the most typical one first, and what is like nothing else, often an error
-  of the features, late).  An open prediction counts by ``(1 + entropy + disagreement) * (1 + balance)``: entropy of its
-  class probabilities and disagreement of the models of the folds, 0..1; balance is 1 for a class without labels and 0 for
-  the class with the most.  Each one is multiplied by its frame score, so that what is hardly an action does not count.
-- 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': as 'informative', all with equal weight; 'rare': classes
-  with the fewest labels first; 'confident': the most probable ones first, to accept many at once; 'time': video and time.
+- 'informative', the default: greedily, the prediction from which most is learned about all that are open: the sum
+  over them of how much more alike to it they are than to any label, or to any prediction before it in the queue
+  (facility location: each kind of clip is asked for once, the most typical one first, and what is like nothing else,
+  often an error of the features, late).  An open prediction counts by ``(1 + entropy + disagreement) * (1 +
+  balance)``: entropy of its class probabilities and disagreement of the models of the folds, 0..1; balance is 1 for a
+  class without labels and 0 for the class with the most.  Each one is multiplied by its frame score, so that what is
+  hardly an action does not count.
+- 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': as 'informative', all with
+  equal weight; 'rare': classes with the fewest labels first; 'confident': the most probable ones first, to accept
+  many at once; 'time': video and time.
 
-Two clips are alike by ``exp(-(d / s)^2)``: d is the Euclidean distance of their :func:`clip_vector`, the smaller one to the
-mirror image, s is :data:`SCALE` times the median distance to the five nearest.
+Two clips are alike by ``exp(-(d / s)^2)``: d is the Euclidean distance of their :func:`clip_vector`, the smaller one
+to the mirror image, s is :data:`SCALE` times the median distance to the five nearest.
 """
 
 import itertools

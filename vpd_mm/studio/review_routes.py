@@ -59,9 +59,7 @@ def routes(workspace: Workspace) -> APIRouter:
     def curve() -> Any:
         """Accuracy on left-out labels at each training, against minutes of review, and what was decided."""
         rows = reviews.read()
-        points = [
-            {**asdict(training), 'minutes': round(training.seconds / 60, 3)} for training in reviews.trainings()
-        ]
+        points = [{**asdict(training), 'minutes': round(training.seconds / 60, 3)} for training in reviews.trainings()]
         return {
             'points': points,
             'minutes': round(reviews.seconds() / 60, 3),
