@@ -11,6 +11,7 @@ BENCHMARKS = {
     'real': 'benchmarks.real:run',
     'real-students': 'benchmarks.real_students:run',
     'distill': 'benchmarks.distill:main',
+    'studio': 'benchmarks.studio:main',
     'gpu': 'benchmarks.gpu:main',
     'bigru': 'benchmarks.bigru:run',
     'dtw': 'benchmarks.dtw:run',

@@ -28,6 +28,7 @@ ORDER = [
         'baselines',
         'importers',
         'exporters',
+        'interchange',
         'prepare',
         'infer',
         'export',

@@ -20,7 +20,7 @@ class FrameCursor:
 
     _frames: Generator[tuple[int, av.VideoFrame], None, None] | None = None
     _frame: av.VideoFrame | None = None
-    #: Position of ``_frame``; no intact frame lies between ``_from`` and it.
+    #: Position of ``_frame``, -1 before the first one; no intact frame lies between ``_from`` and it.
     _from, _at = 0, -1
 
     def __init__(self, reader: VideoReader) -> None:
@@ -34,12 +34,12 @@ class FrameCursor:
         if self._frames is None or not self._is_ahead(position):
             self.close()
             self._frames = self._reader.decode_from(position)
+        first = self._at < 0
         while self._at < position:
             if should_stop():
                 return None
-            before = self._at + 1
+            self._from = position if first else self._at + 1
             self._at, self._frame = next(self._frames, (self._reader.num_positions, None))
-            self._from = before if before else self._at
         return self._reader.to_rgb(self._frame) if self._at == position and self._frame is not None else None
 
     def _is_ahead(self, position: int) -> bool:

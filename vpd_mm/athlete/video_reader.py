@@ -175,16 +175,16 @@ class VideoReader:
         return UserError(f'{self.path}: frame {frame_ind} does not decode; copy or encode the file again')
 
     def decode_from(self, first: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Yield (position, frame) of every intact frame from the key frame before position ``first`` on.
+        """Yield (position, frame) of every intact frame from position ``first`` on, and of some before it.
 
-        Where frames cannot be found by their time stamps, from the beginning on.
+        Decoding starts at the key frame before, or where frames cannot be found by their time stamps, at the beginning.
         """
         # Containers seek by decoding time, which may lead past the frame: retry from farther back, finally from 0.
         for back in (0, 1, 5, None) if self._seekable else (None,):
             start = None if back is None else self._stamps[first] - back / self._tick
             if start is not None and start <= self._stamps[0]:
                 start = None
-            with closing(self._decode(start)) as frames:
+            with closing(self._decode(start, first)) as frames:
                 began = False
                 for position, frame in frames:
                     if not began and position > first and start is not None:
@@ -261,10 +261,14 @@ class VideoReader:
         last_step = np.diff(dts[-2:]).sum()
         return np.append(dts[delay:], dts[-1] + np.arange(1, delay + 1) * last_step), rates
 
-    def _decode(self, start: float | None = None) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on."""
+    def _decode(self, start: float | None = None, first: int = 0) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on.
+
+        Before frame ``first``, those that no other needs are left out.
+        """
         self.num_damaged, count = 0, -1
-        for count, (_, pts, frame) in enumerate(self._frames(start)):
+        needed = -np.inf if self._counted else self._stamps[first]
+        for count, (_, pts, frame) in enumerate(self._frames(start, needed)):
             if frame.is_corrupt:
                 self.num_damaged += 1
             else:
@@ -272,8 +276,13 @@ class VideoReader:
         if start is None:  # after an error at the end, decoders with threads drop what they hold
             self.num_damaged = max(self.num_damaged, len(self._stamps) - count - 1)
 
-    def _frames(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
-        """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode."""
+    def _frames(
+        self, start: float | None = None, needed: float = -np.inf
+    ) -> Iterator[tuple[int, float, av.VideoFrame]]:
+        """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode.
+
+        Frames before ``needed``, in ticks, to which no other refers are not decoded.
+        """
         container, stream = self._open()
         with container:
             if start is not None:
@@ -282,6 +291,8 @@ class VideoReader:
             try:
                 for number, packet in enumerate(container.demux(stream)):
                     packet.opaque = number, packet.pts
+                    is_before = packet.pts is not None and packet.pts < needed
+                    stream.codec_context.skip_frame = 'NONREF' if is_before else 'DEFAULT'
                     try:
                         frames = packet.decode()
                     except av.FFmpegError:

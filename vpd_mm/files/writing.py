@@ -1,6 +1,5 @@
 """Write results: complete files only, never over a file that this project did not write nor through a link."""
 
-import errno
 import glob
 import os
 import tempfile
@@ -82,8 +81,9 @@ def append(path: str | os.PathLike, data: bytes) -> None:
     with os.fdopen(handle, 'wb', buffering=0) as f, disk_errors_name(path):
         size = os.fstat(handle).st_size
         try:
-            if f.write(data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            rest = memoryview(data)
+            while rest:
+                rest = rest[f.write(rest) :]
             os.fsync(handle)
         except BaseException:
             with suppress(OSError):

@@ -11,19 +11,21 @@ import numpy as np
 
 from ..athlete import FrameCursor, VideoReader
 from ..corpus import VideoInfo
-from ..corpus.provenance import digest
 from ..errors import UserError
-from .workspace import file_state
+from .workspace import content_tag
 
 #: Heights of images, px; a frame has no more than its own.
 HEIGHTS = (180, 360, 540, 720, 1080, 1440, 2160)
 JPEG_QUALITY = 85
 #: Images, in bytes, and opened videos that are kept.
-MAX_BYTES, MAX_READERS = 256 << 20, 64
+MAX_BYTES, MAX_READERS = 384 << 20, 64
 #: Threads, each with a decoder at one place of one video, and after how many idle seconds the decoder is released.
 MAX_WORKERS, IDLE_SEC = 20, 60
 #: Frames that are made ahead of the last one asked for, in both directions, and how near to it the same viewer is.
 AHEAD, NEAR = 32, 96
+#: Frames that are made together backward, as all are decoded from a key frame on: ahead of time, and where one is
+#: waited for.
+GROUP, WAITED_GROUP = 64, 24
 
 Key = tuple[str, int, int]
 
@@ -53,11 +55,6 @@ class _Request:
                 self.result.set_result(image)
 
 
-def content_tag(row: VideoInfo, fps: float | None) -> str:
-    """Return a text that changes when the file of a video does, for addresses that browsers keep."""
-    return digest([row.file, *file_state(row.path), fps])
-
-
 class FrameImages:
     """JPEG images of frames by number, the same numbers as in the corpus.
 
@@ -85,7 +82,7 @@ class FrameImages:
         Raises:
             UserError: it is missing, cannot be read, or is not the one that the corpus was prepared from.
         """
-        tag = content_tag(row, self.fps)
+        tag = self.tag(row)
         with self._opening:  # two readers of one file would take twice the time
             video = self._opened.pop(tag, None) or OpenedVideo(VideoReader(row.existing_path(), self.fps), tag)
             self._opened[tag] = video
@@ -95,14 +92,16 @@ class FrameImages:
         if reader.num_frames < row.num_frames or (reader.width, reader.height) != (row.width, row.height):
             now = f'{reader.num_frames} frames of {reader.width}x{reader.height}'
             before = f'{row.num_frames} of {row.width}x{row.height}'
-            raise UserError(
-                f'{row.path}: has {now}, in videos.csv {before}; it was replaced, run tools/prepare.py again'
-            )
+            raise UserError(f'{row.path}: has {now}, videos.csv says {before}; prepare the video again')
         return video
+
+    def tag(self, row: VideoInfo) -> str:
+        """Return a text that changes when the file of a video does, for addresses that browsers keep."""
+        return content_tag(row, self.fps)
 
     def is_open(self, row: VideoInfo) -> bool:
         """True where :meth:`open` reads nothing."""
-        return content_tag(row, self.fps) in self._opened
+        return self.tag(row) in self._opened
 
     def request(self, row: VideoInfo, video: OpenedVideo, frame_ind: int, height: int | None = None) -> 'Future[bytes]':
         """Return the JPEG of a frame, at least ``height`` px high where the video is, once it is made.
@@ -217,7 +216,8 @@ class _Worker(threading.Thread):
             while not images.closed:
                 self._drop_cancelled()
                 for (_, position, height), requests in self.waiting.items():
-                    return requests[0].video, range(position, position + 1), height
+                    before = 0 if self.step > 0 else WAITED_GROUP - 1
+                    return requests[0].video, range(max(position - before, 0), position + 1), height
                 if self.video and not images.num_waiting and self.budget > 0 and (ahead := self._ahead(self.video)):
                     return self.video, ahead, self.height
                 images.changed.wait(IDLE_SEC)
@@ -248,19 +248,19 @@ class _Worker(threading.Thread):
         end = min(self.position + AHEAD + 1, video.reader.num_positions)
         forward = next((range(p, end) for p in range(self.position, end) if missing(p)), range(0))
         nearest = range(self.position - 1, max(self.position - AHEAD, 0) - 1, -1)
-        backward = next((range(max(p - AHEAD + 1, 0), p + 1) for p in nearest if missing(p)), range(0))
+        backward = next((range(max(p - GROUP + 1, 0), p + 1) for p in nearest if missing(p)), range(0))
         return (forward or backward) if self.step > 0 else (backward or forward)
 
     def _make(self, video: OpenedVideo, position: int, height: int, job: range) -> bool:
         """Make one image and give it to those who wait; False where other work comes first."""
         images, key = self._images, (video.tag, position, height)
+        is_asked = (video.tag, job.stop - 1, height) in self.waiting
 
         def should_stop() -> bool:
             with images.changed:
                 self._drop_cancelled()
                 soon = ((video.tag, p, height) in self.waiting for p in range(position, job.stop))
-                unwanted = len(job) == 1 or images.num_waiting > 0
-                return images.closed or (unwanted and not any(soon))
+                return images.closed or ((images.num_waiting > 0 or is_asked) and not any(soon))
 
         if should_stop():
             return False

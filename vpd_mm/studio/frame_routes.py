@@ -1,13 +1,17 @@
-"""Routes of the images of frames."""
+"""Routes of the images of videos: frames, thumbnails, clips, the file itself."""
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
+from ..files import open_video
+from .clips import Clips
 from .frame_images import FrameImages
 from .workspace import Workspace
 
@@ -16,8 +20,9 @@ KEEP_SEC = 31_536_000
 
 
 def routes(workspace: Workspace) -> APIRouter:
-    """``/videos/{video}/frames/{frame}``; see :class:`vpd_mm.studio.frame_images.FrameImages`."""
+    """``/videos/{video}/frames/{frame}``, ``thumbnail``, ``clip`` and ``file``."""
     images = FrameImages(workspace.corpus.fps)
+    clips = Clips(workspace, images)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +67,33 @@ def routes(workspace: Workspace) -> APIRouter:
             with suppress(asyncio.CancelledError):
                 await gone
 
+    @router.get('/videos/{video}/thumbnail')
+    def thumbnail(request: Request, video: str, v: str = '') -> Response:
+        """JPEG of the athlete, or of a frame without crops."""
+        row = workspace.video(video)
+        return _small(clips.thumbnail(row), 'image/jpeg', v == images.tag(row))
+
+    @router.get('/videos/{video}/clip')
+    def clip(
+        video: str, start: int, end: int, height: Annotated[int | None, Query(ge=16, le=720)] = None, v: str = ''
+    ) -> Response:
+        """Looping WebP of frames ``start`` to ``end`` (exclusive) of the athlete, or of the video without crops."""
+        row = workspace.video(video)
+        return _small(clips.clip(row, start, end, height), 'image/webp', v == images.tag(row))
+
+    @router.get('/videos/{video}/file')
+    def file(video: str) -> FileResponse:
+        """The video file, of which browsers may read parts (Range); for previews, as they number frames otherwise."""
+        path = workspace.video(video).existing_path()
+        open_video(path).close()  # nothing but a video is sent
+        return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0] or 'video/mp4')
+
     return router
+
+
+def _small(data: bytes, media_type: str, keep: bool) -> Response:
+    cache = f'private, max-age={KEEP_SEC if keep else 60}'
+    return Response(data, media_type=media_type, headers={'Cache-Control': cache})
 
 
 async def _disconnected(request: Request) -> None:

@@ -1,9 +1,10 @@
 """History of the labels: every change as a line of history.jsonl, from which the labels of any time follow."""
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from os import fstat
 from pathlib import Path
@@ -81,7 +82,7 @@ class Labels:
 
 
 def _replace(label: Label, new: dict[str, str]) -> Label:
-    return Label(**{**asdict(label), 'label': new[label.label]}) if label.label in new else label
+    return replace(label, label=new[label.label]) if label.label in new else label
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,12 @@ class Entry:
 
 
 def _finished(now: Label | None, before: Label | None, after: Label | None) -> Change | None:
-    if now in (before, after) or None in (now, before, after):
-        return (now, after) if now == before else None
-    old, was, new = (asdict(label) for label in (now, before, after) if label is not None)
+    if now == before:
+        return now, after
+    if now is None or after is None:
+        return None
+    before = before or replace(after, note='')  # the row may be written before the note
+    old, was, new = (asdict(label) for label in (now, before, after))
     return now, Label(**{name: new[name] if old[name] == was[name] else old[name] for name in old})
 
 
@@ -231,13 +235,13 @@ class History:
             append(self.path, b'\n')
         self.update()
 
-    def entries(self) -> Iterator[tuple[int, Entry]]:
-        """Yield (number of the line, entry) from the first to the last that is finished."""
-        if self.path.exists():
-            with open_file(self.path) as f:
-                for number, line in enumerate(f, 1):
-                    if line.endswith(b'\n') and line.strip():
-                        try:
-                            yield number, Entry.parse(line, f'{self.path}:{number}')
-                        except UserError:  # is in problems
-                            continue
+    def entries(self, last: int | None = None) -> Iterator[tuple[int, Entry]]:
+        """Yield (number of the line, entry) of the ``last`` lines, or of all, without one that is not finished."""
+        if not self.path.exists():
+            return
+        with open_file(self.path) as f:
+            numbered = ((number, line) for number, line in enumerate(f, 1) if line.endswith(b'\n'))
+            for number, line in numbered if last is None else deque(numbered, last):
+                with suppress(UserError):  # is in problems
+                    if line.strip():
+                        yield number, Entry.parse(line, f'{self.path}:{number}')

@@ -1,15 +1,12 @@
 """Routes of labels, classes and the history of both (:mod:`vpd_mm.studio.labels`)."""
 
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
 from typing import Any
 
 from fastapi import APIRouter, Body
-from fastapi.responses import JSONResponse
 
 from ..errors import UserError
-from .labels import LabelConflict, LabelStore, UnknownVideo
+from .labels import LabelStore
 from .workspace import Workspace
 
 #: Changes of one entry that the history shows.
@@ -21,7 +18,6 @@ def routes(workspace: Workspace) -> APIRouter:
     router, store = APIRouter(), LabelStore(workspace.corpus)
 
     @router.get('/labels')
-    @_with_status
     def labels(video: str = '') -> Any:
         """Labels of a video, or of all; ``problems`` are lines of files that prevent changes, ``notices`` others."""
         snapshot, shown = store.labels(video)
@@ -34,7 +30,6 @@ def routes(workspace: Workspace) -> APIRouter:
         }
 
     @router.post('/labels')
-    @_with_status
     def change(body: Any = Body()) -> Any:  # noqa: B008
         """Make ``{"changes": [{"before", "after"}]}``, all or none; 409 with ``current`` where a label has changed."""
         version, made = store.change(_fields(body, 'changes')['changes'])
@@ -82,22 +77,6 @@ def routes(workspace: Workspace) -> APIRouter:
         return {'version': version, 'classes': names}
 
     return router
-
-
-def _with_status(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Answer a conflict with status 409 and an unknown video with 404."""
-
-    @wraps(endpoint)
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return endpoint(*args, **kwargs)
-        except LabelConflict as e:
-            current = e.current and asdict(e.current)
-            return JSONResponse({'error': str(e), 'current': current}, status_code=409)
-        except UnknownVideo as e:
-            return JSONResponse({'error': str(e)}, status_code=404)
-
-    return answer
 
 
 def _fields(body: Any, *needed: str, optional: str = '') -> dict[str, Any]:

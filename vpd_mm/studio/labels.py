@@ -20,12 +20,11 @@ from typing import Any
 from ..corpus import Corpus, VideoInfo
 from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
-from ..importers.label_table import DIVIDED, split_problem, with_splits
-from ..importers.labels import LabelSet
 from ..structures import Action, load_actions, load_classes, load_splits
 from ..structures.action import SPLITS
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
+from .workspace import UnknownVideo
 
 #: Longest note, characters.
 MAX_NOTE = 10_000
@@ -41,10 +40,6 @@ class LabelConflict(UserError):
     def __init__(self, message: str, current: Label | None) -> None:
         super().__init__(message)
         self.current = current
-
-
-class UnknownVideo(UserError):
-    """A video that the corpus does not have."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ class LabelStore:
     def history(self, limit: int = 100) -> list[tuple[int, Entry]]:
         """The last entries with their numbers, the newest first."""
         self.read()
-        return list(self._history.entries())[: -limit - 1 : -1]
+        return list(self._history.entries(limit))[::-1]
 
     def notices(self) -> list[str]:
         """Lines that the user should know: entries of the history that cannot be read, labels without effect."""
@@ -205,6 +200,9 @@ class LabelStore:
             UserError: the corpus is that of a public data set, which has its splits; the labels do not suffice for a
                 training and a test; or a file cannot be read or written.
         """
+        from ..importers.label_table import DIVIDED, split_problem, with_splits  # takes seconds
+        from ..importers.labels import LabelSet
+
         if self.corpus.dataset:
             raise UserError(f'{self.corpus.root}: has the splits of {self.corpus.dataset}, which are not divided again')
         with self._writing() as (now, commit):
@@ -310,7 +308,8 @@ class LabelStore:
         """Write the files that differ beside the old ones; they take their places at the end of the block."""
         for path in self._paths:
             remove_unfinished(path)
-        notes = {i: note for i, note in now.notes.items() if i not in now.state.labels}
+        known = {*now.state.labels, *new.labels}
+        notes = {i: note for i, note in now.notes.items() if i not in known}
         notes |= {label.action_id: label.note for label in new.labels.values() if label.note}
         actions = _actions(new)
         tables = [
@@ -357,7 +356,8 @@ class _Rules:
     def __init__(self, corpus: Corpus, state: Labels, used_ids: Collection[str]) -> None:
         self.corpus, self.state, self.used_ids = corpus, state, used_ids
         self.videos = corpus.videos()
-        self.splits: Mapping[str, str] = load_splits(corpus.splits_path)
+        self.splits: dict[str, str] = load_splits(corpus.splits_path)
+        self._next_numbers = Counter(label.video for label in state.labels.values())
 
     def check(self, content: Any, where: str) -> Change:
         """Check one change in JSON against what is stored; raises LabelConflict, and UserError with ``where``."""
@@ -399,8 +399,11 @@ class _Rules:
 
     def split_of(self, video: str) -> str:
         """Split of a new label: of its video in splits.csv, or that of most labels of the video, or of its file."""
-        if video in self.splits:
-            return self.splits[video]
+        if video not in self.splits:
+            self.splits[video] = self._usual_split(video)
+        return self.splits[video]
+
+    def _usual_split(self, video: str) -> str:
         same_file = {name for name, info in self.videos.items() if info.file == self.videos[video].file}
         for videos in ({video}, same_file):
             if counts := Counter(x.split for x in self.state.labels.values() if x.video in videos):
@@ -409,10 +412,11 @@ class _Rules:
 
     def new_id(self, video: str) -> str:
         """An id that no label has or had: ``<video>:<number>``."""
-        number = sum(label.video == video for label in self.state.labels.values())
-        while (action_id := f'{video}:{number}') in self.state.labels or action_id in self.used_ids:
-            number += 1
-        return action_id
+        while True:
+            action_id = f'{video}:{self._next_numbers[video]}'
+            self._next_numbers[video] += 1
+            if action_id not in self.state.labels and action_id not in self.used_ids:
+                return action_id
 
 
 def _label(content: Any) -> Label:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..corpus import VideoInfo
+from ..corpus.provenance import digest
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
 from ..structures import VPD_JOINTS, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
-from .frame_images import content_tag
 from .predictions import PredictionStore
-from .workspace import Workspace, file_state
+from .workspace import Workspace, content_tag, file_state
 
 #: Seconds in which the list has to be there; shares that take longer are missing in it and counted afterwards.
 PATIENCE_SEC = 1.0
@@ -26,16 +26,17 @@ PATIENCE_SEC = 1.0
 class Library:
     """List the videos of a workspace.
 
-    Shares are kept in ``<corpus>/studio/cache/shares.json`` with size and time of the files that they are of.
+    Shares are kept in ``<corpus>/studio/cache/shares.json``, with the state of the files that they are of.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._path = workspace.folder / 'cache' / 'shares.json'
+        #: Video to [state, tracked share, confident share].
         self._known: dict[str, list] = {}
         with suppress(UserError):  # missing or damaged: counted again
             if isinstance(known := read_json(self._path, ''), dict):
-                self._known = known
+                self._known = {name: e for name, e in known.items() if isinstance(e, list) and len(e) == 3}
         self._counting = threading.Lock()
 
     @property
@@ -76,11 +77,13 @@ class Library:
     def _shares(self, videos: Mapping[str, VideoInfo]) -> dict[str, tuple[float | None, float | None]]:
         corpus, poses = self.workspace.corpus, self.pose_name
         states = {
-            name: [
-                *file_state(corpus.track_path(name)),
-                *(file_state(corpus.pose_path(poses, name)) if poses else ()),
-                row.num_frames,
-            ]
+            name: digest(
+                [
+                    file_state(corpus.track_path(name)),
+                    file_state(corpus.pose_path(poses, name)) if poses else None,
+                    row.num_frames,
+                ]
+            )
             for name, row in videos.items()
         }
         missing = [name for name in videos if self._known.get(name, [None])[0] != states[name]]
@@ -91,7 +94,7 @@ class Library:
         known = {name: entry for name in videos if (entry := self._known.get(name)) and entry[0] == states[name]}
         return {name: (entry[1], entry[2]) for name, entry in known.items()}
 
-    def _count(self, names: list[str], videos: Mapping[str, VideoInfo], states: dict[str, list], poses: str) -> None:
+    def _count(self, names: list[str], videos: Mapping[str, VideoInfo], states: Mapping[str, str], poses: str) -> None:
         with self._counting:
             for name in names:
                 if self._known.get(name, [None])[0] != states[name]:

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 from fastapi import APIRouter, Response
 
-from ..corpus import CropStore
 from ..errors import UserError
 from ..structures import VPD_JOINTS
 from ..visualize.panels import flow_to_rgb
-from ..visualize.skeleton import COCO17, Skeleton
+from ..visualize.skeleton import COCO17, VPD13, Skeleton
 from .workspace import Workspace
 
 
@@ -43,6 +42,14 @@ def routes(workspace: Workspace) -> APIRouter:
         sequence = corpus.poses(name, row.video)
         return pose_json(sequence.frame_inds, sequence.keypoints, sequence.scores, COCO17)
 
+    @router.get('/videos/{video}/student')
+    def student(video: str, start: int | None = None, end: int | None = None) -> dict[str, Any]:
+        """The student's keypoints (T, 13, 2) px of frames ``start`` to ``end``; see :class:`StudentPoses`."""
+        from .student_poses import StudentPoses  # imports torch
+
+        frame_inds, keypoints = StudentPoses(workspace).poses(workspace.video(video), start, end)
+        return pose_json(frame_inds, keypoints, np.ones(keypoints.shape[:2]), VPD13)
+
     @router.get('/videos/{video}/confidence')
     def confidence(video: str) -> dict[str, Any]:
         """Mean score (T,) of the 13 joints of the teacher, and the gate above which a frame trains the student."""
@@ -63,7 +70,7 @@ def routes(workspace: Workspace) -> APIRouter:
     def flow(video: str, frame: int) -> Response:
         """PNG of the optical flow of the crop of a frame; ``X-Window``: left, top, side of the crop, px."""
         row = workspace.video(video)
-        store = CropStore(corpus.crops_dir)
+        store = workspace.crops()
         image = flow_to_rgb(store.flow(row.video, frame))
         header = store.header(row.video)
         window = header.windows[np.searchsorted(header.frame_inds, frame)].tolist()

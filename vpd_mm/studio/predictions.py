@@ -22,8 +22,6 @@ import numpy as np
 from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..errors import UserError
-from ..features import resolve_features
-from ..features.clips import split_names
 from ..files import atomic_write, checked_name, list_folder, npz_path, read_json
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
 from .segments import Segment, feature_name, read_labels
@@ -172,6 +170,8 @@ def remove_others(root: Path, name: str | None) -> None:
 
 def content_of(workspace: Workspace) -> dict[str, str]:
     """Digests of what a training learns from: ``labels`` (with the classes) and ``features``."""
+    from ..features.clips import resolve_features, split_names  # imports torch
+
     corpus: Corpus = workspace.corpus
     classes, actions = read_labels(corpus)
     labels = digest([classes, sorted(tuple(vars(action).values()) for action in actions)])

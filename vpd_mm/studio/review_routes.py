@@ -55,6 +55,16 @@ def routes(workspace: Workspace) -> APIRouter:
         row = reviews.add(segment, predicted, decision, label, float(seconds))
         return {'review': asdict(row), 'label': added and asdict(added), 'left': len(open_predictions(workspace))}
 
+    @router.delete('/review')
+    def take_back(body: Any = Body()) -> Any:  # noqa: B008
+        """Take a decision back: ``review_id`` and ``label`` of its answer; refused where the label has changed."""
+        if not isinstance(body, dict) or type(body.get('review_id')) is not int:
+            raise UserError('the body must be a JSON object with review_id, a whole number, and label')
+        if body.get('label') is not None:
+            labels.change([{'before': body['label'], 'after': None}], 'review')
+        reviews.remove(body['review_id'])
+        return {'left': len(open_predictions(workspace))}
+
     @router.get('/review/curve')
     def curve() -> Any:
         """Accuracy on left-out labels at each training, against minutes of review, and what was decided."""

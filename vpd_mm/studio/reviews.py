@@ -88,9 +88,19 @@ class Reviews:
         with file_lock(self._lock, wait_sec=60, busy=f'{self.path}: locked for a minute'):
             rows, span = self.read(), (segment.video, segment.start_frame, segment.end_frame)
             seconds = round(min(seconds, MAX_SECONDS), 2)
-            row = Review(len(rows) + 1, round(time.time(), 3), *span, predicted, decision, label, seconds)
+            number = max((row.review_id for row in rows), default=0) + 1
+            row = Review(number, round(time.time(), 3), *span, predicted, decision, label, seconds)
             write_table(self.path, Review, [*rows, row])
             return row
+
+    def remove(self, review_id: int) -> None:
+        """Take a decision back; UserError where there is none of this number."""
+        with file_lock(self._lock, wait_sec=60, busy=f'{self.path}: locked for a minute'):
+            rows = self.read()
+            kept = [row for row in rows if row.review_id != review_id]
+            if len(kept) == len(rows):
+                raise UserError(f'{self.path}: no review {review_id}; it was taken back already')
+            write_table(self.path, Review, kept)
 
     def add_training(self, made: float, num_labels: int, accuracy: Mapping[str, Any]) -> None:
         """Record a training with its accuracy (``learning.share_json``) and the work until then."""

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus
-from ..detect import temporal_iou
 from ..errors import UserError
-from ..features import FeatureReader, clip_positions
 from ..structures import Action, load_actions, load_classes
 from .workspace import Workspace
 
@@ -37,9 +35,9 @@ class Segment:
         """Intersection over union in time; 0 of two videos."""
         if self.video != other.video:
             return 0.0
-        return float(
-            temporal_iou((self.start_frame, self.end_frame), np.array([[other.start_frame, other.end_frame]]))[0]
-        )
+        start, end = max(self.start_frame, other.start_frame), min(self.end_frame, other.end_frame)
+        union = max(self.end_frame, other.end_frame) - min(self.start_frame, other.start_frame)
+        return max(0, end - start) / union
 
     def overlaps_any(self, others: Sequence['Segment'], least: float) -> bool:
         """Whether the intersection over union with one of the others is at least ``least``."""
@@ -67,6 +65,8 @@ class ClipReader:
     """
 
     def __init__(self, workspace: Workspace) -> None:
+        from ..features import FeatureReader  # imports torch
+
         self.corpus, self.settings = workspace.corpus, workspace.corpus.settings()
         self.reader = FeatureReader(self.corpus, feature_name(workspace))
         self.videos = self.corpus.videos()
@@ -80,6 +80,8 @@ class ClipReader:
 
     def read(self, segment: Segment) -> np.ndarray | None:
         """The features (T, V, D) float32 of a segment; None where its frames have none, or it leaves its video."""
+        from ..features import clip_positions  # imports torch
+
         info = self.videos.get(segment.video)
         if info is None or segment.end_frame > info.num_frames:
             return None

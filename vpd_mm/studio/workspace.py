@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..corpus import Corpus, VideoInfo
+from ..corpus import Corpus, CropStore, VideoInfo
+from ..corpus.provenance import digest
 from ..errors import UserError
-from ..files import composed
+from ..files import composed, list_folder
 from ..structures import FrameTimes
 
 
@@ -50,6 +51,11 @@ class Workspace:
         """Times of the frames of a video, read again only when their file has changed."""
         return _times(self.corpus, row, file_state(self.corpus.times_path(row.video)))
 
+    def crops(self) -> CropStore:
+        """The crops, listed again only when a shard has changed."""
+        shards = list_folder(self.corpus.crops_dir)
+        return _crops(self.corpus, tuple((path.name, *file_state(path)) for path in shards))
+
 
 def file_state(path: Path | str) -> tuple[int, int]:
     """Return (size, time of the last change in ns) of a file, by which a change is seen; (-1, 0): it is missing."""
@@ -60,10 +66,20 @@ def file_state(path: Path | str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
+def content_tag(row: VideoInfo, fps: float | None) -> str:
+    """Return a text that changes with the content of a video's file, resampled to ``fps``."""
+    return digest([row.file, *file_state(row.path), fps])
+
+
 @lru_cache(maxsize=2)
 def _videos(corpus: Corpus, *states: tuple[int, int]) -> Mapping[str, VideoInfo]:
     left_out = corpus.left_out()
     return {name: row for name, row in corpus.videos().items() if name not in left_out}
+
+
+@lru_cache(maxsize=2)
+def _crops(corpus: Corpus, states: tuple) -> CropStore:
+    return CropStore(corpus.crops_dir)
 
 
 @lru_cache(maxsize=4096)
