@@ -9,8 +9,9 @@ from ..athlete.video_reader import VideoReader
 from ..corpus import Corpus
 from ..engine.progress import OnProgress, no_progress
 from ..files import check_output, open_output
+from ..structures import Label
 from ..visualize.video_writer import VideoWriter
-from .entries import Label, LabelledVideo
+from .entries import LabelledVideo
 
 #: Columns of ``clips.csv``.
 HEADER = ('clip', 'action_id', 'video', 'start_frame', 'end_frame', 'start_sec', 'end_sec', 'fps', 'label', 'split')

@@ -7,7 +7,7 @@ it: an event that was moved in another program has lost its extent.
 
 from typing import Any
 
-from .entries import Label
+from ..structures import Label
 
 FIELD = 'interval'
 

@@ -22,14 +22,13 @@ from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
 from ..structures import Action, load_actions, load_classes, load_splits
 from ..structures.action import SPLITS
+from ..structures.label import MAX_CLASS, spelling
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
 from .workspace import UnknownVideo
 
 #: Longest note, characters.
 MAX_NOTE = 10_000
-#: Longest class name, characters.
-MAX_CLASS = 100
 #: Characters that no note has: of control, but for line breaks and tabs, and halves of others.
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
@@ -443,8 +442,7 @@ def _class_name(name: Any, others: Sequence[str]) -> str:
     if not name or not name.isprintable() or name != name.strip() or len(name) > MAX_CLASS:
         rule = f'must be printable, with no space at its ends, 1 to {MAX_CLASS} characters'
         raise UserError(f'class name {rule}; found {name[: 2 * MAX_CLASS]!r}')
-    same = [other for other in others if ' '.join(other.casefold().split()) == ' '.join(name.casefold().split())]
-    if same:
+    if same := [other for other in others if spelling(other) == spelling(name)]:
         raise UserError(f'class {name!r}: there is {same[0]!r} already')
     return name
 

@@ -39,26 +39,24 @@ class Library:
                 self._known = {name: e for name, e in known.items() if isinstance(e, list) and len(e) == 3}
         self._counting = threading.Lock()
 
-    @property
-    def pose_name(self) -> str:
-        """Pose set of the teacher, '' where there is none."""
-        return next(iter(self.workspace.corpus.pose_names(repaired=False)), '')
-
     def rows(self) -> list[dict[str, Any]]:
         """One row a video, in the order of videos.csv; shares are None where unknown, or not counted yet.
 
         ``tracked_share`` is of all frames, ``confident_share`` of the tracked ones, as in the report of prepare.
+        ``split`` is that of splits.csv, else that of the video's actions.
         """
         videos = self.workspace.videos()
         counted = self._shares(videos)
-        labels, predictions = self._num_labels(), self._num_predictions()
-        splits = self._splits()
+        corpus, predictions = self.workspace.corpus, PredictionStore(self.workspace).read().of_video
+        actions = load_actions(corpus.actions_path) if corpus.actions_path.exists() else []
+        labels = Counter(action.video for action in actions)
+        splits = {action.video: action.split for action in actions} | load_splits(corpus.splits_path)
         return [
             {
                 **describe(self.workspace, row),
                 **dict(zip(('tracked_share', 'confident_share'), counted.get(name, (None, None)))),
                 'num_labels': labels[name],
-                'num_predictions': predictions[name],
+                'num_predictions': len(predictions.get(name, ())),
                 'split': splits.get(name),
             }
             for name, row in videos.items()
@@ -75,7 +73,8 @@ class Library:
         }
 
     def _shares(self, videos: Mapping[str, VideoInfo]) -> dict[str, tuple[float | None, float | None]]:
-        corpus, poses = self.workspace.corpus, self.pose_name
+        corpus = self.workspace.corpus
+        poses = next(iter(corpus.pose_names(repaired=False)), '')
         states = {
             name: digest(
                 [
@@ -115,20 +114,6 @@ class Library:
                 mean = scores[:, list(VPD_JOINTS)].mean(axis=1)
                 confident = int(np.count_nonzero(mean >= corpus.settings().min_score))
         return tracked, confident
-
-    def _num_labels(self) -> Counter[str]:
-        path = self.workspace.corpus.actions_path
-        return Counter(action.video for action in load_actions(path)) if path.exists() else Counter()
-
-    def _num_predictions(self) -> Counter[str]:
-        of_video = PredictionStore(self.workspace).read().of_video
-        return Counter({video: len(found) for video, found in of_video.items()})
-
-    def _splits(self) -> dict[str, str]:
-        """Split of each video: of splits.csv, else that of its actions."""
-        corpus = self.workspace.corpus
-        of_actions = load_actions(corpus.actions_path) if corpus.actions_path.exists() else []
-        return {action.video: action.split for action in of_actions} | load_splits(corpus.splits_path)
 
 
 def describe(workspace: Workspace, row: VideoInfo) -> dict[str, Any]:
