@@ -291,7 +291,7 @@ class LabelStore:
         if self._history.state != now.state:
             self._history.begin(Entry.between(self._history.state, now.state, 'elsewhere'))
             self._history.end()
-        self._history.state = now.state.with_changes([])  # equal; the same labels are compared sooner
+        self._history.state = now.state.with_changes([])  # equal, and of the same objects, which compare faster
         return now
 
     def _commit(self, now: Snapshot, new: Labels, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Poses of a student in the frame, of stored features or computed on demand."""
+"""Poses of a student in the frame, from stored features or computed on demand."""
 
 from functools import lru_cache
 from threading import Lock
