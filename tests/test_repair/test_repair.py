@@ -255,7 +255,7 @@ def test_degrees_of_freedom_of_f_distances(degrees):
 
 
 def test_a_student_far_from_the_others_has_little_weight(calibrated):
-    poses, truth, noise = calibrated
+    poses, _, noise = calibrated
     student = poses.student.copy()
     student[1500] += 1
     teacher = poses.teacher.copy()
