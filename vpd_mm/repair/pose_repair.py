@@ -1,6 +1,7 @@
 """Fuse the poses of teacher and student over time, in the normalised frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ SWAP_FACTOR = 4
 _ARMS, _LEGS = slice(1, 7), slice(7, 13)
 #: A longer gap in the crops starts a new shot, seconds.
 MAX_GAP_SEC = 1.0
+_Series = TypeVar('_Series')
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,12 @@ class Repair:
     teacher: np.ndarray
     factors: np.ndarray
     swapped: np.ndarray
+
+
+def take_rows(series: _Series, rows: slice | np.ndarray, *fixed: str) -> _Series:
+    """Return a dataclass of arrays of T frames with some of the frames; the fields ``fixed`` stay."""
+    chosen = {name: values[rows] for name, values in vars(series).items() if name not in fixed}
+    return replace(series, **chosen)  # type: ignore[type-var]
 
 
 def shots(frame_inds: np.ndarray, starts: np.ndarray, fps: float) -> np.ndarray:
