@@ -108,8 +108,8 @@ def repair_corpus(
 
     Files are kept unless poses, crops or student have changed; as all videos share the noise levels, a change of one
     makes all again.  The student's outputs go into temporary files; noise levels are of at most ``NUM_SAMPLED``
-    frames, evenly spread, and a video is smoothed in parts of ``PART`` frames: memory does not grow with the corpus,
-    and with the longest video by its poses before and after, less than 1 KB a frame.
+    frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow with the number of
+    videos; the arrays of the longest one take about 2 KB a frame.
 
     Args:
         poses: Pose set to repair.
