@@ -8,7 +8,7 @@ from scipy import stats
 
 from vpd_mm.errors import UserError
 from vpd_mm.repair import ORIGINS, RepairedPoses, calibrate, observe, place, repair, shots
-from vpd_mm.repair.noise import MIN_FRAMES, tail_degrees
+from vpd_mm.repair.noise import MIN_FRAMES, MIN_TAIL, tail_degrees
 from vpd_mm.repair.placement import PlacementNoise, PlacementSeries, calibrate_placement
 from vpd_mm.repair.pose_repair import unswap
 from vpd_mm.repair.repaired_poses import repaired_poses
@@ -251,7 +251,7 @@ def test_repaired_poses_keep_confident_joints_and_say_where_they_come_from(calib
 def test_degrees_of_freedom_of_f_distances(degrees):
     distances = stats.f.rvs(6, 6 * degrees, size=4000, random_state=0)
     assert tail_degrees(3 * distances) == pytest.approx(degrees, rel=0.15)
-    assert tail_degrees(distances[: MIN_FRAMES - 1]) == 1
+    assert tail_degrees(distances[: MIN_TAIL - 1]) == 4
 
 
 def test_a_student_far_from_the_others_has_little_weight(calibrated):

@@ -8,8 +8,8 @@ from scipy import stats
 
 #: With fewer confident frames that the student was not trained on, or was trained on, they say nothing.
 MIN_FRAMES = 50
-#: Degrees of freedom where too few frames say anything about them, and their range.
-DEGREES, DEGREES_RANGE = 1.0, (0.25, 8.0)
+#: Degrees of freedom where fewer frames than ``MIN_TAIL`` are known, as few say nothing about outliers; their range.
+DEGREES, MIN_TAIL, DEGREES_RANGE = 4.0, 200, (0.25, 8.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def tail_degrees(distances: np.ndarray) -> float:
     distance is the mean over correlated joints.  Of few distances: ``DEGREES``.
     """
     positive = distances[np.isfinite(distances) & (distances > 0)]
-    if len(positive) < MIN_FRAMES:
+    if len(positive) < MIN_TAIL:
         return DEGREES
     first, second, *_ = stats.f.fit(positive, floc=0)
     return float(np.clip(second / first, *DEGREES_RANGE))
