@@ -112,7 +112,7 @@ def test_a_long_video_is_smoothed_in_parts(repaired, monkeypatch):
     corpus, args = repaired
     main([*args, '--poses', 'made', '--out', 'whole'])
     monkeypatch.setattr(corpus_repair, 'PART', 7)
-    monkeypatch.setattr(corpus_repair, 'OVERLAP', 40)
+    monkeypatch.setattr(corpus_repair, 'OVERLAP', 60)
     main([*args, '--poses', 'made', '--out', 'parts'])
     whole, parts = (RepairedPoses.load(corpus.pose_path(name, 'a')) for name in ('whole', 'parts'))
     np.testing.assert_allclose(parts.keypoints, whole.keypoints, atol=1e-2)
