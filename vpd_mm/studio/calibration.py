@@ -34,7 +34,8 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, list[dict[str, Any]]]:
     """Expected calibration error, and the filled ones of ten bins of confidence.
 
-    A bin has ``confidence`` (mean), ``accuracy`` and ``n``.  The error is the mean difference of the two over the clips.
+    A bin has ``confidence`` (mean), ``accuracy`` and ``n``.  The error is the mean difference of
+    the two over the clips.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     number = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)

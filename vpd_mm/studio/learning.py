@@ -1,13 +1,13 @@
 """Train the recogniser and the frame scorer on the current labels, validate them, and predict the whole corpus.
 
-Both are ensembles of :data:`~vpd_mm.studio.folds.NUM_FOLDS` models (``configs/studio``), each trained without the labels
-of one fold: by video where enough videos have labels.  The left-out labels validate.  Labels of split 'test' are neither
-trained on nor tested.
+Both are ensembles of :data:`~vpd_mm.studio.folds.NUM_FOLDS` models (``configs/studio``), each trained without the
+labels of one fold: by video where enough videos have labels.  The left-out labels validate.  Labels of split 'test'
+are neither trained on nor tested.
 
-Labels are few and videos may be labelled in part, so a frame without a label may still show an action.  The frame scorer
-learns labels against all other frames of the videos that have labels, and against rejected predictions; its threshold is
-the one with the largest recall of left-out labels, squared, for the number of proposals: a criterion for positive and
-unlabelled data (Lee and Liu, ICML 2003), which does not count an unlabelled action as an error.
+Labels are few and videos may be labelled in part, so a frame without a label may still show an action.  The frame
+scorer learns labels against all other frames of the videos that have labels, and against rejected predictions; its
+threshold is the one with the largest recall of left-out labels, squared, for the number of proposals: a criterion for
+positive and unlabelled data (Lee and Liu, ICML 2003), which does not count an unlabelled action as an error.
 """
 
 import multiprocessing
@@ -95,7 +95,9 @@ def check_labels(classes: Sequence[str], actions: Sequence[Action], without_feat
     counts = Counter(action.label for action in actions)
     enough = [label for label, count in counts.items() if count >= MIN_LABELS]
     if not actions and without_features:
-        raise UserError(f'{where}: none of the {without_features} labels has features; extract features of their videos')
+        raise UserError(
+            f'{where}: none of the {without_features} labels has features; extract features of their videos'
+        )
     if not actions:
         raise UserError(f'{where}: no labels yet; label {MIN_LABELS} actions of {MIN_CLASSES} classes or more')
     if len(counts) < MIN_CLASSES:
@@ -269,8 +271,8 @@ def choose_rule(
     """Choose the threshold of the frame scores on left-out videos; see the module.
 
     Returns:
-        The rule, and ``threshold``, ``found`` (share of the labels, with chance by shifted proposals), ``num_proposals``
-        and ``num_labels``; None where no video was left out.
+        The rule, and ``threshold``, ``found`` (share of the labels, with chance by shifted proposals),
+        ``num_proposals`` and ``num_labels``; None where no video was left out.
     """
     spans: dict[str, list[tuple[int, int]]] = {}
     for action in actions:
@@ -364,9 +366,7 @@ def predict(
     ]
 
 
-def validate(
-    task: Task, held_out: Sequence[tuple[Sequence[str], np.ndarray]]
-) -> tuple[float, dict[str, Any]]:
+def validate(task: Task, held_out: Sequence[tuple[Sequence[str], np.ndarray]]) -> tuple[float, dict[str, Any]]:
     """The temperature, and the report on the left-out labels.
 
     Returns ``accuracy`` (:func:`share_json`), ``validated_by`` ('video' or 'label'), ``classes`` with ``labels`` and
@@ -414,9 +414,7 @@ def learn(task: Task, num_workers: int, on_stage: Callable[[str, float], None]) 
     infos = task.workspace.corpus.videos()
     whole = sum(a.num_frames > 0.9 * infos[a.video].num_frames for a in task.actions) > len(task.actions) / 2
     parts = [videos[i :: 2 * num_workers] for i in range(2 * num_workers)]
-    jobs = [
-        partial(predict, task, part, len(scorer_folds), rule, temperature, whole) for part in filter(None, parts)
-    ]
+    jobs = [partial(predict, task, part, len(scorer_folds), rule, temperature, whole) for part in filter(None, parts)]
     predictions = [p for part in run_jobs(jobs, num_workers, partial(on_stage, 'predict')) for p in part]
     predictions.sort(key=lambda p: p.segment)
     notes = []

@@ -2,20 +2,22 @@
 
 A prediction is in the queue until it is decided, or a label covers it.  Orders:
 
-- 'informative', the default: greedily, the prediction with the largest product of
+- 'informative', the default: greedily, the prediction from which most is learned about all that are open: the sum
+  over them of how much more alike to it they are than to any label, or to any prediction before it in the queue
+  (facility location: each kind of clip is asked for once, the most typical one first, and what is like nothing else,
+  often an error of the features, late).  An open prediction counts by ``(1 + entropy + disagreement) * (1 +
+  balance)``: entropy of its class probabilities and disagreement of the models of the folds, 0..1; balance is 1 for a
+  class without labels and 0 for the class with the most.  Each one is multiplied by its frame score, so that what is
+  hardly an action does not count.
+- 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': as 'informative', all with
+  equal weight; 'rare': classes with the fewest labels first; 'confident': the most probable ones first, to accept
+  many at once; 'time': video and time.
 
-  - its distance to the nearest label, or prediction that is in the queue before it, as a share of the largest such
-    distance: clips unlike all that is known, each kind once;
-  - ``1 + entropy + disagreement``: of the class probabilities, and of the models of the folds, each 0..1;
-  - ``1 + balance``, where balance is 1 for a class without labels and 0 for the class with the most;
-  - the mean frame score, so that what is hardly an action does not come first.
-
-- 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': by distance alone; 'rare': classes
-  with the fewest labels first; 'confident': the most probable ones first, to accept many at once; 'time': video and time.
-
-The distance of two clips is Euclidean, over :data:`NUM_STEPS` moments of each, the smaller one to the mirror image.
+Two clips are alike by ``exp(-(d / s)^2)``: d is the Euclidean distance of their :func:`clip_vector`, the smaller one
+to the mirror image, s is :data:`SCALE` times the median distance to the five nearest.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -29,10 +31,12 @@ from .segments import ClipReader, Segment, read_labels, segment_of
 from .workspace import Workspace
 
 ORDERS = ('informative', 'uncertain', 'disagreement', 'diverse', 'rare', 'confident', 'time')
-#: Moments of a clip that are compared.
+#: Parts of a clip that are compared.
 NUM_STEPS = 8
-#: Predictions that are ordered by the greedy orders; the others follow in the order of 'uncertain'.
-MAX_GREEDY = 500
+#: See the module.
+SCALE = 1.5
+#: Open predictions that the greedy orders look at, those with the largest weight; the others come last.
+MAX_GREEDY = 2000
 
 
 class Candidates(NamedTuple):
@@ -55,9 +59,10 @@ class Candidates(NamedTuple):
 
 
 def clip_vector(clip: np.ndarray) -> np.ndarray:
-    """(V, NUM_STEPS * D) of a clip (T, V, D): its features at moments of equal distance."""
-    rows = np.round(np.linspace(0, len(clip) - 1, NUM_STEPS)).astype(np.int64)
-    return np.ascontiguousarray(clip[rows].transpose(1, 0, 2)).reshape(clip.shape[1], -1)
+    """(V, NUM_STEPS * D) of a clip (T, V, D): the mean features of parts of equal length."""
+    edges = np.linspace(0, len(clip), NUM_STEPS + 1)
+    parts = [clip[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(0) for a, b in itertools.pairwise(edges)]
+    return np.stack(parts, axis=1).reshape(clip.shape[1], -1)
 
 
 def order_candidates(candidates: Candidates, order: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -85,29 +90,33 @@ def order_candidates(candidates: Candidates, order: str, limit: int | None = Non
     if order in simple:
         positions = np.argsort(-simple[order], kind='stable')[:limit]
         return positions, simple[order][positions]
-    weight = (1 + doubt + candidates.disagreement) * (1 + expected) * candidates.frame_score
-    return _spread(candidates, weight if order == 'informative' else np.ones(num), limit)
+    weight = (1 + doubt + candidates.disagreement) * (1 + expected) if order == 'informative' else np.ones(num)
+    return _spread(candidates, weight, limit)
 
 
 def _spread(candidates: Candidates, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Greedily take the largest product of weight and distance to what is known or taken."""
-    originals = candidates.vectors[:, 0]
-    nearest = np.full(len(originals), np.inf)
+    """Greedily take what adds most to the likeness of all candidates to what is known or taken; see the module."""
+    weight = weight * candidates.frame_score
+    chosen = np.sort(np.argsort(-weight, kind='stable')[:MAX_GREEDY])
+    vectors, scores, weight = candidates.vectors[chosen], candidates.frame_score[chosen], weight[chosen]
+    distances = np.stack([_distances(vectors, vector) for vector in vectors[:, 0]], axis=1)
+    distances = np.minimum(distances, distances.T)
+    near = np.sort(distances, axis=1)[:, 1:6]
+    scale = max(SCALE * float(np.median(near.mean(1))), 1e-9) if near.size else 1.0
+    alike = np.exp(-((distances / scale) ** 2))
+    covered = np.zeros(len(chosen))
     for vector in candidates.known:
-        nearest = np.minimum(nearest, _distances(candidates.vectors, vector))
-    nearest = np.where(np.isfinite(nearest), nearest, max(np.linalg.norm(originals, axis=1).max(initial=0), 1e-9))
-    scale = max(nearest.max(initial=0), 1e-9)
-    positions, values, free = [], [], np.ones(len(originals), bool)
-    for _ in range(min(limit, MAX_GREEDY)):
-        value = np.where(free, weight * nearest / scale, -np.inf)
-        i = int(value.argmax())
+        covered = np.maximum(covered, np.exp(-((_distances(vectors, vector) / scale) ** 2)))
+    positions, values, free = list[int](), list[float](), np.ones(len(chosen), bool)
+    for _ in range(min(limit, len(chosen))):
+        gain = scores * (weight @ np.maximum(alike - covered[:, None], 0))
+        i = int(np.where(free, gain, -1).argmax())
         positions.append(i)
-        values.append(value[i])
+        values.append(float(gain[i]))
         free[i] = False
-        nearest = np.minimum(nearest, _distances(candidates.vectors, originals[i]))
-    rest = np.flatnonzero(free)
-    rest = rest[np.argsort(-weight[rest], kind='stable')][: limit - len(positions)]
-    return np.array([*positions, *rest], np.int64), np.array([*values, *np.zeros(len(rest))])
+        covered = np.maximum(covered, alike[:, i])
+    rest = np.setdiff1d(np.arange(len(candidates.vectors)), chosen)[: limit - len(positions)]
+    return np.array([*chosen[positions], *rest], np.int64), np.array([*values, *np.zeros(len(rest))])
 
 
 def _distances(vectors: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -281,8 +281,8 @@ def _nearest(
 ) -> tuple[list[tuple[tuple, Gallery, int]], bool]:
     """The nearest segments of all galleries as (key, gallery, item), nearest first; whether these are all.
 
-    The key is whether the pair has no symmetricP2 path, and the distance.  Of a gallery of more than ``num`` items, what
-    lies behind the last one is not known: items of other galleries behind it are cut.
+    The key is whether the pair has no symmetricP2 path, and the distance.  Of a gallery of more than ``num`` items,
+    what lies behind the last one is not known: items of other galleries behind it are cut.
     """
     hits: list[tuple[tuple, Gallery, int]] = []
     ends: list[tuple] = []

@@ -34,7 +34,9 @@ def run_training(workspace: Workspace, connection: Connection) -> None:
     os.environ['OMP_NUM_THREADS'] = '1'
     sys.stdout = sys.stderr = io.StringIO()  # each model writes a log into its folder
     try:
-        connection.send({'report': train(workspace, lambda stage, done: connection.send({'stage': stage, 'done': done}))})
+        connection.send(
+            {'report': train(workspace, lambda stage, done: connection.send({'stage': stage, 'done': done}))}
+        )
     except BrokenPipeError:  # the server has ended
         sys.exit(1)
     except Exception as e:
