@@ -1,5 +1,6 @@
 """The studio on a free port, and a real browser without a window that looks at it."""
 
+import os
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ from PIL import Image
 from studio_corpus import RUN, make_studio_corpus
 
 from vpd_mm.corpus import Corpus
+from vpd_mm.engine.locks import file_lock
 from vpd_mm.studio import Workspace, create_app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,10 +118,21 @@ def browser() -> Iterator:
         yield found
 
 
+@pytest.fixture(scope='session')
+def prepared(tmp_path_factory) -> Path:
+    """Folder of a corpus, made once for all processes of a run; copied before it is changed."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'prepared_studio'
+    with file_lock(Path(f'{folder}.lock'), wait_sec=300):
+        if not folder.exists():
+            make_studio_corpus(folder.with_suffix('.part')).root.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope='module')
-def studio(browser, tmp_path_factory) -> Iterator[tuple[str, Corpus]]:
+def studio(browser, prepared, tmp_path_factory) -> Iterator[tuple[str, Corpus]]:
     """Address and corpus of a studio; without a browser nothing is made."""
-    corpus = make_studio_corpus(tmp_path_factory.mktemp('studio'))
+    corpus = Corpus.open(shutil.copytree(prepared, tmp_path_factory.mktemp('studio') / 'numbers'))
     with serve(Workspace(corpus, RUN)) as url:
         yield url, corpus
 

@@ -1,4 +1,7 @@
-"""Search, training, review, export and import in a real browser, in the order of a day's work."""
+"""Search, training, review, export and import in a real browser, in the order of a day's work; then every view.
+
+No view has an error, scrolls to the side on a phone, or has a serious finding of axe-core.
+"""
 
 import csv
 import re
@@ -6,11 +9,24 @@ import re
 import httpx
 import pytest
 from studio_corpus import is_unlabelled, practice_actions
-from studio_server import browser, open_page, studio  # noqa: F401
+from studio_server import DESKTOP, PHONE, browser, open_page, prepared, serve, studio  # noqa: F401
 
+from vpd_mm.corpus import Corpus
 from vpd_mm.structures import load_actions, load_classes
+from vpd_mm.studio import Workspace
 
 pytestmark = pytest.mark.browser
+#: Address and heading of each view.
+VIEWS = {
+    'library': ('#/library', 'Videos'),
+    'player': ('#/player/practice_1?frame=200', 'practice_1'),
+    'athletes': ('#/player/front__match', 'front__match'),
+    'examples': ('#/search', 'Search by example'),
+    'search': ('#/search?video=practice_0&start=5&end=25', 'Search by example'),
+    'train': ('#/train', 'Train and predict'),
+    'review': ('#/review', 'Review'),
+    'exchange': ('#/exchange', 'Import and export'),
+}
 UNLABELLED = [action for action in practice_actions() if is_unlabelled(action)]
 
 
@@ -71,7 +87,7 @@ def test_search_by_example_accept_and_reject(studio, open_page, labels):  # noqa
 def test_a_training_is_cancelled(studio, open_page):  # noqa: F811
     page = open_page(f'{studio[0]}/#/train')
     page.click('#start')
-    page.wait_for_selector('#bar:visible')
+    page.wait_for_selector('#bar:visible', timeout=120_000)  # the first one loads its modules
     page.click('#cancel')
     page.wait_for_selector('#stage:has-text("Cancelled")')
     assert page.is_enabled('#start')
@@ -156,3 +172,43 @@ def test_export_and_import(studio, open_page, labels, tmp_path):  # noqa: F811
     page.get_by_role('button', name='Import').click()
     page.wait_for_selector('[role=status]:has-text("1 label added")')
     assert labels() == before
+
+
+def findings(page, **options) -> list:
+    """Serious and critical findings of axe-core: [(rule, elements)]."""
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright', reason='needs axe-playwright-python').Axe()
+    found = axe.run(page, options={'resultTypes': ['violations'], **options}).response['violations']
+    serious = [rule for rule in found if rule['impact'] in ('serious', 'critical')]
+    return [(rule['id'], [node['html'][:200] for node in rule['nodes'][:3]]) for rule in serious]
+
+
+@pytest.mark.parametrize('view', VIEWS)
+def test_a_view_has_no_error_and_is_accessible(view, trained, studio, open_page):  # noqa: F811
+    address, heading = VIEWS[view]
+    for size in (DESKTOP, PHONE):
+        page = open_page(f'{studio[0]}/{address}', viewport=size)
+        page.wait_for_selector('main h1')
+        assert page.inner_text('main h1') == heading, page.inner_text('main')
+        page.wait_for_load_state('networkidle')
+        assert findings(page) == []
+        page.emulate_media(color_scheme='dark')
+        assert findings(page, runOnly=['color-contrast']) == []
+        widths = page.evaluate('[document.documentElement.scrollWidth, document.documentElement.clientWidth]')
+        assert widths[0] <= widths[1] == size['width'], widths
+    if view == 'player':
+        page.keyboard.press('?')
+        page.wait_for_selector('dialog')
+        assert findings(page) == []
+
+
+@pytest.mark.parametrize('rows', [0, 1])
+def test_views_of_a_corpus_without_labels_and_features(rows, prepared, browser, open_page, tmp_path):  # noqa: F811
+    corpus = Corpus.create(tmp_path / 'empty')
+    corpus.add_videos(list(Corpus.open(prepared).videos().values())[:rows])
+    with serve(Workspace(corpus)) as url:
+        page = open_page(url, viewport=PHONE)
+        for view in ('library', 'search', 'train', 'review', 'exchange'):
+            page.goto(f'{url}/{VIEWS[view][0]}')
+            page.wait_for_selector(f'h1:has-text("{VIEWS[view][1]}")')
+            page.wait_for_load_state('networkidle')
+            assert page.evaluate('document.documentElement.scrollWidth') <= PHONE['width']

@@ -138,7 +138,7 @@ def _number(name: str, text: str, in_seconds: bool) -> float:
         value = float(text.replace(',', '.')) if in_seconds else int(text)
         if not math.isfinite(value):
             raise ValueError(text)
-    except ValueError as e:
+    except (ValueError, OverflowError) as e:
         raise UserError(f'{name} must be {"seconds, such as 2.5" if in_seconds else "a frame"}, found {text!r}') from e
     return value
 

@@ -109,8 +109,6 @@ def merge_files(
     Raises:
         UserError: a file is not of this format, or the corpus has invalid labels; nothing is added.
     """
-    if form.read is None:
-        raise UserError(f'{form.title} is written, not read')
     if not 0 < point_sec <= 3600:
         raise UserError(f'the length of a moment must be above 0, at most 3600 s; found {point_sec:g}')
     known = KnownNames(store.corpus)
@@ -120,6 +118,8 @@ def merge_files(
     merger = _Merger(store, known, point_sec, new_classes)
     for source, reading in readings:
         merger.add_labels(reading, video, f'{source.name}: ' if len(readings) > 1 else '')
+    needed = {name for *_, name in merger.added}
+    merger.report.new_classes = [name for name in merger.report.new_classes if name in needed]
     for name in merger.report.new_classes:
         store.add_class(name)
     if merger.added:
@@ -190,7 +190,8 @@ class _Merger:
                 report.skipped.append(one_line(f'{prefix}{entry.where}: {name} {start}..{end} is there twice'))
             else:
                 label: dict[str, Any] = {'video': info.video, 'start_frame': start, 'end_frame': end, 'label': name}
-                if _usable_id(entry.action_id) and entry.action_id not in self._ids.keys() | self._new_ids:
+                used = entry.action_id in self._ids or entry.action_id in self._new_ids
+                if _usable_id(entry.action_id) and not used:
                     label['action_id'] = entry.action_id
                     self._new_ids.add(entry.action_id)
                 label |= {'split': entry.split} if entry.split in SPLITS else {}

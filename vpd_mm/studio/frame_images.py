@@ -1,5 +1,6 @@
 """Images of the frames of videos by number: decoded in background threads, ahead of and behind where a viewer is."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -13,6 +14,8 @@ from ..athlete import FrameCursor, VideoReader
 from ..corpus import VideoInfo
 from ..errors import UserError
 from .workspace import content_tag
+
+LOGGER = logging.getLogger(__name__)
 
 #: Heights of images, px; a frame has no more than its own.
 HEIGHTS = (180, 360, 540, 720, 1080, 1440, 2160)
@@ -264,6 +267,7 @@ class _Worker(threading.Thread):
 
         if should_stop():
             return False
+        image, failed = None, False
         with images.changed:
             made = images.is_made(key)
         if not made:
@@ -272,13 +276,17 @@ class _Worker(threading.Thread):
                 self._cursor, self._tag = FrameCursor(video.reader), video.tag
             try:
                 rgb = self._cursor.read(position, should_stop)
-            except UserError:  # the file has gone
-                rgb = None
-            if rgb is None and should_stop():
-                return False
-            image = None if rgb is None else encode_jpeg(rgb, height)
+                if rgb is None and should_stop():
+                    return False
+                image = None if rgb is None else encode_jpeg(rgb, height)
+            except Exception:  # whatever is wrong with the file, who waits gets an answer
+                LOGGER.exception('%s: frame %d in the file', video.reader.path, position)
+                self._release()
+                image, failed = None, True
         with images.changed:
-            if not made:
+            if failed:
+                self.budget = 0
+            elif not made:
                 self.budget -= 1
                 images.put(key, image)
             requests = self.waiting.pop(key, [])

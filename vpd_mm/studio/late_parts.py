@@ -20,15 +20,17 @@ class LateParts:
     """
 
     def __init__(self, make: Callable[[], ASGIApp]) -> None:
-        self._make, self._app, self._lock = make, None, asyncio.Lock()
+        self._make, self._lock = make, asyncio.Lock()
+        self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._ready())(scope, receive, send)
 
     async def _ready(self) -> ASGIApp:
         async with self._lock:
-            self._app = self._app or await run_in_threadpool(self._make)
-        return self._app
+            if self._app is None:
+                self._app = await run_in_threadpool(self._make)
+            return self._app
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
