@@ -50,6 +50,8 @@ CONFIGS = {'recognizer': 'configs/studio/recognizer.py', 'scorer': 'configs/stud
 MIN_LABELS, MIN_CLASSES = 2, 2
 #: Share of the steps of a training that starts from the last models.
 WARM_STEPS = 0.5
+#: Fewest steps of a frame scorer from random weights: few videos are seen more often than the config says.
+SCORER_STEPS = 60
 #: Least intersection over union at which a proposal has found a label.
 FOUND_TIOU = 0.5
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
@@ -197,7 +199,9 @@ def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[
     cfg.train_dataloader.dataset.videos = sorted(labelled | rejected)
     left_out = {**cfg.test_dataloader.dataset, 'videos': sorted(held_out), 'test_mode': True}
     before = _start_from(task, f'scorer_{fold or 0}')
-    epochs = max(1, round(cfg.train_cfg.max_epochs * (WARM_STEPS if before else 1)))
+    windows = sum(-(-infos[video].num_frames // cfg.model.window) for video in labelled | rejected)
+    epochs = max(cfg.train_cfg.max_epochs, -(-SCORER_STEPS * cfg.train_dataloader.batch_size // (2 * windows)))
+    epochs = max(1, round(epochs * (WARM_STEPS if before else 1)))
     cfg.train_cfg.max_epochs = cfg.default_hooks.checkpoint.interval = epochs
 
     def only_rejected(sample: dict) -> None:

@@ -273,9 +273,13 @@ export class Timeline {
       context.fillStyle = colours.ink;
       context.font = context.font.replace(/^(bold )?/, athlete && lane.video === model.active ? 'bold ' : '');
       if (!gutter) {
+        const y = lane.y + Math.min(lane.height, ROW.labels) / 2;
         context.globalAlpha = 0.75;
-        context.fillText(text, 4, lane.y + Math.min(lane.height, ROW.labels) / 2);
+        context.fillStyle = colours.surface;
+        context.fillRect(2, y - 8, context.measureText(text).width + 4, 16);
         context.globalAlpha = 1;
+        context.fillStyle = colours.ink;
+        context.fillText(text, 4, y);
       } else context.fillText(text, 0, lane.y + Math.min(lane.height, ROW.labels) / 2, athlete ? 1e4 : gutter - 6);
     }
   }

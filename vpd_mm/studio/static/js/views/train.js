@@ -11,7 +11,8 @@ const STAGES = { start: 'Reading labels and features', train: 'Training the reco
 
 export async function show(container) {
   const [corpus, { labels }, training] = await Promise.all([get('corpus'), get('labels'), get('training')]);
-  const start = element('button', { type: 'button', class: 'main', id: 'start' }, `Train on ${counted(labels.length, 'label')}`);
+  const used = labels.filter((label) => label.split !== 'test');
+  const start = element('button', { type: 'button', class: 'main', id: 'start' }, `Train on ${counted(used.length, 'label')}`);
   const cancel = element('button', { type: 'button', id: 'cancel' }, 'Cancel');
   const stage = element('p', { role: 'status', id: 'stage' });
   const left = element('p', { class: 'muted numbers', id: 'left' });
@@ -21,17 +22,17 @@ export async function show(container) {
   start.addEventListener('click', () => ask(post, 'Starting'));
   cancel.addEventListener('click', () => ask(remove, 'Cancelling'));
 
-  const missing = reasons(corpus, labels);
+  const missing = reasons(corpus, used);
   container.append(
     element(
       'div',
       { class: 'stack' },
       element('h1', {}, 'Train and predict'),
-      element('p', {}, 'Trains the recogniser and the frame scorer on the labels, then predicts the actions of all videos.'),
+      element('p', {}, 'Trains the recogniser and the frame scorer on the labels, but not on those of split test, then predicts the actions of all videos.'),
       ...missing,
       element('div', { class: 'row' }, start, cancel),
       progress,
-      classCounts(corpus.classes, labels),
+      classCounts(corpus.classes, used),
       result,
     ),
   );
