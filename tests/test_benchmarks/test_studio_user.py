@@ -40,7 +40,9 @@ def test_the_sport_is_performed_without_images(tmp_path):
     root = studio_user.perform_sport(tmp_path / 'sport', 2, 1)
     corpus = Corpus.open(root)
     actions = load_actions(corpus.actions_path)
-    assert {a.split for a in actions} == {'train', 'test'} and len(actions) >= 9
+    assert {a.split for a in actions} == {'train', 'test'}
+    assert len(actions) >= 9
     pool = studio_user.Pool(root, 'joints')
     assert len(pool.actions) + len(pool.test_clips) == len(actions)
-    assert pool.clips[0].shape[1:] == (2, 26) and pool.vectors.shape[1] == 2
+    assert pool.clips[0].shape[1:] == (2, 26)
+    assert pool.vectors.shape[1] == 2
