@@ -90,7 +90,7 @@ def studio(tmp_path):
     (root / '1').mkdir(parents=True)
     save_predictions(root / '1', 1.0, content_of(workspace), CLASSES, rows)
     make_current(root, '1')
-    return workspace, TestClient(create_app(workspace), base_url='http://127.0.0.1:8765')
+    return workspace, TestClient(create_app(workspace), base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'})
 
 
 def test_the_queue_holds_what_no_label_covers(studio):

@@ -13,15 +13,14 @@ from vpd_mm.studio import Workspace, create_app
 
 @pytest.fixture
 def client(tmp_path):
-    with TestClient(
-        create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd')), base_url='http://127.0.0.1:8765'
-    ) as client:
+    app = create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd'))
+    with TestClient(app, base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'}) as client:
         yield client
 
 
 def test_a_training_runs_beside_the_server_and_is_cancelled(client, tmp_path):
     assert client.get('/api/training').json()['state'] == 'idle'
-    with client.websocket_connect('/api/training/progress') as socket:
+    with client.websocket_connect('ws://127.0.0.1:8765/api/training/progress') as socket:
         assert socket.receive_json()['state'] == 'idle'
         started = client.post('/api/training')
         assert (started.status_code, started.json()['state']) == (200, 'running')
