@@ -3,7 +3,7 @@
 import { get, name } from '../api.js';
 import { counted, duration, percent } from '../format.js';
 import { lazyImage } from '../segment.js';
-import { element } from '../ui.js';
+import { element, noFeatures } from '../ui.js';
 
 const collator = new Intl.Collator('en', { numeric: true });
 const byName = (a, b) => collator.compare(a.video, b.video);
@@ -98,17 +98,13 @@ export async function show(container, { query }) {
   }
 
   function hints() {
-    const folder = `data/${corpus.name}`;
     const made = [];
     if (!rows.length) {
-      made.push(hint('No videos yet. Add some with ', element('code', {}, `tools/prepare.py my_videos/ --out ${folder}`)));
+      made.push(hint('No videos yet. Add some with ', element('code', {}, `python tools/prepare.py my_videos/ --out ${corpus.folder}`)));
     } else if (!sum('num_labels')) {
-      made.push(hint('No labels yet: open a video, mark start and end with ', key('I'), ' and ', key('O'), ', and give a class with its number.'));
+      made.push(hint(`No labels yet: open a video${corpus.classes.length ? '' : ', add the classes'}, mark start and end with `, key('I'), ' and ', key('O'), ', press the number of the class, and ', key('A'), '.'));
     }
-    if (rows.length && !corpus.feature) {
-      const command = `tools/extract_features.py RUN_FOLDER --corpus ${folder} --out vpd`;
-      made.push(hint('No features yet. Search and training need them: ', element('code', {}, command)));
-    }
+    if (rows.length && !corpus.feature) made.push(noFeatures(corpus, 'Search and training need'));
     return made;
   }
 

@@ -5,7 +5,7 @@ import { counted, frames } from '../format.js';
 import { help, listen } from '../keys.js';
 import { addLabel, classSelect } from '../labels.js';
 import { clip, frameImage, lazyImage, pauseButton, playerLink, searchLink } from '../segment.js';
-import { element, message } from '../ui.js';
+import { element, message, noFeatures } from '../ui.js';
 import { Decisions } from '../undo.js';
 
 const STEP = 20; // matches at a time
@@ -25,8 +25,7 @@ export async function show(container, { query }) {
   const page = element('div', { class: 'stack' }, element('h1', {}, 'Search by example'));
   container.append(page);
   if (!corpus.feature) {
-    const command = `tools/extract_features.py RUN_FOLDER --corpus data/${corpus.name} --out vpd`;
-    page.append(element('p', { class: 'notice' }, 'No features yet. Search needs them: ', element('code', {}, command)));
+    page.append(noFeatures(corpus, 'Search needs'));
     return null;
   }
   if (query.video === undefined) {
@@ -240,7 +239,7 @@ class Card {
     this.reject = button('reject', 'Reject', reject);
     this.item = element(
       'li',
-      { class: `card ${match.label_from === 'label' ? 'known' : ''}`, tabindex: -1, onfocusin: select, onclick: select },
+      { class: `card ${match.label_from === 'label' ? 'known' : ''}`, tabindex: -1, onfocusin: select, onpointerdown: select },
       clip(match, { alt: `Clip of ${this.name}` }),
       element(
         'div',
