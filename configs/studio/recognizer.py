@@ -6,7 +6,7 @@ max_iters = 300
 warmup, frames = max_iters // 7, 16
 pack = [
     dict(type='ResampleFrames', num_frames=frames),
-    dict(type='AddVelocity', scale=_base_.velocity_scale * 2),
+    dict(type='AddVelocity', scale=_base_.velocity_scale),
     dict(type='PackSequenceInputs'),
 ]
 model = dict(backbone=dict(hidden_dims=64), hidden_dims=128)

@@ -122,7 +122,7 @@ class Library:
 
     def _num_predictions(self) -> Counter[str]:
         of_video = PredictionStore(self.workspace).read().of_video
-        return Counter({video: len(found) for video, found in of_video.items()})
+        return Counter({video: len(predictions) for video, predictions in of_video.items()})
 
     def _splits(self) -> dict[str, str]:
         """Split of each video: of splits.csv, else that of its actions."""

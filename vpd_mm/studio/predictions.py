@@ -121,7 +121,7 @@ class PredictionStore:
             return known[1]
 
     def is_stale(self) -> bool:
-        """Whether labels, classes or features have changed since the predictions were made."""
+        """Tell if labels, classes or features have changed since the predictions were made."""
         predictions = self.read()
         return predictions.made is not None and predictions.made_of != content_of(self.workspace)
 

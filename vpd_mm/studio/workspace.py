@@ -1,4 +1,4 @@
-"""What every part of the studio works on: the corpus, its features and where the studio keeps its own files."""
+"""The workspace: corpus, its features and where the studio keeps its own files."""
 
 import os
 from collections.abc import Mapping
