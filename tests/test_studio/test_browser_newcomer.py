@@ -50,6 +50,16 @@ def test_a_key_goes_to_the_match_behind_the_one_that_was_clicked(studio, open_pa
     assert page.locator('.results [aria-current]').count() == 1
 
 
+def test_a_review_at_its_end_says_to_train_again(empty, open_page):  # noqa: F811
+    with serve(Workspace(empty)) as url:
+        page = open_page(f'{url}/#/review')
+        page.wait_for_selector('.empty:has-text("No predictions to review: label at least two")')
+        point = {'minutes': 1.5, 'num_labels': 8, 'accuracy': 0.5, 'low': 0.2, 'high': 0.8}
+        page.route('**/api/review/curve', lambda route: route.fulfill(json={'points': [point]}))
+        page.reload()
+        page.wait_for_selector('.empty:has-text("No predictions are left to review: train again")')
+
+
 def test_a_server_that_has_ended_is_named(empty, open_page):  # noqa: F811
     with serve(Workspace(empty)) as url:
         page = open_page(f'{url}/#/train', expected='ERR_|WebSocket')
