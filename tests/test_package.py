@@ -133,6 +133,13 @@ def test_import_is_silent_light_and_leaves_mmaction_alone(tmp_path):
     assert modules.strip() == '[]'
 
 
+@pytest.mark.parametrize('name', ['importers', 'interchange'])
+def test_tables_of_labels_need_no_torch(name):
+    code = f'import sys, vpd_mm.{name}; print([m for m in ("torch", "mmengine.runner") if m in sys.modules])'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout.strip()) == (0, '[]'), done.stderr
+
+
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     """The wheel of the files that git has or would take."""

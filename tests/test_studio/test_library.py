@@ -56,9 +56,10 @@ def test_rows(client, corpus):
     assert client.get('/api/videos/c').status_code == 404
 
 
-def test_corpus(client):
+def test_corpus(client, corpus):
     assert client.get('/api/corpus').json() == {
         'name': 'tiny',
+        'folder': str(corpus.root),
         'sport': '',
         'classes': ['jump'],
         'poses': ['made'],

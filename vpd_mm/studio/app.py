@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -41,7 +42,7 @@ def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
         workspace: The corpus.
         access: Who may use it; None: this machine.
     """
-    late = LateParts(lambda: _late_app(workspace))
+    late = LateParts(lambda: _late_app(workspace), lambda: _module('search').compile_search())
     app = _new_app(late.lifespan)
     app.add_middleware(Guard, access=access or Access())
     for routes in PARTS:
@@ -54,8 +55,12 @@ def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
 def _late_app(workspace: Workspace) -> FastAPI:
     app = _new_app()
     for name in LATE_PARTS:
-        app.include_router(import_module(f'.{name}', __package__).routes(workspace))
+        app.include_router(_module(name).routes(workspace))
     return app
+
+
+def _module(name: str) -> Any:
+    return import_module(f'.{name}', __package__)
 
 
 def _new_app(lifespan: Callable | None = None) -> FastAPI:

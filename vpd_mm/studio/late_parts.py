@@ -17,10 +17,11 @@ class LateParts:
 
     Args:
         make: Makes it; called once, in a thread.
+        prepare: Called in a thread when it is there: what its first requests need.
     """
 
-    def __init__(self, make: Callable[[], ASGIApp]) -> None:
-        self._make, self._lock = make, asyncio.Lock()
+    def __init__(self, make: Callable[[], ASGIApp], prepare: Callable[[], object] = lambda: None) -> None:
+        self._make, self._prepare, self._lock = make, prepare, asyncio.Lock()
         self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,6 +40,7 @@ class LateParts:
         async def load() -> None:
             await asyncio.sleep(_DELAY_SEC)
             await self._ready()
+            await run_in_threadpool(self._prepare)
 
         loading = asyncio.create_task(load())
         yield

@@ -136,6 +136,7 @@ def describe_corpus(workspace: Workspace) -> dict[str, Any]:
     folders = [path for path in list_folder(corpus.root / 'features') if path.is_dir()]
     return {
         'name': corpus.name,
+        'folder': str(corpus.root),
         'sport': corpus.sport,
         'classes': load_classes(corpus.classes_path) if corpus.classes_path.exists() else [],
         'poses': corpus.pose_names(repaired=False),

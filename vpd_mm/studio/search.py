@@ -321,6 +321,13 @@ def _suppress(ranked: Sequence[tuple[tuple, Gallery, int]], limit: int) -> list[
     return kept
 
 
+def compile_search() -> None:
+    """Compile what a search runs: seconds, once for each installation, as numba keeps the result on disk."""
+    clip = np.zeros((2, 2, 2), np.float32)
+    DTWRetriever([clip, clip], num_threads=1).search([clip], 1)
+    step_patterns(clip, [clip])
+
+
 def timed_search(engine: SearchEngine, query: Segment, limit: int) -> dict[str, Any]:
     """The result of a search in JSON, with the seconds it took."""
     start = time.perf_counter()

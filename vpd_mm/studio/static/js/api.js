@@ -1,8 +1,12 @@
 // Requests to the server.  An answer that is not ok becomes an Error with the server's line and `status`.
 
+const GONE = 'The studio does not answer: run tools/studio.py again and reload the page. What was saved is still there.';
+
 async function send(method, path, { body, type, signal } = {}) {
   const headers = { 'X-VPD-Studio': '1', ...(type && { 'Content-Type': type }) };
-  const response = await fetch(`api/${path}`, { method, headers, body, signal });
+  const response = await fetch(`api/${path}`, { method, headers, body, signal }).catch((error) => {
+    throw error.name === 'AbortError' ? error : new Error(GONE);
+  });
   if (response.ok) return response;
   const answer = await response.json().catch(() => null);
   throw Object.assign(new Error(answer?.error ?? `${method} ${path}: ${response.status}`), { status: response.status });

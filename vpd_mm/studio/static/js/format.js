@@ -11,4 +11,10 @@ export function duration(seconds) {
 
 export const counted = (number, noun, plural = `${noun}s`) => `${number.toLocaleString('en')} ${number === 1 ? noun : plural}`;
 
+// What a change did to the classes: { before, after } are their names.
+export function classChange({ before, after }) {
+  const words = after.map((label, index) => (label === before[index] ? null : before[index] ? `renamed class ${before[index]} to ${label}` : `added class ${label}`));
+  return [...words, ...before.slice(after.length).map((label) => `removed class ${label}`)].filter(Boolean).join(', ');
+}
+
 export const frames = ({ start_frame, end_frame }) => `frames ${start_frame} to ${end_frame}`;

@@ -27,7 +27,10 @@ async function route() {
     else link.removeAttribute('aria-current');
   }
   try {
-    const module = await import(`./views/${view}.js`);
+    const module = await import(`./views/${view}.js`).catch(async (error) => {
+      await get('corpus'); // says so where there is no server
+      throw error;
+    });
     if (turn !== shown) return;
     const query = Object.fromEntries(new URLSearchParams(search));
     const left = await module.show(container, { argument: decodeURIComponent(rest.join('/')), query });

@@ -20,6 +20,7 @@ export function report(content) {
   return [
     element('div', {}, element('h2', {}, 'Last training'), element('p', { class: 'muted' }, new Date(1000 * made).toLocaleString())),
     element('dl', { class: 'figures' }, ...figures),
+    num_predictions ? element('a', { href: '#/review' }, 'Review the predictions') : null,
     warnings.length ? element('ul', { class: 'notice', 'aria-label': 'Warnings' }, ...warnings.map((line) => element('li', {}, line))) : null,
     element('div', { class: 'columns' }, recognition(accuracy, content.validated_by), detection && found(detection)),
     matrix(classes, confusion),

@@ -12,6 +12,16 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// The notice of a corpus without features; `who`: 'Search needs'.
+export const noFeatures = (corpus, who) =>
+  element(
+    'p',
+    { class: 'notice' },
+    `No features yet. ${who} those of a trained student: `,
+    element('code', {}, `python tools/extract_features.py RUN_FOLDER --corpus ${corpus.folder} --out vpd`),
+    ', then start the studio again.',
+  );
+
 // Show a line at the foot of the page; kind: 'info' or 'error'.
 export function message(text, kind = 'info') {
   const line = element('p', { class: kind }, text);

@@ -131,7 +131,7 @@ export class Panel {
       this.similar,
       element(
         'details',
-        {},
+        { open: !this.session.classes.length },
         element('summary', {}, 'Add or rename a class'),
         element('form', { class: 'row', onsubmit: add }, element('label', { for: 'new-class' }, 'New class', added), element('button', {}, 'Add class')),
         element('form', { class: 'row', onsubmit: rename }, element('label', { for: 'renamed-class' }, 'New name of the chosen class', renamed), element('button', {}, 'Rename')),

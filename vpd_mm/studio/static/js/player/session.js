@@ -118,7 +118,7 @@ export class Session {
     const label = this.prediction?.label ?? this.label;
     if (span.start_frame === null) return this.say('Mark the first frame with I and the last one with O, then press A');
     if (span.start_frame >= span.end_frame) return this.say('The end must lie behind the start: go to the last frame and press O');
-    if (!label) return this.say('Choose the class first: a number key or a button');
+    if (!label) return this.say(this.classes.length ? 'Choose the class first: a number key or a button' : 'Add a class first, beside the video');
     const fields = { video: this.active, start_frame: span.start_frame, end_frame: span.end_frame, label };
     this.draft = NOTHING;
     this.prediction = null;

@@ -1,7 +1,7 @@
 // Labels from and to other programs, and the history of the labels.
 
 import { download, get, name, post, upload } from '../api.js';
-import { counted, frames } from '../format.js';
+import { classChange, counted, frames } from '../format.js';
 import { element, figure, message } from '../ui.js';
 
 export async function show(container) {
@@ -52,7 +52,7 @@ function exporting(formats, rows, corpus) {
     'fieldset',
     { class: 'stack' },
     element('legend', {}, 'Videos'),
-    element('div', { class: 'row' }, choice('all', `All ${counted(rows.length, 'video')}`), choice('some', 'Chosen videos')),
+    element('div', { class: 'row' }, choice('all', `All with labels (${counted(labelled, 'video')})`), choice('some', 'Chosen videos')),
     some,
   );
   const form = element('form', { class: 'stack', onsubmit: send }, element('label', {}, 'Format', select), which, element('div', {}, button), status);
@@ -182,7 +182,8 @@ function history(entries, done) {
 function past(entry, index, done) {
   const time = new Date(entry.time).toLocaleString();
   const number = entry.num_changes;
-  const words = `${time}, ${entry.source}: ${number === 1 ? changeWords(entry.changes[0]) : counted(number, 'change')}`;
+  const what = [entry.classes && classChange(entry.classes), number === 1 ? changeWords(entry.changes[0]) : number && counted(number, 'change')];
+  const words = `${time}, ${entry.source}: ${what.filter(Boolean).join(', ')}`;
   const restore = async (event) => {
     event.target.disabled = true;
     try {

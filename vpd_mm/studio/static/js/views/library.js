@@ -100,9 +100,9 @@ export async function show(container, { query }) {
   function hints() {
     const made = [];
     if (!rows.length) {
-      made.push(hint('No videos yet. Add some with ', element('code', {}, `tools/prepare.py my_videos/ --out data/${corpus.name}`)));
+      made.push(hint('No videos yet. Add some with ', element('code', {}, `python tools/prepare.py my_videos/ --out ${corpus.folder}`)));
     } else if (!sum('num_labels')) {
-      made.push(hint('No labels yet: open a video, mark start and end with ', key('I'), ' and ', key('O'), ', and give a class with its number.'));
+      made.push(hint(`No labels yet: open a video${corpus.classes.length ? '' : ', add the classes'}, mark start and end with `, key('I'), ' and ', key('O'), ', press the number of the class, and ', key('A'), '.'));
     }
     if (rows.length && !corpus.feature) made.push(noFeatures(corpus, 'Search and training need'));
     return made;

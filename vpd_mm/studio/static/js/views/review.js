@@ -36,7 +36,7 @@ export async function show(container, { query }) {
   const order = query.order in ORDERS ? query.order : 'informative';
   const [corpus, queue, curve] = await Promise.all([get('corpus'), get(`review?order=${order}&limit=${LIMIT}`), get('review/curve')]);
   if (!queue.length) {
-    container.append(element('div', { class: 'stack' }, element('h1', {}, 'Review'), nothing(), progressOf(curve)));
+    container.append(element('div', { class: 'stack' }, element('h1', {}, 'Review'), nothing(curve), progressOf(curve)));
     return null;
   }
   const review = new Review(corpus.classes, queue, order, curve);
@@ -45,14 +45,11 @@ export async function show(container, { query }) {
   return listen(review.keys, { count: corpus.classes.length, onnumber: (number) => review.decideClass(corpus.classes[number - 1]) });
 }
 
-const nothing = () =>
-  element(
-    'p',
-    { class: 'empty' },
-    'No predictions to review: label at least two actions of each class and ',
-    element('a', { href: '#/train' }, 'train'),
-    '; predictions of all videos then appear here.',
-  );
+function nothing({ points }) {
+  const first = points.length ? 'No predictions are left to review: ' : 'No predictions to review: label at least two actions of each class and ';
+  const link = element('a', { href: '#/train' }, points.length ? 'train again' : 'train');
+  return element('p', { class: 'empty' }, first, link, '; predictions of all videos then appear here.');
+}
 
 class Review {
   #decisions = new Decisions();

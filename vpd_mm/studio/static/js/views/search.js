@@ -249,7 +249,7 @@ class Card {
     this.reject = button('reject', 'Reject', reject);
     this.item = element(
       'li',
-      { class: `card ${match.label_from === 'label' ? 'known' : ''}`, tabindex: -1, onfocusin: select, onclick: select },
+      { class: `card ${match.label_from === 'label' ? 'known' : ''}`, tabindex: -1, onfocusin: select, onpointerdown: select },
       clip(match, { alt: `Clip of ${this.name}` }),
       element(
         'div',

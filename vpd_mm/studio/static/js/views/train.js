@@ -78,8 +78,7 @@ export async function show(container) {
 
 // Lines of what has to be there first.
 function reasons(corpus, labels) {
-  const made = [];
-  if (!corpus.feature) made.push(noFeatures(corpus, 'Training needs'));
+  const made = corpus.feature ? [] : [noFeatures(corpus, 'Training needs')];
   if (!labels.length) {
     const link = element('a', { href: '#/library' }, 'open a video');
     made.push(element('p', { class: 'notice' }, 'No labels yet: ', link, ' and label at least two actions of each of two classes.'));
@@ -123,7 +122,9 @@ function follow(update) {
     socket.onmessage = ({ data }) => !ended && update(JSON.parse(data));
     socket.onclose = () => {
       if (ended) return;
-      get('training').then((now) => !ended && update(now), () => {});
+      get('training')
+        .catch((error) => ({ state: 'failed', error: error.message }))
+        .then((now) => !ended && update(now));
       timer = setTimeout(connect, 2000);
     };
   }
