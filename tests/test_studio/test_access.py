@@ -64,7 +64,9 @@ def test_other_names_are_refused(client, host):
     assert answer.json() == {'error': 'the address names another machine; open the one that tools/studio.py prints'}
 
 
-@pytest.mark.parametrize('origin', ['http://evil.com', 'null', 'http://127.0.0.1:9999', 'http://localhost:8765', ''])
+@pytest.mark.parametrize(
+    'origin', ['http://evil.com', 'null', 'http://127.0.0.1:9999', 'http://localhost:8765', '', 'http://[']
+)
 def test_pages_of_other_sites_are_refused(client, origin):
     for send in (client().get, client().post):
         answer = send('/api/echo', headers={**OWN, 'Origin': origin})

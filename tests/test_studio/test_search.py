@@ -113,7 +113,9 @@ def test_a_corpus_without_features_says_so(workspace):
 
 def test_a_rejected_match_stays_away_until_it_is_taken_back(tmp_path):
     corpus = make_learning_corpus(tmp_path / 'c', 3, 2)
-    client = TestClient(create_app(Workspace(corpus, 'vpd')), base_url='http://127.0.0.1:8765')
+    client = TestClient(
+        create_app(Workspace(corpus, 'vpd')), base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'}
+    )
     body = {'video': 'v0', 'start_frame': 20, 'end_frame': 40, 'limit': 5}
     answer = client.post('/api/search', json=body).json()
     assert answer['seconds'] < 60
@@ -138,7 +140,7 @@ def test_a_rejected_match_stays_away_until_it_is_taken_back(tmp_path):
     [{}, [], {'video': 'v0', 'start_frame': 5, 'end_frame': 5}, {'video': 'v0', 'start_frame': 0.5, 'end_frame': 9}],
 )
 def test_a_wrong_body_is_refused(workspace, body):
-    client = TestClient(create_app(workspace), base_url='http://127.0.0.1:8765')
+    client = TestClient(create_app(workspace), base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'})
     answer = client.post('/api/search', json=body)
     assert answer.status_code == 400
     assert 'query' in answer.json()['error']

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..corpus import VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
-from ..structures import VPD_JOINTS, load_actions, load_classes, load_splits
+from ..structures import VPD_JOINTS, Action, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
 from .predictions import PredictionStore
@@ -51,8 +51,8 @@ class Library:
         """
         videos = self.workspace.videos()
         counted = self._shares(videos)
-        labels, predictions = self._num_labels(), self._num_predictions()
-        splits = self._splits()
+        actions, predictions = self._actions(), self._num_predictions()
+        labels, splits = Counter(action.video for action in actions), self._splits(actions)
         return [
             {
                 **describe(self.workspace, row),
@@ -116,19 +116,25 @@ class Library:
                 confident = int(np.count_nonzero(mean >= corpus.settings().min_score))
         return tracked, confident
 
-    def _num_labels(self) -> Counter[str]:
+    def _actions(self) -> list[Action]:
+        """The labels, without lines that are not valid, which LabelStore reports."""
         path = self.workspace.corpus.actions_path
-        return Counter(action.video for action in load_actions(path)) if path.exists() else Counter()
+        with suppress(UserError):
+            return load_actions(path, on_error=lambda error: None)
+        return []
 
     def _num_predictions(self) -> Counter[str]:
-        of_video = PredictionStore(self.workspace).read().of_video
-        return Counter({video: len(found) for video, found in of_video.items()})
+        with suppress(UserError):
+            of_video = PredictionStore(self.workspace).read().of_video
+            return Counter({video: len(found) for video, found in of_video.items()})
+        return Counter()
 
-    def _splits(self) -> dict[str, str]:
+    def _splits(self, actions: Sequence[Action]) -> dict[str, str]:
         """Split of each video: of splits.csv, else that of its actions."""
-        corpus = self.workspace.corpus
-        of_actions = load_actions(corpus.actions_path) if corpus.actions_path.exists() else []
-        return {action.video: action.split for action in of_actions} | load_splits(corpus.splits_path)
+        splits = {action.video: action.split for action in actions}
+        with suppress(UserError):
+            splits |= load_splits(self.workspace.corpus.splits_path)
+        return splits
 
 
 def describe(workspace: Workspace, row: VideoInfo) -> dict[str, Any]:
