@@ -49,6 +49,28 @@ def test_labels_of_the_corpus_are_never_changed(corpus):
     assert [a.action_id for a in load_actions(corpus.actions_path)] == ['a', 'b', 'e', 'f', 'g']
 
 
+def test_a_name_that_no_class_can_have_stops_nothing(corpus):
+    bad = ['a\x07', 'b\u200bc', '=1+1', '@x', 'y' * 101]
+    rows = table('a,pal,0,5,dash,train', *(f'b{i},pal,{6 + i},{7 + i},{name},train' for i, name in enumerate(bad)))
+    report = merge(corpus, 'csv', rows, new_classes=True)
+    assert (report.new_classes, report.added, len(report.skipped)) == (['dash'], 1, 5)
+    assert load_classes(corpus.classes_path) == [*CLASSES, 'dash']
+    assert all('1 to 100 printable characters, no formula' in line for line in report.skipped)
+
+
+def test_an_id_that_is_a_formula_is_replaced(corpus):
+    merge(corpus, 'csv', table(f'=1+1,pal,0,5,{KONG},train'))
+    assert [a.action_id for a in load_actions(corpus.actions_path)] == ['pal:0']
+
+
+def test_classes_and_labels_are_added_together_or_not_at_all(corpus, monkeypatch):
+    monkeypatch.setattr('vpd_mm.studio.labels._Rules.check', lambda *_: (_ for _ in ()).throw(UserError('full')))
+    before = corpus.classes_path.read_bytes()
+    with pytest.raises(UserError, match='full'):
+        merge(corpus, 'csv', table('a,pal,0,5,dash,train'), new_classes=True)
+    assert corpus.classes_path.read_bytes() == before
+
+
 def test_unknown_classes_are_named_or_added(corpus):
     rows = table('a,pal,0,5,Kong  Vault,train', 'b,pal,5,9,dash,train', 'c,pal,9,12,dash,train')
     report = merge(corpus, 'csv', rows)

@@ -30,6 +30,10 @@ def echo_routes(workspace: Workspace) -> APIRouter:
     def broken() -> None:
         raise RuntimeError('secret of the server')
 
+    @router.get('/full')
+    def full() -> None:
+        raise OSError(28, 'No space left on device', 'reviews.csv')
+
     @router.websocket('/socket')
     async def socket(socket: WebSocket) -> None:
         await socket.accept()
@@ -64,7 +68,9 @@ def test_other_names_are_refused(client, host):
     assert answer.json() == {'error': 'the address names another machine; open the one that tools/studio.py prints'}
 
 
-@pytest.mark.parametrize('origin', ['http://evil.com', 'null', 'http://127.0.0.1:9999', 'http://localhost:8765', ''])
+@pytest.mark.parametrize(
+    'origin', ['http://evil.com', 'null', 'http://127.0.0.1:9999', 'http://localhost:8765', '', 'http://[']
+)
 def test_pages_of_other_sites_are_refused(client, origin):
     for send in (client().get, client().post):
         answer = send('/api/echo', headers={**OWN, 'Origin': origin})
@@ -126,6 +132,11 @@ def test_every_answer_is_guarded_and_an_error_shows_nothing(client):
         '/static/..%2f..%2fapp.py',
     ):
         assert client().get(path).status_code == 404
+
+
+def test_a_full_disk_is_one_line(client):
+    answer = client().get('/api/full')
+    assert (answer.status_code, answer.json()) == (400, {'error': 'reviews.csv: No space left on device'})
 
 
 SOCKET = 'ws://127.0.0.1:8765/api/socket'

@@ -145,3 +145,17 @@ def test_frames_have_number_and_time_and_are_kept_by_content(client, corpus, tmp
     assert client.get('/api/videos/none/frames/3').status_code == 404
     answer = client.get('/api/videos/a/frames/3')
     assert (answer.status_code, 'no such file' in answer.json()['error']) == (400, True)
+
+
+def test_a_line_that_is_not_valid_hides_no_video(client, corpus):
+    with corpus.actions_path.open('a') as f:
+        f.write('x,a,9,2,0,train\n')
+    corpus.splits_path.write_text('not a table')
+    assert [row['num_labels'] for row in client.get('/api/videos').json()] == [1, 1]
+    assert client.get('/api/videos/a').json()['split'] == 'train'
+
+
+def test_a_film_is_sent_as_a_film_whatever_its_name(client, corpus, tmp_path):
+    path = make_video(tmp_path / 'film.mp4', 10).rename(tmp_path / 'film.html')
+    corpus.add_videos([VideoInfo('film', str(path), 25.0, 10, 64, 48)])
+    assert client.get('/api/videos/film/file').headers['Content-Type'] == 'video/mp4'

@@ -169,3 +169,41 @@ def test_wrong_orders_are_refused(studio):
     _, client = studio
     assert client.get('/api/review?order=x').status_code == 400
     assert client.get('/api/review?limit=0').status_code == 400
+
+
+@pytest.mark.parametrize(
+    ('change', 'status'),
+    [({'end_frame': 10**30}, 400), ({'end_frame': 201}, 400), ({'video': 'x'}, 404), ({'label': 'a\nb'}, 400)],
+)
+def test_a_decision_on_what_is_no_prediction_is_refused(studio, change, status):
+    workspace, client = studio
+    prediction = {'video': 'v4', 'start_frame': 20, 'end_frame': 40, 'label': 'rise'} | change
+    answer = client.post('/api/review', json={'prediction': prediction, 'decision': 'reject'})
+    assert answer.status_code == status
+    assert Reviews(workspace).read() == []
+
+
+def test_predictions_of_videos_that_were_left_out_are_not_asked_for(studio):
+    workspace, client = studio
+    workspace.corpus.leave_out(['v4'])
+    for order in ('informative', 'time'):
+        assert {row['video'] for row in client.get(f'/api/review?order={order}').json()} == {'v5'}
+    workspace.corpus.leave_out(['v4', 'v5'])
+    for order in ('informative', 'time'):
+        assert client.get(f'/api/review?order={order}').json() == []
+
+
+def test_predictions_without_features_are_not_asked_for(studio):
+    workspace, client = studio
+    for video in ('v4', 'v5'):
+        (workspace.corpus.features_dir('vpd') / f'{video}.npz').unlink()
+    assert client.get('/api/review').json() == []
+    assert client.get('/api/predictions').json()['stale']
+
+
+def test_predictions_are_shown_as_stale_while_labels_cannot_be_read(studio):
+    workspace, client = studio
+    assert not client.get('/api/predictions').json()['stale']
+    workspace.corpus.classes_path.write_text('rise\nrise\n')
+    answer = client.get('/api/predictions')
+    assert (answer.status_code, answer.json()['stale']) == (200, True)

@@ -6,9 +6,12 @@ import pytest
 from fastapi.testclient import TestClient
 from learning_corpus import make_learning_corpus
 
+from vpd_mm.errors import UserError
 from vpd_mm.files import list_folder
 from vpd_mm.structures import save_actions
 from vpd_mm.studio import Workspace, create_app
+from vpd_mm.studio.predictions import PredictionStore
+from vpd_mm.studio.training_worker import train
 
 
 @pytest.fixture
@@ -22,6 +25,7 @@ def test_a_training_runs_beside_the_server_and_is_cancelled(client, tmp_path):
     assert client.get('/api/training').json()['state'] == 'idle'
     with client.websocket_connect('ws://127.0.0.1:8765/api/training/progress') as socket:
         assert socket.receive_json()['state'] == 'idle'
+        socket.send_bytes(b'not asked for')
         started = client.post('/api/training')
         assert (started.status_code, started.json()['state']) == (200, 'running')
         again = client.post('/api/training')
@@ -51,3 +55,12 @@ def test_predictions_of_an_unknown_video(client):
     assert client.get('/api/predictions?video=x').status_code in (400, 404)
     assert client.get('/api/predictions/scores?video=x').status_code in (400, 404)
     assert client.get('/api/predictions/scores?video=v0').json() == {'frame_inds': [], 'scores': []}
+
+
+def test_two_studios_do_not_train_at_once(tmp_path):
+    workspace = Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd')
+    store = PredictionStore(workspace)
+    (store.root / '1').mkdir(parents=True)
+    with store.lock(), pytest.raises(UserError, match='another studio trains on this corpus'):
+        train(workspace, lambda stage, done: None)
+    assert (store.root / '1').is_dir()

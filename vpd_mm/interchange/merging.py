@@ -9,8 +9,8 @@ from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError, counted, errors_name, listed, one_line
 from ..structures import FrameTimes, Label
-from ..structures.action import SPLITS
-from ..structures.label import MAX_CLASS, spelling
+from ..structures.action import FORMULA, MAX_CLASS, SPLITS, is_class_name
+from ..structures.label import spelling
 from .entries import Entry, Reading, Source, nearest_frame
 from .formats import Format
 from .videos import KnownNames
@@ -32,9 +32,7 @@ class Store(Protocol):
 
     def labels(self, video: str = '') -> tuple[Any, Sequence[Label]]: ...
 
-    def change(self, changes: Sequence[Any], source: str = 'studio') -> Any: ...
-
-    def add_class(self, name: str) -> Any: ...
+    def change(self, changes: Sequence[Any], source: str = 'studio', new_classes: Sequence[str] = ()) -> Any: ...
 
 
 @dataclass
@@ -94,11 +92,10 @@ def merge_files(
         merger.add_labels(reading, video, f'{source.name}: ' if len(readings) > 1 else '')
     needed = {name for *_, name in merger.added}
     merger.report.new_classes = [name for name in merger.report.new_classes if name in needed]
-    for name in merger.report.new_classes:
-        store.add_class(name)
     if merger.added:
         names = ', '.join(source.name for source in sources)
-        store.change(list(merger.added.values()), source=f'imported {form.name} {names}'[:200])
+        what = f'imported {form.name} {names}'[:200]
+        store.change(list(merger.added.values()), what, merger.report.new_classes)
     for source, reading in readings:
         merger.add_sequences(reading, video, source.name)
     return merger.finish()
@@ -175,7 +172,7 @@ class _Merger:
     def _class_of(self, label: str) -> str | None:
         """Name of the class of a label as the corpus spells it; None where it has none and gets none."""
         name = self._classes.get(spelling(label))
-        if name is None and self.new_classes and len(label) <= MAX_CLASS:
+        if name is None and self.new_classes and is_class_name(label):
             name = self._classes[spelling(label)] = label
             self.report.new_classes.append(name)
         if name is None:
@@ -187,8 +184,9 @@ class _Merger:
         have = listed(self.known.classes) or 'none'
         for name, count in self._unknown.items():
             which = f'which the corpus does not have (it has {have})'
-            line = f'{counted(count, "label")} of class {name!r}, {which}; add it, or import with --new-classes'
-            self.report.skipped.append(one_line(line))
+            rule = f'name it as a class can be named: 1 to {MAX_CLASS} printable characters, no formula'
+            hint = rule if self.new_classes else 'add it, or import with --new-classes'
+            self.report.skipped.append(one_line(f'{counted(count, "label")} of class {name!r}, {which}; {hint}'))
         self.report.added = len(self.added)
         return self.report
 
@@ -275,4 +273,5 @@ def _usable_id(action_id: str) -> bool:
         and not any(c in action_id for c in ',"')
         and action_id.isprintable()
         and action_id == action_id.strip()
+        and action_id[0] not in FORMULA
     )

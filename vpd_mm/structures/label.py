@@ -5,9 +5,6 @@ from typing import Any
 
 from ..errors import UserError
 
-#: Longest name of a class that is added to a corpus, characters.
-MAX_CLASS = 100
-
 
 def spelling(class_name: str) -> str:
     """Form in which two spellings of one class are the same: case and spaces do not count."""

@@ -120,7 +120,7 @@ class Guard:
         if not self.access.allows_host(_host_name(host)):
             return 400, 'the address names another machine; open the one that tools/studio.py prints'
         origin = headers.get('origin')
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.partition('://')[2].lower() != host.lower():
             return 403, 'comes from a page of another site'
         if scope['path'].startswith('/api/') and headers.get('sec-fetch-site', 'none') not in ('same-origin', 'none'):
             return 403, 'comes from a page of another site'

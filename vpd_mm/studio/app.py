@@ -86,6 +86,10 @@ def _new_app(lifespan: Callable | None = None) -> FastAPI:
         where = '.'.join(str(part) for part in first['loc'][1:]) or 'body'
         return _answer(400, f'{request.url.path}: {where}: {first["msg"]}')
 
+    @app.exception_handler(OSError)
+    async def disk_error(request: Request, error: OSError) -> JSONResponse:
+        return _answer(400, f'{error.filename or request.url.path}: {error.strerror or error}')
+
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         return _answer(500, f'{request.url.path}: {type(error).__name__}; the window of the studio shows where')

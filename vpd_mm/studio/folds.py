@@ -49,7 +49,7 @@ def assign_folds(
     for action in sorted(actions, key=lambda a: (a.video, a.start_frame, a.action_id)):
         members.setdefault(_unit(kind, action, videos), Counter())[action.label] += 1
     known = dict(before.of_unit) if before and before.unit == kind else {}
-    counts = [Counter() for _ in range(num_folds)]
+    counts = [Counter[int]() for _ in range(num_folds)]
     for unit, fold in known.items():
         counts[fold] += members.get(unit, Counter())
     for unit in sorted(members.keys() - known.keys(), key=lambda u: (-members[u].total(), u)):

@@ -106,8 +106,8 @@ def _lines(lines: list[str]) -> list[str]:
 
 def _headers(file_name: str, suffix: str) -> dict[str, str]:
     """Headers of a download; names that are not ASCII are percent-encoded (RFC 6266)."""
-    plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"\\;' else '_' for c in file_name)
-    disposition = f'attachment; filename="{plain}"; filename*=UTF-8\'\'{quote(file_name)}'
+    plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"/\\;' else '_' for c in file_name)
+    disposition = f'attachment; filename="{plain}"; filename*=UTF-8\'\'{quote(file_name, safe="")}'
     return {'Content-Disposition': disposition, 'Content-Type': _TYPES.get(suffix, 'text/plain; charset=utf-8')}
 
 

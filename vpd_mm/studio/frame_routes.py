@@ -84,7 +84,8 @@ def routes(workspace: Workspace) -> APIRouter:
         """The video file, of which browsers may read parts (Range); for previews, as they number frames otherwise."""
         path = workspace.video(video).existing_path()
         open_video(path).close()  # nothing but a video is sent
-        return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0] or 'video/mp4')
+        kind = mimetypes.guess_type(path.name)[0] or ''
+        return FileResponse(path, media_type=kind if kind.startswith('video/') else 'video/mp4')
 
     return router
 

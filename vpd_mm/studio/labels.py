@@ -21,8 +21,8 @@ from ..corpus import Corpus, VideoInfo
 from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
 from ..structures import Action, load_actions, load_classes, load_splits
-from ..structures.action import SPLITS
-from ..structures.label import MAX_CLASS, spelling
+from ..structures.action import FORMULA, MAX_CLASS, SPLITS, is_class_name
+from ..structures.label import spelling
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
 from .workspace import UnknownVideo
@@ -103,7 +103,9 @@ class LabelStore:
         labels = [label for label in snapshot.state.labels.values() if video in ('', label.video)]
         return snapshot, sorted(labels, key=lambda label: (label.video, label.start_frame, label.end_frame))
 
-    def change(self, changes: Sequence[Any], source: str = 'studio') -> tuple[str, list[Label | None]]:
+    def change(
+        self, changes: Sequence[Any], source: str = 'studio', new_classes: Sequence[str] = ()
+    ) -> tuple[str, list[Label | None]]:
         """Make changes, all or none.
 
         Args:
@@ -111,6 +113,7 @@ class LabelStore:
                 None after deletes.  Fields that ``after`` lacks are those of ``before``; a new label needs none of
                 ``action_id``, ``split`` and ``note``.
             source: Who makes them, for the history.
+            new_classes: Classes that are added before.
 
         Returns:
             The version, and the labels after the changes, in their order; None for deleted ones.
@@ -123,6 +126,8 @@ class LabelStore:
             raise UserError('changes must be a list of {"before": label or null, "after": label or null}, not empty')
         with self._writing() as (now, commit):
             new, made = now.state.with_changes([]), list[Label | None]()
+            for name in new_classes:
+                new = replace(new, classes=[*new.classes, _class_name(name, new.classes)])
             rules = _Rules(self.corpus, new, self._history.ids)
             for i, content in enumerate(changes):
                 before, after = rules.check(content, f'changes[{i}]' if len(changes) > 1 else 'label')
@@ -439,8 +444,9 @@ def _class_name(name: Any, others: Sequence[str]) -> str:
     if not isinstance(name, str):
         raise UserError(f'class name must be text, found {str(name)[:100]!r}')
     name = composed(name)
-    if not name or not name.isprintable() or name != name.strip() or len(name) > MAX_CLASS:
-        rule = f'must be printable, with no space at its ends, 1 to {MAX_CLASS} characters'
+    if not is_class_name(name):
+        first = ' '.join(FORMULA)
+        rule = f'must be printable, with no space at its ends, 1 to {MAX_CLASS} characters, the first none of {first}'
         raise UserError(f'class name {rule}; found {name[: 2 * MAX_CLASS]!r}')
     if same := [other for other in others if spelling(other) == spelling(name)]:
         raise UserError(f'class {name!r}: there is {same[0]!r} already')

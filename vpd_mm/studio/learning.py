@@ -117,7 +117,7 @@ def run_jobs(
 
     The processes end with this one.  A job fails with its UserError; the first one is raised.
     """
-    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
+    context: Any = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
     shares, results = context.Array('d', len(jobs)), context.Queue()
     todo = context.Value('i', 0)
     workers = [
@@ -251,7 +251,7 @@ def _load(task: Task, kind: str, fold: int) -> torch.nn.Module:
     """A trained model of a fold."""
     cfg = task.config(kind)
     model = build_model(cfg)
-    load_weights(model, find_latest_checkpoint(task.folder / f'{kind}_{fold}'), cfg)
+    load_weights(model, str(find_latest_checkpoint(task.folder / f'{kind}_{fold}')), cfg)
     return model
 
 

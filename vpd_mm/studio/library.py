@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..corpus import VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
 from ..files import atomic_write, list_folder, read_json
-from ..structures import VPD_JOINTS, load_actions, load_classes, load_splits
+from ..structures import VPD_JOINTS, Action, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
 from .predictions import PredictionStore
@@ -47,10 +47,8 @@ class Library:
         """
         videos = self.workspace.videos()
         counted = self._shares(videos)
-        corpus, predictions = self.workspace.corpus, PredictionStore(self.workspace).read().of_video
-        actions = load_actions(corpus.actions_path) if corpus.actions_path.exists() else []
-        labels = Counter(action.video for action in actions)
-        splits = {action.video: action.split for action in actions} | load_splits(corpus.splits_path)
+        actions, predictions = self._actions(), self._num_predictions()
+        labels, splits = Counter(action.video for action in actions), self._splits(actions)
         return [
             {
                 **describe(self.workspace, row),
@@ -114,6 +112,26 @@ class Library:
                 mean = scores[:, list(VPD_JOINTS)].mean(axis=1)
                 confident = int(np.count_nonzero(mean >= corpus.settings().min_score))
         return tracked, confident
+
+    def _actions(self) -> list[Action]:
+        """The labels, without lines that are not valid, which LabelStore reports."""
+        path = self.workspace.corpus.actions_path
+        with suppress(UserError):
+            return load_actions(path, on_error=lambda error: None)
+        return []
+
+    def _num_predictions(self) -> Counter[str]:
+        with suppress(UserError):
+            of_video = PredictionStore(self.workspace).read().of_video
+            return Counter({video: len(predicted) for video, predicted in of_video.items()})
+        return Counter()
+
+    def _splits(self, actions: Sequence[Action]) -> dict[str, str]:
+        """Split of each video: of splits.csv, else that of its actions."""
+        splits = {action.video: action.split for action in actions}
+        with suppress(UserError):
+            splits |= load_splits(self.workspace.corpus.splits_path)
+        return splits
 
 
 def describe(workspace: Workspace, row: VideoInfo) -> dict[str, Any]:

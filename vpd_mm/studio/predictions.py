@@ -13,6 +13,7 @@ import json
 import shutil
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ import numpy as np
 
 from ..corpus import Corpus
 from ..corpus.provenance import digest
+from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import atomic_write, checked_name, list_folder, npz_path, read_json
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
@@ -121,14 +123,24 @@ class PredictionStore:
             return known[1]
 
     def is_stale(self) -> bool:
-        """Tell if labels, classes or features have changed since the predictions were made."""
+        """Tell if labels, classes or features have changed, or cannot be read, since the predictions were made."""
         predictions = self.read()
-        return predictions.made is not None and predictions.made_of != content_of(self.workspace)
+        if predictions.made is None:
+            return False
+        try:
+            return predictions.made_of != content_of(self.workspace)
+        except UserError:
+            return True
 
     def report(self) -> dict[str, Any] | None:
         """Report of the last complete training."""
         folder = self.folder
         return None if folder is None else read_json(folder / 'report.json', _HINT)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold what one training of a corpus holds; UserError where another one, of any studio, runs."""
+        busy = f'{self.root}: another studio trains on this corpus; wait for it'
+        return file_lock(self.workspace.folder / '.training.lock', busy=busy)
 
     def frame_scores(self, video: str) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T,) int64 and their scores (T,) float32; empty where there are none."""

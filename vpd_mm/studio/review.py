@@ -133,10 +133,12 @@ def queue(workspace: Workspace, order: str = 'informative', limit: int = 100) ->
     reader, names = ClipReader(workspace), list(predictions[0].scores)
     clips = [(p, reader.read(p.segment)) for p in predictions]
     present = [(p, clip) for p, clip in clips if clip is not None]
+    if not present:
+        return []
     labelled = [reader.read(segment_of(action)) for action in actions if action.split != 'test']
     known = [clip_vector(clip)[0] for clip in labelled if clip is not None]
     counts = Counter(classes[action.label] for action in actions if action.split != 'test')
-    dims = 0 if not present else clip_vector(present[0][1]).shape[1]
+    dims = clip_vector(present[0][1]).shape[1]
     candidates = Candidates(
         np.array([[p.scores[name] for name in names] for p, _ in present]),
         np.array([p.disagreement for p, _ in present]),
@@ -153,13 +155,15 @@ def queue(workspace: Workspace, order: str = 'informative', limit: int = 100) ->
 
 
 def open_predictions(workspace: Workspace) -> list[Prediction]:
-    """Predictions that are neither decided nor covered by a label, in the order of video and time."""
+    """Predictions that are neither decided nor covered by a label, of videos in the corpus, by video and time."""
     covered: dict[str, list[Segment]] = {}
     for segment in [segment_of(action) for action in read_labels(workspace.corpus)[1]]:
         covered.setdefault(segment.video, []).append(segment)
     for row in Reviews(workspace).read():
         covered.setdefault(row.video, []).append(row.segment)
+    lengths = {name: row.num_frames for name, row in workspace.videos().items()}
     predictions: Sequence[Prediction] = PredictionStore(workspace).read().all()
+    predictions = [p for p in predictions if p.segment.end_frame <= lengths.get(p.segment.video, 0)]
     return [p for p in predictions if not p.segment.overlaps_any(covered.get(p.segment.video, []), SAME_TIOU)]
 
 

@@ -10,10 +10,12 @@ from ..errors import UserError
 from .labels import LabelStore
 from .review import ORDERS, open_predictions, queue
 from .reviews import DECISIONS, Reviews
-from .segments import Segment, read_labels
+from .segments import read_labels, segment_of_corpus
 from .workspace import Workspace
 
 MAX_LIMIT = 1000
+#: Longest name of a class that was predicted, characters.
+MAX_NAME = 1000
 
 
 def routes(workspace: Workspace) -> APIRouter:
@@ -34,18 +36,16 @@ def routes(workspace: Workspace) -> APIRouter:
         """Decide ``{prediction, decision, label, seconds}``; accept and correct add a label, which is returned."""
         if not isinstance(body, dict) or not {'prediction', 'decision'} <= body.keys():
             raise UserError('the body must be a JSON object with prediction and decision')
-        segment = Segment.from_json(body['prediction'], 'prediction')
+        segment = segment_of_corpus(workspace, body['prediction'], 'prediction')
         predicted, decision, seconds = body['prediction'].get('label'), body['decision'], body.get('seconds', 0)
         if decision not in DECISIONS:
             raise UserError(f'decision must be one of {", ".join(DECISIONS)}, found {str(decision)[:100]!r}')
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float('inf'):
             raise UserError(f'seconds must be a number of 0 or more, found {str(seconds)[:100]!r}')
-        if not isinstance(predicted, str):
+        if not isinstance(predicted, str) or not predicted.isprintable() or len(predicted) > MAX_NAME:
             raise UserError('prediction: needs a label, the class that was predicted')
         added = None
-        if decision == 'reject':
-            workspace.corpus.video(segment.video)
-        else:
+        if decision != 'reject':
             given = body.get('label') if decision == 'correct' else body.get('label') or predicted
             if not isinstance(given, str):
                 raise UserError('label: a correction needs the right class')

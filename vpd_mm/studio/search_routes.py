@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body
 from ..errors import UserError
 from .rejections import Rejections
 from .search import SearchEngine, timed_search
-from .segments import Segment
+from .segments import Segment, segment_of_corpus
 from .workspace import Workspace
 
 
@@ -21,7 +21,7 @@ def routes(workspace: Workspace) -> APIRouter:
         limit = body.get('limit', 20) if isinstance(body, dict) else 20
         if type(limit) is not int:
             raise UserError(f'limit must be a whole number, found {str(limit)[:100]!r}')
-        return timed_search(engine, Segment.from_json(body, 'query'), limit)
+        return timed_search(engine, segment_of_corpus(workspace, body, 'query'), limit)
 
     @router.post('/search/reject')
     def reject(body: Any = Body()) -> Any:  # noqa: B008
@@ -39,9 +39,4 @@ def routes(workspace: Workspace) -> APIRouter:
 def _pair(body: Any, workspace: Workspace) -> tuple[Segment, Segment]:
     if not isinstance(body, dict) or not {'query', 'match'} <= body.keys():
         raise UserError('the body must be a JSON object with query and match')
-    pair = Segment.from_json(body['query'], 'query'), Segment.from_json(body['match'], 'match')
-    for segment in pair:
-        frames = workspace.corpus.video(segment.video).num_frames
-        if segment.end_frame > frames:
-            raise UserError(f'segment ends at frame {segment.end_frame}, {segment.video} has {frames} frames')
-    return pair
+    return segment_of_corpus(workspace, body['query'], 'query'), segment_of_corpus(workspace, body['match'], 'match')

@@ -1,7 +1,7 @@
 """Intervals of videos, and their features as recognition reads them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,15 @@ class Segment:
 def segment_of(action: Action) -> Segment:
     """The interval of a labelled action."""
     return Segment(action.video, action.start_frame, action.end_frame)
+
+
+def segment_of_corpus(workspace: Workspace, content: Any, what: str) -> Segment:
+    """Read a segment as :meth:`Segment.from_json`, of a video of the corpus, which has these frames."""
+    segment = Segment.from_json(content, what)
+    row = workspace.video(segment.video)
+    if segment.end_frame > row.num_frames:
+        raise UserError(f'{what}: ends at frame {segment.end_frame}, {row.video} has {row.num_frames} frames')
+    return replace(segment, video=row.video)
 
 
 def read_labels(corpus: Corpus) -> tuple[list[str], list[Action]]:

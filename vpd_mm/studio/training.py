@@ -117,7 +117,7 @@ class Trainer:
                     eta = round(spent / share * (1 - share), 1) if share > 0.1 else None
                     self._state = State('running', last['stage'], round(100 * share, 1), eta_sec=eta)
         process.join()
-        with suppress(UserError, OSError):
+        with suppress(UserError, OSError), self._store.lock():
             folder = self._store.folder
             remove_others(self._store.root, folder.name if folder else None)
         if 'report' in last:

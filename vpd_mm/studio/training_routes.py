@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, WebSocket
 from fastapi.responses import JSONResponse
 
 from .predictions import PredictionStore
@@ -53,9 +53,9 @@ def routes(workspace: Workspace) -> APIRouter:
 
         task = asyncio.create_task(send())
         try:
-            while True:
-                await socket.receive_text()  # notices the end of the connection
-        except WebSocketDisconnect:
+            while (await socket.receive())['type'] != 'websocket.disconnect':
+                pass
+        finally:
             task.cancel()
 
     @router.get('/predictions')
@@ -63,7 +63,7 @@ def routes(workspace: Workspace) -> APIRouter:
         """Predictions of a video, or of all, and whether labels or features have changed since they were made."""
         read = store.read()
         if video:
-            workspace.corpus.video(video)
+            workspace.video(video)
         predicted = read.of_video.get(video, []) if video else read.all()
         stale = store.is_stale()
         return {'made': read.made, 'stale': stale, 'predictions': [prediction.to_json() for prediction in predicted]}
@@ -71,7 +71,7 @@ def routes(workspace: Workspace) -> APIRouter:
     @router.get('/predictions/scores')
     def scores(video: str) -> Any:
         """Scores of the frames of a video, 0..1."""
-        frames, values = store.frame_scores(workspace.corpus.video(video).video)
+        frames, values = store.frame_scores(workspace.video(video).video)
         return {'frame_inds': frames.tolist(), 'scores': [round(float(value), 4) for value in values]}
 
     return router

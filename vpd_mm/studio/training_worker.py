@@ -46,7 +46,13 @@ def run_training(workspace: Workspace, connection: Connection) -> None:
 
 def train(workspace: Workspace, on_stage: Any) -> dict[str, Any]:
     """Train on the current labels, let the results count, and return the report."""
-    start, store = time.time(), PredictionStore(workspace)
+    store = PredictionStore(workspace)
+    with store.lock():
+        return _train(workspace, store, on_stage)
+
+
+def _train(workspace: Workspace, store: PredictionStore, on_stage: Any) -> dict[str, Any]:
+    start = time.time()
     before = store.folder
     remove_others(store.root, before.name if before else None)
     task, left_out = make_task(workspace, before, store.root / f'{int(start * 1000)}')
