@@ -8,7 +8,7 @@ from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.structures import Action, FeatureSequence, save_actions, save_classes
 
 CLASSES = ['rise', 'fall', 'wave']
-FRAMES, LENGTH, GAP = 200, 20, 20
+FRAMES, LENGTH, GAP, RAMP = 200, 20, 20, 6
 
 
 def motion(label: int, length: int = LENGTH) -> np.ndarray:
@@ -26,7 +26,11 @@ def make_learning_corpus(root: Path, num_videos: int = 6, labelled: int = 4, see
         feats = rng.normal(0, 0.05, (FRAMES, 2))
         for j, start in enumerate(range(GAP, FRAMES - LENGTH, LENGTH + GAP)):
             label = (i + j) % len(CLASSES)
-            feats[start : start + LENGTH] += motion(label)
+            curve = motion(label)
+            feats[start : start + LENGTH] += curve
+            for k in range(1, RAMP):  # no jump at the ends of an action
+                feats[start - k] += curve[0] * (1 - k / RAMP)
+                feats[start + LENGTH - 1 + k] += curve[-1] * (1 - k / RAMP)
             if i < labelled:
                 actions.append(Action(f'v{i}:{j}', f'v{i}', start, start + LENGTH, label, 'train'))
         both = np.stack([feats, feats * [1, -1]], axis=1).astype(np.float32)

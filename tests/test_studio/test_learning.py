@@ -130,7 +130,7 @@ def test_a_training_predicts_the_rest_of_the_corpus(workspace, quick):
         for j in range(4):
             tiou = temporal_iou((20 + 40 * j, 20 + 40 * j + LENGTH), spans)
             right += tiou.max() > 0.5 and labels[tiou.argmax()] == CLASSES[(i + j) % 3]
-    assert right >= 7
+    assert right >= 6  # by chance less than once in 50
     assert all(sum(p.scores.values()) == pytest.approx(1, abs=1e-3) for p in found)
     frames, scores = store.frame_scores('v4')
     assert frames.tolist() == list(range(200))

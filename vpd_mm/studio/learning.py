@@ -281,19 +281,19 @@ def choose_rule(
     spans: dict[str, list[tuple[int, int]]] = {}
     for action in actions:
         spans.setdefault(action.video, []).append((action.start_frame, action.end_frame))
-    best: tuple[float, ProposalRule, int, int] | None = None
+    tried: list[tuple[float, ProposalRule, int, int]] = []
     for threshold in THRESHOLDS:
         rule = ProposalRule(float(round(threshold, 2)), mean_frames=(mean_frames,))
         proposals = {video: _in_frames(rule(scores), edges) for video, scores, edges in scored}
         num_right = sum(_num_found(proposals[video], spans.get(video, [])) for video, _, _ in scored)
         num = sum(map(len, proposals.values()))
-        value = num_right**2 / max(num, 1)
-        if best is None or value > best[0]:
-            best = value, rule, num_right, num
+        tried.append((num_right**2 / max(num, 1), rule, num_right, num))
     num_labels = sum(len(spans.get(video, [])) for video, _, _ in scored)
-    if best is None or not num_labels:
+    if not num_labels:
         return ProposalRule(0.5, mean_frames=(mean_frames,)), None
-    _, rule, num_right, num = best
+    most = max(value for value, *_ in tried)
+    equal = [row for row in tried if row[0] == most]  # the middle one has the ends of actions least wide or narrow
+    _, rule, num_right, num = equal[len(equal) // 2]
     rng, by_chance = np.random.default_rng(0), []
     for _ in range(20):
         for video, scores, edges in scored:
