@@ -54,7 +54,7 @@ class Library:
                 **describe(self.workspace, row),
                 **dict(zip(('tracked_share', 'confident_share'), counted.get(name, (None, None)))),
                 'num_labels': labels[name],
-                'num_predictions': len(predictions.get(name, ())),
+                'num_predictions': predictions[name],
                 'split': splits.get(name),
             }
             for name, row in videos.items()
