@@ -47,10 +47,8 @@ def check_features(corpus: Corpus, name: str | None) -> str:
 
 def check_student(spec: str) -> None:
     """Check that the files of a student exist; what they hold is checked when it is used."""
-    missing = [
-        part for part in (spec.rpartition(':') if spec and not Path(spec).exists() else ()) if part not in ('', ':')
-    ]
-    if missing and not all(Path(part).exists() for part in missing):
+    parts = [Path(part) for part in spec.rpartition(':')[::2] if part]
+    if not Path(spec).exists() and not all(part.exists() for part in parts):
         raise UserError(f'--student {spec}: no such file or folder; pass a run folder, or CONFIG:CHECKPOINT')
 
 

@@ -1,4 +1,4 @@
-"""Who may use the server, over HTTP."""
+"""Rules of access, over HTTP."""
 
 import pytest
 from fastapi import APIRouter, Request, WebSocket

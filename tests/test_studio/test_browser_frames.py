@@ -1,6 +1,8 @@
 """Frames in a real browser: the page shows the number that is burnt into the picture, and the time of the file."""
 
 import base64
+import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -40,8 +42,15 @@ class Player:
 
     def wait(self, frame: int) -> tuple[int, int, float]:
         """Wait for a frame; returns as :meth:`shown`."""
-        self.page.wait_for_function(f"document.getElementById('frame-number')?.textContent === '{frame}'")
+        self.page.wait_for_selector(f'#frame-number:text-is("{frame}")')
         return self.shown()
+
+    def wait_until(self, condition: Callable[[int], bool]) -> None:
+        """Wait until the number on the page meets a condition."""
+        end = time.monotonic() + 20
+        while not condition(int(self.page.inner_text('#frame-number'))):
+            assert time.monotonic() < end
+            self.page.wait_for_timeout(20)
 
     def press(self, key: str, frame: int) -> tuple[int, int, float]:
         self.page.keyboard.press(key)
@@ -93,7 +102,7 @@ def test_playback_names_what_it_shows_and_ends_on_an_exact_frame(video, studio, 
     player = Player(open_page(f'{studio[0]}/#/player/{video}?frame=5'))
     player.wait(5)
     player.page.keyboard.press('Space')
-    player.page.wait_for_function("Number(document.getElementById('frame-number')?.textContent) > 12")
+    player.wait_until(lambda frame: frame > 12)
     playing = [player.shown() for _ in range(5)]
     assert all(number == burnt for number, burnt, _ in playing), playing
     player.page.keyboard.press('Space')
@@ -124,7 +133,7 @@ def test_slow_motion_backward_and_loop(studio, open_page):  # noqa: F811
     player.page.fill('#go-to', '200')
     player.press('Enter', 200)  # and the keys are the player's again
     player.page.keyboard.press('j')
-    player.page.wait_for_function("Number(document.getElementById('frame-number')?.textContent) < 197")
+    player.wait_until(lambda frame: frame < 197)
     player.page.keyboard.press('k')
     number, burnt, _ = player.shown()
     assert number == burnt < 197

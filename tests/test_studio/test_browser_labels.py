@@ -37,7 +37,7 @@ def player(studio, open_page):  # noqa: F811
 
 
 def at(page, frame: int) -> None:
-    page.wait_for_function(f"document.getElementById('frame-number')?.textContent === '{frame}'")
+    page.wait_for_selector(f'#frame-number:text-is("{frame}")')
 
 
 def press(page, *keys: str) -> None:

@@ -101,7 +101,7 @@ def test_the_threshold_finds_labels_with_few_proposals():
 def quick(monkeypatch, tmp_path):
     """Configs of a few steps."""
     monkeypatch.setattr(learning, 'SCORER_STEPS', 20)
-    steps = {'recognizer': 'train_cfg = dict(max_iters=40)', 'scorer': 'train_cfg = dict(max_epochs=8)'}
+    steps = {'recognizer': 'train_cfg = dict(max_iters=80)', 'scorer': 'train_cfg = dict(max_epochs=8)'}
     for kind, line in steps.items():
         path = tmp_path / f'{kind}.py'
         base = find_config(learning.CONFIGS[kind])

@@ -52,7 +52,7 @@ def test_a_label_that_has_changed_stays(client, workspace):
     changed = {**made['label'], 'end_frame': 45}
     client.post('/api/labels', json={'changes': [{'before': made['label'], 'after': changed}]})
     answer = take_back(client, made)
-    assert answer.status_code == 400
+    assert answer.status_code == 409
     assert 'changed elsewhere' in answer.json()['error']
     assert changed in client.get('/api/labels').json()['labels']
     assert len(Reviews(workspace).read()) == 1

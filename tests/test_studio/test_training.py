@@ -16,11 +16,8 @@ from vpd_mm.studio.training_worker import train
 
 @pytest.fixture
 def client(tmp_path):
-    with TestClient(
-        create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd')),
-        base_url='http://127.0.0.1:8765',
-        headers={'X-VPD-Studio': '1'},
-    ) as client:
+    app = create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd'))
+    with TestClient(app, base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'}) as client:
         yield client
 
 

@@ -55,7 +55,8 @@ class VideoReader:
     own color matrix and range (10-bit is rounded to 8).  Every iteration decodes the file again.
 
     Frame n is the n-th that is shown, from 0, in the iteration, in :meth:`read` and for a constant rate, where
-    every tick gets the nearest frame, so that slow parts repeat and fast parts drop frames.  If a file starts with
+    each frame belongs to the nearest tick and a tick shows the last of its frames, as ffmpeg's fps filter does: slow
+    parts repeat frames, fast parts drop some.  If a file starts with
     packets that cannot be shown (an open GOP), frame 0 is the first one shown.  Packets that do not decode and frames
     that the decoder marks as corrupt are skipped and counted in ``num_damaged``; other frames keep their numbers.
 

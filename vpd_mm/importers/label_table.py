@@ -16,6 +16,7 @@ from ..errors import UserError, errors_name
 from ..files import composed, open_text
 from ..structures import Action, load_classes
 from ..structures.action import SPLITS
+from ..structures.label import spelling
 from .labels import LabelSet, check_corpus, check_labels, write_labels
 from .report import ImportReport
 
@@ -147,7 +148,7 @@ def _check_spelling(path: object, rows: Sequence[LabelRow]) -> None:
     """Raise UserError where two labels differ in case or spaces alone: they would be two classes."""
     spelled: dict[str, LabelRow] = {}
     for row in rows:
-        other = spelled.setdefault(' '.join(row.label.casefold().split()), row)
+        other = spelled.setdefault(spelling(row.label), row)
         if other.label != row.label:
             raise UserError(
                 f'{path}:{row.line}: label {row.label!r} is {other.label!r} on line {other.line}; write both the same'

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from ..errors import UserError
 from ..files import MARK
-from .entries import Entry, Label, LabelledVideo, Reading, Source
+from ..structures import Label
+from .entries import Entry, LabelledVideo, Reading, Source, by_file
 from .fields import dict_of, list_of, name_of, number_of, text_of
 from .videos import KnownNames
 
@@ -225,7 +226,7 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
         behaviors[str(i)] = {**fields, 'modifiers': '', 'excluded': '', 'coding map': ''}
     for i, athlete in enumerate(sorted({video.athlete for video in videos} - {''})):
         subjects[str(i)] = {'key': '', 'name': athlete, 'description': ''}
-    for name, of_file in _by_file(videos).items():
+    for name, of_file in by_file(videos).items():
         video = of_file[0]
         path = video.info.path or video.file_name
         length = round(float(video.times.seconds(video.info.num_frames)), 3)
@@ -268,7 +269,7 @@ def write_events(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> byt
     text = io.StringIO()
     writer = csv.writer(text, delimiter='\t', lineterminator='\n')
     writer.writerow(COLUMNS)
-    for name, of_file in _by_file(videos).items():
+    for name, of_file in by_file(videos).items():
         video = of_file[0]
         path = video.info.path or video.file_name
         length = f'{float(video.times.seconds(video.info.num_frames)):.3f}'
@@ -278,18 +279,6 @@ def write_events(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> byt
             frame = label.start_frame if kind == 'START' else label.end_frame
             writer.writerow((*about, f'{video.info.fps:.3f}', *event, frame, 'NA', label.note))
     return text.getvalue().encode()
-
-
-def _by_file(videos: Sequence[LabelledVideo]) -> dict[str, list[LabelledVideo]]:
-    """Athletes of each video file, by a name of the file that is unique."""
-    files: dict[str, list[LabelledVideo]] = defaultdict(list)
-    for video in videos:
-        files[video.info.file].append(video)
-    names: dict[str, list[LabelledVideo]] = {}
-    for of_file in files.values():
-        name = of_file[0].info.file_name
-        names[name if name not in names else of_file[0].info.video] = of_file
-    return names
 
 
 def _events(of_file: Iterable[LabelledVideo]) -> list[tuple[float, str, str, Label]]:

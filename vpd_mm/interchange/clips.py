@@ -9,8 +9,9 @@ from ..athlete.video_reader import VideoReader
 from ..corpus import Corpus
 from ..engine.progress import OnProgress, no_progress
 from ..files import check_output, open_output
+from ..structures import Label
 from ..visualize.video_writer import VideoWriter
-from .entries import Label, LabelledVideo
+from .entries import LabelledVideo
 
 #: Columns of ``clips.csv``.
 HEADER = ('clip', 'action_id', 'video', 'start_frame', 'end_frame', 'start_sec', 'end_sec', 'fps', 'label', 'split')
@@ -58,19 +59,17 @@ def write_clips(
         check_output(path, overwrite=overwrite, inputs=[video.info.path for video in videos])
     check_output(table, mark=','.join(HEADER), overwrite=overwrite)
     on_progress(0, len(paths))
-    done, rows = 0, []
-    for video in videos:
-        reader = VideoReader(video.info.existing_path(), corpus.fps) if video.labels else None
+    rows: list[tuple] = []
+    for video in (video for video in videos if video.labels):
+        reader = VideoReader(video.info.existing_path(), corpus.fps)
         for label in video.labels:
             path = paths[video.info.video, label.action_id]
-            assert reader is not None  # noqa: S101
             _write_clip(reader, video, label, path)
-            done += 1
-            on_progress(done, len(paths))
-            ends = [f'{video.seconds(frame):.6f}' for frame in (label.start_frame, label.end_frame)]
             frames = label.start_frame, label.end_frame
+            ends = [f'{video.seconds(frame):.6f}' for frame in frames]
             about = label.action_id, video.info.video, *frames, *ends, f'{video.info.fps:.6f}'
             rows.append((path.relative_to(out).as_posix(), *about, label.label, label.split))
+            on_progress(len(rows), len(paths))
     with open_output(table, 'w', mark=','.join(HEADER), overwrite=overwrite) as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerows([HEADER, *rows])

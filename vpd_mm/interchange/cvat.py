@@ -10,7 +10,6 @@ import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
@@ -326,8 +325,7 @@ def _tracks_of(video: LabelledVideo) -> Iterator[tuple[str, list[_Written]]]:
 
 def _closed(shapes: list[_Written], video: LabelledVideo) -> Iterator[_Written]:
     """Shapes with one that is outside after each run of frames."""
-    for shape, following in pairwise([*shapes, None]):
-        assert shape is not None  # noqa: S101
+    for shape, following in zip(shapes, [*shapes[1:], None]):
         yield shape
         frame = int(shape[1]['frame']) + 1
         if following is None or int(following[1]['frame']) > frame:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..files import MARK
 from .entries import Entry, LabelledVideo, Reading, Source
 from .fields import dict_of, get, list_of, name_of, number_of, text_of, whole_of
-from .moments import FIELD, kept_interval, middle_frame
+from .moments import FIELD, extent_of, frames_of
 from .videos import KnownNames
 
 _CLIP = re.compile(r'(.+)_(\d{1,9})_(\d{1,9})')
@@ -37,7 +37,7 @@ def read(source: Source, known: KnownNames) -> Reading:
                 with reading.attempt(where):
                     frame = whole_of(get(event, 'frame', 'an event'), 'frame')
                     label = name_of(get(event, 'label', 'an event'), 'label')
-                    start, end = kept_interval(event, frame) or (frame, None)
+                    start, end = extent_of(event, frame)
                     end = None if end is None else first + end
                     note = text_of(event.get('comment'))
                     entry = Entry(where, name, label, first + start, end, in_seconds=False, rate=rate, note=note)
@@ -51,7 +51,7 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     for video in videos:
         events = []
         for label in video.labels:
-            frames = [label.start_frame, middle_frame(label), label.end_frame]
+            frames = frames_of(label)
             event = {'frame': frames[1], 'label': label.label, 'comment': label.note, FIELD: frames}
             events.append(event)
         info = video.info

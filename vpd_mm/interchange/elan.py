@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import MARK
-from .entries import Entry, Label, LabelledVideo, Reading, Source
+from ..structures import Label
+from .entries import Entry, LabelledVideo, Reading, Source
 from .fields import name_of, text_of, whole_of
 from .videos import KnownNames
 from .xml_io import add_child, parse_xml, xml_bytes

@@ -1,6 +1,7 @@
 """Labels on their way between a corpus and a file of another program."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,19 +11,7 @@ from typing import Any
 from ..corpus import VideoInfo
 from ..errors import UserError, one_line
 from ..files import parse_json
-from ..structures import AthleteTrack, FrameTimes, PoseSequence
-
-
-@dataclass(frozen=True)
-class Label:
-    """One action of a video as a format writes it; ``label`` is the name of its class, ``end_frame`` is exclusive."""
-
-    action_id: str
-    start_frame: int
-    end_frame: int
-    label: str
-    split: str = 'train'
-    note: str = ''
+from ..structures import AthleteTrack, FrameTimes, Label, PoseSequence
 
 
 @dataclass(frozen=True)
@@ -66,6 +55,18 @@ class LabelledVideo:
     def milliseconds(self, frame: int) -> int:
         """As :meth:`seconds`, in whole milliseconds."""
         return round(self.seconds(frame, digits=3) * 1000)
+
+
+def by_file(videos: Iterable[LabelledVideo]) -> dict[str, list[LabelledVideo]]:
+    """Athletes of each video file, by a name of the file that is unique."""
+    files: dict[str, list[LabelledVideo]] = defaultdict(list)
+    for video in videos:
+        files[video.info.file].append(video)
+    named: dict[str, list[LabelledVideo]] = {}
+    for of_file in files.values():
+        info = of_file[0].info
+        named[info.video if info.file_name in named else info.file_name] = of_file
+    return named
 
 
 def nearest_frame(times: FrameTimes, seconds: float) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..corpus import Corpus
 from ..errors import UserError
-from ..structures import load_classes
-from .entries import Label, LabelledVideo
+from ..structures import Label, load_classes
+from .entries import LabelledVideo, by_file
 from .formats import Format
 from .merging import Store
 from .videos import athlete_of
@@ -44,8 +44,8 @@ def labelled_videos(store: Store, videos: Sequence[str] = (), poses: str | None 
     """
     corpus = store.corpus
     by_video: dict[str, list[Label]] = defaultdict(list)
-    for x in store.labels()[1]:
-        by_video[x.video].append(Label(x.action_id, x.start_frame, x.end_frame, x.label, x.split, x.note))
+    for label in store.labels()[1]:
+        by_video[label.video].append(label)
     infos = corpus.videos()
     for name in videos:
         corpus.video(name)
@@ -57,9 +57,8 @@ def labelled_videos(store: Store, videos: Sequence[str] = (), poses: str | None 
         raise UserError(f'{corpus.actions_path}: no label of a video of the corpus; label some, or name videos')
     result = []
     for info in chosen:
-        labels = sorted(by_video[info.video], key=lambda label: (label.start_frame, label.end_frame))
         shapes = {} if poses is None else _shapes(corpus, info.video, poses)
-        result.append(LabelledVideo(info, athlete_of(info), corpus.times(info), tuple(labels), **shapes))
+        result.append(LabelledVideo(info, athlete_of(info), corpus.times(info), tuple(by_video[info.video]), **shapes))
     return result
 
 
@@ -80,11 +79,4 @@ def _groups(videos: Iterable[LabelledVideo], unit: str) -> dict[str, list[Labell
         return {'labels': list(videos)}
     if unit == 'video':
         return {video.info.video: [video] for video in videos}
-    files: dict[str, list[LabelledVideo]] = defaultdict(list)
-    for video in videos:
-        files[video.info.file].append(video)
-    groups: dict[str, list[LabelledVideo]] = {}
-    for of_file in files.values():
-        name = of_file[0].info.file_name
-        groups[name if name not in groups else of_file[0].info.video] = of_file
-    return groups
+    return by_file(videos)

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError, counted, errors_name, listed, one_line
-from ..structures import FrameTimes
-from ..structures.action import FORMULA, MAX_CLASS, SPLITS, is_class_name
+from ..structures import FrameTimes, Label
+from ..structures.action import SPLITS
+from ..structures.label import FORMULA, MAX_CLASS, is_class_name, spelling
 from .entries import Entry, Reading, Source, nearest_frame
 from .formats import Format
 from .videos import KnownNames
@@ -24,37 +25,12 @@ _SAME_RATE = 0.005
 POSE_SET = 'cvat'
 
 
-class StoredLabel(Protocol):
-    """A label of a corpus (:class:`vpd_mm.studio.history.Label`)."""
-
-    @property
-    def action_id(self) -> str: ...
-
-    @property
-    def video(self) -> str: ...
-
-    @property
-    def start_frame(self) -> int: ...
-
-    @property
-    def end_frame(self) -> int: ...
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def split(self) -> str: ...
-
-    @property
-    def note(self) -> str: ...
-
-
 class Store(Protocol):
     """Labels of a corpus that can be changed (:class:`vpd_mm.studio.labels.LabelStore`)."""
 
     corpus: Corpus
 
-    def labels(self, video: str = '') -> tuple[Any, Sequence[StoredLabel]]: ...
+    def labels(self, video: str = '') -> tuple[Any, Sequence[Label]]: ...
 
     def change(self, changes: Sequence[Any], source: str = 'studio', new_classes: Sequence[str] = ()) -> Any: ...
 
@@ -151,12 +127,12 @@ class _Merger:
         self.corpus, self.known, self.point_sec, self.new_classes = store.corpus, known, point_sec, new_classes
         self.report = MergeReport()
         self.added: dict[tuple[str, int, int, str], dict[str, Any]] = {}
-        self._classes = {_spelling(name): name for name in known.classes}
+        self._classes = {spelling(name): name for name in known.classes}
         self._unknown: dict[str, int] = {}
         self._times: dict[str, FrameTimes] = {}
-        self._ids: dict[str, StoredLabel] = {}
+        self._ids: dict[str, Label] = {}
         self._new_ids: set[str] = set()
-        self._stored: dict[str, list[StoredLabel]] = {}
+        self._stored: dict[str, list[Label]] = {}
         for label in store.labels()[1]:
             self._ids[label.action_id] = label
             self._stored.setdefault(label.video, []).append(label)
@@ -195,9 +171,9 @@ class _Merger:
 
     def _class_of(self, label: str) -> str | None:
         """Name of the class of a label as the corpus spells it; None where it has none and gets none."""
-        name = self._classes.get(_spelling(label))
+        name = self._classes.get(spelling(label))
         if name is None and self.new_classes and is_class_name(label):
-            name = self._classes[_spelling(label)] = label
+            name = self._classes[spelling(label)] = label
             self.report.new_classes.append(name)
         if name is None:
             self._unknown[label] = self._unknown.get(label, 0) + 1
@@ -285,14 +261,9 @@ class _Merger:
                     self.report.skipped.append(str(e))
 
 
-def _words(label: StoredLabel) -> str:
+def _words(label: Label) -> str:
     where = f'{label.label} {label.start_frame}..{label.end_frame}'
     return f'{where} of {label.video} ({label.action_id}) in the corpus'
-
-
-def _spelling(name: str) -> str:
-    """Form in which two spellings of one class are the same, as in the label store."""
-    return ' '.join(name.casefold().split())
 
 
 def _usable_id(action_id: str) -> bool:

@@ -7,20 +7,20 @@ it: an event that was moved in another program has lost its extent.
 
 from typing import Any
 
-from .entries import Label
+from ..structures import Label
 
 FIELD = 'interval'
 
 
-def middle_frame(label: Label) -> int:
-    """The frame of an action that stands for it."""
-    return (label.start_frame + label.end_frame - 1) // 2
+def frames_of(label: Label) -> list[int]:
+    """First frame of an action, the one that stands for it, and its end."""
+    return [label.start_frame, (label.start_frame + label.end_frame - 1) // 2, label.end_frame]
 
 
-def kept_interval(event: dict, moment: float) -> tuple[float, float] | None:
-    """Start and end of an event of ours that was not moved since; None for another one."""
+def extent_of(event: dict, moment: float) -> tuple[float, float | None]:
+    """Start and end of an event of ours that was not moved since; of another one the moment, without an end."""
     values: Any = event.get(FIELD)
     numbers = isinstance(values, list) and len(values) == 3 and all(type(v) in (int, float) for v in values)
     if numbers and values[1] == moment and 0 <= values[0] <= values[1] <= values[2] < 1e12:
         return float(values[0]), float(values[2])
-    return None
+    return moment, None

@@ -13,7 +13,7 @@ from ..files import MARK
 from ..structures.action import SPLITS
 from .entries import Entry, LabelledVideo, Reading, Source
 from .fields import dict_of, get, list_of, name_of, number_of
-from .moments import FIELD, kept_interval, middle_frame
+from .moments import FIELD, extent_of, frames_of
 from .videos import KnownNames
 
 _HEAD = 'action'
@@ -44,9 +44,8 @@ def read(source: Source, known: KnownNames) -> Reading:
                 with reading.attempt(where):
                     position = number_of(get(event, 'position_ms', 'an event'), 'position_ms')
                     label = name_of(get(event, 'label', 'an event'), 'label')
-                    start, end = kept_interval(event, position) or (position, None)
-                    end = None if end is None else end / 1000
-                    reading.entries.append(Entry(where, video, label, start / 1000, end, **own))
+                    start, end = extent_of(event, position)
+                    reading.entries.append(Entry(where, video, label, start / 1000, end and end / 1000, **own))
             if not events and isinstance(sample.get('labels'), dict):
                 _whole_sample(reading, f'sample {number}', video, own, sample['labels'], known)
     return reading
@@ -75,8 +74,7 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     for video in videos:
         events = []
         for label in video.labels:
-            frames = label.start_frame, middle_frame(label), label.end_frame
-            interval = [video.milliseconds(frame) for frame in frames]
+            interval = [video.milliseconds(frame) for frame in frames_of(label)]
             event = {'head': _HEAD, 'label': label.label, 'position_ms': interval[1], FIELD: interval}
             events.append(event)
         metadata = {'athlete': video.athlete} if video.athlete else {}

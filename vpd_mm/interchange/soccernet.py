@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..files import MARK
 from .entries import Entry, LabelledVideo, Reading, Source
 from .fields import dict_of, get, list_of, name_of, whole_of
-from .moments import FIELD, kept_interval, middle_frame
+from .moments import FIELD, extent_of, frames_of
 from .videos import KnownNames
 
 #: "half - minute:second"
@@ -42,9 +42,9 @@ def read(source: Source, known: KnownNames) -> Reading:
             label = name_of(get(event, 'label', 'an annotation'), 'label')
             if half not in halves:
                 halves[half] = _video_of(known, game, half) or source.stem
-            start, end = kept_interval(event, position) or (position, None)
-            end = None if end is None else end / 1000
-            reading.entries.append(Entry(where, halves[half], label, start / 1000, end, athlete=athlete))
+            start, end = extent_of(event, position)
+            entry = Entry(where, halves[half], label, start / 1000, end and end / 1000, athlete=athlete)
+            reading.entries.append(entry)
     return reading
 
 
@@ -64,8 +64,7 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     [video] = videos
     events = []
     for label in video.labels:
-        frames = label.start_frame, middle_frame(label), label.end_frame
-        interval = [video.milliseconds(frame) for frame in frames]
+        interval = [video.milliseconds(frame) for frame in frames_of(label)]
         position = interval[1]
         events.append(
             {

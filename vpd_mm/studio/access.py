@@ -1,4 +1,4 @@
-"""Who may use the server: pages of other sites, other machines without the token and oversized bodies are refused."""
+"""Rules of access: pages of other sites, other machines without the token and oversized bodies are refused."""
 
 import ipaddress
 import secrets

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from threading import Lock
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -15,8 +14,8 @@ from ..athlete import FrameCursor
 from ..corpus import VideoInfo
 from ..errors import UserError
 from ..files import atomic_write, read_bytes
-from .frame_images import FrameImages, encode_jpeg
-from .workspace import Workspace
+from .frame_images import FrameImages, encode_jpeg, reduced
+from .workspace import Workspace, check_span
 
 #: Height of a thumbnail, and of a clip of whole frames, px.
 HEIGHT = 180
@@ -42,9 +41,7 @@ class Clips:
 
     def clip(self, row: VideoInfo, start: int, end: int, height: int | None = None) -> bytes:
         """Animated WebP of frames ``start`` to ``end`` (exclusive) at the speed of the video, up to ``height`` px."""
-        if not 0 <= start < end <= row.num_frames:
-            span = f'{start}..{end}'
-            raise UserError(f'{row.video}: needs 0 <= start < end (exclusive) <= {row.num_frames}, found {span}')
+        check_span(row, start, end)
         tag = self._images.tag(row)
         return self._keep(('clip', row.video, tag, start, end, height), lambda: self._clip(row, start, end, height))
 
@@ -86,43 +83,26 @@ class Clips:
         if not images:
             frames = np.arange(start, end, step)
             images = self._frames(row, frames.tolist())
-        height = min(height or HEIGHT, images[0].shape[0])
-        width = max(1, round(images[0].shape[1] * height / images[0].shape[0]))
-        small = [cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA) for rgb in images]
         edges = times.seconds(np.append(frames, end))
         shown = [max(20, round(1000 * seconds)) for seconds in np.diff(edges)]
-        first, *rest = map(Image.fromarray, small)
+        first, *rest = (Image.fromarray(reduced(rgb, height or HEIGHT)) for rgb in images)
         out = io.BytesIO()
-        first.save(
-            out,
-            'WEBP',
-            save_all=True,
-            append_images=rest,
-            duration=shown,
-            loop=0,
-            quality=CLIP_QUALITY,
-            method=0,
-        )
+        options = {'save_all': True, 'append_images': rest, 'duration': shown, 'loop': 0}
+        first.save(out, 'WEBP', **options, quality=CLIP_QUALITY, method=0)
         return out.getvalue()
 
     def _frames(self, row: VideoInfo, frames: list[int]) -> list[np.ndarray]:
-        """Decode frames of the file in order; a damaged one is replaced by the one before it, for a preview."""
+        """Decode frames of the file in order; a damaged one is replaced by the one before it, for a preview.
+
+        They are reduced at once, so that many fit into memory.
+        """
         reader = self._images.open(row).reader
         images: list[np.ndarray] = []
         with closing(FrameCursor(reader)) as cursor:
             for frame in frames:
                 rgb = cursor.read(int(reader.positions(frame)))
                 if rgb is not None or images:
-                    images.append(images[-1] if rgb is None else _reduced(rgb))
+                    images.append(images[-1] if rgb is None else reduced(rgb, 2 * HEIGHT))
         if not images:
             raise reader.no_frame(frames[0])
         return images[:1] * (len(frames) - len(images)) + images
-
-
-def _reduced(rgb: np.ndarray) -> np.ndarray:
-    """Reduce a frame at once, so that many fit into memory."""
-    height, width = rgb.shape[:2]
-    factor = min(1.0, 2 * HEIGHT / height)
-    return cv2.resize(
-        rgb, (max(1, round(width * factor)), max(1, round(height * factor))), interpolation=cv2.INTER_AREA
-    )

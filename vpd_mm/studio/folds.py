@@ -11,7 +11,7 @@ NUM_FOLDS = 3
 
 
 class Folds(NamedTuple):
-    """Which fold a label is left out in.
+    """Fold in which each label is left out.
 
     Args:
         unit: 'video': the labels of one video file are in one fold, so that models are tested on other videos; 'label':

@@ -7,16 +7,16 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import UserError, listed, one_line
+from ..errors import UserError, listed
 from ..files import composed, open_file
 from ..interchange import FORMATS, export_labels, find_format, labelled_videos, merge_files, write_clips
 from ..interchange.archives import pack, pack_folder, sources
 from ..interchange.merging import POINT_SEC
 from .labels import LabelStore
-from .workspace import Workspace
+from .workspace import UnknownVideo, Workspace
 
 #: Lines of each kind that an answer holds.
 MAX_LINES = 200
@@ -47,7 +47,7 @@ def routes(workspace: Workspace) -> APIRouter:
         videos = [composed(video) for video in request.query_params.getlist('videos') if video]
         known = workspace.corpus.videos()
         if unknown := [video for video in videos if video not in known]:
-            return JSONResponse({'error': one_line(f'{workspace.corpus.videos_path}: no video {unknown[0]!r}')}, 404)
+            raise UnknownVideo(f'{workspace.corpus.videos_path}: no video {unknown[0]!r}')
         stem = workspace.corpus.name or 'labels'
         if name == CLIPS:
             return StreamingResponse(_clips(store, videos), headers=_headers(f'{stem}-clips.zip', '.zip'))

@@ -298,11 +298,15 @@ class _Worker(threading.Thread):
         return True
 
 
-def encode_jpeg(rgb: np.ndarray, height: int, quality: int = JPEG_QUALITY) -> bytes:
+def reduced(rgb: np.ndarray, height: int) -> np.ndarray:
+    """Reduce (H, W, 3) rgb to ``height`` px where it is higher."""
+    if height >= rgb.shape[0]:
+        return rgb
+    width = max(1, round(rgb.shape[1] * height / rgb.shape[0]))
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def encode_jpeg(rgb: np.ndarray, height: int) -> bytes:
     """Encode (H, W, 3) uint8 rgb, reduced to ``height`` px where it is higher."""
-    if height < rgb.shape[0]:
-        rgb = cv2.resize(
-            rgb, (max(1, round(rgb.shape[1] * height / rgb.shape[0])), height), interpolation=cv2.INTER_AREA
-        )
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    bgr = cv2.cvtColor(reduced(rgb, height), cv2.COLOR_RGB2BGR)
+    return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

@@ -52,9 +52,7 @@ def routes(workspace: Workspace) -> APIRouter:
         if request.headers.get('If-None-Match') == etag:
             return Response(status_code=304, headers=headers)
         image = asyncio.wrap_future(images.request(row, opened, frame, height))
-        gone: asyncio.Future[None] = asyncio.ensure_future(
-            _disconnected(request)
-        )  # a viewer that moved on no longer waits
+        gone: asyncio.Future[None] = asyncio.ensure_future(_disconnected(request))  # a viewer that moved on
         tasks: list[asyncio.Future] = [image, gone]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

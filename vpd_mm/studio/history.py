@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from os import fstat
 from pathlib import Path
@@ -12,37 +12,8 @@ from typing import Any
 
 from ..errors import UserError
 from ..files import append, open_file, parse_json
+from ..structures import Label
 
-
-@dataclass(frozen=True)
-class Label:
-    """An action with the name of its class and a note; the JSON of the studio has the same fields."""
-
-    action_id: str
-    video: str
-    start_frame: int
-    end_frame: int
-    label: str
-    split: str
-    note: str = ''
-
-    @classmethod
-    def from_json(cls, content: Any) -> 'Label':
-        """Check the fields and their types; raises UserError."""
-        if not isinstance(content, dict):
-            raise UserError(f'a label must be an object with {", ".join(_KINDS)}; found {str(content)[:100]!r}')
-        for name, kind in _KINDS.items():
-            if name not in content and name != 'note':
-                raise UserError(f'{name} is missing; a label has {", ".join(_KINDS)}')
-            if type(content.get(name, '')) is not kind and name in content:
-                what = 'a whole number' if kind is int else 'text'
-                raise UserError(f'{name} must be {what}, found {str(content[name])[:100]!r}')
-        if unknown := content.keys() - _KINDS:
-            raise UserError(f'unknown field {min(map(str, unknown))!r}; a label has {", ".join(_KINDS)}')
-        return cls(**content)
-
-
-_KINDS: dict[str, Any] = {field.name: field.type for field in fields(Label)}
 #: A label before and after; None: there was none, or it was deleted.
 Change = tuple[Label | None, Label | None]
 

@@ -1,7 +1,7 @@
 """Routes of labels, classes and the history of both (:mod:`vpd_mm.studio.labels`)."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
@@ -9,6 +9,7 @@ from ..errors import UserError
 from .labels import LabelStore
 from .workspace import Workspace
 
+Json = Annotated[Any, Body()]
 #: Changes of one entry that the history shows.
 MAX_SHOWN = 100
 
@@ -30,7 +31,7 @@ def routes(workspace: Workspace) -> APIRouter:
         }
 
     @router.post('/labels')
-    def change(body: Any = Body()) -> Any:  # noqa: B008
+    def change(body: Json) -> Any:
         """Make ``{"changes": [{"before", "after"}]}``, all or none; 409 with ``current`` where a label has changed."""
         version, made = store.change(_fields(body, 'changes')['changes'])
         return {'version': version, 'labels': [label and asdict(label) for label in made]}
@@ -40,16 +41,15 @@ def routes(workspace: Workspace) -> APIRouter:
         """The last changes, the newest first, of each at most ``MAX_SHOWN``; ``entry`` is what restore takes."""
         if not 1 <= limit <= 10_000:
             raise UserError(f'limit must be 1 to 10000, found {limit}')
-        entries = store.history(limit)
         shown = []
-        for number, entry in entries:
+        for number, entry in store.history(limit):
             content = entry.json()
             num, content['changes'] = len(content['changes']), content['changes'][:MAX_SHOWN]
             shown.append({'entry': number, **content, 'num_changes': num})
         return shown
 
     @router.post('/labels/restore')
-    def restore(body: Any = Body()) -> Any:  # noqa: B008
+    def restore(body: Json) -> Any:
         """Make the labels what they were after ``{"entry": number}`` of the history."""
         entry = _fields(body, 'entry')['entry']
         if type(entry) is not int:
@@ -58,7 +58,7 @@ def routes(workspace: Workspace) -> APIRouter:
         return {'version': version, 'num_changes': num_changes}
 
     @router.post('/labels/divide')
-    def divide(body: Any = Body(default={})) -> Any:  # noqa: B008
+    def divide(body: Annotated[Any, Body(default_factory=dict)]) -> Any:
         """Divide all labels into train, val and test; ``{"seed"}`` of 0 by default."""
         seed = _fields(body, optional='seed').get('seed', 0)
         if type(seed) is not int or not 0 <= seed < 2**32:
@@ -67,7 +67,7 @@ def routes(workspace: Workspace) -> APIRouter:
         return {'version': version, 'splits': splits, 'divided': divided}
 
     @router.post('/classes')
-    def classes(body: Any = Body()) -> Any:  # noqa: B008
+    def classes(body: Json) -> Any:
         """Add class ``{"name"}``, or rename it with ``{"name", "rename"}``; its labels keep their number."""
         content = _fields(body, 'name', optional='rename')
         rename = content.get('rename')

@@ -21,7 +21,8 @@ from ..corpus import Corpus, VideoInfo
 from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
 from ..structures import Action, load_actions, load_classes, load_splits
-from ..structures.action import FORMULA, MAX_CLASS, SPLITS, is_class_name
+from ..structures.action import SPLITS
+from ..structures.label import FORMULA, MAX_CLASS, is_class_name, spelling
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
 from .workspace import UnknownVideo
@@ -295,7 +296,7 @@ class LabelStore:
         if self._history.state != now.state:
             self._history.begin(Entry.between(self._history.state, now.state, 'elsewhere'))
             self._history.end()
-        self._history.state = now.state.with_changes([])  # equal; the same labels are compared sooner
+        self._history.state = now.state.with_changes([])  # equal, and of the same objects, which compare faster
         return now
 
     def _commit(self, now: Snapshot, new: Labels, source: str) -> str:
@@ -447,8 +448,7 @@ def _class_name(name: Any, others: Sequence[str]) -> str:
         first = ' '.join(FORMULA)
         rule = f'must be printable, with no space at its ends, 1 to {MAX_CLASS} characters, the first none of {first}'
         raise UserError(f'class name {rule}; found {name[: 2 * MAX_CLASS]!r}')
-    same = [other for other in others if ' '.join(other.casefold().split()) == ' '.join(name.casefold().split())]
-    if same:
+    if same := [other for other in others if spelling(other) == spelling(name)]:
         raise UserError(f'class {name!r}: there is {same[0]!r} already')
     return name
 

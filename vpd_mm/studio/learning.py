@@ -59,7 +59,7 @@ THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned from.
+    """Labels to learn from, and what goes with them.
 
     Args:
         workspace: Corpus and features.
@@ -126,8 +126,8 @@ def run_jobs(
     ]
     for worker in workers:
         worker.start()
-    found: dict[int, Any] = {}
-    while len(found) < len(jobs):
+    finished: dict[int, Any] = {}
+    while len(finished) < len(jobs):
         try:
             i, result, error = results.get(timeout=0.2)
         except Exception:  # nothing yet
@@ -138,12 +138,12 @@ def run_jobs(
                 for worker in workers:
                     worker.terminate()
                 raise error
-            found[i] = result
+            finished[i] = result
             shares[i] = 1.0
         on_progress(sum(shares) / len(jobs))
     for worker in workers:
         worker.join()
-    return [found[i] for i in range(len(jobs))]
+    return [finished[i] for i in range(len(jobs))]
 
 
 def _work(jobs: Sequence[Callable], todo: Any, shares: Any, results: Any) -> None:
@@ -243,8 +243,8 @@ def _train(
 
 
 def _start_from(task: Task, name: str) -> Path | None:
-    found = task.before and find_latest_checkpoint(task.before / name)
-    return Path(found) if found else None
+    checkpoint = task.before and find_latest_checkpoint(task.before / name)
+    return Path(checkpoint) if checkpoint else None
 
 
 def _load(task: Task, kind: str, fold: int) -> torch.nn.Module:
@@ -285,21 +285,21 @@ def choose_rule(
     for threshold in THRESHOLDS:
         rule = ProposalRule(float(round(threshold, 2)), mean_frames=(mean_frames,))
         proposals = {video: _in_frames(rule(scores), edges) for video, scores, edges in scored}
-        found = sum(_num_found(proposals[video], spans.get(video, [])) for video, _, _ in scored)
+        num_right = sum(_num_found(proposals[video], spans.get(video, [])) for video, _, _ in scored)
         num = sum(map(len, proposals.values()))
-        value = found**2 / max(num, 1)
+        value = num_right**2 / max(num, 1)
         if best is None or value > best[0]:
-            best = value, rule, found, num
+            best = value, rule, num_right, num
     num_labels = sum(len(spans.get(video, [])) for video, _, _ in scored)
     if best is None or not num_labels:
         return ProposalRule(0.5, mean_frames=(mean_frames,)), None
-    _, rule, found, num = best
+    _, rule, num_right, num = best
     rng, by_chance = np.random.default_rng(0), []
     for _ in range(20):
         for video, scores, edges in scored:
             shifted = np.roll(scores, rng.integers(len(scores)), axis=0)
             by_chance.append(_num_found(_in_frames(rule(shifted), edges), spans.get(video, [])))
-    share = Share(found / num_labels, num_labels, sum(by_chance) / 20 / num_labels, 'label')
+    share = Share(num_right / num_labels, num_labels, sum(by_chance) / 20 / num_labels, 'label')
     report = {'threshold': rule.threshold, 'found': share_json(share), 'num_proposals': num, 'num_labels': num_labels}
     return rule, report
 
@@ -342,7 +342,7 @@ def predict(
     """
     scorers = [_load(task, 'scorer', fold) for fold in range(num_scorers)]
     dataset = {**task.config('scorer').test_dataloader.dataset, 'videos': list(videos), 'test_mode': True}
-    found: list[tuple[Segment, float, np.ndarray]] = []
+    proposals: list[tuple[Segment, float, np.ndarray]] = []
     reader = ClipReader(task.workspace)
     for scored in score_videos(scorers, DATASETS.build(dataset), on_progress):
         scores = scored.scores[:, 0].astype(np.float32)
@@ -353,10 +353,10 @@ def predict(
             segment = Segment(scored.video, int(frames[0]), int(frames[1]))
             clip = reader.read(segment) if frames[0] < frames[1] else None
             if clip is not None and not segment.overlaps_any(task.rejected, FOUND_TIOU):
-                found.append((segment, float(score), clip))
-    if not found:
+                proposals.append((segment, float(score), clip))
+    if not proposals:
         return []
-    members = temper(class_scores(task, range(NUM_FOLDS), [clip for _, _, clip in found]), temperature)
+    members = temper(class_scores(task, range(NUM_FOLDS), [clip for _, _, clip in proposals]), temperature)
     doubts, means = disagreement(members), members.mean(0)
     return [
         Prediction(
@@ -366,7 +366,7 @@ def predict(
             round(score, 4),
             round(float(doubt), 4),
         )
-        for (segment, score, _), mean, doubt in zip(found, means, doubts, strict=True)
+        for (segment, score, _), mean, doubt in zip(proposals, means, doubts, strict=True)
     ]
 
 
@@ -445,5 +445,5 @@ def _videos_with_features(workspace: Workspace) -> list[str]:
 
 
 def same_models(before: Mapping[str, Any], classes: Sequence[str], features: str) -> bool:
-    """Whether the models of a training (its ``setup.json``) can be trained further: same classes and features."""
+    """Tell if the models of a training (its ``setup.json``) can be trained further: same classes and features."""
     return before.get('classes') == list(classes) and before.get('features') == features

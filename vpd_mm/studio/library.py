@@ -39,15 +39,11 @@ class Library:
                 self._known = {name: e for name, e in known.items() if isinstance(e, list) and len(e) == 3}
         self._counting = threading.Lock()
 
-    @property
-    def pose_name(self) -> str:
-        """Pose set of the teacher, '' where there is none."""
-        return next(iter(self.workspace.corpus.pose_names(repaired=False)), '')
-
     def rows(self) -> list[dict[str, Any]]:
         """One row a video, in the order of videos.csv; shares are None where unknown, or not counted yet.
 
         ``tracked_share`` is of all frames, ``confident_share`` of the tracked ones, as in the report of prepare.
+        ``split`` is that of splits.csv, else that of the video's actions.
         """
         videos = self.workspace.videos()
         counted = self._shares(videos)
@@ -58,7 +54,7 @@ class Library:
                 **describe(self.workspace, row),
                 **dict(zip(('tracked_share', 'confident_share'), counted.get(name, (None, None)))),
                 'num_labels': labels[name],
-                'num_predictions': predictions[name],
+                'num_predictions': len(predictions.get(name, ())),
                 'split': splits.get(name),
             }
             for name, row in videos.items()
@@ -75,7 +71,8 @@ class Library:
         }
 
     def _shares(self, videos: Mapping[str, VideoInfo]) -> dict[str, tuple[float | None, float | None]]:
-        corpus, poses = self.workspace.corpus, self.pose_name
+        corpus = self.workspace.corpus
+        poses = next(iter(corpus.pose_names(repaired=False)), '')
         states = {
             name: digest(
                 [

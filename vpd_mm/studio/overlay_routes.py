@@ -54,17 +54,11 @@ def routes(workspace: Workspace) -> APIRouter:
     def confidence(video: str) -> dict[str, Any]:
         """Mean score (T,) of the 13 joints of the teacher, and the gate above which a frame trains the student."""
         row, gate = workspace.video(video), corpus.settings().min_score
-        for name in corpus.pose_names(repaired=False):
-            if corpus.pose_path(name, row.video).is_file():
-                sequence = corpus.poses(name, row.video)
-                scores = sequence.scores[:, list(VPD_JOINTS)].mean(axis=1)
-                return {
-                    'frame_inds': sequence.frame_inds.tolist(),
-                    'scores': rounded(scores, 3),
-                    'gate': gate,
-                    'poses': name,
-                }
-        return {'frame_inds': [], 'scores': [], 'gate': gate, 'poses': None}
+        if not (name := workspace.teacher(row)):
+            return {'frame_inds': [], 'scores': [], 'gate': gate, 'poses': None}
+        sequence = corpus.poses(name, row.video)
+        scores = rounded(sequence.scores[:, list(VPD_JOINTS)].mean(axis=1), 3)
+        return {'frame_inds': sequence.frame_inds.tolist(), 'scores': scores, 'gate': gate, 'poses': name}
 
     @router.get('/videos/{video}/flow/{frame}')
     def flow(video: str, frame: int) -> Response:

@@ -40,7 +40,7 @@ MAX_GREEDY = 2000
 
 
 class Candidates(NamedTuple):
-    """What is known of N predictions for their order.
+    """Numbers that are known of N predictions for their order.
 
     Args:
         probabilities: (N, C).

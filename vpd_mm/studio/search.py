@@ -130,7 +130,7 @@ class SearchEngine:
             raise UserError(f'query: these frames of {query.video} have no {self.workspace.features} features')
         known, galleries, counts = self._galleries(reader, query)
         rejected = Rejections(self.workspace).of(query)
-        found: list[Match] = []
+        matches: list[Match] = []
         searches = []
         for source, gallery in galleries:
             excluded = gallery.near([query], 0) | gallery.near(rejected, SAME_TIOU)
@@ -144,9 +144,9 @@ class SearchEngine:
         num = 4 * limit
         while True:
             ranked, is_complete = _nearest(clip, searches, num)
-            found = [self._match(clip, *hit, known) for hit in _suppress(ranked, limit)]
-            if len(found) == limit or is_complete:
-                return Found(found, counts)
+            matches = [self._match(clip, *hit, known) for hit in _suppress(ranked, limit)]
+            if len(matches) == limit or is_complete:
+                return Found(matches, counts)
             num *= 4
 
     def _match(self, clip: np.ndarray, key: tuple, gallery: Gallery, i: int, known: dict) -> Match:
@@ -292,13 +292,13 @@ def _nearest(
         count = min(num, len(gallery.segments) - len(excluded))
         inds, distances = gallery.retriever.search([clip], count, [excluded])
         patterns = step_patterns(clip, [np.empty(n) for n in gallery.lengths[inds[0]]])
-        found = [
+        nearest = [
             ((pattern != 'symmetricP2', distance), gallery, int(item))
             for item, distance, pattern in zip(inds[0], distances[0], patterns, strict=True)
         ]
-        hits.extend(found)
+        hits.extend(nearest)
         if count < len(gallery.segments) - len(excluded):
-            ends.append(found[-1][0])
+            ends.append(nearest[-1][0])
 
     run_in_threads(search, len(searches))
     end = min(ends, default=(True, np.inf))

@@ -27,8 +27,8 @@ class Segment:
             raise UserError(f'{what}: must be an object with video, start_frame and end_frame')
         video, start, end = (content.get(name) for name in ('video', 'start_frame', 'end_frame'))
         if not isinstance(video, str) or type(start) is not int or type(end) is not int or not 0 <= start < end:
-            found = f'{video!r}, {start!r}, {end!r}'[:200]
-            raise UserError(f'{what}: needs a video and whole numbers 0 <= start_frame < end_frame, found {found}')
+            given = f'{video!r}, {start!r}, {end!r}'[:200]
+            raise UserError(f'{what}: needs a video and whole numbers 0 <= start_frame < end_frame, found {given}')
         return cls(video, start, end)
 
     def tiou(self, other: 'Segment') -> float:
@@ -40,7 +40,7 @@ class Segment:
         return max(0, end - start) / union
 
     def overlaps_any(self, others: Sequence['Segment'], least: float) -> bool:
-        """Whether the intersection over union with one of the others is at least ``least``."""
+        """Tell if the intersection over union with one of the others is at least ``least``."""
         return any(self.tiou(other) >= least for other in others)
 
 

@@ -1,4 +1,4 @@
-"""Poses of a student in the frame, of stored features or computed on demand."""
+"""Poses of a student in the frame, from stored features or computed on demand."""
 
 from functools import lru_cache
 from threading import Lock
@@ -20,7 +20,7 @@ from ..repair.placement import calibrate_placement
 from ..structures import VPD_JOINTS, FeatureSequence
 from ..structures.npz_io import read_source
 from ..teacher import JointFeature, normalize_joints
-from .workspace import Workspace, file_state
+from .workspace import Workspace, check_span, file_state
 
 #: Frames that are computed for one request where the student's features are not stored.
 MOST_FRAMES = 256
@@ -56,11 +56,10 @@ class StudentPoses:
         """
         if not self.workspace.student:
             raise UserError('no student: start tools/studio.py with --student')
-        header, store = self.workspace.crops().header(row.video), self.workspace.crops()
+        store = self.workspace.crops()
+        header = store.header(row.video)
         first, last = start or 0, row.num_frames if end is None else end
-        if not 0 <= first < last <= row.num_frames:
-            span = f'{first}..{last}'
-            raise UserError(f'{row.video}: needs 0 <= start < end (exclusive) <= {row.num_frames}, found {span}')
+        check_span(row, first, last)
         rows = np.flatnonzero((header.frame_inds >= first) & (header.frame_inds < last))
         with self._lock:
             student = _load(self.workspace.student)
@@ -95,11 +94,9 @@ class StudentPoses:
         return None
 
     def _placement(self, row: VideoInfo, header: CropHeader) -> Placement:
-        corpus = self.workspace.corpus
-        name = next((n for n in corpus.pose_names(repaired=False) if corpus.pose_path(n, row.video).is_file()), None)
-        if name is None:
+        if not (name := self.workspace.teacher(row)):
             raise UserError(f'{row.video}: no poses of a teacher, which place those of the student')
-        return _place(self.workspace, row, name, header, file_state(corpus.pose_path(name, row.video)))
+        return _place(self.workspace, row, name, header, file_state(self.workspace.corpus.pose_path(name, row.video)))
 
 
 @lru_cache(maxsize=1)

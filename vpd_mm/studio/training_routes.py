@@ -64,9 +64,9 @@ def routes(workspace: Workspace) -> APIRouter:
         read = store.read()
         if video:
             workspace.video(video)
-        found = read.of_video.get(video, []) if video else read.all()
+        predicted = read.of_video.get(video, []) if video else read.all()
         stale = store.is_stale()
-        return {'made': read.made, 'stale': stale, 'predictions': [prediction.to_json() for prediction in found]}
+        return {'made': read.made, 'stale': stale, 'predictions': [prediction.to_json() for prediction in predicted]}
 
     @router.get('/predictions/scores')
     def scores(video: str) -> Any:

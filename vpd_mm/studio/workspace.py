@@ -1,4 +1,4 @@
-"""What every part of the studio works on: the corpus, its features and where the studio keeps its own files."""
+"""The corpus that is open, its features, and the folder of the studio's own files."""
 
 import os
 from collections.abc import Mapping
@@ -51,10 +51,23 @@ class Workspace:
         """Times of the frames of a video, read again only when their file has changed."""
         return _times(self.corpus, row, file_state(self.corpus.times_path(row.video)))
 
+    def teacher(self, row: VideoInfo) -> str:
+        """Name of the first pose set of a teacher that has the video, '' where none has."""
+        corpus = self.corpus
+        names = (name for name in corpus.pose_names(repaired=False) if corpus.pose_path(name, row.video).is_file())
+        return next(names, '')
+
     def crops(self) -> CropStore:
         """The crops, listed again only when a shard has changed."""
         shards = list_folder(self.corpus.crops_dir)
         return _crops(self.corpus, tuple((path.name, *file_state(path)) for path in shards))
+
+
+def check_span(row: VideoInfo, start: int, end: int) -> None:
+    """Raise UserError unless frames ``start`` to ``end`` (exclusive) are of the video, and at least one."""
+    if not 0 <= start < end <= row.num_frames:
+        span = f'{start}..{end}'
+        raise UserError(f'{row.video}: needs 0 <= start < end (exclusive) <= {row.num_frames}, found {span}')
 
 
 def file_state(path: Path | str) -> tuple[int, int]:

@@ -1,21 +1,22 @@
-// Requests to the server.  An answer that is not ok becomes an Error with the server's line and `status`, `body`.
+// Requests to the server.  An answer that is not ok becomes an Error with the server's line and `status`.
 
-async function send(method, path, body, type) {
-  const response = await fetch(`api/${path}`, { method, headers: { 'X-VPD-Studio': '1', ...(type && { 'Content-Type': type }) }, body });
-  const answer = response.headers.get('Content-Type')?.includes('json') ? await response.json() : null;
-  if (!response.ok) {
-    throw Object.assign(new Error(answer?.error ?? `${method} ${path}: ${response.status}`), {
-      status: response.status,
-      body: answer,
-    });
-  }
-  return answer;
+async function send(method, path, { body, type, signal } = {}) {
+  const headers = { 'X-VPD-Studio': '1', ...(type && { 'Content-Type': type }) };
+  const response = await fetch(`api/${path}`, { method, headers, body, signal });
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => null);
+  throw Object.assign(new Error(answer?.error ?? `${method} ${path}: ${response.status}`), { status: response.status });
 }
 
-export const request = (method, path, body) =>
-  body === undefined ? send(method, path) : send(method, path, JSON.stringify(body), 'application/json');
+export async function request(method, path, body) {
+  const json = body !== undefined && { body: JSON.stringify(body), type: 'application/json' };
+  return (await send(method, path, json || {})).json();
+}
+
 export const get = (path) => request('GET', path);
 export const post = (path, body = {}) => request('POST', path, body);
 export const remove = (path) => request('DELETE', path);
-export const upload = (path, file) => send('POST', path, file, 'application/octet-stream');
+export const upload = async (path, file) => (await send('POST', path, { body: file, type: 'application/octet-stream' })).json();
+// The response, for what is not JSON.
+export const download = (path, signal) => send('GET', path, { signal });
 export const name = encodeURIComponent;

@@ -1,10 +1,23 @@
-// Keys of a view.
+// Names of keys, and the keys of a view.
 
 import { element } from './ui.js';
 
+const TYPED_INTO = 'input:not([type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable]';
+
+// 'Ctrl+Shift+ArrowLeft', 'A', '?'; '' for a key that does nothing here.  The command key of a Mac counts as Ctrl.
+export function keyName({ key, ctrlKey, metaKey, shiftKey, altKey }) {
+  const control = ctrlKey || metaKey;
+  if (altKey && (control || key.length > 1)) return '';
+  if (key === ' ') return control || shiftKey ? '' : 'Space';
+  const letter = /^[a-z]$/i.test(key);
+  const shift = shiftKey && (letter || key.length > 1) ? 'Shift+' : '';
+  return `${control ? 'Ctrl+' : ''}${shift}${letter ? key.toUpperCase() : key}`;
+}
+
+export const isField = (target) => Boolean(target?.closest?.(TYPED_INTO));
+
 // Call `actions[key]` when a key is pressed outside of a field; `onnumber(n)` for class number n = 1..count.
-// A number of two digits is typed within 0.7 s.  Keys are those of `event.key` in lower case, 'ctrl+z', 'ctrl+shift+z'.
-// Returns the function that ends it.
+// Keys are named by `keyName`; a number of two digits is typed within 0.7 s.  Returns the function that ends it.
 export function listen(actions, { count = 0, onnumber = null } = {}) {
   let typed = '';
   let timer = 0;
@@ -24,10 +37,8 @@ export function listen(actions, { count = 0, onnumber = null } = {}) {
   }
 
   function pressed(event) {
-    if (event.defaultPrevented || event.altKey || event.repeat) return;
-    if (event.target.closest('input:not([type=checkbox]):not([type=radio]), select, textarea, dialog')) return;
-    const control = event.ctrlKey || event.metaKey;
-    const key = `${control ? 'ctrl+' : ''}${control && event.shiftKey ? 'shift+' : ''}${event.key.toLowerCase()}`;
+    if (event.defaultPrevented || event.altKey || event.repeat || isField(event.target)) return;
+    const key = keyName(event);
     if (onnumber && /^[0-9]$/.test(key)) digit(key);
     else if (actions[key]) actions[key]();
     else if (key === '?') document.querySelector('details.keys')?.toggleAttribute('open');

@@ -3,7 +3,7 @@
 import { lineChart } from './chart.js';
 import { counted, duration, percent } from './format.js';
 import { scrolled, table } from './tables.js';
-import { element } from './ui.js';
+import { element, figure } from './ui.js';
 
 // Sections of a report of GET training.
 export function report(content) {
@@ -27,7 +27,6 @@ export function report(content) {
   ].filter(Boolean);
 }
 
-const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));
 const section = (title, ...parts) => element('section', { class: 'panel stack' }, element('h3', {}, title), ...parts);
 
 // A share with its interval, number of labels and chance.

@@ -18,3 +18,12 @@ export function message(text, kind = 'info') {
   document.getElementById('messages').append(line);
   setTimeout(() => line.remove(), kind === 'error' ? 10000 : 4000);
 }
+
+// A value with its name, for a list of class 'figures'.
+export const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));
+
+// How to make the features that a corpus lacks; who: 'Search needs'.
+export function noFeatures({ name }, who) {
+  const command = `tools/extract_features.py RUN_FOLDER --corpus data/${name} --out vpd`;
+  return element('p', { class: 'notice' }, `No features yet. ${who} them: `, element('code', {}, command));
+}

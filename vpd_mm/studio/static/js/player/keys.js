@@ -1,5 +1,7 @@
 // Keys of the player: one table for what they do and for the help.
 
+import { isField, keyName } from '../keys.js';
+
 // [keys, name of the command, its argument, what it does]
 export const KEYS = [
   [['Space'], 'toggle', null, 'Play or pause'],
@@ -40,22 +42,11 @@ export const KEYS = [
 
 const COMMANDS = new Map(KEYS.flatMap(([keys, ...command]) => keys.map((key) => [key, command])));
 const PRESSED_BY_SPACE = 'button, a[href], summary, input[type=checkbox], input[type=radio]';
-const TYPED_INTO = 'input:not([type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable]';
-
-// 'Ctrl+Shift+ArrowLeft', 'A', '?'; '' for a key that does nothing here.  The command key of a Mac counts as Ctrl.
-export function keyName({ key, ctrlKey, metaKey, shiftKey, altKey }) {
-  const control = ctrlKey || metaKey;
-  if (altKey && (control || key.length > 1)) return '';
-  if (key === ' ') return control || shiftKey ? '' : 'Space';
-  const letter = /^[a-z]$/i.test(key);
-  const shift = shiftKey && (letter || key.length > 1) ? 'Shift+' : '';
-  return `${control ? 'Ctrl+' : ''}${shift}${letter ? key.toUpperCase() : key}`;
-}
 
 // [name, argument] of the command of a key event; null where there is none, or where the key belongs to a field.
 export function commandOf(event) {
   const target = event.target;
-  if (event.isComposing || target?.closest?.(TYPED_INTO)) return null;
+  if (event.isComposing || isField(target)) return null;
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
   const digit = plain && (/^[1-9]$/.exec(event.key)?.[0] ?? /^Digit([1-9])$/.exec(!event.shiftKey && event.code)?.[1]);
   if (digit) return ['class', Number(digit) - 1];
@@ -63,5 +54,3 @@ export function commandOf(event) {
   if (name === 'Space' && target?.closest?.(PRESSED_BY_SPACE)) return null;
   return COMMANDS.get(name)?.slice(0, 2) ?? null;
 }
-
-export const isField = (target) => Boolean(target?.closest?.(TYPED_INTO));

@@ -3,8 +3,8 @@
 // Each change is sent with the label it started from.  Where the stored label is another one, the server answers 409
 // and `onConflict` decides between the two values; nothing is overwritten without a question.
 
-import { idOf, same } from './segments.js';
-import { UndoStack } from './undo.js';
+import { UndoStack } from '../undo.js';
+import { idOf, inverse, same } from './segments.js';
 
 export class LabelStore {
   #stored = new Map(); // as the server holds them
@@ -67,7 +67,8 @@ export class LabelStore {
 
   // True where there was something to take back.
   undo() {
-    return this.#enqueue(this.#undo.undo());
+    const changes = this.#undo.undo();
+    return this.#enqueue(changes && inverse(changes));
   }
 
   redo() {
@@ -76,7 +77,9 @@ export class LabelStore {
 
   // Follow a class that was renamed on the server.
   async renamed(old, label) {
-    this.#undo.rename(old, label);
+    const named = (one) => (one?.label === old ? { ...one, label } : one);
+    const renamed = (changes) => changes.map(({ before, after }) => ({ before: named(before), after: named(after) }));
+    this.#undo.change((steps) => steps.map(renamed));
     await this.refresh();
   }
 
@@ -196,8 +199,9 @@ export class LabelStore {
 
   // Give up the first changes, and later ones that build on them.
   #drop(ids) {
-    this.#queue = this.#queue.slice(1).filter((changes) => !changes.some((change) => ids.has(idOf(change))));
-    this.#undo.forget(ids);
+    const other = (changes) => !changes.some((change) => ids.has(idOf(change)));
+    this.#queue = this.#queue.slice(1).filter(other);
+    this.#undo.change((steps) => steps.filter(other));
   }
 }
 

@@ -1,6 +1,6 @@
 // What is drawn over a frame: boxes, poses of the teacher and the student, repaired poses, the flow of the crop.
 
-import { get, name } from '../api.js';
+import { download, get, name } from '../api.js';
 
 // Switches in the order of the page: [key, label, on at first].
 export const SWITCHES = [
@@ -81,7 +81,7 @@ export class Overlays {
 
   // The flow of the crop, where the crop is; only of frames with a box, as others have no crop.
   #flow(context, video, frame, scale) {
-    const path = `api/videos/${name(video)}/flow/${frame}`;
+    const path = `videos/${name(video)}/flow/${frame}`;
     if (!this.#failed.has(kindOf(path)) && !this.#flows.has(path) && this.#row(video, 'track', frame)) this.#loadFlow(path);
     const flow = this.#flows.get(path);
     if (!flow) return;
@@ -95,8 +95,7 @@ export class Overlays {
     this.#flows.set(path, null);
     if (this.#flows.size > FLOWS) this.#flows.delete(this.#flows.keys().next().value);
     try {
-      const response = await fetch(path);
-      if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `Flow: ${response.status}`);
+      const response = await download(path);
       const window = response.headers.get('X-Window').split(',').map(Number);
       this.#flows.set(path, { image: await createImageBitmap(await response.blob()), window });
       this.onLoad();

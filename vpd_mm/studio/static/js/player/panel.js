@@ -1,6 +1,6 @@
 // The side of the player: buttons of classes, fields of the selected label, tables of labels and predictions.
 
-import { searchLink } from '../segment.js';
+import { searchLink } from '../clips.js';
 import { element } from '../ui.js';
 import { byStart } from './segments.js';
 

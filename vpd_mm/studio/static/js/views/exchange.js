@@ -1,8 +1,8 @@
 // Labels from and to other programs, and the history of the labels.
 
-import { get, name, post, upload } from '../api.js';
-import { counted } from '../format.js';
-import { element, message } from '../ui.js';
+import { download, get, name, post, upload } from '../api.js';
+import { counted, frames } from '../format.js';
+import { element, figure, message } from '../ui.js';
 
 export async function show(container) {
   const [formats, rows, corpus] = await Promise.all([get('formats'), get('videos'), get('corpus')]);
@@ -82,8 +82,7 @@ function exporting(formats, rows, corpus) {
     say(status, 'Writing the file');
     try {
       const query = part ? `?${videos.map((video) => `videos=${name(video)}`).join('&')}` : '';
-      const response = await fetch(`api/export/${name(select.value)}${query}`, { headers: { 'X-VPD-Studio': '1' } });
-      if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `export: ${response.status}`);
+      const response = await download(`export/${name(select.value)}${query}`);
       const form = formats.find((one) => one.name === select.value);
       const file = fileName(response.headers.get('Content-Disposition')) ?? `${corpus.name}${form.suffix}`;
       save(await response.blob(), file);
@@ -157,8 +156,7 @@ function importing(formats, done) {
   }
 }
 
-function results({ added, unchanged, new_classes = [], conflicts, skipped, notes = [] }) {
-  const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));
+function results({ added, unchanged, new_classes, conflicts, skipped, notes }) {
   const lists = { Conflicts: conflicts, Skipped: skipped, 'New classes': new_classes, Notes: notes };
   const list = ([title, lines]) => element('div', {}, element('h3', {}, title), element('ul', { class: 'lines' }, ...lines.map((line) => element('li', {}, line))));
   return [
@@ -183,7 +181,7 @@ function history(entries, done) {
 
 function past(entry, index, done) {
   const time = new Date(entry.time).toLocaleString();
-  const number = entry.num_changes ?? entry.changes.length;
+  const number = entry.num_changes;
   const words = `${time}, ${entry.source}: ${number === 1 ? changeWords(entry.changes[0]) : counted(number, 'change')}`;
   const restore = async (event) => {
     event.target.disabled = true;
@@ -206,7 +204,7 @@ function past(entry, index, done) {
 }
 
 function changeWords({ before, after }) {
-  const words = (label) => `${label.label} in ${label.video}, frames ${label.start_frame} to ${label.end_frame}`;
+  const words = (label) => `${label.label} in ${label.video}, ${frames(label)}`;
   if (!before) return `added ${words(after)}`;
   return after ? `changed ${words(before)} to ${words(after)}` : `deleted ${words(before)}`;
 }

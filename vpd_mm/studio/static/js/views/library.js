@@ -2,8 +2,8 @@
 
 import { get, name } from '../api.js';
 import { counted, duration, percent } from '../format.js';
-import { lazyImage } from '../segment.js';
-import { element } from '../ui.js';
+import { lazyImage } from '../clips.js';
+import { element, figure, noFeatures } from '../ui.js';
 
 const collator = new Intl.Collator('en', { numeric: true });
 const byName = (a, b) => collator.compare(a.video, b.video);
@@ -98,17 +98,13 @@ export async function show(container, { query }) {
   }
 
   function hints() {
-    const folder = `data/${corpus.name}`;
     const made = [];
     if (!rows.length) {
-      made.push(hint('No videos yet. Add some with ', element('code', {}, `tools/prepare.py my_videos/ --out ${folder}`)));
+      made.push(hint('No videos yet. Add some with ', element('code', {}, `tools/prepare.py my_videos/ --out data/${corpus.name}`)));
     } else if (!sum('num_labels')) {
       made.push(hint('No labels yet: open a video, mark start and end with ', key('I'), ' and ', key('O'), ', and give a class with its number.'));
     }
-    if (rows.length && !corpus.feature) {
-      const command = `tools/extract_features.py RUN_FOLDER --corpus ${folder} --out vpd`;
-      made.push(hint('No features yet. Search and training need them: ', element('code', {}, command)));
-    }
+    if (rows.length && !corpus.feature) made.push(noFeatures(corpus, 'Search and training need'));
     return made;
   }
 
@@ -133,7 +129,6 @@ export async function show(container, { query }) {
   }
 }
 
-const figure = (term, value) => element('div', {}, element('dt', {}, term), element('dd', {}, value));
 const key = (text) => element('kbd', {}, text);
 const hint = (...parts) => element('p', { class: 'notice' }, ...parts);
 

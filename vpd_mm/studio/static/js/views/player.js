@@ -1,11 +1,12 @@
 // The player: frames by index, timeline, labels.  This file builds the page; its parts are in js/player/.
 
 import * as api from '../api.js';
+import { isField } from '../keys.js';
 import { element, message } from '../ui.js';
 import { colourOf } from '../player/colours.js';
 import { conflict, help } from '../player/dialogs.js';
 import { FrameLoader } from '../player/frames.js';
-import { commandOf, isField } from '../player/keys.js';
+import { commandOf } from '../player/keys.js';
 import { LabelStore } from '../player/labels.js';
 import { Overlays, OUTLINES, SWITCHES } from '../player/overlays.js';
 import { Panel } from '../player/panel.js';
@@ -231,12 +232,11 @@ class View {
     const { row, stage, transport } = this;
     this.height = stage.height;
     const bytes = 4 * this.height ** 2 * (row.width / row.height);
-    const url = (frame) => `api/videos/${name(this.athletes[0])}/frames/${frame}?height=${this.height}&v=${row.tag}`;
+    const path = (frame) => `videos/${name(this.athletes[0])}/frames/${frame}?height=${this.height}&v=${row.tag}`;
     const old = transport.loader;
     transport.loader = new FrameLoader({
       load: async (frame, signal) => {
-        const response = await fetch(url(frame), { signal });
-        if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `Frame ${frame}: ${response.status}`);
+        const response = await api.download(path(frame), signal);
         return createImageBitmap(await response.blob());
       },
       capacity: Math.min(240, Math.max(16, Math.floor(MEMORY / bytes))),

@@ -4,7 +4,7 @@ import { get, post, request } from '../api.js';
 import { lineChart } from '../chart.js';
 import { counted, frames, percent } from '../format.js';
 import { help, listen } from '../keys.js';
-import { clip, frameImage, pauseButton, playerLink, searchLink } from '../segment.js';
+import { clip, frameImage, pauseButton, playerLink, searchLink } from '../clips.js';
 import { scrolled, table } from '../tables.js';
 import { element } from '../ui.js';
 import { Decisions } from '../undo.js';
@@ -139,14 +139,14 @@ class Review {
 
   get keys() {
     return {
-      a: () => this.decide('accept'),
-      r: () => this.decide('reject'),
-      e: () => this.go(this.#index + 1),
-      q: () => this.go(this.#index - 1),
-      o: () => location.assign(playerLink(this.items[this.#index].prediction)),
-      'ctrl+z': this.#decisions.undo,
-      'ctrl+shift+z': this.#decisions.redo,
-      'ctrl+y': this.#decisions.redo,
+      A: () => this.decide('accept'),
+      R: () => this.decide('reject'),
+      E: () => this.go(this.#index + 1),
+      Q: () => this.go(this.#index - 1),
+      O: () => location.assign(playerLink(this.items[this.#index].prediction)),
+      'Ctrl+Z': this.#decisions.undo,
+      'Ctrl+Shift+Z': this.#decisions.redo,
+      'Ctrl+Y': this.#decisions.redo,
     };
   }
 

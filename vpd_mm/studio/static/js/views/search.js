@@ -3,9 +3,8 @@
 import { get, post, request } from '../api.js';
 import { counted, frames } from '../format.js';
 import { help, listen } from '../keys.js';
-import { addLabel, classSelect } from '../labels.js';
-import { clip, frameImage, lazyImage, pauseButton, playerLink, searchLink } from '../segment.js';
-import { element, message } from '../ui.js';
+import { clip, frameImage, lazyImage, pauseButton, playerLink, searchLink } from '../clips.js';
+import { element, message, noFeatures } from '../ui.js';
 import { Decisions } from '../undo.js';
 
 const STEP = 20; // matches at a time
@@ -25,8 +24,7 @@ export async function show(container, { query }) {
   const page = element('div', { class: 'stack' }, element('h1', {}, 'Search by example'));
   container.append(page);
   if (!corpus.feature) {
-    const command = `tools/extract_features.py RUN_FOLDER --corpus data/${corpus.name} --out vpd`;
-    page.append(element('p', { class: 'notice' }, 'No features yet. Search needs them: ', element('code', {}, command)));
+    page.append(noFeatures(corpus, 'Search needs'));
     return null;
   }
   if (query.video === undefined) {
@@ -93,7 +91,7 @@ class Search {
 
   constructor(segment, label, classes) {
     this.segment = segment;
-    this.select = classSelect(classes, label, { id: 'as' });
+    this.select = classSelect(classes, label);
     this.status = element('p', { role: 'status', class: 'numbers' });
     this.list = element('ol', { class: 'cards results', 'aria-label': 'Results, most alike first' });
     this.more = element('button', { type: 'button', onclick: () => this.run(this.#limit + STEP) }, 'Show more');
@@ -133,14 +131,14 @@ class Search {
 
   get keys() {
     return {
-      a: () => this.accept(this.select.value),
-      r: () => this.reject(),
-      e: () => this.#step(1),
-      q: () => this.#step(-1),
-      o: () => this.#cards.length && location.assign(playerLink(this.#cards[this.#current].match)),
-      'ctrl+z': this.#decisions.undo,
-      'ctrl+shift+z': this.#decisions.redo,
-      'ctrl+y': this.#decisions.redo,
+      A: () => this.accept(this.select.value),
+      R: () => this.reject(),
+      E: () => this.#step(1),
+      Q: () => this.#step(-1),
+      O: () => this.#cards.length && location.assign(playerLink(this.#cards[this.#current].match)),
+      'Ctrl+Z': this.#decisions.undo,
+      'Ctrl+Shift+Z': this.#decisions.redo,
+      'Ctrl+Y': this.#decisions.redo,
     };
   }
 
@@ -186,9 +184,13 @@ class Search {
     if (!card?.open) return;
     if (!label) return message('Choose the class first, or press its number', 'error');
     card.wait();
+    const { video, start_frame, end_frame } = card.match;
+    const change = (before, after) => post('labels', { changes: [{ before, after }] });
+    let added = null;
     this.#decisions.make({
       text: `Labelled ${card.name} as ${label}`,
-      ...addLabel({ ...card.match, label }),
+      redo: async () => ([added] = (await change(null, { video, start_frame, end_frame, label })).labels),
+      undo: () => change(added, null),
       shown: (done) => card.decide(done ? 'accepted' : null, label),
     });
     this.#step(1);
@@ -222,6 +224,13 @@ class Search {
     if (this.#cards[index]) this.#mark(index);
     this.#cards[this.#current]?.item.focus();
   }
+}
+
+// The classes with their numbers; none is chosen where `chosen` is null.
+function classSelect(classes, chosen) {
+  const option = (label, index) => element('option', { value: label, selected: label === chosen }, `${index + 1} ${label}`);
+  const none = chosen === null ? element('option', { value: '' }, 'choose a class') : null;
+  return element('select', { id: 'as' }, none, ...classes.map(option));
 }
 
 const keyOf = ({ video, start_frame, end_frame }) => `${video} ${start_frame} ${end_frame}`;

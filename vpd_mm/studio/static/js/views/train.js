@@ -4,7 +4,7 @@ import { get, post, remove } from '../api.js';
 import { counted, duration } from '../format.js';
 import { report } from '../report.js';
 import { scrolled, table } from '../tables.js';
-import { element, message } from '../ui.js';
+import { element, message, noFeatures } from '../ui.js';
 
 const LEAST = 2; // labels of a class
 const STAGES = { start: 'Reading labels and features', train: 'Training the recogniser and the frame scorer', predict: 'Predicting all videos', save: 'Saving' };
@@ -78,12 +78,8 @@ export async function show(container) {
 
 // Lines of what has to be there first.
 function reasons(corpus, labels) {
-  const folder = `data/${corpus.name}`;
   const made = [];
-  if (!corpus.feature) {
-    const command = `tools/extract_features.py RUN_FOLDER --corpus ${folder} --out vpd`;
-    made.push(element('p', { class: 'notice' }, 'No features yet. Training needs them: ', element('code', {}, command)));
-  }
+  if (!corpus.feature) made.push(noFeatures(corpus, 'Training needs'));
   if (!labels.length) {
     const link = element('a', { href: '#/library' }, 'open a video');
     made.push(element('p', { class: 'notice' }, 'No labels yet: ', link, ' and label at least two actions of each of two classes.'));

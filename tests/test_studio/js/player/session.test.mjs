@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { LabelStore } from '../../../vpd_mm/studio/static/js/player/labels.js';
-import { Session } from '../../../vpd_mm/studio/static/js/player/session.js';
+import { LabelStore } from '../../../../vpd_mm/studio/static/js/player/labels.js';
+import { Session } from '../../../../vpd_mm/studio/static/js/player/session.js';
 
 let session;
 let said;

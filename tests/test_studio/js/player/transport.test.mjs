@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { FrameLoader } from '../../../vpd_mm/studio/static/js/player/frames.js';
-import { FrameTimes } from '../../../vpd_mm/studio/static/js/player/times.js';
-import { Transport } from '../../../vpd_mm/studio/static/js/player/transport.js';
+import { FrameLoader } from '../../../../vpd_mm/studio/static/js/player/frames.js';
+import { FrameTimes } from '../../../../vpd_mm/studio/static/js/player/times.js';
+import { Transport } from '../../../../vpd_mm/studio/static/js/player/transport.js';
 
 let transport;
 let shown;

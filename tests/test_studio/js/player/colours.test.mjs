@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { colourOf, inkOn } from '../../../vpd_mm/studio/static/js/player/colours.js';
+import { colourOf, inkOn } from '../../../../vpd_mm/studio/static/js/player/colours.js';
 
 test('classes have colours of their own', () => {
   const colours = Array.from({ length: 60 }, (_, index) => colourOf(index));

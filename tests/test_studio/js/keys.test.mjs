@@ -17,7 +17,7 @@ function page(actions, options, field = null) {
 
 test('keys with control and shift, and those that are left to the browser', () => {
   const done = [];
-  const { press, end } = page({ a: () => done.push('a'), 'ctrl+z': () => done.push('undo'), 'ctrl+shift+z': () => done.push('redo') });
+  const { press, end } = page({ A: () => done.push('a'), 'Ctrl+Z': () => done.push('undo'), 'Ctrl+Shift+Z': () => done.push('redo') });
   assert.deepEqual(
     [press('A'), press('z', { ctrlKey: true }), press('Z', { metaKey: true, shiftKey: true }), press('x'), press('a', { altKey: true }), press('a', { repeat: true })],
     [true, true, true, false, false, false],
@@ -28,7 +28,7 @@ test('keys with control and shift, and those that are left to the browser', () =
 });
 
 test('keys in a field are text', () => {
-  const { press } = page({ a: () => assert.fail() }, {}, {});
+  const { press } = page({ A: () => assert.fail() }, {}, {});
   assert.equal(press('a'), false);
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KEYS, commandOf } from '../../../vpd_mm/studio/static/js/player/keys.js';
+import { KEYS, commandOf } from '../../../../vpd_mm/studio/static/js/player/keys.js';
 
 // An element that matches some of the names in selectors.
 const inside = (...tags) => ({ closest: (selector) => tags.some((tag) => selector.split(/, /).some((part) => part.replace(/[:[].*/, '') === tag)) });

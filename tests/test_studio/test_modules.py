@@ -1,4 +1,4 @@
-"""Modules of the player that know no page, tested by Node's test runner: one file of tests a module."""
+"""Modules of the page that draw nothing, tested by Node's test runner: one file of tests a module."""
 
 import shutil
 import subprocess
@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).with_name('player')
+FOLDER = Path(__file__).with_name('js')
 STATIC = Path(__file__).parents[2] / 'vpd_mm' / 'studio' / 'static' / 'js'
 #: They draw or build the page: tested in a browser.
 OF_THE_PAGE = {'dialogs', 'overlays', 'panel', 'stage', 'timeline'}
 
 
-@pytest.mark.parametrize('path', sorted(FOLDER.glob('*.test.mjs')), ids=lambda path: path.name.partition('.')[0])
+@pytest.mark.parametrize('path', sorted(FOLDER.rglob('*.test.mjs')), ids=lambda path: path.name.partition('.')[0])
 def test_module(path):
     node = shutil.which('node')
     if node is None:
         pytest.skip('needs node')
-    done = subprocess.run([node, '--test', str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([node, str(path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
 def test_every_module_has_tests():
     modules = {path.stem for path in (STATIC / 'player').glob('*.js')}
-    assert modules - OF_THE_PAGE == {path.name.partition('.')[0] for path in FOLDER.glob('*.test.mjs')}
+    assert modules - OF_THE_PAGE == {path.name.partition('.')[0] for path in (FOLDER / 'player').glob('*.test.mjs')}
 
 
 def test_content_security_policy():

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FrameLoader, plan } from '../../../vpd_mm/studio/static/js/player/frames.js';
-import { FrameTimes } from '../../../vpd_mm/studio/static/js/player/times.js';
+import { FrameLoader, plan } from '../../../../vpd_mm/studio/static/js/player/frames.js';
+import { FrameTimes } from '../../../../vpd_mm/studio/static/js/player/times.js';
 
 const times = new FrameTimes(1000, 25);
 const settle = () => new Promise((go) => setImmediate(go));

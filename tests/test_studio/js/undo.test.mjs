@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Decisions } from '../../../vpd_mm/studio/static/js/undo.js';
+import { Decisions, UndoStack } from '../../../vpd_mm/studio/static/js/undo.js';
 
 let said;
 let done;
@@ -41,4 +41,27 @@ test('a decision that fails is not undone', async () => {
   assert.deepEqual(said, ['no a']);
   await decisions.undo();
   assert.equal(said.at(-1), 'Nothing to undo');
+});
+
+test('an undo that fails can be tried again', async () => {
+  const decisions = new Decisions();
+  let broken = true;
+  await decisions.make({ ...decision('a'), undo: async () => (broken ? Promise.reject(new Error('no undo')) : done.push('undone')) });
+  await decisions.undo();
+  assert.equal(said.at(-1), 'no undo');
+  broken = false;
+  await decisions.undo();
+  assert.deepEqual(done, ['a', 'a true', 'undone', 'a false']);
+});
+
+test('steps go back and forth; a new one ends redo', () => {
+  const stack = new UndoStack();
+  ['a', 'b', 'c'].forEach((step) => stack.push(step));
+  assert.deepEqual([stack.undo(), stack.undo(), stack.redo()], ['c', 'b', 'b']);
+  assert.ok(stack.canUndo && stack.canRedo);
+  stack.push('d');
+  assert.equal(stack.redo(), undefined);
+  stack.change((steps) => steps.filter((step) => step !== 'd').map((step) => step.toUpperCase()));
+  assert.deepEqual([stack.undo(), stack.undo(), stack.undo()], ['B', 'A', undefined]);
+  assert.ok(!stack.canUndo);
 });

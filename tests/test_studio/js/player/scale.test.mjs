@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Scale, ticks } from '../../../vpd_mm/studio/static/js/player/scale.js';
-import { FrameTimes } from '../../../vpd_mm/studio/static/js/player/times.js';
+import { Scale, ticks } from '../../../../vpd_mm/studio/static/js/player/scale.js';
+import { FrameTimes } from '../../../../vpd_mm/studio/static/js/player/times.js';
 
 function scale(numFrames = 1000, width = 500) {
   return Object.assign(new Scale(numFrames), { width });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LabelStore } from '../../../vpd_mm/studio/static/js/player/labels.js';
-import { add, edit, merge, remove, same, split } from '../../../vpd_mm/studio/static/js/player/segments.js';
+import { LabelStore } from '../../../../vpd_mm/studio/static/js/player/labels.js';
+import { add, edit, merge, remove, same, split } from '../../../../vpd_mm/studio/static/js/player/segments.js';
 
 const label = (id, start_frame, end_frame, name = 'jump') => ({
   action_id: id, video: 'v', start_frame, end_frame, label: name, split: 'train', note: '',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FrameTimes, clock } from '../../../vpd_mm/studio/static/js/player/times.js';
+import { FrameTimes, clock } from '../../../../vpd_mm/studio/static/js/player/times.js';
 
 test('a constant rate: frame n starts at n / fps', () => {
   const times = new FrameTimes(300, 60000 / 1001);

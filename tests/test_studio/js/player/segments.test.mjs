@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as segments from '../../../vpd_mm/studio/static/js/player/segments.js';
+import * as segments from '../../../../vpd_mm/studio/static/js/player/segments.js';
 
 const label = (start_frame, end_frame, more = {}) => ({
   action_id: `v:${start_frame}`, video: 'v', start_frame, end_frame, label: 'jump', split: 'train', note: '', ...more,
