@@ -123,7 +123,7 @@ class PredictionStore:
             return known[1]
 
     def is_stale(self) -> bool:
-        """Whether labels, classes or features have changed, or cannot be read, since the predictions were made."""
+        """Tell if labels, classes or features have changed, or cannot be read, since the predictions were made."""
         predictions = self.read()
         if predictions.made is None:
             return False
