@@ -10,10 +10,6 @@ from ..files import atomic_write, check_video_name, composed, read_text
 from .sequences import MAX_FRAMES
 from .table_io import read_lines, read_table, write_table
 
-#: Longest name of a new class, characters.
-MAX_CLASS = 100
-#: First characters of a formula.
-FORMULA = ('=', '+', '-', '@')
 #: Splits that training, validation and test read by default.
 SPLITS = ('train', 'val', 'test')
 
@@ -134,12 +130,6 @@ def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
         raise UserError(f'{path}: class names must be unique, non-empty, printable and stripped, found {list(classes)}')
     with atomic_write(path, 'w') as f:
         f.writelines(f'{c}\n' for c in classes)
-
-
-def is_class_name(name: str) -> bool:
-    """True for what can name a new class; spreadsheets would compute a name that begins as a formula does."""
-    printable = name.isprintable() and name == name.strip() and name[:1] not in FORMULA
-    return 0 < len(name) <= MAX_CLASS and printable
 
 
 def load_classes(path: str | os.PathLike) -> list[str]:

@@ -5,6 +5,14 @@ from typing import Any
 
 from ..errors import UserError
 
+<<<<<<< HEAD
+=======
+#: Longest name of a class that is added to a corpus, characters.
+MAX_CLASS = 100
+#: First characters of a formula.
+FORMULA = ('=', '+', '-', '@')
+
+>>>>>>> att27
 
 def spelling(class_name: str) -> str:
     """Form in which two spellings of one class are the same: case and spaces do not count."""
@@ -40,3 +48,9 @@ class Label:
 
 
 _KINDS: dict[str, Any] = {field.name: field.type for field in fields(Label)}
+
+
+def is_class_name(name: str) -> bool:
+    """True for what can name a new class; spreadsheets would compute a name that begins as a formula does."""
+    printable = name.isprintable() and name == name.strip() and name[:1] not in FORMULA
+    return 0 < len(name) <= MAX_CLASS and printable

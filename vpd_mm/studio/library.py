@@ -16,7 +16,7 @@ from ..files import atomic_write, list_folder, read_json
 from ..structures import VPD_JOINTS, Action, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
-from .predictions import PredictionStore
+from .predictions import Prediction, PredictionStore
 from .workspace import Workspace, content_tag, file_state
 
 #: Seconds in which the list has to be there; shares that take longer are missing in it and counted afterwards.
@@ -47,7 +47,11 @@ class Library:
         """
         videos = self.workspace.videos()
         counted = self._shares(videos)
+<<<<<<< HEAD
         actions, predictions = self._actions(), self._num_predictions()
+=======
+        actions, predictions = self._actions(), self._predictions()
+>>>>>>> att27
         labels, splits = Counter(action.video for action in actions), self._splits(actions)
         return [
             {
@@ -120,11 +124,16 @@ class Library:
             return load_actions(path, on_error=lambda error: None)
         return []
 
-    def _num_predictions(self) -> Counter[str]:
+    def _predictions(self) -> Mapping[str, Sequence[Prediction]]:
         with suppress(UserError):
+<<<<<<< HEAD
             of_video = PredictionStore(self.workspace).read().of_video
             return Counter({video: len(predicted) for video, predicted in of_video.items()})
         return Counter()
+=======
+            return PredictionStore(self.workspace).read().of_video
+        return {}
+>>>>>>> att27
 
     def _splits(self, actions: Sequence[Action]) -> dict[str, str]:
         """Split of each video: of splits.csv, else that of its actions."""
