@@ -9,13 +9,8 @@ from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError, counted, errors_name, listed, one_line
 from ..structures import FrameTimes, Label
-<<<<<<< HEAD
-from ..structures.action import FORMULA, MAX_CLASS, SPLITS, is_class_name
-from ..structures.label import spelling
-=======
 from ..structures.action import SPLITS
 from ..structures.label import FORMULA, MAX_CLASS, is_class_name, spelling
->>>>>>> att27
 from .entries import Entry, Reading, Source, nearest_frame
 from .formats import Format
 from .videos import KnownNames

@@ -5,14 +5,11 @@ from typing import Any
 
 from ..errors import UserError
 
-<<<<<<< HEAD
-=======
 #: Longest name of a class that is added to a corpus, characters.
 MAX_CLASS = 100
 #: First characters of a formula.
 FORMULA = ('=', '+', '-', '@')
 
->>>>>>> att27
 
 def spelling(class_name: str) -> str:
     """Form in which two spellings of one class are the same: case and spaces do not count."""

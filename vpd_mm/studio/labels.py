@@ -21,13 +21,8 @@ from ..corpus import Corpus, VideoInfo
 from ..errors import UserError, errors_name, listed
 from ..files import atomic_write, composed, read_bytes, remove_unfinished
 from ..structures import Action, load_actions, load_classes, load_splits
-<<<<<<< HEAD
-from ..structures.action import FORMULA, MAX_CLASS, SPLITS, is_class_name
-from ..structures.label import spelling
-=======
 from ..structures.action import SPLITS
 from ..structures.label import FORMULA, MAX_CLASS, is_class_name, spelling
->>>>>>> att27
 from ..structures.table_io import read_table, table_text
 from .history import Change, Entry, History, Label, Labels
 from .workspace import UnknownVideo

@@ -47,18 +47,14 @@ class Library:
         """
         videos = self.workspace.videos()
         counted = self._shares(videos)
-<<<<<<< HEAD
-        actions, predictions = self._actions(), self._num_predictions()
-=======
         actions, predictions = self._actions(), self._predictions()
->>>>>>> att27
         labels, splits = Counter(action.video for action in actions), self._splits(actions)
         return [
             {
                 **describe(self.workspace, row),
                 **dict(zip(('tracked_share', 'confident_share'), counted.get(name, (None, None)))),
                 'num_labels': labels[name],
-                'num_predictions': predictions[name],
+                'num_predictions': len(predictions.get(name, ())),
                 'split': splits.get(name),
             }
             for name, row in videos.items()
@@ -126,14 +122,8 @@ class Library:
 
     def _predictions(self) -> Mapping[str, Sequence[Prediction]]:
         with suppress(UserError):
-<<<<<<< HEAD
-            of_video = PredictionStore(self.workspace).read().of_video
-            return Counter({video: len(predicted) for video, predicted in of_video.items()})
-        return Counter()
-=======
             return PredictionStore(self.workspace).read().of_video
         return {}
->>>>>>> att27
 
     def _splits(self, actions: Sequence[Action]) -> dict[str, str]:
         """Split of each video: of splits.csv, else that of its actions."""
