@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # cores, as tests also wait for files and other processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-full test-fuzz test-kill test-wheel lint docs linkcheck tutorials demo demo-real
+.PHONY: setup setup-runtime test test-full test-fuzz test-kill test-browser test-wheel lint docs linkcheck tutorials demo demo-real
 .PHONY: test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
@@ -67,6 +67,11 @@ test-fuzz: setup
 # 30 trainings killed around a save: a table of the epoch that each had reached and the one it resumed from.
 test-kill: setup
 	$(BIN)/python -m pytest -m kill -s
+
+# The studio in a real browser without a window; make test runs these tests too where there is one.
+test-browser: setup
+	command -v chromium || { SUDO=$$(test $$(id -u) = 0 || echo sudo); $$SUDO apt-get update -q && $$SUDO apt-get install -y -q chromium; }
+	$(BIN)/python -m pytest -m browser -rs $(ARGS)
 
 # The whole chain on the synthetic sport: runs/demo/report.html; SCALE=tiny, small or full, ARGS for more.
 demo: $(VENV)/.done

@@ -10,11 +10,14 @@ BENCHMARKS = {
     'synthetic': 'benchmarks.synthetic:run',
     'real': 'benchmarks.real:run',
     'real-students': 'benchmarks.real_students:run',
+    'repair': 'benchmarks.repair:run',
     'distill': 'benchmarks.distill:main',
+    'studio': 'benchmarks.studio:main',
     'gpu': 'benchmarks.gpu:main',
     'bigru': 'benchmarks.bigru:run',
     'dtw': 'benchmarks.dtw:run',
     'vipe': 'benchmarks.vipe:run',
+    'studio-user': 'benchmarks.studio_user:run',
     'vipe-recipes': 'benchmarks.vipe_recipes:run',
 }
 

@@ -12,8 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 #: In the order in which their commands run: the corpus that one page makes is used on the next.
 ORDER = [
-    *('README.md', 'docs/get_started.md', 'docs/your_own_videos.md', 'docs/corpus_format.md', 'docs/datasets.md'),
-    *('docs/train.md', 'docs/evaluate.md', 'docs/inference.md', 'docs/clusters.md'),
+    *('README.md', 'docs/get_started.md', 'docs/your_own_videos.md', 'docs/studio.md', 'docs/corpus_format.md'),
+    *('docs/datasets.md', 'docs/train.md', 'docs/evaluate.md', 'docs/inference.md', 'docs/label_formats.md'),
+    'docs/clusters.md',
 ]
 _FILES = [*ROOT.glob('*.md'), *(path for path in (ROOT / 'docs').rglob('*.md') if '_build' not in path.parts)]
 _FILES += [*(ROOT / 'configs').rglob('*.md'), *(ROOT / 'vpd_mm').rglob('*.md')]

@@ -18,6 +18,9 @@ from vpd_mm.structures import PoseSequence
 #: Grey level that marks frame i in its left half.
 LEVEL_STEP = 8
 
+#: Bits of the number that ``numbered_picture`` burns in.
+NUMBER_BITS = 10
+
 #: Length of the videos that the tests of prepare make.
 FRAMES = 12
 
@@ -41,6 +44,31 @@ def frame_number(rgb: np.ndarray) -> int:
     return round((float(rgb[2 * height // 3 :, 2 : width // 2 - 4].mean()) - 20) / LEVEL_STEP)
 
 
+def numbered_picture(i: int, size: tuple[int, int] = (320, 180)) -> np.ndarray:
+    """A moving square below two rows of black and white blocks: the bits of i, and their complement."""
+    width, height = size
+    image = np.repeat(np.linspace(70, 130, width).astype(np.uint8)[None, :, None], height, 0).repeat(3, 2)
+    x = round(width * (0.4 + np.sin(i / 15) / 16))
+    image[height // 2 : height - 10, x : x + width // 6] = (210, 190, 60)
+    image[height // 2 + 10 : height - 20, x + 10 : x + width // 6 - 10] = (60, 90, 170)
+    bits = np.array([i >> (NUMBER_BITS - 1 - k) & 1 for k in range(NUMBER_BITS)], np.uint8)
+    for row, values in enumerate((bits, 1 - bits)):
+        blocks = np.repeat(values, width // NUMBER_BITS) * 219 + 16
+        image[row * height // 6 : (row + 1) * height // 6, : len(blocks)] = blocks[None, :, None]
+    return image
+
+
+def burnt_number(rgb: np.ndarray) -> int:
+    """Number of a :func:`numbered_picture` at any size; ValueError where the two rows do not agree."""
+    height, width = rgb.shape[0] / 12, rgb.shape[1] / NUMBER_BITS
+    rows = [
+        [rgb[round(height * row), round(width * (k + 0.5))].mean() > 127 for k in range(NUMBER_BITS)] for row in (1, 3)
+    ]
+    if any(bit == other for bit, other in zip(*rows)):
+        raise ValueError('no number is burnt into this picture')
+    return int(''.join(str(int(bit)) for bit in rows[0]), 2)
+
+
 def cut_picture(i: int) -> np.ndarray:
     """:func:`frame_picture`, but from frame 6 on another shot."""
     return frame_picture(i) if i < 6 else 255 - frame_picture(i)
@@ -50,7 +78,7 @@ def make_video(
     path: Path,
     num_frames: int = 12,
     size: tuple[int, int] = (64, 48),
-    fps: int = 25,
+    fps: int | Fraction = 25,
     codec: str = 'libx264',
     pix_fmt: str = 'yuv420p',
     ticks: Sequence[int] | None = None,

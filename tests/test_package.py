@@ -28,6 +28,7 @@ ORDER = [
         'baselines',
         'importers',
         'exporters',
+        'interchange',
         'prepare',
         'infer',
         'export',
@@ -130,6 +131,13 @@ def test_import_is_silent_light_and_leaves_mmaction_alone(tmp_path):
     seconds, modules = done.stdout.split(' ', 1)
     assert float(seconds) < 1.5
     assert modules.strip() == '[]'
+
+
+@pytest.mark.parametrize('name', ['importers', 'interchange'])
+def test_tables_of_labels_need_no_torch(name):
+    code = f'import sys, vpd_mm.{name}; print([m for m in ("torch", "mmengine.runner") if m in sys.modules])'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout.strip()) == (0, '[]'), done.stderr
 
 
 @pytest.fixture(scope='module')

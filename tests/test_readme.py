@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from documentation import (
     LANGUAGES,
@@ -20,6 +21,7 @@ from documentation import (
     read_page,
 )
 from media import FRAMES, make_video, write_boxes, write_poses
+from studio_server import start_studio
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / 'shared'
@@ -72,6 +74,8 @@ def folder(tmp_path_factory):
         make_video(folder / 'my_videos' / f'{name}.mp4')
         write_boxes(folder / 'my_boxes', name, range(FRAMES))
         write_poses(folder / 'my_poses', name, range(FRAMES))
+    [table] = [block.text for block in blocks('docs/label_formats.md') if block.language == 'csv']
+    (folder / 'my_labels.csv').write_text(table)
     return folder
 
 
@@ -87,6 +91,10 @@ def test_command_runs(command, folder, run_python):
     if tool in ('tools/train.py', 'tools/dist_train.sh', 'tools/fewshot.py'):
         arguments += [word for name, extra in SHORTER.items() if name in command for word in extra]
     arguments += GIVEN.get(command.removeprefix('python '), [])
+    if tool == 'tools/studio.py':
+        with start_studio(*arguments, cwd=folder) as url:
+            assert httpx.get(f'{url}/api/corpus').json()['features'] == ['vpd']
+        return
     if program == 'python' and tool.endswith('.py'):
         done = run_python(folder / tool, *arguments, cwd=folder)
     else:

@@ -154,8 +154,9 @@ def prepare(sport: Corpus, out: Path, jobs: int, device: str, on_progress: OnPro
     used = tracked_actions(corpus, labelled)
     if {action.split for action in used} != {'train', 'val', 'test'}:
         raise UserError(f'{out}: only {len(used)} actions are tracked; use a larger --scale or another --seed')
-    save_classes(corpus.classes_path, classes)
-    save_actions(corpus.actions_path, used)
+    with corpus.lock_labels():
+        save_classes(corpus.classes_path, classes)
+        save_actions(corpus.actions_path, used)
     frames, tracked = sum(v.num_frames for v in videos), sum(v.tracked for v in report.videos)
     confident = sum(v.confident or 0 for v in report.videos)
     return corpus, {

@@ -34,7 +34,7 @@ from vpd_mm.files import atomic_write, list_folder, read_json
 from vpd_mm.infer.vpd_inferencer import VPDInferencer
 from vpd_mm.quickstart import Steps
 from vpd_mm.quickstart.page import write_page
-from vpd_mm.quickstart.steps import once, write_json
+from vpd_mm.quickstart.steps import Result, once, write_json
 from vpd_mm.quickstart.verdicts import judge_targets
 from vpd_mm.structures import AthleteTrack
 from vpd_mm.visualize.panels import evenly_spread
@@ -110,6 +110,10 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
         extractor = build_extractor(cfg, checkpoint, device=device, half=device != 'cpu')
         out = corpus.features_dir('vpd')
         extract_corpus(extractor, corpus, out, run_source(cfg, checkpoint), overwrite=True)
+    text = 'Poses of teacher and student are fused over time, each by its noise.'
+    command = ['repair_poses', '--corpus', corpus.root, '--poses', 'mediapipe', '--student', checkpoint.parent]
+    command += ['--device', device, '--overwrite']
+    step.tool('repair', 'repair the poses of the estimator', text, command, lambda: Result(None))
     overlay = root / 'overlay' / f'{VIDEO}.mp4'
     with step('overlay', 'draw the student into the video', 'The result can be judged by eye.'):
         inferencer = VPDInferencer(cfg, checkpoint, device=device)
@@ -123,7 +127,8 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     decoded = extractor.decode(features.feats)
 
     def panels(frame_inds: Iterable[int]) -> Iterator[list[np.ndarray]]:
-        return preview_panels(corpus, VIDEO, decoded, only=set(frame_inds), side=240)
+        only = set(frame_inds)
+        return preview_panels(corpus, VIDEO, decoded, only=only, side=240, repaired='mediapipe-repaired')
 
     curves = training_figure(checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
     error = f'{metrics["distill/joint_error"]:.3f} torso sizes'
@@ -142,7 +147,7 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
     if filled:
         shown = [filled[i] for i in evenly_spread(len(filled), 6)]
         images = [Image(image_uri(np.concatenate(rows))) for rows in panels(shown)]
-        flip += [Gallery(images, 240, 'Frames that are filled in: crop, estimator, student.'), Legend(LEGEND)]
+        flip += [Gallery(images, 240, 'Frames that are filled in: crop, estimator, student, repaired.'), Legend(LEGEND)]
         gap = range(filled[0] - 15, filled[-1] + 16)
         images = [np.concatenate(columns, axis=1) for columns in panels(gap)]
         flip.append(Image(animation_uri(images, 12.5), 'From the first to the last of them, slowly.'))

@@ -21,6 +21,13 @@ def main(argv=None):
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1; auto = a GPU where there is one')
     text = 'make the poses of another student or pose set again'
     parser.add_argument('--overwrite', action='store_true', help=text)
+    parser.add_argument(
+        '--preview',
+        nargs='+',
+        default=[],
+        metavar='VIDEO',
+        help='also draw teacher, student and repaired pose over the crops of these videos',
+    )
     args = parser.parse_args(argv)
 
     from vpd_mm.corpus import Corpus
@@ -48,8 +55,27 @@ def main(argv=None):
     out = args.out or f'{args.poses}-repaired'
     print(f'{corpus.poses_dir(out)}: {counted(report.written, "video")} written, {report.total} in total')
     print(*report.lines(), sep='\n', end='\n' * bool(report.lines()))
+    for video in args.preview:
+        print(*draw(corpus, video, out, config, checkpoint, args), sep='\n')
     export = f'tools/export_poses.py --corpus {corpus.root} --poses {out} --format trc --out poses'
     print(f'next: python {export}')
+
+
+def draw(corpus, video, out, config, checkpoint, args):
+    """Draw one video into the folder ``preview`` of the repaired poses; returns the paths."""
+    from vpd_mm.corpus import CropStore
+    from vpd_mm.engine.model_files import read_trained_config
+    from vpd_mm.engine.model_zoo import pick_device
+    from vpd_mm.features.feature_extractor import build_extractor
+    from vpd_mm.features.preview import write_preview
+
+    device, info = pick_device(args.device), corpus.video(video)
+    cfg = read_trained_config(config, checkpoint)
+    extractor = build_extractor(cfg, checkpoint, device=device, batch_size=args.batch_size)
+    decoded = extractor.decode(extractor.extract(CropStore(corpus.crops_dir), video).feats)
+    teacher = (extractor.recipe and extractor.recipe.teacher) or 'joints'
+    folder = corpus.poses_dir(out) / 'preview'
+    return write_preview(corpus, video, decoded, teacher, folder, info.fps, True, repaired=out)
 
 
 if __name__ == '__main__':

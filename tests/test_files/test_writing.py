@@ -6,7 +6,7 @@ import os
 import pytest
 
 from vpd_mm.errors import UserError
-from vpd_mm.files import MARK, atomic_write, check_output, open_output
+from vpd_mm.files import MARK, append, atomic_write, check_output, open_output, remove_unfinished
 
 
 def test_a_failed_write_leaves_only_the_old_file(tmp_path):
@@ -120,3 +120,32 @@ def test_no_input_is_replaced_even_on_request(tmp_path):
     (tmp_path / 'corpus' / 'sheet.png').write_text(MARK)
     check_output(tmp_path / 'corpus' / 'sheet.png', inputs=inputs)  # ours, in the folder of the corpus
     check_output(tmp_path / 'corpus' / 'new.png', inputs=inputs)
+
+
+def test_append_adds_to_a_file_or_makes_it(tmp_path):
+    append(tmp_path / 'x', b'one\n')
+    append(tmp_path / 'x', b'two\n')
+    assert (tmp_path / 'x').read_bytes() == b'one\ntwo\n'
+    (tmp_path / 'link').symlink_to('x')
+    with pytest.raises(UserError, match='is a link'):
+        append(tmp_path / 'link', b'three\n')
+
+
+def test_a_failed_append_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / 'x').write_bytes(b'old')
+    monkeypatch.setattr(os, 'fsync', _full)
+    with pytest.raises(OSError, match='No space left') as raised:
+        append(tmp_path / 'x', b'new')
+    assert raised.value.filename == str(tmp_path / 'x')
+    assert (tmp_path / 'x').read_bytes() == b'old'
+
+
+def _full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_only_unfinished_files_of_that_name_are_removed(tmp_path):
+    for name in ('[a].csv', '.[a].csv.k1.tmp', '.[a].csv.k2.tmp', '.b.csv.k3.tmp', 'a.tmp'):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path / '[a].csv')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.b.csv.k3.tmp', '[a].csv', 'a.tmp']

@@ -165,6 +165,7 @@ def test_failed_videos_are_counted_and_other_actions_kept(corpus, tmp_path):
         ('video,label\nkong0,a\nkong0,a\n', r':3: action kong0:0:250 is there twice'),
         ('video,label,start_sec,end_sec\nkong0,a,2,11\n', r':2: 2 s to 11 s leaves video kong0, which is 10\.00 s'),
         ('video,label,start_sec,end_sec\nkong0,a,nan,2\n', r":2: start_sec must be seconds, such as 2\.5, found 'nan'"),
+        (f'video,label,start_frame,end_frame\nkong0,a,5,{"9" * 400}\n', r":2: end_frame must be a frame, found '999"),
         ('video,label,start_frame,end_frame\nkong0,a,5,5\n', r':2: needs 0 <= start_frame < end_frame'),
         ('video,label,start_frame,end_frame\nkong0,a,5,251\n', r':2: end_frame 251 is beyond the 250 frames'),
     ],

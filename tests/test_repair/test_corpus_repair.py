@@ -58,7 +58,9 @@ def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, ca
     assert (source['repaired'], source['checkpoint']) == ('made', 'student.pth')
     assert corpus.pose_names() == ['made', 'made-repaired']
     assert corpus.pose_names(repaired=False) == ['made']
-    main([*args, '--poses', 'made'])
+    main([*args, '--poses', 'made', '--preview', 'b'])
+    for suffix in ('png', 'mp4'):
+        assert (corpus.poses_dir('made-repaired') / 'preview' / f'b.{suffix}').stat().st_size > 1000
     assert 'made-repaired: 0 videos written, 2 in total' in capsys.readouterr().out
     poses = corpus.poses('made', 'b')
     poses.keypoints[3] += 1
@@ -102,3 +104,35 @@ def test_poses_that_do_not_fit(repaired):
     with pytest.raises(UserError, match='poses/faint: the teacher has no confident pose in a frame with a crop'):
         main([*args, '--poses', 'faint'])
     assert not corpus.poses_dir('faint-repaired').exists()
+
+
+def test_a_long_video_is_smoothed_in_parts(repaired, monkeypatch):
+    from vpd_mm.repair import corpus_repair
+
+    corpus, args = repaired
+    main([*args, '--poses', 'made', '--out', 'whole'])
+    monkeypatch.setattr(corpus_repair, 'PART', 7)
+    monkeypatch.setattr(corpus_repair, 'OVERLAP', 60)
+    main([*args, '--poses', 'made', '--out', 'parts'])
+    whole, parts = (RepairedPoses.load(corpus.pose_path(name, 'a')) for name in ('whole', 'parts'))
+    np.testing.assert_allclose(parts.keypoints, whole.keypoints, atol=1e-2)
+    np.testing.assert_allclose(parts.deviations_px, whole.deviations_px, rtol=1e-3)
+    assert (parts.frame_inds.tolist(), parts.origins.tolist()) == (whole.frame_inds.tolist(), whole.origins.tolist())
+
+
+def test_noise_is_measured_on_a_sample_of_a_large_corpus(repaired, monkeypatch):
+    from vpd_mm.repair import corpus_repair
+
+    corpus, args = repaired
+    sizes, calibrate = [], corpus_repair.calibrate
+    monkeypatch.setattr(corpus_repair, 'NUM_SAMPLED', 45)
+    monkeypatch.setattr(
+        corpus_repair, 'calibrate', lambda samples: sizes.extend(map(len_of, samples)) or calibrate(samples)
+    )
+    main([*args, '--poses', 'made', '--out', 'sampled'])
+    assert sizes == [30, 15]
+    assert len(RepairedPoses.load(corpus.pose_path('sampled', 'a'))) == 60
+
+
+def len_of(poses):
+    return len(poses.steps)

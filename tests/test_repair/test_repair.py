@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from vpd_mm.errors import UserError
 from vpd_mm.repair import ORIGINS, RepairedPoses, calibrate, observe, place, repair, shots
-from vpd_mm.repair.noise import MIN_FRAMES
+from vpd_mm.repair.noise import MIN_FRAMES, MIN_TAIL, tail_degrees
 from vpd_mm.repair.placement import PlacementNoise, PlacementSeries, calibrate_placement
-from vpd_mm.repair.pose_repair import unswap
+from vpd_mm.repair.pose_repair import take_rows, unswap
 from vpd_mm.repair.repaired_poses import repaired_poses
 from vpd_mm.repair.smoother import smooth
 from vpd_mm.structures import VPD_JOINTS, PoseSequence
@@ -244,3 +245,30 @@ def test_repaired_poses_keep_confident_joints_and_say_where_they_come_from(calib
     np.testing.assert_array_equal(PoseSequence.load(tmp_path / 'a.npz').scores, result.scores)
     with pytest.raises(UserError, match='origins must be below 5'):
         replace(result, origins=result.origins + np.uint8(5))
+
+
+@pytest.mark.parametrize('degrees', [0.5, 2.0])
+def test_degrees_of_freedom_of_f_distances(degrees):
+    distances = stats.f.rvs(6, 6 * degrees, size=4000, random_state=0)
+    assert tail_degrees(3 * distances) == pytest.approx(degrees, rel=0.15)
+    assert tail_degrees(distances[: MIN_TAIL - 1]) == 4
+
+
+def test_a_student_far_from_the_others_has_little_weight(calibrated):
+    poses, _, noise = calibrated
+    student = poses.student.copy()
+    student[1500] += 1
+    teacher = poses.teacher.copy()
+    teacher[1499:1502] = np.nan
+    own = [repair(replace(poses, teacher=teacher, student=s), noise).joints[1500] for s in (poses.student, student)]
+    assert np.abs(own[0] - own[1]).max() < 0.1
+
+
+@pytest.mark.parametrize('degrees', [0.5, 8])
+def test_frames_beyond_the_overlap_have_no_weight(calibrated, degrees):
+    poses, _, noise = calibrated
+    poses = replace(poses, steps=np.where(np.arange(2000) > 0, 1.0, np.inf))  # one shot
+    noise = replace(noise, degrees=degrees)
+    whole, part = repair(poses, noise), repair(take_rows(poses, slice(600, 1000)), noise)
+    np.testing.assert_allclose(part.joints[100:-100], whole.joints[700:900], atol=1e-9)
+    np.testing.assert_allclose(part.variances[100:-100], whole.variances[700:900], rtol=1e-9)

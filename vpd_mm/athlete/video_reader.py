@@ -1,5 +1,6 @@
 """Frames of a video file in order, in constant memory, or by number."""
 
+import copy
 import os
 import struct
 from collections.abc import Generator, Iterator, Sequence
@@ -54,7 +55,8 @@ class VideoReader:
     own color matrix and range (10-bit is rounded to 8).  Every iteration decodes the file again.
 
     Frame n is the n-th that is shown, from 0, in the iteration, in :meth:`read` and for a constant rate, where
-    every tick gets the nearest frame, so that slow parts repeat and fast parts drop frames.  If a file starts with
+    each frame belongs to the nearest tick and a tick shows the last of its frames, as ffmpeg's fps filter does: slow
+    parts repeat frames, fast parts drop some.  If a file starts with
     packets that cannot be shown (an open GOP), frame 0 is the first one shown.  Packets that do not decode and frames
     that the decoder marks as corrupt are skipped and counted in ``num_damaged``; other frames keep their numbers.
 
@@ -85,15 +87,17 @@ class VideoReader:
         self.num_damaged = 0
         self._converter = VideoReformatter()
         self._size: tuple[int, int] | None = None
-        #: Time stamps of the frames in ticks; increasing unless frames are counted.
+        self._keys: np.ndarray
+        #: Time stamps of the frames in ticks, increasing unless frames are counted; those of key frames, later numbers.
         self._stamps, rates = self._scan()
         with closing(self._decode()) as frames:
             first_ind, first = next(frames, (0, None))
         if first is None:
             raise UserError(f'{self.path}: no frame decodes (0 of {len(self._stamps)}); copy or encode it again')
-        self.height, self.width = self._to_rgb(first).shape[:2]
+        self.height, self.width = self.to_rgb(first).shape[:2]
         if not self.num_damaged:  # decoders silently drop the leading frames of an open GOP
             self._stamps = self._stamps[first_ind:]
+        self._keys = np.union1d(np.searchsorted(self._stamps, self._keys), [0])
         self.times, breaks = frame_times(self._stamps * self._tick, self._tick, rates)
         for ind, step in breaks:
             print_log(
@@ -119,7 +123,7 @@ class VideoReader:
             if frame_ind <= last:
                 raise UserError(f'{self.path}: time stamps out of order after frame {last}; encode it again')
             last = frame_ind
-            yield frame_ind, self._to_rgb(frame)
+            yield frame_ind, self.to_rgb(frame)
 
     def _resampled(self, ticks: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield (tick, frame) of every tick."""
@@ -142,34 +146,64 @@ class VideoReader:
             return {}
         if not 0 <= wanted[0] <= wanted[-1] < self.num_frames:
             raise UserError(f'{self.path}: has frames 0..{self.num_frames - 1}, asked for {wanted[0]}..{wanted[-1]}')
-        positions = wanted
-        if self._ticks is not None:  # a tick shows the last frame that is nearest to it or to an earlier tick
-            positions = np.searchsorted(self._ticks, wanted, side='right') - 1
-        images = self._read(positions)
+        positions = self.positions(wanted)
+        images: dict[int, np.ndarray] = {}
+        with closing(self.decode_from(int(positions[0]))) as frames:
+            for position, frame in frames:
+                if position in positions:
+                    images[position] = self.to_rgb(frame)
+                if position >= positions[-1]:
+                    break
         missing = [frame for frame, position in zip(wanted, positions) if position not in images]
         if missing:
-            raise UserError(f'{self.path}: frame {missing[0]} does not decode; copy or encode the file again')
+            raise self.no_frame(missing[0])
         return {int(frame): images[position] for frame, position in zip(wanted, positions)}
 
-    def _read(self, positions: np.ndarray) -> dict[int, np.ndarray]:
-        """Decode the frames at these increasing positions in the file, as far as possible."""
-        images: dict[int, np.ndarray] = {}
-        first, last = positions[[0, -1]].tolist()
+    def positions(self, frame_inds: Any) -> Any:
+        """Return the numbers in the file of one or several frames; at a constant rate, some are repeated."""
+        if self._ticks is None:
+            return frame_inds
+        # a tick shows the last frame that is nearest to it or to an earlier tick
+        return np.searchsorted(self._ticks, frame_inds, side='right') - 1
+
+    @property
+    def num_positions(self) -> int:
+        """Number of frames in the file."""
+        return len(self._stamps)
+
+    def no_frame(self, frame_ind: int) -> UserError:
+        """Return the error of a frame that is damaged."""
+        return UserError(f'{self.path}: frame {frame_ind} does not decode; copy or encode the file again')
+
+    def decode_from(self, first: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Yield (position, frame) of every intact frame from position ``first`` on, and of some before it.
+
+        Decoding starts at the key frame before, or where frames cannot be found by their time stamps, at the beginning.
+        """
         # Containers seek by decoding time, which may lead past the frame: retry from farther back, finally from 0.
         for back in (0, 1, 5, None) if self._seekable else (None,):
             start = None if back is None else self._stamps[first] - back / self._tick
             if start is not None and start <= self._stamps[0]:
                 start = None
-            images.clear()
-            with closing(self._decode(start)) as frames:
-                for count, (frame_ind, frame) in enumerate(frames):
-                    if count == 0 and frame_ind > first and start is not None:
+            with closing(self._decode(start, first)) as frames:
+                began = False
+                for position, frame in frames:
+                    if not began and position > first and start is not None:
                         break
-                    if frame_ind in positions:
-                        images[frame_ind] = self._to_rgb(frame)
-                    if frame_ind >= last:
-                        return images
-        return images
+                    began = True
+                    yield position, frame
+            if began:
+                return
+
+    def key_position(self, position: int) -> int:
+        """Return from where :meth:`decode_from` has to decode."""
+        return int(self._keys[np.searchsorted(self._keys, position, side='right') - 1])
+
+    def fork(self) -> 'VideoReader':
+        """Return a reader of the same file for another thread, without reading the file again."""
+        other = copy.copy(self)
+        other._converter = VideoReformatter()
+        return other
 
     def _open(self) -> tuple['av.container.InputContainer', 'av.VideoStream']:
         container = open_video(self.path)
@@ -192,12 +226,12 @@ class VideoReader:
         with container:
             try:
                 for packet in container.demux(stream):
-                    rows.append((packet.pts, packet.dts, packet.size > 0, packet.is_discard))
+                    rows.append((packet.pts, packet.dts, packet.size > 0, packet.is_discard, packet.is_keyframe))
             except av.FFmpegError as e:
                 raise UserError(
                     f'{self.path}: damaged after {len(rows)} frames ({e.strerror}); copy or encode it again'
                 ) from e
-            pts, dts, filled, hidden = np.array(rows, np.float64).reshape(-1, 4).T
+            pts, dts, filled, hidden, key = np.array(rows, np.float64).reshape(-1, 5).T
             shown = filled > hidden
             if not shown.any():
                 raise UserError(f'{self.path}: holds no frames (0 packets of video); copy or encode it again')
@@ -214,6 +248,7 @@ class VideoReader:
             self._counted = not _gives_order(pts[shown] * self._tick, dts[shown], stream)
             kind, reorders = container.format.name, stream.codec_context.has_b_frames
             self._seekable = not self._counted and (kind in _SEEKABLE or (kind == 'avi' and not reorders))
+            self._keys = np.sort(pts[shown & (key > 0)]) if self._seekable else np.zeros(0)
         if not self._counted:
             return np.sort(pts[shown]), rates
         order, given = zip(*((number, frame.dts) for number, _, frame in self._frames()))
@@ -227,10 +262,14 @@ class VideoReader:
         last_step = np.diff(dts[-2:]).sum()
         return np.append(dts[delay:], dts[-1] + np.arange(1, delay + 1) * last_step), rates
 
-    def _decode(self, start: float | None = None) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on."""
+    def _decode(self, start: float | None = None, first: int = 0) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Yield (frame_ind, frame) of every intact frame from the key frame before ``start``, in ticks, on.
+
+        Before frame ``first``, those that no other needs are left out.
+        """
         self.num_damaged, count = 0, -1
-        for count, (_, pts, frame) in enumerate(self._frames(start)):
+        needed = -np.inf if self._counted else self._stamps[first]
+        for count, (_, pts, frame) in enumerate(self._frames(start, needed)):
             if frame.is_corrupt:
                 self.num_damaged += 1
             else:
@@ -238,8 +277,13 @@ class VideoReader:
         if start is None:  # after an error at the end, decoders with threads drop what they hold
             self.num_damaged = max(self.num_damaged, len(self._stamps) - count - 1)
 
-    def _frames(self, start: float | None = None) -> Iterator[tuple[int, float, av.VideoFrame]]:
-        """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode."""
+    def _frames(
+        self, start: float | None = None, needed: float = -np.inf
+    ) -> Iterator[tuple[int, float, av.VideoFrame]]:
+        """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode.
+
+        Frames before ``needed``, in ticks, to which no other refers are not decoded.
+        """
         container, stream = self._open()
         with container:
             if start is not None:
@@ -248,6 +292,8 @@ class VideoReader:
             try:
                 for number, packet in enumerate(container.demux(stream)):
                     packet.opaque = number, packet.pts
+                    is_before = packet.pts is not None and packet.pts < needed
+                    stream.codec_context.skip_frame = 'NONREF' if is_before else 'DEFAULT'
                     try:
                         frames = packet.decode()
                     except av.FFmpegError:
@@ -259,7 +305,7 @@ class VideoReader:
             finally:  # the decoder's threads free the opaque objects, for which they must not wait while it is closed
                 stream.codec_context.flush_buffers()
 
-    def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
+    def to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""
         self._size = self._size or (frame.width, frame.height)
         return _upright(self._converter.reformat(frame, *self._size, format='rgb24').to_ndarray(), frame)

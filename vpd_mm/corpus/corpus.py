@@ -35,6 +35,7 @@ LAYOUT_VERSION = 1
 #: Folders and shards, outer ones first, through which a link would let a step write outside of the corpus.
 _LEVELS = (
     *('*', 'athlete/*', 'athlete/poses/*', 'athlete/crops/*', 'teacher/*', 'features/*', 'annotations/*'),
+    'studio/*',
     'ground_truth/*',  # of the synthetic sport and of Parkour; no training reads it
 )
 
@@ -401,6 +402,16 @@ class Corpus:
         busy = f'{self.root}: another prepare is writing this corpus; wait for it or pass another --out'
         own = self.root / f'.prepare-{rank}.lock'
         with file_lock(self.root / '.prepare.lock', shared=world > 1, busy=busy), file_lock(own, busy=busy):
+            yield
+
+    @contextmanager
+    def lock_labels(self) -> Iterator[None]:
+        """Lock actions.csv and classes.txt; who changes them holds it from reading them to writing them.
+
+        Raises:
+            UserError: another process has held the lock for a minute.
+        """
+        with file_lock(self.root / '.labels.lock', wait_sec=60, busy=f'{self.actions_path}: locked for a minute'):
             yield
 
 

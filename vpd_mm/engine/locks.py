@@ -49,7 +49,7 @@ def file_lock(path: Path, *, shared: bool = False, wait_sec: float = 0.0, busy: 
             if time.monotonic() >= end:
                 by = f' (process {holder})' if (holder := _read_holder(file, path)) else ''
                 raise UserError((busy or f'{path}: locked by another process') + by)
-            time.sleep(0.05)
+            time.sleep(0.01)  # often, as others may take it again soon after each release
         if not shared:
             with disk_errors_name(path):
                 file.seek(0)

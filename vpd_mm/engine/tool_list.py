@@ -15,6 +15,7 @@ GROUPS = {
     'train': ('calibrate_teacher', 'extract_features', 'train', 'pack_checkpoint'),
     'evaluate': ('test', 'fewshot', 'retrieve', 'detect', 'compare', 'paper'),
     'infer': ('infer', 'repair_poses', 'export', 'export_poses'),
+    'label': ('studio', 'convert_labels'),
     'measure': ('benchmark',),
 }
 #: Commands that start tools by name.

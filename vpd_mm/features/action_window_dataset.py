@@ -163,8 +163,8 @@ def select_actions(
         if not chosen:
             known = ', '.join(sorted({a.split for a in actions})) or 'none'
             hint = (
-                '; write val as the split of some training actions, or import with a --val-share above 0; FX35 and '
-                'Diving48 can do without (--protocol paper)'
+                '; write val as the split of some training actions, divide them in the studio, or import with a '
+                '--val-share above 0; FX35 and Diving48 can do without (--protocol paper)'
                 if list(splits) == ['val']
                 else ''
             )
@@ -177,11 +177,12 @@ def select_actions(
     if not by_id.keys() >= set(ids):  # some may be of videos that are left out
         every = {action.action_id for action in load_actions(source, all_videos=True)}
         ids = [name for name in ids if name in by_id or name not in every]
+    hint = 'if the labels were changed since, delete the list: tools/fewshot.py draws it again'
     for action_id in ids:
         if action_id not in by_id:
-            raise UserError(f'{ids_file}: action {action_id!r} is not in {source}')
-        if by_id[action_id].split not in splits:
-            raise UserError(f'{ids_file}: action {action_id!r} is of split {by_id[action_id].split}, not {splits}')
+            raise UserError(f'{ids_file}: action {action_id!r} is not in {source}; {hint}')
+        if (split := by_id[action_id].split) not in splits:
+            raise UserError(f'{ids_file}: action {action_id!r} is of split {split}, not {splits}; {hint}')
     if not ids or len(set(ids)) != len(ids):
         raise UserError(f'{ids_file}: is empty or names an action twice')
     return [by_id[action_id] for action_id in ids]

@@ -1,4 +1,4 @@
-"""Preview of a student: crop, and the poses of teacher and student over it, as images and as a video."""
+"""Preview of a student: crop, and the poses of teacher, student and repair over it, as images and as a video."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -94,8 +94,10 @@ def preview_panels(
     teacher: str = 'joints',
     only: Collection[int] | None = None,
     side: int = _SIDE,
+    repaired: str | None = None,
 ) -> Iterator[list[np.ndarray]]:
-    """Three square panels (RGB uint8) per crop: crop with frame number, teacher's pose with score, student's pose.
+    """Square panels (RGB uint8) per crop: crop with frame number, teacher's pose with score, student's pose, and the
+    repaired pose.
 
     Args:
         corpus: The corpus.
@@ -104,15 +106,25 @@ def preview_panels(
         teacher: Folder of the teacher's normalised joints in ``corpus``.
         only: Frames to draw; None = all.
         side: Of a panel, px.
+        repaired: Pose set of the last panel, which has a pose in every crop; None = three panels.
     """
     poses = CropPoses(corpus, video, teacher)
-    for frame_ind, joints in zip(poses.windows, decoded, strict=True):
+    sequence = corpus.poses(repaired, video) if repaired else None
+    for row, (frame_ind, joints) in enumerate(zip(poses.windows, decoded, strict=True)):
         if only is not None and frame_ind not in only:
             continue
-        crop, of_teacher, of_student = (resize(poses.store.crop(video, frame_ind), side) for _ in range(3))
+        crop = resize(poses.store.crop(video, frame_ind), side)
+        of_teacher, of_student = crop.copy(), crop.copy()
         texts = [f'frame {frame_ind}', poses.teacher(frame_ind, of_teacher), 'student']
-        draw_skeleton(of_student, poses.in_crop(frame_ind, poses.place(frame_ind, joints), side))
-        yield [draw_text(panel, text) for panel, text in zip((crop, of_teacher, of_student), texts)]
+        panels = [
+            crop,
+            of_teacher,
+            draw_skeleton(of_student, poses.in_crop(frame_ind, poses.place(frame_ind, joints), side)),
+        ]
+        if sequence is not None:
+            keypoints = poses.in_crop(frame_ind, sequence.keypoints[row, VPD_JOINTS], side)
+            panels, texts = [*panels, draw_skeleton(crop.copy(), keypoints)], [*texts, 'repaired']
+        yield [draw_text(panel, text) for panel, text in zip(panels, texts)]
 
 
 def write_strip(
@@ -142,8 +154,11 @@ def write_preview(
     out: Path,
     fps: float,
     overwrite: bool = False,
+    repaired: str | None = None,
 ) -> tuple[Path, Path]:
     """Write ``out/<video>.png`` (3 x 10 evenly spread frames) and ``out/<video>.mp4`` (all frames).
+
+    The panels are those of :func:`preview_panels`.
 
     Raises:
         UserError: the video has no crops, or one of the files exists and was not drawn here, without ``overwrite``.
@@ -156,9 +171,9 @@ def write_preview(
     sheet, clip = out / f'{video}.png', out / f'{video}.mp4'
     for path in (sheet, clip):
         check_output(path, overwrite=overwrite)
-    colours = legend(3 * _SIDE, LEGEND)
+    colours = legend((4 if repaired else 3) * _SIDE, LEGEND)
     with VideoWriter(clip, fps) as writer:
-        for i, panels in enumerate(preview_panels(corpus, video, decoded, teacher)):
+        for i, panels in enumerate(preview_panels(corpus, video, decoded, teacher, repaired=repaired)):
             image = np.concatenate(panels, axis=1)
             writer.write(np.concatenate([image, colours]))
             if i in chosen:

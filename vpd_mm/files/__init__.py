@@ -17,6 +17,7 @@ from .reading import (
 from .video import open_video
 from .writing import (
     MARK,
+    append,
     atomic_write,
     check_no_link,
     check_no_links,
@@ -24,12 +25,14 @@ from .writing import (
     disk_errors_name,
     is_ours,
     open_output,
+    remove_unfinished,
 )
 
 __all__ = [
     'MARK',
     'MAX_DIGITS',
     'MAX_PIXELS',
+    'append',
     'atomic_write',
     'check_file',
     'check_no_link',
@@ -53,5 +56,6 @@ __all__ = [
     'read_bytes',
     'read_json',
     'read_text',
+    'remove_unfinished',
     'stored_path',
 ]

@@ -1,14 +1,15 @@
 """Write results: complete files only, never over a file that this project did not write nor through a link."""
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from ..errors import UserError
-from .reading import open_file
+from .reading import open_file, open_flags
 
 #: Text in every image, video, page or network that a tool writes where the user says; it allows to replace the file.
 MARK = 'made by vpd_mm'
@@ -37,7 +38,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
     names ``path``.
     """
     path = Path(path)
-    prefix = f'.{os.fsencode(path.name)[:100].decode(errors="ignore")}.'
+    prefix = _prefix(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix='.tmp')
@@ -56,6 +57,38 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
         if e.errno is not None and (e.filename is None or Path(os.fsdecode(e.filename)).name.startswith(prefix)):
             e.filename, e.filename2 = str(path), None
         raise
+
+
+def remove_unfinished(path: str | os.PathLike) -> None:
+    """Remove the temporary files that killed processes left beside ``path``, while no other process writes it."""
+    for left in Path(path).parent.glob(f'{glob.escape(_prefix(Path(path)))}*.tmp'):
+        left.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    return f'.{os.fsencode(path.name)[:100].decode(errors="ignore")}.'
+
+
+def append(path: str | os.PathLike, data: bytes) -> None:
+    """Append to a file, made where it is missing, and wait until the disk has it.
+
+    After an OSError, such as a full disk, which names ``path``, the file is as before.
+    """
+    check_no_link(path)
+    handle = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | open_flags('NOFOLLOW', 'NONBLOCK', 'CLOEXEC'), 0o666
+    )
+    with os.fdopen(handle, 'wb', buffering=0) as f, disk_errors_name(path):
+        size = os.fstat(handle).st_size
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[f.write(rest) :]
+            os.fsync(handle)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(handle, size)
+            raise
 
 
 @contextmanager

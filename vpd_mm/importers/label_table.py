@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
@@ -15,6 +16,7 @@ from ..errors import UserError, errors_name
 from ..files import composed, open_text
 from ..structures import Action, load_classes
 from ..structures.action import SPLITS
+from ..structures.label import spelling
 from .labels import LabelSet, check_corpus, check_labels, write_labels
 from .report import ImportReport
 
@@ -65,32 +67,41 @@ def read_label_table(path: str | os.PathLike) -> list[LabelRow]:
         UserError: a column is missing or not known, or a value is not valid; the message names the line.
     """
     with open_text(path, missing='pass a CSV file with the columns video,label') as f:
-        first = f.readline()
-        f.seek(0)
-        delimiter = max(',;\t', key=first.count)
-        reader = csv.DictReader(f, delimiter=delimiter)
+        rows = parse_label_table(f, path)
+    return _with_names(Path(path), rows)
+
+
+def parse_label_table(file: IO[str], where: object) -> list[LabelRow]:
+    """As :func:`read_label_table`, of an open text, beside which there is no ``classes.txt``; ``where`` is its name."""
+    first = file.readline()
+    file.seek(0)
+    delimiter = max(',;\t', key=first.count)
+    rows = []
+    try:
+        reader = csv.DictReader(file, delimiter=delimiter)
         names = [name.strip().lower() for name in reader.fieldnames or ()]
         reader.fieldnames = names
-        interval = _interval(path, names)
-        rows = []
+        interval = _interval(where, names)
         for texts in reader:
             line = reader.line_num
-            with errors_name(f'{path}:{line}'):
+            with errors_name(f'{where}:{line}'):
                 if None in texts or None in texts.values():
                     raise UserError(f'needs {len(names)} values, as in the first line')
                 values = {name: composed(text.strip()) for name, text in texts.items()}
                 if any(values.values()):
                     rows.append(_row(line, values, interval))
+    except csv.Error as e:
+        raise UserError(f'{where}: no CSV ({e}); save it as CSV in UTF-8') from e
     if not rows:
-        raise UserError(f'{path}: holds no row below its first line')
+        raise UserError(f'{where}: holds no row below its first line')
     if 0 < sum(not row.split for row in rows) < len(rows):
         line = next(row.line for row in rows if not row.split)
-        raise UserError(f'{path}:{line}: has no split, other rows have one; give one to all rows or to none')
-    _check_spelling(path, rows)
-    return _with_names(Path(path), rows)
+        raise UserError(f'{where}:{line}: has no split, other rows have one; give one to all rows or to none')
+    _check_spelling(where, rows)
+    return rows
 
 
-def _interval(path: str | os.PathLike, names: Sequence[str]) -> tuple[str, str] | None:
+def _interval(path: object, names: Sequence[str]) -> tuple[str, str] | None:
     """The columns of start and end; UserError where columns are missing, not known, or there twice."""
     known = [*NEEDED, *INTERVALS[0], *INTERVALS[1], *OPTIONAL]
     missing = [name for name in NEEDED if name not in names]
@@ -128,16 +139,16 @@ def _number(name: str, text: str, in_seconds: bool) -> float:
         value = float(text.replace(',', '.')) if in_seconds else int(text)
         if not math.isfinite(value):
             raise ValueError(text)
-    except ValueError as e:
+    except (ValueError, OverflowError) as e:
         raise UserError(f'{name} must be {"seconds, such as 2.5" if in_seconds else "a frame"}, found {text!r}') from e
     return value
 
 
-def _check_spelling(path: str | os.PathLike, rows: Sequence[LabelRow]) -> None:
+def _check_spelling(path: object, rows: Sequence[LabelRow]) -> None:
     """Raise UserError where two labels differ in case or spaces alone: they would be two classes."""
     spelled: dict[str, LabelRow] = {}
     for row in rows:
-        other = spelled.setdefault(' '.join(row.label.casefold().split()), row)
+        other = spelled.setdefault(spelling(row.label), row)
         if other.label != row.label:
             raise UserError(
                 f'{path}:{row.line}: label {row.label!r} is {other.label!r} on line {other.line}; write both the same'
@@ -184,7 +195,7 @@ def import_label_table(
             actions, without ``overwrite``; nothing is written.
     """
     rows, corpus = read_label_table(source), Corpus.open(out)
-    with corpus.lock():
+    with corpus.lock(), corpus.lock_labels():
         labels = label_set(source, rows, corpus, seed)
         check_labels(labels)
         if not overwrite:

@@ -156,7 +156,9 @@ def import_labels(
             made_of = {'labels': labels.dataset, 'inputs': {'labels': digest(content)}}
             if not is_current(path, made_of):
                 sequence.save(path, made_of)
-        write_labels(corpus, labels)
+        with corpus.lock_labels():
+            check_corpus(corpus, labels)  # again: somebody may have labelled meanwhile
+            write_labels(corpus, labels)
     return ImportReport(labels.counts())
 
 

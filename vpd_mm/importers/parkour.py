@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from ..structures import Action
 from ..structures.table_io import read_table, write_table
 from .labels import LabelSet, import_labels
 from .pickle_data import read_pickle_data
-from .projection import CameraFit, fit_camera
 from .report import ImportReport, track_progress
+
+if TYPE_CHECKING:
+    from .projection import CameraFit
 
 #: Start of the name of a video to its class.
 TECHNIQUES = {'kv': 'kong_vault', 'mu': 'muscle_up', 'pu': 'pull_up', 'sv': 'safety_vault'}
@@ -126,6 +128,8 @@ def import_parkour(
 
 
 def _import_ground_truth(corpus: Corpus, path: Path, poses: str, report: ImportReport, on_progress: OnProgress) -> None:
+    from .projection import CameraFit, fit_camera  # imports torch
+
     table = corpus.root / 'ground_truth' / 'cameras.csv'
     fits = {fit.video: fit for _, fit in read_table(table, CameraFit)} if table.exists() else {}
     inputs, capture, content = CorpusInputs(corpus), file_digest(path), read_pickle_data(path)
@@ -150,7 +154,7 @@ def _import_ground_truth(corpus: Corpus, path: Path, poses: str, report: ImportR
     report.notes += describe_fits(list(fits.values()))
 
 
-def describe_fits(fits: list[CameraFit]) -> list[str]:
+def describe_fits(fits: 'list[CameraFit]') -> list[str]:
     """Say how well the cameras are known, and which videos are left out."""
     used = [fit for fit in fits if not fit.problem]
     lines = [f'left out: {fit.video}: {fit.problem}' for fit in fits if fit.problem]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UserError
-from .noise import MIN_FRAMES, Noise, consecutive, lag_correlation, process_noise, robust_variance
-from .pose_repair import Observations, repair, unswap
+from .noise import MIN_FRAMES, Noise, consecutive, lag_correlation, process_noise, robust_variance, tail_degrees
+from .pose_repair import Observations, distances, repair, unswap
 
 
 def calibrate(videos: Sequence[Observations]) -> Noise:
@@ -16,7 +16,8 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
     On confident frames that the student was not trained on, teacher minus student has the variance H, and the lag-1
     correlation r.  The teacher has the variance of this difference on frames that the student was trained on, at most
     H/2; the student H (1 + r) / (1 - r), as its errors last for several frames; its motion that of the teacher's change
-    minus the motion.  Accelerations follow from the teacher's second differences.  Variances are robust: of the median.
+    minus the motion.  Accelerations follow from the teacher's second differences.  Variances are robust: of the median;
+    how often poses are further apart than these say gives the degrees of freedom.
 
     Raises:
         UserError: no frame is confident.
@@ -36,6 +37,8 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
     pairs = [consecutive(frames, v.steps, 2) for v, frames in zip(videos, held)]
     changes = [(np.diff(v.teacher, axis=0, prepend=np.nan) - v.motion)[rows] for v, rows in zip(videos, pairs)]
     lag = lag_correlation(errors, pairs, held_out)
+    unswapped = [unswap(v.teacher, v.student, held_out)[0] for v in videos]
+    apart = [distances(t, v.student, held_out)[frames] for t, v, frames in zip(unswapped, videos, held)]
     acceleration, _ = process_noise([(v.teacher, _usable(v), v.steps) for v in videos])
     noise = Noise(
         held_out,
@@ -43,6 +46,7 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
         held_out * (1 + lag) / (1 - lag),
         robust_variance(changes),
         acceleration,
+        tail_degrees(np.concatenate(apart)),
         np.ones(13),
         num_held_out,
         num_trained,

@@ -1,10 +1,10 @@
 """Repair a pose set of a corpus with a student that was trained on the corpus."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from mmengine.config import Config
@@ -18,7 +18,7 @@ from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted
 from ..features.corpus_config import datasets_of
 from ..features.feature_extractor import FeatureExtractor, build_extractor, extract_each, run_source
-from ..files import list_folder
+from ..files import list_folder, npz_path
 from ..registry import DATASETS
 from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence
 from ..structures.sequences import NUM_COCO_JOINTS
@@ -26,10 +26,14 @@ from ..teacher import JointFeature, normalize_joints
 from ..teacher.joint_feature import HIPS, SHOULDERS
 from .calibration import calibrate
 from .noise import MIN_FRAMES, Noise
-from .placement import PlacementSeries, calibrate_placement, place
-from .pose_repair import Observations, repair, shots
-from .repaired_poses import NEAR_TORSOS, RepairCounts, repaired_poses
+from .placement import PlacementNoise, PlacementSeries, calibrate_placement, place
+from .pose_repair import Observations, repair, shots, take_rows
+from .repaired_poses import NEAR_TORSOS, RepairCounts, RepairedPoses, repaired_poses
 
+#: Largest number of frames from which noise levels are measured, and of consecutive frames in a sample.
+NUM_SAMPLED, BLOCK = 50_000, 500
+#: Frames of a video that are smoothed at once, and further ones on both sides that are dropped afterwards.
+PART, OVERLAP = 5_000, 500
 _TORSO = [VPD_JOINTS[row] for row in (*SHOULDERS, *HIPS)]
 
 
@@ -74,13 +78,18 @@ class RepairReport:
 
 @dataclass(frozen=True, eq=False)
 class _Video:
-    """One video: its crops, the teacher's poses of these frames, and the normalised poses of both."""
+    """Frames of one video: crops, the teacher's poses, the normalised poses of both, and the placement."""
 
     frame_inds: np.ndarray
-    windows: np.ndarray
     keypoints: np.ndarray
     scores: np.ndarray
     poses: Observations
+    placement: PlacementSeries
+
+    def take(self, rows: slice | np.ndarray) -> '_Video':
+        """Return some of the frames, in order."""
+        poses, placement = take_rows(self.poses, rows), take_rows(self.placement, rows, 'origin', 'side')
+        return _Video(self.frame_inds[rows], self.keypoints[rows], self.scores[rows], poses, placement)
 
 
 def repair_corpus(
@@ -98,7 +107,9 @@ def repair_corpus(
     """Write ``athlete/poses/<out>`` (:class:`RepairedPoses`) for every video with crops and poses.
 
     Files are kept unless poses, crops or student have changed; as all videos share the noise levels, a change of one
-    makes all again.  The student's outputs of all frames are held in memory, 208 bytes each.
+    makes all again.  The student's outputs go into temporary files; noise levels are of at most ``NUM_SAMPLED``
+    frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow with the number of
+    videos; the arrays of the longest one take about 2 KB a frame.
 
     Args:
         poses: Pose set to repair.
@@ -131,19 +142,33 @@ def repair_corpus(
     missing = refresh_features(folder, {**made_by, 'repaired': poses, 'inputs': shared}, inputs, overwrite)
     if not missing:
         return RepairReport(0, len(videos))
-    known_videos, failures = dict[str, _Video](), dict[str, UserError]()
-    for done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
-        try:
-            if isinstance(result, UserError):
-                raise result
-            of_corpus.check(*inputs[video])
-            known_videos[video] = _observe(corpus, store, poses, video, extractor, result, trained[video])
-        except UserError as e:
-            failures[video] = e
-        on_progress(done, len(videos))
-    if known_videos:
-        written, counts, noise = _write(corpus, known_videos, out, missing, poses)
-    if failures:
+    failures, samples = dict[str, UserError](), list[_Video]()
+    share = NUM_SAMPLED / max(sum(len(store.header(video)) for video in videos), 1)
+    with TemporaryDirectory() as scratch:
+        outputs = Path(scratch)
+
+        def observed(video: str) -> _Video:
+            features = FeatureSequence.load(npz_path(outputs, video))
+            return _observe(corpus, store, poses, video, extractor, features, trained[video])
+
+        for done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
+            try:
+                if isinstance(result, UserError):
+                    raise result
+                of_corpus.check(*inputs[video])
+                result.save(npz_path(outputs, video))
+                samples.append(_sample(observed(video), share))
+            except UserError as e:
+                failures[video] = e
+            on_progress(done, len(videos))
+        counts, noise = RepairCounts(), None
+        if samples:
+            noise, of_placement = _calibrate(samples, corpus.poses_dir(poses))
+            for video in (video for video in missing if video not in failures):
+                repaired, own = _repair(observed(video), noise, of_placement)
+                repaired.save(corpus.pose_path(out, video), missing[video])
+                counts += own
+    if failures or noise is None:
         text = '; '.join(f'{video}: {error}' for video, error in failures.items())
         raise UserError(f'{folder}: {len(failures)} of {len(videos)} videos failed: {text}')
     notes = (
@@ -154,7 +179,7 @@ def repair_corpus(
             'levels are of the training frames, where the student is better; hold out more, or add videos'
         ]
     )
-    return RepairReport(written, len(videos), counts, noise, notes)
+    return RepairReport(len(missing), len(videos), counts, noise, notes)
 
 
 def trained_frames(
@@ -220,7 +245,8 @@ def _observe(
         np.isin(header.frame_inds, trained),
         corpus.settings().min_score,
     )
-    return _Video(header.frame_inds, header.windows, keypoints, scores, observed)
+    joints = np.where(np.isfinite(observed.teacher), keypoints[:, list(VPD_JOINTS)], np.nan)
+    return _Video(header.frame_inds, keypoints, scores, observed, PlacementSeries.of(joints, header.windows))
 
 
 def teacher_poses(sequence: PoseSequence, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -259,28 +285,41 @@ def observe(
     return Observations(shots(frame_inds, starts, fps), teacher, confident, student, motion, trained)
 
 
-def _write(
-    corpus: Corpus, videos: Mapping[str, _Video], out: str, sources: Mapping[str, Any], poses: str
-) -> tuple[int, RepairCounts, Noise]:
+def _sample(video: _Video, share: float) -> _Video:
+    """Return evenly spread blocks of consecutive frames, about this share of the video."""
+    if share >= 1:
+        return video
+    num_frames = len(video.frame_inds)
+    block = min(int(np.clip(share * num_frames, 10, BLOCK)), num_frames)
+    starts = np.linspace(0, num_frames - block, max(1, round(share * num_frames / block))).astype(int)
+    rows = np.unique(starts[:, None] + np.arange(block))
+    sample = video.take(rows)
+    sample.poses.steps[np.diff(rows, prepend=-2) > 1] = np.inf
+    return sample
+
+
+def _calibrate(samples: Sequence[_Video], folder: Path) -> tuple[Noise, PlacementNoise]:
     try:
-        noise = calibrate([video.poses for video in videos.values()])
+        noise = calibrate([sample.poses for sample in samples])
     except UserError as e:
-        raise UserError(f'{corpus.poses_dir(poses)}: {e}') from e
-    placements = {name: _placement(video) for name, video in videos.items()}
-    of_placement = calibrate_placement(
-        [(placements[name], video.poses.confident, video.poses.steps) for name, video in videos.items()]
-    )
-    counts, written = RepairCounts(), 0
-    for name, video in videos.items():
-        if name in sources:
-            repaired = repair(video.poses, noise)
-            placement = place(placements[name], repaired.factors, video.poses.steps, of_placement)
-            result, own = repaired_poses(video.frame_inds, video.keypoints, video.scores, repaired, placement)
-            result.save(corpus.pose_path(out, name), sources[name])
-            counts, written = counts + own, written + 1
-    return written, counts, noise
+        raise UserError(f'{folder}: {e}') from e
+    return noise, calibrate_placement([(s.placement, s.poses.confident, s.poses.steps) for s in samples])
 
 
-def _placement(video: _Video) -> PlacementSeries:
-    joints = np.where(np.isfinite(video.poses.teacher), video.keypoints[:, list(VPD_JOINTS)], np.nan)
-    return PlacementSeries.of(joints, video.windows)
+def _repair(video: _Video, noise: Noise, of_placement: PlacementNoise) -> tuple[RepairedPoses, RepairCounts]:
+    """Repair a video in parts, with ``OVERLAP`` frames on both sides: what is further away has no weight."""
+    results, counts = list[RepairedPoses](), RepairCounts()
+    for start in range(0, len(video.frame_inds), PART):
+        low = max(0, start - OVERLAP)
+        part = video.take(slice(low, start + PART + OVERLAP))
+        repaired = repair(part.poses, noise)
+        placement = place(part.placement, repaired.factors, part.poses.steps, of_placement)
+        inside = slice(start - low, start - low + PART)
+        own = part.take(inside)
+        result, counted_own = repaired_poses(
+            own.frame_inds, own.keypoints, own.scores, take_rows(repaired, inside), take_rows(placement, inside)
+        )
+        results.append(result)
+        counts += counted_own
+    arrays = zip(*(vars(result).values() for result in results), strict=True)
+    return RepairedPoses(*map(np.concatenate, arrays)), counts

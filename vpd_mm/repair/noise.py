@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 #: With fewer confident frames that the student was not trained on, or was trained on, they say nothing.
 MIN_FRAMES = 50
+#: Degrees of freedom where fewer frames than ``MIN_TAIL`` are known, as few say nothing about outliers; their range.
+DEGREES, MIN_TAIL, DEGREES_RANGE = 4.0, 200, (0.25, 8.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +22,8 @@ class Noise:
         student: Of the student's pose.
         motion: Of the student's motion.
         acceleration: That the velocity gains in a frame.
+        degrees: Of freedom of the t distributions of the poses of teacher and student: smaller = a pose far from the
+            estimate has less weight.
         scale: Factor of the variance of the estimate and of the teacher together that makes it fit the residuals of
             the teacher in held-out frames, where it was left out of the estimate.
         num_held_out, num_trained: Numbers of confident frames.
@@ -29,6 +34,7 @@ class Noise:
     student: np.ndarray
     motion: np.ndarray
     acceleration: np.ndarray
+    degrees: float
     scale: np.ndarray
     num_held_out: int
     num_trained: int
@@ -58,6 +64,19 @@ def process_noise(series: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
     # relative standard error of a variance from the median of N absolute values: 2.33 / sqrt(N)
     error = 2.33 * second / np.sqrt(max(differences[0][:, 0].size, 1))
     return np.minimum(1.5 * np.maximum(second - 6 * white, error), 1), white
+
+
+def tail_degrees(distances: np.ndarray) -> float:
+    """Estimate the degrees of freedom of :class:`Noise` from squared distances (N,) between poses of two sources.
+
+    They follow an F distribution, fitted by maximum likelihood; its second degrees count per degree of the first, as a
+    distance is the mean over correlated joints.  Of few distances: ``DEGREES``.
+    """
+    positive = distances[np.isfinite(distances) & (distances > 0)]
+    if len(positive) < MIN_TAIL:
+        return DEGREES
+    first, second, *_ = stats.f.fit(positive, floc=0)
+    return float(np.clip(second / first, *DEGREES_RANGE))
 
 
 def consecutive(frames: np.ndarray, steps: np.ndarray, count: int) -> np.ndarray:

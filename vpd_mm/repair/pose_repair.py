@@ -1,6 +1,7 @@
 """Fuse the poses of teacher and student over time, in the normalised frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -8,16 +9,15 @@ from ..teacher.joint_feature import FLIP_ORDER
 from .noise import Noise
 from .smoother import UNKNOWN, smooth
 
-#: Degrees of freedom of the t distribution of a teacher's pose: smaller = wrong poses have less weight.
-DEGREES = 4
-#: Rounds of weighting the teacher's poses; in the first one the student is the estimate.
-ROUNDS = 3
+#: Rounds of weighting the poses; in the first one the student is the estimate.
+ROUNDS = 10
 #: A swapped pose replaces the teacher's where its squared distance to the estimate is smaller by this factor.
 SWAP_FACTOR = 4
 #: Rows of the 13 joints that are exchanged: arms, legs.
 _ARMS, _LEGS = slice(1, 7), slice(7, 13)
 #: A longer gap in the crops starts a new shot, seconds.
 MAX_GAP_SEC = 1.0
+_Series = TypeVar('_Series')
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,12 @@ class Repair:
     swapped: np.ndarray
 
 
+def take_rows(series: _Series, rows: slice | np.ndarray, *fixed: str) -> _Series:
+    """Return a dataclass of arrays of T frames with some of the frames; the fields ``fixed`` stay."""
+    chosen = {name: values[rows] for name, values in vars(series).items() if name not in fixed}
+    return replace(series, **chosen)  # type: ignore[type-var]
+
+
 def shots(frame_inds: np.ndarray, starts: np.ndarray, fps: float) -> np.ndarray:
     """Return the steps (T,) of frames with a crop: infinite at a cut, and after a gap of more than a second.
 
@@ -76,8 +82,8 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     """Estimate the pose of every frame.
 
     The state of a joint is position and velocity.  The teacher's pose, the student's pose and the student's motion are
-    measurements with the variances of ``noise``.  That of a teacher's pose grows with its distance from the estimate,
-    as for a t distribution; left and right are exchanged in arms, legs or both where this fits the student far better.
+    measurements with the variances of ``noise``.  That of a pose grows with its distance from the estimate, as for a t
+    distribution; left and right are exchanged in arms, legs or both where this fits the student far better.
     """
     teacher, swapped = unswap(poses.teacher, poses.student, noise.held_out)
     estimate = poses.student
@@ -88,9 +94,11 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     motion_variances = np.where(np.isfinite(poses.motion[..., 0]), noise.motion, np.inf)
     present = np.isfinite(teacher[..., 0])
     measured = np.broadcast_to(noise.student, (len(teacher), 2, 13)).copy()
-    for _ in range(ROUNDS):
-        factors = (DEGREES + distances(teacher, estimate, noise.held_out)) / (DEGREES + 1)
+    for number in range(ROUNDS):
+        factors = _tail_factors(teacher, estimate, noise)
         measured[:, 0] = np.where(present, noise.teacher * factors[:, None], np.inf)
+        if number:
+            measured[:, 1] = noise.student * _tail_factors(poses.student, estimate, noise)[:, None]
         fused, uncertain = smooth(
             positions, measured, motion, motion_variances, poses.steps, noise.acceleration, UNKNOWN
         )
@@ -98,6 +106,11 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     shares = np.clip(fused[..., 2], 0, 1)
     variances = noise.scale * (uncertain + noise.teacher)
     return Repair(estimate, variances, shares, teacher, factors, swapped)
+
+
+def _tail_factors(poses: np.ndarray, estimate: np.ndarray, noise: Noise) -> np.ndarray:
+    """Return (T,): factors of the variances of poses by their distances from the estimate."""
+    return (noise.degrees + distances(poses, estimate, noise.held_out)) / (noise.degrees + 1)
 
 
 def distances(teacher: np.ndarray, estimate: np.ndarray, variances: np.ndarray) -> np.ndarray:

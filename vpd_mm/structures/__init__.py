@@ -2,6 +2,7 @@
 
 from .action import Action, left_out_videos, load_actions, load_classes, load_splits, save_actions, save_classes
 from .frame_times import FrameTimes
+from .label import Label
 from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
 from .share import Share, guess_chance, wilson_interval
 from .table_io import read_lines
@@ -11,6 +12,7 @@ __all__ = [
     'AthleteTrack',
     'FeatureSequence',
     'FrameTimes',
+    'Label',
     'PoseSequence',
     'Share',
     'MAX_FRAMES',

@@ -1,9 +1,11 @@
 """CSV tables of dataclasses, and text files that people edit."""
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,9 +58,17 @@ def read_lines(path: Path, missing: str = 'is this the right folder?') -> list[s
 def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row]) -> None:
     """Write what :func:`read_table` reads."""
     with atomic_write(path, 'w') as f:
-        writer = csv.writer(f, lineterminator='\n')
-        writer.writerow(field.name for field in fields(row_type))  # type: ignore[arg-type]
-        writer.writerows(astuple(row) for row in rows)  # type: ignore[call-overload]
+        f.write(table_text(row_type, rows))
+
+
+def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
+    """Text of a table that :func:`read_table` reads."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
+    writer.writerow(names)
+    writer.writerows(map(attrgetter(*names), rows))
+    return text.getvalue()
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:

@@ -67,7 +67,9 @@ def make_sport(
         jobs = [(root, recipe, plan) for plan in plans if not _video_path(root, plan.name).is_file()]
         _check_unedited(corpus, plans)
         run_jobs(make_video, jobs, workers, on_progress, len(plans) - len(jobs), len(plans))
-        _write_tables(corpus, recipe, plans)
+        with corpus.lock_labels():
+            _check_unedited(corpus, plans)  # again: somebody may have labelled meanwhile
+            _write_tables(corpus, recipe, plans)
     return corpus
 
 

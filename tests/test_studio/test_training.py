@@ -1,0 +1,66 @@
+"""The process of a training: progress, one at a time, cancelled without a trace, and over HTTP."""
+
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+from learning_corpus import make_learning_corpus
+
+from vpd_mm.errors import UserError
+from vpd_mm.files import list_folder
+from vpd_mm.structures import save_actions
+from vpd_mm.studio import Workspace, create_app
+from vpd_mm.studio.predictions import PredictionStore
+from vpd_mm.studio.training_worker import train
+
+
+@pytest.fixture
+def client(tmp_path):
+    app = create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd'))
+    with TestClient(app, base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'}) as client:
+        yield client
+
+
+def test_a_training_runs_beside_the_server_and_is_cancelled(client, tmp_path):
+    assert client.get('/api/training').json()['state'] == 'idle'
+    with client.websocket_connect('ws://127.0.0.1:8765/api/training/progress') as socket:
+        assert socket.receive_json()['state'] == 'idle'
+        socket.send_bytes(b'not asked for')
+        started = client.post('/api/training')
+        assert (started.status_code, started.json()['state']) == (200, 'running')
+        again = client.post('/api/training')
+        assert again.status_code == 409
+        assert 'a training is running' in again.json()['error']
+        state = socket.receive_json()
+        end = time.monotonic() + 120
+        while state['stage'] != 'train' and time.monotonic() < end:
+            state = socket.receive_json()
+        assert state['state'] == 'running'
+        assert state['total'] == 100
+        assert client.delete('/api/training').json()['state'] == 'cancelled'
+    assert not [path for path in list_folder(tmp_path / 'c' / 'studio' / 'trainings') if path.is_dir()]
+    assert client.get('/api/predictions').json() == {'made': None, 'stale': False, 'predictions': []}
+    assert client.delete('/api/training').json()['state'] == 'cancelled'
+
+
+def test_too_few_labels_are_refused_at_once(client, tmp_path):
+    save_actions(tmp_path / 'c' / 'annotations' / 'actions.csv', [])
+    answer = client.post('/api/training')
+    assert answer.status_code == 400
+    assert 'no labels yet' in answer.json()['error']
+    assert client.get('/api/training').json()['state'] == 'idle'
+
+
+def test_predictions_of_an_unknown_video(client):
+    assert client.get('/api/predictions?video=x').status_code in (400, 404)
+    assert client.get('/api/predictions/scores?video=x').status_code in (400, 404)
+    assert client.get('/api/predictions/scores?video=v0').json() == {'frame_inds': [], 'scores': []}
+
+
+def test_two_studios_do_not_train_at_once(tmp_path):
+    workspace = Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd')
+    store = PredictionStore(workspace)
+    (store.root / '1').mkdir(parents=True)
+    with store.lock(), pytest.raises(UserError, match='another studio trains on this corpus'):
+        train(workspace, lambda stage, done: None)
+    assert (store.root / '1').is_dir()

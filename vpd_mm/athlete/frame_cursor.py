@@ -1,0 +1,56 @@
+"""Frames of a video by number for a viewer, who mostly asks for the next one."""
+
+from collections.abc import Callable, Generator
+
+import av
+import numpy as np
+
+from .video_reader import VideoReader
+
+#: Frames that are rather decoded than jumped over, although a key frame lies among them.
+_SHORT_WAY = 8
+
+
+class FrameCursor:
+    """Read frames of a video at any position; those after the last one are decoded without a new start.
+
+    Args:
+        reader: Reader of the video; other threads may use it at the same time, but no other the cursor.
+    """
+
+    _frames: Generator[tuple[int, av.VideoFrame], None, None] | None = None
+    _frame: av.VideoFrame | None = None
+    #: Position of ``_frame``, -1 before the first one; no intact frame lies between ``_from`` and it.
+    _from, _at = 0, -1
+
+    def __init__(self, reader: VideoReader) -> None:
+        self._reader = reader.fork()
+
+    def read(self, position: int, should_stop: Callable[[], bool] = lambda: False) -> np.ndarray | None:
+        """Decode the frame at a position of the file (:meth:`VideoReader.positions`) to (H, W, 3) uint8 rgb.
+
+        Returns None where the frame does not decode, or where ``should_stop()`` became true before.
+        """
+        if self._frames is None or not self._is_ahead(position):
+            self.close()
+            self._frames = self._reader.decode_from(position)
+        first = self._at < 0
+        while self._at < position:
+            if should_stop():
+                return None
+            self._from = position if first else self._at + 1
+            self._at, self._frame = next(self._frames, (self._reader.num_positions, None))
+        return self._reader.to_rgb(self._frame) if self._at == position and self._frame is not None else None
+
+    def _is_ahead(self, position: int) -> bool:
+        """True where decoding on is the shortest way to a position."""
+        if position <= self._at:
+            return position >= self._from
+        return self._reader.key_position(position) <= self._at + _SHORT_WAY
+
+    def close(self) -> None:
+        """Release the decoder."""
+        if self._frames is not None:
+            self._frames.close()
+        self._frames, self._frame = None, None
+        self._from, self._at = 0, -1
