@@ -10,7 +10,6 @@ that there are enough test actions for a curve, and labels, not features, limit 
 
 import itertools
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -119,8 +118,6 @@ def simulate(args: Any, pool: 'Pool', seed: int) -> dict[str, list[tuple[int, fl
                 chosen += pool.ask(chosen, state, order, args.batch, rng)
                 folder = Path(name) / f'{order}_{len(chosen)}'
                 state = pool.train(chosen, folder, before, args.jobs)
-                if before.name != 'first':
-                    shutil.rmtree(before)
                 before = folder
                 points.append((len(chosen), state[0]))
             curves[order] = points

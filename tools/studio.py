@@ -4,6 +4,7 @@
 python tools/studio.py data/parkour --features vpd
 """
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -58,7 +59,8 @@ def bind(host: str, port: int) -> socket.socket:
         family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listening = socket.create_server(where[:2], family=family)
     except OSError as e:
-        hint = 'another studio? pass --port 0 for a free one' if port else 'pass an address of this machine'
+        no_address = isinstance(e, socket.gaierror) or e.errno == errno.EADDRNOTAVAIL
+        hint = 'pass an address of this machine' if no_address else 'another studio? pass --port 0 for a free one'
         reason = os.strerror(e.errno) if (e.errno or 0) > 0 else e.strerror  # that of a name has its own numbers
         raise UserError(f'--host {host} --port {port}: cannot listen there ({reason}); {hint}') from e
     return listening

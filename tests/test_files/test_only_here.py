@@ -42,7 +42,6 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/compat/repair.py': ({'.read_text'}, 'requirements of this project'),
     'tools/demo_real.py': ({'zipfile.ZipFile'}, 'a wheel that pip has downloaded'),
     'benchmarks/studio.py': ({'av.open', '.read_text'}, 'a temporary folder; the memory of a process'),
-    'benchmarks/studio_user.py': ({'.rmtree'}, 'a temporary folder'),
     'vpd_mm/interchange/archives.py': ({'zipfile.ZipFile'}, 'zip archives in memory, of limited size'),
     'benchmarks/prepare.py': ({'av.open'}, 'writes into a temporary folder'),
     'benchmarks/containers.py': ({'av.open', '.read_bytes', '.write_bytes'}, 'a temporary folder'),
