@@ -106,8 +106,8 @@ def test_noise_levels_of_simulated_poses(calibrated):
     assert noise.teacher.mean() == pytest.approx(TEACHER**2 + STUDENT**2 / 4, rel=0.1)
     correlation = RHO * STUDENT**2 / held_out
     lasting = (1 + correlation) / (1 - correlation)
-    assert noise.student.mean() == pytest.approx(held_out * lasting**0.5, rel=0.1)
-    assert noise.motion.mean() == pytest.approx((2 * TEACHER**2 + MOTION**2) * lasting, rel=0.15)
+    assert noise.student.mean() == pytest.approx(held_out * lasting, rel=0.1)
+    assert noise.motion.mean() == pytest.approx(2 * TEACHER**2 + MOTION**2, rel=0.1)
     assert noise.acceleration.mean() == pytest.approx(ACCELERATION, rel=0.5)
 
 

@@ -24,7 +24,7 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
 
     On confident frames that the student was not trained on, teacher minus student has the variance H, and the lag-1
     correlation r.  The teacher has the variance of this difference on frames that the student was trained on, at most
-    H/2; the student H sqrt((1 + r) / (1 - r)), as its errors last for several frames; its motion that of the teacher's
+    H/2; the student H (1 + r) / (1 - r), as its errors last for several frames; its motion that of the teacher's
     change minus the motion.  Accelerations follow from the teacher's second differences.  Variances are robust: of the
     median; how often poses are further apart than these say gives the degrees of freedom.  How H grows as the score of
     the teacher falls is measured on all frames that the student was not trained on.
@@ -47,7 +47,6 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
     pairs = [consecutive(frames, v.steps, 2) for v, frames in zip(videos, held)]
     changes = [(np.diff(v.teacher, axis=0, prepend=np.nan) - v.motion)[rows] for v, rows in zip(videos, pairs)]
     lag = lag_correlation(errors, pairs, held_out)
-    lasting = (1 + lag) / (1 - lag)
     unswapped = [unswap(v.teacher, v.student, held_out)[0] for v in videos]
     apart = [distances(t, v.student, held_out) for t, v in zip(unswapped, videos)]
     confident = np.concatenate([d[frames] for d, frames in zip(apart, held)])
@@ -62,8 +61,8 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
     noise = Noise(
         held_out,
         teacher,
-        held_out * np.sqrt(lasting),
-        robust_variance(changes) * lasting,
+        held_out * (1 + lag) / (1 - lag),
+        robust_variance(changes),
         acceleration,
         levels,
         factors,

@@ -86,9 +86,10 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     """Estimate the pose of every frame.
 
     The state of a joint is position and velocity.  The teacher's pose, the student's pose and the student's motion are
-    measurements with the variances of ``noise``.  Where the teacher's score is low, all of them grow: what the teacher
-    errs more than in confident frames lasts like the errors of the student, so that it counts as these do; and the
-    athlete moves less evenly than there.  The variance of a pose grows with its distance from the estimate, as for a t
+    measurements with the variances of ``noise``.  Where the teacher's score is low, its errors last like those of the
+    student, and count as these do; and athletes move less evenly than in confident frames.  Lasting errors weigh in
+    full where the student is alone; beside the teacher its pose counts by the root of their factor, and its motion,
+    whose errors last too, by the factor.  The variance of a pose grows with its distance from the estimate, as for a t
     distribution; left and right are exchanged in arms, legs or both where this fits the student far better.
     """
     teacher, swapped = unswap(poses.teacher, poses.student, noise.held_out)
@@ -99,15 +100,19 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     motion = np.concatenate([np.nan_to_num(poses.motion), np.zeros((*teacher.shape[:2], 1))], axis=2)
     by_score = noise.factors(poses.scores)
     dynamics = by_score**DYNAMICS
-    motion_variances = np.where(np.isfinite(poses.motion[..., 0]), noise.motion * dynamics, np.inf)
-    teacher_variances = np.where(np.isfinite(teacher[..., 0]), noise.teacher + noise.student * (by_score - 1), np.inf)
-    measured = np.broadcast_to(noise.student, (len(teacher), 2, 13)).copy()
+    present, lasting = np.isfinite(teacher[..., 0]), noise.student / noise.held_out
+    motion_variances = noise.motion * dynamics * np.where(present, lasting, 1)
+    motion_variances[np.isnan(poses.motion[..., 0])] = np.inf
+    beside = noise.held_out * np.sqrt(lasting)
+    teacher_variances = np.where(present, noise.teacher + beside * (by_score - 1), np.inf)
+    student_variances = np.where(present, beside, noise.student)
+    measured = np.stack([teacher_variances, student_variances], axis=1)
     for number in range(ROUNDS):
         factors = _tail_factors(teacher, estimate, noise.held_out * by_score, noise.degrees)
         measured[:, 0] = teacher_variances * factors[:, None]
         if number:
             tails = _tail_factors(poses.student, estimate, noise.held_out, noise.degrees)
-            measured[:, 1] = noise.student * tails[:, None]
+            measured[:, 1] = student_variances * tails[:, None]
         fused, uncertain = smooth(
             positions, measured, motion, motion_variances, poses.steps, noise.acceleration * dynamics, UNKNOWN
         )
