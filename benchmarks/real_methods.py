@@ -117,7 +117,7 @@ def repair_all(videos: Sequence[VideoPoses], teacher_noise: np.ndarray | None = 
     results = []
     for video, inds, poses in zip(videos, frames, observed, strict=True):
         result = np.full((len(video.scores), 12, 2), np.nan)
-        result[inds] = 2 * normalize_joints(repair(poses, noise).joints)[:, 1:]
+        result[inds] = 2 * repair(poses, noise).joints[:, 1:]
         results.append(result)
     return results, noise
 

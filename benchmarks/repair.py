@@ -1,5 +1,7 @@
 """Repair of poses against ground truth, on videos of one split; exit status 1 where the goal is missed.
 
+Noise levels are measured on the videos of the other splits.  Nothing is written.
+
 benchmark.py repair runs/demo/corpus --ground-truth runs/demo/sport/ground_truth/poses --poses teacher --student RUN
 """
 
@@ -17,7 +19,8 @@ from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.errors import UserError
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.files import list_folder
-from vpd_mm.repair import repair_corpus
+from vpd_mm.repair import calibrate, repair
+from vpd_mm.repair.corpus_repair import observe_video, trained_frames
 from vpd_mm.structures import VPD_JOINTS, PoseSequence
 from vpd_mm.teacher import normalize_joints
 
@@ -26,7 +29,7 @@ GOAL, LOW = 0.45, 0.5
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Repair, print the table; returns 1 where the goal is missed."""
+    """Measure, print the table; returns 1 where the goal is missed."""
     parser = ToolParser(__doc__, prog='benchmark.py repair')
     parser.add_argument('corpus', type=Path, help='corpus with crops and poses')
     parser.add_argument('--ground-truth', type=Path, required=True, help='folder of the true poses, <video>.npz')
@@ -37,29 +40,32 @@ def run(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     corpus = Corpus.open(args.corpus)
     store, known = CropStore(corpus.crops_dir), {path.stem: path for path in list_folder(args.ground_truth, '*.npz')}
-    videos = [v for v in videos_of_splits(corpus, store.videos(), [args.split]) if v in known]
+    own = videos_of_splits(corpus, store.videos(), [args.split])
+    videos = [v for v in own if v in known]
     if not videos:
         raise UserError(f'{args.ground_truth}: no ground truth of a video of split {args.split!r} of {corpus.root}')
     config, checkpoint = find_one_trained(args.student, 'student')
     cfg, device = read_trained_config(config, checkpoint), pick_device(args.device)
-    report = repair_corpus(corpus, args.poses, cfg, checkpoint, device=device)
-    print(*report.lines(), sep='\n')
     extractor = build_extractor(cfg, checkpoint, device=device)
-    parts = []
-    for video, features in extractor.extract_all(store, videos):
-        truth = PoseSequence.load(known[video])
-        sequences = {
-            'teacher': corpus.poses(args.poses, video),
-            'repaired': corpus.poses(f'{args.poses}-repaired', video),
-        }
-        inds = np.intersect1d(truth.frame_inds, features.frame_inds)
-        joints = {name: joints_of(sequence, inds) for name, sequence in sequences.items()}
-        joints['student'] = extractor.decode(features.feats).reshape(-1, 13, 2)[rows_of(features.frame_inds, inds)]
-        rows = rows_of(sequences['teacher'].frame_inds, inds)
-        scores = np.where(rows < 0, np.nan, sequences['teacher'].scores[rows][:, VPD_JOINTS].mean(axis=1))
-        parts.append(frame_table(joints_of(truth, inds), joints, scores))
+    measured = [v for v in store.videos() if corpus.pose_path(args.poses, v).is_file()]
+    trained = trained_frames(extractor, cfg, corpus, checkpoint, measured)
+    observed = {
+        video: observe_video(corpus, store, args.poses, video, extractor, features, trained[video]).poses
+        for video, features in extractor.extract_all(store, measured)
+    }
+    noise = calibrate([poses for video, poses in observed.items() if video not in own])
+    parts, errors = [], []
+    for video in videos:
+        poses, inds = observed[video], store.header(video).frame_inds
+        repaired, truth = repair(poses, noise), joints_of(PoseSequence.load(known[video]), inds)
+        joints = {'teacher': poses.teacher, 'student': poses.student, 'repaired': repaired.joints}
+        parts.append(frame_table(truth, joints, poses.scores))
+        errors.append(np.abs(repaired.joints - truth) / np.sqrt(repaired.variances)[..., None])
     frames = pd.concat(parts)
     print(f'\nmean joint error, torsos, {len(videos)} videos of split {args.split}\n\n{to_markdown(frames)}\n')
+    within = np.concatenate(errors)
+    within = within[np.isfinite(within)]
+    print(f'errors within one standard deviation: {(within < 1).mean():.0%}, within two: {(within < 2).mean():.0%}')
     low = frames[frames.score < LOW]
     if not len(low):
         raise UserError(

@@ -8,7 +8,7 @@ from scipy import stats
 
 from vpd_mm.errors import UserError
 from vpd_mm.repair import ORIGINS, RepairedPoses, calibrate, observe, place, repair, shots
-from vpd_mm.repair.noise import MIN_FRAMES, MIN_TAIL, tail_degrees
+from vpd_mm.repair.noise import MIN_FRAMES, MIN_TAIL, score_factors, tail_degrees
 from vpd_mm.repair.placement import PlacementNoise, PlacementSeries, calibrate_placement
 from vpd_mm.repair.pose_repair import take_rows, unswap
 from vpd_mm.repair.repaired_poses import repaired_poses
@@ -71,7 +71,7 @@ def dense(z, r, u, m, steps, q, start):
         if np.isinf(dt):
             add(own, [0, 0], np.diag(start))
         else:
-            noise = q * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+            noise = q[t] * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
             add(own - np.array([[1, dt], [0, 1]]) @ unit[2 * t - 2 : 2 * t], [0, 0], noise)
         for value, variance in zip(z[t], r[t]):
             if np.isfinite(variance):
@@ -89,11 +89,11 @@ def test_smoother_is_the_least_squares_solution():
     r, m = rng.uniform(0.1, 1, (n, 2, 2)), rng.uniform(0.1, 1, (n, 2))
     r[[3, 4], :, 0], r[8:, 1, 1], m[rng.random((n, 2)) < 0.3] = np.inf, np.inf, np.inf
     steps = np.array([np.inf, 1, 1, 1, 1, 5, 1, 1, np.inf, 1, 2, 1, 1, np.inf])
-    q = np.array([0.05, 0.2])
+    q = rng.uniform(0.05, 0.2, (n, 2))
     means, variances = smooth(z, r, u, m, steps, q, start)
     for j in range(2):
         for k in range(2):
-            expected = dense(z[:, :, j, k], r[:, :, j], u[:, j, k], m[:, j], steps, q[j], start)
+            expected = dense(z[:, :, j, k], r[:, :, j], u[:, j, k], m[:, j], steps, q[:, j], start)
             np.testing.assert_allclose(means[:, j, k], expected[0], atol=1e-9)
             np.testing.assert_allclose(variances[:, j], expected[1], atol=1e-9)
 
@@ -105,7 +105,8 @@ def test_noise_levels_of_simulated_poses(calibrated):
     assert noise.held_out.mean() == pytest.approx(held_out, rel=0.1)
     assert noise.teacher.mean() == pytest.approx(TEACHER**2 + STUDENT**2 / 4, rel=0.1)
     correlation = RHO * STUDENT**2 / held_out
-    assert noise.student.mean() == pytest.approx(held_out * (1 + correlation) / (1 - correlation), rel=0.1)
+    lasting = (1 + correlation) / (1 - correlation)
+    assert noise.student.mean() == pytest.approx(held_out * lasting, rel=0.1)
     assert noise.motion.mean() == pytest.approx(2 * TEACHER**2 + MOTION**2, rel=0.1)
     assert noise.acceleration.mean() == pytest.approx(ACCELERATION, rel=0.5)
 
@@ -272,3 +273,26 @@ def test_frames_beyond_the_overlap_have_no_weight(calibrated, degrees):
     whole, part = repair(poses, noise), repair(take_rows(poses, slice(600, 1000)), noise)
     np.testing.assert_allclose(part.joints[100:-100], whole.joints[700:900], atol=1e-9)
     np.testing.assert_allclose(part.variances[100:-100], whole.variances[700:900], rtol=1e-9)
+
+
+def test_distances_never_grow_with_the_score():
+    scores = np.repeat([0.9, 0.3, 0.6], 25)
+    levels, factors = score_factors(scores, np.repeat([2.0, 8.0, 1.0], 25), 2.0)
+    np.testing.assert_allclose(levels, [0.3, 0.6, 0.9])
+    np.testing.assert_allclose(factors, [4, 0.75, 0.75])
+    assert score_factors(np.zeros(0), np.zeros(0), np.nan)[1].tolist() == [1]
+
+
+def test_a_teacher_that_errs_for_long_at_low_scores_is_overruled_there():
+    poses, truth = simulated(trained_share=0)
+    wrong = np.arange(2000) % 50 < 12
+    shift = np.random.default_rng(4).normal(0, 0.2, (40, 13, 2))[np.arange(2000) // 50]
+    teacher = poses.teacher + shift * wrong[:, None, None]
+    poses = replace(poses, teacher=teacher, scores=np.where(wrong, 0.3, 0.9), confident=~wrong)
+    noise = calibrate([poses])
+    assert noise.factors(np.array([0.3, 0.9, np.nan]))[:, 0].tolist() == pytest.approx([25, 1, 1], rel=0.3)
+    errors = [
+        np.linalg.norm(repair(p, noise).joints - truth, axis=-1)[wrong].mean()
+        for p in (poses, replace(poses, scores=np.full(2000, 0.9)))
+    ]
+    assert errors[0] < 0.05 < 1.1 * errors[0] < errors[1]

@@ -6,7 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UserError
-from .noise import MIN_FRAMES, Noise, consecutive, lag_correlation, process_noise, robust_variance, tail_degrees
+from .noise import (
+    MIN_FRAMES,
+    Noise,
+    consecutive,
+    lag_correlation,
+    process_noise,
+    robust_variance,
+    score_factors,
+    tail_degrees,
+)
 from .pose_repair import Observations, distances, repair, unswap
 
 
@@ -15,9 +24,10 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
 
     On confident frames that the student was not trained on, teacher minus student has the variance H, and the lag-1
     correlation r.  The teacher has the variance of this difference on frames that the student was trained on, at most
-    H/2; the student H (1 + r) / (1 - r), as its errors last for several frames; its motion that of the teacher's change
-    minus the motion.  Accelerations follow from the teacher's second differences.  Variances are robust: of the median;
-    how often poses are further apart than these say gives the degrees of freedom.
+    H/2; the student H (1 + r) / (1 - r), as its errors last for several frames; its motion that of the teacher's
+    change minus the motion.  Accelerations follow from the teacher's second differences.  Variances are robust: of the
+    median; how often poses are further apart than these say gives the degrees of freedom.  How H grows as the score of
+    the teacher falls is measured on all frames that the student was not trained on.
 
     Raises:
         UserError: no frame is confident.
@@ -38,7 +48,15 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
     changes = [(np.diff(v.teacher, axis=0, prepend=np.nan) - v.motion)[rows] for v, rows in zip(videos, pairs)]
     lag = lag_correlation(errors, pairs, held_out)
     unswapped = [unswap(v.teacher, v.student, held_out)[0] for v in videos]
-    apart = [distances(t, v.student, held_out)[frames] for t, v, frames in zip(unswapped, videos, held)]
+    apart = [distances(t, v.student, held_out) for t, v in zip(unswapped, videos)]
+    confident = np.concatenate([d[frames] for d, frames in zip(apart, held)])
+    known = [_complete(v) & (~v.trained | every) for v in videos]
+    levels, factors = score_factors(
+        np.concatenate([v.scores[frames] for v, frames in zip(videos, known)]),
+        np.concatenate([d[frames] for d, frames in zip(apart, known)]),
+        confident.mean(),
+    )
+    expected = np.interp(np.concatenate([v.scores[frames] for v, frames in zip(videos, held)]), levels, factors)
     acceleration, _ = process_noise([(v.teacher, _usable(v), v.steps) for v in videos])
     noise = Noise(
         held_out,
@@ -46,7 +64,9 @@ def calibrate(videos: Sequence[Observations]) -> Noise:
         held_out * (1 + lag) / (1 - lag),
         robust_variance(changes),
         acceleration,
-        tail_degrees(np.concatenate(apart)),
+        levels,
+        factors,
+        tail_degrees(confident / expected),
         np.ones(13),
         num_held_out,
         num_trained,
@@ -68,4 +88,8 @@ def _scale(videos: Sequence[Observations], held: Sequence[np.ndarray], noise: No
 
 
 def _usable(poses: Observations) -> np.ndarray:
-    return poses.confident & np.isfinite(poses.teacher).all(axis=(1, 2))
+    return poses.confident & _complete(poses)
+
+
+def _complete(poses: Observations) -> np.ndarray:
+    return np.isfinite(poses.teacher).all(axis=(1, 2))

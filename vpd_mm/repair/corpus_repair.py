@@ -77,7 +77,7 @@ class RepairReport:
 
 
 @dataclass(frozen=True, eq=False)
-class _Video:
+class VideoInput:
     """Frames of one video: crops, the teacher's poses, the normalised poses of both, and the placement."""
 
     frame_inds: np.ndarray
@@ -86,10 +86,10 @@ class _Video:
     poses: Observations
     placement: PlacementSeries
 
-    def take(self, rows: slice | np.ndarray) -> '_Video':
+    def take(self, rows: slice | np.ndarray) -> 'VideoInput':
         """Return some of the frames, in order."""
         poses, placement = take_rows(self.poses, rows), take_rows(self.placement, rows, 'origin', 'side')
-        return _Video(self.frame_inds[rows], self.keypoints[rows], self.scores[rows], poses, placement)
+        return VideoInput(self.frame_inds[rows], self.keypoints[rows], self.scores[rows], poses, placement)
 
 
 def repair_corpus(
@@ -142,14 +142,14 @@ def repair_corpus(
     missing = refresh_features(folder, {**made_by, 'repaired': poses, 'inputs': shared}, inputs, overwrite)
     if not missing:
         return RepairReport(0, len(videos))
-    failures, samples = dict[str, UserError](), list[_Video]()
+    failures, samples = dict[str, UserError](), list[VideoInput]()
     share = NUM_SAMPLED / max(sum(len(store.header(video)) for video in videos), 1)
     with TemporaryDirectory() as scratch:
         outputs = Path(scratch)
 
-        def observed(video: str) -> _Video:
+        def observed(video: str) -> VideoInput:
             features = FeatureSequence.load(npz_path(outputs, video))
-            return _observe(corpus, store, poses, video, extractor, features, trained[video])
+            return observe_video(corpus, store, poses, video, extractor, features, trained[video])
 
         for done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
             try:
@@ -216,7 +216,7 @@ def trained_frames(
     return result
 
 
-def _observe(
+def observe_video(
     corpus: Corpus,
     store: CropStore,
     poses: str,
@@ -224,7 +224,17 @@ def _observe(
     extractor: FeatureExtractor,
     features: FeatureSequence,
     trained: np.ndarray,
-) -> _Video:
+) -> VideoInput:
+    """Read and normalise what is known of a video.
+
+    Args:
+        poses: Pose set of the teacher.
+        extractor, features: The student, and its features of the video.
+        trained: Of :func:`trained_frames`.
+
+    Raises:
+        UserError: no pose is of a frame with a crop.
+    """
     header, sequence = store.header(video), corpus.poses(poses, video)
     rows = rows_of(sequence.frame_inds, header.frame_inds)
     if not len(header) or (rows < 0).all():
@@ -246,7 +256,7 @@ def _observe(
         corpus.settings().min_score,
     )
     joints = np.where(np.isfinite(observed.teacher), keypoints[:, list(VPD_JOINTS)], np.nan)
-    return _Video(header.frame_inds, keypoints, scores, observed, PlacementSeries.of(joints, header.windows))
+    return VideoInput(header.frame_inds, keypoints, scores, observed, PlacementSeries.of(joints, header.windows))
 
 
 def teacher_poses(sequence: PoseSequence, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -281,11 +291,12 @@ def observe(
     seen = (scores[:, VPD_JOINTS] > 0) & (scores[:, _TORSO] > 0).all(axis=1, keepdims=True)
     teacher = np.where(seen[..., None], normalize_joints(keypoints[:, VPD_JOINTS].astype(float)), np.nan)
     motion = np.where(np.isin(frame_inds, starts)[:, None, None], np.nan, motion)
-    confident = scores[:, VPD_JOINTS].mean(axis=1) >= min_score
-    return Observations(shots(frame_inds, starts, fps), teacher, confident, student, motion, trained)
+    mean, steps = scores[:, VPD_JOINTS].mean(axis=1), shots(frame_inds, starts, fps)
+    known = np.where(np.isfinite(teacher).any(axis=(1, 2)), mean, np.nan)
+    return Observations(steps, teacher, known, mean >= min_score, student, motion, trained)
 
 
-def _sample(video: _Video, share: float) -> _Video:
+def _sample(video: VideoInput, share: float) -> VideoInput:
     """Return evenly spread blocks of consecutive frames, about this share of the video."""
     if share >= 1:
         return video
@@ -298,7 +309,7 @@ def _sample(video: _Video, share: float) -> _Video:
     return sample
 
 
-def _calibrate(samples: Sequence[_Video], folder: Path) -> tuple[Noise, PlacementNoise]:
+def _calibrate(samples: Sequence[VideoInput], folder: Path) -> tuple[Noise, PlacementNoise]:
     try:
         noise = calibrate([sample.poses for sample in samples])
     except UserError as e:
@@ -306,7 +317,7 @@ def _calibrate(samples: Sequence[_Video], folder: Path) -> tuple[Noise, Placemen
     return noise, calibrate_placement([(s.placement, s.poses.confident, s.poses.steps) for s in samples])
 
 
-def _repair(video: _Video, noise: Noise, of_placement: PlacementNoise) -> tuple[RepairedPoses, RepairCounts]:
+def _repair(video: VideoInput, noise: Noise, of_placement: PlacementNoise) -> tuple[RepairedPoses, RepairCounts]:
     """Repair a video in parts, with ``OVERLAP`` frames on both sides: what is further away has no weight."""
     results, counts = list[RepairedPoses](), RepairCounts()
     for start in range(0, len(video.frame_inds), PART):

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import isotonic_regression
 
 #: With fewer confident frames that the student was not trained on, or was trained on, they say nothing.
 MIN_FRAMES = 50
+#: Least number of frames of similar scores whose distances are averaged.
+SCORE_BIN = 25
 #: Degrees of freedom where fewer frames than ``MIN_TAIL`` are known, as few say nothing about outliers; their range.
 DEGREES, MIN_TAIL, DEGREES_RANGE = 4.0, 200, (0.25, 8.0)
 
@@ -22,6 +25,8 @@ class Noise:
         student: Of the student's pose.
         motion: Of the student's motion.
         acceleration: That the velocity gains in a frame.
+        score_levels, score_factors: (B,) ascending scores of the teacher, and how much larger ``held_out`` is there
+            than on its confident frames.
         degrees: Of freedom of the t distributions of the poses of teacher and student: smaller = a pose far from the
             estimate has less weight.
         scale: Factor of the variance of the estimate and of the teacher together that makes it fit the residuals of
@@ -34,10 +39,17 @@ class Noise:
     student: np.ndarray
     motion: np.ndarray
     acceleration: np.ndarray
+    score_levels: np.ndarray
+    score_factors: np.ndarray
     degrees: float
     scale: np.ndarray
     num_held_out: int
     num_trained: int
+
+    def factors(self, scores: np.ndarray) -> np.ndarray:
+        """Return (T, 1): how much larger ``held_out`` is at scores (T,) of the teacher, at least 1; 1 where NaN."""
+        factors = np.interp(scores, self.score_levels, self.score_factors)
+        return np.fmax(factors, 1)[:, None]
 
     @property
     def is_held_out(self) -> bool:
@@ -64,6 +76,19 @@ def process_noise(series: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
     # relative standard error of a variance from the median of N absolute values: 2.33 / sqrt(N)
     error = 2.33 * second / np.sqrt(max(differences[0][:, 0].size, 1))
     return np.minimum(1.5 * np.maximum(second - 6 * white, error), 1), white
+
+
+def score_factors(scores: np.ndarray, distances: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (B,) ascending scores, and the mean of distances (N,) at each in this unit, never growing with the score.
+
+    Means of ``SCORE_BIN`` frames of similar scores (N,), and their isotonic regression; of no frame: 1 everywhere.
+    """
+    order = np.argsort(scores, kind='stable')
+    bins = np.array_split(order, max(len(order) // SCORE_BIN, 1))
+    if not len(order) or not unit > 0:
+        return np.zeros(1), np.ones(1)
+    levels, means = (np.array([values[rows].mean() for rows in bins]) for values in (scores, distances))
+    return levels, isotonic_regression(means / unit, weights=[len(rows) for rows in bins], increasing=False).x
 
 
 def tail_degrees(distances: np.ndarray) -> float:

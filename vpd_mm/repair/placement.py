@@ -113,8 +113,9 @@ def place(series: PlacementSeries, factors: np.ndarray, steps: np.ndarray, noise
     variances = np.stack([teacher, np.broadcast_to(noise.crops, teacher.shape)], axis=1)
     positions = np.stack([np.nan_to_num(series.teacher), series.crops + noise.offset], axis=1)[..., None]
     no_velocity = np.full(teacher.shape, np.inf)
+    accelerations = np.broadcast_to(noise.acceleration, teacher.shape)
     means, placed_variances = smooth(
-        positions, variances, np.zeros((*teacher.shape, 1)), no_velocity, steps, noise.acceleration, UNKNOWN
+        positions, variances, np.zeros((*teacher.shape, 1)), no_velocity, steps, accelerations, UNKNOWN
     )
     values, placed_variances = means[..., 0], placed_variances + noise.teacher
     roots, sizes = series.origin + series.side * values[:, :2], series.side * np.exp(values[:, 2])

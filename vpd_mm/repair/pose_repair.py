@@ -11,6 +11,8 @@ from .smoother import UNKNOWN, smooth
 
 #: Rounds of weighting the poses; in the first one the student is the estimate.
 ROUNDS = 10
+#: The noise of motion and acceleration grows with this power of the factor by the teacher's score.
+DYNAMICS = 3
 #: A swapped pose replaces the teacher's where its squared distance to the estimate is smaller by this factor.
 SWAP_FACTOR = 4
 #: Rows of the 13 joints that are exchanged: arms, legs.
@@ -27,6 +29,7 @@ class Observations:
     Args:
         steps: (T,) frames since the row before; infinite at the start of a shot (:func:`shots`).
         teacher: (T, 13, 2), NaN where it has no joint.
+        scores: (T,) confidence of the teacher, NaN where it has no pose.
         confident: (T,) bool: the teacher passes the confidence gate.
         student: (T, 13, 2), finite.
         motion: (T, 13, 2) the change of the pose since the frame before, by the student; NaN where it has none.
@@ -35,6 +38,7 @@ class Observations:
 
     steps: np.ndarray
     teacher: np.ndarray
+    scores: np.ndarray
     confident: np.ndarray
     student: np.ndarray
     motion: np.ndarray
@@ -46,7 +50,7 @@ class Repair:
     """Repaired poses of T frames.
 
     Args:
-        joints: (T, 13, 2) in the normalised frame; hips and size are those of a normalised pose but for noise.
+        joints: (T, 13, 2) in the normalised frame; smaller than a normalised pose where the sources disagree.
         variances: (T, 13) of a coordinate of a confident pose of the teacher around the repaired one.
         shares: (T, 13) part of the teacher, in all frames of the shot, in the position; the rest is the student's.
         teacher: (T, 13, 2) the teacher's pose, without swaps.
@@ -82,7 +86,10 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     """Estimate the pose of every frame.
 
     The state of a joint is position and velocity.  The teacher's pose, the student's pose and the student's motion are
-    measurements with the variances of ``noise``.  That of a pose grows with its distance from the estimate, as for a t
+    measurements with the variances of ``noise``.  Where the teacher's score is low, its errors last like those of the
+    student, and count as these do; and athletes move less evenly than in confident frames.  Lasting errors weigh in
+    full where the student is alone; beside the teacher its pose counts by the root of their factor, and its motion,
+    whose errors last too, by the factor.  The variance of a pose grows with its distance from the estimate, as for a t
     distribution; left and right are exchanged in arms, legs or both where this fits the student far better.
     """
     teacher, swapped = unswap(poses.teacher, poses.student, noise.held_out)
@@ -91,26 +98,35 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     positions = np.zeros((len(teacher), 2, 13, 3))
     positions[:, 0, :, :2], positions[:, 0, :, 2], positions[:, 1, :, :2] = np.nan_to_num(teacher), 1, poses.student
     motion = np.concatenate([np.nan_to_num(poses.motion), np.zeros((*teacher.shape[:2], 1))], axis=2)
-    motion_variances = np.where(np.isfinite(poses.motion[..., 0]), noise.motion, np.inf)
-    present = np.isfinite(teacher[..., 0])
-    measured = np.broadcast_to(noise.student, (len(teacher), 2, 13)).copy()
+    by_score = noise.factors(poses.scores)
+    dynamics = by_score**DYNAMICS
+    present, lasting = np.isfinite(teacher[..., 0]), noise.student / noise.held_out
+    motion_variances = noise.motion * dynamics * np.where(present, lasting, 1)
+    motion_variances[np.isnan(poses.motion[..., 0])] = np.inf
+    beside = noise.held_out * np.sqrt(lasting)
+    teacher_variances = np.where(present, noise.teacher + beside * (by_score - 1), np.inf)
+    student_variances = np.where(present, beside, noise.student)
+    measured = np.stack([teacher_variances, student_variances], axis=1)
     for number in range(ROUNDS):
-        factors = _tail_factors(teacher, estimate, noise)
-        measured[:, 0] = np.where(present, noise.teacher * factors[:, None], np.inf)
+        factors = _tail_factors(teacher, estimate, noise.held_out * by_score, noise.degrees)
+        measured[:, 0] = teacher_variances * factors[:, None]
         if number:
-            measured[:, 1] = noise.student * _tail_factors(poses.student, estimate, noise)[:, None]
+            tails = _tail_factors(poses.student, estimate, noise.held_out, noise.degrees)
+            measured[:, 1] = student_variances * tails[:, None]
         fused, uncertain = smooth(
-            positions, measured, motion, motion_variances, poses.steps, noise.acceleration, UNKNOWN
+            positions, measured, motion, motion_variances, poses.steps, noise.acceleration * dynamics, UNKNOWN
         )
         estimate = fused[..., :2]
     shares = np.clip(fused[..., 2], 0, 1)
     variances = noise.scale * (uncertain + noise.teacher)
+    weights = (teacher_variances / noise.teacher).mean(axis=1)
+    factors = factors * np.where(np.isfinite(weights), weights, 1)
     return Repair(estimate, variances, shares, teacher, factors, swapped)
 
 
-def _tail_factors(poses: np.ndarray, estimate: np.ndarray, noise: Noise) -> np.ndarray:
+def _tail_factors(poses: np.ndarray, estimate: np.ndarray, variances: np.ndarray, degrees: float) -> np.ndarray:
     """Return (T,): factors of the variances of poses by their distances from the estimate."""
-    return (noise.degrees + distances(poses, estimate, noise.held_out)) / (noise.degrees + 1)
+    return (degrees + distances(poses, estimate, variances)) / (degrees + 1)
 
 
 def distances(teacher: np.ndarray, estimate: np.ndarray, variances: np.ndarray) -> np.ndarray:

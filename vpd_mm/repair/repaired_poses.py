@@ -7,7 +7,6 @@ import numpy as np
 from ..errors import UserError
 from ..structures import VPD_JOINTS, PoseSequence
 from ..structures.sequences import NUM_COCO_JOINTS, check_array
-from ..teacher import normalize_joints
 from .placement import Placement
 from .pose_repair import Repair
 
@@ -75,7 +74,7 @@ def repaired_poses(
         keypoints, scores: (T, 17, 2) px and (T, 17) the teacher's; score 0 where it has no joint.
         repaired, placement: Of these frames.
     """
-    joints = normalize_joints(repaired.joints)
+    joints = repaired.joints
     joints_px = placement.to_px(joints)
     deviations = placement.deviations_px(joints, repaired.variances)
     near = (NEAR_TORSOS * placement.sizes)[:, None]

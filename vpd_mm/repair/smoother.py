@@ -28,7 +28,7 @@ def smooth(
         velocities: (T, J, C) measurements of the velocity, per frame.
         velocity_variances: (T, J); infinite where there is none.
         steps: (T,) frames since the row before; infinite at the start of a shot.
-        accelerations: (J,) variance that the velocity gains in a frame.
+        accelerations: (T, J) variance that the velocity gains in a frame, since the row before.
         start: Variances of position and velocity.
 
     Returns:
@@ -43,7 +43,7 @@ def smooth(
     for j in range(num_points):
         p, c, v = start[0], 0.0, start[1]
         for t in range(num_frames):
-            step, noise, new = steps[t], accelerations[j], t == 0 or steps[t] == np.inf
+            step, noise, new = steps[t], accelerations[t, j], t == 0 or steps[t] == np.inf
             if new:
                 p, c, v = start[0], 0.0, start[1]
             else:
