@@ -20,7 +20,7 @@ _FILES = [*ROOT.glob('*.md'), *(path for path in (ROOT / 'docs').rglob('*.md') i
 _FILES += [*(ROOT / 'configs').rglob('*.md'), *(ROOT / 'vpd_mm').rglob('*.md')]
 PAGES = [*ORDER, *sorted({str(path.relative_to(ROOT)) for path in _FILES} - set(ORDER))]
 #: bash: runs; sh: is parsed; python: runs; the others hold no code.
-LANGUAGES = {'bash', 'sh', 'python', 'text', 'csv', 'json', 'bibtex', '{toctree}', '{eval-rst}'}
+LANGUAGES = {'bash', 'sh', 'python', 'text', 'json', 'bibtex', '{toctree}', '{eval-rst}'}
 #: Commands of other programs that pages show.
 PROGRAMS = {'.', 'cd', 'git', 'docker', 'pre-commit', 'cp', 'mkdir'}
 _ROOMS = 'configs|tools|tests|docs|requirements|benchmarks|vpd_mm'
