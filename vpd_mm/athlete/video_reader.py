@@ -26,6 +26,8 @@ _MAX_PAUSE_SEC, _MAX_PAUSE_STEPS = 600, 100
 _MAX_REPEATS = 10_000
 #: Packets by which the order of the time stamps may differ from that of a file whose frames are not counted.
 _MAX_REORDER = 8
+#: Codecs whose decoders can leave out frames from one packet to the next; others read that once, at their start.
+_SKIPPING_CODECS = frozenset(['h264', 'hevc'])
 #: Codecs with packets that show nothing.
 _HIDING_CODECS = frozenset(['vp8'])
 #: Containers that give a frame the same time stamp after a seek.
@@ -282,7 +284,7 @@ class VideoReader:
     ) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """Yield (number of its packet, time stamp of that, frame) as decoded; count packets that do not decode.
 
-        Frames before ``needed``, in ticks, to which no other refers are not decoded.
+        Frames before ``needed``, in ticks, to which no other refers are not decoded where the codec allows it.
         """
         container, stream = self._open()
         with container:
@@ -292,8 +294,9 @@ class VideoReader:
             try:
                 for number, packet in enumerate(container.demux(stream)):
                     packet.opaque = number, packet.pts
-                    is_before = packet.pts is not None and packet.pts < needed
-                    stream.codec_context.skip_frame = 'NONREF' if is_before else 'DEFAULT'
+                    if stream.codec_context.name in _SKIPPING_CODECS:
+                        is_before = packet.pts is not None and packet.pts < needed
+                        stream.codec_context.skip_frame = 'NONREF' if is_before else 'DEFAULT'
                     try:
                         frames = packet.decode()
                     except av.FFmpegError:
