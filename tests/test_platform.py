@@ -23,6 +23,9 @@ GUARDED = {
     ('vpd_mm/engine/locks.py', 'fcntl'),
     ('vpd_mm/corpus/shard.py', 'os.register_at_fork'),
     *(('vpd_mm/experiments/jobs.py', name) for name in ('select', 'os.pidfd_open', 'signal.SIGKILL', 'os.getuid')),
+    ('vpd_mm/studio/training_worker.py', 'os.setsid'),
+    *(('vpd_mm/studio/training.py', name) for name in ('os.killpg', 'signal.SIGKILL')),
+    ('benchmarks/studio.py', '/proc/'),  # a benchmark of memory
     ('benchmarks/dtw.py', 'resource'),  # a benchmark of memory
     *(('benchmarks/prepare.py', f'os.{name}') for name in ('wait4', 'waitstatus_to_exitcode')),
 }
