@@ -77,3 +77,11 @@ def _fresh_default_scope():
         from mmengine.registry import DefaultScope
 
         DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(scope='session')
+def full(tmp_path_factory):
+    """Labelled corpus of the tests of label formats; no test changes it."""
+    from interchange_corpus import make_corpus
+
+    return make_corpus(tmp_path_factory.mktemp('interchange') / 'full')

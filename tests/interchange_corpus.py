@@ -13,7 +13,7 @@ from vpd_mm.studio.labels import LabelStore
 CLASSES = ['kong vault', 'safety vault', 'Läufer']
 NUM_FRAMES = 600
 #: Video to its rate; 'variable' has frames of 4 to 90 ms.
-RATES = {'film': 24000 / 1001, 'pal': 25.0, 'ntsc': 30000 / 1001, 'fast': 60000 / 1001, 'variable': 25.0}
+RATES = {'cinema': 24000 / 1001, 'pal': 25.0, 'ntsc': 30000 / 1001, 'fast': 60000 / 1001, 'variable': 25.0}
 #: Athletes of one file.
 ATHLETES = ('anna__match', 'ben__match')
 LABELS = [(0, 1), (1, 2), (3, 17), (17, 40), (101, 222), (455, 599), (599, 600)]

@@ -29,7 +29,7 @@ CLASSES = ('jump', 'spin', 'roll')
 #: Frames of the videos whose time stamps are tested, and of those with actions for training.
 FRAMES, PRACTICE_FRAMES = 90, 360
 PRACTICE = ('practice_0', 'practice_1')
-FILMS = ('bframes', 'ntsc', 'vfr', 'match', *PRACTICE)
+VIDEOS = ('bframes', 'ntsc', 'vfr', 'match', *PRACTICE)
 #: Features of the corpora.
 RUN = 'vpd'
 
@@ -39,7 +39,7 @@ def vfr_ticks(num_frames: int) -> list[int]:
     return np.cumsum([0, *np.resize([1, 1, 3, 1, 2], num_frames - 1)]).tolist()
 
 
-def make_film(folder: Path, name: str) -> Path:
+def make_studio_video(folder: Path, name: str) -> Path:
     """A video whose frame n shows the number n."""
     numbers = {'size': SIZE, 'picture': numbered_picture, 'options': {'crf': '18', 'preset': 'ultrafast', 'g': '12'}}
     if name == 'vfr':
@@ -51,7 +51,7 @@ def make_film(folder: Path, name: str) -> Path:
 
 
 def movement(num_frames: int, left: float) -> tuple[AthleteTrack, PoseSequence]:
-    """Box and pose of an athlete who moves to and fro around ``left``; the pose is unsure in every tenth frame."""
+    """Box and pose of an athlete who moves back and forth around ``left``; every tenth frame has low confidence."""
     frames = np.arange(num_frames)
     x = (left + 20 * np.sin(frames / 15)).astype(np.float32)
     boxes = np.stack([x, np.full_like(x, 80), x + 50, np.full_like(x, 170)], 1)
@@ -91,23 +91,23 @@ def features(video: VideoInfo, actions: list[Action]) -> FeatureSequence:
     return FeatureSequence(np.arange(video.num_frames), feats, np.ones(video.num_frames, np.float32))
 
 
-def make_studio_corpus(folder: Path, films: Sequence[str] = FILMS, fps: float | None = None) -> Corpus:
+def make_studio_corpus(folder: Path, videos: Sequence[str] = VIDEOS, fps: float | None = None) -> Corpus:
     """Prepare videos below ``folder`` into ``folder/corpus``; features are made up, and boxes and poses of each frame.
 
     The second half of the last practice video has actions that are not labelled.
     With ``fps`` the box is the whole frame, and there are no poses.
     """
-    for name in films:
+    for name in videos:
         for athlete, left in {'front__': 60, 'back__': 200}.items() if name == 'match' else [('', 130)]:
             track, poses = movement(PRACTICE_FRAMES if name in PRACTICE else FRAMES, left)
             track.save(folder / 'boxes' / f'{athlete}{name}.npz')
             poses.save(folder / 'poses' / f'{athlete}{name}.npz')
     given = {'boxes': str(folder / 'boxes'), 'poses': str(folder / 'poses')} if fps is None else {'fps': fps}
-    paths = [make_film(folder / 'films', name) for name in films]
+    paths = [make_studio_video(folder / 'videos', name) for name in videos]
     build_corpus(paths, folder / 'corpus', name='numbers', sport='counting', size=64, **given)
     corpus = Corpus.open(folder / 'corpus')
     assert not corpus.failures(), corpus.failures()
-    actions = [action for action in practice_actions() if action.video in films]
+    actions = [action for action in practice_actions() if action.video in videos]
     for video in corpus.videos().values():
         features(video, actions).save(corpus.features_dir(RUN) / f'{video.video}.npz')
     corpus.actions_path.parent.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ import json
 import zipfile
 
 import pytest
-from interchange_corpus import CLASSES, content, export, make_corpus, merge, without_labels
+from interchange_corpus import CLASSES, content, export, merge
 
 from vpd_mm.errors import UserError
 from vpd_mm.interchange import FORMATS, find_format
@@ -16,16 +16,6 @@ from vpd_mm.interchange.xml_io import parse_xml
 XML = ('elan', 'sportscode', 'cvat')
 JSON = ('label_studio', 'soccernet', 'osl', 'e2e_spot', 'activitynet')
 ROOTS = {'elan': 'ANNOTATION_DOCUMENT', 'sportscode': 'file', 'cvat': 'annotations'}
-
-
-@pytest.fixture(scope='module')
-def full(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp('corpus') / 'full')
-
-
-@pytest.fixture
-def corpus(full, tmp_path):
-    return without_labels(full, tmp_path / 'c')
 
 
 @pytest.mark.parametrize('name', XML)

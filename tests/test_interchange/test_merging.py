@@ -14,11 +14,6 @@ KONG, SAFETY, RUNNER = CLASSES
 HEADER = 'action_id,video,start_frame,end_frame,label,split'
 
 
-@pytest.fixture
-def corpus(tmp_path):
-    return without_labels(make_corpus(tmp_path / 'full'), tmp_path / 'c')
-
-
 def table(*rows: str) -> str:
     return '\n'.join([HEADER, *rows, ''])
 

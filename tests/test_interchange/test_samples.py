@@ -3,20 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
-from interchange_corpus import content, make_corpus, merge, without_labels
+from interchange_corpus import content, merge
 
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.structures import load_actions
 
 SAMPLES = Path(__file__).parent / 'samples'
 KONG, SAFETY = 'kong vault', 'safety vault'
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    """Videos and classes without labels."""
-    return without_labels(make_corpus(tmp_path / 'full'), tmp_path / 'c')
 
 
 def merge_sample(corpus, name, file, **options):

@@ -5,6 +5,7 @@ No view has an error, scrolls to the side on a phone, or has a serious finding o
 
 import csv
 import re
+import time
 
 import httpx
 import pytest
@@ -100,11 +101,12 @@ def trained(browser, studio):  # noqa: F811
     page = browser.new_page()
     page.goto(f'{studio[0]}/#/train')
     page.click('#start')
-    shown = set()
-    while not page.locator('#messages:has-text("Trained")').count():
+    shown, end = set(), time.monotonic() + 300
+    while page.is_hidden('#report h2'):
+        assert time.monotonic() < end, f'after 300 s: {page.inner_text("main")}'
         assert not page.locator('#stage.error').count(), page.inner_text('#stage')
         shown.add(page.evaluate("document.getElementById('bar').value"))
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(500)
     page.close()
     return shown
 

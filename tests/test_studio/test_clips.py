@@ -16,11 +16,11 @@ from vpd_mm.studio import Workspace, create_app
 
 @pytest.fixture(scope='module')
 def corpus(tmp_path_factory):
-    """Video ``a`` has crops and no file, ``film`` a file and no crops."""
+    """Video ``a`` has crops and no file, ``take`` a file and no crops."""
     folder = tmp_path_factory.mktemp('clips')
     corpus = make_tiny(folder / 'tiny', {'a': 60, 'b': 8})
-    path = make_video(folder / 'film.mp4', 24)
-    corpus.add_videos([VideoInfo('film', str(path), 25.0, 24, 64, 48)])
+    path = make_video(folder / 'take.mp4', 24)
+    corpus.add_videos([VideoInfo('take', str(path), 25.0, 24, 64, 48)])
     text = folder / 'text.mp4'
     text.write_text('user:secret\n' * 100)
     playlist = folder / 'list.mp4'
@@ -54,12 +54,12 @@ def test_thumbnails(client, corpus):
     crop = np.asarray(open_image(client, '/api/videos/a/thumbnail', 'image/jpeg'))
     assert crop.shape == (SIDE, SIDE, 3)
     assert crop[15, 30 % 20 + 4, 0] > 180  # the bright square of frame 30
-    frame = np.asarray(open_image(client, '/api/videos/film/thumbnail', 'image/jpeg'))
+    frame = np.asarray(open_image(client, '/api/videos/take/thumbnail', 'image/jpeg'))
     assert frame_number(frame) == 12
     [kept] = (corpus.root / 'studio/cache/thumbnails').iterdir()
     kept.write_bytes(b'kept')
     again = TestClient(create_app(Workspace(corpus)), base_url='http://localhost')
-    assert again.get('/api/videos/film/thumbnail').content == b'kept'
+    assert again.get('/api/videos/take/thumbnail').content == b'kept'
 
 
 def test_a_clip_of_crops_loops_at_the_speed_of_the_video(client):
@@ -79,13 +79,13 @@ def test_a_clip_of_a_long_segment_has_fewer_frames(client):
 def test_a_clip_of_the_file_follows_its_times(client, corpus):
     edges = np.arange(25) / 25
     edges[11:] += 1.0  # frame 10 is shown for longer
-    FrameTimes.variable(edges).save(corpus.times_path('film'))
-    image = open_image(client, '/api/videos/film/clip?start=8&end=14', 'image/webp')
+    FrameTimes.variable(edges).save(corpus.times_path('take'))
+    image = open_image(client, '/api/videos/take/clip?start=8&end=14', 'image/webp')
     assert image.size == (64, 48)
     assert durations(image) == [80, 1080, 80]
     image.seek(2)
     assert frame_number(np.asarray(image.convert('RGB'))) == 12
-    corpus.times_path('film').unlink()
+    corpus.times_path('take').unlink()
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_ranges_are_validated(client, query):
 
 
 def test_the_file_is_sent_in_parts(client, corpus):
-    data = (corpus.root.parent / 'film.mp4').read_bytes()
-    answer = client.get('/api/videos/film/file')
+    data = (corpus.root.parent / 'take.mp4').read_bytes()
+    answer = client.get('/api/videos/take/file')
     assert (answer.content, answer.headers['Content-Type']) == (data, 'video/mp4')
-    answer = client.get('/api/videos/film/file', headers={'Range': 'bytes=10-19'})
+    answer = client.get('/api/videos/take/file', headers={'Range': 'bytes=10-19'})
     assert (answer.status_code, answer.content) == (206, data[10:20])
-    assert client.get('/api/videos/film/file', headers={'Range': 'bytes=99999999-'}).status_code == 416
-    assert client.get('/api/videos/film/file', headers={'Range': 'bytes=x-y'}).status_code == 400
+    assert client.get('/api/videos/take/file', headers={'Range': 'bytes=99999999-'}).status_code == 416
+    assert client.get('/api/videos/take/file', headers={'Range': 'bytes=x-y'}).status_code == 400
 
 
 @pytest.mark.parametrize('video', ['text', 'list', 'gone', 'folder', 'a'])

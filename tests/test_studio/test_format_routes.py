@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from fastapi.testclient import TestClient
-from interchange_corpus import LABELS, content, make_corpus, without_labels
+from interchange_corpus import LABELS, content, without_labels
 from media import frame_number, make_video
 
 from vpd_mm.athlete.video_reader import VideoReader
@@ -18,11 +18,6 @@ from vpd_mm.studio import Workspace, create_app
 
 def open_client(corpus: Corpus) -> TestClient:
     return TestClient(create_app(Workspace(corpus)), 'http://127.0.0.1', headers={'X-VPD-Studio': '1'})
-
-
-@pytest.fixture(scope='module')
-def full(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp('corpus') / 'full')
 
 
 @pytest.fixture

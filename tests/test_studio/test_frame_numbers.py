@@ -25,8 +25,8 @@ def clients(tmp_path_factory):
     """The studio over a corpus as decoded, and over one that was resampled."""
     found = {}
     for name, fps in (('decoded', None), ('resampled', RATE)):
-        films = [*SECONDS, 'match'] if fps is None else list(SECONDS)
-        workspace = Workspace(make_studio_corpus(tmp_path_factory.mktemp(name), films, fps), RUN)
+        videos = [*SECONDS, 'match'] if fps is None else list(SECONDS)
+        workspace = Workspace(make_studio_corpus(tmp_path_factory.mktemp(name), videos, fps), RUN)
         found[name] = TestClient(create_app(workspace), base_url='http://127.0.0.1:8765')
     return found
 

@@ -124,24 +124,24 @@ def test_what_takes_long_follows_later(corpus, monkeypatch):
 
 
 def test_frames_have_number_and_time_and_are_kept_by_content(client, corpus, tmp_path):
-    path = make_video(tmp_path / 'film.mp4', 10)
-    corpus.add_videos([VideoInfo('film', str(path), 25.0, 10, 64, 48)])
-    tag = client.get('/api/videos/film').json()['tag']
-    answer = client.get('/api/videos/film/frames/7')
+    path = make_video(tmp_path / 'take.mp4', 10)
+    corpus.add_videos([VideoInfo('take', str(path), 25.0, 10, 64, 48)])
+    tag = client.get('/api/videos/take').json()['tag']
+    answer = client.get('/api/videos/take/frames/7')
     assert answer.headers['Content-Type'] == 'image/jpeg'
     assert (answer.headers['X-Frame'], answer.headers['X-Seconds']) == ('7', '0.280000')
     assert answer.headers['Cache-Control'] == 'private, no-cache'
     etag = answer.headers['ETag']
-    assert client.get('/api/videos/film/frames/7', headers={'If-None-Match': etag}).status_code == 304
-    assert 'immutable' in client.get(f'/api/videos/film/frames/7?v={tag}').headers['Cache-Control']
-    assert 'immutable' not in client.get('/api/videos/film/frames/7?v=former').headers['Cache-Control']
+    assert client.get('/api/videos/take/frames/7', headers={'If-None-Match': etag}).status_code == 304
+    assert 'immutable' in client.get(f'/api/videos/take/frames/7?v={tag}').headers['Cache-Control']
+    assert 'immutable' not in client.get('/api/videos/take/frames/7?v=former').headers['Cache-Control']
     make_video(path, 10, codec='mpeg4')
-    assert client.get('/api/videos/film').json()['tag'] != tag
-    assert client.get('/api/videos/film/frames/7', headers={'If-None-Match': etag}).status_code == 200
+    assert client.get('/api/videos/take').json()['tag'] != tag
+    assert client.get('/api/videos/take/frames/7', headers={'If-None-Match': etag}).status_code == 200
     for query in ('10', '-1', '1.5', 'x', '3?height=2', '3?height=99999', '3?height=x'):
-        answer = client.get(f'/api/videos/film/frames/{query}')
+        answer = client.get(f'/api/videos/take/frames/{query}')
         assert answer.status_code == 400
-        assert 'film' in answer.json()['error']
+        assert 'take' in answer.json()['error']
     assert client.get('/api/videos/none/frames/3').status_code == 404
     answer = client.get('/api/videos/a/frames/3')
     assert (answer.status_code, 'no such file' in answer.json()['error']) == (400, True)
@@ -155,7 +155,7 @@ def test_a_line_that_is_not_valid_hides_no_video(client, corpus):
     assert client.get('/api/videos/a').json()['split'] == 'train'
 
 
-def test_a_film_is_sent_as_a_film_whatever_its_name(client, corpus, tmp_path):
-    path = make_video(tmp_path / 'film.mp4', 10).rename(tmp_path / 'film.html')
-    corpus.add_videos([VideoInfo('film', str(path), 25.0, 10, 64, 48)])
-    assert client.get('/api/videos/film/file').headers['Content-Type'] == 'video/mp4'
+def test_a_video_is_sent_as_a_video_whatever_its_name(client, corpus, tmp_path):
+    path = make_video(tmp_path / 'take.mp4', 10).rename(tmp_path / 'take.html')
+    corpus.add_videos([VideoInfo('take', str(path), 25.0, 10, 64, 48)])
+    assert client.get('/api/videos/take/file').headers['Content-Type'] == 'video/mp4'

@@ -4,17 +4,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from interchange_corpus import LABELS, content, make_corpus, without_labels
+from interchange_corpus import LABELS, content, without_labels
 
 from tools import convert_labels
 from vpd_mm.errors import UserError
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'test_interchange' / 'samples'
-
-
-@pytest.fixture(scope='module')
-def full(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp('corpus') / 'full')
 
 
 def run(capsys, *arguments) -> list[str]:

@@ -1,6 +1,5 @@
 """Images of the frames of videos by number: decoded in background threads, ahead of and behind where a viewer is."""
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -14,8 +13,6 @@ from ..athlete import FrameCursor, VideoReader
 from ..corpus import VideoInfo
 from ..errors import UserError
 from .workspace import content_tag
-
-LOGGER = logging.getLogger(__name__)
 
 #: Heights of images, px; a frame has no more than its own.
 HEIGHTS = (180, 360, 540, 720, 1080, 1440, 2160)
@@ -49,13 +46,13 @@ class _Request:
     frame_ind: int
     result: 'Future[bytes]'
 
-    def answer(self, image: bytes | None) -> None:
-        """Give the image, None where the frame does not decode."""
+    def answer(self, image: bytes | Exception | None) -> None:
+        """Give the image, or what prevented it; None where the frame does not decode."""
         if self.result.set_running_or_notify_cancel():
-            if image is None:
-                self.result.set_exception(self.video.reader.no_frame(self.frame_ind))
-            else:
+            if isinstance(image, bytes):
                 self.result.set_result(image)
+            else:
+                self.result.set_exception(image or self.video.reader.no_frame(self.frame_ind))
 
 
 class FrameImages:
@@ -267,7 +264,7 @@ class _Worker(threading.Thread):
 
         if should_stop():
             return False
-        image, failed = None, False
+        image, error = None, None
         with images.changed:
             made = images.is_made(key)
         if not made:
@@ -279,12 +276,11 @@ class _Worker(threading.Thread):
                 if rgb is None and should_stop():
                     return False
                 image = None if rgb is None else encode_jpeg(rgb, height)
-            except Exception:  # whatever is wrong with the file, who waits gets an answer
-                LOGGER.exception('%s: frame %d in the file', video.reader.path, position)
+            except Exception as e:  # the requests that wait raise it
                 self._release()
-                image, failed = None, True
+                error = e
         with images.changed:
-            if failed:
+            if error is not None:
                 self.budget = 0
             elif not made:
                 self.budget -= 1
@@ -292,7 +288,7 @@ class _Worker(threading.Thread):
             requests = self.waiting.pop(key, [])
             images.num_waiting -= len(requests)
             for request in requests:
-                request.answer(image if not made else images.get(key))
+                request.answer(images.get(key) if made else error or image)
             if requests and not images.num_waiting:
                 images.changed.notify_all()
         return True

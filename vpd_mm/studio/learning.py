@@ -14,6 +14,8 @@ import multiprocessing
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,6 +57,9 @@ SCORER_STEPS = 60
 #: Least intersection over union at which a proposal has found a label.
 FOUND_TIOU = 0.5
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
+#: Of a process of :func:`run_jobs`.
+_jobs: Sequence[Callable[[OnProgress], Any]]
+_shares: Any
 
 
 @dataclass(frozen=True)
@@ -115,54 +120,40 @@ def run_jobs(
 ) -> list[Any]:
     """Run functions in processes and return their results; ``on_progress`` gets the done share of all jobs.
 
-    The processes end with this one.  A job fails with its UserError; the first one is raised.
+    The first error of a job is raised; UserError where a process was killed.
     """
     context: Any = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
-    shares, results = context.Array('d', len(jobs)), context.Queue()
-    todo = context.Value('i', 0)
-    workers = [
-        context.Process(target=_work, args=(jobs, todo, shares, results), daemon=True)
-        for _ in range(min(num_workers, len(jobs)))
-    ]
-    for worker in workers:
-        worker.start()
-    finished: dict[int, Any] = {}
-    while len(finished) < len(jobs):
-        try:
-            i, result, error = results.get(timeout=0.2)
-        except Exception:  # nothing yet
-            if not any(worker.is_alive() for worker in workers) and results.empty():
-                raise UserError('a process of the training was killed; is there enough memory?') from None
-        else:
-            if error is not None:
-                for worker in workers:
-                    worker.terminate()
-                raise error
-            finished[i] = result
-            shares[i] = 1.0
-        on_progress(sum(shares) / len(jobs))
-    for worker in workers:
-        worker.join()
-    return [finished[i] for i in range(len(jobs))]
+    shares = context.Array('d', len(jobs))
+    pool = ProcessPoolExecutor(min(num_workers, len(jobs)), context, _start_process, (jobs, shares))
+    try:
+        futures = [pool.submit(_run_job, i) for i in range(len(jobs))]
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.2)
+            for future in done:
+                future.result()
+            on_progress(sum(shares) / len(jobs))
+        return [future.result() for future in futures]
+    except BrokenProcessPool:
+        raise UserError('a process of the training was killed; is there enough memory?') from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _work(jobs: Sequence[Callable], todo: Any, shares: Any, results: Any) -> None:
+def _start_process(jobs: Sequence[Callable[[OnProgress], Any]], shares: Any) -> None:
+    """Set up a process of :func:`run_jobs`."""
+    global _jobs, _shares
     torch.set_num_threads(1)
-    while True:
-        with todo.get_lock():
-            i = todo.value
-            todo.value += 1
-        if i >= len(jobs):
-            return
+    _jobs, _shares = jobs, shares
 
-        def on_progress(done: float, total: int, i: int = i) -> None:
-            shares[i] = min(done / max(total, 1), 1.0)
 
-        try:
-            results.put((i, jobs[i](on_progress), None))
-        except Exception as e:
-            results.put((i, None, e if isinstance(e, UserError) else UserError(f'{type(e).__name__}: {e}')))
-            return
+def _run_job(i: int) -> Any:
+    def on_progress(done: float, total: int) -> None:
+        _shares[i] = min(done / max(total, 1), 1.0)
+
+    result = _jobs[i](on_progress)
+    _shares[i] = 1.0
+    return result
 
 
 def train_recognizer(task: Task, fold: int, on_progress: OnProgress) -> tuple[list[str], np.ndarray]:

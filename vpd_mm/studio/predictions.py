@@ -11,10 +11,10 @@ one that counts and is written last, so that results are always those of one com
 
 import json
 import shutil
-import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,9 +92,6 @@ class Predictions(NamedTuple):
 class PredictionStore:
     """Read what the last training has written."""
 
-    _read: dict[Path, tuple[str, Predictions]] = {}
-    _mutex = threading.Lock()
-
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.root = workspace.folder / 'trainings'
@@ -112,15 +109,9 @@ class PredictionStore:
         return folder if folder.is_dir() else None
 
     def read(self) -> Predictions:
-        """Read the predictions; those of a training are read once."""
+        """Read the predictions; those of a training, which never change, are read once."""
         folder = self.folder
-        if folder is None:
-            return Predictions(None, {}, [], {})
-        with self._mutex:
-            known = self._read.get(self.root)
-            if known is None or known[0] != folder.name:
-                known = self._read[self.root] = (folder.name, _load(folder / 'predictions.json'))
-            return known[1]
+        return Predictions(None, {}, [], {}) if folder is None else _load(folder / 'predictions.json')
 
     def is_stale(self) -> bool:
         """Tell if labels, classes or features have changed, or cannot be read, since the predictions were made."""
@@ -193,18 +184,18 @@ def content_of(workspace: Workspace) -> dict[str, str]:
     return {'labels': labels, 'features': digest([name, [(p.stem, _checksums(p)) for p in paths]])}
 
 
-_checked: dict[Path, tuple[tuple, list]] = {}
-
-
 def _checksums(path: Path) -> list:
     """Checksums of an npz, read again where the file has changed."""
     stat = path.stat()
-    state = stat.st_mtime_ns, stat.st_size, stat.st_ino
-    if path not in _checked or _checked[path][0] != state:
-        _checked[path] = state, npz_checksums(path)
-    return _checked[path][1]
+    return _checksums_of(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
+@lru_cache(maxsize=100_000)
+def _checksums_of(path: Path, *state: int) -> list:
+    return npz_checksums(path)
+
+
+@lru_cache(maxsize=2)
 def _load(path: Path) -> Predictions:
     content = read_json(path, _HINT)
     of_video: dict[str, list[Prediction]] = {}
