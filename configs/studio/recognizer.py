@@ -2,7 +2,7 @@
 
 _base_ = ['../recognize/bigru_fast_features.py']
 
-max_iters = 300
+max_iters = 200
 warmup, frames = max_iters // 7, 16
 pack = [
     dict(type='ResampleFrames', num_frames=frames),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from mmengine.logging import print_log
 
 from ..errors import UserError
@@ -311,7 +311,9 @@ class VideoReader:
     def to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""
         self._size = self._size or (frame.width, frame.height)
-        return _upright(self._converter.reformat(frame, *self._size, format='rgb24').to_ndarray(), frame)
+        # without a matrix for the output, which RGB does not have, PyAV 16 reads BT.709 as BT.601
+        rgb = self._converter.reformat(frame, *self._size, format='rgb24', dst_colorspace=Colorspace.ITU601)
+        return _upright(rgb.to_ndarray(), frame)
 
 
 def frame_times(stamps: np.ndarray, tick: float, rates: Sequence[float]) -> tuple[FrameTimes, list[tuple[int, float]]]:

@@ -2,7 +2,7 @@
 
 Both are ensembles of :data:`~vpd_mm.studio.folds.NUM_FOLDS` models (``configs/studio``), each trained without the
 labels of one fold: by video where enough videos have labels.  The left-out labels validate.  Labels of split 'test'
-are neither trained on nor tested.
+are neither trained on nor tested.  Recognition also asks the nearest labels (:mod:`~vpd_mm.studio.dtw_votes`).
 
 Labels are few and videos may be labelled in part, so a frame without a label may still show an action.  The frame
 scorer learns labels against all other frames of the videos that have labels, and against rejected predictions; its
@@ -42,9 +42,10 @@ from ..files import atomic_write
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import Action, Share, guess_chance
 from .calibration import calibrate, temper
+from .dtw_votes import DTWVotes
 from .folds import NUM_FOLDS, Folds
 from .predictions import Prediction, disagreement, save_frame_scores
-from .segments import ClipReader, Segment, feature_name
+from .segments import ClipReader, Segment, feature_name, segment_of
 from .workspace import Workspace
 
 CONFIGS = {'recognizer': 'configs/studio/recognizer.py', 'scorer': 'configs/studio/scorer.py'}
@@ -84,10 +85,14 @@ class Task:
     rejected: Sequence[Segment] = ()
     before: Path | None = None
 
+    def in_fold(self, fold: int) -> np.ndarray:
+        """(N,) bool: which labels a fold has."""
+        videos = self.workspace.corpus.videos()
+        return np.array([self.folds.of(action, videos) == fold for action in self.actions])
+
     def of_fold(self, fold: int, left_out: bool) -> list[Action]:
         """The labels of a fold, or all others."""
-        videos = self.workspace.corpus.videos()
-        return [action for action in self.actions if (self.folds.of(action, videos) == fold) == left_out]
+        return [action for action, inside in zip(self.actions, self.in_fold(fold), strict=True) if inside == left_out]
 
     def config(self, kind: str) -> Config:
         """The config of a kind of model, set to the corpus."""
@@ -171,9 +176,7 @@ def train_recognizer(task: Task, fold: int, on_progress: OnProgress) -> tuple[li
     cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = steps // 7
     _train(cfg, folder, before, on_progress)
     left_out = task.of_fold(fold, left_out=True)
-    reader = ClipReader(task.workspace)
-    clips = [reader.read(Segment(a.video, a.start_frame, a.end_frame)) for a in left_out]
-    return [a.action_id for a in left_out], class_scores(task, [fold], [c for c in clips if c is not None])[0]
+    return [a.action_id for a in left_out], class_scores(task, [fold], _read_clips(task, left_out))[0]
 
 
 def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -248,16 +251,32 @@ def _load(task: Task, kind: str, fold: int) -> torch.nn.Module:
 
 @torch.no_grad()
 def class_scores(task: Task, folds: Sequence[int], clips: Sequence[np.ndarray]) -> np.ndarray:
-    """Class probabilities (M, N, C) of clips (T, V, D) by the recognisers of some folds."""
+    """Class probabilities (M, N, C) of clips (T, V, D) by the recognisers and the DTW votes of some folds.
+
+    A probability is the geometric mean of the two; both know the labels of the other folds.
+    """
     pipeline = Compose([TRANSFORMS.build(step) for step in task.config('recognizer').test_dataloader.dataset.pipeline])
     samples = [pipeline({'feats': clip.transpose(1, 0, 2), 'label': 0, 'action_id': ''}) for clip in clips]
     scores = np.zeros((len(folds), len(clips), len(task.classes)), np.float32)
+    if not clips:
+        return scores
+    labels = [action.label for action in task.actions]
+    votes = DTWVotes(_read_clips(task, task.actions), labels, len(task.classes))
+    distances = votes.distances(clips)
     for m, fold in enumerate(folds):
         model = _load(task, 'recognizer', fold)
         for first in range(0, len(samples), 100):
             outputs = model.test_step(pseudo_collate(samples[first : first + 100]))
             scores[m, first : first + len(outputs)] = [output.pred_score.numpy() for output in outputs]
+        scores[m] = temper(scores[m] * votes.probabilities(distances, task.in_fold(fold)), 2.0)
     return scores
+
+
+def _read_clips(task: Task, actions: Sequence[Action]) -> list[np.ndarray]:
+    """Features (T, V, D) of labels that have them."""
+    reader = ClipReader(task.workspace)
+    clips = [reader.read(segment_of(action)) for action in actions]
+    return [clip for clip in clips if clip is not None]
 
 
 def choose_rule(

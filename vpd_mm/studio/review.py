@@ -5,10 +5,10 @@ A prediction is in the queue until it is decided, or a label covers it.  Orders:
 - 'informative', the default: greedily, the prediction from which most is learned about all that are open: the sum
   over them of how much more alike to it they are than to any label, or to any prediction before it in the queue
   (facility location: each kind of clip is asked for once, the most typical one first, and what is like nothing else,
-  often an error of the features, late).  An open prediction counts by ``(1 + entropy + disagreement) * (1 +
-  balance)``: entropy of its class probabilities and disagreement of the models of the folds, 0..1; balance is 1 for a
-  class without labels and 0 for the class with the most.  Each one is multiplied by its frame score, so that what is
-  hardly an action does not count.
+  often an error of the features, late).  An open prediction counts by ``1 + balance``: balance is 1 for a class without
+  labels and 0 for the class with the most.  Each one is multiplied by its frame score, so that what is hardly an action
+  does not count.  Uncertainty does not count: what the models doubt is often unlike all else, and teaches little about
+  it (``tools/benchmark.py studio-user``).
 - 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': as 'informative', all with
   equal weight; 'rare': classes with the fewest labels first; 'confident': the most probable ones first, to accept
   many at once; 'time': video and time.
@@ -34,7 +34,7 @@ ORDERS = ('informative', 'uncertain', 'disagreement', 'diverse', 'rare', 'confid
 #: Parts of a clip that are compared.
 NUM_STEPS = 8
 #: See the module.
-SCALE = 1.5
+SCALE = 0.7
 #: Open predictions that the greedy orders look at, those with the largest weight; the others come last.
 MAX_GREEDY = 2000
 
@@ -90,7 +90,7 @@ def order_candidates(candidates: Candidates, order: str, limit: int | None = Non
     if order in simple:
         positions = np.argsort(-simple[order], kind='stable')[:limit]
         return positions, simple[order][positions]
-    weight = (1 + doubt + candidates.disagreement) * (1 + expected) if order == 'informative' else np.ones(num)
+    weight = 1 + expected if order == 'informative' else np.ones(num)
     return _spread(candidates, weight, limit)
 
 

@@ -1,0 +1,55 @@
+"""Classes of clips by their nearest labelled clips under DTW: with few labels better than a trained model alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..retrieve.dtw import dtw_matrix
+
+#: Nearest labels of a class whose mean distance is that of the class.
+NUM_NEAREST = 3
+#: Exponent of the ratio of the distances of two classes.
+SHARPNESS = 16.0
+#: Labels of a class that are compared; more change little and take longer.
+MAX_PER_CLASS = 20
+
+
+class DTWVotes:
+    """Probability of a class: ``exp(-SHARPNESS * d / d_min)``, normalised over the classes.
+
+    d is the distance of the class, d_min that of the nearest class.  A class without labels, or of whose labels all are
+    more than about 1.5 times longer or shorter than the clip, has probability 0; where that is so of all classes, their
+    probabilities are equal.
+
+    Args:
+        clips: G features (T, V, D) of labelled clips.
+        labels: (G,) their classes.
+        num_classes: C.
+    """
+
+    def __init__(self, clips: Sequence[np.ndarray], labels: Sequence[int], num_classes: int) -> None:
+        self.labels, self.num_classes = np.asarray(labels), num_classes
+        rank = np.array([np.sum(self.labels[:i] == label) for i, label in enumerate(self.labels)])
+        self._kept = rank < MAX_PER_CLASS
+        self._clips = [clip for clip, kept in zip(clips, self._kept, strict=True) if kept]
+
+    def distances(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+        """(N, G) distances of clips to labelled clips, the smaller one of the views; infinite where there is none."""
+        num_views = clips[0].shape[1]
+        views = [clip[:, view] for clip in self._clips for view in range(num_views)]
+        matrix = dtw_matrix([clip[:, 0] for clip in clips], views, fallback=False, num_threads=1)
+        distances = np.full((len(clips), len(self.labels)), np.inf)
+        distances[:, self._kept] = matrix.reshape(len(clips), -1, num_views).min(2)
+        return distances
+
+    def probabilities(self, distances: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+        """(N, C) from distances (N, G), without some labels: ``left_out`` (G,) bool."""
+        of_class = np.full((len(distances), self.num_classes), np.inf)
+        for label in np.unique(self.labels[~left_out]):
+            nearest = np.sort(distances[:, (self.labels == label) & ~left_out], axis=1)[:, :NUM_NEAREST]
+            of_class[:, label] = np.ma.masked_invalid(nearest).mean(1).filled(np.inf)
+        nearest = of_class.min(1, keepdims=True)
+        none = np.isinf(nearest[:, 0])
+        of_class[none] = nearest[none] = 1.0
+        powers = np.exp(-SHARPNESS * (of_class / np.maximum(nearest, 1e-9) - 1))
+        return powers / powers.sum(1, keepdims=True)
