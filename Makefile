@@ -56,7 +56,7 @@ test: setup $(VENV)/.done-docs
 	$(BIN)/python tools/check_env.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
-# Further cases of the longest tests: all data sets of the paper under both protocols, reruns of the demo.
+# The longest tests: the demo, the tutorials, long commands of the documentation, all data sets of the paper under both protocols.
 test-full: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m full $(ARGS)
 

@@ -14,7 +14,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache, partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -248,8 +250,9 @@ class Pool:
         with atomic_write(folder / 'folds.json', 'w') as f:
             json.dump({'unit': folds.unit, 'of_unit': dict(folds.of_unit)}, f)
         task = Task(self.workspace, folder, self.classes, actions, folds, (), before)
-        run_jobs([partial(train_recognizer, task, i) for i in range(NUM_FOLDS)], jobs, lambda share: None)
-        scores = class_scores(task, range(NUM_FOLDS), [*self.test_clips, *self.clips])
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # each model writes a log into its folder
+            run_jobs([partial(train_recognizer, task, i) for i in range(NUM_FOLDS)], jobs, lambda share: None)
+            scores = class_scores(task, range(NUM_FOLDS), [*self.test_clips, *self.clips])
         num = len(self.test_clips)
         accuracy = float((scores[:, :num].mean(0).argmax(1) == self.test_labels).mean())
         return accuracy, scores[:, num:].mean(0), disagreement(scores[:, num:])

@@ -99,6 +99,7 @@ def test_another_checkpoint_needs_another_out(folder, run_python):
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.full
 def test_six_lines_on_real_videos_repeat_no_option(shared, tmp_path, run_python):
     """The six lines of the documentation on two parkour videos, with the real detector and a short training."""
     page = (TOOLS.parent / 'docs' / 'your_own_videos.md').read_text()

@@ -47,6 +47,8 @@ SHORTER = {
         'default_hooks.checkpoint.interval=10',
     ],
 }
+#: Parts of the commands that take long and on which no other one depends: they run with ``make test-full``.
+LONG = ('Penn_Action', 'data/penn', 'configs/baselines', 'work_dirs/stgcn', 'benchmark.py')
 #: Boxes and poses of the tests' videos, in which no detector sees an athlete; test_default_models.py runs the defaults.
 GIVEN = {
     'tools/prepare.py my_videos/ --out data/real': ['--boxes', 'my_boxes/', '--poses', 'my_poses/'],
@@ -61,6 +63,14 @@ def commands() -> list[str]:
     texts = [block.text for page in PAGES for block in blocks(page) if block.language == 'bash']
     lines = [line.split('  #')[0].strip() for text in texts for line in text.splitlines()]
     return list(dict.fromkeys(line for line in lines if line and not line.startswith(ELSEWHERE)))
+
+
+def marked_commands() -> list:
+    """The commands; those of LONG are marked 'full'."""
+    return [
+        pytest.param(command, marks=[pytest.mark.full] if any(part in command for part in LONG) else [])
+        for command in commands()
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -83,7 +93,7 @@ def test_there_are_commands():
     assert len(commands()) >= 16
 
 
-@pytest.mark.parametrize('command', commands(), ids=lambda c: ' '.join(c.split()[:3]))
+@pytest.mark.parametrize('command', marked_commands(), ids=lambda c: ' '.join(c.split()[:3]))
 def test_command_runs(command, folder, run_python):
     if ('Penn_Action' in command or 'data/penn' in command) and not (folder / 'Penn_Action').exists():
         pytest.skip('needs Penn Action')

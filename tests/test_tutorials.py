@@ -33,7 +33,7 @@ STAND_IN, SIDE, EPOCHS, CROPS, STEPS = {'train': 1, 'val': 1, 'test': 1}, 128, 1
 CORPUS = {'synthetic_sport': 'tutorial/corpus', 'your_own_video': 'data/mine'}
 
 
-@pytest.fixture(scope='module', params=NAMES)
+@pytest.fixture(scope='module', params=[pytest.param(name, marks=pytest.mark.full) for name in NAMES])
 def run(request, tmp_path_factory):
     """Name, folder and executed notebook; a cell that raises is an error here."""
     folder = tmp_path_factory.mktemp(request.param)

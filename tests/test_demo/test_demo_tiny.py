@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from browser import PHONE, render_on_phone
 
+pytestmark = pytest.mark.full
 # One job: each more is a process that imports everything.
 ARGUMENTS = ('--scale', 'tiny', '--jobs', '1')
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
@@ -106,7 +107,6 @@ def made_files(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in root.rglob('*') if path.suffix in ('.mp4', '.npz', '.pth')}
 
 
-@pytest.mark.full
 def test_another_run_makes_what_is_missing_and_nothing_else(demo, run_python):
     root = demo[0] / 'runs' / 'demo-tiny'
     before = made_files(demo[0])
