@@ -6,6 +6,7 @@ No view has an error, scrolls to the side on a phone, or has a serious finding o
 import csv
 import re
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -174,6 +175,20 @@ def test_export_and_import(studio, open_page, labels, tmp_path):  # noqa: F811
     page.get_by_role('button', name='Import').click()
     page.wait_for_selector('[role=status]:has-text("1 label added")')
     assert labels() == before
+
+
+def test_labels_are_divided_by_a_button(studio, open_page, labels):  # noqa: F811
+    page = open_page(f'{studio[0]}/#/exchange')
+    before = labels()
+    page.get_by_role('button', name='Divide the labels').click()
+    line = page.wait_for_selector('[role=status]:has-text("train, ")').inner_text()
+    counts = {split: int(number) for number, split in re.findall(r'(\d+) (train|val|test)', line)}
+    assert counts == Counter(action.split for action in load_actions(studio[1].actions_path))
+    assert min(counts['train'], counts['val'], counts['test']) > 0
+    assert labels() == before
+    page.wait_for_selector('.history li:first-child:has-text("divided")')
+    page.get_by_role('button', name='Restore').first.click()
+    said(page, 'Restored')
 
 
 def findings(page, **options) -> list:

@@ -18,6 +18,7 @@ export async function show(container) {
         section('Export', ...exporting(formats.filter((form) => form.writes), rows, corpus)),
         section('Import', ...importing(formats.filter((form) => form.reads), refresh)),
       ),
+      section('Splits', ...dividing(refresh)),
       section('History', element('p', { class: 'muted' }, 'Every change of the labels. The labels can return to any earlier state; that is a change too.'), past),
     ),
   );
@@ -148,6 +149,27 @@ function importing(formats, done) {
       const report = await upload(`import/${name(select.value)}?${query}`, chosen);
       say(status, `Imported ${chosen.name}: ${counted(report.added, 'label')} added`);
       result.replaceChildren(...results(report));
+      await done();
+    } catch (error) {
+      say(status, error.message, true);
+    }
+    button.disabled = false;
+  }
+}
+
+function dividing(done) {
+  const button = element('button', { type: 'button', onclick: divide }, 'Divide the labels');
+  const status = element('p', { role: 'status' });
+  const words =
+    'New labels are of split train. The command-line tools choose models on split val and test them on split test: divide the labels when you have enough of them. Whole videos are kept together from three on.';
+  return [element('p', { class: 'muted' }, words), element('div', {}, button), status];
+
+  async function divide() {
+    button.disabled = true;
+    try {
+      const { splits, divided } = await post('labels/divide', {});
+      const counts = Object.entries(splits).map(([split, number]) => `${number} ${split}`);
+      say(status, `${counts.join(', ')}: ${divided}`);
       await done();
     } catch (error) {
       say(status, error.message, true);
