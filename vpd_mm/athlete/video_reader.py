@@ -311,8 +311,9 @@ class VideoReader:
     def to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""
         self._size = self._size or (frame.width, frame.height)
-        # without a matrix for the output, which RGB does not have, PyAV 16 reads BT.709 as BT.601
-        rgb = self._converter.reformat(frame, *self._size, format='rgb24', dst_colorspace=Colorspace.ITU601)
+        # PyAV 16 takes BT.709 for BT.601, and full range for limited range, without these options
+        colors: Any = {'src_color_range': frame.color_range or None, 'dst_colorspace': Colorspace.ITU601}
+        rgb = self._converter.reformat(frame, *self._size, format='rgb24', **colors)
         return _upright(rgb.to_ndarray(), frame)
 
 
