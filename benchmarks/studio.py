@@ -1,16 +1,24 @@
-"""Studio on a 1080p video: time from key to new frame, 20 viewers at once, memory, a library of 1,000 videos."""
+"""Studio on a 1080p video: time from key to new frame, 20 viewers at once, memory, a library of 1,000 videos.
+
+With --corpus, a labelled corpus with features such as that of tools/demo.py, also training and search: the corpus is
+copied with 8 labels of each class.
+"""
 
 import http.client
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import av
 import cv2
@@ -18,7 +26,8 @@ import numpy as np
 
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.engine.cli import ToolParser
-from vpd_mm.structures import AthleteTrack, PoseSequence
+from vpd_mm.structures import AthleteTrack, PoseSequence, load_actions, save_actions
+from vpd_mm.studio.access import REQUEST_HEADER
 
 WIDTH, HEIGHT, FPS = 1920, 1080, 30
 #: Key frames of the generated video are so far apart: the default of x264.
@@ -34,7 +43,11 @@ GOALS = {
     'viewers, errors': 0,
     'viewers, memory end / start': 1.1,
     'library, s': 2,
+    'train and predict, s': 60,
+    'search, s per 10,000 candidates': 2,
 }
+#: Labels of each class that a training learns from.
+PER_CLASS = 8
 #: Seconds of a load after which its memory counts: caches are filled.
 _FILL_SHARE = 0.5
 
@@ -46,15 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--clients', type=int, default=20, help='viewers that step at the same time')
     parser.add_argument('--videos', type=int, default=1000, help='videos of the library')
     parser.add_argument('--frames', type=int, default=1500, help='frames of the generated video')
+    parser.add_argument('--corpus', type=Path, help='corpus for training and search')
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         numbers = measure(Path(folder), args.seconds, args.clients, args.videos, args.frames)
+        if args.corpus:
+            numbers |= learn(args.corpus, Path(folder))
     missed = 0
     for name, value in numbers.items():
         goal = GOALS.get(name)
         missed += goal is not None and value > goal
         verdict = '' if goal is None else f'   at most {goal:g}: {"reached" if value <= goal else "MISSED"}'
-        print(f'{name:32s} {value:10.2f}{verdict}')
+        print(f'{name:56s} {value:10.2f}{verdict}')
     return 1 if missed else 0
 
 
@@ -132,6 +148,49 @@ def key_to_frame(port: int, num_frames: int) -> dict[str, float]:
         numbers[f'{name}, median ms'] = median(times)
         numbers[f'{name}, 95 % ms'] = quantiles(times, n=20)[-1]
     return numbers
+
+
+def learn(root: Path, folder: Path) -> dict[str, float]:
+    """Train on a few labels, first and from the last models, and search by example."""
+    shutil.copytree(root, folder / 'corpus', ignore=shutil.ignore_patterns('crops', 'studio'))
+    corpus = Corpus.open(folder / 'corpus')
+    counts, kept = Counter[int](), []
+    for action in load_actions(corpus.actions_path):
+        if action.split == 'train' and counts[action.label] < PER_CLASS:
+            kept.append(action)
+            counts[action.label] += 1
+    save_actions(corpus.actions_path, kept)
+    numbers: dict[str, float] = {'labels': len(kept)}
+    with studio(corpus) as (port, _):
+        for name in ('train and predict', 'train and predict again'):
+            start = time.perf_counter()
+            post(port, '/api/training')
+            while (state := json.loads(get(connect(port), '/api/training')))['state'] == 'running':
+                time.sleep(0.2)
+            numbers[f'{name}, s'] = time.perf_counter() - start
+            accuracy = state['report']['accuracy']
+            numbers[f'{name}, accuracy on left-out labels, %'] = 100 * accuracy['value']
+        times, found = [], 0
+        for action in kept[:10]:
+            query = {'video': action.video, 'start_frame': action.start_frame, 'end_frame': action.end_frame}
+            start = time.perf_counter()
+            found = post(port, '/api/search', query)['num_candidates']
+            times.append(time.perf_counter() - start)
+        numbers |= {'search, candidates': found, 'search, median s': median(times)}
+        numbers['search, s per 10,000 candidates'] = median(times) * max(1, 10_000 / found)
+    return numbers
+
+
+def post(port: int, path: str, content: Any = None) -> Any:
+    """Send JSON and return that of the answer; raises RuntimeError where it is no 200."""
+    connection = connect(port)
+    headers = {REQUEST_HEADER: '1', 'Content-Type': 'application/json'}
+    connection.request('POST', path, json.dumps(content), headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f'{path}: {answer.status} {body[:200]!r}')
+    return json.loads(body)
 
 
 def load(port: int, pid: int, num_frames: int, seconds: float, clients: int) -> dict[str, float]:
