@@ -95,12 +95,13 @@ def capture_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
 
 def open_camera(index: int, fps: float | None) -> FrameStream:
     """Open a camera; UserError where there is none, or it gives no image."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    log: Any = getattr(cv2.utils, 'logging', cv2)  # OpenCV 4.11, of NumPy 1.26, has it in cv2
+    level = log.getLogLevel()
+    log.setLogLevel(0)  # silent
     try:
         capture = cv2.VideoCapture(index)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
     if not capture.isOpened():
         raise UserError(f'camera {index}: cannot be opened; check that it is connected and not used by another program')
     rate = capture.get(cv2.CAP_PROP_FPS)
