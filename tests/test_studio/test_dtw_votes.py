@@ -18,7 +18,7 @@ def test_the_class_of_the_nearest_labels_wins():
     probabilities = votes.probabilities(distances, np.zeros(3, bool))
     assert probabilities.argmax(1).tolist() == [0, 2]
     assert probabilities.sum(1) == pytest.approx([1, 1])
-    assert (probabilities[:, 1] == 0).all()  # has no labels
+    assert probabilities[:, 1] == pytest.approx([np.exp(-8)] * 2, rel=0.01)  # has no labels
     without = votes.probabilities(distances, np.array([False, False, True]))
     assert without.argmax(1).tolist() == [0, 0]
 
@@ -35,7 +35,8 @@ def test_labels_of_other_lengths_are_not_compared():
     distances = votes.distances([clip(0.0, 8), clip(0.0, 90)])
     assert np.isinf(distances).tolist() == [[True, False], [True, True]]
     probabilities = votes.probabilities(distances, np.zeros(2, bool))
-    assert probabilities.tolist() == [[0, 1], [0.5, 0.5]]
+    assert probabilities[0] == pytest.approx([np.exp(-8), 1], rel=0.01)
+    assert probabilities[1].tolist() == [0.5, 0.5]
 
 
 def test_of_a_class_with_many_labels_the_first_ones_are_compared():

@@ -10,16 +10,17 @@ from ..retrieve.dtw import dtw_matrix
 NUM_NEAREST = 3
 #: Exponent of the ratio of the distances of two classes.
 SHARPNESS = 16.0
+#: Largest ratio of two distances: no class is impossible because its labels are far or of another length.
+MAX_RATIO = 1.5
 #: Labels of a class that are compared; more change little and take longer.
 MAX_PER_CLASS = 20
 
 
 class DTWVotes:
-    """Probability of a class: ``exp(-SHARPNESS * d / d_min)``, normalised over the classes.
+    """Probability of a class: ``exp(-SHARPNESS * min(d / d_min, MAX_RATIO))``, normalised over the classes.
 
-    d is the distance of the class, d_min that of the nearest class.  A class without labels, or of whose labels all are
-    more than about 1.5 times longer or shorter than the clip, has probability 0; where that is so of all classes, their
-    probabilities are equal.
+    d is the distance of the class, d_min that of the nearest class.  d is infinite for a class without labels, or of
+    whose labels all are more than about 1.5 times longer or shorter than the clip.
 
     Args:
         clips: G features (T, V, D) of labelled clips.
@@ -48,8 +49,7 @@ class DTWVotes:
         for label in np.unique(self.labels[~left_out]):
             nearest = np.sort(distances[:, (self.labels == label) & ~left_out], axis=1)[:, :NUM_NEAREST]
             of_class[:, label] = np.ma.masked_invalid(nearest).mean(1).filled(np.inf)
-        nearest = of_class.min(1, keepdims=True)
-        none = np.isinf(nearest[:, 0])
-        of_class[none] = nearest[none] = 1.0
-        powers = np.exp(-SHARPNESS * (of_class / np.maximum(nearest, 1e-9) - 1))
+        ratio, least = np.full(of_class.shape, MAX_RATIO), np.maximum(of_class.min(1, keepdims=True), 1e-9)
+        np.divide(of_class, least, out=ratio, where=np.isfinite(of_class))
+        powers = np.exp(-SHARPNESS * np.minimum(ratio, MAX_RATIO))
         return powers / powers.sum(1, keepdims=True)
