@@ -162,14 +162,14 @@ def learn(root: Path, folder: Path) -> dict[str, float]:
     save_actions(corpus.actions_path, kept)
     numbers: dict[str, float] = {'labels': len(kept)}
     with studio(corpus) as (port, _):
-        times, found = [], 0
+        times, num = [], 0
         for action in kept[:10]:
             query = {'video': action.video, 'start_frame': action.start_frame, 'end_frame': action.end_frame}
             start = time.perf_counter()
-            found = post(port, '/api/search', query)['num_candidates']
+            num = post(port, '/api/search', query)['num_candidates']
             times.append(time.perf_counter() - start)
-        numbers |= {'search, candidates': found, 'search, median s': median(times)}
-        numbers['search, s per 10,000 candidates'] = median(times) * max(1, 10_000 / found)
+        numbers |= {'search, candidates': num, 'search, median s': median(times)}
+        numbers['search, s per 10,000 candidates'] = median(times) * max(1, 10_000 / num)
         for name in ('train and predict', 'train and predict again'):
             start = time.perf_counter()
             post(port, '/api/training')
