@@ -41,7 +41,10 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/engine/tool_list.py': ({'.read_text'}, 'tools of this project'),
     'vpd_mm/compat/repair.py': ({'.read_text'}, 'requirements of this project'),
     'tools/demo_real.py': ({'zipfile.ZipFile'}, 'a wheel that pip has downloaded'),
-    'benchmarks/studio.py': ({'av.open', '.read_text', 'json.loads'}, 'a temporary folder; memory and answers of its own server'),
+    'benchmarks/studio.py': (
+        {'av.open', '.read_text', 'json.loads'},
+        'a temporary folder; memory and answers of its own server',
+    ),
     'vpd_mm/interchange/archives.py': ({'zipfile.ZipFile'}, 'zip archives in memory, of limited size'),
     'benchmarks/prepare.py': ({'av.open'}, 'writes into a temporary folder'),
     'benchmarks/containers.py': ({'av.open', '.read_bytes', '.write_bytes'}, 'a temporary folder'),
