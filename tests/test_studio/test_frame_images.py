@@ -1,7 +1,7 @@
 """Images of frames: numbers, errors, what is made ahead, what is kept."""
 
 import time
-from concurrent.futures import CancelledError, wait
+from concurrent.futures import CancelledError, Future, wait
 
 import cv2
 import numpy as np
@@ -172,3 +172,36 @@ def test_an_unexpected_error_answers_the_request_and_the_next_one_works(images, 
         with pytest.raises(OSError, match='disk is gone'):
             get(images, row, 5)
     assert number_of(get(images, row, 5)) == 5
+
+
+def test_an_image_that_was_made_is_given_though_others_take_its_room_meanwhile(images, row, monkeypatch):
+    image, opened = get(images, row, 9), images.open(row)
+    position = int(opened.reader.positions(9))
+    key, waiting = (opened.tag, position, row.height), frame_images._Request(opened, 9, Future())
+    worker = frame_images._Worker(images)  # not started
+    worker.waiting[key] = [waiting]
+
+    def is_made(key):
+        return images._images.pop(key, None) is not None
+
+    monkeypatch.setattr(images, 'is_made', is_made)
+    with images.changed:
+        images.num_waiting += 1
+    assert worker._make(opened, position, row.height, range(position, position + 1))
+    assert waiting.result.result(1) == image
+
+
+def test_a_frame_whose_reading_was_broken_off_is_not_damaged(images, row, monkeypatch):
+    opened, worker = images.open(row), frame_images._Worker(images)  # not started
+    position = int(opened.reader.positions(9))
+
+    def read(cursor, position, should_stop):
+        with images.changed:
+            images.num_waiting += 1  # another request, which is withdrawn
+            assert should_stop()
+            images.num_waiting -= 1
+
+    with monkeypatch.context() as patched:
+        patched.setattr(frame_images.FrameCursor, 'read', read)
+        assert not worker._make(opened, position, row.height, range(position, position + 1))
+    assert number_of(get(images, row, 9)) == 9

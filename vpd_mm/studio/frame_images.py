@@ -254,26 +254,28 @@ class _Worker(threading.Thread):
     def _make(self, video: OpenedVideo, position: int, height: int, job: range) -> bool:
         """Make one image and give it to those who wait; False where other work comes first."""
         images, key = self._images, (video.tag, position, height)
-        is_asked = (video.tag, job.stop - 1, height) in self.waiting
+        is_asked, has_stopped = (video.tag, job.stop - 1, height) in self.waiting, False
 
         def should_stop() -> bool:
+            nonlocal has_stopped
             with images.changed:
                 self._drop_cancelled()
                 soon = ((video.tag, p, height) in self.waiting for p in range(position, job.stop))
-                return images.closed or ((images.num_waiting > 0 or is_asked) and not any(soon))
+                has_stopped = images.closed or ((images.num_waiting > 0 or is_asked) and not any(soon))
+                return has_stopped
 
         if should_stop():
             return False
-        image, error = None, None
+        error = None
         with images.changed:
-            made = images.is_made(key)
+            image, made = images.get(key), images.is_made(key)
         if not made:
             if self._cursor is None or self._tag != video.tag:
                 self._release()
                 self._cursor, self._tag = FrameCursor(video.reader), video.tag
             try:
                 rgb = self._cursor.read(position, should_stop)
-                if rgb is None and should_stop():
+                if rgb is None and has_stopped:  # it was not read, though it may be wanted again by now
                     return False
                 image = None if rgb is None else encode_jpeg(rgb, height)
             except Exception as e:  # the requests that wait raise it
@@ -288,7 +290,7 @@ class _Worker(threading.Thread):
             requests = self.waiting.pop(key, [])
             images.num_waiting -= len(requests)
             for request in requests:
-                request.answer(images.get(key) if made else error or image)
+                request.answer(error or image)
             if requests and not images.num_waiting:
                 images.changed.notify_all()
         return True
