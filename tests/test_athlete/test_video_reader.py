@@ -23,6 +23,7 @@ from media import (
 from benchmarks.containers import copy_packets
 from vpd_mm.athlete import VideoReader
 from vpd_mm.athlete.video_reader import frame_times
+from vpd_mm.compat.pyav_reader import PyAVReader
 from vpd_mm.errors import UserError
 
 CODECS = [('a.mp4', 'libx264'), ('a.avi', 'mpeg4'), ('a.mkv', 'libx264')]
@@ -62,6 +63,8 @@ def test_colors_follow_the_matrix_and_range_of_the_file(tmp_path, space, colour_
         container.mux(stream.encode())
     [(_, rgb)] = VideoReader(tmp_path / 'c.mp4')
     assert np.abs(rgb.astype(int) - colour).max() <= 4
+    [same] = PyAVReader((tmp_path / 'c.mp4').read_bytes()).get_batch([0])  # that of mmaction2's data sets
+    np.testing.assert_array_equal(same, rgb)
 
 
 @pytest.mark.parametrize('clockwise', [True, False])

@@ -1,5 +1,7 @@
 """The process of a training: progress, one at a time, cancelled without a trace, and over HTTP."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from vpd_mm.files import list_folder
 from vpd_mm.structures import save_actions
 from vpd_mm.studio import Workspace, create_app
 from vpd_mm.studio.predictions import PredictionStore
+from vpd_mm.studio.training import Trainer
 from vpd_mm.studio.training_worker import train
 
 
@@ -41,6 +44,19 @@ def test_a_training_runs_beside_the_server_and_is_cancelled(client, tmp_path):
     assert not [path for path in list_folder(tmp_path / 'c' / 'studio' / 'trainings') if path.is_dir()]
     assert client.get('/api/predictions').json() == {'made': None, 'stale': False, 'predictions': []}
     assert client.delete('/api/training').json()['state'] == 'cancelled'
+
+
+def test_a_training_that_is_killed_has_failed_and_leaves_no_process(tmp_path):
+    trainer = Trainer(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd'))
+    trainer.start()
+    end = time.monotonic() + 120
+    while trainer.state().stage != 'train' or trainer.state().done < 6:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    os.kill(trainer._process.pid, signal.SIGKILL)  # alone, as the system does where memory runs out
+    trainer._thread.join(30)  # it ends when no process holds the pipe any more
+    assert trainer.state().state == 'failed'
+    assert 'is there enough memory?' in trainer.state().error
 
 
 def test_too_few_labels_are_refused_at_once(client, tmp_path):

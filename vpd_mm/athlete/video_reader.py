@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import av
 import numpy as np
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from mmengine.logging import print_log
 
 from ..errors import UserError
-from ..files import check_file, open_video
+from ..files import check_file, frame_to_rgb, open_video
 from ..structures import FrameTimes
 
 #: A file with less than this share of the frames or seconds that its header announces counts as truncated.
@@ -311,10 +311,7 @@ class VideoReader:
     def to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert to (H, W, 3) uint8, upright; if the stream changes size, scaled to that of the first frame."""
         self._size = self._size or (frame.width, frame.height)
-        # PyAV 16 takes BT.709 for BT.601, and full range for limited range, without these options
-        colors: Any = {'src_color_range': frame.color_range or None, 'dst_colorspace': Colorspace.ITU601}
-        rgb = self._converter.reformat(frame, *self._size, format='rgb24', **colors)
-        return _upright(rgb.to_ndarray(), frame)
+        return _upright(frame_to_rgb(frame, self._converter, self._size), frame)
 
 
 def frame_times(stamps: np.ndarray, tick: float, rates: Sequence[float]) -> tuple[FrameTimes, list[tuple[int, float]]]:

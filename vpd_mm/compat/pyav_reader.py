@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from av import VideoFrame
+from av.video.reformatter import VideoReformatter
 
-from ..files import open_video
+from ..files import frame_to_rgb, open_video
 
 
 class DecordLikeFrame(np.ndarray):
@@ -42,19 +44,23 @@ class PyAVReader:
         """Return frames (n, H, W, 3) RGB uint8 in the requested order; an index past the end gives the last frame."""
         wanted = [index + self._length * (index < 0) for index in np.ravel(indices).tolist()]
         frames: dict[int, np.ndarray] = {}
-        newest = None
+        newest, converter = None, VideoReformatter()
+
+        def to_rgb(frame: VideoFrame) -> np.ndarray:
+            return frame_to_rgb(frame, converter, (frame.width, frame.height))
+
         with open_video(self._file) as container:
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
             for index, newest in enumerate(container.decode(stream)):
                 if index in wanted:
-                    frames[index] = newest.to_ndarray(format='rgb24')
+                    frames[index] = to_rgb(newest)
                 if index >= max(wanted):
                     break
         if newest is None:
             raise ValueError('the video has no frame that decodes')
         if past_end := set(wanted) - frames.keys():
-            frames |= dict.fromkeys(past_end, newest.to_ndarray(format='rgb24'))
+            frames |= dict.fromkeys(past_end, to_rgb(newest))
         return np.stack([frames[index] for index in wanted]).view(DecordLikeFrame)
 
     def seek(self, index: int) -> None:

@@ -14,7 +14,7 @@ from .reading import (
     read_json,
     read_text,
 )
-from .video import open_video
+from .video import frame_to_rgb, open_video
 from .writing import (
     MARK,
     append,
@@ -43,6 +43,7 @@ __all__ = [
     'composed',
     'disk_errors_name',
     'file_digest',
+    'frame_to_rgb',
     'input_name',
     'is_ours',
     'list_folder',

@@ -8,7 +8,10 @@ from ..errors import UserError
 from .reading import MAX_PIXELS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from av import VideoFrame
     from av.container import InputContainer
+    from av.video.reformatter import VideoReformatter
 
 #: Names in FFmpeg of the containers that are read.  It recognises them by content, and many others besides: playlists
 #: (concat, hls, dash), which read other files, are not to be among these.
@@ -44,3 +47,18 @@ def open_video(source: str | os.PathLike | bytes) -> 'InputContainer':
             raise UserError(f'{where}: the frames are {size}; at most {MAX_PIXELS} pixels are read')
         stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}  # a stream may change its size
     return container
+
+
+def frame_to_rgb(frame: 'VideoFrame', converter: 'VideoReformatter', size: tuple[int, int]) -> 'np.ndarray':
+    """Convert a decoded frame to (H, W, 3) uint8 by the color matrix and range of its video.
+
+    Args:
+        frame: The frame.
+        converter: Kept from frame to frame, as it is slow to make.
+        size: Width and height, px, to which it is scaled.
+    """
+    from av.video.reformatter import Colorspace
+
+    # PyAV 16 takes BT.709 for BT.601, and full range for limited range, without these options
+    colors: Any = {'src_color_range': frame.color_range or None, 'dst_colorspace': Colorspace.ITU601}
+    return converter.reformat(frame, *size, format='rgb24', **colors).to_ndarray()

@@ -11,7 +11,9 @@ positive and unlabelled data (Lee and Liu, ICML 2003), which does not count an u
 """
 
 import multiprocessing
+import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -125,7 +127,7 @@ def run_jobs(
 ) -> list[Any]:
     """Run functions in processes and return their results; ``on_progress`` gets the done share of all jobs.
 
-    The first error of a job is raised; UserError where a process was killed.
+    The first error of a job is raised; UserError where a process was killed.  The processes end with this one.
     """
     context: Any = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
     shares = context.Array('d', len(jobs))
@@ -148,6 +150,12 @@ def run_jobs(
 def _start_process(jobs: Sequence[Callable[[OnProgress], Any]], shares: Any) -> None:
     """Set up a process of :func:`run_jobs`."""
     global _jobs, _shares
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()  # type: ignore[union-attr]
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _jobs, _shares = jobs, shares
 
