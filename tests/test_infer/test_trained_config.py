@@ -1,6 +1,7 @@
 """Configs that leave fields to a corpus: the training's own config describes its checkpoints."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -158,14 +159,26 @@ def test_a_config_that_came_with_a_checkpoint_is_not_run(recognizer, tmp_path):
     content = ours.read_text()
     ours.write_text(f'{content}# changed\n')
     in_logs = list(recognizer.parent.rglob('vis_data/config.py'))
-    if any(map(is_recorded, in_logs)):  # mmengine's visualizer, one per process, may belong to an earlier training
-        read_trained_config(BIGRU, recognizer)  # the config in the log folder is unchanged
+    assert all(map(is_recorded, in_logs))
+    read_trained_config(BIGRU, recognizer)  # the config in the log folder is unchanged
     for path in in_logs:
         path.unlink()
     with pytest.raises(UserError, match='was not written here'):
         read_trained_config(BIGRU, recognizer)
     ours.write_text(content)
     read_trained_config(BIGRU, recognizer)
+
+
+def test_trainings_that_start_in_one_second_have_logs_of_their_own(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, 'time', lambda: 1e9)
+    for name in ('a', 'b'):
+        cfg = adapt_config(Config.fromfile(BIGRU), corpus)
+        cfg.work_dir = str(tmp_path / name)
+        cfg.merge_from_dict({'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None})
+        build_runner(cfg)
+    for name in ('a', 'b'):
+        [path] = (tmp_path / name).rglob('vis_data/config.py')
+        assert Config.fromfile(path).work_dir == str(tmp_path / name)
 
 
 def test_a_scorer_of_a_fold_is_read_with_the_config_of_its_training(corpus, tmp_path):

@@ -3,6 +3,7 @@
 import copy
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as torch_dist
@@ -11,6 +12,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
 from .. import registry
@@ -78,6 +80,12 @@ class QuietRunner(Runner):
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         return quiet_console(super().build_logger(*args, **kwargs))
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        """Build one for this training alone: mmengine's serves all of a name that start in the same second."""
+        if isinstance(visualizer, dict):
+            visualizer = {'name': f'{self.experiment_name} {self.work_dir}', **visualizer}
+        return super().build_visualizer(visualizer)
 
     @staticmethod
     def build_dataloader(*args, **kwargs) -> DataLoader:
