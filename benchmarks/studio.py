@@ -26,6 +26,7 @@ import numpy as np
 
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.engine.cli import ToolParser
+from vpd_mm.errors import UserError
 from vpd_mm.structures import AthleteTrack, PoseSequence, load_actions, save_actions
 from vpd_mm.studio.access import REQUEST_HEADER
 
@@ -116,6 +117,17 @@ def connect(port: int) -> http.client.HTTPConnection:
 def get(connection: http.client.HTTPConnection, path: str) -> bytes:
     """Return the body of an answer; raises RuntimeError where it is no 200."""
     connection.request('GET', path)
+    return _body(connection, path)
+
+
+def post(connection: http.client.HTTPConnection, path: str, content: Any = None) -> Any:
+    """Send JSON and return that of the answer; raises RuntimeError where it is no 200."""
+    headers = {REQUEST_HEADER: '1', 'Content-Type': 'application/json'}
+    connection.request('POST', path, json.dumps(content), headers)
+    return json.loads(_body(connection, path))
+
+
+def _body(connection: http.client.HTTPConnection, path: str) -> bytes:
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != 200:
@@ -159,38 +171,30 @@ def learn(root: Path, folder: Path) -> dict[str, float]:
         if action.split == 'train' and counts[action.label] < PER_CLASS:
             kept.append(action)
             counts[action.label] += 1
+    if not kept:
+        raise UserError(f'{root}: has no labels of split train')
     save_actions(corpus.actions_path, kept)
     numbers: dict[str, float] = {'labels': len(kept)}
     with studio(corpus) as (port, _):
-        times, num = [], 0
+        connection, times, num = connect(port), [], 0
         for action in kept[:10]:
             query = {'video': action.video, 'start_frame': action.start_frame, 'end_frame': action.end_frame}
             start = time.perf_counter()
-            num = post(port, '/api/search', query)['num_candidates']
+            num = post(connection, '/api/search', query)['num_candidates']
             times.append(time.perf_counter() - start)
         numbers |= {'search, candidates': num, 'search, median s': median(times)}
         numbers['search, s per 10,000 candidates'] = median(times) * max(1, 10_000 / num)
         for name in ('train and predict', 'train and predict again'):
             start = time.perf_counter()
-            post(port, '/api/training')
-            while (state := json.loads(get(connect(port), '/api/training')))['state'] == 'running':
+            post(connection, '/api/training')
+            while (state := json.loads(get(connection, '/api/training')))['state'] == 'running':
                 time.sleep(0.2)
+            if state['state'] != 'done':
+                raise RuntimeError(f'the training ended as {state["state"]}: {state["error"]}')
             numbers[f'{name}, s'] = time.perf_counter() - start
             accuracy = state['report']['accuracy']
             numbers[f'{name}, accuracy on left-out labels, %'] = 100 * accuracy['value']
     return numbers
-
-
-def post(port: int, path: str, content: Any = None) -> Any:
-    """Send JSON and return that of the answer; raises RuntimeError where it is no 200."""
-    connection = connect(port)
-    headers = {REQUEST_HEADER: '1', 'Content-Type': 'application/json'}
-    connection.request('POST', path, json.dumps(content), headers)
-    answer = connection.getresponse()
-    body = answer.read()
-    if answer.status != 200:
-        raise RuntimeError(f'{path}: {answer.status} {body[:200]!r}')
-    return json.loads(body)
 
 
 def load(port: int, pid: int, num_frames: int, seconds: float, clients: int) -> dict[str, float]:

@@ -46,6 +46,9 @@ def test_without_validation_the_default_protocol_says_what_to_do(shared, tmp_pat
         p: plan_runs(few_shot_spec(method, str(corpus.root), [4], protocol=p, **options)) for p in ('default', 'paper')
     }
     assert plans['paper'].problems == {}
-    message = 'no action of split val; it has test, train; write val as the split of some training actions'
+    message = (
+        'no action of split val; it has test, train; write val as the split of some training actions, divide them in '
+        'the studio, or import with a --val-share above 0; FX35 and Diving48 can do without'
+    )
     with pytest.raises(UserError, match=message):
         raise UserError(plans['default'].problems['BiGRU'])

@@ -52,7 +52,7 @@ def said(page, text: str) -> None:
 def test_search_by_example_accept_and_reject(studio, open_page, labels):  # noqa: F811
     page = open_page(f'{studio[0]}/#/player/practice_0?start=5&end=25')
     page.click('a:has-text("Search for similar segments")')
-    page.wait_for_selector('.results li')
+    page.wait_for_selector('.results li', timeout=120_000)  # the first search of an installation is compiled
     distances = [
         float(text.split()[1])
         for text in page.locator('.results li', has_text='distance').all_inner_texts()

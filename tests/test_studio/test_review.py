@@ -33,6 +33,7 @@ FIRST, SECOND = 3, 10
 def test_informative_asks_for_the_middle_of_each_group_and_the_outlier_later():
     order, values = order_candidates(candidates([*TWO, 50.0]), 'informative')
     assert set(order[:2]) == {FIRST, SECOND}
+    assert order[6] == 14  # after the edges of the groups, before what lies near to one that was asked for
     assert (np.diff(values) <= 1e-9).all()
     assert sorted(order) == list(range(15))
 
@@ -47,8 +48,17 @@ def test_informative_asks_what_is_rare_and_an_action():
         return int(order_candidates(candidates(TWO, **fields), 'informative')[0][0])
 
     assert first(probabilities=[[0.9, 0.1]] * 7 + [[0.1, 0.9]] * 7, counts=(9, 1)) == SECOND
+    assert first(probabilities=[[0.1, 0.9]] * 7 + [[0.9, 0.1]] * 7, counts=(9, 1)) == FIRST
     assert first(scores=[0.3] * 7 + [0.9] * 7) == SECOND
     assert first(scores=[0.9] * 7 + [0.3] * 7) == FIRST
+
+
+def test_informative_does_not_ask_for_what_the_models_doubt():
+    expected = order_candidates(candidates(TWO), 'informative')[0]
+    for doubt in ([0.01] * 7 + [0.5] * 7, [0.5] * 7 + [0.01] * 7):
+        probabilities = [[1 - p, p] for p in doubt]
+        order = order_candidates(candidates(TWO, probabilities=probabilities, doubts=doubt), 'informative')[0]
+        np.testing.assert_array_equal(order, expected)
 
 
 def test_simple_orders():

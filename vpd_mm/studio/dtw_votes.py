@@ -12,7 +12,7 @@ NUM_NEAREST = 3
 SHARPNESS = 16.0
 #: Largest ratio of two distances: no class is impossible because its labels are far or of another length.
 MAX_RATIO = 1.5
-#: Labels of a class that are compared; more change little and take longer.
+#: Labels of a class that are compared, the first ones, which limits the time.
 MAX_PER_CLASS = 20
 
 

@@ -7,8 +7,8 @@ A prediction is in the queue until it is decided, or a label covers it.  Orders:
   (facility location: each kind of clip is asked for once, the most typical one first, and what is like nothing else,
   often an error of the features, late).  An open prediction counts by ``1 + balance``: balance is 1 for a class without
   labels and 0 for the class with the most.  Each one is multiplied by its frame score, so that what is hardly an action
-  does not count.  Uncertainty does not count: what the models doubt is often unlike all else, and teaches little about
-  it (``tools/benchmark.py studio-user``).
+  does not count.  Uncertainty does not count: a clip that the models doubt is often unlike all others, and its label
+  teaches little about them.
 - 'uncertain': by entropy; 'disagreement': by the disagreement of the models; 'diverse': as 'informative', all with
   equal weight; 'rare': classes with the fewest labels first; 'confident': the most probable ones first, to accept
   many at once; 'time': video and time.
