@@ -1,12 +1,16 @@
 """Parts that are loaded after the start, and what their first requests need."""
 
 import asyncio
+import threading
+from multiprocessing import forkserver
 
 import numpy as np
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from learning_corpus import make_learning_corpus
 
 from vpd_mm.retrieve import dtw_kernel
-from vpd_mm.studio import late_parts
+from vpd_mm.studio import Workspace, create_app, late_parts
 from vpd_mm.studio.late_parts import LateParts
 from vpd_mm.studio.search import Gallery, _nearest, compile_search
 from vpd_mm.studio.segments import Segment
@@ -29,6 +33,14 @@ def test_parts_are_made_and_prepared_after_the_start(monkeypatch):
 
     asyncio.run(run())
     assert done == ['made', 'prepared']
+
+
+def test_the_process_that_trainings_are_forked_from_is_there_soon_after_the_start(monkeypatch, tmp_path):
+    monkeypatch.setattr(late_parts, '_DELAY_SEC', 0)
+    started = threading.Event()
+    monkeypatch.setattr(forkserver, 'ensure_running', started.set)
+    with TestClient(create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd'))):
+        assert started.wait(60)
 
 
 def test_the_first_search_compiles_nothing():

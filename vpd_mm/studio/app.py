@@ -42,7 +42,7 @@ def create_app(workspace: Workspace, access: Access | None = None) -> FastAPI:
         workspace: The corpus.
         access: Who may use it; None: this machine.
     """
-    late = LateParts(lambda: _late_app(workspace), lambda: _module('search').compile_search())
+    late = LateParts(lambda: _late_app(workspace), _prepare)
     app = _new_app(late.lifespan)
     app.add_middleware(Guard, access=access or Access())
     for routes in PARTS:
@@ -57,6 +57,11 @@ def _late_app(workspace: Workspace) -> FastAPI:
     for name in LATE_PARTS:
         app.include_router(_module(name).routes(workspace))
     return app
+
+
+def _prepare() -> None:
+    _module('search').compile_search()
+    _module('training').prepare_process()
 
 
 def _module(name: str) -> Any:

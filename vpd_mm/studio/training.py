@@ -78,9 +78,8 @@ class Trainer:
             if self._state.state == 'running':
                 raise TrainingRunsError('a training is running; wait for it or cancel it')
             usable_labels(self.workspace)
+            prepare_process()
             context: Any = multiprocessing.get_context(_METHOD)
-            if _METHOD == 'forkserver':  # later trainings start at once
-                context.set_forkserver_preload(['vpd_mm.studio.training_worker'])
             receiver, sender = context.Pipe(duplex=False)
             self._process = context.Process(target=run_training, args=(self.workspace, sender))
             self._process.start()
@@ -134,6 +133,15 @@ def _share(stage: str, done: float) -> float:
     names = list(_ENDS)
     begin = _ENDS[names[names.index(stage) - 1]] if stage != names[0] else 0.0
     return begin + done * (_ENDS[stage] - begin)
+
+
+def prepare_process() -> None:
+    """Import what a training needs, in the background, into the process that trainings are forked from."""
+    if _METHOD == 'forkserver':
+        from multiprocessing import forkserver
+
+        multiprocessing.set_forkserver_preload(['vpd_mm.studio.training_worker'])
+        forkserver.ensure_running()
 
 
 def end_group(process: Any) -> None:
