@@ -109,7 +109,7 @@ def test_detect_resumes_a_fold(tool, corpus, corrupt, tmp_path):
     assert 'resumed: epoch 2 is done' in tool('detect.py', *options, 'train_cfg.max_epochs=2')
 
 
-@pytest.mark.parametrize('name', ['fewshot.py', 'compare.py'])
+@pytest.mark.parametrize('name', ['fewshot.py', pytest.param('compare.py', marks=pytest.mark.full)])
 def test_runs_are_resumed(tool, corrupt, tmp_path, name):
     corpus = easy_corpus(tmp_path / 'easy')
     work = tmp_path / 'w'
