@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from forked import finish_tool, start_tool
 
+# Before torch is imported: with more threads, those of several processes on the same cores wait for each other in loops,
+# and a test takes ten times as long.
+os.environ['OMP_NUM_THREADS'] = '1'
+
 import vpd_mm  # noqa: F401  # the bridges come before any OpenMMLab import
 
 ROOT = Path(__file__).resolve().parents[1]

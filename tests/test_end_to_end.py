@@ -76,6 +76,7 @@ def test_training_lowers_the_loss_and_resuming_repeats_it(folder):
         assert loss == pytest.approx(whole[step], rel=1e-4), step
 
 
+@pytest.mark.full  # test_train_and_test.py compares the curves of a smaller model
 def test_two_processes_have_the_losses_of_one(folder, run_python):
     # Batch normalisation sees each process's part of a batch; group normalisation sees single samples.
     norm = [f'model.student.backbone.norm_cfg.{option}' for option in ('type=GN', 'num_groups=8')]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from email import message_from_bytes
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def module_name(path: Path) -> str:
     return '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
 
 
+@cache
+def import_nodes(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def import_graph() -> dict[str, set[str]]:
     """Every module of vpd_mm to those that it imports anywhere in its file: inside functions, for type checkers."""
     modules = {module_name(path): path for path in SOURCES}
@@ -51,14 +58,12 @@ def import_graph() -> dict[str, set[str]]:
     for name, path in modules.items():
         package = name if path.name == '__init__.py' else name.rpartition('.')[0]
         graph[name] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        for node in import_nodes(path):
             if isinstance(node, ast.ImportFrom):
                 base = importlib.util.resolve_name('.' * node.level + (node.module or ''), package)
                 imported = [f'{base}.{alias.name}' for alias in node.names]
-            elif isinstance(node, ast.Import):
-                imported = [alias.name for alias in node.names]
             else:
-                continue
+                imported = [alias.name for alias in node.names]
             for full in imported:
                 target = full if full in modules else full.rpartition('.')[0]
                 if target in modules and target != name:
@@ -207,6 +212,7 @@ def test_installation_page_names_the_versions_of_today():
     assert 'vpd-mm check_env --fix run\nvpd-mm demo --scale tiny\n' in block
 
 
+@pytest.mark.full
 def test_installed_wheel_runs_from_any_folder(wheel, tmp_path):
     site = tmp_path / 'site'
     install = ['install', '-q', '--no-deps', '--no-index', '--target', str(site), str(wheel)]

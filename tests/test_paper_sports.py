@@ -266,7 +266,8 @@ def rows_of(report: str, heading: str) -> dict[str, list[str]]:
     return {line[0]: line for line in lines}
 
 
-@cases('paper')  # by the features of VI-VPD
+@pytest.mark.full
+@pytest.mark.parametrize(('imported', 'student'), [(s, 'paper') for s in SPORTS], indirect=True)  # features of VI-VPD
 def test_comparison_has_the_tables_of_the_paper(imported, student, tmp_path):
     protocol, _ = student
     sport, corpus, files = imported

@@ -106,6 +106,7 @@ WORKERS = ' '.join(
 )
 
 
+@pytest.mark.full
 def test_the_core_runs_without_what_only_unix_has(tmp_path):
     actions = []
     for name, split in (('v0', 'train'), ('v1', 'val'), ('v2', 'test')):

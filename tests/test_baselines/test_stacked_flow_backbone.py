@@ -14,7 +14,7 @@ from vpd_mm.features.corpus_config import _set_stream
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
 
 
-@pytest.mark.parametrize('name', ['tsn', 'trn', 'gsm'])
+@pytest.mark.parametrize('name', ['tsn', pytest.param('trn', marks=pytest.mark.full), 'gsm'])
 def test_every_channel_gets_the_mean_rgb_kernel(name, tmp_path):
     conv = 'backbone.conv1.conv' if name == 'gsm' else 'conv1.conv'
     pytest.importorskip('torchvision')

@@ -1,6 +1,7 @@
 """Comparisons as data, their runs and the keys of the runs."""
 
 import shutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -159,6 +160,11 @@ def test_a_method_of_two_tables_has_one_key(corpus, tmp_path):
     assert plan.runs[-1].key == plan.runs[2].key
 
 
+@cache
+def streams_of(config: str) -> list[str]:
+    return Config.fromfile(find_config(config)).streams
+
+
 @pytest.mark.parametrize('path', sorted((ROOT / 'configs/compare').glob('*.py')), ids=lambda p: p.stem)
 def test_comparisons_of_this_project_name_existing_configs(path):
     spec = spec_of(path)
@@ -169,7 +175,7 @@ def test_comparisons_of_this_project_name_existing_configs(path):
     for section in spec.sections:
         for method in section.methods:
             if method.stream:
-                assert method.stream in Config.fromfile(find_config(method.config)).streams
+                assert method.stream in streams_of(method.config)
 
 
 def test_seeds_count_from_that_of_the_config(corpus, tmp_path):

@@ -14,7 +14,7 @@ from vpd_mm.structures import load_actions
 LISTED = {'fx35': 5407, 'diving48': 14744}
 
 
-@pytest.mark.parametrize('name', LISTED)
+@pytest.mark.parametrize('name', ['fx35', pytest.param('diving48', marks=pytest.mark.full)])
 def test_few_shot_on_published_lists(name, shared, tmp_path):
     corpus = import_published(name, shared / 'vpd_annotations', tmp_path / name, val_share=0.1)
     actions = {action.action_id: action for action in load_actions(corpus.actions_path)}

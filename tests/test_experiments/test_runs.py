@@ -56,13 +56,19 @@ def results(work_dir):
     return frame.drop(columns=['seconds', 'commit']).to_dict('records')
 
 
-def test_the_comparison_of_the_page_runs_on_another_corpus(corpus, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def page(corpus, tmp_path, monkeypatch):
+    """The comparison of docs/evaluate.md, in a folder with a corpus that has its features."""
     monkeypatch.chdir(tmp_path)
     [text] = [block.text for block in blocks('docs/evaluate.md') if "kind='nearest'" in block.text]
     assert len(text.splitlines()) == 10
     Path('my_comparison.py').write_text(text)
     own = Corpus.open(shutil.copytree(corpus.root, 'own'))
     shutil.copytree(own.teacher_dir('joints'), own.features_dir('vpd'))
+
+
+@pytest.mark.full
+def test_the_comparison_of_the_page_runs_on_another_corpus(page, capsys):
     short = ['train_cfg.max_iters=4', 'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=2']
     options = ['subsets=1', 'all_seeds=1', *(f'options.{option}' for option in short)]
     compare(['my_comparison.py', '--corpus', 'own', '--executor', 'debug', '--cfg-options', *options])
@@ -72,6 +78,9 @@ def test_the_comparison_of_the_page_runs_on_another_corpus(corpus, tmp_path, mon
     ]
     assert float(rows[-1]['P@1']) > 50
     assert '# my_comparison' in capsys.readouterr().out
+
+
+def test_an_option_that_the_comparison_of_the_page_lacks_is_refused(page):
     for option, message in (
         ('subset=1', "--cfg-options subset: changes nothing: the config has no 'subset'; did you mean subsets"),
         (
@@ -253,6 +262,7 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
 
 
+@pytest.mark.full
 def test_killed_with_its_jobs_a_comparison_resumes_to_the_same_tables(corpus, tmp_path):
     short, long = ({'train_cfg.max_epochs': epochs} for epochs in (1, 8))  # long: it has not ended when it is killed
     methods = [
