@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from forked import finish_tool, start_tool
 
-# Before torch is imported: with more threads, those of several processes on the same cores wait for each other in loops,
-# and a test takes ten times as long.
+# Before torch is imported: two teams of threads on the same cores wait for each other in loops, and a test takes ten
+# times as long.
 os.environ['OMP_NUM_THREADS'] = '1'
 
 import vpd_mm  # noqa: F401  # the bridges come before any OpenMMLab import
@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Modules that take longest, started first so that no process works alone at the end.
 LONGEST = (
     'test_demo_tiny',
-    'test_readme',
     'test_tutorials',
+    'test_paper_sports',
+    'test_readme',
+    'test_quickstart',
     'test_runs',
     'test_breaks',
-    'test_end_to_end',
-    'test_quickstart',
-    'test_platform',
-    'test_train_and_test',
+    'test_baseline_configs',
+    'test_evil_checkpoint',
 )
 
 

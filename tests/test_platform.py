@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from media import FRAMES, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus

@@ -31,7 +31,8 @@ BASELINES = [
     for stream in streams
     for name in names
 ]
-#: Cases of ``make test``: each network and stream on a data set of the paper, these in turn; a stream of a small config.
+#: Cases of ``make test``: each network and stream on a data set of the paper, these in turn; the first stream of a
+#: small config.
 SHORT = {(*pair, PAPER[i % 4]) for i, pair in enumerate(dict.fromkeys(case[:2] for case in BASELINES))}
 SHORT |= {case for case in BASELINES if case[1] in ('crop', 'joint') and case[2] not in PAPER}
 MARKED = [pytest.param(*case, id='-'.join(case), marks=[] if case in SHORT else pytest.mark.full) for case in BASELINES]
