@@ -148,7 +148,7 @@ def open_page(browser) -> Iterator[Callable]:
     def open_page(url: str, expected: str = r'$^', **options):
         context = browser.new_context(**{'viewport': DESKTOP, 'accept_downloads': True, **options})
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         watched = Watched(page)
         watched.expected = expected
         opened.append((context, watched))

@@ -118,10 +118,10 @@ def test_noise_is_on_the_background_only_as_strong_as_published(std, expected):
 def test_noise_needs_a_mask_which_is_loaded_with_its_probability(is_athlete):
     before = sample(store=MaskStore(None), frame=0)
     np.testing.assert_array_equal(BackgroundNoise(prob=1)(dict(before))['img'], before['img'])
-    store, noisy = MaskStore(np.full((8, 8), is_athlete)), 0
+    store, noisy, noise = MaskStore(np.full((8, 8), is_athlete)), 0, BackgroundNoise(prob=0.5)
     for seed in range(200):
         before = sample(seed, size=8, store=store, frame=0)
-        noisy += not np.array_equal(BackgroundNoise(prob=0.5)(dict(before))['img'], before['img'])
+        noisy += not np.array_equal(noise(dict(before))['img'], before['img'])
     assert 75 < store.num_reads < 125
     assert noisy == (0 if is_athlete else store.num_reads)
 

@@ -147,14 +147,14 @@ def test_second_prepare_on_the_same_corpus(tmp_path):
     assert _prepare(video, '--out', tmp_path / 'c').returncode == 0
 
 
-def test_setup_errors_end_the_run_with_one_line(tmp_path):
+@pytest.mark.parametrize('workers', ['1', pytest.param('2', marks=pytest.mark.full)])
+def test_setup_errors_end_the_run_with_one_line(tmp_path, workers):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
-    for workers in ('1', '2'):
-        args = (video, make_video(tmp_path / 'b.mp4', 2), '--out', tmp_path / f'c{workers}', '--workers', workers)
-        done = _prepare(*args, '--flow', 'raft', '--flow-checkpoint', tmp_path / 'weights.pth')
-        assert done.returncode == 1
-        assert done.stderr.startswith(f'error: checkpoint {tmp_path / "weights.pth"}: no such file'), done.stderr
-        assert done.stderr.count('\n') == 1
+    args = (video, make_video(tmp_path / 'b.mp4', 2), '--out', tmp_path / 'c', '--workers', workers)
+    done = _prepare(*args, '--flow', 'raft', '--flow-checkpoint', tmp_path / 'weights.pth')
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'error: checkpoint {tmp_path / "weights.pth"}: no such file'), done.stderr
+    assert done.stderr.count('\n') == 1
 
 
 def test_kill_in_the_first_video_of_all(tmp_path):

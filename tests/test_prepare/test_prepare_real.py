@@ -1,10 +1,13 @@
 """Measured quality on a real video."""
 
+import pytest
+
 from benchmarks import BENCHMARKS, load_benchmark
 from benchmarks.prepare import GOALS, main, measure
 from vpd_mm.corpus import Corpus, CropStore
 
 
+@pytest.mark.full
 def test_wall_flip(shared, tmp_path):
     poses = str(shared / 'videos' / 'poses')
     result = measure(tmp_path, str(shared / 'videos' / 'wall_flip.mp4'), poses, poses, reads=200)

@@ -61,12 +61,12 @@ def test_files_of_spreadsheet_programs(tmp_path):
 
 def test_large_lists_are_read_in_linear_time(tmp_path):
     start = time.process_time()
-    (tmp_path / 'classes.txt').write_text(''.join(f'class {i}\n' for i in range(200_000)))
-    assert len(load_classes(tmp_path / 'classes.txt')) == 200_000
-    lines = [f'a:{i},v,{i},{i + 1},{i % 10},train\n' for i in range(200_000)]
+    (tmp_path / 'classes.txt').write_text(''.join(f'class {i}\n' for i in range(50_000)))
+    assert len(load_classes(tmp_path / 'classes.txt')) == 50_000
+    lines = [f'a:{i},v,{i},{i + 1},{i % 10},train\n' for i in range(50_000)]
     (tmp_path / 'actions.csv').write_text('action_id,video,start_frame,end_frame,label,split\n' + ''.join(lines))
-    assert len(load_actions(tmp_path / 'actions.csv', 10)) == 200_000
-    assert time.process_time() - start < 20
+    assert len(load_actions(tmp_path / 'actions.csv', 10)) == 50_000
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ SECONDS = {
     'ntsc': np.arange(FRAMES) * 1001 / 60000,
     'vfr': np.array(vfr_ticks(FRAMES)) / 25,
 }
+#: At a constant rate the order of decoding is the same: once is enough.
+CASES = ['bframes', pytest.param('ntsc', marks=pytest.mark.full), 'vfr']
 RATE = 12.5
 #: What is on the page, read at once: number, seconds, picture.
 SHOWN = """() => {
@@ -47,7 +49,7 @@ class Player:
 
     def wait_until(self, condition: Callable[[int], bool]) -> None:
         """Wait until the number on the page meets a condition."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not condition(int(self.page.inner_text('#frame-number'))):
             assert time.monotonic() < end
             self.page.wait_for_timeout(20)
@@ -62,7 +64,7 @@ def nearest(seconds: np.ndarray, wanted: float) -> int:
     return int(np.flatnonzero(np.abs(seconds - wanted) <= np.abs(seconds - wanted).min() + 1e-9)[-1])
 
 
-@pytest.mark.parametrize('video', SECONDS)
+@pytest.mark.parametrize('video', CASES)
 def test_every_step_shows_the_frame_that_it_names(video, studio, open_page):  # noqa: F811
     seconds = SECONDS[video]
     player = Player(open_page(f'{studio[0]}/#/player/{video}'))
@@ -97,7 +99,7 @@ def test_fast_keys_lose_no_frame(studio, open_page):  # noqa: F811
         assert player.wait(frame)[1] == frame
 
 
-@pytest.mark.parametrize('video', SECONDS)
+@pytest.mark.parametrize('video', CASES)
 def test_playback_names_what_it_shows_and_ends_on_an_exact_frame(video, studio, open_page):  # noqa: F811
     player = Player(open_page(f'{studio[0]}/#/player/{video}?frame=5'))
     player.wait(5)
@@ -120,14 +122,15 @@ def test_slow_motion_backward_and_loop(studio, open_page):  # noqa: F811
     player = Player(open_page(f'{studio[0]}/#/player/practice_0?start=35&end=55'))
     player.wait(35)
     player.page.keyboard.press('p')
-    seen = set()
-    for _ in range(12):
+    seen, readings, end = set(), 0, time.monotonic() + 60
+    while readings < 12 or len(seen) < 3:
+        assert time.monotonic() < end
         player.page.wait_for_timeout(60)
         number, burnt, _ = player.shown()
         assert number == burnt
         seen.add(number)
+        readings += 1
     assert seen <= set(range(35, 55))
-    assert len(seen) > 2
     player.page.keyboard.press('p')
     player.page.keyboard.press('k')
     player.page.fill('#go-to', '200')
@@ -138,13 +141,13 @@ def test_slow_motion_backward_and_loop(studio, open_page):  # noqa: F811
     number, burnt, _ = player.shown()
     assert number == burnt < 197
     player.page.select_option('#speed', '0.1')
+    before, start = number, time.monotonic()
     player.page.keyboard.press('l')
-    before = number
     player.page.wait_for_timeout(1000)
     player.page.keyboard.press('k')
     number, burnt, _ = player.shown()
     assert number == burnt
-    assert 0 <= number - before <= 6  # 2.5 frames a second
+    assert 0 <= number - before <= 2.5 * (time.monotonic() - start) + 1  # 2.5 frames a second
 
 
 def test_frames_of_a_resampled_corpus(browser, open_page, tmp_path):  # noqa: F811

@@ -199,7 +199,11 @@ def findings(page, **options) -> list:
     return [(rule['id'], [node['html'][:200] for node in rule['nodes'][:3]]) for rule in serious]
 
 
-@pytest.mark.parametrize('view', VIEWS)
+@pytest.mark.parametrize(
+    'view',
+    # The others are states of the player and of the search.
+    [pytest.param(view, marks=[pytest.mark.full] * (view in ('athletes', 'examples'))) for view in VIEWS],
+)
 def test_a_view_has_no_error_and_is_accessible(view, trained, studio, open_page):  # noqa: F811
     address, heading = VIEWS[view]
     for size in (DESKTOP, PHONE):

@@ -37,7 +37,7 @@ def test_first_label_of_a_corpus_without_classes(empty, open_page):  # noqa: F81
 
 def test_a_key_goes_to_the_match_behind_the_one_that_was_clicked(studio, open_page):  # noqa: F811
     page = open_page(f'{studio[0]}/#/search?video=practice_0&start=5&end=25')
-    page.wait_for_selector('.results li')
+    page.wait_for_selector('.results li', timeout=120_000)  # the first search of an installation is compiled
     is_open = 'li:has(button.reject:enabled)'
     second = page.locator(f'.results {is_open} + {is_open}').first
     pair = second.locator('xpath=preceding-sibling::li[1]'), second

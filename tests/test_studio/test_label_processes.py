@@ -77,7 +77,7 @@ def check_files(corpus: Corpus, watched: Steps) -> None:
     assert remembered == stored
 
 
-@pytest.mark.parametrize('kills', [5, pytest.param(50, marks=pytest.mark.kill)])
+@pytest.mark.parametrize('kills', [2, pytest.param(50, marks=pytest.mark.kill)])
 def test_no_kill_loses_what_was_acknowledged(corpus, kills):
     rng = random.Random(0)  # noqa: S311
     watched, other = Steps('a'), Steps('b')

@@ -15,7 +15,8 @@ from vpd_mm.synthetic import CLASSES, SKILLS, GroundTruth
 from vpd_mm.synthetic.corpus import SportRecipe, make_sport, sport_statistics
 from vpd_mm.synthetic.shot import SPLITS, make_athlete, plan_videos
 
-RECIPE = SportRecipe(seed=4, width=128, height=128, sub_frames=2)
+#: With this seed the first videos are short.
+RECIPE = SportRecipe(seed=126, width=128, height=128, sub_frames=2)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -133,10 +134,10 @@ def test_splits_share_no_kit_and_no_athlete():
                 assert not np.array_equal(look.colors, look2.colors)
 
 
-def test_unlabelled_videos_have_other_athletes_and_no_actions(tmp_path):
-    made = make_sport(tmp_path / 'out', 0, 0, 1, RECIPE, unlabelled=1)
-    assert sorted(made.videos()) == ['test_0000', 'unlabelled_0000']
-    assert {action.video for action in load_actions(made.actions_path)} == {'test_0000'}
+def test_unlabelled_videos_have_other_athletes_and_no_actions(corpus, tmp_path):
+    made = make_sport(shutil.copytree(corpus.root, tmp_path / 'out'), 1, 0, 1, RECIPE, unlabelled=1)
+    assert sorted(made.videos()) == ['test_0000', 'train_0000', 'unlabelled_0000']
+    assert {action.video for action in load_actions(made.actions_path)} == {'test_0000', 'train_0000'}
     assert make_athlete(RECIPE, 'unlabelled', 0)[0] != make_athlete(RECIPE, 'train', 0)[0]
 
 

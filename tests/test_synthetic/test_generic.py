@@ -116,7 +116,7 @@ def test_people_stand_apart_in_clear_images():
     for clear in (False, True):
         recipe = GenericRecipe(seed=0, width=128, height=128, clear=clear)
         largest = []
-        for _, who in generic_images(recipe, 'train', 60):
+        for _, who in generic_images(recipe, 'train', 25):
             for k, person in enumerate(who):
                 others = np.array([p.box for p in who[:k] + who[k + 1 :]]).reshape(-1, 4)
                 largest.append(max(box_iou(np.tile(person.box, (len(others), 1)), others), default=0.0))
@@ -130,7 +130,7 @@ def test_over_places_leaping_people_in_front_of_others():
     for over in (False, True):
         recipe = GenericRecipe(seed=3, width=128, height=128, leaping=1.0, over=over)
         distances = []
-        for _, who in generic_images(recipe, 'train', 40):
+        for _, who in generic_images(recipe, 'train', 20):
             middles = np.array([(p.box[:2] + p.box[2:]) / 2 for p in who]).reshape(-1, 2)
             heights = [p.box[3] - p.box[1] for p in who]
             for k in range(1, len(who)):

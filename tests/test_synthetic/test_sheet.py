@@ -9,7 +9,8 @@ from vpd_mm.synthetic.corpus import SportRecipe
 from vpd_mm.synthetic.sheet import MAX_BYTES, _jpeg, crop_square, draw_visible, write_sheets
 from vpd_mm.visualize.skeleton import LEFT, RIGHT
 
-RECIPE = SportRecipe(seed=1, width=128, height=128, sub_frames=1)
+#: With this seed few videos show all classes.
+RECIPE = SportRecipe(seed=6, width=128, height=128, sub_frames=1)
 
 
 def test_visible_joints_are_filled_and_hidden_joints_are_rings():

@@ -88,7 +88,7 @@ def test_result_depends_on_neither_batch_size_nor_previous_calls(teacher, frames
     np.testing.assert_allclose(first[1], np.concatenate([s for _, s in one_by_one]), atol=1e-3)
 
 
-@pytest.mark.parametrize('text', [SMALL, HEATMAP])
+@pytest.mark.parametrize('text', [SMALL, pytest.param(HEATMAP, marks=pytest.mark.full)])
 def test_half_precision_gives_the_same_poses(tmp_path, frames, text):
     teacher = make_teacher(tmp_path, text)
     exact = teacher.infer(frames, BOXES)
