@@ -48,7 +48,7 @@ from vpd_mm.visualize.report import (
     Section,
     Table,
     Text,
-    animation_uri,
+    animation,
     figure_uri,
     file_uri,
     image_uri,
@@ -77,7 +77,7 @@ python tools/extract_features.py work_dirs/... --corpus data/real --out vpd --pr
 
 
 def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: int, console: PlainConsole) -> Path:
-    """Run all steps and write ``results.json``, ``overlay/*.mp4`` and ``report.html``; returns ``root``."""
+    """Run all steps and write ``results.json``, ``flip.webp``, ``overlay/*.mp4`` and ``report.html``; returns ``root``."""
     if wheels is not None and not wheels.is_dir():
         raise UserError(f'--wheels {wheels}: no such folder')
     on_change = partial(write_page, root / 'report.html', TITLE, LEAD)
@@ -126,9 +126,9 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
 
     decoded = extractor.decode(features.feats)
 
-    def panels(frame_inds: Iterable[int]) -> Iterator[list[np.ndarray]]:
+    def panels(frame_inds: Iterable[int], side: int = 240) -> Iterator[list[np.ndarray]]:
         only = set(frame_inds)
-        return preview_panels(corpus, VIDEO, decoded, only=only, side=240, repaired='mediapipe-repaired')
+        return preview_panels(corpus, VIDEO, decoded, only=only, side=side, repaired='mediapipe-repaired')
 
     curves = training_figure(checkpoint.parent, 'loss', 'distill/sq_error', 'squared error')
     error = f'{metrics["distill/joint_error"]:.3f} torso sizes'
@@ -149,8 +149,9 @@ def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: in
         images = [Image(image_uri(np.concatenate(rows))) for rows in panels(shown)]
         flip += [Gallery(images, 240, 'Frames that are filled in: crop, estimator, student, repaired.'), Legend(LEGEND)]
         gap = range(filled[0] - 15, filled[-1] + 16)
-        images = [np.concatenate(columns, axis=1) for columns in panels(gap)]
-        flip.append(Image(animation_uri(images, 12.5), 'From the first to the last of them, slowly.'))
+        with atomic_write(root / 'flip.webp') as f:
+            f.write(animation((np.concatenate(columns[1:], axis=1) for columns in panels(gap, 160)), 12.5))
+        flip.append(Image(file_uri(root / 'flip.webp'), 'From the first to the last of them, slowly.'))
     flip.append(Image(file_uri(overlay), 'The poses of the student, in every frame with a box.'))
     numbers = [
         ('crops seen in training', f'{crops:,}'),

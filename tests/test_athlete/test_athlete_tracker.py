@@ -74,6 +74,17 @@ def test_keeps_the_athlete_while_a_bystander_crosses(seed):
     assert (iou(track.boxes, athlete[track.frame_inds]) < 0.6).sum() <= 1
 
 
+def test_motion_prefers_who_leaps_to_a_passer_by():
+    athlete, passer_by = walk((240, 100), (0, 0), (40, 90), 120), walk((620, 240), (-5, 0), (80, 180), 120)
+    athlete[:, 1::2] += 60 * np.sin(np.arange(120) / 8)[:, None]
+    frames = [(i, np.concatenate([person(b), person(a, 0.6)])) for i, (a, b) in enumerate(zip(athlete, passer_by))]
+
+    (without,), (track,) = run(frames), run(frames, rules=ChoiceRules(motion=4))
+
+    assert iou(without.boxes, passer_by).min() > 0.8
+    assert iou(track.boxes, athlete).min() > 0.8
+
+
 def test_keeps_the_athlete_of_a_real_video(shared):
     given = json.loads((shared / 'videos/poses/wall_flip/boxes.json').read_text())
     ground_truth = np.array([[x, y, x + w, y + h] for _, (x, y, w, h) in given], np.float32)
@@ -166,9 +177,10 @@ def test_scores_follow_the_weights():
     np.testing.assert_allclose(scores(length=1), [1, 0.5])
     np.testing.assert_allclose(scores(size=1), [0.25, 1])
     np.testing.assert_allclose(scores(centrality=2), [1, 1 - 171 / np.hypot(320, 180)], rtol=1e-6)
-    spread = 2 * np.arange(50).std() / 160
-    np.testing.assert_allclose(scores(motion=1), [0, spread / (1 + spread)], rtol=1e-5)
+    np.testing.assert_allclose(scores(motion=1), [0, 0], atol=1e-6)  # one stands, one walks evenly
     np.testing.assert_allclose(scores(length=1, confidence=3), [(1 + 1.5) / 4, (0.5 + 2.1) / 4], rtol=1e-6)
+    short_large.boxes[1::2, 1::2] -= 160  # up and down by half a height around an even walk
+    np.testing.assert_allclose(scores(motion=1), [0, 1 / 3], atol=1e-3)
 
 
 def test_tracks_are_joined_within_the_limits():

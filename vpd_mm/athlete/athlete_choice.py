@@ -20,8 +20,8 @@ class ChoiceRules:
         length: Weight of the share of the shot's frames in which the person has a box.
         size: Weight of the median square root of the box area, relative to the largest person of the shot.
         centrality: Weight of the median closeness to the frame center: 1 at the center, 0 at a corner.
-        motion: Weight of m / (1 + m), m = standard deviation of the box center in body heights.  Low by default,
-            because passers-by move too.
+        motion: Weight of m / (1 + m), m = standard deviation of the box center around a motion of constant velocity,
+            as of passers-by, in body heights.
         confidence: Weight of the mean detection score.
         min_score: People with a lower score are never athletes.
         join_seconds: Longest time between two tracks of one person.
@@ -57,7 +57,7 @@ def score_people(
         return np.zeros(0)
     middle = np.array(frame_size) / 2
     areas = [np.median(np.prod(p.boxes[:, 2:] - p.boxes[:, :2], axis=1)) for p in people]
-    spread = np.array([np.hypot(*_centers(p).std(axis=0)) / np.median(_heights(p)) for p in people])
+    spread = np.array([np.hypot(*_uneven(p).std(axis=0)) / np.median(_heights(p)) for p in people])
     off_center = np.array([np.median(np.hypot(*(_centers(p) - middle).T)) for p in people]) / np.hypot(*middle)
     terms = {
         'length': np.array([len(p) / shot_frames for p in people]),
@@ -114,6 +114,12 @@ def _gap_cost(first: AthleteTrack, second: AthleteTrack, fps: float, rules: Choi
 
 def _centers(track: AthleteTrack) -> np.ndarray:
     return (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
+
+
+def _uneven(track: AthleteTrack) -> np.ndarray:
+    """Return the centers minus the line of constant velocity that fits them best."""
+    times, centers = track.frame_inds - track.frame_inds.mean(), _centers(track) - _centers(track).mean(axis=0)
+    return centers - np.outer(times, times @ centers / max(times @ times, 1))
 
 
 def _heights(track: AthleteTrack) -> np.ndarray:

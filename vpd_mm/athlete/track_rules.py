@@ -45,7 +45,7 @@ RULES = {
     'length': Rule('weight of the share of frames with a box'),
     'size': Rule('weight of the size'),
     'centrality': Rule('weight of the closeness to the center'),
-    'motion': Rule('weight of the movement'),
+    'motion': Rule('weight of a movement that is not of constant velocity'),
     'confidence': Rule('weight of the detection score'),
     'min_score': Rule('least score of an athlete, the weighted mean of these five', '', 0, 1),
     'join_seconds': Rule('longest time between two tracks of one person', 's'),

@@ -161,13 +161,18 @@ def image_uri(image: np.ndarray) -> str:
 
 
 def animation_uri(frames: Iterable[np.ndarray], fps: float) -> str:
-    """Images (H, W, 3) uint8 RGB of one shape, at least one, to the data URI of an animated WebP that repeats."""
+    """Images as of :func:`animation` to the data URI of their WebP."""
+    return _data_uri('.webp', animation(frames, fps))
+
+
+def animation(frames: Iterable[np.ndarray], fps: float) -> bytes:
+    """Images (H, W, 3) uint8 RGB of one shape, at least one, to an animated WebP that repeats."""
     first, *others = map(PillowImage.fromarray, frames)
     buffer = io.BytesIO()
     first.save(
         buffer, 'WEBP', save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=70, method=4
     )
-    return _data_uri('.webp', buffer.getvalue())
+    return buffer.getvalue()
 
 
 def file_uri(path: Path) -> str:
