@@ -1,5 +1,6 @@
 """Tools in processes of their own, forked from one that has imported the libraries: an import takes seconds."""
 
+import json
 import multiprocessing
 import os
 import runpy
@@ -55,6 +56,13 @@ def run_ranks(path: Path, *args: object, cwd: Path, port: int) -> None:
     for process, to in zip(processes, files):
         done = finish_tool(process, **to, timeout=300)
         assert done.returncode == 0, done.stderr[-2000:]
+
+
+def curve_of(work_dir: Path) -> dict[int, float]:
+    """Step to loss of all runs in a work dir, later runs last."""
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+    return {row['step']: row['loss'] for row in rows if 'loss' in row}
 
 
 def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path]) -> None:
