@@ -58,7 +58,11 @@ def test_two_machines_have_the_loss_curve_of_one_process(nodes, tmp_path, run_py
         )
         for rank, name in enumerate(nodes)
     ]
-    outputs = [machine.communicate(timeout=240)[0] for machine in machines]
+    try:
+        outputs = [machine.communicate(timeout=150)[0] for machine in machines]
+    finally:
+        for machine in machines:
+            machine.terminate()  # torchrun, which ends its processes
     assert [machine.returncode for machine in machines] == [0, 0], outputs
     one, two = curve_of(tmp_path / 'one'), curve_of(tmp_path / 'two')
     assert one.keys() == two.keys() == set(range(1, 5))
