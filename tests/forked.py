@@ -8,6 +8,7 @@ import subprocess
 import sys
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 #: Imported once, before the forks.  ``vpd_mm``, with the bridges, comes first.
 LIBRARIES = (
@@ -28,11 +29,15 @@ LIBRARIES = (
 _CONTEXT = multiprocessing.get_context('forkserver')
 
 
-def start_tool(path: Path, *args: object, cwd: Path, env: dict | None = None, out: Path, err: Path):
-    """Start ``python PATH ARGS`` in a folder; stdout and stderr go into files."""
+def start_tool(
+    path: Path, *args: object, cwd: Path, env: dict | None = None, out: Path, err: Path, operations: Any = None
+):
+    """Start ``python PATH ARGS`` in a folder; stdout and stderr go into files; ``operations``: of ``kills.py``."""
     _CONTEXT.set_forkserver_preload(list(LIBRARIES))
     arguments = [str(path), *map(str, args)]
-    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, {**os.environ, **(env or {})}, (out, err)))
+    process = _CONTEXT.Process(
+        target=_run, args=(arguments, cwd, {**os.environ, **(env or {})}, (out, err), operations)
+    )
     process.start()
     return process
 
@@ -65,7 +70,7 @@ def curve_of(work_dir: Path) -> dict[int, float]:
     return {row['step']: row['loss'] for row in rows if 'loss' in row}
 
 
-def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path]) -> None:
+def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path], operations: Any) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
@@ -73,4 +78,11 @@ def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Pa
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.argv[:] = arguments
     sys.path.insert(0, str(Path(arguments[0]).parent))
-    runpy.run_path(arguments[0], run_name='__main__')
+    if operations is None:
+        runpy.run_path(arguments[0], run_name='__main__')
+        return
+    operations.start()
+    try:
+        runpy.run_path(arguments[0], run_name='__main__')
+    finally:
+        operations.save()

@@ -22,6 +22,7 @@ FURTHER |= {'os.uname', 'os.wait3', 'os.wait4', 'os.waitstatus_to_exitcode'}
 GUARDED = {
     ('vpd_mm/engine/locks.py', 'fcntl'),
     ('vpd_mm/engine/network_device.py', 'fcntl'),
+    ('vpd_mm/files/writing.py', 'fcntl'),
     ('vpd_mm/corpus/shard.py', 'os.register_at_fork'),
     *(('vpd_mm/experiments/jobs.py', name) for name in ('select', 'os.pidfd_open', 'signal.SIGKILL', 'os.getuid')),
     ('vpd_mm/studio/training_worker.py', 'os.setsid'),

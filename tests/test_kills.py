@@ -1,0 +1,139 @@
+"""Every long command is killed at random moments and resumed: nothing is lost, done twice, half written or locked."""
+
+from pathlib import Path
+
+import pytest
+from comparison_corpus import easy_corpus, write_comparison
+from inference_files import STUDENT, save_model
+from kills import HEADER, Step, check_end, content, kill_and_resume, run
+from learning_corpus import make_learning_corpus
+from media import FRAMES, make_video, write_boxes, write_poses
+from release_files import write_crops, write_features, write_pose
+from tiny_corpus import make_tiny
+
+from vpd_mm.corpus import Corpus
+from vpd_mm.structures import Action, save_actions
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ['model.hidden_dims=16', 'model.backbone.hidden_dims=8', 'train_cfg.val_interval=1']
+#: Saves after every epoch, keeps one checkpoint, and draws the same random numbers after a resume.
+TRAINING = """
+_base_ = ['{root}/configs/detect/bigru_detector.py']
+custom_hooks = [dict(type='vpd_mm.ExactResumeHook')]
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
+train_cfg = dict(max_epochs=4)
+train_dataloader = dict(num_workers=0, persistent_workers=False)
+model = dict(backbone=dict(hidden_dims=8))
+"""
+
+
+def make_videos(folder: Path) -> None:
+    videos = folder.parent / 'inputs'
+    for name in ('a', 'b', 'c') if not videos.exists() else ():
+        make_video(videos / f'{name}.mp4')
+        write_boxes(videos / 'boxes', name, range(FRAMES))
+        write_poses(videos / 'poses', name, range(FRAMES))
+
+
+def make_release(folder: Path) -> None:
+    release = folder.parent / 'release'
+    for name in ('a', 'b', 'c') if not release.exists() else ():
+        write_pose(release, name)
+        write_crops(release / 'crops' / name, range(3))
+        write_features(release / 'features' / f'{name}.emb.pkl')
+
+
+def make_student(folder: Path) -> None:
+    make_tiny(folder / 'corpus', dict.fromkeys('abcd', 20))
+    save_model(folder, 'student', STUDENT.format(dims=26))
+
+
+def make_training(folder: Path) -> None:
+    make_labelled(folder)
+    (folder / 'c.py').write_text(TRAINING.format(root=ROOT))
+
+
+def make_labelled(folder: Path) -> None:
+    corpus: Corpus = make_learning_corpus(folder / 'corpus', num_videos=6)
+    splits = dict(zip(('v0', 'v1', 'v2', 'v3', 'v4', 'v5'), ('train', 'train', 'train', 'val', 'test', 'test')))
+    save_actions(corpus.actions_path, [Action(f'{v}:0', v, 20, 40, 0, split) for v, split in splits.items()])
+
+
+def make_comparison(folder: Path) -> None:
+    easy_corpus(folder / 'corpus')
+    write_comparison(folder / 'c.py', Corpus(Path('corpus'), 'corpus'), ks=[2])
+
+
+SHORT = ('--cfg-options', 'train_cfg.max_epochs=2', *SMALL, 'default_hooks.checkpoint.interval=1')
+DETECTOR = ('train_cfg.max_epochs=1', 'model.backbone.hidden_dims=4', 'default_hooks.checkpoint.interval=1')
+BIGRU = ('configs/recognize/bigru.py', '--corpus', 'corpus', '--features', 'joints', '--k', '2', '--subsets', '2')
+PREPARED = ('../inputs', '--boxes', '../inputs/boxes', '--poses', '../inputs/poses', '--out', 'c')
+STEPS = {
+    step.name: step
+    for step in (
+        Step('prepare', make_videos, 'prepare.py', PREPARED),
+        Step('import', make_release, 'import_dataset.py', ('vpd-release', '../release', '--out', 'c')),
+        Step(
+            'extract',
+            make_student,
+            'extract_features.py',
+            ('student.py', 'student.pth', '--corpus', 'corpus', '--out', 'vpd', '--device', 'cpu'),
+        ),
+        Step(
+            'train',
+            make_training,
+            'train.py',
+            ('c.py', '--corpus', 'corpus', '--features', 'vpd', '--work-dir', 'w', '--resume'),
+        ),
+        Step(
+            'fewshot',
+            lambda folder: make_comparison(folder),
+            'fewshot.py',
+            (*BIGRU, '--work-dir', 'w', '--executor', 'debug', *SHORT),
+        ),
+        Step('compare', make_comparison, 'compare.py', ('c.py', '--work-dir', 'w', '--executor', 'debug')),
+        Step(
+            'detect',
+            make_labelled,
+            'detect.py',
+            (
+                'configs/detect/bigru_detector.py',
+                '--corpus',
+                'corpus',
+                '--features',
+                'vpd',
+                '--work-dir',
+                'w',
+                '--folds',
+                '2',
+                '--cfg-options',
+                *DETECTOR,
+            ),
+        ),
+    )
+}
+#: Kills of each step in make test and in make test-kill; the studio has its own in test_label_processes.
+KILLS = {
+    'prepare': (2, 16),
+    'import': (1, 14),
+    'extract': (2, 14),
+    'train': (2, 14),
+    'fewshot': (1, 12),
+    'compare': (1, 10),
+    'detect': (1, 10),
+}
+
+
+@pytest.mark.parametrize('name', STEPS)
+def test_a_few_kills(name, tmp_path):
+    row = kill_and_resume(STEPS[name], tmp_path, KILLS[name][0])
+    print(f'\n{HEADER}\n{row}')
+    assert row.kills == KILLS[name][0]
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize('name', STEPS)
+def test_many_kills(name, tmp_path):
+    row = kill_and_resume(STEPS[name], tmp_path, KILLS[name][1], seed=1)
+    print(f'\n{HEADER}\n{row}')
+    assert row.kills == KILLS[name][1]
