@@ -101,7 +101,7 @@ def test_ranks_of_srun_prepare_and_extract_what_one_process_does(tmp_path, video
     for name in VIDEOS:
         assert np.array_equal(features[0][name].feats, features[1][name].feats)
     assert '3 videos written' not in text
-    assert not [path for path in two.root.rglob('.*.tmp')]
+    assert not list(two.root.rglob('.*.tmp'))
 
 
 def test_a_batch_script_without_srun_is_one_process(tmp_path, videos, run_alone):
@@ -130,7 +130,7 @@ def test_a_comparison_as_an_array_of_jobs_survives_a_cancelled_and_a_requeued_on
     arrays = sorted(job for job, state in jobs().items() if state == 'RUNNING')
     output('scancel', arrays[0])
     output('scontrol', 'requeue', arrays[1])
-    shown, errors = first.communicate(timeout=240)
+    _, errors = first.communicate(timeout=240)
     assert first.returncode == 1
     assert '1 run failed; the first: error: its process ended without a result' in errors, errors
     again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240)
