@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -27,6 +28,8 @@ TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 OF_A_RUN = {'seconds', 'commit'}
 #: Files of a training that say how it went, not what came out: logs, and the console of a resumed training.
 LOGS = ('.log', '.lock', '.png', '.py', 'last_checkpoint', 'training.json')
+#: Folders of logs: of a training by its time, of jobs.
+NOT_RESULTS = re.compile(r'/vis_data/|/\d{8}_\d{6}/|^w/jobs/')
 CHANGES = {'os.rename', 'os.remove', 'os.mkdir', 'os.rmdir', 'os.truncate'}
 LONGEST_DELAY_SEC = 0.05
 
@@ -107,7 +110,7 @@ def content(folder: Path) -> dict[str, Any]:
     files = {}
     for path in sorted(folder.rglob('*')):
         name = str(path.relative_to(folder))
-        if not path.is_file() or name.endswith(LOGS) or path.name.startswith('.') or 'vis_data' in path.parts:
+        if not path.is_file() or name.endswith(LOGS) or path.name.startswith('.') or NOT_RESULTS.search(name):
             continue
         if path.name == 'corpus.json':
             files[name] = corpus_content(path.parent)

@@ -1,11 +1,12 @@
 """Every long command is killed at random moments and resumed: nothing is lost, done twice, half written or locked."""
 
+import random
 from pathlib import Path
 
 import pytest
 from comparison_corpus import easy_corpus, write_comparison
 from inference_files import STUDENT, save_model
-from kills import HEADER, Step, kill_and_resume
+from kills import HEADER, Step, check_end, content, kill_and_resume, run
 from learning_corpus import make_learning_corpus
 from media import FRAMES, make_video, write_boxes, write_poses
 from release_files import write_crops, write_features, write_pose
@@ -113,28 +114,37 @@ STEPS = {
         ),
     )
 }
-#: Kills of each step in make test and in make test-kill; the studio has its own in test_label_processes.
-KILLS = {
-    'prepare': (2, 16),
-    'import': (1, 14),
-    'extract': (2, 14),
-    'train': (2, 14),
-    'fewshot': (1, 12),
-    'compare': (1, 10),
-    'detect': (1, 10),
-}
+#: Kills of each step in make test-kill; the studio has its own in test_studio/test_label_processes.py.
+KILLS = dict(prepare=16, extract=14, train=16, fewshot=12, compare=10, detect=12) | {'import': 20}
 
 
-@pytest.mark.parametrize('name', STEPS)
-def test_a_few_kills(name, tmp_path):
-    row = kill_and_resume(STEPS[name], tmp_path, KILLS[name][0])
-    print(f'\n{HEADER}\n{row}')
-    assert row.kills == KILLS[name][0]
+@pytest.mark.parametrize('name', ['prepare', 'extract', 'train'])
+def test_two_kills(name, tmp_path):
+    assert kill_and_resume(STEPS[name], tmp_path, 2).kills == 2
 
 
 @pytest.mark.kill
+def test_a_hundred_kills(tmp_path):
+    print(f'\n{HEADER}')
+    for name, kills in KILLS.items():
+        row = kill_and_resume(STEPS[name], tmp_path / name, kills, seed=1)
+        print(row, flush=True)
+        assert row.kills == kills
+
+
+@pytest.mark.full
 @pytest.mark.parametrize('name', STEPS)
-def test_many_kills(name, tmp_path):
-    row = kill_and_resume(STEPS[name], tmp_path, KILLS[name][1], seed=1)
-    print(f'\n{HEADER}\n{row}')
-    assert row.kills == KILLS[name][1]
+def test_a_full_disk_is_an_error_that_names_it_and_the_rest_is_made_later(name, tmp_path):
+    step, rng = STEPS[name], random.Random(name)  # noqa: S311
+    code, errors, num_operations = run(step, tmp_path / 'whole')
+    assert code == 0, errors
+    whole = content(tmp_path / 'whole')
+    for i in range(4):
+        folder, at = tmp_path / f'full{i}', rng.randrange(1, num_operations + 1)
+        code, errors, _ = run(step, folder, at=at, full=True)
+        assert code in (0, 1), (at, errors)
+        assert code == 0 or 'No space left on device' in errors + (tmp_path / f'full{i}.out').read_text(), (at, errors)
+        content(folder)
+        code, errors, _ = run(step, folder)
+        assert code == 0, (at, errors)
+        check_end(step, folder, whole)
