@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # cores, as tests also wait for files and other processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-full test-fuzz test-kill test-browser test-wheel lint docs linkcheck tutorials demo demo-real
+.PHONY: setup setup-runtime test test-full test-fuzz test-kill test-cluster test-browser test-wheel lint docs linkcheck tutorials demo demo-real
 .PHONY: test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
@@ -64,9 +64,14 @@ test-full: setup
 test-fuzz: setup
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(JOBS) tests/test_fuzz $(ARGS)
 
-# 30 trainings killed around a save: a table of the epoch that each had reached and the one it resumed from.
+# A hundred kills of the long commands, 30 of a training around its saves, a hundred of the studio: tables.
 test-kill: setup
 	$(BIN)/python -m pytest -m kill -s
+
+# A real Slurm of one node, and two machines in network namespaces (root).
+test-cluster: setup
+	command -v slurmctld && command -v ip || { SUDO=$$(test $$(id -u) = 0 || echo sudo); $$SUDO apt-get update -q && $$SUDO apt-get install -y -q slurm-wlm munge iproute2; }
+	$(BIN)/python -m pytest -m cluster -rs --durations=0 $(ARGS)
 
 # The studio in a real browser without a window; make test runs these tests too where there is one.
 test-browser: setup

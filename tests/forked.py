@@ -1,5 +1,6 @@
 """Tools in processes of their own, forked from one that has imported the libraries: an import takes seconds."""
 
+import json
 import multiprocessing
 import os
 import runpy
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 #: Imported once, before the forks.  ``vpd_mm``, with the bridges, comes first.
 LIBRARIES = (
@@ -27,11 +29,15 @@ LIBRARIES = (
 _CONTEXT = multiprocessing.get_context('forkserver')
 
 
-def start_tool(path: Path, *args: object, cwd: Path, env: dict | None = None, out: Path, err: Path):
-    """Start ``python PATH ARGS`` in a folder; stdout and stderr go into files."""
+def start_tool(
+    path: Path, *args: object, cwd: Path, env: dict | None = None, out: Path, err: Path, operations: Any = None
+):
+    """Start ``python PATH ARGS`` in a folder; stdout and stderr go into files; ``operations``: of ``kills.py``."""
     _CONTEXT.set_forkserver_preload(list(LIBRARIES))
     arguments = [str(path), *map(str, args)]
-    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, {**os.environ, **(env or {})}, (out, err)))
+    process = _CONTEXT.Process(
+        target=_run, args=(arguments, cwd, {**os.environ, **(env or {})}, (out, err), operations)
+    )
     process.start()
     return process
 
@@ -57,7 +63,14 @@ def run_ranks(path: Path, *args: object, cwd: Path, port: int) -> None:
         assert done.returncode == 0, done.stderr[-2000:]
 
 
-def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path]) -> None:
+def curve_of(work_dir: Path) -> dict[int, float]:
+    """Step to loss of all runs in a work dir, later runs last."""
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+    return {row['step']: row['loss'] for row in rows if 'loss' in row}
+
+
+def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path], operations: Any) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
@@ -65,4 +78,11 @@ def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Pa
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.argv[:] = arguments
     sys.path.insert(0, str(Path(arguments[0]).parent))
-    runpy.run_path(arguments[0], run_name='__main__')
+    if operations is None:
+        runpy.run_path(arguments[0], run_name='__main__')
+        return
+    operations.start()
+    try:
+        runpy.run_path(arguments[0], run_name='__main__')
+    finally:
+        operations.save()

@@ -1,14 +1,13 @@
 """A video becomes a corpus, a student is trained on it and describes every frame: the commands of the README."""
 
 import importlib.util
-import json
 import re
 import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
-from forked import run_ranks
+from forked import curve_of, run_ranks
 from media import FRAMES, make_video, write_boxes, write_poses
 
 from vpd_mm.corpus import Corpus, FeatureStore
@@ -52,11 +51,6 @@ def folder(tmp_path_factory, run_python):
     return folder
 
 
-def curve(work_dir: Path) -> dict[int, float]:
-    rows = [json.loads(line) for p in work_dir.glob('*/vis_data/scalars.json') for line in p.read_text().splitlines()]
-    return {row['step']: row['loss'] for row in rows if 'loss' in row}
-
-
 def test_every_frame_has_features_of_both_views(folder):
     corpus = Corpus.open(folder / 'data/two')
     student = FeatureStore(corpus.features_dir('vpd'))
@@ -68,7 +62,7 @@ def test_every_frame_has_features_of_both_views(folder):
 
 
 def test_training_lowers_the_loss_and_resuming_repeats_it(folder):
-    whole, resumed = curve(folder / 'work_dirs/c'), curve(folder / 'resumed')
+    whole, resumed = curve_of(folder / 'work_dirs/c'), curve_of(folder / 'resumed')
     assert set(whole) == set(range(1, 13))
     assert np.mean([whole[i] for i in (10, 11, 12)]) < np.mean([whole[i] for i in (1, 2, 3)])
     assert set(resumed) == set(range(5, 13))
@@ -86,7 +80,7 @@ def test_two_processes_have_the_losses_of_one(folder, run_python):
     assert done.returncode == 0, done.stderr[-2000:]
     halves = ['--work-dir', 'two', '--cfg-options', *options, 'train_dataloader.batch_size=8']
     run_ranks(TOOLS / 'train.py', 'c.py', '--launcher', 'pytorch', *halves, cwd=folder, port=29573)
-    one, two = curve(folder / 'one'), curve(folder / 'two')
+    one, two = curve_of(folder / 'one'), curve_of(folder / 'two')
     assert set(one) == set(two) == set(range(1, 5))
     for step, loss in one.items():
         assert two[step] == pytest.approx(loss, rel=1e-3), step

@@ -22,6 +22,8 @@ FURTHER |= {'os.uname', 'os.wait3', 'os.wait4', 'os.waitstatus_to_exitcode'}
 #: Where such a name is used, after a test that the system has it.
 GUARDED = {
     ('vpd_mm/engine/locks.py', 'fcntl'),
+    ('vpd_mm/engine/network_device.py', 'fcntl'),
+    ('vpd_mm/files/writing.py', 'fcntl'),
     ('vpd_mm/corpus/shard.py', 'os.register_at_fork'),
     *(('vpd_mm/experiments/jobs.py', name) for name in ('select', 'os.pidfd_open', 'signal.SIGKILL', 'os.getuid')),
     ('vpd_mm/studio/training_worker.py', 'os.setsid'),

@@ -144,8 +144,12 @@ def test_errors_become_one_line_and_status_1(error, line, capsys):
         ({}, (0, 1, 0), 'cuda'),
         ({'RANK': '3', 'WORLD_SIZE': '8', 'LOCAL_RANK': '3'}, (3, 8, 3), 'cuda:1'),
         ({'RANK': '4', 'WORLD_SIZE': '8', 'LOCAL_RANK': '0'}, (4, 8, 0), 'cuda:0'),
-        ({'SLURM_PROCID': '3', 'SLURM_NTASKS': '8'}, (3, 8, 3), 'cuda:1'),
-        ({'SLURM_PROCID': '5', 'SLURM_NTASKS': '8', 'SLURM_LOCALID': '1', 'LOCAL_RANK': '0'}, (5, 8, 1), 'cuda:1'),
+        ({'SLURM_PROCID': '3', 'SLURM_STEP_NUM_TASKS': '8'}, (3, 8, 3), 'cuda:1'),
+        (
+            {'SLURM_PROCID': '5', 'SLURM_STEP_NUM_TASKS': '8', 'SLURM_LOCALID': '1', 'LOCAL_RANK': '0'},
+            (5, 8, 1),
+            'cuda:1',
+        ),
     ],
     ids=str,
 )

@@ -149,3 +149,24 @@ def test_only_unfinished_files_of_that_name_are_removed(tmp_path):
         (tmp_path / name).touch()
     remove_unfinished(tmp_path / '[a].csv')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['.b.csv.k3.tmp', '[a].csv', 'a.tmp']
+
+
+def test_the_file_of_a_killed_process_is_used_again_and_that_of_another_writer_is_not(tmp_path):
+    pid = os.fork()
+    if pid == 0:
+        with atomic_write(tmp_path / 'x') as f:
+            f.write(b'of the killed process, longer')
+            f.flush()
+            os.kill(os.getpid(), 9)
+    os.waitpid(pid, 0)
+    (left,) = tmp_path.iterdir()
+    os.link(left, tmp_path / '.y.0.tmp')  # a file of another name would be written through
+    with atomic_write(tmp_path / 'y') as f:
+        f.write(b'y')
+    assert left.read_bytes() == b'of the killed process, longer'
+    (tmp_path / '.y.0.tmp').unlink()
+    with atomic_write(tmp_path / 'x') as first, atomic_write(tmp_path / 'x') as second:
+        first.write(b'first')
+        second.write(b'second')
+    assert (tmp_path / 'x').read_bytes() == b'first'  # renamed last
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['x', 'y']

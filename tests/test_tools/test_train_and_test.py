@@ -1,11 +1,10 @@
 """tools/train.py and tools/test.py as a user types them, on mmaction2's models."""
 
-import json
 import runpy
 from pathlib import Path
 
 import pytest
-from forked import run_ranks
+from forked import curve_of, run_ranks
 
 from vpd_mm.engine.training_console import training_record
 from vpd_mm.errors import UserError
@@ -18,17 +17,6 @@ SHORT = [
     'val_dataloader.dataset.num_clips=16',
     'default_hooks.logger.interval=1',
 ]
-
-
-def losses(work_dir: Path) -> dict[int, float]:
-    """Step -> loss of all runs in a work dir, later runs last."""
-    curve = {}
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in log.read_text().splitlines():
-            row = json.loads(line)
-            if 'loss' in row:
-                curve[row['step']] = row['loss']
-    return curve
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +54,7 @@ def test_trains_with_progress_and_keeps_checkpoints(trained):
     assert 'eta:' in log
     assert 'acc/top1' in log
     assert (trained / 'whole' / 'epoch_4.pth').is_file()
-    curve = losses(trained / 'whole')
+    curve = curve_of(trained / 'whole')
     assert curve[max(curve)] < curve[1]
 
 
@@ -87,7 +75,7 @@ def test_the_console_has_a_summary_a_line_per_epoch_and_the_best(trained):
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(trained):
-    whole, resumed = losses(trained / 'whole'), losses(trained / 'resumed')
+    whole, resumed = curve_of(trained / 'whole'), curve_of(trained / 'resumed')
     assert set(whole) == set(range(1, 9))
     assert set(resumed) == set(range(5, 9))
     for step, loss in resumed.items():
@@ -119,7 +107,7 @@ def test_two_processes_have_the_loss_curve_of_one(tool, tmp_path):
     # tools/dist_train.sh itself is a command of the README
     halves = ['--work-dir', 'two', '--cfg-options', *options, 'train_dataloader.batch_size=8']
     run_ranks(TOOLS / 'train.py', PLAIN, '--launcher', 'pytorch', *halves, cwd=tmp_path, port=29571)
-    a, b = losses(tmp_path / 'one'), losses(tmp_path / 'two')
+    a, b = curve_of(tmp_path / 'one'), curve_of(tmp_path / 'two')
     assert a.keys() == b.keys() == set(range(1, 5))
     for step, loss in a.items():
         assert b[step] == pytest.approx(loss, abs=1e-4), step

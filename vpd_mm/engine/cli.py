@@ -22,10 +22,11 @@ if TYPE_CHECKING:  # check_env starts where they are missing
 
     from .console import PlainConsole
 
-#: Launcher to the variables that it sets: rank, number of processes, rank on this machine.
+#: Launcher to the variables that it sets: rank, number of processes, rank on this machine.  Slurm sets rank 0 and
+#: SLURM_NTASKS in a batch script, too, which is one process; the number of processes of srun is that of its step.
 LAUNCHERS = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'slurm': ('SLURM_PROCID', 'SLURM_STEP_NUM_TASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
 

@@ -1,6 +1,5 @@
 """Advisory file locks, released by the kernel when their process ends."""
 
-import errno
 import logging
 import os
 import stat
@@ -13,6 +12,7 @@ from typing import IO
 
 from ..errors import UserError
 from ..files import check_no_link, disk_errors_name, open_flags
+from ..files.writing import NO_LOCKS
 
 try:
     import fcntl
@@ -21,8 +21,6 @@ except ImportError:  # Windows
 
 #: Digits of the longest number of a process.
 _MAX_DIGITS = 20
-#: Errors of a file system, often one of a network, that has no locks.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
@@ -69,7 +67,7 @@ def _try_lock(file: IO[bytes], path: Path, shared: bool) -> bool:
         except BlockingIOError:
             return False
         except OSError as e:
-            if e.errno not in _NO_LOCKS:
+            if e.errno not in NO_LOCKS:
                 raise
             reason = f'the file system of {path.parent}'
     _warn_once(reason)

@@ -22,6 +22,7 @@ from ..files import atomic_write, check_no_link, check_no_links, disk_errors_nam
 from .cli import LAUNCHERS
 from .config import config_name, set_filename
 from .cpu_autocast import on_this_cpu
+from .network_device import device_towards
 from .paths import newest_best
 from .progress import OnProgress
 from .resume import last_checkpoint, sole_training
@@ -149,13 +150,18 @@ class ProgressHook(Hook):
 
 
 def _init_gloo(launcher: str) -> None:
-    """Initialise the default process group on CPUs from the launcher's variables."""
+    """Initialise the default process group on CPUs from the launcher's variables; UserError where one is missing."""
     if torch_dist.is_initialized():
         return
     for name, source in zip(LAUNCHERS['pytorch'], LAUNCHERS[launcher], strict=True):
         if source not in os.environ:
             raise UserError(f'--launcher {launcher}: {source} is not set; start with torchrun, srun or mpirun')
         os.environ[name] = os.environ[source]
-    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+    if 'MASTER_ADDR' not in os.environ and int(os.environ.get('SLURM_STEP_NUM_NODES', '1')) > 1:
+        raise UserError(f'--launcher {launcher}: without GPUs, several machines need MASTER_ADDR, that of the first one')
+    address = os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
+    # gloo takes the device that the name of this machine leads to, which is the loopback device on many machines
+    if device := device_towards(address):
+        os.environ.setdefault('GLOO_SOCKET_IFNAME', device)
     torch_dist.init_process_group('gloo')

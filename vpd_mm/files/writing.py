@@ -1,7 +1,10 @@
 """Write results: complete files only, never over a file that this project did not write nor through a link."""
 
+import errno
 import glob
+import itertools
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +14,17 @@ from typing import IO
 from ..errors import UserError
 from .reading import open_file, open_flags
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 #: Text in every image, video, page or network that a tool writes where the user says; it allows to replace the file.
 MARK = 'made by vpd_mm'
 #: Bytes at both ends of a file that are searched for a mark.
 _ENDS = 64 << 10
+#: Errors of a file system, often one of a network, that has no locks.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 #: Longest name of a file or folder.
 _MAX_NAME_BYTES = 255
 
@@ -41,10 +51,8 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
     prefix = _prefix(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix='.tmp')
+        handle, temporary = _open_temporary(path.parent, prefix)
         try:
-            os.umask(mask := os.umask(0))
-            os.chmod(temporary, 0o666 & ~mask)
             with os.fdopen(handle, mode, encoding=None if 'b' in mode else 'utf-8') as f:
                 yield f
                 f.flush()
@@ -57,6 +65,33 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
         if e.errno is not None and (e.filename is None or Path(os.fsdecode(e.filename)).name.startswith(prefix)):
             e.filename, e.filename2 = str(path), None
         raise
+
+
+def _open_temporary(folder: Path, prefix: str) -> tuple[int, str]:
+    """Open an empty file that no other process writes: one that a killed process left, or a new one."""
+    names = (str(folder / f'{prefix}{number}.tmp') for number in itertools.count())
+    flags = os.O_RDWR | os.O_CREAT | open_flags('NOFOLLOW', 'NONBLOCK', 'CLOEXEC', 'BINARY')
+    while fcntl is not None:
+        handle = os.open(name := next(names), flags, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.fstat(handle)
+            if os.path.samestat(held, os.lstat(name)) and stat.S_ISREG(held.st_mode) and held.st_nlink == 1:
+                os.ftruncate(handle, 0)
+                return handle, name
+        except (BlockingIOError, FileNotFoundError):  # another process writes it, or has just renamed it
+            pass
+        except OSError as e:
+            os.close(handle)
+            os.unlink(name)
+            if e.errno not in NO_LOCKS:
+                raise
+            break
+        os.close(handle)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix='.tmp')
+    os.umask(mask := os.umask(0))
+    os.chmod(name, 0o666 & ~mask)
+    return handle, name
 
 
 def remove_unfinished(path: str | os.PathLike) -> None:
