@@ -16,6 +16,7 @@ BENCHMARKS = {
     'gpu': 'benchmarks.gpu:main',
     'bigru': 'benchmarks.bigru:run',
     'dtw': 'benchmarks.dtw:run',
+    'retrieval': 'benchmarks.retrieval:run',
     'vipe': 'benchmarks.vipe:run',
     'studio-user': 'benchmarks.studio_user:run',
     'vipe-recipes': 'benchmarks.vipe_recipes:run',

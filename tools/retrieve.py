@@ -2,22 +2,25 @@
 """Rank a corpus by DTW for each of its actions, or find the clips most similar to one clip.
 
 python tools/retrieve.py --corpus data/penn --features joints --split test --gallery-split train
+
+With --out, a search that was interrupted resumes, and torchrun or srun shares it out over processes.
 """
 
 import argparse
 import csv
 import math
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
 
 from vpd_mm.corpus import PROTOCOLS, Corpus
-from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, run_tool
+from vpd_mm.engine.cli import ToolParser, add_overwrite_argument, launcher_ranks, run_tool
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.deprecation import joined_words
+from vpd_mm.engine.model_zoo import pick_device
+from vpd_mm.engine.progress import no_progress, progress_bar
 from vpd_mm.errors import UserError, counted, listed
 from vpd_mm.files import check_output, open_output
 from vpd_mm.structures import load_classes
@@ -52,7 +55,7 @@ def main(argv=None):
 def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> None:
     from vpd_mm.features.clip_summary import TOO_GOOD, seen_by_student
     from vpd_mm.features.clips import split_names
-    from vpd_mm.retrieve import NO_PATH, rank_corpus, ranking_context, step_patterns
+    from vpd_mm.retrieve import NO_PATH, SearchParts, rank_corpus, ranking_context, step_patterns
 
     context = ranking_context(queries, gallery, args.protocol)
     most = int(context.candidates.max())
@@ -61,12 +64,19 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
         if not most:
             raise UserError(f'{args.corpus}: no query has another clip to find; label more actions')
         raise UserError(f'--ks must be 1 to {most}, the largest number of clips that a query can find, found {ks}')
-    if not args.ks and len(ks) < len(DEFAULT_KS):
+    rank, world, _ = launcher_ranks()
+    if not args.ks and len(ks) < len(DEFAULT_KS) and rank == 0:
         clips = counted(len(gallery), 'clip')
         print(f'k = {", ".join(map(str, ks))}: a gallery of {clips} is too small for more (--ks selects others)')
-    start = time.perf_counter()
-    nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol)
-    seconds = time.perf_counter() - start
+    folder = args.out and args.out.with_name(f'{args.out.name}.parts')
+    with progress_bar(f'retrieval in {args.corpus}', 'queries') as on_progress:
+        parts = SearchParts(folder, rank, world, no_progress if rank else on_progress)
+        nearest, metrics = rank_corpus(queries, gallery, ks, args.device, args.protocol, parts)
+    speed = f'{parts.num_searched * len(gallery) / max(parts.seconds, 1e-9):,.0f} pairs of clips per second'
+    searched = f'{parts.num_searched:,} of {counted(len(queries), "query")}'
+    if nearest is None:
+        print(f'process {rank} of {world}: searched {searched}, {speed}')
+        return
     sizes = {'query': context.num_queries, 'clip': len(gallery), 'class': context.num_classes}
     title = ', '.join(counted(number, noun) for noun, number in sizes.items())
     table = Table(title=f'{args.features}: {title}; in %')
@@ -91,7 +101,8 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
     line, seen = seen_by_student(Corpus.open(args.corpus), split_names(args.features), queries.actions, 'queries')
     if line:
         print(f'warning: {line}: {TOO_GOOD}' if seen else line)
-    print(f'{len(queries) * len(gallery) / seconds:,.0f} pairs of clips per second')
+    print(f'searched {searched} {"in this process" if world > 1 else "in this run"}, {speed}')
+    print(shares_of_work(nearest.counts.sum(axis=0).tolist()))
     if args.out is None:
         return
     rules = {'overwrite': args.overwrite, 'inputs': [args.corpus]}
@@ -103,6 +114,17 @@ def rank_all(queries, gallery, classes: list[str], args: argparse.Namespace) -> 
                 hit = gallery.actions[i]
                 row = (query.action_id, classes[query.label], rank, hit.action_id, classes[hit.label])
                 writer.writerow((*row, f'{distance:.6g}', pattern if distance < math.inf else ''))
+    parts.remove()
+
+
+def shares_of_work(counts: list[int]) -> str:
+    """Describe how many of all pairs of views were compared, by ``Neighbours.counts``."""
+    parts = zip(counts, [*counts[1:], 0])
+    no_path, bounded, abandoned, full = (f'{100 * (more - less) / max(counts[0], 1):.1f} %' for more, less in parts)
+    return (
+        f'of {counts[0]:,} pairs of views {no_path} differ too much in length for the first ranks, {bounded} were left '
+        f'out by a lower bound, {abandoned} abandoned, {full} compared to the end'
+    )
 
 
 def search_clip(corpus: Corpus, clips, gallery, classes: list[str], fps: float | None, args: argparse.Namespace) -> int:
@@ -167,7 +189,7 @@ def parse_args(argv) -> argparse.Namespace:
     add('--split', help='split of the queries (default: all actions, of Diving48 test)')
     add('--gallery-split', help='split to search (default: all actions, without those that overlap with the query)')
     add('--ks', type=int, nargs='+', help='k of precision@k and hit@k (default: those of 1 10 50 that fit)')
-    add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query')
+    add('--out', type=Path, help='csv file for the max(KS) nearest clips of every query; the same command resumes')
     add('--query', help='search for one clip only: an action id or VIDEO:START-END (end exclusive)')
     add('--top', type=int, help='number of results of --query (default: 10)')
     add('--show', type=Path, help='write the clips of --query side by side: .png or .mp4')
@@ -178,10 +200,10 @@ def parse_args(argv) -> argparse.Namespace:
     add('--fps', type=float, help='rate to which clips are reduced; 0: their own (default: that of the data set)')
     add('--before-sec', type=float, help='seconds to add before an action (default: those of the data set)')
     add('--after-sec', type=float, help='seconds to add after an action (default: those of the data set)')
-    add('--device', default='cpu', help='cpu or cuda (default: cpu)')
+    add('--device', default='cpu', help='cpu, cuda or auto: a GPU where there is one (default: cpu)')
     add('--allow-missing', action='store_true', help='leave out actions without features')
     args = parser.parse_args(argv)
-    args.features = joined_words('--features', args.features)
+    args.features, args.device = joined_words('--features', args.features), pick_device(args.device)
     given = args.query is not None
     for name in ('split', 'ks', 'out') if given else ('top', 'show', 'poses'):
         if getattr(args, name) is not None:

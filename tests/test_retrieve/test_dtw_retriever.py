@@ -49,7 +49,11 @@ def test_search_is_exact(views, num_views, fallback, device):
     exclude = [-1, 3, 0, 29, np.array([], int), np.array([5])]
     retriever = DTWRetriever(gallery, device=device, num_threads=2, views=views, fallback=fallback)
     for k in (1, 7, 29):
-        inds, distances = retriever.search(queries, k, exclude)
+        inds, distances, counts = retriever.search(queries, k, exclude)
+        sizes = [len(gallery) - (np.atleast_1d(items) >= 0).sum() for items in exclude]
+        assert counts[:, 0].tolist() == [n * {'original': num_views, 'every': 4, 'joined': 1}[views] for n in sizes]
+        assert (np.diff(counts, axis=1) <= 0).all()
+        assert (counts[:, 3] >= np.minimum(k, counts[:, 1])).all() or views == 'every'
         expected_inds, expected = by_hand(queries, gallery, k, exclude, views, fallback)
         np.testing.assert_array_equal(inds, expected_inds)
         np.testing.assert_allclose(distances, expected, rtol=0, atol=1e-9)
@@ -75,17 +79,18 @@ def test_a_clip_finds_itself_original_or_flipped():
 
 def test_distant_candidates_are_skipped():
     pack = pack_sequences([item[:, 0] for item in clips(5, 60, views=1)], 'clips')
-    items, dists = np.empty(3, np.int64), np.empty(3)
-    computed = kernel.search_one(pack, 0, 1, pack, 1, np.zeros(60, bool), True, items, dists)
+    items, dists, counts = np.empty(3, np.int64), np.empty(3), np.zeros(3, np.int64)
+    kernel.search_one(pack, 0, 1, pack, 1, np.zeros(60, bool), True, items, dists, counts)
     assert items[0] == 0
-    assert 3 <= computed < 40
+    assert counts[0] == sum(kernel.has_path(pack.lengths[0], length) for length in pack.lengths)
+    assert 3 <= counts[2] <= counts[1] < counts[0] / 2
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cpu:0'])
 def test_several_items_are_left_out_and_missing_ranks_are_empty(device):
     gallery = clips(7, 6)
     exclude = [np.array([0, 2, 5]), -1]
-    inds, distances = DTWRetriever(gallery, device=device).search(gallery[:2], 6, exclude)
+    inds, distances, _ = DTWRetriever(gallery, device=device).search(gallery[:2], 6, exclude)
     assert sorted(inds[0]) == [-1, -1, -1, 1, 3, 4]
     assert inds[0, 3:].tolist() == [-1, -1, -1]
     assert np.isinf(distances[0]).tolist() == [False] * 3 + [True] * 3

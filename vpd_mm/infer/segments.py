@@ -217,7 +217,7 @@ class Gallery:
             top = min(self.top, len(self.clips) - len(own))
             if not top:
                 continue
-            [inds], [distances] = self._retriever.search([query.feats], top, [own])
+            [inds], [distances], _ = self._retriever.search([query.feats], top, [own])
             patterns = step_patterns(query.feats, [self.clips.clips[i] for i in inds])
             for i, distance, pattern in zip(inds, distances, patterns, strict=True):
                 action = self.clips.actions[i]

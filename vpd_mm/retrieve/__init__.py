@@ -15,6 +15,7 @@ from .corpus_search import (
 from .dtw import dtw_distance, dtw_matrix
 from .dtw_retriever import NO_PATH, DTWRetriever, Neighbours, step_patterns
 from .retrieval_metric import RetrievalMetric, hit_at, precision_at
+from .search_parts import SearchParts
 from .side_by_side import ClipPainter, Shot, check_side_by_side, save_side_by_side
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     'Neighbours',
     'RankingContext',
     'RetrievalMetric',
+    'SearchParts',
     'Shot',
     'check_side_by_side',
     'dtw_distance',

@@ -1,5 +1,6 @@
 """Search the actions of a corpus."""
 
+import hashlib
 import math
 import re
 from collections import Counter, defaultdict
@@ -15,8 +16,10 @@ from ..errors import UserError
 from ..features import FeatureClipDataset, FeatureReader, Window, clip_positions
 from ..files import composed
 from ..structures import Action, Share, load_actions, load_classes
+from ..version import __version__
 from .dtw_retriever import DTWRetriever, Neighbours
 from .retrieval_metric import metrics_at
+from .search_parts import SearchParts
 
 #: Arguments of :class:`DTWRetriever` by protocol: for ranked retrieval (paper 4.2), and to recognize an action by its
 #: nearest neighbour (4.1).
@@ -149,25 +152,61 @@ def items_to_exclude(
 
 
 def rank_corpus(
-    queries: ActionClips, gallery: ActionClips, ks: Sequence[int], device: str = 'cpu', protocol: str = 'default'
-) -> tuple[Neighbours, dict[str, float]]:
+    queries: ActionClips,
+    gallery: ActionClips,
+    ks: Sequence[int],
+    device: str = 'cpu',
+    protocol: str = 'default',
+    parts: SearchParts | None = None,
+) -> tuple[Neighbours | None, dict[str, float]]:
     """Rank the gallery for every query without the clips of :func:`items_to_exclude`.
 
     With ``protocol='paper'``, a query without features counts as one whose results are all wrong.
 
+    Args:
+        queries, gallery, ks, device, protocol: What is ranked.
+        parts: Makes the search resumable and shares it out over processes.
+
     Returns:
-        The max(ks) nearest neighbours, and ``precision@k`` and ``hit@k`` for every k (paper 4.2).
+        The max(ks) nearest neighbours, and ``precision@k`` and ``hit@k`` for every k (paper 4.2); None and nothing in
+        a process of another rank than 0.
 
     Raises:
         UserError: a k exceeds the number of candidates of every query.
     """
     retriever = DTWRetriever(gallery.clips, gallery.names, device, **RANKING[protocol])
     exclude = items_to_exclude(queries.actions, gallery.actions, protocol)
-    nearest = retriever.search(queries.clips, max(ks), exclude, queries.names)
+    candidates, k = [len(gallery) - len(items) for items in exclude], max(ks)
+    if not 1 <= k <= max(candidates):
+        raise UserError(f'k must be 1 to {max(candidates)}, the number of gallery candidates, found {k}')
+
+    def search(start: int, end: int) -> Neighbours:
+        """Search a part; all of its queries may have less than k candidates."""
+        few, num = min(k, max(candidates[start:end])), end - start
+        rows = np.full((num, k), -1), np.full((num, k), np.inf), np.zeros((num, 4), np.int64)
+        if few:
+            part = retriever.search(queries.clips[start:end], few, exclude[start:end], queries.names[start:end])
+            rows[0][:, :few], rows[1][:, :few], rows[2][:] = part
+        return Neighbours(*rows)
+
+    parts = parts or SearchParts()
+    key = '' if parts.folder is None else _search_key(queries, gallery, exclude, k, protocol)
+    nearest = parts.search(search, len(queries), key)
+    if nearest is None:
+        return None, {}
     relevant = (gallery.labels[nearest.inds] == queries.labels[:, None]) & (nearest.inds >= 0)
     if protocol == 'paper':
         relevant = np.pad(relevant, ((0, len(queries.missing)), (0, 0)))
     return nearest, metrics_at(relevant, ks)
+
+
+def _search_key(queries: ActionClips, gallery: ActionClips, exclude: Sequence[np.ndarray], *settings: object) -> str:
+    """Digest of everything that the result of a search depends on."""
+    key = hashlib.sha256(repr((__version__, *settings)).encode())
+    for array in (*queries.clips, *gallery.clips, *exclude):
+        key.update(repr((array.shape, array.dtype.str)).encode())
+        key.update(np.ascontiguousarray(array).data)
+    return key.hexdigest()
 
 
 class RankingContext(NamedTuple):

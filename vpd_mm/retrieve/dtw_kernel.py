@@ -208,33 +208,33 @@ def _bound(queries, q, gallery, e, row_rest, col_rest):
 
 
 @_kernel
-def search_one(queries, q, query_views, gallery, views, excluded, fallback, items, dists):
+def search_one(queries, q, query_views, gallery, views, excluded, fallback, items, dists, counts):
     """Find the ``len(items)`` nearest items of query ``q``, nearest first, equal distances by item number.
 
     Entry ``e`` of the gallery is view ``e % views`` of item ``e // views``, and likewise for the queries; the nearest
     pair of views counts.  Items without a symmetricP2 path come after all others: by symmetric2 with ``fallback``, else
     the last of them at infinite distance.  Item numbers are written to ``items``, normalised distances to ``dists``;
-    items with ``excluded`` (G,) are left out; ranks that remain have item -1.  Returns the number of computed pairs.
+    items with ``excluded`` (G,) are left out; ranks that remain have item -1.  To ``counts`` (3,) the numbers of pairs
+    are added that got a lower bound, that were compared, and that were compared to the end.
     """
     items[:] = -1
     dists[:] = np.inf
-    computed = _search(queries, q, query_views, gallery, views, excluded, SYMMETRIC_P2, items, dists)
+    _search(queries, q, query_views, gallery, views, excluded, SYMMETRIC_P2, items, dists, counts)
     num_ranked = (items >= 0).sum()
     if fallback and num_ranked < len(items):
-        return computed + _search(
-            queries, q, query_views, gallery, views, excluded, SYMMETRIC2, items[num_ranked:], dists[num_ranked:]
-        )
+        last = items[num_ranked:], dists[num_ranked:]
+        _search(queries, q, query_views, gallery, views, excluded, SYMMETRIC2, last[0], last[1], counts)
+        return
     slot = len(items) - 1
     for item in range(len(gallery.lengths) // views - 1, -1, -1):
         no_path = not has_path(queries.lengths[q * query_views], gallery.lengths[item * views])
         if slot >= num_ranked and not excluded[item] and no_path:
             items[slot] = item
             slot -= 1
-    return computed
 
 
 @_kernel
-def _search(queries, q, query_views, gallery, views, excluded, pattern, items, dists):
+def _search(queries, q, query_views, gallery, views, excluded, pattern, items, dists, counts):
     """Search the items with a symmetricP2 path by that pattern, or the others by symmetric2."""
     entries, first = len(gallery.lengths), q * query_views
     n = queries.lengths[first]
@@ -244,18 +244,18 @@ def _search(queries, q, query_views, gallery, views, excluded, pattern, items, d
         e = p % entries
         if not excluded[e // views] and has_path(n, gallery.lengths[e]) == (pattern == SYMMETRIC_P2):
             bounds[p] = _bound(queries, first + p // entries, gallery, e, row_rest, col_rest)
-    computed = 0
+            counts[0] += 1
     for p in np.argsort(bounds):
         worst = dists[-1] * _GUARD
         if bounds[p] == np.inf or bounds[p] > worst:
             break
         view, e = first + p // entries, p % entries
         _bound(queries, view, gallery, e, row_rest, col_rest)
-        computed += 1
+        counts[1] += 1
         distance = pair(queries, view, gallery, e, pattern, worst, row_rest, col_rest)
         if distance < np.inf:
+            counts[2] += 1
             _insert(items, dists, e // views, distance)
-    return computed
 
 
 @_kernel

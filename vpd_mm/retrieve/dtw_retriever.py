@@ -21,11 +21,14 @@ NO_PATH = (
 class Neighbours(NamedTuple):
     """inds (Q, k) int64 gallery items, nearest first; distances (Q, k) float64.
 
-    The last ranks of a query with less than k candidates have -1 and infinity.
+    The last ranks of a query with less than k candidates have -1 and infinity.  counts (Q, 4) int64: pairs of views in
+    all, those that got a lower bound (the others differ too much in length to be among the first k), those that were
+    compared, and those that were compared to the end.
     """
 
     inds: np.ndarray
     distances: np.ndarray
+    counts: np.ndarray
 
 
 def step_patterns(query: np.ndarray, items: Sequence[np.ndarray]) -> list[str]:
@@ -119,17 +122,20 @@ class DTWRetriever:
         if not 1 <= k <= candidates:
             raise UserError(f'k must be 1 to {candidates}, the number of gallery candidates, found {k}')
         inds, distances = np.full((len(queries), k), -1), np.full((len(queries), k), np.inf)
+        counts = np.zeros((len(queries), 4), np.int64)
+        counts[:, 0] = [num_views * self.num_views * (len(self) - len(left_out)) for left_out in items]
 
         def excluded(q: int) -> np.ndarray:
             return np.isin(np.arange(len(self)), items[q])
 
         def search_one(q: int) -> None:
-            results = excluded(q), self.fallback, inds[q], distances[q]
+            results = excluded(q), self.fallback, inds[q], distances[q], counts[q, 1:]
             kernel.search_one(query_pack, q, num_views, self._pack, self.num_views, *results)
 
         if self._on_device is None:
             run_in_threads(search_one, len(queries), self.num_threads)
-            return Neighbours(inds, distances)
+            return Neighbours(inds, distances, counts)
+        counts[:, 1:] = counts[:, :1]
         for q, views in enumerate(entries):
             rows = np.stack([self._on_device.distances(view) for view in views])
             row = rows.reshape(num_views, len(self), self.num_views).min(axis=(0, 2))
@@ -141,4 +147,4 @@ class DTWRetriever:
             count = k if self.fallback else min(k, path[order].sum())
             order = np.append(order[:count], order[count:][max(0, len(order) - k) :])
             inds[q, : len(order)], distances[q, : len(order)] = order, row[order]
-        return Neighbours(inds, distances)
+        return Neighbours(inds, distances, counts)

@@ -290,7 +290,7 @@ def _nearest(
     def search(i: int) -> None:
         gallery, excluded = searches[i]
         count = min(num, len(gallery.segments) - len(excluded))
-        inds, distances = gallery.retriever.search([clip], count, [excluded])
+        inds, distances, _ = gallery.retriever.search([clip], count, [excluded])
         patterns = step_patterns(clip, [np.empty(n) for n in gallery.lengths[inds[0]]])
         nearest = [
             ((pattern != 'symmetricP2', distance), gallery, int(item))
