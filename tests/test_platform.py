@@ -30,7 +30,11 @@ GUARDED = {
     *(('vpd_mm/studio/training.py', name) for name in ('os.killpg', 'signal.SIGKILL')),
     ('benchmarks/studio.py', '/proc/'),  # a benchmark of memory
     ('benchmarks/dtw.py', 'resource'),  # a benchmark of memory
-    *(('benchmarks/prepare.py', f'os.{name}') for name in ('wait4', 'waitstatus_to_exitcode')),
+    *(
+        (f'benchmarks/{file}.py', f'os.{name}')  # a benchmark of memory
+        for file in ('prepare', 'retrieval')
+        for name in ('wait4', 'waitstatus_to_exitcode')
+    ),
 }
 
 

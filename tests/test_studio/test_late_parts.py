@@ -37,10 +37,11 @@ def test_parts_are_made_and_prepared_after_the_start(monkeypatch):
 
 def test_the_process_that_trainings_are_forked_from_is_there_soon_after_the_start(monkeypatch, tmp_path):
     monkeypatch.setattr(late_parts, '_DELAY_SEC', 0)
+    monkeypatch.setattr('vpd_mm.studio.search.compile_search', lambda: None)
     started = threading.Event()
     monkeypatch.setattr(forkserver, 'ensure_running', started.set)
     with TestClient(create_app(Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd'))):
-        assert started.wait(60)
+        assert started.wait(300)
 
 
 def test_the_first_search_compiles_nothing():
