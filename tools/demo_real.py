@@ -77,7 +77,7 @@ python tools/extract_features.py work_dirs/... --corpus data/real --out vpd --pr
 
 
 def run_real(root: Path, epochs: int, wheels: Path | None, device: str, jobs: int, console: PlainConsole) -> Path:
-    """Run all steps; write ``results.json``, ``flip.webp``, ``overlay/*.mp4`` and ``report.html``; return ``root``."""
+    """Run all steps; write ``results.json``, ``flip.webp``, ``overlay/*.mp4``, ``report.html``; returns ``root``."""
     if wheels is not None and not wheels.is_dir():
         raise UserError(f'--wheels {wheels}: no such folder')
     on_change = partial(write_page, root / 'report.html', TITLE, LEAD)

@@ -170,7 +170,7 @@ def animation(frames: Iterable[np.ndarray], fps: float) -> bytes:
     first, *others = map(PillowImage.fromarray, frames)
     buffer = io.BytesIO()
     first.save(
-        buffer, 'WEBP', save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=70, method=4
+        buffer, 'WEBP', save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=50, method=4
     )
     return buffer.getvalue()
 
