@@ -158,7 +158,9 @@ def _init_gloo(launcher: str) -> None:
             raise UserError(f'--launcher {launcher}: {source} is not set; start with torchrun, srun or mpirun')
         os.environ[name] = os.environ[source]
     if 'MASTER_ADDR' not in os.environ and int(os.environ.get('SLURM_STEP_NUM_NODES', '1')) > 1:
-        raise UserError(f'--launcher {launcher}: without GPUs, several machines need MASTER_ADDR (of the first)')
+        raise UserError(
+            f'--launcher {launcher}: without GPUs, several machines need MASTER_ADDR, that of the first one'
+        )
     address = os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
     # gloo takes the device that the name of this machine leads to, which is the loopback device on many machines
