@@ -56,7 +56,9 @@ def kill_around_save(process, work: Path, moment: str, delay: float) -> int:
     return max(epochs(work, 'epoch_*.pth') | numbers(set(work.glob('.epoch_*.tmp')) - left) | {reached})
 
 
-@pytest.mark.parametrize('kills', [1, pytest.param(3, marks=pytest.mark.full), pytest.param(30, marks=pytest.mark.kill)])
+@pytest.mark.parametrize(
+    'kills', [1, pytest.param(3, marks=pytest.mark.full), pytest.param(30, marks=pytest.mark.kill)]
+)
 def test_no_kill_loses_more_than_the_epochs_since_the_last_save(corpus, tmp_path, kills):
     rng = random.Random(kills)  # noqa: S311  the moments of the kills
     work, files = tmp_path / 'work', {'out': tmp_path / 'out.txt', 'err': tmp_path / 'err.txt'}

@@ -97,7 +97,9 @@ def test_published_numbers_of_test_videos_and_merged_actions(read, folder, video
     assert lengths == pytest.approx([{'fs': 39.10907, 'tennis': 5.0}[folder]], abs=1e-5)
 
 
-@pytest.mark.parametrize(('read', 'folder'), [(read_fsjump6, 'fs'), pytest.param(read_tennis7, 'tennis', marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ('read', 'folder'), [(read_fsjump6, 'fs'), pytest.param(read_tennis7, 'tennis', marks=pytest.mark.full)]
+)
 def test_labelled_videos_are_the_first_of_the_published_list(read, folder, shared, tmp_path):
     import_labels(read, shared / 'vpd_annotations' / folder, tmp_path / 'c')
     for subset in range(5):
