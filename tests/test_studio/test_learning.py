@@ -99,14 +99,19 @@ def test_the_threshold_finds_labels_with_few_proposals():
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
-    """Configs of a few steps."""
-    monkeypatch.setattr(learning, 'SCORER_STEPS', 20)
+    """Configs of a few steps; a function that sets others."""
     steps = {'recognizer': 'train_cfg = dict(max_iters=80)', 'scorer': 'train_cfg = dict(max_epochs=8)'}
-    for kind, line in steps.items():
-        path = tmp_path / f'{kind}.py'
-        base = find_config(learning.CONFIGS[kind])
-        path.write_text(f'_base_ = [{str(base)!r}]\n{line}\n')
-        monkeypatch.setitem(learning.CONFIGS, kind, str(path))
+    bases = {kind: find_config(learning.CONFIGS[kind]) for kind in steps}
+
+    def write(scorer_steps, **steps):
+        monkeypatch.setattr(learning, 'SCORER_STEPS', scorer_steps)
+        for kind, line in steps.items():
+            path = tmp_path / f'{kind}.py'
+            path.write_text(f'_base_ = [{str(bases[kind])!r}]\n{line}\n')
+            monkeypatch.setitem(learning.CONFIGS, kind, str(path))
+
+    write(20, **steps)
+    return write
 
 
 def test_a_training_predicts_the_rest_of_the_corpus(workspace, quick):
@@ -141,6 +146,7 @@ def test_a_training_predicts_the_rest_of_the_corpus(workspace, quick):
     assert not store.is_stale()
     save_actions(workspace.corpus.actions_path, load_actions(workspace.corpus.actions_path)[1:])
     assert store.is_stale()
+    quick(2, recognizer='train_cfg = dict(max_iters=20)', scorer='train_cfg = dict(max_epochs=1)')
     again = train(workspace, lambda stage, done: None)
     assert again['warm']
     assert again['num_labels'] == 15

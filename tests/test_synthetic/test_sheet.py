@@ -37,7 +37,8 @@ def test_a_square_crop_holds_the_box_and_returns_its_matrix():
     assert (matrix @ (30, 40, 1))[1] == pytest.approx(25 - 20)
 
 
-def test_six_sheets_are_replaced_by_a_rerun_and_foreign_files_are_kept(tmp_path):
+@pytest.mark.full
+def test_six_sheets_are_replaced_by_a_rerun(tmp_path):
     (tmp_path / 'sport.jpg').write_bytes(_jpeg(np.zeros((8, 8, 3), np.uint8)))
     paths = write_sheets(tmp_path, RECIPE)
     assert sorted(p.name for p in paths) == sorted(
@@ -49,6 +50,9 @@ def test_six_sheets_are_replaced_by_a_rerun_and_foreign_files_are_kept(tmp_path)
     assert len(plain) < len(drawn)  # the legend
     drawn = drawn[: len(plain)]
     assert 0.005 < (np.abs(plain.astype(int) - drawn).max(axis=2) > 60).mean() < 0.4
+
+
+def test_foreign_files_are_kept(tmp_path):
     (tmp_path / 'classes.jpg').write_bytes(b'my holidays')
     with pytest.raises(UserError, match=r'classes\.jpg: exists and was not written by this tool'):
         write_sheets(tmp_path, RECIPE)
