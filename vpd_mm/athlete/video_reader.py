@@ -253,7 +253,10 @@ class VideoReader:
             self._keys = np.sort(pts[shown & (key > 0)]) if self._seekable else np.zeros(0)
         if not self._counted:
             return np.sort(pts[shown]), rates
-        order, given = zip(*((number, frame.dts) for number, _, frame in self._frames()))
+        decoded = [(number, frame.dts) for number, _, frame in self._frames()]
+        if not decoded:
+            raise UserError(f'{self.path}: no frame decodes (0 of {np.count_nonzero(shown)}); copy or encode it again')
+        order, given = zip(*decoded, strict=True)
         if np.isnan([pts, dts]).all():  # a raw stream
             return np.arange(len(order)) / rates[0] / self._tick, rates
         pts, dts = pts[np.array(order)], dts[np.sort(order)]

@@ -310,7 +310,7 @@ def _check_zip(path: Path) -> None:
     try:
         with open_file(path) as f, zipfile.ZipFile(f) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as e:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError) as e:
         raise UserError(f'{path}: unreadable as an npz ({e})') from e
     if damaged is not None:
         raise UserError(f'{path}: {damaged} differs from its checksum')

@@ -25,7 +25,7 @@ def open_video(source: str | os.PathLike | bytes) -> 'InputContainer':
     """Open a video file, or the bytes of one, in which no frame decodes to more than ``MAX_PIXELS``.
 
     Raises:
-        UserError: it is none of ``CONTAINERS``, is damaged, or has larger frames.
+        UserError: it is none of ``CONTAINERS``, is damaged, or has larger frames or an unknown codec.
     """
     import av
 
@@ -41,6 +41,9 @@ def open_video(source: str | os.PathLike | bytes) -> 'InputContainer':
             'encode it again'
         ) from e
     for stream in container.streams.video:
+        if stream.codec_context is None:
+            container.close()
+            raise UserError(f'{where}: its codec is not known; the file is damaged, or encode it as H.264')
         if stream.width * stream.height > MAX_PIXELS:
             size = f'{stream.width}x{stream.height}'
             container.close()

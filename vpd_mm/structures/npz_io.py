@@ -20,8 +20,9 @@ MAX_ARRAY_BYTES = 8 << 30
 #: Largest expansion of a compressed array beyond the first bytes.
 MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
 
-#: Errors of zipfile for a file that is truncated, damaged, encrypted or compressed by an unknown method.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+#: Errors of zipfile for a file that is truncated, damaged (also in the name of a member), encrypted or compressed by an
+#: unknown method.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError)
 
 
 def save_npz(
