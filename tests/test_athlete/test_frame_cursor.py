@@ -67,6 +67,17 @@ def test_several_cursors_read_one_file_and_one_can_be_stopped(readers):
     assert frame_number(first.read(2)) == 2
 
 
+@pytest.mark.parametrize('num_decoded', range(8))
+def test_frames_left_out_on_a_way_that_was_stopped_are_read_later(readers, num_decoded):
+    cursor = FrameCursor(readers['bframes.mp4'])
+    for later in range(12, 23):  # on the way to a frame, those that no other needs are not decoded
+        asked = iter([False] * num_decoded + [True])
+        cursor.close()
+        cursor.read(23, lambda asked=asked: next(asked, True))
+        assert frame_number(cursor.read(later)) == later
+    cursor.close()
+
+
 def test_steps_forward_are_decoded_without_a_new_start(readers, monkeypatch):
     starts = []
     original = VideoReader.decode_from

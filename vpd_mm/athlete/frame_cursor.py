@@ -20,7 +20,8 @@ class FrameCursor:
 
     _frames: Generator[tuple[int, av.VideoFrame], None, None] | None = None
     _frame: av.VideoFrame | None = None
-    #: Position of ``_frame``, -1 before the first one; no intact frame lies between ``_from`` and it.
+    #: Position of ``_frame``, -1 before the first one; no intact frame lies between ``_from`` and it, and frames before
+    #: ``_from`` may have been left out.
     _from, _at = 0, -1
 
     def __init__(self, reader: VideoReader) -> None:
@@ -33,20 +34,18 @@ class FrameCursor:
         """
         if self._frames is None or not self._is_ahead(position):
             self.close()
-            self._frames = self._reader.decode_from(position)
-        first = self._at < 0
+            self._frames, self._from = self._reader.decode_from(position), position
         while self._at < position:
             if should_stop():
                 return None
-            self._from = position if first else self._at + 1
+            self._from = max(self._from, self._at + 1)
             self._at, self._frame = next(self._frames, (self._reader.num_positions, None))
         return self._reader.to_rgb(self._frame) if self._at == position and self._frame is not None else None
 
     def _is_ahead(self, position: int) -> bool:
         """True where decoding on is the shortest way to a position."""
-        if position <= self._at:
-            return position >= self._from
-        return self._reader.key_position(position) <= self._at + _SHORT_WAY
+        is_near = position <= self._at or self._reader.key_position(position) <= self._at + _SHORT_WAY
+        return is_near and position >= self._from
 
     def close(self) -> None:
         """Release the decoder."""
