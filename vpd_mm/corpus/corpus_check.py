@@ -4,7 +4,6 @@ import math
 import multiprocessing
 import os
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted, one_line
 from ..files import check_video_name, composed, list_folder, open_file
 from ..structures import Action, FrameTimes, load_actions, load_classes, load_splits, read_lines
+from ..structures.npz_io import UNREADABLE
 from .agreement import disagreements
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
@@ -310,7 +310,7 @@ def _check_zip(path: Path) -> None:
     try:
         with open_file(path) as f, zipfile.ZipFile(f) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError) as e:
+    except UNREADABLE as e:
         raise UserError(f'{path}: unreadable as an npz ({e})') from e
     if damaged is not None:
         raise UserError(f'{path}: {damaged} differs from its checksum')

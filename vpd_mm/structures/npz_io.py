@@ -22,7 +22,7 @@ MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
 
 #: Errors of zipfile for a file that is truncated, damaged (also in the name of a member), encrypted or compressed by an
 #: unknown method.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError)
 
 
 def save_npz(
@@ -91,7 +91,7 @@ def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
         with open_file(path, missing=f'expected {expected}') as f, zipfile.ZipFile(f) as archive:
             archive.filename = str(path)  # of an open file it would be the number of its descriptor
             yield archive
-    except _UNREADABLE as e:
+    except UNREADABLE as e:
         raise UserError(f'{path}: unreadable as an npz ({e}); expected {expected}') from e
 
 
