@@ -5,6 +5,7 @@ copied with 8 labels of each class.
 """
 
 import http.client
+import itertools
 import json
 import re
 import shutil
@@ -14,8 +15,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -62,50 +63,66 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--frames', type=int, default=1500, help='frames of the generated video')
     parser.add_argument('--corpus', type=Path, help='corpus for training and search')
     args = parser.parse_args(argv)
+    missed = 0
     with tempfile.TemporaryDirectory() as folder:
-        numbers = measure(Path(folder), args.seconds, args.clients, args.videos, args.frames)
-        if args.corpus:
-            numbers |= learn(args.corpus, Path(folder))
+        labelled = few_labels(args.corpus, Path(folder) / 'corpus') if args.corpus else None
+        parts = measure(Path(folder), args.seconds, args.clients, args.videos, args.frames)
+        for numbers in itertools.chain(parts, learn(labelled) if labelled else ()):
+            missed += show(numbers)
+    return 1 if missed else 0
+
+
+def show(numbers: Mapping[str, float]) -> int:
+    """Print numbers by name, those of GOALS and others; returns how many miss their goal."""
     missed = 0
     for name, value in numbers.items():
         goal = GOALS.get(name)
         missed += goal is not None and value > goal
         verdict = '' if goal is None else f'   at most {goal:g}: {"reached" if value <= goal else "MISSED"}'
-        print(f'{name:56s} {value:10.2f}{verdict}')
-    return 1 if missed else 0
+        print(f'{name:56s} {value:10.2f}{verdict}', flush=True)
+    return missed
 
 
-def measure(folder: Path, seconds: float, clients: int, num_videos: int, num_frames: int) -> dict[str, float]:
-    """Return the numbers by name, those of GOALS and others."""
+def measure(folder: Path, seconds: float, clients: int, num_videos: int, num_frames: int) -> Iterator[dict[str, float]]:
+    """Yield the numbers of each part by name."""
     video = make_video(folder / 'video.mp4', num_frames)
     corpus = Corpus.create(folder / 'one')
     corpus.add_videos([VideoInfo('video', str(video), FPS, num_frames, WIDTH, HEIGHT)])
     with studio(corpus) as (port, _):
-        numbers = key_to_frame(port, num_frames)
+        yield key_to_frame(port, num_frames)
     with studio(corpus) as (port, pid):
-        numbers |= load(port, pid, num_frames, seconds, clients)
+        yield load(port, pid, num_frames, seconds, clients)
     library = make_library(folder / 'many', num_videos)
     start = time.perf_counter()
     with studio(library) as (port, _):
-        numbers['start, s'] = time.perf_counter() - start
+        numbers = {'start, s': time.perf_counter() - start}
         for name in ('library, s', 'library again, s'):
             start = time.perf_counter()
             get(connect(port), '/api/videos')
             numbers[name] = time.perf_counter() - start
-    return numbers
+    yield numbers
 
 
 @contextmanager
 def studio(corpus: Corpus) -> Iterator[tuple[int, int]]:
-    """Run ``tools/studio.py``; gives its port and the number of its process."""
+    """Run ``tools/studio.py``; gives its port and the number of its process.
+
+    An error of a connection says whether the server has ended, and how; a crash prints where.
+    """
     tool = Path(__file__).parents[1] / 'tools' / 'studio.py'
-    command = [sys.executable, str(tool), str(corpus.root), '--port', '0']
+    command = [sys.executable, '-X', 'faulthandler', str(tool), str(corpus.root), '--port', '0']
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  the tool
         try:
             port = re.search(r':(\d+)/', process.stdout.readline())  # type: ignore[union-attr]
             if port is None:
                 raise RuntimeError('tools/studio.py did not start')
             yield int(port[1]), process.pid
+        except (OSError, http.client.HTTPException) as e:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            status = process.returncode
+            ended = 'still runs' if status is None else f'ended with status {status}'
+            raise RuntimeError(f'{type(e).__name__} ({e}): tools/studio.py {ended}') from e
         finally:
             process.terminate()
 
@@ -115,13 +132,13 @@ def connect(port: int) -> http.client.HTTPConnection:
 
 
 def get(connection: http.client.HTTPConnection, path: str) -> bytes:
-    """Return the body of an answer; raises RuntimeError where it is no 200."""
+    """Return the body of an answer; raises UserError where it is no 200."""
     connection.request('GET', path)
     return _body(connection, path)
 
 
 def post(connection: http.client.HTTPConnection, path: str, content: Any = None) -> Any:
-    """Send JSON and return that of the answer; raises RuntimeError where it is no 200."""
+    """Send JSON and return that of the answer; raises UserError where it is no 200."""
     headers = {REQUEST_HEADER: '1', 'Content-Type': 'application/json'}
     connection.request('POST', path, json.dumps(content), headers)
     return json.loads(_body(connection, path))
@@ -131,7 +148,7 @@ def _body(connection: http.client.HTTPConnection, path: str) -> bytes:
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != 200:
-        raise RuntimeError(f'{path}: {answer.status} {body[:200]!r}')
+        raise UserError(f'{path}: {answer.status} {body[:200].decode(errors="replace")}')
     return body
 
 
@@ -162,28 +179,40 @@ def key_to_frame(port: int, num_frames: int) -> dict[str, float]:
     return numbers
 
 
-def learn(root: Path, folder: Path) -> dict[str, float]:
-    """Search by example, and train on a few labels, first and from the last models."""
-    shutil.copytree(root, folder / 'corpus', ignore=shutil.ignore_patterns('crops', 'studio'))
-    corpus = Corpus.open(folder / 'corpus')
+def few_labels(root: Path, folder: Path) -> Corpus:
+    """Copy a corpus with 8 labels of each class."""
+    corpus = Corpus.open(root)
     counts, kept = Counter[int](), []
     for action in load_actions(corpus.actions_path):
         if action.split == 'train' and counts[action.label] < PER_CLASS:
             kept.append(action)
             counts[action.label] += 1
     if not kept:
-        raise UserError(f'{root}: has no labels of split train')
-    save_actions(corpus.actions_path, kept)
-    numbers: dict[str, float] = {'labels': len(kept)}
+        raise UserError(f'{corpus.actions_path}: has no labels of split train; label some')
+    if not any(corpus.root.glob('features/*/*.npz')):
+        raise UserError(f'{corpus.root}: has no features; run tools/extract_features.py')
+    shutil.copytree(root, folder, ignore=shutil.ignore_patterns('crops', 'studio'))
+    copied = Corpus.open(folder)
+    save_actions(copied.actions_path, kept)
+    return copied
+
+
+def learn(corpus: Corpus) -> Iterator[dict[str, float]]:
+    """Search by example, and train on a few labels, first and from the last models."""
+    labels = load_actions(corpus.actions_path)
     with studio(corpus) as (port, _):
         connection, times, num = connect(port), [], 0
-        for action in kept[:10]:
+        for action in labels[:10]:
             query = {'video': action.video, 'start_frame': action.start_frame, 'end_frame': action.end_frame}
             start = time.perf_counter()
             num = post(connection, '/api/search', query)['num_candidates']
             times.append(time.perf_counter() - start)
-        numbers |= {'search, candidates': num, 'search, median s': median(times)}
-        numbers['search, s per 10,000 candidates'] = median(times) * max(1, 10_000 / num)
+        yield {
+            'labels': len(labels),
+            'search, candidates': num,
+            'search, median s': median(times),
+            'search, s per 10,000 candidates': median(times) * max(1, 10_000 / num),
+        }
         for name in ('train and predict', 'train and predict again'):
             start = time.perf_counter()
             post(connection, '/api/training')
@@ -191,10 +220,8 @@ def learn(root: Path, folder: Path) -> dict[str, float]:
                 time.sleep(0.2)
             if state['state'] != 'done':
                 raise RuntimeError(f'the training ended as {state["state"]}: {state["error"]}')
-            numbers[f'{name}, s'] = time.perf_counter() - start
-            accuracy = state['report']['accuracy']
-            numbers[f'{name}, accuracy on left-out labels, %'] = 100 * accuracy['value']
-    return numbers
+            seconds, accuracy = time.perf_counter() - start, state['report']['accuracy']['value']
+            yield {f'{name}, s': seconds, f'{name}, accuracy on left-out labels, %': 100 * accuracy}
 
 
 def load(port: int, pid: int, num_frames: int, seconds: float, clients: int) -> dict[str, float]:
@@ -210,7 +237,7 @@ def load(port: int, pid: int, num_frames: int, seconds: float, clients: int) -> 
             start = time.perf_counter()
             try:
                 get(connection, f'/api/videos/video/frames/{frame}')
-            except (RuntimeError, OSError, http.client.HTTPException) as e:
+            except (UserError, OSError, http.client.HTTPException) as e:
                 errors.append(str(e))
                 connection = connect(port)
             times.append(1000 * (time.perf_counter() - start))
@@ -237,9 +264,11 @@ def load(port: int, pid: int, num_frames: int, seconds: float, clients: int) -> 
 
 
 def memory(pid: int) -> float:
-    """Memory of a process, MB."""
-    status = Path(f'/proc/{pid}/status').read_text()
-    return int(re.search(r'VmRSS:\s*(\d+)', status)[1]) / 1024  # type: ignore[index]
+    """Memory of a process, MB; raises ProcessLookupError where it has ended."""
+    resident = re.search(r'VmRSS:\s*(\d+)', Path(f'/proc/{pid}/status').read_text())
+    if resident is None:
+        raise ProcessLookupError(f'no memory of process {pid}')
+    return int(resident[1]) / 1024
 
 
 def make_video(path: Path, num_frames: int) -> Path:

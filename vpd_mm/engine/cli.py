@@ -90,8 +90,8 @@ def leave_processes() -> None:
 def error_line(error: BaseException, where: str = '') -> str:
     """Error message on one line, of input ``where``; unexpected errors get their type and a hint at ``--debug``."""
     text = ' '.join(str(error).split())
-    if isinstance(error, OSError) and error.strerror:
-        text = f'{os.fsdecode(error.filename or "file")}: {error.strerror}'
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f'{os.fsdecode(error.filename)}: {error.strerror}'
     elif not isinstance(error, UserError):
         text = f'{type(error).__name__}: {text} (--debug shows where)'
     return one_line(f'error: {where}: {text}' if where else f'error: {text}')

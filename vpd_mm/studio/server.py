@@ -14,6 +14,9 @@ from .workspace import Workspace
 
 #: Seconds that a request in a thread, which cannot be interrupted, has after the end.
 _LAST_SEC = 0.3
+#: Seconds after which an idle connection is closed: more than browsers keep one (300 s) and than the server can stall.
+#: A request that reaches a server that is closing its connection is lost (ECONNRESET).
+KEEP_ALIVE_SEC = 600
 
 
 class _Server(uvicorn.Server):
@@ -35,6 +38,7 @@ def serve(workspace: Workspace, access: Access, listening: socket.socket) -> Non
         lifespan='on',
         server_header=False,
         timeout_graceful_shutdown=0,
+        timeout_keep_alive=KEEP_ALIVE_SEC,
         ws='websockets-sansio',
         ws_max_size=1 << 16,
     )
