@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.engine.cli import ToolParser, run_tool
+from vpd_mm.engine.cli import ToolParser, run_tool, share_freed_memory
 from vpd_mm.errors import UserError
 from vpd_mm.files import list_folder
 
@@ -19,6 +19,7 @@ DEFAULT_PORT = 8765
 
 def main(argv=None):
     args = parse_args(argv)
+    share_freed_memory()
     corpus = Corpus.open(args.corpus)
     features = check_features(corpus, args.features)
     check_student(args.student)

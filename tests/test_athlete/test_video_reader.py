@@ -1,5 +1,6 @@
 """VideoReader: frame numbers, colors, orientation and invalid files."""
 
+import gc
 import subprocess
 import sys
 
@@ -304,3 +305,15 @@ def test_frames_lost_behind_an_error_at_the_end_are_counted(tmp_path):
     frames = [frame_number(rgb) for _, rgb in reader]
     assert frames == list(range(len(frames)))
     assert 0 < len(frames) < reader.num_frames <= len(frames) + reader.num_damaged
+
+
+def test_frames_are_freed_without_the_garbage_collector(tmp_path):
+    reader = VideoReader(make_video(tmp_path / 'video.mp4', 40))
+    list(reader)
+    gc.collect()
+    gc.disable()
+    try:
+        num_frames = sum(1 for _ in reader)
+        assert gc.collect() < num_frames  # a frame in a reference cycle is three objects
+    finally:
+        gc.enable()

@@ -91,6 +91,11 @@ def test_an_error_names_its_input():
     assert cli.error_line(ValueError('x'), 'jump') == 'error: jump: ValueError: x (--debug shows where)'
 
 
+def test_an_error_of_a_connection_names_no_file():
+    shown = cli.error_line(ConnectionResetError(104, 'Connection reset by peer'))
+    assert shown == 'error: ConnectionResetError: [Errno 104] Connection reset by peer (--debug shows where)'
+
+
 def test_known_lines_of_native_code_are_left_out_and_others_kept(capfd):
     with without_native_lines('Created delegate', 'W0000'):
         os.write(2, b'INFO: Created delegate for CPU.\nE0000 out of memory\n')

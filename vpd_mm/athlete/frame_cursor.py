@@ -9,6 +9,8 @@ from .video_reader import VideoReader
 
 #: Frames that are rather decoded than jumped over, although a key frame lies among them.
 _SHORT_WAY = 8
+#: Threads of a decoder; each holds frames, and many cursors are open at the same time.
+_NUM_THREADS = 2
 
 
 class FrameCursor:
@@ -25,7 +27,7 @@ class FrameCursor:
     _from, _at = 0, -1
 
     def __init__(self, reader: VideoReader) -> None:
-        self._reader = reader.fork()
+        self._reader = reader.fork(_NUM_THREADS)
 
     def read(self, position: int, should_stop: Callable[[], bool] = lambda: False) -> np.ndarray | None:
         """Decode the frame at a position of the file (:meth:`VideoReader.positions`) to (H, W, 3) uint8 rgb.

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import VideoReformatter
 from mmengine.logging import print_log
 
@@ -88,6 +89,7 @@ class VideoReader:
             raise UserError(f'{self.path}: fps must be above 0, found {fps}')
         self.num_damaged = 0
         self._converter = VideoReformatter()
+        self._num_threads = 0
         self._size: tuple[int, int] | None = None
         self._keys: np.ndarray
         #: Time stamps of the frames in ticks, increasing unless frames are counted; those of key frames, later numbers.
@@ -201,9 +203,13 @@ class VideoReader:
         """Return from where :meth:`decode_from` has to decode."""
         return int(self._keys[np.searchsorted(self._keys, position, side='right') - 1])
 
-    def fork(self) -> 'VideoReader':
-        """Return a reader of the same file for another thread, without reading the file again."""
+    def fork(self, num_threads: int = 0) -> 'VideoReader':
+        """Return a reader of the same file for another thread, without reading the file again.
+
+        ``num_threads`` of its decoder, each of which holds frames; 0: as many as cores.
+        """
         other = copy.copy(self)
+        other._num_threads = num_threads
         other._converter = VideoReformatter()
         return other
 
@@ -215,6 +221,7 @@ class VideoReader:
             container.close()
             raise UserError(f'{self.path}: has no video stream (it holds: {kinds}); pass the file with the video')
         stream.thread_type = 'AUTO'
+        stream.codec_context.thread_count = self._num_threads
         stream.codec_context.copy_opaque = True
         return container, stream
 
@@ -371,7 +378,8 @@ def _gives_order(pts: np.ndarray, dts: np.ndarray, stream: 'av.VideoStream') -> 
 
 def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     """Rotate and mirror by the display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
-    matrix: Any = frame.side_data.get('DISPLAYMATRIX')  # missing in PyAV's stubs
+    # frame.side_data would keep the frame, of megabytes, in a reference cycle until Python collects its garbage
+    matrix: Any = SideDataContainer(frame).get('DISPLAYMATRIX')  # type: ignore[call-arg]  PyAV's stubs lack it
     if matrix is None:
         return rgb
     a, b, _, c, d, *_ = struct.unpack('=9i', bytes(matrix))
