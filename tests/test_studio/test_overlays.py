@@ -48,6 +48,9 @@ def test_track(corpus):
     track = client_of(corpus).get('/api/videos/a/track').json()
     assert track['frame_inds'] == list(range(5, 60))
     assert (track['boxes'][0], track['scores'][0]) == ([5, 5, 15.3, 25], 0.75)
+    part = client_of(corpus).get('/api/videos/a/track?start=3&end=8').json()
+    assert part == {key: values[:3] for key, values in track.items()}
+    assert client_of(corpus).get('/api/videos/a/track?start=0&end=1000').status_code == 400
     assert client_of(corpus).get('/api/videos/b/track').json() == {'frame_inds': [], 'boxes': [], 'scores': []}
     assert client_of(corpus).get('/api/videos/c/track').status_code == 404
 
@@ -58,6 +61,8 @@ def test_poses(corpus):
     assert poses['skeleton'] == list(COCO17.joints)
     expected = corpus.poses('made', 'a').keypoints
     np.testing.assert_allclose(poses['keypoints'], expected, atol=0.051)
+    part = client_of(corpus).get('/api/videos/a/poses/made?start=50').json()
+    assert (part['frame_inds'], part['keypoints']) == (list(range(50, 60)), poses['keypoints'][45:])
     for name in ('none', '%2e%2e%2ftracks', 'made%00'):
         answer = client_of(corpus).get(f'/api/videos/a/poses/{name}')
         assert answer.status_code in (400, 404)
@@ -67,8 +72,7 @@ def test_poses(corpus):
 
 def test_confidence(corpus):
     answer = client_of(corpus).get('/api/videos/a/confidence').json()
-    assert answer['frame_inds'] == list(range(5, 60))
-    assert answer['scores'] == [0.25] + [0.9] * 54
+    assert answer['scores'] == [None] * 5 + [0.25] + [0.9] * 54
     assert (answer['gate'], answer['poses']) == (0.5, 'made')
     assert client_of(corpus).get('/api/videos/b/confidence').json()['scores'] == []
 

@@ -70,7 +70,7 @@ def test_too_few_labels_are_refused_at_once(client, tmp_path):
 def test_predictions_of_an_unknown_video(client):
     assert client.get('/api/predictions?video=x').status_code in (400, 404)
     assert client.get('/api/predictions/scores?video=x').status_code in (400, 404)
-    assert client.get('/api/predictions/scores?video=v0').json() == {'frame_inds': [], 'scores': []}
+    assert client.get('/api/predictions/scores?video=v0').json() == {'scores': []}
 
 
 def test_two_studios_do_not_train_at_once(tmp_path):

@@ -379,7 +379,7 @@ def _gives_order(pts: np.ndarray, dts: np.ndarray, stream: 'av.VideoStream') -> 
 def _upright(rgb: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     """Rotate and mirror by the display matrix, which maps pixel (x, y) to (a x + c y, b x + d y)."""
     # frame.side_data would keep the frame, of megabytes, in a reference cycle until Python collects its garbage
-    matrix: Any = SideDataContainer(frame).get('DISPLAYMATRIX')  # type: ignore[call-arg]  PyAV's stubs lack it
+    matrix: Any = SideDataContainer(frame).get('DISPLAYMATRIX')  # type: ignore[call-arg]
     if matrix is None:
         return rgb
     a, b, _, c, d, *_ = struct.unpack('=9i', bytes(matrix))

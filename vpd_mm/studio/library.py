@@ -66,7 +66,7 @@ class Library:
         row = next(row for row in self.rows() if row['video'] == video.video)
         return row | {
             'athletes': [name for name, other in self.workspace.videos().items() if other.file == video.file],
-            'times': None if edges is None else edges.tolist(),
+            'times': None if edges is None else np.round(edges, 6).tolist(),
             'poses': [name for name in corpus.pose_names() if corpus.pose_path(name, video.video).is_file()],
         }
 

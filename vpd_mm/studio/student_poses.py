@@ -20,7 +20,7 @@ from ..repair.placement import calibrate_placement
 from ..structures import VPD_JOINTS, FeatureSequence
 from ..structures.npz_io import read_source
 from ..teacher import JointFeature, normalize_joints
-from .workspace import Workspace, check_span, file_state
+from .workspace import Workspace, file_state, rows_in_span
 
 #: Frames that are computed for one request where the student's features are not stored.
 MOST_FRAMES = 256
@@ -58,28 +58,27 @@ class StudentPoses:
             raise UserError('no student: start tools/studio.py with --student')
         store = self.workspace.crops()
         header = store.header(row.video)
-        first, last = start or 0, row.num_frames if end is None else end
-        check_span(row, first, last)
-        rows = np.flatnonzero((header.frame_inds >= first) & (header.frame_inds < last))
+        rows = rows_in_span(row, header.frame_inds, start, end)
+        frame_inds = header.frame_inds[rows]
         with self._lock:
             student = _load(self.workspace.student)
             feats = self._stored(row, student, header)
             if feats is not None:
                 feats = feats[rows]
-            elif len(rows) <= MOST_FRAMES:
+            elif len(frame_inds) <= MOST_FRAMES:
                 sample = {'store': store, 'video': row.video, 'rng': None}
-                samples = ({**sample, 'frame': i, 'index': i} for i in header.frame_inds[rows].tolist())
+                samples = ({**sample, 'frame': i, 'index': i} for i in frame_inds.tolist())
                 inputs = [student.extractor.pipeline(sample)['inputs'] for sample in samples]
                 feats = student.extractor.features(torch.stack(inputs)) if inputs else None
             else:
                 hint = f'ask for at most {MOST_FRAMES} frames, or run tools/extract_features.py'
                 raise UserError(f'{row.video}: features of this student are not stored; {hint}')
             if feats is None:
-                return header.frame_inds[rows], np.zeros((0, 13, 2))
+                return frame_inds, np.zeros((0, 13, 2))
             joints = normalize_joints(student.extractor.decode(feats).reshape(-1, 13, 2).astype(float))
         placement = self._placement(row, header)
         part = Placement(*(values[rows] for values in vars(placement).values()))
-        return header.frame_inds[rows], part.to_px(joints)
+        return frame_inds, part.to_px(joints)
 
     def _stored(self, row: VideoInfo, student: Student, header: CropHeader) -> np.ndarray | None:
         """Features (T, V, D) of all crops that this student made of the crops as they are now."""

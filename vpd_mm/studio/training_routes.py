@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 from fastapi.responses import JSONResponse
 
+from .overlay_routes import by_frame
 from .predictions import PredictionStore
 from .training import Trainer, TrainingRunsError
 from .workspace import Workspace
@@ -70,8 +71,9 @@ def routes(workspace: Workspace) -> APIRouter:
 
     @router.get('/predictions/scores')
     def scores(video: str) -> Any:
-        """Scores of the frames of a video, 0..1."""
-        frames, values = store.frame_scores(workspace.video(video).video)
-        return {'frame_inds': frames.tolist(), 'scores': [round(float(value), 4) for value in values]}
+        """Score of each frame of a video, 0..1 (:func:`by_frame`)."""
+        row = workspace.video(video)
+        frame_inds, values = store.frame_scores(row.video)
+        return {'scores': by_frame(row, frame_inds, values) if len(values) else []}
 
     return router

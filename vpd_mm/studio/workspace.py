@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
@@ -68,6 +70,13 @@ def check_span(row: VideoInfo, start: int, end: int) -> None:
     if not 0 <= start < end <= row.num_frames:
         span = f'{start}..{end}'
         raise UserError(f'{row.video}: needs 0 <= start < end (exclusive) <= {row.num_frames}, found {span}')
+
+
+def rows_in_span(row: VideoInfo, frame_inds: np.ndarray, start: int | None, end: int | None) -> slice:
+    """Return which of the increasing ``frame_inds`` are from ``start`` to ``end`` (exclusive); None: the video's."""
+    first, last = start or 0, row.num_frames if end is None else end
+    check_span(row, first, last)
+    return slice(*np.searchsorted(frame_inds, [first, last]).tolist())
 
 
 def file_state(path: Path | str) -> tuple[int, int]:

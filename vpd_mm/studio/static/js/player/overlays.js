@@ -18,7 +18,7 @@ export const OUTLINES = { teacher: '#141414', student: '#ffffff', repaired: '#2f
 const THRESHOLD = 0.3; // joints below are drawn thin
 const KEPT = 'vpd-studio-overlays';
 const FLOWS = 24; // images kept
-const CHUNK = 64; // frames of the student's poses that are asked for together: they may be computed on demand
+const CHUNK = { stored: 512, student: 64 }; // frames that are asked for together; the student's may be computed
 
 export class Overlays {
   #data = new Map(); // path -> rows by frame, null while loading or absent
@@ -51,19 +51,25 @@ export class Overlays {
       if (this.on.box) this.#box(context, this.#row(video, 'track', frame), scale, video === active);
       if (this.on.teacher && sets.includes(this.poses)) pose('teacher', `poses/${name(this.poses)}`);
       if (this.on.repaired && sets.includes(this.repaired)) pose('repaired', `poses/${name(this.repaired)}`);
-      if (this.on.student && this.student) {
-        const chunk = (at) => `student?start=${at}&end=${Math.min(at + CHUNK, this.numFrames)}`;
-        const start = frame - (frame % CHUNK);
-        pose('student', chunk(start));
-        if (start + CHUNK < this.numFrames) this.#row(video, chunk(start + CHUNK), frame);
-      }
+      if (this.on.student && this.student) pose('student', 'student');
     }
     context.globalAlpha = 1;
   }
 
   // The row of a frame: {boxes, keypoints, scores, limbs}; null where there is none, or none yet.
   #row(video, part, frame) {
-    const path = `videos/${name(video)}/${part}`;
+    const length = CHUNK[part] ?? CHUNK.stored;
+    const start = frame - (frame % length);
+    if (start + length < this.numFrames) this.#chunk(video, part, start + length, length);
+    const data = this.#chunk(video, part, start, length);
+    const row = data?.rowOf.get(frame);
+    if (row === undefined) return null;
+    return { box: data.boxes?.[row], keypoints: data.keypoints?.[row], scores: data.scores?.[row], limbs: data.limbs };
+  }
+
+  // Rows of the frames from `start` on; null or undefined while they are loading, or where they failed.
+  #chunk(video, part, start, length) {
+    const path = `videos/${name(video)}/${part}?start=${start}&end=${Math.min(start + length, this.numFrames)}`;
     if (!this.#data.has(path) && !this.#failed.has(kindOf(path))) {
       this.#data.set(path, null);
       this.loading++;
@@ -73,10 +79,7 @@ export class Overlays {
         .then(() => this.loading--)
         .then(() => this.onLoad());
     }
-    const data = this.#data.get(path);
-    const row = data?.rowOf.get(frame);
-    if (row === undefined) return null;
-    return { box: data.boxes?.[row], keypoints: data.keypoints?.[row], scores: data.scores?.[row], limbs: data.limbs };
+    return this.#data.get(path);
   }
 
   // The flow of the crop, where the crop is; only of frames with a box, as others have no crop.

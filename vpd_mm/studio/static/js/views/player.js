@@ -247,10 +247,9 @@ class View {
 
   async #loadValues(video) {
     const frames = (part) => async (path) => {
-      const { frame_inds, scores, gate } = await get(path);
-      if (!frame_inds.length) return;
-      const values = new Float32Array(this.row.num_frames).fill(NaN);
-      frame_inds.forEach((n, index) => (values[n] = scores[index]));
+      const { scores, gate } = await get(path);
+      if (!scores.length) return;
+      const values = Float32Array.from(scores, (score) => score ?? NaN);
       this.#values.set(`${part}/${video}`, Object.assign(values, { gate }));
     };
     const predictions = async (path) => {
