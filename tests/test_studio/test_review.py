@@ -132,6 +132,17 @@ def test_decisions_add_labels_and_leave_the_queue(studio):
     assert client.get('/api/predictions?video=v4').json()['stale'] is True
 
 
+def test_a_renamed_class_renames_its_predictions(studio):
+    workspace, client = studio
+    assert client.post('/api/classes', json={'name': 'rise', 'rename': 'get up'}).status_code == 200
+    first = client.get('/api/review?order=time').json()[0]
+    assert (first['label'], first['scores']) == ('get up', {'get up': 0.6, 'fall': 0.3, 'wave': 0.1})
+    made = client.post('/api/review', json={'prediction': first, 'decision': 'accept', 'seconds': 1}).json()
+    assert made['label']['label'] == 'get up'
+    workspace.corpus.classes_path.write_text('get up\n')  # as an editor may leave it
+    assert client.get('/api/predictions?video=v4').json()['predictions'][0]['label'] == 'rise'
+
+
 def test_a_rejected_segment_that_gets_a_label_counts_as_labelled(studio):
     workspace, client = studio
     first = client.get('/api/review?order=time').json()[0]

@@ -12,8 +12,8 @@ one that counts and is written last, so that results are always those of one com
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from ..corpus.provenance import digest
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import atomic_write, checked_name, list_folder, npz_path, read_json
+from ..structures import load_classes
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
 from .segments import Segment, feature_name, read_labels
 from .workspace import Workspace
@@ -109,9 +110,14 @@ class PredictionStore:
         return folder if folder.is_dir() else None
 
     def read(self) -> Predictions:
-        """Read the predictions; those of a training, which never change, are read once."""
+        """Read the predictions, under the names that their classes have now; each training is read once."""
         folder = self.folder
-        return Predictions(None, {}, [], {}) if folder is None else _load(folder / 'predictions.json')
+        if folder is None:
+            return Predictions(None, {}, [], {})
+        classes: tuple[str, ...] = ()
+        with suppress(UserError):  # LabelStore reports it
+            classes = tuple(load_classes(self.workspace.corpus.classes_path))
+        return _renamed(folder / 'predictions.json', classes)
 
     def is_stale(self) -> bool:
         """Tell if labels, classes or features have changed, or cannot be read, since the predictions were made."""
@@ -193,6 +199,22 @@ def _checksums(path: Path) -> list:
 @lru_cache(maxsize=100_000)
 def _checksums_of(path: Path, *state: int) -> list:
     return npz_checksums(path)
+
+
+@lru_cache(maxsize=2)
+def _renamed(path: Path, classes: tuple[str, ...]) -> Predictions:
+    """Predictions with the names of ``classes``: as in actions.csv, a class is its line in classes.txt."""
+    read = _load(path)
+    new = dict(zip(read.classes, classes))
+    if len(new) < len(read.classes) or new == dict(zip(read.classes, read.classes)):  # lines were removed, or no change
+        return read
+
+    def renamed(prediction: Prediction) -> Prediction:
+        scores = {new.get(name, name): score for name, score in prediction.scores.items()}
+        return replace(prediction, label=new.get(prediction.label, prediction.label), scores=scores)
+
+    of_video = {video: [renamed(p) for p in predictions] for video, predictions in read.of_video.items()}
+    return read._replace(classes=list(new.values()), of_video=of_video)
 
 
 @lru_cache(maxsize=2)

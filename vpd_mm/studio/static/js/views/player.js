@@ -346,6 +346,7 @@ class View {
       await api.post('classes', body);
       this.session.label = body.rename ?? body.name;
       await this.store.renamed(body.name, this.session.label);
+      if (body.rename) for (const video of this.athletes) this.#loadValues(video);
     } catch (error) {
       message(error.message, 'error');
     }
