@@ -17,6 +17,7 @@ from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
 from test_kills import STEPS
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.experiments import few_shot_list
 from vpd_mm.studio import Workspace, create_app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,6 +125,13 @@ def test_a_read_only_corpus_of_features_trains(name, tmp_path):
     folder = tmp_path / name
     folder.mkdir()
     STEPS[name].make(folder)
+    if name in ('fewshot', 'compare'):
+        with read_only(folder / 'corpus'):
+            code, errors, _ = run(STEPS[name], folder)
+        assert code == 1
+        assert 'cannot be written (Read-only file system); start this command once' in errors
+        for subset in range(2):
+            few_shot_list(Corpus.open(folder / 'corpus'), 2, subset)
     with read_only(folder / 'corpus'):
         code, errors, _ = run(STEPS[name], folder)
     assert code == 0, errors
