@@ -121,7 +121,7 @@ STEPS = {
 KILLS = dict(prepare=16, extract=14, train=16, fewshot=12, compare=10, detect=12) | {'import': 20}
 
 
-@pytest.mark.parametrize('name', ['prepare', 'extract', 'train'])
+@pytest.mark.parametrize('name', ['prepare', 'import', 'extract', 'train'])
 def test_two_kills(name, tmp_path):
     assert kill_and_resume(STEPS[name], tmp_path, 2).kills == 2
 
