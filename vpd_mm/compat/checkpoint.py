@@ -335,11 +335,11 @@ def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:
     folder = Path(folder)
     saved = [path for kind in ('epoch', 'iter') for path in list_folder(folder, f'{kind}_*.pth')]
     candidates = sorted(saved, key=step_of, reverse=True)
-    with suppress(UserError, ValueError):  # ValueError: not among them
+    with suppress(UserError):
         last = folder / Path(read_text(folder / 'last_checkpoint', MAX_POINTER).strip()).name
-        first = candidates.index(last)
+        first = candidates.index(last) if last in candidates else 0
         # later ones come last: they may be of a training that was replaced, or resumed from an earlier step
-        candidates = candidates[first:] + candidates[:first]
+        candidates = [last, *candidates[first:], *candidates[:first]]
     for path in candidates:
         with suppress(UserError):
             check_checkpoint(path)
