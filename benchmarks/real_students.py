@@ -20,8 +20,7 @@ from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill import CropDataset
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.config import merge_options, read_config
-from vpd_mm.engine.paths import newest_best
-from vpd_mm.engine.resume import last_checkpoint
+from vpd_mm.engine.resume import best_checkpoint, last_checkpoint
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config, datasets_of
 from vpd_mm.features.corpus_content import settings_digest
@@ -145,7 +144,7 @@ def train_student(
     cfg.default_hooks.checkpoint.update(max_keep_ckpts=1)
     cfg.log_level = 'ERROR'
     build_runner(cfg).train()
-    checkpoint = newest_best(work_dir) or last_checkpoint(work_dir)
+    checkpoint = best_checkpoint(work_dir) or last_checkpoint(work_dir)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     extractor = build_extractor(cfg, checkpoint, device=device)
     store = CropStore(corpus / 'athlete' / 'crops')

@@ -4,7 +4,8 @@
 python tests/fuzz_readers.py --seconds 5 [--keep 18]
 
 An input is a chain of seeds: the valid file of its reader, mutated with each of them.  ``--keep`` writes so many inputs
-of each reader to tests/data/fuzz_inputs.json, which tests/test_fuzz/test_kept_inputs.py reads again.
+of each reader to tests/data/fuzz_inputs.json, new failures and those that it holds first;
+tests/test_fuzz/test_kept_inputs.py reads them again.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import resource
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,12 @@ if __name__ == '__main__':
 import numpy as np
 import torch
 from fuzzing import TOKENS, read_or_refuse
+from interchange_corpus import export, make_corpus, without_labels
 from media import make_video
+from test_fuzz.test_corpus_files import crops_content
 from test_fuzz.test_foreign_files import BINARY_FORMATS, JSON_FORMATS, write
+from test_fuzz.test_label_files import FILES, SAMPLES, merge_alone
+from tiny_corpus import make_tiny
 
 from vpd_mm.athlete.recipe import Recipe
 from vpd_mm.athlete.video_reader import VideoReader
@@ -35,11 +39,15 @@ from vpd_mm.compat.checkpoint import load_checkpoint_safely
 from vpd_mm.corpus import Corpus, CropHeader
 from vpd_mm.corpus.shard import seal, unseal
 from vpd_mm.files import read_json
+from vpd_mm.interchange import FORMATS
 from vpd_mm.structures import FeatureSequence, load_actions, load_classes
 
 KEPT = Path(__file__).resolve().parent / 'data' / 'fuzz_inputs.json'
 #: Limits of one input: seconds, and bytes of memory beyond those of the process.
 MAX_SEC, MAX_BYTES = 10, 1 << 30
+#: LMDB maps a damaged file and may end the process: each input is read in a process of its own.
+SHARD = 'shard of crops'
+CRASHES = {f'the process ended with status {number}' for number in (signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT)}
 PACKAGE = str(Path(__file__).resolve().parents[1] / 'vpd_mm')
 #: Audit events of code that leaves the process.
 REFUSED = {'os.system', 'os.exec', 'os.posix_spawn', 'os.fork', 'subprocess.Popen', 'socket.connect', 'pty.spawn'}
@@ -83,7 +91,22 @@ def readers(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes], object]]]:
         path = folder / f'valid.{suffix}'
         make_video(path, 6)
         made[f'video ({suffix})'] = path.read_bytes(), partial(_through, folder, f'v.{suffix}', _frames)
+    full = make_corpus(folder / 'labelled')
+    corpus = without_labels(full, folder / 'labels')
+    files = {'csv': export(full, 'csv', ['pal', 'anna__match'])['labels.csv']}
+    files |= {f'{form} {file}': (SAMPLES / file).read_bytes() for form, names in FILES.items() for file in names}
+    for name, content in files.items():
+        made[f'labels: {name}'] = content, partial(merge_alone, corpus, FORMATS[name.split()[0]])
+    [shard] = make_tiny(folder / 'tiny', {'a': 9, 'b': 8}).crops_dir.glob('*.lmdb')
+    whole = crops_content(shard.parent)
+    made[SHARD] = shard.read_bytes(), partial(_through, folder / 'shards', shard.name, partial(_read_shard, whole))
     return made
+
+
+def _read_shard(whole: str, path: Path) -> str:
+    content = crops_content(path.parent)
+    assert content == whole, 'reads something else'
+    return content
 
 
 def _frames(path: Path) -> int:
@@ -165,8 +188,16 @@ def try_chain(data: bytes, read: Callable[[bytes], object], chain: list[int]) ->
     return ''
 
 
-def campaign(data: bytes, read: Callable[[bytes], object], seconds: float, seed: int) -> dict:
-    """Mutate inputs for some seconds, and keep those that reach new lines of the package."""
+def problems_of(name: str, data: bytes, read: Callable[[bytes], object], chains: list[list[int]]) -> object:
+    """[chain, problem] of each chain whose input is neither read nor refused; text where the process ends."""
+    if name != SHARD:
+        return in_child(lambda: [[c, p] for c in chains if (p := try_chain(data, read, c))], 3 * MAX_SEC)
+    answers = [[chain, in_child(partial(try_chain, data, read, chain), MAX_SEC)] for chain in chains]
+    return [[chain, answer] for chain, answer in answers if answer and answer not in CRASHES]
+
+
+def observe(data: bytes, read: Callable[[bytes], object], chain: list[int]) -> tuple[str, list[tuple[str, int]]]:
+    """Result of :func:`try_chain`, and the lines of the package that it reached."""
     lines: set[tuple[str, int]] = set()
 
     def trace(frame, event: str, arg: object):
@@ -176,20 +207,36 @@ def campaign(data: bytes, read: Callable[[bytes], object], seconds: float, seed:
         lines.add((name, frame.f_lineno))
         return trace
 
-    rng, kept, failures, tried, end = np.random.default_rng(seed), [[]], [], 0, time.process_time() + seconds
-    while time.process_time() < end:
+    sys.settrace(trace)
+    problem = try_chain(data, read, chain)
+    sys.settrace(None)
+    return problem, sorted(lines)
+
+
+def campaign(name: str, data: bytes, read: Callable[[bytes], object], seconds: float, seed: int) -> dict:
+    """Mutate inputs for some seconds, and keep those that reach new lines of the package."""
+    lines: set[tuple[str, int]] = set()
+    rng, kept, failures, tried, crashes, end = np.random.default_rng(seed), [[]], [], 0, 0, cpu_time() + seconds
+    while cpu_time() < end:
         parent = kept[rng.integers(len(kept))] if tried else []
         chain = [*parent, int(rng.integers(1 << 31))][-6:] if tried else []
-        before = len(lines)
-        sys.settrace(trace)
-        problem = try_chain(data, read, chain)
-        sys.settrace(None)
+        before, work = len(lines), partial(observe, data, read, chain)
+        answer = in_child(work, MAX_SEC) if name == SHARD else work()
+        problem, reached = (answer, []) if isinstance(answer, str) else answer
+        lines.update(map(tuple, reached))
         tried += 1
+        if problem in CRASHES:
+            crashes, problem = crashes + 1, ''
         if problem:
             failures.append([problem, chain])
         if (len(lines) > before or len(kept) < 8) and tried > 1:
             kept.append(chain)
-    return {'tried': tried, 'kept': kept[1:], 'failures': failures, 'lines': len(lines)}
+    return {'tried': tried, 'kept': kept[1:], 'failures': failures, 'lines': len(lines), 'crashes': crashes}
+
+
+def cpu_time() -> float:
+    """CPU seconds of this process and of the children that have ended."""
+    return sum(os.times()[:4])
 
 
 def main() -> int:
@@ -198,19 +245,20 @@ def main() -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--keep', type=int, help='inputs of each reader to write to tests/data/fuzz_inputs.json')
     args = parser.parse_args()
-    kept, failed, total = {}, 0, 0
+    kept, failed, total, former = {}, 0, 0, json.loads(KEPT.read_text())
     print('| reader | inputs tried | seconds | lines reached | failures |\n|---|---|---|---|---|')
     with tempfile.TemporaryDirectory() as folder:
         for name, (data, read) in readers(Path(folder)).items():
-            work = partial(campaign, data, read, args.seconds, args.seed)
-            result = in_child(work, 10 * args.seconds + 2 * MAX_SEC)
+            work = partial(campaign, name, data, read, args.seconds, args.seed)
+            result = work() if name == SHARD else in_child(work, 10 * args.seconds + 2 * MAX_SEC)
             if not isinstance(result, dict):
-                result = {'tried': 0, 'kept': [], 'failures': [[result, []]], 'lines': 0}
+                result = {'tried': 0, 'kept': [], 'failures': [[result, []]], 'lines': 0, 'crashes': 0}
             numbers = f'{result["tried"]:,} | {args.seconds:g} | {result["lines"]} | {len(result["failures"])}'
-            print(f'| {name} | {numbers} |', flush=True)
+            crashes = f' ({result["crashes"]} ended the process in LMDB)' if result['crashes'] else ''
+            print(f'| {name} | {numbers}{crashes} |', flush=True)
             for problem, chain in {line.partition(':')[0]: (line, c) for line, c in result['failures']}.values():
                 print(f'{name}: {problem} (chain {chain})', file=sys.stderr)
-            chains = [*[chain for _, chain in result['failures']][:3], *result['kept']]
+            chains = [*[chain for _, chain in result['failures']][:3], *former.get(name, []), *result['kept']]
             kept[name] = [*chains, *([number] for number in range(args.keep or 0))][: args.keep]
             failed, total = failed + len(result['failures']), total + result['tried']
     print(f'| all | {total:,} | {args.seconds * len(kept):g} | | {failed} |')

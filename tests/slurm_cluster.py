@@ -34,6 +34,7 @@ GresTypes=gpu
 NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=17001 CPUs=2 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+AS_MUNGE = ('runuser', '-u', 'munge', '--', 'munged')
 NULL_DEVICE = os.makedev(1, 3)
 
 
@@ -54,7 +55,7 @@ def slurm_cluster(folder: Path) -> Iterator[None]:
     (folder / 'gres.conf').write_text(f'NodeName=n1 Name=gpu File={folder}/gpu[0-1]\n')
     for i in range(2):
         os.mknod(folder / f'gpu{i}', stat.S_IFCHR | 0o666, NULL_DEVICE)
-    _start_munge()
+    started_munge = _start_munge()
     before = os.environ.get('SLURM_CONF')
     os.environ['SLURM_CONF'] = str(folder / 'slurm.conf')
     try:
@@ -64,23 +65,29 @@ def slurm_cluster(folder: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(['scancel', '--me'], capture_output=True)
+        with suppress(AssertionError):  # the error of the test says more
+            wait_for(lambda: not jobs(), 30)
         for name in ('slurmd', 'slurmctld'):
             with suppress(OSError, ValueError):
                 os.kill(int((folder / f'{name}.pid').read_text()), 15)
+                wait_for(lambda n=name: not (folder / f'{n}.pid').exists(), 30)
+        if started_munge:
+            subprocess.run([*AS_MUNGE, '--stop'], capture_output=True)
         os.environ.pop('SLURM_CONF')
         if before is not None:
             os.environ['SLURM_CONF'] = before
 
 
-def _start_munge() -> None:
-    """Start the daemon that authenticates the commands of Slurm, where it does not run."""
+def _start_munge() -> bool:
+    """Start the daemon that authenticates the commands of Slurm; False where it runs."""
     if subprocess.run(['munge', '-n'], capture_output=True).returncode == 0:
-        return
+        return False
     Path('/run/munge').mkdir(exist_ok=True)
     shutil.chown('/run/munge', 'munge')
     if not Path('/etc/munge/munge.key').exists():
         subprocess.run(['create-munge-key', '-f'], check=True, capture_output=True)
-    subprocess.run(['runuser', '-u', 'munge', '--', 'munged', '--force'], check=True)
+    subprocess.run([*AS_MUNGE, '--force'], check=True)
+    return True
 
 
 def output(*command: object) -> str:

@@ -3,26 +3,51 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
-from forked import finish_tool, start_tool
+from fastapi.testclient import TestClient
+from forked import curve_of, finish_tool, start_tool
 from inference_files import STUDENT, save_model
-from media import FRAMES, make_video, write_boxes, write_poses
+from kills import run
+from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
+from test_kills import STEPS
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
+from vpd_mm.experiments import few_shot_list
+from vpd_mm.studio import Workspace, create_app
 
-TOOLS = Path(__file__).resolve().parents[1] / 'tools'
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / 'tools'
+VIDEOS = ['a', 'b']
+#: Trains on the videos that are there from the start.
+TRAINING = """
+_base_ = ['{root}/configs/distill/resnet18_2d-vpd_40e_real.py']
+data = dict(corpus='corpus', teacher='joints', holdout='frame')
+epoch = dict(num_samples=40)
+train_dataloader = dict(sampler=epoch, batch_size=4, num_workers=0, persistent_workers=False, dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)
+train_cfg = dict(max_epochs=3)
+default_hooks = dict(logger=dict(interval=1))
+"""
+SOURCES = ('--boxes', 'boxes', '--poses', 'poses', '--out', 'corpus')
+EXTRACT = ('extract_features.py', 'student.py', 'student.pth', '--corpus', 'corpus', '--device', 'cpu', '--out')
+TRAIN = ('train.py', 'c.py', '--work-dir')
 
 
 @pytest.fixture
 def corpus(tmp_path, run_python) -> Corpus:
     """A prepared corpus of two videos, a third video beside them, and a student."""
-    for name in ('a', 'b', 'c'):
+    for name in (*VIDEOS, 'c'):
         make_video(tmp_path / 'videos' / f'{name}.mp4')
         write_boxes(tmp_path / 'boxes', name, range(FRAMES))
         write_poses(tmp_path / 'poses', name, range(FRAMES))
     save_model(tmp_path, 'student', STUDENT.format(dims=26))
+    (tmp_path / 'c.py').write_text(TRAINING.format(root=ROOT))
     shutil.move(tmp_path / 'videos/c.mp4', tmp_path / 'c.mp4')
     for command in (['prepare.py', 'videos', *SOURCES], ['extract_features.py', 'joints', '--corpus', 'corpus']):
         done = run_python(TOOLS / command[0], *command[1:], cwd=tmp_path)
@@ -30,44 +55,105 @@ def corpus(tmp_path, run_python) -> Corpus:
     return Corpus.open(tmp_path / 'corpus')
 
 
-SOURCES = ('--boxes', 'boxes', '--poses', 'poses', '--out', 'corpus')
-EXTRACT = ('extract_features.py', 'student.py', 'student.pth', '--corpus', 'corpus', '--device', 'cpu', '--out', 'vpd')
-
-
 @pytest.mark.full
-def test_two_prepares_an_extraction_and_the_joints_at_once(corpus, tmp_path):
+def test_two_prepares_an_extraction_a_training_and_the_joints_at_once(corpus, tmp_path, run_python):
+    alone = run_python(TOOLS / 'extract_features.py', *EXTRACT[1:], 'alone', cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
     commands = [
         ('prepare.py', 'c.mp4', *SOURCES),
         ('prepare.py', 'c.mp4', *SOURCES),
-        EXTRACT,
+        (*EXTRACT, 'vpd'),
+        (*TRAIN, 'w'),
         ('extract_features.py', 'joints', '--corpus', 'corpus'),
     ]
     files = [{'out': tmp_path / f'{i}.out', 'err': tmp_path / f'{i}.err'} for i in range(len(commands))]
     processes = [start_tool(TOOLS / tool, *rest, cwd=tmp_path, **to) for (tool, *rest), to in zip(commands, files)]
-    first, second, *others = [finish_tool(process, **to, timeout=120) for process, to in zip(processes, files)]
-    assert [done.returncode for done in others] == [0, 0], others
+    first, second, *others = [finish_tool(process, **to, timeout=240) for process, to in zip(processes, files)]
+    assert [done.returncode for done in others] == [0, 0, 0], others
     for done in (first, second):
         assert done.returncode == 0 or 'another prepare is writing this corpus' in done.stderr
     assert 0 in (first.returncode, second.returncode)
-    assert CropStore(corpus.crops_dir).videos() == ['a', 'b', 'c']
-    assert {'a', 'b'} <= set(FeatureStore(corpus.features_dir('vpd')).videos())
-    assert not list(corpus.root.rglob('.*.tmp'))
+    assert CropStore(corpus.crops_dir).videos() == [*VIDEOS, 'c']
+    features, expected = (FeatureStore(corpus.features_dir(name)) for name in ('vpd', 'alone'))
+    for video in VIDEOS:
+        assert np.array_equal(features[video].feats, expected[video].feats)
+    assert curve_of(tmp_path / 'w').keys() == set(range(1, 31))
+    assert (tmp_path / 'w/epoch_3.pth').is_file()
+    assert not list(tmp_path.rglob('.*.tmp'))
+    again = [run_python(TOOLS / tool, *rest, cwd=tmp_path) for tool, *rest in (commands[0], commands[2])]
+    assert [done.returncode for done in again] == [0, 0], again
+    assert features.videos() == [*VIDEOS, 'c']
 
 
-@pytest.mark.full
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which('mount') is None, reason='needs root, which mounts the corpus')
-def test_a_read_only_corpus_is_read_and_refuses_what_would_be_written(corpus, tmp_path, run_python):
-    folder = str(corpus.root)
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Mount a folder over itself so that nothing in it can be written."""
+    if os.geteuid() != 0 or shutil.which('mount') is None:
+        pytest.skip('needs root, which mounts the corpus')
     subprocess.run(['mount', '--bind', folder, folder], check=True)
     try:
         subprocess.run(['mount', '-o', 'remount,ro,bind', folder], check=True)
-        checked = run_python(TOOLS / 'corpus.py', 'check', 'corpus', cwd=tmp_path)
-        assert checked.returncode == 0, checked.stderr
-        for tool, *rest in (('prepare.py', 'c.mp4', *SOURCES), EXTRACT):
+        yield
+    finally:
+        subprocess.run(['umount', folder], check=True)
+
+
+@pytest.mark.full
+def test_a_read_only_corpus_is_read_and_refuses_what_would_be_written(corpus, tmp_path, run_python):
+    before = corpus_content(corpus.root)
+    with read_only(corpus.root):
+        for tool, *rest in (
+            ('corpus.py', 'check', 'corpus'),
+            (*TRAIN, 'w'),
+            ('test.py', 'w'),
+            ('export_poses.py', '--corpus', 'corpus', '--poses', 'files', '--format', 'trc', '--out', 'trc'),
+        ):
+            done = run_python(TOOLS / tool, *rest, cwd=tmp_path)
+            assert done.returncode == 0, (tool, done.stderr)
+        for tool, *rest in (('prepare.py', 'c.mp4', *SOURCES), (*EXTRACT, 'vpd')):
             done = run_python(TOOLS / tool, *rest, cwd=tmp_path)
             assert done.returncode == 1
             (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
             assert 'Read-only file system' in line, line
             assert 'Traceback' not in done.stderr
-    finally:
-        subprocess.run(['umount', folder], check=True)
+    assert corpus_content(corpus.root) == before
+
+
+@pytest.mark.full
+@pytest.mark.parametrize('name', ['train', 'fewshot', 'compare', 'detect'])
+def test_a_read_only_corpus_of_features_trains(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    STEPS[name].make(folder)
+    if name in ('fewshot', 'compare'):
+        with read_only(folder / 'corpus'):
+            code, errors, _ = run(STEPS[name], folder)
+        assert code == 1
+        assert 'cannot be written (Read-only file system); start this command once' in errors
+        for subset in range(2):
+            few_shot_list(Corpus.open(folder / 'corpus'), 2, subset)
+    with read_only(folder / 'corpus'):
+        code, errors, _ = run(STEPS[name], folder)
+    assert code == 0, errors
+
+
+@pytest.mark.full
+def test_a_read_only_corpus_is_searched_exported_and_opened(tmp_path, run_python):
+    STEPS['detect'].make(tmp_path)
+    corpus = Corpus.open(tmp_path / 'corpus')
+    with read_only(corpus.root):
+        for tool, *rest in (
+            ('retrieve.py', '--corpus', 'corpus', '--features', 'vpd', '--ks', 1, '--out', 'nearest.csv'),
+            ('convert_labels.py', 'corpus', '--to', 'boris', '--out', 'labels.boris'),
+        ):
+            done = run_python(TOOLS / tool, *rest, cwd=tmp_path)
+            assert done.returncode == 0, (tool, done.stderr)
+        client = TestClient(
+            create_app(Workspace(corpus, 'vpd')), base_url='http://127.0.0.1:8765', headers={'X-VPD-Studio': '1'}
+        )
+        for place in ('corpus', 'videos', 'videos/v0', 'labels', 'labels/history', 'training', 'review'):
+            assert client.get(f'/api/{place}').status_code == 200, place
+        label = {'video': 'v5', 'start_frame': 100, 'end_frame': 120, 'label': 'rise', 'note': ''}
+        answer = client.post('/api/labels', json={'changes': [{'before': None, 'after': label}]})
+        assert answer.status_code == 400
+        assert 'Read-only file system' in answer.json()['error']

@@ -36,7 +36,10 @@ def check_features(corpus: Corpus, name: str | None) -> str:
     """Return the name of the features; the newest of the corpus where none is given, '' where it has none."""
     if name is None:
         folders = [path for path in list_folder(corpus.root / 'features') if list_folder(path, '*.npz')]
-        return max(folders, key=os.path.getmtime).name if folders else ''
+        newest = max(folders, key=os.path.getmtime).name if folders else ''
+        if len(folders) > 1:
+            print(f'features: {newest} (the newest; --features selects others)')
+        return newest
     kind, _, run = name.rpartition('/')
     kinds = {'features': corpus.features_dir, 'teacher': corpus.teacher_dir}
     if kind not in ('', *kinds) or not any(kinds[k](run).is_dir() for k in ([kind] if kind else kinds)):

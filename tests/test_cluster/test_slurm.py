@@ -125,15 +125,15 @@ def test_a_comparison_as_an_array_of_jobs_survives_a_cancelled_and_a_requeued_on
     command = [sys.executable, TOOLS / 'compare.py', config, '--work-dir', tmp_path / 'two']
     command = list(map(str, [*command, '--executor', 'slurm', '--jobs', '2', '--partition', 'debug']))
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    wait_for(lambda: first.poll() is not None or len(list(tmp_path.glob('two/runs/*/epoch_*.pth'))) >= 2, 180)
+    wait_for(lambda: first.poll() is not None or len(list(tmp_path.glob('two/runs/*/epoch_*.pth'))) >= 2, 360)
     assert first.poll() is None, first.communicate()
     arrays = sorted(job for job, state in jobs().items() if state == 'RUNNING')
     output('scancel', arrays[0])
     output('scontrol', 'requeue', arrays[1])
-    _, errors = first.communicate(timeout=240)
+    _, errors = first.communicate(timeout=480)
     assert first.returncode == 1
     assert '1 run failed; the first: error: its process ended without a result' in errors, errors
-    again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240)
+    again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=480)
     assert again.returncode == 0, again.stderr
     assert '2 of 4 runs to do' in again.stderr, 'only the cancelled run and the ensemble of it are left'
     results = [

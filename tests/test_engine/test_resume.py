@@ -1,5 +1,6 @@
 """Resume of a stopped training; one process per folder; digests of settings."""
 
+import json
 import os
 import resource
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from vpd_mm.engine.resume import config_digest, last_checkpoint, sole_training, train_alone
+from vpd_mm.engine.resume import best_checkpoint, config_digest, last_checkpoint, sole_training, train_alone
 from vpd_mm.errors import UserError
 
 
@@ -40,6 +41,26 @@ def test_the_last_readable_checkpoint_is_resumed_and_no_file_is_removed(tmp_path
         assert last_checkpoint(folder) == folder / 'epoch_2.pth'
     files = {'epoch_1.pth', 'epoch_2.pth', 'epoch_10.pth', 'notes.txt', 'last_checkpoint'}
     assert {path.name for path in folder.iterdir()} == files
+
+
+def test_checkpoints_are_chosen_by_their_steps_whatever_the_clock_says(tmp_path):
+    for number in (1, 2, 3, 10):
+        save(tmp_path / f'epoch_{number}.pth', 1e9 - number)  # later ones are older: the clock was set back
+        save(tmp_path / f'best_nll_epoch_{number}.pth', 1e9 - number)
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
+    assert best_checkpoint(tmp_path) == tmp_path / 'best_nll_epoch_10.pth'
+    (tmp_path / 'last_checkpoint').write_text('/where/it/was/epoch_3.pth')  # it was resumed from 2, before 10
+    (tmp_path / 'training.json').write_text(json.dumps({'best': {'checkpoint': 'best_nll_epoch_3.pth'}}))
+    assert best_checkpoint(tmp_path) == tmp_path / 'best_nll_epoch_3.pth'
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_3.pth'
+    (tmp_path / 'epoch_3.pth').write_bytes(b'')
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_2.pth'
+    for number in (1, 2):
+        (tmp_path / f'epoch_{number}.pth').unlink()
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
+    for record in ([], {}, {'best': None}, {'best': {'checkpoint': '../x.pth'}}, {'best': {'checkpoint': []}}, 'best'):
+        (tmp_path / 'training.json').write_text(json.dumps(record))
+        assert best_checkpoint(tmp_path) == tmp_path / 'best_nll_epoch_10.pth'
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

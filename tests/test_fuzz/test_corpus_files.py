@@ -55,7 +55,8 @@ def test_npz_equal_or_refused(corpus, copy, data):
     assert loaded is None or _arrays(loaded) == _arrays(FeatureSequence.load(path))
 
 
-def _crops(folder: Path) -> str:
+def crops_content(folder: Path) -> str:
+    """Headers and sums of the crops of a folder of shards."""
     store = CropStore(folder)
     content = []
     for video in store.videos():
@@ -66,13 +67,13 @@ def _crops(folder: Path) -> str:
 
 
 def _crops_in_child(folder: Path) -> str:
-    """Result of :func:`_crops` in a child process, which LMDB may crash; 'refused' for a UserError."""
+    """Result of :func:`crops_content` in a child process, which LMDB may crash; 'refused' for a UserError."""
     receive, send = os.pipe()
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
         try:
-            answer = _crops(folder)
+            answer = crops_content(folder)
         except UserError:
             answer = 'refused'
         except BaseException as e:
@@ -96,7 +97,7 @@ def test_shard_equal_or_refused(corpus, copy, data):
     for at, bit in change:
         damaged[at] ^= 1 << bit
     answer = _crops_in_child(copy(path, bytes(damaged)).parent)
-    assert answer in ('refused', _crops(corpus.crops_dir))
+    assert answer in ('refused', crops_content(corpus.crops_dir))
 
 
 @given(st.data())

@@ -7,12 +7,13 @@ import pytest
 from fuzzing import mutated, read_or_refuse
 from hypothesis import given
 from hypothesis import strategies as st
-from interchange_corpus import export, make_corpus, without_labels
+from interchange_corpus import CLASSES, export, make_corpus, without_labels
 from test_fuzz.test_foreign_files import changed
 
-from vpd_mm.interchange import FORMATS, merge_files
+from vpd_mm.corpus import Corpus
+from vpd_mm.interchange import FORMATS, Format, MergeReport, merge_files
 from vpd_mm.interchange.archives import pack, sources
-from vpd_mm.structures import load_actions, load_classes
+from vpd_mm.structures import load_actions, load_classes, save_classes
 from vpd_mm.studio.labels import LabelStore
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'test_interchange' / 'samples'
@@ -31,6 +32,21 @@ FILES = {
 }
 
 
+def merge_alone(corpus: Corpus, form: Format, data: bytes) -> MergeReport:
+    """Merge a file into a corpus without labels, boxes and poses; what is then in the corpus must be valid."""
+    save_classes(corpus.classes_path, CLASSES)
+    for path in (corpus.actions_path, corpus.track_path('pal'), corpus.pose_path('cvat', 'pal')):
+        path.unlink(missing_ok=True)
+    report = merge_files(LabelStore(corpus), form, sources(form, 'file', data), new_classes=True)
+    for line in [*report.conflicts, *report.skipped]:
+        assert line.isprintable(), repr(line)
+        assert len(line) < 2000
+    videos = corpus.videos()
+    actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path))) if report.added else []
+    assert all(action.end_frame <= videos[action.video].num_frames for action in actions)
+    return report
+
+
 @pytest.fixture(scope='module')
 def full(tmp_path_factory):
     return make_corpus(tmp_path_factory.mktemp('corpus') / 'full')
@@ -42,25 +58,13 @@ def test_files_of_labels(name, full, tmp_path):
     ours = export(full, name, ['pal', 'anna__match'])
     contents = [*ours.values(), *((SAMPLES / file).read_bytes() for file in FILES.get(name, []))]
 
-    def merge(data: bytes) -> None:
-        for path in (corpus.actions_path, corpus.track_path('pal'), corpus.pose_path('cvat', 'pal')):
-            path.unlink(missing_ok=True)
-        store = LabelStore(corpus)
-        report = merge_files(store, form, sources(form, 'file', data), new_classes=True)
-        for line in [*report.conflicts, *report.skipped]:
-            assert line.isprintable(), repr(line)
-            assert len(line) < 2000
-        videos = corpus.videos()
-        actions = load_actions(corpus.actions_path, len(load_classes(corpus.classes_path))) if report.added else []
-        assert all(action.end_frame <= videos[action.video].num_frames for action in actions)
-
     @given(st.data())
     def check(data):
         content = data.draw(st.sampled_from(contents))
         mutations = mutated(content)
         if content[:1] in b'[{':
             mutations |= changed(json.loads(content)).map(lambda value: json.dumps(value).encode())
-        read_or_refuse(lambda: merge(data.draw(mutations)), 10)
+        read_or_refuse(lambda: merge_alone(corpus, form, data.draw(mutations)), 10)
 
     check()
 

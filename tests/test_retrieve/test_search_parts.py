@@ -46,6 +46,49 @@ def test_parts_of_several_processes_are_the_whole_search(clips, tmp_path):
         SearchParts(None, 0, 2)
 
 
+def test_rank_0_searches_the_parts_of_processes_that_have_ended(clips, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(search_parts, 'PATIENCE_SEC', 0.1)
+    expected, _ = rank_corpus(clips, clips, [5])
+    rank_corpus(clips, clips, [5], parts=SearchParts(tmp_path / 'p', 1, 3))
+    first = SearchParts(tmp_path / 'p', 0, 3)
+    nearest, _ = rank_corpus(clips, clips, [5], parts=first)  # rank 2 of 3 was never started
+    assert equal(nearest, expected)
+    assert first.num_searched == 20 - 6
+    assert 'queries from 15 on: their process is late or has ended' in caplog.text
+
+
+def test_rank_0_waits_while_others_write_parts(clips, tmp_path, monkeypatch):
+    expected, _ = rank_corpus(clips, clips, [5])
+    first, other = SearchParts(tmp_path / 'p', 0, 2), SearchParts(tmp_path / 'p', 1, 2)
+    pauses = []
+
+    def pause(_: float) -> None:
+        pauses.append(rank_corpus(clips, clips, [5], parts=other))
+
+    monkeypatch.setattr(search_parts.time, 'sleep', pause)
+    nearest, _ = rank_corpus(clips, clips, [5], parts=first)
+    assert equal(nearest, expected)
+    assert (first.num_searched, other.num_searched, pauses) == (11, 9, [(None, {})])
+
+
+def test_a_late_process_ends_when_rank_0_has_all_results(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_parts, 'PATIENCE_SEC', 0)
+    late = SearchParts(tmp_path / 'p', 1, 2)
+    search = late._search
+
+    def search_late(*args):
+        part = search(*args)
+        first = SearchParts(tmp_path / 'p', 0, 2)
+        rank_corpus(clips, clips, [5], parts=first)
+        first.remove()
+        return part
+
+    monkeypatch.setattr(late, '_search', search_late)
+    assert rank_corpus(clips, clips, [5], parts=late) == (None, {})
+    assert late.num_searched == 3
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_killed_search_resumes(clips, tmp_path, monkeypatch):
     expected, _ = rank_corpus(clips, clips, [5])
     pid = os.fork()
@@ -67,7 +110,8 @@ def test_a_killed_search_resumes(clips, tmp_path, monkeypatch):
 
 def test_parts_of_another_search_and_damaged_ones_are_searched_again(clips, tmp_path):
     rank_corpus(clips, clips, [5], parts=SearchParts(tmp_path / 'p'))
-    (tmp_path / 'p' / '00000003.npz').write_bytes(b'damaged')
+    [third] = (tmp_path / 'p').glob('00000003-*.npz')
+    third.write_bytes(b'damaged')
     again = SearchParts(tmp_path / 'p')
     rank_corpus(clips, clips, [5], parts=again)
     assert again.num_searched == 3
@@ -113,7 +157,7 @@ def test_processes_of_a_launcher_write_one_table(run_python, tmp_path):
     assert 'searched 140 of 140 queries in this run' in run('one.csv').stdout
     other = run('two.csv', 1)
     assert other.stdout.startswith('process 1 of 2: searched 12 of 140 queries, '), other.stderr
-    assert [path.name for path in (tmp_path / 'two.csv.parts').iterdir()] == ['00000128.npz']
+    assert [path.name[:9] for path in (tmp_path / 'two.csv.parts').iterdir()] == ['00000128-']
     assert 'searched 128 of 140 queries in this process' in run('two.csv', 0).stdout
     assert (tmp_path / 'two.csv').read_bytes() == (tmp_path / 'one.csv').read_bytes()
     assert not (tmp_path / 'two.csv.parts').exists()

@@ -319,17 +319,27 @@ def own_config(checkpoint: object) -> str:
     return f'; or the config of its training, {path}' if path.is_file() else ''
 
 
+def step_of(checkpoint: Path) -> int:
+    """Epoch or iteration in the name of a checkpoint (``epoch_3.pth``), -1 without one."""
+    number = checkpoint.stem.rpartition('_')[2]
+    return int(number) if number.isascii() and number.isdigit() else -1
+
+
 def find_latest_checkpoint(folder: str | os.PathLike) -> str | None:
     """Path of the last readable checkpoint of a training, None without any.
 
-    It is the one whose name ``last_checkpoint`` ends with, in whatever folder it was trained; without it the newest
-    one, as a process that is killed while it saves may leave a damaged file.
+    It is the one whose name ``last_checkpoint`` ends with, in whatever folder it was trained; where that one is
+    damaged, as a killed process may leave it, the one before it.  Without such a file it is that of the last step.
+    Times of files are not used: a copy has others, and a clock may be set back.
     """
     folder = Path(folder)
     saved = [path for kind in ('epoch', 'iter') for path in list_folder(folder, f'{kind}_*.pth')]
-    candidates = sorted(saved, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    candidates = sorted(saved, key=step_of, reverse=True)
     with suppress(UserError):
-        candidates.insert(0, folder / Path(read_text(folder / 'last_checkpoint', MAX_POINTER).strip()).name)
+        last = folder / Path(read_text(folder / 'last_checkpoint', MAX_POINTER).strip()).name
+        first = candidates.index(last) if last in candidates else 0
+        # later ones come last: they may be of a training that was replaced, or resumed from an earlier step
+        candidates = [last, *candidates[first:], *candidates[:first]]
     for path in candidates:
         with suppress(UserError):
             check_checkpoint(path)

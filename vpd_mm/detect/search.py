@@ -18,9 +18,8 @@ from mmengine.runner import save_checkpoint
 from ..compat import load_checkpoint_safely
 from ..corpus import Corpus
 from ..engine.model_files import build_model, class_names, load_weights, record_trained
-from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
-from ..engine.resume import last_checkpoint, sole_training
+from ..engine.resume import best_checkpoint, last_checkpoint, sole_training
 from ..engine.run import build_runner
 from ..errors import UserError, counted, listed
 from ..features import FeatureWindowDataset
@@ -320,7 +319,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
     with sole_training(folder) as resume:
         cfg.resume = resume
         build_runner(cfg).train()
-        name = (newest_best(folder) or last_checkpoint(folder)).name
+        name = (best_checkpoint(folder) or last_checkpoint(folder)).name
         with atomic_write(done, 'w') as f:
             f.write(f'{name}\n')
     return folder / name

@@ -18,13 +18,13 @@ from ..files import MARK, atomic_write, list_folder, read_json
 from ..registry import MODELS
 from ..structures import load_classes
 from .config import read_config
-from .paths import newest_best
+from .resume import best_checkpoint
 from .written_configs import NOT_OURS, is_recorded
 
 #: File in which a tool that trains several models records those that its folder stands for.
 TRAINED = 'trained.json'
 #: Last part of a path, where no file has this name, to the function that finds it in a run folder.
-_PARTS: dict[str, Callable[[Path], Any]] = {'best': newest_best, 'latest': find_latest_checkpoint}
+_PARTS: dict[str, Callable[[Path], Any]] = {'best': best_checkpoint, 'latest': find_latest_checkpoint}
 #: Fields of a data set that a config leaves to a corpus by setting them to None.
 CORPUS_FIELDS = ('corpus', 'num_classes', 'window', 'widen')
 
@@ -105,10 +105,12 @@ def record_trained(folder: str | os.PathLike, checkpoints: Sequence[str | os.Pat
 
 def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
     """Checkpoints that a folder stands for, and recorded settings."""
-    own, record = newest_best(folder) or find_latest_checkpoint(folder), folder / TRAINED
-    if own and not (record.is_file() and record.stat().st_mtime > Path(own).stat().st_mtime):
+    own, record = best_checkpoint(folder) or find_latest_checkpoint(folder), folder / TRAINED
+    if own and record.is_file():
+        raise UserError(f'{folder}: holds a training and {TRAINED} of another command; pass {own} or remove either')
+    if own:
         if (count := len(list_folder(folder, 'best_*.pth'))) > 1:
-            print_log(f'{folder}: has {count} best checkpoints; the newest is used: {Path(own).name}', 'current')
+            print_log(f'{folder}: has {count} best checkpoints; used is {Path(own).name}', 'current')
         return [str(own)], {}
     if record.is_file():
         content = read_json(record, 'run the command that wrote it again')

@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import list_folder
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -27,11 +26,6 @@ def find_weights(name: str) -> str:
         return str(fetch_weights(name))
     packed = _PACKAGE.parent / name
     return str(packed) if not Path(name).is_file() and packed.is_file() else name
-
-
-def newest_best(work_dir: Path) -> Path | None:
-    """Return the newest best checkpoint of a training (``best_*.pth``), None without any."""
-    return max(list_folder(work_dir, 'best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def config_dir(package: str) -> Path:

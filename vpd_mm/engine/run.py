@@ -23,9 +23,8 @@ from .cli import LAUNCHERS
 from .config import config_name, set_filename
 from .cpu_autocast import on_this_cpu
 from .network_device import device_towards
-from .paths import newest_best
 from .progress import OnProgress
-from .resume import last_checkpoint, sole_training
+from .resume import best_checkpoint, last_checkpoint, sole_training
 from .training_console import ConsoleHook, quiet_console
 from .written_configs import record_configs
 
@@ -127,7 +126,7 @@ def train_once(cfg: Config, work_dir: Path, on_progress: OnProgress) -> Path:
                 runner.train()
         with atomic_write(mark):
             pass
-    return newest_best(work_dir) or last_checkpoint(work_dir)
+    return best_checkpoint(work_dir) or last_checkpoint(work_dir)
 
 
 def test(cfg: Config, checkpoint: Path) -> dict[str, float]:

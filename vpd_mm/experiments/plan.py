@@ -1,5 +1,6 @@
 """From a comparison to its runs: what each one trains on, and the key that identifies its result."""
 
+import errno
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -215,7 +216,11 @@ def draw_few_shot(
 
 
 def few_shot_list(corpus: Corpus, k: int, subset: int, allow_short: bool = False) -> Path:
-    """Path of the list ``annotations/fewshot/<k>_<subset>.txt``; one that is missing is drawn with seed (k, subset)."""
+    """Path of the list ``annotations/fewshot/<k>_<subset>.txt``; one that is missing is drawn with seed (k, subset).
+
+    Raises:
+        UserError: there are too few actions, or the corpus is read-only.
+    """
     path = corpus.fewshot_path(k, subset)
     if not path.is_file():
         classes = load_classes(corpus.classes_path)
@@ -223,8 +228,14 @@ def few_shot_list(corpus: Corpus, k: int, subset: int, allow_short: bool = False
         ids = draw_few_shot(actions, k, np.random.default_rng((k, subset)), classes, allow_short)
         if len(ids) < k * len(classes):
             logging.getLogger(__name__).warning('%s: some classes have fewer than %d training actions', path, k)
-        with atomic_write(path, 'w') as f:
-            f.writelines(f'{action_id}\n' for action_id in ids)
+        try:
+            with atomic_write(path, 'w') as f:
+                f.writelines(f'{action_id}\n' for action_id in ids)
+        except OSError as e:
+            if e.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            hint = 'start this command once where the corpus can be written: it draws the few-shot lists first'
+            raise UserError(f'{path}: cannot be written ({e.strerror}); {hint}') from e
     return path
 
 

@@ -15,8 +15,8 @@ from ..compat import find_latest_checkpoint
 from ..corpus import Corpus
 from ..detect.search import search_corpus
 from ..engine.locks import file_lock
-from ..engine.paths import newest_best
 from ..engine.progress import OnProgress, no_progress
+from ..engine.resume import best_checkpoint
 from ..engine.run import ProgressHook, build_runner
 from ..errors import UserError
 from ..features import select_actions
@@ -72,7 +72,7 @@ def _train(run: Run, store: RunStore, launcher: str, on_progress: OnProgress) ->
             runner.register_hook(ProgressHook(on_progress))
             tested = runner.test_loop.dataloader.dataset  # before the training: what is missing is an error here
             runner.train()
-        best = newest_best(Path(runner.work_dir))
+        best = best_checkpoint(Path(runner.work_dir))
         if best is None:
             raise UserError(f'{runner.work_dir}: no best_*.pth; the config needs CheckpointHook with save_best')
         runner.load_checkpoint(str(best), strict=True)

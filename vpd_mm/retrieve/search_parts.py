@@ -1,5 +1,6 @@
 """Long searches in parts: with progress, resumed after a kill, shared out over the processes of a launcher."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,14 +17,18 @@ from .dtw_retriever import Neighbours
 
 #: Queries of a part.
 PART = 128
-_KIND = 'SearchPart/1'
+#: Rank 0 takes over the parts of the others when none has come for this long and twice the time of a part.
+PATIENCE_SEC = 60.0
+_KIND = 'SearchPart/2'
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class SearchParts:
     """Search consecutive queries in parts of :data:`PART`, and keep finished parts in a folder.
 
-    Process ``rank`` of ``world`` searches its share of the parts; that of rank 0 waits for those of the others.
+    Process ``rank`` of ``world`` searches its share of the parts; that of rank 0 waits for those of the others, and
+    searches them itself when no more of them come: a process may have ended before its work.
 
     Args:
         folder: Where parts are kept; None: nowhere.
@@ -31,7 +36,8 @@ class SearchParts:
         on_progress: Called with (finished queries of all processes, number of queries).
 
     Attributes:
-        num_searched, seconds: Queries that this process has searched, and the time they took.
+        num_searched, seconds, longest_sec: Queries that this process has searched, their time, and that of the slowest
+            part.
 
     Raises:
         UserError: several processes without a folder, or the folder or one of its files is a link.
@@ -43,6 +49,7 @@ class SearchParts:
     on_progress: OnProgress = no_progress
     num_searched: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
+    longest_sec: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if self.folder is None and self.world > 1:
@@ -57,21 +64,29 @@ class SearchParts:
         Args:
             search: Called with the number of a part's first query and of the one behind its last.
             num_queries: Q.
-            key: What the results depend on; parts with another key, and damaged ones, are searched again.
+            key: Digest of what the results depend on; parts with another key, and damaged ones, are searched again.
         """
-        starts, parts = range(0, num_queries, PART), dict[int, Neighbours]()
+        starts, parts, last_new = range(0, num_queries, PART), dict[int, Neighbours](), time.monotonic()
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
         while True:
-            parts |= self._finished((start for start in starts if start not in parts), key)
+            if new := self._finished((start for start in starts if start not in parts), key):
+                parts, last_new = parts | new, time.monotonic()
             self.on_progress(sum(len(part.inds) for part in parts.values()), num_queries)
-            if own := [start for start in starts[self.rank :: self.world] if start not in parts]:
-                parts[own[0]] = self._search(search, own[0], min(own[0] + PART, num_queries), key)
-            elif self.rank:
+            missing = [start for start in starts if start not in parts]
+            own = [start for start in starts[self.rank :: self.world] if start not in parts]
+            if self.rank and (not own or self._is_removed()):
                 return None
-            elif len(parts) < len(starts):
-                time.sleep(0.2)
-            else:
+            if not missing:
                 rows = [parts[start] for start in starts]
                 return Neighbours(*(np.concatenate(arrays) for arrays in zip(*rows, strict=True)))
+            if not own and time.monotonic() - last_new < PATIENCE_SEC + 2 * self.longest_sec:
+                time.sleep(0.2)
+                continue
+            start = own[0] if own else missing[-1]  # where a slow process comes last
+            if not own:
+                _log.warning('queries from %d on: their process is late or has ended; searched in this one', start)
+            parts[start] = self._search(search, start, min(start + PART, num_queries), key)
 
     def remove(self) -> None:
         """Remove the finished parts, once their results are in another place."""
@@ -85,22 +100,26 @@ class SearchParts:
     def _search(self, search: Callable[[int, int], Neighbours], start: int, end: int, key: str) -> Neighbours:
         began = time.perf_counter()
         part = search(start, end)
+        seconds = time.perf_counter() - began
         self.num_searched += end - start
-        self.seconds += time.perf_counter() - began
-        if self.folder is not None:
-            save_npz(self._path(self.folder, start), _KIND, {**part._asdict(), 'key': np.array(key)})
+        self.seconds += seconds
+        self.longest_sec = max(self.longest_sec, seconds)
+        if self.folder is not None and not self._is_removed():
+            save_npz(self._path(self.folder, start, key), _KIND, part._asdict())
         return part
+
+    def _is_removed(self) -> bool:
+        """Rank 0 has all results, and did not wait for this process."""
+        return self.folder is not None and not self.folder.is_dir()
 
     def _finished(self, starts: Iterable[int], key: str) -> dict[int, Neighbours]:
         parts = {}
         for start in starts:
-            if self.folder is not None and (path := self._path(self.folder, start)).exists():
+            if self.folder is not None and (path := self._path(self.folder, start, key)).exists():
                 with suppress(UserError):
-                    arrays = load_npz(path, _KIND, (*Neighbours._fields, 'key'))
-                    if str(arrays.pop('key')) == key:
-                        parts[start] = Neighbours(**arrays)
+                    parts[start] = Neighbours(**load_npz(path, _KIND, Neighbours._fields))
         return parts
 
     @staticmethod
-    def _path(folder: Path, start: int) -> Path:
-        return folder / f'{start:08d}.npz'
+    def _path(folder: Path, start: int, key: str) -> Path:
+        return folder / f'{start:08d}-{key[:16]}.npz'

@@ -79,13 +79,16 @@ def rows_in_span(row: VideoInfo, frame_inds: np.ndarray, start: int | None, end:
     return slice(*np.searchsorted(frame_inds, [first, last]).tolist())
 
 
-def file_state(path: Path | str) -> tuple[int, int]:
-    """Return (size, time of the last change in ns) of a file, by which a change is seen; (-1, 0): it is missing."""
+def file_state(path: Path | str) -> tuple[int, ...]:
+    """Return size, time of the last change in ns and inode of a file, by which a change is seen; (-1,): it is missing.
+
+    Written files are new ones with another inode, also where a clock was set back.
+    """
     try:
         stat = os.stat(path)
     except (OSError, ValueError):
-        return -1, 0
-    return stat.st_size, stat.st_mtime_ns
+        return (-1,)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def content_tag(row: VideoInfo, fps: float | None) -> str:
@@ -94,7 +97,7 @@ def content_tag(row: VideoInfo, fps: float | None) -> str:
 
 
 @lru_cache(maxsize=2)
-def _videos(corpus: Corpus, *states: tuple[int, int]) -> Mapping[str, VideoInfo]:
+def _videos(corpus: Corpus, *states: tuple[int, ...]) -> Mapping[str, VideoInfo]:
     left_out = corpus.left_out()
     return {name: row for name, row in corpus.videos().items() if name not in left_out}
 
@@ -105,5 +108,5 @@ def _crops(corpus: Corpus, states: tuple) -> CropStore:
 
 
 @lru_cache(maxsize=4096)
-def _times(corpus: Corpus, row: VideoInfo, state: tuple[int, int]) -> FrameTimes:
+def _times(corpus: Corpus, row: VideoInfo, state: tuple[int, ...]) -> FrameTimes:
     return corpus.times(row)
