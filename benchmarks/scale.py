@@ -42,6 +42,8 @@ GOALS = {
     'restart of extract_features, s': 60,
 }
 NUM_VIDEOS, NUM_SHARDS = 10_000, 16
+#: Draws that are timed, and of the loader processes of each kind.
+DRAWS, LOADED = 20_000, 10_000
 #: Loader processes by the way they are started; a spawned one imports torch, which takes 5 s.
 WORKERS = {'fork': 16, 'spawn': 4}
 #: Options of the crops: prepare would make the same.
@@ -140,7 +142,7 @@ def measure_training(folder: Path, root: Path) -> dict[str, float]:
         'peak until then, MB': memory('VmHWM'),
     }
     print(f'{len(data):,} samples of {len(data.videos):,} videos')
-    draws = EpochDrawSampler(data, 20_000, seed=0)
+    draws = EpochDrawSampler(data, DRAWS, seed=0)
     numbers['sampler, us a draw'] = cpu_us(lambda item: None, draws)
     draws.set_epoch(1)
     numbers['sample without its crop, us a draw'] = cpu_us(data.__getitem__, draws)
@@ -172,12 +174,12 @@ def cpu_us(function: Callable, items: Iterable) -> float:
 
 
 def worker_memory(data, method: str, count: int) -> float:
-    """Return the mean proportional set size of the loader processes in MB, after 100 batches of 100 crops."""
+    """Return the mean proportional set size of the loader processes in MB, after the batches of ``LOADED`` crops."""
     from torch.utils.data import DataLoader
 
     from vpd_mm.distill import EpochDrawSampler
 
-    sampler = EpochDrawSampler(data, 10_000, seed=1)
+    sampler = EpochDrawSampler(data, LOADED, seed=1)
     loader = DataLoader(data, 100, sampler=sampler, num_workers=count, multiprocessing_context=method)
     batches = iter(loader)
     for _ in range(len(loader) - count):
