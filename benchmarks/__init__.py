@@ -17,6 +17,7 @@ BENCHMARKS = {
     'bigru': 'benchmarks.bigru:run',
     'dtw': 'benchmarks.dtw:run',
     'retrieval': 'benchmarks.retrieval:run',
+    'scale': 'benchmarks.scale:main',
     'vipe': 'benchmarks.vipe:run',
     'studio-user': 'benchmarks.studio_user:run',
     'vipe-recipes': 'benchmarks.vipe_recipes:run',

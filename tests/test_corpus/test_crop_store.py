@@ -22,6 +22,7 @@ from vpd_mm.corpus.shard import (
     frame_key,
     header_key,
     is_sealed,
+    read_value,
     seal,
     unfinished_videos,
     unseal,
@@ -116,6 +117,37 @@ def test_all_shards_are_read_as_one(shard):
     assert len(store) == 3
     assert 'b' in store
     np.testing.assert_array_equal(store.crop('a', 5), store.crop('b', 5))
+
+
+def test_the_settings_of_all_videos_are_kept_and_frames_of_some(shard, monkeypatch):
+    monkeypatch.setattr('vpd_mm.corpus.crop_store._CACHED_FRAMES', 5)
+    with CropWriter(shard) as writer:
+        for name in ('a', 'b'):
+            _write(writer, name)
+    store, read = CropStore(shard.parent), []
+    monkeypatch.setattr(
+        'vpd_mm.corpus.crop_store.read_value', lambda path, key: read.append(key) or read_value(path, key)
+    )
+    for _ in range(2):
+        for name in ('a', 'b'):
+            assert len(store.header(name)) == 3
+            store.crop(name, 5), store.flow(name, 5), store.mask(name, 5)
+    assert read == [header_key(name) for name in ('a', 'b', 'a', 'b')]
+    store = pickle.loads(pickle.dumps(store))
+    settings = store.settings('a')
+    assert (settings.size, settings.flow, len(settings), settings.starts.size) == (32, FLOW, 0, 0)
+    assert len(read) == 4
+
+
+def test_reading_writes_nothing(shard):
+    """A shard on a read-only medium is read as any other."""
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump')
+    ENVIRONMENTS.close(shard)
+    before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in shard.parent.iterdir()}
+    CropStore(shard.parent).read('jump', 0)
+    assert ENVIRONMENTS.reader(shard).flags()['readonly']
+    assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in shard.parent.iterdir()} == before
 
 
 def test_the_map_grows_and_chunks_flush(shard, monkeypatch):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from tiny_corpus import make_tiny
+from torch.utils.data import DataLoader
 
 from vpd_mm.corpus import SPORTS, Corpus, CropWriter, FeatureStore, VideoInfo
 from vpd_mm.distill import CropDataset
@@ -76,6 +77,51 @@ def test_targets_are_pose_and_change_of_both_views(corpus):
     np.testing.assert_allclose(sample['targets'], np.concatenate([now, now - before], 1))
     assert sample['score'] == pytest.approx(0.9)
     assert make(corpus, subset='all', motion=False)[0]['targets'].shape == (2, 26)
+
+
+def test_features_of_the_teacher_stay_in_their_files(corpus, tmp_path):
+    root = tmp_path / 'copy'
+    shutil.copytree(corpus.root, root)
+    data, store = CropDataset(root, 'joints', [dict], subset='all'), FeatureStore(corpus.teacher_dir('joints'))
+    before = at(data, 'a', 12)
+    for video in data.videos:
+        mapped = data._teacher[video]
+        assert not mapped.feats.flags.owndata
+        assert not mapped.feats.flags.writeable
+        np.testing.assert_array_equal(mapped.feats, store[video].feats)
+    path = root / 'teacher' / 'joints' / 'a.npz'
+    FeatureSequence(np.arange(3), np.zeros((3, 2, 26), 'f4'), np.ones(3, 'f4')).save(path)
+    np.testing.assert_array_equal(at(data, 'a', 12)['targets'], before['targets'])  # the former file
+
+
+def test_spawned_loader_processes_share_the_samples_and_map_the_features_themselves(corpus):
+    data = CropDataset(corpus.root, 'joints', [targets_of], subset='all', gate=False)
+    loader = DataLoader(data, None, num_workers=1, multiprocessing_context='spawn')
+    for index, targets in enumerate(loader):
+        np.testing.assert_array_equal(targets, data[index])
+    assert data._frames.is_shared()
+
+
+def targets_of(sample):
+    return sample['targets']
+
+
+def test_files_beyond_the_limit_are_mapped_when_they_are_drawn(corpus, monkeypatch):
+    whole = make(corpus, subset='all')
+    expected = [whole[i]['targets'] for i in range(len(whole))]
+    monkeypatch.setattr('vpd_mm.distill.crop_dataset.MAX_MAPPED', 1)
+    data = make(corpus, subset='all')
+    for index in (*range(len(data)), 0):
+        np.testing.assert_array_equal(data[index]['targets'], expected[index])
+        assert len(data._teacher) == 1
+
+
+def test_an_index_beyond_the_samples_is_refused(corpus):
+    data = make(corpus, subset='all')
+    assert data[-1]['frame'] == data[len(data) - 1]['frame']
+    for index in (len(data), -len(data) - 1):
+        with pytest.raises(IndexError):
+            data[index]
 
 
 @pytest.mark.parametrize('holdout', ['video', 'block', 'frame'])
@@ -210,9 +256,9 @@ def test_the_videos_of_the_test_train_no_student_of_the_four_sports(tmp_path, da
         train, val = (
             DATASETS.build({**cfg[f'{part}_dataloader'].dataset, 'pipeline': []}) for part in ('train', 'val')
         )
-        samples = [(*pair,) for data in (train, val) for pair in data._samples[:, :2]]
-        used[stream] = {data.videos[i] for data in (train, val) for i in np.unique(data._samples[:, 0])}
-        inside = [5 <= frame < 18 for _, frame in samples]
+        used[stream] = {video for data in (train, val) for video in data.used_videos()}
+        frames = [data.used_frames(video) for data in (train, val) for video in data.videos]
+        inside = [5 <= frame < 18 for frame in np.concatenate(frames)]
         assert all(inside) == (stream == 'actions')
     held = {'v5', 'v6', 'v7', 'v8'} | ({'v9'} if dataset == 'tennis7' else set())
     assert used == {'full': set(videos) - held, 'actions': set(videos) - held - {'v9'}, 'corpus': set(videos)}

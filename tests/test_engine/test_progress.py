@@ -45,13 +45,10 @@ def test_a_line_says_how_much_time_is_left(monkeypatch):
     assert text.getvalue().splitlines() == lines
 
 
-def test_a_complete_bar_is_hidden_and_can_start_again():
+def test_a_complete_bar_is_removed_and_can_start_again():
     bars = ProgressBars(Console(file=io.StringIO(), force_terminal=True))
-    on_progress = bars.add('jump')
-    [task] = bars.tasks
-    shown = [task.visible]
-    for done in (1, 4, 2):
+    on_progress, shown = bars.add('jump'), []
+    for done in (4, 1, 4, 2):
         on_progress(done, 4)
-        shown.append(task.visible)
-    assert shown == [False, True, False, True]
-    assert (task.completed, task.total, task.finished) == (2, 4, False)
+        shown.append([(task.completed, task.total, task.finished) for task in bars.tasks])
+    assert shown == [[], [(1, 4, False)], [], [(2, 4, False)]]

@@ -62,6 +62,14 @@ def test_invalid_json_is_one_line(text, problem):
     assert str(raised.value).isprintable()
 
 
+def test_the_longest_numbers_that_stay_whole():
+    for text in ('9' * 18, '-' + '9' * 17):
+        assert type(parse_json(f'[{text}]', '', '')[0]) is int
+    for text in ('9' * 19, '-' + '9' * 18):
+        assert type(parse_json(f'[1, {text}]', '', '')[1]) is float
+        assert parse_json(f'[1, "{text}"]', '', '') == [1, text]
+
+
 def test_whole_numbers_beyond_64_bits_become_floats():
     text = f'[{2**53}, 1{"0" * 30}, 1{"0" * 400}]'
     assert parse_json(text, 'here', '') == [2**53, 1e30, float('inf')]

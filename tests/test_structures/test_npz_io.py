@@ -1,11 +1,14 @@
 import io
+import os
+import struct
 import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from vpd_mm.errors import UserError
-from vpd_mm.structures.npz_io import load_npz, read_foreign_npz, save_npz
+from vpd_mm.structures.npz_io import load_npz, map_npz, read_foreign_npz, save_npz
 
 ARRAYS = {'a': np.arange(6, dtype=np.int64).reshape(2, 3), 'b': np.array([0.5, -1], np.float32)}
 
@@ -39,6 +42,55 @@ def test_missing_file_other_kind_and_missing_field(tmp_path):
         load_npz(tmp_path / 'x.npz', 'Other/1', ('a',))
     with pytest.raises(UserError, match="field 'c' is missing"):
         load_npz(tmp_path / 'x.npz', 'Thing/1', ('a', 'c'))
+
+
+def test_mapped_arrays_have_the_values_of_the_file_and_outlive_it(tmp_path):
+    arrays = {**ARRAYS, 'c': np.asfortranarray(np.arange(6.0).reshape(2, 3)), 'none': np.zeros((0, 2))}
+    save_npz(tmp_path / 'x.npz', 'Thing/1', arrays)
+    mapped = map_npz(tmp_path / 'x.npz', 'Thing/1', tuple(arrays))
+    save_npz(tmp_path / 'x.npz', 'Thing/1', {'a': np.zeros(3)})
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(mapped[name], array)
+        assert mapped[name].dtype == array.dtype
+        assert not mapped[name].flags.writeable
+
+
+def test_a_mapping_leaves_no_file_open(tmp_path):
+    save_npz(tmp_path / 'x.npz', 'Thing/1', ARRAYS)
+    kept = [map_npz(tmp_path / 'x.npz', 'Thing/1', ('a',))]
+    before = os.dup(0)
+    os.close(before)
+    kept += [map_npz(tmp_path / 'x.npz', 'Thing/1', ('a',)) for _ in range(5)]
+    after = os.dup(0)
+    os.close(after)
+    assert before == after
+    assert all(np.array_equal(arrays['a'], ARRAYS['a']) for arrays in kept)
+
+
+def test_what_a_mapping_refuses(tmp_path, monkeypatch):
+    path = tmp_path / 'x.npz'
+    save_npz(path, 'Thing/1', ARRAYS)
+    with pytest.raises(UserError, match='expected vpd_mm/Other/1'):
+        map_npz(path, 'Other/1', ('a',))
+    np.savez_compressed(path, format=np.array('vpd_mm/Thing/1'), a=np.zeros(9))
+    with pytest.raises(UserError, match='compressed'):
+        map_npz(path, 'Thing/1', ('a',))
+    save_npz(path, 'Thing/1', ARRAYS)
+    content = path.read_bytes()
+    # entries that place the array where the file ends before it
+    monkeypatch.setattr('vpd_mm.structures.npz_io._LOCAL_HEADER', struct.Struct('<18xII4x'))
+    with pytest.raises(UserError, match="field 'b' is cut short"):
+        map_npz(path, 'Thing/1', ('b',))
+    monkeypatch.undo()
+    monkeypatch.setattr('torch.from_file', lambda *args, **kwargs: replaced(path, content))
+    with pytest.raises(UserError, match='was replaced'):
+        map_npz(path, 'Thing/1', ('a',))
+
+
+def replaced(path, content):
+    path.with_name('new').write_bytes(content)
+    path.with_name('new').rename(path)
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize('keep', [0, 10, 200, -30])

@@ -180,7 +180,7 @@ def crop_settings(store: CropStore, videos: Iterable[str]) -> dict[str, dict[Any
     variants: dict[str, dict[Any, list[str]]] = {'size': {}, 'flow': {}, 'subtract_median': {}}
     for video in videos:
         try:
-            header = store.header(video)
+            header = store.settings(video)
         except UserError:  # reading its crops reports it
             continue
         flow = header.flow or {'method': 'none'}

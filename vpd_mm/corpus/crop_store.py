@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,9 @@ HEADER_VERSION = 1
 _MAX_SIDE = 4096
 #: Largest coordinate of a window, and side of a whole frame, px.
 _MAX_PX = 1 << 20
-_CACHED_HEADERS = 1000
+#: Headers that are kept, and frames of all of them.
+_CACHED_HEADERS, _CACHED_FRAMES = 1000, 1_000_000
+_NO_FRAMES, _NO_WINDOWS = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,10 @@ class CropHeader:
 
     def __len__(self) -> int:
         return len(self.frame_inds)
+
+    def without_frames(self) -> 'CropHeader':
+        """Return the settings and the source alone, which take little memory."""
+        return replace(self, frame_inds=_NO_FRAMES, windows=_NO_WINDOWS, starts=_NO_FRAMES)
 
     @property
     def square(self) -> tuple[int, int]:
@@ -131,9 +137,10 @@ class CropStore:
     def __init__(self, directory: str | os.PathLike, shards: dict[str, Path] | None = None) -> None:
         self.directory, self._given = Path(directory), shards
         self._headers: dict[str, CropHeader] = {}
+        self._settings: dict[str, CropHeader] = {}
 
     def __getstate__(self) -> dict:
-        return {'directory': self.directory, '_given': self._given, '_headers': {}}
+        return {'directory': self.directory, '_given': self._given, '_headers': {}, '_settings': self._settings}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
@@ -160,14 +167,22 @@ class CropStore:
                 data = read_value(shard, header_key(video))
                 if data is None:
                     raise UserError('has no header')
-                self._headers[video] = CropHeader.from_json(data)
-            if len(self._headers) > _CACHED_HEADERS:
-                self._headers.pop(next(iter(self._headers)))
+                header = self._headers[video] = CropHeader.from_json(data)
+            self._settings[video] = header.without_frames()
+            num_frames = sum(map(len, self._headers.values()))
+            while len(self._headers) > 1 and (len(self._headers) > _CACHED_HEADERS or num_frames > _CACHED_FRAMES):
+                num_frames -= len(self._headers.pop(next(iter(self._headers))))
         return self._headers[video]
+
+    def settings(self, video: str) -> CropHeader:
+        """Return the header of ``video`` without its frames; those of all videos are kept."""
+        if video not in self._settings:
+            self.header(video)
+        return self._settings[video]
 
     def read(self, video: str, frame_ind: int) -> Crop:
         """Read crop, flow and mask of one frame."""
-        header = self.header(video)
+        header = self.settings(video)
         with self._record(video, frame_ind) as record:
             rgb, flow, mask = codec.unpack_record(record)
             return Crop(
@@ -179,11 +194,11 @@ class CropStore:
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the RGB crop (S, S, 3) uint8."""
         with self._record(video, frame_ind) as record:
-            return codec.decode_rgb(codec.unpack_record(record)[0], self.header(video).square)
+            return codec.decode_rgb(codec.unpack_record(record)[0], self.settings(video).square)
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the flow from the previous frame, (S, S, 2) float32 in px of the crop, u right, v down."""
-        header = self.header(video)
+        header = self.settings(video)
         if header.flow is None:
             raise UserError(f'{self._shard(video)}: video {video!r} has no flow; prepare with --flow into a new --out')
         with self._record(video, frame_ind) as record:
@@ -193,11 +208,11 @@ class CropStore:
         """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
         with self._record(video, frame_ind) as record:
             mask = codec.unpack_record(record)[2]
-            return codec.decode_mask(mask, self.header(video).square) if mask else None
+            return codec.decode_mask(mask, self.settings(video).square) if mask else None
 
     def frame_image(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the whole frame (H, W, 3) uint8 RGB."""
-        shape = self.header(video).frame_shape
+        shape = self.settings(video).frame_shape
         if shape is None:
             shard = self._shard(video)
             raise UserError(f'{shard}: video {video!r} has no whole frames; prepare with --full-frame into a new --out')

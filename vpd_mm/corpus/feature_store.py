@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import UserError, counted, errors_name
 from ..files import check_video_name, list_folder, npz_path
 from ..structures import FeatureSequence, left_out_videos
+from ..structures.npz_io import load_npz
 
 
 class FeatureStore:
@@ -71,6 +74,10 @@ class FeatureStore:
                 'delete the file that does not belong to this run'
             )
         return sequence
+
+    def scores(self, video: str) -> np.ndarray:
+        """Read the scores (T,) of ``video`` alone; the other arrays are not read."""
+        return load_npz(npz_path(self.directory, video), FeatureSequence.KIND, ('scores',))['scores']
 
     @property
     def dims(self) -> int:

@@ -192,8 +192,8 @@ def refresh_features(
 class CorpusInputs:
     """Digests of the files of a corpus, and the check that others were made of what they hold now."""
 
-    def __init__(self, corpus: Corpus) -> None:
-        self.root, self._store = corpus.root, CropStore(corpus.crops_dir)
+    def __init__(self, corpus: Corpus, store: CropStore | None = None) -> None:
+        self.root, self._store = corpus.root, store or CropStore(corpus.crops_dir)
         self._checked: set[str] = set()
 
     def name(self, path: Path) -> str:
@@ -202,13 +202,10 @@ class CorpusInputs:
 
     def digest(self, name: str) -> str | None:
         """Digest of the content of ``<folder>/<video>.npz`` or ``athlete/crops/<video>``; None where it is missing."""
-        place = PurePosixPath(name)
-        if '..' in place.parts or place.is_absolute():
+        if (place := self._place(name)) is None:
             return None
-        if str(place.parent) == CROPS:
-            return digest(self._store.header(place.name).to_json()) if place.name in self._store else None
-        path = self.root / place
-        return digest(npz_checksums(path)) if path.suffix == '.npz' and path.is_file() else None
+        of_crops = str(place.parent) == CROPS
+        return digest(self._store.header(place.name).to_json() if of_crops else npz_checksums(self.root / place))
 
     def of(self, *names: str) -> dict[str, str]:
         """Inputs of a source: name to digest, '' where it is missing or damaged."""
@@ -245,10 +242,18 @@ class CorpusInputs:
 
     def source(self, name: str) -> Source | None:
         """Source of a file, as :meth:`digest` names it; None where it is missing or of unknown origin."""
-        place = PurePosixPath(name)
-        if self.digest(name) is None:
+        if (place := self._place(name)) is None:
             return None
-        return self._store.header(place.name).source if str(place.parent) == CROPS else read_source(self.root / place)
+        return self._store.settings(place.name).source if str(place.parent) == CROPS else read_source(self.root / place)
+
+    def _place(self, name: str) -> PurePosixPath | None:
+        """Place of an input in the corpus; None where it is missing or outside."""
+        place = PurePosixPath(name)
+        if '..' in place.parts or place.is_absolute():
+            return None
+        if str(place.parent) == CROPS:
+            return place if place.name in self._store else None
+        return place if place.suffix == '.npz' and (self.root / place).is_file() else None
 
 
 def crops_of(video: str) -> str:

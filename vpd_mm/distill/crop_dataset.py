@@ -3,11 +3,13 @@
 import logging
 import os
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
@@ -27,6 +29,8 @@ from .trained_videos import TrainedVideos
 BLOCK_FRAMES = {'block': 25, 'frame': 1}
 #: Fewest videos of which whole ones are held out by default.
 MIN_VIDEOS = 3
+#: Files that a data set maps into memory at once; Linux allows a process 65,530.
+MAX_MAPPED = 40_000
 
 
 @DATASETS.register_module()
@@ -40,6 +44,9 @@ class CropDataset(Dataset):
     (np.random.Generator), ``targets`` (V, 2 D) float32 = [p_t ; p_t - p_(t-1)] for the views [original, flipped], or
     (V, D) without motion, ``score``; with ``ground_truth_dir`` also ``ground_truth`` (26,) normalized joints, NaN if
     missing.
+
+    The teacher's features stay in their files, which are mapped into memory, and a sample takes 4 bytes: loader
+    processes share both, also where they are spawned.
 
     Args:
         corpus, teacher: Folder of the corpus, and name of the teacher's folder (``teacher/<name>``).
@@ -106,24 +113,25 @@ class CropDataset(Dataset):
         needs_previous = motion and require_previous_pose
         self.seed = seed
         self.pipeline = Compose(list(pipeline))
-        features = FeatureStore(self.corpus.teacher_dir(teacher))
+        self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
         if actions_only or not unlabelled:
             for action in load_actions(self.corpus.actions_path):
                 actions.setdefault(action.video, []).append(action)
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
-        #: Features and scores of each video; row -1, which missing frames have, is NaN with score 0.
-        self._teacher = {video: _with_missing_row(features[video]) for video in self.videos}
+        #: Features and scores of each video, mapped into memory.
+        self._teacher: dict[str, FeatureSequence] = {}
+        #: Frames without motion of each video: a change of pose at a cut is none.
+        self._starts: list[frozenset[int]] = []
         if subset != 'all':
             self._choose_held_out(holdout, val_ratio)
-        parts, inputs, passed = [], CorpusInputs(self.corpus), 0
+        parts, inputs, passed = [], CorpusInputs(self.corpus, self.store), 0
         self._num_used = 0
         for i, video in enumerate(self.videos):
             inputs.check(inputs.name(npz_path(features.directory, video)), crops_of(video))
-            header, (_, scores) = self.store.header(video), self._teacher[video]
-            frames, known = header.frame_inds, features[video].frame_inds
+            header, sequence = self.store.header(video), features[video]
+            frames, known = header.frame_inds, sequence.frame_inds
             rows = rows_of(known, frames)
-            # A change of pose at a cut is no motion.
             previous = np.where(np.isin(frames, header.starts), -1, rows_of(known, frames - 1))
             used = np.ones(len(frames), bool)
             if actions_only:
@@ -131,15 +139,20 @@ class CropDataset(Dataset):
                 used = np.any([(frames >= start) & (frames < end) for start, end in spans or [(0, 0)]], axis=0)
             kept = np.ones(len(frames), bool)
             if gate:
-                kept = (rows >= 0) & (scores[rows] >= min_score)
+                kept = (rows >= 0) & (np.append(sequence.scores, 0)[rows] >= min_score)
                 kept &= (previous >= 0) | (not needs_previous)
             passed += int((used & kept).sum())
             if subset != 'all':
                 used &= self._held_out(i) == (subset == 'val')
             self._num_used += int(used.sum())
-            parts.append(np.stack([np.full_like(frames, i), frames, rows, previous], axis=1)[kept & used])
-        #: (N, 4): indices of the videos, frames, and the teacher's rows of t and t-1 (-1 = none).
-        self._samples = np.concatenate(parts)
+            parts.append(frames[kept & used].astype(np.int32))
+            self._starts.append(frozenset(header.starts.tolist()))
+            if len(parts[-1]):
+                self._map(video, sequence)
+        #: (N,) int32, the frames of the samples, video after video; a tensor, which spawned processes share too.
+        self._frames = torch.from_numpy(np.concatenate(parts))
+        #: (number of videos,): the samples of a video end before this one.
+        self._ends = np.cumsum([len(part) for part in parts])
         self._num_passed = len(self)
         if not passed:
             raise UserError(
@@ -153,7 +166,8 @@ class CropDataset(Dataset):
                 f"{self.holdout} with val_ratio {val_ratio}; holdout='auto' splits few videos by time"
             )
         if max_frames is not None and len(self) > max_frames:
-            self._samples = self._samples[np.linspace(0, len(self) - 1, max_frames).astype(np.int64)]
+            chosen = np.linspace(0, len(self) - 1, max_frames).astype(np.int64)
+            self._frames, self._ends = self._frames[chosen], np.searchsorted(chosen, self._ends)
         self._ground_truth = self._load_ground_truth(ground_truth_dir) if ground_truth_dir else None
         recipe, lines = corpus_recipe(self.corpus, self.store, self.videos, teacher)
         for line in lines if subset != 'val' else ():
@@ -168,11 +182,15 @@ class CropDataset(Dataset):
 
     def used_videos(self) -> list[str]:
         """List the videos of the samples."""
-        return [self.videos[i] for i in np.unique(self._samples[:, 0])]
+        return [video for video, count in zip(self.videos, np.diff(self._ends, prepend=0), strict=True) if count]
 
     def used_frames(self, video: str) -> np.ndarray:
         """Return the frames of the samples of a video."""
-        return self._samples[self._samples[:, 0] == self.videos.index(video), 1]
+        return self._frames[self._span(self.videos.index(video))].numpy().astype(np.int64)
+
+    def _span(self, index: int) -> slice:
+        """Samples of a video."""
+        return slice(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
 
     def summary(self) -> list[str]:
         """Describe the samples in lines for people: frames and videos, what the gate dropped, what is held out."""
@@ -237,14 +255,15 @@ class CropDataset(Dataset):
 
     def _choose_held_out(self, holdout: str, ratio: float) -> None:
         """Choose the unit of the hold-out, and the videos, whatever the gate, which may differ in train and val."""
+        self.holdout, self.val_ratio, self.is_short = holdout, ratio, False
+        if holdout in BLOCK_FRAMES:
+            return
         infos, min_score = self.corpus.videos(), self.corpus.settings().min_score
         files = {video: infos[video].file if video in infos else video for video in self.videos}
-        confident = {files[video] for video, (_, scores) in self._teacher.items() if (scores >= min_score).any()}
+        confident = {files[video] for video in self.videos if (self._features.scores(video) >= min_score).any()}
         units = list(dict.fromkeys(file for file in files.values() if file in confident or len(confident) < MIN_VIDEOS))
         self.is_short = holdout == 'auto' and len(units) < MIN_VIDEOS
-        if holdout == 'auto':
-            holdout = 'block' if self.is_short else 'video'
-        self.holdout, self.val_ratio = holdout, ratio
+        self.holdout = 'block' if self.is_short else 'video'
         order = np.random.default_rng(self.seed).permutation(len(units))
         chosen = {units[i] for i in order[: max(1, round(ratio * len(order)))]}
         self._held_videos = {video for video, file in files.items() if file in chosen}
@@ -263,32 +282,45 @@ class CropDataset(Dataset):
     def _load_ground_truth(self, directory: str) -> np.ndarray:
         """Load the normalized ground truth joints (N, 26) of the samples; NaN if missing."""
         joints = np.full((len(self), JointFeature.dims), np.nan, np.float32)
-        for i in np.unique(self._samples[:, 0]):
-            poses = PoseSequence.load(npz_path(self.corpus.root / directory, self.videos[i]))
-            feats, _ = _with_missing_row(JointFeature()(poses))
-            own = self._samples[:, 0] == i
-            joints[own] = feats[rows_of(poses.frame_inds, self._samples[own, 1]), 0]
+        for video in self.used_videos():
+            poses = PoseSequence.load(npz_path(self.corpus.root / directory, video))
+            feats = np.pad(JointFeature()(poses).feats, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan)
+            rows = rows_of(poses.frame_inds, self.used_frames(video))
+            joints[self._span(self.videos.index(video))] = feats[rows, 0]
         return joints
 
     def __len__(self) -> int:
-        return len(self._samples)
+        return len(self._frames)
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), '_teacher': {}}
+
+    def _map(self, video: str, sequence: FeatureSequence) -> FeatureSequence:
+        """Keep the teacher's sequence of a video, which was read, as a mapped one."""
+        if len(self._teacher) >= MAX_MAPPED:
+            self._teacher.pop(next(iter(self._teacher)))
+        self._teacher[video] = sequence.mapped(npz_path(self._features.directory, video))
+        return self._teacher[video]
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
-        index, seed = item if isinstance(item, tuple) else (int(item), (self.seed, int(item)))
-        video_index, frame, row, previous = self._samples[index]
-        video = self.videos[video_index]
-        feats, scores = self._teacher[video]
-        targets = [feats[row], feats[row] - feats[previous]] if self.motion else [feats[row]]
+        index, seed = item if isinstance(item, tuple) else (item, None)
+        index = range(len(self))[index]
+        i, frame = int(np.searchsorted(self._ends, index, side='right')), int(self._frames[index])
+        video = self.videos[i]
+        sequence = self._teacher[video] if video in self._teacher else self._map(video, self._features[video])
+        targets = [now := _feats_of(sequence, frame)]
+        if self.motion:
+            targets.append(now - _feats_of(sequence, -1 if frame in self._starts[i] else frame - 1))
         sample = {
             'corpus': self.corpus,
             'store': self.store,
             'video': video,
-            'frame': int(frame),
-            'index': int(index),
-            'rng': np.random.default_rng(seed),
+            'frame': frame,
+            'index': index,
+            'rng': np.random.default_rng((self.seed, index) if seed is None else seed),
             'targets': np.concatenate(targets, axis=1),
-            'score': float(scores[row]),
+            'score': float(sequence.scores[row]) if (row := _row_of(sequence, frame)) >= 0 else 0.0,
         }
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
@@ -312,7 +344,14 @@ def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.nd
     return np.where(frame_inds[rows] == wanted, rows, -1)
 
 
-def _with_missing_row(sequence: FeatureSequence) -> tuple[np.ndarray, np.ndarray]:
-    """Return features (T + 1, V, D) and scores (T + 1,), the last row NaN with score 0."""
-    feats = np.pad(sequence.feats, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan)
-    return feats, np.pad(sequence.scores, (0, 1))
+def _row_of(sequence: FeatureSequence, frame: int) -> int:
+    """Return the row of a frame; -1 if absent.  Unlike numpy's search it reads a few numbers of a mapped file only."""
+    inds = sequence.frame_inds
+    row = bisect_left(inds, frame)  # type: ignore[arg-type]
+    return row if row < len(inds) and inds[row] == frame else -1
+
+
+def _feats_of(sequence: FeatureSequence, frame: int) -> np.ndarray:
+    """Return the features (V, D) of a frame; NaN if absent."""
+    row = _row_of(sequence, frame)
+    return sequence.feats[row] if row >= 0 else np.full(sequence.feats.shape[1:], np.nan, np.float32)

@@ -57,17 +57,20 @@ class ProgressBars(Progress):
         The bar appears with the first call, disappears when ``done`` reaches ``total`` and appears again with a
         later call.  A total of 0 means that it is not known.
         """
-        task_id = self.add_task(printable(description, keep=''), total=None, visible=False, start=False, unit=unit)
-
-        last_line = self.get_time()
+        text, task_id, last_line = printable(description, keep=''), None, self.get_time()
 
         def on_progress(done: float, total: int) -> None:
-            nonlocal last_line
+            nonlocal task_id, last_line
+            if 0 < total <= done:  # one of thousands of videos must not stay
+                if task_id is not None:
+                    self.remove_task(task_id)
+                    task_id = None
+                return
+            if task_id is None:
+                task_id = self.add_task(text, total=None, unit=unit)
+            self.update(task_id, completed=done, total=total or None)
             task = next(task for task in self.tasks if task.id == task_id)
-            if task.finished or task.start_time is None:
-                self.reset(task_id)
-            self.update(task_id, completed=done, total=total or None, visible=not 0 < total <= done)
-            if self.disable and task.visible and self.get_time() - last_line >= LINE_SEC:
+            if self.disable and self.get_time() - last_line >= LINE_SEC:
                 last_line, seconds = self.get_time(), task.time_remaining
                 left = f', about {timedelta(seconds=round(seconds))} left' if seconds else ''
                 numbers = f'{round(done, 1):g} of {total or "?"} {unit}'.rstrip()

@@ -20,6 +20,8 @@ MAX_TEXT_BYTES = 512 << 20
 MAX_PIXELS = 64 << 20
 #: Characters of the longest whole number that always fits into 64 bits.
 MAX_DIGITS = 18
+#: A number, or digits in a text, of more than MAX_DIGITS characters.
+_LONG = re.compile(rb'[-\d]\d{%d}' % MAX_DIGITS)
 _SURROGATE = re.compile(rb'\\u[dD][89a-fA-F]')
 
 
@@ -108,7 +110,7 @@ def parse_json(data: bytes | str, where: object, hint: str) -> Any:
     """
     data = data.encode('utf-8', 'surrogatepass') if isinstance(data, str) else data
     try:
-        content = json.loads(data, parse_int=_parse_int)
+        content = json.loads(data, parse_int=_parse_int if _LONG.search(data) else None)
         if _SURROGATE.search(data):
             json.dumps(content, ensure_ascii=False).encode()
     except RecursionError as e:

@@ -287,7 +287,7 @@ def settle_sources(
     jobs = [replace(job, digest=files_digest([job.path], digests)) for job in jobs if not job.problem]
     shards: dict[str, Path] = _known(videos_of_shards, corpus.crops_dir) or {}
     store, sources = CropStore(corpus.crops_dir, shards), Sources(corpus, settings, digests)
-    known = {video: _known(store.header, video) for job in jobs for video in job.videos if video in store}
+    known = {video: _known(store.settings, video) for job in jobs for video in job.videos if video in store}
     headers = {video: header for video, header in known.items() if header is not None}
 
     again = [job for job in jobs if job.rows and not job.is_tracked(corpus)]

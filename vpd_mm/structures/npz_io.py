@@ -2,12 +2,13 @@
 
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -19,6 +20,11 @@ from ..files import atomic_write, open_file, parse_json
 MAX_ARRAY_BYTES = 8 << 30
 #: Largest expansion of a compressed array beyond the first bytes.
 MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
+
+#: Bytes that are read at once.
+_CHUNK_BYTES = 1 << 20
+#: Local header of a member of zip: the lengths of name and extra field, which follow it.
+_LOCAL_HEADER = struct.Struct('<26xHH')
 
 #: Errors of zipfile for a file that is truncated, damaged (also in the name of a member), encrypted or compressed by an
 #: unknown method.
@@ -47,9 +53,7 @@ def load_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dic
             declares sizes that differ from its content.
     """
     with _open_archive(Path(path), f'a vpd_mm {kind} npz; delete it and run the step again') as archive:
-        stored = str(_read_member(archive, 'format'))
-        if stored != f'vpd_mm/{kind}':
-            raise UserError(f'{path}: holds {stored!r}, expected vpd_mm/{kind}; make it again with this version')
+        _check_kind(archive, kind)
         return {name: _read_member(archive, name) for name in fields}
 
 
@@ -85,6 +89,32 @@ def read_foreign_npz(path: str | os.PathLike, fields: tuple[str, ...], content: 
         return {name: _read_member(archive, name, foreign=True) for name in fields}
 
 
+def map_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Map arrays into memory as :func:`load_npz` reads them, read-only and shared by all processes.
+
+    Their content is not read, so that their checksums are not compared: load the file before.  A file that is replaced
+    (as :func:`save_npz` does) stays valid where it is mapped.  A mapping takes none of the open files of a process,
+    unlike those of numpy, but Linux allows 65,530 mappings.
+
+    Raises:
+        UserError: as :func:`load_npz`, or the file is replaced during the call, or cannot be mapped.
+    """
+    import torch
+
+    path = Path(path)
+    with _open_archive(path, f'a vpd_mm {kind} npz; delete it and run the step again') as archive:
+        _check_kind(archive, kind)
+        stat = os.fstat(archive.fp.fileno())  # type: ignore[union-attr]
+        try:
+            data = torch.from_file(str(path), shared=False, size=stat.st_size, dtype=torch.uint8).numpy()
+        except RuntimeError as e:
+            raise UserError(f'{path}: cannot be mapped into memory ({e})') from e
+        if not os.path.samestat(stat, os.stat(path)):
+            raise UserError(f'{path}: was replaced while it was read; run again')
+        data.flags.writeable = False
+        return {name: _map_member(archive, name, data) for name in fields}
+
+
 @contextmanager
 def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
     try:
@@ -95,7 +125,47 @@ def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
         raise UserError(f'{path}: unreadable as an npz ({e}); expected {expected}') from e
 
 
+def _check_kind(archive: zipfile.ZipFile, kind: str) -> None:
+    stored = str(_read_member(archive, 'format'))
+    if stored != f'vpd_mm/{kind}':
+        where = archive.filename
+        raise UserError(f'{where}: holds {stored!r}, expected vpd_mm/{kind}; make it again with this version')
+
+
+class _Member(NamedTuple):
+    """An array of an archive: its entry, type, and the bytes before its values."""
+
+    info: zipfile.ZipInfo
+    shape: tuple[int, ...]
+    order: Literal['C', 'F']
+    dtype: np.dtype
+    header_bytes: int
+
+
 def _read_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -> np.ndarray:
+    with _opened_member(archive, name, foreign) as (member, f):
+        data, at = bytearray(member.info.file_size - member.header_bytes), 0
+        while chunk := f.read(_CHUNK_BYTES):  # zipfile compares the checksum with the last one
+            data[at : at + len(chunk)] = chunk
+            at += len(chunk)
+        return np.ndarray(member.shape, member.dtype, data, order=member.order)
+
+
+def _map_member(archive: zipfile.ZipFile, name: str, data: np.ndarray) -> np.ndarray:
+    """Return an array of an archive whose bytes are ``data``."""
+    with _opened_member(archive, name) as (member, _):
+        pass
+    start = member.info.header_offset + _LOCAL_HEADER.size  # zipfile has compared this header with the entry
+    names = _LOCAL_HEADER.unpack(data[start - _LOCAL_HEADER.size : start].tobytes())
+    offset = start + sum(names) + member.header_bytes
+    if offset + member.info.file_size - member.header_bytes > len(data):
+        raise UserError(f'{archive.filename}: field {name!r} is cut short; delete the file and run the step again')
+    return np.ndarray(member.shape, member.dtype, data, offset, order=member.order)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _opened_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -> Iterator[tuple[_Member, IO[bytes]]]:
+    """Open an array whose sizes are checked; the file is at its first value."""
     where = f'{archive.filename}: field {name!r}'
     try:
         info = archive.getinfo(f'{name}.npy')
@@ -105,19 +175,16 @@ def _read_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -> 
         raise UserError(f'{where} expands from {info.compress_size} to {info.file_size} bytes; no file of poses does')
     if (info.compress_type != zipfile.ZIP_STORED and not foreign) or info.file_size > MAX_ARRAY_BYTES:
         raise UserError(f'{where} is compressed or larger than {MAX_ARRAY_BYTES} bytes, unlike files of vpd_mm')
-    try:
-        with archive.open(info) as member:
-            version = npy_format.read_magic(member)
+    with archive.open(info) as f:
+        try:
+            version = npy_format.read_magic(f)
             read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-            shape, _, dtype = read_header(member)
-            header_bytes = member.tell()
+            shape, is_fortran, dtype = read_header(f)
+        except ValueError as e:
+            raise UserError(f'{where} is damaged ({e}); delete the file and run the step again') from e
+        member = _Member(info, shape, 'F' if is_fortran else 'C', dtype, f.tell())
         if dtype.hasobject:
             raise UserError(f'{where} holds Python objects, which vpd_mm never reads')
-        if int(np.prod(shape, dtype=object)) * dtype.itemsize != info.file_size - header_bytes:
+        if int(np.prod(shape, dtype=object)) * dtype.itemsize != info.file_size - member.header_bytes:
             raise UserError(f'{where} declares shape {shape}, more or less than the file holds')
-        with archive.open(info) as member:
-            return npy_format.read_array(member, allow_pickle=False)
-    except UserError:
-        raise
-    except ValueError as e:
-        raise UserError(f'{where} is damaged ({e}); delete the file and run the step again') from e
+        yield member, f

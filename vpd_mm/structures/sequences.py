@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from ..errors import UserError, errors_name
-from .npz_io import load_npz, save_npz
+from .npz_io import load_npz, map_npz, save_npz
 
 #: Frames of the longest video: 19 days at 60 fps.
 MAX_FRAMES = 100_000_000
@@ -62,6 +63,19 @@ class FrameSequence:
         arrays = load_npz(path, cls.KIND, tuple(f.name for f in fields(cls)))  # type: ignore[arg-type]
         with errors_name(path):
             return cls(**arrays)
+
+    def mapped(self: _Sequence, path: str | os.PathLike) -> _Sequence:
+        """Return this sequence, as :meth:`load` has read it, with its arrays mapped: they stay in the file.
+
+        Raises:
+            UserError: the file has changed, or cannot be mapped; see :func:`npz_io.map_npz`.
+        """
+        arrays = map_npz(path, self.KIND, tuple(vars(self)))  # type: ignore[attr-defined]
+        if any((a.shape, a.dtype) != (vars(self)[name].shape, vars(self)[name].dtype) for name, a in arrays.items()):
+            raise UserError(f'{path}: was replaced while it was read; run again')
+        sequence = copy(self)
+        vars(sequence).update(arrays)  # their values are not read again
+        return sequence
 
 
 @dataclass(frozen=True, eq=False)
