@@ -160,8 +160,7 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
 def read_stored(path: Path, key: bytes) -> bytes | None:
     """Read what is stored for ``key``, sealed or not; None where there is none; errors as :func:`read_value`."""
     with _reading(path) as txn:
-        value = txn.get(key)
-        return None if value is None else bytes(value)
+        return txn.get(key)
 
 
 def read_value(path: Path, key: bytes) -> bytes | None:

@@ -22,12 +22,13 @@ from .crop_dataset import rows_of
 
 #: RGB to YIQ; a change of hue is a rotation of (I, Q).
 _TO_YIQ = np.array(((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)))
-#: Maps of (R, G, B) that the jitter adds up: to the grey of a colour, and its chroma turned by 0 and by 90 degrees.
-_GREY, _CHROMA, _TURNED = (
-    np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ
-    for turn in np.array(
-        (((1, 0, 0), (0, 0, 0), (0, 0, 0)), ((0, 0, 0), (0, 1, 0), (0, 0, 1)), ((0, 0, 0), (0, 0, 1), (0, -1, 0)))
-    )
+#: Affine maps (3, 4) of (R, G, B), flat, that the jitter adds up: grey of a colour, its chroma, its chroma turned by 90
+#: degrees.
+_GREY_AND_CHROMA = np.stack(
+    [
+        np.pad(np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ, ((0, 0), (0, 1))).ravel()
+        for turn in np.array([np.diag([1, 0, 0]), np.diag([0, 1, 1]), [(0, 0, 0), (0, 0, 1), (0, -1, 0)]])
+    ]
 )
 
 
@@ -47,24 +48,28 @@ class LoadCrop(BaseTransform):
 class LoadFlow(BaseTransform):
     """Load the flow from frame t-1 to t.
 
-    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (px, px).
+    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (2,) float32.
     """
 
     def transform(self, results: dict) -> dict:
         results['flow'], step = results['store'].flow_code(results['video'], results['frame'])
-        results['flow_scale'] = step, step
+        results['flow_scale'] = np.array((step, step), np.float32)
         return results
 
 
-def _map_flow(results: dict, change: Callable[[np.ndarray], np.ndarray], u: float, v: float) -> None:
-    """Change the planes of the flow and multiply u and v, of codes in their scale."""
-    planes = [change(plane) for plane in np.moveaxis(results['flow'], -1, 0)]
+def _map_flow(
+    results: dict, side: tuple[int, int], change: Callable[[np.ndarray, np.ndarray], object], u: float, v: float
+) -> None:
+    """Write both planes of the flow anew with ``change(plane, result)``; multiply u and v, or the scale of codes."""
+    flow = results['flow']
+    planes = np.empty((2, *side), flow.dtype)
+    for plane, result in zip(flow.transpose(2, 0, 1), planes, strict=True):
+        change(plane, result)
     if 'flow_scale' in results:
-        scale = results['flow_scale']
-        results['flow_scale'] = scale[0] * u, scale[1] * v
+        results['flow_scale'] = results['flow_scale'] * np.array((u, v), np.float32)
     else:
-        planes = [plane * np.float32(factor) for plane, factor in zip(planes, (u, v), strict=True)]
-    results['flow'] = np.moveaxis(np.stack(planes), 0, -1)
+        planes *= np.array((u, v), np.float32)[:, None, None]
+    results['flow'] = planes.transpose(1, 2, 0)
 
 
 def _to_crop(points: np.ndarray, results: dict) -> np.ndarray:
@@ -170,7 +175,8 @@ class ResizedCrop(BaseTransform):
         side = (self.size, self.size)
         results['img'] = cv2.resize(results['img'][cut], side)
         if 'flow' in results:
-            _map_flow(results, lambda plane: cv2.resize(plane[cut], side), self.size / w, self.size / h)
+            resize = lambda plane, result: cv2.resize(plane[cut], side, dst=result)  # noqa: E731
+            _map_flow(results, side, resize, self.size / w, self.size / h)
         for key in ('joints', 'box'):
             if key in results:
                 factor = np.array([self.size / w, self.size / h], np.float32)
@@ -198,8 +204,8 @@ class CropColorJitter(BaseTransform):
     def transform(self, results: dict) -> dict:
         brightness, contrast, saturation, hue = (results['rng'].uniform(-1, 1, 4) * self.ranges).tolist()
         img, gain = results['img'], (1 + brightness) * (1 + contrast)
-        chroma, matrix = gain * (1 + saturation), np.empty((3, 4))
-        matrix[:, :3] = gain * _GREY + chroma * cos(tau * hue) * _CHROMA + chroma * sin(tau * hue) * _TURNED
+        chroma = gain * (1 + saturation)
+        matrix = np.dot((gain, chroma * cos(tau * hue), chroma * sin(tau * hue)), _GREY_AND_CHROMA).reshape(3, 4)
         matrix[:, 3] = -contrast * (1 + brightness) * cv2.mean(cv2.extractChannel(img, 1))[0]
         results['img'] = cv2.transform(img, matrix)
         return results
@@ -264,7 +270,7 @@ class ChiralFlip(BaseTransform):
             raise UserError(f'ChiralFlip: the teacher of {results["video"]} has no flipped view; extract it with V = 2')
         results['img'] = cv2.flip(results['img'], 1)
         if 'flow' in results:
-            _map_flow(results, lambda plane: cv2.flip(plane, 1), -1, 1)
+            _map_flow(results, results['flow'].shape[:2], lambda plane, result: cv2.flip(plane, 1, result), -1, 1)
         results['view'] = 1 - results.get('view', 0)
         return results
 
@@ -287,9 +293,9 @@ class StackFlow(BaseTransform):
         if inputs.dtype == np.uint8:
             cv2.split(img, list(inputs[:3]))
         else:
-            inputs[:3] = np.moveaxis(img, -1, 0)
+            inputs[:3] = img.transpose(2, 0, 1)
         if self.with_flow:
-            inputs[3:] = np.moveaxis(flow, -1, 0)
+            inputs[3:] = flow.transpose(2, 0, 1)
         results['inputs'] = torch.from_numpy(inputs)
         return results
 
@@ -306,7 +312,7 @@ class PackCropInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         sample = {'index': results['index']}
         if 'flow_scale' in results and results['inputs'].dtype == torch.uint8:
-            sample['flow_scale'] = torch.tensor(results['flow_scale'])
+            sample['flow_scale'] = torch.from_numpy(results['flow_scale'])
         if 'targets' in results:
             sample['target'] = torch.from_numpy(results['targets'][results.get('view', 0)])
             sample['score'] = float(results['score'])
