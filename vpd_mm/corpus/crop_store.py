@@ -17,7 +17,8 @@ from ..structures.npz_io import check_source
 from . import crop_codec as codec
 from .shard import CROP, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
 
-S, T = TypeVar('S'), TypeVar('T')
+S = TypeVar('S')
+T = TypeVar('T')
 HEADER_VERSION = 1
 
 _MAX_SIDE = 4096

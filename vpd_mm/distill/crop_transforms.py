@@ -153,14 +153,14 @@ class ResizedCrop(BaseTransform):
     ) -> None:
         if size < 8 or not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
             raise UserError(f'ResizedCrop: needs size >= 8, 0 < scale <= 1, ratio > 0; found {size}, {scale}, {ratio}')
-        self.size, self.scale, self.ratio = size, tuple(scale), ratio
+        self.size, self.scale, self.ratio = size, (scale[0], scale[1]), ratio
         self._log_ratio = log(ratio[0]), log(ratio[1])
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Draw a window (left, top, width, height) inside the image."""
         if self.scale == (1.0, 1.0):
             return 0, 0, width, height
-        area = height * width * rng.uniform(*self.scale)
+        area = height * width * rng.uniform(self.scale[0], self.scale[1])
         ratio = exp(rng.uniform(*self._log_ratio))
         w = min(width, max(1, round(sqrt(area * ratio))))
         h = min(height, max(1, round(sqrt(area / ratio))))

@@ -69,10 +69,16 @@ class StudentPass:
         _, crop, flow = cut_pair(rgb, previous, box, previous_box, self.cropper, self.flow)
         square = (self.cropper.size, self.cropper.size)
         crop = codec.decode_rgb(codec.encode_rgb(crop), square)
+        code = None
         if flow is not None:
             code = codec.decode_flow_code(codec.encode_flow(flow, self.flow.clip), square)
-            flow = code, codec.flow_step(self.flow.clip)
-        sample = {'store': _OneCrop(crop, flow), 'video': '', 'frame': 0, 'index': 0, 'rng': None}
+        sample = {
+            'store': _OneCrop(crop, code, codec.flow_step(self.flow.clip)),
+            'video': '',
+            'frame': 0,
+            'index': 0,
+            'rng': None,
+        }
         return self.extractor.pipeline(sample)
 
     def features(self, samples: Sequence[dict]) -> np.ndarray:
@@ -90,16 +96,16 @@ class StudentPass:
 class _OneCrop:
     """One crop, read by ``LoadCrop`` and ``LoadFlow`` like a ``CropStore``."""
 
-    def __init__(self, rgb: np.ndarray, flow: tuple[np.ndarray, float] | None) -> None:
-        self._rgb, self._flow = rgb, flow
+    def __init__(self, rgb: np.ndarray, code: np.ndarray | None, flow_step: float) -> None:
+        self._rgb, self._code, self._flow_step = rgb, code, flow_step
 
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         return self._rgb
 
     def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
-        if self._flow is None:
+        if self._code is None:
             raise UserError("flow 'none': this student needs flow; pass the method that its corpus was made with")
-        return self._flow
+        return self._code, self._flow_step
 
     def mask(self, video: str, frame_ind: int) -> None:
         return None
