@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from ..corpus.crop_codec import FLOW_ZERO
 from ..errors import UserError
 from ..registry import TRANSFORMS
 from ..structures import AthleteTrack, PoseSequence
@@ -55,6 +56,12 @@ class LoadFlow(BaseTransform):
         results['flow'], step = results['store'].flow_code(results['video'], results['frame'])
         results['flow_scale'] = np.array((step, step), np.float32)
         return results
+
+
+def flow_to_px(results: dict) -> None:
+    """Convert codes of flow to float32 px of the crop, for transforms that compute with both components."""
+    if 'flow_scale' in results:
+        results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * results.pop('flow_scale')
 
 
 def _map_flow(
