@@ -96,7 +96,7 @@ def test_resizing_to_half_halves_the_flow():
 
 @pytest.mark.parametrize('flip', [0, 1])
 def test_codes_of_flow_give_the_flow_in_px_on_the_device(flip):
-    """Through window, flip and stacking; rounding of interpolated codes costs at most half a step."""
+    """Through window, flip and stacking; interpolated codes are rounded, by less than a step."""
     code = cv2.GaussianBlur(np.random.default_rng(4).integers(0, 256, (64, 64, 2), np.uint8), (9, 9), 0)
     code[:4, :4] = 0  # the lowest code has no opposite one
     step = 20 / 127
@@ -115,10 +115,12 @@ def test_codes_of_flow_give_the_flow_in_px_on_the_device(flip):
             ours, expected = (CropPreprocessor(flow_std=1.0)(batch)['inputs'] for batch in batches)
             torch.testing.assert_close(ours[:, :3], expected[:, :3], rtol=0, atol=0)
             worth = batches[0]['data_samples']['flow_scale'][0].abs().numpy()
-            errors = (ours - expected)[0, 3:].abs().amax(dim=(1, 2)).numpy()
-            assert (errors <= 0.51 * worth + 0.02).all()  # float16 of the flow in px: 0.01 at 20 px
-            largest = max(largest, errors.max())
-    assert largest > 0.03, 'codes are rounded where a window is resized'
+            errors = (ours - expected)[0, 3:].numpy() / worth[:, None, None]  # float16 of flow in px: 0.01 at 20 px
+            assert np.abs(errors).max() < 1
+            # OpenCV interpolates uint8 in fixed point, which is 1/8 of a step off on average (0.02 px).
+            assert np.abs(errors.mean(axis=(1, 2))).max() < 0.16
+            largest = max(largest, np.abs(errors).max())
+    assert largest > 0.3, 'codes are rounded where a window is resized'
 
 
 def test_preprocessor_asks_for_the_scale_of_codes():
