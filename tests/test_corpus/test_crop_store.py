@@ -23,6 +23,7 @@ from vpd_mm.corpus.shard import (
     header_key,
     is_sealed,
     read_value,
+    read_stored,
     seal,
     unfinished_videos,
     unseal,
@@ -89,6 +90,18 @@ def test_round_trip(shard):
         assert np.abs(store.frame_image('jump', i).astype(int) - _image(i, 64)[:48]).mean() < 12
     np.testing.assert_array_equal(store.mask('jump', 5), np.eye(32, dtype=bool))
     assert store.mask('jump', 0) is None
+
+
+def test_crop_flow_and_mask_of_a_frame_are_one_fetch(shard, monkeypatch):
+    with CropWriter(shard) as writer:
+        _write(writer, 'jump')
+    store, keys = CropStore(shard.parent), []
+    monkeypatch.setattr(
+        'vpd_mm.corpus.crop_store.read_stored', lambda path, key: keys.append(key) or read_stored(path, key)
+    )
+    for frame in (0, 1, 0):
+        store.crop('jump', frame), store.flow('jump', frame), store.mask('jump', frame)
+    assert keys == [frame_key(CROP, 'jump', frame) for frame in (0, 1, 0)]
 
 
 def test_channels_and_signs_do_not_swap(shard):

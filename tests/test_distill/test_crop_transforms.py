@@ -1,10 +1,20 @@
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import default_collate
 
 from vpd_mm.athlete.flow import FlowEstimator
 from vpd_mm.corpus import SPORTS
-from vpd_mm.distill import BackgroundNoise, ChiralFlip, CropColorJitter, PackCropInputs, ResizedCrop, StackFlow
+from vpd_mm.distill import (
+    BackgroundNoise,
+    ChiralFlip,
+    CropColorJitter,
+    CropPreprocessor,
+    PackCropInputs,
+    ResizedCrop,
+    StackFlow,
+)
 from vpd_mm.errors import UserError
 
 
@@ -82,6 +92,41 @@ def test_resizing_to_half_halves_the_flow():
     after = ResizedCrop(32, scale=(1.0, 1.0))(sample(flow=np.full((64, 64, 2), 6, np.float32)))
     assert after['img'].shape == (32, 32, 3)
     np.testing.assert_allclose(after['flow'], 3)
+
+
+@pytest.mark.parametrize('flip', [0, 1])
+def test_codes_of_flow_give_the_flow_in_px_on_the_device(flip):
+    """Through window, flip and stacking; interpolated codes are rounded, by less than a step."""
+    code = cv2.GaussianBlur(np.random.default_rng(4).integers(0, 256, (64, 64, 2), np.uint8), (9, 9), 0)
+    code[:4, :4] = 0  # the lowest code has no opposite one
+    step = 20 / 127
+    coded = sample(flow=code, flow_scale=np.array((step, step), np.float32))
+    exact = sample(flow=(code.astype(np.float32) - 128) * np.float32(step))
+    pack, largest = PackCropInputs(), 0.0
+    for scale in ((1.0, 1.0), (0.5, 0.9)):
+        for size in (64, 32):
+            batches = []
+            for results in (coded, exact):
+                results = dict(results, rng=np.random.default_rng(5))
+                for transform in (ResizedCrop(size, scale), ChiralFlip(flip), StackFlow(), pack):
+                    results = transform(results)
+                batches.append(default_collate([results, results]))
+            assert batches[0]['inputs'].dtype == torch.uint8
+            ours, expected = (CropPreprocessor(flow_std=1.0)(batch)['inputs'] for batch in batches)
+            torch.testing.assert_close(ours[:, :3], expected[:, :3], rtol=0, atol=0)
+            worth = batches[0]['data_samples']['flow_scale'][0].abs().numpy()
+            errors = (ours - expected)[0, 3:].numpy() / worth[:, None, None]  # float16 of flow in px: 0.01 at 20 px
+            assert np.abs(errors).max() < 1
+            # OpenCV interpolates uint8 in fixed point, which is 1/8 of a step off on average (0.02 px).
+            assert np.abs(errors.mean(axis=(1, 2))).max() < 0.16
+            largest = max(largest, np.abs(errors).max())
+    assert largest > 0.3, 'codes are rounded where a window is resized'
+
+
+def test_preprocessor_asks_for_the_scale_of_codes():
+    with pytest.raises(UserError, match='need flow_scale'):
+        CropPreprocessor()({'inputs': torch.zeros(1, 5, 4, 4, dtype=torch.uint8)})
+    assert CropPreprocessor()({'inputs': torch.zeros(1, 3, 4, 4, dtype=torch.uint8)})['inputs'].shape == (1, 3, 4, 4)
 
 
 class MaskStore:

@@ -69,6 +69,17 @@ def test_targets_equal_those_of_the_rotated_athlete():
     )
 
 
+@pytest.mark.parametrize('kind', [CropRotation, AthleteRotation])
+def test_codes_of_flow_are_rotated_as_flow_in_px(kind):
+    expected = kind(prob=0.5)(standing(37, box=BOX))['flow']
+    code = (standing(0)['flow'] * 4 + 128).astype(np.uint8)
+    coded = kind(prob=0.5)(standing(37, box=BOX, flow=code, flow_scale=np.array((0.25, 0.25), np.float32)))
+    np.testing.assert_allclose(coded['flow'], expected, atol=1e-5)
+    assert 'flow_scale' not in coded
+    left = kind(prob=0)(standing(37, box=BOX, flow=code, flow_scale=np.array((0.25, 0.25), np.float32)))
+    np.testing.assert_array_equal(left['flow'], standing(0)['flow'])  # samples of a batch are alike
+
+
 def test_rotation_depends_on_prob_and_generator():
     img = np.arange(64, dtype=np.uint8).reshape(8, 8, 1).repeat(3, axis=2)
     same, one, two = (

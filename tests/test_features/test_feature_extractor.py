@@ -47,7 +47,7 @@ def inputs_of(corpus, frame, flip=False):
     if flip:
         sample = ChiralFlip(1)(sample)
     stacked = np.concatenate([sample['img'].astype(np.float32), sample['flow']], axis=2)
-    return torch.from_numpy(stacked.transpose(2, 0, 1).copy())[None].half()
+    return torch.from_numpy(stacked.transpose(2, 0, 1).copy())[None]
 
 
 @pytest.mark.parametrize('view', [0, 1])

@@ -1,12 +1,12 @@
 """Read crops, flow, masks and whole frames of all shards of a corpus."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from ..structures.npz_io import check_source
 from . import crop_codec as codec
 from .shard import CROP, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
 
+S = TypeVar('S')
+T = TypeVar('T')
 HEADER_VERSION = 1
 
 _MAX_SIDE = 4096
@@ -138,9 +140,12 @@ class CropStore:
         self.directory, self._given = Path(directory), shards
         self._headers: dict[str, CropHeader] = {}
         self._settings: dict[str, CropHeader] = {}
+        #: Video, frame and parts of the record that was read last.
+        self._last: tuple[str, int, tuple[bytes, bytes, bytes]] | None = None
 
     def __getstate__(self) -> dict:
-        return {'directory': self.directory, '_given': self._given, '_headers': {}, '_settings': self._settings}
+        state = {'directory': self.directory, '_given': self._given, '_headers': {}, '_last': None}
+        return {**state, '_settings': self._settings}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
@@ -182,33 +187,31 @@ class CropStore:
 
     def read(self, video: str, frame_ind: int) -> Crop:
         """Read crop, flow and mask of one frame."""
-        header = self.settings(video)
-        with self._record(video, frame_ind) as record:
-            rgb, flow, mask = codec.unpack_record(record)
-            return Crop(
-                codec.decode_rgb(rgb, header.square),
-                codec.decode_flow(flow, header.square, header.flow['clip']) if header.flow is not None else None,
-                codec.decode_mask(mask, header.square) if mask else None,
-            )
+        rgb = self.crop(video, frame_ind)
+        flow = self.flow(video, frame_ind) if self.settings(video).flow is not None else None
+        return Crop(rgb, flow, self.mask(video, frame_ind))
 
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the RGB crop (S, S, 3) uint8."""
-        with self._record(video, frame_ind) as record:
-            return codec.decode_rgb(codec.unpack_record(record)[0], self.settings(video).square)
+        square = self.settings(video).square
+        self._last = None
+        return self._part(video, frame_ind, lambda parts: codec.decode_rgb(parts[0], square))
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the flow from the previous frame, (S, S, 2) float32 in px of the crop, u right, v down."""
-        header = self.settings(video)
-        if header.flow is None:
-            raise UserError(f'{self._shard(video)}: video {video!r} has no flow; prepare with --flow into a new --out')
-        with self._record(video, frame_ind) as record:
-            return codec.decode_flow(codec.unpack_record(record)[1], header.square, header.flow['clip'])
+        square, clip = self.settings(video).square, self._flow_clip(video)
+        return self._part(video, frame_ind, lambda parts: codec.decode_flow(parts[1], square, clip))
+
+    def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
+        """Read the flow as it is stored: codes (S, S, 2) uint8, and px of a step; code 128 is 0."""
+        square, clip = self.settings(video).square, self._flow_clip(video)
+        code = self._part(video, frame_ind, lambda parts: codec.decode_flow_code(parts[1], square))
+        return code, codec.flow_step(clip)
 
     def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
         """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
-        with self._record(video, frame_ind) as record:
-            mask = codec.unpack_record(record)[2]
-            return codec.decode_mask(mask, self.settings(video).square) if mask else None
+        square = self.settings(video).square
+        return self._part(video, frame_ind, lambda parts: codec.decode_mask(parts[2], square) if parts[2] else None)
 
     def frame_image(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the whole frame (H, W, 3) uint8 RGB."""
@@ -216,25 +219,43 @@ class CropStore:
         if shape is None:
             shard = self._shard(video)
             raise UserError(f'{shard}: video {video!r} has no whole frames; prepare with --full-frame into a new --out')
-        with self._record(video, frame_ind, IMAGE) as record:
-            return codec.decode_rgb(record, shape)
+        return self._decoded(video, frame_ind, lambda record: codec.decode_rgb(record, shape), IMAGE)
+
+    def _flow_clip(self, video: str) -> float:
+        """Largest flow of a video, px."""
+        flow = self.settings(video).flow
+        if flow is None:
+            raise UserError(f'{self._shard(video)}: video {video!r} has no flow; prepare with --flow into a new --out')
+        return flow['clip']
 
     def _shard(self, video: str) -> Path:
         if video not in self._shards:
             raise UserError(f'{self.directory}: no crops of video {video!r} among {len(self)}; run tools/prepare.py')
         return self._shards[video]
 
-    @contextmanager
-    def _record(self, video: str, frame_ind: int, kind: bytes = CROP) -> Iterator[bytes]:
-        """Read a record; an error of the block names it."""
-        shard = self._shard(video)
-        stored = read_stored(shard, key := frame_key(kind, video, frame_ind))
+    def _part(self, video: str, frame_ind: int, decode: Callable[[tuple[bytes, bytes, bytes]], T]) -> T:
+        """Decode a part of the record of a crop; flow and mask are read after the crop, of the same record."""
+        last = self._last
+        if last is None or last[:2] != (video, frame_ind):
+            self._last = last = video, frame_ind, self._decoded(video, frame_ind, codec.unpack_record)
+        return self._checked(video, frame_ind, decode, last[2])
+
+    def _decoded(self, video: str, frame_ind: int, decode: Callable[[bytes], T], kind: bytes = CROP) -> T:
+        """Read and decode a record."""
+        stored = read_stored(self._shard(video), key := frame_key(kind, video, frame_ind))
         if stored is None:
-            inds = self.header(video).frame_inds
+            shard, inds = self._shard(video), self.header(video).frame_inds
             span = f'{inds[0]}..{inds[-1]}' if len(inds) else 'none'
             raise UserError(f'{shard}: video {video!r} has no frame {frame_ind}; it holds {len(inds)} ({span})')
-        with _located(f'{shard}: video {video!r}, frame {frame_ind}'):
-            yield unseal(key, stored)
+        return self._checked(video, frame_ind, lambda value: decode(unseal(key, value)), stored)
+
+    def _checked(self, video: str, frame_ind: int, decode: Callable[[S], T], data: S) -> T:
+        """Return ``decode(data)``; its error names shard, video and frame."""
+        try:
+            return decode(data)
+        except UserError as e:
+            with _located(f'{self._shard(video)}: video {video!r}, frame {frame_ind}'):
+                raise e
 
 
 @contextmanager

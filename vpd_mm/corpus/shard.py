@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from typing import cast
 
 import lmdb
 
@@ -160,8 +161,7 @@ def _reading(path: Path) -> Iterator[lmdb.Transaction]:
 def read_stored(path: Path, key: bytes) -> bytes | None:
     """Read what is stored for ``key``, sealed or not; None where there is none; errors as :func:`read_value`."""
     with _reading(path) as txn:
-        value = txn.get(key)
-        return None if value is None else bytes(value)
+        return cast('bytes | None', txn.get(key))
 
 
 def read_value(path: Path, key: bytes) -> bytes | None:

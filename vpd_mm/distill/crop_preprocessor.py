@@ -3,12 +3,29 @@
 import torch
 from mmengine.model import BaseDataPreprocessor
 
+from ..corpus.crop_codec import FLOW_ZERO
+from ..errors import UserError
 from ..registry import MODELS
+
+
+def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) -> torch.Tensor:
+    """Return crops (N, 5 or 3, H, W) as float32: R, G, B in 0..255, flow in px.
+
+    Codes of flow in uint8 ``inputs`` are worth ``flow_scale`` (N, 2) px a step; float inputs have flow in px.
+    """
+    crops = inputs.float()
+    if inputs.dtype == torch.uint8 and inputs.shape[1] > 3:
+        if flow_scale is None:
+            raise UserError('crops of uint8 with flow need flow_scale, which PackCropInputs adds to data_samples')
+        crops[:, 3:] = (crops[:, 3:] - FLOW_ZERO) * flow_scale[:, :, None, None]
+    return crops
 
 
 @MODELS.register_module()
 class CropPreprocessor(BaseDataPreprocessor):
     """Move a collated batch to the device and normalize it; ``inputs`` (N, 5 or 3, H, W) become float32.
+
+    uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.
 
     Args:
         mean: Mean of R, G, B in 0..255.
@@ -32,7 +49,7 @@ class CropPreprocessor(BaseDataPreprocessor):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         data = self.cast_data(data)
-        channels = data['inputs'].shape[1] if self.with_flow else 3
-        inputs = data['inputs'][:, :channels].float()
-        inputs = (inputs - self.mean[:channels]) / self.std[:channels]
-        return {'inputs': inputs, 'data_samples': data.get('data_samples')}
+        inputs, samples = data['inputs'], data.get('data_samples')
+        channels = inputs.shape[1] if self.with_flow else 3
+        crops = crops_in_px(inputs[:, :channels], (samples or {}).get('flow_scale'))
+        return {'inputs': (crops - self.mean[:channels]).div_(self.std[:channels]), 'data_samples': samples}

@@ -1,17 +1,20 @@
 """Transforms of crops and their flow (paper 3.2 and supplement).
 
-Images are RGB uint8 (H, W, 3); flow is (u, v) in px of the crop, u to the right, v down, float32 (H, W, 2).  Random
+Images are RGB uint8 (H, W, 3).  Flow (H, W, 2) is (u, v), u to the right, v down: uint8 codes as they are stored, with
+``flow_scale`` (px of a step of u and of v; code 128 is 0), or float32 px of the crop without ``flow_scale``.  Random
 transforms draw from ``results['rng']``, which depends on seed, epoch and draw only, so that runs are reproducible on
 any number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import cos, exp, log, sin, sqrt, tau
 
 import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from ..corpus.crop_codec import FLOW_ZERO
 from ..errors import UserError
 from ..registry import TRANSFORMS
 from ..structures import AthleteTrack, PoseSequence
@@ -20,7 +23,14 @@ from .crop_dataset import rows_of
 
 #: RGB to YIQ; a change of hue is a rotation of (I, Q).
 _TO_YIQ = np.array(((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)))
-_FROM_YIQ = np.linalg.inv(_TO_YIQ)
+#: Affine maps (3, 4) of (R, G, B), flat, that the jitter adds up: grey of a colour, its chroma, its chroma turned by 90
+#: degrees.
+_GREY_AND_CHROMA = np.stack(
+    [
+        np.pad(np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ, ((0, 0), (0, 1))).ravel()
+        for turn in np.array([np.diag([1, 0, 0]), np.diag([0, 1, 1]), [(0, 0, 0), (0, 0, 1), (0, -1, 0)]])
+    ]
+)
 
 
 @TRANSFORMS.register_module()
@@ -39,12 +49,34 @@ class LoadCrop(BaseTransform):
 class LoadFlow(BaseTransform):
     """Load the flow from frame t-1 to t.
 
-    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) float32, px of the crop.
+    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (2,) float32.
     """
 
     def transform(self, results: dict) -> dict:
-        results['flow'] = results['store'].flow(results['video'], results['frame'])
+        results['flow'], step = results['store'].flow_code(results['video'], results['frame'])
+        results['flow_scale'] = np.array((step, step), np.float32)
         return results
+
+
+def flow_to_px(results: dict) -> None:
+    """Convert codes of flow to float32 px of the crop, for transforms that compute with both components."""
+    if 'flow_scale' in results:
+        results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * results.pop('flow_scale')
+
+
+def _map_flow(
+    results: dict, side: tuple[int, int], change: Callable[[np.ndarray, np.ndarray], object], u: float, v: float
+) -> None:
+    """Write both planes of the flow anew with ``change(plane, result)``; multiply u and v, or the scale of codes."""
+    flow = results['flow']
+    planes = np.empty((2, *side), flow.dtype)
+    for plane, result in zip(flow.transpose(2, 0, 1), planes, strict=True):
+        change(plane, result)
+    if 'flow_scale' in results:
+        results['flow_scale'] = results['flow_scale'] * np.array((u, v), np.float32)
+    else:
+        planes *= np.array((u, v), np.float32)[:, None, None]
+    results['flow'] = planes.transpose(1, 2, 0)
 
 
 def _to_crop(points: np.ndarray, results: dict) -> np.ndarray:
@@ -128,16 +160,17 @@ class ResizedCrop(BaseTransform):
     ) -> None:
         if size < 8 or not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
             raise UserError(f'ResizedCrop: needs size >= 8, 0 < scale <= 1, ratio > 0; found {size}, {scale}, {ratio}')
-        self.size, self.scale, self.ratio = size, scale, ratio
+        self.size, self.scale, self.ratio = size, (scale[0], scale[1]), ratio
+        self._log_ratio = log(ratio[0]), log(ratio[1])
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Draw a window (left, top, width, height) inside the image."""
         if self.scale == (1.0, 1.0):
             return 0, 0, width, height
-        area = height * width * rng.uniform(*self.scale)
-        ratio = np.exp(rng.uniform(*np.log(self.ratio)))
-        w = min(width, max(1, round(np.sqrt(area * ratio))))
-        h = min(height, max(1, round(np.sqrt(area / ratio))))
+        area = height * width * rng.uniform(self.scale[0], self.scale[1])
+        ratio = exp(rng.uniform(*self._log_ratio))
+        w = min(width, max(1, round(sqrt(area * ratio))))
+        h = min(height, max(1, round(sqrt(area / ratio))))
         return int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h
 
     def transform(self, results: dict) -> dict:
@@ -147,13 +180,13 @@ class ResizedCrop(BaseTransform):
             return results
         cut = slice(top, top + h), slice(left, left + w)
         side = (self.size, self.size)
-        results['img'] = cv2.resize(results['img'][cut], side, interpolation=cv2.INTER_LINEAR)
+        results['img'] = cv2.resize(results['img'][cut], side)
         if 'flow' in results:
-            flow = cv2.resize(results['flow'][cut], side, interpolation=cv2.INTER_LINEAR)
-            results['flow'] = cv2.multiply(flow, (self.size / w, self.size / h, 0, 0), dst=flow)
-        factor = np.array([self.size / w, self.size / h], np.float32)
+            resize = lambda plane, result: cv2.resize(plane[cut], side, dst=result)  # noqa: E731
+            _map_flow(results, side, resize, self.size / w, self.size / h)
         for key in ('joints', 'box'):
             if key in results:
+                factor = np.array([self.size / w, self.size / h], np.float32)
                 moved = (results[key].reshape(-1, 2) - np.array([left, top], np.float32)) * factor
                 results[key] = moved.reshape(results[key].shape)
         return results
@@ -176,13 +209,12 @@ class CropColorJitter(BaseTransform):
         self.ranges = (brightness, contrast, saturation, hue)
 
     def transform(self, results: dict) -> dict:
-        brightness, contrast, saturation, hue = results['rng'].uniform(-1, 1, 4) * self.ranges
-        img = results['img']
-        grey = cv2.mean(img)[1] * (1 + brightness)
-        cos, sin = (1 + saturation) * np.cos(2 * np.pi * hue), (1 + saturation) * np.sin(2 * np.pi * hue)
-        turn = np.array(((1, 0, 0), (0, cos, sin), (0, -sin, cos)))
-        matrix = (1 + brightness) * (1 + contrast) * (_FROM_YIQ @ turn @ _TO_YIQ)
-        results['img'] = cv2.transform(img, np.column_stack([matrix, np.full(3, -grey * contrast)]))
+        brightness, contrast, saturation, hue = (results['rng'].uniform(-1, 1, 4) * self.ranges).tolist()
+        img, gain = results['img'], (1 + brightness) * (1 + contrast)
+        chroma = gain * (1 + saturation)
+        matrix = np.dot((gain, chroma * cos(tau * hue), chroma * sin(tau * hue)), _GREY_AND_CHROMA).reshape(3, 4)
+        matrix[:, 3] = -contrast * (1 + brightness) * cv2.mean(cv2.extractChannel(img, 1))[0]
+        results['img'] = cv2.transform(img, matrix)
         return results
 
 
@@ -221,7 +253,7 @@ class BackgroundNoise(BaseTransform):
         top, left = rng.integers(self.SHEET - h + 1), rng.integers(self.SHEET - w + 1)
         cut = slice(top, top + h), slice(left, left + w)
         noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])
-        results['img'] = cv2.copyTo(img, mask.astype(np.uint8), noisy)
+        results['img'] = cv2.copyTo(img, mask.view(np.uint8), noisy)
         return results
 
 
@@ -245,8 +277,7 @@ class ChiralFlip(BaseTransform):
             raise UserError(f'ChiralFlip: the teacher of {results["video"]} has no flipped view; extract it with V = 2')
         results['img'] = cv2.flip(results['img'], 1)
         if 'flow' in results:
-            flow = cv2.flip(results['flow'], 1)
-            results['flow'] = cv2.multiply(flow, (-1, 1, 0, 0), dst=flow)
+            _map_flow(results, results['flow'].shape[:2], lambda plane, result: cv2.flip(plane, 1, result), -1, 1)
         results['view'] = 1 - results.get('view', 0)
         return results
 
@@ -256,20 +287,23 @@ class StackFlow(BaseTransform):
     """Stack image and flow to the input of the student, which the data preprocessor normalizes.
 
     Required keys: ``img``; ``flow`` unless ``with_flow`` is False.
-    Added keys: ``inputs`` (5, H, W) float16: R, G, B in 0..255, u, v in px; (3, H, W) without flow.
+    Added keys: ``inputs`` (5, H, W): R, G, B in 0..255, u, v, uint8 as the codes of flow, or float16 as flow in px;
+    (3, H, W) uint8 without flow.
     """
 
     def __init__(self, with_flow: bool = True) -> None:
         self.with_flow = with_flow
 
     def transform(self, results: dict) -> dict:
-        img = torch.from_numpy(results['img'])
-        h, w = img.shape[:2]
-        inputs = torch.empty((5 if self.with_flow else 3, h, w), dtype=torch.float16)
-        inputs[:3] = img.permute(2, 0, 1)
+        img, flow = results['img'], results['flow'] if self.with_flow else np.zeros((0, 0, 0), np.uint8)
+        inputs = np.empty((3 + flow.shape[2], *img.shape[:2]), np.uint8 if flow.dtype == np.uint8 else np.float16)
+        if inputs.dtype == np.uint8:
+            cv2.split(img, list(inputs[:3]))
+        else:
+            inputs[:3] = img.transpose(2, 0, 1)
         if self.with_flow:
-            inputs[3:] = torch.from_numpy(results['flow']).permute(2, 0, 1)
-        results['inputs'] = inputs
+            inputs[3:] = flow.transpose(2, 0, 1)
+        results['inputs'] = torch.from_numpy(inputs)
         return results
 
 
@@ -279,11 +313,13 @@ class PackCropInputs(BaseTransform):
 
     Required keys: ``inputs``, ``index``; optional ``targets`` (V, D') with ``score``, ``ground_truth``.
     Returned keys: ``inputs`` tensor; ``data_samples`` dict of ``index``, and as far as given ``target`` (D',) float32,
-    ``score``, ``ground_truth`` (26,).
+    ``score``, ``ground_truth`` (26,), and ``flow_scale`` (2,) float32 with uint8 ``inputs``.
     """
 
     def transform(self, results: dict) -> dict:
         sample = {'index': results['index']}
+        if 'flow_scale' in results and results['inputs'].dtype == torch.uint8:
+            sample['flow_scale'] = torch.from_numpy(results['flow_scale'])
         if 'targets' in results:
             sample['target'] = torch.from_numpy(results['targets'][results.get('view', 0)])
             sample['score'] = float(results['score'])

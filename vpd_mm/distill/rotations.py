@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..registry import TASK_UTILS, TRANSFORMS
 from ..structures import VPD_JOINTS
 from ..teacher import JointFeature, VipeFeature, flip_joints, load_encoder, pose_inputs
+from .crop_transforms import flow_to_px
 
 #: Pairs of COCO-17 joints that are connected by the body.
 _LIMBS = (
@@ -41,6 +42,7 @@ class CropRotation(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         rng = results['rng']
+        flow_to_px(results)  # of all samples, which are collated
         if self.prob < 1 and rng.random() >= self.prob:
             return results
         height, width = results['img'].shape[:2]
@@ -140,6 +142,7 @@ class AthleteRotation(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         rng = results['rng']
+        flow_to_px(results)  # of all samples, which are collated
         if rng.random() >= self.prob:
             return results
         height, width = results['img'].shape[:2]

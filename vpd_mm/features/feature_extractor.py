@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
+from ..distill.crop_preprocessor import crops_in_px
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
@@ -87,15 +88,16 @@ class FeatureExtractor:
                 raise UserError(f'{video}: the student gives NaN; its training diverged, use an earlier checkpoint')
             yield video, FeatureSequence(store.header(video).frame_inds, feats, np.ones(len(feats), np.float32))
 
-    def features(self, inputs: torch.Tensor) -> np.ndarray:
-        """Return the features (N, 2, D) float32 of inputs (N, 5 or 3, H, W) as the pipeline gives them."""
-        return self._forward(self._both_views(inputs))
+    def features(self, samples: list[dict]) -> np.ndarray:
+        """Return the features (N, 2, D) float32 of N samples as the pipeline gives them."""
+        return self._forward(self._both_views(default_collate(samples)))
 
     @torch.inference_mode()
-    def _both_views(self, inputs: torch.Tensor) -> torch.Tensor:
+    def _both_views(self, batch: dict) -> torch.Tensor:
         """(2 N, ...) on the device, normalised: original, then flipped."""
-        inputs = inputs.to(self.device)
-        return self.model.data_preprocessor({'inputs': torch.cat([inputs, mirror_crops(inputs)])})['inputs']
+        scale = batch['data_samples'].get('flow_scale')
+        crops = crops_in_px(batch['inputs'].to(self.device), None if scale is None else scale.to(self.device))
+        return self.model.data_preprocessor({'inputs': torch.cat([crops, mirror_crops(crops)])})['inputs']
 
     @torch.inference_mode()
     def _forward(self, views: torch.Tensor) -> np.ndarray:
@@ -135,10 +137,10 @@ class FeatureExtractor:
         batches = iter(DataLoader(_Crops(store, self.pipeline), None, sampler=frames, num_workers=num_workers))
 
         def load() -> tuple[tuple[int, str], torch.Tensor | None] | None:
-            for number, video, inputs in batches:
-                if isinstance(inputs, UserError):
-                    raise inputs
-                return (number, video), None if inputs is None else self._both_views(inputs)
+            for number, video, batch in batches:
+                if isinstance(batch, UserError):
+                    raise batch
+                return (number, video), None if batch is None else self._both_views(batch)
             return None
 
         with ThreadPoolExecutor(1) as pool:
@@ -157,19 +159,19 @@ def _student(cfg: Config, checkpoint: Path) -> str:
 
 
 class _Crops(Dataset):
-    """Map (number, video, frames) to (number, video, inputs (N, C, H, W); None without frames, or the error)."""
+    """Map (number, video, frames) to (number, video, collated samples; None without frames, or the error)."""
 
     def __init__(self, store: CropStore, pipeline: Callable) -> None:
         self.store, self.pipeline = store, pipeline
 
-    def __getitem__(self, batch: tuple[int, str, list[int]]) -> tuple[int, str, torch.Tensor | UserError | None]:
+    def __getitem__(self, batch: tuple[int, str, list[int]]) -> tuple[int, str, dict | UserError | None]:
         number, video, frame_inds = batch
         samples = ({'store': self.store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds)
         try:
-            inputs = [self.pipeline(sample)['inputs'] for sample in samples]
+            packed = [self.pipeline(sample) for sample in samples]
         except UserError as e:  # a loader process would send its traceback as text
             return number, video, e
-        return number, video, torch.stack(inputs) if inputs else None
+        return number, video, default_collate(packed) if packed else None
 
 
 def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> FeatureExtractor:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..athlete import FlowEstimator, FrameSource, SquareCropper
 from ..athlete.camera_cuts import CUT_THRESHOLD, with_previous
@@ -66,19 +64,26 @@ class StudentPass:
 
     def cut(
         self, rgb: np.ndarray, previous: np.ndarray | None, box: np.ndarray, previous_box: np.ndarray | None
-    ) -> Tensor:
-        """Cut one athlete out of one frame: the pipeline's inputs (5 or 3, S, S); arguments as of ``cut_pair``."""
+    ) -> dict:
+        """Cut one athlete out of one frame: the pipeline's sample; arguments as of ``cut_pair``."""
         _, crop, flow = cut_pair(rgb, previous, box, previous_box, self.cropper, self.flow)
         square = (self.cropper.size, self.cropper.size)
         crop = codec.decode_rgb(codec.encode_rgb(crop), square)
+        code = None
         if flow is not None:
-            flow = codec.decode_flow(codec.encode_flow(flow, self.flow.clip), square, self.flow.clip)
-        sample = {'store': _OneCrop(crop, flow), 'video': '', 'frame': 0, 'index': 0, 'rng': None}
-        return self.extractor.pipeline(sample)['inputs']
+            code = codec.decode_flow_code(codec.encode_flow(flow, self.flow.clip), square)
+        sample = {
+            'store': _OneCrop(crop, code, codec.flow_step(self.flow.clip)),
+            'video': '',
+            'frame': 0,
+            'index': 0,
+            'rng': None,
+        }
+        return self.extractor.pipeline(sample)
 
-    def features(self, inputs: Sequence[Tensor]) -> np.ndarray:
+    def features(self, samples: Sequence[dict]) -> np.ndarray:
         """Compute (N, 2, D) float32 features, original and flipped view; UserError where the student gives NaN."""
-        feats = self.extractor.features(torch.stack(list(inputs)))
+        feats = self.extractor.features(list(samples))
         if not np.isfinite(feats).all():
             raise UserError('the student gives NaN; its training diverged, use an earlier checkpoint')
         return feats
@@ -91,16 +96,16 @@ class StudentPass:
 class _OneCrop:
     """One crop, read by ``LoadCrop`` and ``LoadFlow`` like a ``CropStore``."""
 
-    def __init__(self, rgb: np.ndarray, flow: np.ndarray | None) -> None:
-        self._rgb, self._flow = rgb, flow
+    def __init__(self, rgb: np.ndarray, code: np.ndarray | None, flow_step: float) -> None:
+        self._rgb, self._code, self._flow_step = rgb, code, flow_step
 
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         return self._rgb
 
-    def flow(self, video: str, frame_ind: int) -> np.ndarray:
-        if self._flow is None:
+    def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
+        if self._code is None:
             raise UserError("flow 'none': this student needs flow; pass the method that its corpus was made with")
-        return self._flow
+        return self._code, self._flow_step
 
     def mask(self, video: str, frame_ind: int) -> None:
         return None
@@ -220,7 +225,7 @@ def _extract(
     """
     end = 0
 
-    def crops() -> Iterator[tuple[int, int, int, Tensor]]:  # athlete, row of its track, frames so far, inputs
+    def crops() -> Iterator[tuple[int, int, int, dict]]:  # athlete, row of its track, frames so far, sample
         nonlocal end
         for frame_ind, rgb, previous, _ in with_previous(source):
             end = frame_ind + 1
@@ -234,7 +239,7 @@ def _extract(
     feats = [np.empty((len(track), 2, dims), np.float32) for track in tracks]
     known = [np.zeros(len(track), bool) for track in tracks]
     for batch in _in_background(_batches(crops(), batch_size)):
-        values = student.features([inputs for *_, inputs in batch])
+        values = student.features([sample for *_, sample in batch])
         for (athlete, row, *_), value in zip(batch, values, strict=True):
             feats[athlete][row], known[athlete][row] = value, True
         on_progress(batch[-1][2], source.num_frames)

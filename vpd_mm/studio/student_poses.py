@@ -5,7 +5,6 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from ..corpus import CropHeader, VideoInfo
 from ..corpus.provenance import CorpusInputs, crops_of
@@ -68,8 +67,8 @@ class StudentPoses:
             elif len(frame_inds) <= MOST_FRAMES:
                 sample = {'store': store, 'video': row.video, 'rng': None}
                 samples = ({**sample, 'frame': i, 'index': i} for i in frame_inds.tolist())
-                inputs = [student.extractor.pipeline(sample)['inputs'] for sample in samples]
-                feats = student.extractor.features(torch.stack(inputs)) if inputs else None
+                packed = [student.extractor.pipeline(sample) for sample in samples]
+                feats = student.extractor.features(packed) if packed else None
             else:
                 hint = f'ask for at most {MOST_FRAMES} frames, or run tools/extract_features.py'
                 raise UserError(f'{row.video}: features of this student are not stored; {hint}')
