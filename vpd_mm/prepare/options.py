@@ -27,7 +27,7 @@ class PrepareSettings:
             box files (``importers.box_files``).
         poses: ``none`` (a later run can add them), ``mediapipe``, ``mediapipe:heavy``,
             ``mmpose:<alias or config>[:<checkpoint>]``, or a folder of pose files (``importers.pose_files``).
-        pose_name: Name of the pose set; '' = ``files``, ``mediapipe``, ``mediapipe-heavy`` or the stem of the mmpose config.
+        pose_name: Name of the pose set; '' = ``files``, ``mediapipe[-heavy]`` or the stem of the mmpose config.
         masks: Folder of mask files (``importers.mask_files``); '' = the folder of the boxes, where they come from one.
         size: Side of the crops, px.
         full_frame: Store the whole frames too, shorter side at most 320 px.
