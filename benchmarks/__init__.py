@@ -10,6 +10,7 @@ BENCHMARKS = {
     'synthetic': 'benchmarks.synthetic:run',
     'real': 'benchmarks.real:run',
     'real-students': 'benchmarks.real_students:run',
+    'real-configs': 'benchmarks.real_configs:run',
     'repair': 'benchmarks.repair:run',
     'distill': 'benchmarks.distill:main',
     'studio': 'benchmarks.studio:main',

@@ -23,7 +23,16 @@ from vpd_mm.prepare import build_corpus
 from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence
 
 from .real_methods import STUDENT_METHODS, TEACHER_METHODS, VideoPoses, repair_all, to_torsos
-from .real_students import ALL, WITHOUT, add_arguments, load_predictions, run_names, train_students, trained_frames
+from .real_students import (
+    ALL,
+    WITHOUT,
+    add_arguments,
+    athletes_of,
+    load_predictions,
+    run_names,
+    train_students,
+    trained_frames,
+)
 from .real_table import METRICS, evaluate, frame_groups, table, to_markdown
 
 _TITLES = {
@@ -52,12 +61,13 @@ def run(argv: Sequence[str] | None = None) -> int:
     if corpus is None:
         return 1
     students = args.students or corpus.root / 'students'
-    if train_students(corpus, students, args.work_dir, args):
+    athletes = [] if args.seen_only else athletes_of(corpus)
+    runs = run_names(athletes, args.seeds)
+    if train_students(corpus, runs, students, args.work_dir, args.config, args.cfg_options, args.jobs):
         return 1
     trained_on = trained_frames(corpus, args.config, args.cfg_options)
-    videos = load_videos(corpus, only_poses(corpus), trained_on)
-    athletes = [] if args.seen_only else sorted({athlete_of(video) for video in CropStore(corpus.crops_dir).videos()})
-    poses = {name: load_predictions(students, name) for name in run_names(athletes, args.seeds)}
+    videos = load_videos(corpus, corpus.only_poses(), trained_on)
+    poses = {name: load_predictions(students, name) for name in runs}
     result = compare(videos, poses, bool(athletes), args.seeds)
     for metric in METRICS:
         print(f'\n{_TITLES[metric]}\n\n{to_markdown(result, metric)}')
@@ -78,16 +88,8 @@ def prepare(args: argparse.Namespace) -> Corpus | None:
         return None
     print(*import_parkour(args.path, args.out).notes, sep='\n')
     corpus = Corpus.open(args.out)
-    joint_features(corpus, only_poses(corpus))
+    joint_features(corpus, corpus.only_poses())
     return corpus
-
-
-def only_poses(corpus: Corpus) -> str:
-    """Name of the only pose set, the teacher of the benchmark; UserError where there are several or none."""
-    names = corpus.pose_names(repaired=False)
-    if len(names) != 1:
-        raise UserError(f'{corpus.root}: needs one pose set, the teacher; has {", ".join(names) or "none"}')
-    return names[0]
 
 
 def load_videos(
@@ -138,7 +140,13 @@ def compare(
     results = {name: [evaluate([of(v) for v in known], truths, groups)] for name, of in TEACHER_METHODS.items()}
     levels = dict[int, np.ndarray]()
     for is_new in (False, True)[: 1 + new_athletes]:
-        runs = {seed: _with_students(videos, students, seed, is_new) for seed in seeds}
+        runs = {
+            seed: [
+                with_student(poses, students[_run_of(video, seed, is_new)][video], is_new)
+                for video, (poses, _) in videos.items()
+            ]
+            for seed in seeds
+        }
         suffix = ', new athlete' * is_new
         for name, method in STUDENT_METHODS.items():
             poses = [[method(video) for video in run] for run in runs.values()]
@@ -151,20 +159,14 @@ def compare(
     return table(results)
 
 
-def _with_students(
-    videos: Mapping[str, tuple[VideoPoses, np.ndarray]],
-    students: Mapping[str, Mapping[str, FeatureSequence]],
-    seed: int,
-    is_new: bool,
-) -> list[VideoPoses]:
-    """Add the poses of the student of all athletes, or of the one that never saw the athlete."""
-    result = []
-    for video, (poses, _) in videos.items():
-        name = WITHOUT.format(athlete=athlete_of(video), seed=seed) if is_new else ALL.format(seed=seed)
-        own = students[name][video]
-        feats = _every_frame(own.frame_inds, own.feats, len(poses.scores))
-        result.append(replace(poses, student=feats, trained=poses.trained & (not is_new)))
-    return result
+def with_student(poses: VideoPoses, own: FeatureSequence, is_new: bool = False) -> VideoPoses:
+    """Add the poses of a student, which was not trained on a new athlete."""
+    feats = _every_frame(own.frame_inds, own.feats, len(poses.scores))
+    return replace(poses, student=feats, trained=poses.trained & (not is_new))
+
+
+def _run_of(video: str, seed: int, is_new: bool) -> str:
+    return WITHOUT.format(athlete=athlete_of(video), seed=seed) if is_new else ALL.format(seed=seed)
 
 
 def _every_frame(frame_inds: np.ndarray, values: np.ndarray, num_frames: int, missing: float = np.nan) -> np.ndarray:

@@ -1,13 +1,11 @@
-"""Train the students of ``benchmark.py real``: seeds, and each athlete left out; write their poses of every frame.
+"""Train the students of ``benchmark.py real``: seeds, and athletes left out; write their poses of every frame.
 
 A run that is complete, of the same settings, targets and crops, is skipped, so that a stopped command resumes.  The
 corpus needs crops and teacher/joints.
 """
 
-import argparse
-import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,12 +30,12 @@ from vpd_mm.structures import FeatureSequence
 
 #: Student of the table.
 CONFIG = 'configs/distill/resnet18_2d-vpd_40e_real.py'
-#: Name of the run of a seed, and of one that never saw an athlete.
+#: Name of the run of a seed, and of one that never saw an athlete, or several that are joined by '-'.
 ALL, WITHOUT = 'all_seed{seed}', 'without-{athlete}_seed{seed}'
 
 
 def run_names(athletes: Sequence[str], seeds: Sequence[int]) -> dict[str, tuple[str, int]]:
-    """Name of every run to its athlete ('' = none is left out) and seed."""
+    """Name of every run to its athlete ('' = none is left out, 'A-B' = two are) and seed."""
     runs = {ALL.format(seed=seed): ('', seed) for seed in seeds}
     return runs | {WITHOUT.format(athlete=a, seed=seed): (a, seed) for a in athletes for seed in seeds}
 
@@ -50,7 +48,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/real'), help='folder of the trainings')
     add_arguments(parser)
     args = parser.parse_args(argv)
-    return train_students(Corpus.open(args.corpus), args.out, args.work_dir, args)
+    corpus = Corpus.open(args.corpus)
+    runs = run_names([] if args.seen_only else athletes_of(corpus), args.seeds)
+    return train_students(corpus, runs, args.out, args.work_dir, args.config, args.cfg_options, args.jobs)
 
 
 def add_arguments(parser: ToolParser) -> None:
@@ -62,31 +62,43 @@ def add_arguments(parser: ToolParser) -> None:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of the config')
 
 
-def train_students(corpus: Corpus, out: Path, work_dir: Path, args: argparse.Namespace) -> int:
-    """Train the missing runs, ``args.jobs`` at the same time; returns 1 where one failed, which is printed."""
-    if args.jobs < 1:
-        raise UserError(f'--jobs must be 1 or more, found {args.jobs}')
-    videos = [v for v in CropStore(corpus.crops_dir).videos() if v in FeatureStore(corpus.teacher_dir('joints'))]
-    athletes = [] if args.seen_only else sorted({athlete_of(video) for video in videos})
-    made_of = settings_digest(read_settings(args.config, args.cfg_options, corpus.root))
-    runs = run_names(athletes, args.seeds)
+def athletes_of(corpus: Corpus) -> list[str]:
+    """List the athletes of the corpus."""
+    return sorted({athlete_of(video) for video in CropStore(corpus.crops_dir).videos()})
+
+
+def train_students(
+    corpus: Corpus,
+    runs: Mapping[str, tuple[str, int]],
+    out: Path,
+    work_dir: Path,
+    config: str,
+    options: Sequence[str] = (),
+    jobs: int = 1,
+) -> int:
+    """Train the missing runs (:func:`run_names`), ``jobs`` at a time; returns 1 where one failed, which is printed."""
+    if jobs < 1:
+        raise UserError(f'--jobs must be 1 or more, found {jobs}')
+    cfg = read_settings(config, options, corpus.root)
+    made_of = settings_digest(cfg)
     missing = {name: job for name, job in runs.items() if not is_done(out / name, made_of)}
-    for athlete in athletes:
-        leave_out(corpus, athlete, videos)
-    print(f'{len(missing)} trainings, {args.jobs} at the same time')
-    threads = max(1, (os.cpu_count() or 1) // args.jobs)
+    for dataset in datasets_of(cfg, 'train'):
+        for athletes in {athletes for athletes, _ in runs.values() if athletes}:
+            leave_out(corpus, dataset.teacher, athletes)
+    print(f'{config}: {len(missing)} trainings, {jobs} at the same time', flush=True)
+    threads = max(1, torch.get_num_threads() // jobs)
     failed = 0
-    with ProcessPoolExecutor(args.jobs, get_context('spawn'), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, get_context('spawn'), max_tasks_per_child=1) as pool:
         pending = {
             pool.submit(
                 train_student,
-                args.config,
+                config,
                 corpus.root,
                 out / name,
                 work_dir / name,
                 *job,
                 threads,
-                args.cfg_options,
+                options,
                 made_of,
             ): name
             for name, job in missing.items()
@@ -98,14 +110,14 @@ def train_students(corpus: Corpus, out: Path, work_dir: Path, args: argparse.Nam
     return 1 if failed else 0
 
 
-def leave_out(corpus: Corpus, athlete: str, videos: Sequence[str]) -> str:
+def leave_out(corpus: Corpus, teacher: str, athletes: str) -> str:
     """Copy the targets of the other athletes into a teacher of their own; return its name."""
-    name = f'joints-without-{athlete}'
-    for video in videos:
+    name = f'{teacher}-without-{athletes}'
+    for video in FeatureStore(corpus.teacher_dir(teacher)).videos():
         target = npz_path(corpus.teacher_dir(name), video)
-        if athlete_of(video) != athlete:
+        if athlete_of(video) not in athletes.split('-'):
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(npz_path(corpus.teacher_dir('joints'), video), target)
+            shutil.copyfile(npz_path(corpus.teacher_dir(teacher), video), target)
     return name
 
 
@@ -127,19 +139,19 @@ def train_student(
     corpus: Path,
     out: Path,
     work_dir: Path,
-    athlete: str,
+    athletes: str,
     seed: int,
     threads: int,
     options: Sequence[str],
     made_of: str,
 ) -> str:
-    """Train one student and write its poses, of the athlete who was left out, or of all; return a line to print."""
+    """Train one student without some athletes, and write its poses of all videos; return a line to print."""
     from vpd_mm.engine.run import build_runner
 
     torch.set_num_threads(threads)
     cfg = read_settings(config, options, corpus)
     for dataset in datasets_of(cfg):
-        dataset.teacher = f'joints-without-{athlete}' if athlete else 'joints'
+        dataset.teacher += f'-without-{athletes}' if athletes else ''
     cfg.work_dir, cfg.launcher, cfg.randomness = str(work_dir), 'none', {**cfg.get('randomness', {}), 'seed': seed}
     cfg.default_hooks.checkpoint.update(max_keep_ckpts=1)
     cfg.log_level = 'ERROR'
@@ -148,7 +160,7 @@ def train_student(
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     extractor = build_extractor(cfg, checkpoint, device=device)
     store = CropStore(corpus / 'athlete' / 'crops')
-    videos = [video for video in store.videos() if athlete in ('', athlete_of(video))]
+    videos = store.videos()
     for video, features in extractor.extract_all(store, videos):
         with torch.inference_mode():
             views = torch.from_numpy(features.feats).to(device).unbind(1)
@@ -159,10 +171,13 @@ def train_student(
     return f'{Path(checkpoint).name}, {sum(len(store.header(video)) for video in videos)} frames'
 
 
-def trained_frames(corpus: Corpus, config: str, options: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the frames of each video that the students of all athletes are trained on."""
+def trained_frames(
+    corpus: Corpus, config: str, options: Sequence[str] = (), athletes: str = ''
+) -> dict[str, np.ndarray]:
+    """Return the frames of each video that the students are trained on, those of all athletes or without some."""
     dataset = next(datasets_of(read_settings(config, options, corpus.root), 'train'))
-    crops: CropDataset = DATASETS.build({**dataset, 'teacher': 'joints', 'pipeline': []})
+    dataset.teacher += f'-without-{athletes}' if athletes else ''
+    crops: CropDataset = DATASETS.build({**dataset, 'pipeline': []})
     return {video: crops.used_frames(video) for video in crops.videos}
 
 

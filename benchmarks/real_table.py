@@ -134,12 +134,13 @@ def to_markdown(result: pd.DataFrame, metric: str) -> str:
     methods = list(dict.fromkeys(part.method))
     lines = ['| ' + ' | '.join(['frames', 'n', *methods]) + ' |', '|---' * (2 + len(methods)) + '|']
     for group, rows in part.groupby('group', sort=False):
-        cells = [_cell(rows[rows.method == method].iloc[0]) for method in methods]
+        cells = [cell(rows[rows.method == method].iloc[0]) for method in methods]
         lines.append('| ' + ' | '.join([str(group), f'{rows.frames.iloc[0]:,}', *cells]) + ' |')
     return '\n'.join(lines)
 
 
-def _cell(row: pd.Series) -> str:
+def cell(row: pd.Series) -> str:
+    """Write mean and deviation of a row of the :func:`table`."""
     if np.isnan(row['mean']):
         return '-'
     return f'{row["mean"]:.3f}' + ('' if np.isnan(row['sd']) else f' ± {row["sd"]:.3f}')

@@ -33,8 +33,8 @@ def make_parser() -> ToolParser:
     )
     parser.add_argument(
         '--poses',
-        help='mmpose:<alias or config>[:<checkpoint>], mediapipe, none, or a folder of pose files; default: existing '
-        f'poses, {DEFAULT_POSES} (downloaded once) for videos without',
+        help='mmpose:<alias or config>[:<checkpoint>], mediapipe, mediapipe:heavy, none, or a folder of pose files; '
+        f'default: existing poses, {DEFAULT_POSES} (downloaded once) for videos without',
     )
     parser.add_argument('--pose-name', default='', help='name of the pose set in the corpus (default: from --poses)')
     parser.add_argument('--masks', default='', help='folder of mask files (default: folder of --boxes)')

@@ -8,7 +8,7 @@ _base_ = ['resnet18_2d-vpd_40e_real.py']
 steps = _base_.train_pipeline
 turned_pipeline = [
     *steps[:2],
-    dict(type='LoadPose', poses='files'),
+    dict(type='LoadPose'),
     dict(type='LoadBox'),
     dict(type='ResizedCrop', size=96, scale=(1.0, 1.0)),
     dict(type='AthleteRotation', prob=0.6, spin=30, ellipses=0.5, wider=5),

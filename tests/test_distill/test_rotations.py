@@ -189,8 +189,12 @@ def test_poses_and_boxes_are_converted_to_crop_pixels(tmp_path):
     points = np.full((1, 17, 2), (120, 0), np.float32)
     PoseSequence(np.array([3]), points, np.ones((1, 17), np.float32)).save(corpus.pose_path('files', 'jump'))
     assert LoadPose('files')({**sample, 'frame': 3})['joints'].tolist() == [[10, 10]] * 17
+    assert LoadPose()({**sample, 'frame': 3})['joints'].tolist() == [[10, 10]] * 17  # of the only pose set
     with pytest.raises(UserError, match='no pose in frame 4'):
         LoadPose('files')({**sample, 'frame': 4})
+    corpus.pose_path('other', 'jump').parent.mkdir()
+    with pytest.raises(UserError, match='has the pose sets files, other; name one in LoadPose of the config'):
+        LoadPose()({**sample, 'frame': 3})
     load = LoadBox()
     assert load({**sample, 'frame': 5})['box'].tolist() == [15, 15, 25, 50]
     assert load({**sample, 'frame': 3})['box'].tolist() == [10, 10, 30, 55]

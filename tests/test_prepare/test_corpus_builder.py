@@ -281,6 +281,7 @@ def test_pose_set_names(tmp_path):
         return PrepareSettings(tmp_path, poses=poses).pose_set
 
     assert [name(p) for p in ('none', 'mediapipe', str(tmp_path))] == [None, 'mediapipe', 'files']
+    assert name('mediapipe:heavy') == 'mediapipe-heavy'
     assert name('mmpose:rtmpose-m') == 'rtmpose-m'
     assert name('mmpose:configs/td-hm_res50.py:x.pth') == 'td-hm_res50'
 

@@ -53,6 +53,16 @@ def _models(settings, finder):
     return models
 
 
+@pytest.mark.parametrize(('poses', 'heavy'), [('mediapipe', False), ('mediapipe:heavy', True)])
+def test_poses_of_mediapipe(tmp_path, monkeypatch, poses, heavy):
+    made = []
+    monkeypatch.setattr(
+        'vpd_mm.teacher.mediapipe_teacher.MediaPipeTeacher', lambda heavy=False: made.append(heavy) or made
+    )
+    assert Models(PrepareSettings(tmp_path, boxes='full', poses=poses)).teacher is made
+    assert made == [heavy]
+
+
 @pytest.mark.parametrize(('boxes', 'start'), [('mmdet:any.py', []), ('mediapipe', ['start'])])
 def test_detections_become_the_athletes_track(tmp_path, boxes, start):
     reader = VideoReader(make_video(tmp_path / 'jump.mp4', FRAMES, size=(128, 96)))

@@ -392,6 +392,14 @@ class Corpus:
         folders = [p for p in list_folder(self.root / 'athlete' / 'poses') if p.is_dir()]
         return [folder.name for folder in folders if repaired or not is_repaired(folder)]
 
+    def only_poses(self, hint: str = '') -> str:
+        """Name of the only pose set that is not repaired; where there are several, UserError with ``hint``."""
+        names = self.pose_names(repaired=False)
+        if len(names) != 1:
+            known = f'the pose sets {", ".join(names)}{hint}' if names else 'no poses; import or prepare them'
+            raise UserError(f'{self.root}: has {known}')
+        return names[0]
+
     @contextmanager
     def lock(self, rank: int = 0, world: int = 1) -> Iterator[None]:
         """Lock the corpus for writing, for one process or for all ranks of one launcher.

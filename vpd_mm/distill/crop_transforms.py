@@ -119,18 +119,19 @@ class LoadPose(BaseTransform):
     Required keys: ``corpus``, ``store``, ``video``, ``frame``.
     Added keys: ``joints`` (17, 2) float32, px of the crop, COCO order; ``poses``, a pair of keypoints (2, 17, 2)
     float32, px of the video, and scores (2, 17) of frames t and t-1 (t if it has none), joints of score 0 filled in.
-    The argument ``poses`` is the name of the pose set (``athlete/poses/<name>``).
+    The argument ``poses`` is the name of the pose set (``athlete/poses/<name>``); None: the only one of the corpus.
 
     Raises:
-        UserError: the corpus has no such poses of the video, or none in the frame.
+        UserError: the corpus has no such poses of the video, or none in the frame, or several sets and no name.
     """
 
-    def __init__(self, poses: str) -> None:
+    def __init__(self, poses: str | None = None) -> None:
         self.poses = poses
         self._sequences: dict[str, PoseSequence] = {}
 
     def transform(self, results: dict) -> dict:
         corpus, video, frame = results['corpus'], results['video'], results['frame']
+        self.poses = self.poses or corpus.only_poses('; name one in LoadPose of the config')
         if video not in self._sequences:
             self._sequences[video] = fill_unseen(corpus.poses(self.poses, video))
         sequence = self._sequences[video]

@@ -120,7 +120,7 @@ def adapt_config(
             velocity = any(step['type'].endswith('AddVelocity') for step in dataset.get('pipeline', []))
             cfg.model.backbone.in_dims = dataset.dims * (2 if velocity else 1)
         if 'poses' in dataset:
-            dataset.poses = poses or dataset.poses or _only_pose_set(opened)
+            dataset.poses = poses or dataset.poses or opened.only_poses('; pass --poses NAME')
         if allow_missing:
             dataset.allow_missing = True
     for note in sorted(notes):
@@ -181,14 +181,6 @@ def _drop_top5(cfg: Config) -> None:
         for metric in metrics if isinstance(metrics, list) else [metrics]:
             if str(metric.get('type')).endswith('AccMetric'):
                 metric.setdefault('metric_options', {'top_k_accuracy': {'topk': (1,)}})
-
-
-def _only_pose_set(corpus: Corpus) -> str:
-    names = corpus.pose_names(repaired=False)
-    if len(names) != 1:
-        known = f'the pose sets {", ".join(names)}; pass --poses NAME' if names else 'no poses; import or prepare them'
-        raise UserError(f'{corpus.root}: has {known}')
-    return names[0]
 
 
 def load_corpus_config(args: argparse.Namespace, allow_missing: bool = False) -> Config:

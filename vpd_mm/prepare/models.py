@@ -7,7 +7,7 @@ from functools import cached_property
 from ..athlete import FlowEstimator, FrameSource
 from ..errors import UserError
 from ..files.download import DownloadError
-from .options import PrepareSettings, split_model
+from .options import MEDIAPIPE_POSES, PrepareSettings, split_model
 
 #: Detections below this score do not reach the tracker, which starts tracks with high scores and continues them
 #: with low ones.
@@ -64,12 +64,15 @@ class Models:
     @cached_property
     def teacher(self):
         """``MediaPipeTeacher`` or ``PoseTeacher`` of ``settings.poses``."""
-        from ..teacher.pose_teacher import PoseTeacher  # imports torch
+        from ..teacher.mediapipe_teacher import MediaPipeTeacher  # imports torch
+        from ..teacher.pose_teacher import PoseTeacher
 
         s = self.settings
         if s.poses == 'mediapipe':
             return self._mediapipe
         with _setup(f'poses {s.poses}: '):
+            if s.poses in MEDIAPIPE_POSES:
+                return MediaPipeTeacher(heavy=True)
             return PoseTeacher(*split_model(s.poses), s.device, s.batch_size)
 
     @cached_property

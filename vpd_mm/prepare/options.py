@@ -13,6 +13,9 @@ from ..files import checked_name
 #: Models of the zoos of mmdet and mmpose (COCO; eight body datasets), downloaded once.
 DEFAULT_BOXES, DEFAULT_POSES = 'mmdet:rtmdet-m', 'mmpose:rtmpose-m'
 
+#: Poses by MediaPipe: its "full" and its "heavy" model.
+MEDIAPIPE_POSES = ('mediapipe', 'mediapipe:heavy')
+
 
 @dataclass(frozen=True)
 class PrepareSettings:
@@ -22,9 +25,9 @@ class PrepareSettings:
         out: Folder of the corpus.
         boxes: ``full`` (whole frame), ``mediapipe`` (one athlete), ``mmdet:<config>[:<checkpoint>]``, or a folder of
             box files (``importers.box_files``).
-        poses: ``none`` (a later run can add them), ``mediapipe``, ``mmpose:<alias or config>[:<checkpoint>]``, or a
-            folder of pose files (``importers.pose_files``).
-        pose_name: Name of the pose set; '' = ``files``, ``mediapipe`` or the stem of the mmpose config.
+        poses: ``none`` (a later run can add them), ``mediapipe``, ``mediapipe:heavy``,
+            ``mmpose:<alias or config>[:<checkpoint>]``, or a folder of pose files (``importers.pose_files``).
+        pose_name: Name of the pose set; '' = ``files``, ``mediapipe[-heavy]`` or the stem of the mmpose config.
         masks: Folder of mask files (``importers.mask_files``); '' = the folder of the boxes, where they come from one.
         size: Side of the crops, px.
         full_frame: Store the whole frames too, shorter side at most 320 px.
@@ -57,7 +60,7 @@ class PrepareSettings:
             kinds = 'full, mediapipe, mmdet:<config>[:<checkpoint>] or an existing folder'
             raise UserError(f'boxes {self.boxes!r}: must be {kinds}')
         if self.poses != 'none' and not self.poses_by_model and not Path(self.poses).is_dir():
-            kinds = 'none, mediapipe, mmpose:<alias or config>[:<checkpoint>] or an existing folder'
+            kinds = 'none, mediapipe, mediapipe:heavy, mmpose:<alias or config>[:<checkpoint>] or an existing folder'
             raise UserError(f'poses {self.poses!r}: must be {kinds}')
         if self.masks and not Path(self.masks).is_dir():
             raise UserError(f'masks {self.masks!r}: must be an existing folder')
@@ -75,7 +78,7 @@ class PrepareSettings:
 
     @property
     def poses_by_model(self) -> bool:
-        return self.poses == 'mediapipe' or self.poses.startswith('mmpose:')
+        return self.poses in MEDIAPIPE_POSES or self.poses.startswith('mmpose:')
 
     @property
     def mask_dir(self) -> str | None:
@@ -87,8 +90,8 @@ class PrepareSettings:
         """Name of the pose set in the corpus; None with ``poses='none'``."""
         if self.poses == 'none':
             return None
-        if self.pose_name or self.poses == 'mediapipe':
-            return self.pose_name or 'mediapipe'
+        if self.pose_name or self.poses in MEDIAPIPE_POSES:
+            return self.pose_name or self.poses.replace(':', '-')
         if self.poses_by_model:
             return re.sub(r'[^A-Za-z0-9_.-]', '_', Path(split_model(self.poses)[0]).stem)
         return 'files'

@@ -28,7 +28,7 @@ from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.mask_files import find_masks
 from ..importers.pose_files import find_pose_files
 from ..structures.npz_io import read_source
-from .options import PrepareSettings, split_model
+from .options import MEDIAPIPE_POSES, PrepareSettings, split_model
 
 #: Endings of the video files that a folder is searched for.
 VIDEO_ENDINGS = frozenset(
@@ -405,7 +405,7 @@ def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Jo
 
 def _describe(spec: str) -> str:
     """Name a source: a folder by its path, a model by the name of its config and the content of its checkpoint."""
-    if spec in ('full', 'mediapipe'):
+    if spec in ('full', *MEDIAPIPE_POSES):
         return spec
     if not spec.startswith(('mmdet:', 'mmpose:')):
         return str(Path(spec).resolve())

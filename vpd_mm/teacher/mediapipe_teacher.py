@@ -22,6 +22,7 @@ _VISIBLE = 0.5
 #: Margin on each side of the extent of the landmarks, which lie inside of head, hands and feet, as a share of its
 #: longer side.
 _BOX_MARGIN = 0.1
+_HEAVY = 'mediapipe/modules/pose_landmark/pose_landmark_heavy.tflite'
 #: Lines that the graph of every healthy run logs.
 _START_LINES = (
     'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.',
@@ -32,15 +33,19 @@ _START_LINES = (
 
 
 class MediaPipeTeacher:
-    """Estimate COCO-17 poses, or the boxes of one person, by BlazePose (Bazarevsky et al., 2020; the "full" model).
+    """Estimate COCO-17 poses, or the boxes of one person, by BlazePose (Bazarevsky et al., 2020).
 
     Runs on the CPU.  For poses, frames are independent: no tracking, no smoothing.  BlazePose gets a square around the
     box, black outside the frame; without a person in the box the scores are 0.  The score of a joint is BlazePose's
     visibility.  For boxes, BlazePose searches whole frames and follows the person that it has found.  Raises UserError
     where mediapipe is not installed.
+
+    ``heavy`` uses the "heavy" model, which is not in the wheel, instead of "full".  MediaPipe downloads it once; a file
+    ``pose_landmark_heavy.tflite`` beside the other models of the package needs no network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heavy: bool = False) -> None:
+        self._complexity = 2 if heavy else 1
         try:
             with _with_get_prototype():
                 from mediapipe.python.solution_base import SolutionBase
@@ -48,7 +53,21 @@ class MediaPipeTeacher:
             install = 'pip install --no-deps mediapipe==0.10.21 attrs flatbuffers absl-py (Python 3.10 to 3.12)'
             raise UserError(f'mediapipe cannot be imported ({e}); install it: {install}') from e
         self._make_graph = SolutionBase
+        if heavy:
+            self._find_heavy()
         self._is_started: set[str] = set()
+
+    @staticmethod
+    def _find_heavy() -> None:
+        from mediapipe.python.solutions.download_utils import download_oss_model
+
+        try:
+            download_oss_model(_HEAVY)
+        except OSError as e:
+            raise UserError(
+                f'the heavy model of MediaPipe cannot be downloaded ({e}); copy it to {_HEAVY} in the site-packages of '
+                'mediapipe, or use --poses mediapipe'
+            ) from e
 
     @cached_property
     def _independent(self) -> Any:
@@ -62,7 +81,7 @@ class MediaPipeTeacher:
         # solutions.pose.Pose needs a call that protobuf 7 has removed.
         return self._make_graph(
             binary_graph_path='mediapipe/modules/pose_landmark/pose_landmark_cpu.binarypb',
-            side_inputs={'model_complexity': 1, 'use_prev_landmarks': use_prev_landmarks}
+            side_inputs={'model_complexity': self._complexity, 'use_prev_landmarks': use_prev_landmarks}
             | dict.fromkeys(('smooth_landmarks', 'enable_segmentation', 'smooth_segmentation'), False),
             outputs=['pose_landmarks'],
         )
