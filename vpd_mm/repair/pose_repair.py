@@ -11,6 +11,8 @@ from .smoother import UNKNOWN, smooth
 
 #: Rounds of weighting the poses and the changes of velocity; in the first one the student is the estimate.
 ROUNDS = 20
+#: The noise of motion and acceleration grows with this power of the factor by the teacher's score.
+DYNAMICS = 3
 #: Degrees of freedom of the accelerations: athletes stand, run and turn over.  The tails of the teacher's second
 #: differences in confident frames have fewer, on the wall flip and on Parkour.
 ACCELERATION_DEGREES = 0.25
@@ -88,12 +90,12 @@ def repair(poses: Observations, noise: Noise) -> Repair:
 
     The state of a joint is position and velocity.  The teacher's pose, the student's pose and the student's motion are
     measurements with the variances of ``noise``.  Where the teacher's score is low, its errors last like those of the
-    student, and count as these do.  Lasting errors weigh in full where the student is alone; beside the teacher its
-    pose counts by the root of their factor, and its motion, whose errors last too, by the factor.  The variance of a
-    pose grows with its distance from the estimate, as for a t distribution, and that of the acceleration, common to
-    the joints, with the expected change of the velocity: where several frames agree on a fast turn, it is followed,
-    and a pose that leaps there and back is not.  Left and right are exchanged in arms, legs or both where this fits
-    the student far better.
+    student, and count as these do; and athletes move less evenly than in confident frames.  Lasting errors weigh in
+    full where the student is alone; beside the teacher its pose counts by the root of their factor, and its motion,
+    whose errors last too, by the factor.  The variance of a pose grows with its distance from the estimate, as for a t
+    distribution, and that of the acceleration, common to the joints, with the expected change of the velocity: where
+    several frames agree on a fast turn, it is followed, and a pose that leaps there and back is not.  Left and right
+    are exchanged in arms, legs or both where this fits the student far better.
     """
     teacher, swapped = unswap(poses.teacher, poses.student, noise.held_out)
     estimate = poses.student
@@ -103,7 +105,8 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     motion = np.concatenate([np.nan_to_num(poses.motion), np.zeros((*teacher.shape[:2], 1))], axis=2)
     by_score = noise.factors(poses.scores)
     present, lasting = np.isfinite(teacher[..., 0]), noise.student / noise.held_out
-    motion_variances = noise.motion * np.where(present, lasting, 1)
+    dynamics = by_score**DYNAMICS
+    motion_variances = noise.motion * dynamics * np.where(present, lasting, 1)
     motion_variances[np.isnan(poses.motion[..., 0])] = np.inf
     beside = noise.held_out * np.sqrt(lasting)
     teacher_variances = np.where(present, noise.teacher + beside * (by_score - 1), np.inf)
@@ -116,7 +119,7 @@ def repair(poses: Observations, noise: Noise) -> Repair:
         if number:
             tails = tail_factors(distances(poses.student, estimate, noise.held_out), noise.degrees)
             measured[:, 1] = student_variances * tails[:, None]
-        accelerations = noise.acceleration * unevenness[:, None]
+        accelerations = noise.acceleration * dynamics * unevenness[:, None]
         fused, uncertain, changes = smooth(
             positions, measured, motion, motion_variances, poses.steps, accelerations, UNKNOWN
         )
