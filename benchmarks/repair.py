@@ -1,11 +1,14 @@
-"""Repair of poses against ground truth, on videos of one split; exit status 1 where the goal is missed.
+"""Repair of poses against ground truth, on videos of one split; exit status 1 where a goal is missed.
 
-Noise levels are measured on the videos of the other splits.  Nothing is written.
+Noise levels are measured on the videos of the other splits.  Its CPU time is compared with that of the extraction of
+features.  Nothing is written.
 
 benchmark.py repair runs/demo/corpus --ground-truth runs/demo/sport/ground_truth/poses --poses teacher --student RUN
 """
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +20,22 @@ from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
 from vpd_mm.errors import UserError
-from vpd_mm.features.feature_extractor import build_extractor
+from vpd_mm.features.feature_extractor import FeatureExtractor, build_extractor
 from vpd_mm.files import list_folder
-from vpd_mm.repair import calibrate, repair
-from vpd_mm.repair.corpus_repair import observe_video, trained_frames
-from vpd_mm.structures import VPD_JOINTS, PoseSequence
+from vpd_mm.repair import Observations, calibrate, repair
+from vpd_mm.repair.corpus_repair import observe_video, repair_video, trained_frames
+from vpd_mm.repair.placement import calibrate_placement
+from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence
 from vpd_mm.teacher import normalize_joints
 
 #: Least part of the teacher's error that repair removes where the teacher's score is below ``LOW``.
 GOAL, LOW = 0.45, 0.5
+#: Largest CPU time of repair relative to that of feature extraction.
+COST_GOAL = 0.1
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Measure, print the table; returns 1 where the goal is missed."""
+    """Measure, print the table; returns 1 where a goal is missed."""
     parser = ToolParser(__doc__, prog='benchmark.py repair')
     parser.add_argument('corpus', type=Path, help='corpus with crops and poses')
     parser.add_argument('--ground-truth', type=Path, required=True, help='folder of the true poses, <video>.npz')
@@ -49,10 +55,13 @@ def run(argv: Sequence[str] | None = None) -> int:
     extractor = build_extractor(cfg, checkpoint, device=device)
     measured = [v for v in store.videos() if corpus.pose_path(args.poses, v).is_file()]
     trained = trained_frames(extractor, cfg, corpus, checkpoint, measured)
-    observed = {
-        video: observe_video(corpus, store, args.poses, video, extractor, features, trained[video]).poses
-        for video, features in extractor.extract_all(store, measured)
-    }
+    start = time.process_time()
+    features = dict(extractor.extract_all(store, measured))
+    extracted = time.process_time() - start
+    repair_videos(corpus, store, args.poses, extractor, {v: features[v] for v in measured[:1]}, trained)  # compiles
+    start = time.process_time()
+    observed = repair_videos(corpus, store, args.poses, extractor, features, trained)
+    cost = (time.process_time() - start) / extracted
     noise = calibrate([poses for video, poses in observed.items() if video not in own])
     parts, errors = [], []
     for video in videos:
@@ -73,11 +82,37 @@ def run(argv: Sequence[str] | None = None) -> int:
         )
     removed = 1 - low.repaired.mean() / low.teacher.mean()
     reached = removed >= GOAL
+    within_cost = 'reached' if cost <= COST_GOAL else 'MISSED'
+    print(
+        f'CPU time of repair: {cost:.1%} of that of feature extraction, {sum(map(len, features.values())):,} frames; '
+        f'goal at most {COST_GOAL:.0%}: {within_cost}'
+    )
     print(
         f"teacher's score < {LOW:g}: error {removed:.1%} below the teacher's (the student's alone: "
         f'{1 - low.student.mean() / low.teacher.mean():.1%}); goal {GOAL:.0%}: {"reached" if reached else "MISSED"}'
     )
-    return 0 if reached else 1
+    return 0 if reached and cost <= COST_GOAL else 1
+
+
+def repair_videos(
+    corpus: Corpus,
+    store: CropStore,
+    poses: str,
+    extractor: FeatureExtractor,
+    features: Mapping[str, FeatureSequence],
+    trained: Mapping[str, np.ndarray],
+) -> dict[str, Observations]:
+    """Do what ``tools/repair_poses.py`` does after the extraction, without writing; returns the normalised poses."""
+    videos = {
+        video: observe_video(corpus, store, poses, video, extractor, own, trained[video])
+        for video, own in features.items()
+    }
+    noise = calibrate([video.poses for video in videos.values()])
+    of_placement = calibrate_placement([(v.placement, v.poses.confident, v.poses.steps) for v in videos.values()])
+    for name, own in features.items():
+        observed = partial(observe_video, corpus, store, poses, name, extractor, own, trained[name])
+        repair_video(observed, len(own), noise, of_placement)
+    return {name: video.poses for name, video in videos.items()}
 
 
 def joints_of(sequence: PoseSequence, frame_inds: np.ndarray) -> np.ndarray:

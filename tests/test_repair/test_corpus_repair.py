@@ -1,5 +1,7 @@
 """Repair of a whole corpus with a tiny student: files, provenance, reruns, and input that does not fit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from inference_files import STUDENT, save_model
@@ -11,7 +13,7 @@ from vpd_mm.distill.trained_videos import TrainedVideos
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
 from vpd_mm.repair import ORIGINS, RepairedPoses
-from vpd_mm.structures import PoseSequence
+from vpd_mm.structures import FeatureSequence, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
 TRAINING = """
@@ -132,6 +134,30 @@ def test_noise_is_measured_on_a_sample_of_a_large_corpus(repaired, monkeypatch):
     main([*args, '--poses', 'made', '--out', 'sampled'])
     assert sizes == [30, 15]
     assert len(RepairedPoses.load(corpus.pose_path('sampled', 'a'))) == 60
+
+
+@pytest.mark.full
+def test_memory_hardly_grows_with_the_length_of_a_video(repaired, tmp_path, monkeypatch):
+    from vpd_mm.repair import corpus_repair
+
+    for name, value in {'NUM_SAMPLED': 200, 'PART': 200, 'OVERLAP': 50}.items():
+        monkeypatch.setattr(corpus_repair, name, value)
+    peaks = []
+    for num_frames in (800, 800, 4800):  # the first one warms up
+        folder = tmp_path / str(len(peaks))
+        corpus = make_tiny(folder, {'a': num_frames})
+        made = PoseSequence.load(corpus.root / 'ground_truth' / 'a.npz')
+        made.save(corpus.pose_path('made', 'a'))
+        student = save_student(folder, corpus, trained_on=('a',))
+        feats = np.random.default_rng(0).normal(size=(num_frames, 2, 26)).astype(np.float32)
+        features = FeatureSequence(np.arange(num_frames), feats, np.ones(num_frames, np.float32))
+        monkeypatch.setattr(corpus_repair, 'extract_each', lambda *args, own=features: [('a', own)])
+        tracemalloc.start()
+        main(['--corpus', str(corpus.root), '--poses', 'made', '--student', student])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(RepairedPoses.load(corpus.pose_path('made-repaired', 'a'))) == num_frames
+    assert (peaks[2] - peaks[1]) / 4000 < 1000, peaks  # bytes a frame
 
 
 def len_of(poses):

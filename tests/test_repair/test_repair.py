@@ -56,8 +56,9 @@ def calibrated():
 
 
 def dense(z, r, u, m, steps, q, start):
-    """Positions and variances of one coordinate by one least-squares problem."""
+    """Positions, variances and expected squared changes of one coordinate by one least-squares problem."""
     n = len(steps)
+    predictions = []
     information, vector = np.zeros((2 * n, 2 * n)), np.zeros(2 * n)
 
     def add(rows, value, variance):
@@ -72,14 +73,19 @@ def dense(z, r, u, m, steps, q, start):
             add(own, [0, 0], np.diag(start))
         else:
             noise = q[t] * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
-            add(own - np.array([[1, dt], [0, 1]]) @ unit[2 * t - 2 : 2 * t], [0, 0], noise)
+            change = own - np.array([[1, dt], [0, 1]]) @ unit[2 * t - 2 : 2 * t]
+            add(change, [0, 0], noise)
+            predictions.append((t, change, np.linalg.inv(noise) / 2))
         for value, variance in zip(z[t], r[t]):
             if np.isfinite(variance):
                 add(own[:1], value, variance)
         if np.isfinite(m[t]):
             add(own[1:], u[t], m[t])
     covariance = np.linalg.inv(information)
-    return (covariance @ vector)[::2], np.diag(covariance)[::2]
+    mean, changes = covariance @ vector, np.ones(n)
+    for t, change, weight in predictions:
+        changes[t] = np.trace(weight @ change @ (covariance + np.outer(mean, mean)) @ change.T)
+    return mean[::2], np.diag(covariance)[::2], changes
 
 
 def test_smoother_is_the_least_squares_solution():
@@ -90,12 +96,13 @@ def test_smoother_is_the_least_squares_solution():
     r[[3, 4], :, 0], r[8:, 1, 1], m[rng.random((n, 2)) < 0.3] = np.inf, np.inf, np.inf
     steps = np.array([np.inf, 1, 1, 1, 1, 5, 1, 1, np.inf, 1, 2, 1, 1, np.inf])
     q = rng.uniform(0.05, 0.2, (n, 2))
-    means, variances = smooth(z, r, u, m, steps, q, start)
+    means, variances, changes = smooth(z, r, u, m, steps, q, start)
     for j in range(2):
         for k in range(2):
             expected = dense(z[:, :, j, k], r[:, :, j], u[:, j, k], m[:, j], steps, q[:, j], start)
             np.testing.assert_allclose(means[:, j, k], expected[0], atol=1e-9)
             np.testing.assert_allclose(variances[:, j], expected[1], atol=1e-9)
+            np.testing.assert_allclose(changes[:, j, k], expected[2], atol=1e-9)
 
 
 def test_noise_levels_of_simulated_poses(calibrated):
@@ -133,6 +140,24 @@ def test_gaps_are_filled_wrong_poses_overruled_and_motion_helps(calibrated):
     assert error[40] < 0.05
     assert result.factors[40] > 20 > 2 > result.factors[:20].mean()
     assert result.shares[:18].mean() > result.shares[25].mean()
+
+
+def test_a_fast_turn_is_followed_and_a_leap_of_both_is_not(calibrated):
+    _, _, noise = calibrated
+    rng, angles = np.random.default_rng(2), np.full(80, 0.0)
+    angles[40:50], angles[50:] = np.linspace(0, np.pi, 12)[1:-1], np.pi  # half a turn in eleven frames
+    cos, sin = np.cos(angles), np.sin(angles)
+    truth = POSE @ np.array([[cos, sin], [-sin, cos]]).transpose(2, 0, 1)
+    poses, _ = simulated(80, trained_share=0)
+    teacher, student = truth + rng.normal(0, TEACHER, truth.shape), truth + rng.normal(0, STUDENT, truth.shape)
+    teacher[20] += 0.7
+    student[20] += 0.7
+    motion = np.zeros_like(truth)  # a student underrates it
+    even = replace(noise, acceleration=noise.acceleration / 20)
+    result = repair(replace(poses, teacher=teacher, student=student, motion=motion), even)
+    error = np.linalg.norm(result.joints - truth, axis=-1).mean(axis=1)
+    assert error[20] < 0.05
+    assert error[38:52].max() < 0.06
 
 
 @pytest.mark.parametrize('parts', [range(1, 7), range(7, 13), range(1, 13)])

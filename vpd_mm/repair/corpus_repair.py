@@ -1,8 +1,9 @@
 """Repair a pose set of a corpus with a student that was trained on the corpus."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,9 +32,11 @@ from .pose_repair import Observations, repair, shots, take_rows
 from .repaired_poses import NEAR_TORSOS, RepairCounts, RepairedPoses, repaired_poses
 
 #: Largest number of frames from which noise levels are measured, and of consecutive frames in a sample.
-NUM_SAMPLED, BLOCK = 50_000, 500
+NUM_SAMPLED, BLOCK = 20_000, 500
 #: Frames of a video that are smoothed at once, and further ones on both sides that are dropped afterwards.
 PART, OVERLAP = 5_000, 500
+#: Some of the frames of a video.
+Rows = slice | np.ndarray
 _TORSO = [VPD_JOINTS[row] for row in (*SHOULDERS, *HIPS)]
 
 
@@ -86,7 +89,7 @@ class VideoInput:
     poses: Observations
     placement: PlacementSeries
 
-    def take(self, rows: slice | np.ndarray) -> 'VideoInput':
+    def take(self, rows: Rows) -> 'VideoInput':
         """Return some of the frames, in order."""
         poses, placement = take_rows(self.poses, rows), take_rows(self.placement, rows, 'origin', 'side')
         return VideoInput(self.frame_inds[rows], self.keypoints[rows], self.scores[rows], poses, placement)
@@ -109,7 +112,7 @@ def repair_corpus(
     Files are kept unless poses, crops or student have changed; as all videos share the noise levels, a change of one
     makes all again.  The student's outputs go into temporary files; noise levels are of at most ``NUM_SAMPLED``
     frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow with the number of
-    videos; the arrays of the longest one take about 2 KB a frame.
+    videos; the longest one takes less than 1 KB a frame.
 
     Args:
         poses: Pose set to repair.
@@ -147,9 +150,9 @@ def repair_corpus(
     with TemporaryDirectory() as scratch:
         outputs = Path(scratch)
 
-        def observed(video: str) -> VideoInput:
+        def observed(video: str, rows: Rows) -> VideoInput:
             features = FeatureSequence.load(npz_path(outputs, video))
-            return observe_video(corpus, store, poses, video, extractor, features, trained[video])
+            return observe_video(corpus, store, poses, video, extractor, features, trained[video], rows)
 
         for done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
             try:
@@ -157,7 +160,7 @@ def repair_corpus(
                     raise result
                 of_corpus.check(*inputs[video])
                 result.save(npz_path(outputs, video))
-                samples.append(_sample(observed(video), share))
+                samples.append(_sample(partial(observed, video), len(result), share))
             except UserError as e:
                 failures[video] = e
             on_progress(done, len(videos))
@@ -165,7 +168,8 @@ def repair_corpus(
         if samples:
             noise, of_placement = _calibrate(samples, corpus.poses_dir(poses))
             for video in (video for video in missing if video not in failures):
-                repaired, own = _repair(observed(video), noise, of_placement)
+                num_frames = len(store.header(video))
+                repaired, own = repair_video(partial(observed, video), num_frames, noise, of_placement)
                 repaired.save(corpus.pose_path(out, video), missing[video])
                 counts += own
     if failures or noise is None:
@@ -224,6 +228,7 @@ def observe_video(
     extractor: FeatureExtractor,
     features: FeatureSequence,
     trained: np.ndarray,
+    frames: Rows = slice(None),
 ) -> VideoInput:
     """Read and normalise what is known of a video.
 
@@ -231,6 +236,7 @@ def observe_video(
         poses: Pose set of the teacher.
         extractor, features: The student, and its features of the video.
         trained: Of :func:`trained_frames`.
+        frames: Of the frames with a crop.
 
     Raises:
         UserError: no pose is of a frame with a crop.
@@ -241,22 +247,23 @@ def observe_video(
         raise UserError(
             f'{corpus.pose_path(poses, video)}: holds no pose of a frame with a crop; poses of other frames?'
         )
-    decoded = extractor.decode_motion(features.feats).reshape(len(rows), -1, 13, 2).astype(float)
-    keypoints, scores = teacher_poses(sequence, rows)
+    frame_inds = header.frame_inds[frames]
+    decoded = extractor.decode_motion(features.feats[frames]).reshape(len(frame_inds), -1, 13, 2).astype(float)
+    keypoints, scores = teacher_poses(sequence, rows[frames])
     motion = decoded[:, 1] if decoded.shape[1] > 1 else np.full_like(decoded[:, 0], np.nan)
     observed = observe(
         keypoints,
         scores,
         decoded[:, 0],
         motion,
-        header.frame_inds,
+        frame_inds,
         header.starts,
         corpus.video(video).fps,
-        np.isin(header.frame_inds, trained),
+        np.isin(frame_inds, trained),
         corpus.settings().min_score,
     )
     joints = np.where(np.isfinite(observed.teacher), keypoints[:, list(VPD_JOINTS)], np.nan)
-    return VideoInput(header.frame_inds, keypoints, scores, observed, PlacementSeries.of(joints, header.windows))
+    return VideoInput(frame_inds, keypoints, scores, observed, PlacementSeries.of(joints, header.windows[frames]))
 
 
 def teacher_poses(sequence: PoseSequence, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -296,15 +303,14 @@ def observe(
     return Observations(steps, teacher, known, mean >= min_score, student, motion, trained)
 
 
-def _sample(video: VideoInput, share: float) -> VideoInput:
+def _sample(observed: Callable[[Rows], VideoInput], num_frames: int, share: float) -> VideoInput:
     """Return evenly spread blocks of consecutive frames, about this share of the video."""
     if share >= 1:
-        return video
-    num_frames = len(video.frame_inds)
+        return observed(slice(None))
     block = min(int(np.clip(share * num_frames, 10, BLOCK)), num_frames)
     starts = np.linspace(0, num_frames - block, max(1, round(share * num_frames / block))).astype(int)
     rows = np.unique(starts[:, None] + np.arange(block))
-    sample = video.take(rows)
+    sample = observed(rows)
     sample.poses.steps[np.diff(rows, prepend=-2) > 1] = np.inf
     return sample
 
@@ -317,12 +323,14 @@ def _calibrate(samples: Sequence[VideoInput], folder: Path) -> tuple[Noise, Plac
     return noise, calibrate_placement([(s.placement, s.poses.confident, s.poses.steps) for s in samples])
 
 
-def _repair(video: VideoInput, noise: Noise, of_placement: PlacementNoise) -> tuple[RepairedPoses, RepairCounts]:
+def repair_video(
+    observed: Callable[[Rows], VideoInput], num_frames: int, noise: Noise, of_placement: PlacementNoise
+) -> tuple[RepairedPoses, RepairCounts]:
     """Repair a video in parts, with ``OVERLAP`` frames on both sides: what is further away has no weight."""
     results, counts = list[RepairedPoses](), RepairCounts()
-    for start in range(0, len(video.frame_inds), PART):
+    for start in range(0, num_frames, PART):
         low = max(0, start - OVERLAP)
-        part = video.take(slice(low, start + PART + OVERLAP))
+        part = observed(slice(low, start + PART + OVERLAP))
         repaired = repair(part.poses, noise)
         placement = place(part.placement, repaired.factors, part.poses.steps, of_placement)
         inside = slice(start - low, start - low + PART)

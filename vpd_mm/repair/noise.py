@@ -24,7 +24,7 @@ class Noise:
         teacher: Of the teacher's pose.
         student: Of the student's pose.
         motion: Of the student's motion.
-        acceleration: That the velocity gains in a frame.
+        acceleration: That the velocity gains in a frame, most of the time.
         score_levels, score_factors: (B,) ascending scores of the teacher, and how much larger ``held_out`` is there
             than on its confident frames.
         degrees: Of freedom of the t distributions of the poses of teacher and student: smaller = a pose far from the

@@ -114,7 +114,7 @@ def place(series: PlacementSeries, factors: np.ndarray, steps: np.ndarray, noise
     positions = np.stack([np.nan_to_num(series.teacher), series.crops + noise.offset], axis=1)[..., None]
     no_velocity = np.full(teacher.shape, np.inf)
     accelerations = np.broadcast_to(noise.acceleration, teacher.shape)
-    means, placed_variances = smooth(
+    means, placed_variances, _ = smooth(
         positions, variances, np.zeros((*teacher.shape, 1)), no_velocity, steps, accelerations, UNKNOWN
     )
     values, placed_variances = means[..., 0], placed_variances + noise.teacher

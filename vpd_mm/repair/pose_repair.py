@@ -9,10 +9,13 @@ from ..teacher.joint_feature import FLIP_ORDER
 from .noise import Noise
 from .smoother import UNKNOWN, smooth
 
-#: Rounds of weighting the poses; in the first one the student is the estimate.
-ROUNDS = 10
+#: Rounds of weighting the poses and the changes of velocity; in the first one the student is the estimate.
+ROUNDS = 20
 #: The noise of motion and acceleration grows with this power of the factor by the teacher's score.
 DYNAMICS = 3
+#: Degrees of freedom of the accelerations: athletes stand, run and turn over.  The tails of the teacher's second
+#: differences in confident frames have fewer, on the wall flip and on Parkour.
+ACCELERATION_DEGREES = 0.25
 #: A swapped pose replaces the teacher's where its squared distance to the estimate is smaller by this factor.
 SWAP_FACTOR = 4
 #: Rows of the 13 joints that are exchanged: arms, legs.
@@ -90,7 +93,9 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     student, and count as these do; and athletes move less evenly than in confident frames.  Lasting errors weigh in
     full where the student is alone; beside the teacher its pose counts by the root of their factor, and its motion,
     whose errors last too, by the factor.  The variance of a pose grows with its distance from the estimate, as for a t
-    distribution; left and right are exchanged in arms, legs or both where this fits the student far better.
+    distribution, and that of the acceleration, common to the joints, with the expected change of the velocity: where
+    several frames agree on a fast turn, it is followed, and a pose that leaps there and back is not.  Left and right
+    are exchanged in arms, legs or both where this fits the student far better.
     """
     teacher, swapped = unswap(poses.teacher, poses.student, noise.held_out)
     estimate = poses.student
@@ -99,24 +104,27 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     positions[:, 0, :, :2], positions[:, 0, :, 2], positions[:, 1, :, :2] = np.nan_to_num(teacher), 1, poses.student
     motion = np.concatenate([np.nan_to_num(poses.motion), np.zeros((*teacher.shape[:2], 1))], axis=2)
     by_score = noise.factors(poses.scores)
-    dynamics = by_score**DYNAMICS
     present, lasting = np.isfinite(teacher[..., 0]), noise.student / noise.held_out
+    dynamics = by_score**DYNAMICS
     motion_variances = noise.motion * dynamics * np.where(present, lasting, 1)
     motion_variances[np.isnan(poses.motion[..., 0])] = np.inf
     beside = noise.held_out * np.sqrt(lasting)
     teacher_variances = np.where(present, noise.teacher + beside * (by_score - 1), np.inf)
     student_variances = np.where(present, beside, noise.student)
     measured = np.stack([teacher_variances, student_variances], axis=1)
+    unevenness = np.ones(len(teacher))
     for number in range(ROUNDS):
-        factors = _tail_factors(teacher, estimate, noise.held_out * by_score, noise.degrees)
+        factors = tail_factors(distances(teacher, estimate, noise.held_out * by_score), noise.degrees)
         measured[:, 0] = teacher_variances * factors[:, None]
         if number:
-            tails = _tail_factors(poses.student, estimate, noise.held_out, noise.degrees)
+            tails = tail_factors(distances(poses.student, estimate, noise.held_out), noise.degrees)
             measured[:, 1] = student_variances * tails[:, None]
-        fused, uncertain = smooth(
-            positions, measured, motion, motion_variances, poses.steps, noise.acceleration * dynamics, UNKNOWN
+        accelerations = noise.acceleration * dynamics * unevenness[:, None]
+        fused, uncertain, changes = smooth(
+            positions, measured, motion, motion_variances, poses.steps, accelerations, UNKNOWN
         )
         estimate = fused[..., :2]
+        unevenness = tail_factors(unevenness * changes[..., :2].mean(axis=(1, 2)), ACCELERATION_DEGREES)
     shares = np.clip(fused[..., 2], 0, 1)
     variances = noise.scale * (uncertain + noise.teacher)
     weights = (teacher_variances / noise.teacher).mean(axis=1)
@@ -124,9 +132,9 @@ def repair(poses: Observations, noise: Noise) -> Repair:
     return Repair(estimate, variances, shares, teacher, factors, swapped)
 
 
-def _tail_factors(poses: np.ndarray, estimate: np.ndarray, variances: np.ndarray, degrees: float) -> np.ndarray:
-    """Return (T,): factors of the variances of poses by their distances from the estimate."""
-    return (degrees + distances(poses, estimate, variances)) / (degrees + 1)
+def tail_factors(squared: np.ndarray, degrees: float) -> np.ndarray:
+    """Return (T,): factors of the variance of a t distribution by squared distances (T,), in units of the variance."""
+    return (degrees + squared) / (degrees + 1)
 
 
 def distances(teacher: np.ndarray, estimate: np.ndarray, variances: np.ndarray) -> np.ndarray:

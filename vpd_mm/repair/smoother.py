@@ -17,7 +17,7 @@ def smooth(
     steps: np.ndarray,
     accelerations: np.ndarray,
     start: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate the positions of J points in T frames from M measurements of each; their C coordinates share variances.
 
     The velocity of a point is a random walk.  At the start of a shot both are 0 with the variances ``start``.
@@ -28,14 +28,16 @@ def smooth(
         velocities: (T, J, C) measurements of the velocity, per frame.
         velocity_variances: (T, J); infinite where there is none.
         steps: (T,) frames since the row before; infinite at the start of a shot.
-        accelerations: (T, J) variance that the velocity gains in a frame, since the row before.
+        accelerations: (T, J) variance that the velocity changes in a frame, since the row before.
         start: Variances of position and velocity.
 
     Returns:
-        Positions (T, J, C) and their variances (T, J).
+        Positions (T, J, C), their variances (T, J), and (T, J, C) the expected square of the change from what the
+        row before predicts, in units of its variance; 1 at the start of a shot.
     """
     num_frames, num_measurements, num_points, dims = positions.shape
     means, result = np.zeros((num_frames, num_points, dims)), np.zeros((num_frames, num_points))
+    changes = np.ones((num_frames, num_points, dims))
     # means of position and velocity, (dims, 2); covariances as (position, both, velocity)
     predicted, predicted_cov = np.zeros((num_frames, dims, 2)), np.zeros((num_frames, 3))
     filtered, filtered_cov = np.zeros((num_frames, dims, 2)), np.zeros((num_frames, 3))
@@ -74,6 +76,7 @@ def smooth(
         for t in range(num_frames - 1, -1, -1):
             fp, fc, fv = filtered_cov[t, 0], filtered_cov[t, 1], filtered_cov[t, 2]
             g00, g01, g10, g11 = 0.0, 0.0, 0.0, 0.0
+            q0, q1, q2, i0, i1, i2, uncertain = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             after = t + 1
             if after == num_frames or steps[after] == np.inf:
                 p, c, v = fp, fc, fv
@@ -86,12 +89,21 @@ def smooth(
                 dp, dc, dv = p - pp, c - pc, v - pv
                 h00, h01, h10, h11 = g00 * dp + g01 * dc, g00 * dc + g01 * dv, g10 * dp + g11 * dc, g10 * dc + g11 * dv
                 p, c, v = fp + h00 * g00 + h01 * g01, fc + h00 * g10 + h01 * g11, fv + h10 * g10 + h11 * g11
+                step, noise = steps[after], accelerations[after, j]
+                q0, q1, q2 = noise * step * step * step / 3, noise * step * step / 2, noise * step
+                # expectation = variance + squared mean, of the change given all measurements
+                i0, i1, i2 = pv / det, -pc / det, pp / det
+                m00, m01, m10, m11 = i0 * dp + i1 * dc, i0 * dc + i1 * dv, i1 * dp + i2 * dc, i1 * dc + i2 * dv
+                n0, n1, n2 = m00 * i0 + m01 * i1, m00 * i1 + m01 * i2, m10 * i1 + m11 * i2
+                uncertain = 1 + (q0 * n0 + 2 * q1 * n1 + q2 * n2) / 2
             for k in range(dims):
                 error0, error1 = 0.0, 0.0
                 if g00 != 0.0:
                     error0, error1 = later[k, 0] - predicted[after, k, 0], later[k, 1] - predicted[after, k, 1]
+                    r0, r1 = i0 * error0 + i1 * error1, i1 * error0 + i2 * error1
+                    changes[after, j, k] = uncertain + (q0 * r0 * r0 + 2 * q1 * r0 * r1 + q2 * r1 * r1) / 2
                 later[k, 0] = filtered[t, k, 0] + g00 * error0 + g01 * error1
                 later[k, 1] = filtered[t, k, 1] + g10 * error0 + g11 * error1
                 means[t, j, k] = later[k, 0]
             result[t, j] = p
-    return means, result
+    return means, result, changes
