@@ -13,14 +13,15 @@ Example:
 """
 
 import base64
+import functools
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
@@ -143,16 +144,17 @@ class Section:
 
 def write_report(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
     """Write the page atomically: its title, a paragraph below it, the list of verdicts, and the sections."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections, generator=MARK)
+    page = _template().render(title=title, lead=lead, sections=sections, generator=MARK)
     with atomic_write(path) as f:
         f.write(page.encode('utf-8'))
+
+
+@functools.cache
+def _template() -> Template:
+    """Compile ``report.html``, once: a long command writes its report after each step."""
+    loader = FileSystemLoader(Path(__file__).parent)
+    options: Any = dict(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(loader=loader, **options).get_template('report.html')
 
 
 def image_uri(image: np.ndarray) -> str:
