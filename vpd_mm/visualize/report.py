@@ -18,7 +18,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -152,9 +152,14 @@ def write_report(path: Path, title: str, lead: str, sections: Sequence[Section])
 @functools.cache
 def _template() -> Template:
     """Compile ``report.html``, once: a long command writes its report after each step."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    options: Any = dict(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return Environment(loader=loader, **options).get_template('report.html')
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template('report.html')
 
 
 def image_uri(image: np.ndarray) -> str:
