@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # cores, as tests also wait for files and other processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup setup-runtime test test-full test-fuzz test-kill test-cluster test-browser test-wheel lint docs linkcheck tutorials demo demo-real
+.PHONY: setup setup-runtime kernels test test-full test-fuzz test-kill test-cluster test-browser test-wheel lint docs linkcheck tutorials demo demo-real
 .PHONY: test-numpy1 wheel clean
 
 setup: $(VENV)/.done-tests
@@ -51,8 +51,12 @@ linkcheck: $(VENV)/.done-docs
 tutorials: setup
 	$(BIN)/python tests/tutorials.py
 
+# Compiled once, before the processes of the tests start.
+kernels: setup
+	$(BIN)/python tests/compile_kernels.py
+
 test: setup $(VENV)/.done-docs
-	$(MAKE) -j 2 lint docs
+	$(MAKE) -j 2 lint docs kernels
 	$(BIN)/python tools/check_env.py
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 

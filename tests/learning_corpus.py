@@ -1,11 +1,14 @@
-"""A corpus whose features make its classes, and where actions are, easy to learn."""
+"""A corpus whose features make its classes, and where actions are, easy to learn; a short training of the studio."""
 
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.structures import Action, FeatureSequence, save_actions, save_classes
+from vpd_mm.studio import Workspace, learning
+from vpd_mm.studio.training_worker import run_training
 
 CLASSES = ['rise', 'fall', 'wave']
 FRAMES, LENGTH, GAP, RAMP = 200, 20, 20, 6
@@ -40,3 +43,16 @@ def make_learning_corpus(root: Path, num_videos: int = 6, labelled: int = 4, see
     save_classes(corpus.classes_path, CLASSES)
     save_actions(corpus.actions_path, actions)
     return corpus
+
+
+def run_short_training(workspace: Workspace, connection: Connection) -> None:
+    """``run_training``, which is the only work of its process, with fewer steps."""
+    config = learning.Task.config
+
+    def short_config(task, kind):
+        cfg = config(task, kind)
+        cfg.train_cfg.update({'max_iters': 80} if kind == 'recognizer' else {'max_epochs': 1})
+        return cfg
+
+    learning.Task.config, learning.SCORER_STEPS = short_config, 20
+    run_training(workspace, connection)

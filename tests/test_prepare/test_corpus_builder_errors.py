@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import start_tool
 from media import (
     FRAMES,
     build_corpus,
@@ -29,13 +30,14 @@ from vpd_mm.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _prepare(*args, **kwargs):
-    command = [sys.executable, ROOT / 'tools' / 'prepare.py', *args, '--boxes', 'full', '--poses', 'none']
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=env, timeout=120, **kwargs)
+@pytest.fixture
+def prepare(run_python, tmp_path):
+    """``tools/prepare.py`` in a process of its own; without ``--workers``, it prepares the videos itself."""
+    own = ['--boxes', 'full', '--poses', 'none', '--workers', '1']
+    return lambda *args: run_python(ROOT / 'tools' / 'prepare.py', *own, *args, cwd=tmp_path)
 
 
-def test_bad_files_are_listed_and_the_others_prepared(tmp_path):
+def test_bad_files_are_listed_and_the_others_prepared(prepare, tmp_path):
     folder = tmp_path / 'folder'
     make_video(folder / 'good.mp4', FRAMES)
     make_video(folder / 'one.mp4', 1)
@@ -44,7 +46,7 @@ def test_bad_files_are_listed_and_the_others_prepared(tmp_path):
     (folder / 'empty.mp4').touch()
     (folder / 'text.avi').write_text('no video')
     make_sound(folder / 'sound.mp4')
-    done = _prepare(folder, folder / 'gone.mp4', '--out', tmp_path / 'c')
+    done = prepare(folder, folder / 'gone.mp4', '--out', tmp_path / 'c')
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr + done.stdout
     lines = done.stderr.splitlines()
@@ -56,7 +58,7 @@ def test_bad_files_are_listed_and_the_others_prepared(tmp_path):
     assert list(corpus.videos()) == ['good', 'one', 'scratched']
     assert len(CropStore(corpus.crops_dir).header('good')) == FRAMES
     assert 'damaged packets or frames skipped' in done.stdout
-    again = _prepare(folder / 'good.mp4', '--out', tmp_path / 'c')
+    again = prepare(folder / 'good.mp4', '--out', tmp_path / 'c')
     assert again.returncode == 0
 
 
@@ -83,13 +85,13 @@ def test_bad_boxes_and_poses_are_listed(tmp_path):
 
 
 @pytest.mark.parametrize('workers', ['1', '2'])
-def test_names_and_titles_that_are_not_utf8(tmp_path, workers):
+def test_names_and_titles_that_are_not_utf8(prepare, tmp_path, workers):
     folder = tmp_path / 'folder'
     make_video(folder / 'good.mp4', FRAMES)
     titled = make_video(folder / 'titled.mp4', FRAMES, title='Lüfte')
     titled.write_bytes(titled.read_bytes().replace('ü'.encode(), b'\xfcx'))
     os.link(folder / 'good.mp4', os.fsencode(folder) + b'/\xff\x1b.mp4')
-    done = _prepare(folder, '--out', tmp_path / 'c', '--workers', workers)
+    done = prepare(folder, '--out', tmp_path / 'c', '--workers', workers)
     assert done.returncode == 1
     assert done.stderr.splitlines()[0].startswith('1 error;')
     assert "\\udcff\\x1b: video name '\\udcff\\x1b': must be" in done.stderr
@@ -136,34 +138,39 @@ def test_huge_box_is_refused_before_allocation(tmp_path):
     assert '8 of 8 boxes, first [-1000000.0, -1000000.0, 1000000.0, 1000000.0] (xyxy) of frame 2, are not' in line
 
 
-def test_second_prepare_on_the_same_corpus(tmp_path):
+def test_second_prepare_on_the_same_corpus(prepare, tmp_path):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     corpus = Corpus.create(tmp_path / 'c')
     with corpus.lock():
-        done = _prepare(video, '--out', tmp_path / 'c')
+        done = prepare(video, '--out', tmp_path / 'c')
         assert done.returncode == 1
         assert done.stderr.startswith(f'error: {tmp_path / "c"}: another prepare is writing this corpus')
         assert done.stderr.count('\n') == 1
-    assert _prepare(video, '--out', tmp_path / 'c').returncode == 0
+    assert prepare(video, '--out', tmp_path / 'c').returncode == 0
 
 
 @pytest.mark.parametrize('workers', ['1', pytest.param('2', marks=pytest.mark.full)])
-def test_setup_errors_end_the_run_with_one_line(tmp_path, workers):
+def test_setup_errors_end_the_run_with_one_line(prepare, tmp_path, workers):
     video = make_video(tmp_path / 'jump.mp4', FRAMES)
     args = (video, make_video(tmp_path / 'b.mp4', 2), '--out', tmp_path / 'c', '--workers', workers)
-    done = _prepare(*args, '--flow', 'raft', '--flow-checkpoint', tmp_path / 'weights.pth')
+    done = prepare(*args, '--flow', 'raft', '--flow-checkpoint', tmp_path / 'weights.pth')
     assert done.returncode == 1
     assert done.stderr.startswith(f'error: checkpoint {tmp_path / "weights.pth"}: no such file'), done.stderr
     assert done.stderr.count('\n') == 1
 
 
-def test_kill_in_the_first_video_of_all(tmp_path):
+def _script(folder, text):
+    path = folder / 'script.py'
+    path.write_text(text)
+    return path
+
+
+def test_kill_in_the_first_video_of_all(run_python, tmp_path):
     """A shard without a finished video can be resumed."""
     video = make_video(tmp_path / 'a.mp4', 24)
     (tmp_path / 'c').mkdir()
     code = _SLOW.replace('time.sleep(0.03)', 'args[0] > 20 and __import__("os").kill(__import__("os").getpid(), 9)')
-    command = [sys.executable, '-c', code, video, tmp_path / 'c', 'none']
-    killed = subprocess.run(command, check=False, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    killed = run_python(_script(tmp_path, code), video, tmp_path / 'c', 'none', cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / 'c' / 'athlete' / 'crops' / 'shard-000-00.lmdb').exists()
     assert build_corpus([video], tmp_path / 'c').videos[0].crops == 24
@@ -191,15 +198,16 @@ def test_kill_in_the_middle_then_rerun(tmp_path):
         make_video(folder / f'{name}.mp4', 24)
         write_poses(tmp_path / 'poses', name)
     poses = str(tmp_path / 'poses')
-    command = [sys.executable, '-c', _SLOW, folder, tmp_path / 'c', poses]
-    process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    arguments = [_script(tmp_path, _SLOW), folder, tmp_path / 'c', poses]
+    process = start_tool(*arguments, cwd=tmp_path, out=tmp_path / 'out', err=tmp_path / 'err')
     track = tmp_path / 'c' / 'athlete' / 'tracks' / 'b.npz'
     end = time.monotonic() + 60
     while not track.exists() and time.monotonic() < end:
         time.sleep(0.01)
     time.sleep(0.4)  # in the middle of b's frames
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     store = CropStore(tmp_path / 'c' / 'athlete' / 'crops')
     assert store.videos() == ['a'], 'the kill must fall into b'
     report = build_corpus([folder], tmp_path / 'c', poses=poses)
@@ -220,14 +228,12 @@ for video, line in build_corpus([sys.argv[1]], sys.argv[2], boxes='full', poses=
 """
 
 
-def test_full_disk_is_one_line_per_video_and_can_be_resumed(tmp_path):
+def test_full_disk_is_one_line_per_video_and_can_be_resumed(run_python, tmp_path):
     folder = tmp_path / 'folder'
     for name in ('a', 'b', 'c'):
         make_video(folder / f'{name}.mp4', 24)
-    command = [sys.executable, '-c', _FULL_DISK, folder, tmp_path / 'c']
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)}
-    )
+    done = run_python(_script(tmp_path, _FULL_DISK), folder, tmp_path / 'c', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert 1 <= len(lines) <= 2
     assert all('free some space and run again' in line for line in lines)

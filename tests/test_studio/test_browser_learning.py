@@ -10,6 +10,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from learning_corpus import run_short_training
 from studio_corpus import is_unlabelled, practice_actions
 from studio_server import DESKTOP, PHONE, browser, open_page, prepared, serve, studio  # noqa: F401
 
@@ -101,13 +102,16 @@ def trained(browser, studio):  # noqa: F811
     """Train in the browser; gives what the progress bar showed."""
     page = browser.new_page()
     page.goto(f'{studio[0]}/#/train')
-    page.click('#start')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('vpd_mm.studio.training.run_training', run_short_training)
+        page.click('#start')
+        page.wait_for_selector('#bar:visible')
     shown, end = set(), time.monotonic() + 300
     while page.is_hidden('#report h2'):
         assert time.monotonic() < end, f'after 300 s: {page.inner_text("main")}'
         assert not page.locator('#stage.error').count(), page.inner_text('#stage')
         shown.add(page.evaluate("document.getElementById('bar').value"))
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(100)
     page.close()
     return shown
 

@@ -100,7 +100,7 @@ def test_the_threshold_finds_labels_with_few_proposals():
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """Configs of a few steps; a function that sets others."""
-    steps = {'recognizer': 'train_cfg = dict(max_iters=80)', 'scorer': 'train_cfg = dict(max_epochs=8)'}
+    steps = {'recognizer': 'train_cfg = dict(max_iters=40)', 'scorer': 'train_cfg = dict(max_epochs=1)'}
     bases = {kind: find_config(learning.CONFIGS[kind]) for kind in steps}
 
     def write(scorer_steps, **steps):
@@ -110,7 +110,7 @@ def quick(monkeypatch, tmp_path):
             path.write_text(f'_base_ = [{str(bases[kind])!r}]\n{line}\n')
             monkeypatch.setitem(learning.CONFIGS, kind, str(path))
 
-    write(20, **steps)
+    write(10, **steps)
     return write
 
 

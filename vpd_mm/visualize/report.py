@@ -13,6 +13,7 @@ Example:
 """
 
 import base64
+import functools
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
@@ -143,6 +144,14 @@ class Section:
 
 def write_report(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
     """Write the page atomically: its title, a paragraph below it, the list of verdicts, and the sections."""
+    page = _template().render(title=title, lead=lead, sections=sections, generator=MARK)
+    with atomic_write(path) as f:
+        f.write(page.encode('utf-8'))
+
+
+@functools.cache
+def _template() -> Template:
+    """Compile ``report.html``, once: a long command writes its report after each step."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -150,9 +159,7 @@ def write_report(path: Path, title: str, lead: str, sections: Sequence[Section])
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template('report.html').render(title=title, lead=lead, sections=sections, generator=MARK)
-    with atomic_write(path) as f:
-        f.write(page.encode('utf-8'))
+    return environment.get_template('report.html')
 
 
 def image_uri(image: np.ndarray) -> str:

@@ -1,0 +1,12 @@
+"""Compile the Numba kernels, which stay on disk: the processes of the tests would each do it at the same time."""
+
+import numpy as np
+
+from vpd_mm.retrieve import dtw_distance
+from vpd_mm.studio.search import compile_search
+from vpd_mm.synthetic.generic import GenericRecipe, generic_images
+
+compile_search()
+for dtype in (np.float32, np.float64):
+    dtw_distance(np.zeros((2, 2), dtype), np.zeros((2, 2), dtype))
+next(iter(generic_images(GenericRecipe(), 'train', 1)))
