@@ -21,11 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST = (
     'test_demo_tiny',
     'test_tutorials',
+    'test_browser_learning',
     'test_paper_sports',
     'test_readme',
     'test_quickstart',
     'test_runs',
+    'test_learning',
     'test_breaks',
+    'test_browser_labels',
+    'test_browser_frames',
     'test_baseline_configs',
     'test_evil_checkpoint',
 )
