@@ -245,7 +245,7 @@ class View {
     if (old && !transport.playing) transport.seek(transport.target);
   }
 
-  async #loadValues(video) {
+  #loadValues(video) {
     const frames = (part) => async (path) => {
       const { scores, gate } = await get(path);
       if (!scores.length) return;
@@ -263,8 +263,11 @@ class View {
       [frames('scores'), `predictions/scores?video=${name(video)}`],
       [predictions, `predictions?video=${name(video)}`],
     ];
-    await Promise.all(parts.map(([read, path]) => read(path).catch((error) => error.status !== 404 && message(error.message, 'error'))));
-    this.timeline.redraw();
+    for (const [read, path] of parts) {
+      read(path) // scores and predictions may take seconds after the start of the server
+        .catch((error) => error.status !== 404 && message(error.message, 'error'))
+        .then(() => this.timeline.redraw());
+    }
   }
 
   // -- what happens
