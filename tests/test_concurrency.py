@@ -82,7 +82,7 @@ def test_two_prepares_an_extraction_a_training_and_the_joints_at_once(corpus, tm
     assert not list(tmp_path.rglob('.*.tmp'))
     again = [run_python(TOOLS / tool, *rest, cwd=tmp_path) for tool, *rest in (commands[0], commands[2])]
     assert [done.returncode for done in again] == [0, 0], again
-    assert features.videos() == [*VIDEOS, 'c']
+    assert FeatureStore(corpus.features_dir('vpd')).videos() == [*VIDEOS, 'c']
 
 
 @contextmanager
