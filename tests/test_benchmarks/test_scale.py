@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks import scale
 from vpd_mm.corpus import CropStore, FeatureStore
 from vpd_mm.errors import UserError
+
+pytestmark = pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='memory is read from /proc')
 
 
 @pytest.fixture(scope='module')
