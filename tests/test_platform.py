@@ -29,6 +29,7 @@ GUARDED = {
     ('vpd_mm/studio/training_worker.py', 'os.setsid'),
     *(('vpd_mm/studio/training.py', name) for name in ('os.killpg', 'signal.SIGKILL')),
     ('benchmarks/studio.py', '/proc/'),  # a benchmark of memory
+    *(('benchmarks/scale.py', name) for name in ('/proc/', '/proc/self/status')),  # a benchmark of memory
     ('benchmarks/dtw.py', 'resource'),  # a benchmark of memory
     *(
         (f'benchmarks/{file}.py', f'os.{name}')  # a benchmark of memory

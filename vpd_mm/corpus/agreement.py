@@ -17,6 +17,8 @@ _WITHOUT_CROP = 0.1
 
 def crops_differ(boxes: np.ndarray, crops: np.ndarray) -> str:
     """Say how the frames of a track and of its crops differ; '' where they agree."""
+    if np.array_equal(boxes, crops):
+        return ''
     extra, missing = np.setdiff1d(crops, boxes), np.setdiff1d(boxes, crops)
     if not len(extra) and len(missing) <= _WITHOUT_CROP * len(boxes):
         return ''

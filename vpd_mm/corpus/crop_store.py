@@ -15,7 +15,7 @@ from ..files import parse_json
 from ..structures import frames_in_order, left_out_videos
 from ..structures.npz_io import check_source
 from . import crop_codec as codec
-from .shard import CROP, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
+from .shard import CROP, ENVIRONMENTS, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
 
 S = TypeVar('S')
 T = TypeVar('T')
@@ -184,6 +184,14 @@ class CropStore:
         if video not in self._settings:
             self.header(video)
         return self._settings[video]
+
+    def close(self) -> None:
+        """Close the shards in this process, in which no other thread may read them; the next read opens one again.
+
+        Pages of a shard that were read, such as all headers, count as memory of the process until then.
+        """
+        for path in set(self._shards.values()):
+            ENVIRONMENTS.close(path)
 
     def read(self, video: str, frame_ind: int) -> Crop:
         """Read crop, flow and mask of one frame."""

@@ -179,6 +179,7 @@ class CropDataset(Dataset):
             f'score >= {min_score:g}' + ', with a pose in the frame before' * needs_previous,
         )
         self.metainfo['trained_on'] = TrainedVideos.of(self.corpus, self.used_videos()).to_json()
+        self.store.close()
 
     def used_videos(self) -> list[str]:
         """List the videos of the samples."""

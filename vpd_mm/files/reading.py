@@ -20,8 +20,9 @@ MAX_TEXT_BYTES = 512 << 20
 MAX_PIXELS = 64 << 20
 #: Characters of the longest whole number that always fits into 64 bits.
 MAX_DIGITS = 18
-#: A number, or digits in a text, of more than MAX_DIGITS characters.
-_LONG = re.compile(rb'[-\d]\d{%d}' % MAX_DIGITS)
+#: Digits and minus become 0, other bytes a space; then longer numbers hold this run.
+_DIGITS = bytes(48 if byte in b'-0123456789' else 32 for byte in range(256))
+_LONG = b'0' * (MAX_DIGITS + 1)
 _SURROGATE = re.compile(rb'\\u[dD][89a-fA-F]')
 
 
@@ -110,7 +111,7 @@ def parse_json(data: bytes | str, where: object, hint: str) -> Any:
     """
     data = data.encode('utf-8', 'surrogatepass') if isinstance(data, str) else data
     try:
-        content = json.loads(data, parse_int=_parse_int if _LONG.search(data) else None)
+        content = json.loads(data, parse_int=_parse_int if _LONG in data.translate(_DIGITS) else None)
         if _SURROGATE.search(data):
             json.dumps(content, ensure_ascii=False).encode()
     except RecursionError as e:

@@ -155,9 +155,10 @@ def _map_member(archive: zipfile.ZipFile, name: str, data: np.ndarray) -> np.nda
     """Return an array of an archive whose bytes are ``data``."""
     with _opened_member(archive, name) as (member, _):
         pass
-    start = member.info.header_offset + _LOCAL_HEADER.size  # zipfile has compared this header with the entry
-    names = _LOCAL_HEADER.unpack(data[start - _LOCAL_HEADER.size : start].tobytes())
-    offset = start + sum(names) + member.header_bytes
+    file = archive.fp  # zipfile has compared this header with the entry; reading it there would load a page of the map
+    file.seek(member.info.header_offset)  # type: ignore[union-attr]
+    names = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))  # type: ignore[union-attr]
+    offset = member.info.header_offset + _LOCAL_HEADER.size + sum(names) + member.header_bytes
     if offset + member.info.file_size - member.header_bytes > len(data):
         raise UserError(f'{archive.filename}: field {name!r} is cut short; delete the file and run the step again')
     return np.ndarray(member.shape, member.dtype, data, offset, order=member.order)  # type: ignore[arg-type]
