@@ -17,6 +17,7 @@ def corpus(tmp_path_factory):
     return distill.make_corpus(tmp_path_factory.mktemp('distill') / 'corpus', num_frames=40, size=64)
 
 
+@pytest.mark.full  # imports the transforms of torchvision
 def test_loader_is_compared_with_decoding_and_the_published_way(corpus, tmp_path):
     config = tmp_path / 'small.py'
     config.write_text(f'_base_ = {str(find_config(SMALL))!r}\ntrain_dataloader = dict(batch_size=4)\n')

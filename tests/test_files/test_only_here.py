@@ -42,6 +42,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/compat/repair.py': ({'.read_text'}, 'requirements of this project'),
     'tools/demo_real.py': ({'zipfile.ZipFile'}, 'a wheel that pip has downloaded'),
     'benchmarks/scale.py': ({'.read_text', '.iterdir', '.rmtree'}, 'memory of a process; its own folder'),
+    'benchmarks/published_loader.py': ({'cv2.imread', 'cv2.imwrite'}, 'as the published code does'),
     'benchmarks/studio.py': (
         {'av.open', '.read_text', 'json.loads'},
         'a temporary folder; memory and answers of its own server',

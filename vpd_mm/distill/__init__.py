@@ -13,6 +13,7 @@ from .crop_transforms import (
     PackCropInputs,
     ResizedCrop,
     StackFlow,
+    flow_to_px,
 )
 from .distill_metric import DistillMetric
 from .draw_sampler import EpochDrawSampler
@@ -44,4 +45,5 @@ __all__ = [
     'StackFlow',
     'TorchvisionBackbone',
     'TurnedVipe',
+    'flow_to_px',
 ]
