@@ -28,6 +28,7 @@ import numpy as np
 from vpd_mm.corpus import Corpus, VideoInfo
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.errors import UserError
+from vpd_mm.files import list_folder
 from vpd_mm.structures import AthleteTrack, PoseSequence, load_actions, save_actions
 from vpd_mm.studio.access import REQUEST_HEADER
 
@@ -179,7 +180,7 @@ def key_to_frame(port: int, num_frames: int) -> dict[str, float]:
     return numbers
 
 
-def few_labels(root: Path, folder: Path) -> Corpus:
+def few_labels(root: Path, copy: Path) -> Corpus:
     """Copy a corpus with 8 labels of each class."""
     corpus = Corpus.open(root)
     counts, kept = Counter[int](), []
@@ -189,10 +190,10 @@ def few_labels(root: Path, folder: Path) -> Corpus:
             counts[action.label] += 1
     if not kept:
         raise UserError(f'{corpus.actions_path}: has no labels of split train; label some')
-    if not any(corpus.root.glob('features/*/*.npz')):
+    if not any(list_folder(folder, '*.npz') for folder in list_folder(corpus.root / 'features')):
         raise UserError(f'{corpus.root}: has no features; run tools/extract_features.py')
-    shutil.copytree(root, folder, ignore=shutil.ignore_patterns('crops', 'studio'))
-    copied = Corpus.open(folder)
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns('crops', 'studio'))
+    copied = Corpus.open(copy)
     save_actions(copied.actions_path, kept)
     return copied
 
