@@ -150,7 +150,11 @@ def test_distillation_uses_no_test_video(imported, student):
     for dataset in parts.values():
         assert dataset.videos
         assert not of_test.intersection(dataset.videos)
-    frames = {part: set(map(tuple, dataset._samples[:, :2].tolist())) for part, dataset in parts.items()}
+    frames = {
+        part: {(video, frame) for video in dataset.used_videos() for frame in dataset.used_frames(video).tolist()}
+        for part, dataset in parts.items()
+    }
+    assert all(len(frames[part]) == len(dataset) for part, dataset in parts.items())
     assert not frames['train'] & frames['val']
     shared_videos = {video for video, _ in frames['train']} & {video for video, _ in frames['val']}
     assert bool(shared_videos) == (protocol == 'paper')  # the published code holds out frames, not videos
