@@ -227,7 +227,8 @@ def test_stack_order_is_r_g_b_u_v():
     assert StackFlow(with_flow=False)({'img': img})['inputs'].shape == (3, 4, 4)
     coded = {'img': img + np.float32(0.5), 'flow': np.full((4, 4, 2), (131, 123), np.uint8), 'index': 0}
     packed = PackCropInputs()(StackFlow()({**coded, 'flow_scale': np.full(2, 0.5, np.float32)}))
-    assert packed['inputs'][:, 0, 0].tolist() == [10.5, 20.5, 30.5, 1.5, -2.5]  # an image of floats, by another transform
+    # another transform made the image float
+    assert packed['inputs'][:, 0, 0].tolist() == [10.5, 20.5, 30.5, 1.5, -2.5]
     assert 'flow_scale' not in packed['data_samples']
 
 

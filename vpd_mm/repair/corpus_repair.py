@@ -110,9 +110,9 @@ def repair_corpus(
     """Write ``athlete/poses/<out>`` (:class:`RepairedPoses`) for every video with crops and poses.
 
     Files are kept unless poses, crops, student or ``METHOD`` have changed; as all videos share the noise levels, a
-    change of one makes all again.  The student's outputs go into temporary files; noise levels are of at most ``NUM_SAMPLED``
-    frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow with the number of
-    videos; the longest one takes less than 1 KB a frame.
+    change of one makes all again.  The student's outputs go into temporary files; noise levels are of at most
+    ``NUM_SAMPLED`` frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow
+    with the number of videos; the longest one takes less than 1 KB a frame.
 
     Args:
         poses: Pose set to repair.
