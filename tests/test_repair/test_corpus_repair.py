@@ -67,7 +67,7 @@ def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, ca
     poses = corpus.poses('made', 'b')
     poses.keypoints[3] += 1
     poses.save(corpus.pose_path('made', 'b'))
-    with pytest.raises(UserError, match=r'b\.npz has changed since'):
+    with pytest.raises(UserError, match=r'b\.npz has changed since; make it again with tools/repair_poses\.py'):
         CorpusInputs(corpus).check('athlete/poses/made-repaired/b.npz')
     joint_features(corpus, 'made')
     main([*args, '--poses', 'made'])
