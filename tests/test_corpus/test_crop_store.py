@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,7 @@ def _write(writer, name, frames=(0, 1, 5), size=32, flow=FLOW, mask=True, whole=
 
 _IN_CHILD = f"""
 import os, resource, sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_crop_store import FLOW, CropWriter, UserError, _flow, _image, _write, crop_writer
@@ -150,6 +152,23 @@ def test_the_settings_of_all_videos_are_kept_and_frames_of_some(shard, monkeypat
     settings = store.settings('a')
     assert (settings.size, settings.flow, len(settings), settings.starts.size) == (32, FLOW, 0, 0)
     assert len(read) == 4
+
+
+def test_threads_share_the_headers(shard, monkeypatch):
+    monkeypatch.setattr('vpd_mm.corpus.crop_store._CACHED_FRAMES', 8)
+    names = [f'v{i}' for i in range(8)]
+    with CropWriter(shard) as writer:
+        for name in names:
+            _write(writer, name)
+    store = CropStore(shard.parent)
+    draws = np.random.default_rng(0).choice(names, 1000)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(lambda name: len(store.header(name)) == 3 and store.settings(name).size == 32, draws))
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_reading_writes_nothing(shard):

@@ -95,15 +95,15 @@ def test_features_of_the_teacher_stay_in_their_files(corpus, tmp_path):
 
 
 def test_spawned_loader_processes_share_the_samples_and_map_the_features_themselves(corpus):
-    data = CropDataset(corpus.root, 'joints', [targets_of], subset='all', gate=False)
+    data = CropDataset(corpus.root, 'joints', [targets_and_draw], subset='all', gate=False)
     loader = DataLoader(data, None, num_workers=1, multiprocessing_context='spawn')
-    for index, targets in enumerate(loader):
-        np.testing.assert_array_equal(targets, data[index])
+    for index, values in enumerate(loader):
+        np.testing.assert_array_equal(values, data[index])
     assert data._frames.is_shared()
 
 
-def targets_of(sample):
-    return sample['targets']
+def targets_and_draw(sample):
+    return np.append(sample['targets'], sample['rng'].random())
 
 
 def test_files_beyond_the_limit_are_mapped_when_they_are_drawn(corpus, monkeypatch):

@@ -225,6 +225,11 @@ def test_stack_order_is_r_g_b_u_v():
     stacked = StackFlow()({'img': img, 'flow': flow})['inputs']
     assert stacked[:, 0, 0].tolist() == [10, 20, 30, 1.5, -2.5]
     assert StackFlow(with_flow=False)({'img': img})['inputs'].shape == (3, 4, 4)
+    coded = {'img': img + np.float32(0.5), 'flow': np.full((4, 4, 2), (131, 123), np.uint8), 'index': 0}
+    packed = PackCropInputs()(StackFlow()({**coded, 'flow_scale': np.full(2, 0.5, np.float32)}))
+    # another transform made the image float
+    assert packed['inputs'][:, 0, 0].tolist() == [10.5, 20.5, 30.5, 1.5, -2.5]
+    assert 'flow_scale' not in packed['data_samples']
 
 
 def test_teacher_without_a_flipped_view_is_refused():

@@ -66,7 +66,7 @@ def test_a_run_folder_stands_for_its_best_checkpoint_and_its_config(recognizer, 
     monkeypatch.setattr('vpd_mm.engine.model_files.print_log', lambda text, _: lines.append(text))
     second = shutil.copy(recognizer, folder / 'best_nll_epoch_2.pth')
     assert find_trained(folder).checkpoints == [str(second)]
-    assert lines == [f'{folder}: has 2 best checkpoints; used is best_nll_epoch_2.pth']
+    assert lines == [f'{folder}: has 2 best checkpoints; this one is used: best_nll_epoch_2.pth']
     (folder / 'trained.json').write_text('{}')
     with pytest.raises(UserError, match=r'holds a training and trained\.json of another command; pass .*epoch_2\.pth'):
         find_trained(folder)

@@ -43,7 +43,7 @@ def repaired(tmp_path_factory):
     return corpus, ['--corpus', str(corpus.root), '--device', 'cpu', '--student', save_student(folder, corpus)]
 
 
-def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, capsys):
+def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, capsys, monkeypatch):
     corpus, args = repaired
     assert not main([*args, '--poses', 'made'])
     printed = capsys.readouterr()
@@ -67,11 +67,15 @@ def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, ca
     poses = corpus.poses('made', 'b')
     poses.keypoints[3] += 1
     poses.save(corpus.pose_path('made', 'b'))
-    with pytest.raises(UserError, match=r'b\.npz has changed since'):
+    with pytest.raises(UserError, match=r'b\.npz has changed since; make it again with tools/repair_poses\.py'):
         CorpusInputs(corpus).check('athlete/poses/made-repaired/b.npz')
     joint_features(corpus, 'made')
     main([*args, '--poses', 'made'])
     assert 'made-repaired: 2 videos written' in capsys.readouterr().out
+    monkeypatch.setattr('vpd_mm.repair.corpus_repair.METHOD', 'of a later version')
+    for written in (2, 0):
+        main([*args, '--poses', 'made'])
+        assert f'made-repaired: {written} videos written' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,22 @@ def test_a_fast_turn_is_followed_and_a_leap_of_both_is_not(calibrated):
     assert error[38:52].max() < 0.06
 
 
+def test_a_student_that_agrees_with_the_teacher():
+    _, truth = simulated(200)
+    frames, change = np.arange(200), np.diff(truth, axis=0, prepend=truth[:1])
+    poses = observe(
+        np.zeros((200, 17, 2)), np.ones((200, 17)), truth, change, frames, np.zeros(0, int), 25.0, frames < 100
+    )
+    poses = replace(poses, teacher=truth.copy())
+    with np.errstate(all='raise', under='ignore'):
+        noise = calibrate([poses])
+        poses.teacher[50] = np.nan
+        result = repair(poses, noise)
+    np.testing.assert_allclose(result.joints, truth, atol=1e-3)
+    assert np.isfinite(result.variances).all()
+    assert np.isfinite(result.factors).all()
+
+
 @pytest.mark.parametrize('parts', [range(1, 7), range(7, 13), range(1, 13)])
 def test_swaps_are_undone(calibrated, parts):
     _, _, noise = calibrated

@@ -1,5 +1,6 @@
 """Modules of the page that draw nothing, tested by Node's test runner: one file of tests a module."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,6 +25,14 @@ def test_module(path):
 def test_every_module_has_tests():
     modules = {path.stem for path in (STATIC / 'player').glob('*.js')}
     assert modules - OF_THE_PAGE == {path.name.partition('.')[0] for path in (FOLDER / 'player').glob('*.test.mjs')}
+
+
+def test_nothing_moves_or_fades():
+    """A colour that fades is unreadable on the way, such as text that is still dark on a page that became dark."""
+    sheets = sorted(STATIC.parent.glob('*.css'))
+    assert [sheet.name for sheet in sheets] == ['player.css', 'style.css']
+    for sheet in sheets:
+        assert not re.search(r'transition|animation|keyframes', sheet.read_text(encoding='utf-8')), sheet
 
 
 def test_content_security_policy():

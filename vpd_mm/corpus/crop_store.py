@@ -166,18 +166,22 @@ class CropStore:
 
     def header(self, video: str) -> CropHeader:
         """Read the header of ``video``."""
-        if video not in self._headers:
+        header = self._headers.get(video)
+        if header is None:
             shard = self._shard(video)
             with _located(f'{shard}: video {video!r}'):
                 data = read_value(shard, header_key(video))
                 if data is None:
                     raise UserError('has no header')
-                header = self._headers[video] = CropHeader.from_json(data)
-            self._settings[video] = header.without_frames()
-            num_frames = sum(map(len, self._headers.values()))
-            while len(self._headers) > 1 and (len(self._headers) > _CACHED_HEADERS or num_frames > _CACHED_FRAMES):
-                num_frames -= len(self._headers.pop(next(iter(self._headers))))
-        return self._headers[video]
+                header = CropHeader.from_json(data)
+            self._settings[video], self._headers[video] = header.without_frames(), header
+            kept = list(self._headers.items())  # a copy: other threads change it
+            num_frames = sum(len(each) for _, each in kept)
+            while len(kept) > 1 and (len(kept) > _CACHED_HEADERS or num_frames > _CACHED_FRAMES):
+                name, oldest = kept.pop(0)
+                num_frames -= len(oldest)
+                self._headers.pop(name, None)
+        return header
 
     def settings(self, video: str) -> CropHeader:
         """Return the header of ``video`` without its frames; those of all videos are kept."""

@@ -232,11 +232,13 @@ class CorpusInputs:
                 raise
 
     def _check(self, name: str) -> None:
-        for made_of, before in ((self.source(name) or {}).get('inputs') or {}).items():
+        source = self.source(name) or {}
+        for made_of, before in (source.get('inputs') or {}).items():
             now = self.of(made_of)[made_of]
             if now and before and now != before:
-                tool = 'tools/prepare.py' if name.startswith('athlete/') else 'tools/extract_features.py'
-                raise UserError(f'{self.root / name}: {made_of} has changed since; make it again with {tool}')
+                tool = 'prepare' if name.startswith('athlete/') else 'extract_features'
+                tool = 'repair_poses' if 'repaired' in source else tool
+                raise UserError(f'{self.root / name}: {made_of} has changed since; make it again with tools/{tool}.py')
             if now:
                 self.check(made_of)
 

@@ -332,13 +332,13 @@ class _Draws:
     """Random numbers of a draw; a generator that is set to a key (of Philox) is ready sooner than a new one."""
 
     def __init__(self) -> None:
-        self._bits = np.random.Philox(key=0)
-        self._rng, self._start = np.random.Generator(self._bits), self._bits.state
+        self._rng = np.random.Generator(np.random.Philox(key=0))
+        self._start = self._rng.bit_generator.state
 
     def __call__(self, *key: int) -> np.random.Generator:
         """Return the generator of a key of one or two numbers below 2^64, valid until the next call."""
         self._start['state']['key'][:] = *key, *[0] * (2 - len(key))
-        self._bits.state = self._start
+        self._rng.bit_generator.state = self._start
         return self._rng
 
 

@@ -288,17 +288,20 @@ class StackFlow(BaseTransform):
     """Stack image and flow to the input of the student, which the data preprocessor normalizes.
 
     Required keys: ``img``; ``flow`` unless ``with_flow`` is False.
-    Added keys: ``inputs`` (5, H, W): R, G, B in 0..255, u, v, uint8 as the codes of flow, or float16 as flow in px;
-    (3, H, W) uint8 without flow.
+    Added keys: ``inputs`` (5, H, W), (3, H, W) without flow: R, G, B in 0..255, u, v; uint8 where image and flow are,
+    else float16 with flow in px.
     """
 
     def __init__(self, with_flow: bool = True) -> None:
         self.with_flow = with_flow
 
     def transform(self, results: dict) -> dict:
+        if results['img'].dtype != np.uint8:
+            flow_to_px(results)
         img, flow = results['img'], results['flow'] if self.with_flow else np.zeros((0, 0, 0), np.uint8)
-        inputs = np.empty((3 + flow.shape[2], *img.shape[:2]), np.uint8 if flow.dtype == np.uint8 else np.float16)
-        if inputs.dtype == np.uint8:
+        coded = img.dtype == flow.dtype == np.uint8
+        inputs = np.empty((3 + flow.shape[2], *img.shape[:2]), np.uint8 if coded else np.float16)
+        if coded:
             cv2.split(img, list(inputs[:3]))
         else:
             inputs[:3] = img.transpose(2, 0, 1)

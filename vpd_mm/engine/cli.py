@@ -71,7 +71,7 @@ def keep_freed_memory() -> None:
 
 
 def share_freed_memory() -> None:
-    """Let all threads share two heaps of glibc's malloc: each keeps what is freed in it, and there are eight a core."""
+    """Let all threads share two heaps of glibc's malloc instead of eight a core: each keeps what is freed in it."""
     arena_max = -8
     _set_malloc({arena_max: 2})
 

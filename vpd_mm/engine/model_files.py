@@ -110,7 +110,7 @@ def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
         raise UserError(f'{folder}: holds a training and {TRAINED} of another command; pass {own} or remove either')
     if own:
         if (count := len(list_folder(folder, 'best_*.pth'))) > 1:
-            print_log(f'{folder}: has {count} best checkpoints; used is {Path(own).name}', 'current')
+            print_log(f'{folder}: has {count} best checkpoints; this one is used: {Path(own).name}', 'current')
         return [str(own)], {}
     if record.is_file():
         content = read_json(record, 'run the command that wrote it again')

@@ -28,7 +28,7 @@ from ..teacher.joint_feature import HIPS, SHOULDERS
 from .calibration import calibrate
 from .noise import MIN_FRAMES, Noise
 from .placement import PlacementNoise, PlacementSeries, calibrate_placement, place
-from .pose_repair import Observations, repair, shots, take_rows
+from .pose_repair import METHOD, Observations, repair, shots, take_rows
 from .repaired_poses import NEAR_TORSOS, RepairCounts, RepairedPoses, repaired_poses
 
 #: Largest number of frames from which noise levels are measured, and of consecutive frames in a sample.
@@ -109,10 +109,10 @@ def repair_corpus(
 ) -> RepairReport:
     """Write ``athlete/poses/<out>`` (:class:`RepairedPoses`) for every video with crops and poses.
 
-    Files are kept unless poses, crops or student have changed; as all videos share the noise levels, a change of one
-    makes all again.  The student's outputs go into temporary files; noise levels are of at most ``NUM_SAMPLED``
-    frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow with the number of
-    videos; the longest one takes less than 1 KB a frame.
+    Files are kept unless poses, crops, student or ``METHOD`` have changed; as all videos share the noise levels, a
+    change of one makes all again.  The student's outputs go into temporary files; noise levels are of at most
+    ``NUM_SAMPLED`` frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow
+    with the number of videos; the longest one takes less than 1 KB a frame.
 
     Args:
         poses: Pose set to repair.
@@ -141,7 +141,8 @@ def repair_corpus(
     of_corpus = CorpusInputs(corpus)
     inputs = {v: of_corpus.of(of_corpus.name(corpus.pose_path(poses, v)), crops_of(v)) for v in videos}
     made_by = run_source(cfg, checkpoint)
-    shared = {**made_by['inputs'], 'corpus': digest([inputs, {v: frames.tolist() for v, frames in trained.items()}])}
+    of_all = digest([inputs, {v: frames.tolist() for v, frames in trained.items()}])
+    shared = {**made_by['inputs'], 'corpus': of_all, 'method': METHOD}
     missing = refresh_features(folder, {**made_by, 'repaired': poses, 'inputs': shared}, inputs, overwrite)
     if not missing:
         return RepairReport(0, len(videos))

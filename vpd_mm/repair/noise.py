@@ -13,6 +13,8 @@ MIN_FRAMES = 50
 SCORE_BIN = 25
 #: Degrees of freedom where fewer frames than ``MIN_TAIL`` are known, as few say nothing about outliers; their range.
 DEGREES, MIN_TAIL, DEGREES_RANGE = 4.0, 200, (0.25, 8.0)
+#: Least variance (0.0002 torsos, squared): sources that agree exactly get a finite weight.
+LEAST_VARIANCE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +115,12 @@ def consecutive(frames: np.ndarray, steps: np.ndarray, count: int) -> np.ndarray
 
 
 def robust_variance(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return (J,): the robust variance of values (N, J, C), NaN of none."""
+    """Return (J,): the robust variance of values (N, J, C), at least ``LEAST_VARIANCE``; infinite of none."""
     values = np.concatenate(parts)
     values = values[np.isfinite(values).all(axis=(1, 2))]
-    return (1.4826 * np.median(np.abs(values), axis=(0, 2))) ** 2 if len(values) else np.full(values.shape[1], np.inf)
+    if not len(values):
+        return np.full(values.shape[1], np.inf)
+    return np.maximum((1.4826 * np.median(np.abs(values), axis=(0, 2))) ** 2, LEAST_VARIANCE)
 
 
 def lag_correlation(series: Sequence[np.ndarray], rows: Sequence[np.ndarray], variances: np.ndarray) -> np.ndarray:

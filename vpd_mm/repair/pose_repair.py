@@ -9,6 +9,8 @@ from ..teacher.joint_feature import FLIP_ORDER
 from .noise import Noise
 from .smoother import UNKNOWN, smooth
 
+#: Version of the repair: another one makes the files of this one again.  It changes with the poses that come out.
+METHOD = '2'
 #: Rounds of weighting the poses and the changes of velocity; in the first one the student is the estimate.
 ROUNDS = 20
 #: The noise of motion and acceleration grows with this power of the factor by the teacher's score.
