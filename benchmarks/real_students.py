@@ -16,9 +16,9 @@ from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill import CropDataset
+from vpd_mm.engine.checkpoints import best_checkpoint, last_checkpoint
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.config import merge_options, read_config
-from vpd_mm.engine.resume import best_checkpoint, last_checkpoint
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config, datasets_of
 from vpd_mm.features.corpus_content import settings_digest

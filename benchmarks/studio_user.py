@@ -207,7 +207,7 @@ class Pool:
     def __init__(self, root: Path, features: str) -> None:
         from vpd_mm.corpus import Corpus
         from vpd_mm.studio import Workspace
-        from vpd_mm.studio.review import clip_vector
+        from vpd_mm.studio.review_queue import clip_vector
         from vpd_mm.studio.segments import ClipReader, read_labels, segment_of
 
         self.workspace = Workspace(Corpus.open(root), features)
@@ -275,7 +275,7 @@ def order_pool(
     batch: int,
 ) -> list[int]:
     """The first ``batch`` of ``left`` in the default order of the review queue."""
-    from vpd_mm.studio.review import Candidates, order_candidates
+    from vpd_mm.studio.review_queue import Candidates, order_candidates
 
     probabilities, doubts = predicted
     counts = np.bincount(labels[list(chosen)], minlength=num_classes)

@@ -10,8 +10,9 @@ from media import cut_picture
 from benchmarks.teacher_metrics import box_iou as iou
 from vpd_mm.athlete import VideoReader
 from vpd_mm.athlete.athlete_choice import ChoiceRules, join_tracks, score_people
-from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker, OnlineTracker, athlete_names
+from vpd_mm.athlete.athlete_tracker import AthleteTracker, OnlineTracker, athlete_names
 from vpd_mm.athlete.camera_cuts import mark_cuts, with_previous
+from vpd_mm.athlete.track_gaps import INTERPOLATED
 from vpd_mm.errors import UserError
 from vpd_mm.structures import AthleteTrack
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.teacher_metrics import box_iou
-from vpd_mm.athlete.athlete_tracker import INTERPOLATED, AthleteTracker
+from vpd_mm.athlete.athlete_tracker import AthleteTracker
 from vpd_mm.athlete.path_tracker import (
     NUM_COLOURS,
     PathRules,
@@ -14,6 +14,7 @@ from vpd_mm.athlete.path_tracker import (
     colour_similarity,
     median_colours,
 )
+from vpd_mm.athlete.track_gaps import INTERPOLATED
 from vpd_mm.errors import UserError
 
 SIZE = (256, 256)

@@ -6,8 +6,8 @@ import torch
 
 from vpd_mm.corpus import SPORTS
 from vpd_mm.distill import CropPreprocessor, MotionDecoder, PoseDistiller, PoseStudent
+from vpd_mm.distill.first_conv import first_conv, widen_kernel
 from vpd_mm.distill.pose_distiller import mean_of_views, mirror_crops
-from vpd_mm.distill.pose_student import first_conv, widen_kernel
 from vpd_mm.errors import UserError
 from vpd_mm.teacher.joint_feature import flip_joints
 

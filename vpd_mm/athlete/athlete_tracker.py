@@ -11,9 +11,7 @@ from ..structures import AthleteTrack
 from .athlete_choice import ChoiceRules, concatenate, join_tracks, score_people
 from .camera_cuts import CUT_THRESHOLD
 from .square_cropper import usable_boxes
-
-#: Score of an interpolated box, relative to the lower score of its neighbors.
-INTERPOLATED = 0.5
+from .track_gaps import INTERPOLATED, fill_gaps
 
 
 def athlete_names(num_athletes: int) -> tuple[str, ...]:
@@ -284,24 +282,6 @@ def suggest(what: str, seen: float, name: str, limit: float) -> str:
     step = 10 if seen > 0.1 else 100
     lower = max(math.ceil(seen * step) - 1, 0) / step
     return f'{what} is {seen:.2f}, below {name}={limit:g}; try --track {name}={lower:g}'
-
-
-def fill_gaps(track: AthleteTrack, max_gap: int) -> AthleteTrack:
-    """Interpolate gaps of at most ``max_gap`` frames."""
-    known = track.frame_inds
-    steps = np.diff(known)
-    short = (steps > 1) & (steps <= max_gap + 1)
-    if not short.any():
-        return track
-    missing = np.concatenate([np.arange(a + 1, a + n) for a, n in zip(known[:-1][short], steps[short], strict=True)])
-    boxes = np.column_stack([np.interp(missing, known, column) for column in track.boxes.T]).astype(np.float32)
-    after = np.searchsorted(known, missing)
-    scores = INTERPOLATED * np.minimum(track.scores[after - 1], track.scores[after])
-    return AthleteTrack(
-        np.insert(known, after, missing),
-        np.insert(track.boxes, after, boxes, axis=0),
-        np.insert(track.scores, after, scores),
-    )
 
 
 def _to_track(rows: array) -> AthleteTrack:

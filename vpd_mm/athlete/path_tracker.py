@@ -8,8 +8,9 @@ import numpy as np
 from ..errors import UserError
 from ..structures import AthleteTrack
 from .athlete_choice import concatenate
-from .athlete_tracker import ShotTracker, fill_gaps, suggest
+from .athlete_tracker import ShotTracker, suggest
 from .camera_cuts import CUT_THRESHOLD
+from .track_gaps import fill_gaps
 
 #: Number of detections per frame that a path may use, best scores first.
 CANDIDATES = 14

@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
-from ..distill.pose_student import first_conv, set_first_conv, with_channels
+from ..distill.first_conv import first_conv, set_first_conv, with_channels
 from ..errors import UserError
 from ..registry import MODELS
 

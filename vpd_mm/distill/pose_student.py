@@ -8,34 +8,7 @@ from torch import nn
 from ..engine.paths import find_weights
 from ..errors import UserError
 from ..registry import MODELS
-
-
-def first_conv(module: nn.Module) -> tuple[str, nn.Conv2d]:
-    """Return name and module of the first convolution in the order of definition."""
-    for name, child in module.named_modules():
-        if isinstance(child, nn.Conv2d):
-            return name, child
-    raise UserError(f'PoseStudent: backbone {type(module).__name__} has no convolution to widen')
-
-
-def widen_kernel(weight: torch.Tensor, in_channels: int, num_kept: int = 3) -> torch.Tensor:
-    """Widen a kernel (O, 3, h, w) to (O, C, h, w): its first ``num_kept`` channels, then the mean of all."""
-    extra = weight.mean(dim=1, keepdim=True).expand(-1, in_channels - num_kept, -1, -1)
-    return torch.cat([weight[:, :num_kept], extra], dim=1)
-
-
-def with_channels(conv: nn.Conv2d, in_channels: int) -> nn.Conv2d:
-    """Return a convolution like ``conv`` with ``in_channels`` inputs, initialized as in ResNets."""
-    layout = (conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-    other = nn.Conv2d(in_channels, *layout, bias=conv.bias is not None, padding_mode=conv.padding_mode)
-    nn.init.kaiming_normal_(other.weight, mode='fan_out', nonlinearity='relu')
-    return other
-
-
-def set_first_conv(module: nn.Module, conv: nn.Conv2d) -> None:
-    """Replace the first convolution."""
-    parent, _, child = first_conv(module)[0].rpartition('.')
-    setattr(module.get_submodule(parent), child, conv)
+from .first_conv import first_conv, set_first_conv, widen_kernel, with_channels
 
 
 @MODELS.register_module()

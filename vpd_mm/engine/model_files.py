@@ -17,8 +17,8 @@ from ..errors import UserError
 from ..files import MARK, atomic_write, list_folder, read_json
 from ..registry import MODELS
 from ..structures import load_classes
+from .checkpoints import best_checkpoint
 from .config import read_config
-from .resume import best_checkpoint
 from .written_configs import NOT_OURS, is_recorded
 
 #: File in which a tool that trains several models records those that its folder stands for.

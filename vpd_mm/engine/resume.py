@@ -4,18 +4,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
 
 from ..compat import find_latest_checkpoint
-from ..compat.checkpoint import step_of
 from ..errors import UserError
 from ..files import check_no_link, list_folder
 from .cli import launcher_ranks
 from .locks import file_lock
-from .training_console import training_record
 
 
 @contextmanager
@@ -48,27 +46,6 @@ def train_alone(work_dir: Path, *, resume: bool, overwrite: bool) -> Iterator[No
         )
     with file_lock(_lock_path(work_dir), busy=_busy(work_dir)):
         yield
-
-
-def last_checkpoint(work_dir: Path) -> Path:
-    """Return the last readable checkpoint of a training; UserError without any."""
-    path = find_latest_checkpoint(work_dir)
-    if path is None:
-        raise UserError(f'{work_dir}: has no readable checkpoint; train again')
-    return Path(path)
-
-
-def best_checkpoint(work_dir: Path) -> Path | None:
-    """Return the best checkpoint of a training (``best_*.pth``), None without any.
-
-    There are several where a process was killed between two saves, where a training replaced another one, or with
-    several metrics.  It is then the one of the record of the training; without, that of the last step.  Times of
-    files are not used: a copy has others, and a clock may be set back.
-    """
-    saved = {path.name: path for path in list_folder(work_dir, 'best_*.pth')}
-    with suppress(UserError, LookupError, TypeError):  # no record, or none of them
-        return saved[training_record(work_dir)['best']['checkpoint']]
-    return max(saved.values(), key=step_of, default=None)
 
 
 def _lock_path(work_dir: Path) -> Path:

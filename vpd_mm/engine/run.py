@@ -19,12 +19,13 @@ from .. import registry
 from ..compat.checkpoint import RUN_CONFIG
 from ..errors import UserError
 from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
+from .checkpoints import best_checkpoint, last_checkpoint
 from .cli import LAUNCHERS
 from .config import config_name, set_filename
 from .cpu_autocast import on_this_cpu
 from .network_device import device_towards
 from .progress import OnProgress
-from .resume import best_checkpoint, last_checkpoint, sole_training
+from .resume import sole_training
 from .training_console import ConsoleHook, quiet_console
 from .written_configs import record_configs
 

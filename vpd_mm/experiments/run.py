@@ -14,9 +14,9 @@ from ..baselines.clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from ..compat import find_latest_checkpoint
 from ..corpus import Corpus
 from ..detect.search import search_corpus
+from ..engine.checkpoints import best_checkpoint
 from ..engine.locks import file_lock
 from ..engine.progress import OnProgress, no_progress
-from ..engine.resume import best_checkpoint
 from ..engine.run import ProgressHook, build_runner
 from ..errors import UserError
 from ..features import select_actions

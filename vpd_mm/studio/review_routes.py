@@ -1,4 +1,4 @@
-"""Routes of the review queue (:mod:`vpd_mm.studio.review`, :mod:`vpd_mm.studio.reviews`)."""
+"""Routes of the review queue (:mod:`vpd_mm.studio.review_queue`, :mod:`vpd_mm.studio.reviews`)."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 
 from ..errors import UserError
 from .labels import LabelStore
-from .review import ORDERS, open_predictions, queue
+from .review_queue import ORDERS, open_predictions, queue
 from .reviews import DECISIONS, Reviews
 from .segments import read_labels, segment_of_corpus
 from .workspace import Workspace

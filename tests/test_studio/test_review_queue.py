@@ -7,7 +7,7 @@ from learning_corpus import CLASSES, make_learning_corpus
 
 from vpd_mm.studio import Workspace, create_app
 from vpd_mm.studio.predictions import Prediction, content_of, disagreement, make_current, save_predictions
-from vpd_mm.studio.review import NUM_STEPS, Candidates, clip_vector, order_candidates
+from vpd_mm.studio.review_queue import NUM_STEPS, Candidates, clip_vector, order_candidates
 from vpd_mm.studio.reviews import MAX_SECONDS, Reviews
 from vpd_mm.studio.segments import Segment
 
