@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/runtime.txt requirements/openmmlab.txt requirements/tests.txt
-JOBS ?= 3
+JOBS ?= 4
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other. Three on two
+# Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other. Four on two
 # cores, as tests also wait for files and other processes.
 export OMP_NUM_THREADS ?= 1
 
