@@ -144,7 +144,8 @@ def run(step: Step, folder: Path, **moment: Any) -> tuple[int, str, int]:
     operations = Operations(folder, count, **moment)
     process = start_tool(TOOLS / step.tool, *step.arguments, cwd=folder, out=out, err=err, operations=operations)
     done = finish_tool(process, out, err, timeout=180)
-    return done.returncode, done.stderr[-2000:], int(count.read_text()) if count.exists() else 0
+    # a killed process may have written nothing into it
+    return done.returncode, done.stderr[-2000:], int(count.exists() and count.read_text() or 0)
 
 
 def check_end(step: Step, folder: Path, whole: dict[str, Any]) -> None:

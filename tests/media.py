@@ -202,6 +202,7 @@ def corpus_content(root):
     """Everything a corpus says, without paths."""
     corpus = Corpus.open(root)
     found = {'videos': {n: (v.fps, v.num_frames, v.width, v.height) for n, v in corpus.videos().items()}}
+    found['recipe'] = corpus.recipe
     for path in sorted((corpus.root / 'athlete').rglob('*.npz')):
         found[str(path.relative_to(root))] = path.read_bytes()
     store = CropStore(corpus.crops_dir)

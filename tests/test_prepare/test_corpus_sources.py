@@ -355,6 +355,18 @@ def test_only_options_that_wrote_a_file_are_recorded(tmp_path, inputs):
     assert corpus.recipe == recipe
 
 
+def test_a_run_that_was_killed_before_it_recorded_its_options_is_recorded_by_the_next(tmp_path, inputs):
+    weights = tmp_path / 'weights.pth'
+    options = dict(boxes=str(tmp_path / 'boxes'), size=64, flow='farneback')
+    build_corpus(inputs, tmp_path / 'c', **options)
+    corpus = Corpus.open(tmp_path / 'c')
+    recipe, path = corpus.recipe, corpus.root / 'corpus.json'
+    for former in (None, {**recipe, 'boxes': 'full', 'boxes_weights': [str(weights), 'a' * 64]}):
+        path.write_text(json.dumps({**json.loads(path.read_text()), 'recipe': former}))
+        assert all(report.decoded == 0 for report in build_corpus(inputs, tmp_path / 'c', **options).videos)
+        assert corpus.recipe == recipe
+
+
 def test_files_of_videos_that_are_no_longer_listed_are_named(tmp_path, inputs):
     run = dict(boxes=str(tmp_path / 'boxes'), poses=str(tmp_path / 'poses'))
     build_corpus(inputs[:1], tmp_path / 'c', **run)

@@ -107,10 +107,10 @@ def build_corpus(
                 on_video(len(reports), len(jobs))
                 on_progress(len(reports), len(jobs))
             made_tracks = any(r.tracked for path in untracked for r in reports[path])
-            made_crops = any(r.crops and r.decoded for results in reports.values() for r in results)
-            for note in record_recipe(corpus, recipe, made_tracks, made_crops):
+            all_reports = [r for results in reports.values() for r in results]
+            for note in record_recipe(corpus, settings, recipe, all_reports, made_tracks):
                 bars.console.print(f'note: {note}', soft_wrap=True)
-            stale = stale_files(corpus, [r.video for results in reports.values() for r in results])
+            stale = stale_files(corpus, [r.video for r in all_reports])
             lost = orphans(corpus)
             if stale:
                 bars.console.print(f'note: {counted(len(stale), "stale file")}, first {stale[0]}', soft_wrap=True)
@@ -120,7 +120,7 @@ def build_corpus(
                 bars.console.print(f'note: {text}', soft_wrap=True)
         failed = {r.video: (path, r) for path, results in reports.items() for r in results if r.failures}
         failures = {video: '; '.join(r.failures) for video, (path, r) in failed.items() if os.path.lexists(path)}
-        finished = [one_line(job.name) for job in jobs] + [r.video for results in reports.values() for r in results]
+        finished = [one_line(job.name) for job in jobs] + [r.video for r in all_reports]
         corpus.record_failures(finished, failures, {video: path for video, (path, _) in failed.items()})
         ordered = [report for job in jobs for report in reports[job.path]]
         return PrepareReport(ordered, disk_bytes(corpus.crops_dir), time.monotonic() - start)

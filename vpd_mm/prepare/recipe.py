@@ -1,14 +1,18 @@
 """Record the options of a prepare run as the recipe of its corpus."""
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 from pathlib import Path
 
 from ..athlete.recipe import PLAIN_BOXES, Recipe
 from ..corpus import Corpus
+from ..corpus.provenance import sources_in
 from ..engine.paths import config_dir, find_config
 from ..errors import UserError
 from ..files import file_digest
 from .options import PrepareSettings, split_model
+from .report import VideoReport
+from .sources import boxes_source
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -36,13 +40,23 @@ def recipe_of(settings: PrepareSettings) -> Recipe:
     )
 
 
-def record_recipe(corpus: Corpus, recipe: Recipe, made_tracks: bool, made_crops: bool) -> list[str]:
+def record_recipe(
+    corpus: Corpus, settings: PrepareSettings, recipe: Recipe, reports: Collection[VideoReport], made_tracks: bool
+) -> list[str]:
     """Record the recipe of a run, and return a line for each field in which it differs from that of an earlier run.
 
-    Only options that wrote a file are recorded: the boxes with ``made_tracks``, the others with ``made_crops``.
+    Only options that wrote a file are recorded: the boxes with tracks, the others with crops.  Files of a run that was
+    killed before it could record them count too; those of other options have been refused or removed.
+
+    Args:
+        corpus, settings, recipe, reports: The corpus, and the options, their recipe and the results of the run.
+        made_tracks: The run has made a track.
     """
     before = Recipe.from_json(corpus.recipe, corpus.root / 'corpus.json')
     own, of_boxes = before or Recipe(), ('boxes', 'boxes_weights', 'track')
+    if not made_tracks and any(getattr(own, name) != getattr(recipe, name) for name in of_boxes):
+        made_tracks = sources_in(corpus.tracks_dir) == [boxes_source(settings)]
+    made_crops = any(report.crops and (report.decoded or own.size is None) for report in reports)
     kept = [f.name for f in fields(Recipe) if not (made_tracks if f.name in of_boxes else made_crops)]
     recipe = replace(recipe, **{name: getattr(own, name) for name in kept})
     if recipe != own:

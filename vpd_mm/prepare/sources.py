@@ -220,21 +220,17 @@ class Sources:
     ) -> None:
         self.corpus, self.settings, self._of_file = corpus, settings, of_file
         self.inputs = CorpusInputs(corpus)
-        self._boxes, self.poses_name = _describe(settings.boxes), _describe(settings.poses)
+        self._boxes, self.poses_name = boxes_source(settings), _describe(settings.poses)
 
     def video(self, job: Job) -> dict[str, str]:
         return {'video': digest([job.digest, self.corpus.fps]) if job.digest else ''}
 
     def track(self, job: Job) -> Source:
         """Source of the tracks of a video file."""
-        s = self.settings
-        named: dict[str, Any] = {'boxes': self._boxes}
-        if s.boxes_by_model:
-            named['track'] = dict(s.tracker)
-        folder = Path(s.boxes)
+        folder = Path(self.settings.boxes)
         files = find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else {}
-        boxes = files_digest(files.values(), self._of_file) if folder.is_dir() else digest(named)
-        return {**named, 'inputs': {**self.video(job), 'boxes': boxes}}
+        boxes = files_digest(files.values(), self._of_file) if folder.is_dir() else digest(self._boxes)
+        return {**self._boxes, 'inputs': {**self.video(job), 'boxes': boxes}}
 
     def crops(self, job: Job, video: str) -> Source:
         """Source of the crops of one athlete, whose track is stored."""
@@ -401,6 +397,12 @@ def missing_sources(corpus: Corpus, settings: PrepareSettings, jobs: Sequence[Jo
     needs_tracks = any(not job.is_tracked(corpus) for job in jobs)
     needs_poses = any(not job.keeps_poses and job.pose_set(corpus, wanted) != wanted for job in jobs)
     return [source for source, needed in ((settings.boxes, needs_tracks), (settings.poses, needs_poses)) if needed]
+
+
+def boxes_source(settings: PrepareSettings) -> dict[str, Any]:
+    """Source of the tracks of a run, without the inputs of a video."""
+    tracker = {'track': dict(settings.tracker)} if settings.boxes_by_model else {}
+    return {'boxes': _describe(settings.boxes), **tracker}
 
 
 def _describe(spec: str) -> str:
