@@ -145,7 +145,7 @@ def run(step: Step, folder: Path, **moment: Any) -> tuple[int, str, int]:
     process = start_tool(TOOLS / step.tool, *step.arguments, cwd=folder, out=out, err=err, operations=operations)
     done = finish_tool(process, out, err, timeout=180)
     # a killed process may have written nothing into it
-    return done.returncode, done.stderr[-2000:], int(count.exists() and count.read_text() or 0)
+    return done.returncode, done.stderr[-2000:], int((count.exists() and count.read_text()) or 0)
 
 
 def check_end(step: Step, folder: Path, whole: dict[str, Any]) -> None:
