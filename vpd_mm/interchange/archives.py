@@ -2,12 +2,12 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
 from ..files import MARK, atomic_write, list_folder
+from ..structures.npz_io import UNREADABLE
 from .entries import Source
 from .formats import Format
 
@@ -58,7 +58,7 @@ def sources(form: Format, name: str, data: bytes, path: Path | None = None) -> l
                 if total > form.max_bytes:
                     raise UserError(f'{name}: unpacks to more than {form.max_bytes} bytes')
                 unpacked.append(Source(PurePosixPath(member.filename).name, content))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as e:
+    except (*UNREADABLE, ValueError) as e:  # zipfile raises the latter for damaged offsets
         if isinstance(e, UserError):
             raise
         raise UserError(f'{name}: the archive is truncated, damaged or encrypted ({e}); export it again') from e
