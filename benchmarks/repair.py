@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from vpd_mm.corpus import Corpus, CropStore
-from vpd_mm.distill.crop_dataset import rows_of, videos_of_splits
+from vpd_mm.distill.crop_dataset import videos_of_splits
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.engine.model_zoo import pick_device
@@ -25,7 +25,7 @@ from vpd_mm.files import list_folder
 from vpd_mm.repair import Observations, calibrate, repair
 from vpd_mm.repair.corpus_repair import observe_video, repair_video, trained_frames
 from vpd_mm.repair.placement import calibrate_placement
-from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence
+from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence, rows_of
 from vpd_mm.teacher import normalize_joints
 
 #: Least part of the teacher's error that repair removes where the teacher's score is below ``LOW``.

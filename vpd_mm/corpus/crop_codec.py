@@ -119,10 +119,25 @@ def _encode(kind: str, image: np.ndarray, options: list[int]) -> bytes:
     return cv2.imencode(kind, image, options)[1].tobytes()
 
 
-def _decode(data: bytes, shape: tuple[int, int], channels: int, mode: int) -> np.ndarray:
+def check_rgb(data: bytes, shape: tuple[int, int]) -> bytes:
+    """Return the result of :func:`encode_rgb`, whose header is checked."""
+    return _check(data, shape, 3)
+
+
+def check_flow(data: bytes, shape: tuple[int, int]) -> bytes:
+    """Return the result of :func:`encode_flow`, whose header is checked."""
+    return _check(data, (shape[0], 2 * shape[1]), 1)
+
+
+def _check(data: bytes, shape: tuple[int, int], channels: int) -> bytes:
     actual = image_shape(data)
     if actual != (*shape, channels):
         raise UserError(f'image is {actual} (height, width, channels), expected {(*shape, channels)}')
+    return data
+
+
+def _decode(data: bytes, shape: tuple[int, int], channels: int, mode: int) -> np.ndarray:
+    _check(data, shape, channels)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     if image is None:
         raise UserError('image does not decode')

@@ -220,6 +220,18 @@ class CropStore:
         code = self._part(video, frame_ind, lambda parts: codec.decode_flow_code(parts[1], square))
         return code, codec.flow_step(clip)
 
+    def crop_jpeg(self, video: str, frame_ind: int) -> bytes:
+        """Read the RGB crop as it is stored, a JPEG image of (S, S, 3)."""
+        square = self.settings(video).square
+        self._last = None
+        return self._part(video, frame_ind, lambda parts: codec.check_rgb(parts[0], square))
+
+    def flow_jpeg(self, video: str, frame_ind: int) -> tuple[bytes, float]:
+        """Read the flow as it is stored, a JPEG image [u | v] of (S, 2 S), and px of a step; code 128 is 0."""
+        square, clip = self.settings(video).square, self._flow_clip(video)
+        data = self._part(video, frame_ind, lambda parts: codec.check_flow(parts[1], square))
+        return data, codec.flow_step(clip)
+
     def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
         """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
         square = self.settings(video).square

@@ -21,12 +21,15 @@ from ..engine.deprecation import renamed_arguments
 from ..errors import UserError, counted, listed
 from ..files import npz_path
 from ..registry import DATASETS
-from ..structures import Action, FeatureSequence, PoseSequence, load_actions
+from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..teacher import JointFeature
+from .device_augmentation import DrawnPipeline
 from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
 BLOCK_FRAMES = {'block': 25, 'frame': 1}
+#: State of the crops in the samples.
+HANDOVERS = ('augmented', 'decoded', 'encoded')
 #: Fewest videos of which whole ones are held out by default.
 MIN_VIDEOS = 3
 #: Files that a data set maps into memory at once; Linux allows a process 65,530.
@@ -66,6 +69,8 @@ class CropDataset(Dataset):
         gate: False uses every frame with a crop (for testing); missing targets are NaN.
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
         max_frames: Largest number of samples, evenly spread.
+        handover: 'augmented' by the pipeline; 'decoded', to be augmented on the device, or 'encoded', also to be decoded
+            there: see :mod:`vpd_mm.distill.device_augmentation`, which knows the transforms of the paper.
         seed: Of the hold-out, and of the augmentation without a draw of the sampler.
         deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``), ``truth_dir`` (= ``ground_truth_dir``) and
             ``protocol='paper'`` (= ``holdout='frame'``).
@@ -92,6 +97,7 @@ class CropDataset(Dataset):
         gate: bool = True,
         ground_truth_dir: str | None = None,
         max_frames: int | None = None,
+        handover: str = 'augmented',
         seed: int = 0,
         **deprecated: Any,
     ) -> None:
@@ -102,6 +108,7 @@ class CropDataset(Dataset):
         for name, value, allowed in (
             ('subset', subset, ('train', 'val', 'all')),
             ('holdout', holdout, ('auto', 'video', *BLOCK_FRAMES)),
+            ('handover', handover, HANDOVERS),
         ):
             if value not in allowed:
                 raise UserError(f'CropDataset: {name} must be one of {", ".join(allowed)}, found {value!r}')
@@ -112,7 +119,7 @@ class CropDataset(Dataset):
         self.motion = motion
         needs_previous = motion and require_previous_pose
         self.seed, self._draws = seed, _Draws()
-        self.pipeline = Compose(list(pipeline))
+        self.pipeline: Callable = Compose(list(pipeline))
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
         if actions_only or not unlabelled:
@@ -125,6 +132,9 @@ class CropDataset(Dataset):
         self._starts: list[frozenset[int]] = []
         if subset != 'all':
             self._choose_held_out(holdout, val_ratio)
+        if handover != 'augmented':
+            side = max(self.store.settings(video).size for video in self.videos)
+            self.pipeline = DrawnPipeline(self.pipeline.transforms, handover == 'encoded', side)
         parts, inputs, passed = [], CorpusInputs(self.corpus, self.store), 0
         self._num_used = 0
         for i, video in enumerate(self.videos):
@@ -349,14 +359,6 @@ def videos_of_splits(corpus: Corpus, videos: Iterable[str], splits: Sequence[str
     files = {name: info.file for name, info in corpus.videos().items()}
     other_files = {files.get(video) for video in others} - {None}
     return [video for video in videos if video not in others and files.get(video) not in other_files]
-
-
-def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return the row of each wanted frame in increasing ``frame_inds``; -1 if absent."""
-    if not len(frame_inds):
-        return np.full(len(wanted), -1, np.int64)
-    rows = np.minimum(np.searchsorted(frame_inds, wanted), len(frame_inds) - 1)
-    return np.where(frame_inds[rows] == wanted, rows, -1)
 
 
 def _row_of(sequence: FeatureSequence, frame: int) -> int:

@@ -1,23 +1,26 @@
 """Normalization of crop batches on the device."""
 
+from collections.abc import Mapping
+
 import torch
 from mmengine.model import BaseDataPreprocessor
 
 from ..corpus.crop_codec import FLOW_ZERO
 from ..errors import UserError
 from ..registry import MODELS
+from .device_augmentation import augment, decode_crops
 
 
 def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) -> torch.Tensor:
     """Return crops (N, 5 or 3, H, W) as float32: R, G, B in 0..255, flow in px.
 
-    Codes of flow in uint8 ``inputs`` are worth ``flow_scale`` (N, 2) px a step; float inputs have flow in px.
+    Flow is codes worth ``flow_scale`` (N, 2) px a step, or without it in px; uint8 ``inputs`` have codes.
     """
     crops = inputs.float()
-    if inputs.dtype == torch.uint8 and inputs.shape[1] > 3:
-        if flow_scale is None:
-            raise UserError('crops of uint8 with flow need flow_scale, which PackCropInputs adds to data_samples')
+    if inputs.shape[1] > 3 and flow_scale is not None:
         crops[:, 3:] = (crops[:, 3:] - FLOW_ZERO) * flow_scale[:, :, None, None]
+    elif inputs.shape[1] > 3 and inputs.dtype == torch.uint8:
+        raise UserError('crops of uint8 with flow need flow_scale, which PackCropInputs adds to data_samples')
     return crops
 
 
@@ -25,7 +28,8 @@ def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) ->
 class CropPreprocessor(BaseDataPreprocessor):
     """Move a collated batch to the device and normalize it; ``inputs`` (N, 5 or 3, H, W) become float32.
 
-    uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.
+    uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.  ``inputs`` of JPEG images are
+    decoded, and the numbers ``augmentation`` of ``data_samples`` applied, see :mod:`vpd_mm.distill.device_augmentation`.
 
     Args:
         mean: Mean of R, G, B in 0..255.
@@ -48,8 +52,16 @@ class CropPreprocessor(BaseDataPreprocessor):
         self.with_flow = with_flow
 
     def forward(self, data: dict, training: bool = False) -> dict:
+        if isinstance(data['inputs'], Mapping):
+            data = {**data, 'inputs': decode_crops(data['inputs'], self.device)}
+        drawn = (data.get('data_samples') or {}).get('augmentation')
+        size = int(drawn['window'][0, 4]) if drawn else 0  # here, not on a GPU, which would wait
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')
         channels = inputs.shape[1] if self.with_flow else 3
-        crops = crops_in_px(inputs[:, :channels], (samples or {}).get('flow_scale'))
+        crops = inputs[:, :channels]
+        if drawn:
+            samples = dict(samples)
+            crops = augment(crops, samples.pop('augmentation'), size)
+        crops = crops_in_px(crops, (samples or {}).get('flow_scale'))
         return {'inputs': (crops - self.mean[:channels]).div_(self.std[:channels]), 'data_samples': samples}

@@ -17,9 +17,8 @@ from mmcv.transforms import BaseTransform
 from ..corpus.crop_codec import FLOW_ZERO
 from ..errors import UserError
 from ..registry import TRANSFORMS
-from ..structures import AthleteTrack, PoseSequence
+from ..structures import AthleteTrack, PoseSequence, rows_of
 from ..teacher import fill_unseen
-from .crop_dataset import rows_of
 
 #: RGB to YIQ; a change of hue is a rotation of (I, Q).
 _TO_YIQ = np.array(((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)))
@@ -209,12 +208,18 @@ class CropColorJitter(BaseTransform):
     ) -> None:
         self.ranges = (brightness, contrast, saturation, hue)
 
-    def transform(self, results: dict) -> dict:
-        brightness, contrast, saturation, hue = (results['rng'].uniform(-1, 1, 4) * self.ranges).tolist()
-        img, gain = results['img'], (1 + brightness) * (1 + contrast)
+    def matrix(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw the map (3, 4) of (R, G, B, mean green) to (R, G, B)."""
+        brightness, contrast, saturation, hue = (rng.uniform(-1, 1, 4) * self.ranges).tolist()
+        gain = (1 + brightness) * (1 + contrast)
         chroma = gain * (1 + saturation)
         matrix = np.dot((gain, chroma * cos(tau * hue), chroma * sin(tau * hue)), _GREY_AND_CHROMA).reshape(3, 4)
-        matrix[:, 3] = -contrast * (1 + brightness) * cv2.mean(cv2.extractChannel(img, 1))[0]
+        matrix[:, 3] = -contrast * (1 + brightness)
+        return matrix
+
+    def transform(self, results: dict) -> dict:
+        img, matrix = results['img'], self.matrix(results['rng'])
+        matrix[:, 3] *= cv2.mean(cv2.extractChannel(img, 1))[0]
         results['img'] = cv2.transform(img, matrix)
         return results
 
@@ -237,21 +242,34 @@ class BackgroundNoise(BaseTransform):
         self, prob: float = 0.5, variance: float = 0.05, std: Sequence[float] = (58.395, 57.12, 57.375)
     ) -> None:
         self.prob = prob
-        sd = np.sqrt(variance) * np.array(std)
-        sheet = np.rint(np.random.default_rng(0).normal(0, sd, (self.SHEET, self.SHEET, 3)))
+        #: Standard deviation of the noise of R, G, B.
+        self.sd = np.sqrt(variance) * np.array(std)
+        sheet = np.rint(self.sd * self.unit_sheet())
         self.above, self.below = (np.clip(part, 0, 255).astype(np.uint8) for part in (sheet, -sheet))
 
-    def transform(self, results: dict) -> dict:
-        rng, img = results['rng'], results['img']
+    @classmethod
+    def unit_sheet(cls) -> np.ndarray:
+        """Return the sheet (SHEET, SHEET, 3) of standard deviation 1."""
+        return np.random.default_rng(0).standard_normal((cls.SHEET, cls.SHEET, 3))
+
+    def place(self, results: dict, h: int, w: int) -> tuple[np.ndarray, int, int] | None:
+        """Draw the place (mask of the athlete, top, left) of the noise of an image of h x w; None: no noise."""
+        rng = results['rng']
         if rng.random() >= self.prob:
-            return results
+            return None
         mask = results['store'].mask(results['video'], results['frame'])
         if mask is None:
-            return results
-        h, w = img.shape[:2]
+            return None
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
-        top, left = rng.integers(self.SHEET - h + 1), rng.integers(self.SHEET - w + 1)
+        return mask, int(rng.integers(self.SHEET - h + 1)), int(rng.integers(self.SHEET - w + 1))
+
+    def transform(self, results: dict) -> dict:
+        img = results['img']
+        h, w = img.shape[:2]
+        if (place := self.place(results, h, w)) is None:
+            return results
+        mask, top, left = place
         cut = slice(top, top + h), slice(left, left + w)
         noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])
         results['img'] = cv2.copyTo(img, mask.view(np.uint8), noisy)
@@ -271,15 +289,21 @@ class ChiralFlip(BaseTransform):
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
-    def transform(self, results: dict) -> dict:
+    def flips(self, results: dict) -> bool:
+        """Draw whether the sample is flipped, and select its view."""
         if self.prob < 1 and results['rng'].random() >= self.prob:
-            return results
+            return False
         if 'targets' in results and len(results['targets']) < 2:
             raise UserError(f'ChiralFlip: the teacher of {results["video"]} has no flipped view; extract it with V = 2')
+        results['view'] = 1 - results.get('view', 0)
+        return True
+
+    def transform(self, results: dict) -> dict:
+        if not self.flips(results):
+            return results
         results['img'] = cv2.flip(results['img'], 1)
         if 'flow' in results:
             _map_flow(results, results['flow'].shape[:2], lambda plane, result: cv2.flip(plane, 1, result), -1, 1)
-        results['view'] = 1 - results.get('view', 0)
         return results
 
 
@@ -316,13 +340,13 @@ class PackCropInputs(BaseTransform):
     """Pack the model inputs and the targets of the view.
 
     Required keys: ``inputs``, ``index``; optional ``targets`` (V, D') with ``score``, ``ground_truth``.
-    Returned keys: ``inputs`` tensor; ``data_samples`` dict of ``index``, and as far as given ``target`` (D',) float32,
+    Returned keys: ``inputs``; ``data_samples`` dict of ``index``, and as far as given ``target`` (D',) float32,
     ``score``, ``ground_truth`` (26,), and ``flow_scale`` (2,) float32 with uint8 ``inputs``.
     """
 
     def transform(self, results: dict) -> dict:
         sample = {'index': results['index']}
-        if 'flow_scale' in results and results['inputs'].dtype == torch.uint8:
+        if 'flow_scale' in results and getattr(results['inputs'], 'dtype', torch.uint8) == torch.uint8:
             sample['flow_scale'] = torch.from_numpy(results['flow_scale'])
         if 'targets' in results:
             sample['target'] = torch.from_numpy(results['targets'][results.get('view', 0)])

@@ -14,14 +14,13 @@ from ..corpus import Corpus, CropStore
 from ..corpus.corpus import is_repaired
 from ..corpus.provenance import CorpusInputs, crops_of, digest, refresh_features
 from ..distill import CropDataset
-from ..distill.crop_dataset import rows_of
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted
 from ..features.corpus_config import datasets_of
 from ..features.feature_extractor import FeatureExtractor, build_extractor, extract_each, run_source
 from ..files import list_folder, npz_path
 from ..registry import DATASETS
-from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence
+from ..structures import VPD_JOINTS, FeatureSequence, PoseSequence, rows_of
 from ..structures.sequences import NUM_COCO_JOINTS
 from ..teacher import JointFeature, normalize_joints
 from ..teacher.joint_feature import HIPS, SHOULDERS

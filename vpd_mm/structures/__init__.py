@@ -3,7 +3,7 @@
 from .action import Action, left_out_videos, load_actions, load_classes, load_splits, save_actions, save_classes
 from .frame_times import FrameTimes
 from .label import Label
-from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order
+from .sequences import MAX_FRAMES, VPD_JOINTS, AthleteTrack, FeatureSequence, PoseSequence, frames_in_order, rows_of
 from .share import Share, guess_chance, wilson_interval
 from .table_io import read_lines
 
@@ -24,6 +24,7 @@ __all__ = [
     'load_classes',
     'load_splits',
     'read_lines',
+    'rows_of',
     'save_actions',
     'save_classes',
     'wilson_interval',

@@ -1,7 +1,7 @@
 """Boxes, poses and features of one athlete in one video: one row of arrays per frame."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
@@ -150,6 +150,14 @@ def frames_in_order(frame_inds: np.ndarray) -> bool:
     """Return whether these are frame numbers (T,), strictly increasing and below ``MAX_FRAMES``."""
     inds = frame_inds
     return inds.ndim == 1 and bool(np.all((inds >= 0) & (inds < MAX_FRAMES)) and np.all(inds[1:] > inds[:-1]))
+
+
+def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Return the row of each wanted frame in increasing ``frame_inds``; -1 if absent."""
+    if not len(frame_inds):
+        return np.full(len(wanted), -1, np.int64)
+    rows = np.minimum(np.searchsorted(frame_inds, wanted), len(frame_inds) - 1)
+    return np.where(frame_inds[rows] == wanted, rows, -1)
 
 
 def check_array(owner: str, field: str, array: np.ndarray, dtype: type, shape: tuple[int | None, ...]) -> None:

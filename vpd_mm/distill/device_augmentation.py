@@ -1,0 +1,241 @@
+"""Augmentation of crops on the device.
+
+Loader processes draw the random numbers with the transforms of a pipeline and hand over crops as they are stored,
+decoded or as JPEG (``CropDataset(handover=...)``); :class:`CropPreprocessor` computes the pixels of the batch with
+:func:`decode_crops` and :func:`augment`.  A draw has the numbers that it has without this, on any number of processes
+and after a resume; the pixels differ by rounding, and on a GPU by that of its JPEG decoder.
+
+The numbers of a batch are a dict in the order of the transforms, of
+
+- ``color`` (N, 3, 4) float32: the map of (R, G, B, sum of green) to (R, G, B);
+- ``noise`` (N, 5) float32 and ``athlete`` (N, S, S) bool: top and left of the noise in its sheet, its standard
+  deviation in R, G, B, and the mask of pixels that it leaves unchanged;
+- ``window`` (N, 5) float32: left, top, width and height of the window, px of the stored crop, and side of the result,
+  px; a negative width, from the right edge, mirrors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ..corpus import crop_codec as codec
+from ..errors import UserError
+from .crop_transforms import (
+    BackgroundNoise,
+    ChiralFlip,
+    CropColorJitter,
+    LoadCrop,
+    LoadFlow,
+    PackCropInputs,
+    ResizedCrop,
+    StackFlow,
+)
+
+_KNOWN = (LoadCrop, LoadFlow, CropColorJitter, BackgroundNoise, ResizedCrop, ChiralFlip, StackFlow, PackCropInputs)
+
+
+class DrawnPipeline:
+    """Run a pipeline but for the pixels of its augmentation.
+
+    A sample is that of the pipeline, except for ``inputs``, the stored crop: (5 or 3, S, S) uint8, or with ``encoded``
+    a dict of JPEG bytes ``rgb`` and ``flow``; ``data_samples`` also has the drawn numbers, ``augmentation``.
+
+    Args:
+        transforms: Those of the pipeline.
+        encoded: Leave decoding to the device.
+        side: Largest side of the stored crops, px; smaller ones are padded with zeros on the right and below.
+
+    Raises:
+        UserError: a transform has no counterpart on the device, or is repeated.
+    """
+
+    def __init__(self, transforms: Sequence[Callable], encoded: bool, side: int) -> None:
+        kinds = [type(transform) for transform in transforms]
+        for kind in kinds:
+            if kind not in _KNOWN or kinds.count(kind) > 1:
+                problem = 'has no counterpart on the device' if kind not in _KNOWN else 'may be there once'
+                raise UserError(f"CropDataset: {kind.__name__} {problem}; use handover='augmented'")
+        self.transforms, self.encoded, self.side = transforms, encoded, side
+
+    def __call__(self, results: dict) -> dict:
+        steps: dict[str, np.ndarray] = {}
+        shape: tuple[int, int] = (0, 0)
+        window = [0, 0, 0, 0, 0]
+        for transform in self.transforms:
+            match transform:
+                case LoadCrop():
+                    results = self._load_crop(transform, results)
+                    shape = results['store'].settings(results['video']).square
+                    window = [0, 0, *shape, shape[0]]
+                case LoadFlow():
+                    results = self._load_flow(transform, results)
+                case CropColorJitter():
+                    matrix = transform.matrix(results['rng'])
+                    matrix[:, 3] /= shape[0] * shape[1]
+                    steps['color'] = matrix.astype(np.float32)
+                case BackgroundNoise():
+                    steps |= self._draw_noise(transform, results, shape)
+                case ResizedCrop():
+                    left, top, w, h = transform.window(*shape, results['rng'])
+                    _scale_flow(results, transform.size / w, transform.size / h)
+                    # A window of a mirrored crop
+                    left = shape[1] - left - w if results.get('view') else left
+                    window, shape = [left, top, w, h, transform.size], (transform.size, transform.size)
+                    steps['window'] = np.zeros(0)  # the place of the step
+                case ChiralFlip():
+                    if transform.flips(results):
+                        _scale_flow(results, -1, 1)
+                case StackFlow():
+                    results = self._stack(transform, results)
+                case PackCropInputs():
+                    results = self._pack(transform, results, steps, window)
+        return results
+
+    def _load_crop(self, transform: LoadCrop, results: dict) -> dict:
+        if not self.encoded:
+            return transform(results)
+        return {**results, 'img': results['store'].crop_jpeg(results['video'], results['frame'])}
+
+    def _load_flow(self, transform: LoadFlow, results: dict) -> dict:
+        if not self.encoded:
+            return transform(results)
+        flow, step = results['store'].flow_jpeg(results['video'], results['frame'])
+        return {**results, 'flow': flow, 'flow_scale': np.array((step, step), np.float32)}
+
+    def _draw_noise(self, transform: BackgroundNoise, results: dict, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+        athlete = np.ones((self.side, self.side), bool)
+        place = transform.place(results, *shape)
+        if place is None:
+            return {'noise': np.zeros(5, np.float32), 'athlete': athlete}
+        mask, top, left = place
+        athlete[: shape[0], : shape[1]] = mask
+        return {'noise': np.array((top, left, *transform.sd), np.float32), 'athlete': athlete}
+
+    def _stack(self, transform: StackFlow, results: dict) -> dict:
+        if self.encoded:
+            names = {'rgb': 'img', 'flow': 'flow'} if transform.with_flow else {'rgb': 'img'}
+            return {**results, 'inputs': {name: results[key] for name, key in names.items()}}
+        results = transform(results)
+        results['inputs'] = _pad(results['inputs'], self.side)
+        return results
+
+    def _pack(self, transform: PackCropInputs, results: dict, steps: dict[str, np.ndarray], window: list[int]) -> dict:
+        packed = transform(results)
+        left, top, w, h, size = window
+        left, w = (left + w, -w) if results.get('view') else (left, w)
+        steps['window'] = np.array((left, top, w, h, size), np.float32)
+        packed['data_samples']['augmentation'] = {name: torch.from_numpy(value) for name, value in steps.items()}
+        return packed
+
+
+def _scale_flow(results: dict, u: float, v: float) -> None:
+    if 'flow_scale' in results:
+        results['flow_scale'] = results['flow_scale'] * np.array((u, v), np.float32)
+
+
+def _pad(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Pad an image (C, H, W) to (C, side, side) with zeros."""
+    height, width = image.shape[1:]
+    return image if height == width == side else F.pad(image, (0, side - width, 0, side - height))
+
+
+def decode_crops(encoded: Mapping[str, Sequence[bytes]], device: torch.device) -> torch.Tensor:
+    """Decode N crops (JPEG ``rgb``) and their flow (``flow``, if there) to (N, 3 or 5, S, S) uint8 on the device.
+
+    A GPU decodes with nvJPEG of torchvision; without one, OpenCV does.  S is the largest side; smaller crops are padded
+    with zeros.
+
+    Raises:
+        UserError: this torchvision cannot decode on the GPU.
+    """
+    if device.type == 'cuda':
+        parts = [_decode_nvjpeg(encoded['rgb'], 'RGB', device)]
+        if 'flow' in encoded:
+            both = _decode_nvjpeg(encoded['flow'], 'GRAY', device)
+            parts.append([image[0].unflatten(1, (2, -1)).transpose(0, 1) for image in both])
+    else:
+        shapes = [codec.image_shape(data)[:2] for data in encoded['rgb']]
+        decoders = {'rgb': codec.decode_rgb, 'flow': codec.decode_flow_code}
+        parts = [
+            [torch.from_numpy(decoders[name](*each)).permute(2, 0, 1) for each in zip(images, shapes, strict=True)]
+            for name, images in encoded.items()
+        ]
+    side = max(image.shape[1] for image in parts[0])
+    return torch.cat([torch.stack([_pad(image, side) for image in images]) for images in parts], dim=1)
+
+
+def _decode_nvjpeg(images: Sequence[bytes], mode: str, device: torch.device) -> list[torch.Tensor]:
+    """Decode JPEG images to (C, H, W) uint8; ``mode`` is RGB or GRAY."""
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    # One copy, because tensors may not share the read-only memory of bytes
+    data = torch.frombuffer(bytearray(b''.join(images)), dtype=torch.uint8).split([len(image) for image in images])
+    try:
+        return decode_jpeg(list(data), ImageReadMode[mode], device)
+    except RuntimeError as e:
+        hint = "handover='decoded' decodes in the loader processes instead"
+        raise UserError(f'torchvision cannot decode JPEG on the GPU ({str(e).splitlines()[0]}); {hint}') from e
+
+
+@torch.no_grad()
+def augment(crops: torch.Tensor, steps: Mapping[str, torch.Tensor], size: int) -> torch.Tensor:
+    """Return crops (N, 5 or 3, size, size) float32 of R, G, B in 0..255 and codes of flow, computed in float32.
+
+    Args:
+        crops: (N, 5 or 3, S, S) uint8 as they are stored.
+        steps: The drawn numbers of the batch, on its device.
+        size: Side of the result, px.
+    """
+    with torch.autocast(crops.device.type, enabled=False):
+        crops = crops.float()
+        for name, values in steps.items():
+            if name == 'color':
+                crops[:, :3] = _colored(crops[:, :3], values)
+            elif name == 'noise':
+                crops[:, :3] = _with_noise(crops[:, :3], values, steps['athlete'])
+            elif name == 'window':
+                crops = _cut(crops, values, size)
+    return crops
+
+
+def _colored(rgb: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    offset = matrices[:, :, 3:] * rgb[:, 1].sum(dim=(1, 2))[:, None, None]
+    return torch.baddbmm(offset, matrices[:, :, :3], rgb.flatten(2)).clamp_(0, 255).view_as(rgb)
+
+
+def _with_noise(rgb: torch.Tensor, noise: torch.Tensor, athlete: torch.Tensor) -> torch.Tensor:
+    sheet = _noise_sheet(rgb.device)
+    inside = torch.arange(rgb.shape[-1], device=rgb.device)
+    rows, columns = (
+        (noise[:, i, None].long() + inside).clamp_(max=BackgroundNoise.SHEET - 1)  # beyond the sheet is padding
+        for i in (0, 1)
+    )
+    cut = sheet[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+    noisy = (rgb + (cut * noise[:, 2:, None, None]).round_()).clamp_(0, 255)
+    return torch.where(athlete[:, None], rgb, noisy)
+
+
+@cache
+def _noise_sheet(device: torch.device) -> torch.Tensor:
+    """Return the sheet (3, SHEET, SHEET) float32 of standard deviation 1."""
+    return torch.from_numpy(BackgroundNoise.unit_sheet().astype(np.float32)).permute(2, 0, 1).contiguous().to(device)
+
+
+def _cut(crops: torch.Tensor, windows: torch.Tensor, size: int) -> torch.Tensor:
+    """Cut a window (left, top, width, height) of each crop and resize it, as OpenCV does with its border repeated."""
+    side = crops.shape[-1]
+    at = (torch.arange(size, device=crops.device) + 0.5) / size
+
+    def places(start: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Return (N, size) places in -1..1; half a pixel at the border of the window is outside."""
+        place = start + length * at
+        low, high = torch.minimum(start, start + length), torch.maximum(start, start + length)
+        return place.clamp(low + 0.5, high - 0.5) * (2 / side) - 1
+
+    left, top, width, height = windows[:, :4].unsqueeze(2).unbind(1)
+    x, y = places(left, width), places(top, height)
+    grid = torch.stack([x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=-1)
+    return F.grid_sample(crops, grid, align_corners=False)
