@@ -2,13 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from rich.table import Table
@@ -17,6 +18,7 @@ from benchmarks import bigru
 from benchmarks.distill import config_of, make_corpus, speed_of
 from benchmarks.dtw import random_walks
 from vpd_mm.corpus import Corpus, CropStore
+from vpd_mm.distill.device_augmentation import decode_crops
 from vpd_mm.engine.cli import ToolParser, num_cores
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.errors import UserError
@@ -55,6 +57,10 @@ class Row(NamedTuple):
         )
 
 
+#: State of the crops that loaders hand over, see CropDataset.
+HANDOVERS = {'augmented': '', 'decoded': ', augmented on the device', 'encoded': ', decoded on the device'}
+
+
 class Mode(NamedTuple):
     """Number format, memory format and compilation of the network."""
 
@@ -83,18 +89,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not torch.cuda.is_available():
         raise UserError('benchmark.py gpu: torch finds no GPU; python tools/check_env.py says what is installed')
-    title = f'{torch.cuda.get_device_name()}, {num_cores()} cores, torch {torch.__version__}'
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus.open(args.corpus) if args.corpus else make_corpus(Path(folder) / 'corpus')
         rows = []
         for row in chain(
-            *(training(args.config, corpus, n, mode, args.seconds) for n in args.batch_sizes for mode in MODES),
+            *(
+                training(
+                    args.config, corpus, n, mode, args.seconds, 'cuda', HANDOVERS if mode.compiled else ['augmented']
+                )
+                for n in args.batch_sizes
+                for mode in MODES
+            ),
+            crops_alone(args.config, corpus, args.batch_sizes[0], args.seconds),
             extraction(args.config, corpus, args.seconds),
             dtw(args.gallery, args.seconds),
             recognition(Path(folder) / 'clips', args.seconds),
         ):
             print(' | '.join(row.cells()), flush=True)
             rows.append(row)
+    device = f'{torch.cuda.get_device_name()}, {num_cores()} cores, torch {torch.__version__}'
+    title = f'{device}, {time.perf_counter() - start:.0f} s'
     table = Table('what', 'speed', 'of the bare network', 'goal', 'reached', title=title)
     for row in rows:
         table.add_row(*row.cells())
@@ -103,7 +118,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def training(
-    config: str, corpus: Corpus, batch_size: int, mode: Mode, seconds: float, device: str = 'cuda'
+    config: str,
+    corpus: Corpus,
+    batch_size: int,
+    mode: Mode,
+    seconds: float,
+    device: str = 'cuda',
+    handovers: Iterable[str] = ('augmented',),
 ) -> Iterator[Row]:
     """Measure training steps on one batch that stays on the device, then on augmented crops from disk."""
     cfg = config_of(config, corpus)
@@ -112,13 +133,6 @@ def training(
         model.student.compile()
     kind = 'AmpOptimWrapper' if mode.amp else 'OptimWrapper'
     optimizer = build_optim_wrapper(model, dict(cfg.optim_wrapper, type=kind))
-    sampler = dict(cfg.train_dataloader.sampler, num_samples=10**8)
-    workers = dict(num_workers=max(1, num_cores() - 1), pin_memory=device == 'cuda', prefetch_factor=4)
-    loader = Runner.build_dataloader(
-        dict(cfg.train_dataloader, sampler=sampler, batch_size=batch_size, **workers), seed=0
-    )
-    batches = iter(loader)
-    fixed = model.data_preprocessor(next(batches), training=True)
 
     def step(data: dict) -> int:
         with optimizer.optim_context(model):
@@ -126,11 +140,52 @@ def training(
         optimizer.update_params(loss)
         return len(data['inputs'])
 
-    bare = speed_of(lambda: step(fixed), seconds, device)
-    what = f'training, batch {batch_size}, {mode.name}'
-    yield Row(f'{what}: bare', bare, 'samples/s')
-    from_disk = speed_of(lambda: step(model.data_preprocessor(next(batches), training=True)), seconds, device)
-    yield Row(f'{what}: from disk', from_disk, 'samples/s', from_disk / bare, SHARE)
+    what, bare = f'training, batch {batch_size}, {mode.name}', 0.0
+    for handover in handovers:
+        batches = batches_of(cfg, batch_size, handover, device)
+        if not bare:
+            fixed = model.data_preprocessor(next(batches), training=True)
+            bare = speed_of(lambda data=fixed: step(data), seconds, device)  # type: ignore[misc]
+            yield Row(f'{what}: bare', bare, 'samples/s')
+        disk = speed_of(
+            lambda crops=batches: step(model.data_preprocessor(next(crops), training=True)),  # type: ignore[misc]
+            seconds,
+            device,
+        )
+        yield Row(f'{what}: from disk{HANDOVERS[handover]}', disk, 'samples/s', disk / bare, SHARE)
+
+
+def batches_of(cfg: Config, batch_size: int, handover: str, device: str) -> Iterator[dict]:
+    """Return batches of the training from processes on all cores but one."""
+    sampler = dict(cfg.train_dataloader.sampler, num_samples=10**7)
+    dataset = dict(cfg.train_dataloader.dataset, handover=handover)
+    workers = dict(num_workers=max(1, num_cores() - 1), pin_memory=device.startswith('cuda'), prefetch_factor=4)
+    loader = dict(cfg.train_dataloader, sampler=sampler, dataset=dataset, batch_size=batch_size, **workers)
+    return iter(Runner.build_dataloader(loader, seed=0))
+
+
+def crops_alone(config: str, corpus: Corpus, batch_size: int, seconds: float, device: str = 'cuda') -> Iterator[Row]:
+    """Measure the way of crops to the network without the network: loaders alone, augmentation, decoding."""
+    cfg = config_of(config, corpus)
+    preprocessor = MODELS.build(cfg.model).to(device).data_preprocessor
+    for handover, where in HANDOVERS.items():
+        batches = batches_of(cfg, batch_size, handover, device)
+        first = next(batches)
+
+        def load(batches: Iterator[dict] = batches) -> int:
+            return len(next(batches)['data_samples']['index'])
+
+        def decode(images: dict = first['inputs']) -> int:
+            return len(decode_crops(images, torch.device(device)))
+
+        def augment(data: dict = first) -> int:
+            return len(preprocessor(data, training=True)['inputs'])
+
+        yield Row(f'loader alone{where}', speed_of(load, seconds, device), 'samples/s')
+        if handover == 'decoded':
+            yield Row('copy and augmentation alone', speed_of(augment, seconds, device), 'samples/s')
+        if handover == 'encoded':
+            yield Row('decoding alone', speed_of(decode, seconds, device), 'samples/s')
 
 
 def extraction(config: str, corpus: Corpus, seconds: float, device: str = 'cuda') -> Iterator[Row]:

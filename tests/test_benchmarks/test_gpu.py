@@ -24,10 +24,24 @@ def config(tmp_path_factory):
 
 
 def test_share_is_that_of_the_bare_network(config, corpus):
-    bare, disk = gpu.training(config, corpus, 4, gpu.MODES[0], 0.01, 'cpu')
-    assert disk.share == disk.speed / bare.speed > 0
+    bare, *disk = gpu.training(config, corpus, 4, gpu.MODES[0], 0.01, 'cpu', ['augmented', 'encoded'])
+    assert [row.share for row in disk] == [row.speed / bare.speed for row in disk]
+    assert [row.what.split(': ')[1] for row in disk] == ['from disk', 'from disk, decoded on the device']
+    assert min(row.speed for row in disk) > 0
     bare, disk = gpu.extraction(config, corpus, 0.01, 'cpu')
     assert disk.share == disk.speed / bare.speed > 0
+
+
+def test_the_way_to_the_network_is_measured_without_it(config, corpus):
+    rows = list(gpu.crops_alone(config, corpus, 4, 0.01, 'cpu'))
+    assert [row.what for row in rows] == [
+        'loader alone',
+        'loader alone, augmented on the device',
+        'copy and augmentation alone',
+        'loader alone, decoded on the device',
+        'decoding alone',
+    ]
+    assert min(row.speed for row in rows) > 0
 
 
 def test_goal_is_of_the_share_or_of_the_speed():

@@ -69,8 +69,8 @@ class CropDataset(Dataset):
         gate: False uses every frame with a crop (for testing); missing targets are NaN.
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
         max_frames: Largest number of samples, evenly spread.
-        handover: 'augmented' by the pipeline; 'decoded', to be augmented on the device, or 'encoded', also to be decoded
-            there: see :mod:`vpd_mm.distill.device_augmentation`, which knows the transforms of the paper.
+        handover: Crops are 'augmented' by the pipeline; 'decoded', and augmented on the device; 'encoded', and also
+            decoded there.  :mod:`vpd_mm.distill.device_augmentation` has the transforms of the paper.
         seed: Of the hold-out, and of the augmentation without a draw of the sampler.
         deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``), ``truth_dir`` (= ``ground_truth_dir``) and
             ``protocol='paper'`` (= ``holdout='frame'``).

@@ -8,7 +8,7 @@ from mmengine.model import BaseDataPreprocessor
 from ..corpus.crop_codec import FLOW_ZERO
 from ..errors import UserError
 from ..registry import MODELS
-from .device_augmentation import augment, decode_crops
+from .device_augmentation import augment, decode_crops, side_of
 
 
 def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) -> torch.Tensor:
@@ -28,8 +28,8 @@ def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) ->
 class CropPreprocessor(BaseDataPreprocessor):
     """Move a collated batch to the device and normalize it; ``inputs`` (N, 5 or 3, H, W) become float32.
 
-    uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.  ``inputs`` of JPEG images are
-    decoded, and the numbers ``augmentation`` of ``data_samples`` applied, see :mod:`vpd_mm.distill.device_augmentation`.
+    uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.  JPEG images are decoded and
+    crops with ``augmentation`` in ``data_samples`` are augmented by :mod:`vpd_mm.distill.device_augmentation`.
 
     Args:
         mean: Mean of R, G, B in 0..255.
@@ -54,13 +54,13 @@ class CropPreprocessor(BaseDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         if isinstance(data['inputs'], Mapping):
             data = {**data, 'inputs': decode_crops(data['inputs'], self.device)}
-        drawn = (data.get('data_samples') or {}).get('augmentation')
-        size = int(drawn['window'][0, 4]) if drawn else 0  # here, not on a GPU, which would wait
+        steps = (data.get('data_samples') or {}).get('augmentation')
+        size = side_of(steps) if steps else 0  # before the copy: to read a number, a GPU ends all its work
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')
         channels = inputs.shape[1] if self.with_flow else 3
         crops = inputs[:, :channels]
-        if drawn:
+        if steps:
             samples = dict(samples)
             crops = augment(crops, samples.pop('augmentation'), size)
         crops = crops_in_px(crops, (samples or {}).get('flow_scale'))

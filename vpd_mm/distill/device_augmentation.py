@@ -180,6 +180,20 @@ def _decode_nvjpeg(images: Sequence[bytes], mode: str, device: torch.device) -> 
         raise UserError(f'torchvision cannot decode JPEG on the GPU ({str(e).splitlines()[0]}); {hint}') from e
 
 
+def side_of(steps: Mapping[str, torch.Tensor]) -> int:
+    """Return the side of the results of the drawn numbers of a batch, px.
+
+    Raises:
+        UserError: there are several.
+    """
+    sides = set(steps['window'][:, 4].tolist())
+    if len(sides) > 1:
+        raise UserError(
+            f'a batch has crops of {", ".join(f"{side:.0f}" for side in sorted(sides))} px; use ResizedCrop'
+        )
+    return int(sides.pop())
+
+
 @torch.no_grad()
 def augment(crops: torch.Tensor, steps: Mapping[str, torch.Tensor], size: int) -> torch.Tensor:
     """Return crops (N, 5 or 3, size, size) float32 of R, G, B in 0..255 and codes of flow, computed in float32.
@@ -208,14 +222,15 @@ def _colored(rgb: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
 
 def _with_noise(rgb: torch.Tensor, noise: torch.Tensor, athlete: torch.Tensor) -> torch.Tensor:
     sheet = _noise_sheet(rgb.device)
-    inside = torch.arange(rgb.shape[-1], device=rgb.device)
+    side = rgb.shape[-1]  # of the batch; masks are as large as the largest crop of the data set
+    inside = torch.arange(side, device=rgb.device)
     rows, columns = (
         (noise[:, i, None].long() + inside).clamp_(max=BackgroundNoise.SHEET - 1)  # beyond the sheet is padding
         for i in (0, 1)
     )
     cut = sheet[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
     noisy = (rgb + (cut * noise[:, 2:, None, None]).round_()).clamp_(0, 255)
-    return torch.where(athlete[:, None], rgb, noisy)
+    return torch.where(athlete[:, None, :side, :side], rgb, noisy)
 
 
 @cache
