@@ -57,11 +57,11 @@ class CropPreprocessor(BaseDataPreprocessor):
         steps = (data.get('data_samples') or {}).get('augmentation')
         size = side_of(steps) if steps else 0  # before the copy: to read a number, a GPU ends all its work
         data = self.cast_data(data)
-        inputs, samples = data['inputs'], data.get('data_samples')
+        inputs, samples = data['inputs'], data.get('data_samples') or {}
         channels = inputs.shape[1] if self.with_flow else 3
         crops = inputs[:, :channels]
         if steps:
-            samples = dict(samples)
-            crops = augment(crops, samples.pop('augmentation'), size)
-        crops = crops_in_px(crops, (samples or {}).get('flow_scale'))
-        return {'inputs': (crops - self.mean[:channels]).div_(self.std[:channels]), 'data_samples': samples}
+            crops = augment(crops, samples['augmentation'], size)
+            samples = {name: value for name, value in samples.items() if name != 'augmentation'}
+        crops = crops_in_px(crops, samples.get('flow_scale'))
+        return {'inputs': (crops - self.mean[:channels]).div_(self.std[:channels]), 'data_samples': samples or None}
