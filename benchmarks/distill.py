@@ -21,6 +21,7 @@ from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.corpus import crop_codec as codec
 from vpd_mm.corpus.crop_writer import CropWriter
 from vpd_mm.corpus.shard import CROP, frame_key, read_value, videos_of_shards
+from vpd_mm.distill.crop_dataset import HANDOVERS
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.engine.cpu_autocast import cpu_has_bfloat16
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configs = [args.config, args.small]
         rows = measure_loaders(configs, corpus, Path(folder) / 'png', args.seconds)
         profiles = [profile_sample(config, corpus) for config in configs]
+        profiles += [measure_handovers(config, corpus) for config in configs]
         rows.append(measure_training(args.small, corpus, args.seconds))
         rows.append(measure_extraction(args.small, corpus, args.seconds))
     table = Table('what', 'measured', 'goal', 'met', title=f'distill, {torch.get_num_threads()} thread(s)')
@@ -205,6 +207,28 @@ def profile_sample(config: str, corpus: Corpus, num_samples: int = 1000) -> Tabl
     for name, values in times.items():
         table.add_row(name, f'{1e6 * np.mean(values):.0f}', f'{1e6 * np.median(values):.0f}')
     table.add_row('all', f'{1e6 * sum(np.mean(values) for values in times.values()):.0f}', '')
+    return table
+
+
+def measure_handovers(config: str, corpus: Corpus, num_batches: int = 5, batch_size: int = 100) -> Table:
+    """Measure the CPU time of a batch in the loader, and on a device that is this CPU, for each handover of crops."""
+    cfg = config_of(config, corpus)
+    preprocessor = MODELS.build(cfg.model).data_preprocessor
+    datasets = [DATASETS.build(dict(cfg.train_dataloader.dataset, handover=handover)) for handover in HANDOVERS]
+    indices = np.random.default_rng(0).integers(len(datasets[0]), size=(num_batches, batch_size)).tolist()
+    times = np.zeros((num_batches, len(HANDOVERS), 2))
+    for i, batch in enumerate(indices):
+        for j, dataset in enumerate(datasets):
+            start = time.process_time()
+            data = default_collate([dataset[index, i * batch_size + draw] for draw, index in enumerate(batch)])
+            loaded = time.process_time()
+            preprocessor(data, training=True)
+            times[i, j] = loaded - start, time.process_time() - loaded
+    table = Table(
+        'handover', 'loader', 'device', title=f'a batch of {batch_size} at {cfg.crop_size} px, median ms of CPU'
+    )
+    for handover, medians in zip(HANDOVERS, np.median(times, axis=0), strict=True):
+        table.add_row(handover, *(f'{1000 * median:.0f}' for median in medians))
     return table
 
 

@@ -35,6 +35,13 @@ def test_profile_has_all_transforms_of_the_training(corpus):
     assert stages == ['item', *transforms, 'collate', 'all']
 
 
+def test_every_handover_has_the_time_of_loader_and_device(corpus):
+    table = distill.measure_handovers(SMALL, corpus, 1, 8)
+    handovers, *times = (list(column.cells) for column in table.columns)
+    assert handovers == ['augmented', 'decoded', 'encoded']
+    assert all(int(ms) >= 0 for column in times for ms in column)
+
+
 def test_published_samples_are_the_crops_of_the_corpus(corpus, tmp_path, monkeypatch):
     store = CropStore(corpus.crops_dir)
     (path,) = write_png_crops(store, tmp_path / 'png', 1)

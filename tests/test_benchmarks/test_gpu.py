@@ -1,5 +1,9 @@
 """The measurements of the GPU benchmark, on the CPU."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -56,6 +60,44 @@ def test_pairs_are_counted_for_both_views():
     (row,) = gpu.dtw(20, 0.01, 'cpu:0')
     assert row.unit == 'pairs/s'
     assert row.speed > 0
+
+
+@pytest.mark.parametrize('share', [0.8, 0.95])
+def test_all_measurements_are_in_one_table(corpus, monkeypatch, capsys, share):
+    """Crops that the GPU augments or decodes are measured in the fastest mode."""
+
+    def training(config, corpus, batch_size, mode, seconds, device, handovers):
+        assert seconds == 0.5
+        for handover in handovers:
+            yield gpu.Row(f'batch {batch_size}, {mode.name}, {handover}', 1.0, 'samples/s', share, gpu.SHARE)
+
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'card of a test')
+    monkeypatch.setattr(gpu, 'training', training)
+    for name in ('crops_alone', 'extraction', 'dtw', 'recognition'):
+        monkeypatch.setattr(gpu, name, lambda *args, name=name: [gpu.Row(name, 1.0, 'samples/s')])
+    status = gpu.main(['--corpus', str(corpus.root), '--seconds', '0.5', '--batch-sizes', '100'])
+    assert status == int(share < gpu.SHARE)
+    lines = [line.split(' | ')[0] for line in capsys.readouterr().out.splitlines() if ' | ' in line]
+    assert lines == [
+        'batch 100, fp32, augmented',
+        'batch 100, AMP, augmented',
+        'batch 100, AMP, channels_last, augmented',
+        *(f'batch 100, AMP, channels_last, compiled, {handover}' for handover in ('augmented', 'decoded', 'encoded')),
+        *('crops_alone', 'extraction', 'dtw', 'recognition'),
+    ]
+
+
+def test_the_script_calls_the_benchmark_with_its_arguments(tmp_path):
+    """The ``python`` of the caller's PATH runs it, from any folder."""
+    (tmp_path / 'python').write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / 'python').chmod(0o755)
+    script = Path(gpu.__file__).with_suffix('.sh')
+    environment = {**os.environ, 'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'}
+    done = subprocess.run(['bash', script, '--gallery', '5'], env=environment, cwd=tmp_path, capture_output=True)
+    tool, *arguments = done.stdout.decode().split()
+    assert Path(tool).resolve() == script.parents[1] / 'tools/benchmark.py'
+    assert arguments == ['gpu', '--seconds', '4', '--gallery', '5']
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')
