@@ -224,9 +224,7 @@ def measure_handovers(config: str, corpus: Corpus, num_batches: int = 5, batch_s
             loaded = time.process_time()
             preprocessor(data, training=True)
             times[i, j] = loaded - start, time.process_time() - loaded
-    table = Table(
-        'handover', 'loader', 'device', title=f'a batch of {batch_size} at {cfg.crop_size} px, median ms of CPU'
-    )
+    table = Table('handover', 'loader', 'device', title=f'{batch_size} crops of {cfg.crop_size} px, ms of CPU')
     for handover, medians in zip(HANDOVERS, np.median(times, axis=0), strict=True):
         table.add_row(handover, *(f'{1000 * median:.0f}' for median in medians))
     return table
