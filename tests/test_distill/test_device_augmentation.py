@@ -25,7 +25,7 @@ from vpd_mm.distill import (
     StackFlow,
 )
 from vpd_mm.distill.crop_dataset import HANDOVERS
-from vpd_mm.distill.device_augmentation import decode_crops
+from vpd_mm.distill.device_augmentation import _decode_nvjpeg, decode_crops
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence
 
@@ -175,15 +175,17 @@ def test_nvjpeg_gets_bytes_and_gives_planes(corpus, monkeypatch):
     encoded = batch_of(corpus, pipelines(64)['paper'], 'encoded')['inputs']
     torchvision_io = SimpleNamespace(ImageReadMode=Enum('ImageReadMode', ['RGB', 'GRAY']), decode_jpeg=decode_jpeg)
     monkeypatch.setitem(sys.modules, 'torchvision.io', torchvision_io)
-    crops = decode_crops(encoded, torch.device('cuda'))
-    torch.testing.assert_close(crops, decode_crops(encoded, torch.device('cpu')), rtol=0, atol=0)
+    (rgb, flow), expected = _decode_nvjpeg(encoded, torch.device('cuda')), decode_crops(encoded, torch.device('cpu'))
+    for planes in zip(rgb, flow, expected, strict=True):
+        side = planes[0].shape[1]
+        torch.testing.assert_close(torch.cat(planes[:2]), planes[2][:, :side, :side], rtol=0, atol=0)
 
     def fail(*args):
         raise RuntimeError('not compiled with nvJPEG support')
 
     torchvision_io.decode_jpeg = fail
     with pytest.raises(UserError, match=r"not compiled with nvJPEG support\); handover='decoded'"):
-        decode_crops(encoded, torch.device('cuda'))
+        _decode_nvjpeg(encoded, torch.device('cuda'))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
@@ -195,3 +197,18 @@ def test_gpu_equals_cpu(corpus):
     decoded = batch_of(corpus, pipelines(64)['paper'], 'decoded')
     on_gpu = CropPreprocessor(mean=(0, 0, 0), std=(1, 1, 1), flow_std=1.0).cuda()(decoded)['inputs'].cpu()
     torch.testing.assert_close(on_gpu, PX(decoded)['inputs'], rtol=0, atol=0.01)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_decoding_keeps_memory_that_queued_kernels_read(corpus):
+    encoded = batch_of(corpus, pipelines(64)['paper'], 'encoded')['inputs']
+    big = torch.rand(8192, 8192, device='cuda')
+    for _ in range(10):
+        values = [torch.ones(96, 96, 3, dtype=torch.uint8, device='cuda') for _ in range(200)]
+        torch.cuda.synchronize()
+        for _ in range(5):
+            big = big @ big / 8192
+        sums = [value.sum() for value in values]
+        del values
+        decode_crops(encoded, torch.device('cuda', 0))
+        assert {int(total) for total in sums} == {96 * 96 * 3}

@@ -81,8 +81,7 @@ class DrawnPipeline:
                 case ResizedCrop():
                     left, top, w, h = transform.window(*shape, results['rng'])
                     _scale_flow(results, transform.size / w, transform.size / h)
-                    # A window of a mirrored crop
-                    left = shape[1] - left - w if results.get('view') else left
+                    left = shape[1] - left - w if results.get('view') else left  # of a mirrored crop
                     window, shape = [left, top, w, h, transform.size], (transform.size, transform.size)
                     steps['window'] = np.zeros(0)  # the place of the step
                 case ChiralFlip():
@@ -116,8 +115,8 @@ class DrawnPipeline:
 
     def _stack(self, transform: StackFlow, results: dict) -> dict:
         if self.encoded:
-            names = {'rgb': 'img', 'flow': 'flow'} if transform.with_flow else {'rgb': 'img'}
-            return {**results, 'inputs': {name: results[key] for name, key in names.items()}}
+            flow = {'flow': results['flow']} if transform.with_flow else {}
+            return {**results, 'inputs': {'rgb': results['img'], **flow}}
         results = transform(results)
         results['inputs'] = _pad(results['inputs'], self.side)
         return results
@@ -151,33 +150,53 @@ def decode_crops(encoded: Mapping[str, Sequence[bytes]], device: torch.device) -
     Raises:
         UserError: this torchvision cannot decode on the GPU.
     """
-    if device.type == 'cuda':
-        parts = [_decode_nvjpeg(encoded['rgb'], 'RGB', device)]
-        if 'flow' in encoded:
-            both = _decode_nvjpeg(encoded['flow'], 'GRAY', device)
-            parts.append([image[0].unflatten(1, (2, -1)).transpose(0, 1) for image in both])
-    else:
+    if device.type != 'cuda':
         shapes = [codec.image_shape(data)[:2] for data in encoded['rgb']]
         decoders = {'rgb': codec.decode_rgb, 'flow': codec.decode_flow_code}
         parts = [
             [torch.from_numpy(decoders[name](*each)).permute(2, 0, 1) for each in zip(images, shapes, strict=True)]
             for name, images in encoded.items()
         ]
-    side = max(image.shape[1] for image in parts[0])
-    return torch.cat([torch.stack([_pad(image, side) for image in images]) for images in parts], dim=1)
+        return _join(parts)
+    # torchvision writes into memory that kernels which were queued before may still read (pytorch/vision#9606), unless
+    # it is memory of a stream on which nothing is queued.
+    stream, current = _decoding_stream(device), torch.cuda.current_stream(device)
+    stream.synchronize()
+    with torch.cuda.stream(stream):
+        crops = _join(_decode_nvjpeg(encoded, device))
+    current.wait_stream(stream)
+    crops.record_stream(current)
+    return crops
 
 
-def _decode_nvjpeg(images: Sequence[bytes], mode: str, device: torch.device) -> list[torch.Tensor]:
-    """Decode JPEG images to (C, H, W) uint8; ``mode`` is RGB or GRAY."""
+@cache
+def _decoding_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
+
+
+def _decode_nvjpeg(encoded: Mapping[str, Sequence[bytes]], device: torch.device) -> list[list[torch.Tensor]]:
+    """Decode crops to N of (3, S, S), and flow to N of (2, S, S)."""
     from torchvision.io import ImageReadMode, decode_jpeg
 
-    # One copy, because tensors may not share the read-only memory of bytes
-    data = torch.frombuffer(bytearray(b''.join(images)), dtype=torch.uint8).split([len(image) for image in images])
-    try:
-        return decode_jpeg(list(data), ImageReadMode[mode], device)
-    except RuntimeError as e:
-        hint = "handover='decoded' decodes in the loader processes instead"
-        raise UserError(f'torchvision cannot decode JPEG on the GPU ({str(e).splitlines()[0]}); {hint}') from e
+    parts = []
+    for name, images in encoded.items():
+        # One copy, because tensors may not share the read-only memory of bytes
+        data = torch.frombuffer(bytearray(b''.join(images)), dtype=torch.uint8).split([len(image) for image in images])
+        try:
+            decoded = decode_jpeg(list(data), ImageReadMode.GRAY if name == 'flow' else ImageReadMode.RGB, device)
+        except RuntimeError as e:
+            hint = "handover='decoded' decodes in the loader processes instead"
+            raise UserError(f'torchvision cannot decode JPEG on the GPU ({str(e).splitlines()[0]}); {hint}') from e
+        if name == 'flow':
+            decoded = [image[0].unflatten(1, (2, -1)).transpose(0, 1) for image in decoded]
+        parts.append(decoded)
+    return parts
+
+
+def _join(parts: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
+    """Join the channels of N crops, and stack the crops."""
+    side = max(image.shape[1] for image in parts[0])
+    return torch.cat([torch.stack([_pad(image, side) for image in images]) for images in parts], dim=1)
 
 
 def side_of(steps: Mapping[str, torch.Tensor]) -> int:
