@@ -154,16 +154,18 @@ def decode_crops(encoded: Mapping[str, Sequence[bytes]], device: torch.device) -
         shapes = [codec.image_shape(data)[:2] for data in encoded['rgb']]
         decoders = {'rgb': codec.decode_rgb, 'flow': codec.decode_flow_code}
         parts = [
-            [torch.from_numpy(decoders[name](*each)).permute(2, 0, 1) for each in zip(images, shapes, strict=True)]
+            _stack(
+                [torch.from_numpy(decoders[name](*each)).permute(2, 0, 1) for each in zip(images, shapes, strict=True)]
+            )
             for name, images in encoded.items()
         ]
-        return _join(parts)
+        return torch.cat(parts, dim=1)
     # torchvision writes into memory that kernels which were queued before may still read (pytorch/vision#9606), unless
     # it is memory of a stream on which nothing is queued.
     stream, current = _decoding_stream(device), torch.cuda.current_stream(device)
     stream.synchronize()
     with torch.cuda.stream(stream):
-        crops = _join(_decode_nvjpeg(encoded, device))
+        crops = torch.cat(_decode_nvjpeg(encoded, device), dim=1)
     current.wait_stream(stream)
     crops.record_stream(current)
     return crops
@@ -174,8 +176,8 @@ def _decoding_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-def _decode_nvjpeg(encoded: Mapping[str, Sequence[bytes]], device: torch.device) -> list[list[torch.Tensor]]:
-    """Decode crops to N of (3, S, S), and flow to N of (2, S, S)."""
+def _decode_nvjpeg(encoded: Mapping[str, Sequence[bytes]], device: torch.device) -> list[torch.Tensor]:
+    """Decode crops to (N, 3, S, S), and flow to (N, 2, S, S)."""
     from torchvision.io import ImageReadMode, decode_jpeg
 
     parts = []
@@ -187,16 +189,24 @@ def _decode_nvjpeg(encoded: Mapping[str, Sequence[bytes]], device: torch.device)
         except RuntimeError as e:
             hint = "handover='decoded' decodes in the loader processes instead"
             raise UserError(f'torchvision cannot decode JPEG on the GPU ({str(e).splitlines()[0]}); {hint}') from e
-        if name == 'flow':
-            decoded = [image[0].unflatten(1, (2, -1)).transpose(0, 1) for image in decoded]
-        parts.append(decoded)
+        if name == 'rgb':
+            parts.append(_stack(decoded))
+        elif len({image.shape for image in decoded}) == 1:
+            parts.append(_planes(torch.stack(decoded)))  # at once: the CPU may be what a GPU waits for
+        else:
+            parts.append(_stack([_planes(image) for image in decoded]))
     return parts
 
 
-def _join(parts: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
-    """Join the channels of N crops, and stack the crops."""
-    side = max(image.shape[1] for image in parts[0])
-    return torch.cat([torch.stack([_pad(image, side) for image in images]) for images in parts], dim=1)
+def _planes(both: torch.Tensor) -> torch.Tensor:
+    """Split images [u | v] (..., 1, H, 2 W) into planes (..., 2, H, W)."""
+    return both.squeeze(-3).unflatten(-1, (2, -1)).transpose(-3, -2)
+
+
+def _stack(images: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Stack N images (C, H, W) to (N, C, S, S)."""
+    side = max(image.shape[1] for image in images)
+    return torch.stack([_pad(image, side) for image in images])
 
 
 def side_of(steps: Mapping[str, torch.Tensor]) -> int:
