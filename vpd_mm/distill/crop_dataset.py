@@ -23,7 +23,7 @@ from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..teacher import JointFeature
-from .device_augmentation import DrawnPipeline
+from .device_augmentation import Stored, drawing
 from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
@@ -119,7 +119,7 @@ class CropDataset(Dataset):
         self.motion = motion
         needs_previous = motion and require_previous_pose
         self.seed, self._draws = seed, _Draws()
-        self.pipeline: Callable = Compose(list(pipeline))
+        self.pipeline = Compose(list(pipeline))
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
         if actions_only or not unlabelled:
@@ -133,8 +133,8 @@ class CropDataset(Dataset):
         if subset != 'all':
             self._choose_held_out(holdout, val_ratio)
         if handover != 'augmented':
-            side = max(self.store.settings(video).size for video in self.videos)
-            self.pipeline = DrawnPipeline(self.pipeline.transforms, handover == 'encoded', side)
+            stored = Stored(handover == 'encoded', max(self.store.settings(video).size for video in self.videos))
+            self.pipeline = Compose(drawing(self.pipeline.transforms, stored))
         parts, inputs, passed = [], CorpusInputs(self.corpus, self.store), 0
         self._num_used = 0
         for i, video in enumerate(self.videos):

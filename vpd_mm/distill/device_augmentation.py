@@ -15,7 +15,8 @@ The numbers of a batch are a dict in the order of the transforms, of
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,100 +35,120 @@ from .crop_transforms import (
     StackFlow,
 )
 
-_KNOWN = (LoadCrop, LoadFlow, CropColorJitter, BackgroundNoise, ResizedCrop, ChiralFlip, StackFlow, PackCropInputs)
 
-
-class DrawnPipeline:
-    """Run a pipeline but for the pixels of its augmentation.
-
-    A sample is that of the pipeline, except for ``inputs``, the stored crop: (5 or 3, S, S) uint8, or with ``encoded``
-    a dict of JPEG bytes ``rgb`` and ``flow``; ``data_samples`` also has the drawn numbers, ``augmentation``.
+class Stored(NamedTuple):
+    """State of the crops that are handed over.
 
     Args:
-        transforms: Those of the pipeline.
-        encoded: Leave decoding to the device.
-        side: Largest side of the stored crops, px; smaller ones are padded with zeros on the right and below.
+        encoded: As JPEG images, else decoded.
+        side: Side of the largest, px; decoded ones are padded to it with zeros on the right and below.
+    """
+
+    encoded: bool
+    side: int
+
+
+def drawing(transforms: Sequence[Callable], stored: Stored) -> list[Callable[[dict], dict]]:
+    """Return transforms that draw the numbers of others, and compute no pixels.
+
+    Samples are the same except for ``inputs``, the stored crop: (5 or 3, S, S) uint8, or ``encoded`` a dict of JPEG
+    bytes ``rgb`` and ``flow``; ``data_samples`` also has the drawn numbers, ``augmentation``.
 
     Raises:
         UserError: a transform has no counterpart on the device, or is repeated.
     """
+    kinds = [type(transform) for transform in transforms]
+    for kind in kinds:
+        if kind not in _COUNTERPARTS or kinds.count(kind) > 1:
+            problem = 'may be there once' if kind in _COUNTERPARTS else 'has no counterpart on the device'
+            raise UserError(f"CropDataset: {kind.__name__} {problem}; use handover='augmented'")
+    return [partial(_COUNTERPARTS[type(transform)], transform, stored) for transform in transforms]
 
-    def __init__(self, transforms: Sequence[Callable], encoded: bool, side: int) -> None:
-        kinds = [type(transform) for transform in transforms]
-        for kind in kinds:
-            if kind not in _KNOWN or kinds.count(kind) > 1:
-                problem = 'has no counterpart on the device' if kind not in _KNOWN else 'may be there once'
-                raise UserError(f"CropDataset: {kind.__name__} {problem}; use handover='augmented'")
-        self.transforms, self.encoded, self.side = transforms, encoded, side
 
-    def __call__(self, results: dict) -> dict:
-        steps: dict[str, np.ndarray] = {}
-        shape: tuple[int, int] = (0, 0)
-        window = [0, 0, 0, 0, 0]
-        for transform in self.transforms:
-            match transform:
-                case LoadCrop():
-                    results = self._load_crop(transform, results)
-                    shape = results['store'].settings(results['video']).square
-                    window = [0, 0, *shape, shape[0]]
-                case LoadFlow():
-                    results = self._load_flow(transform, results)
-                case CropColorJitter():
-                    matrix = transform.matrix(results['rng'])
-                    matrix[:, 3] /= shape[0] * shape[1]
-                    steps['color'] = matrix.astype(np.float32)
-                case BackgroundNoise():
-                    steps |= self._draw_noise(transform, results, shape)
-                case ResizedCrop():
-                    left, top, w, h = transform.window(*shape, results['rng'])
-                    _scale_flow(results, transform.size / w, transform.size / h)
-                    left = shape[1] - left - w if results.get('view') else left  # of a mirrored crop
-                    window, shape = [left, top, w, h, transform.size], (transform.size, transform.size)
-                    steps['window'] = np.zeros(0)  # the place of the step
-                case ChiralFlip():
-                    if transform.flips(results):
-                        _scale_flow(results, -1, 1)
-                case StackFlow():
-                    results = self._stack(transform, results)
-                case PackCropInputs():
-                    results = self._pack(transform, results, steps, window)
-        return results
-
-    def _load_crop(self, transform: LoadCrop, results: dict) -> dict:
-        if not self.encoded:
-            return transform(results)
-        return {**results, 'img': results['store'].crop_jpeg(results['video'], results['frame'])}
-
-    def _load_flow(self, transform: LoadFlow, results: dict) -> dict:
-        if not self.encoded:
-            return transform(results)
-        flow, step = results['store'].flow_jpeg(results['video'], results['frame'])
-        return {**results, 'flow': flow, 'flow_scale': np.array((step, step), np.float32)}
-
-    def _draw_noise(self, transform: BackgroundNoise, results: dict, shape: tuple[int, int]) -> dict[str, np.ndarray]:
-        athlete = np.ones((self.side, self.side), bool)
-        place = transform.place(results, *shape)
-        if place is None:
-            return {'noise': np.zeros(5, np.float32), 'athlete': athlete}
-        mask, top, left = place
-        athlete[: shape[0], : shape[1]] = mask
-        return {'noise': np.array((top, left, *transform.sd), np.float32), 'athlete': athlete}
-
-    def _stack(self, transform: StackFlow, results: dict) -> dict:
-        if self.encoded:
-            flow = {'flow': results['flow']} if transform.with_flow else {}
-            return {**results, 'inputs': {'rgb': results['img'], **flow}}
+def _load_crop(transform: LoadCrop, stored: Stored, results: dict) -> dict:
+    store, video, frame = results['store'], results['video'], results['frame']
+    if stored.encoded:
+        results['img'] = store.crop_jpeg(video, frame)
+    else:
         results = transform(results)
-        results['inputs'] = _pad(results['inputs'], self.side)
-        return results
+    height, width = results['shape'] = store.settings(video).square
+    results['window'] = 0, 0, width, height, height
+    results['steps'] = {}
+    return results
 
-    def _pack(self, transform: PackCropInputs, results: dict, steps: dict[str, np.ndarray], window: list[int]) -> dict:
-        packed = transform(results)
-        left, top, w, h, size = window
-        left, w = (left + w, -w) if results.get('view') else (left, w)
-        steps['window'] = np.array((left, top, w, h, size), np.float32)
-        packed['data_samples']['augmentation'] = {name: torch.from_numpy(value) for name, value in steps.items()}
-        return packed
+
+def _load_flow(transform: LoadFlow, stored: Stored, results: dict) -> dict:
+    if not stored.encoded:
+        return transform(results)
+    results['flow'], step = results['store'].flow_jpeg(results['video'], results['frame'])
+    results['flow_scale'] = np.array((step, step), np.float32)
+    return results
+
+
+def _draw_color(transform: CropColorJitter, stored: Stored, results: dict) -> dict:
+    matrix = transform.matrix(results['rng'])
+    matrix[:, 3] /= results['shape'][0] * results['shape'][1]
+    results['steps']['color'] = matrix.astype(np.float32)
+    return results
+
+
+def _draw_noise(transform: BackgroundNoise, stored: Stored, results: dict) -> dict:
+    height, width = results['shape']
+    noise, athlete = np.zeros(5, np.float32), np.ones((stored.side, stored.side), bool)
+    if (place := transform.place(results, height, width)) is not None:
+        athlete[:height, :width], *corner = place
+        noise[:] = *corner, *transform.sd
+    results['steps'] |= {'noise': noise, 'athlete': athlete}
+    return results
+
+
+def _draw_window(transform: ResizedCrop, stored: Stored, results: dict) -> dict:
+    height, width = results['shape']
+    left, top, w, h = transform.window(height, width, results['rng'])
+    _scale_flow(results, transform.size / w, transform.size / h)
+    if results.get('view'):  # a window of the mirrored crop
+        left = width - left - w
+    results['shape'] = transform.size, transform.size
+    results['window'] = left, top, w, h, transform.size
+    results['steps']['window'] = None  # its place among the steps
+    return results
+
+
+def _draw_flip(transform: ChiralFlip, stored: Stored, results: dict) -> dict:
+    if transform.flips(results):
+        _scale_flow(results, -1, 1)
+    return results
+
+
+def _stack_flow(transform: StackFlow, stored: Stored, results: dict) -> dict:
+    if stored.encoded:
+        flow = {'flow': results['flow']} if transform.with_flow else {}
+        results['inputs'] = {'rgb': results['img'], **flow}
+    else:
+        results = transform(results)
+        results['inputs'] = _pad(results['inputs'], stored.side)
+    return results
+
+
+def _pack(transform: PackCropInputs, stored: Stored, results: dict) -> dict:
+    left, top, w, h, size = results['window']
+    left, w = (left + w, -w) if results.get('view') else (left, w)
+    results['steps']['window'] = np.array((left, top, w, h, size), np.float32)
+    packed = transform(results)
+    packed['data_samples']['augmentation'] = {name: torch.from_numpy(each) for name, each in results['steps'].items()}
+    return packed
+
+
+_COUNTERPARTS: dict[type, Callable] = {
+    LoadCrop: _load_crop,
+    LoadFlow: _load_flow,
+    CropColorJitter: _draw_color,
+    BackgroundNoise: _draw_noise,
+    ResizedCrop: _draw_window,
+    ChiralFlip: _draw_flip,
+    StackFlow: _stack_flow,
+    PackCropInputs: _pack,
+}
 
 
 def _scale_flow(results: dict, u: float, v: float) -> None:
