@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -307,12 +307,10 @@ class CropDataset(Dataset):
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
-        i, frame = int(np.searchsorted(self._ends, index, side='right')), int(self._frames[index])
+        i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
         video = self.videos[i]
         sequence = self._teacher[video] if video in self._teacher else self._map(video, self._features[video])
-        targets = [now := _feats_of(sequence, frame)]
-        if self.motion:
-            targets.append(now - _feats_of(sequence, -1 if frame in self._starts[i] else frame - 1))
+        targets, score = self._targets(sequence, frame, frame in self._starts[i])
         sample = {
             'corpus': self.corpus,
             'store': self.store,
@@ -320,12 +318,28 @@ class CropDataset(Dataset):
             'frame': frame,
             'index': index,
             'rng': self._draws(self.seed, index) if draw is None else self._draws(draw),
-            'targets': np.concatenate(targets, axis=1),
-            'score': float(sequence.scores[row]) if (row := _row_of(sequence, frame)) >= 0 else 0.0,
+            'targets': targets,
+            'score': score,
         }
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
         return self.pipeline(sample)
+
+    def _targets(self, sequence: FeatureSequence, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
+        """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none.
+
+        Unlike numpy's search, this one reads a few numbers of a mapped file only.
+        """
+        inds, feats = sequence.frame_inds, sequence.feats
+        _, views, dims = feats.shape
+        targets = np.full((views, 2 * dims if self.motion else dims), np.nan, np.float32)
+        row = bisect_left(inds, frame)  # type: ignore[arg-type]
+        if row == len(inds) or inds[row] != frame:
+            return targets, 0.0
+        targets[:, :dims] = feats[row]
+        if self.motion and not is_start and row and inds[row - 1] == frame - 1:
+            np.subtract(feats[row], feats[row - 1], out=targets[:, dims:])
+        return targets, float(sequence.scores[row])
 
 
 class _Draws:
@@ -357,16 +371,3 @@ def rows_of(frame_inds: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.nd
         return np.full(len(wanted), -1, np.int64)
     rows = np.minimum(np.searchsorted(frame_inds, wanted), len(frame_inds) - 1)
     return np.where(frame_inds[rows] == wanted, rows, -1)
-
-
-def _row_of(sequence: FeatureSequence, frame: int) -> int:
-    """Return the row of a frame; -1 if absent.  Unlike numpy's search it reads a few numbers of a mapped file only."""
-    inds = sequence.frame_inds
-    row = bisect_left(inds, frame)  # type: ignore[arg-type]
-    return row if row < len(inds) and inds[row] == frame else -1
-
-
-def _feats_of(sequence: FeatureSequence, frame: int) -> np.ndarray:
-    """Return the features (V, D) of a frame; NaN if absent."""
-    row = _row_of(sequence, frame)
-    return sequence.feats[row] if row >= 0 else np.full(sequence.feats.shape[1:], np.nan, np.float32)
