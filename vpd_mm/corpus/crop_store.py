@@ -25,6 +25,8 @@ _MAX_SIDE = 4096
 _MAX_PX = 1 << 20
 #: Headers that are kept, and frames of all of them.
 _CACHED_HEADERS, _CACHED_FRAMES = 1000, 1_000_000
+#: Records that are kept, so that flow and mask are read after the crops of several frames.
+CACHED_RECORDS = 64
 _NO_FRAMES, _NO_WINDOWS = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
 
 
@@ -139,11 +141,11 @@ class CropStore:
         self.directory, self._given = Path(directory), shards
         self._headers: dict[str, CropHeader] = {}
         self._settings: dict[str, CropHeader] = {}
-        #: Video, frame and parts of the record that was read last.
-        self._last: tuple[str, int, tuple[bytes, bytes, bytes]] | None = None
+        #: Parts of the records that were read last, by video and frame.
+        self._records: dict[tuple[str, int], tuple[bytes, bytes, bytes]] = {}
 
     def __getstate__(self) -> dict:
-        state = {'directory': self.directory, '_given': self._given, '_headers': {}, '_last': None}
+        state = {'directory': self.directory, '_given': self._given, '_headers': {}, '_records': {}}
         return {**state, '_settings': self._settings}
 
     @cached_property
@@ -205,7 +207,7 @@ class CropStore:
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the RGB crop (S, S, 3) uint8."""
         square = self.settings(video).square
-        self._last = None
+        self._records.pop((video, frame_ind), None)
         return self._part(video, frame_ind, 0, codec.decode_rgb, square)
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
@@ -246,11 +248,14 @@ class CropStore:
 
     def _part(self, video: str, frame_ind: int, part: int, decode: Callable[..., T], *args: Any) -> T:
         """Decode a part of the record of a crop; flow and mask are read after the crop, of the same record."""
-        last = self._last
-        if last is None or last[1] != frame_ind or last[0] != video:
+        parts = self._records.get((video, frame_ind))
+        if parts is None:
             record = self._record(video, frame_ind, CROP)
-            self._last = last = video, frame_ind, self._checked(video, frame_ind, codec.unpack_record, record)
-        return self._checked(video, frame_ind, decode, last[2][part], *args)
+            parts = self._checked(video, frame_ind, codec.unpack_record, record)
+            for oldest in list(self._records)[: 1 - CACHED_RECORDS]:  # a copy: other threads change it
+                self._records.pop(oldest, None)
+            self._records[video, frame_ind] = parts
+        return self._checked(video, frame_ind, decode, parts[part], *args)
 
     def _record(self, video: str, frame_ind: int, kind: bytes) -> bytes:
         """Read a record."""

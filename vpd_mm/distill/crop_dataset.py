@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, FeatureStore
+from ..corpus.crop_store import CACHED_RECORDS
 from ..corpus.provenance import CorpusInputs, crops_of
 from ..engine.deprecation import renamed_arguments
 from ..errors import UserError, counted, listed
@@ -111,7 +112,7 @@ class CropDataset(Dataset):
         min_score = self.corpus.settings().min_score if min_score is None else min_score
         self.motion = motion
         needs_previous = motion and require_previous_pose
-        self.seed, self._draws = seed, _Draws()
+        self.seed, self._draws = seed, [_Draws() for _ in range(CACHED_RECORDS)]
         self.pipeline = Compose(list(pipeline))
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
@@ -305,6 +306,23 @@ class CropDataset(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
+        return self.pipeline(self._sample(item, self._draws[0]))
+
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
+        """Return the samples of a batch, for a DataLoader.
+
+        All pass one transform before the next one, so that its instructions stay in the caches of the processor.
+        """
+        samples = []
+        for start in range(0, len(items), CACHED_RECORDS):
+            part = [self._sample(*each) for each in zip(items[start : start + CACHED_RECORDS], self._draws)]
+            for transform in self.pipeline.transforms:
+                part = [transform(sample) for sample in part]
+            samples += part
+        return samples
+
+    def _sample(self, item: int | tuple[int, int], draws: '_Draws') -> dict:
+        """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
         i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
@@ -317,13 +335,13 @@ class CropDataset(Dataset):
             'video': video,
             'frame': frame,
             'index': index,
-            'rng': self._draws(self.seed, index) if draw is None else self._draws(draw),
+            'rng': draws(self.seed, index) if draw is None else draws(draw),
             'targets': targets,
             'score': score,
         }
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
-        return self.pipeline(sample)
+        return sample
 
     def _targets(self, sequence: FeatureSequence, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
         """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none.
