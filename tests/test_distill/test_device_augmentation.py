@@ -74,7 +74,7 @@ def corpus(tmp_path_factory):
 
 def batch_of(corpus, pipeline, handover, draws=range(0, 36, 3)):
     dataset = CropDataset(corpus.root, 'joints', pipeline, subset='all', handover=handover)
-    return default_collate([dataset[draw % len(dataset), draw] for draw in draws])
+    return default_collate(dataset.__getitems__([(draw % len(dataset), draw) for draw in draws]))
 
 
 @pytest.mark.parametrize(('name', 'size'), [('paper', 48), ('small', 64), ('small', 24), ('flip first', 32)])

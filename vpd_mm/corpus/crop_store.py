@@ -17,7 +17,6 @@ from ..structures.npz_io import check_source
 from . import crop_codec as codec
 from .shard import CROP, ENVIRONMENTS, IMAGE, frame_key, header_key, read_stored, read_value, unseal, videos_of_shards
 
-S = TypeVar('S')
 T = TypeVar('T')
 HEADER_VERSION = 1
 
@@ -26,6 +25,8 @@ _MAX_SIDE = 4096
 _MAX_PX = 1 << 20
 #: Headers that are kept, and frames of all of them.
 _CACHED_HEADERS, _CACHED_FRAMES = 1000, 1_000_000
+#: Records that are kept, so that flow and mask are read after the crops of several frames.
+CACHED_RECORDS = 64
 _NO_FRAMES, _NO_WINDOWS = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
 
 
@@ -140,11 +141,11 @@ class CropStore:
         self.directory, self._given = Path(directory), shards
         self._headers: dict[str, CropHeader] = {}
         self._settings: dict[str, CropHeader] = {}
-        #: Video, frame and parts of the record that was read last.
-        self._last: tuple[str, int, tuple[bytes, bytes, bytes]] | None = None
+        #: Parts of the records that were read last, by video and frame.
+        self._records: dict[tuple[str, int], tuple[bytes, bytes, bytes]] = {}
 
     def __getstate__(self) -> dict:
-        state = {'directory': self.directory, '_given': self._given, '_headers': {}, '_last': None}
+        state = {'directory': self.directory, '_given': self._given, '_headers': {}, '_records': {}}
         return {**state, '_settings': self._settings}
 
     @cached_property
@@ -206,36 +207,36 @@ class CropStore:
     def crop(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the RGB crop (S, S, 3) uint8."""
         square = self.settings(video).square
-        self._last = None
-        return self._part(video, frame_ind, lambda parts: codec.decode_rgb(parts[0], square))
+        self._records.pop((video, frame_ind), None)
+        return self._part(video, frame_ind, 0, codec.decode_rgb, square)
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the flow from the previous frame, (S, S, 2) float32 in px of the crop, u right, v down."""
         square, clip = self.settings(video).square, self._flow_clip(video)
-        return self._part(video, frame_ind, lambda parts: codec.decode_flow(parts[1], square, clip))
+        return self._part(video, frame_ind, 1, codec.decode_flow, square, clip)
 
     def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
         """Read the flow as it is stored: codes (S, S, 2) uint8, and px of a step; code 128 is 0."""
         square, clip = self.settings(video).square, self._flow_clip(video)
-        code = self._part(video, frame_ind, lambda parts: codec.decode_flow_code(parts[1], square))
+        code = self._part(video, frame_ind, 1, codec.decode_flow_code, square)
         return code, codec.flow_step(clip)
 
     def crop_jpeg(self, video: str, frame_ind: int) -> bytes:
         """Read the RGB crop as it is stored, a JPEG image of (S, S, 3)."""
         square = self.settings(video).square
-        self._last = None
-        return self._part(video, frame_ind, lambda parts: codec.check_rgb(parts[0], square))
+        self._records.pop((video, frame_ind), None)
+        return self._part(video, frame_ind, 0, codec.check_rgb, square)
 
     def flow_jpeg(self, video: str, frame_ind: int) -> tuple[bytes, float]:
         """Read the flow as it is stored, a JPEG image [u | v] of (S, 2 S), and px of a step; code 128 is 0."""
         square, clip = self.settings(video).square, self._flow_clip(video)
-        data = self._part(video, frame_ind, lambda parts: codec.check_flow(parts[1], square))
+        data = self._part(video, frame_ind, 1, codec.check_flow, square)
         return data, codec.flow_step(clip)
 
     def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
         """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
         square = self.settings(video).square
-        return self._part(video, frame_ind, lambda parts: codec.decode_mask(parts[2], square) if parts[2] else None)
+        return self._part(video, frame_ind, 2, lambda png: codec.decode_mask(png, square) if png else None)
 
     def frame_image(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the whole frame (H, W, 3) uint8 RGB."""
@@ -243,7 +244,7 @@ class CropStore:
         if shape is None:
             shard = self._shard(video)
             raise UserError(f'{shard}: video {video!r} has no whole frames; prepare with --full-frame into a new --out')
-        return self._decoded(video, frame_ind, lambda record: codec.decode_rgb(record, shape), IMAGE)
+        return self._checked(video, frame_ind, codec.decode_rgb, self._record(video, frame_ind, IMAGE), shape)
 
     def _flow_clip(self, video: str) -> float:
         """Largest flow of a video, px."""
@@ -257,26 +258,30 @@ class CropStore:
             raise UserError(f'{self.directory}: no crops of video {video!r} among {len(self)}; run tools/prepare.py')
         return self._shards[video]
 
-    def _part(self, video: str, frame_ind: int, decode: Callable[[tuple[bytes, bytes, bytes]], T]) -> T:
+    def _part(self, video: str, frame_ind: int, part: int, decode: Callable[..., T], *args: Any) -> T:
         """Decode a part of the record of a crop; flow and mask are read after the crop, of the same record."""
-        last = self._last
-        if last is None or last[:2] != (video, frame_ind):
-            self._last = last = video, frame_ind, self._decoded(video, frame_ind, codec.unpack_record)
-        return self._checked(video, frame_ind, decode, last[2])
+        parts = self._records.get((video, frame_ind))
+        if parts is None:
+            record = self._record(video, frame_ind, CROP)
+            parts = self._checked(video, frame_ind, codec.unpack_record, record)
+            for oldest in list(self._records)[: 1 - CACHED_RECORDS]:  # a copy: other threads change it
+                self._records.pop(oldest, None)
+            self._records[video, frame_ind] = parts
+        return self._checked(video, frame_ind, decode, parts[part], *args)
 
-    def _decoded(self, video: str, frame_ind: int, decode: Callable[[bytes], T], kind: bytes = CROP) -> T:
-        """Read and decode a record."""
+    def _record(self, video: str, frame_ind: int, kind: bytes) -> bytes:
+        """Read a record."""
         stored = read_stored(self._shard(video), key := frame_key(kind, video, frame_ind))
         if stored is None:
             shard, inds = self._shard(video), self.header(video).frame_inds
             span = f'{inds[0]}..{inds[-1]}' if len(inds) else 'none'
             raise UserError(f'{shard}: video {video!r} has no frame {frame_ind}; it holds {len(inds)} ({span})')
-        return self._checked(video, frame_ind, lambda value: decode(unseal(key, value)), stored)
+        return self._checked(video, frame_ind, unseal, key, stored)
 
-    def _checked(self, video: str, frame_ind: int, decode: Callable[[S], T], data: S) -> T:
-        """Return ``decode(data)``; its error names shard, video and frame."""
+    def _checked(self, video: str, frame_ind: int, decode: Callable[..., T], *args: Any) -> T:
+        """Return ``decode(*args)``; its error names shard, video and frame."""
         try:
-            return decode(data)
+            return decode(*args)
         except UserError as e:
             with _located(f'{self._shard(video)}: video {video!r}, frame {frame_ind}'):
                 raise e

@@ -143,25 +143,39 @@ if hasattr(os, 'register_at_fork'):
     os.register_at_fork(after_in_child=ENVIRONMENTS.__init__)  # type: ignore[misc]
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[lmdb.Transaction]:
+#: Errors of LMDB in a damaged file.
+_DAMAGED = lmdb.Error, MemoryError, OverflowError
+
+
+def _begin(path: Path) -> lmdb.Transaction:
     env = ENVIRONMENTS.reader(path)
     try:
-        try:
-            txn = env.begin()
-        except lmdb.MapResizedError:  # another process has made the file larger
-            env.set_mapsize(0)
-            txn = env.begin()
-        with txn:
+        return env.begin()
+    except lmdb.MapResizedError:  # another process has made the file larger
+        env.set_mapsize(0)
+        return env.begin()
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f'{path}: damaged ({error}); delete it and run tools/prepare.py again')
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[lmdb.Transaction]:
+    try:
+        with _begin(path) as txn:
             yield txn
-    except (lmdb.Error, MemoryError, OverflowError) as e:
-        raise UserError(f'{path}: damaged ({e}); delete it and run tools/prepare.py again') from e
+    except _DAMAGED as e:
+        raise _damaged(path, e) from e
 
 
 def read_stored(path: Path, key: bytes) -> bytes | None:
     """Read what is stored for ``key``, sealed or not; None where there is none; errors as :func:`read_value`."""
-    with _reading(path) as txn:
-        return cast('bytes | None', txn.get(key))
+    try:  # of each crop: without the generator of _reading
+        with _begin(path) as txn:
+            return cast('bytes | None', txn.get(key))
+    except _DAMAGED as e:
+        raise _damaged(path, e) from e
 
 
 def read_value(path: Path, key: bytes) -> bytes | None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, FeatureStore
+from ..corpus.crop_store import CACHED_RECORDS
 from ..corpus.provenance import CorpusInputs, crops_of
 from ..engine.deprecation import renamed_arguments
 from ..errors import UserError, counted, listed
@@ -118,7 +119,7 @@ class CropDataset(Dataset):
         min_score = self.corpus.settings().min_score if min_score is None else min_score
         self.motion = motion
         needs_previous = motion and require_previous_pose
-        self.seed, self._draws = seed, _Draws()
+        self.seed, self._draws = seed, [_Draws() for _ in range(CACHED_RECORDS)]
         self.pipeline = Compose(list(pipeline))
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
@@ -315,27 +316,58 @@ class CropDataset(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
+        return self.pipeline(self._sample(item, self._draws[0]))
+
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
+        """Return the samples of a batch, for a DataLoader.
+
+        All pass one transform before the next one, so that its instructions stay in the caches of the processor.
+        """
+        samples = []
+        for start in range(0, len(items), CACHED_RECORDS):
+            part = [self._sample(*each) for each in zip(items[start : start + CACHED_RECORDS], self._draws)]
+            for transform in self.pipeline.transforms:
+                part = [transform(sample) for sample in part]
+            samples += part
+        return samples
+
+    def _sample(self, item: int | tuple[int, int], draws: '_Draws') -> dict:
+        """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
-        i, frame = int(np.searchsorted(self._ends, index, side='right')), int(self._frames[index])
+        i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
         video = self.videos[i]
         sequence = self._teacher[video] if video in self._teacher else self._map(video, self._features[video])
-        targets = [now := _feats_of(sequence, frame)]
-        if self.motion:
-            targets.append(now - _feats_of(sequence, -1 if frame in self._starts[i] else frame - 1))
+        targets, score = self._targets(sequence, frame, frame in self._starts[i])
         sample = {
             'corpus': self.corpus,
             'store': self.store,
             'video': video,
             'frame': frame,
             'index': index,
-            'rng': self._draws(self.seed, index) if draw is None else self._draws(draw),
-            'targets': np.concatenate(targets, axis=1),
-            'score': float(sequence.scores[row]) if (row := _row_of(sequence, frame)) >= 0 else 0.0,
+            'rng': draws(self.seed, index) if draw is None else draws(draw),
+            'targets': targets,
+            'score': score,
         }
         if self._ground_truth is not None:
             sample['ground_truth'] = self._ground_truth[index]
-        return self.pipeline(sample)
+        return sample
+
+    def _targets(self, sequence: FeatureSequence, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
+        """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none.
+
+        Unlike numpy's search, this one reads a few numbers of a mapped file only.
+        """
+        inds, feats = sequence.frame_inds, sequence.feats
+        _, views, dims = feats.shape
+        targets = np.full((views, 2 * dims if self.motion else dims), np.nan, np.float32)
+        row = bisect_left(inds, frame)  # type: ignore[arg-type]
+        if row == len(inds) or inds[row] != frame:
+            return targets, 0.0
+        targets[:, :dims] = feats[row]
+        if self.motion and not is_start and row and inds[row - 1] == frame - 1:
+            np.subtract(feats[row], feats[row - 1], out=targets[:, dims:])
+        return targets, float(sequence.scores[row])
 
 
 class _Draws:
@@ -359,16 +391,3 @@ def videos_of_splits(corpus: Corpus, videos: Iterable[str], splits: Sequence[str
     files = {name: info.file for name, info in corpus.videos().items()}
     other_files = {files.get(video) for video in others} - {None}
     return [video for video in videos if video not in others and files.get(video) not in other_files]
-
-
-def _row_of(sequence: FeatureSequence, frame: int) -> int:
-    """Return the row of a frame; -1 if absent.  Unlike numpy's search it reads a few numbers of a mapped file only."""
-    inds = sequence.frame_inds
-    row = bisect_left(inds, frame)  # type: ignore[arg-type]
-    return row if row < len(inds) and inds[row] == frame else -1
-
-
-def _feats_of(sequence: FeatureSequence, frame: int) -> np.ndarray:
-    """Return the features (V, D) of a frame; NaN if absent."""
-    row = _row_of(sequence, frame)
-    return sequence.feats[row] if row >= 0 else np.full(sequence.feats.shape[1:], np.nan, np.float32)

@@ -6,7 +6,7 @@ transforms draw from ``results['rng']``, which depends on seed, epoch and draw o
 any number of processes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import cos, exp, log, sin, sqrt, tau
 
 import cv2
@@ -63,19 +63,10 @@ def flow_to_px(results: dict) -> None:
         results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * results.pop('flow_scale')
 
 
-def _map_flow(
-    results: dict, side: tuple[int, int], change: Callable[[np.ndarray, np.ndarray], object], u: float, v: float
-) -> None:
-    """Write both planes of the flow anew with ``change(plane, result)``; multiply u and v, or the scale of codes."""
-    flow = results['flow']
-    planes = np.empty((2, *side), flow.dtype)
-    for plane, result in zip(flow.transpose(2, 0, 1), planes, strict=True):
-        change(plane, result)
-    if 'flow_scale' in results:
-        results['flow_scale'] = results['flow_scale'] * np.array((u, v), np.float32)
-    else:
-        planes *= np.array((u, v), np.float32)[:, None, None]
-    results['flow'] = planes.transpose(1, 2, 0)
+def _scale_flow(results: dict, u: float, v: float) -> None:
+    """Multiply u and v of the flow, or the scale of its codes."""
+    key = 'flow_scale' if 'flow_scale' in results else 'flow'
+    results[key] = results[key] * np.array((u, v), np.float32)
 
 
 def _to_crop(points: np.ndarray, results: dict) -> np.ndarray:
@@ -167,8 +158,9 @@ class ResizedCrop(BaseTransform):
         """Draw a window (left, top, width, height) inside the image."""
         if self.scale == (1.0, 1.0):
             return 0, 0, width, height
-        area = height * width * rng.uniform(self.scale[0], self.scale[1])
-        ratio = exp(rng.uniform(*self._log_ratio))
+        (smallest, largest), (lowest, highest) = self.scale, self._log_ratio
+        area = height * width * (smallest + (largest - smallest) * rng.random())
+        ratio = exp(lowest + (highest - lowest) * rng.random())
         w = min(width, max(1, round(sqrt(area * ratio))))
         h = min(height, max(1, round(sqrt(area / ratio))))
         return int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h
@@ -178,12 +170,15 @@ class ResizedCrop(BaseTransform):
         left, top, w, h = self.window(height, width, results['rng'])
         if (w, h) == (self.size, self.size) == (width, height):
             return results
-        cut = slice(top, top + h), slice(left, left + w)
-        side = (self.size, self.size)
-        results['img'] = cv2.resize(results['img'][cut], side)
+        rows, columns, side = slice(top, top + h), slice(left, left + w), (self.size, self.size)
+        results['img'] = cv2.resize(results['img'][rows, columns], side)
         if 'flow' in results:
-            resize = lambda plane, result: cv2.resize(plane[cut], side, dst=result)  # noqa: E731
-            _map_flow(results, side, resize, self.size / w, self.size / h)
+            flow = results['flow']
+            planes = np.empty((2, *side), flow.dtype)
+            for channel in (0, 1):
+                cv2.resize(flow[rows, columns, channel], side, planes[channel])
+            results['flow'] = planes.transpose(1, 2, 0)
+            _scale_flow(results, self.size / w, self.size / h)
         for key in ('joints', 'box'):
             if key in results:
                 factor = np.array([self.size / w, self.size / h], np.float32)
@@ -281,7 +276,7 @@ class ChiralFlip(BaseTransform):
     """Mirror image and flow, negate u, and select the teacher's target of the flipped view (paper 3.2).
 
     Required keys: ``img``, ``rng``; optional ``targets`` (2, D').
-    Modified keys: ``img``, ``flow``, ``view`` (0 original, 1 flipped).
+    Modified keys: ``img``, ``flow`` (mirrored views of the arrays), ``view`` (0 original, 1 flipped).
 
     A teacher without a flipped view raises UserError.
     """
@@ -301,9 +296,10 @@ class ChiralFlip(BaseTransform):
     def transform(self, results: dict) -> dict:
         if not self.flips(results):
             return results
-        results['img'] = cv2.flip(results['img'], 1)
+        results['img'] = results['img'][:, ::-1]
         if 'flow' in results:
-            _map_flow(results, results['flow'].shape[:2], lambda plane, result: cv2.flip(plane, 1, result), -1, 1)
+            results['flow'] = results['flow'][:, ::-1]
+            _scale_flow(results, -1, 1)
         return results
 
 
@@ -325,12 +321,18 @@ class StackFlow(BaseTransform):
         img, flow = results['img'], results['flow'] if self.with_flow else np.zeros((0, 0, 0), np.uint8)
         coded = img.dtype == flow.dtype == np.uint8
         inputs = np.empty((3 + flow.shape[2], *img.shape[:2]), np.uint8 if coded else np.float16)
+        mirrored = coded and img.strides[1] < 0  # all planes are mirrored at once, which is faster
+        if mirrored:
+            img, flow = img[:, ::-1], flow[:, ::-1]
         if coded:
-            cv2.split(img, list(inputs[:3]))
+            cv2.split(img, [inputs[0], inputs[1], inputs[2]])
         else:
             inputs[:3] = img.transpose(2, 0, 1)
         if self.with_flow:
             inputs[3:] = flow.transpose(2, 0, 1)
+        if mirrored:
+            rows = inputs.reshape(-1, inputs.shape[2])
+            cv2.flip(rows, 1, rows)
         results['inputs'] = torch.from_numpy(inputs)
         return results
 
