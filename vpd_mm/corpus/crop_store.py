@@ -26,7 +26,7 @@ _MAX_PX = 1 << 20
 #: Headers that are kept, and frames of all of them.
 _CACHED_HEADERS, _CACHED_FRAMES = 1000, 1_000_000
 #: Records that are kept, so that flow and mask are read after the crops of several frames.
-CACHED_RECORDS = 64
+CACHED_RECORDS = 128
 _NO_FRAMES, _NO_WINDOWS = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
 
 
