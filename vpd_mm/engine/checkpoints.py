@@ -36,8 +36,8 @@ def replaced_checkpoints(work_dir: Path, resume: str | None) -> list[Path]:
 
     Args:
         work_dir: Of the training.
-        resume: 'auto': continue the last checkpoint of the work dir; a path: that one, which replaces later ones, or all
-            where it is of another folder; None: start anew.
+        resume: 'auto': continue the last checkpoint of the work dir; a path: that one, which replaces later ones, or
+            all where it is of another folder; None: start anew.
     """
     saved = [] if resume == 'auto' else list_folder(work_dir, '*.pth')
     first = step_of(Path(resume)) + 1 if resume and _is_in(resume, work_dir) else -1  # -1: of a name without a step
