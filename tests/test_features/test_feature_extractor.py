@@ -91,6 +91,29 @@ def test_the_folder_of_another_run_is_refused(extractor, extracted, corpus, tmp_
     assert read_source(extracted / 'a.npz')['run'] == 1
 
 
+@pytest.mark.parametrize('again', [False, True])
+def test_two_students_do_not_mix_in_one_folder(extractor, corpus, tmp_path, again):
+    """Their configs and checkpoints may have the same names; ``again``: both replace the features of a former one."""
+    models = [{'checkpoint': 'best.pth', 'inputs': {'model': str(number)}} for number in range(3)]
+    if again:
+        extract_corpus(extractor, corpus, tmp_path / 'x', models[0])
+
+    def other_writes(done: int, total: int) -> None:
+        if done == 1:
+            extract_corpus(extractor, corpus, tmp_path / 'x', models[2])
+
+    with pytest.raises(UserError, match=r'x/b\.npz: another command wrote it meanwhile; pass another --out to one'):
+        extract_corpus(extractor, corpus, tmp_path / 'x', models[1], on_progress=other_writes)
+    assert {read_source(tmp_path / 'x' / f'{v}.npz')['inputs']['model'] for v in 'ab'} == {'2'}
+
+
+def test_a_folder_may_be_written_twice_at_once(extractor, corpus, tmp_path):
+    def other_writes(done: int, total: int) -> None:
+        assert extract_corpus(extractor, corpus, tmp_path / 'x', {'run': 1}) == (done == 1)
+
+    assert extract_corpus(extractor, corpus, tmp_path / 'x', {'run': 1}, on_progress=other_writes) == 2
+
+
 def test_extract_all_equals_extract(extractor, corpus):
     store = CropStore(corpus.crops_dir)
     names = ['b', 'a', 'b']
