@@ -102,7 +102,7 @@ def test_two_students_do_not_mix_in_one_folder(extractor, corpus, tmp_path, agai
         if done == 1:
             extract_corpus(extractor, corpus, tmp_path / 'x', models[2])
 
-    with pytest.raises(UserError, match=r'x/b\.npz: another command wrote it meanwhile; pass another --out to one'):
+    with pytest.raises(UserError, match=r'x/b\.npz: another command wrote it meanwhile; pass another --out to one of'):
         extract_corpus(extractor, corpus, tmp_path / 'x', models[1], on_progress=other_writes)
     assert {read_source(tmp_path / 'x' / f'{v}.npz')['inputs']['model'] for v in 'ab'} == {'2'}
 

@@ -236,10 +236,11 @@ def extract_corpus(
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
-            if (now := _inputs_of(npz_path(out, video))) not in (former[video], sources[video]['inputs']):
-                raise UserError(f'{npz_path(out, video)}: another command wrote it meanwhile; pass another --out to one')
+            path = npz_path(out, video)
+            if _inputs_of(path) not in (former[video], sources[video]['inputs']):
+                raise UserError(f'{path}: another command wrote it meanwhile; pass another --out to one of them')
             known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
-            result.save(npz_path(out, video), {**sources[video], **student, **known})
+            result.save(path, {**sources[video], **student, **known})
         on_progress(num_done, len(videos))
     if failures:
         raise UserError(f'{out}: {len(failures)} of {counted(len(sources), "video")} failed: {"; ".join(failures)}')
