@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,6 @@ STEPS = {
         Step('poses', make_repair, 'export_poses.py', (*MADE, '--format', 'openpose', '--out', 'poses')),
         Step('labels', make_labelled, 'convert_labels.py', ('corpus', '--to', 'sportscode', '--out', 'labels')),
         Step('pack', make_student, 'pack_checkpoint.py', ('../student.pth', 'packed.pth')),
-        Step('onnx', make_student, 'export.py', ('../student.py', '../student.pth', '--out', 'student.onnx')),
         Step(
             'retrieve',
             make_labelled,
@@ -141,9 +141,13 @@ STEPS = {
         ),
     )
 }
+if find_spec('onnx') and find_spec('onnxruntime'):
+    STEPS['onnx'] = Step(
+        'onnx', make_student, 'export.py', ('../student.py', '../student.pth', '--out', 'student.onnx')
+    )
 #: Kills of each step in make test-kill; the studio has its own in test_studio/test_label_processes.py.
 KILLS = dict(prepare=16, extract=14, train=16, fewshot=12, compare=10, detect=12) | {'import': 20}
-KILLS |= dict(repair=10, poses=10, labels=6, pack=6, onnx=4, retrieve=8)
+KILLS |= dict(repair=10, poses=10, labels=6, pack=6, retrieve=8) | ({'onnx': 4} if 'onnx' in STEPS else {})
 
 
 @pytest.mark.parametrize('name', ['prepare', 'import', 'extract', 'train'])
