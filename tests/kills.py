@@ -25,7 +25,7 @@ from vpd_mm.engine.locks import file_lock
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 #: Values that differ between two runs: times, and the commit of the code.
-OF_A_RUN = {'seconds', 'commit'}
+OF_A_RUN = {'seconds', 'commit', 'time'}
 #: Files of a training that say how it went, not what came out: logs, and the console of a resumed training.
 LOGS = ('.log', '.lock', '.png', '.py', 'last_checkpoint', 'training.json')
 #: Folders of logs: of a training by its time, of jobs.
@@ -119,6 +119,8 @@ def content(folder: Path) -> dict[str, Any]:
             files[name] = {key: value.tolist() for key, value in state.items() if isinstance(value, torch.Tensor)}
         elif path.suffix == '.json':
             files[name] = _without(json.loads(path.read_text()))
+        elif path.suffix == '.jsonl':
+            files[name] = [_without(json.loads(line)) for line in path.read_text().splitlines()]
         elif path.suffix == '.csv' and path.name != 'videos.csv':  # which names the folder; corpus_content has it
             files[name] = [_without(row) for row in csv.DictReader(path.open())]
         elif path.suffix not in ('.lmdb', '.csv'):

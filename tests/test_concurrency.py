@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ default_hooks = dict(logger=dict(interval=1))
 SOURCES = ('--boxes', 'boxes', '--poses', 'poses', '--out', 'corpus')
 EXTRACT = ('extract_features.py', 'student.py', 'student.pth', '--corpus', 'corpus', '--device', 'cpu', '--out')
 TRAIN = ('train.py', 'c.py', '--work-dir')
+INFER = ('--student', 'student.py:student.pth', '--boxes', 'boxes', '--no-video', '--out', 'out')
 
 
 @pytest.fixture
@@ -106,6 +108,7 @@ def test_a_read_only_corpus_is_read_and_refuses_what_would_be_written(corpus, tm
             ('corpus.py', 'check', 'corpus'),
             (*TRAIN, 'w'),
             ('test.py', 'w'),
+            ('infer.py', 'videos/a.mp4', *INFER),
             ('export_poses.py', '--corpus', 'corpus', '--poses', 'files', '--format', 'trc', '--out', 'trc'),
         ):
             done = run_python(TOOLS / tool, *rest, cwd=tmp_path)
@@ -117,6 +120,44 @@ def test_a_read_only_corpus_is_read_and_refuses_what_would_be_written(corpus, tm
             assert 'Read-only file system' in line, line
             assert 'Traceback' not in done.stderr
     assert corpus_content(corpus.root) == before
+
+
+@pytest.mark.full
+def test_repair_refuses_a_read_only_corpus_in_one_line(tmp_path):
+    STEPS['repair'].make(tmp_path / 'c')
+    with read_only(tmp_path / 'c' / 'corpus'):
+        code, errors, _ = run(STEPS['repair'], tmp_path / 'c')
+    assert code == 1
+    (line,) = [line for line in errors.splitlines() if line.startswith('error: ')]
+    assert 'Read-only file system' in line, line
+    assert 'Traceback' not in errors
+
+
+@pytest.mark.full
+def test_a_clock_that_was_set_back_a_day_makes_nothing_stale_current(corpus, tmp_path, run_python):
+    def run_tool(tool: str, *rest: object) -> str:
+        done = run_python(TOOLS / tool, *rest, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def set_times() -> None:
+        for path in filter(Path.is_file, tmp_path.rglob('*')):
+            os.utime(path, (tomorrow, tomorrow))
+
+    tomorrow = time.time() + 24 * 3600
+    assert '2 videos written' in run_tool(*EXTRACT, 'vpd')
+    set_times()
+    assert run_tool('prepare.py', 'videos', *SOURCES).count('nothing to do') == 2
+    assert '0 videos written' in run_tool(*EXTRACT, 'vpd')
+    write_boxes(tmp_path / 'boxes', 'a', range(FRAMES), (20, 6, 20, 30))
+    set_times()
+    assert run_tool('prepare.py', 'videos', *SOURCES).count('nothing to do') == 1
+    set_times()
+    assert '1 video written' in run_tool(*EXTRACT, 'vpd')
+    run_tool(*EXTRACT, 'alone')
+    features, expected = (FeatureStore(corpus.features_dir(name)) for name in ('vpd', 'alone'))
+    for video in VIDEOS:
+        assert np.array_equal(features[video].feats, expected[video].feats)
 
 
 @pytest.mark.full

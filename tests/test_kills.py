@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from kills import HEADER, Step, check_end, content, kill_and_resume, run
 from learning_corpus import make_learning_corpus
 from media import FRAMES, make_video, write_boxes, write_poses
 from release_files import write_crops, write_features, write_pose
+from repair_corpus import make_repairable, save_student
 from tiny_corpus import make_tiny
 
 from vpd_mm.corpus import Corpus
@@ -53,6 +55,12 @@ def make_student(folder: Path) -> None:
         save_model(folder.parent, 'student', STUDENT.format(dims=26))
 
 
+def make_repair(folder: Path) -> None:
+    corpus = make_repairable(folder / 'corpus', dict.fromkeys('abc', 20))
+    if not (folder.parent / 'student.py').exists():  # the poses record its content
+        save_student(folder.parent, corpus)
+
+
 def make_training(folder: Path) -> None:
     make_labelled(folder)
     (folder / 'c.py').write_text(TRAINING.format(root=ROOT))
@@ -72,6 +80,7 @@ def make_comparison(folder: Path) -> None:
 SHORT = ('--cfg-options', 'train_cfg.max_epochs=2', *SMALL, 'default_hooks.checkpoint.interval=1')
 DETECTOR = ('train_cfg.max_epochs=1', 'model.backbone.hidden_dims=4', 'default_hooks.checkpoint.interval=1')
 BIGRU = ('configs/recognize/bigru.py', '--corpus', 'corpus', '--features', 'joints', '--k', '2', '--subsets', '2')
+MADE = ('--corpus', 'corpus', '--poses', 'made')
 PREPARED = ('../inputs', '--boxes', '../inputs/boxes', '--poses', '../inputs/poses', '--out', 'c')
 STEPS = {
     step.name: step
@@ -115,10 +124,30 @@ STEPS = {
                 *DETECTOR,
             ),
         ),
+        Step(
+            'repair',
+            make_repair,
+            'repair_poses.py',
+            ('--student', '../student.py:../student.pth', '--device', 'cpu', '--preview', 'a', *MADE),
+        ),
+        Step('poses', make_repair, 'export_poses.py', (*MADE, '--format', 'openpose', '--out', 'poses')),
+        Step('labels', make_labelled, 'convert_labels.py', ('corpus', '--to', 'sportscode', '--out', 'labels')),
+        Step('pack', make_student, 'pack_checkpoint.py', ('../student.pth', 'packed.pth')),
+        Step(
+            'retrieve',
+            make_labelled,
+            'retrieve.py',
+            ('--corpus', 'corpus', '--features', 'vpd', '--ks', '1', '--out', 'nearest.csv'),
+        ),
     )
 }
+if find_spec('onnx') and find_spec('onnxruntime'):
+    STEPS['onnx'] = Step(
+        'onnx', make_student, 'export.py', ('../student.py', '../student.pth', '--out', 'student.onnx')
+    )
 #: Kills of each step in make test-kill; the studio has its own in test_studio/test_label_processes.py.
 KILLS = dict(prepare=16, extract=14, train=16, fewshot=12, compare=10, detect=12) | {'import': 20}
+KILLS |= dict(repair=10, poses=10, labels=6, pack=6, retrieve=8) | ({'onnx': 4} if 'onnx' in STEPS else {})
 
 
 @pytest.mark.parametrize('name', ['prepare', 'import', 'extract', 'train'])

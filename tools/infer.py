@@ -21,7 +21,7 @@ def make_parser() -> ToolParser:
     add(
         '--student',
         metavar='RUN_FOLDER',
-        help='run folder of a distillation, .onnx file, or CONFIG:CHECKPOINT (default: newest in work_dirs or runs)',
+        help='run folder of a distillation, .onnx file, or CONFIG:CHECKPOINT (default: the only one here)',
     )
     add(
         '--boxes',
@@ -65,12 +65,12 @@ def main(argv=None):
     from vpd_mm.infer.frame_source import list_inputs
     from vpd_mm.infer.overlay import check_display
     from vpd_mm.infer.results import check_outputs
-    from vpd_mm.infer.vpd_inferencer import VPDInferencer, newest_student
+    from vpd_mm.infer.vpd_inferencer import VPDInferencer, only_student
 
     student = args.student
     if not student:
-        student = newest_student()
-        print(f'student: {student} (the newest in work_dirs and runs; --student selects another)')
+        student = only_student()
+        print(f'student: {student} (the only one in work_dirs and runs; --student selects another)')
     inputs = list_inputs(args.inputs, [args.out])
     check_outputs(inputs, args.video_dir, args.out, args.overwrite)  # all of them: each call below sees one
     if args.show:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.engine.cli import ToolParser, run_tool, share_freed_memory
-from vpd_mm.errors import UserError
+from vpd_mm.errors import UserError, listed
 from vpd_mm.files import list_folder
 
 DEFAULT_PORT = 8765
@@ -33,13 +33,12 @@ def main(argv=None):
 
 
 def check_features(corpus: Corpus, name: str | None) -> str:
-    """Return the name of the features; the newest of the corpus where none is given, '' where it has none."""
+    """Return the name of the features; the only ones of the corpus where none is given, '' where it has none."""
     if name is None:
-        folders = [path for path in list_folder(corpus.root / 'features') if list_folder(path, '*.npz')]
-        newest = max(folders, key=os.path.getmtime).name if folders else ''
-        if len(folders) > 1:
-            print(f'features: {newest} (the newest; --features selects others)')
-        return newest
+        names = [path.name for path in list_folder(corpus.root / 'features') if list_folder(path, '*.npz')]
+        if len(names) > 1:
+            raise UserError(f'{corpus.root}: has several features; pass one of them: --features {listed(names)}')
+        return names[0] if names else ''
     kind, _, run = name.rpartition('/')
     kinds = {'features': corpus.features_dir, 'teacher': corpus.teacher_dir}
     if kind not in ('', *kinds) or not any(kinds[k](run).is_dir() for k in ([kind] if kind else kinds)):
@@ -74,7 +73,7 @@ def parse_args(argv):
     parser = ToolParser(__doc__)
     add = parser.add_argument
     add('corpus', help='the corpus, as data/parkour')
-    add('--features', help='features for search and training (default: the newest of the corpus)')
+    add('--features', help='features for search and training (default: the only ones of the corpus)')
     text = 'student whose poses are drawn: a run folder or CONFIG:CHECKPOINT'
     add('--student', metavar='CONFIG:CHECKPOINT', default='', help=text)
     add('--port', type=int, default=DEFAULT_PORT, help='0: a free one')

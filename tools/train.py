@@ -25,17 +25,20 @@ def main(argv=None):
     add_overwrite_argument(parser, 'train from the start where the work dir holds checkpoints, and replace them')
     args = parser.parse_args(argv)
 
-    from vpd_mm.engine.resume import train_alone
+    from vpd_mm.engine.resume import ReplaceTrainingHook, train_alone
     from vpd_mm.engine.run import build_runner
     from vpd_mm.features.corpus_config import load_corpus_config
 
     cfg = load_corpus_config(args)
     merge_train_arguments(cfg, args)
     with (
-        train_alone(Path(cfg.work_dir), resume=bool(args.resume), overwrite=args.overwrite),
+        train_alone(Path(cfg.work_dir), resume=args.resume, overwrite=args.overwrite),
         disk_errors_name(cfg.work_dir),
     ):
-        build_runner(cfg).train()
+        runner = build_runner(cfg)
+        if args.overwrite:
+            runner.register_hook(ReplaceTrainingHook(args.resume))
+        runner.train()
     if launcher_ranks()[0] == 0 and (command := next_command(cfg)):
         print(f'next: {command}')
 

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from vpd_mm.engine.checkpoints import best_checkpoint, last_checkpoint
+from vpd_mm.engine.checkpoints import best_checkpoint, last_checkpoint, remove_replaced, replaced_checkpoints
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.errors import UserError
 
@@ -60,3 +60,24 @@ def test_checkpoints_are_chosen_by_their_steps_whatever_the_clock_says(tmp_path)
     for record in ([], {}, {'best': None}, {'best': {'checkpoint': '../x.pth'}}, {'best': {'checkpoint': []}}, 'best'):
         (tmp_path / 'training.json').write_text(json.dumps(record))
         assert best_checkpoint(tmp_path) == tmp_path / 'best_nll_epoch_10.pth'
+
+
+def test_a_training_replaces_what_it_does_not_continue(tmp_path):
+    work, other = tmp_path / 'w', tmp_path / 'other' / 'epoch_2.pth'
+    work.mkdir()
+    names = ['best_nll_epoch_1.pth', 'best_nll_epoch_3.pth', 'epoch_2.pth', 'epoch_3.pth', 'mine.pth']
+    records = ['last_checkpoint', 'training.json']
+    for name in names + records:
+        (work / name).write_text('')
+    assert replaced_checkpoints(work, 'auto') == []
+    assert replaced_checkpoints(work, None) == replaced_checkpoints(work, str(other)) == [work / n for n in names]
+    (tmp_path / 'link').symlink_to('w')
+    assert replaced_checkpoints(tmp_path / 'link', str(work / 'epoch_2.pth')) == [
+        tmp_path / 'link' / name for name in ('best_nll_epoch_3.pth', 'epoch_3.pth')
+    ]
+    remove_replaced(work, 'auto')
+    assert len(list(work.iterdir())) == 7
+    remove_replaced(work, str(work / 'epoch_2.pth'))
+    assert sorted(path.name for path in work.iterdir()) == [names[0], names[2], *records[:1], names[4], records[1]]
+    remove_replaced(work, str(other))
+    assert [path.name for path in work.iterdir()] == ['mine.pth']

@@ -40,19 +40,26 @@ def test_digest_depends_on_settings_that_decide_the_numbers():
 
 def test_a_training_is_not_replaced_and_not_shared(tmp_path):
     work_dir = tmp_path / 'work'
-    with train_alone(work_dir, resume=False, overwrite=False):
+    with train_alone(work_dir, resume=None, overwrite=False):
         with (
             pytest.raises(UserError, match='another process trains there'),
-            train_alone(work_dir, resume=True, overwrite=False),
+            train_alone(work_dir, resume='auto', overwrite=False),
         ):
             pass
         work_dir.mkdir()
         (work_dir / 'epoch_2.pth').write_text('weights')
     with (
         pytest.raises(UserError, match=r'holds checkpoints \(epoch_2\.pth\); pass --resume'),
-        train_alone(work_dir, resume=False, overwrite=False),
+        train_alone(work_dir, resume=None, overwrite=False),
     ):
         pass
-    for flags in ({'resume': True, 'overwrite': False}, {'resume': False, 'overwrite': True}):
+    for flags in ({'resume': 'auto', 'overwrite': False}, {'resume': None, 'overwrite': True}):
         with train_alone(work_dir, **flags):
+            pass
+    (work_dir / 'epoch_3.pth').write_text('weights')
+    with train_alone(work_dir, resume=str(work_dir / 'epoch_3.pth'), overwrite=False):
+        pass
+    for resumed in (work_dir / 'epoch_2.pth', tmp_path / 'epoch_3.pth'):
+        problem = rf'that {resumed} does not continue \(epoch_\d\.pth\); pass --resume to continue that training'
+        with pytest.raises(UserError, match=problem), train_alone(work_dir, resume=str(resumed), overwrite=False):
             pass

@@ -11,7 +11,7 @@ from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
 from vpd_mm.features.feature_extractor import FeatureExtractor, build_extractor, concat_features, extract_corpus
 from vpd_mm.features.preview import CropPoses, write_preview, write_strip
-from vpd_mm.structures import VPD_JOINTS, PoseSequence
+from vpd_mm.structures import VPD_JOINTS, FeatureSequence, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
 BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=8, out_indices=(3,))
@@ -89,6 +89,39 @@ def test_the_folder_of_another_run_is_refused(extractor, extracted, corpus, tmp_
     with pytest.raises(UserError, match='by a former version'):
         extract_corpus(extractor, corpus, corpus.teacher_dir('joints'), {'run': 1})
     assert read_source(extracted / 'a.npz')['run'] == 1
+
+
+class Zeros:
+    """Features in no time."""
+
+    def extract_all(self, store, videos):
+        for video in videos:
+            frames = store.header(video).frame_inds
+            zeros = np.zeros((len(frames), 2, 3), np.float32)
+            yield video, FeatureSequence(frames, zeros, zeros[:, 0, 0])
+
+
+@pytest.mark.parametrize('again', [False, True])
+def test_two_students_do_not_mix_in_one_folder(corpus, tmp_path, again):
+    """Their configs and checkpoints may have the same names; ``again``: both replace the features of a former one."""
+    models = [{'checkpoint': 'best.pth', 'inputs': {'model': str(number)}} for number in range(3)]
+    if again:
+        extract_corpus(Zeros(), corpus, tmp_path / 'x', models[0])
+
+    def other_writes(done: int, total: int) -> None:
+        if done == 1:
+            extract_corpus(Zeros(), corpus, tmp_path / 'x', models[2])
+
+    with pytest.raises(UserError, match=r'x/b\.npz: another command wrote it meanwhile; pass another --out to one of'):
+        extract_corpus(Zeros(), corpus, tmp_path / 'x', models[1], on_progress=other_writes)
+    assert {read_source(tmp_path / 'x' / f'{v}.npz')['inputs']['model'] for v in 'ab'} == {'2'}
+
+
+def test_a_folder_may_be_written_twice_at_once(corpus, tmp_path):
+    def other_writes(done: int, total: int) -> None:
+        assert extract_corpus(Zeros(), corpus, tmp_path / 'x', {'run': 1}) == (done == 1)
+
+    assert extract_corpus(Zeros(), corpus, tmp_path / 'x', {'run': 1}, on_progress=other_writes) == 2
 
 
 def test_extract_all_equals_extract(extractor, corpus):

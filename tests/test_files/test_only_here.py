@@ -26,6 +26,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/structures/npz_io.py': ({'np.savez', 'zipfile.ZipFile'}, 'on open files'),
     'vpd_mm/visualize/video_writer.py': ({'av.open'}, 'writes into a file of atomic_write'),
     'vpd_mm/compat/saving.py': ({'.rmtree', '.glob'}, 'old checkpoints of the work dir; hidden temporary files'),
+    'vpd_mm/retrieve/search_parts.py': ({'.glob'}, 'its own folder, which it empties; hidden temporary files'),
     'vpd_mm/corpus/corpus_check.py': ({'zipfile.ZipFile', '.rglob'}, 'of an open file; hidden temporary files'),
     'vpd_mm/importers/json_io.py': ({'gzip.open'}, 'bytes in memory, bounded'),
     'vpd_mm/engine/checkpoint_packer.py': ({'torch.save'}, 'into memory'),

@@ -4,42 +4,23 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from inference_files import STUDENT, save_model
+from repair_corpus import make_repairable, save_student
 from repair_poses import main
 from tiny_corpus import SIDE, make_tiny
 
 from vpd_mm.corpus.provenance import CorpusInputs
-from vpd_mm.distill.trained_videos import TrainedVideos
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
 from vpd_mm.repair import ORIGINS, RepairedPoses
 from vpd_mm.structures import FeatureSequence, PoseSequence
 from vpd_mm.structures.npz_io import read_source
 
-TRAINING = """
-train_dataloader = dict(dataset=dict(type='CropDataset', corpus={corpus!r}, teacher='joints', holdout='block',
-    require_previous_pose=False, pipeline=[]))
-"""
-
-
-def save_student(folder, corpus, name='student', dims=26, trained_on=('a', 'b')):
-    meta = {'trained_on': TrainedVideos.of(corpus, trained_on).to_json()} if trained_on is not None else {}
-    return save_model(folder, name, STUDENT.format(dims=dims) + TRAINING.format(corpus=str(corpus.root)), meta=meta)
-
 
 @pytest.fixture(scope='module')
 def repaired(tmp_path_factory):
-    """A corpus with poses of an athlete who stands, of whom every tenth frame is missing, and the arguments."""
+    """The corpus and the arguments."""
     folder = tmp_path_factory.mktemp('repair')
-    corpus = make_tiny(folder / 'corpus', {'a': 60, 'b': 30})
-    rng = np.random.default_rng(0)
-    pose = np.stack([np.tile([14, 18], 9)[:17], np.linspace(4, 28, 17)], axis=1)
-    for name, count in (('a', 60), ('b', 30)):
-        frames = np.flatnonzero(np.arange(count) % 10 != 7)
-        keypoints = (pose + rng.normal(0, 0.2, (len(frames), 17, 2))).astype(np.float32)
-        poses = PoseSequence(frames, keypoints, np.full((len(frames), 17), 0.9, np.float32))
-        poses.save(corpus.pose_path('made', name))
-    joint_features(corpus, 'made', overwrite=True)
+    corpus = make_repairable(folder / 'corpus', {'a': 60, 'b': 30})
     return corpus, ['--corpus', str(corpus.root), '--device', 'cpu', '--student', save_student(folder, corpus)]
 
 

@@ -7,7 +7,7 @@ import pytest
 from sequence_corpus import make_corpus
 
 from vpd_mm.errors import UserError
-from vpd_mm.retrieve import ActionClips, SearchParts, rank_corpus, search_parts
+from vpd_mm.retrieve import ActionClips, Neighbours, SearchParts, rank_corpus, search_parts
 from vpd_mm.structures import Action
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'retrieve.py'
@@ -31,6 +31,7 @@ def equal(one, other):
 
 def test_parts_of_several_processes_are_the_whole_search(clips, tmp_path):
     expected, metrics = rank_corpus(clips, clips, [1, 5])
+    (tmp_path / 'p').mkdir()
     for rank in (2, 1):
         assert rank_corpus(clips, clips, [1, 5], parts=SearchParts(tmp_path / 'p', rank, 3)) == (None, {})
     assert len(list((tmp_path / 'p').iterdir())) == 4  # of 7
@@ -49,6 +50,7 @@ def test_parts_of_several_processes_are_the_whole_search(clips, tmp_path):
 def test_rank_0_searches_the_parts_of_processes_that_have_ended(clips, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(search_parts, 'PATIENCE_SEC', 0.1)
     expected, _ = rank_corpus(clips, clips, [5])
+    (tmp_path / 'p').mkdir()
     rank_corpus(clips, clips, [5], parts=SearchParts(tmp_path / 'p', 1, 3))
     first = SearchParts(tmp_path / 'p', 0, 3)
     nearest, _ = rank_corpus(clips, clips, [5], parts=first)  # rank 2 of 3 was never started
@@ -73,6 +75,7 @@ def test_rank_0_waits_while_others_write_parts(clips, tmp_path, monkeypatch):
 
 def test_a_late_process_ends_when_rank_0_has_all_results(clips, tmp_path, monkeypatch):
     monkeypatch.setattr(search_parts, 'PATIENCE_SEC', 0)
+    (tmp_path / 'p').mkdir()
     late = SearchParts(tmp_path / 'p', 1, 2)
     search = late._search
 
@@ -87,6 +90,50 @@ def test_a_late_process_ends_when_rank_0_has_all_results(clips, tmp_path, monkey
     assert rank_corpus(clips, clips, [5], parts=late) == (None, {})
     assert late.num_searched == 3
     assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_starts_after_the_end_of_rank_0_has_no_work(clips, tmp_path, monkeypatch, caplog):
+    pauses = []
+    monkeypatch.setattr(search_parts, 'PATIENCE_SEC', 0.1)
+    monkeypatch.setattr(search_parts.time, 'sleep', lambda _: pauses.append(clock.append(0.06)))
+    clock = []
+    monkeypatch.setattr(search_parts.time, 'monotonic', lambda: sum(clock))
+    late = SearchParts(tmp_path / 'p', 1, 2)
+    assert rank_corpus(clips, clips, [5], parts=late) == (None, {})
+    assert (late.num_searched, len(pauses), list(tmp_path.iterdir())) == (0, 2, [])
+    assert 'p: the first process does not make it, or has all results' in caplog.text
+
+
+def test_parts_that_come_while_they_are_removed_leave_no_litter(clips, tmp_path, monkeypatch):
+    first, late = (SearchParts(tmp_path / 'p', rank, 2) for rank in range(2))
+    whole = Neighbours(*(np.zeros((1, 1)),) * 3)
+    (tmp_path / 'p').mkdir()
+    (tmp_path / 'p' / '.00000003-other.npz.0.tmp').write_bytes(b'of a killed search')
+    late._search(lambda *_: whole, 0, 1, 'key')
+    rmdir, late_parts = Path.rmdir, [3]
+
+    def rmdir_after_a_part(folder: Path) -> None:
+        if late_parts:
+            late._search(lambda *_: whole, late_parts.pop(), 1, 'key')
+        rmdir(folder)
+
+    monkeypatch.setattr(Path, 'rmdir', rmdir_after_a_part)
+    first.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_part_whose_temporary_file_rank_0_removes_is_no_error(clips, tmp_path, monkeypatch):
+    first, late = (SearchParts(tmp_path / 'p', rank, 2) for rank in range(2))
+    (tmp_path / 'p').mkdir()
+    replace = os.replace
+
+    def replace_after_removal(*paths) -> None:
+        first.remove()
+        replace(*paths)
+
+    monkeypatch.setattr(os, 'replace', replace_after_removal)
+    assert rank_corpus(clips, clips, [5], parts=late) == (None, {})
+    assert (late.num_searched, list(tmp_path.iterdir())) == (3, [])
 
 
 def test_a_killed_search_resumes(clips, tmp_path, monkeypatch):
@@ -155,6 +202,7 @@ def test_processes_of_a_launcher_write_one_table(run_python, tmp_path):
         return run_python(TOOL, *argv, cwd=tmp_path, env=env)
 
     assert 'searched 140 of 140 queries in this run' in run('one.csv').stdout
+    (tmp_path / 'two.csv.parts').mkdir()
     other = run('two.csv', 1)
     assert other.stdout.startswith('process 1 of 2: searched 12 of 140 queries, '), other.stderr
     assert [path.name[:9] for path in (tmp_path / 'two.csv.parts').iterdir()] == ['00000128-']

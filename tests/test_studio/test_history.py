@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpd_mm.studio.history import Entry, History, Label, Labels
+from vpd_mm.studio.history import ELSEWHERE, Entry, History, Label, Labels, renames
 
 ONE = Label('a:0', 'a', 1, 5, 'jump', 'train', 'first,\n"note"')
 TWO = Label('a:1', 'a', 7, 9, 'turn', 'val')
@@ -129,3 +129,17 @@ def test_every_state_comes_back(tmp_path_factory, sequence):
         state = entry.applied(Labels(state.classes, dict(state.labels)))
         reached.append(state)
     assert reached == sequence
+
+
+def test_only_the_studio_renames_classes():
+    def entry(before: list[str], after: list[str], source: str = 'studio') -> Entry:
+        return Entry('', source, [], (before, after))
+
+    old, new = ['a', 'b'], ['x', 'b']
+    assert renames([], old) == {'a': 'a', 'b': 'b'}
+    assert renames([entry(old, new)], old) == renames([entry([], old, ELSEWHERE), entry(old, new)], old)
+    assert renames([entry(old, new), Entry('', 'studio', []), entry(new, ['x', 'y'])], old) == {'a': 'x', 'b': 'y'}
+    assert renames([entry(old, new, ELSEWHERE)], old) == {'a': 'a', 'b': 'b'}
+    assert renames([entry(['b', 'z'], old), entry(old, new)], new) == {'x': 'x', 'b': 'b'}  # before the training
+    added = [entry(old, ['n', 'a', 'b'], ELSEWHERE), entry(['n', 'a', 'b'], ['a', 'b', 'c'], 'restored 1')]
+    assert renames(added, old) == {'a': 'a', 'b': 'b'}

@@ -133,14 +133,41 @@ def test_decisions_add_labels_and_leave_the_queue(studio):
 
 
 def test_a_renamed_class_renames_its_predictions(studio):
-    workspace, client = studio
+    _, client = studio
     assert client.post('/api/classes', json={'name': 'rise', 'rename': 'get up'}).status_code == 200
     first = client.get('/api/review?order=time').json()[0]
     assert (first['label'], first['scores']) == ('get up', {'get up': 0.6, 'fall': 0.3, 'wave': 0.1})
     made = client.post('/api/review', json={'prediction': first, 'decision': 'accept', 'seconds': 1}).json()
     assert made['label']['label'] == 'get up'
-    workspace.corpus.classes_path.write_text('get up\n')  # as an editor may leave it
-    assert client.get('/api/predictions?video=v4').json()['predictions'][0]['label'] == 'rise'
+    assert client.post('/api/classes', json={'name': 'get up', 'rename': 'stand'}).status_code == 200
+    assert client.get('/api/predictions?video=v4').json()['predictions'][0]['label'] == 'stand'
+
+
+@pytest.mark.parametrize(
+    'classes',
+    [
+        ['jump', 'rise', 'fall', 'wave'],
+        ['fall', 'rise', 'wave'],
+        ['jump', 'rise up', 'fall', 'wave'],
+        ['rise'],
+        ['stand', 'fall', 'wave'],
+    ],
+)
+def test_classes_that_an_editor_changed_rename_no_prediction(studio, classes):
+    """An inserted, a moved, an inserted beside a renamed, removed and a renamed class."""
+    workspace, client = studio
+    client.get('/api/labels')
+    workspace.corpus.classes_path.write_text('\n'.join(classes) + '\n')
+    for _ in range(2):  # before and after the history has the change
+        read = client.get('/api/predictions?video=v4').json()
+        assert {p['label'] for p in read['predictions']} == {'rise'}
+        assert read['predictions'][0]['scores'] == {'rise': 0.6, 'fall': 0.3, 'wave': 0.1}
+        assert read['stale']
+        client.get('/api/labels')
+    if 'rise' in classes and len(classes) > 2:  # all labels have a class
+        assert client.post('/api/classes', json={'name': 'rise', 'rename': 'get up'}).status_code == 200
+        read = client.get('/api/predictions?video=v4').json()
+        assert {p['label'] for p in read['predictions']} == {'get up'}
 
 
 def test_a_rejected_segment_that_gets_a_label_counts_as_labelled(studio):

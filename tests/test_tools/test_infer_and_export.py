@@ -1,7 +1,7 @@
 """tools/infer.py and tools/export.py on the command line."""
 
 import json
-import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -91,22 +91,25 @@ def test_two_videos_of_the_same_name(folder, capsys):
         infer([arguments[0], *arguments[2:-1], 'cam1'])
 
 
-def test_takes_the_newest_student(folder, capsys):
+def test_takes_the_only_student_and_never_one_by_its_time(folder, capsys):
     with pytest.raises(UserError, match='no student: none was trained in work_dirs or runs'):
         infer(['videos/one.mp4'])
-    for age, (name, text) in enumerate((('new', STUDENT.format(dims=26)), ('old', STUDENT.format(dims=5)))):
+    for name, text in (('new', STUDENT.format(dims=26)), ('old', STUDENT.format(dims=5))):
         work = folder / 'work_dirs' / name
         work.mkdir(parents=True)
         save_model(work, 'c', text)
         (work / 'last_checkpoint').write_text('/trained/elsewhere/c.pth')
-        os.utime(work / 'last_checkpoint', (1e9 - age, 1e9 - age))
+    several = r'several students were trained here; pass one of them: --student work_dirs/new, work_dirs/old$'
+    with pytest.raises(UserError, match=several):
+        infer(['videos/one.mp4'])
+    shutil.rmtree(folder / 'work_dirs' / 'old')
     asks = r'new/c\.py: is a program and was not written here .* pass work_dirs/new/c\.py:work_dirs/new/c\.pth'
     with pytest.raises(UserError, match=asks):
         infer(['videos/one.mp4'])
     record_configs(['work_dirs/new/c.py'])
     assert infer(['videos/one.mp4', '--boxes', 'full', '--out', 'out', '--no-video']) == 0
     text = capsys.readouterr().out
-    assert 'student: work_dirs/new (the newest in' in text
+    assert 'student: work_dirs/new (the only one in' in text
     assert 'D = 26' in text
     assert not list((folder / 'out').glob('*.mp4'))
 

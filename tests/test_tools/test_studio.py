@@ -1,5 +1,6 @@
 """The tool studio: its arguments, the address that it prints, and its end."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from studio import main, parse_args
+from studio import check_features, main, parse_args
 from tiny_corpus import make_tiny
 
 from vpd_mm.corpus import Corpus
@@ -68,6 +69,16 @@ def test_arguments_that_do_not_fit(corpus, tmp_path):
     ):
         with pytest.raises(UserError, match=error):
             main(args)
+
+
+def test_of_several_features_none_is_chosen_by_its_time(tmp_path):
+    corpus = make_tiny(tmp_path / 'tiny', {'a': 8})
+    assert check_features(corpus, None) == ''
+    for name in ('new', 'old'):
+        shutil.copytree(corpus.teacher_dir('joints'), corpus.features_dir(name))
+        assert name == 'old' or check_features(corpus, None) == 'new'
+    with pytest.raises(UserError, match=r'tiny: has several features; pass one of them: --features new, old$'):
+        main([str(corpus.root)])
 
 
 def test_a_port_in_use(corpus):

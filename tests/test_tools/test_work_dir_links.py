@@ -8,7 +8,9 @@ import pytest
 import train
 from comparison_corpus import easy_corpus, plan_of, write_comparison
 
+from vpd_mm.engine.checkpoints import best_checkpoint
 from vpd_mm.engine.config import read_config
+from vpd_mm.engine.model_files import find_trained
 from vpd_mm.engine.run import build_runner, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
@@ -104,3 +106,18 @@ def test_a_work_dir_and_its_checkpoints_may_be_links(corpus, tmp_path):
     train.main([*arguments, '--no-validate', '--overwrite', '--cfg-options', *one_epoch])
     assert (tmp_path / 'mine.pth').read_bytes() == b'mine'
     assert not (tmp_path / 'disk' / 'epoch_1.pth').is_symlink()
+
+
+def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path):
+    work = tmp_path / 'w'
+    work.mkdir()
+    arguments = [CONFIG, '--corpus', str(corpus.root), '--features', 'joints', '--work-dir', str(work), '--no-validate']
+    one_epoch = ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
+    for name in ('best_nll_epoch_9.pth', 'epoch_10.pth'):
+        (work / name).write_bytes(b'old')
+    (work / 'training.json').write_text('{"best": {"checkpoint": "best_nll_epoch_9.pth"}}')
+    with pytest.raises((OSError, UserError), match='missing'):
+        train.main([*arguments, '--overwrite', '--cfg-options', 'load_from=missing.pth'])
+    assert best_checkpoint(work) == work / 'best_nll_epoch_9.pth'  # nothing was trained
+    train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
+    assert find_trained(work).checkpoints == [str(work / 'epoch_1.pth')]

@@ -7,7 +7,7 @@ from ..compat import find_latest_checkpoint
 from ..compat.checkpoint import step_of
 from ..errors import UserError
 from ..files import list_folder
-from .training_console import training_record
+from .training_console import RECORD, training_record
 
 
 def last_checkpoint(work_dir: Path) -> Path:
@@ -29,3 +29,30 @@ def best_checkpoint(work_dir: Path) -> Path | None:
     with suppress(UserError, LookupError, TypeError):  # no record, or none of them
         return saved[training_record(work_dir)['best']['checkpoint']]
     return max(saved.values(), key=step_of, default=None)
+
+
+def replaced_checkpoints(work_dir: Path, resume: str | None) -> list[Path]:
+    """Return the files ``*.pth`` of a work dir that a training does not continue.
+
+    Args:
+        work_dir: Of the training.
+        resume: 'auto': continue the last checkpoint of the work dir; a path: that one, which replaces later ones, or
+            all where it is of another folder; None: start anew.
+    """
+    saved = [] if resume == 'auto' else list_folder(work_dir, '*.pth')
+    first = step_of(Path(resume)) + 1 if resume and _is_in(resume, work_dir) else -1  # -1: of a name without a step
+    return [path for path in saved if step_of(path) >= first]
+
+
+def remove_replaced(work_dir: Path, resume: str | None) -> None:
+    """Remove :func:`replaced_checkpoints` that a training has written, and its record if it is replaced as a whole."""
+    kinds = 'best_', 'epoch_', 'iter_'
+    replaced = [path for path in replaced_checkpoints(work_dir, resume) if path.name.startswith(kinds)]
+    if replaced and not _is_in(resume, work_dir):
+        replaced += [work_dir / RECORD, work_dir / 'last_checkpoint']
+    for path in replaced:
+        path.unlink(missing_ok=True)
+
+
+def _is_in(path: str | None, folder: Path) -> bool:
+    return path is not None and Path(path).resolve().parent == folder.resolve()

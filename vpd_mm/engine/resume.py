@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmengine import dist
 from mmengine.config import Config
+from mmengine.hooks import Hook
 
 from ..compat import find_latest_checkpoint
 from ..errors import UserError
-from ..files import check_no_link, list_folder
+from ..files import check_no_link
+from .checkpoints import remove_replaced, replaced_checkpoints
 from .cli import launcher_ranks
 from .locks import file_lock
 
@@ -28,24 +31,43 @@ def sole_training(work_dir: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def train_alone(work_dir: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+def train_alone(work_dir: Path, *, resume: str | None, overwrite: bool) -> Iterator[None]:
     """Hold the work dir that the user named for a training; other ranks of the same launcher share the hold of rank 0.
 
     Raises:
-        UserError: another process trains there, or there are checkpoints, which the training would replace, and neither
-            ``resume`` nor ``overwrite`` is given.
+        UserError: another process trains there, or there are checkpoints that the training would replace
+            (:func:`~vpd_mm.engine.checkpoints.replaced_checkpoints`), without ``overwrite``.
     """
     if launcher_ranks()[0] != 0:
         yield
         return
-    saved = [path.name for path in list_folder(work_dir, '*.pth')]
-    if saved and not resume and not overwrite:
+    replaced = replaced_checkpoints(work_dir, resume)
+    if replaced and not overwrite:
+        of = f' that {resume} does not continue' if resume else ''
         raise UserError(
-            f'{work_dir}: holds checkpoints ({saved[0]}); pass --resume to continue that training, another --work-dir, '
-            'or --overwrite'
+            f'{work_dir}: holds checkpoints{of} ({replaced[0].name}); pass --resume to continue that training, another '
+            '--work-dir, or --overwrite'
         )
     with file_lock(_lock_path(work_dir), busy=_busy(work_dir)):
         yield
+
+
+class ReplaceTrainingHook(Hook):
+    """Remove the checkpoints that a training replaces when it starts: until then an error may end it.
+
+    Args:
+        resume: As of :func:`~vpd_mm.engine.checkpoints.replaced_checkpoints`.
+    """
+
+    priority = 'VERY_HIGH'  # before hooks that write into the work dir
+
+    def __init__(self, resume: str | None) -> None:
+        self.resume = resume
+
+    def before_train(self, runner) -> None:
+        dist.barrier()  # all processes have read what they start from
+        if dist.is_main_process():
+            remove_replaced(Path(runner.work_dir), self.resume)
 
 
 def _lock_path(work_dir: Path) -> Path:

@@ -215,8 +215,8 @@ def extract_corpus(
         Number of files written.
 
     Raises:
-        UserError: the folder was made by another run, without ``overwrite``, or the crops of some videos are damaged
-            or of a former track; the features of all others are written first.
+        UserError: the folder was made by another run, without ``overwrite``, or is written by one now; or the crops of
+            some videos are damaged or of a former track: the features of all others are written first.
     """
     store, of_corpus, failures = CropStore(corpus.crops_dir), CorpusInputs(corpus), []
     trained_on: TrainedVideos | None = getattr(extractor, 'trained_on', None)
@@ -231,16 +231,24 @@ def extract_corpus(
                 videos.append(video)
             except UserError as e:
                 failures.append(f'{video}: {e}')
+    former = {video: _inputs_of(npz_path(out, video)) for video in videos}
     for num_done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
+            path = npz_path(out, video)
+            if _inputs_of(path) not in (former[video], sources[video]['inputs']):
+                raise UserError(f'{path}: another command wrote it meanwhile; pass another --out to one of them')
             known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
-            result.save(npz_path(out, video), {**sources[video], **student, **known})
+            result.save(path, {**sources[video], **student, **known})
         on_progress(num_done, len(videos))
     if failures:
         raise UserError(f'{out}: {len(failures)} of {counted(len(sources), "video")} failed: {"; ".join(failures)}')
     return len(videos)
+
+
+def _inputs_of(path: Path) -> object:
+    return ((path.exists() and read_source(path)) or {}).get('inputs')
 
 
 def extract_each(

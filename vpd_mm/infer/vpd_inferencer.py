@@ -24,7 +24,7 @@ from ..engine.console import PlainConsole
 from ..engine.model_files import find_one_trained
 from ..engine.model_zoo import pick_device
 from ..engine.progress import ProgressBars
-from ..errors import UserError
+from ..errors import UserError, listed
 from ..features.feature_extractor import FeatureExtractor, run_source
 from ..files import input_name, list_folder, read_text
 from ..prepare.models import Models
@@ -51,13 +51,19 @@ from .results import (
 from .segments import Gallery, Recognizer, Scorer, Segment
 
 
-def newest_student() -> str:
-    """Find the run folder of the last distillation in work_dirs and runs; UserError without any."""
-    notes = [note for folder in ('work_dirs', 'runs') for note in list_folder(folder, '**/last_checkpoint')]
-    for note in sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True):
-        configs = list_folder(note.parent, '*.py')
-        if find_latest_checkpoint(note.parent) and any('PoseDistiller' in read_text(path) for path in configs):
-            return str(note.parent)
+def only_student() -> str:
+    """Find the run folder of the only distillation in work_dirs and runs; UserError without one, and for several."""
+    folders = [note.parent for name in ('work_dirs', 'runs') for note in list_folder(name, '**/last_checkpoint')]
+    students = [
+        str(folder)
+        for folder in folders
+        if find_latest_checkpoint(folder)
+        and any('PoseDistiller' in read_text(path) for path in list_folder(folder, '*.py'))
+    ]
+    if len(students) == 1:
+        return students[0]
+    if students:
+        raise UserError(f'several students were trained here; pass one of them: --student {listed(students)}')
     raise UserError(
         'no student: none was trained in work_dirs or runs; pass --student RUN_FOLDER (train one with '
         'tools/train.py and a config of configs/distill)'

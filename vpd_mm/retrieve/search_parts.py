@@ -11,13 +11,14 @@ import numpy as np
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import check_no_link, check_no_links, list_folder, remove_unfinished
+from ..files import check_no_link, check_no_links
 from ..structures.npz_io import load_npz, save_npz
 from .dtw_retriever import Neighbours
 
 #: Queries of a part.
 PART = 128
-#: Rank 0 takes over the parts of the others when none has come for this long and twice the time of a part.
+#: Rank 0 takes over the parts of the others when none has come for this long and twice the time of a part; they wait
+#: this long for its folder.
 PATIENCE_SEC = 60.0
 _KIND = 'SearchPart/2'
 _log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ class SearchParts:
     """Search consecutive queries in parts of :data:`PART`, and keep finished parts in a folder.
 
     Process ``rank`` of ``world`` searches its share of the parts; that of rank 0 waits for those of the others, and
-    searches them itself when no more of them come: a process may have ended before its work.
+    searches them itself when no more of them come: a process may have ended before its work.  Rank 0 makes the folder
+    and removes it; a process that starts after its end has no work.
 
     Args:
         folder: Where parts are kept; None: nowhere.
@@ -66,9 +68,14 @@ class SearchParts:
             num_queries: Q.
             key: Digest of what the results depend on; parts with another key, and damaged ones, are searched again.
         """
-        starts, parts, last_new = range(0, num_queries, PART), dict[int, Neighbours](), time.monotonic()
-        if self.folder is not None:
+        if self.folder is not None and self.rank == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
+        starts, parts, last_new = range(0, num_queries, PART), dict[int, Neighbours](), time.monotonic()
+        while self.rank and self._is_removed():
+            if time.monotonic() - last_new >= PATIENCE_SEC:
+                _log.warning('%s: the first process does not make it, or has all results; nothing to do', self.folder)
+                return None
+            time.sleep(0.2)
         while True:
             if new := self._finished((start for start in starts if start not in parts), key):
                 parts, last_new = parts | new, time.monotonic()
@@ -90,11 +97,10 @@ class SearchParts:
 
     def remove(self) -> None:
         """Remove the finished parts, once their results are in another place."""
-        if self.folder is not None:
-            for path in list_folder(self.folder, '*.npz'):
-                remove_unfinished(path)
-                path.unlink()
-            with suppress(OSError):  # it holds something else
+        while self.folder is not None and (paths := [*self.folder.glob('*.npz'), *self.folder.glob('.*.npz.*.tmp')]):
+            for path in paths:
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds something else, or a part of another process that came meanwhile
                 self.folder.rmdir()
 
     def _search(self, search: Callable[[int, int], Neighbours], start: int, end: int, key: str) -> Neighbours:
@@ -105,11 +111,12 @@ class SearchParts:
         self.seconds += seconds
         self.longest_sec = max(self.longest_sec, seconds)
         if self.folder is not None and not self._is_removed():
-            save_npz(self._path(self.folder, start, key), _KIND, part._asdict())
+            with suppress(FileNotFoundError):  # rank 0 removes the folder now
+                save_npz(self._path(self.folder, start, key), _KIND, part._asdict())
         return part
 
     def _is_removed(self) -> bool:
-        """Rank 0 has all results, and did not wait for this process."""
+        """Tell if rank 0 has all results and did not wait for this process, or has not started."""
         return self.folder is not None and not self.folder.is_dir()
 
     def _finished(self, starts: Iterable[int], key: str) -> dict[int, Neighbours]:

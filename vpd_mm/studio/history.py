@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
@@ -14,6 +14,8 @@ from ..errors import UserError
 from ..files import append, open_file, parse_json
 from ..structures import Label
 
+#: Source of an entry whose changes were made without the studio.
+ELSEWHERE = 'elsewhere'
 #: A label before and after; None: there was none, or it was deleted.
 Change = tuple[Label | None, Label | None]
 
@@ -130,6 +132,22 @@ def _finished(now: Label | None, before: Label | None, after: Label | None) -> C
 
 def _optional(content: Any) -> Label | None:
     return None if content is None else Label.from_json(content)
+
+
+def renames(entries: Iterable[Entry], classes: Sequence[str]) -> dict[str, str]:
+    """Present names of ``classes``, since an entry last left just these.
+
+    Only the studio renames: where others edited classes.txt, another name in a line may be another class.
+    """
+    names = dict(zip(classes, classes))
+    for entry in entries:
+        before, after = entry.classes or ([], [])
+        if after == list(classes):
+            names = dict(zip(classes, classes))
+        elif entry.source != ELSEWHERE:
+            new = {old: name for old, name in zip(before, after) if old not in after and name not in before}
+            names = {name: new.get(now, now) for name, now in names.items()}
+    return names
 
 
 class History:

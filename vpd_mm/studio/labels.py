@@ -24,7 +24,7 @@ from ..structures import Action, load_actions, load_classes, load_splits
 from ..structures.action import SPLITS
 from ..structures.label import FORMULA, MAX_CLASS, is_class_name, spelling
 from ..structures.table_io import read_table, table_text
-from .history import Change, Entry, History, Label, Labels
+from .history import ELSEWHERE, Change, Entry, History, Label, Labels
 from .workspace import UnknownVideo
 
 #: Longest note, characters.
@@ -294,7 +294,7 @@ class LabelStore:
             self._history.end()
             now = self._load()
         if self._history.state != now.state:
-            self._history.begin(Entry.between(self._history.state, now.state, 'elsewhere'))
+            self._history.begin(Entry.between(self._history.state, now.state, ELSEWHERE))
             self._history.end()
         self._history.state = now.state.with_changes([])  # equal, and of the same objects, which compare faster
         return now

@@ -12,7 +12,7 @@ one that counts and is written last, so that results are always those of one com
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,8 +25,8 @@ from ..corpus.provenance import digest
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import atomic_write, checked_name, list_folder, npz_path, read_json
-from ..structures import load_classes
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
+from .history import History, renames
 from .segments import Segment, feature_name, read_labels
 from .workspace import Workspace
 
@@ -110,14 +110,11 @@ class PredictionStore:
         return folder if folder.is_dir() else None
 
     def read(self) -> Predictions:
-        """Read the predictions, under the names that their classes have now; each training is read once."""
-        folder = self.folder
+        """Read the predictions, with the classes that the studio has renamed since; each training is read once."""
+        folder, history = self.folder, self.workspace.folder / 'history.jsonl'
         if folder is None:
             return Predictions(None, {}, [], {})
-        classes: tuple[str, ...] = ()
-        with suppress(UserError):  # LabelStore reports it
-            classes = tuple(load_classes(self.workspace.corpus.classes_path))
-        return _renamed(folder / 'predictions.json', classes)
+        return _renamed(folder / 'predictions.json', history, history.stat().st_size if history.exists() else 0)
 
     def is_stale(self) -> bool:
         """Tell if labels, classes or features have changed, or cannot be read, since the predictions were made."""
@@ -202,12 +199,10 @@ def _checksums_of(path: Path, *state: int) -> list:
 
 
 @lru_cache(maxsize=2)
-def _renamed(path: Path, classes: tuple[str, ...]) -> Predictions:
-    """Predictions with the names of ``classes``: as in actions.csv, a class is its line in classes.txt."""
+def _renamed(path: Path, history: Path, size: int) -> Predictions:
+    """Predictions under the present names of their classes; ``size``: of the history, which only grows."""
     read = _load(path)
-    new = dict(zip(read.classes, classes))
-    if len(new) < len(read.classes) or new == dict(zip(read.classes, read.classes)):  # lines were removed, or no change
-        return read
+    new = renames((entry for _, entry in History(history).entries()), read.classes)
 
     def renamed(prediction: Prediction) -> Prediction:
         scores = {new.get(name, name): score for name, score in prediction.scores.items()}
