@@ -9,6 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Several processes with one thread each: two teams of OpenMP threads on the same cores spin against each other. Four on two
 # cores, as tests also wait for files and other processes.
 export OMP_NUM_THREADS ?= 1
+# The bytecode of the package and the tests is kept: every process would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup setup-runtime kernels test test-full test-fuzz test-kill test-cluster test-browser test-wheel lint docs linkcheck tutorials demo demo-real
 .PHONY: test-numpy1 wheel clean
@@ -51,9 +53,10 @@ linkcheck: $(VENV)/.done-docs
 tutorials: setup
 	$(BIN)/python tests/tutorials.py
 
-# Compiled once, before the processes of the tests start.
+# Compiled once, before the processes of the tests start: Numba's kernels and, in a fresh clone, the bytecode of the tests.
 kernels: setup
 	$(BIN)/python tests/compile_kernels.py
+	test -d tests/__pycache__ || $(BIN)/python -m pytest --collect-only -qq > /dev/null
 
 test: setup $(VENV)/.done-docs
 	$(MAKE) -j 2 lint docs kernels

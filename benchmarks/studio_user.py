@@ -240,7 +240,7 @@ class Pool:
         """Train on some labels; return the accuracy on split test, and probabilities and disagreement of the pool."""
         from vpd_mm.files import read_json
         from vpd_mm.studio.folds import NUM_FOLDS, Folds, assign_folds
-        from vpd_mm.studio.learning import Task, class_scores, run_jobs, train_recognizer
+        from vpd_mm.studio.learning import Task, class_scores, load_models, run_jobs, train_recognizer
         from vpd_mm.studio.predictions import disagreement
 
         folder.mkdir(parents=True)
@@ -252,7 +252,9 @@ class Pool:
         task = Task(self.workspace, folder, self.classes, actions, folds, (), before)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # each model writes a log into its folder
             run_jobs([partial(train_recognizer, task, i) for i in range(NUM_FOLDS)], jobs, lambda share: None)
-            scores = class_scores(task, range(NUM_FOLDS), [*self.test_clips, *self.clips])
+            scores = class_scores(
+                task, load_models(task, 'recognizer', range(NUM_FOLDS)), [*self.test_clips, *self.clips]
+            )
         num = len(self.test_clips)
         accuracy = float((scores[:, :num].mean(0).argmax(1) == self.test_labels).mean())
         return accuracy, scores[:, num:].mean(0), disagreement(scores[:, num:])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vpd_mm.repair.smoother import UNKNOWN, smooth
 from vpd_mm.retrieve import dtw_distance
 from vpd_mm.studio.search import compile_search
 from vpd_mm.synthetic.generic import GenericRecipe, generic_images
@@ -10,3 +11,6 @@ compile_search()
 for dtype in (np.float32, np.float64):
     dtw_distance(np.zeros((2, 2), dtype), np.zeros((2, 2), dtype))
 next(iter(generic_images(GenericRecipe(), 'train', 1)))
+ones = np.ones((2, 2))
+for accelerations in (ones, np.broadcast_to(ones[0], (2, 2))):  # of poses, of placements
+    smooth(np.ones((2, 2, 2, 1)), np.ones((2, 2, 2)), ones[..., None], ones, ones[0], accelerations, UNKNOWN)

@@ -1,12 +1,13 @@
 """What all tests share: the shared data of the developers (skipped where absent), the tools as subprocesses."""
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from forked import finish_tool, start_tool
+from forked import finish_tool, start_server, start_tool, use_server
 
 # Before torch is imported: two teams of threads on the same cores wait for each other in loops, and a test takes ten
 # times as long.
@@ -33,6 +34,24 @@ LONGEST = (
     'test_baseline_configs',
     'test_evil_checkpoint',
 )
+
+
+def pytest_configure(config) -> None:
+    if hasattr(config, 'workerinput'):
+        use_server()
+    elif config.getoption('numprocesses', None):
+        start_server()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """The modules that are imported here stay: no search for garbage among them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items) -> None:

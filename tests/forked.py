@@ -1,11 +1,13 @@
 """Tools in processes of their own, forked from one that has imported the libraries: an import takes seconds."""
 
+import gc
 import json
 import multiprocessing
 import os
 import runpy
 import subprocess
 import sys
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ LIBRARIES = (
     'vpd_mm.infer',
     'vpd_mm.prepare',
     'vpd_mm.baselines',
+    'vpd_mm.studio.training_worker',
+    'uvicorn',
     'mmaction.models',
     'mmaction.datasets',
     'mmaction.evaluation',
@@ -27,6 +31,25 @@ LIBRARIES = (
     'matplotlib.figure',
 )
 _CONTEXT = multiprocessing.get_context('forkserver')
+_ADDRESS = 'VPD_MM_TESTS_FORK_SERVER'
+
+# No test waits for the disk: what a process has written survives its end.
+os.fsync = lambda handle: None
+
+
+def start_server() -> None:
+    """Start the process that is forked, for all processes of pytest-xdist that this one starts."""
+    _CONTEXT.set_forkserver_preload(list(LIBRARIES))
+    forkserver.ensure_running()
+    os.environ[_ADDRESS] = forkserver._forkserver._forkserver_address
+
+
+def use_server() -> None:
+    """Fork from the process that the parent has started, in place of one of its own."""
+    server = forkserver._forkserver
+    server._forkserver_address = os.environ[_ADDRESS]
+    server._forkserver_alive_fd = os.open(os.devnull, os.O_RDONLY)  # the parent keeps it alive
+    server.ensure_running = forkserver.ensure_running = resource_tracker.ensure_running
 
 
 def start_tool(
@@ -71,6 +94,7 @@ def curve_of(work_dir: Path) -> dict[int, float]:
 
 
 def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[Path, Path], operations: Any) -> None:
+    gc.freeze()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

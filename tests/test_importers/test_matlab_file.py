@@ -64,8 +64,8 @@ def test_big_endian(tmp_path):
         (b'', 'needs version 5'),
         (b'\x89HDF\r\n' + b' ' * 600, 'needs version 5'),
         (header()[:124] + struct.pack('<HH', 0x200, 0x4D49), 'needs version 5'),  # 7.3
-        (header() + compressed(matrix(shape=(1 << 20, 16), data=bytes(128 << 20))), 'expands to more than'),
-        (header() + compressed(matrix(shape=(1, 1 << 20), data=bytes(8 << 20))) * 3, 'expands to more than'),
+        (lambda: header() + compressed(matrix(shape=(1 << 20, 16), data=bytes(128 << 20))), 'expands to more than'),
+        (lambda: header() + compressed(matrix(shape=(1, 1 << 20), data=bytes(8 << 20))) * 3, 'expands to more than'),
         (header() + compressed(compressed(matrix())), 'variable of type 15'),
         (header() + compressed(matrix())[:-12], 'truncated'),
         (header() + matrix()[:-4], 'truncated'),
@@ -81,7 +81,7 @@ def test_big_endian(tmp_path):
 )
 def test_a_damaged_or_lying_file_is_one_line(tmp_path, content, problem):
     path = tmp_path / 'x.mat'
-    path.write_bytes(content)
+    path.write_bytes(content() if callable(content) else content)
     tracemalloc.start()
     with pytest.raises(UserError, match=rf'x\.mat: unreadable as a MATLAB 5 file \(.*({problem})') as raised:
         read_matlab_file(path)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from studio_corpus import FRAMES, RUN, make_studio_corpus, vfr_ticks
-from studio_server import browser, number_in, open_page, prepared, serve, studio  # noqa: F401
+from studio_server import browser, number_in, open_page, prepared, serve, studio, window  # noqa: F401
 
 from vpd_mm.studio import Workspace
 

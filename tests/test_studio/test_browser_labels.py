@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from studio_corpus import PRACTICE_FRAMES
-from studio_server import browser, open_page, prepared, studio  # noqa: F401
+from studio_server import browser, open_page, prepared, studio, window  # noqa: F401
 
 from vpd_mm.structures import load_actions, load_classes
 

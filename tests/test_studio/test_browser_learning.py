@@ -12,7 +12,7 @@ import httpx
 import pytest
 from learning_corpus import run_short_training
 from studio_corpus import is_unlabelled, practice_actions
-from studio_server import DESKTOP, PHONE, browser, open_page, prepared, serve, studio  # noqa: F401
+from studio_server import DESKTOP, PHONE, browser, open_page, prepared, serve, studio, window  # noqa: F401
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.structures import load_actions, load_classes

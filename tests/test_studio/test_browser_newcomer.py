@@ -1,7 +1,7 @@
 """What a newcomer meets in the browser: a corpus without classes, clicks before keys, a server that has ended."""
 
 import pytest
-from studio_server import DESKTOP, browser, open_page, prepared, serve, studio  # noqa: F401
+from studio_server import DESKTOP, browser, open_page, prepared, serve, studio, window  # noqa: F401
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.studio import Workspace

@@ -9,7 +9,6 @@ from vpd_mm.synthetic.renderer import HIDDEN, OUTSIDE, VISIBLE, SceneRenderer, m
 from vpd_mm.synthetic.skeleton import Body, forward_kinematics, mirror_angles, pose, root_rotation
 from vpd_mm.synthetic.venue import make_venue, panorama
 
-VENUE = make_venue('hall', np.random.default_rng(3))
 AWAY, FACING = np.pi / 2, -np.pi / 2
 
 
@@ -35,11 +34,16 @@ def _thing(ends, radius, color, camera=CAMERA):
 
 
 @pytest.fixture(scope='module')
-def render():
-    backdrop = panorama(VENUE, CAMERA.centre)
+def venue():
+    return make_venue('hall', np.random.default_rng(3))
+
+
+@pytest.fixture(scope='module')
+def render(venue):
+    backdrop = panorama(venue, CAMERA.centre)
 
     def render(figures, camera=CAMERA):
-        return SceneRenderer(VENUE, camera, figures, np.random.default_rng(0), len(camera), backdrop).render(0)
+        return SceneRenderer(venue, camera, figures, np.random.default_rng(0), len(camera), backdrop).render(0)
 
     return render
 
@@ -111,16 +115,16 @@ def test_motion_blur_spreads_over_the_path(render):
     assert row_moving > 2.5 * row_still
 
 
-def test_the_hall_stands_still_while_the_camera_pans():
+def test_the_hall_stands_still_while_the_camera_pans(venue):
     """A point of the floor is painted where the camera projects it: two views agree there."""
-    centre = VENUE.cameras[0]
-    backdrop = panorama(VENUE, centre)
+    centre = venue.cameras[0]
+    backdrop = panorama(venue, centre)
     points = np.array([[(x, y, 0.0) for x in np.arange(-0.8, 0.9, 0.4) for y in (-2.1, 0.0, 2.6)]])
     sampled = []
     for azimuth in (np.pi / 2 - 0.05, np.pi / 2 + 0.05):
         rotation = look_rotation(np.array([azimuth]), np.array([-0.1]), np.array([0.02]))
         camera = CameraTrack(centre, rotation, np.array([700.0]), (256, 256))
-        image = SceneRenderer(VENUE, camera, [], np.random.default_rng(0), 1, backdrop)._background(0)
+        image = SceneRenderer(venue, camera, [], np.random.default_rng(0), 1, backdrop)._background(0)
         at = camera.project(points)[0, :, :2]
         assert ((at > 2) & (at < 254)).all()
         sampled.append(image[at[:, 1].astype(int), at[:, 0].astype(int)])

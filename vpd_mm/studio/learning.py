@@ -10,15 +10,16 @@ threshold is the one with the largest recall of left-out labels, squared, for th
 positive and unlabelled data (Lee and Liu, ICML 2003), which does not count an unlabelled action as an error.
 """
 
+import copy
 import multiprocessing
 import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ class Task:
     folds: Folds
     rejected: Sequence[Segment] = ()
     before: Path | None = None
+    _configs: dict[str, Config] = field(default_factory=dict, init=False, repr=False)
 
     def in_fold(self, fold: int) -> np.ndarray:
         """(N,) bool: which labels a fold has."""
@@ -97,11 +99,13 @@ class Task:
         return [action for action, inside in zip(self.actions, self.in_fold(fold), strict=True) if inside == left_out]
 
     def config(self, kind: str) -> Config:
-        """The config of a kind of model, set to the corpus."""
-        root, features = str(self.workspace.corpus.root), feature_name(self.workspace)
-        cfg = adapt_config(read_config(CONFIGS[kind]), root, features=features, allow_missing=True)
-        init_default_scope(cfg.default_scope)
-        return cfg
+        """The config of a kind of model, set to the corpus; read once, a copy each time."""
+        if kind not in self._configs:
+            root, features = str(self.workspace.corpus.root), feature_name(self.workspace)
+            cfg = adapt_config(read_config(CONFIGS[kind]), root, features=features, allow_missing=True)
+            self._configs[kind] = cfg
+        init_default_scope(self._configs[kind].default_scope)
+        return copy.deepcopy(self._configs[kind])
 
 
 def check_labels(classes: Sequence[str], actions: Sequence[Action], without_features: int, where: Path) -> None:
@@ -184,7 +188,9 @@ def train_recognizer(task: Task, fold: int, on_progress: OnProgress) -> tuple[li
     cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = steps // 7
     _train(cfg, folder, before, on_progress)
     left_out = task.of_fold(fold, left_out=True)
-    return [a.action_id for a in left_out], class_scores(task, [fold], _read_clips(task, left_out))[0]
+    return [a.action_id for a in left_out], class_scores(
+        task, load_models(task, 'recognizer', [fold]), _read_clips(task, left_out)
+    )[0]
 
 
 def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -218,7 +224,7 @@ def train_scorer(task: Task, fold: int | None, on_progress: OnProgress) -> list[
     _train(cfg, task.folder / f'scorer_{fold or 0}', before, on_progress, only_rejected)
     if not held_out:
         return []
-    scored = score_videos([_load(task, 'scorer', fold or 0)], DATASETS.build(left_out))
+    scored = score_videos([*load_models(task, 'scorer', [fold]).values()], DATASETS.build(left_out))
     return [(video.video, video.scores, video.row_edges) for video in scored]
 
 
@@ -249,30 +255,30 @@ def _start_from(task: Task, name: str) -> Path | None:
     return Path(checkpoint) if checkpoint else None
 
 
-def _load(task: Task, kind: str, fold: int) -> torch.nn.Module:
-    """A trained model of a fold."""
-    cfg = task.config(kind)
-    model = build_model(cfg)
-    load_weights(model, str(find_latest_checkpoint(task.folder / f'{kind}_{fold}')), cfg)
-    return model
+def load_models(task: Task, kind: str, folds: Iterable[int | None]) -> dict[int, torch.nn.Module]:
+    """Trained models of some folds; None is 0."""
+    cfg, models = task.config(kind), {}
+    for fold in folds:
+        models[fold or 0] = build_model(cfg)
+        load_weights(models[fold or 0], str(find_latest_checkpoint(task.folder / f'{kind}_{fold or 0}')), cfg)
+    return models
 
 
 @torch.no_grad()
-def class_scores(task: Task, folds: Sequence[int], clips: Sequence[np.ndarray]) -> np.ndarray:
-    """Class probabilities (M, N, C) of clips (T, V, D) by the recognisers and the DTW votes of some folds.
+def class_scores(task: Task, models: Mapping[int, torch.nn.Module], clips: Sequence[np.ndarray]) -> np.ndarray:
+    """Class probabilities (M, N, C) of clips (T, V, D) by the recognisers and the DTW votes of M folds.
 
     A probability is the geometric mean of the two; both know the labels of the other folds.
     """
     pipeline = Compose([TRANSFORMS.build(step) for step in task.config('recognizer').test_dataloader.dataset.pipeline])
     samples = [pipeline({'feats': clip.transpose(1, 0, 2), 'label': 0, 'action_id': ''}) for clip in clips]
-    scores = np.zeros((len(folds), len(clips), len(task.classes)), np.float32)
+    scores = np.zeros((len(models), len(clips), len(task.classes)), np.float32)
     if not clips:
         return scores
     labels = [action.label for action in task.actions]
     votes = DTWVotes(_read_clips(task, task.actions), labels, len(task.classes))
     distances = votes.distances(clips)
-    for m, fold in enumerate(folds):
-        model = _load(task, 'recognizer', fold)
+    for m, (fold, model) in enumerate(models.items()):
         for first in range(0, len(samples), 100):
             outputs = model.test_step(pseudo_collate(samples[first : first + 100]))
             scores[m, first : first + len(outputs)] = [output.pred_score.numpy() for output in outputs]
@@ -343,7 +349,8 @@ def share_json(share: Share) -> dict[str, Any]:
 def predict(
     task: Task,
     videos: Sequence[str],
-    num_scorers: int,
+    scorers: Sequence[torch.nn.Module],
+    recognizers: Mapping[int, torch.nn.Module],
     rule: ProposalRule,
     temperature: float,
     whole: bool,
@@ -353,12 +360,11 @@ def predict(
 
     Args:
         task, videos: Names of videos with features.
-        num_scorers: Number of frame scorers.
+        scorers, recognizers: The models; the recognisers by their fold.
         rule: From frame scores to proposals.
         temperature: Of the class probabilities.
         whole: Take each whole video as a proposal: where labels are of whole videos there is nothing to find in them.
     """
-    scorers = [_load(task, 'scorer', fold) for fold in range(num_scorers)]
     dataset = {**task.config('scorer').test_dataloader.dataset, 'videos': list(videos), 'test_mode': True}
     proposals: list[tuple[Segment, float, np.ndarray]] = []
     reader = ClipReader(task.workspace)
@@ -374,7 +380,7 @@ def predict(
                 proposals.append((segment, float(score), clip))
     if not proposals:
         return []
-    members = temper(class_scores(task, range(NUM_FOLDS), [clip for _, _, clip in proposals]), temperature)
+    members = temper(class_scores(task, recognizers, [clip for _, _, clip in proposals]), temperature)
     doubts, means = disagreement(members), members.mean(0)
     return [
         Prediction(
@@ -436,7 +442,10 @@ def learn(task: Task, num_workers: int, on_stage: Callable[[str, float], None]) 
     infos = task.workspace.corpus.videos()
     whole = sum(a.num_frames > 0.9 * infos[a.video].num_frames for a in task.actions) > len(task.actions) / 2
     parts = [videos[i :: 2 * num_workers] for i in range(2 * num_workers)]
-    jobs = [partial(predict, task, part, len(scorer_folds), rule, temperature, whole) for part in filter(None, parts)]
+    scorers = [*load_models(task, 'scorer', scorer_folds).values()]
+    recognizers = load_models(task, 'recognizer', range(NUM_FOLDS))
+    models = (scorers, recognizers, rule, temperature, whole)
+    jobs = [partial(predict, task, part, *models) for part in filter(None, parts)]
     predictions = [p for part in run_jobs(jobs, num_workers, partial(on_stage, 'predict')) for p in part]
     predictions.sort(key=lambda p: p.segment)
     notes = []
