@@ -199,6 +199,6 @@ def _opened_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -
 
 @lru_cache(maxsize=1000)
 def _parse_header(is_short: bool, header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Parse shape, order and type of an array; most headers of a corpus are alike, and parsing takes half of an open."""
+    """Parse shape, order and type of an array; most headers of a corpus are alike, and parsing one is slow."""
     read_header = npy_format.read_array_header_1_0 if is_short else npy_format.read_array_header_2_0
     return read_header(io.BytesIO(header))
