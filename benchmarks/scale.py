@@ -31,6 +31,7 @@ GOALS = {
     'resident after that, MB': 1000,
     'peak until then, MB': 1000,
     'sampler, us a draw': 1,
+    'first sample of a video, us': 10_000,
     'sample without its crop, us a draw': 50,
     'crop of a random sample, us a draw': 200,
     'forked worker, MB': 100,
@@ -46,6 +47,8 @@ GOALS = {
 NUM_VIDEOS, NUM_SHARDS = 10_000, 16
 #: Draws that are timed, and of the loader processes of each kind.
 DRAWS, LOADED = 20_000, 10_000
+#: Videos whose first sample is timed: its file is read and checked as a whole.
+FIRST = 500
 #: Loader processes by the way they are started; a spawned one imports torch, which takes 5 s.
 WORKERS = {'fork': 16, 'spawn': 4}
 #: Options of the crops: prepare would make the same.
@@ -147,15 +150,21 @@ def measure_training(folder: Path, root: Path) -> dict[str, float]:
     print(f'{len(data):,} samples of {len(data.videos):,} videos')
     draws = EpochDrawSampler(data, DRAWS, seed=0)
     numbers['sampler, us a draw'] = cpu_us(lambda item: None, draws)
+    of_each_video = np.cumsum([len(data.used_frames(video)) for video in data.used_videos()]) - 1
+    numbers['first sample of a video, us'] = cpu_us(data.__getitem__, of_each_video[:FIRST])
+    data.pipeline = with_crop
+    for method, count in WORKERS.items():
+        size, of_files = worker_memory(data, method, count)
+        numbers[f'{method}ed worker, MB'] = size
+        numbers[f'{method}ed worker without mapped files, MB'] = size - of_files
+    data.pipeline = without_crop
+    for index in of_each_video[FIRST:]:  # the draws that follow are of a later epoch
+        data[index]
     draws.set_epoch(1)
     numbers['sample without its crop, us a draw'] = cpu_us(data.__getitem__, draws)
     data.pipeline = with_crop
     both = cpu_us(data.__getitem__, draws)
     numbers['crop of a random sample, us a draw'] = both - numbers['sample without its crop, us a draw']
-    for method, count in WORKERS.items():
-        size, of_files = worker_memory(data, method, count)
-        numbers[f'{method}ed worker, MB'] = size
-        numbers[f'{method}ed worker without mapped files, MB'] = size - of_files
     return numbers
 
 

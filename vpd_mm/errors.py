@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 #: Longest message; of a longer one the beginning and the end, which holds the hint, are kept.
 MAX_MESSAGE = 1500
+#: Begin of the message with which torch raises a UserError of a loader process.
+_OF_A_LOADER = 'Caught UserError in DataLoader worker process'
 _SPACES = str.maketrans('\n\r\t', '   ')
 
 
@@ -17,7 +19,10 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: object = '') -> None:
-        super().__init__(one_line(message))
+        text = str(message)
+        if text.startswith(_OF_A_LOADER):  # torch raises the error of a loader process with its traceback as the text
+            text = text.rpartition(f'{UserError.__module__}.UserError: ')[2].strip()
+        super().__init__(one_line(text))
 
 
 def one_line(text: object) -> str:

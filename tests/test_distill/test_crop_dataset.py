@@ -84,6 +84,7 @@ def test_features_of_the_teacher_stay_in_their_files(corpus, tmp_path):
     shutil.copytree(corpus.root, root)
     data, store = CropDataset(root, 'joints', [dict], subset='all'), FeatureStore(corpus.teacher_dir('joints'))
     before = at(data, 'a', 12)
+    assert [data[i]['video'] for i in range(len(data))][-1] == data.videos[-1]
     for video in data.videos:
         mapped = data._teacher[video]
         assert not mapped.feats.flags.owndata
@@ -92,6 +93,44 @@ def test_features_of_the_teacher_stay_in_their_files(corpus, tmp_path):
     path = root / 'teacher' / 'joints' / 'a.npz'
     FeatureSequence(np.arange(3), np.zeros((3, 2, 26), 'f4'), np.ones(3, 'f4')).save(path)
     np.testing.assert_array_equal(at(data, 'a', 12)['targets'], before['targets'])  # the former file
+
+
+def test_a_damaged_file_of_the_teacher_is_refused_when_its_video_is_first_drawn(corpus, tmp_path):
+    root = tmp_path / 'copy'
+    shutil.copytree(corpus.root, root)
+    path = root / 'teacher' / 'joints' / 'b.npz'
+    feats, content = FeatureStore(path.parent)['b'].feats, path.read_bytes()
+    at_feats = content.index(feats.tobytes())
+    damaged = bytearray(content)
+    damaged[at_feats + 100] ^= 1
+    path.write_bytes(damaged)
+    data = CropDataset(root, 'joints', [targets_and_draw], subset='all')  # the features are not read
+    assert np.isfinite(data[0]).all()
+    for num_workers in (0, 1):
+        with pytest.raises(UserError, match=f"^{path}: .*Bad CRC-32 for file 'feats.npy'"):
+            next(iter(DataLoader(data, None, sampler=[len(data) - 1], num_workers=num_workers)))
+    path.write_bytes(content)
+    assert np.isfinite(data[-1]).all()
+
+
+def test_a_file_that_replaces_one_before_its_first_draw_is_refused(corpus, tmp_path):
+    root = tmp_path / 'copy'
+    shutil.copytree(corpus.root, root)
+    path = root / 'teacher' / 'joints' / 'a.npz'
+    data, sequence = CropDataset(root, 'joints', [targets_and_draw], subset='all'), FeatureStore(path.parent)['a']
+    FeatureSequence(sequence.frame_inds, sequence.feats + 1, sequence.scores).save(path)
+    with pytest.raises(UserError, match=f'{path}: was replaced by another file'):
+        data[0]
+
+
+def test_a_file_that_one_loader_process_has_read_is_only_mapped_by_others(corpus, monkeypatch):
+    data = CropDataset(corpus.root, 'joints', [targets_and_draw], subset='all')
+    expected = list(DataLoader(data, None, num_workers=1))
+    assert data._is_read.all()
+    assert not data._teacher
+    monkeypatch.setattr(FeatureSequence, 'load', None)
+    for index, values in enumerate(expected):
+        np.testing.assert_array_equal(data[index], values)
 
 
 def test_spawned_loader_processes_share_the_samples_and_map_the_features_themselves(corpus):

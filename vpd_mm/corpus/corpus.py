@@ -26,7 +26,7 @@ from ..files import (
 )
 from ..structures import MAX_FRAMES, AthleteTrack, FrameTimes, PoseSequence, left_out_videos
 from ..structures.npz_io import read_source
-from ..structures.table_io import read_table, write_table
+from ..structures.table_io import change_table, read_table
 from .sports import Sport, Window, find_sport
 
 #: Version of the layout on disk; other versions are refused.
@@ -353,18 +353,15 @@ class Corpus:
 
     def add_videos(self, rows: Iterable[VideoInfo]) -> None:
         """Add rows to videos.csv, or replace those with the same name; other processes may do the same."""
-        self._change_videos({row.video: row for row in rows}, remove=())
+        self._change_videos(rows)
 
     def remove_videos(self, names: Iterable[str]) -> None:
         """Remove rows of videos.csv; other processes may change it too."""
-        self._change_videos({}, remove=set(names))
+        self._change_videos([], names)
 
-    def _change_videos(self, added: dict[str, VideoInfo], remove: Iterable[str]) -> None:
+    def _change_videos(self, added: Iterable[VideoInfo], remove: Iterable[str] = ()) -> None:
         with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{self.videos_path}: locked for a minute'):
-            old = self.videos()
-            new = {name: row for name, row in (old | added).items() if name not in remove}
-            if new != old:
-                write_table(self.videos_path, VideoInfo, (new[name] for name in sorted(new)))
+            change_table(self.videos_path, VideoInfo, added, remove)
 
     def track(self, video: str) -> AthleteTrack:
         """Read the boxes of the athlete in ``video``."""

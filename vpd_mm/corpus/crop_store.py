@@ -177,7 +177,7 @@ class CropStore:
                 header = CropHeader.from_json(data)
             self._settings[video], self._headers[video] = header.without_frames(), header
             kept = list(self._headers.items())  # a copy: other threads change it
-            num_frames = sum(len(each) for _, each in kept)
+            num_frames = sum([each.frame_inds.size for _, each in kept])
             while len(kept) > 1 and (len(kept) > _CACHED_HEADERS or num_frames > _CACHED_FRAMES):
                 name, oldest = kept.pop(0)
                 num_frames -= len(oldest)

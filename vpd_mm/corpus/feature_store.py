@@ -4,12 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import UserError, counted, errors_name
 from ..files import check_video_name, list_folder, npz_path
-from ..structures import FeatureSequence, left_out_videos
-from ..structures.npz_io import load_npz
+from ..structures import FeatureScores, FeatureSequence, left_out_videos
 
 
 class FeatureStore:
@@ -75,9 +72,9 @@ class FeatureStore:
             )
         return sequence
 
-    def scores(self, video: str) -> np.ndarray:
-        """Read the scores (T,) of ``video`` alone; the other arrays are not read."""
-        return load_npz(npz_path(self.directory, video), FeatureSequence.KIND, ('scores',))['scores']
+    def scores(self, video: str) -> FeatureScores:
+        """Read the frames and scores of ``video``, whose features are not read; UserError: they are damaged."""
+        return FeatureScores.load(npz_path(self.directory, video))
 
     @property
     def dims(self) -> int:

@@ -23,6 +23,7 @@ from ..errors import UserError, counted, listed
 from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
+from ..structures.npz_io import npz_checksums
 from ..teacher import JointFeature
 from .device_augmentation import Stored, drawing
 from .trained_videos import TrainedVideos
@@ -35,6 +36,8 @@ HANDOVERS = ('augmented', 'decoded', 'encoded')
 MIN_VIDEOS = 3
 #: Files that a data set maps into memory at once; Linux allows a process 65,530.
 MAX_MAPPED = 40_000
+#: Headers of crops that are read before the shards are closed, which frees the memory of their pages.
+HEADERS_MAPPED = 500
 
 
 @DATASETS.register_module()
@@ -50,7 +53,8 @@ class CropDataset(Dataset):
     missing.
 
     The teacher's features stay in their files, which are mapped into memory, and a sample takes 4 bytes: loader
-    processes share both, also where they are spawned.
+    processes share both, also where they are spawned.  The process that first draws a video reads and checks all of its
+    file; the others only map it.
 
     Args:
         corpus, teacher: Folder of the corpus, and name of the teacher's folder (``teacher/<name>``).
@@ -127,8 +131,11 @@ class CropDataset(Dataset):
             for action in load_actions(self.corpus.actions_path):
                 actions.setdefault(action.video, []).append(action)
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
-        #: Features and scores of each video, mapped into memory.
+        #: Features and scores of the videos that this process has drawn, mapped into memory.
         self._teacher: dict[str, FeatureSequence] = {}
+        #: Checksum of the teacher's file of each video, and whether some process has read all of it and found it valid.
+        self._checksums = np.zeros(len(self.videos), np.uint32)
+        self._is_read = torch.zeros(len(self.videos), dtype=torch.bool).share_memory_()
         #: Frames without motion of each video: a change of pose at a cut is none.
         self._starts: list[frozenset[int]] = []
         if subset != 'all':
@@ -140,8 +147,9 @@ class CropDataset(Dataset):
         self._num_used = 0
         for i, video in enumerate(self.videos):
             inputs.check(inputs.name(npz_path(features.directory, video)), crops_of(video))
-            header, sequence = self.store.header(video), features[video]
-            frames, known = header.frame_inds, sequence.frame_inds
+            self._checksums[i] = self._checksum(video)
+            header, teacher_scores = self.store.header(video), features.scores(video)
+            frames, known = header.frame_inds, teacher_scores.frame_inds
             rows = rows_of(known, frames)
             previous = np.where(np.isin(frames, header.starts), -1, rows_of(known, frames - 1))
             used = np.ones(len(frames), bool)
@@ -150,7 +158,7 @@ class CropDataset(Dataset):
                 used = np.any([(frames >= start) & (frames < end) for start, end in spans or [(0, 0)]], axis=0)
             kept = np.ones(len(frames), bool)
             if gate:
-                kept = (rows >= 0) & (np.append(sequence.scores, 0)[rows] >= min_score)
+                kept = (rows >= 0) & (np.append(teacher_scores.scores, 0)[rows] >= min_score)
                 kept &= (previous >= 0) | (not needs_previous)
             passed += int((used & kept).sum())
             if subset != 'all':
@@ -158,8 +166,8 @@ class CropDataset(Dataset):
             self._num_used += int(used.sum())
             parts.append(frames[kept & used].astype(np.int32))
             self._starts.append(frozenset(header.starts.tolist()))
-            if len(parts[-1]):
-                self._map(video, sequence)
+            if i % HEADERS_MAPPED == HEADERS_MAPPED - 1:
+                self.store.close()
         #: (N,) int32, the frames of the samples, video after video; a tensor, which spawned processes share too.
         self._frames = torch.from_numpy(np.concatenate(parts))
         #: (number of videos,): the samples of a video end before this one.
@@ -272,7 +280,7 @@ class CropDataset(Dataset):
             return
         infos, min_score = self.corpus.videos(), self.corpus.settings().min_score
         files = {video: infos[video].file if video in infos else video for video in self.videos}
-        confident = {files[video] for video in self.videos if (self._features.scores(video) >= min_score).any()}
+        confident = {files[video] for video in self.videos if (self._features.scores(video).scores >= min_score).any()}
         units = list(dict.fromkeys(file for file in files.values() if file in confident or len(confident) < MIN_VIDEOS))
         self.is_short = holdout == 'auto' and len(units) < MIN_VIDEOS
         self.holdout = 'block' if self.is_short else 'video'
@@ -307,12 +315,28 @@ class CropDataset(Dataset):
     def __getstate__(self) -> dict:
         return {**vars(self), '_teacher': {}}
 
-    def _map(self, video: str, sequence: FeatureSequence) -> FeatureSequence:
-        """Keep the teacher's sequence of a video, which was read, as a mapped one."""
+    def _map(self, index: int) -> FeatureSequence:
+        """Map the teacher's sequence of a video.
+
+        Raises:
+            UserError: the file is damaged, or another one than this data set was made with.
+        """
+        video = self.videos[index]
+        path = npz_path(self._features.directory, video)
+        if not self._is_read[index]:
+            self._features[video]
+        sequence = FeatureSequence.map(path)
+        if self._checksum(video) != self._checksums[index]:
+            raise UserError(f'{path}: was replaced by another file since this run opened it; start again')
+        self._is_read[index] = True
         if len(self._teacher) >= MAX_MAPPED:
             self._teacher.pop(next(iter(self._teacher)))
-        self._teacher[video] = sequence.mapped(npz_path(self._features.directory, video))
-        return self._teacher[video]
+        self._teacher[video] = sequence
+        return sequence
+
+    def _checksum(self, video: str) -> int:
+        """Checksum of the checksums that the teacher's file holds; its arrays are not read."""
+        return zlib.crc32(repr(npz_checksums(npz_path(self._features.directory, video))).encode())
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
@@ -337,7 +361,7 @@ class CropDataset(Dataset):
         index = range(len(self))[index]
         i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
         video = self.videos[i]
-        sequence = self._teacher[video] if video in self._teacher else self._map(video, self._features[video])
+        sequence = self._teacher[video] if video in self._teacher else self._map(i)
         targets, score = self._targets(sequence, frame, frame in self._starts[i])
         sample = {
             'corpus': self.corpus,

@@ -1,5 +1,6 @@
 """Arrays on disk: ``.npz`` without pickle, checked before they are allocated."""
 
+import io
 import json
 import os
 import struct
@@ -7,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
@@ -20,6 +22,9 @@ from ..files import atomic_write, open_file, parse_json
 MAX_ARRAY_BYTES = 8 << 30
 #: Largest expansion of a compressed array beyond the first bytes.
 MAX_GROWTH, GROWTH_FLOOR = 100, 16 << 20
+
+#: Largest header of an array; numpy parses no larger one.
+MAX_HEADER_BYTES = 10_000
 
 #: Bytes that are read at once.
 _CHUNK_BYTES = 1 << 20
@@ -178,9 +183,10 @@ def _opened_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -
         raise UserError(f'{where} is compressed or larger than {MAX_ARRAY_BYTES} bytes, unlike files of vpd_mm')
     with archive.open(info) as f:
         try:
-            version = npy_format.read_magic(f)
-            read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-            shape, is_fortran, dtype = read_header(f)
+            is_short = npy_format.read_magic(f) == (1, 0)
+            size = f.read(2 if is_short else 4)
+            header = f.read(min(int.from_bytes(size, 'little'), MAX_HEADER_BYTES + 1))
+            shape, is_fortran, dtype = _parse_header(is_short, size + header)
         except ValueError as e:
             raise UserError(f'{where} is damaged ({e}); delete the file and run the step again') from e
         member = _Member(info, shape, 'F' if is_fortran else 'C', dtype, f.tell())
@@ -189,3 +195,10 @@ def _opened_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -
         if int(np.prod(shape, dtype=object)) * dtype.itemsize != info.file_size - member.header_bytes:
             raise UserError(f'{where} declares shape {shape}, more or less than the file holds')
         yield member, f
+
+
+@lru_cache(maxsize=1000)
+def _parse_header(is_short: bool, header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Parse shape, order and type of an array; most headers of a corpus are alike, and parsing one is slow."""
+    read_header = npy_format.read_array_header_1_0 if is_short else npy_format.read_array_header_2_0
+    return read_header(io.BytesIO(header))

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -64,17 +63,16 @@ class FrameSequence:
         with errors_name(path):
             return cls(**arrays)
 
-    def mapped(self: _Sequence, path: str | os.PathLike) -> _Sequence:
-        """Return this sequence, as :meth:`load` has read it, with its arrays mapped: they stay in the file.
+    @classmethod
+    def map(cls: type[_Sequence], path: str | os.PathLike) -> _Sequence:
+        """Map the arrays of a file, which stay there; call :meth:`load` before, because no value is read or checked.
 
         Raises:
-            UserError: the file has changed, or cannot be mapped; see :func:`npz_io.map_npz`.
+            UserError: the file cannot be mapped; see :func:`npz_io.map_npz`.
         """
-        arrays = map_npz(path, self.KIND, tuple(vars(self)))  # type: ignore[attr-defined]
-        if any((a.shape, a.dtype) != (vars(self)[name].shape, vars(self)[name].dtype) for name, a in arrays.items()):
-            raise UserError(f'{path}: was replaced while it was read; run again')
-        sequence = copy(self)
-        vars(sequence).update(arrays)  # their values are not read again
+        sequence = object.__new__(cls)
+        arrays = map_npz(path, cls.KIND, tuple(f.name for f in fields(cls)))  # type: ignore[arg-type]
+        vars(sequence).update(arrays)
         return sequence
 
 
@@ -144,6 +142,20 @@ class FeatureSequence(FrameSequence):
     @property
     def dims(self) -> int:
         return self.feats.shape[2]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureScores(FrameSequence):
+    """Frames and scores of a :class:`FeatureSequence`; its features are not read.
+
+    Args:
+        scores: (T,) float32 in [0, 1].
+    """
+
+    scores: np.ndarray
+
+    KIND = FeatureSequence.KIND
+    SHAPES = {'scores': ()}
 
 
 def frames_in_order(frame_inds: np.ndarray) -> bool:

@@ -1,6 +1,7 @@
 """Poses of a student in the frame, from stored features or computed on demand."""
 
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ class StudentPoses:
             if path.is_file() and (source := read_source(path)):
                 inputs = source['inputs']
                 if inputs.get('model') == student.digest and inputs.get(crops) == now:
-                    return FeatureSequence.load(path).feats
+                    return _map_feats(path, file_state(path))
         return None
 
     def _placement(self, row: VideoInfo, header: CropHeader) -> Placement:
@@ -105,6 +106,13 @@ def _load(spec: str) -> Student:
         raise UserError(f'{checkpoint}: is a student of D = {dims}; those of 2D joints, {JointFeature.dims}, are drawn')
     source: dict[str, Any] = dict(run_source(cfg, checkpoint))
     return Student(extractor, source['inputs']['model'])
+
+
+@lru_cache(maxsize=16)
+def _map_feats(path: Path, state: tuple) -> np.ndarray:
+    """Features of a file in this state, mapped into memory; it is read and checked once."""
+    FeatureSequence.load(path)
+    return FeatureSequence.map(path).feats
 
 
 @lru_cache(maxsize=16)
