@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from tiny_corpus import make_tiny
 from torch.utils.data import DataLoader
 
 from vpd_mm.corpus import SPORTS, Corpus, CropWriter, FeatureStore, VideoInfo
+from vpd_mm.corpus.shard import read_stored
 from vpd_mm.distill import CropDataset
 from vpd_mm.distill.crop_dataset import videos_of_splits
 from vpd_mm.errors import UserError
@@ -223,6 +225,26 @@ def test_augmentation_depends_on_the_draw_only(corpus):
     data = CropDataset(corpus.root, 'joints', [lambda s: s['rng'].random()], subset='all')
     assert data[3, 99] == data[5, 99] != data[3, 98]
     assert data[3] == data[3] != data[4]
+
+
+@pytest.mark.parametrize('at_once', [3, 128])
+def test_a_batch_is_its_samples_and_fetches_each_record_once(corpus, monkeypatch, at_once):
+    monkeypatch.setattr('vpd_mm.distill.crop_dataset.CACHED_RECORDS', at_once)
+    monkeypatch.setattr('vpd_mm.corpus.crop_store.CACHED_RECORDS', at_once)
+    pipeline = [dict(each, type=f'vpd_mm.{each["type"]}') for each in Config.fromfile(CONFIG).train_pipeline]
+    data = CropDataset(corpus.root, 'joints', pipeline, subset='all', gate=False)
+    items = [(int(index), 7 + draw) for draw, index in enumerate(np.random.default_rng(0).permutation(len(data))[:10])]
+    singly = [data[item] for item in items]
+    fetched = []
+    monkeypatch.setattr(
+        'vpd_mm.corpus.crop_store.read_stored', lambda path, key: fetched.append(key) or read_stored(path, key)
+    )
+    batch = data.__getitems__(items)
+    assert len(fetched) == len(set(fetched)) == len(items)
+    for single, sample in zip(singly, batch, strict=True):
+        torch.testing.assert_close(sample, single, rtol=0, atol=0, equal_nan=True)
+    (loaded,) = DataLoader(data, sampler=items, batch_size=len(items))
+    torch.testing.assert_close(loaded['inputs'], torch.stack([sample['inputs'] for sample in batch]))
 
 
 def test_max_frames_spreads_evenly(corpus):
