@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+from mmengine.dataset import Compose
 
 from benchmarks.prepare import make_video
 from vpd_mm.corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
@@ -152,7 +153,7 @@ def measure_training(folder: Path, root: Path) -> dict[str, float]:
     numbers['sampler, us a draw'] = cpu_us(lambda item: None, draws)
     of_each_video = np.cumsum([len(data.used_frames(video)) for video in data.used_videos()]) - 1
     numbers['first sample of a video, us'] = cpu_us(data.__getitem__, of_each_video[:FIRST])
-    data.pipeline = with_crop
+    data.pipeline = Compose([with_crop])
     for method, count in WORKERS.items():
         size, of_files = worker_memory(data, method, count)
         numbers[f'{method}ed worker, MB'] = size
@@ -162,7 +163,7 @@ def measure_training(folder: Path, root: Path) -> dict[str, float]:
         data[index]
     draws.set_epoch(1)
     numbers['sample without its crop, us a draw'] = cpu_us(data.__getitem__, draws)
-    data.pipeline = with_crop
+    data.pipeline = Compose([with_crop])
     both = cpu_us(data.__getitem__, draws)
     numbers['crop of a random sample, us a draw'] = both - numbers['sample without its crop, us a draw']
     return numbers
