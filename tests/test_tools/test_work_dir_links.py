@@ -123,9 +123,10 @@ def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path
     (work / 'training.json').write_text('{"best": {"checkpoint": "best_nll_epoch_9.pth"}}')
     with pytest.raises((OSError, UserError), match='missing'):
         train.main([*arguments, '--overwrite', '--cfg-options', 'load_from=missing.pth'])
-    with monkeypatch.context() as patch, pytest.raises(UserError, match='damaged sample'):
+    with monkeypatch.context() as patch:
         patch.setattr(ActionWindowDataset, 'prepare_data', raise_damaged)
-        train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
+        with pytest.raises(UserError, match='damaged sample'):
+            train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
     assert best_checkpoint(work) == work / 'best_nll_epoch_9.pth'  # nothing was trained
     train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
     assert find_trained(work).checkpoints == [str(work / 'epoch_1.pth')]
