@@ -153,7 +153,7 @@ def measure_loaders(configs: Sequence[str], corpus: Corpus, folder: Path, second
 def read_jpegs(store: CropStore, num_frames: int = 1200) -> list[tuple[np.ndarray, np.ndarray]]:
     """Read the JPEG of crop and flow of frames of all videos, in random order, into memory.
 
-    As many that a processor does not learn them.
+    They are so many that the branch prediction of a processor does not adapt to them.
     """
     shards, images = videos_of_shards(store.directory), []
     frames = [(video, int(i)) for video in store.videos() for i in store.header(video).frame_inds]

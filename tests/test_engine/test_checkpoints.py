@@ -65,7 +65,8 @@ def test_checkpoints_are_chosen_by_their_steps_whatever_the_clock_says(tmp_path)
 def test_a_training_replaces_what_it_does_not_continue(tmp_path):
     work, other = tmp_path / 'w', tmp_path / 'other' / 'epoch_2.pth'
     work.mkdir()
-    names = ['best_nll_epoch_1.pth', 'best_nll_epoch_3.pth', 'epoch_2.pth', 'epoch_3.pth', 'mine.pth']
+    mine = ['best_of_mine.pth', 'mine.pth']
+    names = ['best_nll_epoch_1.pth', 'best_nll_epoch_3.pth', mine[0], 'epoch_2.pth', 'epoch_3.pth', mine[1]]
     records = ['last_checkpoint', 'training.json']
     for name in names + records:
         (work / name).write_text('')
@@ -76,8 +77,8 @@ def test_a_training_replaces_what_it_does_not_continue(tmp_path):
         tmp_path / 'link' / name for name in ('best_nll_epoch_3.pth', 'epoch_3.pth')
     ]
     remove_replaced(work, 'auto')
-    assert len(list(work.iterdir())) == 7
+    assert len(list(work.iterdir())) == 8
     remove_replaced(work, str(work / 'epoch_2.pth'))
-    assert sorted(path.name for path in work.iterdir()) == [names[0], names[2], *records[:1], names[4], records[1]]
+    assert sorted(path.name for path in work.iterdir()) == sorted([names[0], 'epoch_2.pth', *mine, *records])
     remove_replaced(work, str(other))
-    assert [path.name for path in work.iterdir()] == ['mine.pth']
+    assert sorted(path.name for path in work.iterdir()) == mine

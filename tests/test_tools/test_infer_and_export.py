@@ -14,7 +14,7 @@ from media import FRAMES, frame_picture, make_video
 from vpd_mm.athlete import VideoReader
 from vpd_mm.engine.written_configs import record_configs
 from vpd_mm.errors import UserError
-from vpd_mm.infer.vpd_inferencer import VPDInferencer
+from vpd_mm.infer.vpd_inferencer import VPDInferencer, only_student
 from vpd_mm.structures import FeatureSequence
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -112,6 +112,8 @@ def test_takes_the_only_student_and_never_one_by_its_time(folder, capsys):
     assert 'student: work_dirs/new (the only one in' in text
     assert 'D = 26' in text
     assert not list((folder / 'out').glob('*.mp4'))
+    (folder / 'runs').symlink_to('work_dirs')
+    assert only_student() == 'runs/new'
 
 
 def test_former_option_no_film(folder):

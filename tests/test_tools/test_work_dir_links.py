@@ -14,6 +14,7 @@ from vpd_mm.engine.model_files import find_trained
 from vpd_mm.engine.run import build_runner, train_once
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
+from vpd_mm.features.action_window_dataset import ActionWindowDataset
 from vpd_mm.features.corpus_config import adapt_config
 
 CONFIG = 'configs/recognize/bigru.py'
@@ -108,7 +109,11 @@ def test_a_work_dir_and_its_checkpoints_may_be_links(corpus, tmp_path):
     assert not (tmp_path / 'disk' / 'epoch_1.pth').is_symlink()
 
 
-def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path):
+def raise_damaged(*args):
+    raise UserError('damaged sample')
+
+
+def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path, monkeypatch):
     work = tmp_path / 'w'
     work.mkdir()
     arguments = [CONFIG, '--corpus', str(corpus.root), '--features', 'joints', '--work-dir', str(work), '--no-validate']
@@ -118,6 +123,10 @@ def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path
     (work / 'training.json').write_text('{"best": {"checkpoint": "best_nll_epoch_9.pth"}}')
     with pytest.raises((OSError, UserError), match='missing'):
         train.main([*arguments, '--overwrite', '--cfg-options', 'load_from=missing.pth'])
+    with monkeypatch.context() as patch:
+        patch.setattr(ActionWindowDataset, 'prepare_data', raise_damaged)
+        with pytest.raises(UserError, match='damaged sample'):
+            train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
     assert best_checkpoint(work) == work / 'best_nll_epoch_9.pth'  # nothing was trained
     train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
     assert find_trained(work).checkpoints == [str(work / 'epoch_1.pth')]

@@ -47,7 +47,8 @@ def replaced_checkpoints(work_dir: Path, resume: str | None) -> list[Path]:
 def remove_replaced(work_dir: Path, resume: str | None) -> None:
     """Remove :func:`replaced_checkpoints` that a training has written, and its record if it is replaced as a whole."""
     kinds = 'best_', 'epoch_', 'iter_'
-    replaced = [path for path in replaced_checkpoints(work_dir, resume) if path.name.startswith(kinds)]
+    replaced = replaced_checkpoints(work_dir, resume)
+    replaced = [path for path in replaced if path.name.startswith(kinds) and step_of(path) >= 0]
     if replaced and not _is_in(resume, work_dir):
         replaced += [work_dir / RECORD, work_dir / 'last_checkpoint']
     for path in replaced:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine import dist
 from mmengine.config import Config
@@ -53,7 +54,9 @@ def train_alone(work_dir: Path, *, resume: str | None, overwrite: bool) -> Itera
 
 
 class ReplaceTrainingHook(Hook):
-    """Remove the checkpoints that a training replaces when it starts: until then an error may end it.
+    """Remove the checkpoints that a training replaces, before it writes its own: until then an error may end it.
+
+    This is after its first iteration, or before its first validation, which a resumed training may begin with.
 
     Args:
         resume: As of :func:`~vpd_mm.engine.checkpoints.replaced_checkpoints`.
@@ -62,9 +65,18 @@ class ReplaceTrainingHook(Hook):
     priority = 'VERY_HIGH'  # before hooks that write into the work dir
 
     def __init__(self, resume: str | None) -> None:
-        self.resume = resume
+        self.resume, self._is_done = resume, False
 
-    def before_train(self, runner) -> None:
+    def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+        self._replace(runner)
+
+    def before_val(self, runner) -> None:
+        self._replace(runner)
+
+    def _replace(self, runner) -> None:
+        if self._is_done:
+            return
+        self._is_done = True
         dist.barrier()  # all processes have read what they start from
         if dist.is_main_process():
             remove_replaced(Path(runner.work_dir), self.resume)

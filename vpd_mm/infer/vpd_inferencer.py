@@ -53,10 +53,10 @@ from .segments import Gallery, Recognizer, Scorer, Segment
 
 def only_student() -> str:
     """Find the run folder of the only distillation in work_dirs and runs; UserError without one, and for several."""
-    folders = [note.parent for name in ('work_dirs', 'runs') for note in list_folder(name, '**/last_checkpoint')]
+    notes = [note for folder in ('work_dirs', 'runs') for note in list_folder(folder, '**/last_checkpoint')]
     students = [
         str(folder)
-        for folder in folders
+        for folder in {note.parent.resolve(): note.parent for note in notes}.values()  # work_dirs may be a link to runs
         if find_latest_checkpoint(folder)
         and any('PoseDistiller' in read_text(path) for path in list_folder(folder, '*.py'))
     ]

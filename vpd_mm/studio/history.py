@@ -224,13 +224,16 @@ class History:
             append(self.path, b'\n')
         self.update()
 
-    def entries(self, last: int | None = None) -> Iterator[tuple[int, Entry]]:
-        """Yield (number of the line, entry) of the ``last`` lines, or of all, without one that is not finished."""
+    def entries(self, last: int | None = None, containing: bytes = b'') -> Iterator[tuple[int, Entry]]:
+        """Yield (number of the line, entry) of the ``last`` lines, or of all, without one that is not finished.
+
+        Lines without the bytes ``containing`` are not parsed.
+        """
         if not self.path.exists():
             return
         with open_file(self.path) as f:
             numbered = ((number, line) for number, line in enumerate(f, 1) if line.endswith(b'\n'))
             for number, line in numbered if last is None else deque(numbered, last):
                 with suppress(UserError):  # is in problems
-                    if line.strip():
+                    if line.strip() and containing in line:
                         yield number, Entry.parse(line, f'{self.path}:{number}')

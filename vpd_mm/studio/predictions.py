@@ -202,7 +202,9 @@ def _checksums_of(path: Path, *state: int) -> list:
 def _renamed(path: Path, history: Path, size: int) -> Predictions:
     """Predictions under the present names of their classes; ``size``: of the history, which only grows."""
     read = _load(path)
-    new = renames((entry for _, entry in History(history).entries()), read.classes)
+    new = renames((entry for _, entry in History(history).entries(containing=b'"classes"')), read.classes)
+    if list(new.values()) == read.classes:
+        return read
 
     def renamed(prediction: Prediction) -> Prediction:
         scores = {new.get(name, name): score for name, score in prediction.scores.items()}
