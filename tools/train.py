@@ -31,13 +31,14 @@ def main(argv=None):
 
     cfg = load_corpus_config(args)
     merge_train_arguments(cfg, args)
+    resume = (cfg.get('load_from') or 'auto') if cfg.get('resume') else None
     with (
-        train_alone(Path(cfg.work_dir), resume=args.resume, overwrite=args.overwrite),
+        train_alone(Path(cfg.work_dir), resume=resume, overwrite=args.overwrite),
         disk_errors_name(cfg.work_dir),
     ):
         runner = build_runner(cfg)
         if args.overwrite:
-            runner.register_hook(ReplaceTrainingHook(args.resume))
+            runner.register_hook(ReplaceTrainingHook(resume))
         runner.train()
     if launcher_ranks()[0] == 0 and (command := next_command(cfg)):
         print(f'next: {command}')
