@@ -18,6 +18,7 @@ from .crop_transforms import (
 from .distill_metric import DistillMetric
 from .draw_sampler import EpochDrawSampler
 from .motion_decoder import MotionDecoder
+from .neighbor_frames import NeighborFrames
 from .pose_distiller import PoseDistiller
 from .pose_student import PoseStudent
 from .rotations import AthleteRotation, CropRotation, TurnedVipe
@@ -38,6 +39,7 @@ __all__ = [
     'LoadFlow',
     'LoadPose',
     'MotionDecoder',
+    'NeighborFrames',
     'PackCropInputs',
     'PoseDistiller',
     'PoseStudent',

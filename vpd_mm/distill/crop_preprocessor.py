@@ -12,13 +12,14 @@ from .device_augmentation import augment, decode_crops, side_of
 
 
 def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) -> torch.Tensor:
-    """Return crops (N, 5 or 3, H, W) as float32: R, G, B in 0..255, flow in px.
+    """Return crops (N, 3 or 5 F, H, W), of F frames with flow, as float32: R, G, B in 0..255, flow in px.
 
     Flow is codes worth ``flow_scale`` (N, 2) px a step, or without it in px; uint8 ``inputs`` have codes.
     """
     crops = inputs.float()
     if inputs.shape[1] > 3 and flow_scale is not None:
-        crops[:, 3:] = (crops[:, 3:] - FLOW_ZERO) * flow_scale[:, :, None, None]
+        flow = crops.unflatten(1, (-1, 5))[:, :, 3:]
+        flow.sub_(FLOW_ZERO).mul_(flow_scale[:, None, :, None, None])
     elif inputs.shape[1] > 3 and inputs.dtype == torch.uint8:
         raise UserError('crops of uint8 with flow need flow_scale, which PackCropInputs adds to data_samples')
     return crops
@@ -26,7 +27,7 @@ def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) ->
 
 @MODELS.register_module()
 class CropPreprocessor(BaseDataPreprocessor):
-    """Move a collated batch to the device and normalize it; ``inputs`` (N, 5 or 3, H, W) become float32.
+    """Move a collated batch to the device and normalize it; ``inputs`` (N, 3 or 5 F, H, W) become float32.
 
     uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.  JPEG images are decoded and
     crops with ``augmentation`` in ``data_samples`` are augmented by :mod:`vpd_mm.distill.device_augmentation`.
@@ -64,4 +65,6 @@ class CropPreprocessor(BaseDataPreprocessor):
             crops = augment(crops, samples['augmentation'], size)
             samples = {name: value for name, value in samples.items() if name != 'augmentation'}
         crops = crops_in_px(crops, samples.get('flow_scale'))
-        return {'inputs': (crops - self.mean[:channels]).div_(self.std[:channels]), 'data_samples': samples or None}
+        frames = max(1, channels // 5)
+        mean, std = (values[:channels].repeat(frames, 1, 1) for values in (self.mean, self.std))
+        return {'inputs': (crops - mean).div_(std), 'data_samples': samples or None}

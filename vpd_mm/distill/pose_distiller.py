@@ -95,10 +95,10 @@ class PoseDistiller(BaseModel):
 
 
 def mirror_crops(inputs: torch.Tensor) -> torch.Tensor:
-    """Mirror crops (N, 3 or 5, H, W) of R, G, B, u, v and negate u."""
+    """Mirror crops (N, 3 or 5 F, H, W) of R, G, B, u, v in F frames and negate u."""
     mirrored = inputs.flip(-1)
     if inputs.shape[1] > 3:
-        mirrored[:, 3].neg_()
+        mirrored[:, 3::5].neg_()
     return mirrored
 
 

@@ -110,6 +110,9 @@ class _OneCrop:
     def mask(self, video: str, frame_ind: int) -> None:
         return None
 
+    def header(self, video: str) -> None:
+        raise UserError('this student needs neighboring frames; use tools/prepare.py and tools/extract_features.py')
+
 
 def online_pass(
     student: StudentPass,
