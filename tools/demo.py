@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run the whole chain on the synthetic sport: videos, features, recognition, retrieval, detection, report.
 
-tools/demo.py [--scale tiny|small|full]    # runs/demo/report.html; small: 15 minutes on two cores with bfloat16
+tools/demo.py [--scale tiny|small|full]    # runs/demo/report.html; small: 17 minutes on two cores with bfloat16
 
 Every step skips what exists: the same command resumes a stopped run.  The sizes are in configs/compare/demo.py.
 """
