@@ -77,3 +77,9 @@ def test_a_video_that_is_not_prepared_has_no_neighbors():
     crop = _OneCrop(np.zeros((32, 32, 3), np.uint8), None, 1.0)
     with pytest.raises(UserError, match=r'needs neighboring frames; use tools/prepare\.py'):
         THREE(results(crop, 3))
+
+
+def test_frames_without_flow_are_refused(store):
+    inputs = THREE(results(store, 3))['inputs'][None]
+    with pytest.raises(UserError, match='NeighborFrames needs flow'):
+        CropPreprocessor(with_flow=False)({'inputs': inputs, 'data_samples': {}})

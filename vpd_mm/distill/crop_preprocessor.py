@@ -59,6 +59,8 @@ class CropPreprocessor(BaseDataPreprocessor):
         size = side_of(steps) if steps else 0  # before the copy: to read a number, a GPU ends all its work
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples') or {}
+        if not self.with_flow and inputs.shape[1] > 5:
+            raise UserError('NeighborFrames needs flow: with_flow=False would drop the other frames')
         channels = inputs.shape[1] if self.with_flow else 3
         crops = inputs[:, :channels]
         if steps:

@@ -63,7 +63,7 @@ def flow_to_px(results: dict) -> None:
         results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * results.pop('flow_scale')
 
 
-def _scale_flow(results: dict, u: float, v: float) -> None:
+def scale_flow(results: dict, u: float, v: float) -> None:
     """Multiply u and v of the flow, or the scale of its codes."""
     key = 'flow_scale' if 'flow_scale' in results else 'flow'
     results[key] = results[key] * np.array((u, v), np.float32)
@@ -178,7 +178,7 @@ class ResizedCrop(BaseTransform):
             for channel in (0, 1):
                 cv2.resize(flow[rows, columns, channel], side, planes[channel])
             results['flow'] = planes.transpose(1, 2, 0)
-            _scale_flow(results, self.size / w, self.size / h)
+            scale_flow(results, self.size / w, self.size / h)
         for key in ('joints', 'box'):
             if key in results:
                 factor = np.array([self.size / w, self.size / h], np.float32)
@@ -299,7 +299,7 @@ class ChiralFlip(BaseTransform):
         results['img'] = results['img'][:, ::-1]
         if 'flow' in results:
             results['flow'] = results['flow'][:, ::-1]
-            _scale_flow(results, -1, 1)
+            scale_flow(results, -1, 1)
         return results
 
 

@@ -33,6 +33,7 @@ from .crop_transforms import (
     PackCropInputs,
     ResizedCrop,
     StackFlow,
+    scale_flow,
 )
 
 
@@ -105,7 +106,8 @@ def _draw_noise(transform: BackgroundNoise, stored: Stored, results: dict) -> di
 def _draw_window(transform: ResizedCrop, stored: Stored, results: dict) -> dict:
     height, width = results['shape']
     left, top, w, h = transform.window(height, width, results['rng'])
-    _scale_flow(results, transform.size / w, transform.size / h)
+    if 'flow' in results:
+        scale_flow(results, transform.size / w, transform.size / h)
     if results.get('view'):  # a window of the mirrored crop
         left = width - left - w
     results['shape'] = transform.size, transform.size
@@ -115,8 +117,8 @@ def _draw_window(transform: ResizedCrop, stored: Stored, results: dict) -> dict:
 
 
 def _draw_flip(transform: ChiralFlip, stored: Stored, results: dict) -> dict:
-    if transform.flips(results):
-        _scale_flow(results, -1, 1)
+    if transform.flips(results) and 'flow' in results:
+        scale_flow(results, -1, 1)
     return results
 
 
@@ -149,11 +151,6 @@ _COUNTERPARTS: dict[type, Callable] = {
     StackFlow: _stack_flow,
     PackCropInputs: _pack,
 }
-
-
-def _scale_flow(results: dict, u: float, v: float) -> None:
-    if 'flow_scale' in results:
-        results['flow_scale'] = results['flow_scale'] * np.array((u, v), np.float32)
 
 
 def _pad(image: torch.Tensor, side: int) -> torch.Tensor:
