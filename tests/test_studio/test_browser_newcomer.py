@@ -1,7 +1,7 @@
 """What a newcomer meets in the browser: a corpus without classes, clicks before keys, a server that has ended."""
 
 import pytest
-from studio_server import DESKTOP, browser, open_page, prepared, serve, studio, window  # noqa: F401
+from studio_server import DESKTOP, browser, open_page, prepared, serve, start_studio, studio, window  # noqa: F401
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.studio import Workspace
@@ -61,7 +61,7 @@ def test_a_review_at_its_end_says_to_train_again(empty, open_page):  # noqa: F81
 
 
 def test_a_server_that_has_ended_is_named(empty, open_page):  # noqa: F811
-    with serve(Workspace(empty)) as url:
+    with start_studio(empty.root, cwd=empty.root) as url:
         page = open_page(f'{url}/#/train', expected='ERR_|WebSocket')
         page.wait_for_selector('h1:has-text("Train")')
     page.wait_for_selector('#stage.error:has-text("does not answer")')
