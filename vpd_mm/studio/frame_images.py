@@ -6,17 +6,16 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from ..athlete import FrameCursor, VideoReader
 from ..corpus import VideoInfo
 from ..errors import UserError
+from ..visualize.panels import encode_image, resize
 from .workspace import content_tag
 
 #: Heights of images, px; a frame has no more than its own.
 HEIGHTS = (180, 360, 540, 720, 1080, 1440, 2160)
-JPEG_QUALITY = 85
 #: Images, in bytes, and opened videos that are kept.
 MAX_BYTES, MAX_READERS = 384 << 20, 64
 #: Threads, each with a decoder at one place of one video, and after how many idle seconds the decoder is released.
@@ -298,13 +297,9 @@ class _Worker(threading.Thread):
 
 def reduced(rgb: np.ndarray, height: int) -> np.ndarray:
     """Reduce (H, W, 3) rgb to ``height`` px where it is higher."""
-    if height >= rgb.shape[0]:
-        return rgb
-    width = max(1, round(rgb.shape[1] * height / rgb.shape[0]))
-    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return rgb if height >= rgb.shape[0] else resize(rgb, height)
 
 
 def encode_jpeg(rgb: np.ndarray, height: int) -> bytes:
     """Encode (H, W, 3) uint8 rgb, reduced to ``height`` px where it is higher."""
-    bgr = cv2.cvtColor(reduced(rgb, height), cv2.COLOR_RGB2BGR)
-    return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    return encode_image(reduced(rgb, height), '.jpg')

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 from fastapi import APIRouter, Response
 
 from ..corpus import VideoInfo
 from ..errors import UserError
 from ..structures import VPD_JOINTS
-from ..visualize.panels import flow_to_rgb
+from ..visualize.panels import encode_image, flow_to_rgb
 from ..visualize.skeleton import COCO17, VPD13, Skeleton
 from .workspace import Workspace, rows_in_span
 
@@ -69,10 +68,9 @@ def routes(workspace: Workspace) -> APIRouter:
         """PNG of the optical flow of the crop of a frame; ``X-Window``: left, top, side of the crop, px."""
         row = workspace.video(video)
         store = workspace.crops()
-        image = flow_to_rgb(store.flow(row.video, frame))
+        data = encode_image(flow_to_rgb(store.flow(row.video, frame)), '.png')
         header = store.header(row.video)
         window = header.windows[np.searchsorted(header.frame_inds, frame)].tolist()
-        data = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
         headers = {'X-Frame': str(frame), 'X-Window': ','.join(map(str, window)), 'Cache-Control': 'private, no-cache'}
         return Response(data, media_type='image/png', headers=headers)
 
