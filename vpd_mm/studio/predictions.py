@@ -28,7 +28,7 @@ from ..files import atomic_write, checked_name, list_folder, npz_path, read_json
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
 from .history import History, renames
 from .segments import Segment, feature_name, read_labels
-from .workspace import Workspace
+from .workspace import Workspace, file_state
 
 _SCORES = 'FrameScores/1'
 _HINT = 'train again'
@@ -184,17 +184,12 @@ def content_of(workspace: Workspace) -> dict[str, str]:
     name = feature_name(workspace)
     folders = [resolve_features(corpus, part) for part in split_names(name)]
     paths = [path for folder in folders for path in list_folder(folder, '*.npz')]
-    return {'labels': labels, 'features': digest([name, [(p.stem, _checksums(p)) for p in paths]])}
-
-
-def _checksums(path: Path) -> list:
-    """Checksums of an npz, read again where the file has changed."""
-    stat = path.stat()
-    return _checksums_of(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return {'labels': labels, 'features': digest([name, [(p.stem, _checksums(p, file_state(p))) for p in paths]])}
 
 
 @lru_cache(maxsize=100_000)
-def _checksums_of(path: Path, *state: int) -> list:
+def _checksums(path: Path, state: tuple[int, ...]) -> list:
+    """Checksums of an npz in this state."""
     return npz_checksums(path)
 
 

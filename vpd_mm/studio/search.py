@@ -30,7 +30,7 @@ from ..retrieve.dtw import run_in_threads
 from .predictions import PredictionStore
 from .rejections import SAME_TIOU, Rejections
 from .segments import ClipReader, Segment, feature_name, read_labels, segment_of
-from .workspace import Workspace
+from .workspace import Workspace, file_state
 
 #: Ratio of two neighbouring lengths of windows, the range of lengths around the query's, and the distance of two
 #: windows as a share of their length.
@@ -105,11 +105,10 @@ class SearchEngine:
 
     Args:
         workspace: Corpus and features.
-        cache_bytes: Bytes of packed windows that are kept.
     """
 
-    def __init__(self, workspace: Workspace, cache_bytes: int = CACHE_BYTES) -> None:
-        self.workspace, self.cache_bytes = workspace, cache_bytes
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self._cache: OrderedDict[tuple, Gallery] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -210,20 +209,15 @@ class SearchEngine:
         """The state of the files that the features of some videos are read from."""
         corpus = self.workspace.corpus
         folders = [resolve_features(corpus, name) for name in split_names(feature_name(self.workspace))]
-        state: list[tuple] = []
-        for video in videos:
-            for path in [npz_path(folder, video) for folder in folders] + [corpus.times_path(video)]:
-                if path.exists():
-                    stat = path.stat()
-                    state.append((video, stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        return tuple(state), repr(corpus.settings()), tuple(videos)
+        paths = [[*(npz_path(folder, video) for folder in folders), corpus.times_path(video)] for video in videos]
+        return tuple(tuple(map(file_state, of_video)) for of_video in paths), repr(corpus.settings()), tuple(videos)
 
     def _cached(self, key: tuple, make: Any) -> Gallery:
         with self._lock:  # two searches of one length would pack it twice
             if key not in self._cache:
                 self._cache[key] = make()
                 total = sum(gallery.num_bytes for gallery in self._cache.values())
-                while total > self.cache_bytes and len(self._cache) > 1:
+                while total > CACHE_BYTES and len(self._cache) > 1:
                     total -= self._cache.popitem(last=False)[1].num_bytes
             self._cache.move_to_end(key)
             return self._cache[key]
