@@ -234,7 +234,7 @@ def write(videos: Sequence[LabelledVideo], classes: Sequence[str]) -> bytes:
     text.write(f'<!-- {MARK} -->\n')
     _begin(xml, 'annotations')
     _leaf(xml, 'version', '1.1')
-    _write_meta(xml, videos[0], classes)
+    _write_nested(xml, 'meta', _meta(videos[0], classes))
     number = 0
     for video in videos:
         for label, shapes in _tracks_of(video):
@@ -263,44 +263,35 @@ def _leaf(xml: XMLGenerator, tag: str, text: str = '', attributes: dict[str, str
     xml.endElement(tag)
 
 
-def _write_meta(xml: XMLGenerator, video: LabelledVideo, classes: Sequence[str]) -> None:
-    _begin(xml, 'meta')
-    _begin(xml, 'task')
-    last = str(video.info.num_frames - 1)
-    task = {'name': video.info.file_name, 'size': str(video.info.num_frames), 'mode': 'interpolation'}
-    for tag, value in {**task, 'overlap': '0', 'start_frame': '0', 'stop_frame': last, 'frame_filter': ''}.items():
-        _leaf(xml, tag, value)
-    _begin(xml, 'labels')
-    for name in (ATHLETE, *classes):
-        _write_label(xml, name, 'rectangle')
-    _write_label(xml, POSE, 'skeleton')
-    for name in COCO17.joints:
-        _write_label(xml, name, 'points', POSE)
-    xml.endElement('labels')
-    xml.endElement('task')
-    _begin(xml, 'original_size')
-    _leaf(xml, 'width', str(video.info.width))
-    _leaf(xml, 'height', str(video.info.height))
-    xml.endElement('original_size')
-    _leaf(xml, 'source', video.file_name)
-    xml.endElement('meta')
+def _write_nested(xml: XMLGenerator, tag: str, content: str | Sequence[tuple]) -> None:
+    """Write an element with text, or with children, each a tag and a content."""
+    _begin(xml, tag)
+    if isinstance(content, str):
+        xml.characters(content)
+    else:
+        for child in content:
+            _write_nested(xml, *child)
+    xml.endElement(tag)
 
 
-def _write_label(xml: XMLGenerator, name: str, kind: str, parent: str = '') -> None:
-    _begin(xml, 'label')
-    _leaf(xml, 'name', name)
-    _leaf(xml, 'type', kind)
-    _begin(xml, 'attributes')
-    if not parent:
-        _begin(xml, 'attribute')
-        values = {'name': ATHLETE, 'mutable': 'False', 'input_type': 'text', 'default_value': '', 'values': ''}
-        for tag, value in values.items():
-            _leaf(xml, tag, value)
-        xml.endElement('attribute')
-    xml.endElement('attributes')
-    if parent:
-        _leaf(xml, 'parent', parent)
-    xml.endElement('label')
+def _meta(video: LabelledVideo, classes: Sequence[str]) -> list[tuple]:
+    info, last = video.info, str(video.info.num_frames - 1)
+    task = {'name': info.file_name, 'size': str(info.num_frames), 'mode': 'interpolation', 'overlap': '0'}
+    task |= {'start_frame': '0', 'stop_frame': last, 'frame_filter': ''}
+    labels = [_label(name, 'rectangle') for name in (ATHLETE, *classes)]
+    labels += [_label(POSE, 'skeleton'), *(_label(name, 'points', POSE) for name in COCO17.joints)]
+    return [
+        ('task', [*task.items(), ('labels', labels)]),
+        ('original_size', [('width', str(info.width)), ('height', str(info.height))]),
+        ('source', video.file_name),
+    ]
+
+
+def _label(name: str, kind: str, parent: str = '') -> tuple[str, list[tuple]]:
+    values = {'name': ATHLETE, 'mutable': 'False', 'input_type': 'text', 'default_value': '', 'values': ''}
+    attributes = [] if parent else [('attribute', [*values.items()])]
+    more = [('parent', parent)] if parent else []
+    return 'label', [('name', name), ('type', kind), ('attributes', attributes), *more]
 
 
 #: Tag, attributes and points of one shape.
