@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..files import atomic_write
+from ..files import write_bytes
 from .bridge import package_dir
 
 
@@ -23,8 +23,7 @@ def write_atomically(module: ModuleType) -> Iterator[None]:
     yield
 
     def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
-        with atomic_write(filepath) as f:
-            f.write(obj)
+        write_bytes(filepath, obj)
 
     module.LocalBackend.put = put  # type: ignore[attr-defined]
 

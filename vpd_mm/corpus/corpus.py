@@ -1,7 +1,6 @@
 """A corpus: the folder on disk that every step reads and writes."""
 
 import difflib
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +12,6 @@ from typing import Any
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import (
-    atomic_write,
     check_file,
     check_no_links,
     check_video_name,
@@ -23,6 +21,8 @@ from ..files import (
     list_folder,
     npz_path,
     read_json,
+    write_json,
+    write_lines,
 )
 from ..structures import MAX_FRAMES, AthleteTrack, FrameTimes, PoseSequence, left_out_videos
 from ..structures.npz_io import read_source
@@ -152,8 +152,7 @@ class Corpus:
             fields = read_json(path, 'restore it')
         else:
             fields = {'layout_version': LAYOUT_VERSION, 'name': name or root.resolve().name, 'sport': sport, 'fps': fps}
-        with atomic_write(path, 'w') as f:
-            f.write(json.dumps(fields | ({'dataset': dataset} if dataset else {}), indent=2) + '\n')
+        write_json(path, fields | ({'dataset': dataset} if dataset else {}), indent=2)
         return cls.open(root)
 
     @classmethod
@@ -222,8 +221,7 @@ class Corpus:
             for video, reason in failures.items():
                 new[video] = {'file': str((files or {}).get(video, '')), 'reason': reason}
             if new != old:
-                with atomic_write(path, 'w') as f:
-                    json.dump(new, f, indent=1)
+                write_json(path, new, indent=1)
 
     @property
     def recipe(self) -> Any:
@@ -236,8 +234,7 @@ class Corpus:
         with file_lock(self.root / '.videos.lock', wait_sec=60, busy=f'{path}: locked for a minute'):
             fields = read_json(path, 'restore it')
             if fields.get('recipe') != recipe:
-                with atomic_write(path, 'w') as f:
-                    f.write(json.dumps(fields | {'recipe': recipe}, indent=2) + '\n')
+                write_json(path, fields | {'recipe': recipe}, indent=2)
 
     @property
     def videos_path(self) -> Path:
@@ -292,8 +289,7 @@ class Corpus:
             raise UserError(f'{self.root}: {what}; {hint}')
         now = before - names if undo else before | names
         if now:
-            with atomic_write(self.left_out_path, 'w') as f:
-                f.writelines(f'{video}\n' for video in sorted(now))
+            write_lines(self.left_out_path, sorted(now))
         else:
             self.left_out_path.unlink(missing_ok=True)
         return now

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import UserError, counted
-from ..files import atomic_write, composed, file_digest, list_folder, npz_path, open_file, read_json
+from ..files import composed, file_digest, list_folder, npz_path, open_file, read_json, write_json
 from ..structures.npz_io import npz_checksums, read_source
 from .corpus import Corpus
 from .crop_store import CropStore
@@ -80,8 +80,7 @@ class FileDigests:
         """Keep the new digests."""
         if self._new:
             known = self._read() | self._new
-            with atomic_write(self.path, 'w') as f:
-                json.dump(known, f)
+            write_json(self.path, known)
 
 
 def stale_videos(

@@ -25,7 +25,7 @@ from ..engine.run import build_runner
 from ..errors import UserError, counted, listed
 from ..features import FeatureWindowDataset
 from ..features.corpus_content import settings_digest
-from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text
+from ..files import MARK, atomic_write, check_output, is_ours, open_output, read_text, write_json, write_text
 from ..registry import DATASETS
 from ..structures import FrameTimes, load_classes
 from ..visualize.plots import save_figure, timeline_figure
@@ -187,11 +187,8 @@ def save_intervals(
         seconds = (round(float(times.seconds(frame)), 3) for frame in (start, end))
         row = start, end, *seconds, classes[label], round(score, 4)
         rows.append(dict(zip(_COLUMNS, row, strict=True)))
-    with atomic_write(stem.with_name(f'{stem.name}.json'), 'w') as f:
-        json.dump(
-            {'video': video, 'fps': times.fps, 'threshold': threshold, 'comment': MARK, 'intervals': rows}, f, indent=2
-        )
-        f.write('\n')
+    content = {'video': video, 'fps': times.fps, 'threshold': threshold, 'comment': MARK, 'intervals': rows}
+    write_json(stem.with_name(f'{stem.name}.json'), content, indent=2)
     with atomic_write(stem.with_name(f'{stem.name}.csv'), 'w') as f:
         writer = csv.DictWriter(f, _COLUMNS, lineterminator='\n')
         writer.writeheader()
@@ -321,8 +318,7 @@ def train_fold(cfg: Config, fold: int, num_folds: int, work_dir: Path) -> Path:
         cfg.resume = resume
         build_runner(cfg).train()
         name = (best_checkpoint(folder) or last_checkpoint(folder)).name
-        with atomic_write(done, 'w') as f:
-            f.write(f'{name}\n')
+        write_text(done, f'{name}\n')
     return folder / name
 
 

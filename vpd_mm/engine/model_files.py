@@ -1,6 +1,5 @@
 """Build a model of this project from a config and load its checkpoint."""
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from mmengine.runner import load_checkpoint
 
 from ..compat.checkpoint import RUN_CONFIG, find_latest_checkpoint, own_config
 from ..errors import UserError
-from ..files import MARK, atomic_write, list_folder, read_json
+from ..files import MARK, list_folder, read_json, write_json
 from ..registry import MODELS
 from ..structures import load_classes
 from .checkpoints import best_checkpoint
@@ -96,11 +95,8 @@ def find_one_trained(
 def record_trained(folder: str | os.PathLike, checkpoints: Sequence[str | os.PathLike], **settings: Any) -> None:
     """Let a folder stand for checkpoints below it, with settings (JSON), in :func:`find_trained`."""
     names = [os.path.relpath(checkpoint, folder) for checkpoint in checkpoints]
-    with atomic_write(Path(folder) / TRAINED, 'w') as f:
-        json.dump(
-            {'checkpoints': names, 'folder': str(Path(folder).resolve()), **settings, 'comment': MARK}, f, indent=2
-        )
-        f.write('\n')
+    record = {'checkpoints': names, 'folder': str(Path(folder).resolve()), **settings, 'comment': MARK}
+    write_json(Path(folder) / TRAINED, record, indent=2)
 
 
 def _checkpoints_of(folder: Path) -> tuple[list[str], dict[str, Any]]:

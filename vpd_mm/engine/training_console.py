@@ -1,7 +1,6 @@
 """The console of a Runner: a summary, a line per epoch, the result, warnings; its log file has the rest."""
 
 import datetime
-import json
 import logging
 import sys
 import time
@@ -15,7 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner.base_loop import BaseLoop
 
 from ..errors import counted
-from ..files import atomic_write, read_json
+from ..files import read_json, write_json
 
 #: File in the work dir of a training; see :func:`training_record`.
 RECORD = 'training.json'
@@ -220,8 +219,7 @@ class ConsoleHook(Hook):
 
     def _save(self, runner, done: int, count: int) -> None:
         if dist.is_main_process():
-            with atomic_write(Path(runner.work_dir) / RECORD, 'w') as f:
-                json.dump({**self._record, 'steps': [done, count, self._unit]}, f, indent=1)
+            write_json(Path(runner.work_dir) / RECORD, {**self._record, 'steps': [done, count, self._unit]}, indent=1)
 
 
 def _describe(dataset: Any) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import atomic_write, read_bytes, read_text
+from ..files import read_bytes, read_text, write_lines
 from .locks import file_lock
 
 LOGGER = logging.getLogger(__name__)
@@ -39,8 +39,7 @@ def record_configs(configs: Iterable[str | os.PathLike]) -> None:
         path, new = _record_path(), [_entry(config) for config in configs]
         with file_lock(path.with_suffix('.lock'), wait_sec=10):
             kept = [line for line in _read_record() if line not in new]
-            with atomic_write(path, 'w') as f:
-                f.writelines(f'{line}\n' for line in [*kept, *new][-MAX_ENTRIES:])
+            write_lines(path, [*kept, *new][-MAX_ENTRIES:])
     except (OSError, RuntimeError, UserError) as e:  # RuntimeError: no home folder
         LOGGER.warning('%s; tools will ask for the config of this training', e)
 

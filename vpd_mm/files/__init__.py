@@ -26,6 +26,10 @@ from .writing import (
     is_ours,
     open_output,
     remove_unfinished,
+    write_bytes,
+    write_json,
+    write_lines,
+    write_text,
 )
 
 __all__ = [
@@ -59,4 +63,8 @@ __all__ = [
     'read_text',
     'remove_unfinished',
     'stored_path',
+    'write_bytes',
+    'write_json',
+    'write_lines',
+    'write_text',
 ]

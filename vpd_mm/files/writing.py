@@ -3,13 +3,14 @@
 import errno
 import glob
 import itertools
+import json
 import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import UserError
 from .reading import open_file, open_flags
@@ -65,6 +66,27 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
         if e.errno is not None and (e.filename is None or Path(os.fsdecode(e.filename)).name.startswith(prefix)):
             e.filename, e.filename2 = str(path), None
         raise
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Write a whole file as :func:`atomic_write`."""
+    with atomic_write(path) as f:
+        f.write(data)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a UTF-8 text as :func:`atomic_write`."""
+    write_bytes(path, text.encode())
+
+
+def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:
+    """Write lines of UTF-8 text as :func:`atomic_write`."""
+    write_text(path, ''.join(f'{line}\n' for line in lines))
+
+
+def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
+    """Write JSON as :func:`atomic_write`; ``options`` are those of ``json.dumps``."""
+    write_text(path, json.dumps(content, **options) + '\n')
 
 
 def _open_temporary(folder: Path, prefix: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from ..corpus import Corpus, VideoInfo
 from ..corpus.provenance import digest, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_lines
 from ..structures import (
     Action,
     AthleteTrack,
@@ -208,8 +208,7 @@ def write_labels(corpus: Corpus, labels: LabelSet) -> None:
     known = corpus.videos()
     corpus.add_videos(info for name, info in labels.videos.items() if name not in known)
     for path, lines in _lists(corpus, labels).items():
-        with atomic_write(path, 'w') as f:
-            f.writelines(f'{line}\n' for line in lines)
+        write_lines(path, lines)
     if labels.detect:
         save_actions(corpus.detect_path, labels.detect)
     save_classes(corpus.classes_path, labels.classes)

@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement
 
 from ..athlete import FrameSource
 from ..errors import UserError
-from ..files import atomic_write, check_output, input_name, is_ours, list_folder, read_json
+from ..files import check_output, input_name, is_ours, list_folder, read_json, write_json
 from ..prepare.sources import video_name
 from ..structures import AthleteTrack, FeatureSequence
 from .frame_source import Entry
@@ -62,8 +62,7 @@ def save_sample(sample: BaseDataElement, folder: Path, overwrite: bool = False) 
     Raises UserError where one of them exists and was not written by this tool, without ``overwrite``.
     """
     path, track, features = _check_results(folder, sample.name, overwrite, sample.athlete)
-    with atomic_write(path, 'w') as f:  # first: it marks the other two as ours
-        json.dump(to_json(sample), f, indent=1)
+    write_json(path, to_json(sample), indent=1)  # first: it marks the other two as ours
     sample.track.save(track)
     sample.features.save(features)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import atomic_write, check_video_name, composed, read_text
+from ..files import check_video_name, composed, read_text, write_lines
 from .sequences import MAX_FRAMES
 from .table_io import read_lines, read_table, write_table
 
@@ -128,8 +128,7 @@ def save_classes(path: str | os.PathLike, classes: Sequence[str]) -> None:
     """Write classes.txt; the line number (from 0) is the label."""
     if len(set(classes)) != len(classes) or any(not c.isprintable() or not c or c != c.strip() for c in classes):
         raise UserError(f'{path}: class names must be unique, non-empty, printable and stripped, found {list(classes)}')
-    with atomic_write(path, 'w') as f:
-        f.writelines(f'{c}\n' for c in classes)
+    write_lines(path, classes)
 
 
 def load_classes(path: str | os.PathLike) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UserError, errors_name
-from ..files import MAX_DIGITS, atomic_write, composed, open_text, read_text
+from ..files import MAX_DIGITS, composed, open_text, read_text, write_text
 
 Row = TypeVar('Row')
 
@@ -57,8 +57,7 @@ def read_lines(path: Path, missing: str = 'is this the right folder?') -> list[s
 
 def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row]) -> None:
     """Write what :func:`read_table` reads."""
-    with atomic_write(path, 'w') as f:
-        f.write(table_text(row_type, rows))
+    write_text(path, table_text(row_type, rows))
 
 
 def change_table(path: Path, row_type: type[Row], added: Iterable[Row], remove: Iterable[str] = ()) -> None:
@@ -80,8 +79,7 @@ def change_table(path: Path, row_type: type[Row], added: Iterable[Row], remove: 
     removed = set(remove)
     after = {k: line for k, line in (before | _as_lines(added, row_type, key)).items() if k not in removed}
     if after != before:
-        with atomic_write(path, 'w') as f:
-            f.write(header + ''.join(after[k] for k in sorted(after)))
+        write_text(path, header + ''.join(after[k] for k in sorted(after)))
 
 
 def _as_lines(rows: Iterable[Row], row_type: type[Row], key: str) -> dict[str, str]:

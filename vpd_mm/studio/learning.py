@@ -41,7 +41,7 @@ from ..engine.progress import OnProgress
 from ..engine.run import ProgressHook, build_runner
 from ..errors import UserError, counted
 from ..features.corpus_config import adapt_config
-from ..files import atomic_write
+from ..files import write_lines
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import Action, Share, guess_chance
 from .calibration import calibrate, temper
@@ -178,8 +178,7 @@ def train_recognizer(task: Task, fold: int, on_progress: OnProgress) -> tuple[li
     cfg = task.config('recognizer')
     folder = task.folder / f'recognizer_{fold}'
     ids = task.folder / f'recognizer_{fold}.txt'
-    with atomic_write(ids, 'w') as f:
-        f.writelines(f'{action.action_id}\n' for action in task.of_fold(fold, left_out=False))
+    write_lines(ids, (action.action_id for action in task.of_fold(fold, left_out=False)))
     dataset = cfg.train_dataloader.dataset
     dataset.split, dataset.ids_file = ['train', 'val'], str(ids.resolve())
     before = _start_from(task, folder.name)

@@ -1,6 +1,5 @@
 """The videos of a corpus with their sizes, shares and numbers of labels, in time for a corpus of 1,000 videos."""
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 from ..corpus import VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
-from ..files import atomic_write, list_folder, read_json
+from ..files import list_folder, read_json, write_json
 from ..structures import VPD_JOINTS, Action, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
@@ -99,8 +98,8 @@ class Library:
                     of_frames = None if tracked is None else tracked / videos[name].num_frames
                     of_tracked = confident / tracked if tracked and confident is not None else None
                     self._known[name] = [states[name], of_frames, of_tracked]
-            with suppress(OSError), atomic_write(self._path, 'w') as f:  # a corpus on a read-only disk can be looked at
-                json.dump({name: self._known[name] for name in videos if name in self._known}, f)
+            with suppress(OSError):  # a corpus on a read-only disk can be looked at
+                write_json(self._path, {name: self._known[name] for name in videos if name in self._known})
 
     def _count_video(self, name: str, poses: str) -> tuple[int | None, int | None]:
         corpus, tracked, confident = self.workspace.corpus, None, None

@@ -9,7 +9,6 @@ one that counts and is written last, so that results are always those of one com
 - ``recognizer_<fold>.pth``, ``scorer_<fold>.pth``: the models, with the ``config.py`` of each kind.
 """
 
-import json
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -24,7 +23,7 @@ from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import atomic_write, checked_name, list_folder, npz_path, read_json
+from ..files import checked_name, list_folder, npz_path, read_json, write_json
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
 from .history import History, renames
 from .segments import Segment, feature_name, read_labels
@@ -156,14 +155,12 @@ def save_predictions(
 ) -> None:
     """Write predictions.json of a training."""
     content = {'made': made, 'made_of': made_of, 'classes': list(classes)}
-    with atomic_write(folder / 'predictions.json', 'w') as f:
-        json.dump({**content, 'predictions': [p.to_json() for p in predictions]}, f)
+    write_json(folder / 'predictions.json', {**content, 'predictions': [p.to_json() for p in predictions]})
 
 
 def make_current(root: Path, name: str) -> None:
     """Let a training count, and remove all others."""
-    with atomic_write(root / 'current.json', 'w') as f:
-        json.dump({'training': name}, f)
+    write_json(root / 'current.json', {'training': name})
     remove_others(root, name)
 
 

@@ -1,7 +1,6 @@
 """The process of a training: reads the labels, learns, and writes the results, complete or not at all."""
 
 import io
-import json
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 
 from ..engine.cli import error_line, num_cores
-from ..files import atomic_write, read_json
+from ..files import read_json, write_json
 from ..structures import Action
 from .folds import Folds, assign_folds
 from .learning import Task, check_labels, learn, same_models
@@ -62,7 +61,7 @@ def _train(workspace: Workspace, store: PredictionStore, on_stage: Any) -> dict[
     on_stage('save', 0.0)
     report |= {'made': start, 'seconds': round(time.time() - start, 1), 'without_features': left_out}
     save_predictions(task.folder, start, made_of, task.classes, predictions)
-    _write_json(task.folder / 'report.json', report)
+    write_json(task.folder / 'report.json', report, indent=1)
     reviews = Reviews(workspace)
     reviews.add_training(start, len(task.actions), report['accuracy'])
     make_current(store.root, task.folder.name)
@@ -94,15 +93,8 @@ def make_task(workspace: Workspace, before: Path | None, folder: Path) -> tuple[
     now = assign_folds(present, videos, folds)
     fits = same_models(setup, classes, features) and folds is not None and folds.unit == now.unit
     folder.mkdir(parents=True)
-    _write_json(
-        folder / 'setup.json',
-        {'classes': classes, 'features': features, 'unit': now.unit, 'folds': dict(now.of_unit)},
-    )
+    setup = {'classes': classes, 'features': features, 'unit': now.unit, 'folds': dict(now.of_unit)}
+    write_json(folder / 'setup.json', setup, indent=1)
     rejected = [segment for segment in Reviews(workspace).rejected() if segment.video in videos]
     task = Task(workspace, folder, classes, present, now, rejected, before if fits else None)
     return task, without
-
-
-def _write_json(path: Path, content: Any) -> None:
-    with atomic_write(path, 'w') as f:
-        json.dump(content, f, indent=1)

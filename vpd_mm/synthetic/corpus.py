@@ -11,10 +11,10 @@ import numpy as np
 from ..corpus import Corpus, VideoInfo
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, list_folder, read_json, read_text
+from ..files import list_folder, read_json, read_text, write_json, write_text
 from ..structures import Action, load_actions, load_classes
 from ..visualize.video_writer import VideoWriter
-from .generation import check_counts, check_recipe, run_jobs, write_json
+from .generation import check_counts, check_recipe, run_jobs
 from .ground_truth import GroundTruth
 from .routine import CLASSES
 from .shot import SPLITS, SportRecipe, VideoPlan, jittered_track, perform_plan, plan_videos
@@ -62,7 +62,7 @@ def make_sport(
     elif corpus.sport != SPORT or corpus.videos():  # interrupted between its first two files, a run left no videos
         raise UserError(f'{root}: a corpus, but not of the synthetic sport (no {_RECIPE_FILE}); pass another --out')
     with corpus.lock():
-        write_json(root / _RECIPE_FILE, content)
+        write_json(root / _RECIPE_FILE, content, indent=1, sort_keys=True)
         plans = [p for s in SPLITS for p in plan_videos(recipe, s, max(counts[s], _num_made(root, s)))]
         jobs = [(root, recipe, plan) for plan in plans if not _video_path(root, plan.name).is_file()]
         _check_unedited(corpus, plans)
@@ -101,7 +101,7 @@ def make_video(root: Path, recipe: SportRecipe, plan: VideoPlan) -> int:
         ]
         athlete, venue = f'{plan.split}_{plan.athlete:03d}', renderer.venue.name
         index = {'fps': fps, 'num_frames': num, 'venue': venue, 'athlete': athlete, 'performed': skills}
-        write_json(_index_path(root, plan.name), index)
+        write_json(_index_path(root, plan.name), index, indent=1, sort_keys=True)
     return 1
 
 
@@ -143,8 +143,7 @@ def _write_tables(corpus: Corpus, recipe: SportRecipe, plans: list[VideoPlan]) -
         rows.append(VideoInfo(plan.name, path, index['fps'], index['num_frames'], recipe.width, recipe.height))
     corpus.add_videos(rows)
     for table, (header, lines) in _tables(corpus, plans).items():
-        with atomic_write(table, 'w') as f:
-            f.writelines((header, *lines.values()))
+        write_text(table, header + ''.join(lines.values()))
 
 
 def _tables(corpus: Corpus, plans: list[VideoPlan]) -> dict[Path, tuple[str, dict[str, str]]]:

@@ -1,6 +1,5 @@
 """Recipes, recipe files and worker processes of the generators."""
 
-import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,7 +13,7 @@ import cv2
 
 from ..engine.progress import OnProgress
 from ..errors import UserError
-from ..files import atomic_write, read_json
+from ..files import read_json
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,6 @@ def check_recipe(path: Path, recipe: dict) -> None:
     stored = read_json(path, 'delete the folder or pass another --out')
     if stored != recipe:
         raise UserError(f'{path}: was made with {stored}, asked for {recipe}; pass the same numbers or another --out')
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a JSON file atomically."""
-    with atomic_write(path, 'w') as f:
-        json.dump(content, f, indent=1, sort_keys=True)
-        f.write('\n')
 
 
 def run_jobs(

@@ -1,7 +1,6 @@
 """The generic domain: images of everyday people, upright, sharp, in street clothes, to train teacher and detector."""
 
 import itertools
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -12,12 +11,12 @@ import numpy as np
 
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
-from ..files import atomic_write, check_no_links, list_folder, read_json
+from ..files import check_no_links, list_folder, read_json, write_bytes, write_json
 from ..visualize.panels import encode_image
 from ..visualize.skeleton import COCO17
 from .appearance import everyday_look, vivid
 from .camera import CameraTrack, look_rotation
-from .generation import Recipe, check_counts, check_recipe, run_jobs, write_json
+from .generation import Recipe, check_counts, check_recipe, run_jobs
 from .moves import everyday_motion, heading, leaping_motion
 from .people import fans
 from .renderer import Figure, SceneRenderer, make_figure, make_thing
@@ -251,11 +250,9 @@ def _make_part(root: Path, recipe: GenericRecipe, split: str, start: int, count:
     people = []
     for k, (image, who) in enumerate(generic_images(recipe, split, count, start)):
         name = f'{split}_{start + k:06d}.jpg'
-        with atomic_write(root / 'images' / name) as f:
-            f.write(encode_image(image, '.jpg', 90))
+        write_bytes(root / 'images' / name, encode_image(image, '.jpg', 90))
         people.append({'file_name': name, 'people': [_annotation(person) for person in who]})
-    with atomic_write(_part_path(root, split, start, count), 'w') as f:
-        json.dump(people, f)
+    write_json(_part_path(root, split, start, count), people)
     return count
 
 
@@ -284,8 +281,7 @@ def _write_coco(path: Path, recipe: GenericRecipe, pieces: list[list[dict]]) -> 
     names = [re.sub('^l_', 'left_', re.sub('^r_', 'right_', node)) for node in COCO_NODES]
     limbs = [[a + 1, b + 1] for a, b in COCO17.limbs]
     category = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': names, 'skeleton': limbs}
-    with atomic_write(path, 'w') as f:
-        json.dump({'images': images, 'annotations': annotations, 'categories': [category]}, f)
+    write_json(path, {'images': images, 'annotations': annotations, 'categories': [category]})
 
 
 def _part_path(root: Path, split: str, start: int, count: int) -> Path:
@@ -308,4 +304,4 @@ def _check_folder(root: Path, recipe: GenericRecipe) -> None:
     elif root.exists() and (not root.is_dir() or list_folder(root)):
         raise UserError(f'{root}: not empty and not made by this command (no {_RECIPE_FILE}); pass another --out')
     else:
-        write_json(path, content)
+        write_json(path, content, indent=1, sort_keys=True)

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..files import MARK, atomic_write
+from ..files import MARK, write_bytes
 from .skeleton import BACKGROUND
 
 #: RGB colours of text and of the bar that carries a caption.
@@ -175,8 +175,7 @@ def encode_image(image: np.ndarray, suffix: str, quality: int = 85) -> bytes:
 
 def save_image(path: Path, image: np.ndarray) -> Path:
     """Write a ``.png`` or ``.jpg`` with the mark of this project, atomically; returns ``path``."""
-    with atomic_write(path) as f:
-        f.write(mark_image(encode_image(image, path.suffix)))
+    write_bytes(path, mark_image(encode_image(image, path.suffix)))
     return path
 
 

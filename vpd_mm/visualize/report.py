@@ -26,7 +26,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from ..files import MARK, atomic_write, read_bytes
+from ..files import MARK, read_bytes, write_text
 from .panels import encode_image
 
 _MIME_TYPES = {
@@ -145,8 +145,7 @@ class Section:
 def write_report(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
     """Write the page atomically: its title, a paragraph below it, the list of verdicts, and the sections."""
     page = _template().render(title=title, lead=lead, sections=sections, generator=MARK)
-    with atomic_write(path) as f:
-        f.write(page.encode('utf-8'))
+    write_text(path, page)
 
 
 @functools.cache
