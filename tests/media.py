@@ -198,6 +198,14 @@ def write_poses(folder, name, frames=range(3, 9), score=0.9):
     return folder
 
 
+def make_inputs(folder, names, videos='videos', boxes='boxes', poses='poses'):
+    """Videos below ``folder``, and boxes and poses of all their frames."""
+    for name in names:
+        make_video(folder / videos / f'{name}.mp4', FRAMES)
+        write_boxes(folder / boxes, name, range(FRAMES))
+        write_poses(folder / poses, name, range(FRAMES))
+
+
 def corpus_content(root):
     """Everything a corpus says, without paths."""
     corpus = Corpus.open(root)

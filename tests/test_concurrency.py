@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from forked import curve_of, finish_tool, start_tool
 from inference_files import STUDENT, save_model
 from kills import run
-from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
+from media import FRAMES, corpus_content, make_inputs, write_boxes
 from test_kills import STEPS
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
@@ -44,10 +44,7 @@ INFER = ('--student', 'student.py:student.pth', '--boxes', 'boxes', '--no-video'
 @pytest.fixture
 def corpus(tmp_path, run_python) -> Corpus:
     """A prepared corpus of two videos, a third video beside them, and a student."""
-    for name in (*VIDEOS, 'c'):
-        make_video(tmp_path / 'videos' / f'{name}.mp4')
-        write_boxes(tmp_path / 'boxes', name, range(FRAMES))
-        write_poses(tmp_path / 'poses', name, range(FRAMES))
+    make_inputs(tmp_path, [*VIDEOS, 'c'])
     save_model(tmp_path, 'student', STUDENT.format(dims=26))
     (tmp_path / 'c.py').write_text(TRAINING.format(root=ROOT))
     shutil.move(tmp_path / 'videos/c.mp4', tmp_path / 'c.mp4')

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from forked import curve_of, run_ranks
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import FRAMES, make_inputs
 
 from vpd_mm.corpus import Corpus, FeatureStore
 from vpd_mm.synthetic.checkpoints import packed_source
@@ -32,10 +32,7 @@ default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1), logger=dict(interval=1)
 def folder(tmp_path_factory, run_python):
     """A folder in which the README's commands have run."""
     folder = tmp_path_factory.mktemp('videos')
-    for name in ('one', 'two'):
-        make_video(folder / 'videos' / f'{name}.mp4')
-        write_boxes(folder / 'boxes', name, range(FRAMES))
-        write_poses(folder / 'poses', name, range(FRAMES))
+    make_inputs(folder, ['one', 'two'])
     (folder / 'c.py').write_text(CONFIG.format(root=TOOLS.parent))
     commands = [
         ['prepare.py', 'videos', '--boxes', 'boxes', '--poses', 'poses', '--out', 'data/two'],

@@ -12,7 +12,7 @@ from comparison_corpus import easy_corpus, write_comparison
 from inference_files import STUDENT, save_model
 from kills import HEADER, Step, check_end, content, kill_and_resume, run
 from learning_corpus import make_learning_corpus
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import make_inputs
 from release_files import write_crops, write_features, write_pose
 from repair_corpus import make_repairable, save_student
 from tiny_corpus import make_tiny
@@ -35,10 +35,8 @@ model = dict(backbone=dict(hidden_dims=8))
 
 def make_videos(folder: Path) -> None:
     videos = folder.parent / 'inputs'
-    for name in ('a', 'b', 'c') if not videos.exists() else ():
-        make_video(videos / f'{name}.mp4')
-        write_boxes(videos / 'boxes', name, range(FRAMES))
-        write_poses(videos / 'poses', name, range(FRAMES))
+    if not videos.exists():
+        make_inputs(videos, ['a', 'b', 'c'], videos='')
 
 
 def make_release(folder: Path) -> None:

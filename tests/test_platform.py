@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import make_inputs
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.structures import Action, save_actions, save_classes
@@ -116,11 +116,9 @@ WORKERS = ' '.join(
 
 @pytest.mark.full
 def test_the_core_runs_without_what_only_unix_has(tmp_path):
-    actions = []
-    for name, split in (('v0', 'train'), ('v1', 'val'), ('v2', 'test')):
-        make_video(tmp_path / 'videos' / f'{name}.mp4', FRAMES)
-        write_boxes(tmp_path / 'boxes', name, range(FRAMES))
-        write_poses(tmp_path / 'poses', name, range(FRAMES))
+    actions, splits = [], {'v0': 'train', 'v1': 'val', 'v2': 'test'}
+    make_inputs(tmp_path, splits)
+    for name, split in splits.items():
         actions += [Action(f'{name}_{label}', name, 4 * label, 4 * label + 8, label, split) for label in (0, 1)]
     corpus = Corpus.create(tmp_path / 'c')
     save_classes(corpus.classes_path, ['a', 'b'])

@@ -20,7 +20,7 @@ from documentation import (
     parse_command,
     read_page,
 )
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import make_inputs
 from studio_server import start_studio
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,10 +80,7 @@ def folder(tmp_path_factory):
     if (SHARED / 'penn_action').is_dir():
         (folder / 'Penn_Action').symlink_to(SHARED / 'penn_action')
     (folder / 'tools').symlink_to(ROOT / 'tools')
-    for name in ('jump', 'run'):
-        make_video(folder / 'my_videos' / f'{name}.mp4')
-        write_boxes(folder / 'my_boxes', name, range(FRAMES))
-        write_poses(folder / 'my_poses', name, range(FRAMES))
+    make_inputs(folder, ['jump', 'run'], 'my_videos', 'my_boxes', 'my_poses')
     [table] = [block.text for block in blocks('docs/label_formats.md') if block.text.startswith('video,')]
     (folder / 'my_labels.csv').write_text(table)
     return folder

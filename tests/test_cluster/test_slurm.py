@@ -12,7 +12,7 @@ import pytest
 from comparison_corpus import easy_corpus, write_comparison
 from forked import curve_of
 from inference_files import STUDENT, save_model
-from media import FRAMES, corpus_content, make_video, write_boxes, write_poses
+from media import corpus_content, make_inputs
 from slurm_cluster import finish, jobs, output, slurm_cluster, submit, wait_for, why_not
 
 from vpd_mm.corpus import Corpus, FeatureStore
@@ -76,10 +76,7 @@ def test_a_training_that_is_cancelled_and_requeued_ends_as_in_one_process(tmp_pa
 
 @pytest.fixture
 def videos(tmp_path):
-    for name in VIDEOS:
-        make_video(tmp_path / 'videos' / f'{name}.mp4')
-        write_boxes(tmp_path / 'boxes', name, range(FRAMES))
-        write_poses(tmp_path / 'poses', name, range(FRAMES))
+    make_inputs(tmp_path, VIDEOS)
     return ['videos', '--boxes', 'boxes', '--poses', 'poses']
 
 

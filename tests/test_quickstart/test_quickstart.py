@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import quickstart as tool
-from media import FRAMES, make_video, write_boxes, write_poses
+from media import make_inputs
 
 from vpd_mm.corpus import Corpus
 from vpd_mm.errors import UserError
@@ -40,12 +40,9 @@ STEPS += ['recognition', 'retrieval', 'detection']
 def folder(tmp_path_factory):
     """Six videos of two classes with boxes and poses, a broken one, labels, and short trainings."""
     folder = tmp_path_factory.mktemp('quickstart')
-    lines = ['video,start_sec,end_sec,label']
-    for name in ('jump0', 'jump1', 'jump2', 'turn0', 'turn1', 'turn2'):
-        make_video(folder / 'videos' / f'{name}.mp4')
-        write_boxes(folder / 'boxes', name, range(FRAMES))
-        write_poses(folder / 'poses', name, range(FRAMES))
-        lines.append(f'{name}.mp4,0.08,0.28,{name[:-1]}')
+    names = ['jump0', 'jump1', 'jump2', 'turn0', 'turn1', 'turn2']
+    make_inputs(folder, names)
+    lines = ['video,start_sec,end_sec,label', *(f'{name}.mp4,0.08,0.28,{name[:-1]}' for name in names)]
     (folder / 'videos' / 'broken.mp4').write_bytes(b'')
     lines.append('broken.mp4,,,jump')
     (folder / 'labels.csv').write_text('\n'.join(lines))
