@@ -56,9 +56,9 @@ def required_parts() -> list[Row]:
     return rows
 
 
-def python_row(version: tuple[int, int] = sys.version_info[:2]) -> Row:
+def python_row() -> Row:
     """Check the version of Python."""
-    fits = (3, PYTHONS[0]) <= version <= (3, PYTHONS[1])
+    fits = (3, PYTHONS[0]) <= sys.version_info[:2] <= (3, PYTHONS[1])
     return Row('Python', fits, platform.python_version(), f'use Python 3.{PYTHONS[0]} to 3.{PYTHONS[1]}')
 
 

@@ -56,11 +56,11 @@ def mean_ap(
     return float(np.mean([*ap_table(videos, rule, tious, published).values()]))
 
 
-def chance_ap(videos: Sequence[ScoredVideo], rule: ProposalRule, published: bool = False, draws: int = 20) -> float:
+def chance_ap(videos: Sequence[ScoredVideo], rule: ProposalRule, published: bool = False) -> float:
     """:func:`mean_ap` of the same scores at random times: those of each video are moved around its circle."""
     rng = np.random.default_rng(0)
     aps = []
-    for _ in range(draws):
+    for _ in range(20):
         moved = [v._replace(scores=np.roll(v.scores, rng.integers(len(v.scores)), axis=0)) for v in videos]
         aps.append(mean_ap(moved, rule, published=published))
     return float(np.mean(aps))

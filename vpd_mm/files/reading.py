@@ -98,9 +98,9 @@ def read_text(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES, missing:
         return f.read()
 
 
-def read_json(path: str | os.PathLike, hint: str, max_bytes: int = MAX_TEXT_BYTES) -> Any:
+def read_json(path: str | os.PathLike, hint: str) -> Any:
     """Read a JSON file; ``hint`` says how to repair one that is missing or not valid, which raises UserError."""
-    return parse_json(read_bytes(path, max_bytes, hint), path, hint)
+    return parse_json(read_bytes(path, missing=hint), path, hint)
 
 
 def parse_json(data: bytes | str, where: object, hint: str) -> Any:

@@ -16,6 +16,8 @@ from ..visualize.video_writer import VideoWriter
 
 TILE = 192  # px
 VIDEO_FPS = 25
+#: Frames of a clip in an image.
+FRAMES_SHOWN = 8
 
 
 class Shot(NamedTuple):
@@ -70,7 +72,7 @@ def check_side_by_side(path: Path) -> None:
         raise UserError(f'{path}: must end in .png (an image) or .mp4 (a video)')
 
 
-def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], frames_shown: int = 8) -> list[str]:
+def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot]) -> list[str]:
     """Write ``path``: .png = a row of frames per clip; .mp4 = all clips in a grid, starting together.
 
     A clip that cannot be shown is left out; returns one line for each.
@@ -82,7 +84,7 @@ def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], f
     shown, failures = [], []
     for shot in shots:
         try:
-            shown.append((shot, painter.tiles(shot, frames_shown if path.suffix == '.png' else None)))
+            shown.append((shot, painter.tiles(shot, FRAMES_SHOWN if path.suffix == '.png' else None)))
         except Exception as e:  # any: the other clips are shown
             failures.append(one_line(f'{shot.video}:{shot.start_frame}-{shot.end_frame}: {e}'))
     if not shown:
@@ -91,7 +93,7 @@ def save_side_by_side(path: Path, painter: ClipPainter, shots: Sequence[Shot], f
     explain = {} if all(len(painter.crop_inds(shot)) for shot, _ in shown) else SIDES
     if path.suffix == '.png':
         for _, tiles in shown:
-            tiles += [np.zeros_like(tiles[0])] * (frames_shown - len(tiles))
+            tiles += [np.zeros_like(tiles[0])] * (FRAMES_SHOWN - len(tiles))
         rows = add_captions([np.concatenate(tiles, axis=1) for _, tiles in shown], captions)
         save_image(path, _finish(np.concatenate(rows), explain))
     else:

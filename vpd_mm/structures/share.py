@@ -12,13 +12,13 @@ from ..errors import counted, plural
 CONFIDENCE = 0.95
 
 
-def wilson_interval(value: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson_interval(value: float, n: int) -> tuple[float, float]:
     """Wilson's interval of a mean ``value`` of n values between 0 and 1 (of 0 and 1 alone: of a proportion).
 
     The n items count as independent.  Of values that are not 0 or 1, such as the mean over several models tested on the
     same n clips, the variance is at most that of a proportion, so that the interval is not too short.
     """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
     centre, scale = value + z**2 / (2 * n), 1 + z**2 / n
     half = z * sqrt(value * (1 - value) / n + z**2 / (4 * n**2))
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)

@@ -49,9 +49,9 @@ def read_table(
             yield line, row
 
 
-def read_lines(path: Path, missing: str = 'is this the right folder?') -> list[str]:
+def read_lines(path: Path) -> list[str]:
     """Return the non-empty lines of a text file, such as names, stripped and in the composed Unicode form."""
-    lines = read_text(path, missing=missing).splitlines()
+    lines = read_text(path, missing='is this the right folder?').splitlines()
     return [composed(line.strip()) for line in lines if line.strip()]
 
 

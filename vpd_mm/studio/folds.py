@@ -31,9 +31,7 @@ def _unit(kind: str, action: Action, videos: Mapping[str, VideoInfo]) -> str:
     return videos[action.video].file if kind == 'video' else action.action_id
 
 
-def assign_folds(
-    actions: Sequence[Action], videos: Mapping[str, VideoInfo], before: Folds | None = None, num_folds: int = NUM_FOLDS
-) -> Folds:
+def assign_folds(actions: Sequence[Action], videos: Mapping[str, VideoInfo], before: Folds | None = None) -> Folds:
     """Assign labels to folds; those of an earlier training stay where they were.
 
     A model that starts from the one of its fold has then never seen the labels that it is tested on.  A new unit goes
@@ -44,17 +42,17 @@ def assign_folds(
         >>> assign_folds(actions + new, corpus.videos(), folds).of(actions[0], videos) == folds.of(actions[0], videos)
         True
     """
-    kind = 'video' if len({videos[action.video].file for action in actions}) >= num_folds else 'label'
+    kind = 'video' if len({videos[action.video].file for action in actions}) >= NUM_FOLDS else 'label'
     members: dict[str, Counter] = {}
     for action in sorted(actions, key=lambda a: (a.video, a.start_frame, a.action_id)):
         members.setdefault(_unit(kind, action, videos), Counter())[action.label] += 1
     known = dict(before.of_unit) if before and before.unit == kind else {}
-    counts = [Counter[int]() for _ in range(num_folds)]
+    counts = [Counter[int]() for _ in range(NUM_FOLDS)]
     for unit, fold in known.items():
         counts[fold] += members.get(unit, Counter())
     for unit in sorted(members.keys() - known.keys(), key=lambda u: (-members[u].total(), u)):
         label = members[unit].most_common(1)[0][0]
-        fold = min(range(num_folds), key=lambda i: (counts[i][label], counts[i].total(), i))
+        fold = min(range(NUM_FOLDS), key=lambda i: (counts[i][label], counts[i].total(), i))
         known[unit] = fold
         counts[fold] += members[unit]
     return Folds(kind, known)

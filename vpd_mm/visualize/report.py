@@ -186,10 +186,10 @@ def file_uri(path: Path) -> str:
     return _data_uri(path.suffix, read_bytes(path))
 
 
-def shrunk_uri(path: Path, width: int = 1600) -> str:
-    """An image file, shrunk to at most ``width`` px, to the data URI of a JPEG."""
+def shrunk_uri(path: Path) -> str:
+    """An image file, shrunk to at most 1600 px wide, to the data URI of a JPEG."""
     with PillowImage.open(io.BytesIO(read_bytes(path))) as image:
-        image.thumbnail((width, 100 * width))
+        image.thumbnail((1600, 160_000))
         return image_uri(np.asarray(image.convert('RGB')))
 
 
