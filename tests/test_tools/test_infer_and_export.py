@@ -135,21 +135,6 @@ def test_one_broken_video_does_not_stop_the_others(folder, capsys):
     assert sorted(p.stem for p in (folder / 'out').glob('*.json')) == ['one', 'two']
 
 
-def test_errors_name_file_or_option(folder, monkeypatch):
-    student = STUDENT_ARGUMENTS
-    monkeypatch.delenv('DISPLAY', raising=False)
-    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
-    for arguments, message in (
-        (['gone.mp4', *student], r'gone\.mp4: no such file'),
-        (['videos/one.mp4', '--student', 'student.py:gone.pth'], r'checkpoint gone\.pth: no such file'),
-        (['videos/one.mp4', '--student', 'student.py'], 'must be a run folder'),
-        (['videos/one.mp4', *student, '--show'], 'show: no display'),
-        (['videos/one.mp4', *student, '--track', 'speed'], '--track speed: must be KEY=VALUE'),
-    ):
-        with pytest.raises(UserError, match=message):
-            infer(arguments)
-
-
 def test_an_error_is_one_line(folder, run_python):
     env = {'DISPLAY': '', 'WAYLAND_DISPLAY': ''}
     arguments = ['videos/one.mp4', '--student', 'student.py:student.pth', '--show']

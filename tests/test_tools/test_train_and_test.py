@@ -94,13 +94,6 @@ def test_an_option_of_the_training_is_refused(option):
         runpy.run_path(str(TOOLS / 'test.py'))['main']([STGCN, 'x.pth', '--cfg-options', f'{option}=3'])
 
 
-def test_a_cut_checkpoint_is_one_clear_line(trained, run_python, tmp_path):
-    cut = tmp_path / 'cut.pth'
-    cut.write_bytes((trained / 'whole' / 'epoch_4.pth').read_bytes()[:5000])
-    done = run_python(TOOLS / 'test.py', STGCN, cut, '--work-dir', tmp_path / 'w', cwd=tmp_path)
-    assert 'cut.pth' in error_line(done)
-
-
 def test_two_processes_have_the_loss_curve_of_one(tool, tmp_path):
     options = [*SHORT, 'train_cfg.max_epochs=2']
     tool('train.py', PLAIN, '--work-dir', 'one', '--cfg-options', *options, cwd=tmp_path)
