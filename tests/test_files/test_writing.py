@@ -206,4 +206,3 @@ def test_the_file_of_a_killed_process_is_made_anew_and_that_of_another_writer_is
     assert (tmp_path / 'x').read_bytes() == b'first'  # renamed last
     assert sorted(path.name for path in tmp_path.iterdir()) == ['new', 'x', 'y', 'z']
     assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
-

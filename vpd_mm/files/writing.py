@@ -4,7 +4,6 @@ import errno
 import glob
 import itertools
 import os
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
