@@ -1,5 +1,6 @@
 """The process of a training: progress, one at a time, cancelled without a trace, and over HTTP."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -8,13 +9,14 @@ import pytest
 from fastapi.testclient import TestClient
 from learning_corpus import make_learning_corpus
 
+from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.files import list_folder
 from vpd_mm.structures import save_actions
 from vpd_mm.studio import Workspace, create_app
 from vpd_mm.studio.predictions import PredictionStore
 from vpd_mm.studio.training import Trainer
-from vpd_mm.studio.training_worker import train
+from vpd_mm.studio.training_worker import run_training, train
 
 
 @pytest.fixture
@@ -57,6 +59,23 @@ def test_a_training_that_is_killed_has_failed_and_leaves_no_process(tmp_path):
     trainer._thread.join(30)  # it ends when no process holds the pipe any more
     assert trainer.state().state == 'failed'
     assert 'is there enough memory?' in trainer.state().error
+
+
+@pytest.mark.full
+def test_a_training_whose_studio_was_killed_ends_at_once(tmp_path):
+    workspace = Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd')
+    context = multiprocessing.get_context('forkserver')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=run_training, args=(workspace, sender))
+    process.start()
+    sender.close()
+    while receiver.recv()['done'] < 0.01:  # of the stage of the models, which takes many seconds
+        pass
+    receiver.close()
+    process.join(5)
+    assert process.exitcode == 1
+    with file_lock(PredictionStore(workspace).root.parent / '.training.lock', wait_sec=5):
+        pass
 
 
 def test_too_few_labels_are_refused_at_once(client, tmp_path):
