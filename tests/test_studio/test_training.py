@@ -2,12 +2,15 @@
 
 import multiprocessing
 import os
+import re
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 from fastapi.testclient import TestClient
-from learning_corpus import make_learning_corpus
+from learning_corpus import make_learning_corpus, run_short_training
 
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
@@ -76,6 +79,32 @@ def test_a_training_whose_studio_was_killed_ends_at_once(tmp_path):
     assert process.exitcode == 1
     with file_lock(PredictionStore(workspace).root.parent / '.training.lock', wait_sec=5):
         pass
+
+
+@pytest.mark.full
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which('mount') is None, reason='needs root, which mounts small disks')
+def test_a_full_disk_is_named_and_labels_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr('vpd_mm.studio.training.run_training', run_short_training)
+    disk = tmp_path / 'disk'
+    disk.mkdir()
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk], check=True)
+    try:
+        trainer = Trainer(Workspace(make_learning_corpus(disk / 'c'), 'vpd'))
+        used = sum(path.stat().st_blocks * 512 for path in disk.rglob('*'))
+        for free in (0, 8 << 10, 40 << 10, 200 << 10):
+            subprocess.run(['mount', '-o', f'remount,size={used + free}', disk], check=True)
+            trainer.start()
+            trainer.wait()
+            state = trainer.state()
+            assert state.state == 'failed'
+            assert re.fullmatch(f'error: {disk}/c/studio/.*: No space left on device', state.error), (free, state.error)
+        subprocess.run(['mount', '-o', 'remount,size=64m', disk], check=True)
+        trainer.start()
+        trainer.wait()
+        assert trainer.state().state == 'done'
+        assert not list(disk.rglob('*.tmp'))
+    finally:
+        subprocess.run(['umount', '--lazy', disk], check=True)
 
 
 def test_too_few_labels_are_refused_at_once(client, tmp_path):
