@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from comparison_corpus import easy_corpus, write_comparison
 from inference_files import STUDENT, save_model
-from kills import HEADER, Step, check_end, content, kill_and_resume, run
+from kills import HEADER, Step, check_end, content, kill_and_resume, run, unfinished
 from learning_corpus import make_learning_corpus
 from media import make_inputs
 from release_files import write_crops, write_features, write_pose
@@ -184,8 +184,7 @@ def end_on_full_disk(step: Step, folder: Path, whole: dict, where: str, **moment
     assert code in (0, 1), (where, text)
     # LMDB calls a write of less than all bytes an input/output error
     assert code == 0 or 'No space left on device' in text or 'free some space' in text, (where, text)
-    half = content(folder)
-    assert not [name for name, value in half.items() if name.endswith('.npz') and value != whole[name]], where
+    assert not unfinished(folder, whole), where
 
 
 @pytest.mark.full

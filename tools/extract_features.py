@@ -127,9 +127,9 @@ def vipe(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> None:
     from vpd_mm.features.pose_features import pose_features
     from vpd_mm.teacher import VipeFeature, load_encoder
 
+    made_by = run_source(cfg, args.checkpoint, invert=args.invert)  # before it is loaded: it may be replaced meanwhile
     feature = VipeFeature(load_encoder(cfg, args.checkpoint, pick_device(args.device)), args.invert)
     name = args.out or ('vipe-invert' if args.invert else 'vipe')
-    made_by = run_source(cfg, args.checkpoint, invert=args.invert)
     poses = args.poses or default_poses(corpus)
     written = pose_features(corpus, poses, name, feature, made_by, args.overwrite)
     print_written(corpus.teacher_dir(name), written, feature.dims)
@@ -140,9 +140,10 @@ def clips(corpus: Corpus, args: argparse.Namespace) -> None:
 
     device, settings = pick_device(args.device), {'clip_len': args.clip_len, 'stride': args.stride}
     options = {'batch_size': args.batch_size, 'half': use_half(device, args), **settings}
+    made_by = cf.clip_run_source(args.network, args.checkpoint, **settings)
     extractor = cf.ClipFeatureExtractor(args.network, args.checkpoint, device, **options)
     out = corpus.features_dir(cf.run_name(args.network, args.checkpoint, args.out))
-    extract(corpus, extractor, out, cf.clip_run_source(args.network, args.checkpoint, **settings), extractor.dims, args)
+    extract(corpus, extractor, out, made_by, extractor.dims, args)
 
 
 def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
@@ -150,6 +151,7 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
 
     device = pick_device(args.device)
     options = {'batch_size': args.batch_size, 'half': use_half(device, args)}
+    made_by = run_source(cfg, args.checkpoint)
     extractor = build_extractor(cfg, args.checkpoint, device=device, **options)
     recipe = extractor.recipe
     if launcher_ranks()[0] == 0:
@@ -157,7 +159,7 @@ def student(corpus: Corpus, cfg: Config, args: argparse.Namespace) -> int:
         lines = [unknown] if recipe is None else [f'{corpus.root}: {line}' for line in differences(recipe, corpus)]
         print(*(f'warning: {line}' for line in lines), sep='\n', end='\n' * bool(lines), file=sys.stderr)
     out = corpus.features_dir(args.out or config_name(cfg))
-    extract(corpus, extractor, out, run_source(cfg, args.checkpoint), extractor.model.student.out_dims, args)
+    extract(corpus, extractor, out, made_by, extractor.model.student.out_dims, args)
     if args.preview and launcher_ranks()[0] == 0:
         teacher = args.teacher or (recipe and recipe.teacher) or 'joints'
         return preview(corpus, teacher, extractor, out, args.overwrite)

@@ -3,6 +3,7 @@
 import codecs
 import os
 import time
+import tracemalloc
 import zipfile
 from collections import Counter
 
@@ -70,6 +71,18 @@ def test_a_tuple_that_doubles_is_refused_before_it_is_hashed(tmp_path, legacy):
         check_checkpoint(file)
     torch.save(content(), file, _use_new_zipfile_serialization=not legacy)
     check_checkpoint(file)
+
+
+def test_no_memory_is_taken_for_a_text_that_is_not_there(tmp_path):
+    file = tmp_path / 'short.pth'
+    file.write_bytes(b'\x80\x02X\xff\xff\xff\x7fabc.')  # a text of 2 GB
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r'short\.pth: it is damaged'):
+            check_checkpoint(file)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_fifo_and_a_folder_do_not_block(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -165,6 +166,24 @@ def test_a_fifo_is_no_shard(shard):
         CropStore(shard.parent).videos()
 
 
+def test_where_memory_is_limited_an_intact_shard_is_not_called_damaged(shard):
+    with CropWriter(shard) as writer:
+        write_video(writer, 'jump', range(100))
+    ENVIRONMENTS.close(shard)
+    pid = os.fork()
+    if pid == 0:
+        answer = ''
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
+            ENVIRONMENTS.reader(shard)
+        except Exception as e:
+            answer = str(e)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        os.write(2, answer.encode())  # pytest shows it where the test fails
+        os._exit(0 if 'Cannot allocate memory); raise ulimit -v' in answer else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
 def test_damaged_shards_are_refused(shard):
     with CropWriter(shard) as writer:
         write_video(writer, 'jump', range(100))
@@ -173,7 +192,7 @@ def test_damaged_shards_are_refused(shard):
     with pytest.raises(UserError, match='cut short'):
         CropStore(shard.parent).videos()
     shard.write_bytes(b'garbage' * 9999)
-    with pytest.raises(UserError, match='no readable shard'):
+    with pytest.raises(UserError, match=r'no readable shard \(.*\); delete it'):
         CropStore(shard.parent).videos()
     with pytest.raises(UserError, match='no readable shard'):
         CropWriter(shard)

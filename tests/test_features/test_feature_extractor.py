@@ -202,3 +202,6 @@ def test_preview_without_crops_or_with_an_error_leaves_nothing(extractor, extrac
     with pytest.raises(ValueError, match='zip'):  # fewer poses than crops
         write_preview(corpus, 'a', decoded[:20], 'joints', tmp_path / 'out', fps=25.0)
     assert not list((tmp_path / 'out').iterdir())
+    (tmp_path / 'link').symlink_to(tmp_path / 'out')
+    with pytest.raises(UserError, match='is a link'):
+        write_preview(corpus, 'a', decoded, 'joints', tmp_path / 'link', fps=25.0, overwrite=True)

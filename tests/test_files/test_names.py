@@ -54,3 +54,11 @@ def test_hidden_entries_are_not_listed(tmp_path):
     assert list_folder(tmp_path, '**/*.npz') == [tmp_path / name for name in ('a.npz', 'b.npz', 'c/d.npz')]
     assert list_folder(tmp_path / '.Trashes') == [tmp_path / '.Trashes' / 'e.npz']  # asked for
     assert list_folder(tmp_path / 'none') == []
+
+
+def test_a_name_whose_decomposed_form_no_folder_holds_is_missing_or_there(tmp_path):
+    name = '각' * 28
+    path = npz_path(tmp_path, name)
+    assert path == tmp_path / f'{name}.npz'
+    path.touch()
+    assert npz_path(tmp_path, name) == path

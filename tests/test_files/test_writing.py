@@ -151,7 +151,37 @@ def test_only_unfinished_files_of_that_name_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['.b.csv.k3.tmp', '[a].csv', 'a.tmp']
 
 
-def test_the_file_of_a_killed_process_is_used_again_and_that_of_another_writer_is_not(tmp_path):
+def test_another_writer_leaves_a_file_alone_that_is_about_to_get_its_name(tmp_path, monkeypatch):
+    rename = os.replace
+
+    def write_before(temporary, path):
+        monkeypatch.setattr(os, 'replace', rename)
+        with atomic_write(path) as f:
+            f.write(b'second')
+        rename(temporary, path)
+
+    monkeypatch.setattr(os, 'replace', write_before)
+    with atomic_write(tmp_path / 'x') as f:
+        f.write(b'first')
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b'first']
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root, which can become another user')
+def test_the_file_that_another_user_left_does_not_stop_a_write(tmp_path):
+    tmp_path.chmod(0o777)
+    (tmp_path / '.x.0.tmp').touch(0o600)
+    pid = os.fork()
+    if pid == 0:
+        os.chdir(tmp_path)  # whose parents the other user may not enter
+        os.setuid(65534)
+        with atomic_write('x') as f:
+            f.write(b'new')
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert (tmp_path / 'x').read_bytes() == b'new'
+
+
+def test_the_file_of_a_killed_process_is_made_anew_and_that_of_another_writer_is_not(tmp_path):
     pid = os.fork()
     if pid == 0:
         with atomic_write(tmp_path / 'x') as f:
@@ -160,13 +190,19 @@ def test_the_file_of_a_killed_process_is_used_again_and_that_of_another_writer_i
             os.kill(os.getpid(), 9)
     os.waitpid(pid, 0)
     (left,) = tmp_path.iterdir()
+    left.chmod(0o600)  # made under another umask
     os.link(left, tmp_path / '.y.0.tmp')  # a file of another name would be written through
+    (tmp_path / '.z.0.tmp').symlink_to(left)
+    (tmp_path / 'new').touch()
     with atomic_write(tmp_path / 'y') as f:
         f.write(b'y')
+    with atomic_write(tmp_path / 'z') as f:
+        f.write(b'z')
+    (tmp_path / '.z.0.tmp').unlink()
     assert left.read_bytes() == b'of the killed process, longer'
-    (tmp_path / '.y.0.tmp').unlink()
     with atomic_write(tmp_path / 'x') as first, atomic_write(tmp_path / 'x') as second:
         first.write(b'first')
         second.write(b'second')
     assert (tmp_path / 'x').read_bytes() == b'first'  # renamed last
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['x', 'y']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['new', 'x', 'y', 'z']
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1

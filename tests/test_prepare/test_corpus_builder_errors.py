@@ -97,6 +97,10 @@ def test_names_and_titles_that_are_not_utf8(prepare, tmp_path, workers):
     assert "\\udcff\\x1b: video name '\\udcff\\x1b': must be" in done.stderr
     corpus = Corpus.open(tmp_path / 'c')
     assert list(corpus.videos()) == CropStore(corpus.crops_dir).videos() == ['good', 'titled']
+    assert list(corpus.failures()) == ['\\udcff\\x1b']
+    os.rename(os.fsencode(folder) + b'/\xff\x1b.mp4', folder / 'renamed.mp4')
+    assert corpus.failures() == {}
+    assert prepare(folder, '--out', tmp_path / 'c').returncode == 0
 
 
 @pytest.mark.parametrize('workers', [1, 2])

@@ -16,6 +16,7 @@ from vpd_mm.corpus import Corpus, CropStore, CropWriter, FeatureStore, VideoInfo
 from vpd_mm.corpus.agreement import orphans, stale_files
 from vpd_mm.errors import UserError
 from vpd_mm.features.pose_features import joint_features
+from vpd_mm.prepare import video_preparer
 from vpd_mm.prepare.inspector import inspect_corpus
 from vpd_mm.prepare.models import Models
 from vpd_mm.prepare.options import PrepareSettings
@@ -104,9 +105,32 @@ def test_changed_boxes_are_prepared_again(tmp_path, inputs):
     assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
 
 
-def _mask(folder, name):
-    png = base64.b64encode(cv2.imencode('.png', np.full((30, 20), 255, np.uint8))[1]).decode()
-    masks = [[i, [[0.9, [30, 8, 20, 30], png]]] for i in range(2, 10)]
+@pytest.mark.parametrize('reader', ['find_tracks', 'read_poses', 'read_masks'])
+def test_boxes_poses_and_masks_that_are_replaced_while_they_are_read_are_stale(tmp_path, inputs, monkeypatch, reader):
+    read, options = getattr(video_preparer, reader), {k: str(tmp_path / k) for k in ('boxes', 'poses')}
+    replace_file = {
+        'find_tracks': lambda: write_boxes(tmp_path / 'boxes', 'jump', range(3, 8)),
+        'read_poses': lambda: write_poses(tmp_path / 'poses', 'jump', range(3, 5)),
+        'read_masks': lambda: _mask(tmp_path / 'boxes', 'jump', 20),
+    }[reader]
+
+    def read_and_replace(*args):
+        content = read(*args)
+        replace_file()
+        return content
+
+    _mask(tmp_path / 'boxes', 'jump')
+    monkeypatch.setattr(video_preparer, reader, read_and_replace)
+    build_corpus(inputs[:1], tmp_path / 'c', **options)
+    monkeypatch.undo()
+    build_corpus(inputs[:1], tmp_path / 'c', **options)
+    build_corpus(inputs[:1], tmp_path / 'whole', **options)
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
+def _mask(folder, name, height=30):
+    png = base64.b64encode(cv2.imencode('.png', np.full((height, 20), 255, np.uint8))[1]).decode()
+    masks = [[i, [[0.9, [30, 8, 20, height], png]]] for i in range(2, 10)]
     (folder / name / 'mask.json').write_text(json.dumps(masks))
 
 

@@ -1,20 +1,25 @@
 """The process of a training: progress, one at a time, cancelled without a trace, and over HTTP."""
 
+import multiprocessing
 import os
+import re
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 from fastapi.testclient import TestClient
-from learning_corpus import make_learning_corpus
+from learning_corpus import make_learning_corpus, run_short_training
 
+from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.files import list_folder
 from vpd_mm.structures import save_actions
 from vpd_mm.studio import Workspace, create_app
 from vpd_mm.studio.predictions import PredictionStore
 from vpd_mm.studio.training import Trainer
-from vpd_mm.studio.training_worker import train
+from vpd_mm.studio.training_worker import run_training, train
 
 
 @pytest.fixture
@@ -57,6 +62,49 @@ def test_a_training_that_is_killed_has_failed_and_leaves_no_process(tmp_path):
     trainer._thread.join(30)  # it ends when no process holds the pipe any more
     assert trainer.state().state == 'failed'
     assert 'is there enough memory?' in trainer.state().error
+
+
+@pytest.mark.full
+def test_a_training_whose_studio_was_killed_ends_at_once(tmp_path):
+    workspace = Workspace(make_learning_corpus(tmp_path / 'c'), 'vpd')
+    context = multiprocessing.get_context('forkserver')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=run_training, args=(workspace, sender))
+    process.start()
+    sender.close()
+    while receiver.recv()['done'] < 0.01:  # of the stage of the models, which takes many seconds
+        pass
+    receiver.close()
+    process.join(5)
+    assert process.exitcode == 1
+    with file_lock(PredictionStore(workspace).root.parent / '.training.lock', wait_sec=5):
+        pass
+
+
+@pytest.mark.full
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which('mount') is None, reason='needs root, which mounts small disks')
+def test_a_full_disk_is_named_and_labels_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr('vpd_mm.studio.training.run_training', run_short_training)
+    disk = tmp_path / 'disk'
+    disk.mkdir()
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk], check=True)
+    try:
+        trainer = Trainer(Workspace(make_learning_corpus(disk / 'c'), 'vpd'))
+        used = sum(path.stat().st_blocks * 512 for path in disk.rglob('*'))
+        for free in (0, 8 << 10, 40 << 10, 200 << 10):
+            subprocess.run(['mount', '-o', f'remount,size={used + free}', disk], check=True)
+            trainer.start()
+            trainer.wait()
+            state = trainer.state()
+            assert state.state == 'failed'
+            assert re.fullmatch(f'error: {disk}/c/studio/.*: No space left on device', state.error), (free, state.error)
+        subprocess.run(['mount', '-o', 'remount,size=64m', disk], check=True)
+        trainer.start()
+        trainer.wait()
+        assert trainer.state().state == 'done'
+        assert not list(disk.rglob('*.tmp'))
+    finally:
+        subprocess.run(['umount', '--lazy', disk], check=True)
 
 
 def test_too_few_labels_are_refused_at_once(client, tmp_path):

@@ -51,6 +51,16 @@ class _Value:
         self.count, self.size, self.what = count, size, what
 
 
+class _Within:
+    """A file from which no more is read than it has: Python takes the memory for all that is asked for."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.tell, self.readline, self._read, self._size = file.tell, file.readline, file.read, size
+
+    def read(self, size: int) -> bytes:
+        return self._read(min(size, self._size))
+
+
 def check_pickle(data: IO[bytes], file_size: int) -> None:
     """Follow a pickle on a stack of what is known of its values.
 
@@ -62,7 +72,7 @@ def check_pickle(data: IO[bytes], file_size: int) -> None:
     marks: list[int] = []
     memo: dict[Any, _Value] = {}
     copied, limit = 0, MAX_COPIED + COPIES * file_size
-    for op, argument, _ in pickletools.genops(data):
+    for op, argument, _ in pickletools.genops(_Within(data, file_size)):  # type: ignore[arg-type]
         name = op.name
         if name == 'MARK':
             marks.append(len(stack))

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from ..engine.locks import file_lock
 from ..errors import UserError
@@ -196,7 +197,7 @@ class Corpus:
     def failures(self) -> dict[str, str]:
         """Read the videos that prepare could not finish, with the reason; not those whose file is gone."""
         failures = self._failures()
-        return {video: f['reason'] for video, f in failures.items() if not f['file'] or os.path.lexists(f['file'])}
+        return {v: f['reason'] for v, f in failures.items() if not f['file'] or os.path.lexists(_decoded(f['file']))}
 
     def _failures(self) -> dict[str, dict[str, str]]:
         """Read ``file`` and ``reason`` of each failure; former versions recorded the reason alone."""
@@ -219,7 +220,7 @@ class Corpus:
             old, done = self._failures(), set(videos)
             new = {video: failure for video, failure in old.items() if video not in done}
             for video, reason in failures.items():
-                new[video] = {'file': str((files or {}).get(video, '')), 'reason': reason}
+                new[video] = {'file': _encoded((files or {}).get(video, '')), 'reason': reason}
             if new != old:
                 write_json(path, new, indent=1)
 
@@ -414,6 +415,19 @@ class Corpus:
         """
         with file_lock(self.root / '.labels.lock', wait_sec=60, busy=f'{self.actions_path}: locked for a minute'):
             yield
+
+
+def _encoded(path: str | Path) -> str:
+    """Return a path as text of JSON: one that is not in UTF-8 as a URI."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return Path(path).absolute().as_uri()
+    return str(path)
+
+
+def _decoded(text: str) -> str:
+    return os.fsdecode(unquote_to_bytes(text.removeprefix('file://'))) if text.startswith('file://') else text
 
 
 def is_repaired(poses: Path) -> bool:

@@ -97,7 +97,10 @@ class Environments:
             try:
                 env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, readahead=False)
             except (lmdb.Error, MemoryError, OSError) as e:
-                raise UserError(f'{path}: no readable shard ({e}); delete it and run tools/prepare.py again') from e
+                again = 'delete it and run tools/prepare.py again'
+                if type(e) is lmdb.Error or isinstance(e, lmdb.MemoryError | MemoryError | OSError):  # of the system
+                    again = f'raise ulimit -v and ulimit -n; if they are unlimited it is damaged: {again}'
+                raise UserError(f'{path}: no readable shard ({e}); {again}') from e
             # reading a page past the end of the file would kill the process
             needed = (env.info()['last_pgno'] + 1) * env.stat()['psize']
             if needed > path.stat().st_size:

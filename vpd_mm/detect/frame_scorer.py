@@ -21,9 +21,11 @@ class FrameHead(nn.Sequential):
     def __init__(self, dims: int, num_classes: int, dropout: float) -> None:
         first = (nn.BatchNorm1d(dims), nn.Dropout(dropout), nn.Linear(dims, dims), nn.ReLU())
         super().__init__(*first, nn.BatchNorm1d(dims), nn.Dropout(dropout), nn.Linear(dims, 2 * num_classes))
+        self.num_classes = num_classes
 
     def forward(self, states: Tensor) -> Tensor:
-        pairs = super().forward(states.reshape(-1, states.shape[-1])).reshape(*states.shape[:-1], -1, 2)
+        pairs = super().forward(states.reshape(-1, states.shape[-1]))
+        pairs = pairs.reshape(*states.shape[:-1], self.num_classes, 2)  # -1 would have no size in ONNX
         return pairs[..., 1] - pairs[..., 0]
 
 

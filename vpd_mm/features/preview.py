@@ -7,7 +7,7 @@ import numpy as np
 
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..errors import UserError
-from ..files import check_output, npz_path
+from ..files import check_no_link, check_output, npz_path
 from ..structures import VPD_JOINTS
 from ..structures.npz_io import read_source
 from ..visualize.panels import draw_text, evenly_spread, grid, legend, resize, save_image
@@ -161,7 +161,8 @@ def write_preview(
     The panels are those of :func:`preview_panels`.
 
     Raises:
-        UserError: the video has no crops, or one of the files exists and was not drawn here, without ``overwrite``.
+        UserError: the video has no crops, ``out`` is a link, or one of the files exists and was not drawn here, without
+            ``overwrite``.
     """
     num_frames = len(CropStore(corpus.crops_dir).header(video))
     if not num_frames:
@@ -169,6 +170,7 @@ def write_preview(
     chosen = set(evenly_spread(num_frames, 30).tolist())
     tiles = []
     sheet, clip = out / f'{video}.png', out / f'{video}.mp4'
+    check_no_link(out)  # a folder of the corpus, which may come from elsewhere
     for path in (sheet, clip):
         check_output(path, overwrite=overwrite)
     colours = legend((4 if repaired else 3) * _SIDE, LEGEND)

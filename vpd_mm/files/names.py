@@ -45,9 +45,9 @@ def checked_name(what: str, name: str) -> str:
 def stored_path(folder: str | os.PathLike, name: str) -> Path:
     """Return ``<folder>/<name>``, or where only that exists, the path with the decomposed form of ``name``."""
     path = Path(folder) / name
-    if not name.isascii() and not path.exists():
+    if not name.isascii() and not os.path.exists(path):
         other = Path(folder) / normalize('NFD', name)
-        return other if other.exists() else path
+        return other if os.path.exists(other) else path  # unlike exists() of a Path, where it is longer than 255 bytes
     return path
 
 

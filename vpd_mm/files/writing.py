@@ -5,10 +5,9 @@ import glob
 import itertools
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,15 +52,18 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _open_temporary(path.parent, prefix)
-        try:
-            with os.fdopen(handle, mode, encoding=None if 'b' in mode else 'utf-8') as f:
-                yield f
-                f.flush()
-                os.fsync(f.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with ExitStack() as lock:
+            if fcntl is not None:  # Windows, which has no such lock, renames no open file
+                lock.callback(os.close, os.dup(handle))
+            try:
+                with os.fdopen(handle, mode, encoding=None if 'b' in mode else 'utf-8') as f:
+                    yield f
+                    f.flush()
+                    os.fsync(f.fileno())
+                os.replace(temporary, path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
     except OSError as e:
         if e.errno is not None and (e.filename is None or Path(os.fsdecode(e.filename)).name.startswith(prefix)):
             e.filename, e.filename2 = str(path), None
@@ -90,18 +92,20 @@ def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
 
 
 def _open_temporary(folder: Path, prefix: str) -> tuple[int, str]:
-    """Open an empty file that no other process writes: one that a killed process left, or a new one."""
+    """Make an empty file that no other process writes, in place of one that a killed process left."""
     names = (str(folder / f'{prefix}{number}.tmp') for number in itertools.count())
-    flags = os.O_RDWR | os.O_CREAT | open_flags('NOFOLLOW', 'NONBLOCK', 'CLOEXEC', 'BINARY')
+    flags = os.O_RDWR | open_flags('NOFOLLOW', 'NONBLOCK', 'CLOEXEC', 'BINARY')
     while fcntl is not None:
-        handle = os.open(name := next(names), flags, 0o666)
+        _remove_left(name := next(names), flags)
+        try:
+            handle = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = os.fstat(handle)
-            if os.path.samestat(held, os.lstat(name)) and stat.S_ISREG(held.st_mode) and held.st_nlink == 1:
-                os.ftruncate(handle, 0)
+            if os.path.samestat(os.fstat(handle), os.lstat(name)):
                 return handle, name
-        except (BlockingIOError, FileNotFoundError):  # another process writes it, or has just renamed it
+        except (BlockingIOError, FileNotFoundError):  # another process has just taken it for one that was left
             pass
         except OSError as e:
             os.close(handle)
@@ -114,6 +118,14 @@ def _open_temporary(folder: Path, prefix: str) -> tuple[int, str]:
     os.umask(mask := os.umask(0))
     os.chmod(name, 0o666 & ~mask)
     return handle, name
+
+
+def _remove_left(name: str, flags: int) -> None:
+    """Remove a temporary file that no process holds: another user, or another umask, may have made it."""
+    with suppress(OSError), os.fdopen(os.open(name, flags), 'rb') as left:  # where there is one, of this user
+        fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(left.fileno()), os.lstat(name)):
+            os.unlink(name)
 
 
 def remove_unfinished(path: str | os.PathLike) -> None:

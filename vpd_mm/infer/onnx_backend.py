@@ -143,9 +143,10 @@ def run_in_onnx(model: Any, path: str | os.PathLike, device: str = 'cpu') -> dic
     """
     if isinstance(model, PoseDistiller):
         kind, what, dims = 'student', 'D', model.student.out_dims
+    elif isinstance(model, SequenceRecognizer):
+        kind, what, dims = 'recognizer', 'classes', model.head[-1].out_features
     else:
-        kind = 'recognizer' if isinstance(model, SequenceRecognizer) else 'scorer'
-        what, dims = 'classes', model.head[-1].out_features
+        kind, what, dims = 'scorer', 'classes', model.head.num_classes
     network = OnnxNetwork(path, kind, device)
     checkpoint, sha256 = Path(path).parent / str(network.metadata.get('checkpoint')), network.metadata.get('sha256')
     if sha256 and checkpoint.is_file() and file_digest(checkpoint) != sha256:

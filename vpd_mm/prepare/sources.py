@@ -232,10 +232,15 @@ class Sources:
         boxes = files_digest(files.values(), self._of_file) if folder.is_dir() else digest(self._boxes)
         return {**self._boxes, 'inputs': {**self.video(job), 'boxes': boxes}}
 
-    def crops(self, job: Job, video: str) -> Source:
-        """Source of the crops of one athlete, whose track is stored."""
-        masks = find_masks(self.settings.mask_dir, video) if self.settings.mask_dir is not None else []
-        return {'inputs': {**self.video(job), **self._track(video), 'masks': files_digest(masks, self._of_file)}}
+    def masks(self, video: str) -> str:
+        """Digest of the masks of one athlete; '' where there are none."""
+        folder = self.settings.mask_dir
+        return '' if folder is None else files_digest(find_masks(folder, video), self._of_file)
+
+    def crops(self, job: Job, video: str, masks: str | None = None) -> Source:
+        """Source of the crops of one athlete, whose track is stored; ``masks``: their digest, None: as they are now."""
+        masks = self.masks(video) if masks is None else masks
+        return {'inputs': {**self.video(job), **self._track(video), 'masks': masks}}
 
     def poses(self, job: Job, video: str) -> Source:
         """Source of the poses of one athlete, whose track is stored."""

@@ -1,4 +1,7 @@
-"""Prepare one video file: tracks, crops, flow and poses."""
+"""Prepare one video file: tracks, crops, flow and poses.
+
+The source of a file is taken before its inputs are read: one that is replaced meanwhile is stale in the next run.
+"""
 
 import time
 from collections import Counter
@@ -84,10 +87,10 @@ class VideoPreparer:
             if s.pose_set is None or s.poses_by_model:
                 continue
             if self._poses(name) is None:
-                counts: Counter[str] = Counter()
+                counts, source = Counter[str](), self._sources.poses(job, name)
                 try:
                     poses = read_poses(s.poses, name, tracks[name], row, counts)
-                    poses.save(self._pose_path(name), self._sources.poses(job, name))
+                    poses.save(self._pose_path(name), source)
                 except UserError as e:
                     reports[name].failures.append(str(e))
                 reports[name].notes += _texts(counts)
@@ -103,6 +106,7 @@ class VideoPreparer:
         self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
     ) -> tuple[dict[str, VideoInfo], dict[str, AthleteTrack]]:
         """Find the athletes; save their tracks and rows of videos.csv; UserError where one has another video's name."""
+        source = self._sources.track(job)
         athletes = find_tracks(self.settings, self._models, reader, on_progress, counts)
         tracks = {video_name(athlete, job.name): track for athlete, track in athletes.items()}
         if shared := sorted(job.taken.intersection(tracks)):
@@ -113,7 +117,7 @@ class VideoPreparer:
         file = (str(reader.path.absolute()), reader.fps, reader.num_frames, reader.width, reader.height)
         rows = {name: VideoInfo(name, *file) for name in tracks}
         for name, track in tracks.items():
-            track.save(self.corpus.track_path(name), self._sources.track(job))
+            track.save(self.corpus.track_path(name), source)
             self.corpus.save_times(name, reader.times)
             if self._poses(name) is not None and read_source(path := self._pose_path(name)) is not None:
                 path.unlink()  # made for a former track
@@ -147,6 +151,7 @@ class VideoPreparer:
                 for name in without_crops
             }
             tasks: list[CropTask | PoseTask] = []
+            of_masks = {name: self._sources.masks(name) for name in writers}
             for name, writer in writers.items():
                 masks = read_masks(s.mask_dir, name, reader.num_frames) if s.mask_dir is not None else {}
                 tasks.append(CropTask(tracks[name], masks, writer, self._cropper, flow))
@@ -163,7 +168,7 @@ class VideoPreparer:
             if not reader.num_damaged and end != reader.num_frames:
                 self._set_length(job, rows, tracks, end)
             for name, writer in writers.items():
-                writer.source = self._sources.crops(job, name)
+                writer.source = self._sources.crops(job, name, of_masks[name])  # of the track with the right length
             for name, task in pose_tasks.items():
                 task.finish().save(self._pose_path(name), self._sources.poses(job, name))
         return end, {name: writer.header for name, writer in writers.items() if writer.header is not None}

@@ -135,11 +135,11 @@ def repair_corpus(
     folder = corpus.poses_dir(out)
     if list_folder(folder, '*.npz') and not is_repaired(folder):
         raise UserError(f'{folder}: holds poses that were not repaired; pass another --out')
+    made_by = run_source(cfg, checkpoint)  # before it is loaded: it may be replaced meanwhile
     extractor = build_extractor(cfg, checkpoint, device=device, batch_size=batch_size)
     trained = trained_frames(extractor, cfg, corpus, checkpoint, videos)
     of_corpus = CorpusInputs(corpus)
     inputs = {v: of_corpus.of(of_corpus.name(corpus.pose_path(poses, v)), crops_of(v)) for v in videos}
-    made_by = run_source(cfg, checkpoint)
     of_all = digest([inputs, {v: frames.tolist() for v, frames in trained.items()}])
     shared = {**made_by['inputs'], 'corpus': of_all, 'method': METHOD}
     missing = refresh_features(folder, {**made_by, 'repaired': poses, 'inputs': shared}, inputs, overwrite)

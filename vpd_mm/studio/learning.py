@@ -41,7 +41,7 @@ from ..engine.progress import OnProgress
 from ..engine.run import ProgressHook, build_runner
 from ..errors import UserError, counted
 from ..features.corpus_config import adapt_config
-from ..files import write_lines
+from ..files import disk_errors_name, write_lines
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import Action, Share, guess_chance
 from .calibration import calibrate, temper
@@ -242,11 +242,12 @@ def _train(
     cfg.default_hooks.checkpoint.max_keep_ckpts = 1
     cfg.work_dir, cfg.experiment_name = str(folder), f'{folder.parent.name}-{folder.name}'
     cfg.load_from = None if before is None else str(before)
-    runner = build_runner(cfg)
-    for sample in runner.train_loop.dataloader.dataset.data_list if change else ():
-        change(sample)
-    runner.register_hook(ProgressHook(on_progress))
-    runner.train()
+    with disk_errors_name(folder):
+        runner = build_runner(cfg)
+        for sample in runner.train_loop.dataloader.dataset.data_list if change else ():
+            change(sample)
+        runner.register_hook(ProgressHook(on_progress))
+        runner.train()
 
 
 def _start_from(task: Task, name: str) -> Path | None:

@@ -4,7 +4,6 @@ import io
 import os
 import sys
 import time
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -32,15 +31,17 @@ def run_training(workspace: Workspace, connection: Connection) -> None:
     torch.set_num_threads(1)
     os.environ['OMP_NUM_THREADS'] = '1'
     sys.stdout = sys.stderr = io.StringIO()  # each model writes a log into its folder
+
+    def send(message: dict[str, Any]) -> None:
+        try:
+            connection.send(message)
+        except BrokenPipeError:  # the server has ended; so do at once this process and those that it has started
+            os._exit(1)
+
     try:
-        connection.send(
-            {'report': train(workspace, lambda stage, done: connection.send({'stage': stage, 'done': done}))}
-        )
-    except BrokenPipeError:  # the server has ended
-        sys.exit(1)
+        send({'report': train(workspace, lambda stage, done: send({'stage': stage, 'done': done}))})
     except Exception as e:
-        with suppress(BrokenPipeError):
-            connection.send({'error': error_line(e)})
+        send({'error': error_line(e)})
 
 
 def train(workspace: Workspace, on_stage: Any) -> dict[str, Any]:
