@@ -44,7 +44,8 @@ class VideoPreparer:
         Any other error fails this file and not the run.  Raises SetupError where no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
-        self.settings = replace(self.settings, pose_name=job.keeps_poses or self._pose_name)
+        if self.settings.pose_name != (pose_name := job.keeps_poses or self._pose_name):
+            self.settings = replace(self.settings, pose_name=pose_name)
         try:
             if job.problem:
                 raise UserError(job.problem)
