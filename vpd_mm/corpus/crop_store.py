@@ -25,7 +25,7 @@ HEADER_VERSION = 1
 _MAX_SIDE = 4096
 #: Largest coordinate of a window, and side of a whole frame, px.
 _MAX_PX = 1 << 20
-#: Headers that are kept, and frames of all of them but one.
+#: Headers that are kept, and frames of all of them.
 _CACHED_HEADERS, _CACHED_FRAMES = 1000, 1_000_000
 #: Records that are kept, so that flow and mask are read after the crops of several frames.
 CACHED_RECORDS = 128
@@ -161,7 +161,7 @@ class CropStore:
 
     def __init__(self, directory: str | os.PathLike, shards: dict[str, Path] | None = None) -> None:
         self.directory, self._given = Path(directory), shards
-        #: Headers that were read last, each with the number of frames that were read until then.
+        #: Headers that were read last, each with the number of frames that were read before.
         self._headers: dict[str, tuple[CropHeader, int]] = {}
         self._frames_read = 0
         self._settings: dict[str, CropHeader] = {}
@@ -194,10 +194,12 @@ class CropStore:
         header, _ = self._headers.get(video, (None, 0))
         if header is None:
             header = self._read_header(video, CropHeader.from_json)
-            self._frames_read += len(header)
             self._settings[video], self._headers[video] = header.without_frames(), (header, self._frames_read)
+            self._frames_read += len(header)
             kept = list(self._headers.items())  # a copy: other threads change it
-            while len(kept) > _CACHED_HEADERS or self._frames_read - kept[0][1][1] > _CACHED_FRAMES:
+            while len(kept) > 1 and (
+                len(kept) > _CACHED_HEADERS or self._frames_read - kept[0][1][1] > _CACHED_FRAMES
+            ):
                 self._headers.pop(kept.pop(0)[0], None)
         return header
 
