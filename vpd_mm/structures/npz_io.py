@@ -29,6 +29,8 @@ MAX_HEADER_BYTES = 10_000
 
 #: Bytes that are read at once.
 _CHUNK_BYTES = 1 << 20
+#: Flags of a file that is read row by row.
+_READ_FLAGS = os.O_RDONLY | open_flags('NONBLOCK', 'CLOEXEC', 'BINARY')
 #: Local header of a member of zip: the lengths of name and extra field, which follow it.
 _LOCAL_HEADER = struct.Struct('<26xHH')
 
@@ -130,25 +132,24 @@ class NpzRows:
         UserError: as :func:`load_npz`; each call of :meth:`open` also where the file has been replaced or changed.
     """
 
-    __slots__ = ('_arrays', '_path', '_state')
+    __slots__ = ('_arrays', '_path', '_state', 'shapes')
 
     def __init__(self, path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> None:
         with _open_archive(Path(path), f'a vpd_mm {kind} npz; delete it and run the step again') as archive:
             _check_kind(archive, kind)
             self._path, self._state = str(path), _file_state(archive.fp.fileno())  # type: ignore[union-attr]
-            self._arrays = tuple(_place_member(archive, name, self._state[0]) for name in fields)
-        if any(order == 'F' and len(shape) > 1 for _, shape, order, _ in self._arrays):
+            places = [_place_member(archive, name, self._state[0]) for name in fields]
+        if any(order == 'F' and len(shape) > 1 for _, shape, order, _ in places):
             raise UserError(f'{path}: holds an array in Fortran order; delete it and run the step again')
-
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [shape for _, shape, _, _ in self._arrays]
+        self.shapes = tuple(shape for _, shape, _, _ in places)
+        #: Place, bytes of a row, its shape and type.
+        self._arrays = [(at, prod(shape[1:]) * dtype.itemsize, shape[1:], dtype) for at, shape, _, dtype in places]
 
     @contextmanager
     def open(self) -> Iterator[Callable[[int, int, int], np.ndarray]]:
         """Give a function of the number of a field, a row and the row after the last one."""
         try:
-            handle = os.open(self._path, os.O_RDONLY | open_flags('NONBLOCK', 'CLOEXEC', 'BINARY'))
+            handle = os.open(self._path, _READ_FLAGS)
         except OSError as e:
             raise UserError(f'{self._path}: cannot be opened ({e.strerror})') from e
         try:
@@ -156,10 +157,9 @@ class NpzRows:
                 raise UserError(f'{self._path}: was replaced by another file since this run opened it; start again')
 
             def rows(field: int, start: int, end: int) -> np.ndarray:
-                offset, (_, *shape), _, dtype = self._arrays[field]
-                size = prod(shape) * dtype.itemsize
-                os.lseek(handle, offset + start * size, os.SEEK_SET)
-                return np.frombuffer(os.read(handle, (end - start) * size), dtype).reshape(end - start, *shape)
+                at, size, shape, dtype = self._arrays[field]
+                os.lseek(handle, at + start * size, os.SEEK_SET)
+                return np.ndarray((end - start, *shape), dtype, os.read(handle, (end - start) * size))
 
             yield rows
         finally:
