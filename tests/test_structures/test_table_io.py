@@ -75,3 +75,12 @@ def test_quoted_text_over_several_lines_is_kept(tmp_path):
     write_table(path, Item, [Item('b', 'one\ntwo', 1.0)])
     change_table(path, Item, [Item('a', 'x', 2.0)])
     assert rows(path) == [Item('a', 'x', 2.0), Item('b', 'one\ntwo', 1.0)]
+
+
+def test_a_text_with_any_end_of_a_line_is_kept(tmp_path):
+    path = tmp_path / 't.csv'
+    texts = [Item('a', 'one\rtwo', 1.0), Item('b', 'one\r\ntwo\n', 2.0), Item('c', '\r', 3.0)]
+    write_table(path, Item, texts)
+    assert rows(path) == texts
+    change_table(path, Item, [Item('d', '\rx', 4.0)], remove=['b'])
+    assert rows(path) == [texts[0], texts[2], Item('d', '\rx', 4.0)]

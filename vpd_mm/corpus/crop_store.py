@@ -197,9 +197,7 @@ class CropStore:
             self._settings[video], self._headers[video] = header.without_frames(), (header, self._frames_read)
             self._frames_read += len(header)
             kept = list(self._headers.items())  # a copy: other threads change it
-            while len(kept) > 1 and (
-                len(kept) > _CACHED_HEADERS or self._frames_read - kept[0][1][1] > _CACHED_FRAMES
-            ):
+            while len(kept) > 1 and (len(kept) > _CACHED_HEADERS or self._frames_read - kept[0][1][1] > _CACHED_FRAMES):
                 self._headers.pop(kept.pop(0)[0], None)
         return header
 
