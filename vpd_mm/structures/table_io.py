@@ -80,9 +80,10 @@ def change_table(path: Path, row_type: type[Row], added: Iterable[Row], remove: 
     if is_plain and not is_normalized('NFC', text):
         lines = [composed(name) + comma + rest for name, comma, rest in (line.partition(',') for line in lines)]
     if not is_plain:
-        lines = [*_as_lines((row for _, row in read_table(path, row_type)), row_type).values()]
+        lines = list(_as_lines((row for _, row in read_table(path, row_type)), row_type).values())
     lines.sort()
-    for name, line in {**_as_lines(added, row_type), **dict.fromkeys(remove)}.items():
+    changes: dict[str, str | None] = {**_as_lines(added, row_type), **dict.fromkeys(remove)}
+    for name, line in changes.items():
         start, end = bisect_left(lines, f'{name},'), bisect_left(lines, f'{name},\U0010ffff')
         if end > start + 1:
             list(read_table(path, row_type))  # raises
@@ -93,7 +94,7 @@ def change_table(path: Path, row_type: type[Row], added: Iterable[Row], remove: 
             f.write(after)
 
 
-def _as_lines(rows: Iterable[Row], row_type: type[Row]) -> dict[str, str | None]:
+def _as_lines(rows: Iterable[Row], row_type: type[Row]) -> dict[str, str]:
     """Lines of a table by the first field."""
     names, rows = [field.name for field in fields(row_type)], list(rows)  # type: ignore[arg-type]
     lines = _Lines()
