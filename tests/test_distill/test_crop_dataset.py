@@ -10,8 +10,8 @@ from tiny_corpus import make_tiny
 from torch.utils.data import DataLoader
 
 from vpd_mm.corpus import SPORTS, Corpus, CropWriter, FeatureStore, VideoInfo
-from vpd_mm.corpus.shard import read_stored
-from vpd_mm.distill import CropDataset
+from vpd_mm.corpus.shard import ENVIRONMENTS, header_key, read_stored, read_value
+from vpd_mm.distill import BackgroundNoise, ChiralFlip, CropDataset, ResizedCrop
 from vpd_mm.distill.crop_dataset import videos_of_splits
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
@@ -152,6 +152,36 @@ def test_spawned_loader_processes_share_the_samples(corpus):
 
 def targets_and_draw(sample):
     return np.append(sample['targets'], sample['rng'].random())
+
+
+@pytest.mark.parametrize('handover', ['augmented', 'encoded'])
+def test_the_headers_of_many_videos_are_read_once(corpus, monkeypatch, handover):
+    read = []
+    monkeypatch.setattr('vpd_mm.corpus.crop_store._CACHED_HEADERS', 1)
+    monkeypatch.setattr(
+        'vpd_mm.corpus.crop_store.read_value', lambda path, key: read.append(key) or read_value(path, key)
+    )
+    data = CropDataset(corpus.root, 'joints', [], handover=handover)
+    assert sorted(read) == [header_key(video) for video in data.videos]
+
+
+def test_loader_processes_close_the_shards_again_and_again(corpus, monkeypatch):
+    monkeypatch.setattr('vpd_mm.distill.crop_dataset.CROPS_MAPPED', 2)
+    data = CropDataset(corpus.root, 'joints', [shards_open], subset='all')
+    assert list(DataLoader(data, None, sampler=range(6), num_workers=1)) == [False, False, True, False, True, False]
+    assert [data[i] for i in range(4)] == [False, True, True, True]  # another thread of this process may read them
+
+
+def shards_open(sample):
+    is_open = bool(ENVIRONMENTS._open)
+    sample['store'].crop(sample['video'], sample['frame'])
+    return is_open
+
+
+@pytest.mark.parametrize('moving', [ResizedCrop(32), ChiralFlip()])
+def test_noise_comes_before_what_moves_the_athlete(corpus, moving):
+    with pytest.raises(UserError, match=f'BackgroundNoise comes after {type(moving).__name__}, which moves'):
+        CropDataset(corpus.root, 'joints', [moving, BackgroundNoise()])
 
 
 def test_an_index_beyond_the_samples_is_refused(corpus):

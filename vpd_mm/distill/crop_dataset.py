@@ -25,6 +25,7 @@ from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..structures.npz_io import NpzRows, npz_checksums
 from ..teacher import JointFeature
+from .crop_transforms import BackgroundNoise, ChiralFlip, ResizedCrop
 from .device_augmentation import Stored, drawing
 from .trained_videos import TrainedVideos
 
@@ -124,6 +125,7 @@ class CropDataset(Dataset):
         needs_previous = motion and require_previous_pose
         self.seed, self._draws = seed, [_Draws() for _ in range(CACHED_RECORDS)]
         self.pipeline = Compose(list(pipeline))
+        _check_order(self.pipeline.transforms)
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
         if actions_only or not unlabelled:
@@ -143,9 +145,10 @@ class CropDataset(Dataset):
         parts, inputs, passed = [], CorpusInputs(self.corpus, self.store), 0
         self._num_used = 0
         for i, video in enumerate(self.videos):
+            header = self.store.header(video)  # first, so that it is read once
             inputs.check(inputs.name(npz_path(features.directory, video)), crops_of(video))
             self._checksums[i] = self._checksum(video)
-            header, teacher_scores = self.store.header(video), features.scores(video)
+            teacher_scores = features.scores(video)
             frames, known = header.frame_inds, teacher_scores.frame_inds
             rows = rows_of(known, frames)
             previous = np.where(np.isin(frames, header.starts), -1, rows_of(known, frames - 1))
@@ -391,6 +394,17 @@ class CropDataset(Dataset):
         if self.motion and not is_start and row and inds[row - 1] == frame - 1:
             np.subtract(feats[1], feats[0], out=targets[:, dims:])
         return targets, float(score)
+
+
+def _check_order(transforms: Sequence[Callable]) -> None:
+    """Raise UserError where noise is to be added to an image that its stored mask does not fit any more."""
+    kinds = [type(transform) for transform in transforms]
+    noise = kinds.index(BackgroundNoise) if BackgroundNoise in kinds else 0
+    if moved := [kind.__name__ for kind in kinds[:noise] if kind in (ResizedCrop, ChiralFlip)]:
+        raise UserError(
+            f'CropDataset: BackgroundNoise comes after {moved[0]}, which moves the athlete but not the stored mask; put it '
+            'before'
+        )
 
 
 class _Draws:
