@@ -384,7 +384,7 @@ class CropDataset(Dataset):
         """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none."""
         num_frames, views, dims = stored.shapes[1]
         targets = np.full((views, 2 * dims if self.motion else dims), np.nan, np.float32)
-        with stored.open() as read:
+        with stored.reading() as read:
             inds = read(0, 0, num_frames)
             row = int(inds.searchsorted(frame))
             if row == num_frames or inds[row] != frame:
@@ -402,8 +402,8 @@ def _check_order(transforms: Sequence[Callable]) -> None:
     noise = kinds.index(BackgroundNoise) if BackgroundNoise in kinds else 0
     if moved := [kind.__name__ for kind in kinds[:noise] if kind in (ResizedCrop, ChiralFlip)]:
         raise UserError(
-            f'CropDataset: BackgroundNoise comes after {moved[0]}, which moves the athlete but not the stored mask; put it '
-            'before'
+            f'CropDataset: BackgroundNoise comes after {moved[0]}, which moves the athlete but not the stored mask; '
+            'put it before'
         )
 
 

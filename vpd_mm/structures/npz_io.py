@@ -40,16 +40,21 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, U
 
 
 def save_npz(
-    path: str | os.PathLike, kind: str, arrays: Mapping[str, np.ndarray], source: Mapping[str, Any] | None = None
+    path: str | os.PathLike,
+    kind: str,
+    arrays: Mapping[str, np.ndarray],
+    source: Mapping[str, Any] | None = None,
+    make_folder: bool = True,
 ) -> None:
     """Write ``arrays`` as an uncompressed npz that states its ``kind`` (for example ``AthleteTrack/1``).
 
-    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
+    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.  Without ``make_folder`` a
+    missing folder is a FileNotFoundError.
     """
     members: dict[str, Any] = {'format': np.array(f'vpd_mm/{kind}'), **arrays}
     if source is not None:
         members['source'] = np.array(json.dumps(source, sort_keys=True, default=str))
-    with atomic_write(path) as f:
+    with atomic_write(path, make_folder=make_folder) as f:
         np.savez(f, **members)
 
 
@@ -129,7 +134,7 @@ class NpzRows:
     Checksums are not compared: load the file before.  Arrays in Fortran order have no rows.
 
     Raises:
-        UserError: as :func:`load_npz`; each call of :meth:`open` also where the file has been replaced or changed.
+        UserError: as :func:`load_npz`; each :meth:`reading` also where the file has been replaced or changed.
     """
 
     __slots__ = ('_arrays', '_path', '_state', 'shapes')
@@ -146,7 +151,7 @@ class NpzRows:
         self._arrays = [(at, prod(shape[1:]) * dtype.itemsize, shape[1:], dtype) for at, shape, _, dtype in places]
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[int, int, int], np.ndarray]]:
+    def reading(self) -> Iterator[Callable[[int, int, int], np.ndarray]]:
         """Give a function of the number of a field, a row and the row after the last one."""
         try:
             handle = os.open(self._path, _READ_FLAGS)
