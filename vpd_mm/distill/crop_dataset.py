@@ -359,7 +359,7 @@ class CropDataset(Dataset):
     def _sample(self, item: int | tuple[int, int], draws: '_Draws') -> dict:
         """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""
         self._num_drawn += 1
-        if self._num_drawn % CROPS_MAPPED == 0 and get_worker_info() is not None:  # nobody else reads here
+        if self._num_drawn % CROPS_MAPPED == 0 and get_worker_info() is not None:  # no other thread reads here
             self.store.close()
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
