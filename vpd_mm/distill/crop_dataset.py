@@ -23,7 +23,7 @@ from ..errors import UserError, counted, listed
 from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
-from ..structures.npz_io import NpzRows, npz_checksums
+from ..structures.npz_io import NpzRows, ReplacedError, npz_checksums
 from ..teacher import JointFeature
 from .crop_transforms import BackgroundNoise, ChiralFlip, ResizedCrop
 from .device_augmentation import Stored, drawing
@@ -365,7 +365,11 @@ class CropDataset(Dataset):
         index = range(len(self))[index]
         i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
         video = self.videos[i]
-        targets, score = self._targets(self._teacher.get(video) or self._rows(i), frame, frame in self._starts[i])
+        at = frame, frame in self._starts[i]
+        try:
+            targets, score = self._targets(self._teacher.get(video) or self._rows(i), *at)
+        except ReplacedError:  # perhaps by the same content
+            targets, score = self._targets(self._rows(i), *at)
         sample = {
             'corpus': self.corpus,
             'store': self.store,

@@ -128,13 +128,17 @@ def map_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dict
         return {name: _map_member(archive, name, data) for name in fields}
 
 
+class ReplacedError(UserError):
+    """A file is not the one that was opened first; its content may be the same."""
+
+
 class NpzRows:
     """Read rows of the arrays of a file of :func:`save_npz`, which take no memory and hold no file open in between.
 
     Checksums are not compared: load the file before.  Arrays in Fortran order have no rows.
 
     Raises:
-        UserError: as :func:`load_npz`; each :meth:`reading` also where the file has been replaced or changed.
+        UserError: as :func:`load_npz`; of :meth:`reading`, ReplacedError where the file has been replaced or changed.
     """
 
     __slots__ = ('_arrays', '_path', '_state', 'shapes')
@@ -159,7 +163,7 @@ class NpzRows:
             raise UserError(f'{self._path}: cannot be opened ({e.strerror})') from e
         try:
             if _file_state(handle) != self._state:
-                raise UserError(f'{self._path}: was replaced by another file since this run opened it; start again')
+                raise ReplacedError(f'{self._path}: was replaced by another file since this run opened it; start again')
 
             def rows(field: int, start: int, end: int) -> np.ndarray:
                 at, size, shape, dtype = self._arrays[field]
