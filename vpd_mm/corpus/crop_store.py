@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +128,16 @@ def _sorted_text(data: bytes) -> str:
     return '{' + ', '.join(f'"{name}": {texts[name]}' for name in sorted(texts)) + '}'
 
 
+def _frame_inds(data: bytes) -> np.ndarray:
+    arrays = _cut_arrays(data)[1]
+    if 'frame_inds' not in arrays:
+        return CropHeader.from_json(data).frame_inds
+    with suppress(ValueError, TypeError):
+        if frames_in_order(inds := _integers(json.loads(arrays['frame_inds']))):
+            return inds
+    raise UserError('crop header is damaged (frame numbers)')
+
+
 def _integers(values: Any) -> np.ndarray:
     """Return a list of JSON as int64; TypeError or ValueError where it holds anything but numbers that fit."""
     array = np.array(values)
@@ -206,6 +216,10 @@ class CropStore:
         if video not in self._settings:
             self._settings[video] = self._read_header(video, lambda data: CropHeader.from_json(_cut_arrays(data)[0]))
         return self._settings[video]
+
+    def frame_inds(self, video: str) -> np.ndarray:
+        """Return the frames of ``video``, without parsing where in the image their crops lie."""
+        return self._read_header(video, _frame_inds)
 
     def header_text(self, video: str) -> str:
         """Return the header of ``video`` as JSON with sorted keys; its frames are not parsed."""

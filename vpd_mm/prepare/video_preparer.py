@@ -95,10 +95,11 @@ class VideoPreparer:
             elif not find_pose_files(s.poses, name, job.name):
                 reports[name].notes.append(f'poses kept, although {s.poses} has no file of them any more')
         for name, report in reports.items():
-            header = headers[name] if name in headers else self._store.header(name)
-            report.crops, report.num_bytes = len(header), header.num_bytes
+            header = headers[name] if name in headers else self._store.settings(name)
+            frame_inds = header.frame_inds if name in headers else self._store.frame_inds(name)
+            report.crops, report.num_bytes = len(frame_inds), header.num_bytes
             report.count(tracks[name], self._poses(name))
-            report.note_gaps(tracks[name], header)
+            report.note_gaps(tracks[name], frame_inds)
 
     def _track(
         self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]
