@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -9,15 +10,15 @@ from tiny_corpus import make_tiny
 from torch.utils.data import DataLoader
 
 from vpd_mm.corpus import SPORTS, Corpus, CropWriter, FeatureStore, VideoInfo
-from vpd_mm.corpus.shard import read_stored
-from vpd_mm.distill import CropDataset
+from vpd_mm.corpus.shard import ENVIRONMENTS, header_key, read_stored, read_value
+from vpd_mm.distill import BackgroundNoise, ChiralFlip, CropDataset, ResizedCrop
 from vpd_mm.distill.crop_dataset import videos_of_splits
 from vpd_mm.errors import UserError
 from vpd_mm.features.corpus_config import adapt_config
 from vpd_mm.importers.fsjump6 import read_fsjump6
 from vpd_mm.importers.tennis7 import read_tennis7
 from vpd_mm.registry import DATASETS
-from vpd_mm.structures import Action, FeatureSequence, PoseSequence, load_actions, save_actions
+from vpd_mm.structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of, save_actions
 from vpd_mm.teacher import JointFeature
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/distill/resnet34_2d-vpd_1000e.py'
@@ -85,16 +86,24 @@ def test_features_of_the_teacher_stay_in_their_files(corpus, tmp_path):
     root = tmp_path / 'copy'
     shutil.copytree(corpus.root, root)
     data, store = CropDataset(root, 'joints', [dict], subset='all'), FeatureStore(corpus.teacher_dir('joints'))
-    before = at(data, 'a', 12)
-    assert [data[i]['video'] for i in range(len(data))][-1] == data.videos[-1]
-    for video in data.videos:
-        mapped = data._teacher[video]
-        assert not mapped.feats.flags.owndata
-        assert not mapped.feats.flags.writeable
-        np.testing.assert_array_equal(mapped.feats, store[video].feats)
+    before = os.dup(0)
+    os.close(before)
+    for index in range(len(data)):
+        sample = data[index]
+        sequence = store[sample['video']]
+        row = rows_of(sequence.frame_inds, [sample['frame']])[0]
+        np.testing.assert_array_equal(sample['targets'][:, :26], sequence.feats[row])
+        assert sample['score'] == pytest.approx(sequence.scores[row])
+    after = os.dup(0)
+    os.close(after)
+    assert before == after
     path = root / 'teacher' / 'joints' / 'a.npz'
-    FeatureSequence(np.arange(3), np.zeros((3, 2, 26), 'f4'), np.ones(3, 'f4')).save(path)
-    np.testing.assert_array_equal(at(data, 'a', 12)['targets'], before['targets'])  # the former file
+    expected = at(data, 'a', 12)['targets']
+    store['a'].save(path)  # the same content
+    np.testing.assert_array_equal(at(data, 'a', 12)['targets'], expected)
+    FeatureSequence(store['a'].frame_inds, store['a'].feats + 1, store['a'].scores).save(path)
+    with pytest.raises(UserError, match=f'{path}: was replaced by another file'):
+        at(data, 'a', 12)
 
 
 def test_a_damaged_file_of_the_teacher_is_refused_when_its_video_is_first_drawn(corpus, tmp_path):
@@ -125,7 +134,7 @@ def test_a_file_that_replaces_one_before_its_first_draw_is_refused(corpus, tmp_p
         data[0]
 
 
-def test_a_file_that_one_loader_process_has_read_is_only_mapped_by_others(corpus, monkeypatch):
+def test_a_file_that_one_loader_process_has_checked_is_not_loaded_by_others(corpus, monkeypatch):
     data = CropDataset(corpus.root, 'joints', [targets_and_draw], subset='all')
     expected = list(DataLoader(data, None, num_workers=1))
     assert data._is_read.all()
@@ -135,7 +144,7 @@ def test_a_file_that_one_loader_process_has_read_is_only_mapped_by_others(corpus
         np.testing.assert_array_equal(data[index], values)
 
 
-def test_spawned_loader_processes_share_the_samples_and_map_the_features_themselves(corpus):
+def test_spawned_loader_processes_share_the_samples(corpus):
     data = CropDataset(corpus.root, 'joints', [targets_and_draw], subset='all', gate=False)
     loader = DataLoader(data, None, num_workers=1, multiprocessing_context='spawn')
     for index, values in enumerate(loader):
@@ -147,14 +156,34 @@ def targets_and_draw(sample):
     return np.append(sample['targets'], sample['rng'].random())
 
 
-def test_files_beyond_the_limit_are_mapped_when_they_are_drawn(corpus, monkeypatch):
-    whole = make(corpus, subset='all')
-    expected = [whole[i]['targets'] for i in range(len(whole))]
-    monkeypatch.setattr('vpd_mm.distill.crop_dataset.MAX_MAPPED', 1)
-    data = make(corpus, subset='all')
-    for index in (*range(len(data)), 0):
-        np.testing.assert_array_equal(data[index]['targets'], expected[index])
-        assert len(data._teacher) == 1
+@pytest.mark.parametrize('handover', ['augmented', 'encoded'])
+def test_the_headers_of_many_videos_are_read_once(corpus, monkeypatch, handover):
+    read = []
+    monkeypatch.setattr('vpd_mm.corpus.crop_store._CACHED_HEADERS', 1)
+    monkeypatch.setattr(
+        'vpd_mm.corpus.crop_store.read_value', lambda path, key: read.append(key) or read_value(path, key)
+    )
+    data = CropDataset(corpus.root, 'joints', [], handover=handover)
+    assert sorted(read) == [header_key(video) for video in data.videos]
+
+
+def test_loader_processes_close_the_shards_again_and_again(corpus, monkeypatch):
+    monkeypatch.setattr('vpd_mm.distill.crop_dataset.CROPS_MAPPED', 2)
+    data = CropDataset(corpus.root, 'joints', [shards_open], subset='all')
+    assert list(DataLoader(data, None, sampler=range(6), num_workers=1)) == [False, False, True, False, True, False]
+    assert [data[i] for i in range(4)] == [False, True, True, True]  # another thread of this process may read them
+
+
+def shards_open(sample):
+    is_open = bool(ENVIRONMENTS._open)
+    sample['store'].crop(sample['video'], sample['frame'])
+    return is_open
+
+
+@pytest.mark.parametrize('moving', [ResizedCrop(32), ChiralFlip()])
+def test_noise_comes_before_what_moves_the_athlete(corpus, moving):
+    with pytest.raises(UserError, match=f'BackgroundNoise comes after {type(moving).__name__}, which moves'):
+        CropDataset(corpus.root, 'joints', [moving, BackgroundNoise()])
 
 
 def test_an_index_beyond_the_samples_is_refused(corpus):

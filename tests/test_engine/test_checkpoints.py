@@ -6,7 +6,13 @@ import os
 import pytest
 import torch
 
-from vpd_mm.engine.checkpoints import best_checkpoint, last_checkpoint, remove_replaced, replaced_checkpoints
+from vpd_mm.engine.checkpoints import (
+    best_checkpoint,
+    last_checkpoint,
+    remove_set_aside,
+    replaced_checkpoints,
+    set_aside_replaced,
+)
 from vpd_mm.engine.resume import sole_training
 from vpd_mm.errors import UserError
 
@@ -76,9 +82,16 @@ def test_a_training_replaces_what_it_does_not_continue(tmp_path):
     assert replaced_checkpoints(tmp_path / 'link', str(work / 'epoch_2.pth')) == [
         tmp_path / 'link' / name for name in ('best_nll_epoch_3.pth', 'epoch_3.pth')
     ]
-    remove_replaced(work, 'auto')
+    set_aside_replaced(work, 'auto')
     assert len(list(work.iterdir())) == 8
-    remove_replaced(work, str(work / 'epoch_2.pth'))
+    set_aside_replaced(work, str(work / 'epoch_2.pth'))
+    assert sorted(path.name for path in (work / 'replaced').iterdir()) == ['best_nll_epoch_3.pth', 'epoch_3.pth']
+    remove_set_aside(work)
     assert sorted(path.name for path in work.iterdir()) == sorted([names[0], 'epoch_2.pth', *mine, *records])
-    remove_replaced(work, str(other))
+    set_aside_replaced(work, str(other))
+    assert sorted(path.name for path in work.iterdir()) == [*mine, 'replaced']
+    assert sorted(path.name for path in (work / 'replaced').iterdir()) == sorted([names[0], 'epoch_2.pth', *records])
+    set_aside_replaced(work, None)  # nothing of a training: what was set aside stays
+    assert len(list((work / 'replaced').iterdir())) == 4
+    remove_set_aside(work)
     assert sorted(path.name for path in work.iterdir()) == mine

@@ -9,8 +9,10 @@ from repair_poses import main
 from tiny_corpus import SIDE, make_tiny
 
 from vpd_mm.corpus.provenance import CorpusInputs
+from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features
+from vpd_mm.features.feature_extractor import extract_each
 from vpd_mm.repair import ORIGINS, RepairedPoses
 from vpd_mm.structures import FeatureSequence, PoseSequence
 from vpd_mm.structures.npz_io import read_source
@@ -59,6 +61,37 @@ def test_every_frame_gets_a_pose_and_a_rerun_makes_what_has_changed(repaired, ca
         assert f'made-repaired: {written} videos written' in capsys.readouterr().out
 
 
+def test_a_run_that_was_killed_is_resumed_and_leaves_nothing(repaired, monkeypatch):
+    corpus, args = repaired
+    parent, made = corpus.root / 'athlete' / 'poses', []
+
+    def record(extractor, store, videos):
+        made.append(videos)
+        return extract_each(extractor, store, videos)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('vpd_mm.repair.corpus_repair.extract_each', record)
+    with monkeypatch.context() as patch:
+        patch.setattr('vpd_mm.repair.corpus_repair._calibrate', kill)
+        with pytest.raises(KeyboardInterrupt):
+            main([*args, '--poses', 'made', '--out', 'killed'])
+    assert sorted(path.name for path in (parent / '.killed').iterdir()) == ['a.npz', 'b.npz']
+    assert 'killed' not in corpus.pose_names()
+    (parent / '.killed' / 'b.npz').unlink()
+    main([*args, '--poses', 'made', '--out', 'killed'])
+    assert made == [['a', 'b'], ['b']]
+    assert not (parent / '.killed').exists()
+    main([*args, '--poses', 'made', '--out', 'whole'])
+    for video in ('a', 'b'):
+        poses = [RepairedPoses.load(corpus.pose_path(name, video)) for name in ('killed', 'whole')]
+        np.testing.assert_array_equal(poses[0].keypoints, poses[1].keypoints)
+    corpus.pose_path('killed', 'a').unlink()
+    with file_lock(parent / '.killed.lock'), pytest.raises(UserError, match='another repair_poses writes it'):
+        main([*args, '--poses', 'made', '--out', 'killed'])
+
+
 @pytest.mark.parametrize(
     ('student', 'match'),
     [
@@ -79,7 +112,7 @@ def test_students_that_do_not_fit(repaired, tmp_path, student, match):
 
 def test_poses_that_do_not_fit(repaired):
     corpus, args = repaired
-    with pytest.raises(UserError, match=r'poses/none: no poses of a video with crops; .* pose sets: made'):
+    with pytest.raises(UserError, match=r'poses/none: no poses of a video with crops; .* pose sets: .*made'):
         main([*args, '--poses', 'none'])
     with pytest.raises(UserError, match='poses/made: holds poses that were not repaired; pass another --out'):
         main([*args, '--poses', 'made', '--out', 'made', '--overwrite'])

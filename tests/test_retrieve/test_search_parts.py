@@ -122,6 +122,16 @@ def test_parts_that_come_while_they_are_removed_leave_no_litter(clips, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
+def test_a_part_that_comes_after_the_removal_makes_no_folder(clips, tmp_path, monkeypatch):
+    first, late = (SearchParts(tmp_path / 'p', rank, 2) for rank in range(2))
+    whole, save = Neighbours(*(np.zeros((1, 1)),) * 3), search_parts.save_npz
+    (tmp_path / 'p').mkdir()
+    first._search(lambda *_: whole, 0, 1, 'key')
+    monkeypatch.setattr(search_parts, 'save_npz', lambda *args, **kw: (first.remove(), save(*args, **kw)))
+    late._search(lambda *_: whole, 1, 2, 'key')
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_part_whose_temporary_file_rank_0_removes_is_no_error(clips, tmp_path, monkeypatch):
     first, late = (SearchParts(tmp_path / 'p', rank, 2) for rank in range(2))
     (tmp_path / 'p').mkdir()
@@ -144,7 +154,9 @@ def test_a_killed_search_resumes(clips, tmp_path, monkeypatch):
         monkeypatch.setattr(
             search_parts,
             'save_npz',
-            lambda *args: saved.append(save(*args)) if len(saved) < 3 else os.kill(os.getpid(), signal.SIGKILL),
+            lambda *args, **kw: (
+                saved.append(save(*args, **kw)) if len(saved) < 3 else os.kill(os.getpid(), signal.SIGKILL)
+            ),
         )
         rank_corpus(clips, clips, [5], parts=SearchParts(tmp_path / 'p'))
         os._exit(0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vpd_mm.errors import UserError
-from vpd_mm.structures.npz_io import load_npz, map_npz, read_foreign_npz, save_npz
+from vpd_mm.structures.npz_io import NpzRows, ReplacedError, load_npz, map_npz, read_foreign_npz, save_npz
 
 ARRAYS = {'a': np.arange(6, dtype=np.int64).reshape(2, 3), 'b': np.array([0.5, -1], np.float32)}
 
@@ -147,3 +147,24 @@ def test_a_foreign_array_that_expands_too_far_is_refused_before_it_is_read(tmp_p
         read_foreign_npz(tmp_path / 'x.npz', ('a',), 'numbers')
     np.savez_compressed(tmp_path / 'x.npz', a=np.zeros(1000))
     assert read_foreign_npz(tmp_path / 'x.npz', ('a',), 'numbers')['a'].shape == (1000,)
+
+
+def test_rows_are_read_from_the_file_that_was_opened(tmp_path):
+    path = tmp_path / 'x.npz'
+    save_npz(path, 'Thing/1', ARRAYS)
+    stored = NpzRows(path, 'Thing/1', tuple(ARRAYS))
+    assert list(stored.shapes) == [array.shape for array in ARRAYS.values()]
+    with stored.reading() as read:
+        for field, array in enumerate(ARRAYS.values()):
+            for start, end in ((0, len(array)), (1, len(array)), (1, 1)):
+                np.testing.assert_array_equal(read(field, start, end), array[start:end])
+            assert read(field, 0, 1).dtype == array.dtype
+    save_npz(path, 'Thing/1', ARRAYS)
+    with pytest.raises(ReplacedError, match=f'^{path}: was replaced'), stored.reading():
+        pass
+    path.unlink()
+    with pytest.raises(UserError, match=f'^{path}: cannot be opened'), stored.reading():
+        pass
+    save_npz(path, 'Thing/1', {'a': np.asfortranarray(np.arange(6.0).reshape(2, 3))})
+    with pytest.raises(UserError, match='Fortran order'):
+        NpzRows(path, 'Thing/1', ('a',))

@@ -46,6 +46,16 @@ def test_a_missing_table_is_made_and_one_without_a_change_is_not_written(tmp_pat
     assert rows(path) == ITEMS
 
 
+def test_names_with_commas_and_spaces_are_replaced_and_removed(tmp_path):
+    path, names = tmp_path / 't.csv', ['a', 'a b', 'a,b', 'a-b']
+    for number in (1.0, 2.0):
+        for name in names:
+            change_table(path, Item, [Item(name, 'x', number)])
+    assert sorted(rows(path), key=lambda item: item.name) == [Item(name, 'x', 2.0) for name in names]
+    change_table(path, Item, [], remove=['a', 'a,b'])
+    assert [item.name for item in rows(path)] == ['a b', 'a-b']
+
+
 def test_a_name_in_another_unicode_form_is_the_same(tmp_path):
     path = tmp_path / 't.csv'
     path.write_text('name,text,number\ne\u0301,x,1.0\n')
@@ -75,3 +85,12 @@ def test_quoted_text_over_several_lines_is_kept(tmp_path):
     write_table(path, Item, [Item('b', 'one\ntwo', 1.0)])
     change_table(path, Item, [Item('a', 'x', 2.0)])
     assert rows(path) == [Item('a', 'x', 2.0), Item('b', 'one\ntwo', 1.0)]
+
+
+def test_a_text_with_any_end_of_a_line_is_kept(tmp_path):
+    path = tmp_path / 't.csv'
+    texts = [Item('a', 'one\rtwo', 1.0), Item('b', 'one\r\ntwo\n', 2.0), Item('c', '\r', 3.0)]
+    write_table(path, Item, texts)
+    assert rows(path) == texts
+    change_table(path, Item, [Item('d', '\rx', 4.0)], remove=['b'])
+    assert rows(path) == [texts[0], texts[2], Item('d', '\rx', 4.0)]

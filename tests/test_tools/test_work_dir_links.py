@@ -7,6 +7,7 @@ import fewshot
 import pytest
 import train
 from comparison_corpus import easy_corpus, plan_of, write_comparison
+from mmengine.hooks import CheckpointHook
 
 from vpd_mm.engine.checkpoints import best_checkpoint
 from vpd_mm.engine.config import read_config
@@ -128,5 +129,13 @@ def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path
         with pytest.raises(UserError, match='damaged sample'):
             train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
     assert best_checkpoint(work) == work / 'best_nll_epoch_9.pth'  # nothing was trained
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointHook, 'after_train_epoch', raise_damaged)
+        with pytest.raises(UserError, match='damaged sample'):
+            train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
+    kept = {'best_nll_epoch_9.pth', 'epoch_10.pth', 'training.json'}
+    assert {path.name for path in (work / 'replaced').iterdir()} == kept  # no checkpoint was saved
+    assert best_checkpoint(work) is None
     train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
     assert find_trained(work).checkpoints == [str(work / 'epoch_1.pth')]
+    assert not (work / 'replaced').exists()

@@ -1,8 +1,10 @@
 """Read crops, flow, masks and whole frames of all shards of a corpus."""
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +29,8 @@ _MAX_PX = 1 << 20
 _CACHED_HEADERS, _CACHED_FRAMES = 1000, 1_000_000
 #: Records that are kept, so that flow and mask are read after the crops of several frames.
 CACHED_RECORDS = 128
+#: The arrays of a stored header, which are nearly all of its text.
+_ARRAYS = re.compile(rb'"(frame_inds|windows|starts)": (\[[-\d\[\], ]*\])')
 _NO_FRAMES, _NO_WINDOWS = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
 
 
@@ -106,6 +110,34 @@ class CropHeader:
         return header
 
 
+def _cut_arrays(data: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return a stored header with empty arrays, and the text of each array."""
+    before, *parts = _ARRAYS.split(data)
+    names, texts = parts[::3], parts[1::3]
+    if len({*names}) < len(names):  # of another program: one of them lies deeper
+        return data, {}
+    rest = before + b''.join(b'"%s": []%s' % pair for pair in zip(names, parts[2::3], strict=True))
+    return rest, {name.decode(): text.decode() for name, text in zip(names, texts, strict=True)}
+
+
+def _sorted_text(data: bytes) -> str:
+    """``json.dumps(fields, sort_keys=True)`` of a stored header, without parsing the arrays."""
+    rest, arrays = _cut_arrays(data)
+    fields = parse_json(rest, 'crop header', 'it is damaged')
+    texts = {name: json.dumps(value, sort_keys=True) for name, value in fields.items()} | arrays
+    return '{' + ', '.join(f'"{name}": {texts[name]}' for name in sorted(texts)) + '}'
+
+
+def _frame_inds(data: bytes) -> np.ndarray:
+    arrays = _cut_arrays(data)[1]
+    if 'frame_inds' not in arrays:
+        return CropHeader.from_json(data).frame_inds
+    with suppress(ValueError, TypeError):
+        if frames_in_order(inds := _integers(json.loads(arrays['frame_inds']))):
+            return inds
+    raise UserError('crop header is damaged (frame numbers)')
+
+
 def _integers(values: Any) -> np.ndarray:
     """Return a list of JSON as int64; TypeError or ValueError where it holds anything but numbers that fit."""
     array = np.array(values)
@@ -139,14 +171,16 @@ class CropStore:
 
     def __init__(self, directory: str | os.PathLike, shards: dict[str, Path] | None = None) -> None:
         self.directory, self._given = Path(directory), shards
-        self._headers: dict[str, CropHeader] = {}
+        #: Headers that were read last, each with the number of frames that were read before.
+        self._headers: dict[str, tuple[CropHeader, int]] = {}
+        self._frames_read = 0
         self._settings: dict[str, CropHeader] = {}
         #: Parts of the records that were read last, by video and frame.
         self._records: dict[tuple[str, int], tuple[bytes, bytes, bytes]] = {}
 
     def __getstate__(self) -> dict:
         state = {'directory': self.directory, '_given': self._given, '_headers': {}, '_records': {}}
-        return {**state, '_settings': self._settings}
+        return {**state, '_settings': self._settings, '_frames_read': 0}
 
     @cached_property
     def _shards(self) -> dict[str, Path]:
@@ -167,28 +201,37 @@ class CropStore:
 
     def header(self, video: str) -> CropHeader:
         """Read the header of ``video``."""
-        header = self._headers.get(video)
+        header, _ = self._headers.get(video, (None, 0))
         if header is None:
-            shard = self._shard(video)
-            with _located(f'{shard}: video {video!r}'):
-                data = read_value(shard, header_key(video))
-                if data is None:
-                    raise UserError('has no header')
-                header = CropHeader.from_json(data)
-            self._settings[video], self._headers[video] = header.without_frames(), header
+            header = self._read_header(video, CropHeader.from_json)
+            self._settings[video], self._headers[video] = header.without_frames(), (header, self._frames_read)
+            self._frames_read += len(header)
             kept = list(self._headers.items())  # a copy: other threads change it
-            num_frames = sum([each.frame_inds.size for _, each in kept])
-            while len(kept) > 1 and (len(kept) > _CACHED_HEADERS or num_frames > _CACHED_FRAMES):
-                name, oldest = kept.pop(0)
-                num_frames -= len(oldest)
-                self._headers.pop(name, None)
+            while len(kept) > 1 and (len(kept) > _CACHED_HEADERS or self._frames_read - kept[0][1][1] > _CACHED_FRAMES):
+                self._headers.pop(kept.pop(0)[0], None)
         return header
 
     def settings(self, video: str) -> CropHeader:
-        """Return the header of ``video`` without its frames; those of all videos are kept."""
+        """Return the header of ``video`` without its frames, which are not parsed; those of all videos are kept."""
         if video not in self._settings:
-            self.header(video)
+            self._settings[video] = self._read_header(video, lambda data: CropHeader.from_json(_cut_arrays(data)[0]))
         return self._settings[video]
+
+    def frame_inds(self, video: str) -> np.ndarray:
+        """Return the frames of ``video``, without parsing where in the image their crops lie."""
+        return self._read_header(video, _frame_inds)
+
+    def header_text(self, video: str) -> str:
+        """Return the header of ``video`` as JSON with sorted keys; its frames are not parsed."""
+        return self._read_header(video, _sorted_text)
+
+    def _read_header(self, video: str, parse: Callable[[bytes], T]) -> T:
+        shard = self._shard(video)
+        with _located(f'{shard}: video {video!r}'):
+            data = read_value(shard, header_key(video))
+            if data is None:
+                raise UserError('has no header')
+            return parse(data)
 
     def close(self) -> None:
         """Close the shards in this process, in which no other thread may read them; the next read opens one again.

@@ -40,7 +40,11 @@ NOT_SETTINGS = ('inputs', 'trained_on', 'student')
 
 def digest(content: object) -> str:
     """12 hexadecimal digits of the SHA-256 of ``content`` as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return _text_digest(json.dumps(content, sort_keys=True, default=str))
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class FileDigests:
@@ -203,8 +207,9 @@ class CorpusInputs:
         """Digest of the content of ``<folder>/<video>.npz`` or ``athlete/crops/<video>``; None where it is missing."""
         if (place := self._place(name)) is None:
             return None
-        of_crops = str(place.parent) == CROPS
-        return digest(self._store.header(place.name).to_json() if of_crops else npz_checksums(self.root / place))
+        if str(place.parent) == CROPS:
+            return _text_digest(self._store.header_text(place.name))
+        return digest(npz_checksums(self.root / place))
 
     def of(self, *names: str) -> dict[str, str]:
         """Inputs of a source: name to digest, '' where it is missing or damaged."""

@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, FeatureStore
@@ -23,8 +23,9 @@ from ..errors import UserError, counted, listed
 from ..files import npz_path
 from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
-from ..structures.npz_io import npz_checksums
+from ..structures.npz_io import NpzRows, ReplacedError, npz_checksums
 from ..teacher import JointFeature
+from .crop_transforms import BackgroundNoise, ChiralFlip, ResizedCrop
 from .device_augmentation import Stored, drawing
 from .trained_videos import TrainedVideos
 
@@ -34,10 +35,9 @@ BLOCK_FRAMES = {'block': 25, 'frame': 1}
 HANDOVERS = ('augmented', 'decoded', 'encoded')
 #: Fewest videos of which whole ones are held out by default.
 MIN_VIDEOS = 3
-#: Files that a data set maps into memory at once; Linux allows a process 65,530.
-MAX_MAPPED = 40_000
-#: Headers of crops that are read before the shards are closed, which frees the memory of their pages.
-HEADERS_MAPPED = 500
+#: Headers, and in a loader process crops, that are read before the shards are closed, which frees the memory of their
+#: pages.
+HEADERS_MAPPED, CROPS_MAPPED = 500, 500
 
 
 @DATASETS.register_module()
@@ -52,9 +52,9 @@ class CropDataset(Dataset):
     (V, D) without motion, ``score``; with ``ground_truth_dir`` also ``ground_truth`` (26,) normalized joints, NaN if
     missing.
 
-    The teacher's features stay in their files, which are mapped into memory, and a sample takes 4 bytes: loader
-    processes share both, also where they are spawned.  The process that first draws a video reads and checks all of its
-    file; the others only map it.
+    The teacher's features stay in their files, of which a draw reads two rows, and a sample takes 4 bytes, which loader
+    processes share, also where they are spawned.  The process that first draws a video reads and checks all of its
+    file.
 
     Args:
         corpus, teacher: Folder of the corpus, and name of the teacher's folder (``teacher/<name>``).
@@ -125,14 +125,16 @@ class CropDataset(Dataset):
         needs_previous = motion and require_previous_pose
         self.seed, self._draws = seed, [_Draws() for _ in range(CACHED_RECORDS)]
         self.pipeline = Compose(list(pipeline))
+        _check_order(self.pipeline.transforms)
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
         if actions_only or not unlabelled:
             for action in load_actions(self.corpus.actions_path):
                 actions.setdefault(action.video, []).append(action)
+        self._num_drawn = 0
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
-        #: Features and scores of the videos that this process has drawn, mapped into memory.
-        self._teacher: dict[str, FeatureSequence] = {}
+        #: Files of the teacher's features of the videos that this process has drawn.
+        self._teacher: dict[str, NpzRows] = {}
         #: Checksum of the teacher's file of each video, and whether some process has read all of it and found it valid.
         self._checksums = np.zeros(len(self.videos), np.uint32)
         self._is_read = torch.zeros(len(self.videos), dtype=torch.bool).share_memory_()
@@ -140,15 +142,13 @@ class CropDataset(Dataset):
         self._starts: list[frozenset[int]] = []
         if subset != 'all':
             self._choose_held_out(holdout, val_ratio)
-        if handover != 'augmented':
-            stored = Stored(handover == 'encoded', max(self.store.settings(video).size for video in self.videos))
-            self.pipeline = Compose(drawing(self.pipeline.transforms, stored))
         parts, inputs, passed = [], CorpusInputs(self.corpus, self.store), 0
         self._num_used = 0
         for i, video in enumerate(self.videos):
+            header = self.store.header(video)  # first, so that it is read once
             inputs.check(inputs.name(npz_path(features.directory, video)), crops_of(video))
             self._checksums[i] = self._checksum(video)
-            header, teacher_scores = self.store.header(video), features.scores(video)
+            teacher_scores = features.scores(video)
             frames, known = header.frame_inds, teacher_scores.frame_inds
             rows = rows_of(known, frames)
             previous = np.where(np.isin(frames, header.starts), -1, rows_of(known, frames - 1))
@@ -168,6 +168,9 @@ class CropDataset(Dataset):
             self._starts.append(frozenset(header.starts.tolist()))
             if i % HEADERS_MAPPED == HEADERS_MAPPED - 1:
                 self.store.close()
+        if handover != 'augmented':
+            stored = Stored(handover == 'encoded', max(self.store.settings(video).size for video in self.videos))
+            self.pipeline = Compose(drawing(self.pipeline.transforms, stored))
         #: (N,) int32, the frames of the samples, video after video; a tensor, which spawned processes share too.
         self._frames = torch.from_numpy(np.concatenate(parts))
         #: (number of videos,): the samples of a video end before this one.
@@ -315,8 +318,8 @@ class CropDataset(Dataset):
     def __getstate__(self) -> dict:
         return {**vars(self), '_teacher': {}}
 
-    def _map(self, index: int) -> FeatureSequence:
-        """Map the teacher's sequence of a video.
+    def _rows(self, index: int) -> NpzRows:
+        """Return the teacher's sequence of a video, which stays in its file.
 
         Raises:
             UserError: the file is damaged, or another one than this data set was made with.
@@ -325,14 +328,12 @@ class CropDataset(Dataset):
         path = npz_path(self._features.directory, video)
         if not self._is_read[index]:
             self._features[video]
-        sequence = FeatureSequence.map(path)
+        rows = NpzRows(path, FeatureSequence.KIND, ('frame_inds', 'feats', 'scores'))
         if self._checksum(video) != self._checksums[index]:
             raise UserError(f'{path}: was replaced by another file since this run opened it; start again')
         self._is_read[index] = True
-        if len(self._teacher) >= MAX_MAPPED:
-            self._teacher.pop(next(iter(self._teacher)))
-        self._teacher[video] = sequence
-        return sequence
+        self._teacher[video] = rows
+        return rows
 
     def _checksum(self, video: str) -> int:
         """Checksum of the checksums that the teacher's file holds; its arrays are not read."""
@@ -357,12 +358,18 @@ class CropDataset(Dataset):
 
     def _sample(self, item: int | tuple[int, int], draws: '_Draws') -> dict:
         """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""
+        self._num_drawn += 1
+        if self._num_drawn % CROPS_MAPPED == 0 and get_worker_info() is not None:  # no other thread reads here
+            self.store.close()
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
         i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
         video = self.videos[i]
-        sequence = self._teacher[video] if video in self._teacher else self._map(i)
-        targets, score = self._targets(sequence, frame, frame in self._starts[i])
+        at = frame, frame in self._starts[i]
+        try:
+            targets, score = self._targets(self._teacher.get(video) or self._rows(i), *at)
+        except ReplacedError:  # perhaps by the same content
+            targets, score = self._targets(self._rows(i), *at)
         sample = {
             'corpus': self.corpus,
             'store': self.store,
@@ -377,21 +384,31 @@ class CropDataset(Dataset):
             sample['ground_truth'] = self._ground_truth[index]
         return sample
 
-    def _targets(self, sequence: FeatureSequence, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
-        """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none.
-
-        Unlike numpy's search, this one reads a few numbers of a mapped file only.
-        """
-        inds, feats = sequence.frame_inds, sequence.feats
-        _, views, dims = feats.shape
+    def _targets(self, stored: NpzRows, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
+        """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none."""
+        num_frames, views, dims = stored.shapes[1]
         targets = np.full((views, 2 * dims if self.motion else dims), np.nan, np.float32)
-        row = bisect_left(inds, frame)  # type: ignore[arg-type]
-        if row == len(inds) or inds[row] != frame:
-            return targets, 0.0
-        targets[:, :dims] = feats[row]
+        with stored.reading() as read:
+            inds = read(0, 0, num_frames)
+            row = int(inds.searchsorted(frame))
+            if row == num_frames or inds[row] != frame:
+                return targets, 0.0
+            feats, (score,) = read(1, max(row - 1, 0), row + 1), read(2, row, row + 1)
+        targets[:, :dims] = feats[-1]
         if self.motion and not is_start and row and inds[row - 1] == frame - 1:
-            np.subtract(feats[row], feats[row - 1], out=targets[:, dims:])
-        return targets, float(sequence.scores[row])
+            np.subtract(feats[1], feats[0], out=targets[:, dims:])
+        return targets, float(score)
+
+
+def _check_order(transforms: Sequence[Callable]) -> None:
+    """Raise UserError where noise is to be added to an image that its stored mask does not fit any more."""
+    kinds = [type(transform) for transform in transforms]
+    noise = kinds.index(BackgroundNoise) if BackgroundNoise in kinds else 0
+    if moved := [kind.__name__ for kind in kinds[:noise] if kind in (ResizedCrop, ChiralFlip)]:
+        raise UserError(
+            f'CropDataset: BackgroundNoise comes after {moved[0]}, which moves the athlete but not the stored mask; '
+            'put it before'
+        )
 
 
 class _Draws:

@@ -1,13 +1,18 @@
 """The last and the best checkpoint of a training."""
 
+import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from ..compat import find_latest_checkpoint
 from ..compat.checkpoint import step_of
 from ..errors import UserError
-from ..files import list_folder
+from ..files import check_no_link, list_folder
 from .training_console import RECORD, training_record
+
+#: Folder of a work dir: the checkpoints that a training replaces, until it has saved its first one.
+REPLACED = 'replaced'
 
 
 def last_checkpoint(work_dir: Path) -> Path:
@@ -44,15 +49,28 @@ def replaced_checkpoints(work_dir: Path, resume: str | None) -> list[Path]:
     return [path for path in saved if step_of(path) >= first]
 
 
-def remove_replaced(work_dir: Path, resume: str | None) -> None:
-    """Remove :func:`replaced_checkpoints` that a training has written, and its record if it is replaced as a whole."""
+def set_aside_replaced(work_dir: Path, resume: str | None) -> None:
+    """Move :func:`replaced_checkpoints` that a training has written to ``replaced/``, where no step looks for them.
+
+    The record of the training goes too if it is replaced as a whole.
+    """
     kinds = 'best_', 'epoch_', 'iter_'
     replaced = replaced_checkpoints(work_dir, resume)
     replaced = [path for path in replaced if path.name.startswith(kinds) and step_of(path) >= 0]
     if replaced and not _is_in(resume, work_dir):
-        replaced += [work_dir / RECORD, work_dir / 'last_checkpoint']
+        replaced += filter(os.path.lexists, [work_dir / RECORD, work_dir / 'last_checkpoint'])
+    if replaced:
+        remove_set_aside(work_dir)  # of a training before that
+        (work_dir / REPLACED).mkdir()
     for path in replaced:
-        path.unlink(missing_ok=True)
+        os.replace(path, work_dir / REPLACED / path.name)
+
+
+def remove_set_aside(work_dir: Path) -> None:
+    """Remove the checkpoints that :func:`set_aside_replaced` has moved."""
+    check_no_link(work_dir / REPLACED)
+    if (work_dir / REPLACED).exists():
+        shutil.rmtree(work_dir / REPLACED)
 
 
 def _is_in(path: str | None, folder: Path) -> bool:

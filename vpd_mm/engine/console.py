@@ -25,6 +25,8 @@ class PlainConsole(Console):
         super().__init__(file=getattr(file, 'unescaped', file), markup=False, highlight=False, emoji=False, **kwargs)
 
     def print(self, *objects: Any, **kwargs: Any) -> None:
+        if self.quiet:  # rich would render it
+            return
         for table in (table for table in objects if isinstance(table, Table)):
             heads = [max(map(len, str(column.header).split()), default=1) for column in table.columns]
             fit = sum(heads) + 3 * len(heads) < self.width

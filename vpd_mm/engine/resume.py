@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from ..compat import find_latest_checkpoint
 from ..errors import UserError
 from ..files import check_no_link
-from .checkpoints import remove_replaced, replaced_checkpoints
+from .checkpoints import remove_set_aside, replaced_checkpoints, set_aside_replaced
 from .cli import launcher_ranks
 from .locks import file_lock
 
@@ -54,9 +54,10 @@ def train_alone(work_dir: Path, *, resume: str | None, overwrite: bool) -> Itera
 
 
 class ReplaceTrainingHook(Hook):
-    """Remove the checkpoints that a training replaces, before it writes its own: until then an error may end it.
+    """Set the checkpoints that a training replaces aside, and remove them when it has saved its first one.
 
-    This is after its first iteration, or before its first validation, which a resumed training may begin with.
+    They are set aside after its first iteration, or before its first validation, which a resumed training may begin
+    with: a training that ends before that changes nothing, and later no step takes them for its own.
 
     Args:
         resume: As of :func:`~vpd_mm.engine.checkpoints.replaced_checkpoints`.
@@ -65,7 +66,7 @@ class ReplaceTrainingHook(Hook):
     priority = 'VERY_HIGH'  # before hooks that write into the work dir
 
     def __init__(self, resume: str | None) -> None:
-        self.resume, self._is_done = resume, False
+        self.resume, self._is_done, self._has_saved = resume, False, False
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
         self._replace(runner)
@@ -73,13 +74,26 @@ class ReplaceTrainingHook(Hook):
     def before_val(self, runner) -> None:
         self._replace(runner)
 
+    def after_run(self, runner) -> None:
+        self._remove(runner)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        self._remove(runner)
+        self._has_saved = True  # or will have when this hook is called next
+
     def _replace(self, runner) -> None:
+        self._remove(runner)
         if self._is_done:
             return
         self._is_done = True
         dist.barrier()  # all processes have read what they start from
         if dist.is_main_process():
-            remove_replaced(Path(runner.work_dir), self.resume)
+            set_aside_replaced(Path(runner.work_dir), self.resume)
+
+    def _remove(self, runner) -> None:
+        if self._has_saved:
+            remove_set_aside(Path(runner.work_dir))
+            self._has_saved = False
 
 
 def _lock_path(work_dir: Path) -> Path:

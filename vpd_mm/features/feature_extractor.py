@@ -25,6 +25,7 @@ from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
 from ..engine.config import config_name
+from ..engine.locks import file_lock
 from ..engine.model_files import build_model, find_one_trained, load_weights
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted
@@ -236,11 +237,12 @@ def extract_corpus(
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
-            path = npz_path(out, video)
-            if _inputs_of(path) not in (former[video], sources[video]['inputs']):
-                raise UserError(f'{path}: another command wrote it meanwhile; pass another --out to one of them')
+            path, busy = npz_path(out, video), f'{out}: locked for a minute'
             known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
-            result.save(path, {**sources[video], **student, **known})
+            with file_lock(out.with_name(f'.{out.name}.lock'), wait_sec=60, busy=busy):
+                if _inputs_of(path) not in (former[video], sources[video]['inputs']):
+                    raise UserError(f'{path}: another command wrote it meanwhile; pass another --out to one of them')
+                result.save(path, {**sources[video], **student, **known})
         on_progress(num_done, len(videos))
     if failures:
         raise UserError(f'{out}: {len(failures)} of {counted(len(sources), "video")} failed: {"; ".join(failures)}')

@@ -41,16 +41,17 @@ def disk_errors_name(path: str | os.PathLike) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO]:
+def atomic_write(path: str | os.PathLike, mode: str = 'wb', make_folder: bool = True) -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` at the end, after it has reached the disk.
 
     A reader gets either the old file or the complete new one; after an exception ``path`` is unchanged.  An OSError
-    names ``path``.
+    names ``path``.  Without ``make_folder`` a missing folder is one.
     """
     path = Path(path)
     prefix = _prefix(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _open_temporary(path.parent, prefix)
         with ExitStack() as lock:
             if fcntl is not None:  # Windows, which has no such lock, renames no open file

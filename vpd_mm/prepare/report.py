@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
-from ..corpus import CropHeader
 from ..corpus.agreement import crops_differ
 from ..errors import counted, one_line
 from ..files import list_folder
@@ -51,14 +51,14 @@ class VideoReport:
             self.posed = len(poses)
             self.confident = int(confident_frames(poses).sum())
 
-    def note_gaps(self, track: AthleteTrack, header: CropHeader) -> None:
-        """Note a coverage below the limits of inspect, and crops that are not of the frames of the track."""
+    def note_gaps(self, track: AthleteTrack, crops: np.ndarray) -> None:
+        """Note a coverage below the limits of inspect, and crops, given by their frames, that are not of the track."""
         pairs = {'tracked': (self.tracked, self.num_frames), 'confident': (self.confident or 0, self.tracked)}
         if self.posed is None:
             del pairs['confident']
         checks = [check for check in CHECKS if check.name in pairs and not check.passes(*pairs[check.name])]
         self.notes += [f'! {check.text(*pairs[check.name])}' for check in checks]
-        if text := crops_differ(track.frame_inds, header.frame_inds):
+        if text := crops_differ(track.frame_inds, crops):
             self.notes.append(f'! {text}; pass --redo {self.video}')
 
     @property

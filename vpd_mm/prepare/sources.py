@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +137,12 @@ def list_jobs(corpus: Corpus, files: Sequence[Path], boxes: str) -> list[Job]:
     A file is refused (``Job.problem``) if its name is not valid, or also that of another file here or of the corpus.
     ``boxes`` are those of the run.
     """
+    identify = cache(_identity)
     rows: dict[tuple[Path, str], list[VideoInfo]] = defaultdict(list)
     named: dict[str, list[VideoInfo]] = defaultdict(list)
     for info in corpus.videos().values():
         if info.path:
-            rows[_identity(Path(info.path))].append(info)
+            rows[identify(Path(info.path))].append(info)
             for name in {info.video, input_name(Path(info.path))}:
                 named[_key(corpus, name)].append(info)
     same_name: dict[str, list[Path]] = defaultdict(list)
@@ -148,7 +150,7 @@ def list_jobs(corpus: Corpus, files: Sequence[Path], boxes: str) -> list[Job]:
         same_name[_key(corpus, input_name(path))].append(path)
     jobs = []
     for path in files:
-        own, key = rows[_identity(path)], _key(corpus, input_name(path))
+        own, key = rows[identify(path)], _key(corpus, input_name(path))
         try:
             check_video_name(input_name(path))
             if others := [row for row in named[key] if row not in own]:
@@ -158,25 +160,27 @@ def list_jobs(corpus: Corpus, files: Sequence[Path], boxes: str) -> list[Job]:
             jobs.append(Job(path, tuple(own)))
         except UserError as e:
             jobs.append(Job(path, problem=str(e)))
-    return _with_taken(corpus, jobs, boxes)
+    return _with_taken(corpus, jobs, boxes, identify)
 
 
-def _with_taken(corpus: Corpus, jobs: Sequence[Job], boxes: str) -> list[Job]:
+def _with_taken(
+    corpus: Corpus, jobs: Sequence[Job], boxes: str, identify: Callable[[Path], tuple[Path, str]]
+) -> list[Job]:
     """Give each job the names of other videos, of this run and of the corpus, that its athletes could get."""
     owners: dict[str, set[tuple[Path, str]]] = defaultdict(set)
     for row in corpus.videos().values():
         if row.path:
-            owners[row.video].add(_identity(Path(row.path)))
+            owners[row.video].add(identify(Path(row.path)))
     folder = Path(boxes)
     for job in jobs:
         for athlete in ['', *(find_athletes(folder, job.name, 'boxes.json') if folder.is_dir() else ())]:
-            owners[video_name(athlete, job.name)].add(_identity(job.path))
+            owners[video_name(athlete, job.name)].add(identify(job.path))
     taken: dict[str, set[str]] = defaultdict(set)
     for name in owners:
         for match in re.finditer(f'(?={ATHLETE_SEPARATOR})', name):
             taken[name[match.start() + len(ATHLETE_SEPARATOR) :]].add(name)
     return [
-        replace(job, taken=frozenset(name for name in taken[job.name] if owners[name] - {_identity(job.path)}))
+        replace(job, taken=frozenset(name for name in taken[job.name] if owners[name] - {identify(job.path)}))
         for job in jobs
     ]
 

@@ -47,7 +47,8 @@ class VideoPreparer:
         Any other error fails this file and not the run.  Raises SetupError where no video can be prepared.
         """
         reports: dict[str, VideoReport] = {}
-        self.settings = replace(self.settings, pose_name=job.keeps_poses or self._pose_name)
+        if self.settings.pose_name != (pose_name := job.keeps_poses or self._pose_name):
+            self.settings = replace(self.settings, pose_name=pose_name)
         try:
             if job.problem:
                 raise UserError(job.problem)
@@ -97,10 +98,11 @@ class VideoPreparer:
             elif not find_pose_files(s.poses, name, job.name):
                 reports[name].notes.append(f'poses kept, although {s.poses} has no file of them any more')
         for name, report in reports.items():
-            header = headers[name] if name in headers else self._store.header(name)
-            report.crops, report.num_bytes = len(header), header.num_bytes
+            header = headers[name] if name in headers else self._store.settings(name)
+            frame_inds = header.frame_inds if name in headers else self._store.frame_inds(name)
+            report.crops, report.num_bytes = len(frame_inds), header.num_bytes
             report.count(tracks[name], self._poses(name))
-            report.note_gaps(tracks[name], header)
+            report.note_gaps(tracks[name], frame_inds)
 
     def _track(
         self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]

@@ -1,11 +1,11 @@
 """Repair a pose set of a corpus with a student that was trained on the corpus."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from mmengine.config import Config
@@ -14,6 +14,7 @@ from ..corpus import Corpus, CropStore
 from ..corpus.corpus import is_repaired
 from ..corpus.provenance import CorpusInputs, crops_of, digest, refresh_features
 from ..distill import CropDataset
+from ..engine.locks import file_lock
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError, counted
 from ..features.corpus_config import datasets_of
@@ -109,9 +110,10 @@ def repair_corpus(
     """Write ``athlete/poses/<out>`` (:class:`RepairedPoses`) for every video with crops and poses.
 
     Files are kept unless poses, crops, student or ``METHOD`` have changed; as all videos share the noise levels, a
-    change of one makes all again.  The student's outputs go into temporary files; noise levels are of at most
-    ``NUM_SAMPLED`` frames, evenly spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow
-    with the number of videos; the longest one takes less than 1 KB a frame.
+    change of one makes all again.  The student's outputs go into ``athlete/poses/.<out>``, where the next run finds
+    those of one that was killed, and are removed at the end; noise levels are of at most ``NUM_SAMPLED`` frames, evenly
+    spread, and a video is smoothed in parts of ``PART`` frames.  Memory does not grow with the number of videos; the
+    longest one takes less than 1 KB a frame.
 
     Args:
         poses: Pose set to repair.
@@ -147,23 +149,27 @@ def repair_corpus(
         return RepairReport(0, len(videos))
     failures, samples = dict[str, UserError](), list[VideoInput]()
     share = NUM_SAMPLED / max(sum(len(store.header(video)) for video in videos), 1)
-    with TemporaryDirectory() as scratch:
-        outputs = Path(scratch)
+    outputs = folder.with_name(f'.{out}')
+    with file_lock(folder.with_name(f'.{out}.lock'), busy=f'{folder}: another repair_poses writes it; wait for it'):
 
         def observed(video: str, rows: Rows) -> VideoInput:
             features = FeatureSequence.load(npz_path(outputs, video))
             return observe_video(corpus, store, poses, video, extractor, features, trained[video], rows)
 
-        for done, (video, result) in enumerate(extract_each(extractor, store, videos), 1):
+        crops = {video: of_corpus.of(crops_of(video)) for video in videos}
+        left = refresh_features(outputs, made_by, crops, overwrite=True)  # of those of a run that was killed
+        for done, (video, result) in enumerate(extract_each(extractor, store, list(left)), 1):
+            if isinstance(result, UserError):
+                failures[video] = result
+            else:
+                result.save(npz_path(outputs, video), left[video])
+            on_progress(len(videos) - len(left) + done, len(videos))
+        for video in [video for video in videos if video not in failures]:
             try:
-                if isinstance(result, UserError):
-                    raise result
                 of_corpus.check(*inputs[video])
-                result.save(npz_path(outputs, video))
-                samples.append(_sample(partial(observed, video), len(result), share))
+                samples.append(_sample(partial(observed, video), len(store.header(video)), share))
             except UserError as e:
                 failures[video] = e
-            on_progress(done, len(videos))
         counts, noise = RepairCounts(), None
         if samples:
             noise, of_placement = _calibrate(samples, corpus.poses_dir(poses))
@@ -172,6 +178,7 @@ def repair_corpus(
                 repaired, own = repair_video(partial(observed, video), num_frames, noise, of_placement)
                 repaired.save(corpus.pose_path(out, video), missing[video])
                 counts += own
+        shutil.rmtree(outputs, ignore_errors=True)
     if failures or noise is None:
         text = '; '.join(f'{video}: {error}' for video, error in failures.items())
         raise UserError(f'{folder}: {len(failures)} of {len(videos)} videos failed: {text}')

@@ -110,9 +110,9 @@ class SearchParts:
         self.num_searched += end - start
         self.seconds += seconds
         self.longest_sec = max(self.longest_sec, seconds)
-        if self.folder is not None and not self._is_removed():
-            with suppress(FileNotFoundError):  # rank 0 removes the folder now
-                save_npz(self._path(self.folder, start, key), _KIND, part._asdict())
+        if self.folder is not None:
+            with suppress(FileNotFoundError):  # rank 0 has removed the folder, or removes it now
+                save_npz(self._path(self.folder, start, key), _KIND, part._asdict(), make_folder=False)
         return part
 
     def _is_removed(self) -> bool:

@@ -6,9 +6,10 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from ..errors import UserError
-from ..files import atomic_write, open_file, parse_json
+from ..files import atomic_write, open_file, open_flags, parse_json
 
 #: Largest array that is read (an hour of 60 fps video with V = 2, D = 2048 needs 3.5 GB).
 MAX_ARRAY_BYTES = 8 << 30
@@ -28,6 +29,8 @@ MAX_HEADER_BYTES = 10_000
 
 #: Bytes that are read at once.
 _CHUNK_BYTES = 1 << 20
+#: Flags of a file that is read row by row.
+_READ_FLAGS = os.O_RDONLY | open_flags('NONBLOCK', 'CLOEXEC', 'BINARY')
 #: Local header of a member of zip: the lengths of name and extra field, which follow it.
 _LOCAL_HEADER = struct.Struct('<26xHH')
 
@@ -37,16 +40,21 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, U
 
 
 def save_npz(
-    path: str | os.PathLike, kind: str, arrays: Mapping[str, np.ndarray], source: Mapping[str, Any] | None = None
+    path: str | os.PathLike,
+    kind: str,
+    arrays: Mapping[str, np.ndarray],
+    source: Mapping[str, Any] | None = None,
+    make_folder: bool = True,
 ) -> None:
     """Write ``arrays`` as an uncompressed npz that states its ``kind`` (for example ``AthleteTrack/1``).
 
-    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
+    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.  Without ``make_folder`` a
+    missing folder is a FileNotFoundError.
     """
     members: dict[str, Any] = {'format': np.array(f'vpd_mm/{kind}'), **arrays}
     if source is not None:
         members['source'] = np.array(json.dumps(source, sort_keys=True, default=str))
-    with atomic_write(path) as f:
+    with atomic_write(path, make_folder=make_folder) as f:
         np.savez(f, **members)
 
 
@@ -120,6 +128,59 @@ def map_npz(path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> dict
         return {name: _map_member(archive, name, data) for name in fields}
 
 
+class ReplacedError(UserError):
+    """A file is not the one that was opened first; its content may be the same."""
+
+
+class NpzRows:
+    """Read rows of the arrays of a file of :func:`save_npz`, which take no memory and hold no file open in between.
+
+    Checksums are not compared: load the file before.  Arrays in Fortran order have no rows.
+
+    Raises:
+        UserError: as :func:`load_npz`; of :meth:`reading`, ReplacedError where the file has been replaced or changed.
+    """
+
+    __slots__ = ('_arrays', '_path', '_state', 'shapes')
+
+    def __init__(self, path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> None:
+        with _open_archive(Path(path), f'a vpd_mm {kind} npz; delete it and run the step again') as archive:
+            _check_kind(archive, kind)
+            self._path, self._state = str(path), _file_state(archive.fp.fileno())  # type: ignore[union-attr]
+            places = [_place_member(archive, name, self._state[0]) for name in fields]
+        if any(order == 'F' and len(shape) > 1 for _, shape, order, _ in places):
+            raise UserError(f'{path}: holds an array in Fortran order; delete it and run the step again')
+        self.shapes = tuple(shape for _, shape, _, _ in places)
+        #: Place, bytes of a row, its shape and type.
+        self._arrays = [(at, prod(shape[1:]) * dtype.itemsize, shape[1:], dtype) for at, shape, _, dtype in places]
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[int, int, int], np.ndarray]]:
+        """Give a function of the number of a field, a row and the row after the last one."""
+        try:
+            handle = os.open(self._path, _READ_FLAGS)
+        except OSError as e:
+            raise UserError(f'{self._path}: cannot be opened ({e.strerror})') from e
+        try:
+            if _file_state(handle) != self._state:
+                raise ReplacedError(f'{self._path}: was replaced by another file since this run opened it; start again')
+
+            def rows(field: int, start: int, end: int) -> np.ndarray:
+                at, size, shape, dtype = self._arrays[field]
+                os.lseek(handle, at + start * size, os.SEEK_SET)
+                return np.ndarray((end - start, *shape), dtype, os.read(handle, (end - start) * size))
+
+            yield rows
+        finally:
+            os.close(handle)
+
+
+def _file_state(handle: int) -> tuple[int, int, int, int]:
+    """Size, time of change, and identity of an open file."""
+    stat = os.fstat(handle)
+    return stat.st_size, stat.st_mtime_ns, stat.st_dev, stat.st_ino
+
+
 @contextmanager
 def _open_archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
     try:
@@ -156,17 +217,25 @@ def _read_member(archive: zipfile.ZipFile, name: str, foreign: bool = False) -> 
         return np.ndarray(member.shape, member.dtype, data, order=member.order)
 
 
-def _map_member(archive: zipfile.ZipFile, name: str, data: np.ndarray) -> np.ndarray:
-    """Return an array of an archive whose bytes are ``data``."""
+def _place_member(
+    archive: zipfile.ZipFile, name: str, num_bytes: int
+) -> tuple[int, tuple[int, ...], Literal['C', 'F'], np.dtype]:
+    """Return the place of the values of an array in a file of ``num_bytes``, and its shape, order and type."""
     with _opened_member(archive, name) as (member, _):
         pass
-    file = archive.fp  # zipfile has compared this header with the entry; reading it there would load a page of the map
+    file = archive.fp  # zipfile has compared this header with the entry; reading it there would load a page of a map
     file.seek(member.info.header_offset)  # type: ignore[union-attr]
     names = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))  # type: ignore[union-attr]
     offset = member.info.header_offset + _LOCAL_HEADER.size + sum(names) + member.header_bytes
-    if offset + member.info.file_size - member.header_bytes > len(data):
+    if offset + member.info.file_size - member.header_bytes > num_bytes:
         raise UserError(f'{archive.filename}: field {name!r} is cut short; delete the file and run the step again')
-    return np.ndarray(member.shape, member.dtype, data, offset, order=member.order)  # type: ignore[arg-type]
+    return offset, member.shape, member.order, member.dtype
+
+
+def _map_member(archive: zipfile.ZipFile, name: str, data: np.ndarray) -> np.ndarray:
+    """Return an array of an archive whose bytes are ``data``."""
+    offset, shape, order, dtype = _place_member(archive, name, len(data))
+    return np.ndarray(shape, dtype, data, offset, order=order)  # type: ignore[arg-type]
 
 
 @contextmanager

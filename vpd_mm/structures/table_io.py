@@ -1,13 +1,14 @@
 """CSV tables of dataclasses, and text files that people edit."""
 
 import csv
-import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import is_normalized
 
 from ..errors import UserError, errors_name
 from ..files import MAX_DIGITS, composed, open_text, read_text, write_text
@@ -63,39 +64,60 @@ def write_table(path: str | os.PathLike, row_type: type[Row], rows: Iterable[Row
 def change_table(path: Path, row_type: type[Row], added: Iterable[Row], remove: Iterable[str] = ()) -> None:
     """Add rows to a table, made where it is missing, or replace those of the same first field; remove others by it.
 
-    The table is sorted by that field, and not written where nothing changes.  Its lines stay as they are unless one is
-    of another program, so that a change of 10,000 rows takes milliseconds; parsing them all takes far longer.
+    The lines of the table are sorted, and not written where nothing changes.  They stay as they are unless one is of
+    another program, so that a change of 10,000 rows takes a millisecond; parsing them all takes far longer.
 
     Raises:
-        UserError: a line of a table of another program does not fit; else reading the table says so.
+        UserError: a line of a table of another program does not fit, or a changed row is there twice; else reading the
+            table says so.
     """
-    key, header = fields(row_type)[0].name, table_text(row_type, [])  # type: ignore[arg-type]
-    text = read_text(path) if path.exists() else header
-    plain = text.removeprefix(header).split('\n')
-    before = {composed(line.partition(',')[0]): f'{line}\n' for line in plain[:-1]}
-    quoted = '"' in text and any(line.count('"') % 2 or line.startswith('"') for line in plain)  # over several lines
-    if not text.startswith(header) or quoted or '\r' in text or plain[-1] or len(before) < len(plain) - 1:
-        before = _as_lines((row for _, row in read_table(path, row_type)), row_type, key)
-    removed = set(remove)
-    after = {k: line for k, line in (before | _as_lines(added, row_type, key)).items() if k not in removed}
-    if after != before:
-        write_text(path, header + ''.join(after[k] for k in sorted(after)))
-
-
-def _as_lines(rows: Iterable[Row], row_type: type[Row], key: str) -> dict[str, str]:
-    """Lines of a table by the first field."""
     header = table_text(row_type, [])
-    return {getattr(row, key): table_text(row_type, [row]).removeprefix(header) for row in rows}
+    text = read_text(path) if path.exists() else header
+    *lines, rest = text.removeprefix(header).split('\n')
+    quoted = '"' in text and any(line.count('"') % 2 or line.startswith('"') for line in lines)  # over several lines
+    is_plain = text.startswith(header) and not (quoted or rest or '\r' in text)
+    if is_plain and not is_normalized('NFC', text):
+        lines = [composed(name) + comma + rest for name, comma, rest in (line.partition(',') for line in lines)]
+    if not is_plain:
+        lines = _row_lines(row_type, (row for _, row in read_table(path, row_type)))
+    lines.sort()
+    key, added = attrgetter(fields(row_type)[0].name), list(added)  # type: ignore[arg-type]
+    changes: dict[str, str | None] = dict(zip(_csv_lines([key(row)] for row in added), _row_lines(row_type, added)))
+    changes.update(dict.fromkeys(_csv_lines([name] for name in remove)))
+    for name, line in changes.items():
+        start, end = bisect_left(lines, f'{name},'), bisect_left(lines, f'{name},\U0010ffff')
+        if end > start + 1:
+            list(read_table(path, row_type))  # raises
+        lines[start:end] = [] if line is None else [line]
+    after = header + '\n'.join([*lines, ''])
+    if after != text and (path.exists() or lines):
+        write_text(path, after)
 
 
 def table_text(row_type: type[Row], rows: Iterable[Row]) -> str:
     """Text of a table that :func:`read_table` reads."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
-    writer.writerow(names)
-    writer.writerows(map(attrgetter(*names), rows))
-    return text.getvalue()
+    header = ','.join(field.name for field in fields(row_type))  # type: ignore[arg-type]
+    return ''.join(f'{line}\n' for line in [header, *_row_lines(row_type, rows)])
+
+
+def _row_lines(row_type: type[Row], rows: Iterable[Row]) -> list[str]:
+    getter = attrgetter(*[field.name for field in fields(row_type)])  # type: ignore[arg-type]
+    return _csv_lines(map(getter, rows))
+
+
+def _csv_lines(rows: Iterable[Sequence[Any]]) -> list[str]:
+    lines = _Lines()
+    csv.writer(lines, lineterminator=lines.end).writerows(rows)
+    return lines
+
+
+class _Lines(list[str]):
+    """Lines of a CSV file; a text that holds any end of a line is quoted."""
+
+    end = '\r\n'
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix(self.end))
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:
