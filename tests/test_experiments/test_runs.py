@@ -36,6 +36,7 @@ from vpd_mm.structures import Action, load_actions, save_actions
 
 BIGRU = 'configs/recognize/bigru.py'
 NEAREST = dict(name='nearest', kind='nearest', features='joints')
+TRAINED = dict(name='trained', config=BIGRU)
 
 
 @pytest.fixture(scope='module')
@@ -239,9 +240,9 @@ def test_a_table_has_a_row_for_each_run_and_nothing_runs_twice(corpus, tmp_path)
 
 def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     endless = dict(name='endless', config=BIGRU, options={'train_cfg.max_epochs': 10**6})
-    path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=[endless, NEAREST])
-    plan, store = plan_of(path), RunStore(tmp_path / 'w' / 'runs')
-    endless, other = plan.runs
+    path = write_comparison(tmp_path / 'c.py', corpus, ks=['all'], methods=[NEAREST, endless, TRAINED])
+    plan, store, here = plan_of(path), RunStore(tmp_path / 'w' / 'runs'), RunStore(tmp_path / 'here')
+    first, endless, other = plan.runs
     lock = store.root / f'.{endless.key}-0.lock'
     modes = []
 
@@ -257,9 +258,44 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     assert 'ended without a result: it was killed' in failed[endless.key]
     log = failed[endless.key].partition('(log: ')[2].rstrip(')')
     assert 'training: ' in Path(log).read_text()
-    assert other.key in store
+    assert first.key in store
+    execute(other, here)
+    np.testing.assert_array_equal(store.scores(other.key).scores, here.scores(other.key).scores)
     assert modes == [0o700]
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
+
+
+def test_a_run_does_not_depend_on_the_runs_before_it_in_a_process(corpus, tmp_path):
+    path = write_comparison(tmp_path / 'c.py', corpus, ks=[2], methods=[TRAINED])
+    runs, stores = plan_of(path).runs, [RunStore(tmp_path / name) for name in ('forwards', 'backwards')]
+    for store, ordered in zip(stores, (runs, runs[::-1]), strict=True):
+        assert run_missing(ordered, store, executor='debug') == {}
+    for run in runs:
+        first, second = (store.scores(run.key).scores for store in stores)
+        np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(*(stores[0].scores(run.key).scores for run in runs))
+
+
+@pytest.mark.full
+def test_processes_share_the_runs_and_a_killed_one_costs_its_run_alone(corpus, tmp_path):
+    endless = dict(name='endless', config=BIGRU, options={'train_cfg.max_epochs': 10**6})
+    path = write_comparison(tmp_path / 'c.py', corpus, methods=[endless, TRAINED], ks=[2], subsets=4)
+    runs, store, here = plan_of(path).runs, RunStore(tmp_path / 'w' / 'runs'), RunStore(tmp_path / 'here')
+    lock, ended = store.root / f'.{runs[0].key}-0.lock', []
+    runs = [runs[0], *runs[4:]]
+
+    def on_end(run, error):
+        ended.append((run.key, error))
+        if len(ended) == len(runs) - 1:  # the other process has done all that is left
+            os.kill(int(lock.read_text()), signal.SIGKILL)
+
+    failed = run_missing(runs, store, jobs=2, on_end=on_end)
+    assert list(failed) == [runs[0].key]
+    assert 'ended without a result: it was killed' in failed[runs[0].key]
+    assert sorted(key for key, _ in ended) == sorted(run.key for run in runs)
+    assert run_missing(runs[1:], here, executor='debug') == {}
+    for run in runs[1:]:
+        np.testing.assert_array_equal(store.scores(run.key).scores, here.scores(run.key).scores)
 
 
 @pytest.mark.full

@@ -38,6 +38,9 @@ class AthleteDetector(ZooModel):
         steps = [s for s in get_test_pipeline_cfg(self.model.cfg.copy()) if 'LoadAnnotations' not in str(s['type'])]
         steps[0]['type'] = 'mmdet.LoadImageFromNDArray'
         self.set_pipeline(steps)
+        rules = getattr(getattr(self.model, 'bbox_head', None), 'test_cfg', None) or {}
+        if 'score_thr' in rules:  # of NMS, in which a box has no effect on better ones; mmdet's value is 0.001 or 0.05
+            rules['score_thr'] = max(rules['score_thr'], 0.99 * score_thr)
 
     def detect(self, frames: list[np.ndarray]) -> list[np.ndarray]:
         """Detect the persons in frames (H, W, 3) uint8 RGB of one size.

@@ -7,6 +7,7 @@ xyxy in pixels; ``offset`` 0 or 1 is added to widths and heights.
 import functools
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from ..errors import UserError
 
 NAIVE, LINEAR, GAUSSIAN = 0, 1, 2
 MAX_POOL = 0
+#: Boxes whose IoU with all that remain is computed at once.
+_NMS_ROWS = 64
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
@@ -36,10 +39,16 @@ def _group(boxes: Tensor, scores: Tensor, suppresses: Callable, iou_threshold: f
     corners, areas = _corners_and_areas(boxes, offset)
     groups = []
     while order.size:
-        best, order = order[0], order[1:]
+        best = order[:_NMS_ROWS, None]  # many at once, as each call of NumPy takes longer than its computation
         suppressed = suppresses(_iou(corners, areas, best, order, offset), np.float32(iou_threshold))
-        groups.append([int(best), *order[suppressed].tolist()])
-        order = order[~suppressed]
+        left = np.ones(order.size, bool)
+        for i, row in enumerate(suppressed):
+            if left[i]:
+                left[i] = False
+                group = np.flatnonzero(row & left)
+                left[group] = False
+                groups.append([int(order[i]), *order[group].tolist()])
+        order = order[left]
     return groups
 
 
@@ -138,14 +147,17 @@ def _corners_and_areas(boxes: Tensor, offset: int) -> tuple[np.ndarray, np.ndarr
         return corners, (corners[:, 2] - corners[:, 0] + offset) * (corners[:, 3] - corners[:, 1] + offset)
 
 
-def _iou(corners: np.ndarray, areas: np.ndarray, one: int, others: np.ndarray, offset: int) -> np.ndarray:
-    """Return the IoU (M,) float32 of one box with others; 0 between empty boxes, where C++ divides 0 by 0."""
-    low = np.maximum(corners[one, :2], corners[others, :2])
-    high = np.minimum(corners[one, 2:4], corners[others, 2:4])
+def _iou(corners: np.ndarray, areas: np.ndarray, some: Any, others: np.ndarray, offset: int) -> np.ndarray:
+    """Return the IoU (M,) float32 of one box with others, or (K, M) of ``some`` (K, 1).
+
+    It is 0 between empty boxes, where C++ divides 0 by 0.
+    """
     with np.errstate(invalid='ignore', over='ignore'):
-        sides = np.maximum(high - low + offset, 0)
-        intersection = sides[:, 0] * sides[:, 1]
-        union = areas[one] + areas[others] - intersection
+        (left, top, right, bottom), (x1, y1, x2, y2) = (np.moveaxis(corners[inds], -1, 0) for inds in (some, others))
+        width = np.maximum(np.minimum(right, x2) - np.maximum(left, x1) + offset, 0)
+        height = np.maximum(np.minimum(bottom, y2) - np.maximum(top, y1) + offset, 0)
+        intersection = width * height
+        union = areas[some] + areas[others] - intersection
         return np.divide(intersection, union, out=np.zeros_like(union), where=union != 0)
 
 

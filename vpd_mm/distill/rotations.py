@@ -164,23 +164,31 @@ class AthleteRotation(BaseTransform):
             return cv2.warpAffine(image, matrix, (width, height))
 
         def inpaint(image: np.ndarray) -> np.ndarray:
-            return cv2.blendLinear(np.roll(image, shift, axis=1), image, hole, 1 - hole)
+            shifted = np.concatenate([image[:, -shift:], image[:, :-shift]], axis=1)
+            return cv2.blendLinear(shifted, image, hole, 1 - hole)
 
+        # NumPy is slow where it repeats a mask for each channel, so masks are merged to images.
         # Premultiplied colors and alpha in one image, so that edges stay soft after rotation and blur.
-        athlete = np.dstack([results['img'] * cut[..., None], 255 * cut]).round().astype(np.uint8)
+        athlete = cv2.cvtColor(results['img'], cv2.COLOR_RGB2RGBA) * cv2.merge([cut] * 4)
+        athlete = athlete.round().astype(np.uint8)
         moments = angle + spin * _EXPOSURE if spin else [angle]
-        athlete = np.mean([rotate(athlete, degrees) for degrees in moments], axis=0, dtype=np.float32)
-        background = inpaint(results['img']) * (1 - athlete[..., 3:] / 255)
-        results['img'] = np.rint(athlete[..., :3] + background).clip(0, 255).astype(np.uint8)
+        total = np.zeros(athlete.shape, np.float32)
+        for degrees in moments:
+            cv2.accumulate(rotate(athlete, degrees), total)
+        *colors, alpha = cv2.split(total / len(moments))
+        background = inpaint(results['img']) * cv2.merge([1 - alpha / 255] * 3)
+        results['img'] = np.rint(cv2.merge(colors) + background).clip(0, 255).astype(np.uint8)
         now, before = _turn(angle), _turn(angle - spin)
         if 'flow' in results:
-            rotated = rotate(np.dstack([results['flow'] * cut[..., None], cut]), angle)
-            flow, alpha = rotated[..., :2] @ before.T, rotated[..., 2:]
+            u, v = cv2.split(results['flow'])
+            u, v, alpha = cv2.split(rotate(cv2.merge([u * cut, v * cut, cut]), angle))
+            flow = cv2.merge([u, v]) @ before.T
             if spin:
                 x, y = (np.arange(n, dtype=np.float32) - c for n, c in zip((width, height), center))
                 (a, b), (c, d) = np.eye(2, dtype=np.float32) - _turn(-spin)
-                flow += alpha * np.dstack([a * x + b * y[:, None], c * x + d * y[:, None]])
-            results['flow'] = flow + (1 - alpha) * inpaint(results['flow'])
+                y = y[:, None]
+                flow += cv2.merge([alpha * (a * x + b * y), alpha * (c * x + d * y)])
+            results['flow'] = flow + cv2.merge([1 - alpha] * 2) * inpaint(results['flow'])
         if 'targets' in results:
             results['targets'] = self._turned_targets(results, now, before)
         return results

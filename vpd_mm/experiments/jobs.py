@@ -1,7 +1,7 @@
 """Execute runs through submitit: in local processes, as Slurm arrays, or in this process."""
 
 import argparse
-import math
+import itertools
 import os
 import subprocess
 import tempfile
@@ -106,7 +106,7 @@ def run_missing(
 
     Args:
         runs, store: Runs of a plan, and where their results are kept.
-        executor: 'local': processes, each for several runs; 'slurm': an array of jobs; 'debug': this process.
+        executor: 'local': processes, each for run after run; 'slurm': an array of jobs; 'debug': this process.
         jobs: At most so many at the same time.
         gpus: GPUs, and processes, of each training.
         partition, hours: Of Slurm.
@@ -148,10 +148,10 @@ def run_missing(
 
 @dataclass
 class RunJob(Checkpointable):
-    """Runs, one after the other, as submitit calls them; Slurm queues a stopped job again, and trainings resume.
+    """Runs, one after the other, that no other job has taken; Slurm queues a stopped job again, and trainings resume.
 
-    ``root`` is the folder of the :class:`RunStore`, ``folder`` that of ``<key>.error``, the error line of a run that
-    failed; the end of the process ``parent`` ends this one (0 = none).
+    ``root`` is the folder of the :class:`RunStore`, ``folder`` that of the marks of :func:`_take` and of
+    ``<key>.error``, the error line of a run that failed; the end of the process ``parent`` ends this one (0 = none).
     """
 
     runs: Sequence[Run]
@@ -168,10 +168,23 @@ class RunJob(Checkpointable):
             submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
             launcher, rank = 'pytorch', environment.global_rank
         for run in self.runs:
+            if not _take(self.folder, run, environment.job_id):
+                continue
             on_progress = _progress_file(self.folder / f'{run.key}.progress') if rank == 0 else no_progress
             if error := _try(run, RunStore(self.root), launcher, rank, on_progress):
                 with atomic_write(self.folder / f'{run.key}.error', 'w') as f:
                     f.write(error)
+
+
+def _take(folder: Path, run: Run, job_id: str) -> bool:
+    """Take a run for a job: rename its mark ``<key>.waiting``, which only one job can, to ``<key>.<job id>``.
+
+    True in all processes of that job, also where Slurm starts them again.
+    """
+    taken = folder / f'{run.key}.{job_id}'
+    with suppress(FileNotFoundError):
+        (folder / f'{run.key}.waiting').rename(taken)
+    return taken.is_file()
 
 
 def _progress_file(path: Path) -> OnProgress:
@@ -225,7 +238,8 @@ class _Queue:
     def __init__(
         self, folder: Path, store: RunStore, executor: str, jobs: int, gpus: int, partition: str, hours: float
     ) -> None:
-        self.folder, self.store, self.kind, self.jobs, self.gpus = folder, store, executor, jobs, gpus
+        self.folder, self.store, self.kind, self.gpus = folder, store, executor, gpus
+        self.jobs = 1 if executor == 'debug' else jobs
         try:
             self.executor = submitit.AutoExecutor(folder, cluster=executor)
         except RuntimeError as e:  # no srun
@@ -241,70 +255,79 @@ class _Queue:
 
     def work(self, runs: Sequence[Run], on_end: OnEnd, on_part: Callable[[float], None]) -> None:
         """Execute runs until all have ended; ``on_part`` gets the sum of the shares that are done of active ones."""
-        waiting, limit = list(runs), {'local': self.jobs, 'debug': 1}.get(self.kind, math.inf)
+        waiting, left = list(runs), {run.key: run for run in runs}
+        for run in runs:
+            (self.folder / f'{run.key}.waiting').touch()
         asked = time.monotonic()
         try:
             while waiting or self.active:
-                while waiting and len(self.active) < limit:
+                if waiting and (len(self.active) < self.jobs or self.kind == 'slurm'):
                     self._submit(waiting)
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
                 self._ask_slurm()
+                over = {slot for slot, (_, job) in self.active.items() if self._is_over(job)}
+                names, part = set(os.listdir(self.folder)), 0.0  # of after the end of those jobs
                 for slot, (batch, job) in list(self.active.items()):
-                    over = self._is_over(job)
-                    for run in [run for run in batch if run.key in self.store or self._error(run)]:
-                        batch.remove(run)
-                        error = self._error(run)
-                        on_end(run, f'{error} (log: {job.task(0).paths.stdout})' if error else '')
-                    if over:
+                    batch[:] = [run for run in batch if run.key in left]
+                    taken = [run for run in batch if f'{run.key}.{job.job_id}' in names]
+                    untaken = [run for run in batch if f'{run.key}.waiting' in names] if slot in over else []
+                    if untaken and not taken and _take(self.folder, untaken[0], job.job_id):
+                        taken = [untaken.pop(0)]  # the process died before
+                    for run in taken:
+                        error = read_text(self.folder / f'{run.key}.error') if f'{run.key}.error' in names else ''
+                        if not error and slot in over and run.key not in self.store:
+                            error = _last_words(job)
+                        if error or run.key in self.store:
+                            del left[run.key]
+                            on_end(run, f'{error} (log: {job.task(0).paths.stdout})' if error else '')
+                        else:
+                            part += self._part(run)
+                    if slot in over:
                         del self.active[slot]
-                        if batch:  # the process died in the first of these
-                            on_end(batch[0], f'{_last_words(job)} (log: {job.task(0).paths.stdout})')
-                            waiting[:0] = batch[1:]
+                        waiting[:0] = untaken
                 if time.monotonic() - asked >= 1:
                     asked = time.monotonic()
-                    on_part(sum(self._part(run) for batch, _ in self.active.values() for run in batch[:1]))
+                    on_part(part)
         finally:
             for _, job in self.active.values():
                 with suppress(OSError, subprocess.CalledProcessError):
                     job.cancel(check=False)
 
     def _submit(self, waiting: list[Run]) -> None:
-        """Submit the next runs of the same number of processes: a job, or to Slurm an array of all."""
+        """Submit jobs for the next runs of the same number of processes; those of one process share their runs."""
 
         def num_processes(run: Run) -> int:
             return max(1, self.gpus) if run.method.kind == 'train' else 1
 
         processes = num_processes(waiting[0])
-        alike = [run for run in waiting if num_processes(run) == processes]
-        if self.kind == 'slurm':
-            batches = [[run] for run in alike]
-        else:  # a process starts slowly: first large batches, at the end small ones
-            share = math.ceil(len(alike) / (1 if self.jobs == 1 else 2 * self.jobs))
-            batches = [alike[: share if processes == 1 and self.kind == 'local' else 1]]
-        slots = [slot for slot in range(len(self.active) + len(batches)) if slot not in self.active]
+        batches = [[run] for run in waiting if num_processes(run) == processes]
+        if self.kind == 'local' and processes == 1:
+            shared = [run for [run] in batches]
+            batches = [list(shared) for _ in shared[: self.jobs - len(self.active)]]
+        elif self.kind != 'slurm':
+            del batches[1:]
         parent, threads = 0, {}
         if self.kind != 'debug':
             self.executor.update_parameters(tasks_per_node=processes, gpus_per_node=min(self.gpus, processes))
         if self.kind == 'local':
             parent, threads = os.getpid(), {'OMP_NUM_THREADS': 1}
-            first = slots[0] * processes
-            count = min(self.gpus, processes) if self.devices else 0
-            devices = [self.devices[(first + i) % len(self.devices)] for i in range(count)]
-            self.executor.parameters.update(visible_gpus=devices, gpus_per_node=count)
-        with environment_variables(**threads):
-            root = self.store.root.resolve()
-            jobs = self.executor.submit_array([RunJob(batch, root, self.folder, parent) for batch in batches])
-        self.active |= dict(zip(slots, zip(batches, jobs, strict=True), strict=False))
+        root, free = self.store.root.resolve(), (slot for slot in itertools.count() if slot not in self.active)
+        for group in [batches] if self.kind == 'slurm' else [[batch] for batch in batches]:
+            slots = list(itertools.islice(free, len(group)))
+            if self.kind == 'local':
+                first = slots[0] * processes
+                count = min(self.gpus, processes) if self.devices else 0
+                devices = [self.devices[(first + i) % len(self.devices)] for i in range(count)]
+                self.executor.parameters.update(visible_gpus=devices, gpus_per_node=count)
+            with environment_variables(**threads):
+                jobs = self.executor.submit_array([RunJob(batch, root, self.folder, parent) for batch in group])
+            self.active |= dict(zip(slots, zip(group, jobs, strict=True), strict=True))
         submitted = {run.key for batch in batches for run in batch}
         waiting[:] = [run for run in waiting if run.key not in submitted]
 
     def _part(self, run: Run) -> float:
         path = self.folder / f'{run.key}.progress'
         return float(read_text(path)) if path.is_file() else 0.0
-
-    def _error(self, run: Run) -> str:
-        path = self.folder / f'{run.key}.error'
-        return read_text(path) if path.is_file() else ''
 
     def _is_over(self, job: submitit.Job) -> bool:
         if self.kind != 'slurm':
