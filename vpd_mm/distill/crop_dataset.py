@@ -25,7 +25,7 @@ from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..structures.npz_io import npz_checksums
 from ..teacher import JointFeature
-from .device_augmentation import Stored, drawing
+from .device_augmentation import Handover, drawing, fused
 from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
@@ -140,9 +140,11 @@ class CropDataset(Dataset):
         self._starts: list[frozenset[int]] = []
         if subset != 'all':
             self._choose_held_out(holdout, val_ratio)
-        if handover != 'augmented':
-            stored = Stored(handover == 'encoded', max(self.store.settings(video).size for video in self.videos))
-            self.pipeline = Compose(drawing(self.pipeline.transforms, stored))
+        if handover == 'augmented':
+            self.pipeline = Compose(fused(self.pipeline.transforms))
+        else:
+            side = max(self.store.settings(video).size for video in self.videos)
+            self.pipeline = Compose(drawing(self.pipeline.transforms, Handover(handover, side)))
         parts, inputs, passed = [], CorpusInputs(self.corpus, self.store), 0
         self._num_used = 0
         for i, video in enumerate(self.videos):

@@ -239,8 +239,8 @@ class BackgroundNoise(BaseTransform):
         self.prob = prob
         #: Standard deviation of the noise of R, G, B.
         self.sd = np.sqrt(variance) * np.array(std)
-        sheet = np.rint(self.sd * self.unit_sheet())
-        self.above, self.below = (np.clip(part, 0, 255).astype(np.uint8) for part in (sheet, -sheet))
+        #: (3, SHEET, SHEET) int16, the noise.
+        self.sheet = np.rint(self.sd * self.unit_sheet()).astype(np.int16).transpose(2, 0, 1).copy()
 
     @classmethod
     def unit_sheet(cls) -> np.ndarray:
@@ -255,6 +255,8 @@ class BackgroundNoise(BaseTransform):
         mask = results['store'].mask(results['video'], results['frame'])
         if mask is None:
             return None
+        if mask.shape != (h, w):
+            raise UserError('BackgroundNoise: use it before ResizedCrop, as the mask is that of the whole crop')
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
         return mask, int(rng.integers(self.SHEET - h + 1)), int(rng.integers(self.SHEET - w + 1))
@@ -265,9 +267,8 @@ class BackgroundNoise(BaseTransform):
         if (place := self.place(results, h, w)) is None:
             return results
         mask, top, left = place
-        cut = slice(top, top + h), slice(left, left + w)
-        noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])
-        results['img'] = cv2.copyTo(img, mask.view(np.uint8), noisy)
+        noise = self.sheet[:, top : top + h, left : left + w].transpose(1, 2, 0)
+        results['img'] = np.where(mask[..., None], img, np.clip(img + noise, 0, 255)).astype(np.uint8)
         return results
 
 
@@ -321,18 +322,9 @@ class StackFlow(BaseTransform):
         img, flow = results['img'], results['flow'] if self.with_flow else np.zeros((0, 0, 0), np.uint8)
         coded = img.dtype == flow.dtype == np.uint8
         inputs = np.empty((3 + flow.shape[2], *img.shape[:2]), np.uint8 if coded else np.float16)
-        mirrored = coded and img.strides[1] < 0  # all planes are mirrored at once, which is faster
-        if mirrored:
-            img, flow = img[:, ::-1], flow[:, ::-1]
-        if coded:
-            cv2.split(img, [inputs[0], inputs[1], inputs[2]])
-        else:
-            inputs[:3] = img.transpose(2, 0, 1)
+        inputs[:3] = img.transpose(2, 0, 1)
         if self.with_flow:
             inputs[3:] = flow.transpose(2, 0, 1)
-        if mirrored:
-            rows = inputs.reshape(-1, inputs.shape[2])
-            cv2.flip(rows, 1, rows)
         results['inputs'] = torch.from_numpy(inputs)
         return results
 

@@ -21,6 +21,7 @@ from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.crop_preprocessor import crops_in_px
+from ..distill.device_augmentation import fused
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
@@ -68,7 +69,7 @@ class FeatureExtractor:
         student: str = '',
     ) -> None:
         self.model = model.to(device).eval()
-        self.pipeline = Compose(list(pipeline))
+        self.pipeline = Compose(fused(Compose(list(pipeline)).transforms))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half

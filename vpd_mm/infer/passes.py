@@ -99,13 +99,25 @@ class _OneCrop:
     def __init__(self, rgb: np.ndarray, code: np.ndarray | None, flow_step: float) -> None:
         self._rgb, self._code, self._flow_step = rgb, code, flow_step
 
-    def crop(self, video: str, frame_ind: int) -> np.ndarray:
+        self.square = rgb.shape[:2]
+
+    def settings(self, video: str) -> '_OneCrop':
+        return self
+
+    def fetch(self, video: str, frame_ind: int) -> None:
+        pass
+
+    def crop(self, video: str, frame_ind: int, fetched: bool = False) -> np.ndarray:
         return self._rgb
 
-    def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
+    def flow_step(self, video: str) -> float:
         if self._code is None:
             raise UserError("flow 'none': this student needs flow; pass the method that its corpus was made with")
-        return self._code, self._flow_step
+        return self._flow_step
+
+    def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
+        step = self.flow_step(video)
+        return self._code, step
 
     def mask(self, video: str, frame_ind: int) -> None:
         return None
