@@ -15,12 +15,13 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from rich.table import Table
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.corpus import crop_codec as codec
 from vpd_mm.corpus.crop_writer import CropWriter
 from vpd_mm.corpus.shard import CROP, frame_key, read_value, videos_of_shards
+from vpd_mm.distill.crop_batch import collate_crops
 from vpd_mm.distill.crop_dataset import HANDOVERS
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.console import PlainConsole
@@ -211,7 +212,7 @@ def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Tabl
         items = [(index, next(draws)) for index in rng.integers(len(dataset), size=size).tolist()]
         last[0] = time.process_time()
         samples = dataset.__getitems__(items)
-        default_collate(samples)
+        collate_crops(samples)
         add_time('collate')
     means = {name: 1e6 * np.array(values[1:]) / size for name, values in times.items()}  # the first is a warm-up
     table = Table('stage', 'mean us', 'median us', title=f'one sample at {cfg.crop_size} px, CPU time, over batches')
@@ -230,7 +231,7 @@ def measure_handovers(config: str, corpus: Corpus, num_batches: int = 5, batch_s
     for i, batch in enumerate(indices):
         for j, dataset in enumerate(datasets):
             start = time.process_time()
-            data = default_collate(dataset.__getitems__([(index, i * batch_size + n) for n, index in enumerate(batch)]))
+            data = collate_crops(dataset.__getitems__([(index, i * batch_size + n) for n, index in enumerate(batch)]))
             loaded = time.process_time()
             preprocessor(data, training=True)
             times[i, j] = loaded - start, time.process_time() - loaded

@@ -25,6 +25,7 @@ from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..structures.npz_io import npz_checksums
 from ..teacher import JointFeature
+from .crop_batch import CropBatch
 from .device_augmentation import Handover, drawing, fused
 from .trained_videos import TrainedVideos
 
@@ -344,18 +345,13 @@ class CropDataset(Dataset):
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
         return self.pipeline(self._sample(item, self._draws[0]))
 
-    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
-        """Return the samples of a batch, for a DataLoader.
-
-        All pass one transform before the next one, so that its instructions stay in the caches of the processor.
-        """
-        samples = []
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> CropBatch:
+        """Return the samples of a batch, for a DataLoader."""
+        batch = CropBatch(len(items))
         for start in range(0, len(items), CACHED_RECORDS):
             part = [self._sample(*each) for each in zip(items[start : start + CACHED_RECORDS], self._draws)]
-            for transform in self.pipeline.transforms:
-                part = [transform(sample) for sample in part]
-            samples += part
-        return samples
+            batch.add(part, self.pipeline.transforms)
+        return batch
 
     def _sample(self, item: int | tuple[int, int], draws: '_Draws') -> dict:
         """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""

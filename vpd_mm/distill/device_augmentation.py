@@ -148,7 +148,7 @@ def _draw_flip(transform: ChiralFlip, handover: Handover, results: dict) -> dict
 
 def _stack_flow(transform: StackFlow, handover: Handover, results: dict) -> dict:
     if handover.state == 'augmented':
-        results['inputs'] = torch.from_numpy(_augmented(results, transform.with_flow))
+        results['inputs'] = _augmented(results, transform.with_flow)
     elif handover.state == 'encoded':
         flow = {'flow': results['flow']} if transform.with_flow else {}
         results['inputs'] = {'rgb': results['img'], **flow}
@@ -158,7 +158,7 @@ def _stack_flow(transform: StackFlow, handover: Handover, results: dict) -> dict
     return results
 
 
-def _augmented(results: dict, with_flow: bool) -> np.ndarray:
+def _augmented(results: dict, with_flow: bool) -> torch.Tensor:
     """Decode a crop and augment it by its drawn numbers: (5 or 3, size, size) uint8."""
     store, video, frame, steps = results['store'], results['video'], results['frame'], results['steps']
     left, top, w, h, size = results['window']
@@ -166,11 +166,11 @@ def _augmented(results: dict, with_flow: bool) -> np.ndarray:
     sheet, athlete, *corner = steps.get('noise', _NO_NOISE)
     rgb = store.crop(video, frame, fetched=True)
     flow = store.flow_code(video, frame)[0].transpose(0, 2, 1) if with_flow else _NO_FLOW
-    out, order = np.empty((5 if with_flow else 3, size, size), np.uint8), bytes([_STEPS[name] for name in steps])
-    mirrored = bool(results.get('view'))
-    color = steps.get('color', _NO_COLOR)
+    shape, order = (5 if with_flow else 3, size, size), bytes([_STEPS[name] for name in steps])
+    inputs,out = results['batch'].next_input(shape)
+    color, mirrored = steps.get('color', _NO_COLOR), bool(results.get('view'))
     augment_crop(rgb, flow, order, color, sheet, tuple(corner), athlete, (left, top, w, h), mirrored, out)
-    return out
+    return inputs
 
 
 def _pack(transform: PackCropInputs, handover: Handover, results: dict) -> dict:

@@ -19,7 +19,9 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
+from ..corpus.crop_store import CACHED_RECORDS
 from ..distill import PoseDistiller
+from ..distill.crop_batch import CropBatch, collate_crops
 from ..distill.crop_preprocessor import crops_in_px
 from ..distill.device_augmentation import fused
 from ..distill.pose_distiller import mean_of_views, mirror_crops
@@ -165,14 +167,16 @@ class _Crops(Dataset):
     def __init__(self, store: CropStore, pipeline: Callable) -> None:
         self.store, self.pipeline = store, pipeline
 
-    def __getitem__(self, batch: tuple[int, str, list[int]]) -> tuple[int, str, dict | UserError | None]:
-        number, video, frame_inds = batch
-        samples = ({'store': self.store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds)
+    def __getitem__(self, item: tuple[int, str, list[int]]) -> tuple[int, str, dict | UserError | None]:
+        number, video, frame_inds = item
+        batch = CropBatch(len(frame_inds))
+        samples = [{'store': self.store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds]
         try:
-            packed = [self.pipeline(sample) for sample in samples]
+            for start in range(0, len(samples), CACHED_RECORDS):
+                batch.add(samples[start : start + CACHED_RECORDS], self.pipeline.transforms)
         except UserError as e:  # a loader process would send its traceback as text
             return number, video, e
-        return number, video, default_collate(packed) if packed else None
+        return number, video, collate_crops(batch) if batch else None
 
 
 def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> FeatureExtractor:

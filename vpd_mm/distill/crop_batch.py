@@ -1,0 +1,51 @@
+"""Batches of crops, whose inputs are written where the network reads them."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from ..registry import FUNCTIONS
+
+
+class CropBatch(list):
+    """Samples of a batch; inputs that :meth:`next_input` gave to all of them are parts of one tensor.
+
+    ``size`` is the number of samples that are going to be added.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self._inputs: torch.Tensor | None = None
+        self._parts: list[tuple[torch.Tensor, np.ndarray]] = []
+
+    def add(self, samples: list[dict], transforms: Sequence[Callable]) -> None:
+        """Add transformed samples; all pass one transform before the next one, so that its code stays in the caches."""
+        samples = [{**sample, 'batch': self} for sample in samples]
+        for transform in transforms:
+            samples = [transform(sample) for sample in samples]
+        self += samples
+
+    def next_input(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, np.ndarray]:
+        """Return memory for the input of the next sample, uint8."""
+        if self._inputs is None:
+            self._inputs = torch.from_numpy(np.empty((self.size, *shape), np.uint8))
+            self._parts = [(part, part.numpy()) for part in self._inputs.unbind()][::-1]
+        return self._parts.pop()
+
+    @property
+    def inputs(self) -> torch.Tensor | None:
+        """The inputs of all samples; None where they are not parts of one tensor."""
+        return self._inputs if len(self) == self.size and not self._parts else None
+
+
+@FUNCTIONS.register_module()
+def collate_crops(samples: list[dict]) -> dict:
+    """Collate samples like ``default_collate``, without a copy of the inputs of a :class:`CropBatch`."""
+    inputs = samples.inputs if isinstance(samples, CropBatch) else None
+    if inputs is None:
+        return default_collate(samples)
+    others = default_collate([{name: each[name] for name in each.keys() - {'inputs'}} for each in samples])
+    return {'inputs': inputs, **others}
