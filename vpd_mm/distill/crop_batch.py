@@ -1,6 +1,7 @@
 """Batches of crops, whose inputs are written where the network reads them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,5 +48,11 @@ def collate_crops(samples: list[dict]) -> dict:
     inputs = samples.inputs if isinstance(samples, CropBatch) else None
     if inputs is None:
         return default_collate(samples)
-    others = default_collate([{name: each[name] for name in each.keys() - {'inputs'}} for each in samples])
-    return {'inputs': inputs, **others}
+    return {name: inputs if name == 'inputs' else _collate([each[name] for each in samples]) for name in samples[0]}
+
+
+def _collate(values: list) -> Any:
+    """Collate like ``default_collate``, which makes a tensor of each array first."""
+    if isinstance(values[0], dict):
+        return {name: _collate([value[name] for value in values]) for name in values[0]}
+    return torch.from_numpy(np.stack(values)) if isinstance(values[0], np.ndarray) else default_collate(values)

@@ -357,7 +357,7 @@ class CropDataset(Dataset):
         """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
-        i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
+        i, frame = bisect_right(self._ends, index), int(self._frames.numpy()[index])  # type: ignore[arg-type]
         video = self.videos[i]
         sequence = self._teacher[video] if video in self._teacher else self._map(i)
         targets, score = self._targets(sequence, frame, frame in self._starts[i])

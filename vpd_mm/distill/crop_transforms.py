@@ -341,10 +341,10 @@ class PackCropInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         sample = {'index': results['index']}
         if 'flow_scale' in results and getattr(results['inputs'], 'dtype', torch.uint8) == torch.uint8:
-            sample['flow_scale'] = torch.from_numpy(results['flow_scale'])
+            sample['flow_scale'] = results['flow_scale']
         if 'targets' in results:
-            sample['target'] = torch.from_numpy(results['targets'][results.get('view', 0)])
+            sample['target'] = results['targets'][results.get('view', 0)]
             sample['score'] = float(results['score'])
         if 'ground_truth' in results:
-            sample['ground_truth'] = torch.from_numpy(results['ground_truth'])
+            sample['ground_truth'] = results['ground_truth']
         return {'inputs': results['inputs'], 'data_samples': sample}
