@@ -36,7 +36,7 @@ def augment_crop(
         rgb: (H, W, 3) uint8.
         flow: (H, 2, W) uint8 codes; (0, 2, 0) without flow.
         steps: ``COLOR``, ``NOISE``, ``WINDOW`` in their order, the last one once.
-        matrix: (3, 4) float32, the map of (R, G, B, sum of green) to (R, G, B).
+        matrix: (3, 4), the map of (R, G, B, mean green) to (R, G, B).
         sheet: (3, S, S) int16, the noise; its part from (top, left) = ``place`` is added outside of ``athlete``.
         athlete: (H, W) bool.
         window: Left, top, width, height of the part of the crop that is resized.
@@ -75,7 +75,7 @@ def _color(planes: np.ndarray, matrix: np.ndarray) -> None:
     for i in range(len(g)):
         green += g[i]
     (rr, rg, rb, r0), (gr, gg, gb, g0), (br, bg, bb, b0) = [
-        (row[0], row[1], row[2], row[3] * _f32(green) + _f32(0.5)) for row in matrix
+        (_f32(row[0]), _f32(row[1]), _f32(row[2]), _f32(row[3] * green / len(g) + 0.5)) for row in matrix
     ]
     for i in range(len(g)):
         red, green, blue = _f32(r[i]), _f32(g[i]), _f32(b[i])

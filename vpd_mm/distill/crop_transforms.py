@@ -48,25 +48,28 @@ class LoadCrop(BaseTransform):
 class LoadFlow(BaseTransform):
     """Load the flow from frame t-1 to t.
 
-    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (2,) float32.
+    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (2,).
     """
 
     def transform(self, results: dict) -> dict:
         results['flow'], step = results['store'].flow_code(results['video'], results['frame'])
-        results['flow_scale'] = np.array((step, step), np.float32)
+        results['flow_scale'] = step, step
         return results
 
 
 def flow_to_px(results: dict) -> None:
     """Convert codes of flow to float32 px of the crop, for transforms that compute with both components."""
     if 'flow_scale' in results:
-        results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * results.pop('flow_scale')
+        results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * np.float32(results.pop('flow_scale'))
 
 
 def scale_flow(results: dict, u: float, v: float) -> None:
     """Multiply u and v of the flow, or the scale of its codes."""
-    key = 'flow_scale' if 'flow_scale' in results else 'flow'
-    results[key] = results[key] * np.array((u, v), np.float32)
+    if 'flow_scale' in results:
+        of_u, of_v = results['flow_scale']
+        results['flow_scale'] = of_u * u, of_v * v
+    else:
+        results['flow'] = results['flow'] * np.array((u, v), np.float32)
 
 
 def _to_crop(points: np.ndarray, results: dict) -> np.ndarray:
@@ -201,7 +204,7 @@ class CropColorJitter(BaseTransform):
     def __init__(
         self, brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.05, hue: float = 0.05
     ) -> None:
-        self.ranges = (brightness, contrast, saturation, hue)
+        self.ranges = np.array((brightness, contrast, saturation, hue))
 
     def matrix(self, rng: np.random.Generator) -> np.ndarray:
         """Draw the map (3, 4) of (R, G, B, mean green) to (R, G, B)."""
@@ -341,7 +344,7 @@ class PackCropInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         sample = {'index': results['index']}
         if 'flow_scale' in results and getattr(results['inputs'], 'dtype', torch.uint8) == torch.uint8:
-            sample['flow_scale'] = results['flow_scale']
+            sample['flow_scale'] = np.array(results['flow_scale'], np.float32)
         if 'targets' in results:
             sample['target'] = results['targets'][results.get('view', 0)]
             sample['score'] = float(results['score'])

@@ -102,14 +102,17 @@ def _load_flow(transform: LoadFlow, handover: Handover, results: dict) -> dict:
     if handover.state == 'decoded':
         return transform(results)
     results['flow'] = store.flow_jpeg(video, frame) if handover.state == 'encoded' else None
-    results['flow_scale'] = np.full(2, store.flow_step(video), np.float32)
+    step = store.flow_step(video)
+    results['flow_scale'] = step, step
     return results
 
 
 def _draw_color(transform: CropColorJitter, handover: Handover, results: dict) -> dict:
     matrix = transform.matrix(results['rng'])
-    matrix[:, 3] /= results['shape'][0] * results['shape'][1]
-    results['steps']['color'] = matrix.astype(np.float32)
+    if handover.state != 'augmented':
+        matrix[:, 3] /= results['shape'][0] * results['shape'][1]
+        matrix = matrix.astype(np.float32)
+    results['steps']['color'] = matrix
     return results
 
 
@@ -186,7 +189,7 @@ def _pack(transform: PackCropInputs, handover: Handover, results: dict) -> dict:
 
 _STEPS = {'color': COLOR, 'noise': NOISE, 'window': WINDOW}
 #: Arguments of the kernel for what a sample does not have.
-_NO_FLOW, _NO_COLOR = np.zeros((0, 2, 0), np.uint8), np.zeros((3, 4), np.float32)
+_NO_FLOW, _NO_COLOR = np.zeros((0, 2, 0), np.uint8), np.zeros((3, 4))
 _NO_NOISE = np.zeros((3, 0, 0), np.int16), np.zeros((0, 0), bool), 0, 0
 
 _COUNTERPARTS: dict[type, Callable] = {
