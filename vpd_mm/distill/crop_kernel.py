@@ -71,11 +71,11 @@ def _split(rgb: np.ndarray, flow: np.ndarray, planes: np.ndarray) -> None:
 @compiled()
 def _color(planes: np.ndarray, matrix: np.ndarray) -> None:
     r, g, b = planes[0].reshape(-1), planes[1].reshape(-1), planes[2].reshape(-1)
-    green = 0
+    total = 0
     for i in range(len(g)):
-        green += g[i]
+        total += g[i]
     (rr, rg, rb, r0), (gr, gg, gb, g0), (br, bg, bb, b0) = [
-        (_f32(row[0]), _f32(row[1]), _f32(row[2]), _f32(row[3] * green / len(g) + 0.5)) for row in matrix
+        (_f32(row[0]), _f32(row[1]), _f32(row[2]), _f32(row[3] * total / len(g) + 0.5)) for row in matrix
     ]
     for i in range(len(g)):
         red, green, blue = _f32(r[i]), _f32(g[i]), _f32(b[i])
@@ -115,12 +115,13 @@ def _resize(planes: np.ndarray, window: tuple[int, int, int, int], mirrored: boo
     if mirrored:
         left, x_weight = left[::-1].copy(), x_weight[::-1].copy()
     pitch = (size + 3) // 4 * 4
-    #: Rows of the window with the columns of the result, 256 times as large; three and one more than are used.
-    rows = np.empty((height + 3, channels, pitch), _u16)
     four, resized = np.zeros(width + 1, _u64), np.empty(size, _u64)
-    for y in range(0, height, 4):
-        for channel in range(channels):
-            plane, bottom = planes[channel], top + height - 1
+    #: Rows of the window with the columns of the result, 256 times as large; three and one more than are used.
+    rows, line = np.empty((height + 3, pitch), _u16), np.empty(pitch, _u16)
+    words, line_words = rows.view(_u64), line.view(_u64)
+    for channel in range(channels):
+        plane, bottom = planes[channel], top + height - 1
+        for y in range(0, height, 4):
             row0 = plane[top + y, start : start + width]
             row1 = plane[min(top + y + 1, bottom), start : start + width]
             row2 = plane[min(top + y + 2, bottom), start : start + width]
@@ -132,20 +133,16 @@ def _resize(planes: np.ndarray, window: tuple[int, int, int, int], mirrored: boo
                 value = four[left[x]]
                 resized[x] = (value << _8) + (four[left[x] + _u64(1)] - value) * x_weight[x]
             for i in range(4):
-                row, shift = rows[y + i, channel], _u64(16 * i)
+                row, shift = rows[y + i], _u64(16 * i)
                 for x in range(size):
                     row[x] = resized[x] >> shift
-    words = rows.reshape(height + 3, -1).view(_u64)
-    line = np.empty((channels, pitch), _u16)
-    line_words = line.reshape(-1).view(_u64)
-    for y in range(size):
-        upper, lower, weight = words[above[y]], words[above[y] + _u64(1)], y_weight[y]
-        for i in range(len(line_words)):
-            even, odd = upper[i] & _EVEN, upper[i] >> _16 & _EVEN
-            even = (even << _8) + ((lower[i] & _EVEN) - even) * weight + _HALF
-            odd = (odd << _8) + ((lower[i] >> _16 & _EVEN) - odd) * weight + _HALF
-            line_words[i] = even >> _16 & _LOW | odd & _HIGH
-        for channel in range(channels):
-            row, pixels = line[channel], out[channel, y]
+        for y in range(size):
+            upper, lower, weight = words[above[y]], words[above[y] + _u64(1)], y_weight[y]
+            for i in range(len(line_words)):
+                even, odd = upper[i] & _EVEN, upper[i] >> _16 & _EVEN
+                even = (even << _8) + ((lower[i] & _EVEN) - even) * weight + _HALF
+                odd = (odd << _8) + ((lower[i] >> _16 & _EVEN) - odd) * weight + _HALF
+                line_words[i] = even >> _16 & _LOW | odd & _HIGH
+            pixels = out[channel, y]
             for x in range(size):
-                pixels[x] = row[x]
+                pixels[x] = line[x]
