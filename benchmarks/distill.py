@@ -191,7 +191,8 @@ def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Tabl
     cfg = config_of(config, corpus)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     stages = [('item', lambda results: results)]
-    stages += [(type(transform).__name__, transform) for transform in dataset.pipeline.transforms]
+    for transform in dataset.pipeline.transforms:  # one that only draws numbers has the transform as an argument
+        stages.append((type(getattr(transform, 'args', [transform])[0]).__name__, transform))
     times: dict[str, list[float]] = {name: [] for name, _ in (*stages, ('collate', None))}
     last = [0.0]
 

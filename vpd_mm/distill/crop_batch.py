@@ -11,7 +11,7 @@ from ..registry import FUNCTIONS
 
 
 class CropBatch(list):
-    """Samples of a batch; inputs that :meth:`next_input` gave to all of them are parts of one tensor.
+    """Samples of a batch; inputs of one shape that :meth:`next_input` gave to all of them are parts of one tensor.
 
     ``size`` is the number of samples that are going to be added.
     """
@@ -30,10 +30,13 @@ class CropBatch(list):
         self += samples
 
     def next_input(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, np.ndarray]:
-        """Return memory for the input of the next sample, uint8."""
+        """Return memory for the input of the next sample, uint8, as tensor and array."""
         if self._inputs is None:
+            # NumPy asks for huge pages, which take a fraction of the time when they are written to for the first time
             self._inputs = torch.from_numpy(np.empty((self.size, *shape), np.uint8))
             self._parts = [(part, part.numpy()) for part in self._inputs.unbind()][::-1]
+        if self._inputs.shape[1:] != shape:
+            return CropBatch(1).next_input(shape)
         return self._parts.pop()
 
     @property

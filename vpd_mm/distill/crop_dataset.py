@@ -343,7 +343,7 @@ class CropDataset(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
-        return self.pipeline(self._sample(item, self._draws[0]))
+        return self.__getitems__([item])[0]
 
     def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> CropBatch:
         """Return the samples of a batch, for a DataLoader."""

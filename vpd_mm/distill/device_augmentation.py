@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from ..corpus import crop_codec as codec
 from ..errors import UserError
+from .crop_batch import CropBatch
 from .crop_kernel import COLOR, NOISE, WINDOW, augment_crop
 from .crop_transforms import (
     BackgroundNoise,
@@ -170,7 +171,7 @@ def _augmented(results: dict, with_flow: bool) -> torch.Tensor:
     rgb = store.crop(video, frame, fetched=True)
     flow = store.flow_code(video, frame)[0].transpose(0, 2, 1) if with_flow else _NO_FLOW
     shape, order = (5 if with_flow else 3, size, size), bytes([_STEPS[name] for name in steps])
-    inputs,out = results['batch'].next_input(shape)
+    inputs, out = (results['batch'] if 'batch' in results else CropBatch(1)).next_input(shape)
     color, mirrored = steps.get('color', _NO_COLOR), bool(results.get('view'))
     augment_crop(rgb, flow, order, color, sheet, tuple(corner), athlete, (left, top, w, h), mirrored, out)
     return inputs

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
@@ -22,7 +22,6 @@ from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_
 from ..corpus.crop_store import CACHED_RECORDS
 from ..distill import PoseDistiller
 from ..distill.crop_batch import CropBatch, collate_crops
-from ..distill.crop_preprocessor import crops_in_px
 from ..distill.device_augmentation import fused
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
@@ -93,14 +92,13 @@ class FeatureExtractor:
 
     def features(self, samples: list[dict]) -> np.ndarray:
         """Return the features (N, 2, D) float32 of N samples as the pipeline gives them."""
-        return self._forward(self._both_views(default_collate(samples)))
+        return self._forward(self._both_views(collate_crops(samples)))
 
     @torch.inference_mode()
     def _both_views(self, batch: dict) -> torch.Tensor:
         """(2 N, ...) on the device, normalised: original, then flipped."""
-        scale = batch['data_samples'].get('flow_scale')
-        crops = crops_in_px(batch['inputs'].to(self.device), None if scale is None else scale.to(self.device))
-        return self.model.data_preprocessor({'inputs': torch.cat([crops, mirror_crops(crops)])})['inputs']
+        crops = self.model.data_preprocessor(batch)['inputs']
+        return torch.cat([crops, mirror_crops(crops)])
 
     @torch.inference_mode()
     def _forward(self, views: torch.Tensor) -> np.ndarray:
