@@ -1,7 +1,7 @@
 """Augmentation of crops at once: the transforms of a pipeline draw their numbers, and compute no pixels.
 
 A loader process then computes the pixels with one kernel (:func:`fused`), or hands over crops as they are stored,
-decoded or as JPEG (``CropDataset(handover=...)``), and :class:`CropPreprocessor` computes the pixels of the batch on the
+decoded or as JPEG (``CropDataset(handover=...)``), and :class:`CropPreprocessor` computes those of the batch on the
 device with :func:`decode_crops` and :func:`augment`.  A draw has the same numbers in each way, on any number of
 processes and after a resume; the pixels differ by rounding, and on a GPU by that of its JPEG decoder.
 

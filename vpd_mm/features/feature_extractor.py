@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
-from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..corpus.crop_store import CACHED_RECORDS
+from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.crop_batch import CropBatch, collate_crops
 from ..distill.device_augmentation import fused
@@ -162,7 +162,7 @@ def _student(cfg: Config, checkpoint: Path) -> str:
 class _Crops(Dataset):
     """Map (number, video, frames) to (number, video, collated samples; None without frames, or the error)."""
 
-    def __init__(self, store: CropStore, pipeline: Callable) -> None:
+    def __init__(self, store: CropStore, pipeline: Compose) -> None:
         self.store, self.pipeline = store, pipeline
 
     def __getitem__(self, item: tuple[int, str, list[int]]) -> tuple[int, str, dict | UserError | None]:
