@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from vpd_mm.distill.crop_batch import CropBatch, collate_crops
+from vpd_mm.distill.crop_batch import CropBatch, InputMemory, collate_crops
 
 
 def add_input(results):
@@ -31,3 +31,22 @@ def test_other_samples_are_collated_as_by_default():
     assert [sample['inputs'].shape[1] for sample in mixed] == [4, 6]
     assert mixed[1]['inputs'].eq(1).all()
     assert mixed[0]['inputs'].eq(0).all()
+
+
+def test_memory_is_used_again_once_no_tensor_needs_it():
+    memory = InputMemory()
+    first = memory.tensor((4, 5))
+    part, place = first[2], first.data_ptr()
+    del first
+    part.fill_(7)
+    second = memory.tensor((4, 5))
+    assert second.data_ptr() != place
+    second.zero_()
+    assert part.eq(7).all()
+    array = part.numpy()
+    del part
+    assert memory.tensor((4, 5)).data_ptr() not in (place, second.data_ptr())
+    assert (array == 7).all()
+    del array
+    assert memory.tensor((4, 5)).data_ptr() == place
+    assert memory.tensor((4, 6)).shape == (4, 6)

@@ -25,7 +25,7 @@ from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..structures.npz_io import npz_checksums
 from ..teacher import JointFeature
-from .crop_batch import CropBatch
+from .crop_batch import CropBatch, InputMemory
 from .device_augmentation import Handover, drawing, fused
 from .trained_videos import TrainedVideos
 
@@ -125,6 +125,7 @@ class CropDataset(Dataset):
         self.motion = motion
         needs_previous = motion and require_previous_pose
         self.seed, self._draws = seed, [_Draws() for _ in range(CACHED_RECORDS)]
+        self._memory = InputMemory()
         self.pipeline = Compose(list(pipeline))
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
         actions: dict[str, list[Action]] = {}
@@ -316,7 +317,7 @@ class CropDataset(Dataset):
         return len(self._frames)
 
     def __getstate__(self) -> dict:
-        return {**vars(self), '_teacher': {}}
+        return {**vars(self), '_teacher': {}, '_memory': InputMemory()}
 
     def _map(self, index: int) -> FeatureSequence:
         """Map the teacher's sequence of a video.
@@ -347,7 +348,7 @@ class CropDataset(Dataset):
 
     def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> CropBatch:
         """Return the samples of a batch, for a DataLoader."""
-        batch = CropBatch(len(items))
+        batch = CropBatch(len(items), self._memory)
         for start in range(0, len(items), CACHED_RECORDS):
             part = [self._sample(*each) for each in zip(items[start : start + CACHED_RECORDS], self._draws)]
             batch.add(part, self.pipeline.transforms)
