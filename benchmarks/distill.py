@@ -185,15 +185,15 @@ def cpu_speed_of(step: Callable[[], int], seconds: float) -> float:
 def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Table:
     """Measure the CPU time of the stages of a sample, in batches as a DataLoader asks for them.
 
-    ``item`` is what is before the transforms, ``collate`` what is after them.  The time of a stage includes that of
-    reading the clock, about 1 us.
+    ``item`` is what is before the transforms, ``collate`` what is after them, ``decoding`` a part of ``StackFlow``,
+    which computes all pixels.  The time of a stage includes that of reading the clock, about 1 us.
     """
     cfg = config_of(config, corpus)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     stages = [('item', lambda results: results)]
     for transform in dataset.pipeline.transforms:  # one that only draws numbers has the transform as an argument
         stages.append((type(getattr(transform, 'args', [transform])[0]).__name__, transform))
-    times: dict[str, list[float]] = {name: [] for name, _ in (*stages, ('collate', None))}
+    times: dict[str, list[float]] = {name: [] for name in (*(name for name, _ in stages), 'decoding', 'collate')}
     last = [0.0]
 
     def add_time(name: str) -> None:
@@ -205,6 +205,14 @@ def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Tabl
         add_time(name)
         return results
 
+    def timed_decoding(decode: Callable, *args, **kwargs) -> object:
+        add_time('StackFlow')
+        image = decode(*args, **kwargs)
+        add_time('decoding')
+        return image
+
+    for name in ('crop', 'flow_code'):
+        setattr(dataset.store, name, partial(timed_decoding, getattr(dataset.store, name)))
     dataset.pipeline = Compose([partial(timed, *stage) for stage in stages])
     rng, size, draws = np.random.default_rng(0), cfg.train_dataloader.batch_size, itertools.count()
     for _ in range(1 + num_samples // size):
