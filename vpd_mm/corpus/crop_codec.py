@@ -17,7 +17,7 @@ _RGB_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
 _RGB_OPTIONS += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 _FRAME_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 90]
 _FLOW_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
-#: Decodes in a third of the time of OpenCV's default strategy and 8 bits, in half of the bytes.
+#: Decodes in 0.4 of the time of OpenCV's default strategy and 8 bits, in 0.6 of the bytes.
 _MASK_OPTIONS = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT, cv2.IMWRITE_PNG_COMPRESSION, 9]
 _MASK_OPTIONS += [cv2.IMWRITE_PNG_BILEVEL, 1]
 
