@@ -15,12 +15,13 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from rich.table import Table
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 
 from vpd_mm.corpus import Corpus, CropStore
 from vpd_mm.corpus import crop_codec as codec
 from vpd_mm.corpus.crop_writer import CropWriter
 from vpd_mm.corpus.shard import CROP, frame_key, read_value, videos_of_shards
+from vpd_mm.distill.crop_batch import collate_crops
 from vpd_mm.distill.crop_dataset import HANDOVERS
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.console import PlainConsole
@@ -184,14 +185,15 @@ def cpu_speed_of(step: Callable[[], int], seconds: float) -> float:
 def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Table:
     """Measure the CPU time of the stages of a sample, in batches as a DataLoader asks for them.
 
-    ``item`` is what is before the transforms, ``collate`` what is after them.  The time of a stage includes that of
-    reading the clock, about 1 us.
+    ``item`` is what is before the transforms, ``collate`` what is after them, ``decoding`` a part of ``StackFlow``,
+    which computes all pixels.  The time of a stage includes that of reading the clock, about 1 us.
     """
     cfg = config_of(config, corpus)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     stages = [('item', lambda results: results)]
-    stages += [(type(transform).__name__, transform) for transform in dataset.pipeline.transforms]
-    times: dict[str, list[float]] = {name: [] for name, _ in (*stages, ('collate', None))}
+    for transform in dataset.pipeline.transforms:  # one that only draws numbers has the transform as an argument
+        stages.append((type(getattr(transform, 'args', [transform])[0]).__name__, transform))
+    times: dict[str, list[float]] = {name: [] for name in (*(name for name, _ in stages), 'decoding', 'collate')}
     last = [0.0]
 
     def add_time(name: str) -> None:
@@ -203,6 +205,14 @@ def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Tabl
         add_time(name)
         return results
 
+    def timed_decoding(decode: Callable, *args, **kwargs) -> object:
+        add_time('StackFlow')
+        image = decode(*args, **kwargs)
+        add_time('decoding')
+        return image
+
+    for name in ('crop', 'flow_code'):
+        setattr(dataset.store, name, partial(timed_decoding, getattr(dataset.store, name)))
     dataset.pipeline = Compose([partial(timed, *stage) for stage in stages])
     rng, size, draws = np.random.default_rng(0), cfg.train_dataloader.batch_size, itertools.count()
     for _ in range(1 + num_samples // size):
@@ -211,7 +221,7 @@ def profile_sample(config: str, corpus: Corpus, num_samples: int = 2000) -> Tabl
         items = [(index, next(draws)) for index in rng.integers(len(dataset), size=size).tolist()]
         last[0] = time.process_time()
         samples = dataset.__getitems__(items)
-        default_collate(samples)
+        collate_crops(samples)
         add_time('collate')
     means = {name: 1e6 * np.array(values[1:]) / size for name, values in times.items()}  # the first is a warm-up
     table = Table('stage', 'mean us', 'median us', title=f'one sample at {cfg.crop_size} px, CPU time, over batches')
@@ -230,7 +240,7 @@ def measure_handovers(config: str, corpus: Corpus, num_batches: int = 5, batch_s
     for i, batch in enumerate(indices):
         for j, dataset in enumerate(datasets):
             start = time.process_time()
-            data = default_collate(dataset.__getitems__([(index, i * batch_size + n) for n, index in enumerate(batch)]))
+            data = collate_crops(dataset.__getitems__([(index, i * batch_size + n) for n, index in enumerate(batch)]))
             loaded = time.process_time()
             preprocessor(data, training=True)
             times[i, j] = loaded - start, time.process_time() - loaded

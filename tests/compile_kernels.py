@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vpd_mm.distill.crop_kernel import WINDOW, augment_crop
 from vpd_mm.repair.smoother import UNKNOWN, smooth
 from vpd_mm.retrieve import dtw_distance
 from vpd_mm.studio.search import compile_search
@@ -14,3 +15,6 @@ next(iter(generic_images(GenericRecipe(), 'train', 1)))
 ones = np.ones((2, 2))
 for accelerations in (ones, np.broadcast_to(ones[0], (2, 2))):  # of poses, of placements
     smooth(np.ones((2, 2, 2, 1)), np.ones((2, 2, 2)), ones[..., None], ones, ones[0], accelerations, UNKNOWN)
+crop, flow, sheet = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 2, 4), np.uint8), np.zeros((3, 4, 4), np.int16)
+athlete, out = np.zeros((4, 4), bool), np.zeros((5, 4, 4), np.uint8)
+augment_crop(crop, flow, bytes([WINDOW]), np.zeros((3, 4)), sheet, (0, 0), athlete, (0, 0, 4, 4), False, out)

@@ -32,7 +32,7 @@ def test_profile_has_all_transforms_of_the_training(corpus):
     table = distill.profile_sample(SMALL, corpus, 100)
     stages = list(table.columns[0].cells)
     transforms = ['LoadCrop', 'LoadFlow', 'ResizedCrop', 'CropColorJitter', 'ChiralFlip', 'StackFlow', 'PackCropInputs']
-    assert stages == ['item', *transforms, 'collate', 'all']
+    assert stages == ['item', *transforms, 'decoding', 'collate', 'all']
 
 
 def test_every_handover_has_the_time_of_loader_and_device(corpus):

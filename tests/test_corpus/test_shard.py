@@ -35,7 +35,7 @@ def _bomb():
     [
         (b'', 'record of 0 bytes'),
         (b'\xff' * 40, 'has parts of'),
-        (crop_codec.pack_record(b'not an image at all'), 'neither JPEG nor 8-bit grey PNG'),
+        (crop_codec.pack_record(b'not an image at all'), 'neither JPEG nor grey PNG of 8 bits or 1'),
         (crop_codec.pack_record(crop_codec.encode_rgb(crop_image(0, 64))), r'image is \(64, 64, 3\)'),
         (_bomb(), r'image is \(65535, 65535, 3\)'),
     ],

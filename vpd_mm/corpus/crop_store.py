@@ -247,11 +247,21 @@ class CropStore:
         flow = self.flow(video, frame_ind) if self.settings(video).flow is not None else None
         return Crop(rgb, flow, self.mask(video, frame_ind))
 
-    def crop(self, video: str, frame_ind: int) -> np.ndarray:
-        """Read the RGB crop (S, S, 3) uint8."""
-        square = self.settings(video).square
+    def fetch(self, video: str, frame_ind: int) -> tuple[bytes, bytes, bytes]:
+        """Read the record of a frame; its flow and mask are read from it, and its crop if it is ``fetched``."""
+        record = self._record(video, frame_ind, CROP)
+        parts = self._checked(video, frame_ind, codec.unpack_record, record)
         self._records.pop((video, frame_ind), None)
-        return self._part(video, frame_ind, 0, codec.decode_rgb, square)
+        for oldest in list(self._records)[: 1 - CACHED_RECORDS]:  # a copy: other threads change it
+            self._records.pop(oldest, None)
+        self._records[video, frame_ind] = parts
+        return parts
+
+    def crop(self, video: str, frame_ind: int, fetched: bool = False) -> np.ndarray:
+        """Read the RGB crop (S, S, 3) uint8."""
+        if not fetched:
+            self.fetch(video, frame_ind)
+        return self._part(video, frame_ind, 0, codec.decode_rgb, self.settings(video).square)
 
     def flow(self, video: str, frame_ind: int) -> np.ndarray:
         """Read the flow from the previous frame, (S, S, 2) float32 in px of the crop, u right, v down."""
@@ -260,21 +270,21 @@ class CropStore:
 
     def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
         """Read the flow as it is stored: codes (S, S, 2) uint8, and px of a step; code 128 is 0."""
-        square, clip = self.settings(video).square, self._flow_clip(video)
-        code = self._part(video, frame_ind, 1, codec.decode_flow_code, square)
-        return code, codec.flow_step(clip)
+        square, step = self.settings(video).square, self.flow_step(video)
+        return self._part(video, frame_ind, 1, codec.decode_flow_code, square), step
 
     def crop_jpeg(self, video: str, frame_ind: int) -> bytes:
         """Read the RGB crop as it is stored, a JPEG image of (S, S, 3)."""
-        square = self.settings(video).square
-        self._records.pop((video, frame_ind), None)
-        return self._part(video, frame_ind, 0, codec.check_rgb, square)
+        self.fetch(video, frame_ind)
+        return self._part(video, frame_ind, 0, codec.check_rgb, self.settings(video).square)
 
-    def flow_jpeg(self, video: str, frame_ind: int) -> tuple[bytes, float]:
-        """Read the flow as it is stored, a JPEG image [u | v] of (S, 2 S), and px of a step; code 128 is 0."""
-        square, clip = self.settings(video).square, self._flow_clip(video)
-        data = self._part(video, frame_ind, 1, codec.check_flow, square)
-        return data, codec.flow_step(clip)
+    def flow_jpeg(self, video: str, frame_ind: int) -> bytes:
+        """Read the flow as it is stored, a JPEG image [u | v] of (S, 2 S)."""
+        return self._part(video, frame_ind, 1, codec.check_flow, self.settings(video).square)
+
+    def flow_step(self, video: str) -> float:
+        """Return the px of a step of the codes of flow; code 128 is 0."""
+        return codec.flow_step(self._flow_clip(video))
 
     def mask(self, video: str, frame_ind: int) -> np.ndarray | None:
         """Read the mask (S, S) bool, True on the athlete; None where the frame has none."""
@@ -303,13 +313,7 @@ class CropStore:
 
     def _part(self, video: str, frame_ind: int, part: int, decode: Callable[..., T], *args: Any) -> T:
         """Decode a part of the record of a crop; flow and mask are read after the crop, of the same record."""
-        parts = self._records.get((video, frame_ind))
-        if parts is None:
-            record = self._record(video, frame_ind, CROP)
-            parts = self._checked(video, frame_ind, codec.unpack_record, record)
-            for oldest in list(self._records)[: 1 - CACHED_RECORDS]:  # a copy: other threads change it
-                self._records.pop(oldest, None)
-            self._records[video, frame_ind] = parts
+        parts = self._records.get((video, frame_ind)) or self.fetch(video, frame_ind)
         return self._checked(video, frame_ind, decode, parts[part], *args)
 
     def _record(self, video: str, frame_ind: int, kind: bytes) -> bytes:

@@ -25,8 +25,9 @@ from ..registry import DATASETS
 from ..structures import Action, FeatureSequence, PoseSequence, load_actions, rows_of
 from ..structures.npz_io import NpzRows, ReplacedError, npz_checksums
 from ..teacher import JointFeature
+from .crop_batch import CropBatch, InputMemory
 from .crop_transforms import BackgroundNoise, ChiralFlip, ResizedCrop
-from .device_augmentation import Stored, drawing
+from .device_augmentation import Handover, drawing, fused
 from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
@@ -124,6 +125,7 @@ class CropDataset(Dataset):
         self.motion = motion
         needs_previous = motion and require_previous_pose
         self.seed, self._draws = seed, [_Draws() for _ in range(CACHED_RECORDS)]
+        self._memory = InputMemory()
         self.pipeline = Compose(list(pipeline))
         _check_order(self.pipeline.transforms)
         self._features = features = FeatureStore(self.corpus.teacher_dir(teacher))
@@ -168,9 +170,11 @@ class CropDataset(Dataset):
             self._starts.append(frozenset(header.starts.tolist()))
             if i % HEADERS_MAPPED == HEADERS_MAPPED - 1:
                 self.store.close()
-        if handover != 'augmented':
-            stored = Stored(handover == 'encoded', max(self.store.settings(video).size for video in self.videos))
-            self.pipeline = Compose(drawing(self.pipeline.transforms, stored))
+        if handover == 'augmented':
+            self.pipeline = Compose(fused(self.pipeline.transforms))
+        else:
+            side = max(self.store.settings(video).size for video in self.videos)
+            self.pipeline = Compose(drawing(self.pipeline.transforms, Handover(handover, side)))
         #: (N,) int32, the frames of the samples, video after video; a tensor, which spawned processes share too.
         self._frames = torch.from_numpy(np.concatenate(parts))
         #: (number of videos,): the samples of a video end before this one.
@@ -316,7 +320,7 @@ class CropDataset(Dataset):
         return len(self._frames)
 
     def __getstate__(self) -> dict:
-        return {**vars(self), '_teacher': {}}
+        return {**vars(self), '_teacher': {}, '_memory': InputMemory()}
 
     def _rows(self, index: int) -> NpzRows:
         """Return the teacher's sequence of a video, which stays in its file.
@@ -341,20 +345,15 @@ class CropDataset(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """Return the sample of an index, or of (index, draw) from :class:`EpochDrawSampler`."""
-        return self.pipeline(self._sample(item, self._draws[0]))
+        return self.__getitems__([item])[0]
 
-    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
-        """Return the samples of a batch, for a DataLoader.
-
-        All pass one transform before the next one, so that its instructions stay in the caches of the processor.
-        """
-        samples = []
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> CropBatch:
+        """Return the samples of a batch, for a DataLoader."""
+        batch = CropBatch(len(items), self._memory)
         for start in range(0, len(items), CACHED_RECORDS):
             part = [self._sample(*each) for each in zip(items[start : start + CACHED_RECORDS], self._draws)]
-            for transform in self.pipeline.transforms:
-                part = [transform(sample) for sample in part]
-            samples += part
-        return samples
+            batch.add(part, self.pipeline.transforms)
+        return batch
 
     def _sample(self, item: int | tuple[int, int], draws: '_Draws') -> dict:
         """Return a sample for the pipeline; its random numbers are valid until the next one of ``draws``."""
@@ -363,7 +362,7 @@ class CropDataset(Dataset):
             self.store.close()
         index, draw = item if isinstance(item, tuple) else (item, None)
         index = range(len(self))[index]
-        i, frame = bisect_right(self._ends, index), self._frames[index].item()  # type: ignore[arg-type]
+        i, frame = bisect_right(self._ends, index), int(self._frames.numpy()[index])  # type: ignore[arg-type]
         video = self.videos[i]
         at = frame, frame in self._starts[i]
         try:

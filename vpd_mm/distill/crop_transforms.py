@@ -48,25 +48,28 @@ class LoadCrop(BaseTransform):
 class LoadFlow(BaseTransform):
     """Load the flow from frame t-1 to t.
 
-    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (2,) float32.
+    Required keys: ``store``, ``video``, ``frame``.  Added keys: ``flow`` (H, W, 2) uint8, ``flow_scale`` (2,).
     """
 
     def transform(self, results: dict) -> dict:
         results['flow'], step = results['store'].flow_code(results['video'], results['frame'])
-        results['flow_scale'] = np.array((step, step), np.float32)
+        results['flow_scale'] = step, step
         return results
 
 
 def flow_to_px(results: dict) -> None:
     """Convert codes of flow to float32 px of the crop, for transforms that compute with both components."""
     if 'flow_scale' in results:
-        results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * results.pop('flow_scale')
+        results['flow'] = (results['flow'].astype(np.float32) - FLOW_ZERO) * np.float32(results.pop('flow_scale'))
 
 
 def scale_flow(results: dict, u: float, v: float) -> None:
     """Multiply u and v of the flow, or the scale of its codes."""
-    key = 'flow_scale' if 'flow_scale' in results else 'flow'
-    results[key] = results[key] * np.array((u, v), np.float32)
+    if 'flow_scale' in results:
+        of_u, of_v = results['flow_scale']
+        results['flow_scale'] = of_u * u, of_v * v
+    else:
+        results['flow'] = results['flow'] * np.array((u, v), np.float32)
 
 
 def _to_crop(points: np.ndarray, results: dict) -> np.ndarray:
@@ -201,7 +204,7 @@ class CropColorJitter(BaseTransform):
     def __init__(
         self, brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.05, hue: float = 0.05
     ) -> None:
-        self.ranges = (brightness, contrast, saturation, hue)
+        self.ranges = np.array((brightness, contrast, saturation, hue))
 
     def matrix(self, rng: np.random.Generator) -> np.ndarray:
         """Draw the map (3, 4) of (R, G, B, mean green) to (R, G, B)."""
@@ -239,8 +242,8 @@ class BackgroundNoise(BaseTransform):
         self.prob = prob
         #: Standard deviation of the noise of R, G, B.
         self.sd = np.sqrt(variance) * np.array(std)
-        sheet = np.rint(self.sd * self.unit_sheet())
-        self.above, self.below = (np.clip(part, 0, 255).astype(np.uint8) for part in (sheet, -sheet))
+        #: (3, SHEET, SHEET) int16, the noise.
+        self.sheet = np.rint(self.sd * self.unit_sheet()).astype(np.int16).transpose(2, 0, 1).copy()
 
     @classmethod
     def unit_sheet(cls) -> np.ndarray:
@@ -255,6 +258,8 @@ class BackgroundNoise(BaseTransform):
         mask = results['store'].mask(results['video'], results['frame'])
         if mask is None:
             return None
+        if mask.shape != (h, w):
+            raise UserError('BackgroundNoise: use it before ResizedCrop, as the mask is that of the whole crop')
         if max(h, w) > self.SHEET:
             raise UserError(f'BackgroundNoise: crops may be at most {self.SHEET} pixels wide, found {w} x {h}')
         return mask, int(rng.integers(self.SHEET - h + 1)), int(rng.integers(self.SHEET - w + 1))
@@ -265,9 +270,8 @@ class BackgroundNoise(BaseTransform):
         if (place := self.place(results, h, w)) is None:
             return results
         mask, top, left = place
-        cut = slice(top, top + h), slice(left, left + w)
-        noisy = cv2.subtract(cv2.add(img, self.above[cut]), self.below[cut])
-        results['img'] = cv2.copyTo(img, mask.view(np.uint8), noisy)
+        noise = self.sheet[:, top : top + h, left : left + w].transpose(1, 2, 0)
+        results['img'] = np.where(mask[..., None], img, np.clip(img + noise, 0, 255)).astype(np.uint8)
         return results
 
 
@@ -321,18 +325,9 @@ class StackFlow(BaseTransform):
         img, flow = results['img'], results['flow'] if self.with_flow else np.zeros((0, 0, 0), np.uint8)
         coded = img.dtype == flow.dtype == np.uint8
         inputs = np.empty((3 + flow.shape[2], *img.shape[:2]), np.uint8 if coded else np.float16)
-        mirrored = coded and img.strides[1] < 0  # all planes are mirrored at once, which is faster
-        if mirrored:
-            img, flow = img[:, ::-1], flow[:, ::-1]
-        if coded:
-            cv2.split(img, [inputs[0], inputs[1], inputs[2]])
-        else:
-            inputs[:3] = img.transpose(2, 0, 1)
+        inputs[:3] = img.transpose(2, 0, 1)
         if self.with_flow:
             inputs[3:] = flow.transpose(2, 0, 1)
-        if mirrored:
-            rows = inputs.reshape(-1, inputs.shape[2])
-            cv2.flip(rows, 1, rows)
         results['inputs'] = torch.from_numpy(inputs)
         return results
 
@@ -349,10 +344,10 @@ class PackCropInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         sample = {'index': results['index']}
         if 'flow_scale' in results and getattr(results['inputs'], 'dtype', torch.uint8) == torch.uint8:
-            sample['flow_scale'] = torch.from_numpy(results['flow_scale'])
+            sample['flow_scale'] = np.array(results['flow_scale'], np.float32)
         if 'targets' in results:
-            sample['target'] = torch.from_numpy(results['targets'][results.get('view', 0)])
+            sample['target'] = results['targets'][results.get('view', 0)]
             sample['score'] = float(results['score'])
         if 'ground_truth' in results:
-            sample['ground_truth'] = torch.from_numpy(results['ground_truth'])
+            sample['ground_truth'] = results['ground_truth']
         return {'inputs': results['inputs'], 'data_samples': sample}

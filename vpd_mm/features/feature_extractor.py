@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
+from ..corpus.crop_store import CACHED_RECORDS
 from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
-from ..distill.crop_preprocessor import crops_in_px
+from ..distill.crop_batch import CropBatch, collate_crops
+from ..distill.device_augmentation import fused
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
@@ -69,7 +71,7 @@ class FeatureExtractor:
         student: str = '',
     ) -> None:
         self.model = model.to(device).eval()
-        self.pipeline = Compose(list(pipeline))
+        self.pipeline = Compose(fused(Compose(list(pipeline)).transforms))
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.half = half
@@ -91,14 +93,13 @@ class FeatureExtractor:
 
     def features(self, samples: list[dict]) -> np.ndarray:
         """Return the features (N, 2, D) float32 of N samples as the pipeline gives them."""
-        return self._forward(self._both_views(default_collate(samples)))
+        return self._forward(self._both_views(collate_crops(samples)))
 
     @torch.inference_mode()
     def _both_views(self, batch: dict) -> torch.Tensor:
         """(2 N, ...) on the device, normalised: original, then flipped."""
-        scale = batch['data_samples'].get('flow_scale')
-        crops = crops_in_px(batch['inputs'].to(self.device), None if scale is None else scale.to(self.device))
-        return self.model.data_preprocessor({'inputs': torch.cat([crops, mirror_crops(crops)])})['inputs']
+        crops = self.model.data_preprocessor(batch)['inputs']
+        return torch.cat([crops, mirror_crops(crops)])
 
     @torch.inference_mode()
     def _forward(self, views: torch.Tensor) -> np.ndarray:
@@ -162,17 +163,19 @@ def _student(cfg: Config, checkpoint: Path) -> str:
 class _Crops(Dataset):
     """Map (number, video, frames) to (number, video, collated samples; None without frames, or the error)."""
 
-    def __init__(self, store: CropStore, pipeline: Callable) -> None:
+    def __init__(self, store: CropStore, pipeline: Compose) -> None:
         self.store, self.pipeline = store, pipeline
 
-    def __getitem__(self, batch: tuple[int, str, list[int]]) -> tuple[int, str, dict | UserError | None]:
-        number, video, frame_inds = batch
-        samples = ({'store': self.store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds)
+    def __getitem__(self, item: tuple[int, str, list[int]]) -> tuple[int, str, dict | UserError | None]:
+        number, video, frame_inds = item
+        batch = CropBatch(len(frame_inds))
+        samples = [{'store': self.store, 'video': video, 'frame': i, 'index': i, 'rng': None} for i in frame_inds]
         try:
-            packed = [self.pipeline(sample) for sample in samples]
+            for start in range(0, len(samples), CACHED_RECORDS):
+                batch.add(samples[start : start + CACHED_RECORDS], self.pipeline.transforms)
         except UserError as e:  # a loader process would send its traceback as text
             return number, video, e
-        return number, video, default_collate(packed) if packed else None
+        return number, video, collate_crops(batch) if batch else None
 
 
 def build_extractor(cfg: Config, checkpoint: str | os.PathLike, **kwargs) -> FeatureExtractor:

@@ -94,18 +94,29 @@ class StudentPass:
 
 
 class _OneCrop:
-    """One crop, read by ``LoadCrop`` and ``LoadFlow`` like a ``CropStore``."""
+    """One crop, read by transforms like a ``CropStore``."""
 
     def __init__(self, rgb: np.ndarray, code: np.ndarray | None, flow_step: float) -> None:
         self._rgb, self._code, self._flow_step = rgb, code, flow_step
 
-    def crop(self, video: str, frame_ind: int) -> np.ndarray:
+        self.square = rgb.shape[:2]
+
+    def settings(self, video: str) -> '_OneCrop':
+        return self
+
+    def fetch(self, video: str, frame_ind: int) -> None:
+        pass
+
+    def crop(self, video: str, frame_ind: int, fetched: bool = False) -> np.ndarray:
         return self._rgb
 
     def flow_code(self, video: str, frame_ind: int) -> tuple[np.ndarray, float]:
         if self._code is None:
             raise UserError("flow 'none': this student needs flow; pass the method that its corpus was made with")
         return self._code, self._flow_step
+
+    def flow_step(self, video: str) -> float:
+        return self.flow_code(video, 0)[1]
 
     def mask(self, video: str, frame_ind: int) -> None:
         return None

@@ -27,7 +27,7 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='EpochDrawSampler', num_samples=20000),
-    collate_fn=dict(type='default_collate'),
+    collate_fn=dict(type='vpd_mm.collate_crops'),
     dataset=dict(type='CropDataset', subset='train', teacher='joints', pipeline=train_pipeline),
 )
 val_dataloader = dict(
@@ -35,7 +35,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    collate_fn=dict(type='default_collate'),
+    collate_fn=dict(type='vpd_mm.collate_crops'),
     dataset=dict(type='CropDataset', subset='val', teacher='joints', pipeline=test_pipeline, max_frames=20000),
 )
 test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], max_frames=None))
