@@ -114,6 +114,18 @@ def test_old_checkpoints_are_removed_after_the_new_one_is_saved(tmp_path, monkey
     assert [name for name in left if not name.startswith('best_')] == ['epoch_2.pth']
 
 
+def test_a_checkpoint_that_a_killed_process_had_not_removed_is_removed_by_the_next(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr('mmengine.fileio.backends.LocalBackend.remove', lambda *_: None)
+        runner(tmp_path, epochs=2, resume=False).train()
+    mine = tmp_path / 'epoch_0.pth'
+    mine.touch()
+    assert (tmp_path / 'epoch_1.pth').is_file()
+    runner(tmp_path, epochs=2, resume=True).train()
+    left = sorted(path.name for path in tmp_path.glob('*.pth'))
+    assert left == ['best_test_mean_epoch_2.pth', 'epoch_0.pth', 'epoch_2.pth']
+
+
 def test_a_moved_training_removes_only_files_of_its_own_folder(tmp_path):
     first, moved = tmp_path / 'first', tmp_path / 'moved'
     runner(first, epochs=1, resume=False).train()

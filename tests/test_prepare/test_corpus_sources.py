@@ -105,6 +105,27 @@ def test_changed_boxes_are_prepared_again(tmp_path, inputs):
     assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
 
 
+@pytest.mark.parametrize('at', ['VideoReader', 'with_previous'])
+def test_a_video_that_is_replaced_meanwhile_is_refused_even_if_it_is_put_back(tmp_path, inputs, monkeypatch, at):
+    video, aside, other = inputs[0], tmp_path / 'aside.mp4', make_video(tmp_path / 'other.mp4', FRAMES - 2)
+    call = getattr(video_preparer, at)
+
+    def swap_and_call(*args):  # before the file is opened, or between its scan and its decoding
+        video.rename(aside)
+        os.link(other, video)
+        return call(*args)
+
+    monkeypatch.setattr(video_preparer, at, swap_and_call)
+    ((name, problem),) = build_corpus([video], tmp_path / 'c').failures
+    assert name == 'jump'
+    assert problem.endswith('; run the same command again')
+    monkeypatch.undo()
+    aside.rename(video)
+    assert build_corpus([video], tmp_path / 'c').failures == []
+    build_corpus([video], tmp_path / 'whole')
+    assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
 @pytest.mark.parametrize('reader', ['find_tracks', 'read_poses', 'read_masks'])
 def test_boxes_poses_and_masks_that_are_replaced_while_they_are_read_are_stale(tmp_path, inputs, monkeypatch, reader):
     read, options = getattr(video_preparer, reader), {k: str(tmp_path / k) for k in ('boxes', 'poses')}

@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from mmengine.logging import print_log
 
 from ..errors import UserError
-from ..files import check_file, frame_to_rgb, open_video
+from ..files import check_file, file_state, frame_to_rgb, open_video
 from ..structures import FrameTimes
 
 #: A file with less than this share of the frames or seconds that its header announces counts as truncated.
@@ -77,12 +77,14 @@ class VideoReader:
         num_damaged: Damaged packets and frames of the last iteration.
 
     Raises UserError: the file is missing, empty, no video, audio only, truncated, too large, or without a frame that
-    decodes.
+    decodes; at the end of an iteration: it was changed meanwhile.
     """
 
     def __init__(self, path: str | os.PathLike, fps: float | None = None) -> None:
         self.path = Path(path)
         check_file(self.path, missing='check the path')
+        #: Of the file when it was opened.
+        self.state = file_state(self.path)
         if self.path.stat().st_size == 0:
             raise UserError(f'{self.path}: empty file (0 bytes); copy or download it again')
         if fps is not None and not 0 < fps < 1e4:
@@ -288,6 +290,8 @@ class VideoReader:
                 yield count if self._counted else int(np.searchsorted(self._stamps, pts)), frame
         if start is None:  # after an error at the end, decoders with threads drop what they hold
             self.num_damaged = max(self.num_damaged, len(self._stamps) - count - 1)
+            if file_state(self.path) != self.state:
+                raise UserError(f'{self.path}: was changed or replaced while it was read; run the same command again')
 
     def _frames(
         self, start: float | None = None, needed: float = -np.inf

@@ -6,6 +6,7 @@ the training; it also removes whatever file a resumed checkpoint names as the fo
 
 import functools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,9 @@ from typing import Any
 
 from ..files import write_bytes
 from .bridge import package_dir
+
+#: Names of the files that a checkpoint replaces: a process that is killed after it has saved leaves them.
+_REPLACED, _OWN = 'replaced_checkpoints', re.compile(r'(best_[\w.-]+_)?(epoch|iter)_[0-9]+\.pth')
 
 
 def removes_first() -> str:
@@ -29,13 +33,18 @@ def write_atomically(module: ModuleType) -> Iterator[None]:
 
 
 class _RemovesLater:
-    """File backend of a hook that notes what to remove."""
+    """File backend of a hook that notes what to remove, also in the checkpoint that is saved then."""
 
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
+    def __init__(self, backend: Any, message_hub: Any) -> None:
+        self.backend, self._hub = backend, message_hub
         self.files: list[str] = []
         self.folders: list[str] = []
-        self.remove, self.rmtree = self.files.append, self.folders.append
+        self.rmtree = self.folders.append
+
+    def remove(self, path: str) -> None:
+        self.files.append(path)
+        former = self._hub.runtime_info.get(_REPLACED, ())
+        self._hub.update_info(_REPLACED, [*former, Path(path).name][-2:])  # one of the steps, one of the best
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
@@ -56,6 +65,16 @@ def remove_after_saving(module: ModuleType) -> Iterator[None]:
         _name_best_in(self, runner, Path(self.out_dir))
         for left in Path(self.out_dir).glob('.*.pth.*.tmp') if module.is_main_process() else ():
             left.unlink(missing_ok=True)  # a process was killed while it saved
+        replaced = info.get(_REPLACED, [])
+        if not isinstance(replaced, list) or not all(
+            isinstance(name, str) and _OWN.fullmatch(name) for name in replaced
+        ):
+            info.pop(_REPLACED)
+            replaced = []
+        best = Path(getattr(self, 'best_ckpt_path', None) or '').name
+        for name in replaced if module.is_main_process() else ():
+            if name != best:
+                (Path(self.out_dir) / name).unlink(missing_ok=True)
 
     hook.before_train = prepare
     for name in ('_save_checkpoint_with_step', '_save_best_checkpoint'):
@@ -79,11 +98,11 @@ def _name_best_in(hook: Any, runner: Any, folder: Path) -> None:
 
 def _remove_later(save):
     @functools.wraps(save)
-    def save_then_remove(self, *args, **kwargs) -> None:
+    def save_then_remove(self, runner, *args, **kwargs) -> None:
         backend = self.file_backend
-        self.file_backend = later = _RemovesLater(backend)
+        self.file_backend = later = _RemovesLater(backend, runner.message_hub)
         try:
-            save(self, *args, **kwargs)
+            save(self, runner, *args, **kwargs)
         finally:
             self.file_backend = backend
         saved = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}

@@ -64,6 +64,18 @@ def open_file(path: str | os.PathLike, max_bytes: int | None = None, missing: st
     return file
 
 
+def file_state(path: str | os.PathLike) -> tuple[int, ...]:
+    """Return size, time of the last change in ns and inode of a file, by which a change is seen; (-1,): it is missing.
+
+    Written files are new ones with another inode, also where a clock was set back.
+    """
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return (-1,)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
 def file_digest(path: str | os.PathLike) -> str:
     """SHA-256 of the content of a file."""
     digest = hashlib.sha256()

@@ -24,7 +24,7 @@ from ..corpus.provenance import (
 )
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError, counted
-from ..files import check_video_name, composed, file_digest, input_name, list_folder
+from ..files import check_video_name, composed, file_digest, file_state, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes
 from ..importers.mask_files import find_masks
 from ..importers.pose_files import find_pose_files
@@ -48,6 +48,7 @@ _MADE_AGAIN = {'inputs': {'track': 'new'}}
 class Job:
     """One video file, its rows of videos.csv (none where the video is new), and the digest of its content.
 
+    ``state`` is that of the file before its content was read for the digest.
     ``problem`` says why the file is refused; ``taken`` are the names of other videos that its athletes could get.
     ``keeps_poses`` is the pose set that it has, where it gets no other; '' where it gets that of the run.
     """
@@ -55,6 +56,7 @@ class Job:
     path: Path
     rows: tuple[VideoInfo, ...] = ()
     digest: str = ''
+    state: tuple[int, ...] = ()
     problem: str = ''
     taken: frozenset[str] = frozenset()
     keeps_poses: str = ''
@@ -289,7 +291,8 @@ def settle_sources(
     """
     refused = [job for job in jobs if job.problem]
     digests = FileDigests(corpus.root / '.digests.json')
-    jobs = [replace(job, digest=files_digest([job.path], digests)) for job in jobs if not job.problem]
+    jobs = [replace(job, state=file_state(job.path)) for job in jobs if not job.problem]
+    jobs = [replace(job, digest=files_digest([job.path], digests)) for job in jobs]
     shards: dict[str, Path] = _known(videos_of_shards, corpus.crops_dir) or {}
     store, sources = CropStore(corpus.crops_dir, shards), Sources(corpus, settings, digests)
     known = {video: _known(store.settings, video) for job in jobs for video in job.videos if video in store}

@@ -70,7 +70,7 @@ class VideoPreparer:
             rows = {row.video: row for row in job.rows}
             tracks = {name: self.corpus.track(name) for name in rows}
         else:
-            reader = VideoReader(job.path, s.fps)
+            reader = self._open(job)
             rows, tracks = self._track(job, reader, on_progress, of_boxes)
         for name, row in rows.items():
             reports[name] = VideoReport(name, row.num_frames, notes=_texts(of_boxes))
@@ -78,7 +78,7 @@ class VideoPreparer:
         without_crops = [name for name in rows if name not in self._store]
         without_poses = [name for name in rows if s.poses_by_model and self._poses(name) is None]
         if without_crops or without_poses:
-            reader = reader or VideoReader(job.path, s.fps)
+            reader = reader or self._open(job)
             decoded, headers = self._decode(job, reader, rows, tracks, without_crops, without_poses, on_progress)
             for name, report in reports.items():
                 report.num_frames, report.decoded = rows[name].num_frames, decoded
@@ -103,6 +103,12 @@ class VideoPreparer:
             report.crops, report.num_bytes = len(frame_inds), header.num_bytes
             report.count(tracks[name], self._poses(name))
             report.note_gaps(tracks[name], frame_inds)
+
+    def _open(self, job: Job) -> VideoReader:
+        reader = VideoReader(job.path, self.settings.fps)
+        if job.state not in ((), reader.state):
+            raise UserError(f'{job.path}: was changed or replaced since this run began; run the same command again')
+        return reader
 
     def _track(
         self, job: Job, reader: VideoReader, on_progress: OnProgress, counts: Counter[str]

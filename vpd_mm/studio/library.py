@@ -11,12 +11,12 @@ import numpy as np
 from ..corpus import VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
-from ..files import list_folder, read_json, write_json
+from ..files import file_state, list_folder, read_json, write_json
 from ..structures import VPD_JOINTS, Action, load_actions, load_classes, load_splits
 from ..structures.npz_io import load_npz
 from ..structures.sequences import AthleteTrack, PoseSequence
 from .predictions import Prediction, PredictionStore
-from .workspace import Workspace, content_tag, file_state
+from .workspace import Workspace, content_tag
 
 #: Seconds in which the list has to be there; shares that take longer are missing in it and counted afterwards.
 PATIENCE_SEC = 1.0

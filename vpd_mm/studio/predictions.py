@@ -23,11 +23,11 @@ from ..corpus import Corpus
 from ..corpus.provenance import digest
 from ..engine.locks import file_lock
 from ..errors import UserError
-from ..files import checked_name, list_folder, npz_path, read_json, write_json
+from ..files import checked_name, file_state, list_folder, npz_path, read_json, write_json
 from ..structures.npz_io import load_npz, npz_checksums, save_npz
 from .history import History, renames
 from .segments import Segment, feature_name, read_labels
-from .workspace import Workspace, file_state
+from .workspace import Workspace
 
 _SCORES = 'FrameScores/1'
 _HINT = 'train again'

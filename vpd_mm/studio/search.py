@@ -24,13 +24,13 @@ from ..detect import temporal_iou
 from ..errors import UserError
 from ..features import Window, clip_positions, interpolate, resolve_features
 from ..features.clips import split_names
-from ..files import npz_path
+from ..files import file_state, npz_path
 from ..retrieve import DTWRetriever, step_patterns
 from ..retrieve.dtw import run_in_threads
 from .predictions import PredictionStore
 from .rejections import SAME_TIOU, Rejections
 from .segments import ClipReader, Segment, feature_name, read_labels, segment_of
-from .workspace import Workspace, file_state
+from .workspace import Workspace
 
 #: Ratio of two neighbouring lengths of windows, the range of lengths around the query's, and the distance of two
 #: windows as a share of their length.

@@ -12,14 +12,14 @@ from ..corpus.provenance import CorpusInputs, crops_of
 from ..engine.model_files import find_one_trained, read_trained_config
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor, build_extractor, run_source
-from ..files import list_folder, npz_path
+from ..files import file_state, list_folder, npz_path
 from ..repair import Placement, PlacementSeries, observe, place
 from ..repair.corpus_repair import teacher_poses
 from ..repair.placement import calibrate_placement
 from ..structures import VPD_JOINTS, FeatureSequence, rows_of
 from ..structures.npz_io import read_source
 from ..teacher import JointFeature, normalize_joints
-from .workspace import Workspace, file_state, rows_in_span
+from .workspace import Workspace, rows_in_span
 
 #: Frames that are computed for one request where the student's features are not stored.
 MOST_FRAMES = 256

@@ -1,6 +1,5 @@
 """The corpus that is open, its features, and the folder of the studio's own files."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,7 @@ import numpy as np
 from ..corpus import Corpus, CropStore, VideoInfo
 from ..corpus.provenance import digest
 from ..errors import UserError
-from ..files import composed, list_folder
+from ..files import composed, file_state, list_folder
 from ..structures import FrameTimes
 
 
@@ -77,18 +76,6 @@ def rows_in_span(row: VideoInfo, frame_inds: np.ndarray, start: int | None, end:
     first, last = start or 0, row.num_frames if end is None else end
     check_span(row, first, last)
     return slice(*np.searchsorted(frame_inds, [first, last]).tolist())
-
-
-def file_state(path: Path | str) -> tuple[int, ...]:
-    """Return size, time of the last change in ns and inode of a file, by which a change is seen; (-1,): it is missing.
-
-    Written files are new ones with another inode, also where a clock was set back.
-    """
-    try:
-        stat = os.stat(path)
-    except (OSError, ValueError):
-        return (-1,)
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def content_tag(row: VideoInfo, fps: float | None) -> str:
