@@ -20,7 +20,7 @@ from vpd_mm.engine.checkpoints import best_checkpoint, last_checkpoint
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.config import merge_options, read_config
 from vpd_mm.errors import UserError
-from vpd_mm.features.corpus_config import adapt_config, datasets_of
+from vpd_mm.features.corpus_config import adapt_config, datasets_of, share_holdout
 from vpd_mm.features.corpus_content import settings_digest
 from vpd_mm.features.feature_extractor import build_extractor
 from vpd_mm.files import atomic_write, npz_path, read_text
@@ -128,10 +128,12 @@ def is_done(folder: Path, made_of: str) -> bool:
 
 
 def read_settings(config: str, options: Sequence[str], corpus: Path) -> Config:
-    """Read the config of the students for a corpus."""
+    """Read the config of the students for a corpus; validation and test hold out what the training does."""
     cfg = read_config(config)
     merge_options(cfg, options)
-    return adapt_config(cfg, str(corpus))
+    cfg = adapt_config(cfg, str(corpus))
+    share_holdout(cfg, {option.partition('=')[0] for option in options})
+    return cfg
 
 
 def train_student(
