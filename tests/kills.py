@@ -112,8 +112,8 @@ def content(folder: Path) -> dict[str, Any]:
     """Everything that a folder of results says, each file read whole: a half file is an error."""
     files = {}
     for path in sorted(folder.rglob('*')):
-        name = str(path.relative_to(folder))
-        if not path.is_file() or name.endswith(LOGS) or path.name.startswith('.') or NOT_RESULTS.search(name):
+        name, is_hidden = str(path.relative_to(folder)), any(part[0] == '.' for part in path.relative_to(folder).parts)
+        if not path.is_file() or name.endswith(LOGS) or is_hidden or NOT_RESULTS.search(name):
             continue
         if path.name == 'corpus.json':
             files[name] = corpus_content(path.parent)
@@ -175,6 +175,7 @@ def check_end(step: Step, folder: Path, whole: dict[str, Any]) -> None:
     different = [(name, found[name], whole[name]) for name in whole if found[name] != whole[name]]
     assert not different, str(different)[:2000]
     assert not list(folder.rglob('.*.tmp'))
+    assert not list(folder.rglob('poses/.*/'))
     for path in folder.rglob('*.lock'):
         with file_lock(path):
             pass

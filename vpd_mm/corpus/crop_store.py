@@ -133,7 +133,7 @@ def _frame_inds(data: bytes) -> np.ndarray:
     if 'frame_inds' not in arrays:
         return CropHeader.from_json(data).frame_inds
     with suppress(ValueError, TypeError):
-        if frames_in_order(inds := _integers(json.loads(arrays['frame_inds']))):
+        if frames_in_order(inds := _integers(parse_json(arrays['frame_inds'], 'crop header', 'it is damaged'))):
             return inds
     raise UserError('crop header is damaged (frame numbers)')
 

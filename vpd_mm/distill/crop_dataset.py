@@ -136,7 +136,7 @@ class CropDataset(Dataset):
         self._num_drawn = 0
         self.videos = self._choose_videos(features, actions, splits, unlabelled)
         #: Files of the teacher's features of the videos that this process has drawn.
-        self._teacher: dict[str, NpzRows] = {}
+        self._teacher: dict[str, tuple[NpzRows, int | None]] = {}
         #: Checksum of the teacher's file of each video, and whether some process has read all of it and found it valid.
         self._checksums = np.zeros(len(self.videos), np.uint32)
         self._is_read = torch.zeros(len(self.videos), dtype=torch.bool).share_memory_()
@@ -322,8 +322,8 @@ class CropDataset(Dataset):
     def __getstate__(self) -> dict:
         return {**vars(self), '_teacher': {}, '_memory': InputMemory()}
 
-    def _rows(self, index: int) -> NpzRows:
-        """Return the teacher's sequence of a video, which stays in its file.
+    def _rows(self, index: int) -> tuple[NpzRows, int | None]:
+        """Return the teacher's sequence of a video, which stays in its file, and its first frame if none is missing.
 
         Raises:
             UserError: the file is damaged, or another one than this data set was made with.
@@ -335,9 +335,12 @@ class CropDataset(Dataset):
         rows = NpzRows(path, FeatureSequence.KIND, ('frame_inds', 'feats', 'scores'))
         if self._checksum(video) != self._checksums[index]:
             raise UserError(f'{path}: was replaced by another file since this run opened it; start again')
+        with rows.reading() as read:
+            inds = read(0, 0, rows.shapes[0][0])
+        is_whole = len(inds) and inds[-1] - inds[0] == len(inds) - 1
         self._is_read[index] = True
-        self._teacher[video] = rows
-        return rows
+        self._teacher[video] = rows, int(inds[0]) if is_whole else None
+        return self._teacher[video]
 
     def _checksum(self, video: str) -> int:
         """Checksum of the checksums that the teacher's file holds; its arrays are not read."""
@@ -366,9 +369,9 @@ class CropDataset(Dataset):
         video = self.videos[i]
         at = frame, frame in self._starts[i]
         try:
-            targets, score = self._targets(self._teacher.get(video) or self._rows(i), *at)
+            targets, score = self._targets(*(self._teacher.get(video) or self._rows(i)), *at)
         except ReplacedError:  # perhaps by the same content
-            targets, score = self._targets(self._rows(i), *at)
+            targets, score = self._targets(*self._rows(i), *at)
         sample = {
             'corpus': self.corpus,
             'store': self.store,
@@ -383,18 +386,26 @@ class CropDataset(Dataset):
             sample['ground_truth'] = self._ground_truth[index]
         return sample
 
-    def _targets(self, stored: NpzRows, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
-        """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none."""
+    def _targets(self, stored: NpzRows, first: int | None, frame: int, is_start: bool) -> tuple[np.ndarray, float]:
+        """Return targets (V, 2 D), or (V, D) without motion, and score of a frame; NaN and 0 where it has none.
+
+        ``stored`` and ``first`` are those of :meth:`_rows`.
+        """
         num_frames, views, dims = stored.shapes[1]
         targets = np.full((views, 2 * dims if self.motion else dims), np.nan, np.float32)
         with stored.reading() as read:
-            inds = read(0, 0, num_frames)
-            row = int(inds.searchsorted(frame))
-            if row == num_frames or inds[row] != frame:
+            if first is None:
+                inds = read(0, 0, num_frames)
+                row = int(inds.searchsorted(frame))
+                known, previous = (row + i < num_frames and inds[row + i] == frame + i for i in (0, -1))
+            else:
+                row = frame - first
+                known, previous = 0 <= row < num_frames, True
+            if not known:
                 return targets, 0.0
             feats, (score,) = read(1, max(row - 1, 0), row + 1), read(2, row, row + 1)
         targets[:, :dims] = feats[-1]
-        if self.motion and not is_start and row and inds[row - 1] == frame - 1:
+        if self.motion and not is_start and row and previous:
             np.subtract(feats[1], feats[0], out=targets[:, dims:])
         return targets, float(score)
 

@@ -145,12 +145,16 @@ def repair_corpus(
     of_all = digest([inputs, {v: frames.tolist() for v, frames in trained.items()}])
     shared = {**made_by['inputs'], 'corpus': of_all, 'method': METHOD}
     missing = refresh_features(folder, {**made_by, 'repaired': poses, 'inputs': shared}, inputs, overwrite)
+    outputs = folder.with_name(f'.{out}')
+    lock = partial(file_lock, folder.with_name(f'.{out}.lock'), busy=f'{folder}: another repair_poses writes it; wait')
     if not missing:
+        if outputs.exists():  # of a run that was killed at its end
+            with lock():
+                shutil.rmtree(outputs, ignore_errors=True)
         return RepairReport(0, len(videos))
     failures, samples = dict[str, UserError](), list[VideoInput]()
     share = NUM_SAMPLED / max(sum(len(store.header(video)) for video in videos), 1)
-    outputs = folder.with_name(f'.{out}')
-    with file_lock(folder.with_name(f'.{out}.lock'), busy=f'{folder}: another repair_poses writes it; wait for it'):
+    with lock():
 
         def observed(video: str, rows: Rows) -> VideoInput:
             features = FeatureSequence.load(npz_path(outputs, video))
