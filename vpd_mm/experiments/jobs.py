@@ -19,7 +19,7 @@ from submitit.core.utils import UncompletedJobError, environment_variables
 from submitit.helpers import Checkpointable
 
 from ..corpus import Corpus
-from ..engine.cli import error_line, leave_processes
+from ..engine.cli import error_line, keep_freed_memory, leave_processes
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError, counted
@@ -162,6 +162,7 @@ class RunJob(Checkpointable):
     def __call__(self) -> None:
         if self.parent:
             end_with(self.parent)
+        keep_freed_memory()
         launcher, rank = 'none', 0
         environment = submitit.JobEnvironment()
         if environment.num_tasks > 1:
