@@ -267,7 +267,7 @@ class _Queue:
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
                 self._ask_slurm()
                 over = {slot for slot, (_, job) in self.active.items() if self._is_over(job)}
-                names, part = set(os.listdir(self.folder)), 0.0  # of after the end of those jobs
+                names, part = {path.name for path in self.folder.iterdir()}, 0.0  # read after the end of those jobs
                 for slot, (batch, job) in list(self.active.items()):
                     batch[:] = [run for run in batch if run.key in left]
                     taken = [run for run in batch if f'{run.key}.{job.job_id}' in names]
