@@ -26,7 +26,8 @@ students = [
         name='VI-VPD',
         run='vi-vpd',
         config='configs/distill/resnet18-teacher-start_vi-vpd_6e_synthetic.py',
-        options={**frames, 'train_cfg.max_epochs': 2},
+        # two loaders: each target is embedded again, which takes longer than the training step
+        options={**frames, 'train_cfg.max_epochs': 2, 'train_dataloader.num_workers': 2},
         start='the backbone of 2D-VPD',
     ),
 ]

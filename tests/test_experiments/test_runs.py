@@ -265,17 +265,6 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
 
 
-def test_a_run_does_not_depend_on_the_runs_before_it_in_a_process(corpus, tmp_path):
-    path = write_comparison(tmp_path / 'c.py', corpus, ks=[2], methods=[TRAINED])
-    runs, stores = plan_of(path).runs, [RunStore(tmp_path / name) for name in ('forwards', 'backwards')]
-    for store, ordered in zip(stores, (runs, runs[::-1]), strict=True):
-        assert run_missing(ordered, store, executor='debug') == {}
-    for run in runs:
-        first, second = (store.scores(run.key).scores for store in stores)
-        np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(*(stores[0].scores(run.key).scores for run in runs))
-
-
 @pytest.mark.full
 def test_processes_share_the_runs_and_a_killed_one_costs_its_run_alone(corpus, tmp_path):
     endless = dict(name='endless', config=BIGRU, options={'train_cfg.max_epochs': 10**6})

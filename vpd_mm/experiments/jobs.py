@@ -19,7 +19,7 @@ from submitit.core.utils import UncompletedJobError, environment_variables
 from submitit.helpers import Checkpointable
 
 from ..corpus import Corpus
-from ..engine.cli import error_line, leave_processes
+from ..engine.cli import error_line, keep_freed_memory, leave_processes
 from ..engine.console import PlainConsole
 from ..engine.progress import OnProgress, no_progress, progress_bar
 from ..errors import UserError, counted
@@ -162,6 +162,7 @@ class RunJob(Checkpointable):
     def __call__(self) -> None:
         if self.parent:
             end_with(self.parent)
+        keep_freed_memory()
         launcher, rank = 'none', 0
         environment = submitit.JobEnvironment()
         if environment.num_tasks > 1:
@@ -266,7 +267,7 @@ class _Queue:
                 time.sleep(0 if self.kind == 'debug' else _POLL_SEC)
                 self._ask_slurm()
                 over = {slot for slot, (_, job) in self.active.items() if self._is_over(job)}
-                names, part = set(os.listdir(self.folder)), 0.0  # of after the end of those jobs
+                names, part = {path.name for path in self.folder.iterdir()}, 0.0  # read after the end of those jobs
                 for slot, (batch, job) in list(self.active.items()):
                     batch[:] = [run for run in batch if run.key in left]
                     taken = [run for run in batch if f'{run.key}.{job.job_id}' in names]
