@@ -18,7 +18,7 @@ from benchmarks import bigru
 from benchmarks.distill import config_of, make_corpus, speed_of
 from benchmarks.dtw import random_walks
 from vpd_mm.corpus import Corpus, CropStore
-from vpd_mm.distill.device_augmentation import decode_crops
+from vpd_mm.distill.gpu_augmentation import decode_crops
 from vpd_mm.engine.cli import ToolParser, num_cores
 from vpd_mm.engine.console import PlainConsole
 from vpd_mm.errors import UserError

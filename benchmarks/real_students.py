@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, CropStore, FeatureStore
 from vpd_mm.distill import CropDataset
-from vpd_mm.engine.checkpoints import best_checkpoint, last_checkpoint
+from vpd_mm.engine.checkpoint_choice import best_checkpoint, last_checkpoint
 from vpd_mm.engine.cli import ToolParser
 from vpd_mm.engine.config import merge_options, read_config
 from vpd_mm.errors import UserError

@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_corpus(folder: Path, num_videos: int, per_video: int) -> Corpus:
     """Make a corpus that prepare takes for finished; one that is complete is kept."""
-    from vpd_mm.corpus.provenance import files_digest
+    from vpd_mm.corpus.stale_files import files_digest
     from vpd_mm.prepare.options import PrepareSettings
     from vpd_mm.prepare.sources import Job, Sources
 

@@ -35,7 +35,7 @@ from tiny_corpus import make_tiny
 
 from vpd_mm.athlete.recipe import Recipe
 from vpd_mm.athlete.video_reader import VideoReader
-from vpd_mm.compat.checkpoint import load_checkpoint_safely
+from vpd_mm.compat.checkpoint_loading import load_checkpoint_safely
 from vpd_mm.corpus import Corpus, CropHeader
 from vpd_mm.corpus.shard import seal, unseal
 from vpd_mm.files import read_json

@@ -8,7 +8,7 @@ import shlex
 import sys
 
 from vpd_mm.compat import environment
-from vpd_mm.compat.repair import fix_commands, run_commands
+from vpd_mm.compat.environment_fix import fix_commands, run_commands
 from vpd_mm.engine.cli import ToolParser, run_tool
 from vpd_mm.engine.paths import resource_dir
 

@@ -20,7 +20,7 @@ from mmengine.config import Config
 
 from vpd_mm.athlete.recipe import differences
 from vpd_mm.corpus import Corpus
-from vpd_mm.corpus.provenance import Source
+from vpd_mm.corpus.stale_files import Source
 from vpd_mm.engine.cli import (
     ToolParser,
     add_cfg_options_argument,

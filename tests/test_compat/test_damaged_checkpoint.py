@@ -13,7 +13,7 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
 from vpd_mm.compat import load_checkpoint_safely
-from vpd_mm.compat.checkpoint import check_checkpoint
+from vpd_mm.compat.checkpoint_loading import check_checkpoint
 from vpd_mm.errors import UserError
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sequence_corpus import make_corpus
 
-from vpd_mm.compat.checkpoint import load_checkpoint_safely
+from vpd_mm.compat.checkpoint_loading import load_checkpoint_safely
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.run import build_runner, train_once
 from vpd_mm.engine.training_console import training_record

@@ -19,7 +19,7 @@ FUNCTIONS = {
 #: Files outside vpd_mm/files to what they open there, and why they may.
 ALLOWED: dict[str, tuple[set[str], str]] = {
     # libraries that open by path, after check_file, or that write into a file of atomic_write
-    'vpd_mm/compat/checkpoint.py': ({'torch.load', 'zipfile.ZipFile'}, 'with weights_only; of an open file'),
+    'vpd_mm/compat/checkpoint_loading.py': ({'torch.load', 'zipfile.ZipFile'}, 'with weights_only; of an open file'),
     'vpd_mm/corpus/shard.py': ({'lmdb.open'}, 'LMDB opens by path'),
     'vpd_mm/engine/config.py': ({'Config.fromfile'}, 'a config is a program that the user trusts'),
     'vpd_mm/infer/frame_source.py': ({'cv2.VideoCapture'}, 'cameras'),
@@ -28,7 +28,10 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         'on open files; a file that was checked, opened again for each draw and compared by inode and times',
     ),
     'vpd_mm/visualize/video_writer.py': ({'av.open'}, 'writes into a file of atomic_write'),
-    'vpd_mm/compat/saving.py': ({'.rmtree', '.glob'}, 'old checkpoints of the work dir; hidden temporary files'),
+    'vpd_mm/compat/checkpoint_saving.py': (
+        {'.rmtree', '.glob'},
+        'old checkpoints of the work dir; hidden temporary files',
+    ),
     'vpd_mm/retrieve/search_parts.py': ({'.glob'}, 'its own folder, which it empties; hidden temporary files'),
     'vpd_mm/corpus/corpus_check.py': ({'zipfile.ZipFile', '.rglob'}, 'of an open file; hidden temporary files'),
     'vpd_mm/importers/json_io.py': ({'gzip.open'}, 'bytes in memory, bounded'),
@@ -36,7 +39,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),
     'vpd_mm/engine/cli.py': ({'.open'}, 'the log, which is appended to'),
     'vpd_mm/experiments/jobs.py': ({'.iterdir'}, 'its own folder, which it empties'),
-    'vpd_mm/engine/checkpoints.py': ({'.rmtree'}, 'checkpoints that it has set aside'),
+    'vpd_mm/engine/checkpoint_choice.py': ({'.rmtree'}, 'checkpoints that it has set aside'),
     'vpd_mm/repair/corpus_repair.py': ({'.rmtree'}, 'outputs of its student'),
     'vpd_mm/studio/predictions.py': ({'.rmtree'}, 'trainings that do not count any more'),
     'vpd_mm/engine/locks.py': ({'os.open'}, 'a lock, in which only the number of a process is replaced'),
@@ -45,7 +48,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/compat/xtcocotools.py': ({'.read_bytes'}, 'an installed package'),
     'vpd_mm/__main__.py': ({'.read_bytes'}, 'a tool of this project'),
     'vpd_mm/engine/tool_list.py': ({'.read_text'}, 'tools of this project'),
-    'vpd_mm/compat/repair.py': ({'.read_text'}, 'requirements of this project'),
+    'vpd_mm/compat/environment_fix.py': ({'.read_text'}, 'requirements of this project'),
     'tools/demo_real.py': ({'zipfile.ZipFile'}, 'a wheel that pip has downloaded'),
     'benchmarks/scale.py': ({'.read_text', '.iterdir', '.rmtree'}, 'memory of a process; its own folder'),
     'benchmarks/published_loader.py': ({'cv2.imread', 'cv2.imwrite'}, 'as the published code does'),

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tiny_corpus import make_tiny
 
 from vpd_mm.corpus import Corpus, CropHeader, CropStore, VideoInfo
-from vpd_mm.corpus.provenance import CorpusInputs, FileDigests
 from vpd_mm.corpus.shard import seal, unseal
+from vpd_mm.corpus.stale_files import CorpusInputs, FileDigests
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence, load_actions, load_classes, save_actions, save_classes
 from vpd_mm.structures.npz_io import read_source, save_npz

@@ -13,7 +13,7 @@ from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes,
 
 from vpd_mm.athlete import FlowEstimator
 from vpd_mm.corpus import Corpus, CropStore, CropWriter, FeatureStore, VideoInfo
-from vpd_mm.corpus.agreement import orphans, stale_files
+from vpd_mm.corpus.consistency import orphans, stale_files
 from vpd_mm.errors import UserError
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.prepare import video_preparer

@@ -8,7 +8,7 @@ from repair_corpus import make_repairable, save_student
 from repair_poses import main
 from tiny_corpus import SIDE, make_tiny
 
-from vpd_mm.corpus.provenance import CorpusInputs
+from vpd_mm.corpus.stale_files import CorpusInputs
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.features import joint_features

@@ -7,7 +7,7 @@ from inference_files import STUDENT, save_model
 from starlette.testclient import TestClient
 from tiny_corpus import make_tiny
 
-from vpd_mm.corpus.provenance import CorpusInputs, crops_of
+from vpd_mm.corpus.stale_files import CorpusInputs, crops_of
 from vpd_mm.engine.model_files import find_one_trained, read_trained_config
 from vpd_mm.features.feature_extractor import build_extractor, run_source
 from vpd_mm.structures import AthleteTrack, FeatureSequence, PoseSequence

@@ -13,7 +13,7 @@ from sequence_corpus import make_corpus
 from tiny_corpus import VIDEOS, make_tiny
 
 from vpd_mm.compat import find_latest_checkpoint
-from vpd_mm.compat.checkpoint import allow_runner_types
+from vpd_mm.compat.checkpoint_loading import allow_runner_types
 from vpd_mm.structures import Action
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from media import build_corpus, make_video
 from mmengine.config import Config
 
 from vpd_mm.corpus import Corpus, FeatureStore
-from vpd_mm.corpus.provenance import sources_in
 from vpd_mm.corpus.shard import VIDEOS, unseal
+from vpd_mm.corpus.stale_files import sources_in
 from vpd_mm.distill import CropDataset
 from vpd_mm.engine.run import build_runner
 from vpd_mm.errors import UserError

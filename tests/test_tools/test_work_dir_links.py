@@ -9,7 +9,7 @@ import train
 from comparison_corpus import easy_corpus, plan_of, write_comparison
 from mmengine.hooks import CheckpointHook
 
-from vpd_mm.engine.checkpoints import best_checkpoint
+from vpd_mm.engine.checkpoint_choice import best_checkpoint
 from vpd_mm.engine.config import read_config
 from vpd_mm.engine.model_files import find_trained
 from vpd_mm.engine.run import build_runner, train_once

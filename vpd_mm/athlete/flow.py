@@ -128,7 +128,7 @@ def _raft_model(checkpoint: str | os.PathLike | None):
     from torchvision.models.optical_flow import Raft_Small_Weights, raft_large, raft_small
 
     if checkpoint is None:
-        from ..engine.weights import fetch_weights  # imports torch
+        from ..engine.checkpoint_download import fetch_weights  # imports torch
 
         try:
             checkpoint = fetch_weights(Raft_Small_Weights.DEFAULT.url)

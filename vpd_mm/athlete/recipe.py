@@ -8,7 +8,7 @@ from typing import Any
 
 from ..corpus import Corpus, CropStore
 from ..corpus.corpus import MAX_FPS
-from ..corpus.provenance import sources_in
+from ..corpus.stale_files import sources_in
 from ..engine.paths import find_weights
 from ..errors import UserError, counted
 from ..files import file_digest

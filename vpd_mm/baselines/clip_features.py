@@ -12,7 +12,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
 
 from ..corpus import CropStore
-from ..corpus.provenance import Source, digest
+from ..corpus.stale_files import Source, digest
 from ..engine.paths import find_weights
 from ..errors import UserError
 from ..files import file_digest
@@ -115,7 +115,7 @@ def build_clip_network(network: str, checkpoint: str | os.PathLike) -> nn.Module
         LOGGER.warning('%s: RANDOM WEIGHTS, untrained: good for trying the commands, not for results', network)
         return net
     path = find_weights(str(checkpoint))
-    state = _load_checkpoint(path, map_location='cpu')  # weights only, see compat/checkpoint.py
+    state = _load_checkpoint(path, map_location='cpu')  # weights only, see compat/checkpoint_loading.py
     state = state.get('state_dict', state)
     try:
         net.load_state_dict({name: value for name, value in state.items() if not name.startswith('fc.')})

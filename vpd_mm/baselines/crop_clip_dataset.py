@@ -8,7 +8,7 @@ import numpy as np
 
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore, VideoInfo
-from ..corpus.provenance import CorpusInputs, crops_of
+from ..corpus.stale_files import CorpusInputs, crops_of
 from ..errors import UserError
 from ..features import ActionWindowDataset
 from ..registry import DATASETS

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
-from ..corpus.provenance import CorpusInputs
+from ..corpus.stale_files import CorpusInputs
 from ..errors import UserError
 from ..features import ActionWindowDataset, fill_unseen, interpolate
 from ..files import npz_path

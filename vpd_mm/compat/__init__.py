@@ -2,9 +2,9 @@
 
 import sys
 
-from . import checkpoint, mmaction, mmcv, mmengine, saving, torchvision, xtcocotools
+from . import checkpoint_loading, checkpoint_saving, mmaction, mmcv, mmengine, torchvision, xtcocotools
 from .bridge import Bridge, BridgeFinder, copy_of, missing
-from .checkpoint import check_checkpoint, find_latest_checkpoint, load_checkpoint_safely
+from .checkpoint_loading import check_checkpoint, find_latest_checkpoint, load_checkpoint_safely
 
 BRIDGES = (
     Bridge(
@@ -53,20 +53,20 @@ BRIDGES = (
         'mmengine checkpoints',
         'https://github.com/open-mmlab/mmengine/issues/1655',
         'allows the types that a Runner writes; loads with weights_only=True, refuses the rest with one line',
-        checkpoint.cannot_resume,
+        checkpoint_loading.cannot_resume,
         around={
-            'mmengine.runner.checkpoint': checkpoint.safe_loader,
-            'mmengine.runner.runner': checkpoint.resume_errors,
+            'mmengine.runner.checkpoint': checkpoint_loading.safe_loader,
+            'mmengine.runner.runner': checkpoint_loading.resume_errors,
         },
     ),
     Bridge(
         'mmengine saving',
         'mmengine/hooks/checkpoint_hook.py:421, removes the old checkpoint before it saves the new one in place',
         'writes files under a temporary name; removes old checkpoints, those of the work dir only, after saving',
-        saving.removes_first,
+        checkpoint_saving.removes_first,
         around={
-            'mmengine.fileio.backends.local_backend': saving.write_atomically,
-            'mmengine.hooks.checkpoint_hook': saving.remove_after_saving,
+            'mmengine.fileio.backends.local_backend': checkpoint_saving.write_atomically,
+            'mmengine.hooks.checkpoint_hook': checkpoint_saving.remove_after_saving,
         },
     ),
     Bridge(

@@ -19,11 +19,10 @@ from ..errors import UserError, counted, one_line
 from ..files import check_video_name, composed, list_folder, open_file
 from ..structures import Action, FrameTimes, load_actions, load_classes, load_splits, read_lines
 from ..structures.npz_io import UNREADABLE
-from .agreement import disagreements
+from .consistency import disagreements
 from .corpus import Corpus, VideoInfo
 from .crop_store import CropStore
 from .feature_store import FeatureStore
-from .provenance import CROPS, CorpusInputs
 from .shard import (
     CROP,
     IMAGE,
@@ -35,6 +34,7 @@ from .shard import (
     unfinished_videos,
     videos_of_shard,
 )
+from .stale_files import CROPS, CorpusInputs
 
 #: Reads fps, num_frames, width and height of a video file.
 Probe = Callable[[Path], Mapping[str, float]]

@@ -46,7 +46,7 @@ class CropHeader:
         frame_inds: (T,) int64, strictly increasing.
         windows: (T, 3) int64: left, top, side of the crop in the full frame, px; it may leave the frame.
         starts: (K,) int64, frames whose previous frame is missing or of another shot.
-        source: What they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
+        source: What they were made of, see :mod:`vpd_mm.corpus.stale_files`; None: unknown.
     """
 
     size: int

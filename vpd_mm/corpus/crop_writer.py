@@ -148,7 +148,7 @@ class VideoCropWriter:
     Attributes:
         full_frame: Whole frames are stored too.
         header: Description of the stored crops; None until finished.
-        source: What they are made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.
+        source: What they are made of, see :mod:`vpd_mm.corpus.stale_files`; None: unknown.
     """
 
     def __init__(self, shard: CropWriter, video: str, size: int, flow: Mapping | None, full_frame: bool) -> None:

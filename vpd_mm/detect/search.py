@@ -17,7 +17,7 @@ from mmengine.runner import save_checkpoint
 
 from ..compat import load_checkpoint_safely
 from ..corpus import Corpus
-from ..engine.checkpoints import best_checkpoint, last_checkpoint
+from ..engine.checkpoint_choice import best_checkpoint, last_checkpoint
 from ..engine.model_files import build_model, class_names, load_weights, record_trained
 from ..engine.progress import OnProgress, no_progress
 from ..engine.resume import sole_training

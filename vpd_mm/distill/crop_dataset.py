@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, get_worker_info
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.crop_store import CACHED_RECORDS
-from ..corpus.provenance import CorpusInputs, crops_of
+from ..corpus.stale_files import CorpusInputs, crops_of
 from ..engine.deprecation import renamed_arguments
 from ..errors import UserError, counted, listed
 from ..files import npz_path
@@ -27,7 +27,7 @@ from ..structures.npz_io import NpzRows, ReplacedError, npz_checksums
 from ..teacher import JointFeature
 from .crop_batch import CropBatch, InputMemory
 from .crop_transforms import BackgroundNoise, ChiralFlip, ResizedCrop
-from .device_augmentation import Handover, drawing, fused
+from .gpu_augmentation import Handover, drawing, fused
 from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
@@ -76,7 +76,7 @@ class CropDataset(Dataset):
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
         max_frames: Largest number of samples, evenly spread.
         handover: Crops are 'augmented' by the pipeline; 'decoded', and augmented on the device; 'encoded', and also
-            decoded there.  :mod:`vpd_mm.distill.device_augmentation` has the transforms of the paper.
+            decoded there.  :mod:`vpd_mm.distill.gpu_augmentation` has the transforms of the paper.
         seed: Of the hold-out, and of the augmentation without a draw of the sampler.
         deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``), ``truth_dir`` (= ``ground_truth_dir``) and
             ``protocol='paper'`` (= ``holdout='frame'``).

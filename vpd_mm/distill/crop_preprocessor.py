@@ -8,7 +8,7 @@ from mmengine.model import BaseDataPreprocessor
 from ..corpus.crop_codec import FLOW_ZERO
 from ..errors import UserError
 from ..registry import MODELS
-from .device_augmentation import augment, decode_crops, side_of
+from .gpu_augmentation import augment, decode_crops, side_of
 
 
 def crops_in_px(inputs: torch.Tensor, flow_scale: torch.Tensor | None = None) -> torch.Tensor:
@@ -30,7 +30,7 @@ class CropPreprocessor(BaseDataPreprocessor):
     """Move a collated batch to the device and normalize it; ``inputs`` (N, 3 or 5 F, H, W) become float32.
 
     uint8 ``inputs`` have ``flow_scale`` in ``data_samples``, see :func:`crops_in_px`.  JPEG images are decoded and
-    crops with ``augmentation`` in ``data_samples`` are augmented by :mod:`vpd_mm.distill.device_augmentation`.
+    crops with ``augmentation`` in ``data_samples`` are augmented by :mod:`vpd_mm.distill.gpu_augmentation`.
 
     Args:
         mean: Mean of R, G, B in 0..255.

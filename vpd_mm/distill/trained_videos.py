@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..corpus import Corpus
-from ..corpus.provenance import digest, files_digest
+from ..corpus.stale_files import digest, files_digest
 from ..errors import UserError
 from ..structures.npz_io import read_source
 

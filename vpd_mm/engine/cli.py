@@ -252,7 +252,7 @@ def merge_run_arguments(
     may be absent; ``suffix`` is appended to the name of the default work dir; ``top`` is as of
     :func:`vpd_mm.engine.option_check.check_fields`.
     """
-    from ..compat.checkpoint import RUN_CONFIG
+    from ..compat.checkpoint_loading import RUN_CONFIG
     from .config import config_name, epochs_option, merge_options
 
     epochs = getattr(args, 'epochs', None)

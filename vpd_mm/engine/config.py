@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from ..compat.checkpoint import RUN_CONFIG
+from ..compat.checkpoint_loading import RUN_CONFIG
 from ..errors import UserError
 from ..files import check_file
 from ..files.reading import MAX_TEXT_BYTES

@@ -11,12 +11,12 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from ..compat.checkpoint import RUN_CONFIG, find_latest_checkpoint, own_config
+from ..compat.checkpoint_loading import RUN_CONFIG, find_latest_checkpoint, own_config
 from ..errors import UserError
 from ..files import MARK, list_folder, read_json, write_json
 from ..registry import MODELS
 from ..structures import load_classes
-from .checkpoints import best_checkpoint
+from .checkpoint_choice import best_checkpoint
 from .config import read_config
 from .written_configs import NOT_OURS, is_recorded
 

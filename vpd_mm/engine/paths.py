@@ -15,13 +15,13 @@ def resource_dir() -> Path:
 
 
 def find_weights(name: str) -> str:
-    """Return the path of a checkpoint; one on a web server is downloaded (:mod:`vpd_mm.engine.weights`).
+    """Return the path of a checkpoint; one on a web server is downloaded (:mod:`vpd_mm.engine.checkpoint_download`).
 
     Weights of the package (``vpd_mm/...``) are found from any folder.  Names that mmengine resolves (``torchvision://``)
     and missing files are returned as they are.
     """
     if name.lower().startswith(('http://', 'https://')):
-        from .weights import fetch_weights  # imports mmengine
+        from .checkpoint_download import fetch_weights  # imports mmengine
 
         return str(fetch_weights(name))
     packed = _PACKAGE.parent / name

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from ..compat import find_latest_checkpoint
 from ..errors import UserError
 from ..files import check_no_link
-from .checkpoints import remove_set_aside, replaced_checkpoints, set_aside_replaced
+from .checkpoint_choice import remove_set_aside, replaced_checkpoints, set_aside_replaced
 from .cli import launcher_ranks
 from .locks import file_lock
 
@@ -37,7 +37,7 @@ def train_alone(work_dir: Path, *, resume: str | None, overwrite: bool) -> Itera
 
     Raises:
         UserError: another process trains there, or there are checkpoints that the training would replace
-            (:func:`~vpd_mm.engine.checkpoints.replaced_checkpoints`), without ``overwrite``.
+            (:func:`~vpd_mm.engine.checkpoint_choice.replaced_checkpoints`), without ``overwrite``.
     """
     if launcher_ranks()[0] != 0:
         yield
@@ -60,7 +60,7 @@ class ReplaceTrainingHook(Hook):
     with: a training that ends before that changes nothing, and later no step takes them for its own.
 
     Args:
-        resume: As of :func:`~vpd_mm.engine.checkpoints.replaced_checkpoints`.
+        resume: As of :func:`~vpd_mm.engine.checkpoint_choice.replaced_checkpoints`.
     """
 
     priority = 'VERY_HIGH'  # before hooks that write into the work dir

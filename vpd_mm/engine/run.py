@@ -16,10 +16,10 @@ from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
 from .. import registry
-from ..compat.checkpoint import RUN_CONFIG
+from ..compat.checkpoint_loading import RUN_CONFIG
 from ..errors import UserError
 from ..files import atomic_write, check_no_link, check_no_links, disk_errors_name
-from .checkpoints import best_checkpoint, last_checkpoint
+from .checkpoint_choice import best_checkpoint, last_checkpoint
 from .cli import LAUNCHERS
 from .config import config_name, set_filename
 from .cpu_autocast import on_this_cpu

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..corpus import Corpus
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..engine.config import merge_values, read_config
 from ..engine.option_check import check_fields
 from ..errors import UserError, listed

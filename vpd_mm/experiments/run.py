@@ -14,7 +14,7 @@ from ..baselines.clip_scores import ClipScoreMetric, ClipScores, mean_scores
 from ..compat import find_latest_checkpoint
 from ..corpus import Corpus
 from ..detect.search import search_corpus
-from ..engine.checkpoints import best_checkpoint
+from ..engine.checkpoint_choice import best_checkpoint
 from ..engine.locks import file_lock
 from ..engine.progress import OnProgress, no_progress
 from ..engine.run import ProgressHook, build_runner

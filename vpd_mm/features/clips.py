@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, FeatureStore, Window
-from ..corpus.provenance import NOT_SETTINGS, CorpusInputs
+from ..corpus.stale_files import NOT_SETTINGS, CorpusInputs
 from ..errors import UserError
 from ..files import npz_path
 from ..structures import FeatureSequence, FrameTimes

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from ..corpus import Corpus
 from ..corpus.crop_store import CropStore
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..engine.resume import config_digest
 from ..files import composed, file_digest, list_folder, npz_path
 from ..structures import left_out_videos, load_actions, load_splits

@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, Dataset
 from ..athlete.recipe import Recipe
 from ..corpus import Corpus, CropStore, FeatureStore
 from ..corpus.crop_store import CACHED_RECORDS
-from ..corpus.provenance import CorpusInputs, Source, crops_of, digest, refresh_features
+from ..corpus.stale_files import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.crop_batch import CropBatch, collate_crops
-from ..distill.device_augmentation import fused
+from ..distill.gpu_augmentation import fused
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..corpus import Corpus
-from ..corpus.provenance import CorpusInputs, Source, refresh_features
+from ..corpus.stale_files import CorpusInputs, Source, refresh_features
 from ..errors import UserError, counted, errors_name
 from ..files import check_video_name, list_folder, npz_path
 from ..structures import FeatureSequence, PoseSequence

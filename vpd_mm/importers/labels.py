@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import Corpus, VideoInfo
-from ..corpus.provenance import digest, is_current
+from ..corpus.stale_files import digest, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..files import write_lines

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..athlete import VideoReader
 from ..corpus import Corpus, VideoInfo
-from ..corpus.provenance import CorpusInputs, is_current
+from ..corpus.stale_files import CorpusInputs, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..files import file_digest, list_folder, npz_path

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from ..corpus import Corpus, VideoInfo
-from ..corpus.provenance import CorpusInputs, files_digest, stale_videos
+from ..corpus.stale_files import CorpusInputs, files_digest, stale_videos
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..files import composed, list_folder, stored_path

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..corpus import Corpus, CropStore, CropWriter, VideoInfo
-from ..corpus.provenance import CorpusInputs, FileDigests, Source, files_digest, is_current
+from ..corpus.stale_files import CorpusInputs, FileDigests, Source, files_digest, is_current
 from ..engine.progress import OnProgress, no_progress
 from ..errors import UserError
 from ..files import composed, list_folder, npz_path

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..corpus import Corpus, VideoInfo
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..errors import UserError, counted, errors_name, listed, one_line
 from ..structures import FrameTimes, Label
 from ..structures.action import SPLITS

@@ -10,7 +10,7 @@ from typing import Any
 from ..athlete import VideoReader
 from ..athlete.track_rules import build_tracker
 from ..corpus import Corpus, CropWriter
-from ..corpus.agreement import orphans, stale_files
+from ..corpus.consistency import orphans, stale_files
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole

@@ -11,7 +11,7 @@ import numpy as np
 from ..athlete import VideoReader
 from ..athlete.recipe import corpus_recipe
 from ..corpus import Corpus, CropStore, VideoInfo
-from ..corpus.agreement import disagreements
+from ..corpus.consistency import disagreements
 from ..corpus.shard import videos_of_shards
 from ..errors import UserError, counted, one_line
 from ..files import check_output, list_folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..athlete.recipe import PLAIN_BOXES, Recipe
 from ..corpus import Corpus
-from ..corpus.provenance import sources_in
+from ..corpus.stale_files import sources_in
 from ..engine.paths import config_dir, find_config
 from ..errors import UserError
 from ..files import file_digest

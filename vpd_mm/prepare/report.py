@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from ..corpus.agreement import crops_differ
+from ..corpus.consistency import crops_differ
 from ..errors import counted, one_line
 from ..files import list_folder
 from ..structures import AthleteTrack, PoseSequence

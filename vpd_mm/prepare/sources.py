@@ -14,7 +14,8 @@ from typing import Any
 from ..athlete import VideoReader
 from ..athlete.flow import flow_settings
 from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
-from ..corpus.provenance import (
+from ..corpus.shard import videos_of_shards
+from ..corpus.stale_files import (
     CorpusInputs,
     FileDigests,
     Source,
@@ -22,7 +23,6 @@ from ..corpus.provenance import (
     files_digest,
     stale_videos,
 )
-from ..corpus.shard import videos_of_shards
 from ..errors import UserError, counted
 from ..files import check_video_name, composed, file_digest, file_state, input_name, list_folder
 from ..importers.box_files import ATHLETE_SEPARATOR, find_athletes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..athlete import VideoReader
 from ..corpus import Corpus, CropStore
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..engine.cli import num_cores
 from ..engine.config import parse_options, read_config
 from ..engine.console import PlainConsole

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from ..corpus import Corpus, CropStore
 from ..corpus.corpus import is_repaired
-from ..corpus.provenance import CorpusInputs, crops_of, digest, refresh_features
+from ..corpus.stale_files import CorpusInputs, crops_of, digest, refresh_features
 from ..distill import CropDataset
 from ..engine.locks import file_lock
 from ..engine.progress import OnProgress, no_progress

@@ -48,8 +48,8 @@ def save_npz(
 ) -> None:
     """Write ``arrays`` as an uncompressed npz that states its ``kind`` (for example ``AthleteTrack/1``).
 
-    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.provenance`; None: unknown.  Without ``make_folder`` a
-    missing folder is a FileNotFoundError.
+    ``source`` is what they were made of, see :mod:`vpd_mm.corpus.stale_files`; None: unknown.  Without ``make_folder``
+    a missing folder is a FileNotFoundError.
     """
     members: dict[str, Any] = {'format': np.array(f'vpd_mm/{kind}'), **arrays}
     if source is not None:

@@ -53,7 +53,7 @@ class FrameSequence:
         return len(self.frame_inds)
 
     def save(self, path: str | os.PathLike, source: Mapping[str, Any] | None = None) -> None:
-        """Write the arrays as npz, atomically, with what they were made of (:mod:`vpd_mm.corpus.provenance`)."""
+        """Write the arrays as npz, atomically, with what they were made of (:mod:`vpd_mm.corpus.stale_files`)."""
         save_npz(path, self.KIND, vars(self), source)
 
     @classmethod

@@ -12,7 +12,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 
 LOOPBACK = ('127.0.0.1', 'localhost', '::1')
 #: Header without which nothing is changed: pages of other sites cannot send it.

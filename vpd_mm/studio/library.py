@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import VideoInfo
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..errors import UserError
 from ..files import file_state, list_folder, read_json, write_json
 from ..structures import VPD_JOINTS, Action, load_actions, load_classes, load_splits

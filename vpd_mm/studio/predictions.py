@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..corpus import Corpus
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..engine.locks import file_lock
 from ..errors import UserError
 from ..files import checked_name, file_state, list_folder, npz_path, read_json, write_json

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..corpus import CropHeader, VideoInfo
-from ..corpus.provenance import CorpusInputs, crops_of
+from ..corpus.stale_files import CorpusInputs, crops_of
 from ..engine.model_files import find_one_trained, read_trained_config
 from ..errors import UserError
 from ..features.feature_extractor import FeatureExtractor, build_extractor, run_source

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..corpus import Corpus, CropStore, VideoInfo
-from ..corpus.provenance import digest
+from ..corpus.stale_files import digest
 from ..errors import UserError
 from ..files import composed, file_state, list_folder
 from ..structures import FrameTimes

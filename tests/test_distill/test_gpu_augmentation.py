@@ -25,7 +25,7 @@ from vpd_mm.distill import (
     StackFlow,
 )
 from vpd_mm.distill.crop_dataset import HANDOVERS
-from vpd_mm.distill.device_augmentation import _decode_nvjpeg, decode_crops
+from vpd_mm.distill.gpu_augmentation import _decode_nvjpeg, decode_crops
 from vpd_mm.errors import UserError
 from vpd_mm.structures import FeatureSequence
 

@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..files import composed, list_folder, npz_path
 from .corpus import Corpus
 from .crop_store import CropStore
-from .provenance import CorpusInputs, crops_of
+from .stale_files import CorpusInputs, crops_of
 
 #: Largest share of the boxes without a crop; a decoder skips damaged frames.
 _WITHOUT_CROP = 0.1

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..compat import find_latest_checkpoint
-from ..compat.checkpoint import step_of
+from ..compat.checkpoint_loading import step_of
 from ..errors import UserError
 from ..files import check_no_link, list_folder
 from .training_console import RECORD, training_record

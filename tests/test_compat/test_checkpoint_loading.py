@@ -16,7 +16,7 @@ from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint, load_state_dict
 
 from vpd_mm.compat import find_latest_checkpoint, load_checkpoint_safely
-from vpd_mm.compat.checkpoint import FORBID, FORCE
+from vpd_mm.compat.checkpoint_loading import FORBID, FORCE
 from vpd_mm.engine.hooks import RepeatValidationHook
 from vpd_mm.errors import UserError
 

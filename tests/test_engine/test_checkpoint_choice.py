@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from vpd_mm.engine.checkpoints import (
+from vpd_mm.engine.checkpoint_choice import (
     best_checkpoint,
     last_checkpoint,
     remove_set_aside,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vpd_mm.corpus import Corpus
-from vpd_mm.corpus.provenance import (
+from vpd_mm.corpus.stale_files import (
     CorpusInputs,
     FileDigests,
     files_digest,
@@ -37,9 +37,9 @@ def test_a_large_file_is_read_again_only_if_it_may_have_changed(tmp_path, monkey
     """Same size and time of change are not enough: a copy can keep both."""
     video, kept = tmp_path / 'video', tmp_path / 'kept'
     video.write_bytes(bytes(2 << 20))
-    monkeypatch.setattr('vpd_mm.corpus.provenance._CLOCK_STEP_NS', -(10**12))
+    monkeypatch.setattr('vpd_mm.corpus.stale_files._CLOCK_STEP_NS', -(10**12))
     reads = []
-    monkeypatch.setattr('vpd_mm.corpus.provenance.file_digest', lambda path: reads.append(1) or file_digest(path))
+    monkeypatch.setattr('vpd_mm.corpus.stale_files.file_digest', lambda path: reads.append(1) or file_digest(path))
 
     def run():
         digests = FileDigests(kept)

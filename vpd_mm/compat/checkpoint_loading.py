@@ -26,8 +26,8 @@ from typing import IO, Any
 from ..errors import UserError
 from ..files import list_folder, open_file, read_text
 from .bridge import provider, rebind
-from .pickle_scan import NUMPY_MODULES, NotWritten, check_pickle
-from .resumed import check_resume, check_start, follow_config, load_fitting
+from .checkpoint_pickle import NUMPY_MODULES, NotWritten, check_pickle
+from .checkpoint_resuming import check_resume, check_start, follow_config, load_fitting
 
 FORCE, FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 #: Messages of torch's unpickler about a type or function that is not allowed.
@@ -102,7 +102,7 @@ def check_checkpoint(path: str | os.PathLike) -> None:
 
     Raises:
         UserError: No regular file, a record that is compressed or differs from its CRC, or a pickle with something that
-            no training writes or that grows (:mod:`vpd_mm.compat.pickle_scan`).
+            no training writes or that grows (:mod:`vpd_mm.compat.checkpoint_pickle`).
     """
     try:
         file = open_file(path)
@@ -269,7 +269,7 @@ def safe_loader(module: ModuleType) -> Iterator[None]:
 def resume_errors(module: ModuleType) -> Iterator[None]:
     """Load and resume all weights or none; a training that starts from other weights (load_from) may load a part.
 
-    A resumed training follows the schedule of its config (:func:`vpd_mm.compat.resumed.follow_schedule`).
+    A resumed training follows the schedule of its config (:func:`vpd_mm.compat.checkpoint_resuming.follow_schedule`).
     """
     yield
     resume, load = module.Runner.resume, module.Runner.load_checkpoint  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from vpd_mm.compat import environment, repair
+from vpd_mm.compat import environment, environment_fix
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / 'requirements'
@@ -36,12 +36,12 @@ def test_bare_environment_gets_every_line_in_order(bare, tmp_path):
     done = check_env(bare, tmp_path)
     assert done.returncode == 1, done.stderr
     ensurepip, torch, rest, openmmlab = done.stdout.splitlines()
-    pins = [*repair.pinned(REQUIREMENTS / 'runtime.txt').values()]
+    pins = [*environment_fix.pinned(REQUIREMENTS / 'runtime.txt').values()]
     assert ensurepip == f'{bare} -m ensurepip'
     assert torch == f'{bare} -m pip install {pins[0]}'
     assert pins[0].startswith('torch==')
     assert rest == f'{bare} -m pip install {" ".join(pins[1:])}'
-    no_deps = ' '.join(repair.pinned(REQUIREMENTS / 'openmmlab.txt').values())
+    no_deps = ' '.join(environment_fix.pinned(REQUIREMENTS / 'openmmlab.txt').values())
     assert openmmlab == f'{bare} -m pip install --no-deps {no_deps}'
 
 
@@ -53,23 +53,23 @@ def test_environment_of_uv_has_no_pip_and_gets_lines_of_uv(bare, tmp_path):
 
 
 def test_complete_environment_lacks_nothing():
-    assert repair.fix_commands(REQUIREMENTS) == []
+    assert environment_fix.fix_commands(REQUIREMENTS) == []
 
 
 def test_missing_package_is_named_with_its_version(monkeypatch):
-    present = repair.is_present
-    monkeypatch.setattr(repair, 'is_present', lambda name: name not in ('mmpose', 'lmdb') and present(name))
+    present = environment_fix.is_present
+    monkeypatch.setattr(environment_fix, 'is_present', lambda name: name not in ('mmpose', 'lmdb') and present(name))
     pip = [sys.executable, '-m', 'pip', 'install']
-    assert repair.fix_commands(REQUIREMENTS) == [[*pip, 'lmdb==3.0.0'], [*pip, '--no-deps', 'mmpose==1.3.2']]
+    assert environment_fix.fix_commands(REQUIREMENTS) == [[*pip, 'lmdb==3.0.0'], [*pip, '--no-deps', 'mmpose==1.3.2']]
 
 
 def test_two_opencv_are_replaced_by_one(monkeypatch):
     installed = {'opencv-python-headless': ('opencv-python-headless', '1'), 'opencv-python': ('opencv-python', '1')}
     bad = environment.Row('OpenCV', False, 'two')
     monkeypatch.setattr(environment, 'opencv_row', lambda: bad)
-    real = repair.provider
-    monkeypatch.setattr(repair, 'provider', lambda name: installed.get(name) or real(name))
-    uninstall, install = repair.fix_commands(REQUIREMENTS)
+    real = environment_fix.provider
+    monkeypatch.setattr(environment_fix, 'provider', lambda name: installed.get(name) or real(name))
+    uninstall, install = environment_fix.fix_commands(REQUIREMENTS)
     assert uninstall[2:] == ['pip', 'uninstall', '-y', 'opencv-python-headless', 'opencv-python']
     assert re.fullmatch(r'opencv-python-headless==[\d.]+', ' '.join(install[4:]))
 
@@ -77,7 +77,7 @@ def test_two_opencv_are_replaced_by_one(monkeypatch):
 def test_package_that_does_not_import_is_installed_again(monkeypatch):
     rows = [environment.Row('mmengine.runner', True, ''), environment.Row('mmdet.apis', False, 'ImportError')]
     monkeypatch.setattr(environment, 'main_path', lambda: rows)
-    (command,) = repair.fix_commands(REQUIREMENTS)
+    (command,) = environment_fix.fix_commands(REQUIREMENTS)
     assert command[3:] == ['install', '--no-deps', '--force-reinstall', 'mmdet==3.3.0']
 
 
@@ -89,14 +89,17 @@ def test_markers_are_read_as_pip_reads_them(minor, name):
             wanted = Requirement(line).marker
             marker = line.partition(';')[2].strip()
             version = {'python_version': f'3.{minor}'}
-            assert repair.applies(marker, (3, minor)) == (wanted is None or wanted.evaluate(version))
+            assert environment_fix.applies(marker, (3, minor)) == (wanted is None or wanted.evaluate(version))
     with pytest.raises(ValueError, match='marker must be'):
-        repair.applies('sys_platform == "linux"')
+        environment_fix.applies('sys_platform == "linux"')
 
 
 def test_run_stops_at_the_first_failure(tmp_path):
     first, second = tmp_path / 'first', tmp_path / 'second'
     touch = [sys.executable, '-c', 'import pathlib, sys; pathlib.Path(sys.argv[1]).touch()']
-    assert repair.run_commands([[*touch, str(first)], [sys.executable, '-c', 'exit(3)'], [*touch, str(second)]]) == 3
+    assert (
+        environment_fix.run_commands([[*touch, str(first)], [sys.executable, '-c', 'exit(3)'], [*touch, str(second)]])
+        == 3
+    )
     assert first.exists()
     assert not second.exists()

@@ -87,7 +87,7 @@ def test_two_processes_at_once(folder):
 @pytest.mark.parametrize('name', ['%2e%2e%2f%2e%2e%2fx-0123abcd.pth', '.x-0123abcd.pth', 'x y-0123abcd.pth', ''])
 def test_a_name_does_not_leave_the_folder(folder, monkeypatch, name):
     calls = []
-    monkeypatch.setattr('vpd_mm.engine.weights.download', lambda url, path, *_: calls.append(path))
+    monkeypatch.setattr('vpd_mm.engine.checkpoint_download.download', lambda url, path, *_: calls.append(path))
     assert Path(find_weights(f'https://host/{name}')).parent == folder
     assert calls[0].parent == folder
     assert not calls[0].name.startswith('.')
