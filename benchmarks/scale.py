@@ -158,7 +158,7 @@ def measure_training(folder: Path, root: Path) -> dict[str, float]:
         size, of_files = worker_memory(data, method, count)
         numbers[f'{method}ed worker, MB'] = size
         numbers[f'{method}ed worker without mapped files, MB'] = size - of_files
-    data.pipeline = without_crop
+    data.pipeline = Compose([without_crop])
     for index in of_each_video[FIRST:]:  # the draws that follow are of a later epoch
         data[index]
     draws.set_epoch(1)

@@ -334,7 +334,7 @@ def test_what_is_of_a_former_student_is_named(folder, gallery, tmp_path, monkeyp
     VPDInferencer(config, checkpoint, boxes='full', gallery=f'{gallery.root}:old')
     assert [text.partition(': ')[2] for text in logged] == [
         f'{checkpoint} has changed since it was exported; export it again',
-        "has features of another student, {'config': 'student.py', 'checkpoint': 'student.pth'}, as it was then; "
+        "has features of another student, {'checkpoint': 'student.pth', 'config': 'student.py'}, as it was then; "
         'results mean little: pass the --student that fits, or make it again',
     ]
     export_model(config, checkpoint, onnx)

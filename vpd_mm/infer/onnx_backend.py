@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..compat import load_checkpoint_safely
 from ..distill import PoseDistiller
+from ..distill.crop_preprocessor import crops_in_px
 from ..engine.config import set_filename
 from ..engine.model_files import build_model, check_meta, load_weights, read_trained_config
 from ..errors import UserError
@@ -88,14 +89,15 @@ class OnnxNetwork(nn.Module):
 
 
 class _RawCrops(nn.Module):
-    """Data preprocessor of an exported student, which normalises crops itself."""
+    """Data preprocessor of an exported student, which normalises crops itself: R, G, B in 0..255, flow in px."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
         self.num_channels = num_channels
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        return {**data, 'inputs': data['inputs'][:, : self.num_channels].float()}
+        crops = data['inputs'][:, : self.num_channels]
+        return {**data, 'inputs': crops_in_px(crops, (data.get('data_samples') or {}).get('flow_scale'))}
 
 
 def read_model_settings(config: str | os.PathLike, checkpoint: str | os.PathLike) -> Config:
