@@ -15,6 +15,7 @@ from unittest.mock import create_autospec
 import numpy as np
 import pandas as pd
 import pytest
+import submitit
 import torch
 from compare import main as compare
 from comparison_corpus import EPOCHS, ROOT, easy_corpus, plan_of, write_comparison
@@ -29,6 +30,7 @@ from vpd_mm.corpus import Corpus
 from vpd_mm.engine.locks import file_lock
 from vpd_mm.errors import UserError
 from vpd_mm.experiments import RunStore, execute, run_missing
+from vpd_mm.experiments import jobs as jobs_module
 from vpd_mm.experiments import run as run_module
 from vpd_mm.experiments.store import code_commit
 from vpd_mm.retrieve import load_clips, rank_corpus
@@ -263,6 +265,39 @@ def test_a_killed_process_is_reported_and_the_others_finish(corpus, tmp_path):
     np.testing.assert_array_equal(store.scores(other.key).scores, here.scores(other.key).scores)
     assert modes == [0o700]
     assert not list((tmp_path / 'w' / 'jobs').rglob('*.pkl'))
+
+
+def test_jobs_that_are_killed_together_share_what_is_left_and_no_run_is_done_twice(corpus, tmp_path, monkeypatch):
+    path = write_comparison(tmp_path / 'c.py', corpus, methods=[NEAREST], ks=[2], subsets=5)
+    runs, store, batches = plan_of(path).runs, RunStore(tmp_path / 'w' / 'runs'), []
+
+    class Executor:
+        """Two jobs that end when each has taken a run, and one that takes all runs, which fail."""
+
+        def __init__(self, folder, cluster):
+            self.parameters = {}
+
+        def update_parameters(self, **kwargs):
+            pass
+
+        def submit_array(self, jobs):
+            (job,) = jobs
+            batches.append([run.key for run in job.runs])
+            job_id = str(len(batches))
+            for run in job.runs if len(batches) > 2 else [job.runs[len(batches) - 1]]:
+                if jobs_module._take(job.folder, run, job_id) and len(batches) == 3:
+                    (job.folder / f'{run.key}.error').write_text('failed')
+            ended = create_autospec(submitit.Job, instance=True, job_id=job_id)
+            ended.done.side_effect = lambda: len(batches) > 1
+            ended.task.return_value.paths.result_pickle = tmp_path / 'none'
+            return [ended]
+
+    monkeypatch.setattr(submitit, 'AutoExecutor', Executor)
+    failed = run_missing(runs, store, jobs=2)
+    keys = [run.key for run in runs]
+    assert batches == [keys, keys, keys[2:], keys[2:]]
+    assert [key for key in keys if 'was killed' in failed[key]] == keys[:2]
+    assert [key for key in keys if failed[key].startswith('failed')] == keys[2:]
 
 
 @pytest.mark.full

@@ -268,6 +268,7 @@ class _Queue:
                 self._ask_slurm()
                 over = {slot for slot, (_, job) in self.active.items() if self._is_over(job)}
                 names, part = {path.name for path in self.folder.iterdir()}, 0.0  # read after the end of those jobs
+                again: dict[str, Run] = {}
                 for slot, (batch, job) in list(self.active.items()):
                     batch[:] = [run for run in batch if run.key in left]
                     taken = [run for run in batch if f'{run.key}.{job.job_id}' in names]
@@ -285,7 +286,8 @@ class _Queue:
                             part += self._part(run)
                     if slot in over:
                         del self.active[slot]
-                        waiting[:0] = untaken
+                        again |= {run.key: run for run in untaken}  # each once: jobs that end together share them
+                waiting[:0] = [run for key, run in again.items() if key in left]
                 if time.monotonic() - asked >= 1:
                     asked = time.monotonic()
                     on_part(part)
