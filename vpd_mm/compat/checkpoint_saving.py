@@ -16,7 +16,7 @@ from ..files import write_bytes
 from .bridge import package_dir
 
 #: Names of the files that a checkpoint replaces: a process that is killed after it has saved leaves them.
-_REPLACED, _OWN = 'replaced_checkpoints', re.compile(r'(best_[\w.-]+_)?(epoch|iter)_[0-9]+\.pth')
+_REPLACED, _OWN = 'replaced_checkpoints', re.compile(r'(best_[^/\\]+_)?(epoch|iter)_[0-9]+\.pth')
 
 
 def removes_first() -> str:
