@@ -250,6 +250,16 @@ def test_every_crop_is_a_sample_without_the_gate(corpus):
     np.testing.assert_array_equal(missing['ground_truth'], ground_truth)
 
 
+def test_a_video_whose_teacher_has_no_frames_has_samples_without_the_gate(corpus, tmp_path):
+    root = tmp_path / 'copy'
+    shutil.copytree(corpus.root, root)
+    empty = FeatureSequence(np.zeros(0, np.int64), np.zeros((0, 2, 26), 'f4'), np.zeros(0, 'f4'))
+    empty.save(root / 'teacher' / 'joints' / 'a.npz')
+    sample = at(CropDataset(root, 'joints', [dict], subset='all', gate=False), 'a', 12)
+    assert sample['score'] == 0
+    assert np.isnan(sample['targets']).all()
+
+
 def test_augmentation_depends_on_the_draw_only(corpus):
     data = CropDataset(corpus.root, 'joints', [lambda s: s['rng'].random()], subset='all')
     assert data[3, 99] == data[5, 99] != data[3, 98]

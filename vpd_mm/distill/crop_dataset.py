@@ -397,7 +397,7 @@ class CropDataset(Dataset):
             if first is None:
                 inds = read(0, 0, num_frames)
                 row = int(inds.searchsorted(frame))
-                known, previous = (row + i < num_frames and inds[row + i] == frame + i for i in (0, -1))
+                known, previous = (0 <= row + i < num_frames and inds[row + i] == frame + i for i in (0, -1))
             else:
                 row = frame - first
                 known, previous = 0 <= row < num_frames, True
