@@ -93,5 +93,8 @@ def test_a_training_replaces_what_it_does_not_continue(tmp_path):
     assert sorted(path.name for path in (work / 'replaced').iterdir()) == sorted([names[0], 'epoch_2.pth', *records])
     set_aside_replaced(work, None)  # nothing of a training: what was set aside stays
     assert len(list((work / 'replaced').iterdir())) == 4
+    (work / 'epoch_4.pth').write_text('')  # its process was killed before it set this one aside
+    set_aside_replaced(work, None)
+    assert len(list((work / 'replaced').iterdir())) == 5
     remove_set_aside(work)
     assert sorted(path.name for path in work.iterdir()) == mine

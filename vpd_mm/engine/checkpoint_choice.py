@@ -59,11 +59,11 @@ def set_aside_replaced(work_dir: Path, resume: str | None) -> None:
     replaced = [path for path in replaced if path.name.startswith(kinds) and step_of(path) >= 0]
     if replaced and not _is_in(resume, work_dir):
         replaced += filter(os.path.lexists, [work_dir / RECORD, work_dir / 'last_checkpoint'])
-    if replaced:
-        remove_set_aside(work_dir)  # of a training before that
-        (work_dir / REPLACED).mkdir()
+    folder = work_dir / REPLACED
+    check_no_link(folder)
     for path in replaced:
-        os.replace(path, work_dir / REPLACED / path.name)
+        folder.mkdir(exist_ok=True)  # it may hold those of a training before that saved nothing, or was killed here
+        os.replace(path, folder / path.name)
 
 
 def remove_set_aside(work_dir: Path) -> None:
