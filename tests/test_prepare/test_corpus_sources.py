@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes, write_poses
 
-from vpd_mm.athlete import FlowEstimator
+from vpd_mm.athlete import FlowEstimator, VideoReader
 from vpd_mm.corpus import Corpus, CropStore, CropWriter, FeatureStore, VideoInfo
 from vpd_mm.corpus.consistency import orphans, stale_files
 from vpd_mm.errors import UserError
@@ -124,6 +124,18 @@ def test_a_video_that_is_replaced_meanwhile_is_refused_even_if_it_is_put_back(tm
     assert build_corpus([video], tmp_path / 'c').failures == []
     build_corpus([video], tmp_path / 'whole')
     assert corpus_content(tmp_path / 'c') == corpus_content(tmp_path / 'whole')
+
+
+def test_a_video_of_the_same_content_is_no_other_one(tmp_path, inputs, monkeypatch):
+    """A copy is another file, and some network file systems give a file another inode from time to time."""
+
+    def copy_and_open(path, *args):
+        shutil.copy(path, tmp_path / 'copy.mp4')
+        os.replace(tmp_path / 'copy.mp4', path)
+        return VideoReader(path, *args)
+
+    monkeypatch.setattr(video_preparer, 'VideoReader', copy_and_open)
+    assert build_corpus(inputs[:1], tmp_path / 'c').failures == []
 
 
 @pytest.mark.parametrize('reader', ['find_tracks', 'read_poses', 'read_masks'])

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..athlete import SquareCropper, VideoReader
 from ..athlete.camera_cuts import with_previous
 from ..corpus import Corpus, CropHeader, CropStore, CropWriter, VideoInfo
+from ..corpus.stale_files import files_digest
 from ..engine.cli import error_line
 from ..engine.progress import OnProgress
 from ..errors import UserError
@@ -106,7 +107,7 @@ class VideoPreparer:
 
     def _open(self, job: Job) -> VideoReader:
         reader = VideoReader(job.path, self.settings.fps)
-        if job.state not in ((), reader.state):
+        if job.state not in ((), reader.state) and files_digest([job.path]) != job.digest:
             raise UserError(f'{job.path}: was changed or replaced since this run began; run the same command again')
         return reader
 
