@@ -64,13 +64,14 @@ def open_file(path: str | os.PathLike, max_bytes: int | None = None, missing: st
     return file
 
 
-def file_state(path: str | os.PathLike) -> tuple[int, ...]:
+def file_state(file: str | os.PathLike | int) -> tuple[int, ...]:
     """Return size, time of the last change in ns and inode of a file, by which a change is seen; (-1,): it is missing.
 
-    Written files are new ones with another inode, also where a clock was set back.
+    ``file`` is a path or the descriptor of an open file.  Written files are new ones with another inode, also where a
+    clock was set back.
     """
     try:
-        stat = os.stat(path)
+        stat = os.stat(file)
     except (OSError, ValueError):
         return (-1,)
     return stat.st_size, stat.st_mtime_ns, stat.st_ino

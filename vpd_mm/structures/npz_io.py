@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from ..errors import UserError
-from ..files import atomic_write, open_file, open_flags, parse_json
+from ..files import atomic_write, file_state, open_file, open_flags, parse_json
 
 #: Largest array that is read (an hour of 60 fps video with V = 2, D = 2048 needs 3.5 GB).
 MAX_ARRAY_BYTES = 8 << 30
@@ -146,7 +146,7 @@ class NpzRows:
     def __init__(self, path: str | os.PathLike, kind: str, fields: tuple[str, ...]) -> None:
         with _open_archive(Path(path), f'a vpd_mm {kind} npz; delete it and run the step again') as archive:
             _check_kind(archive, kind)
-            self._path, self._state = str(path), _file_state(archive.fp.fileno())  # type: ignore[union-attr]
+            self._path, self._state = str(path), file_state(archive.fp.fileno())  # type: ignore[union-attr]
             places = [_place_member(archive, name, self._state[0]) for name in fields]
         if any(order == 'F' and len(shape) > 1 for _, shape, order, _ in places):
             raise UserError(f'{path}: holds an array in Fortran order; delete it and run the step again')
@@ -162,7 +162,7 @@ class NpzRows:
         except OSError as e:
             raise UserError(f'{self._path}: cannot be opened ({e.strerror})') from e
         try:
-            if _file_state(handle) != self._state:
+            if file_state(handle) != self._state:
                 raise ReplacedError(f'{self._path}: was replaced by another file since this run opened it; start again')
 
             def rows(field: int, start: int, end: int) -> np.ndarray:
@@ -173,12 +173,6 @@ class NpzRows:
             yield rows
         finally:
             os.close(handle)
-
-
-def _file_state(handle: int) -> tuple[int, int, int, int]:
-    """Size, time of change, and identity of an open file."""
-    stat = os.fstat(handle)
-    return stat.st_size, stat.st_mtime_ns, stat.st_dev, stat.st_ino
 
 
 @contextmanager
