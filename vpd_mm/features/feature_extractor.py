@@ -240,7 +240,7 @@ def extract_corpus(
         if isinstance(result, UserError):
             failures.append(f'{video}: {result}')
         else:
-            path, busy = npz_path(out, video), f'{out}: locked for a minute'
+            path, busy = npz_path(out, video), f'{out}: another extract_features writes it; wait or stop it'
             known = {} if trained_on is None else {'trained_on': bool(trained_on.seen(corpus, [video]))}
             with file_lock(out.with_name(f'.{out.name}.lock'), wait_sec=60, busy=busy):
                 if _inputs_of(path) not in (former[video], sources[video]['inputs']):
