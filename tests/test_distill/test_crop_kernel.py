@@ -17,7 +17,7 @@ from vpd_mm.distill import (
     StackFlow,
 )
 from vpd_mm.distill.crop_kernel import COLOR, NOISE, WINDOW, augment_crop
-from vpd_mm.distill.gpu_augmentation import fused
+from vpd_mm.distill.drawn_transforms import fused
 
 LOAD, PACK = [LoadCrop(), LoadFlow()], [StackFlow(), PackCropInputs()]
 WINDOWS, FLIP = ResizedCrop(30), ChiralFlip()

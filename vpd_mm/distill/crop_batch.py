@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 from torch.utils.data import default_collate
 
 from ..registry import FUNCTIONS
@@ -70,6 +71,12 @@ class CropBatch(list):
     def inputs(self) -> torch.Tensor | None:
         """The inputs of all samples; None where they are not parts of one tensor."""
         return self._inputs if len(self) == self.size and not self._parts else None
+
+
+def pad(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Pad an image (C, H, W) to (C, side, side) with zeros."""
+    height, width = image.shape[1:]
+    return image if height == width == side else F.pad(image, (0, side - width, 0, side - height))
 
 
 @FUNCTIONS.register_module()

@@ -27,7 +27,7 @@ from ..structures.npz_io import NpzRows, ReplacedError, npz_checksums
 from ..teacher import JointFeature
 from .crop_batch import CropBatch, InputMemory
 from .crop_transforms import BackgroundNoise, ChiralFlip, ResizedCrop
-from .gpu_augmentation import Handover, drawing, fused
+from .drawn_transforms import Handover, drawing, fused
 from .trained_videos import TrainedVideos
 
 #: Number of consecutive frames that are held out together.
@@ -76,7 +76,7 @@ class CropDataset(Dataset):
         ground_truth_dir: Folder of ground truth poses (PoseSequence files), relative to the corpus.
         max_frames: Largest number of samples, evenly spread.
         handover: Crops are 'augmented' by the pipeline; 'decoded', and augmented on the device; 'encoded', and also
-            decoded there.  :mod:`vpd_mm.distill.gpu_augmentation` has the transforms of the paper.
+            decoded there.  :mod:`vpd_mm.distill.drawn_transforms` has the transforms of the paper.
         seed: Of the hold-out, and of the augmentation without a draw of the sampler.
         deprecated: Takes ``lone_poses`` (= not ``require_previous_pose``), ``truth_dir`` (= ``ground_truth_dir``) and
             ``protocol='paper'`` (= ``holdout='frame'``).

@@ -22,7 +22,7 @@ from ..corpus.crop_store import CACHED_RECORDS
 from ..corpus.stale_files import CorpusInputs, Source, crops_of, digest, refresh_features
 from ..distill import PoseDistiller
 from ..distill.crop_batch import CropBatch, collate_crops
-from ..distill.gpu_augmentation import fused
+from ..distill.drawn_transforms import fused
 from ..distill.pose_distiller import mean_of_views, mirror_crops
 from ..distill.trained_videos import TrainedVideos
 from ..engine.cli import num_cores
