@@ -37,7 +37,7 @@ def main(argv=None):
         disk_errors_name(cfg.work_dir),
     ):
         runner = build_runner(cfg)
-        if args.overwrite:
+        if args.overwrite or not resume:  # it may follow one that was killed before it had saved
             runner.register_hook(ReplaceTrainingHook(resume))
         runner.train()
     if launcher_ranks()[0] == 0 and (command := next_command(cfg)):

@@ -96,5 +96,9 @@ def test_a_training_replaces_what_it_does_not_continue(tmp_path):
     (work / 'epoch_4.pth').write_text('')  # its process was killed before it set this one aside
     set_aside_replaced(work, None)
     assert len(list((work / 'replaced').iterdir())) == 5
+    (work / 'replaced' / 'notes.txt').write_text('')
+    remove_set_aside(work)
+    assert [path.name for path in (work / 'replaced').iterdir()] == ['notes.txt']
+    (work / 'replaced' / 'notes.txt').unlink()
     remove_set_aside(work)
     assert sorted(path.name for path in work.iterdir()) == mine

@@ -136,6 +136,6 @@ def test_the_best_checkpoint_of_a_replaced_training_is_not_used(corpus, tmp_path
     kept = {'best_nll_epoch_9.pth', 'epoch_10.pth', 'training.json'}
     assert {path.name for path in (work / 'replaced').iterdir()} == kept  # no checkpoint was saved
     assert best_checkpoint(work) is None
-    train.main([*arguments, '--overwrite', '--cfg-options', *one_epoch])
+    train.main([*arguments, '--cfg-options', *one_epoch])
     assert find_trained(work).checkpoints == [str(work / 'epoch_1.pth')]
     assert not (work / 'replaced').exists()

@@ -1,7 +1,6 @@
 """The last and the best checkpoint of a training."""
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from .training_console import RECORD, training_record
 
 #: Folder of a work dir: the checkpoints that a training replaces, until it has saved its first one.
 REPLACED = 'replaced'
+_RECORDS = RECORD, 'last_checkpoint'
 
 
 def last_checkpoint(work_dir: Path) -> Path:
@@ -54,11 +54,9 @@ def set_aside_replaced(work_dir: Path, resume: str | None) -> None:
 
     The record of the training goes too if it is replaced as a whole.
     """
-    kinds = 'best_', 'epoch_', 'iter_'
-    replaced = replaced_checkpoints(work_dir, resume)
-    replaced = [path for path in replaced if path.name.startswith(kinds) and step_of(path) >= 0]
+    replaced = list(filter(_is_written, replaced_checkpoints(work_dir, resume)))
     if replaced and not _is_in(resume, work_dir):
-        replaced += filter(os.path.lexists, [work_dir / RECORD, work_dir / 'last_checkpoint'])
+        replaced += filter(os.path.lexists, [work_dir / name for name in _RECORDS])
     folder = work_dir / REPLACED
     check_no_link(folder)
     for path in replaced:
@@ -67,10 +65,19 @@ def set_aside_replaced(work_dir: Path, resume: str | None) -> None:
 
 
 def remove_set_aside(work_dir: Path) -> None:
-    """Remove the checkpoints that :func:`set_aside_replaced` has moved."""
-    check_no_link(work_dir / REPLACED)
-    if (work_dir / REPLACED).exists():
-        shutil.rmtree(work_dir / REPLACED)
+    """Remove the files that :func:`set_aside_replaced` has moved."""
+    folder = work_dir / REPLACED
+    check_no_link(folder)
+    for path in filter(_is_written, list_folder(folder)):
+        path.unlink()
+    with suppress(OSError):  # there is none, or it holds something else
+        folder.rmdir()
+
+
+def _is_written(path: Path) -> bool:
+    """Return whether a file has a name that a training gives."""
+    is_step = path.suffix == '.pth' and path.name.startswith(('best_', 'epoch_', 'iter_')) and step_of(path) >= 0
+    return is_step or path.name in _RECORDS
 
 
 def _is_in(path: str | None, folder: Path) -> bool:
