@@ -23,7 +23,7 @@ class InputMemory:
         self._arrays: list[np.ndarray] = []
 
     def tensor(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Return a tensor of any values."""
+        """Return a tensor, whose values are not set."""
         kept, self._arrays = self._arrays, []  # other threads do not get the same array
         unused = [i for i, count in enumerate(_references(kept)) if count == _UNUSED and kept[i].shape == shape]
         array = kept.pop(unused[0]) if unused else np.empty(shape, np.uint8)

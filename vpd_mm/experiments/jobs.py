@@ -274,7 +274,7 @@ class _Queue:
                     taken = [run for run in batch if f'{run.key}.{job.job_id}' in names]
                     untaken = [run for run in batch if f'{run.key}.waiting' in names] if slot in over else []
                     if untaken and not taken and _take(self.folder, untaken[0], job.job_id):
-                        taken = [untaken.pop(0)]  # the process died before
+                        taken = [untaken.pop(0)]  # the process died before it took one
                     for run in taken:
                         error = read_text(self.folder / f'{run.key}.error') if f'{run.key}.error' in names else ''
                         if not error and slot in over and run.key not in self.store:

@@ -45,7 +45,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', make_folder: bool = 
     """Open a temporary file beside ``path`` and rename it to ``path`` at the end, after it has reached the disk.
 
     A reader gets either the old file or the complete new one; after an exception ``path`` is unchanged.  An OSError
-    names ``path``.  Without ``make_folder`` a missing folder is one.
+    names ``path``.  Without ``make_folder`` a missing folder is a FileNotFoundError.
     """
     path = Path(path)
     prefix = _prefix(path)

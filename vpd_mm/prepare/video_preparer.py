@@ -1,6 +1,7 @@
 """Prepare one video file: tracks, crops, flow and poses.
 
-The source of a file is taken before its inputs are read: one that is replaced meanwhile is stale in the next run.
+The source of a file is taken before its inputs are read: an input that is replaced meanwhile makes the file stale in
+the next run.
 """
 
 import time
