@@ -13,7 +13,7 @@ from media import FRAMES, build_corpus, corpus_content, make_video, write_boxes,
 
 from vpd_mm.athlete import FlowEstimator, VideoReader
 from vpd_mm.corpus import Corpus, CropStore, CropWriter, FeatureStore, VideoInfo
-from vpd_mm.corpus.consistency import orphans, stale_files
+from vpd_mm.corpus.consistency import changed_inputs, orphans
 from vpd_mm.errors import UserError
 from vpd_mm.features.pose_features import joint_features
 from vpd_mm.prepare import video_preparer
@@ -372,13 +372,13 @@ def test_redo_makes_named_videos_again(tmp_path, inputs):
             ('jump', FRAMES, 8, 8, 6),
         ]
     assert corpus_content(tmp_path / 'c') == before
-    assert stale_files(corpus, ['jump', 'dive']) == [], 'the same content'
+    assert changed_inputs(corpus, ['jump', 'dive']) == [], 'the same content'
     corpus.record_failures([], {'jump': 'failed before'})
     other = dict(boxes='full', poses=str(tmp_path / 'other_poses'))
     report = build_corpus(inputs[:1], tmp_path / 'c', **other, redo=['jump'])  # named, so without --overwrite
     assert [(r.tracked, r.crops, r.posed) for r in report.videos] == [(FRAMES, FRAMES, 2)]
     assert corpus.failures() == {}
-    [stale] = stale_files(corpus, ['jump', 'dive'])
+    [stale] = changed_inputs(corpus, ['jump', 'dive'])
     assert stale.startswith(f'{corpus.root}/teacher/joints/jump.npz: athlete/poses/files/jump.npz has changed since')
     with pytest.raises(UserError, match=r"made of {'boxes': 'full'}; requested: .*pass their --boxes and --track"):
         build_corpus(inputs[:1], tmp_path / 'c', boxes=None, poses='none', redo=['jump'])

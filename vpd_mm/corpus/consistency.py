@@ -55,7 +55,7 @@ def disagreements(corpus: Corpus, store: CropStore, videos: Iterable[str]) -> di
     return reasons
 
 
-def stale_files(corpus: Corpus, videos: Iterable[str]) -> list[str]:
+def changed_inputs(corpus: Corpus, videos: Iterable[str]) -> list[str]:
     """Say of each file of poses, teachers and features of some videos what has changed since it was made."""
     inputs, problems = CorpusInputs(corpus), []
     for video in videos:

@@ -10,7 +10,7 @@ from typing import Any
 from ..athlete import VideoReader
 from ..athlete.track_rules import build_tracker
 from ..corpus import Corpus, CropWriter
-from ..corpus.consistency import orphans, stale_files
+from ..corpus.consistency import changed_inputs, orphans
 from ..corpus.shard import ENVIRONMENTS, unfinished_videos
 from ..engine.cli import launcher_ranks
 from ..engine.console import PlainConsole
@@ -110,7 +110,7 @@ def build_corpus(
             all_reports = [r for results in reports.values() for r in results]
             for note in record_recipe(corpus, settings, recipe, all_reports, made_tracks):
                 bars.console.print(f'note: {note}', soft_wrap=True)
-            stale = stale_files(corpus, [r.video for r in all_reports])
+            stale = changed_inputs(corpus, [r.video for r in all_reports])
             lost = orphans(corpus)
             if stale:
                 bars.console.print(f'note: {counted(len(stale), "stale file")}, first {stale[0]}', soft_wrap=True)
