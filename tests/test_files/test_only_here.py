@@ -39,7 +39,6 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     'vpd_mm/export/onnx_export.py': ({'.write_bytes'}, 'into a temporary folder'),
     'vpd_mm/engine/cli.py': ({'.open'}, 'the log, which is appended to'),
     'vpd_mm/experiments/jobs.py': ({'.iterdir'}, 'its own folder, which it empties'),
-    'vpd_mm/engine/checkpoint_choice.py': ({'.rmtree'}, 'checkpoints that it has set aside'),
     'vpd_mm/repair/corpus_repair.py': ({'.rmtree'}, 'outputs of its student'),
     'vpd_mm/studio/predictions.py': ({'.rmtree'}, 'trainings that do not count any more'),
     'vpd_mm/engine/locks.py': ({'os.open'}, 'a lock, in which only the number of a process is replaced'),
